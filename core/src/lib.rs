@@ -1,0 +1,18 @@
+//! **regrant**: validates short-lived access tokens in-process and runs the refresh-token flow
+//! that renews them.
+//!
+//! One folder per idea; dependencies point one way:
+//! `error`, `secret`, `time`, `identity` ← `token` ← `keys` ← `access`, and
+//! `session` ← `store` ← `auth` (the facade that most programs use).
+//!
+//! Standards: RFC 7519 (JWT), RFC 7515 (JWS), RFC 6750 (Bearer), RFC 6749 (refresh flow),
+//! RFC 9068 (`at+jwt`), RFC 9700 (rotation and reuse detection).
+#![forbid(unsafe_code)]
+
+pub mod error;
+pub mod identity;
+pub mod revocation;
+pub mod secret;
+pub mod time;
+
+pub use error::{Advice, Error, ErrorCode, Language, Result};

@@ -1,0 +1,50 @@
+//! Tokens are bearer secrets (RFC 6750 §5): whoever has one is the user.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+use zeroize::Zeroizing;
+
+macro_rules! token {
+    ($(#[doc = $doc:literal])* $name:ident) => {
+        $(#[doc = $doc])*
+        ///
+        /// `Debug` is redacted and the memory is wiped on drop. It serializes to its text,
+        /// because it exists to be handed to the client: serialize it only into that answer.
+        #[derive(Clone)]
+        pub struct $name(Zeroizing<String>);
+
+        impl $name {
+            /// Takes over the text of a token.
+            pub fn new(text: impl Into<String>) -> Self {
+                Self(Zeroizing::new(text.into()))
+            }
+
+            /// The text itself. Every call is a place where a secret may leak.
+            pub fn expose(&self) -> &str {
+                &self.0
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(concat!(stringify!($name), "([redacted])"))
+            }
+        }
+
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.expose())
+            }
+        }
+    };
+}
+
+token! {
+    /// A signed access token, in compact form.
+    AccessToken
+}
+token! {
+    /// A signed refresh token, in compact form.
+    RefreshToken
+}
