@@ -1,0 +1,70 @@
+//! Asking a server over its port whether it is ready.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+/// How long one question may take.
+const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+
+/// A loopback port that nobody listens on at this moment. Somebody else may take it before it is
+/// used: the caller must be ready to ask for another.
+pub(crate) fn free_port() -> Result<u16> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free loopback port")?;
+    Ok(listener.local_addr()?.port())
+}
+
+/// Whether the Redis server with this process id serves this loopback port: it takes the password,
+/// answers `PING` (a server that is still loading its data refuses), and says that it is the one
+/// meant, and not another server which was given the port first.
+pub(crate) fn serves(port: u16, password: Option<&str>, pid: u32) -> bool {
+    // A refused connection or a time-out is an answer too: not yet.
+    let answer = ask(port, password).unwrap_or_default();
+    let told_pid = answer.lines().find_map(|line| line.strip_prefix("process_id:"));
+    answer.lines().any(|line| line == "+PONG") && told_pid == Some(pid.to_string().as_str())
+}
+
+fn ask(port: u16, password: Option<&str>) -> std::io::Result<String> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
+    stream.set_read_timeout(Some(ANSWER_WITHIN))?;
+    if let Some(password) = password {
+        write!(stream, "AUTH {password}\r\n")?;
+    }
+    // After QUIT the server closes the connection, so everything can be read to the end.
+    stream.write_all(b"PING\r\nINFO server\r\nQUIT\r\n")?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server that reads a question, says this, and hangs up.
+    fn server_that_says(answer: &'static str) -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut question = [0; 256];
+            let _ = stream.read(&mut question).unwrap();
+            stream.write_all(answer.as_bytes()).unwrap();
+        });
+        port
+    }
+
+    #[test]
+    fn only_the_server_meant_counts_and_only_once_it_is_ready() {
+        let ready = "+PONG\r\n$40\r\n# Server\r\nprocess_id:42\r\n\r\n+OK\r\n";
+        assert!(serves(server_that_says(ready), None, 42));
+        assert!(!serves(server_that_says(ready), None, 4));
+        let loading = "-LOADING Redis is loading\r\n$40\r\nprocess_id:42\r\n\r\n+OK\r\n";
+        assert!(!serves(server_that_says(loading), None, 42));
+        assert!(!serves(server_that_says(""), None, 42));
+        assert!(!serves(free_port().unwrap(), None, 42));
+    }
+}
