@@ -13,6 +13,9 @@ pub mod error;
 pub mod identity;
 pub mod revocation;
 pub mod secret;
+pub mod session;
+#[cfg(feature = "sessions")]
+pub mod store;
 pub mod time;
 
 pub use error::{Advice, Error, ErrorCode, Language, Result};

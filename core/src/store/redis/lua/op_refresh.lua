@@ -1,0 +1,22 @@
+-- KEYS[1] the user's hash
+-- ARGV: now or '', session, gen, branch, id, parent or '', iat, exp,
+--       grace, idle ttl, rotate 0|1, theft scope 'session'|'subject'
+local key, session = KEYS[1], ARGV[2]
+local stored = redis.call('HGET', key, session)
+if not stored then return false end
+local now = instant(ARGV[1])
+local r = unpack_record(stored)
+local p = {
+  gen = tonumber(ARGV[3]), branch = tonumber(ARGV[4]), id = ARGV[5], parent = ARGV[6],
+  iat = tonumber(ARGV[7]), exp = tonumber(ARGV[8]),
+}
+local policy = {
+  grace = tonumber(ARGV[9]), idle_ttl = tonumber(ARGV[10]), rotate = ARGV[11] == '1',
+}
+local answer = step(r, p, now, policy)
+if answer.write then redis.call('HSET', key, session, pack_record(r)) end
+if answer.decision == 'theft' and ARGV[12] == 'subject' then revoke_live(key, now, REUSED) end
+return {
+  answer.decision, tostring(answer.detail or ''),
+  r.gen, r.branch, r.minted, r.idle, answer.denied or -1,
+}

@@ -1,0 +1,60 @@
+-- The session state machine of session/step.rs, line for line. The differential test holds the
+-- two to each other. `p` is the presented token, `r` the record.
+
+local function mint_child(r, branch, minted, now, policy)
+  r.child, r.branch, r.minted, r.used = true, branch, minted, false
+  r.idle = math.min(now + policy.idle_ttl, r.expires)
+end
+
+local function theft(r, kind)
+  r.state = REUSED
+  return { decision = 'theft', detail = kind, write = true }
+end
+
+local function issue(r, at, branch, now, policy)
+  if not policy.rotate then return { decision = 'keep' } end
+  mint_child(r, branch, at, now, policy)
+  return { decision = 'issue', write = true }
+end
+
+local function confirmed_again(r, p, now, policy)
+  if p.id ~= r.id then return theft(r, 'fork') end
+  if not r.child then return issue(r, math.max(now, p.iat + 1), 0, now, policy) end
+  if now <= r.minted + policy.grace then
+    return { decision = policy.rotate and 'reissue' or 'keep' }
+  end
+  if r.used then return theft(r, 'parent_returned') end
+  local given_up = r.branch
+  local answer =
+    issue(r, math.max(now, r.minted + 1), math.min(r.branch + 1, 4294967295), now, policy)
+  if policy.rotate then answer.denied = given_up end
+  return answer
+end
+
+local function newer(r, p, now, policy)
+  if r.child then
+    if p.gen == r.gen + 1 and p.branch < r.branch then return theft(r, 'abandoned_branch') end
+    if r.minted > p.iat + policy.grace then return theft(r, 'older_token') end
+  end
+  if p.gen == r.gen + 1 and p.parent ~= r.id then return theft(r, 'fork') end
+  r.gen, r.id, r.promoted = p.gen, p.id, now
+  r.child, r.branch, r.minted, r.used = false, 0, 0, false
+  local answer = issue(r, math.max(now, p.iat + 1), 0, now, policy)
+  answer.write = true
+  return answer
+end
+
+local function older(r, p, now, policy)
+  if p.gen + 1 == r.gen and now <= r.promoted + policy.grace then
+    return { decision = 'superseded' }
+  end
+  return theft(r, 'older_token')
+end
+
+local function step(r, p, now, policy)
+  if now >= p.exp or now >= r.expires then return { decision = 'expired' } end
+  if r.state ~= LIVE then return { decision = 'revoked', detail = r.state } end
+  if p.gen == r.gen then return confirmed_again(r, p, now, policy) end
+  if p.gen > r.gen then return newer(r, p, now, policy) end
+  return older(r, p, now, policy)
+end

@@ -1,0 +1,242 @@
+//! Sessions in Redis: one hash per user, one field per session, one atomic script per operation.
+//!
+//! Everything of a user is under one key, so it is in one slot of a cluster, and listing or
+//! ending all of a user's sessions costs what that user has. Time comes from Redis inside the
+//! script. A key expires with its longest session.
+
+mod connection;
+mod script;
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::connection::Connection;
+use self::script::{Arguments, Scripts};
+use super::{Refreshed, SessionStore, StoredSession, packed};
+use crate::error::{Error, Result};
+use crate::identity::{Lineage, SessionId, Subject};
+use crate::revocation::RevocationReason;
+use crate::session::{
+    Confirmation, Decision, Minted, NewSession, Presented, Record, RefreshPolicy, Sighting, Theft,
+    TheftScope,
+};
+use crate::time::{Clock, Timestamp};
+
+/// Sessions in Redis. Connects on first use and again whenever the connection is lost.
+pub struct RedisStore {
+    connection: Connection,
+    scripts: Scripts,
+    prefix: String,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl fmt::Debug for RedisStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RedisStore").field("prefix", &self.prefix).finish_non_exhaustive()
+    }
+}
+
+/// How to reach Redis.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct RedisOptions {
+    /// What every key begins with. Default `regrant:`.
+    pub prefix: String,
+    /// How long one operation may take, connecting included. Default 2 seconds.
+    pub timeout: Duration,
+    /// A clock in place of the server's: for tests.
+    pub clock: Option<Arc<dyn Clock>>,
+}
+
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self { prefix: "regrant:".to_owned(), timeout: Duration::from_secs(2), clock: None }
+    }
+}
+
+impl RedisStore {
+    /// A store at `url`: `redis://USER:PASSWORD@HOST:PORT/DB`. Does no I/O.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `store` when the address cannot be understood.
+    pub fn new(url: &str, options: RedisOptions) -> Result<Self> {
+        Ok(Self {
+            connection: Connection::new(url, options.timeout)?,
+            scripts: Scripts::new(),
+            prefix: options.prefix,
+            clock: options.clock,
+        })
+    }
+
+    /// The key of a user's hash.
+    fn key(&self, subject: &Subject) -> Vec<u8> {
+        let mut key = self.prefix.clone().into_bytes();
+        key.extend(b"u:");
+        key.extend(subject.as_str().as_bytes());
+        key
+    }
+
+    fn arguments(&self) -> Arguments {
+        Arguments::new().instant(self.clock.as_ref().map(|clock| clock.now()))
+    }
+}
+
+const fn scope_name(scope: TheftScope) -> &'static str {
+    match scope {
+        TheftScope::Session => "session",
+        TheftScope::Subject => "subject",
+    }
+}
+
+fn damaged() -> Error {
+    Error::internal("the Redis script gave an answer of an unknown form")
+}
+
+fn reason(number: i64) -> Result<RevocationReason> {
+    u8::try_from(number).ok().and_then(RevocationReason::from_number).ok_or_else(damaged)
+}
+
+fn theft(name: &str) -> Result<Theft> {
+    [Theft::Fork, Theft::ParentReturned, Theft::AbandonedBranch, Theft::OlderToken]
+        .into_iter()
+        .find(|theft| theft.as_str() == name)
+        .ok_or_else(damaged)
+}
+
+/// The script's answer: decision, detail, gen, branch, minted, idle deadline, denied or −1.
+type RefreshAnswer = (String, String, u32, u32, i64, i64, i64);
+
+fn refreshed(answer: &RefreshAnswer) -> Result<Refreshed> {
+    let (decision, detail, generation, branch, minted, idle_deadline, denied) = answer;
+    let child = |branch| Lineage { generation: generation.saturating_add(1), branch };
+    let minted = Minted {
+        lineage: child(*branch),
+        minted: Timestamp::from_millis(*minted),
+        expires_at: Timestamp::from_millis(*idle_deadline),
+    };
+    Ok(Refreshed {
+        decision: match decision.as_str() {
+            "issue" => Decision::Issue(minted),
+            "reissue" => Decision::Reissue(minted),
+            "keep" => Decision::Keep,
+            "superseded" => Decision::Superseded,
+            "expired" => Decision::Expired,
+            "theft" => Decision::Theft(theft(detail)?),
+            "revoked" => Decision::Revoked(reason(detail.parse().map_err(|_| damaged())?)?),
+            _ => return Err(damaged()),
+        },
+        denied: u32::try_from(*denied).ok().map(child),
+    })
+}
+
+#[async_trait]
+impl SessionStore for RedisStore {
+    async fn create(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        new: &NewSession,
+    ) -> Result<Record> {
+        let arguments = self
+            .arguments()
+            .text(session)
+            .bytes(new.id.as_bytes())
+            .span(new.idle_ttl)
+            .span(new.absolute_ttl)
+            .text(new.device.as_str());
+        let bytes: Vec<u8> =
+            self.connection.run(&self.scripts.create, &self.key(subject), arguments).await?;
+        packed::unpack(&bytes)
+    }
+
+    async fn refresh(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        presented: &Presented,
+        policy: &RefreshPolicy,
+    ) -> Result<Option<Refreshed>> {
+        let parent = presented.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
+        let arguments = self
+            .arguments()
+            .text(session)
+            .text(presented.generation)
+            .text(presented.branch)
+            .bytes(presented.id.as_bytes())
+            .bytes(parent)
+            .text(presented.issued_at.as_millis())
+            .text(presented.expires_at.as_millis())
+            .span(policy.grace)
+            .span(policy.idle_ttl)
+            .text(u8::from(policy.rotate))
+            .text(scope_name(policy.on_theft));
+        let answer: Option<RefreshAnswer> =
+            self.connection.run(&self.scripts.refresh, &self.key(subject), arguments).await?;
+        answer.as_ref().map(refreshed).transpose()
+    }
+
+    async fn confirm(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        sighting: &Sighting,
+        on_theft: TheftScope,
+    ) -> Result<Option<Confirmation>> {
+        let arguments = self
+            .arguments()
+            .text(session)
+            .text(sighting.lineage.generation)
+            .text(sighting.lineage.branch)
+            .text(u8::from(sighting.denied))
+            .text(scope_name(on_theft));
+        let answer: Option<(String, i64)> =
+            self.connection.run(&self.scripts.confirm, &self.key(subject), arguments).await?;
+        let Some((name, number)) = answer else { return Ok(None) };
+        Ok(Some(match name.as_str() {
+            "confirmed" => Confirmation::Confirmed,
+            "unchanged" => Confirmation::Unchanged,
+            "theft" => Confirmation::Theft,
+            "expired" => Confirmation::Expired,
+            "revoked" => Confirmation::Revoked(reason(number)?),
+            _ => return Err(damaged()),
+        }))
+    }
+
+    async fn revoke(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+    ) -> Result<bool> {
+        let arguments = self.arguments().text(session).text(reason.number());
+        self.connection.run(&self.scripts.revoke, &self.key(subject), arguments).await
+    }
+
+    async fn revoke_all(
+        &self,
+        subject: &Subject,
+        reason: RevocationReason,
+    ) -> Result<Vec<SessionId>> {
+        let arguments = self.arguments().text(reason.number());
+        let ids: Vec<String> =
+            self.connection.run(&self.scripts.revoke_all, &self.key(subject), arguments).await?;
+        ids.iter().map(|id| id.parse().map_err(|_| damaged())).collect()
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
+        let found: Vec<(String, Vec<u8>)> =
+            self.connection.run(&self.scripts.list, &self.key(subject), self.arguments()).await?;
+        found
+            .iter()
+            .map(|(id, bytes)| {
+                Ok(StoredSession {
+                    id: id.parse().map_err(|_| damaged())?,
+                    record: packed::unpack(bytes)?,
+                })
+            })
+            .collect()
+    }
+}

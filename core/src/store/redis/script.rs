@@ -1,0 +1,67 @@
+//! The scripts, each put together from the pieces that it needs, and their arguments.
+
+use std::fmt;
+use std::time::Duration;
+
+use redis::Script;
+
+use crate::time::Timestamp;
+
+/// One script per operation.
+pub(super) struct Scripts {
+    pub(super) create: Script,
+    pub(super) refresh: Script,
+    pub(super) confirm: Script,
+    pub(super) revoke: Script,
+    pub(super) revoke_all: Script,
+    pub(super) list: Script,
+}
+
+macro_rules! script {
+    ($($piece:literal),*) => {
+        Script::new(concat!($(include_str!(concat!("lua/", $piece, ".lua"))),*))
+    };
+}
+
+impl Scripts {
+    pub(super) fn new() -> Self {
+        Self {
+            create: script!("record", "clock", "sessions", "op_create"),
+            refresh: script!("record", "clock", "sessions", "step", "op_refresh"),
+            confirm: script!("record", "clock", "sessions", "op_confirm"),
+            revoke: script!("record", "clock", "op_revoke"),
+            revoke_all: script!("record", "clock", "sessions", "op_revoke_all"),
+            list: script!("record", "clock", "sessions", "op_list"),
+        }
+    }
+}
+
+/// The arguments of one call, in order.
+pub(super) struct Arguments(pub(super) Vec<Vec<u8>>);
+
+impl Arguments {
+    pub(super) fn new() -> Self {
+        Self(Vec::with_capacity(12))
+    }
+
+    pub(super) fn bytes(mut self, bytes: &[u8]) -> Self {
+        self.0.push(bytes.to_vec());
+        self
+    }
+
+    pub(super) fn text(self, value: impl fmt::Display) -> Self {
+        self.bytes(value.to_string().as_bytes())
+    }
+
+    pub(super) fn span(self, span: Duration) -> Self {
+        self.text(span.as_millis())
+    }
+
+    /// An instant; none means that Redis is to take its own.
+    pub(super) fn instant(self, instant: Option<Timestamp>) -> Self {
+        match instant {
+            Some(instant) => self.text(instant.as_millis()),
+            None => self.bytes(b""),
+        }
+    }
+}
