@@ -1,23 +1,29 @@
-//! The guard: ends a server when the test process is gone, however it went.
+//! The guard: ends a server and removes its directory when the test process is gone, however it
+//! went.
 //!
 //! `Drop` does not run for a server kept in a `static`, nor when the test process is killed. A
 //! pipe does close in both cases, so a small shell waits for that and ends the server by its id.
 
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use anyhow::{Context, Result};
 
-/// Ends the process with the given id once this value, or the whole test process, is gone.
+/// What the shell does: `$1` is the server's process id, `$2` its directory.
+const SCRIPT: &str = r#"read -r _; kill -9 "$1" 2>/dev/null; rm -rf -- "$2""#;
+
+/// Ends a server and removes its directory once this value, or the whole test process, is gone.
 pub(crate) struct Guard {
     shell: Child,
 }
 
 impl Guard {
-    /// Watches over the process `pid`.
-    pub(crate) fn over(pid: u32) -> Result<Self> {
+    /// Watches over the server with this process id, which works in this directory.
+    pub(crate) fn over(pid: u32, directory: &Path) -> Result<Self> {
         let shell = Command::new("/bin/sh")
-            .args(["-c", "read -r _; kill -9 \"$1\" 2>/dev/null", "guard"])
+            .args(["-c", SCRIPT, "guard"])
             .arg(pid.to_string())
+            .arg(directory)
             // The write end stays with us and is closed by the kernel when we end.
             .stdin(Stdio::piped())
             .stdout(Stdio::null())

@@ -62,8 +62,7 @@ impl RedisOptions {
     pub fn start(self) -> Result<RedisServer> {
         let program = program()?;
         let directory = tempfile::Builder::new().prefix("regrant-redis-").tempdir()?;
-        let mut server =
-            RedisServer { program, directory, options: self, port: 0, running: None };
+        let mut server = RedisServer { program, directory, options: self, port: 0, running: None };
         for attempt in 1.. {
             server.port = free_port()?;
             match server.launch() {
@@ -196,7 +195,7 @@ impl RedisServer {
             .stdout(log)
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        let guard = Guard::over(process.id())?;
+        let guard = Guard::over(process.id(), self.directory.path())?;
         self.running = Some(Running { guard, process });
         let ready = self.wait_until_ready();
         if ready.is_err() {

@@ -1,0 +1,142 @@
+//! The command line.
+
+use std::ffi::OsString;
+
+use anyhow::{Result, bail};
+use lexopt::{Arg, Parser, ValueExt};
+use semver::Version;
+
+use crate::stages;
+
+/// What `cargo xtask help` prints.
+pub(crate) const HELP: &str = "\
+cargo xtask COMMAND
+
+  demo [--check]            build everything and start the Express example (PORT, REDIS_URL)
+                            --check: fetch its page once and stop
+  test [--strict] [--only STAGE]...
+                            run the tests of all languages
+                            --strict (or CI=true): a skipped stage is a failure
+                            stages: fmt clippy rust doc node browser kotlin demo
+  ci                        test --strict, then what a release needs
+  setup                     install what the tests need and is missing (root on Debian)
+  version [X.Y.Z]           print the version, or set it everywhere
+  help                      this text";
+
+/// One parsed command line.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Command {
+    Help,
+    Test(Selection),
+    Ci,
+    Demo { check: bool },
+    Setup,
+    Version { set: Option<Version> },
+}
+
+/// Which stages `test` runs, and how.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Selection {
+    /// A stage that cannot run is a failure.
+    pub(crate) strict: bool,
+    /// Only the stages with these names; all of them where empty.
+    pub(crate) only: Vec<String>,
+}
+
+/// Parses the arguments after the program's name.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Command> {
+    let mut parser = Parser::from_args(arguments);
+    let mut command = match parser.next()? {
+        None | Some(Arg::Short('h') | Arg::Long("help")) => return Ok(Command::Help),
+        Some(Arg::Value(name)) => named(&name.string()?)?,
+        Some(other) => return Err(other.unexpected().into()),
+    };
+    while let Some(argument) = parser.next()? {
+        match (&mut command, argument) {
+            (_, Arg::Short('h') | Arg::Long("help")) => return Ok(Command::Help),
+            (Command::Test(selection), Arg::Long("strict")) => selection.strict = true,
+            (Command::Test(selection), Arg::Long("only")) => {
+                let name = parser.value()?.string()?;
+                if !stages::ALL.iter().any(|stage| stage.name == name) {
+                    bail!("no stage is called {name}");
+                }
+                selection.only.push(name);
+            }
+            (Command::Demo { check }, Arg::Long("check")) => *check = true,
+            (Command::Version { set: set @ None }, Arg::Value(version)) => {
+                *set = Some(version.parse()?);
+            }
+            (_, other) => return Err(other.unexpected().into()),
+        }
+    }
+    Ok(command)
+}
+
+fn named(name: &str) -> Result<Command> {
+    Ok(match name {
+        "help" => Command::Help,
+        "test" => Command::Test(Selection::default()),
+        "ci" => Command::Ci,
+        "demo" => Command::Demo { check: false },
+        "setup" => Command::Setup,
+        "version" => Command::Version { set: None },
+        other => bail!("no command is called {other}"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Command> {
+        parse(line.split_whitespace().map(OsString::from))
+    }
+
+    #[test]
+    fn every_command_and_option_is_understood() {
+        let only = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
+        for (line, expected) in [
+            ("", Command::Help),
+            ("help", Command::Help),
+            ("test --help", Command::Help),
+            ("test", Command::Test(Selection { strict: false, only: vec![] })),
+            ("test --strict", Command::Test(Selection { strict: true, only: vec![] })),
+            (
+                "test --only rust --only=node",
+                Command::Test(Selection { strict: false, only: only(&["rust", "node"]) }),
+            ),
+            ("ci", Command::Ci),
+            ("demo", Command::Demo { check: false }),
+            ("demo --check", Command::Demo { check: true }),
+            ("setup", Command::Setup),
+            ("version", Command::Version { set: None }),
+            ("version 1.2.3-rc.1", Command::Version { set: Version::parse("1.2.3-rc.1").ok() }),
+        ] {
+            assert_eq!(parsed(line).unwrap(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn whatever_else_is_refused() {
+        for line in [
+            "deploy",
+            "test --only",
+            "test --only rus",
+            "test --check",
+            "test rust",
+            "demo --strict",
+            "version 1.2",
+            "version v1.2.3",
+            "version 1.2.3 1.2.4",
+            "--strict",
+        ] {
+            assert!(parsed(line).is_err(), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_help_names_every_stage() {
+        let names: Vec<_> = stages::ALL.iter().map(|stage| stage.name).collect();
+        assert!(HELP.contains(&format!("stages: {}\n", names.join(" "))), "{names:?}");
+    }
+}

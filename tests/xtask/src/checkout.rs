@@ -1,0 +1,51 @@
+//! Where things are in this checkout.
+
+use std::path::{Path, PathBuf};
+
+/// The top folder of the checkout.
+pub(crate) fn root() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    here.ancestors().nth(2).unwrap_or(here).to_path_buf()
+}
+
+/// The npm package.
+pub(crate) fn node() -> PathBuf {
+    root().join("bindings-node")
+}
+
+/// The Express example.
+pub(crate) fn example() -> PathBuf {
+    node().join("example")
+}
+
+/// The Maven module.
+pub(crate) fn kotlin() -> PathBuf {
+    root().join("bindings-uniffi/kotlin")
+}
+
+/// Where Cargo puts what it builds.
+pub(crate) fn target() -> PathBuf {
+    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+}
+
+/// A path as a reader of the output knows it: relative to the checkout.
+pub(crate) fn relative(path: &Path) -> String {
+    match path.strip_prefix(root()) {
+        Ok(inside) if inside.as_os_str().is_empty() => ".".to_owned(),
+        Ok(inside) => inside.display().to_string(),
+        Err(_) => path.display().to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_the_workspace() {
+        let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        assert!(manifest.contains("[workspace]"));
+        assert_eq!(relative(&example()), "bindings-node/example");
+        assert_eq!(relative(&root()), ".");
+    }
+}

@@ -1,0 +1,7 @@
+//! One file per command.
+
+pub(crate) mod ci;
+pub(crate) mod demo;
+pub(crate) mod setup;
+pub(crate) mod test;
+pub(crate) mod version;

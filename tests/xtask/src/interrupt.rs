@@ -1,0 +1,31 @@
+//! Ctrl-C and its relatives: noted here, acted upon by whoever waits for a program, so that nothing
+//! which was started stays behind.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use anyhow::{Context, Result};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+
+static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
+
+/// The exit code of a command that was interrupted: 128 + SIGINT.
+pub(crate) const EXIT_CODE: u8 = 130;
+
+/// Notes SIGINT, SIGTERM and SIGHUP from now on. Another one, while the first is acted upon, ends
+/// this process at once.
+pub(crate) fn listen() -> Result<()> {
+    let flag = REQUESTED.get_or_init(Arc::default);
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        // In this order: the first signal finds the flag unset, the second finds it set.
+        signal_hook::flag::register_conditional_shutdown(signal, EXIT_CODE.into(), flag.clone())
+            .context("cannot listen to signals")?;
+        signal_hook::flag::register(signal, flag.clone()).context("cannot listen to signals")?;
+    }
+    Ok(())
+}
+
+/// Whether somebody asked to stop.
+pub(crate) fn requested() -> bool {
+    REQUESTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
+}

@@ -1,0 +1,13 @@
+//! `rust`: the tests of all crates, and those of the core once more on the other cryptography.
+
+use crate::outcome::Stop;
+use crate::process::Step;
+
+pub(super) fn run() -> Result<(), Stop> {
+    test(&["--workspace"])?;
+    test(&["-p", "regrant", "--no-default-features", "-F", "rust-crypto"])
+}
+
+fn test(selection: &[&str]) -> Result<(), Stop> {
+    Ok(Step::new("cargo").args(["test", "--locked"]).args(selection).run()?)
+}

@@ -1,0 +1,123 @@
+//! The programs that the stages need and that Cargo does not bring.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+/// A program, or a set of programs that come together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Tool {
+    Rustfmt,
+    Clippy,
+    Node,
+    RedisServer,
+    Chromium,
+    Jdk,
+    Maven,
+}
+
+/// The oldest Node.js that is supported.
+const NODE_MAJOR: u32 = 20;
+
+impl Tool {
+    /// Where the program is, if it is installed and recent enough.
+    pub(crate) fn locate(self) -> Option<PathBuf> {
+        let found = self.names().iter().find_map(|name| on_path(name))?;
+        let usable = match self {
+            // The programs that rustup puts there exist without the component behind them.
+            Self::Rustfmt | Self::Clippy => succeeds(&found),
+            Self::Node => {
+                on_path("npm").is_some() && node_major(&found).is_some_and(|is| is >= NODE_MAJOR)
+            }
+            Self::RedisServer | Self::Chromium | Self::Jdk | Self::Maven => true,
+        };
+        usable.then_some(found)
+    }
+
+    /// Those of these tools that are missing.
+    pub(crate) fn missing_of(needed: &[Self]) -> Vec<Self> {
+        needed.iter().copied().filter(|tool| tool.locate().is_none()).collect()
+    }
+
+    fn names(self) -> &'static [&'static str] {
+        match self {
+            Self::Rustfmt => &["cargo-fmt"],
+            Self::Clippy => &["cargo-clippy"],
+            Self::Node => &["node"],
+            Self::RedisServer => &["redis-server"],
+            Self::Chromium => &["chromium", "chromium-browser", "google-chrome"],
+            Self::Jdk => &["javac"],
+            Self::Maven => &["mvn"],
+        }
+    }
+
+    /// The package of Debian that brings it, where Debian's is recent enough.
+    pub(crate) fn debian_package(self) -> Option<&'static str> {
+        match self {
+            Self::Rustfmt | Self::Clippy | Self::Node => None,
+            Self::RedisServer => Some("redis-server"),
+            Self::Chromium => Some("chromium"),
+            Self::Jdk => Some("default-jdk-headless"),
+            Self::Maven => Some("maven"),
+        }
+    }
+
+    /// What to do where it is missing, in one line.
+    pub(crate) fn advice(self) -> &'static str {
+        match self {
+            Self::Rustfmt => "rustfmt is missing: rustup component add rustfmt",
+            Self::Clippy => "clippy is missing: rustup component add clippy",
+            Self::Node => "Node.js 20 or newer with npm is missing: install it from nodejs.org",
+            Self::RedisServer => {
+                "redis-server is missing: apt-get install redis-server, or brew install redis"
+            }
+            Self::Chromium => "Chromium is missing: apt-get install chromium, or install Chrome",
+            Self::Jdk => "a JDK (17 or newer) is missing: apt-get install default-jdk-headless",
+            Self::Maven => "Maven is missing: apt-get install maven, or brew install maven",
+        }
+    }
+}
+
+/// The first program of this name on the `PATH`.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+fn succeeds(program: &PathBuf) -> bool {
+    Command::new(program)
+        .arg("--version")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success())
+}
+
+fn node_major(node: &PathBuf) -> Option<u32> {
+    let output = Command::new(node).arg("--version").stdin(Stdio::null()).output().ok()?;
+    major(&String::from_utf8_lossy(&output.stdout))
+}
+
+/// `v20.11.1` → 20.
+fn major(version: &str) -> Option<u32> {
+    version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_major_version_of_node_is_read() {
+        assert_eq!(major("v20.11.1\n"), Some(20));
+        assert_eq!(major("v9.0.0"), Some(9));
+        assert_eq!(major("20.11.1"), None);
+        assert_eq!(major(""), None);
+    }
+
+    #[test]
+    fn programs_are_found_on_the_path() {
+        assert!(on_path("sh").is_some());
+        assert_eq!(on_path("no-such-program"), None);
+    }
+}
