@@ -9,13 +9,16 @@
 //! RFC 9068 (`at+jwt`), RFC 9700 (rotation and reuse detection).
 #![forbid(unsafe_code)]
 
+pub mod access;
 pub mod error;
 pub mod identity;
+pub mod keys;
 pub mod revocation;
 pub mod secret;
 pub mod session;
 #[cfg(feature = "sessions")]
 pub mod store;
 pub mod time;
+pub mod token;
 
 pub use error::{Advice, Error, ErrorCode, Language, Result};

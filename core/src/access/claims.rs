@@ -1,0 +1,262 @@
+//! The rules for the claims of an access token (RFC 7519 §4.1).
+//!
+//! Expiry comes last: [`Error::TokenExpired`] means that the token was good in every other way,
+//! so that nobody is advised to refresh because of a token that was never acceptable.
+
+use std::borrow::Cow;
+use std::time::Duration;
+
+use super::kind::Kind;
+use super::policy::AccessPolicy;
+use crate::error::{Error, Result};
+use crate::identity::{Lineage, SessionId, Subject};
+use crate::time::Timestamp;
+use crate::token::json::{self, Item};
+
+/// The claims that only the library writes, besides the configured subject claim.
+pub(super) const REGISTERED: [&str; 10] =
+    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "gen", "brn"];
+
+/// The largest NumericDate that is read, either way: what JSON numbers hold exactly.
+const MAX_SECONDS: i64 = 1 << 53;
+
+/// The claims that were checked.
+#[derive(Clone, Debug)]
+pub(super) struct Claims {
+    pub(super) subject: Subject,
+    pub(super) session: Option<SessionId>,
+    pub(super) lineage: Option<Lineage>,
+    pub(super) expires_at: Timestamp,
+    pub(super) issued_at: Option<Timestamp>,
+    pub(super) not_before: Option<Timestamp>,
+    pub(super) issuer: Option<String>,
+    pub(super) audience: Vec<String>,
+    pub(super) id: Option<String>,
+}
+
+/// The claims as they were found.
+#[derive(Default)]
+struct Found<'a> {
+    iss: Option<Item<'a>>,
+    sub: Option<Item<'a>>,
+    /// The configured subject claim, where that is not `sub`.
+    named: Option<Item<'a>>,
+    aud: Option<Item<'a>>,
+    exp: Option<Item<'a>>,
+    nbf: Option<Item<'a>>,
+    iat: Option<Item<'a>>,
+    jti: Option<Item<'a>>,
+    sid: Option<Item<'a>>,
+    r#gen: Option<Item<'a>>,
+    brn: Option<Item<'a>>,
+    /// One bit for each required claim.
+    required: u64,
+}
+
+impl<'a> Found<'a> {
+    fn read(payload: &'a str, policy: &AccessPolicy) -> Result<Self> {
+        let mut found = Self::default();
+        json::read_object(payload, &mut |name, item| {
+            if item != Item::Null {
+                for (bit, required) in policy.required_claims.iter().enumerate() {
+                    found.required |= u64::from(*required == name) << bit;
+                }
+            }
+            let place = match name.as_ref() {
+                "iss" => &mut found.iss,
+                "sub" => &mut found.sub,
+                "aud" => &mut found.aud,
+                "exp" => &mut found.exp,
+                "nbf" => &mut found.nbf,
+                "iat" => &mut found.iat,
+                "jti" => &mut found.jti,
+                "sid" => &mut found.sid,
+                "gen" => &mut found.r#gen,
+                "brn" => &mut found.brn,
+                name if name == policy.subject_claim => &mut found.named,
+                _ => return,
+            };
+            *place = Some(item);
+        })?;
+        Ok(found)
+    }
+}
+
+/// Reads the claims in `payload` and holds them to `policy`.
+pub(super) fn check(
+    payload: &str,
+    kind: Kind,
+    policy: &AccessPolicy,
+    now: Timestamp,
+) -> Result<Claims> {
+    let found = Found::read(payload, policy)?;
+    let times = Times::read(&found)?;
+    if let (Kind::Legacy, Some(legacy)) = (kind, policy.legacy) {
+        times.check_lifetime(legacy.max_lifetime, now)?;
+    }
+    let issuer = check_issuer(found.iss, policy)?;
+    let audience = check_audience(found.aud, policy)?;
+    let subject = match found.named {
+        Some(item) => read_subject(item, &policy.subject_claim)?,
+        None => match found.sub {
+            Some(item) => read_subject(item, AccessPolicy::DEFAULT_SUBJECT_CLAIM)?,
+            None => return Err(Error::claim_missing(policy.subject_claim.clone())),
+        },
+    };
+    // In a token from before, these three names are the app's own: `gen` may be anything.
+    let (session, lineage) = match kind {
+        Kind::Access => read_session(found.sid, found.r#gen, found.brn)?,
+        Kind::Legacy => (None, None),
+    };
+    let id = found.jti.map(|item| text(item, "jti")).transpose()?;
+    for (bit, name) in policy.required_claims.iter().enumerate() {
+        if found.required >> bit & 1 == 0 {
+            return Err(Error::claim_missing(name.clone()));
+        }
+    }
+    times.check_now(policy, now)?;
+    Ok(Claims {
+        subject,
+        session,
+        lineage,
+        expires_at: times.exp,
+        issued_at: times.iat,
+        not_before: times.nbf,
+        issuer,
+        audience,
+        id,
+    })
+}
+
+struct Times {
+    exp: Timestamp,
+    nbf: Option<Timestamp>,
+    iat: Option<Timestamp>,
+}
+
+impl Times {
+    fn read(found: &Found<'_>) -> Result<Self> {
+        let exp = found.exp.as_ref().ok_or_else(|| Error::claim_missing("exp"))?;
+        Ok(Self {
+            exp: numeric_date(exp, "exp")?,
+            nbf: found.nbf.as_ref().map(|item| numeric_date(item, "nbf")).transpose()?,
+            iat: found.iat.as_ref().map(|item| numeric_date(item, "iat")).transpose()?,
+        })
+    }
+
+    fn check_lifetime(&self, longest: Duration, now: Timestamp) -> Result<()> {
+        if self.exp.since(self.iat.unwrap_or(now)) > longest {
+            return Err(Error::claim_invalid("exp"));
+        }
+        Ok(())
+    }
+
+    fn check_now(&self, policy: &AccessPolicy, now: Timestamp) -> Result<()> {
+        if self.nbf.is_some_and(|nbf| now.plus(policy.leeway) < nbf) {
+            return Err(Error::TokenNotYetValid);
+        }
+        if let Some(max_age) = policy.max_age {
+            let iat = self.iat.ok_or_else(|| Error::claim_missing("iat"))?;
+            if now >= iat.plus(max_age).plus(policy.leeway) {
+                return Err(Error::TokenExpired);
+            }
+        }
+        if now >= self.exp.plus(policy.leeway) {
+            return Err(Error::TokenExpired);
+        }
+        Ok(())
+    }
+}
+
+/// RFC 7519 §2: seconds since the epoch, whole or not.
+fn numeric_date(item: &Item<'_>, claim: &'static str) -> Result<Timestamp> {
+    match *item {
+        Item::Integer(seconds) if (-MAX_SECONDS..=MAX_SECONDS).contains(&seconds) => {
+            Ok(Timestamp::from_seconds(seconds))
+        }
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+        Item::Fraction(seconds) if seconds.abs() <= MAX_SECONDS as f64 => {
+            // The cast saturates, and `Timestamp` clamps further.
+            Ok(Timestamp::from_millis((seconds * 1000.0).round() as i64))
+        }
+        _ => Err(Error::claim_invalid(claim)),
+    }
+}
+
+fn check_issuer(item: Option<Item<'_>>, policy: &AccessPolicy) -> Result<Option<String>> {
+    let issuer = item.map(|item| text(item, "iss")).transpose()?;
+    let accepted = match &issuer {
+        Some(issuer) => policy.issuers.is_empty() || policy.issuers.contains(issuer),
+        None => policy.issuers.is_empty(),
+    };
+    if accepted { Ok(issuer) } else { Err(Error::IssuerMismatch) }
+}
+
+/// RFC 7519 §4.1.3: where a token names its audience, a verifier that is not among them must
+/// refuse it; one without a configured name is among nobody's.
+fn check_audience(item: Option<Item<'_>>, policy: &AccessPolicy) -> Result<Vec<String>> {
+    let audience = match item {
+        None if policy.audiences.is_empty() => return Ok(Vec::new()),
+        None => return Err(Error::AudienceMismatch),
+        Some(Item::Array(items)) => {
+            items.into_iter().map(|item| text(item, "aud")).collect::<Result<Vec<_>>>()?
+        }
+        Some(item) => vec![text(item, "aud")?],
+    };
+    if audience.iter().any(|name| policy.audiences.contains(name)) {
+        Ok(audience)
+    } else {
+        Err(Error::AudienceMismatch)
+    }
+}
+
+/// Text, or the whole number that apps use as the id of a row.
+fn read_subject(item: Item<'_>, claim: &str) -> Result<Subject> {
+    let text = match item {
+        Item::Text(text) => text.into_owned(),
+        Item::Integer(number) => number.to_string(),
+        Item::Large(number) => number.to_string(),
+        _ => return Err(Error::claim_invalid(claim.to_owned())),
+    };
+    Subject::new(text).map_err(|_| Error::claim_invalid(claim.to_owned()))
+}
+
+/// `sid` may stand alone; `gen` and `brn` need each other and `sid`.
+fn read_session(
+    sid: Option<Item<'_>>,
+    generation: Option<Item<'_>>,
+    branch: Option<Item<'_>>,
+) -> Result<(Option<SessionId>, Option<Lineage>)> {
+    let session = match sid {
+        None => None,
+        Some(Item::Text(text)) => Some(text.parse()?),
+        Some(_) => return Err(Error::claim_invalid("sid")),
+    };
+    let lineage = match (generation, branch) {
+        (None, None) => None,
+        (Some(_), None) => return Err(Error::claim_missing("brn")),
+        (None, Some(_)) => return Err(Error::claim_missing("gen")),
+        (Some(generation), Some(branch)) => Some(Lineage {
+            generation: small_number(&generation, "gen")?,
+            branch: small_number(&branch, "brn")?,
+        }),
+    };
+    if lineage.is_some() && session.is_none() {
+        return Err(Error::claim_missing("sid"));
+    }
+    Ok((session, lineage))
+}
+
+fn small_number(item: &Item<'_>, claim: &'static str) -> Result<u32> {
+    match *item {
+        Item::Integer(number) => number.try_into().map_err(|_| Error::claim_invalid(claim)),
+        _ => Err(Error::claim_invalid(claim)),
+    }
+}
+
+fn text(item: Item<'_>, claim: &'static str) -> Result<String> {
+    match item {
+        Item::Text(text) => Ok(Cow::into_owned(text)),
+        _ => Err(Error::claim_invalid(claim)),
+    }
+}

@@ -1,0 +1,180 @@
+//! Issues access tokens.
+
+use std::fmt;
+use std::sync::Arc;
+
+use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde_json::{Map, Value};
+
+use super::claims::REGISTERED;
+use super::kind;
+use super::policy::AccessPolicy;
+use crate::error::{Error, Result};
+use crate::identity::{Lineage, SessionId, Subject};
+use crate::keys::Keyring;
+use crate::secret::AccessToken;
+use crate::time::{Clock, Timestamp};
+use crate::token::header::TYP_ACCESS;
+use crate::token::{base64url, compact, json};
+
+/// Issues access tokens: `typ: at+jwt`, signed by the active key of a keyring.
+pub struct AccessIssuer {
+    keyring: Keyring,
+    policy: AccessPolicy,
+    clock: Arc<dyn Clock>,
+    header: String,
+}
+
+/// Whom a token is for and what it says.
+#[derive(Clone, Debug)]
+pub struct AccessGrant {
+    /// The user.
+    pub subject: Subject,
+    /// The session, for a token of one.
+    pub session: Option<SessionId>,
+    /// The place in the session's chain of rotations.
+    pub lineage: Option<Lineage>,
+    /// The app's own claims.
+    pub claims: Map<String, Value>,
+}
+
+impl AccessGrant {
+    /// A token for `subject`, of no session and without further claims.
+    pub fn new(subject: Subject) -> Self {
+        Self { subject, session: None, lineage: None, claims: Map::new() }
+    }
+}
+
+/// A token that was issued.
+#[derive(Clone, Debug)]
+pub struct IssuedAccess {
+    /// The token.
+    pub token: AccessToken,
+    /// When it expires (`exp`): a whole second.
+    pub expires_at: Timestamp,
+}
+
+impl AccessIssuer {
+    /// Issues with the active key of `keyring` by `policy` at the time that `clock` shows.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for the field `keys` when no key is active.
+    pub fn new(keyring: Keyring, policy: AccessPolicy, clock: Arc<dyn Clock>) -> Result<Self> {
+        let key = keyring.active().ok_or_else(|| {
+            Error::config("keys", "no key can sign; an issuer needs an active one")
+        })?;
+        let header = kind::encoded(key, TYP_ACCESS)?;
+        Ok(Self { keyring, policy, clock, header })
+    }
+
+    /// The policy.
+    pub const fn policy(&self) -> &AccessPolicy {
+        &self.policy
+    }
+
+    /// A new token for `grant`.
+    ///
+    /// `iat` is the present second, rounded down, and `exp` is `iat` and the policy's `ttl`:
+    /// by clocks that show whole seconds it lives for exactly `ttl`.
+    ///
+    /// # Errors
+    /// [`Error::ClaimInvalid`] when the app's claims use a name that only the library writes
+    /// (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `sid`, `gen`, `brn`, the subject
+    /// claim), or are nested too deep (`claims`); [`Error::ClaimMissing`] for `sid` when there
+    /// is a lineage without a session; [`Error::TokenTooLarge`] when it would be refused for its
+    /// size; [`Error::Internal`] when the backend or the randomness fails.
+    pub fn issue(&self, grant: &AccessGrant) -> Result<IssuedAccess> {
+        self.check(grant)?;
+        let key = self.keyring.active().ok_or_else(|| Error::internal("the active key is gone"))?;
+        let issued_at = self.clock.now().as_seconds();
+        let ttl = i64::try_from(self.policy.ttl.as_secs()).unwrap_or(i64::MAX);
+        let expires_at = issued_at.saturating_add(ttl);
+        let id = if self.policy.jti { Some(random_id()?) } else { None };
+
+        let payload = Payload { grant, policy: &self.policy, issued_at, expires_at, id };
+        let payload = serde_json::to_string(&payload)
+            .map_err(|_| Error::internal("the claims did not serialize"))?;
+        // What is issued must be accepted: this finds claims that are nested too deep.
+        json::read_object(&payload, &mut |_, _| ()).map_err(|_| Error::claim_invalid("claims"))?;
+
+        let token = compact::encode(&self.header, &payload, |message| key.sign(message))?;
+        if token.len() > self.policy.max_token_bytes {
+            return Err(Error::TokenTooLarge);
+        }
+        let expires_at = Timestamp::from_seconds(expires_at);
+        Ok(IssuedAccess { token: AccessToken::new(token), expires_at })
+    }
+
+    fn check(&self, grant: &AccessGrant) -> Result<()> {
+        if grant.lineage.is_some() && grant.session.is_none() {
+            return Err(Error::claim_missing("sid"));
+        }
+        let reserved = |name: &&String| {
+            REGISTERED.contains(&name.as_str()) || **name == self.policy.subject_claim
+        };
+        match grant.claims.keys().find(reserved) {
+            Some(name) => Err(Error::claim_invalid(name.clone())),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for AccessIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccessIssuer")
+            .field("keyring", &self.keyring)
+            .field("policy", &self.policy)
+            .finish_non_exhaustive()
+    }
+}
+
+/// 128 random bits.
+fn random_id() -> Result<String> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness"))?;
+    Ok(base64url::encode(&bytes))
+}
+
+/// The claims of a token, in the order in which they are written.
+struct Payload<'a> {
+    grant: &'a AccessGrant,
+    policy: &'a AccessPolicy,
+    issued_at: i64,
+    expires_at: i64,
+    id: Option<String>,
+}
+
+impl Serialize for Payload<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let Self { grant, policy, .. } = self;
+        let mut members = serializer.serialize_map(None)?;
+        if let Some(issuer) = policy.issuers.first() {
+            members.serialize_entry("iss", issuer)?;
+        }
+        members.serialize_entry("sub", &grant.subject)?;
+        if policy.subject_claim != AccessPolicy::DEFAULT_SUBJECT_CLAIM {
+            members.serialize_entry(&policy.subject_claim, &grant.subject)?;
+        }
+        match policy.audiences.as_slice() {
+            [] => {}
+            [one] => members.serialize_entry("aud", one)?,
+            several => members.serialize_entry("aud", several)?,
+        }
+        if let Some(session) = grant.session {
+            members.serialize_entry("sid", &session)?;
+        }
+        if let Some(lineage) = grant.lineage {
+            members.serialize_entry("gen", &lineage.generation)?;
+            members.serialize_entry("brn", &lineage.branch)?;
+        }
+        members.serialize_entry("iat", &self.issued_at)?;
+        members.serialize_entry("exp", &self.expires_at)?;
+        if let Some(id) = &self.id {
+            members.serialize_entry("jti", id)?;
+        }
+        for (name, value) in &grant.claims {
+            members.serialize_entry(name, value)?;
+        }
+        members.end()
+    }
+}

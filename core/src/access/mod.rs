@@ -1,0 +1,18 @@
+//! Access tokens (RFC 9068): issued at login and refresh, verified with every request, in
+//! process and without I/O.
+
+mod bearer;
+mod claims;
+mod issuer;
+mod kind;
+mod policy;
+mod policy_builder;
+mod verified;
+mod verifier;
+
+pub use bearer::bearer_token;
+pub use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
+pub use policy::{AccessPolicy, LegacyTokens};
+pub use policy_builder::AccessPolicyBuilder;
+pub use verified::VerifiedAccess;
+pub use verifier::AccessVerifier;

@@ -1,0 +1,111 @@
+//! An access token that passed.
+
+use std::fmt;
+use std::sync::OnceLock;
+
+use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
+
+use super::claims::Claims;
+use crate::error::{Error, Result};
+use crate::identity::{Lineage, SessionId, Subject};
+use crate::time::Timestamp;
+
+/// What a verified access token says. Only [`AccessVerifier`](super::AccessVerifier) makes one.
+///
+/// `Debug` shows whose session it is of and until when, not the app's claims.
+#[derive(Clone)]
+pub struct VerifiedAccess {
+    claims: Claims,
+    payload: String,
+    /// Built when a claim is first asked for by name.
+    all: OnceLock<Map<String, Value>>,
+}
+
+impl VerifiedAccess {
+    pub(super) const fn new(claims: Claims, payload: String) -> Self {
+        Self { claims, payload, all: OnceLock::new() }
+    }
+
+    /// The user: the configured subject claim, else `sub`. A whole number becomes its digits.
+    pub const fn subject(&self) -> &Subject {
+        &self.claims.subject
+    }
+
+    /// The session (`sid`), if the token is of one.
+    pub const fn session(&self) -> Option<SessionId> {
+        self.claims.session
+    }
+
+    /// The place in the session's chain of rotations (`gen` and `brn`), if the token has one.
+    pub const fn lineage(&self) -> Option<Lineage> {
+        self.claims.lineage
+    }
+
+    /// `exp`: the token is accepted before this instant, and for the leeway after it.
+    pub const fn expires_at(&self) -> Timestamp {
+        self.claims.expires_at
+    }
+
+    /// `iat`.
+    pub const fn issued_at(&self) -> Option<Timestamp> {
+        self.claims.issued_at
+    }
+
+    /// `nbf`.
+    pub const fn not_before(&self) -> Option<Timestamp> {
+        self.claims.not_before
+    }
+
+    /// `iss`.
+    pub fn issuer(&self) -> Option<&str> {
+        self.claims.issuer.as_deref()
+    }
+
+    /// `aud`, whether it was written as one text or as an array. Empty when absent.
+    pub fn audience(&self) -> &[String] {
+        &self.claims.audience
+    }
+
+    /// `jti`.
+    pub fn id(&self) -> Option<&str> {
+        self.claims.id.as_deref()
+    }
+
+    /// The value of the claim named `name`, the app's own claims included.
+    pub fn claim(&self, name: &str) -> Option<&Value> {
+        let all = || serde_json::from_str(&self.payload).unwrap_or_default();
+        // The payload was read strictly before, so reading it again cannot fail.
+        self.all.get_or_init(all).get(name)
+    }
+
+    /// The app's claims as a type of its own, which sees the whole object of claims: leave out
+    /// what is not needed, and do not deny unknown fields.
+    ///
+    /// # Errors
+    /// [`Error::ClaimInvalid`] with the path of what did not fit, or `claims` where that is the
+    /// object itself (a claim is absent).
+    pub fn custom<T: DeserializeOwned>(&self) -> Result<T> {
+        let mut input = serde_json::Deserializer::from_str(&self.payload);
+        serde_path_to_error::deserialize(&mut input).map_err(|error| {
+            let path = error.path().to_string();
+            Error::claim_invalid(if path == "." { "claims".to_owned() } else { path })
+        })
+    }
+
+    /// The claims as JSON text, byte for byte as they were signed.
+    pub fn payload(&self) -> &str {
+        &self.payload
+    }
+}
+
+impl fmt::Debug for VerifiedAccess {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerifiedAccess")
+            .field("subject", &self.claims.subject)
+            .field("session", &self.claims.session)
+            .field("lineage", &self.claims.lineage)
+            .field("expires_at", &self.claims.expires_at)
+            .finish_non_exhaustive()
+    }
+}

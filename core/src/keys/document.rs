@@ -1,0 +1,200 @@
+//! Reads keys as files carry them: PEM (RFC 7468) and DER (PKCS#8, SPKI, PKCS#1).
+//!
+//! What is refused here is refused with a text that says what to do instead.
+
+use pkcs1::{RsaPrivateKey, RsaPublicKey, UintRef};
+use pkcs8::der::{Decode as _, Encode as _};
+use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
+use pkcs8::{ObjectIdentifier, PrivateKeyInfo};
+use zeroize::Zeroizing;
+
+use super::algorithm::{Algorithm, Family};
+use crate::error::{Error, Result};
+
+const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
+const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.10");
+const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
+const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
+const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
+const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+
+/// The least size of an RSA modulus (RFC 7518 §3.3).
+const RSA_MIN_BITS: usize = 2048;
+
+/// A private key in the form that both backends read: PKCS#1 for RSA, PKCS#8 for the others.
+pub(super) struct PrivateDocument(pub(super) Zeroizing<Vec<u8>>);
+
+/// A public key in the form that both backends read: PKCS#1 for RSA, the uncompressed point for
+/// EC, the 32 bytes for Ed25519.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct PublicDocument(pub(super) Vec<u8>);
+
+impl PrivateDocument {
+    pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self> {
+        let (label, der) = read_pem(text, PRIVATE)?;
+        match label.as_str() {
+            "PRIVATE KEY" | "RSA PRIVATE KEY" => Self::from_der(algorithm, &der),
+            "EC PRIVATE KEY" | "EC PARAMETERS" => Err(refuse(
+                PRIVATE,
+                "is in the SEC 1 format; convert it with `openssl pkcs8 -topk8 -nocrypt`",
+            )),
+            "ENCRYPTED PRIVATE KEY" => Err(refuse(
+                PRIVATE,
+                "is encrypted; decrypt it with `openssl pkcs8 -in FILE -out FILE`",
+            )),
+            label => Err(wrong_label(PRIVATE, label, "a private key")),
+        }
+    }
+
+    pub(super) fn from_der(algorithm: Algorithm, der: &[u8]) -> Result<Self> {
+        let Ok(info) = PrivateKeyInfo::from_der(der) else {
+            if algorithm.family() == Family::Rsa {
+                return Self::from_pkcs1(der);
+            }
+            return Err(refuse(PRIVATE, "is not a PKCS#8 private key"));
+        };
+        check_kind(algorithm, info.algorithm, PRIVATE)?;
+        match algorithm.family() {
+            Family::Rsa => Self::from_pkcs1(info.private_key),
+            _ => Ok(Self(Zeroizing::new(der.to_vec()))),
+        }
+    }
+
+    fn from_pkcs1(der: &[u8]) -> Result<Self> {
+        let key = RsaPrivateKey::from_der(der)
+            .map_err(|_| refuse(PRIVATE, "is not a PKCS#8 or PKCS#1 RSA private key"))?;
+        check_rsa_size(key.modulus, PRIVATE)?;
+        Ok(Self(Zeroizing::new(der.to_vec())))
+    }
+}
+
+impl PublicDocument {
+    pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self> {
+        let (label, der) = read_pem(text, PUBLIC)?;
+        match label.as_str() {
+            "PUBLIC KEY" | "RSA PUBLIC KEY" => Self::from_der(algorithm, &der),
+            label => Err(wrong_label(PUBLIC, label, "a public key")),
+        }
+    }
+
+    pub(super) fn from_der(algorithm: Algorithm, der: &[u8]) -> Result<Self> {
+        let Ok(info) = SubjectPublicKeyInfoRef::try_from(der) else {
+            if algorithm.family() == Family::Rsa {
+                return Self::from_pkcs1(der);
+            }
+            return Err(refuse(PUBLIC, "is not a SubjectPublicKeyInfo (SPKI) public key"));
+        };
+        check_kind(algorithm, info.algorithm, PUBLIC)?;
+        let bytes = info
+            .subject_public_key
+            .as_bytes()
+            .ok_or_else(|| refuse(PUBLIC, "is not a whole number of bytes"))?;
+        match algorithm.family() {
+            Family::Rsa => Self::from_pkcs1(bytes),
+            Family::Ec => Self::from_point(algorithm, bytes),
+            Family::Ed if bytes.len() != 32 => Err(refuse(PUBLIC, "is not 32 bytes long")),
+            Family::Ed | Family::Hmac => Ok(Self(bytes.to_vec())),
+        }
+    }
+
+    fn from_pkcs1(der: &[u8]) -> Result<Self> {
+        let key = RsaPublicKey::from_der(der)
+            .map_err(|_| refuse(PUBLIC, "is not an SPKI or PKCS#1 RSA public key"))?;
+        check_rsa_size(key.modulus, PUBLIC)?;
+        Ok(Self(der.to_vec()))
+    }
+
+    fn from_point(algorithm: Algorithm, point: &[u8]) -> Result<Self> {
+        let bytes = if algorithm == Algorithm::ES384 { 97 } else { 65 };
+        if point.len() != bytes || point.first() != Some(&4) {
+            return Err(refuse(PUBLIC, "is not an uncompressed point of its curve"));
+        }
+        Ok(Self(point.to_vec()))
+    }
+
+    /// From a modulus and an exponent, both big-endian.
+    pub(super) fn from_rsa_components(modulus: &[u8], exponent: &[u8]) -> Result<Self> {
+        let der = UintRef::new(modulus)
+            .and_then(|modulus| {
+                let public_exponent = UintRef::new(exponent)?;
+                RsaPublicKey { modulus, public_exponent }.to_der()
+            })
+            .map_err(|_| refuse(PRIVATE, "has no usable public part"))?;
+        Ok(Self(der))
+    }
+
+    /// From the coordinates of a point.
+    pub(super) fn from_coordinates(x: &[u8], y: &[u8]) -> Self {
+        Self([&[4], x, y].concat())
+    }
+}
+
+const PRIVATE: &str = "privateKey";
+const PUBLIC: &str = "publicKey";
+
+/// The label and the content of the first block.
+fn read_pem(text: &str, field: &'static str) -> Result<(String, Zeroizing<Vec<u8>>)> {
+    match pem::parse(text) {
+        Ok(block) => Ok((block.tag().to_owned(), Zeroizing::new(block.into_contents()))),
+        Err(_) if text.contains("\\n") => {
+            Err(refuse(field, "has the two characters \\n where a PEM file has line breaks"))
+        }
+        Err(_) => Err(refuse(field, "is not a PEM file")),
+    }
+}
+
+fn refuse(field: &'static str, problem: impl Into<String>) -> Error {
+    Error::config(field, problem)
+}
+
+fn wrong_label(field: &'static str, label: &str, wanted: &str) -> Error {
+    let found = match label {
+        "CERTIFICATE" => {
+            "a certificate; extract its key with `openssl x509 -pubkey -noout -in FILE`"
+        }
+        "PRIVATE KEY" | "RSA PRIVATE KEY" | "EC PRIVATE KEY" | "ENCRYPTED PRIVATE KEY" => {
+            "a private key"
+        }
+        "PUBLIC KEY" | "RSA PUBLIC KEY" => "a public key",
+        _ => "a PEM file of another kind",
+    };
+    refuse(field, format!("expected {wanted}, found {found}"))
+}
+
+fn check_kind(
+    algorithm: Algorithm,
+    found: AlgorithmIdentifierRef<'_>,
+    field: &'static str,
+) -> Result<()> {
+    let curve = || found.parameters_oid().ok();
+    let fits = match algorithm {
+        Algorithm::ES256 => found.oid == EC && curve() == Some(P256),
+        Algorithm::ES384 => found.oid == EC && curve() == Some(P384),
+        Algorithm::EdDSA => found.oid == ED25519,
+        _ if algorithm.family() == Family::Rsa => found.oid == RSA,
+        _ => return Err(refuse(field, format!("{algorithm} takes a secret, not a key pair"))),
+    };
+    if fits {
+        return Ok(());
+    }
+    let kind = match found.oid {
+        RSA => "an RSA key",
+        RSA_PSS => "a key restricted to RSASSA-PSS (use a plain RSA key)",
+        EC if curve() == Some(P256) => "a P-256 key",
+        EC if curve() == Some(P384) => "a P-384 key",
+        EC => "a key on another curve",
+        ED25519 => "an Ed25519 key",
+        _ => "a key of another kind",
+    };
+    Err(refuse(field, format!("{kind} does not fit {algorithm}")))
+}
+
+fn check_rsa_size(modulus: UintRef<'_>, field: &'static str) -> Result<()> {
+    let bytes = modulus.as_bytes();
+    let leading = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    let bits = bytes.len() * 8 - leading;
+    if bits < RSA_MIN_BITS {
+        return Err(refuse(field, format!("RSA with {bits} bits; at least {RSA_MIN_BITS} needed")));
+    }
+    Ok(())
+}

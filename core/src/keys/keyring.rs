@@ -1,0 +1,174 @@
+//! The keys that tokens are signed and checked with, and which of them a token may choose.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::algorithm::Algorithm;
+use super::key::Key;
+use crate::error::{Error, Result};
+
+/// A set of keys: at most one *active* key that signs, and any number that only verify.
+///
+/// Which key checks a token (RFC 7515 §4.1.4, RFC 8725 §3.1):
+/// - The token's `alg` must be one that a key here is pinned to, else
+///   [`Error::AlgNotAllowed`]. `none` never is.
+/// - With a `kid`, the key of that name alone: [`Error::KeyNotFound`] when there is none,
+///   [`Error::AlgNotAllowed`] when it is pinned to another algorithm.
+/// - Without a `kid`, every key of that algorithm is tried, the active one first. So the tokens
+///   of an app that never wrote `kid` go on verifying after its key was given a name here.
+/// - When no key here has a name, a `kid` says nothing and is ignored: whoever configures just
+///   one public key of an issuer that writes `kid` expects that key to be used.
+///
+/// To rotate: add the new key as active, keep the old one among the verifying ones for the
+/// lifetime of a token, then drop it. Cloning is cheap; clones share the keys.
+#[derive(Clone)]
+pub struct Keyring(Arc<Ring>);
+
+struct Ring {
+    /// The active key, if any, is the first.
+    keys: Vec<Key>,
+    has_active: bool,
+    has_names: bool,
+}
+
+/// The keys that may have signed a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Candidates {
+    /// The key at this place.
+    One(usize),
+    /// All keys of this algorithm.
+    All(Algorithm),
+}
+
+impl Keyring {
+    /// The most keys that a ring holds.
+    pub const MAX_KEYS: usize = 64;
+
+    /// Starts an empty ring.
+    pub const fn builder() -> KeyringBuilder {
+        KeyringBuilder { active: None, verifying: Vec::new() }
+    }
+
+    /// A ring of one key: active if it can sign.
+    pub fn single(key: Key) -> Self {
+        Self(Arc::new(Ring {
+            has_active: key.can_sign(),
+            has_names: key.id().is_some(),
+            keys: vec![key],
+        }))
+    }
+
+    /// The key that signs, if there is one.
+    pub fn active(&self) -> Option<&Key> {
+        self.0.keys.first().filter(|_| self.0.has_active)
+    }
+
+    /// Every key, the active one first.
+    pub fn keys(&self) -> &[Key] {
+        &self.0.keys
+    }
+
+    /// Which keys may check a token with this header.
+    pub(crate) fn candidates(&self, algorithm: &str, kid: Option<&str>) -> Result<Candidates> {
+        let algorithm = Algorithm::from_name(algorithm)
+            .filter(|algorithm| self.0.keys.iter().any(|key| key.algorithm() == *algorithm))
+            .ok_or(Error::AlgNotAllowed)?;
+        let Some(kid) = kid.filter(|_| self.0.has_names) else {
+            return Ok(Candidates::All(algorithm));
+        };
+        let named = |key: &Key| key.id().is_some_and(|id| id.as_str() == kid);
+        let place = self.0.keys.iter().position(named).ok_or(Error::KeyNotFound)?;
+        let pinned = self.0.keys.get(place).map(Key::algorithm);
+        if pinned == Some(algorithm) {
+            Ok(Candidates::One(place))
+        } else {
+            Err(Error::AlgNotAllowed)
+        }
+    }
+
+    /// Checks `signature` with the keys that `candidates` names.
+    ///
+    /// # Errors
+    /// [`Error::SignatureInvalid`] when none of them made it.
+    pub(crate) fn verify(
+        &self,
+        candidates: Candidates,
+        message: &[u8],
+        signature: &[u8],
+    ) -> Result<()> {
+        let valid = match candidates {
+            Candidates::One(place) => {
+                self.0.keys.get(place).is_some_and(|key| key.verify(message, signature))
+            }
+            Candidates::All(algorithm) => self
+                .0
+                .keys
+                .iter()
+                .any(|key| key.algorithm() == algorithm && key.verify(message, signature)),
+        };
+        if valid { Ok(()) } else { Err(Error::SignatureInvalid) }
+    }
+}
+
+impl fmt::Debug for Keyring {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Keyring")
+            .field("active", &self.active())
+            .field("keys", &self.keys())
+            .finish()
+    }
+}
+
+/// Collects keys; [`build`](Self::build) checks them together.
+#[derive(Debug)]
+pub struct KeyringBuilder {
+    active: Option<Key>,
+    verifying: Vec<Key>,
+}
+
+impl KeyringBuilder {
+    /// The key that signs from now on. It verifies as well. One that was active before in this
+    /// builder stays as a verifying key.
+    #[must_use]
+    pub fn active(mut self, key: Key) -> Self {
+        self.verifying.extend(self.active.replace(key));
+        self
+    }
+
+    /// A key that only verifies: a retired one, or the public key of another issuer.
+    #[must_use]
+    pub fn verifying(mut self, key: Key) -> Self {
+        self.verifying.push(key);
+        self
+    }
+
+    /// The ring.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for the field `keys`: no key at all, more than
+    /// [`Keyring::MAX_KEYS`], two of the same name, or an active key that cannot sign.
+    pub fn build(self) -> Result<Keyring> {
+        let refuse = |problem: String| Err(Error::config("keys", problem));
+        if self.active.as_ref().is_some_and(|key| !key.can_sign()) {
+            return refuse("the active key is a public key, which cannot sign".to_owned());
+        }
+        let has_active = self.active.is_some();
+        let keys: Vec<Key> = self.active.into_iter().chain(self.verifying).collect();
+        if keys.is_empty() {
+            return refuse("no key was given".to_owned());
+        }
+        if keys.len() > Keyring::MAX_KEYS {
+            return refuse(format!("more than {} keys", Keyring::MAX_KEYS));
+        }
+        for (place, key) in keys.iter().enumerate() {
+            let earlier = keys.iter().take(place);
+            if let Some(id) = key.id()
+                && earlier.filter_map(Key::id).any(|other| other == id)
+            {
+                return refuse(format!("two keys are named {id}"));
+            }
+        }
+        let has_names = keys.iter().any(|key| key.id().is_some());
+        Ok(Keyring(Arc::new(Ring { keys, has_active, has_names })))
+    }
+}

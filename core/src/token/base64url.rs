@@ -1,0 +1,61 @@
+//! base64url without padding (RFC 7515 §2), canonical: one text for the same bytes.
+//!
+//! The engine refuses padding, line breaks, the other alphabet and trailing bits that are not
+//! zero, so no two tokens differ only in how their bytes are written.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+use crate::error::{Error, Result};
+
+/// The text of `bytes`.
+pub(crate) fn encode(bytes: &[u8]) -> String {
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Appends the text of `bytes` to `text`.
+pub(crate) fn append(bytes: &[u8], text: &mut String) {
+    URL_SAFE_NO_PAD.encode_string(bytes, text);
+}
+
+/// The bytes of `text`.
+pub(crate) fn decode(text: &str) -> Result<Vec<u8>> {
+    URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::TokenMalformed)
+}
+
+/// The bytes of `text`, which must be UTF-8.
+pub(crate) fn decode_text(text: &str) -> Result<String> {
+    String::from_utf8(decode(text)?).map_err(|_| Error::TokenMalformed)
+}
+
+/// Decodes `text` into `space` and gives the part that it filled.
+pub(crate) fn decode_into<'a>(text: &str, space: &'a mut [u8]) -> Result<&'a [u8]> {
+    let length = URL_SAFE_NO_PAD.decode_slice(text, space).map_err(|_| Error::TokenMalformed)?;
+    space.get(..length).ok_or(Error::TokenMalformed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_what_is_not_canonical() {
+        assert_eq!(decode("_-A").unwrap(), [0xff, 0xe0]);
+        for bad in ["_-B", "_-A=", "_-A\n", " _-A", "/+A", "A", "_-A.", "é"] {
+            assert!(matches!(decode(bad), Err(Error::TokenMalformed)), "{bad:?}");
+            assert!(decode_into(bad, &mut [0; 8]).is_err(), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn decodes_into_given_space() {
+        assert_eq!(decode_into("_-A", &mut [0; 8]).unwrap(), [0xff, 0xe0]);
+        assert!(decode_into(&encode(&[1; 9]), &mut [0; 8]).is_err());
+    }
+
+    #[test]
+    fn text_must_be_utf8() {
+        assert_eq!(decode_text(&encode("토큰".as_bytes())).unwrap(), "토큰");
+        assert!(decode_text(&encode(&[0xff])).is_err());
+    }
+}
