@@ -1,0 +1,74 @@
+// The app: one `auth` object, one user table, and the routes that use them.
+
+import { fileURLToPath } from 'node:url';
+import express from 'express';
+import { rateLimit } from 'express-rate-limit';
+import helmet from 'helmet';
+import { createAuth } from 'regrant';
+import { accountRoutes } from './routes/account.mjs';
+import { demoRoutes } from './routes/demo.mjs';
+import { deviceRoutes } from './routes/devices.mjs';
+import { answerErrors } from './routes/errors.mjs';
+import { legacyRoutes } from './routes/legacy.mjs';
+import { protectedRoutes } from './routes/protected.mjs';
+import { sessionRoutes } from './routes/session.mjs';
+import { openUsers } from './users.mjs';
+
+const PAGE = fileURLToPath(new URL('./public', import.meta.url));
+
+/** Builds the app from a configuration (config.mjs). `close` releases the database. */
+export function createApp(config) {
+  const users = openUsers(config.database);
+  const auth = createAuth({
+    secret: config.secret,
+    // The old app's SECRET_KEY may be shorter than regrant would accept by itself.
+    allowShortSecret: true,
+    // `legacy` accepts access tokens that the old app signed, with its claim `userId`.
+    access: { ttl: config.accessTtl, subjectClaim: 'userId', legacy: true },
+    refresh: {
+      idleTtl: config.refreshIdleTtl,
+      absoluteTtl: config.refreshAbsoluteTtl,
+      grace: config.grace,
+      rotation: true,
+    },
+    store: config.store,
+    // What a real app writes to its audit log. No event contains a token.
+    onEvent: (event) => {
+      if (config.log) console.log(`${event.type} session=${event.sessionId}${event.reason ? ` reason=${event.reason}` : ''}`);
+    },
+  });
+
+  // Guessing passwords is slow for the guesser and cheap for us.
+  const limitLogin = rateLimit({
+    windowMs: 5 * 60 * 1000,
+    limit: config.loginLimit,
+    standardHeaders: 'draft-8',
+    legacyHeaders: false,
+    message: { code: 'RATE_LIMITED', message: 'Too many attempts. Wait a few minutes and try again.' },
+  });
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.set('trust proxy', config.trustProxy);
+  app.use(
+    helmet({
+      // The page holds an access token in memory: no script but its own may run there.
+      contentSecurityPolicy: {
+        directives: { 'script-src': ["'self'"], 'style-src': ["'self'"], 'upgrade-insecure-requests': null },
+      },
+    }),
+  );
+  app.use(express.static(PAGE));
+  app.use(express.json({ limit: '10kb' }));
+
+  const context = { auth, users, config, limitLogin };
+  app.use('/auth', accountRoutes(context));
+  app.use('/auth', sessionRoutes(context));
+  app.use('/api', protectedRoutes(context));
+  app.use('/api', deviceRoutes(context));
+  app.use('/api/users', legacyRoutes(context));
+  if (config.demoRoutes) app.use('/auth/demo', demoRoutes(context));
+  app.use(answerErrors);
+
+  return { app, auth, close: () => users.close() };
+}

@@ -1,0 +1,192 @@
+// Puts the page together: two views, and what its buttons do.
+
+import { SignedOut, TryLater, createClient, json } from './client.js';
+import { startCountdown, stopCountdown } from './countdown.js';
+import { drawDevices, keepTimesFresh } from './devices.js';
+import { announce, byId } from './dom.js';
+import { explain } from './reasons.js';
+import { clearTheft, playTheft } from './theft.js';
+import { startEntry } from './timeline.js';
+
+// The cookie is invisible from here, so remember whether there might be one: a first visit need not ask.
+const mayBeSignedIn = {
+  get known() {
+    return localStorage.getItem('may-be-signed-in') !== null;
+  },
+  set: () => localStorage.setItem('may-be-signed-in', 'yes'),
+  clear: () => localStorage.removeItem('may-be-signed-in'),
+};
+
+const client = createClient({
+  onAccess: ({ token, expiresIn }) => {
+    mayBeSignedIn.set();
+    startCountdown(expiresIn);
+    byId('token-text').textContent = `${token.slice(0, 12)}…${token.slice(-12)}`;
+  },
+  onSignedOut: (why) => {
+    mayBeSignedIn.clear();
+    showLogin(why);
+  },
+});
+const answer = await fetch('/auth/demo/lifetimes');
+const lifetimes = answer.ok ? await answer.json() : undefined;
+
+// The views
+
+function showLogin(why) {
+  stopCountdown();
+  clearTheft();
+  document.body.dataset.view = 'signed-out';
+  byId('reason').hidden = !why;
+  if (why) {
+    chooseForm(false);
+    const { title, text, tone = 'warn' } = explain(why);
+    byId('reason').dataset.tone = tone;
+    byId('reason-title').textContent = title;
+    byId('reason-text').textContent = text;
+    byId('reason-code').textContent = why.code.startsWith('ERR_') ? why.code : '';
+    announce(`${title}. ${text}`);
+  }
+  byId('password').value = '';
+  (byId('email').value ? byId('password') : byId('email')).focus({ preventScroll: true });
+  if (why) window.scrollTo({ top: 0 });
+}
+
+async function showSignedIn(trace) {
+  const { body } = await client.call('/api/me', { trace });
+  byId('who').textContent = body.user.email;
+  document.body.dataset.view = 'signed-in';
+  byId('call').focus({ preventScroll: true });
+  await loadDevices();
+}
+
+async function loadDevices(trace) {
+  const { status, body } = await client.call('/api/devices', { trace });
+  if (status === 200) drawDevices(body.sessions, logOutDevice);
+}
+
+// Every action runs in here: its buttons rest meanwhile, and what can go wrong is told in one place.
+
+async function act(title, run) {
+  const trace = startEntry(title);
+  document.body.dataset.busy = 'true';
+  try {
+    await run(trace);
+  } catch (error) {
+    if (error instanceof SignedOut) trace.close('The session is over: sign in again.', 'ended');
+    else if (error instanceof TryLater) trace.close(`${error.message} The tokens are kept; try again.`, 'failed');
+    else throw error;
+  } finally {
+    document.body.dataset.busy = 'false';
+  }
+}
+
+// Signing in and up
+
+let signingUp = false;
+
+function chooseForm(signUp) {
+  signingUp = signUp;
+  byId('tab-login').setAttribute('aria-pressed', String(!signUp));
+  byId('tab-signup').setAttribute('aria-pressed', String(signUp));
+  byId('form-title').textContent = signUp ? 'Create an account' : 'Sign in';
+  byId('submit').textContent = signUp ? 'Sign up' : 'Sign in';
+  byId('password').autocomplete = signUp ? 'new-password' : 'current-password';
+  byId('password-hint').hidden = !signUp;
+  byId('form-error').textContent = '';
+}
+byId('tab-login').addEventListener('click', () => chooseForm(false));
+byId('tab-signup').addEventListener('click', () => chooseForm(true));
+
+byId('credentials').addEventListener('submit', (event) => {
+  event.preventDefault();
+  const credentials = { email: byId('email').value, password: byId('password').value };
+  byId('form-error').textContent = '';
+  act(signingUp ? 'Sign up' : 'Sign in', async (trace) => {
+    const answer = await client.send(signingUp ? '/auth/signup' : '/auth/login', { ...json(credentials), trace });
+    if (answer.status >= 400) {
+      byId('form-error').textContent = answer.body?.message ?? 'Something went wrong.';
+      trace.close('Not signed in.', 'failed');
+      return;
+    }
+    client.adopt(answer.body);
+    byId('reason').hidden = true;
+    await showSignedIn(trace);
+    trace.close('Signed in with an access token in memory and a refresh token in an HttpOnly cookie.');
+  });
+});
+
+// Calling the API
+
+byId('call').addEventListener('click', () => act('Call the protected API', (trace) => callTimes(1, trace)));
+byId('call-five').addEventListener('click', () => act('Call it 5 times at once', (trace) => callTimes(5, trace)));
+
+async function callTimes(times, trace) {
+  let refreshes = 0;
+  const counting = {
+    ...trace,
+    step: (step) => {
+      if (step.refresh) refreshes += 1;
+      return trace.step(step);
+    },
+  };
+  const answers = await Promise.all(Array.from({ length: times }, () => client.call('/api/me', { trace: counting })));
+  const good = answers.filter(({ status }) => status === 200).length;
+  const renewed = refreshes === 0 ? 'no refresh was needed' : refreshes === 1 ? 'after one refresh' : `after ${refreshes} refreshes`;
+  trace.close(`${good} of ${times} answered 200, ${renewed}.`, good === times ? 'done' : 'failed');
+  await loadDevices();
+}
+
+// Devices
+
+function logOutDevice(session) {
+  act(`Log out ${session.device ?? 'a device'}`, async (trace) => {
+    if (session.current) return logOut(trace);
+    await client.call(`/api/devices/${encodeURIComponent(session.sessionId)}`, { method: 'DELETE', trace });
+    await loadDevices(trace);
+    trace.close('Its refresh token is revoked and its access tokens are refused from now on.');
+  });
+}
+
+/** Ends the session of the cookie and takes the cookie away. */
+async function dropCookie(trace) {
+  const { status, body } = await client.send('/auth/logout', { method: 'POST', trace });
+  if (status >= 500) throw new TryLater(body?.message ?? `The server answered ${status}.`);
+}
+
+async function logOut(trace) {
+  await dropCookie(trace);
+  trace.close('Logged out on this device.');
+  client.end({ code: 'LOGGED_OUT', message: 'Logged out.' });
+}
+
+byId('log-out').addEventListener('click', () => act('Log out', logOut));
+byId('log-out-everywhere').addEventListener('click', () =>
+  act('Log out everywhere', async (trace) => {
+    await client.call('/api/devices', { method: 'DELETE', trace });
+    await dropCookie(trace);
+    trace.close('Every session of this user is revoked.');
+    client.end({ code: 'LOGGED_OUT_EVERYWHERE', message: 'Logged out everywhere.' });
+  }),
+);
+
+// The theft. Its end is the one that every SignedOut has: the login page, with the reason.
+
+byId('steal').addEventListener('click', () => act('Steal my refresh token', (trace) => playTheft(client, lifetimes.grace, trace)));
+
+// Start
+
+keepTimesFresh();
+chooseForm(false);
+if (lifetimes) byId('grace').textContent = `${lifetimes.grace} s`;
+else byId('theft').hidden = true; // a server without the demo routes
+
+if (mayBeSignedIn.known) {
+  // A reload has lost the access token but not the cookie.
+  await act('Open the page', async (trace) => {
+    await showSignedIn(trace);
+    trace.close('Still signed in: the refresh cookie brought a new access token.');
+  });
+} else {
+  showLogin();
+}

@@ -1,0 +1,60 @@
+// The list of devices: every session of this user, each with its own way out.
+
+import { byId, el } from './dom.js';
+
+const list = byId('device-list');
+
+/** Draws the sessions; `onLogOut(session)` is called by a device's button. */
+export function drawDevices(sessions, onLogOut) {
+  const live = sessions.filter((session) => session.state === 'live');
+  live.sort((a, b) => b.current - a.current || Date.parse(b.lastRefreshedAt) - Date.parse(a.lastRefreshedAt));
+  list.replaceChildren(...live.map((session) => device(session, onLogOut)));
+  byId('device-count').textContent = live.length;
+}
+
+function device(session, onLogOut) {
+  const name = session.device ?? 'Unknown device';
+  return el(
+    'li',
+    { class: 'device', 'data-session': session.sessionId, 'data-current': String(session.current) },
+    el(
+      'div',
+      {},
+      el('p', { class: 'device-name' }, name, session.current && el('span', { class: 'badge' }, 'this device')),
+      el(
+        'p',
+        { class: 'device-times' },
+        'Signed in ',
+        moment(session.createdAt),
+        el('span', { 'aria-hidden': 'true' }, ' · '),
+        'last refreshed ',
+        moment(session.lastRefreshedAt),
+      ),
+    ),
+    el(
+      'button',
+      { type: 'button', class: 'quiet', 'aria-label': `Log out ${name}`, onclick: () => onLogOut(session) },
+      'Log out',
+    ),
+  );
+}
+
+function moment(iso) {
+  return el('time', { datetime: iso, title: new Date(iso).toLocaleString() }, ago(iso));
+}
+
+/** 'just now', '12 s ago', '3 min ago', then the time of day. */
+function ago(iso) {
+  const seconds = Math.round((Date.now() - Date.parse(iso)) / 1000);
+  if (seconds < 3) return 'just now';
+  if (seconds < 60) return `${seconds} s ago`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min ago`;
+  return new Date(iso).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
+}
+
+/** Keeps the "… ago" of the list true. */
+export function keepTimesFresh() {
+  setInterval(() => {
+    for (const time of list.querySelectorAll('time')) time.textContent = ago(time.dateTime);
+  }, 1000);
+}

@@ -1,0 +1,40 @@
+// Why the login page is shown, in words for people. The code is shown beside them, for developers.
+
+const REASONS = {
+  ERR_REFRESH_REUSED: {
+    title: 'Your session was ended for your safety',
+    text: 'A refresh token that had already been used came back. Two holders had it, so nobody keeps the session.',
+    tone: 'bad',
+  },
+  ERR_SESSION_REVOKED: {
+    title: 'This session was ended',
+    text: 'It was logged out, here or from another device.',
+  },
+  ERR_REFRESH_EXPIRED: {
+    title: 'Your session has expired',
+    text: 'It was not used for longer than its refresh token lives.',
+  },
+  // The browser drops the cookie when the refresh token in it expires, so this is what a sleeping page finds on waking.
+  ERR_TOKEN_MISSING: {
+    title: 'Your session has expired',
+    text: 'The refresh token outlived its time and the browser has dropped its cookie.',
+  },
+  ERR_SESSION_UNKNOWN: {
+    title: 'The server does not know this session',
+    text: 'It may have been restarted: without a Redis the example keeps sessions in memory.',
+  },
+  ERR_SIGNATURE_INVALID: {
+    title: 'The server has a new key',
+    text: 'It was restarted without a SECRET_KEY, so tokens from before are not valid any more.',
+  },
+  LOGGED_OUT: { title: 'You are logged out', text: 'This device only. Others stay signed in.' },
+  LOGGED_OUT_EVERYWHERE: { title: 'You are logged out everywhere', text: 'No device has a working token any more.' },
+};
+
+// A revoked session says what revoked it, and theft deserves other words than a log-out.
+const BECAUSE = { theft: REASONS.ERR_REFRESH_REUSED };
+
+/** `{ title, text, tone }` for a sign-out; unknown codes get the server's own message. */
+export function explain({ code, reason, message }) {
+  return BECAUSE[reason] ?? REASONS[code] ?? { title: 'You are signed out', text: message };
+}

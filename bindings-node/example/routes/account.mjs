@@ -1,0 +1,55 @@
+// Sign-up and log-in: the app checks the password, then asks regrant for a pair of tokens.
+
+import { Router } from 'express';
+import { loginResponse } from 'regrant/express';
+import { deviceLabel } from '../device.mjs';
+import { PASSWORD_LENGTH, hashPassword, passwordMatches } from '../passwords.mjs';
+import { EmailTaken } from '../users.mjs';
+import { cookieOptions } from './cookies.mjs';
+
+export function accountRoutes({ auth, users, config, limitLogin }) {
+  const routes = Router();
+
+  async function startSession(req, res, user, status) {
+    const pair = await auth.login(user.id, { device: deviceLabel(req) });
+    res.status(status);
+    loginResponse(res, pair, cookieOptions(config));
+  }
+
+  routes.post('/signup', limitLogin, async (req, res) => {
+    const input = credentials(req.body);
+    if (input.problem) return res.status(400).json({ code: 'INVALID_INPUT', message: input.problem });
+    try {
+      const user = users.create(input.email, await hashPassword(input.password));
+      await startSession(req, res, user, 201);
+    } catch (error) {
+      if (!(error instanceof EmailTaken)) throw error;
+      res.status(409).json({ code: 'EMAIL_TAKEN', message: error.message });
+    }
+  });
+
+  routes.post('/login', limitLogin, async (req, res) => {
+    const input = credentials(req.body);
+    const user = input.problem ? undefined : users.findForLogin(input.email);
+    if (input.problem || !(await passwordMatches(user?.passwordHash, input.password))) {
+      // One answer for every cause: it must not tell which addresses have an account.
+      return res.status(401).json({ code: 'WRONG_CREDENTIALS', message: 'E-mail address or password is wrong.' });
+    }
+    await startSession(req, res, user, 200);
+  });
+
+  return routes;
+}
+
+/** Reads `{ email, password }`, or says what is wrong with them. */
+export function credentials(body) {
+  const { email, password } = body ?? {};
+  if (typeof email !== 'string' || email.length > 254 || !/^[^\s@]+@[^\s@]+$/.test(email.trim())) {
+    return { problem: 'Enter an e-mail address.' };
+  }
+  const { min, max } = PASSWORD_LENGTH;
+  if (typeof password !== 'string' || password.length < min || password.length > max) {
+    return { problem: `A password has ${min} to ${max} characters.` };
+  }
+  return { email: email.trim(), password };
+}

@@ -1,0 +1,37 @@
+// The shape of the app that regrant replaces, so that its front end can stay as it is: tokens as `Bearer <jwt>` in the headers
+// `accesstoken` and `refreshtoken` or the cookie `accessToken`, Korean messages, statuses 400, 419 and 403, no rotation.
+
+import { Router } from 'express';
+import { presets } from 'regrant/express';
+import { deviceLabel } from '../device.mjs';
+import { passwordMatches } from '../passwords.mjs';
+import { credentials } from './account.mjs';
+
+export function legacyRoutes({ auth, users, config, limitLogin }) {
+  const old = presets.rtVerify({ language: 'ko', secure: config.secureCookies });
+  const routes = Router();
+
+  routes.post('/login', limitLogin, async (req, res) => {
+    const input = credentials(req.body);
+    const user = input.problem ? undefined : users.findForLogin(input.email);
+    if (input.problem || !(await passwordMatches(user?.passwordHash, input.password))) {
+      return res.status(401).json({ message: '이메일 또는 비밀번호가 일치하지 않습니다.' });
+    }
+    const pair = await auth.login(user.id, { device: deviceLabel(req) });
+    old.loginResponse(res, pair);
+  });
+
+  routes.get('/me', old.authenticate(auth, { loadUser: (id) => users.findById(id) }), (req, res) => {
+    res.json({ user: res.locals.user });
+  });
+
+  routes.get('/rtVerify', old.rtVerify(auth));
+
+  // The old app's last handler: it answers what the middleware handed to `next`.
+  routes.use((error, req, res, next) => {
+    if (res.headersSent || !error.status) return next(error);
+    res.status(error.status).json({ message: error.message, failedApi: error.failedApi });
+  });
+
+  return routes;
+}
