@@ -187,7 +187,7 @@ impl RedisServer {
 
     fn launch(&mut self) -> Result<()> {
         let log = std::fs::File::create(self.log_path())?;
-        let process = Command::new(&self.program)
+        let mut process = Command::new(&self.program)
             .args(self.options.arguments(self.port))
             .current_dir(self.directory.path())
             .stdin(Stdio::null())
@@ -195,7 +195,13 @@ impl RedisServer {
             .stdout(log)
             .spawn()
             .with_context(|| format!("cannot start {}", self.program.display()))?;
-        let guard = Guard::over(process.id(), self.directory.path())?;
+        let guard = match Guard::over(process.id(), self.directory.path()) {
+            Ok(guard) => guard,
+            Err(error) => {
+                process.kill().and_then(|()| process.wait())?;
+                return Err(error);
+            }
+        };
         self.running = Some(Running { guard, process });
         let ready = self.wait_until_ready();
         if ready.is_err() {
