@@ -10,6 +10,10 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+#[cfg(feature = "sessions")]
+pub mod auth;
+#[cfg(feature = "sessions")]
+pub mod config;
 pub mod error;
 pub mod identity;
 pub mod keys;
@@ -21,4 +25,9 @@ pub mod store;
 pub mod time;
 pub mod token;
 
+#[cfg(feature = "sessions")]
+pub use auth::{
+    AuditEvent, AuditKind, Auth, AuthBuilder, Login, RefreshRequest, Renewal, Renewed, SessionInfo,
+    SessionStatus, TokenPair,
+};
 pub use error::{Advice, Error, ErrorCode, Language, Result};

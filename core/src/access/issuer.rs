@@ -105,7 +105,9 @@ impl AccessIssuer {
         Ok(IssuedAccess { token: AccessToken::new(token), expires_at })
     }
 
-    fn check(&self, grant: &AccessGrant) -> Result<()> {
+    /// Whether the names of the grant's claims are the app's to use; [`issue`](Self::issue)
+    /// checks so too.
+    pub(crate) fn check(&self, grant: &AccessGrant) -> Result<()> {
         if grant.lineage.is_some() && grant.session.is_none() {
             return Err(Error::claim_missing("sid"));
         }

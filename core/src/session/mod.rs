@@ -9,10 +9,12 @@ mod confirm;
 mod derive;
 mod policy;
 mod record;
+mod refresh_claims;
 mod step;
 
 pub use confirm::{Confirmation, Confirmed, Sighting, confirm};
 pub use derive::{TokenId, TokenSecret};
 pub use policy::{RefreshPolicy, SessionPolicy, TheftScope};
 pub use record::{Child, DeviceLabel, NewSession, Record, State};
+pub(crate) use refresh_claims::RefreshClaims;
 pub use step::{Decision, Minted, Presented, Step, Theft, step};

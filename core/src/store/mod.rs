@@ -1,10 +1,12 @@
 //! Where sessions live. One trait, several homes, one contract suite over all of them.
 
+mod address;
 mod memory;
 pub mod packed;
 #[cfg(feature = "redis")]
 pub mod redis;
 
+pub use address::StoreAddress;
 pub use memory::MemoryStore;
 
 use std::fmt;

@@ -1,0 +1,132 @@
+//! The construction of [`Auth`]: everything that can be wrong is found here.
+
+use std::fmt;
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+
+use super::event::{AuditEvent, Auditor, Listener};
+use super::sightings::Sightings;
+use super::{Auth, Engine, Inner};
+use crate::access::{AccessIssuer, AccessPolicy, AccessVerifier};
+use crate::error::{Error, Result};
+use crate::keys::{Keyring, RefreshKeys};
+use crate::revocation::DenyList;
+use crate::session::SessionPolicy;
+use crate::store::{SessionStore, StoreAddress};
+use crate::time::{Clock, SystemClock};
+
+/// A configuration of [`Auth`] in the making.
+#[derive(Default)]
+#[must_use]
+pub struct AuthBuilder {
+    keyring: Option<Keyring>,
+    refresh_keys: Option<RefreshKeys>,
+    access: AccessPolicy,
+    sessions: SessionPolicy,
+    store: Option<Store>,
+    clock: Option<Arc<dyn Clock>>,
+    listener: Option<Listener>,
+    runtime: Option<Handle>,
+}
+
+enum Store {
+    Given(Arc<dyn SessionStore>),
+    At(StoreAddress),
+}
+
+impl fmt::Debug for AuthBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AuthBuilder").finish_non_exhaustive()
+    }
+}
+
+impl AuthBuilder {
+    /// The keys of access tokens; one must be active. Required.
+    pub fn access_keys(mut self, keyring: Keyring) -> Self {
+        self.keyring = Some(keyring);
+        self
+    }
+
+    /// The secrets of refresh tokens. Required.
+    pub fn refresh_keys(mut self, keys: RefreshKeys) -> Self {
+        self.refresh_keys = Some(keys);
+        self
+    }
+
+    /// What access tokens say and must say.
+    pub fn access_policy(mut self, policy: AccessPolicy) -> Self {
+        self.access = policy;
+        self
+    }
+
+    /// How long sessions live and how they are refreshed.
+    pub fn session_policy(mut self, policy: SessionPolicy) -> Self {
+        self.sessions = policy;
+        self
+    }
+
+    /// Where sessions live. This or [`AuthBuilder::store_at`] is required.
+    pub fn store(mut self, store: impl SessionStore + 'static) -> Self {
+        self.store = Some(Store::Given(Arc::new(store)));
+        self
+    }
+
+    /// Where sessions live, by address.
+    pub fn store_at(mut self, address: StoreAddress) -> Self {
+        self.store = Some(Store::At(address));
+        self
+    }
+
+    /// A clock in place of the system's: for tests. A store by address goes by it too.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// A function that is told of each event, on whatever thread it happens. It must not block.
+    pub fn on_event(mut self, listener: impl Fn(&AuditEvent) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Arc::new(listener));
+        self
+    }
+
+    /// The Tokio runtime for background work; by default the one that `build` is called in.
+    pub fn runtime(mut self, runtime: Handle) -> Self {
+        self.runtime = Some(runtime);
+        self
+    }
+
+    /// Checks everything and builds. Does no I/O.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] naming the field.
+    pub fn build(self) -> Result<Auth> {
+        let missing = |field: &str| Error::config(field, "is required");
+        let keyring = self.keyring.ok_or_else(|| missing("secret"))?;
+        let refresh_keys = self.refresh_keys.ok_or_else(|| missing("refreshSecret"))?;
+        self.sessions.check()?;
+        let store = match self.store.ok_or_else(|| missing("store"))? {
+            Store::Given(store) => store,
+            Store::At(address) => address.open(self.clock.clone())?,
+        };
+        let runtime = self
+            .runtime
+            .or_else(|| Handle::try_current().ok())
+            .ok_or_else(|| Error::config("runtime", "build within a Tokio runtime or name one"))?;
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let longest_access = self.access.longest_acceptance();
+        let engine = Arc::new(Engine {
+            issuer: AccessIssuer::new(keyring.clone(), self.access.clone(), Arc::clone(&clock))?,
+            refresh_keys,
+            policy: self.sessions,
+            store,
+            denied: DenyList::default(),
+            auditor: Auditor { listener: self.listener, clock: Arc::clone(&clock) },
+            clock: Arc::clone(&clock),
+            longest_access,
+        });
+        let sightings = Sightings::start(Arc::clone(&engine), &runtime);
+        let verifier = AccessVerifier::new(keyring, self.access, clock)?;
+        Ok(Auth(Arc::new(Inner { verifier, engine, sightings })))
+    }
+}

@@ -1,0 +1,62 @@
+//! The end of sessions.
+
+use super::event::AuditKind;
+use super::{Auth, Engine};
+use crate::error::Result;
+use crate::identity::{SessionId, Subject};
+use crate::revocation::RevocationReason;
+use crate::session::RefreshClaims;
+
+impl Auth {
+    /// Ends the session of a refresh token, expired or not; tells whether it was live.
+    ///
+    /// # Errors
+    /// The `reject` errors for what is not a refresh token of this server;
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
+    pub async fn logout(&self, refresh_token: &str) -> Result<bool> {
+        let claims = RefreshClaims::verify(refresh_token, &self.0.engine.refresh_keys)?;
+        self.revoke_session(&claims.subject, &claims.session, RevocationReason::Logout).await
+    }
+
+    /// Ends one session of a user; tells whether it was live. Its access tokens are refused from
+    /// now on in this process.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): ask again.
+    pub async fn revoke_session(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+    ) -> Result<bool> {
+        let engine = &self.0.engine;
+        let was_live = engine.store.revoke(subject, session, reason).await?;
+        if was_live {
+            engine.revoked(subject, *session, reason);
+        }
+        Ok(was_live)
+    }
+
+    /// Ends all sessions of a user; tells how many were live.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): ask again.
+    pub async fn logout_everywhere(&self, subject: &Subject) -> Result<usize> {
+        let engine = &self.0.engine;
+        let reason = RevocationReason::LogoutEverywhere;
+        let sessions = engine.store.revoke_all(subject, reason).await?;
+        // Tokens of the app that was here before know no session: they end by their user's name.
+        engine.denied.deny_subject(subject.clone(), engine.access_horizon(), engine.clock.now());
+        for session in &sessions {
+            engine.revoked(subject, *session, reason);
+        }
+        Ok(sessions.len())
+    }
+}
+
+impl Engine {
+    fn revoked(&self, subject: &Subject, session: SessionId, reason: RevocationReason) {
+        self.deny_session(session);
+        self.auditor.emit(subject, session, AuditKind::Revoked { reason });
+    }
+}

@@ -1,0 +1,143 @@
+//! The facade that most programs use: log in, verify, refresh, log out.
+//!
+//! [`Auth::verify`] is synchronous and does no I/O; everything that touches the store is async.
+
+mod builder;
+mod event;
+mod login;
+mod logout;
+mod pair;
+mod refresh;
+mod sessions;
+mod sightings;
+mod verify;
+
+pub use builder::AuthBuilder;
+pub use event::{AuditEvent, AuditKind};
+pub use login::Login;
+pub use pair::{Renewal, Renewed, TokenPair};
+pub use refresh::RefreshRequest;
+pub use sessions::{SessionInfo, SessionStatus};
+
+use std::fmt;
+use std::sync::Arc;
+
+use crate::access::{AccessGrant, AccessIssuer, AccessVerifier};
+use crate::error::Result;
+use crate::identity::{Lineage, SessionId, Subject};
+use crate::keys::RefreshKeys;
+use crate::revocation::DenyList;
+use crate::session::{SessionPolicy, TheftScope};
+use crate::store::SessionStore;
+use crate::time::{Clock, Timestamp};
+
+use event::Auditor;
+use sightings::Sightings;
+
+/// Issues, verifies, refreshes and revokes. Cheap to clone; all clones are one.
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// use regrant::identity::Subject;
+/// use regrant::{Auth, Login, RefreshRequest};
+///
+/// let config = r#"{ "secret": "0123456789abcdef0123456789abcdef", "store": "memory:" }"#;
+/// let auth = Auth::from_json(config)?.build()?;
+///
+/// let pair = auth.login(Login::new(Subject::new("user-1")?)).await?;
+/// let access = auth.verify(pair.access_token.expose())?;
+/// assert_eq!(access.subject().as_str(), "user-1");
+///
+/// let next = auth.refresh(RefreshRequest::new(pair.refresh_token.expose())).await?;
+/// assert!(next.refresh_token.is_some());
+/// # Ok::<(), regrant::Error>(()) }).unwrap();
+/// ```
+#[derive(Clone)]
+pub struct Auth(Arc<Inner>);
+
+struct Inner {
+    verifier: AccessVerifier,
+    engine: Arc<Engine>,
+    sightings: Sightings,
+}
+
+/// What the facade and its background task share.
+struct Engine {
+    issuer: AccessIssuer,
+    refresh_keys: RefreshKeys,
+    policy: SessionPolicy,
+    store: Arc<dyn SessionStore>,
+    denied: DenyList,
+    auditor: Auditor,
+    clock: Arc<dyn Clock>,
+    /// No access token lives longer than this.
+    longest_access: std::time::Duration,
+}
+
+impl fmt::Debug for Auth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Auth").field("store", &self.0.engine.store).finish_non_exhaustive()
+    }
+}
+
+impl Auth {
+    /// Begins a configuration in code.
+    pub fn builder() -> AuthBuilder {
+        AuthBuilder::default()
+    }
+
+    /// Begins with a configuration as JSON; see [`config`](crate::config).
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid) naming the field.
+    pub fn from_json(json: &str) -> Result<AuthBuilder> {
+        crate::config::AuthConfig::from_json(json)?.builder()
+    }
+}
+
+impl Engine {
+    /// A grant whose claims can be issued: looked at before the store is touched, because
+    /// claims that cannot be must change nothing.
+    fn grant(
+        &self,
+        subject: Subject,
+        session: SessionId,
+        lineage: Lineage,
+        claims: serde_json::Map<String, serde_json::Value>,
+    ) -> Result<AccessGrant> {
+        let grant = AccessGrant { subject, session: Some(session), lineage: Some(lineage), claims };
+        self.issuer.check(&grant)?;
+        Ok(grant)
+    }
+
+    /// Until when an access token that exists now could be accepted.
+    fn access_horizon(&self) -> Timestamp {
+        self.clock.now().plus(self.longest_access)
+    }
+
+    /// Refuses the access tokens of a session from now on.
+    fn deny_session(&self, session: SessionId) {
+        self.denied.deny_session(session, self.access_horizon(), self.clock.now());
+    }
+
+    /// A theft was seen and the store has revoked what the policy says: follow suit here.
+    async fn after_theft(&self, subject: &Subject, session: SessionId, how: &'static str) {
+        self.deny_session(session);
+        if self.policy.on_theft == TheftScope::Subject {
+            match self.store.list(subject).await {
+                Ok(sessions) => {
+                    for stored in
+                        sessions.iter().filter(|stored| !stored.record.is_live(self.clock.now()))
+                    {
+                        self.deny_session(stored.id);
+                    }
+                }
+                // The sessions are revoked; their access tokens end by themselves.
+                Err(error) => {
+                    tracing::warn!(target: "regrant::audit", %error, "the user's access tokens live on until they expire")
+                }
+            }
+        }
+        self.auditor.emit(subject, session, AuditKind::Theft { how });
+    }
+}

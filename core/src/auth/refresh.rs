@@ -1,0 +1,174 @@
+//! The refresh: RFC 6749 §6 with the rotation and reuse detection of RFC 9700 §4.14.2.
+
+use serde_json::{Map, Value};
+
+use super::event::AuditKind;
+use super::{Auth, Engine, Renewal, Renewed};
+use crate::access::IssuedAccess;
+use crate::error::{Error, Result};
+use crate::identity::Subject;
+use crate::session::{Decision, Minted, RefreshClaims};
+
+/// A refresh token and what is asked for it.
+#[derive(Clone)]
+#[must_use]
+pub struct RefreshRequest<'a> {
+    token: &'a str,
+    expected: Option<Subject>,
+    rotate: Option<bool>,
+    claims: Map<String, Value>,
+}
+
+impl<'a> RefreshRequest<'a> {
+    /// A request with `token` as the client sent it, without a scheme in front.
+    pub fn new(token: &'a str) -> Self {
+        Self { token, expected: None, rotate: None, claims: Map::new() }
+    }
+
+    /// The user that the client says it is. It is compared, never believed.
+    pub fn expect_subject(mut self, subject: Subject) -> Self {
+        self.expected = Some(subject);
+        self
+    }
+
+    /// Asks for a next refresh token, or for none, whatever the policy's rotation says.
+    pub fn rotate(mut self, rotate: bool) -> Self {
+        self.rotate = Some(rotate);
+        self
+    }
+
+    /// The app's own claims for the access token.
+    pub fn claims(mut self, claims: Map<String, Value>) -> Self {
+        self.claims = claims;
+        self
+    }
+}
+
+impl Auth {
+    /// Whose refresh token this is: form, type and signature are checked, the store is not
+    /// asked. For apps that look up their own claims before [`Auth::refresh`].
+    ///
+    /// # Errors
+    /// The `reject` errors; whether the token is still good only [`Auth::refresh`] tells.
+    pub fn refresh_subject(&self, token: &str) -> Result<Subject> {
+        Ok(RefreshClaims::verify(token, &self.0.engine.refresh_keys)?.subject)
+    }
+
+    /// Exchanges a refresh token for a new access token and, with rotation, the next refresh
+    /// token. Asking again within the grace gives the same refresh token again.
+    ///
+    /// # Errors
+    /// - `sign_in`: [`Error::RefreshExpired`], [`Error::SessionUnknown`],
+    ///   [`Error::SessionRevoked`], [`Error::RefreshReused`].
+    /// - `retry`: [`Error::StoreUnavailable`], [`Error::RefreshSuperseded`]: keep the token.
+    /// - `reject`: what is not a refresh token of this server; [`Error::SubjectMismatch`].
+    pub async fn refresh(&self, request: RefreshRequest<'_>) -> Result<Renewed> {
+        let engine = &self.0.engine;
+        let presented = RefreshClaims::verify(request.token, &engine.refresh_keys)?;
+        if request.expected.is_some_and(|expected| expected != presented.subject) {
+            return Err(Error::SubjectMismatch);
+        }
+        let mut grant = engine.grant(
+            presented.subject.clone(),
+            presented.session,
+            presented.lineage,
+            request.claims,
+        )?;
+
+        let policy = engine.policy.for_refresh(request.rotate);
+        let answer = engine
+            .store
+            .refresh(&presented.subject, &presented.session, &presented.presented(), &policy)
+            .await?
+            .ok_or(Error::SessionUnknown)?;
+        if let Some(lineage) = answer.denied {
+            engine.denied.deny_lineage(
+                presented.session,
+                lineage,
+                engine.access_horizon(),
+                engine.clock.now(),
+            );
+        }
+        match answer.decision {
+            Decision::Issue(minted) => {
+                grant.lineage = Some(minted.lineage);
+                let access = engine.issuer.issue(&grant)?;
+                engine.rotated(&presented, minted, access, Renewal::Issued)
+            }
+            Decision::Reissue(minted) => {
+                grant.lineage = Some(minted.lineage);
+                let access = engine.issuer.issue(&grant)?;
+                engine.rotated(&presented, minted, access, Renewal::Reissued)
+            }
+            Decision::Keep => Ok(engine.kept(&presented, engine.issuer.issue(&grant)?)),
+            refusal => Err(engine.refused(&presented, refusal).await),
+        }
+    }
+}
+
+impl Engine {
+    fn rotated(
+        &self,
+        presented: &RefreshClaims,
+        minted: Minted,
+        access: IssuedAccess,
+        renewal: Renewal,
+    ) -> Result<Renewed> {
+        let child = presented.child(&minted);
+        let kind = match renewal {
+            Renewal::Reissued => AuditKind::Reissued,
+            Renewal::Issued | Renewal::Kept => AuditKind::Refreshed { rotated: true },
+        };
+        let refresh_token = child.sign(&self.refresh_keys)?;
+        self.auditor.emit(&presented.subject, presented.session, kind);
+        Ok(Renewed {
+            refresh_token: Some(refresh_token),
+            refresh_expires_at: child.expires_at,
+            ..renewed(presented, access, renewal)
+        })
+    }
+
+    fn kept(&self, presented: &RefreshClaims, access: IssuedAccess) -> Renewed {
+        self.auditor.emit(
+            &presented.subject,
+            presented.session,
+            AuditKind::Refreshed { rotated: false },
+        );
+        renewed(presented, access, Renewal::Kept)
+    }
+
+    async fn refused(&self, presented: &RefreshClaims, refusal: Decision) -> Error {
+        let RefreshClaims { subject, session, .. } = presented;
+        match refusal {
+            Decision::Superseded => {
+                self.auditor.emit(subject, *session, AuditKind::Superseded);
+                Error::RefreshSuperseded
+            }
+            Decision::Theft(how) => {
+                self.after_theft(subject, *session, how.as_str()).await;
+                Error::RefreshReused
+            }
+            Decision::Revoked(reason) => {
+                // Ended elsewhere, perhaps by another process: its access tokens end here too.
+                self.deny_session(*session);
+                Error::SessionRevoked { reason }
+            }
+            Decision::Expired => Error::RefreshExpired,
+            Decision::Issue(_) | Decision::Reissue(_) | Decision::Keep => {
+                Error::internal("a grant was taken for a refusal")
+            }
+        }
+    }
+}
+
+fn renewed(presented: &RefreshClaims, access: IssuedAccess, renewal: Renewal) -> Renewed {
+    Renewed {
+        access_token: access.token,
+        access_expires_at: access.expires_at,
+        refresh_token: None,
+        refresh_expires_at: presented.expires_at,
+        session: presented.session,
+        subject: presented.subject.clone(),
+        renewal,
+    }
+}

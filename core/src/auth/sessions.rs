@@ -1,0 +1,83 @@
+//! The sessions of a user, as people want to see them: "where am I logged in?"
+
+use serde::Serialize;
+
+use super::Auth;
+use crate::error::Result;
+use crate::identity::{SessionId, Subject};
+use crate::revocation::RevocationReason;
+use crate::session::State;
+use crate::time::Timestamp;
+
+/// Whether a session can be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "state", content = "reason")]
+pub enum SessionStatus {
+    /// It can be refreshed.
+    Live,
+    /// It was ended; kept until it would have expired.
+    Revoked(RevocationReason),
+}
+
+/// A session of a user.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SessionInfo {
+    /// The session; serialized as `sessionId`.
+    #[serde(rename = "sessionId")]
+    pub id: SessionId,
+    /// The label of the device; empty when the app gave none.
+    pub device: String,
+    /// When the user logged in; milliseconds since 1970.
+    pub created_at: Timestamp,
+    /// When it was last refreshed, or the login; milliseconds since 1970.
+    pub last_refreshed_at: Timestamp,
+    /// When it ends unless it is refreshed before; milliseconds since 1970.
+    pub expires_at: Timestamp,
+    /// Whether it is the one that asks.
+    pub current: bool,
+    /// Whether it can be used; serialized as `state` and `reason`.
+    #[serde(flatten)]
+    pub status: SessionStatus,
+}
+
+impl Auth {
+    /// The sessions of a user: live ones first, each group by last use, newest first. Sessions
+    /// that idled out are left out. `current` marks the one that asks.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
+    pub async fn sessions(
+        &self,
+        subject: &Subject,
+        current: Option<&SessionId>,
+    ) -> Result<Vec<SessionInfo>> {
+        let now = self.0.engine.clock.now();
+        let mut sessions: Vec<SessionInfo> = self
+            .0
+            .engine
+            .store
+            .list(subject)
+            .await?
+            .into_iter()
+            .filter(|stored| stored.record.state != State::Live || stored.record.is_live(now))
+            .map(|stored| SessionInfo {
+                id: stored.id,
+                device: stored.record.device.as_str().to_owned(),
+                created_at: stored.record.created,
+                last_refreshed_at: stored.record.last_refreshed(),
+                expires_at: stored.record.idle_deadline,
+                current: current == Some(&stored.id),
+                status: match stored.record.state {
+                    State::Live => SessionStatus::Live,
+                    State::Revoked(reason) => SessionStatus::Revoked(reason),
+                },
+            })
+            .collect();
+        sessions.sort_by_key(|session| {
+            (session.status != SessionStatus::Live, std::cmp::Reverse(session.last_refreshed_at))
+        });
+        Ok(sessions)
+    }
+}

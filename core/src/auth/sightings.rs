@@ -1,0 +1,113 @@
+//! Tells the store, in the background, which access tokens were seen in use: once per process
+//! and token. Losing a report delays the detection of a theft and never logs anybody out.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::Engine;
+use crate::identity::{Lineage, SessionId, Subject};
+use crate::session::{Confirmation, Sighting};
+
+/// Reports that wait; when there are more the newest is dropped, and made again at its token's
+/// next use.
+const QUEUE: usize = 1024;
+
+struct Report {
+    subject: Subject,
+    session: SessionId,
+    sighting: Sighting,
+}
+
+/// The sending half; the task ends when it is dropped.
+pub(super) struct Sightings {
+    seen: Arc<Seen>,
+    queue: mpsc::Sender<Report>,
+}
+
+impl Sightings {
+    pub(super) fn start(engine: Arc<Engine>, runtime: &Handle) -> Self {
+        let seen = Arc::new(Seen::default());
+        let (queue, reports) = mpsc::channel(QUEUE);
+        runtime.spawn(deliver(engine, Arc::clone(&seen), reports));
+        Self { seen, queue }
+    }
+
+    pub(super) fn report(&self, subject: &Subject, session: SessionId, sighting: Sighting) {
+        if !self.seen.insert(session, sighting) {
+            return;
+        }
+        let report = Report { subject: subject.clone(), session, sighting };
+        if self.queue.try_send(report).is_err() {
+            self.seen.forget(session, sighting);
+        }
+    }
+}
+
+async fn deliver(engine: Arc<Engine>, seen: Arc<Seen>, mut reports: mpsc::Receiver<Report>) {
+    while let Some(Report { subject, session, sighting }) = reports.recv().await {
+        let on_theft = engine.policy.on_theft;
+        match engine.store.confirm(&subject, &session, &sighting, on_theft).await {
+            Ok(Some(Confirmation::Theft)) => {
+                let how = if sighting.denied { "denied_access" } else { "abandoned_branch" };
+                engine.after_theft(&subject, session, how).await;
+            }
+            // Ended elsewhere, perhaps by another process: its access tokens end here too.
+            Ok(Some(Confirmation::Revoked(_) | Confirmation::Expired)) => {
+                engine.deny_session(session);
+            }
+            Ok(Some(Confirmation::Confirmed | Confirmation::Unchanged) | None) => {}
+            Err(error) => {
+                tracing::debug!(target: "regrant::store", %error, "a sighting was not delivered");
+                seen.forget(session, sighting);
+            }
+        }
+    }
+}
+
+/// The sightings that were reported already, in bounded memory: when the younger half is full
+/// the older one is dropped, and its tokens are reported once more.
+#[derive(Default)]
+struct Seen {
+    shards: [Mutex<Halves>; SHARDS],
+}
+
+#[derive(Default)]
+struct Halves {
+    younger: HashSet<(SessionId, Lineage, bool)>,
+    older: HashSet<(SessionId, Lineage, bool)>,
+}
+
+const SHARDS: usize = 16;
+const HALF: usize = 4096;
+
+impl Seen {
+    /// Whether this sighting is new.
+    fn insert(&self, session: SessionId, sighting: Sighting) -> bool {
+        self.shard(session, |halves| {
+            let key = (session, sighting.lineage, sighting.denied);
+            if halves.younger.contains(&key) || halves.older.contains(&key) {
+                return false;
+            }
+            if halves.younger.len() >= HALF {
+                halves.older = std::mem::take(&mut halves.younger);
+            }
+            halves.younger.insert(key)
+        })
+    }
+
+    fn forget(&self, session: SessionId, sighting: Sighting) {
+        self.shard(session, |halves| {
+            let key = (session, sighting.lineage, sighting.denied);
+            halves.younger.remove(&key);
+            halves.older.remove(&key);
+        });
+    }
+
+    fn shard<T>(&self, session: SessionId, operation: impl FnOnce(&mut Halves) -> T) -> T {
+        let shard = &self.shards[usize::from(session.as_bytes()[0]) % SHARDS];
+        operation(&mut shard.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}

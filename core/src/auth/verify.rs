@@ -1,0 +1,41 @@
+//! The check of an access token: in-process, synchronous, no I/O.
+
+use super::Auth;
+use crate::access::{VerifiedAccess, bearer_token};
+use crate::error::{Error, Result};
+use crate::revocation::Denial;
+use crate::session::Sighting;
+
+impl Auth {
+    /// Verifies an access token: form, algorithm, key, signature, type, claims, deny list.
+    ///
+    /// The first time that a session's token is seen in this process the store is told so in the
+    /// background ([`confirm`](crate::session::confirm)).
+    ///
+    /// # Errors
+    /// [`Error::TokenExpired`] (refresh and repeat), [`Error::AccessRevoked`] and the other
+    /// `reject` errors.
+    pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
+        let access = self.0.verifier.verify(token)?;
+        let denial = self.0.engine.denied.check(&access);
+        if let (Some(session), Some(lineage)) = (access.session(), access.lineage()) {
+            // Somebody uses the tokens of a child that was given up as lost: a second holder.
+            let denied = denial == Some(Denial::Lineage);
+            if denied || denial.is_none() {
+                self.0.sightings.report(access.subject(), session, Sighting { lineage, denied });
+            }
+        }
+        match denial {
+            None => Ok(access),
+            Some(_) => Err(Error::AccessRevoked),
+        }
+    }
+
+    /// Verifies the access token in the value of an `Authorization` header (RFC 6750 §2.1).
+    ///
+    /// # Errors
+    /// [`Error::TokenMissing`] without a header, else as [`Auth::verify`].
+    pub fn verify_bearer(&self, header: Option<&str>) -> Result<VerifiedAccess> {
+        self.verify(bearer_token(header.ok_or(Error::TokenMissing)?)?)
+    }
+}

@@ -1,0 +1,98 @@
+//! The configuration as data: one JSON object, the same in every language.
+//!
+//! ```json
+//! {
+//!   "secret": "at least 32 bytes for HS256",
+//!   "access":  { "ttl": "15m", "issuer": "https://app.example", "audience": "api" },
+//!   "refresh": { "idleTtl": "14d", "absoluteTtl": "90d", "grace": "10s", "rotation": true },
+//!   "store": "redis://127.0.0.1:6379/0"
+//! }
+//! ```
+//!
+//! Lifetimes are seconds or text such as `"15m"`. Secrets are text, or `{ "base64": "…" }` for
+//! bytes. An unknown or wrong field is refused with its path.
+
+mod access;
+mod keys;
+mod secret;
+mod sessions;
+
+pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
+pub use keys::KeyConfig;
+pub use secret::SecretConfig;
+pub use sessions::{RedisConfig, RefreshConfig};
+
+use serde::Deserialize;
+
+use crate::auth::AuthBuilder;
+use crate::error::{Error, Result};
+use crate::store::StoreAddress;
+
+/// Everything that [`Auth`](crate::Auth) needs.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AuthConfig {
+    /// The app's one secret: an HS256 key for access tokens, from which the secret of refresh
+    /// tokens is derived unless that is given.
+    pub secret: Option<SecretConfig>,
+    /// Accepts secrets shorter than the hash, for apps that have one already.
+    #[serde(default)]
+    pub allow_short_secret: bool,
+    /// The keys of access tokens, where there is more than one secret.
+    #[serde(default)]
+    pub keys: Vec<KeyConfig>,
+    /// The secret of refresh tokens.
+    pub refresh_secret: Option<SecretConfig>,
+    /// What access tokens say and must say.
+    #[serde(default)]
+    pub access: AccessConfig,
+    /// How sessions are refreshed.
+    #[serde(default)]
+    pub refresh: RefreshConfig,
+    /// Where sessions live: `memory:` or `redis://…`. Default `memory:`.
+    pub store: Option<String>,
+    /// How Redis is used.
+    #[serde(default)]
+    pub redis: RedisConfig,
+}
+
+impl AuthConfig {
+    /// Reads a configuration.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn from_json(json: &str) -> Result<Self> {
+        let mut input = serde_json::Deserializer::from_str(json);
+        serde_path_to_error::deserialize(&mut input).map_err(|error| {
+            let path = error.path().to_string();
+            let field = if path == "." { "config".to_owned() } else { path };
+            Error::config(field, problem(error.inner()))
+        })
+    }
+
+    /// The builder with all of this in it.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn builder(self) -> Result<AuthBuilder> {
+        let mut address = StoreAddress::new(self.store.as_deref().unwrap_or("memory:"));
+        if let Some(prefix) = &self.redis.prefix {
+            address = address.prefix(prefix);
+        }
+        if let Some(timeout) = self.redis.timeout {
+            address = address.timeout(timeout);
+        }
+        Ok(AuthBuilder::default()
+            .access_keys(self.keyring()?)
+            .refresh_keys(self.refresh_keys()?)
+            .access_policy(self.access.policy()?)
+            .session_policy(self.refresh.policy()?)
+            .store_at(address))
+    }
+}
+
+/// What serde says, without the position in a text that the caller never saw.
+fn problem(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
+}

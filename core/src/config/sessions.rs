@@ -1,0 +1,62 @@
+//! `refresh` and `redis`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use crate::error::Result;
+use crate::session::{SessionPolicy, TheftScope};
+use crate::time::span_seconds_or_text;
+
+/// How sessions are refreshed; see [`SessionPolicy`] for the defaults.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RefreshConfig {
+    /// A session that is not refreshed for this long ends.
+    #[serde(deserialize_with = "some_span")]
+    pub idle_ttl: Option<Duration>,
+    /// A session ends this long after its login.
+    #[serde(deserialize_with = "some_span")]
+    pub absolute_ttl: Option<Duration>,
+    /// For this long a used refresh token gets the same answer again.
+    #[serde(deserialize_with = "some_span")]
+    pub grace: Option<Duration>,
+    /// Whether a refresh answers with a next refresh token.
+    pub rotation: Option<bool>,
+    /// What a theft takes down: `session` or `subject`.
+    pub on_theft: Option<TheftScope>,
+}
+
+impl RefreshConfig {
+    pub(super) fn policy(&self) -> Result<SessionPolicy> {
+        let default = SessionPolicy::default();
+        let idle_ttl = self.idle_ttl.unwrap_or(default.idle_ttl);
+        let policy = SessionPolicy {
+            idle_ttl,
+            // Whoever names only a long idle lifetime means it.
+            absolute_ttl: self.absolute_ttl.unwrap_or(default.absolute_ttl.max(idle_ttl)),
+            grace: self.grace.unwrap_or(default.grace),
+            rotation: self.rotation.unwrap_or(default.rotation),
+            on_theft: self.on_theft.unwrap_or(default.on_theft),
+        };
+        policy.check()?;
+        Ok(policy)
+    }
+}
+
+/// How Redis is used.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RedisConfig {
+    /// What every key begins with. Default `regrant:`.
+    pub prefix: Option<String>,
+    /// How long one operation may take. Default 2 seconds.
+    #[serde(deserialize_with = "some_span")]
+    pub timeout: Option<Duration>,
+}
+
+pub(super) fn some_span<'de, D: serde::Deserializer<'de>>(
+    input: D,
+) -> std::result::Result<Option<Duration>, D::Error> {
+    span_seconds_or_text(input).map(Some)
+}

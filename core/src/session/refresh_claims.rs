@@ -1,0 +1,245 @@
+//! The refresh token as a JWT: `typ: rt+jwt`, HS256, under a secret that no verifier of access
+//! tokens holds. Only this server reads it, so its form is exact.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+
+use super::{Minted, Presented, TokenId, TokenSecret};
+use crate::error::{Error, Result};
+use crate::identity::{Generation, Lineage, SessionId, Subject};
+use crate::keys::RefreshKeys;
+use crate::secret::RefreshToken;
+use crate::time::Timestamp;
+use crate::token::base64url;
+use crate::token::compact::{self, Compact};
+use crate::token::header::{self, Header, is_typ};
+use crate::token::json;
+
+const TYP_REFRESH: &str = "rt+jwt";
+const ALG: &str = "HS256";
+
+/// The longest refresh token: a subject of full length, escaped, leaves ample room.
+const MAX_BYTES: usize = 4096;
+
+/// More rotations than one a second for 60 years.
+const LAST_GENERATION: Generation = 1 << 31;
+
+/// The claims of a refresh token.
+#[derive(Clone, Debug)]
+pub(crate) struct RefreshClaims {
+    pub(crate) subject: Subject,
+    pub(crate) session: SessionId,
+    pub(crate) lineage: Lineage,
+    pub(crate) parent: Option<TokenId>,
+    pub(crate) secret: TokenSecret,
+    pub(crate) issued_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
+}
+
+/// The claims as they stand in the token. `iat` and `exp` are in milliseconds: the state
+/// machine orders tokens by them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire {
+    sub: Subject,
+    sid: SessionId,
+    r#gen: Generation,
+    brn: u32,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    par: Option<String>,
+    jti: String,
+    iat: i64,
+    exp: i64,
+}
+
+impl RefreshClaims {
+    /// Reads a refresh token: form, type, signature, claims. Whether it is still good only the
+    /// session's record tells, `exp` included: that is judged by the store's clock.
+    ///
+    /// # Errors
+    /// The `reject` errors.
+    pub(crate) fn verify(token: &str, keys: &RefreshKeys) -> Result<Self> {
+        let compact = Compact::split(token, MAX_BYTES)?;
+        let header_text = base64url::decode_text(compact.header)?;
+        let header = Header::parse(&header_text)?;
+        if header.alg != ALG {
+            return Err(Error::AlgNotAllowed);
+        }
+        // Before the signature: an access token in the place of a refresh token is a mistake
+        // worth its own answer, and the type is no secret.
+        if !header.typ.as_deref().is_some_and(|typ| is_typ(typ, TYP_REFRESH)) {
+            return Err(Error::TypMismatch);
+        }
+        let signature = base64url::decode(compact.signature)?;
+        if !keys.verify(compact.signing_input.as_bytes(), &signature) {
+            return Err(Error::SignatureInvalid);
+        }
+        let payload = base64url::decode_text(compact.payload)?;
+        json::read_object(&payload, &mut |_, _| ())?;
+        let wire: Wire = serde_json::from_str(&payload).map_err(|_| Error::TokenMalformed)?;
+        Self::from_wire(wire).ok_or(Error::TokenMalformed)
+    }
+
+    fn from_wire(wire: Wire) -> Option<Self> {
+        if wire.r#gen > LAST_GENERATION || wire.par.is_some() != (wire.r#gen > 0) {
+            return None;
+        }
+        let parent = match wire.par {
+            Some(text) => Some(TokenId::from_bytes(bytes(&text)?)),
+            None => None,
+        };
+        Some(Self {
+            subject: wire.sub,
+            session: wire.sid,
+            lineage: Lineage { generation: wire.r#gen, branch: wire.brn },
+            parent,
+            secret: TokenSecret::from_bytes(bytes(&wire.jti)?),
+            issued_at: Timestamp::from_millis(wire.iat),
+            expires_at: Timestamp::from_millis(wire.exp),
+        })
+    }
+
+    /// The token of these claims. The same claims give the same token.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] never in practice: the claims always serialize.
+    pub(crate) fn sign(&self, keys: &RefreshKeys) -> Result<RefreshToken> {
+        let wire = Wire {
+            sub: self.subject.clone(),
+            sid: self.session,
+            r#gen: self.lineage.generation,
+            brn: self.lineage.branch,
+            par: self.parent.map(|parent| URL_SAFE_NO_PAD.encode(parent.as_bytes())),
+            jti: URL_SAFE_NO_PAD.encode(self.secret.expose()),
+            iat: self.issued_at.as_millis(),
+            exp: self.expires_at.as_millis(),
+        };
+        let payload = serde_json::to_string(&wire)
+            .map_err(|_| Error::internal("the claims of a refresh token did not serialize"))?;
+        let header = header::encode(ALG, TYP_REFRESH, None)?;
+        let token = compact::encode(&header, &payload, |input| Ok(keys.sign(input)))?;
+        Ok(RefreshToken::new(token))
+    }
+
+    /// What the state machine needs to know of this token.
+    pub(crate) fn presented(&self) -> Presented {
+        Presented {
+            generation: self.lineage.generation,
+            branch: self.lineage.branch,
+            id: self.secret.id(),
+            parent: self.parent,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+        }
+    }
+
+    /// The claims of the child that a decision hands out.
+    pub(crate) fn child(&self, minted: &Minted) -> Self {
+        Self {
+            subject: self.subject.clone(),
+            session: self.session,
+            lineage: minted.lineage,
+            parent: Some(self.secret.id()),
+            secret: self.secret.child(minted.lineage.branch, minted.minted),
+            issued_at: minted.minted,
+            expires_at: minted.expires_at,
+        }
+    }
+}
+
+fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
+    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::RefreshSecret;
+    use crate::secret::SecretBytes;
+
+    fn keys(text: &str) -> RefreshKeys {
+        RefreshKeys::new(RefreshSecret::derived_from(&SecretBytes::new(text)).unwrap())
+    }
+
+    fn claims() -> RefreshClaims {
+        RefreshClaims {
+            subject: Subject::new("사용자 \"1\"").unwrap(),
+            session: SessionId::from_bytes([7; 16]),
+            lineage: Lineage { generation: 3, branch: 1 },
+            parent: Some(TokenId::from_bytes([9; 16])),
+            secret: TokenSecret::from_bytes([5; 32]),
+            issued_at: Timestamp::from_millis(1_700_000_000_123),
+            expires_at: Timestamp::from_millis(1_800_000_000_456),
+        }
+    }
+
+    fn forge(header: &str, payload: &str) -> String {
+        compact::encode(&base64url::encode(header.as_bytes()), payload, |input| {
+            Ok(keys("secret").sign(input))
+        })
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_signed_is_read_back() {
+        let token = claims().sign(&keys("secret")).unwrap();
+        let read = RefreshClaims::verify(token.expose(), &keys("secret")).unwrap();
+        assert_eq!(read.presented(), claims().presented());
+        assert_eq!((read.subject, read.session), (claims().subject, claims().session));
+        assert_eq!(claims().sign(&keys("secret")).unwrap().expose(), token.expose());
+    }
+
+    #[test]
+    fn a_child_knows_its_parent() {
+        let minted = Minted {
+            lineage: Lineage { generation: 4, branch: 0 },
+            minted: Timestamp::from_millis(5),
+            expires_at: Timestamp::from_millis(9),
+        };
+        let child = claims().child(&minted);
+        assert_eq!(child.parent, Some(claims().secret.id()));
+        assert_eq!(child.presented(), claims().child(&minted).presented());
+        let later = Minted { minted: Timestamp::from_millis(6), ..minted };
+        assert_ne!(child.presented().id, claims().child(&later).presented().id);
+    }
+
+    #[test]
+    fn another_secret_is_refused() {
+        let token = claims().sign(&keys("secret")).unwrap();
+        let outcome = RefreshClaims::verify(token.expose(), &keys("other"));
+        assert!(matches!(outcome, Err(Error::SignatureInvalid)));
+    }
+
+    #[test]
+    fn the_form_is_exact() {
+        let header = r#"{"alg":"HS256","typ":"rt+jwt"}"#;
+        let payload = |extra: &str| {
+            format!(
+                r#"{{"sub":"u","sid":"BwcHBwcHBwcHBwcHBwcHBw","gen":0,"brn":0,"jti":"{}","iat":1,"exp":2{extra}}}"#,
+                URL_SAFE_NO_PAD.encode([1; 32])
+            )
+        };
+        assert!(RefreshClaims::verify(&forge(header, &payload("")), &keys("secret")).is_ok());
+        let malformed = [
+            payload(r#","more":1"#),
+            payload(r#","exp":3"#),
+            payload(r#","par":"BwcHBwcHBwcHBwcHBwcHBw""#),
+            payload("").replace(r#""gen":0"#, r#""gen":1"#),
+            payload("").replace(r#""gen":0"#, r#""gen":-1"#),
+            payload("").replace(r#""gen":0"#, r#""gen":"0""#),
+            payload("").replace(r#""sub":"u""#, r#""sub":"""#),
+            payload("").replace(r#""iat":1"#, r#""iat":1.5"#),
+            "[]".to_owned(),
+        ];
+        for bad in malformed {
+            let outcome = RefreshClaims::verify(&forge(header, &bad), &keys("secret"));
+            assert!(matches!(outcome, Err(Error::TokenMalformed)), "{bad}");
+        }
+        let as_access = forge(r#"{"alg":"HS256","typ":"at+jwt"}"#, &payload(""));
+        let outcome = RefreshClaims::verify(&as_access, &keys("secret"));
+        assert!(matches!(outcome, Err(Error::TypMismatch)));
+        let none = forge(r#"{"alg":"none","typ":"rt+jwt"}"#, &payload(""));
+        assert!(matches!(RefreshClaims::verify(&none, &keys("secret")), Err(Error::AlgNotAllowed)));
+    }
+}

@@ -1,0 +1,80 @@
+//! Stores by address, as configuration names them.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{MemoryStore, SessionStore};
+use crate::error::{Error, Result};
+use crate::time::{Clock, SystemClock};
+
+/// The address of a store: `memory:` or `redis://USER:PASSWORD@HOST:PORT/DB`.
+#[derive(Clone)]
+pub struct StoreAddress {
+    url: String,
+    /// See [`StoreAddress::prefix`].
+    prefix: Option<String>,
+    /// See [`StoreAddress::timeout`].
+    timeout: Option<Duration>,
+}
+
+impl StoreAddress {
+    /// The store at `url`.
+    pub fn new(url: impl Into<String>) -> Self {
+        Self { url: url.into(), prefix: None, timeout: None }
+    }
+
+    /// What every Redis key begins with, in place of `regrant:`.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// How long one operation may take, in place of 2 seconds.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = Some(timeout);
+        self
+    }
+
+    /// Opens the store; does no I/O where the store is a server.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `store`.
+    pub fn open(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
+        match self.url.split_once(':').map(|(scheme, _)| scheme) {
+            Some("memory") => {
+                let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
+                Ok(Arc::new(MemoryStore::with_clock(clock)))
+            }
+            Some("redis") => self.open_redis(clock),
+            _ => Err(Error::config("store", "expected memory: or redis://…")),
+        }
+    }
+
+    #[cfg(feature = "redis")]
+    fn open_redis(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
+        let mut options = super::redis::RedisOptions { clock, ..Default::default() };
+        if let Some(prefix) = &self.prefix {
+            options.prefix.clone_from(prefix);
+        }
+        if let Some(timeout) = self.timeout {
+            options.timeout = timeout;
+        }
+        Ok(Arc::new(super::redis::RedisStore::new(&self.url, options)?))
+    }
+
+    #[cfg(not(feature = "redis"))]
+    fn open_redis(&self, _: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
+        Err(Error::config("store", "this build of regrant has no Redis store"))
+    }
+}
+
+impl fmt::Debug for StoreAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The rest of the address may hold a password.
+        let scheme = self.url.split_once(':').map_or("", |(scheme, _)| scheme);
+        f.debug_struct("StoreAddress").field("scheme", &scheme).finish_non_exhaustive()
+    }
+}

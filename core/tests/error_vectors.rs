@@ -1,0 +1,53 @@
+//! Holds the vector file of errors to the enum, so that the bindings, which read the file, are
+//! held to it too. `REGRANT_UPDATE_VECTORS=1` writes the file anew.
+
+use regrant::{ErrorCode, Language};
+use serde_json::{Value, json};
+
+const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/errors.json");
+
+fn from_the_enum() -> Value {
+    ErrorCode::ALL
+        .iter()
+        .map(|code| {
+            json!({
+                "code": code.as_str(),
+                "advice": code.advice().as_str(),
+                "status": code.http_status(),
+                "wwwAuthenticate": code.www_authenticate(),
+                "messages": {
+                    "en": code.message(Language::En),
+                    "ko": code.message(Language::Ko),
+                },
+            })
+        })
+        .collect()
+}
+
+#[test]
+fn the_vector_file_lists_every_code() {
+    let text = serde_json::to_string_pretty(&from_the_enum()).unwrap() + "\n";
+    if std::env::var_os("REGRANT_UPDATE_VECTORS").is_some() {
+        std::fs::write(FILE, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(FILE).unwrap(), text, "see the head of this file");
+}
+
+#[test]
+fn codes_are_unique_and_well_formed() {
+    let mut codes: Vec<&str> = ErrorCode::ALL.iter().map(|code| code.as_str()).collect();
+    assert!(codes.iter().all(|code| code.starts_with("ERR_")));
+    codes.sort_unstable();
+    codes.dedup();
+    assert_eq!(codes.len(), ErrorCode::ALL.len());
+}
+
+#[test]
+fn challenges_are_quoted_strings() {
+    for code in ErrorCode::ALL {
+        let message = code.message(Language::En);
+        assert!(message.is_ascii() && !message.contains(['"', '\\']), "{code}");
+        assert_eq!(code.www_authenticate().is_some(), code.http_status() == 401, "{code}");
+    }
+    assert_eq!(ErrorCode::TokenMissing.www_authenticate().as_deref(), Some("Bearer"));
+}
