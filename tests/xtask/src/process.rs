@@ -209,9 +209,10 @@ mod tests {
         // The grandchild holds the fifo open for writing; reading it to the end returns only once
         // the grandchild is gone.
         let step = shell("(exec 3>\"$FIFO\"; exec sleep 1000) & wait").env("FIFO", &fifo);
-        let reader = std::thread::spawn(move || std::fs::read(fifo).unwrap());
+        let (sender, gone) = std::sync::mpsc::channel();
+        std::thread::spawn(move || sender.send(std::fs::read(fifo).unwrap()));
         let error = step.deadline(Duration::from_millis(200)).run().unwrap_err().to_string();
         assert!(error.contains("not done"), "{error}");
-        assert_eq!(reader.join().unwrap(), b"");
+        assert_eq!(gone.recv_timeout(Duration::from_secs(10)).as_deref(), Ok(&[][..]));
     }
 }

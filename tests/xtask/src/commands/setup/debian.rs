@@ -1,9 +1,9 @@
 //! Installing packages on Debian and its kin.
 
 use std::fs::OpenOptions;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -24,7 +24,7 @@ pub(crate) fn may_install() -> bool {
 /// Installs packages without starting the services in them: the tests start their own.
 pub(crate) fn install(packages: &[&str]) -> Result<()> {
     println!("installing {}", packages.join(", "));
-    let _policy = Policy::start_nothing()?;
+    let _policy = Policy::start_nothing(Path::new(POLICY))?;
     if let Err(error) = apt_get(&["update"]) {
         // The lists of last time may still do.
         println!("!!! {error:#}");
@@ -43,31 +43,54 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
 
 /// Keeps packages from starting services for as long as it exists.
 struct Policy {
-    /// Whether the file is ours to remove: a machine that has one keeps its own.
-    ours: bool,
+    /// The file that is ours to remove: a machine that has one keeps its own.
+    ours: Option<PathBuf>,
 }
 
 impl Policy {
-    fn start_nothing() -> Result<Self> {
-        let file = OpenOptions::new().write(true).create_new(true).mode(0o755).open(POLICY);
-        match file {
+    fn start_nothing(path: &Path) -> Result<Self> {
+        match OpenOptions::new().write(true).create_new(true).mode(0o755).open(path) {
             Ok(mut file) => {
-                let policy = Self { ours: true };
-                file.write_all(START_NOTHING.as_bytes()).context("cannot write a policy-rc.d")?;
+                let policy = Self { ours: Some(path.to_path_buf()) };
+                file.write_all(START_NOTHING.as_bytes()).context("cannot write policy-rc.d")?;
                 Ok(policy)
             }
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
-                Ok(Self { ours: false })
-            }
-            Err(error) => Err(error).context("cannot write a policy-rc.d"),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => Ok(Self { ours: None }),
+            Err(error) => Err(error).context("cannot write policy-rc.d"),
         }
     }
 }
 
 impl Drop for Policy {
     fn drop(&mut self) {
-        if self.ours && std::fs::remove_file(POLICY).is_err() {
-            eprintln!("!!! {POLICY} could not be removed; it keeps services from starting");
+        let Some(path) = &self.ours else { return };
+        if let Err(error) = std::fs::remove_file(path) {
+            eprintln!("!!! remove {}, it keeps services from starting: {error}", path.display());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn services_are_held_back_only_meanwhile() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy-rc.d");
+        let policy = Policy::start_nothing(&path).unwrap();
+        let status = std::process::Command::new("/bin/sh").arg(&path).status().unwrap();
+        assert_eq!(status.code(), Some(101));
+        drop(policy);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_policy_that_was_there_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("policy-rc.d");
+        std::fs::write(&path, "theirs").unwrap();
+        drop(Policy::start_nothing(&path).unwrap());
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "theirs");
     }
 }
