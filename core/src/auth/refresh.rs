@@ -80,7 +80,7 @@ impl Auth {
             .store
             .refresh(&presented.subject, &presented.session, &presented.presented(), &policy)
             .await?
-            .ok_or(Error::SessionUnknown)?;
+            .ok_or_else(|| engine.unknown(&presented))?;
         if let Some(lineage) = answer.denied {
             engine.denied.deny_lineage(
                 presented.session,
@@ -135,6 +135,15 @@ impl Engine {
             AuditKind::Refreshed { rotated: false },
         );
         renewed(presented, access, Renewal::Kept)
+    }
+
+    /// Stores drop what has expired: a session that is gone with its token has expired.
+    fn unknown(&self, presented: &RefreshClaims) -> Error {
+        if self.clock.now() >= presented.expires_at {
+            Error::RefreshExpired
+        } else {
+            Error::SessionUnknown
+        }
     }
 
     async fn refused(&self, presented: &RefreshClaims, refusal: Decision) -> Error {

@@ -1,0 +1,83 @@
+//! Wrong configuration is found at construction, by the name of its field.
+
+use regrant::{Auth, Error};
+use serde_json::{Value, json};
+
+use super::SECRET;
+
+fn refused(config: Value) -> (String, String) {
+    let outcome = Auth::from_json(&config.to_string()).and_then(regrant::AuthBuilder::build);
+    match outcome {
+        Err(Error::ConfigInvalid { field, problem }) => (field, problem),
+        other => panic!("{config} gave {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_field_is_named() {
+    let rsa_public = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
+    let cases = [
+        (json!({}), "secret"),
+        (json!({ "secret": "short" }), "secret"),
+        (json!({ "secret": "" , "allowShortSecret": true }), "secret"),
+        (json!({ "secret": 7 }), "secret"),
+        (json!({ "secret": { "base64": "***" } }), "secret"),
+        (json!({ "secret": SECRET, "secrets": 1 }), "secrets"),
+        (json!({ "secret": SECRET, "refreshSecret": SECRET }), "refreshSecret"),
+        (json!({ "secret": SECRET, "refreshSecret": "short" }), "refreshSecret"),
+        (json!({ "keys": [{ "alg": "HS256", "secret": SECRET }] }), "refreshSecret"),
+        (json!({ "keys": [{ "alg": "HS256", "secret": "short" }] }), "keys[0].secret"),
+        (json!({ "keys": [{ "alg": "HS256" }] }), "keys[0]"),
+        (json!({ "keys": [{ "alg": "none", "secret": SECRET }] }), "keys[0].alg"),
+        (json!({ "keys": [{ "alg": "RS256", "publicKey": rsa_public }] }), "keys[0].publicKey"),
+        (json!({ "secret": SECRET, "access": { "ttl": "soon" } }), "access.ttl"),
+        (json!({ "secret": SECRET, "access": { "ttl": -1 } }), "access.ttl"),
+        (json!({ "secret": SECRET, "access": { "ttl": 0 } }), "access.ttl"),
+        (json!({ "secret": SECRET, "access": { "leeway": "1h" } }), "access.leeway"),
+        (json!({ "secret": SECRET, "access": { "subjectClaim": "exp" } }), "access.subjectClaim"),
+        (json!({ "secret": SECRET, "access": { "audience": 7 } }), "access.audience"),
+        (json!({ "secret": SECRET, "refresh": { "idleTtl": "0s" } }), "refresh.idleTtl"),
+        (
+            json!({ "secret": SECRET, "refresh": { "idleTtl": "2d", "absoluteTtl": "1d" } }),
+            "refresh.absoluteTtl",
+        ),
+        (json!({ "secret": SECRET, "refresh": { "grace": "1h" } }), "refresh.grace"),
+        (json!({ "secret": SECRET, "refresh": { "onTheft": "nobody" } }), "refresh.onTheft"),
+        (json!({ "secret": SECRET, "store": "ftp://x" }), "store"),
+        (json!({ "secret": SECRET, "store": "redis://[" }), "store"),
+        (json!({ "secret": SECRET, "redis": { "timeout": "x" } }), "redis.timeout"),
+    ];
+    for (config, field) in cases {
+        let (named, problem) = refused(config.clone());
+        assert_eq!(named, field, "{config}: {problem}");
+        assert!(!problem.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn no_problem_quotes_a_secret() {
+    let planted = "planted-in-the-configuration";
+    let cases = [
+        json!({ "secret": [planted] }),
+        json!({ "secret": planted }),
+        json!({ "secret": SECRET, "refreshSecret": planted }),
+        json!({ "secret": { "base64": planted } }),
+        json!({ "secret": SECRET, "store": format!("redis://:{planted}@[::") }),
+        json!({ "keys": [{ "alg": "RS256", "privateKey": planted }], "refreshSecret": SECRET }),
+    ];
+    for config in cases {
+        let (field, problem) = refused(config.clone());
+        assert!(!format!("{field} {problem}").contains(planted), "{config}: {field}: {problem}");
+    }
+}
+
+#[tokio::test]
+async fn a_short_secret_is_accepted_on_demand() {
+    let config = json!({ "secret": "short", "allowShortSecret": true });
+    Auth::from_json(&config.to_string()).unwrap().build().unwrap();
+}
+
+#[test]
+fn outside_of_a_runtime_the_problem_is_named() {
+    assert_eq!(refused(json!({ "secret": SECRET })).0, "runtime");
+}
