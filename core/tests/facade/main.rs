@@ -1,4 +1,5 @@
 //! The facade on the memory store, under a clock that the test moves.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 mod configuration;
 mod faults;
