@@ -74,21 +74,8 @@ fn tokens_of_another_implementation_verify() {
         let keyring = Keyring::single(public(algorithm));
         let verifier = AccessVerifier::new(keyring, policy.clone(), clock()).unwrap();
         let verified = verifier.verify(entry["token"].as_str().unwrap()).unwrap();
-        assert_eq!(verified.claim("name").unwrap(), &file["claims"]["name"], "{algorithm}");
-        assert_eq!(verified.payload(), file["claims"].to_string_in_order(), "{algorithm}");
-    }
-}
-
-/// `serde_json` sorts the members that it prints; the vectors keep the order of writing.
-trait InOrder {
-    fn to_string_in_order(&self) -> String;
-}
-
-impl InOrder for serde_json::Value {
-    fn to_string_in_order(&self) -> String {
-        let order = ["iss", "sub", "aud", "iat", "exp", "name"];
-        let members = order.map(|name| format!("\"{name}\":{}", self[name]));
-        format!("{{{}}}", members.join(","))
+        assert_eq!(verified.payload(), file["payload"], "{algorithm}");
+        assert_eq!(verified.claim("name").unwrap(), "홍길동", "{algorithm}");
     }
 }
 
@@ -252,5 +239,4 @@ fn debug_shows_no_key_material() {
     let shown = format!("{ring:?}");
     assert!(shown.contains("HS256") && shown.contains("one"), "{shown}");
     assert!(!shown.contains("0123456789"), "{shown}");
-    assert!(!shown.contains('['.to_string().repeat(2).as_str()), "{shown}");
 }
