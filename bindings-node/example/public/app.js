@@ -68,6 +68,7 @@ async function loadDevices(trace) {
 // Every action runs in here: its buttons rest meanwhile, and what can go wrong is told in one place.
 
 async function act(title, run) {
+  if (document.body.dataset.busy === 'true') return;
   const trace = startEntry(title);
   document.body.dataset.busy = 'true';
   try {

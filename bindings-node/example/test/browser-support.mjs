@@ -1,0 +1,109 @@
+// What the browser test needs of Chromium and of the page, so that the test itself reads as the story.
+
+import { chromium } from 'playwright-core';
+
+/** Chromium that talks to nobody but the page under test. */
+export function launchChromium() {
+  return chromium.launch({
+    executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    args: [
+      '--headless',
+      '--no-sandbox',
+      '--disable-gpu',
+      '--disable-quic',
+      '--no-first-run',
+      '--disable-background-networking',
+      '--disable-component-update',
+      '--disable-sync',
+    ],
+  });
+}
+
+/** A visitor: a browser context of its own (its own cookies), with one page, and a record of what went wrong in it. */
+export async function visitor(browser, url, options = {}) {
+  const context = await browser.newContext(options);
+  context.setDefaultTimeout(10_000);
+  const problems = [];
+  const requests = [];
+  const open = async () => {
+    const page = await context.newPage();
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('console', (message) => {
+      // The console reports every 401 as an error; those are the subject here. Anything else is a fault.
+      if (message.type() === 'error' && !/status of 401|net::ERR_/.test(message.text())) problems.push(message.text());
+    });
+    page.on('request', (request) => requests.push(`${request.method()} ${new URL(request.url()).pathname}`));
+    await page.goto(url);
+    return page;
+  };
+  return { context, page: await open(), open, problems, requests };
+}
+
+const PASSWORD = 'correct horse battery';
+
+export async function signUp(page, email) {
+  await page.getByRole('button', { name: 'I am new here' }).click();
+  await enterCredentials(page, email);
+}
+
+export async function signIn(page, email) {
+  await page.getByRole('button', { name: 'I have an account' }).click();
+  await enterCredentials(page, email);
+}
+
+/** By keyboard alone, as far as the fields go: the form is sent with Enter. */
+async function enterCredentials(page, email) {
+  await page.getByLabel('E-mail address').fill(email);
+  await page.getByLabel('Password').fill(PASSWORD);
+  await page.keyboard.press('Enter');
+  await page.getByRole('heading', { name: 'Access token' }).waitFor();
+}
+
+/** Waits until the access token's countdown has ended. */
+export const accessExpired = (page) => page.locator('#ring[data-state="expired"]').waitFor();
+
+/** Presses a button of the page. */
+export const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
+
+/**
+ * The newest timeline entry of that title, once it is complete:
+ * `{ summary, steps: ['GET /api/me 401 ERR_TOKEN_EXPIRED', …] }`; a repeated request ends in ' again', a thief's begins with 'thief: '.
+ */
+export async function timelineEntry(page, title) {
+  const complete = page.locator('.entry:not([data-state="running"])');
+  return page.locator(`.entry[data-title="${title}"]`).first().and(complete).evaluate((node) => ({
+    state: node.dataset.state,
+    summary: node.querySelector('.entry-summary').textContent,
+    steps: [...node.querySelectorAll('.step:not(.step-words)')].map((step) =>
+      [
+        step.dataset.kind === 'thief' && 'thief:',
+        step.querySelector('.method').textContent,
+        step.dataset.path,
+        step.dataset.status,
+        step.dataset.code,
+        'retry' in step.dataset && 'again',
+      ]
+        .filter(Boolean)
+        .join(' '),
+    ),
+  }));
+}
+
+/** Waits for the login page and returns why it is shown: `{ title, code }`. */
+export async function loginReason(page) {
+  await page.locator('#reason').waitFor();
+  return { title: await page.locator('#reason-title').textContent(), code: await page.locator('#reason-code').textContent() };
+}
+
+/** One listed device, by its name. */
+export const device = (page, name) => page.locator('.device').filter({ hasText: name });
+
+/** The devices that the page lists, the present one first. */
+export function devices(page) {
+  return page.locator('.device').evaluateAll((nodes) =>
+    nodes.map((node) => ({
+      name: node.querySelector('.device-name').firstChild.textContent,
+      current: node.querySelector('.badge') !== null,
+    })),
+  );
+}

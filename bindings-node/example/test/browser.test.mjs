@@ -1,0 +1,239 @@
+// The whole story of the page, in a real Chromium. The lifetimes are real but short: where the test waits, it waits for the page.
+
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import {
+  accessExpired,
+  device,
+  devices,
+  launchChromium,
+  loginReason,
+  press,
+  signIn,
+  signUp,
+  timelineEntry,
+  visitor,
+} from './browser-support.mjs';
+import { startExample } from './support.mjs';
+
+const IPHONE =
+  'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1';
+const DESK = 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36';
+const CALL = 'Call the protected API';
+const FIVE = 'Call it 5 times at once';
+
+let browser;
+before(async () => (browser = await launchChromium()));
+after(() => browser?.close());
+
+describe('the page', () => {
+  let example;
+  let ann; // the honest user, at a desk
+  let phone; // her telephone
+
+  before(async () => {
+    example = await startExample({ accessTtl: 3, grace: 1 });
+    ann = await visitor(browser, example.url, { userAgent: DESK });
+    phone = await visitor(browser, example.url, { userAgent: IPHONE, viewport: { width: 390, height: 844 } });
+  });
+  after(async () => {
+    await ann?.context.close();
+    await phone?.context.close();
+    await example?.stop();
+  });
+
+  test('a first visitor signs up and calls the API', async () => {
+    assert.deepEqual(
+      ann.requests.filter((request) => request.includes('/auth/refresh')),
+      [],
+      'a first visit has nothing to refresh',
+    );
+    await signUp(ann.page, 'ann@example.org');
+    assert.equal(await ann.page.locator('#who').textContent(), 'ann@example.org');
+    assert.match(await ann.page.locator('#ring-figure').textContent(), /^[123]$/);
+
+    await press(ann.page, CALL);
+    const { steps, summary } = await timelineEntry(ann.page, CALL);
+    assert.deepEqual(steps, ['GET /api/me 200']);
+    assert.match(summary, /no refresh was needed/);
+  });
+
+  test('the refresh token is out of reach of scripts and goes to /auth alone', async () => {
+    const cookies = await ann.context.cookies();
+    const [cookie] = cookies.filter(({ name }) => name === 'refreshToken');
+    assert.equal(cookie.httpOnly, true);
+    assert.equal(cookie.path, '/auth');
+    assert.match(cookie.sameSite, /^(Lax|Strict)$/);
+    const seen = await ann.page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage }));
+    assert.doesNotMatch(seen, /eyJ/, 'no token where a script can read it');
+  });
+
+  test('an expired access token: 401, one refresh, the call again', async () => {
+    await accessExpired(ann.page);
+    const before = await ann.page.locator('#token-text').textContent();
+    await press(ann.page, CALL);
+    const { steps } = await timelineEntry(ann.page, CALL);
+    assert.deepEqual(steps, ['GET /api/me 401 ERR_TOKEN_EXPIRED', 'POST /auth/refresh 200', 'GET /api/me 200 again']);
+    assert.notEqual(await ann.page.locator('#token-text').textContent(), before);
+    await ann.page.locator('#ring[data-state="live"]').waitFor();
+  });
+
+  test('five expired calls at once: one refresh', async () => {
+    await accessExpired(ann.page);
+    ann.requests.length = 0;
+    await press(ann.page, '5 at once');
+    const { steps, summary } = await timelineEntry(ann.page, FIVE);
+    const count = (step) => steps.filter((other) => other === step).length;
+    assert.equal(count('GET /api/me 401 ERR_TOKEN_EXPIRED'), 5);
+    assert.equal(count('GET /api/me 200 again'), 5);
+    assert.equal(steps.length, 11);
+    assert.equal(summary, '5 of 5 answered 200, after one refresh.');
+    assert.equal(ann.requests.filter((request) => request === 'POST /auth/refresh').length, 1, 'as the network saw it');
+  });
+
+  test('a reload stays signed in', async () => {
+    await ann.page.reload();
+    const { steps } = await timelineEntry(ann.page, 'Open the page');
+    assert.deepEqual(steps, ['POST /auth/refresh 200', 'GET /api/me 200']);
+  });
+
+  test('two tabs refresh at the same time and neither is signed out', async () => {
+    const tab = await ann.open();
+    await timelineEntry(tab, 'Open the page');
+    await Promise.all([accessExpired(ann.page), accessExpired(tab)]);
+    await Promise.all([press(ann.page, CALL), press(tab, CALL)]);
+    for (const page of [ann.page, tab]) {
+      const { steps } = await timelineEntry(page, CALL);
+      assert.equal(steps.at(-1), 'GET /api/me 200 again');
+    }
+    await tab.close();
+  });
+
+  test('a refresh that gets no answer signs nobody out', async () => {
+    await accessExpired(ann.page);
+    await ann.page.route('**/auth/refresh', (route) => route.abort());
+    await press(ann.page, CALL);
+    const { state, steps, summary } = await timelineEntry(ann.page, CALL);
+    assert.equal(state, 'failed');
+    assert.deepEqual(steps, ['GET /api/me 401 ERR_TOKEN_EXPIRED', 'POST /auth/refresh failed']);
+    assert.match(summary, /tokens are kept/);
+    await ann.page.unroute('**/auth/refresh');
+    await press(ann.page, CALL);
+    assert.equal((await timelineEntry(ann.page, CALL)).steps.at(-1), 'GET /api/me 200 again');
+  });
+
+  test('a second device is listed and logged out from the first', async () => {
+    await signIn(phone.page, 'ann@example.org');
+    await press(ann.page, CALL);
+    await device(ann.page, 'Safari on iPhone').waitFor();
+    assert.deepEqual(await devices(ann.page), [
+      { name: 'Chrome on Linux', current: true },
+      { name: 'Safari on iPhone', current: false },
+    ]);
+
+    await press(ann.page, 'Log out Safari on iPhone');
+    await device(ann.page, 'Safari on iPhone').waitFor({ state: 'detached' });
+    assert.deepEqual(await devices(ann.page), [{ name: 'Chrome on Linux', current: true }]);
+
+    await press(phone.page, CALL);
+    assert.deepEqual(await loginReason(phone.page), { title: 'This session was ended', code: 'ERR_SESSION_REVOKED' });
+    assert.equal((await timelineEntry(phone.page, CALL)).steps.at(-1), 'POST /auth/refresh 401 ERR_SESSION_REVOKED');
+
+    await press(ann.page, CALL);
+    assert.match((await timelineEntry(ann.page, CALL)).steps.at(-1), /^GET \/api\/me 200/, 'the first device goes on');
+  });
+
+  test('a stolen refresh token is found out and the session ends for both', async () => {
+    await signIn(phone.page, 'ann@example.org');
+    const theft = 'Steal my refresh token';
+    await press(ann.page, theft);
+    await ann.page.getByText(/^\d\.\d s left$/).waitFor();
+    const reason = await loginReason(ann.page);
+    assert.equal(reason.title, 'Your session was ended for your safety');
+
+    const { steps, summary } = await timelineEntry(ann.page, theft);
+    const [copy, refresh, honestCall, replay, ...end] = steps;
+    assert.equal(copy, 'thief: POST /auth/demo/refresh-token 200');
+    assert.equal(refresh, 'POST /auth/refresh 200');
+    assert.equal(honestCall, 'GET /api/me 200');
+    assert.equal(replay, 'thief: POST /auth/demo/refresh-as-thief 401 ERR_REFRESH_REUSED');
+    assert.match(end.at(-2), /^GET \/api\/me 401 ERR_/);
+    assert.equal(end.at(-1), 'POST /auth/refresh 401 ERR_SESSION_REVOKED');
+    assert.match(summary, /Neither the thief nor this page/);
+
+    await press(phone.page, CALL);
+    assert.match((await timelineEntry(phone.page, CALL)).steps.at(-1), /^GET \/api\/me 200/, 'her other device is not concerned');
+  });
+
+  test('after a reload the ended session stays ended', async () => {
+    await ann.page.reload();
+    await ann.page.getByRole('heading', { name: 'Sign in' }).waitFor();
+    assert.equal(await ann.page.locator('#reason').isVisible(), false);
+  });
+
+  test('log out everywhere ends every device', async () => {
+    await signIn(ann.page, 'ann@example.org');
+    await device(ann.page, 'Safari on iPhone').waitFor();
+    await press(ann.page, 'Log out everywhere');
+    assert.equal((await loginReason(ann.page)).title, 'You are logged out everywhere');
+    await press(phone.page, CALL);
+    assert.equal((await loginReason(phone.page)).code, 'ERR_SESSION_REVOKED');
+  });
+
+  test('logging out ends this device and takes the cookie away', async () => {
+    await signIn(ann.page, 'ann@example.org');
+    await press(ann.page, 'Log out');
+    assert.equal((await loginReason(ann.page)).title, 'You are logged out');
+    assert.deepEqual(await ann.context.cookies(), []);
+  });
+
+  test('a wrong password is said at the form', async () => {
+    await ann.page.getByLabel('E-mail address').fill('ann@example.org');
+    await ann.page.getByLabel('Password').fill('wrong password');
+    await ann.page.keyboard.press('Enter');
+    await ann.page.getByText('E-mail address or password is wrong.').waitFor();
+  });
+
+  test('fits a narrow telephone', async () => {
+    await phone.page.setViewportSize({ width: 340, height: 700 });
+    await signIn(phone.page, 'ann@example.org');
+    await accessExpired(phone.page);
+    await press(phone.page, '5 at once');
+    await timelineEntry(phone.page, FIVE);
+    const [content, window] = await phone.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+    assert.ok(content <= window, `${content} px of content in ${window} px`);
+  });
+
+  test('nothing went wrong in the pages meanwhile', () => {
+    assert.deepEqual(ann.problems, []);
+    assert.deepEqual(phone.problems, []);
+  });
+});
+
+describe('an unused session', () => {
+  let example;
+  let visit;
+
+  before(async () => {
+    example = await startExample({ accessTtl: 1, refreshIdleTtl: 2, refreshAbsoluteTtl: 60, grace: 1 });
+    visit = await visitor(browser, example.url);
+  });
+  after(async () => {
+    await visit?.context.close();
+    await example?.stop();
+  });
+
+  test('expires, and the login page says so', async () => {
+    await signUp(visit.page, 'bob@example.org');
+    // Chromium drops the cookie when the refresh token in it expires; that is the moment to wait for.
+    const deadline = Date.now() + 15_000;
+    while ((await visit.context.cookies()).length > 0) assert.ok(Date.now() < deadline, 'the refresh cookie never expires');
+    await press(visit.page, CALL);
+    const { title, code } = await loginReason(visit.page);
+    assert.equal(title, 'Your session has expired');
+    assert.match(code, /^ERR_(TOKEN_MISSING|REFRESH_EXPIRED)$/);
+    const { steps } = await timelineEntry(visit.page, CALL);
+    assert.deepEqual(steps, ['GET /api/me 401 ERR_TOKEN_EXPIRED', `POST /auth/refresh 401 ${code}`]);
+    assert.deepEqual(visit.problems, []);
+  });
+});

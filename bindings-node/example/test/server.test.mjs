@@ -1,0 +1,50 @@
+// The program itself: what it needs (nothing), what it says, and when it refuses to start.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { describe, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const SERVER = fileURLToPath(new URL('../server.mjs', import.meta.url));
+
+/** Starts server.mjs with these variables and no others that it knows. */
+function start(env) {
+  const inherited = { PATH: process.env.PATH };
+  const child = spawn(process.execPath, [SERVER], { env: { ...inherited, PORT: '0', ...env } });
+  let output = '';
+  for (const stream of [child.stdout, child.stderr]) stream.setEncoding('utf8').on('data', (text) => (output += text));
+  return { child, output: () => output, ended: once(child, 'close') };
+}
+
+describe('server.mjs', () => {
+  test('starts with no set-up, says where it is, and ends when asked', async () => {
+    const { child, output, ended } = start({});
+    try {
+      const address = () => output().match(/http:\/\/\S+/)?.[0];
+      while (!output().includes('SECRET_KEY')) {
+        assert.equal(child.exitCode, null, output());
+        await Promise.race([once(child.stdout, 'data'), ended]);
+      }
+      assert.match(output(), /random/);
+      const page = await fetch(address());
+      assert.equal(page.status, 200);
+    } finally {
+      child.kill('SIGTERM');
+    }
+    assert.deepEqual(await ended, [0, null]);
+  });
+
+  for (const [what, env, complaint] of [
+    ['a lifetime that is no number', { ACCESS_TTL: 'soon' }, /ACCESS_TTL/],
+    ['a lifetime of nothing', { REFRESH_IDLE_TTL: '0' }, /REFRESH_IDLE_TTL/],
+    ['production without a key', { NODE_ENV: 'production' }, /SECRET_KEY/],
+  ]) {
+    test(`refuses to start: ${what}`, async () => {
+      const { output, ended } = start(env);
+      const [code] = await ended;
+      assert.notEqual(code, 0);
+      assert.match(output(), complaint);
+    });
+  }
+});

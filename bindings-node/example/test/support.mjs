@@ -1,0 +1,22 @@
+// A running example for a test, on a port of its own.
+
+import { once } from 'node:events';
+import { createApp } from '../app.mjs';
+import { configFromEnv } from '../config.mjs';
+
+/** Starts the app with the defaults and what the test wants otherwise (fields of config.mjs). */
+export async function startExample(overrides = {}) {
+  const config = { ...configFromEnv({}), log: false, loginLimit: 10_000, ...overrides };
+  const { app, close } = createApp(config);
+  const server = app.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  return {
+    config,
+    url: `http://localhost:${server.address().port}`,
+    async stop() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+      close();
+    },
+  };
+}
