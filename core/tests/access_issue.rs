@@ -1,5 +1,7 @@
 //! Issuing, and the policies that are refused.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod access_support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Which key of a ring checks a token, and which rings are refused.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod access_support;
 
 use access_support::*;

@@ -1,5 +1,7 @@
 //! Keys: every algorithm, every form, every refusal; and which key of a ring a token chooses.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod access_support;
 
 use access_support::*;

@@ -1,5 +1,7 @@
 //! What must hold for every input.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
+
 mod access_support;
 
 use access_support::*;
@@ -90,7 +92,8 @@ proptest! {
 #[test]
 fn no_altered_token_verifies() {
     let ed25519 = Key::private_pem(Algorithm::EdDSA, &pem("ed25519-a.private")).unwrap();
-    for keyring in [keyring(), Keyring::single(ed25519)] {
+    let several = "ABQgwxyz019-_.=+/ é";
+    for (keyring, others) in [(keyring(), several), (Keyring::single(ed25519), "A.é")] {
         let issuer = AccessIssuer::new(keyring.clone(), lenient(), clock()).unwrap();
         let verifier = AccessVerifier::new(keyring, lenient(), clock()).unwrap();
         let grant = AccessGrant::new(Subject::new("u").unwrap());
@@ -98,7 +101,7 @@ fn no_altered_token_verifies() {
         let good = issued.token.expose();
         verifier.verify(good).unwrap();
         for place in 0..good.len() {
-            for other in "ABQgwxyz019-_.=+/ é".chars() {
+            for other in others.chars() {
                 let altered = format!("{}{other}{}", &good[..place], &good[place + 1..]);
                 assert!(altered == good || verifier.verify(&altered).is_err(), "{altered}");
             }
