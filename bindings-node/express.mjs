@@ -1,0 +1,14 @@
+// The same objects as `require('regrant/express')` gives.
+export {
+  answerError,
+  authOf,
+  authenticate,
+  clearAuthCookies,
+  loginResponse,
+  logoutHandler,
+  presets,
+  refreshHandler,
+  sessionsHandler,
+  setAccessCookie,
+  setRefreshCookie,
+} from './dist/express/index.cjs';

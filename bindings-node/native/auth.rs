@@ -1,0 +1,214 @@
+//! The facade of the core as a class.
+
+use std::sync::Arc;
+
+use napi::{Env, JsString};
+use napi::bindgen_prelude::{Either, within_runtime_if_available};
+use napi_derive::napi;
+use regrant::access::{VerifiedAccess, bearer_token};
+use regrant::config::AuthConfig;
+use regrant::session::DeviceLabel;
+use regrant::time::{Clock, SystemClock, Timestamp};
+use regrant::{Auth, Login, RefreshRequest, Result};
+use serde::Serialize;
+
+use crate::clock::TestClock;
+use crate::events::{self, Listener};
+use crate::failure::{Failure, Outcome, json, text};
+use crate::input;
+use crate::token_text;
+
+/// `Auth` of the core. Every method answers with text, mostly JSON, or with a [`Failure`].
+#[napi]
+pub struct NativeAuth {
+    auth: Auth,
+    clock: Arc<dyn Clock>,
+}
+
+/// Tokens, and the time on the clock that their expiries go by.
+#[derive(Serialize)]
+struct AsOf<T> {
+    now: Timestamp,
+    #[serde(flatten)]
+    tokens: T,
+}
+
+#[napi]
+impl NativeAuth {
+    /// Checks the configuration, JSON text, and builds. Does no I/O.
+    #[napi(catch_unwind)]
+    pub fn create(
+        config: String,
+        clock: Option<&TestClock>,
+        #[napi(ts_arg_type = "((event: string) => void) | undefined | null")] on_event: Option<
+            Listener,
+        >,
+    ) -> Either<NativeAuth, Failure> {
+        let clock = clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
+        match build(&config, Arc::clone(&clock), on_event) {
+            Ok(auth) => Either::A(Self { auth, clock }),
+            Err(error) => Either::B(error.into()),
+        }
+    }
+
+    /// Verifies an access token. Answers with its claims, as signed.
+    #[napi(catch_unwind)]
+    pub fn verify(&self, env: &Env, token: JsString<'_>) -> Outcome {
+        text(token_text::with(env, token, |token| {
+            self.auth.verify(token).map(|access| access.payload().to_owned())
+        }))
+    }
+
+    /// Verifies an access token. Answers with `[subject, sessionId, claims]`.
+    #[napi(catch_unwind)]
+    pub fn verify_access(&self, env: &Env, token: JsString<'_>) -> Outcome {
+        text(token_text::with(env, token, |token| described(&self.auth.verify(token)?)))
+    }
+
+    /// Verifies the access token in the value of an `Authorization` header. Answers with
+    /// `[subject, sessionId, claims]`.
+    #[napi(catch_unwind)]
+    pub fn verify_bearer(&self, env: &Env, header: Option<JsString<'_>>) -> Outcome {
+        text(match header {
+            None => self.auth.verify_bearer(None).and_then(|access| described(&access)),
+            Some(header) => token_text::with(env, header, |header| {
+                described(&self.auth.verify_bearer(Some(header))?)
+            }),
+        })
+    }
+
+    /// Begins a session.
+    #[napi]
+    pub async fn login(
+        &self,
+        subject: String,
+        device: Option<String>,
+        claims: Option<String>,
+    ) -> Outcome {
+        json(self.issue(subject, device, claims).await)
+    }
+
+    /// Whose refresh token this is.
+    #[napi(catch_unwind)]
+    pub fn refresh_subject(&self, token: String) -> Outcome {
+        text(self.auth.refresh_subject(&token).map(String::from))
+    }
+
+    /// Exchanges a refresh token.
+    #[napi]
+    pub async fn refresh(
+        &self,
+        token: String,
+        expected: Option<String>,
+        rotate: Option<bool>,
+        claims: Option<String>,
+    ) -> Outcome {
+        json(self.renew(&token, expected, rotate, claims).await)
+    }
+
+    /// Ends the session of a refresh token. Answers whether it was live.
+    #[napi]
+    pub async fn logout(&self, token: String) -> Outcome {
+        json(self.auth.logout(&token).await)
+    }
+
+    /// Ends one session. Answers whether it was live.
+    #[napi]
+    pub async fn revoke_session(
+        &self,
+        subject: String,
+        session: String,
+        reason: String,
+    ) -> Outcome {
+        json(self.revoke(subject, &session, &reason).await)
+    }
+
+    /// Ends all sessions of a user. Answers how many were live.
+    #[napi]
+    pub async fn logout_everywhere(&self, subject: String) -> Outcome {
+        json(match input::subject(subject) {
+            Ok(subject) => self.auth.logout_everywhere(&subject).await,
+            Err(error) => Err(error),
+        })
+    }
+
+    /// The sessions of a user.
+    #[napi]
+    pub async fn sessions(&self, subject: String, current: Option<String>) -> Outcome {
+        json(self.list(subject, current).await)
+    }
+}
+
+/// The token in the value of an `Authorization` header.
+#[napi(catch_unwind)]
+pub fn bearer(header: String) -> Outcome {
+    text(bearer_token(&header).map(ToOwned::to_owned))
+}
+
+impl NativeAuth {
+    async fn issue(
+        &self,
+        subject: String,
+        device: Option<String>,
+        claims: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let login = Login::new(input::subject(subject)?)
+            .device(DeviceLabel::lossy(&device.unwrap_or_default()))
+            .claims(input::claims(claims)?);
+        let tokens = self.auth.login(login).await?;
+        Ok(AsOf { now: self.clock.now(), tokens })
+    }
+
+    async fn renew(
+        &self,
+        token: &str,
+        expected: Option<String>,
+        rotate: Option<bool>,
+        claims: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let mut request = RefreshRequest::new(token).claims(input::claims(claims)?);
+        if let Some(expected) = expected {
+            request = request.expect_subject(input::subject(expected)?);
+        }
+        if let Some(rotate) = rotate {
+            request = request.rotate(rotate);
+        }
+        let tokens = self.auth.refresh(request).await?;
+        Ok(AsOf { now: self.clock.now(), tokens })
+    }
+
+    async fn revoke(&self, subject: String, session: &str, reason: &str) -> Result<bool> {
+        let (subject, session) = (input::subject(subject)?, input::session_id(session)?);
+        self.auth.revoke_session(&subject, &session, input::reason(reason)?).await
+    }
+
+    async fn list(
+        &self,
+        subject: String,
+        current: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let current = current.as_deref().map(input::session_id).transpose()?;
+        self.auth.sessions(&input::subject(subject)?, current.as_ref()).await
+    }
+}
+
+fn build(config: &str, clock: Arc<dyn Clock>, on_event: Option<Listener>) -> Result<Auth> {
+    let mut builder = AuthConfig::from_json(config)?.builder()?.clock(clock);
+    if let Some(listener) = on_event {
+        builder = builder.on_event(events::forward(listener));
+    }
+    // The background work of the core runs where the async methods do.
+    within_runtime_if_available(|| builder.build())
+}
+
+/// `[subject, sessionId, claims]` without reading the claims once more.
+fn described(access: &VerifiedAccess) -> Result<String> {
+    let names = (access.subject(), access.session());
+    let mut described = serde_json::to_string(&names)
+        .map_err(|_| regrant::Error::internal("a subject cannot be serialized"))?;
+    described.pop();
+    described.push(',');
+    described.push_str(access.payload());
+    described.push(']');
+    Ok(described)
+}

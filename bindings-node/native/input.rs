@@ -1,0 +1,35 @@
+//! What JavaScript hands over, as types of the core.
+
+use std::str::FromStr;
+
+use regrant::identity::{SessionId, Subject};
+use regrant::revocation::RevocationReason;
+use regrant::{Error, Result};
+use serde_json::{Map, Value};
+
+/// A user id.
+pub fn subject(text: String) -> Result<Subject> {
+    Subject::new(text)
+}
+
+/// A session id.
+pub fn session_id(text: &str) -> Result<SessionId> {
+    SessionId::from_str(text)
+}
+
+/// The app's own claims, as JSON text of an object.
+pub fn claims(text: Option<String>) -> Result<Map<String, Value>> {
+    match text {
+        None => Ok(Map::new()),
+        Some(text) => serde_json::from_str(&text).map_err(|_| Error::claim_invalid("claims")),
+    }
+}
+
+/// The name of a reason, such as `logout`.
+pub fn reason(name: &str) -> Result<RevocationReason> {
+    RevocationReason::ALL
+        .iter()
+        .find(|(reason, _)| reason.as_str() == name)
+        .map(|(reason, _)| *reason)
+        .ok_or_else(|| Error::claim_invalid("reason"))
+}

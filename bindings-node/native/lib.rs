@@ -1,0 +1,12 @@
+//! The native half of the npm package `regrant`: translates types between Node and the core.
+//!
+//! It decides nothing. What fails comes back as data ([`failure::Failure`]), results that are
+//! objects come back as JSON text, and the TypeScript half (`src/`) parses, throws and documents.
+
+mod auth;
+mod clock;
+mod errors;
+mod events;
+mod failure;
+mod input;
+mod token_text;

@@ -1,0 +1,66 @@
+/** The one class of error that this package throws. */
+import { infoOf, type Advice, type ErrorCode } from './error-codes.cjs';
+
+/** Why a session was ended before it expired. */
+export type RevocationReason = 'logout' | 'logout_everywhere' | 'reused' | 'administrative';
+
+/** What is known about one error beyond its code. */
+export interface AuthErrorOptions {
+  /** The text for people, in place of the English one. */
+  text?: string | undefined;
+  /** What the message says beyond the text: a claim's name, the problem of a field. */
+  detail?: string | undefined;
+  /** The path of the refused field of the configuration. */
+  field?: string | undefined;
+  /** Why the session was revoked. */
+  reason?: RevocationReason | undefined;
+  /** The error behind this one. */
+  cause?: unknown;
+}
+
+/**
+ * Why a token, a session or a configuration was refused.
+ *
+ * Messages never contain a token or the value of a claim. Express answers with `status` and
+ * `headers` by itself where no error handler of the app's own does.
+ */
+export class AuthError extends Error {
+  /** The stable code, the same in every language of this project. */
+  readonly code: ErrorCode;
+  /** What the caller should do now. */
+  readonly advice: Advice;
+  /** The HTTP status of an answer. */
+  readonly status: number;
+  /** The HTTP headers of an answer: `WWW-Authenticate` (RFC 6750 §3) with status 401. */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The text for people: the message without what only developers need. */
+  readonly text: string;
+  /** The path of the refused field, with `ERR_CONFIG_INVALID`. */
+  declare readonly field?: string;
+  /** Why the session was revoked, with `ERR_SESSION_REVOKED`. */
+  declare readonly reason?: RevocationReason;
+
+  constructor(code: ErrorCode, options: AuthErrorOptions = {}) {
+    const info = infoOf(code);
+    const { text = info.messages.en, detail, field, reason, cause } = options;
+    super(detail === undefined ? text : `${text}: ${detail}`, cause === undefined ? {} : { cause });
+    this.code = info.code;
+    this.advice = info.advice;
+    this.status = info.status;
+    this.headers = info.wwwAuthenticate ? { 'WWW-Authenticate': info.wwwAuthenticate } : {};
+    this.text = text;
+    if (field !== undefined) this.field = field;
+    if (reason !== undefined) this.reason = reason;
+  }
+
+  /** What a client may see: the code, the advice, the text and the reason. */
+  toJSON(): { code: ErrorCode; advice: Advice; message: string; reason?: RevocationReason } {
+    const { code, advice, text: message, reason } = this;
+    return reason === undefined ? { code, advice, message } : { code, advice, message, reason };
+  }
+
+  static {
+    // Not an own property of each error, so that it is not listed when one is printed.
+    Object.defineProperty(AuthError.prototype, 'name', { value: 'AuthError', configurable: true });
+  }
+}

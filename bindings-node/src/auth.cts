@@ -1,0 +1,203 @@
+/** The auth object: the methods of the core, with results parsed and failures thrown. */
+import { NativeAuth, bearer, type Outcome } from '../native.cjs';
+import type { AuthError, RevocationReason } from './auth-error.cjs';
+import type { AccessClaims, VerifiedAccess } from './claims.cjs';
+import type { ErrorCode } from './error-codes.cjs';
+import { parseSessions, type SessionInfo } from './session-info.cjs';
+import { Texts } from './texts.cjs';
+import { parsePair, parseRenewed, type Renewed, type TokenPair } from './tokens.cjs';
+
+/** A user's id: text of 1 to 255 bytes, or a whole number, which becomes its digits. */
+export type SubjectId = string | number;
+
+/** What a login may say beside the user. */
+export interface LoginOptions {
+  /** The name that people will know the device by; cut to 64 bytes. */
+  device?: string | undefined;
+  /** The app's own claims for the access token. */
+  claims?: object | undefined;
+}
+
+/** The app's own claims for a new access token, or a function that looks them up. */
+export type ClaimsSource = object | ((subject: string) => object | Promise<object>);
+
+/** What a refresh may say beside the token. */
+export interface RefreshOptions {
+  /** The user that the client says it is. It is compared, never believed. */
+  subject?: SubjectId | undefined;
+  /** Asks for a next refresh token, or for none, whatever the configuration says. */
+  rotate?: boolean | undefined;
+  /** The app's own claims for the access token. A refresh does not carry the old ones over. */
+  claims?: ClaimsSource | undefined;
+}
+
+/** Issues, verifies, refreshes and revokes. Made by `createAuth`. */
+export class Auth {
+  readonly #native: NativeAuth;
+  readonly #texts: Texts;
+
+  /** @internal */
+  constructor(native: NativeAuth, texts: Texts) {
+    this.#native = native;
+    this.#texts = texts;
+  }
+
+  /**
+   * Verifies an access token: in-process, no I/O.
+   *
+   * @typeParam T - The app's own claims.
+   * @returns The claims, as signed.
+   * @throws {@link AuthError} `ERR_TOKEN_EXPIRED` (refresh and repeat), `ERR_TOKEN_MISSING`,
+   * `ERR_ACCESS_REVOKED` and the other codes with the advice `reject`.
+   */
+  verify<T extends object = object>(token: string | undefined): AccessClaims & T {
+    return JSON.parse(this.#text(this.#native.verify(this.#present(token)))) as AccessClaims & T;
+  }
+
+  /**
+   * As {@link Auth.verify}, with the subject and the session by name.
+   *
+   * @throws {@link AuthError} as {@link Auth.verify}.
+   */
+  verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T> {
+    return verified(this.#text(this.#native.verifyAccess(this.#present(token))));
+  }
+
+  /**
+   * Verifies the access token in the value of an `Authorization` header (RFC 6750 §2.1).
+   *
+   * @throws {@link AuthError} `ERR_TOKEN_MISSING` without a Bearer token, else as
+   * {@link Auth.verify}.
+   */
+  verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T> {
+    return verified(this.#text(this.#native.verifyBearer(header)));
+  }
+
+  /**
+   * Begins a session and issues its first pair of tokens. The app has checked the password.
+   *
+   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for a subject or claims that cannot be issued,
+   * `ERR_STORE_UNAVAILABLE`.
+   */
+  async login(subject: SubjectId, options: LoginOptions = {}): Promise<TokenPair> {
+    const claims = options.claims && JSON.stringify(options.claims);
+    return parsePair(this.#text(await this.#native.login(this.#subject(subject), options.device, claims)));
+  }
+
+  /**
+   * Exchanges a refresh token for a new access token and, with rotation, the next refresh token.
+   * Asking again within the grace gives the same refresh token again.
+   *
+   * @throws {@link AuthError}
+   * - `sign_in`: `ERR_REFRESH_EXPIRED`, `ERR_SESSION_UNKNOWN`, `ERR_SESSION_REVOKED`,
+   *   `ERR_REFRESH_REUSED`, `ERR_TOKEN_MISSING`.
+   * - `retry`, keep the token: `ERR_STORE_UNAVAILABLE`, `ERR_REFRESH_SUPERSEDED`.
+   * - `reject`: what is not a refresh token of this server; `ERR_SUBJECT_MISMATCH`.
+   */
+  async refresh(refreshToken: string | undefined, options: RefreshOptions = {}): Promise<Renewed> {
+    const token = this.#present(refreshToken);
+    const { subject, rotate, claims } = options;
+    const expected = subject === undefined ? undefined : this.#subject(subject);
+    const loaded =
+      typeof claims === 'function'
+        ? await (claims as (subject: string) => object | Promise<object>)(
+            this.#text(this.#native.refreshSubject(token)),
+          )
+        : claims;
+    const text = loaded && JSON.stringify(loaded);
+    return parseRenewed(this.#text(await this.#native.refresh(token, expected, rotate, text)), token);
+  }
+
+  /**
+   * Ends the session of a refresh token, expired or not.
+   *
+   * @returns Whether it was live.
+   * @throws {@link AuthError} `reject` for what is not a refresh token of this server;
+   * `ERR_TOKEN_MISSING`; `ERR_STORE_UNAVAILABLE`: ask again.
+   */
+  async logout(refreshToken: string | undefined): Promise<boolean> {
+    return JSON.parse(this.#text(await this.#native.logout(this.#present(refreshToken)))) as boolean;
+  }
+
+  /**
+   * Ends one session of a user. Its access tokens are refused from now on in this process.
+   *
+   * @param reason - What the client of that session is told; default `'logout'`.
+   * @returns Whether it was live.
+   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for what is not a session id;
+   * `ERR_STORE_UNAVAILABLE`: ask again.
+   */
+  async revokeSession(
+    subject: SubjectId,
+    sessionId: string,
+    reason: RevocationReason = 'logout',
+  ): Promise<boolean> {
+    const outcome = await this.#native.revokeSession(this.#subject(subject), sessionId, reason);
+    return JSON.parse(this.#text(outcome)) as boolean;
+  }
+
+  /**
+   * Ends all sessions of a user.
+   *
+   * @returns How many were live.
+   * @throws {@link AuthError} `ERR_STORE_UNAVAILABLE`: ask again.
+   */
+  async logoutEverywhere(subject: SubjectId): Promise<number> {
+    return JSON.parse(this.#text(await this.#native.logoutEverywhere(this.#subject(subject)))) as number;
+  }
+
+  /**
+   * The sessions of a user: live ones first, each group by last use, newest first. Sessions that
+   * idled out are left out.
+   *
+   * @param options - `current`: the session that asks, to be marked.
+   * @throws {@link AuthError} `ERR_STORE_UNAVAILABLE`.
+   */
+  async sessions(
+    subject: SubjectId,
+    options: { current?: string | undefined } = {},
+  ): Promise<SessionInfo[]> {
+    return parseSessions(this.#text(await this.#native.sessions(this.#subject(subject), options.current)));
+  }
+
+  /**
+   * The token in the value of an `Authorization` header, or of a header of the same form, not
+   * verified (RFC 6750 §2.1).
+   *
+   * @throws {@link AuthError} `ERR_TOKEN_MISSING` without a Bearer token, `ERR_TOKEN_MALFORMED`.
+   */
+  bearerToken(header: string | undefined): string {
+    return this.#text(bearer(header ?? ''));
+  }
+
+  /** An error of this auth object, in its language: for apps that refuse for reasons of their own. */
+  error(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}): AuthError {
+    return this.#texts.error(code, options);
+  }
+
+  #present(token: unknown): string {
+    if (typeof token === 'string' && token !== '') return token;
+    throw this.#texts.error('ERR_TOKEN_MISSING');
+  }
+
+  /** Nothing but text and whole numbers: `String(undefined)` would be a user of that name. */
+  #subject(subject: unknown): string {
+    if (typeof subject === 'string') return subject;
+    if (Number.isSafeInteger(subject)) return String(subject);
+    throw this.#texts.error('ERR_CLAIM_INVALID', { detail: 'sub' });
+  }
+
+  #text(outcome: Outcome): string {
+    if (typeof outcome === 'string') return outcome;
+    throw this.#texts.errorOf(outcome);
+  }
+}
+
+function verified<T extends object>(text: string): VerifiedAccess<T> {
+  const [subject, sessionId, claims] = JSON.parse(text) as [
+    string,
+    string | null,
+    AccessClaims & T,
+  ];
+  return sessionId === null ? { subject, claims } : { subject, sessionId, claims };
+}

@@ -1,0 +1,118 @@
+/** The configuration: its types. Every rule about it is checked by the core. */
+import type { TestClock } from '../native.cjs';
+import type { AuditEvent } from './events.cjs';
+import type { Language } from './error-codes.cjs';
+import type { Messages } from './texts.cjs';
+
+/** Seconds, or text such as `'15m'`, `'12h'`, `'14d'` (`ms`, `s`, `m`, `h`, `d`, `w`). */
+export type Lifetime = number | string;
+
+/** Key material: text, taken as its UTF-8 bytes, or bytes. */
+export type Secret = string | Uint8Array;
+
+/** A JWS algorithm (RFC 7518 §3.1, RFC 8037). One key, one algorithm. */
+export type Algorithm =
+  | 'HS256' | 'HS384' | 'HS512'
+  | 'RS256' | 'RS384' | 'RS512'
+  | 'PS256' | 'PS384' | 'PS512'
+  | 'ES256' | 'ES384'
+  | 'EdDSA';
+
+/** A key of access tokens: exactly one of `secret`, `privateKey` and `publicKey`. */
+export interface KeyConfig {
+  /** The one algorithm that the key is for. */
+  alg: Algorithm;
+  /** Its name: the `kid` of the tokens that it signs. */
+  kid?: string | undefined;
+  /** An HMAC secret, at least as long as the hash. */
+  secret?: Secret | undefined;
+  /** A private key in PEM. */
+  privateKey?: Secret | undefined;
+  /** A public key in PEM; it verifies and never signs. */
+  publicKey?: string | undefined;
+  /** Whether it signs. Without such a key the first that can sign does. */
+  active?: boolean | undefined;
+}
+
+/** What access tokens say and must say. */
+export interface AccessConfig {
+  /** How long a token lives; default `'15m'`. */
+  ttl?: Lifetime | undefined;
+  /** Accepted issuers (`iss`); the first is issued. Default: not checked. */
+  issuer?: string | readonly string[] | undefined;
+  /** Audiences (`aud`), all issued and one required. Default: a token must have none. */
+  audience?: string | readonly string[] | undefined;
+  /** How far clocks may differ, at most `'5m'`; default 0. */
+  leeway?: Lifetime | undefined;
+  /** Refuses tokens this long after their `iat`. */
+  maxAge?: Lifetime | undefined;
+  /** The app's own name for the user's id, such as `userId`, beside `sub`. */
+  subjectClaim?: string | undefined;
+  /** Claims that a token must have. */
+  requiredClaims?: readonly string[] | undefined;
+  /** The longest token, in bytes; default 8192. */
+  maxTokenBytes?: number | undefined;
+  /** Whether issued tokens have a random `jti`; default false. */
+  jti?: boolean | undefined;
+  /**
+   * Whether tokens of an app from before are accepted: those without `typ`, or with `JWT`.
+   * `maxLifetime` (default `'24h'`) keeps that app's long-lived refresh tokens out.
+   */
+  legacy?: boolean | { maxLifetime: Lifetime } | undefined;
+}
+
+/** How sessions are refreshed. */
+export interface RefreshConfig {
+  /** A session that is not refreshed for this long ends; default `'14d'`. */
+  idleTtl?: Lifetime | undefined;
+  /** A session ends this long after its login; default `'90d'`. */
+  absoluteTtl?: Lifetime | undefined;
+  /** For this long a used refresh token gets the same answer again; default `'10s'`. */
+  grace?: Lifetime | undefined;
+  /** Whether a refresh answers with a next refresh token; default true. */
+  rotation?: boolean | undefined;
+  /** What a theft takes down: the session (default) or all sessions of the user. */
+  onTheft?: 'session' | 'subject' | undefined;
+}
+
+/** How Redis is used. */
+export interface RedisConfig {
+  /** What every key begins with; default `'regrant:'`. */
+  prefix?: string | undefined;
+  /** How long one operation may take; default `'2s'`. */
+  timeout?: Lifetime | undefined;
+}
+
+/** Everything that `createAuth` takes. An unknown field is refused. */
+export interface AuthConfig {
+  /**
+   * The app's one secret, at least 32 bytes: an HS256 key for access tokens, from which the
+   * secret of refresh tokens is derived (HKDF) unless `refreshSecret` is given.
+   */
+  secret?: Secret | undefined;
+  /** Accepts secrets shorter than the hash, for apps that have one already; default false. */
+  allowShortSecret?: boolean | undefined;
+  /** The keys of access tokens, where there is more than one secret. */
+  keys?: readonly KeyConfig[] | undefined;
+  /** The secret of refresh tokens; required when there is no `secret`. */
+  refreshSecret?: Secret | undefined;
+  /** What access tokens say and must say. */
+  access?: AccessConfig | undefined;
+  /** How sessions are refreshed. */
+  refresh?: RefreshConfig | undefined;
+  /** Where sessions live: `'memory:'` (default; one process) or `'redis://user:pass@host:port/db'`. */
+  store?: string | undefined;
+  /** How Redis is used. */
+  redis?: RedisConfig | undefined;
+  /** The language of error texts; default `'en'`. */
+  language?: Language | undefined;
+  /** The app's own error texts, by code, before those of `language`. */
+  messages?: Messages | undefined;
+  /**
+   * Called with each event, for the audit log, after the call that caused it. It does not keep
+   * the process alive. What it throws is an uncaught exception.
+   */
+  onEvent?: ((event: AuditEvent) => void) | undefined;
+  /** A clock in place of the system's, for tests. */
+  clock?: TestClock | undefined;
+}

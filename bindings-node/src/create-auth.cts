@@ -1,0 +1,44 @@
+/** From a configuration to an auth object. */
+import { NativeAuth, TestClock } from '../native.cjs';
+import { Auth } from './auth.cjs';
+import type { AuthConfig } from './config.cjs';
+import { configInvalid, encodeConfig } from './encode-config.cjs';
+import { isErrorCode, isLanguage } from './error-codes.cjs';
+import { parseEvent } from './events.cjs';
+import { Texts } from './texts.cjs';
+
+/**
+ * Checks the configuration and makes an auth object. Does no I/O: a store that cannot be reached
+ * shows at the first call that needs it.
+ *
+ * ```ts
+ * const auth = createAuth({ secret: process.env.SECRET_KEY, store: process.env.REDIS_URL });
+ * ```
+ *
+ * @throws {@link AuthError} `ERR_CONFIG_INVALID`; its message and `field` name the field.
+ */
+export function createAuth(config: AuthConfig): Auth {
+  const { language, messages, onEvent, clock, ...core } = config ?? {};
+  const texts = textsOf(language, messages);
+  if (clock !== undefined && !(clock instanceof TestClock)) {
+    throw configInvalid(texts, 'clock', 'must be a TestClock');
+  }
+  if (onEvent !== undefined && typeof onEvent !== 'function') {
+    throw configInvalid(texts, 'onEvent', 'must be a function');
+  }
+  const listener = onEvent && ((text: string): void => onEvent(parseEvent(text)));
+  const native = NativeAuth.create(encodeConfig(core, texts), clock, listener);
+  if (native instanceof NativeAuth) return new Auth(native, texts);
+  throw texts.errorOf(native);
+}
+
+function textsOf(language: AuthConfig['language'], messages: AuthConfig['messages']): Texts {
+  const texts = new Texts();
+  if (language !== undefined && !isLanguage(language)) {
+    throw configInvalid(texts, 'language', "must be 'en' or 'ko'; other texts go into messages");
+  }
+  for (const code of Object.keys(messages ?? {})) {
+    if (!isErrorCode(code)) throw configInvalid(texts, `messages.${code}`, 'is no error code');
+  }
+  return new Texts(language, messages);
+}

@@ -1,0 +1,84 @@
+/**
+ * The codes, the advice and their texts, as the core has them.
+ *
+ * The literal types are for the compiler; everything at run time comes from the core's table.
+ */
+import { errorTable, type ErrorEntry } from '../native.cjs';
+
+/** The stable code of an {@link AuthError}. A later version may add codes, never rename one. */
+export type ErrorCode =
+  | 'ERR_TOKEN_EXPIRED'
+  | 'ERR_TOKEN_MISSING'
+  | 'ERR_REFRESH_EXPIRED'
+  | 'ERR_SESSION_UNKNOWN'
+  | 'ERR_SESSION_REVOKED'
+  | 'ERR_REFRESH_REUSED'
+  | 'ERR_TOKEN_MALFORMED'
+  | 'ERR_TOKEN_TOO_LARGE'
+  | 'ERR_ALG_NOT_ALLOWED'
+  | 'ERR_KEY_NOT_FOUND'
+  | 'ERR_SIGNATURE_INVALID'
+  | 'ERR_TYP_MISMATCH'
+  | 'ERR_CRIT_UNSUPPORTED'
+  | 'ERR_TOKEN_NOT_YET_VALID'
+  | 'ERR_ISSUER_MISMATCH'
+  | 'ERR_AUDIENCE_MISMATCH'
+  | 'ERR_CLAIM_MISSING'
+  | 'ERR_CLAIM_INVALID'
+  | 'ERR_SUBJECT_MISMATCH'
+  | 'ERR_ACCESS_REVOKED'
+  | 'ERR_STORE_UNAVAILABLE'
+  | 'ERR_KEYS_UNAVAILABLE'
+  | 'ERR_TRANSPORT'
+  | 'ERR_REFRESH_SUPERSEDED'
+  | 'ERR_CONFIG_INVALID'
+  | 'ERR_INTERNAL';
+
+/**
+ * What the caller should do now; the list is closed.
+ *
+ * - `refresh`: call the refresh endpoint, then repeat the request once.
+ * - `sign_in`: the session is over, show the login page.
+ * - `reject`: the token is not acceptable, and no retry will change that.
+ * - `retry`: nothing is wrong with the token, keep it and try again later.
+ * - `fix`: a defect of the program or its configuration.
+ */
+export type Advice = 'refresh' | 'sign_in' | 'reject' | 'retry' | 'fix';
+
+/** A language that error texts ship in. */
+export type Language = 'en' | 'ko';
+
+/** What is fixed about a code. */
+export interface ErrorCodeInfo {
+  readonly code: ErrorCode;
+  readonly advice: Advice;
+  /** The HTTP status of an answer. */
+  readonly status: number;
+  /** The value of `WWW-Authenticate` (RFC 6750 §3); only with status 401. */
+  readonly wwwAuthenticate?: string;
+  /** The text in each language. */
+  readonly messages: Readonly<Record<Language, string>>;
+}
+
+/** Every code and what is fixed about it, in the order of the core's table. */
+export const errorCodes: readonly ErrorCodeInfo[] = errorTable().map((entry) =>
+  // The core's table has just these names; test/errors.test.mjs holds the types above to it.
+  Object.freeze(entry as ErrorEntry & ErrorCodeInfo),
+);
+
+const byCode = new Map(errorCodes.map((entry) => [entry.code, entry]));
+
+/** What is fixed about `code`; about `ERR_INTERNAL` where there is no such code. */
+export function infoOf(code: string): ErrorCodeInfo {
+  return (byCode.get(code as ErrorCode) ?? byCode.get('ERR_INTERNAL')) as ErrorCodeInfo;
+}
+
+/** Whether `code` is in the core's table. */
+export function isErrorCode(code: string): code is ErrorCode {
+  return byCode.has(code as ErrorCode);
+}
+
+/** Whether texts ship in `language`. */
+export function isLanguage(language: unknown): language is Language {
+  return typeof language === 'string' && Object.hasOwn(infoOf('ERR_INTERNAL').messages, language);
+}

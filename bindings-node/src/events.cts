@@ -1,0 +1,65 @@
+/** What happened to sessions, for the app's audit log. */
+import type { RevocationReason } from './auth-error.cjs';
+
+/** What all events have. No event contains a token. */
+export interface AuditEventBase {
+  /** When. */
+  readonly at: Date;
+  /** Whose session. */
+  readonly subject: string;
+  /** Which session. */
+  readonly sessionId: string;
+}
+
+/** A session began. */
+export interface LoginEvent extends AuditEventBase {
+  readonly type: 'login';
+  /** The label of the device; empty when the app gave none. */
+  readonly device: string;
+}
+
+/** A refresh was answered with new tokens. */
+export interface RefreshedEvent extends AuditEventBase {
+  readonly type: 'refreshed';
+  /** Whether the refresh token was replaced too. */
+  readonly rotated: boolean;
+}
+
+/** A refresh was answered with the same refresh token once more. */
+export interface ReissuedEvent extends AuditEventBase {
+  readonly type: 'reissued';
+}
+
+/** A refresh came with a token that its holder had already replaced; nothing was issued. */
+export interface SupersededEvent extends AuditEventBase {
+  readonly type: 'superseded';
+}
+
+/** A second holder was recognised and the session revoked (RFC 9700 §4.14). */
+export interface TheftEvent extends AuditEventBase {
+  readonly type: 'theft';
+  /** How it was recognised. */
+  readonly how: string;
+}
+
+/** A session was ended. */
+export interface RevokedEvent extends AuditEventBase {
+  readonly type: 'revoked';
+  /** Why. */
+  readonly reason: RevocationReason;
+}
+
+/** Something that happened to a session. */
+export type AuditEvent =
+  | LoginEvent
+  | RefreshedEvent
+  | ReissuedEvent
+  | SupersededEvent
+  | TheftEvent
+  | RevokedEvent;
+
+/** The event that the core wrote as JSON. */
+export function parseEvent(text: string): AuditEvent {
+  const event = JSON.parse(text) as AuditEvent & { at: number };
+  return { ...event, at: new Date(event.at) };
+}

@@ -1,0 +1,29 @@
+/**
+ * regrant for Express 4 and 5.
+ *
+ * @packageDocumentation
+ */
+export { authenticate } from './authenticate.cjs';
+export { clearAuthCookies, setAccessCookie, setRefreshCookie } from './cookies.cjs';
+export { loginResponse } from './login.cjs';
+export { logoutHandler } from './logout.cjs';
+export { refreshHandler } from './refresh.cjs';
+export { authOf } from './request-auth.cjs';
+export { answerError } from './respond.cjs';
+export { sessionsHandler } from './sessions.cjs';
+export * as presets from './presets/index.cjs';
+export type { AuthenticateOptions } from './authenticate.cjs';
+export type { TransportOptions } from './cookies.cjs';
+export type { GateOptions } from './gate.cjs';
+export type { TokenAnswer } from './login.cjs';
+export type { LogoutHandlerOptions } from './logout.cjs';
+export type { MessageStyle, RtVerifyError } from './presets/rt-verify-error.cjs';
+export type {
+  RtVerifyAuthenticateOptions,
+  RtVerifyOptions,
+  RtVerifyPreset,
+} from './presets/rt-verify.cjs';
+export type { RefreshHandlerOptions } from './refresh.cjs';
+export type { AuthedRequest, RequestAuth } from './request-auth.cjs';
+export type { ErrorOptions, OnError } from './respond.cjs';
+export type { OriginOptions } from './same-site.cjs';

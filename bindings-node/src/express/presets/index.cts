@@ -1,0 +1,2 @@
+/** Shapes of existing apps that regrant is swapped into. */
+export { rtVerify } from './rt-verify.cjs';

@@ -1,0 +1,36 @@
+/**
+ * regrant: access tokens verified in-process, refresh tokens rotated with reuse detection.
+ *
+ * @packageDocumentation
+ */
+export { createAuth } from './create-auth.cjs';
+export { AuthError } from './auth-error.cjs';
+export { errorCodes } from './error-codes.cjs';
+export { TestClock } from '../native.cjs';
+export type { Auth, ClaimsSource, LoginOptions, RefreshOptions, SubjectId } from './auth.cjs';
+export type { AuthErrorOptions, RevocationReason } from './auth-error.cjs';
+export type { AccessClaims, VerifiedAccess } from './claims.cjs';
+export type {
+  AccessConfig,
+  Algorithm,
+  AuthConfig,
+  KeyConfig,
+  Lifetime,
+  RedisConfig,
+  RefreshConfig,
+  Secret,
+} from './config.cjs';
+export type { Advice, ErrorCode, ErrorCodeInfo, Language } from './error-codes.cjs';
+export type {
+  AuditEvent,
+  AuditEventBase,
+  LoginEvent,
+  RefreshedEvent,
+  ReissuedEvent,
+  RevokedEvent,
+  SupersededEvent,
+  TheftEvent,
+} from './events.cjs';
+export type { SessionInfo } from './session-info.cjs';
+export type { Messages } from './texts.cjs';
+export type { Renewal, Renewed, TokenPair } from './tokens.cjs';
