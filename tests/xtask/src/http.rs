@@ -22,7 +22,8 @@ pub(crate) fn get(port: u16, path: &str) -> Result<Answer> {
     let mut stream = TcpStream::connect_timeout(&address, ANSWER_WITHIN)?;
     stream.set_read_timeout(Some(ANSWER_WITHIN))?;
     // HTTP/1.0: the server closes the connection at the end, so nothing needs to be counted.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n")?;
+    let question = format!("GET {path} HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n");
+    stream.write_all(question.as_bytes())?;
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes)?;
     let text = String::from_utf8_lossy(&bytes).into_owned();
@@ -51,8 +52,13 @@ mod tests {
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            let mut question = [0; 1024];
-            let _ = stream.read(&mut question).unwrap();
+            // All of it: a connection closed with something unread is reset.
+            let mut question = Vec::new();
+            while !question.ends_with(b"\r\n\r\n") {
+                let mut byte = [0];
+                stream.read_exact(&mut byte).unwrap();
+                question.extend(byte);
+            }
             stream.write_all(answer.as_bytes()).unwrap();
         });
         port

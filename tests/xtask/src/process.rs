@@ -208,7 +208,7 @@ mod tests {
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
         // The grandchild holds the fifo open for writing; reading it to the end returns only once
         // the grandchild is gone.
-        let step = shell("(exec 3>\"$FIFO\"; exec sleep 1000) & wait").env("FIFO", &fifo);
+        let step = shell("(exec 3>\"$FIFO\"; exec sleep 60) & wait").env("FIFO", &fifo);
         let (sender, gone) = std::sync::mpsc::channel();
         std::thread::spawn(move || sender.send(std::fs::read(fifo).unwrap()));
         let error = step.deadline(Duration::from_millis(200)).run().unwrap_err().to_string();

@@ -5,6 +5,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
@@ -67,7 +68,7 @@ fn a_failing_stage_does_not_keep_the_next_from_running() {
 
 #[test]
 fn ctrl_c_ends_what_was_started_and_says_so() {
-    let machine = programs(&[("cargo", "echo \"PID $$\"; exec /bin/sleep 1000")]);
+    let machine = programs(&[("cargo", "echo \"PID $$\"; exec /bin/sleep 60")]);
     let mut running =
         xtask(machine.path(), &["test", "--only", "doc"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(running.stdout.take().unwrap());
@@ -77,12 +78,14 @@ fn ctrl_c_ends_what_was_started_and_says_so() {
         assert_ne!(output.read_line(&mut line).unwrap(), 0, "it ended before it started cargo");
     }
     let started = Pid::from_raw(line.trim_start_matches("PID ").trim().parse().unwrap()).unwrap();
+    let asked = Instant::now();
     kill_process(Pid::from_child(&running), Signal::INT).unwrap();
     let mut rest = String::new();
     output.read_to_string(&mut rest).unwrap();
     assert_eq!(running.wait().unwrap().code(), Some(130));
     assert!(rest.contains("interrupted"), "{rest}");
     assert!(kill_process(started, Signal::CONT).is_err(), "what it started still runs");
+    assert!(asked.elapsed() < Duration::from_secs(30), "it waited for what it started");
 }
 
 #[test]

@@ -49,6 +49,7 @@ impl Group {
             std::thread::sleep(LOOK_EVERY);
         }
         let _ = kill_process_group(group, Signal::KILL);
+        let _ = self.leader.kill();
         let _ = self.leader.wait();
         self.over = true;
     }
