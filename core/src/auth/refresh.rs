@@ -81,10 +81,10 @@ impl Auth {
             .refresh(&presented.subject, &presented.session, &presented.presented(), &policy)
             .await?
             .ok_or_else(|| engine.unknown(&presented))?;
-        if let Some(lineage) = answer.denied {
-            engine.denied.deny_lineage(
+        if let Some(abandoned) = answer.denied {
+            engine.denied.deny_child(
                 presented.session,
-                lineage,
+                abandoned,
                 engine.access_horizon(),
                 engine.clock.now(),
             );

@@ -7,6 +7,7 @@ use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 
+use super::Abandoned;
 use crate::access::VerifiedAccess;
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::time::Timestamp;
@@ -35,7 +36,8 @@ pub struct DenyList {
 struct Entries {
     /// To the instant from which the entry is moot.
     sessions: HashMap<SessionId, Timestamp>,
-    lineages: HashMap<(SessionId, Lineage), Timestamp>,
+    /// With the child that was given up, and the same instant.
+    lineages: HashMap<(SessionId, Lineage), (Abandoned, Timestamp)>,
     /// With the instant before which tokens are refused.
     subjects: HashMap<Subject, (Timestamp, Timestamp)>,
     /// How many entries there may be before the moot ones are looked for.
@@ -48,15 +50,20 @@ impl DenyList {
         self.change(now, |entries| raise(&mut entries.sessions, session, until));
     }
 
-    /// Refuses the access tokens of one place in a session's chain.
-    pub fn deny_lineage(
+    /// Refuses the access tokens that came with a child that was given up as lost.
+    pub fn deny_child(
         &self,
         session: SessionId,
-        lineage: Lineage,
+        abandoned: Abandoned,
         until: Timestamp,
         now: Timestamp,
     ) {
-        self.change(now, |entries| raise(&mut entries.lineages, (session, lineage), until));
+        self.change(now, |entries| {
+            let key = (session, abandoned.lineage);
+            let (latest, moot) = entries.lineages.entry(key).or_insert((abandoned, until));
+            latest.issued_until = latest.issued_until.max(abandoned.issued_until);
+            *moot = until.max(*moot);
+        });
     }
 
     /// Refuses a user's access tokens that name no session and were issued up to `now`.
@@ -84,7 +91,10 @@ impl DenyList {
             return Some(Denial::Session);
         }
         let lineage = access.lineage()?;
-        entries.lineages.contains_key(&(session, lineage)).then_some(Denial::Lineage)
+        let (abandoned, _) = entries.lineages.get(&(session, lineage))?;
+        // A token that does not say when it was issued may well be of that child.
+        let of_it = access.issued_at().is_none_or(|at| abandoned.covers(lineage, at));
+        of_it.then_some(Denial::Lineage)
     }
 
     /// The number of entries.
@@ -115,7 +125,7 @@ impl Entries {
 
     fn prune(&mut self, now: Timestamp) {
         self.sessions.retain(|_, until| now < *until);
-        self.lineages.retain(|_, until| now < *until);
+        self.lineages.retain(|_, (_, until)| now < *until);
         self.subjects.retain(|_, (_, until)| now < *until);
     }
 }

@@ -1,7 +1,7 @@
 //! The decision about one presented refresh token.
 
 use crate::identity::{Generation, Lineage};
-use crate::revocation::RevocationReason;
+use crate::revocation::{Abandoned, RevocationReason};
 use crate::time::Timestamp;
 
 use super::TokenId;
@@ -88,8 +88,8 @@ pub struct Step {
     pub decision: Decision,
     /// The record to write; `None` when nothing changed.
     pub record: Option<Record>,
-    /// Access tokens of this place in the chain are to be refused from now on.
-    pub denied: Option<Lineage>,
+    /// The access tokens that came with this child are to be refused from now on.
+    pub denied: Option<Abandoned>,
 }
 
 impl Step {
@@ -157,7 +157,10 @@ fn confirmed_again(
     let mut next =
         issue(record, now.max(after(child.minted)), child.branch.saturating_add(1), policy, now);
     if policy.rotate {
-        next.denied = Some(record.child_lineage(child.branch));
+        next.denied = Some(Abandoned {
+            lineage: record.child_lineage(child.branch),
+            issued_until: child.minted.plus(policy.grace),
+        });
     }
     next
 }

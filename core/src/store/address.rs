@@ -8,7 +8,7 @@ use super::{MemoryStore, SessionStore};
 use crate::error::{Error, Result};
 use crate::time::{Clock, SystemClock};
 
-/// The address of a store: `memory:` or `redis://USER:PASSWORD@HOST:PORT/DB`.
+/// The address of a store: `memory:`, `file:PATH` or `redis://USER:PASSWORD@HOST:PORT/DB`.
 #[derive(Clone)]
 pub struct StoreAddress {
     url: String,
@@ -38,7 +38,7 @@ impl StoreAddress {
         self
     }
 
-    /// Opens the store; does no I/O where the store is a server.
+    /// Opens the store; a server is not asked before the first operation, a file is.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for `store`.
@@ -48,9 +48,33 @@ impl StoreAddress {
                 let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));
                 Ok(Arc::new(MemoryStore::with_clock(clock)))
             }
+            Some("file") => self.open_file(clock),
             Some("redis") => self.open_redis(clock),
-            _ => Err(Error::config("store", "expected memory: or redis://…")),
+            _ => Err(Error::config("store", "expected memory:, file:PATH or redis://…")),
         }
+    }
+
+    #[cfg(feature = "file")]
+    fn open_file(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
+        let path = self.url.strip_prefix("file:").unwrap_or_default();
+        // `file:///var/lib/app/sessions` is the same as `file:/var/lib/app/sessions`.
+        let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+        if path.is_empty() || path.starts_with("//") {
+            return Err(Error::config("store", "expected a path, as in file:sessions.db"));
+        }
+        let mut options = super::file::FileOptions::default();
+        if let Some(clock) = clock {
+            options.clock = clock;
+        }
+        if let Some(timeout) = self.timeout {
+            options.timeout = timeout;
+        }
+        Ok(Arc::new(super::file::FileStore::open(path, options)?))
+    }
+
+    #[cfg(not(feature = "file"))]
+    fn open_file(&self, _: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
+        Err(Error::config("store", "this build of regrant has no file store"))
     }
 
     #[cfg(feature = "redis")]

@@ -1,20 +1,19 @@
 //! Sessions in this process's memory: for tests and trials. They end with the process.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
 
+use super::operations::{self, UserSessions};
+use super::{Refreshed, SessionStore, StoredSession};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
 use crate::revocation::RevocationReason;
 use crate::session::{
-    Confirmation, Decision, NewSession, Presented, Record, RefreshPolicy, Sighting, State,
-    TheftScope, confirm, step,
+    Confirmation, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
-
-use super::{Refreshed, SessionStore, StoredSession};
 
 type SessionsOfUser = HashMap<SessionId, Record>;
 
@@ -42,19 +41,15 @@ impl MemoryStore {
         Self { users: Mutex::new(HashMap::new()), clock }
     }
 
-    fn users(&self) -> MutexGuard<'_, HashMap<Subject, SessionsOfUser>> {
-        // No operation leaves the map half changed, so a panic elsewhere does not spoil it.
-        self.users.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Runs `operation` on the sessions of `subject`, without those that have expired.
     fn on_user<T>(
         &self,
         subject: &Subject,
-        operation: impl FnOnce(&mut SessionsOfUser, Timestamp) -> T,
-    ) -> T {
+        operation: impl FnOnce(&mut SessionsOfUser, Timestamp) -> Result<T>,
+    ) -> Result<T> {
         let now = self.clock.now();
-        let mut users = self.users();
+        // No operation leaves the map half changed, so a panic elsewhere does not spoil it.
+        let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         let sessions = users.entry(subject.clone()).or_default();
         sessions.retain(|_, record| now < record.expires);
         let answer = operation(sessions, now);
@@ -65,30 +60,21 @@ impl MemoryStore {
     }
 }
 
-/// Writes the record of a session in which a theft was seen, and ends its siblings where the
-/// policy says so.
-fn write(
-    sessions: &mut SessionsOfUser,
-    session: &SessionId,
-    record: Option<Record>,
-    theft: bool,
-    on_theft: TheftScope,
-) {
-    if let Some(record) = record {
-        sessions.insert(*session, record);
+impl UserSessions for SessionsOfUser {
+    fn get(&mut self, session: &SessionId) -> Result<Option<Record>> {
+        Ok(HashMap::get(self, session).cloned())
     }
-    if theft && on_theft == TheftScope::Subject {
-        revoke_live(sessions, RevocationReason::Reused);
-    }
-}
 
-fn revoke_live(sessions: &mut SessionsOfUser, reason: RevocationReason) -> Vec<SessionId> {
-    let mut revoked = Vec::new();
-    for (id, record) in sessions.iter_mut().filter(|(_, record)| record.state == State::Live) {
-        record.state = State::Revoked(reason);
-        revoked.push(*id);
+    fn put(&mut self, session: &SessionId, record: Record) -> Result<()> {
+        self.insert(*session, record);
+        Ok(())
     }
-    revoked
+
+    fn all(&mut self) -> Result<Vec<StoredSession>> {
+        let stored =
+            |(id, record): (&SessionId, &Record)| StoredSession { id: *id, record: record.clone() };
+        Ok(self.iter().map(stored).collect())
+    }
 }
 
 #[async_trait]
@@ -99,9 +85,7 @@ impl SessionStore for MemoryStore {
         session: &SessionId,
         new: &NewSession,
     ) -> Result<Record> {
-        Ok(self.on_user(subject, |sessions, now| {
-            sessions.entry(*session).or_insert_with(|| Record::begin(new, now)).clone()
-        }))
+        self.on_user(subject, |sessions, now| operations::create(sessions, session, new, now))
     }
 
     async fn refresh(
@@ -111,12 +95,9 @@ impl SessionStore for MemoryStore {
         presented: &Presented,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
-        Ok(self.on_user(subject, |sessions, now| {
-            let next = step(sessions.get(session)?, presented, now, policy);
-            let theft = matches!(next.decision, Decision::Theft(_));
-            write(sessions, session, next.record, theft, policy.on_theft);
-            Some(Refreshed { decision: next.decision, denied: next.denied })
-        }))
+        self.on_user(subject, |sessions, now| {
+            operations::refresh(sessions, session, presented, policy, now)
+        })
     }
 
     async fn confirm(
@@ -126,12 +107,9 @@ impl SessionStore for MemoryStore {
         sighting: &Sighting,
         on_theft: TheftScope,
     ) -> Result<Option<Confirmation>> {
-        Ok(self.on_user(subject, |sessions, now| {
-            let next = confirm(sessions.get(session)?, sighting, now);
-            let theft = next.confirmation == Confirmation::Theft;
-            write(sessions, session, next.record, theft, on_theft);
-            Some(next.confirmation)
-        }))
+        self.on_user(subject, |sessions, now| {
+            operations::confirm(sessions, session, sighting, on_theft, now)
+        })
     }
 
     async fn revoke(
@@ -140,13 +118,7 @@ impl SessionStore for MemoryStore {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<bool> {
-        Ok(self.on_user(subject, |sessions, _| match sessions.get_mut(session) {
-            Some(record) if record.state == State::Live => {
-                record.state = State::Revoked(reason);
-                true
-            }
-            _ => false,
-        }))
+        self.on_user(subject, |sessions, now| operations::revoke(sessions, session, reason, now))
     }
 
     async fn revoke_all(
@@ -154,15 +126,10 @@ impl SessionStore for MemoryStore {
         subject: &Subject,
         reason: RevocationReason,
     ) -> Result<Vec<SessionId>> {
-        Ok(self.on_user(subject, |sessions, _| revoke_live(sessions, reason)))
+        self.on_user(subject, |sessions, now| operations::revoke_all(sessions, reason, now))
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
-        Ok(self.on_user(subject, |sessions, _| {
-            sessions
-                .iter()
-                .map(|(id, record)| StoredSession { id: *id, record: record.clone() })
-                .collect()
-        }))
+        self.on_user(subject, operations::list)
     }
 }

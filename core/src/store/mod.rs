@@ -1,7 +1,10 @@
 //! Where sessions live. One trait, several homes, one contract suite over all of them.
 
 mod address;
+#[cfg(feature = "file")]
+pub mod file;
 mod memory;
+mod operations;
 pub mod packed;
 #[cfg(feature = "redis")]
 pub mod redis;
@@ -14,9 +17,8 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::identity::Lineage;
 use crate::identity::{SessionId, Subject};
-use crate::revocation::RevocationReason;
+use crate::revocation::{Abandoned, RevocationReason};
 use crate::session::{
     Confirmation, Decision, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
 };
@@ -26,8 +28,8 @@ use crate::session::{
 pub struct Refreshed {
     /// What is to be done.
     pub decision: Decision,
-    /// Access tokens of this place in the chain are to be refused from now on.
-    pub denied: Option<Lineage>,
+    /// The access tokens that came with this child are to be refused from now on.
+    pub denied: Option<Abandoned>,
 }
 
 /// A session of a user, with its id.

@@ -20,7 +20,10 @@ pub(crate) fn append(bytes: &[u8], text: &mut String) {
 
 /// The bytes of `text`.
 pub(crate) fn decode(text: &str) -> Result<Vec<u8>> {
-    URL_SAFE_NO_PAD.decode(text).map_err(|_| Error::TokenMalformed)
+    // Room is made first: a zeroed allocation, as `decode` makes, is slower to come by.
+    let mut bytes = Vec::with_capacity(text.len() / 4 * 3 + 3);
+    URL_SAFE_NO_PAD.decode_vec(text, &mut bytes).map_err(|_| Error::TokenMalformed)?;
+    Ok(bytes)
 }
 
 /// The bytes of `text`, which must be UTF-8.

@@ -66,6 +66,7 @@ impl<'a> Visitor<'a> for Outermost<'_, 'a> {
 
     fn visit_map<A: MapAccess<'a>>(self, mut members: A) -> Result<(), A::Error> {
         let mut names = Names::default();
+        names.few.reserve(12);
         while let Some(name) = members.next_key_seed(Name)? {
             let item = members.next_value_seed(Walk { depth: 1 })?;
             if !names.insert(name.clone()) {
@@ -187,12 +188,16 @@ impl<'a> Visitor<'a> for Name {
     }
 }
 
-/// The names seen in one object: compared one by one while they are few, hashed (with a random
-/// seed) when there are many, so that a crafted object costs no quadratic time.
+/// The names seen in one object.
+///
+/// Nearly always they are few and differ in their length or their ends: then one word of marks
+/// says so without a comparison. Many names are hashed (with a random seed), so that a crafted
+/// object costs no quadratic time.
 #[derive(Default)]
 struct Names<'a> {
+    marks: u64,
     few: Vec<Cow<'a, str>>,
-    many: HashSet<Cow<'a, str>>,
+    many: Option<HashSet<Cow<'a, str>>>,
 }
 
 impl<'a> Names<'a> {
@@ -200,18 +205,25 @@ impl<'a> Names<'a> {
 
     /// False when `name` was seen before.
     fn insert(&mut self, name: Cow<'a, str>) -> bool {
-        if self.few.contains(&name) {
+        let mark = 1 << mark(name.as_bytes());
+        let maybe_seen = self.marks & mark != 0;
+        self.marks |= mark;
+        if maybe_seen && self.few.contains(&name) {
             return false;
         }
         if self.few.len() < Self::FEW {
-            if self.few.is_empty() {
-                self.few.reserve(12);
-            }
             self.few.push(name);
             return true;
         }
-        self.many.insert(name)
+        self.many.get_or_insert_default().insert(name)
     }
+}
+
+/// A number below 64, the same for equal names.
+fn mark(name: &[u8]) -> u32 {
+    let first = name.first().copied().map_or(0, u32::from);
+    let last = name.last().copied().map_or(0, u32::from);
+    (first * 5 + last * 7 + u32::from(name.len() > 3)) % 64
 }
 
 #[cfg(test)]

@@ -18,7 +18,7 @@ use self::script::{Arguments, Scripts};
 use super::{Refreshed, SessionStore, StoredSession, packed};
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
-use crate::revocation::RevocationReason;
+use crate::revocation::{Abandoned, RevocationReason};
 use crate::session::{
     Confirmation, Decision, Minted, NewSession, Presented, Record, RefreshPolicy, Sighting, Theft,
     TheftScope,
@@ -106,11 +106,13 @@ fn theft(name: &str) -> Result<Theft> {
         .ok_or_else(damaged)
 }
 
-/// The script's answer: decision, detail, gen, branch, minted, idle deadline, denied or −1.
-type RefreshAnswer = (String, String, u32, u32, i64, i64, i64);
+/// The script's answer: decision, detail, gen, branch, minted, idle deadline; of the abandoned
+/// child its branch, or −1 for none, and until when it was handed out.
+type RefreshAnswer = (String, String, u32, u32, i64, i64, i64, i64);
 
 fn refreshed(answer: &RefreshAnswer) -> Result<Refreshed> {
-    let (decision, detail, generation, branch, minted, idle_deadline, denied) = answer;
+    let (decision, detail, generation, branch, minted, idle_deadline, abandoned, issued_until) =
+        answer;
     let child = |branch| Lineage { generation: generation.saturating_add(1), branch };
     let minted = Minted {
         lineage: child(*branch),
@@ -128,7 +130,10 @@ fn refreshed(answer: &RefreshAnswer) -> Result<Refreshed> {
             "revoked" => Decision::Revoked(reason(detail.parse().map_err(|_| damaged())?)?),
             _ => return Err(damaged()),
         },
-        denied: u32::try_from(*denied).ok().map(child),
+        denied: u32::try_from(*abandoned).ok().map(|branch| Abandoned {
+            lineage: child(branch),
+            issued_until: Timestamp::from_millis(*issued_until),
+        }),
     })
 }
 

@@ -18,5 +18,5 @@ if answer.write then redis.call('HSET', key, session, pack_record(r)) end
 if answer.decision == 'theft' and ARGV[12] == 'subject' then revoke_live(key, now, REUSED) end
 return {
   answer.decision, tostring(answer.detail or ''),
-  r.gen, r.branch, r.minted, r.idle, answer.denied or -1,
+  r.gen, r.branch, r.minted, r.idle, answer.abandoned or -1, answer.issued_until or 0,
 }

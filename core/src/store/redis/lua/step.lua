@@ -24,10 +24,10 @@ local function confirmed_again(r, p, now, policy)
     return { decision = policy.rotate and 'reissue' or 'keep' }
   end
   if r.used then return theft(r, 'parent_returned') end
-  local given_up = r.branch
+  local abandoned, issued_until = r.branch, r.minted + policy.grace
   local answer =
     issue(r, math.max(now, r.minted + 1), math.min(r.branch + 1, 4294967295), now, policy)
-  if policy.rotate then answer.denied = given_up end
+  if policy.rotate then answer.abandoned, answer.issued_until = abandoned, issued_until end
   return answer
 end
 

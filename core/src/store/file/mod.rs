@@ -1,0 +1,176 @@
+//! Sessions in a file of this machine: durable, shared by several processes, no server.
+//!
+//! SQLite in WAL mode. One thread per store owns the connection and carries out whatever
+//! operations have arrived in one transaction (group commit). Logins and revocations are
+//! acknowledged once they are on the disk. Rotations are acknowledged once they are safe from
+//! the death of the process; if the machine itself loses them, the signed tokens heal the record
+//! ([`step`](crate::session::step)).
+
+mod rows;
+mod schema;
+mod writer;
+
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use self::rows::Rows;
+use self::writer::{Durability, Writer};
+use super::operations;
+use super::{Refreshed, SessionStore, StoredSession};
+use crate::error::Result;
+use crate::identity::{SessionId, Subject};
+use crate::revocation::RevocationReason;
+use crate::session::{
+    Confirmation, Decision, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
+};
+use crate::time::{Clock, SystemClock, Timestamp};
+
+/// Sessions in a file.
+pub struct FileStore {
+    writer: Writer,
+}
+
+impl fmt::Debug for FileStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FileStore").finish_non_exhaustive()
+    }
+}
+
+/// How the file is used.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FileOptions {
+    /// How long an operation may wait for another process. Default 2 seconds.
+    pub timeout: Duration,
+    /// The clock that sessions are judged by. Default the system's.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(2), clock: Arc::new(SystemClock) }
+    }
+}
+
+impl FileStore {
+    /// Opens the store at `path`, or makes one where there is no file yet.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid) for `store` when the file is not a
+    /// store of regrant, is damaged, is of a newer version, or cannot be opened. Such a file is
+    /// left as it is.
+    pub fn open(path: impl AsRef<Path>, options: FileOptions) -> Result<Self> {
+        let connection = schema::open(path.as_ref(), options.timeout)?;
+        Ok(Self { writer: Writer::start(connection, options.clock)? })
+    }
+
+    /// Runs `operation` on the sessions of `subject`.
+    async fn on_user<T: Send + 'static>(
+        &self,
+        subject: &Subject,
+        durability: fn(&T) -> Durability,
+        operation: impl FnOnce(&mut Rows<'_>, Timestamp) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        let subject = subject.clone();
+        let run = move |connection: &rusqlite::Connection, now| {
+            operation(&mut Rows::new(connection, &subject), now)
+        };
+        self.writer.call(durability, run).await
+    }
+}
+
+const fn durable<T>(_: &T) -> Durability {
+    Durability::Disk
+}
+
+const fn volatile<T>(_: &T) -> Durability {
+    Durability::Process
+}
+
+fn durable_if_theft(refreshed: &Option<Refreshed>) -> Durability {
+    match refreshed {
+        Some(Refreshed { decision: Decision::Theft(_), .. }) => Durability::Disk,
+        _ => Durability::Process,
+    }
+}
+
+fn durable_if_revoked(confirmation: &Option<Confirmation>) -> Durability {
+    match confirmation {
+        Some(Confirmation::Theft) => Durability::Disk,
+        _ => Durability::Process,
+    }
+}
+
+#[async_trait]
+impl SessionStore for FileStore {
+    async fn create(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        new: &NewSession,
+    ) -> Result<Record> {
+        let (session, new) = (*session, new.clone());
+        self.on_user(subject, durable, move |rows, now| {
+            operations::create(rows, &session, &new, now)
+        })
+        .await
+    }
+
+    async fn refresh(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        presented: &Presented,
+        policy: &RefreshPolicy,
+    ) -> Result<Option<Refreshed>> {
+        let (session, presented, policy) = (*session, *presented, *policy);
+        self.on_user(subject, durable_if_theft, move |rows, now| {
+            operations::refresh(rows, &session, &presented, &policy, now)
+        })
+        .await
+    }
+
+    async fn confirm(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        sighting: &Sighting,
+        on_theft: TheftScope,
+    ) -> Result<Option<Confirmation>> {
+        let (session, sighting) = (*session, *sighting);
+        self.on_user(subject, durable_if_revoked, move |rows, now| {
+            operations::confirm(rows, &session, &sighting, on_theft, now)
+        })
+        .await
+    }
+
+    async fn revoke(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+    ) -> Result<bool> {
+        let session = *session;
+        self.on_user(subject, durable, move |rows, now| {
+            operations::revoke(rows, &session, reason, now)
+        })
+        .await
+    }
+
+    async fn revoke_all(
+        &self,
+        subject: &Subject,
+        reason: RevocationReason,
+    ) -> Result<Vec<SessionId>> {
+        self.on_user(subject, durable, move |rows, now| operations::revoke_all(rows, reason, now))
+            .await
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
+        self.on_user(subject, volatile, |rows, now| operations::list(rows, now)).await
+    }
+}

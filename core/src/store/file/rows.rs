@@ -1,0 +1,90 @@
+//! The sessions of one user as rows.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::schema::unavailable;
+use crate::error::{Error, Result};
+use crate::identity::{SessionId, Subject};
+use crate::session::Record;
+use crate::store::operations::UserSessions;
+use crate::store::{StoredSession, packed};
+use crate::time::Timestamp;
+
+/// The sessions of one user, within the transaction that is under way.
+pub(super) struct Rows<'c> {
+    connection: &'c Connection,
+    subject: &'c str,
+}
+
+impl<'c> Rows<'c> {
+    pub(super) fn new(connection: &'c Connection, subject: &'c Subject) -> Self {
+        Self { connection, subject: subject.as_str() }
+    }
+}
+
+impl UserSessions for Rows<'_> {
+    fn get(&mut self, session: &SessionId) -> Result<Option<Record>> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT record FROM sessions WHERE subject = ?1 AND session = ?2")
+            .map_err(unavailable)?;
+        let bytes: Option<Vec<u8>> = select
+            .query_row(params![self.subject, session.as_bytes()], |row| row.get(0))
+            .optional()
+            .map_err(unavailable)?;
+        bytes.map(|bytes| packed::unpack(&bytes)).transpose()
+    }
+
+    fn put(&mut self, session: &SessionId, record: Record) -> Result<()> {
+        let mut upsert = self
+            .connection
+            .prepare_cached(
+                "INSERT INTO sessions (subject, session, expires, record) VALUES (?1, ?2, ?3, ?4)
+                 ON CONFLICT DO UPDATE SET expires = excluded.expires, record = excluded.record",
+            )
+            .map_err(unavailable)?;
+        let expires = record.expires.as_millis();
+        upsert
+            .execute(params![self.subject, session.as_bytes(), expires, packed::pack(&record)])
+            .map_err(unavailable)?;
+        Ok(())
+    }
+
+    fn all(&mut self) -> Result<Vec<StoredSession>> {
+        let mut select = self
+            .connection
+            .prepare_cached("SELECT session, record FROM sessions WHERE subject = ?1")
+            .map_err(unavailable)?;
+        let rows = select
+            .query_map([self.subject], |row| Ok((row.get(0)?, row.get(1)?)))
+            .map_err(unavailable)?;
+        rows.map(|row| {
+            let (id, bytes): (Vec<u8>, Vec<u8>) = row.map_err(unavailable)?;
+            let id =
+                id.try_into().map_err(|_| Error::internal("a stored session id is damaged"))?;
+            Ok(StoredSession { id: SessionId::from_bytes(id), record: packed::unpack(&bytes)? })
+        })
+        .collect()
+    }
+}
+
+/// How many rows one pruning takes at most, so that nobody waits long for it.
+const PRUNED_AT_ONCE: usize = 500;
+
+/// Drops sessions that have expired and gives their pages back to the file system. Tells whether
+/// there may be more.
+pub(super) fn prune(connection: &Connection, now: Timestamp) -> Result<bool> {
+    let dropped = connection
+        .prepare_cached(
+            "DELETE FROM sessions WHERE (subject, session) IN
+             (SELECT subject, session FROM sessions WHERE expires <= ?1 LIMIT ?2)",
+        )
+        .and_then(|mut delete| {
+            delete.execute(params![now.as_millis(), i64::try_from(PRUNED_AT_ONCE).unwrap_or(500)])
+        })
+        .map_err(unavailable)?;
+    if dropped > 0 {
+        connection.execute_batch("PRAGMA incremental_vacuum(64)").map_err(unavailable)?;
+    }
+    Ok(dropped == PRUNED_AT_ONCE)
+}

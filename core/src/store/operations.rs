@@ -1,0 +1,125 @@
+//! The operations of a store, over the sessions of one user: for every store that calls the
+//! state machine itself.
+
+use super::{Refreshed, StoredSession};
+use crate::error::Result;
+use crate::identity::SessionId;
+use crate::revocation::RevocationReason;
+use crate::session::{
+    Confirmation, Decision, NewSession, Presented, Record, RefreshPolicy, Sighting, State,
+    TheftScope, confirm as confirm_step, step,
+};
+use crate::time::Timestamp;
+
+/// The sessions of one user, inside an atomic operation.
+pub(super) trait UserSessions {
+    /// The record of a session, expired or not.
+    fn get(&mut self, session: &SessionId) -> Result<Option<Record>>;
+    /// Writes a record, new or changed.
+    fn put(&mut self, session: &SessionId, record: Record) -> Result<()>;
+    /// All sessions, expired or not.
+    fn all(&mut self) -> Result<Vec<StoredSession>>;
+}
+
+fn unexpired(
+    sessions: &mut impl UserSessions,
+    session: &SessionId,
+    now: Timestamp,
+) -> Result<Option<Record>> {
+    Ok(sessions.get(session)?.filter(|record| now < record.expires))
+}
+
+pub(super) fn create(
+    sessions: &mut impl UserSessions,
+    session: &SessionId,
+    new: &NewSession,
+    now: Timestamp,
+) -> Result<Record> {
+    if let Some(record) = unexpired(sessions, session, now)? {
+        return Ok(record);
+    }
+    let record = Record::begin(new, now);
+    sessions.put(session, record.clone())?;
+    Ok(record)
+}
+
+pub(super) fn refresh(
+    sessions: &mut impl UserSessions,
+    session: &SessionId,
+    presented: &Presented,
+    policy: &RefreshPolicy,
+    now: Timestamp,
+) -> Result<Option<Refreshed>> {
+    let Some(record) = unexpired(sessions, session, now)? else { return Ok(None) };
+    let next = step(&record, presented, now, policy);
+    let theft = matches!(next.decision, Decision::Theft(_));
+    write(sessions, session, next.record, theft.then_some(policy.on_theft), now)?;
+    Ok(Some(Refreshed { decision: next.decision, denied: next.denied }))
+}
+
+pub(super) fn confirm(
+    sessions: &mut impl UserSessions,
+    session: &SessionId,
+    sighting: &Sighting,
+    on_theft: TheftScope,
+    now: Timestamp,
+) -> Result<Option<Confirmation>> {
+    let Some(record) = unexpired(sessions, session, now)? else { return Ok(None) };
+    let next = confirm_step(&record, sighting, now);
+    let theft = next.confirmation == Confirmation::Theft;
+    write(sessions, session, next.record, theft.then_some(on_theft), now)?;
+    Ok(Some(next.confirmation))
+}
+
+pub(super) fn revoke(
+    sessions: &mut impl UserSessions,
+    session: &SessionId,
+    reason: RevocationReason,
+    now: Timestamp,
+) -> Result<bool> {
+    match unexpired(sessions, session, now)? {
+        Some(record) if record.state == State::Live => {
+            sessions.put(session, record.revoked(reason))?;
+            Ok(true)
+        }
+        _ => Ok(false),
+    }
+}
+
+pub(super) fn revoke_all(
+    sessions: &mut impl UserSessions,
+    reason: RevocationReason,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let mut revoked = Vec::new();
+    for StoredSession { id, record } in list(sessions, now)? {
+        if record.state == State::Live {
+            sessions.put(&id, record.revoked(reason))?;
+            revoked.push(id);
+        }
+    }
+    Ok(revoked)
+}
+
+pub(super) fn list(sessions: &mut impl UserSessions, now: Timestamp) -> Result<Vec<StoredSession>> {
+    let mut all = sessions.all()?;
+    all.retain(|stored| now < stored.record.expires);
+    Ok(all)
+}
+
+/// Writes what a decision changed; after a theft, what the policy takes down with it.
+fn write(
+    sessions: &mut impl UserSessions,
+    session: &SessionId,
+    record: Option<Record>,
+    theft: Option<TheftScope>,
+    now: Timestamp,
+) -> Result<()> {
+    if let Some(record) = record {
+        sessions.put(session, record)?;
+    }
+    if theft == Some(TheftScope::Subject) {
+        revoke_all(sessions, RevocationReason::Reused, now)?;
+    }
+    Ok(())
+}
