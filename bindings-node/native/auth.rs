@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use napi::{Env, JsString};
 use napi::bindgen_prelude::{Either, within_runtime_if_available};
+use napi::{Env, JsString};
 use napi_derive::napi;
 use regrant::access::{VerifiedAccess, bearer_token};
 use regrant::config::AuthConfig;
@@ -44,7 +44,8 @@ impl NativeAuth {
             Listener,
         >,
     ) -> Either<NativeAuth, Failure> {
-        let clock = clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
+        let clock =
+            clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
         match build(&config, Arc::clone(&clock), on_event) {
             Ok(auth) => Either::A(Self { auth, clock }),
             Err(error) => Either::B(error.into()),

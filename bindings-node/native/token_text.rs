@@ -16,11 +16,7 @@ const LONGEST_CHARACTER: usize = 4;
 ///
 /// # Errors
 /// What `read` returns; [`Error::TokenMalformed`] when `string` is not a string.
-pub fn with<T>(
-    env: &Env,
-    string: JsString<'_>,
-    read: impl FnOnce(&str) -> Result<T>,
-) -> Result<T> {
+pub fn with<T>(env: &Env, string: JsString<'_>, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
     let mut buffer = [0_u8; ON_STACK];
     let mut length = 0;
     // SAFETY: `env` and `string` belong to the running call of this function's caller, so both

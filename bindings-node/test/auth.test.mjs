@@ -1,0 +1,224 @@
+// The auth object: the flow from login to logout, on the memory store.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { START, claimsOf, testAuth, withCode } from './support/auth.mjs';
+
+const MINUTE = 60_000;
+
+test('login gives a pair, and times by the clock of the configuration', async () => {
+  const { auth } = testAuth();
+  const pair = await auth.login('user-1', { device: 'Chrome on Linux', claims: { role: 'admin' } });
+  assert.equal(pair.subject, 'user-1');
+  assert.deepEqual(pair.accessExpiresAt, new Date(START + 15 * MINUTE));
+  assert.equal(pair.accessExpiresIn, 900);
+  assert.deepEqual(pair.refreshExpiresAt, new Date(START + 14 * 24 * 60 * MINUTE));
+  assert.equal(pair.refreshExpiresIn, 14 * 24 * 3600);
+});
+
+test('verify answers with the claims; verifyAccess and verifyBearer name the subject and the session', async () => {
+  const { auth } = testAuth();
+  const { accessToken, sessionId } = await auth.login('user-"1"', { claims: { role: 'admin' } });
+  const claims = auth.verify(accessToken);
+  assert.deepEqual(claims, claimsOf(accessToken));
+  assert.equal(claims.role, 'admin');
+  const expected = { subject: 'user-"1"', sessionId, claims };
+  assert.deepEqual(auth.verifyAccess(accessToken), expected);
+  assert.deepEqual(auth.verifyBearer(`bearer ${accessToken}`), expected);
+});
+
+test('a configured subject claim is issued beside sub and names the subject', async () => {
+  const { auth } = testAuth({ access: { subjectClaim: 'userId' } });
+  const { accessToken } = await auth.login(7);
+  const { subject, claims } = auth.verifyAccess(accessToken);
+  assert.deepEqual([subject, claims.userId, claims.sub], ['7', '7', '7']);
+});
+
+for (const [what, token, code] of [
+  ['no token', undefined, 'ERR_TOKEN_MISSING'],
+  ['null', null, 'ERR_TOKEN_MISSING'],
+  ['empty text', '', 'ERR_TOKEN_MISSING'],
+  ['an object', { toString: () => 'a.b.c' }, 'ERR_TOKEN_MISSING'],
+  ['any text', 'hello', 'ERR_TOKEN_MALFORMED'],
+  ['half a surrogate pair', '\ud800.a.b', 'ERR_TOKEN_MALFORMED'],
+  ['text as long as the stack buffer', 'a'.repeat(2047), 'ERR_TOKEN_MALFORMED'],
+  ['text of many bytes', '가'.repeat(1000), 'ERR_TOKEN_MALFORMED'],
+  ['text beyond the limit', 'a'.repeat(9000), 'ERR_TOKEN_TOO_LARGE'],
+]) {
+  test(`verify refuses ${what}: ${code}`, () => {
+    const { auth } = testAuth();
+    assert.throws(() => auth.verify(token), withCode(code));
+    assert.throws(() => auth.verifyAccess(token), withCode(code));
+  });
+}
+
+test('a letter that only looks like the right one after truncation is not taken for it', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  // U+0165 ends in the byte of "e": a reader of single bytes could not tell them apart.
+  assert.throws(() => auth.verify(accessToken.replace('e', '\u0165')), withCode('ERR_TOKEN_MALFORMED'));
+});
+
+test('tokens of every length around the size of the stack buffer verify', async () => {
+  const { auth } = testAuth();
+  for (let size = 1300; size < 1450; size += 1) {
+    const { accessToken } = await auth.login('user-1', { claims: { pad: 'x'.repeat(size) } });
+    assert.equal(auth.verify(accessToken).pad.length, size);
+  }
+});
+
+test('an expired access token says so, to the second', async () => {
+  const { auth, clock } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  clock.advance(15 * MINUTE - 1);
+  assert.equal(auth.verify(accessToken).sub, 'user-1');
+  clock.advance(1);
+  assert.throws(() => auth.verify(accessToken), { ...withCode('ERR_TOKEN_EXPIRED'), advice: 'refresh', status: 401 });
+});
+
+test('login refuses what is no user id', async () => {
+  const { auth } = testAuth();
+  for (const subject of [undefined, null, '', {}, 1.5, NaN]) {
+    await assert.rejects(auth.login(subject), withCode('ERR_CLAIM_INVALID'));
+  }
+});
+
+test('login refuses claims that only the library writes', async () => {
+  const { auth } = testAuth();
+  await assert.rejects(auth.login('user-1', { claims: { sub: 'user-2' } }), withCode('ERR_CLAIM_INVALID'));
+});
+
+test('a refresh rotates; the old token a moment later gets the same one again', async () => {
+  const { auth, clock } = testAuth();
+  const first = await auth.login('user-1');
+  clock.advance(MINUTE);
+  const second = await auth.refresh(first.refreshToken);
+  assert.deepEqual([second.rotated, second.renewal, second.sessionId], [true, 'issued', first.sessionId]);
+  assert.notEqual(second.refreshToken, first.refreshToken);
+  const again = await auth.refresh(first.refreshToken);
+  assert.deepEqual([again.renewal, again.refreshToken], ['reissued', second.refreshToken]);
+});
+
+test('with rotation off the refresh token stays', async () => {
+  const { auth } = testAuth({ refresh: { rotation: false } });
+  const { refreshToken } = await auth.login('user-1');
+  const kept = await auth.refresh(refreshToken);
+  assert.deepEqual([kept.rotated, kept.renewal, kept.refreshToken], [false, 'kept', refreshToken]);
+  assert.equal((await auth.refresh(refreshToken, { rotate: true })).rotated, true);
+});
+
+test('a refresh compares the user that the client says it is', async () => {
+  const { auth } = testAuth();
+  const { refreshToken } = await auth.login('user-1');
+  await assert.rejects(auth.refresh(refreshToken, { subject: 'user-2' }), withCode('ERR_SUBJECT_MISMATCH'));
+  assert.equal((await auth.refresh(refreshToken, { subject: 'user-1' })).subject, 'user-1');
+});
+
+test('claims of a refresh: given, or looked up by the subject of the token', async () => {
+  const { auth } = testAuth();
+  const { refreshToken } = await auth.login('user-1', { claims: { role: 'admin' } });
+  const given = await auth.refresh(refreshToken, { claims: { role: 'reader' } });
+  assert.equal(auth.verify(given.accessToken).role, 'reader');
+  const looked = await auth.refresh(given.refreshToken, { claims: async (subject) => ({ role: `of ${subject}` }) });
+  assert.equal(auth.verify(looked.accessToken).role, 'of user-1');
+});
+
+test('a claims function is not asked about a token that is not ours; its own failure is passed on', async () => {
+  const { auth } = testAuth();
+  const { accessToken, refreshToken } = await auth.login('user-1');
+  const never = () => assert.fail('asked');
+  await assert.rejects(auth.refresh(accessToken, { claims: never }), withCode('ERR_TYP_MISMATCH'));
+  const failure = new Error('no database');
+  await assert.rejects(auth.refresh(refreshToken, { claims: () => Promise.reject(failure) }), failure);
+  assert.equal((await auth.refresh(refreshToken)).renewal, 'issued', 'the failure changed nothing');
+});
+
+test('each kind of token is refused in place of the other', async () => {
+  const { auth } = testAuth();
+  const { accessToken, refreshToken } = await auth.login('user-1');
+  assert.throws(() => auth.verify(refreshToken), { name: 'AuthError', advice: 'reject' });
+  await assert.rejects(auth.refresh(accessToken), { name: 'AuthError', advice: 'reject' });
+});
+
+test('a refresh token that comes back after its child was used: theft, with an event', async () => {
+  const events = [];
+  const { auth, clock } = testAuth({ onEvent: (event) => events.push(event) });
+  const first = await auth.login('user-1', { device: 'phone' });
+  const second = await auth.refresh(first.refreshToken);
+  clock.advance(MINUTE);
+  const third = await auth.refresh(second.refreshToken);
+  clock.advance(MINUTE);
+  await assert.rejects(auth.refresh(first.refreshToken), { ...withCode('ERR_REFRESH_REUSED'), advice: 'sign_in' });
+  await assert.rejects(auth.refresh(third.refreshToken), { ...withCode('ERR_SESSION_REVOKED'), reason: 'reused' });
+  assert.throws(() => auth.verify(third.accessToken), withCode('ERR_ACCESS_REVOKED'));
+  while (events.length < 4) await turn();
+  const { sessionId } = first;
+  assert.deepEqual(events.map(({ type }) => type), ['login', 'refreshed', 'refreshed', 'theft']);
+  assert.deepEqual(events[0], { type: 'login', subject: 'user-1', sessionId, device: 'phone', at: new Date(START) });
+  assert.equal(typeof events[3].how, 'string');
+});
+
+test('logout ends the session once; its tokens are refused', async () => {
+  const { auth } = testAuth();
+  const { accessToken, refreshToken } = await auth.login('user-1');
+  assert.equal(await auth.logout(refreshToken), true);
+  assert.equal(await auth.logout(refreshToken), false);
+  assert.throws(() => auth.verify(accessToken), withCode('ERR_ACCESS_REVOKED'));
+  await assert.rejects(auth.refresh(refreshToken), { ...withCode('ERR_SESSION_REVOKED'), reason: 'logout' });
+});
+
+test('sessions: listed with device and current, ended one by one and all at once', async () => {
+  const { auth, clock } = testAuth();
+  const phone = await auth.login('user-1', { device: 'phone' });
+  clock.advance(1000);
+  const laptop = await auth.login('user-1', { device: 'laptop' });
+  await auth.login('user-2');
+  const listed = await auth.sessions('user-1', { current: phone.sessionId });
+  assert.deepEqual(listed.map(({ device, current, state }) => [device, current, state]), [
+    ['laptop', false, 'live'],
+    ['phone', true, 'live'],
+  ]);
+  assert.deepEqual(listed[1].createdAt, new Date(START));
+  assert.equal(await auth.revokeSession('user-1', laptop.sessionId), true);
+  assert.equal(await auth.revokeSession('user-2', phone.sessionId), false, 'not the session of user-2');
+  assert.equal(await auth.logoutEverywhere('user-1'), 1);
+  const after = await auth.sessions('user-1');
+  assert.deepEqual(after.map(({ device, state, reason }) => [device, state, reason]).sort(), [
+    ['laptop', 'revoked', 'logout'],
+    ['phone', 'revoked', 'logout_everywhere'],
+  ]);
+});
+
+test('revokeSession tells the client of the session why', async () => {
+  const { auth } = testAuth();
+  const { sessionId, refreshToken } = await auth.login('user-1');
+  await auth.revokeSession('user-1', sessionId, 'administrative');
+  await assert.rejects(auth.refresh(refreshToken), { reason: 'administrative' });
+  await assert.rejects(auth.revokeSession('user-1', 'no id'), withCode('ERR_CLAIM_INVALID'));
+  await assert.rejects(auth.revokeSession('user-1', sessionId, 'bored'), withCode('ERR_CLAIM_INVALID'));
+});
+
+test('errors speak the language of the configuration, or the words of the app', async () => {
+  const korean = testAuth({ language: 'ko' }).auth;
+  assert.throws(() => korean.verify('hello'), { message: '토큰의 형식이 일치하지 않습니다.' });
+  const own = testAuth({ language: 'ko', messages: { ERR_TOKEN_MISSING: 'Bitte anmelden.' } }).auth;
+  assert.throws(() => own.verify(undefined), { message: 'Bitte anmelden.' });
+  assert.throws(() => own.verify('hello'), { message: '토큰의 형식이 일치하지 않습니다.' });
+  assert.equal(own.error('ERR_TOKEN_MISSING').message, 'Bitte anmelden.');
+});
+
+test('no error shows the token', async () => {
+  const { auth, clock } = testAuth();
+  const { accessToken, refreshToken } = await auth.login('user-1');
+  clock.advance(365 * 24 * 60 * MINUTE);
+  const errors = [];
+  for (const call of [() => auth.verify(accessToken), () => auth.verify(`${accessToken}x`), () => auth.refresh(refreshToken)]) {
+    await Promise.resolve().then(call).catch((error) => errors.push(error));
+  }
+  assert.equal(errors.length, 3);
+  for (const { message, stack } of errors) {
+    for (const part of [...accessToken.split('.'), ...refreshToken.split('.')]) {
+      assert.ok(!`${message}${stack}`.includes(part));
+    }
+  }
+});

@@ -1,0 +1,22 @@
+// The package from CommonJS and from ES modules: the same objects.
+const assert = require('node:assert/strict');
+const { test } = require('node:test');
+const regrant = require('regrant');
+const express = require('regrant/express');
+
+test('import and require give the same objects, and every one of them', async () => {
+  for (const [name, required] of [['regrant', regrant], ['regrant/express', express]]) {
+    const { default: _whole, 'module.exports': _same, ...imported } = await import(name);
+    assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort());
+    for (const key of Object.keys(required)) assert.equal(imported[key], required[key], key);
+  }
+});
+
+test('an error thrown through one is caught through the other', async () => {
+  const { AuthError } = await import('regrant');
+  assert.throws(() => regrant.createAuth({}), AuthError);
+});
+
+test('internals cannot be reached', () => {
+  assert.throws(() => require('regrant/native.cjs'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
+});

@@ -1,0 +1,36 @@
+// What npm would publish.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const directory = fileURLToPath(new URL('..', import.meta.url));
+const manifest = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+
+const { stdout } = await run('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: directory });
+const answer = JSON.parse(stdout);
+const [{ files }] = Array.isArray(answer) ? answer : Object.values(answer);
+const packed = new Set(files.map(({ path }) => path));
+
+test('everything that package.json points to is packed', () => {
+  const targets = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(targets));
+  for (const path of [manifest.main, manifest.types, ...targets(manifest.exports)]) {
+    assert.ok(packed.has(path.replace('./', '')), path);
+  }
+});
+
+test('the native addon, its loader and its types are packed', () => {
+  for (const path of ['native.cjs', 'native.d.cts']) assert.ok(packed.has(path), path);
+  assert.ok([...packed].some((path) => path.endsWith('.node')));
+});
+
+test('sources, tests and the example are not', () => {
+  for (const path of packed) assert.doesNotMatch(path, /^(src|native\/|test|example|node_modules)/);
+});
+
+test('nothing runs at installation', () => {
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) assert.equal(manifest.scripts[name], undefined);
+});

@@ -1,0 +1,116 @@
+// A real redis-server on a free loopback port, in a directory of its own.
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+
+/** Another process may take a free port first. */
+const PORT_ATTEMPTS = 5;
+
+/** Starts a server that writes every change to disk before it acknowledges; it ends with the test `t`. */
+export async function startRedis(t) {
+  const directory = await mkdtemp(join(tmpdir(), 'regrant-redis-'));
+  const server = new Redis(directory);
+  t.after(async () => {
+    await server.kill();
+    await rm(directory, { recursive: true, force: true });
+  });
+  for (let attempt = 1; ; attempt += 1) {
+    server.port = await freePort();
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      if (attempt === PORT_ATTEMPTS || error.code === 'ENOENT') throw error;
+    }
+  }
+}
+
+class Redis {
+  #directory;
+  #process;
+
+  constructor(directory) {
+    this.#directory = directory;
+  }
+
+  get url() {
+    return `redis://127.0.0.1:${this.port}/0`;
+  }
+
+  /** Starts it, with the data that it had, and waits until it serves. */
+  async start() {
+    const settings = { port: this.port, bind: '127.0.0.1', dir: this.#directory, save: '', appendonly: 'yes' };
+    const durable = { appendfsync: 'always', 'aof-use-rdb-preamble': 'no' };
+    const args = Object.entries({ ...settings, ...durable }).flatMap(([name, value]) => [`--${name}`, String(value)]);
+    const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
+    const log = [];
+    await new Promise((ready, failed) => {
+      child.once('error', failed);
+      child.once('exit', () => failed(new Error(`redis-server ended:\n${log.join('\n')}`)));
+      createInterface({ input: child.stdout }).on('line', (line) => {
+        log.push(line);
+        if (line.includes('Ready to accept connections')) ready();
+      });
+    });
+    this.#process = child;
+  }
+
+  /** Ends it at once, as a crash would (SIGKILL). */
+  async kill() {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGKILL');
+    await ended;
+  }
+
+  /** The raw output of one command. */
+  async command(...args) {
+    const { stdout } = await run('redis-cli', ['-p', String(this.port), '--raw', ...args], { encoding: 'buffer' });
+    return stdout;
+  }
+
+  /** All keys and values that it holds, as bytes. */
+  async contents() {
+    const keys = (await this.command('KEYS', '*')).toString().split('\n').filter(Boolean);
+    const values = await Promise.all(keys.map((key) => this.#value(key)));
+    return { keys, bytes: Buffer.concat([Buffer.from(keys.join('\n')), ...values]) };
+  }
+
+  async #value(key) {
+    const type = (await this.command('TYPE', key)).toString().trim();
+    const read = {
+      hash: ['HGETALL', key],
+      set: ['SMEMBERS', key],
+      stream: ['XRANGE', key, '-', '+'],
+      string: ['GET', key],
+      zset: ['ZRANGE', key, '0', '-1'],
+    }[type];
+    if (read === undefined) throw new Error(`the test cannot read a ${type}`);
+    return this.command(...read);
+  }
+
+  /** Every change that was ever written, from its append-only files. */
+  async history() {
+    const directory = join(this.#directory, 'appendonlydir');
+    const files = await readdir(directory);
+    return Buffer.concat(await Promise.all(files.map((file) => readFile(join(directory, file)))));
+  }
+}
+
+async function freePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  return port;
+}

@@ -1,0 +1,47 @@
+// An Express app on a free loopback port, for as long as one test runs.
+import { once } from 'node:events';
+import express4 from 'express4';
+import express5 from 'express5';
+
+/** Both major versions; every test of handlers runs on each. */
+export const expressVersions = [
+  { name: 'Express 4', express: express4 },
+  { name: 'Express 5', express: express5 },
+];
+
+/** Serves `app` until the test `t` ends. Answers with a `fetch` for its paths. */
+export async function serve(t, app) {
+  const server = app.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  t.after(() => {
+    server.closeAllConnections();
+    return new Promise((closed) => server.close(closed));
+  });
+  const { port } = server.address();
+  const origin = `http://127.0.0.1:${port}`;
+  const call = (path, init) => fetch(`${origin}${path}`, init);
+  return Object.assign(call, { origin, post: (path, init) => call(path, { method: 'POST', ...init }) });
+}
+
+/** The cookies that an answer sets: name → { value, attributes } with attribute names in lower case. */
+export function setCookies(response) {
+  return Object.fromEntries(
+    response.headers.getSetCookie().map((line) => {
+      const [pair, ...attributes] = line.split('; ');
+      const [name, value] = pair.split(/=(.*)/s);
+      const entries = attributes.map((attribute) => attribute.split(/=(.*)/s));
+      return [
+        name,
+        {
+          value: decodeURIComponent(value),
+          attributes: Object.fromEntries(entries.map(([key, text = true]) => [key.toLowerCase(), text])),
+        },
+      ];
+    }),
+  );
+}
+
+/** A request body of JSON. */
+export function json(body) {
+  return { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
+}
