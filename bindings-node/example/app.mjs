@@ -8,7 +8,7 @@ import { createAuth } from 'regrant';
 import { accountRoutes } from './routes/account.mjs';
 import { demoRoutes } from './routes/demo.mjs';
 import { deviceRoutes } from './routes/devices.mjs';
-import { answerErrors } from './routes/errors.mjs';
+import { answerErrors, refuse } from './routes/errors.mjs';
 import { legacyRoutes } from './routes/legacy.mjs';
 import { protectedRoutes } from './routes/protected.mjs';
 import { sessionRoutes } from './routes/session.mjs';
@@ -16,8 +16,11 @@ import { openUsers } from './users.mjs';
 
 const PAGE = fileURLToPath(new URL('./public', import.meta.url));
 
-/** Builds the app from a configuration (config.mjs). `close` releases the database. */
-export function createApp(config) {
+/**
+ * Builds the app from a configuration (config.mjs). `close` releases the database.
+ * `clock` is a `TestClock` of regrant's, for tests that must not wait.
+ */
+export function createApp(config, { clock } = {}) {
   const users = openUsers(config.database);
   const auth = createAuth({
     secret: config.secret,
@@ -32,6 +35,7 @@ export function createApp(config) {
       rotation: true,
     },
     store: config.store,
+    clock,
     // What a real app writes to its audit log. No event contains a token.
     onEvent: (event) => {
       if (config.log) console.log(`${event.type} session=${event.sessionId}${event.reason ? ` reason=${event.reason}` : ''}`);
@@ -44,7 +48,7 @@ export function createApp(config) {
     limit: config.loginLimit,
     standardHeaders: 'draft-8',
     legacyHeaders: false,
-    message: { code: 'RATE_LIMITED', message: 'Too many attempts. Wait a few minutes and try again.' },
+    handler: (req, res) => refuse(res, 429, 'RATE_LIMITED', 'Too many attempts. Wait a few minutes and try again.'),
   });
 
   const app = express();
@@ -70,5 +74,5 @@ export function createApp(config) {
   if (config.demoRoutes) app.use('/auth/demo', demoRoutes(context));
   app.use(answerErrors);
 
-  return { app, auth, close: () => users.close() };
+  return { app, close: () => users.close() };
 }

@@ -106,7 +106,7 @@ byId('credentials').addEventListener('submit', (event) => {
   act(signingUp ? 'Sign up' : 'Sign in', async (trace) => {
     const answer = await client.send(signingUp ? '/auth/signup' : '/auth/login', { ...json(credentials), trace });
     if (answer.status >= 400) {
-      byId('form-error').textContent = answer.body?.message ?? 'Something went wrong.';
+      byId('form-error').textContent = answer.body?.error?.message ?? 'Something went wrong.';
       trace.close('Not signed in.', 'failed');
       return;
     }
@@ -141,7 +141,7 @@ async function callTimes(times, trace) {
 // Devices
 
 function logOutDevice(session) {
-  act(`Log out ${session.device ?? 'a device'}`, async (trace) => {
+  act(`Log out ${session.device || 'a device'}`, async (trace) => {
     if (session.current) return logOut(trace);
     await client.call(`/api/devices/${encodeURIComponent(session.sessionId)}`, { method: 'DELETE', trace });
     await loadDevices(trace);
@@ -152,7 +152,7 @@ function logOutDevice(session) {
 /** Ends the session of the cookie and takes the cookie away. */
 async function dropCookie(trace) {
   const { status, body } = await client.send('/auth/logout', { method: 'POST', trace });
-  if (status >= 500) throw new TryLater(body?.message ?? `The server answered ${status}.`);
+  if (status >= 500) throw new TryLater(body?.error?.message ?? `The server answered ${status}.`);
 }
 
 async function logOut(trace) {

@@ -73,8 +73,8 @@ export function createClient({ onAccess, onSignedOut }) {
     // ERR_REFRESH_SUPERSEDED: another tab was faster. The cookie it was given is ours too, so ask again with that.
     if (answer.status === 409) answer = await send('/auth/refresh', { method: 'POST' }, trace, { refresh: true, retry: true });
     if (answer.status === 200) return adopt(answer.body);
-    if (answer.status !== 401) throw new TryLater(answer.body?.message ?? `The server answered ${answer.status}.`, answer.body?.code);
-    throw end(answer.body);
+    if (answer.status !== 401) throw new TryLater(answer.body?.error?.message ?? `The server answered ${answer.status}.`, answer.body?.error?.code);
+    throw end(answer.body.error);
   }
 
   /** Forgets the access token and says why. */
@@ -120,7 +120,7 @@ async function send(path, init, trace, marks = {}) {
     finish({ failed: true });
     throw new TryLater('The server cannot be reached.');
   }
-  finish({ status: answer.status, code: answer.body?.code });
+  finish({ status: answer.status, code: answer.body?.error?.code });
   return answer;
 }
 

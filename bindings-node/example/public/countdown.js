@@ -8,8 +8,12 @@ const state = byId('ring-state');
 
 let timer;
 
-/** Starts over for a token that lives `seconds` from now. The page's own clock is used for nothing but this drawing. */
-export function startCountdown(seconds) {
+/**
+ * Starts over for a token that lives `expiresIn` seconds from now, as the server answered it: rounded down. One second more,
+ * because the ring must not say "expired" before it is true. The page's own clock is used for nothing but this drawing.
+ */
+export function startCountdown(expiresIn) {
+  const seconds = expiresIn + 1;
   clearInterval(timer);
   const end = performance.now() + seconds * 1000;
   const draw = () => {

@@ -13,7 +13,7 @@ export function drawDevices(sessions, onLogOut) {
 }
 
 function device(session, onLogOut) {
-  const name = session.device ?? 'Unknown device';
+  const name = session.device || 'Unknown device';
   return el(
     'li',
     { class: 'device', 'data-session': session.sessionId, 'data-current': String(session.current) },

@@ -32,7 +32,10 @@ const REASONS = {
 };
 
 // A revoked session says what revoked it, and theft deserves other words than a log-out.
-const BECAUSE = { theft: REASONS.ERR_REFRESH_REUSED };
+const BECAUSE = {
+  reused: REASONS.ERR_REFRESH_REUSED,
+  logout_everywhere: { title: 'This session was ended', text: 'You logged out on all devices, from another one.' },
+};
 
 /** `{ title, text, tone }` for a sign-out; unknown codes get the server's own message. */
 export function explain({ code, reason, message }) {

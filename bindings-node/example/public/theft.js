@@ -40,7 +40,7 @@ export async function playTheft(client, grace, trace) {
 
   board.now('replay');
   const replay = await asThief(trace, client, '/auth/demo/refresh-as-thief', { ...json({ refreshToken }), credentials: 'omit' });
-  board.done('replay', replay.body?.code ?? `answered ${replay.status}`);
+  board.done('replay', replay.body?.error?.code ?? `answered ${replay.status}`);
 
   board.now('over');
   trace.say('The server has ended the session. This page does not know yet and calls the API:');

@@ -6,6 +6,7 @@ import { deviceLabel } from '../device.mjs';
 import { PASSWORD_LENGTH, hashPassword, passwordMatches } from '../passwords.mjs';
 import { EmailTaken } from '../users.mjs';
 import { cookieOptions } from './cookies.mjs';
+import { refuse } from './errors.mjs';
 
 export function accountRoutes({ auth, users, config, limitLogin }) {
   const routes = Router();
@@ -18,13 +19,13 @@ export function accountRoutes({ auth, users, config, limitLogin }) {
 
   routes.post('/signup', limitLogin, async (req, res) => {
     const input = credentials(req.body);
-    if (input.problem) return res.status(400).json({ code: 'INVALID_INPUT', message: input.problem });
+    if (input.problem) return refuse(res, 400, 'INVALID_INPUT', input.problem);
     try {
       const user = users.create(input.email, await hashPassword(input.password));
       await startSession(req, res, user, 201);
     } catch (error) {
       if (!(error instanceof EmailTaken)) throw error;
-      res.status(409).json({ code: 'EMAIL_TAKEN', message: error.message });
+      refuse(res, 409, 'EMAIL_TAKEN', error.message);
     }
   });
 
@@ -33,7 +34,7 @@ export function accountRoutes({ auth, users, config, limitLogin }) {
     const user = input.problem ? undefined : users.findForLogin(input.email);
     if (input.problem || !(await passwordMatches(user?.passwordHash, input.password))) {
       // One answer for every cause: it must not tell which addresses have an account.
-      return res.status(401).json({ code: 'WRONG_CREDENTIALS', message: 'E-mail address or password is wrong.' });
+      return refuse(res, 401, 'WRONG_CREDENTIALS', 'E-mail address or password is wrong.');
     }
     await startSession(req, res, user, 200);
   });

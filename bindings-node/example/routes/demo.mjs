@@ -6,6 +6,7 @@
 
 import { Router } from 'express';
 import { refreshHandler } from 'regrant/express';
+import { refuse } from './errors.mjs';
 
 export function demoRoutes({ auth, config }) {
   const routes = Router();
@@ -19,7 +20,7 @@ export function demoRoutes({ auth, config }) {
   // The theft: the page's own refresh token, as a second holder would have it. POST, so that no link can ask for it.
   routes.post('/refresh-token', (req, res) => {
     const cookie = req.get('cookie')?.match(/(?:^|;\s*)refreshToken=([^;]+)/)?.[1];
-    if (!cookie) return res.status(404).json({ code: 'NO_REFRESH_COOKIE', message: 'There is no refresh cookie.' });
+    if (!cookie) return refuse(res, 404, 'NO_REFRESH_COOKIE', 'There is no refresh cookie.');
     res.set('Cache-Control', 'no-store').json({ refreshToken: decodeURIComponent(cookie) });
   });
 

@@ -1,24 +1,15 @@
-// The user's devices: each is one session.
+// The user's devices: each is one session. The user is the access token's, so nobody can see or end another's.
 
 import { Router } from 'express';
 import { authenticate, sessionsHandler } from 'regrant/express';
 
 export function deviceRoutes({ auth }) {
   const routes = Router();
-  const signedIn = authenticate(auth);
+  const sessions = [authenticate(auth), sessionsHandler(auth)];
 
-  routes.get('/devices', signedIn, sessionsHandler(auth));
-
-  // The subject comes from the verified token, so nobody can end another user's session.
-  routes.delete('/devices/:sessionId', signedIn, async (req, res) => {
-    await auth.revokeSession(req.auth.subject, req.params.sessionId);
-    res.sendStatus(204);
-  });
-
-  routes.delete('/devices', signedIn, async (req, res) => {
-    await auth.logoutEverywhere(req.auth.subject);
-    res.sendStatus(204);
-  });
+  routes.get('/devices', sessions); // the list
+  routes.delete('/devices/:sessionId', sessions); // log out one
+  routes.delete('/devices', sessions); // log out everywhere
 
   return routes;
 }

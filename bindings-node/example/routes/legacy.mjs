@@ -27,10 +27,11 @@ export function legacyRoutes({ auth, users, config, limitLogin }) {
 
   routes.get('/rtVerify', old.rtVerify(auth));
 
-  // The old app's last handler: it answers what the middleware handed to `next`.
+  // The old app's last handler: it takes its errors apart at the slash, `419/refreshToken의 …`.
   routes.use((error, req, res, next) => {
-    if (res.headersSent || !error.status) return next(error);
-    res.status(error.status).json({ message: error.message, failedApi: error.failedApi });
+    if (res.headersSent || !error.failedApi) return next(error);
+    const [status, message] = error.message.split('/');
+    res.status(Number(status)).json({ message, failedApi: error.failedApi });
   });
 
   return routes;

@@ -4,10 +4,10 @@ import { once } from 'node:events';
 import { createApp } from '../app.mjs';
 import { configFromEnv } from '../config.mjs';
 
-/** Starts the app with the defaults and what the test wants otherwise (fields of config.mjs). */
-export async function startExample(overrides = {}) {
+/** Starts the app with the defaults and what the test wants otherwise: fields of config.mjs, and a clock. */
+export async function startExample({ clock, ...overrides } = {}) {
   const config = { ...configFromEnv({}), log: false, loginLimit: 10_000, ...overrides };
-  const { app, close } = createApp(config);
+  const { app, close } = createApp(config, { clock });
   const server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');
   return {
