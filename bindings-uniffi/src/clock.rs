@@ -1,0 +1,38 @@
+//! The clock, injected from Kotlin or Swift.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use regrant::time::{SystemClock, Timestamp};
+
+use crate::instant;
+
+/// Where "now" comes from. Implement it in tests, so that expiry needs no waiting.
+#[uniffi::export(with_foreign)]
+pub trait Clock: Send + Sync {
+    /// The present instant. Called by many threads at once; it must not throw.
+    fn now(&self) -> SystemTime;
+}
+
+/// The clock for the core: the given one, else the system's.
+pub(crate) fn of(given: Option<Arc<dyn Clock>>) -> Arc<dyn regrant::time::Clock> {
+    match given {
+        Some(clock) => Arc::new(Foreign(clock)),
+        None => Arc::new(SystemClock),
+    }
+}
+
+struct Foreign(Arc<dyn Clock>);
+
+impl regrant::time::Clock for Foreign {
+    fn now(&self) -> Timestamp {
+        instant::timestamp(self.0.now())
+    }
+}
+
+impl fmt::Debug for Foreign {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Foreign")
+    }
+}

@@ -1,0 +1,144 @@
+//! Keys as data.
+
+use std::fmt;
+
+use regrant::keys::{Key, KeyId, ShortSecret};
+use regrant::secret::SecretBytes;
+
+use crate::RegrantError;
+
+pub use regrant::keys::Algorithm;
+
+/// A signature algorithm (RFC 7518 §3.1, RFC 8037 §3.1). `none` is not one of them.
+#[uniffi::remote(Enum)]
+pub enum Algorithm {
+    /// HMAC with SHA-256.
+    HS256,
+    /// HMAC with SHA-384.
+    HS384,
+    /// HMAC with SHA-512.
+    HS512,
+    /// RSASSA-PKCS1-v1_5 with SHA-256.
+    RS256,
+    /// RSASSA-PKCS1-v1_5 with SHA-384.
+    RS384,
+    /// RSASSA-PKCS1-v1_5 with SHA-512.
+    RS512,
+    /// RSASSA-PSS with SHA-256.
+    PS256,
+    /// RSASSA-PSS with SHA-384.
+    PS384,
+    /// RSASSA-PSS with SHA-512.
+    PS512,
+    /// ECDSA on P-256 with SHA-256.
+    ES256,
+    /// ECDSA on P-384 with SHA-384.
+    ES384,
+    /// Ed25519.
+    EdDSA,
+}
+
+/// What a key is made of. Print none: what a language shows of bytes is its own affair.
+#[derive(Clone, PartialEq, uniffi::Enum)]
+pub enum KeyMaterial {
+    /// An HMAC secret: whoever has it can sign tokens. It does not belong into an app that is
+    /// handed to users.
+    Secret {
+        /// The bytes as they are. At least as many as the hash puts out (RFC 7518 §3.2).
+        bytes: Vec<u8>,
+        /// Accepts fewer bytes, for an existing app that cannot change its secret now.
+        #[uniffi(default = false)]
+        allow_short: bool,
+    },
+    /// A public key in PEM: SPKI, or PKCS#1 for RSA.
+    PublicPem {
+        /// The text of the file.
+        pem: String,
+    },
+    /// A public key in DER: SPKI, or PKCS#1 for RSA.
+    PublicDer {
+        /// The bytes of the file.
+        der: Vec<u8>,
+    },
+}
+
+impl fmt::Debug for KeyMaterial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Secret { .. } => "Secret([redacted])",
+            Self::PublicPem { .. } => "PublicPem",
+            Self::PublicDer { .. } => "PublicDer",
+        })
+    }
+}
+
+/// A key that verifies. It is pinned to one algorithm, so that a token cannot choose how it is
+/// checked (RFC 8725 §3.1).
+#[derive(Clone, PartialEq, uniffi::Record)]
+pub struct VerificationKey {
+    /// The one algorithm that the key is for.
+    pub algorithm: Algorithm,
+    /// What it is made of.
+    pub material: KeyMaterial,
+    /// Its name: the `kid` of the tokens that it verifies (RFC 7515 §4.1.4). 1 to 128 visible
+    /// ASCII characters.
+    #[uniffi(default = None)]
+    pub kid: Option<String>,
+}
+
+impl VerificationKey {
+    /// The key for the core. The bytes of a secret are moved into it and wiped when dropped.
+    pub(crate) fn into_core(self) -> Result<Key, RegrantError> {
+        let key = match self.material {
+            KeyMaterial::Secret { bytes, allow_short } => {
+                let short = if allow_short { ShortSecret::Allow } else { ShortSecret::Refuse };
+                Key::hmac(self.algorithm, &SecretBytes::new(bytes), short)?
+            }
+            KeyMaterial::PublicPem { pem } => Key::public_pem(self.algorithm, &pem)?,
+            KeyMaterial::PublicDer { der } => Key::public_der(self.algorithm, &der)?,
+        };
+        Ok(match self.kid {
+            Some(kid) => key.with_id(KeyId::new(kid)?),
+            None => key,
+        })
+    }
+}
+
+impl fmt::Debug for VerificationKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("VerificationKey")
+            .field("algorithm", &self.algorithm)
+            .field("material", &self.material)
+            .field("kid", &self.kid)
+            .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hmac(bytes: &[u8], allow_short: bool) -> VerificationKey {
+        let material = KeyMaterial::Secret { bytes: bytes.to_vec(), allow_short };
+        VerificationKey { algorithm: Algorithm::HS256, material, kid: Some("k1".to_owned()) }
+    }
+
+    #[test]
+    fn a_secret_is_held_to_the_cores_length_unless_allowed() {
+        let RegrantError::Failed { code, field, .. } =
+            hmac(b"short", false).into_core().unwrap_err();
+        assert_eq!((code.as_str(), field.as_deref()), ("ERR_CONFIG_INVALID", Some("secret")));
+        let key = hmac(b"short", true).into_core().unwrap();
+        assert_eq!(key.id().unwrap().as_str(), "k1");
+        assert_eq!(key.algorithm(), Algorithm::HS256);
+    }
+
+    #[test]
+    fn nothing_of_a_secret_is_printed() {
+        let printed = format!("{:?}", hmac(b"hunter2 hunter2 hunter2 hunter2 ", false));
+        assert_eq!(
+            printed,
+            r#"VerificationKey { algorithm: HS256, material: Secret([redacted]), kid: Some("k1") }"#
+        );
+    }
+}
