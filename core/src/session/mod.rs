@@ -9,6 +9,7 @@ mod confirm;
 mod derive;
 mod policy;
 mod record;
+#[cfg(feature = "sessions")]
 mod refresh_claims;
 mod step;
 
@@ -16,5 +17,6 @@ pub use confirm::{Confirmation, Confirmed, Sighting, confirm};
 pub use derive::{TokenId, TokenSecret};
 pub use policy::{RefreshPolicy, SessionPolicy, TheftScope};
 pub use record::{Child, DeviceLabel, NewSession, Record, State};
+#[cfg(feature = "sessions")]
 pub(crate) use refresh_claims::RefreshClaims;
 pub use step::{Decision, Minted, Presented, Step, Theft, step};
