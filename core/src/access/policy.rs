@@ -98,8 +98,8 @@ impl AccessPolicy {
         self.legacy
     }
 
-    /// The longest that a token which is accepted now can go on being accepted: what a list of
-    /// revoked tokens has to be kept for.
+    /// How long a token that was issued by this policy, or a legacy one, can go on being accepted
+    /// at most: what a list of revoked tokens has to be kept for.
     pub fn longest_acceptance(&self) -> Duration {
         let legacy = self.legacy.map_or(Duration::ZERO, |legacy| legacy.max_lifetime);
         self.ttl.max(legacy) + self.leeway
