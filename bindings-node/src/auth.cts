@@ -10,16 +10,19 @@ import { parsePair, parseRenewed, type Renewed, type TokenPair } from './tokens.
 /** A user's id: text of 1 to 255 bytes, or a whole number, which becomes its digits. */
 export type SubjectId = string | number;
 
+/** The app's own claims, by name: whatever JSON can hold. */
+export type AppClaims = Readonly<Record<string, unknown>>;
+
 /** What a login may say beside the user. */
 export interface LoginOptions {
   /** The name that people will know the device by; cut to 64 bytes. */
   device?: string | undefined;
   /** The app's own claims for the access token. */
-  claims?: object | undefined;
+  claims?: AppClaims | undefined;
 }
 
 /** The app's own claims for a new access token, or a function that looks them up. */
-export type ClaimsSource = object | ((subject: string) => object | Promise<object>);
+export type ClaimsSource = AppClaims | ((subject: string) => AppClaims | Promise<AppClaims>);
 
 /** What a refresh may say beside the token. */
 export interface RefreshOptions {
@@ -80,8 +83,9 @@ export class Auth {
    * `ERR_STORE_UNAVAILABLE`.
    */
   async login(subject: SubjectId, options: LoginOptions = {}): Promise<TokenPair> {
-    const claims = options.claims && JSON.stringify(options.claims);
-    return parsePair(this.#text(await this.#native.login(this.#subject(subject), options.device, claims)));
+    const claims = this.#claims(options.claims);
+    const outcome = await this.#native.login(this.#subject(subject), options.device, claims);
+    return parsePair(this.#text(outcome));
   }
 
   /**
@@ -98,13 +102,11 @@ export class Auth {
     const token = this.#present(refreshToken);
     const { subject, rotate, claims } = options;
     const expected = subject === undefined ? undefined : this.#subject(subject);
-    const loaded =
+    const text = this.#claims(
       typeof claims === 'function'
-        ? await (claims as (subject: string) => object | Promise<object>)(
-            this.#text(this.#native.refreshSubject(token)),
-          )
-        : claims;
-    const text = loaded && JSON.stringify(loaded);
+        ? await claims(this.#text(this.#native.refreshSubject(token)))
+        : claims,
+    );
     return parseRenewed(this.#text(await this.#native.refresh(token, expected, rotate, text)), token);
   }
 
@@ -185,6 +187,13 @@ export class Auth {
     if (typeof subject === 'string') return subject;
     if (Number.isSafeInteger(subject)) return String(subject);
     throw this.#texts.error('ERR_CLAIM_INVALID', { detail: 'sub' });
+  }
+
+  #claims(claims: AppClaims | undefined): string | undefined {
+    if (claims === undefined) return undefined;
+    // A function has no JSON: it would be no claims at all.
+    if (typeof claims === 'object') return JSON.stringify(claims);
+    throw this.#texts.error('ERR_CLAIM_INVALID', { detail: 'claims' });
   }
 
   #text(outcome: Outcome): string {

@@ -83,6 +83,13 @@ test('login refuses what is no user id', async () => {
   }
 });
 
+test('login refuses claims that are no object', async () => {
+  const { auth } = testAuth();
+  for (const claims of [() => ({ role: 'admin' }), 'admin', 5, null, ['admin']]) {
+    await assert.rejects(auth.login('user-1', { claims }), withCode('ERR_CLAIM_INVALID'));
+  }
+});
+
 test('login refuses claims that only the library writes', async () => {
   const { auth } = testAuth();
   await assert.rejects(auth.login('user-1', { claims: { sub: 'user-2' } }), withCode('ERR_CLAIM_INVALID'));

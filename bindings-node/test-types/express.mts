@@ -1,0 +1,73 @@
+// What the compiler says about the Express half; run against the types of Express 4 and of Express 5.
+import express, { type NextFunction, type Request, type RequestHandler, type Response } from 'express';
+import { createAuth } from 'regrant';
+import {
+  authOf,
+  authenticate,
+  loginResponse,
+  logoutHandler,
+  presets,
+  refreshHandler,
+  sessionsHandler,
+  type AuthedRequest,
+  type RtVerifyError,
+} from 'regrant/express';
+
+const auth = createAuth({ secret: 'x' });
+const app = express();
+
+interface AppClaims {
+  role: 'admin' | 'reader';
+}
+
+const gate: RequestHandler = authenticate<AppClaims>(auth, {
+  header: 'x-access-token',
+  cookie: 'accessToken',
+  subjectClaim: 'userId',
+  optional: true,
+  loadUser: async (subject, claims, req) => ({ subject: subject.trim(), role: claims.role, path: req.path }),
+  onError: (err, _req, res, next) => (err.advice === 'retry' ? next(err) : res.status(err.status).json(err)),
+});
+
+app.get('/me', gate, (req, res) => {
+  const { subject, sessionId, claims } = authOf<AppClaims>(req);
+  res.json({ subject, sessionId: sessionId?.trim(), admin: claims.role === 'admin' });
+  // @ts-expect-error not a role
+  if (claims.role === 'guest') res.end();
+});
+
+// Nothing global is changed: an ordinary request has no `auth`.
+app.get('/plain', (req, res) => {
+  // @ts-expect-error use AuthedRequest or authOf
+  res.json(req.auth);
+});
+
+function me(req: AuthedRequest<AppClaims>, res: Response): void {
+  const role: 'admin' | 'reader' = req.auth.claims.role;
+  res.json({ role, method: req.method });
+}
+app.get('/cast', gate, (req, res) => me(req as AuthedRequest<AppClaims>, res));
+
+// @ts-expect-error an auth object is required
+authenticate();
+// @ts-expect-error loadUser is a function
+authenticate(auth, { loadUser: 'users' });
+// @ts-expect-error a name that is not an option
+authenticate(auth, { coookie: 'accessToken' });
+
+app.post('/login', async (_req, res) => loginResponse(res, await auth.login('user-1'), { cookie: true, path: '/auth', secure: false }));
+app.post('/auth/refresh', refreshHandler(auth, { cookie: 'rt', accessCookie: true, allowedOrigins: ['https://a.example'], claims: () => ({}) }));
+app.post('/auth/logout', logoutHandler(auth, { cookie: false }));
+app.get('/sessions', gate, sessionsHandler(auth));
+// @ts-expect-error a pair is required
+loginResponse({} as Response, { accessToken: 'x' });
+
+const old = presets.rtVerify({ language: 'ko', messageStyle: 'plain', failedApi: { rtVerify: '/rt' } });
+app.get('/old', old.authenticate(auth, { loadUser: (userId) => ({ userId }) }));
+app.get('/rt', old.rtVerify(auth, { claims: (subject) => ({ subject }) }));
+app.post('/old-login', async (_req, res) => old.loginResponse(res, await auth.login(1)));
+app.use((err: RtVerifyError, _req: Request, res: Response, _next: NextFunction) => {
+  res.status(err.statusCode).json({ message: err.text, failedApi: err.failedApi, code: err.cause.code });
+});
+// @ts-expect-error not a style
+presets.rtVerify({ messageStyle: 'shouted' });

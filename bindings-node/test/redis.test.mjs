@@ -1,0 +1,150 @@
+// On a real Redis: simultaneous refreshes, a crash of the store in mid-run, and what it holds.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TestClock, createAuth } from 'regrant';
+import { authenticate, loginResponse, refreshHandler } from 'regrant/express';
+import { SECRET, claimsOf, withCode } from './support/auth.mjs';
+import { startRedis } from './support/redis.mjs';
+import { expressVersions, json, serve } from './support/server.mjs';
+
+const { express } = expressVersions.at(-1);
+
+/** An app on a Redis of its own, and a second auth object as another process would have it. */
+async function redisApp(t, config = {}) {
+  const redis = await startRedis(t);
+  const settings = { secret: SECRET, store: redis.url, redis: { timeout: '1s' }, ...config };
+  const auth = createAuth(settings);
+  const app = express();
+  app.use(express.json());
+  app.post('/login', async (req, res) => loginResponse(res, await auth.login('user-1'), { cookie: false }));
+  app.post('/refresh', refreshHandler(auth, { cookie: false }));
+  app.get('/me', authenticate(auth), (req, res) => res.json({ subject: req.auth.subject }));
+  const call = await serve(t, app);
+  return {
+    auth,
+    redis,
+    elsewhere: createAuth(settings),
+    login: async () => (await call.post('/login')).json(),
+    refresh: (refreshToken) => call.post('/refresh', json({ refreshToken })),
+    me: (token) => call('/me', { headers: { authorization: `Bearer ${token}` } }),
+  };
+}
+
+test('200 requests with one expired access token and 50 simultaneous refreshes: one child, nobody logged out', async (t) => {
+  const clock = new TestClock();
+  const { auth, elsewhere, login, me, refresh } = await redisApp(t, { clock });
+  const first = await login();
+  clock.advance(901_000);
+
+  const refused = await Promise.all(Array.from({ length: 200 }, () => me(first.accessToken)));
+  const codes = await Promise.all(refused.map(async (response) => (await response.json()).error.code));
+  assert.deepEqual([codes.length, [...new Set(codes)]], [200, ['ERR_TOKEN_EXPIRED']]);
+
+  const answers = await Promise.all([
+    ...Array.from({ length: 25 }, async () => (await refresh(first.refreshToken)).json()),
+    ...Array.from({ length: 25 }, () => elsewhere.refresh(first.refreshToken)),
+  ]);
+  const children = new Set(answers.map(({ refreshToken }) => refreshToken));
+  assert.equal(children.size, 1, 'one child');
+  const [child] = children;
+  assert.notEqual(child, first.refreshToken);
+  assert.deepEqual(claimsOf(child).gen, 1);
+
+  assert.equal((await me(answers[0].accessToken)).status, 200);
+  assert.equal((await refresh(child)).status, 200);
+  const sessions = await auth.sessions('user-1');
+  assert.deepEqual(sessions.map(({ state }) => state), ['live']);
+});
+
+test('Redis killed and started again in mid-run: 503 meanwhile, access goes on, then everything continues', async (t) => {
+  const { auth, login, me, redis, refresh } = await redisApp(t);
+  let { accessToken, refreshToken } = await login();
+  ({ accessToken, refreshToken } = await (await refresh(refreshToken)).json());
+
+  await redis.kill();
+  for (let round = 0; round < 3; round += 1) {
+    const response = await refresh(refreshToken);
+    assert.equal(response.status, 503);
+    assert.equal(response.headers.get('www-authenticate'), null);
+    const { error } = await response.json();
+    assert.deepEqual([error.code, error.advice], ['ERR_STORE_UNAVAILABLE', 'retry']);
+    assert.equal((await me(accessToken)).status, 200, 'access validation asks no store');
+  }
+  for (const call of [
+    () => auth.login('user-1'),
+    () => auth.logout(refreshToken),
+    () => auth.sessions('user-1'),
+    () => auth.logoutEverywhere('user-1'),
+  ]) {
+    await assert.rejects(call(), { ...withCode('ERR_STORE_UNAVAILABLE'), status: 503 });
+  }
+
+  await redis.start();
+  const renewed = await eventually(() => auth.refresh(refreshToken));
+  assert.equal((await refresh(renewed.refreshToken)).status, 200);
+  assert.deepEqual((await auth.sessions('user-1')).map(({ state }) => state), ['live']);
+  assert.equal((await auth.login('user-2')).subject, 'user-2');
+});
+
+test('a Redis that was never there: construction does not mind, calls are 503', async (t) => {
+  const redis = await startRedis(t);
+  await redis.kill();
+  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '500ms' } });
+  await assert.rejects(auth.login('user-1'), withCode('ERR_STORE_UNAVAILABLE'));
+  await redis.start();
+  assert.equal((await eventually(() => auth.login('user-1'))).subject, 'user-1');
+});
+
+test('neither the keys and values of Redis nor its history contain a token', async (t) => {
+  const { auth, login, redis, refresh } = await redisApp(t);
+  const tokens = [];
+  for (let user = 0; user < 5; user += 1) {
+    let pair = await auth.login(`user-${user}`, { device: 'a device to be found' });
+    for (let round = 0; round < 3; round += 1) {
+      tokens.push(pair.accessToken, pair.refreshToken);
+      auth.verify(pair.accessToken);
+      pair = await auth.refresh(pair.refreshToken);
+    }
+    tokens.push(pair.accessToken, pair.refreshToken);
+  }
+  const left = await login();
+  tokens.push(left.accessToken, left.refreshToken);
+  await refresh(left.refreshToken);
+  await auth.logout(left.refreshToken);
+
+  const { keys, bytes } = await redis.contents();
+  const history = await redis.history();
+  assert.ok(keys.length >= 5, 'the store is not empty');
+  for (const where of [bytes, history]) {
+    assert.ok(where.includes('a device to be found'), 'this is where the sessions are');
+    for (const token of tokens) assertHoldsNothingOf(token, where);
+  }
+});
+
+/** Neither the token nor its secret parts, as text or as the bytes that they stand for. */
+function assertHoldsNothingOf(token, bytes) {
+  const [, payload, signature] = token.split('.');
+  const { jti } = claimsOf(token);
+  const secrets = [payload, signature, ...(jti ? [jti] : [])];
+  for (const secret of secrets) {
+    assert.ok(!bytes.includes(secret));
+    assert.ok(!bytes.includes(Buffer.from(secret, 'base64url')));
+    assert.ok(!bytes.includes(Buffer.from(secret, 'base64url').toString('hex')));
+  }
+}
+
+/** How long the client of the store may take to notice that the server is back. */
+const BACK_WITHIN = 20_000;
+const ASK_EVERY = 20;
+
+/** Asks until the store is back; every other failure is passed on. */
+async function eventually(call) {
+  for (const end = Date.now() + BACK_WITHIN; ; ) {
+    try {
+      return await call();
+    } catch (error) {
+      if (error.code !== 'ERR_STORE_UNAVAILABLE' || Date.now() > end) throw error;
+      await new Promise((again) => setTimeout(again, ASK_EVERY));
+    }
+  }
+}
