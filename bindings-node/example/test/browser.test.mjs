@@ -81,12 +81,20 @@ describe('the page', () => {
   test('five expired calls at once: one refresh', async () => {
     await accessExpired(ann.page);
     ann.requests.length = 0;
+    // Let no refresh through before all five calls have been refused, so that each of them wants one.
+    const refused = ann.page.locator('.entry').first().locator('[data-status="401"]');
+    await ann.page.route('**/auth/refresh', async (route) => {
+      await refused.nth(4).waitFor();
+      await route.continue();
+    });
     await press(ann.page, '5 at once');
     const { steps, summary } = await timelineEntry(ann.page, FIVE);
+    await ann.page.unroute('**/auth/refresh');
     const count = (step) => steps.filter((other) => other === step).length;
     assert.equal(count('GET /api/me 401 ERR_TOKEN_EXPIRED'), 5);
     assert.equal(count('GET /api/me 200 again'), 5);
     assert.equal(steps.length, 11);
+    await ann.page.getByText('4 more calls wait for it').waitFor();
     assert.equal(summary, '5 of 5 answered 200, after one refresh.');
     assert.equal(ann.requests.filter((request) => request === 'POST /auth/refresh').length, 1, 'as the network saw it');
   });
