@@ -31,8 +31,8 @@ pub enum ClaimValue {
     },
     /// An array or an object, as JSON text.
     Json {
-        /// The JSON text.
-        text: String,
+        /// The text.
+        json: String,
     },
 }
 
@@ -44,11 +44,11 @@ impl From<Value> for ClaimValue {
             Value::Number(number) => match (number.as_i64(), number.as_f64()) {
                 (Some(value), _) => Self::Integer { value },
                 (None, Some(value)) => Self::Number { value },
-                (None, None) => Self::Json { text: number.to_string() },
+                (None, None) => Self::Json { json: number.to_string() },
             },
             Value::String(value) => Self::Text { value },
             nested @ (Value::Array(_) | Value::Object(_)) => {
-                Self::Json { text: nested.to_string() }
+                Self::Json { json: nested.to_string() }
             }
         }
     }
@@ -74,8 +74,8 @@ mod tests {
             ("1.5", ClaimValue::Number { value: 1.5 }),
             ("1.0", ClaimValue::Number { value: 1.0 }),
             (r#""관리자""#, ClaimValue::Text { value: "관리자".to_owned() }),
-            (r#"[1, "a"]"#, ClaimValue::Json { text: r#"[1,"a"]"#.to_owned() }),
-            (r#"{"a": null}"#, ClaimValue::Json { text: r#"{"a":null}"#.to_owned() }),
+            (r#"[1, "a"]"#, ClaimValue::Json { json: r#"[1,"a"]"#.to_owned() }),
+            (r#"{"a": null}"#, ClaimValue::Json { json: r#"{"a":null}"#.to_owned() }),
         ] {
             let value: Value = serde_json::from_str(json).unwrap();
             assert_eq!(ClaimValue::from(value), expected, "{json}");

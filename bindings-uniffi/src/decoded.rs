@@ -67,7 +67,7 @@ mod tests {
         let decoded = decode_unverified(TOKEN).unwrap();
         assert_eq!(decoded.header["alg"], ClaimValue::Text { value: "none".to_owned() });
         assert_eq!(decoded.claims["sub"], ClaimValue::Text { value: "비밀".to_owned() });
-        assert_eq!(decoded.claims["n"], ClaimValue::Json { text: "[1]".to_owned() });
+        assert_eq!(decoded.claims["n"], ClaimValue::Json { json: "[1]".to_owned() });
         assert_eq!(decoded.claims_json, r#"{"n":[1],"sub":"비밀"}"#);
         let printed = format!("{decoded:?}");
         assert_eq!(printed, r#"DecodedToken { header: ["alg"], claims: ["n", "sub"] }"#);

@@ -38,8 +38,10 @@ pub enum Algorithm {
     EdDSA,
 }
 
-/// What a key is made of. Print none: what a language shows of bytes is its own affair.
+/// What a key is made of. Its text form shows the kind and nothing else.
 #[derive(Clone, PartialEq, uniffi::Enum)]
+// Kotlin would print the bytes of a data class.
+#[uniffi::export(Debug)]
 pub enum KeyMaterial {
     /// An HMAC secret: whoever has it can sign tokens. It does not belong into an app that is
     /// handed to users.
