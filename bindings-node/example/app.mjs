@@ -37,8 +37,8 @@ export function createApp(config, { clock } = {}) {
     store: config.store,
     clock,
     // What a real app writes to its audit log. No event contains a token.
-    onEvent: (event) => {
-      if (config.log) console.log(`${event.type} session=${event.sessionId}${event.reason ? ` reason=${event.reason}` : ''}`);
+    onEvent: ({ type, sessionId, reason = '' }) => {
+      if (config.log) console.log(['session', sessionId, type, reason].join(' ').trim());
     },
   });
 

@@ -8,23 +8,20 @@ import { explain } from './reasons.js';
 import { clearTheft, playTheft } from './theft.js';
 import { startEntry } from './timeline.js';
 
-// The cookie is invisible from here, so remember whether there might be one: a first visit need not ask.
-const mayBeSignedIn = {
-  get known() {
-    return localStorage.getItem('may-be-signed-in') !== null;
-  },
-  set: () => localStorage.setItem('may-be-signed-in', 'yes'),
-  clear: () => localStorage.removeItem('may-be-signed-in'),
+// The cookie is invisible from here, so remember whether there might be one ('yes', 'no'): a first visit (null) need not ask.
+const cookieHint = {
+  get: () => localStorage.getItem('may-be-signed-in'),
+  set: (value) => localStorage.setItem('may-be-signed-in', value),
 };
 
 const client = createClient({
   onAccess: ({ token, expiresIn }) => {
-    mayBeSignedIn.set();
+    cookieHint.set('yes');
     startCountdown(expiresIn);
     byId('token-text').textContent = `${token.slice(0, 12)}…${token.slice(-12)}`;
   },
   onSignedOut: (why) => {
-    mayBeSignedIn.clear();
+    cookieHint.set('no');
     showLogin(why);
   },
 });
@@ -178,11 +175,11 @@ byId('steal').addEventListener('click', () => act('Steal my refresh token', (tra
 // Start
 
 keepTimesFresh();
-chooseForm(false);
+chooseForm(cookieHint.get() === null); // whoever is new here has no account yet
 if (lifetimes) byId('grace').textContent = `${lifetimes.grace} s`;
 else byId('theft').hidden = true; // a server without the demo routes
 
-if (mayBeSignedIn.known) {
+if (cookieHint.get() === 'yes') {
   // A reload has lost the access token but not the cookie.
   await act('Open the page', async (trace) => {
     await showSignedIn(trace);

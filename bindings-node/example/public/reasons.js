@@ -25,7 +25,7 @@ const REASONS = {
   },
   ERR_SIGNATURE_INVALID: {
     title: 'The server has a new key',
-    text: 'It was restarted without a SECRET_KEY, so tokens from before are not valid any more.',
+    text: 'It was restarted without a SECRET_KEY, so tokens from before are not valid. Accounts kept in memory are gone too.',
   },
   LOGGED_OUT: { title: 'You are logged out', text: 'This device only. Others stay signed in.' },
   LOGGED_OUT_EVERYWHERE: { title: 'You are logged out everywhere', text: 'No device has a working token any more.' },
