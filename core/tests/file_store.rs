@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::identity::{SessionId, Subject};
-use regrant::revocation::RevocationReason;
+use regrant::revocation::{Cursor, Revocation, RevocationReason, Revoked};
 use regrant::session::{DeviceLabel, NewSession, State, TokenId};
 use regrant::store::file::{FileOptions, FileStore};
 use regrant::store::{SessionStore, StoreAddress};
@@ -181,4 +181,41 @@ async fn the_address_may_be_written_as_a_url() {
     let store = StoreAddress::new(url).open(None).unwrap();
     assert!(store.list(&alice()).await.unwrap().is_empty());
     assert!(path.exists());
+}
+
+fn ended(number: u8, until: Timestamp) -> Revocation {
+    Revocation { what: Revoked::Session { sid: SessionId::from_bytes([number; 16]) }, until }
+}
+
+#[tokio::test]
+async fn revocations_are_told_to_every_process_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("sessions.db"), clock());
+    let (here, there) = (open(&path, &clock).unwrap(), open(&path, &clock).unwrap());
+    let until = clock.now().plus(HOUR);
+    let told: Vec<_> = (0..=255).chain(0..=255).chain(0..88).map(|n| ended(n, until)).collect();
+    here.feed().unwrap().tell(&told).await.unwrap();
+
+    let (mut read, mut cursor) = (Vec::new(), Cursor::default());
+    loop {
+        let page = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
+        read.extend(page.revocations);
+        cursor = page.next;
+        if page.complete {
+            break;
+        }
+    }
+    assert_eq!(read, told);
+    let quiet = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
+    assert_eq!((quiet.revocations, quiet.next), (vec![], cursor.clone()));
+
+    // A process that starts now reads what is not moot, and no more.
+    clock.advance(HOUR);
+    let later = ended(1, until.plus(HOUR));
+    here.feed().unwrap().tell(std::slice::from_ref(&later)).await.unwrap();
+    let anew = there.feed().unwrap().read(&Cursor::default(), Duration::ZERO).await.unwrap();
+    assert_eq!(anew.revocations, std::slice::from_ref(&later));
+    // And whoever has read on so far goes on from there.
+    let on = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
+    assert_eq!(on.revocations, [later]);
 }

@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::runtime::Handle;
 
 use super::event::{AuditEvent, Auditor, Listener};
+use super::follower::follow;
+use super::fresh::Freshness;
 use super::sightings::Sightings;
 use super::{Auth, Engine, Inner};
 use crate::access::{AccessIssuer, AccessPolicy, AccessVerifier};
@@ -17,7 +20,6 @@ use crate::store::{SessionStore, StoreAddress};
 use crate::time::{Clock, SystemClock};
 
 /// A configuration of [`Auth`] in the making.
-#[derive(Default)]
 #[must_use]
 pub struct AuthBuilder {
     keyring: Option<Keyring>,
@@ -28,11 +30,28 @@ pub struct AuthBuilder {
     clock: Option<Arc<dyn Clock>>,
     listener: Option<Listener>,
     runtime: Option<Handle>,
+    max_staleness: Duration,
 }
 
 enum Store {
     Given(Arc<dyn SessionStore>),
     At(StoreAddress),
+}
+
+impl Default for AuthBuilder {
+    fn default() -> Self {
+        Self {
+            keyring: None,
+            refresh_keys: None,
+            access: AccessPolicy::default(),
+            sessions: SessionPolicy::default(),
+            store: None,
+            clock: None,
+            listener: None,
+            runtime: None,
+            max_staleness: Duration::from_secs(10),
+        }
+    }
 }
 
 impl fmt::Debug for AuthBuilder {
@@ -90,6 +109,13 @@ impl AuthBuilder {
         self
     }
 
+    /// How far this process may be behind the feed of revocations before
+    /// [`WhenStale`](super::WhenStale) decides. Default 10 seconds.
+    pub fn max_staleness(mut self, bound: Duration) -> Self {
+        self.max_staleness = bound;
+        self
+    }
+
     /// The Tokio runtime for background work; by default the one that `build` is called in.
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
@@ -119,13 +145,15 @@ impl AuthBuilder {
             issuer: AccessIssuer::new(keyring.clone(), self.access.clone(), Arc::clone(&clock))?,
             refresh_keys,
             policy: self.sessions,
-            store,
+            store: Arc::clone(&store),
+            freshness: Freshness::new(store.feed().is_some(), self.max_staleness),
             denied: DenyList::default(),
             auditor: Auditor { listener: self.listener, clock: Arc::clone(&clock) },
             clock: Arc::clone(&clock),
             longest_access,
         });
         let sightings = Sightings::start(Arc::clone(&engine), &runtime);
+        runtime.spawn(follow(store, Arc::downgrade(&engine)));
         let verifier = AccessVerifier::new(keyring, self.access, clock)?;
         Ok(Auth(Arc::new(Inner { verifier, engine, sightings })))
     }

@@ -1,10 +1,10 @@
 //! The end of sessions.
 
+use super::Auth;
 use super::event::AuditKind;
-use super::{Auth, Engine};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
-use crate::revocation::RevocationReason;
+use crate::revocation::{RevocationReason, Revoked};
 use crate::session::RefreshClaims;
 
 impl Auth {
@@ -19,7 +19,7 @@ impl Auth {
     }
 
     /// Ends one session of a user; tells whether it was live. Its access tokens are refused from
-    /// now on in this process.
+    /// now on: here at once, in other processes as soon as they have read the feed.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): ask again.
@@ -31,8 +31,14 @@ impl Auth {
     ) -> Result<bool> {
         let engine = &self.0.engine;
         let was_live = engine.store.revoke(subject, session, reason).await?;
+        let ended = Revoked::Session { sid: *session };
+        // Told again where it had been ended: the caller may be asking again because the others
+        // could not be told. But only what is the user's own.
+        if was_live || engine.ended_sessions(subject).await?.contains(&ended) {
+            engine.refuse([ended]).await?;
+        }
         if was_live {
-            engine.revoked(subject, *session, reason);
+            engine.auditor.emit(subject, *session, AuditKind::Revoked { reason });
         }
         Ok(was_live)
     }
@@ -45,18 +51,13 @@ impl Auth {
         let engine = &self.0.engine;
         let reason = RevocationReason::LogoutEverywhere;
         let sessions = engine.store.revoke_all(subject, reason).await?;
+        let mut ended = engine.ended_sessions(subject).await?;
         // Tokens of the app that was here before know no session: they end by their user's name.
-        engine.denied.deny_subject(subject.clone(), engine.access_horizon(), engine.clock.now());
+        ended.push(Revoked::Subject { sub: subject.clone(), before: engine.clock.now() });
+        engine.refuse(ended).await?;
         for session in &sessions {
-            engine.revoked(subject, *session, reason);
+            engine.auditor.emit(subject, *session, AuditKind::Revoked { reason });
         }
         Ok(sessions.len())
-    }
-}
-
-impl Engine {
-    fn revoked(&self, subject: &Subject, session: SessionId, reason: RevocationReason) {
-        self.deny_session(session);
-        self.auditor.emit(subject, session, AuditKind::Revoked { reason });
     }
 }

@@ -4,16 +4,20 @@
 
 mod builder;
 mod event;
+mod follower;
+mod fresh;
 mod login;
 mod logout;
 mod pair;
 mod refresh;
+mod refuse;
 mod sessions;
 mod sightings;
 mod verify;
 
 pub use builder::AuthBuilder;
 pub use event::{AuditEvent, AuditKind};
+pub use fresh::WhenStale;
 pub use login::Login;
 pub use pair::{Renewal, Renewed, TokenPair};
 pub use refresh::RefreshRequest;
@@ -21,17 +25,19 @@ pub use sessions::{SessionInfo, SessionStatus};
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::access::{AccessGrant, AccessIssuer, AccessVerifier};
 use crate::error::Result;
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::keys::RefreshKeys;
 use crate::revocation::DenyList;
-use crate::session::{SessionPolicy, TheftScope};
+use crate::session::SessionPolicy;
 use crate::store::SessionStore;
-use crate::time::{Clock, Timestamp};
+use crate::time::Clock;
 
 use event::Auditor;
+use fresh::Freshness;
 use sightings::Sightings;
 
 /// Issues, verifies, refreshes and revokes. Cheap to clone; all clones are one.
@@ -70,8 +76,10 @@ struct Engine {
     denied: DenyList,
     auditor: Auditor,
     clock: Arc<dyn Clock>,
+    /// How far this process is behind the feed of revocations.
+    freshness: Freshness,
     /// No access token lives longer than this.
-    longest_access: std::time::Duration,
+    longest_access: Duration,
 }
 
 impl fmt::Debug for Auth {
@@ -108,36 +116,5 @@ impl Engine {
         let grant = AccessGrant { subject, session: Some(session), lineage: Some(lineage), claims };
         self.issuer.check(&grant)?;
         Ok(grant)
-    }
-
-    /// Until when an access token that exists now could be accepted.
-    fn access_horizon(&self) -> Timestamp {
-        self.clock.now().plus(self.longest_access)
-    }
-
-    /// Refuses the access tokens of a session from now on.
-    fn deny_session(&self, session: SessionId) {
-        self.denied.deny_session(session, self.access_horizon(), self.clock.now());
-    }
-
-    /// A theft was seen and the store has revoked what the policy says: follow suit here.
-    async fn after_theft(&self, subject: &Subject, session: SessionId, how: &'static str) {
-        self.deny_session(session);
-        if self.policy.on_theft == TheftScope::Subject {
-            match self.store.list(subject).await {
-                Ok(sessions) => {
-                    for stored in
-                        sessions.iter().filter(|stored| !stored.record.is_live(self.clock.now()))
-                    {
-                        self.deny_session(stored.id);
-                    }
-                }
-                // The sessions are revoked; their access tokens end by themselves.
-                Err(error) => {
-                    tracing::warn!(target: "regrant::audit", %error, "the user's access tokens live on until they expire")
-                }
-            }
-        }
-        self.auditor.emit(subject, session, AuditKind::Theft { how });
     }
 }

@@ -7,6 +7,7 @@ use super::{Auth, Engine, Renewal, Renewed};
 use crate::access::IssuedAccess;
 use crate::error::{Error, Result};
 use crate::identity::Subject;
+use crate::revocation::Revoked;
 use crate::session::{Decision, Minted, RefreshClaims};
 
 /// A refresh token and what is asked for it.
@@ -82,12 +83,7 @@ impl Auth {
             .await?
             .ok_or_else(|| engine.unknown(&presented))?;
         if let Some(abandoned) = answer.denied {
-            engine.denied.deny_child(
-                presented.session,
-                abandoned,
-                engine.access_horizon(),
-                engine.clock.now(),
-            );
+            engine.refuse_if_possible([Revoked::Child { sid: presented.session, abandoned }]).await;
         }
         match answer.decision {
             Decision::Issue(minted) => {
@@ -159,7 +155,7 @@ impl Engine {
             }
             Decision::Revoked(reason) => {
                 // Ended elsewhere, perhaps by another process: its access tokens end here too.
-                self.deny_session(*session);
+                self.refuse_here(Revoked::Session { sid: *session });
                 Error::SessionRevoked { reason }
             }
             Decision::Expired => Error::RefreshExpired,

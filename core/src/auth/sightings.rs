@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Engine;
 use crate::identity::{Lineage, SessionId, Subject};
+use crate::revocation::Revoked;
 use crate::session::{Confirmation, Sighting};
 
 /// Reports that wait; when there are more the newest is dropped, and made again at its token's
@@ -56,7 +57,7 @@ async fn deliver(engine: Arc<Engine>, seen: Arc<Seen>, mut reports: mpsc::Receiv
             }
             // Ended elsewhere, perhaps by another process: its access tokens end here too.
             Ok(Some(Confirmation::Revoked(_) | Confirmation::Expired)) => {
-                engine.deny_session(session);
+                engine.refuse_here(Revoked::Session { sid: session });
             }
             Ok(Some(Confirmation::Confirmed | Confirmation::Unchanged) | None) => {}
             Err(error) => {

@@ -3,11 +3,10 @@
 //! expired by itself, so the list is bounded by the lifetime of access tokens.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use super::Abandoned;
+use super::{Abandoned, Revocation, Revoked};
 use crate::access::VerifiedAccess;
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::time::Timestamp;
@@ -45,31 +44,29 @@ struct Entries {
 }
 
 impl DenyList {
-    /// Refuses all access tokens of a session. The entry is moot after `until`.
-    pub fn deny_session(&self, session: SessionId, until: Timestamp, now: Timestamp) {
-        self.change(now, |entries| raise(&mut entries.sessions, session, until));
-    }
-
-    /// Refuses the access tokens that came with a child that was given up as lost.
-    pub fn deny_child(
-        &self,
-        session: SessionId,
-        abandoned: Abandoned,
-        until: Timestamp,
-        now: Timestamp,
-    ) {
-        self.change(now, |entries| {
-            let key = (session, abandoned.lineage);
-            let (latest, moot) = entries.lineages.entry(key).or_insert((abandoned, until));
-            latest.issued_until = latest.issued_until.max(abandoned.issued_until);
-            *moot = until.max(*moot);
-        });
-    }
-
-    /// Refuses a user's access tokens that name no session and were issued up to `now`.
-    pub fn deny_subject(&self, subject: Subject, until: Timestamp, now: Timestamp) {
-        self.change(now, |entries| {
-            entries.subjects.insert(subject, (now, until));
+    /// Refuses what `revocation` says. Doing so twice is the same as once.
+    pub fn refuse(&self, revocation: &Revocation, now: Timestamp) {
+        let until = revocation.until;
+        if until <= now {
+            return;
+        }
+        self.change(now, |entries| match &revocation.what {
+            Revoked::Session { sid } => {
+                let moot = entries.sessions.entry(*sid).or_insert(until);
+                *moot = until.max(*moot);
+            }
+            Revoked::Child { sid, abandoned } => {
+                let key = (*sid, abandoned.lineage);
+                let (latest, moot) = entries.lineages.entry(key).or_insert((*abandoned, until));
+                latest.issued_until = latest.issued_until.max(abandoned.issued_until);
+                *moot = until.max(*moot);
+            }
+            Revoked::Subject { sub, before } => {
+                let (latest, moot) =
+                    entries.subjects.entry(sub.clone()).or_insert((*before, until));
+                *latest = (*before).max(*latest);
+                *moot = until.max(*moot);
+            }
         });
     }
 
@@ -128,9 +125,4 @@ impl Entries {
         self.lineages.retain(|_, (_, until)| now < *until);
         self.subjects.retain(|_, (_, until)| now < *until);
     }
-}
-
-fn raise<K: Eq + Hash>(entries: &mut HashMap<K, Timestamp>, key: K, until: Timestamp) {
-    let entry = entries.entry(key).or_insert(until);
-    *entry = until.max(*entry);
 }

@@ -2,8 +2,14 @@
 
 mod abandoned;
 mod deny;
+mod entry;
+#[cfg(feature = "sessions")]
+mod feed;
 mod reason;
 
 pub use abandoned::Abandoned;
 pub use deny::{Denial, DenyList};
+pub use entry::{Revocation, Revoked};
+#[cfg(feature = "sessions")]
+pub use feed::{Cursor, Page, RevocationFeed};
 pub use reason::RevocationReason;

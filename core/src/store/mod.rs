@@ -18,7 +18,7 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
-use crate::revocation::{Abandoned, RevocationReason};
+use crate::revocation::{Abandoned, RevocationFeed, RevocationReason};
 use crate::session::{
     Confirmation, Decision, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
 };
@@ -92,6 +92,12 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         subject: &Subject,
         reason: RevocationReason,
     ) -> Result<Vec<SessionId>>;
+
+    /// The log by which processes tell each other of revocations; `None` where no other process
+    /// can share the store.
+    fn feed(&self) -> Option<&dyn RevocationFeed> {
+        None
+    }
 
     /// All sessions of a user that have not expired, live and revoked, in no order.
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>>;

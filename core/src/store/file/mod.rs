@@ -6,6 +6,7 @@
 //! the death of the process; if the machine itself loses them, the signed tokens heal the record
 //! ([`step`](crate::session::step)).
 
+mod feed;
 mod rows;
 mod schema;
 mod writer;
@@ -23,7 +24,7 @@ use super::operations;
 use super::{Refreshed, SessionStore, StoredSession};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
-use crate::revocation::RevocationReason;
+use crate::revocation::{RevocationFeed, RevocationReason};
 use crate::session::{
     Confirmation, Decision, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
 };
@@ -168,6 +169,10 @@ impl SessionStore for FileStore {
     ) -> Result<Vec<SessionId>> {
         self.on_user(subject, durable, move |rows, now| operations::revoke_all(rows, reason, now))
             .await
+    }
+
+    fn feed(&self) -> Option<&dyn RevocationFeed> {
+        Some(self)
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {

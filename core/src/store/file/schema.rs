@@ -22,6 +22,12 @@ const STEPS: &[&str] = &["
     CREATE INDEX sessions_by_expiry ON sessions (expires);
     CREATE TABLE syncs (only INTEGER PRIMARY KEY CHECK (only = 1), count INTEGER NOT NULL) STRICT;
     INSERT INTO syncs VALUES (1, 0);
+    CREATE TABLE feed (
+        place INTEGER PRIMARY KEY AUTOINCREMENT,
+        until INTEGER NOT NULL,
+        entry TEXT NOT NULL
+    ) STRICT;
+    CREATE INDEX feed_by_end ON feed (until);
 "];
 
 /// The version that this program writes.

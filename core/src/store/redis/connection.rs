@@ -1,11 +1,11 @@
 //! The connection: made on first use, remade when lost, and never waited for longer than the
 //! time-out.
 
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, FromRedisValue, RedisError, RedisResult, Script};
-use tokio::sync::OnceCell;
+use redis::{Client, Cmd, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation};
 use tokio::time::timeout;
 
 use super::script::Arguments;
@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 
 pub(super) struct Connection {
     client: Client,
-    manager: OnceCell<ConnectionManager>,
+    manager: Mutex<Option<ConnectionManager>>,
     timeout: Duration,
 }
 
@@ -22,7 +22,7 @@ impl Connection {
         // The cause is left out: it may quote the address, and that holds the password.
         let client = Client::open(url)
             .map_err(|_| Error::config("store", "expected redis://USER:PASSWORD@HOST:PORT/DB"))?;
-        Ok(Self { client, manager: OnceCell::new(), timeout })
+        Ok(Self { client, manager: Mutex::new(None), timeout })
     }
 
     /// Runs a script on one key.
@@ -36,36 +36,76 @@ impl Connection {
         for argument in arguments.0 {
             invocation.arg(argument);
         }
+        self.ask(&Question::Script(invocation), self.timeout).await
+    }
+
+    /// Sends a command that the server may take up to `wait` to answer.
+    pub(super) async fn command<T: FromRedisValue>(
+        &self,
+        command: Cmd,
+        wait: Duration,
+    ) -> Result<T> {
+        self.ask(&Question::Command(command), self.timeout + wait).await
+    }
+
+    async fn ask<T: FromRedisValue>(
+        &self,
+        question: &Question<'_>,
+        patience: Duration,
+    ) -> Result<T> {
         let attempt = async {
-            let mut manager = self.manager().await?;
-            match invocation.invoke_async(&mut manager).await {
-                // The connection was lost, perhaps after the script ran. Running it again is
-                // harmless: every operation gives the same answer to the same question.
-                Err(error) if is_connection_lost(&error) => {
-                    invocation.invoke_async(&mut manager).await
-                }
+            let mut manager = self.manager()?;
+            match question.put_to(&mut manager).await {
+                // The connection was lost, perhaps after the server acted. Asking again is
+                // harmless: the same question gets the same answer.
+                Err(error) if is_connection_lost(&error) => question.put_to(&mut manager).await,
                 outcome => outcome,
             }
         };
-        match timeout(self.timeout, attempt).await {
+        match timeout(patience, attempt).await {
             Ok(outcome) => outcome.map_err(unavailable),
-            Err(elapsed) => Err(Error::store(elapsed)),
+            Err(elapsed) => {
+                // No answer and no end of the connection: it may be dead without knowing.
+                *self.slot() = None;
+                Err(Error::store(elapsed))
+            }
         }
     }
 
-    async fn manager(&self) -> RedisResult<ConnectionManager> {
-        let make = || async {
-            // Few and short retries: a request fails fast while Redis is away, and the next one
-            // tries anew.
-            let config = ConnectionManagerConfig::new()
-                .set_number_of_retries(2)
-                .set_min_delay(Duration::from_millis(25))
-                .set_max_delay(Duration::from_millis(250))
-                .set_connection_timeout(Some(self.timeout))
-                .set_response_timeout(Some(self.timeout));
-            ConnectionManager::new_lazy_with_config(self.client.clone(), config)
-        };
-        self.manager.get_or_try_init(make).await.cloned()
+    fn manager(&self) -> RedisResult<ConnectionManager> {
+        let mut slot = self.slot();
+        if let Some(manager) = &*slot {
+            return Ok(manager.clone());
+        }
+        // Few and short retries: a request fails fast while Redis is away, and the next one tries
+        // anew. How long an answer may take is up to the caller.
+        let config = ConnectionManagerConfig::new()
+            .set_number_of_retries(2)
+            .set_min_delay(Duration::from_millis(25))
+            .set_max_delay(Duration::from_millis(250))
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(None);
+        let manager = ConnectionManager::new_lazy_with_config(self.client.clone(), config)?;
+        *slot = Some(manager.clone());
+        Ok(manager)
+    }
+
+    fn slot(&self) -> MutexGuard<'_, Option<ConnectionManager>> {
+        self.manager.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+enum Question<'a> {
+    Script(ScriptInvocation<'a>),
+    Command(Cmd),
+}
+
+impl Question<'_> {
+    async fn put_to<T: FromRedisValue>(&self, manager: &mut ConnectionManager) -> RedisResult<T> {
+        match self {
+            Self::Script(invocation) => invocation.invoke_async(manager).await,
+            Self::Command(command) => command.query_async(manager).await,
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! script. A key expires with its longest session.
 
 mod connection;
+mod feed;
 mod script;
 
 use std::fmt;
@@ -18,7 +19,7 @@ use self::script::{Arguments, Scripts};
 use super::{Refreshed, SessionStore, StoredSession, packed};
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
-use crate::revocation::{Abandoned, RevocationReason};
+use crate::revocation::{Abandoned, RevocationFeed, RevocationReason};
 use crate::session::{
     Confirmation, Decision, Minted, NewSession, Presented, Record, RefreshPolicy, Sighting, Theft,
     TheftScope,
@@ -28,6 +29,8 @@ use crate::time::{Clock, Timestamp};
 /// Sessions in Redis. Connects on first use and again whenever the connection is lost.
 pub struct RedisStore {
     connection: Connection,
+    /// Of its own, because reading the feed holds a connection for seconds.
+    feed_connection: Connection,
     scripts: Scripts,
     prefix: String,
     clock: Option<Arc<dyn Clock>>,
@@ -65,6 +68,7 @@ impl RedisStore {
     pub fn new(url: &str, options: RedisOptions) -> Result<Self> {
         Ok(Self {
             connection: Connection::new(url, options.timeout)?,
+            feed_connection: Connection::new(url, options.timeout)?,
             scripts: Scripts::new(),
             prefix: options.prefix,
             clock: options.clock,
@@ -229,6 +233,10 @@ impl SessionStore for RedisStore {
         let ids: Vec<String> =
             self.connection.run(&self.scripts.revoke_all, &self.key(subject), arguments).await?;
         ids.iter().map(|id| id.parse().map_err(|_| damaged())).collect()
+    }
+
+    fn feed(&self) -> Option<&dyn RevocationFeed> {
+        Some(self)
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {

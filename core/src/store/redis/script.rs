@@ -15,6 +15,7 @@ pub(super) struct Scripts {
     pub(super) revoke: Script,
     pub(super) revoke_all: Script,
     pub(super) list: Script,
+    pub(super) tell: Script,
 }
 
 macro_rules! script {
@@ -32,6 +33,7 @@ impl Scripts {
             revoke: script!("record", "clock", "op_revoke"),
             revoke_all: script!("record", "clock", "sessions", "op_revoke_all"),
             list: script!("record", "clock", "sessions", "op_list"),
+            tell: script!("clock", "op_tell"),
         }
     }
 }

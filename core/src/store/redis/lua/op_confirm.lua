@@ -6,7 +6,7 @@ local stored = redis.call('HGET', key, session)
 if not stored then return false end
 local now = instant(ARGV[1])
 local r = unpack_record(stored)
-if now >= r.expires then return { 'expired', 0 } end
+if now >= r.expires then return false end
 if r.state ~= LIVE then return { 'revoked', r.state } end
 local gen, branch = tonumber(ARGV[3]), tonumber(ARGV[4])
 local of_child = r.child and gen == r.gen + 1

@@ -6,6 +6,7 @@ local stored = redis.call('HGET', key, session)
 if not stored then return false end
 local now = instant(ARGV[1])
 local r = unpack_record(stored)
+if now >= r.expires then return false end
 local p = {
   gen = tonumber(ARGV[3]), branch = tonumber(ARGV[4]), id = ARGV[5], parent = ARGV[6],
   iat = tonumber(ARGV[7]), exp = tonumber(ARGV[8]),

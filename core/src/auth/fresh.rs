@@ -1,0 +1,93 @@
+//! How far this process may be behind the feed of revocations, and what a route does then.
+
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::Duration;
+
+use super::Auth;
+use crate::access::VerifiedAccess;
+use crate::error::{Error, Result};
+use crate::session::{Confirmation, Sighting};
+use crate::time::Timestamp;
+
+/// What a route does with a good access token while this process cannot know whether it was
+/// revoked elsewhere.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum WhenStale {
+    /// Accepts it: it ends by itself soon enough.
+    #[default]
+    Open,
+    /// Asks the store about its session. Tokens without one are accepted.
+    AskStore,
+    /// Refuses it with [`Error::StoreUnavailable`]: try again.
+    Closed,
+}
+
+/// When the feed was last read to its end.
+#[derive(Debug)]
+pub(super) struct Freshness {
+    read_at: AtomicI64,
+    bound: Duration,
+    /// Whether there is a feed at all: without one nothing is revoked elsewhere.
+    followed: bool,
+}
+
+impl Freshness {
+    pub(super) fn new(followed: bool, bound: Duration) -> Self {
+        Self { read_at: AtomicI64::new(i64::MIN), bound, followed }
+    }
+
+    pub(super) fn read_at(&self, now: Timestamp) {
+        self.read_at.store(now.as_millis(), Ordering::Release);
+    }
+
+    fn lag(&self, now: Timestamp) -> Option<Duration> {
+        match self.read_at.load(Ordering::Acquire) {
+            _ if !self.followed => Some(Duration::ZERO),
+            i64::MIN => None,
+            at => Some(now.since(Timestamp::from_millis(at))),
+        }
+    }
+
+    fn is_stale(&self, now: Timestamp) -> bool {
+        self.lag(now).is_none_or(|lag| lag > self.bound)
+    }
+}
+
+impl Auth {
+    /// As [`Auth::verify`], for routes that must know of revocations in other processes: while
+    /// the feed of revocations was not read for longer than the bound, `when_stale` decides.
+    ///
+    /// # Errors
+    /// As [`Auth::verify`], and [`Error::StoreUnavailable`].
+    pub async fn verify_fresh(&self, token: &str, when_stale: WhenStale) -> Result<VerifiedAccess> {
+        let access = self.verify(token)?;
+        let engine = &self.0.engine;
+        if when_stale == WhenStale::Open || !engine.freshness.is_stale(engine.clock.now()) {
+            return Ok(access);
+        }
+        if when_stale == WhenStale::Closed {
+            return Err(Error::store("the revocation feed is stale"));
+        }
+        let (Some(session), Some(lineage)) = (access.session(), access.lineage()) else {
+            return Ok(access);
+        };
+        let sighting = Sighting { lineage, denied: false };
+        let on_theft = engine.policy.on_theft;
+        match engine.store.confirm(access.subject(), &session, &sighting, on_theft).await? {
+            Some(Confirmation::Confirmed | Confirmation::Unchanged) => Ok(access),
+            Some(Confirmation::Theft) => {
+                engine.after_theft(access.subject(), session, "abandoned_branch").await;
+                Err(Error::AccessRevoked)
+            }
+            Some(Confirmation::Revoked(_) | Confirmation::Expired) | None => {
+                Err(Error::AccessRevoked)
+            }
+        }
+    }
+
+    /// How long ago the feed of revocations was last read to its end: zero where no other
+    /// process can revoke, `None` while it was never read.
+    pub fn feed_lag(&self) -> Option<Duration> {
+        self.0.engine.freshness.lag(self.0.engine.clock.now())
+    }
+}

@@ -1,0 +1,68 @@
+//! What is refused from now on: here at once, and in every other process by way of the feed.
+
+use super::{AuditKind, Engine};
+use crate::error::Result;
+use crate::identity::{SessionId, Subject};
+use crate::revocation::{Revocation, Revoked};
+use crate::session::{State, TheftScope};
+
+impl Engine {
+    /// Refuses in this process.
+    pub(super) fn refuse_here(&self, what: Revoked) -> Revocation {
+        let now = self.clock.now();
+        let revocation = Revocation { what, until: now.plus(self.longest_access) };
+        self.denied.refuse(&revocation, now);
+        revocation
+    }
+
+    /// Refuses in every process. Once this is done, whoever reads the feed finds it.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): refused here, and perhaps
+    /// elsewhere.
+    pub(super) async fn refuse(&self, what: impl IntoIterator<Item = Revoked>) -> Result<()> {
+        let revocations: Vec<_> = what.into_iter().map(|what| self.refuse_here(what)).collect();
+        match self.store.feed() {
+            Some(feed) if !revocations.is_empty() => feed.tell(&revocations).await,
+            _ => Ok(()),
+        }
+    }
+
+    /// As [`Engine::refuse`], where nobody waits for it: the store has revoked already, so what
+    /// other processes do not hear of they see in the store at the token's first use there.
+    pub(super) async fn refuse_if_possible(&self, what: impl IntoIterator<Item = Revoked>) {
+        if let Err(error) = self.refuse(what).await {
+            tracing::warn!(target: "regrant::audit", %error, "other processes were not told of a revocation");
+        }
+    }
+
+    /// The sessions of a user that were ended, as the store knows them.
+    pub(super) async fn ended_sessions(&self, subject: &Subject) -> Result<Vec<Revoked>> {
+        let sessions = self.store.list(subject).await?;
+        Ok(sessions
+            .into_iter()
+            .filter(|stored| stored.record.state != State::Live)
+            .map(|stored| Revoked::Session { sid: stored.id })
+            .collect())
+    }
+
+    /// A theft was seen and the store has revoked what the policy says: follow suit.
+    pub(super) async fn after_theft(
+        &self,
+        subject: &Subject,
+        session: SessionId,
+        how: &'static str,
+    ) {
+        let mut ended = vec![Revoked::Session { sid: session }];
+        if self.policy.on_theft == TheftScope::Subject {
+            match self.ended_sessions(subject).await {
+                Ok(sessions) => ended.extend(sessions),
+                Err(error) => {
+                    tracing::warn!(target: "regrant::audit", %error, "the access tokens of a user's other sessions were not refused");
+                }
+            }
+        }
+        self.refuse_if_possible(ended).await;
+        self.auditor.emit(subject, session, AuditKind::Theft { how });
+    }
+}

@@ -1,0 +1,76 @@
+//! The log of revocations as a stream.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use redis::cmd;
+
+use super::RedisStore;
+use super::script::Arguments;
+use crate::error::{Error, Result};
+use crate::revocation::{Cursor, Page, Revocation, RevocationFeed};
+use crate::time::{Clock, SystemClock};
+
+/// How far the clocks of processes and server may differ before entries are dropped too early.
+const CLOCK_MARGIN: Duration = Duration::from_secs(300);
+
+/// Entries in one answer.
+const PAGE: usize = 512;
+
+/// The beginning of a stream.
+const BEGINNING: &str = "0-0";
+
+/// The answer to `XREAD`: streams with their entries; nothing when the wait ran out.
+type Answer = Option<Vec<(String, Vec<(String, (String, String))>)>>;
+
+impl RedisStore {
+    fn feed_key(&self) -> Vec<u8> {
+        [self.prefix.as_bytes(), b"feed"].concat()
+    }
+}
+
+#[async_trait]
+impl RevocationFeed for RedisStore {
+    async fn tell(&self, revocations: &[Revocation]) -> Result<()> {
+        let now = self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
+        let Some(until) = revocations.iter().map(|revocation| revocation.until).max() else {
+            return Ok(());
+        };
+        let mut arguments = Arguments::new().span(until.since(now) + CLOCK_MARGIN);
+        for revocation in revocations {
+            let entry = serde_json::to_vec(revocation)
+                .map_err(|_| Error::internal("a revocation did not serialize"))?;
+            arguments = arguments.bytes(&entry);
+        }
+        self.connection.run::<u64>(&self.scripts.tell, &self.feed_key(), arguments).await?;
+        Ok(())
+    }
+
+    async fn read(&self, cursor: &Cursor, wait: Duration) -> Result<Page> {
+        let from = if cursor.0.is_empty() { BEGINNING } else { &cursor.0 };
+        let mut read = cmd("XREAD");
+        read.arg("COUNT").arg(PAGE);
+        // To Redis a wait of 0 is one without end.
+        read.arg("BLOCK").arg(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
+        read.arg("STREAMS").arg(self.feed_key()).arg(from);
+        let answer: Answer = self.feed_connection.command(read, wait).await?;
+        let entries: Vec<_> =
+            answer.into_iter().flatten().flat_map(|(_, entries)| entries).collect();
+        let mut page = Page {
+            revocations: Vec::with_capacity(entries.len()),
+            next: Cursor(from.to_owned()),
+            complete: entries.len() < PAGE,
+        };
+        for (id, (_, entry)) in entries {
+            page.next = Cursor(id);
+            match serde_json::from_str(&entry) {
+                Ok(revocation) => page.revocations.push(revocation),
+                // Of a newer version: what comes after it must not be held up.
+                Err(_) => {
+                    tracing::warn!(target: "regrant::store", "an entry of the revocation feed is of an unknown form")
+                }
+            }
+        }
+        Ok(page)
+    }
+}
