@@ -14,7 +14,9 @@ const server = app.listen(config.port, config.host, (error) => {
   const { address, port, family } = server.address();
   const host = ['127.0.0.1', '::1'].includes(address) ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
   console.log(`regrant example: http://${host}:${port}`);
-  console.log(`Access tokens live ${config.accessTtl} s, refresh tokens ${config.refreshIdleTtl} s unused; grace ${config.grace} s.`);
+  console.log(
+    `Access tokens live ${config.accessTtl} s, refresh tokens ${config.refreshIdleTtl} s unused; grace ${config.grace} s.`,
+  );
   if (config.secretIsRandom) {
     console.log('No SECRET_KEY in the environment: a random one was made, so a restart signs everybody out.');
   }

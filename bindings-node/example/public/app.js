@@ -8,7 +8,8 @@ import { explain } from './reasons.js';
 import { clearTheft, playTheft } from './theft.js';
 import { startEntry } from './timeline.js';
 
-// The cookie is invisible from here, so remember whether there might be one ('yes', 'no'): a first visit (null) need not ask.
+// The cookie is invisible from here, so remember whether there might be one ('yes', 'no'): a first visit (null)
+// need not ask.
 const cookieHint = {
   get: () => localStorage.getItem('may-be-signed-in'),
   set: (value) => localStorage.setItem('may-be-signed-in', value),
@@ -130,7 +131,8 @@ async function callTimes(times, trace) {
   };
   const answers = await Promise.all(Array.from({ length: times }, () => client.call('/api/me', { trace: counting })));
   const good = answers.filter(({ status }) => status === 200).length;
-  const renewed = refreshes === 0 ? 'no refresh was needed' : refreshes === 1 ? 'after one refresh' : `after ${refreshes} refreshes`;
+  const renewed =
+    refreshes === 0 ? 'no refresh was needed' : refreshes === 1 ? 'after one refresh' : `after ${refreshes} refreshes`;
   trace.close(`${good} of ${times} answered 200, ${renewed}.`, good === times ? 'done' : 'failed');
   await loadDevices();
 }
@@ -170,7 +172,9 @@ byId('log-out-everywhere').addEventListener('click', () =>
 
 // The theft. Its end is the one that every SignedOut has: the login page, with the reason.
 
-byId('steal').addEventListener('click', () => act('Steal my refresh token', (trace) => playTheft(client, lifetimes.grace, trace)));
+byId('steal').addEventListener('click', () =>
+  act('Steal my refresh token', (trace) => playTheft(client, lifetimes.grace, trace)),
+);
 
 // Start
 

@@ -1,4 +1,5 @@
-// The client's side of the flow, for one page: send the access token, and when it has expired renew it once and repeat the call.
+// The client's side of the flow, for one page: send the access token, and when it has expired renew it once and
+// repeat the call.
 //
 //   const client = createClient({ onAccess, onSignedOut });
 //   const answer = await client.call('/api/me');      // { status, body }
@@ -7,8 +8,8 @@
 // - The access token is in a variable. It lives for minutes at most; a reload asks for another one.
 // - The refresh token is in an HttpOnly cookie that this script cannot read and that the browser sends to /auth alone.
 //
-// A client that keeps its own refresh tokens (a mobile app, for instance) owes one thing more: write the new pair to its storage
-// *before* using it. Here the browser has stored the cookie by the time `fetch` resolves.
+// A client that keeps its own refresh tokens (a mobile app, for instance) owes one thing more: write the new
+// pair to its storage *before* using it. Here the browser has stored the cookie by the time `fetch` resolves.
 
 /** Thrown by `call` and `refresh` when only a new log-in can help. `onSignedOut` was told the same. */
 export class SignedOut extends Error {
@@ -54,9 +55,9 @@ export function createClient({ onAccess, onSignedOut }) {
     const answer = await send(path, authorized(init, sent), trace);
     if (answer.status !== 401) return answer;
 
-    // ERR_TOKEN_EXPIRED is the usual case. Any other refusal of an access token ends up here too, because only the refresh
-    // endpoint knows whether the session itself is over, and why.
-    // Somebody else may have renewed the token while this request was on its way: then there is nothing left but to repeat it.
+    // ERR_TOKEN_EXPIRED is the usual case. Any other refusal of an access token ends up here too, because only
+    // the refresh endpoint knows whether the session itself is over, and why. Somebody else may have renewed the
+    // token while this request was on its way: then there is nothing left but to repeat it.
     if (access === sent) await refresh(trace);
     return send(path, authorized(init, access), trace, { retry: true });
   }
@@ -71,9 +72,14 @@ export function createClient({ onAccess, onSignedOut }) {
   async function renew(trace) {
     let answer = await send('/auth/refresh', { method: 'POST' }, trace, { refresh: true });
     // ERR_REFRESH_SUPERSEDED: another tab was faster. The cookie it was given is ours too, so ask again with that.
-    if (answer.status === 409) answer = await send('/auth/refresh', { method: 'POST' }, trace, { refresh: true, retry: true });
+    if (answer.status === 409)
+      answer = await send('/auth/refresh', { method: 'POST' }, trace, { refresh: true, retry: true });
     if (answer.status === 200) return adopt(answer.body);
-    if (answer.status !== 401) throw new TryLater(answer.body?.error?.message ?? `The server answered ${answer.status}.`, answer.body?.error?.code);
+    if (answer.status !== 401)
+      throw new TryLater(
+        answer.body?.error?.message ?? `The server answered ${answer.status}.`,
+        answer.body?.error?.code,
+      );
     throw end(answer.body.error);
   }
 

@@ -9,8 +9,9 @@ const state = byId('ring-state');
 let timer;
 
 /**
- * Starts over for a token that lives `expiresIn` seconds from now, as the server answered it: rounded down. One second more,
- * because the ring must not say "expired" before it is true. The page's own clock is used for nothing but this drawing.
+ * Starts over for a token that lives `expiresIn` seconds from now, as the server answered it: rounded down. One
+ * second more, because the ring must not say "expired" before it is true. The page's own clock is used for
+ * nothing but this drawing.
  */
 export function startCountdown(expiresIn) {
   const seconds = expiresIn + 1;

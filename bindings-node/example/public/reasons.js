@@ -14,7 +14,8 @@ const REASONS = {
     title: 'Your session has expired',
     text: 'It was not used for longer than its refresh token lives.',
   },
-  // The browser drops the cookie when the refresh token in it expires, so this is what a sleeping page finds on waking.
+  // The browser drops the cookie when the refresh token in it expires, so this is what a sleeping page finds on
+  // waking.
   ERR_TOKEN_MISSING: {
     title: 'Your session has expired',
     text: 'The refresh token outlived its time and the browser has dropped its cookie.',

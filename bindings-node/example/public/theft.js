@@ -32,14 +32,17 @@ export async function playTheft(client, grace, trace) {
   await client.call('/api/me', { trace });
   board.done('honest', 'The copy is now the old token');
 
-  // Within the grace period an old token is taken for a lost answer or a second tab: it gets the same new pair again.
-  // A thief as fast as that is found out later, as soon as the ways of the two holders part.
+  // Within the grace period an old token is taken for a lost answer or a second tab: it gets the same new pair
+  // again. A thief as fast as that is found out later, as soon as the ways of the two holders part.
   await countDown(grace * 1000 + 400, (left) => board.now('wait', `${left.toFixed(1)} s left`));
   board.done('wait', `${grace} s`);
   trace.say(`The grace period of ${grace} s has passed.`);
 
   board.now('replay');
-  const replay = await asThief(trace, client, '/auth/demo/refresh-as-thief', { ...json({ refreshToken }), credentials: 'omit' });
+  const replay = await asThief(trace, client, '/auth/demo/refresh-as-thief', {
+    ...json({ refreshToken }),
+    credentials: 'omit',
+  });
   board.done('replay', replay.body?.error?.code ?? `answered ${replay.status}`);
 
   board.now('over');
@@ -49,7 +52,9 @@ export async function playTheft(client, grace, trace) {
     trace.close('The theft went unnoticed.', 'failed');
   } catch (error) {
     if (error instanceof SignedOut) {
-      trace.close('Neither the thief nor this page holds a working token. The user can sign in again; the thief cannot.');
+      trace.close(
+        'Neither the thief nor this page holds a working token. The user can sign in again; the thief cannot.',
+      );
     }
     throw error;
   }
@@ -64,14 +69,24 @@ function asThief(trace, client, path, init) {
 function drawBoard() {
   const lines = new Map();
   for (const [name, text] of Object.entries(STEPS)) {
-    lines.set(name, el('li', { 'data-step': name, 'data-state': 'todo' }, el('span', {}, text), el('span', { class: 'theft-result' })));
+    lines.set(
+      name,
+      el(
+        'li',
+        { 'data-step': name, 'data-state': 'todo' },
+        el('span', {}, text),
+        el('span', { class: 'theft-result' }),
+      ),
+    );
   }
   list.replaceChildren(...lines.values());
   list.hidden = false;
-  const set = (state) => (name, more = '') => {
-    lines.get(name).dataset.state = state;
-    lines.get(name).lastElementChild.textContent = more;
-  };
+  const set =
+    (state) =>
+    (name, more = '') => {
+      lines.get(name).dataset.state = state;
+      lines.get(name).lastElementChild.textContent = more;
+    };
   return { now: set('now'), done: set('done') };
 }
 

@@ -69,7 +69,9 @@ export function startEntry(title) {
       if (!refreshLine) return; // it belongs to another entry
       const request = refreshLine.querySelector('.step-request');
       request.querySelector('.tag')?.remove();
-      request.append(el('span', { class: 'tag' }, waiting === 1 ? '1 more call waits for it' : `${waiting} more calls wait for it`));
+      request.append(
+        el('span', { class: 'tag' }, waiting === 1 ? '1 more call waits for it' : `${waiting} more calls wait for it`),
+      );
     },
 
     /** A line of plain words between the requests. */

@@ -1,5 +1,6 @@
-// The shape of the app that regrant replaces, so that its front end can stay as it is: tokens as `Bearer <jwt>` in the headers
-// `accesstoken` and `refreshtoken` or the cookie `accessToken`, Korean messages, statuses 400, 419 and 403, no rotation.
+// The shape of the app that regrant replaces, so that its front end can stay as it is: tokens as `Bearer <jwt>`
+// in the headers `accesstoken` and `refreshtoken` or the cookie `accessToken`, Korean messages, statuses 400,
+// 419 and 403, no rotation.
 
 import { Router } from 'express';
 import { presets } from 'regrant/express';

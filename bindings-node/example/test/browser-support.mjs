@@ -66,33 +66,40 @@ export const accessExpired = (page) => page.locator('#ring[data-state="expired"]
 export const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
 
 /**
- * The newest timeline entry of that title, once it is complete:
- * `{ summary, steps: ['GET /api/me 401 ERR_TOKEN_EXPIRED', …] }`; a repeated request ends in ' again', a thief's begins with 'thief: '.
+ * The newest timeline entry of that title, once it is complete: `{ summary, steps: ['GET /api/me 401
+ * ERR_TOKEN_EXPIRED', …] }`; a repeated request ends in ' again', a thief's begins with 'thief: '.
  */
 export async function timelineEntry(page, title) {
   const complete = page.locator('.entry:not([data-state="running"])');
-  return page.locator(`.entry[data-title="${title}"]`).first().and(complete).evaluate((node) => ({
-    state: node.dataset.state,
-    summary: node.querySelector('.entry-summary').textContent,
-    steps: [...node.querySelectorAll('.step:not(.step-words)')].map((step) =>
-      [
-        step.dataset.kind === 'thief' && 'thief:',
-        step.querySelector('.method').textContent,
-        step.dataset.path,
-        step.dataset.status,
-        step.dataset.code,
-        'retry' in step.dataset && 'again',
-      ]
-        .filter(Boolean)
-        .join(' '),
-    ),
-  }));
+  return page
+    .locator(`.entry[data-title="${title}"]`)
+    .first()
+    .and(complete)
+    .evaluate((node) => ({
+      state: node.dataset.state,
+      summary: node.querySelector('.entry-summary').textContent,
+      steps: [...node.querySelectorAll('.step:not(.step-words)')].map((step) =>
+        [
+          step.dataset.kind === 'thief' && 'thief:',
+          step.querySelector('.method').textContent,
+          step.dataset.path,
+          step.dataset.status,
+          step.dataset.code,
+          'retry' in step.dataset && 'again',
+        ]
+          .filter(Boolean)
+          .join(' '),
+      ),
+    }));
 }
 
 /** Waits for the login page and returns why it is shown: `{ title, code }`. */
 export async function loginReason(page) {
   await page.locator('#reason').waitFor();
-  return { title: await page.locator('#reason-title').textContent(), code: await page.locator('#reason-code').textContent() };
+  return {
+    title: await page.locator('#reason-title').textContent(),
+    code: await page.locator('#reason-code').textContent(),
+  };
 }
 
 /** One listed device, by its name. */

@@ -1,4 +1,5 @@
-// The whole story of the page, in a real Chromium. The lifetimes are real but short: where the test waits, it waits for the page.
+// The whole story of the page, in a real Chromium. The lifetimes are real but short: where the test waits, it
+// waits for the page.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -64,7 +65,9 @@ describe('the page', () => {
     assert.equal(cookie.httpOnly, true);
     assert.equal(cookie.path, '/auth');
     assert.equal(cookie.sameSite, 'Strict');
-    const seen = await ann.page.evaluate(() => document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage }));
+    const seen = await ann.page.evaluate(
+      () => document.cookie + JSON.stringify({ ...localStorage, ...sessionStorage }),
+    );
     assert.doesNotMatch(seen, /eyJ/, 'no token where a script can read it');
   });
 
@@ -170,7 +173,11 @@ describe('the page', () => {
     assert.match(summary, /Neither the thief nor this page/);
 
     await press(phone.page, CALL);
-    assert.match((await timelineEntry(phone.page, CALL)).steps.at(-1), /^GET \/api\/me 200/, 'her other device is not concerned');
+    assert.match(
+      (await timelineEntry(phone.page, CALL)).steps.at(-1),
+      /^GET \/api\/me 200/,
+      'her other device is not concerned',
+    );
   });
 
   test('after a reload the ended session stays ended', async () => {
@@ -235,7 +242,8 @@ describe('an unused session', () => {
     await signUp(visit.page, 'bob@example.org');
     // Chromium drops the cookie when the refresh token in it expires; that is the moment to wait for.
     const deadline = Date.now() + 15_000;
-    while ((await visit.context.cookies()).length > 0) assert.ok(Date.now() < deadline, 'the refresh cookie never expires');
+    while ((await visit.context.cookies()).length > 0)
+      assert.ok(Date.now() < deadline, 'the refresh cookie never expires');
     await press(visit.page, CALL);
     const { title, code } = await loginReason(visit.page);
     assert.equal(title, 'Your session has expired');
