@@ -25,7 +25,7 @@ pub(crate) fn kotlin() -> PathBuf {
 
 /// Where Cargo puts what it builds.
 pub(crate) fn target() -> PathBuf {
-    std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| root().join("target"), PathBuf::from)
+    root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
 /// A path as a reader of the output knows it: relative to the checkout.

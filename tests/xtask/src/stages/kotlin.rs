@@ -8,7 +8,7 @@ use crate::process::Step;
 
 pub(super) fn run() -> Result<(), Stop> {
     Step::new("cargo").args(["build", "--locked", "-p", "regrant-uniffi"]).run()?;
-    let built = checkout::root().join(checkout::target()).join("debug");
+    let built = checkout::target().join("debug");
     let library = built.join(format!(
         "{}regrant_uniffi{}",
         std::env::consts::DLL_PREFIX,
