@@ -1,0 +1,136 @@
+//! An empty store, its clock, and what the cases do with them.
+
+use std::any::Any;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use regrant::identity::{SessionId, Subject};
+use regrant::session::{
+    Confirmation, Decision, DeviceLabel, Minted, NewSession, Presented, Record, SessionPolicy,
+    Sighting, TheftScope, TokenSecret,
+};
+use regrant::store::{Refreshed, SessionStore};
+use regrant::time::{Clock, ManualClock};
+
+use crate::token::Token;
+
+/// The grace of every session here: that of the default policy.
+pub const GRACE: Duration = Duration::from_secs(10);
+/// Longer than the grace.
+pub const MINUTE: Duration = Duration::from_secs(60);
+/// The idle lifetime of every session here; they end after ten of them.
+pub const HOUR: Duration = Duration::from_secs(3600);
+
+/// An empty store and the clock that it goes by.
+#[derive(Debug)]
+pub struct Fixture {
+    /// The store.
+    pub store: Arc<dyn SessionStore>,
+    /// Its clock.
+    pub clock: Arc<ManualClock>,
+    policy: SessionPolicy,
+    logins: AtomicU8,
+    _kept: Box<dyn Any + Send + Sync>,
+}
+
+/// A session and the newest token of it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub subject: Subject,
+    pub id: SessionId,
+    pub token: Token,
+}
+
+impl Fixture {
+    /// `kept` lives as long as the store: its server, its folder.
+    pub fn new(
+        store: Arc<dyn SessionStore>,
+        clock: Arc<ManualClock>,
+        kept: impl Any + Send + Sync,
+    ) -> Self {
+        let mut policy = SessionPolicy::default();
+        policy.grace = GRACE;
+        policy.idle_ttl = HOUR;
+        policy.absolute_ttl = HOUR * 10;
+        Self { store, clock, policy, logins: AtomicU8::new(0), _kept: Box::new(kept) }
+    }
+
+    pub fn wait(&self, span: Duration) {
+        self.clock.advance(span);
+    }
+
+    pub fn new_session(&self, secret: &TokenSecret, device: &str) -> NewSession {
+        NewSession {
+            id: secret.id(),
+            idle_ttl: self.policy.idle_ttl,
+            absolute_ttl: self.policy.absolute_ttl,
+            device: DeviceLabel::new(device).expect("a short label"),
+        }
+    }
+
+    /// A login of `user`, with ids and secrets that no other login here has.
+    pub async fn login(&self, user: &str) -> Session {
+        let number = self.logins.fetch_add(1, Ordering::SeqCst);
+        let subject = Subject::new(user).expect("a user");
+        let id = SessionId::from_bytes([number; 16]);
+        let secret = TokenSecret::from_bytes([number ^ 0x80; 32]);
+        let new = self.new_session(&secret, "");
+        let record = self.store.create(&subject, &id, &new).await.expect("the store answers");
+        Session { subject, id, token: Token::of_login(secret, &record) }
+    }
+
+    pub async fn ask(
+        &self,
+        session: &Session,
+        token: &Presented,
+        rotate: bool,
+        on_theft: TheftScope,
+    ) -> Option<Refreshed> {
+        let mut policy = self.policy.clone();
+        policy.on_theft = on_theft;
+        let policy = policy.for_refresh(Some(rotate));
+        let answer = self.store.refresh(&session.subject, &session.id, token, &policy).await;
+        answer.expect("the store answers")
+    }
+
+    /// What is decided about this token, with rotation.
+    pub async fn present(&self, session: &Session, token: &Token) -> Decision {
+        let answer = self.ask(session, &token.claims, true, TheftScope::Session).await;
+        answer.expect("a known session").decision
+    }
+
+    /// Refreshes and moves on to the child.
+    pub async fn refresh(&self, session: &mut Session) -> Minted {
+        match self.present(session, &session.token).await {
+            Decision::Issue(minted) => {
+                session.token = session.token.child(&minted);
+                minted
+            }
+            other => panic!("expected a child, got {other:?}"),
+        }
+    }
+
+    pub async fn sight(
+        &self,
+        session: &Session,
+        token: &Token,
+        denied: bool,
+    ) -> Option<Confirmation> {
+        let sighting = Sighting { lineage: token.lineage(), denied };
+        let scope = TheftScope::Session;
+        let answer = self.store.confirm(&session.subject, &session.id, &sighting, scope).await;
+        answer.expect("the store answers")
+    }
+
+    /// The stored record, if the session is listed.
+    pub async fn record(&self, session: &Session) -> Option<Record> {
+        let all = self.store.list(&session.subject).await.expect("the store answers");
+        all.into_iter().find(|stored| stored.id == session.id).map(|stored| stored.record)
+    }
+
+    /// Whether the session is listed and live.
+    pub async fn is_live(&self, session: &Session) -> bool {
+        self.record(session).await.is_some_and(|record| record.is_live(self.clock.now()))
+    }
+}

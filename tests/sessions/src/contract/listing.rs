@@ -1,0 +1,51 @@
+//! What a user sees of the own sessions.
+
+use std::collections::BTreeMap;
+
+use regrant::identity::Subject;
+use regrant::revocation::RevocationReason;
+use regrant::session::State;
+use regrant::time::Clock;
+
+use super::fixture::{Fixture, HOUR, MINUTE};
+
+pub async fn sessions_are_listed_with_their_records(at: &Fixture) {
+    let nobody = Subject::new("nobody").unwrap();
+    assert_eq!(at.store.list(&nobody).await.unwrap(), []);
+    let ended = at.login("alice").await;
+    let begun = at.clock.now();
+    at.wait(MINUTE);
+    let mut refreshed = at.login("alice").await;
+    at.wait(MINUTE);
+    at.refresh(&mut refreshed).await;
+    let reason = RevocationReason::Logout;
+    assert!(at.store.revoke(&ended.subject, &ended.id, reason).await.unwrap());
+    let all: BTreeMap<_, _> = at
+        .store
+        .list(&ended.subject)
+        .await
+        .unwrap()
+        .into_iter()
+        .map(|stored| (stored.id, stored.record))
+        .collect();
+    assert_eq!(all.len(), 2);
+    assert_eq!(all[&ended.id].state, State::Revoked(reason));
+    assert_eq!(all[&ended.id].created, begun);
+    assert_eq!(all[&refreshed.id].created, begun.plus(MINUTE));
+    assert_eq!(all[&refreshed.id].last_refreshed(), at.clock.now());
+    assert_eq!(all[&refreshed.id].expires, begun.plus(MINUTE).plus(HOUR * 10));
+    assert!(all[&refreshed.id].is_live(at.clock.now()));
+}
+
+pub async fn expired_sessions_are_left_out(at: &Fixture) {
+    let old = at.login("alice").await;
+    at.wait(HOUR);
+    let young = at.login("alice").await;
+    at.wait(HOUR * 9);
+    let listed = at.store.list(&old.subject).await.unwrap();
+    assert_eq!(listed.iter().map(|stored| stored.id).collect::<Vec<_>>(), [young.id]);
+    let ended = at.store.revoke_all(&old.subject, RevocationReason::Logout).await.unwrap();
+    assert_eq!(ended, [young.id]);
+    at.wait(HOUR);
+    assert_eq!(at.store.list(&old.subject).await.unwrap(), []);
+}

@@ -1,0 +1,193 @@
+//! Logins and refreshes.
+
+use std::time::Duration;
+
+use regrant::identity::{Lineage, SessionId};
+use regrant::revocation::Abandoned;
+use regrant::session::{Decision, Minted, TheftScope, TokenSecret};
+use regrant::time::Clock;
+
+use super::fixture::{Fixture, GRACE, HOUR, MINUTE, Session};
+
+const MOMENT: Duration = Duration::from_millis(1);
+
+pub async fn a_login_is_repeated_without_harm(at: &Fixture) {
+    let mut session = at.login("alice").await;
+    at.wait(MINUTE);
+    at.refresh(&mut session).await;
+    let before = at.record(&session).await.unwrap();
+    at.wait(MINUTE);
+    let other = at.new_session(&TokenSecret::from_bytes([9; 32]), "another device");
+    let again = at.store.create(&session.subject, &session.id, &other).await.unwrap();
+    assert_eq!(again, before);
+    assert_eq!(at.record(&session).await.unwrap(), before);
+    at.refresh(&mut session).await;
+}
+
+pub async fn an_expired_session_makes_room(at: &Fixture) {
+    let session = at.login("alice").await;
+    at.wait(HOUR * 10);
+    let secret = TokenSecret::from_bytes([9; 32]);
+    let new = at.new_session(&secret, "new");
+    let record = at.store.create(&session.subject, &session.id, &new).await.unwrap();
+    assert_eq!((record.id, record.created), (secret.id(), at.clock.now()));
+    assert_eq!(at.record(&session).await, Some(record));
+}
+
+pub async fn each_refresh_hands_out_the_next_child(at: &Fixture) {
+    let mut session = at.login("alice").await;
+    let begun = at.record(&session).await.unwrap();
+    assert_eq!((begun.generation, begun.child), (0, None));
+    assert_eq!(begun.idle_deadline, at.clock.now().plus(HOUR));
+    for generation in 1..=20 {
+        at.wait(HOUR / 3);
+        let minted = at.refresh(&mut session).await;
+        assert_eq!(minted.lineage, Lineage { generation, branch: 0 });
+        assert_eq!(minted.minted, at.clock.now());
+        assert_eq!(minted.expires_at, at.clock.now().plus(HOUR));
+        let record = at.record(&session).await.unwrap();
+        assert_eq!(record.generation, generation - 1);
+        assert_eq!(record.idle_deadline, minted.expires_at);
+        assert_eq!((record.created, record.expires), (begun.created, begun.expires));
+    }
+    // No child outlives the session.
+    at.wait(HOUR / 2 * 5);
+    for _ in 0..2 {
+        session.token.claims.expires_at = begun.expires;
+        at.refresh(&mut session).await;
+    }
+    assert_eq!(session.token.claims.expires_at, begun.expires);
+}
+
+pub async fn within_the_grace_the_same_child_is_handed_out(at: &Fixture) {
+    let mut session = at.login("alice").await;
+    let parent = session.token.clone();
+    let minted = at.refresh(&mut session).await;
+    let record = at.record(&session).await.unwrap();
+    for wait in [Duration::ZERO, MOMENT, GRACE - MOMENT] {
+        at.wait(wait);
+        assert_eq!(at.present(&session, &parent).await, Decision::Reissue(minted));
+    }
+    assert_eq!(at.record(&session).await.unwrap(), record, "handing out again writes nothing");
+}
+
+pub async fn a_lost_child_gives_way_to_the_next_branch(at: &Fixture) {
+    let session = at.login("alice").await;
+    at.wait(MINUTE);
+    let mut first = session.clone();
+    let lost = at.refresh(&mut first).await;
+    at.wait(GRACE + MOMENT);
+    let answer = at.ask(&session, &session.token.claims, true, TheftScope::Session).await.unwrap();
+    let Decision::Issue(next) = answer.decision else { panic!("{answer:?}") };
+    assert_eq!(next.lineage, Lineage { generation: 1, branch: 1 });
+    assert_eq!(next.minted, at.clock.now());
+    let abandoned = Abandoned { lineage: lost.lineage, issued_until: lost.minted.plus(GRACE) };
+    assert_eq!(answer.denied, Some(abandoned));
+    assert_ne!(first.token.secret.expose(), session.token.child(&next).secret.expose());
+}
+
+pub async fn fifty_at_once_get_one_child(at: &Fixture) {
+    let session = at.login("alice").await;
+    at.wait(MINUTE);
+    let mut tasks = tokio::task::JoinSet::new();
+    for _ in 0..50 {
+        let (store, session) = (at.store.clone(), session.clone());
+        let policy = regrant::session::SessionPolicy::default().for_refresh(Some(true));
+        tasks.spawn(async move {
+            let claims = session.token.claims;
+            store.refresh(&session.subject, &session.id, &claims, &policy).await
+        });
+    }
+    let mut children: Vec<Minted> = Vec::new();
+    let mut issued = 0;
+    for answer in tasks.join_all().await {
+        match answer.unwrap().unwrap().decision {
+            Decision::Issue(minted) => {
+                issued += 1;
+                children.push(minted);
+            }
+            Decision::Reissue(minted) => children.push(minted),
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!((issued, children.len()), (1, 50));
+    assert!(children.iter().all(|child| child == &children[0]), "{children:?}");
+}
+
+pub async fn without_rotation_the_token_stays(at: &Fixture) {
+    let mut session = at.login("alice").await;
+    at.refresh(&mut session).await;
+    for _ in 0..3 {
+        at.wait(MINUTE);
+        let answer = at.ask(&session, &session.token.claims, false, TheftScope::Session).await;
+        assert_eq!(answer.unwrap().decision, Decision::Keep);
+    }
+    let record = at.record(&session).await.unwrap();
+    assert_eq!((record.generation, record.child), (1, None));
+    at.refresh(&mut session).await;
+}
+
+pub async fn a_token_from_after_lost_writes_is_taken(at: &Fixture) {
+    let session = at.login("alice").await;
+    at.wait(MINUTE);
+    let mut token = session.token.clone();
+    for generation in 1..=3 {
+        let lineage = Lineage { generation, branch: 0 };
+        let expires_at = at.clock.now().plus(HOUR);
+        token = token.child(&Minted { lineage, minted: at.clock.now(), expires_at });
+    }
+    let mut session = Session { token, ..session };
+    assert_eq!(at.refresh(&mut session).await.lineage.generation, 4);
+    assert_eq!(at.record(&session).await.unwrap().generation, 3);
+}
+
+pub async fn a_superseded_token_gets_nothing_and_ends_nothing(at: &Fixture) {
+    let mut session = at.login("alice").await;
+    let first = session.token.clone();
+    at.refresh(&mut session).await;
+    at.wait(MINUTE);
+    at.refresh(&mut session).await;
+    at.wait(GRACE);
+    assert_eq!(at.present(&session, &first).await, Decision::Superseded);
+    at.refresh(&mut session).await;
+}
+
+pub async fn an_unknown_session_stays_unknown(at: &Fixture) {
+    let session = at.login("alice").await;
+    let unknown = Session { id: SessionId::from_bytes([0xEE; 16]), ..session };
+    assert_eq!(at.ask(&unknown, &unknown.token.claims, true, TheftScope::Subject).await, None);
+    assert_eq!(at.sight(&unknown, &unknown.token, true).await, None);
+    let reason = regrant::revocation::RevocationReason::Logout;
+    assert!(!at.store.revoke(&unknown.subject, &unknown.id, reason).await.unwrap());
+    assert_eq!(at.record(&unknown).await, None);
+}
+
+pub async fn another_user_s_session_is_unknown(at: &Fixture) {
+    let alice = at.login("alice").await;
+    let bob = at.login("bob").await;
+    let mixed = Session { subject: bob.subject.clone(), ..alice.clone() };
+    assert_eq!(at.ask(&mixed, &alice.token.claims, true, TheftScope::Subject).await, None);
+    assert_eq!(at.sight(&mixed, &alice.token, true).await, None);
+    let reason = regrant::revocation::RevocationReason::Logout;
+    assert!(!at.store.revoke(&bob.subject, &alice.id, reason).await.unwrap());
+    assert!(at.is_live(&alice).await && at.is_live(&bob).await);
+}
+
+pub async fn past_its_end_a_token_is_refused(at: &Fixture) {
+    let mut session = at.login("alice").await;
+    at.wait(HOUR - MOMENT);
+    let first = session.token.clone();
+    at.refresh(&mut session).await;
+    at.wait(MOMENT);
+    assert_eq!(at.present(&session, &first).await, Decision::Expired);
+    let mut forever = session.token.clone();
+    forever.claims.expires_at = at.clock.now().plus(HOUR * 100);
+    // Past its end the whole session is unknown, whatever the token says.
+    at.wait(HOUR * 9 - MOMENT);
+    assert!(matches!(at.present(&session, &forever).await, Decision::Issue(_)));
+    at.wait(MOMENT);
+    assert_eq!(at.ask(&session, &forever.claims, true, TheftScope::Session).await, None);
+    assert_eq!(at.sight(&session, &forever, true).await, None);
+    let reason = regrant::revocation::RevocationReason::Logout;
+    assert!(!at.store.revoke(&session.subject, &session.id, reason).await.unwrap());
+}

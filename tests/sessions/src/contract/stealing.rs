@@ -1,0 +1,87 @@
+//! Two holders.
+
+use regrant::identity::Lineage;
+use regrant::revocation::RevocationReason;
+use regrant::session::{Confirmation, Decision, Sighting, State, Theft, TheftScope, TokenId};
+
+use super::fixture::{Fixture, MINUTE, Session};
+
+const REVOKED: Decision = Decision::Revoked(RevocationReason::Reused);
+
+/// Brings a session to where this theft shows and presents what shows it.
+async fn commit(at: &Fixture, session: &mut Session, theft: Theft, scope: TheftScope) {
+    at.refresh(session).await;
+    let shown = match theft {
+        Theft::Fork => {
+            let mut forged = session.token.clone();
+            forged.claims.parent = Some(TokenId::from_bytes([1; 16]));
+            forged
+        }
+        Theft::ParentReturned => {
+            let parent = session.token.clone();
+            at.refresh(session).await;
+            at.sight(session, &session.token, false).await;
+            at.wait(MINUTE);
+            parent
+        }
+        Theft::AbandonedBranch => {
+            let parent = session.token.clone();
+            at.refresh(session).await;
+            let lost = session.token.clone();
+            at.wait(MINUTE);
+            session.token = parent;
+            at.refresh(session).await;
+            lost
+        }
+        Theft::OlderToken => {
+            let old = session.token.clone();
+            at.refresh(session).await;
+            at.refresh(session).await;
+            at.wait(MINUTE);
+            old
+        }
+    };
+    let answer = at.ask(session, &shown.claims, true, scope).await.unwrap();
+    assert_eq!(answer.decision, Decision::Theft(theft));
+    assert_eq!(answer.denied, None);
+}
+
+pub async fn each_kind_of_theft_is_told(at: &Fixture) {
+    for theft in [Theft::Fork, Theft::ParentReturned, Theft::AbandonedBranch, Theft::OlderToken] {
+        let mut session = at.login("alice").await;
+        commit(at, &mut session, theft, TheftScope::Session).await;
+        let record = at.record(&session).await.unwrap();
+        assert_eq!(record.state, State::Revoked(RevocationReason::Reused), "{theft:?}");
+        assert_eq!(at.present(&session, &session.token).await, REVOKED, "{theft:?}");
+    }
+}
+
+pub async fn a_theft_ends_its_session_only(at: &Fixture) {
+    let (mut stolen, mut other) = (at.login("alice").await, at.login("alice").await);
+    commit(at, &mut stolen, Theft::Fork, TheftScope::Session).await;
+    assert!(!at.is_live(&stolen).await);
+    at.refresh(&mut other).await;
+}
+
+pub async fn a_theft_ends_all_sessions_of_its_user(at: &Fixture) {
+    let mut stolen = at.login("alice").await;
+    let (ended, other, mut bob) =
+        (at.login("alice").await, at.login("alice").await, at.login("bob").await);
+    let logout = RevocationReason::Logout;
+    assert!(at.store.revoke(&ended.subject, &ended.id, logout).await.unwrap());
+    commit(at, &mut stolen, Theft::OlderToken, TheftScope::Subject).await;
+    assert_eq!(at.present(&stolen, &stolen.token).await, REVOKED);
+    assert_eq!(at.present(&other, &other.token).await, REVOKED);
+    assert_eq!(at.present(&ended, &ended.token).await, Decision::Revoked(logout));
+    at.refresh(&mut bob).await;
+}
+
+pub async fn a_denied_use_ends_all_sessions_of_its_user(at: &Fixture) {
+    let (stolen, other) = (at.login("alice").await, at.login("alice").await);
+    let sighting = Sighting { lineage: Lineage::default(), denied: true };
+    let scope = TheftScope::Subject;
+    let answer = at.store.confirm(&stolen.subject, &stolen.id, &sighting, scope).await;
+    assert_eq!(answer.unwrap(), Some(Confirmation::Theft));
+    assert_eq!(at.present(&stolen, &stolen.token).await, REVOKED);
+    assert_eq!(at.present(&other, &other.token).await, REVOKED);
+}

@@ -1,0 +1,57 @@
+//! The homes of sessions, empty, each on a clock of the test.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use regrant::store::file::{FileOptions, FileStore};
+use regrant::store::redis::{RedisOptions, RedisStore};
+use regrant::store::{MemoryStore, SessionStore};
+use regrant::time::{Clock, ManualClock, Timestamp};
+use regrant_test_support::RedisServer;
+
+use crate::contract::Fixture;
+
+/// A clock that shows a day in 2027.
+pub fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_123)))
+}
+
+/// This process's memory.
+pub async fn memory() -> Fixture {
+    let clock = clock();
+    let store = MemoryStore::with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    Fixture::new(Arc::new(store), clock, ())
+}
+
+/// A file in a folder of its own.
+pub async fn file() -> Fixture {
+    let clock = clock();
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut options = FileOptions::default();
+    options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let store = FileStore::open(folder.path().join("sessions.db"), options).expect("a store");
+    Fixture::new(Arc::new(store), clock, folder)
+}
+
+/// A real Redis, shared by the tests of a process, under a prefix that no other fixture has.
+pub async fn redis() -> Fixture {
+    static SERVER: OnceLock<RedisServer> = OnceLock::new();
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let server = SERVER.get_or_init(|| RedisServer::start().expect("a redis-server"));
+    let clock = clock();
+    let prefix = format!("fixture {}:", NUMBER.fetch_add(1, Ordering::SeqCst));
+    let store = redis_store(server, &prefix, Some(Arc::clone(&clock) as Arc<dyn Clock>));
+    Fixture::new(store, clock, ())
+}
+
+/// A store in `server`, by its own clock or another one.
+pub fn redis_store(
+    server: &RedisServer,
+    prefix: &str,
+    clock: Option<Arc<dyn Clock>>,
+) -> Arc<dyn SessionStore> {
+    let mut options = RedisOptions::default();
+    prefix.clone_into(&mut options.prefix);
+    options.clock = clock;
+    Arc::new(RedisStore::new(&server.url(), options).expect("an address"))
+}

@@ -1,0 +1,15 @@
+//! Proof of the session engine, in three parts: an exhaustive check of the state machine over
+//! short histories (`model`), one contract for all stores (`contract`), and the Redis scripts
+//! against the Rust functions over random histories (`differential`).
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "everything here runs inside tests, where giving up is how a failure is told"
+)]
+
+pub mod contract;
+pub mod homes;
+pub mod model;
+pub mod token;

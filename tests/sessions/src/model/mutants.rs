@@ -1,0 +1,289 @@
+//! The machine broken on purpose, one rule at a time: each wraps the real functions.
+
+use regrant::revocation::{Abandoned, RevocationReason};
+use regrant::session::{
+    Child, Confirmation, Confirmed, Decision, Minted, Presented, Record, RefreshPolicy, Sighting,
+    State, Step, Theft, TokenId, TokenSecret, confirm, step,
+};
+use regrant::time::Timestamp;
+
+use super::machine::Machine;
+
+/// A machine with one rule broken.
+#[derive(Clone, Copy, Debug)]
+pub struct Mutant {
+    /// What is broken.
+    pub name: &'static str,
+    /// The machine.
+    pub machine: Machine,
+}
+
+type StepFn = fn(&Record, &Presented, Timestamp, &RefreshPolicy) -> Step;
+type ConfirmFn = fn(&Record, &Sighting, Timestamp) -> Confirmed;
+
+const fn stepping(name: &'static str, step: StepFn) -> Mutant {
+    Mutant { name, machine: Machine { step, ..Machine::REAL } }
+}
+
+const fn confirming(name: &'static str, confirm: ConfirmFn) -> Mutant {
+    Mutant { name, machine: Machine { confirm, ..Machine::REAL } }
+}
+
+/// Rules whose absence breaks a promise.
+pub const LOAD_BEARING: &[Mutant] = &[
+    stepping("no grace: nothing is handed out again", |r, p, now, policy| {
+        step(r, p, now, &RefreshPolicy { grace: std::time::Duration::ZERO, ..*policy })
+    }),
+    stepping("handing out again restarts the grace", |r, p, now, policy| {
+        let mut next = step(r, p, now, policy);
+        if let (Decision::Reissue(minted), Some(child)) = (&mut next.decision, r.child) {
+            minted.minted = now;
+            next.record = Some(Record { child: Some(Child { minted: now, ..child }), ..r.clone() });
+        }
+        next
+    }),
+    stepping("a returning parent is tolerated", |r, p, now, policy| {
+        step(&map_child(r, |child| Child { used: false, ..child }), p, now, policy)
+    }),
+    stepping("a lost child's place is given to the next", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        if next.denied.is_some() {
+            on_branch(next, r.child.map_or(0, |child| child.branch))
+        } else {
+            next
+        }
+    }),
+    stepping("another token in the confirmed one's place is taken for it", |r, p, now, policy| {
+        let id = if p.generation == r.generation { r.id } else { p.id };
+        step(r, &Presented { id, ..*p }, now, policy)
+    }),
+    stepping("an abandoned child is taken, whatever came later", |r, p, now, policy| {
+        step(r, &as_the_latest_child(r, p), now, policy)
+    }),
+    stepping(
+        "an older token must be older than the latest child, without the grace",
+        |r, p, now, policy| {
+            let next = step(r, p, now, policy);
+            let older = r.child.is_some_and(|child| child.minted > p.issued_at);
+            if p.generation > r.generation && next.record.is_some() && older {
+                return theft(r, Theft::OlderToken);
+            }
+            next
+        },
+    ),
+    stepping("a token from after lost writes is theft", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        if p.generation > r.generation + 1 && next.record.is_some() {
+            return theft(r, Theft::OlderToken);
+        }
+        next
+    }),
+    stepping("a superseded token is theft", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        if next.decision == Decision::Superseded { theft(r, Theft::OlderToken) } else { next }
+    }),
+    stepping("a superseded token gets a token", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        match (next.decision, r.child) {
+            (Decision::Superseded, Some(child)) => {
+                let lineage = regrant::identity::Lineage {
+                    generation: r.generation + 1,
+                    branch: child.branch,
+                };
+                let minted = Minted { lineage, minted: child.minted, expires_at: r.idle_deadline };
+                Step { decision: Decision::Reissue(minted), ..next }
+            }
+            _ => next,
+        }
+    }),
+    stepping("an older token is superseded for ever", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        if p.generation < r.generation && matches!(next.decision, Decision::Theft(_)) {
+            return Step { decision: Decision::Superseded, record: None, denied: None };
+        }
+        next
+    }),
+    stepping("the grace of the superseded begins at the login", |r, p, now, policy| {
+        let mut next = step(r, p, now, policy);
+        if let Some(record) = &mut next.record {
+            record.promoted = r.promoted;
+        }
+        next
+    }),
+    stepping("a child may be minted before its parent", |r, p, now, policy| {
+        let mut next = step(r, p, now, policy);
+        if let (Decision::Issue(minted), Some(record)) = (&mut next.decision, &mut next.record) {
+            minted.minted = now;
+            record.child = record.child.map(|child| Child { minted: now, ..child });
+        }
+        next
+    }),
+    stepping("taking a child does not confirm it", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        if p.generation > r.generation && next.record.is_some() {
+            return Step { record: None, ..next };
+        }
+        next
+    }),
+    stepping("expires moves", |r, p, now, policy| {
+        let mut next = step(r, p, now, policy);
+        if let Some(record) = &mut next.record {
+            record.expires = record.expires.plus(policy.idle_ttl);
+        }
+        next
+    }),
+    stepping("handing out again moves the idle deadline", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        if !matches!(next.decision, Decision::Reissue(_)) {
+            return next;
+        }
+        let idle_deadline = now.plus(policy.idle_ttl).min(r.expires);
+        Step { record: Some(Record { idle_deadline, ..r.clone() }), ..next }
+    }),
+    stepping("the idle deadline may pass the end", |r, p, now, policy| {
+        let mut next = step(r, p, now, policy);
+        if let (Decision::Issue(_), Some(record)) = (next.decision, &mut next.record) {
+            record.idle_deadline = now.plus(policy.idle_ttl);
+        }
+        next
+    }),
+    stepping("an expired token is taken", |r, p, now, policy| {
+        step(r, &Presented { expires_at: now.plus(policy.idle_ttl), ..*p }, now, policy)
+    }),
+    stepping("with rotation off theft is not looked for", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        if !policy.rotate && matches!(next.decision, Decision::Theft(_)) {
+            return Step { decision: Decision::Keep, record: None, denied: None };
+        }
+        next
+    }),
+    stepping("a revoked session is as good as live", |r, p, now, policy| {
+        step(&Record { state: State::Live, ..r.clone() }, p, now, policy)
+    }),
+    stepping("a theft is told and not kept", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        if matches!(next.decision, Decision::Theft(_)) {
+            Step { record: None, ..next }
+        } else {
+            next
+        }
+    }),
+    confirming("a use is never noted", |r, sighting, now| {
+        let next = confirm(r, sighting, now);
+        if next.confirmation == Confirmation::Confirmed {
+            return Confirmed { confirmation: Confirmation::Unchanged, record: None };
+        }
+        next
+    }),
+    confirming("the use of an abandoned child is no theft", |r, sighting, now| {
+        if confirm(r, sighting, now).confirmation == Confirmation::Theft {
+            return Confirmed { confirmation: Confirmation::Unchanged, record: None };
+        }
+        confirm(r, sighting, now)
+    }),
+    confirming("the use of any earlier child is theft", |r, sighting, now| {
+        if r.state == State::Live && sighting.lineage.generation < r.generation {
+            let record = Record { state: State::Revoked(RevocationReason::Reused), ..r.clone() };
+            return Confirmed { confirmation: Confirmation::Theft, record: Some(record) };
+        }
+        confirm(r, sighting, now)
+    }),
+    Mutant {
+        name: "a denial is of a place for ever",
+        machine: Machine {
+            covers: |gone: &Abandoned, lineage, _| gone.lineage == lineage,
+            ..Machine::REAL
+        },
+    },
+    Mutant {
+        name: "an id is half of the secret",
+        machine: Machine {
+            id: |secret| {
+                let (half, _) = secret.expose().split_first_chunk::<16>().expect("32 bytes");
+                TokenId::from_bytes(*half)
+            },
+            ..Machine::REAL
+        },
+    },
+    Mutant {
+        name: "a child has its parent's secret",
+        machine: Machine { child: |secret, _, _| secret.clone(), ..Machine::REAL },
+    },
+];
+
+/// Rules that back up another one: without any single one of them every promise still holds in
+/// every space, and without both of a pair one breaks (see [`LOAD_BEARING`]). They stay because
+/// they name the theft rightly, or act where the other one's report or deny list is late.
+pub const REDUNDANT: &[Mutant] = &[
+    stepping("a child of another parent is taken", |r, p, now, policy| {
+        let next = step(r, p, now, policy);
+        if next.decision == Decision::Theft(Theft::Fork) && p.generation > r.generation {
+            return step(r, &Presented { parent: Some(r.id), ..*p }, now, policy);
+        }
+        next
+    }),
+    stepping(
+        "an abandoned branch is told from the latest by its mint time alone",
+        |r, p, now, policy| {
+            let branch = as_the_latest_child(r, p).branch;
+            step(r, &Presented { branch, ..*p }, now, policy)
+        },
+    ),
+    stepping("the mint time of the latest child does not matter", |r, p, now, policy| {
+        let issued_at = as_the_latest_child(r, p).issued_at;
+        step(r, &Presented { issued_at, ..*p }, now, policy)
+    }),
+    stepping("an abandoned child is not denied to the verifiers", |r, p, now, policy| Step {
+        denied: None,
+        ..step(r, p, now, policy)
+    }),
+    confirming(
+        "the record does not tell an abandoned child; the deny list does",
+        |r, sighting, now| {
+            let latest = r.child.map_or(0, |child| child.branch);
+            if sighting.denied || sighting.lineage.branch >= latest || r.state != State::Live {
+                return confirm(r, sighting, now);
+            }
+            Confirmed { confirmation: Confirmation::Unchanged, record: None }
+        },
+    ),
+    confirming("a denied use is no evidence; the record tells", |r, sighting, now| {
+        confirm(r, &Sighting { denied: false, ..*sighting }, now)
+    }),
+    Mutant {
+        name: "a child's secret does not depend on its branch",
+        machine: Machine {
+            child: |secret, _, minted| TokenSecret::child(secret, 0, minted),
+            ..Machine::REAL
+        },
+    },
+];
+
+fn theft(record: &Record, theft: Theft) -> Step {
+    let record = Record { state: State::Revoked(RevocationReason::Reused), ..record.clone() };
+    Step { decision: Decision::Theft(theft), record: Some(record), denied: None }
+}
+
+fn map_child(record: &Record, change: fn(Child) -> Child) -> Record {
+    Record { child: record.child.map(change), ..record.clone() }
+}
+
+/// A newer token, with the branch and the mint time of the latest child where its own are lower.
+fn as_the_latest_child(record: &Record, presented: &Presented) -> Presented {
+    match record.child {
+        Some(child) if presented.generation > record.generation => Presented {
+            branch: presented.branch.max(child.branch),
+            issued_at: presented.issued_at.max(child.minted),
+            ..*presented
+        },
+        _ => *presented,
+    }
+}
+
+fn on_branch(mut step: Step, branch: u32) -> Step {
+    if let (Decision::Issue(minted), Some(record)) = (&mut step.decision, &mut step.record) {
+        minted.lineage.branch = branch;
+        record.child = record.child.map(|child| Child { branch, ..child });
+    }
+    step
+}
