@@ -178,6 +178,16 @@ for (const { name, express } of expressVersions) {
     }
   });
 
+  test(`${name}: logout while the store does not answer is 503 and keeps the cookies, to be tried again`, async (t) => {
+    const { refreshToken } = await testAuth().auth.login('user-1');
+    // Port 1 of this machine serves nothing.
+    const { call } = await sessionApp(t, {}, { store: 'redis://127.0.0.1:1/0', redis: { timeout: '200ms' } });
+    const response = await call.post('/auth/logout', { headers: { cookie: `refreshToken=${refreshToken}` } });
+    assert.equal(response.status, 503);
+    assert.deepEqual(setCookies(response), {});
+    assert.equal((await response.json()).error.advice, 'retry');
+  });
+
   test(`${name}: sessions are listed and ended, one's own only`, async (t) => {
     const { auth, call, login } = await sessionApp(t);
     const { accessToken } = await (await login('user-1', 'phone')).json();
