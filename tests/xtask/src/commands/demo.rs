@@ -1,5 +1,6 @@
 //! `cargo xtask demo`: the Express example, from nothing to a page.
 
+use std::ffi::OsString;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -22,10 +23,11 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// What to try, once the page is open.
 const TRY: &str = "\
-  1. Sign up and sign in. The access token's countdown starts.
-  2. Call the protected resource before and after it has run out: 401, refresh, and the call again.
-  3. Open the page in a second browser and look at the devices; sign one of them out.
-  4. \"Steal\" the refresh token: an old token is played back, and the session is revoked.
+1. Sign up (\"I am new here\"). The access token's countdown starts.
+2. \"Call the protected API\", before the countdown is at zero and after: 401, refresh, the call again.
+3. \"5 at once\", after it has run out again: five calls, one refresh.
+4. Open the page in another browser too, look at the devices, and log one of them out.
+5. \"Steal my refresh token\": an old token is played back, and the session is revoked.
 
 Ctrl-C ends it.";
 
@@ -79,19 +81,25 @@ fn build() -> Result<(), Stop> {
 }
 
 fn start(port: u16) -> Result<Group> {
-    println!("--- 3 of 3: the example, on {}", store_in_words());
+    println!("--- 3 of 3: the example, {}", store_in_words());
     Step::new("npm")
         .args(["start"])
         .within(checkout::example())
         .env("PORT", port.to_string())
+        .env("DATA_DIR", data_folder())
         .start()
+}
+
+/// Where users, sessions and the secret outlive a restart, unless `DATA_DIR` names a folder.
+fn data_folder() -> OsString {
+    std::env::var_os("DATA_DIR").unwrap_or_else(|| checkout::target().join("demo").into())
 }
 
 /// Where the sessions will be. `REDIS_URL` may carry a password, so it is not printed.
 fn store_in_words() -> &'static str {
     match std::env::var_os("REDIS_URL") {
-        Some(_) => "the Redis that REDIS_URL names",
-        None => "its own store (set REDIS_URL to use Redis)",
+        Some(_) => "sessions in the Redis that REDIS_URL names",
+        None => "sessions in a file (set REDIS_URL to keep them in Redis)",
     }
 }
 
