@@ -5,6 +5,7 @@ import java.time.Duration
 import java.time.Instant
 import java.time.ZoneOffset
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 
@@ -54,6 +55,17 @@ class ExpiryTest {
     fun `a clock of the JDK`() {
         verifier(clock = fixed(exp, ZoneOffset.UTC).forRegrant()).use {
             assertEquals("ERR_TOKEN_EXPIRED", it.refusal().code)
+        }
+    }
+
+    @Test
+    fun `a clock that throws does not let a token pass, nor ends the process`() {
+        val broken = object : Clock {
+            override fun now(): Instant = throw UnsupportedOperationException("no time")
+        }
+        verifier(clock = broken).use { verifier ->
+            val failure = assertThrows<InternalException> { verifier.verify(token) }
+            assertTrue(checkNotNull(failure.message).contains("no time"), failure.message)
         }
     }
 
