@@ -1,6 +1,6 @@
 //! The native half of the npm package `regrant`: translates types between Node and the core.
 //!
-//! It decides nothing. What fails comes back as data ([`failure::Failure`]), results that are
+//! It decides nothing. What fails comes back as data (`failure`), results that are
 //! objects come back as JSON text, and the TypeScript half (`src/`) parses, throws and documents.
 
 // The macro exports nothing from a test build, in which its functions are therefore unused.

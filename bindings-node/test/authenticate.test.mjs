@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import cookieParser from 'cookie-parser';
-import { authOf, authenticate } from 'regrant/express';
+import { AuthError } from 'regrant';
+import { answerError, authOf, authenticate } from 'regrant/express';
 import { testAuth } from './support/auth.mjs';
 import { expressVersions, serve } from './support/server.mjs';
 
@@ -147,6 +148,18 @@ for (const { name, express } of expressVersions) {
     const response = await (await serve(t, app))('/me');
     assert.equal(response.status, 401);
     assert.equal(response.headers.get('www-authenticate'), 'Bearer');
+  });
+
+  test(`${name}: answerError answers what an app's own route was refused`, async (t) => {
+    const { auth } = testAuth();
+    const app = express();
+    app.get('/me', (req) => auth.verifyBearer(req.headers.authorization));
+    app.use((err, req, res, next) => (err instanceof AuthError ? answerError(err, req, res) : next(err)));
+    const response = await (await serve(t, app))('/me', bearer('rubbish'));
+    assert.equal(response.status, 401);
+    assert.equal(response.headers.get('cache-control'), 'no-store');
+    assert.match(response.headers.get('www-authenticate'), /invalid_token/);
+    assert.equal((await response.json()).error.code, 'ERR_TOKEN_MALFORMED');
   });
 
   test(`${name}: the answer speaks the language of the configuration`, async (t) => {

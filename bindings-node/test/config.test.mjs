@@ -15,6 +15,7 @@ const wrong = [
   ['a lifetime that is none', { secret: SECRET, access: { ttl: 'soon' } }, 'access.ttl'],
   ['a negative lifetime', { secret: SECRET, refresh: { grace: -1 } }, 'refresh.grace'],
   ['a number that JSON cannot hold', { secret: SECRET, refresh: { idleTtl: Infinity } }, 'refresh.idleTtl'],
+  ['a number that JSON would drop', { secret: SECRET, access: { maxTokenBytes: NaN } }, 'access.maxTokenBytes'],
   ['a function', { secret: SECRET, access: { ttl: () => 5 } }, 'access.ttl'],
   ['an object that is not plain', { secret: SECRET, access: { issuer: new Map() } }, 'access.issuer'],
   ['an unknown algorithm', { keys: [{ alg: 'none', secret: SECRET }] }, 'keys[0].alg'],

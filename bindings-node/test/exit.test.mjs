@@ -33,3 +33,24 @@ test('with Redis', async (t) => {
   const { stdout } = await run(process.execPath, ['-e', program(redis.url)], LONGEST);
   assert.equal(stdout, 'done\n');
 });
+
+test('what onEvent throws is an uncaught exception, not lost', async () => {
+  const failing = program('memory:').replace('onEvent: () => {}', "onEvent() { throw new Error('the audit log is full') }");
+  const kept = `setInterval(() => {}, 1000); ${failing}`;
+  await assert.rejects(run(process.execPath, ['-e', kept], LONGEST), { code: 1, stderr: /the audit log is full/ });
+});
+
+test('worker threads have auth objects of their own, and may end in the middle of a call', async () => {
+  const workers = `
+    const { Worker } = require('node:worker_threads');
+    const source = ${JSON.stringify(program('memory:'))};
+    const ended = (worker) => new Promise((resolve) => worker.once('exit', resolve));
+    (async () => {
+      const whole = await Promise.all([1, 2, 3].map(() => ended(new Worker(source, { eval: true }))));
+      const cut = new Worker(source.replace("console.log('done')", 'process.exit(7)'), { eval: true });
+      console.log(whole.join(), await ended(cut));
+    })();
+  `;
+  const { stdout } = await run(process.execPath, ['-e', workers], LONGEST);
+  assert.deepEqual(stdout.trim().split('\n').sort(), ['0,0,0 7', 'done', 'done', 'done']);
+});
