@@ -54,9 +54,14 @@ pub struct Record {
 }
 
 impl Record {
+    /// The last instant that a record can hold, in the year 10889: stores keep 48 bits of
+    /// milliseconds. A session that is to live longer ends then.
+    pub const LAST_INSTANT: Timestamp = Timestamp::from_millis((1 << 48) - 1);
+
     /// The record of a login at `now`.
     pub fn begin(new: &NewSession, now: Timestamp) -> Self {
-        let expires = now.plus(new.absolute_ttl);
+        let now = now.min(Self::LAST_INSTANT);
+        let expires = now.plus(new.absolute_ttl).min(Self::LAST_INSTANT);
         Self {
             generation: 0,
             id: new.id,

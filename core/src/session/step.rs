@@ -232,7 +232,7 @@ fn minted(record: &Record, child: Child) -> Minted {
     }
 }
 
-/// The first instant later than `instant`.
+/// The first instant later than `instant` that a record can hold.
 fn after(instant: Timestamp) -> Timestamp {
-    Timestamp::from_millis(instant.as_millis().saturating_add(1))
+    Timestamp::from_millis(instant.as_millis().saturating_add(1)).min(Record::LAST_INSTANT)
 }

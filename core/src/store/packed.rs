@@ -26,7 +26,7 @@ const VERSION: u8 = 1;
 const HAS_CHILD: u8 = 1;
 const CHILD_USED: u8 = 2;
 const HEAD: usize = 57;
-const LAST_INSTANT: i64 = (1 << 48) - 1;
+const LAST_INSTANT: i64 = Record::LAST_INSTANT.as_millis();
 
 /// The bytes of `record`.
 pub fn pack(record: &Record) -> Vec<u8> {

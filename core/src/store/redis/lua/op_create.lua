@@ -1,11 +1,11 @@
 -- KEYS[1] the user's hash
 -- ARGV: now or '', session, id, idle ttl, absolute ttl, device
 local key, session = KEYS[1], ARGV[2]
-local now = instant(ARGV[1])
+local now = math.min(instant(ARGV[1]), LAST_INSTANT)
 each_session(key, now, function() end)
 local stored = redis.call('HGET', key, session)
 if stored then return stored end
-local expires = now + tonumber(ARGV[5])
+local expires = math.min(now + tonumber(ARGV[5]), LAST_INSTANT)
 local bytes = pack_record({
   state = LIVE, gen = 0, id = ARGV[3], child = false, branch = 0, minted = 0, used = false,
   promoted = now, created = now, expires = expires,

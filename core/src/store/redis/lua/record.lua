@@ -3,6 +3,9 @@ local LIVE = 0
 local REUSED = 3
 local LAYOUT = '>BBBI4c16I4I6I6I6I6I6'
 local HEAD = 57
+-- The last instant and the last number that fit.
+local LAST_INSTANT = 281474976710655
+local LAST_NUMBER = 4294967295
 
 local function unpack_record(bytes)
   if #bytes < HEAD or string.byte(bytes, 1) ~= 1 then

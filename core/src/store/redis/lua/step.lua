@@ -1,6 +1,11 @@
 -- The session state machine of session/step.rs, line for line. The differential test holds the
 -- two to each other. `p` is the presented token, `r` the record.
 
+-- The first instant later than this one that a record can hold.
+local function after(instant)
+  return math.min(instant + 1, LAST_INSTANT)
+end
+
 local function mint_child(r, branch, minted, now, policy)
   r.child, r.branch, r.minted, r.used = true, branch, minted, false
   r.idle = math.min(now + policy.idle_ttl, r.expires)
@@ -19,14 +24,14 @@ end
 
 local function confirmed_again(r, p, now, policy)
   if p.id ~= r.id then return theft(r, 'fork') end
-  if not r.child then return issue(r, math.max(now, p.iat + 1), 0, now, policy) end
+  if not r.child then return issue(r, math.max(now, after(p.iat)), 0, now, policy) end
   if now <= r.minted + policy.grace then
     return { decision = policy.rotate and 'reissue' or 'keep' }
   end
   if r.used then return theft(r, 'parent_returned') end
   local abandoned, issued_until = r.branch, r.minted + policy.grace
   local answer =
-    issue(r, math.max(now, r.minted + 1), math.min(r.branch + 1, 4294967295), now, policy)
+    issue(r, math.max(now, after(r.minted)), math.min(r.branch + 1, LAST_NUMBER), now, policy)
   if policy.rotate then answer.abandoned, answer.issued_until = abandoned, issued_until end
   return answer
 end
@@ -39,7 +44,7 @@ local function newer(r, p, now, policy)
   if p.gen == r.gen + 1 and p.parent ~= r.id then return theft(r, 'fork') end
   r.gen, r.id, r.promoted = p.gen, p.id, now
   r.child, r.branch, r.minted, r.used = false, 0, 0, false
-  local answer = issue(r, math.max(now, p.iat + 1), 0, now, policy)
+  local answer = issue(r, math.max(now, after(p.iat)), 0, now, policy)
   answer.write = true
   return answer
 end
