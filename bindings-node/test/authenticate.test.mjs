@@ -137,6 +137,7 @@ for (const { name, express } of expressVersions) {
     const { call } = await protectedApp(t, { onError });
     const response = await call('/me');
     assert.equal(response.status, 418);
+    assert.equal(response.headers.get('cache-control'), 'no-store');
     assert.deepEqual(await response.json(), { own: 'ERR_TOKEN_MISSING', path: '/me' });
   });
 

@@ -197,7 +197,9 @@ for (const { name, express } of expressVersions) {
   ]) {
     test(`${name}: rtVerify, refresh token ${what}: 419, form`, async (t) => {
       const { rtVerify } = await oldApp(t);
-      assert.deepEqual(await refusal(await rtVerify({ userid: '1', ...headers })), REFRESH_FORM);
+      const response = await rtVerify({ userid: '1', ...headers });
+      assert.equal(response.headers.get('cache-control'), 'no-store');
+      assert.deepEqual(await refusal(response), REFRESH_FORM);
     });
   }
 

@@ -82,6 +82,7 @@ export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
       }),
 
     rtVerify: (auth, { claims } = {}) => (req, res, next) => {
+      noStore(res);
       renew(auth, req, claims)
         .then((renewed) => answerRenewed(res, renewed, options))
         .catch((thrown: unknown) => {
@@ -125,7 +126,6 @@ function refreshAnswer({ code }: AuthError): old.OldAnswer {
 function answerRenewed(res: Response, renewed: Renewed, options: RtVerifyOptions): void {
   const accessToken = setCookie(res, renewed, options);
   const next = renewed.rotated ? { refreshToken: bearer(renewed.refreshToken) } : {};
-  noStore(res);
   res.json({ accessToken, ...next });
 }
 
