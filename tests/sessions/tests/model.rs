@@ -1,9 +1,13 @@
 //! The model check: every history of each space keeps the six promises; see `model` for what they
 //! are exactly.
+#![allow(clippy::panic, reason = "helpers of tests")]
 
 use std::time::Instant;
 
-use regrant_session_tests::model::{Machine, Space, search, spaces};
+use regrant::session::Theft;
+use regrant_session_tests::model::{
+    Act, Answer, Deed, Gap, Machine, Space, Violation, World, search, spaces,
+};
 
 fn check(space: &Space) {
     let started = Instant::now();
@@ -47,4 +51,22 @@ fn a_thief_and_a_store_that_rolls_back() {
 #[test]
 fn a_thief_and_a_store_that_rolls_back_with_rotation_on_and_off() {
     check(&spaces::THIEF_ROTATION_OFF);
+}
+
+/// The bound of the first promise is exact: a copy of the last request or of the one before does
+/// no harm within the grace, and one of the request before those is taken for theft.
+#[test]
+fn a_duplicate_of_the_third_last_request_is_one_too_old() {
+    let refresh = Act { gap: Gap::Short, deed: Deed::Refresh(Answer::Arrives) };
+    let after_three = |which| {
+        let mut world = World::new(&Machine::REAL, &spaces::HONEST);
+        for _ in 0..3 {
+            world.act(&Machine::REAL, &spaces::HONEST, refresh)?;
+        }
+        let duplicate = Act { gap: Gap::None, deed: Deed::Duplicate(which) };
+        world.act(&Machine::REAL, &spaces::HONEST, duplicate)
+    };
+    assert_eq!(after_three(0), Ok(()));
+    assert_eq!(after_three(1), Ok(()));
+    assert_eq!(after_three(2), Err(Violation::DuplicateIsTheft(Theft::OlderToken)));
 }

@@ -1,0 +1,144 @@
+//! Any record and any token, also those that no history leads to: the scripts against the pure
+//! functions.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use regrant::identity::{Lineage, SessionId, Subject};
+use regrant::revocation::RevocationReason;
+use regrant::session::{
+    Child, DeviceLabel, Presented, Record, RefreshPolicy, Sighting, State, TheftScope, TokenId,
+    confirm, step,
+};
+use regrant::store::{Refreshed, packed};
+use regrant::time::{Clock, ManualClock, Timestamp};
+use regrant_test_support::RedisServer;
+
+use super::census::Census;
+use super::random::Random;
+use super::raw::Raw;
+use crate::homes::redis_store;
+
+const PREFIX: &str = "any record:";
+/// The last instant of a packed record.
+const LAST: i64 = (1 << 48) - 1;
+const DAY: i64 = 86_400_000;
+
+/// Puts `rounds` random records into Redis and asks about each once.
+pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize) -> Census {
+    let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+    let store = redis_store(server, PREFIX, Some(Arc::clone(&clock) as Arc<dyn Clock>));
+    let mut raw = Raw::connect(server, PREFIX).await;
+    let subject = Subject::new("user").expect("a user");
+    let session = SessionId::from_bytes([5; 16]);
+    let mut census = Census::default();
+    for round in 0..rounds {
+        let base = *random.pick(&[100_000, 1_800_000_000_000, LAST - 30_000]);
+        let policy = policy(random);
+        let record = record(random, base, policy.grace);
+        let now = near(random, base, policy.grace);
+        clock.set(now);
+        raw.put(&subject, &session, &packed::pack(&record)).await;
+        let unknown = now >= record.expires;
+
+        let next = if random.chance(80) {
+            let token = token(random, &record, base, policy.grace);
+            let ours = step(&record, &token, now, &policy);
+            let expected = Refreshed { decision: ours.decision, denied: ours.denied };
+            let answer =
+                store.refresh(&subject, &session, &token, &policy).await.expect("Redis answers");
+            let context = (round, &record, &token, now, &policy);
+            assert_eq!(answer, (!unknown).then_some(expected), "{context:#?}");
+            census.refresh(answer.map(|a| a.decision), answer.is_some_and(|a| a.denied.is_some()));
+            ours.record
+        } else {
+            let lineage = Lineage {
+                generation: generation(random, record.generation),
+                branch: branch(random, &record),
+            };
+            let sighting = Sighting { lineage, denied: random.chance(10) };
+            let ours = confirm(&record, &sighting, now);
+            let answer = store
+                .confirm(&subject, &session, &sighting, policy.on_theft)
+                .await
+                .expect("Redis answers");
+            let context = (round, &record, &sighting, now);
+            assert_eq!(answer, (!unknown).then_some(ours.confirmation), "{context:#?}");
+            census.confirm(answer);
+            ours.record
+        };
+        let next = next.filter(|_| !unknown).unwrap_or_else(|| record.clone());
+        let stored = raw.records(&subject).await.remove(&session).expect("still there");
+        let context = (round, &record, now, &policy);
+        assert_eq!(packed::unpack(&stored).expect("a record"), next, "{context:#?}");
+        assert_eq!(stored, packed::pack(&next), "{context:#?}");
+    }
+    census
+}
+
+fn policy(random: &mut Random) -> RefreshPolicy {
+    let idle = *random.pick(&[1, DAY, 300 * DAY]);
+    RefreshPolicy {
+        grace: Duration::from_millis(*random.pick(&[0, 1, 10_000, 300_000])),
+        idle_ttl: Duration::from_millis(idle.unsigned_abs()),
+        rotate: random.chance(80),
+        on_theft: *random.pick(&[TheftScope::Session, TheftScope::Subject]),
+    }
+}
+
+/// An instant that lies on, beside or some graces away from `base`.
+fn near(random: &mut Random, base: i64, grace: Duration) -> Timestamp {
+    let grace = i64::try_from(grace.as_millis()).expect("some minutes");
+    let offset = random.pick(&[-1, 0, 0, 0, 1, 2]) * grace + random.pick(&[-1, 0, 0, 1]);
+    let noise = if random.chance(30) { random.millis(20_000) - 10_000 } else { 0 };
+    Timestamp::from_millis((base + offset + noise).clamp(0, LAST))
+}
+
+fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
+    let branch = *random.pick(&[0, 0, 1, 1, 7, u32::MAX - 1, u32::MAX]);
+    let child = Child { branch, minted: near(random, base, grace), used: random.chance(40) };
+    let state = if random.chance(15) {
+        let (reason, _) = random.pick(RevocationReason::ALL);
+        State::Revoked(*reason)
+    } else {
+        State::Live
+    };
+    let later = |random: &mut Random| {
+        let ahead = *random.pick(&[0, 1, 20_000, DAY, 90 * DAY, 90 * DAY]);
+        Timestamp::from_millis((base + ahead).min(LAST))
+    };
+    Record {
+        generation: *random.pick(&[0, 1, 2, 3, 1 << 31, u32::MAX - 2, u32::MAX - 1]),
+        id: TokenId::from_bytes([1; 16]),
+        child: random.chance(75).then_some(child),
+        promoted: near(random, base, grace),
+        created: near(random, base, grace),
+        expires: later(random),
+        idle_deadline: later(random),
+        state,
+        device: DeviceLabel::new(*random.pick(&["", "노트북"])).expect("a short label"),
+    }
+}
+
+fn generation(random: &mut Random, of: u32) -> u32 {
+    let offset = *random.pick(&[-2, -1, -1, 0, 0, 0, 1, 1, 1, 2, 5]);
+    of.saturating_add_signed(offset)
+}
+
+fn branch(random: &mut Random, record: &Record) -> u32 {
+    let of = record.child.map_or(0, |child| child.branch);
+    of.saturating_add_signed(*random.pick(&[-1, 0, 0, 0, 1]))
+}
+
+fn token(random: &mut Random, record: &Record, base: i64, grace: Duration) -> Presented {
+    let id = |random: &mut Random| TokenId::from_bytes([*random.pick(&[1, 1, 1, 2]); 16]);
+    let ahead = *random.pick(&[-1, 0, 1, 20_000, DAY, DAY, DAY, DAY]);
+    Presented {
+        generation: generation(random, record.generation),
+        branch: branch(random, record),
+        id: id(random),
+        parent: if random.chance(90) { Some(id(random)) } else { None },
+        issued_at: near(random, base, grace),
+        expires_at: Timestamp::from_millis(base + ahead),
+    }
+}

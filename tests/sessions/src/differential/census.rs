@@ -1,0 +1,80 @@
+//! What a run has met, so that none passes that met little.
+
+use std::collections::BTreeMap;
+
+use regrant::session::{Confirmation, Decision};
+
+/// How often each answer was given.
+#[derive(Clone, Debug, Default)]
+pub struct Census(BTreeMap<String, usize>);
+
+impl Census {
+    /// Every answer to a refresh and to a sighting that a store can give.
+    pub const ANSWERS: [&'static str; 20] = [
+        "refresh: issue",
+        "refresh: issue, one abandoned",
+        "refresh: reissue",
+        "refresh: keep",
+        "refresh: superseded",
+        "refresh: theft: fork",
+        "refresh: theft: parent_returned",
+        "refresh: theft: abandoned_branch",
+        "refresh: theft: older_token",
+        "refresh: revoked: logout",
+        "refresh: revoked: logout_everywhere",
+        "refresh: revoked: reused",
+        "refresh: revoked: administrative",
+        "refresh: expired",
+        "refresh: unknown",
+        "confirm: confirmed",
+        "confirm: unchanged",
+        "confirm: theft",
+        "confirm: revoked",
+        "confirm: unknown",
+    ];
+
+    /// Counts an answer to a refresh.
+    pub fn refresh(&mut self, answer: Option<Decision>, abandoned: bool) {
+        self.count(match answer {
+            None => "refresh: unknown".to_owned(),
+            Some(Decision::Issue(_)) if abandoned => "refresh: issue, one abandoned".to_owned(),
+            Some(Decision::Issue(_)) => "refresh: issue".to_owned(),
+            Some(Decision::Reissue(_)) => "refresh: reissue".to_owned(),
+            Some(Decision::Keep) => "refresh: keep".to_owned(),
+            Some(Decision::Superseded) => "refresh: superseded".to_owned(),
+            Some(Decision::Theft(theft)) => format!("refresh: theft: {}", theft.as_str()),
+            Some(Decision::Revoked(reason)) => format!("refresh: revoked: {reason}"),
+            Some(Decision::Expired) => "refresh: expired".to_owned(),
+        });
+    }
+
+    /// Counts an answer to a sighting.
+    pub fn confirm(&mut self, answer: Option<Confirmation>) {
+        let name = match answer {
+            None => "unknown",
+            Some(Confirmation::Confirmed) => "confirmed",
+            Some(Confirmation::Unchanged) => "unchanged",
+            Some(Confirmation::Theft) => "theft",
+            Some(Confirmation::Revoked(_)) => "revoked",
+            Some(Confirmation::Expired) => "expired",
+        };
+        self.count(format!("confirm: {name}"));
+    }
+
+    /// Counts another operation.
+    pub fn count(&mut self, what: impl Into<String>) {
+        *self.0.entry(what.into()).or_default() += 1;
+    }
+
+    /// Prints what was met and insists on `least` of each answer.
+    pub fn demand(&self, least: usize) {
+        for (what, times) in &self.0 {
+            println!("{times:>7} {what}");
+        }
+        let rare: Vec<_> = Self::ANSWERS
+            .into_iter()
+            .filter(|answer| self.0.get(*answer).is_none_or(|times| *times < least))
+            .collect();
+        assert!(rare.is_empty(), "met less than {least} times: {rare:?}");
+    }
+}

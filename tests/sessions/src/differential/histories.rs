@@ -1,0 +1,297 @@
+//! Random histories of a few users' sessions, in Redis and in memory at once.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regrant::identity::{Lineage, SessionId, Subject};
+use regrant::revocation::RevocationReason;
+use regrant::session::{
+    Decision, DeviceLabel, NewSession, Record, RefreshPolicy, Sighting, TheftScope, TokenId,
+    TokenSecret,
+};
+use regrant::store::{MemoryStore, SessionStore, packed};
+use regrant::time::{Clock, ManualClock, Timestamp};
+use regrant_test_support::RedisServer;
+
+use super::census::Census;
+use super::random::Random;
+use super::raw::Raw;
+use crate::homes::redis_store;
+use crate::token::Token;
+
+const PREFIX: &str = "histories:";
+const DAY: i64 = 86_400_000;
+/// Where the clock starts over in turn: today, at its beginning, and twice before the last
+/// instant of a packed record, once so that lifetimes end there and once so that it passes it.
+const ERAS: [i64; 4] = [1_800_000_000_000, 60_000, (1 << 48) - 2 * DAY, (1 << 48) - 60_000];
+/// How many operations are seen in each era.
+const ERA: usize = 1_000;
+/// How many tokens of a session its holders still have.
+const HELD: usize = 12;
+
+/// A session and the tokens of it that somebody holds, oldest first.
+#[derive(Debug)]
+struct Held {
+    user: usize,
+    id: SessionId,
+    tokens: Vec<Token>,
+}
+
+struct Pair {
+    redis: Arc<dyn SessionStore>,
+    memory: MemoryStore,
+    raw: Raw,
+    clock: Arc<ManualClock>,
+    users: Vec<Subject>,
+    held: Vec<Held>,
+    census: Census,
+}
+
+/// Runs this many random operations.
+pub async fn histories(server: &RedisServer, random: &mut Random, operations: usize) -> Census {
+    let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+    let as_clock = || Arc::clone(&clock) as Arc<dyn Clock>;
+    let users = ["alice", "{bob} *"].map(|user| Subject::new(user).expect("a user")).to_vec();
+    let mut pair = Pair {
+        redis: redis_store(server, PREFIX, Some(as_clock())),
+        memory: MemoryStore::with_clock(as_clock()),
+        raw: Raw::connect(server, PREFIX).await,
+        clock,
+        users,
+        held: Vec::new(),
+        census: Census::default(),
+    };
+    for number in 0..operations {
+        if number % ERA == 0 {
+            let start = ERAS[number / ERA % ERAS.len()];
+            pair.clock.set(Timestamp::from_millis(start));
+            pair.held.clear();
+        }
+        pair.pass_time(random);
+        let (user, what) = pair.operate(random).await;
+        let when = format!("after operation {number}: {what}");
+        pair.compare(user, &when).await;
+        if number % 50 == 0 {
+            pair.compare_all(&when).await;
+        }
+    }
+    pair.census
+}
+
+impl Pair {
+    fn pass_time(&self, random: &mut Random) {
+        let span = match random.below(100) {
+            0..30 => 0,
+            30..50 => random.millis(10_000),
+            50..62 => 10_000,
+            62..80 => 10_001,
+            80..88 => random.millis(60_000),
+            88..93 => -random.millis(20_000),
+            93..94 => -random.millis(DAY),
+            94..98 => random.millis(DAY / 24),
+            _ => random.millis(DAY / 2),
+        };
+        if self.clock.now() > Record::LAST_INSTANT && random.chance(20) {
+            self.clock.set(Timestamp::from_millis(ERAS[3]));
+        }
+        self.clock.set(Timestamp::from_millis((self.clock.now().as_millis() + span).max(0)));
+    }
+
+    async fn operate(&mut self, random: &mut Random) -> (usize, String) {
+        if self.held.len() < 3 || random.chance(5) {
+            return self.login(random).await;
+        }
+        let which = random.below(self.held.len());
+        let user = self.held[which].user;
+        let what = match random.below(1000) {
+            0..780 => self.refresh(random, which).await,
+            780..985 => self.confirm(random, which).await,
+            985..997 => self.revoke(random, which).await,
+            _ => self.revoke_all(random, which).await,
+        };
+        (user, what)
+    }
+
+    async fn login(&mut self, random: &mut Random) -> (usize, String) {
+        let again = !self.held.is_empty() && random.chance(10);
+        let (user, id) = if again {
+            let held = random.pick(&self.held);
+            (held.user, held.id)
+        } else {
+            (random.below(self.users.len()), SessionId::from_bytes(random.bytes()))
+        };
+        let secret = TokenSecret::from_bytes(random.bytes());
+        let millis = |millis: i64| Duration::from_millis(millis.unsigned_abs());
+        let new = NewSession {
+            id: secret.id(),
+            idle_ttl: millis(*random.pick(&[30_000, DAY, 400 * DAY])),
+            absolute_ttl: *random.pick(&[
+                millis(60_000),
+                millis(DAY),
+                millis(900 * DAY),
+                Duration::MAX,
+            ]),
+            device: DeviceLabel::new(*random.pick(&["", "노트북", "x y"])).expect("a short label"),
+        };
+        let subject = &self.users[user];
+        let ours = self.memory.create(subject, &id, &new).await.expect("memory answers");
+        let theirs = self.redis.create(subject, &id, &new).await.expect("Redis answers");
+        let what = format!("login {new:?} of {subject} {id} at {:?}", self.clock.now());
+        assert_eq!(theirs, ours, "{what}");
+        self.census.count("create");
+        if ours.id == secret.id() {
+            self.held.retain(|held| held.id != id);
+            self.held.push(Held { user, id, tokens: vec![Token::of_login(secret, &ours)] });
+        }
+        if self.held.len() > 8 {
+            self.held.remove(0);
+        }
+        (user, what)
+    }
+
+    async fn refresh(&mut self, random: &mut Random, which: usize) -> String {
+        let policy = RefreshPolicy {
+            grace: Duration::from_millis(*random.pick(&[0, 10_000, 10_000, 10_000, 300_000])),
+            idle_ttl: Duration::from_secs(*random.pick(&[20, 86_400, 86_400, 900 * 86_400])),
+            rotate: random.chance(85),
+            on_theft: if random.chance(10) { TheftScope::Subject } else { TheftScope::Session },
+        };
+        let (user, id) = (self.held[which].user, self.held[which].id);
+        let token = self.choose(random, which);
+        let subject = if random.chance(2) { random.pick(&self.users) } else { &self.users[user] };
+        let id = if random.chance(2) { SessionId::from_bytes(random.bytes()) } else { id };
+        let ours = self.memory.refresh(subject, &id, &token.claims, &policy).await;
+        let theirs = self.redis.refresh(subject, &id, &token.claims, &policy).await;
+        let ours = ours.expect("memory answers");
+        let now = self.clock.now();
+        let what = format!("refresh {:?} {policy:?} of {subject} {id} at {now:?}", token.claims);
+        assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
+        self.census.refresh(
+            ours.map(|answer| answer.decision),
+            ours.is_some_and(|answer| answer.denied.is_some()),
+        );
+        if let Some(Decision::Issue(minted) | Decision::Reissue(minted)) =
+            ours.map(|answer| answer.decision)
+        {
+            let tokens = &mut self.held[which].tokens;
+            tokens.push(token.child(&minted));
+            if tokens.len() > HELD {
+                tokens.remove(0);
+            }
+        }
+        let over = ours.is_none_or(|answer| {
+            matches!(answer.decision, Decision::Revoked(_) | Decision::Expired)
+        });
+        if over && random.chance(35) {
+            self.held.remove(which);
+        }
+        what
+    }
+
+    /// A token that somebody may present: mostly the newest, at times an older one, at times one
+    /// that is pieced together.
+    fn choose(&self, random: &mut Random, which: usize) -> Token {
+        let held = &self.held[which];
+        let newest = held.tokens.last().expect("never empty");
+        match random.below(100) {
+            0..60 => newest.clone(),
+            60..75 => held.tokens[held.tokens.len().saturating_sub(2)].clone(),
+            75..94 => random.pick(&held.tokens).clone(),
+            _ => {
+                let (a, b) = (random.pick(&held.tokens), random.pick(&held.tokens));
+                let other = random.pick(&random.clone().pick(&self.held).tokens).clone();
+                let mut token = a.clone();
+                token.claims.generation =
+                    b.claims.generation.saturating_add_signed(*random.pick(&[-1, 0, 0, 1, 2]));
+                token.claims.branch =
+                    b.claims.branch.saturating_add_signed(*random.pick(&[-1, 0, 0, 1]));
+                token.claims.parent = *random.pick(&[
+                    a.claims.parent,
+                    b.claims.parent,
+                    Some(b.claims.id),
+                    Some(other.claims.id),
+                    Some(TokenId::from_bytes(random.clone().bytes())),
+                    None,
+                ]);
+                let at = self.clock.now().as_millis() + random.millis(40_000) - 20_000;
+                token.claims.issued_at = Timestamp::from_millis(at);
+                token
+            }
+        }
+    }
+
+    async fn confirm(&mut self, random: &mut Random, which: usize) -> String {
+        let held = &self.held[which];
+        let token = if random.chance(60) { held.tokens.last() } else { None };
+        let token = token.unwrap_or_else(|| random.pick(&held.tokens));
+        let lineage = if random.chance(90) {
+            token.lineage()
+        } else {
+            let Lineage { generation, branch } = token.lineage();
+            Lineage { generation: generation + 1, branch: branch + 1 }
+        };
+        let sighting = Sighting { lineage, denied: random.chance(3) };
+        let scope = if random.chance(10) { TheftScope::Subject } else { TheftScope::Session };
+        let subject = &self.users[held.user];
+        let id = if random.chance(3) { SessionId::from_bytes(random.bytes()) } else { held.id };
+        let ours = self.memory.confirm(subject, &id, &sighting, scope).await;
+        let theirs = self.redis.confirm(subject, &id, &sighting, scope).await;
+        let ours = ours.expect("memory answers");
+        let what = format!("confirm {sighting:?} of {subject} {id} at {:?}", self.clock.now());
+        assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
+        self.census.confirm(ours);
+        what
+    }
+
+    async fn revoke(&mut self, random: &mut Random, which: usize) -> String {
+        let (subject, id) = (&self.users[self.held[which].user], self.held[which].id);
+        let (reason, _) = *random.pick(RevocationReason::ALL);
+        let ours = self.memory.revoke(subject, &id, reason).await.expect("memory answers");
+        let theirs = self.redis.revoke(subject, &id, reason).await.expect("Redis answers");
+        let what = format!("revoke {id} of {subject} for {reason} at {:?}", self.clock.now());
+        assert_eq!(theirs, ours, "{what}");
+        self.census.count("revoke");
+        what
+    }
+
+    async fn revoke_all(&mut self, random: &mut Random, which: usize) -> String {
+        let subject = &self.users[self.held[which].user];
+        let (reason, _) = *random.pick(RevocationReason::ALL);
+        let mut ours = self.memory.revoke_all(subject, reason).await.expect("memory answers");
+        let mut theirs = self.redis.revoke_all(subject, reason).await.expect("Redis answers");
+        ours.sort();
+        theirs.sort();
+        let what = format!("revoke all of {subject} for {reason} at {:?}", self.clock.now());
+        assert_eq!(theirs, ours, "{what}");
+        self.census.count("revoke all");
+        what
+    }
+
+    async fn compare_all(&mut self, when: &str) {
+        for user in 0..self.users.len() {
+            self.compare(user, when).await;
+        }
+    }
+
+    /// Compares all that is stored of a user, first as it lies in Redis and then as both list it.
+    async fn compare(&mut self, user: usize, when: &str) {
+        let now = self.clock.now();
+        let subject = self.users[user].clone();
+        let lying = self.raw.records(&subject).await;
+        let ours = self.memory.list(&subject).await.expect("memory answers");
+        let ours: BTreeMap<_, _> =
+            ours.iter().map(|stored| (stored.id, packed::pack(&stored.record))).collect();
+        let unexpired = |bytes: &Vec<u8>| {
+            now < packed::unpack(bytes).unwrap_or_else(|e| panic!("{when}: {e}")).expires
+        };
+        let theirs: BTreeMap<_, _> =
+            lying.into_iter().filter(|(_, bytes)| unexpired(bytes)).collect();
+        assert_eq!(theirs, ours, "{when}");
+        let listed = self.redis.list(&subject).await.expect("Redis answers");
+        let listed: BTreeMap<_, _> =
+            listed.iter().map(|stored| (stored.id, packed::pack(&stored.record))).collect();
+        assert_eq!(listed, ours, "{when}");
+        assert_eq!(self.raw.records(&subject).await, ours, "{when}");
+    }
+}
