@@ -3,8 +3,14 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { configFromEnv } from '../config.mjs';
+import { ask, logIn, newUser } from './requests.mjs';
+import { startExample } from './support.mjs';
 
 const SERVER = fileURLToPath(new URL('../server.mjs', import.meta.url));
 
@@ -33,6 +39,19 @@ describe('server.mjs', () => {
       child.kill('SIGTERM');
     }
     assert.deepEqual(await ended, [0, null]);
+  });
+
+  test('keeps users, sessions and secret in the folder it is given', async (t) => {
+    const folder = mkdtempSync(join(tmpdir(), 'regrant-example-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+    const first = await startExample(configFromEnv({ DATA_DIR: folder }));
+    const user = await newUser(first, 'kept@example.org').finally(() => first.stop());
+
+    const second = await startExample(configFromEnv({ DATA_DIR: folder }));
+    t.after(() => second.stop());
+    const refreshed = await ask(second, 'POST', '/auth/refresh', { cookie: user.refreshToken });
+    assert.equal(refreshed.status, 200);
+    assert.ok((await logIn(second, 'kept@example.org')).accessToken);
   });
 
   for (const [what, env, complaint] of [
