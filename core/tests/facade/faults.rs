@@ -38,10 +38,13 @@ impl Flaky {
     }
 }
 
+/// Passes every operation on to a memory store.
 macro_rules! delegate {
-    ($store:ty, |$self_:ident, $call:ident| $body:expr) => {
+    ($store:ty, |$self_:ident, $call:ident| $body:expr $(, $more:item)*) => {
         #[async_trait]
         impl SessionStore for $store {
+            $($more)*
+
             async fn create(&self, a: &Subject, b: &SessionId, c: &NewSession) -> Result<Record> {
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.create(a, b, c).await);
                 $body
@@ -91,6 +94,8 @@ macro_rules! delegate {
         }
     };
 }
+
+pub(crate) use delegate;
 
 delegate!(Shared<MemoryStore>, |this, call| call(&this.0).await);
 delegate!(Shared<Flaky>, |this, call| {

@@ -3,6 +3,7 @@
 
 mod configuration;
 mod faults;
+mod feed;
 mod life_cycle;
 mod revocation;
 mod theft;

@@ -1,0 +1,183 @@
+//! What one process revokes, the others refuse; and what they do while they cannot know.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use regrant::auth::WhenStale;
+use regrant::identity::{SessionId, Subject};
+use regrant::revocation::{Cursor, Page, Revocation, RevocationFeed, RevocationReason};
+use regrant::session::{
+    Confirmation, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
+};
+use regrant::store::{MemoryStore, Refreshed, SessionStore, StoredSession};
+use regrant::time::Clock;
+use regrant::{Error, Result};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::faults::delegate;
+use super::{World, alice, assert_code, next, settle};
+
+/// A store that several processes share, with a feed in memory.
+#[derive(Debug)]
+struct Common {
+    inner: MemoryStore,
+    told: Mutex<Vec<Revocation>>,
+    news: Notify,
+    deaf: Mutex<bool>,
+}
+
+#[derive(Debug)]
+struct Process(Arc<Common>);
+
+delegate!(
+    Process,
+    |this, call| call(&this.0.inner).await,
+    fn feed(&self) -> Option<&dyn RevocationFeed> {
+        Some(self)
+    }
+);
+
+#[async_trait]
+impl RevocationFeed for Process {
+    async fn tell(&self, revocations: &[Revocation]) -> Result<()> {
+        if *self.0.deaf.lock().unwrap() {
+            return Err(Error::store("cut off"));
+        }
+        self.0.told.lock().unwrap().extend_from_slice(revocations);
+        self.0.news.notify_waiters();
+        Ok(())
+    }
+
+    async fn read(&self, cursor: &Cursor, _: Duration) -> Result<Page> {
+        let from: usize = cursor.0.parse().unwrap_or(0);
+        loop {
+            let news = self.0.news.notified();
+            let revocations = self.0.told.lock().unwrap()[from..].to_vec();
+            if !revocations.is_empty() || from == 0 && cursor.0.is_empty() {
+                let next = Cursor((from + revocations.len()).to_string());
+                return Ok(Page { revocations, next, complete: true });
+            }
+            news.await;
+        }
+    }
+}
+
+/// Two processes on one store, under one clock.
+fn processes() -> (World, World, Arc<Common>) {
+    let plain = World::new(json!({}));
+    let clock = Arc::clone(&plain.clock);
+    let common = Arc::new(Common {
+        inner: MemoryStore::with_clock(Arc::clone(&clock) as Arc<dyn Clock>),
+        told: Mutex::default(),
+        news: Notify::new(),
+        deaf: Mutex::new(false),
+    });
+    let process = || {
+        let world = World::with(json!({ "access": { "legacy": true } }), |builder| {
+            builder.store(Process(Arc::clone(&common))).clock(Arc::clone(&clock) as Arc<dyn Clock>)
+        });
+        World { clock: Arc::clone(&clock), ..world }
+    };
+    (process(), process(), Arc::clone(&common))
+}
+
+#[tokio::test]
+async fn a_logout_here_is_a_refusal_there() {
+    let (here, there, _) = processes();
+    let (one, two) = (here.login().await, here.login().await);
+    there.auth.verify(one.access_token.expose()).unwrap();
+    here.auth.logout(one.refresh_token.expose()).await.unwrap();
+    settle().await;
+    assert_code(there.auth.verify(one.access_token.expose()), "ERR_ACCESS_REVOKED");
+    there.auth.verify(two.access_token.expose()).unwrap();
+    here.auth.logout_everywhere(&alice()).await.unwrap();
+    settle().await;
+    assert_code(there.auth.verify(two.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn a_theft_seen_here_ends_the_access_tokens_there() {
+    let (here, there, _) = processes();
+    let pair = here.login().await;
+    let honest = here.refresh(pair.refresh_token.expose()).await.unwrap();
+    there.auth.verify(honest.access_token.expose()).unwrap();
+    settle().await;
+    here.advance(11);
+    assert_code(here.refresh(pair.refresh_token.expose()).await, "ERR_REFRESH_REUSED");
+    settle().await;
+    assert_code(there.auth.verify(honest.access_token.expose()), "ERR_ACCESS_REVOKED");
+    assert_code(there.refresh(next(&honest)).await, "ERR_SESSION_REVOKED");
+}
+
+#[tokio::test]
+async fn a_process_that_starts_later_knows_what_was_revoked_before() {
+    let (here, _, common) = processes();
+    let pair = here.login().await;
+    here.auth.logout(pair.refresh_token.expose()).await.unwrap();
+    let clock = Arc::clone(&here.clock) as Arc<dyn Clock>;
+    let later = World::with(json!({}), |b| b.store(Process(common)).clock(clock));
+    settle().await;
+    assert_code(later.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn a_revocation_that_could_not_be_told_is_not_acknowledged_and_can_be_repeated() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    settle().await;
+    *common.deaf.lock().unwrap() = true;
+    assert_code(here.auth.logout(pair.refresh_token.expose()).await, "ERR_STORE_UNAVAILABLE");
+    assert_code(here.auth.logout_everywhere(&alice()).await, "ERR_STORE_UNAVAILABLE");
+    there.auth.verify(pair.access_token.expose()).unwrap();
+    *common.deaf.lock().unwrap() = false;
+    here.auth.logout(pair.refresh_token.expose()).await.unwrap();
+    settle().await;
+    assert_code(there.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn nobody_can_end_the_session_of_another_user() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    let bob = Subject::new("bob").unwrap();
+    let reason = RevocationReason::Logout;
+    here.auth.revoke_session(&bob, &pair.session, reason).await.unwrap();
+    assert!(common.told.lock().unwrap().is_empty());
+    there.auth.verify(pair.access_token.expose()).unwrap();
+}
+
+#[tokio::test]
+async fn while_the_feed_is_stale_the_route_decides() {
+    let (here, there, common) = processes();
+    let (kept, ended) = (here.login().await, here.login().await);
+    settle().await;
+    assert_eq!(there.auth.feed_lag(), Some(Duration::ZERO));
+    // Fresh: nobody is asked.
+    for when in [WhenStale::Open, WhenStale::AskStore, WhenStale::Closed] {
+        there.auth.verify_fresh(kept.access_token.expose(), when).await.unwrap();
+    }
+    // The feed says nothing any more, and the session is ended behind its back.
+    let id = ended.session;
+    common.inner.revoke(&alice(), &id, RevocationReason::Logout).await.unwrap();
+    there.advance(11);
+    assert_eq!(there.auth.feed_lag(), Some(Duration::from_secs(11)));
+
+    let (kept, ended) = (kept.access_token.expose(), ended.access_token.expose());
+    there.auth.verify_fresh(ended, WhenStale::Open).await.unwrap();
+    let closed = there.auth.verify_fresh(kept, WhenStale::Closed).await;
+    assert_code(closed, "ERR_STORE_UNAVAILABLE");
+    there.auth.verify_fresh(kept, WhenStale::AskStore).await.unwrap();
+    let asked = there.auth.verify_fresh(ended, WhenStale::AskStore).await;
+    assert_code(asked, "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn without_a_feed_nothing_is_ever_stale() {
+    let world = World::new(json!({}));
+    let pair = world.login().await;
+    world.advance(600);
+    world.auth.verify_fresh(pair.access_token.expose(), WhenStale::Closed).await.unwrap();
+    assert_eq!(world.auth.feed_lag(), Some(Duration::ZERO));
+}
