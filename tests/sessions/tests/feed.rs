@@ -1,0 +1,117 @@
+//! Real stores, real time: what one facade revokes another one refuses, by way of the feed.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::time::{Duration, Instant};
+
+use regrant::auth::WhenStale;
+use regrant::identity::Subject;
+use regrant::store::StoreAddress;
+use regrant::{Auth, ErrorCode, Login};
+use regrant_test_support::{RedisOptions, RedisServer};
+
+/// Far more than it takes; a feed that needs this long is broken.
+const LONG_ENOUGH: Duration = Duration::from_secs(20);
+
+/// A facade of its own, as another process would have.
+fn facade(address: &StoreAddress) -> Auth {
+    Auth::from_json(r#"{ "secret": "an access secret of at least 32 bytes" }"#)
+        .unwrap()
+        .store_at(address.clone())
+        .max_staleness(Duration::from_secs(2))
+        .build()
+        .unwrap()
+}
+
+fn alice() -> Subject {
+    Subject::new("alice").unwrap()
+}
+
+/// Waits until `condition` holds.
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < LONG_ENOUGH, "in vain: {what}");
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+}
+
+fn is_refused(auth: &Auth, token: &str) -> bool {
+    match auth.verify(token) {
+        Ok(_) => false,
+        Err(error) => {
+            assert_eq!(error.code(), ErrorCode::AccessRevoked);
+            true
+        }
+    }
+}
+
+/// Logs out everywhere in one facade, `trials` times, and tells how long after the
+/// acknowledgement another one refused.
+async fn revocation_reaches_the_other(name: &str, address: &StoreAddress, trials: usize) {
+    let (here, there) = (facade(address), facade(address));
+    until("the feed is read", || there.feed_lag().is_some()).await;
+    let mut delays = Vec::with_capacity(trials);
+    for _ in 0..trials {
+        let pair = here.login(Login::new(alice())).await.unwrap();
+        let token = pair.access_token.expose();
+        assert!(!is_refused(&there, token));
+        // Lets the sighting arrive first, so that the refusal is the feed's doing.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(here.logout_everywhere(&alice()).await.unwrap(), 1);
+        let acknowledged = Instant::now();
+        until("the revocation arrives", || is_refused(&there, token)).await;
+        delays.push(acknowledged.elapsed());
+    }
+    delays.sort_unstable();
+    let (median, worst) = (delays[trials / 2], delays[trials - 1]);
+    println!("feed over {name}: {trials} revocations, median {median:?}, slowest {worst:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_redis() {
+    let server = RedisServer::start().unwrap();
+    let address = StoreAddress::new(server.url());
+    revocation_reaches_the_other("Redis", &address, 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    let address = StoreAddress::new(format!("file:{}", path.display()));
+    revocation_reaches_the_other("a file", &address, 10).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_redis_makes_the_feed_stale_and_loses_no_revocation() {
+    let mut server = RedisOptions::new().append_only().start().unwrap();
+    let address = StoreAddress::new(server.url()).timeout(Duration::from_millis(500));
+    let (here, there) = (facade(&address), facade(&address));
+    let (kept, ended) = (
+        here.login(Login::new(alice())).await.unwrap(),
+        here.login(Login::new(alice())).await.unwrap(),
+    );
+    until("the feed is read", || there.feed_lag().is_some()).await;
+    here.logout(ended.refresh_token.expose()).await.unwrap();
+
+    server.kill();
+    until("the feed is stale", || there.feed_lag() > Some(Duration::from_secs(2))).await;
+    let kept = kept.access_token.expose();
+    there.verify_fresh(kept, WhenStale::Open).await.unwrap();
+    for when in [WhenStale::Closed, WhenStale::AskStore] {
+        let error = there.verify_fresh(kept, when).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::StoreUnavailable);
+    }
+
+    server.restart().unwrap();
+    until("the feed is fresh", || there.feed_lag() < Some(Duration::from_secs(2))).await;
+    there.verify_fresh(kept, WhenStale::Closed).await.unwrap();
+    assert!(is_refused(&facade_that_has_read(&address).await, ended.access_token.expose()));
+}
+
+/// A facade that starts now.
+async fn facade_that_has_read(address: &StoreAddress) -> Auth {
+    let auth = facade(address);
+    until("the feed is read", || auth.feed_lag().is_some()).await;
+    auth
+}
