@@ -78,6 +78,22 @@ impl NativeAuth {
         })
     }
 
+    /// Verifies an access token where revocations by other processes must be known. Answers with
+    /// `[subject, sessionId, claims]`.
+    #[napi]
+    pub async fn verify_fresh(&self, token: String, when_stale: String) -> Outcome {
+        text(match input::when_stale(&when_stale) {
+            Ok(when) => self.auth.verify_fresh(&token, when).await.and_then(|a| described(&a)),
+            Err(error) => Err(error),
+        })
+    }
+
+    /// How far this process is behind the feed of revocations, in ms; null while unknown.
+    #[napi]
+    pub fn feed_lag(&self) -> Option<f64> {
+        self.auth.feed_lag().map(|lag| lag.as_secs_f64() * 1000.0)
+    }
+
     /// Begins a session.
     #[napi]
     pub async fn login(

@@ -2,6 +2,7 @@
 
 use std::str::FromStr;
 
+use regrant::auth::WhenStale;
 use regrant::identity::{SessionId, Subject};
 use regrant::revocation::RevocationReason;
 use regrant::{Error, Result};
@@ -23,6 +24,12 @@ pub fn claims(text: Option<String>) -> Result<Map<String, Value>> {
         None => Ok(Map::new()),
         Some(text) => serde_json::from_str(&text).map_err(|_| Error::claim_invalid("claims")),
     }
+}
+
+/// What a route does while revocations may be unknown: `open`, `ask` or `closed`.
+pub fn when_stale(name: &str) -> Result<WhenStale> {
+    serde_json::from_value(Value::from(name))
+        .map_err(|_| Error::config("whenStale", "expected open, ask or closed"))
 }
 
 /// The name of a reason, such as `logout`.

@@ -13,6 +13,12 @@ export type SubjectId = string | number;
 /** The app's own claims, by name: whatever JSON can hold. */
 export type AppClaims = Readonly<Record<string, unknown>>;
 
+/**
+ * What becomes of a good access token while it cannot be known whether another process revoked
+ * it: `open` accepts it, `ask` asks the store, `closed` refuses it with `ERR_STORE_UNAVAILABLE`.
+ */
+export type WhenStale = 'open' | 'ask' | 'closed';
+
 /** What a login may say beside the user. */
 export interface LoginOptions {
   /** The name that people will know the device by; cut to 64 bytes. */
@@ -74,6 +80,28 @@ export class Auth {
    */
   verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T> {
     return verified(this.#text(this.#native.verifyBearer(header)));
+  }
+
+  /**
+   * As {@link Auth.verifyAccess}, for routes that must know of logouts in other processes. A
+   * process follows a feed of them and mostly knows; while it was not read for longer than
+   * `revocation.maxStaleness`, `whenStale` decides.
+   *
+   * @throws {@link AuthError} as {@link Auth.verify}; `ERR_STORE_UNAVAILABLE`: try again.
+   */
+  async verifyFresh<T extends object = object>(
+    token: string | undefined,
+    whenStale: WhenStale,
+  ): Promise<VerifiedAccess<T>> {
+    return verified(this.#text(await this.#native.verifyFresh(this.#present(token), whenStale)));
+  }
+
+  /**
+   * How far this process is behind the feed of revocations, in milliseconds: 0 where no other
+   * process can revoke, `null` while the feed was never read.
+   */
+  get feedLag(): number | null {
+    return this.#native.feedLag();
   }
 
   /**

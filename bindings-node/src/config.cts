@@ -75,6 +75,12 @@ export interface RefreshConfig {
   onTheft?: 'session' | 'subject' | undefined;
 }
 
+/** How logouts and thefts that other processes saw become known in this one. */
+export interface RevocationConfig {
+  /** How far behind this process may be before a route's `whenStale` decides; default `'10s'`. */
+  maxStaleness?: Lifetime | undefined;
+}
+
 /** How Redis is used. */
 export interface RedisConfig {
   /** What every key begins with; default `'regrant:'`. */
@@ -100,8 +106,13 @@ export interface AuthConfig {
   access?: AccessConfig | undefined;
   /** How sessions are refreshed. */
   refresh?: RefreshConfig | undefined;
-  /** Where sessions live: `'memory:'` (default; one process) or `'redis://user:pass@host:port/db'`. */
+  /**
+   * Where sessions live: `'memory:'` (default; one process, for trials), `'file:sessions.db'` (one
+   * machine, any number of processes) or `'redis://user:pass@host:port/db'`.
+   */
   store?: string | undefined;
+  /** How logouts and thefts that other processes saw become known in this one. */
+  revocation?: RevocationConfig | undefined;
   /** How Redis is used. */
   redis?: RedisConfig | undefined;
   /** The language of error texts; default `'en'`. */

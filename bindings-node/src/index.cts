@@ -7,7 +7,7 @@ export { createAuth } from './create-auth.cjs';
 export { AuthError } from './auth-error.cjs';
 export { errorCodes } from './error-codes.cjs';
 export { TestClock } from '../native.cjs';
-export type { AppClaims, Auth, ClaimsSource, LoginOptions, RefreshOptions, SubjectId } from './auth.cjs';
+export type { AppClaims, Auth, ClaimsSource, LoginOptions, RefreshOptions, SubjectId, WhenStale } from './auth.cjs';
 export type { AuthErrorOptions, RevocationReason } from './auth-error.cjs';
 export type { AccessClaims, VerifiedAccess } from './claims.cjs';
 export type {
@@ -18,6 +18,7 @@ export type {
   Lifetime,
   RedisConfig,
   RefreshConfig,
+  RevocationConfig,
   Secret,
 } from './config.cjs';
 export type { Advice, ErrorCode, ErrorCodeInfo, Language } from './error-codes.cjs';

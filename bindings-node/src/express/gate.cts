@@ -16,27 +16,34 @@ export interface GateOptions<T extends object = object> extends ErrorOptions {
   loadUser?: ((subject: string, claims: AccessClaims & T, req: Request) => unknown) | undefined;
 }
 
+/** Who asks; `undefined` for a request that may pass without saying so. */
+type Verdict<T extends object> = VerifiedAccess<T> | undefined;
+
 /**
  * @param verify - Finds and verifies the token of a request; throws the refusal. `undefined`
- * lets the request pass without `req.auth`.
+ * lets the request pass without `req.auth`. A promise is only waited for where there is one.
  */
 export function gate<T extends object>(
   auth: Auth,
-  verify: (req: Request) => VerifiedAccess<T> | undefined,
+  verify: (req: Request) => Verdict<T> | Promise<Verdict<T>>,
   options: GateOptions<T>,
 ): RequestHandler {
   return (req, res, next) => {
     const fail = failureOf(options, req, res, next);
-    let access: VerifiedAccess<T> | undefined;
+    const pass = (access: Verdict<T>): void => {
+      if (access === undefined) return next();
+      (req as AuthedRequest<T>).auth = access;
+      if (!options.loadUser) return next();
+      loadInto(res, auth, access, options, req).then(() => next(), fail);
+    };
+    let verdict: Verdict<T> | Promise<Verdict<T>>;
     try {
-      access = verify(req);
+      verdict = verify(req);
     } catch (thrown) {
       return fail(thrown);
     }
-    if (access === undefined) return next();
-    (req as AuthedRequest<T>).auth = access;
-    if (!options.loadUser) return next();
-    loadInto(res, auth, access, options, req).then(() => next(), fail);
+    if (verdict instanceof Promise) verdict.then(pass, fail);
+    else pass(verdict);
   };
 }
 

@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::Auth;
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
@@ -11,12 +13,14 @@ use crate::time::Timestamp;
 
 /// What a route does with a good access token while this process cannot know whether it was
 /// revoked elsewhere.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum WhenStale {
     /// Accepts it: it ends by itself soon enough.
     #[default]
     Open,
-    /// Asks the store about its session. Tokens without one are accepted.
+    /// Asks the store about its session; serialized as `ask`. Tokens without one are accepted.
+    #[serde(rename = "ask")]
     AskStore,
     /// Refuses it with [`Error::StoreUnavailable`]: try again.
     Closed,
@@ -62,7 +66,7 @@ impl Auth {
     pub async fn verify_fresh(&self, token: &str, when_stale: WhenStale) -> Result<VerifiedAccess> {
         let access = self.verify(token)?;
         let engine = &self.0.engine;
-        if when_stale == WhenStale::Open || !engine.freshness.is_stale(engine.clock.now()) {
+        if when_stale == WhenStale::Open || !self.is_stale() {
             return Ok(access);
         }
         if when_stale == WhenStale::Closed {
@@ -83,6 +87,11 @@ impl Auth {
                 Err(Error::AccessRevoked)
             }
         }
+    }
+
+    /// Whether this process is further behind the feed of revocations than the bound.
+    pub fn is_stale(&self) -> bool {
+        self.0.engine.freshness.is_stale(self.0.engine.clock.now())
     }
 
     /// How long ago the feed of revocations was last read to its end: zero where no other

@@ -20,7 +20,7 @@ mod sessions;
 pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
 pub use keys::KeyConfig;
 pub use secret::SecretConfig;
-pub use sessions::{RedisConfig, RefreshConfig};
+pub use sessions::{RedisConfig, RefreshConfig, RevocationConfig};
 
 use serde::Deserialize;
 
@@ -49,8 +49,11 @@ pub struct AuthConfig {
     /// How sessions are refreshed.
     #[serde(default)]
     pub refresh: RefreshConfig,
-    /// Where sessions live: `memory:` or `redis://…`. Default `memory:`.
+    /// Where sessions live: `memory:`, `file:PATH` or `redis://…`. Default `memory:`.
     pub store: Option<String>,
+    /// How revocations by other processes are followed.
+    #[serde(default)]
+    pub revocation: RevocationConfig,
     /// How Redis is used.
     #[serde(default)]
     pub redis: RedisConfig,
@@ -82,7 +85,11 @@ impl AuthConfig {
         if let Some(timeout) = self.redis.timeout {
             address = address.timeout(timeout);
         }
-        Ok(AuthBuilder::default()
+        let mut builder = AuthBuilder::default();
+        if let Some(bound) = self.revocation.max_staleness {
+            builder = builder.max_staleness(bound);
+        }
+        Ok(builder
             .access_keys(self.keyring()?)
             .refresh_keys(self.refresh_keys()?)
             .access_policy(self.access.policy()?)

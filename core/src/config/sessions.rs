@@ -44,6 +44,16 @@ impl RefreshConfig {
     }
 }
 
+/// How revocations by other processes are followed.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct RevocationConfig {
+    /// How far behind a process may be before a route's [`WhenStale`](crate::auth::WhenStale)
+    /// decides. Default 10 seconds.
+    #[serde(deserialize_with = "some_span")]
+    pub max_staleness: Option<Duration>,
+}
+
 /// How Redis is used.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]

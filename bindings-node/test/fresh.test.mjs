@@ -1,0 +1,95 @@
+// Routes that must know of logouts in other processes.
+import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { test } from 'node:test';
+import { createAuth } from 'regrant';
+import { authenticate } from 'regrant/express';
+import { SECRET, testAuth, withCode } from './support/auth.mjs';
+import { startRedis } from './support/redis.mjs';
+import { expressVersions, serve } from './support/server.mjs';
+
+/** Waits until `condition` holds, for far longer than it takes. */
+async function until(what, condition) {
+  for (const end = Date.now() + 20_000; !(await condition()); await pause(5)) {
+    assert.ok(Date.now() < end, `in vain: ${what}`);
+  }
+}
+
+const isRefused = (auth, token) => {
+  try {
+    auth.verify(token);
+    return false;
+  } catch (error) {
+    assert.equal(error.code, 'ERR_ACCESS_REVOKED');
+    return true;
+  }
+};
+
+/** Two auth objects, as two processes would have them; `one` logs a user out whom `two` has seen. */
+async function logoutReaches(store) {
+  const [one, two] = [createAuth({ secret: SECRET, store }), createAuth({ secret: SECRET, store })];
+  await until('the feed is read', () => two.feedLag !== null);
+  const pair = await one.login('user-1');
+  two.verify(pair.accessToken);
+  await pause(20); // lets the sighting arrive first, so that the refusal is the feed's doing
+  await one.logout(pair.refreshToken);
+  await until('the logout arrives', () => isRefused(two, pair.accessToken));
+}
+
+test('a logout in one process is a refusal in another: Redis', async (t) => {
+  await logoutReaches((await startRedis(t)).url);
+});
+
+test('a logout in one process is a refusal in another: a file', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'regrant-file-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  await logoutReaches(`file:${join(folder, 'sessions.db')}`);
+});
+
+for (const { name, express } of expressVersions) {
+  test(`${name}: while Redis is away each route does as it was told`, async (t) => {
+    const redis = await startRedis(t);
+    const auth = createAuth({
+      secret: SECRET,
+      store: redis.url,
+      redis: { timeout: '500ms' },
+      revocation: { maxStaleness: '1s' },
+    });
+    const app = express();
+    for (const whenStale of ['open', 'ask', 'closed']) {
+      app.get(`/${whenStale}`, authenticate(auth, { whenStale, cookie: 'accessToken' }), (req, res) => {
+        res.json(req.auth.subject);
+      });
+    }
+    const call = await serve(t, app);
+    const { accessToken } = await auth.login('user-1');
+    const headers = { authorization: `Bearer ${accessToken}` };
+    const statuses = async () => {
+      const answers = await Promise.all(['/open', '/ask', '/closed'].map((path) => call(path, { headers })));
+      return answers.map(({ status }) => status);
+    };
+    await until('the feed is read', () => auth.feedLag !== null);
+    assert.deepEqual(await statuses(), [200, 200, 200]);
+    assert.equal((await call('/closed', { headers: { cookie: `accessToken=${accessToken}` } })).status, 200);
+    assert.equal((await call('/closed')).status, 401);
+
+    await redis.kill();
+    await until('the feed is stale', () => auth.feedLag > 1_000);
+    assert.deepEqual(await statuses(), [200, 503, 503]);
+
+    await redis.start();
+    await until('the feed is fresh', () => auth.feedLag < 1_000);
+    assert.deepEqual(await statuses(), [200, 200, 200]);
+  });
+}
+
+test('a policy of another name is refused as configuration', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  await assert.rejects(auth.verifyFresh(accessToken, 'perhaps'), withCode('ERR_CONFIG_INVALID'));
+  assert.equal((await auth.verifyFresh(accessToken, 'closed')).subject, 'user-1');
+  assert.equal(auth.feedLag, 0);
+});
