@@ -34,6 +34,12 @@ impl Raw {
         fields.into_iter().map(|(id, bytes)| (id.parse().expect("a session id"), bytes)).collect()
     }
 
+    /// Keeps the key of a user for long: Redis ends it by its own clock, and not by the test's.
+    pub async fn keep(&mut self, subject: &Subject) {
+        let key = self.key(subject);
+        let _kept: bool = self.connection.pexpire(key, 1 << 47).await.expect("Redis answers");
+    }
+
     /// Puts a packed record in the place of what is there.
     pub async fn put(&mut self, subject: &Subject, session: &SessionId, bytes: &[u8]) {
         let key = self.key(subject);

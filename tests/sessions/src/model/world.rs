@@ -122,7 +122,7 @@ impl World {
     }
 
     /// The duplicates that could still arrive after `gap`: 0 is of the last request.
-    pub(super) fn duplicates_after(&self, gap: Duration) -> impl Iterator<Item = usize> {
+    pub fn duplicates_after(&self, gap: Duration) -> impl Iterator<Item = usize> {
         let now = self.app_now().plus(gap);
         let recent = self.requests.iter().rev().take(DOUBLED).enumerate();
         recent.filter(move |(_, request)| now <= request.until).map(|(which, _)| which)
