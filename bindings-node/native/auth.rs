@@ -106,9 +106,9 @@ impl NativeAuth {
     }
 
     /// Whose refresh token this is.
-    #[napi(catch_unwind)]
-    pub fn refresh_subject(&self, token: String) -> Outcome {
-        text(self.auth.refresh_subject(&token).map(String::from))
+    #[napi]
+    pub async fn refresh_subject(&self, token: String) -> Outcome {
+        text(self.auth.refresh_subject(&token).await.map(String::from))
     }
 
     /// Exchanges a refresh token.

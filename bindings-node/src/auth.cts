@@ -132,7 +132,7 @@ export class Auth {
     const expected = subject === undefined ? undefined : this.#subject(subject);
     const text = this.#claims(
       typeof claims === 'function'
-        ? await claims(this.#text(this.#native.refreshSubject(token)))
+        ? await claims(this.#text(await this.#native.refreshSubject(token)))
         : claims,
     );
     return parseRenewed(this.#text(await this.#native.refresh(token, expected, rotate, text)), token);

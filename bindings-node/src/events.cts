@@ -18,6 +18,11 @@ export interface LoginEvent extends AuditEventBase {
   readonly device: string;
 }
 
+/** A refresh token of the app that was here before was taken over as a session. */
+export interface AdoptedEvent extends AuditEventBase {
+  readonly type: 'adopted';
+}
+
 /** A refresh was answered with new tokens. */
 export interface RefreshedEvent extends AuditEventBase {
   readonly type: 'refreshed';
@@ -52,6 +57,7 @@ export interface RevokedEvent extends AuditEventBase {
 /** Something that happened to a session. */
 export type AuditEvent =
   | LoginEvent
+  | AdoptedEvent
   | RefreshedEvent
   | ReissuedEvent
   | SupersededEvent

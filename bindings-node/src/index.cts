@@ -23,6 +23,7 @@ export type {
 } from './config.cjs';
 export type { Advice, ErrorCode, ErrorCodeInfo, Language } from './error-codes.cjs';
 export type {
+  AdoptedEvent,
   AuditEvent,
   AuditEventBase,
   LoginEvent,

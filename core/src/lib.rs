@@ -3,13 +3,15 @@
 //!
 //! One folder per idea; dependencies point one way:
 //! `error`, `secret`, `time`, `identity` ← `token` ← `keys` ← `access`, and
-//! `session` ← `store` ← `auth` (the facade that most programs use).
+//! `session` ← `store` ← `adopt` ← `auth` (the facade that most programs use).
 //!
 //! Standards: RFC 7519 (JWT), RFC 7515 (JWS), RFC 6750 (Bearer), RFC 6749 (refresh flow),
 //! RFC 9068 (`at+jwt`), RFC 9700 (rotation and reuse detection).
 #![forbid(unsafe_code)]
 
 pub mod access;
+#[cfg(feature = "sessions")]
+pub mod adopt;
 #[cfg(feature = "sessions")]
 pub mod auth;
 #[cfg(feature = "sessions")]

@@ -169,7 +169,7 @@ impl Times {
 }
 
 /// RFC 7519 §2: seconds since the epoch, whole or not.
-fn numeric_date(item: &Item<'_>, claim: &'static str) -> Result<Timestamp> {
+pub(crate) fn numeric_date(item: &Item<'_>, claim: &'static str) -> Result<Timestamp> {
     match *item {
         Item::Integer(seconds) if (-MAX_SECONDS..=MAX_SECONDS).contains(&seconds) => {
             Ok(Timestamp::from_seconds(seconds))

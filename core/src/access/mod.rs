@@ -11,6 +11,8 @@ mod verified;
 mod verifier;
 
 pub use bearer::bearer_token;
+#[cfg(feature = "sessions")]
+pub(crate) use claims::numeric_date;
 pub use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
 pub use policy::{AccessPolicy, LegacyTokens};
 pub use policy_builder::AccessPolicyBuilder;

@@ -12,6 +12,7 @@ use super::fresh::Freshness;
 use super::sightings::Sightings;
 use super::{Auth, Engine, Inner};
 use crate::access::{AccessIssuer, AccessPolicy, AccessVerifier};
+use crate::adopt::{Adoption, OldRefreshTokens, OldUsers};
 use crate::error::{Error, Result};
 use crate::keys::{Keyring, RefreshKeys};
 use crate::revocation::DenyList;
@@ -27,6 +28,7 @@ pub struct AuthBuilder {
     access: AccessPolicy,
     sessions: SessionPolicy,
     store: Option<Store>,
+    old: Option<OldRefreshTokens>,
     clock: Option<Arc<dyn Clock>>,
     listener: Option<Listener>,
     runtime: Option<Handle>,
@@ -46,6 +48,7 @@ impl Default for AuthBuilder {
             access: AccessPolicy::default(),
             sessions: SessionPolicy::default(),
             store: None,
+            old: None,
             clock: None,
             listener: None,
             runtime: None,
@@ -94,6 +97,20 @@ impl AuthBuilder {
     /// Where sessions live, by address.
     pub fn store_at(mut self, address: StoreAddress) -> Self {
         self.store = Some(Store::At(address));
+        self
+    }
+
+    /// Takes over the refresh tokens of an app that was here before: their holders go on as if
+    /// this server had issued them.
+    pub fn adopt_old_tokens(mut self, old: OldRefreshTokens) -> Self {
+        self.old = Some(old);
+        self
+    }
+
+    /// Who finds the user of an old token; see [`OldRefreshTokens::users`]. For builders from a
+    /// configuration; without old tokens it does nothing.
+    pub fn old_users(mut self, users: impl OldUsers + 'static) -> Self {
+        self.old = self.old.map(|old| old.users(users));
         self
     }
 
@@ -150,6 +167,7 @@ impl AuthBuilder {
             denied: DenyList::default(),
             auditor: Auditor { listener: self.listener, clock: Arc::clone(&clock) },
             clock: Arc::clone(&clock),
+            adoption: self.old.map(Adoption::new),
             longest_access,
         });
         let sightings = Sightings::start(Arc::clone(&engine), &runtime);

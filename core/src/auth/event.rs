@@ -35,6 +35,8 @@ pub enum AuditKind {
         /// The label of the device; empty when the app gave none.
         device: String,
     },
+    /// A refresh token of the app that was here before was taken over as a session.
+    Adopted,
     /// A refresh was answered with new tokens.
     Refreshed {
         /// Whether the refresh token was replaced too.
@@ -60,6 +62,7 @@ impl AuditKind {
     const fn name(&self) -> &'static str {
         match self {
             Self::Login { .. } => "login",
+            Self::Adopted => "adopted",
             Self::Refreshed { .. } => "refreshed",
             Self::Reissued => "reissued",
             Self::Superseded => "superseded",

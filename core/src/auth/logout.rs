@@ -1,7 +1,7 @@
 //! The end of sessions.
 
-use super::Auth;
 use super::event::AuditKind;
+use super::{Auth, Engine};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
 use crate::revocation::{RevocationReason, Revoked};
@@ -14,8 +14,12 @@ impl Auth {
     /// The `reject` errors for what is not a refresh token of this server;
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub async fn logout(&self, refresh_token: &str) -> Result<bool> {
-        let claims = RefreshClaims::verify(refresh_token, &self.0.engine.refresh_keys)?;
-        self.revoke_session(&claims.subject, &claims.session, RevocationReason::Logout).await
+        let engine = &self.0.engine;
+        if let Some((adoption, token)) = engine.old_token(refresh_token)? {
+            return engine.logout_old(adoption, &token).await;
+        }
+        let claims = RefreshClaims::verify(refresh_token, &engine.refresh_keys)?;
+        engine.end_session(&claims.subject, &claims.session, RevocationReason::Logout).await
     }
 
     /// Ends one session of a user; tells whether it was live. Its access tokens are refused from
@@ -29,18 +33,7 @@ impl Auth {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<bool> {
-        let engine = &self.0.engine;
-        let was_live = engine.store.revoke(subject, session, reason).await?;
-        let ended = Revoked::Session { sid: *session };
-        // Told again where it had been ended: the caller may be asking again because the others
-        // could not be told. But only what is the user's own.
-        if was_live || engine.ended_sessions(subject).await?.contains(&ended) {
-            engine.refuse([ended]).await?;
-        }
-        if was_live {
-            engine.auditor.emit(subject, *session, AuditKind::Revoked { reason });
-        }
-        Ok(was_live)
+        self.0.engine.end_session(subject, session, reason).await
     }
 
     /// Ends all sessions of a user; tells how many were live.
@@ -50,6 +43,11 @@ impl Auth {
     pub async fn logout_everywhere(&self, subject: &Subject) -> Result<usize> {
         let engine = &self.0.engine;
         let reason = RevocationReason::LogoutEverywhere;
+        // First: a token of the old app that is taken over from here on is refused by this, and
+        // one that was taken over before has a session.
+        if let Some(adoption) = &engine.adoption {
+            adoption.old_store().end_all_of(subject, engine.clock.now()).await?;
+        }
         let sessions = engine.store.revoke_all(subject, reason).await?;
         let mut ended = engine.ended_sessions(subject).await?;
         // Tokens of the app that was here before know no session: they end by their user's name.
@@ -59,5 +57,27 @@ impl Auth {
             engine.auditor.emit(subject, *session, AuditKind::Revoked { reason });
         }
         Ok(sessions.len())
+    }
+}
+
+impl Engine {
+    /// Ends one session and tells every process; see [`Auth::revoke_session`].
+    pub(super) async fn end_session(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+    ) -> Result<bool> {
+        let was_live = self.store.revoke(subject, session, reason).await?;
+        let ended = Revoked::Session { sid: *session };
+        // Told again where it had been ended: the caller may be asking again because the others
+        // could not be told. But only what is the user's own.
+        if was_live || self.ended_sessions(subject).await?.contains(&ended) {
+            self.refuse([ended]).await?;
+        }
+        if was_live {
+            self.auditor.emit(subject, *session, AuditKind::Revoked { reason });
+        }
+        Ok(was_live)
     }
 }

@@ -3,6 +3,7 @@
 //! [`Auth::verify`] is synchronous and does no I/O; everything that touches the store is async.
 
 mod builder;
+mod claimed;
 mod event;
 mod follower;
 mod fresh;
@@ -13,6 +14,7 @@ mod refresh;
 mod refuse;
 mod sessions;
 mod sightings;
+mod sweep;
 mod verify;
 
 pub use builder::AuthBuilder;
@@ -22,12 +24,14 @@ pub use login::Login;
 pub use pair::{Renewal, Renewed, TokenPair};
 pub use refresh::RefreshRequest;
 pub use sessions::{SessionInfo, SessionStatus};
+pub use sweep::{SweepOptions, SweepReport};
 
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::access::{AccessGrant, AccessIssuer, AccessVerifier};
+use crate::adopt::Adoption;
 use crate::error::Result;
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::keys::RefreshKeys;
@@ -78,6 +82,8 @@ struct Engine {
     clock: Arc<dyn Clock>,
     /// How far this process is behind the feed of revocations.
     freshness: Freshness,
+    /// Takes over the refresh tokens of an app that was here before.
+    adoption: Option<Adoption>,
     /// No access token lives longer than this.
     longest_access: Duration,
 }

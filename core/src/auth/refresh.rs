@@ -46,13 +46,16 @@ impl<'a> RefreshRequest<'a> {
 }
 
 impl Auth {
-    /// Whose refresh token this is: form, type and signature are checked, the store is not
-    /// asked. For apps that look up their own claims before [`Auth::refresh`].
+    /// Whose refresh token this is: form, type and signature are checked. For apps that look up
+    /// their own claims before [`Auth::refresh`]. Only of a token of the app that was here before
+    /// the store is asked, because it alone knows.
     ///
     /// # Errors
-    /// The `reject` errors; whether the token is still good only [`Auth::refresh`] tells.
-    pub fn refresh_subject(&self, token: &str) -> Result<Subject> {
-        Ok(RefreshClaims::verify(token, &self.0.engine.refresh_keys)?.subject)
+    /// The `reject` errors; whether the token is still good only [`Auth::refresh`] tells. For an
+    /// old token also [`Error::SessionUnknown`], [`Error::RefreshExpired`] and
+    /// [`Error::StoreUnavailable`].
+    pub async fn refresh_subject(&self, token: &str) -> Result<Subject> {
+        Ok(self.0.engine.claimed(token).await?.claims.subject)
     }
 
     /// Exchanges a refresh token for a new access token and, with rotation, the next refresh
@@ -65,7 +68,8 @@ impl Auth {
     /// - `reject`: what is not a refresh token of this server; [`Error::SubjectMismatch`].
     pub async fn refresh(&self, request: RefreshRequest<'_>) -> Result<Renewed> {
         let engine = &self.0.engine;
-        let presented = RefreshClaims::verify(request.token, &engine.refresh_keys)?;
+        let claimed = engine.claimed(request.token).await?;
+        let presented = &claimed.claims;
         if request.expected.is_some_and(|expected| expected != presented.subject) {
             return Err(Error::SubjectMismatch);
         }
@@ -76,12 +80,14 @@ impl Auth {
             request.claims,
         )?;
 
+        let claimed = engine.settled(claimed).await?;
+        let presented = &claimed.claims;
         let policy = engine.policy.for_refresh(request.rotate);
         let answer = engine
             .store
             .refresh(&presented.subject, &presented.session, &presented.presented(), &policy)
             .await?
-            .ok_or_else(|| engine.unknown(&presented))?;
+            .ok_or_else(|| engine.unknown(presented))?;
         if let Some(abandoned) = answer.denied {
             engine.refuse_if_possible([Revoked::Child { sid: presented.session, abandoned }]).await;
         }
@@ -89,15 +95,18 @@ impl Auth {
             Decision::Issue(minted) => {
                 grant.lineage = Some(minted.lineage);
                 let access = engine.issuer.issue(&grant)?;
-                engine.rotated(&presented, minted, access, Renewal::Issued)
+                engine.rotated(presented, minted, access, Renewal::Issued)
             }
             Decision::Reissue(minted) => {
                 grant.lineage = Some(minted.lineage);
                 let access = engine.issuer.issue(&grant)?;
-                engine.rotated(&presented, minted, access, Renewal::Reissued)
+                engine.rotated(presented, minted, access, Renewal::Reissued)
             }
-            Decision::Keep => Ok(engine.kept(&presented, engine.issuer.issue(&grant)?)),
-            refusal => Err(engine.refused(&presented, refusal).await),
+            Decision::Keep => Ok(engine.kept(presented, engine.issuer.issue(&grant)?)),
+            refusal => {
+                engine.refuse_old(&claimed, refusal).await;
+                Err(engine.refused(presented, refusal).await)
+            }
         }
     }
 }

@@ -14,11 +14,13 @@
 
 mod access;
 mod keys;
+mod migrate;
 mod secret;
 mod sessions;
 
 pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
 pub use keys::KeyConfig;
+pub use migrate::MigrateConfig;
 pub use secret::SecretConfig;
 pub use sessions::{RedisConfig, RefreshConfig, RevocationConfig};
 
@@ -57,6 +59,8 @@ pub struct AuthConfig {
     /// How Redis is used.
     #[serde(default)]
     pub redis: RedisConfig,
+    /// The app that was here before, whose refresh tokens are taken over.
+    pub migrate: Option<MigrateConfig>,
 }
 
 impl AuthConfig {
@@ -88,6 +92,9 @@ impl AuthConfig {
         let mut builder = AuthBuilder::default();
         if let Some(bound) = self.revocation.max_staleness {
             builder = builder.max_staleness(bound);
+        }
+        if let Some(old) = self.old_tokens()? {
+            builder = builder.adopt_old_tokens(old);
         }
         Ok(builder
             .access_keys(self.keyring()?)

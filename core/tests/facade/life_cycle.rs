@@ -127,7 +127,7 @@ async fn neither_token_passes_for_the_other() {
     let pair = world.login().await;
     assert!(world.auth.verify(pair.refresh_token.expose()).is_err());
     assert_code(world.refresh(pair.access_token.expose()).await, "ERR_TYP_MISMATCH");
-    assert_eq!(world.auth.refresh_subject(pair.refresh_token.expose()).unwrap(), alice());
+    assert_eq!(world.auth.refresh_subject(pair.refresh_token.expose()).await.unwrap(), alice());
 }
 
 #[tokio::test]

@@ -1,0 +1,119 @@
+//! The steps of taking a token over.
+//!
+//! The order makes every step repeatable: first the session, then the note. Killed between the
+//! two, the next attempt finds the same session and notes it.
+
+use std::time::Duration;
+
+use super::{Mark, OldRefreshTokens, OldToken, Place, TakeOver};
+use crate::error::Result;
+use crate::identity::Subject;
+use crate::session::{DeviceLabel, NewSession, SessionPolicy};
+use crate::store::SessionStore;
+use crate::time::Timestamp;
+
+/// Takes over the old app's tokens.
+#[derive(Debug)]
+pub(crate) struct Adoption(OldRefreshTokens);
+
+/// Whose a token is, and how it stands.
+#[derive(Debug)]
+pub(crate) struct Found {
+    pub(crate) subject: Subject,
+    pub(crate) standing: Standing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Standing {
+    /// Known to the old app alone.
+    New,
+    /// Taken over; its session ends at this instant.
+    Adopted(Timestamp),
+    /// Taken over, and then logged out by an old process.
+    LoggedOut(Timestamp),
+}
+
+/// What became of a token that was new.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// It has a session, until this instant.
+    Adopted(Timestamp),
+    /// It was logged out meanwhile.
+    LoggedOut(Timestamp),
+    /// It is from before the user was logged out everywhere.
+    Ended(Timestamp),
+}
+
+impl Adoption {
+    pub(crate) const fn new(settings: OldRefreshTokens) -> Self {
+        Self(settings)
+    }
+
+    /// The old app's store.
+    pub(crate) fn old_store(&self) -> &dyn super::OldStore {
+        self.0.store.as_ref()
+    }
+
+    /// Reads a token; see [`OldToken::verify`].
+    pub(crate) fn read<'a>(&self, token: &'a str) -> Result<OldToken<'a>> {
+        OldToken::verify(token, &self.0.keys)
+    }
+
+    /// Whose token this is. `None` when neither the old app knows it nor a note.
+    pub(crate) async fn find(&self, token: &OldToken<'_>) -> Result<Option<Found>> {
+        let look = self.0.store.look(token.text, &token.session).await?;
+        let found = match (look.value, look.mark) {
+            // A note is final: from it on the session decides, and nothing begins it anew.
+            (value, Some(Mark { place, expires, subject })) => {
+                let logged_out = value.is_none() && place == Place::Kept;
+                let standing = match logged_out {
+                    true => Standing::LoggedOut(expires),
+                    false => Standing::Adopted(expires),
+                };
+                Some(Found { subject, standing })
+            }
+            (Some(value), None) => {
+                let subject = self.0.users.subject(&value).await?;
+                subject.map(|subject| Found { subject, standing: Standing::New })
+            }
+            (None, None) => None,
+        };
+        Ok(found)
+    }
+
+    /// Begins the session of a token and notes it; where it was begun already it stays as it is.
+    pub(crate) async fn take_over(
+        &self,
+        token: &OldToken<'_>,
+        subject: &Subject,
+        place: Place,
+        sessions: &dyn SessionStore,
+        policy: &SessionPolicy,
+        now: Timestamp,
+    ) -> Result<Taken> {
+        let new = new_session(token, policy, now);
+        let expires = sessions.create(subject, &token.session, &new).await?.expires;
+        let mark = Mark { place, expires, subject: subject.clone() };
+        let ttl = expires.since(now).max(Duration::from_millis(1));
+        let TakeOver { mark, ended_until } =
+            self.0.store.take_over(token.text, &token.session, &mark, ttl).await?;
+        Ok(match (mark, ended_until) {
+            (None, _) => Taken::LoggedOut(expires),
+            (_, Some(until)) if token.issued_at <= until => Taken::Ended(expires),
+            _ => Taken::Adopted(expires),
+        })
+    }
+}
+
+/// The session of an old token lives at least as long as the old app promised. Without rotation
+/// its holder never shows another token, so that it must not idle out before.
+fn new_session(token: &OldToken<'_>, policy: &SessionPolicy, now: Timestamp) -> NewSession {
+    let promised = token.expires_at.map(|end| end.since(now));
+    let absolute_ttl = policy.absolute_ttl.max(promised.unwrap_or_default());
+    NewSession {
+        id: token.id(),
+        idle_ttl: promised.map_or(absolute_ttl, |promised| promised.max(policy.idle_ttl)),
+        absolute_ttl,
+        device: DeviceLabel::default(),
+    }
+}

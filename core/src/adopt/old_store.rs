@@ -1,0 +1,69 @@
+//! What is asked of the Redis that the old app keeps its refresh tokens in.
+
+use std::fmt;
+use std::time::Duration;
+
+use async_trait::async_trait;
+
+use super::Mark;
+use crate::error::Result;
+use crate::identity::{SessionId, Subject};
+use crate::time::Timestamp;
+
+/// What is there of a token.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// The value under the old key: the user's id or e-mail address.
+    pub value: Option<String>,
+    /// The note that the token was taken over.
+    pub mark: Option<Mark>,
+}
+
+/// How taking over went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TakeOver {
+    /// The note that stands now. `None` when the old key was gone and no sweep had removed it:
+    /// the user was logged out meanwhile, and nothing was noted.
+    pub mark: Option<Mark>,
+    /// All of the user's tokens from before this instant were ended.
+    pub ended_until: Option<Timestamp>,
+}
+
+/// Some keys.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct KeyPage {
+    /// The keys. A key may be on several pages.
+    pub keys: Vec<String>,
+    /// Where the next page begins; 0 after the last.
+    pub next: u64,
+}
+
+/// The old app's store of refresh tokens, and the notes beside it. Every operation is atomic and
+/// can be repeated without harm.
+#[async_trait]
+pub trait OldStore: Send + Sync + fmt::Debug {
+    /// What is there of the token `key` and its session.
+    async fn look(&self, key: &str, session: &SessionId) -> Result<Look>;
+
+    /// Notes that a token was taken over, if its key is still there. [`Kept`](super::Place::Kept):
+    /// the key stays and ends after `ttl`, as the note does. [`Swept`](super::Place::Swept): the
+    /// key is removed.
+    async fn take_over(
+        &self,
+        key: &str,
+        session: &SessionId,
+        mark: &Mark,
+        ttl: Duration,
+    ) -> Result<TakeOver>;
+
+    /// Removes the key of a token, so that the old processes refuse it too. Gives whether it was
+    /// there, and the note about it.
+    async fn remove(&self, key: &str, session: &SessionId) -> Result<(bool, Option<Mark>)>;
+
+    /// Notes that all tokens that the old app gave a user until `now` are ended.
+    async fn end_all_of(&self, subject: &Subject, now: Timestamp) -> Result<()>;
+
+    /// Keys from `cursor` on, 0 for the first page; none of the notes. A key that is there all the
+    /// while is on some page.
+    async fn keys(&self, cursor: u64) -> Result<KeyPage>;
+}

@@ -1,0 +1,50 @@
+//! What must be known of the old app.
+
+use std::fmt;
+use std::sync::Arc;
+
+use super::{OldStore, OldUsers, TheValueItself};
+use crate::error::Result;
+use crate::keys::{Algorithm, Key, ShortSecret};
+use crate::secret::SecretBytes;
+
+/// The refresh tokens of an app that was here before.
+#[must_use]
+pub struct OldRefreshTokens {
+    pub(super) keys: Vec<Key>,
+    pub(super) store: Arc<dyn OldStore>,
+    pub(super) users: Arc<dyn OldUsers>,
+}
+
+impl OldRefreshTokens {
+    /// Tokens that were signed with `secret` and that `store` knows.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid) for `secret` when it is empty or PEM.
+    /// It may be short: without its key in the store no token passes.
+    pub fn new(secret: &SecretBytes, store: impl OldStore + 'static) -> Result<Self> {
+        let keys = vec![Key::hmac(Algorithm::HS256, secret, ShortSecret::Allow)?];
+        Ok(Self { keys, store: Arc::new(store), users: Arc::new(TheValueItself) })
+    }
+
+    /// Accepts what `secret` signed as well.
+    ///
+    /// # Errors
+    /// As [`OldRefreshTokens::new`].
+    pub fn or_secret(mut self, secret: &SecretBytes) -> Result<Self> {
+        self.keys.push(Key::hmac(Algorithm::HS256, secret, ShortSecret::Allow)?);
+        Ok(self)
+    }
+
+    /// Who finds the user by the value in the store; by default the value is the user's id.
+    pub fn users(mut self, users: impl OldUsers + 'static) -> Self {
+        self.users = Arc::new(users);
+        self
+    }
+}
+
+impl fmt::Debug for OldRefreshTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("OldRefreshTokens").field("store", &self.store).finish_non_exhaustive()
+    }
+}

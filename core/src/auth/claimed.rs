@@ -1,0 +1,133 @@
+//! What a presented refresh token claims: one of this server, or one of the app that was here
+//! before, which is taken over first.
+
+use super::Engine;
+use super::event::AuditKind;
+use crate::adopt::{Adoption, Found, OldToken, Place, Standing, Taken};
+use crate::error::{Error, Result};
+use crate::identity::SessionId;
+use crate::revocation::RevocationReason;
+use crate::session::{Decision, Record, RefreshClaims};
+use crate::time::Timestamp;
+
+/// A refresh token whose form and signature were checked, and whose user is known.
+pub(super) struct Claimed<'a> {
+    pub(super) claims: RefreshClaims,
+    old: Option<Old<'a>>,
+}
+
+struct Old<'a> {
+    adoption: &'a Adoption,
+    token: OldToken<'a>,
+    standing: Standing,
+}
+
+impl Engine {
+    /// The token as one of the app that was here before, if it is one and they are accepted.
+    ///
+    /// # Errors
+    /// The `reject` errors for one that pretends to be.
+    pub(super) fn old_token<'a>(
+        &'a self,
+        token: &'a str,
+    ) -> Result<Option<(&'a Adoption, OldToken<'a>)>> {
+        match &self.adoption {
+            Some(adoption) if OldToken::is_announced(token) => {
+                Ok(Some((adoption, adoption.read(token)?)))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Whose token this is. Changes nothing.
+    ///
+    /// # Errors
+    /// The `reject` errors; for an old token also [`Error::RefreshExpired`],
+    /// [`Error::SessionUnknown`] and [`Error::StoreUnavailable`].
+    pub(super) async fn claimed<'a>(&'a self, token: &'a str) -> Result<Claimed<'a>> {
+        let Some((adoption, token)) = self.old_token(token)? else {
+            let claims = RefreshClaims::verify(token, &self.refresh_keys)?;
+            return Ok(Claimed { claims, old: None });
+        };
+        token.check_times(self.clock.now())?;
+        let found = adoption.find(&token).await?;
+        let Found { subject, standing } = found.ok_or(Error::SessionUnknown)?;
+        let end = match standing {
+            Standing::New => Record::LAST_INSTANT,
+            Standing::Adopted(end) | Standing::LoggedOut(end) => end,
+        };
+        let claims = token.claims(subject, end);
+        Ok(Claimed { claims, old: Some(Old { adoption, token, standing }) })
+    }
+
+    /// An old token's session begun, or ended, as the old app has it: from here on the session
+    /// decides alone. Others stay as they are.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    pub(super) async fn settled<'a>(&self, claimed: Claimed<'a>) -> Result<Claimed<'a>> {
+        let Claimed { mut claims, old } = claimed;
+        let Some(old) = old else { return Ok(Claimed { claims, old }) };
+        match old.standing {
+            Standing::New => {
+                let end = self.take_over(old.adoption, &old.token, &claims, Place::Kept).await?.1;
+                claims = old.token.claims(claims.subject, end);
+            }
+            Standing::Adopted(_) => {}
+            Standing::LoggedOut(_) => {
+                let reason = RevocationReason::Logout;
+                self.end_session(&claims.subject, &claims.session, reason).await?;
+            }
+        }
+        Ok(Claimed { claims, old: Some(old) })
+    }
+
+    /// Begins the session of an old token, and ends it where the old app has ended it. Tells
+    /// whether it lives, and until when.
+    pub(super) async fn take_over(
+        &self,
+        adoption: &Adoption,
+        token: &OldToken<'_>,
+        claims: &RefreshClaims,
+        place: Place,
+    ) -> Result<(bool, Timestamp)> {
+        let (subject, now) = (&claims.subject, self.clock.now());
+        let store = self.store.as_ref();
+        let taken = adoption.take_over(token, subject, place, store, &self.policy, now).await?;
+        let (end, ended) = match taken {
+            Taken::Adopted(end) => (end, None),
+            Taken::LoggedOut(end) => (end, Some(RevocationReason::Logout)),
+            Taken::Ended(end) => (end, Some(RevocationReason::LogoutEverywhere)),
+        };
+        match ended {
+            Some(reason) => drop(self.end_session(subject, &claims.session, reason).await?),
+            None => self.auditor.emit(subject, claims.session, AuditKind::Adopted),
+        }
+        Ok((ended.is_none(), end))
+    }
+
+    /// Logs an old token out here and in the old app; tells whether it was logged in.
+    ///
+    /// The old key goes first: an adoption that is under way finds it gone and ends its session.
+    pub(super) async fn logout_old(
+        &self,
+        adoption: &Adoption,
+        token: &OldToken<'_>,
+    ) -> Result<bool> {
+        let (was_there, mark) = adoption.old_store().remove(token.text, &token.session).await?;
+        let Some(mark) = mark else { return Ok(was_there) };
+        self.end_session(&mark.subject, &token.session, RevocationReason::Logout).await
+    }
+
+    /// A session that was ended here is ended in the old app too, as soon as its old token shows.
+    pub(super) async fn refuse_old(&self, claimed: &Claimed<'_>, refusal: Decision) {
+        let Some(Old { adoption, token, .. }) = &claimed.old else { return };
+        if !matches!(refusal, Decision::Theft(_) | Decision::Revoked(_)) {
+            return;
+        }
+        let session: SessionId = token.session;
+        if let Err(error) = adoption.old_store().remove(token.text, &session).await {
+            tracing::warn!(target: "regrant::store", %error, %session, "an ended session's old key was not removed");
+        }
+    }
+}

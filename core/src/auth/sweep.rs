@@ -1,0 +1,126 @@
+//! The sweep: takes over every token that the old app's Redis holds, and removes the raw keys.
+
+use serde::Serialize;
+
+use super::{Auth, Engine};
+use crate::adopt::{Adoption, Found, OldStore, OldToken, Place, Standing};
+use crate::error::{Error, Result};
+use crate::session::Record;
+
+/// How to sweep.
+#[derive(Clone, Copy, Debug, Default)]
+#[non_exhaustive]
+pub struct SweepOptions {
+    /// Counts and changes nothing.
+    pub dry_run: bool,
+    /// Also removes tokens that no old process accepts any more, or whose user is gone.
+    pub remove_dead: bool,
+}
+
+/// What a sweep has met so far. A key may be met more than once.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct SweepReport {
+    /// Keys that were looked at.
+    pub scanned: u64,
+    /// Tokens that became sessions and whose keys were removed; with `dry_run`, would be.
+    pub converted: u64,
+    /// Tokens that were logged out, here or by an old process; their keys are gone.
+    pub logged_out: u64,
+    /// Tokens past their `exp`.
+    pub expired: u64,
+    /// Tokens of users whom the app does not know any more.
+    pub unknown_users: u64,
+    /// Keys that are no token of the old app; never touched.
+    pub foreign: u64,
+    /// Keys of expired tokens and unknown users that were removed.
+    pub removed: u64,
+}
+
+impl Auth {
+    /// Takes over all tokens in the old app's Redis and removes their keys, calling `progress`
+    /// after each page of keys. It can be interrupted at any instant and begun again, by several
+    /// processes at once, while users refresh and log out.
+    ///
+    /// When it is done, processes of the old app find no session any more: stop them first.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `migrate` when no old tokens are configured,
+    /// [`Error::StoreUnavailable`] when a store does not answer: begin again.
+    pub async fn sweep_old_tokens(
+        &self,
+        options: SweepOptions,
+        mut progress: impl FnMut(&SweepReport) + Send,
+    ) -> Result<SweepReport> {
+        let engine = &self.0.engine;
+        let adoption = engine
+            .adoption
+            .as_ref()
+            .ok_or_else(|| Error::config("migrate", "is required to sweep old tokens"))?;
+        let mut report = SweepReport::default();
+        let mut cursor = 0;
+        loop {
+            let page = adoption.old_store().keys(cursor).await?;
+            for key in &page.keys {
+                report.scanned += 1;
+                engine.sweep_key(adoption, key, options, &mut report).await?;
+            }
+            progress(&report);
+            cursor = page.next;
+            if cursor == 0 {
+                return Ok(report);
+            }
+        }
+    }
+}
+
+impl Engine {
+    async fn sweep_key(
+        &self,
+        adoption: &Adoption,
+        key: &str,
+        options: SweepOptions,
+        report: &mut SweepReport,
+    ) -> Result<()> {
+        let Ok(token) = adoption.read(key) else {
+            report.foreign += 1;
+            return Ok(());
+        };
+        if token.is_expired(self.clock.now()) {
+            report.expired += 1;
+            return remove_dead(adoption.old_store(), &token, options, report).await;
+        }
+        let Some(Found { subject, standing }) = adoption.find(&token).await? else {
+            report.unknown_users += 1;
+            return remove_dead(adoption.old_store(), &token, options, report).await;
+        };
+        if let Standing::LoggedOut(_) = standing {
+            report.logged_out += 1;
+            return Ok(());
+        }
+        if options.dry_run {
+            report.converted += 1;
+            return Ok(());
+        }
+        let claims = token.claims(subject, Record::LAST_INSTANT);
+        match self.take_over(adoption, &token, &claims, Place::Swept).await? {
+            (true, _) => report.converted += 1,
+            (false, _) => report.logged_out += 1,
+        }
+        Ok(())
+    }
+}
+
+async fn remove_dead(
+    store: &dyn OldStore,
+    token: &OldToken<'_>,
+    options: SweepOptions,
+    report: &mut SweepReport,
+) -> Result<()> {
+    if options.remove_dead && !options.dry_run && store.remove(token.text, &token.session).await?.0
+    {
+        report.removed += 1;
+    }
+    Ok(())
+}

@@ -1,0 +1,125 @@
+//! The app that was here before, in memory: its tokens, its keys, and the processes of it that
+//! still run.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use regrant::adopt::{KeyPage, Look, Mark, OldStore, Place, TakeOver};
+use regrant::identity::{SessionId, Subject};
+use regrant::time::Timestamp;
+use regrant::{Error, Result};
+use serde_json::json;
+
+pub const SECRET_KEY: &str = "old";
+
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// Token → the user's id or e-mail address.
+    pub raw: BTreeMap<String, String>,
+    pub marks: BTreeMap<SessionId, Mark>,
+    pub ended: BTreeMap<Subject, Timestamp>,
+    /// Which operation fails, counted from the next one: 1 is the next.
+    pub fails: usize,
+    /// Removes the key of this token when the next operation has been answered.
+    pub logged_out_after_look: Option<String>,
+}
+
+/// Cheap to clone; all clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct OldApp(Arc<Mutex<Contents>>);
+
+impl OldApp {
+    pub fn contents(&self) -> MutexGuard<'_, Contents> {
+        self.0.lock().unwrap()
+    }
+
+    /// Logs a user in, as `jsonwebtoken.sign({}, SECRET_KEY, { expiresIn })` of npm does.
+    pub fn login(&self, value: &str, iat: i64, lifetime: Option<i64>) -> String {
+        let mut claims = json!({ "iat": iat });
+        if let Some(lifetime) = lifetime {
+            claims["exp"] = (iat + lifetime).into();
+        }
+        let token = sign(&claims, SECRET_KEY);
+        self.contents().raw.insert(token.clone(), value.to_owned());
+        token
+    }
+
+    /// Whether a process of the old app accepts the token.
+    pub fn accepts(&self, token: &str) -> bool {
+        self.contents().raw.contains_key(token)
+    }
+
+    pub fn logout(&self, token: &str) {
+        self.contents().raw.remove(token);
+    }
+
+    fn operation(&self) -> Result<MutexGuard<'_, Contents>> {
+        let mut contents = self.contents();
+        if contents.fails > 0 {
+            contents.fails -= 1;
+            if contents.fails == 0 {
+                return Err(Error::store("the old Redis is away"));
+            }
+        }
+        Ok(contents)
+    }
+}
+
+pub fn sign(claims: &serde_json::Value, secret: &str) -> String {
+    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
+    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+}
+
+#[async_trait]
+impl OldStore for OldApp {
+    async fn look(&self, key: &str, session: &SessionId) -> Result<Look> {
+        let mut contents = self.operation()?;
+        let value = contents.raw.get(key).cloned();
+        let mark = contents.marks.get(session).cloned();
+        if let Some(token) = contents.logged_out_after_look.take() {
+            contents.raw.remove(&token);
+        }
+        Ok(Look { value, mark })
+    }
+
+    async fn take_over(
+        &self,
+        key: &str,
+        session: &SessionId,
+        mark: &Mark,
+        _: Duration,
+    ) -> Result<TakeOver> {
+        let mut contents = self.operation()?;
+        let ended_until = contents.ended.get(&mark.subject).copied();
+        if !contents.raw.contains_key(key) {
+            let swept = contents.marks.get(session).filter(|mark| mark.place == Place::Swept);
+            return Ok(TakeOver { mark: swept.cloned(), ended_until });
+        }
+        contents.marks.insert(*session, mark.clone());
+        if mark.place == Place::Swept {
+            contents.raw.remove(key);
+        }
+        Ok(TakeOver { mark: Some(mark.clone()), ended_until })
+    }
+
+    async fn remove(&self, key: &str, session: &SessionId) -> Result<(bool, Option<Mark>)> {
+        let mut contents = self.operation()?;
+        Ok((contents.raw.remove(key).is_some(), contents.marks.get(session).cloned()))
+    }
+
+    async fn end_all_of(&self, subject: &Subject, now: Timestamp) -> Result<()> {
+        self.operation()?.ended.insert(subject.clone(), now);
+        Ok(())
+    }
+
+    /// Three keys a page, from the `cursor`-th on.
+    async fn keys(&self, cursor: u64) -> Result<KeyPage> {
+        let contents = self.operation()?;
+        let from = usize::try_from(cursor).unwrap();
+        let keys: Vec<_> = contents.raw.keys().skip(from).take(3).cloned().collect();
+        let next = if keys.len() == 3 { cursor + 1 } else { 0 };
+        Ok(KeyPage { keys, next })
+    }
+}
