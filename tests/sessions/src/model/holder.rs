@@ -46,7 +46,8 @@ pub struct Holder {
     pub earlier_access: Option<Access>,
     /// When it last got tokens, since the two last held the same token or the store rolled back.
     pub granted: Option<Timestamp>,
-    /// When the other got the next token, more than the grace after `granted`.
+    /// When the other last got tokens, of which it got a next refresh token more than the grace
+    /// after `granted`.
     pub overtaken: Option<Timestamp>,
 }
 

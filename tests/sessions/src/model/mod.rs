@@ -13,8 +13,10 @@
 //!    between two rollbacks a place (generation, branch) belongs to one token only.
 //! 3. Two holders, counted from when their newest tokens last were the same and from the last
 //!    rollback:
-//!    - If A gets tokens at `t1` and B gets a next refresh token at `t2 > t1 + G`, then A's next
-//!      refresh at `t3 > t2 + G` leaves the session revoked. So does the next use of the access
+//!    - If A gets tokens at `t1` and B gets a next refresh token later than `t1 + G`, then A's
+//!      next refresh leaves the session revoked if it comes more than `G` after B last got
+//!      tokens. (Within `G` of B's last refresh A may be told that it is superseded: it gets
+//!      nothing, and is found out when it asks again.) So does the next use of the access
 //!      token that A got with a refresh token at `t1`, if its report arrives and the store never
 //!      rolled back.
 //!    - A refresh token whose child has arrived (it was taken in exchange, or its access token's

@@ -74,11 +74,11 @@ impl World {
         let Some((refresh, access)) = pair else { return Ok(decision) };
 
         let (holder, other) = self.holders(who);
-        if let Some(other) = other
-            && rotate
-            && other.granted.is_some_and(|since| now > since.plus(GRACE))
-        {
-            other.overtaken = Some(now);
+        if let Some(other) = other {
+            let after_grace = other.granted.is_some_and(|since| now > since.plus(GRACE));
+            if other.overtaken.is_some() || rotate && after_grace {
+                other.overtaken = Some(now);
+            }
         }
         match answer {
             Answer::Arrives => {
