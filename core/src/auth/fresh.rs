@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Auth;
+use super::confirm::Seen;
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
-use crate::session::{Confirmation, Sighting};
+use crate::session::Sighting;
 use crate::time::Timestamp;
 
 /// What a route does with a good access token while this process cannot know whether it was
@@ -76,16 +77,9 @@ impl Auth {
             return Ok(access);
         };
         let sighting = Sighting { lineage, denied: false };
-        let on_theft = engine.policy.on_theft;
-        match engine.store.confirm(access.subject(), &session, &sighting, on_theft).await? {
-            Some(Confirmation::Confirmed | Confirmation::Unchanged) => Ok(access),
-            Some(Confirmation::Theft) => {
-                engine.after_theft(access.subject(), session, "abandoned_branch").await;
-                Err(Error::AccessRevoked)
-            }
-            Some(Confirmation::Revoked(_) | Confirmation::Expired) | None => {
-                Err(Error::AccessRevoked)
-            }
+        match engine.sighted(access.subject(), session, sighting).await? {
+            Seen::Live => Ok(access),
+            Seen::Ended | Seen::Unknown => Err(Error::AccessRevoked),
         }
     }
 

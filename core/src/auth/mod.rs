@@ -4,6 +4,7 @@
 
 mod builder;
 mod claimed;
+mod confirm;
 mod event;
 mod follower;
 mod fresh;

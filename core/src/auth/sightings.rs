@@ -9,8 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Engine;
 use crate::identity::{Lineage, SessionId, Subject};
-use crate::revocation::Revoked;
-use crate::session::{Confirmation, Sighting};
+use crate::session::Sighting;
 
 /// Reports that wait; when there are more the newest is dropped, and made again at its token's
 /// next use.
@@ -49,21 +48,9 @@ impl Sightings {
 
 async fn deliver(engine: Arc<Engine>, seen: Arc<Seen>, mut reports: mpsc::Receiver<Report>) {
     while let Some(Report { subject, session, sighting }) = reports.recv().await {
-        let on_theft = engine.policy.on_theft;
-        match engine.store.confirm(&subject, &session, &sighting, on_theft).await {
-            Ok(Some(Confirmation::Theft)) => {
-                let how = if sighting.denied { "denied_access" } else { "abandoned_branch" };
-                engine.after_theft(&subject, session, how).await;
-            }
-            // Ended elsewhere, perhaps by another process: its access tokens end here too.
-            Ok(Some(Confirmation::Revoked(_) | Confirmation::Expired)) => {
-                engine.refuse_here(Revoked::Session { sid: session });
-            }
-            Ok(Some(Confirmation::Confirmed | Confirmation::Unchanged) | None) => {}
-            Err(error) => {
-                tracing::debug!(target: "regrant::store", %error, "a sighting was not delivered");
-                seen.forget(session, sighting);
-            }
+        if let Err(error) = engine.sighted(&subject, session, sighting).await {
+            tracing::debug!(target: "regrant::store", %error, "a sighting was not delivered");
+            seen.forget(session, sighting);
         }
     }
 }

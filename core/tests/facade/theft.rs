@@ -79,6 +79,19 @@ async fn a_process_that_no_deny_list_has_reached_learns_from_the_store() {
 }
 
 #[tokio::test]
+async fn a_verifier_that_stands_apart_tells_what_it_saw() {
+    let world = World::new(json!({}));
+    let pair = world.login().await;
+    let honest = world.refresh(pair.refresh_token.expose()).await.unwrap();
+    // It verified the token by itself: this facade has not seen it.
+    let seen = World::new(json!({})).auth.verify(honest.access_token.expose()).unwrap();
+    world.auth.confirm(&seen).await.unwrap();
+    world.advance(11);
+    assert_code(world.refresh(pair.refresh_token.expose()).await, "ERR_REFRESH_REUSED");
+    assert_code(world.auth.confirm(&seen).await, "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
 async fn a_theft_can_take_down_all_sessions_of_the_user() {
     let world = World::new(json!({ "refresh": { "onTheft": "subject" } }));
     let (pair, other) = (world.login().await, world.login().await);

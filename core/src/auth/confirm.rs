@@ -1,0 +1,65 @@
+//! What becomes of a session once one of its access tokens was seen in use.
+
+use super::{Auth, Engine};
+use crate::access::VerifiedAccess;
+use crate::error::{Error, Result};
+use crate::identity::{SessionId, Subject};
+use crate::revocation::{Denial, Revoked};
+use crate::session::{Confirmation, Sighting};
+
+impl Auth {
+    /// Tells the store that an access token was seen in use: for verifiers that stand apart from
+    /// this facade. [`Auth::verify`] does so by itself, in the background.
+    ///
+    /// # Errors
+    /// [`Error::AccessRevoked`] when the session is over, or is so now because the token gave a
+    /// second holder away; [`Error::StoreUnavailable`]: not told, which delays the detection of
+    /// a theft and does no other harm.
+    pub async fn confirm(&self, access: &VerifiedAccess) -> Result<()> {
+        let (Some(session), Some(lineage)) = (access.session(), access.lineage()) else {
+            return Ok(());
+        };
+        let engine = &self.0.engine;
+        let denied = engine.denied.check(access) == Some(Denial::Lineage);
+        match engine.sighted(access.subject(), session, Sighting { lineage, denied }).await? {
+            Seen::Live | Seen::Unknown => Ok(()),
+            Seen::Ended => Err(Error::AccessRevoked),
+        }
+    }
+}
+
+/// What the store knows of the session whose access token was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// It is live.
+    Live,
+    /// It is over, perhaps because of this very sighting.
+    Ended,
+    /// The store has lost it. Nobody is signed out by that before the token expires.
+    Unknown,
+}
+
+impl Engine {
+    /// Tells the store of a sighting and follows what it knows.
+    pub(super) async fn sighted(
+        &self,
+        subject: &Subject,
+        session: SessionId,
+        sighting: Sighting,
+    ) -> Result<Seen> {
+        match self.store.confirm(subject, &session, &sighting, self.policy.on_theft).await? {
+            Some(Confirmation::Confirmed | Confirmation::Unchanged) => Ok(Seen::Live),
+            Some(Confirmation::Theft) => {
+                let how = if sighting.denied { "denied_access" } else { "abandoned_branch" };
+                self.after_theft(subject, session, how).await;
+                Ok(Seen::Ended)
+            }
+            // Ended elsewhere, perhaps by another process: its access tokens end here too.
+            Some(Confirmation::Revoked(_) | Confirmation::Expired) => {
+                self.refuse_here(Revoked::Session { sid: session });
+                Ok(Seen::Ended)
+            }
+            None => Ok(Seen::Unknown),
+        }
+    }
+}
