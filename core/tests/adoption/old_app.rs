@@ -6,11 +6,15 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use regrant::adopt::{KeyPage, Look, Mark, OldStore, Place, TakeOver};
 use regrant::identity::{SessionId, Subject};
 use regrant::time::Timestamp;
 use regrant::{Error, Result};
 use serde_json::json;
+use sha2::Sha256;
 
 pub const SECRET_KEY: &str = "old";
 
@@ -68,8 +72,11 @@ impl OldApp {
 }
 
 pub fn sign(claims: &serde_json::Value, secret: &str) -> String {
-    let key = jsonwebtoken::EncodingKey::from_secret(secret.as_bytes());
-    jsonwebtoken::encode(&jsonwebtoken::Header::default(), claims, &key).unwrap()
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
+    let input = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    // By hand: the crate jsonwebtoken refuses to choose where both backends are compiled in.
+    let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&input);
+    format!("{input}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
 
 #[async_trait]
