@@ -9,5 +9,6 @@ pub(super) fn run() -> Result<(), Stop> {
 }
 
 fn test(selection: &[&str]) -> Result<(), Stop> {
-    Ok(Step::new("cargo").args(["test", "--locked"]).args(selection).run()?)
+    // One failure does not hide the others.
+    Ok(Step::new("cargo").args(["test", "--locked", "--no-fail-fast"]).args(selection).run()?)
 }
