@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use napi::bindgen_prelude::{Either, within_runtime_if_available};
+use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use regrant::access::{VerifiedAccess, bearer_token};
+use regrant::auth::{SweepOptions, SweepReport};
 use regrant::config::AuthConfig;
 use regrant::session::DeviceLabel;
 use regrant::time::{Clock, SystemClock, Timestamp};
@@ -16,6 +18,7 @@ use crate::clock::TestClock;
 use crate::events::{self, Listener};
 use crate::failure::{Failure, Outcome, json, text};
 use crate::input;
+use crate::old_users::{Resolver, Resolving};
 use crate::token_text;
 
 /// `Auth` of the core. Every method answers with text, mostly JSON, or with a [`Failure`].
@@ -43,10 +46,12 @@ impl NativeAuth {
         #[napi(ts_arg_type = "((event: string) => void) | undefined | null")] on_event: Option<
             Listener,
         >,
+        #[napi(ts_arg_type = "((value: string) => Promise<string>) | undefined | null")]
+        old_users: Option<Resolver>,
     ) -> Either<NativeAuth, Failure> {
         let clock =
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
-        match build(&config, Arc::clone(&clock), on_event) {
+        match build(&config, Arc::clone(&clock), on_event, old_users) {
             Ok(auth) => Either::A(Self { auth, clock }),
             Err(error) => Either::B(error.into()),
         }
@@ -154,6 +159,28 @@ impl NativeAuth {
     pub async fn sessions(&self, subject: String, current: Option<String>) -> Outcome {
         json(self.list(subject, current).await)
     }
+
+    /// Takes over all tokens of the old app and removes their keys. Calls `progress` with a report
+    /// so far, as JSON, and answers with the last one.
+    #[napi]
+    pub async fn sweep_old_tokens(
+        &self,
+        dry_run: bool,
+        remove_dead: bool,
+        #[napi(ts_arg_type = "((report: string) => void) | undefined | null")] progress: Option<
+            Listener,
+        >,
+    ) -> Outcome {
+        let mut options = SweepOptions::default();
+        options.dry_run = dry_run;
+        options.remove_dead = remove_dead;
+        let tell = |report: &SweepReport| {
+            if let (Some(progress), Ok(text)) = (&progress, serde_json::to_string(report)) {
+                progress.call(text, ThreadsafeFunctionCallMode::NonBlocking);
+            }
+        };
+        json(self.auth.sweep_old_tokens(options, tell).await)
+    }
 }
 
 /// The token in the value of an `Authorization` header.
@@ -209,10 +236,18 @@ impl NativeAuth {
     }
 }
 
-fn build(config: &str, clock: Arc<dyn Clock>, on_event: Option<Listener>) -> Result<Auth> {
+fn build(
+    config: &str,
+    clock: Arc<dyn Clock>,
+    on_event: Option<Listener>,
+    old_users: Option<Resolver>,
+) -> Result<Auth> {
     let mut builder = AuthConfig::from_json(config)?.builder()?.clock(clock);
     if let Some(listener) = on_event {
         builder = builder.on_event(events::forward(listener));
+    }
+    if let Some(resolver) = old_users {
+        builder = builder.old_users(Resolving(resolver));
     }
     // The background work of the core runs where the async methods do.
     within_runtime_if_available(|| builder.build())

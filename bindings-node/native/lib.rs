@@ -12,4 +12,5 @@ mod errors;
 mod events;
 mod failure;
 mod input;
+mod old_users;
 mod token_text;

@@ -3,6 +3,7 @@ import { NativeAuth, bearer, type Outcome } from '../native.cjs';
 import type { AuthError, RevocationReason } from './auth-error.cjs';
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 import type { ErrorCode } from './error-codes.cjs';
+import type { SweepOptions, SweepReport } from './migrate.cjs';
 import { parseSessions, type SessionInfo } from './session-info.cjs';
 import { Texts } from './texts.cjs';
 import { parsePair, parseRenewed, type Renewed, type TokenPair } from './tokens.cjs';
@@ -188,6 +189,21 @@ export class Auth {
     options: { current?: string | undefined } = {},
   ): Promise<SessionInfo[]> {
     return parseSessions(this.#text(await this.#native.sessions(this.#subject(subject), options.current)));
+  }
+
+  /**
+   * Takes over all refresh tokens in the Redis of the app that was here before and removes their
+   * keys; with `migrate` alone. It can be interrupted and begun again at any time, while users
+   * refresh and log out. Processes of the old app find no session any more: stop them first.
+   *
+   * @throws {@link AuthError} `ERR_CONFIG_INVALID` without `migrate`; `ERR_STORE_UNAVAILABLE`:
+   * begin again.
+   */
+  async sweepOldTokens(options: SweepOptions = {}): Promise<SweepReport> {
+    const { dryRun = false, removeDead = false, onProgress } = options;
+    const progress = onProgress && ((text: string): void => onProgress(JSON.parse(text) as SweepReport));
+    const outcome = await this.#native.sweepOldTokens(dryRun, removeDead, progress);
+    return JSON.parse(this.#text(outcome)) as SweepReport;
   }
 
   /**

@@ -2,6 +2,7 @@
 import type { TestClock } from '../native.cjs';
 import type { AuditEvent } from './events.cjs';
 import type { Language } from './error-codes.cjs';
+import type { MigrateConfig } from './migrate.cjs';
 import type { Messages } from './texts.cjs';
 
 /** Seconds, or text such as `'15m'`, `'12h'`, `'14d'` (`ms`, `s`, `m`, `h`, `d`, `w`). */
@@ -115,6 +116,8 @@ export interface AuthConfig {
   revocation?: RevocationConfig | undefined;
   /** How Redis is used. */
   redis?: RedisConfig | undefined;
+  /** The app that was here before: its refresh tokens go on working. */
+  migrate?: MigrateConfig | undefined;
   /** The language of error texts; default `'en'`. */
   language?: Language | undefined;
   /** The app's own error texts, by code, before those of `language`. */

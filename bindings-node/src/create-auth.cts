@@ -5,6 +5,7 @@ import type { AuthConfig } from './config.cjs';
 import { configInvalid, encodeConfig } from './encode-config.cjs';
 import { isErrorCode, isLanguage } from './error-codes.cjs';
 import { parseEvent } from './events.cjs';
+import { answering } from './migrate.cjs';
 import { Texts } from './texts.cjs';
 
 /**
@@ -18,7 +19,7 @@ import { Texts } from './texts.cjs';
  * @throws {@link AuthError} `ERR_CONFIG_INVALID`; its message and `field` name the field.
  */
 export function createAuth(config: AuthConfig): Auth {
-  const { language, messages, onEvent, clock, ...core } = config ?? {};
+  const { language, messages, onEvent, clock, migrate, ...rest } = config ?? {};
   const texts = textsOf(language, messages);
   if (clock !== undefined && !(clock instanceof TestClock)) {
     throw configInvalid(texts, 'clock', 'must be a TestClock');
@@ -26,8 +27,13 @@ export function createAuth(config: AuthConfig): Auth {
   if (onEvent !== undefined && typeof onEvent !== 'function') {
     throw configInvalid(texts, 'onEvent', 'must be a function');
   }
+  const { resolve, ...old } = migrate ?? {};
+  if (resolve !== undefined && typeof resolve !== 'function') {
+    throw configInvalid(texts, 'migrate.resolve', 'must be a function');
+  }
+  const core = migrate === undefined ? rest : { ...rest, migrate: old };
   const listener = onEvent && ((text: string): void => onEvent(parseEvent(text)));
-  const native = NativeAuth.create(encodeConfig(core, texts), clock, listener);
+  const native = NativeAuth.create(encodeConfig(core, texts), clock, listener, resolve && answering(resolve));
   if (native instanceof NativeAuth) return new Auth(native, texts);
   throw texts.errorOf(native);
 }

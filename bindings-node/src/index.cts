@@ -33,6 +33,7 @@ export type {
   SupersededEvent,
   TheftEvent,
 } from './events.cjs';
+export type { MaybeUser, MigrateConfig, SweepOptions, SweepReport } from './migrate.cjs';
 export type { SessionInfo } from './session-info.cjs';
 export type { Messages } from './texts.cjs';
 export type { Renewal, Renewed, TokenPair } from './tokens.cjs';
