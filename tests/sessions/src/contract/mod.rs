@@ -1,4 +1,4 @@
-//! What every home of sessions owes, written once against the trait. [`contract!`] runs all of
+//! What every home of sessions owes, written once against the trait. [`crate::contract!`] runs all of
 //! it over one home.
 #![allow(missing_docs, reason = "the name of a case says what it is about")]
 

@@ -72,7 +72,7 @@ pub enum Deed {
     Rollback {
         /// Which of the records that it ever held.
         to: usize,
-        /// Its clock is behind by [`STEP_BACK`] more.
+        /// Its clock is behind by 45 seconds more.
         clock_steps_back: bool,
     },
 }
