@@ -70,7 +70,8 @@ impl Engine {
         let Some(old) = old else { return Ok(Claimed { claims, old }) };
         match old.standing {
             Standing::New => {
-                let end = self.take_over(old.adoption, &old.token, &claims, Place::Kept).await?.1;
+                let to = (old.standing, Place::Kept);
+                let (_, end) = self.take_over(old.adoption, &old.token, &claims, to).await?;
                 claims = old.token.claims(claims.subject, end);
             }
             Standing::Adopted(_) => {}
@@ -82,14 +83,14 @@ impl Engine {
         Ok(Claimed { claims, old: Some(old) })
     }
 
-    /// Begins the session of an old token, and ends it where the old app has ended it. Tells
-    /// whether it lives, and until when.
+    /// Begins the session of an old token that stands as `standing` says, and ends it where the
+    /// old app has ended it. Tells whether it lives, and until when.
     pub(super) async fn take_over(
         &self,
         adoption: &Adoption,
         token: &OldToken<'_>,
         claims: &RefreshClaims,
-        place: Place,
+        (standing, place): (Standing, Place),
     ) -> Result<(bool, Timestamp)> {
         let (subject, now) = (&claims.subject, self.clock.now());
         let store = self.store.as_ref();
@@ -101,7 +102,10 @@ impl Engine {
         };
         match ended {
             Some(reason) => drop(self.end_session(subject, &claims.session, reason).await?),
-            None => self.auditor.emit(subject, claims.session, AuditKind::Adopted),
+            None if standing == Standing::New => {
+                self.auditor.emit(subject, claims.session, AuditKind::Adopted);
+            }
+            None => {}
         }
         Ok((ended.is_none(), end))
     }

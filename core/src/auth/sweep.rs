@@ -104,7 +104,7 @@ impl Engine {
             return Ok(());
         }
         let claims = token.claims(subject, Record::LAST_INSTANT);
-        match self.take_over(adoption, &token, &claims, Place::Swept).await? {
+        match self.take_over(adoption, &token, &claims, (standing, Place::Swept)).await? {
             (true, _) => report.converted += 1,
             (false, _) => report.logged_out += 1,
         }

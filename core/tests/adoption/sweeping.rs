@@ -30,6 +30,7 @@ async fn idle_tokens_become_sessions_and_go_on() {
         (0..20).map(|n| world.old.login("1@mail", START - n, Some(14 * DAY))).collect();
     world.refresh(&tokens[0]).await.unwrap();
     assert_eq!(sweep_all(&world).await, 20);
+    assert_eq!(world.events().iter().filter(|event| *event == "adopted").count(), 20);
     assert!(world.old.contents().raw.is_empty(), "no token is left");
     let notes = format!("{:?}", world.old.contents().marks);
     for token in &tokens {

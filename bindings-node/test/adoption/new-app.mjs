@@ -1,0 +1,21 @@
+// A process of the new app: the preset, and the old app's refresh tokens taken over.
+// Started with the address of the Redis that both use; tells its port.
+import express from 'express5';
+import { presets } from 'regrant/express';
+import { adoptingAuth } from './adopting-auth.mjs';
+
+const auth = adoptingAuth(process.env);
+const old = presets.rtVerify({ language: 'ko' });
+const app = express();
+app.get('/api/users/rtVerify', old.rtVerify(auth));
+app.get('/api/users/me', old.authenticate(auth), (req, res) => res.json({ userId: req.auth.subject }));
+app.post('/logout', async (req, res) => {
+  await auth.logout(auth.bearerToken(req.headers.refreshtoken));
+  res.status(204).end();
+});
+app.use((err, req, res, _next) => {
+  const [status, text] = err.message.split('/');
+  res.status(Number(status)).json({ text, code: err.code });
+});
+
+const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));

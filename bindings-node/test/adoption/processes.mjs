@@ -1,0 +1,88 @@
+// Old and new processes beside each other on one real Redis, and the users who ask them.
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { createClient } from 'redis';
+import { startRedis } from '../support/redis.mjs';
+
+/** As short as the old app's may be. */
+export const SECRET_KEY = 'old secret';
+
+/** How many requests are under way at once. */
+const AT_ONCE = 50;
+
+export async function startWorld(t) {
+  // What uses Redis ends before it: what is registered first runs first.
+  const ends = [];
+  t.after(() => Promise.all(ends.map((finish) => finish())));
+  const redis = await startRedis(t);
+  const env = { ...process.env, SECRET_KEY, REDIS_URL: redis.url };
+  const client = await createClient({ url: redis.url }).connect();
+  ends.push(() => client.isOpen && client.destroy());
+
+  function start(program) {
+    const child = fork(fileURLToPath(new URL(program, import.meta.url)), { env });
+    ends.push(() => end(child));
+    return child;
+  }
+  async function app(program) {
+    const child = start(program);
+    const [{ port }] = await once(child, 'message');
+    const origin = `http://127.0.0.1:${port}`;
+    const headers = (token, userid) => ({ refreshtoken: `Bearer ${token}`, ...(userid && { userid }) });
+    return {
+      child,
+      call: (path, init) => fetch(`${origin}${path}`, init),
+      refresh: (token, userid) => fetch(`${origin}/api/users/rtVerify`, { headers: headers(token, userid) }),
+      logout: (token) => fetch(`${origin}/logout`, { method: 'POST', headers: headers(token) }),
+    };
+  }
+  return {
+    redis,
+    client,
+    oldApp: () => app('./old-app.mjs'),
+    newApp: () => app('./new-app.mjs'),
+    sweeper: () => start('./sweeper.mjs'),
+  };
+}
+
+/** Ends a process at once (SIGKILL). */
+export async function end(child) {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const ended = once(child, 'exit');
+  child.kill('SIGKILL');
+  await ended;
+}
+
+/** Logs `count` users in at an old process: half of them are known by their e-mail address. */
+export async function fill(app, count) {
+  const users = Array.from({ length: count }, (_, place) => `user-${place}`);
+  const values = users.map((user, place) => (place % 2 ? `${user}@example.com` : user));
+  const init = { method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify(values) };
+  const sessions = await (await app.call('/fill', init)).json();
+  return sessions.map(({ token }, place) => ({ token, user: users[place] }));
+}
+
+/** Calls `work` for all `items`, some at once. */
+export async function forAll(items, work) {
+  const places = items.entries();
+  await Promise.all(
+    Array.from({ length: AT_ONCE }, async () => {
+      for (const [place, item] of places) await work(item, place);
+    }),
+  );
+}
+
+/** All keys and values that the server holds, as one text. */
+export async function dump(client) {
+  const read = {
+    string: (key) => client.get(key),
+    hash: (key) => client.sendCommand(['HGETALL', key]),
+    stream: (key) => client.sendCommand(['XRANGE', key, '-', '+']),
+  };
+  const parts = [];
+  for await (const keys of client.scanIterator({ COUNT: 1000 })) {
+    for (const key of keys) parts.push(key, JSON.stringify(await read[await client.type(key)](key)));
+  }
+  return parts.join('\n');
+}

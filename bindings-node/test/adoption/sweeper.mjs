@@ -1,0 +1,5 @@
+// A process that sweeps, and tells what it met.
+import { adoptingAuth } from './adopting-auth.mjs';
+
+const report = await adoptingAuth(process.env).sweepOldTokens({ removeDead: true });
+process.send({ report }, () => process.disconnect());
