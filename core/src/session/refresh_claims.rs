@@ -13,10 +13,9 @@ use crate::secret::RefreshToken;
 use crate::time::Timestamp;
 use crate::token::base64url;
 use crate::token::compact::{self, Compact};
-use crate::token::header::{self, Header, is_typ};
+use crate::token::header::{self, Header, TYP_REFRESH, is_typ};
 use crate::token::json;
 
-const TYP_REFRESH: &str = "rt+jwt";
 const ALG: &str = "HS256";
 
 /// The longest refresh token: a subject of full length, escaped, leaves ample room.
