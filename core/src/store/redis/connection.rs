@@ -11,17 +11,18 @@ use tokio::time::timeout;
 use super::script::Arguments;
 use crate::error::{Error, Result};
 
-pub(super) struct Connection {
+pub(crate) struct Connection {
     client: Client,
     manager: Mutex<Option<ConnectionManager>>,
     timeout: Duration,
 }
 
 impl Connection {
-    pub(super) fn new(url: &str, timeout: Duration) -> Result<Self> {
+    /// A connection to `url`, an address that the configuration has in `field`. Does no I/O.
+    pub(crate) fn new(url: &str, timeout: Duration, field: &str) -> Result<Self> {
         // The cause is left out: it may quote the address, and that holds the password.
         let client = Client::open(url)
-            .map_err(|_| Error::config("store", "expected redis://USER:PASSWORD@HOST:PORT/DB"))?;
+            .map_err(|_| Error::config(field, "expected redis://USER:PASSWORD@HOST:PORT/DB"))?;
         Ok(Self { client, manager: Mutex::new(None), timeout })
     }
 
@@ -40,7 +41,7 @@ impl Connection {
     }
 
     /// Sends a command that the server may take up to `wait` to answer.
-    pub(super) async fn command<T: FromRedisValue>(
+    pub(crate) async fn command<T: FromRedisValue>(
         &self,
         command: Cmd,
         wait: Duration,

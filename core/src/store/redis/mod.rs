@@ -4,7 +4,7 @@
 //! ending all of a user's sessions costs what that user has. Time comes from Redis inside the
 //! script. A key expires with its longest session.
 
-mod connection;
+pub(crate) mod connection;
 mod feed;
 mod script;
 
@@ -25,6 +25,9 @@ use crate::session::{
     TheftScope,
 };
 use crate::time::{Clock, Timestamp};
+
+/// The field of the configuration that the address comes from.
+const FIELD: &str = "store";
 
 /// Sessions in Redis. Connects on first use and again whenever the connection is lost.
 pub struct RedisStore {
@@ -67,8 +70,8 @@ impl RedisStore {
     /// [`Error::ConfigInvalid`] for `store` when the address cannot be understood.
     pub fn new(url: &str, options: RedisOptions) -> Result<Self> {
         Ok(Self {
-            connection: Connection::new(url, options.timeout)?,
-            feed_connection: Connection::new(url, options.timeout)?,
+            connection: Connection::new(url, options.timeout, FIELD)?,
+            feed_connection: Connection::new(url, options.timeout, FIELD)?,
             scripts: Scripts::new(),
             prefix: options.prefix,
             clock: options.clock,
