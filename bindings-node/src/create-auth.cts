@@ -27,6 +27,9 @@ export function createAuth(config: AuthConfig): Auth {
   if (onEvent !== undefined && typeof onEvent !== 'function') {
     throw configInvalid(texts, 'onEvent', 'must be a function');
   }
+  if (migrate !== undefined && (typeof migrate !== 'object' || migrate === null)) {
+    throw configInvalid(texts, 'migrate', 'must be an object');
+  }
   const { resolve, ...old } = migrate ?? {};
   if (resolve !== undefined && typeof resolve !== 'function') {
     throw configInvalid(texts, 'migrate.resolve', 'must be a function');

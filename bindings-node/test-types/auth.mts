@@ -11,6 +11,7 @@ import {
   type Messages,
   type Renewed,
   type SessionInfo,
+  type SweepReport,
   type TokenPair,
 } from 'regrant';
 
@@ -26,12 +27,15 @@ const auth = createAuth({
   refresh: { idleTtl: '14d', grace: 10, rotation: true, onTheft: 'subject' },
   store: process.env['REDIS_URL'] ?? 'memory:',
   redis: { prefix: 'app:' },
+  migrate: { store: 'redis://127.0.0.1/0', resolve: async (value) => (value === '' ? undefined : Number(value)) },
   language: 'ko',
   messages: { ERR_TOKEN_EXPIRED: 'text' },
   clock: new TestClock(Date.now()),
   onEvent: (event) => same<typeof event, AuditEvent>(),
 });
 same<typeof auth, Auth>();
+same<ReturnType<typeof auth.sweepOldTokens>, Promise<SweepReport>>();
+void auth.sweepOldTokens({ dryRun: true, onProgress: (soFar) => same<typeof soFar, SweepReport>() });
 createAuth({ secret: Buffer.from('x'), keys: [{ alg: 'ES256', privateKey: 'pem', active: true }] });
 createAuth({ refreshSecret: new Uint8Array(32), keys: [{ alg: 'RS256', kid: 'a', publicKey: 'pem' }] });
 

@@ -23,6 +23,10 @@ const wrong = [
   ['a language without texts', { secret: SECRET, language: 'fr' }, 'language'],
   ['a text for no code', { secret: SECRET, messages: { ERR_TYPO: 'x' } }, 'messages.ERR_TYPO'],
   ['a clock of another kind', { secret: SECRET, clock: { now: Date.now } }, 'clock'],
+  ['an old app without a store', { secret: SECRET, migrate: {} }, 'migrate.store'],
+  ['an old app with an unknown field', { secret: SECRET, migrate: { stroe: 'x' } }, 'migrate.stroe'],
+  ['an old app that is none', { secret: SECRET, migrate: null }, 'migrate'],
+  ['a resolver that is none', { secret: SECRET, migrate: { resolve: 'id' } }, 'migrate.resolve'],
   ['a listener that is none', { secret: SECRET, onEvent: 'log' }, 'onEvent'],
 ];
 

@@ -35,7 +35,14 @@ impl AuthConfig {
         }
         let prefix = self.redis.prefix.as_deref().unwrap_or("regrant:");
         let timeout = self.redis.timeout.unwrap_or(Duration::from_secs(2));
-        old_tokens(&secret.0, url, prefix, timeout).map(Some)
+        old_tokens(&secret.0, url, prefix, timeout).map(Some).map_err(|error| match error {
+            Error::ConfigInvalid { field, problem }
+                if field == "secret" && config.secret.is_some() =>
+            {
+                Error::config("migrate.secret", problem)
+            }
+            other => other,
+        })
     }
 }
 
