@@ -35,7 +35,7 @@ impl OldRedis {
     /// `prefix`; one operation may take `timeout`, connecting included. Does no I/O.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] for `migrate.store`.
+    /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid) for `migrate.store`.
     pub fn new(url: &str, prefix: impl Into<String>, timeout: Duration) -> Result<Self> {
         Ok(Self { connection: Connection::new(url, timeout, FIELD)?, prefix: prefix.into() })
     }
