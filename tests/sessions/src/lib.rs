@@ -13,4 +13,5 @@ pub mod contract;
 pub mod differential;
 pub mod homes;
 pub mod model;
+pub mod report;
 pub mod token;

@@ -1,6 +1,7 @@
 //! Real stores, real time: what one facade revokes another one refuses, by way of the feed.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
+use regrant_session_tests::report::report;
 use std::time::{Duration, Instant};
 
 use regrant::auth::WhenStale;
@@ -64,7 +65,7 @@ async fn revocation_reaches_the_other(name: &str, address: &StoreAddress, trials
     }
     delays.sort_unstable();
     let (median, worst) = (delays[trials / 2], delays[trials - 1]);
-    println!("feed over {name}: {trials} revocations, median {median:?}, slowest {worst:?}");
+    report(format!("feed over {name}: {trials} revocations, median {median:?}, slowest {worst:?}"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

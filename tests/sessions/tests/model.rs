@@ -2,6 +2,7 @@
 //! are exactly. `REGRANT_DEEPER=1` adds one act to every history and takes minutes.
 #![allow(clippy::panic, reason = "helpers of tests")]
 
+use regrant_session_tests::report::report;
 use std::time::Instant;
 
 use regrant::session::Theft;
@@ -14,14 +15,14 @@ fn check(space: &Space) {
     let space = &Space { depth: space.depth + deeper, ..*space };
     let started = Instant::now();
     match search(&Machine::REAL, space) {
-        Ok(counts) => println!(
+        Ok(counts) => report(format!(
             "model: {} histories ({} of full length), depth {}, {}, {:.1} s",
             counts.histories,
             counts.of_full_depth,
             space.depth,
             space.name,
             started.elapsed().as_secs_f64()
-        ),
+        )),
         Err(found) => panic!("{}: {:?} after {:#?}", space.name, found.violation, found.history),
     }
 }

@@ -3,6 +3,7 @@
 
 use regrant_session_tests::model::mutants::{LOAD_BEARING, Mutant, REDUNDANT};
 use regrant_session_tests::model::{Found, Machine, Space, search, spaces};
+use regrant_session_tests::report::report;
 
 /// The shortest history, over all spaces, that shows what is broken.
 fn shortest(machine: &Machine, deepest: usize) -> Option<(Found, Space)> {
@@ -25,11 +26,11 @@ fn every_rule_that_the_promises_need_is_missed() {
     for Mutant { name, machine } in LOAD_BEARING {
         match shortest(machine, 6) {
             Some((Found { violation, history, in_turn }, space)) => {
-                println!(
+                report(format!(
                     "mutant: {name}: {violation:?} ({}) after {history:?}{}",
                     space.name,
                     then(in_turn)
-                );
+                ));
             }
             None => unseen.push(name),
         }
@@ -44,6 +45,6 @@ fn a_rule_that_another_one_backs_up_is_not_missed() {
         if let Some((Found { violation, history, in_turn }, space)) = shortest(machine, 4) {
             panic!("{name}: {violation:?} ({}) after {history:?}{}", space.name, then(in_turn));
         }
-        println!("mutant: {name}: covered by another rule");
+        report(format!("mutant: {name}: covered by another rule"));
     }
 }

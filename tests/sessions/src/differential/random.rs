@@ -1,5 +1,7 @@
 //! Random numbers that a printed seed brings back.
 
+use crate::report::report;
+
 /// The seed of this run: `REGRANT_SEED`, or a new one. It is printed.
 pub fn seed() -> u64 {
     let seed = match std::env::var("REGRANT_SEED") {
@@ -9,7 +11,7 @@ pub fn seed() -> u64 {
             u64::from(since.subsec_nanos()) ^ since.as_secs() << 20
         }
     };
-    println!("REGRANT_SEED={seed}");
+    report(format!("REGRANT_SEED={seed}"));
     seed
 }
 
