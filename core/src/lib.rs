@@ -33,3 +33,8 @@ pub use auth::{
     SessionStatus, TokenPair,
 };
 pub use error::{Advice, Error, ErrorCode, Language, Result};
+
+/// Compiles the Rust of the README.
+#[cfg(all(doctest, feature = "redis"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
