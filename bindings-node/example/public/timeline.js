@@ -27,6 +27,16 @@ export function startEntry(title) {
 
   let waiting = 0; // callers that wait for a refresh which another one started
 
+  // Callers may join before the refresh is sent, while it waits for another tab: then its line comes later.
+  const showWaiting = () => {
+    const request = steps.querySelector('[data-kind="refresh"] .step-request');
+    if (!request || waiting === 0) return; // not sent yet, or it belongs to another entry
+    request.querySelector('.tag')?.remove();
+    request.append(
+      el('span', { class: 'tag' }, waiting === 1 ? '1 more call waits for it' : `${waiting} more calls wait for it`),
+    );
+  };
+
   return {
     /** A request begins; call the answer with `{ status, code }` or `{ failed }` when it ends. */
     step: ({ method, path, refresh, retry, actor, note }) => {
@@ -50,6 +60,7 @@ export function startEntry(title) {
         took,
       );
       steps.append(line);
+      if (refresh) showWaiting();
 
       return ({ status, code: answered, failed }) => {
         chip.textContent = failed ? 'no answer' : status;
@@ -65,13 +76,7 @@ export function startEntry(title) {
     /** A caller found a refresh in flight and waits for that one. */
     joined: () => {
       waiting += 1;
-      const refreshLine = steps.querySelector('[data-kind="refresh"]');
-      if (!refreshLine) return; // it belongs to another entry
-      const request = refreshLine.querySelector('.step-request');
-      request.querySelector('.tag')?.remove();
-      request.append(
-        el('span', { class: 'tag' }, waiting === 1 ? '1 more call waits for it' : `${waiting} more calls wait for it`),
-      );
+      showWaiting();
     },
 
     /** A line of plain words between the requests. */

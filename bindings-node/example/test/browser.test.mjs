@@ -97,9 +97,28 @@ describe('the page', () => {
     assert.equal(count('GET /api/me 401 ERR_TOKEN_EXPIRED'), 5);
     assert.equal(count('GET /api/me 200 again'), 5);
     assert.equal(steps.length, 11);
-    await ann.page.getByText('4 more calls wait for it').waitFor();
+    await ann.page.locator('.entry').first().getByText('4 more calls wait for it').waitFor();
     assert.equal(summary, '5 of 5 answered 200, after one refresh.');
     assert.equal(ann.requests.filter((request) => request === 'POST /auth/refresh').length, 1, 'as the network saw it');
+  });
+
+  test('five at once while another tab holds the lock: the line of the refresh says who waits', async () => {
+    await accessExpired(ann.page);
+    await ann.page.evaluate(
+      () =>
+        new Promise((held) => {
+          navigator.locks.request('regrant-refresh', () => {
+            held();
+            return new Promise((release) => (window.releaseLock = release));
+          });
+        }),
+    );
+    await press(ann.page, '5 at once');
+    await ann.page.locator('.entry').first().locator('[data-status="401"]').nth(4).waitFor();
+    await ann.page.evaluate(() => window.releaseLock());
+    const { summary } = await timelineEntry(ann.page, FIVE);
+    assert.equal(summary, '5 of 5 answered 200, after one refresh.');
+    await ann.page.locator('.entry').first().getByText('4 more calls wait for it').waitFor();
   });
 
   test('a reload stays signed in', async () => {
