@@ -22,6 +22,19 @@ pub struct Page {
     pub complete: bool,
 }
 
+impl Page {
+    /// Takes in an entry as a store keeps it: the JSON of a [`Revocation`].
+    pub(crate) fn push(&mut self, entry: &str) {
+        match serde_json::from_str(entry) {
+            Ok(revocation) => self.revocations.push(revocation),
+            // Of a newer version: what comes after it must not be held up.
+            Err(_) => {
+                tracing::warn!(target: "regrant::store", "an entry of the revocation feed is of an unknown form");
+            }
+        }
+    }
+}
+
 /// A log of revocations that several processes share.
 #[async_trait]
 pub trait RevocationFeed: Send + Sync {

@@ -1,8 +1,6 @@
 //! The refresh token as a JWT: `typ: rt+jwt`, HS256, under a secret that no verifier of access
 //! tokens holds. Only this server reads it, so its form is exact.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use super::{Minted, Presented, TokenId, TokenSecret};
@@ -109,8 +107,8 @@ impl RefreshClaims {
             sid: self.session,
             r#gen: self.lineage.generation,
             brn: self.lineage.branch,
-            par: self.parent.map(|parent| URL_SAFE_NO_PAD.encode(parent.as_bytes())),
-            jti: URL_SAFE_NO_PAD.encode(self.secret.expose()),
+            par: self.parent.map(|parent| base64url::encode(parent.as_bytes())),
+            jti: base64url::encode(self.secret.expose()),
             iat: self.issued_at.as_millis(),
             exp: self.expires_at.as_millis(),
         };
@@ -148,7 +146,7 @@ impl RefreshClaims {
 }
 
 fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
-    URL_SAFE_NO_PAD.decode(text).ok()?.try_into().ok()
+    base64url::decode(text).ok()?.try_into().ok()
 }
 
 #[cfg(test)]
@@ -216,7 +214,7 @@ mod tests {
         let payload = |extra: &str| {
             format!(
                 r#"{{"sub":"u","sid":"BwcHBwcHBwcHBwcHBwcHBw","gen":0,"brn":0,"jti":"{}","iat":1,"exp":2{extra}}}"#,
-                URL_SAFE_NO_PAD.encode([1; 32])
+                base64url::encode(&[1; 32])
             )
         };
         assert!(RefreshClaims::verify(&forge(header, &payload("")), &keys("secret")).is_ok());

@@ -73,13 +73,7 @@ fn after(connection: &Connection, from: i64) -> Result<Page> {
         left -= 1;
         let (place, entry) = row.map_err(unavailable)?;
         page.next = Cursor(place.to_string());
-        match serde_json::from_str(&entry) {
-            Ok(revocation) => page.revocations.push(revocation),
-            // Of a newer version: what comes after it must not be held up.
-            Err(_) => {
-                tracing::warn!(target: "regrant::store", "an entry of the revocation feed is of an unknown form")
-            }
-        }
+        page.push(&entry);
     }
     page.complete = left > 0;
     Ok(page)

@@ -115,11 +115,10 @@ fn work(mut connection: Connection, clock: &dyn Clock, jobs: &Receiver<Box<dyn J
             job.answer(&commit);
         }
         if commit.is_ok() && pruned.is_none_or(|at: Timestamp| now.since(at) >= PRUNE_EVERY) {
-            match prune(&connection, now) {
-                Ok(true) => {}
-                Ok(false) => pruned = Some(now),
-                // Logged where it arose; tried again later.
-                Err(_) => pruned = Some(now),
+            // A failure was logged where it arose, and pruning is tried again later.
+            let more = prune(&connection, now).unwrap_or(false);
+            if !more {
+                pruned = Some(now);
             }
         }
     }

@@ -63,13 +63,7 @@ impl RevocationFeed for RedisStore {
         };
         for (id, (_, entry)) in entries {
             page.next = Cursor(id);
-            match serde_json::from_str(&entry) {
-                Ok(revocation) => page.revocations.push(revocation),
-                // Of a newer version: what comes after it must not be held up.
-                Err(_) => {
-                    tracing::warn!(target: "regrant::store", "an entry of the revocation feed is of an unknown form")
-                }
-            }
+            page.push(&entry);
         }
         Ok(page)
     }
