@@ -108,8 +108,9 @@ export interface AuthConfig {
   /** How sessions are refreshed. */
   refresh?: RefreshConfig | undefined;
   /**
-   * Where sessions live: `'memory:'` (default; one process, for trials), `'file:sessions.db'` (one
-   * machine, any number of processes) or `'redis://user:pass@host:port/db'`.
+   * Where sessions live: `'file:sessions.db'` (one machine, any number of processes; default
+   * `'file:regrant.db'` in the working folder), `'redis://user:pass@host:port/db'`, or `'memory:'`
+   * (one process, for tests and trials).
    */
   store?: string | undefined;
   /** How logouts and thefts that other processes saw become known in this one. */

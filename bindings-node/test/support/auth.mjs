@@ -9,7 +9,7 @@ export const START = Date.UTC(2026, 0, 1);
 /** @param {import('regrant').AuthConfig} config */
 export function testAuth(config = {}) {
   const clock = new TestClock(START);
-  return { clock, auth: createAuth({ secret: SECRET, clock, ...config }) };
+  return { clock, auth: createAuth({ secret: SECRET, store: 'memory:', clock, ...config }) };
 }
 
 /** For `assert.throws` and `assert.rejects`: an AuthError with this code. */

@@ -139,7 +139,7 @@ impl AuthBuilder {
         self
     }
 
-    /// Checks everything and builds. Does no I/O.
+    /// Checks everything and builds. Asks no server; a store in a file is opened.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] naming the field.
@@ -148,31 +148,35 @@ impl AuthBuilder {
         let keyring = self.keyring.ok_or_else(|| missing("secret"))?;
         let refresh_keys = self.refresh_keys.ok_or_else(|| missing("refreshSecret"))?;
         self.sessions.check()?;
-        let store = match self.store.ok_or_else(|| missing("store"))? {
-            Store::Given(store) => store,
-            Store::At(address) => address.open(self.clock.clone())?,
-        };
+        let store = self.store.ok_or_else(|| missing("store"))?;
         let runtime = self
             .runtime
             .or_else(|| Handle::try_current().ok())
             .ok_or_else(|| Error::config("runtime", "build within a Tokio runtime or name one"))?;
+        let store_clock = self.clock.clone();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let longest_access = self.access.longest_acceptance();
+        let issuer = AccessIssuer::new(keyring.clone(), self.access.clone(), Arc::clone(&clock))?;
+        let verifier = AccessVerifier::new(keyring, self.access, Arc::clone(&clock))?;
+        // Last, because it may make a file: what is wrong elsewhere must change nothing.
+        let store = match store {
+            Store::Given(store) => store,
+            Store::At(address) => address.open(store_clock)?,
+        };
         let engine = Arc::new(Engine {
-            issuer: AccessIssuer::new(keyring.clone(), self.access.clone(), Arc::clone(&clock))?,
+            issuer,
             refresh_keys,
             policy: self.sessions,
             store: Arc::clone(&store),
             freshness: Freshness::new(store.feed().is_some(), self.max_staleness),
             denied: DenyList::default(),
             auditor: Auditor { listener: self.listener, clock: Arc::clone(&clock) },
-            clock: Arc::clone(&clock),
+            clock,
             adoption: self.old.map(Adoption::new),
             longest_access,
         });
         let sightings = Sightings::start(Arc::clone(&engine), &runtime);
         runtime.spawn(follow(store, Arc::downgrade(&engine)));
-        let verifier = AccessVerifier::new(keyring, self.access, clock)?;
         Ok(Auth(Arc::new(Inner { verifier, engine, sightings })))
     }
 }

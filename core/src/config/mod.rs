@@ -30,6 +30,9 @@ use crate::auth::AuthBuilder;
 use crate::error::{Error, Result};
 use crate::store::StoreAddress;
 
+/// Durable, and shared by all processes that are started in the same folder.
+const DEFAULT_STORE: &str = "file:regrant.db";
+
 /// Everything that [`Auth`](crate::Auth) needs.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -51,7 +54,8 @@ pub struct AuthConfig {
     /// How sessions are refreshed.
     #[serde(default)]
     pub refresh: RefreshConfig,
-    /// Where sessions live: `memory:`, `file:PATH` or `redis://…`. Default `memory:`.
+    /// Where sessions live: `memory:`, `file:PATH` or `redis://…`. Default `file:regrant.db`, a
+    /// file in the working folder of the process.
     pub store: Option<String>,
     /// How revocations by other processes are followed.
     #[serde(default)]
@@ -82,7 +86,7 @@ impl AuthConfig {
     /// # Errors
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn builder(self) -> Result<AuthBuilder> {
-        let mut address = StoreAddress::new(self.store.as_deref().unwrap_or("memory:"));
+        let mut address = StoreAddress::new(self.store.as_deref().unwrap_or(DEFAULT_STORE));
         if let Some(prefix) = &self.redis.prefix {
             address = address.prefix(prefix);
         }

@@ -41,7 +41,7 @@ impl World {
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&events);
         let config = format!(
-            r#"{{ "secret": "{SECRET_KEY}", "allowShortSecret": true, "refresh": {{ {refresh} }} }}"#
+            r#"{{ "secret": "{SECRET_KEY}", "allowShortSecret": true, "store": "memory:", "refresh": {{ {refresh} }} }}"#
         );
         let tokens = OldRefreshTokens::new(&SecretBytes::new(SECRET_KEY), old.clone()).unwrap();
         let auth = Auth::from_json(&config)

@@ -119,7 +119,7 @@ async fn what_is_away_signs_nobody_out() {
 async fn without_the_option_nothing_is_adopted() {
     let world = World::new();
     let token = world.old.login("1", START, None);
-    let config = r#"{ "secret": "old", "allowShortSecret": true }"#;
+    let config = r#"{ "secret": "old", "allowShortSecret": true, "store": "memory:" }"#;
     let plain = regrant::Auth::from_json(config).unwrap().build().unwrap();
     let outcome = plain.refresh(RefreshRequest::new(&token)).await;
     assert_code(outcome, "ERR_TYP_MISMATCH");

@@ -107,7 +107,7 @@ async fn tells_progress_and_needs_the_option() {
     assert!(seen.len() > 2 && seen.is_sorted_by_key(|so_far| so_far.scanned));
     assert_eq!(seen.last(), Some(&last));
 
-    let plain = r#"{ "secret": "old", "allowShortSecret": true }"#;
+    let plain = r#"{ "secret": "old", "allowShortSecret": true, "store": "memory:" }"#;
     let plain = regrant::Auth::from_json(plain).unwrap().build().unwrap();
     let outcome = plain.sweep_old_tokens(SweepOptions::default(), |_| ()).await;
     assert_code(outcome, "ERR_CONFIG_INVALID");

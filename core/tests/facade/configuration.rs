@@ -82,7 +82,7 @@ async fn no_problem_quotes_a_secret() {
 
 #[tokio::test]
 async fn a_short_secret_is_accepted_on_demand() {
-    let config = json!({ "secret": "short", "allowShortSecret": true });
+    let config = json!({ "secret": "short", "allowShortSecret": true, "store": "memory:" });
     Auth::from_json(&config.to_string()).unwrap().build().unwrap();
 }
 

@@ -25,13 +25,14 @@ struct World {
 }
 
 impl World {
-    /// A world by the configuration in `json`, with `secret` added.
+    /// A world by the configuration in `json`, with `secret` and a store in memory added.
     fn new(json: serde_json::Value) -> Self {
         Self::with(json, |builder| builder)
     }
 
     fn with(mut json: serde_json::Value, change: impl FnOnce(AuthBuilder) -> AuthBuilder) -> Self {
         json["secret"] = SECRET.into();
+        json["store"] = "memory:".into();
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)));
         let events = Arc::new(Mutex::new(Vec::new()));
         let heard = Arc::clone(&events);

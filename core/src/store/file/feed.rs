@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use tokio::time::{Instant, sleep};
 
 use super::schema::unavailable;
-use super::{FileStore, durable, volatile};
+use super::{FileStore, durable};
 use crate::error::{Error, Result};
 use crate::revocation::{Cursor, Page, Revocation, RevocationFeed};
 use crate::time::Timestamp;
@@ -23,7 +23,7 @@ const PAGE: i64 = 512;
 impl RevocationFeed for FileStore {
     async fn tell(&self, revocations: &[Revocation]) -> Result<()> {
         let revocations = revocations.to_vec();
-        self.writer.call(durable, move |connection, now| add(connection, &revocations, now)).await
+        self.writer.write(durable, move |connection, now| add(connection, &revocations, now)).await
     }
 
     async fn read(&self, cursor: &Cursor, wait: Duration) -> Result<Page> {
@@ -33,8 +33,7 @@ impl RevocationFeed for FileStore {
         };
         let end = Instant::now() + wait;
         loop {
-            let page =
-                self.writer.call(volatile, move |connection, _| after(connection, from)).await?;
+            let page = self.writer.read(move |connection, _| after(connection, from)).await?;
             let left = end.saturating_duration_since(Instant::now());
             if page.next != Cursor(from.to_string()) || left.is_zero() {
                 return Ok(page);

@@ -80,16 +80,12 @@ impl FileStore {
         let run = move |connection: &rusqlite::Connection, now| {
             operation(&mut Rows::new(connection, &subject), now)
         };
-        self.writer.call(durability, run).await
+        self.writer.write(durability, run).await
     }
 }
 
 const fn durable<T>(_: &T) -> Durability {
     Durability::Disk
-}
-
-const fn volatile<T>(_: &T) -> Durability {
-    Durability::Process
 }
 
 fn durable_if_theft(refreshed: &Option<Refreshed>) -> Durability {
@@ -176,6 +172,11 @@ impl SessionStore for FileStore {
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
-        self.on_user(subject, volatile, |rows, now| operations::list(rows, now)).await
+        let subject = subject.clone();
+        self.writer
+            .read(move |connection, now| {
+                operations::list(&mut Rows::new(connection, &subject), now)
+            })
+            .await
     }
 }

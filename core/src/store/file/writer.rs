@@ -1,6 +1,8 @@
-//! The thread that owns the connection: it takes all operations that have arrived, carries them
-//! out in one transaction, and answers each after the commit.
+//! The thread that owns the connection: it takes all operations that have arrived, carries out
+//! those that write in one transaction, and answers each after the commit. Those that only read
+//! take no lock that keeps other processes from writing.
 
+use std::iter;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
@@ -37,11 +39,19 @@ pub(super) struct Writer {
 
 /// An operation on its way through a transaction.
 trait Job: Send {
+    fn kind(&self) -> Kind;
     fn run(&mut self, connection: &Connection, now: Timestamp) -> Durability;
     fn answer(self: Box<Self>, commit: &Result<(), String>);
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Read,
+    Write,
+}
+
 struct Call<T, F> {
+    kind: Kind,
     operation: Option<F>,
     durability: fn(&T) -> Durability,
     outcome: Result<T>,
@@ -53,6 +63,10 @@ where
     T: Send,
     F: FnOnce(&Connection, Timestamp) -> Result<T> + Send,
 {
+    fn kind(&self) -> Kind {
+        self.kind
+    }
+
     fn run(&mut self, connection: &Connection, now: Timestamp) -> Durability {
         if let Some(operation) = self.operation.take() {
             self.outcome = operation(connection, now);
@@ -80,13 +94,32 @@ impl Writer {
         Ok(Self { queue })
     }
 
-    pub(super) async fn call<T: Send + 'static>(
+    /// Carries out an operation that may write.
+    pub(super) async fn write<T: Send + 'static>(
         &self,
+        durability: fn(&T) -> Durability,
+        operation: impl FnOnce(&Connection, Timestamp) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.call(Kind::Write, durability, operation).await
+    }
+
+    /// Carries out an operation that only reads, with one statement.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        operation: impl FnOnce(&Connection, Timestamp) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.call(Kind::Read, |_| Durability::Process, operation).await
+    }
+
+    async fn call<T: Send + 'static>(
+        &self,
+        kind: Kind,
         durability: fn(&T) -> Durability,
         operation: impl FnOnce(&Connection, Timestamp) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let job = Call {
+            kind,
             operation: Some(operation),
             durability,
             outcome: Err(Error::internal("the operation did not run")),
@@ -104,17 +137,13 @@ impl Writer {
 fn work(mut connection: Connection, clock: &dyn Clock, jobs: &Receiver<Box<dyn Job>>) {
     let mut pruned = None;
     while let Ok(first) = jobs.recv() {
-        let mut group = vec![first];
-        group.extend(jobs.try_iter().take(GROUP - 1));
         let now = clock.now();
-        let commit = commit(&mut connection, &mut group, now).map_err(|error| match error {
-            Error::StoreUnavailable { source } => source.to_string(),
-            other => other.to_string(),
-        });
-        for job in group {
-            job.answer(&commit);
-        }
-        if commit.is_ok() && pruned.is_none_or(|at: Timestamp| now.since(at) >= PRUNE_EVERY) {
+        let group = iter::once(first).chain(jobs.try_iter().take(GROUP - 1));
+        let (reads, writes): (Vec<_>, Vec<_>) = group.partition(|job| job.kind() == Kind::Read);
+        let written =
+            writes.is_empty() || carry_out(writes, |jobs| write(&mut connection, jobs, now));
+        carry_out(reads, |jobs| read(&connection, jobs, now));
+        if written && pruned.is_none_or(|at: Timestamp| now.since(at) >= PRUNE_EVERY) {
             // A failure was logged where it arose, and pruning is tried again later.
             let more = prune(&connection, now).unwrap_or(false);
             if !more {
@@ -124,14 +153,38 @@ fn work(mut connection: Connection, clock: &dyn Clock, jobs: &Receiver<Box<dyn J
     }
 }
 
-fn commit(connection: &mut Connection, group: &mut [Box<dyn Job>], now: Timestamp) -> Result<()> {
+/// Runs `jobs` in `transaction` and answers each; tells whether it was committed.
+fn carry_out(
+    mut jobs: Vec<Box<dyn Job>>,
+    transaction: impl FnOnce(&mut [Box<dyn Job>]) -> Result<()>,
+) -> bool {
+    let commit = transaction(&mut jobs).map_err(|error| match error {
+        Error::StoreUnavailable { source } => source.to_string(),
+        other => other.to_string(),
+    });
+    for job in jobs {
+        job.answer(&commit);
+    }
+    commit.is_ok()
+}
+
+fn write(connection: &mut Connection, jobs: &mut [Box<dyn Job>], now: Timestamp) -> Result<()> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(unavailable)?;
-    let wanted = group.iter_mut().map(|job| job.run(&transaction, now)).max();
+    let wanted = jobs.iter_mut().map(|job| job.run(&transaction, now)).max();
     transaction.commit().map_err(unavailable)?;
     if wanted == Some(Durability::Disk) {
         sync(connection)?;
+    }
+    Ok(())
+}
+
+/// Without a transaction of their own: each is one statement, which sees one state of the file and
+/// keeps nobody waiting.
+fn read(connection: &Connection, jobs: &mut [Box<dyn Job>], now: Timestamp) -> Result<()> {
+    for job in jobs {
+        job.run(connection, now);
     }
     Ok(())
 }
