@@ -92,7 +92,7 @@ impl Adoption {
         now: Timestamp,
     ) -> Result<Taken> {
         let new = new_session(token, policy, now);
-        let expires = sessions.create(subject, &token.session, &new).await?.expires;
+        let expires = sessions.create(subject, &token.session, &new).await?.record.expires;
         let mark = Mark { place, expires, subject: subject.clone() };
         let ttl = expires.since(now).max(Duration::from_millis(1));
         let TakeOver { mark, ended_until } =

@@ -55,6 +55,10 @@ pub enum AuditKind {
     Revoked {
         /// Why.
         reason: RevocationReason,
+        /// Whether replicas of the store have it; absent where that was not asked. Where it is
+        /// `false`, a failover of the store may bring the session back: revoke it again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replicated: Option<bool>,
     },
 }
 

@@ -58,7 +58,7 @@ impl Auth {
             absolute_ttl: engine.policy.absolute_ttl,
             device,
         };
-        let record = engine.store.create(&subject, &session, &new).await?;
+        let record = engine.store.create(&subject, &session, &new).await?.record;
         let claims = RefreshClaims {
             subject,
             session,

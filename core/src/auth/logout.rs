@@ -6,6 +6,7 @@ use crate::error::Result;
 use crate::identity::{SessionId, Subject};
 use crate::revocation::{RevocationReason, Revoked};
 use crate::session::RefreshClaims;
+use crate::store::{Replicated, RevocationOutcome, RevokedSession, SessionFilter};
 
 impl Auth {
     /// Ends the session of a refresh token, expired or not; tells whether it was live.
@@ -48,15 +49,20 @@ impl Auth {
         if let Some(adoption) = &engine.adoption {
             adoption.old_store().end_all_of(subject, engine.clock.now()).await?;
         }
-        let sessions = engine.store.revoke_all(subject, reason).await?;
-        let mut ended = engine.ended_sessions(subject).await?;
+        let answer = engine.store.revoke_all(subject, &SessionFilter::ALL, reason).await?;
+        // Told again of those that had been ended: the caller may be asking again because the
+        // others could not be told.
+        let all = answer.revoked.iter().chain(&answer.already_revoked);
+        let mut ended: Vec<_> = all.map(|session| Revoked::Session { sid: *session }).collect();
         // Tokens of the app that was here before know no session: they end by their user's name.
         ended.push(Revoked::Subject { sub: subject.clone(), before: engine.clock.now() });
         engine.refuse(ended).await?;
-        for session in &sessions {
-            engine.auditor.emit(subject, *session, AuditKind::Revoked { reason });
+        warn_unless(answer.replicated);
+        let replicated = answer.replicated.answer();
+        for session in &answer.revoked {
+            engine.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
         }
-        Ok(sessions.len())
+        Ok(answer.revoked.len())
     }
 }
 
@@ -68,16 +74,25 @@ impl Engine {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<bool> {
-        let was_live = self.store.revoke(subject, session, reason).await?;
-        let ended = Revoked::Session { sid: *session };
+        let RevokedSession { outcome, replicated } =
+            self.store.revoke(subject, session, reason).await?;
+        let was_live = outcome == RevocationOutcome::Revoked;
         // Told again where it had been ended: the caller may be asking again because the others
         // could not be told. But only what is the user's own.
-        if was_live || self.ended_sessions(subject).await?.contains(&ended) {
-            self.refuse([ended]).await?;
+        if outcome != RevocationOutcome::Unknown {
+            self.refuse([Revoked::Session { sid: *session }]).await?;
+            warn_unless(replicated);
         }
         if was_live {
-            self.auditor.emit(subject, *session, AuditKind::Revoked { reason });
+            let replicated = replicated.answer();
+            self.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
         }
         Ok(was_live)
+    }
+}
+
+fn warn_unless(replicated: Replicated) {
+    if replicated == Replicated::No {
+        tracing::warn!(target: "regrant::store", "too few replicas have a revocation: a failover may bring the session back");
     }
 }

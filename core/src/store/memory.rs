@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 
 use super::operations::{self, UserSessions};
-use super::{Refreshed, SessionStore, StoredSession};
+use super::{
+    Created, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoredSession,
+};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
 use crate::revocation::RevocationReason;
@@ -84,7 +86,7 @@ impl SessionStore for MemoryStore {
         subject: &Subject,
         session: &SessionId,
         new: &NewSession,
-    ) -> Result<Record> {
+    ) -> Result<Created> {
         self.on_user(subject, |sessions, now| operations::create(sessions, session, new, now))
     }
 
@@ -117,16 +119,17 @@ impl SessionStore for MemoryStore {
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
-    ) -> Result<bool> {
+    ) -> Result<RevokedSession> {
         self.on_user(subject, |sessions, now| operations::revoke(sessions, session, reason, now))
     }
 
     async fn revoke_all(
         &self,
         subject: &Subject,
+        which: &SessionFilter,
         reason: RevocationReason,
-    ) -> Result<Vec<SessionId>> {
-        self.on_user(subject, |sessions, now| operations::revoke_all(sessions, reason, now))
+    ) -> Result<RevokedSessions> {
+        self.on_user(subject, |sessions, now| operations::revoke_all(sessions, which, reason, now))
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {

@@ -1,8 +1,10 @@
 //! Where sessions live. One trait, several homes, one contract suite over all of them.
 
 mod address;
+mod answer;
 #[cfg(feature = "file")]
 pub mod file;
+mod filter;
 mod memory;
 mod operations;
 pub mod packed;
@@ -10,6 +12,11 @@ pub mod packed;
 pub mod redis;
 
 pub use address::StoreAddress;
+pub use answer::{
+    Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
+    StoredSession,
+};
+pub use filter::SessionFilter;
 pub use memory::MemoryStore;
 
 use std::fmt;
@@ -18,28 +25,8 @@ use async_trait::async_trait;
 
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
-use crate::revocation::{Abandoned, RevocationFeed, RevocationReason};
-use crate::session::{
-    Confirmation, Decision, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
-};
-
-/// What a store answers to a refresh.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refreshed {
-    /// What is to be done.
-    pub decision: Decision,
-    /// The access tokens that came with this child are to be refused from now on.
-    pub denied: Option<Abandoned>,
-}
-
-/// A session of a user, with its id.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StoredSession {
-    /// Its id.
-    pub id: SessionId,
-    /// Its record.
-    pub record: Record,
-}
+use crate::revocation::{RevocationFeed, RevocationReason};
+use crate::session::{Confirmation, NewSession, Presented, RefreshPolicy, Sighting, TheftScope};
 
 /// A home for sessions.
 ///
@@ -56,7 +43,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         subject: &Subject,
         session: &SessionId,
         new: &NewSession,
-    ) -> Result<Record>;
+    ) -> Result<Created>;
 
     /// Decides about a presented refresh token ([`step`](crate::session::step)) and writes what
     /// changed. `None` when the session is not known.
@@ -78,20 +65,21 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         on_theft: TheftScope,
     ) -> Result<Option<Confirmation>>;
 
-    /// Ends a session; tells whether it was live.
+    /// Ends a session. One that was ended before keeps its reason.
     async fn revoke(
         &self,
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
-    ) -> Result<bool>;
+    ) -> Result<RevokedSession>;
 
-    /// Ends all sessions of a user; gives those that were live.
+    /// Ends those sessions of a user that `which` means.
     async fn revoke_all(
         &self,
         subject: &Subject,
+        which: &SessionFilter,
         reason: RevocationReason,
-    ) -> Result<Vec<SessionId>>;
+    ) -> Result<RevokedSessions>;
 
     /// The log by which processes tell each other of revocations; `None` where no other process
     /// can share the store.

@@ -1,7 +1,10 @@
 //! The operations of a store, over the sessions of one user: for every store that calls the
 //! state machine itself.
 
-use super::{Refreshed, StoredSession};
+use super::{
+    Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
+    SessionFilter, StoredSession,
+};
 use crate::error::Result;
 use crate::identity::SessionId;
 use crate::revocation::RevocationReason;
@@ -34,13 +37,13 @@ pub(super) fn create(
     session: &SessionId,
     new: &NewSession,
     now: Timestamp,
-) -> Result<Record> {
+) -> Result<Created> {
     if let Some(record) = unexpired(sessions, session, now)? {
-        return Ok(record);
+        return Ok(Created { record, displaced: Vec::new() });
     }
     let record = Record::begin(new, now);
     sessions.put(session, record.clone())?;
-    Ok(record)
+    Ok(Created { record, displaced: Vec::new() })
 }
 
 pub(super) fn refresh(
@@ -76,29 +79,35 @@ pub(super) fn revoke(
     session: &SessionId,
     reason: RevocationReason,
     now: Timestamp,
-) -> Result<bool> {
-    match unexpired(sessions, session, now)? {
-        Some(record) if record.state == State::Live => {
+) -> Result<RevokedSession> {
+    let outcome = match unexpired(sessions, session, now)? {
+        None => RevocationOutcome::Unknown,
+        Some(Record { state: State::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
+        Some(record) => {
             sessions.put(session, record.revoked(reason))?;
-            Ok(true)
+            RevocationOutcome::Revoked
         }
-        _ => Ok(false),
-    }
+    };
+    Ok(RevokedSession { outcome, replicated: Replicated::NotAsked })
 }
 
 pub(super) fn revoke_all(
     sessions: &mut impl UserSessions,
+    which: &SessionFilter,
     reason: RevocationReason,
     now: Timestamp,
-) -> Result<Vec<SessionId>> {
-    let mut revoked = Vec::new();
-    for StoredSession { id, record } in list(sessions, now)? {
+) -> Result<RevokedSessions> {
+    let (mut revoked, mut already_revoked) = (Vec::new(), Vec::new());
+    let all = list(sessions, now)?;
+    for StoredSession { id, record } in all.into_iter().filter(|stored| which.matches(stored)) {
         if record.state == State::Live {
             sessions.put(&id, record.revoked(reason))?;
             revoked.push(id);
+        } else {
+            already_revoked.push(id);
         }
     }
-    Ok(revoked)
+    Ok(RevokedSessions { revoked, already_revoked, replicated: Replicated::NotAsked })
 }
 
 pub(super) fn list(sessions: &mut impl UserSessions, now: Timestamp) -> Result<Vec<StoredSession>> {
@@ -119,7 +128,7 @@ fn write(
         sessions.put(session, record)?;
     }
     if theft == Some(TheftScope::Subject) {
-        revoke_all(sessions, RevocationReason::Reused, now)?;
+        revoke_all(sessions, &SessionFilter::ALL, RevocationReason::Reused, now)?;
     }
     Ok(())
 }

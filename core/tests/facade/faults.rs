@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use async_trait::async_trait;
 use regrant::identity::{SessionId, Subject};
 use regrant::revocation::RevocationReason;
-use regrant::session::{
-    Confirmation, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
+use regrant::session::{Confirmation, NewSession, Presented, RefreshPolicy, Sighting, TheftScope};
+use regrant::store::{
+    Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
+    StoredSession,
 };
-use regrant::store::{MemoryStore, Refreshed, SessionStore, StoredSession};
 use regrant::time::Clock;
 use regrant::{Advice, Error, Login, Result};
 use serde_json::json;
@@ -45,7 +46,7 @@ macro_rules! delegate {
         impl SessionStore for $store {
             $($more)*
 
-            async fn create(&self, a: &Subject, b: &SessionId, c: &NewSession) -> Result<Record> {
+            async fn create(&self, a: &Subject, b: &SessionId, c: &NewSession) -> Result<Created> {
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.create(a, b, c).await);
                 $body
             }
@@ -77,13 +78,18 @@ macro_rules! delegate {
                 a: &Subject,
                 b: &SessionId,
                 c: RevocationReason,
-            ) -> Result<bool> {
+            ) -> Result<RevokedSession> {
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.revoke(a, b, c).await);
                 $body
             }
 
-            async fn revoke_all(&self, a: &Subject, b: RevocationReason) -> Result<Vec<SessionId>> {
-                let ($self_, $call) = (self, async |s: &MemoryStore| s.revoke_all(a, b).await);
+            async fn revoke_all(
+                &self,
+                a: &Subject,
+                b: &SessionFilter,
+                c: RevocationReason,
+            ) -> Result<RevokedSessions> {
+                let ($self_, $call) = (self, async |s: &MemoryStore| s.revoke_all(a, b, c).await);
                 $body
             }
 

@@ -7,10 +7,11 @@ use async_trait::async_trait;
 use regrant::auth::WhenStale;
 use regrant::identity::{SessionId, Subject};
 use regrant::revocation::{Cursor, Page, Revocation, RevocationFeed, RevocationReason};
-use regrant::session::{
-    Confirmation, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
+use regrant::session::{Confirmation, NewSession, Presented, RefreshPolicy, Sighting, TheftScope};
+use regrant::store::{
+    Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
+    StoredSession,
 };
-use regrant::store::{MemoryStore, Refreshed, SessionStore, StoredSession};
 use regrant::time::Clock;
 use regrant::{Error, Result};
 use serde_json::json;

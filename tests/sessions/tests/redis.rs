@@ -13,7 +13,7 @@ use regrant::session::{
     Confirmation, Decision, DeviceLabel, NewSession, SessionPolicy, Sighting, Theft, TheftScope,
     TokenSecret,
 };
-use regrant::store::SessionStore;
+use regrant::store::{SessionFilter, SessionStore};
 use regrant::time::{Clock, ManualClock, SystemClock};
 use regrant_session_tests::homes::{clock, redis_store};
 use regrant_session_tests::token::Token;
@@ -44,7 +44,7 @@ fn new_session(secret: &TokenSecret, absolute_ttl: Duration) -> NewSession {
 
 async fn login(store: &Store, session: SessionId) -> Token {
     let secret = TokenSecret::random().unwrap();
-    let record = store.create(&alice(), &session, &new_session(&secret, DAY)).await.unwrap();
+    let record = store.create(&alice(), &session, &new_session(&secret, DAY)).await.unwrap().record;
     Token::of_login(secret, &record)
 }
 
@@ -93,7 +93,7 @@ async fn time_is_the_server_s() {
     let sighting = Sighting { lineage: token.lineage(), denied: false };
     let seen = store.confirm(&alice(), &id(1), &sighting, TheftScope::Session).await.unwrap();
     assert_eq!(seen, Some(Confirmation::Confirmed));
-    assert!(store.revoke(&alice(), &id(1), RevocationReason::Logout).await.unwrap());
+    store.revoke(&alice(), &id(1), RevocationReason::Logout).await.unwrap();
     let listed = store.list(&alice()).await.unwrap();
     assert!(!listed[0].record.is_live(SystemClock.now()));
 }
@@ -107,12 +107,13 @@ async fn a_key_lives_as_long_as_its_longest_session() {
     for (number, days) in [(1, 2), (2, 90), (3, 1)] {
         let secret = TokenSecret::random().unwrap();
         let new = new_session(&secret, DAY * days);
-        let record = store.create(&alice(), &id(number), &new).await.unwrap();
+        let record = store.create(&alice(), &id(number), &new).await.unwrap().record;
         let token = Token::of_login(secret, &record);
         assert!(matches!(refresh(&store, id(number), &token).await, Ok(Decision::Issue(_))));
     }
     store.revoke(&alice(), &id(1), RevocationReason::Logout).await.unwrap();
-    store.revoke_all(&alice(), RevocationReason::LogoutEverywhere).await.unwrap();
+    let reason = RevocationReason::LogoutEverywhere;
+    store.revoke_all(&alice(), &SessionFilter::ALL, reason).await.unwrap();
     let longest = store.list(&alice()).await.unwrap();
     let longest = longest.iter().map(|stored| stored.record.expires).max().unwrap();
     let ends: i64 =

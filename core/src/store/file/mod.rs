@@ -21,12 +21,14 @@ use async_trait::async_trait;
 use self::rows::Rows;
 use self::writer::{Durability, Writer};
 use super::operations;
-use super::{Refreshed, SessionStore, StoredSession};
+use super::{
+    Created, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoredSession,
+};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
 use crate::revocation::{RevocationFeed, RevocationReason};
 use crate::session::{
-    Confirmation, Decision, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
+    Confirmation, Decision, NewSession, Presented, RefreshPolicy, Sighting, TheftScope,
 };
 use crate::time::{Clock, SystemClock, Timestamp};
 
@@ -109,7 +111,7 @@ impl SessionStore for FileStore {
         subject: &Subject,
         session: &SessionId,
         new: &NewSession,
-    ) -> Result<Record> {
+    ) -> Result<Created> {
         let (session, new) = (*session, new.clone());
         self.on_user(subject, durable, move |rows, now| {
             operations::create(rows, &session, &new, now)
@@ -150,7 +152,7 @@ impl SessionStore for FileStore {
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
-    ) -> Result<bool> {
+    ) -> Result<RevokedSession> {
         let session = *session;
         self.on_user(subject, durable, move |rows, now| {
             operations::revoke(rows, &session, reason, now)
@@ -161,10 +163,14 @@ impl SessionStore for FileStore {
     async fn revoke_all(
         &self,
         subject: &Subject,
+        which: &SessionFilter,
         reason: RevocationReason,
-    ) -> Result<Vec<SessionId>> {
-        self.on_user(subject, durable, move |rows, now| operations::revoke_all(rows, reason, now))
-            .await
+    ) -> Result<RevokedSessions> {
+        let which = *which;
+        self.on_user(subject, durable, move |rows, now| {
+            operations::revoke_all(rows, &which, reason, now)
+        })
+        .await
     }
 
     fn feed(&self) -> Option<&dyn RevocationFeed> {

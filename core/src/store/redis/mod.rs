@@ -16,12 +16,15 @@ use async_trait::async_trait;
 
 use self::connection::Connection;
 use self::script::{Arguments, Scripts};
-use super::{Refreshed, SessionStore, StoredSession, packed};
+use super::{
+    Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
+    SessionFilter, SessionStore, StoredSession, packed,
+};
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::revocation::{Abandoned, RevocationFeed, RevocationReason};
 use crate::session::{
-    Confirmation, Decision, Minted, NewSession, Presented, Record, RefreshPolicy, Sighting, Theft,
+    Confirmation, Decision, Minted, NewSession, Presented, RefreshPolicy, Sighting, Theft,
     TheftScope,
 };
 use crate::time::{Clock, Timestamp};
@@ -106,6 +109,10 @@ fn reason(number: i64) -> Result<RevocationReason> {
     u8::try_from(number).ok().and_then(RevocationReason::from_number).ok_or_else(damaged)
 }
 
+fn session_ids(texts: &[String]) -> Result<Vec<SessionId>> {
+    texts.iter().map(|text| text.parse().map_err(|_| damaged())).collect()
+}
+
 fn theft(name: &str) -> Result<Theft> {
     [Theft::Fork, Theft::ParentReturned, Theft::AbandonedBranch, Theft::OlderToken]
         .into_iter()
@@ -151,7 +158,7 @@ impl SessionStore for RedisStore {
         subject: &Subject,
         session: &SessionId,
         new: &NewSession,
-    ) -> Result<Record> {
+    ) -> Result<Created> {
         let arguments = self
             .arguments()
             .text(session)
@@ -161,7 +168,7 @@ impl SessionStore for RedisStore {
             .text(new.device.as_str());
         let bytes: Vec<u8> =
             self.connection.run(&self.scripts.create, &self.key(subject), arguments).await?;
-        packed::unpack(&bytes)
+        Ok(Created { record: packed::unpack(&bytes)?, displaced: Vec::new() })
     }
 
     async fn refresh(
@@ -222,20 +229,35 @@ impl SessionStore for RedisStore {
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
-    ) -> Result<bool> {
+    ) -> Result<RevokedSession> {
         let arguments = self.arguments().text(session).text(reason.number());
-        self.connection.run(&self.scripts.revoke, &self.key(subject), arguments).await
+        let outcome: String =
+            self.connection.run(&self.scripts.revoke, &self.key(subject), arguments).await?;
+        let outcome = match outcome.as_str() {
+            "revoked" => RevocationOutcome::Revoked,
+            "already_revoked" => RevocationOutcome::AlreadyRevoked,
+            "unknown" => RevocationOutcome::Unknown,
+            _ => return Err(damaged()),
+        };
+        Ok(RevokedSession { outcome, replicated: Replicated::NotAsked })
     }
 
     async fn revoke_all(
         &self,
         subject: &Subject,
+        which: &SessionFilter,
         reason: RevocationReason,
-    ) -> Result<Vec<SessionId>> {
-        let arguments = self.arguments().text(reason.number());
-        let ids: Vec<String> =
+    ) -> Result<RevokedSessions> {
+        let except = which.except.map(|session| session.to_string()).unwrap_or_default();
+        let arguments =
+            self.arguments().text(reason.number()).text(except).instant(which.created_before);
+        let (revoked, already_revoked): (Vec<String>, Vec<String>) =
             self.connection.run(&self.scripts.revoke_all, &self.key(subject), arguments).await?;
-        ids.iter().map(|id| id.parse().map_err(|_| damaged())).collect()
+        Ok(RevokedSessions {
+            revoked: session_ids(&revoked)?,
+            already_revoked: session_ids(&already_revoked)?,
+            replicated: Replicated::NotAsked,
+        })
     }
 
     fn feed(&self) -> Option<&dyn RevocationFeed> {

@@ -59,7 +59,7 @@ impl Arguments {
         self.text(span.as_millis())
     }
 
-    /// An instant; none means that Redis is to take its own.
+    /// An instant, or the empty text for none.
     pub(super) fn instant(self, instant: Option<Timestamp>) -> Self {
         match instant {
             Some(instant) => self.text(instant.as_millis()),

@@ -2,6 +2,7 @@
 
 use regrant::revocation::RevocationReason;
 use regrant::session::{Confirmation, Decision, State, Theft};
+use regrant::store::RevocationOutcome;
 
 use super::fixture::{Fixture, GRACE, HOUR, MINUTE};
 
@@ -41,7 +42,7 @@ pub async fn an_abandoned_child_in_use_is_a_theft(at: &Fixture) {
 pub async fn a_use_in_an_ended_or_unknown_session(at: &Fixture) {
     let session = at.login("alice").await;
     let reason = RevocationReason::Administrative;
-    assert!(at.store.revoke(&session.subject, &session.id, reason).await.unwrap());
+    assert_eq!(at.revoke(&session, reason).await, RevocationOutcome::Revoked);
     for denied in [false, true] {
         let answer = at.sight(&session, &session.token, denied).await;
         assert_eq!(answer, Some(Confirmation::Revoked(reason)));

@@ -1,20 +1,22 @@
 //! Sessions ended on purpose.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use regrant::revocation::RevocationReason;
 use regrant::session::{Decision, State};
+use regrant::store::RevocationOutcome::{AlreadyRevoked, Revoked};
+use regrant::store::SessionFilter;
 use regrant::time::Clock;
 
-use super::fixture::{Fixture, HOUR};
+use super::fixture::{Fixture, HOUR, MINUTE};
 
 pub async fn an_ended_session_stays_ended_for_the_first_reason(at: &Fixture) {
     let session = at.login("alice").await;
     let (first, second) = (RevocationReason::Logout, RevocationReason::Administrative);
-    assert!(at.store.revoke(&session.subject, &session.id, first).await.unwrap());
-    assert!(!at.store.revoke(&session.subject, &session.id, second).await.unwrap());
-    assert_eq!(at.store.revoke_all(&session.subject, second).await.unwrap(), []);
+    assert_eq!(at.revoke(&session, first).await, Revoked);
+    assert_eq!(at.revoke(&session, second).await, AlreadyRevoked);
+    let [revoked, already] = at.revoke_all(&session.subject, SessionFilter::ALL, second).await;
+    assert_eq!((revoked, already), ([].into(), [session.id].into()));
     assert_eq!(at.present(&session, &session.token).await, Decision::Revoked(first));
 }
 
@@ -23,7 +25,7 @@ pub async fn every_reason_is_kept_until_the_session_would_have_expired(at: &Fixt
     for (reason, _) in RevocationReason::ALL {
         let mut session = at.login("alice").await;
         at.refresh(&mut session).await;
-        assert!(at.store.revoke(&session.subject, &session.id, *reason).await.unwrap());
+        assert_eq!(at.revoke(&session, *reason).await, Revoked);
         session.token.claims.expires_at = at.clock.now().plus(HOUR * 100);
         sessions.push((session, *reason));
     }
@@ -44,12 +46,51 @@ pub async fn all_sessions_of_a_user_end_at_once(at: &Fixture) {
     let mut bob = at.login("bob").await;
     let subject = &sessions[0].subject;
     let (one, all) = (RevocationReason::Logout, RevocationReason::LogoutEverywhere);
-    assert!(at.store.revoke(subject, &sessions[0].id, one).await.unwrap());
-    let ended: BTreeSet<_> = at.store.revoke_all(subject, all).await.unwrap().into_iter().collect();
-    assert_eq!(ended, sessions[1..].iter().map(|session| session.id).collect());
+    assert_eq!(at.revoke(&sessions[0], one).await, Revoked);
+    let [revoked, already] = at.revoke_all(subject, SessionFilter::ALL, all).await;
+    assert_eq!(revoked, sessions[1..].iter().map(|session| session.id).collect());
+    assert_eq!(already, [sessions[0].id].into());
     for session in &sessions[1..] {
         assert_eq!(at.present(session, &session.token).await, Decision::Revoked(all));
     }
     assert_eq!(at.present(&sessions[0], &sessions[0].token).await, Decision::Revoked(one));
     at.refresh(&mut bob).await;
+}
+
+pub async fn all_but_one_end(at: &Fixture) {
+    let sessions = [at.login("alice").await, at.login("alice").await, at.login("alice").await];
+    let [here, there, elsewhere] = &sessions;
+    let which = SessionFilter { except: Some(here.id), ..SessionFilter::ALL };
+    let reason = RevocationReason::LogoutEverywhere;
+    for (revoked, already) in [(2, 0), (0, 2)] {
+        let answer = at.revoke_all(&here.subject, which, reason).await;
+        assert_eq!(answer.map(|ids| ids.len()), [revoked, already]);
+    }
+    assert!(at.is_live(here).await);
+    for session in [there, elsewhere] {
+        assert_eq!(at.present(session, &session.token).await, Decision::Revoked(reason));
+    }
+    // An exception that is nobody's spares nobody.
+    let which = SessionFilter { except: Some(there.id), ..SessionFilter::ALL };
+    let [revoked, already] = at.revoke_all(&here.subject, which, reason).await;
+    assert_eq!((revoked, already), ([here.id].into(), [elsewhere.id].into()));
+}
+
+pub async fn those_from_before_an_instant_end(at: &Fixture) {
+    let old = at.login("alice").await;
+    at.wait(MINUTE);
+    let instant = at.clock.now();
+    let young = at.login("alice").await;
+    let reason = RevocationReason::Administrative;
+    let before = |instant| SessionFilter { created_before: Some(instant), ..SessionFilter::ALL };
+    let [revoked, already] = at.revoke_all(&old.subject, before(instant), reason).await;
+    assert_eq!((revoked, already), ([old.id].into(), [].into()));
+    assert!(at.is_live(&young).await);
+    let here = SessionFilter { except: Some(young.id), ..before(instant.plus(MINUTE)) };
+    let [revoked, already] = at.revoke_all(&old.subject, here, reason).await;
+    assert_eq!((revoked, already), ([].into(), [old.id].into()));
+    assert!(at.is_live(&young).await);
+    let later = before(instant.plus(Duration::from_millis(1)));
+    let [revoked, _] = at.revoke_all(&old.subject, later, reason).await;
+    assert_eq!(revoked, [young.id].into());
 }

@@ -1,16 +1,18 @@
 //! An empty store, its clock, and what the cases do with them.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use regrant::identity::{SessionId, Subject};
+use regrant::revocation::RevocationReason;
 use regrant::session::{
     Confirmation, Decision, DeviceLabel, Minted, NewSession, Presented, Record, SessionPolicy,
     Sighting, TheftScope, TokenSecret,
 };
-use regrant::store::{Refreshed, SessionStore};
+use regrant::store::{Refreshed, RevocationOutcome, SessionFilter, SessionStore};
 use regrant::time::{Clock, ManualClock};
 
 use crate::token::Token;
@@ -76,7 +78,8 @@ impl Fixture {
         let id = SessionId::from_bytes([number; 16]);
         let secret = TokenSecret::from_bytes([number ^ 0x80; 32]);
         let new = self.new_session(&secret, "");
-        let record = self.store.create(&subject, &id, &new).await.expect("the store answers");
+        let record =
+            self.store.create(&subject, &id, &new).await.expect("the store answers").record;
         Session { subject, id, token: Token::of_login(secret, &record) }
     }
 
@@ -109,6 +112,25 @@ impl Fixture {
             }
             other => panic!("expected a child, got {other:?}"),
         }
+    }
+
+    /// What becomes of a session that is to be ended.
+    pub async fn revoke(&self, session: &Session, reason: RevocationReason) -> RevocationOutcome {
+        let answer = self.store.revoke(&session.subject, &session.id, reason).await;
+        answer.expect("the store answers").outcome
+    }
+
+    /// Ends those that `which` means: the ids of those that were live, and of those that had been
+    /// ended before.
+    pub async fn revoke_all(
+        &self,
+        subject: &Subject,
+        which: SessionFilter,
+        reason: RevocationReason,
+    ) -> [BTreeSet<SessionId>; 2] {
+        let answer = self.store.revoke_all(subject, &which, reason).await;
+        let answer = answer.expect("the store answers");
+        [answer.revoked, answer.already_revoked].map(BTreeSet::from_iter)
     }
 
     pub async fn sight(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use regrant::identity::Subject;
 use regrant::revocation::RevocationReason;
 use regrant::session::State;
+use regrant::store::{RevocationOutcome, SessionFilter};
 use regrant::time::Clock;
 
 use super::fixture::{Fixture, HOUR, MINUTE};
@@ -19,7 +20,7 @@ pub async fn sessions_are_listed_with_their_records(at: &Fixture) {
     at.wait(MINUTE);
     at.refresh(&mut refreshed).await;
     let reason = RevocationReason::Logout;
-    assert!(at.store.revoke(&ended.subject, &ended.id, reason).await.unwrap());
+    assert_eq!(at.revoke(&ended, reason).await, RevocationOutcome::Revoked);
     let all: BTreeMap<_, _> = at
         .store
         .list(&ended.subject)
@@ -44,8 +45,9 @@ pub async fn expired_sessions_are_left_out(at: &Fixture) {
     at.wait(HOUR * 9);
     let listed = at.store.list(&old.subject).await.unwrap();
     assert_eq!(listed.iter().map(|stored| stored.id).collect::<Vec<_>>(), [young.id]);
-    let ended = at.store.revoke_all(&old.subject, RevocationReason::Logout).await.unwrap();
-    assert_eq!(ended, [young.id]);
+    let reason = RevocationReason::Logout;
+    let [revoked, already] = at.revoke_all(&old.subject, SessionFilter::ALL, reason).await;
+    assert_eq!((revoked, already), ([young.id].into(), [].into()));
     at.wait(HOUR);
     assert_eq!(at.store.list(&old.subject).await.unwrap(), []);
 }

@@ -44,6 +44,8 @@ macro_rules! contract {
                 ending: an_ended_session_stays_ended_for_the_first_reason,
                 ending: every_reason_is_kept_until_the_session_would_have_expired,
                 ending: all_sessions_of_a_user_end_at_once,
+                ending: all_but_one_end,
+                ending: those_from_before_an_instant_end,
                 listing: sessions_are_listed_with_their_records,
                 listing: expired_sessions_are_left_out,
                 names: labels_and_users_of_any_script,

@@ -2,6 +2,7 @@
 
 use regrant::identity::{SessionId, Subject};
 use regrant::session::{DeviceLabel, TokenSecret};
+use regrant::store::SessionFilter;
 
 use super::fixture::{Fixture, Session};
 use crate::token::Token;
@@ -31,7 +32,7 @@ pub async fn labels_and_users_of_any_script(at: &Fixture) {
             let id = SessionId::from_bytes([number * 16 + sub_number; 16]);
             let secret = TokenSecret::from_bytes([number * 16 + sub_number; 32]);
             let new = at.new_session(&secret, device);
-            let record = at.store.create(&subject, &id, &new).await.unwrap();
+            let record = at.store.create(&subject, &id, &new).await.unwrap().record;
             assert_eq!(record.device.as_str(), device);
             let token = Token::of_login(secret, &record);
             let mut session = Session { subject: subject.clone(), id, token };
@@ -54,7 +55,8 @@ pub async fn users_do_not_share_anything(at: &Fixture) {
     }
     let alice = Subject::new("alice").unwrap();
     let reason = regrant::revocation::RevocationReason::LogoutEverywhere;
-    assert_eq!(at.store.revoke_all(&alice, reason).await.unwrap().len(), 1);
+    let [revoked, _] = at.revoke_all(&alice, SessionFilter::ALL, reason).await;
+    assert_eq!(revoked.len(), 1);
     let other = Subject::new("Alice").unwrap();
     let records = at.store.list(&other).await.unwrap();
     assert!(records[0].record.is_live(regrant::time::Clock::now(&*at.clock)));

@@ -5,6 +5,7 @@ use std::time::Duration;
 use regrant::identity::{Lineage, SessionId};
 use regrant::revocation::Abandoned;
 use regrant::session::{Decision, Minted, TheftScope, TokenSecret};
+use regrant::store::RevocationOutcome;
 use regrant::time::Clock;
 
 use super::fixture::{Fixture, GRACE, HOUR, MINUTE, Session};
@@ -19,7 +20,7 @@ pub async fn a_login_is_repeated_without_harm(at: &Fixture) {
     at.wait(MINUTE);
     let other = at.new_session(&TokenSecret::from_bytes([9; 32]), "another device");
     let again = at.store.create(&session.subject, &session.id, &other).await.unwrap();
-    assert_eq!(again, before);
+    assert_eq!((again.record, again.displaced), (before.clone(), Vec::new()));
     assert_eq!(at.record(&session).await.unwrap(), before);
     at.refresh(&mut session).await;
 }
@@ -29,7 +30,7 @@ pub async fn an_expired_session_makes_room(at: &Fixture) {
     at.wait(HOUR * 10);
     let secret = TokenSecret::from_bytes([9; 32]);
     let new = at.new_session(&secret, "new");
-    let record = at.store.create(&session.subject, &session.id, &new).await.unwrap();
+    let record = at.store.create(&session.subject, &session.id, &new).await.unwrap().record;
     assert_eq!((record.id, record.created), (secret.id(), at.clock.now()));
     assert_eq!(at.record(&session).await, Some(record));
 }
@@ -158,7 +159,7 @@ pub async fn an_unknown_session_stays_unknown(at: &Fixture) {
     assert_eq!(at.ask(&unknown, &unknown.token.claims, true, TheftScope::Subject).await, None);
     assert_eq!(at.sight(&unknown, &unknown.token, true).await, None);
     let reason = regrant::revocation::RevocationReason::Logout;
-    assert!(!at.store.revoke(&unknown.subject, &unknown.id, reason).await.unwrap());
+    assert_eq!(at.revoke(&unknown, reason).await, RevocationOutcome::Unknown);
     assert_eq!(at.record(&unknown).await, None);
 }
 
@@ -169,7 +170,7 @@ pub async fn another_user_s_session_is_unknown(at: &Fixture) {
     assert_eq!(at.ask(&mixed, &alice.token.claims, true, TheftScope::Subject).await, None);
     assert_eq!(at.sight(&mixed, &alice.token, true).await, None);
     let reason = regrant::revocation::RevocationReason::Logout;
-    assert!(!at.store.revoke(&bob.subject, &alice.id, reason).await.unwrap());
+    assert_eq!(at.revoke(&mixed, reason).await, RevocationOutcome::Unknown);
     assert!(at.is_live(&alice).await && at.is_live(&bob).await);
 }
 
@@ -189,5 +190,5 @@ pub async fn past_its_end_a_token_is_refused(at: &Fixture) {
     assert_eq!(at.ask(&session, &forever.claims, true, TheftScope::Session).await, None);
     assert_eq!(at.sight(&session, &forever, true).await, None);
     let reason = regrant::revocation::RevocationReason::Logout;
-    assert!(!at.store.revoke(&session.subject, &session.id, reason).await.unwrap());
+    assert_eq!(at.revoke(&session, reason).await, RevocationOutcome::Unknown);
 }

@@ -3,6 +3,7 @@
 use regrant::identity::Lineage;
 use regrant::revocation::RevocationReason;
 use regrant::session::{Confirmation, Decision, Sighting, State, Theft, TheftScope, TokenId};
+use regrant::store::RevocationOutcome;
 
 use super::fixture::{Fixture, MINUTE, Session};
 
@@ -68,7 +69,7 @@ pub async fn a_theft_ends_all_sessions_of_its_user(at: &Fixture) {
     let (ended, other, mut bob) =
         (at.login("alice").await, at.login("alice").await, at.login("bob").await);
     let logout = RevocationReason::Logout;
-    assert!(at.store.revoke(&ended.subject, &ended.id, logout).await.unwrap());
+    assert_eq!(at.revoke(&ended, logout).await, RevocationOutcome::Revoked);
     commit(at, &mut stolen, Theft::OlderToken, TheftScope::Subject).await;
     assert_eq!(at.present(&stolen, &stolen.token).await, REVOKED);
     assert_eq!(at.present(&other, &other.token).await, REVOKED);

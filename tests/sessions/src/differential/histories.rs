@@ -10,7 +10,7 @@ use regrant::session::{
     Decision, DeviceLabel, NewSession, Record, RefreshPolicy, Sighting, TheftScope, TokenId,
     TokenSecret,
 };
-use regrant::store::{MemoryStore, SessionStore, packed};
+use regrant::store::{MemoryStore, RevokedSessions, SessionFilter, SessionStore, packed};
 use regrant::time::{Clock, ManualClock, Timestamp};
 use regrant_test_support::RedisServer;
 
@@ -79,6 +79,12 @@ pub async fn histories(server: &RedisServer, random: &mut Random, operations: us
     pair.census
 }
 
+fn in_order(mut answer: RevokedSessions) -> RevokedSessions {
+    answer.revoked.sort();
+    answer.already_revoked.sort();
+    answer
+}
+
 impl Pair {
     fn pass_time(&self, random: &mut Random) {
         let span = match random.below(100) {
@@ -145,6 +151,7 @@ impl Pair {
         let theirs = self.redis.create(subject, &id, &new).await.expect("Redis answers");
         let what = format!("login {new:?} of {subject} {id} at {:?}", self.clock.now());
         assert_eq!(theirs, ours, "{what}");
+        let ours = ours.record;
         self.raw.keep(subject).await;
         self.census.count("create");
         if ours.id == secret.id() {
@@ -271,12 +278,17 @@ impl Pair {
     async fn revoke_all(&mut self, random: &mut Random, which: usize) -> String {
         let subject = &self.users[self.held[which].user];
         let (reason, _) = *random.pick(RevocationReason::ALL);
-        let mut ours = self.memory.revoke_all(subject, reason).await.expect("memory answers");
-        let mut theirs = self.redis.revoke_all(subject, reason).await.expect("Redis answers");
-        ours.sort();
-        theirs.sort();
-        let what = format!("revoke all of {subject} for {reason} at {:?}", self.clock.now());
-        assert_eq!(theirs, ours, "{what}");
+        let now = self.clock.now();
+        let which = SessionFilter {
+            except: random.chance(50).then_some(self.held[which].id),
+            created_before: random
+                .chance(50)
+                .then(|| Timestamp::from_millis((now.as_millis() - random.millis(60_000)).max(0))),
+        };
+        let ours = self.memory.revoke_all(subject, &which, reason).await.expect("memory answers");
+        let theirs = self.redis.revoke_all(subject, &which, reason).await.expect("Redis answers");
+        let what = format!("revoke all of {subject} for {reason} at {now:?}: {which:?}");
+        assert_eq!(in_order(theirs), in_order(ours), "{what}");
         self.census.count("revoke all");
         what
     }

@@ -13,15 +13,19 @@ local function each_session(key, now, visit)
   end
 end
 
--- Ends every live session; gives the ids of those that were.
-local function revoke_live(key, now, reason)
-  local revoked = {}
+-- Ends the live ones of those that `is_meant` says, by default all. Gives the ids of those that
+-- were live, and of those that had been ended before.
+local function revoke_live(key, now, reason, is_meant)
+  local revoked, already_revoked = {}, {}
   each_session(key, now, function(session, record)
+    if is_meant and not is_meant(session, record) then return end
     if record.state == LIVE then
       record.state = reason
       redis.call('HSET', key, session, pack_record(record))
       revoked[#revoked + 1] = session
+    else
+      already_revoked[#already_revoked + 1] = session
     end
   end)
-  return revoked
+  return { revoked, already_revoked }
 end
