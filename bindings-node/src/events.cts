@@ -52,6 +52,11 @@ export interface RevokedEvent extends AuditEventBase {
   readonly type: 'revoked';
   /** Why. */
   readonly reason: RevocationReason;
+  /**
+   * Whether replicas of the store have it; absent where that was not asked. Where it is `false`,
+   * a failover of the store may bring the session back: revoke it again.
+   */
+  readonly replicated?: boolean;
 }
 
 /** Something that happened to a session. */
