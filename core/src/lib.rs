@@ -3,7 +3,8 @@
 //!
 //! One folder per idea; dependencies point one way:
 //! `error`, `secret`, `time`, `identity` ← `token` ← `keys` ← `access`, and
-//! `session` ← `store` ← `adopt` ← `auth` (the facade that most programs use).
+//! `session` ← `store` ← `adopt` ← `auth` (the facade that most programs use). What an operator
+//! is told is in `observe`.
 //!
 //! Standards: RFC 7519 (JWT), RFC 7515 (JWS), RFC 6750 (Bearer), RFC 6749 (refresh flow),
 //! RFC 9068 (`at+jwt`), RFC 9700 (rotation and reuse detection).
@@ -19,6 +20,8 @@ pub mod config;
 pub mod error;
 pub mod identity;
 pub mod keys;
+#[cfg(feature = "sessions")]
+pub mod observe;
 pub mod revocation;
 pub mod secret;
 pub mod session;

@@ -15,6 +15,7 @@ use crate::access::{AccessIssuer, AccessPolicy, AccessVerifier};
 use crate::adopt::{Adoption, OldRefreshTokens, OldUsers};
 use crate::error::{Error, Result};
 use crate::keys::{Keyring, RefreshKeys};
+use crate::observe::{self, ObservedStore};
 use crate::revocation::DenyList;
 use crate::session::SessionPolicy;
 use crate::store::{SessionStore, StoreAddress};
@@ -163,18 +164,20 @@ impl AuthBuilder {
             Store::Given(store) => store,
             Store::At(address) => address.open(store_clock)?,
         };
+        let store: Arc<dyn SessionStore> = Arc::new(ObservedStore(store));
         let engine = Arc::new(Engine {
             issuer,
             refresh_keys,
             policy: self.sessions,
             store: Arc::clone(&store),
-            freshness: Freshness::new(store.feed().is_some(), self.max_staleness),
+            freshness: Freshness::new(store.feed().is_some(), self.max_staleness, clock.now()),
             denied: DenyList::default(),
             auditor: Auditor { listener: self.listener, clock: Arc::clone(&clock) },
             clock,
             adoption: self.old.map(Adoption::new),
             longest_access,
         });
+        observe::describe();
         let sightings = Sightings::start(Arc::clone(&engine), &runtime);
         runtime.spawn(follow(store, Arc::downgrade(&engine)));
         Ok(Auth(Arc::new(Inner { verifier, engine, sightings })))

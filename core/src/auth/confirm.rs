@@ -1,9 +1,12 @@
 //! What becomes of a session once one of its access tokens was seen in use.
 
+use tracing::field::display;
+
 use super::{Auth, Engine};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::identity::{SessionId, Subject};
+use crate::observe;
 use crate::revocation::{Denial, Revoked};
 use crate::session::{Confirmation, Sighting};
 
@@ -42,6 +45,23 @@ pub(super) enum Seen {
 impl Engine {
     /// Tells the store of a sighting and follows what it knows.
     pub(super) async fn sighted(
+        &self,
+        subject: &Subject,
+        session: SessionId,
+        sighting: Sighting,
+    ) -> Result<Seen> {
+        let span = observe::operation_span!(DEBUG, "confirm");
+        span.record("session", display(session));
+        let following = self.follow_sighting(subject, session, sighting);
+        observe::within(span, following, |seen| match seen {
+            Seen::Live => "live",
+            Seen::Ended => "ended",
+            Seen::Unknown => "unknown",
+        })
+        .await
+    }
+
+    async fn follow_sighting(
         &self,
         subject: &Subject,
         session: SessionId,

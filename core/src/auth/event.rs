@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use crate::identity::{SessionId, Subject};
+use crate::observe;
 use crate::revocation::RevocationReason;
 use crate::time::{Clock, Timestamp};
 
@@ -87,11 +88,12 @@ pub(super) struct Auditor {
 impl Auditor {
     pub(super) fn emit(&self, subject: &Subject, session: SessionId, kind: AuditKind) {
         let name = kind.name();
+        observe::audited(&kind);
         let event = AuditEvent { at: self.clock.now(), subject: subject.clone(), session, kind };
         if let AuditKind::Theft { how } = event.kind {
-            tracing::warn!(target: "regrant::audit", event = name, how, %subject, %session);
+            tracing::warn!(target: "regrant::audit", event = name, how, %subject, %session, "a session has a second holder");
         } else {
-            tracing::info!(target: "regrant::audit", event = name, %subject, %session);
+            tracing::info!(target: "regrant::audit", event = name, %subject, %session, "a session changed");
         }
         if let Some(listener) = &self.listener {
             listener(&event);

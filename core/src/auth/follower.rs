@@ -6,8 +6,11 @@ use std::time::Duration;
 use tokio::time::sleep;
 
 use super::Engine;
-use crate::revocation::Cursor;
+use crate::error::Result;
+use crate::observe;
+use crate::revocation::{Cursor, Page, RevocationFeed};
 use crate::store::SessionStore;
+use crate::time::Timestamp;
 
 /// How long one reading waits for news: so often a quiet feed shows that it is alive.
 const WAIT: Duration = Duration::from_secs(1);
@@ -20,30 +23,72 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// revoked before this process started counts too.
 pub(super) async fn follow(store: Arc<dyn SessionStore>, engine: Weak<Engine>) {
     let Some(feed) = store.feed() else { return };
-    let mut cursor = Cursor::default();
-    let mut pause = SHORTEST_PAUSE;
+    let mut follower = Follower::default();
     loop {
-        let page = feed.read(&cursor, WAIT).await;
+        let page = feed.read(&follower.cursor, WAIT).await;
         let Some(engine) = engine.upgrade() else { return };
-        match page {
-            Ok(page) => {
-                let now = engine.clock.now();
-                for revocation in &page.revocations {
-                    engine.denied.refuse(revocation, now);
-                }
-                cursor = page.next;
-                if page.complete {
-                    engine.freshness.read_at(now);
-                }
-                pause = SHORTEST_PAUSE;
-            }
-            Err(error) => {
-                tracing::debug!(target: "regrant::store", %error, "the revocation feed was not read");
-                drop(engine);
-                sleep(pause + jitter(pause)).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
-            }
+        let span = observe::operation_span!(DEBUG, "follow_feed");
+        let took = async { follower.take(&engine, feed, page?).await };
+        let taken = observe::within(span, took, |()| "ok").await;
+        engine.update_gauges();
+        drop(engine);
+        if let Some(pause) = follower.after(taken) {
+            sleep(pause + jitter(pause)).await;
         }
+    }
+}
+
+#[derive(Default)]
+struct Follower {
+    cursor: Cursor,
+    /// Whether the end was reached once: what comes from then on is news.
+    live: bool,
+    /// The pause after the latest failure; none while the feed is being read.
+    pause: Option<Duration>,
+}
+
+impl Follower {
+    async fn take(&mut self, engine: &Engine, feed: &dyn RevocationFeed, page: Page) -> Result<()> {
+        let now = engine.clock.now();
+        for revocation in &page.revocations {
+            engine.denied.refuse(revocation, now);
+        }
+        self.cursor = page.next;
+        if page.complete {
+            engine.freshness.read_at(now);
+        }
+        if self.live && !page.told.is_empty() {
+            // Asked after the fact, so that nothing waits for it.
+            measure(feed, &page.told).await;
+        }
+        self.live |= page.complete;
+        Ok(())
+    }
+
+    /// How long to pause after a reading.
+    fn after(&mut self, taken: Result<()>) -> Option<Duration> {
+        let before = self.pause;
+        self.pause = taken
+            .as_ref()
+            .err()
+            .map(|_| before.map_or(SHORTEST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE)));
+        match (taken, before) {
+            (Err(error), None) => {
+                tracing::warn!(target: "regrant::store", %error, "the revocation feed cannot be read: logouts of other processes are not known here until it can");
+            }
+            (Ok(()), Some(_)) => {
+                tracing::info!(target: "regrant::store", "the revocation feed is being read again");
+            }
+            _ => {}
+        }
+        self.pause
+    }
+}
+
+/// Measures how long news was on its way, between two readings of one clock.
+async fn measure(feed: &dyn RevocationFeed, told: &[Timestamp]) {
+    if let Ok(Some(now)) = feed.now().await {
+        told.iter().for_each(|told| observe::delivered(now.since(*told)));
     }
 }
 

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Auth;
 use super::confirm::Seen;
+use super::{Auth, Engine};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
+use crate::observe;
 use crate::session::Sighting;
 use crate::time::Timestamp;
 
@@ -31,14 +32,15 @@ pub enum WhenStale {
 #[derive(Debug)]
 pub(super) struct Freshness {
     read_at: AtomicI64,
+    started: Timestamp,
     bound: Duration,
     /// Whether there is a feed at all: without one nothing is revoked elsewhere.
     followed: bool,
 }
 
 impl Freshness {
-    pub(super) fn new(followed: bool, bound: Duration) -> Self {
-        Self { read_at: AtomicI64::new(i64::MIN), bound, followed }
+    pub(super) fn new(followed: bool, bound: Duration, started: Timestamp) -> Self {
+        Self { read_at: AtomicI64::new(i64::MIN), started, bound, followed }
     }
 
     pub(super) fn read_at(&self, now: Timestamp) {
@@ -51,6 +53,11 @@ impl Freshness {
             i64::MIN => None,
             at => Some(now.since(Timestamp::from_millis(at))),
         }
+    }
+
+    /// The lag as a number: while the feed was never read, the time since the start.
+    fn known_lag(&self, now: Timestamp) -> Duration {
+        self.lag(now).unwrap_or_else(|| now.since(self.started))
     }
 
     fn is_stale(&self, now: Timestamp) -> bool {
@@ -92,5 +99,18 @@ impl Auth {
     /// process can revoke, `None` while it was never read.
     pub fn feed_lag(&self) -> Option<Duration> {
         self.0.engine.freshness.lag(self.0.engine.clock.now())
+    }
+
+    /// Tells the recorder of metrics what the gauges are right now; for just before a scrape
+    /// (see [`observe`]).
+    pub fn update_gauges(&self) {
+        self.0.engine.update_gauges();
+    }
+}
+
+impl Engine {
+    pub(super) fn update_gauges(&self) {
+        observe::deny_list(self.denied.len());
+        observe::feed_lag(self.freshness.known_lag(self.clock.now()));
     }
 }

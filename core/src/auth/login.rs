@@ -1,11 +1,14 @@
 //! The beginning of a session. The app has checked the password.
 
 use serde_json::{Map, Value};
+use tracing::field::display;
+use tracing::{Instrument, Span};
 
 use super::event::AuditKind;
-use super::{Auth, TokenPair};
+use super::{Auth, Engine, TokenPair};
 use crate::error::Result;
 use crate::identity::{Lineage, SessionId, Subject};
+use crate::observe;
 use crate::session::{DeviceLabel, NewSession, RefreshClaims, TokenSecret};
 
 /// Who logs in, and with what.
@@ -44,21 +47,30 @@ impl Auth {
     /// set, [`Error::TokenTooLarge`](crate::Error::TokenTooLarge),
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub async fn login(&self, login: Login) -> Result<TokenPair> {
-        let engine = &self.0.engine;
+        let span = observe::operation_span!(INFO, "login");
+        let pair = self.0.engine.begin(login, &span).instrument(span.clone()).await;
+        observe::login(&span, &pair);
+        pair
+    }
+}
+
+impl Engine {
+    async fn begin(&self, login: Login, span: &Span) -> Result<TokenPair> {
         let Login { subject, device, claims } = login;
         let session = SessionId::random()?;
+        span.record("session", display(session));
         let secret = TokenSecret::random()?;
-        let grant = engine.grant(subject, session, Lineage::default(), claims)?;
-        let access = engine.issuer.issue(&grant)?;
+        let grant = self.grant(subject, session, Lineage::default(), claims)?;
+        let access = self.issuer.issue(&grant)?;
         let subject = grant.subject;
         let label = device.as_str().to_owned();
         let new = NewSession {
             id: secret.id(),
-            idle_ttl: engine.policy.idle_ttl,
-            absolute_ttl: engine.policy.absolute_ttl,
+            idle_ttl: self.policy.idle_ttl,
+            absolute_ttl: self.policy.absolute_ttl,
             device,
         };
-        let record = engine.store.create(&subject, &session, &new).await?.record;
+        let record = self.store.create(&subject, &session, &new).await?.record;
         let claims = RefreshClaims {
             subject,
             session,
@@ -68,8 +80,8 @@ impl Auth {
             issued_at: record.created,
             expires_at: record.idle_deadline,
         };
-        let refresh_token = claims.sign(&engine.refresh_keys)?;
-        engine.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
+        let refresh_token = claims.sign(&self.refresh_keys)?;
+        self.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
         Ok(TokenPair {
             access_token: access.token,
             access_expires_at: access.expires_at,

@@ -1,9 +1,13 @@
 //! The end of sessions.
 
+use tracing::Span;
+use tracing::field::display;
+
 use super::event::AuditKind;
 use super::{Auth, Engine};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
+use crate::observe;
 use crate::revocation::{RevocationReason, Revoked};
 use crate::session::RefreshClaims;
 use crate::store::{Replicated, RevocationOutcome, RevokedSession, SessionFilter};
@@ -15,12 +19,9 @@ impl Auth {
     /// The `reject` errors for what is not a refresh token of this server;
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub async fn logout(&self, refresh_token: &str) -> Result<bool> {
-        let engine = &self.0.engine;
-        if let Some((adoption, token)) = engine.old_token(refresh_token)? {
-            return engine.logout_old(adoption, &token).await;
-        }
-        let claims = RefreshClaims::verify(refresh_token, &engine.refresh_keys)?;
-        engine.end_session(&claims.subject, &claims.session, RevocationReason::Logout).await
+        let span = observe::operation_span!(INFO, "logout");
+        let ending = self.0.engine.end(refresh_token, &span);
+        observe::within(span.clone(), ending, ended).await
     }
 
     /// Ends one session of a user; tells whether it was live. Its access tokens are refused from
@@ -34,7 +35,10 @@ impl Auth {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<bool> {
-        self.0.engine.end_session(subject, session, reason).await
+        let span = observe::operation_span!(INFO, "revoke");
+        span.record("session", display(session));
+        let ending = self.0.engine.end_session(subject, session, reason);
+        observe::within(span, ending, ended).await
     }
 
     /// Ends all sessions of a user; tells how many were live.
@@ -42,31 +46,49 @@ impl Auth {
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): ask again.
     pub async fn logout_everywhere(&self, subject: &Subject) -> Result<usize> {
-        let engine = &self.0.engine;
+        let span = observe::operation_span!(INFO, "revoke_all");
+        observe::within(span, self.0.engine.end_all(subject), |_| "ok").await
+    }
+}
+
+const fn ended(was_live: &bool) -> &'static str {
+    if *was_live { "ended" } else { "unchanged" }
+}
+
+impl Engine {
+    async fn end(&self, refresh_token: &str, span: &Span) -> Result<bool> {
+        if let Some((adoption, token)) = self.old_token(refresh_token)? {
+            span.record("session", display(token.session));
+            return self.logout_old(adoption, &token).await;
+        }
+        let claims = RefreshClaims::verify(refresh_token, &self.refresh_keys)?;
+        span.record("session", display(claims.session));
+        self.end_session(&claims.subject, &claims.session, RevocationReason::Logout).await
+    }
+
+    async fn end_all(&self, subject: &Subject) -> Result<usize> {
         let reason = RevocationReason::LogoutEverywhere;
         // First: a token of the old app that is taken over from here on is refused by this, and
         // one that was taken over before has a session.
-        if let Some(adoption) = &engine.adoption {
-            adoption.old_store().end_all_of(subject, engine.clock.now()).await?;
+        if let Some(adoption) = &self.adoption {
+            adoption.old_store().end_all_of(subject, self.clock.now()).await?;
         }
-        let answer = engine.store.revoke_all(subject, &SessionFilter::ALL, reason).await?;
+        let answer = self.store.revoke_all(subject, &SessionFilter::ALL, reason).await?;
         // Told again of those that had been ended: the caller may be asking again because the
         // others could not be told.
         let all = answer.revoked.iter().chain(&answer.already_revoked);
         let mut ended: Vec<_> = all.map(|session| Revoked::Session { sid: *session }).collect();
         // Tokens of the app that was here before know no session: they end by their user's name.
-        ended.push(Revoked::Subject { sub: subject.clone(), before: engine.clock.now() });
-        engine.refuse(ended).await?;
+        ended.push(Revoked::Subject { sub: subject.clone(), before: self.clock.now() });
+        self.refuse(ended).await?;
         warn_unless(answer.replicated);
         let replicated = answer.replicated.answer();
         for session in &answer.revoked {
-            engine.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
+            self.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
         }
         Ok(answer.revoked.len())
     }
-}
 
-impl Engine {
     /// Ends one session and tells every process; see [`Auth::revoke_session`].
     pub(super) async fn end_session(
         &self,

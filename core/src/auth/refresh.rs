@@ -1,12 +1,17 @@
 //! The refresh: RFC 6749 §6 with the rotation and reuse detection of RFC 9700 §4.14.2.
 
+use std::time::Instant;
+
 use serde_json::{Map, Value};
+use tracing::field::display;
+use tracing::{Instrument, Span};
 
 use super::event::AuditKind;
 use super::{Auth, Engine, Renewal, Renewed};
 use crate::access::IssuedAccess;
 use crate::error::{Error, Result};
 use crate::identity::Subject;
+use crate::observe;
 use crate::revocation::Revoked;
 use crate::session::{Decision, Minted, RefreshClaims};
 
@@ -67,51 +72,59 @@ impl Auth {
     /// - `retry`: [`Error::StoreUnavailable`], [`Error::RefreshSuperseded`]: keep the token.
     /// - `reject`: what is not a refresh token of this server; [`Error::SubjectMismatch`].
     pub async fn refresh(&self, request: RefreshRequest<'_>) -> Result<Renewed> {
-        let engine = &self.0.engine;
-        let claimed = engine.claimed(request.token).await?;
+        let span = observe::operation_span!(INFO, "refresh");
+        let start = Instant::now();
+        let renewed = self.0.engine.renew(request, &span).instrument(span.clone()).await;
+        observe::refresh(&span, &renewed, start.elapsed());
+        renewed
+    }
+}
+
+impl Engine {
+    async fn renew(&self, request: RefreshRequest<'_>, span: &Span) -> Result<Renewed> {
+        let claimed = self.claimed(request.token).await?;
         let presented = &claimed.claims;
+        span.record("session", display(presented.session));
         if request.expected.is_some_and(|expected| expected != presented.subject) {
             return Err(Error::SubjectMismatch);
         }
-        let mut grant = engine.grant(
+        let mut grant = self.grant(
             presented.subject.clone(),
             presented.session,
             presented.lineage,
             request.claims,
         )?;
 
-        let claimed = engine.settled(claimed).await?;
+        let claimed = self.settled(claimed).await?;
         let presented = &claimed.claims;
-        let policy = engine.policy.for_refresh(request.rotate);
-        let answer = engine
+        let policy = self.policy.for_refresh(request.rotate);
+        let answer = self
             .store
             .refresh(&presented.subject, &presented.session, &presented.presented(), &policy)
             .await?
-            .ok_or_else(|| engine.unknown(presented))?;
+            .ok_or_else(|| self.unknown(presented))?;
         if let Some(abandoned) = answer.denied {
-            engine.refuse_if_possible([Revoked::Child { sid: presented.session, abandoned }]).await;
+            self.refuse_if_possible([Revoked::Child { sid: presented.session, abandoned }]).await;
         }
         match answer.decision {
             Decision::Issue(minted) => {
                 grant.lineage = Some(minted.lineage);
-                let access = engine.issuer.issue(&grant)?;
-                engine.rotated(presented, minted, access, Renewal::Issued)
+                let access = self.issuer.issue(&grant)?;
+                self.rotated(presented, minted, access, Renewal::Issued)
             }
             Decision::Reissue(minted) => {
                 grant.lineage = Some(minted.lineage);
-                let access = engine.issuer.issue(&grant)?;
-                engine.rotated(presented, minted, access, Renewal::Reissued)
+                let access = self.issuer.issue(&grant)?;
+                self.rotated(presented, minted, access, Renewal::Reissued)
             }
-            Decision::Keep => Ok(engine.kept(presented, engine.issuer.issue(&grant)?)),
+            Decision::Keep => Ok(self.kept(presented, self.issuer.issue(&grant)?)),
             refusal => {
-                engine.refuse_old(&claimed, refusal).await;
-                Err(engine.refused(presented, refusal).await)
+                self.refuse_old(&claimed, refusal).await;
+                Err(self.refused(presented, refusal).await)
             }
         }
     }
-}
 
-impl Engine {
     fn rotated(
         &self,
         presented: &RefreshClaims,

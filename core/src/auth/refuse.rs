@@ -3,6 +3,7 @@
 use super::{AuditKind, Engine};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
+use crate::observe;
 use crate::revocation::{Revocation, Revoked};
 use crate::session::{State, TheftScope};
 
@@ -12,6 +13,7 @@ impl Engine {
         let now = self.clock.now();
         let revocation = Revocation { what, until: now.plus(self.longest_access) };
         self.denied.refuse(&revocation, now);
+        observe::deny_list(self.denied.len());
         revocation
     }
 

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 
 use super::Engine;
 use crate::identity::{Lineage, SessionId, Subject};
+use crate::observe;
 use crate::session::Sighting;
 
 /// Reports that wait; when there are more the newest is dropped, and made again at its token's
@@ -41,6 +42,7 @@ impl Sightings {
         }
         let report = Report { subject: subject.clone(), session, sighting };
         if self.queue.try_send(report).is_err() {
+            observe::sighting_dropped();
             self.seen.forget(session, sighting);
         }
     }
@@ -50,6 +52,7 @@ async fn deliver(engine: Arc<Engine>, seen: Arc<Seen>, mut reports: mpsc::Receiv
     while let Some(Report { subject, session, sighting }) = reports.recv().await {
         if let Err(error) = engine.sighted(&subject, session, sighting).await {
             tracing::debug!(target: "regrant::store", %error, "a sighting was not delivered");
+            observe::sighting_dropped();
             seen.forget(session, sighting);
         }
     }

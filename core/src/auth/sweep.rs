@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::{Auth, Engine};
 use crate::adopt::{Adoption, Found, OldStore, OldToken, Place, Standing};
 use crate::error::{Error, Result};
+use crate::observe;
 use crate::session::Record;
 
 /// How to sweep.
@@ -51,10 +52,20 @@ impl Auth {
     pub async fn sweep_old_tokens(
         &self,
         options: SweepOptions,
+        progress: impl FnMut(&SweepReport) + Send,
+    ) -> Result<SweepReport> {
+        let span = observe::operation_span!(INFO, "sweep");
+        observe::within(span, self.0.engine.sweep(options, progress), |_| "ok").await
+    }
+}
+
+impl Engine {
+    async fn sweep(
+        &self,
+        options: SweepOptions,
         mut progress: impl FnMut(&SweepReport) + Send,
     ) -> Result<SweepReport> {
-        let engine = &self.0.engine;
-        let adoption = engine
+        let adoption = self
             .adoption
             .as_ref()
             .ok_or_else(|| Error::config("migrate", "is required to sweep old tokens"))?;
@@ -64,7 +75,7 @@ impl Auth {
             let page = adoption.old_store().keys(cursor).await?;
             for key in &page.keys {
                 report.scanned += 1;
-                engine.sweep_key(adoption, key, options, &mut report).await?;
+                self.sweep_key(adoption, key, options, &mut report).await?;
             }
             progress(&report);
             cursor = page.next;
@@ -73,9 +84,7 @@ impl Auth {
             }
         }
     }
-}
 
-impl Engine {
     async fn sweep_key(
         &self,
         adoption: &Adoption,

@@ -3,6 +3,7 @@
 use super::Auth;
 use crate::access::{VerifiedAccess, bearer_token};
 use crate::error::{Error, Result};
+use crate::observe;
 use crate::revocation::Denial;
 use crate::session::Sighting;
 
@@ -27,7 +28,10 @@ impl Auth {
         }
         match denial {
             None => Ok(access),
-            Some(_) => Err(Error::AccessRevoked),
+            Some(by) => {
+                observe::access_denied(by);
+                Err(Error::AccessRevoked)
+            }
         }
     }
 

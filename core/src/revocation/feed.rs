@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::Revocation;
 use crate::error::Result;
+use crate::time::Timestamp;
 
 /// How far a process has read. Its text is the store's own; the default is the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,23 +17,12 @@ pub struct Cursor(pub String);
 pub struct Page {
     /// In the order in which they were told.
     pub revocations: Vec<Revocation>,
+    /// When they were told, by the store's clock, as far as that is known: for measuring only.
+    pub told: Vec<Timestamp>,
     /// Where to read on.
     pub next: Cursor,
     /// Whether this was all; else there is more to be read at once.
     pub complete: bool,
-}
-
-impl Page {
-    /// Takes in an entry as a store keeps it: the JSON of a [`Revocation`].
-    pub(crate) fn push(&mut self, entry: &str) {
-        match serde_json::from_str(entry) {
-            Ok(revocation) => self.revocations.push(revocation),
-            // Of a newer version: what comes after it must not be held up.
-            Err(_) => {
-                tracing::warn!(target: "regrant::store", "an entry of the revocation feed is of an unknown form");
-            }
-        }
-    }
 }
 
 /// A log of revocations that several processes share.
@@ -50,4 +40,13 @@ pub trait RevocationFeed: Send + Sync {
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     async fn read(&self, cursor: &Cursor, wait: Duration) -> Result<Page>;
+
+    /// The clock that [`Page::told`] goes by, to measure how long entries are on their way;
+    /// `None` where that is not known.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`].
+    async fn now(&self) -> Result<Option<Timestamp>> {
+        Ok(None)
+    }
 }

@@ -23,9 +23,9 @@ pub struct Shared<S>(pub Arc<S>);
 
 /// A store that can be cut off, before it acts or just before it answers.
 #[derive(Debug)]
-struct Flaky {
+pub struct Flaky {
     inner: MemoryStore,
-    down: AtomicBool,
+    pub down: AtomicBool,
     answers_lost: AtomicBool,
 }
 
@@ -109,7 +109,7 @@ delegate!(Shared<Flaky>, |this, call| {
     this.0.after(call(&this.0.inner).await)
 });
 
-fn flaky_world() -> (World, Arc<Flaky>) {
+pub fn flaky_world() -> (World, Arc<Flaky>) {
     let plain = World::new(json!({}));
     let clock = Arc::clone(&plain.clock) as Arc<dyn Clock>;
     let store = Arc::new(Flaky {

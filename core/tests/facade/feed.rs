@@ -12,7 +12,7 @@ use regrant::store::{
     Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
     StoredSession,
 };
-use regrant::time::Clock;
+use regrant::time::{Clock, ManualClock, Timestamp};
 use regrant::{Error, Result};
 use serde_json::json;
 use tokio::sync::Notify;
@@ -22,11 +22,32 @@ use super::{World, alice, assert_code, next, settle};
 
 /// A store that several processes share, with a feed in memory.
 #[derive(Debug)]
-struct Common {
+pub struct Common {
     inner: MemoryStore,
-    told: Mutex<Vec<Revocation>>,
+    clock: Arc<ManualClock>,
+    told: Mutex<Vec<(Revocation, Timestamp)>>,
     news: Notify,
     deaf: Mutex<bool>,
+    held: Mutex<bool>,
+}
+
+impl Common {
+    /// The store as one more process opens it.
+    pub fn process(self: &Arc<Self>) -> impl SessionStore + use<> {
+        Process(Arc::clone(self))
+    }
+
+    /// From here on nobody can read or tell, or can again.
+    pub fn cut(&self, deaf: bool) {
+        *self.deaf.lock().unwrap() = deaf;
+        self.news.notify_waiters();
+    }
+
+    /// From here on what is told stays unread, or is read.
+    pub fn hold(&self, held: bool) {
+        *self.held.lock().unwrap() = held;
+        self.news.notify_waiters();
+    }
 }
 
 #[derive(Debug)]
@@ -46,7 +67,9 @@ impl RevocationFeed for Process {
         if *self.0.deaf.lock().unwrap() {
             return Err(Error::store("cut off"));
         }
-        self.0.told.lock().unwrap().extend_from_slice(revocations);
+        let now = self.0.clock.now();
+        let entries = revocations.iter().map(|revocation| (revocation.clone(), now));
+        self.0.told.lock().unwrap().extend(entries);
         self.0.news.notify_waiters();
         Ok(())
     }
@@ -54,26 +77,37 @@ impl RevocationFeed for Process {
     async fn read(&self, cursor: &Cursor, _: Duration) -> Result<Page> {
         let from: usize = cursor.0.parse().unwrap_or(0);
         loop {
+            if *self.0.deaf.lock().unwrap() {
+                return Err(Error::store("cut off"));
+            }
             let news = self.0.news.notified();
-            let revocations = self.0.told.lock().unwrap()[from..].to_vec();
-            if !revocations.is_empty() || from == 0 && cursor.0.is_empty() {
-                let next = Cursor((from + revocations.len()).to_string());
-                return Ok(Page { revocations, next, complete: true });
+            let entries = self.0.told.lock().unwrap()[from..].to_vec();
+            let held = *self.0.held.lock().unwrap();
+            if !held && (!entries.is_empty() || from == 0 && cursor.0.is_empty()) {
+                let next = Cursor((from + entries.len()).to_string());
+                let (revocations, told) = entries.into_iter().unzip();
+                return Ok(Page { revocations, told, next, complete: true });
             }
             news.await;
         }
     }
+
+    async fn now(&self) -> Result<Option<Timestamp>> {
+        Ok(Some(self.0.clock.now()))
+    }
 }
 
 /// Two processes on one store, under one clock.
-fn processes() -> (World, World, Arc<Common>) {
+pub fn processes() -> (World, World, Arc<Common>) {
     let plain = World::new(json!({}));
     let clock = Arc::clone(&plain.clock);
     let common = Arc::new(Common {
         inner: MemoryStore::with_clock(Arc::clone(&clock) as Arc<dyn Clock>),
+        clock: Arc::clone(&clock),
         told: Mutex::default(),
         news: Notify::new(),
         deaf: Mutex::new(false),
+        held: Mutex::new(false),
     });
     let process = || {
         let world = World::with(json!({ "access": { "legacy": true } }), |builder| {
@@ -132,11 +166,11 @@ async fn a_revocation_that_could_not_be_told_is_not_acknowledged_and_can_be_repe
     let pair = here.login().await;
     there.auth.verify(pair.access_token.expose()).unwrap();
     settle().await;
-    *common.deaf.lock().unwrap() = true;
+    common.cut(true);
     assert_code(here.auth.logout(pair.refresh_token.expose()).await, "ERR_STORE_UNAVAILABLE");
     assert_code(here.auth.logout_everywhere(&alice()).await, "ERR_STORE_UNAVAILABLE");
     there.auth.verify(pair.access_token.expose()).unwrap();
-    *common.deaf.lock().unwrap() = false;
+    common.cut(false);
     here.auth.logout(pair.refresh_token.expose()).await.unwrap();
     settle().await;
     assert_code(there.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");

@@ -5,6 +5,8 @@ mod configuration;
 mod faults;
 mod feed;
 mod life_cycle;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod revocation;
 mod theft;
 

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep};
 use super::schema::unavailable;
 use super::{FileStore, durable};
 use crate::error::{Error, Result};
-use crate::revocation::{Cursor, Page, Revocation, RevocationFeed};
+use crate::revocation::{Cursor, Page, Revocation, RevocationFeed, feed_entry};
 use crate::time::Timestamp;
 
 /// How often the table is looked at while nothing new is in it.
@@ -41,6 +41,10 @@ impl RevocationFeed for FileStore {
             sleep(left.min(LOOK_EVERY)).await;
         }
     }
+
+    async fn now(&self) -> Result<Option<Timestamp>> {
+        self.writer.read(|_, now| Ok(Some(now))).await
+    }
 }
 
 fn add(connection: &Connection, revocations: &[Revocation], now: Timestamp) -> Result<()> {
@@ -52,8 +56,7 @@ fn add(connection: &Connection, revocations: &[Revocation], now: Timestamp) -> R
         .prepare_cached("INSERT INTO feed (until, entry) VALUES (?1, ?2)")
         .map_err(unavailable)?;
     for revocation in revocations {
-        let entry = serde_json::to_string(revocation)
-            .map_err(|_| Error::internal("a revocation did not serialize"))?;
+        let entry = feed_entry(revocation, Some(now))?;
         insert.execute(params![revocation.until.as_millis(), entry]).map_err(unavailable)?;
     }
     Ok(())
@@ -66,13 +69,13 @@ fn after(connection: &Connection, from: i64) -> Result<Page> {
     let rows = select
         .query_map(params![from, PAGE], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
         .map_err(unavailable)?;
-    let mut page = Page { revocations: Vec::new(), next: Cursor(from.to_string()), complete: true };
+    let mut page = Page { next: Cursor(from.to_string()), complete: true, ..Page::default() };
     let mut left = PAGE;
     for row in rows {
         left -= 1;
         let (place, entry) = row.map_err(unavailable)?;
         page.next = Cursor(place.to_string());
-        page.push(&entry);
+        page.push(&entry, None);
     }
     page.complete = left > 0;
     Ok(page)

@@ -7,9 +7,9 @@ use redis::cmd;
 
 use super::RedisStore;
 use super::script::Arguments;
-use crate::error::{Error, Result};
-use crate::revocation::{Cursor, Page, Revocation, RevocationFeed};
-use crate::time::{Clock, SystemClock};
+use crate::error::Result;
+use crate::revocation::{Cursor, Page, Revocation, RevocationFeed, feed_entry};
+use crate::time::{Clock, SystemClock, Timestamp};
 
 /// How far the clocks of processes and server may differ before entries are dropped too early.
 const CLOCK_MARGIN: Duration = Duration::from_secs(300);
@@ -38,9 +38,8 @@ impl RevocationFeed for RedisStore {
         };
         let mut arguments = Arguments::new().span(until.since(now) + CLOCK_MARGIN);
         for revocation in revocations {
-            let entry = serde_json::to_vec(revocation)
-                .map_err(|_| Error::internal("a revocation did not serialize"))?;
-            arguments = arguments.bytes(&entry);
+            // When it was told is in the id that Redis gives it.
+            arguments = arguments.text(feed_entry(revocation, None)?);
         }
         self.connection.run::<u64>(&self.scripts.tell, &self.feed_key(), arguments).await?;
         Ok(())
@@ -57,14 +56,26 @@ impl RevocationFeed for RedisStore {
         let entries: Vec<_> =
             answer.into_iter().flatten().flat_map(|(_, entries)| entries).collect();
         let mut page = Page {
-            revocations: Vec::with_capacity(entries.len()),
             next: Cursor(from.to_owned()),
             complete: entries.len() < PAGE,
+            ..Page::default()
         };
         for (id, (_, entry)) in entries {
+            page.push(&entry, told_at(&id));
             page.next = Cursor(id);
-            page.push(&entry);
         }
         Ok(page)
     }
+
+    async fn now(&self) -> Result<Option<Timestamp>> {
+        let now: i64 =
+            self.connection.run(&self.scripts.now, &self.feed_key(), Arguments::new()).await?;
+        Ok(Some(Timestamp::from_millis(now)))
+    }
+}
+
+/// The id of an entry begins with the server's time in ms.
+fn told_at(id: &str) -> Option<Timestamp> {
+    let (ms, _) = id.split_once('-')?;
+    ms.parse().ok().map(Timestamp::from_millis)
 }

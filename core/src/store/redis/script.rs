@@ -16,6 +16,7 @@ pub(super) struct Scripts {
     pub(super) revoke_all: Script,
     pub(super) list: Script,
     pub(super) tell: Script,
+    pub(super) now: Script,
 }
 
 macro_rules! script {
@@ -34,6 +35,7 @@ impl Scripts {
             revoke_all: script!("record", "clock", "sessions", "op_revoke_all"),
             list: script!("record", "clock", "sessions", "op_list"),
             tell: script!("clock", "op_tell"),
+            now: script!("clock", "op_now"),
         }
     }
 }

@@ -1,0 +1,140 @@
+//! Any store, with its operations timed and its failures counted: stores themselves need not
+//! know that they are watched.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use async_trait::async_trait;
+
+use super::metric::{REVOCATIONS_UNREPLICATED, STORE_ERRORS, STORE_OPERATION_SECONDS};
+use super::record::{count, seconds};
+use crate::error::Result;
+use crate::identity::{SessionId, Subject};
+use crate::revocation::{Cursor, Page, Revocation, RevocationFeed, RevocationReason};
+use crate::session::{Confirmation, NewSession, Presented, RefreshPolicy, Sighting, TheftScope};
+use crate::store::{
+    Created, Refreshed, Replicated, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
+    StoredSession,
+};
+use crate::time::Timestamp;
+
+/// A store that is watched.
+pub(crate) struct ObservedStore(pub(crate) Arc<dyn SessionStore>);
+
+impl fmt::Debug for ObservedStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+async fn timed<T>(operation: &'static str, answer: impl Future<Output = Result<T>>) -> Result<T> {
+    let start = Instant::now();
+    let answer = answer.await;
+    let outcome = if answer.is_ok() { "ok" } else { "error" };
+    let labels = [("operation", operation), ("outcome", outcome)];
+    seconds(&STORE_OPERATION_SECONDS, &labels, start.elapsed());
+    failed(operation, &answer);
+    answer
+}
+
+fn failed<T>(operation: &'static str, answer: &Result<T>) {
+    if let Err(error) = answer {
+        count(&STORE_ERRORS, &[("operation", operation)]);
+        let cause = std::error::Error::source(error);
+        tracing::debug!(target: "regrant::store", operation, %error, cause, "the store failed an operation");
+    }
+}
+
+fn count_unless(replicated: Replicated) {
+    if replicated == Replicated::No {
+        count(&REVOCATIONS_UNREPLICATED, &[]);
+    }
+}
+
+#[async_trait]
+impl SessionStore for ObservedStore {
+    async fn create(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        new: &NewSession,
+    ) -> Result<Created> {
+        timed("create", self.0.create(subject, session, new)).await
+    }
+
+    async fn refresh(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        presented: &Presented,
+        policy: &RefreshPolicy,
+    ) -> Result<Option<Refreshed>> {
+        timed("refresh", self.0.refresh(subject, session, presented, policy)).await
+    }
+
+    async fn confirm(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        sighting: &Sighting,
+        on_theft: TheftScope,
+    ) -> Result<Option<Confirmation>> {
+        timed("confirm", self.0.confirm(subject, session, sighting, on_theft)).await
+    }
+
+    async fn revoke(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+    ) -> Result<RevokedSession> {
+        let answer = timed("revoke", self.0.revoke(subject, session, reason)).await?;
+        count_unless(answer.replicated);
+        Ok(answer)
+    }
+
+    async fn revoke_all(
+        &self,
+        subject: &Subject,
+        which: &SessionFilter,
+        reason: RevocationReason,
+    ) -> Result<RevokedSessions> {
+        let answer = timed("revoke_all", self.0.revoke_all(subject, which, reason)).await?;
+        count_unless(answer.replicated);
+        Ok(answer)
+    }
+
+    fn feed(&self) -> Option<&dyn RevocationFeed> {
+        self.0.feed().map(|_| self as &dyn RevocationFeed)
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
+        timed("list", self.0.list(subject)).await
+    }
+}
+
+/// Reached only by way of [`SessionStore::feed`], where there is one.
+#[async_trait]
+impl RevocationFeed for ObservedStore {
+    async fn tell(&self, revocations: &[Revocation]) -> Result<()> {
+        match self.0.feed() {
+            Some(feed) => timed("tell", feed.tell(revocations)).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn read(&self, cursor: &Cursor, wait: Duration) -> Result<Page> {
+        let Some(feed) = self.0.feed() else { return Ok(Page::default()) };
+        let page = feed.read(cursor, wait).await;
+        failed("read_feed", &page);
+        page
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>> {
+        match self.0.feed() {
+            Some(feed) => feed.now().await,
+            None => Ok(None),
+        }
+    }
+}
