@@ -45,7 +45,7 @@ pub trait RevocationFeed: Send + Sync {
     /// `None` where that is not known.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`].
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     async fn now(&self) -> Result<Option<Timestamp>> {
         Ok(None)
     }

@@ -5,7 +5,8 @@ use regrant_session_tests::report::report;
 use std::time::{Duration, Instant};
 
 use regrant::auth::WhenStale;
-use regrant::identity::Subject;
+use regrant::identity::{SessionId, Subject};
+use regrant::revocation::{Cursor, Revocation, Revoked};
 use regrant::store::StoreAddress;
 use regrant::{Auth, ErrorCode, Login};
 use regrant_test_support::{RedisOptions, RedisServer};
@@ -81,6 +82,35 @@ async fn over_a_file() {
     let path = folder.path().join("sessions.db");
     let address = StoreAddress::new(format!("file:{}", path.display()));
     revocation_reaches_the_other("a file", &address, 10).await;
+}
+
+/// What is told is dated by the clock that the store is asked for later.
+async fn the_store_dates_what_it_is_told(address: &StoreAddress) {
+    let store = address.open(None).unwrap();
+    let feed = store.feed().unwrap();
+    let before = feed.now().await.unwrap().unwrap();
+    let what = Revoked::Session { sid: SessionId::from_bytes([7; 16]) };
+    let revocation = Revocation { what, until: before.plus(Duration::from_secs(60)) };
+    feed.tell(&[revocation.clone(), revocation]).await.unwrap();
+    let page = feed.read(&Cursor::default(), Duration::ZERO).await.unwrap();
+    let after = feed.now().await.unwrap().unwrap();
+    assert_eq!((page.revocations.len(), page.told.len()), (2, 2));
+    for told in page.told {
+        assert!(before <= told && told <= after, "{before:?} {told:?} {after:?}");
+    }
+}
+
+#[tokio::test]
+async fn redis_dates_what_it_is_told() {
+    let server = RedisServer::start().unwrap();
+    the_store_dates_what_it_is_told(&StoreAddress::new(server.url())).await;
+}
+
+#[tokio::test]
+async fn a_file_dates_what_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    the_store_dates_what_it_is_told(&StoreAddress::new(format!("file:{}", path.display()))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
