@@ -1,20 +1,11 @@
 //! Asking a server over its port whether it is ready.
 
 use std::io::{Read, Write};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
-
-use anyhow::{Context, Result};
 
 /// How long one question may take.
 const ANSWER_WITHIN: Duration = Duration::from_millis(500);
-
-/// A loopback port that nobody listens on at this moment. Somebody else may take it before it is
-/// used: the caller must be ready to ask for another.
-pub(crate) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free loopback port")?;
-    Ok(listener.local_addr()?.port())
-}
 
 /// Whether the Redis server with this process id serves this loopback port: it takes the password,
 /// answers `PING` (a server that is still loading its data refuses), and says that it is the one
@@ -33,8 +24,10 @@ fn ask(port: u16, password: Option<&str>) -> std::io::Result<String> {
     if let Some(password) = password {
         write!(stream, "AUTH {password}\r\n")?;
     }
-    // After QUIT the server closes the connection, so everything can be read to the end.
-    stream.write_all(b"PING\r\nINFO server\r\nQUIT\r\n")?;
+    stream.write_all(b"PING\r\nINFO server\r\n")?;
+    // The server closes the connection after its answers, so everything can be read to the end.
+    // (A Sentinel does not know QUIT.)
+    stream.shutdown(Shutdown::Write)?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
     Ok(answer)
@@ -42,7 +35,10 @@ fn ask(port: u16, password: Option<&str>) -> std::io::Result<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::net::TcpListener;
+
     use super::*;
+    use crate::port::free_port;
 
     /// A server that reads a question, says this, and hangs up.
     fn server_that_says(answer: &'static str) -> u16 {
@@ -51,12 +47,9 @@ mod tests {
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             // All of it: a connection closed with something unread is reset.
-            let mut question = Vec::new();
-            while !question.ends_with(b"QUIT\r\n") {
-                let mut byte = [0];
-                stream.read_exact(&mut byte).unwrap();
-                question.extend(byte);
-            }
+            let mut question = String::new();
+            stream.read_to_string(&mut question).unwrap();
+            assert!(question.ends_with("INFO server\r\n"));
             stream.write_all(answer.as_bytes()).unwrap();
         });
         port

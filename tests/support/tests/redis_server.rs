@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use regrant_test_support::{RedisOptions, RedisServer};
+use regrant_test_support::{Certificates, RedisOptions, RedisServer};
 
 /// Sends one line and returns what comes back, or the reason why nothing did.
 fn ask(port: u16, line: &str) -> std::io::Result<String> {
@@ -66,6 +66,40 @@ fn a_password_is_asked_for_and_part_of_the_url() {
 fn a_setting_that_the_server_refuses_is_reported_with_its_log() {
     let error = RedisOptions::new().setting("no-such-setting", "1").start().unwrap_err();
     assert!(format!("{error:#}").contains("no-such-setting"), "{error:#}");
+}
+
+#[test]
+fn what_a_server_was_told_to_keep_it_keeps_over_a_restart() {
+    let mut server = RedisServer::start().unwrap();
+    server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).unwrap();
+    server.command::<()>(&["CONFIG", "REWRITE"]).unwrap();
+    server.restart().unwrap();
+    let policy: (String, String) = server.command(&["CONFIG", "GET", "maxmemory-policy"]).unwrap();
+    assert_eq!(policy.1, "allkeys-lru");
+}
+
+#[test]
+fn tls_is_served_on_a_port_of_its_own() {
+    let certificates = std::sync::Arc::new(Certificates::new().unwrap());
+    let server = RedisOptions::new().tls(&certificates).start().unwrap();
+    assert_eq!(server.plain_url(), format!("redis://127.0.0.1:{}/0", server.port()));
+    let port: u16 = server
+        .url()
+        .strip_prefix("rediss://127.0.0.1:")
+        .and_then(|rest| rest.strip_suffix("/0"))
+        .and_then(|port| port.parse().ok())
+        .unwrap();
+    assert_ne!(port, server.port());
+    // Whoever speaks plainly there is not understood.
+    assert!(!ask(port, "PING").is_ok_and(|answer| answer.contains("PONG")));
+    // Who does not, is: redis-cli comes with the server.
+    let output = std::process::Command::new("redis-cli")
+        .args(["-p", &port.to_string(), "--tls", "--cacert"])
+        .arg(certificates.ca_file())
+        .arg("PING")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "PONG\n", "{output:?}");
 }
 
 #[test]

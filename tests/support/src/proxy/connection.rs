@@ -1,0 +1,106 @@
+//! One connection: what comes from one side goes to the other, as the faults allow.
+
+use std::net::Ipv4Addr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
+
+use super::Control;
+use super::faults::{Fate, Way};
+
+/// Carries both ways until one side ends or the faults end the connection.
+pub(super) async fn carry(
+    client: TcpStream,
+    mut control: watch::Receiver<Control>,
+    lost_answers: &AtomicU64,
+) {
+    let Control { server: Some(port), faults, .. } = *control.borrow() else { return };
+    if faults.cut {
+        return;
+    }
+    let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else { return };
+    // Small requests and answers: nothing is to wait for more.
+    if client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).is_err() {
+        return;
+    }
+    let watched = control.clone();
+    let (from_client, to_client) = client.into_split();
+    let (from_server, to_server) = server.into_split();
+    tokio::select! {
+        () = pump(from_client, to_server, Way::ToServer, watched.clone(), lost_answers) => {}
+        () = pump(from_server, to_client, Way::ToClient, watched, lost_answers) => {}
+        _ = control.wait_for(|control| control.faults.cut) => {}
+    }
+}
+
+/// Carries one way until the stream ends or must end.
+async fn pump(
+    mut from: OwnedReadHalf,
+    to: OwnedWriteHalf,
+    way: Way,
+    control: watch::Receiver<Control>,
+    lost: &AtomicU64,
+) {
+    // What has come must not wait for what is on its way, so that a delay delays and does not
+    // slow down.
+    let (sender, pieces) = mpsc::unbounded_channel();
+    let read = async {
+        let mut buffer = vec![0; 64 * 1024];
+        // An error is an end as well.
+        while let Ok(length @ 1..) = from.read(&mut buffer).await {
+            if sender.send((Instant::now(), buffer[..length].to_vec())).is_err() {
+                break;
+            }
+        }
+        drop(sender);
+        // The rest of it is still to be delivered.
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = read => {}
+        () = deliver(pieces, to, way, control, lost) => {}
+    }
+}
+
+async fn deliver(
+    mut pieces: mpsc::UnboundedReceiver<(Instant, Vec<u8>)>,
+    mut to: OwnedWriteHalf,
+    way: Way,
+    mut control: watch::Receiver<Control>,
+    lost: &AtomicU64,
+) {
+    while let Some((came, piece)) = pieces.recv().await {
+        loop {
+            let fate = control.borrow_and_update().faults.fate(way);
+            match fate {
+                Fate::Pass(delay) => {
+                    tokio::time::sleep_until(came + delay).await;
+                    if to.write_all(&piece).await.is_err() {
+                        return;
+                    }
+                    break;
+                }
+                Fate::Hold => {
+                    if control.changed().await.is_err() {
+                        return;
+                    }
+                }
+                Fate::Lose => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    // From here on the stream has a gap: it is never to go on.
+                    let loses = |control: &Control| control.faults.fate(way) == Fate::Lose;
+                    let _ = control.wait_for(|control| !loses(control)).await;
+                    return;
+                }
+                Fate::Cut => {
+                    lost.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+            }
+        }
+    }
+}

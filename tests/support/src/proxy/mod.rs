@@ -1,0 +1,174 @@
+//! A proxy on loopback that stands between a client and a server and breaks what passes.
+
+mod connection;
+mod faults;
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use self::faults::Faults;
+use crate::port::free_port;
+
+/// How many free ports are tried before giving up: another process may take one first.
+const PORT_ATTEMPTS: u32 = 5;
+
+/// A TCP proxy on a loopback port of its own. At first it passes everything on; each fault holds,
+/// for the connections that there are and for new ones, until [`heal`](Self::heal) or another
+/// fault. It ends when this value is dropped.
+#[derive(Debug)]
+pub struct TcpProxy {
+    port: u16,
+    control: watch::Sender<Control>,
+    lost_answers: Arc<AtomicU64>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// What the proxy is told.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Control {
+    server: Option<u16>,
+    faults: Faults,
+    ended: bool,
+}
+
+impl TcpProxy {
+    /// A proxy in front of the server on this loopback port.
+    ///
+    /// # Errors
+    /// There is no free port.
+    pub fn to(server: u16) -> Result<Self> {
+        let proxy = Self::to_nobody()?;
+        proxy.set_server(server);
+        Ok(proxy)
+    }
+
+    /// A proxy whose server is not known yet: for servers that must know their proxy's port first.
+    pub(crate) fn to_nobody() -> Result<Self> {
+        let nothing = Control { server: None, faults: Faults::default(), ended: false };
+        let (control, watched) = watch::channel(nothing);
+        let lost_answers = Arc::new(AtomicU64::new(0));
+        let listener = listener()?;
+        let port = listener.local_addr()?.port();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let thread = std::thread::Builder::new().name(format!("proxy {port}")).spawn({
+            let lost_answers = Arc::clone(&lost_answers);
+            move || runtime.block_on(serve(listener, watched, lost_answers))
+        })?;
+        Ok(Self { port, control, lost_answers, thread: Some(thread) })
+    }
+
+    pub(crate) fn set_server(&self, server: u16) {
+        self.control.send_modify(|control| control.server = Some(server));
+    }
+
+    /// The loopback port that clients are to use.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Everything passes again. What was held is delivered late; a connection that has lost
+    /// something is closed, because a stream with a gap in it is none.
+    pub fn heal(&self) {
+        self.set(Faults::default());
+    }
+
+    /// A slow link: everything arrives so much later, on its way to the server and back.
+    pub fn delay(&self, to_server: Duration, to_client: Duration) {
+        self.set(Faults { delay: [to_server, to_client], ..Faults::default() });
+    }
+
+    /// A server that is gone: all connections are closed, and each new one at once.
+    pub fn cut(&self) {
+        self.set(Faults { cut: true, ..Faults::default() });
+    }
+
+    /// A partition: connections stay open, new ones are accepted, and nothing passes.
+    pub fn hold(&self) {
+        self.set(Faults { held: true, ..Faults::default() });
+    }
+
+    /// Requests arrive and are carried out; what the server answers is lost without a sign.
+    pub fn lose_answers(&self) {
+        self.set(Faults { answers_lost: true, ..Faults::default() });
+    }
+
+    /// Requests arrive and are carried out; the connection is closed in place of the answer.
+    pub fn cut_answers(&self) {
+        self.set(Faults { answers_cut: true, ..Faults::default() });
+    }
+
+    /// How many connections have lost an answer so far.
+    #[must_use]
+    pub fn lost_answers(&self) -> u64 {
+        self.lost_answers.load(Ordering::Relaxed)
+    }
+
+    fn set(&self, faults: Faults) {
+        self.control.send_modify(|control| control.faults = faults);
+    }
+}
+
+impl Drop for TcpProxy {
+    fn drop(&mut self) {
+        self.control.send_modify(|control| control.ended = true);
+        if let Some(thread) = self.thread.take() {
+            // A panic in it has been told on standard error already.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn listener() -> Result<std::net::TcpListener> {
+    let mut attempt = 1;
+    loop {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        match std::net::TcpListener::bind(address) {
+            Ok(listener) => {
+                listener.set_nonblocking(true)?;
+                return Ok(listener);
+            }
+            Err(error) if attempt == PORT_ATTEMPTS => {
+                return Err(error).context("no port for a proxy");
+            }
+            Err(_) => attempt += 1,
+        }
+    }
+}
+
+async fn serve(
+    listener: std::net::TcpListener,
+    mut control: watch::Receiver<Control>,
+    lost_answers: Arc<AtomicU64>,
+) {
+    let listener = match TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(error) => return eprintln!("a proxy cannot listen: {error}"),
+    };
+    let watched = control.clone();
+    // Dropped with this function, and with it all connections.
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            _ = control.wait_for(|control| control.ended) => return,
+            // Takes out those that are done.
+            Some(_) = connections.join_next() => continue,
+        };
+        match accepted {
+            Ok((client, _)) => {
+                let (control, lost) = (watched.clone(), Arc::clone(&lost_answers));
+                connections.spawn(async move { connection::carry(client, control, &lost).await });
+            }
+            Err(error) => eprintln!("a proxy cannot accept: {error}"),
+        }
+    }
+}

@@ -1,0 +1,241 @@
+//! A real `redis-server` for one test.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use redis::FromRedisValue;
+use rustix::process::Signal;
+use tempfile::TempDir;
+
+use super::options::{Ports, RedisOptions, Role};
+use crate::port::free_port;
+use crate::probe::serves;
+use crate::process::Process;
+
+/// How long a server may take until it answers, its data loaded.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+/// How often it is asked meanwhile.
+const ASK_EVERY: Duration = Duration::from_millis(10);
+/// How many free ports are tried before giving up: another process may take one first.
+const PORT_ATTEMPTS: u32 = 5;
+/// How long [`RedisServer::command`] waits for an answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+
+/// A `redis-server` on loopback ports and in a directory of its own. It ends when this value is
+/// dropped, and also when the whole test process ends without dropping it.
+#[derive(Debug)]
+pub struct RedisServer {
+    program: PathBuf,
+    directory: TempDir,
+    options: RedisOptions,
+    ports: Ports,
+    running: Option<Process>,
+}
+
+impl RedisServer {
+    /// Starts a server that keeps nothing on disk and waits until it answers.
+    ///
+    /// # Errors
+    /// There is no `redis-server` on the `PATH` (the message names the command that installs it),
+    /// or it did not answer in time (the message carries the end of its log).
+    pub fn start() -> Result<Self> {
+        RedisOptions::new().start()
+    }
+
+    pub(super) fn start_with(options: RedisOptions) -> Result<Self> {
+        let program = program()?;
+        let directory = tempfile::Builder::new().prefix("regrant-redis-").tempdir()?;
+        let ports = free_ports(&options)?;
+        let mut server = Self { program, directory, options, ports, running: None };
+        for attempt in 1.. {
+            // The server rewrites it as it is told things that must outlive it.
+            let configuration = server.options.configuration(server.ports);
+            std::fs::write(server.configuration_path(), configuration)?;
+            match server.launch() {
+                Ok(()) => break,
+                Err(error) if attempt == PORT_ATTEMPTS => return Err(error),
+                Err(error) => eprintln!("redis-server, attempt {attempt}: {error:#}"),
+            }
+            server.ports = free_ports(&server.options)?;
+        }
+        Ok(server)
+    }
+
+    /// How clients reach it: `redis://[:PASSWORD@]127.0.0.1:PORT/0`, or `rediss://` and the TLS
+    /// port. Stays the same over [`restart`](Self::restart).
+    #[must_use]
+    pub fn url(&self) -> String {
+        match self.ports.tls {
+            Some(port) => self.url_of("rediss", port),
+            None => self.plain_url(),
+        }
+    }
+
+    /// How clients reach it without TLS.
+    #[must_use]
+    pub fn plain_url(&self) -> String {
+        self.url_of("redis", self.ports.plain)
+    }
+
+    /// How clients reach it through a [`TcpProxy`](crate::TcpProxy) on this port.
+    #[must_use]
+    pub fn url_through(&self, proxy: &crate::TcpProxy) -> String {
+        self.url_of("redis", proxy.port())
+    }
+
+    fn url_of(&self, scheme: &str, port: u16) -> String {
+        let user = match &self.options.password {
+            Some(password) => format!(":{password}@"),
+            None => String::new(),
+        };
+        format!("{scheme}://{user}127.0.0.1:{port}/0")
+    }
+
+    /// The loopback port without TLS. Stays the same over [`restart`](Self::restart).
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.ports.plain
+    }
+
+    /// The port that clients and other servers are to use: that with TLS, if there is one.
+    pub(super) fn main_port(&self) -> u16 {
+        self.ports.tls.unwrap_or(self.ports.plain)
+    }
+
+    pub(super) fn ports(&self) -> Ports {
+        self.ports
+    }
+
+    /// Whether there is a process, answering or not.
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Sends one command on a connection of its own and returns the answer.
+    ///
+    /// # Errors
+    /// The server cannot be reached, keeps quiet for some seconds, or refuses.
+    pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> Result<T> {
+        let (name, arguments) = words.split_first().context("a command has a name")?;
+        let attempt = || -> redis::RedisResult<T> {
+            let client = redis::Client::open(self.plain_url())?;
+            let mut connection = client.get_connection_with_timeout(ANSWER_WITHIN)?;
+            connection.set_read_timeout(Some(ANSWER_WITHIN))?;
+            redis::cmd(name).arg(arguments).query(&mut connection)
+        };
+        attempt().with_context(|| format!("{} to port {}", words.join(" "), self.ports.plain))
+    }
+
+    /// Ends the server at once (SIGKILL), as a crash would. Returns when it is gone; does nothing
+    /// where it does not run.
+    pub fn kill(&mut self) {
+        self.running = None;
+    }
+
+    /// Starts the server again on the same ports and directory, as it was last configured, and
+    /// waits until it answers. One that still runs is killed first. Data is there again only with
+    /// [`RedisOptions::append_only`].
+    ///
+    /// # Errors
+    /// It did not answer in time, or another process took the port meanwhile.
+    pub fn restart(&mut self) -> Result<()> {
+        self.kill();
+        self.launch()
+    }
+
+    /// Freezes the server (SIGSTOP): connections stay open and nobody answers.
+    ///
+    /// # Errors
+    /// The server does not run.
+    pub fn pause(&self) -> Result<()> {
+        self.signal(Signal::STOP)
+    }
+
+    /// Thaws a paused server (SIGCONT).
+    ///
+    /// # Errors
+    /// The server does not run.
+    pub fn resume(&self) -> Result<()> {
+        self.signal(Signal::CONT)
+    }
+
+    fn signal(&self, signal: Signal) -> Result<()> {
+        self.running.as_ref().context("the redis-server does not run")?.signal(signal)
+    }
+
+    fn launch(&mut self) -> Result<()> {
+        let log = std::fs::File::create(self.log_path())?;
+        let mut command = Command::new(&self.program);
+        command.arg(self.configuration_path());
+        if self.options.role == Role::Sentinel {
+            command.arg("--sentinel");
+        }
+        command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
+        self.running = Some(Process::start(&mut command, self.directory.path())?);
+        let ready = self.wait_until_ready();
+        if ready.is_err() {
+            self.kill();
+        }
+        ready
+    }
+
+    fn wait_until_ready(&mut self) -> Result<()> {
+        let asked_since = Instant::now();
+        let mut reported = 0;
+        loop {
+            let running = self.running.as_mut().context("the redis-server does not run")?;
+            if let Some(status) = running.try_wait()? {
+                bail!("redis-server ended with {status}:\n{}", self.log());
+            }
+            if serves(self.ports.plain, self.options.password.as_deref(), running.id()) {
+                return Ok(());
+            }
+            let waited = asked_since.elapsed();
+            ensure!(
+                waited < READY_WITHIN,
+                "redis-server on port {} gave no answer for {READY_WITHIN:?}:\n{}",
+                self.ports.plain,
+                self.log()
+            );
+            if waited.as_secs() > reported {
+                reported = waited.as_secs();
+                eprintln!("waiting for redis-server on port {} ({reported} s)", self.ports.plain);
+            }
+            std::thread::sleep(ASK_EVERY);
+        }
+    }
+
+    fn configuration_path(&self) -> PathBuf {
+        self.directory.path().join("redis.conf")
+    }
+
+    fn log_path(&self) -> PathBuf {
+        self.directory.path().join("redis.log")
+    }
+
+    /// What the running server, or the last one, has written to its log.
+    #[must_use]
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.log_path())
+            .unwrap_or_else(|error| format!("(its log cannot be read: {error})"))
+    }
+}
+
+fn free_ports(options: &RedisOptions) -> Result<Ports> {
+    Ok(Ports {
+        plain: free_port()?,
+        tls: options.certificates.as_ref().map(|_| free_port()).transpose()?,
+        bus: (options.role == Role::ClusterNode).then(free_port).transpose()?,
+    })
+}
+
+fn program() -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path)
+        .map(|directory| directory.join("redis-server"))
+        .find(|candidate| candidate.is_file())
+        .context("redis-server is not installed; `cargo xtask setup` installs it")
+}
