@@ -1,0 +1,151 @@
+//! What a session takes: in the memory of Redis, in a file, and in the deny list of a process.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, ensure};
+use regrant::revocation::{Revocation, Revoked};
+use regrant::store::StoreAddress;
+use regrant::time::{Clock as _, SystemClock};
+
+use crate::child;
+use crate::context::Context;
+use crate::population::{LABEL, Population, session};
+use crate::report::{Report, Table};
+use crate::server::Server;
+use crate::statistics::grouped;
+
+/// Bytes per session in Redis, all included, at one session per user.
+const TARGET: f64 = 200.0;
+
+/// Sessions per user.
+const EACH: [u64; 2] = [1, 5];
+
+/// Revocations written to the feed to see what one takes.
+const TOLD: u64 = 10_000;
+
+/// How long the last transaction may take to reach the file.
+const CLOSED_WITHIN: Duration = Duration::from_secs(60);
+
+const HOW: &str = "\
+Filled by `SessionStore::create`, users called `user-000000000042`. Redis: what `used_memory` grew by, so keys, expiries and the \
+tables of the keyspace are in it; beside it `MEMORY USAGE` of one key. The tables of the keyspace double at powers of two \
+(2²⁰ = 1,048,576 keys), so they are at their fullest, and cheapest per key, just below one.";
+
+/// Runs the benchmark.
+pub(crate) fn run(context: &Context) -> Result<Report> {
+    let mut report = Report::new("Memory");
+    report.text(HOW);
+    let sessions = context.plan.memory_sessions;
+    context.block_on(async {
+        let mut table = Table::new([
+            "",
+            "sessions per user",
+            "device label",
+            "sessions",
+            "bytes per session",
+            "`MEMORY USAGE` of a user",
+        ]);
+        for each in EACH {
+            for device in ["", LABEL] {
+                let all = Population { users: 0..sessions / each, sessions_each: each, device };
+                let used = in_redis(context, &all).await?;
+                if each == 1 {
+                    report.check(
+                        format!("bytes per session in Redis, label of {} bytes", device.len()),
+                        format!("{:.0}", used.per_session),
+                        format!("≤ {TARGET}"),
+                        used.per_session <= TARGET,
+                    );
+                }
+                table.row(row("Redis", &all, used.per_session, &used.of_a_user.to_string()));
+            }
+        }
+        for each in EACH {
+            let all = Population { users: 0..sessions / each, sessions_each: each, device: LABEL };
+            table.row(row("file", &all, in_a_file(context, &all).await?, "–"));
+        }
+        report.table(&table);
+        let mut others = Table::new(["", "entries", "bytes per entry"]);
+        let feed = feed(context).await?;
+        others.row(["feed of revocations in Redis", &grouped(TOLD as f64), &format!("{feed:.0}")]);
+        let denied = child::denied::measure(context.plan.denied)?;
+        let count = grouped(context.plan.denied as f64);
+        others.row(["deny list of a process", &count, &format!("{denied:.0}")]);
+        report.table(&others);
+        Ok(report)
+    })
+}
+
+fn row(home: &str, all: &Population, per_session: f64, of_a_user: &str) -> [String; 6] {
+    [
+        home.to_owned(),
+        all.sessions_each.to_string(),
+        format!("{} bytes", all.device.len()),
+        grouped(all.sessions() as f64),
+        format!("{per_session:.0}"),
+        of_a_user.to_owned(),
+    ]
+}
+
+struct Used {
+    per_session: f64,
+    of_a_user: u64,
+}
+
+async fn in_redis(context: &Context, all: &Population) -> Result<Used> {
+    let mut server = Server::start()?;
+    let store = server.store()?;
+    // The connection and the scripts take memory too, and are no part of a session.
+    let first = Population { users: all.users.end..all.users.end + 1, ..all.clone() };
+    first.fill(&store, &context.progress).await?;
+    let before = server.number("used_memory")?;
+    context.progress.say(format_args!(
+        "Redis: {} sessions, {} per user, a label of {} bytes",
+        all.sessions(),
+        all.sessions_each,
+        all.device.len()
+    ));
+    all.fill(&store, &context.progress).await?;
+    let grown = server.number("used_memory")? - before;
+    let of_a_user = server.memory_of_a_key()?;
+    Ok(Used { per_session: grown / all.sessions() as f64, of_a_user })
+}
+
+async fn in_a_file(context: &Context, all: &Population) -> Result<f64> {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("sessions.db");
+    let store = StoreAddress::new(format!("file:{}", path.display())).open(None)?;
+    context.progress.say(format_args!("file: {} sessions", all.sessions()));
+    all.fill(&store, &context.progress).await?;
+    drop(store);
+    let began = Instant::now();
+    loop {
+        // When the store's thread has closed it, the write-ahead log is merged into the file.
+        let sizes: Vec<_> = std::fs::read_dir(folder.path())?
+            .map(|entry| Ok(entry?.metadata()?.len()))
+            .collect::<Result<_>>()?;
+        if let [size] = sizes[..] {
+            return Ok(size as f64 / all.sessions() as f64);
+        }
+        ensure!(began.elapsed() < CLOSED_WITHIN, "the store was not closed");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+/// The bytes that one entry of the feed takes.
+async fn feed(context: &Context) -> Result<f64> {
+    let mut server = Server::start()?;
+    let store = server.store()?;
+    let feed = store.feed().context("no feed")?;
+    context.progress.say(format_args!("feed: {TOLD} entries"));
+    let revocation = |number| -> Result<Revocation> {
+        let what = Revoked::Session { sid: session(number)? };
+        Ok(Revocation { what, until: SystemClock.now().plus(Duration::from_secs(900)) })
+    };
+    feed.tell(&[revocation(0)?]).await?;
+    let before = server.number("used_memory")?;
+    for number in 0..TOLD {
+        feed.tell(&[revocation(number)?]).await?;
+    }
+    Ok((server.number("used_memory")? - before) / TOLD as f64)
+}

@@ -1,0 +1,28 @@
+//! One benchmark per file or folder.
+
+mod file;
+mod latency;
+mod memory;
+mod revocation;
+mod rotation;
+
+use anyhow::Result;
+
+use crate::context::Context;
+use crate::report::Report;
+
+/// One benchmark.
+pub(crate) struct Benchmark {
+    /// What the command line calls it.
+    pub(crate) name: &'static str,
+    pub(crate) run: fn(&Context) -> Result<Report>,
+}
+
+/// All benchmarks, in the order of the page that they make.
+pub(crate) const ALL: &[Benchmark] = &[
+    Benchmark { name: "rotation", run: rotation::run },
+    Benchmark { name: "file", run: file::run },
+    Benchmark { name: "latency", run: latency::run },
+    Benchmark { name: "memory", run: memory::run },
+    Benchmark { name: "revocation", run: revocation::run },
+];

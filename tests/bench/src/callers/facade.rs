@@ -1,0 +1,87 @@
+//! The whole refresh in Rust: verified, exchanged, signed.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use regrant::identity::Subject;
+use regrant::session::DeviceLabel;
+use regrant::store::StoreAddress;
+use regrant::{Auth, Login, RefreshRequest};
+use tokio::task::JoinSet;
+
+use crate::load::{self, Caller, Load};
+use crate::population::{Draw, LABEL};
+
+/// Logins at once while users log in.
+const AT_ONCE: usize = 64;
+
+/// The configuration of every facade, but for the store.
+pub(crate) const SECRET: &str = "an access secret of at least 32 bytes";
+
+/// A facade as a process of an app has one.
+pub(crate) fn auth(address: StoreAddress) -> Result<Auth> {
+    let config = serde_json::json!({ "secret": SECRET }).to_string();
+    Ok(Auth::from_json(&config)?.store_at(address).build()?)
+}
+
+pub(crate) struct Facade {
+    /// With the newest tokens of the users that are theirs alone; lent out during a turn.
+    idle: Mutex<Vec<Holder>>,
+}
+
+impl Facade {
+    /// Logs so many users in.
+    pub(crate) async fn log_in(address: StoreAddress, users: u64) -> Result<Self> {
+        let auth = Arc::new(auth(address)?);
+        let mut holders = JoinSet::new();
+        for share in 0..AT_ONCE as u64 {
+            let (auth, own) = (Arc::clone(&auth), (share..users).step_by(AT_ONCE));
+            holders.spawn(async move {
+                let mut tokens = Vec::new();
+                for number in own {
+                    let subject = Subject::new(format!("auth-{number:012}"))?;
+                    let login = Login::new(subject).device(DeviceLabel::new(LABEL)?);
+                    tokens.push(auth.login(login).await?.refresh_token.expose().to_owned());
+                }
+                let draw = Draw::new(share, tokens.len() as u64);
+                anyhow::Ok(Holder { auth, tokens, draw })
+            });
+        }
+        let mut idle = Vec::new();
+        while let Some(holder) = holders.join_next().await {
+            idle.push(holder??);
+        }
+        Ok(Self { idle: Mutex::new(idle) })
+    }
+
+    /// `concurrency` callers present the newest tokens of random users of theirs, for so long.
+    pub(crate) async fn run(&self, concurrency: usize, time: Duration) -> Result<Load> {
+        let busy: Vec<_> = {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let left = idle.len().checked_sub(concurrency).context("too many callers")?;
+            // The first ones: others than in the turn before.
+            idle.rotate_left(concurrency);
+            idle.split_off(left)
+        };
+        let (load, busy) = load::run(busy, time).await?;
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).extend(busy);
+        Ok(load)
+    }
+}
+
+struct Holder {
+    auth: Arc<Auth>,
+    tokens: Vec<String>,
+    draw: Draw,
+}
+
+impl Caller for Holder {
+    async fn call(&mut self) -> Result<()> {
+        let place = usize::try_from(self.draw.number())?;
+        let renewed = self.auth.refresh(RefreshRequest::new(&self.tokens[place])).await?;
+        let next = renewed.refresh_token.context("no next refresh token")?;
+        next.expose().clone_into(&mut self.tokens[place]);
+        Ok(())
+    }
+}

@@ -1,0 +1,62 @@
+//! A closed loop: so many callers, each with one call in flight.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use tokio::task::JoinSet;
+
+use crate::statistics::{Sample, micros};
+
+/// One caller.
+pub(crate) trait Caller: Send + 'static {
+    /// Calls once and fails unless the answer is as it must be.
+    fn call(&mut self) -> impl Future<Output = Result<()>> + Send;
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) struct Load {
+    pub(crate) calls: u64,
+    pub(crate) elapsed: Duration,
+    /// In microseconds.
+    pub(crate) latency: Sample,
+}
+
+impl Load {
+    /// Calls per second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.calls as f64 / self.elapsed.as_secs_f64()
+    }
+}
+
+/// Lets all callers call again and again until `time` is over; gives them back too.
+pub(crate) async fn run<C: Caller>(callers: Vec<C>, time: Duration) -> Result<(Load, Vec<C>)> {
+    let began = Instant::now();
+    let mut loops = JoinSet::new();
+    for caller in callers {
+        loops.spawn(one(caller, began, time));
+    }
+    let (mut callers, mut latencies) = (Vec::new(), Vec::new());
+    while let Some(ended) = loops.join_next().await {
+        let (caller, own) = ended??;
+        callers.push(caller);
+        latencies.extend(own);
+    }
+    let elapsed = began.elapsed();
+    let calls = latencies.len() as u64;
+    let latency = Sample::new(latencies).context("not one call was made")?;
+    Ok((Load { calls, elapsed, latency }, callers))
+}
+
+async fn one<C: Caller>(mut caller: C, began: Instant, time: Duration) -> Result<(C, Vec<f64>)> {
+    let mut latencies = Vec::new();
+    let mut before = Instant::now();
+    while before.duration_since(began) < time {
+        caller.call().await?;
+        let after = Instant::now();
+        latencies.push(micros(after.duration_since(before)));
+        before = after;
+    }
+    Ok((caller, latencies))
+}

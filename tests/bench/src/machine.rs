@@ -1,0 +1,88 @@
+//! The machine that a run was made on: figures mean nothing without it.
+
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result};
+use rustix::time::{ClockId, clock_gettime};
+use std::time::Duration;
+
+use crate::report::Table;
+
+/// The facts that belong to every result.
+pub(crate) fn facts() -> Result<Table> {
+    let mut table = Table::new(["machine", ""]);
+    table.row(["processor".to_owned(), processor()]);
+    table.row(["cores".to_owned(), std::thread::available_parallelism()?.to_string()]);
+    table.row(["load before the run".to_owned(), load()?]);
+    table.row(["kernel".to_owned(), read("/proc/sys/kernel/osrelease")?.trim().to_owned()]);
+    table.row(["redis-server".to_owned(), version("redis-server", "v=")?]);
+    table.row(["Node.js".to_owned(), version("node", "v").unwrap_or_else(|_| "none".to_owned())]);
+    let build = if cfg!(debug_assertions) { "debug (figures mean nothing)" } else { "release" };
+    table.row(["build".to_owned(), build.to_owned()]);
+    Ok(table)
+}
+
+/// The processor time that this process has used, all threads together.
+pub(crate) fn processor_time() -> Duration {
+    read_clock(ClockId::ProcessCPUTime)
+}
+
+/// A clock that all processes of this machine share and that never jumps.
+pub(crate) fn monotonic() -> Duration {
+    read_clock(ClockId::Monotonic)
+}
+
+fn read_clock(clock: ClockId) -> Duration {
+    let now = clock_gettime(clock);
+    let (seconds, nanos) = (now.tv_sec.unsigned_abs(), now.tv_nsec.unsigned_abs());
+    Duration::from_secs(seconds) + Duration::from_nanos(nanos)
+}
+
+fn processor() -> String {
+    let text = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model = text.lines().find_map(|line| line.strip_prefix("model name"));
+    model.map_or_else(
+        || std::env::consts::ARCH.to_owned(),
+        |model| model.trim_start_matches([' ', '\t', ':']).to_owned(),
+    )
+}
+
+/// The average number of processes that wanted to run in the last minute.
+fn load() -> Result<String> {
+    let text = read("/proc/loadavg")?;
+    Ok(text.split(' ').next().unwrap_or_default().to_owned())
+}
+
+fn read(path: &str) -> Result<String> {
+    std::fs::read_to_string(path).with_context(|| format!("cannot read {path}"))
+}
+
+/// The word of `PROGRAM --version` that begins with `mark`, without it.
+fn version(program: &str, mark: &str) -> Result<String> {
+    let output = Command::new(program).arg("--version").stdin(Stdio::null()).output()?;
+    let text = String::from_utf8(output.stdout)?;
+    let word = text.split_whitespace().find_map(|word| word.strip_prefix(mark));
+    Ok(word.with_context(|| format!("{program} does not tell its version"))?.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_facts_are_there() {
+        let text = facts().unwrap().to_string();
+        assert!(text.contains("| cores | ") && text.contains("| redis-server | "), "{text}");
+        assert!(!text.contains("|  |\n| cores"), "no processor in {text}");
+    }
+
+    #[test]
+    fn clocks_advance() {
+        let before = (processor_time(), monotonic());
+        let mut sum = 0_u64;
+        while processor_time() == before.0 {
+            sum = std::hint::black_box(sum + 1);
+        }
+        assert!(monotonic() > before.1);
+    }
+}

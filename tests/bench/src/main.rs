@@ -1,0 +1,46 @@
+//! How regrant scales, measured: `cargo xtask bench`.
+//!
+//! `benchmarks` holds one file or folder per benchmark; `child` what runs as a process of its own;
+//! the other files are what those are made of: load, counters, statistics, the report.
+#![forbid(unsafe_code)]
+
+mod benchmarks;
+mod callers;
+mod child;
+mod command_line;
+mod context;
+mod load;
+mod machine;
+mod output;
+mod plan;
+mod population;
+mod progress;
+mod report;
+mod server;
+mod statistics;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use command_line::Command;
+use context::Context;
+
+fn main() -> Result<ExitCode> {
+    match command_line::parse(std::env::args_os().skip(1))? {
+        Command::Help => println!("{}", command_line::help()),
+        Command::Child { name, argument } => child::run(&name, &argument)?,
+        Command::Run { selected, plan } => {
+            let facts = machine::facts()?;
+            let context = Context::new(plan)?;
+            let mut reports = Vec::new();
+            for benchmark in &selected {
+                context.progress.say(format_args!("=== {}", benchmark.name));
+                reports.push((benchmark.run)(&context)?);
+            }
+            context.progress.say("done");
+            return output::give(&context.plan, &selected, &facts, &reports);
+        }
+    }
+    Ok(ExitCode::SUCCESS)
+}

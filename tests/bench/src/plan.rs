@@ -1,0 +1,58 @@
+//! How much is measured.
+
+use std::time::Duration;
+
+/// The sizes of a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Plan {
+    /// Repetitions, the contestants taking turns in each.
+    pub(crate) rounds: usize,
+    /// How long one contestant runs in one round.
+    pub(crate) turn: Duration,
+    /// Users in the store while rotation is measured.
+    pub(crate) rotation_users: u64,
+    /// Sessions in the stores between which latency must not differ, ascending.
+    pub(crate) store_sizes: [u64; 3],
+    /// Sessions in each of the stores whose users have different numbers of them.
+    pub(crate) shared_out: u64,
+    /// Sessions in the store whose size is measured.
+    pub(crate) memory_sessions: u64,
+    /// Revocations timed over Redis.
+    pub(crate) trials_redis: usize,
+    /// Revocations timed over a file, whose feed is looked at five times a second.
+    pub(crate) trials_file: usize,
+    /// Entries in the deny list whose size is measured.
+    pub(crate) denied: u64,
+    /// Whether a target that is missed fails the run.
+    pub(crate) targets: bool,
+}
+
+impl Plan {
+    /// What figures are published from.
+    pub(crate) const FULL: Self = Self {
+        rounds: 7,
+        turn: Duration::from_millis(1500),
+        rotation_users: 100_000,
+        store_sizes: [1_000, 100_000, 1_000_000],
+        shared_out: 20_000,
+        memory_sessions: 1_000_000,
+        trials_redis: 1_000,
+        trials_file: 100,
+        denied: 1_000_000,
+        targets: true,
+    };
+
+    /// Goes through everything once, so that it cannot rot; its figures mean nothing.
+    pub(crate) const QUICK: Self = Self {
+        rounds: 2,
+        turn: Duration::from_millis(100),
+        rotation_users: 10_000,
+        store_sizes: [100, 1_000, 2_000],
+        shared_out: 2_000,
+        memory_sessions: 2_000,
+        trials_redis: 10,
+        trials_file: 3,
+        denied: 10_000,
+        targets: false,
+    };
+}
