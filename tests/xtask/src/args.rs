@@ -17,8 +17,11 @@ cargo xtask COMMAND
   test [--strict] [--only STAGE]...
                             run the tests of all languages
                             --strict (or CI=true): a skipped stage is a failure
-                            stages: fmt clippy rust doc node browser kotlin demo
+                            stages: fmt clippy rust doc node browser bench kotlin demo
   ci                        test --strict, then what a release needs
+  bench [--quick] [NAME]... measure how it scales (about 10 minutes on a quiet machine)
+                            --quick: everything once and small, to see that it runs
+                            names: rotation file latency memory revocation
   setup                     install what the tests need and is missing (root on Debian)
   version [X.Y.Z]           print the version, or set it everywhere
   help                      this text";
@@ -29,6 +32,7 @@ pub(crate) enum Command {
     Help,
     Test(Selection),
     Ci,
+    Bench { quick: bool, names: Vec<String> },
     Demo { check: bool },
     Setup,
     Version { set: Option<Version> },
@@ -62,6 +66,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 }
                 selection.only.push(name);
             }
+            (Command::Bench { quick, .. }, Arg::Long("quick")) => *quick = true,
+            (Command::Bench { names, .. }, Arg::Value(name)) => names.push(name.string()?),
             (Command::Demo { check }, Arg::Long("check")) => *check = true,
             (Command::Version { set: set @ None }, Arg::Value(version)) => {
                 *set = Some(version.parse()?);
@@ -77,6 +83,7 @@ fn named(name: &str) -> Result<Command> {
         "help" => Command::Help,
         "test" => Command::Test(Selection::default()),
         "ci" => Command::Ci,
+        "bench" => Command::Bench { quick: false, names: Vec::new() },
         "demo" => Command::Demo { check: false },
         "setup" => Command::Setup,
         "version" => Command::Version { set: None },
@@ -106,6 +113,11 @@ mod tests {
                 Command::Test(Selection { strict: false, only: only(&["rust", "node"]) }),
             ),
             ("ci", Command::Ci),
+            ("bench", Command::Bench { quick: false, names: vec![] }),
+            (
+                "bench --quick rotation memory",
+                Command::Bench { quick: true, names: only(&["rotation", "memory"]) },
+            ),
             ("demo", Command::Demo { check: false }),
             ("demo --check", Command::Demo { check: true }),
             ("setup", Command::Setup),
@@ -125,6 +137,7 @@ mod tests {
             "test --check",
             "test rust",
             "demo --strict",
+            "bench --check",
             "version 1.2",
             "version v1.2.3",
             "version 1.2.3 1.2.4",

@@ -1,5 +1,6 @@
 //! The stages of `test`, in the order in which they run: what is quick and often wrong comes first.
 
+mod bench;
 mod clippy;
 mod demo;
 mod doc;
@@ -8,6 +9,7 @@ mod kotlin;
 pub(crate) mod node;
 mod rust;
 
+use crate::commands;
 use crate::outcome::Stop;
 use crate::tools::Tool;
 
@@ -29,6 +31,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "doc", needs: &[], run: doc::run },
     Stage { name: "node", needs: &[Tool::Node, Tool::RedisServer], run: node::run },
     Stage { name: "browser", needs: &[Tool::Node, Tool::Chromium], run: node::browser },
+    Stage { name: "bench", needs: commands::bench::NEEDS, run: bench::run },
     Stage { name: "kotlin", needs: &[Tool::Jdk, Tool::Maven], run: kotlin::run },
     Stage { name: "demo", needs: &[Tool::Node], run: demo::run },
 ];
