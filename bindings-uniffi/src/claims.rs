@@ -54,7 +54,7 @@ impl TryFrom<VerifiedAccess> for AccessClaims {
             issued_at: access.issued_at().map(system_time),
             not_before: access.not_before().map(system_time),
             issuer: access.issuer().map(str::to_owned),
-            audience: access.audience().to_vec(),
+            audience: access.audience().into_iter().map(str::to_owned).collect(),
             id: access.id().map(str::to_owned),
             claims: claim_value::all(access.custom()?),
             payload_json: access.payload().to_owned(),

@@ -11,7 +11,7 @@ use super::policy::AccessPolicy;
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::time::Timestamp;
-use crate::token::json::{self, Item};
+use crate::token::json::{self, Item, Number};
 
 /// The claims that only the library writes, besides the configured subject claim.
 pub(super) const REGISTERED: [&str; 10] =
@@ -20,7 +20,7 @@ pub(super) const REGISTERED: [&str; 10] =
 /// The largest NumericDate that is read, either way: what JSON numbers hold exactly.
 const MAX_SECONDS: i64 = 1 << 53;
 
-/// The claims that were checked.
+/// What everybody asks of claims that were checked. The rest is read again when it is asked for.
 #[derive(Clone, Debug)]
 pub(super) struct Claims {
     pub(super) subject: Subject,
@@ -29,9 +29,6 @@ pub(super) struct Claims {
     pub(super) expires_at: Timestamp,
     pub(super) issued_at: Option<Timestamp>,
     pub(super) not_before: Option<Timestamp>,
-    pub(super) issuer: Option<String>,
-    pub(super) audience: Vec<String>,
-    pub(super) id: Option<String>,
 }
 
 /// The claims as they were found.
@@ -56,13 +53,13 @@ struct Found<'a> {
 impl<'a> Found<'a> {
     fn read(payload: &'a str, policy: &AccessPolicy) -> Result<Self> {
         let mut found = Self::default();
-        json::read_object(payload, &mut |name, item| {
-            if item != Item::Null {
+        json::read_object(payload, |name, item| {
+            if !item.is_null() {
                 for (bit, required) in policy.required_claims.iter().enumerate() {
                     found.required |= u64::from(*required == name) << bit;
                 }
             }
-            let place = match name.as_ref() {
+            let place = match name {
                 "iss" => &mut found.iss,
                 "sub" => &mut found.sub,
                 "aud" => &mut found.aud,
@@ -94,8 +91,8 @@ pub(super) fn check(
     if let (Kind::Legacy, Some(legacy)) = (kind, policy.legacy) {
         times.check_lifetime(legacy.max_lifetime, now)?;
     }
-    let issuer = check_issuer(found.iss, policy)?;
-    let audience = check_audience(found.aud, policy)?;
+    check_issuer(found.iss, policy)?;
+    check_audience(found.aud, policy)?;
     let subject = match found.named {
         Some(item) => read_subject(item, &policy.subject_claim)?,
         None => match found.sub {
@@ -108,7 +105,7 @@ pub(super) fn check(
         Kind::Access => read_session(found.sid, found.r#gen, found.brn)?,
         Kind::Legacy => (None, None),
     };
-    let id = found.jti.map(|item| text(item, "jti")).transpose()?;
+    found.jti.map(|item| text(item, "jti")).transpose()?;
     for (bit, name) in policy.required_claims.iter().enumerate() {
         if found.required >> bit & 1 == 0 {
             return Err(Error::claim_missing(name.clone()));
@@ -122,9 +119,6 @@ pub(super) fn check(
         expires_at: times.exp,
         issued_at: times.iat,
         not_before: times.nbf,
-        issuer,
-        audience,
-        id,
     })
 }
 
@@ -136,11 +130,11 @@ struct Times {
 
 impl Times {
     fn read(found: &Found<'_>) -> Result<Self> {
-        let exp = found.exp.as_ref().ok_or_else(|| Error::claim_missing("exp"))?;
+        let exp = found.exp.ok_or_else(|| Error::claim_missing("exp"))?;
         Ok(Self {
             exp: numeric_date(exp, "exp")?,
-            nbf: found.nbf.as_ref().map(|item| numeric_date(item, "nbf")).transpose()?,
-            iat: found.iat.as_ref().map(|item| numeric_date(item, "iat")).transpose()?,
+            nbf: found.nbf.map(|item| numeric_date(item, "nbf")).transpose()?,
+            iat: found.iat.map(|item| numeric_date(item, "iat")).transpose()?,
         })
     }
 
@@ -169,13 +163,13 @@ impl Times {
 }
 
 /// RFC 7519 §2: seconds since the epoch, whole or not.
-pub(crate) fn numeric_date(item: &Item<'_>, claim: &'static str) -> Result<Timestamp> {
-    match *item {
-        Item::Integer(seconds) if (-MAX_SECONDS..=MAX_SECONDS).contains(&seconds) => {
+pub(crate) fn numeric_date(item: Item<'_>, claim: &'static str) -> Result<Timestamp> {
+    match item.number() {
+        Some(Number::Integer(seconds)) if (-MAX_SECONDS..=MAX_SECONDS).contains(&seconds) => {
             Ok(Timestamp::from_seconds(seconds))
         }
         #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-        Item::Fraction(seconds) if seconds.abs() <= MAX_SECONDS as f64 => {
+        Some(Number::Fraction(seconds)) if seconds.abs() <= MAX_SECONDS as f64 => {
             // The cast saturates, and `Timestamp` clamps further.
             Ok(Timestamp::from_millis((seconds * 1000.0).round() as i64))
         }
@@ -183,39 +177,40 @@ pub(crate) fn numeric_date(item: &Item<'_>, claim: &'static str) -> Result<Times
     }
 }
 
-fn check_issuer(item: Option<Item<'_>>, policy: &AccessPolicy) -> Result<Option<String>> {
-    let issuer = item.map(|item| text(item, "iss")).transpose()?;
-    let accepted = match &issuer {
-        Some(issuer) => policy.issuers.is_empty() || policy.issuers.contains(issuer),
+fn check_issuer(item: Option<Item<'_>>, policy: &AccessPolicy) -> Result<()> {
+    let accepted = match item {
+        Some(item) => {
+            let issuer = text(item, "iss")?;
+            policy.issuers.is_empty() || policy.issuers.iter().any(|known| *known == issuer)
+        }
         None => policy.issuers.is_empty(),
     };
-    if accepted { Ok(issuer) } else { Err(Error::IssuerMismatch) }
+    if accepted { Ok(()) } else { Err(Error::IssuerMismatch) }
 }
 
 /// RFC 7519 §4.1.3: where a token names its audience, a verifier that is not among them must
 /// refuse it; one without a configured name is among nobody's.
-fn check_audience(item: Option<Item<'_>>, policy: &AccessPolicy) -> Result<Vec<String>> {
-    let audience = match item {
-        None if policy.audiences.is_empty() => return Ok(Vec::new()),
-        None => return Err(Error::AudienceMismatch),
-        Some(Item::Array(items)) => {
-            items.into_iter().map(|item| text(item, "aud")).collect::<Result<Vec<_>>>()?
-        }
-        Some(item) => vec![text(item, "aud")?],
+fn check_audience(item: Option<Item<'_>>, policy: &AccessPolicy) -> Result<()> {
+    let is_ours = |name: &str| policy.audiences.iter().any(|known| known == name);
+    let accepted = match item {
+        None => policy.audiences.is_empty(),
+        Some(item) => match item.elements() {
+            None => is_ours(&text(item, "aud")?),
+            Some(names) => {
+                let names = names.into_iter().map(|name| text(name, "aud"));
+                names.collect::<Result<Vec<_>>>()?.iter().any(|name| is_ours(name))
+            }
+        },
     };
-    if audience.iter().any(|name| policy.audiences.contains(name)) {
-        Ok(audience)
-    } else {
-        Err(Error::AudienceMismatch)
-    }
+    if accepted { Ok(()) } else { Err(Error::AudienceMismatch) }
 }
 
 /// Text, or the whole number that apps use as the id of a row.
 fn read_subject(item: Item<'_>, claim: &str) -> Result<Subject> {
-    let text = match item {
-        Item::Text(text) => text.into_owned(),
-        Item::Integer(number) => number.to_string(),
-        Item::Large(number) => number.to_string(),
+    let text = match (item.text(), item.number()) {
+        (Some(text), _) => text.into_owned(),
+        (_, Some(Number::Integer(number))) => number.to_string(),
+        (_, Some(Number::Large(number))) => number.to_string(),
         _ => return Err(Error::claim_invalid(claim.to_owned())),
     };
     Subject::new(text).map_err(|_| Error::claim_invalid(claim.to_owned()))
@@ -229,16 +224,15 @@ fn read_session(
 ) -> Result<(Option<SessionId>, Option<Lineage>)> {
     let session = match sid {
         None => None,
-        Some(Item::Text(text)) => Some(text.parse()?),
-        Some(_) => return Err(Error::claim_invalid("sid")),
+        Some(item) => Some(text(item, "sid")?.parse()?),
     };
     let lineage = match (generation, branch) {
         (None, None) => None,
         (Some(_), None) => return Err(Error::claim_missing("brn")),
         (None, Some(_)) => return Err(Error::claim_missing("gen")),
         (Some(generation), Some(branch)) => Some(Lineage {
-            generation: small_number(&generation, "gen")?,
-            branch: small_number(&branch, "brn")?,
+            generation: small_number(generation, "gen")?,
+            branch: small_number(branch, "brn")?,
         }),
     };
     if lineage.is_some() && session.is_none() {
@@ -247,16 +241,13 @@ fn read_session(
     Ok((session, lineage))
 }
 
-fn small_number(item: &Item<'_>, claim: &'static str) -> Result<u32> {
-    match *item {
-        Item::Integer(number) => number.try_into().map_err(|_| Error::claim_invalid(claim)),
+fn small_number(item: Item<'_>, claim: &'static str) -> Result<u32> {
+    match item.number() {
+        Some(Number::Integer(number)) => number.try_into().map_err(|_| Error::claim_invalid(claim)),
         _ => Err(Error::claim_invalid(claim)),
     }
 }
 
-fn text(item: Item<'_>, claim: &'static str) -> Result<String> {
-    match item {
-        Item::Text(text) => Ok(Cow::into_owned(text)),
-        _ => Err(Error::claim_invalid(claim)),
-    }
+fn text<'a>(item: Item<'a>, claim: &'static str) -> Result<Cow<'a, str>> {
+    item.text().ok_or_else(|| Error::claim_invalid(claim))
 }

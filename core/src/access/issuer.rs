@@ -95,7 +95,7 @@ impl AccessIssuer {
         let payload = serde_json::to_string(&payload)
             .map_err(|_| Error::internal("the claims did not serialize"))?;
         // What is issued must be accepted: this finds claims that are nested too deep.
-        json::read_object(&payload, &mut |_, _| ()).map_err(|_| Error::claim_invalid("claims"))?;
+        json::read_object(&payload, |_, _| ()).map_err(|_| Error::claim_invalid("claims"))?;
 
         let token = compact::encode(&self.header, &payload, |message| key.sign(message))?;
         if token.len() > self.policy.max_token_bytes {

@@ -19,7 +19,7 @@ pub struct VerifiedAccess {
     claims: Claims,
     payload: String,
     /// Built when a claim is first asked for by name.
-    all: OnceLock<Map<String, Value>>,
+    all: OnceLock<Box<Map<String, Value>>>,
 }
 
 impl VerifiedAccess {
@@ -59,17 +59,21 @@ impl VerifiedAccess {
 
     /// `iss`.
     pub fn issuer(&self) -> Option<&str> {
-        self.claims.issuer.as_deref()
+        self.claim("iss")?.as_str()
     }
 
     /// `aud`, whether it was written as one text or as an array. Empty when absent.
-    pub fn audience(&self) -> &[String] {
-        &self.claims.audience
+    pub fn audience(&self) -> Vec<&str> {
+        match self.claim("aud") {
+            Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
+            Some(name) => name.as_str().into_iter().collect(),
+            None => Vec::new(),
+        }
     }
 
     /// `jti`.
     pub fn id(&self) -> Option<&str> {
-        self.claims.id.as_deref()
+        self.claim("jti")?.as_str()
     }
 
     /// The value of the claim named `name`, the app's own claims included.

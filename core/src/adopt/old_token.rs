@@ -71,7 +71,7 @@ impl<'a> OldToken<'a> {
         }
         let payload = base64url::decode_text(compact.payload)?;
         let (mut exp, mut iat, mut nbf) = (None, None, None);
-        json::read_object(&payload, &mut |name, item| match name.as_ref() {
+        json::read_object(&payload, |name, item| match name {
             "exp" => exp = Some(item),
             "iat" => iat = Some(item),
             "nbf" => nbf = Some(item),
@@ -82,11 +82,11 @@ impl<'a> OldToken<'a> {
             session: SessionId::from_bytes(first_half(&hash(SESSION_LABEL, text))),
             secret: TokenSecret::from_bytes(hash(SECRET_LABEL, text)),
             issued_at: iat
-                .map(|item| numeric_date(&item, "iat"))
+                .map(|item| numeric_date(item, "iat"))
                 .transpose()?
                 .unwrap_or(Timestamp::EPOCH),
-            expires_at: exp.map(|item| numeric_date(&item, "exp")).transpose()?,
-            not_before: nbf.map(|item| numeric_date(&item, "nbf")).transpose()?,
+            expires_at: exp.map(|item| numeric_date(item, "exp")).transpose()?,
+            not_before: nbf.map(|item| numeric_date(item, "nbf")).transpose()?,
         })
     }
 

@@ -21,7 +21,9 @@ impl Subject {
     /// [`Error::ClaimInvalid`] for `sub` when it is empty, too long or has control characters.
     pub fn new(text: impl Into<String>) -> Result<Self, Error> {
         let text = text.into();
-        if text.is_empty() || text.len() > Self::MAX_BYTES || text.chars().any(char::is_control) {
+        let printable = |byte: u8| (0x20..0x7f).contains(&byte);
+        let has_controls = || !text.bytes().all(printable) && text.chars().any(char::is_control);
+        if text.is_empty() || text.len() > Self::MAX_BYTES || has_controls() {
             return Err(Error::claim_invalid("sub"));
         }
         Ok(Self(text.into_boxed_str()))

@@ -73,7 +73,7 @@ impl RefreshClaims {
             return Err(Error::SignatureInvalid);
         }
         let payload = base64url::decode_text(compact.payload)?;
-        json::read_object(&payload, &mut |_, _| ())?;
+        json::read_object(&payload, |_, _| ())?;
         let wire: Wire = serde_json::from_str(&payload).map_err(|_| Error::TokenMalformed)?;
         Self::from_wire(wire).ok_or(Error::TokenMalformed)
     }

@@ -36,7 +36,7 @@ impl<'a> Header<'a> {
     pub(crate) fn parse(text: &'a str) -> Result<Self> {
         let (mut alg, mut typ, mut kid) = (None, None, None);
         let mut extended = false;
-        json::read_object(text, &mut |name, item| match name.as_ref() {
+        json::read_object(text, |name, item| match name {
             "alg" => alg = Some(item),
             "typ" => typ = Some(item),
             "kid" => kid = Some(item),
@@ -55,11 +55,7 @@ impl<'a> Header<'a> {
 }
 
 fn text_of(item: Option<Item<'_>>) -> Result<Option<Cow<'_, str>>> {
-    match item {
-        None => Ok(None),
-        Some(Item::Text(text)) => Ok(Some(text)),
-        Some(_) => Err(Error::TokenMalformed),
-    }
+    item.map(|item| item.text().ok_or(Error::TokenMalformed)).transpose()
 }
 
 /// Whether `typ` names the media type `expected`: compared without regard to case, with the

@@ -6,7 +6,6 @@ pub(crate) mod compact;
 mod decoded;
 pub(crate) mod header;
 pub(crate) mod json;
-mod names;
 
 pub use decoded::{DecodedToken, decode_unverified};
 pub use header::{TYP_ACCESS, TYP_REFRESH};
