@@ -15,6 +15,8 @@ pub mod access;
 pub mod adopt;
 #[cfg(feature = "sessions")]
 pub mod auth;
+#[cfg(feature = "cli")]
+pub mod cli;
 #[cfg(feature = "sessions")]
 pub mod config;
 pub mod error;

@@ -16,6 +16,18 @@ pub(super) struct Claimed<'a> {
     old: Option<Old<'a>>,
 }
 
+impl Claimed<'_> {
+    /// Whether it is a token of the app that was here before, which a refresh would take over.
+    pub(super) fn is_to_be_adopted(&self) -> bool {
+        self.old.as_ref().is_some_and(|old| old.standing == Standing::New)
+    }
+
+    /// Whether it is a token that an old process has logged out after it was taken over.
+    pub(super) fn is_logged_out(&self) -> bool {
+        matches!(self.old, Some(Old { standing: Standing::LoggedOut(_), .. }))
+    }
+}
+
 struct Old<'a> {
     adoption: &'a Adoption,
     token: OldToken<'a>,

@@ -156,7 +156,7 @@ impl Engine {
     }
 
     /// Stores drop what has expired: a session that is gone with its token has expired.
-    fn unknown(&self, presented: &RefreshClaims) -> Error {
+    pub(super) fn unknown(&self, presented: &RefreshClaims) -> Error {
         if self.clock.now() >= presented.expires_at {
             Error::RefreshExpired
         } else {
@@ -167,23 +167,25 @@ impl Engine {
     async fn refused(&self, presented: &RefreshClaims, refusal: Decision) -> Error {
         let RefreshClaims { subject, session, .. } = presented;
         match refusal {
-            Decision::Superseded => {
-                self.auditor.emit(subject, *session, AuditKind::Superseded);
-                Error::RefreshSuperseded
-            }
-            Decision::Theft(how) => {
-                self.after_theft(subject, *session, how.as_str()).await;
-                Error::RefreshReused
-            }
-            Decision::Revoked(reason) => {
-                // Ended elsewhere, perhaps by another process: its access tokens end here too.
-                self.refuse_here(Revoked::Session { sid: *session });
-                Error::SessionRevoked { reason }
-            }
-            Decision::Expired => Error::RefreshExpired,
-            Decision::Issue(_) | Decision::Reissue(_) | Decision::Keep => {
-                Error::internal("a grant was taken for a refusal")
-            }
+            Decision::Superseded => self.auditor.emit(subject, *session, AuditKind::Superseded),
+            Decision::Theft(how) => self.after_theft(subject, *session, how.as_str()).await,
+            // Ended elsewhere, perhaps by another process: its access tokens end here too.
+            Decision::Revoked(_) => drop(self.refuse_here(Revoked::Session { sid: *session })),
+            _ => {}
+        }
+        refusal_error(refusal)
+    }
+}
+
+/// What a refused client is told.
+pub(super) fn refusal_error(refusal: Decision) -> Error {
+    match refusal {
+        Decision::Superseded => Error::RefreshSuperseded,
+        Decision::Theft(_) => Error::RefreshReused,
+        Decision::Revoked(reason) => Error::SessionRevoked { reason },
+        Decision::Expired => Error::RefreshExpired,
+        Decision::Issue(_) | Decision::Reissue(_) | Decision::Keep => {
+            Error::internal("a grant was taken for a refusal")
         }
     }
 }

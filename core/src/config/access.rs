@@ -78,7 +78,7 @@ pub struct LegacyBound {
 }
 
 impl AccessConfig {
-    pub(super) fn policy(&self) -> Result<AccessPolicy> {
+    pub(crate) fn policy(&self) -> Result<AccessPolicy> {
         let default = AccessPolicy::default();
         let mut policy = AccessPolicy::builder()
             .ttl(self.ttl.unwrap_or(default.ttl()))

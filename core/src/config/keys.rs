@@ -53,7 +53,7 @@ impl AuthConfig {
     }
 
     /// All keys of access tokens. Beside `keys`, `secret` goes on verifying what it signed.
-    pub(super) fn keyring(&self) -> Result<Keyring> {
+    pub(crate) fn keyring(&self) -> Result<Keyring> {
         let mut keys = Vec::with_capacity(self.keys.len() + 1);
         for (place, config) in self.keys.iter().enumerate() {
             keys.push(config.key(self.short()).map_err(|error| within(place, error))?);
@@ -79,7 +79,7 @@ impl AuthConfig {
     }
 
     /// The secrets of refresh tokens.
-    pub(super) fn refresh_keys(&self) -> Result<RefreshKeys> {
+    pub(crate) fn refresh_keys(&self) -> Result<RefreshKeys> {
         let secret = match (&self.refresh_secret, &self.secret) {
             (Some(given), access) => {
                 let is_access_key =

@@ -13,12 +13,15 @@
 //! bytes. An unknown or wrong field is refused with its path.
 
 mod access;
+mod effective;
 mod keys;
 mod migrate;
+mod problems;
 mod secret;
 mod sessions;
 
 pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
+pub use effective::{EffectiveAccess, EffectiveConfig, EffectiveKey, EffectiveRefresh};
 pub use keys::KeyConfig;
 pub use migrate::MigrateConfig;
 pub use secret::SecretConfig;
@@ -81,18 +84,28 @@ impl AuthConfig {
         })
     }
 
-    /// The builder with all of this in it.
-    ///
-    /// # Errors
-    /// [`Error::ConfigInvalid`] with the path of the field.
-    pub fn builder(self) -> Result<AuthBuilder> {
-        let mut address = StoreAddress::new(self.store.as_deref().unwrap_or(DEFAULT_STORE));
+    /// The address of the store as it was given, or the default.
+    pub(crate) fn store_url(&self) -> &str {
+        self.store.as_deref().unwrap_or(DEFAULT_STORE)
+    }
+
+    /// The address of the store, with how it is to be used.
+    pub fn store_address(&self) -> StoreAddress {
+        let mut address = StoreAddress::new(self.store_url());
         if let Some(prefix) = &self.redis.prefix {
             address = address.prefix(prefix);
         }
         if let Some(timeout) = self.redis.timeout {
             address = address.timeout(timeout);
         }
+        address
+    }
+
+    /// The builder with all of this in it.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn builder(self) -> Result<AuthBuilder> {
         let mut builder = AuthBuilder::default();
         if let Some(bound) = self.revocation.max_staleness {
             builder = builder.max_staleness(bound);
@@ -105,7 +118,7 @@ impl AuthConfig {
             .refresh_keys(self.refresh_keys()?)
             .access_policy(self.access.policy()?)
             .session_policy(self.refresh.policy()?)
-            .store_at(address))
+            .store_at(self.store_address()))
     }
 }
 

@@ -28,7 +28,7 @@ pub struct RefreshConfig {
 }
 
 impl RefreshConfig {
-    pub(super) fn policy(&self) -> Result<SessionPolicy> {
+    pub(crate) fn policy(&self) -> Result<SessionPolicy> {
         let default = SessionPolicy::default();
         let idle_ttl = self.idle_ttl.unwrap_or(default.idle_ttl);
         let policy = SessionPolicy {

@@ -3,12 +3,14 @@
 //! What is refused here is refused with a text that says what to do instead.
 
 use pkcs1::{RsaPrivateKey, RsaPublicKey, UintRef};
+use pkcs8::der::asn1::{AnyRef, BitStringRef};
 use pkcs8::der::{Decode as _, Encode as _};
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
 use pkcs8::{ObjectIdentifier, PrivateKeyInfo};
 use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, Family};
+use super::key_kind::KeyKind;
 use crate::error::{Error, Result};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -32,18 +34,8 @@ pub(super) struct PublicDocument(pub(super) Vec<u8>);
 impl PrivateDocument {
     pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self> {
         let (label, der) = read_pem(text, PRIVATE)?;
-        match label.as_str() {
-            "PRIVATE KEY" | "RSA PRIVATE KEY" => Self::from_der(algorithm, &der),
-            "EC PRIVATE KEY" | "EC PARAMETERS" => Err(refuse(
-                PRIVATE,
-                "is in the SEC 1 format; convert it with `openssl pkcs8 -topk8 -nocrypt`",
-            )),
-            "ENCRYPTED PRIVATE KEY" => Err(refuse(
-                PRIVATE,
-                "is encrypted; decrypt it with `openssl pkcs8 -in FILE -out FILE`",
-            )),
-            label => Err(wrong_label(PRIVATE, label, "a private key")),
-        }
+        check_private_label(&label)?;
+        Self::from_der(algorithm, &der)
     }
 
     pub(super) fn from_der(algorithm: Algorithm, der: &[u8]) -> Result<Self> {
@@ -123,6 +115,28 @@ impl PublicDocument {
         Ok(Self(der))
     }
 
+    /// The modulus and the exponent of an RSA key, both big-endian.
+    pub(super) fn rsa_components(&self) -> Option<(&[u8], &[u8])> {
+        let key = RsaPublicKey::from_der(&self.0).ok()?;
+        Some((key.modulus.as_bytes(), key.public_exponent.as_bytes()))
+    }
+
+    /// As a `SubjectPublicKeyInfo` in PEM.
+    pub(super) fn to_pem(&self, kind: KeyKind) -> Result<String> {
+        let (oid, parameters) = match kind {
+            KeyKind::Rsa => (RSA, Some(AnyRef::NULL)),
+            KeyKind::P256 => (EC, Some(AnyRef::from(&P256))),
+            KeyKind::P384 => (EC, Some(AnyRef::from(&P384))),
+            KeyKind::Ed25519 => (ED25519, None),
+        };
+        let written = BitStringRef::from_bytes(&self.0).and_then(|subject_public_key| {
+            let algorithm = AlgorithmIdentifierRef { oid, parameters };
+            SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der()
+        });
+        let der = written.map_err(|_| Error::internal("a public key cannot be written"))?;
+        Ok(write_pem("PUBLIC KEY", der))
+    }
+
     /// From the coordinates of a point.
     pub(super) fn from_coordinates(x: &[u8], y: &[u8]) -> Self {
         Self([&[4], x, y].concat())
@@ -143,8 +157,28 @@ fn read_pem(text: &str, field: &'static str) -> Result<(String, Zeroizing<Vec<u8
     }
 }
 
+/// A PEM file as openssl writes it.
+pub(super) fn write_pem(label: &str, der: Vec<u8>) -> String {
+    let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
+    pem::encode_config(&pem::Pem::new(label, der), lines)
+}
+
 fn refuse(field: &'static str, problem: impl Into<String>) -> Error {
     Error::config(field, problem)
+}
+
+fn check_private_label(label: &str) -> Result<()> {
+    match label {
+        "PRIVATE KEY" | "RSA PRIVATE KEY" => Ok(()),
+        "EC PRIVATE KEY" | "EC PARAMETERS" => Err(refuse(
+            PRIVATE,
+            "is in the SEC 1 format; convert it with `openssl pkcs8 -topk8 -nocrypt`",
+        )),
+        "ENCRYPTED PRIVATE KEY" => {
+            Err(refuse(PRIVATE, "is encrypted; decrypt it with `openssl pkcs8 -in FILE -out FILE`"))
+        }
+        label => Err(wrong_label(PRIVATE, label, "a private key")),
+    }
 }
 
 fn wrong_label(field: &'static str, label: &str, wanted: &str) -> Error {
@@ -166,27 +200,59 @@ fn check_kind(
     found: AlgorithmIdentifierRef<'_>,
     field: &'static str,
 ) -> Result<()> {
-    let curve = || found.parameters_oid().ok();
-    let fits = match algorithm {
-        Algorithm::ES256 => found.oid == EC && curve() == Some(P256),
-        Algorithm::ES384 => found.oid == EC && curve() == Some(P384),
-        Algorithm::EdDSA => found.oid == ED25519,
-        _ if algorithm.family() == Family::Rsa => found.oid == RSA,
-        _ => return Err(refuse(field, format!("{algorithm} takes a secret, not a key pair"))),
+    let Some(wanted) = KeyKind::of(algorithm) else {
+        return Err(refuse(field, format!("{algorithm} takes a secret, not a key pair")));
     };
-    if fits {
-        return Ok(());
+    let found = match kind_of(found) {
+        Ok(kind) if kind == wanted => return Ok(()),
+        Ok(KeyKind::Rsa) => "an RSA key",
+        Ok(KeyKind::P256) => "a P-256 key",
+        Ok(KeyKind::P384) => "a P-384 key",
+        Ok(KeyKind::Ed25519) => "an Ed25519 key",
+        Err(other) => other,
+    };
+    Err(refuse(field, format!("{found} does not fit {algorithm}")))
+}
+
+/// The kind of key that a document announces, or what else it announces.
+fn kind_of(found: AlgorithmIdentifierRef<'_>) -> Result<KeyKind, &'static str> {
+    match (found.oid, found.parameters_oid().ok()) {
+        (RSA, _) => Ok(KeyKind::Rsa),
+        (EC, Some(P256)) => Ok(KeyKind::P256),
+        (EC, Some(P384)) => Ok(KeyKind::P384),
+        (ED25519, _) => Ok(KeyKind::Ed25519),
+        (RSA_PSS, _) => Err("a key restricted to RSASSA-PSS (use a plain RSA key)"),
+        (EC, _) => Err("a key on another curve"),
+        _ => Err("a key of another kind"),
     }
-    let kind = match found.oid {
-        RSA => "an RSA key",
-        RSA_PSS => "a key restricted to RSASSA-PSS (use a plain RSA key)",
-        EC if curve() == Some(P256) => "a P-256 key",
-        EC if curve() == Some(P384) => "a P-384 key",
-        EC => "a key on another curve",
-        ED25519 => "an Ed25519 key",
-        _ => "a key of another kind",
-    };
-    Err(refuse(field, format!("{kind} does not fit {algorithm}")))
+}
+
+/// What a PEM file holds, by its label and its algorithm.
+pub(super) struct FileKind {
+    pub(super) kind: KeyKind,
+    pub(super) private: bool,
+}
+
+impl FileKind {
+    pub(super) fn of_pem(text: &str) -> Result<Self> {
+        let (label, der) = read_pem(text, PRIVATE)?;
+        let private = !matches!(label.as_str(), "PUBLIC KEY" | "RSA PUBLIC KEY");
+        if private {
+            check_private_label(&label)?;
+        }
+        let announced = match label.as_str() {
+            "PRIVATE KEY" => PrivateKeyInfo::from_der(&der)
+                .map_err(|_| "not a PKCS#8 private key")
+                .and_then(|info| kind_of(info.algorithm)),
+            "PUBLIC KEY" => SubjectPublicKeyInfoRef::try_from(der.as_slice())
+                .map_err(|_| "not a SubjectPublicKeyInfo (SPKI) public key")
+                .and_then(|info| kind_of(info.algorithm)),
+            _ => Ok(KeyKind::Rsa),
+        };
+        let field = if private { PRIVATE } else { PUBLIC };
+        let unusable = |what| refuse(field, format!("is {what}, which cannot be used here"));
+        Ok(Self { kind: announced.map_err(unusable)?, private })
+    }
 }
 
 fn check_rsa_size(modulus: UintRef<'_>, field: &'static str) -> Result<()> {

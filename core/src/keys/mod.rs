@@ -6,16 +6,22 @@
 mod algorithm;
 mod backend;
 mod document;
+mod generate;
 mod hmac;
 mod key;
 mod key_id;
+mod key_kind;
 mod keyring;
+mod public_key;
 mod refresh_secret;
 
 pub use algorithm::Algorithm;
+pub use generate::{KeyPair, RsaBits};
 pub use hmac::ShortSecret;
 pub use key::Key;
 pub use key_id::KeyId;
+pub use key_kind::KeyKind;
 pub(crate) use keyring::Candidates;
 pub use keyring::{Keyring, KeyringBuilder};
+pub use public_key::PublicKey;
 pub use refresh_secret::{RefreshKeys, RefreshSecret};

@@ -1,6 +1,7 @@
 //! Stores by address, as configuration names them.
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -38,6 +39,14 @@ impl StoreAddress {
         self
     }
 
+    /// The file of a `file:` address; `None` for other addresses and where the path is missing.
+    pub fn file_path(&self) -> Option<&Path> {
+        let path = self.url.strip_prefix("file:")?;
+        // `file:///var/lib/app/sessions` is the same as `file:/var/lib/app/sessions`.
+        let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
+        Some(path).filter(|path| !path.is_empty() && !path.starts_with("//")).map(Path::new)
+    }
+
     /// Opens the store; a server is not asked before the first operation, a file is.
     ///
     /// # Errors
@@ -56,12 +65,9 @@ impl StoreAddress {
 
     #[cfg(feature = "file")]
     fn open_file(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
-        let path = self.url.strip_prefix("file:").unwrap_or_default();
-        // `file:///var/lib/app/sessions` is the same as `file:/var/lib/app/sessions`.
-        let path = path.strip_prefix("//").filter(|rest| rest.starts_with('/')).unwrap_or(path);
-        if path.is_empty() || path.starts_with("//") {
-            return Err(Error::config("store", "expected a path, as in file:sessions.db"));
-        }
+        let path = self
+            .file_path()
+            .ok_or_else(|| Error::config("store", "expected a path, as in file:sessions.db"))?;
         let mut options = super::file::FileOptions::default();
         if let Some(clock) = clock {
             options.clock = clock;

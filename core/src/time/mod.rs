@@ -4,7 +4,7 @@ mod clock;
 mod span;
 
 pub use clock::{Clock, ManualClock, SystemClock};
-pub use span::{parse_span, span_seconds_or_text};
+pub use span::{format_span, parse_span, span_seconds_or_text};
 
 use std::time::Duration;
 

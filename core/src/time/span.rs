@@ -39,6 +39,23 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
     span.filter(|span| *span <= LONGEST).ok_or_else(|| "longer than a hundred years".to_owned())
 }
 
+/// Writes a lifetime as [`parse_span`] reads it, in the largest unit that holds it exactly.
+///
+/// ```
+/// use std::time::Duration;
+/// assert_eq!(regrant::time::format_span(Duration::from_secs(900)), "15m");
+/// assert_eq!(regrant::time::format_span(Duration::from_secs(90)), "90s");
+/// ```
+pub fn format_span(span: Duration) -> String {
+    let ms = span.as_millis();
+    let units = [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1_000), ("ms", 1)];
+    let fits = |(_, factor): &&(&str, u128)| ms >= *factor && ms.is_multiple_of(*factor);
+    match units.iter().find(fits) {
+        Some((unit, factor)) => format!("{}{unit}", ms / factor),
+        None => "0s".to_owned(),
+    }
+}
+
 /// Deserializes a lifetime from a number of seconds or from text; for `#[serde(deserialize_with)]`.
 ///
 /// # Errors

@@ -16,7 +16,7 @@ use rust_crypto as chosen;
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 compile_error!("regrant needs one of its features `aws-lc-rs` and `rust-crypto`");
 
-pub(super) use chosen::Verifier;
+pub(super) use chosen::{Verifier, generate};
 
 use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::EllipticCurve;

@@ -3,10 +3,14 @@
 use jsonwebtoken::DecodingKey;
 pub(super) use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER as PROVIDER;
 
+use zeroize::Zeroizing;
+
 use super::provider_algorithm;
 use crate::error::{Error, Result};
 use crate::keys::algorithm::{Algorithm, Family};
 use crate::keys::document::PublicDocument;
+use crate::keys::generate::RsaBits;
+use crate::keys::key_kind::KeyKind;
 
 /// A public key, checked, with its algorithm.
 pub(in crate::keys) struct Verifier {
@@ -39,4 +43,10 @@ impl Verifier {
         (PROVIDER.verifier_factory)(&self.algorithm, &self.key)
             .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
     }
+}
+
+/// Keys are made where servers are run, and those have AWS-LC.
+pub(in crate::keys) fn generate(_: KeyKind, _: RsaBits) -> Result<Zeroizing<Vec<u8>>> {
+    let problem = "this build of regrant (RustCrypto) makes no key pairs: use `openssl genpkey`, or a build with AWS-LC";
+    Err(Error::config("algorithm", problem))
 }

@@ -1,0 +1,22 @@
+//! Reading arguments as types of the core, whose errors speak of fields of a configuration.
+
+use std::str::FromStr;
+
+use crate::error::Error;
+use crate::keys::{Algorithm, KeyId};
+
+/// What is wrong, without the field that it would be wrong in.
+fn problem(error: Error) -> String {
+    match error {
+        Error::ConfigInvalid { problem, .. } => problem,
+        other => other.to_string(),
+    }
+}
+
+pub(super) fn algorithm(text: &str) -> Result<Algorithm, String> {
+    Algorithm::from_str(text).map_err(problem)
+}
+
+pub(super) fn key_id(text: &str) -> Result<KeyId, String> {
+    KeyId::from_str(text).map_err(problem)
+}

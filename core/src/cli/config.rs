@@ -1,0 +1,114 @@
+//! `config`.
+
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use serde_json::Value;
+
+use super::context::{Context, Reply};
+use super::exit::Exit;
+use super::failure::Failure;
+use super::page::printable;
+use super::settings::Settings;
+use crate::config::EffectiveConfig;
+use crate::error::Error;
+
+/// Checks configurations.
+#[derive(Debug, Subcommand)]
+pub(super) enum Config {
+    Check(Check),
+}
+
+/// Says what is wrong with a configuration, and what it amounts to.
+///
+/// Secrets and passwords are not shown, and the store is not asked.
+#[derive(Args, Debug)]
+pub(super) struct Check {
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    ok: bool,
+    sources: Vec<String>,
+    problems: Vec<Problem>,
+    effective: Option<EffectiveConfig>,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    field: String,
+    problem: String,
+}
+
+impl Config {
+    pub(super) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        let Self::Check(command) = self;
+        command.run(context)
+    }
+}
+
+impl Check {
+    fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        let loaded = self.settings.load()?;
+        let mut problems = Vec::new();
+        for error in loaded.config.problems() {
+            match error {
+                Error::ConfigInvalid { field, problem } => {
+                    problems.push(Problem { field, problem })
+                }
+                other => return Err(other.into()),
+            }
+        }
+        let ok = problems.is_empty();
+        let effective = if ok { Some(loaded.config.effective()?) } else { None };
+        let origin = loaded.origin();
+        let checked = Checked { ok, sources: loaded.sources, problems, effective };
+        let exit = if ok { Exit::Yes } else { Exit::Usage };
+        context.reply(exit, &checked, |page| {
+            let verdict = match ok {
+                true => page.paint.good("ok"),
+                false => page.paint.bad("wrong"),
+            };
+            page.line(&format!("{verdict} ({origin})"));
+            let problems = checked.problems.iter();
+            page.rows(&problems.map(|found| (&found.field, &found.problem)).collect::<Vec<_>>());
+            if let Some(effective) = &checked.effective {
+                let mut rows = Vec::new();
+                flatten("", &serde_json::to_value(effective).unwrap_or_default(), &mut rows);
+                page.rows(&rows);
+            }
+        })
+    }
+}
+
+/// The leaves of an object, by their paths.
+fn flatten(path: &str, value: &Value, rows: &mut Vec<(String, String)>) {
+    let dot = if path.is_empty() { "" } else { "." };
+    match value {
+        Value::Object(members) => {
+            for (name, member) in members {
+                flatten(&format!("{path}{dot}{name}"), member, rows);
+            }
+        }
+        Value::Array(items) if items.iter().any(Value::is_object) => {
+            for (place, item) in items.iter().enumerate() {
+                flatten(&format!("{path}[{place}]"), item, rows);
+            }
+        }
+        Value::Array(items) if items.is_empty() => rows.push((path.to_owned(), "-".to_owned())),
+        Value::Array(items) => {
+            let items: Vec<_> = items.iter().map(plain).collect();
+            rows.push((path.to_owned(), items.join(", ")));
+        }
+        leaf => rows.push((path.to_owned(), plain(leaf))),
+    }
+}
+
+fn plain(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => printable(text).into_owned(),
+        other => other.to_string(),
+    }
+}

@@ -1,0 +1,157 @@
+//! A configuration as it takes effect: defaults filled in, secrets left out.
+
+use serde::Serialize;
+
+use super::{AuthConfig, SecretConfig};
+use crate::error::Result;
+use crate::keys::{Algorithm, Key, KeyId};
+use crate::session::TheftScope;
+use crate::time::format_span;
+
+/// What a configuration amounts to. Lifetimes are text such as `15m`. Holds no secret.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EffectiveConfig {
+    /// How long `secret` is; its bytes are left out.
+    pub secret: Option<String>,
+    /// The keys of access tokens; the first one signs.
+    pub keys: Vec<EffectiveKey>,
+    /// Whether the secret of refresh tokens is given or derived.
+    pub refresh_secret: String,
+    /// See [`AccessConfig`](super::AccessConfig).
+    pub access: EffectiveAccess,
+    /// See [`RefreshConfig`](super::RefreshConfig).
+    pub refresh: EffectiveRefresh,
+    /// The address of the store, without its password.
+    pub store: String,
+    /// The address of the old app's store, without its password.
+    pub migrate: Option<String>,
+}
+
+/// A key of access tokens.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct EffectiveKey {
+    /// The one algorithm that it is for.
+    pub alg: Algorithm,
+    /// Its name.
+    pub kid: Option<KeyId>,
+    /// Whether it could sign.
+    pub can_sign: bool,
+}
+
+/// What access tokens say and must say.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+#[allow(missing_docs)] // each is a field of `AccessConfig`
+pub struct EffectiveAccess {
+    pub ttl: String,
+    pub issuer: Vec<String>,
+    pub audience: Vec<String>,
+    pub leeway: String,
+    pub max_age: Option<String>,
+    pub subject_claim: String,
+    pub required_claims: Vec<String>,
+    pub max_token_bytes: usize,
+    pub jti: bool,
+    /// The longest life of tokens of an app from before; `None` where they are refused.
+    pub legacy_max_lifetime: Option<String>,
+}
+
+/// How sessions are refreshed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+#[allow(missing_docs)] // each is a field of `RefreshConfig`
+pub struct EffectiveRefresh {
+    pub idle_ttl: String,
+    pub absolute_ttl: String,
+    pub grace: String,
+    pub rotation: bool,
+    pub on_theft: TheftScope,
+}
+
+impl AuthConfig {
+    /// What this configuration amounts to.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid): the first of
+    /// [`AuthConfig::problems`].
+    pub fn effective(&self) -> Result<EffectiveConfig> {
+        let (access, refresh) = (self.access.policy()?, self.refresh.policy()?);
+        let keyring = self.keyring()?;
+        self.refresh_keys()?;
+        Ok(EffectiveConfig {
+            secret: self.secret.as_ref().map(redacted),
+            keys: keyring.keys().iter().map(effective_key).collect(),
+            refresh_secret: match &self.refresh_secret {
+                Some(secret) => redacted(secret),
+                None => "[derived from secret]".to_owned(),
+            },
+            access: EffectiveAccess {
+                ttl: format_span(access.ttl()),
+                issuer: access.issuers().to_vec(),
+                audience: access.audiences().to_vec(),
+                leeway: format_span(access.leeway()),
+                max_age: access.max_age().map(format_span),
+                subject_claim: access.subject_claim().to_owned(),
+                required_claims: access.required_claims().to_vec(),
+                max_token_bytes: access.max_token_bytes(),
+                jti: access.jti(),
+                legacy_max_lifetime: access.legacy().map(|legacy| format_span(legacy.max_lifetime)),
+            },
+            refresh: EffectiveRefresh {
+                idle_ttl: format_span(refresh.idle_ttl),
+                absolute_ttl: format_span(refresh.absolute_ttl),
+                grace: format_span(refresh.grace),
+                rotation: refresh.rotation,
+                on_theft: refresh.on_theft,
+            },
+            store: without_password(self.store_url()),
+            migrate: self.migrate.as_ref().map(|migrate| {
+                without_password(migrate.store.as_deref().unwrap_or(self.store_url()))
+            }),
+        })
+    }
+}
+
+fn effective_key(key: &Key) -> EffectiveKey {
+    EffectiveKey { alg: key.algorithm(), kid: key.id().cloned(), can_sign: key.can_sign() }
+}
+
+fn redacted(secret: &SecretConfig) -> String {
+    format!("[redacted, {} bytes]", secret.0.expose().len())
+}
+
+/// An address without what stands for a password: all between the first `:` of the user and the
+/// last `@` before the path.
+fn without_password(url: &str) -> String {
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let Some((user, host)) = rest.rsplit_once('@') else { return url.to_owned() };
+    match user.split_once(':') {
+        Some((name, _)) => format!("{scheme}://{name}:[redacted]@{host}"),
+        None => format!("{scheme}://{user}@{host}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_password_is_shown() {
+        for (url, shown) in [
+            ("memory:", "memory:"),
+            ("file:/a@b:c", "file:/a@b:c"),
+            ("redis://h:1/0", "redis://h:1/0"),
+            ("redis://me@h/0", "redis://me@h/0"),
+            ("redis://me:pass@h/0", "redis://me:[redacted]@h/0"),
+            ("redis://:p@ss:w/rd@h/0", "redis://:[redacted]@h/0"),
+        ] {
+            assert_eq!(without_password(url), shown);
+        }
+    }
+}

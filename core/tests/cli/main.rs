@@ -1,0 +1,13 @@
+//! The program `regrant`, run as operators run it: what it prints, where, and how it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
+
+mod config;
+mod keys;
+mod program;
+mod sweep;
+mod token;
+
+use program::Program;
+
+/// A secret of the tests.
+const SECRET: &str = "an access secret of at least 32 bytes";
