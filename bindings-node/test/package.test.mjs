@@ -17,7 +17,7 @@ const packed = new Set(files.map(({ path }) => path));
 
 test('everything that package.json points to is packed', () => {
   const targets = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(targets));
-  for (const path of [manifest.main, manifest.types, ...targets(manifest.exports)]) {
+  for (const path of [manifest.main, manifest.types, ...targets(manifest.bin), ...targets(manifest.exports)]) {
     assert.ok(packed.has(path.replace('./', '')), path);
   }
 });

@@ -1,0 +1,96 @@
+// `npx regrant`: the front door of the operator's command that comes with the package. What the
+// command does is tested with the core.
+import assert from 'node:assert/strict';
+import { execFile, spawn } from 'node:child_process';
+import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { createAuth } from 'regrant';
+
+const run = promisify(execFile);
+const bin = fileURLToPath(new URL('../bin/regrant.cjs', import.meta.url));
+const folder = await mkdtemp(join(tmpdir(), 'regrant-cli-'));
+after(() => rm(folder, { recursive: true }));
+
+/** Runs the command to its end. */
+function regrant(args, { input = '', env = {} } = {}) {
+  const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env: { PATH: process.env.PATH, ...env } });
+  const outcome = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr']) child[stream].setEncoding('utf8').on('data', (text) => (outcome[stream] += text));
+  child.stdin.on('error', () => {}).end(input); // it need not read what it does not want
+  return new Promise((resolve, reject) => {
+    child.on('error', reject).on('close', (status, signal) => resolve({ ...outcome, status, signal }));
+  });
+}
+
+/** A token that nobody signed and that takes more room to show than any pipe has. */
+function large() {
+  let claim = new Array(20_000).fill(1);
+  for (let depth = 0; depth < 20; depth++) claim = [claim];
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  return `${encode({ alg: 'HS256', typ: 'at+jwt' })}.${encode({ claim })}.AAAA`;
+}
+
+test('results go to stdout, messages to stderr, and the status says how it ended', async () => {
+  const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
+  assert.deepEqual(await regrant(['--version']), { stdout: `regrant ${version}\n`, stderr: '', status: 0, signal: null });
+  const wrong = await regrant(['keyz']);
+  assert.equal(wrong.stdout, '');
+  assert.match(wrong.stderr, /similar subcommand exists: 'keys'/);
+  assert.equal(wrong.status, 2);
+  const help = await regrant(['token', 'check', '--help']);
+  assert.match(help.stdout, /Usage: regrant token check/);
+  assert.equal(help.status, 0);
+});
+
+test('npx finds it where the package is installed', async () => {
+  const app = join(folder, 'app');
+  await mkdir(join(app, 'node_modules/.bin'), { recursive: true });
+  await writeFile(join(app, 'package.json'), '{ "private": true }');
+  await symlink(bin, join(app, 'node_modules/.bin/regrant'));
+  const { stdout } = await run('npx', ['--no', '--offline', 'regrant', 'keys', 'secret'], { cwd: app });
+  assert.match(stdout, /^[\w-]{43}\n$/);
+});
+
+test('it looks at what this process has signed, with the secret from the environment', async () => {
+  const secret = 'a secret of the tests of at least 32 bytes';
+  const auth = createAuth({ secret, store: `file:${join(folder, 'sessions.db')}` });
+  const { accessToken, refreshToken, sessionId } = await auth.login('user-1');
+  const env = { REGRANT_SECRET: secret, REGRANT_STORE: 'file:sessions.db' };
+
+  const access = await regrant(['token', 'check', '-', '--json'], { env, input: `Bearer ${accessToken}\n` });
+  assert.equal(access.status, 0, access.stderr);
+  const { accepted, kind, sessionId: seen, storeAsked } = JSON.parse(access.stdout);
+  assert.deepEqual({ accepted, kind, seen, storeAsked }, { accepted: true, kind: 'access', seen: sessionId, storeAsked: true });
+
+  await auth.revokeSession('user-1', sessionId);
+  const refused = await regrant(['token', 'check', '-'], { env, input: refreshToken });
+  assert.match(refused.stdout, /ERR_SESSION_REVOKED/);
+  assert.equal(refused.status, 1);
+});
+
+test('a long result arrives whole, whoever reads it late', async () => {
+  const child = spawn(process.execPath, [bin, 'token', 'decode', '-', '--json'], { cwd: folder });
+  child.stdin.end(large());
+  const closed = new Promise((resolve) => child.on('close', resolve));
+  child.stdout.pause();
+  await new Promise((resolve) => child.stdout.once('readable', resolve)); // the pipe is filling
+  let text = '';
+  for await (const part of child.stdout.setEncoding('utf8')) text += part;
+  assert.equal(await closed, 0);
+  assert.ok(text.length > 900_000, `${text.length}`);
+  assert.equal(JSON.parse(text).claims.claim.flat(20).length, 20_000);
+});
+
+test('a reader who has seen enough is no failure', async () => {
+  const child = spawn(process.execPath, [bin, 'token', 'decode', '-', '--json'], { cwd: folder });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (complaint += text));
+  child.stdout.destroy();
+  child.stdin.end(large());
+  const [status, signal] = await new Promise((resolve) => child.on('close', (...how) => resolve(how)));
+  assert.deepEqual([status, signal, complaint], [0, null, '']);
+});
