@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::callers::facade::Facade;
+use crate::callers::facade::{AccessTokens, Facade};
 use crate::callers::store::Store;
 use crate::context::Context;
 use crate::load::Load;
@@ -31,7 +31,7 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
         let all = Population { users: 0..users, sessions_each: 1, device: LABEL };
         all.fill(&store, &context.progress).await?;
         let store = Store::new(store, users);
-        let facade = Facade::log_in(address, users).await?;
+        let facade = Facade::log_in(address, "auth", users, AccessTokens::Unused).await?;
 
         let mut report = Report::new("Rotation in a file");
         let mut table =

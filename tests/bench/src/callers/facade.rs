@@ -25,14 +25,28 @@ pub(crate) fn auth(address: StoreAddress) -> Result<Auth> {
     Ok(Auth::from_json(&config)?.store_at(address).build()?)
 }
 
+/// What becomes of the access tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum AccessTokens {
+    /// They are thrown away.
+    Unused,
+    /// Each is verified once, by the same facade, which then tells the store that it was seen.
+    Verified,
+}
+
 pub(crate) struct Facade {
     /// With the newest tokens of the users that are theirs alone; lent out during a turn.
     idle: Mutex<Vec<Holder>>,
 }
 
 impl Facade {
-    /// Logs so many users in.
-    pub(crate) async fn log_in(address: StoreAddress, users: u64) -> Result<Self> {
+    /// Logs so many users in, whose names begin with `prefix`.
+    pub(crate) async fn log_in(
+        address: StoreAddress,
+        prefix: &'static str,
+        users: u64,
+        access_tokens: AccessTokens,
+    ) -> Result<Self> {
         let auth = Arc::new(auth(address)?);
         let mut holders = JoinSet::new();
         for share in 0..AT_ONCE as u64 {
@@ -40,12 +54,12 @@ impl Facade {
             holders.spawn(async move {
                 let mut tokens = Vec::new();
                 for number in own {
-                    let subject = Subject::new(format!("auth-{number:012}"))?;
+                    let subject = Subject::new(format!("{prefix}-{number:012}"))?;
                     let login = Login::new(subject).device(DeviceLabel::new(LABEL)?);
                     tokens.push(auth.login(login).await?.refresh_token.expose().to_owned());
                 }
                 let draw = Draw::new(share, tokens.len() as u64);
-                anyhow::Ok(Holder { auth, tokens, draw })
+                anyhow::Ok(Holder { auth, tokens, draw, access_tokens })
             });
         }
         let mut idle = Vec::new();
@@ -74,12 +88,16 @@ struct Holder {
     auth: Arc<Auth>,
     tokens: Vec<String>,
     draw: Draw,
+    access_tokens: AccessTokens,
 }
 
 impl Caller for Holder {
     async fn call(&mut self) -> Result<()> {
         let place = usize::try_from(self.draw.number())?;
         let renewed = self.auth.refresh(RefreshRequest::new(&self.tokens[place])).await?;
+        if self.access_tokens == AccessTokens::Verified {
+            self.auth.verify(renewed.access_token.expose())?;
+        }
         let next = renewed.refresh_token.context("no next refresh token")?;
         next.expose().clone_into(&mut self.tokens[place]);
         Ok(())

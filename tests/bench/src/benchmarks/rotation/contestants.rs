@@ -8,7 +8,7 @@ use super::contest::calls_within;
 use super::node::Node;
 use super::raw::{Raw, RawRun};
 use super::turn::Turn;
-use crate::callers::facade::Facade;
+use crate::callers::facade::{AccessTokens, Facade};
 use crate::callers::store::Store;
 use crate::context::Context;
 use crate::load::Load;
@@ -22,6 +22,8 @@ pub(super) enum Contestant {
     Pipeline(Raw, u64),
     Store(Store),
     Facade(Facade),
+    /// Each access token is verified once, which the store is told of.
+    FacadeUsed(Facade),
     Node(Node),
 }
 
@@ -36,7 +38,9 @@ impl Contestant {
             Self::Store(Store::new(server.store()?, users)),
         ];
         context.progress.say("logging in, in Rust");
-        all.push(Self::Facade(Facade::log_in(server.address(), users).await?));
+        let log_in = |prefix, tokens| Facade::log_in(server.address(), prefix, users, tokens);
+        all.push(Self::Facade(log_in("auth", AccessTokens::Unused).await?));
+        all.push(Self::FacadeUsed(log_in("used", AccessTokens::Verified).await?));
         context.progress.say("logging in, in Node.js");
         all.push(Self::Node(Node::log_in(&server.url(), users)?));
         Ok(all)
@@ -48,6 +52,7 @@ impl Contestant {
             Self::Pipeline(..) => format!("redis-benchmark -c 1 -P {concurrency}"),
             Self::Store(_) => "store".to_owned(),
             Self::Facade(_) => "Auth".to_owned(),
+            Self::FacadeUsed(_) => "Auth, then verify".to_owned(),
             Self::Node(_) => "Node".to_owned(),
         }
     }
@@ -75,10 +80,12 @@ impl Contestant {
             Self::Connections(raw, users) => raw.run(port, *users, concurrency, 1, calls)?.into(),
             Self::Pipeline(raw, users) => raw.run(port, *users, 1, concurrency, calls)?.into(),
             Self::Store(store) => store.run(concurrency, time).await?.into(),
-            Self::Facade(facade) => facade.run(concurrency, time).await?.into(),
+            Self::Facade(facade) | Self::FacadeUsed(facade) => {
+                facade.run(concurrency, time).await?.into()
+            }
             Self::Node(node) => node.run(concurrency, time)?,
         };
-        if matches!(self, Self::Store(_) | Self::Facade(_)) {
+        if matches!(self, Self::Store(_) | Self::Facade(_) | Self::FacadeUsed(_)) {
             turn.client = Some(processor_time().saturating_sub(before.1));
         }
         turn.server = server.counters()?.since(&before.0);

@@ -29,7 +29,8 @@ const HOW: &str = "\
 so script, arguments and records are the same; every call writes. The contestants take turns in each round; each ratio is of two \
 turns of the same round, and what stands here is the median over the rounds (and the least and the greatest). \
 `store` is `SessionStore::refresh` with the same first token presented again without a grace, as the raw calls do. `Auth` is \
-`Auth::refresh`: the newest token of a random user is verified, exchanged, and the next pair is signed. \
+`Auth::refresh`: the newest token of a random user is verified, exchanged, and the next pair is signed; `then verify` also verifies the new access token, \
+of which the store is told in the background. \
 Server and clients share the cores. All of regrant's callers share one connection, as they do in an app: \
 so 50 callers are compared with 50 connections of one call each, and with one connection that has 50 calls in flight.";
 
@@ -81,8 +82,16 @@ fn table(contest: &Contest) -> Table {
     let mut header = vec!["".to_owned(), "refreshes/s".to_owned()];
     header.extend(baselines.iter().map(|name| format!("of `{name}`")));
     header.extend(
-        ["p50 µs", "p99 µs", "server CPU µs", "client CPU µs", "bytes to server", "bytes back"]
-            .map(str::to_owned),
+        [
+            "p50 µs",
+            "p99 µs",
+            "commands",
+            "server CPU µs",
+            "client CPU µs",
+            "bytes to server",
+            "bytes back",
+        ]
+        .map(str::to_owned),
     );
     let mut table = Table::new(header);
     for name in contest.names() {
@@ -99,6 +108,7 @@ fn table(contest: &Contest) -> Table {
         row.extend([
             median(|turn| Some(turn.p50), 0),
             median(|turn| Some(turn.p99), 0),
+            median(|turn| Some(turn.round_trips()), 2),
             median(|turn| Some(turn.server_micros()), 1),
             median(Turn::client_micros, 1),
             median(|turn| Some(turn.bytes_in()), 0),
