@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 
 use super::Engine;
 use crate::identity::{Lineage, SessionId, Subject};
@@ -15,6 +15,10 @@ use crate::session::Sighting;
 /// Reports that wait; when there are more the newest is dropped, and made again at its token's
 /// next use.
 const QUEUE: usize = 1024;
+
+/// Reports that are on their way to the store at once. One by one, a process could report no more
+/// than one per round trip.
+const AT_ONCE: usize = 64;
 
 struct Report {
     subject: Subject,
@@ -49,12 +53,24 @@ impl Sightings {
 }
 
 async fn deliver(engine: Arc<Engine>, seen: Arc<Seen>, mut reports: mpsc::Receiver<Report>) {
-    while let Some(Report { subject, session, sighting }) = reports.recv().await {
-        if let Err(error) = engine.sighted(&subject, session, sighting).await {
-            tracing::debug!(target: "regrant::store", %error, "a sighting was not delivered");
-            observe::sighting_dropped();
-            seen.forget(session, sighting);
-        }
+    let places = Arc::new(Semaphore::new(AT_ONCE));
+    while let Some(report) = reports.recv().await {
+        // Fails only on a semaphore that was closed, which this one never is.
+        let Ok(place) = Arc::clone(&places).acquire_owned().await else { return };
+        let (engine, seen) = (Arc::clone(&engine), Arc::clone(&seen));
+        tokio::spawn(async move {
+            deliver_one(&engine, &seen, &report).await;
+            drop(place);
+        });
+    }
+}
+
+async fn deliver_one(engine: &Engine, seen: &Seen, report: &Report) {
+    let Report { subject, session, sighting } = report;
+    if let Err(error) = engine.sighted(subject, *session, *sighting).await {
+        tracing::debug!(target: "regrant::store", %error, "a sighting was not delivered");
+        observe::sighting_dropped();
+        seen.forget(*session, *sighting);
     }
 }
 

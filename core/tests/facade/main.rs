@@ -8,6 +8,7 @@ mod life_cycle;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod revocation;
+mod sightings;
 mod theft;
 
 use std::sync::{Arc, Mutex};
