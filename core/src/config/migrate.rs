@@ -1,13 +1,12 @@
 //! `migrate`.
 
-use std::time::Duration;
-
 use serde::Deserialize;
 
 use super::{AuthConfig, SecretConfig};
 use crate::adopt::OldRefreshTokens;
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
+use crate::store::{RedisOptions, is_redis};
 
 /// The app that was here before, whose refresh tokens are taken over; see [`adopt`](crate::adopt).
 #[derive(Debug, Deserialize)]
@@ -15,7 +14,8 @@ use crate::secret::SecretBytes;
 pub struct MigrateConfig {
     /// The secret that signed its refresh tokens. Default: `secret`.
     pub secret: Option<SecretConfig>,
-    /// The Redis that holds them: `redis://…`. Default: `store`, where that is one.
+    /// The Redis that holds them: `redis://…`, or one with Sentinels. Default: `store`, where that
+    /// is one. `redis` holds for both.
     pub store: Option<String>,
 }
 
@@ -27,15 +27,14 @@ impl AuthConfig {
             Error::config("migrate.secret", "is required when there is no secret")
         })?;
         let url = config.store.as_deref().or(self.store.as_deref()).unwrap_or_default();
-        if !url.starts_with("redis://") {
+        if !url.split_once(':').is_some_and(|(scheme, _)| is_redis(scheme)) {
             return Err(Error::config(
                 "migrate.store",
                 "expected redis://USER:PASSWORD@HOST:PORT/DB",
             ));
         }
-        let prefix = self.redis.prefix.as_deref().unwrap_or("regrant:");
-        let timeout = self.redis.timeout.unwrap_or(Duration::from_secs(2));
-        old_tokens(&secret.0, url, prefix, timeout).map(Some).map_err(|error| match error {
+        let options = self.redis.options();
+        old_tokens(&secret.0, url, &options).map(Some).map_err(|error| match error {
             Error::ConfigInvalid { field, problem }
                 if field == "secret" && config.secret.is_some() =>
             {
@@ -47,17 +46,11 @@ impl AuthConfig {
 }
 
 #[cfg(feature = "redis")]
-fn old_tokens(
-    secret: &SecretBytes,
-    url: &str,
-    prefix: &str,
-    timeout: Duration,
-) -> Result<OldRefreshTokens> {
-    let store = crate::adopt::redis::OldRedis::new(url, prefix, timeout)?;
-    OldRefreshTokens::new(secret, store)
+fn old_tokens(secret: &SecretBytes, url: &str, options: &RedisOptions) -> Result<OldRefreshTokens> {
+    OldRefreshTokens::new(secret, crate::adopt::redis::OldRedis::new(url, options)?)
 }
 
 #[cfg(not(feature = "redis"))]
-fn old_tokens(_: &SecretBytes, _: &str, _: &str, _: Duration) -> Result<OldRefreshTokens> {
+fn old_tokens(_: &SecretBytes, _: &str, _: &RedisOptions) -> Result<OldRefreshTokens> {
     Err(Error::config("migrate", "this build of regrant has no Redis store"))
 }

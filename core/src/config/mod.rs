@@ -17,6 +17,7 @@ mod effective;
 mod keys;
 mod migrate;
 mod problems;
+mod redis;
 mod secret;
 mod sessions;
 
@@ -24,8 +25,9 @@ pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
 pub use effective::{EffectiveAccess, EffectiveConfig, EffectiveKey, EffectiveRefresh};
 pub use keys::KeyConfig;
 pub use migrate::MigrateConfig;
+pub use redis::{RedisConfig, SentinelConfig};
 pub use secret::SecretConfig;
-pub use sessions::{RedisConfig, RefreshConfig, RevocationConfig};
+pub use sessions::{RefreshConfig, RevocationConfig};
 
 use serde::Deserialize;
 
@@ -91,10 +93,8 @@ impl AuthConfig {
 
     /// The address of the store, with how it is to be used.
     pub fn store_address(&self) -> StoreAddress {
-        let mut address = StoreAddress::new(self.store_url());
-        if let Some(prefix) = &self.redis.prefix {
-            address = address.prefix(prefix);
-        }
+        let mut address = StoreAddress::new(self.store_url())
+            .redis(self.redis.options());
         if let Some(timeout) = self.redis.timeout {
             address = address.timeout(timeout);
         }

@@ -1,4 +1,4 @@
-//! `refresh` and `redis`.
+//! `refresh` and `revocation`.
 
 use std::time::Duration;
 
@@ -52,17 +52,6 @@ pub struct RevocationConfig {
     /// decides. Default 10 seconds.
     #[serde(deserialize_with = "some_span")]
     pub max_staleness: Option<Duration>,
-}
-
-/// How Redis is used.
-#[derive(Debug, Default, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct RedisConfig {
-    /// What every key begins with. Default `regrant:`.
-    pub prefix: Option<String>,
-    /// How long one operation may take. Default 2 seconds.
-    #[serde(deserialize_with = "some_span")]
-    pub timeout: Option<Duration>,
 }
 
 pub(super) fn some_span<'de, D: serde::Deserializer<'de>>(

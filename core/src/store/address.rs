@@ -5,30 +5,39 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MemoryStore, SessionStore};
+use super::{MemoryStore, RedisOptions, SessionStore};
 use crate::error::{Error, Result};
 use crate::time::{Clock, SystemClock};
 
-/// The address of a store: `memory:`, `file:PATH` or `redis://USER:PASSWORD@HOST:PORT/DB`.
+/// The address of a store: `memory:`, `file:PATH` or `redis://USER:PASSWORD@HOST:PORT/DB`; also
+/// `redis+sentinel://…` and `redis+cluster://…`, and each of the three with `rediss` for TLS.
 #[derive(Clone)]
 pub struct StoreAddress {
     url: String,
-    /// See [`StoreAddress::prefix`].
-    prefix: Option<String>,
     /// See [`StoreAddress::timeout`].
     timeout: Option<Duration>,
+    /// See [`StoreAddress::redis`].
+    redis: RedisOptions,
 }
 
 impl StoreAddress {
     /// The store at `url`.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), prefix: None, timeout: None }
+        Self { url: url.into(), timeout: None, redis: RedisOptions::default() }
     }
 
     /// What every Redis key begins with, in place of `regrant:`.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = Some(prefix.into());
+        self.redis.prefix = prefix.into();
+        self
+    }
+
+    /// How Redis is reached and used, where this is its address. Its `clock` and, once
+    /// [`StoreAddress::timeout`] was called, its `timeout` are not looked at.
+    #[must_use]
+    pub fn redis(mut self, options: RedisOptions) -> Self {
+        self.redis = options;
         self
     }
 
@@ -58,7 +67,7 @@ impl StoreAddress {
                 Ok(Arc::new(MemoryStore::with_clock(clock)))
             }
             Some("file") => self.open_file(clock),
-            Some("redis") => self.open_redis(clock),
+            Some(scheme) if is_redis(scheme) => self.open_redis(clock),
             _ => Err(Error::config("store", "expected memory:, file:PATH or redis://…")),
         }
     }
@@ -85,10 +94,7 @@ impl StoreAddress {
 
     #[cfg(feature = "redis")]
     fn open_redis(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
-        let mut options = super::redis::RedisOptions { clock, ..Default::default() };
-        if let Some(prefix) = &self.prefix {
-            options.prefix.clone_from(prefix);
-        }
+        let mut options = RedisOptions { clock, ..self.redis.clone() };
         if let Some(timeout) = self.timeout {
             options.timeout = timeout;
         }
@@ -99,6 +105,12 @@ impl StoreAddress {
     fn open_redis(&self, _: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
         Err(Error::config("store", "this build of regrant has no Redis store"))
     }
+}
+
+/// Whether an address with this scheme is one of Redis, in whatever layout.
+pub(crate) fn is_redis(scheme: &str) -> bool {
+    let scheme = scheme.split_once('+').map_or(scheme, |(scheme, _)| scheme);
+    matches!(scheme, "redis" | "rediss")
 }
 
 impl fmt::Debug for StoreAddress {

@@ -10,14 +10,17 @@ mod operations;
 pub mod packed;
 #[cfg(feature = "redis")]
 pub mod redis;
+mod redis_options;
 
 pub use address::StoreAddress;
+pub(crate) use address::is_redis;
 pub use answer::{
     Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
     StoredSession,
 };
 pub use filter::SessionFilter;
 pub use memory::MemoryStore;
+pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls};
 
 use std::fmt;
 

@@ -1,4 +1,4 @@
-//! The old app's Redis: one standalone server, the raw token as the key, the user as the value.
+//! The old app's Redis: the raw token as the key, the user as the value.
 //!
 //! Every operation of two keys is one script, so that no process ever sees one without the other.
 
@@ -9,8 +9,10 @@ use async_trait::async_trait;
 use redis::{Cmd, FromRedisValue, cmd};
 
 use super::{KeyPage, Look, Mark, OldStore, Place, TakeOver};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::identity::{SessionId, Subject};
+use crate::store::RedisOptions;
+use crate::store::redis::address::{Address, Layout};
 use crate::store::redis::connection::Connection;
 use crate::time::Timestamp;
 
@@ -31,13 +33,23 @@ pub struct OldRedis {
 }
 
 impl OldRedis {
-    /// The Redis at `url`: `redis://USER:PASSWORD@HOST:PORT/DB`. Notes have keys that begin with
-    /// `prefix`; one operation may take `timeout`, connecting included. Does no I/O.
+    /// The Redis at `url`, as [`RedisStore::new`](crate::store::redis::RedisStore::new) reads it.
+    /// Notes have keys that begin with the prefix. Makes no connection.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid) for `migrate.store`.
-    pub fn new(url: &str, prefix: impl Into<String>, timeout: Duration) -> Result<Self> {
-        Ok(Self { connection: Connection::new(url, timeout, FIELD)?, prefix: prefix.into() })
+    /// [`Error::ConfigInvalid`] for `migrate.store`, also where it is a cluster: a token and the
+    /// note about it are two keys, which are changed at once.
+    pub fn new(url: &str, options: &RedisOptions) -> Result<Self> {
+        let address = Address::parse(url, FIELD)?;
+        if address.layout == Layout::Cluster {
+            return Err(Error::config(
+                FIELD,
+                "a cluster cannot hold the old app's tokens: they are changed together with \
+                 the notes about them, which have other keys",
+            ));
+        }
+        let connection = Connection::new(&address, options)?;
+        Ok(Self { connection, prefix: options.prefix.clone() })
     }
 
     fn mark_key(&self, session: &SessionId) -> String {
@@ -51,7 +63,7 @@ impl OldRedis {
 
     /// Asks; every question can be repeated.
     async fn ask<T: FromRedisValue>(&self, question: Cmd) -> Result<T> {
-        self.connection.command(question, Duration::ZERO).await
+        self.connection.command(&question).await
     }
 }
 

@@ -1,29 +1,50 @@
-//! The connection: made on first use, remade when lost, and never waited for longer than the
-//! time-out.
+//! Asks the servers behind an address: the right one, again where that helps, and never for
+//! longer than the time-out.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
-use redis::{Client, Cmd, FromRedisValue, RedisError, RedisResult, Script, ScriptInvocation};
-use tokio::time::timeout;
+use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::script::Arguments;
+use super::address::{Address, Node};
+use super::backoff::jitter;
+use super::connector::no_answer;
+use super::link::{Link, Live, is_lost};
+use super::script::{Arguments, Script};
+use super::topology::{Advice, MOMENT, Place, Topology};
 use crate::error::{Error, Result};
+use crate::store::RedisOptions;
 
+/// So often a question is sent before it is given up. A failover under way takes some of them.
+const ATTEMPTS: u32 = 6;
+
+/// Connections to the servers behind an address, one to each that is asked something.
 pub(crate) struct Connection {
-    client: Client,
-    manager: Mutex<Option<ConnectionManager>>,
+    topology: Arc<Topology>,
+    links: Mutex<HashMap<Node, Arc<Link>>>,
+    /// How long a question may take, connecting included.
     timeout: Duration,
 }
 
+/// A question about one key.
+pub(super) enum Question<'a> {
+    Script(&'a Script, Arguments),
+    Command(&'a Cmd),
+    /// A command that depends on the connection that it goes over, which is told by its number.
+    By(&'a (dyn Fn(u64) -> Cmd + Send + Sync)),
+}
+
 impl Connection {
-    /// A connection to `url`, an address that the configuration has in `field`. Does no I/O.
-    pub(crate) fn new(url: &str, timeout: Duration, field: &str) -> Result<Self> {
-        // The cause is left out: it may quote the address, and that holds the password.
-        let client = Client::open(url)
-            .map_err(|_| Error::config(field, "expected redis://USER:PASSWORD@HOST:PORT/DB"))?;
-        Ok(Self { client, manager: Mutex::new(None), timeout })
+    /// Connections to the servers at `address`. Reads files at most, and makes no connection.
+    pub(crate) fn new(address: &Address, options: &RedisOptions) -> Result<Self> {
+        Ok(Self::over(Arc::new(Topology::new(address, options)?), options.timeout))
+    }
+
+    /// Connections to servers that others use too.
+    pub(super) fn over(topology: Arc<Topology>, timeout: Duration) -> Self {
+        Self { topology, links: Mutex::default(), timeout }
     }
 
     /// Runs a script on one key.
@@ -33,91 +54,122 @@ impl Connection {
         key: &[u8],
         arguments: Arguments,
     ) -> Result<T> {
-        let mut invocation = script.key(key);
-        for argument in arguments.0 {
-            invocation.arg(argument);
-        }
-        self.ask(&Question::Script(invocation), self.timeout).await
+        let question = Question::Script(script, arguments);
+        Ok(self.ask(key, &question, Duration::ZERO).await?.0)
     }
 
-    /// Sends a command that the server may take up to `wait` to answer.
-    pub(crate) async fn command<T: FromRedisValue>(
-        &self,
-        command: Cmd,
-        wait: Duration,
-    ) -> Result<T> {
-        self.ask(&Question::Command(command), self.timeout + wait).await
+    /// Sends a command to the one master that there is outside of clusters.
+    pub(crate) async fn command<T: FromRedisValue>(&self, command: &Cmd) -> Result<T> {
+        Ok(self.ask(&[], &Question::Command(command), Duration::ZERO).await?.0)
     }
 
-    async fn ask<T: FromRedisValue>(
+    /// The answer, which the server may take up to `wait` to give, and over which connection it
+    /// came. What was asked may be done twice.
+    pub(super) async fn ask<T: FromRedisValue>(
         &self,
+        key: &[u8],
         question: &Question<'_>,
-        patience: Duration,
-    ) -> Result<T> {
-        let attempt = async {
-            let mut manager = self.manager()?;
-            match question.put_to(&mut manager).await {
-                // The connection was lost, perhaps after the server acted. Asking again is
-                // harmless: the same question gets the same answer.
-                Err(error) if is_connection_lost(&error) => question.put_to(&mut manager).await,
+        wait: Duration,
+    ) -> Result<(T, Arc<Live>)> {
+        let deadline = Instant::now() + self.timeout + wait;
+        self.attempts(key, question, deadline).await.map_err(unavailable)
+    }
+
+    async fn attempts<T: FromRedisValue>(
+        &self,
+        key: &[u8],
+        question: &Question<'_>,
+        deadline: Instant,
+    ) -> RedisResult<(T, Arc<Live>)> {
+        let mut redirected = None;
+        let mut attempts = 0;
+        loop {
+            attempts += 1;
+            let place = match redirected.take() {
+                Some(place) => place,
+                None => {
+                    let node = until(deadline, self.topology.node(key)).await?;
+                    Place { node, asking: false }
+                }
+            };
+            let link = self.link(&place.node);
+            let error = match until(deadline, link.live()).await {
+                Ok(live) => match put(&live, question, key, place.asking, deadline).await {
+                    Ok(answer) => return Ok((answer, live)),
+                    // Perhaps after the server acted. Asking again is harmless: the same question
+                    // gets the same answer.
+                    Err(error) if is_lost(&error) && attempts < ATTEMPTS => {
+                        link.forget(&live);
+                        continue;
+                    }
+                    Err(error) => error,
+                },
+                Err(error) => error,
+            };
+            let advice =
+                until(deadline, async { Ok(self.topology.advise(&place.node, key, &error).await) });
+            match advice.await? {
+                _ if attempts >= ATTEMPTS => return Err(error),
+                Advice::GiveUp => return Err(error),
+                Advice::Again => {}
+                Advice::Later if deadline <= Instant::now() + MOMENT => return Err(error),
+                Advice::Later => sleep(MOMENT / 2 + jitter(MOMENT / 2)).await,
+                Advice::At(place) => redirected = Some(place),
+            }
+        }
+    }
+
+    /// The way to a server.
+    pub(super) fn link(&self, node: &Node) -> Arc<Link> {
+        let mut links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(link) = links.get(node) {
+            return Arc::clone(link);
+        }
+        let link = Link::new(node.clone(), Arc::clone(&self.topology));
+        links.insert(node.clone(), Arc::clone(&link));
+        link
+    }
+
+    pub(super) fn topology(&self) -> &Topology {
+        &self.topology
+    }
+}
+
+/// Puts a question to a server.
+async fn put<T: FromRedisValue>(
+    live: &Live,
+    question: &Question<'_>,
+    key: &[u8],
+    asking: bool,
+    deadline: Instant,
+) -> RedisResult<T> {
+    match question {
+        Question::Command(command) => live.send(command, asking, deadline).await,
+        Question::By(command) => live.send(&command(live.number), asking, deadline).await,
+        Question::Script(script, arguments) => {
+            let by_name = script.by_name(key, arguments);
+            match live.send(&by_name, asking, deadline).await {
+                // It was restarted, has just become the master, or its scripts were flushed.
+                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+                    live.send(&script.in_full(key, arguments), asking, deadline).await
+                }
                 outcome => outcome,
             }
-        };
-        match timeout(patience, attempt).await {
-            Ok(outcome) => outcome.map_err(unavailable),
-            Err(elapsed) => {
-                // No answer and no end of the connection: it may be dead without knowing.
-                *self.slot() = None;
-                Err(Error::store(elapsed))
-            }
-        }
-    }
-
-    fn manager(&self) -> RedisResult<ConnectionManager> {
-        let mut slot = self.slot();
-        if let Some(manager) = &*slot {
-            return Ok(manager.clone());
-        }
-        // Few and short retries: a request fails fast while Redis is away, and the next one tries
-        // anew. How long an answer may take is up to the caller.
-        let config = ConnectionManagerConfig::new()
-            .set_number_of_retries(2)
-            .set_min_delay(Duration::from_millis(25))
-            .set_max_delay(Duration::from_millis(250))
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(None);
-        let manager = ConnectionManager::new_lazy_with_config(self.client.clone(), config)?;
-        *slot = Some(manager.clone());
-        Ok(manager)
-    }
-
-    fn slot(&self) -> MutexGuard<'_, Option<ConnectionManager>> {
-        self.manager.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-enum Question<'a> {
-    Script(ScriptInvocation<'a>),
-    Command(Cmd),
-}
-
-impl Question<'_> {
-    async fn put_to<T: FromRedisValue>(&self, manager: &mut ConnectionManager) -> RedisResult<T> {
-        match self {
-            Self::Script(invocation) => invocation.invoke_async(manager).await,
-            Self::Command(command) => command.query_async(manager).await,
         }
     }
 }
 
-fn is_connection_lost(error: &RedisError) -> bool {
-    error.is_connection_dropped() || error.is_io_error() && !error.is_timeout()
+async fn until<T>(
+    deadline: Instant,
+    attempt: impl Future<Output = RedisResult<T>>,
+) -> RedisResult<T> {
+    timeout_at(deadline, attempt).await.unwrap_or_else(|_| Err(no_answer()))
 }
 
-/// Whatever Redis says, nobody is signed out by it. What is not about the connection needs an
-/// operator (a wrong password, memory exhausted), so it is also logged.
+/// Whatever Redis says, nobody is signed out by it. What needs an operator (a wrong password,
+/// memory exhausted) is also logged; that a server is away was logged by who tried to reach it.
 fn unavailable(error: RedisError) -> Error {
-    if !error.is_io_error() {
+    if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::Parse) {
         tracing::error!(target: "regrant::store", code = error.code(), kind = ?error.kind(), "Redis refused an operation");
     }
     Error::store(error)

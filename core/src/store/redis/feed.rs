@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use redis::cmd;
 
 use super::RedisStore;
+use super::connection::Question;
 use super::script::Arguments;
 use crate::error::Result;
 use crate::revocation::{Cursor, Page, Revocation, RevocationFeed, feed_entry};
@@ -52,7 +53,9 @@ impl RevocationFeed for RedisStore {
         // To Redis a wait of 0 is one without end.
         read.arg("BLOCK").arg(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
         read.arg("STREAMS").arg(self.feed_key()).arg(from);
-        let answer: Answer = self.feed_connection.command(read, wait).await?;
+        let question = Question::Command(&read);
+        let (answer, _): (Answer, _) =
+            self.feed_connection.ask(&self.feed_key(), &question, wait).await?;
         let entries: Vec<_> =
             answer.into_iter().flatten().flat_map(|(_, entries)| entries).collect();
         let mut page = Page {

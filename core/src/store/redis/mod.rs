@@ -4,22 +4,38 @@
 //! ending all of a user's sessions costs what that user has. Time comes from Redis inside the
 //! script. A key expires with its longest session.
 
+pub(crate) mod address;
+mod backoff;
 pub(crate) mod connection;
+mod connector;
 mod feed;
+mod flight;
+mod link;
 mod script;
+mod server;
+#[cfg_attr(not(feature = "redis-tls"), path = "no_tls.rs")]
+mod tls;
+mod topology;
+
+pub use super::RedisOptions;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 
+use self::address::Address;
 use self::connection::Connection;
 use self::script::{Arguments, Scripts};
+<<<<<<< HEAD
 use super::{
     Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
     SessionFilter, SessionStore, StoredSession, packed,
 };
+=======
+use self::topology::Topology;
+use super::{Refreshed, SessionStore, StoredSession, packed};
+>>>>>>> 3cc64e4 (Ask Redis over connections of the store's own making: one server, Sentinels or a cluster)
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::revocation::{Abandoned, RevocationFeed, RevocationReason};
@@ -48,33 +64,29 @@ impl fmt::Debug for RedisStore {
     }
 }
 
-/// How to reach Redis.
-#[derive(Clone, Debug)]
-#[non_exhaustive]
-pub struct RedisOptions {
-    /// What every key begins with. Default `regrant:`.
-    pub prefix: String,
-    /// How long one operation may take, connecting included. Default 2 seconds.
-    pub timeout: Duration,
-    /// A clock in place of the server's: for tests.
-    pub clock: Option<Arc<dyn Clock>>,
-}
-
-impl Default for RedisOptions {
-    fn default() -> Self {
-        Self { prefix: "regrant:".to_owned(), timeout: Duration::from_secs(2), clock: None }
-    }
-}
-
 impl RedisStore {
-    /// A store at `url`: `redis://USER:PASSWORD@HOST:PORT/DB`. Does no I/O.
+    /// A store at `url`. Makes no connection; the files of TLS are read.
+    ///
+    /// - `redis://USER:PASSWORD@HOST:PORT/DB`: one server;
+    /// - `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DB`: the hosts of Sentinels
+    ///   and the name that they have for the master. User and password are the master's; those of
+    ///   the Sentinels are [`RedisOptions::sentinel`];
+    /// - `redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT`: some servers of a cluster.
+    ///
+    /// With `rediss` in the place of `redis` all of them are reached over TLS. User and password
+    /// are percent-encoded where they hold `/`, `:`, `@`, `%`, `?` or `#`; an IPv6 address stands
+    /// in brackets. Ports are 6379, of Sentinels 26379, unless given.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] for `store` when the address cannot be understood.
+    /// [`Error::ConfigInvalid`] for `store` when the address cannot be understood, and for
+    /// `redis.caFile`, `redis.certFile`, `redis.keyFile` and `redis.sentinel.password`.
     pub fn new(url: &str, options: RedisOptions) -> Result<Self> {
+        let address = Address::parse(url, FIELD)?;
+        let topology = Arc::new(Topology::new(&address, &options)?);
+        let connection = || Connection::over(Arc::clone(&topology), options.timeout);
         Ok(Self {
-            connection: Connection::new(url, options.timeout, FIELD)?,
-            feed_connection: Connection::new(url, options.timeout, FIELD)?,
+            connection: connection(),
+            feed_connection: connection(),
             scripts: Scripts::new(),
             prefix: options.prefix,
             clock: options.clock,

@@ -3,9 +3,41 @@
 use std::fmt;
 use std::time::Duration;
 
-use redis::Script;
+use redis::{Cmd, cmd};
 
 use crate::time::Timestamp;
+
+/// A script of one key.
+pub(super) struct Script {
+    text: &'static str,
+    /// The name that Redis has for it: the SHA-1 of its text.
+    name: String,
+}
+
+impl Script {
+    fn new(text: &'static str) -> Self {
+        Self { text, name: redis::Script::new(text).get_hash().to_owned() }
+    }
+
+    /// Calls it by name; a server that does not know it says `NOSCRIPT`.
+    pub(super) fn by_name(&self, key: &[u8], arguments: &Arguments) -> Cmd {
+        call("EVALSHA", &self.name, key, arguments)
+    }
+
+    /// Calls it with its text, and makes its name known.
+    pub(super) fn in_full(&self, key: &[u8], arguments: &Arguments) -> Cmd {
+        call("EVAL", self.text, key, arguments)
+    }
+}
+
+fn call(how: &str, what: &str, key: &[u8], arguments: &Arguments) -> Cmd {
+    let mut call = cmd(how);
+    call.arg(what).arg(1).arg(key);
+    for argument in &arguments.0 {
+        call.arg(argument.as_slice());
+    }
+    call
+}
 
 /// One script per operation.
 pub(super) struct Scripts {

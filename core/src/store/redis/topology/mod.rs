@@ -1,0 +1,201 @@
+//! Which server answers for a key: one that never changes, the one that the Sentinels name, or
+//! the one that has the key's slot in a cluster.
+
+mod canvass;
+mod cluster;
+mod sentinel;
+mod slots;
+mod standalone;
+mod view;
+mod watcher;
+
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
+
+use self::cluster::Cluster;
+use self::sentinel::Sentinel;
+use self::standalone::Standalone;
+use super::address::{Address, Layout, Node};
+use super::connector::Connector;
+use super::link::is_lost;
+use super::server::Server;
+use super::tls::Tls;
+use crate::error::Result;
+use crate::store::{Eviction, RedisOptions};
+
+/// The servers behind an address.
+pub(super) struct Topology {
+    layout: Servers,
+    connector: Arc<Connector>,
+    eviction: Eviction,
+    /// The life of each server about which an operator was told that it evicts.
+    told: Mutex<HashMap<Node, String>>,
+}
+
+enum Servers {
+    Standalone(Standalone),
+    Sentinel(Arc<Sentinel>),
+    Cluster(Arc<Cluster>),
+}
+
+/// Where to send a question.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) node: Node,
+    /// After `ASKING`, because the slot is on its way there.
+    pub(super) asking: bool,
+}
+
+/// What to do about a question that failed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Advice {
+    GiveUp,
+    /// Ask again, wherever the key is now.
+    Again,
+    /// Ask again after a moment.
+    Later,
+    /// Ask there.
+    At(Place),
+}
+
+/// Something that ends when a server is not to be used any more.
+pub(super) type Left = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl Topology {
+    /// The servers at `address`. Reads the files of TLS and does no other I/O.
+    pub(super) fn new(address: &Address, options: &RedisOptions) -> Result<Self> {
+        let tls = address.tls.then(|| Tls::new(&options.tls)).transpose()?;
+        let sentinels = Connector::for_sentinels(options, tls.clone());
+        let connector = Arc::new(Connector::for_data(address, tls, options.timeout));
+        let nodes = address.nodes.clone();
+        let layout = match &address.layout {
+            Layout::Standalone => Servers::Standalone(Standalone::new(nodes)),
+            Layout::Sentinel { master } => {
+                Servers::Sentinel(Sentinel::new(nodes, master.clone(), sentinels))
+            }
+            Layout::Cluster => Servers::Cluster(Cluster::new(nodes, Arc::clone(&connector))),
+        };
+        let told = Mutex::default();
+        Ok(Self { layout, connector, eviction: options.eviction, told })
+    }
+
+    pub(super) fn connector(&self) -> &Connector {
+        &self.connector
+    }
+
+    /// `standalone`, `sentinel` or `cluster`.
+    pub(super) const fn name(&self) -> &'static str {
+        match self.layout {
+            Servers::Standalone(_) => "standalone",
+            Servers::Sentinel(_) => "sentinel",
+            Servers::Cluster(_) => "cluster",
+        }
+    }
+
+    /// Whether a master is expected to have replicas.
+    pub(super) const fn replicates(&self) -> bool {
+        !matches!(self.layout, Servers::Standalone(_))
+    }
+
+    /// The server that answers for `key`.
+    pub(super) async fn node(&self, key: &[u8]) -> RedisResult<Node> {
+        match &self.layout {
+            Servers::Standalone(one) => one.node(),
+            Servers::Sentinel(sentinel) => sentinel.master().await,
+            Servers::Cluster(cluster) => cluster.owner(key).await,
+        }
+    }
+
+    /// All servers that take writes.
+    pub(super) async fn masters(&self) -> RedisResult<Vec<Node>> {
+        match &self.layout {
+            Servers::Cluster(cluster) => cluster.masters().await,
+            _ => Ok(vec![self.node(&[]).await?]),
+        }
+    }
+
+    /// Ends when `node` is not to be used any more.
+    pub(super) fn left(&self, node: &Node) -> Left {
+        match &self.layout {
+            Servers::Standalone(_) => Box::pin(std::future::pending()),
+            Servers::Sentinel(sentinel) => sentinel.left(node),
+            Servers::Cluster(cluster) => cluster.left(node),
+        }
+    }
+
+    /// What to do about a question about `key` that `node` did not answer, or not well.
+    pub(super) async fn advise(&self, node: &Node, key: &[u8], error: &RedisError) -> Advice {
+        match &self.layout {
+            _ if !may_pass(error) => Advice::GiveUp,
+            Servers::Standalone(_) => Advice::GiveUp,
+            Servers::Sentinel(sentinel) => sentinel.advise(node, error).await,
+            Servers::Cluster(cluster) => cluster.advise(node, key, error).await,
+        }
+    }
+
+    /// Whether a server that was just connected to can be used.
+    pub(super) fn examine(&self, node: &Node, server: &Server) -> RedisResult<()> {
+        if server.is_loading() {
+            return Err(not_ready("the server is still loading its data"));
+        }
+        let is_replica = server.role().is_some_and(|role| role != "master");
+        if is_replica && matches!(self.layout, Servers::Sentinel(_)) {
+            return Err(not_ready("the server is not the master any more"));
+        }
+        let Some(policy) = server.evicting_policy() else { return Ok(()) };
+        self.tell_of_eviction(node, server.run_id().unwrap_or_default(), policy);
+        match self.eviction {
+            Eviction::Warn => Ok(()),
+            Eviction::Refuse => Err((
+                ErrorKind::Client,
+                "refused: maxmemory-policy may evict live sessions, and redis.eviction is `refuse`",
+            )
+                .into()),
+        }
+    }
+
+    /// Once in the life of a server.
+    fn tell_of_eviction(&self, node: &Node, life: &str, policy: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let life = format!("{life} {policy}");
+        if told.get(node) != Some(&life) {
+            told.insert(node.clone(), life);
+            tracing::error!(target: "regrant::store", %node, policy, "Redis may evict live sessions, and whoever has one is then signed out: set maxmemory-policy to noeviction");
+        }
+    }
+}
+
+/// How long to wait before asking again while a failover or a migration is under way.
+pub(super) const MOMENT: Duration = Duration::from_millis(100);
+
+fn not_ready(problem: &'static str) -> RedisError {
+    (ErrorKind::Client, problem).into()
+}
+
+/// Whether another server, or another moment, may bring a better answer.
+fn may_pass(error: &RedisError) -> bool {
+    if is_lost(error) || error.is_timeout() {
+        return true;
+    }
+    match error.kind() {
+        ErrorKind::Server(kind) => matches!(
+            kind,
+            ServerErrorKind::BusyLoading
+                | ServerErrorKind::MasterDown
+                | ServerErrorKind::ReadOnly
+                | ServerErrorKind::Moved
+                | ServerErrorKind::Ask
+                | ServerErrorKind::TryAgain
+                | ServerErrorKind::ClusterDown
+        ),
+        // Blocked when the server ceased to be a master.
+        ErrorKind::Extension => error.code() == Some("UNBLOCKED"),
+        // A server that was not fit to be used, or Sentinels that did not know.
+        ErrorKind::Client => true,
+        _ => false,
+    }
+}
