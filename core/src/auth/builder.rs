@@ -18,7 +18,7 @@ use crate::keys::{Keyring, RefreshKeys};
 use crate::observe::{self, ObservedStore};
 use crate::revocation::DenyList;
 use crate::session::SessionPolicy;
-use crate::store::{SessionStore, StoreAddress};
+use crate::store::{SessionStore, StoreAddress, StoreWarning};
 use crate::time::{Clock, SystemClock};
 
 /// A configuration of [`Auth`] in the making.
@@ -33,6 +33,7 @@ pub struct AuthBuilder {
     clock: Option<Arc<dyn Clock>>,
     listener: Option<Listener>,
     runtime: Option<Handle>,
+    on_store_warning: Option<Arc<dyn Fn(&StoreWarning) + Send + Sync>>,
     max_staleness: Duration,
 }
 
@@ -53,6 +54,7 @@ impl Default for AuthBuilder {
             clock: None,
             listener: None,
             runtime: None,
+            on_store_warning: None,
             max_staleness: Duration::from_secs(10),
         }
     }
@@ -127,6 +129,16 @@ impl AuthBuilder {
         self
     }
 
+    /// A function that is told when a store by address has a warning for an operator, on whatever
+    /// thread that is, beside the log. It must not block.
+    pub fn on_store_warning(
+        mut self,
+        listener: impl Fn(&StoreWarning) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_store_warning = Some(Arc::new(listener));
+        self
+    }
+
     /// How far this process may be behind the feed of revocations before
     /// [`WhenStale`](super::WhenStale) decides. Default 10 seconds.
     pub fn max_staleness(mut self, bound: Duration) -> Self {
@@ -162,7 +174,12 @@ impl AuthBuilder {
         // Last, because it may make a file: what is wrong elsewhere must change nothing.
         let store = match store {
             Store::Given(store) => store,
-            Store::At(address) => address.open(store_clock)?,
+            Store::At(mut address) => {
+                if let Some(listener) = self.on_store_warning {
+                    address = address.on_warning(listener);
+                }
+                address.open(store_clock)?
+            }
         };
         let store: Arc<dyn SessionStore> = Arc::new(ObservedStore(store));
         let engine = Arc::new(Engine {

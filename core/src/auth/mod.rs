@@ -40,7 +40,7 @@ use crate::identity::{Lineage, SessionId, Subject};
 use crate::keys::RefreshKeys;
 use crate::revocation::DenyList;
 use crate::session::SessionPolicy;
-use crate::store::SessionStore;
+use crate::store::{SessionStore, StoreHealth};
 use crate::time::Clock;
 
 use event::Auditor;
@@ -101,6 +101,11 @@ impl Auth {
     /// Begins a configuration in code.
     pub fn builder() -> AuthBuilder {
         AuthBuilder::default()
+    }
+
+    /// How the store is doing. One that cannot be reached is a report, and no error.
+    pub async fn health(&self) -> StoreHealth {
+        self.0.engine.store.health().await
     }
 
     /// Begins with a configuration as JSON; see [`config`](crate::config).

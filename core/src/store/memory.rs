@@ -7,7 +7,8 @@ use async_trait::async_trait;
 
 use super::operations::{self, UserSessions};
 use super::{
-    Created, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoredSession,
+    Created, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth,
+    StoredSession,
 };
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
@@ -134,5 +135,9 @@ impl SessionStore for MemoryStore {
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
         self.on_user(subject, operations::list)
+    }
+
+    async fn health(&self) -> StoreHealth {
+        StoreHealth::of_answering("memory", self).await
     }
 }

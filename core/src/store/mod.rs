@@ -5,6 +5,7 @@ mod answer;
 #[cfg(feature = "file")]
 pub mod file;
 mod filter;
+mod health;
 mod memory;
 mod operations;
 pub mod packed;
@@ -19,6 +20,7 @@ pub use answer::{
     StoredSession,
 };
 pub use filter::SessionFilter;
+pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
 pub use memory::MemoryStore;
 pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls};
 
@@ -92,4 +94,9 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
 
     /// All sessions of a user that have not expired, live and revoked, in no order.
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>>;
+
+    /// How the store is doing. A store that cannot be reached is a report, and no error.
+    async fn health(&self) -> StoreHealth {
+        StoreHealth::of_answering("other", self).await
+    }
 }

@@ -22,7 +22,8 @@ use self::rows::Rows;
 use self::writer::{Durability, Writer};
 use super::operations;
 use super::{
-    Created, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoredSession,
+    Created, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth,
+    StoredSession,
 };
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
@@ -184,5 +185,9 @@ impl SessionStore for FileStore {
                 operations::list(&mut Rows::new(connection, &subject), now)
             })
             .await
+    }
+
+    async fn health(&self) -> StoreHealth {
+        StoreHealth::of_answering("file", self).await
     }
 }

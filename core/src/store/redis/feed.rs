@@ -21,6 +21,11 @@ const PAGE: usize = 512;
 /// The beginning of a stream.
 const BEGINNING: &str = "0-0";
 
+/// So far back a new connection reads again, in milliseconds. After a failover the server may
+/// lack entries that were read already, and give new ones lower ids than those had. To read an
+/// entry twice does no harm.
+const OVERLAP: u64 = 60_000;
+
 /// The answer to `XREAD`: streams with their entries; nothing when the wait ran out.
 type Answer = Option<Vec<(String, Vec<(String, (String, String))>)>>;
 
@@ -47,25 +52,30 @@ impl RevocationFeed for RedisStore {
     }
 
     async fn read(&self, cursor: &Cursor, wait: Duration) -> Result<Page> {
-        let from = if cursor.0.is_empty() { BEGINNING } else { &cursor.0 };
-        let mut read = cmd("XREAD");
-        read.arg("COUNT").arg(PAGE);
-        // To Redis a wait of 0 is one without end.
-        read.arg("BLOCK").arg(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
-        read.arg("STREAMS").arg(self.feed_key()).arg(from);
-        let question = Question::Command(&read);
-        let (answer, _): (Answer, _) =
-            self.feed_connection.ask(&self.feed_key(), &question, wait).await?;
+        let position = Position::from(cursor);
+        let key = self.feed_key();
+        let command = |connection| {
+            let mut read = cmd("XREAD");
+            read.arg("COUNT").arg(PAGE);
+            // To Redis a wait of 0 is one without end.
+            read.arg("BLOCK").arg(u64::try_from(wait.as_millis()).unwrap_or(u64::MAX).max(1));
+            read.arg("STREAMS").arg(&key).arg(position.on(connection));
+            read
+        };
+        let (answer, live): (Answer, _) =
+            self.feed_connection.ask(&key, &Question::By(&command), wait).await?;
         let entries: Vec<_> =
             answer.into_iter().flatten().flat_map(|(_, entries)| entries).collect();
+        let last = entries.last().map_or_else(|| position.on(live.number), |(id, _)| id.clone());
         let mut page = Page {
-            next: Cursor(from.to_owned()),
+            next: Position { last, connection: live.number }.into(),
             complete: entries.len() < PAGE,
             ..Page::default()
         };
         for (id, (_, entry)) in entries {
-            page.push(&entry, told_at(&id));
-            page.next = Cursor(id);
+            // One that is read again says nothing about how long news take.
+            let is_news = id_of(&id) > id_of(&position.last);
+            page.push(&entry, told_at(&id).filter(|_| is_news));
         }
         Ok(page)
     }
@@ -77,8 +87,62 @@ impl RevocationFeed for RedisStore {
     }
 }
 
-/// The id of an entry begins with the server's time in ms.
+/// The server's time in ms, and the number of the entry among those of this instant.
+fn id_of(id: &str) -> Option<(u64, u64)> {
+    let (ms, number) = id.split_once('-')?;
+    Some((ms.parse().ok()?, number.parse().ok()?))
+}
+
 fn told_at(id: &str) -> Option<Timestamp> {
-    let (ms, _) = id.split_once('-')?;
-    ms.parse().ok().map(Timestamp::from_millis)
+    let (ms, _) = id_of(id)?;
+    i64::try_from(ms).ok().map(Timestamp::from_millis)
+}
+
+/// How far the stream was read, and over which connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Position {
+    /// The id of an entry: `MILLISECONDS-NUMBER`.
+    last: String,
+    connection: u64,
+}
+
+impl Position {
+    /// The id after which to read on.
+    fn on(&self, connection: u64) -> String {
+        if connection == self.connection {
+            return self.last.clone();
+        }
+        let (ms, _) = id_of(&self.last).unwrap_or_default();
+        format!("{}-0", ms.saturating_sub(OVERLAP))
+    }
+}
+
+impl From<&Cursor> for Position {
+    fn from(cursor: &Cursor) -> Self {
+        let (last, connection) = cursor.0.split_once('@').unwrap_or((BEGINNING, ""));
+        Self { last: last.to_owned(), connection: connection.parse().unwrap_or(0) }
+    }
+}
+
+impl From<Position> for Cursor {
+    fn from(position: Position) -> Self {
+        Self(format!("{}@{}", position.last, position.connection))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_connection_reads_the_last_minute_again() {
+        let position = Position { last: "100000-3".to_owned(), connection: 7 };
+        assert_eq!(Position::from(&Cursor::from(position.clone())), position);
+        assert_eq!(position.on(7), "100000-3");
+        assert_eq!(position.on(8), "40000-0");
+        let beginning = Position::from(&Cursor::default());
+        assert_eq!(beginning.on(8), BEGINNING);
+        let early = Position { last: "5-1".to_owned(), connection: 7 };
+        assert_eq!(early.on(8), BEGINNING);
+    }
 }

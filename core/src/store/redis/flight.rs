@@ -102,13 +102,6 @@ impl<T: Clone + Send + Sync + 'static> Flight<T> {
         state.not_before = Some(Instant::now() + wait);
     }
 
-    /// Ends the waiting: there is news.
-    pub(super) fn at_once(&self) {
-        let mut state = self.state();
-        state.failure = None;
-        state.not_before = None;
-    }
-
     fn state(&self) -> MutexGuard<'_, State<T>> {
         lock(&self.0)
     }

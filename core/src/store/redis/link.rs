@@ -3,6 +3,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value, from_redis_value, pipe};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use super::address::Node;
 use super::connector::{no_answer, unexpected};
 use super::flight::Flight;
+use super::replication::Waits;
 use super::server::Server;
 use super::topology::Topology;
 
@@ -106,10 +108,12 @@ async fn open(topology: &Arc<Topology>, node: &Node, link: Weak<Link>) -> RedisR
         since: Instant::now(),
         connection,
         answers: AtomicU64::new(0),
+        waits: Waits::default(),
+        patience: topology.connector().timeout,
         close,
         driver: driver.abort_handle(),
     };
-    let server = Server::ask(&live, Instant::now() + topology.connector().timeout).await?;
+    let server = Server::ask(&live, Instant::now() + live.patience).await?;
     topology.examine(node, &server)?;
     Ok(Arc::new(live))
 }
@@ -122,6 +126,9 @@ pub(super) struct Live {
     connection: MultiplexedConnection,
     /// How many answers have come.
     answers: AtomicU64,
+    pub(super) waits: Waits,
+    /// How long a server may take to answer.
+    pub(super) patience: Duration,
     close: Arc<Notify>,
     driver: tokio::task::AbortHandle,
 }

@@ -10,7 +10,9 @@ pub(crate) mod connection;
 mod connector;
 mod feed;
 mod flight;
+mod health;
 mod link;
+mod replication;
 mod script;
 mod server;
 #[cfg_attr(not(feature = "redis-tls"), path = "no_tls.rs")]
@@ -21,21 +23,18 @@ pub use super::RedisOptions;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 
 use self::address::Address;
 use self::connection::Connection;
 use self::script::{Arguments, Scripts};
-<<<<<<< HEAD
-use super::{
-    Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
-    SessionFilter, SessionStore, StoredSession, packed,
-};
-=======
 use self::topology::Topology;
-use super::{Refreshed, SessionStore, StoredSession, packed};
->>>>>>> 3cc64e4 (Ask Redis over connections of the store's own making: one server, Sentinels or a cluster)
+use super::{
+    Created, Refreshed, RevocationOutcome, RevokedSession, RevokedSessions, SessionFilter,
+    SessionStore, StoreHealth, StoredSession, packed,
+};
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::revocation::{Abandoned, RevocationFeed, RevocationReason};
@@ -53,6 +52,11 @@ pub struct RedisStore {
     connection: Connection,
     /// Of its own, because reading the feed holds a connection for seconds.
     feed_connection: Connection,
+    /// Of its own, because waiting for replicas holds a connection too.
+    revocations: Connection,
+    /// How many replicas must have a revocation.
+    replicas: u32,
+    replica_timeout: Duration,
     scripts: Scripts,
     prefix: String,
     clock: Option<Arc<dyn Clock>>,
@@ -87,6 +91,9 @@ impl RedisStore {
         Ok(Self {
             connection: connection(),
             feed_connection: connection(),
+            revocations: connection(),
+            replicas: options.replicas.unwrap_or(u32::from(topology.replicates())),
+            replica_timeout: options.replica_timeout,
             scripts: Scripts::new(),
             prefix: options.prefix,
             clock: options.clock,
@@ -243,15 +250,15 @@ impl SessionStore for RedisStore {
         reason: RevocationReason,
     ) -> Result<RevokedSession> {
         let arguments = self.arguments().text(session).text(reason.number());
-        let outcome: String =
-            self.connection.run(&self.scripts.revoke, &self.key(subject), arguments).await?;
+        let (outcome, replicated): (String, _) =
+            self.revoking(&self.scripts.revoke, &self.key(subject), arguments).await?;
         let outcome = match outcome.as_str() {
             "revoked" => RevocationOutcome::Revoked,
             "already_revoked" => RevocationOutcome::AlreadyRevoked,
             "unknown" => RevocationOutcome::Unknown,
             _ => return Err(damaged()),
         };
-        Ok(RevokedSession { outcome, replicated: Replicated::NotAsked })
+        Ok(RevokedSession { outcome, replicated })
     }
 
     async fn revoke_all(
@@ -263,12 +270,13 @@ impl SessionStore for RedisStore {
         let except = which.except.map(|session| session.to_string()).unwrap_or_default();
         let arguments =
             self.arguments().text(reason.number()).text(except).instant(which.created_before);
-        let (revoked, already_revoked): (Vec<String>, Vec<String>) =
-            self.connection.run(&self.scripts.revoke_all, &self.key(subject), arguments).await?;
+        let (answer, replicated) =
+            self.revoking(&self.scripts.revoke_all, &self.key(subject), arguments).await?;
+        let (revoked, already_revoked): (Vec<String>, Vec<String>) = answer;
         Ok(RevokedSessions {
             revoked: session_ids(&revoked)?,
             already_revoked: session_ids(&already_revoked)?,
-            replicated: Replicated::NotAsked,
+            replicated,
         })
     }
 
@@ -288,5 +296,9 @@ impl SessionStore for RedisStore {
                 })
             })
             .collect()
+    }
+
+    async fn health(&self) -> StoreHealth {
+        self.report().await
     }
 }

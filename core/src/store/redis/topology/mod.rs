@@ -20,20 +20,23 @@ use self::cluster::Cluster;
 use self::sentinel::Sentinel;
 use self::standalone::Standalone;
 use super::address::{Address, Layout, Node};
-use super::connector::Connector;
+use super::connector::{self, Connector};
 use super::link::is_lost;
 use super::server::Server;
 use super::tls::Tls;
 use crate::error::Result;
-use crate::store::{Eviction, RedisOptions};
+use crate::store::redis_options::Listener;
+use crate::store::{Eviction, RedisOptions, StoreWarning, StoreWarningCode};
 
 /// The servers behind an address.
 pub(super) struct Topology {
     layout: Servers,
     connector: Arc<Connector>,
     eviction: Eviction,
-    /// The life of each server about which an operator was told that it evicts.
-    told: Mutex<HashMap<Node, String>>,
+    /// Who is told, beside the log.
+    listener: Option<Listener>,
+    /// The servers that may evict: in which life of the server that was seen, and their policy.
+    evicting: Mutex<HashMap<Node, (String, String)>>,
 }
 
 enum Servers {
@@ -68,6 +71,9 @@ pub(super) type Left = Pin<Box<dyn Future<Output = ()> + Send>>;
 impl Topology {
     /// The servers at `address`. Reads the files of TLS and does no other I/O.
     pub(super) fn new(address: &Address, options: &RedisOptions) -> Result<Self> {
+        if let Some(sentinel) = &options.sentinel {
+            connector::check(sentinel, "redis.sentinel.password")?;
+        }
         let tls = address.tls.then(|| Tls::new(&options.tls)).transpose()?;
         let sentinels = Connector::for_sentinels(options, tls.clone());
         let connector = Arc::new(Connector::for_data(address, tls, options.timeout));
@@ -79,8 +85,8 @@ impl Topology {
             }
             Layout::Cluster => Servers::Cluster(Cluster::new(nodes, Arc::clone(&connector))),
         };
-        let told = Mutex::default();
-        Ok(Self { layout, connector, eviction: options.eviction, told })
+        let (eviction, listener) = (options.eviction, options.on_warning.clone());
+        Ok(Self { layout, connector, eviction, listener, evicting: Mutex::default() })
     }
 
     pub(super) fn connector(&self) -> &Connector {
@@ -146,27 +152,50 @@ impl Topology {
         if is_replica && matches!(self.layout, Servers::Sentinel(_)) {
             return Err(not_ready("the server is not the master any more"));
         }
-        let Some(policy) = server.evicting_policy() else { return Ok(()) };
-        self.tell_of_eviction(node, server.run_id().unwrap_or_default(), policy);
-        match self.eviction {
-            Eviction::Warn => Ok(()),
-            Eviction::Refuse => Err((
-                ErrorKind::Client,
-                "refused: maxmemory-policy may evict live sessions, and redis.eviction is `refuse`",
-            )
-                .into()),
+        self.note_eviction(node, server);
+        match (server.evicting_policy(), self.eviction) {
+            (Some(_), Eviction::Refuse) => Err(not_ready(
+                "refused: its maxmemory-policy may evict live sessions, and redis.eviction is \
+                 `refuse`",
+            )),
+            _ => Ok(()),
         }
     }
 
-    /// Once in the life of a server.
-    fn tell_of_eviction(&self, node: &Node, life: &str, policy: &str) {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        let life = format!("{life} {policy}");
-        if told.get(node) != Some(&life) {
-            told.insert(node.clone(), life);
-            tracing::error!(target: "regrant::store", %node, policy, "Redis may evict live sessions, and whoever has one is then signed out: set maxmemory-policy to noeviction");
+    /// Tells of it once in the life of a server.
+    fn note_eviction(&self, node: &Node, server: &Server) {
+        let mut evicting = self.evicting.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(policy) = server.evicting_policy() else {
+            evicting.remove(node);
+            return;
+        };
+        let seen = (server.run_id().unwrap_or_default().to_owned(), policy.to_owned());
+        if evicting.insert(node.clone(), seen.clone()).as_ref() == Some(&seen) {
+            return;
+        }
+        drop(evicting);
+        let warning = evicts(policy).of(node);
+        tracing::error!(target: "regrant::store", %node, policy, "{}", warning.text);
+        if let Some(listener) = &self.listener {
+            listener(&warning);
         }
     }
+
+    /// The warning about `node`, where it may evict.
+    pub(super) fn eviction_at(&self, node: &Node) -> Option<StoreWarning> {
+        let evicting = self.evicting.lock().unwrap_or_else(PoisonError::into_inner);
+        evicting.get(node).map(|(_, policy)| evicts(policy))
+    }
+}
+
+fn evicts(policy: &str) -> StoreWarning {
+    StoreWarning::new(
+        StoreWarningCode::EvictingPolicy,
+        format!(
+            "Redis has maxmemory-policy {policy}: when its memory is full it may evict live \
+             sessions, and whoever has one is then signed out; set it to noeviction"
+        ),
+    )
 }
 
 /// How long to wait before asking again while a failover or a migration is under way.
