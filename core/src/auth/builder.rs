@@ -18,7 +18,7 @@ use crate::keys::{Keyring, RefreshKeys};
 use crate::observe::{self, ObservedStore};
 use crate::revocation::DenyList;
 use crate::session::SessionPolicy;
-use crate::store::{SessionStore, StoreAddress, StoreWarning};
+use crate::store::{SessionStore, StoreAddress, StoreWarning, WarningListener};
 use crate::time::{Clock, SystemClock};
 
 /// A configuration of [`Auth`] in the making.
@@ -33,7 +33,7 @@ pub struct AuthBuilder {
     clock: Option<Arc<dyn Clock>>,
     listener: Option<Listener>,
     runtime: Option<Handle>,
-    on_store_warning: Option<Arc<dyn Fn(&StoreWarning) + Send + Sync>>,
+    on_store_warning: Option<WarningListener>,
     max_staleness: Duration,
 }
 

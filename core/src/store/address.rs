@@ -5,8 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::redis_options::Listener;
-use super::{MemoryStore, RedisOptions, SessionStore};
+use super::{MemoryStore, RedisOptions, SessionStore, WarningListener};
 use crate::error::{Error, Result};
 use crate::time::{Clock, SystemClock};
 
@@ -18,13 +17,13 @@ pub struct StoreAddress {
     /// See [`StoreAddress::timeout`].
     timeout: Option<Duration>,
     /// See [`StoreAddress::redis`].
-    redis: RedisOptions,
+    redis: Box<RedisOptions>,
 }
 
 impl StoreAddress {
     /// The store at `url`.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), timeout: None, redis: RedisOptions::default() }
+        Self { url: url.into(), timeout: None, redis: Box::default() }
     }
 
     /// What every Redis key begins with, in place of `regrant:`.
@@ -38,12 +37,12 @@ impl StoreAddress {
     /// [`StoreAddress::timeout`] was called, its `timeout` are not looked at.
     #[must_use]
     pub fn redis(mut self, options: RedisOptions) -> Self {
-        self.redis = options;
+        self.redis = Box::new(options);
         self
     }
 
     /// Who is told of warnings; see [`RedisOptions::on_warning`].
-    pub(crate) fn on_warning(mut self, listener: Listener) -> Self {
+    pub(crate) fn on_warning(mut self, listener: WarningListener) -> Self {
         self.redis.on_warning = Some(listener);
         self
     }
@@ -101,7 +100,7 @@ impl StoreAddress {
 
     #[cfg(feature = "redis")]
     fn open_redis(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
-        let mut options = RedisOptions { clock, ..self.redis.clone() };
+        let mut options = RedisOptions { clock, ..(*self.redis).clone() };
         if let Some(timeout) = self.timeout {
             options.timeout = timeout;
         }

@@ -41,13 +41,13 @@ pub struct RedisOptions {
     pub eviction: Eviction,
     /// Told of a warning when it arises, on whatever thread that is, beside the log. It must not
     /// block.
-    pub on_warning: Option<Listener>,
+    pub on_warning: Option<WarningListener>,
     /// A clock in place of the server's: for tests.
     pub clock: Option<Arc<dyn Clock>>,
 }
 
 /// Who is told of warnings.
-pub(crate) type Listener = Arc<dyn Fn(&StoreWarning) + Send + Sync>;
+pub type WarningListener = Arc<dyn Fn(&StoreWarning) + Send + Sync>;
 
 impl fmt::Debug for RedisOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -25,8 +25,7 @@ use super::link::is_lost;
 use super::server::Server;
 use super::tls::Tls;
 use crate::error::Result;
-use crate::store::redis_options::Listener;
-use crate::store::{Eviction, RedisOptions, StoreWarning, StoreWarningCode};
+use crate::store::{Eviction, RedisOptions, StoreWarning, StoreWarningCode, WarningListener};
 
 /// The servers behind an address.
 pub(super) struct Topology {
@@ -34,7 +33,7 @@ pub(super) struct Topology {
     connector: Arc<Connector>,
     eviction: Eviction,
     /// Who is told, beside the log.
-    listener: Option<Listener>,
+    listener: Option<WarningListener>,
     /// The servers that may evict: in which life of the server that was seen, and their policy.
     evicting: Mutex<HashMap<Node, (String, String)>>,
 }
