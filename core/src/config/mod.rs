@@ -93,8 +93,7 @@ impl AuthConfig {
 
     /// The address of the store, with how it is to be used.
     pub fn store_address(&self) -> StoreAddress {
-        let mut address = StoreAddress::new(self.store_url())
-            .redis(self.redis.options());
+        let mut address = StoreAddress::new(self.store_url()).redis(self.redis.options());
         if let Some(timeout) = self.redis.timeout {
             address = address.timeout(timeout);
         }
