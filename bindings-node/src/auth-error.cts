@@ -2,7 +2,7 @@
 import { infoOf, type Advice, type ErrorCode } from './error-codes.cjs';
 
 /** Why a session was ended before it expired. */
-export type RevocationReason = 'logout' | 'logout_everywhere' | 'reused' | 'administrative';
+export type RevocationReason = 'logout' | 'logout_everywhere' | 'reused' | 'administrative' | 'displaced';
 
 /** What is known about one error beyond its code. */
 export interface AuthErrorOptions {

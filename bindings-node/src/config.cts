@@ -74,6 +74,12 @@ export interface RefreshConfig {
   rotation?: boolean | undefined;
   /** What a theft takes down: the session (default) or all sessions of the user. */
   onTheft?: 'session' | 'subject' | undefined;
+  /**
+   * How many live sessions a user may have; default 50. To a login beyond that those give way that
+   * were not refreshed for the longest time (`reason: 'displaced'`). Of the sessions that are over
+   * as many are kept as well, with their reasons; `'unlimited'` forgets none before it expires.
+   */
+  maxSessions?: number | 'unlimited' | undefined;
 }
 
 /** How logouts and thefts that other processes saw become known in this one. */

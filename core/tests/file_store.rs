@@ -33,6 +33,8 @@ fn new_session() -> NewSession {
         idle_ttl: HOUR,
         absolute_ttl: HOUR,
         device: DeviceLabel::new("노트북").unwrap(),
+        max_sessions: None,
+        adopted: None,
     }
 }
 

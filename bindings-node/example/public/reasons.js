@@ -36,6 +36,7 @@ const REASONS = {
 const BECAUSE = {
   reused: REASONS.ERR_REFRESH_REUSED,
   logout_everywhere: { title: 'This session was ended', text: 'You logged out on all devices, from another one.' },
+  displaced: { title: 'This session was ended', text: 'You signed in on more devices than may be signed in at once.' },
 };
 
 /** `{ title, text, tone }` for a sign-out; unknown codes get the server's own message. */

@@ -8,7 +8,7 @@ import { failureOf, noStore, type ErrorOptions } from './respond.cjs';
  * The sessions of the user who asks; mount it behind {@link authenticate}:
  *
  * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, lastRefreshedAt, expiresAt,
- *   current, state, reason? }] }`, instants in ISO 8601.
+ *   current, state, reason?, endedAt? }] }`, instants in ISO 8601.
  * - `DELETE /sessions/:sessionId`: ends that one. `{ ended: 0 | 1 }`.
  * - `DELETE /sessions`: ends all. `{ ended: number }`.
  *

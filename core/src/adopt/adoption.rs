@@ -115,5 +115,8 @@ fn new_session(token: &OldToken<'_>, policy: &SessionPolicy, now: Timestamp) -> 
         idle_ttl: promised.map_or(absolute_ttl, |promised| promised.max(policy.idle_ttl)),
         absolute_ttl,
         device: DeviceLabel::default(),
+        // Nobody is logged out because somebody is taken over.
+        max_sessions: None,
+        adopted: Some(token.issued_at),
     }
 }

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::observe;
 use crate::session::{DeviceLabel, NewSession, RefreshClaims, TokenSecret};
+use crate::store::Created;
 
 /// Who logs in, and with what.
 #[derive(Clone, Debug)]
@@ -40,7 +41,9 @@ impl Login {
 }
 
 impl Auth {
-    /// Begins a session and issues its first pair of tokens.
+    /// Begins a session and issues its first pair of tokens. Where the user has as many sessions
+    /// as one may have ([`SessionPolicy::max_sessions`](crate::session::SessionPolicy)), the
+    /// least recently refreshed gives way.
     ///
     /// # Errors
     /// [`Error::ClaimInvalid`](crate::Error::ClaimInvalid) for claims that are not the app's to
@@ -69,8 +72,10 @@ impl Engine {
             idle_ttl: self.policy.idle_ttl,
             absolute_ttl: self.policy.absolute_ttl,
             device,
+            max_sessions: self.policy.max_sessions,
+            adopted: None,
         };
-        let record = self.store.create(&subject, &session, &new).await?.record;
+        let Created { record, displaced } = self.store.create(&subject, &session, &new).await?;
         let claims = RefreshClaims {
             subject,
             session,
@@ -82,6 +87,7 @@ impl Engine {
         };
         let refresh_token = claims.sign(&self.refresh_keys)?;
         self.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
+        self.after_displacement(&claims.subject, &displaced).await;
         Ok(TokenPair {
             access_token: access.token,
             access_expires_at: access.expires_at,

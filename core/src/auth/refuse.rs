@@ -4,7 +4,7 @@ use super::{AuditKind, Engine};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
 use crate::observe;
-use crate::revocation::{Revocation, Revoked};
+use crate::revocation::{Revocation, RevocationReason, Revoked};
 use crate::session::{State, TheftScope};
 
 impl Engine {
@@ -46,6 +46,17 @@ impl Engine {
             .filter(|stored| stored.record.state != State::Live)
             .map(|stored| Revoked::Session { sid: stored.id })
             .collect())
+    }
+
+    /// A login had sessions give way and the store has revoked them: follow suit.
+    pub(super) async fn after_displacement(&self, subject: &Subject, displaced: &[SessionId]) {
+        let ended = displaced.iter().map(|session| Revoked::Session { sid: *session });
+        self.refuse_if_possible(ended).await;
+        let reason = RevocationReason::Displaced;
+        for session in displaced {
+            let kind = AuditKind::Revoked { reason, replicated: None };
+            self.auditor.emit(subject, *session, kind);
+        }
     }
 
     /// A theft was seen and the store has revoked what the policy says: follow suit.

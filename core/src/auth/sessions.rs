@@ -11,12 +11,17 @@ use crate::time::Timestamp;
 
 /// Whether a session can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case", tag = "state", content = "reason")]
+#[serde(rename_all = "snake_case", rename_all_fields = "camelCase", tag = "state")]
 pub enum SessionStatus {
     /// It can be refreshed.
     Live,
-    /// It was ended; kept until it would have expired.
-    Revoked(RevocationReason),
+    /// It was ended; kept, with those that ended last, until it would have expired.
+    Revoked {
+        /// Why.
+        reason: RevocationReason,
+        /// When; milliseconds since 1970.
+        ended_at: Timestamp,
+    },
 }
 
 /// A session of a user.
@@ -33,11 +38,11 @@ pub struct SessionInfo {
     pub created_at: Timestamp,
     /// When it was last refreshed, or the login; milliseconds since 1970.
     pub last_refreshed_at: Timestamp,
-    /// When it ends unless it is refreshed before; milliseconds since 1970.
+    /// When it ends unless it is refreshed before, or ended; milliseconds since 1970.
     pub expires_at: Timestamp,
     /// Whether it is the one that asks.
     pub current: bool,
-    /// Whether it can be used; serialized as `state` and `reason`.
+    /// Whether it can be used; serialized as `state`, `reason` and `endedAt`.
     #[serde(flatten)]
     pub status: SessionStatus,
 }
@@ -71,7 +76,10 @@ impl Auth {
                 current: current == Some(&stored.id),
                 status: match stored.record.state {
                     State::Live => SessionStatus::Live,
-                    State::Revoked(reason) => SessionStatus::Revoked(reason),
+                    State::Revoked(reason) => {
+                        let ended_at = stored.record.idle_deadline;
+                        SessionStatus::Revoked { reason, ended_at }
+                    }
                 },
             })
             .collect();

@@ -19,6 +19,7 @@ mod migrate;
 mod problems;
 mod redis;
 mod secret;
+mod session_limit;
 mod sessions;
 
 pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
@@ -27,6 +28,7 @@ pub use keys::KeyConfig;
 pub use migrate::MigrateConfig;
 pub use redis::{RedisConfig, SentinelConfig};
 pub use secret::SecretConfig;
+pub use session_limit::SessionLimit;
 pub use sessions::{RefreshConfig, RevocationConfig};
 
 use serde::Deserialize;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::SessionLimit;
 use crate::error::Result;
 use crate::session::{SessionPolicy, TheftScope};
 use crate::time::span_seconds_or_text;
@@ -25,6 +26,8 @@ pub struct RefreshConfig {
     pub rotation: Option<bool>,
     /// What a theft takes down: `session` or `subject`.
     pub on_theft: Option<TheftScope>,
+    /// How many live sessions a user may have.
+    pub max_sessions: Option<SessionLimit>,
 }
 
 impl RefreshConfig {
@@ -38,6 +41,7 @@ impl RefreshConfig {
             grace: self.grace.unwrap_or(default.grace),
             rotation: self.rotation.unwrap_or(default.rotation),
             on_theft: self.on_theft.unwrap_or(default.on_theft),
+            max_sessions: self.max_sessions.map_or(default.max_sessions, SessionLimit::most),
         };
         policy.check()?;
         Ok(policy)

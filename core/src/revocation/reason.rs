@@ -17,6 +17,8 @@ pub enum RevocationReason {
     Reused,
     /// An operator or the app ended it.
     Administrative,
+    /// It gave way to a later login: the user had as many sessions as one may have.
+    Displaced,
 }
 
 impl RevocationReason {
@@ -27,15 +29,17 @@ impl RevocationReason {
         (Self::LogoutEverywhere, 2),
         (Self::Reused, 3),
         (Self::Administrative, 4),
+        (Self::Displaced, 5),
     ];
 
-    /// The stable name: `logout`, `logout_everywhere`, `reused` or `administrative`.
+    /// The stable name: `logout`, `logout_everywhere`, `reused`, `administrative` or `displaced`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Logout => "logout",
             Self::LogoutEverywhere => "logout_everywhere",
             Self::Reused => "reused",
             Self::Administrative => "administrative",
+            Self::Displaced => "displaced",
         }
     }
 

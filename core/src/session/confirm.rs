@@ -57,7 +57,7 @@ pub fn confirm(record: &Record, sighting: &Sighting, now: Timestamp) -> Confirme
     if sighting.denied || abandoned {
         return Confirmed {
             confirmation: Confirmation::Theft,
-            record: Some(record.revoked(RevocationReason::Reused)),
+            record: Some(record.revoked(RevocationReason::Reused, now)),
         };
     }
     match of_child {

@@ -1,5 +1,6 @@
 //! What the app decides about its sessions.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,13 @@ pub struct SessionPolicy {
     pub rotation: bool,
     /// What a theft takes down. Default: its session.
     pub on_theft: TheftScope,
+    /// How many live sessions a user may have; `None` for any number. Default 50.
+    ///
+    /// To a login beyond that those sessions give way that were not refreshed for the longest
+    /// time. Of the sessions that are over as many are kept as well, until they expire, so that
+    /// their holders are told the reason; those that ended first are forgotten. With `None`
+    /// nothing is forgotten.
+    pub max_sessions: Option<NonZeroU32>,
 }
 
 impl Default for SessionPolicy {
@@ -46,6 +54,7 @@ impl Default for SessionPolicy {
             grace: Duration::from_secs(10),
             rotation: true,
             on_theft: TheftScope::Session,
+            max_sessions: NonZeroU32::new(50),
         }
     }
 }

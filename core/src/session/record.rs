@@ -1,6 +1,7 @@
 //! All that is kept of a session: constant in size, whatever the session's age, and no token.
 
 use std::fmt;
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::error::Error;
@@ -41,14 +42,17 @@ pub struct Record {
     pub child: Option<Child>,
     /// When the confirmed refresh token was confirmed.
     pub promoted: Timestamp,
-    /// When the user logged in.
+    /// When the user logged in; of an adopted session, in the app that was here before.
     pub created: Timestamp,
     /// When the session ends, whatever happens. Never moves.
     pub expires: Timestamp,
-    /// When the session ends unless it is refreshed. Moves only when a child is minted.
+    /// When the session ends unless it is refreshed; of a session that is over, when it ended.
+    /// Moves only when a child is minted, or nearer when the session is revoked.
     pub idle_deadline: Timestamp,
     /// Whether the session is alive.
     pub state: State,
+    /// Whether it was taken over from the app that was here before: see [`NewSession::adopted`].
+    pub adopted: bool,
     /// The name that people know the device by.
     pub device: DeviceLabel,
 }
@@ -62,15 +66,17 @@ impl Record {
     pub fn begin(new: &NewSession, now: Timestamp) -> Self {
         let now = now.min(Self::LAST_INSTANT);
         let expires = now.plus(new.absolute_ttl).min(Self::LAST_INSTANT);
+        let began = new.adopted.map(|began| began.max(Timestamp::EPOCH));
         Self {
             generation: 0,
             id: new.id,
             child: None,
             promoted: now,
-            created: now,
+            created: began.map_or(now, |began| began.min(now)),
             expires,
             idle_deadline: now.plus(new.idle_ttl).min(expires),
             state: State::Live,
+            adopted: new.adopted.is_some(),
             device: new.device.clone(),
         }
     }
@@ -90,9 +96,10 @@ impl Record {
         Lineage { generation: self.generation.saturating_add(1), branch }
     }
 
-    /// This session, ended for `reason`.
-    pub(crate) fn revoked(&self, reason: RevocationReason) -> Self {
-        Self { state: State::Revoked(reason), ..self.clone() }
+    /// This session, ended for `reason` at `now`; where it had idled out, it ended then.
+    pub(crate) fn revoked(&self, reason: RevocationReason, now: Timestamp) -> Self {
+        let state = State::Revoked(reason);
+        Self { state, idle_deadline: self.idle_deadline.min(now), ..self.clone() }
     }
 }
 
@@ -107,6 +114,13 @@ pub struct NewSession {
     pub absolute_ttl: Duration,
     /// The name that people know the device by.
     pub device: DeviceLabel,
+    /// See [`SessionPolicy::max_sessions`](super::SessionPolicy::max_sessions). `None`: nobody
+    /// gives way to this session, and nothing is forgotten for it.
+    pub max_sessions: Option<NonZeroU32>,
+    /// Of a session that is taken over from the app that was here before: when it began there.
+    /// Such a session is never forgotten before it expires, because its old token would begin
+    /// it anew.
+    pub adopted: Option<Timestamp>,
 }
 
 /// The name that people know a device by: at most 64 bytes of text without control characters.

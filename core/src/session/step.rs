@@ -97,10 +97,10 @@ impl Step {
         Self { decision, record: None, denied: None }
     }
 
-    fn theft(record: &Record, theft: Theft) -> Self {
+    fn theft(record: &Record, theft: Theft, now: Timestamp) -> Self {
         Self {
             decision: Decision::Theft(theft),
-            record: Some(record.revoked(RevocationReason::Reused)),
+            record: Some(record.revoked(RevocationReason::Reused, now)),
             denied: None,
         }
     }
@@ -136,7 +136,7 @@ fn confirmed_again(
     policy: &RefreshPolicy,
 ) -> Step {
     if presented.id != record.id {
-        return Step::theft(record, Theft::Fork);
+        return Step::theft(record, Theft::Fork, now);
     }
     let Some(child) = record.child else {
         return issue(record, now.max(after(presented.issued_at)), 0, policy, now);
@@ -150,7 +150,7 @@ fn confirmed_again(
         });
     }
     if child.used {
-        return Step::theft(record, Theft::ParentReturned);
+        return Step::theft(record, Theft::ParentReturned, now);
     }
     // The child was never seen: its answer was lost, or a thief holds it. The holder in front of
     // us gets the next branch, and whoever uses the abandoned one gives himself away.
@@ -172,16 +172,16 @@ fn newer(record: &Record, presented: &Presented, now: Timestamp, policy: &Refres
         if presented.generation == record.generation.saturating_add(1)
             && presented.branch < child.branch
         {
-            return Step::theft(record, Theft::AbandonedBranch);
+            return Step::theft(record, Theft::AbandonedBranch, now);
         }
         if child.minted > presented.issued_at.plus(policy.grace) {
-            return Step::theft(record, Theft::OlderToken);
+            return Step::theft(record, Theft::OlderToken, now);
         }
     }
     if presented.generation == record.generation.saturating_add(1)
         && presented.parent != Some(record.id)
     {
-        return Step::theft(record, Theft::Fork);
+        return Step::theft(record, Theft::Fork, now);
     }
     let promoted = Record {
         generation: presented.generation,
@@ -201,7 +201,7 @@ fn older(record: &Record, presented: &Presented, now: Timestamp, policy: &Refres
     if parent && now <= record.promoted.plus(policy.grace) {
         return Step::unchanged(Decision::Superseded);
     }
-    Step::theft(record, Theft::OlderToken)
+    Step::theft(record, Theft::OlderToken, now)
 }
 
 /// Mints a child at `at`; with rotation off, none.

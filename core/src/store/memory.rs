@@ -73,6 +73,11 @@ impl UserSessions for SessionsOfUser {
         Ok(())
     }
 
+    fn remove(&mut self, session: &SessionId) -> Result<()> {
+        HashMap::remove(self, session);
+        Ok(())
+    }
+
     fn all(&mut self) -> Result<Vec<StoredSession>> {
         let stored =
             |(id, record): (&SessionId, &Record)| StoredSession { id: *id, record: record.clone() };

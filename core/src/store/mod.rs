@@ -12,6 +12,7 @@ pub mod packed;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod redis_options;
+mod room;
 
 pub use address::StoreAddress;
 pub(crate) use address::is_redis;

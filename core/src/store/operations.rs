@@ -1,6 +1,7 @@
 //! The operations of a store, over the sessions of one user: for every store that calls the
 //! state machine itself.
 
+use super::room::{self, Room};
 use super::{
     Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
     SessionFilter, StoredSession,
@@ -20,6 +21,8 @@ pub(super) trait UserSessions {
     fn get(&mut self, session: &SessionId) -> Result<Option<Record>>;
     /// Writes a record, new or changed.
     fn put(&mut self, session: &SessionId, record: Record) -> Result<()>;
+    /// Forgets a session.
+    fn remove(&mut self, session: &SessionId) -> Result<()>;
     /// All sessions, expired or not.
     fn all(&mut self) -> Result<Vec<StoredSession>>;
 }
@@ -39,11 +42,23 @@ pub(super) fn create(
     now: Timestamp,
 ) -> Result<Created> {
     if let Some(record) = unexpired(sessions, session, now)? {
-        return Ok(Created { record, displaced: Vec::new() });
+        let displaced = room::displaced_at(&list(sessions, now)?, record.created);
+        return Ok(Created { record, displaced });
+    }
+    let room = match new.max_sessions {
+        Some(most) => Room::for_one_more(list(sessions, now)?, most, now),
+        None => Room::default(),
+    };
+    for stored in &room.displaced {
+        sessions.put(&stored.id, stored.record.clone())?;
+    }
+    for id in &room.forgotten {
+        sessions.remove(id)?;
     }
     let record = Record::begin(new, now);
     sessions.put(session, record.clone())?;
-    Ok(Created { record, displaced: Vec::new() })
+    let displaced = room.displaced.iter().map(|stored| stored.id).collect();
+    Ok(Created { record, displaced })
 }
 
 pub(super) fn refresh(
@@ -84,7 +99,7 @@ pub(super) fn revoke(
         None => RevocationOutcome::Unknown,
         Some(Record { state: State::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
         Some(record) => {
-            sessions.put(session, record.revoked(reason))?;
+            sessions.put(session, record.revoked(reason, now))?;
             RevocationOutcome::Revoked
         }
     };
@@ -101,7 +116,7 @@ pub(super) fn revoke_all(
     let all = list(sessions, now)?;
     for StoredSession { id, record } in all.into_iter().filter(|stored| which.matches(stored)) {
         if record.state == State::Live {
-            sessions.put(&id, record.revoked(reason))?;
+            sessions.put(&id, record.revoked(reason, now))?;
             revoked.push(id);
         } else {
             already_revoked.push(id);

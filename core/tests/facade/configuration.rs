@@ -52,6 +52,10 @@ async fn the_field_is_named() {
         ),
         (json!({ "secret": SECRET, "refresh": { "grace": "1h" } }), "refresh.grace"),
         (json!({ "secret": SECRET, "refresh": { "onTheft": "nobody" } }), "refresh.onTheft"),
+        (json!({ "secret": SECRET, "refresh": { "maxSessions": 0 } }), "refresh.maxSessions"),
+        (json!({ "secret": SECRET, "refresh": { "maxSessions": -1 } }), "refresh.maxSessions"),
+        (json!({ "secret": SECRET, "refresh": { "maxSessions": 1.5 } }), "refresh.maxSessions"),
+        (json!({ "secret": SECRET, "refresh": { "maxSessions": "50" } }), "refresh.maxSessions"),
         (json!({ "secret": SECRET, "store": "ftp://x" }), "store"),
         (json!({ "secret": SECRET, "store": "redis://[" }), "store"),
         (json!({ "secret": SECRET, "redis": { "timeout": "x" } }), "redis.timeout"),
@@ -61,6 +65,13 @@ async fn the_field_is_named() {
         assert_eq!(named, field, "{config}: {problem}");
         assert!(!problem.is_empty());
     }
+}
+
+#[tokio::test]
+async fn a_limit_of_sessions_says_what_it_may_be() {
+    let config = json!({ "secret": SECRET, "refresh": { "maxSessions": 0 } });
+    let (_, problem) = refused(config);
+    assert!(problem.contains("a whole number from 1 on, or \"unlimited\""), "{problem}");
 }
 
 #[tokio::test]

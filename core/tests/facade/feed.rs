@@ -136,6 +136,20 @@ async fn a_logout_here_is_a_refusal_there() {
 }
 
 #[tokio::test]
+async fn who_gives_way_here_is_refused_there() {
+    let (here, there, _) = processes();
+    let first = here.login().await;
+    there.auth.verify(first.access_token.expose()).unwrap();
+    settle().await;
+    for _ in 0..50 {
+        here.advance(1);
+        here.login().await;
+    }
+    settle().await;
+    assert_code(there.auth.verify(first.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
 async fn a_theft_seen_here_ends_the_access_tokens_there() {
     let (here, there, _) = processes();
     let pair = here.login().await;

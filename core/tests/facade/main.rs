@@ -8,6 +8,7 @@ mod life_cycle;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod revocation;
+mod room;
 mod sightings;
 mod theft;
 

@@ -45,10 +45,12 @@ async fn logout_everywhere_ends_all_sessions_of_one_user() {
     world.auth.verify(anew.access_token.expose()).unwrap();
     let sessions = world.auth.sessions(&alice(), None).await.unwrap();
     assert_eq!(sessions[0].id, anew.session, "live ones first");
-    let ended = SessionStatus::Revoked(RevocationReason::LogoutEverywhere);
+    let (reason, ended_at) = (RevocationReason::LogoutEverywhere, world.auth_now());
+    let ended = SessionStatus::Revoked { reason, ended_at };
     assert!(sessions[1..].iter().all(|session| session.status == ended));
     let json = serde_json::to_value(&sessions[1]).unwrap();
     assert_eq!((&json["state"], &json["reason"]), (&json!("revoked"), &json!("logout_everywhere")));
+    assert_eq!(json["endedAt"], json!(ended_at.as_millis()));
 }
 
 #[tokio::test]

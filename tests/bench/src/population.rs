@@ -101,6 +101,8 @@ fn begin(device: &str) -> Result<NewSession> {
         idle_ttl: policy.idle_ttl,
         absolute_ttl: policy.absolute_ttl,
         device: DeviceLabel::new(device)?,
+        max_sessions: None,
+        adopted: None,
     })
 }
 

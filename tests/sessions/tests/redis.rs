@@ -39,6 +39,8 @@ fn new_session(secret: &TokenSecret, absolute_ttl: Duration) -> NewSession {
         idle_ttl: absolute_ttl.min(DAY),
         absolute_ttl,
         device: DeviceLabel::default(),
+        max_sessions: None,
+        adopted: None,
     }
 }
 
@@ -229,7 +231,7 @@ async fn a_damaged_record_is_an_error_and_not_an_unknown_session() {
     let token = login(&store, id(1)).await;
     let mut raw = plain(&server).await;
     for damaged in [&b""[..], b"\x01\x00\x00", &[2; 57]] {
-        let () = raw.hset("damaged:u:alice", id(1).to_string(), damaged).await.unwrap();
+        let () = raw.hset("damaged:u:alice", id(1).as_bytes(), damaged).await.unwrap();
         let answer = refresh(&store, id(1), &token).await;
         assert!(answer.is_err(), "{answer:?}");
         assert!(store.list(&alice()).await.is_err());

@@ -26,26 +26,41 @@ impl UserSessions for Rows<'_> {
     fn get(&mut self, session: &SessionId) -> Result<Option<Record>> {
         let mut select = self
             .connection
-            .prepare_cached("SELECT record FROM sessions WHERE subject = ?1 AND session = ?2")
+            .prepare_cached(
+                "SELECT record, device FROM sessions WHERE subject = ?1 AND session = ?2",
+            )
             .map_err(unavailable)?;
-        let bytes: Option<Vec<u8>> = select
-            .query_row(params![self.subject, session.as_bytes()], |row| row.get(0))
+        let found: Option<(Vec<u8>, String)> = select
+            .query_row(params![self.subject, session.as_bytes()], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
             .optional()
             .map_err(unavailable)?;
-        bytes.map(|bytes| packed::unpack(&bytes)).transpose()
+        found.map(|(record, device)| packed::unpack(&record, &device)).transpose()
     }
 
     fn put(&mut self, session: &SessionId, record: Record) -> Result<()> {
         let mut upsert = self
             .connection
             .prepare_cached(
-                "INSERT INTO sessions (subject, session, expires, record) VALUES (?1, ?2, ?3, ?4)
-                 ON CONFLICT DO UPDATE SET expires = excluded.expires, record = excluded.record",
+                "INSERT INTO sessions (subject, session, expires, record, device)
+                 VALUES (?1, ?2, ?3, ?4, ?5)
+                 ON CONFLICT DO UPDATE SET expires = excluded.expires, record = excluded.record,
+                 device = excluded.device",
             )
             .map_err(unavailable)?;
-        let expires = record.expires.as_millis();
+        let (expires, device) = (record.expires.as_millis(), record.device.as_str());
+        let packed = packed::pack(&record);
         upsert
-            .execute(params![self.subject, session.as_bytes(), expires, packed::pack(&record)])
+            .execute(params![self.subject, session.as_bytes(), expires, packed, device])
+            .map_err(unavailable)?;
+        Ok(())
+    }
+
+    fn remove(&mut self, session: &SessionId) -> Result<()> {
+        self.connection
+            .prepare_cached("DELETE FROM sessions WHERE subject = ?1 AND session = ?2")
+            .and_then(|mut delete| delete.execute(params![self.subject, session.as_bytes()]))
             .map_err(unavailable)?;
         Ok(())
     }
@@ -53,16 +68,17 @@ impl UserSessions for Rows<'_> {
     fn all(&mut self) -> Result<Vec<StoredSession>> {
         let mut select = self
             .connection
-            .prepare_cached("SELECT session, record FROM sessions WHERE subject = ?1")
+            .prepare_cached("SELECT session, record, device FROM sessions WHERE subject = ?1")
             .map_err(unavailable)?;
         let rows = select
-            .query_map([self.subject], |row| Ok((row.get(0)?, row.get(1)?)))
+            .query_map([self.subject], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
             .map_err(unavailable)?;
         rows.map(|row| {
-            let (id, bytes): (Vec<u8>, Vec<u8>) = row.map_err(unavailable)?;
+            let (id, record, device): (Vec<u8>, Vec<u8>, String) = row.map_err(unavailable)?;
             let id =
                 id.try_into().map_err(|_| Error::internal("a stored session id is damaged"))?;
-            Ok(StoredSession { id: SessionId::from_bytes(id), record: packed::unpack(&bytes)? })
+            let id = SessionId::from_bytes(id);
+            Ok(StoredSession { id, record: packed::unpack(&record, &device)? })
         })
         .collect()
     }

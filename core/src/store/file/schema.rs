@@ -17,6 +17,7 @@ const STEPS: &[&str] = &["
         session BLOB NOT NULL,
         expires INTEGER NOT NULL,
         record BLOB NOT NULL,
+        device TEXT NOT NULL,
         PRIMARY KEY (subject, session)
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX sessions_by_expiry ON sessions (expires);

@@ -1,4 +1,5 @@
-//! Sessions in Redis: one hash per user, one field per session, one atomic script per operation.
+//! Sessions in Redis: one hash per user, a field per session and one per device label, one atomic
+//! script per operation.
 //!
 //! Everything of a user is under one key, so it is in one slot of a cluster, and listing or
 //! ending all of a user's sessions costs what that user has. Time comes from Redis inside the
@@ -128,8 +129,12 @@ fn reason(number: i64) -> Result<RevocationReason> {
     u8::try_from(number).ok().and_then(RevocationReason::from_number).ok_or_else(damaged)
 }
 
-fn session_ids(texts: &[String]) -> Result<Vec<SessionId>> {
-    texts.iter().map(|text| text.parse().map_err(|_| damaged())).collect()
+fn session_id(bytes: Vec<u8>) -> Result<SessionId> {
+    bytes.try_into().map(SessionId::from_bytes).map_err(|_| damaged())
+}
+
+fn session_ids(all: Vec<Vec<u8>>) -> Result<Vec<SessionId>> {
+    all.into_iter().map(session_id).collect()
 }
 
 fn theft(name: &str) -> Result<Theft> {
@@ -180,14 +185,16 @@ impl SessionStore for RedisStore {
     ) -> Result<Created> {
         let arguments = self
             .arguments()
-            .text(session)
+            .bytes(session.as_bytes())
             .bytes(new.id.as_bytes())
             .span(new.idle_ttl)
             .span(new.absolute_ttl)
-            .text(new.device.as_str());
-        let bytes: Vec<u8> =
+            .text(new.device.as_str())
+            .text(new.max_sessions.map(|most| most.to_string()).unwrap_or_default())
+            .instant(new.adopted);
+        let (record, label, displaced): (Vec<u8>, String, Vec<Vec<u8>>) =
             self.connection.run(&self.scripts.create, &self.key(subject), arguments).await?;
-        Ok(Created { record: packed::unpack(&bytes)?, displaced: Vec::new() })
+        Ok(Created { record: packed::unpack(&record, &label)?, displaced: session_ids(displaced)? })
     }
 
     async fn refresh(
@@ -200,7 +207,7 @@ impl SessionStore for RedisStore {
         let parent = presented.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
         let arguments = self
             .arguments()
-            .text(session)
+            .bytes(session.as_bytes())
             .text(presented.generation)
             .text(presented.branch)
             .bytes(presented.id.as_bytes())
@@ -225,7 +232,7 @@ impl SessionStore for RedisStore {
     ) -> Result<Option<Confirmation>> {
         let arguments = self
             .arguments()
-            .text(session)
+            .bytes(session.as_bytes())
             .text(sighting.lineage.generation)
             .text(sighting.lineage.branch)
             .text(u8::from(sighting.denied))
@@ -249,7 +256,7 @@ impl SessionStore for RedisStore {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<RevokedSession> {
-        let arguments = self.arguments().text(session).text(reason.number());
+        let arguments = self.arguments().bytes(session.as_bytes()).text(reason.number());
         let (outcome, replicated): (String, _) =
             self.revoking(&self.scripts.revoke, &self.key(subject), arguments).await?;
         let outcome = match outcome.as_str() {
@@ -267,15 +274,15 @@ impl SessionStore for RedisStore {
         which: &SessionFilter,
         reason: RevocationReason,
     ) -> Result<RevokedSessions> {
-        let except = which.except.map(|session| session.to_string()).unwrap_or_default();
+        let except = which.except.as_ref().map_or(&[][..], |session| session.as_bytes());
         let arguments =
-            self.arguments().text(reason.number()).text(except).instant(which.created_before);
+            self.arguments().text(reason.number()).bytes(except).instant(which.created_before);
         let (answer, replicated) =
             self.revoking(&self.scripts.revoke_all, &self.key(subject), arguments).await?;
-        let (revoked, already_revoked): (Vec<String>, Vec<String>) = answer;
+        let (revoked, already_revoked): (Vec<Vec<u8>>, Vec<Vec<u8>>) = answer;
         Ok(RevokedSessions {
-            revoked: session_ids(&revoked)?,
-            already_revoked: session_ids(&already_revoked)?,
+            revoked: session_ids(revoked)?,
+            already_revoked: session_ids(already_revoked)?,
             replicated,
         })
     }
@@ -285,15 +292,13 @@ impl SessionStore for RedisStore {
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
-        let found: Vec<(String, Vec<u8>)> =
+        let found: Vec<(Vec<u8>, Vec<u8>, String)> =
             self.connection.run(&self.scripts.list, &self.key(subject), self.arguments()).await?;
         found
-            .iter()
-            .map(|(id, bytes)| {
-                Ok(StoredSession {
-                    id: id.parse().map_err(|_| damaged())?,
-                    record: packed::unpack(bytes)?,
-                })
+            .into_iter()
+            .map(|(id, record, label)| {
+                let record = packed::unpack(&record, &label)?;
+                Ok(StoredSession { id: session_id(id)?, record })
             })
             .collect()
     }

@@ -60,7 +60,7 @@ macro_rules! script {
 impl Scripts {
     pub(super) fn new() -> Self {
         Self {
-            create: script!("record", "clock", "sessions", "op_create"),
+            create: script!("record", "clock", "sessions", "room", "op_create"),
             refresh: script!("record", "clock", "sessions", "step", "op_refresh"),
             confirm: script!("record", "clock", "sessions", "op_confirm"),
             revoke: script!("record", "clock", "op_revoke"),

@@ -12,7 +12,7 @@ use regrant::session::{
     Confirmation, Decision, DeviceLabel, Minted, NewSession, Presented, Record, SessionPolicy,
     Sighting, TheftScope, TokenSecret,
 };
-use regrant::store::{Refreshed, RevocationOutcome, SessionFilter, SessionStore};
+use regrant::store::{Created, Refreshed, RevocationOutcome, SessionFilter, SessionStore};
 use regrant::time::{Clock, ManualClock};
 
 use crate::token::Token;
@@ -68,19 +68,41 @@ impl Fixture {
             idle_ttl: self.policy.idle_ttl,
             absolute_ttl: self.policy.absolute_ttl,
             device: DeviceLabel::new(device).expect("a short label"),
+            max_sessions: self.policy.max_sessions,
+            adopted: None,
         }
     }
 
     /// A login of `user`, with ids and secrets that no other login here has.
     pub async fn login(&self, user: &str) -> Session {
+        self.login_as(user, |_| {}).await.0
+    }
+
+    /// A login of `user` that differs by `change`, and who gave way to it.
+    pub async fn login_as(
+        &self,
+        user: &str,
+        change: impl FnOnce(&mut NewSession),
+    ) -> (Session, BTreeSet<SessionId>) {
         let number = self.logins.fetch_add(1, Ordering::SeqCst);
+        self.login_with_id(user, SessionId::from_bytes([number; 16]), change).await
+    }
+
+    /// A login of `user` with this id.
+    pub async fn login_with_id(
+        &self,
+        user: &str,
+        id: SessionId,
+        change: impl FnOnce(&mut NewSession),
+    ) -> (Session, BTreeSet<SessionId>) {
         let subject = Subject::new(user).expect("a user");
-        let id = SessionId::from_bytes([number; 16]);
-        let secret = TokenSecret::from_bytes([number ^ 0x80; 32]);
-        let new = self.new_session(&secret, "");
-        let record =
-            self.store.create(&subject, &id, &new).await.expect("the store answers").record;
-        Session { subject, id, token: Token::of_login(secret, &record) }
+        let secret = TokenSecret::from_bytes([id.as_bytes()[0] ^ 0x80; 32]);
+        let mut new = self.new_session(&secret, "a device");
+        change(&mut new);
+        let Created { record, displaced } =
+            self.store.create(&subject, &id, &new).await.expect("the store answers");
+        let token = Token::of_login(secret, &record);
+        (Session { subject, id, token }, displaced.into_iter().collect())
     }
 
     pub async fn ask(

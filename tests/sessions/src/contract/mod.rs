@@ -8,6 +8,7 @@ mod fixture;
 pub mod listing;
 pub mod names;
 pub mod refreshing;
+pub mod room;
 pub mod stealing;
 
 pub use fixture::{Fixture, GRACE, HOUR, MINUTE};
@@ -46,6 +47,14 @@ macro_rules! contract {
                 ending: all_sessions_of_a_user_end_at_once,
                 ending: all_but_one_end,
                 ending: those_from_before_an_instant_end,
+                room: the_least_recently_refreshed_gives_way,
+                room: where_none_was_refreshed_earlier_the_older_gives_way,
+                room: only_live_sessions_take_room,
+                room: a_lower_cap_displaces_several_at_once,
+                room: a_repeated_login_displaces_nobody_else,
+                room: of_those_that_are_over_the_last_ended_are_kept,
+                room: without_a_cap_nothing_is_forgotten,
+                room: an_adopted_session_is_not_forgotten,
                 listing: sessions_are_listed_with_their_records,
                 listing: expired_sessions_are_left_out,
                 names: labels_and_users_of_any_script,

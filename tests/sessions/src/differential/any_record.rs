@@ -10,13 +10,13 @@ use regrant::session::{
     Child, DeviceLabel, Presented, Record, RefreshPolicy, Sighting, State, TheftScope, TokenId,
     confirm, step,
 };
-use regrant::store::{Refreshed, packed};
+use regrant::store::Refreshed;
 use regrant::time::{Clock, ManualClock, Timestamp};
 use regrant_test_support::RedisServer;
 
 use super::census::Census;
 use super::random::Random;
-use super::raw::Raw;
+use super::raw::{Packed, Raw};
 use crate::homes::redis_store;
 
 const PREFIX: &str = "any record:";
@@ -38,7 +38,7 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
         let record = record(random, base, policy.grace);
         let now = near(random, base, policy.grace);
         clock.set(now);
-        raw.put(&subject, &session, &packed::pack(&record)).await;
+        raw.put(&subject, &session, &Packed::of(&record)).await;
         let unknown = now >= record.expires;
 
         let next = if random.chance(80) {
@@ -70,8 +70,8 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
         let next = next.filter(|_| !unknown).unwrap_or_else(|| record.clone());
         let stored = raw.records(&subject).await.remove(&session).expect("still there");
         let context = (round, &record, now, &policy);
-        assert_eq!(packed::unpack(&stored).expect("a record"), next, "{context:#?}");
-        assert_eq!(stored, packed::pack(&next), "{context:#?}");
+        assert_eq!(stored.unpack().expect("a record"), next, "{context:#?}");
+        assert_eq!(stored, Packed::of(&next), "{context:#?}");
     }
     census
 }
@@ -116,6 +116,7 @@ fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
         expires: later(random),
         idle_deadline: later(random),
         state,
+        adopted: random.chance(20),
         device: DeviceLabel::new(*random.pick(&["", "노트북"])).expect("a short label"),
     }
 }

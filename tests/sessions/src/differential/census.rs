@@ -10,7 +10,7 @@ pub struct Census(BTreeMap<String, usize>);
 
 impl Census {
     /// Every answer to a refresh and to a sighting that a store can give.
-    pub const ANSWERS: [&'static str; 20] = [
+    pub const ANSWERS: [&'static str; 21] = [
         "refresh: issue",
         "refresh: issue, one abandoned",
         "refresh: reissue",
@@ -24,6 +24,7 @@ impl Census {
         "refresh: revoked: logout_everywhere",
         "refresh: revoked: reused",
         "refresh: revoked: administrative",
+        "refresh: revoked: displaced",
         "refresh: expired",
         "refresh: unknown",
         "confirm: confirmed",
@@ -31,6 +32,15 @@ impl Census {
         "confirm: theft",
         "confirm: revoked",
         "confirm: unknown",
+    ];
+
+    /// What a login can do.
+    pub const LOGINS: [&'static str; 5] = [
+        "create: begun",
+        "create: begun, some displaced",
+        "create: known",
+        "create: known, some displaced",
+        "create: some forgotten",
     ];
 
     /// Counts an answer to a refresh.
@@ -61,19 +71,26 @@ impl Census {
         self.count(format!("confirm: {name}"));
     }
 
+    /// Counts a login: whether it was one that had been before, and whether any session gave way
+    /// to it.
+    pub fn create(&mut self, again: bool, displaced: bool) {
+        let what = if again { "create: known" } else { "create: begun" };
+        self.count(format!("{what}{}", if displaced { ", some displaced" } else { "" }));
+    }
+
     /// Counts another operation.
     pub fn count(&mut self, what: impl Into<String>) {
         *self.0.entry(what.into()).or_default() += 1;
     }
 
-    /// Prints what was met and insists on `least` of each answer.
-    pub fn demand(&self, least: usize) {
+    /// Prints what was met and insists on `least` of each of these.
+    pub fn demand(&self, what: &[&str], least: usize) {
         for (what, times) in &self.0 {
             println!("{times:>7} {what}");
         }
-        let rare: Vec<_> = Self::ANSWERS
-            .into_iter()
-            .filter(|answer| self.0.get(*answer).is_none_or(|times| *times < least))
+        let rare: Vec<_> = what
+            .iter()
+            .filter(|answer| self.0.get(**answer).is_none_or(|times| *times < least))
             .collect();
         assert!(rare.is_empty(), "met less than {least} times: {rare:?}");
     }

@@ -1,6 +1,7 @@
 //! Random histories of a few users' sessions, in Redis and in memory at once.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,13 +11,13 @@ use regrant::session::{
     Decision, DeviceLabel, NewSession, Record, RefreshPolicy, Sighting, TheftScope, TokenId,
     TokenSecret,
 };
-use regrant::store::{MemoryStore, RevokedSessions, SessionFilter, SessionStore, packed};
+use regrant::store::{Created, MemoryStore, RevokedSessions, SessionFilter, SessionStore};
 use regrant::time::{Clock, ManualClock, Timestamp};
 use regrant_test_support::RedisServer;
 
 use super::census::Census;
 use super::random::Random;
-use super::raw::Raw;
+use super::raw::{Packed, Raw};
 use crate::homes::redis_store;
 use crate::token::Token;
 
@@ -126,10 +127,12 @@ impl Pair {
     }
 
     async fn login(&mut self, random: &mut Random) -> (usize, String) {
-        let again = !self.held.is_empty() && random.chance(10);
+        let again = !self.held.is_empty() && random.chance(15);
         let (user, id) = if again {
-            let held = random.pick(&self.held);
-            (held.user, held.id)
+            // Mostly the latest one, as who got no answer would.
+            let which =
+                if random.chance(70) { self.held.len() - 1 } else { random.below(self.held.len()) };
+            (self.held[which].user, self.held[which].id)
         } else {
             (random.below(self.users.len()), SessionId::from_bytes(random.bytes()))
         };
@@ -145,15 +148,28 @@ impl Pair {
                 Duration::MAX,
             ]),
             device: DeviceLabel::new(*random.pick(&["", "노트북", "x y"])).expect("a short label"),
+            max_sessions: NonZeroU32::new(*random.pick(&[0, 0, 0, 0, 1, 2, 3])),
+            adopted: random.chance(15).then(|| {
+                Timestamp::from_millis(self.clock.now().as_millis() - random.millis(90_000) + 1_000)
+            }),
         };
         let subject = &self.users[user];
-        let ours = self.memory.create(subject, &id, &new).await.expect("memory answers");
-        let theirs = self.redis.create(subject, &id, &new).await.expect("Redis answers");
+        let before = self.memory.list(subject).await.expect("memory answers").len();
+        let mut ours = self.memory.create(subject, &id, &new).await.expect("memory answers");
+        let mut theirs = self.redis.create(subject, &id, &new).await.expect("Redis answers");
+        ours.displaced.sort();
+        theirs.displaced.sort();
         let what = format!("login {new:?} of {subject} {id} at {:?}", self.clock.now());
         assert_eq!(theirs, ours, "{what}");
-        let ours = ours.record;
+        let Created { record: ours, displaced } = ours;
         self.raw.keep(subject).await;
-        self.census.count("create");
+        let (again, some) = (ours.id != secret.id(), !displaced.is_empty());
+        self.census.create(again, some);
+        if self.memory.list(subject).await.expect("memory answers").len()
+            < before + usize::from(!again)
+        {
+            self.census.count("create: some forgotten");
+        }
         if ours.id == secret.id() {
             self.held.retain(|held| held.id != id);
             self.held.push(Held { user, id, tokens: vec![Token::of_login(secret, &ours)] });
@@ -306,16 +322,16 @@ impl Pair {
         let lying = self.raw.records(&subject).await;
         let ours = self.memory.list(&subject).await.expect("memory answers");
         let ours: BTreeMap<_, _> =
-            ours.iter().map(|stored| (stored.id, packed::pack(&stored.record))).collect();
-        let unexpired = |bytes: &Vec<u8>| {
-            now < packed::unpack(bytes).unwrap_or_else(|e| panic!("{when}: {e}")).expires
+            ours.iter().map(|stored| (stored.id, Packed::of(&stored.record))).collect();
+        let unexpired = |packed: &Packed| {
+            now < packed.unpack().unwrap_or_else(|e| panic!("{when}: {e}")).expires
         };
         let theirs: BTreeMap<_, _> =
-            lying.into_iter().filter(|(_, bytes)| unexpired(bytes)).collect();
+            lying.into_iter().filter(|(_, packed)| unexpired(packed)).collect();
         assert_eq!(theirs, ours, "{when}");
         let listed = self.redis.list(&subject).await.expect("Redis answers");
         let listed: BTreeMap<_, _> =
-            listed.iter().map(|stored| (stored.id, packed::pack(&stored.record))).collect();
+            listed.iter().map(|stored| (stored.id, Packed::of(&stored.record))).collect();
         assert_eq!(listed, ours, "{when}");
         assert_eq!(self.raw.records(&subject).await, ours, "{when}");
     }

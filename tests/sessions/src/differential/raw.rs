@@ -5,7 +5,33 @@ use std::collections::BTreeMap;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use regrant::identity::{SessionId, Subject};
+use regrant::session::Record;
+use regrant::store::packed;
 use regrant_test_support::RedisServer;
+
+/// The length of the name of a label's field: so much of the session id, from its end.
+const LABEL_BYTES: usize = 8;
+
+/// A session as it lies in a store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Packed {
+    /// The bytes of its record.
+    pub record: Vec<u8>,
+    /// The label of its device.
+    pub label: String,
+}
+
+impl Packed {
+    /// How a record should lie there.
+    pub fn of(record: &Record) -> Self {
+        Self { record: packed::pack(record), label: record.device.as_str().to_owned() }
+    }
+
+    /// The record.
+    pub fn unpack(&self) -> regrant::Result<Record> {
+        packed::unpack(&self.record, &self.label)
+    }
+}
 
 /// A plain connection beside the store's.
 #[derive(Clone)]
@@ -26,12 +52,25 @@ impl Raw {
         format!("{}u:{subject}", self.prefix)
     }
 
-    /// The packed records of a user.
-    pub async fn records(&mut self, subject: &Subject) -> BTreeMap<SessionId, Vec<u8>> {
+    /// The packed records of a user, each with its label. A label without a record is found out.
+    pub async fn records(&mut self, subject: &Subject) -> BTreeMap<SessionId, Packed> {
         let key = self.key(subject);
-        let fields: Vec<(String, Vec<u8>)> =
+        let mut fields: BTreeMap<Vec<u8>, Vec<u8>> =
             self.connection.hgetall(key).await.expect("Redis answers");
-        fields.into_iter().map(|(id, bytes)| (id.parse().expect("a session id"), bytes)).collect()
+        let mut labels = fields.clone();
+        labels.retain(|name, _| name.len() == LABEL_BYTES);
+        fields.retain(|name, _| name.len() != LABEL_BYTES);
+        let records = fields
+            .into_iter()
+            .map(|(name, record)| {
+                let name: [u8; 16] = name.try_into().expect("a session id");
+                let label = labels.remove(&name[LABEL_BYTES..]).unwrap_or_default();
+                let label = String::from_utf8(label).expect("a text");
+                (SessionId::from_bytes(name), Packed { record, label })
+            })
+            .collect();
+        assert!(labels.is_empty(), "labels of no session: {labels:?}");
+        records
     }
 
     /// Keeps the key of a user for long: Redis ends it by its own clock, and not by the test's.
@@ -40,10 +79,15 @@ impl Raw {
         let _kept: bool = self.connection.pexpire(key, 1 << 47).await.expect("Redis answers");
     }
 
-    /// Puts a packed record in the place of what is there.
-    pub async fn put(&mut self, subject: &Subject, session: &SessionId, bytes: &[u8]) {
+    /// Puts a session in the place of all that is there.
+    pub async fn put(&mut self, subject: &Subject, session: &SessionId, packed: &Packed) {
         let key = self.key(subject);
-        let () =
-            self.connection.hset(key, session.to_string(), bytes).await.expect("Redis answers");
+        let mut pipe = redis::pipe();
+        pipe.atomic().del(&key).hset(&key, session.as_bytes(), &packed.record);
+        if !packed.label.is_empty() {
+            pipe.hset(&key, &session.as_bytes()[LABEL_BYTES..], &packed.label);
+        }
+        let _counts: Vec<u32> =
+            pipe.query_async(&mut self.connection).await.expect("Redis answers");
     }
 }

@@ -66,7 +66,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
             let next = step(r, p, now, policy);
             let older = r.child.is_some_and(|child| child.minted > p.issued_at);
             if p.generation > r.generation && next.record.is_some() && older {
-                return theft(r, Theft::OlderToken);
+                return theft(r, Theft::OlderToken, now);
             }
             next
         },
@@ -74,13 +74,13 @@ pub const LOAD_BEARING: &[Mutant] = &[
     stepping("a token from after lost writes is theft", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if p.generation > r.generation + 1 && next.record.is_some() {
-            return theft(r, Theft::OlderToken);
+            return theft(r, Theft::OlderToken, now);
         }
         next
     }),
     stepping("a superseded token is theft", |r, p, now, policy| {
         let next = step(r, p, now, policy);
-        if next.decision == Decision::Superseded { theft(r, Theft::OlderToken) } else { next }
+        if next.decision == Decision::Superseded { theft(r, Theft::OlderToken, now) } else { next }
     }),
     stepping("a superseded token gets a token", |r, p, now, policy| {
         let next = step(r, p, now, policy);
@@ -183,8 +183,8 @@ pub const LOAD_BEARING: &[Mutant] = &[
     }),
     confirming("the use of any earlier child is theft", |r, sighting, now| {
         if r.state == State::Live && sighting.lineage.generation < r.generation {
-            let record = Record { state: State::Revoked(RevocationReason::Reused), ..r.clone() };
-            return Confirmed { confirmation: Confirmation::Theft, record: Some(record) };
+            let record = Some(revoked(r, now));
+            return Confirmed { confirmation: Confirmation::Theft, record };
         }
         confirm(r, sighting, now)
     }),
@@ -259,9 +259,14 @@ pub const REDUNDANT: &[Mutant] = &[
     },
 ];
 
-fn theft(record: &Record, theft: Theft) -> Step {
-    let record = Record { state: State::Revoked(RevocationReason::Reused), ..record.clone() };
+fn theft(record: &Record, theft: Theft, now: Timestamp) -> Step {
+    let record = revoked(record, now);
     Step { decision: Decision::Theft(theft), record: Some(record), denied: None }
+}
+
+fn revoked(record: &Record, now: Timestamp) -> Record {
+    let state = State::Revoked(RevocationReason::Reused);
+    Record { state, idle_deadline: record.idle_deadline.min(now), ..record.clone() }
 }
 
 fn map_child(record: &Record, change: fn(Child) -> Child) -> Record {

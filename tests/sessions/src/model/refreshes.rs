@@ -121,8 +121,8 @@ impl World {
         self.abandoned.extend(step.denied);
         if let Some(next) = step.record {
             let issued = matches!(step.decision, Decision::Issue(_));
-            let idle = self.now.plus(space.idle_ttl).min(self.record.expires);
-            if next.idle_deadline != if issued { idle } else { self.record.idle_deadline } {
+            let issued = issued.then(|| self.now.plus(space.idle_ttl).min(self.record.expires));
+            if next.idle_deadline != self.idle_deadline_after(&next, issued) {
                 return Err(Violation::IdleMoved);
             }
             self.write(next)?;

@@ -31,7 +31,7 @@ impl World {
         let sighting = Sighting { lineage, denied };
         let confirmed = (machine.confirm)(&self.record, &sighting, now);
         if let Some(next) = confirmed.record {
-            if next.idle_deadline != self.record.idle_deadline {
+            if next.idle_deadline != self.idle_deadline_after(&next, None) {
                 return Err(Violation::IdleMoved);
             }
             self.write(next)?;

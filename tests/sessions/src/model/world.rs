@@ -67,6 +67,8 @@ impl World {
             idle_ttl: space.idle_ttl,
             absolute_ttl: space.absolute_ttl,
             device: DeviceLabel::default(),
+            max_sessions: None,
+            adopted: None,
         };
         let record = Record::begin(&new, now);
         let claims = Presented {
@@ -199,6 +201,19 @@ impl World {
         for holder in std::iter::once(&mut self.honest).chain(self.thief.as_mut()) {
             holder.forget_count();
             holder.access.came_with_child_of = None;
+        }
+    }
+
+    /// Where the idle deadline belongs after a step to `next`, which minted a child that ends at
+    /// `issued` or none: a session that is over ended by now.
+    pub(super) fn idle_deadline_after(
+        &self,
+        next: &Record,
+        issued: Option<Timestamp>,
+    ) -> Timestamp {
+        match next.state {
+            State::Live => issued.unwrap_or(self.record.idle_deadline),
+            State::Revoked(_) => self.record.idle_deadline.min(self.now),
         }
     }
 

@@ -11,7 +11,7 @@ if r.state ~= LIVE then return { 'revoked', r.state } end
 local gen, branch = tonumber(ARGV[3]), tonumber(ARGV[4])
 local of_child = r.child and gen == r.gen + 1
 if ARGV[5] == '1' or (of_child and branch < r.branch) then
-  r.state = REUSED
+  end_record(r, REUSED, now)
   redis.call('HSET', key, session, pack_record(r))
   if ARGV[6] == 'subject' then revoke_live(key, now, REUSED) end
   return { 'theft', 0 }

@@ -1,0 +1,204 @@
+//! How many sessions a user may have: who gives way, and what is forgotten.
+
+use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+
+use regrant::identity::SessionId;
+use regrant::revocation::RevocationReason;
+use regrant::session::{Decision, NewSession, State, TheftScope, TokenSecret};
+use regrant::store::RevocationOutcome;
+use regrant::time::{Clock, Timestamp};
+
+use super::fixture::{Fixture, HOUR, MINUTE, Session};
+
+const DISPLACED: Decision = Decision::Revoked(RevocationReason::Displaced);
+
+/// At most so many live sessions.
+fn at_most(most: u32) -> impl Fn(&mut NewSession) {
+    move |new| new.max_sessions = NonZeroU32::new(most)
+}
+
+fn ids<const N: usize>(sessions: [&Session; N]) -> BTreeSet<SessionId> {
+    sessions.into_iter().map(|session| session.id).collect()
+}
+
+async fn listed(at: &Fixture, session: &Session) -> BTreeSet<SessionId> {
+    let all = at.store.list(&session.subject).await.unwrap();
+    all.into_iter().map(|stored| stored.id).collect()
+}
+
+async fn is_known(at: &Fixture, session: &Session) -> bool {
+    at.ask(session, &session.token.claims, true, TheftScope::Session).await.is_some()
+}
+
+pub async fn the_least_recently_refreshed_gives_way(at: &Fixture) {
+    let mut first = at.login("alice").await;
+    at.wait(MINUTE);
+    let second = at.login("alice").await;
+    at.wait(MINUTE);
+    at.refresh(&mut first).await;
+    at.wait(MINUTE);
+    let (third, displaced) = at.login_as("alice", at_most(3)).await;
+    assert_eq!(displaced, [].into(), "there was room for it");
+    at.wait(MINUTE);
+    let (fourth, displaced) = at.login_as("alice", at_most(3)).await;
+    assert_eq!(displaced, ids([&second]));
+    assert_eq!(at.present(&second, &second.token).await, DISPLACED);
+    let record = at.record(&second).await.unwrap();
+    assert_eq!(record.state, State::Revoked(RevocationReason::Displaced));
+    assert_eq!(record.idle_deadline, at.clock.now(), "that is when it ended");
+    for session in [&first, &third, &fourth] {
+        assert!(at.is_live(session).await);
+    }
+}
+
+pub async fn where_none_was_refreshed_earlier_the_older_gives_way(at: &Fixture) {
+    let mut older = at.login("alice").await;
+    at.wait(MINUTE);
+    let mut younger = at.login("alice").await;
+    // Both refreshed in the same instant.
+    at.wait(MINUTE);
+    at.refresh(&mut younger).await;
+    at.refresh(&mut older).await;
+    let (_, displaced) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(displaced, ids([&older]));
+    // Begun in the same instant too: the lower id. Here the later login has the higher one.
+    let [low, high] = [at.login("bob").await, at.login("bob").await];
+    assert!(low.id < high.id);
+    let (_, displaced) = at.login_as("bob", at_most(2)).await;
+    assert_eq!(displaced, ids([&low]));
+    // Ids are told apart as bytes, and not as text of some language.
+    for (user, [low, high]) in [("carol", [0x5A, 0x61]), ("dave", [0x7F, 0x80])] {
+        for byte in [high, low] {
+            at.login_with_id(user, SessionId::from_bytes([byte; 16]), |_| {}).await;
+        }
+        let (_, displaced) = at.login_as(user, at_most(2)).await;
+        assert_eq!(displaced, [SessionId::from_bytes([low; 16])].into(), "{user}");
+    }
+}
+
+pub async fn only_live_sessions_take_room(at: &Fixture) {
+    let idle = at.login("alice").await;
+    at.wait(HOUR);
+    let ended = at.login("alice").await;
+    assert_eq!(at.revoke(&ended, RevocationReason::Logout).await, RevocationOutcome::Revoked);
+    let bob = at.login("bob").await;
+    for room in [1, 0] {
+        let (session, displaced) = at.login_as("alice", at_most(2)).await;
+        assert_eq!(displaced, [].into(), "room for {room} more");
+        assert!(at.is_live(&session).await);
+    }
+    let logout = Decision::Revoked(RevocationReason::Logout);
+    assert_eq!(at.present(&ended, &ended.token).await, logout);
+    assert_eq!(at.record(&idle).await.unwrap().state, State::Live, "idled out, not displaced");
+    assert!(at.is_live(&bob).await);
+}
+
+pub async fn a_lower_cap_displaces_several_at_once(at: &Fixture) {
+    let mut sessions = Vec::new();
+    for _ in 0..5 {
+        sessions.push(at.login("alice").await);
+        at.wait(MINUTE);
+    }
+    let (last, displaced) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(displaced, sessions[..4].iter().map(|session| session.id).collect());
+    // Two of them are kept: the younger ones.
+    let kept = ids([&sessions[2], &sessions[3], &sessions[4], &last]);
+    assert_eq!(listed(at, &last).await, kept);
+    assert!(at.is_live(&sessions[4]).await && at.is_live(&last).await);
+    assert!(!is_known(at, &sessions[0]).await);
+}
+
+pub async fn a_repeated_login_displaces_nobody_else(at: &Fixture) {
+    let first = at.login("alice").await;
+    at.wait(MINUTE);
+    let second = at.login("alice").await;
+    at.wait(MINUTE);
+    let (third, displaced) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(displaced, ids([&first]));
+    // The answer was lost; it comes again, with the same sessions.
+    at.wait(MINUTE);
+    let mut again = at.new_session(&TokenSecret::from_bytes([9; 32]), "another device");
+    again.max_sessions = NonZeroU32::new(1);
+    let answer = at.store.create(&third.subject, &third.id, &again).await.unwrap();
+    assert_eq!(answer.displaced, [first.id]);
+    assert_eq!(Some(answer.record), at.record(&third).await);
+    assert!(at.is_live(&second).await && at.is_live(&third).await);
+}
+
+pub async fn of_those_that_are_over_the_last_ended_are_kept(at: &Fixture) {
+    let idle = at.login("alice").await;
+    at.wait(HOUR);
+    let mut ended = Vec::new();
+    for _ in 0..3 {
+        ended.push(at.login("alice").await);
+    }
+    // In another order than they began in.
+    for which in [1, 0, 2] {
+        at.wait(MINUTE);
+        let reason = RevocationReason::Logout;
+        assert_eq!(at.revoke(&ended[which], reason).await, RevocationOutcome::Revoked);
+    }
+    let (here, displaced) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(displaced, [].into());
+    assert_eq!(listed(at, &here).await, ids([&ended[0], &ended[2], &here]));
+    for forgotten in [&idle, &ended[1]] {
+        assert!(!is_known(at, forgotten).await);
+        let outcome = at.revoke(forgotten, RevocationReason::Logout).await;
+        assert_eq!(outcome, RevocationOutcome::Unknown);
+    }
+    // However many logins there are, they leave no more than that.
+    for _ in 0..40 {
+        at.wait(MINUTE);
+        at.login_as("alice", at_most(2)).await;
+    }
+    assert_eq!(listed(at, &here).await.len(), 4);
+}
+
+pub async fn without_a_cap_nothing_is_forgotten(at: &Fixture) {
+    let mut sessions = Vec::new();
+    for _ in 0..60 {
+        let (session, displaced) = at.login_as("alice", |new| new.max_sessions = None).await;
+        assert_eq!(displaced, [].into());
+        sessions.push(session);
+    }
+    for session in &sessions[..30] {
+        at.revoke(session, RevocationReason::Logout).await;
+    }
+    let (last, displaced) = at.login_as("alice", |new| new.max_sessions = None).await;
+    assert_eq!((displaced, listed(at, &last).await.len()), ([].into(), 61));
+}
+
+pub async fn an_adopted_session_is_not_forgotten(at: &Fixture) {
+    let began = Timestamp::from_millis(at.clock.now().as_millis() - 1_000);
+    let adopt = |new: &mut NewSession| {
+        new.max_sessions = None;
+        new.adopted = Some(began);
+    };
+    let mut adopted = Vec::new();
+    for _ in 0..3 {
+        adopted.push(at.login_as("alice", adopt).await.0);
+    }
+    let record = at.record(&adopted[0]).await.unwrap();
+    assert_eq!((record.created, record.promoted), (began, at.clock.now()));
+    at.revoke(&adopted[0], RevocationReason::Logout).await;
+    at.wait(MINUTE);
+    // They give way as all do, and are kept beside those that may be forgotten.
+    let (first, displaced) = at.login_as("alice", at_most(1)).await;
+    assert_eq!(displaced, ids([&adopted[1], &adopted[2]]));
+    at.wait(MINUTE);
+    let (second, _) = at.login_as("alice", at_most(1)).await;
+    at.wait(MINUTE);
+    let (third, _) = at.login_as("alice", at_most(1)).await;
+    let mut kept = ids([&second, &third]);
+    kept.extend(adopted.iter().map(|session| session.id));
+    assert_eq!(listed(at, &third).await, kept);
+    assert!(!is_known(at, &first).await);
+    // So that its old token does not begin it anew.
+    let mut again = at.new_session(&TokenSecret::from_bytes([9; 32]), "");
+    adopt(&mut again);
+    let answer = at.store.create(&adopted[1].subject, &adopted[1].id, &again).await.unwrap();
+    assert_eq!(answer.record.state, State::Revoked(RevocationReason::Displaced));
+    at.wait(HOUR * 10);
+    assert_eq!(listed(at, &third).await, [].into(), "but once it has expired");
+}
