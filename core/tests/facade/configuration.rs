@@ -59,6 +59,32 @@ async fn the_field_is_named() {
         (json!({ "secret": SECRET, "store": "ftp://x" }), "store"),
         (json!({ "secret": SECRET, "store": "redis://[" }), "store"),
         (json!({ "secret": SECRET, "redis": { "timeout": "x" } }), "redis.timeout"),
+        (json!({ "secret": SECRET, "redis": { "replicaTimeout": "x" } }), "redis.replicaTimeout"),
+        (json!({ "secret": SECRET, "redis": { "eviction": "never" } }), "redis.eviction"),
+        (
+            json!({ "secret": SECRET, "redis": { "sentinel": { "user": "x" } } }),
+            "redis.sentinel.user",
+        ),
+        (
+            json!({
+                "secret": SECRET,
+                "store": "redis+sentinel://h/m",
+                "redis": { "sentinel": { "username": "x" } },
+            }),
+            "redis.sentinel.password",
+        ),
+        (
+            json!({
+                "secret": SECRET,
+                "store": "rediss://h",
+                "redis": { "caFile": "/nonexistent/ca.pem" },
+            }),
+            "redis.caFile",
+        ),
+        (json!({ "secret": SECRET, "store": "redis+sentinel://h" }), "store"),
+        (json!({ "secret": SECRET, "store": "redis+cluster://h/1" }), "store"),
+        (json!({ "secret": SECRET, "store": "redis+other://h/1" }), "store"),
+        (json!({ "secret": SECRET, "store": "redis+cluster://h", "migrate": {} }), "migrate.store"),
     ];
     for (config, field) in cases {
         let (named, problem) = refused(config.clone());

@@ -10,6 +10,7 @@
 )]
 
 pub mod contract;
+pub mod device;
 pub mod differential;
 pub mod homes;
 pub mod model;

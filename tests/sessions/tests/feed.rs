@@ -8,6 +8,7 @@ use regrant::auth::WhenStale;
 use regrant::identity::{SessionId, Subject};
 use regrant::revocation::{Cursor, Revocation, Revoked};
 use regrant::store::StoreAddress;
+use regrant::time::{Clock, SystemClock};
 use regrant::{Auth, ErrorCode, Login};
 use regrant_test_support::{RedisOptions, RedisServer};
 
@@ -145,4 +146,49 @@ async fn facade_that_has_read(address: &StoreAddress) -> Auth {
     let auth = facade(address);
     until("the feed is read", || auth.feed_lag().is_some()).await;
     auth
+}
+
+/// A failover that loses writes sets the ids of the stream back: what is told then has lower ids
+/// than what was read before.
+#[tokio::test]
+async fn what_is_told_after_a_failover_that_lost_entries_is_read() {
+    let server = RedisServer::start().unwrap();
+    let store = StoreAddress::new(server.url()).open(None).unwrap();
+    let feed = store.feed().unwrap();
+    let revocation = |number: u8| Revocation {
+        what: Revoked::Session { sid: SessionId::from_bytes([number; 16]) },
+        until: SystemClock.now().plus(Duration::from_secs(900)),
+    };
+    let moment = Duration::from_millis(50);
+    feed.tell(&[revocation(1)]).await.unwrap();
+    let ahead = SystemClock.now().plus(Duration::from_secs(30)).as_millis();
+    let entry = serde_json::to_string(&revocation(2)).unwrap();
+    let id = format!("{ahead}-0");
+    server.command::<String>(&["XADD", "regrant:feed", &id, "e", &entry]).unwrap();
+    let read = feed.read(&Cursor::default(), moment).await.unwrap();
+    assert_eq!(read.revocations.len(), 2);
+    let nothing = feed.read(&read.next, moment).await.unwrap();
+    assert!(nothing.revocations.is_empty());
+
+    // The new master does not have the second entry, and its clock is behind.
+    let first: Vec<(String, (String, String))> =
+        server.command(&["XRANGE", "regrant:feed", "-", "+", "COUNT", "1"]).unwrap();
+    let (id, (_, entry)) = &first[0];
+    server.command::<()>(&["DEL", "regrant:feed"]).unwrap();
+    server.command::<String>(&["XADD", "regrant:feed", id, "e", entry]).unwrap();
+    feed.tell(&[revocation(3)]).await.unwrap();
+    server.command::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
+    let mut cursor = nothing.next;
+    let (mut found, since) = (Vec::new(), Instant::now());
+    while !found.contains(&revocation(3).what) {
+        assert!(since.elapsed() < LONG_ENOUGH, "the entry is not read: {found:?}");
+        if let Ok(page) = feed.read(&cursor, moment).await {
+            found.extend(page.revocations.into_iter().map(|revocation| revocation.what));
+            cursor = page.next;
+        }
+    }
+    // And on from there: nothing comes twice any more.
+    assert!(feed.read(&cursor, moment).await.unwrap().revocations.is_empty());
+    feed.tell(&[revocation(4)]).await.unwrap();
+    assert_eq!(feed.read(&cursor, moment).await.unwrap().revocations.len(), 1);
 }

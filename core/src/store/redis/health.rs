@@ -64,6 +64,7 @@ impl RedisStore {
         let mut warnings = Vec::new();
         match answer.and_then(|answer| answer.map_err(|error| error.to_string())) {
             Ok(Said { round_trip, server, snapshots }) => {
+                topology.note_eviction(node, &server);
                 health.reachable = true;
                 health.round_trip = Some(round_trip);
                 health.version = server.version().map(ToOwned::to_owned);

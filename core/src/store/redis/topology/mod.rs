@@ -161,8 +161,8 @@ impl Topology {
         }
     }
 
-    /// Tells of it once in the life of a server.
-    fn note_eviction(&self, node: &Node, server: &Server) {
+    /// Tells of a policy that evicts, once in the life of a server.
+    pub(super) fn note_eviction(&self, node: &Node, server: &Server) {
         let mut evicting = self.evicting.lock().unwrap_or_else(PoisonError::into_inner);
         let Some(policy) = server.evicting_policy() else {
             evicting.remove(node);

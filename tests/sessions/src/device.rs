@@ -1,0 +1,111 @@
+//! An honest client of a store, with whatever time the store has.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use regrant::error::{Error, Result};
+use regrant::identity::{SessionId, Subject};
+use regrant::session::{Decision, DeviceLabel, NewSession, SessionPolicy, TokenSecret};
+use regrant::store::redis::{RedisOptions, RedisStore};
+use regrant::store::{Created, SessionStore};
+
+use crate::token::Token;
+
+/// What each of these stores is.
+pub type Store = Arc<dyn SessionStore>;
+
+const DAY: Duration = Duration::from_secs(86_400);
+/// Longer than any failover; whoever waits so long waits in vain.
+pub const LONG_ENOUGH: Duration = Duration::from_secs(40);
+
+/// A store in the Redis at `url`.
+///
+/// # Panics
+/// The address or an option is wrong.
+pub fn redis_at(url: &str, change: impl FnOnce(&mut RedisOptions)) -> Store {
+    let mut options = RedisOptions::default();
+    change(&mut options);
+    Arc::new(RedisStore::new(url, options).expect("an address"))
+}
+
+/// A user by number.
+///
+/// # Panics
+/// Never: such a name is a subject.
+pub fn user(number: usize) -> Subject {
+    Subject::new(format!("user-{number}")).expect("a subject")
+}
+
+/// A session and the newest token of it.
+#[derive(Clone, Debug)]
+pub struct Device {
+    /// Whose it is.
+    pub subject: Subject,
+    /// The session.
+    pub session: SessionId,
+    /// Its newest token.
+    pub token: Token,
+}
+
+impl Device {
+    /// Logs in.
+    ///
+    /// # Errors
+    /// Those of the store.
+    pub async fn login(store: &Store, subject: Subject) -> Result<Self> {
+        let (secret, session) = (TokenSecret::random()?, SessionId::random()?);
+        let new = NewSession {
+            id: secret.id(),
+            idle_ttl: DAY,
+            absolute_ttl: DAY * 2,
+            device: DeviceLabel::default(),
+        };
+        let Created { record, .. } = store.create(&subject, &session, &new).await?;
+        Ok(Self { subject, session, token: Token::of_login(secret, &record) })
+    }
+
+    /// Refreshes, and keeps the child.
+    ///
+    /// # Errors
+    /// Those of the store.
+    ///
+    /// # Panics
+    /// The store refuses the token, which is what it must never do to an honest client.
+    pub async fn refresh(&mut self, store: &Store) -> Result<()> {
+        let policy = SessionPolicy::default().for_refresh(Some(true));
+        let answer =
+            store.refresh(&self.subject, &self.session, &self.token.claims, &policy).await?;
+        match answer.map(|refreshed| refreshed.decision) {
+            Some(Decision::Issue(minted) | Decision::Reissue(minted)) => {
+                self.token = self.token.child(&minted);
+                Ok(())
+            }
+            other => panic!("an honest client of {} was refused: {other:?}", self.subject),
+        }
+    }
+
+    /// Refreshes again and again while the store is away.
+    ///
+    /// # Panics
+    /// The store stays away, or refuses the token.
+    pub async fn refresh_at_last(&mut self, store: &Store) {
+        let since = Instant::now();
+        while let Err(error) = self.refresh(store).await {
+            assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}");
+            assert!(since.elapsed() < LONG_ENOUGH, "the store stays away: {error:?}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+}
+
+/// Asks until the answer is yes.
+///
+/// # Panics
+/// It is not, for longer than anything takes.
+pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let since = Instant::now();
+    while !holds().await {
+        assert!(since.elapsed() < LONG_ENOUGH, "in vain: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

@@ -1,0 +1,118 @@
+//! What an operator is told about Redis.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::sync::{Arc, Mutex};
+
+use regrant::Error;
+use regrant::store::{Eviction, StoreHealth, StoreWarning, StoreWarningCode as Code};
+use regrant_session_tests::device::{Device, redis_at, until, user};
+use regrant_test_support::{RedisCluster, RedisOptions, RedisServer, SentinelOptions};
+
+fn codes(health: &StoreHealth) -> Vec<Code> {
+    health.warnings.iter().map(|warning| warning.code).collect()
+}
+
+#[tokio::test]
+async fn a_server_that_is_well() {
+    let server = RedisOptions::new().append_only().start().unwrap();
+    let health = redis_at(&server.url(), |_| ()).health().await;
+    assert!(health.reachable && health.round_trip.is_some());
+    assert_eq!((health.store, health.layout), ("redis", Some("standalone")));
+    assert_eq!(codes(&health), []);
+    let [one] = &health.servers[..] else { panic!("{health:?}") };
+    assert_eq!(one.address, format!("127.0.0.1:{}", server.port()));
+    assert_eq!((one.role, one.replicas), (Some("master"), Some(0)));
+    assert_eq!(one.persistence, Some("aof"));
+    assert_eq!(one.eviction_policy.as_deref(), Some("noeviction"));
+    assert!(one.version.as_deref().is_some_and(|version| version.contains('.')));
+    let json = serde_json::to_value(&health).unwrap();
+    assert!(json["roundTripMs"].is_f64() && json["servers"][0]["roundTripMs"].is_f64(), "{json}");
+}
+
+#[tokio::test]
+async fn what_is_wrong_has_a_code() {
+    let server = RedisServer::start().unwrap();
+    let health = redis_at(&server.url(), |options| options.replicas = Some(1)).health().await;
+    assert!(health.reachable);
+    assert_eq!(codes(&health), [Code::NoReplica, Code::NoPersistence]);
+    server.command::<()>(&["CONFIG", "SET", "save", "900 1"]).unwrap();
+    let health = redis_at(&server.url(), |_| ()).health().await;
+    assert_eq!((health.servers[0].persistence, codes(&health)), (Some("rdb"), vec![]));
+
+    let rules = ["ACL", "SETUSER", "app", "on", ">pw", "~*", "+@all", "-info", "-config"];
+    server.command::<()>(&rules).unwrap();
+    let store = redis_at(&server.url().replace("//", "//app:pw@"), |_| ());
+    Device::login(&store, user(0)).await.unwrap();
+    let health = store.health().await;
+    assert!(health.reachable);
+    assert_eq!(codes(&health), [Code::NotAllowed]);
+    assert_eq!(health.servers[0].persistence, None);
+
+    let store = redis_at("redis://:planted@127.0.0.1:1", |_| ());
+    let health = store.health().await;
+    assert!(!health.reachable && !health.servers[0].reachable);
+    assert_eq!(codes(&health), [Code::Unreachable]);
+    assert!(!serde_json::to_string(&health).unwrap().contains("planted"));
+    assert_eq!(serde_json::to_value(&health).unwrap()["warnings"][0]["code"], "unreachable");
+}
+
+#[tokio::test]
+async fn an_evicting_server_is_told_of_once() {
+    let policy = ("maxmemory-policy", "allkeys-lru");
+    let mut server = RedisOptions::new().setting(policy.0, policy.1).start().unwrap();
+    let told: Arc<Mutex<Vec<StoreWarning>>> = Arc::default();
+    let listener = Arc::clone(&told);
+    let store = redis_at(&server.url(), |options| {
+        options.on_warning =
+            Some(Arc::new(move |warning| listener.lock().unwrap().push(warning.clone())));
+    });
+    for number in 0..5 {
+        Device::login(&store, user(number)).await.unwrap();
+    }
+    let warnings = told.lock().unwrap().clone();
+    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
+    assert_eq!(warning.code, Code::EvictingPolicy);
+    assert!(warning.text.contains("allkeys-lru") && warning.text.contains("noeviction"));
+    assert!(codes(&store.health().await).contains(&Code::EvictingPolicy));
+
+    // Again in its next life.
+    server.restart().unwrap();
+    until("the store answers", || async { Device::login(&store, user(0)).await.is_ok() }).await;
+    assert_eq!(told.lock().unwrap().len(), 2);
+
+    // And no more once it is put right.
+    server.command::<()>(&["CONFIG", "SET", policy.0, "noeviction"]).unwrap();
+    assert!(!codes(&store.health().await).contains(&Code::EvictingPolicy));
+}
+
+#[tokio::test]
+async fn an_evicting_server_is_refused_on_demand() {
+    let policy = "maxmemory-policy";
+    let server = RedisOptions::new().setting(policy, "volatile-ttl").start().unwrap();
+    let store = redis_at(&server.url(), |options| options.eviction = Eviction::Refuse);
+    for _ in 0..3 {
+        let error = Device::login(&store, user(0)).await.unwrap_err();
+        assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}");
+        let source = std::error::Error::source(&error).unwrap().to_string();
+        assert!(source.contains("maxmemory-policy"), "{source}");
+    }
+    let health = store.health().await;
+    assert!(!health.reachable);
+    assert_eq!(codes(&health), [Code::Unreachable, Code::EvictingPolicy]);
+    server.command::<()>(&["CONFIG", "SET", policy, "noeviction"]).unwrap();
+    until("it is used", || async { Device::login(&store, user(0)).await.is_ok() }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_master_is_asked() {
+    let setup = SentinelOptions::new().replicas(1).append_only().start().unwrap();
+    let health = redis_at(&setup.url(), |_| ()).health().await;
+    assert_eq!((health.layout, codes(&health)), (Some("sentinel"), vec![]));
+    assert_eq!(health.servers[0].replicas, Some(1));
+
+    let cluster = RedisCluster::start().unwrap();
+    let health = redis_at(&cluster.url(), |_| ()).health().await;
+    assert_eq!(health.layout, Some("cluster"));
+    assert_eq!(health.servers.len(), 3);
+    assert!(health.reachable && health.servers.iter().all(|one| one.replicas == Some(1)));
+}
