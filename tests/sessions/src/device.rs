@@ -59,6 +59,8 @@ impl Device {
             idle_ttl: DAY,
             absolute_ttl: DAY * 2,
             device: DeviceLabel::default(),
+            max_sessions: None,
+            adopted: None,
         };
         let Created { record, .. } = store.create(&subject, &session, &new).await?;
         Ok(Self { subject, session, token: Token::of_login(secret, &record) })
