@@ -14,8 +14,7 @@ const REASON: RevocationReason = RevocationReason::Logout;
 const QUICKLY: Duration = Duration::from_secs(4);
 
 fn holds(server: &RedisServer, device: &Device) -> bool {
-    let key = format!("regrant:u:{}", device.subject);
-    server.command(&["HEXISTS", &key, &device.session.to_string()]).unwrap()
+    server.command(&["EXISTS", &format!("regrant:u:{}", device.subject)]).unwrap()
 }
 
 fn role(server: &RedisServer) -> String {
