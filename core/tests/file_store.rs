@@ -221,3 +221,11 @@ async fn revocations_are_told_to_every_process_in_order() {
     let on = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
     assert_eq!(on.revocations, [later]);
 }
+
+#[tokio::test]
+async fn a_store_that_works_says_that_it_is_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let health = open(&folder.path().join("sessions.db"), &clock()).unwrap().health().await;
+    assert!(health.reachable && health.warnings.is_empty(), "{health:?}");
+    assert!(health.round_trip.is_some());
+}

@@ -21,6 +21,9 @@ use crate::session::SessionPolicy;
 use crate::store::{SessionStore, StoreAddress, StoreWarning, WarningListener};
 use crate::time::{Clock, SystemClock};
 
+/// How far a process may be behind the feed unless something else is said.
+pub(crate) const DEFAULT_MAX_STALENESS: Duration = Duration::from_secs(10);
+
 /// A configuration of [`Auth`] in the making.
 #[must_use]
 pub struct AuthBuilder {
@@ -55,7 +58,7 @@ impl Default for AuthBuilder {
             listener: None,
             runtime: None,
             on_store_warning: None,
-            max_staleness: Duration::from_secs(10),
+            max_staleness: DEFAULT_MAX_STALENESS,
         }
     }
 }

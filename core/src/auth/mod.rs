@@ -20,6 +20,7 @@ mod sweep;
 mod verify;
 
 pub use builder::AuthBuilder;
+pub(crate) use builder::DEFAULT_MAX_STALENESS;
 pub use event::{AuditEvent, AuditKind};
 pub use fresh::WhenStale;
 pub use login::Login;

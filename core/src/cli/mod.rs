@@ -11,6 +11,7 @@ mod config;
 mod context;
 mod exit;
 mod failure;
+mod health;
 mod input;
 mod instants;
 mod keys;
@@ -51,6 +52,7 @@ enum Command {
     #[command(subcommand)]
     Token(token::Token),
     Sweep(sweep::Sweep),
+    Health(health::Health),
     #[command(subcommand)]
     Config(config::Config),
 }
@@ -72,6 +74,7 @@ pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) ->
         Command::Keys(command) => command.run(&context),
         Command::Token(command) => command.run(&context),
         Command::Sweep(command) => command.run(&context),
+        Command::Health(command) => command.run(&context),
         Command::Config(command) => command.run(&context),
     };
     match outcome {

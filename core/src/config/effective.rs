@@ -1,11 +1,16 @@
 //! A configuration as it takes effect: defaults filled in, secrets left out.
 
+use std::num::NonZeroU32;
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::{AuthConfig, SecretConfig};
+use crate::auth::DEFAULT_MAX_STALENESS;
 use crate::error::Result;
 use crate::keys::{Algorithm, Key, KeyId};
 use crate::session::TheftScope;
+use crate::store::{Eviction, RedisOptions, is_redis};
 use crate::time::format_span;
 
 /// What a configuration amounts to. Lifetimes are text such as `15m`. Holds no secret.
@@ -23,8 +28,12 @@ pub struct EffectiveConfig {
     pub access: EffectiveAccess,
     /// See [`RefreshConfig`](super::RefreshConfig).
     pub refresh: EffectiveRefresh,
+    /// How far a process may be behind the feed of revocations.
+    pub max_staleness: String,
     /// The address of the store, without its password.
     pub store: String,
+    /// How Redis is reached, where the store is one; see [`RedisConfig`](super::RedisConfig).
+    pub redis: Option<EffectiveRedis>,
     /// The address of the old app's store, without its password.
     pub migrate: Option<String>,
 }
@@ -72,9 +81,34 @@ pub struct EffectiveRefresh {
     pub grace: String,
     pub rotation: bool,
     pub on_theft: TheftScope,
+    /// `None`: any number.
+    pub max_sessions: Option<NonZeroU32>,
+}
+
+/// How Redis is reached and used.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+#[allow(missing_docs)] // each is a field of `RedisConfig`
+pub struct EffectiveRedis {
+    pub prefix: String,
+    pub timeout: String,
+    pub ca_file: Option<PathBuf>,
+    pub cert_file: Option<PathBuf>,
+    pub key_file: Option<PathBuf>,
+    /// The user that the Sentinels are shown, if credentials are given.
+    pub sentinel_username: Option<String>,
+    /// `None`: 1 with Sentinels and in a cluster, else 0.
+    pub replicas: Option<u32>,
+    pub replica_timeout: String,
+    pub eviction: Eviction,
 }
 
 impl AuthConfig {
+    fn is_on_redis(&self) -> bool {
+        self.store_url().split_once(':').is_some_and(|(scheme, _)| is_redis(scheme))
+    }
+
     /// What this configuration amounts to.
     ///
     /// # Errors
@@ -109,7 +143,12 @@ impl AuthConfig {
                 grace: format_span(refresh.grace),
                 rotation: refresh.rotation,
                 on_theft: refresh.on_theft,
+                max_sessions: refresh.max_sessions,
             },
+            max_staleness: format_span(
+                self.revocation.max_staleness.unwrap_or(DEFAULT_MAX_STALENESS),
+            ),
+            redis: self.is_on_redis().then(|| effective_redis(&self.redis.options())),
             store: without_password(self.store_url()),
             migrate: self.migrate.as_ref().map(|migrate| {
                 without_password(migrate.store.as_deref().unwrap_or(self.store_url()))
@@ -120,6 +159,21 @@ impl AuthConfig {
 
 fn effective_key(key: &Key) -> EffectiveKey {
     EffectiveKey { alg: key.algorithm(), kid: key.id().cloned(), can_sign: key.can_sign() }
+}
+
+fn effective_redis(options: &RedisOptions) -> EffectiveRedis {
+    let sentinel = options.sentinel.as_ref();
+    EffectiveRedis {
+        prefix: options.prefix.clone(),
+        timeout: format_span(options.timeout),
+        ca_file: options.tls.ca_file.clone(),
+        cert_file: options.tls.cert_file.clone(),
+        key_file: options.tls.key_file.clone(),
+        sentinel_username: sentinel.map(|shown| shown.username.clone().unwrap_or("default".into())),
+        replicas: options.replicas,
+        replica_timeout: format_span(options.replica_timeout),
+        eviction: options.eviction,
+    }
 }
 
 fn redacted(secret: &SecretConfig) -> String {

@@ -23,7 +23,9 @@ mod session_limit;
 mod sessions;
 
 pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
-pub use effective::{EffectiveAccess, EffectiveConfig, EffectiveKey, EffectiveRefresh};
+pub use effective::{
+    EffectiveAccess, EffectiveConfig, EffectiveKey, EffectiveRedis, EffectiveRefresh,
+};
 pub use keys::KeyConfig;
 pub use migrate::MigrateConfig;
 pub use redis::{RedisConfig, SentinelConfig};

@@ -83,6 +83,11 @@ impl StoreAddress {
         let path = self
             .file_path()
             .ok_or_else(|| Error::config("store", "expected a path, as in file:sessions.db"))?;
+        Ok(Arc::new(super::file::FileStore::open(path, self.file_options(clock))?))
+    }
+
+    #[cfg(feature = "file")]
+    fn file_options(&self, clock: Option<Arc<dyn Clock>>) -> super::file::FileOptions {
         let mut options = super::file::FileOptions::default();
         if let Some(clock) = clock {
             options.clock = clock;
@@ -90,7 +95,16 @@ impl StoreAddress {
         if let Some(timeout) = self.timeout {
             options.timeout = timeout;
         }
-        Ok(Arc::new(super::file::FileStore::open(path, options)?))
+        options
+    }
+
+    /// Looks into the file of a `file:` address without writing to it; `None` for other addresses.
+    ///
+    /// # Errors
+    /// As [`FileReport::of`](super::file::FileReport::of).
+    #[cfg(feature = "file")]
+    pub fn inspect_file(&self) -> Option<Result<super::file::FileReport>> {
+        self.file_path().map(|path| super::file::FileReport::of(path, &self.file_options(None)))
     }
 
     #[cfg(not(feature = "file"))]

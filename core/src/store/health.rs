@@ -82,6 +82,8 @@ pub enum StoreWarningCode {
     NoReplica,
     /// A restart of the server ends all sessions.
     NoPersistence,
+    /// What is stored is damaged.
+    Damaged,
     /// The access list of the server hides what this report is about.
     NotAllowed,
 }
@@ -107,11 +109,12 @@ impl StoreHealth {
         Self { store, reachable: true, round_trip, layout, servers, warnings }
     }
 
-    /// Asks `store`, which is of the kind `name`, for the sessions of a user that nobody has.
+    /// Asks `store`, which is of the kind `name`, for the sessions of a user: any one, most likely
+    /// nobody.
     pub async fn of_answering(name: &'static str, store: &(impl SessionStore + ?Sized)) -> Self {
         let mut health = Self::new(name);
         let began = Instant::now();
-        let outcome = match Subject::new("\u{1}health") {
+        let outcome = match Subject::new("health of the store") {
             Ok(nobody) => store.list(&nobody).await.map(drop),
             Err(error) => Err(error),
         };

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::StoreWarning;
 use crate::secret::SecretBytes;
@@ -108,7 +108,7 @@ impl fmt::Debug for RedisCredentials {
 
 /// What to do about a server whose `maxmemory-policy` may evict live sessions: their keys have
 /// lifetimes, so every policy but `noeviction` does.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Eviction {
     /// Says so in the log and in the report of health, and goes on.

@@ -20,6 +20,10 @@ fn the_effective_configuration_is_shown_without_secrets() {
     assert_eq!((&json["ok"], &json["sources"]), (&true.into(), &json!(["regrant.json"])));
     assert_eq!(json["effective"]["access"]["ttl"], "10m");
     assert_eq!(json["effective"]["refresh"]["onTheft"], "session");
+    assert_eq!(json["effective"]["refresh"]["maxSessions"], 50);
+    assert_eq!(json["effective"]["maxStaleness"], "10s");
+    assert_eq!(json["effective"]["redis"]["prefix"], "regrant:");
+    assert_eq!(json["effective"]["redis"]["eviction"], "warn");
     assert_eq!(
         json["effective"]["keys"],
         json!([{ "alg": "HS256", "kid": null, "canSign": true }])
@@ -74,6 +78,7 @@ fn the_environment_has_the_last_word_and_a_file_is_optional() {
     let json = program.run(&["config", "check", "--json", "--store", "file:s.db"]).fine().json();
     assert_eq!(json["effective"]["secret"], "[redacted, 37 bytes]");
     assert_eq!(json["effective"]["store"], "file:s.db");
+    assert_eq!(json["effective"]["redis"], json!(null));
     assert!(!program.path("s.db").exists());
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 mod config;
+mod health;
 mod keys;
 mod program;
 mod sweep;

@@ -7,6 +7,7 @@
 //! ([`step`](crate::session::step)).
 
 mod feed;
+mod inspect;
 mod rows;
 mod schema;
 mod writer;
@@ -18,6 +19,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
+pub use self::inspect::FileReport;
 use self::rows::Rows;
 use self::writer::{Durability, Writer};
 use super::operations;

@@ -84,6 +84,22 @@ impl UserSessions for Rows<'_> {
     }
 }
 
+/// Hands out every session with its user, those of one user together.
+pub(super) fn for_each(connection: &Connection, mut see: impl FnMut(String, Record)) -> Result<()> {
+    let mut select = connection
+        .prepare("SELECT subject, record, device FROM sessions ORDER BY subject")
+        .map_err(unavailable)?;
+    let mut rows = select.query([]).map_err(unavailable)?;
+    while let Some(row) = rows.next().map_err(unavailable)? {
+        let (subject, record, device): (String, Vec<u8>, String) = row
+            .get(0)
+            .and_then(|subject| Ok((subject, row.get(1)?, row.get(2)?)))
+            .map_err(unavailable)?;
+        see(subject, packed::unpack(&record, &device)?);
+    }
+    Ok(())
+}
+
 /// How many rows one pruning takes at most, so that nobody waits long for it.
 const PRUNED_AT_ONCE: usize = 500;
 

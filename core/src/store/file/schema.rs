@@ -53,13 +53,14 @@ pub(super) fn open(path: &Path, timeout: Duration) -> Result<Connection> {
     Ok(connection)
 }
 
+/// Whose a file is.
 #[derive(PartialEq, Eq)]
-enum File {
+pub(super) enum File {
     Fresh,
     Ours { version: usize },
 }
 
-fn recognise(connection: &Connection) -> Result<File> {
+pub(super) fn recognise(connection: &Connection) -> Result<File> {
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
     let tables = number("SELECT count(*) FROM sqlite_schema").map_err(|e| refused(&e))?;
     let application = number("PRAGMA application_id").map_err(|e| refused(&e))?;
@@ -100,10 +101,25 @@ fn migrate(connection: &mut Connection) -> Result<()> {
 
 /// Reads the whole file once: damage is to be found now and not in the middle of a login.
 fn check(connection: &Connection) -> Result<()> {
-    let verdict: String = connection
-        .query_row("PRAGMA quick_check(1)", [], |row| row.get(0))
-        .map_err(|e| refused(&e))?;
-    if verdict == "ok" { Ok(()) } else { Err(problem("the file is damaged")) }
+    match damage(connection).map_err(|e| refused(&e))? {
+        None => Ok(()),
+        Some(_) => Err(problem("the file is damaged")),
+    }
+}
+
+/// The first thing that SQLite finds damaged in the whole file, if any.
+///
+/// # Errors
+/// When the file cannot be read for another reason.
+pub(super) fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
+    match found {
+        Ok(verdict) => Ok(Some(verdict).filter(|verdict| verdict != "ok")),
+        Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseCorrupt) => {
+            Ok(Some(error.to_string()))
+        }
+        Err(error) => Err(error),
+    }
 }
 
 fn problem(text: &str) -> Error {
@@ -111,7 +127,7 @@ fn problem(text: &str) -> Error {
 }
 
 /// Why the file cannot be used.
-fn refused(error: &rusqlite::Error) -> Error {
+pub(super) fn refused(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => problem("the file is not a store of regrant"),
         Some(ErrorCode::DatabaseCorrupt) => problem("the file is damaged"),
