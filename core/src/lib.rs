@@ -34,8 +34,8 @@ pub mod token;
 
 #[cfg(feature = "sessions")]
 pub use auth::{
-    AuditEvent, AuditKind, Auth, AuthBuilder, Login, RefreshRequest, Renewal, Renewed, SessionInfo,
-    SessionStatus, TokenPair,
+    AuditEvent, AuditKind, Auth, AuthBuilder, Login, LogoutEverywhere, RefreshRequest, Renewal,
+    Renewed, SessionInfo, SessionStatus, TokenPair,
 };
 pub use error::{Advice, Error, ErrorCode, Language, Result};
 

@@ -95,11 +95,13 @@ impl Adoption {
         let expires = sessions.create(subject, &token.session, &new).await?.record.expires;
         let mark = Mark { place, expires, subject: subject.clone() };
         let ttl = expires.since(now).max(Duration::from_millis(1));
-        let TakeOver { mark, ended_until } =
+        let TakeOver { mark, ended } =
             self.0.store.take_over(token.text, &token.session, &mark, ttl).await?;
-        Ok(match (mark, ended_until) {
+        Ok(match (mark, ended) {
             (None, _) => Taken::LoggedOut(expires),
-            (_, Some(until)) if token.issued_at <= until => Taken::Ended(expires),
+            (_, Some(ended)) if ended.covers(&token.session, token.issued_at) => {
+                Taken::Ended(expires)
+            }
             _ => Taken::Adopted(expires),
         })
     }

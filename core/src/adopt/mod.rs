@@ -8,6 +8,7 @@
 //! theirs until they are swept.
 
 mod adoption;
+mod ended_tokens;
 mod mark;
 mod old_store;
 mod old_token;
@@ -17,6 +18,7 @@ pub mod redis;
 mod settings;
 
 pub(crate) use adoption::{Adoption, Found, Standing, Taken};
+pub use ended_tokens::EndedTokens;
 pub use mark::{Mark, Place};
 pub use old_store::{KeyPage, Look, OldStore, TakeOver};
 pub(crate) use old_token::OldToken;

@@ -5,10 +5,9 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::Mark;
+use super::{EndedTokens, Mark};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
-use crate::time::Timestamp;
 
 /// What is there of a token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -25,8 +24,8 @@ pub struct TakeOver {
     /// The note that stands now. `None` when the old key was gone and no sweep had removed it:
     /// the user was logged out meanwhile, and nothing was noted.
     pub mark: Option<Mark>,
-    /// All of the user's tokens from before this instant were ended.
-    pub ended_until: Option<Timestamp>,
+    /// Which of the user's tokens were ended.
+    pub ended: Option<EndedTokens>,
 }
 
 /// Some keys.
@@ -60,8 +59,8 @@ pub trait OldStore: Send + Sync + fmt::Debug {
     /// there, and the note about it.
     async fn remove(&self, key: &str, session: &SessionId) -> Result<(bool, Option<Mark>)>;
 
-    /// Notes that all tokens that the old app gave a user until `now` are ended.
-    async fn end_all_of(&self, subject: &Subject, now: Timestamp) -> Result<()>;
+    /// Notes which tokens of a user are ended; what a note says that reaches further stays.
+    async fn end_all_of(&self, subject: &Subject, ended: &EndedTokens) -> Result<()>;
 
     /// Keys from `cursor` on, 0 for the first page; none of the notes. A key that is there all the
     /// while is on some page.

@@ -10,7 +10,7 @@ use crate::identity::{SessionId, Subject};
 use crate::observe;
 use crate::revocation::{RevocationReason, Revoked};
 use crate::session::RefreshClaims;
-use crate::store::{Replicated, RevocationOutcome, RevokedSession, SessionFilter};
+use crate::store::{Replicated, RevocationOutcome, RevokedSession};
 
 impl Auth {
     /// Ends the session of a refresh token, expired or not; tells whether it was live.
@@ -40,15 +40,6 @@ impl Auth {
         let ending = self.0.engine.end_session(subject, session, reason);
         observe::within(span, ending, ended).await
     }
-
-    /// Ends all sessions of a user; tells how many were live.
-    ///
-    /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): ask again.
-    pub async fn logout_everywhere(&self, subject: &Subject) -> Result<usize> {
-        let span = observe::operation_span!(INFO, "revoke_all");
-        observe::within(span, self.0.engine.end_all(subject), |_| "ok").await
-    }
 }
 
 const fn ended(was_live: &bool) -> &'static str {
@@ -64,29 +55,6 @@ impl Engine {
         let claims = RefreshClaims::verify(refresh_token, &self.refresh_keys)?;
         span.record("session", display(claims.session));
         self.end_session(&claims.subject, &claims.session, RevocationReason::Logout).await
-    }
-
-    async fn end_all(&self, subject: &Subject) -> Result<usize> {
-        let reason = RevocationReason::LogoutEverywhere;
-        // First: a token of the old app that is taken over from here on is refused by this, and
-        // one that was taken over before has a session.
-        if let Some(adoption) = &self.adoption {
-            adoption.old_store().end_all_of(subject, self.clock.now()).await?;
-        }
-        let answer = self.store.revoke_all(subject, &SessionFilter::ALL, reason).await?;
-        // Told again of those that had been ended: the caller may be asking again because the
-        // others could not be told.
-        let all = answer.revoked.iter().chain(&answer.already_revoked);
-        let mut ended: Vec<_> = all.map(|session| Revoked::Session { sid: *session }).collect();
-        // Tokens of the app that was here before know no session: they end by their user's name.
-        ended.push(Revoked::Subject { sub: subject.clone(), before: self.clock.now() });
-        self.refuse(ended).await?;
-        warn_unless(answer.replicated);
-        let replicated = answer.replicated.answer();
-        for session in &answer.revoked {
-            self.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
-        }
-        Ok(answer.revoked.len())
     }
 
     /// Ends one session and tells every process; see [`Auth::revoke_session`].
@@ -113,7 +81,7 @@ impl Engine {
     }
 }
 
-fn warn_unless(replicated: Replicated) {
+pub(super) fn warn_unless(replicated: Replicated) {
     if replicated == Replicated::No {
         tracing::warn!(target: "regrant::store", "too few replicas have a revocation: a failover may bring the session back");
     }

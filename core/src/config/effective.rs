@@ -1,11 +1,10 @@
 //! A configuration as it takes effect: defaults filled in, secrets left out.
 
-use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{AuthConfig, SecretConfig};
+use super::{AuthConfig, SecretConfig, SessionLimit};
 use crate::auth::DEFAULT_MAX_STALENESS;
 use crate::error::Result;
 use crate::keys::{Algorithm, Key, KeyId};
@@ -81,8 +80,7 @@ pub struct EffectiveRefresh {
     pub grace: String,
     pub rotation: bool,
     pub on_theft: TheftScope,
-    /// `None`: any number.
-    pub max_sessions: Option<NonZeroU32>,
+    pub max_sessions: SessionLimit,
 }
 
 /// How Redis is reached and used.
@@ -143,7 +141,7 @@ impl AuthConfig {
                 grace: format_span(refresh.grace),
                 rotation: refresh.rotation,
                 on_theft: refresh.on_theft,
-                max_sessions: refresh.max_sessions,
+                max_sessions: SessionLimit::of(refresh.max_sessions),
             },
             max_staleness: format_span(
                 self.revocation.max_staleness.unwrap_or(DEFAULT_MAX_STALENESS),

@@ -4,7 +4,9 @@ use std::fmt;
 use std::num::NonZeroU32;
 
 use serde::de::{self, Visitor};
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+const UNLIMITED: &str = "unlimited";
 
 /// How many live sessions a user may have: a whole number from 1 on, or `"unlimited"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,10 +18,23 @@ pub enum SessionLimit {
 }
 
 impl SessionLimit {
+    pub(super) fn of(most: Option<NonZeroU32>) -> Self {
+        most.map_or(Self::Unlimited, Self::AtMost)
+    }
+
     pub(super) const fn most(self) -> Option<NonZeroU32> {
         match self {
             Self::AtMost(most) => Some(most),
             Self::Unlimited => None,
+        }
+    }
+}
+
+impl Serialize for SessionLimit {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::AtMost(most) => output.serialize_u32(most.get()),
+            Self::Unlimited => output.serialize_str(UNLIMITED),
         }
     }
 }
@@ -43,7 +58,7 @@ impl<'de> Deserialize<'de> for SessionLimit {
 
             fn visit_str<E: de::Error>(self, text: &str) -> Result<SessionLimit, E> {
                 match text {
-                    "unlimited" => Ok(SessionLimit::Unlimited),
+                    UNLIMITED => Ok(SessionLimit::Unlimited),
                     _ => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
                 }
             }

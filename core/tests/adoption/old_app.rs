@@ -9,9 +9,8 @@ use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use regrant::adopt::{KeyPage, Look, Mark, OldStore, Place, TakeOver};
+use regrant::adopt::{EndedTokens, KeyPage, Look, Mark, OldStore, Place, TakeOver};
 use regrant::identity::{SessionId, Subject};
-use regrant::time::Timestamp;
 use regrant::{Error, Result};
 use serde_json::json;
 use sha2::Sha256;
@@ -23,7 +22,7 @@ pub struct Contents {
     /// Token → the user's id or e-mail address.
     pub raw: BTreeMap<String, String>,
     pub marks: BTreeMap<SessionId, Mark>,
-    pub ended: BTreeMap<Subject, Timestamp>,
+    pub ended: BTreeMap<Subject, EndedTokens>,
     /// Which operation fails, counted from the next one: 1 is the next.
     pub fails: usize,
     /// Removes the key of this token when the next operation has been answered.
@@ -99,16 +98,16 @@ impl OldStore for OldApp {
         _: Duration,
     ) -> Result<TakeOver> {
         let mut contents = self.operation()?;
-        let ended_until = contents.ended.get(&mark.subject).copied();
+        let ended = contents.ended.get(&mark.subject).copied();
         if !contents.raw.contains_key(key) {
             let swept = contents.marks.get(session).filter(|mark| mark.place == Place::Swept);
-            return Ok(TakeOver { mark: swept.cloned(), ended_until });
+            return Ok(TakeOver { mark: swept.cloned(), ended });
         }
         contents.marks.insert(*session, mark.clone());
         if mark.place == Place::Swept {
             contents.raw.remove(key);
         }
-        Ok(TakeOver { mark: Some(mark.clone()), ended_until })
+        Ok(TakeOver { mark: Some(mark.clone()), ended })
     }
 
     async fn remove(&self, key: &str, session: &SessionId) -> Result<(bool, Option<Mark>)> {
@@ -116,8 +115,12 @@ impl OldStore for OldApp {
         Ok((contents.raw.remove(key).is_some(), contents.marks.get(session).cloned()))
     }
 
-    async fn end_all_of(&self, subject: &Subject, now: Timestamp) -> Result<()> {
-        self.operation()?.ended.insert(subject.clone(), now);
+    async fn end_all_of(&self, subject: &Subject, ended: &EndedTokens) -> Result<()> {
+        let mut contents = self.operation()?;
+        let note = contents.ended.entry(subject.clone()).or_insert(*ended);
+        if note.until <= ended.until {
+            *note = *ended;
+        }
         Ok(())
     }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 mod configuration;
+mod everywhere;
 mod faults;
 mod feed;
 mod life_cycle;

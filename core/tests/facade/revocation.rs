@@ -65,7 +65,7 @@ async fn logout_everywhere_ends_tokens_of_the_old_app() {
 }
 
 /// `jsonwebtoken.sign({ userId }, SECRET_KEY, { expiresIn: '15m' })` of npm.
-fn sign_like_the_old_app(iat: i64) -> String {
+pub fn sign_like_the_old_app(iat: i64) -> String {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let claims = json!({ "userId": "alice", "iat": iat, "exp": iat + 900 }).to_string();
     let input = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));

@@ -3,18 +3,18 @@
 //! Every operation of two keys is one script, so that no process ever sees one without the other.
 
 use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use redis::{Cmd, FromRedisValue, cmd};
 
-use super::{KeyPage, Look, Mark, OldStore, Place, TakeOver};
+use super::{EndedTokens, KeyPage, Look, Mark, OldStore, Place, TakeOver};
 use crate::error::{Error, Result};
 use crate::identity::{SessionId, Subject};
 use crate::store::RedisOptions;
 use crate::store::redis::address::{Address, Layout};
 use crate::store::redis::connection::Connection;
-use crate::time::Timestamp;
 
 /// Keys that one step of `SCAN` looks at.
 const PAGE: usize = 500;
@@ -24,6 +24,7 @@ const FIELD: &str = "migrate.store";
 
 // Sent as a whole each time: they run once per token.
 const TAKE_OVER: &str = include_str!("take_over.lua");
+const END_ALL_OF: &str = include_str!("end_all_of.lua");
 const REMOVE: &str = include_str!("remove.lua");
 
 /// The old app's Redis. Connects on first use and again whenever the connection is lost.
@@ -56,7 +57,7 @@ impl OldRedis {
         format!("{}adopted:{session}", self.prefix)
     }
 
-    /// A hash: user → the instant until which all old tokens are ended.
+    /// A hash: user → which of the old tokens are ended.
     fn ended_key(&self) -> String {
         format!("{}adopted-ended", self.prefix)
     }
@@ -93,8 +94,8 @@ impl OldStore for OldRedis {
         script.arg(TAKE_OVER).arg(3).arg(key).arg(self.mark_key(session)).arg(self.ended_key());
         script.arg(mark.to_string()).arg(ttl.as_millis().to_string());
         script.arg(u8::from(mark.place == Place::Swept)).arg(mark.subject.as_str());
-        let (mark, ended): (Option<String>, Option<i64>) = self.ask(script).await?;
-        Ok(TakeOver { mark: parsed(mark)?, ended_until: ended.map(Timestamp::from_millis) })
+        let (mark, ended): (Option<String>, Option<String>) = self.ask(script).await?;
+        Ok(TakeOver { mark: parsed(mark)?, ended: parsed(ended)? })
     }
 
     async fn remove(&self, key: &str, session: &SessionId) -> Result<(bool, Option<Mark>)> {
@@ -104,10 +105,11 @@ impl OldStore for OldRedis {
         Ok((removed, parsed(mark)?))
     }
 
-    async fn end_all_of(&self, subject: &Subject, now: Timestamp) -> Result<()> {
-        let mut set = cmd("HSET");
-        set.arg(self.ended_key()).arg(subject.as_str()).arg(now.as_millis());
-        self.ask(set).await
+    async fn end_all_of(&self, subject: &Subject, ended: &EndedTokens) -> Result<()> {
+        let mut script = cmd("EVAL");
+        script.arg(END_ALL_OF).arg(1).arg(self.ended_key()).arg(subject.as_str());
+        script.arg(ended.until.as_millis()).arg(ended.to_string());
+        self.ask(script).await
     }
 
     async fn keys(&self, cursor: u64) -> Result<KeyPage> {
@@ -120,6 +122,6 @@ impl OldStore for OldRedis {
     }
 }
 
-fn parsed(mark: Option<String>) -> Result<Option<Mark>> {
-    mark.map(|text| text.parse()).transpose()
+fn parsed<T: FromStr<Err = Error>>(note: Option<String>) -> Result<Option<T>> {
+    note.map(|text| text.parse()).transpose()
 }

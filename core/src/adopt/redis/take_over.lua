@@ -1,6 +1,6 @@
--- KEYS[1] the old key, KEYS[2] the note, KEYS[3] user -> until when all old tokens are ended
+-- KEYS[1] the old key, KEYS[2] the note, KEYS[3] user -> which of the old tokens are ended
 -- ARGV: note, ttl in ms, remove the old key 0|1, user
--- Answers { the note that stands or nil, until or nil }.
+-- Answers { the note that stands or nil, which are ended or nil }.
 local ended = redis.call('HGET', KEYS[3], ARGV[4])
 if redis.call('EXISTS', KEYS[1]) == 0 then
   -- Gone: removed by a sweep, or the user was logged out. A note that says "kept" is of the latter.
