@@ -13,5 +13,6 @@ mod errors;
 mod events;
 mod failure;
 mod input;
+mod jws;
 mod old_users;
 mod token_text;

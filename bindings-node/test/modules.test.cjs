@@ -3,9 +3,10 @@ const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const regrant = require('regrant');
 const express = require('regrant/express');
+const jsonwebtoken = require('regrant/jsonwebtoken');
 
 test('import and require give the same objects, and every one of them', async () => {
-  for (const [name, required] of [['regrant', regrant], ['regrant/express', express]]) {
+  for (const [name, required] of [['regrant', regrant], ['regrant/express', express], ['regrant/jsonwebtoken', jsonwebtoken]]) {
     const { default: _whole, 'module.exports': _same, ...imported } = await import(name);
     assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort());
     for (const key of Object.keys(required)) assert.equal(imported[key], required[key], key);
@@ -15,6 +16,14 @@ test('import and require give the same objects, and every one of them', async ()
 test('an error thrown through one is caught through the other', async () => {
   const { AuthError } = await import('regrant');
   assert.throws(() => regrant.createAuth({}), AuthError);
+});
+
+test('the drop-in has what npm jsonwebtoken has, in a plain object that test doubles can change', async (t) => {
+  assert.deepEqual(Object.keys(jsonwebtoken), Object.keys(require('jsonwebtoken')));
+  assert.equal(jsonwebtoken.__esModule, undefined);
+  assert.equal((await import('regrant/jsonwebtoken')).default, jsonwebtoken);
+  t.mock.method(jsonwebtoken, 'verify', () => 'mocked');
+  assert.equal(jsonwebtoken.verify('token', 'secret'), 'mocked');
 });
 
 test('internals cannot be reached', () => {

@@ -8,6 +8,7 @@ mod backend;
 mod document;
 mod generate;
 mod hmac;
+mod jws;
 mod key;
 mod key_id;
 mod key_kind;

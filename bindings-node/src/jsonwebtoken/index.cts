@@ -1,0 +1,18 @@
+/** The drop-in for npm `jsonwebtoken`. Its types are in `jsonwebtoken.d.cts`. */
+import type * as api from '../../jsonwebtoken.cjs';
+import { decode } from './decode.cjs';
+import { JsonWebTokenError, NotBeforeError, TokenExpiredError } from './errors.cjs';
+import { sign } from './sign.cjs';
+import { verify } from './verify.cjs';
+
+/** A plain object, as there: test doubles replace its properties. */
+const jsonwebtoken: typeof api = {
+  decode: decode as typeof api.decode,
+  verify,
+  sign,
+  JsonWebTokenError,
+  NotBeforeError,
+  TokenExpiredError,
+};
+
+export = jsonwebtoken;

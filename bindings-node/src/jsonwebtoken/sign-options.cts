@@ -1,0 +1,74 @@
+/** What may be in the options and the payload of `sign`. */
+import { isBoolean, isNumber, isPlainObject, isString } from './kinds.cjs';
+import type { Loose } from './loose.cjs';
+
+interface Validator {
+  isValid: (value: unknown) => unknown;
+  message: string;
+}
+
+const ALGORITHMS = [
+  'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'HS256', 'HS384', 'HS512', 'none',
+];
+
+const isSpan = (value: unknown): unknown => Number.isInteger(value) || (isString(value) && value);
+const span = (name: string): Validator => ({
+  isValid: isSpan,
+  message: `"${name}" should be a number of seconds or string representing a timespan`,
+});
+const text = (name: string): Validator => ({ isValid: isString, message: `"${name}" must be a string` });
+const flag = (name: string): Validator => ({ isValid: isBoolean, message: `"${name}" must be a boolean` });
+const seconds = (name: string): Validator => ({ isValid: isNumber, message: `"${name}" should be a number of seconds` });
+
+const OPTIONS: Record<string, Validator> = {
+  expiresIn: span('expiresIn'),
+  notBefore: span('notBefore'),
+  audience: {
+    isValid: (value) => isString(value) || Array.isArray(value),
+    message: '"audience" must be a string or array',
+  },
+  algorithm: {
+    isValid: (value) => ALGORITHMS.includes(value as string),
+    message: '"algorithm" must be a valid string enum value',
+  },
+  header: { isValid: isPlainObject, message: '"header" must be an object' },
+  encoding: text('encoding'),
+  issuer: text('issuer'),
+  subject: text('subject'),
+  jwtid: text('jwtid'),
+  noTimestamp: flag('noTimestamp'),
+  keyid: text('keyid'),
+  mutatePayload: flag('mutatePayload'),
+  allowInsecureKeySizes: flag('allowInsecureKeySizes'),
+  allowInvalidAsymmetricKeyTypes: flag('allowInvalidAsymmetricKeyTypes'),
+};
+
+const CLAIMS: Record<string, Validator> = { iat: seconds('iat'), exp: seconds('exp'), nbf: seconds('nbf') };
+
+/** What is wrong with the options, in the order in which the caller wrote them. */
+export function refusedOptions(options: unknown): unknown {
+  return refused(OPTIONS, false, options, 'options');
+}
+
+/** What is wrong with a payload that is an object. */
+export function refusedPayload(payload: unknown): unknown {
+  return refused(CLAIMS, true, payload, 'payload');
+}
+
+function refused(schema: Record<string, Validator>, allowUnknown: boolean, object: Loose, name: string): unknown {
+  try {
+    if (!isPlainObject(object)) return new Error(`Expected "${name}" to be a plain object.`);
+    for (const key of Object.keys(object)) {
+      // Names such as `constructor` find what every object inherits, and are refused for it.
+      const validator = schema[key];
+      if (validator) {
+        if (!validator.isValid(object[key])) return new Error(validator.message);
+      } else if (!allowUnknown) {
+        return new Error(`"${key}" is not allowed in "${name}"`);
+      }
+    }
+    return undefined;
+  } catch (error) {
+    return error;
+  }
+}

@@ -1,0 +1,187 @@
+/** A signed token, made in the order in which npm `jsonwebtoken` makes it. */
+import type { KeyObject } from 'node:crypto';
+import { encodeHeader, textOf } from './compact.cjs';
+import { mismatch } from './key-check.cjs';
+import { signingKeys } from './key-material.cjs';
+import type { Loose } from './loose.cjs';
+import { refusedOptions, refusedPayload } from './sign-options.cjs';
+import { signCompact } from './signature.cjs';
+import { timespan } from './timespan.cjs';
+
+/** Options that become claims of the same meaning. */
+const CLAIM_OF: [option: string, claim: string][] = [
+  ['audience', 'aud'],
+  ['issuer', 'iss'],
+  ['subject', 'sub'],
+  ['jwtid', 'jti'],
+];
+
+const ONLY_FOR_OBJECTS = ['expiresIn', 'notBefore', 'noTimestamp', 'audience', 'issuer', 'subject', 'jwtid'];
+
+/** Everything that is needed to sign. */
+interface Job {
+  header: Loose;
+  payload: Loose;
+  key: KeyObject;
+  options: Loose;
+}
+
+/** Why there is nothing to sign: handed to the callback, or thrown where there is none. */
+class Refusal {
+  constructor(readonly error: unknown) {}
+}
+
+const refuse = (message: string): Refusal => new Refusal(new Error(message));
+
+/** See `sign` of the package. With a callback, the header and the payload are written at the next tick. */
+export function sign(payload: Loose, secretOrPrivateKey: Loose, options?: Loose, callback?: Loose): Loose {
+  if (typeof options === 'function') {
+    callback = options;
+    options = {};
+  } else {
+    options = options || {};
+  }
+
+  const job = prepare(payload, secretOrPrivateKey, options);
+  if (job instanceof Refusal) {
+    if (callback) return callback(job.error);
+    throw job.error;
+  }
+  if (typeof callback !== 'function') return write(job);
+
+  refuseUnwritable(job.payload);
+  process.nextTick(() => {
+    let token: string;
+    try {
+      token = write(job);
+    } catch (error) {
+      callback(error);
+      return;
+    }
+    try {
+      callback(null, token);
+    } catch {
+      // Lost, as it is lost in npm `jsonwebtoken`: an app that lives with it must not crash by the change.
+    }
+  });
+  return undefined;
+}
+
+/** Checks everything and completes the payload. What throws here throws out of `sign`, callback or not. */
+function prepare(payload: Loose, given: Loose, options: Loose): Job | Refusal {
+  const isObject = typeof payload === 'object' && !Buffer.isBuffer(payload);
+  const header: Loose = Object.assign(
+    { alg: options.algorithm || 'HS256', typ: isObject ? 'JWT' : undefined, kid: options.keyid },
+    options.header,
+  );
+
+  const key = keyFor(header, given, options);
+  if (key instanceof Refusal) return key;
+
+  if (typeof payload === 'undefined') return refuse('payload is required');
+  if (isObject) {
+    const problem = refusedPayload(payload);
+    if (problem) return new Refusal(problem);
+    if (!options.mutatePayload) payload = Object.assign({}, payload);
+  } else {
+    const unfit = ONLY_FOR_OBJECTS.filter((name) => typeof options[name] !== 'undefined');
+    if (unfit.length > 0) return refuse(`invalid ${unfit.join(',')} option for ${typeof payload} payload`);
+  }
+  if (typeof payload.exp !== 'undefined' && typeof options.expiresIn !== 'undefined') {
+    return refuse('Bad "options.expiresIn" option the payload already has an "exp" property.');
+  }
+  if (typeof payload.nbf !== 'undefined' && typeof options.notBefore !== 'undefined') {
+    return refuse('Bad "options.notBefore" option the payload already has an "nbf" property.');
+  }
+
+  const problem =
+    refusedOptions(options) ?? (options.allowInvalidAsymmetricKeyTypes ? undefined : mismatch(header.alg, key));
+  if (problem) return new Refusal(problem);
+
+  return complete(payload, isObject, options) ?? { header, payload, key, options };
+}
+
+/** The key to sign with, if it is of the kind that the algorithm needs. */
+function keyFor(header: Loose, given: Loose, options: Loose): KeyObject | Refusal {
+  if (!given && options.algorithm !== 'none') return refuse('secretOrPrivateKey must have a value');
+
+  // For `none` there may be no key: then every look at it throws, as it always did.
+  const key = given == null ? (given as KeyObject) : signingKeys.of(given);
+  if (key === undefined && given != null) return refuse('secretOrPrivateKey is not valid key material');
+  const present = key as KeyObject;
+
+  if (header.alg.startsWith('HS') && present.type !== 'secret') {
+    return refuse(`secretOrPrivateKey must be a symmetric key when using ${header.alg}`);
+  }
+  if (/^(?:RS|PS|ES)/.test(header.alg)) {
+    if (present.type !== 'private') {
+      return refuse(`secretOrPrivateKey must be an asymmetric key when using ${header.alg}`);
+    }
+    const bits = present.asymmetricKeyDetails?.modulusLength ?? Infinity;
+    if (bits < 2048 && !options.allowInsecureKeySizes && !header.alg.startsWith('ES')) return tooSmall(header.alg);
+  }
+  return present;
+}
+
+const tooSmall = (algorithm: string): Refusal =>
+  refuse(`secretOrPrivateKey has a minimum key size of 2048 bits for ${algorithm}`);
+
+/** Puts the claims that come of the options into the payload. A payload that is frozen stays as it is. */
+function complete(payload: Loose, isObject: boolean, options: Loose): Refusal | undefined {
+  const timestamp: number = payload.iat || Math.floor(Date.now() / 1000);
+  if (options.noTimestamp) {
+    Reflect.deleteProperty(payload, 'iat');
+  } else if (isObject) {
+    Reflect.set(payload, 'iat', timestamp);
+  }
+  return (
+    completeSpan(payload, 'nbf', 'notBefore', options, timestamp) ??
+    completeSpan(payload, 'exp', 'expiresIn', options, timestamp) ??
+    completeNames(payload, options)
+  );
+}
+
+function completeSpan(payload: Loose, claim: string, name: string, options: Loose, start: number): Refusal | undefined {
+  if (typeof options[name] === 'undefined') return undefined;
+  try {
+    Reflect.set(payload, claim, timespan(options[name], start));
+  } catch (error) {
+    return new Refusal(error);
+  }
+  if (typeof payload[claim] !== 'undefined') return undefined;
+  return refuse(`"${name}" should be a number of seconds or string representing a timespan eg: "1d", "20h", 60`);
+}
+
+function completeNames(payload: Loose, options: Loose): Refusal | undefined {
+  for (const [name, claim] of CLAIM_OF) {
+    if (typeof options[name] === 'undefined') continue;
+    if (typeof payload[claim] !== 'undefined') {
+      return refuse(`Bad "options.${name}" option. The payload already has an "${claim}" property.`);
+    }
+    Reflect.set(payload, claim, options[name]);
+  }
+  return undefined;
+}
+
+/** Payloads that can be written, but not with a callback. @throws TypeError */
+function refuseUnwritable(payload: Loose): void {
+  if (payload && !payload.length && typeof payload !== 'object') {
+    throw new TypeError('Unexpected data type (' + typeof payload + ')');
+  }
+}
+
+/** @throws what JSON, `Buffer.from` and `node:crypto` throw. */
+function write({ header, payload, key, options }: Job): string {
+  const token = signCompact(
+    header.alg,
+    key,
+    () => encodeHeader(header),
+    () => textOf(payload),
+    options.encoding || 'utf8',
+  );
+  // A key that is not RSA, let through by `allowInvalidAsymmetricKeyTypes`, shows by a short signature.
+  if (!options.allowInsecureKeySizes && /^(?:RS|PS)/.test(header.alg) && token.length < 256) {
+    throw tooSmall(header.alg).error;
+  }
+  return token;
+}

@@ -1,0 +1,99 @@
+/** Signatures by the name of the algorithm. */
+import { constants, createHmac, createSign, createVerify, timingSafeEqual } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { format } from 'node:util';
+import { derToJose, joseToDer } from './ecdsa.cjs';
+import type { Loose } from './loose.cjs';
+import { nativeKey } from './native-keys.cjs';
+
+const SUPPORTED = ['HS', 'RS', 'PS', 'ES'].map((family) => `"${family}256", "${family}384", "${family}512"`).join(', ');
+
+const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
+
+/** How long signatures are in base64url, by the size of the hash. */
+const ECDSA_LENGTH: Record<string, number> = { 256: 86, 384: 128 };
+
+interface Scheme {
+  /** The algorithm: text, also if it was given as a `String`. */
+  name: string;
+  family: string;
+  /** The size of the hash, as text. */
+  bits: string;
+}
+
+/** @throws TypeError when there is no algorithm of this name. */
+function schemeOf(algorithm: Loose): Scheme {
+  const match = algorithm.match(/^(RS|PS|ES|HS)(256|384|512)$|^(none)$/);
+  if (!match) {
+    throw new TypeError(
+      format('"%s" is not a valid algorithm.\n  Supported algorithms are:\n  %s and "none".', algorithm, SUPPORTED),
+    );
+  }
+  return { name: match[0], family: match[1] ?? 'none', bits: match[2] ?? '' };
+}
+
+/**
+ * A compact JWS.
+ *
+ * @param encodeHeader - Gives the first segment. Called once the algorithm is known to exist.
+ * @param payloadText - Gives the payload.
+ * @param encoding - What kind of text the payload is, for `Buffer.from`.
+ * @throws TypeError for an unknown algorithm, and what `node:crypto` throws.
+ */
+export function signCompact(
+  algorithm: string,
+  key: KeyObject,
+  encodeHeader: () => string,
+  payloadText: () => string,
+  encoding: BufferEncoding,
+): string {
+  const scheme = schemeOf(algorithm);
+  const header = encodeHeader();
+  const payload = payloadText();
+  if (scheme.family === 'HS' && encoding === 'utf8' && typeof payload === 'string') {
+    const token = nativeKey(scheme.name, key)?.sign(header, payload);
+    if (token) return token;
+  }
+  const input = `${header}.${Buffer.from(payload, encoding).toString('base64url')}`;
+  return `${input}.${sign(scheme, input, key)}`;
+}
+
+function sign({ family, bits }: Scheme, input: string, key: KeyObject): string {
+  if (family === 'none') return '';
+  if (family === 'HS') return createHmac(`sha${bits}`, key).update(input).digest('base64url');
+  const signer = createSign(`RSA-SHA${bits}`).update(input);
+  if (family === 'RS') return signer.sign(key, 'base64url');
+  if (family === 'PS') return signer.sign({ key, ...PSS }, 'base64url');
+  return derToJose(signer.sign(key), bits).toString('base64url');
+}
+
+/**
+ * Whether the third segment of `token` signs the first two.
+ *
+ * @param token - Three segments of the base64url alphabet; the third may be empty.
+ * @throws TypeError for an unknown algorithm and for an ECDSA signature of a wrong size; what
+ * `node:crypto` throws.
+ */
+export function verifyCompact(token: string, algorithm: string, key: KeyObject): boolean {
+  const { name, family, bits } = schemeOf(algorithm);
+  const end = token.lastIndexOf('.');
+  if (family === 'none') return end === token.length - 1;
+
+  // Of an ECDSA signature of a wrong size there is something to say that `false` does not.
+  const ordinary = family !== 'ES' || token.length - end - 1 === ECDSA_LENGTH[bits];
+  const answer = ordinary ? nativeKey(name, key)?.verify(token) : undefined;
+  if (typeof answer === 'boolean') return answer;
+
+  const input = token.slice(0, end);
+  const signature = token.slice(end + 1);
+  if (family === 'HS') {
+    const computed = Buffer.from(createHmac(`sha${bits}`, key).update(input).digest('base64url'));
+    const given = Buffer.from(signature);
+    return given.length === computed.length && timingSafeEqual(given, computed);
+  }
+  const verifier = createVerify(`RSA-SHA${bits}`).update(input);
+  const bytes = Buffer.from(signature, 'base64');
+  if (family === 'RS') return verifier.verify(key, bytes);
+  if (family === 'PS') return verifier.verify({ key, ...PSS }, bytes);
+  return verifier.verify(key, joseToDer(bytes, bits));
+}

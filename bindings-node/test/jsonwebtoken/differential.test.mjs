@@ -1,0 +1,123 @@
+// The same calls to npm `jsonwebtoken` and to the drop-in: the same answers. `REGRANT_SEED` repeats a run.
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { inspect } from 'node:util';
+import real from 'jsonwebtoken';
+import ours from 'regrant/jsonwebtoken';
+import { decodeCall, signCall, verifyCall } from './support/calls.mjs';
+import { algorithmsOf, pairs, publicForms, secrets } from './support/keys.mjs';
+import { observe } from './support/observe.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
+import { NOW, SECONDS } from './support/values.mjs';
+
+const seed = seedOfRun();
+console.log(`REGRANT_SEED=${seed}`);
+
+// `setImmediate` and `process.nextTick` stay real.
+mock.timers.enable({ apis: ['Date'], now: NOW });
+
+/** The differences that are meant: where, and why. */
+const MEANT = {
+  'a callback that npm jsonwebtoken never calls is called':
+    // Its streams wait for ever for a payload that is falsy and for a key that is none (`alg: none`).
+    (call, theirs, mine) =>
+      call.method === 'sign' && theirs.callbacks.length === 0 && !('thrown' in theirs) && mine.callbacks.length === 1 &&
+      (!call.args[0] || call.args[1] == null || typeof call.args[0].pipe === 'function'),
+  'a callback that npm jsonwebtoken calls several times is called once':
+    // It goes on after it has refused an option that the payload has already.
+    (call, theirs, mine) =>
+      call.method === 'sign' && theirs.callbacks.length > 1 && mine.callbacks.length === 1 &&
+      /^Bad "options\./.test(theirs.callbacks[0].args[0].message) && same(theirs.callbacks[0], mine.callbacks[0]),
+};
+
+const ROUNDS = { sign: 8_000, verify: 14_000, decode: 4_000 };
+
+test('calls made at random', { timeout: 600_000 }, async (t) => {
+  const tokens = goodTokens();
+  const makers = { sign: signCall, verify: verifyCall, decode: decodeCall };
+  const found = { equal: 0, succeeded: 0 };
+  const differences = [];
+  for (const [method, rounds] of Object.entries(ROUNDS)) {
+    for (let round = 0; round < rounds; round++) {
+      // Each package gets arguments of its own: both may change what they are given.
+      const make = () => makers[method](new Random(seed * 31 + round * 7 + method.length), tokens);
+      const call = make();
+      const theirs = await observe(real, make());
+      const mine = await observe(ours, make());
+      if (same(withoutRandomness(theirs), withoutRandomness(mine))) {
+        found.equal += 1;
+        if (succeeded(theirs)) found.succeeded += 1;
+        continue;
+      }
+      const reason = Object.keys(MEANT).find((name) => MEANT[name](call, theirs, mine));
+      if (reason === undefined) differences.push({ round, call, theirs, mine });
+      else found[reason] = (found[reason] ?? 0) + 1;
+    }
+  }
+  t.diagnostic(inspect(found));
+  const shown = differences.slice(0, 4).map((difference) => inspect(difference, { depth: 9, maxStringLength: 400 }));
+  assert.equal(differences.length, 0, `${differences.length} differences, of which the first:\n${shown.join('\n')}`);
+  // Otherwise the calls would be too odd to show anything.
+  assert.ok(found.succeeded > 5_000, `${found.succeeded} calls succeeded`);
+});
+
+/** Tokens that npm `jsonwebtoken` signed, with keys that verify them. */
+function goodTokens() {
+  const tokens = [];
+  const payloads = [
+    { userId: 'user-1', exp: SECONDS + 3600, aud: 'urn:one', iss: 'one', sub: 'one', jti: 'one', nonce: 'one' },
+    { userId: 'user-1', nbf: SECONDS - 1, aud: ['urn:one', 'urn:two'] },
+    { userId: 'ж🔑', exp: SECONDS - 1 },
+    'text',
+  ];
+  for (const payload of payloads) {
+    for (const algorithm of ['HS256', 'HS384', 'HS512']) {
+      const token = real.sign(payload, secrets[0], { algorithm });
+      for (const secret of secrets) tokens.push([token, secret]);
+    }
+    for (const [name, key] of publicForms) {
+      for (const algorithm of algorithmsOf[name].filter((wanted) => wanted !== 'EdDSA')) {
+        const options = { algorithm, allowInvalidAsymmetricKeyTypes: true, allowInsecureKeySizes: true };
+        const token = attempt(() => real.sign(payload, pairs[name].privateKey, options));
+        if (token !== undefined) tokens.push([token, key]);
+      }
+    }
+    tokens.push([real.sign(payload, null, { algorithm: 'none' }), undefined]);
+  }
+  return tokens;
+}
+
+function attempt(run) {
+  try {
+    return run();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Signatures by ECDSA and PSS differ each time: only how long they are can be compared. */
+function withoutRandomness(record) {
+  const blur = (token) => {
+    if (typeof token !== 'string' || !/^(eyJ|e30)/.test(token)) return token;
+    const [header, payload, signature] = token.split('.');
+    // Not parsed: a header with characters beyond Latin-1 may come out as no JSON.
+    const random = /"alg":"(ES|PS)/.test(Buffer.from(header, 'base64url').toString('latin1'));
+    return random && signature ? [header, payload, signature.length] : token;
+  };
+  const callbacks = record.callbacks.map((made) => ({ ...made, args: made.args?.map(blur) }));
+  return { ...record, callbacks, returned: blur(record.returned) };
+}
+
+function same(one, other) {
+  try {
+    assert.deepStrictEqual(other, one);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function succeeded({ returned, thrown, callbacks }) {
+  const last = callbacks.at(-1);
+  return thrown === undefined && (callbacks.length === 0 ? returned !== undefined && returned !== null : last.args?.[0] === null);
+}
