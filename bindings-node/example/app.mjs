@@ -10,6 +10,7 @@ import { demoRoutes } from './routes/demo.mjs';
 import { deviceRoutes } from './routes/devices.mjs';
 import { answerErrors, refuse } from './routes/errors.mjs';
 import { legacyRoutes } from './routes/legacy.mjs';
+import { metricsRoutes } from './routes/metrics.mjs';
 import { protectedRoutes } from './routes/protected.mjs';
 import { sessionRoutes } from './routes/session.mjs';
 import { openUsers } from './users.mjs';
@@ -71,6 +72,7 @@ export function createApp(config, { clock } = {}) {
   app.use('/api', protectedRoutes(context));
   app.use('/api', deviceRoutes(context));
   app.use('/api/users', legacyRoutes(context));
+  app.use('/metrics', metricsRoutes(context));
   if (config.demoRoutes) app.use('/auth/demo', demoRoutes(context));
   app.use(answerErrors);
 

@@ -18,6 +18,8 @@ use crate::clock::TestClock;
 use crate::events::{self, Listener};
 use crate::failure::{Failure, Outcome, json, text};
 use crate::input;
+use crate::log::{LogListener, Subscription};
+use crate::metrics;
 use crate::old_users::{Resolver, Resolving};
 use crate::token_text;
 
@@ -26,6 +28,8 @@ use crate::token_text;
 pub struct NativeAuth {
     auth: Auth,
     clock: Arc<dyn Clock>,
+    /// Listens as long as there is something to hear.
+    _log: Arc<Subscription>,
 }
 
 /// Tokens, and the time on the clock that their expiries go by.
@@ -43,6 +47,7 @@ impl NativeAuth {
     pub fn create(
         config: String,
         clock: Option<&TestClock>,
+        log: &LogListener,
         #[napi(ts_arg_type = "((event: string) => void) | undefined | null")] on_event: Option<
             Listener,
         >,
@@ -51,8 +56,9 @@ impl NativeAuth {
     ) -> Either<NativeAuth, Failure> {
         let clock =
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
+        metrics::install();
         match build(&config, Arc::clone(&clock), on_event, old_users) {
-            Ok(auth) => Either::A(Self { auth, clock }),
+            Ok(auth) => Either::A(Self { auth, clock, _log: log.shared() }),
             Err(error) => Either::B(error.into()),
         }
     }
@@ -97,6 +103,20 @@ impl NativeAuth {
     #[napi]
     pub fn feed_lag(&self) -> Option<f64> {
         self.auth.feed_lag().map(|lag| lag.as_secs_f64() * 1000.0)
+    }
+
+    /// The metrics of the process, in the text format of Prometheus.
+    #[napi(catch_unwind)]
+    pub fn metrics(&self) -> String {
+        self.auth.update_gauges();
+        metrics::text()
+    }
+
+    /// The metrics of the process, as JSON.
+    #[napi(catch_unwind)]
+    pub fn metrics_snapshot(&self) -> Outcome {
+        self.auth.update_gauges();
+        json(Ok(metrics::snapshot()))
     }
 
     /// Begins a session.

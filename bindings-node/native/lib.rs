@@ -14,5 +14,7 @@ mod events;
 mod failure;
 mod input;
 mod jws;
+mod log;
+mod metrics;
 mod old_users;
 mod token_text;

@@ -3,6 +3,7 @@ import { NativeAuth, bearer, type Outcome } from '../native.cjs';
 import type { AuthError, RevocationReason } from './auth-error.cjs';
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 import type { ErrorCode } from './error-codes.cjs';
+import type { Metric } from './metrics.cjs';
 import type { SweepOptions, SweepReport } from './migrate.cjs';
 import { parseSessions, type SessionInfo } from './session-info.cjs';
 import { Texts } from './texts.cjs';
@@ -103,6 +104,20 @@ export class Auth {
    */
   get feedLag(): number | null {
     return this.#native.feedLag();
+  }
+
+  /**
+   * The metrics of this process in the text format of Prometheus: the answer of a route
+   * `/metrics`, with the content type `text/plain; version=0.0.4`. All auth objects and worker
+   * threads count together; the gauges are those of this object.
+   */
+  metrics(): string {
+    return this.#native.metrics();
+  }
+
+  /** As {@link Auth.metrics}, as objects: for prom-client, OpenTelemetry and the like. */
+  metricsSnapshot(): Metric[] {
+    return JSON.parse(this.#text(this.#native.metricsSnapshot())) as Metric[];
   }
 
   /**

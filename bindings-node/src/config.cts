@@ -2,6 +2,7 @@
 import type { TestClock } from '../native.cjs';
 import type { AuditEvent } from './events.cjs';
 import type { Language } from './error-codes.cjs';
+import type { LogEntry, LogLevel } from './log.cjs';
 import type { MigrateConfig } from './migrate.cjs';
 import type { Messages } from './texts.cjs';
 
@@ -134,6 +135,16 @@ export interface AuthConfig {
    * the process alive. What it throws is an uncaught exception.
    */
   onEvent?: ((event: AuditEvent) => void) | undefined;
+  /**
+   * Called with what the core logs: a store that fails, a feed of logouts that cannot be read. The
+   * log is the process's, so that it also tells of other auth objects and worker threads. Without
+   * any `onLog` warnings and errors become warnings of the process (`process.emitWarning`), each
+   * message once. No entry contains a token or a secret. It does not keep the process alive. What
+   * it throws is an uncaught exception.
+   */
+  onLog?: ((entry: LogEntry) => void) | undefined;
+  /** From which level on `onLog` is called; default `'warn'`. */
+  logLevel?: LogLevel | undefined;
   /** A clock in place of the system's, for tests. */
   clock?: TestClock | undefined;
 }

@@ -1,10 +1,11 @@
 /** From a configuration to an auth object. */
-import { NativeAuth, TestClock } from '../native.cjs';
+import { LogListener, NativeAuth, TestClock } from '../native.cjs';
 import { Auth } from './auth.cjs';
 import type { AuthConfig } from './config.cjs';
 import { configInvalid, encodeConfig } from './encode-config.cjs';
 import { isErrorCode, isLanguage } from './error-codes.cjs';
 import { parseEvent } from './events.cjs';
+import { isLogLevel, logLevels, parseLogEntry, warnOnce } from './log.cjs';
 import { answering } from './migrate.cjs';
 import { Texts } from './texts.cjs';
 
@@ -19,13 +20,19 @@ import { Texts } from './texts.cjs';
  * @throws {@link AuthError} `ERR_CONFIG_INVALID`; its message and `field` name the field.
  */
 export function createAuth(config: AuthConfig): Auth {
-  const { language, messages, onEvent, clock, migrate, ...rest } = config ?? {};
+  const { language, messages, onEvent, onLog, logLevel = 'warn', clock, migrate, ...rest } = config ?? {};
   const texts = textsOf(language, messages);
   if (clock !== undefined && !(clock instanceof TestClock)) {
     throw configInvalid(texts, 'clock', 'must be a TestClock');
   }
   if (onEvent !== undefined && typeof onEvent !== 'function') {
     throw configInvalid(texts, 'onEvent', 'must be a function');
+  }
+  if (onLog !== undefined && typeof onLog !== 'function') {
+    throw configInvalid(texts, 'onLog', 'must be a function');
+  }
+  if (!isLogLevel(logLevel)) {
+    throw configInvalid(texts, 'logLevel', `must be one of ${logLevels.join(', ')}`);
   }
   if (migrate !== undefined && (typeof migrate !== 'object' || migrate === null)) {
     throw configInvalid(texts, 'migrate', 'must be an object');
@@ -36,7 +43,9 @@ export function createAuth(config: AuthConfig): Auth {
   }
   const core = migrate === undefined ? rest : { ...rest, migrate: old };
   const listener = onEvent && ((text: string): void => onEvent(parseEvent(text)));
-  const native = NativeAuth.create(encodeConfig(core, texts), clock, listener, resolve && answering(resolve));
+  const hear = onLog ?? warnOnce;
+  const log = new LogListener((text) => hear(parseLogEntry(text)), onLog ? logLevel : 'warn', !onLog);
+  const native = NativeAuth.create(encodeConfig(core, texts), clock, log, listener, resolve && answering(resolve));
   if (native instanceof NativeAuth) return new Auth(native, texts);
   throw texts.errorOf(native);
 }

@@ -33,6 +33,8 @@ export type {
   SupersededEvent,
   TheftEvent,
 } from './events.cjs';
+export type { LogEntry, LogLevel } from './log.cjs';
+export type { Histogram, HistogramMetric, Metric, NumberMetric } from './metrics.cjs';
 export type { MaybeUser, MigrateConfig, SweepOptions, SweepReport } from './migrate.cjs';
 export type { SessionInfo } from './session-info.cjs';
 export type { Messages } from './texts.cjs';

@@ -8,7 +8,9 @@ import {
   type Auth,
   type AuditEvent,
   type ErrorCode,
+  type LogEntry,
   type Messages,
+  type Metric,
   type Renewed,
   type SessionInfo,
   type SweepReport,
@@ -32,6 +34,8 @@ const auth = createAuth({
   messages: { ERR_TOKEN_EXPIRED: 'text' },
   clock: new TestClock(Date.now()),
   onEvent: (event) => same<typeof event, AuditEvent>(),
+  onLog: (entry) => same<typeof entry, LogEntry>(),
+  logLevel: 'info',
 });
 same<typeof auth, Auth>();
 same<ReturnType<typeof auth.sweepOldTokens>, Promise<SweepReport>>();
@@ -55,6 +59,8 @@ createAuth({ secret: 'x', language: 'fr' });
 createAuth({ secret: 'x', messages: { ERR_TYPO: 'text' } });
 // @ts-expect-error not a scope
 createAuth({ secret: 'x', refresh: { onTheft: 'everybody' } });
+// @ts-expect-error not a level
+createAuth({ secret: 'x', logLevel: 'verbose' });
 // @ts-expect-error only a TestClock is a clock
 createAuth({ secret: 'x', clock: { now: () => 0 } });
 
@@ -92,6 +98,13 @@ same<typeof renewed, Renewed>();
 same<typeof renewed.renewal, 'issued' | 'reissued' | 'kept'>();
 // @ts-expect-error a claims function answers with an object
 await auth.refresh(pair.refreshToken, { claims: () => 'admin' });
+
+same<ReturnType<typeof auth.metrics>, string>();
+same<ReturnType<typeof auth.metricsSnapshot>, Metric[]>();
+for (const metric of auth.metricsSnapshot()) {
+  if (metric.type === 'histogram') same<(typeof metric.values)[number]['sum'], number>();
+  else same<(typeof metric.values)[number]['value'], number>();
+}
 
 const sessions = await auth.sessions('user-1', { current: access.sessionId });
 same<typeof sessions, SessionInfo[]>();

@@ -107,6 +107,28 @@ describe('the protected resource', () => {
   });
 });
 
+describe('the metrics', () => {
+  test('count what happened, for a scraper on this machine', async () => {
+    const issued = async () => {
+      const answer = await ask(example, 'GET', '/metrics');
+      assert.equal(answer.status, 200);
+      assert.match(answer.headers.get('content-type'), /^text\/plain; version=0\.0\.4/);
+      return Number(/^regrant_logins_total\{outcome="issued"\} (\d+)$/m.exec(answer.body)[1]);
+    };
+    const before = await issued();
+    await newUser(example, 'counted@example.org');
+    assert.equal(await issued(), before + 1);
+  });
+
+  test('are not there for whoever comes through a proxy', async () => {
+    for (const header of ['X-Forwarded-For', 'Forwarded', 'Via']) {
+      const answer = await ask(example, 'GET', '/metrics', { headers: { [header]: '127.0.0.1' } });
+      assert.equal(answer.status, 404, header);
+      assert.ok(!String(answer.body).includes('regrant_'));
+    }
+  });
+});
+
 describe('refresh', () => {
   test('brings a new pair', async () => {
     const user = await newUser(example, 'refresh@example.org');

@@ -34,7 +34,7 @@ impl Engine {
     /// other processes do not hear of they see in the store at the token's first use there.
     pub(super) async fn refuse_if_possible(&self, what: impl IntoIterator<Item = Revoked>) {
         if let Err(error) = self.refuse(what).await {
-            tracing::warn!(target: "regrant::audit", %error, "other processes were not told of a revocation");
+            tracing::warn!(target: "regrant::store", %error, "other processes were not told of a revocation");
         }
     }
 
@@ -71,7 +71,7 @@ impl Engine {
             match self.ended_sessions(subject).await {
                 Ok(sessions) => ended.extend(sessions),
                 Err(error) => {
-                    tracing::warn!(target: "regrant::audit", %error, "the access tokens of a user's other sessions were not refused");
+                    tracing::warn!(target: "regrant::store", %error, "the access tokens of a user's other sessions were not refused");
                 }
             }
         }
