@@ -74,7 +74,8 @@ impl Follower {
             .map(|_| before.map_or(SHORTEST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE)));
         match (taken, before) {
             (Err(error), None) => {
-                tracing::warn!(target: "regrant::store", %error, "the revocation feed cannot be read: logouts of other processes are not known here until it can");
+                let cause = std::error::Error::source(&error);
+                tracing::warn!(target: "regrant::store", %error, cause, "the revocation feed cannot be read: logouts of other processes are not known here until it can");
             }
             (Ok(()), Some(_)) => {
                 tracing::info!(target: "regrant::store", "the revocation feed is being read again");
