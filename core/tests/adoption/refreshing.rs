@@ -27,6 +27,25 @@ async fn an_old_token_is_refreshed_again_and_again_and_the_old_processes_go_on()
     assert_eq!(world.events(), [each, each].concat());
 }
 
+#[cfg(feature = "metrics")]
+#[test]
+fn what_is_taken_over_is_counted_once() {
+    let recorder = metrics_util::debugging::DebuggingRecorder::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    metrics::with_local_recorder(&recorder, || {
+        runtime.block_on(async {
+            let world = World::new();
+            let token = world.old.login("1", START - 5, None);
+            world.refresh(&token).await.unwrap();
+            world.refresh(&token).await.unwrap();
+        });
+    });
+    let recorded = recorder.snapshotter().snapshot().into_vec().into_iter();
+    let mut adoptions = recorded.filter(|(key, ..)| key.key().name() == "regrant_adoptions_total");
+    let (.., value) = adoptions.next().unwrap();
+    assert_eq!(value, metrics_util::debugging::DebugValue::Counter(1));
+}
+
 #[tokio::test]
 async fn with_rotation_the_client_moves_on_and_a_second_holder_is_seen() {
     let world = World::with(r#""rotation": true"#);
