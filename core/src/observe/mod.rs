@@ -75,8 +75,8 @@
 //! by their target. `regrant::store` tells of stores that fail, at error where an operator must
 //! act.
 //!
-//! No token, no secret, no part of one, and no address of a store is in a span, an event or a
-//! label.
+//! No token, no secret, no password and no part of one is in a span, an event or a label. Of a
+//! store no more is said than the host and port of a server.
 
 mod metric;
 mod outcome;

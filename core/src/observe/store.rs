@@ -15,7 +15,7 @@ use crate::revocation::{Cursor, Page, Revocation, RevocationFeed, RevocationReas
 use crate::session::{Confirmation, NewSession, Presented, RefreshPolicy, Sighting, TheftScope};
 use crate::store::{
     Created, Refreshed, Replicated, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
-    StoredSession,
+    StoreHealth, StoredSession,
 };
 use crate::time::Timestamp;
 
@@ -52,6 +52,8 @@ fn count_unless(replicated: Replicated) {
     }
 }
 
+// A method that is not passed on would hide the store's own.
+#[warn(clippy::missing_trait_methods)]
 #[async_trait]
 impl SessionStore for ObservedStore {
     async fn create(
@@ -112,9 +114,14 @@ impl SessionStore for ObservedStore {
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
         timed("list", self.0.list(subject)).await
     }
+
+    async fn health(&self) -> StoreHealth {
+        self.0.health().await
+    }
 }
 
 /// Reached only by way of [`SessionStore::feed`], where there is one.
+#[warn(clippy::missing_trait_methods)]
 #[async_trait]
 impl RevocationFeed for ObservedStore {
     async fn tell(&self, revocations: &[Revocation]) -> Result<()> {

@@ -178,3 +178,10 @@ async fn sessions_are_listed_newest_first() {
     assert_eq!(json["state"], "live");
     assert_eq!(json["sessionId"], ids[1].to_string());
 }
+
+#[tokio::test]
+async fn the_health_is_what_the_store_itself_reports() {
+    let world = World::new(json!({}));
+    let health = world.auth.health().await;
+    assert_eq!((health.store, health.reachable), ("memory", true));
+}
