@@ -36,7 +36,10 @@ fn main() -> Result<ExitCode> {
             let mut reports = Vec::new();
             for benchmark in &selected {
                 context.progress.say(format_args!("=== {}", benchmark.name));
-                reports.push((benchmark.run)(&context)?);
+                let report = (benchmark.run)(&context)?;
+                // At once: whatever becomes of those after it, this one counts.
+                println!("{report}");
+                reports.push(report);
             }
             context.progress.say("done");
             return output::give(&context.plan, &selected, &facts, &reports);

@@ -1,4 +1,4 @@
-//! The page with the results: printed, and kept where all of it was measured in earnest.
+//! The page with the results: its head printed, and the whole kept where all of it was measured in earnest.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -13,7 +13,7 @@ use crate::report::{Report, Table, targets};
 /// Where results are kept.
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
 
-/// Prints the page and keeps it; a target that was missed fails the run where the plan says so.
+/// Prints what is over all reports and keeps the page; a target that was missed fails the run where the plan says so.
 pub(crate) fn give(
     plan: &Plan,
     selected: &[&Benchmark],
@@ -31,10 +31,10 @@ pub(crate) fn give(
     if plan.targets && !checks.is_empty() {
         page.push_str(&format!("\n## Targets\n\n{}", targets(checks.iter().copied())));
     }
+    println!("{page}");
     for report in reports {
         page.push_str(&format!("\n{report}"));
     }
-    println!("{page}");
     if plan.targets {
         let part = if whole { String::new() } else { format!("-{}", names.join("-")) };
         let name = format!("{date}{part}.md");

@@ -20,7 +20,7 @@ use crate::progress::Progress;
 pub(crate) const LABEL: &str = "Chrome 131 on Android 15 (Pixel 9 ProXL)";
 
 /// Sessions that are begun at once while a store is filled.
-const AT_ONCE: usize = 256;
+const AT_ONCE: usize = 64;
 
 /// The id of every first refresh token. Printable, so that `redis-benchmark` can say it too.
 const FIRST_TOKEN: TokenId = TokenId::from_bytes(*b"first-token-id-0");

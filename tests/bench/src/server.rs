@@ -9,6 +9,10 @@ use redis::Connection;
 use regrant::store::{SessionStore, StoreAddress};
 use regrant_test_support::RedisServer;
 
+/// How long one operation may take: a machine that is busy otherwise spoils the figures, but should
+/// not end the run.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// A `redis-server` of its own, with the settings that the page on sizing advises except for
 /// persistence: nothing is written to disk.
 pub(crate) struct Server {
@@ -42,7 +46,7 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> StoreAddress {
-        StoreAddress::new(self.url())
+        StoreAddress::new(self.url()).timeout(PATIENCE)
     }
 
     /// A store with a connection of its own.
