@@ -1,0 +1,153 @@
+//! The processes of the app: facades, each with connections of its own.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use anyhow::Result;
+use fastrand::Rng;
+use regrant::auth::{AuditEvent, AuditKind};
+use regrant::error::Advice;
+use regrant::identity::{SessionId, Subject};
+use regrant::store::StoreAddress;
+use regrant::{Auth, Error, Login, RefreshRequest};
+
+use super::tally::Tally;
+
+/// The grace of every session here. Like the default (10 s) it is longer than a request may take.
+pub(crate) const GRACE: Duration = Duration::from_millis(1000);
+/// How long one operation of a store may take.
+pub(crate) const PATIENCE: Duration = Duration::from_millis(400);
+
+/// What a session's holder has in hand.
+#[derive(Clone)]
+pub(crate) struct Pair {
+    pub(crate) access: String,
+    pub(crate) refresh: String,
+}
+
+/// What an app answers.
+pub(crate) enum Answer<T> {
+    /// Here it is.
+    Done(T),
+    /// Try again with what you have.
+    Again,
+    /// The session is over.
+    Refused(Error),
+}
+
+/// Several processes of one app.
+pub(crate) struct Apps {
+    facades: Vec<Auth>,
+    tally: Arc<Tally>,
+    /// Whether there are replicas, so that an acknowledged end may be lost with the master.
+    on_replicas: bool,
+    replicated: Arc<Mutex<HashMap<SessionId, bool>>>,
+}
+
+impl Apps {
+    /// One facade for each address, which must all lead to the same sessions.
+    pub(crate) fn new(
+        addresses: &[StoreAddress],
+        on_replicas: bool,
+        tally: &Arc<Tally>,
+    ) -> Result<Self> {
+        let replicated = Arc::new(Mutex::new(HashMap::new()));
+        let config = format!(
+            r#"{{ "secret": "an access secret of at least 32 bytes",
+                 "refresh": {{ "grace": "{}ms" }} }}"#,
+            GRACE.as_millis()
+        );
+        let facades = addresses
+            .iter()
+            .map(|address| {
+                let noted = Arc::clone(&replicated);
+                Ok(Auth::from_json(&config)?
+                    .store_at(address.clone().timeout(PATIENCE))
+                    .on_event(move |event| note(&noted, event))
+                    .build()?)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Self { facades, tally: Arc::clone(tally), on_replicas, replicated })
+    }
+
+    /// One of them, as a load balancer would pick it.
+    pub(crate) fn any(&self, random: &mut Rng) -> App {
+        let auth = self.facades[random.usize(..self.facades.len())].clone();
+        App { auth, tally: Arc::clone(&self.tally) }
+    }
+
+    /// Whether the end of a session, which was acknowledged, must outlive every fault: it was
+    /// told to be on replicas, or it is on the disk of the only server.
+    pub(crate) fn is_for_good(&self, session: SessionId) -> bool {
+        !self.on_replicas || lock(&self.replicated).get(&session).copied().unwrap_or(false)
+    }
+}
+
+fn note(noted: &Mutex<HashMap<SessionId, bool>>, event: &AuditEvent) {
+    if let AuditKind::Revoked { replicated: Some(replicated), .. } = event.kind {
+        *lock(noted).entry(event.session).or_default() |= replicated;
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// One process of the app.
+pub(crate) struct App {
+    auth: Auth,
+    tally: Arc<Tally>,
+}
+
+impl App {
+    pub(crate) async fn login(self, subject: Subject) -> Answer<(SessionId, Pair)> {
+        let answer = self.auth.login(Login::new(subject)).await.map(|pair| {
+            let tokens = Pair {
+                access: pair.access_token.expose().to_owned(),
+                refresh: pair.refresh_token.expose().to_owned(),
+            };
+            (pair.session, tokens)
+        });
+        self.judge(answer)
+    }
+
+    pub(crate) async fn refresh(self, token: &str) -> Answer<Pair> {
+        let answer = self.auth.refresh(RefreshRequest::new(token)).await.map(|next| Pair {
+            access: next.access_token.expose().to_owned(),
+            // Rotation is on; without it the token would stay.
+            refresh: next
+                .refresh_token
+                .map_or_else(|| token.to_owned(), |next| next.expose().to_owned()),
+        });
+        if answer.is_ok() {
+            self.tally.refreshes.add(1);
+        }
+        self.judge(answer)
+    }
+
+    pub(crate) async fn logout(self, token: &str) -> Answer<bool> {
+        let answer = self.auth.logout(token).await;
+        self.judge(answer)
+    }
+
+    /// Uses an access token; tells whether it passed.
+    pub(crate) fn verify(&self, access: &str) -> bool {
+        self.auth.verify(access).is_ok()
+    }
+
+    fn judge<T>(&self, answer: regrant::Result<T>) -> Answer<T> {
+        match answer {
+            Ok(value) => Answer::Done(value),
+            Err(Error::RefreshSuperseded) => {
+                self.tally.superseded.add(1);
+                Answer::Again
+            }
+            Err(error) if error.advice() == Advice::Retry => {
+                self.tally.unavailable.add(1);
+                Answer::Again
+            }
+            Err(error) => Answer::Refused(error),
+        }
+    }
+}

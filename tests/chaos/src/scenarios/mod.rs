@@ -1,0 +1,108 @@
+//! The scenarios: servers, and what happens to them under load.
+
+mod cluster;
+mod sentinel;
+mod standalone;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use fastrand::Rng;
+use regrant::store::StoreAddress;
+
+use crate::load::Load;
+use crate::report::Report;
+
+/// Processes of the app in every scenario.
+const APPS: usize = 3;
+
+/// One scenario.
+pub(crate) struct Scenario {
+    pub(crate) name: &'static str,
+    pub(crate) about: &'static str,
+    /// Rounds of a long run; a quick one has `quick_rounds`.
+    rounds: u32,
+    quick_rounds: u32,
+    run: fn(&mut Run) -> Result<Report>,
+}
+
+/// All of them.
+pub(crate) const ALL: &[Scenario] = &[
+    standalone::KILL,
+    standalone::LINK,
+    sentinel::KILL,
+    sentinel::ORDERED,
+    sentinel::PARTITION,
+    cluster::FAILOVER,
+    cluster::KILL,
+    cluster::SLOTS,
+];
+
+/// Those with these names; all where there are none.
+pub(crate) fn selected(only: &[String]) -> impl Iterator<Item = &'static Scenario> {
+    let wanted =
+        |scenario: &&Scenario| only.is_empty() || only.iter().any(|it| it == scenario.name);
+    ALL.iter().filter(move |scenario| wanted(scenario))
+}
+
+impl Scenario {
+    /// Runs it to its end.
+    pub(crate) fn run(&self, seed: u64, quick: bool) -> Result<Report> {
+        let rounds = if quick { self.quick_rounds } else { self.rounds };
+        let random = Rng::with_seed(seed);
+        let name = self.name;
+        (self.run)(&mut Run { name, seed, rounds, random, failovers: 0, faults: 0 })
+    }
+}
+
+/// A scenario that runs.
+struct Run {
+    name: &'static str,
+    seed: u64,
+    rounds: u32,
+    random: Rng,
+    failovers: u32,
+    faults: u32,
+}
+
+impl Run {
+    /// The load over processes of which each has the same address.
+    fn load(&self, url: &str, on_replicas: bool) -> Result<Load> {
+        self.load_over(&vec![StoreAddress::new(url); APPS], on_replicas)
+    }
+
+    /// The load over processes with these addresses.
+    fn load_over(&self, addresses: &[StoreAddress], on_replicas: bool) -> Result<Load> {
+        let load = Load::start(self.name, self.seed, addresses, on_replicas)?;
+        self.calm();
+        Ok(load)
+    }
+
+    /// Lets the load run undisturbed for a while.
+    fn calm(&self) {
+        std::thread::sleep(Duration::from_millis(1500));
+    }
+
+    /// Says how far it is.
+    fn progress(&self, round: u32, load: &Load, what: &str) {
+        let tally = load.tally();
+        println!(
+            "  {:>5.1} s  round {} of {}: {what}; {} refreshes, {} answers 503, {} logged out",
+            load.elapsed().as_secs_f64(),
+            round + 1,
+            self.rounds,
+            tally.refreshes.get(),
+            tally.unavailable.get(),
+            tally.logged_out.get(),
+        );
+    }
+
+    /// Ends the load and sums up.
+    fn finish(&self, load: Load) -> Result<Report> {
+        self.calm();
+        let took = load.elapsed();
+        let tally = load.finish()?;
+        let Self { name: scenario, failovers, faults, .. } = *self;
+        Ok(Report { scenario, took, failovers, faults, tally })
+    }
+}

@@ -1,0 +1,90 @@
+//! A master with replicas under Sentinels.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use regrant_test_support::{RedisSentinels, SentinelOptions};
+
+use super::{Run, Scenario};
+use crate::report::Report;
+
+pub(super) const KILL: Scenario = Scenario {
+    name: "sentinel-kill",
+    about: "kill -9 of the master, which comes back as a replica of its successor",
+    rounds: 6,
+    quick_rounds: 1,
+    run: kill,
+};
+
+pub(super) const ORDERED: Scenario = Scenario {
+    name: "sentinel-failover",
+    about: "SENTINEL FAILOVER; the old master goes on as one until it is told otherwise",
+    rounds: 6,
+    quick_rounds: 1,
+    run: ordered,
+};
+
+pub(super) const PARTITION: Scenario = Scenario {
+    name: "sentinel-partition",
+    about: "the master cut off from everybody until it has a successor",
+    rounds: 4,
+    quick_rounds: 0,
+    run: partition,
+};
+
+/// With one replica a revocation that it has cannot be lost: it is the only one that can be
+/// promoted.
+fn setup() -> SentinelOptions {
+    SentinelOptions::new().replicas(1).append_only()
+}
+
+fn settle(sentinels: &RedisSentinels, run: &Run) -> Result<()> {
+    sentinels.wait_until_settled()?;
+    run.calm();
+    Ok(())
+}
+
+fn kill(run: &mut Run) -> Result<Report> {
+    let mut sentinels = setup().start()?;
+    let load = run.load(&sentinels.url(), true)?;
+    for round in 0..run.rounds {
+        let master = sentinels.master()?;
+        sentinels.server_mut(master).kill();
+        let next = sentinels.wait_for_another_master(master)?;
+        run.failovers += 1;
+        std::thread::sleep(Duration::from_millis(run.random.u64(..1000)));
+        sentinels.server_mut(master).restart()?;
+        settle(&sentinels, run)?;
+        run.progress(round, &load, &format!("killed, server {next} is master"));
+    }
+    run.finish(load)
+}
+
+fn ordered(run: &mut Run) -> Result<Report> {
+    let sentinels = setup().start()?;
+    let load = run.load(&sentinels.url(), true)?;
+    for round in 0..run.rounds {
+        let next = sentinels.failover()?;
+        run.failovers += 1;
+        settle(&sentinels, run)?;
+        run.progress(round, &load, &format!("server {next} is master"));
+    }
+    run.finish(load)
+}
+
+fn partition(run: &mut Run) -> Result<Report> {
+    let sentinels = setup().proxied().start()?;
+    let load = run.load(&sentinels.url(), true)?;
+    for round in 0..run.rounds {
+        let master = sentinels.master()?;
+        let proxy = sentinels.proxy(master).context("every server has a proxy")?;
+        proxy.hold();
+        let next = sentinels.wait_for_another_master(master)?;
+        run.failovers += 1;
+        run.calm();
+        proxy.heal();
+        settle(&sentinels, run)?;
+        run.progress(round, &load, &format!("partitioned, server {next} is master"));
+    }
+    run.finish(load)
+}

@@ -1,0 +1,84 @@
+//! One server with its log on disk.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use regrant::store::StoreAddress;
+use regrant_test_support::{RedisOptions, TcpProxy};
+
+use super::{APPS, Run, Scenario};
+use crate::report::Report;
+
+pub(super) const KILL: Scenario = Scenario {
+    name: "standalone-kill",
+    about: "kill -9 of a server with its log on disk, started again after a while",
+    rounds: 20,
+    quick_rounds: 2,
+    run: kill,
+};
+
+pub(super) const LINK: Scenario = Scenario {
+    name: "standalone-link",
+    about: "links of the app to the server cut, slow, partitioned, losing answers; SCRIPT FLUSH",
+    rounds: 24,
+    quick_rounds: 6,
+    run: link,
+};
+
+fn kill(run: &mut Run) -> Result<Report> {
+    let mut server = RedisOptions::new().append_only().start()?;
+    let load = run.load(&server.url(), false)?;
+    for round in 0..run.rounds {
+        server.kill();
+        std::thread::sleep(Duration::from_millis(run.random.u64(..800)));
+        server.restart()?;
+        run.failovers += 1;
+        run.calm();
+        run.progress(round, &load, "killed and restarted");
+    }
+    run.finish(load)
+}
+
+fn link(run: &mut Run) -> Result<Report> {
+    let server = RedisOptions::new().append_only().start()?;
+    let proxies = (0..APPS).map(|_| TcpProxy::to(server.port())).collect::<Result<Vec<_>>>()?;
+    let addresses: Vec<_> =
+        proxies.iter().map(|proxy| StoreAddress::new(server.url_through(proxy))).collect();
+    let load = run.load_over(&addresses, false)?;
+    for round in 0..run.rounds {
+        let proxy = &proxies[run.random.usize(..APPS)];
+        let what = match round % 6 {
+            0 => {
+                proxy.cut();
+                "one link cut"
+            }
+            1 => {
+                let way = |run: &mut Run| Duration::from_millis(run.random.u64(..80));
+                proxy.delay(way(run), way(run));
+                "one link slow"
+            }
+            2 => {
+                proxy.lose_answers();
+                "one link loses answers"
+            }
+            3 => {
+                proxy.cut_answers();
+                "one link breaks at each answer"
+            }
+            4 => {
+                proxy.hold();
+                "one link holds everything"
+            }
+            _ => {
+                server.command::<()>(&["SCRIPT", "FLUSH"])?;
+                "scripts forgotten"
+            }
+        };
+        run.faults += 1;
+        std::thread::sleep(Duration::from_millis(run.random.u64(300..1500)));
+        proxy.heal();
+        run.calm();
+        run.progress(round, &load, what);
+    }
+    run.finish(load)
+}
