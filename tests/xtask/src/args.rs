@@ -1,6 +1,7 @@
 //! The command line.
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use lexopt::{Arg, Parser, ValueExt};
@@ -17,11 +18,19 @@ cargo xtask COMMAND
   test [--strict] [--only STAGE]...
                             run the tests of all languages
                             --strict (or CI=true): a skipped stage is a failure
-                            stages: fmt clippy rust doc node browser bench kotlin demo
+                            stages: fmt clippy rust doc node browser bench chaos kotlin demo
   ci                        test --strict, then what a release needs
   bench [--quick] [NAME]... measure how it scales (about 10 minutes on a quiet machine)
                             --quick: everything once and small, to see that it runs
                             names: rotation file latency memory revocation
+  chaos [--quick] [--seed N] [--report FILE] [NAME]...
+                            honest clients and thieves over servers that are killed, failed
+                            over, cut off and moved (about 10 minutes)
+                            --quick: every kind of fault once; --seed: repeat these choices;
+                            --report: write the table to FILE as well
+                            names: file-kill standalone-kill standalone-link sentinel-kill
+                            sentinel-failover sentinel-partition cluster-failover cluster-kill
+                            cluster-slots
   setup                     install what the tests need and is missing (root on Debian)
   version [X.Y.Z]           print the version, or set it everywhere
   help                      this text";
@@ -33,6 +42,7 @@ pub(crate) enum Command {
     Test(Selection),
     Ci,
     Bench { quick: bool, names: Vec<String> },
+    Chaos(Chaos),
     Demo { check: bool },
     Setup,
     Version { set: Option<Version> },
@@ -45,6 +55,18 @@ pub(crate) struct Selection {
     pub(crate) strict: bool,
     /// Only the stages with these names; all of them where empty.
     pub(crate) only: Vec<String>,
+}
+
+/// What `chaos` does.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Chaos {
+    pub(crate) quick: bool,
+    /// Where chance comes from; drawn where absent.
+    pub(crate) seed: Option<u64>,
+    /// Where the table is written as well.
+    pub(crate) report: Option<PathBuf>,
+    /// Only these scenarios; all where empty.
+    pub(crate) names: Vec<String>,
 }
 
 /// Parses the arguments after the program's name.
@@ -68,6 +90,14 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
             }
             (Command::Bench { quick, .. }, Arg::Long("quick")) => *quick = true,
             (Command::Bench { names, .. }, Arg::Value(name)) => names.push(name.string()?),
+            (Command::Chaos(chaos), Arg::Long("quick")) => chaos.quick = true,
+            (Command::Chaos(chaos), Arg::Long("seed")) => {
+                chaos.seed = Some(parser.value()?.parse()?);
+            }
+            (Command::Chaos(chaos), Arg::Long("report")) => {
+                chaos.report = Some(parser.value()?.into());
+            }
+            (Command::Chaos(chaos), Arg::Value(name)) => chaos.names.push(name.string()?),
             (Command::Demo { check }, Arg::Long("check")) => *check = true,
             (Command::Version { set: set @ None }, Arg::Value(version)) => {
                 *set = Some(version.parse()?);
@@ -84,6 +114,7 @@ fn named(name: &str) -> Result<Command> {
         "test" => Command::Test(Selection::default()),
         "ci" => Command::Ci,
         "bench" => Command::Bench { quick: false, names: Vec::new() },
+        "chaos" => Command::Chaos(Chaos::default()),
         "demo" => Command::Demo { check: false },
         "setup" => Command::Setup,
         "version" => Command::Version { set: None },
@@ -118,6 +149,16 @@ mod tests {
                 "bench --quick rotation memory",
                 Command::Bench { quick: true, names: only(&["rotation", "memory"]) },
             ),
+            ("chaos", Command::Chaos(Chaos::default())),
+            (
+                "chaos --quick --seed 7 --report out.md file-kill",
+                Command::Chaos(Chaos {
+                    quick: true,
+                    seed: Some(7),
+                    report: Some("out.md".into()),
+                    names: only(&["file-kill"]),
+                }),
+            ),
             ("demo", Command::Demo { check: false }),
             ("demo --check", Command::Demo { check: true }),
             ("setup", Command::Setup),
@@ -138,6 +179,8 @@ mod tests {
             "test rust",
             "demo --strict",
             "bench --check",
+            "chaos --seed x",
+            "chaos --strict",
             "version 1.2",
             "version v1.2.3",
             "version 1.2.3 1.2.4",

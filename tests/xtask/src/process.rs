@@ -81,8 +81,17 @@ impl Step {
     /// # Errors
     /// It could not be started, did not succeed, took too long, or somebody asked to stop.
     pub(crate) fn run(&self) -> Result<()> {
-        match self.finish()?.failure {
-            None => Ok(()),
+        self.run_and_keep().map(drop)
+    }
+
+    /// Runs it to its end, its output passed on, and returns the end of that output.
+    ///
+    /// # Errors
+    /// See [`run`](Self::run).
+    pub(crate) fn run_and_keep(&self) -> Result<String> {
+        let ended = self.finish()?;
+        match ended.failure {
+            None => Ok(ended.tail),
             Some(failure) => bail!("`{self}`: {failure}"),
         }
     }
@@ -180,6 +189,7 @@ mod tests {
         shell("exit 0").run().unwrap();
         let error = shell("echo words; exit 3").run().unwrap_err().to_string();
         assert!(error.contains("exit status: 3"), "{error}");
+        assert_eq!(shell("echo words >&2").run_and_keep().unwrap(), "words\n");
         assert!(Step::new("no-such-program").run().is_err());
     }
 

@@ -1,6 +1,7 @@
 //! The stages of `test`, in the order in which they run: what is quick and often wrong comes first.
 
 mod bench;
+mod chaos;
 mod clippy;
 mod demo;
 mod doc;
@@ -32,6 +33,7 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "node", needs: &[Tool::Node, Tool::RedisServer], run: node::run },
     Stage { name: "browser", needs: &[Tool::Node, Tool::Chromium], run: node::browser },
     Stage { name: "bench", needs: commands::bench::NEEDS, run: bench::run },
+    Stage { name: "chaos", needs: commands::chaos::NEEDS, run: chaos::run },
     Stage { name: "kotlin", needs: &[Tool::Jdk, Tool::Maven], run: kotlin::run },
     Stage { name: "demo", needs: &[Tool::Node], run: demo::run },
 ];
