@@ -7,7 +7,7 @@ use regrant::store::file::{FileOptions, FileStore};
 use regrant::store::redis::{RedisOptions, RedisStore};
 use regrant::store::{MemoryStore, SessionStore};
 use regrant::time::{Clock, ManualClock, Timestamp};
-use regrant_test_support::RedisServer;
+use regrant_test_support::{RedisCluster, RedisSentinels, RedisServer, SentinelOptions};
 
 use crate::contract::Fixture;
 
@@ -36,11 +36,28 @@ pub async fn file() -> Fixture {
 /// A real Redis, shared by the tests of a process, under a prefix that no other fixture has.
 pub async fn redis() -> Fixture {
     static SERVER: OnceLock<RedisServer> = OnceLock::new();
+    shared(&SERVER.get_or_init(|| RedisServer::start().expect("a redis-server")).url())
+}
+
+/// The master of a real set of Sentinels, shared likewise.
+pub async fn sentinels() -> Fixture {
+    static SENTINELS: OnceLock<RedisSentinels> = OnceLock::new();
+    let options = SentinelOptions::new().replicas(1);
+    shared(&SENTINELS.get_or_init(|| options.start().expect("Sentinels")).url())
+}
+
+/// A real cluster, shared likewise.
+pub async fn cluster() -> Fixture {
+    static CLUSTER: OnceLock<RedisCluster> = OnceLock::new();
+    shared(&CLUSTER.get_or_init(|| RedisCluster::start().expect("a cluster")).url())
+}
+
+/// An empty store at this address, under a prefix of its own.
+fn shared(url: &str) -> Fixture {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
-    let server = SERVER.get_or_init(|| RedisServer::start().expect("a redis-server"));
     let clock = clock();
     let prefix = format!("fixture {}:", NUMBER.fetch_add(1, Ordering::SeqCst));
-    let store = redis_store(server, &prefix, Some(Arc::clone(&clock) as Arc<dyn Clock>));
+    let store = store_at(url, &prefix, Some(Arc::clone(&clock) as Arc<dyn Clock>));
     Fixture::new(store, clock, ())
 }
 
@@ -50,8 +67,12 @@ pub fn redis_store(
     prefix: &str,
     clock: Option<Arc<dyn Clock>>,
 ) -> Arc<dyn SessionStore> {
+    store_at(&server.url(), prefix, clock)
+}
+
+fn store_at(url: &str, prefix: &str, clock: Option<Arc<dyn Clock>>) -> Arc<dyn SessionStore> {
     let mut options = RedisOptions::default();
     prefix.clone_into(&mut options.prefix);
     options.clock = clock;
-    Arc::new(RedisStore::new(&server.url(), options).expect("an address"))
+    Arc::new(RedisStore::new(url, options).expect("an address"))
 }

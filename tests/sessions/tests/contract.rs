@@ -6,3 +6,5 @@ use regrant_session_tests::homes;
 contract!(memory, homes::memory());
 contract!(file, homes::file());
 contract!(redis, homes::redis());
+contract!(sentinels, homes::sentinels());
+contract!(cluster, homes::cluster());

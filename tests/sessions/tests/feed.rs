@@ -10,7 +10,7 @@ use regrant::revocation::{Cursor, Revocation, Revoked};
 use regrant::store::StoreAddress;
 use regrant::time::{Clock, SystemClock};
 use regrant::{Auth, ErrorCode, Login};
-use regrant_test_support::{RedisOptions, RedisServer};
+use regrant_test_support::{RedisCluster, RedisOptions, RedisServer, SentinelOptions};
 
 /// Far more than it takes; a feed that needs this long is broken.
 const LONG_ENOUGH: Duration = Duration::from_secs(20);
@@ -75,6 +75,20 @@ async fn over_redis() {
     let server = RedisServer::start().unwrap();
     let address = StoreAddress::new(server.url());
     revocation_reaches_the_other("Redis", &address, 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_sentinels() {
+    let sentinels = SentinelOptions::new().replicas(1).start().unwrap();
+    let address = StoreAddress::new(sentinels.url());
+    revocation_reaches_the_other("Sentinels", &address, 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_a_cluster() {
+    let cluster = RedisCluster::start().unwrap();
+    let address = StoreAddress::new(cluster.url());
+    revocation_reaches_the_other("a cluster", &address, 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
