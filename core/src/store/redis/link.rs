@@ -105,6 +105,7 @@ async fn open(topology: &Arc<Topology>, node: &Node, link: Weak<Link>) -> RedisR
     });
     let live = Live {
         number,
+        node: node.clone(),
         since: Instant::now(),
         connection,
         answers: AtomicU64::new(0),
@@ -122,6 +123,7 @@ async fn open(topology: &Arc<Topology>, node: &Node, link: Weak<Link>) -> RedisR
 pub(super) struct Live {
     /// No other connection of this process has it.
     pub(super) number: u64,
+    pub(super) node: Node,
     since: Instant,
     connection: MultiplexedConnection,
     /// How many answers have come.

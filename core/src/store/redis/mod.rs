@@ -30,11 +30,12 @@ use async_trait::async_trait;
 
 use self::address::Address;
 use self::connection::Connection;
+use self::replication::Kept;
 use self::script::{Arguments, Scripts};
 use self::topology::Topology;
 use super::{
-    Created, Refreshed, RevocationOutcome, RevokedSession, RevokedSessions, SessionFilter,
-    SessionStore, StoreHealth, StoredSession, packed,
+    Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
+    SessionFilter, SessionStore, StoreHealth, StoredSession, packed,
 };
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
@@ -54,8 +55,8 @@ pub struct RedisStore {
     /// Of its own, because reading the feed holds a connection for seconds.
     feed_connection: Connection,
     /// Of its own, because waiting for replicas holds a connection too.
-    revocations: Connection,
-    /// How many replicas must have a revocation.
+    awaited: Connection,
+    /// How many replicas must have a login or a revocation.
     replicas: u32,
     replica_timeout: Duration,
     scripts: Scripts,
@@ -92,7 +93,7 @@ impl RedisStore {
         Ok(Self {
             connection: connection(),
             feed_connection: connection(),
-            revocations: connection(),
+            awaited: connection(),
             replicas: options.replicas.unwrap_or(u32::from(topology.replicates())),
             replica_timeout: options.replica_timeout,
             scripts: Scripts::new(),
@@ -192,8 +193,12 @@ impl SessionStore for RedisStore {
             .text(new.device.as_str())
             .text(new.max_sessions.map(|most| most.to_string()).unwrap_or_default())
             .instant(new.adopted);
-        let (record, label, displaced): (Vec<u8>, String, Vec<Vec<u8>>) =
-            self.connection.run(&self.scripts.create, &self.key(subject), arguments).await?;
+        let kept: Kept<(Vec<u8>, String, Vec<Vec<u8>>)> =
+            self.kept(&self.scripts.create, &self.key(subject), arguments).await?;
+        if kept.replicated == Replicated::No {
+            tracing::warn!(target: "regrant::store", "too few replicas have a login: a failover may sign it out");
+        }
+        let (record, label, displaced) = kept.again.unwrap_or(kept.first);
         Ok(Created { record: packed::unpack(&record, &label)?, displaced: session_ids(displaced)? })
     }
 
@@ -257,8 +262,8 @@ impl SessionStore for RedisStore {
         reason: RevocationReason,
     ) -> Result<RevokedSession> {
         let arguments = self.arguments().bytes(session.as_bytes()).text(reason.number());
-        let (outcome, replicated): (String, _) =
-            self.revoking(&self.scripts.revoke, &self.key(subject), arguments).await?;
+        let Kept { first: outcome, replicated, .. } =
+            self.kept::<String>(&self.scripts.revoke, &self.key(subject), arguments).await?;
         let outcome = match outcome.as_str() {
             "revoked" => RevocationOutcome::Revoked,
             "already_revoked" => RevocationOutcome::AlreadyRevoked,
@@ -277,9 +282,13 @@ impl SessionStore for RedisStore {
         let except = which.except.as_ref().map_or(&[][..], |session| session.as_bytes());
         let arguments =
             self.arguments().text(reason.number()).bytes(except).instant(which.created_before);
-        let (answer, replicated) =
-            self.revoking(&self.scripts.revoke_all, &self.key(subject), arguments).await?;
-        let (revoked, already_revoked): (Vec<Vec<u8>>, Vec<Vec<u8>>) = answer;
+        let Kept { first: (revoked, already_revoked), replicated, .. } = self
+            .kept::<(Vec<Vec<u8>>, Vec<Vec<u8>>)>(
+                &self.scripts.revoke_all,
+                &self.key(subject),
+                arguments,
+            )
+            .await?;
         Ok(RevokedSessions {
             revoked: session_ids(revoked)?,
             already_revoked: session_ids(already_revoked)?,

@@ -17,7 +17,7 @@ use crate::store::Replicated;
 /// The waits over one connection.
 ///
 /// `WAIT` is about all that was written over its connection before, and holds up what is sent
-/// over it afterwards. So revocations have a connection to themselves, and those that come while
+/// over it afterwards. So logins and revocations have a connection to themselves, and those that come while
 /// one waits share the next wait.
 #[derive(Default)]
 pub(super) struct Waits {
@@ -47,27 +47,54 @@ impl Waits {
     }
 }
 
+/// What became of a script whose effect is to outlive a failover.
+pub(super) struct Kept<T> {
+    /// What it answered first.
+    pub(super) first: T,
+    /// What it answered where it had to be run again, on another master.
+    pub(super) again: Option<T>,
+    pub(super) replicated: Replicated,
+}
+
+/// So often a script is run again because there is another master.
+const MOST_MOVES: u32 = 3;
+
 impl RedisStore {
-    /// Runs a script that revokes, and tells whether replicas have it.
-    pub(super) async fn revoking<T: FromRedisValue>(
+    /// Runs a script that logs in or revokes, and tells whether replicas have its effect.
+    ///
+    /// No token heals what is lost of these. A master that has been replaced and does not know it
+    /// yet has no replicas any more; so where too few have it the servers are looked at, and where
+    /// there is another master it is told as well.
+    pub(super) async fn kept<T: FromRedisValue>(
         &self,
         script: &Script,
         key: &[u8],
         arguments: Arguments,
-    ) -> Result<(T, Replicated)> {
+    ) -> Result<Kept<T>> {
         if self.replicas == 0 {
-            let answer = self.connection.run(script, key, arguments).await?;
-            return Ok((answer, Replicated::NotAsked));
+            let first = self.connection.run(script, key, arguments).await?;
+            return Ok(Kept { first, again: None, replicated: Replicated::NotAsked });
         }
         let question = Question::Script(script, arguments);
         // What goes before may be a wait.
-        let (answer, live) = self.revocations.ask(key, &question, self.replica_timeout).await?;
-        // Whatever becomes of the wait, the revocation stands.
-        let had = live.waits.replicas(&live, self.replicas, self.replica_timeout).await;
-        let replicated = match had {
-            Ok(replicas) if replicas >= self.replicas => Replicated::Yes,
-            _ => Replicated::No,
-        };
-        Ok((answer, replicated))
+        let patience = self.replica_timeout;
+        let (first, mut live) = self.awaited.ask(key, &question, patience).await?;
+        let mut again = None;
+        for _ in 0..MOST_MOVES {
+            // Whatever becomes of the wait, what the script did stands.
+            let had = live.waits.replicas(&live, self.replicas, patience).await;
+            if had.is_ok_and(|replicas| replicas >= self.replicas) {
+                return Ok(Kept { first, again, replicated: Replicated::Yes });
+            }
+            match self.awaited.topology().look(key).await {
+                Ok(node) if node != live.node => {}
+                _ => break,
+            }
+            let Ok((answer, other)) = self.awaited.ask(key, &question, patience).await else {
+                break;
+            };
+            (again, live) = (Some(answer), other);
+        }
+        Ok(Kept { first, again, replicated: Replicated::No })
     }
 }

@@ -16,14 +16,12 @@ use tokio::time::sleep;
 use super::canvass::canvass;
 use super::slots::{SlotMap, redirected_to, slot_of};
 use super::view::View;
-use super::{Advice, Left, Place};
+use super::{Advice, Left, NOT_AGAIN_WITHIN, Place};
 use crate::store::redis::address::Node;
 use crate::store::redis::backoff::jitter;
 use crate::store::redis::connector::{Connector, unexpected};
 use crate::store::redis::link::is_lost;
 
-/// The servers are not asked more often than this because of failed questions.
-const NOT_AGAIN_WITHIN: Duration = Duration::from_millis(150);
 /// After a redirection the whole map is looked at anew, within this time.
 const SOON: Duration = Duration::from_secs(1);
 /// So many servers are asked at once.
@@ -63,11 +61,16 @@ impl Cluster {
 
     pub(super) async fn owner(self: &Arc<Self>, key: &[u8]) -> RedisResult<Node> {
         let owner = |map: &SlotMap| map.owner(slot_of(key)).cloned();
-        if let Some(node) = owner(&*self.map().await?) {
-            return Ok(node);
+        match owner(&*self.map().await?) {
+            Some(node) => Ok(node),
+            None => self.look(key).await,
         }
+    }
+
+    /// Asks the servers unless they were asked a moment ago.
+    pub(super) async fn look(self: &Arc<Self>, key: &[u8]) -> RedisResult<Node> {
         let map = self.view.no_older_than(NOT_AGAIN_WITHIN, || Arc::clone(self).find()).await?;
-        owner(&map).ok_or_else(|| {
+        map.owner(slot_of(key)).cloned().ok_or_else(|| {
             (ErrorKind::Client, "no server of the cluster has the key's slot").into()
         })
     }
@@ -98,10 +101,8 @@ impl Cluster {
             self.renew_soon();
             return Advice::At(Place { node: target, asking: false });
         }
-        let look = self.view.no_older_than(NOT_AGAIN_WITHIN, || Arc::clone(self).find());
-        let owner = look.await.ok().and_then(|map| map.owner(slot_of(key)).cloned());
-        match owner {
-            Some(owner) if owner != *node => Advice::Again,
+        match self.look(key).await {
+            Ok(owner) if owner != *node => Advice::Again,
             _ if is_lost(error) || error.is_timeout() => Advice::GiveUp,
             _ => Advice::Later,
         }

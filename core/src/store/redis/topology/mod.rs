@@ -3,6 +3,7 @@
 
 mod canvass;
 mod cluster;
+mod promotion;
 mod sentinel;
 mod slots;
 mod standalone;
@@ -79,9 +80,12 @@ impl Topology {
         let nodes = address.nodes.clone();
         let layout = match &address.layout {
             Layout::Standalone => Servers::Standalone(Standalone::new(nodes)),
-            Layout::Sentinel { master } => {
-                Servers::Sentinel(Sentinel::new(nodes, master.clone(), sentinels))
-            }
+            Layout::Sentinel { master } => Servers::Sentinel(Sentinel::new(
+                nodes,
+                master.clone(),
+                sentinels,
+                Arc::clone(&connector),
+            )),
             Layout::Cluster => Servers::Cluster(Cluster::new(nodes, Arc::clone(&connector))),
         };
         let (eviction, listener) = (options.eviction, options.on_warning.clone());
@@ -112,6 +116,16 @@ impl Topology {
             Servers::Standalone(one) => one.node(),
             Servers::Sentinel(sentinel) => sentinel.master().await,
             Servers::Cluster(cluster) => cluster.owner(key).await,
+        }
+    }
+
+    /// The server that answers for `key`, after the servers were asked, unless they were asked a
+    /// moment ago.
+    pub(super) async fn look(&self, key: &[u8]) -> RedisResult<Node> {
+        match &self.layout {
+            Servers::Standalone(one) => one.node(),
+            Servers::Sentinel(sentinel) => sentinel.look(NOT_AGAIN_WITHIN).await,
+            Servers::Cluster(cluster) => cluster.look(key).await,
         }
     }
 
@@ -196,6 +210,9 @@ fn evicts(policy: &str) -> StoreWarning {
         ),
     )
 }
+
+/// The servers are not asked who answers for what more often than this.
+const NOT_AGAIN_WITHIN: Duration = Duration::from_millis(150);
 
 /// How long to wait before asking again while a failover or a migration is under way.
 pub(super) const MOMENT: Duration = Duration::from_millis(100);

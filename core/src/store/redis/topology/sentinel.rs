@@ -10,17 +10,19 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use redis::{ErrorKind, RedisError, RedisResult, Value, from_redis_value, pipe};
+use tokio::time::Instant;
 
 use super::canvass::canvass;
 use super::view::View;
 use super::watcher::Watchers;
-use super::{Advice, Left};
+use super::{Advice, Left, NOT_AGAIN_WITHIN, promotion};
 use crate::store::redis::address::Node;
 use crate::store::redis::connector::{Connector, unexpected};
 use crate::store::redis::link::is_lost;
 
-/// They are not asked more often than this because of failed questions.
-const NOT_AGAIN_WITHIN: Duration = Duration::from_millis(150);
+/// Who saw a replica become the master believes nobody for so long who has not heard of it yet:
+/// the Sentinels ask it about once a second.
+const AHEAD_FOR: Duration = Duration::from_secs(3);
 
 /// No more are remembered.
 const MOST_SENTINELS: usize = 32;
@@ -30,6 +32,8 @@ pub(super) struct Sentinel {
     /// The name that the Sentinels have for it.
     master: String,
     connector: Connector,
+    /// For the servers that they watch over.
+    data: Arc<Connector>,
     sentinels: Mutex<Vec<Node>>,
     /// The newest configuration that was heard of, and how many switches were announced.
     heard: Mutex<Heard>,
@@ -41,6 +45,8 @@ pub(super) struct Sentinel {
 struct Heard {
     epoch: u64,
     switches: u64,
+    /// Until when this process knows better than the Sentinels.
+    ahead_until: Option<Instant>,
 }
 
 /// What one Sentinel says.
@@ -51,10 +57,16 @@ struct Answer {
 }
 
 impl Sentinel {
-    pub(super) fn new(sentinels: Vec<Node>, master: String, connector: Connector) -> Arc<Self> {
+    pub(super) fn new(
+        sentinels: Vec<Node>,
+        master: String,
+        connector: Connector,
+        data: Arc<Connector>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             master,
             connector,
+            data,
             sentinels: Mutex::new(sentinels),
             heard: Mutex::default(),
             view: Arc::new(View::new()),
@@ -88,13 +100,33 @@ impl Sentinel {
         }
     }
 
-    /// The Sentinel at `by` announced that `old` is the master no more.
-    pub(super) async fn moved(self: &Arc<Self>, by: &Node, old: &Node, new: Node) {
+    /// A Sentinel announced that `new` is going to take the place of `old`, which goes on without
+    /// knowing. `new` is followed as soon as it says that it is the master: what `old` takes from
+    /// then on is lost, and the Sentinels learn of it only when they ask next.
+    pub(super) fn chosen(self: &Arc<Self>, old: Node, new: Node) {
+        let sentinel = Arc::downgrade(self);
+        let data = Arc::clone(&self.data);
+        tokio::spawn(async move {
+            if !promotion::awaited(&data, &new).await {
+                return;
+            }
+            let Some(sentinel) = sentinel.upgrade() else { return };
+            sentinel.heard().ahead_until = Some(Instant::now() + AHEAD_FOR);
+            sentinel.switch(&old, new);
+        });
+    }
+
+    fn switch(&self, old: &Node, new: Node) {
         if self.view.current().is_none_or(|current| current == *old) {
-            tracing::info!(target: "regrant::store", %old, %new, "the Sentinels have switched to another Redis master");
+            tracing::info!(target: "regrant::store", %old, %new, "there is another Redis master");
             self.heard().switches += 1;
             self.view.replace(new);
         }
+    }
+
+    /// The Sentinel at `by` announced that `old` is the master no more.
+    pub(super) async fn moved(self: &Arc<Self>, by: &Node, old: &Node, new: Node) {
+        self.switch(old, new);
         // The announcement does not say how new it is. Known, it keeps the old master from being
         // believed again because of those who have not heard yet.
         if let Ok(answer) = Arc::clone(self).ask(by.clone()).await {
@@ -131,7 +163,9 @@ impl Sentinel {
             // Only those answered who have missed the last failover. (Where most say so, the
             // Sentinels were set up anew.)
             let behind = newest.epoch < heard.epoch && !most_answered;
-            if overtaken || behind {
+            let ahead = newest.epoch <= heard.epoch
+                && heard.ahead_until.is_some_and(|until| Instant::now() < until);
+            if overtaken || behind || ahead {
                 return Ok(current);
             }
         }

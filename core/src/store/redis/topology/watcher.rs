@@ -22,6 +22,9 @@ const SWITCHED: &str = "+switch-master";
 /// Sentinel that leads the failover says so, seconds before the other.
 const PROMOTED: &str = "+promoted-slave";
 
+/// In the same words: it is going to be.
+const SELECTED: &str = "+selected-slave";
+
 /// So often a Sentinel is asked whether it is there.
 const PULSE: Duration = Duration::from_secs(1);
 /// So often all are asked even if nothing was heard.
@@ -68,7 +71,7 @@ async fn listen(sentinel: &Weak<Sentinel>, node: &Node, backoff: &mut Backoff) -
     let Some(strong) = sentinel.upgrade() else { return Ok(()) };
     let patience = strong.connector().timeout;
     let mut listening: PubSub = strong.connector().listen(node).await?;
-    let subscribing = listening.subscribe(&[SWITCHED, PROMOTED]);
+    let subscribing = listening.subscribe(&[SWITCHED, PROMOTED, SELECTED]);
     timeout(patience, subscribing).await.unwrap_or_else(|_| Err(no_answer()))?;
     backoff.reset();
     // What was announced while nobody listened.
@@ -84,9 +87,11 @@ async fn listen(sentinel: &Weak<Sentinel>, node: &Node, backoff: &mut Backoff) -
         match message {
             Some(message) => {
                 let text: String = message.get_payload()?;
-                if let Some((old, new)) = switch(sentinel.name(), message.get_channel_name(), &text)
-                {
-                    sentinel.moved(node, &old, new).await;
+                let channel = message.get_channel_name();
+                match switch(sentinel.name(), channel, &text) {
+                    Some((old, new)) if channel == SELECTED => sentinel.chosen(old, new),
+                    Some((old, new)) => sentinel.moved(node, &old, new).await,
+                    None => {}
                 }
             }
             None => {
@@ -106,7 +111,7 @@ fn switch(name: &str, channel: &str, text: &str) -> Option<(Node, Node)> {
         (SWITCHED, [of, old, old_port, new, new_port]) if *of == name => {
             Some((node(old, old_port)?, node(new, new_port)?))
         }
-        (PROMOTED, [_, _, new, new_port, "@", of, old, old_port]) if *of == name => {
+        (PROMOTED | SELECTED, [_, _, new, new_port, "@", of, old, old_port]) if *of == name => {
             Some((node(old, old_port)?, node(new, new_port)?))
         }
         _ => None,
@@ -125,6 +130,7 @@ mod tests {
         assert_eq!(switch("other", SWITCHED, switched), None);
         let promoted = "slave 10.0.0.2:2 10.0.0.2 2 @ m 10.0.0.1 1";
         assert_eq!(switch("m", PROMOTED, promoted), pair);
+        assert_eq!(switch("m", SELECTED, promoted), pair);
         assert_eq!(switch("other", PROMOTED, promoted), None);
         for nonsense in ["", "m", "m 10.0.0.1 x 10.0.0.2 2", "m 10.0.0.1 1 10.0.0.2 2 3"] {
             assert_eq!(switch("m", SWITCHED, nonsense), None, "{nonsense}");
