@@ -31,6 +31,10 @@ pub(crate) struct Connection {
 /// A question about one key.
 pub(super) enum Question<'a> {
     Script(&'a Script, Arguments),
+    /// A script whose last argument is the instant, by the server's clock, after which nobody
+    /// waits for its answer any more; without it where that is not known. One that comes later
+    /// does nothing and answers `LATE` with what its clock shows.
+    Timely(&'a Script, Arguments),
     Command(&'a Cmd),
     /// A command that depends on the connection that it goes over, which is told by its number.
     By(&'a (dyn Fn(u64) -> Cmd + Send + Sync)),
@@ -55,6 +59,17 @@ impl Connection {
         arguments: Arguments,
     ) -> Result<T> {
         let question = Question::Script(script, arguments);
+        Ok(self.ask(key, &question, Duration::ZERO).await?.0)
+    }
+
+    /// Runs a script on one key, unless it reaches the server too late for this call.
+    pub(super) async fn run_timely<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        key: &[u8],
+        arguments: Arguments,
+    ) -> Result<T> {
+        let question = Question::Timely(script, arguments);
         Ok(self.ask(key, &question, Duration::ZERO).await?.0)
     }
 
@@ -147,16 +162,44 @@ async fn put<T: FromRedisValue>(
         Question::Command(command) => live.send(command, asking, deadline).await,
         Question::By(command) => live.send(&command(live.number), asking, deadline).await,
         Question::Script(script, arguments) => {
-            let by_name = script.by_name(key, arguments);
-            match live.send(&by_name, asking, deadline).await {
-                // It was restarted, has just become the master, or its scripts were flushed.
-                Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-                    live.send(&script.in_full(key, arguments), asking, deadline).await
-                }
-                outcome => outcome,
-            }
+            call(live, script, (key, arguments, None), asking, deadline).await
+        }
+        Question::Timely(script, arguments) => {
+            let asked = Instant::now();
+            let until = live.time.at(deadline);
+            let answer = call(live, script, (key, arguments, until), asking, deadline).await;
+            let Err(error) = &answer else { return answer };
+            let Some(shows) = too_late(error) else { return answer };
+            // This call still waits: the server's clock was set.
+            live.time.learn(asked, shows);
+            let until = live.time.at(deadline);
+            call(live, script, (key, arguments, until), asking, deadline).await
         }
     }
+}
+
+async fn call<T: FromRedisValue>(
+    live: &Live,
+    script: &Script,
+    (key, arguments, last): (&[u8], &Arguments, Option<i64>),
+    asking: bool,
+    deadline: Instant,
+) -> RedisResult<T> {
+    match live.send(&script.by_name(key, arguments, last), asking, deadline).await {
+        // It was restarted, has just become the master, or its scripts were flushed.
+        Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
+            live.send(&script.in_full(key, arguments, last), asking, deadline).await
+        }
+        outcome => outcome,
+    }
+}
+
+/// What the clock shows of a server that found a question to be too late.
+fn too_late(error: &RedisError) -> Option<i64> {
+    if error.code() != Some("LATE") {
+        return None;
+    }
+    error.detail()?.trim().parse().ok()
 }
 
 async fn until<T>(

@@ -16,6 +16,7 @@ use super::connector::{no_answer, unexpected};
 use super::flight::Flight;
 use super::replication::Waits;
 use super::server::Server;
+use super::their_time::TheirTime;
 use super::topology::Topology;
 
 /// The way to one server.
@@ -110,11 +111,16 @@ async fn open(topology: &Arc<Topology>, node: &Node, link: Weak<Link>) -> RedisR
         connection,
         answers: AtomicU64::new(0),
         waits: Waits::default(),
+        time: TheirTime::unknown(),
         patience: topology.connector().timeout,
         close,
         driver: driver.abort_handle(),
     };
-    let server = Server::ask(&live, Instant::now() + live.patience).await?;
+    let asked = Instant::now();
+    let server = Server::ask(&live, asked + live.patience).await?;
+    if let Some(millis) = server.millis() {
+        live.time.learn(asked, millis);
+    }
     topology.examine(node, &server)?;
     Ok(Arc::new(live))
 }
@@ -129,6 +135,7 @@ pub(super) struct Live {
     /// How many answers have come.
     answers: AtomicU64,
     pub(super) waits: Waits,
+    pub(super) time: TheirTime,
     /// How long a server may take to answer.
     pub(super) patience: Duration,
     close: Arc<Notify>,

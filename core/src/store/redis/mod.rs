@@ -16,6 +16,7 @@ mod link;
 mod replication;
 mod script;
 mod server;
+mod their_time;
 #[cfg_attr(not(feature = "redis-tls"), path = "no_tls.rs")]
 mod tls;
 mod topology;
@@ -223,8 +224,12 @@ impl SessionStore for RedisStore {
             .span(policy.idle_ttl)
             .text(u8::from(policy.rotate))
             .text(scope_name(policy.on_theft));
-        let answer: Option<RefreshAnswer> =
-            self.connection.run(&self.scripts.refresh, &self.key(subject), arguments).await?;
+        let (script, key) = (&self.scripts.refresh, self.key(subject));
+        let answer: Option<RefreshAnswer> = match self.clock {
+            // The server does not know this clock.
+            Some(_) => self.connection.run(script, &key, arguments).await?,
+            None => self.connection.run_timely(script, &key, arguments).await?,
+        };
         answer.as_ref().map(refreshed).transpose()
     }
 

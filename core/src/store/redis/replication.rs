@@ -90,9 +90,8 @@ impl RedisStore {
                 Ok(node) if node != live.node => {}
                 _ => break,
             }
-            let Ok((answer, other)) = self.awaited.ask(key, &question, patience).await else {
-                break;
-            };
+            // Where that one cannot be told, the caller must ask again.
+            let (answer, other) = self.awaited.ask(key, &question, patience).await?;
             (again, live) = (Some(answer), other);
         }
         Ok(Kept { first, again, replicated: Replicated::No })

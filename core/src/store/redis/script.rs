@@ -20,21 +20,24 @@ impl Script {
     }
 
     /// Calls it by name; a server that does not know it says `NOSCRIPT`.
-    pub(super) fn by_name(&self, key: &[u8], arguments: &Arguments) -> Cmd {
-        call("EVALSHA", &self.name, key, arguments)
+    pub(super) fn by_name(&self, key: &[u8], arguments: &Arguments, last: Option<i64>) -> Cmd {
+        call("EVALSHA", &self.name, key, arguments, last)
     }
 
     /// Calls it with its text, and makes its name known.
-    pub(super) fn in_full(&self, key: &[u8], arguments: &Arguments) -> Cmd {
-        call("EVAL", self.text, key, arguments)
+    pub(super) fn in_full(&self, key: &[u8], arguments: &Arguments, last: Option<i64>) -> Cmd {
+        call("EVAL", self.text, key, arguments, last)
     }
 }
 
-fn call(how: &str, what: &str, key: &[u8], arguments: &Arguments) -> Cmd {
+fn call(how: &str, what: &str, key: &[u8], arguments: &Arguments, last: Option<i64>) -> Cmd {
     let mut call = cmd(how);
     call.arg(what).arg(1).arg(key);
     for argument in &arguments.0 {
         call.arg(argument.as_slice());
+    }
+    if let Some(last) = last {
+        call.arg(last);
     }
     call
 }

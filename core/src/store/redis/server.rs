@@ -40,6 +40,11 @@ impl Server {
         self.get("run_id")
     }
 
+    /// Its clock, in milliseconds since 1970; Redis says so from 7.0 on.
+    pub(super) fn millis(&self) -> Option<i64> {
+        self.get("server_time_usec")?.parse::<i64>().ok().map(|micros| micros / 1_000)
+    }
+
     /// `master` or `slave`.
     pub(super) fn role(&self) -> Option<&str> {
         self.get("role")
@@ -77,10 +82,11 @@ mod tests {
     fn an_answer_is_read() {
         let text = "# Server\r\nredis_version:7.0.15\r\nrun_id:abc\r\n\r\n# Memory\r\n\
                     maxmemory_policy:allkeys-lru\r\n# Replication\r\nrole:master\r\n\
-                    connected_slaves:2\r\nslave0:ip=127.0.0.1,port=1\r\n";
+                    server_time_usec:1795475327564250\r\nconnected_slaves:2\r\nslave0:ip=127.0.0.1,port=1\r\n";
         let server = Server::parse(text);
         assert_eq!(server.version(), Some("7.0.15"));
         assert_eq!(server.role(), Some("master"));
+        assert_eq!(server.millis(), Some(1_795_475_327_564));
         assert_eq!(server.replicas(), Some(2));
         assert_eq!(server.evicting_policy(), Some("allkeys-lru"));
         assert!(!server.is_loading());

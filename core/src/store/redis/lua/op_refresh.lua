@@ -1,10 +1,16 @@
 -- KEYS[1] the user's hash
 -- ARGV: now or '', session, gen, branch, id, parent or '', iat, exp,
---       grace, idle ttl, rotate 0|1, theft scope 'session'|'subject'
+--       grace, idle ttl, rotate 0|1, theft scope 'session'|'subject',
+--       perhaps until when the caller waits
 local key, session = KEYS[1], ARGV[2]
 local stored = redis.call('HGET', key, session)
 if not stored then return false end
 local now = instant(ARGV[1])
+-- On a link that was cut off for a while it may come after its caller has asked again elsewhere and
+-- gone on: acting on it would take that for a second holder.
+if ARGV[13] and now > tonumber(ARGV[13]) then
+  return redis.error_reply('LATE ' .. string.format('%d', now))
+end
 local r = unpack_record(stored)
 if now >= r.expires then return false end
 local p = {

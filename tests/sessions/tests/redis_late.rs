@@ -1,0 +1,54 @@
+//! A refresh that reaches Redis after its caller has given it up.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use regrant::error::ErrorCode;
+use regrant::identity::Subject;
+use regrant::store::StoreAddress;
+use regrant::{Auth, Login, RefreshRequest};
+use regrant_test_support::{RedisServer, TcpProxy};
+
+fn facade(url: String) -> Auth {
+    Auth::from_json(r#"{ "secret": "an access secret of at least 32 bytes" }"#)
+        .unwrap()
+        .store_at(StoreAddress::new(url).timeout(Duration::from_millis(300)))
+        .build()
+        .unwrap()
+}
+
+/// How many scripts the server has refused with `LATE`.
+fn refused(server: &RedisServer) -> u32 {
+    let stats: String = server.command(&["INFO", "errorstats"]).unwrap();
+    let counts: HashMap<_, _> = stats.lines().filter_map(|line| line.split_once(':')).collect();
+    let count = counts.get("errorstat_LATE").and_then(|count| count.trim().strip_prefix("count="));
+    count.map_or(0, |count| count.parse().unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_does_nothing() {
+    let server = RedisServer::start().unwrap();
+    let proxy = TcpProxy::to(server.port()).unwrap();
+    let (cut_off, other) = (facade(server.url_through(&proxy)), facade(server.url()));
+    let pair = cut_off.login(Login::new(Subject::new("alice").unwrap())).await.unwrap();
+    let mut token = pair.refresh_token.expose().to_owned();
+
+    // One process is cut off while it asks; the client tries another one and goes on there.
+    proxy.hold();
+    let error = cut_off.refresh(RefreshRequest::new(&token)).await.unwrap_err();
+    assert_eq!(error.code(), ErrorCode::StoreUnavailable);
+    for _ in 0..3 {
+        let next = other.refresh(RefreshRequest::new(&token)).await.unwrap();
+        token = next.refresh_token.unwrap().expose().to_owned();
+    }
+    assert_eq!(refused(&server), 0);
+    proxy.heal();
+    let healed = Instant::now();
+    while refused(&server) == 0 {
+        assert!(healed.elapsed() < Duration::from_secs(20), "what was held has not arrived");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    // Taken for a second holder, it would have ended the session.
+    other.refresh(RefreshRequest::new(&token)).await.unwrap();
+}
