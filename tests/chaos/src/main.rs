@@ -41,7 +41,7 @@ fn run(args: &Args) -> Result<bool> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed} (faults and clients follow it; the timing of the machine does not)");
     let mut reports: Vec<Report> = Vec::new();
-    for scenario in scenarios::selected(&args.only) {
+    for scenario in scenarios::selected(&args.only, args.quick) {
         println!("\n=== {}: {}", scenario.name, scenario.about);
         let report = scenario.run(seed, args.quick).with_context(|| scenario.name.to_owned())?;
         print!("{}", report::table(std::slice::from_ref(&report)));

@@ -28,15 +28,9 @@ pub(super) const SLOTS: Scenario = Scenario {
     name: "cluster-slots",
     about: "slots move from master to master with everything in them",
     rounds: 10,
-    quick_rounds: 2,
+    quick_rounds: 1,
     run: slots,
 };
-
-fn settle(cluster: &RedisCluster, run: &Run) -> Result<()> {
-    cluster.wait_until_settled()?;
-    run.calm();
-    Ok(())
-}
 
 fn any_master(cluster: &RedisCluster, run: &mut Run) -> Result<usize> {
     let masters = cluster.masters()?;
@@ -55,7 +49,7 @@ fn failover(run: &mut Run) -> Result<Report> {
             cluster.nodes()[master].command::<()>(&["SCRIPT", "FLUSH"])?;
         }
         run.faults += 1;
-        settle(&cluster, run)?;
+        run.settle(round, || cluster.wait_until_settled())?;
         run.progress(round, &load, &format!("{how:?}: node {next} for node {master}"));
     }
     run.finish(load)
@@ -72,7 +66,7 @@ fn kill(run: &mut Run) -> Result<Report> {
         run.failovers += 1;
         std::thread::sleep(Duration::from_millis(run.random.u64(..1000)));
         cluster.node_mut(master).restart()?;
-        settle(&cluster, run)?;
+        run.settle(round, || cluster.wait_until_settled())?;
         run.progress(round, &load, &format!("killed: node {replica} for node {master}"));
     }
     run.finish(load)

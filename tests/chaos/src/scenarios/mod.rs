@@ -20,7 +20,7 @@ const APPS: usize = 3;
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// Rounds of a long run; a quick one has `quick_rounds`.
+    /// Rounds of a long run; a quick one has `quick_rounds`, and leaves out what has none.
     rounds: u32,
     quick_rounds: u32,
     run: fn(&mut Run) -> Result<Report>,
@@ -38,11 +38,12 @@ pub(crate) const ALL: &[Scenario] = &[
     cluster::SLOTS,
 ];
 
-/// Those with these names; all where there are none.
-pub(crate) fn selected(only: &[String]) -> impl Iterator<Item = &'static Scenario> {
-    let wanted =
-        |scenario: &&Scenario| only.is_empty() || only.iter().any(|it| it == scenario.name);
-    ALL.iter().filter(move |scenario| wanted(scenario))
+/// Those with these names; where there are none, all that such a run has.
+pub(crate) fn selected(only: &[String], quick: bool) -> impl Iterator<Item = &'static Scenario> {
+    ALL.iter().filter(move |scenario| {
+        let wanted = only.is_empty() || only.iter().any(|name| name == scenario.name);
+        wanted && (!quick || scenario.quick_rounds > 0)
+    })
 }
 
 impl Scenario {
@@ -95,6 +96,16 @@ impl Run {
             tally.unavailable.get(),
             tally.logged_out.get(),
         );
+    }
+
+    /// Waits until the servers have come to terms, and then for a while. Not at the end: the
+    /// next round needs it, and the clients do not.
+    fn settle(&self, round: u32, settled: impl FnOnce() -> Result<()>) -> Result<()> {
+        if round + 1 < self.rounds {
+            settled()?;
+        }
+        self.calm();
+        Ok(())
     }
 
     /// Ends the load and sums up.

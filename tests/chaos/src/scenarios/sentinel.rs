@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use regrant_test_support::{RedisSentinels, SentinelOptions};
+use regrant_test_support::SentinelOptions;
 
 use super::{Run, Scenario};
 use crate::report::Report;
@@ -38,12 +38,6 @@ fn setup() -> SentinelOptions {
     SentinelOptions::new().replicas(1).append_only()
 }
 
-fn settle(sentinels: &RedisSentinels, run: &Run) -> Result<()> {
-    sentinels.wait_until_settled()?;
-    run.calm();
-    Ok(())
-}
-
 fn kill(run: &mut Run) -> Result<Report> {
     let mut sentinels = setup().start()?;
     let load = run.load(&sentinels.url(), true)?;
@@ -54,7 +48,7 @@ fn kill(run: &mut Run) -> Result<Report> {
         run.failovers += 1;
         std::thread::sleep(Duration::from_millis(run.random.u64(..1000)));
         sentinels.server_mut(master).restart()?;
-        settle(&sentinels, run)?;
+        run.settle(round, || sentinels.wait_until_settled())?;
         run.progress(round, &load, &format!("killed, server {next} is master"));
     }
     run.finish(load)
@@ -66,7 +60,7 @@ fn ordered(run: &mut Run) -> Result<Report> {
     for round in 0..run.rounds {
         let next = sentinels.failover()?;
         run.failovers += 1;
-        settle(&sentinels, run)?;
+        run.settle(round, || sentinels.wait_until_settled())?;
         run.progress(round, &load, &format!("server {next} is master"));
     }
     run.finish(load)
@@ -83,7 +77,7 @@ fn partition(run: &mut Run) -> Result<Report> {
         run.failovers += 1;
         run.calm();
         proxy.heal();
-        settle(&sentinels, run)?;
+        run.settle(round, || sentinels.wait_until_settled())?;
         run.progress(round, &load, &format!("partitioned, server {next} is master"));
     }
     run.finish(load)
