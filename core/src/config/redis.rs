@@ -27,7 +27,7 @@ pub struct RedisConfig {
     pub key_file: Option<PathBuf>,
     /// Who this is to the Sentinels, where they ask.
     pub sentinel: Option<SentinelConfig>,
-    /// How many replicas must have a revocation before it counts as replicated.
+    /// How many replicas must have a login or a revocation before it counts as replicated.
     pub replicas: Option<u32>,
     /// How long is waited for them.
     #[serde(deserialize_with = "some_span")]

@@ -78,7 +78,7 @@ pub enum StoreWarningCode {
     Unreachable,
     /// The server may evict live sessions.
     EvictingPolicy,
-    /// Fewer replicas are connected than revocations wait for.
+    /// Fewer replicas are connected than logins and revocations wait for.
     NoReplica,
     /// A restart of the server ends all sessions.
     NoPersistence,

@@ -32,8 +32,8 @@ pub struct RedisOptions {
     /// The credentials of the Sentinels, where they ask for any. Those in the address are the
     /// master's.
     pub sentinel: Option<RedisCredentials>,
-    /// How many replicas must have a login or a revocation before it counts as replicated (`WAIT`). Default
-    /// 1 with Sentinels and in a cluster, else 0, which asks for none.
+    /// How many replicas must have a login or a revocation before it counts as replicated
+    /// (`WAIT`). Default 1 with Sentinels and in a cluster, else 0, which asks for none.
     pub replicas: Option<u32>,
     /// How long is waited for them. Default 100 ms.
     pub replica_timeout: Duration,

@@ -60,6 +60,9 @@ pub(crate) fn table(reports: &[Report]) -> String {
     rows[0].push("acts".to_owned());
     rows[0].push("slowest recovery".to_owned());
     rows.extend(reports.iter().map(row));
+    if reports.len() > 1 {
+        rows.push(row(&total(reports)));
+    }
     let widths: Vec<usize> = (0..rows[0].len())
         .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or_default())
         .collect();
@@ -78,6 +81,18 @@ pub(crate) fn table(reports: &[Report]) -> String {
         }
     }
     text
+}
+
+fn total(reports: &[Report]) -> Report {
+    let tally = Tally::default();
+    reports.iter().for_each(|report| tally.include(&report.tally));
+    Report {
+        scenario: "all",
+        took: reports.iter().map(|report| report.took).sum(),
+        failovers: reports.iter().map(|report| report.failovers).sum(),
+        faults: reports.iter().map(|report| report.faults).sum(),
+        tally: Arc::new(tally),
+    }
 }
 
 fn row(report: &Report) -> Vec<String> {

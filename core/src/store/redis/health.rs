@@ -99,8 +99,8 @@ impl RedisStore {
             warn(
                 Code::NoReplica,
                 format!(
-                    "revocations wait for {wanted} replica(s), and fewer are connected: what this \
-                     server loses, nobody has"
+                    "logins and revocations wait for {wanted} replica(s), and fewer are \
+                     connected: what this server loses, nobody has"
                 ),
             );
         }

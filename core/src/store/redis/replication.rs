@@ -17,8 +17,8 @@ use crate::store::Replicated;
 /// The waits over one connection.
 ///
 /// `WAIT` is about all that was written over its connection before, and holds up what is sent
-/// over it afterwards. So logins and revocations have a connection to themselves, and those that come while
-/// one waits share the next wait.
+/// over it afterwards. So logins and revocations have a connection to themselves, and those that
+/// come while one waits share the next wait.
 #[derive(Default)]
 pub(super) struct Waits {
     /// How many have begun.

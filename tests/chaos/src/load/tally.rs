@@ -69,6 +69,27 @@ impl Tally {
         self.acts.raise(act);
     }
 
+    /// Adds what another scenario counted.
+    pub(crate) fn include(&self, other: &Self) {
+        for (sum, more) in [
+            (&self.honest, &other.honest),
+            (&self.refreshes, &other.refreshes),
+            (&self.unavailable, &other.unavailable),
+            (&self.superseded, &other.superseded),
+            (&self.logged_out, &other.logged_out),
+            (&self.planted, &other.planted),
+            (&self.caught, &other.caught),
+            (&self.ended_for_good, &other.ended_for_good),
+            (&self.ended_unsurely, &other.ended_unsurely),
+            (&self.back_from_good, &other.back_from_good),
+            (&self.back_from_unsure, &other.back_from_unsure),
+        ] {
+            sum.add(more.get());
+        }
+        self.acts.raise(other.acts.get());
+        self.recovery.raise(other.recovery.get());
+    }
+
     /// The most acts that it took to catch a theft.
     pub(crate) fn most_acts(&self) -> u64 {
         self.acts.get()
