@@ -3,6 +3,7 @@
 //! The order makes every step repeatable: first the session, then the note. Killed between the
 //! two, the next attempt finds the same session and notes it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Mark, OldRefreshTokens, OldToken, Place, TakeOver};
@@ -52,6 +53,11 @@ impl Adoption {
     /// The old app's store.
     pub(crate) fn old_store(&self) -> &dyn super::OldStore {
         self.0.store.as_ref()
+    }
+
+    /// The old app's store, for those who also need it.
+    pub(crate) fn shared_store(&self) -> Arc<dyn super::OldStore> {
+        Arc::clone(&self.0.store)
     }
 
     /// Reads a token; see [`OldToken::verify`].

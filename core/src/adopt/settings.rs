@@ -23,8 +23,12 @@ impl OldRefreshTokens {
     /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid) for `secret` when it is empty or PEM.
     /// It may be short: without its key in the store no token passes.
     pub fn new(secret: &SecretBytes, store: impl OldStore + 'static) -> Result<Self> {
+        Self::shared(secret, Arc::new(store))
+    }
+
+    pub(crate) fn shared(secret: &SecretBytes, store: Arc<dyn OldStore>) -> Result<Self> {
         let keys = vec![Key::hmac(Algorithm::HS256, secret, ShortSecret::Allow)?];
-        Ok(Self { keys, store: Arc::new(store), users: Arc::new(TheValueItself) })
+        Ok(Self { keys, store, users: Arc::new(TheValueItself) })
     }
 
     /// Accepts what `secret` signed as well.

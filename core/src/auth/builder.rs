@@ -10,13 +10,12 @@ use super::event::{AuditEvent, Auditor, Listener};
 use super::follower::follow;
 use super::fresh::Freshness;
 use super::sightings::Sightings;
-use super::{Auth, Engine, Inner};
+use super::{Auth, Engine, Inner, SessionAdmin};
 use crate::access::{AccessIssuer, AccessPolicy, AccessVerifier};
 use crate::adopt::{Adoption, OldRefreshTokens, OldUsers};
 use crate::error::{Error, Result};
 use crate::keys::{Keyring, RefreshKeys};
 use crate::observe::{self, ObservedStore};
-use crate::revocation::DenyList;
 use crate::session::SessionPolicy;
 use crate::store::{SessionStore, StoreAddress, StoreWarning, WarningListener};
 use crate::time::{Clock, SystemClock};
@@ -185,17 +184,21 @@ impl AuthBuilder {
             }
         };
         let store: Arc<dyn SessionStore> = Arc::new(ObservedStore(store));
+        let adoption = self.old.map(Adoption::new);
         let engine = Arc::new(Engine {
             issuer,
             refresh_keys,
             policy: self.sessions,
-            store: Arc::clone(&store),
             freshness: Freshness::new(store.feed().is_some(), self.max_staleness, clock.now()),
-            denied: DenyList::default(),
-            auditor: Auditor { listener: self.listener, clock: Arc::clone(&clock) },
-            clock,
-            adoption: self.old.map(Adoption::new),
-            longest_access,
+            admin: SessionAdmin {
+                store: Arc::clone(&store),
+                denied: Arc::default(),
+                auditor: Auditor { listener: self.listener, clock: Arc::clone(&clock) },
+                clock,
+                old_store: adoption.as_ref().map(Adoption::shared_store),
+                longest_access,
+            },
+            adoption,
         });
         observe::describe();
         let sightings = Sightings::start(Arc::clone(&engine), &runtime);

@@ -61,7 +61,7 @@ impl Engine {
             let claims = RefreshClaims::verify(token, &self.refresh_keys)?;
             return Ok(Claimed { claims, old: None });
         };
-        token.check_times(self.clock.now())?;
+        token.check_times(self.admin.clock.now())?;
         let found = adoption.find(&token).await?;
         let Found { subject, standing } = found.ok_or(Error::SessionUnknown)?;
         let end = match standing {
@@ -104,8 +104,8 @@ impl Engine {
         claims: &RefreshClaims,
         (standing, place): (Standing, Place),
     ) -> Result<(bool, Timestamp)> {
-        let (subject, now) = (&claims.subject, self.clock.now());
-        let store = self.store.as_ref();
+        let (subject, now) = (&claims.subject, self.admin.clock.now());
+        let store = self.admin.store.as_ref();
         let taken = adoption.take_over(token, subject, place, store, &self.policy, now).await?;
         let (end, ended) = match taken {
             Taken::Adopted(end) => (end, None),
@@ -115,7 +115,7 @@ impl Engine {
         match ended {
             Some(reason) => drop(self.end_session(subject, &claims.session, reason).await?),
             None if standing == Standing::New => {
-                self.auditor.emit(subject, claims.session, AuditKind::Adopted);
+                self.admin.auditor.emit(subject, claims.session, AuditKind::Adopted);
             }
             None => {}
         }

@@ -23,7 +23,7 @@ impl Auth {
             return Ok(());
         };
         let engine = &self.0.engine;
-        let denied = engine.denied.check(access) == Some(Denial::Lineage);
+        let denied = engine.admin.denied.check(access) == Some(Denial::Lineage);
         match engine.sighted(access.subject(), session, Sighting { lineage, denied }).await? {
             Seen::Live | Seen::Unknown => Ok(()),
             Seen::Ended => Err(Error::AccessRevoked),
@@ -67,7 +67,7 @@ impl Engine {
         session: SessionId,
         sighting: Sighting,
     ) -> Result<Seen> {
-        match self.store.confirm(subject, &session, &sighting, self.policy.on_theft).await? {
+        match self.admin.store.confirm(subject, &session, &sighting, self.policy.on_theft).await? {
             Some(Confirmation::Confirmed | Confirmation::Unchanged) => Ok(Seen::Live),
             Some(Confirmation::Theft) => {
                 let how = if sighting.denied { "denied_access" } else { "abandoned_branch" };
@@ -76,7 +76,7 @@ impl Engine {
             }
             // Ended elsewhere, perhaps by another process: its access tokens end here too.
             Some(Confirmation::Revoked(_) | Confirmation::Expired) => {
-                self.refuse_here(Revoked::Session { sid: session });
+                self.admin.refuse_here(Revoked::Session { sid: session });
                 Ok(Seen::Ended)
             }
             None => Ok(Seen::Unknown),

@@ -80,6 +80,7 @@ impl AuditKind {
 /// A function that is told of each event, on whatever thread it happens. It must not block.
 pub(super) type Listener = Arc<dyn Fn(&AuditEvent) + Send + Sync>;
 
+#[derive(Clone)]
 pub(super) struct Auditor {
     pub(super) listener: Option<Listener>,
     pub(super) clock: Arc<dyn Clock>,

@@ -1,8 +1,6 @@
 //! The end of all sessions of a user, or of those that are meant.
 
-use super::event::AuditKind;
-use super::logout::warn_unless;
-use super::{Auth, Engine};
+use super::{Auth, Ended, SessionAdmin};
 use crate::adopt::EndedTokens;
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
@@ -75,43 +73,41 @@ impl Auth {
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): ask again.
     pub async fn logout_everywhere(&self, request: impl Into<LogoutEverywhere>) -> Result<usize> {
-        let request = request.into();
-        let span = observe::operation_span!(INFO, "revoke_all");
-        observe::within(span, self.0.engine.end_all(&request), |_| "ok").await
+        let ended = self.0.engine.admin.logout_everywhere(request).await?;
+        ended.if_told().map(|revoked| revoked.len())
     }
 }
 
-impl Engine {
-    async fn end_all(&self, request: &LogoutEverywhere) -> Result<usize> {
+impl SessionAdmin {
+    /// As [`Auth::logout_everywhere`]; tells which they were.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): ask again.
+    pub async fn logout_everywhere(&self, request: impl Into<LogoutEverywhere>) -> Result<Ended> {
+        let request = request.into();
+        let span = observe::operation_span!(INFO, "revoke_all");
+        observe::within(span, self.end_all(&request), Ended::outcome).await
+    }
+
+    async fn end_all(&self, request: &LogoutEverywhere) -> Result<Ended> {
         let LogoutEverywhere { subject, which, reason } = request;
-        let reason = *reason;
         let now = self.clock.now();
         // What is yet to come is not ended in advance.
         let before = which.created_before.map_or(now, |instant| instant.min(now));
         // First: a token of the old app that is taken over from here on is refused by this, and
         // one that was taken over before has a session.
-        if let Some(adoption) = &self.adoption {
+        if let Some(old_store) = &self.old_store {
             let until = match which.created_before {
                 Some(instant) if instant <= now => just_before(instant),
                 _ => now,
             };
             let ended = EndedTokens { until, except: which.except };
-            adoption.old_store().end_all_of(subject, &ended).await?;
+            old_store.end_all_of(subject, &ended).await?;
         }
-        let answer = self.store.revoke_all(subject, which, reason).await?;
-        // Told again of those that had been ended: the caller may be asking again because the
-        // others could not be told.
-        let all = answer.revoked.iter().chain(&answer.already_revoked);
-        let mut ended: Vec<_> = all.map(|session| Revoked::Session { sid: *session }).collect();
+        let answer = self.store.revoke_all(subject, which, *reason).await?;
         // Tokens of the app that was here before know no session: they end by their user's name.
-        ended.push(Revoked::Subject { sub: subject.clone(), before });
-        self.refuse(ended).await?;
-        warn_unless(answer.replicated);
-        let replicated = answer.replicated.answer();
-        for session in &answer.revoked {
-            self.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
-        }
-        Ok(answer.revoked.len())
+        let user = Revoked::Subject { sub: subject.clone(), before };
+        Ok(self.after_revocation(subject, answer, Some(user), *reason).await)
     }
 }
 

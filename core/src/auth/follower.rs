@@ -49,9 +49,9 @@ struct Follower {
 
 impl Follower {
     async fn take(&mut self, engine: &Engine, feed: &dyn RevocationFeed, page: Page) -> Result<()> {
-        let now = engine.clock.now();
+        let now = engine.admin.clock.now();
         for revocation in &page.revocations {
-            engine.denied.refuse(revocation, now);
+            engine.admin.denied.refuse(revocation, now);
         }
         self.cursor = page.next;
         if page.complete {

@@ -92,13 +92,13 @@ impl Auth {
 
     /// Whether this process is further behind the feed of revocations than the bound.
     pub fn is_stale(&self) -> bool {
-        self.0.engine.freshness.is_stale(self.0.engine.clock.now())
+        self.0.engine.freshness.is_stale(self.0.engine.admin.clock.now())
     }
 
     /// How long ago the feed of revocations was last read to its end: zero where no other
     /// process can revoke, `None` while it was never read.
     pub fn feed_lag(&self) -> Option<Duration> {
-        self.0.engine.freshness.lag(self.0.engine.clock.now())
+        self.0.engine.freshness.lag(self.0.engine.admin.clock.now())
     }
 
     /// Tells the recorder of metrics what the gauges are right now; for just before a scrape
@@ -110,7 +110,7 @@ impl Auth {
 
 impl Engine {
     pub(super) fn update_gauges(&self) {
-        observe::deny_list(self.denied.len());
-        observe::feed_lag(self.freshness.known_lag(self.clock.now()));
+        observe::deny_list(self.admin.denied.len());
+        observe::feed_lag(self.freshness.known_lag(self.admin.clock.now()));
     }
 }

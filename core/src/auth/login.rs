@@ -75,7 +75,8 @@ impl Engine {
             max_sessions: self.policy.max_sessions,
             adopted: None,
         };
-        let Created { record, displaced } = self.store.create(&subject, &session, &new).await?;
+        let Created { record, displaced } =
+            self.admin.store.create(&subject, &session, &new).await?;
         let claims = RefreshClaims {
             subject,
             session,
@@ -86,8 +87,8 @@ impl Engine {
             expires_at: record.idle_deadline,
         };
         let refresh_token = claims.sign(&self.refresh_keys)?;
-        self.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
-        self.after_displacement(&claims.subject, &displaced).await;
+        self.admin.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
+        self.admin.after_displacement(&claims.subject, &displaced).await;
         Ok(TokenPair {
             access_token: access.token,
             access_expires_at: access.expires_at,

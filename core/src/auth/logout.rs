@@ -4,13 +4,13 @@ use tracing::Span;
 use tracing::field::display;
 
 use super::event::AuditKind;
-use super::{Auth, Engine};
+use super::{Auth, Ended, Engine, SessionAdmin};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
 use crate::observe;
 use crate::revocation::{RevocationReason, Revoked};
 use crate::session::RefreshClaims;
-use crate::store::{Replicated, RevocationOutcome, RevokedSession};
+use crate::store::{Replicated, RevocationOutcome, RevokedSession, RevokedSessions};
 
 impl Auth {
     /// Ends the session of a refresh token, expired or not; tells whether it was live.
@@ -35,10 +35,8 @@ impl Auth {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<bool> {
-        let span = observe::operation_span!(INFO, "revoke");
-        span.record("session", display(session));
-        let ending = self.0.engine.end_session(subject, session, reason);
-        observe::within(span, ending, ended).await
+        let ended = self.0.engine.admin.revoke_session(subject, session, reason).await?;
+        ended.if_told().map(|revoked| !revoked.is_empty())
     }
 }
 
@@ -57,31 +55,80 @@ impl Engine {
         self.end_session(&claims.subject, &claims.session, RevocationReason::Logout).await
     }
 
-    /// Ends one session and tells every process; see [`Auth::revoke_session`].
+    /// As [`Auth::revoke_session`].
     pub(super) async fn end_session(
         &self,
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<bool> {
-        let RevokedSession { outcome, replicated } =
-            self.store.revoke(subject, session, reason).await?;
-        let was_live = outcome == RevocationOutcome::Revoked;
-        // Told again where it had been ended: the caller may be asking again because the others
-        // could not be told. But only what is the user's own.
-        if outcome != RevocationOutcome::Unknown {
-            self.refuse([Revoked::Session { sid: *session }]).await?;
-            warn_unless(replicated);
-        }
-        if was_live {
-            let replicated = replicated.answer();
-            self.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
-        }
-        Ok(was_live)
+        let ended = self.admin.end_session(subject, session, reason).await?;
+        ended.if_told().map(|revoked| !revoked.is_empty())
     }
 }
 
-pub(super) fn warn_unless(replicated: Replicated) {
+impl SessionAdmin {
+    /// Ends one session of a user. Its access tokens are refused from now on, in other processes
+    /// as soon as they have read the feed.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): ask again.
+    pub async fn revoke_session(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+    ) -> Result<Ended> {
+        let span = observe::operation_span!(INFO, "revoke");
+        span.record("session", display(session));
+        let ending = self.end_session(subject, session, reason);
+        observe::within(span, ending, Ended::outcome).await
+    }
+
+    async fn end_session(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+    ) -> Result<Ended> {
+        let RevokedSession { outcome, replicated } =
+            self.store.revoke(subject, session, reason).await?;
+        let (revoked, already_revoked) = match outcome {
+            RevocationOutcome::Revoked => (vec![*session], Vec::new()),
+            RevocationOutcome::AlreadyRevoked => (Vec::new(), vec![*session]),
+            RevocationOutcome::Unknown => (Vec::new(), Vec::new()),
+        };
+        let answer = RevokedSessions { revoked, already_revoked, replicated };
+        Ok(self.after_revocation(subject, answer, None, reason).await)
+    }
+
+    /// The store has ended these sessions: refuse their access tokens, everywhere, and tell.
+    ///
+    /// Told again of those that had been ended: the caller may be asking again because the others
+    /// could not be told. But only what is the user's own.
+    pub(super) async fn after_revocation(
+        &self,
+        subject: &Subject,
+        answer: RevokedSessions,
+        user: Option<Revoked>,
+        reason: RevocationReason,
+    ) -> Ended {
+        let RevokedSessions { revoked, already_revoked, replicated } = answer;
+        let sessions = revoked.iter().chain(&already_revoked);
+        let sessions: Vec<_> = sessions.map(|sid| Revoked::Session { sid: *sid }).collect();
+        if !sessions.is_empty() {
+            warn_unless(replicated);
+        }
+        let told = self.refuse(sessions.into_iter().chain(user)).await;
+        let replicated = replicated.answer();
+        for session in &revoked {
+            self.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
+        }
+        Ended { revoked, already_revoked, replicated, told }
+    }
+}
+
+fn warn_unless(replicated: Replicated) {
     if replicated == Replicated::No {
         tracing::warn!(target: "regrant::store", "too few replicas have a revocation: a failover may bring the session back");
     }

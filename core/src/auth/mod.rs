@@ -2,6 +2,7 @@
 //!
 //! [`Auth::verify`] is synchronous and does no I/O; everything that touches the store is async.
 
+mod admin;
 mod builder;
 mod claimed;
 mod confirm;
@@ -20,6 +21,7 @@ mod sightings;
 mod sweep;
 mod verify;
 
+pub use admin::{Ended, SessionAdmin};
 pub use builder::AuthBuilder;
 pub(crate) use builder::DEFAULT_MAX_STALENESS;
 pub use event::{AuditEvent, AuditKind};
@@ -34,19 +36,15 @@ pub use sweep::{SweepOptions, SweepReport};
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::access::{AccessGrant, AccessIssuer, AccessVerifier};
 use crate::adopt::Adoption;
 use crate::error::Result;
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::keys::RefreshKeys;
-use crate::revocation::DenyList;
 use crate::session::SessionPolicy;
-use crate::store::{SessionStore, StoreHealth};
-use crate::time::Clock;
+use crate::store::StoreHealth;
 
-use event::Auditor;
 use fresh::Freshness;
 use sightings::Sightings;
 
@@ -82,21 +80,16 @@ struct Engine {
     issuer: AccessIssuer,
     refresh_keys: RefreshKeys,
     policy: SessionPolicy,
-    store: Arc<dyn SessionStore>,
-    denied: DenyList,
-    auditor: Auditor,
-    clock: Arc<dyn Clock>,
+    admin: SessionAdmin,
     /// How far this process is behind the feed of revocations.
     freshness: Freshness,
     /// Takes over the refresh tokens of an app that was here before.
     adoption: Option<Adoption>,
-    /// No access token lives longer than this.
-    longest_access: Duration,
 }
 
 impl fmt::Debug for Auth {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Auth").field("store", &self.0.engine.store).finish_non_exhaustive()
+        f.debug_struct("Auth").field("store", &self.0.engine.admin.store).finish_non_exhaustive()
     }
 }
 
@@ -108,7 +101,7 @@ impl Auth {
 
     /// How the store is doing. One that cannot be reached is a report, and no error.
     pub async fn health(&self) -> StoreHealth {
-        self.0.engine.store.health().await
+        self.0.engine.admin.health().await
     }
 
     /// Begins with a configuration as JSON; see [`config`](crate::config).

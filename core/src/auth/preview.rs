@@ -42,7 +42,7 @@ impl Auth {
     /// As [`Auth::verify`], and [`Error::StoreUnavailable`].
     pub async fn preview_access(&self, token: &str) -> Result<VerifiedAccess> {
         let access = self.0.verifier.verify(token)?;
-        let denied_here = self.0.engine.denied.check(&access);
+        let denied_here = self.0.engine.admin.denied.check(&access);
         if denied_here.is_some() || self.all_denied().await?.check(&access).is_some() {
             return Err(Error::AccessRevoked);
         }
@@ -71,7 +71,8 @@ impl Auth {
         let record = self.record(&claims.subject, claims.session).await?;
         let renewal = match record {
             Some(record) => {
-                match step(&record, &claims.presented(), engine.clock.now(), &policy).decision {
+                match step(&record, &claims.presented(), engine.admin.clock.now(), &policy).decision
+                {
                     Decision::Issue(_) => Renewal::Issued,
                     Decision::Reissue(_) => Renewal::Reissued,
                     Decision::Keep => Renewal::Kept,
@@ -93,7 +94,7 @@ impl Auth {
     }
 
     async fn record(&self, subject: &Subject, session: SessionId) -> Result<Option<Record>> {
-        let sessions = self.0.engine.store.list(subject).await?;
+        let sessions = self.0.engine.admin.store.list(subject).await?;
         Ok(sessions.into_iter().find(|stored| stored.id == session).map(|stored| stored.record))
     }
 
@@ -101,12 +102,12 @@ impl Auth {
     async fn all_denied(&self) -> Result<DenyList> {
         let engine = &self.0.engine;
         let denied = DenyList::default();
-        let Some(feed) = engine.store.feed() else { return Ok(denied) };
+        let Some(feed) = engine.admin.store.feed() else { return Ok(denied) };
         let mut cursor = Cursor::default();
         loop {
             let page = feed.read(&cursor, Duration::ZERO).await?;
             for revocation in &page.revocations {
-                denied.refuse(revocation, engine.clock.now());
+                denied.refuse(revocation, engine.admin.clock.now());
             }
             if page.complete {
                 return Ok(denied);

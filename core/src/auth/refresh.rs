@@ -99,12 +99,15 @@ impl Engine {
         let presented = &claimed.claims;
         let policy = self.policy.for_refresh(request.rotate);
         let answer = self
+            .admin
             .store
             .refresh(&presented.subject, &presented.session, &presented.presented(), &policy)
             .await?
             .ok_or_else(|| self.unknown(presented))?;
         if let Some(abandoned) = answer.denied {
-            self.refuse_if_possible([Revoked::Child { sid: presented.session, abandoned }]).await;
+            self.admin
+                .refuse_if_possible([Revoked::Child { sid: presented.session, abandoned }])
+                .await;
         }
         match answer.decision {
             Decision::Issue(minted) => {
@@ -138,7 +141,7 @@ impl Engine {
             Renewal::Issued | Renewal::Kept => AuditKind::Refreshed { rotated: true },
         };
         let refresh_token = child.sign(&self.refresh_keys)?;
-        self.auditor.emit(&presented.subject, presented.session, kind);
+        self.admin.auditor.emit(&presented.subject, presented.session, kind);
         Ok(Renewed {
             refresh_token: Some(refresh_token),
             refresh_expires_at: child.expires_at,
@@ -147,7 +150,7 @@ impl Engine {
     }
 
     fn kept(&self, presented: &RefreshClaims, access: IssuedAccess) -> Renewed {
-        self.auditor.emit(
+        self.admin.auditor.emit(
             &presented.subject,
             presented.session,
             AuditKind::Refreshed { rotated: false },
@@ -157,7 +160,7 @@ impl Engine {
 
     /// Stores drop what has expired: a session that is gone with its token has expired.
     pub(super) fn unknown(&self, presented: &RefreshClaims) -> Error {
-        if self.clock.now() >= presented.expires_at {
+        if self.admin.clock.now() >= presented.expires_at {
             Error::RefreshExpired
         } else {
             Error::SessionUnknown
@@ -167,10 +170,14 @@ impl Engine {
     async fn refused(&self, presented: &RefreshClaims, refusal: Decision) -> Error {
         let RefreshClaims { subject, session, .. } = presented;
         match refusal {
-            Decision::Superseded => self.auditor.emit(subject, *session, AuditKind::Superseded),
+            Decision::Superseded => {
+                self.admin.auditor.emit(subject, *session, AuditKind::Superseded)
+            }
             Decision::Theft(how) => self.after_theft(subject, *session, how.as_str()).await,
             // Ended elsewhere, perhaps by another process: its access tokens end here too.
-            Decision::Revoked(_) => drop(self.refuse_here(Revoked::Session { sid: *session })),
+            Decision::Revoked(_) => {
+                drop(self.admin.refuse_here(Revoked::Session { sid: *session }))
+            }
             _ => {}
         }
         refusal_error(refusal)

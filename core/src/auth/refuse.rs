@@ -1,13 +1,13 @@
 //! What is refused from now on: here at once, and in every other process by way of the feed.
 
-use super::{AuditKind, Engine};
+use super::{AuditKind, Engine, SessionAdmin};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
 use crate::observe;
 use crate::revocation::{Revocation, RevocationReason, Revoked};
 use crate::session::{State, TheftScope};
 
-impl Engine {
+impl SessionAdmin {
     /// Refuses in this process.
     pub(super) fn refuse_here(&self, what: Revoked) -> Revocation {
         let now = self.clock.now();
@@ -30,7 +30,7 @@ impl Engine {
         }
     }
 
-    /// As [`Engine::refuse`], where nobody waits for it: the store has revoked already, so what
+    /// As [`SessionAdmin::refuse`], where nobody waits for it: the store has revoked already, so what
     /// other processes do not hear of they see in the store at the token's first use there.
     pub(super) async fn refuse_if_possible(&self, what: impl IntoIterator<Item = Revoked>) {
         if let Err(error) = self.refuse(what).await {
@@ -58,7 +58,9 @@ impl Engine {
             self.auditor.emit(subject, *session, kind);
         }
     }
+}
 
+impl Engine {
     /// A theft was seen and the store has revoked what the policy says: follow suit.
     pub(super) async fn after_theft(
         &self,
@@ -68,14 +70,14 @@ impl Engine {
     ) {
         let mut ended = vec![Revoked::Session { sid: session }];
         if self.policy.on_theft == TheftScope::Subject {
-            match self.ended_sessions(subject).await {
+            match self.admin.ended_sessions(subject).await {
                 Ok(sessions) => ended.extend(sessions),
                 Err(error) => {
                     tracing::warn!(target: "regrant::store", %error, "the access tokens of a user's other sessions were not refused");
                 }
             }
         }
-        self.refuse_if_possible(ended).await;
-        self.auditor.emit(subject, session, AuditKind::Theft { how });
+        self.admin.refuse_if_possible(ended).await;
+        self.admin.auditor.emit(subject, session, AuditKind::Theft { how });
     }
 }

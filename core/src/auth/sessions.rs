@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::Auth;
+use super::{Auth, SessionAdmin};
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
 use crate::revocation::RevocationReason;
@@ -48,6 +48,20 @@ pub struct SessionInfo {
 }
 
 impl Auth {
+    /// As [`SessionAdmin::sessions`].
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
+    pub async fn sessions(
+        &self,
+        subject: &Subject,
+        current: Option<&SessionId>,
+    ) -> Result<Vec<SessionInfo>> {
+        self.0.engine.admin.sessions(subject, current).await
+    }
+}
+
+impl SessionAdmin {
     /// The sessions of a user: live ones first, each group by last use, newest first. Sessions
     /// that idled out are left out. `current` marks the one that asks.
     ///
@@ -58,10 +72,8 @@ impl Auth {
         subject: &Subject,
         current: Option<&SessionId>,
     ) -> Result<Vec<SessionInfo>> {
-        let now = self.0.engine.clock.now();
+        let now = self.clock.now();
         let mut sessions: Vec<SessionInfo> = self
-            .0
-            .engine
             .store
             .list(subject)
             .await?

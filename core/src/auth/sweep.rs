@@ -96,7 +96,7 @@ impl Engine {
             report.foreign += 1;
             return Ok(());
         };
-        if token.is_expired(self.clock.now()) {
+        if token.is_expired(self.admin.clock.now()) {
             report.expired += 1;
             return remove_dead(adoption.old_store(), &token, options, report).await;
         }

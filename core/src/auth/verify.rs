@@ -18,7 +18,7 @@ impl Auth {
     /// `reject` errors.
     pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
         let access = self.0.verifier.verify(token)?;
-        let denial = self.0.engine.denied.check(&access);
+        let denial = self.0.engine.admin.denied.check(&access);
         if let (Some(session), Some(lineage)) = (access.session(), access.lineage()) {
             // Somebody uses the tokens of a child that was given up as lost: a second holder.
             let denied = denial == Some(Denial::Lineage);

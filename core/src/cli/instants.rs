@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::time::Timestamp;
+use crate::time::{Timestamp, parse_span};
 
 /// RFC 3339 in UTC, without what is below a second: `2026-01-31T09:30:00Z`.
 pub(super) fn at(instant: Timestamp) -> String {
@@ -36,6 +36,19 @@ pub(super) fn length(span: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
+/// An instant as people give it: RFC 3339 with a zone, or how long ago as in `2h`.
+pub(super) fn parse(text: &str, now: Timestamp) -> Result<Timestamp, String> {
+    let expected = "expected an instant such as 2026-01-31T09:30:00Z, or how long ago as in 2h";
+    if let Ok(instant) = text.parse::<jiff::Timestamp>() {
+        return Ok(Timestamp::from_millis(instant.as_millisecond()));
+    }
+    // A bare number may be meant as seconds since 1970 just as well.
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(expected.to_owned());
+    }
+    parse_span(text).map(|span| now.minus(span)).map_err(|_| expected.to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -50,5 +63,19 @@ mod tests {
         assert_eq!(told_after(1), "2027-01-15T08:00:01Z (in 1 second)");
         assert_eq!(told_after(-3 * 86_400 - 5), "2027-01-12T07:59:55Z (3 days ago)");
         assert_eq!(at(Timestamp::from_seconds(1 << 53)), "9007199254740 s");
+    }
+
+    #[test]
+    fn instants_are_read() {
+        for (text, seconds) in [
+            ("2027-01-15T08:00:00Z", 1_800_000_000),
+            ("2027-01-15T17:00:00+09:00", 1_800_000_000),
+            ("2h", 1_800_000_000 - 7_200),
+        ] {
+            assert_eq!(parse(text, NOW), Ok(Timestamp::from_seconds(seconds)), "{text}");
+        }
+        for bad in ["", "yesterday", "1800000000", "2027-01-15", "2027-01-15T08:00:00", "-2h"] {
+            assert!(parse(bad, NOW).is_err(), "{bad}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The operator's command: keys, tokens, sessions, the sweep, the configuration.
+//! The operator's command: keys, tokens, sessions, the sweep, the store, the configuration.
 //!
 //! One implementation with two front doors: the program `regrant`, and `npx regrant`, which hands
 //! its arguments to the native addon. Results go to stdout, as text for people or with `--json`
@@ -17,6 +17,7 @@ mod instants;
 mod keys;
 mod output;
 mod page;
+mod sessions;
 mod settings;
 mod store;
 mod sweep;
@@ -51,6 +52,8 @@ enum Command {
     Keys(keys::Keys),
     #[command(subcommand)]
     Token(token::Token),
+    #[command(subcommand)]
+    Sessions(sessions::Sessions),
     Sweep(sweep::Sweep),
     Health(health::Health),
     #[command(subcommand)]
@@ -73,6 +76,7 @@ pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) ->
     let outcome = match cli.command {
         Command::Keys(command) => command.run(&context),
         Command::Token(command) => command.run(&context),
+        Command::Sessions(command) => command.run(&context),
         Command::Sweep(command) => command.run(&context),
         Command::Health(command) => command.run(&context),
         Command::Config(command) => command.run(&context),

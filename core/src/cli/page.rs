@@ -66,6 +66,27 @@ impl Page {
             let _ = writeln!(self.text, "  {}  {}", self.paint.faint(&name), value.as_ref());
         }
     }
+
+    /// A table, its columns as wide as they need to be; nothing where there are no rows.
+    pub(super) fn table<const N: usize>(&mut self, names: [&str; N], rows: &[[String; N]]) {
+        if rows.is_empty() {
+            return;
+        }
+        let widths: [usize; N] = std::array::from_fn(|column| {
+            let cells = rows.iter().map(|row| row[column].chars().count());
+            cells.chain([names[column].len()]).max().unwrap_or(0)
+        });
+        let line = |cells: [&str; N]| {
+            let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
+            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+        };
+        let head = self.paint.faint(&line(names));
+        self.line(&format!("  {head}"));
+        for row in rows {
+            let cells = row.each_ref().map(String::as_str);
+            self.line(&format!("  {}", line(cells)));
+        }
+    }
 }
 
 /// `text` with what a terminal would obey, or what would reorder the line, written as escapes.

@@ -1,11 +1,12 @@
 //! `migrate`.
 
+use std::sync::Arc;
+
 use serde::Deserialize;
 
 use super::{AuthConfig, SecretConfig};
-use crate::adopt::OldRefreshTokens;
+use crate::adopt::{OldRefreshTokens, OldStore};
 use crate::error::{Error, Result};
-use crate::secret::SecretBytes;
 use crate::store::{RedisOptions, is_redis};
 
 /// The app that was here before, whose refresh tokens are taken over; see [`adopt`](crate::adopt).
@@ -26,15 +27,8 @@ impl AuthConfig {
         let secret = config.secret.as_ref().or(self.secret.as_ref()).ok_or_else(|| {
             Error::config("migrate.secret", "is required when there is no secret")
         })?;
-        let url = config.store.as_deref().or(self.store.as_deref()).unwrap_or_default();
-        if !url.split_once(':').is_some_and(|(scheme, _)| is_redis(scheme)) {
-            return Err(Error::config(
-                "migrate.store",
-                "expected redis://USER:PASSWORD@HOST:PORT/DB",
-            ));
-        }
-        let options = self.redis.options();
-        old_tokens(&secret.0, url, &options).map(Some).map_err(|error| match error {
+        let Some(store) = self.old_store()? else { return Ok(None) };
+        OldRefreshTokens::shared(&secret.0, store).map(Some).map_err(|error| match error {
             Error::ConfigInvalid { field, problem }
                 if field == "secret" && config.secret.is_some() =>
             {
@@ -43,14 +37,27 @@ impl AuthConfig {
             other => other,
         })
     }
+
+    /// Where that app keeps its tokens: to know it takes no secret.
+    pub(super) fn old_store(&self) -> Result<Option<Arc<dyn OldStore>>> {
+        let Some(config) = &self.migrate else { return Ok(None) };
+        let url = config.store.as_deref().or(self.store.as_deref()).unwrap_or_default();
+        if !url.split_once(':').is_some_and(|(scheme, _)| is_redis(scheme)) {
+            return Err(Error::config(
+                "migrate.store",
+                "expected redis://USER:PASSWORD@HOST:PORT/DB",
+            ));
+        }
+        old_redis(url, &self.redis.options()).map(Some)
+    }
 }
 
 #[cfg(feature = "redis")]
-fn old_tokens(secret: &SecretBytes, url: &str, options: &RedisOptions) -> Result<OldRefreshTokens> {
-    OldRefreshTokens::new(secret, crate::adopt::redis::OldRedis::new(url, options)?)
+fn old_redis(url: &str, options: &RedisOptions) -> Result<Arc<dyn OldStore>> {
+    Ok(Arc::new(crate::adopt::redis::OldRedis::new(url, options)?))
 }
 
 #[cfg(not(feature = "redis"))]
-fn old_tokens(_: &SecretBytes, _: &str, _: &RedisOptions) -> Result<OldRefreshTokens> {
+fn old_redis(_: &str, _: &RedisOptions) -> Result<Arc<dyn OldStore>> {
     Err(Error::config("migrate", "this build of regrant has no Redis store"))
 }

@@ -35,7 +35,7 @@ pub use sessions::{RefreshConfig, RevocationConfig};
 
 use serde::Deserialize;
 
-use crate::auth::AuthBuilder;
+use crate::auth::{AuthBuilder, SessionAdmin};
 use crate::error::{Error, Result};
 use crate::store::StoreAddress;
 
@@ -102,6 +102,21 @@ impl AuthConfig {
             address = address.timeout(timeout);
         }
         address
+    }
+
+    /// What looks after the sessions of this configuration. It takes a store and no secret; a
+    /// store in a file is opened, or made.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn session_admin(&self) -> Result<SessionAdmin> {
+        let (old_store, access) = (self.old_store()?, self.access.policy()?);
+        let admin =
+            SessionAdmin::new(self.store_address().open(None)?, access.longest_acceptance());
+        Ok(match old_store {
+            Some(old_store) => admin.with_old_store(old_store),
+            None => admin,
+        })
     }
 
     /// The builder with all of this in it.

@@ -5,6 +5,7 @@ mod config;
 mod health;
 mod keys;
 mod program;
+mod sessions;
 mod sweep;
 mod token;
 

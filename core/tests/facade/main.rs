@@ -1,6 +1,7 @@
 //! The facade on the memory store, under a clock that the test moves.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
+mod administration;
 mod configuration;
 mod everywhere;
 mod faults;
