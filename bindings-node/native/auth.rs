@@ -11,7 +11,7 @@ use regrant::auth::{SweepOptions, SweepReport};
 use regrant::config::AuthConfig;
 use regrant::session::DeviceLabel;
 use regrant::time::{Clock, SystemClock, Timestamp};
-use regrant::{Auth, Login, RefreshRequest, Result};
+use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest, Result};
 use serde::Serialize;
 
 use crate::clock::TestClock;
@@ -165,11 +165,18 @@ impl NativeAuth {
         json(self.revoke(subject, &session, &reason).await)
     }
 
-    /// Ends all sessions of a user. Answers how many were live.
+    /// Ends all sessions of a user, but perhaps one, or those from before an instant in ms.
+    /// Answers how many were live.
     #[napi]
-    pub async fn logout_everywhere(&self, subject: String) -> Outcome {
-        json(match input::subject(subject) {
-            Ok(subject) => self.auth.logout_everywhere(&subject).await,
+    pub async fn logout_everywhere(
+        &self,
+        subject: String,
+        except: Option<String>,
+        before: Option<f64>,
+        reason: Option<String>,
+    ) -> Outcome {
+        json(match everywhere(subject, except, before, reason) {
+            Ok(request) => self.auth.logout_everywhere(request).await,
             Err(error) => Err(error),
         })
     }
@@ -254,6 +261,25 @@ impl NativeAuth {
         let current = current.as_deref().map(input::session_id).transpose()?;
         self.auth.sessions(&input::subject(subject)?, current.as_ref()).await
     }
+}
+
+fn everywhere(
+    subject: String,
+    except: Option<String>,
+    before: Option<f64>,
+    reason: Option<String>,
+) -> Result<LogoutEverywhere> {
+    let mut request = LogoutEverywhere::new(input::subject(subject)?);
+    if let Some(session) = except {
+        request = request.except(input::session_id(&session)?);
+    }
+    if let Some(instant) = before {
+        request = request.before(input::instant(instant, "before")?);
+    }
+    if let Some(name) = reason {
+        request = request.reason(input::reason(&name)?);
+    }
+    Ok(request)
 }
 
 fn build(

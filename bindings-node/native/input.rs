@@ -5,6 +5,7 @@ use std::str::FromStr;
 use regrant::auth::WhenStale;
 use regrant::identity::{SessionId, Subject};
 use regrant::revocation::RevocationReason;
+use regrant::time::Timestamp;
 use regrant::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -30,6 +31,15 @@ pub fn claims(text: Option<String>) -> Result<Map<String, Value>> {
 pub fn when_stale(name: &str) -> Result<WhenStale> {
     serde_json::from_value(Value::from(name))
         .map_err(|_| Error::config("whenStale", "expected open, ask or closed"))
+}
+
+/// An instant, as `Date` has it: milliseconds since 1970.
+#[allow(clippy::cast_possible_truncation, reason = "a Date ends long before an i64 does")]
+pub fn instant(millis: f64, name: &'static str) -> Result<Timestamp> {
+    match millis.is_finite() {
+        true => Ok(Timestamp::from_millis(millis as i64)),
+        false => Err(Error::claim_invalid(name)),
+    }
 }
 
 /// The name of a reason, such as `logout`.

@@ -32,6 +32,19 @@ export interface LoginOptions {
 /** The app's own claims for a new access token, or a function that looks them up. */
 export type ClaimsSource = AppClaims | ((subject: string) => AppClaims | Promise<AppClaims>);
 
+/** Which sessions of a user `logoutEverywhere` ends; by default all. */
+export interface LogoutEverywhereOptions {
+  /** Not this session: "everywhere but here". Its access tokens go on working. */
+  exceptSession?: string | undefined;
+  /**
+   * Only sessions that began before this instant, and access tokens without a session that were
+   * issued before it: those from before a change of password, whoever asks when.
+   */
+  before?: Date | undefined;
+  /** What the clients of these sessions are told; default `'logout_everywhere'`. */
+  reason?: RevocationReason | undefined;
+}
+
 /** What a refresh may say beside the token. */
 export interface RefreshOptions {
   /** The user that the client says it is. It is compared, never believed. */
@@ -183,13 +196,21 @@ export class Auth {
   }
 
   /**
-   * Ends all sessions of a user.
+   * Ends all sessions of a user, or those that the options mean: everywhere but here
+   * (`exceptSession`), or what is from before an instant (`before`). Access tokens that name no
+   * session, as an app that was here before issued them, are refused too, also where one session
+   * is left alone.
    *
    * @returns How many were live.
-   * @throws {@link AuthError} `ERR_STORE_UNAVAILABLE`: ask again.
+   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for what is not a session id, a date or a reason;
+   * `ERR_STORE_UNAVAILABLE`: ask again.
    */
-  async logoutEverywhere(subject: SubjectId): Promise<number> {
-    return JSON.parse(this.#text(await this.#native.logoutEverywhere(this.#subject(subject)))) as number;
+  async logoutEverywhere(subject: SubjectId, options: LogoutEverywhereOptions = {}): Promise<number> {
+    const { exceptSession, before, reason } = options;
+    const outcome = await this.#native.logoutEverywhere(
+      this.#subject(subject), exceptSession, before?.getTime(), reason,
+    );
+    return JSON.parse(this.#text(outcome)) as number;
   }
 
   /**

@@ -7,7 +7,16 @@ export { createAuth } from './create-auth.cjs';
 export { AuthError } from './auth-error.cjs';
 export { errorCodes } from './error-codes.cjs';
 export { TestClock } from '../native.cjs';
-export type { AppClaims, Auth, ClaimsSource, LoginOptions, RefreshOptions, SubjectId, WhenStale } from './auth.cjs';
+export type {
+  AppClaims,
+  Auth,
+  ClaimsSource,
+  LoginOptions,
+  LogoutEverywhereOptions,
+  RefreshOptions,
+  SubjectId,
+  WhenStale,
+} from './auth.cjs';
 export type { AuthErrorOptions, RevocationReason } from './auth-error.cjs';
 export type { AccessClaims, VerifiedAccess } from './claims.cjs';
 export type {

@@ -110,6 +110,15 @@ const sessions = await auth.sessions('user-1', { current: access.sessionId });
 same<typeof sessions, SessionInfo[]>();
 same<Awaited<ReturnType<Auth['logoutEverywhere']>>, number>();
 same<Awaited<ReturnType<Auth['revokeSession']>>, boolean>();
+same<(typeof sessions)[number]['endedAt'], Date | undefined>();
+await auth.logoutEverywhere(5, { exceptSession: access.sessionId, before: new Date(), reason: 'administrative' });
+// @ts-expect-error an instant is a Date
+await auth.logoutEverywhere('user-1', { before: 5 });
+// @ts-expect-error a name that is not an option
+await auth.logoutEverywhere('user-1', { except: access.sessionId });
+// @ts-expect-error a number, or 'unlimited'
+createAuth({ refresh: { maxSessions: 'many' } });
+createAuth({ refresh: { maxSessions: 'unlimited' } });
 // @ts-expect-error not a reason
 await auth.revokeSession('user-1', 'id', 'bored');
 

@@ -196,6 +196,47 @@ test('sessions: listed with device and current, ended one by one and all at once
   ]);
 });
 
+test('logoutEverywhere: everywhere but here, from before an instant, for a reason', async () => {
+  const { auth, clock } = testAuth();
+  const old = await auth.login('user-1', { device: 'old' });
+  clock.advance(MINUTE);
+  const instant = new Date(START + MINUTE);
+  const here = await auth.login('user-1', { device: 'here' });
+  const there = await auth.login('user-1', { device: 'there' });
+  assert.equal(await auth.logoutEverywhere('user-1', { before: instant, reason: 'administrative' }), 1);
+  assert.equal(await auth.logoutEverywhere('user-1', { exceptSession: here.sessionId }), 1);
+  assert.equal(await auth.logoutEverywhere('user-1', { exceptSession: here.sessionId }), 0);
+  await assert.rejects(auth.refresh(old.refreshToken), { ...withCode('ERR_SESSION_REVOKED'), reason: 'administrative' });
+  await assert.rejects(auth.refresh(there.refreshToken), { ...withCode('ERR_SESSION_REVOKED'), reason: 'logout_everywhere' });
+  assert.throws(() => auth.verify(there.accessToken), withCode('ERR_ACCESS_REVOKED'));
+  auth.verify(here.accessToken);
+  await auth.refresh(here.refreshToken);
+  const [live, ...over] = await auth.sessions('user-1', { current: here.sessionId });
+  assert.deepEqual([live.device, live.current, live.endedAt], ['here', true, undefined]);
+  assert.deepEqual(over.map(({ endedAt }) => endedAt), [instant, instant]);
+  for (const options of [{ exceptSession: 'no id' }, { before: new Date(NaN) }, { reason: 'bored' }]) {
+    await assert.rejects(auth.logoutEverywhere('user-1', options), withCode('ERR_CLAIM_INVALID'));
+  }
+  auth.verify(here.accessToken);
+});
+
+test('one session more than there may be: the least recently refreshed gives way', async () => {
+  const events = [];
+  const { auth, clock } = testAuth({ refresh: { maxSessions: 2 }, onEvent: (event) => events.push(event) });
+  const first = await auth.login('user-1');
+  clock.advance(MINUTE);
+  const second = await auth.login('user-1');
+  clock.advance(MINUTE);
+  await auth.refresh(first.refreshToken);
+  await auth.login('user-1');
+  await assert.rejects(auth.refresh(second.refreshToken), { ...withCode('ERR_SESSION_REVOKED'), reason: 'displaced' });
+  assert.throws(() => auth.verify(second.accessToken), withCode('ERR_ACCESS_REVOKED'));
+  while (events.length < 5) await turn();
+  const { sessionId } = second;
+  const at = new Date(START + 2 * MINUTE);
+  assert.deepEqual(events.at(-1), { type: 'revoked', subject: 'user-1', sessionId, reason: 'displaced', at });
+});
+
 test('revokeSession tells the client of the session why', async () => {
   const { auth } = testAuth();
   const { sessionId, refreshToken } = await auth.login('user-1');

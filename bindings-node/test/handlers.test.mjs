@@ -1,8 +1,9 @@
 // Login, refresh, logout and sessions over HTTP, by cookie and by body.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import jwt from 'jsonwebtoken';
 import { authenticate, loginResponse, logoutHandler, refreshHandler, sessionsHandler } from 'regrant/express';
-import { testAuth } from './support/auth.mjs';
+import { SECRET, START, testAuth } from './support/auth.mjs';
 import { expressVersions, json, serve, setCookies } from './support/server.mjs';
 
 for (const { name, express } of expressVersions) {
@@ -206,9 +207,23 @@ for (const { name, express } of expressVersions) {
     const laptop = sessions.find(({ device }) => device === 'laptop');
     assert.deepEqual(await ask('DELETE', `/sessions/${other.sessionId}`), { ended: 0 });
     assert.deepEqual(await ask('DELETE', `/sessions/${laptop.sessionId}`), { ended: 1 });
+    const tablet = await (await login('user-1', 'tablet')).json();
+    assert.deepEqual(await ask('DELETE', '/sessions/others'), { ended: 1 });
+    assert.throws(() => auth.verify(tablet.accessToken), { code: 'ERR_ACCESS_REVOKED' });
     assert.deepEqual(await ask('DELETE', '/sessions'), { ended: 1 });
     assert.equal((await auth.sessions('user-2'))[0].state, 'live');
     assert.equal((await call('/sessions', { headers })).status, 401, 'its own session is over');
+  });
+
+  test(`${name}: an access token that names no session cannot end the others`, async (t) => {
+    const { auth, call, login } = await sessionApp(t, {}, { access: { legacy: true } });
+    await login();
+    const iat = START / 1000;
+    const nameless = jwt.sign({ sub: 'user-1', iat, exp: iat + 900 }, SECRET);
+    const headers = { authorization: `Bearer ${nameless}` };
+    const response = await call('/sessions/others', { method: 'DELETE', headers });
+    assert.equal((await response.json()).error.code, 'ERR_CLAIM_MISSING');
+    assert.equal((await auth.sessions('user-1'))[0].state, 'live');
   });
 
   test(`${name}: sessions by another method are 405; without a token 401`, async (t) => {

@@ -161,6 +161,14 @@ async function logOut(trace) {
 }
 
 byId('log-out').addEventListener('click', () => act('Log out', logOut));
+byId('log-out-others').addEventListener('click', () =>
+  act('Log out my other devices', async (trace) => {
+    const { body } = await client.call('/api/devices/others', { method: 'DELETE', trace });
+    await loadDevices(trace);
+    const ended = body.ended === 1 ? 'One other session is' : `${body.ended} other sessions are`;
+    trace.close(`${ended} revoked; this one goes on.`);
+  }),
+);
 byId('log-out-everywhere').addEventListener('click', () =>
   act('Log out everywhere', async (trace) => {
     await client.call('/api/devices', { method: 'DELETE', trace });

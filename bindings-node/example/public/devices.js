@@ -10,6 +10,7 @@ export function drawDevices(sessions, onLogOut) {
   live.sort((a, b) => b.current - a.current || Date.parse(b.lastRefreshedAt) - Date.parse(a.lastRefreshedAt));
   list.replaceChildren(...live.map((session) => device(session, onLogOut)));
   byId('device-count').textContent = live.length;
+  byId('log-out-others').hidden = live.length < 2;
 }
 
 function device(session, onLogOut) {

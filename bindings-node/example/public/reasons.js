@@ -35,7 +35,7 @@ const REASONS = {
 // A revoked session says what revoked it, and theft deserves other words than a log-out.
 const BECAUSE = {
   reused: REASONS.ERR_REFRESH_REUSED,
-  logout_everywhere: { title: 'This session was ended', text: 'You logged out on all devices, from another one.' },
+  logout_everywhere: { title: 'This session was ended', text: 'You logged out on all devices, or on all but one, from another one.' },
   displaced: { title: 'This session was ended', text: 'You signed in on more devices than may be signed in at once.' },
 };
 

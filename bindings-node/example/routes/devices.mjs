@@ -8,7 +8,7 @@ export function deviceRoutes({ auth }) {
   const sessions = [authenticate(auth), sessionsHandler(auth)];
 
   routes.get('/devices', sessions); // the list
-  routes.delete('/devices/:sessionId', sessions); // log out one
+  routes.delete('/devices/:sessionId', sessions); // log out one; '/devices/others': all but this one
   routes.delete('/devices', sessions); // log out everywhere
 
   return routes;

@@ -173,6 +173,24 @@ describe('the page', () => {
     assert.match((await timelineEntry(ann.page, CALL)).steps.at(-1), /^GET \/api\/me 200/, 'the first device goes on');
   });
 
+  test('the other devices are logged out together, and this one goes on', async () => {
+    const others = ann.page.getByRole('button', { name: 'Log out my other devices' });
+    assert.equal(await others.isVisible(), false, 'there is none');
+    await signIn(phone.page, 'ann@example.org');
+    await press(ann.page, CALL);
+    await device(ann.page, 'Safari on iPhone').waitFor();
+    await others.click();
+    const { summary } = await timelineEntry(ann.page, 'Log out my other devices');
+    assert.equal(summary, 'One other session is revoked; this one goes on.');
+    assert.deepEqual(await devices(ann.page), [{ name: 'Chrome on Linux', current: true }]);
+    await others.waitFor({ state: 'hidden' });
+
+    await press(phone.page, CALL);
+    assert.deepEqual(await loginReason(phone.page), { title: 'This session was ended', code: 'ERR_SESSION_REVOKED' });
+    await press(ann.page, CALL);
+    assert.match((await timelineEntry(ann.page, CALL)).steps.at(-1), /^GET \/api\/me 200/);
+  });
+
   test('a stolen refresh token is found out and the session ends for both', async () => {
     await signIn(phone.page, 'ann@example.org');
     const theft = 'Steal my refresh token';

@@ -246,6 +246,17 @@ describe('devices', () => {
     assert.equal((await ask(example, 'POST', '/auth/refresh', { cookie: victim.refreshToken })).status, 200);
   });
 
+  test('are logged out together but for the one that asks', async () => {
+    const here = await newUser(example, 'others@example.org');
+    const there = await logIn(example, 'others@example.org');
+    const gone = await ask(example, 'DELETE', '/api/devices/others', { token: here.accessToken });
+    assert.deepEqual([gone.status, gone.body], [200, { ended: 1 }]);
+    const refused = await ask(example, 'POST', '/auth/refresh', { cookie: there.refreshToken });
+    assert.deepEqual([refused.status, refused.body.error?.code], [401, 'ERR_SESSION_REVOKED']);
+    assert.equal((await ask(example, 'GET', '/api/me', { token: here.accessToken })).status, 200);
+    assert.equal((await ask(example, 'POST', '/auth/refresh', { cookie: here.refreshToken })).status, 200);
+  });
+
   test('are all logged out together', async () => {
     const one = await newUser(example, 'all@example.org');
     const two = await logIn(example, 'all@example.org');

@@ -10,6 +10,7 @@ import { failureOf, noStore, type ErrorOptions } from './respond.cjs';
  * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, lastRefreshedAt, expiresAt,
  *   current, state, reason?, endedAt? }] }`, instants in ISO 8601.
  * - `DELETE /sessions/:sessionId`: ends that one. `{ ended: 0 | 1 }`.
+ * - `DELETE /sessions/others`: ends all but the one that asks. `{ ended: number }`.
  * - `DELETE /sessions`: ends all. `{ ended: number }`.
  *
  * The user is the access token's, so nobody can see or end another's sessions.
@@ -28,6 +29,10 @@ async function answer(auth: Auth, req: Request, res: Response): Promise<void> {
     res.json({ sessions: await auth.sessions(subject, { current }) });
   } else if (req.method !== 'DELETE') {
     res.set('Allow', 'GET, HEAD, DELETE').status(405).end();
+  } else if (one === 'others') {
+    // An access token of the app that was here before does not say which session is not to end.
+    if (current === undefined) throw auth.error('ERR_CLAIM_MISSING', { detail: 'sid' });
+    res.json({ ended: await auth.logoutEverywhere(subject, { exceptSession: current }) });
   } else if (typeof one === 'string') {
     res.json({ ended: Number(await auth.revokeSession(subject, one)) });
   } else {
