@@ -119,6 +119,12 @@ impl NativeAuth {
         json(Ok(metrics::snapshot()))
     }
 
+    /// How the store is doing.
+    #[napi]
+    pub async fn health(&self) -> Outcome {
+        json(Ok(self.auth.health().await))
+    }
+
     /// Begins a session.
     #[napi]
     pub async fn login(

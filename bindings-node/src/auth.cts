@@ -6,6 +6,7 @@ import type { ErrorCode } from './error-codes.cjs';
 import type { Metric } from './metrics.cjs';
 import type { SweepOptions, SweepReport } from './migrate.cjs';
 import { parseSessions, type SessionInfo } from './session-info.cjs';
+import type { StoreHealth } from './store-health.cjs';
 import { Texts } from './texts.cjs';
 import { parsePair, parseRenewed, type Renewed, type TokenPair } from './tokens.cjs';
 
@@ -131,6 +132,14 @@ export class Auth {
   /** As {@link Auth.metrics}, as objects: for prom-client, OpenTelemetry and the like. */
   metricsSnapshot(): Metric[] {
     return JSON.parse(this.#text(this.#native.metricsSnapshot())) as Metric[];
+  }
+
+  /**
+   * How the store is doing: whether it answers, and what an operator should know. A store that
+   * cannot be reached is a report and no error, so this suits the page that a load balancer asks.
+   */
+  async health(): Promise<StoreHealth> {
+    return JSON.parse(this.#text(await this.#native.health())) as StoreHealth;
   }
 
   /**

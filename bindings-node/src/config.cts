@@ -89,12 +89,45 @@ export interface RevocationConfig {
   maxStaleness?: Lifetime | undefined;
 }
 
-/** How Redis is used. */
+/** How Redis is reached and used, beside its address. */
 export interface RedisConfig {
   /** What every key begins with; default `'regrant:'`. */
   prefix?: string | undefined;
-  /** How long one operation may take; default `'2s'`. */
+  /** How long one operation may take, connecting included; default `'2s'`. */
   timeout?: Lifetime | undefined;
+  /**
+   * A file in PEM with the certificates of the authorities that are trusted, where the address
+   * says `rediss`. Default: the system's.
+   */
+  caFile?: string | undefined;
+  /** A file in PEM with the certificate chain that this client shows. */
+  certFile?: string | undefined;
+  /** A file in PEM with the key of that certificate. */
+  keyFile?: string | undefined;
+  /** Who this is to the Sentinels, where they ask; those in the address are for the master. */
+  sentinel?: SentinelConfig | undefined;
+  /**
+   * How many replicas must have a login or a revocation before it counts as replicated (`WAIT`);
+   * default 1 with Sentinels and in a cluster, else 0. It stands in any case; too few are logged,
+   * and shown in the audit event of a revocation.
+   */
+  replicas?: number | undefined;
+  /** How long is waited for them; default `'100ms'`. */
+  replicaTimeout?: Lifetime | undefined;
+  /**
+   * What to do about a server whose `maxmemory-policy` may evict live sessions: `'warn'`
+   * (default; in the log), or `'refuse'`, so that operations fail with
+   * `ERR_STORE_UNAVAILABLE`.
+   */
+  eviction?: 'warn' | 'refuse' | undefined;
+}
+
+/** Who this is to the Sentinels. */
+export interface SentinelConfig {
+  /** The user; default the Sentinels' `default` user. */
+  username?: string | undefined;
+  /** The password. */
+  password?: Secret | undefined;
 }
 
 /** Everything that `createAuth` takes. An unknown field is refused. */
@@ -118,11 +151,16 @@ export interface AuthConfig {
    * Where sessions live: `'file:sessions.db'` (one machine, any number of processes; default
    * `'file:regrant.db'` in the working folder), `'redis://user:pass@host:port/db'`, or `'memory:'`
    * (one process, for tests and trials).
+   *
+   * Redis with Sentinels is `'redis+sentinel://user:pass@host:port,host:port/master/db'` (the
+   * hosts are those of the Sentinels, user and password the master's), a cluster
+   * `'redis+cluster://user:pass@host:port,host:port'`; over TLS all of them begin with `rediss`.
+   * What has a meaning in an address is percent-encoded in user and password.
    */
   store?: string | undefined;
   /** How logouts and thefts that other processes saw become known in this one. */
   revocation?: RevocationConfig | undefined;
-  /** How Redis is used. */
+  /** How Redis is reached and used, beside its address. */
   redis?: RedisConfig | undefined;
   /** The app that was here before: its refresh tokens go on working. */
   migrate?: MigrateConfig | undefined;

@@ -29,6 +29,7 @@ export type {
   RefreshConfig,
   RevocationConfig,
   Secret,
+  SentinelConfig,
 } from './config.cjs';
 export type { Advice, ErrorCode, ErrorCodeInfo, Language } from './error-codes.cjs';
 export type {
@@ -46,5 +47,6 @@ export type { LogEntry, LogLevel } from './log.cjs';
 export type { Histogram, HistogramMetric, Metric, NumberMetric } from './metrics.cjs';
 export type { MaybeUser, MigrateConfig, SweepOptions, SweepReport } from './migrate.cjs';
 export type { SessionInfo } from './session-info.cjs';
+export type { ServerHealth, StoreHealth, StoreWarning, StoreWarningCode } from './store-health.cjs';
 export type { Messages } from './texts.cjs';
 export type { Renewal, Renewed, TokenPair } from './tokens.cjs';

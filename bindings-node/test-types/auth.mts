@@ -13,6 +13,7 @@ import {
   type Metric,
   type Renewed,
   type SessionInfo,
+  type StoreHealth,
   type SweepReport,
   type TokenPair,
 } from 'regrant';
@@ -28,7 +29,7 @@ const auth = createAuth({
   access: { ttl: '15m', subjectClaim: 'userId', legacy: { maxLifetime: 3600 }, audience: ['a', 'b'] },
   refresh: { idleTtl: '14d', grace: 10, rotation: true, onTheft: 'subject' },
   store: process.env['REDIS_URL'] ?? 'memory:',
-  redis: { prefix: 'app:' },
+  redis: { prefix: 'app:', caFile: 'ca.pem', sentinel: { username: 'a', password: 'b' }, replicas: 1, eviction: 'refuse' },
   migrate: { store: 'redis://127.0.0.1/0', resolve: async (value) => (value === '' ? undefined : Number(value)) },
   language: 'ko',
   messages: { ERR_TOKEN_EXPIRED: 'text' },
@@ -38,6 +39,7 @@ const auth = createAuth({
   logLevel: 'info',
 });
 same<typeof auth, Auth>();
+same<ReturnType<typeof auth.health>, Promise<StoreHealth>>();
 same<ReturnType<typeof auth.sweepOldTokens>, Promise<SweepReport>>();
 void auth.sweepOldTokens({ dryRun: true, onProgress: (soFar) => same<typeof soFar, SweepReport>() });
 createAuth({ secret: Buffer.from('x'), keys: [{ alg: 'ES256', privateKey: 'pem', active: true }] });

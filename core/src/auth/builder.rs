@@ -17,7 +17,7 @@ use crate::error::{Error, Result};
 use crate::keys::{Keyring, RefreshKeys};
 use crate::observe::{self, ObservedStore};
 use crate::session::SessionPolicy;
-use crate::store::{SessionStore, StoreAddress, StoreWarning, WarningListener};
+use crate::store::{SessionStore, StoreAddress};
 use crate::time::{Clock, SystemClock};
 
 /// How far a process may be behind the feed unless something else is said.
@@ -35,7 +35,6 @@ pub struct AuthBuilder {
     clock: Option<Arc<dyn Clock>>,
     listener: Option<Listener>,
     runtime: Option<Handle>,
-    on_store_warning: Option<WarningListener>,
     max_staleness: Duration,
 }
 
@@ -56,7 +55,6 @@ impl Default for AuthBuilder {
             clock: None,
             listener: None,
             runtime: None,
-            on_store_warning: None,
             max_staleness: DEFAULT_MAX_STALENESS,
         }
     }
@@ -131,16 +129,6 @@ impl AuthBuilder {
         self
     }
 
-    /// A function that is told when a store by address has a warning for an operator, on whatever
-    /// thread that is, beside the log. It must not block.
-    pub fn on_store_warning(
-        mut self,
-        listener: impl Fn(&StoreWarning) + Send + Sync + 'static,
-    ) -> Self {
-        self.on_store_warning = Some(Arc::new(listener));
-        self
-    }
-
     /// How far this process may be behind the feed of revocations before
     /// [`WhenStale`](super::WhenStale) decides. Default 10 seconds.
     pub fn max_staleness(mut self, bound: Duration) -> Self {
@@ -176,12 +164,7 @@ impl AuthBuilder {
         // Last, because it may make a file: what is wrong elsewhere must change nothing.
         let store = match store {
             Store::Given(store) => store,
-            Store::At(mut address) => {
-                if let Some(listener) = self.on_store_warning {
-                    address = address.on_warning(listener);
-                }
-                address.open(store_clock)?
-            }
+            Store::At(address) => address.open(store_clock)?,
         };
         let store: Arc<dyn SessionStore> = Arc::new(ObservedStore(store));
         let adoption = self.old.map(Adoption::new);

@@ -12,7 +12,7 @@ use crate::access::IssuedAccess;
 use crate::error::{Error, Result};
 use crate::identity::Subject;
 use crate::observe;
-use crate::revocation::Revoked;
+use crate::revocation::{RevocationReason, Revoked};
 use crate::session::{Decision, Minted, RefreshClaims};
 
 /// A refresh token and what is asked for it.
@@ -109,6 +109,11 @@ impl Engine {
                 .refuse_if_possible([Revoked::Child { sid: presented.session, abandoned }])
                 .await;
         }
+        let grants =
+            matches!(answer.decision, Decision::Issue(_) | Decision::Reissue(_) | Decision::Keep);
+        if grants && self.denied.has_ended(&presented.session) {
+            return Err(self.ended_again(presented).await);
+        }
         match answer.decision {
             Decision::Issue(minted) => {
                 grant.lineage = Some(minted.lineage);
@@ -125,6 +130,18 @@ impl Engine {
                 self.refuse_old(&claimed, refusal).await;
                 Err(self.refused(presented, refusal).await)
             }
+        }
+    }
+
+    /// The store takes a session for live that is known to have been ended: it has lost the
+    /// revocation, in a failover or a crash. So it is told again. The reason was lost as well.
+    async fn ended_again(&self, presented: &RefreshClaims) -> Error {
+        let RefreshClaims { subject, session, .. } = presented;
+        let reason = RevocationReason::Administrative;
+        tracing::warn!(target: "regrant::store", %session, "the store has lost a revocation: the session is ended again");
+        match self.store.revoke(subject, session, reason).await {
+            Ok(_) => Error::SessionRevoked { reason },
+            Err(error) => error,
         }
     }
 

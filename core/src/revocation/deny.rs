@@ -94,6 +94,15 @@ impl DenyList {
         of_it.then_some(Denial::Lineage)
     }
 
+    /// Whether a session is known to have been ended.
+    pub fn has_ended(&self, session: &SessionId) -> bool {
+        if self.count.load(Ordering::Acquire) == 0 {
+            return false;
+        }
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        entries.sessions.contains_key(session)
+    }
+
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.count.load(Ordering::Acquire)

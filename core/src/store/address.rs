@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MemoryStore, RedisOptions, SessionStore, WarningListener};
+use super::{MemoryStore, RedisOptions, SessionStore};
 use crate::error::{Error, Result};
 use crate::time::{Clock, SystemClock};
 
@@ -38,12 +38,6 @@ impl StoreAddress {
     #[must_use]
     pub fn redis(mut self, options: RedisOptions) -> Self {
         self.redis = Box::new(options);
-        self
-    }
-
-    /// Who is told of warnings; see [`RedisOptions::on_warning`].
-    pub(crate) fn on_warning(mut self, listener: WarningListener) -> Self {
-        self.redis.on_warning = Some(listener);
         self
     }
 

@@ -23,7 +23,7 @@ pub use answer::{
 pub use filter::SessionFilter;
 pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
 pub use memory::MemoryStore;
-pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls, WarningListener};
+pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls};
 
 use std::fmt;
 

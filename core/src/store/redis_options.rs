@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::StoreWarning;
 use crate::secret::SecretBytes;
 use crate::time::Clock;
 
@@ -20,7 +19,7 @@ use crate::time::Clock;
 /// options.prefix = "shop:".to_owned();
 /// options.tls.ca_file = Some("/etc/ssl/redis-ca.pem".into());
 /// ```
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RedisOptions {
     /// What every key begins with. Default `regrant:`.
@@ -39,28 +38,8 @@ pub struct RedisOptions {
     pub replica_timeout: Duration,
     /// What to do about a server that may evict live sessions.
     pub eviction: Eviction,
-    /// Told of a warning when it arises, on whatever thread that is, beside the log. It must not
-    /// block.
-    pub on_warning: Option<WarningListener>,
     /// A clock in place of the server's: for tests.
     pub clock: Option<Arc<dyn Clock>>,
-}
-
-/// Who is told of warnings.
-pub type WarningListener = Arc<dyn Fn(&StoreWarning) + Send + Sync>;
-
-impl fmt::Debug for RedisOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RedisOptions")
-            .field("prefix", &self.prefix)
-            .field("timeout", &self.timeout)
-            .field("tls", &self.tls)
-            .field("sentinel", &self.sentinel)
-            .field("replicas", &self.replicas)
-            .field("replica_timeout", &self.replica_timeout)
-            .field("eviction", &self.eviction)
-            .finish_non_exhaustive()
-    }
 }
 
 impl Default for RedisOptions {
@@ -73,7 +52,6 @@ impl Default for RedisOptions {
             replicas: None,
             replica_timeout: Duration::from_millis(100),
             eviction: Eviction::default(),
-            on_warning: None,
             clock: None,
         }
     }

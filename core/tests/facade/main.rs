@@ -4,6 +4,7 @@
 mod administration;
 mod configuration;
 mod everywhere;
+mod failover;
 mod faults;
 mod feed;
 mod life_cycle;

@@ -1,12 +1,48 @@
 //! What an operator is told about Redis.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
-use std::sync::{Arc, Mutex};
+use std::io::{self, Write};
+use std::sync::{Arc, Mutex, OnceLock};
 
 use regrant::Error;
-use regrant::store::{Eviction, StoreHealth, StoreWarning, StoreWarningCode as Code};
+use regrant::store::{Eviction, StoreHealth, StoreWarningCode as Code};
 use regrant_session_tests::device::{Device, redis_at, until, user};
 use regrant_test_support::{RedisCluster, RedisOptions, RedisServer, SentinelOptions};
+
+/// What was logged, as text.
+#[derive(Clone, Default)]
+struct Written(Arc<Mutex<Vec<u8>>>);
+
+impl Written {
+    /// By all tests of this process.
+    fn of_the_process() -> Self {
+        static WRITTEN: OnceLock<Written> = OnceLock::new();
+        WRITTEN
+            .get_or_init(|| {
+                let written = Self::default();
+                let writer = written.clone();
+                let log = tracing_subscriber::fmt().with_ansi(false);
+                log.with_writer(move || writer.clone()).init();
+                written
+            })
+            .clone()
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl Write for Written {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
 
 fn codes(health: &StoreHealth) -> Vec<Code> {
     health.warnings.iter().map(|warning| warning.code).collect()
@@ -60,25 +96,27 @@ async fn what_is_wrong_has_a_code() {
 async fn an_evicting_server_is_told_of_once() {
     let policy = ("maxmemory-policy", "allkeys-lru");
     let mut server = RedisOptions::new().setting(policy.0, policy.1).start().unwrap();
-    let told: Arc<Mutex<Vec<StoreWarning>>> = Arc::default();
-    let listener = Arc::clone(&told);
-    let store = redis_at(&server.url(), |options| {
-        options.on_warning =
-            Some(Arc::new(move |warning| listener.lock().unwrap().push(warning.clone())));
-    });
+    let written = Written::of_the_process();
+    let port = format!("127.0.0.1:{}", server.port());
+    let told = || {
+        let lines = written.text();
+        let told = lines.lines().filter(|line| line.contains("evict") && line.contains(&port));
+        told.map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let store = redis_at(&server.url(), |_| ());
     for number in 0..5 {
         Device::login(&store, user(number)).await.unwrap();
     }
-    let warnings = told.lock().unwrap().clone();
-    let [warning] = &warnings[..] else { panic!("{warnings:?}") };
-    assert_eq!(warning.code, Code::EvictingPolicy);
-    assert!(warning.text.contains("allkeys-lru") && warning.text.contains("noeviction"));
+    let lines = told();
+    let [line] = &lines[..] else { panic!("{lines:?}") };
+    assert!(line.contains("ERROR") && line.contains("allkeys-lru"), "{line}");
+    assert!(line.contains("noeviction"), "{line}");
     assert!(codes(&store.health().await).contains(&Code::EvictingPolicy));
 
     // Again in its next life.
     server.restart().unwrap();
     until("the store answers", || async { Device::login(&store, user(0)).await.is_ok() }).await;
-    assert_eq!(told.lock().unwrap().len(), 2);
+    assert_eq!(told().len(), 2);
 
     // And no more once it is put right.
     server.command::<()>(&["CONFIG", "SET", policy.0, "noeviction"]).unwrap();

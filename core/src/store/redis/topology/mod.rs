@@ -26,15 +26,13 @@ use super::link::is_lost;
 use super::server::Server;
 use super::tls::Tls;
 use crate::error::Result;
-use crate::store::{Eviction, RedisOptions, StoreWarning, StoreWarningCode, WarningListener};
+use crate::store::{Eviction, RedisOptions, StoreWarning, StoreWarningCode};
 
 /// The servers behind an address.
 pub(super) struct Topology {
     layout: Servers,
     connector: Arc<Connector>,
     eviction: Eviction,
-    /// Who is told, beside the log.
-    listener: Option<WarningListener>,
     /// The servers that may evict: in which life of the server that was seen, and their policy.
     evicting: Mutex<HashMap<Node, (String, String)>>,
 }
@@ -88,8 +86,7 @@ impl Topology {
             )),
             Layout::Cluster => Servers::Cluster(Cluster::new(nodes, Arc::clone(&connector))),
         };
-        let (eviction, listener) = (options.eviction, options.on_warning.clone());
-        Ok(Self { layout, connector, eviction, listener, evicting: Mutex::default() })
+        Ok(Self { layout, connector, eviction: options.eviction, evicting: Mutex::default() })
     }
 
     pub(super) fn connector(&self) -> &Connector {
@@ -186,12 +183,8 @@ impl Topology {
         if evicting.insert(node.clone(), seen.clone()).as_ref() == Some(&seen) {
             return;
         }
-        drop(evicting);
-        let warning = evicts(policy).of(node);
-        tracing::error!(target: "regrant::store", %node, policy, "{}", warning.text);
-        if let Some(listener) = &self.listener {
-            listener(&warning);
-        }
+        // Fixed words: what is logged again and again is shown once.
+        tracing::error!(target: "regrant::store", %node, policy, "Redis may evict live sessions, and whoever has one is then signed out: set maxmemory-policy to noeviction");
     }
 
     /// The warning about `node`, where it may evict.
