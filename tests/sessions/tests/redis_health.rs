@@ -154,3 +154,62 @@ async fn each_master_is_asked() {
     assert_eq!(health.servers.len(), 3);
     assert!(health.reachable && health.servers.iter().all(|one| one.replicas == Some(1)));
 }
+
+/// The access lists that the page "Running on Redis" gives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_documented_access_lists_are_enough() {
+    let page = include_str!("../../../bindings-node/docs/redis.md");
+    let rules: Vec<&str> = page.split('`').filter(|part| part.starts_with("+@read")).collect();
+    let [data] = rules[..] else { panic!("{rules:?}") };
+    let rules: Vec<&str> = page.split('`').filter(|part| part.starts_with("+cluster|")).collect();
+    let [cluster] = rules[..] else { panic!("{rules:?}") };
+    let rules: Vec<&str> = page.split('`').filter(|part| part.starts_with("+sentinel|")).collect();
+    let [sentinel] = rules[..] else { panic!("{rules:?}") };
+    let allow = |server: &RedisServer, rules: &str| {
+        let mut words = vec!["ACL", "SETUSER", "app", "reset", "on", ">pw", "~regrant:*"];
+        words.extend(rules.split(' '));
+        server.command::<()>(&words).unwrap();
+    };
+    let works = async |store: regrant_session_tests::device::Store| {
+        let mut device = Device::login(&store, user(0)).await.unwrap();
+        device.refresh(&store).await.unwrap();
+        let reason = regrant::revocation::RevocationReason::Logout;
+        let answer = store.revoke(&device.subject, &device.session, reason).await.unwrap();
+        assert_ne!(answer.replicated, regrant::store::Replicated::No);
+        let feed = store.feed().unwrap();
+        let moment = std::time::Duration::from_millis(20);
+        feed.read(&Default::default(), moment).await.unwrap();
+        assert!(!codes(&store.health().await).contains(&Code::NotAllowed));
+        assert!(store.health().await.servers[0].persistence.is_some());
+    };
+
+    let server = RedisServer::start().unwrap();
+    allow(&server, data);
+    works(redis_at(&server.url().replace("//", "//app:pw@"), |_| ())).await;
+
+    let nodes = RedisCluster::start().unwrap();
+    for node in nodes.nodes() {
+        allow(node, &format!("{data} {cluster}"));
+    }
+    works(redis_at(&nodes.url().replace("//", "//app:pw@"), |_| ())).await;
+
+    let setup = SentinelOptions::new().replicas(1).start().unwrap();
+    for server in setup.servers() {
+        allow(server, data);
+    }
+    for one in setup.sentinels() {
+        allow(one, sentinel);
+    }
+    let store = redis_at(&setup.url().replace("//", "//app:pw@"), |options| {
+        options.sentinel = Some(regrant::store::RedisCredentials {
+            username: Some("app".to_owned()),
+            password: Some(regrant::secret::SecretBytes::new("pw")),
+        });
+    });
+    works(Arc::clone(&store)).await;
+    let listens = |one: &RedisServer| {
+        let clients: String = one.command(&["CLIENT", "LIST"]).unwrap();
+        clients.lines().any(|client| client.contains("user=app") && !client.contains(" sub=0 "))
+    };
+    until("each Sentinel is listened to", || async { setup.sentinels().iter().all(listens) }).await;
+}

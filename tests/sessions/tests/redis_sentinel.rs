@@ -188,7 +188,7 @@ async fn the_watching_ends_with_the_store() {
     let listeners = || {
         let lists = setup.sentinels().iter().map(|sentinel| {
             let clients: String = sentinel.command(&["CLIENT", "LIST"]).unwrap();
-            clients.lines().filter(|client| client.contains(" sub=2 ")).count()
+            clients.lines().filter(|client| client.contains(" sub=3 ")).count()
         });
         lists.sum::<usize>()
     };

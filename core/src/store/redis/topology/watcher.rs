@@ -30,6 +30,9 @@ const PULSE: Duration = Duration::from_secs(1);
 /// So often all are asked even if nothing was heard.
 const ROUND: Duration = Duration::from_secs(10);
 
+/// So many times as long as for a server is waited before the next attempt: there are others.
+const PATIENCE: u32 = 5;
+
 /// One task for each Sentinel. They end when this is dropped.
 #[derive(Default)]
 pub(super) struct Watchers(Mutex<HashMap<Node, JoinHandle<()>>>);
@@ -59,10 +62,17 @@ impl Drop for Watchers {
 
 async fn listen_on(sentinel: Weak<Sentinel>, node: Node) {
     let mut backoff = Backoff::default();
+    let mut told = false;
     loop {
         let Err(error) = listen(&sentinel, &node, &mut backoff).await else { return };
-        tracing::debug!(target: "regrant::store", %node, %error, "a Sentinel is not listened to");
-        sleep(backoff.next()).await;
+        // That it is away may pass; that it refuses needs an operator.
+        if error.is_io_error() || told {
+            tracing::debug!(target: "regrant::store", %node, %error, "a Sentinel is not listened to");
+        } else {
+            tracing::warn!(target: "regrant::store", %node, %error, "a Sentinel does not let itself be listened to: without it a new master is noticed later");
+            told = true;
+        }
+        sleep(backoff.next() * PATIENCE).await;
     }
 }
 
