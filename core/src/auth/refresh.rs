@@ -111,7 +111,7 @@ impl Engine {
         }
         let grants =
             matches!(answer.decision, Decision::Issue(_) | Decision::Reissue(_) | Decision::Keep);
-        if grants && self.denied.has_ended(&presented.session) {
+        if grants && self.admin.denied.has_ended(&presented.session) {
             return Err(self.ended_again(presented).await);
         }
         match answer.decision {
@@ -139,7 +139,7 @@ impl Engine {
         let RefreshClaims { subject, session, .. } = presented;
         let reason = RevocationReason::Administrative;
         tracing::warn!(target: "regrant::store", %session, "the store has lost a revocation: the session is ended again");
-        match self.store.revoke(subject, session, reason).await {
+        match self.admin.store.revoke(subject, session, reason).await {
             Ok(_) => Error::SessionRevoked { reason },
             Err(error) => error,
         }
