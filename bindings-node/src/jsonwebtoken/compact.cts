@@ -1,5 +1,6 @@
 /** Compact JWS as npm `jws` reads and writes them: leniently, and without looking at the signature. */
 import type { Loose } from './loose.cjs';
+import { Recent } from './recent.cjs';
 
 const COMPACT = /^[a-zA-Z0-9\-_]+?\.[a-zA-Z0-9\-_]+?\.([a-zA-Z0-9\-_]+)?$/;
 
@@ -17,36 +18,77 @@ export function textOf(value: unknown): string {
   return JSON.stringify(value);
 }
 
+/** How to decode. */
+export interface Decoding {
+  /** Whether the payload is to be parsed although the header has no `typ: JWT`. */
+  json?: unknown;
+  /** For `JSON.parse` of the payload. */
+  reviver?: unknown;
+  /** Whether the header may be one that others have as well: then it is not to be given away. */
+  sharedHeader?: boolean;
+}
+
 /**
  * Decodes; null when `token` is not three segments, of which the first is JSON of something.
  *
- * @param asJson - Whether the payload is to be parsed although the header has no `typ: JWT`.
- * @param reviver - For `JSON.parse` of the payload.
  * @throws SyntaxError when a payload that is to be parsed is not JSON.
  */
-export function decodeCompact(token: unknown, asJson: unknown, reviver: unknown): Decoded | null {
+export function decodeCompact(token: unknown, { json, reviver, sharedHeader }: Decoding): Decoded | null {
   const text = textOf(token);
   if (!COMPACT.test(text)) return null;
 
-  const [first = '', second = '', signature = ''] = text.split('.');
-  const header = parseHeader(first);
+  const dot = text.indexOf('.');
+  const end = text.lastIndexOf('.');
+  const first = text.slice(0, dot);
+  const header = sharedHeader ? knownHeader(first) : parseHeader(first);
   if (!header) return null;
 
-  let payload: unknown = Buffer.from(second, 'base64').toString();
-  if (header.typ === 'JWT' || asJson) payload = JSON.parse(payload as string, reviver as undefined);
-  return { header, payload, signature };
+  let payload: unknown = textOfSegment(text.slice(dot + 1, end), 'utf8');
+  if (header.typ === 'JWT' || json) payload = JSON.parse(payload as string, reviver as undefined);
+  return { header, payload, signature: text.slice(end + 1) };
+}
+
+/** Headers that were parsed lately. Of an app's tokens there are few. */
+const headers = new Recent<Loose>(64);
+
+/** Longer headers are not remembered. */
+const LONGEST = 512;
+
+function knownHeader(segment: string): Loose {
+  const known = headers.get(segment);
+  if (known !== undefined) return known;
+  const header = parseHeader(segment);
+  if (header && segment.length <= LONGEST) headers.set(segment, header);
+  return header;
 }
 
 function parseHeader(segment: string): Loose {
   try {
     // Bytes as characters, as it is written.
-    return JSON.parse(Buffer.from(segment, 'base64').toString('latin1'));
+    return JSON.parse(textOfSegment(segment, 'latin1'));
   } catch {
     return undefined;
   }
 }
 
+/** Where short segments are decoded: a `Buffer` for each would cost more than the decoding. */
+const space = Buffer.allocUnsafeSlow(4096);
+
+function textOfSegment(segment: string, encoding: 'utf8' | 'latin1'): string {
+  if (segment.length > space.length) return Buffer.from(segment, 'base64').toString(encoding);
+  return space.toString(encoding, 0, space.write(segment, 'base64'));
+}
+
+/** Headers that were written lately, encoded. */
+const encodedHeaders = new Recent<string>(64);
+
 /** The first segment of a token with this header. Characters beyond Latin-1 lose their upper bits. */
 export function encodeHeader(header: object): string {
-  return Buffer.from(textOf(header), 'latin1').toString('base64url');
+  const text = textOf(header);
+  let segment = encodedHeaders.get(text);
+  if (segment === undefined) {
+    segment = Buffer.from(text, 'latin1').toString('base64url');
+    if (segment.length <= LONGEST) encodedHeaders.set(text, segment);
+  }
+  return segment;
 }

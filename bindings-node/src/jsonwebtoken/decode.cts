@@ -1,6 +1,6 @@
 /** What a token says, whoever wrote it. */
 import { decodeCompact } from './compact.cjs';
-import type { Decoded } from './compact.cjs';
+import type { Decoded, Decoding } from './compact.cjs';
 
 interface Options {
   complete?: unknown;
@@ -11,14 +11,14 @@ interface Options {
 /** See `decode` of the package. */
 export function decode(jwt: unknown, options?: Options | null): unknown {
   const { complete, json, encoding } = options || ({} as Options);
-  const decoded = decodeToken(jwt, json, encoding);
+  const decoded = decodeToken(jwt, { json, reviver: encoding });
   if (!decoded) return null;
   return complete === true ? decoded : decoded.payload;
 }
 
 /** As {@link decodeCompact}; moreover a payload that is JSON of an object or an array becomes one. */
-export function decodeToken(jwt: unknown, json?: unknown, reviver?: unknown): Decoded | null {
-  const decoded = decodeCompact(jwt, json, reviver);
+export function decodeToken(jwt: unknown, decoding: Decoding): Decoded | null {
+  const decoded = decodeCompact(jwt, decoding);
   if (decoded && typeof decoded.payload === 'string') {
     const value = parsed(decoded.payload);
     if (value !== null && typeof value === 'object') decoded.payload = value;

@@ -28,19 +28,19 @@ class KeyMaterial {
   /** The key: asymmetric if `read` can make one of it, else a secret; undefined if it is neither. */
   of(input: unknown): KeyObject | undefined {
     if (input instanceof KeyObject) return input;
-    if (typeof input === 'string') return this.#remembered(this.#texts, input, input, input.includes(PEM));
+    if (typeof input === 'string') return this.#remembered(this.#texts, input, input);
     if (types.isUint8Array(input)) {
       const text = Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('latin1');
-      return this.#remembered(this.#bytes, text, input, text.includes(PEM));
+      return this.#remembered(this.#bytes, text, input);
     }
     const name = nameOfProtected(input);
-    return name === undefined ? this.#parse(input, true) : this.#remembered(this.#protected, name, input, true);
+    return name === undefined ? this.#parse(input, true) : this.#remembered(this.#protected, name, input);
   }
 
-  #remembered(cache: Recent<KeyObject>, name: string, input: unknown, mayBePem: boolean): KeyObject | undefined {
+  #remembered(cache: Recent<KeyObject>, name: string, input: unknown): KeyObject | undefined {
     let key = cache.get(name);
     if (key === undefined) {
-      key = this.#parse(input, mayBePem);
+      key = this.#parse(input, name.includes(PEM));
       if (key !== undefined && name.length <= LONGEST) cache.set(name, key);
     }
     return key;

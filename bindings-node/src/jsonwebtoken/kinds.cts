@@ -24,5 +24,5 @@ export function isPlainObject(value: unknown): boolean {
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype === null) return true;
   const maker: unknown = Object.hasOwn(prototype, 'constructor') && prototype.constructor;
-  return typeof maker === 'function' && maker instanceof maker && Function.prototype.toString.call(maker) === objectSource;
+  return typeof maker === 'function' && Function.prototype.toString.call(maker) === objectSource;
 }

@@ -21,15 +21,21 @@ interface Scheme {
   bits: string;
 }
 
+const schemes = new Map<unknown, Scheme>();
+
 /** @throws TypeError when there is no algorithm of this name. */
 function schemeOf(algorithm: Loose): Scheme {
+  const known = schemes.get(algorithm);
+  if (known) return known;
   const match = algorithm.match(/^(RS|PS|ES|HS)(256|384|512)$|^(none)$/);
   if (!match) {
     throw new TypeError(
       format('"%s" is not a valid algorithm.\n  Supported algorithms are:\n  %s and "none".', algorithm, SUPPORTED),
     );
   }
-  return { name: match[0], family: match[1] ?? 'none', bits: match[2] ?? '' };
+  const scheme = { name: match[0], family: match[1] ?? 'none', bits: match[2] ?? '' };
+  schemes.set(scheme.name, scheme);
+  return scheme;
 }
 
 /**

@@ -35,15 +35,19 @@ export function verify(jwtString: Loose, secretOrPublicKey: Loose, options?: Loo
 
   if (!jwtString) return done(new JsonWebTokenError('jwt must be provided'));
   if (typeof jwtString !== 'string') return done(new JsonWebTokenError('jwt must be a string'));
-  if (jwtString.split('.').length !== 3) return done(new JsonWebTokenError('jwt malformed'));
 
   let decoded: Decoded | null;
   try {
-    decoded = decodeToken(jwtString);
+    // The header goes to nobody unless it is asked for.
+    const sharedHeader = options.complete !== true && typeof secretOrPublicKey !== 'function';
+    decoded = decodeToken(jwtString, { sharedHeader });
   } catch (error) {
     return done(error);
   }
-  if (!decoded) return done(new JsonWebTokenError('invalid token'));
+  if (!decoded) {
+    const three = jwtString.split('.').length === 3;
+    return done(new JsonWebTokenError(three ? 'invalid token' : 'jwt malformed'));
+  }
   const token = decoded;
 
   const withKey = (given: Loose): Loose => {

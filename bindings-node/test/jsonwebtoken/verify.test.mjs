@@ -46,6 +46,22 @@ forBoth((jwt) => {
     }
   });
 
+  test('a function for the key may change the header that it gets, and no other', () => {
+    const token = sign({});
+    let header;
+    const getKey = (given, done) => {
+      header = given;
+      given.alg = 'none';
+      done(null, SECRET);
+    };
+    jwt.verify(token, SECRET);
+    for (let round = 0; round < 2; round++) {
+      jwt.verify(token, getKey, (error) => assert.equal(error.message, 'invalid algorithm'));
+      assert.deepEqual(header, { alg: 'none', typ: 'JWT' });
+      assert.deepEqual(jwt.verify(token, SECRET), { iat: NOW });
+    }
+  });
+
   test('secrets in every form', () => {
     for (const algorithm of ['HS256', 'HS384', 'HS512']) {
       for (const one of secrets) {
@@ -130,10 +146,12 @@ forBoth((jwt) => {
 
   test('an ECDSA signature of a wrong size is another error', () => {
     const token = jwt.sign({}, pairs.p256.privateKey, { algorithm: 'ES256' });
-    assert.throws(() => jwt.verify(token.slice(0, -4), pairs.p256.publicKey), {
-      name: 'TypeError',
-      message: '"ES256" signatures must be "64" bytes, saw "61"',
-    });
+    for (const [wrong, bytes] of [[token.slice(0, -2), 63], [token.slice(0, -4), 61], [`${token}AA`, 66], [`${token}A`, 65]]) {
+      assert.throws(() => jwt.verify(wrong, pairs.p256.publicKey), {
+        name: 'TypeError',
+        message: `"ES256" signatures must be "64" bytes, saw "${bytes}"`,
+      });
+    }
     const zeros = `${token.slice(0, token.lastIndexOf('.') + 1)}${'A'.repeat(86)}`;
     refused(zeros, pairs.p256.publicKey, {}, 'invalid signature');
   });
