@@ -2,11 +2,14 @@
 // command does is tested with the core.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { setTimeout } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { createAuth } from 'regrant';
 
@@ -24,6 +27,15 @@ function regrant(args, { input = '', env = {} } = {}) {
   return new Promise((resolve, reject) => {
     child.on('error', reject).on('close', (status, signal) => resolve({ ...outcome, status, signal }));
   });
+}
+
+function isAccepted(auth, token) {
+  try {
+    return Boolean(auth.verify(token));
+  } catch (error) {
+    assert.equal(error.code, 'ERR_ACCESS_REVOKED');
+    return false;
+  }
 }
 
 /** A token that nobody signed and that takes more room to show than any pipe has. */
@@ -66,7 +78,14 @@ test('it looks at what this process has signed, with the secret from the environ
   const { accepted, kind, sessionId: seen, storeAsked } = JSON.parse(access.stdout);
   assert.deepEqual({ accepted, kind, seen, storeAsked }, { accepted: true, kind: 'access', seen: sessionId, storeAsked: true });
 
-  await auth.revokeSession('user-1', sessionId);
+  // It needs no secret to end a session, and tells this process of it.
+  const ended = await regrant(['sessions', 'revoke', 'user-1', sessionId], { env: { REGRANT_STORE: env.REGRANT_STORE } });
+  assert.match(ended.stdout, /1 session ended \(administrative\)/);
+  const patience = Date.now() + 60_000;
+  while (isAccepted(auth, accessToken)) {
+    assert.ok(Date.now() < patience, 'this process is not told');
+    await setTimeout(5);
+  }
   const refused = await regrant(['token', 'check', '-'], { env, input: refreshToken });
   assert.match(refused.stdout, /ERR_SESSION_REVOKED/);
   assert.equal(refused.status, 1);
@@ -93,4 +112,24 @@ test('a reader who has seen enough is no failure', async () => {
   child.stdin.end(large());
   const [status, signal] = await new Promise((resolve) => child.on('close', (...how) => resolve(how)));
   assert.deepEqual([status, signal, complaint], [0, null, '']);
+});
+
+test('an interrupt ends it in its own way, and not in that of Node.js', async () => {
+  const silent = createServer(); // a store that takes connections and never answers
+  after(() => silent.close());
+  await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
+  await writeFile(join(folder, 'sweep.json'), '{ "migrate": {}, "redis": { "timeout": "60s" } }');
+  const store = `redis://127.0.0.1:${silent.address().port}/`;
+  const child = spawn(process.execPath, [bin, 'sweep', '--config', 'sweep.json', '--store', store], {
+    cwd: folder,
+    env: { PATH: process.env.PATH, REGRANT_SECRET: 'a secret of the tests of at least 32 bytes' },
+  });
+  let complaint = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (complaint += text));
+  const ended = new Promise((resolve) => child.on('close', (...how) => resolve(how)));
+  const [connection] = await once(silent, 'connection');
+  child.kill('SIGINT');
+  assert.deepEqual(await ended, [130, null]);
+  assert.match(complaint, /run it again/);
+  connection.destroy();
 });

@@ -87,8 +87,10 @@ impl Sweep {
         let options = SweepOptions { dry_run: self.dry_run, remove_dead: self.remove_dead };
         let mut progress = Progress::start();
         let finished = tokio::select! {
-            report = auth.sweep_old_tokens(options, |report| progress.tell(report)) => Some(report),
+            // First, so that it is listened for before anything begins.
+            biased;
             _ = tokio::signal::ctrl_c() => None,
+            report = auth.sweep_old_tokens(options, |report| progress.tell(report)) => Some(report),
         };
         progress.end();
         let (dry_run, interrupted) = (self.dry_run, finished.is_none());
