@@ -31,8 +31,27 @@ async fn it_does_nothing() {
     let server = RedisServer::start().unwrap();
     let proxy = TcpProxy::to(server.port()).unwrap();
     let (cut_off, other) = (facade(server.url_through(&proxy)), facade(server.url()));
-    let pair = cut_off.login(Login::new(Subject::new("alice").unwrap())).await.unwrap();
+    // On a busy machine the question may be given up before it was sent, and then never arrives.
+    let begun = Instant::now();
+    while !a_held_refresh_is_refused(&server, &proxy, &cut_off, &other).await {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing that was held has arrived");
+    }
+}
+
+/// Whether what one process asked while it was cut off came to the server; if so, that it did
+/// nothing there.
+async fn a_held_refresh_is_refused(
+    server: &RedisServer,
+    proxy: &TcpProxy,
+    cut_off: &Auth,
+    other: &Auth,
+) -> bool {
+    let pair = other.login(Login::new(Subject::new("alice").unwrap())).await.unwrap();
     let mut token = pair.refresh_token.expose().to_owned();
+    // The connection that is cut off is one that was there before.
+    let again = cut_off.refresh(RefreshRequest::new(&token)).await;
+    let Ok(next) = again else { return false };
+    token = next.refresh_token.unwrap().expose().to_owned();
 
     // One process is cut off while it asks; the client tries another one and goes on there.
     proxy.hold();
@@ -42,13 +61,16 @@ async fn it_does_nothing() {
         let next = other.refresh(RefreshRequest::new(&token)).await.unwrap();
         token = next.refresh_token.unwrap().expose().to_owned();
     }
-    assert_eq!(refused(&server), 0);
+    let before = refused(server);
     proxy.heal();
     let healed = Instant::now();
-    while refused(&server) == 0 {
-        assert!(healed.elapsed() < Duration::from_secs(20), "what was held has not arrived");
+    while refused(server) == before {
+        if healed.elapsed() > Duration::from_secs(3) {
+            return false;
+        }
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     // Taken for a second holder, it would have ended the session.
     other.refresh(RefreshRequest::new(&token)).await.unwrap();
+    true
 }
