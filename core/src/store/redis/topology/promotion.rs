@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{RedisResult, Value, cmd, from_redis_value};
+use redis::{ErrorKind, RedisResult, ServerErrorKind, Value, cmd, from_redis_value};
 use tokio::time::{Instant, sleep};
 
 use crate::store::redis::address::Node;
@@ -10,6 +10,8 @@ use crate::store::redis::connector::{Connector, no_answer, unexpected};
 
 /// So often it is asked.
 const ASK_EVERY: Duration = Duration::from_millis(20);
+/// So often it is connected to, where that fails.
+const CONNECT_EVERY: Duration = Duration::from_millis(100);
 /// For so long: Sentinels give a failover up some time.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -17,11 +19,15 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) async fn awaited(connector: &Connector, node: &Node) -> bool {
     let deadline = Instant::now() + PATIENCE;
     while Instant::now() < deadline {
-        // Where the connection is lost, another one is made.
-        if ask(connector, node, deadline).await.is_ok_and(|is_master| is_master) {
-            return true;
+        match ask(connector, node, deadline).await {
+            Ok(is_master) => return is_master,
+            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {
+                tracing::debug!(target: "regrant::store", %node, %error, "a chosen replica may not be asked for its role");
+                return false;
+            }
+            // Another connection, and not at once: it may be away.
+            Err(_) => sleep(CONNECT_EVERY).await,
         }
-        sleep(ASK_EVERY).await;
     }
     false
 }

@@ -188,10 +188,9 @@ impl RedisSentinels {
                 if number == master || !server.is_running() {
                     continue;
                 }
-                let role: redis::Value = server.command(&["ROLE"])?;
-                let (word, _, port, link, _): (String, String, u16, String, i64) =
-                    redis::from_redis_value(role).context("it is no replica")?;
-                ensure!(word == "slave", "server {number} is a {word}");
+                ensure!(role(server)? == "slave", "server {number} still calls itself a master");
+                let (_, _, port, link, _): (String, String, u16, String, i64) =
+                    server.command(&["ROLE"])?;
                 ensure!(port == self.known_as(master), "server {number} follows another one");
                 ensure!(link == "connected", "server {number} is not in step: {link}");
             }
