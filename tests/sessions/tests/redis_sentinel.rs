@@ -1,6 +1,8 @@
 //! A store behind Sentinels: the master is found, and left as soon as there is another one.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use regrant::Error;
@@ -55,6 +57,33 @@ async fn a_switch_is_followed_while_the_old_master_still_takes_writes() {
     }
     assert_eq!(role(&setup.servers()[old]), "master", "it was demoted: this shows nothing");
     device.refresh_at_last(&store).await;
+}
+
+/// The old master takes logins for a moment in which it has no replica any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_logs_in_during_a_failover_is_not_lost() {
+    let setup = Arc::new(SentinelOptions::new().replicas(1).start().unwrap());
+    let store = redis_at(&setup.url(), |_| ());
+    login_at_last(&store, 0).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 1..=8 {
+        let (store, over) = (Arc::clone(&store), Arc::clone(&over));
+        tasks.spawn(async move {
+            let mut devices = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                devices.push(login_at_last(&store, task * 1_000_000 + devices.len()).await);
+            }
+            devices
+        });
+    }
+    let ordered = Arc::clone(&setup);
+    let new = tokio::task::spawn_blocking(move || ordered.failover().unwrap()).await.unwrap();
+    over.store(true, Ordering::Relaxed);
+    let devices = tasks.join_all().await.concat();
+    let lost = devices.iter().filter(|device| !holds(&setup.servers()[new], device)).count();
+    assert_eq!(lost, 0, "of {} logins", devices.len());
+    assert!(devices.len() > 8, "{}", devices.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

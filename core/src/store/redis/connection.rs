@@ -211,7 +211,7 @@ async fn until<T>(
 
 /// Whatever Redis says, nobody is signed out by it. What needs an operator (a wrong password,
 /// memory exhausted) is also logged; that a server is away was logged by who tried to reach it.
-fn unavailable(error: RedisError) -> Error {
+pub(super) fn unavailable(error: RedisError) -> Error {
     if matches!(error.kind(), ErrorKind::Server(_) | ErrorKind::Extension | ErrorKind::Parse) {
         tracing::error!(target: "regrant::store", code = error.code(), kind = ?error.kind(), "Redis refused an operation");
     }

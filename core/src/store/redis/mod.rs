@@ -14,6 +14,7 @@ mod flight;
 mod health;
 mod link;
 mod replication;
+mod round;
 mod script;
 mod server;
 mod their_time;

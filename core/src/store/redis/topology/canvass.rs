@@ -10,14 +10,14 @@ use crate::store::redis::address::Node;
 use crate::store::redis::connector::no_answer;
 
 /// Once one has answered, the others have this long.
-const GRACE: Duration = Duration::from_millis(75);
+pub(super) const GRACE: Duration = Duration::from_millis(75);
 
-/// What those say who answer soon: a slow or cut-off one holds nobody up, and yet the first is
-/// not simply believed. At least one answer, or the error of the last who failed.
+/// What those say who answer within `grace` of the first: a slow or cut-off one holds nobody up,
+/// and yet the first is not simply believed. At least one answer, or the error of the last who failed.
 pub(super) async fn canvass<T, F>(
     nodes: impl IntoIterator<Item = Node>,
     ask: impl Fn(Node) -> F,
-    patience: Duration,
+    (patience, grace): (Duration, Duration),
 ) -> RedisResult<Vec<T>>
 where
     T: Send + 'static,
@@ -34,7 +34,7 @@ where
         match answer {
             Ok(Ok(answer)) => {
                 if answers.is_empty() {
-                    deadline = deadline.min(Instant::now() + GRACE);
+                    deadline = deadline.min(Instant::now() + grace);
                 }
                 answers.push(answer);
             }
@@ -66,14 +66,15 @@ mod tests {
     async fn the_silent_hold_nobody_up() {
         let patience = Duration::from_secs(60);
         let began = Instant::now();
-        let mut answers = canvass(nodes(&[1, 7, 2, 8]), answer_of, patience).await.unwrap();
+        let mut answers =
+            canvass(nodes(&[1, 7, 2, 8]), answer_of, (patience, GRACE)).await.unwrap();
         answers.sort_unstable();
         assert_eq!(answers, [7, 8]);
         assert_eq!(began.elapsed(), GRACE);
-        assert!(canvass(nodes(&[2, 2]), answer_of, patience).await.is_err());
-        assert!(canvass(nodes(&[]), answer_of, patience).await.is_err());
+        assert!(canvass(nodes(&[2, 2]), answer_of, (patience, GRACE)).await.is_err());
+        assert!(canvass(nodes(&[]), answer_of, (patience, GRACE)).await.is_err());
         let began = Instant::now();
-        assert!(canvass(nodes(&[1, 2]), answer_of, patience).await.is_err());
+        assert!(canvass(nodes(&[1, 2]), answer_of, (patience, GRACE)).await.is_err());
         assert_eq!(began.elapsed(), patience);
     }
 }

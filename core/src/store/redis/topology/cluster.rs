@@ -13,7 +13,7 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, from_redis_value, pipe};
 use tokio::time::sleep;
 
-use super::canvass::canvass;
+use super::canvass::{GRACE, canvass};
 use super::slots::{SlotMap, redirected_to, slot_of};
 use super::view::View;
 use super::{Advice, Left, NOT_AGAIN_WITHIN, Place};
@@ -21,6 +21,7 @@ use crate::store::redis::address::Node;
 use crate::store::redis::backoff::jitter;
 use crate::store::redis::connector::{Connector, unexpected};
 use crate::store::redis::link::is_lost;
+use crate::store::redis::round::Round;
 
 /// After a redirection the whole map is looked at anew, within this time.
 const SOON: Duration = Duration::from_secs(1);
@@ -33,6 +34,7 @@ pub(super) struct Cluster {
     seeds: Vec<Node>,
     connector: Arc<Connector>,
     view: Arc<View<Arc<SlotMap>>>,
+    looks: Round<Arc<SlotMap>>,
     renewing: AtomicBool,
     itself: Weak<Self>,
 }
@@ -50,6 +52,7 @@ impl Cluster {
             seeds,
             connector,
             view: Arc::new(View::new()),
+            looks: Round::default(),
             renewing: AtomicBool::new(false),
             itself: itself.clone(),
         })
@@ -67,12 +70,20 @@ impl Cluster {
         }
     }
 
+    /// Asks the servers from now on.
+    pub(super) async fn owner_by_now(self: &Arc<Self>, key: &[u8]) -> RedisResult<Node> {
+        let looking = async {
+            let map = Arc::clone(self).find().await?;
+            self.view.believe(Arc::clone(&map));
+            Ok(map)
+        };
+        owner_of(key, &*self.looks.next(looking).await?)
+    }
+
     /// Asks the servers unless they were asked a moment ago.
     pub(super) async fn look(self: &Arc<Self>, key: &[u8]) -> RedisResult<Node> {
         let map = self.view.no_older_than(NOT_AGAIN_WITHIN, || Arc::clone(self).find()).await?;
-        map.owner(slot_of(key)).cloned().ok_or_else(|| {
-            (ErrorKind::Client, "no server of the cluster has the key's slot").into()
-        })
+        owner_of(key, &map)
     }
 
     pub(super) async fn masters(self: &Arc<Self>) -> RedisResult<Vec<Node>> {
@@ -138,11 +149,17 @@ impl Cluster {
             }
         }
         let ask = |node| ask(Arc::clone(&self.connector), node);
-        let answers = canvass(asked, ask, self.connector.timeout).await?;
+        let answers = canvass(asked, ask, (self.connector.timeout, GRACE)).await?;
         let best = answers.into_iter().max_by_key(|answer| (answer.works, answer.epoch));
         let best = best.ok_or_else(|| unexpected("no server of the cluster answered"))?;
         Ok(Arc::new(best.map))
     }
+}
+
+fn owner_of(key: &[u8], map: &SlotMap) -> RedisResult<Node> {
+    map.owner(slot_of(key))
+        .cloned()
+        .ok_or_else(|| (ErrorKind::Client, "no server of the cluster has the key's slot").into())
 }
 
 async fn ask(connector: Arc<Connector>, node: Node) -> RedisResult<Answer> {

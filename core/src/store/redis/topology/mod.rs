@@ -51,6 +51,17 @@ pub(super) struct Place {
     pub(super) asking: bool,
 }
 
+/// How a server stands that a key was asked of.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It answers for the key.
+    Same,
+    /// It does, and is about to be replaced, or has been already.
+    Moving,
+    /// Another one does.
+    Moved,
+}
+
 /// What to do about a question that failed.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Advice {
@@ -116,14 +127,18 @@ impl Topology {
         }
     }
 
-    /// The server that answers for `key`, after the servers were asked, unless they were asked a
-    /// moment ago.
-    pub(super) async fn look(&self, key: &[u8]) -> RedisResult<Node> {
-        match &self.layout {
-            Servers::Standalone(one) => one.node(),
-            Servers::Sentinel(sentinel) => sentinel.look(NOT_AGAIN_WITHIN).await,
-            Servers::Cluster(cluster) => cluster.look(key).await,
-        }
+    /// Whether `node` still answers for `key`: asks all who know, from now on.
+    pub(super) async fn standing(&self, key: &[u8], node: &Node) -> RedisResult<Standing> {
+        let (owner, failing_over) = match &self.layout {
+            Servers::Standalone(one) => (one.node()?, false),
+            Servers::Sentinel(sentinel) => sentinel.standing().await?,
+            Servers::Cluster(cluster) => (cluster.owner_by_now(key).await?, false),
+        };
+        Ok(match owner == *node {
+            false => Standing::Moved,
+            true if failing_over => Standing::Moving,
+            true => Standing::Same,
+        })
     }
 
     /// All servers that take writes.
@@ -210,7 +225,7 @@ const NOT_AGAIN_WITHIN: Duration = Duration::from_millis(150);
 /// How long to wait before asking again while a failover or a migration is under way.
 pub(super) const MOMENT: Duration = Duration::from_millis(100);
 
-fn not_ready(problem: &'static str) -> RedisError {
+pub(super) fn not_ready(problem: &'static str) -> RedisError {
     (ErrorKind::Client, problem).into()
 }
 

@@ -12,17 +12,24 @@ use std::time::Duration;
 use redis::{ErrorKind, RedisError, RedisResult, Value, from_redis_value, pipe};
 use tokio::time::Instant;
 
-use super::canvass::canvass;
+use super::canvass::{GRACE, canvass};
 use super::view::View;
 use super::watcher::Watchers;
 use super::{Advice, Left, NOT_AGAIN_WITHIN, promotion};
 use crate::store::redis::address::Node;
 use crate::store::redis::connector::{Connector, unexpected};
 use crate::store::redis::link::is_lost;
+use crate::store::redis::round::Round;
 
 /// Who saw a replica become the master believes nobody for so long who has not heard of it yet:
 /// the Sentinels ask it about once a second.
 const AHEAD_FOR: Duration = Duration::from_secs(3);
+
+/// Among the flags of a master while a Sentinel has it replaced.
+const FAILING_OVER: &str = "failover_in_progress";
+
+/// Of those who are asked whether a failover is under way one knows, so all are to be heard.
+const HEARD_WITHIN: Duration = Duration::from_millis(300);
 
 /// No more are remembered.
 const MOST_SENTINELS: usize = 32;
@@ -38,6 +45,7 @@ pub(super) struct Sentinel {
     /// The newest configuration that was heard of, and how many switches were announced.
     heard: Mutex<Heard>,
     view: Arc<View<Node>>,
+    looks: Round<(Node, bool)>,
     watchers: Watchers,
 }
 
@@ -53,6 +61,8 @@ struct Heard {
 struct Answer {
     master: Node,
     epoch: u64,
+    /// It leads a failover in which that master is about to be replaced.
+    failing_over: bool,
     others: Vec<Node>,
 }
 
@@ -70,17 +80,28 @@ impl Sentinel {
             sentinels: Mutex::new(sentinels),
             heard: Mutex::default(),
             view: Arc::new(View::new()),
+            looks: Round::default(),
             watchers: Watchers::default(),
         })
     }
 
     pub(super) async fn master(self: &Arc<Self>) -> RedisResult<Node> {
-        self.view.get(|| Arc::clone(self).find()).await
+        self.view.get(|| Arc::clone(self).find_master()).await
     }
 
     /// Asks them unless they were asked a moment ago.
     pub(super) async fn look(self: &Arc<Self>, age: Duration) -> RedisResult<Node> {
-        self.view.no_older_than(age, || Arc::clone(self).find()).await
+        self.view.no_older_than(age, || Arc::clone(self).find_master()).await
+    }
+
+    /// The master, and whether it is about to be replaced, or has been already: asks from now on.
+    pub(super) async fn standing(self: &Arc<Self>) -> RedisResult<(Node, bool)> {
+        let looking = async {
+            let found = Arc::clone(self).find(HEARD_WITHIN).await?;
+            self.view.believe(found.0.clone());
+            Ok(found)
+        };
+        self.looks.next(looking).await
     }
 
     pub(super) fn left(&self, node: &Node) -> Left {
@@ -146,13 +167,20 @@ impl Sentinel {
         &self.master
     }
 
-    async fn find(self: Arc<Self>) -> RedisResult<Node> {
+    async fn find_master(self: Arc<Self>) -> RedisResult<Node> {
+        Ok(self.find(GRACE).await?.0)
+    }
+
+    /// The master, and whether a failover is under way. Those are heard who answer within `grace`
+    /// of the first.
+    async fn find(self: Arc<Self>, grace: Duration) -> RedisResult<(Node, bool)> {
         let known = self.known().clone();
         let switches = self.heard().switches;
         // Before they are asked, so that what happens in between is not missed.
         self.watchers.watch(&self, &known);
         let ask = |node| Arc::clone(&self).ask(node);
-        let answers = canvass(known.clone(), ask, self.connector.timeout).await?;
+        let answers = canvass(known.clone(), ask, (self.connector.timeout, grace)).await?;
+        let failing_over = answers.iter().any(|answer| answer.failing_over);
         self.learn(&answers);
         let most_answered = answers.len() * 2 > known.len();
         let newest = answers.into_iter().max_by_key(|answer| answer.epoch);
@@ -165,12 +193,15 @@ impl Sentinel {
             let behind = newest.epoch < heard.epoch && !most_answered;
             let ahead = newest.epoch <= heard.epoch
                 && heard.ahead_until.is_some_and(|until| Instant::now() < until);
-            if overtaken || behind || ahead {
-                return Ok(current);
+            if overtaken || ahead {
+                return Ok((current, false));
+            }
+            if behind {
+                return Ok((current, failing_over));
             }
         }
         heard.epoch = newest.epoch;
-        Ok(newest.master)
+        Ok((newest.master, failing_over))
     }
 
     async fn ask(self: Arc<Self>, node: Node) -> RedisResult<Answer> {
@@ -193,9 +224,16 @@ impl Sentinel {
         // An access list may leave out who the others are.
         let others: Vec<HashMap<String, String>> =
             next().ok().map(from_redis_value).transpose()?.unwrap_or_default();
+        let master = Node::new(host, port);
+        // Once the new one is the master, only the first answer says so, and the flag stays.
+        let undecided = node_of(&status).is_some_and(|listed| listed == master);
         Ok(Answer {
-            master: Node::new(host, port),
+            master,
             epoch: status.get("config-epoch").and_then(|epoch| epoch.parse().ok()).unwrap_or(0),
+            failing_over: undecided
+                && status
+                    .get("flags")
+                    .is_some_and(|flags| flags.split(',').any(|flag| flag == FAILING_OVER)),
             others: others.iter().filter_map(node_of).collect(),
         })
     }
