@@ -32,8 +32,8 @@ pub(crate) struct Connection {
 pub(super) enum Question<'a> {
     Script(&'a Script, Arguments),
     /// A script whose last argument is the instant, by the server's clock, after which nobody
-    /// waits for its answer any more; without it where that is not known. One that comes later
-    /// does nothing and answers `LATE` with what its clock shows.
+    /// waits for its answer any more. One that comes later does nothing and answers `LATE` with
+    /// what its clock shows.
     Timely(&'a Script, Arguments),
     Command(&'a Cmd),
     /// A command that depends on the connection that it goes over, which is told by its number.
@@ -165,14 +165,13 @@ async fn put<T: FromRedisValue>(
             call(live, script, (key, arguments, None), asking, deadline).await
         }
         Question::Timely(script, arguments) => {
-            let asked = Instant::now();
-            let until = live.time.at(deadline);
+            let until = Some(live.time.at(deadline));
             let answer = call(live, script, (key, arguments, until), asking, deadline).await;
             let Err(error) = &answer else { return answer };
             let Some(shows) = too_late(error) else { return answer };
-            // This call still waits: the server's clock was set.
-            live.time.learn(asked, shows);
-            let until = live.time.at(deadline);
+            // This call still waits: the server's clock was set, or was not known well.
+            live.time.learn(Instant::now(), shows);
+            let until = Some(live.time.at(deadline));
             call(live, script, (key, arguments, until), asking, deadline).await
         }
     }

@@ -116,10 +116,9 @@ async fn open(topology: &Arc<Topology>, node: &Node, link: Weak<Link>) -> RedisR
         close,
         driver: driver.abort_handle(),
     };
-    let asked = Instant::now();
-    let server = Server::ask(&live, asked + live.patience).await?;
+    let server = Server::ask(&live, Instant::now() + live.patience).await?;
     if let Some(millis) = server.millis() {
-        live.time.learn(asked, millis);
+        live.time.learn(Instant::now(), millis);
     }
     topology.examine(node, &server)?;
     Ok(Arc::new(live))

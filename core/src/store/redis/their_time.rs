@@ -10,11 +10,11 @@ use tokio::time::Instant;
 /// that a question came too late although it did not.
 pub(super) struct TheirTime {
     began: Instant,
-    /// The server's clock when this one began, in milliseconds since 1970.
+    /// The server's clock when this one began, in milliseconds since 1970; not later than it was.
     then: AtomicI64,
 }
 
-/// Where it is not known.
+/// Before it is known every question comes too late, and the answer to that tells it.
 const UNKNOWN: i64 = i64::MIN;
 
 impl TheirTime {
@@ -22,17 +22,20 @@ impl TheirTime {
         Self { began: Instant::now(), then: AtomicI64::new(UNKNOWN) }
     }
 
-    /// The server said `millis` to a question that was sent at `asked`.
-    pub(super) fn learn(&self, asked: Instant, millis: i64) {
-        // It said so not before it was asked: taken for that instant, its clock is rather too
-        // late, and no question that comes in time is refused.
-        self.then.store(millis.saturating_sub(self.since(asked)), Ordering::Relaxed);
+    /// The server said `millis` in an answer that was here at `answered`.
+    pub(super) fn learn(&self, answered: Instant, millis: i64) {
+        // It said so no later than that: taken for that instant, its clock is rather too early.
+        // A question that comes in time may be refused for it, and is then asked again; one that
+        // comes too late never passes.
+        self.then.store(millis.saturating_sub(self.since(answered)), Ordering::Relaxed);
     }
 
-    /// What its clock shows at that instant.
-    pub(super) fn at(&self, instant: Instant) -> Option<i64> {
-        let then = self.then.load(Ordering::Relaxed);
-        (then != UNKNOWN).then(|| then.saturating_add(self.since(instant)))
+    /// What its clock shows at that instant, or a little later.
+    pub(super) fn at(&self, instant: Instant) -> i64 {
+        match self.then.load(Ordering::Relaxed) {
+            UNKNOWN => 0,
+            then => then.saturating_add(self.since(instant)),
+        }
     }
 
     fn since(&self, instant: Instant) -> i64 {
@@ -50,14 +53,14 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_goes_on_from_what_was_said() {
         let time = TheirTime::unknown();
-        let asked = Instant::now();
-        assert_eq!(time.at(asked), None);
+        let begun = Instant::now();
+        assert_eq!(time.at(begun), 0);
         tokio::time::advance(Duration::from_millis(40)).await;
-        time.learn(asked, 1_000);
-        assert_eq!(time.at(asked + Duration::from_secs(2)), Some(3_000));
+        time.learn(Instant::now(), 1_000);
+        assert_eq!(time.at(begun + Duration::from_millis(40)), 1_000);
+        assert_eq!(time.at(begun + Duration::from_secs(2)), 2_960);
         // Its clock was set forward.
-        let asked = Instant::now();
-        time.learn(asked, 500_000);
-        assert_eq!(time.at(asked + Duration::from_millis(5)), Some(500_005));
+        time.learn(Instant::now(), 500_000);
+        assert_eq!(time.at(Instant::now() + Duration::from_millis(5)), 500_005);
     }
 }
