@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use regrant::identity::{SessionId, Subject};
 use regrant::session::{Decision, DeviceLabel, NewSession, SessionPolicy, TokenSecret};
-use regrant::store::SessionStore;
 use regrant::time::Clock;
 use regrant_session_tests::homes::{clock, redis_store};
 use regrant_session_tests::token::Token;
