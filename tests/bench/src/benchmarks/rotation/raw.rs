@@ -17,6 +17,9 @@ use crate::server::Server;
 /// How long the server may take to show a command.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 
+/// Until when the caller waits, in place of the few moments that the store says: as long a number.
+const NEVER_LATE: &str = "4102444800000";
+
 /// How `redis-benchmark` calls a random number.
 const RANDOM: &str = "__rand_int__";
 
@@ -57,7 +60,11 @@ impl Raw {
         })
         .await??;
         let number = format!("{:012}", 0);
-        let arguments: Vec<_> = command.iter().map(|word| word.replace(&number, RANDOM)).collect();
+        let mut arguments: Vec<_> =
+            command.iter().map(|word| word.replace(&number, RANDOM)).collect();
+        let until = arguments.last_mut().context("no arguments")?;
+        ensure!(until.len() == NEVER_LATE.len() && until.parse::<u64>().is_ok(), "{until}");
+        NEVER_LATE.clone_into(until);
         let random = arguments.iter().filter(|word| word.contains(RANDOM)).count();
         ensure!(random == 1, "{random} arguments name the user: {arguments:?}");
         Ok(Self { arguments })
