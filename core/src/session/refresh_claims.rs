@@ -1,6 +1,8 @@
 //! The refresh token as a JWT: `typ: rt+jwt`, HS256, under a secret that no verifier of access
 //! tokens holds. Only this server reads it, so its form is exact.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Minted, Presented, TokenId, TokenSecret};
@@ -9,12 +11,15 @@ use crate::identity::{Generation, Lineage, SessionId, Subject};
 use crate::keys::RefreshKeys;
 use crate::secret::RefreshToken;
 use crate::time::Timestamp;
-use crate::token::base64url;
+use crate::token::base64url::{self, Encoded};
 use crate::token::compact::{self, Compact};
-use crate::token::header::{self, Header, TYP_REFRESH, is_typ};
+use crate::token::header::{Header, TYP_REFRESH, is_typ};
 use crate::token::json;
 
 const ALG: &str = "HS256";
+
+/// The header of every refresh token, encoded.
+const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9";
 
 /// The longest refresh token: a subject of full length, escaped, leaves ample room.
 const MAX_BYTES: usize = 4096;
@@ -34,18 +39,18 @@ pub(crate) struct RefreshClaims {
     pub(crate) expires_at: Timestamp,
 }
 
-/// The claims as they stand in the token. `iat` and `exp` are in milliseconds: the state
-/// machine orders tokens by them.
+/// The claims as they stand in the token: read as texts, written from what they mean. `iat` and
+/// `exp` are in milliseconds: the state machine orders tokens by them.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire {
-    sub: Subject,
+struct Wire<S, T> {
+    sub: S,
     sid: SessionId,
     r#gen: Generation,
     brn: u32,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    par: Option<String>,
-    jti: String,
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    par: Option<T>,
+    jti: T,
     iat: i64,
     exp: i64,
 }
@@ -74,11 +79,12 @@ impl RefreshClaims {
         }
         let payload = base64url::decode_text(compact.payload)?;
         json::read_object(&payload, |_, _| ())?;
-        let wire: Wire = serde_json::from_str(&payload).map_err(|_| Error::TokenMalformed)?;
+        let wire: Wire<_, Cow<'_, str>> =
+            serde_json::from_str(&payload).map_err(|_| Error::TokenMalformed)?;
         Self::from_wire(wire).ok_or(Error::TokenMalformed)
     }
 
-    fn from_wire(wire: Wire) -> Option<Self> {
+    fn from_wire(wire: Wire<Subject, Cow<'_, str>>) -> Option<Self> {
         if wire.r#gen > LAST_GENERATION || wire.par.is_some() != (wire.r#gen > 0) {
             return None;
         }
@@ -103,19 +109,18 @@ impl RefreshClaims {
     /// [`Error::Internal`] never in practice: the claims always serialize.
     pub(crate) fn sign(&self, keys: &RefreshKeys) -> Result<RefreshToken> {
         let wire = Wire {
-            sub: self.subject.clone(),
+            sub: &self.subject,
             sid: self.session,
             r#gen: self.lineage.generation,
             brn: self.lineage.branch,
-            par: self.parent.map(|parent| base64url::encode(parent.as_bytes())),
-            jti: base64url::encode(self.secret.expose()),
+            par: self.parent.as_ref().map(|parent| Encoded(parent.as_bytes())),
+            jti: Encoded(self.secret.expose()),
             iat: self.issued_at.as_millis(),
             exp: self.expires_at.as_millis(),
         };
         let payload = serde_json::to_string(&wire)
             .map_err(|_| Error::internal("the claims of a refresh token did not serialize"))?;
-        let header = header::encode(ALG, TYP_REFRESH, None)?;
-        let token = compact::encode(&header, &payload, |input| Ok(keys.sign(input)))?;
+        let token = compact::encode(HEADER, &payload, |input| Ok(keys.sign(input)))?;
         Ok(RefreshToken::new(token))
     }
 
@@ -157,6 +162,11 @@ mod tests {
 
     fn keys(text: &str) -> RefreshKeys {
         RefreshKeys::new(RefreshSecret::derived_from(&SecretBytes::new(text)).unwrap())
+    }
+
+    #[test]
+    fn the_header_is_what_it_says() {
+        assert_eq!(HEADER, crate::token::header::encode(ALG, TYP_REFRESH, None).unwrap());
     }
 
     fn claims() -> RefreshClaims {

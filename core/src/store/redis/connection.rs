@@ -103,12 +103,19 @@ impl Connection {
             let place = match redirected.take() {
                 Some(place) => place,
                 None => {
-                    let node = until(deadline, self.topology.node(key)).await?;
+                    let node = match self.topology.known_node(key) {
+                        Some(node) => node,
+                        None => Box::pin(until(deadline, self.topology.node(key))).await?,
+                    };
                     Place { node, asking: false }
                 }
             };
             let link = self.link(&place.node);
-            let error = match until(deadline, link.live()).await {
+            let live = match link.known_live() {
+                Some(live) => Ok(live),
+                None => Box::pin(until(deadline, link.live())).await,
+            };
+            let error = match live {
                 Ok(live) => match put(&live, question, key, place.asking, deadline).await {
                     Ok(answer) => return Ok((answer, live)),
                     // Perhaps after the server acted. Asking again is harmless: the same question
@@ -121,9 +128,9 @@ impl Connection {
                 },
                 Err(error) => error,
             };
-            let advice =
-                until(deadline, async { Ok(self.topology.advise(&place.node, key, &error).await) });
-            match advice.await? {
+            // Rare, and so in a place of its own: it would make each question's future larger.
+            let advice = Box::pin(self.topology.advise(&place.node, key, &error));
+            match until(deadline, async { Ok(advice.await) }).await? {
                 _ if attempts >= ATTEMPTS => return Err(error),
                 Advice::GiveUp => return Err(error),
                 Advice::Again => {}
@@ -172,7 +179,7 @@ async fn put<T: FromRedisValue>(
             // This call still waits: the server's clock was set, or was not known well.
             live.time.learn(Instant::now(), shows);
             let until = Some(live.time.at(deadline));
-            call(live, script, (key, arguments, until), asking, deadline).await
+            Box::pin(call(live, script, (key, arguments, until), asking, deadline)).await
         }
     }
 }
@@ -187,7 +194,8 @@ async fn call<T: FromRedisValue>(
     match live.send(&script.by_name(key, arguments, last), asking, deadline).await {
         // It was restarted, has just become the master, or its scripts were flushed.
         Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-            live.send(&script.in_full(key, arguments, last), asking, deadline).await
+            let in_full = script.in_full(key, arguments, last);
+            Box::pin(live.send(&in_full, asking, deadline)).await
         }
         outcome => outcome,
     }

@@ -40,10 +40,14 @@ impl Link {
         })
     }
 
+    /// The connection, where there is one.
+    pub(super) fn known_live(&self) -> Option<Arc<Live>> {
+        self.slot().clone()
+    }
+
     /// The connection, which is made first where there is none.
     pub(super) async fn live(self: &Arc<Self>) -> RedisResult<Arc<Live>> {
-        let live = self.slot().clone();
-        if let Some(live) = live {
+        if let Some(live) = self.known_live() {
             return Ok(live);
         }
         let link = Arc::clone(self);
@@ -151,18 +155,12 @@ impl Live {
     ) -> RedisResult<T> {
         let mut connection = self.connection.clone();
         let before = self.answers.load(Ordering::Relaxed);
-        let answer = timeout_at(deadline, async {
-            if !asking {
-                return command.query_async(&mut connection).await;
-            }
-            let mut pipeline = pipe();
-            pipeline.cmd("ASKING").add_command(command.clone()).ignore_errors();
-            let answers: Vec<RedisResult<Value>> = pipeline.query_async(&mut connection).await?;
-            let last = answers.into_iter().last();
-            let last = last.ok_or_else(|| unexpected("no answer to ASKING"))??;
-            Ok(from_redis_value(last)?)
-        });
-        match answer.await {
+        // Awaited where it is made: a future that is moved first takes its room twice.
+        let answer = match asking {
+            false => timeout_at(deadline, command.query_async(&mut connection)).await,
+            true => Box::pin(timeout_at(deadline, after_asking(command, &mut connection))).await,
+        };
+        match answer {
             Ok(answer) => {
                 self.answers.fetch_add(1, Ordering::Relaxed);
                 answer
@@ -187,6 +185,17 @@ impl Drop for Live {
     fn drop(&mut self) {
         self.driver.abort();
     }
+}
+
+async fn after_asking<T: FromRedisValue>(
+    command: &Cmd,
+    connection: &mut MultiplexedConnection,
+) -> RedisResult<T> {
+    let mut pipeline = pipe();
+    pipeline.cmd("ASKING").add_command(command.clone()).ignore_errors();
+    let answers: Vec<RedisResult<Value>> = pipeline.query_async(connection).await?;
+    let last = answers.into_iter().last().ok_or_else(|| unexpected("no answer to ASKING"))??;
+    Ok(from_redis_value(last)?)
 }
 
 /// Whether a connection ended before the answer came. What was asked may have been done.

@@ -62,6 +62,10 @@ impl Cluster {
         self.view.get(|| Arc::clone(self).find()).await
     }
 
+    pub(super) fn known_owner(&self, key: &[u8]) -> Option<Node> {
+        self.view.current()?.owner(slot_of(key)).cloned()
+    }
+
     pub(super) async fn owner(self: &Arc<Self>, key: &[u8]) -> RedisResult<Node> {
         let owner = |map: &SlotMap| map.owner(slot_of(key)).cloned();
         match owner(&*self.map().await?) {

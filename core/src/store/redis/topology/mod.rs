@@ -127,6 +127,15 @@ impl Topology {
         }
     }
 
+    /// The server that answers for `key`, where nobody needs to be asked for it.
+    pub(super) fn known_node(&self, key: &[u8]) -> Option<Node> {
+        match &self.layout {
+            Servers::Standalone(one) => one.node().ok(),
+            Servers::Sentinel(sentinel) => sentinel.known_master(),
+            Servers::Cluster(cluster) => cluster.known_owner(key),
+        }
+    }
+
     /// Whether `node` still answers for `key`: asks all who know, from now on.
     pub(super) async fn standing(&self, key: &[u8], node: &Node) -> RedisResult<Standing> {
         let (owner, failing_over) = match &self.layout {

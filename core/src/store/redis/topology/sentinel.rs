@@ -85,6 +85,10 @@ impl Sentinel {
         })
     }
 
+    pub(super) fn known_master(&self) -> Option<Node> {
+        self.view.current()
+    }
+
     pub(super) async fn master(self: &Arc<Self>) -> RedisResult<Node> {
         self.view.get(|| Arc::clone(self).find_master()).await
     }
