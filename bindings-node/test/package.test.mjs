@@ -22,9 +22,17 @@ test('everything that package.json points to is packed', () => {
   }
 });
 
-test('the native addon, its loader and its types are packed', () => {
+test('the loader and the types of the addon are packed, and the addon, which has a package of its own, is not', () => {
   for (const path of ['native.cjs', 'native.d.cts']) assert.ok(packed.has(path), path);
-  assert.ok([...packed].some((path) => path.endsWith('.node')));
+  assert.deepEqual([...packed].filter((path) => path.endsWith('.node')), []);
+});
+
+test('the licences are packed, word for word', async () => {
+  for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) {
+    assert.ok(packed.has(name), name);
+    const [ours, project] = [`../${name}`, `../../${name}`].map((path) => readFile(new URL(path, import.meta.url), 'utf8'));
+    assert.equal(await ours, await project, name);
+  }
 });
 
 test('sources, tests and the example are not', () => {

@@ -1,0 +1,81 @@
+'use strict';
+// The addon of this platform. Every path is written out, within a `try` of its own: that is how bundlers and the
+// tracers of serverless platforms find the addons, and forgive those that are not installed.
+const { version } = require('./package.json');
+const { loadAddon } = require('./dist/native/load-addon.cjs');
+const { currentPlatform } = require('./dist/native/platform.cjs');
+
+const places = {
+  'darwin-arm64': {
+    local() {
+      try { return { addon: require('./regrant.darwin-arm64.node') }; } catch (error) { return { error }; }
+    },
+    installed() {
+      try {
+        return { addon: require('regrant-darwin-arm64'), version: require('regrant-darwin-arm64/package.json').version };
+      } catch (error) { return { error }; }
+    },
+  },
+  'darwin-x64': {
+    local() {
+      try { return { addon: require('./regrant.darwin-x64.node') }; } catch (error) { return { error }; }
+    },
+    installed() {
+      try {
+        return { addon: require('regrant-darwin-x64'), version: require('regrant-darwin-x64/package.json').version };
+      } catch (error) { return { error }; }
+    },
+  },
+  'linux-arm64-gnu': {
+    local() {
+      try { return { addon: require('./regrant.linux-arm64-gnu.node') }; } catch (error) { return { error }; }
+    },
+    installed() {
+      try {
+        return { addon: require('regrant-linux-arm64-gnu'), version: require('regrant-linux-arm64-gnu/package.json').version };
+      } catch (error) { return { error }; }
+    },
+  },
+  'linux-arm64-musl': {
+    local() {
+      try { return { addon: require('./regrant.linux-arm64-musl.node') }; } catch (error) { return { error }; }
+    },
+    installed() {
+      try {
+        return { addon: require('regrant-linux-arm64-musl'), version: require('regrant-linux-arm64-musl/package.json').version };
+      } catch (error) { return { error }; }
+    },
+  },
+  'linux-x64-gnu': {
+    local() {
+      try { return { addon: require('./regrant.linux-x64-gnu.node') }; } catch (error) { return { error }; }
+    },
+    installed() {
+      try {
+        return { addon: require('regrant-linux-x64-gnu'), version: require('regrant-linux-x64-gnu/package.json').version };
+      } catch (error) { return { error }; }
+    },
+  },
+  'linux-x64-musl': {
+    local() {
+      try { return { addon: require('./regrant.linux-x64-musl.node') }; } catch (error) { return { error }; }
+    },
+    installed() {
+      try {
+        return { addon: require('regrant-linux-x64-musl'), version: require('regrant-linux-x64-musl/package.json').version };
+      } catch (error) { return { error }; }
+    },
+  },
+  'win32-x64-msvc': {
+    local() {
+      try { return { addon: require('./regrant.win32-x64-msvc.node') }; } catch (error) { return { error }; }
+    },
+    installed() {
+      try {
+        return { addon: require('regrant-win32-x64-msvc'), version: require('regrant-win32-x64-msvc/package.json').version };
+      } catch (error) { return { error }; }
+    },
+  },
+};
+
+module.exports = loadAddon(currentPlatform(), places, version);

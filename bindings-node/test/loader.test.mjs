@@ -1,0 +1,138 @@
+// Which addon is loaded, and what is said where none can be. The platforms are made up.
+import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+
+const require = createRequire(import.meta.url);
+const { loadAddon } = require('../dist/native/load-addon.cjs');
+const { currentPlatform, namesOf } = require('../dist/native/platform.cjs');
+const manifest = require('../package.json');
+
+const glibc = { os: 'linux', arch: 'x64', libc: 'glibc', libcVersion: '2.36' };
+
+const absent = (path) => () => {
+  const error = Object.assign(new Error(`Cannot find module '${path}'\nRequire stack:\n- native.cjs`), { code: 'MODULE_NOT_FOUND' });
+  return { error };
+};
+const broken = (message) => () => ({ error: new Error(message) });
+
+/** Places as they are where nothing is installed, but for `present`. */
+function placesWith(present = {}) {
+  const names = ['darwin-arm64', 'linux-x64-gnu', 'linux-x64-musl', 'win32-x64-msvc'];
+  return Object.fromEntries(names.map((name) => [
+    name,
+    { local: absent(`./regrant.${name}.node`), installed: absent(`regrant-${name}`), ...present[name] },
+  ]));
+}
+
+/** The error of a platform without an addon. */
+function refused(platform, present) {
+  try {
+    loadAddon(platform, placesWith(present), '1.2.3');
+  } catch (error) {
+    assert.deepEqual([error.name, error.code], ['AddonError', 'ERR_ADDON_UNAVAILABLE']);
+    return error;
+  }
+  return assert.fail('it was loaded');
+}
+
+for (const [platform, names] of [
+  [{ os: 'linux', arch: 'x64', libc: 'glibc' }, ['linux-x64-gnu']],
+  [{ os: 'linux', arch: 'arm64', libc: 'musl' }, ['linux-arm64-musl']],
+  [{ os: 'linux', arch: 'x64', libc: null }, ['linux-x64-gnu', 'linux-x64-musl']],
+  [{ os: 'darwin', arch: 'arm64' }, ['darwin-arm64']],
+  [{ os: 'win32', arch: 'x64' }, ['win32-x64-msvc']],
+  [{ os: 'freebsd', arch: 'x64' }, ['freebsd-x64']],
+]) {
+  test(`the addon of ${Object.values(platform).join(', ')} is ${names.join(', else ')}`, () => {
+    assert.deepEqual(namesOf(platform), names);
+  });
+}
+
+test('the addon built here goes before the installed one', () => {
+  const both = { local: () => ({ addon: 'built' }), installed: () => assert.fail('it was asked') };
+  assert.equal(loadAddon(glibc, placesWith({ 'linux-x64-gnu': both }), '1.2.3'), 'built');
+});
+
+test('the installed one is loaded where it is of this very version', () => {
+  const installed = () => ({ addon: 'installed', version: '1.2.3' });
+  assert.equal(loadAddon(glibc, placesWith({ 'linux-x64-gnu': { installed } }), '1.2.3'), 'installed');
+});
+
+test('where the C library cannot be told the one that loads is taken', () => {
+  const places = placesWith({
+    'linux-x64-gnu': { installed: broken('libc.so.6: cannot open shared object file') },
+    'linux-x64-musl': { installed: () => ({ addon: 'musl', version: '1.2.3' }) },
+  });
+  assert.equal(loadAddon({ ...glibc, libc: null }, places, '1.2.3'), 'musl');
+});
+
+test('an addon of the other C library is never asked where it is known', () => {
+  const error = refused(glibc, { 'linux-x64-musl': { installed: () => assert.fail('it was asked') } });
+  assert.doesNotMatch(error.message, /musl/);
+});
+
+test('nothing installed: what was looked for, and that optional dependencies are needed', () => {
+  const { message, cause } = refused(glibc);
+  assert.match(message, /^regrant has no native addon for this platform \(linux, x64, glibc 2\.36\)\./);
+  assert.match(message, /\n {2}regrant\.linux-x64-gnu\.node: is not there\n {2}regrant-linux-x64-gnu: is not there\n/);
+  assert.match(message, /npm installs regrant-linux-x64-gnu as an optional dependency.*--omit=optional/);
+  assert.equal(cause.code, 'MODULE_NOT_FOUND');
+});
+
+test('installed and not loadable: the reason of the system, and that it was built for another one', () => {
+  const reason = "/lib/libc.so.6: version `GLIBC_2.99' not found";
+  const { message, cause } = refused(glibc, { 'linux-x64-gnu': { installed: broken(`${reason}\nmore`) } });
+  assert.ok(message.includes(`regrant-linux-x64-gnu: ${reason}\n`), message);
+  assert.match(message, /cannot be loaded.*newer C library/);
+  assert.equal(cause.message, `${reason}\nmore`, 'what was there goes before what was not');
+});
+
+test('a module that the addon itself misses is not taken for an absent addon', () => {
+  const { message } = refused(glibc, { 'linux-x64-gnu': { installed: absent('regrant-linux-x64-gnu/gone.node') } });
+  assert.match(message, /regrant-linux-x64-gnu: Cannot find module/);
+  assert.match(message, /cannot be loaded/);
+});
+
+test('of another version: both versions, and to install again', () => {
+  const { message } = refused(glibc, { 'linux-x64-gnu': { installed: () => ({ addon: {}, version: '1.2.2' }) } });
+  assert.match(message, /regrant-linux-x64-gnu: is version 1\.2\.2, and regrant is 1\.2\.3\n/);
+  assert.match(message, /install again/);
+});
+
+test('a platform for which none is built: those that there are, and how to build one', () => {
+  const { message, cause } = refused({ os: 'linux', arch: 's390x', libc: 'glibc' });
+  assert.match(message, /\(linux, s390x, glibc\)\.\nThere are addons for darwin-arm64, linux-x64-gnu,.*docs\/platforms\.md/);
+  assert.equal(cause, undefined);
+});
+
+test('an unknown C library is said to be one', () => {
+  assert.match(refused({ os: 'linux', arch: 'x64', libc: null }).message, /\(linux, x64, an unknown C library\)/);
+});
+
+test('this platform is told as Node.js and the system tell it', () => {
+  const { os, arch, libc, libcVersion } = currentPlatform();
+  assert.deepEqual([os, arch], [process.platform, process.arch]);
+  const expected = { linux: process.report.getReport().header.glibcVersionRuntime };
+  assert.equal(libc, os !== 'linux' ? undefined : expected.linux === undefined ? 'musl' : 'glibc');
+  if (libc === 'glibc') assert.equal(libcVersion, expected.linux);
+});
+
+test('native.cjs has a place for every target of the release, and no other', () => {
+  const source = readFileSync(new URL('../native.cjs', import.meta.url), 'utf8');
+  // What @napi-rs/cli makes of a Rust target is its business: it is asked.
+  const listed = execFileSync(process.execPath, ['--input-type=module', '-e', `
+    import { parseTriple } from '@napi-rs/cli';
+    console.log(JSON.stringify(${JSON.stringify(manifest.napi.targets)}.map((triple) => parseTriple(triple).platformArchABI)));
+  `], { cwd: import.meta.dirname, encoding: 'utf8' });
+  const targets = JSON.parse(listed).sort();
+  for (const [pattern, what] of [
+    [/require\('\.\/regrant\.(.+)\.node'\)/g, 'local'],
+    [/require\('regrant-([^/']+)'\)/g, 'installed'],
+    [/require\('regrant-([^/']+)\/package\.json'\)/g, 'version'],
+  ]) {
+    assert.deepEqual([...source.matchAll(pattern)].map(([, name]) => name).sort(), targets, what);
+  }
+});

@@ -1,0 +1,82 @@
+// The package as a release packs it: without an addon, and the platform's package beside it.
+import { execFile } from 'node:child_process';
+import { copyFile, cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+export const run = promisify(execFile);
+const require = createRequire(import.meta.url);
+const { namesOf, currentPlatform } = require('../../dist/native/platform.cjs');
+
+export const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
+export const manifest = require('../../package.json');
+
+/** A folder of its own for the test `t`. */
+export async function temporaryFolder(t) {
+  const folder = await mkdtemp(join(tmpdir(), 'regrant-packed-'));
+  t.after(() => rm(folder, { recursive: true }));
+  return folder;
+}
+
+/** Packs a folder as npm would publish it; answers with the path of the tarball. */
+async function pack(folder, destination) {
+  const { stdout } = await npm(['pack', '--json', '--ignore-scripts', '--pack-destination', destination], folder);
+  const answer = JSON.parse(stdout);
+  const [{ filename }] = Array.isArray(answer) ? answer : Object.values(answer);
+  return join(destination, filename);
+}
+
+export function packMain(destination) {
+  return pack(packageFolder, destination);
+}
+
+/** The platform's package, laid out by @napi-rs/cli, with the addon that was built here. */
+export async function packPlatform(destination) {
+  const release = join(destination, 'release');
+  await mkdir(release);
+  await copyFile(join(packageFolder, 'package.json'), join(release, 'package.json'));
+  await run(process.execPath, [cliOf('@napi-rs/cli', 'napi'), 'create-npm-dirs', '--cwd', release]);
+  const [name] = namesOf(currentPlatform());
+  const folder = join(release, 'npm', name);
+  await copyFile(join(packageFolder, `regrant.${name}.node`), join(folder, `regrant.${name}.node`));
+  return pack(folder, destination);
+}
+
+/** Packs what the package depends on, from where it is installed, so that no registry is asked. */
+export function packDependencies(destination) {
+  return Promise.all(Object.keys(manifest.dependencies).map((name) => pack(join(packageFolder, 'node_modules', name), destination)));
+}
+
+/** Makes an empty project of a template and installs the tarballs there, with an empty cache and no network. */
+export async function newProject(t, template, tarballs) {
+  const folder = await temporaryFolder(t);
+  await cp(new URL(`projects/${template}`, import.meta.url), folder, { recursive: true });
+  const cache = join(folder, '.npm');
+  await npm(['install', '--offline', '--cache', cache, '--no-audit', '--no-fund', ...tarballs], folder);
+  return folder;
+}
+
+/** Has a project find packages that are installed here, with all that they depend on. */
+export async function lend(folder, packages) {
+  for (const [name, installed] of Object.entries(packages)) {
+    const link = join(folder, 'node_modules', name);
+    await mkdir(dirname(link), { recursive: true });
+    await symlink(join(packageFolder, 'node_modules', installed), link, 'junction');
+  }
+}
+
+/** The script behind a command of an installed package. */
+export function cliOf(name, command = name) {
+  const path = join(packageFolder, 'node_modules', name);
+  const { bin } = require(join(path, 'package.json'));
+  return join(path, typeof bin === 'string' ? bin : bin[command]);
+}
+
+/** Runs npm without what this very `npm test` hands down to it. */
+function npm(args, cwd) {
+  const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+  return run('npm', args, { cwd, env, shell: process.platform === 'win32', maxBuffer: 2 ** 26 });
+}
