@@ -17,4 +17,5 @@ mod jws;
 mod log;
 mod metrics;
 mod old_users;
+mod runtime;
 mod token_text;
