@@ -3,7 +3,8 @@
 //!
 //! One folder per idea; dependencies point one way:
 //! `error`, `secret`, `time`, `identity` ← `token` ← `keys` ← `access`, and
-//! `session` ← `store` ← `adopt` ← `auth` (the facade that most programs use). What an operator
+//! `session` ← `store` ← `adopt` ← `auth` (the facade that most programs use). `client` is the side
+//! of an app that holds the tokens. What an operator
 //! is told is in `observe`.
 //!
 //! Standards: RFC 7519 (JWT), RFC 7515 (JWS), RFC 6750 (Bearer), RFC 6749 (refresh flow),
@@ -17,6 +18,7 @@ pub mod adopt;
 pub mod auth;
 #[cfg(feature = "cli")]
 pub mod cli;
+pub mod client;
 #[cfg(feature = "sessions")]
 pub mod config;
 pub mod error;

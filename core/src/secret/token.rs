@@ -1,15 +1,18 @@
 //! Tokens are bearer secrets (RFC 6750 §5): whoever has one is the user.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 
 use serde::{Serialize, Serializer};
+use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
 macro_rules! token {
     ($(#[doc = $doc:literal])* $name:ident) => {
         $(#[doc = $doc])*
         ///
-        /// `Debug` is redacted and the memory is wiped on drop. It serializes to its text,
+        /// `Debug` is redacted, comparison takes the same time for equal lengths, and the memory is
+        /// wiped on drop. It serializes to its text,
         /// because it exists to be handed to the client: serialize it only into that answer.
         #[derive(Clone)]
         pub struct $name(Zeroizing<String>);
@@ -29,6 +32,20 @@ macro_rules! token {
         impl fmt::Debug for $name {
             fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(concat!(stringify!($name), "([redacted])"))
+            }
+        }
+
+        impl PartialEq for $name {
+            fn eq(&self, other: &Self) -> bool {
+                self.expose().as_bytes().ct_eq(other.expose().as_bytes()).into()
+            }
+        }
+
+        impl Eq for $name {}
+
+        impl Hash for $name {
+            fn hash<H: Hasher>(&self, state: &mut H) {
+                self.expose().hash(state);
             }
         }
 

@@ -1,0 +1,72 @@
+//! What the answer of a refresh endpoint says, whatever it looked like.
+
+use std::time::Duration;
+
+use crate::error::{Advice, ErrorCode};
+use crate::secret::{AccessToken, RefreshToken};
+use crate::time::Timestamp;
+
+use super::reason::{SignOutReason, Trouble};
+
+/// What a server granted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Grant {
+    /// The new access token.
+    pub access: AccessToken,
+    /// The next refresh token; `None` when the one that was presented stays.
+    pub refresh: Option<RefreshToken>,
+    /// How long the access token lives: for tokens that do not say it.
+    pub lifetime: Option<Duration>,
+    /// The server's clock: for tokens that do not say it.
+    pub date: Option<Timestamp>,
+}
+
+/// What an answer says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Answer {
+    /// Here are tokens.
+    Granted(Grant),
+    /// A newer refresh token of the same holder was used a moment ago: ask with that one.
+    Superseded,
+    /// The session is over: sign in.
+    SignedOut(SignOutReason),
+    /// Nothing is wrong with the tokens, or nothing that this answer could tell.
+    Unavailable {
+        /// What stands in the way.
+        trouble: Trouble,
+        /// How long the server wants to be left alone.
+        retry_after: Option<Duration>,
+    },
+}
+
+/// The refusal that a server put into its answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Refused {
+    pub(super) code: Option<ErrorCode>,
+    /// For codes that only a later version knows: the list of advice is closed.
+    pub(super) advice: Option<Advice>,
+    pub(super) reason: Option<crate::revocation::RevocationReason>,
+}
+
+impl Refused {
+    /// Why the session is over, if that is what this refusal says. Only the advice decides:
+    /// everything that a retry may change keeps the tokens.
+    pub(super) fn sign_out(&self) -> Option<SignOutReason> {
+        match self.code.map(ErrorCode::advice).or(self.advice)? {
+            Advice::SignIn | Advice::Reject => {}
+            Advice::Refresh | Advice::Retry | Advice::Fix => return None,
+        }
+        Some(match self.code {
+            Some(ErrorCode::RefreshExpired) => SignOutReason::Expired,
+            Some(ErrorCode::SessionUnknown) => SignOutReason::Unknown,
+            Some(ErrorCode::SessionRevoked) => SignOutReason::Revoked(self.reason),
+            Some(ErrorCode::RefreshReused) => SignOutReason::Reused,
+            code => SignOutReason::Rejected(code),
+        })
+    }
+
+    /// Whether it is the one refusal that asks for a newer token.
+    pub(super) fn is_superseded(&self) -> bool {
+        self.code == Some(ErrorCode::RefreshSuperseded)
+    }
+}

@@ -1,0 +1,97 @@
+//! A request to send and the answer to it, as far as a transport needs to know.
+
+use std::fmt;
+use std::time::{Duration, SystemTime};
+
+use crate::time::Timestamp;
+
+/// A request. `Debug` shows neither headers nor body: the refresh token is in one of them.
+#[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Request {
+    /// `GET` or `POST`.
+    pub method: &'static str,
+    /// The whole address.
+    pub url: String,
+    /// Names in lower case, and values.
+    pub headers: Vec<(String, String)>,
+    /// Empty for `GET`.
+    pub body: Vec<u8>,
+}
+
+impl fmt::Debug for Request {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Request")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// An answer. `Debug` shows neither headers nor body: tokens are in them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The HTTP status.
+    pub status: u16,
+    /// Names in any case, and values. `Date` and `Retry-After` are read, if they are given.
+    pub headers: Vec<(String, String)>,
+    /// The whole body.
+    pub body: Vec<u8>,
+}
+
+impl Response {
+    fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.trim())
+    }
+
+    /// The server's clock (RFC 9110 §6.6.1), to the second.
+    pub(super) fn date(&self) -> Option<Timestamp> {
+        self.header("date").and_then(http_date)
+    }
+
+    /// How long the server wants to be left alone (RFC 9110 §10.2.3): seconds or a date, which is
+    /// counted from the server's own.
+    pub(super) fn retry_after(&self) -> Option<Duration> {
+        let value = self.header("retry-after")?;
+        match value.parse() {
+            Ok(seconds) => Some(Duration::from_secs(seconds)),
+            Err(_) => Some(http_date(value)?.since(self.date()?)),
+        }
+    }
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
+    }
+}
+
+fn http_date(text: &str) -> Option<Timestamp> {
+    let instant = httpdate::parse_http_date(text).ok()?;
+    Some(Timestamp::EPOCH.plus(instant.duration_since(SystemTime::UNIX_EPOCH).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(headers: &[(&str, &str)]) -> Response {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Response { status: 503, headers: headers.iter().map(owned).collect(), body: Vec::new() }
+    }
+
+    #[test]
+    fn reads_the_two_headers_that_matter() {
+        let date = ("Date", "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(with(&[date]).date(), Some(Timestamp::from_seconds(784_111_777)));
+        let wish = |value| with(&[date, ("retry-after", value)]).retry_after();
+        assert_eq!(wish("7"), Some(Duration::from_secs(7)));
+        assert_eq!(wish("Sun, 06 Nov 1994 08:50:37 GMT"), Some(Duration::from_secs(60)));
+        assert_eq!(wish("Sun, 06 Nov 1994 08:00:00 GMT"), Some(Duration::ZERO));
+        for bad in ["", "-1", "soon"] {
+            assert_eq!(wish(bad), None, "{bad}");
+        }
+        assert_eq!(with(&[("Date", "today")]).date(), None);
+    }
+}

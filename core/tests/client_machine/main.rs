@@ -1,0 +1,10 @@
+//! The client's machine, one rule at a time. That the rules together are enough is shown by the
+//! search in `tests/sessions`.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
+
+mod bench;
+mod changes;
+mod clocks;
+mod refreshes;
+mod refusals;
+mod troubles;
