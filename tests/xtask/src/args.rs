@@ -18,7 +18,7 @@ cargo xtask COMMAND
   test [--strict] [--only STAGE]...
                             run the tests of all languages
                             --strict (or CI=true): a skipped stage is a failure
-                            stages: fmt clippy rust doc node browser bench chaos kotlin demo
+                            stages: fmt clippy rust doc node browser bench chaos kotlin swift demo
   ci                        test --strict, then what a release needs
   bench [--quick] [NAME]... measure how it scales (about 10 minutes on a quiet machine)
                             --quick: everything once and small, to see that it runs

@@ -23,6 +23,11 @@ pub(crate) fn kotlin() -> PathBuf {
     root().join("bindings-uniffi/kotlin")
 }
 
+/// The SwiftPM package.
+pub(crate) fn swift() -> PathBuf {
+    root().join("bindings-uniffi/swift")
+}
+
 /// Where Cargo puts what it builds.
 pub(crate) fn target() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))

@@ -14,6 +14,7 @@ mod process;
 mod registry;
 mod stages;
 mod summary;
+mod swift;
 mod tools;
 
 use std::process::ExitCode;

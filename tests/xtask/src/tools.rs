@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
+use crate::swift;
+
 /// A program, or a set of programs that come together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
@@ -13,6 +15,7 @@ pub(crate) enum Tool {
     Chromium,
     Jdk,
     Maven,
+    Swift,
 }
 
 /// The oldest Node.js that is supported.
@@ -21,6 +24,9 @@ const NODE_MAJOR: u32 = 20;
 impl Tool {
     /// Where the program is, if it is installed and recent enough.
     pub(crate) fn locate(self) -> Option<PathBuf> {
+        if self == Self::Swift {
+            return swift::locate();
+        }
         let found = self.names().iter().find_map(|name| on_path(name))?;
         let usable = match self {
             // The programs that rustup puts there exist without the component behind them.
@@ -28,7 +34,7 @@ impl Tool {
             Self::Node => {
                 on_path("npm").is_some() && node_major(&found).is_some_and(|is| is >= NODE_MAJOR)
             }
-            Self::RedisServer | Self::Chromium | Self::Jdk | Self::Maven => true,
+            Self::RedisServer | Self::Chromium | Self::Jdk | Self::Maven | Self::Swift => true,
         };
         usable.then_some(found)
     }
@@ -47,6 +53,7 @@ impl Tool {
             Self::Chromium => &["chromium", "chromium-browser", "google-chrome"],
             Self::Jdk => &["javac"],
             Self::Maven => &["mvn"],
+            Self::Swift => &["swift"],
         }
     }
 
@@ -58,6 +65,8 @@ impl Tool {
             Self::Chromium => Some("chromium"),
             Self::Jdk => Some("default-jdk-headless"),
             Self::Maven => Some("maven"),
+            // Makes a newer Debian in a folder; bookworm has no Swift.
+            Self::Swift => Some("debootstrap"),
         }
     }
 
@@ -73,6 +82,9 @@ impl Tool {
             Self::Chromium => "Chromium is missing: apt-get install chromium, or install Chrome",
             Self::Jdk => "a JDK (17 or newer) is missing: apt-get install default-jdk-headless",
             Self::Maven => "Maven is missing: apt-get install maven, or brew install maven",
+            Self::Swift => {
+                "Swift 6 is missing: install it from swift.org, or be root on Debian with debootstrap"
+            }
         }
     }
 }

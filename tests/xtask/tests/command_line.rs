@@ -36,11 +36,13 @@ fn last_line(output: &Output) -> String {
 #[test]
 fn without_its_tools_a_stage_is_skipped_loudly() {
     let nothing = programs(&[]);
-    let output = xtask(nothing.path(), &["test", "--only", "kotlin"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(last_line(&output), "0 passed, 0 failed, 1 skipped");
-    let text = String::from_utf8(output.stdout).unwrap();
-    assert!(text.contains("!!! kotlin SKIPPED: a JDK"), "{text}");
+    for (stage, reason) in [("kotlin", "a JDK"), ("swift", "Swift 6 is missing")] {
+        let output = xtask(nothing.path(), &["test", "--only", stage]).output().unwrap();
+        assert_eq!(output.status.code(), Some(0));
+        assert_eq!(last_line(&output), "0 passed, 0 failed, 1 skipped");
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains(&format!("!!! {stage} SKIPPED: {reason}")), "{text}");
+    }
 }
 
 #[test]
@@ -95,4 +97,21 @@ fn a_wrong_command_line_is_told_from_a_failed_command() {
     assert_eq!(output.status.code(), Some(2));
     let text = String::from_utf8(output.stderr).unwrap();
     assert!(text.contains("no command is called deploy") && text.contains("cargo xtask COMMAND"));
+}
+
+#[test]
+fn a_swift_that_is_installed_is_used_unless_it_is_too_old() {
+    for (version, needed) in [("6.1", true), ("5.10", false)] {
+        let compiler = format!("echo 'Swift version {version} (swift-{version}-RELEASE)'");
+        let machine = programs(&[
+            ("cargo", "exit 0"),
+            ("swiftc", compiler.as_str()),
+            ("swift", "echo \"SWIFT $*\"; echo 'Executed 2 tests, with 0 failures'"),
+        ]);
+        let output = xtask(machine.path(), &["test", "--only", "swift"]).output().unwrap();
+        let text = String::from_utf8(output.stdout.clone()).unwrap();
+        assert_eq!(text.contains("\nSWIFT test "), needed, "{text}");
+        let line = if needed { "1 passed, 0 failed, 0" } else { "0 passed, 0 failed, 1" };
+        assert_eq!(last_line(&output), format!("{line} skipped"), "{text}");
+    }
 }

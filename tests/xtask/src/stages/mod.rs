@@ -1,6 +1,7 @@
 //! The stages of `test`, in the order in which they run: what is quick and often wrong comes first.
 
 mod bench;
+mod bindgen;
 mod chaos;
 mod clippy;
 mod demo;
@@ -9,6 +10,7 @@ mod fmt;
 mod kotlin;
 pub(crate) mod node;
 mod rust;
+mod swift;
 
 use crate::commands;
 use crate::outcome::Stop;
@@ -35,5 +37,6 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "bench", needs: commands::bench::NEEDS, run: bench::run },
     Stage { name: "chaos", needs: commands::chaos::NEEDS, run: chaos::run },
     Stage { name: "kotlin", needs: &[Tool::Jdk, Tool::Maven], run: kotlin::run },
+    Stage { name: "swift", needs: &[Tool::Swift], run: swift::run },
     Stage { name: "demo", needs: &[Tool::Node], run: demo::run },
 ];

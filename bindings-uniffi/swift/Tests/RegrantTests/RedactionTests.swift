@@ -1,0 +1,68 @@
+import Foundation
+import XCTest
+
+import Regrant
+
+/// What prints by accident holds neither secrets nor the app's claims.
+final class RedactionTests: XCTestCase {
+    /// Everything that Swift writes of a value, alone and inside others.
+    private func printed(_ value: Any) -> [String: String] {
+        var texts: [String: String] = [:]
+        func add(_ how: String, _ write: (inout String) -> Void) {
+            var text = ""
+            write(&text)
+            texts[how] = text
+        }
+        let inside: Any = [["value": value]]
+        add("print") { print(value, to: &$0) }
+        add("debugPrint") { debugPrint(value, to: &$0) }
+        add("dump") { dump(value, to: &$0) }
+        add("interpolated") { $0 = "\(value)" }
+        add("describing") { $0 = String(describing: value) }
+        add("reflecting") { $0 = String(reflecting: value) }
+        add("optional") { $0 = "\(Optional(value) as Any)" }
+        add("print inside") { print(inside, to: &$0) }
+        add("dump inside") { dump(inside, to: &$0) }
+        add("mirror") { text in
+            for child in Mirror(reflecting: value).children { dump(child, to: &text) }
+        }
+        return texts
+    }
+
+    private func assertHides(
+        _ value: Any, _ hidden: [String], shows: String, line: UInt = #line
+    ) {
+        for (how, text) in printed(value) {
+            for secret in hidden {
+                XCTAssertFalse(text.contains(secret), "\(how): \(text)", line: line)
+            }
+            XCTAssertTrue(how == "mirror" || text.contains(shows), "\(how): \(text)", line: line)
+        }
+    }
+
+    func testClaimsHideWhatTheAppPutThere() throws {
+        let token = hs256(payload(#","email":"a@example.com""#))
+        let claims = try verifier().verify(token: token)
+        XCTAssertTrue(claims.payloadJson.contains("example.com"))
+        assertHides(claims, ["example.com", token], shows: "user-7")
+    }
+
+    func testADecodedTokenShowsNamesAlone() throws {
+        let decoded = try decodeUnverified(token: hs256(payload(#","email":"a@example.com""#)))
+        XCTAssertTrue(decoded.claimsJson.contains("example.com"))
+        assertHides(decoded, ["example.com", "user-7"], shows: "email")
+    }
+
+    func testAKeyHidesItsBytes() throws {
+        let secret = Data("correct horse battery staple 1234".utf8)
+        // As text, as the numbers and as the digits of the bytes.
+        let hidden = ["horse", "99, 111, 114", "636f7272", "33 bytes"]
+        assertHides(KeyMaterial.secret(bytes: secret), hidden, shows: "Secret([redacted])")
+        let key = VerificationKey(algorithm: .hs256, material: .secret(bytes: secret), kid: "k-1")
+        assertHides(key, hidden, shows: "k-1")
+    }
+
+    func testAVerifierHidesItsKeys() throws {
+        assertHides(try verifier(), [String(decoding: secret, as: UTF8.self), "1, 2, 3"], shows: "AccessVerifier")
+    }
+}
