@@ -66,7 +66,8 @@ impl std::fmt::Display for Place {
     }
 }
 
-/// All of them, in this checkout. A crate that inherits the workspace's version is none.
+/// All of them, in this checkout. A crate that inherits the workspace's version is none, nor is an
+/// npm project that is not a package.
 pub(crate) fn all() -> Result<Vec<Place>> {
     let mut places = Vec::new();
     let mut folders = vec![checkout::root()];
@@ -89,13 +90,18 @@ pub(crate) fn all() -> Result<Vec<Place>> {
                 _ => continue,
             };
             let place = Place { path, format };
-            if !matches!(format, Format::Cargo) || !place.versions(&place.read()?)?.is_empty() {
+            if !may_say_none(format) || !place.versions(&place.read()?)?.is_empty() {
                 places.push(place);
             }
         }
     }
     places.sort_by(|one, two| one.path.cmp(&two.path));
     Ok(places)
+}
+
+/// Whether files of this format need not say a version.
+fn may_say_none(format: Format) -> bool {
+    matches!(format, Format::Cargo | Format::Npm)
 }
 
 #[cfg(test)]
@@ -107,6 +113,7 @@ mod tests {
         let places = all().unwrap();
         assert!(places.iter().any(|place| place.to_string() == "Cargo.toml"));
         assert!(!places.iter().any(|place| place.to_string() == "core/Cargo.toml"), "it inherits");
+        assert!(places.iter().any(|place| place.to_string() == "bindings-node/package.json"));
         assert!(!places.iter().any(|place| place.to_string().contains("node_modules")));
     }
 }
