@@ -1,6 +1,9 @@
 // A process that used auth objects ends by itself.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { SECRET } from './support/auth.mjs';
@@ -26,6 +29,22 @@ const LONGEST = { timeout: 30_000, cwd: import.meta.dirname };
 test('with the memory store', async () => {
   const { stdout } = await run(process.execPath, ['-e', program('memory:')], LONGEST);
   assert.equal(stdout, 'done\n');
+});
+
+test('with a file', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'regrant-exit-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const { stdout } = await run(process.execPath, ['-e', program(`file:${join(folder, 'sessions.db')}`)], LONGEST);
+  assert.equal(stdout, 'done\n');
+});
+
+test('with a Redis that is not there, asked or not', async () => {
+  // Port 1 of this machine serves nothing.
+  const store = 'redis://127.0.0.1:1/0';
+  const created = program(store).replace(/\(async[^]*/, "console.log('done')");
+  assert.equal((await run(process.execPath, ['-e', created], LONGEST)).stdout, 'done\n');
+  const asked = program(store).replace(/\(async[^]*/, "auth.login('user-1').catch((error) => console.log(error.code))");
+  assert.equal((await run(process.execPath, ['-e', asked], LONGEST)).stdout, 'ERR_STORE_UNAVAILABLE\n');
 });
 
 test('with Redis', async (t) => {

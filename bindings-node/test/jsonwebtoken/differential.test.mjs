@@ -44,7 +44,7 @@ test('calls made at random', { timeout: 600_000 }, async (t) => {
       const call = make();
       const theirs = await observe(real, make());
       const mine = await observe(ours, make());
-      if (same(withoutRandomness(theirs), withoutRandomness(mine))) {
+      if (same(withoutRandomness(theirs, call), withoutRandomness(mine, call))) {
         found.equal += 1;
         if (succeeded(theirs)) found.succeeded += 1;
         continue;
@@ -96,12 +96,14 @@ function attempt(run) {
 }
 
 /** Signatures by ECDSA and PSS differ each time: only how long they are can be compared. */
-function withoutRandomness(record) {
+function withoutRandomness(record, { args }) {
   const blur = (token) => {
     if (typeof token !== 'string' || !/^(eyJ|e30)/.test(token)) return token;
     const [header, payload, signature] = token.split('.');
     // Not parsed: a header with characters beyond Latin-1 may come out as no JSON.
-    const random = /"alg":"(ES|PS)/.test(Buffer.from(header, 'base64url').toString('latin1'));
+    const named = /"alg":"(ES|PS)/.test(Buffer.from(header, 'base64url').toString('latin1'));
+    // A header of the caller's own need not name the algorithm.
+    const random = named || args.some((arg) => /^(ES|PS)/.test(arg?.algorithm));
     return random && signature ? [header, payload, signature.length] : token;
   };
   const callbacks = record.callbacks.map((made) => ({ ...made, args: made.args?.map(blur) }));

@@ -1,0 +1,63 @@
+// `cluster` with the file store: whichever process answers, it is one app.
+import assert from 'node:assert/strict';
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { test } from 'node:test';
+import { SECRET } from '../support/auth.mjs';
+import { json } from '../support/server.mjs';
+
+const program = join(import.meta.dirname, 'programs/cluster.mjs');
+
+test('sessions pass from process to process, a logout reaches all, and a killed one takes nothing with it', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'regrant-cluster-'));
+  const primary = fork(program, [SECRET, `file:${join(folder, 'sessions.db')}`]);
+  const ended = once(primary, 'exit');
+  t.after(async () => {
+    primary.kill('SIGKILL');
+    await ended;
+    await rm(folder, { recursive: true });
+  });
+  const [{ port }] = await once(primary, 'message');
+  const asked = new Set();
+  const call = async (path, init) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
+    asked.add(Number(response.headers.get('x-process')));
+    return response;
+  };
+  const post = (path, body) => call(path, { method: 'POST', ...json(body) });
+  const me = (token) => call('/me', { headers: { authorization: `Bearer ${token}` } });
+
+  const first = await (await post('/login', { user: 'user-1' })).json();
+  let { refreshToken } = first;
+  const refresh = async () => {
+    const response = await post('/refresh', { refreshToken });
+    assert.equal(response.status, 200);
+    ({ refreshToken } = await response.json());
+  };
+  for (let turn = 0; turn < 12; turn += 1) await refresh();
+  assert.ok(asked.size > 1, 'more than one process answered');
+
+  const [victim] = asked;
+  process.kill(victim, 'SIGKILL');
+  // The primary hands no connection to a process once it has noticed that it is gone.
+  for (const end = Date.now() + 20_000; ; await pause(5)) {
+    const outcomes = await Promise.allSettled(Array.from({ length: 6 }, () => me(first.accessToken)));
+    if (outcomes.every(({ value }) => value?.status === 200)) break;
+    assert.ok(Date.now() < end, 'the others go on');
+  }
+  for (let turn = 0; turn < 6; turn += 1) await refresh();
+
+  assert.equal((await post('/logout', { refreshToken })).status, 204);
+  for (const end = Date.now() + 20_000; ; await pause(5)) {
+    const answers = await Promise.all(Array.from({ length: 6 }, () => me(first.accessToken)));
+    if (answers.every(({ status }) => status === 401)) break;
+    assert.ok(Date.now() < end, 'every process knows of the logout');
+  }
+
+  primary.send('end');
+  assert.deepEqual(await ended, [0, null], 'all of it ends by itself');
+});

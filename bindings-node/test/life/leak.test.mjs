@@ -1,0 +1,23 @@
+// A short form of `npm run leak`: memory does not grow with the number of calls.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+const program = join(import.meta.dirname, '../../leak/leak.mjs');
+
+/** MiB. Some caches grow to their full size in the first half; 100 bytes kept of each call of the second would be 28. */
+const GROWTH = { rss: 12, heap: 3 };
+
+test('600,000 calls: the second half takes no more memory than the first', async () => {
+  const args = ['--expose-gc', program, '--calls', '600000', '--samples', '6', '--json'];
+  const { stdout } = await run(process.execPath, args, { timeout: 300_000 });
+  const seen = JSON.parse(stdout);
+  const [half, whole] = [seen.find(({ calls }) => calls === 300_000), seen.at(-1)];
+  assert.equal(whole.calls, 600_000);
+  for (const [what, most] of Object.entries(GROWTH)) {
+    assert.ok(whole[what] - half[what] < most, `${what}: ${half[what]} MiB, then ${whole[what]}`);
+  }
+});

@@ -1,0 +1,28 @@
+// Several processes of one app on one port and one file of sessions; tells its port, and a process ends when it is asked to.
+import cluster from 'node:cluster';
+import express from 'express5';
+import { createAuth } from 'regrant';
+import { authenticate, logoutHandler, refreshHandler } from 'regrant/express';
+
+const WORKERS = 3;
+const [secret, store] = process.argv.slice(2);
+
+if (cluster.isPrimary) {
+  for (let count = 0; count < WORKERS; count += 1) cluster.fork();
+  const listening = new Set();
+  cluster.on('listening', (worker, { port }) => {
+    listening.add(worker.id);
+    if (listening.size === WORKERS) process.send({ port });
+  });
+  process.on('message', () => cluster.disconnect(() => process.disconnect()));
+} else {
+  const auth = createAuth({ secret, store });
+  const app = express();
+  app.use(express.json());
+  app.use((req, res, next) => next(res.set({ connection: 'close', 'x-process': String(process.pid) }) && undefined));
+  app.post('/login', async (req, res) => res.json(await auth.login(req.body.user)));
+  app.post('/refresh', refreshHandler(auth, { cookie: false }));
+  app.post('/logout', logoutHandler(auth, { cookie: false }));
+  app.get('/me', authenticate(auth), (req, res) => res.json(req.auth.subject));
+  app.listen(0, '127.0.0.1');
+}

@@ -1,0 +1,14 @@
+// Sinon's fake timers, which would stop those of the runner too: hence a process of their own.
+const assert = require('node:assert/strict');
+const sinon = require('sinon');
+const jwt = require('regrant/jsonwebtoken');
+
+const clock = sinon.useFakeTimers(Date.UTC(2001, 0, 1));
+const token = jwt.sign({ id: 1 }, 'secret', { expiresIn: '1h' });
+assert.equal(jwt.decode(token).iat, Date.UTC(2001, 0, 1) / 1000);
+clock.tick(3_599_000);
+assert.equal(jwt.verify(token, 'secret').id, 1);
+clock.tick(1000);
+assert.throws(() => jwt.verify(token, 'secret'), jwt.TokenExpiredError);
+clock.restore();
+console.log('passed');
