@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use napi::bindgen_prelude::{Either, within_runtime_if_available};
+use napi::bindgen_prelude::{Either, Unknown, within_runtime_if_available};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, JsString};
 use napi_derive::napi;
@@ -14,6 +14,7 @@ use regrant::time::{Clock, SystemClock, Timestamp};
 use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest, Result};
 use serde::Serialize;
 
+use crate::checker::{self, Given};
 use crate::clock::TestClock;
 use crate::events::{self, Listener};
 use crate::failure::{Failure, Outcome, json, text};
@@ -63,12 +64,22 @@ impl NativeAuth {
         }
     }
 
-    /// Verifies an access token. Answers with its claims, as signed.
-    #[napi(catch_unwind)]
-    pub fn verify(&self, env: &Env, token: JsString<'_>) -> Outcome {
-        text(token_text::with(env, token, |token| {
-            self.auth.verify(token).map(|access| access.payload().to_owned())
-        }))
+    /// The function that checks access tokens; see `checker`.
+    #[napi(ts_return_type = "(token: string, inFull?: boolean) => number | string | undefined")]
+    pub fn token_checker<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
+        checker::function(env, &self.auth, Given::Token)
+    }
+
+    /// The function that checks the values of `Authorization` headers; see `checker`.
+    #[napi(ts_return_type = "(header: string, inFull?: boolean) => number | string | undefined")]
+    pub fn header_checker<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
+        checker::function(env, &self.auth, Given::Header)
+    }
+
+    /// How many verified tokens are kept; a kept token's number modulo this is its place.
+    #[napi(getter)]
+    pub fn kept_places(&self) -> u32 {
+        u32::try_from(self.auth.kept_places()).unwrap_or(0)
     }
 
     /// Verifies an access token. Answers with `[subject, sessionId, claims]`.
@@ -306,7 +317,7 @@ fn build(
 }
 
 /// `[subject, sessionId, claims]` without reading the claims once more.
-fn described(access: &VerifiedAccess) -> Result<String> {
+pub fn described(access: &VerifiedAccess) -> Result<String> {
     let names = (access.subject(), access.session());
     let mut described = serde_json::to_string(&names)
         .map_err(|_| regrant::Error::internal("a subject cannot be serialized"))?;

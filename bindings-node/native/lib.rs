@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod auth;
+mod checker;
 mod cli;
 mod clock;
 mod errors;

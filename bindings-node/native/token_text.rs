@@ -3,6 +3,10 @@
 //! `String` parameters cost two calls and an allocation each, which is a good part of what a
 //! whole verification takes.
 
+use std::mem::MaybeUninit;
+use std::slice;
+
+use napi::bindgen_prelude::FromNapiValue as _;
 use napi::{Env, JsString, JsValue, sys};
 use regrant::{Error, Result};
 
@@ -17,15 +21,28 @@ const LONGEST_CHARACTER: usize = 4;
 /// # Errors
 /// What `read` returns; [`Error::TokenMalformed`] when `string` is not a string.
 pub fn with<T>(env: &Env, string: JsString<'_>, read: impl FnOnce(&str) -> Result<T>) -> Result<T> {
-    let mut buffer = [0_u8; ON_STACK];
+    // SAFETY: both are of the running call of this function's caller.
+    unsafe { with_raw(env.raw(), string.raw(), read) }
+}
+
+/// As [`with`].
+///
+/// # Safety
+/// `env` and `value` belong to the running call from JavaScript.
+pub unsafe fn with_raw<T>(
+    env: sys::napi_env,
+    value: sys::napi_value,
+    read: impl FnOnce(&str) -> Result<T>,
+) -> Result<T> {
+    let mut buffer = [const { MaybeUninit::<u8>::uninit() }; ON_STACK];
     let mut length = 0;
-    // SAFETY: `env` and `string` belong to the running call of this function's caller, so both
-    // are valid; Node writes at most `ON_STACK` bytes, its closing NUL among them, into `buffer`,
-    // and the number of bytes before that into `length`. Both outlive the call.
+    // SAFETY: `env` and `value` are valid, as the caller answers for; Node writes at most
+    // `ON_STACK` bytes, its closing NUL among them, into `buffer`, and the number of bytes before
+    // that into `length`. Both outlive the call.
     let status = unsafe {
         sys::napi_get_value_string_utf8(
-            env.raw(),
-            string.raw(),
+            env,
+            value,
             buffer.as_mut_ptr().cast(),
             ON_STACK,
             &raw mut length,
@@ -35,9 +52,11 @@ pub fn with<T>(env: &Env, string: JsString<'_>, read: impl FnOnce(&str) -> Resul
         return Err(Error::TokenMalformed);
     }
     if length + LONGEST_CHARACTER < ON_STACK {
-        let bytes = buffer.get(..length).unwrap_or_default();
+        // SAFETY: Node wrote so many bytes, which is fewer than there is room for.
+        let bytes = unsafe { slice::from_raw_parts(buffer.as_ptr().cast::<u8>(), length) };
         return read(std::str::from_utf8(bytes).map_err(|_| Error::TokenMalformed)?);
     }
-    let text = string.into_utf8().and_then(|text| text.into_owned());
+    // SAFETY: `env` and `value` are valid, as the caller answers for.
+    let text = unsafe { String::from_napi_value(env, value) };
     read(&text.map_err(|_| Error::TokenMalformed)?)
 }

@@ -1,6 +1,7 @@
 /** The auth object: the methods of the core, with results parsed and failures thrown. */
 import { NativeAuth, bearer, type Outcome } from '../native.cjs';
 import type { AuthError, RevocationReason } from './auth-error.cjs';
+import { Checker, parse } from './checker.cjs';
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 import type { ErrorCode } from './error-codes.cjs';
 import type { Metric } from './metrics.cjs';
@@ -60,11 +61,15 @@ export interface RefreshOptions {
 export class Auth {
   readonly #native: NativeAuth;
   readonly #texts: Texts;
+  readonly #token: Checker;
+  readonly #header: Checker;
 
   /** @internal */
   constructor(native: NativeAuth, texts: Texts) {
     this.#native = native;
     this.#texts = texts;
+    this.#token = new Checker(native.tokenChecker(), native.keptPlaces);
+    this.#header = new Checker(native.headerChecker(), native.keptPlaces);
   }
 
   /**
@@ -76,7 +81,8 @@ export class Auth {
    * `ERR_ACCESS_REVOKED` and the other codes with the advice `reject`.
    */
   verify<T extends object = object>(token: string | undefined): AccessClaims & T {
-    return JSON.parse(this.#text(this.#native.verify(this.#present(token)))) as AccessClaims & T;
+    const claims = this.#token.claims(token as string) ?? this.verifyAccess(token).claims;
+    return claims as AccessClaims & T;
   }
 
   /**
@@ -85,7 +91,8 @@ export class Auth {
    * @throws {@link AuthError} as {@link Auth.verify}.
    */
   verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T> {
-    return verified(this.#text(this.#native.verifyAccess(this.#present(token))));
+    const access = this.#token.access(token as string);
+    return (access ?? parse(this.#text(this.#native.verifyAccess(this.#present(token))))) as VerifiedAccess<T>;
   }
 
   /**
@@ -95,7 +102,8 @@ export class Auth {
    * {@link Auth.verify}.
    */
   verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T> {
-    return verified(this.#text(this.#native.verifyBearer(header)));
+    const access = this.#header.access(header as string);
+    return (access ?? parse(this.#text(this.#native.verifyBearer(header)))) as VerifiedAccess<T>;
   }
 
   /**
@@ -109,7 +117,8 @@ export class Auth {
     token: string | undefined,
     whenStale: WhenStale,
   ): Promise<VerifiedAccess<T>> {
-    return verified(this.#text(await this.#native.verifyFresh(this.#present(token), whenStale)));
+    const text = this.#text(await this.#native.verifyFresh(this.#present(token), whenStale));
+    return parse(text) as VerifiedAccess<T>;
   }
 
   /**
@@ -289,13 +298,4 @@ export class Auth {
     if (typeof outcome === 'string') return outcome;
     throw this.#texts.errorOf(outcome);
   }
-}
-
-function verified<T extends object>(text: string): VerifiedAccess<T> {
-  const [subject, sessionId, claims] = JSON.parse(text) as [
-    string,
-    string | null,
-    AccessClaims & T,
-  ];
-  return sessionId === null ? { subject, claims } : { subject, sessionId, claims };
 }

@@ -54,6 +54,11 @@ export interface AccessConfig {
   requiredClaims?: readonly string[] | undefined;
   /** The longest token, in bytes; default 8192. */
   maxTokenBytes?: number | undefined;
+  /**
+   * How many verified tokens are kept, so as not to check their signatures with every request;
+   * default 4096, 0 for none. Expiry and revocation are checked each time.
+   */
+  cache?: number | undefined;
   /** Whether issued tokens have a random `jti`; default false. */
   jti?: boolean | undefined;
   /**

@@ -18,18 +18,23 @@ use crate::error::{Error, Result};
 /// # Ok::<(), regrant::Error>(())
 /// ```
 pub fn bearer_token(header_value: &str) -> Result<&str> {
+    let token = after_scheme(header_value)?;
+    if is_token68(token) { Ok(token) } else { Err(Error::TokenMalformed) }
+}
+
+/// What follows the scheme, whatever it is: for those who check a token next.
+pub(crate) fn after_scheme(header_value: &str) -> Result<&str> {
     const SCHEME: &str = "Bearer";
     let value = header_value.trim_matches([' ', '\t']);
     let (scheme, rest) = value.split_once(' ').ok_or(Error::TokenMissing)?;
     if !scheme.eq_ignore_ascii_case(SCHEME) {
         return Err(Error::TokenMissing);
     }
-    let token = rest.trim_start_matches(' ');
-    if is_token68(token) { Ok(token) } else { Err(Error::TokenMalformed) }
+    Ok(rest.trim_start_matches(' '))
 }
 
 /// RFC 9110 §11.2: `1*( ALPHA / DIGIT / "-" / "." / "_" / "~" / "+" / "/" ) *"="`.
-fn is_token68(text: &str) -> bool {
+pub(crate) fn is_token68(text: &str) -> bool {
     let body = text.trim_end_matches('=');
     let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/".contains(&byte);
     !body.is_empty() && body.bytes().all(allowed)

@@ -26,9 +26,7 @@ pub(super) struct Claims {
     pub(super) subject: Subject,
     pub(super) session: Option<SessionId>,
     pub(super) lineage: Option<Lineage>,
-    pub(super) expires_at: Timestamp,
-    pub(super) issued_at: Option<Timestamp>,
-    pub(super) not_before: Option<Timestamp>,
+    pub(super) times: Times,
 }
 
 /// The claims as they were found.
@@ -112,20 +110,21 @@ pub(super) fn check(
         }
     }
     times.check_now(policy, now)?;
-    Ok(Claims {
-        subject,
-        session,
-        lineage,
-        expires_at: times.exp,
-        issued_at: times.iat,
-        not_before: times.nbf,
-    })
+    Ok(Claims { subject, session, lineage, times })
 }
 
-struct Times {
-    exp: Timestamp,
-    nbf: Option<Timestamp>,
-    iat: Option<Timestamp>,
+impl Claims {
+    /// Whether a token that was accepted before is still to be.
+    pub(super) fn check_again(&self, policy: &AccessPolicy, now: Timestamp) -> Result<()> {
+        self.times.check_now(policy, now)
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Times {
+    pub(super) exp: Timestamp,
+    pub(super) nbf: Option<Timestamp>,
+    pub(super) iat: Option<Timestamp>,
 }
 
 impl Times {

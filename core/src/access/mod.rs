@@ -2,6 +2,7 @@
 //! process and without I/O.
 
 mod bearer;
+mod cache;
 mod claims;
 mod issuer;
 mod kind;
@@ -11,6 +12,8 @@ mod verified;
 mod verifier;
 
 pub use bearer::bearer_token;
+#[cfg(feature = "sessions")]
+pub(crate) use bearer::{after_scheme, is_token68};
 #[cfg(feature = "sessions")]
 pub(crate) use claims::numeric_date;
 pub use issuer::{AccessGrant, AccessIssuer, IssuedAccess};

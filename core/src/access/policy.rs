@@ -19,6 +19,7 @@ pub struct AccessPolicy {
     pub(super) max_token_bytes: usize,
     pub(super) jti: bool,
     pub(super) legacy: Option<LegacyTokens>,
+    pub(super) cache: usize,
 }
 
 /// Which tokens of an app from before are accepted: those without `typ`, or with `JWT`.
@@ -98,6 +99,12 @@ impl AccessPolicy {
         self.legacy
     }
 
+    /// How many verified tokens a verifier keeps, so as not to check their signatures again; 0:
+    /// none.
+    pub const fn cache(&self) -> usize {
+        self.cache
+    }
+
     /// How long a token that was issued by this policy, or a legacy one, can go on being accepted
     /// at most: what a list of revoked tokens has to be kept for.
     pub fn longest_acceptance(&self) -> Duration {
@@ -119,6 +126,7 @@ impl Default for AccessPolicy {
             max_token_bytes: 8 * 1024,
             jti: false,
             legacy: None,
+            cache: 0,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! An access token that passed.
 
 use std::fmt;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
@@ -13,48 +13,70 @@ use crate::time::Timestamp;
 
 /// What a verified access token says. Only [`AccessVerifier`](super::AccessVerifier) makes one.
 ///
-/// `Debug` shows whose session it is of and until when, not the app's claims.
+/// A clone shares what it says. `Debug` shows whose session it is of and until when, not the app's
+/// claims.
 #[derive(Clone)]
-pub struct VerifiedAccess {
+pub struct VerifiedAccess(Arc<Verified>);
+
+struct Verified {
     claims: Claims,
     payload: String,
     /// Built when a claim is first asked for by name.
-    all: OnceLock<Box<Map<String, Value>>>,
+    all: OnceLock<Map<String, Value>>,
+    kept: OnceLock<u64>,
 }
 
 impl VerifiedAccess {
-    pub(super) const fn new(claims: Claims, payload: String) -> Self {
-        Self { claims, payload, all: OnceLock::new() }
+    pub(super) fn new(claims: Claims, payload: String) -> Self {
+        Self(Arc::new(Verified { claims, payload, all: OnceLock::new(), kept: OnceLock::new() }))
+    }
+
+    pub(super) fn claims(&self) -> &Claims {
+        &self.0.claims
+    }
+
+    /// Set once, when it is first kept.
+    pub(super) fn keep_as(&self, number: u64) {
+        let _ = self.0.kept.set(number);
+    }
+
+    /// Which one it is of the verified tokens that the verifier keeps
+    /// ([`AccessPolicy::cache`](super::AccessPolicy::cache)): a number that no other of them has
+    /// or had. For bindings, which can keep beside it what they have made of it: modulo
+    /// [`places`](super::AccessVerifier::places) it is the place that the token has until it gives
+    /// way.
+    pub fn kept_as(&self) -> Option<u64> {
+        self.0.kept.get().copied()
     }
 
     /// The user: the configured subject claim, else `sub`. A whole number becomes its digits.
-    pub const fn subject(&self) -> &Subject {
-        &self.claims.subject
+    pub fn subject(&self) -> &Subject {
+        &self.0.claims.subject
     }
 
     /// The session (`sid`), if the token is of one.
-    pub const fn session(&self) -> Option<SessionId> {
-        self.claims.session
+    pub fn session(&self) -> Option<SessionId> {
+        self.0.claims.session
     }
 
     /// The place in the session's chain of rotations (`gen` and `brn`), if the token has one.
-    pub const fn lineage(&self) -> Option<Lineage> {
-        self.claims.lineage
+    pub fn lineage(&self) -> Option<Lineage> {
+        self.0.claims.lineage
     }
 
     /// `exp`: the token is accepted before this instant, and for the leeway after it.
-    pub const fn expires_at(&self) -> Timestamp {
-        self.claims.expires_at
+    pub fn expires_at(&self) -> Timestamp {
+        self.0.claims.times.exp
     }
 
     /// `iat`.
-    pub const fn issued_at(&self) -> Option<Timestamp> {
-        self.claims.issued_at
+    pub fn issued_at(&self) -> Option<Timestamp> {
+        self.0.claims.times.iat
     }
 
     /// `nbf`.
-    pub const fn not_before(&self) -> Option<Timestamp> {
-        self.claims.not_before
+    pub fn not_before(&self) -> Option<Timestamp> {
+        self.0.claims.times.nbf
     }
 
     /// `iss`.
@@ -78,9 +100,9 @@ impl VerifiedAccess {
 
     /// The value of the claim named `name`, the app's own claims included.
     pub fn claim(&self, name: &str) -> Option<&Value> {
-        let all = || serde_json::from_str(&self.payload).unwrap_or_default();
+        let all = || serde_json::from_str(&self.0.payload).unwrap_or_default();
         // The payload was read strictly before, so reading it again cannot fail.
-        self.all.get_or_init(all).get(name)
+        self.0.all.get_or_init(all).get(name)
     }
 
     /// The app's claims as a type of its own, which sees the whole object of claims: leave out
@@ -90,7 +112,7 @@ impl VerifiedAccess {
     /// [`Error::ClaimInvalid`] with the path of what did not fit, or `claims` where that is the
     /// object itself (a claim is absent).
     pub fn custom<T: DeserializeOwned>(&self) -> Result<T> {
-        let mut input = serde_json::Deserializer::from_str(&self.payload);
+        let mut input = serde_json::Deserializer::from_str(&self.0.payload);
         serde_path_to_error::deserialize(&mut input).map_err(|error| {
             let path = error.path().to_string();
             Error::claim_invalid(if path == "." { "claims".to_owned() } else { path })
@@ -99,17 +121,17 @@ impl VerifiedAccess {
 
     /// The claims as JSON text, byte for byte as they were signed.
     pub fn payload(&self) -> &str {
-        &self.payload
+        &self.0.payload
     }
 }
 
 impl fmt::Debug for VerifiedAccess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedAccess")
-            .field("subject", &self.claims.subject)
-            .field("session", &self.claims.session)
-            .field("lineage", &self.claims.lineage)
-            .field("expires_at", &self.claims.expires_at)
+            .field("subject", &self.0.claims.subject)
+            .field("session", &self.0.claims.session)
+            .field("lineage", &self.0.claims.lineage)
+            .field("expires_at", &self.0.claims.times.exp)
             .finish_non_exhaustive()
     }
 }

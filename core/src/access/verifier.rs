@@ -3,18 +3,20 @@
 use std::fmt;
 use std::sync::Arc;
 
+use super::cache::VerifiedCache;
 use super::claims;
 use super::kind::{self, KnownHeaders};
 use super::policy::AccessPolicy;
 use super::verified::VerifiedAccess;
 use crate::error::Result;
 use crate::keys::Keyring;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 use crate::token::base64url;
 use crate::token::compact::Compact;
 
-/// The longest signature: RSA with 8192 bits, and what the decoder wants to spare.
-const SIGNATURE_BYTES: usize = 1024 + 8;
+/// Room for the signatures by HMAC, ECDSA and Ed25519, decoded, and what the decoder wants to
+/// spare. Those by RSA are longer, and take so long to check that an allocation is nothing.
+const SHORT_SIGNATURE: usize = 104;
 
 /// Verifies access tokens: synchronous, no I/O, safe to share between threads.
 ///
@@ -26,6 +28,7 @@ pub struct AccessVerifier {
     policy: AccessPolicy,
     clock: Arc<dyn Clock>,
     known: KnownHeaders,
+    cache: Option<VerifiedCache>,
 }
 
 impl AccessVerifier {
@@ -35,12 +38,18 @@ impl AccessVerifier {
     /// [`Error::Internal`](crate::Error::Internal) never in practice: the headers of the keys always serialize.
     pub fn new(keyring: Keyring, policy: AccessPolicy, clock: Arc<dyn Clock>) -> Result<Self> {
         let known = KnownHeaders::of(&keyring)?;
-        Ok(Self { keyring, policy, clock, known })
+        let cache = VerifiedCache::new(policy.cache());
+        Ok(Self { keyring, policy, clock, known, cache })
     }
 
     /// The policy.
     pub const fn policy(&self) -> &AccessPolicy {
         &self.policy
+    }
+
+    /// How many verified tokens it keeps at most: [`AccessPolicy::cache`], or a few more.
+    pub fn places(&self) -> usize {
+        self.cache.as_ref().map_or(0, VerifiedCache::places)
     }
 
     /// Checks `token`, the compact form without a scheme.
@@ -56,17 +65,36 @@ impl AccessVerifier {
     /// [`AudienceMismatch`](crate::Error::AudienceMismatch) as the claims are gone through,
     /// [`TokenNotYetValid`](crate::Error::TokenNotYetValid), [`TokenExpired`](crate::Error::TokenExpired).
     pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
+        let now = self.clock.coarse();
+        let Some(cache) = &self.cache else { return self.examine(token, now) };
+        if let Some(access) = cache.find(token) {
+            // What does not change with time was found to be good.
+            access.claims().check_again(&self.policy, now)?;
+            return Ok(access);
+        }
+        let access = self.examine(token, now)?;
+        cache.keep(token, &access);
+        Ok(access)
+    }
+
+    fn examine(&self, token: &str, now: Timestamp) -> Result<VerifiedAccess> {
         let compact = Compact::split(token, self.policy.max_token_bytes)?;
         let announced = self.known.announced(compact.header, &self.keyring)?;
 
-        let mut space = [0; SIGNATURE_BYTES];
-        let signature = base64url::decode_into(compact.signature, &mut space)?;
+        let mut space = [0; SHORT_SIGNATURE];
+        let long;
+        let signature = if compact.signature.len() <= SHORT_SIGNATURE {
+            base64url::decode_into(compact.signature, &mut space)?
+        } else {
+            long = base64url::decode(compact.signature)?;
+            &long
+        };
         let message = compact.signing_input.as_bytes();
         self.keyring.verify(announced.candidates, message, signature)?;
 
         let kind = kind::accept(announced.kind, self.policy.legacy.is_some())?;
         let payload = base64url::decode_text(compact.payload)?;
-        let claims = claims::check(&payload, kind, &self.policy, self.clock.now())?;
+        let claims = claims::check(&payload, kind, &self.policy, now)?;
         Ok(VerifiedAccess::new(claims, payload))
     }
 }

@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use foldhash::fast::RandomState;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
@@ -83,8 +84,8 @@ struct Seen {
 
 #[derive(Default)]
 struct Halves {
-    younger: HashSet<(SessionId, Lineage, bool)>,
-    older: HashSet<(SessionId, Lineage, bool)>,
+    younger: HashSet<(SessionId, Lineage, bool), RandomState>,
+    older: HashSet<(SessionId, Lineage, bool), RandomState>,
 }
 
 const SHARDS: usize = 16;

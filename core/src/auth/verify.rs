@@ -1,7 +1,7 @@
 //! The check of an access token: in-process, synchronous, no I/O.
 
 use super::Auth;
-use crate::access::{VerifiedAccess, bearer_token};
+use crate::access::{VerifiedAccess, after_scheme, is_token68};
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::revocation::Denial;
@@ -35,11 +35,22 @@ impl Auth {
         }
     }
 
+    /// How many verified access tokens are kept; see
+    /// [`VerifiedAccess::kept_as`](crate::access::VerifiedAccess::kept_as).
+    pub fn kept_places(&self) -> usize {
+        self.0.verifier.places()
+    }
+
     /// Verifies the access token in the value of an `Authorization` header (RFC 6750 §2.1).
     ///
     /// # Errors
     /// [`Error::TokenMissing`] without a header, else as [`Auth::verify`].
     pub fn verify_bearer(&self, header: Option<&str>) -> Result<VerifiedAccess> {
-        self.verify(bearer_token(header.ok_or(Error::TokenMissing)?)?)
+        let token = after_scheme(header.ok_or(Error::TokenMissing)?)?;
+        // What passes is a `token68`, so that is asked of what does not pass only.
+        self.verify(token).map_err(|error| match is_token68(token) {
+            true => error,
+            false => Error::TokenMalformed,
+        })
     }
 }

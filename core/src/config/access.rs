@@ -32,12 +32,17 @@ pub struct AccessConfig {
     pub required_claims: Vec<String>,
     /// The longest token, in bytes.
     pub max_token_bytes: Option<usize>,
+    /// How many verified tokens are kept; 0 for none. 4096 by default.
+    pub cache: Option<usize>,
     /// Whether issued tokens have a random `jti`.
     #[serde(default)]
     pub jti: bool,
     /// Whether, and which, tokens of an app from before are accepted.
     pub legacy: Option<LegacyConfig>,
 }
+
+/// Tokens in use within their lifetime by the users of one process of an app, mostly; 3 MB of them.
+const CACHE: usize = 4096;
 
 /// One text or several.
 #[derive(Debug, Deserialize)]
@@ -84,6 +89,7 @@ impl AccessConfig {
             .ttl(self.ttl.unwrap_or(default.ttl()))
             .leeway(self.leeway.unwrap_or(default.leeway()))
             .max_token_bytes(self.max_token_bytes.unwrap_or(default.max_token_bytes()))
+            .cache(self.cache.unwrap_or(CACHE))
             .jti(self.jti);
         for issuer in self.issuer.iter().flat_map(OneOrMany::each) {
             policy = policy.issuer(issuer);

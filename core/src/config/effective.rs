@@ -64,6 +64,7 @@ pub struct EffectiveAccess {
     pub subject_claim: String,
     pub required_claims: Vec<String>,
     pub max_token_bytes: usize,
+    pub cache: usize,
     pub jti: bool,
     /// The longest life of tokens of an app from before; `None` where they are refused.
     pub legacy_max_lifetime: Option<String>,
@@ -132,6 +133,7 @@ impl AuthConfig {
                 subject_claim: access.subject_claim().to_owned(),
                 required_claims: access.required_claims().to_vec(),
                 max_token_bytes: access.max_token_bytes(),
+                cache: access.cache(),
                 jti: access.jti(),
                 legacy_max_lifetime: access.legacy().map(|legacy| format_span(legacy.max_lifetime)),
             },

@@ -3,7 +3,9 @@
 
 use std::borrow::Cow;
 
-use serde::{Deserialize, Serialize};
+use base64::display::Base64Display;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::{Minted, Presented, TokenId, TokenSecret};
 use crate::error::{Error, Result};
@@ -11,7 +13,7 @@ use crate::identity::{Generation, Lineage, SessionId, Subject};
 use crate::keys::RefreshKeys;
 use crate::secret::RefreshToken;
 use crate::time::Timestamp;
-use crate::token::base64url::{self, Encoded};
+use crate::token::base64url;
 use crate::token::compact::{self, Compact};
 use crate::token::header::{Header, TYP_REFRESH, is_typ};
 use crate::token::json;
@@ -53,6 +55,15 @@ struct Wire<S, T> {
     jti: T,
     iat: i64,
     exp: i64,
+}
+
+/// Bytes that are written as base64url.
+struct Encoded<'a>(&'a [u8]);
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &URL_SAFE_NO_PAD))
+    }
 }
 
 impl RefreshClaims {

@@ -10,6 +10,12 @@ use super::Timestamp;
 pub trait Clock: Send + Sync + fmt::Debug {
     /// The present instant.
     fn now(&self) -> Timestamp;
+
+    /// The present instant, or one that was up to some milliseconds ago: for those who ask with
+    /// every request and about whole seconds.
+    fn coarse(&self) -> Timestamp {
+        self.now()
+    }
 }
 
 /// The clock of the operating system.
@@ -20,6 +26,14 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::EPOCH.plus(since_epoch)
+    }
+
+    /// The time of the kernel's last tick, which costs a fifth as much.
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn coarse(&self) -> Timestamp {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
+        let seconds = time.tv_sec.saturating_mul(1000);
+        Timestamp::from_millis(seconds.saturating_add(time.tv_nsec / 1_000_000).max(0))
     }
 }
 

@@ -6,10 +6,7 @@
 use std::sync::LazyLock;
 
 use base64::Engine as _;
-use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-
-use serde::{Serialize, Serializer};
 
 use crate::error::{Error, Result};
 
@@ -29,15 +26,6 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 /// Appends the text of `bytes` to `text`.
 pub(crate) fn append(bytes: &[u8], text: &mut String) {
     FAST.encode_string(bytes, text);
-}
-
-/// Bytes that are written as their text.
-pub(crate) struct Encoded<'a>(pub(crate) &'a [u8]);
-
-impl Serialize for Encoded<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(self.0, &URL_SAFE_NO_PAD))
-    }
 }
 
 /// The bytes of `text`.

@@ -1,0 +1,98 @@
+/**
+ * Access tokens that pass, as objects. The core keeps verified tokens and says by number which one
+ * it is; beside each lies here what its text said, so that it is read once and not with every
+ * request. Whether the token still passes is asked of the core every time.
+ */
+import type { AccessClaims, VerifiedAccess } from './claims.cjs';
+
+/** The native function: a number for a token that is kept, else JSON text; nothing if refused. */
+export type Check = (text: string, inFull?: boolean) => number | string | undefined;
+
+interface Kept {
+  readonly number: number;
+  readonly subject: string;
+  readonly sessionId: string | undefined;
+  readonly claims: AccessClaims;
+  /** No claim is an object or an array. */
+  readonly flat: boolean;
+}
+
+export class Checker {
+  readonly #check: Check;
+  readonly #places: number;
+  #kept: (Kept | undefined)[] = [];
+
+  constructor(check: Check, places: number) {
+    this.#check = check;
+    this.#places = places;
+  }
+
+  /** What the token says; nothing where it is refused. Each caller gets an object of its own. */
+  access(text: string): VerifiedAccess | undefined {
+    const answer = this.#check(text);
+    if (typeof answer === 'number') {
+      const kept = this.#kept[answer % this.#places];
+      if (kept !== undefined && kept.number === answer) return accessOf(kept);
+      return this.#keep(text, answer);
+    }
+    return answer === undefined ? undefined : parse(answer);
+  }
+
+  /** Its claims alone. */
+  claims(text: string): AccessClaims | undefined {
+    const answer = this.#check(text);
+    if (typeof answer === 'number') {
+      const kept = this.#kept[answer % this.#places];
+      if (kept !== undefined && kept.number === answer) return claimsOf(kept);
+      return this.#keep(text, answer)?.claims;
+    }
+    return answer === undefined ? undefined : parse(answer).claims;
+  }
+
+  #keep(text: string, number: number): VerifiedAccess | undefined {
+    const described = this.#check(text, true);
+    if (typeof described !== 'string') return undefined;
+    const { subject, sessionId, claims } = parse(described);
+    const kept = { number, subject, sessionId, claims, flat: Object.values(claims).every(isPlain) };
+    // All places at once, so that the array stays one.
+    if (this.#kept.length === 0) this.#kept = new Array<undefined>(this.#places).fill(undefined);
+    this.#kept[number % this.#places] = kept;
+    return accessOf(kept);
+  }
+}
+
+/** Of `[subject, sessionId, claims]`. */
+export function parse(text: string): VerifiedAccess {
+  const [subject, sessionId, claims] = JSON.parse(text) as [string, string | null, AccessClaims];
+  return sessionId === null ? { subject, claims } : { subject, sessionId, claims };
+}
+
+function accessOf(kept: Kept): VerifiedAccess {
+  const { subject, sessionId } = kept;
+  const claims = claimsOf(kept);
+  return sessionId === undefined ? { subject, claims } : { subject, sessionId, claims };
+}
+
+function claimsOf(kept: Kept): AccessClaims {
+  return kept.flat ? { ...kept.claims } : (copy(kept.claims) as AccessClaims);
+}
+
+/** Of what `JSON.parse` makes. */
+function copy(value: unknown): unknown {
+  if (isPlain(value)) return value;
+  if (Array.isArray(value)) return value.map(copy);
+  const copied = { ...(value as Record<string, unknown>) };
+  for (const name of Object.keys(copied)) {
+    // Not an assignment: a claim may be called `__proto__`.
+    if (!isPlain(copied[name])) Object.defineProperty(copied, name, own(copy(copied[name])));
+  }
+  return copied;
+}
+
+function own(value: unknown): PropertyDescriptor {
+  return { value, enumerable: true, configurable: true, writable: true };
+}
+
+function isPlain(value: unknown): boolean {
+  return typeof value !== 'object' || value === null;
+}

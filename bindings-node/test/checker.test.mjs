@@ -1,0 +1,70 @@
+// Verified tokens are kept, in the core and as objects: what a request gets is its own, and right.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { claimsOf, testAuth, withCode } from './support/auth.mjs';
+
+const NESTED = { roles: ['a', { b: [1] }], 'x y': null, deep: { deeper: { list: [[], {}] } } };
+
+for (const cache of [undefined, 0, 1]) {
+  test(`each caller has an object of its own, cache: ${cache}`, async () => {
+    const { auth } = testAuth({ access: { cache } });
+    for (const claims of [undefined, { role: 'admin' }, NESTED, JSON.parse('{"__proto__": {"admin": true}}')]) {
+      const { accessToken, sessionId } = await auth.login('user-1', { claims });
+      const expected = claimsOf(accessToken);
+      for (let use = 0; use < 4; use += 1) {
+        for (const got of [
+          auth.verify(accessToken),
+          auth.verifyAccess(accessToken).claims,
+          auth.verifyBearer(`Bearer ${accessToken}`).claims,
+        ]) {
+          assert.deepEqual(got, expected);
+          assert.deepEqual(Object.keys(got), Object.keys(expected));
+          assert.equal(got.admin, undefined);
+          assert.equal(Object.getPrototypeOf(got), Object.prototype);
+          // What one request does to it no other one sees.
+          got.sub = 'somebody else';
+          if (got.roles) got.roles[1].b.push('more');
+          delete got.exp;
+        }
+        const access = auth.verifyAccess(accessToken);
+        assert.deepEqual([access.subject, access.sessionId], ['user-1', sessionId]);
+        access.subject = 'somebody else';
+      }
+    }
+  });
+}
+
+test('more tokens than there is room for: each says what it says', async () => {
+  const { auth } = testAuth({ access: { cache: 16 } });
+  const tokens = [];
+  for (let n = 0; n < 200; n += 1) tokens.push((await auth.login(`user-${n}`)).accessToken);
+  for (let round = 0; round < 5; round += 1) {
+    for (const n of tokens.keys()) {
+      const user = (n * 7 + round) % 200;
+      assert.equal(auth.verify(tokens[user]).sub, `user-${user}`);
+      assert.equal(auth.verifyBearer(`Bearer ${tokens[n]}`).subject, `user-${n}`);
+    }
+  }
+});
+
+test('a kept token expires and is revoked like any other', async () => {
+  const { auth, clock } = testAuth();
+  const [one, two] = [await auth.login('user-1'), await auth.login('user-2')];
+  for (let use = 0; use < 3; use += 1) {
+    auth.verify(one.accessToken);
+    auth.verifyBearer(`Bearer ${two.accessToken}`);
+  }
+  await auth.logout(one.refreshToken);
+  assert.throws(() => auth.verify(one.accessToken), withCode('ERR_ACCESS_REVOKED'));
+  clock.advance(15 * 60_000);
+  assert.throws(() => auth.verifyBearer(`Bearer ${two.accessToken}`), withCode('ERR_TOKEN_EXPIRED'));
+});
+
+test('what is no text is refused, however it is made', () => {
+  const { auth } = testAuth();
+  for (const value of [undefined, null, 1, Symbol('x'), {}, [], new String('a.b.c'), () => 'a.b.c']) {
+    assert.throws(() => auth.verify(value), withCode('ERR_TOKEN_MISSING'));
+    assert.throws(() => auth.verifyAccess(value), withCode('ERR_TOKEN_MISSING'));
+  }
+  assert.throws(() => auth.verifyBearer(undefined), withCode('ERR_TOKEN_MISSING'));
+});
