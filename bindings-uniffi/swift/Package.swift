@@ -1,15 +1,17 @@
 // swift-tools-version: 6.0
 
-import Foundation
 import PackageDescription
 
-/// The library in Rust: an XCFramework that lies beside this file, for the platforms of Apple, or
-/// else the header and module map of a library that the linker is told where to find.
-let framework = "RegrantFFI.xcframework"
-let isPacked = FileManager.default.fileExists(atPath: Context.packageDirectory + "/" + framework)
+// The library in Rust. For the platforms of Apple it lies beside this file as an XCFramework; on
+// Linux, and where this repository is tested, the linker is told where to find it.
+#if os(Linux)
+    let isPacked = false
+#else
+    let isPacked = Context.environment["REGRANT_LIBRARY"] != "search-path"
+#endif
 let native: Target =
     isPacked
-    ? .binaryTarget(name: "RegrantFFI", path: framework)
+    ? .binaryTarget(name: "RegrantFFI", path: "RegrantFFI.xcframework")
     : .systemLibrary(name: "RegrantFFI")
 
 let package = Package(
