@@ -9,6 +9,10 @@ pub(crate) struct Plan {
     pub(crate) rounds: usize,
     /// How long one contestant runs in one round.
     pub(crate) turn: Duration,
+    /// How long one contestant verifies in one round.
+    pub(crate) verify_turn: Duration,
+    /// The tokens that are verified where there are many.
+    pub(crate) verify_tokens: u64,
     /// Users in the store while rotation is measured.
     pub(crate) rotation_users: u64,
     /// Sessions in the stores between which latency must not differ, ascending.
@@ -32,6 +36,8 @@ impl Plan {
     pub(crate) const FULL: Self = Self {
         rounds: 7,
         turn: Duration::from_millis(1500),
+        verify_turn: Duration::from_millis(60),
+        verify_tokens: 10_000,
         rotation_users: 100_000,
         store_sizes: [1_000, 100_000, 1_000_000],
         shared_out: 20_000,
@@ -46,6 +52,8 @@ impl Plan {
     pub(crate) const QUICK: Self = Self {
         rounds: 2,
         turn: Duration::from_millis(100),
+        verify_turn: Duration::from_millis(5),
+        verify_tokens: 300,
         rotation_users: 10_000,
         store_sizes: [100, 1_000, 2_000],
         shared_out: 2_000,

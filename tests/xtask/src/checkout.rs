@@ -18,6 +18,11 @@ pub(crate) fn example() -> PathBuf {
     node().join("example")
 }
 
+/// What the benchmarks run in Node.js.
+pub(crate) fn bench() -> PathBuf {
+    root().join("tests/bench/node")
+}
+
 /// The Maven module.
 pub(crate) fn kotlin() -> PathBuf {
     root().join("bindings-uniffi/kotlin")

@@ -5,6 +5,7 @@ mod latency;
 mod memory;
 mod revocation;
 mod rotation;
+mod verify;
 
 use anyhow::Result;
 
@@ -20,6 +21,7 @@ pub(crate) struct Benchmark {
 
 /// All benchmarks, in the order of the page that they make.
 pub(crate) const ALL: &[Benchmark] = &[
+    Benchmark { name: "verify", run: verify::run },
     Benchmark { name: "rotation", run: rotation::run },
     Benchmark { name: "file", run: file::run },
     Benchmark { name: "latency", run: latency::run },

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use super::setup;
+use crate::checkout;
 use crate::outcome::Stop;
 use crate::process::Step;
 use crate::stages::node;
@@ -30,6 +31,7 @@ pub(crate) fn run(quick: bool, names: &[String]) -> Result<ExitCode> {
 
 fn measure(names: &[String]) -> Result<(), Stop> {
     node::build("build")?;
+    node::install(&checkout::bench())?;
     Ok(program(&["--release"]).args(names).run()?)
 }
 
@@ -37,6 +39,7 @@ fn measure(names: &[String]) -> Result<(), Stop> {
 /// that they cannot rot.
 pub(crate) fn smoke(names: &[String]) -> Result<(), Stop> {
     node::build("build:debug")?;
+    node::install(&checkout::bench())?;
     Ok(program(&[]).args(["--quick"]).args(names).run()?)
 }
 
