@@ -11,6 +11,7 @@ mod command_line;
 mod context;
 mod load;
 mod machine;
+mod node;
 mod output;
 mod plan;
 mod population;

@@ -13,6 +13,8 @@ pub(crate) struct Plan {
     pub(crate) verify_turn: Duration,
     /// The tokens that are verified where there are many.
     pub(crate) verify_tokens: u64,
+    /// How long one Express app is under load in one round: whole seconds.
+    pub(crate) express_turn: Duration,
     /// Users in the store while rotation is measured.
     pub(crate) rotation_users: u64,
     /// Sessions in the stores between which latency must not differ, ascending.
@@ -38,6 +40,7 @@ impl Plan {
         turn: Duration::from_millis(1500),
         verify_turn: Duration::from_millis(60),
         verify_tokens: 10_000,
+        express_turn: Duration::from_secs(2),
         rotation_users: 100_000,
         store_sizes: [1_000, 100_000, 1_000_000],
         shared_out: 20_000,
@@ -54,6 +57,7 @@ impl Plan {
         turn: Duration::from_millis(100),
         verify_turn: Duration::from_millis(5),
         verify_tokens: 300,
+        express_turn: Duration::from_secs(1),
         rotation_users: 10_000,
         store_sizes: [100, 1_000, 2_000],
         shared_out: 2_000,

@@ -1,17 +1,13 @@
 //! Verification in Node.js beside its peers.
 
-use std::io::{BufRead as _, BufReader};
-use std::process::{Command, Stdio};
-
-use anyhow::{Context as _, Result, ensure};
+use anyhow::Result;
 use serde::Deserialize;
 use serde_json::json;
 
 use crate::context::Context;
+use crate::node;
 use crate::report::{Report, Table};
 use crate::statistics::Sample;
-
-const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node/verify/main.mjs");
 
 const HOW: &str = "\
 One Node.js process, the contestants taking turns in each round; all check signature, `exp`, `iss` and `aud` of the same tokens, which regrant \
@@ -68,23 +64,11 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
         "milliseconds": plan.verify_turn.as_millis(),
         "tokens": plan.verify_tokens,
     });
-    let mut script = Command::new("node")
-        .arg(SCRIPT)
-        .arg(order.to_string())
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .spawn()
-        .context("cannot start node")?;
-    let lines = BufReader::new(script.stdout.take().context("no standard output")?).lines();
     let mut cases = Vec::new();
-    for line in lines {
-        let line = line?;
-        let case: Case =
-            serde_json::from_str(&line).with_context(|| format!("node prints {line:?}"))?;
+    node::run("verify/main.mjs", &order, |case: Case| {
         context.progress.say(format_args!("measured: {}", case.title));
         cases.push(case);
-    }
-    ensure!(script.wait()?.success(), "node has failed; see above");
+    })?;
     Ok(report(&cases, plan.verify_tokens))
 }
 

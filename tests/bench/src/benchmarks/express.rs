@@ -1,0 +1,70 @@
+//! An Express app end to end.
+
+use anyhow::{Context as _, Result};
+use serde::Deserialize;
+use serde_json::json;
+
+use crate::context::Context;
+use crate::node;
+use crate::report::{Report, Table};
+use crate::statistics::{Sample, grouped};
+
+const HOW: &str = "\
+An Express 5 app with one route that answers a few bytes of JSON, alone and with each guard in front of it, each in a process of its own; `autocannon` from a \
+further process asks over 20 connections, with the tokens of 1,000 users in turn (HS256; `exp`, `iss` and `aud` are checked). They take turns in each round; \
+the share is of the rate without auth in the same round. `jsonwebtoken` gets its secret as text, as most apps give it, or as a `KeyObject`.";
+
+const ALONE: &str = "no auth";
+const OURS: &str = "regrant, cache";
+/// The share of the rate without auth that is to be left.
+const TARGET: f64 = 0.97;
+
+#[derive(Deserialize)]
+struct Contest {
+    contestants: Vec<Contestant>,
+}
+
+#[derive(Deserialize)]
+struct Contestant {
+    name: String,
+    /// Requests per second; one for each round.
+    rates: Vec<f64>,
+}
+
+/// Runs the benchmark.
+pub(crate) fn run(context: &Context) -> Result<Report> {
+    let plan = &context.plan;
+    let order = json!({
+        "rounds": plan.rounds,
+        "milliseconds": plan.express_turn.as_millis(),
+        "tokens": 1_000,
+        "connections": 20,
+    });
+    let mut contest = None;
+    node::run("express/main.mjs", &order, |line: Contest| contest = Some(line))?;
+    report(&contest.context("the script printed nothing")?)
+}
+
+fn report(Contest { contestants }: &Contest) -> Result<Report> {
+    let alone = contestants.iter().find(|one| one.name == ALONE).context("nobody without auth")?;
+    let mut report = Report::new("Express, end to end");
+    let mut table = Table::new(["", "requests/s", "of the rate without auth"]);
+    report.text(HOW);
+    for Contestant { name, rates } in contestants {
+        let shares = rates.iter().zip(&alone.rates).map(|(rate, alone)| rate / alone).collect();
+        let (rate, share) = Sample::new(rates.clone())
+            .zip(Sample::new(shares))
+            .with_context(|| format!("{name} was not measured"))?;
+        table.row([format!("`{name}`"), grouped(rate.median()), format!("{share:.2}")]);
+        if name == OURS {
+            report.check(
+                "Express with regrant, of the rate without auth",
+                format!("{share:.2}"),
+                format!("≥ {TARGET}"),
+                share.median() >= TARGET,
+            );
+        }
+    }
+    report.table(&table);
+    Ok(report)
+}
