@@ -6,6 +6,7 @@
 
 mod benchmarks;
 mod callers;
+mod chart;
 mod child;
 mod command_line;
 mod context;

@@ -40,6 +40,10 @@ pub(crate) fn give(
         let name = format!("{date}{part}.md");
         std::fs::create_dir_all(RESULTS)?;
         std::fs::write(Path::new(RESULTS).join(&name), &page)?;
+        for chart in reports.iter().flat_map(Report::charts) {
+            let name = format!("{}.svg", chart.name);
+            std::fs::write(Path::new(RESULTS).join(name), chart.to_string())?;
+        }
         eprintln!("kept as tests/bench/results/{name}");
     }
     let missed = checks.iter().filter(|check| !check.met).count();

@@ -2,12 +2,15 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::chart::Chart;
+
 /// The findings of one benchmark.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     title: &'static str,
     parts: Vec<String>,
     checks: Vec<Check>,
+    charts: Vec<Chart>,
 }
 
 /// A target and whether it was met.
@@ -32,6 +35,16 @@ impl Report {
 
     pub(crate) fn table(&mut self, table: &Table) -> &mut Self {
         self.text(table.to_string())
+    }
+
+    /// Adds a picture, which is kept beside the page.
+    pub(crate) fn chart(&mut self, chart: Chart) -> &mut Self {
+        self.charts.push(chart);
+        self
+    }
+
+    pub(crate) fn charts(&self) -> &[Chart] {
+        &self.charts
     }
 
     /// Adds a target: `met` says whether what was measured reaches it.

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::chart::Chart;
 use crate::context::Context;
 use crate::node;
 use crate::report::{Report, Table};
@@ -49,12 +50,14 @@ fn report(Contest { contestants }: &Contest) -> Result<Report> {
     let alone = contestants.iter().find(|one| one.name == ALONE).context("nobody without auth")?;
     let mut report = Report::new("Express, end to end");
     let mut table = Table::new(["", "requests/s", "of the rate without auth"]);
+    let mut bars = Vec::new();
     report.text(HOW);
     for Contestant { name, rates } in contestants {
         let shares = rates.iter().zip(&alone.rates).map(|(rate, alone)| rate / alone).collect();
         let (rate, share) = Sample::new(rates.clone())
             .zip(Sample::new(shares))
             .with_context(|| format!("{name} was not measured"))?;
+        bars.push((name.clone(), rate.median()));
         table.row([format!("`{name}`"), grouped(rate.median()), format!("{share:.2}")]);
         if name == OURS {
             report.check(
@@ -65,6 +68,11 @@ fn report(Contest { contestants }: &Contest) -> Result<Report> {
             );
         }
     }
-    report.table(&table);
+    report.table(&table).chart(Chart {
+        name: "express",
+        title: "An Express app end to end: requests per second (more is better)".to_owned(),
+        bars,
+        logarithmic: false,
+    });
     Ok(report)
 }

@@ -4,6 +4,7 @@ use anyhow::Result;
 use serde::Deserialize;
 use serde_json::json;
 
+use crate::chart::Chart;
 use crate::context::Context;
 use crate::node;
 use crate::report::{Report, Table};
@@ -79,6 +80,9 @@ fn report(cases: &[Case], tokens: u64) -> Report {
         let title = case.title.replace("many tokens", &format!("{tokens} tokens"));
         report.text(format!("### {title}")).table(&table(case));
     }
+    if let Some(case) = cases.first() {
+        report.chart(chart(case));
+    }
     for (title, ours, theirs, target) in TARGETS {
         let case = cases.iter().find(|case| case.title == *title);
         let Some(ratio) = case.and_then(|case| case.ratio(ours, theirs)) else {
@@ -93,6 +97,20 @@ fn report(cases: &[Case], tokens: u64) -> Report {
         );
     }
     report
+}
+
+fn chart(case: &Case) -> Chart {
+    let median = |one: &Contestant| Some(Sample::new(one.nanoseconds.clone())?.median() / 1e3);
+    let bar = |one: &Contestant| Some((one.name.clone(), median(one)?));
+    Chart {
+        name: "verify",
+        title: format!(
+            "Verifying {}: microseconds per call, logarithmic (less is better)",
+            case.title
+        ),
+        bars: case.contestants.iter().filter_map(bar).collect(),
+        logarithmic: true,
+    }
 }
 
 fn table(case: &Case) -> Table {
