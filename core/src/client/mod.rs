@@ -3,7 +3,8 @@
 //!
 //! [`Machine`] is a machine without I/O, clock, threads or `async`: it is told what has happened
 //! ([`Event`]) and says what to do ([`Action`]). [`Endpoint`] knows what the requests and answers
-//! of a server look like. Whatever drives the two only moves bytes.
+//! of a server look like. Whatever drives the two only moves bytes: `Session` (feature `client`)
+//! does so on Tokio, over a `Transport` and a `TokenStorage`.
 //!
 //! What a client owes the session engine of the server ([`crate::session`]), so that no honest
 //! user is ever signed out: one refresh at a time per storage, the storage read before it, the new
@@ -20,6 +21,8 @@ mod machine;
 mod now;
 mod pair;
 mod reason;
+#[cfg(feature = "client")]
+mod session;
 mod settings;
 mod stored;
 
@@ -31,4 +34,10 @@ pub use machine::Machine;
 pub use now::Now;
 pub use pair::Pair;
 pub use reason::{Refusal, SignOutReason, State, Trouble};
+#[cfg(feature = "client-reqwest")]
+pub use session::ReqwestTransport;
+#[cfg(feature = "client")]
+pub use session::{
+    FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage, Transport,
+};
 pub use settings::Settings;

@@ -22,7 +22,8 @@ pub struct Settings {
     /// once, until the next attempt is due. Default 3.
     pub failures_to_open: u32,
     /// For how long a failed write is repeated, while the lock is held, before it is given up.
-    /// Default 20 seconds.
+    /// Default 5 seconds: shorter than the grace of a server, so that also without a lock no pair
+    /// is stored that another process has made the server give up.
     pub persist_for: Duration,
     /// An access token that was got because the server refused the one before, and is refused as
     /// well, is not renewed again for so long. Default 5 seconds; never more than half of the
@@ -40,7 +41,7 @@ impl Default for Settings {
             backoff: Duration::from_millis(500),
             longest_backoff: Duration::from_secs(60),
             failures_to_open: 3,
-            persist_for: Duration::from_secs(20),
+            persist_for: Duration::from_secs(5),
             refusal_gap: Duration::from_secs(5),
             seed: 0,
         }

@@ -1,6 +1,7 @@
-//! Proof of the session engine, in three parts: an exhaustive check of the state machine over
-//! short histories (`model`), one contract for all stores (`contract`), and the Redis scripts
-//! against the Rust functions over random histories (`differential`).
+//! Proof of the session engine, in four parts: an exhaustive check of the state machine over
+//! short histories (`model`), the same for clients and their server together (`clients`), one
+//! contract for all stores (`contract`), and the Redis scripts against the Rust functions over
+//! random histories (`differential`).
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
@@ -9,6 +10,7 @@
     reason = "everything here runs inside tests, where giving up is how a failure is told"
 )]
 
+pub mod clients;
 pub mod contract;
 pub mod device;
 pub mod differential;

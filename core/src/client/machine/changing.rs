@@ -177,8 +177,16 @@ impl Machine {
         }
     }
 
-    pub(super) fn resume_change(&mut self, out: &mut Vec<Action>) {
+    /// The wait after a failed change is over. A device that slept meanwhile does not go on with
+    /// what is long past.
+    pub(super) fn resume_change(&mut self, now: Now, out: &mut Vec<Action>) {
         match std::mem::replace(&mut self.phase, Phase::Idle) {
+            Phase::Resting { change, .. } if now.monotonic >= change.until => {
+                self.give_up(change, now, out);
+            }
+            Phase::Resting { change, until } if now.monotonic < until => {
+                self.phase = Phase::Resting { change, until };
+            }
             Phase::Resting { change, .. } => self.begin(change, out),
             other => self.phase = other,
         }

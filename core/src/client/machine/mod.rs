@@ -172,11 +172,7 @@ impl Machine {
     }
 
     fn on_tick(&mut self, now: Now, out: &mut Vec<Action>) {
-        if let Phase::Resting { until, .. } = &self.phase
-            && now.monotonic >= *until
-        {
-            self.resume_change(out);
-        }
+        self.resume_change(now, out);
         let refusal = self.failures.refusal(now.monotonic);
         self.waiting.retain(|waiter| {
             let waits = now.monotonic < waiter.until;

@@ -41,7 +41,7 @@ mod uses;
 mod violation;
 mod world;
 
-pub use act::{Act, Answer, Deed, Gap};
+pub use act::{Act, Answer, Deed, GRACE, Gap};
 pub use machine::Machine;
 pub use search::{Counts, Found, acts, search};
 pub use spaces::Space;

@@ -1,0 +1,112 @@
+//! How a session is put together.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+
+use super::Session;
+use super::driver::{Driver, Work};
+use super::storage::TokenStorage;
+use super::transport::Transport;
+use crate::client::endpoint::Endpoint;
+use crate::client::machine::Machine;
+use crate::client::reason::State;
+use crate::client::settings::Settings;
+use crate::error::{Error, Result};
+use crate::time::{Clock, SystemClock};
+
+/// Puts a [`Session`] together. A transport and a storage must be given.
+#[derive(Debug)]
+#[must_use]
+pub struct SessionBuilder {
+    endpoint: Endpoint,
+    transport: Option<Arc<dyn Transport>>,
+    storage: Option<Arc<dyn TokenStorage>>,
+    clock: Arc<dyn Clock>,
+    settings: Settings,
+    request_timeout: Duration,
+    lock_timeout: Duration,
+}
+
+impl SessionBuilder {
+    pub(super) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            transport: None,
+            storage: None,
+            clock: Arc::new(SystemClock),
+            settings: Settings::default(),
+            request_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(20),
+        }
+    }
+
+    /// The way to the server.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Where the pair is kept.
+    pub fn storage(mut self, storage: Arc<dyn TokenStorage>) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
+    /// The wall clock of the device; the system's by default. It may be wrong.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// How patient the session is. [`Settings::seed`] is drawn anew if it is 0.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// For how long an answer to a refresh is waited for. Default 10 seconds.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// For how long the lock of the storage is waited for. Default 20 seconds: longer than another
+    /// process takes for a refresh.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Starts the session's task on the Tokio runtime that this is called in. Nothing is read or
+    /// sent before somebody asks.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] without a transport, a storage or a runtime.
+    pub fn start(self) -> Result<Session> {
+        let missing = |what: &str| Error::config(what, "must be given");
+        let transport = self.transport.ok_or_else(|| missing("transport"))?;
+        let storage = self.storage.ok_or_else(|| missing("storage"))?;
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|_| Error::config("runtime", "must be called within a Tokio runtime"))?;
+        let mut settings = self.settings;
+        if settings.seed == 0 {
+            settings.seed =
+                getrandom::u64().map_err(|_| Error::internal("no randomness for a seed"))?;
+        }
+        let (commands, inbox) = mpsc::unbounded_channel();
+        let (watched, states) = watch::channel(State::Unknown);
+        let work = Work {
+            endpoint: Arc::new(self.endpoint),
+            transport,
+            storage,
+            request_timeout: self.request_timeout,
+            lock_timeout: self.lock_timeout,
+        };
+        let driver = Driver::new(Machine::new(settings), work, self.clock, watched);
+        runtime.spawn(driver.run(inbox));
+        Ok(Session { commands, states, callers: Arc::new(AtomicU64::new(1)) })
+    }
+}

@@ -1,0 +1,54 @@
+//! The end of every schedule: when all is well again, each process gets a token.
+
+use regrant::client::{Refusal, Trouble};
+
+use super::act::Outcome;
+use super::server::LIFETIME;
+use super::violation::Violation;
+use super::world::World;
+
+/// How often an app tries again that is told to try later.
+const TRIES: usize = 4;
+/// More than any call takes.
+const STEPS: usize = 40;
+
+/// From where the schedule left them, the processes ask in turn, twice, each with its access
+/// token expired.
+pub fn close(world: &World) -> Result<(), Violation> {
+    let mut world = world.clone();
+    for process in (0..world.processes.len()).cycle().take(2 * world.processes.len()) {
+        world.now += LIFETIME;
+        gets_token(&mut world, process)?;
+    }
+    Ok(())
+}
+
+fn gets_token(world: &mut World, process: usize) -> Result<(), Violation> {
+    let mut trouble: Option<Trouble> = None;
+    for _ in 0..TRIES {
+        world.answered = None;
+        world.wants(process)?;
+        for _ in 0..STEPS {
+            if world.processes[process].is_quiet() {
+                break;
+            }
+            if !world.outcomes(process).is_empty() {
+                world.goes(process, Outcome::Well)?;
+            } else if let Some(at) = world.wake_at(process) {
+                world.now = world.now.max(at);
+                world.tell(process, regrant::client::Event::Tick)?;
+            } else {
+                return Err(Violation::Unanswered);
+            }
+        }
+        match &world.answered {
+            Some(Ok(_)) => return Ok(()),
+            Some(Err(Refusal::TryLater { trouble: told, retry_after })) => {
+                trouble = Some(*told);
+                world.now += *retry_after;
+            }
+            _ => return Err(Violation::Unanswered),
+        }
+    }
+    Err(Violation::NoToken(trouble))
+}

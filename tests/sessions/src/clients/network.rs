@@ -1,0 +1,112 @@
+//! What becomes of what a process wants done: the storage, its lock, and the way to the server.
+
+use regrant::client::{Action, Answer, Event, Found, Pair, Trouble};
+
+use super::act::Outcome;
+use super::driver::Flaw;
+use super::violation::Violation;
+use super::world::World;
+
+impl World {
+    /// The outcomes that what this process wants done can have; the first costs nothing.
+    pub(super) fn outcomes(&self, process: usize) -> &'static [Outcome] {
+        use Outcome::{Busy, DoneUntold, Doubled, Fails, Late, Well};
+        match &self.processes[process].pending {
+            Some(Action::Lock { .. }) if self.may_lock() => &[Well, Fails],
+            Some(Action::Read { .. }) => &[Well, Fails],
+            Some(Action::Write { .. }) => &[Well, Fails, DoneUntold],
+            Some(Action::Send { .. }) => &[Well, Fails, DoneUntold, Late, Doubled, Busy],
+            // None of these is to come about: nobody signs out.
+            Some(Action::Clear { .. }) => &[Well],
+            _ => &[],
+        }
+    }
+
+    pub(super) fn may_lock(&self) -> bool {
+        !self.space.lock || self.locked_by.is_none() || self.flaw == Flaw::IgnoresTheLock
+    }
+
+    /// What the process wanted done has this outcome.
+    pub(super) fn goes(&mut self, process: usize, outcome: Outcome) -> Result<(), Violation> {
+        let well = outcome == Outcome::Well;
+        let Some(action) = self.processes[process].pending.take() else { return Ok(()) };
+        let event = match action {
+            Action::Lock { ticket } if well => {
+                self.locked_by = Some(process);
+                Event::Locked { ticket }
+            }
+            Action::Lock { ticket } => Event::LockFailed { ticket },
+            Action::Read { ticket } => {
+                let found = if well { self.finds(process) } else { Found::Failed };
+                Event::Read { ticket, found }
+            }
+            Action::Write { ticket, pair } => {
+                if outcome != Outcome::Fails {
+                    self.store(process, pair);
+                }
+                Event::Written { ticket, done: well }
+            }
+            Action::Clear { ticket } => {
+                self.stored = None;
+                Event::Written { ticket, done: true }
+            }
+            Action::Send { ticket, pair } => {
+                let answer = self.sent(&pair, outcome)?;
+                if self.flaw == Flaw::UnlocksTooSoon && matches!(answer, Some(Answer::Granted(_))) {
+                    self.unlock(process);
+                }
+                match answer {
+                    Some(answer) => Event::Answered { ticket, answer },
+                    None => Event::Unanswered { ticket },
+                }
+            }
+            other => unreachable!("{other:?} is not reported on"),
+        };
+        self.tell(process, event)
+    }
+
+    fn finds(&mut self, process: usize) -> Found {
+        let found = self.stored.clone().map_or(Found::Nothing, Found::Pair);
+        if self.flaw != Flaw::DoesNotReadAgain {
+            return found;
+        }
+        self.processes[process].remembered.get_or_insert(found).clone()
+    }
+
+    /// The storage has this pair from now on.
+    pub(super) fn store(&mut self, process: usize, pair: Pair) {
+        self.was_stored.insert(pair.access_token().expose().to_owned());
+        let remembers = self.flaw == Flaw::DoesNotReadAgain;
+        self.processes[process].remembered = remembers.then(|| Found::Pair(pair.clone()));
+        self.stored = Some(pair);
+    }
+
+    pub(super) fn unlock(&mut self, process: usize) {
+        if self.locked_by == Some(process) && self.flaw != Flaw::KeepsTheLock {
+            self.locked_by = None;
+        }
+    }
+
+    /// The request, and the answer if it arrives.
+    fn sent(&mut self, pair: &Pair, outcome: Outcome) -> Result<Option<Answer>, Violation> {
+        let token = pair.refresh_token();
+        match outcome {
+            Outcome::Fails => Ok(None),
+            Outcome::Busy => {
+                let trouble = Trouble::Server { status: 503, code: None };
+                Ok(Some(Answer::Unavailable { trouble, retry_after: None }))
+            }
+            Outcome::Late => {
+                self.late.push(token.clone());
+                Ok(None)
+            }
+            Outcome::DoneUntold => self.asks(token).map(|_| None),
+            Outcome::Doubled => {
+                let answer = self.asks(token)?;
+                self.late.push(token.clone());
+                Ok(Some(answer))
+            }
+            Outcome::Well => self.asks(token).map(Some),
+        }
+    }
+}

@@ -1,0 +1,164 @@
+//! The server: its session, and the tokens that it has handed out.
+
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use regrant::client::{Answer, Grant};
+use regrant::identity::Lineage;
+use regrant::revocation::Abandoned;
+use regrant::secret::{AccessToken, RefreshToken};
+use regrant::session::{
+    Confirmation, Decision, DeviceLabel, NewSession, Record, RefreshPolicy, Sighting, TheftScope,
+    TokenSecret, confirm, step,
+};
+use regrant::store::packed;
+use regrant::time::Timestamp;
+
+use super::violation::Violation;
+use crate::model::GRACE;
+use crate::token::Token;
+
+/// How long access tokens live.
+pub const LIFETIME: Duration = Duration::from_secs(900);
+const LONG: Duration = Duration::from_secs(90 * 86_400);
+
+/// A copy of a request may arrive of the last token that was sent and of the one before.
+const DOUBLED: usize = 2;
+
+/// The server. Tokens are named by their place in its books: `r0`, `a0`.
+#[derive(Clone, Debug)]
+pub struct Server {
+    record: Record,
+    abandoned: Vec<Abandoned>,
+    refresh: Vec<Issued>,
+    access: Vec<(Lineage, Timestamp)>,
+    /// The refresh tokens that were sent, in the order in which each came first.
+    sent: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Issued {
+    token: Token,
+    /// When its latest child was minted; by a clock that never runs ahead.
+    child: Option<Timestamp>,
+}
+
+impl Server {
+    pub fn new(now: Timestamp) -> Self {
+        let secret = TokenSecret::from_bytes([0xA5; 32]);
+        let new = NewSession {
+            id: secret.id(),
+            idle_ttl: LONG,
+            absolute_ttl: LONG,
+            device: DeviceLabel::default(),
+            max_sessions: None,
+            adopted: None,
+        };
+        let record = Record::begin(&new, now);
+        let token = Token::of_login(secret, &record);
+        Self {
+            record,
+            abandoned: Vec::new(),
+            refresh: vec![Issued { token, child: None }],
+            access: vec![(Lineage::default(), now)],
+            sent: Vec::new(),
+        }
+    }
+
+    /// The names of the pair of the login.
+    pub fn login() -> (AccessToken, RefreshToken) {
+        (AccessToken::new("a0"), RefreshToken::new("r0"))
+    }
+
+    /// A refresh token arrives.
+    pub fn refresh(
+        &mut self,
+        token: &RefreshToken,
+        rotate: bool,
+        now: Timestamp,
+    ) -> Result<Answer, Violation> {
+        let which = place(token.expose());
+        let presented = self.refresh[which].token.clone();
+        if !self.sent.contains(&which) {
+            self.sent.push(which);
+        }
+        let policy =
+            RefreshPolicy { grace: GRACE, idle_ttl: LONG, rotate, on_theft: TheftScope::Session };
+        let next = step(&self.record, &presented.claims, now, &policy);
+        self.abandoned.extend(next.denied);
+        if let Some(record) = next.record {
+            self.record = record;
+        }
+        let (lineage, refresh) = match next.decision {
+            Decision::Issue(minted) | Decision::Reissue(minted) => {
+                self.refresh[which].child = Some(minted.minted.min(now));
+                let child = presented.child(&minted);
+                let known = self.refresh.iter().position(|one| one.token.claims == child.claims);
+                let place = known.unwrap_or_else(|| {
+                    self.refresh.push(Issued { token: child, child: None });
+                    self.refresh.len() - 1
+                });
+                (minted.lineage, Some(RefreshToken::new(format!("r{place}"))))
+            }
+            Decision::Keep => (presented.lineage(), None),
+            Decision::Superseded => return Ok(Answer::Superseded),
+            refusal => return Err(Violation::Refused(refusal)),
+        };
+        // The wire has whole seconds.
+        let issued = (lineage, Timestamp::from_seconds(now.as_seconds()));
+        let known = self.access.iter().position(|access| *access == issued);
+        let place = known.unwrap_or_else(|| {
+            self.access.push(issued);
+            self.access.len() - 1
+        });
+        Ok(Answer::Granted(Grant {
+            access: AccessToken::new(format!("a{place}")),
+            refresh,
+            lifetime: Some(LIFETIME),
+            date: Some(now),
+        }))
+    }
+
+    /// An access token is used, and that is reported.
+    pub fn sees(&mut self, token: &AccessToken, now: Timestamp) -> Result<(), Violation> {
+        let (lineage, issued_at) = self.access[place(token.expose())];
+        let denied = self.abandoned.iter().any(|gone| gone.covers(lineage, issued_at));
+        let seen = confirm(&self.record, &Sighting { lineage, denied }, now);
+        if let Some(record) = seen.record {
+            self.record = record;
+        }
+        match seen.confirmation {
+            Confirmation::Confirmed | Confirmation::Unchanged if !denied => Ok(()),
+            _ => Err(Violation::Accused),
+        }
+    }
+
+    /// Whether a request with this token may arrive late: see [`super`].
+    pub fn may_arrive_late(&self, token: &RefreshToken, now: Timestamp) -> bool {
+        let which = place(token.expose());
+        let is_recent = match self.sent.iter().position(|sent| *sent == which) {
+            Some(place) => self.sent.len() - place <= DOUBLED,
+            None => true,
+        };
+        let child = self.refresh[which].child;
+        is_recent && child.is_none_or(|minted| now <= minted.plus(GRACE))
+    }
+}
+
+impl Hash for Server {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        packed::pack(&self.record).hash(state);
+        for gone in &self.abandoned {
+            (gone.lineage, gone.issued_until.as_millis()).hash(state);
+        }
+        for issued in &self.refresh {
+            issued.token.claims.id.hash(state);
+            issued.child.hash(state);
+        }
+        (&self.access, &self.sent).hash(state);
+    }
+}
+
+fn place(name: &str) -> usize {
+    name[1..].parse().expect("a name of a token")
+}

@@ -1,0 +1,202 @@
+//! The world and what an act does to it.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use regrant::client::{Action, Answer, Caller, Event, Now, Pair, Refusal, State};
+use regrant::secret::{AccessToken, RefreshToken};
+use regrant::time::Timestamp;
+
+use super::act::Act;
+use super::driver::{Flaw, Process};
+use super::server::{LIFETIME, Server};
+use super::spaces::Space;
+use super::violation::Violation;
+
+/// The world.
+#[derive(Clone, Debug)]
+pub struct World {
+    pub space: Space,
+    pub flaw: Flaw,
+    /// The time since the login.
+    pub now: Duration,
+    pub server: Server,
+    pub stored: Option<Pair>,
+    /// The access tokens that the storage has ever had.
+    pub was_stored: BTreeSet<String>,
+    pub locked_by: Option<usize>,
+    pub processes: Vec<Process>,
+    /// Requests that are still on their way, although nobody waits for their answers.
+    pub late: Vec<RefreshToken>,
+    /// The last answer that a caller got.
+    pub answered: Option<Result<AccessToken, Refusal>>,
+}
+
+impl World {
+    /// The user has logged in, the pair is stored, and its access token has expired since. No
+    /// process has looked into the storage.
+    pub fn new(space: Space, flaw: Flaw) -> Self {
+        let mut world = Self {
+            space,
+            flaw,
+            now: Duration::ZERO,
+            server: Server::new(time(Duration::ZERO)),
+            stored: None,
+            was_stored: BTreeSet::new(),
+            locked_by: None,
+            processes: space.clocks.iter().map(|offset| Process::new(*offset)).collect(),
+            late: Vec::new(),
+            answered: None,
+        };
+        let (access, refresh) = Server::login();
+        let pair = Pair::new(access, refresh).expires_in(LIFETIME);
+        let now = world.time_of(0);
+        let pair = Process::new(0).signs_in(now, pair);
+        world.store(0, pair);
+        world.processes[0].remembered = None;
+        world.now = LIFETIME;
+        world
+    }
+
+    /// What a process takes the time for.
+    pub fn time_of(&self, process: usize) -> Now {
+        let offset = Duration::from_secs(self.processes[process].offset.unsigned_abs());
+        let server = time(self.now);
+        let ahead = self.processes[process].offset > 0;
+        let wall = if ahead { server.plus(offset) } else { server.minus(offset) };
+        Now { monotonic: self.now, wall }
+    }
+
+    /// A refresh token reaches the server.
+    pub fn asks(&mut self, token: &RefreshToken) -> Result<Answer, Violation> {
+        self.server.refresh(token, self.space.rotate, time(self.now))
+    }
+
+    /// Lets one act happen.
+    pub fn act(&mut self, act: Act) -> Result<(), Violation> {
+        match act {
+            Act::Want(process) => self.wants(process),
+            Act::Unauthorized(process) => {
+                let given = self.processes[process].given.clone();
+                let token = given.expect("offered only where there is one");
+                let caller = self.processes[process].next_caller();
+                self.tell(process, Event::Refused { caller, token })
+            }
+            Act::Cancel(process) => {
+                let caller = self.processes[process].callers.remove(0);
+                if self.flaw == Flaw::DropsOnCancel {
+                    self.processes[process].pending = None;
+                }
+                self.tell(process, Event::Cancel { caller })
+            }
+            Act::Kill { process, done } => {
+                self.kill(process, done);
+                Ok(())
+            }
+            Act::Goes(process, outcome) => self.goes(process, outcome),
+            Act::Wake(process) => {
+                let at = self.wake_at(process).expect("offered only where there is one");
+                self.now = self.now.max(at);
+                self.tell(process, Event::Tick)
+            }
+            Act::Wait(gap) => {
+                self.now += gap.span();
+                Ok(())
+            }
+            Act::Expire => {
+                self.now += LIFETIME;
+                Ok(())
+            }
+            Act::Arrives(which) => {
+                let token = self.late.remove(which);
+                self.asks(&token).map(drop)
+            }
+        }
+    }
+
+    /// A caller of this process wants an access token.
+    pub fn wants(&mut self, process: usize) -> Result<(), Violation> {
+        let caller = self.processes[process].next_caller();
+        self.tell(process, Event::Want { caller })
+    }
+
+    /// When this process wants to be woken.
+    pub fn wake_at(&self, process: usize) -> Option<Duration> {
+        let at = self.processes[process].machine.wake_at();
+        at.filter(|_| self.flaw != Flaw::DoesNotWake)
+    }
+
+    /// Whether a late request may arrive now.
+    pub fn may_arrive(&self, which: usize) -> bool {
+        self.server.may_arrive_late(&self.late[which], time(self.now))
+    }
+
+    fn kill(&mut self, process: usize, done: bool) {
+        let offset = self.processes[process].offset;
+        let killed = std::mem::replace(&mut self.processes[process], Process::new(offset));
+        match killed.pending {
+            Some(Action::Write { pair, .. }) if done => self.store(process, pair),
+            Some(Action::Send { pair, .. }) if done => {
+                self.late.push(pair.refresh_token().clone());
+            }
+            _ => {}
+        }
+        // The operating system does that, whatever was meant to be kept.
+        if self.locked_by == Some(process) {
+            self.locked_by = None;
+        }
+    }
+
+    /// Tells a machine of an event, and carries out what needs no report.
+    pub fn tell(&mut self, process: usize, event: Event) -> Result<(), Violation> {
+        let now = self.time_of(process);
+        for action in self.processes[process].tell(now, event, self.flaw) {
+            match action {
+                Action::Give { caller, token } => {
+                    self.answer(process, caller, Ok(token.clone()));
+                    if !self.was_stored.contains(token.expose()) {
+                        return Err(Violation::GivenUnstored);
+                    }
+                    self.server.sees(&token, time(self.now))?;
+                    self.processes[process].given = Some(token);
+                }
+                Action::Refuse { refusal: Refusal::SignIn(reason), .. }
+                | Action::State(State::SignedOut(reason)) => {
+                    return Err(Violation::SignedOut(reason));
+                }
+                Action::Refuse { caller, refusal } => self.answer(process, caller, Err(refusal)),
+                Action::Unlock => self.unlock(process),
+                Action::Done { .. } | Action::State(_) => {}
+                action => self.begin(process, action)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn answer(&mut self, process: usize, caller: Caller, answer: Result<AccessToken, Refusal>) {
+        self.processes[process].callers.retain(|waits| *waits != caller);
+        self.answered = Some(answer);
+    }
+
+    fn begin(&mut self, process: usize, action: Action) -> Result<(), Violation> {
+        if let Action::Send { pair, .. } = &action {
+            let is_sending = |other: &Process| matches!(other.pending, Some(Action::Send { .. }));
+            if self.space.lock && self.processes.iter().any(is_sending) {
+                return Err(Violation::TwoRefreshes);
+            }
+            let stored = self.stored.as_ref().map(Pair::refresh_token);
+            if self.space.lock && stored != Some(pair.refresh_token()) {
+                return Err(Violation::SentUnstored);
+            }
+        }
+        let process = &mut self.processes[process];
+        assert!(process.pending.is_none(), "{:?} and {action:?}", process.pending);
+        process.pending = Some(action);
+        Ok(())
+    }
+}
+
+/// The server's clock.
+pub fn time(now: Duration) -> Timestamp {
+    Timestamp::from_seconds(1_700_000_000).plus(now)
+}
