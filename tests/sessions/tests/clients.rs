@@ -38,6 +38,10 @@ fn concurrent_callers_of_one_process() {
 #[test]
 fn two_processes_over_one_storage() {
     check(&spaces::PROCESSES);
+}
+
+#[test]
+fn two_processes_with_more_calls() {
     check(&spaces::LONG);
 }
 

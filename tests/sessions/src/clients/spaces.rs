@@ -51,7 +51,7 @@ pub const NO_LOCK: Space =
 
 /// A server that does not rotate.
 pub const NO_ROTATION: Space =
-    Space { name: "two processes, no rotation", rotate: false, wants: 3, faults: 1, ..PROCESSES };
+    Space { name: "two processes, no rotation", rotate: false, faults: 1, ..PROCESSES };
 
 /// All of them.
 pub const ALL: [Space; 6] = [CALLERS, PROCESSES, NO_LOCK, CLOCKS, NO_ROTATION, LONG];

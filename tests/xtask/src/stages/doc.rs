@@ -4,6 +4,14 @@ use crate::outcome::Stop;
 use crate::process::Step;
 
 pub(super) fn run() -> Result<(), Stop> {
-    let step = Step::new("cargo").args(["doc", "--locked", "-p", "regrant", "-F", "client-reqwest", "--no-deps"]);
+    let step = Step::new("cargo").args([
+        "doc",
+        "--locked",
+        "-p",
+        "regrant",
+        "-F",
+        "client-reqwest",
+        "--no-deps",
+    ]);
     Ok(step.env("RUSTDOCFLAGS", "-D warnings").run()?)
 }
