@@ -1,31 +1,4 @@
 //! The client's side of the flow for an app: a handle that any number of tasks share.
-//!
-//! ```no_run
-//! # #[cfg(feature = "client-reqwest")]
-//! # async fn app(login_answer: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
-//! use std::sync::Arc;
-//! use regrant::client::{Endpoint, FileStorage, ReqwestTransport, Session};
-//!
-//! let session = Session::builder(Endpoint::json("https://api.example/auth/refresh"))
-//!     .transport(Arc::new(ReqwestTransport::new()?))
-//!     .storage(Arc::new(FileStorage::new("/home/me/.config/app/session")))
-//!     .start()?;
-//!
-//! // Once, after a login:
-//! session.sign_in(Endpoint::read_login(login_answer).ok_or("no tokens")?).await?;
-//!
-//! // With every request; renewed whenever that is due.
-//! let http = reqwest::Client::new();
-//! let answer = session
-//!     .authorize(
-//!         |token| http.get("https://api.example/me").bearer_auth(token.expose()).send(),
-//!         |answer| matches!(answer, Ok(answer) if answer.status() == 401),
-//!     )
-//!     .await?;
-//! # drop(answer);
-//! # Ok(())
-//! # }
-//! ```
 
 mod builder;
 mod driver;
@@ -60,6 +33,33 @@ use driver::{Command, Reply};
 ///
 /// Whatever it does is done by one task of its own. It ends when the last clone is gone and
 /// nothing is under way any more: a refresh that was begun is brought to its end.
+///
+/// ```no_run
+/// # #[cfg(feature = "client-reqwest")]
+/// # async fn app(login_answer: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+/// use std::sync::Arc;
+/// use regrant::client::{Endpoint, FileStorage, ReqwestTransport, Session};
+///
+/// let session = Session::builder(Endpoint::json("https://api.example/auth/refresh"))
+///     .transport(Arc::new(ReqwestTransport::new()?))
+///     .storage(Arc::new(FileStorage::new("/home/me/.config/app/session")))
+///     .start()?;
+///
+/// // Once, after a login:
+/// session.sign_in(Endpoint::read_login(login_answer).ok_or("no tokens")?).await?;
+///
+/// // With every request; renewed whenever that is due.
+/// let http = reqwest::Client::new();
+/// let answer = session
+///     .authorize(
+///         |token| http.get("https://api.example/me").bearer_auth(token.expose()).send(),
+///         |answer| matches!(answer, Ok(answer) if answer.status() == 401),
+///     )
+///     .await?;
+/// # drop(answer);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Session {
     commands: mpsc::UnboundedSender<Command>,

@@ -6,7 +6,7 @@ use reqwest::redirect::Policy;
 
 use super::transport::Transport;
 use crate::client::http::{Request, Response};
-use crate::error::Cause;
+use crate::error::{Cause, Error};
 
 /// More than any answer with tokens has; what a proxy says beyond is not read.
 const LONGEST_BODY: usize = 256 * 1024;
@@ -19,9 +19,10 @@ impl ReqwestTransport {
     /// With a client of its own.
     ///
     /// # Errors
-    /// When TLS cannot be set up.
-    pub fn new() -> Result<Self, Cause> {
-        Ok(Self(Client::builder().redirect(Policy::none()).build()?))
+    /// [`Error::Transport`] when TLS cannot be set up.
+    pub fn new() -> Result<Self, Error> {
+        let client = Client::builder().redirect(Policy::none()).build();
+        Ok(Self(client.map_err(|error| Error::Transport { source: error.into() })?))
     }
 
     /// With the app's own client, which should follow no redirects: a refresh token goes to its
