@@ -2,11 +2,18 @@
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const regrant = require('regrant');
-const express = require('regrant/express');
 const jsonwebtoken = require('regrant/jsonwebtoken');
 
+const entries = {
+  regrant,
+  'regrant/express': require('regrant/express'),
+  'regrant/fastify': require('regrant/fastify'),
+  'regrant/http': require('regrant/http'),
+  'regrant/jsonwebtoken': jsonwebtoken,
+};
+
 test('import and require give the same objects, and every one of them', async () => {
-  for (const [name, required] of [['regrant', regrant], ['regrant/express', express], ['regrant/jsonwebtoken', jsonwebtoken]]) {
+  for (const [name, required] of Object.entries(entries)) {
     const { default: _whole, 'module.exports': _same, ...imported } = await import(name);
     assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort());
     for (const key of Object.keys(required)) assert.equal(imported[key], required[key], key);

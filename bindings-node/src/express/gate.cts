@@ -1,20 +1,13 @@
 /** The middleware itself: verify, leave who asks on the request, load the user, let it pass. */
-import type { Request, RequestHandler, Response } from 'express';
+import type { Request, RequestHandler } from 'express';
 import type { Auth } from '../auth.cjs';
-import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
+import type { VerifiedAccess } from '../claims.cjs';
+import { userOf, type UserOptions } from '../http/authenticate.cjs';
 import type { AuthedRequest } from './request-auth.cjs';
 import { failureOf, type ErrorOptions } from './respond.cjs';
 
-/** What happens once the token is verified. `T`: the app's own claims. */
-export interface GateOptions<T extends object = object> extends ErrorOptions {
-  /** The claim that `loadUser` gets, if not the configured subject. */
-  subjectClaim?: string | undefined;
-  /**
-   * Loads the user, who becomes `res.locals.user`. No user (`null`, `undefined`) is refused as an
-   * unknown session; what it throws goes to `next`.
-   */
-  loadUser?: ((subject: string, claims: AccessClaims & T, req: Request) => unknown) | undefined;
-}
+/** What happens once the token is verified: the user of `loadUser` becomes `res.locals.user`. */
+export interface GateOptions<T extends object = object> extends UserOptions<T, Request>, ErrorOptions {}
 
 /** Who asks; `undefined` for a request that may pass without saying so. */
 type Verdict<T extends object> = VerifiedAccess<T> | undefined;
@@ -34,7 +27,10 @@ export function gate<T extends object>(
       if (access === undefined) return next();
       (req as AuthedRequest<T>).auth = access;
       if (!options.loadUser) return next();
-      loadInto(res, auth, access, options, req).then(() => next(), fail);
+      userOf(auth, access, req, options).then((user) => {
+        res.locals['user'] = user;
+        next();
+      }, fail);
     };
     let verdict: Verdict<T> | Promise<Verdict<T>>;
     try {
@@ -45,25 +41,4 @@ export function gate<T extends object>(
     if (verdict instanceof Promise) verdict.then(pass, fail);
     else pass(verdict);
   };
-}
-
-async function loadInto<T extends object>(
-  res: Response,
-  auth: Auth,
-  { subject, claims }: VerifiedAccess<T>,
-  { loadUser, subjectClaim }: GateOptions<T>,
-  req: Request,
-): Promise<void> {
-  const id = subjectClaim === undefined ? subject : claimText(auth, claims, subjectClaim);
-  const user: unknown = await loadUser?.(id, claims, req);
-  if (user === null || user === undefined) {
-    throw auth.error('ERR_SESSION_UNKNOWN', { detail: 'no such user' });
-  }
-  res.locals['user'] = user;
-}
-
-function claimText(auth: Auth, claims: AccessClaims, name: string): string {
-  const value = claims[name];
-  if (typeof value === 'string' || typeof value === 'number') return String(value);
-  throw auth.error('ERR_CLAIM_MISSING', { detail: name });
 }

@@ -13,9 +13,9 @@ export { answerError } from './respond.cjs';
 export { sessionsHandler } from './sessions.cjs';
 export * as presets from './presets/index.cjs';
 export type { AuthenticateOptions } from './authenticate.cjs';
-export type { TransportOptions } from './cookies.cjs';
+export type { TransportOptions } from '../http/cookies.cjs';
 export type { GateOptions } from './gate.cjs';
-export type { TokenAnswer } from './login.cjs';
+export type { TokenAnswer } from '../http/tokens.cjs';
 export type { LogoutHandlerOptions } from './logout.cjs';
 export type { MessageStyle, RtVerifyError } from './presets/rt-verify-error.cjs';
 export type {
@@ -26,4 +26,4 @@ export type {
 export type { RefreshHandlerOptions } from './refresh.cjs';
 export type { AuthedRequest, RequestAuth } from './request-auth.cjs';
 export type { ErrorOptions, OnError } from './respond.cjs';
-export type { OriginOptions } from './same-site.cjs';
+export type { OriginOptions } from '../http/same-site.cjs';

@@ -8,7 +8,7 @@ import { AuthError } from '../../auth-error.cjs';
 import type { AccessClaims } from '../../claims.cjs';
 import type { Language } from '../../error-codes.cjs';
 import type { Renewed, TokenPair } from '../../tokens.cjs';
-import { readCookie } from '../cookies.cjs';
+import { header, readCookie } from '../../http/request.cjs';
 import { gate } from '../gate.cjs';
 import { noStore } from '../respond.cjs';
 import { oldError, type MessageStyle, type RtVerifyError } from './rt-verify-error.cjs';
@@ -101,8 +101,8 @@ export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
 
 /** Empty counts as absent where the other place has a value. */
 function presentedAccess(req: Request): string | undefined {
-  const header = single(req, ACCESS_HEADER);
-  return header || (readCookie(req, ACCESS_COOKIE) ?? header);
+  const value = header(req, ACCESS_HEADER);
+  return value || (readCookie(req, ACCESS_COOKIE) ?? value);
 }
 
 function accessAnswer(err: AuthError, req: Request): old.OldAnswer {
@@ -111,11 +111,11 @@ function accessAnswer(err: AuthError, req: Request): old.OldAnswer {
 }
 
 async function renew(auth: Auth, req: Request, claims: ClaimsSource | undefined): Promise<Renewed> {
-  const token = auth.bearerToken(single(req, REFRESH_HEADER));
-  const subject = single(req, USER_HEADER);
+  const token = auth.bearerToken(header(req, REFRESH_HEADER));
+  const subject = header(req, USER_HEADER);
   // Old clients always send it; one that does not is not who it says.
   if (subject === undefined) throw auth.error('ERR_SUBJECT_MISMATCH');
-  return auth.refresh(token, { subject, claims, rotate: single(req, ROTATE_HEADER) === '1' });
+  return auth.refresh(token, { subject, claims, rotate: header(req, ROTATE_HEADER) === '1' });
 }
 
 function refreshAnswer({ code }: AuthError): old.OldAnswer {
@@ -142,9 +142,4 @@ function setCookie(res: Response, pair: TokenPair, options: RtVerifyOptions): st
 
 function bearer(token: string): string {
   return `Bearer ${token}`;
-}
-
-function single(req: Request, name: string): string | undefined {
-  const value = req.headers[name];
-  return typeof value === 'string' ? value : undefined;
 }

@@ -4,7 +4,7 @@
  * `SameSite=Strict` keeps the refresh cookie out of other sites' requests, but a site is a whole
  * registrable domain: a page on any subdomain passes. This check holds to the origin.
  */
-import type { Request } from 'express';
+import { header, type HttpRequest } from './request.cjs';
 
 /** Which other origins may use the cookie. */
 export interface OriginOptions {
@@ -19,11 +19,12 @@ export interface OriginOptions {
  * Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin`; a page can
  * forge neither. Requests with neither are not from a browser and no one's cookie is abused.
  */
-export function isOwnPage(req: Request, { allowedOrigins = [] }: OriginOptions): boolean {
-  const { origin, host, 'sec-fetch-site': site } = req.headers;
+export function isOwnPage(request: HttpRequest, { allowedOrigins = [] }: OriginOptions): boolean {
+  const origin = header(request, 'origin');
   if (origin !== undefined && allowedOrigins.includes(origin)) return true;
+  const site = header(request, 'sec-fetch-site');
   if (site !== undefined) return site === 'same-origin' || site === 'none';
-  return origin === undefined || hostOf(origin) === host;
+  return origin === undefined || hostOf(origin) === header(request, 'host');
 }
 
 function hostOf(origin: string): string | undefined {

@@ -1,0 +1,2 @@
+// The same objects as `require('regrant/http')` gives.
+export { authenticate, loginAnswer, logout, refresh, refusal, sessions, toResponse } from './dist/http/index.cjs';

@@ -1,0 +1,36 @@
+/** The hook in front of protected routes. */
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Auth } from '../auth.cjs';
+import { accessOf, userOf, type AccessOptions, type UserOptions } from '../http/authenticate.cjs';
+import type { AuthedRequest } from './request-auth.cjs';
+import { fail, type ErrorOptions } from './respond.cjs';
+
+/** Where the access token is and what is made of it. `T`: the app's own claims. */
+export interface AuthenticateOptions<T extends object = object>
+  extends AccessOptions, UserOptions<T, FastifyRequest>, ErrorOptions {}
+
+/** A hook of Fastify, for `onRequest` or `preHandler`. */
+export type AuthHook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+/**
+ * Lets a request pass whose access token is good, and sets `request.auth`, and with `loadUser`
+ * `request.user` (`AuthedRequest`). Looks at the access token alone: no I/O but that of `loadUser`,
+ * and of `whenStale` where it is given.
+ */
+export function authenticate<T extends object = object>(
+  auth: Auth,
+  options: AuthenticateOptions<T> = {},
+): AuthHook {
+  return async (request, reply) => {
+    try {
+      const access = await accessOf<T>(auth, request, options);
+      if (access === undefined) return undefined;
+      const passed = request as AuthedRequest<T>;
+      passed.auth = access;
+      if (options.loadUser) passed.user = await userOf(auth, access, request, options);
+      return undefined;
+    } catch (thrown) {
+      return fail(thrown, request, reply, options);
+    }
+  };
+}

@@ -1,0 +1,141 @@
+/** Who asks: the access token of a request, verified, and the user behind it. */
+import type { Auth, WhenStale } from '../auth.cjs';
+import { AuthError } from '../auth-error.cjs';
+import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
+import { refusal, type HttpAnswer } from './answer.cjs';
+import { header, readCookie, type HttpRequest } from './request.cjs';
+
+/** Where the access token is, and what else it must meet. */
+export interface AccessOptions {
+  /** The header with `Bearer <token>`; default `authorization`. */
+  header?: string | undefined;
+  /** A cookie to read where the header is absent, with the token or `Bearer <token>`. */
+  cookie?: string | undefined;
+  /** Lets requests without a token pass. A bad token is refused all the same. */
+  optional?: boolean | undefined;
+  /** For routes that must know of logouts in other processes; default `open`: no I/O, ever. */
+  whenStale?: WhenStale | undefined;
+}
+
+/** What happens once the token is verified. `T`: the app's own claims; `R`: the framework's request. */
+export interface UserOptions<T extends object = object, R = HttpRequest> {
+  /** The claim that `loadUser` gets, if not the configured subject. */
+  subjectClaim?: string | undefined;
+  /**
+   * Loads the user. No user (`null`, `undefined`) is refused as an unknown session; what it throws
+   * is the app's.
+   */
+  loadUser?: ((subject: string, claims: AccessClaims & T, request: R) => unknown) | undefined;
+}
+
+/** What {@link authenticate} takes. */
+export interface AuthenticateOptions<T extends object = object, R = HttpRequest>
+  extends AccessOptions, UserOptions<T, R> {}
+
+/** Whether a request may pass. */
+export type Decision<T extends object = object> =
+  | {
+    readonly ok: true;
+    /** Who asks; absent from a request that may pass without saying so. */
+    readonly auth?: VerifiedAccess<T>;
+    /** What `loadUser` gave. */
+    readonly user?: unknown;
+  }
+  | {
+    readonly ok: false;
+    /** Why not. */
+    readonly error: AuthError;
+    /** The usual answer. */
+    readonly answer: HttpAnswer;
+  };
+
+/**
+ * Decides whether a request may pass: looks at its access token alone, without I/O but that of
+ * `loadUser`, and of `whenStale` where it is given.
+ *
+ * ```ts
+ * const decision = await authenticate(auth, request);
+ * if (!decision.ok) return toResponse(decision.answer);
+ * ```
+ *
+ * @throws what `loadUser` throws, and nothing else.
+ */
+export async function authenticate<T extends object = object, R extends HttpRequest = HttpRequest>(
+  auth: Auth,
+  request: R,
+  options: AuthenticateOptions<T, R> = {},
+): Promise<Decision<T>> {
+  try {
+    const access = await accessOf<T>(auth, request, options);
+    if (access === undefined) return { ok: true };
+    if (!options.loadUser) return { ok: true, auth: access };
+    return { ok: true, auth: access, user: await userOf(auth, access, request, options) };
+  } catch (thrown) {
+    if (!(thrown instanceof AuthError)) throw thrown;
+    return { ok: false, error: thrown, answer: refusal(thrown) };
+  }
+}
+
+/**
+ * The verified access token of a request; `undefined` for one that may pass without. A promise
+ * only where `whenStale` asks for one, because a promise costs more than the verification.
+ *
+ * @throws AuthError
+ */
+export function accessOf<T extends object>(
+  auth: Auth,
+  request: HttpRequest,
+  options: AccessOptions,
+): VerifiedAccess<T> | undefined | Promise<VerifiedAccess<T>> {
+  const { optional, whenStale = 'open' } = options;
+  const { value, bare } = presented(request, options);
+  if (value === undefined && optional) return undefined;
+  if (whenStale !== 'open') return verifyFresh(auth, value, bare, whenStale);
+  return bare ? auth.verifyAccess(value) : auth.verifyBearer(value);
+}
+
+async function verifyFresh<T extends object>(
+  auth: Auth,
+  value: string | undefined,
+  bare: boolean,
+  whenStale: WhenStale,
+): Promise<VerifiedAccess<T>> {
+  return auth.verifyFresh(bare ? value : auth.bearerToken(value), whenStale);
+}
+
+/** The value of the header, else of the cookie, and whether it is a token without a scheme. */
+function presented(
+  request: HttpRequest,
+  { header: name = 'authorization', cookie }: AccessOptions,
+): { value: string | undefined; bare: boolean } {
+  const value = header(request, name.toLowerCase());
+  if (value !== undefined) return { value, bare: false };
+  const kept = cookie === undefined ? undefined : readCookie(request, cookie);
+  // A bare token has no blank in it, `Bearer <token>` has.
+  return { value: kept, bare: !kept?.includes(' ') };
+}
+
+/**
+ * The user of a verified token, who must be there.
+ *
+ * @throws AuthError `ERR_SESSION_UNKNOWN`, `ERR_CLAIM_MISSING`; and what `loadUser` throws.
+ */
+export async function userOf<T extends object, R>(
+  auth: Auth,
+  { subject, claims }: VerifiedAccess<T>,
+  request: R,
+  { loadUser, subjectClaim }: UserOptions<T, R>,
+): Promise<unknown> {
+  const id = subjectClaim === undefined ? subject : claimText(auth, claims, subjectClaim);
+  const user: unknown = await loadUser?.(id, claims, request);
+  if (user === null || user === undefined) {
+    throw auth.error('ERR_SESSION_UNKNOWN', { detail: 'no such user' });
+  }
+  return user;
+}
+
+function claimText(auth: Auth, claims: AccessClaims, name: string): string {
+  const value = claims[name];
+  if (typeof value === 'string' || typeof value === 'number') return String(value);
+  throw auth.error('ERR_CLAIM_MISSING', { detail: name });
+}

@@ -1,0 +1,36 @@
+/** What is read of a request, whichever framework it came through. */
+import { parse } from 'cookie';
+
+/** Headers as Node.js has them, with names in lower case, or as the Fetch API has them. */
+export type HttpHeaders =
+  | Readonly<Record<string, string | readonly string[] | undefined>>
+  | { get(name: string): string | null };
+
+/**
+ * A request. Those of Express, Fastify, Koa and `node:http` are one, and so is the `Request` of the Fetch API; only
+ * where tokens travel in bodies must that be one with the parsed JSON: `{ method, headers, body: await request.json() }`.
+ */
+export interface HttpRequest {
+  /** The method, in capitals. */
+  readonly method?: string | undefined;
+  /** The headers. */
+  readonly headers: HttpHeaders;
+  /** The cookies, where something has read them already. Otherwise they are read from the headers. */
+  readonly cookies?: unknown;
+  /** The body, where it was JSON and something has read it. */
+  readonly body?: unknown;
+}
+
+/** The value of a header; `undefined` where it is absent, or where Node.js has several of it. */
+export function header({ headers }: HttpRequest, name: string): string | undefined {
+  const { get } = headers;
+  const value = typeof get === 'function' ? get.call(headers, name) : (headers as Record<string, unknown>)[name];
+  return typeof value === 'string' ? value : undefined;
+}
+
+/** The value of a cookie. */
+export function readCookie(request: HttpRequest, name: string): string | undefined {
+  const parsed = request.cookies as Record<string, unknown> | undefined;
+  const value = parsed ? parsed[name] : parse(header(request, 'cookie') ?? '')[name];
+  return typeof value === 'string' ? value : undefined;
+}

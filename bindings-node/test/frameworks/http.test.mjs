@@ -1,0 +1,136 @@
+// Requests in, decisions and answers out.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { AuthError } from 'regrant';
+import { authenticate, loginAnswer, logout, refresh, refusal, sessions, toResponse } from 'regrant/http';
+import { testAuth } from '../support/auth.mjs';
+
+const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } });
+const address = 'http://127.0.0.1/me';
+
+test('a request of Node.js and one of the Fetch API are decided alike', async () => {
+  const { auth } = testAuth();
+  const { accessToken, sessionId } = await auth.login('user-1', { claims: { role: 'admin' } });
+  for (const request of [bearer(accessToken), new Request(address, bearer(accessToken))]) {
+    const { ok, auth: access, ...rest } = await authenticate(auth, request);
+    assert.deepEqual([ok, access.subject, access.sessionId, access.claims.role, rest], [true, 'user-1', sessionId, 'admin', {}]);
+  }
+  for (const request of [{ headers: {} }, new Request(address)]) {
+    const { ok, error, answer } = await authenticate(auth, request);
+    assert.ok(error instanceof AuthError);
+    assert.deepEqual([ok, error.code, answer], [false, 'ERR_TOKEN_MISSING', refusal(error)]);
+  }
+});
+
+test('a refusal: status, challenge, no cache, and the error as JSON', async () => {
+  const { auth } = testAuth();
+  const { answer } = await authenticate(auth, bearer('rubbish'));
+  const { status, headers, cookies, body } = JSON.parse(JSON.stringify(answer));
+  assert.deepEqual([status, cookies, body.error.code], [401, [], 'ERR_TOKEN_MALFORMED']);
+  assert.equal(headers['Cache-Control'], 'no-store');
+  assert.match(headers['WWW-Authenticate'], /^Bearer error="invalid_token"/);
+});
+
+test('another header, a cookie of the headers, and cookies that were parsed', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  const passes = async (request, options) => (await authenticate(auth, request, options)).ok;
+  assert.ok(await passes({ headers: { 'x-token': `Bearer ${accessToken}` } }, { header: 'X-Token' }));
+  assert.ok(await passes({ headers: { cookie: `a=b; at=${accessToken}` } }, { cookie: 'at' }));
+  assert.ok(await passes(new Request(address, { headers: { cookie: `at=Bearer%20${accessToken}` } }), { cookie: 'at' }));
+  assert.ok(await passes({ headers: {}, cookies: { at: accessToken } }, { cookie: 'at' }));
+  assert.equal(await passes({ headers: { cookie: `at=${accessToken}` } }), false);
+  assert.equal(await passes({ headers: { cookie: `at=${accessToken}` }, cookies: {} }, { cookie: 'at' }), false);
+});
+
+test('a header that Node.js has several times is none', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  const headers = { 'x-token': [`Bearer ${accessToken}`, 'Bearer other'] };
+  assert.equal((await authenticate(auth, { headers }, { header: 'x-token' })).error.code, 'ERR_TOKEN_MISSING');
+});
+
+test('optional lets none pass, and refuses a bad one', async () => {
+  const { auth } = testAuth();
+  assert.deepEqual(await authenticate(auth, { headers: {} }, { optional: true }), { ok: true });
+  assert.equal((await authenticate(auth, bearer('rubbish'), { optional: true })).ok, false);
+});
+
+test('whenStale asks the store', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  assert.equal((await authenticate(auth, bearer(accessToken), { whenStale: 'ask' })).ok, true);
+  assert.equal((await authenticate(auth, { headers: {} }, { whenStale: 'ask', optional: true })).ok, true);
+  assert.equal((await authenticate(auth, { headers: {} }, { whenStale: 'ask' })).error.code, 'ERR_TOKEN_MISSING');
+});
+
+test('loadUser gets subject, claims and the very request; none is refused, what it throws is the app\'s', async () => {
+  const { auth } = testAuth();
+  const request = bearer((await auth.login('user-1', { claims: { tenant: 7 } })).accessToken);
+  const seen = [];
+  const loadUser = (...args) => {
+    seen.push(args);
+    return { name: 'One' };
+  };
+  const { user } = await authenticate(auth, request, { loadUser });
+  assert.deepEqual([user, seen[0][0], seen[0][1].tenant, seen[0][2] === request], [{ name: 'One' }, 'user-1', 7, true]);
+  assert.equal((await authenticate(auth, request, { loadUser: (id) => id, subjectClaim: 'tenant' })).user, '7');
+  assert.equal((await authenticate(auth, request, { loadUser: (id) => id, subjectClaim: 'none' })).error.code, 'ERR_CLAIM_MISSING');
+  assert.equal((await authenticate(auth, request, { loadUser: () => null })).error.code, 'ERR_SESSION_UNKNOWN');
+  await assert.rejects(authenticate(auth, request, { loadUser: () => Promise.reject(new Error('no database')) }), /no database/);
+});
+
+test('login, refresh and logout as answers, and as responses with every cookie', async () => {
+  const { auth } = testAuth();
+  const options = { accessCookie: 'at', secure: false };
+  const cookieHeader = (answer) => ({ headers: { cookie: answer.cookies.map((cookie) => cookie.split(';')[0]).join('; ') } });
+  const login = loginAnswer(await auth.login('user-1'), options);
+  assert.deepEqual([login.status, login.cookies.length, Object.keys(login.body)], [200, 2, ['accessToken', 'expiresIn']]);
+  assert.match(login.cookies[0], /^refreshToken=.+; Max-Age=1209600; Path=\/auth; Expires=.+ GMT; HttpOnly; SameSite=Strict$/);
+  assert.match(login.cookies[1], /^at=.+; Max-Age=900; Path=\/; Expires=.+ GMT; HttpOnly; SameSite=Lax$/);
+
+  const renewed = await refresh(auth, new Request(address, cookieHeader(login)), options);
+  const response = toResponse(renewed);
+  assert.deepEqual([response.status, response.headers.getSetCookie()], [200, renewed.cookies]);
+  assert.equal(response.headers.get('content-type'), 'application/json');
+  assert.equal(auth.verify((await response.json()).accessToken).sub, 'user-1');
+
+  const left = toResponse(await logout(auth, cookieHeader(renewed), options));
+  assert.deepEqual([left.status, left.body, left.headers.getSetCookie().length], [204, null, 2]);
+  const over = await refresh(auth, cookieHeader(renewed), options);
+  assert.deepEqual([over.status, over.body.error.code, over.cookies], [401, 'ERR_SESSION_REVOKED', []]);
+});
+
+test('by body, and what a body may be', async () => {
+  const { auth } = testAuth();
+  const { refreshToken } = loginAnswer(await auth.login('user-1'), { cookie: false }).body;
+  const renewed = await refresh(auth, { headers: {}, body: { refreshToken } }, { cookie: false });
+  assert.notEqual(renewed.body.refreshToken, refreshToken);
+  for (const body of [undefined, null, 'text', { refreshToken: 5 }]) {
+    assert.equal((await refresh(auth, { headers: {}, body }, { cookie: false })).status, 401);
+  }
+});
+
+test('what a function for claims throws is the app\'s', async () => {
+  const { auth } = testAuth();
+  const { refreshToken } = await auth.login('user-1');
+  const claims = () => Promise.reject(new Error('no database'));
+  await assert.rejects(refresh(auth, { headers: {}, body: { refreshToken } }, { cookie: false, claims }), /no database/);
+});
+
+test('a store that does not answer is 503, and logout leaves the cookies', async () => {
+  const { refreshToken } = await testAuth().auth.login('user-1');
+  // Port 1 of this machine serves nothing.
+  const { auth } = testAuth({ store: 'redis://127.0.0.1:1/0', redis: { timeout: '200ms' } });
+  const request = { headers: { cookie: `refreshToken=${refreshToken}` } };
+  for (const { status, cookies, body } of [await refresh(auth, request), await logout(auth, request)]) {
+    assert.deepEqual([status, cookies, body.error.advice], [503, [], 'retry']);
+  }
+});
+
+test('sessions by another method', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  const { status, headers } = await sessions(auth, auth.verifyAccess(accessToken), { method: 'PATCH' });
+  assert.deepEqual([status, headers.Allow], [405, 'GET, HEAD, DELETE']);
+});
