@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod auth;
+mod calls;
 mod checker;
 mod cli;
 mod clock;

@@ -1,0 +1,103 @@
+//! The calls that go on beside JavaScript: what they take is checked, then the core is asked.
+
+use std::sync::Arc;
+
+use regrant::access::VerifiedAccess;
+use regrant::session::DeviceLabel;
+use regrant::time::{Clock, Timestamp};
+use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest, Result};
+use serde::Serialize;
+
+use crate::input;
+
+/// What a call needs. Each call has a clone of its own and borrows nothing from JavaScript.
+#[derive(Clone)]
+pub struct Calls {
+    pub auth: Auth,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Tokens, and the time on the clock that their expiries go by.
+#[derive(Serialize)]
+struct AsOf<T> {
+    now: Timestamp,
+    #[serde(flatten)]
+    tokens: T,
+}
+
+impl Calls {
+    pub async fn verify_fresh(&self, token: &str, when_stale: &str) -> Result<VerifiedAccess> {
+        self.auth.verify_fresh(token, input::when_stale(when_stale)?).await
+    }
+
+    pub async fn login(
+        &self,
+        subject: String,
+        device: Option<String>,
+        claims: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let login = Login::new(input::subject(subject)?)
+            .device(DeviceLabel::lossy(&device.unwrap_or_default()))
+            .claims(input::claims(claims)?);
+        let tokens = self.auth.login(login).await?;
+        Ok(AsOf { now: self.clock.now(), tokens })
+    }
+
+    pub async fn refresh(
+        &self,
+        token: &str,
+        expected: Option<String>,
+        rotate: Option<bool>,
+        claims: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let mut request = RefreshRequest::new(token).claims(input::claims(claims)?);
+        if let Some(expected) = expected {
+            request = request.expect_subject(input::subject(expected)?);
+        }
+        if let Some(rotate) = rotate {
+            request = request.rotate(rotate);
+        }
+        let tokens = self.auth.refresh(request).await?;
+        Ok(AsOf { now: self.clock.now(), tokens })
+    }
+
+    pub async fn revoke_session(
+        &self,
+        subject: String,
+        session: &str,
+        reason: &str,
+    ) -> Result<bool> {
+        let (subject, session) = (input::subject(subject)?, input::session_id(session)?);
+        self.auth.revoke_session(&subject, &session, input::reason(reason)?).await
+    }
+
+    /// But perhaps one (`except`), or those from before an instant in ms.
+    pub async fn logout_everywhere(
+        &self,
+        subject: String,
+        except: Option<String>,
+        before: Option<f64>,
+        reason: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let mut request = LogoutEverywhere::new(input::subject(subject)?);
+        if let Some(session) = except {
+            request = request.except(input::session_id(&session)?);
+        }
+        if let Some(instant) = before {
+            request = request.before(input::instant(instant, "before")?);
+        }
+        if let Some(name) = reason {
+            request = request.reason(input::reason(&name)?);
+        }
+        self.auth.logout_everywhere(request).await
+    }
+
+    pub async fn sessions(
+        &self,
+        subject: String,
+        current: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let current = current.as_deref().map(input::session_id).transpose()?;
+        self.auth.sessions(&input::subject(subject)?, current.as_ref()).await
+    }
+}
