@@ -1,4 +1,5 @@
-// Several processes of one app on one port and one file of sessions; tells its port, and a process ends when it is asked to.
+// Several processes of one app on one port and one file of sessions; tells its port
+// and which process is gone, and ends when it is asked to.
 import cluster from 'node:cluster';
 import express from 'express5';
 import { createAuth } from 'regrant';
@@ -14,6 +15,7 @@ if (cluster.isPrimary) {
     listening.add(worker.id);
     if (listening.size === WORKERS) process.send({ port });
   });
+  cluster.on('exit', (worker) => process.connected && process.send({ gone: worker.process.pid }));
   process.on('message', () => cluster.disconnect(() => process.disconnect()));
 } else {
   const auth = createAuth({ secret, store });
