@@ -11,8 +11,10 @@ export const ROUND = 1000;
 /** Answers with a function that makes `ROUND` calls. */
 export async function newRound() {
   const clock = new TestClock(Date.UTC(2026, 0, 1));
-  // The store keeps what was revoked until the session would have ended: here soon.
-  const auth = createAuth({ secret, clock, store: 'memory:', refresh: { idleTtl: '1h', absoluteTtl: '2h' } });
+  // What is kept by design is kept small, so that it is full soon: verified tokens, and sessions that were revoked, until
+  // they would have ended.
+  const kept = { access: { cache: 64 }, refresh: { idleTtl: '1h', absoluteTtl: '2h' } };
+  const auth = createAuth({ secret, clock, store: 'memory:', ...kept });
   let pair = await auth.login('user-0', { claims: { role: 'admin' } });
   const expired = jwt.sign({ id: 1, exp: 1 }, secret);
   let count = 0;
