@@ -150,7 +150,7 @@ impl<'a> Reader<'a> {
         let mut escaped = false;
         loop {
             let rest = self.text.as_bytes().get(self.at..).ok_or(Malformed)?;
-            self.at += rest.iter().position(|byte| is_special(*byte)).ok_or(Malformed)?;
+            self.at += run_length(rest).ok_or(Malformed)?;
             match self.peek()? {
                 b'"' => break,
                 b'\\' => {
@@ -213,7 +213,56 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// How many bytes stand for themselves before one that does not; `None` where there is none such.
+#[inline(always)]
+fn run_length(text: &[u8]) -> Option<usize> {
+    let (words, rest) = text.as_chunks::<8>();
+    for (index, word) in words.iter().enumerate() {
+        let special = special_in(u64::from_le_bytes(*word));
+        if special != 0 {
+            return Some(index * 8 + special.trailing_zeros() as usize / 8);
+        }
+    }
+    let length = words.len() * 8;
+    Some(length + rest.iter().position(|byte| is_special(*byte))?)
+}
+
 /// What ends a run of text that stands for itself (RFC 8259 §7).
 const fn is_special(byte: u8) -> bool {
     byte == b'"' || byte == b'\\' || byte < 0x20
+}
+
+/// The highest bit of the lowest special byte is set, those of the bytes below it are not.
+const fn special_in(word: u64) -> u64 {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    const HIGHEST: u64 = ONES << 7;
+    const fn below(word: u64, limit: u64) -> u64 {
+        word.wrapping_sub(ONES * limit) & !word
+    }
+    let quote = below(word ^ (ONES * b'"' as u64), 1);
+    let backslash = below(word ^ (ONES * b'\\' as u64), 1);
+    (below(word, 0x20) | quote | backslash) & HIGHEST
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_special_byte_is_found_where_it_is() {
+        for length in 0..40 {
+            assert_eq!(run_length(&vec![b'a'; length]), None);
+            for place in 0..length {
+                for byte in 0..=u8::MAX {
+                    // Beside it stand those that a subtraction may carry into.
+                    for around in [b'a', b'!', b'#', b'[', b']', b' ', 0x7f, 0x80, 0xff] {
+                        let mut text = vec![around; length];
+                        text[place] = byte;
+                        let wanted = text.iter().position(|byte| is_special(*byte));
+                        assert_eq!(run_length(&text), wanted, "{text:?}");
+                    }
+                }
+            }
+        }
+    }
 }
