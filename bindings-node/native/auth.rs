@@ -103,6 +103,18 @@ impl NativeAuth {
         })
     }
 
+    /// Verifies an access token on another thread. Answers with `[subject, sessionId, claims]`.
+    #[napi]
+    pub fn verify_elsewhere<'env>(
+        &self,
+        env: &'env Env,
+        token: String,
+    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+        self.promise(env, |calls| async move {
+            text(calls.auth.verify(&token).and_then(|access| described(&access)))
+        })
+    }
+
     /// How far this process is behind the feed of revocations, in ms; null while unknown.
     #[napi]
     pub fn feed_lag(&self) -> Option<f64> {

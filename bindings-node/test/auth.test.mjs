@@ -27,6 +27,16 @@ test('verify answers with the claims; verifyAccess and verifyBearer name the sub
   assert.deepEqual(auth.verifyBearer(`bearer ${accessToken}`), expected);
 });
 
+test('verifyAccessAsync answers as verifyAccess does, later', async () => {
+  const { auth, clock } = testAuth();
+  const { accessToken } = await auth.login('user-1', { claims: { role: 'admin' } });
+  assert.deepEqual(await auth.verifyAccessAsync(accessToken), auth.verifyAccess(accessToken));
+  await assert.rejects(auth.verifyAccessAsync(undefined), withCode('ERR_TOKEN_MISSING'));
+  await assert.rejects(auth.verifyAccessAsync(`${accessToken}x`), withCode('ERR_SIGNATURE_INVALID'));
+  clock.advance(15 * MINUTE);
+  await assert.rejects(auth.verifyAccessAsync(accessToken), withCode('ERR_TOKEN_EXPIRED'));
+});
+
 test('a configured subject claim is issued beside sub and names the subject', async () => {
   const { auth } = testAuth({ access: { subjectClaim: 'userId' } });
   const { accessToken } = await auth.login(7);
