@@ -56,8 +56,8 @@ fn the_storage_is_read_before_a_write_is_repeated() {
     let mut other = bench.clone();
     other.wake();
     other.finds_pair(3);
-    let next = other.want();
-    assert!(!other.wanted.is_empty() || other.told_to(next) == token(3));
+    assert_eq!(other.told_to(caller), token(3));
+    assert!(other.is_at_rest());
     // Or has signed out.
     bench.wake();
     bench.finds(Found::Nothing);
@@ -82,6 +82,29 @@ fn a_pair_that_cannot_be_stored_at_all_is_given_up_for_its_parent() {
     bench.wake();
     bench.renews(1, 3);
     assert_eq!(bench.told_to(caller), token(3));
+}
+
+#[test]
+fn a_write_that_is_long_past_is_not_repeated() {
+    let (mut bench, _) = unwritten();
+    bench.wait(Duration::from_secs(3600));
+    bench.event(Event::Tick);
+    assert!(bench.wanted.is_empty() && !bench.locked);
+    let caller = bench.want();
+    bench.wake();
+    bench.renews(1, 3);
+    assert_eq!(bench.told_to(caller), token(3));
+}
+
+#[test]
+fn a_sign_out_whose_clear_is_never_reported_is_told() {
+    let mut bench = Bench::signed_in();
+    let leaves = bench.sign_out();
+    bench.locks();
+    bench.wake();
+    assert_eq!(bench.told_to(leaves), Some(Told::Later(Trouble::Storage, Duration::ZERO)));
+    bench.clears(true);
+    assert!(bench.is_at_rest());
 }
 
 #[test]

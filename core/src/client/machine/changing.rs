@@ -95,6 +95,9 @@ impl Machine {
             Found::Pair(pair) if pair.refresh != *parent => {
                 // Somebody else was here. What was not stored was not used, so it can be let go.
                 self.hold(pair, now);
+                if self.has_fresh_token(now) {
+                    self.succeed(out);
+                }
                 self.rest(out);
             }
             Found::Nothing => {

@@ -213,7 +213,7 @@ impl Machine {
         self.refuse_all(Refusal::SignIn(reason), out);
     }
 
-    fn has_fresh_token(&self, now: Now) -> bool {
+    pub(super) fn has_fresh_token(&self, now: Now) -> bool {
         matches!(&self.holding, Holding::Pair(pair) if self.is_fresh(pair, now))
     }
 
