@@ -43,7 +43,7 @@ pub(crate) fn decode_text(text: &str) -> Result<String> {
 
 /// Decodes `text` into `space` and gives the part that it filled.
 pub(crate) fn decode_into<'a>(text: &str, space: &'a mut [u8]) -> Result<&'a [u8]> {
-    let length = URL_SAFE_NO_PAD.decode_slice(text, space).map_err(|_| Error::TokenMalformed)?;
+    let length = FAST.decode_slice(text, space).map_err(|_| Error::TokenMalformed)?;
     space.get(..length).ok_or(Error::TokenMalformed)
 }
 
