@@ -4,6 +4,7 @@
 //! guards the native half of `this`, and a result of two types is converted. So this is a function
 //! whose native half comes with it.
 
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -13,6 +14,7 @@ use napi::{Env, Error, Result, Status, sys};
 use regrant::Auth;
 use regrant::access::VerifiedAccess;
 
+use crate::records::{Answer, Records};
 use crate::token_text;
 
 /// What is looked at in the text that a function is given.
@@ -26,15 +28,19 @@ pub enum Given {
 struct Checker {
     auth: Auth,
     given: Given,
+    records: RefCell<Records>,
 }
 
 /// A function `(text: string, inFull?: boolean) => number | string | undefined`.
 ///
-/// It answers with the number of a token that is kept; with `[subject, sessionId, claims]` as
-/// JSON text for one that is not, or where `inFull` is given; and with nothing for one that is
+/// It answers with the number of a token that is kept; for one that is not, or where `inFull` is
+/// given, with a record (see `records`), whose first character is the number of its shape; with
+/// JSON text of the shape, `{`…, where that is new, to be asked again; with JSON text of
+/// `[subject, sessionId, claims]` for what fits no record; and with nothing for a token that is
 /// refused, or for what is not text: why, the methods say.
 pub fn function<'env>(env: &'env Env, auth: &Auth, given: Given) -> Result<Unknown<'env>> {
-    let data = Box::into_raw(Box::new(Checker { auth: auth.clone(), given })).cast::<c_void>();
+    let checker = Checker { auth: auth.clone(), given, records: RefCell::default() };
+    let data = Box::into_raw(Box::new(checker)).cast::<c_void>();
     let mut function = ptr::null_mut();
     // SAFETY: `env` is that of the running call; the name may be absent; `call` expects `data` to
     // point to a `Checker`, which it does until `release` is called for the function.
@@ -97,33 +103,56 @@ unsafe extern "C" fn call(env: sys::napi_env, info: sys::napi_callback_info) -> 
         Given::Token => checker.auth.verify(text),
         Given::Header => checker.auth.verify_bearer(Some(text)),
     };
-    // SAFETY: `env` and `text` are those of the running call.
-    let answer = || unsafe { token_text::with_raw(env, text, check) };
-    // A panic must not reach Node; the methods, asked next, answer for it.
-    let answer = catch_unwind(AssertUnwindSafe(answer));
-    match answer {
-        Ok(Ok(access)) => answered(env, &access, count > 1),
-        _ => ptr::null_mut(),
+    let answer = || {
+        // SAFETY: `env` and `text` are those of the running call.
+        let access = unsafe { token_text::with_raw(env, text, check) }.ok()?;
+        Some(answered(env, &access, count > 1, &checker.records))
+    };
+    // A panic must not reach Node; the methods, asked next, answer for it. Null, where Node could
+    // not make a value, is `undefined` to JavaScript.
+    catch_unwind(AssertUnwindSafe(answer)).ok().flatten().unwrap_or(ptr::null_mut())
+}
+
+fn answered(
+    env: sys::napi_env,
+    access: &VerifiedAccess,
+    in_full: bool,
+    records: &RefCell<Records>,
+) -> sys::napi_value {
+    #[allow(clippy::cast_precision_loss, reason = "there are not that many tokens")]
+    if let (Some(number), false) = (access.kept_as(), in_full) {
+        let mut value = ptr::null_mut();
+        // SAFETY: `env` is that of the running call.
+        unsafe { sys::napi_create_double(env, number as f64, &raw mut value) };
+        return value;
+    }
+    let mut records = records.borrow_mut();
+    match records.answer(access) {
+        Some(Answer::Record(record)) => latin1(env, record),
+        Some(Answer::Shape(shape)) => utf8(env, &shape),
+        None => match crate::auth::described(access) {
+            Ok(described) => utf8(env, &described),
+            Err(_) => ptr::null_mut(),
+        },
     }
 }
 
-fn answered(env: sys::napi_env, access: &VerifiedAccess, in_full: bool) -> sys::napi_value {
+fn latin1(env: sys::napi_env, text: &[u8]) -> sys::napi_value {
     let mut value = ptr::null_mut();
-    match access.kept_as() {
-        #[allow(clippy::cast_precision_loss, reason = "there are not that many tokens")]
-        Some(number) if !in_full => {
-            // SAFETY: `env` is that of the running call.
-            unsafe { sys::napi_create_double(env, number as f64, &raw mut value) };
-        }
-        _ => {
-            let Ok(text) = crate::auth::described(access) else { return ptr::null_mut() };
-            let Ok(length) = isize::try_from(text.len()) else { return ptr::null_mut() };
-            // SAFETY: as above; the text outlives the call, which copies it.
-            unsafe {
-                sys::napi_create_string_utf8(env, text.as_ptr().cast(), length, &raw mut value)
-            };
-        }
+    if let Ok(length) = isize::try_from(text.len()) {
+        // SAFETY: `env` is that of the running call, which copies the text.
+        unsafe {
+            sys::napi_create_string_latin1(env, text.as_ptr().cast(), length, &raw mut value)
+        };
     }
-    // Null, where Node could not make it, is `undefined` to JavaScript.
+    value
+}
+
+fn utf8(env: sys::napi_env, text: &str) -> sys::napi_value {
+    let mut value = ptr::null_mut();
+    if let Ok(length) = isize::try_from(text.len()) {
+        // SAFETY: as above.
+        unsafe { sys::napi_create_string_utf8(env, text.as_ptr().cast(), length, &raw mut value) };
+    }
     value
 }

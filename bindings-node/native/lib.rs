@@ -19,5 +19,6 @@ mod jws;
 mod log;
 mod metrics;
 mod old_users;
+mod records;
 mod runtime;
 mod token_text;

@@ -4,8 +4,9 @@
  * request. Whether the token still passes is asked of the core every time.
  */
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
+import { Records } from './records.cjs';
 
-/** The native function: a number for a token that is kept, else JSON text; nothing if refused. */
+/** The native function; see `native/checker.rs`. */
 export type Check = (text: string, inFull?: boolean) => number | string | undefined;
 
 interface Kept {
@@ -20,6 +21,7 @@ interface Kept {
 export class Checker {
   readonly #check: Check;
   readonly #places: number;
+  readonly #records = new Records();
   #kept: (Kept | undefined)[] = [];
 
   constructor(check: Check, places: number) {
@@ -35,7 +37,7 @@ export class Checker {
       if (kept !== undefined && kept.number === answer) return accessOf(kept);
       return this.#keep(text, answer);
     }
-    return answer === undefined ? undefined : parse(answer);
+    return answer === undefined ? undefined : this.#read(text, answer);
   }
 
   /** Its claims alone. */
@@ -46,19 +48,37 @@ export class Checker {
       if (kept !== undefined && kept.number === answer) return claimsOf(kept);
       return this.#keep(text, answer)?.claims;
     }
-    return answer === undefined ? undefined : parse(answer).claims;
+    if (answer === undefined) return undefined;
+    return isRecord(answer) ? this.#records.claims(answer) : this.#read(text, answer)?.claims;
+  }
+
+  #read(text: string, answer: string): VerifiedAccess | undefined {
+    if (isRecord(answer)) return this.#records.access(answer);
+    if (answer.charCodeAt(0) !== SHAPE) return parse(answer);
+    this.#records.learn(answer);
+    const again = this.#check(text, true);
+    return typeof again === 'string' ? this.#read(text, again) : undefined;
   }
 
   #keep(text: string, number: number): VerifiedAccess | undefined {
-    const described = this.#check(text, true);
-    if (typeof described !== 'string') return undefined;
-    const { subject, sessionId, claims } = parse(described);
+    const answer = this.#check(text, true);
+    const access = typeof answer === 'string' ? this.#read(text, answer) : undefined;
+    if (access === undefined) return undefined;
+    const { subject, sessionId, claims } = access;
     const kept = { number, subject, sessionId, claims, flat: Object.values(claims).every(isPlain) };
     // All places at once, so that the array stays one.
     if (this.#kept.length === 0) this.#kept = new Array<undefined>(this.#places).fill(undefined);
     this.#kept[number % this.#places] = kept;
     return accessOf(kept);
   }
+}
+
+/** What an answer begins with that tells a new shape, and one that is JSON: no shape has their numbers. */
+const [SHAPE, JSON_TEXT] = [0x7b, 0x5b];
+
+function isRecord(answer: string): boolean {
+  const first = answer.charCodeAt(0);
+  return first !== JSON_TEXT && first !== SHAPE;
 }
 
 /** Of `[subject, sessionId, claims]`. */

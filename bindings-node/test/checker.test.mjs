@@ -5,6 +5,37 @@ import { claimsOf, testAuth, withCode } from './support/auth.mjs';
 
 const NESTED = { roles: ['a', { b: [1] }], 'x y': null, deep: { deeper: { list: [[], {}] } } };
 
+// What is special about a name, a text or a number, and more orders of names than are learnt.
+const ODD = [
+  { 2: 'b', 1: 'a', '': 'empty', 'with "quotes" \\ and \n': 1 },
+  { constructor: 'a', hasOwnProperty: 1, toString: 'b' },
+  { text: 'with "quotes", \\ and \n', empty: '', 'ünïcödé': 'naïve 😀' },
+  { short: 'ÿ', latin: 'é' },
+  { zero: 0, minus: -1, half: 1.5, largest: 4_294_967_295, larger: 4_294_967_296, huge: 9_007_199_254_740_991, ten: 9_999_999_999 },
+  { yes: true, no: false, nothing: null, list: [1, 'a'], empty: [], object: {} },
+  { long: 'x'.repeat(300), longer: 'y'.repeat(3000) },
+  ...Array.from({ length: 80 }, (_, n) => ({ [`claim${n}`]: n, more: `text ${n}` })),
+  { role: 'admin' },
+  { role: 'admin', count: 7 },
+];
+
+test('claims are what JSON.parse makes of them, whatever they are', async () => {
+  const { auth } = testAuth({ access: { cache: 0 } });
+  for (let round = 0; round < 3; round += 1) {
+    for (const claims of ODD) {
+      const { accessToken, sessionId } = await auth.login('user-1', { claims });
+      for (let use = 0; use < 2; use += 1) {
+        const got = auth.verify(accessToken);
+        assert.deepEqual(got, claimsOf(accessToken));
+        assert.deepEqual(Object.keys(got), Object.keys(claimsOf(accessToken)));
+        for (const access of [auth.verifyAccess(accessToken), auth.verifyBearer(`Bearer ${accessToken}`)]) {
+          assert.deepEqual(access, { subject: 'user-1', sessionId, claims: claimsOf(accessToken) });
+        }
+      }
+    }
+  }
+});
+
 for (const cache of [undefined, 0, 1]) {
   test(`each caller has an object of its own, cache: ${cache}`, async () => {
     const { auth } = testAuth({ access: { cache } });

@@ -21,3 +21,5 @@ pub use policy::{AccessPolicy, LegacyTokens};
 pub use policy_builder::AccessPolicyBuilder;
 pub use verified::VerifiedAccess;
 pub use verifier::AccessVerifier;
+
+pub use crate::token::json::Written;

@@ -10,6 +10,7 @@ use super::claims::Claims;
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::time::Timestamp;
+use crate::token::json::{self, Written};
 
 /// What a verified access token says. Only [`AccessVerifier`](super::AccessVerifier) makes one.
 ///
@@ -117,6 +118,13 @@ impl VerifiedAccess {
             let path = error.path().to_string();
             Error::claim_invalid(if path == "." { "claims".to_owned() } else { path })
         })
+    }
+
+    /// Hands every claim to `each` as it is written in [`payload`](Self::payload), in that order
+    /// and without a tree: for bindings that make objects of their own language of it.
+    pub fn written<'a>(&'a self, mut each: impl FnMut(&str, Written<'a>)) {
+        // The payload was read strictly before, so reading it again cannot fail.
+        let _ = json::read_object(&self.0.payload, |name, item| each(name, item.written()));
     }
 
     /// The claims as JSON text, byte for byte as they were signed.

@@ -23,6 +23,17 @@ pub(super) enum Kind {
     Object,
 }
 
+/// What stands in the text for a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written<'a> {
+    /// What is between the quotes: the text itself, as it has no escapes.
+    Text(&'a str),
+    /// What is between the quotes, with escapes.
+    EscapedText(&'a str),
+    /// A number, a literal, an array or an object.
+    Other(&'a str),
+}
+
 /// A JSON number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Number {
@@ -63,6 +74,15 @@ impl<'a> Item<'a> {
             return Some(Number::Integer(self.raw.bytes().fold(0, append)));
         }
         rare_number(self.raw)
+    }
+
+    /// The text as it was written.
+    pub(crate) fn written(self) -> Written<'a> {
+        match self.kind {
+            Kind::Text => Written::Text(self.raw),
+            Kind::TextWithEscapes => Written::EscapedText(self.raw),
+            _ => Written::Other(self.raw),
+        }
     }
 
     /// Its elements; `None` when it is not an array.

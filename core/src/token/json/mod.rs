@@ -12,6 +12,7 @@ mod reader;
 
 use serde_json::{Map, Value};
 
+pub use self::item::Written;
 pub(crate) use self::item::{Item, Number};
 use self::reader::Reader;
 use crate::error::{Error, Result};
