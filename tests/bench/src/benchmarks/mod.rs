@@ -1,5 +1,6 @@
 //! One benchmark per file or folder.
 
+mod core;
 mod express;
 mod file;
 mod latency;
@@ -22,6 +23,7 @@ pub(crate) struct Benchmark {
 
 /// All benchmarks, in the order of the page that they make.
 pub(crate) const ALL: &[Benchmark] = &[
+    Benchmark { name: "core", run: core::run },
     Benchmark { name: "verify", run: verify::run },
     Benchmark { name: "express", run: express::run },
     Benchmark { name: "rotation", run: rotation::run },
