@@ -18,44 +18,41 @@ interface Described {
   readonly shape: number;
   readonly names: readonly string[];
   readonly forms: string;
-  readonly session: boolean;
 }
 
 interface Shape {
   readonly names: readonly string[];
   readonly forms: readonly Form[];
-  /** The token is of a session: its claim `sid` says of which. */
-  readonly session: boolean;
   /** Has all members, in their order. */
   readonly template: AccessClaims;
-  /** Where the lengths of the claims begin. */
-  readonly head: number;
   /** Where the texts begin. */
   readonly texts: number;
 }
 
 /** The length of a length. */
 const LENGTH = 2;
-const NUMBER = 4;
+const NUMBER = 6;
+/** Where the lengths of the claims begin. */
+const HEAD = 1 + LENGTH;
 
 export class Records {
   readonly #shapes: Shape[] = [];
 
   /** Takes in a new shape, told as JSON. */
   learn(text: string): void {
-    const { shape, names, forms: letters, session } = JSON.parse(text) as Described;
+    const { shape, names, forms: letters } = JSON.parse(text) as Described;
     const forms = Array.from(letters, (letter) => FORMS[letter] as Form);
-    const head = 1 + LENGTH;
     const template = Object.fromEntries(names.map((name, n) => [name, forms[n] === Form.Number ? 0 : ''])) as AccessClaims;
-    const texts = forms.reduce((at, form) => at + (form === Form.Number ? NUMBER : LENGTH), head);
-    this.#shapes[shape] = { names, forms, session, template, head, texts };
+    const texts = forms.reduce((at, form) => at + (form === Form.Number ? NUMBER : LENGTH), HEAD);
+    this.#shapes[shape] = { names, forms, template, texts };
   }
 
   access(record: string): VerifiedAccess {
     const shape = this.#shapeOf(record);
     const subject = record.slice(shape.texts, shape.texts + length(record, 1));
     const claims = claimsOf(shape, record);
-    return shape.session ? { subject, sessionId: claims.sid as string, claims } : { subject, claims };
+    const isOfSession = record.charCodeAt(0) % 2 === 1;
+    return isOfSession ? { subject, sessionId: claims.sid as string, claims } : { subject, claims };
   }
 
   claims(record: string): AccessClaims {
@@ -63,19 +60,19 @@ export class Records {
   }
 
   #shapeOf(record: string): Shape {
-    return this.#shapes[record.charCodeAt(0)] as Shape;
+    return this.#shapes[record.charCodeAt(0) >> 1] as Shape;
   }
 }
 
 function claimsOf(shape: Shape, record: string): AccessClaims {
-  const { names, forms, head } = shape;
+  const { names, forms } = shape;
   const claims: Record<string, unknown> = { ...shape.template };
   let start = shape.texts + length(record, 1);
-  for (let n = 0, at = head; n < forms.length; n += 1) {
+  for (let n = 0, at = HEAD; n < forms.length; n += 1) {
     const name = names[n] as string;
     const form = forms[n];
     if (form === Form.Number) {
-      claims[name] = length(record, at) * 65_536 + length(record, at + 2);
+      claims[name] = (length(record, at) * 65_536 + length(record, at + 2)) * 65_536 + length(record, at + 4);
       at += NUMBER;
       continue;
     }

@@ -6,17 +6,63 @@ mod access_support;
 
 use access_support::*;
 use proptest::prelude::*;
-use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier, LegacyTokens};
-use regrant::identity::Subject;
+use regrant::access::{
+    AccessGrant, AccessIssuer, AccessPolicy, AccessPolicyBuilder, AccessVerifier, LegacyTokens,
+    Written,
+};
+use regrant::identity::{SessionId, Subject};
 use regrant::keys::{Algorithm, Key, Keyring};
 use regrant::token::decode_unverified;
 
 fn lenient() -> AccessPolicy {
-    AccessPolicy::builder()
-        .subject_claim("userId")
-        .accept_legacy(LegacyTokens::default())
-        .build()
-        .unwrap()
+    lenient_builder().build().unwrap()
+}
+
+fn lenient_builder() -> AccessPolicyBuilder {
+    AccessPolicy::builder().subject_claim("userId").accept_legacy(LegacyTokens::default())
+}
+
+fn claim_name() -> impl Strategy<Value = String> {
+    let names = ["userId", "nbf", "iat", "jti", "sid", "gen", "brn", "b", "role"];
+    proptest::sample::select(names.to_vec()).prop_map(str::to_owned)
+}
+
+fn claim_value() -> impl Strategy<Value = String> {
+    let session = SessionId::from_bytes([7; 16]);
+    let values = [
+        "1",
+        "0",
+        "-1",
+        "1.5",
+        "1e3",
+        "01",
+        "1e999",
+        "\"x\"",
+        "\"\"",
+        "\"\\n\"",
+        "\"\\ud800\"",
+        "null",
+        "true",
+        "[1]",
+        "[\"a\"]",
+        "{\"c\":1}",
+        "{\"c\":1,\"c\":2}",
+        "{}",
+        "\"x\",\"extra\":1",
+        "\"é\"",
+        "x",
+        "",
+    ];
+    let values = values.map(str::to_owned).into_iter();
+    proptest::sample::select(values.chain([format!("\"{session}\"")]).collect::<Vec<_>>())
+}
+
+/// As JSON.
+fn text_of(written: Written<'_>) -> String {
+    match written {
+        Written::Text(text) | Written::EscapedText(text) => format!("\"{text}\""),
+        Written::Other(text) => text.to_owned(),
+    }
 }
 
 /// JSON-like text: more often near a header or a set of claims than random text would be.
@@ -77,6 +123,42 @@ proptest! {
         prop_assert_eq!(verified.subject().as_str(), subject);
         prop_assert_eq!(verified.claim("text").unwrap(), &serde_json::Value::from(text));
         prop_assert_eq!(verified.claim("number").unwrap(), &serde_json::Value::from(number));
+    }
+
+    /// A verifier reads tokens that are like those before them by a shorter way.
+    #[test]
+    fn what_was_read_before_changes_nothing(
+        names in proptest::collection::vec(claim_name(), 0..5),
+        rows in proptest::collection::vec(proptest::collection::vec(claim_value(), 8), 2..8),
+    ) {
+        let policy = || lenient_builder().required_claim("a").build().unwrap();
+        let one = verifier(policy());
+        let claims = |row: &Vec<String>| {
+            let members = names.iter().zip(row).map(|(name, value)| format!("\"{name}\": {value}"));
+            let fixed = [format!("\"exp\":{}", NOW + 60), format!("\"a\":{}", row[7]), "\"sub\":\"u\"".to_owned()];
+            format!("{{{}}}", fixed.into_iter().chain(members).collect::<Vec<_>>().join(","))
+        };
+        for row in rows.iter().chain(&rows) {
+            let claims = claims(row);
+            let token = token(ACCESS_HEADER, &claims);
+            match (one.verify(&token), verifier(policy()).verify(&token)) {
+                (Err(one), Err(fresh)) => prop_assert_eq!(one.to_string(), fresh.to_string()),
+                (Ok(one), Ok(fresh)) => {
+                    prop_assert_eq!(format!("{one:?}"), format!("{fresh:?}"));
+                    prop_assert_eq!(one.payload(), &claims);
+                    prop_assert_eq!(fresh.shape(), None);
+                    if one.shape().is_some() {
+                        let written = one.written().map(text_of);
+                        let members = one.names().into_iter().zip(written);
+                        let members: Vec<_> = members.map(|(n, v)| format!("{n:?}:{v}")).collect();
+                        let again: serde_json::Value =
+                            serde_json::from_str(&format!("{{{}}}", members.join(","))).unwrap();
+                        prop_assert_eq!(again, serde_json::from_str::<serde_json::Value>(&claims).unwrap());
+                    }
+                }
+                (one, fresh) => prop_assert!(false, "{one:?} but {fresh:?} for {claims}"),
+            }
+        }
     }
 
     #[test]

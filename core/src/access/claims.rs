@@ -6,12 +6,14 @@
 use std::borrow::Cow;
 use std::time::Duration;
 
+use super::found::{Found, Role};
 use super::kind::Kind;
 use super::policy::AccessPolicy;
+use super::shapes::{Layout, Shapes};
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::time::Timestamp;
-use crate::token::json::{self, Item, Number};
+use crate::token::json::{Item, Number};
 
 /// The claims that only the library writes, besides the configured subject claim.
 pub(super) const REGISTERED: [&str; 10] =
@@ -29,88 +31,45 @@ pub(super) struct Claims {
     pub(super) times: Times,
 }
 
-/// The claims as they were found.
-#[derive(Default)]
-struct Found<'a> {
-    iss: Option<Item<'a>>,
-    sub: Option<Item<'a>>,
-    /// The configured subject claim, where that is not `sub`.
-    named: Option<Item<'a>>,
-    aud: Option<Item<'a>>,
-    exp: Option<Item<'a>>,
-    nbf: Option<Item<'a>>,
-    iat: Option<Item<'a>>,
-    jti: Option<Item<'a>>,
-    sid: Option<Item<'a>>,
-    r#gen: Option<Item<'a>>,
-    brn: Option<Item<'a>>,
-    /// One bit for each required claim.
-    required: u64,
-}
-
-impl<'a> Found<'a> {
-    fn read(payload: &'a str, policy: &AccessPolicy) -> Result<Self> {
-        let mut found = Self::default();
-        json::read_object(payload, |name, item| {
-            if !item.is_null() {
-                for (bit, required) in policy.required_claims.iter().enumerate() {
-                    found.required |= u64::from(*required == name) << bit;
-                }
-            }
-            let place = match name {
-                "iss" => &mut found.iss,
-                "sub" => &mut found.sub,
-                "aud" => &mut found.aud,
-                "exp" => &mut found.exp,
-                "nbf" => &mut found.nbf,
-                "iat" => &mut found.iat,
-                "jti" => &mut found.jti,
-                "sid" => &mut found.sid,
-                "gen" => &mut found.r#gen,
-                "brn" => &mut found.brn,
-                name if name == policy.subject_claim => &mut found.named,
-                _ => return,
-            };
-            *place = Some(item);
-        })?;
-        Ok(found)
-    }
-}
-
-/// Reads the claims in `payload` and holds them to `policy`.
+/// Reads the claims in `payload` and holds them to `policy`; says, too, where they stand.
 pub(super) fn check(
     payload: &str,
     kind: Kind,
     policy: &AccessPolicy,
+    shapes: &Shapes,
     now: Timestamp,
-) -> Result<Claims> {
-    let found = Found::read(payload, policy)?;
+) -> Result<(Claims, Layout)> {
+    let (found, layout) = Found::read(payload, policy, shapes)?;
     let times = Times::read(&found)?;
     if let (Kind::Legacy, Some(legacy)) = (kind, policy.legacy) {
         times.check_lifetime(legacy.max_lifetime, now)?;
     }
-    check_issuer(found.iss, policy)?;
-    check_audience(found.aud, policy)?;
-    let subject = match found.named {
+    check_issuer(found.get(Role::Issuer), policy)?;
+    check_audience(found.get(Role::Audience), policy)?;
+    let subject = match found.get(Role::NamedSubject) {
         Some(item) => read_subject(item, &policy.subject_claim)?,
-        None => match found.sub {
+        None => match found.get(Role::Subject) {
             Some(item) => read_subject(item, AccessPolicy::DEFAULT_SUBJECT_CLAIM)?,
             None => return Err(Error::claim_missing(policy.subject_claim.clone())),
         },
     };
     // In a token from before, these three names are the app's own: `gen` may be anything.
     let (session, lineage) = match kind {
-        Kind::Access => read_session(found.sid, found.r#gen, found.brn)?,
+        Kind::Access => read_session(
+            found.get(Role::Session),
+            found.get(Role::Generation),
+            found.get(Role::Branch),
+        )?,
         Kind::Legacy => (None, None),
     };
-    found.jti.map(|item| text(item, "jti")).transpose()?;
+    found.get(Role::Id).map(|item| text(item, "jti")).transpose()?;
     for (bit, name) in policy.required_claims.iter().enumerate() {
         if found.required >> bit & 1 == 0 {
             return Err(Error::claim_missing(name.clone()));
         }
     }
     times.check_now(policy, now)?;
-    Ok(Claims { subject, session, lineage, times })
+    Ok((Claims { subject, session, lineage, times }, layout))
 }
 
 impl Claims {
@@ -129,11 +88,11 @@ pub(super) struct Times {
 
 impl Times {
     fn read(found: &Found<'_>) -> Result<Self> {
-        let exp = found.exp.ok_or_else(|| Error::claim_missing("exp"))?;
+        let exp = found.get(Role::Expiry).ok_or_else(|| Error::claim_missing("exp"))?;
         Ok(Self {
             exp: numeric_date(exp, "exp")?,
-            nbf: found.nbf.map(|item| numeric_date(item, "nbf")).transpose()?,
-            iat: found.iat.map(|item| numeric_date(item, "iat")).transpose()?,
+            nbf: found.get(Role::NotBefore).map(|item| numeric_date(item, "nbf")).transpose()?,
+            iat: found.get(Role::IssuedAt).map(|item| numeric_date(item, "iat")).transpose()?,
         })
     }
 

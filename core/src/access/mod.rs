@@ -4,10 +4,12 @@
 mod bearer;
 mod cache;
 mod claims;
+mod found;
 mod issuer;
 mod kind;
 mod policy;
 mod policy_builder;
+mod shapes;
 mod verified;
 mod verifier;
 

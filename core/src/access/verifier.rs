@@ -7,6 +7,7 @@ use super::cache::VerifiedCache;
 use super::claims;
 use super::kind::{self, KnownHeaders};
 use super::policy::AccessPolicy;
+use super::shapes::Shapes;
 use super::verified::VerifiedAccess;
 use crate::error::Result;
 use crate::keys::Keyring;
@@ -29,6 +30,7 @@ pub struct AccessVerifier {
     clock: Arc<dyn Clock>,
     known: KnownHeaders,
     cache: Option<VerifiedCache>,
+    shapes: Shapes,
 }
 
 impl AccessVerifier {
@@ -39,7 +41,7 @@ impl AccessVerifier {
     pub fn new(keyring: Keyring, policy: AccessPolicy, clock: Arc<dyn Clock>) -> Result<Self> {
         let known = KnownHeaders::of(&keyring)?;
         let cache = VerifiedCache::new(policy.cache());
-        Ok(Self { keyring, policy, clock, known, cache })
+        Ok(Self { keyring, policy, clock, known, cache, shapes: Shapes::default() })
     }
 
     /// The policy.
@@ -94,8 +96,8 @@ impl AccessVerifier {
 
         let kind = kind::accept(announced.kind, self.policy.legacy.is_some())?;
         let payload = base64url::decode_text(compact.payload)?;
-        let claims = claims::check(&payload, kind, &self.policy, now)?;
-        Ok(VerifiedAccess::new(claims, payload))
+        let (claims, layout) = claims::check(&payload, kind, &self.policy, &self.shapes, now)?;
+        Ok(VerifiedAccess::new(claims, payload, layout))
     }
 }
 

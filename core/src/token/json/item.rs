@@ -1,6 +1,7 @@
 //! A value as it stands in the text.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::reader::Reader;
 
@@ -93,9 +94,20 @@ impl<'a> Item<'a> {
         Reader::new(self.raw).elements().ok()
     }
 
-    #[cfg(test)]
+    /// Where it stands in `text`, which it was read from, with its quotes.
+    pub(super) fn range_in(self, text: &str) -> Range<usize> {
+        let quote = usize::from(matches!(self.kind, Kind::Text | Kind::TextWithEscapes));
+        let start = (self.raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
+        start.saturating_sub(quote)..start + self.raw.len() + quote
+    }
+
     pub(super) fn kind(self) -> Kind {
         self.kind
+    }
+
+    #[cfg(test)]
+    pub(super) fn raw(self) -> &'a str {
+        self.raw
     }
 }
 

@@ -9,12 +9,14 @@ mod against_serde;
 mod item;
 mod names;
 mod reader;
+mod shape;
 
 use serde_json::{Map, Value};
 
 pub use self::item::Written;
 pub(crate) use self::item::{Item, Number};
 use self::reader::Reader;
+pub(crate) use self::shape::Shape;
 use crate::error::{Error, Result};
 
 /// How many arrays and objects may be open at once, the outermost object included.

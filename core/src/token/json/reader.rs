@@ -11,6 +11,7 @@ use std::borrow::Cow;
 use super::MAX_DEPTH;
 use super::item::{self, Item, Kind};
 use super::names::Names;
+use super::shape::Member;
 
 /// The text is not what it should be. There is no more to tell: the caller says so in its own
 /// words.
@@ -40,6 +41,32 @@ impl<'a> Reader<'a> {
         })?;
         self.skip_space();
         if self.at == self.text.len() { Ok(()) } else { Err(Malformed) }
+    }
+
+    /// Reads exactly one object whose text around the values is known, and hands over each value.
+    #[inline(always)]
+    pub(super) fn only_values(
+        mut self,
+        members: &[Member],
+        end: &str,
+        mut value: impl FnMut(usize, Item<'a>),
+    ) -> Result<()> {
+        for (number, member) in members.iter().enumerate() {
+            self.literal(&member.before)?;
+            let item = self.value(1)?;
+            if item.kind() != member.kind {
+                return Err(Malformed);
+            }
+            value(number, item);
+        }
+        self.literal(end)?;
+        if self.at == self.text.len() { Ok(()) } else { Err(Malformed) }
+    }
+
+    fn literal(&mut self, literal: &str) -> Result<()> {
+        let rest = self.text.as_bytes().get(self.at..).ok_or(Malformed)?;
+        self.at += literal.len();
+        if rest.starts_with(literal.as_bytes()) { Ok(()) } else { Err(Malformed) }
     }
 
     /// The elements of an array that was read before.
