@@ -7,6 +7,7 @@
 #![cfg_attr(test, allow(dead_code))]
 
 mod auth;
+mod bare_function;
 mod calls;
 mod checker;
 mod cli;

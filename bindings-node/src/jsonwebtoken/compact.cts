@@ -79,6 +79,19 @@ function textOfSegment(segment: string, encoding: 'utf8' | 'latin1'): string {
   return space.toString(encoding, 0, space.write(segment, 'base64'));
 }
 
+/** Headers with nothing but their `alg` and `typ: JWT`, encoded: one for each algorithm. */
+const ordinaryHeaders = new Map<string, string>();
+
+/** The first segment of a token with nothing in its header but `alg` and `typ: JWT`. */
+export function encodeOrdinaryHeader(alg: string): string {
+  let segment = ordinaryHeaders.get(alg);
+  if (segment === undefined) {
+    segment = encodeHeader({ alg, typ: 'JWT' });
+    ordinaryHeaders.set(alg, segment);
+  }
+  return segment;
+}
+
 /** Headers that were written lately, encoded. */
 const encodedHeaders = new Recent<string>(64);
 

@@ -23,6 +23,8 @@ export function isPlainObject(value: unknown): boolean {
   if (!isBoxed(value, '[object Object]')) return false;
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype === null) return true;
+  // Nearly always: the source of a function is made anew whenever it is asked for.
+  if (prototype === Object.prototype && prototype.constructor === Object) return true;
   const maker: unknown = Object.hasOwn(prototype, 'constructor') && prototype.constructor;
   return typeof maker === 'function' && Function.prototype.toString.call(maker) === objectSource;
 }

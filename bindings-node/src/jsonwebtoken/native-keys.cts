@@ -6,11 +6,36 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { JwsKey } from '../../native.cjs';
+import { Recent } from './recent.cjs';
 
-const prepared = new WeakMap<KeyObject, Map<string, JwsKey | null>>();
+/** A key for one algorithm. What it cannot do it answers with `undefined`. */
+class NativeKey {
+  /** Whether this key signed the token. */
+  readonly verify: (token: string) => boolean | undefined;
+  readonly #key: JwsKey;
+  /** By the encoded header. Of an app's tokens there are few. */
+  readonly #signers = new Recent<(payload: string) => string | undefined>(16);
+
+  constructor(key: JwsKey) {
+    this.#key = key;
+    this.verify = key.verifier();
+  }
+
+  /** The token of an encoded header and a payload as text. */
+  sign(header: string, payload: string): string | undefined {
+    let sign = this.#signers.get(header);
+    if (sign === undefined) {
+      sign = this.#key.signer(header);
+      this.#signers.set(header, sign);
+    }
+    return sign(payload);
+  }
+}
+
+const prepared = new WeakMap<KeyObject, Map<string, NativeKey | null>>();
 
 /** The native key, or null where `node:crypto` is to do the work. */
-export function nativeKey(algorithm: string, key: KeyObject): JwsKey | null {
+export function nativeKey(algorithm: string, key: KeyObject): NativeKey | null {
   let keys = prepared.get(key);
   if (keys === undefined) {
     keys = new Map();
@@ -18,7 +43,8 @@ export function nativeKey(algorithm: string, key: KeyObject): JwsKey | null {
   }
   let native = keys.get(algorithm);
   if (native === undefined) {
-    native = prepare(algorithm, key);
+    const jws = prepare(algorithm, key);
+    native = jws && new NativeKey(jws);
     keys.set(algorithm, native);
   }
   return native;

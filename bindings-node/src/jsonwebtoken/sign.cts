@@ -1,6 +1,6 @@
 /** A signed token, made in the order in which npm `jsonwebtoken` makes it. */
 import type { KeyObject } from 'node:crypto';
-import { encodeHeader, textOf } from './compact.cjs';
+import { encodeHeader, encodeOrdinaryHeader, textOf } from './compact.cjs';
 import { mismatch } from './key-check.cjs';
 import { signingKeys } from './key-material.cjs';
 import type { Loose } from './loose.cjs';
@@ -126,13 +126,20 @@ function keyFor(header: Loose, given: Loose, options: Loose): KeyObject | Refusa
 const tooSmall = (algorithm: string): Refusal =>
   refuse(`secretOrPrivateKey has a minimum key size of 2048 bits for ${algorithm}`);
 
-/** Puts the claims that come of the options into the payload. A payload that is frozen stays as it is. */
+/** Sets a claim. A payload of the caller's that is frozen stays as it is. */
+function put(payload: Loose, claim: string, value: unknown, options: Loose): void {
+  // Several times as fast, and the same for a copy.
+  if (options.mutatePayload) Reflect.set(payload, claim, value);
+  else payload[claim] = value;
+}
+
+/** Puts the claims that come of the options into the payload. */
 function complete(payload: Loose, isObject: boolean, options: Loose): Refusal | undefined {
   const timestamp: number = payload.iat || Math.floor(Date.now() / 1000);
   if (options.noTimestamp) {
     Reflect.deleteProperty(payload, 'iat');
   } else if (isObject) {
-    Reflect.set(payload, 'iat', timestamp);
+    put(payload, 'iat', timestamp, options);
   }
   return (
     completeSpan(payload, 'nbf', 'notBefore', options, timestamp) ??
@@ -144,7 +151,7 @@ function complete(payload: Loose, isObject: boolean, options: Loose): Refusal | 
 function completeSpan(payload: Loose, claim: string, name: string, options: Loose, start: number): Refusal | undefined {
   if (typeof options[name] === 'undefined') return undefined;
   try {
-    Reflect.set(payload, claim, timespan(options[name], start));
+    put(payload, claim, timespan(options[name], start), options);
   } catch (error) {
     return new Refusal(error);
   }
@@ -158,7 +165,7 @@ function completeNames(payload: Loose, options: Loose): Refusal | undefined {
     if (typeof payload[claim] !== 'undefined') {
       return refuse(`Bad "options.${name}" option. The payload already has an "${claim}" property.`);
     }
-    Reflect.set(payload, claim, options[name]);
+    put(payload, claim, options[name], options);
   }
   return undefined;
 }
@@ -170,12 +177,18 @@ function refuseUnwritable(payload: Loose): void {
   }
 }
 
+/** The header has no members but the two that nearly all have. The algorithm is one that exists. */
+function isOrdinary(header: Loose, options: Loose): boolean {
+  const { alg, typ, kid } = header;
+  return options.header === undefined && kid === undefined && typ === 'JWT' && typeof alg === 'string';
+}
+
 /** @throws what JSON, `Buffer.from` and `node:crypto` throw. */
 function write({ header, payload, key, options }: Job): string {
   const token = signCompact(
     header.alg,
     key,
-    () => encodeHeader(header),
+    () => (isOrdinary(header, options) ? encodeOrdinaryHeader(header.alg) : encodeHeader(header)),
     () => textOf(payload),
     options.encoding || 'utf8',
   );
