@@ -5,7 +5,7 @@
  * these; `expiresIn` and `notBefore` take any text, as they did there until 9.0.7. Spans and
  * instants are seconds, unless it says otherwise. The clock is `Date.now()`.
  *
- * @packageDocumentation
+ * @module regrant/jsonwebtoken
  */
 import type { KeyObject, createPrivateKey, createPublicKey } from 'node:crypto';
 
@@ -26,7 +26,16 @@ export type Algorithm =
   | 'none';
 
 /** A secret, or a key as text or bytes (PEM), or a private key in PEM that is encrypted. */
-export type Secret = string | Buffer | KeyObject | { key: string | Buffer; passphrase: string };
+export type Secret =
+  | string
+  | Buffer
+  | KeyObject
+  | {
+    /** The private key in PEM. */
+    key: string | Buffer;
+    /** What it is encrypted with. */
+    passphrase: string;
+  };
 
 /** Whatever `createPublicKey` of `node:crypto` takes. */
 export type PublicKey = Parameters<typeof createPublicKey>[0];
@@ -36,15 +45,25 @@ export type PrivateKey = Parameters<typeof createPrivateKey>[0];
 
 /** The header of a token (RFC 7515 §4.1). */
 export interface JwtHeader {
+  /** The algorithm of the signature (§4.1.1). */
   alg: string | Algorithm;
+  /** What the token is; `JWT` here (§4.1.9). */
   typ?: string | undefined;
+  /** What the payload is, where it is no set of claims (§4.1.10). */
   cty?: string | undefined;
+  /** Extensions that must be understood (§4.1.11). Not looked at, as in npm `jsonwebtoken`. */
   crit?: Array<string | Exclude<keyof JwtHeader, 'crit'>> | undefined;
+  /** Which key signed it (§4.1.4): a hint for a function `getKey`. */
   kid?: string | undefined;
+  /** Where keys are said to be (§4.1.2). Never followed. */
   jku?: string | undefined;
+  /** Where a certificate is said to be (§4.1.5). Never followed. */
   x5u?: string | string[] | undefined;
+  /** The SHA-256 of a certificate (§4.1.8). Not looked at. */
   'x5t#S256'?: string | undefined;
+  /** The SHA-1 of a certificate (§4.1.7). Not looked at. */
   x5t?: string | undefined;
+  /** A chain of certificates (§4.1.6). Never trusted. */
   x5c?: string | string[] | undefined;
 }
 
@@ -70,7 +89,9 @@ export interface JwtPayload {
 
 /** A token, taken apart: the answer to `complete: true`. */
 export interface Jwt {
+  /** The header, decoded. */
   header: JwtHeader;
+  /** The claims, or the text where the payload is no JSON. */
   payload: JwtPayload | string;
   /** As it stands in the token: base64url. */
   signature: string;
@@ -151,6 +172,11 @@ export class JsonWebTokenError extends Error {
   /** What was given for it. */
   inner: Error;
 
+  /**
+   * For code that throws as npm `jsonwebtoken` does.
+   *
+   * @param error - What was given for it.
+   */
   constructor(message: string, error?: Error);
 }
 
@@ -159,6 +185,11 @@ export class TokenExpiredError extends JsonWebTokenError {
   /** When that was. */
   expiredAt: Date;
 
+  /**
+   * For code that throws as npm `jsonwebtoken` does.
+   *
+   * @param expiredAt - When that was.
+   */
   constructor(message: string, expiredAt: Date);
 }
 
@@ -167,6 +198,11 @@ export class NotBeforeError extends JsonWebTokenError {
   /** When it will have come. */
   date: Date;
 
+  /**
+   * For code that throws as npm `jsonwebtoken` does.
+   *
+   * @param date - When it will have come.
+   */
   constructor(message: string, date: Date);
 }
 

@@ -18,6 +18,18 @@ export interface AuthErrorOptions {
   cause?: unknown;
 }
 
+/** What a client may see of an {@link AuthError}. */
+export interface AuthErrorJson {
+  /** The stable code. */
+  code: ErrorCode;
+  /** What the client should do now. */
+  advice: Advice;
+  /** The text for people. */
+  message: string;
+  /** Why the session was revoked, where that is why. */
+  reason?: RevocationReason;
+}
+
 /**
  * Why a token, a session or a configuration was refused.
  *
@@ -40,6 +52,12 @@ export class AuthError extends Error {
   /** Why the session was revoked, with `ERR_SESSION_REVOKED`. */
   declare readonly reason?: RevocationReason;
 
+  /**
+   * For apps and tests that answer as this package does.
+   *
+   * @param code - Advice, status and headers follow from it.
+   * @param options - What is known beyond it.
+   */
   constructor(code: ErrorCode, options: AuthErrorOptions = {}) {
     const info = infoOf(code);
     const { text = info.messages.en, detail, field, reason, cause } = options;
@@ -53,8 +71,8 @@ export class AuthError extends Error {
     if (reason !== undefined) this.reason = reason;
   }
 
-  /** What a client may see: the code, the advice, the text and the reason. */
-  toJSON(): { code: ErrorCode; advice: Advice; message: string; reason?: RevocationReason } {
+  /** What a client may see; bodies of answers are made of it. */
+  toJSON(): AuthErrorJson {
     const { code, advice, text: message, reason } = this;
     return reason === undefined ? { code, advice, message } : { code, advice, message, reason };
   }

@@ -65,7 +65,13 @@ export interface AccessConfig {
    * Whether tokens of an app from before are accepted: those without `typ`, or with `JWT`.
    * `maxLifetime` (default `'24h'`) keeps that app's long-lived refresh tokens out.
    */
-  legacy?: boolean | { maxLifetime: Lifetime } | undefined;
+  legacy?: boolean | LegacyConfig | undefined;
+}
+
+/** Which tokens of an app from before are accepted. */
+export interface LegacyConfig {
+  /** The longest that one may live, from `iat` to `exp`. */
+  maxLifetime: Lifetime;
 }
 
 /** How sessions are refreshed. */

@@ -50,7 +50,9 @@ export type Language = 'en' | 'ko';
 
 /** What is fixed about a code. */
 export interface ErrorCodeInfo {
+  /** The code. */
   readonly code: ErrorCode;
+  /** What the caller should do now. */
   readonly advice: Advice;
   /** The HTTP status of an answer. */
   readonly status: number;

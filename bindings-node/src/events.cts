@@ -13,6 +13,7 @@ export interface AuditEventBase {
 
 /** A session began. */
 export interface LoginEvent extends AuditEventBase {
+  /** Tells the events apart. */
   readonly type: 'login';
   /** The label of the device; empty when the app gave none. */
   readonly device: string;
@@ -20,11 +21,13 @@ export interface LoginEvent extends AuditEventBase {
 
 /** A refresh token of the app that was here before was taken over as a session. */
 export interface AdoptedEvent extends AuditEventBase {
+  /** Tells the events apart. */
   readonly type: 'adopted';
 }
 
 /** A refresh was answered with new tokens. */
 export interface RefreshedEvent extends AuditEventBase {
+  /** Tells the events apart. */
   readonly type: 'refreshed';
   /** Whether the refresh token was replaced too. */
   readonly rotated: boolean;
@@ -32,16 +35,19 @@ export interface RefreshedEvent extends AuditEventBase {
 
 /** A refresh was answered with the same refresh token once more. */
 export interface ReissuedEvent extends AuditEventBase {
+  /** Tells the events apart. */
   readonly type: 'reissued';
 }
 
 /** A refresh came with a token that its holder had already replaced; nothing was issued. */
 export interface SupersededEvent extends AuditEventBase {
+  /** Tells the events apart. */
   readonly type: 'superseded';
 }
 
 /** A second holder was recognised and the session revoked (RFC 9700 §4.14). */
 export interface TheftEvent extends AuditEventBase {
+  /** Tells the events apart. */
   readonly type: 'theft';
   /** How it was recognised. */
   readonly how: string;
@@ -49,6 +55,7 @@ export interface TheftEvent extends AuditEventBase {
 
 /** A session was ended. */
 export interface RevokedEvent extends AuditEventBase {
+  /** Tells the events apart. */
   readonly type: 'revoked';
   /** Why. */
   readonly reason: RevocationReason;

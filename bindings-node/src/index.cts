@@ -1,7 +1,7 @@
 /**
  * regrant: access tokens verified in-process, refresh tokens rotated with reuse detection.
  *
- * @packageDocumentation
+ * @module regrant
  */
 export { createAuth } from './create-auth.cjs';
 export { AuthError } from './auth-error.cjs';
@@ -17,13 +17,14 @@ export type {
   SubjectId,
   WhenStale,
 } from './auth.cjs';
-export type { AuthErrorOptions, RevocationReason } from './auth-error.cjs';
+export type { AuthErrorJson, AuthErrorOptions, RevocationReason } from './auth-error.cjs';
 export type { AccessClaims, VerifiedAccess } from './claims.cjs';
 export type {
   AccessConfig,
   Algorithm,
   AuthConfig,
   KeyConfig,
+  LegacyConfig,
   Lifetime,
   RedisConfig,
   RefreshConfig,
@@ -44,7 +45,7 @@ export type {
   TheftEvent,
 } from './events.cjs';
 export type { LogEntry, LogLevel } from './log.cjs';
-export type { Histogram, HistogramMetric, Metric, NumberMetric } from './metrics.cjs';
+export type { Bucket, Histogram, HistogramMetric, Metric, NumberMetric, NumberValue } from './metrics.cjs';
 export type { MaybeUser, MigrateConfig, SweepOptions, SweepReport } from './migrate.cjs';
 export type { SessionInfo } from './session-info.cjs';
 export type { ServerHealth, StoreHealth, StoreWarning, StoreWarningCode } from './store-health.cjs';

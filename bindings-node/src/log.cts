@@ -1,10 +1,10 @@
 /** What the core logs. */
 
 /** The levels, the gravest first. */
-export const logLevels = ['error', 'warn', 'info', 'debug'] as const;
+export const logLevels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
 
 /** How grave an entry is. */
-export type LogLevel = (typeof logLevels)[number];
+export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
 /** An entry of the log. None contains a token or a secret. */
 export interface LogEntry {

@@ -17,6 +17,7 @@ export type StoreWarningCode =
 
 /** Something that an operator should know. */
 export interface StoreWarning {
+  /** What it is about. */
   readonly code: StoreWarningCode;
   /** The server that it is about: `host:port`. */
   readonly server?: string;
@@ -28,9 +29,13 @@ export interface StoreWarning {
 export interface ServerHealth {
   /** `host:port`. */
   readonly address: string;
+  /** Whether it answers. */
   readonly reachable: boolean;
+  /** How long it took to answer, in milliseconds. */
   readonly roundTripMs: number | null;
+  /** The version of its software. */
   readonly version: string | null;
+  /** Whether it takes writes (`master`) or follows one that does. */
   readonly role: 'master' | 'replica' | null;
   /** How many replicas are connected to it. */
   readonly replicas: number | null;
@@ -42,14 +47,16 @@ export interface ServerHealth {
 
 /** How the store is doing at one moment. */
 export interface StoreHealth {
+  /** Which kind of store. */
   readonly store: 'memory' | 'file' | 'redis' | 'other';
   /** Whether all of it answers. */
   readonly reachable: boolean;
-  /** How long it took to answer; of several servers the slowest. */
+  /** How long it took to answer, in milliseconds; of several servers the slowest. */
   readonly roundTripMs: number | null;
   /** How the servers of Redis belong together. */
   readonly layout?: 'standalone' | 'sentinel' | 'cluster';
   /** The servers of Redis that take writes. */
   readonly servers?: readonly ServerHealth[];
+  /** What an operator should know; empty when all is well. */
   readonly warnings: readonly StoreWarning[];
 }

@@ -1,7 +1,7 @@
 /**
  * regrant for Express 4 and 5.
  *
- * @packageDocumentation
+ * @module regrant/express
  */
 export { authenticate } from './authenticate.cjs';
 export { clearAuthCookies, setAccessCookie, setRefreshCookie } from './cookies.cjs';
@@ -19,6 +19,7 @@ export type { TokenAnswer } from '../http/tokens.cjs';
 export type { LogoutHandlerOptions } from './logout.cjs';
 export type { MessageStyle, RtVerifyError } from './presets/rt-verify-error.cjs';
 export type {
+  FailedApi,
   RtVerifyAuthenticateOptions,
   RtVerifyOptions,
   RtVerifyPreset,

@@ -6,7 +6,10 @@ import type { VerifiedAccess } from '../claims.cjs';
 export type RequestAuth<T extends object = object> = VerifiedAccess<T>;
 
 /** A request that passed `authenticate`. */
-export type AuthedRequest<T extends object = object> = Request & { auth: RequestAuth<T> };
+export type AuthedRequest<T extends object = object> = Request & {
+  /** Who asks. */
+  auth: RequestAuth<T>;
+};
 
 /**
  * Who asks, for handlers whose request TypeScript knows as an ordinary one.

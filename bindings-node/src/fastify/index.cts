@@ -1,7 +1,7 @@
 /**
  * regrant for Fastify 5.
  *
- * @packageDocumentation
+ * @module regrant/fastify
  */
 export { authenticate } from './authenticate.cjs';
 export { authOf } from './request-auth.cjs';

@@ -4,7 +4,9 @@ import type { VerifiedAccess } from '../claims.cjs';
 
 /** A request that passed `authenticate`. `T`: the app's own claims; `U`: the user that `loadUser` gave. */
 export type AuthedRequest<T extends object = object, U = unknown> = FastifyRequest & {
+  /** Who asks. */
   auth: VerifiedAccess<T>;
+  /** What `loadUser` gave. */
   user: U;
 };
 

@@ -35,6 +35,7 @@ export interface AuthenticateOptions<T extends object = object, R = HttpRequest>
 /** Whether a request may pass. */
 export type Decision<T extends object = object> =
   | {
+    /** The request may pass. */
     readonly ok: true;
     /** Who asks; absent from a request that may pass without saying so. */
     readonly auth?: VerifiedAccess<T>;
@@ -42,6 +43,7 @@ export type Decision<T extends object = object> =
     readonly user?: unknown;
   }
   | {
+    /** The request is refused. */
     readonly ok: false;
     /** Why not. */
     readonly error: AuthError;

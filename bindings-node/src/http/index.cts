@@ -1,7 +1,7 @@
 /**
  * regrant for any HTTP framework: requests in, decisions and answers out, both plain data.
  *
- * @packageDocumentation
+ * @module regrant/http
  */
 import type { Auth } from '../auth.cjs';
 import type { VerifiedAccess } from '../claims.cjs';

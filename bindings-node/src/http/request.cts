@@ -4,7 +4,10 @@ import { parse } from 'cookie';
 /** Headers as Node.js has them, with names in lower case, or as the Fetch API has them. */
 export type HttpHeaders =
   | Readonly<Record<string, string | readonly string[] | undefined>>
-  | { get(name: string): string | null };
+  | {
+    /** The value of a header; null where it is absent. */
+    get(name: string): string | null;
+  };
 
 /**
  * A request. Those of Express, Fastify, Koa and `node:http` are one, and so is the `Request` of the Fetch API; only

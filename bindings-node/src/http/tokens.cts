@@ -10,6 +10,7 @@ import type { OriginOptions } from './same-site.cjs';
 
 /** What clients are told, in the names of RFC 6749 §5.1 as JavaScript writes them. */
 export interface TokenAnswer {
+  /** The access token, for `Authorization: Bearer` (RFC 6750 §2.1). */
   accessToken: string;
   /** Seconds until the access token expires. */
   expiresIn: number;

@@ -18,6 +18,11 @@ pub(crate) fn example() -> PathBuf {
     node().join("example")
 }
 
+/// What writes the reference of the npm package.
+pub(crate) fn reference() -> PathBuf {
+    node().join("reference")
+}
+
 /// What the benchmarks run in Node.js.
 pub(crate) fn bench() -> PathBuf {
     root().join("tests/bench/node")

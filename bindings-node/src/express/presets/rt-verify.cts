@@ -25,7 +25,15 @@ export interface RtVerifyOptions {
   /** Whether scripts cannot read the cookie; default false, because old front ends read it. */
   httpOnly?: boolean | undefined;
   /** What `failedApi` says; default `authenticate` and `rtVerify`. */
-  failedApi?: { authenticate?: string | undefined; rtVerify?: string | undefined } | undefined;
+  failedApi?: FailedApi | undefined;
+}
+
+/** What the field `failedApi` of an answer says, by where the failure was. */
+export interface FailedApi {
+  /** In the middleware. */
+  authenticate?: string | undefined;
+  /** In the refresh endpoint. */
+  rtVerify?: string | undefined;
 }
 
 /** What the middleware of the preset takes. `T`: the app's own claims. */

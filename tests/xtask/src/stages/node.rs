@@ -9,10 +9,12 @@ use crate::outcome::Stop;
 use crate::process::Step;
 use crate::tools::Tool;
 
-/// The types and tests of the npm package, and those of the example that need no browser.
+/// The types, the reference and the tests of the npm package, and those of the example that need no browser.
 pub(super) fn run() -> Result<(), Stop> {
     build("build:debug")?;
     npm(&checkout::node(), "typecheck").run()?;
+    install(&checkout::reference())?;
+    npm(&checkout::reference(), "check").run()?;
     npm(&checkout::node(), "test").run()?;
     install(&checkout::example())?;
     Ok(npm(&checkout::example(), "test").run()?)
