@@ -23,6 +23,12 @@ const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 /// The least size of an RSA modulus (RFC 7518 §3.3).
 const RSA_MIN_BITS: usize = 2048;
 
+/// The largest: a check takes time with the square of it, and may be of anybody's token.
+const RSA_MAX_BITS: usize = 8192;
+
+/// The longest public exponent; nearly all are 65537.
+const RSA_MAX_EXPONENT_BYTES: usize = 4;
+
 /// A private key in the form that both backends read: PKCS#1 for RSA, PKCS#8 for the others.
 pub(super) struct PrivateDocument(pub(super) Zeroizing<Vec<u8>>);
 
@@ -55,7 +61,7 @@ impl PrivateDocument {
     fn from_pkcs1(der: &[u8]) -> Result<Self> {
         let key = RsaPrivateKey::from_der(der)
             .map_err(|_| refuse(PRIVATE, "is not a PKCS#8 or PKCS#1 RSA private key"))?;
-        check_rsa_size(key.modulus, PRIVATE)?;
+        check_rsa(key.modulus, key.public_exponent, PRIVATE)?;
         Ok(Self(Zeroizing::new(der.to_vec())))
     }
 }
@@ -92,7 +98,7 @@ impl PublicDocument {
     fn from_pkcs1(der: &[u8]) -> Result<Self> {
         let key = RsaPublicKey::from_der(der)
             .map_err(|_| refuse(PUBLIC, "is not an SPKI or PKCS#1 RSA public key"))?;
-        check_rsa_size(key.modulus, PUBLIC)?;
+        check_rsa(key.modulus, key.public_exponent, PUBLIC)?;
         Ok(Self(der.to_vec()))
     }
 
@@ -106,13 +112,11 @@ impl PublicDocument {
 
     /// From a modulus and an exponent, both big-endian.
     pub(super) fn from_rsa_components(modulus: &[u8], exponent: &[u8]) -> Result<Self> {
-        let der = UintRef::new(modulus)
-            .and_then(|modulus| {
-                let public_exponent = UintRef::new(exponent)?;
-                RsaPublicKey { modulus, public_exponent }.to_der()
-            })
-            .map_err(|_| refuse(PRIVATE, "has no usable public part"))?;
-        Ok(Self(der))
+        let unusable = |_| refuse(PUBLIC, "is not an RSA public key");
+        let modulus = UintRef::new(modulus).map_err(unusable)?;
+        let public_exponent = UintRef::new(exponent).map_err(unusable)?;
+        check_rsa(modulus, public_exponent, PUBLIC)?;
+        RsaPublicKey { modulus, public_exponent }.to_der().map(Self).map_err(unusable)
     }
 
     /// The modulus and the exponent of an RSA key, both big-endian.
@@ -255,12 +259,21 @@ impl FileKind {
     }
 }
 
-fn check_rsa_size(modulus: UintRef<'_>, field: &'static str) -> Result<()> {
+fn check_rsa(modulus: UintRef<'_>, exponent: UintRef<'_>, field: &'static str) -> Result<()> {
     let bytes = modulus.as_bytes();
     let leading = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
     let bits = bytes.len() * 8 - leading;
     if bits < RSA_MIN_BITS {
         return Err(refuse(field, format!("RSA with {bits} bits; at least {RSA_MIN_BITS} needed")));
+    }
+    if bits > RSA_MAX_BITS {
+        return Err(refuse(field, format!("RSA with {bits} bits; at most {RSA_MAX_BITS} allowed")));
+    }
+    // RFC 8017 §3.1: odd and at least 3. With 1 everything would be its own signature.
+    let exponent = exponent.as_bytes();
+    let is_odd = exponent.last().is_some_and(|last| last % 2 == 1);
+    if !is_odd || exponent == [1] || exponent.len() > RSA_MAX_EXPONENT_BYTES {
+        return Err(refuse(field, "RSA with an unusable public exponent"));
     }
     Ok(())
 }

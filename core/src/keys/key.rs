@@ -8,6 +8,8 @@ use super::backend::{Signer, Verifier};
 use super::document::{PrivateDocument, PublicDocument};
 use super::hmac::{PreparedMac, ShortSecret};
 use super::key_id::KeyId;
+use super::key_kind::KeyKind;
+use super::public_key::PublicKey;
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
 
@@ -25,8 +27,8 @@ pub struct Key {
 
 enum Material {
     Mac(PreparedMac),
-    Pair(Signer, Verifier),
-    Public(Verifier),
+    Pair(Signer, Verifier, PublicKey),
+    Public(Verifier, PublicKey),
 }
 
 impl Key {
@@ -73,7 +75,7 @@ impl Key {
     /// For the field `publicKey`: not such a file (a certificate is not one), a key of another
     /// kind or curve than `algorithm` needs, or an RSA key of less than 2048 bits.
     pub fn public_pem(algorithm: Algorithm, pem: &str) -> Result<Self> {
-        Self::from_public(algorithm, &PublicDocument::from_pem(algorithm, pem)?)
+        Self::from_public(algorithm, PublicDocument::from_pem(algorithm, pem)?)
     }
 
     /// A public key in DER: SPKI, or PKCS#1 for RSA. It cannot sign.
@@ -81,18 +83,20 @@ impl Key {
     /// # Errors
     /// As [`public_pem`](Self::public_pem).
     pub fn public_der(algorithm: Algorithm, der: &[u8]) -> Result<Self> {
-        Self::from_public(algorithm, &PublicDocument::from_der(algorithm, der)?)
+        Self::from_public(algorithm, PublicDocument::from_der(algorithm, der)?)
     }
 
     fn from_private(algorithm: Algorithm, document: &PrivateDocument) -> Result<Self> {
         let (signer, public) = Signer::new(algorithm, document)?;
         let verifier = Verifier::new(algorithm, &public)?;
-        Ok(Self { algorithm, id: None, material: Material::Pair(signer, verifier) })
+        let public = PublicKey::unchecked(kind_of(algorithm)?, public);
+        Ok(Self { algorithm, id: None, material: Material::Pair(signer, verifier, public) })
     }
 
-    fn from_public(algorithm: Algorithm, document: &PublicDocument) -> Result<Self> {
-        let verifier = Verifier::new(algorithm, document)?;
-        Ok(Self { algorithm, id: None, material: Material::Public(verifier) })
+    pub(super) fn from_public(algorithm: Algorithm, document: PublicDocument) -> Result<Self> {
+        let verifier = Verifier::new(algorithm, &document)?;
+        let public = PublicKey::unchecked(kind_of(algorithm)?, document);
+        Ok(Self { algorithm, id: None, material: Material::Public(verifier, public) })
     }
 
     /// The same key under the name `id`, the `kid` of the tokens that it signs.
@@ -114,7 +118,15 @@ impl Key {
 
     /// Whether the key can sign: whether it was made from a secret or a private key.
     pub const fn can_sign(&self) -> bool {
-        !matches!(self.material, Material::Public(_))
+        !matches!(self.material, Material::Public(..))
+    }
+
+    /// The public part; `None` for a secret, which has none.
+    pub const fn public(&self) -> Option<&PublicKey> {
+        match &self.material {
+            Material::Mac(_) => None,
+            Material::Pair(.., public) | Material::Public(_, public) => Some(public),
+        }
     }
 
     /// The signature of `message` (RFC 7518 §3: the raw bytes, `r ‖ s` for ECDSA).
@@ -124,8 +136,8 @@ impl Key {
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         match &self.material {
             Material::Mac(mac) => Ok(mac.sign(message)),
-            Material::Pair(signer, _) => signer.sign(message),
-            Material::Public(_) => Err(Error::internal("a public key cannot sign")),
+            Material::Pair(signer, ..) => signer.sign(message),
+            Material::Public(..) => Err(Error::internal("a public key cannot sign")),
         }
     }
 
@@ -133,11 +145,15 @@ impl Key {
     pub(crate) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match &self.material {
             Material::Mac(mac) => mac.verify(message, signature),
-            Material::Pair(_, verifier) | Material::Public(verifier) => {
+            Material::Pair(_, verifier, _) | Material::Public(verifier, _) => {
                 verifier.verify(message, signature)
             }
         }
     }
+}
+
+fn kind_of(algorithm: Algorithm) -> Result<KeyKind> {
+    KeyKind::of(algorithm).ok_or_else(|| Error::internal("a secret is no key pair"))
 }
 
 impl fmt::Debug for Key {

@@ -45,6 +45,11 @@ impl PublicKey {
         Ok(Self { kind, document })
     }
 
+    /// Of a document that a [`Verifier`] was made of.
+    pub(super) const fn unchecked(kind: KeyKind, document: PublicDocument) -> Self {
+        Self { kind, document }
+    }
+
     /// Whether a PEM file holds a private key, by its label alone.
     pub fn is_private_pem(pem: &str) -> bool {
         FileKind::of_pem(pem).is_ok_and(|file| file.private)

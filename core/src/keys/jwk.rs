@@ -1,0 +1,154 @@
+//! One JWK (RFC 7517 §4): what it must say to be used for verifying signatures.
+
+use std::fmt;
+
+use serde_json::{Map, Value};
+use thiserror::Error;
+
+use super::algorithm::Algorithm;
+use super::document::PublicDocument;
+use super::key::Key;
+use super::key_id::KeyId;
+use super::key_kind::KeyKind;
+use crate::token::base64url;
+
+/// Why a key of a set is not used. Others of the set are (RFC 7517 §5).
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum Unusable {
+    /// Its `use` is not `sig`, or its `key_ops` are without `verify` (RFC 7517 §4.2, §4.3).
+    #[error("it is not for verifying signatures")]
+    OtherPurpose,
+    /// Its `kty` or its `crv` is none that is known here.
+    #[error("it is of a kind that is not supported")]
+    UnknownKind,
+    /// A secret (`kty: oct`) has no place in a set of public keys: whoever can read the set could
+    /// sign.
+    #[error("it is a secret, which has no place in a set of public keys")]
+    Secret,
+    /// It has private members, and so is known to more than its owner.
+    #[error("its private part was published")]
+    PrivatePublished,
+    /// Its `alg` is unknown, or not for keys of its kind.
+    #[error("its alg does not fit it")]
+    AlgorithmMismatch,
+    /// A member is missing or wrong.
+    #[error("{0}")]
+    Invalid(String),
+    /// Another key of the set has the same `kid`.
+    #[error("another key has the same kid")]
+    DuplicateId,
+    /// The set has more keys than [`Keyring::MAX_KEYS`](super::Keyring::MAX_KEYS).
+    #[error("the set has too many keys")]
+    TooMany,
+}
+
+/// Members that only private keys have (RFC 7518 §6.2.2, §6.3.2).
+const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+
+/// The key that a JWK describes. `rsa`: the algorithm of RSA keys that do not say theirs.
+pub(super) fn read(jwk: &Map<String, Value>, rsa: Algorithm) -> Result<Key, Unusable> {
+    if !is_for_verifying(jwk)? {
+        return Err(Unusable::OtherPurpose);
+    }
+    let kind = kind_of(jwk)?;
+    if PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
+        return Err(Unusable::PrivatePublished);
+    }
+    let algorithm = algorithm_of(jwk, kind, rsa)?;
+    let document = document_of(jwk, kind)?;
+    let key = Key::from_public(algorithm, document).map_err(invalid)?;
+    match text(jwk, "kid")? {
+        Some(kid) => Ok(key.with_id(KeyId::new(kid).map_err(invalid)?)),
+        None => Ok(key),
+    }
+}
+
+/// RFC 7517 §4.2 and §4.3: both are optional, and what they say holds.
+fn is_for_verifying(jwk: &Map<String, Value>) -> Result<bool, Unusable> {
+    let by_use = text(jwk, "use")?.is_none_or(|purpose| purpose == "sig");
+    let by_operations = match jwk.get("key_ops") {
+        None => true,
+        Some(Value::Array(operations)) => operations.iter().any(|one| one == "verify"),
+        Some(_) => return Err(wrong("key_ops")),
+    };
+    Ok(by_use && by_operations)
+}
+
+fn kind_of(jwk: &Map<String, Value>) -> Result<KeyKind, Unusable> {
+    match (needed(jwk, "kty")?, text(jwk, "crv")?) {
+        ("RSA", None) => Ok(KeyKind::Rsa),
+        ("EC", Some("P-256")) => Ok(KeyKind::P256),
+        ("EC", Some("P-384")) => Ok(KeyKind::P384),
+        ("OKP", Some("Ed25519")) => Ok(KeyKind::Ed25519),
+        ("oct", _) => Err(Unusable::Secret),
+        _ => Err(Unusable::UnknownKind),
+    }
+}
+
+/// A key is pinned to one algorithm (RFC 8725 §3.1): to its `alg`, else to the one of its kind.
+fn algorithm_of(
+    jwk: &Map<String, Value>,
+    kind: KeyKind,
+    rsa: Algorithm,
+) -> Result<Algorithm, Unusable> {
+    let announced = match text(jwk, "alg")? {
+        Some(name) => Algorithm::from_name(name).ok_or(Unusable::AlgorithmMismatch)?,
+        None if kind == KeyKind::Rsa => rsa,
+        None => kind.representative(),
+    };
+    if kind.algorithms().contains(&announced) {
+        Ok(announced)
+    } else {
+        Err(Unusable::AlgorithmMismatch)
+    }
+}
+
+/// RFC 7518 §6.2.1 and §6.3.1, RFC 8037 §2.
+fn document_of(jwk: &Map<String, Value>, kind: KeyKind) -> Result<PublicDocument, Unusable> {
+    match kind {
+        KeyKind::Rsa => {
+            let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
+            PublicDocument::from_rsa_components(&modulus, &exponent).map_err(invalid)
+        }
+        KeyKind::P256 | KeyKind::P384 => {
+            let length = if kind == KeyKind::P256 { 32 } else { 48 };
+            let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
+            if x.len() != length || y.len() != length {
+                return Err(Unusable::Invalid("its coordinates are of a wrong length".to_owned()));
+            }
+            Ok(PublicDocument::from_coordinates(&x, &y))
+        }
+        KeyKind::Ed25519 => {
+            let x = bytes(jwk, "x")?;
+            if x.len() != 32 || text(jwk, "y")?.is_some() {
+                return Err(wrong("x"));
+            }
+            Ok(PublicDocument(x))
+        }
+    }
+}
+
+fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, Unusable> {
+    base64url::decode(needed(jwk, name)?).map_err(|_| wrong(name))
+}
+
+fn needed<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Unusable> {
+    text(jwk, name)?.ok_or_else(|| wrong(name))
+}
+
+fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, Unusable> {
+    match jwk.get(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(wrong(name)),
+    }
+}
+
+fn wrong(member: &str) -> Unusable {
+    Unusable::Invalid(format!("its member {member} is missing or wrong"))
+}
+
+fn invalid(problem: impl fmt::Display) -> Unusable {
+    Unusable::Invalid(problem.to_string())
+}
