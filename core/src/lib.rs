@@ -4,7 +4,7 @@
 //! One folder per idea; dependencies point one way:
 //! `error`, `secret`, `time`, `identity` ← `token` ← `keys` ← `access`, and
 //! `session` ← `store` ← `adopt` ← `auth` (the facade that most programs use). `client` is the side
-//! of an app that holds the tokens. What an operator
+//! of an app that holds the tokens, `issuers` accepts the tokens of other services. What an operator
 //! is told is in `observe`.
 //!
 //! Standards: RFC 7519 (JWT), RFC 7515 (JWS), RFC 6750 (Bearer), RFC 6749 (refresh flow),
@@ -23,6 +23,8 @@ pub mod client;
 pub mod config;
 pub mod error;
 pub mod identity;
+#[cfg(feature = "issuers")]
+pub mod issuers;
 pub mod keys;
 #[cfg(feature = "sessions")]
 pub mod observe;

@@ -49,6 +49,11 @@ impl AccessVerifier {
         &self.policy
     }
 
+    /// The keys.
+    pub const fn keyring(&self) -> &Keyring {
+        &self.keyring
+    }
+
     /// How many verified tokens it keeps at most: [`AccessPolicy::cache`], or a few more.
     pub fn places(&self) -> usize {
         self.cache.as_ref().map_or(0, VerifiedCache::places)

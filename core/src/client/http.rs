@@ -39,6 +39,14 @@ pub struct Response {
     pub body: Vec<u8>,
 }
 
+impl Request {
+    /// A `GET`.
+    #[cfg(feature = "issuers")]
+    pub(crate) fn get(url: &str, headers: Vec<(String, String)>) -> Self {
+        Self { method: "GET", url: url.to_owned(), headers, body: Vec::new() }
+    }
+}
+
 impl Response {
     fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
@@ -48,6 +56,24 @@ impl Response {
     /// The server's clock (RFC 9110 §6.6.1), to the second.
     pub(super) fn date(&self) -> Option<Timestamp> {
         self.header("date").and_then(http_date)
+    }
+
+    /// How long it may be kept (RFC 9111 §5.2.2): not at all by `no-store` and `no-cache`; `None`
+    /// where it does not say.
+    #[cfg(feature = "issuers")]
+    pub(crate) fn max_age(&self) -> Option<Duration> {
+        let directives = self.header("cache-control")?.split(',').map(str::trim);
+        let mut max_age = None;
+        for directive in directives {
+            let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
+            if name.eq_ignore_ascii_case("no-store") || name.eq_ignore_ascii_case("no-cache") {
+                return Some(Duration::ZERO);
+            }
+            if name.eq_ignore_ascii_case("max-age") {
+                max_age = value.trim_matches('"').parse().ok().map(Duration::from_secs).or(max_age);
+            }
+        }
+        max_age
     }
 
     /// How long the server wants to be left alone (RFC 9110 §10.2.3): seconds or a date, which is
@@ -93,5 +119,19 @@ mod tests {
             assert_eq!(wish(bad), None, "{bad}");
         }
         assert_eq!(with(&[("Date", "today")]).date(), None);
+    }
+
+    #[test]
+    #[cfg(feature = "issuers")]
+    fn reads_how_long_an_answer_may_be_kept() {
+        let age = |value| with(&[("Cache-Control", value)]).max_age().map(|age| age.as_secs());
+        assert_eq!(age("public, max-age=300"), Some(300));
+        assert_eq!(age("Max-Age=\"60\""), Some(60));
+        assert_eq!(age("max-age=300, no-cache"), Some(0));
+        assert_eq!(age("no-store"), Some(0));
+        for none in ["", "public", "max-age", "max-age=-1", "max-age=soon", "s-maxage=9"] {
+            assert_eq!(age(none), None, "{none}");
+        }
+        assert_eq!(with(&[]).max_age(), None);
     }
 }

@@ -1,0 +1,207 @@
+//! Verifies the tokens of several issuers.
+
+use std::sync::Arc;
+
+use super::issuer::{Keys, TrustedIssuer};
+use super::remote::RemoteKeys;
+use super::schedule::KeySetSchedule;
+use crate::access::{AccessVerifier, VerifiedAccess};
+use crate::client::Transport;
+use crate::error::{Error, Result};
+use crate::time::{Clock, SystemClock};
+use crate::token::base64url;
+use crate::token::compact::Compact;
+use crate::token::json;
+
+/// Verifies the access tokens of several issuers, each by its own keys and rules. A clone shares
+/// everything.
+///
+/// The `iss` of a token, which nobody has verified at that point, selects among the configured
+/// issuers; the token must then be good by the rules and the keys of that one.
+///
+/// ```
+/// # #[cfg(feature = "client-reqwest")] {
+/// use regrant::access::AccessPolicy;
+/// use regrant::issuers::{KeySetUrl, TrustedIssuer, TrustedIssuers};
+/// use regrant::keys::{Algorithm, Key, Keyring};
+/// # let pem = include_str!("../../../tests/vectors/keys/test-only-ed25519-a.public.pem");
+/// # let transport = regrant::client::ReqwestTransport::new()?;
+///
+/// let ours = AccessPolicy::builder().issuer("https://auth.example").audience("api").build()?;
+/// let theirs = AccessPolicy::builder().issuer("https://partner.example").audience("api").build()?;
+/// let url = KeySetUrl::new("https://partner.example/.well-known/jwks.json")?;
+/// let verifier = TrustedIssuers::builder()
+///     .issuer(TrustedIssuer::with_keys(ours, Keyring::single(Key::public_pem(Algorithm::EdDSA, pem)?))?)
+///     .issuer(TrustedIssuer::with_key_set(theirs, url, Algorithm::RS256)?)
+///     .transport(std::sync::Arc::new(transport))
+///     .build()?;
+/// assert!(verifier.verify("no.token.at all").is_err());
+/// # }
+/// # Ok::<(), regrant::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct TrustedIssuers(Arc<[Trusted]>);
+
+#[derive(Debug)]
+struct Trusted {
+    names: Vec<String>,
+    max_token_bytes: usize,
+    source: Source,
+}
+
+#[derive(Debug)]
+enum Source {
+    Fixed(Box<AccessVerifier>),
+    Remote(Arc<RemoteKeys>),
+}
+
+impl TrustedIssuers {
+    /// Starts without issuers.
+    pub fn builder() -> TrustedIssuersBuilder {
+        TrustedIssuersBuilder::default()
+    }
+
+    /// Checks `token` by the keys at hand: no I/O. Keys that are missing are fetched meanwhile.
+    ///
+    /// # Errors
+    /// Those of [`AccessVerifier::verify`]; [`Error::IssuerMismatch`] for an `iss` that is not
+    /// configured; [`Error::KeysUnavailable`], with the advice to try again, while the issuer's
+    /// keys were never fetched or are too old.
+    pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
+        match &self.trusted(token)?.source {
+            Source::Fixed(verifier) => verifier.verify(token),
+            Source::Remote(keys) => keys.verify(token),
+        }
+    }
+
+    /// As [`verify`](Self::verify), but waits for keys that are missing, and for those that the
+    /// issuer may have added where the token's `kid` is unknown. Dropping the future stops no
+    /// fetch that others wait for. Needs a Tokio runtime.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub async fn verify_or_fetch(&self, token: &str) -> Result<VerifiedAccess> {
+        match &self.trusted(token)?.source {
+            Source::Fixed(verifier) => verifier.verify(token),
+            Source::Remote(keys) => keys.verify_or_fetch(token).await,
+        }
+    }
+
+    /// Fetches the keys of all issuers that are not there yet: for a program that is to start with
+    /// them, or not to start.
+    ///
+    /// # Errors
+    /// [`Error::KeysUnavailable`] for the first issuer whose keys there are none of.
+    pub async fn ready(&self) -> Result<()> {
+        for trusted in self.0.iter() {
+            if let Source::Remote(keys) = &trusted.source {
+                keys.ready().await?;
+            }
+        }
+        Ok(())
+    }
+
+    fn trusted(&self, token: &str) -> Result<&Trusted> {
+        // The verifier checks the issuer anyway.
+        if let [only] = &*self.0 {
+            return Ok(only);
+        }
+        let most = self.0.iter().map(|trusted| trusted.max_token_bytes).max().unwrap_or_default();
+        let compact = Compact::split(token, most)?;
+        let payload = base64url::decode_text(compact.payload)?;
+        let mut issuer = None;
+        json::read_object(&payload, |name, item| {
+            if name == "iss" {
+                issuer = Some(item);
+            }
+        })?;
+        let issuer = issuer.ok_or(Error::IssuerMismatch)?;
+        let issuer = issuer.text().ok_or_else(|| Error::claim_invalid("iss"))?;
+        let is_named = |trusted: &&Trusted| trusted.names.iter().any(|name| *name == issuer);
+        self.0.iter().find(is_named).ok_or(Error::IssuerMismatch)
+    }
+}
+
+/// Collects issuers; [`build`](Self::build) checks them together.
+#[derive(Debug, Default)]
+pub struct TrustedIssuersBuilder {
+    issuers: Vec<TrustedIssuer>,
+    schedule: KeySetSchedule,
+    transport: Option<Arc<dyn Transport>>,
+    clock: Option<Arc<dyn Clock>>,
+}
+
+impl TrustedIssuersBuilder {
+    /// One more issuer.
+    #[must_use]
+    pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
+        self.issuers.push(issuer);
+        self
+    }
+
+    /// When key sets are fetched.
+    #[must_use]
+    pub const fn schedule(mut self, schedule: KeySetSchedule) -> Self {
+        self.schedule = schedule;
+        self
+    }
+
+    /// What fetches key sets. It should follow no redirects: the address is the one that is
+    /// trusted.
+    #[must_use]
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Another clock than the system's.
+    #[must_use]
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = Some(clock);
+        self
+    }
+
+    /// The verifier. Built within a Tokio runtime it fetches on that; no I/O yet.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `issuers`: none, two of the same name, or one that publishes
+    /// its keys where there is no transport.
+    pub fn build(self) -> Result<TrustedIssuers> {
+        let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let refuse = |problem: String| Err(Error::config("issuers", problem));
+        let mut trusted: Vec<Trusted> = Vec::with_capacity(self.issuers.len());
+        for TrustedIssuer { policy, keys } in self.issuers {
+            let names = policy.issuers().to_vec();
+            if let Some(name) =
+                names.iter().find(|name| trusted.iter().any(|one| one.names.contains(name)))
+            {
+                return refuse(format!("two have the name {name}"));
+            }
+            let max_token_bytes = policy.max_token_bytes();
+            let clock = Arc::clone(&clock);
+            let source = match (keys, &self.transport) {
+                (Keys::Fixed(keyring), _) => {
+                    Source::Fixed(Box::new(AccessVerifier::new(keyring, policy, clock)?))
+                }
+                (Keys::At { url, rsa }, Some(transport)) => {
+                    let transport = Arc::clone(transport);
+                    Source::Remote(RemoteKeys::new(
+                        (url, rsa),
+                        policy,
+                        self.schedule,
+                        transport,
+                        clock,
+                    ))
+                }
+                (Keys::At { .. }, None) => {
+                    return refuse("there is nothing to fetch keys with".to_owned());
+                }
+            };
+            trusted.push(Trusted { names, max_token_bytes, source });
+        }
+        if trusted.is_empty() {
+            return refuse("there is none".to_owned());
+        }
+        Ok(TrustedIssuers(trusted.into()))
+    }
+}
