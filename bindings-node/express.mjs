@@ -4,6 +4,7 @@ export {
   authOf,
   authenticate,
   clearAuthCookies,
+  jwksHandler,
   loginResponse,
   logoutHandler,
   presets,

@@ -115,6 +115,12 @@ impl NativeAuth {
         })
     }
 
+    /// The public keys of access tokens, as the JSON text of a JWK Set.
+    #[napi(catch_unwind)]
+    pub fn jwks(&self) -> String {
+        self.calls.auth.jwks()
+    }
+
     /// How far this process is behind the feed of revocations, in ms; null while unknown.
     #[napi]
     pub fn feed_lag(&self) -> Option<f64> {

@@ -16,6 +16,7 @@ mod errors;
 mod events;
 mod failure;
 mod input;
+mod issuers;
 mod jws;
 mod log;
 mod metrics;

@@ -2,6 +2,7 @@
 import { NativeAuth, bearer, type Outcome } from '../native.cjs';
 import type { AuthError, RevocationReason } from './auth-error.cjs';
 import { Checker, parse } from './checker.cjs';
+import type { JwkSet } from './jwk-set.cjs';
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 import type { ErrorCode } from './error-codes.cjs';
 import type { Metric } from './metrics.cjs';
@@ -131,6 +132,15 @@ export class Auth {
   ): Promise<VerifiedAccess<T>> {
     const text = this.#text(await this.#native.verifyFresh(this.#present(token), whenStale));
     return parse(text) as VerifiedAccess<T>;
+  }
+
+  /**
+   * The public keys of access tokens as a JWK Set (RFC 7517 §5), for services that verify what
+   * this one issues: `jwksHandler` of `regrant/express` publishes it. Secrets are not among them,
+   * so of a configuration with `secret` alone it is empty.
+   */
+  jwks(): JwkSet {
+    return JSON.parse(this.#native.jwks()) as JwkSet;
   }
 
   /**

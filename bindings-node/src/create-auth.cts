@@ -3,11 +3,10 @@ import { LogListener, NativeAuth, TestClock } from '../native.cjs';
 import { Auth } from './auth.cjs';
 import type { AuthConfig } from './config.cjs';
 import { configInvalid, encodeConfig } from './encode-config.cjs';
-import { isErrorCode, isLanguage } from './error-codes.cjs';
 import { parseEvent } from './events.cjs';
 import { isLogLevel, logLevels, parseLogEntry, warnOnce } from './log.cjs';
 import { answering } from './migrate.cjs';
-import { Texts } from './texts.cjs';
+import { textsOf } from './texts-of.cjs';
 
 /**
  * Checks the configuration and makes an auth object. Does no I/O: a store that cannot be reached
@@ -48,15 +47,4 @@ export function createAuth(config: AuthConfig): Auth {
   const native = NativeAuth.create(encodeConfig(core, texts), clock, log, listener, resolve && answering(resolve));
   if (native instanceof NativeAuth) return new Auth(native, texts);
   throw texts.errorOf(native);
-}
-
-function textsOf(language: AuthConfig['language'], messages: AuthConfig['messages']): Texts {
-  const texts = new Texts();
-  if (language !== undefined && !isLanguage(language)) {
-    throw configInvalid(texts, 'language', "must be 'en' or 'ko'; other texts go into messages");
-  }
-  for (const code of Object.keys(messages ?? {})) {
-    if (!isErrorCode(code)) throw configInvalid(texts, `messages.${code}`, 'is no error code');
-  }
-  return new Texts(language, messages);
 }

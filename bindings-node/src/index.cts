@@ -4,6 +4,7 @@
  * @module regrant
  */
 export { createAuth } from './create-auth.cjs';
+export { createVerifier } from './create-verifier.cjs';
 export { AuthError } from './auth-error.cjs';
 export { errorCodes } from './error-codes.cjs';
 export { TestClock } from '../native.cjs';
@@ -44,6 +45,8 @@ export type {
   SupersededEvent,
   TheftEvent,
 } from './events.cjs';
+export type { FetchKeySet, IssuerConfig, KeySetsConfig, VerifierConfig } from './issuers-config.cjs';
+export type { JwkSet, PublicJwk } from './jwk-set.cjs';
 export type { LogEntry, LogLevel } from './log.cjs';
 export type { Bucket, Histogram, HistogramMetric, Metric, NumberMetric, NumberValue } from './metrics.cjs';
 export type { MaybeUser, MigrateConfig, SweepOptions, SweepReport } from './migrate.cjs';
@@ -51,3 +54,4 @@ export type { SessionInfo } from './session-info.cjs';
 export type { ServerHealth, StoreHealth, StoreWarning, StoreWarningCode } from './store-health.cjs';
 export type { Messages } from './texts.cjs';
 export type { Renewal, Renewed, TokenPair } from './tokens.cjs';
+export type { Verifier } from './verifier.cjs';

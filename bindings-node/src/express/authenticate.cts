@@ -1,7 +1,7 @@
 /** The middleware in front of protected routes. */
 import type { Request, RequestHandler } from 'express';
-import type { Auth } from '../auth.cjs';
 import { accessOf, type AccessOptions } from '../http/authenticate.cjs';
+import type { AccessGuard } from '../http/guard.cjs';
 import { gate, type GateOptions } from './gate.cjs';
 
 /** Where the access token is and what is made of it. `T`: the app's own claims. */
@@ -12,7 +12,7 @@ export interface AuthenticateOptions<T extends object = object> extends AccessOp
  * the access token alone: no I/O but that of `loadUser`, and of `whenStale` where it is given.
  */
 export function authenticate<T extends object = object>(
-  auth: Auth,
+  auth: AccessGuard,
   options: AuthenticateOptions<T> = {},
 ): RequestHandler {
   return gate(auth, (req: Request) => accessOf<T>(auth, req, options), options);

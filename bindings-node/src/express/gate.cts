@@ -1,8 +1,8 @@
 /** The middleware itself: verify, leave who asks on the request, load the user, let it pass. */
 import type { Request, RequestHandler } from 'express';
-import type { Auth } from '../auth.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { userOf, type UserOptions } from '../http/authenticate.cjs';
+import type { AccessGuard } from '../http/guard.cjs';
 import type { AuthedRequest } from './request-auth.cjs';
 import { failureOf, type ErrorOptions } from './respond.cjs';
 
@@ -17,7 +17,7 @@ type Verdict<T extends object> = VerifiedAccess<T> | undefined;
  * lets the request pass without `req.auth`. A promise is only waited for where there is one.
  */
 export function gate<T extends object>(
-  auth: Auth,
+  auth: AccessGuard,
   verify: (req: Request) => Verdict<T> | Promise<Verdict<T>>,
   options: GateOptions<T>,
 ): RequestHandler {

@@ -5,6 +5,7 @@
  */
 export { authenticate } from './authenticate.cjs';
 export { clearAuthCookies, setAccessCookie, setRefreshCookie } from './cookies.cjs';
+export { jwksHandler } from './jwks.cjs';
 export { loginResponse } from './login.cjs';
 export { logoutHandler } from './logout.cjs';
 export { refreshHandler } from './refresh.cjs';
@@ -14,6 +15,8 @@ export { sessionsHandler } from './sessions.cjs';
 export * as presets from './presets/index.cjs';
 export type { AuthenticateOptions } from './authenticate.cjs';
 export type { TransportOptions } from '../http/cookies.cjs';
+export type { AccessGuard } from '../http/guard.cjs';
+export type { JwksOptions } from '../http/jwks.cjs';
 export type { GateOptions } from './gate.cjs';
 export type { TokenAnswer } from '../http/tokens.cjs';
 export type { LogoutHandlerOptions } from './logout.cjs';

@@ -1,7 +1,7 @@
 /** The hook in front of protected routes. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import type { Auth } from '../auth.cjs';
 import { accessOf, userOf, type AccessOptions, type UserOptions } from '../http/authenticate.cjs';
+import type { AccessGuard } from '../http/guard.cjs';
 import type { AuthedRequest } from './request-auth.cjs';
 import { fail, type ErrorOptions } from './respond.cjs';
 
@@ -18,7 +18,7 @@ export type AuthHook = (request: FastifyRequest, reply: FastifyReply) => Promise
  * and of `whenStale` where it is given.
  */
 export function authenticate<T extends object = object>(
-  auth: Auth,
+  auth: AccessGuard,
   options: AuthenticateOptions<T> = {},
 ): AuthHook {
   return async (request, reply) => {

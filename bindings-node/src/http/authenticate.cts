@@ -1,8 +1,9 @@
 /** Who asks: the access token of a request, verified, and the user behind it. */
-import type { Auth, WhenStale } from '../auth.cjs';
+import type { WhenStale } from '../auth.cjs';
 import { AuthError } from '../auth-error.cjs';
 import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
 import { refusal, type HttpAnswer } from './answer.cjs';
+import type { AccessGuard } from './guard.cjs';
 import { header, readCookie, type HttpRequest } from './request.cjs';
 
 /** Where the access token is, and what else it must meet. */
@@ -63,7 +64,7 @@ export type Decision<T extends object = object> =
  * @throws what `loadUser` throws, and nothing else.
  */
 export async function authenticate<T extends object = object, R extends HttpRequest = HttpRequest>(
-  auth: Auth,
+  auth: AccessGuard,
   request: R,
   options: AuthenticateOptions<T, R> = {},
 ): Promise<Decision<T>> {
@@ -85,7 +86,7 @@ export async function authenticate<T extends object = object, R extends HttpRequ
  * @throws AuthError
  */
 export function accessOf<T extends object>(
-  auth: Auth,
+  auth: AccessGuard,
   request: HttpRequest,
   options: AccessOptions,
 ): VerifiedAccess<T> | undefined | Promise<VerifiedAccess<T>> {
@@ -93,16 +94,19 @@ export function accessOf<T extends object>(
   const { value, bare } = presented(request, options);
   if (value === undefined && optional) return undefined;
   if (whenStale !== 'open') return verifyFresh(auth, value, bare, whenStale);
-  return bare ? auth.verifyAccess(value) : auth.verifyBearer(value);
+  return bare ? auth.verifyAccess<T>(value) : auth.verifyBearer<T>(value);
 }
 
 async function verifyFresh<T extends object>(
-  auth: Auth,
+  auth: AccessGuard,
   value: string | undefined,
   bare: boolean,
   whenStale: WhenStale,
 ): Promise<VerifiedAccess<T>> {
-  return auth.verifyFresh(bare ? value : auth.bearerToken(value), whenStale);
+  if (!auth.verifyFresh || !auth.bearerToken) {
+    throw auth.error('ERR_CONFIG_INVALID', { detail: 'whenStale: a verifier cannot know of logouts' });
+  }
+  return auth.verifyFresh<T>(bare ? value : auth.bearerToken(value), whenStale);
 }
 
 /** The value of the header, else of the cookie, and whether it is a token without a scheme. */
@@ -123,7 +127,7 @@ function presented(
  * @throws AuthError `ERR_SESSION_UNKNOWN`, `ERR_CLAIM_MISSING`; and what `loadUser` throws.
  */
 export async function userOf<T extends object, R>(
-  auth: Auth,
+  auth: AccessGuard,
   { subject, claims }: VerifiedAccess<T>,
   request: R,
   { loadUser, subjectClaim }: UserOptions<T, R>,
@@ -136,7 +140,7 @@ export async function userOf<T extends object, R>(
   return user;
 }
 
-function claimText(auth: Auth, claims: AccessClaims, name: string): string {
+function claimText(auth: AccessGuard, claims: AccessClaims, name: string): string {
   const value = claims[name];
   if (typeof value === 'string' || typeof value === 'number') return String(value);
   throw auth.error('ERR_CLAIM_MISSING', { detail: name });

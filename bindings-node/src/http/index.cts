@@ -12,10 +12,13 @@ import { endSession, renew, type LogoutOptions, type RefreshOptions } from './to
 
 export { refusal, toResponse } from './answer.cjs';
 export { authenticate } from './authenticate.cjs';
+export { jwksAnswer } from './jwks.cjs';
 export { loginAnswer } from './tokens.cjs';
 export type { HttpAnswer } from './answer.cjs';
 export type { AccessOptions, AuthenticateOptions, Decision, UserOptions } from './authenticate.cjs';
 export type { TransportOptions } from './cookies.cjs';
+export type { AccessGuard } from './guard.cjs';
+export type { JwksOptions } from './jwks.cjs';
 export type { HttpHeaders, HttpRequest } from './request.cjs';
 export type { OriginOptions } from './same-site.cjs';
 export type { SessionsRequest } from './sessions.cjs';

@@ -35,6 +35,12 @@ impl Auth {
         }
     }
 
+    /// The public keys of access tokens as a JWK Set (RFC 7517 §5), for services that verify what
+    /// this one issues. Secrets are not among them.
+    pub fn jwks(&self) -> String {
+        self.0.verifier.keyring().jwks()
+    }
+
     /// How many verified access tokens are kept; see
     /// [`VerifiedAccess::kept_as`](crate::access::VerifiedAccess::kept_as).
     pub fn kept_places(&self) -> usize {

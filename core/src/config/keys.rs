@@ -26,7 +26,7 @@ pub struct KeyConfig {
 }
 
 impl KeyConfig {
-    fn key(&self, short: ShortSecret) -> Result<Key> {
+    pub(super) fn key(&self, short: ShortSecret) -> Result<Key> {
         let key = match (&self.secret, &self.private_key, &self.public_key) {
             (Some(secret), None, None) => Key::hmac(self.alg, &secret.0, short)?,
             (None, Some(pem), None) => {
@@ -56,7 +56,7 @@ impl AuthConfig {
     pub(crate) fn keyring(&self) -> Result<Keyring> {
         let mut keys = Vec::with_capacity(self.keys.len() + 1);
         for (place, config) in self.keys.iter().enumerate() {
-            keys.push(config.key(self.short()).map_err(|error| within(place, error))?);
+            keys.push(config.key(self.short()).map_err(|error| within("keys", place, error))?);
         }
         if let Some(secret) = &self.secret {
             keys.push(Key::hmac(Algorithm::HS256, &secret.0, self.short())?);
@@ -99,12 +99,12 @@ impl AuthConfig {
     }
 }
 
-/// `error` with its field as a field of the key at `place`.
-fn within(place: usize, error: Error) -> Error {
+/// `error` with its field as a field of the element of `list` at `place`.
+pub(super) fn within(list: &str, place: usize, error: Error) -> Error {
     match error {
         Error::ConfigInvalid { field, problem } => {
             let dot = if field.is_empty() { "" } else { "." };
-            Error::config(format!("keys[{place}]{dot}{field}"), problem)
+            Error::config(format!("{list}[{place}]{dot}{field}"), problem)
         }
         other => other,
     }

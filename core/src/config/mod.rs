@@ -14,6 +14,8 @@
 
 mod access;
 mod effective;
+#[cfg(feature = "issuers")]
+mod issuers;
 mod keys;
 mod migrate;
 mod problems;
@@ -26,6 +28,8 @@ pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
 pub use effective::{
     EffectiveAccess, EffectiveConfig, EffectiveKey, EffectiveRedis, EffectiveRefresh,
 };
+#[cfg(feature = "issuers")]
+pub use issuers::{IssuerConfig, IssuersConfig, KeySetsConfig};
 pub use keys::KeyConfig;
 pub use migrate::MigrateConfig;
 pub use redis::{RedisConfig, SentinelConfig};
@@ -34,6 +38,7 @@ pub use session_limit::SessionLimit;
 pub use sessions::{RefreshConfig, RevocationConfig};
 
 use serde::Deserialize;
+use serde::de::DeserializeOwned;
 
 use crate::auth::{AuthBuilder, SessionAdmin};
 use crate::error::{Error, Result};
@@ -82,12 +87,7 @@ impl AuthConfig {
     /// # Errors
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn from_json(json: &str) -> Result<Self> {
-        let mut input = serde_json::Deserializer::from_str(json);
-        serde_path_to_error::deserialize(&mut input).map_err(|error| {
-            let path = error.path().to_string();
-            let field = if path == "." { "config".to_owned() } else { path };
-            Error::config(field, problem(error.inner()))
-        })
+        read(json)
     }
 
     /// The address of the store as it was given, or the default.
@@ -138,6 +138,16 @@ impl AuthConfig {
             .session_policy(self.refresh.policy()?)
             .store_at(self.store_address()))
     }
+}
+
+/// Reads a configuration as JSON.
+fn read<T: DeserializeOwned>(json: &str) -> Result<T> {
+    let mut input = serde_json::Deserializer::from_str(json);
+    serde_path_to_error::deserialize(&mut input).map_err(|error| {
+        let path = error.path().to_string();
+        let field = if path == "." { "config".to_owned() } else { path };
+        Error::config(field, problem(error.inner()))
+    })
 }
 
 /// What serde says, without the position in a text that the caller never saw.

@@ -81,6 +81,12 @@ impl RemoteKeys {
         self.attempt(token).0
     }
 
+    /// As [`verify`](Self::verify); `None` where waiting for a fetch may change the answer.
+    pub(super) fn verify_if_ready(self: &Arc<Self>, token: &str) -> Option<Result<VerifiedAccess>> {
+        let (outcome, fetching) = self.attempt(token);
+        (fetching == Fetching::No).then_some(outcome)
+    }
+
     /// Waits for keys where there are none, or none of the token's name.
     pub(super) async fn verify_or_fetch(self: &Arc<Self>, token: &str) -> Result<VerifiedAccess> {
         // Before the attempt, so that a fetch which ends in between is noticed.

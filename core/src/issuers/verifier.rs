@@ -74,6 +74,17 @@ impl TrustedIssuers {
         }
     }
 
+    /// As [`verify`](Self::verify); `None` where waiting may change the answer, as keys are being
+    /// fetched: [`verify_or_fetch`](Self::verify_or_fetch) does. For callers to whom a future
+    /// costs more than the verification.
+    pub fn verify_if_ready(&self, token: &str) -> Option<Result<VerifiedAccess>> {
+        match self.trusted(token) {
+            Err(error) => Some(Err(error)),
+            Ok(Trusted { source: Source::Fixed(verifier), .. }) => Some(verifier.verify(token)),
+            Ok(Trusted { source: Source::Remote(keys), .. }) => keys.verify_if_ready(token),
+        }
+    }
+
     /// As [`verify`](Self::verify), but waits for keys that are missing, and for those that the
     /// issuer may have added where the token's `kid` is unknown. Dropping the future stops no
     /// fetch that others wait for. Needs a Tokio runtime.

@@ -1,0 +1,279 @@
+// Tokens of other services: an issuer that publishes its keys over HTTP, and services that trust it.
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { test } from 'node:test';
+import fastify from 'fastify';
+import { TestClock, createAuth, createVerifier } from 'regrant';
+import { authenticate, jwksHandler } from 'regrant/express';
+import * as forFastify from 'regrant/fastify';
+import { authenticate as decide, jwksAnswer } from 'regrant/http';
+import { SECRET, START, testAuth, withCode } from './support/auth.mjs';
+import { expressVersions, serve } from './support/server.mjs';
+
+const [{ express }] = expressVersions;
+const ISSUER = 'https://auth.example';
+const bearer = (token) => ({ headers: { authorization: `Bearer ${token}` } });
+
+function keyPair(kid) {
+  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const pem = (key, type) => key.export({ type, format: 'pem' });
+  return { kid, privateKey: pem(privateKey, 'pkcs8'), publicKey: pem(publicKey, 'spki'), jwk: publicKey.export({ format: 'jwk' }) };
+}
+
+const [ONE, TWO] = [keyPair('one'), keyPair('two')];
+
+/** An auth object that signs with the first of these keys. */
+function issuerWith(clock, ...keys) {
+  const [active, ...others] = keys.map(({ kid, privateKey }) => ({ alg: 'EdDSA', kid, privateKey }));
+  return createAuth({
+    keys: [{ ...active, active: true }, ...others],
+    refreshSecret: SECRET,
+    access: { issuer: ISSUER, audience: ['orders', 'bills'], ttl: '1h' },
+    store: 'memory:',
+    clock,
+  });
+}
+
+/** An issuer on a real port, whose keys the test changes. `asked` counts the requests for them. */
+async function startIssuer(t, clock) {
+  const issuer = { auth: issuerWith(clock, ONE), asked: 0, down: false };
+  const app = express();
+  app.get('/jwks.json', (req, res, next) => {
+    issuer.asked += 1;
+    if (issuer.down) return res.status(503).end();
+    return jwksHandler(issuer.auth, { maxAge: 60 })(req, res, next);
+  });
+  app.get('/elsewhere', (_req, res) => res.redirect('/jwks.json'));
+  const { origin } = await serve(t, app);
+  issuer.url = `${origin}/jwks.json`;
+  issuer.token = async (subject = 'user-1') => (await issuer.auth.login(subject)).accessToken;
+  return issuer;
+}
+
+function verifierOf(issuer, clock, more = {}) {
+  return createVerifier({ issuers: [{ issuer: ISSUER, audience: 'orders', keysUrl: issuer.url }], clock, ...more });
+}
+
+test('a service verifies what the issuer signed, and asks for its keys once', async (t) => {
+  const clock = new TestClock(START);
+  const issuer = await startIssuer(t, clock);
+  // The last of its fetches may find the issuer gone.
+  const verifier = verifierOf(issuer, clock, { onLog: () => {} });
+  const token = await issuer.token();
+  assert.throws(() => verifier.verifyAccessSync(token), withCode('ERR_KEYS_UNAVAILABLE'));
+  const all = await Promise.all(Array.from({ length: 50 }, () => verifier.verifyAccess(token)));
+  for (const { subject, claims } of all) assert.deepEqual([subject, claims.iss], ['user-1', ISSUER]);
+  assert.equal(verifier.verifyAccessSync(token).subject, 'user-1');
+  assert.equal((await verifier.verifyBearer(`Bearer ${token}`)).subject, 'user-1');
+  assert.equal(issuer.asked, 1);
+  await assert.rejects(verifier.verifyAccess(undefined), withCode('ERR_TOKEN_MISSING'));
+  await assert.rejects(verifier.verifyBearer(undefined), withCode('ERR_TOKEN_MISSING'));
+  await assert.rejects(verifier.verifyAccess(`${token}x`), withCode('ERR_TOKEN_MALFORMED'));
+  clock.advance(3_600_000);
+  await assert.rejects(verifier.verifyAccess(token), withCode('ERR_TOKEN_EXPIRED'));
+});
+
+test('keys are rotated and no token is refused', async (t) => {
+  const clock = new TestClock(START);
+  const issuer = await startIssuer(t, clock);
+  const verifier = verifierOf(issuer, clock);
+  const tokens = [await issuer.token()];
+  const allPass = async () => {
+    for (const token of tokens) assert.equal((await verifier.verifyAccess(token)).subject, 'user-1');
+  };
+  await allPass();
+  // Announced, then active, then the old one only verifies.
+  for (const keys of [[ONE, TWO], [TWO, ONE]]) {
+    issuer.auth = issuerWith(clock, ...keys);
+    tokens.push(await issuer.token());
+    await allPass();
+    clock.advance(61_000);
+    tokens.push(await issuer.token());
+    await allPass();
+  }
+  // Taken out: what it signed is refused once the set was fetched again.
+  issuer.auth = issuerWith(clock, TWO);
+  clock.advance(61_000);
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const outcome = await verifier.verifyAccess(tokens[0]).then(() => 'passed', ({ code }) => code);
+    if (outcome === 'ERR_KEY_NOT_FOUND') break;
+    assert.equal(outcome, 'passed');
+    assert.ok(Date.now() < deadline, 'the old key was never given up');
+    await new Promise((resolve) => setTimeout(resolve, 5));
+  }
+  assert.equal((await verifier.verifyAccess(tokens.at(-1))).subject, 'user-1');
+});
+
+test('unknown names are asked for no more than once in a cool-down', async (t) => {
+  const clock = new TestClock(START);
+  const issuer = await startIssuer(t, clock);
+  const verifier = verifierOf(issuer, clock, { keySets: { coolDown: '20s' } });
+  await verifier.ready();
+  clock.advance(20_000);
+  const stranger = issuerWith(clock, keyPair('three'));
+  const forged = (await stranger.login('admin')).accessToken;
+  for (let round = 0; round < 100; round += 1) await assert.rejects(verifier.verifyAccess(forged), withCode('ERR_KEY_NOT_FOUND'));
+  assert.equal(issuer.asked, 2);
+});
+
+test('an issuer that is down: 503, try again; and then it works', async (t) => {
+  const clock = new TestClock(START);
+  const issuer = await startIssuer(t, clock);
+  const entries = [];
+  const verifier = verifierOf(issuer, clock, { onLog: (entry) => entries.push(entry) });
+  const app = express();
+  app.get('/orders', authenticate(verifier), (req, res) => res.json({ subject: req.auth.subject }));
+  const call = await serve(t, app);
+  const token = await issuer.token();
+  issuer.down = true;
+  const refused = await call('/orders', bearer(token));
+  assert.equal(refused.status, 503);
+  assert.deepEqual((await refused.json()).error.advice, 'retry');
+  await assert.rejects(verifier.ready(), (error) => error.code === 'ERR_KEYS_UNAVAILABLE' && /status 503/.test(error.cause.message));
+  assert.ok(entries.some(({ level, fields }) => level === 'warn' && fields.problem === 'status 503'));
+  issuer.down = false;
+  clock.advance(30_000);
+  assert.deepEqual(await (await call('/orders', bearer(token))).json(), { subject: 'user-1' });
+  assert.equal((await call('/orders')).status, 401);
+  assert.equal((await call('/orders', bearer('rubbish'))).status, 401);
+});
+
+test('the middleware of every framework takes a verifier', async (t) => {
+  const clock = new TestClock(START);
+  const verifier = createVerifier({ issuers: [{ issuer: ISSUER, audience: 'bills', jwks: issuerWith(clock, ONE).jwks() }], clock });
+  const token = (await issuerWith(clock, ONE).login('user-1')).accessToken;
+  for (const { express: version } of expressVersions) {
+    const app = version();
+    app.get('/', authenticate(verifier, { loadUser: (id) => ({ id }) }), (req, res) => res.json(res.locals.user));
+    assert.deepEqual(await (await (await serve(t, app))('/', bearer(token))).json(), { id: 'user-1' });
+  }
+  const app = fastify();
+  t.after(() => app.close());
+  app.get('/', { onRequest: forFastify.authenticate(verifier) }, async (request) => request.auth.subject);
+  assert.equal((await app.inject({ url: '/', ...bearer(token) })).body, 'user-1');
+  assert.equal((await app.inject({ url: '/' })).statusCode, 401);
+  const request = { headers: { authorization: `Bearer ${token}` } };
+  assert.equal((await decide(verifier, request)).auth.subject, 'user-1');
+  assert.equal((await decide(verifier, request, { whenStale: 'check' })).error.code, 'ERR_CONFIG_INVALID');
+});
+
+test('several issuers, and each has keys and an audience of its own', async () => {
+  const clock = new TestClock(START);
+  const shared = 'a secret that two services share, long';
+  const verifier = createVerifier({
+    clock,
+    issuers: [
+      { issuer: ISSUER, audience: 'orders', keys: [{ alg: 'EdDSA', kid: 'one', publicKey: ONE.publicKey }] },
+      { issuer: 'https://partner.example', audience: 'partners', jwks: JSON.stringify({ keys: [{ ...TWO.jwk, kid: 'two' }] }) },
+      { issuer: 'inner', keys: [{ alg: 'HS256', secret: shared }], subjectClaim: 'userId', legacy: true },
+    ],
+  });
+  const signed = async (config, claims) => (await createAuth({ store: 'memory:', clock, refreshSecret: SECRET, ...config }).login('7', { claims })).accessToken;
+  const by = ({ privateKey, kid }) => [{ alg: 'EdDSA', kid, privateKey }];
+  const ours = await signed({ keys: by(ONE), access: { issuer: ISSUER, audience: 'orders' } });
+  const theirs = await signed({ keys: by(TWO), access: { issuer: 'https://partner.example', audience: 'partners' } });
+  const inner = await signed({ secret: shared, access: { issuer: 'inner', subjectClaim: 'userId' } });
+  for (const token of [ours, theirs, inner]) assert.equal((await verifier.verifyAccess(token)).subject, '7');
+  for (const [config, code] of [
+    [{ keys: by(TWO), access: { issuer: ISSUER, audience: 'orders' } }, 'ERR_KEY_NOT_FOUND'],
+    [{ keys: by(ONE), access: { issuer: ISSUER, audience: 'partners' } }, 'ERR_AUDIENCE_MISMATCH'],
+    [{ keys: by(ONE), access: { issuer: 'https://evil.example', audience: 'orders' } }, 'ERR_ISSUER_MISMATCH'],
+    [{ secret: shared, access: { issuer: ISSUER, audience: 'orders' } }, 'ERR_ALG_NOT_ALLOWED'],
+  ]) {
+    await assert.rejects(verifier.verifyAccess(await signed(config)), withCode(code));
+  }
+});
+
+test('a fetch of the app is used, and what is no answer is said', async (t) => {
+  const clock = new TestClock(START);
+  const issuer = await startIssuer(t, clock);
+  const seen = [];
+  const mine = (url, init) => {
+    seen.push([url, init.redirect]);
+    return fetch(issuer.url, init);
+  };
+  const far = { issuer: ISSUER, audience: 'orders', keysUrl: 'https://auth.example/keys' };
+  const verifier = createVerifier({ issuers: [far], clock, fetch: mine });
+  assert.equal((await verifier.verifyAccess(await issuer.token())).subject, 'user-1');
+  assert.deepEqual(seen, [['https://auth.example/keys', 'error']]);
+  for (const [answer, problem] of [
+    [() => { throw new Error('no way'); }, /no way/],
+    [async () => { throw new TypeError('fetch failed', { cause: new Error('refused') }); }, /fetch failed: refused/],
+    [async () => undefined, /undefined/],
+    [async () => new Response('{}'), /no array/],
+    [async () => new Response('x'.repeat(600_000)), /too long/],
+    [async () => new Response(new Uint8Array([0xff])), /./],
+    [async () => new Response(JSON.stringify(issuer.auth.jwks()), { status: 201 }), /status 201/],
+  ]) {
+    const one = createVerifier({ issuers: [far], clock, fetch: answer, onLog: () => {} });
+    await assert.rejects(one.ready(), (error) => error.code === 'ERR_KEYS_UNAVAILABLE' && problem.test(error.cause.message));
+  }
+  const redirected = createVerifier({
+    issuers: [{ ...far, keysUrl: new URL('/elsewhere', issuer.url).href }], clock, onLog: () => {},
+  });
+  await assert.rejects(redirected.ready(), withCode('ERR_KEYS_UNAVAILABLE'));
+});
+
+test('what is configured wrongly is refused by its path', () => {
+  const issuer = { issuer: ISSUER, audience: 'orders' };
+  const url = 'https://auth.example/keys';
+  for (const [config, field] of [
+    [undefined, /issuers|config/],
+    [{}, /issuers|config/],
+    [{ issuers: [] }, /^issuers$/],
+    [{ issuers: [issuer] }, /^issuers\[0\]$/],
+    [{ issuers: [{ ...issuer, keysUrl: url, jwks: { keys: [] } }] }, /^issuers\[0\]$/],
+    [{ issuers: [{ ...issuer, keysUrl: 'http://auth.example/keys' }] }, /^issuers\[0\]\.keysUrl$/],
+    [{ issuers: [{ ...issuer, keysUrl: 'keys' }] }, /^issuers\[0\]\.keysUrl$/],
+    [{ issuers: [{ ...issuer, keysUrl: url, rsaAlgorithm: 'ES256' }] }, /^issuers\[0\]\.rsaAlgorithm$/],
+    [{ issuers: [{ ...issuer, keysUrl: url, leeway: '1h' }] }, /^issuers\[0\]\.leeway$/],
+    [{ issuers: [{ ...issuer, keysUrl: url, ttl: '1h' }] }, /^issuers\[0\]\.ttl$/],
+    [{ issuers: [{ ...issuer, jwks: { keys: [{ kty: 'oct', k: 'AA' }] } }] }, /^issuers\[0\]\.jwks$/],
+    [{ issuers: [{ ...issuer, keys: [{ alg: 'EdDSA', publicKey: 'x' }] }] }, /^issuers\[0\]\.keys\[0\]\.publicKey$/],
+    [{ issuers: [{ ...issuer, keysUrl: url }, { ...issuer, keysUrl: url }] }, /^issuers$/],
+    [{ issuers: [{ ...issuer, keysUrl: url }], keySets: { coolDown: 0 } }, /^keySets\.coolDown$/],
+    [{ issuers: [{ ...issuer, keysUrl: url }], fetch: 1 }, /^fetch$/],
+    [{ issuers: [{ ...issuer, keysUrl: url }], clock: {} }, /^clock$/],
+  ]) {
+    assert.throws(() => createVerifier(config), (error) => error.code === 'ERR_CONFIG_INVALID' && field.test(error.field), String(field));
+  }
+});
+
+test('keys are published with cache headers, and no secret is', async (t) => {
+  const clock = new TestClock(START);
+  const auth = issuerWith(clock, ONE, TWO);
+  assert.deepEqual(auth.jwks().keys.map(({ kid, alg, use, x }) => [kid, alg, use, x]), [
+    ['one', 'EdDSA', 'sig', ONE.jwk.x],
+    ['two', 'EdDSA', 'sig', TWO.jwk.x],
+  ]);
+  assert.doesNotMatch(JSON.stringify(auth.jwks()), /"d"/);
+  assert.deepEqual(testAuth().auth.jwks(), { keys: [] });
+  const plugin = fastify();
+  t.after(() => plugin.close());
+  plugin.get('/jwks', forFastify.jwksHandler(auth));
+  const answers = [async (headers) => {
+    const { statusCode: status, headers: got, body } = await plugin.inject({ url: '/jwks', headers });
+    return { status, header: (name) => got[name] ?? null, body };
+  }];
+  for (const { express: version } of expressVersions) {
+    const app = version();
+    app.get('/jwks', jwksHandler(auth));
+    const call = await serve(t, app);
+    answers.push(async (headers) => {
+      const response = await call('/jwks', { headers });
+      return { status: response.status, header: (name) => response.headers.get(name), body: await response.text() };
+    });
+  }
+  for (const ask of answers) {
+    const first = await ask({});
+    assert.equal(first.status, 200);
+    assert.match(first.header('content-type'), /^application\/jwk-set\+json/);
+    assert.equal(first.header('cache-control'), 'public, max-age=300');
+    assert.deepEqual(JSON.parse(first.body), auth.jwks());
+    const again = await ask({ 'if-none-match': `"other", W/${first.header('etag')}` });
+    assert.deepEqual([again.status, again.body, again.header('etag')], [304, '', first.header('etag')]);
+    assert.equal((await ask({ 'if-none-match': '"other"' })).status, 200);
+  }
+  assert.equal(jwksAnswer(auth, { headers: { 'if-none-match': '*' } }).status, 304);
+});
