@@ -4,13 +4,18 @@ import { AuthError } from '../auth-error.cjs';
 import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
 import { refusal, type HttpAnswer } from './answer.cjs';
 import type { AccessGuard } from './guard.cjs';
-import { header, readCookie, type HttpRequest } from './request.cjs';
+import { header, isSafe, readCookie, type HttpRequest } from './request.cjs';
+import { isOwnPage, type OriginOptions } from './same-site.cjs';
 
 /** Where the access token is, and what else it must meet. */
-export interface AccessOptions {
+export interface AccessOptions extends OriginOptions {
   /** The header with `Bearer <token>`; default `authorization`. */
   header?: string | undefined;
-  /** A cookie to read where the header is absent, with the token or `Bearer <token>`. */
+  /**
+   * A cookie to read where the header is absent, with the token or `Bearer <token>`. Browsers send it with requests
+   * that other sites' pages make; so it does not count in one that may change something (any method but `GET`, `HEAD`
+   * and `OPTIONS`, or an upgrade to a WebSocket) and comes from a page of neither this server nor `allowedOrigins`.
+   */
   cookie?: string | undefined;
   /** Lets requests without a token pass. A bad token is refused all the same. */
   optional?: boolean | undefined;
@@ -110,13 +115,12 @@ async function verifyFresh<T extends object>(
 }
 
 /** The value of the header, else of the cookie, and whether it is a token without a scheme. */
-function presented(
-  request: HttpRequest,
-  { header: name = 'authorization', cookie }: AccessOptions,
-): { value: string | undefined; bare: boolean } {
+function presented(request: HttpRequest, options: AccessOptions): { value: string | undefined; bare: boolean } {
+  const { header: name = 'authorization', cookie } = options;
   const value = header(request, name.toLowerCase());
   if (value !== undefined) return { value, bare: false };
-  const kept = cookie === undefined ? undefined : readCookie(request, cookie);
+  const counts = cookie !== undefined && (isSafe(request) || isOwnPage(request, options));
+  const kept = counts ? readCookie(request, cookie) : undefined;
   // A bare token has no blank in it, `Bearer <token>` has.
   return { value: kept, bare: !kept?.includes(' ') };
 }

@@ -1,6 +1,9 @@
 /** What is read of a request, whichever framework it came through. */
 import { parse } from 'cookie';
 
+/** `TRACE` is not among them: nobody needs it. */
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
 /** Headers as Node.js has them, with names in lower case, or as the Fetch API has them. */
 export type HttpHeaders =
   | Readonly<Record<string, string | readonly string[] | undefined>>
@@ -36,4 +39,9 @@ export function readCookie(request: HttpRequest, name: string): string | undefin
   const parsed = request.cookies as Record<string, unknown> | undefined;
   const value = parsed ? parsed[name] : parse(header(request, 'cookie') ?? '')[name];
   return typeof value === 'string' ? value : undefined;
+}
+
+/** Whether the request only reads (RFC 9110 §9.2.1). One that becomes a WebSocket begins as a `GET` and does more. */
+export function isSafe(request: HttpRequest): boolean {
+  return SAFE_METHODS.has(request.method ?? '') && header(request, 'upgrade') === undefined;
 }

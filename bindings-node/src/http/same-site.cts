@@ -9,7 +9,7 @@ import { header, type HttpRequest } from './request.cjs';
 /** Which other origins may use the cookie. */
 export interface OriginOptions {
   /**
-   * Origins beside the server's own whose pages may refresh and log out by cookie, for example
+   * Origins beside the server's own whose pages may act by cookie, for example
    * `https://app.example.com` for a server at `https://api.example.com`.
    */
   allowedOrigins?: readonly string[] | undefined;

@@ -43,6 +43,32 @@ test('another header, a cookie of the headers, and cookies that were parsed', as
   assert.equal(await passes({ headers: { cookie: `at=${accessToken}` }, cookies: {} }, { cookie: 'at' }), false);
 });
 
+test('the access cookie of a foreign page reads, and changes nothing', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  const passes = async (method, headers, options) => {
+    const request = { method, headers: { cookie: `at=${accessToken}`, host: 'api.example', ...headers } };
+    const { ok, error } = await authenticate(auth, request, { cookie: 'at', ...options });
+    assert.equal(error?.code, ok ? undefined : 'ERR_TOKEN_MISSING');
+    return ok;
+  };
+  const foreign = { 'sec-fetch-site': 'cross-site', origin: 'https://app.example' };
+  const sibling = { origin: 'https://app.example' };
+  for (const headers of [foreign, sibling]) {
+    for (const method of ['GET', 'HEAD', 'OPTIONS']) assert.ok(await passes(method, headers), method);
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'TRACE', undefined]) {
+      assert.equal(await passes(method, headers), false, method);
+      assert.ok(await passes(method, headers, { allowedOrigins: ['https://app.example'] }), method);
+    }
+    assert.equal(await passes('GET', { ...headers, upgrade: 'websocket' }), false);
+  }
+  assert.ok(await passes('POST', { origin: 'https://api.example' }));
+  assert.ok(await passes('POST', { 'sec-fetch-site': 'same-origin' }));
+  assert.ok(await passes('POST', {}), 'not a browser');
+  // A header that a script has set is no cookie that a browser has added.
+  assert.ok(await passes('POST', { ...foreign, authorization: `Bearer ${accessToken}` }));
+});
+
 test('a header that Node.js has several times is none', async () => {
   const { auth } = testAuth();
   const { accessToken } = await auth.login('user-1');

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { TestClock, createAuth } from 'regrant';
+
+function authAt(start) {
+  const clock = new TestClock(Date.parse(start));
+  return { clock, auth: createAuth({ secret: 's'.repeat(32), store: 'memory:', clock }) };
+}
+
+test('an access token ends after a quarter of an hour, and a refresh gives the next', async () => {
+  const { auth, clock } = authAt('2026-01-01T12:00:00Z');
+  const { accessToken, refreshToken } = await auth.login('user-1');
+  clock.advance(15 * 60_000);
+  assert.throws(() => auth.verify(accessToken), { code: 'ERR_TOKEN_EXPIRED', advice: 'refresh' });
+  const renewed = await auth.refresh(refreshToken);
+  assert.equal(auth.verify(renewed.accessToken).sub, 'user-1');
+});
+
+test('a session that nobody uses for two weeks is over', async () => {
+  const { auth, clock } = authAt('2026-01-01T12:00:00Z');
+  const { refreshToken } = await auth.login('user-1');
+  clock.advance(14 * 24 * 3_600_000 + 1_000);
+  await assert.rejects(auth.refresh(refreshToken), { code: 'ERR_REFRESH_EXPIRED', advice: 'sign_in' });
+});
+
+test('a refresh token that comes back is a theft', async () => {
+  const { auth, clock } = authAt('2026-01-01T12:00:00Z');
+  const stolen = (await auth.login('user-1')).refreshToken;
+  const { refreshToken } = await auth.refresh(stolen);
+  clock.advance(60_000);
+  const next = await auth.refresh(refreshToken);
+  clock.advance(60_000);
+  await assert.rejects(auth.refresh(stolen), { code: 'ERR_REFRESH_REUSED' });
+  await assert.rejects(auth.refresh(next.refreshToken), { code: 'ERR_SESSION_REVOKED' });
+});
