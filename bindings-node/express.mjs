@@ -8,6 +8,7 @@ export {
   loginResponse,
   logoutHandler,
   presets,
+  proofOf,
   refreshHandler,
   sessionsHandler,
   setAccessCookie,

@@ -1,2 +1,2 @@
 // The same objects as `require('regrant/fastify')` gives.
-export { answerError, authOf, authRoutes, authenticate, jwksHandler, loginReply } from './dist/fastify/index.cjs';
+export { answerError, authOf, authRoutes, authenticate, jwksHandler, loginReply, proofOf } from './dist/fastify/index.cjs';

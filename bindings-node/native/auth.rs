@@ -20,6 +20,7 @@ use crate::failure::{Failure, Outcome, json, text};
 use crate::log::{LogListener, Subscription};
 use crate::metrics;
 use crate::old_users::{Resolver, Resolving};
+use crate::proof::PresentedProof;
 use crate::token_text;
 
 /// `Auth` of the core. Every method answers with text, mostly JSON, or with a [`Failure`].
@@ -89,6 +90,26 @@ impl NativeAuth {
         })
     }
 
+    /// Verifies an access token, and the proof of the key that it is bound to. Answers with
+    /// `[subject, sessionId, claims]`.
+    #[napi(catch_unwind)]
+    pub fn verify_with_proof(&self, token: String, proof: PresentedProof) -> Outcome {
+        let access = self.calls.verify_with_proof(&token, &proof);
+        text(access.and_then(|access| described(&access)))
+    }
+
+    /// Whether proofs of keys are checked here.
+    #[napi(getter)]
+    pub fn checks_proofs(&self) -> bool {
+        self.calls.auth.checks_proofs()
+    }
+
+    /// The nonce for the header `DPoP-Nonce`, where proofs need one.
+    #[napi(getter, catch_unwind)]
+    pub fn proof_nonce(&self) -> Option<String> {
+        self.calls.auth.proof_nonce()
+    }
+
     /// Verifies an access token where revocations by other processes must be known. Answers with
     /// `[subject, sessionId, claims]`.
     #[napi]
@@ -97,9 +118,11 @@ impl NativeAuth {
         env: &'env Env,
         token: String,
         when_stale: String,
+        proof: Option<PresentedProof>,
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
         self.promise(env, |calls| async move {
-            text(calls.verify_fresh(&token, &when_stale).await.and_then(|a| described(&a)))
+            let access = calls.verify_fresh(&token, &when_stale, proof).await;
+            text(access.and_then(|access| described(&access)))
         })
     }
 
@@ -155,8 +178,12 @@ impl NativeAuth {
         subject: String,
         device: Option<String>,
         claims: Option<String>,
+        proof: Option<PresentedProof>,
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
-        self.promise(env, |calls| async move { json(calls.login(subject, device, claims).await) })
+        self.promise(
+            env,
+            |calls| async move { json(calls.login(subject, device, claims, proof).await) },
+        )
     }
 
     /// Whose refresh token this is.
@@ -180,9 +207,10 @@ impl NativeAuth {
         expected: Option<String>,
         rotate: Option<bool>,
         claims: Option<String>,
+        proof: Option<PresentedProof>,
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
         self.promise(env, |calls| async move {
-            json(calls.refresh(&token, expected, rotate, claims).await)
+            json(calls.refresh(&token, expected, rotate, claims, proof).await)
         })
     }
 

@@ -9,6 +9,7 @@ use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest, Result};
 use serde::Serialize;
 
 use crate::input;
+use crate::proof::PresentedProof;
 
 /// What a call needs. Each call has a clone of its own and borrows nothing from JavaScript.
 #[derive(Clone)]
@@ -26,8 +27,22 @@ struct AsOf<T> {
 }
 
 impl Calls {
-    pub async fn verify_fresh(&self, token: &str, when_stale: &str) -> Result<VerifiedAccess> {
-        self.auth.verify_fresh(token, input::when_stale(when_stale)?).await
+    pub async fn verify_fresh(
+        &self,
+        token: &str,
+        when_stale: &str,
+        proof: Option<PresentedProof>,
+    ) -> Result<VerifiedAccess> {
+        let when_stale = input::when_stale(when_stale)?;
+        let access = match proof {
+            None => self.auth.verify(token)?,
+            Some(proof) => self.verify_with_proof(token, &proof)?,
+        };
+        self.auth.fresh(access, when_stale).await
+    }
+
+    pub fn verify_with_proof(&self, token: &str, proof: &PresentedProof) -> Result<VerifiedAccess> {
+        self.auth.verify_with_proof(token, &proof.check(&self.auth)?)
     }
 
     pub async fn login(
@@ -35,10 +50,14 @@ impl Calls {
         subject: String,
         device: Option<String>,
         claims: Option<String>,
+        proof: Option<PresentedProof>,
     ) -> Result<impl Serialize + use<>> {
-        let login = Login::new(input::subject(subject)?)
+        let mut login = Login::new(input::subject(subject)?)
             .device(DeviceLabel::lossy(&device.unwrap_or_default()))
             .claims(input::claims(claims)?);
+        if let Some(proof) = proof {
+            login = login.proof(proof.check(&self.auth)?);
+        }
         let tokens = self.auth.login(login).await?;
         Ok(AsOf { now: self.clock.now(), tokens })
     }
@@ -49,6 +68,7 @@ impl Calls {
         expected: Option<String>,
         rotate: Option<bool>,
         claims: Option<String>,
+        proof: Option<PresentedProof>,
     ) -> Result<impl Serialize + use<>> {
         let mut request = RefreshRequest::new(token).claims(input::claims(claims)?);
         if let Some(expected) = expected {
@@ -56,6 +76,9 @@ impl Calls {
         }
         if let Some(rotate) = rotate {
             request = request.rotate(rotate);
+        }
+        if let Some(proof) = proof {
+            request = request.proof(proof.check(&self.auth)?);
         }
         let tokens = self.auth.refresh(request).await?;
         Ok(AsOf { now: self.clock.now(), tokens })

@@ -17,6 +17,8 @@ pub struct Failure {
     pub field: Option<String>,
     /// Why the session was revoked.
     pub reason: Option<String>,
+    /// The nonce that a proof of a key needs.
+    pub nonce: Option<String>,
     /// What the store or another outside party said.
     pub cause: Option<String>,
 }
@@ -32,6 +34,7 @@ impl From<Error> for Failure {
             detail: None,
             field: None,
             reason: None,
+            nonce: None,
             cause: std::error::Error::source(&error).map(ToString::to_string),
         };
         match error {
@@ -43,6 +46,8 @@ impl From<Error> for Failure {
                 failure.field = Some(field);
             }
             Error::Internal { what } => failure.detail = Some(what.into_owned()),
+            Error::DpopProofInvalid { problem } => failure.detail = Some(problem.to_owned()),
+            Error::DpopNonceRequired { nonce } => failure.nonce = Some(nonce),
             Error::SessionRevoked { reason } => failure.reason = Some(reason.as_str().to_owned()),
             _ => {}
         }

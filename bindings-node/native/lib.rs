@@ -21,6 +21,7 @@ mod jws;
 mod log;
 mod metrics;
 mod old_users;
+mod proof;
 mod records;
 mod runtime;
 mod token_text;

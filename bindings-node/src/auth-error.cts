@@ -14,6 +14,8 @@ export interface AuthErrorOptions {
   field?: string | undefined;
   /** Why the session was revoked. */
   reason?: RevocationReason | undefined;
+  /** The nonce that a proof of a key needs, with `ERR_DPOP_NONCE_REQUIRED`. */
+  nonce?: string | undefined;
   /** The error behind this one. */
   cause?: unknown;
 }
@@ -43,7 +45,7 @@ export class AuthError extends Error {
   readonly advice: Advice;
   /** The HTTP status of an answer. */
   readonly status: number;
-  /** The HTTP headers of an answer: `WWW-Authenticate` (RFC 6750 §3) with status 401. */
+  /** The HTTP headers of an answer: `WWW-Authenticate` (RFC 6750 §3) with status 401, `DPoP-Nonce` (RFC 9449 §8). */
   readonly headers: Readonly<Record<string, string>>;
   /** The text for people: the message without what only developers need. */
   readonly text: string;
@@ -60,12 +62,15 @@ export class AuthError extends Error {
    */
   constructor(code: ErrorCode, options: AuthErrorOptions = {}) {
     const info = infoOf(code);
-    const { text = info.messages.en, detail, field, reason, cause } = options;
+    const { text = info.messages.en, detail, field, reason, nonce, cause } = options;
     super(detail === undefined ? text : `${text}: ${detail}`, cause === undefined ? {} : { cause });
     this.code = info.code;
     this.advice = info.advice;
     this.status = info.status;
-    this.headers = info.wwwAuthenticate ? { 'WWW-Authenticate': info.wwwAuthenticate } : {};
+    this.headers = {
+      ...(info.wwwAuthenticate && { 'WWW-Authenticate': info.wwwAuthenticate }),
+      ...(nonce && { 'DPoP-Nonce': nonce }),
+    };
     this.text = text;
     if (field !== undefined) this.field = field;
     if (reason !== undefined) this.reason = reason;

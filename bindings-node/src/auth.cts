@@ -7,6 +7,7 @@ import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 import type { ErrorCode } from './error-codes.cjs';
 import type { Metric } from './metrics.cjs';
 import type { SweepOptions, SweepReport } from './migrate.cjs';
+import type { RequestProof } from './proof.cjs';
 import { parseSessions, type SessionInfo } from './session-info.cjs';
 import type { StoreHealth } from './store-health.cjs';
 import { Texts } from './texts.cjs';
@@ -30,6 +31,8 @@ export interface LoginOptions {
   device?: string | undefined;
   /** The app's own claims for the access token. */
   claims?: AppClaims | undefined;
+  /** Binds the session to the key that signed this proof (RFC 9449 §5); with `dpop` alone. */
+  proof?: RequestProof | undefined;
 }
 
 /** The app's own claims for a new access token, or a function that looks them up. */
@@ -56,6 +59,8 @@ export interface RefreshOptions {
   rotate?: boolean | undefined;
   /** The app's own claims for the access token. A refresh does not carry the old ones over. */
   claims?: ClaimsSource | undefined;
+  /** The proof that came with the request, for a session that is bound to a key. */
+  proof?: RequestProof | undefined;
 }
 
 /** Issues, verifies, refreshes and revokes. Made by `createAuth`. */
@@ -64,6 +69,8 @@ export class Auth {
   readonly #texts: Texts;
   readonly #token: Checker;
   readonly #header: Checker;
+  /** Whether sessions may be bound to keys of clients: whether the configuration has `dpop`. */
+  readonly checksProofs: boolean;
 
   /** @internal */
   constructor(native: NativeAuth, texts: Texts) {
@@ -71,6 +78,7 @@ export class Auth {
     this.#texts = texts;
     this.#token = new Checker(native.tokenChecker(), native.keptPlaces);
     this.#header = new Checker(native.headerChecker(), native.keptPlaces);
+    this.checksProofs = native.checksProofs;
   }
 
   /**
@@ -120,6 +128,22 @@ export class Auth {
   }
 
   /**
+   * As {@link Auth.verifyAccess}, and that the proof is by the key that the token is bound to
+   * (RFC 9449 §7.1). A proof is good once.
+   *
+   * @throws {@link AuthError} as {@link Auth.verify}; `ERR_DPOP_PROOF_INVALID`,
+   * `ERR_DPOP_PROOF_REPLAYED`, `ERR_DPOP_NONCE_REQUIRED`; `ERR_CONFIG_INVALID` without `dpop`.
+   */
+  verifyWithProof<T extends object = object>(token: string | undefined, proof: RequestProof): VerifiedAccess<T> {
+    return parse(this.#text(this.#native.verifyWithProof(this.#present(token), proof))) as VerifiedAccess<T>;
+  }
+
+  /** The nonce for the header `DPoP-Nonce` of answers (RFC 9449 §8.2), with `dpop.nonce`. */
+  get proofNonce(): string | null {
+    return this.#native.proofNonce ?? null;
+  }
+
+  /**
    * As {@link Auth.verifyAccess}, for routes that must know of logouts in other processes. A
    * process follows a feed of them and mostly knows; while it was not read for longer than
    * `revocation.maxStaleness`, `whenStale` decides.
@@ -129,8 +153,9 @@ export class Auth {
   async verifyFresh<T extends object = object>(
     token: string | undefined,
     whenStale: WhenStale,
+    proof?: RequestProof,
   ): Promise<VerifiedAccess<T>> {
-    const text = this.#text(await this.#native.verifyFresh(this.#present(token), whenStale));
+    const text = this.#text(await this.#native.verifyFresh(this.#present(token), whenStale, proof));
     return parse(text) as VerifiedAccess<T>;
   }
 
@@ -181,7 +206,7 @@ export class Auth {
    */
   async login(subject: SubjectId, options: LoginOptions = {}): Promise<TokenPair> {
     const claims = this.#claims(options.claims);
-    const outcome = await this.#native.login(this.#subject(subject), options.device, claims);
+    const outcome = await this.#native.login(this.#subject(subject), options.device, claims, options.proof);
     return parsePair(this.#text(outcome));
   }
 
@@ -197,14 +222,14 @@ export class Auth {
    */
   async refresh(refreshToken: string | undefined, options: RefreshOptions = {}): Promise<Renewed> {
     const token = this.#present(refreshToken);
-    const { subject, rotate, claims } = options;
+    const { subject, rotate, claims, proof } = options;
     const expected = subject === undefined ? undefined : this.#subject(subject);
     const text = this.#claims(
       typeof claims === 'function'
         ? await claims(this.#text(await this.#native.refreshSubject(token)))
         : claims,
     );
-    return parseRenewed(this.#text(await this.#native.refresh(token, expected, rotate, text)), token);
+    return parseRenewed(this.#text(await this.#native.refresh(token, expected, rotate, text, proof)), token);
   }
 
   /**

@@ -133,6 +133,27 @@ export interface RedisConfig {
   eviction?: 'warn' | 'refuse' | undefined;
 }
 
+/** How sessions are bound to keys of clients (DPoP, RFC 9449): whoever steals a token of one has no use for it. */
+export interface DpopConfig {
+  /**
+   * The origin by which clients reach this server, such as `https://api.example`: a proof names the whole address of
+   * its request, and what a request says of its host proves nothing.
+   */
+  origin: string;
+  /** Whether access tokens of bound sessions are bound too, so that every request needs a proof; default true. */
+  access?: boolean | undefined;
+  /** Whether a login needs a proof; default false. Sessions that are there already go on. */
+  required?: boolean | undefined;
+  /** How long after its `iat` a proof may arrive; default `'60s'`, at most 10 minutes. */
+  maxAge?: Lifetime | undefined;
+  /** How far `iat` may be ahead; default `'10s'`, at most 5 minutes. */
+  leeway?: Lifetime | undefined;
+  /** Asks for a nonce of the server in each proof, and gives a new one as often as this says; default: none. */
+  nonce?: Lifetime | undefined;
+  /** How many used proofs are remembered, so that none is used twice; default 100,000. */
+  capacity?: number | undefined;
+}
+
 /** Who this is to the Sentinels. */
 export interface SentinelConfig {
   /** The user; default the Sentinels' `default` user. */
@@ -173,6 +194,8 @@ export interface AuthConfig {
   revocation?: RevocationConfig | undefined;
   /** How Redis is reached and used, beside its address. */
   redis?: RedisConfig | undefined;
+  /** Sessions that are bound to keys of clients (DPoP, RFC 9449); without it no proofs are checked. */
+  dpop?: DpopConfig | undefined;
   /** The app that was here before: its refresh tokens go on working. */
   migrate?: MigrateConfig | undefined;
   /** The language of error texts; default `'en'`. */

@@ -24,6 +24,7 @@ export type {
   AccessConfig,
   Algorithm,
   AuthConfig,
+  DpopConfig,
   KeyConfig,
   LegacyConfig,
   Lifetime,
@@ -52,6 +53,7 @@ export type { Bucket, Histogram, HistogramMetric, Metric, NumberMetric, NumberVa
 export type { MaybeUser, MigrateConfig, SweepOptions, SweepReport } from './migrate.cjs';
 export type { SessionInfo } from './session-info.cjs';
 export type { ServerHealth, StoreHealth, StoreWarning, StoreWarningCode } from './store-health.cjs';
+export type { RequestProof } from './proof.cjs';
 export type { Messages } from './texts.cjs';
 export type { Renewal, Renewed, TokenPair } from './tokens.cjs';
 export type { Verifier } from './verifier.cjs';

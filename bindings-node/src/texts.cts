@@ -21,10 +21,11 @@ export class Texts {
 
   /** The error that a failure of the core stands for. */
   errorOf(failure: Failure): AuthError {
-    const { code, detail, field, reason, cause } = failure;
+    const { code, detail, field, reason, nonce, cause } = failure;
     return this.error(infoOf(code).code, {
       detail,
       field,
+      nonce,
       reason: reason as RevocationReason | undefined,
       cause: cause === undefined ? undefined : new Error(cause),
     });

@@ -4,11 +4,11 @@
 //! One folder per idea; dependencies point one way:
 //! `error`, `secret`, `time`, `identity` ← `token` ← `keys` ← `access`, and
 //! `session` ← `store` ← `adopt` ← `auth` (the facade that most programs use). `client` is the side
-//! of an app that holds the tokens, `issuers` accepts the tokens of other services. What an operator
+//! of an app that holds the tokens, `issuers` accepts the tokens of other services, `dpop` binds tokens to keys of clients. What an operator
 //! is told is in `observe`.
 //!
 //! Standards: RFC 7519 (JWT), RFC 7515 (JWS), RFC 6750 (Bearer), RFC 6749 (refresh flow),
-//! RFC 9068 (`at+jwt`), RFC 9700 (rotation and reuse detection).
+//! RFC 9068 (`at+jwt`), RFC 9700 (rotation and reuse detection), RFC 9449 (DPoP).
 #![forbid(unsafe_code)]
 
 pub mod access;
@@ -21,6 +21,7 @@ pub mod cli;
 pub mod client;
 #[cfg(feature = "sessions")]
 pub mod config;
+pub mod dpop;
 pub mod error;
 pub mod identity;
 #[cfg(feature = "issuers")]

@@ -9,6 +9,7 @@ export { jwksHandler } from './jwks.cjs';
 export { loginResponse } from './login.cjs';
 export { logoutHandler } from './logout.cjs';
 export { refreshHandler } from './refresh.cjs';
+export { proofOf } from '../http/proof.cjs';
 export { authOf } from './request-auth.cjs';
 export { answerError } from './respond.cjs';
 export { sessionsHandler } from './sessions.cjs';

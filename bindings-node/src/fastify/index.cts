@@ -8,6 +8,7 @@ export { jwksHandler } from './jwks.cjs';
 export { authOf } from './request-auth.cjs';
 export { answerError } from './respond.cjs';
 export { authRoutes, loginReply } from './routes.cjs';
+export { proofOf } from '../http/proof.cjs';
 export type { AuthHook, AuthenticateOptions } from './authenticate.cjs';
 export type { AuthedRequest } from './request-auth.cjs';
 export type { ErrorOptions } from './respond.cjs';

@@ -4,6 +4,7 @@ import { AuthError } from '../auth-error.cjs';
 import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
 import { refusal, type HttpAnswer } from './answer.cjs';
 import type { AccessGuard } from './guard.cjs';
+import { boundToken, proofOf } from './proof.cjs';
 import { header, isSafe, readCookie, type HttpRequest } from './request.cjs';
 import { isOwnPage, type OriginOptions } from './same-site.cjs';
 
@@ -98,8 +99,25 @@ export function accessOf<T extends object>(
   const { optional, whenStale = 'open' } = options;
   const { value, bare } = presented(request, options);
   if (value === undefined && optional) return undefined;
+  const bound = auth.checksProofs && !bare ? boundToken(value) : undefined;
+  if (bound !== undefined) return verifyBound(auth, bound, request, whenStale);
   if (whenStale !== 'open') return verifyFresh(auth, value, bare, whenStale);
   return bare ? auth.verifyAccess<T>(value) : auth.verifyBearer<T>(value);
+}
+
+function verifyBound<T extends object>(
+  auth: AccessGuard,
+  token: string,
+  request: HttpRequest,
+  whenStale: WhenStale,
+): VerifiedAccess<T> | Promise<VerifiedAccess<T>> {
+  const proof = proofOf(request);
+  if (proof === undefined) throw auth.error('ERR_DPOP_PROOF_MISSING');
+  if (!auth.verifyWithProof || !auth.verifyFresh) {
+    throw auth.error('ERR_CONFIG_INVALID', { detail: 'a verifier cannot check proofs of keys' });
+  }
+  if (whenStale !== 'open') return auth.verifyFresh<T>(token, whenStale, proof);
+  return auth.verifyWithProof<T>(token, proof);
 }
 
 async function verifyFresh<T extends object>(

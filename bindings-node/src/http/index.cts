@@ -13,6 +13,7 @@ import { endSession, renew, type LogoutOptions, type RefreshOptions } from './to
 export { refusal, toResponse } from './answer.cjs';
 export { authenticate } from './authenticate.cjs';
 export { jwksAnswer } from './jwks.cjs';
+export { proofOf } from './proof.cjs';
 export { loginAnswer } from './tokens.cjs';
 export type { HttpAnswer } from './answer.cjs';
 export type { AccessOptions, AuthenticateOptions, Decision, UserOptions } from './authenticate.cjs';

@@ -19,6 +19,10 @@ export type HttpHeaders =
 export interface HttpRequest {
   /** The method, in capitals. */
   readonly method?: string | undefined;
+  /** The path that was asked for, or the whole address. Only proofs of keys (DPoP) need it. */
+  readonly url?: string | undefined;
+  /** The path that was asked for, where a router has made another one of it (Express, Fastify). */
+  readonly originalUrl?: string | undefined;
   /** The headers. */
   readonly headers: HttpHeaders;
   /** The cookies, where something has read them already. Otherwise they are read from the headers. */
@@ -44,4 +48,12 @@ export function readCookie(request: HttpRequest, name: string): string | undefin
 /** Whether the request only reads (RFC 9110 §9.2.1). One that becomes a WebSocket begins as a `GET` and does more. */
 export function isSafe(request: HttpRequest): boolean {
   return SAFE_METHODS.has(request.method ?? '') && header(request, 'upgrade') === undefined;
+}
+
+/** The path of the request, with its query. */
+export function pathOf({ originalUrl, url = '' }: HttpRequest): string {
+  const asked = originalUrl ?? url;
+  if (asked.startsWith('/') || !URL.canParse(asked)) return asked;
+  const { pathname, search } = new URL(asked);
+  return pathname + search;
 }

@@ -5,6 +5,7 @@ import type { TokenPair } from '../tokens.cjs';
 import { answer, type HttpAnswer } from './answer.cjs';
 import { accessCookie, clearedCookies, refreshCookie, refreshCookieName, type TransportOptions } from './cookies.cjs';
 import { presentedRefreshToken } from './presented.cjs';
+import { proofOf } from './proof.cjs';
 import type { HttpRequest } from './request.cjs';
 import type { OriginOptions } from './same-site.cjs';
 
@@ -45,8 +46,12 @@ export function loginAnswer(pair: TokenPair, options: TransportOptions = {}): Ht
  */
 export async function renew(auth: Auth, request: HttpRequest, options: RefreshOptions): Promise<HttpAnswer> {
   const { claims, rotate } = options;
-  const renewed = await auth.refresh(presentedRefreshToken(request, options), { claims, rotate });
-  return tokenAnswer(renewed, options, renewed.rotated ? refreshCookie(renewed, options) : []);
+  const token = presentedRefreshToken(request, options);
+  const proof = auth.checksProofs ? proofOf(request) : undefined;
+  const renewed = await auth.refresh(token, { claims, rotate, proof });
+  const sent = tokenAnswer(renewed, options, renewed.rotated ? refreshCookie(renewed, options) : []);
+  const nonce = auth.proofNonce;
+  return nonce === null ? sent : { ...sent, headers: { ...sent.headers, 'DPoP-Nonce': nonce } };
 }
 
 function tokenAnswer(pair: TokenPair, options: TransportOptions, cookies: readonly string[]): HttpAnswer {

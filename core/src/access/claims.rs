@@ -12,12 +12,13 @@ use super::policy::AccessPolicy;
 use super::shapes::{Layout, Shapes};
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
+use crate::keys::Thumbprint;
 use crate::time::Timestamp;
-use crate::token::json::{Item, Number};
+use crate::token::json::{self, Item, Number, Written};
 
 /// The claims that only the library writes, besides the configured subject claim.
-pub(super) const REGISTERED: [&str; 10] =
-    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "gen", "brn"];
+pub(super) const REGISTERED: [&str; 11] =
+    ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "gen", "brn", "cnf"];
 
 /// The largest NumericDate that is read, either way: what JSON numbers hold exactly.
 const MAX_SECONDS: i64 = 1 << 53;
@@ -28,6 +29,7 @@ pub(super) struct Claims {
     pub(super) subject: Subject,
     pub(super) session: Option<SessionId>,
     pub(super) lineage: Option<Lineage>,
+    pub(super) key: Option<Thumbprint>,
     pub(super) times: Times,
 }
 
@@ -62,6 +64,7 @@ pub(super) fn check(
         )?,
         Kind::Legacy => (None, None),
     };
+    let key = found.get(Role::Confirmation).map(read_key).transpose()?.flatten();
     found.get(Role::Id).map(|item| text(item, "jti")).transpose()?;
     for (bit, name) in policy.required_claims.iter().enumerate() {
         if found.required >> bit & 1 == 0 {
@@ -69,7 +72,7 @@ pub(super) fn check(
         }
     }
     times.check_now(policy, now)?;
-    Ok((Claims { subject, session, lineage, times }, layout))
+    Ok((Claims { subject, session, lineage, key, times }, layout))
 }
 
 impl Claims {
@@ -197,6 +200,21 @@ fn read_session(
         return Err(Error::claim_missing("sid"));
     }
     Ok((session, lineage))
+}
+
+/// RFC 7800 §3.1: of the ways to name a key the thumbprint is known here (RFC 9449 §6.1); of others
+/// nothing can be asked.
+fn read_key(item: Item<'_>) -> Result<Option<Thumbprint>> {
+    let Written::Other(object) = item.written() else { return Err(Error::claim_invalid("cnf")) };
+    let mut jkt = None;
+    json::read_object(object, |name, item| {
+        if name == "jkt" {
+            jkt = Some(item);
+        }
+    })
+    .map_err(|_| Error::claim_invalid("cnf"))?;
+    let thumbprint = |jkt: Item<'_>| jkt.text().and_then(|text| text.parse().ok());
+    jkt.map(|jkt| thumbprint(jkt).ok_or(Error::claim_invalid("cnf"))).transpose()
 }
 
 fn small_number(item: Item<'_>, claim: &'static str) -> Result<u32> {

@@ -20,6 +20,8 @@ pub(super) enum Role {
     Session,
     Generation,
     Branch,
+    /// The key that the token is bound to.
+    Confirmation,
     /// None of these: the app's own.
     Other,
 }
@@ -40,6 +42,7 @@ impl Role {
             "sid" => Self::Session,
             "gen" => Self::Generation,
             "brn" => Self::Branch,
+            "cnf" => Self::Confirmation,
             name if name == policy.subject_claim => Self::NamedSubject,
             _ => Self::Other,
         }

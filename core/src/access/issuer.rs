@@ -3,7 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use serde::ser::{Serialize, SerializeMap, Serializer};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
 use super::claims::REGISTERED;
@@ -11,7 +12,7 @@ use super::kind;
 use super::policy::AccessPolicy;
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
-use crate::keys::Keyring;
+use crate::keys::{Keyring, Thumbprint};
 use crate::secret::AccessToken;
 use crate::time::{Clock, Timestamp};
 use crate::token::header::TYP_ACCESS;
@@ -34,6 +35,8 @@ pub struct AccessGrant {
     pub session: Option<SessionId>,
     /// The place in the session's chain of rotations.
     pub lineage: Option<Lineage>,
+    /// The key of the client that the token is bound to (`cnf.jkt`, RFC 9449 §6.1).
+    pub key: Option<Thumbprint>,
     /// The app's own claims.
     pub claims: Map<String, Value>,
 }
@@ -41,7 +44,7 @@ pub struct AccessGrant {
 impl AccessGrant {
     /// A token for `subject`, of no session and without further claims.
     pub fn new(subject: Subject) -> Self {
-        Self { subject, session: None, lineage: None, claims: Map::new() }
+        Self { subject, session: None, lineage: None, key: None, claims: Map::new() }
     }
 }
 
@@ -79,8 +82,8 @@ impl AccessIssuer {
     ///
     /// # Errors
     /// [`Error::ClaimInvalid`] when the app's claims use a name that only the library writes
-    /// (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `sid`, `gen`, `brn`, the subject
-    /// claim), or are nested too deep (`claims`); [`Error::ClaimMissing`] for `sid` when there
+    /// (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `sid`, `gen`, `brn`, `cnf`, the
+    /// subject claim), or are nested too deep (`claims`); [`Error::ClaimMissing`] for `sid` when there
     /// is a lineage without a session; [`Error::TokenTooLarge`] when it would be refused for its
     /// size; [`Error::Internal`] when the backend or the randomness fails.
     pub fn issue(&self, grant: &AccessGrant) -> Result<IssuedAccess> {
@@ -146,6 +149,12 @@ struct Payload<'a> {
     id: Option<String>,
 }
 
+/// The claim `cnf` (RFC 7800 §3.1).
+#[derive(Serialize)]
+struct Confirmation {
+    jkt: Thumbprint,
+}
+
 impl Serialize for Payload<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let Self { grant, policy, .. } = self;
@@ -173,6 +182,9 @@ impl Serialize for Payload<'_> {
         members.serialize_entry("exp", &self.expires_at)?;
         if let Some(id) = &self.id {
             members.serialize_entry("jti", id)?;
+        }
+        if let Some(jkt) = grant.key {
+            members.serialize_entry("cnf", &Confirmation { jkt })?;
         }
         for (name, value) in &grant.claims {
             members.serialize_entry(name, value)?;

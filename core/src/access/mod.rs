@@ -16,7 +16,7 @@ mod verifier;
 pub use bearer::bearer_token;
 #[cfg(feature = "sessions")]
 pub(crate) use bearer::{after_scheme, is_token68};
-#[cfg(feature = "sessions")]
+#[cfg(any(feature = "dpop", feature = "sessions"))]
 pub(crate) use claims::numeric_date;
 pub use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
 pub use policy::{AccessPolicy, LegacyTokens};

@@ -10,6 +10,7 @@ use super::claims::Claims;
 use super::shapes::Layout;
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
+use crate::keys::Thumbprint;
 use crate::time::Timestamp;
 use crate::token::json::{self, Written};
 
@@ -66,6 +67,12 @@ impl VerifiedAccess {
     /// The place in the session's chain of rotations (`gen` and `brn`), if the token has one.
     pub fn lineage(&self) -> Option<Lineage> {
         self.0.claims.lineage
+    }
+
+    /// The key of the client that the token is bound to (`cnf.jkt`, RFC 9449 §6.1): a request with
+    /// it needs a proof by that key.
+    pub fn key(&self) -> Option<Thumbprint> {
+        self.0.claims.key
     }
 
     /// `exp`: the token is accepted before this instant, and for the leeway after it.

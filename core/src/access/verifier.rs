@@ -9,7 +9,7 @@ use super::kind::{self, KnownHeaders};
 use super::policy::AccessPolicy;
 use super::shapes::Shapes;
 use super::verified::VerifiedAccess;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::keys::Keyring;
 use crate::time::{Clock, Timestamp};
 use crate::token::base64url;
@@ -59,7 +59,18 @@ impl AccessVerifier {
         self.cache.as_ref().map_or(0, VerifiedCache::places)
     }
 
-    /// Checks `token`, the compact form without a scheme.
+    /// Checks `token`, the compact form without a scheme, as a bearer token (RFC 6750).
+    ///
+    /// # Errors
+    /// As [`verify_bound`](Self::verify_bound); [`DpopProofMissing`](crate::Error::DpopProofMissing)
+    /// for one that is bound to a key and good in every other way.
+    pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
+        let access = self.verify_bound(token)?;
+        if access.key().is_some() { Err(Error::DpopProofMissing) } else { Ok(access) }
+    }
+
+    /// Checks `token`, which may be bound to a key: where [`VerifiedAccess::key`] names one, the
+    /// caller must hold a proof against it ([`ProofVerifier`](crate::dpop)).
     ///
     /// # Errors
     /// In this order:
@@ -71,7 +82,7 @@ impl AccessVerifier {
     /// [`ClaimInvalid`](crate::Error::ClaimInvalid), [`IssuerMismatch`](crate::Error::IssuerMismatch) and
     /// [`AudienceMismatch`](crate::Error::AudienceMismatch) as the claims are gone through,
     /// [`TokenNotYetValid`](crate::Error::TokenNotYetValid), [`TokenExpired`](crate::Error::TokenExpired).
-    pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
+    pub fn verify_bound(&self, token: &str) -> Result<VerifiedAccess> {
         let now = self.clock.coarse();
         let Some(cache) = &self.cache else { return self.examine(token, now) };
         if let Some(access) = cache.find(token) {

@@ -115,6 +115,7 @@ impl<'a> OldToken<'a> {
             lineage: Lineage::default(),
             parent: None,
             secret: self.secret.clone(),
+            key: None,
             issued_at: self.issued_at,
             expires_at: self.expires_at.map_or(session_end, |end| end.min(session_end)),
         }

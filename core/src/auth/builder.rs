@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::bound::Binding;
 use super::event::{AuditEvent, Auditor, Listener};
 use super::follower::follow;
 use super::fresh::Freshness;
@@ -13,6 +14,7 @@ use super::sightings::Sightings;
 use super::{Auth, Engine, Inner, SessionAdmin};
 use crate::access::{AccessIssuer, AccessPolicy, AccessVerifier};
 use crate::adopt::{Adoption, OldRefreshTokens, OldUsers};
+use crate::config::DpopConfig;
 use crate::error::{Error, Result};
 use crate::keys::{Keyring, RefreshKeys};
 use crate::observe::{self, ObservedStore};
@@ -36,6 +38,7 @@ pub struct AuthBuilder {
     listener: Option<Listener>,
     runtime: Option<Handle>,
     max_staleness: Duration,
+    dpop: Option<DpopConfig>,
 }
 
 enum Store {
@@ -56,6 +59,7 @@ impl Default for AuthBuilder {
             listener: None,
             runtime: None,
             max_staleness: DEFAULT_MAX_STALENESS,
+            dpop: None,
         }
     }
 }
@@ -136,6 +140,13 @@ impl AuthBuilder {
         self
     }
 
+    /// Lets sessions be bound to keys of clients (DPoP, RFC 9449). The nonces, if any are asked for,
+    /// are made with the refresh secret, so that all processes have the same.
+    pub fn dpop(mut self, config: DpopConfig) -> Self {
+        self.dpop = Some(config);
+        self
+    }
+
     /// The Tokio runtime for background work; by default the one that `build` is called in.
     pub fn runtime(mut self, runtime: Handle) -> Self {
         self.runtime = Some(runtime);
@@ -158,6 +169,10 @@ impl AuthBuilder {
             .ok_or_else(|| Error::config("runtime", "build within a Tokio runtime or name one"))?;
         let store_clock = self.clock.clone();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
+        let binding = self
+            .dpop
+            .map(|config| Binding::of(&config, &refresh_keys, Arc::clone(&clock)))
+            .transpose()?;
         let longest_access = self.access.longest_acceptance();
         let issuer = AccessIssuer::new(keyring.clone(), self.access.clone(), Arc::clone(&clock))?;
         let verifier = AccessVerifier::new(keyring, self.access, Arc::clone(&clock))?;
@@ -172,6 +187,7 @@ impl AuthBuilder {
             issuer,
             refresh_keys,
             policy: self.sessions,
+            binding,
             freshness: Freshness::new(store.feed().is_some(), self.max_staleness, clock.now()),
             admin: SessionAdmin {
                 store: Arc::clone(&store),

@@ -72,7 +72,18 @@ impl Auth {
     /// # Errors
     /// As [`Auth::verify`], and [`Error::StoreUnavailable`].
     pub async fn verify_fresh(&self, token: &str, when_stale: WhenStale) -> Result<VerifiedAccess> {
-        let access = self.verify(token)?;
+        self.fresh(self.verify(token)?, when_stale).await
+    }
+
+    /// As [`Auth::verify_fresh`], for a token that was verified just now.
+    ///
+    /// # Errors
+    /// [`Error::AccessRevoked`], [`Error::StoreUnavailable`].
+    pub async fn fresh(
+        &self,
+        access: VerifiedAccess,
+        when_stale: WhenStale,
+    ) -> Result<VerifiedAccess> {
         let engine = &self.0.engine;
         if when_stale == WhenStale::Open || !self.is_stale() {
             return Ok(access);

@@ -6,6 +6,7 @@ use tracing::{Instrument, Span};
 
 use super::event::AuditKind;
 use super::{Auth, Engine, TokenPair};
+use crate::dpop::Proof;
 use crate::error::Result;
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::observe;
@@ -19,12 +20,13 @@ pub struct Login {
     subject: Subject,
     device: DeviceLabel,
     claims: Map<String, Value>,
+    proof: Option<Proof>,
 }
 
 impl Login {
     /// A login of `subject`.
     pub fn new(subject: Subject) -> Self {
-        Self { subject, device: DeviceLabel::default(), claims: Map::new() }
+        Self { subject, device: DeviceLabel::default(), claims: Map::new(), proof: None }
     }
 
     /// The name that people will know the device by.
@@ -38,6 +40,14 @@ impl Login {
         self.claims = claims;
         self
     }
+
+    /// Binds the session to the key that signed `proof` (RFC 9449 §5): its refresh tokens are good
+    /// with a proof by that key only, and so are its access tokens unless the configuration says
+    /// otherwise.
+    pub fn proof(mut self, proof: Proof) -> Self {
+        self.proof = Some(proof);
+        self
+    }
 }
 
 impl Auth {
@@ -48,6 +58,8 @@ impl Auth {
     /// # Errors
     /// [`Error::ClaimInvalid`](crate::Error::ClaimInvalid) for claims that are not the app's to
     /// set, [`Error::TokenTooLarge`](crate::Error::TokenTooLarge),
+    /// [`Error::DpopProofMissing`](crate::Error::DpopProofMissing) where the configuration asks for a
+    /// proof, [`Error::DpopProofReplayed`](crate::Error::DpopProofReplayed),
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub async fn login(&self, login: Login) -> Result<TokenPair> {
         let span = observe::operation_span!(INFO, "login");
@@ -59,11 +71,12 @@ impl Auth {
 
 impl Engine {
     async fn begin(&self, login: Login, span: &Span) -> Result<TokenPair> {
-        let Login { subject, device, claims } = login;
+        let Login { subject, device, claims, proof } = login;
         let session = SessionId::random()?;
         span.record("session", display(session));
         let secret = TokenSecret::random()?;
-        let grant = self.grant(subject, session, Lineage::default(), claims)?;
+        let key = self.key_of_login(proof.as_ref())?;
+        let grant = self.grant(subject, session, Lineage::default(), key, claims)?;
         let access = self.issuer.issue(&grant)?;
         let subject = grant.subject;
         let label = device.as_str().to_owned();
@@ -83,6 +96,7 @@ impl Engine {
             lineage: Lineage::default(),
             parent: None,
             secret,
+            key,
             issued_at: record.created,
             expires_at: record.idle_deadline,
         };

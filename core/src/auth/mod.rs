@@ -3,6 +3,7 @@
 //! [`Auth::verify`] is synchronous and does no I/O; everything that touches the store is async.
 
 mod admin;
+mod bound;
 mod builder;
 mod claimed;
 mod confirm;
@@ -41,10 +42,11 @@ use crate::access::{AccessGrant, AccessIssuer, AccessVerifier};
 use crate::adopt::Adoption;
 use crate::error::Result;
 use crate::identity::{Lineage, SessionId, Subject};
-use crate::keys::RefreshKeys;
+use crate::keys::{RefreshKeys, Thumbprint};
 use crate::session::SessionPolicy;
 use crate::store::StoreHealth;
 
+use bound::Binding;
 use fresh::Freshness;
 use sightings::Sightings;
 
@@ -80,6 +82,8 @@ struct Engine {
     issuer: AccessIssuer,
     refresh_keys: RefreshKeys,
     policy: SessionPolicy,
+    /// How sessions are bound to keys of clients, where they may be.
+    binding: Option<Binding>,
     admin: SessionAdmin,
     /// How far this process is behind the feed of revocations.
     freshness: Freshness,
@@ -121,9 +125,12 @@ impl Engine {
         subject: Subject,
         session: SessionId,
         lineage: Lineage,
+        key: Option<Thumbprint>,
         claims: serde_json::Map<String, serde_json::Value>,
     ) -> Result<AccessGrant> {
-        let grant = AccessGrant { subject, session: Some(session), lineage: Some(lineage), claims };
+        let key = self.access_key(key);
+        let (session, lineage) = (Some(session), Some(lineage));
+        let grant = AccessGrant { subject, session, lineage, key, claims };
         self.issuer.check(&grant)?;
         Ok(grant)
     }

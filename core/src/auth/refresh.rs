@@ -9,6 +9,7 @@ use tracing::{Instrument, Span};
 use super::event::AuditKind;
 use super::{Auth, Engine, Renewal, Renewed};
 use crate::access::IssuedAccess;
+use crate::dpop::Proof;
 use crate::error::{Error, Result};
 use crate::identity::Subject;
 use crate::observe;
@@ -23,12 +24,13 @@ pub struct RefreshRequest<'a> {
     expected: Option<Subject>,
     rotate: Option<bool>,
     claims: Map<String, Value>,
+    proof: Option<Proof>,
 }
 
 impl<'a> RefreshRequest<'a> {
     /// A request with `token` as the client sent it, without a scheme in front.
     pub fn new(token: &'a str) -> Self {
-        Self { token, expected: None, rotate: None, claims: Map::new() }
+        Self { token, expected: None, rotate: None, claims: Map::new(), proof: None }
     }
 
     /// The user that the client says it is. It is compared, never believed.
@@ -46,6 +48,12 @@ impl<'a> RefreshRequest<'a> {
     /// The app's own claims for the access token.
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = claims;
+        self
+    }
+
+    /// The proof that came with the request, for a session that is bound to a key.
+    pub fn proof(mut self, proof: Proof) -> Self {
+        self.proof = Some(proof);
         self
     }
 }
@@ -70,7 +78,9 @@ impl Auth {
     /// - `sign_in`: [`Error::RefreshExpired`], [`Error::SessionUnknown`],
     ///   [`Error::SessionRevoked`], [`Error::RefreshReused`].
     /// - `retry`: [`Error::StoreUnavailable`], [`Error::RefreshSuperseded`]: keep the token.
-    /// - `reject`: what is not a refresh token of this server; [`Error::SubjectMismatch`].
+    /// - `reject`: what is not a refresh token of this server; [`Error::SubjectMismatch`]; of a session
+    ///   that is bound to a key [`Error::DpopProofMissing`], [`Error::DpopProofInvalid`] and
+    ///   [`Error::DpopProofReplayed`], which change nothing.
     pub async fn refresh(&self, request: RefreshRequest<'_>) -> Result<Renewed> {
         let span = observe::operation_span!(INFO, "refresh");
         let start = Instant::now();
@@ -85,6 +95,7 @@ impl Engine {
         let claimed = self.claimed(request.token).await?;
         let presented = &claimed.claims;
         span.record("session", display(presented.session));
+        self.check_bound(presented.key, request.proof.as_ref())?;
         if request.expected.is_some_and(|expected| expected != presented.subject) {
             return Err(Error::SubjectMismatch);
         }
@@ -92,6 +103,7 @@ impl Engine {
             presented.subject.clone(),
             presented.session,
             presented.lineage,
+            presented.key,
             request.claims,
         )?;
 

@@ -17,7 +17,11 @@ impl Auth {
     /// [`Error::TokenExpired`] (refresh and repeat), [`Error::AccessRevoked`] and the other
     /// `reject` errors.
     pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
-        let access = self.0.verifier.verify(token)?;
+        self.unless_revoked(self.0.verifier.verify(token)?)
+    }
+
+    /// Holds a verified token to the deny list, and reports a first sight of it.
+    pub(super) fn unless_revoked(&self, access: VerifiedAccess) -> Result<VerifiedAccess> {
         let denial = self.0.engine.admin.denied.check(&access);
         if let (Some(session), Some(lineage)) = (access.session(), access.lineage()) {
             // Somebody uses the tokens of a child that was given up as lost: a second holder.

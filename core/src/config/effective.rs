@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{AuthConfig, SecretConfig, SessionLimit};
+use super::{AuthConfig, DpopConfig, SecretConfig, SessionLimit};
 use crate::auth::DEFAULT_MAX_STALENESS;
 use crate::error::Result;
 use crate::keys::{Algorithm, Key, KeyId};
@@ -27,6 +27,8 @@ pub struct EffectiveConfig {
     pub access: EffectiveAccess,
     /// See [`RefreshConfig`](super::RefreshConfig).
     pub refresh: EffectiveRefresh,
+    /// How sessions are bound to keys of clients; see [`DpopConfig`](super::DpopConfig).
+    pub dpop: Option<EffectiveDpop>,
     /// How far a process may be behind the feed of revocations.
     pub max_staleness: String,
     /// The address of the store, without its password.
@@ -82,6 +84,21 @@ pub struct EffectiveRefresh {
     pub rotation: bool,
     pub on_theft: TheftScope,
     pub max_sessions: SessionLimit,
+}
+
+/// How sessions are bound to keys of clients.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+#[allow(missing_docs)] // each is a field of `DpopConfig`
+pub struct EffectiveDpop {
+    pub origin: String,
+    pub access: bool,
+    pub required: bool,
+    pub max_age: String,
+    pub leeway: String,
+    pub nonce: Option<String>,
+    pub capacity: usize,
 }
 
 /// How Redis is reached and used.
@@ -145,6 +162,7 @@ impl AuthConfig {
                 on_theft: refresh.on_theft,
                 max_sessions: SessionLimit::of(refresh.max_sessions),
             },
+            dpop: self.dpop.as_ref().map(effective_dpop).transpose()?,
             max_staleness: format_span(
                 self.revocation.max_staleness.unwrap_or(DEFAULT_MAX_STALENESS),
             ),
@@ -159,6 +177,19 @@ impl AuthConfig {
 
 fn effective_key(key: &Key) -> EffectiveKey {
     EffectiveKey { alg: key.algorithm(), kid: key.id().cloned(), can_sign: key.can_sign() }
+}
+
+fn effective_dpop(dpop: &DpopConfig) -> Result<EffectiveDpop> {
+    let policy = dpop.policy()?;
+    Ok(EffectiveDpop {
+        origin: dpop.origin.clone(),
+        access: dpop.binds_access(),
+        required: dpop.required,
+        max_age: format_span(policy.max_age),
+        leeway: format_span(policy.leeway),
+        nonce: dpop.nonce.map(format_span),
+        capacity: policy.capacity,
+    })
 }
 
 fn effective_redis(options: &RedisOptions) -> EffectiveRedis {

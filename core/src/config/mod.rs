@@ -13,6 +13,7 @@
 //! bytes. An unknown or wrong field is refused with its path.
 
 mod access;
+mod dpop;
 mod effective;
 #[cfg(feature = "issuers")]
 mod issuers;
@@ -25,8 +26,9 @@ mod session_limit;
 mod sessions;
 
 pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
+pub use dpop::DpopConfig;
 pub use effective::{
-    EffectiveAccess, EffectiveConfig, EffectiveKey, EffectiveRedis, EffectiveRefresh,
+    EffectiveAccess, EffectiveConfig, EffectiveDpop, EffectiveKey, EffectiveRedis, EffectiveRefresh,
 };
 #[cfg(feature = "issuers")]
 pub use issuers::{IssuerConfig, IssuersConfig, KeySetsConfig};
@@ -77,6 +79,8 @@ pub struct AuthConfig {
     /// How Redis is used.
     #[serde(default)]
     pub redis: RedisConfig,
+    /// Sessions that are bound to keys of clients.
+    pub dpop: Option<DpopConfig>,
     /// The app that was here before, whose refresh tokens are taken over.
     pub migrate: Option<MigrateConfig>,
 }
@@ -130,6 +134,9 @@ impl AuthConfig {
         }
         if let Some(old) = self.old_tokens()? {
             builder = builder.adopt_old_tokens(old);
+        }
+        if let Some(dpop) = &self.dpop {
+            builder = builder.dpop(dpop.clone());
         }
         Ok(builder
             .access_keys(self.keyring()?)

@@ -13,6 +13,7 @@ impl AuthConfig {
             drop_value(self.access.policy()),
             drop_value(self.refresh.policy()),
             drop_value(self.old_tokens()),
+            self.dpop.as_ref().map_or(Ok(()), |dpop| drop_value(dpop.policy())),
         ];
         let mut problems: Vec<Error> = checks.into_iter().filter_map(Result::err).collect();
         // The same secret may be wrong for several purposes.

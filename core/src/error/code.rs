@@ -78,6 +78,14 @@ codes! {
     SubjectMismatch = "ERR_SUBJECT_MISMATCH", Reject, 401;
     /// See [`Error::AccessRevoked`](super::Error::AccessRevoked).
     AccessRevoked = "ERR_ACCESS_REVOKED", Reject, 401;
+    /// See [`Error::DpopProofMissing`](super::Error::DpopProofMissing).
+    DpopProofMissing = "ERR_DPOP_PROOF_MISSING", Reject, 401;
+    /// See [`Error::DpopProofInvalid`](super::Error::DpopProofInvalid).
+    DpopProofInvalid = "ERR_DPOP_PROOF_INVALID", Reject, 401;
+    /// See [`Error::DpopProofReplayed`](super::Error::DpopProofReplayed).
+    DpopProofReplayed = "ERR_DPOP_PROOF_REPLAYED", Reject, 401;
+    /// See [`Error::DpopNonceRequired`](super::Error::DpopNonceRequired).
+    DpopNonceRequired = "ERR_DPOP_NONCE_REQUIRED", Retry, 401;
     /// See [`Error::StoreUnavailable`](super::Error::StoreUnavailable).
     StoreUnavailable = "ERR_STORE_UNAVAILABLE", Retry, 503;
     /// See [`Error::KeysUnavailable`](super::Error::KeysUnavailable).

@@ -7,16 +7,27 @@ impl ErrorCode {
     /// statuses.
     ///
     /// A request without a token gets the bare scheme (RFC 6750 §3.1: no error information);
-    /// every other refusal is `invalid_token`.
+    /// every other refusal of it is `invalid_token`; one of a proof has the scheme `DPoP`
+    /// (RFC 9449 §7.1).
     pub fn www_authenticate(self) -> Option<String> {
         match self {
             Self::TokenMissing => Some("Bearer".to_owned()),
+            // RFC 9449 §7.1 and §9.
+            Self::DpopNonceRequired => Some(self.dpop_challenge("use_dpop_nonce")),
+            Self::DpopProofMissing | Self::DpopProofInvalid | Self::DpopProofReplayed => {
+                Some(self.dpop_challenge("invalid_dpop_proof"))
+            }
             code if code.http_status() == 401 => Some(format!(
                 "Bearer error=\"invalid_token\", error_description=\"{}\"",
                 code.message(super::Language::En)
             )),
             _ => None,
         }
+    }
+
+    fn dpop_challenge(self, error: &str) -> String {
+        let text = self.message(super::Language::En);
+        format!("DPoP error=\"{error}\", error_description=\"{text}\"")
     }
 }
 

@@ -48,6 +48,12 @@ impl ErrorCode {
             Self::ClaimInvalid => "A claim of the token is invalid",
             Self::SubjectMismatch => "The token belongs to another subject",
             Self::AccessRevoked => "The access token was revoked",
+            Self::DpopProofMissing => "The token is bound to a key and came without a proof of it",
+            Self::DpopProofInvalid => "The proof of the key is not valid for this request",
+            Self::DpopProofReplayed => "The proof of the key was used before",
+            Self::DpopNonceRequired => {
+                "The proof of the key needs the nonce of this answer; try again"
+            }
             Self::StoreUnavailable => "The session store is unavailable; try again",
             Self::KeysUnavailable => "The verification keys are unavailable; try again",
             Self::Transport => "The server could not be reached; try again",
@@ -81,6 +87,12 @@ impl ErrorCode {
             Self::ClaimInvalid => "토큰의 클레임이 유효하지 않습니다.",
             Self::SubjectMismatch => "토큰의 사용자가 일치하지 않습니다.",
             Self::AccessRevoked => "취소된 액세스 토큰입니다.",
+            Self::DpopProofMissing => "키에 묶인 토큰인데 키 증명이 없습니다.",
+            Self::DpopProofInvalid => "이 요청에 유효하지 않은 키 증명입니다.",
+            Self::DpopProofReplayed => "이미 사용된 키 증명입니다.",
+            Self::DpopNonceRequired => {
+                "키 증명에 서버의 논스가 필요합니다. 받은 논스로 다시 시도해 주세요."
+            }
             Self::StoreUnavailable => {
                 "세션 저장소에 연결할 수 없습니다. 잠시 후 다시 시도해 주세요."
             }

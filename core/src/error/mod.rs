@@ -98,6 +98,25 @@ pub enum Error {
     /// The access token was revoked before its `exp`.
     #[error("{}", self.code().message(Language::En))]
     AccessRevoked,
+    /// The token is bound to a key of the client, and no proof by that key came with it (RFC 9449).
+    #[error("{}", self.code().message(Language::En))]
+    DpopProofMissing,
+    /// The proof is not one, or not for this request, this key or this token (RFC 9449 §4.3).
+    #[error("{}: {problem}", self.code().message(Language::En))]
+    DpopProofInvalid {
+        /// What is wrong with it. No secret: the client has made it.
+        problem: &'static str,
+    },
+    /// The proof was used before (RFC 9449 §11.1).
+    #[error("{}", self.code().message(Language::En))]
+    DpopProofReplayed,
+    /// The proof lacks a nonce of this server, or has an old one: repeat the request with this
+    /// one (RFC 9449 §8).
+    #[error("{}", self.code().message(Language::En))]
+    DpopNonceRequired {
+        /// For the header `DPoP-Nonce`.
+        nonce: String,
+    },
     /// The session store did not answer. Nobody is signed out by this.
     #[error("{}", self.code().message(Language::En))]
     StoreUnavailable {
@@ -164,6 +183,11 @@ impl Error {
         Self::ClaimInvalid { claim: claim.into() }
     }
 
+    /// A [`Error::DpopProofInvalid`].
+    pub(crate) const fn dpop_proof(problem: &'static str) -> Self {
+        Self::DpopProofInvalid { problem }
+    }
+
     /// The stable code, the same on every surface.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -187,6 +211,10 @@ impl Error {
             Self::ClaimInvalid { .. } => ErrorCode::ClaimInvalid,
             Self::SubjectMismatch => ErrorCode::SubjectMismatch,
             Self::AccessRevoked => ErrorCode::AccessRevoked,
+            Self::DpopProofMissing => ErrorCode::DpopProofMissing,
+            Self::DpopProofInvalid { .. } => ErrorCode::DpopProofInvalid,
+            Self::DpopProofReplayed => ErrorCode::DpopProofReplayed,
+            Self::DpopNonceRequired { .. } => ErrorCode::DpopNonceRequired,
             Self::StoreUnavailable { .. } => ErrorCode::StoreUnavailable,
             Self::KeysUnavailable { .. } => ErrorCode::KeysUnavailable,
             Self::Transport { .. } => ErrorCode::Transport,

@@ -99,6 +99,17 @@ impl Key {
         Ok(Self { algorithm, id: None, material: Material::Public(verifier, public) })
     }
 
+    /// The public key of a JWK (RFC 7517 §4) for `algorithm`, which its `alg` and its kind must
+    /// allow; `use`, `key_ops` and private members count as in a set.
+    #[cfg(feature = "dpop")]
+    pub(crate) fn from_public_jwk(
+        jwk: &serde_json::Map<String, serde_json::Value>,
+        algorithm: Algorithm,
+    ) -> Result<Self, super::Unusable> {
+        let key = super::jwk::read(jwk, algorithm)?;
+        if key.algorithm == algorithm { Ok(key) } else { Err(super::Unusable::AlgorithmMismatch) }
+    }
+
     /// The same key under the name `id`, the `kid` of the tokens that it signs.
     #[must_use]
     pub fn with_id(mut self, id: KeyId) -> Self {

@@ -17,6 +17,7 @@ mod key_kind;
 mod keyring;
 mod public_key;
 mod refresh_secret;
+mod thumbprint;
 
 pub use algorithm::Algorithm;
 pub use generate::{KeyPair, RsaBits};
@@ -30,3 +31,4 @@ pub(crate) use keyring::Candidates;
 pub use keyring::{Keyring, KeyringBuilder};
 pub use public_key::PublicKey;
 pub use refresh_secret::{RefreshKeys, RefreshSecret};
+pub use thumbprint::Thumbprint;

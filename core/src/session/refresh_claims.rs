@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use super::{Minted, Presented, TokenId, TokenSecret};
 use crate::error::{Error, Result};
 use crate::identity::{Generation, Lineage, SessionId, Subject};
-use crate::keys::RefreshKeys;
+use crate::keys::{RefreshKeys, Thumbprint};
 use crate::secret::RefreshToken;
 use crate::time::Timestamp;
 use crate::token::base64url;
@@ -37,6 +37,8 @@ pub(crate) struct RefreshClaims {
     pub(crate) lineage: Lineage,
     pub(crate) parent: Option<TokenId>,
     pub(crate) secret: TokenSecret,
+    /// The key of the client that the session is bound to (RFC 9449 §5), from its login on.
+    pub(crate) key: Option<Thumbprint>,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
 }
@@ -53,6 +55,8 @@ struct Wire<S, T> {
     #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
     par: Option<T>,
     jti: T,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jkt: Option<Thumbprint>,
     iat: i64,
     exp: i64,
 }
@@ -109,6 +113,7 @@ impl RefreshClaims {
             lineage: Lineage { generation: wire.r#gen, branch: wire.brn },
             parent,
             secret: TokenSecret::from_bytes(bytes(&wire.jti)?),
+            key: wire.jkt,
             issued_at: Timestamp::from_millis(wire.iat),
             expires_at: Timestamp::from_millis(wire.exp),
         })
@@ -126,6 +131,7 @@ impl RefreshClaims {
             brn: self.lineage.branch,
             par: self.parent.as_ref().map(|parent| Encoded(parent.as_bytes())),
             jti: Encoded(self.secret.expose()),
+            jkt: self.key,
             iat: self.issued_at.as_millis(),
             exp: self.expires_at.as_millis(),
         };
@@ -155,6 +161,7 @@ impl RefreshClaims {
             lineage: minted.lineage,
             parent: Some(self.secret.id()),
             secret: self.secret.child(minted.lineage.branch, minted.minted),
+            key: self.key,
             issued_at: minted.minted,
             expires_at: minted.expires_at,
         }
@@ -187,6 +194,7 @@ mod tests {
             lineage: Lineage { generation: 3, branch: 1 },
             parent: Some(TokenId::from_bytes([9; 16])),
             secret: TokenSecret::from_bytes([5; 32]),
+            key: Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse().unwrap()),
             issued_at: Timestamp::from_millis(1_700_000_000_123),
             expires_at: Timestamp::from_millis(1_800_000_000_456),
         }
@@ -205,6 +213,7 @@ mod tests {
         let read = RefreshClaims::verify(token.expose(), &keys("secret")).unwrap();
         assert_eq!(read.presented(), claims().presented());
         assert_eq!((read.subject, read.session), (claims().subject, claims().session));
+        assert_eq!(read.key, claims().key);
         assert_eq!(claims().sign(&keys("secret")).unwrap().expose(), token.expose());
     }
 
@@ -217,6 +226,7 @@ mod tests {
         };
         let child = claims().child(&minted);
         assert_eq!(child.parent, Some(claims().secret.id()));
+        assert_eq!(child.key, claims().key);
         assert_eq!(child.presented(), claims().child(&minted).presented());
         let later = Minted { minted: Timestamp::from_millis(6), ..minted };
         assert_ne!(child.presented().id, claims().child(&later).presented().id);
@@ -242,6 +252,7 @@ mod tests {
         let malformed = [
             payload(r#","more":1"#),
             payload(r#","exp":3"#),
+            payload(r#","jkt":"short""#),
             payload(r#","par":"BwcHBwcHBwcHBwcHBwcHBw""#),
             payload("").replace(r#""gen":0"#, r#""gen":1"#),
             payload("").replace(r#""gen":0"#, r#""gen":-1"#),

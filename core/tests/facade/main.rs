@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 mod administration;
+mod bound;
 mod configuration;
 mod everywhere;
 mod failover;

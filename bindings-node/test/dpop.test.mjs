@@ -1,0 +1,154 @@
+// Sessions that are bound to a key of the client (DPoP, RFC 9449), over HTTP.
+import assert from 'node:assert/strict';
+import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
+import { test } from 'node:test';
+import fastify from 'fastify';
+import { authenticate, loginResponse, proofOf, refreshHandler } from 'regrant/express';
+import * as forFastify from 'regrant/fastify';
+import { authenticate as decide } from 'regrant/http';
+import { claimsOf, testAuth, withCode } from './support/auth.mjs';
+import { expressVersions, json, serve } from './support/server.mjs';
+
+const ORIGIN = 'https://api.example';
+const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+const hash = (text) => createHash('sha256').update(text).digest('base64url');
+
+/** A client with a key of its own, whose clock is that of the server. */
+function device(clock) {
+  const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  const jwk = publicKey.export({ format: 'jwk' });
+  return {
+    thumbprint: hash(JSON.stringify({ crv: jwk.crv, kty: jwk.kty, x: jwk.x, y: jwk.y })),
+    prove(htm, path, { token, nonce, origin = ORIGIN } = {}) {
+      const claims = { jti: randomUUID(), htm, htu: origin + path, iat: Math.floor(clock.now() / 1000) };
+      if (token) claims.ath = hash(token);
+      if (nonce) claims.nonce = nonce;
+      const input = `${encode({ typ: 'dpop+jwt', alg: 'ES256', jwk })}.${encode(claims)}`;
+      const signature = sign('sha256', input, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+      return `${input}.${signature.toString('base64url')}`;
+    },
+  };
+}
+
+function boundApp(express, auth) {
+  const app = express();
+  app.use(express.json());
+  app.post('/login', async (req, res, next) => {
+    try {
+      loginResponse(res, await auth.login('user-1', { proof: proofOf(req) }), { cookie: false });
+    } catch (error) {
+      next(error);
+    }
+  });
+  // Below another path, so that Express takes the address apart.
+  const router = express.Router();
+  router.post('/refresh', refreshHandler(auth, { cookie: false }));
+  app.use('/auth', router);
+  app.get('/me', authenticate(auth), (req, res) => res.json({ user: req.auth.subject }));
+  app.get('/now', authenticate(auth, { whenStale: 'ask' }), (req, res) => res.json({ user: req.auth.subject }));
+  app.use((err, req, res, _next) => res.status(err.status).set(err.headers).json({ error: err }));
+  return app;
+}
+
+const codeOf = async (response) => [response.status, (await response.json()).error.code];
+
+for (const { name, express } of expressVersions) {
+  test(`${name}: neither token is good without the key`, async (t) => {
+    const { auth, clock } = testAuth({ dpop: { origin: ORIGIN } });
+    const call = await serve(t, boundApp(express, auth));
+    const [mine, thiefs] = [device(clock), device(clock)];
+    const post = (path, body, dpop) => {
+      const { headers, ...rest } = json(body);
+      return call.post(path, { headers: { ...headers, ...(dpop && { dpop }) }, ...rest });
+    };
+    const get = (path, token, dpop, scheme = 'DPoP') =>
+      call(path, { headers: { authorization: `${scheme} ${token}`, ...(dpop && { dpop }) } });
+
+    let pair = await (await post('/login', {}, mine.prove('POST', '/login'))).json();
+    assert.equal(claimsOf(pair.accessToken).cnf.jkt, mine.thumbprint);
+    for (let turn = 0; turn < 2; turn += 1) {
+      const token = pair.accessToken;
+      for (const path of ['/me', '/now']) {
+        const proof = mine.prove('GET', path, { token });
+        const welcome = await get(path, token, proof);
+        assert.deepEqual([welcome.status, await welcome.json()], [200, { user: 'user-1' }]);
+        assert.deepEqual(await codeOf(await get(path, token, proof)), [401, 'ERR_DPOP_PROOF_REPLAYED']);
+        assert.deepEqual(await codeOf(await get(path, token)), [401, 'ERR_DPOP_PROOF_MISSING']);
+        assert.deepEqual(await codeOf(await get(path, token, undefined, 'Bearer')), [401, 'ERR_DPOP_PROOF_MISSING']);
+        for (const bad of [
+          thiefs.prove('GET', path, { token }),
+          mine.prove('GET', path),
+          mine.prove('POST', path, { token }),
+          mine.prove('GET', '/other', { token }),
+          mine.prove('GET', path, { token, origin: 'https://evil.example' }),
+          'rubbish',
+        ]) {
+          const refused = await get(path, token, bad);
+          assert.match(refused.headers.get('www-authenticate'), /^DPoP error="invalid_dpop_proof"/);
+          assert.deepEqual(await codeOf(refused), [401, 'ERR_DPOP_PROOF_INVALID']);
+        }
+      }
+      const body = { refreshToken: pair.refreshToken };
+      assert.deepEqual(await codeOf(await post('/auth/refresh', body)), [401, 'ERR_DPOP_PROOF_MISSING']);
+      const stolen = await post('/auth/refresh', body, thiefs.prove('POST', '/auth/refresh'));
+      assert.deepEqual(await codeOf(stolen), [401, 'ERR_DPOP_PROOF_INVALID']);
+      clock.advance(60_000);
+      const renewed = await post('/auth/refresh', body, mine.prove('POST', '/auth/refresh?x=y'));
+      assert.equal(renewed.status, 200);
+      pair = await renewed.json();
+    }
+  });
+
+  test(`${name}: a server that gives nonces says which`, async (t) => {
+    const { auth, clock } = testAuth({ dpop: { origin: ORIGIN, nonce: '5m' } });
+    const call = await serve(t, boundApp(express, auth));
+    const mine = device(clock);
+    const login = (nonce) => call.post('/login', { headers: { dpop: mine.prove('POST', '/login', { nonce }) } });
+    const refused = await login();
+    assert.match(refused.headers.get('www-authenticate'), /^DPoP error="use_dpop_nonce"/);
+    assert.deepEqual(await codeOf(refused.clone()), [401, 'ERR_DPOP_NONCE_REQUIRED']);
+    assert.equal((await refused.json()).error.advice, 'retry');
+    const nonce = refused.headers.get('dpop-nonce');
+    assert.equal(nonce, auth.proofNonce);
+    const { refreshToken } = await (await login(nonce)).json();
+    clock.advance(600_000);
+    const refresh = (given) => {
+      const { headers, body } = json({ refreshToken });
+      const dpop = mine.prove('POST', '/auth/refresh', { nonce: given });
+      return call.post('/auth/refresh', { headers: { ...headers, dpop }, body });
+    };
+    const again = await refresh(nonce);
+    assert.deepEqual(await codeOf(again), [401, 'ERR_DPOP_NONCE_REQUIRED']);
+    const renewed = await refresh(again.headers.get('dpop-nonce'));
+    assert.deepEqual([renewed.status, renewed.headers.get('dpop-nonce')], [200, auth.proofNonce]);
+  });
+}
+
+test('Fastify, and requests of the Fetch API', async (t) => {
+  const { auth, clock } = testAuth({ dpop: { origin: ORIGIN } });
+  const mine = device(clock);
+  const proof = () => ({ proof: mine.prove('POST', '/login'), method: 'POST', path: '/login' });
+  const { accessToken: token } = await auth.login('user-1', { proof: proof() });
+  const app = fastify();
+  t.after(() => app.close());
+  app.get('/me', { onRequest: forFastify.authenticate(auth) }, (request) => ({ user: request.auth.subject }));
+  const headers = () => ({ authorization: `DPoP ${token}`, dpop: mine.prove('GET', '/me', { token }) });
+  assert.deepEqual((await app.inject({ url: '/me?a=b', headers: headers() })).json(), { user: 'user-1' });
+  const decision = await decide(auth, new Request('http://127.0.0.1:80/me?a=b', { headers: headers() }));
+  assert.equal(decision.auth.subject, 'user-1');
+});
+
+test('a server that knows no proofs takes none, and nothing that is bound', async () => {
+  const [bound, plain] = [testAuth({ dpop: { origin: ORIGIN } }), testAuth()];
+  const mine = device(bound.clock);
+  const proof = { proof: mine.prove('POST', '/login'), method: 'POST', path: '/login' };
+  const { accessToken, refreshToken } = await bound.auth.login('user-1', { proof });
+  assert.throws(() => plain.auth.verify(accessToken), withCode('ERR_DPOP_PROOF_MISSING'));
+  await assert.rejects(plain.auth.refresh(refreshToken), withCode('ERR_DPOP_PROOF_MISSING'));
+  const request = { method: 'GET', url: '/', headers: { authorization: `DPoP ${accessToken}`, dpop: 'x' } };
+  assert.equal((await decide(plain.auth, request)).error.code, 'ERR_TOKEN_MISSING');
+  assert.deepEqual([plain.auth.checksProofs, plain.auth.proofNonce], [false, null]);
+  await assert.rejects(plain.auth.login('user-1', { proof }), { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop' });
+  const strict = testAuth({ dpop: { origin: ORIGIN, required: true } });
+  await assert.rejects(strict.auth.login('user-1'), withCode('ERR_DPOP_PROOF_MISSING'));
+});

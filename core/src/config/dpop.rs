@@ -1,0 +1,90 @@
+//! `dpop`.
+
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::sessions::some_span;
+use crate::dpop::ProofPolicy;
+use crate::error::{Error, Result};
+
+/// Sessions that are bound to a key of the client (DPoP, RFC 9449). With this object proofs are
+/// checked where they come; see [`ProofPolicy`] for the defaults.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DpopConfig {
+    /// The origin by which clients reach this server, such as `https://api.example`: a proof names
+    /// the whole address of its request, and what a request says of its host proves nothing.
+    pub origin: String,
+    /// Whether the access tokens of bound sessions are bound too, so that each request needs a
+    /// proof; default true. Otherwise only refreshes do.
+    #[serde(default)]
+    pub access: Option<bool>,
+    /// Whether a login needs a proof; default false. Sessions that are there already go on.
+    #[serde(default)]
+    pub required: bool,
+    /// How long after its `iat` a proof may arrive; at most 10 minutes.
+    #[serde(default, deserialize_with = "some_span")]
+    pub max_age: Option<Duration>,
+    /// How far `iat` may be ahead; at most 5 minutes.
+    #[serde(default, deserialize_with = "some_span")]
+    pub leeway: Option<Duration>,
+    /// Asks for a nonce of the server in each proof, a new one as often as this says. Default: no.
+    #[serde(default, deserialize_with = "some_span")]
+    pub nonce: Option<Duration>,
+    /// How many used proofs are remembered.
+    #[serde(default)]
+    pub capacity: Option<usize>,
+}
+
+/// The longest that proofs may live: for so long used ones are remembered.
+const LONGEST: Duration = Duration::from_secs(600);
+
+impl DpopConfig {
+    /// See [`DpopConfig::access`].
+    pub(crate) fn binds_access(&self) -> bool {
+        self.access.unwrap_or(true)
+    }
+
+    /// The policy, checked.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub(crate) fn policy(&self) -> Result<ProofPolicy> {
+        let default = ProofPolicy::default();
+        let policy = ProofPolicy {
+            max_age: self.max_age.unwrap_or(default.max_age),
+            leeway: self.leeway.unwrap_or(default.leeway),
+            capacity: self.capacity.unwrap_or(default.capacity),
+        };
+        let within = |field: &str, span: Duration, least: Duration, most: Duration| {
+            if (least..=most).contains(&span) {
+                return Ok(());
+            }
+            let (least, most) = (least.as_secs(), most.as_secs());
+            Err(Error::config(field, format!("must be from {least} to {most} seconds")))
+        };
+        let second = Duration::from_secs(1);
+        within("dpop.maxAge", policy.max_age, second, LONGEST)?;
+        within("dpop.leeway", policy.leeway, Duration::ZERO, LONGEST / 2)?;
+        if let Some(nonce) = self.nonce {
+            within("dpop.nonce", nonce, second, LONGEST)?;
+        }
+        if policy.capacity == 0 {
+            return Err(Error::config("dpop.capacity", "must be 1 or more"));
+        }
+        check_origin(&self.origin)?;
+        Ok(policy)
+    }
+}
+
+fn check_origin(origin: &str) -> Result<()> {
+    let url = url::Url::parse(origin).ok();
+    let is_origin = url.is_some_and(|url| {
+        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == origin
+    });
+    if is_origin {
+        return Ok(());
+    }
+    Err(Error::config("dpop.origin", "must be an origin, such as https://api.example"))
+}

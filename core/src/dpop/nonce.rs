@@ -1,0 +1,87 @@
+//! Nonces that a server gives out and nobody has to remember (RFC 9449 §8).
+
+use std::fmt;
+use std::time::Duration;
+
+use subtle::ConstantTimeEq as _;
+
+use crate::keys::RefreshKeys;
+use crate::time::Timestamp;
+use crate::token::base64url;
+
+/// Nothing that is signed as a token begins like this.
+const LABEL: &str = "regrant dpop nonce v1 ";
+
+/// Makes and knows the nonces of a server: each is a MAC of the span of time that it is of, so all
+/// processes with the same refresh secret give and take the same ones.
+#[derive(Clone)]
+pub struct Nonces {
+    keys: RefreshKeys,
+    lifetime: Duration,
+}
+
+impl Nonces {
+    /// Nonces under `keys`, a new one every `lifetime`. One is accepted for up to twice that.
+    pub fn new(keys: RefreshKeys, lifetime: Duration) -> Self {
+        Self { keys, lifetime: lifetime.max(Duration::from_secs(1)) }
+    }
+
+    /// For how long a proof with a nonce may be used.
+    pub(super) fn longest_life(&self) -> Duration {
+        self.lifetime * 2
+    }
+
+    /// The nonce of this moment, for the header `DPoP-Nonce`.
+    pub fn current(&self, now: Timestamp) -> String {
+        self.of(self.span(now))
+    }
+
+    /// Whether `nonce` is that of this moment or the one before, in constant time.
+    pub(super) fn accepts(&self, nonce: &str, now: Timestamp) -> bool {
+        let span = self.span(now);
+        let known = [self.of(span), self.of(span.saturating_sub(1))];
+        known.iter().any(|known| bool::from(known.as_bytes().ct_eq(nonce.as_bytes())))
+    }
+
+    fn span(&self, now: Timestamp) -> i64 {
+        now.as_seconds() / i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX)
+    }
+
+    fn of(&self, span: i64) -> String {
+        let mac = self.keys.sign(format!("{LABEL}{span}").as_bytes());
+        base64url::encode(&mac[..16])
+    }
+}
+
+impl fmt::Debug for Nonces {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Nonces").field("lifetime", &self.lifetime).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::RefreshSecret;
+    use crate::secret::SecretBytes;
+
+    fn nonces(secret: &str) -> Nonces {
+        let secret = RefreshSecret::derived_from(&SecretBytes::new(secret)).unwrap();
+        Nonces::new(RefreshKeys::new(secret), Duration::from_secs(300))
+    }
+
+    #[test]
+    fn one_is_good_for_its_span_and_the_next() {
+        let at = Timestamp::from_seconds;
+        let nonce = nonces("a").current(at(600));
+        assert_eq!(nonce.len(), 22);
+        for seconds in [600, 899, 900, 1199] {
+            assert!(nonces("a").accepts(&nonce, at(seconds)), "{seconds}");
+        }
+        for seconds in [0, 599, 1200, 9999] {
+            assert!(!nonces("a").accepts(&nonce, at(seconds)), "{seconds}");
+        }
+        assert!(!nonces("b").accepts(&nonce, at(600)));
+        assert!(!nonces("a").accepts("", at(600)));
+    }
+}
