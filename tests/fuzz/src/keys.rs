@@ -1,0 +1,35 @@
+//! The keys that the targets sign and verify with. Published with the source; they protect nothing.
+
+use std::sync::Arc;
+
+use regrant::keys::{Algorithm, Key, Keyring, RefreshKeys, RefreshSecret, ShortSecret};
+use regrant::secret::SecretBytes;
+use regrant::time::{Clock, ManualClock, Timestamp};
+
+pub(crate) const SECRET: &str = "an HS256 secret for tests of access tokens";
+pub(crate) const REFRESH_SECRET: &str = "a secret for tests of refresh tokens";
+pub(crate) const P256: &str = include_str!("../../vectors/keys/test-only-p256-a.public.pem");
+pub(crate) const ED25519: &str = include_str!("../../vectors/keys/test-only-ed25519-a.public.pem");
+
+/// The second at which the clocks of the targets stand.
+pub(crate) const NOW: i64 = 1_700_000_000;
+
+/// One key for each kind of signature, none of which the fuzzer can guess.
+pub(crate) fn keyring() -> Keyring {
+    let hmac = Key::hmac(Algorithm::HS256, &SecretBytes::new(SECRET), ShortSecret::Refuse);
+    Keyring::builder()
+        .active(hmac.expect("a key"))
+        .verifying(Key::public_pem(Algorithm::ES256, P256).expect("a key"))
+        .verifying(Key::public_pem(Algorithm::EdDSA, ED25519).expect("a key"))
+        .build()
+        .expect("a ring")
+}
+
+pub(crate) fn refresh_keys() -> RefreshKeys {
+    let secret = RefreshSecret::given(&SecretBytes::new(REFRESH_SECRET), ShortSecret::Refuse);
+    RefreshKeys::new(secret.expect("a secret"))
+}
+
+pub(crate) fn clock() -> Arc<dyn Clock> {
+    Arc::new(ManualClock::new(Timestamp::from_seconds(NOW)))
+}

@@ -1,0 +1,99 @@
+//! The refresh from end to end: any text as a refresh token, and any claims that are signed.
+
+use std::sync::LazyLock;
+
+use regrant::access::AccessPolicy;
+use regrant::identity::{SessionId, Subject};
+use regrant::session::{NewSession, SessionPolicy, TokenSecret};
+use regrant::store::{MemoryStore, SessionStore as _};
+use regrant::{Advice, Auth, RefreshRequest, Renewal};
+use serde_json::Value;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::keys::{self, NOW};
+use crate::reference::{base64url, json, jws};
+
+const HEADER: &str = r#"{"alg":"HS256","typ":"rt+jwt"}"#;
+const SESSION: [u8; 16] = [7; 16];
+const TOKEN: [u8; 32] = [5; 32];
+
+static RUNTIME: LazyLock<Runtime> =
+    LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
+
+/// What begins with `{` are claims, to be signed; anything else is a token as it is.
+pub(crate) fn run(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let token = match text.strip_prefix('{') {
+        Some(_) => jws::sign(HEADER, text, keys::REFRESH_SECRET),
+        None => text.to_owned(),
+    };
+    RUNTIME.block_on(refresh(&token));
+}
+
+async fn refresh(token: &str) {
+    let auth = facade().await;
+    match auth.refresh(RefreshRequest::new(token)).await {
+        Ok(renewed) => {
+            is_entitled(token);
+            assert_eq!(renewed.subject.as_str(), "user");
+            assert_eq!(renewed.session.as_bytes(), &SESSION);
+            let access = auth.verify(renewed.access_token.expose()).expect("a good token");
+            assert_eq!(access.subject().as_str(), "user");
+
+            let child = renewed.refresh_token.expect("rotation is on");
+            assert!(auth.verify(child.expose()).is_err(), "a refresh token opens a route");
+            let again = auth.refresh(RefreshRequest::new(token)).await.expect("the same again");
+            assert_eq!(again.renewal, Renewal::Reissued);
+            assert_eq!(again.refresh_token.expect("a token").expose(), child.expose());
+            auth.refresh(RefreshRequest::new(child.expose())).await.expect("the child is good");
+        }
+        Err(error) => {
+            assert!(matches!(error.advice(), Advice::SignIn | Advice::Reject | Advice::Retry), "{error:?}");
+            auth.refresh(RefreshRequest::new(token)).await.expect_err("refused and then granted");
+        }
+    }
+}
+
+/// One session, of which the fuzzer knows everything but the secret that signs.
+async fn facade() -> Auth {
+    let store = MemoryStore::with_clock(keys::clock());
+    let policy = SessionPolicy::default();
+    let new = NewSession {
+        id: TokenSecret::from_bytes(TOKEN).id(),
+        idle_ttl: policy.idle_ttl,
+        absolute_ttl: policy.absolute_ttl,
+        device: Default::default(),
+        max_sessions: policy.max_sessions,
+        adopted: None,
+    };
+    let subject = Subject::new("user").expect("a user");
+    store.create(&subject, &SessionId::from_bytes(SESSION), &new).await.expect("a session");
+    Auth::builder()
+        .access_keys(keys::keyring())
+        .refresh_keys(keys::refresh_keys())
+        .access_policy(AccessPolicy::default())
+        .store(store)
+        .clock(keys::clock())
+        .build()
+        .expect("a facade")
+}
+
+/// Whether `token` is signed and says what the session's holder could have been given.
+fn is_entitled(token: &str) {
+    let parts = jws::split(token).expect("three parts");
+    let (input, _) = token.rsplit_once('.').expect("a signature");
+    assert!(jws::is_mac(input, &parts.signature, keys::REFRESH_SECRET), "nobody signed it");
+    let claims = String::from_utf8(parts.payload).expect("text");
+    let claims = json::object(&claims).expect("an object");
+    assert_eq!(claims["sub"], "user");
+    assert_eq!(claims["sid"], base64url::encode(&SESSION));
+    assert!(claims["exp"].as_i64().expect("a time") > NOW * 1000);
+    let number = |name: &str| claims.get(name).and_then(Value::as_u64).expect("a number");
+    let id = TokenSecret::from_bytes(TOKEN).id();
+    match number("gen") {
+        0 => assert_eq!(claims["jti"], base64url::encode(&TOKEN)),
+        1 => assert_eq!(claims["par"], base64url::encode(id.as_bytes())),
+        // A store that lost writes is healed by what was signed.
+        _ => assert!(claims.contains_key("par")),
+    }
+}

@@ -1,0 +1,102 @@
+//! Values made of bytes.
+
+use std::time::Duration;
+
+use arbitrary::{Result, Unstructured};
+use regrant::revocation::RevocationReason;
+use regrant::session::{
+    Child, DeviceLabel, Presented, Record, RefreshPolicy, State, TheftScope, TokenId,
+};
+use regrant::time::Timestamp;
+
+/// Around this, in ms, everything happens; twice at the ends of what a record can hold.
+const BASES: [i64; 4] = [100_000, 1_800_000_000_000, (1 << 48) - 30_000, 0];
+const DAY: i64 = 86_400_000;
+
+/// A session, a token and what they are judged by, close enough to each other to matter.
+pub(crate) struct Source<'a, 'b> {
+    bytes: &'a mut Unstructured<'b>,
+    base: i64,
+    grace: i64,
+}
+
+impl<'a, 'b> Source<'a, 'b> {
+    pub(crate) fn new(bytes: &'a mut Unstructured<'b>) -> Result<Self> {
+        let base = *bytes.choose(&BASES)?;
+        let grace = *bytes.choose(&[0, 1, 10_000, 300_000])?;
+        Ok(Self { bytes, base, grace })
+    }
+
+    pub(crate) fn policy(&mut self) -> Result<RefreshPolicy> {
+        let idle = *self.bytes.choose(&[1, DAY, 300 * DAY])?;
+        Ok(RefreshPolicy {
+            grace: Duration::from_millis(self.grace.unsigned_abs()),
+            idle_ttl: Duration::from_millis(idle.unsigned_abs()),
+            rotate: self.bytes.ratio(3, 4)?,
+            on_theft: *self.bytes.choose(&[TheftScope::Session, TheftScope::Subject])?,
+        })
+    }
+
+    /// An instant on, beside or some graces away from the base; now and then anywhere.
+    pub(crate) fn instant(&mut self) -> Result<Timestamp> {
+        if self.bytes.ratio(1, 8)? {
+            return Ok(Timestamp::from_millis(self.bytes.int_in_range(0..=(1 << 48) - 1)?));
+        }
+        let graces = self.bytes.int_in_range(-1..=2)?;
+        let beside = self.bytes.int_in_range(-1..=1)?;
+        let noise = if self.bytes.ratio(1, 4)? { self.bytes.int_in_range(0..=20_000)? } else { 0 };
+        let ms = self.base + graces * self.grace + beside + noise;
+        Ok(Timestamp::from_millis(ms.clamp(0, (1 << 48) - 1)))
+    }
+
+    pub(crate) fn later(&mut self) -> Result<Timestamp> {
+        let ahead = *self.bytes.choose(&[0, 1, 20_000, DAY, 90 * DAY])?;
+        Ok(Timestamp::from_millis((self.base + ahead).min((1 << 48) - 1)))
+    }
+
+    pub(crate) fn record(&mut self) -> Result<Record> {
+        let child = if self.bytes.ratio(3, 4)? {
+            let branch = *self.bytes.choose(&[0, 1, 7, u32::MAX - 1, u32::MAX])?;
+            Some(Child { branch, minted: self.instant()?, used: self.bytes.arbitrary()? })
+        } else {
+            None
+        };
+        let state = if self.bytes.ratio(1, 8)? {
+            State::Revoked(self.bytes.choose(RevocationReason::ALL)?.0)
+        } else {
+            State::Live
+        };
+        Ok(Record {
+            generation: *self.bytes.choose(&[0, 1, 2, 3, 1 << 31, u32::MAX - 1, u32::MAX])?,
+            id: self.id()?,
+            child,
+            promoted: self.instant()?,
+            created: self.instant()?,
+            expires: self.later()?,
+            idle_deadline: self.later()?,
+            state,
+            adopted: self.bytes.ratio(1, 4)?,
+            device: DeviceLabel::lossy(self.bytes.arbitrary()?),
+        })
+    }
+
+    pub(crate) fn presented(&mut self, record: &Record) -> Result<Presented> {
+        let branch = record.child.map_or(0, |child| child.branch);
+        Ok(Presented {
+            generation: self.beside(record.generation, 2)?,
+            branch: self.beside(branch, 1)?,
+            id: self.id()?,
+            parent: if self.bytes.ratio(7, 8)? { Some(self.id()?) } else { None },
+            issued_at: self.instant()?,
+            expires_at: self.later()?,
+        })
+    }
+
+    fn beside(&mut self, number: u32, most: i32) -> Result<u32> {
+        Ok(number.saturating_add_signed(self.bytes.int_in_range(-most..=most)?))
+    }
+
+    fn id(&mut self) -> Result<TokenId> {
+        Ok(TokenId::from_bytes([*self.bytes.choose(&[1, 1, 1, 2])?; 16]))
+    }
+}
