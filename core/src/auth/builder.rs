@@ -10,6 +10,7 @@ use super::bound::Binding;
 use super::event::{AuditEvent, Auditor, Listener};
 use super::follower::follow;
 use super::fresh::Freshness;
+use super::limiter::Limiter;
 use super::sightings::Sightings;
 use super::{Auth, Engine, Inner, SessionAdmin};
 use crate::access::{AccessIssuer, AccessPolicy, AccessVerifier};
@@ -186,6 +187,7 @@ impl AuthBuilder {
         let engine = Arc::new(Engine {
             issuer,
             refresh_keys,
+            limiter: Limiter::new(self.sessions.limiter),
             policy: self.sessions,
             binding,
             freshness: Freshness::new(store.feed().is_some(), self.max_staleness, clock.now()),

@@ -11,6 +11,7 @@ mod event;
 mod everywhere;
 mod follower;
 mod fresh;
+mod limiter;
 mod login;
 mod logout;
 mod pair;
@@ -48,6 +49,7 @@ use crate::store::StoreHealth;
 
 use bound::Binding;
 use fresh::Freshness;
+use limiter::Limiter;
 use sightings::Sightings;
 
 /// Issues, verifies, refreshes and revokes. Cheap to clone; all clones are one.
@@ -85,6 +87,8 @@ struct Engine {
     /// How sessions are bound to keys of clients, where they may be.
     binding: Option<Binding>,
     admin: SessionAdmin,
+    /// How many refreshes may fail.
+    limiter: Limiter,
     /// How far this process is behind the feed of revocations.
     freshness: Freshness,
     /// Takes over the refresh tokens of an app that was here before.

@@ -7,6 +7,7 @@ use tracing::field::display;
 use tracing::{Instrument, Span};
 
 use super::event::AuditKind;
+use super::limiter::Attempt;
 use super::{Auth, Engine, Renewal, Renewed};
 use crate::access::IssuedAccess;
 use crate::dpop::Proof;
@@ -15,6 +16,7 @@ use crate::identity::Subject;
 use crate::observe;
 use crate::revocation::{RevocationReason, Revoked};
 use crate::session::{Decision, Minted, RefreshClaims};
+use crate::store::FailureKey;
 
 /// A refresh token and what is asked for it.
 #[derive(Clone)]
@@ -25,12 +27,14 @@ pub struct RefreshRequest<'a> {
     rotate: Option<bool>,
     claims: Map<String, Value>,
     proof: Option<Proof>,
+    address: Option<FailureKey>,
 }
 
 impl<'a> RefreshRequest<'a> {
     /// A request with `token` as the client sent it, without a scheme in front.
     pub fn new(token: &'a str) -> Self {
-        Self { token, expected: None, rotate: None, claims: Map::new(), proof: None }
+        let claims = Map::new();
+        Self { token, expected: None, rotate: None, claims, proof: None, address: None }
     }
 
     /// The user that the client says it is. It is compared, never believed.
@@ -56,6 +60,14 @@ impl<'a> RefreshRequest<'a> {
         self.proof = Some(proof);
         self
     }
+
+    /// The address of the client, for which what is no token of this server counts as a failure:
+    /// see [`FailureLimit`](crate::session::FailureLimit). Behind a proxy it is what that one says
+    /// in `Forwarded` or `X-Forwarded-For`, if it is to be trusted.
+    pub fn address(mut self, address: &str) -> Self {
+        self.address = Some(FailureKey::address(address));
+        self
+    }
 }
 
 impl Auth {
@@ -77,23 +89,38 @@ impl Auth {
     /// # Errors
     /// - `sign_in`: [`Error::RefreshExpired`], [`Error::SessionUnknown`],
     ///   [`Error::SessionRevoked`], [`Error::RefreshReused`].
-    /// - `retry`: [`Error::StoreUnavailable`], [`Error::RefreshSuperseded`]: keep the token.
+    /// - `retry`: [`Error::StoreUnavailable`], [`Error::RefreshSuperseded`],
+    ///   [`Error::TooManyAttempts`]: keep the token.
     /// - `reject`: what is not a refresh token of this server; [`Error::SubjectMismatch`]; of a session
     ///   that is bound to a key [`Error::DpopProofMissing`], [`Error::DpopProofInvalid`] and
     ///   [`Error::DpopProofReplayed`], which change nothing.
     pub async fn refresh(&self, request: RefreshRequest<'_>) -> Result<Renewed> {
         let span = observe::operation_span!(INFO, "refresh");
         let start = Instant::now();
-        let renewed = self.0.engine.renew(request, &span).instrument(span.clone()).await;
+        let renewed = self.0.engine.renew_limited(request, &span).instrument(span.clone()).await;
         observe::refresh(&span, &renewed, start.elapsed());
         renewed
     }
 }
 
 impl Engine {
-    async fn renew(&self, request: RefreshRequest<'_>, span: &Span) -> Result<Renewed> {
+    async fn renew_limited(&self, request: RefreshRequest<'_>, span: &Span) -> Result<Renewed> {
+        let mut attempt = Attempt::from(request.address);
+        match self.renew(request, &mut attempt, span).await {
+            Ok(renewed) => Ok(renewed),
+            Err(error) => Err(self.after_failure(attempt, error).await),
+        }
+    }
+
+    async fn renew(
+        &self,
+        request: RefreshRequest<'_>,
+        attempt: &mut Attempt,
+        span: &Span,
+    ) -> Result<Renewed> {
         let claimed = self.claimed(request.token).await?;
         let presented = &claimed.claims;
+        self.admit(attempt, presented)?;
         span.record("session", display(presented.session));
         self.check_bound(presented.key, request.proof.as_ref())?;
         if request.expected.is_some_and(|expected| expected != presented.subject) {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use serde::Serialize;
 
-use super::{AuthConfig, DpopConfig, SecretConfig, SessionLimit};
+use super::{AuthConfig, DpopConfig, Limiter, SecretConfig, SessionLimit};
 use crate::auth::DEFAULT_MAX_STALENESS;
 use crate::error::Result;
 use crate::keys::{Algorithm, Key, KeyId};
@@ -84,6 +84,7 @@ pub struct EffectiveRefresh {
     pub rotation: bool,
     pub on_theft: TheftScope,
     pub max_sessions: SessionLimit,
+    pub limiter: Limiter,
 }
 
 /// How sessions are bound to keys of clients.
@@ -161,6 +162,7 @@ impl AuthConfig {
                 rotation: refresh.rotation,
                 on_theft: refresh.on_theft,
                 max_sessions: SessionLimit::of(refresh.max_sessions),
+                limiter: Limiter::of(refresh.limiter),
             },
             dpop: self.dpop.as_ref().map(effective_dpop).transpose()?,
             max_staleness: format_span(

@@ -18,6 +18,7 @@ mod effective;
 #[cfg(feature = "issuers")]
 mod issuers;
 mod keys;
+mod limiter;
 mod migrate;
 mod problems;
 mod redis;
@@ -33,6 +34,7 @@ pub use effective::{
 #[cfg(feature = "issuers")]
 pub use issuers::{IssuerConfig, IssuersConfig, KeySetsConfig};
 pub use keys::KeyConfig;
+pub use limiter::{Limiter, LimiterConfig};
 pub use migrate::MigrateConfig;
 pub use redis::{RedisConfig, SentinelConfig};
 pub use secret::SecretConfig;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::SessionLimit;
+use super::{Limiter, SessionLimit};
 use crate::error::Result;
 use crate::session::{SessionPolicy, TheftScope};
 use crate::time::span_seconds_or_text;
@@ -28,6 +28,8 @@ pub struct RefreshConfig {
     pub on_theft: Option<TheftScope>,
     /// How many live sessions a user may have.
     pub max_sessions: Option<SessionLimit>,
+    /// How many refreshes may fail, or `"off"`.
+    pub limiter: Option<Limiter>,
 }
 
 impl RefreshConfig {
@@ -42,6 +44,7 @@ impl RefreshConfig {
             rotation: self.rotation.unwrap_or(default.rotation),
             on_theft: self.on_theft.unwrap_or(default.on_theft),
             max_sessions: self.max_sessions.map_or(default.max_sessions, SessionLimit::most),
+            limiter: self.limiter.map_or(default.limiter, Limiter::limit),
         };
         policy.check()?;
         Ok(policy)

@@ -94,6 +94,8 @@ codes! {
     Transport = "ERR_TRANSPORT", Retry, 503;
     /// See [`Error::RefreshSuperseded`](super::Error::RefreshSuperseded).
     RefreshSuperseded = "ERR_REFRESH_SUPERSEDED", Retry, 409;
+    /// See [`Error::TooManyAttempts`](super::Error::TooManyAttempts).
+    TooManyAttempts = "ERR_TOO_MANY_ATTEMPTS", Retry, 429;
     /// See [`Error::ConfigInvalid`](super::Error::ConfigInvalid).
     ConfigInvalid = "ERR_CONFIG_INVALID", Fix, 500;
     /// See [`Error::Internal`](super::Error::Internal).

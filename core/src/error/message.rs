@@ -60,6 +60,7 @@ impl ErrorCode {
             Self::RefreshSuperseded => {
                 "A newer refresh token is in use; try again with the newest one"
             }
+            Self::TooManyAttempts => "Too many attempts have failed; try again later",
             Self::ConfigInvalid => "The configuration is invalid",
             Self::Internal => "Internal error",
         }
@@ -101,6 +102,7 @@ impl ErrorCode {
             Self::RefreshSuperseded => {
                 "더 새로운 리프레시 토큰이 사용되었습니다. 최신 토큰으로 다시 시도해 주세요."
             }
+            Self::TooManyAttempts => "실패한 시도가 너무 많습니다. 잠시 후 다시 시도해 주세요.",
             Self::ConfigInvalid => "설정이 올바르지 않습니다.",
             Self::Internal => "내부 오류가 발생했습니다.",
         }

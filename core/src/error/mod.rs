@@ -14,6 +14,7 @@ pub use code::ErrorCode;
 pub use message::Language;
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use crate::revocation::RevocationReason;
 
@@ -141,6 +142,13 @@ pub enum Error {
     /// A newer refresh token of the same holder was used a moment ago: ask again with that one.
     #[error("{}", self.code().message(Language::En))]
     RefreshSuperseded,
+    /// Too many refreshes have failed, of this client or with tokens of this user: see
+    /// [`FailureLimit`](crate::session::FailureLimit). The token was not looked at any further.
+    #[error("{}", self.code().message(Language::En))]
+    TooManyAttempts {
+        /// When to ask again at the earliest.
+        retry_after: Duration,
+    },
     /// The configuration cannot work. Raised at construction only.
     #[error("{}: {field}: {problem}", self.code().message(Language::En))]
     ConfigInvalid {
@@ -219,8 +227,17 @@ impl Error {
             Self::KeysUnavailable { .. } => ErrorCode::KeysUnavailable,
             Self::Transport { .. } => ErrorCode::Transport,
             Self::RefreshSuperseded => ErrorCode::RefreshSuperseded,
+            Self::TooManyAttempts { .. } => ErrorCode::TooManyAttempts,
             Self::ConfigInvalid { .. } => ErrorCode::ConfigInvalid,
             Self::Internal { .. } => ErrorCode::Internal,
+        }
+    }
+
+    /// When to ask again at the earliest, where that is known (RFC 9110 §10.2.3).
+    pub fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::TooManyAttempts { retry_after } => Some(*retry_after),
+            _ => None,
         }
     }
 

@@ -133,7 +133,7 @@ pub const REVOCATIONS_UNREPLICATED: Metric = metric(
 );
 
 const OPERATIONS: &[&str] =
-    &["create", "refresh", "confirm", "revoke", "revoke_all", "list", "tell"];
+    &["create", "refresh", "confirm", "revoke", "revoke_all", "list", "count_failure", "tell"];
 
 /// How long the store took.
 pub const STORE_OPERATION_SECONDS: Metric = metric(
@@ -150,7 +150,17 @@ pub const STORE_ERRORS: Metric = metric(
     "Operations that the store failed, by the operation",
     &[(
         "operation",
-        &["create", "refresh", "confirm", "revoke", "revoke_all", "list", "tell", "read_feed"],
+        &[
+            "create",
+            "refresh",
+            "confirm",
+            "revoke",
+            "revoke_all",
+            "list",
+            "count_failure",
+            "tell",
+            "read_feed",
+        ],
     )],
 );
 

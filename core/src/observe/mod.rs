@@ -10,14 +10,14 @@
 //! | metric | labels | |
 //! |---|---|---|
 //! | `regrant_logins_total` | `outcome`: `issued`, or as below | counter |
-//! | `regrant_refreshes_total` | `outcome`: `issued`, `reissued`, `kept`, `superseded`, `expired`, `unknown`, `revoked`, `reused`; `store_error`; `rejected` (no token of this server, or claims that cannot be issued); `failed` (a defect) | counter |
+//! | `regrant_refreshes_total` | `outcome`: `issued`, `reissued`, `kept`, `superseded`, `expired`, `unknown`, `revoked`, `reused`; `limited` (too many had failed); `store_error`; `rejected` (no token of this server, or claims that cannot be issued); `failed` (a defect) | counter |
 //! | `regrant_refresh_seconds` | | histogram |
 //! | `regrant_thefts_total` | `how`, as in [`AuditKind::Theft`](crate::AuditKind::Theft) | counter |
 //! | `regrant_sessions_revoked_total` | `reason`: a [`RevocationReason`](crate::revocation::RevocationReason) | counter |
 //! | `regrant_adoptions_total` | | counter |
 //! | `regrant_access_denied_total` | `by`: `session`, `child` (given up as lost: a second holder), `subject` | counter |
 //! | `regrant_revocations_unreplicated_total` | | counter |
-//! | `regrant_store_operation_seconds` | `operation`: `create`, `refresh`, `confirm`, `revoke`, `revoke_all`, `list`, `tell`; `outcome`: `ok`, `error` | histogram |
+//! | `regrant_store_operation_seconds` | `operation`: `create`, `refresh`, `confirm`, `revoke`, `revoke_all`, `list`, `count_failure`, `tell`; `outcome`: `ok`, `error` | histogram |
 //! | `regrant_store_errors_total` | `operation`: these and `read_feed` | counter |
 //! | `regrant_revocation_feed_lag_seconds` | | gauge |
 //! | `regrant_revocation_delivery_seconds` | | histogram |

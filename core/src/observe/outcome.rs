@@ -13,6 +13,7 @@ pub(super) fn failure(error: &Error) -> &'static str {
         ErrorCode::SessionUnknown => "unknown",
         ErrorCode::SessionRevoked => "revoked",
         ErrorCode::RefreshReused => "reused",
+        ErrorCode::TooManyAttempts => "limited",
         ErrorCode::StoreUnavailable => "store_error",
         ErrorCode::ConfigInvalid | ErrorCode::Internal | ErrorCode::KeysUnavailable => "failed",
         _ => "rejected",

@@ -14,8 +14,8 @@ use crate::identity::{SessionId, Subject};
 use crate::revocation::{Cursor, Page, Revocation, RevocationFeed, RevocationReason};
 use crate::session::{Confirmation, NewSession, Presented, RefreshPolicy, Sighting, TheftScope};
 use crate::store::{
-    Created, Refreshed, Replicated, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
-    StoreHealth, StoredSession,
+    Created, FailureCounter, FailureKey, Failures, Refreshed, Replicated, RevokedSession,
+    RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
 };
 use crate::time::Timestamp;
 
@@ -111,12 +111,28 @@ impl SessionStore for ObservedStore {
         self.0.feed().map(|_| self as &dyn RevocationFeed)
     }
 
+    fn failures(&self) -> Option<&dyn FailureCounter> {
+        self.0.failures().map(|_| self as &dyn FailureCounter)
+    }
+
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
         timed("list", self.0.list(subject)).await
     }
 
     async fn health(&self) -> StoreHealth {
         self.0.health().await
+    }
+}
+
+/// Reached only by way of [`SessionStore::failures`], where there is one.
+#[warn(clippy::missing_trait_methods)]
+#[async_trait]
+impl FailureCounter for ObservedStore {
+    async fn count(&self, key: &FailureKey, window: Duration) -> Result<Failures> {
+        match self.0.failures() {
+            Some(failures) => timed("count_failure", failures.count(key, window)).await,
+            None => Ok(Failures { count: 0, left: Duration::ZERO }),
+        }
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod confirm;
 mod derive;
+mod failure_limit;
 mod policy;
 mod record;
 #[cfg(feature = "sessions")]
@@ -15,6 +16,7 @@ mod step;
 
 pub use confirm::{Confirmation, Confirmed, Sighting, confirm};
 pub use derive::{TokenId, TokenSecret};
+pub use failure_limit::FailureLimit;
 pub use policy::{RefreshPolicy, SessionPolicy, TheftScope};
 pub use record::{Child, DeviceLabel, NewSession, Record, State};
 #[cfg(feature = "sessions")]

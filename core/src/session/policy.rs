@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::failure_limit::FailureLimit;
 use crate::error::Error;
 
 /// What a theft takes down.
@@ -43,6 +44,8 @@ pub struct SessionPolicy {
     /// their holders are told the reason; those that ended first are forgotten. With `None`
     /// nothing is forgotten.
     pub max_sessions: Option<NonZeroU32>,
+    /// How many refreshes may fail; `None` for any number. By default 30 in a minute.
+    pub limiter: Option<FailureLimit>,
 }
 
 impl Default for SessionPolicy {
@@ -55,6 +58,7 @@ impl Default for SessionPolicy {
             rotation: true,
             on_theft: TheftScope::Session,
             max_sessions: NonZeroU32::new(50),
+            limiter: Some(FailureLimit::default()),
         }
     }
 }
@@ -80,7 +84,7 @@ impl SessionPolicy {
         if self.grace > Self::LONGEST_GRACE {
             return Err(Error::config("refresh.grace", "must not be longer than 5 minutes"));
         }
-        Ok(())
+        self.limiter.map_or(Ok(()), FailureLimit::check)
     }
 
     /// What one refresh goes by: this policy, with `rotate` in place of its rotation where the

@@ -2,13 +2,15 @@
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 
+use super::failures::Windows;
 use super::operations::{self, UserSessions};
 use super::{
-    Created, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth,
-    StoredSession,
+    Created, FailureCounter, FailureKey, Failures, Refreshed, RevokedSession, RevokedSessions,
+    SessionFilter, SessionStore, StoreHealth, StoredSession,
 };
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
@@ -24,6 +26,7 @@ type SessionsOfUser = HashMap<SessionId, Record>;
 #[derive(Debug)]
 pub struct MemoryStore {
     users: Mutex<HashMap<Subject, SessionsOfUser>>,
+    failures: Mutex<Windows>,
     clock: Arc<dyn Clock>,
 }
 
@@ -41,7 +44,7 @@ impl MemoryStore {
 
     /// An empty store that goes by `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
-        Self { users: Mutex::new(HashMap::new()), clock }
+        Self { users: Mutex::default(), failures: Mutex::default(), clock }
     }
 
     /// Runs `operation` on the sessions of `subject`, without those that have expired.
@@ -138,11 +141,24 @@ impl SessionStore for MemoryStore {
         self.on_user(subject, |sessions, now| operations::revoke_all(sessions, which, reason, now))
     }
 
+    fn failures(&self) -> Option<&dyn FailureCounter> {
+        Some(self)
+    }
+
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
         self.on_user(subject, operations::list)
     }
 
     async fn health(&self) -> StoreHealth {
         StoreHealth::of_answering("memory", self).await
+    }
+}
+
+#[async_trait]
+impl FailureCounter for MemoryStore {
+    async fn count(&self, key: &FailureKey, window: Duration) -> Result<Failures> {
+        let now = self.clock.now();
+        let mut windows = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(windows.count(*key, window, now))
     }
 }

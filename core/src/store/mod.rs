@@ -2,6 +2,7 @@
 
 mod address;
 mod answer;
+mod failures;
 #[cfg(feature = "file")]
 pub mod file;
 mod filter;
@@ -20,6 +21,7 @@ pub use answer::{
     Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
     StoredSession,
 };
+pub use failures::{FailureCounter, FailureKey, Failures};
 pub use filter::SessionFilter;
 pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
 pub use memory::MemoryStore;
@@ -90,6 +92,11 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// The log by which processes tell each other of revocations; `None` where no other process
     /// can share the store.
     fn feed(&self) -> Option<&dyn RevocationFeed> {
+        None
+    }
+
+    /// The counter of failed attempts; `None` where the store has none, and nothing is limited.
+    fn failures(&self) -> Option<&dyn FailureCounter> {
         None
     }
 

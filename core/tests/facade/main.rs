@@ -9,6 +9,7 @@ mod failover;
 mod faults;
 mod feed;
 mod life_cycle;
+mod limiter;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod revocation;

@@ -28,8 +28,16 @@ fn expected(mut value: &[u8]) -> Expected<'_> {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;
     }
-    let [b'B' | b'b', b'E' | b'e', b'A' | b'a', b'R' | b'r', b'E' | b'e', b'R' | b'r', b' ', token @ ..] =
-        value
+    let [
+        b'B' | b'b',
+        b'E' | b'e',
+        b'A' | b'a',
+        b'R' | b'r',
+        b'E' | b'e',
+        b'R' | b'r',
+        b' ',
+        token @ ..,
+    ] = value
     else {
         return Expected::Missing;
     };

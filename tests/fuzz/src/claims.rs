@@ -121,7 +121,8 @@ impl Rules {
             Some(iss) => self.issuer.is_none_or(|ours| ours == iss.as_str().unwrap_or_default()),
             None => self.issuer.is_none(),
         };
-        let texts = ["iss", "jti"].iter().all(|name| claims.get(*name).is_none_or(Value::is_string));
+        let texts =
+            ["iss", "jti"].iter().all(|name| claims.get(*name).is_none_or(Value::is_string));
         let audience = match claims.get("aud") {
             None => self.audience.is_none(),
             Some(Value::String(one)) => Some(one.as_str()) == self.audience,

@@ -67,7 +67,8 @@ fn prints_as_it_reads(set: JwkSet) {
     let members = ["kty", "crv", "x", "y", "n", "e", "alg", "use", "kid"];
     let printed = json::object(&printed).expect("an object");
     for jwk in printed["keys"].as_array().expect("a list") {
-        let unknown = jwk.as_object().expect("a key").keys().find(|name| !members.contains(&name.as_str()));
+        let unknown =
+            jwk.as_object().expect("a key").keys().find(|name| !members.contains(&name.as_str()));
         assert_eq!(unknown, None);
     }
 }

@@ -66,14 +66,16 @@ impl<'a, 'b> Source<'a, 'b> {
         } else {
             State::Live
         };
+        let expires = self.later()?;
         Ok(Record {
             generation: *self.bytes.choose(&[0, 1, 2, 3, 1 << 31, u32::MAX - 1, u32::MAX])?,
             id: self.id()?,
             child,
             promoted: self.instant()?,
             created: self.instant()?,
-            expires: self.later()?,
-            idle_deadline: self.later()?,
+            expires,
+            // As every way to a record has it.
+            idle_deadline: self.later()?.min(expires),
             state,
             adopted: self.bytes.ratio(1, 4)?,
             device: DeviceLabel::lossy(self.bytes.arbitrary()?),

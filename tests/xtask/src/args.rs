@@ -31,9 +31,17 @@ cargo xtask COMMAND
                             names: file-kill standalone-kill standalone-link sentinel-kill
                             sentinel-failover sentinel-partition cluster-failover cluster-kill
                             cluster-slots
+  fuzz [--seconds N] [NAME]...
+                            look for inputs that break a property: N seconds for each target
+                            (60 unless said otherwise), from the seeds and what the last run
+                            has found; fails where one is found
+                            names: compact claims jwks bearer record step refresh
   setup                     install what the tests need and is missing (root on Debian)
   version [X.Y.Z]           print the version, or set it everywhere
   help                      this text";
+
+/// How long `fuzz` looks at each target.
+const FUZZ_SECONDS: u32 = 60;
 
 /// One parsed command line.
 #[derive(Debug, PartialEq)]
@@ -43,6 +51,7 @@ pub(crate) enum Command {
     Ci,
     Bench { quick: bool, names: Vec<String> },
     Chaos(Chaos),
+    Fuzz { seconds: u32, names: Vec<String> },
     Demo { check: bool },
     Setup,
     Version { set: Option<Version> },
@@ -98,6 +107,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 chaos.report = Some(parser.value()?.into());
             }
             (Command::Chaos(chaos), Arg::Value(name)) => chaos.names.push(name.string()?),
+            (Command::Fuzz { seconds, .. }, Arg::Long("seconds")) => {
+                *seconds = parser.value()?.parse()?;
+            }
+            (Command::Fuzz { names, .. }, Arg::Value(name)) => names.push(name.string()?),
             (Command::Demo { check }, Arg::Long("check")) => *check = true,
             (Command::Version { set: set @ None }, Arg::Value(version)) => {
                 *set = Some(version.parse()?);
@@ -115,6 +128,7 @@ fn named(name: &str) -> Result<Command> {
         "ci" => Command::Ci,
         "bench" => Command::Bench { quick: false, names: Vec::new() },
         "chaos" => Command::Chaos(Chaos::default()),
+        "fuzz" => Command::Fuzz { seconds: FUZZ_SECONDS, names: Vec::new() },
         "demo" => Command::Demo { check: false },
         "setup" => Command::Setup,
         "version" => Command::Version { set: None },
@@ -159,6 +173,8 @@ mod tests {
                     names: only(&["file-kill"]),
                 }),
             ),
+            ("fuzz", Command::Fuzz { seconds: 60, names: vec![] }),
+            ("fuzz --seconds 1200 step", Command::Fuzz { seconds: 1200, names: only(&["step"]) }),
             ("demo", Command::Demo { check: false }),
             ("demo --check", Command::Demo { check: true }),
             ("setup", Command::Setup),
@@ -180,6 +196,7 @@ mod tests {
             "demo --strict",
             "bench --check",
             "chaos --seed x",
+            "fuzz --seconds soon",
             "chaos --strict",
             "version 1.2",
             "version v1.2.3",

@@ -1,4 +1,4 @@
-//! The commands of this repository: `cargo xtask demo | test | ci | bench | chaos | setup | version`.
+//! The commands of this repository: `cargo xtask demo | test | ci | bench | chaos | fuzz | setup | version`.
 //!
 //! `commands` holds one file per command and `stages` one per stage of `test`; the other files are
 //! what those are made of: running programs, finding tools, knowing the checkout.
@@ -48,6 +48,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Test(selection) => commands::test::run(&selection),
         Command::Bench { quick, names } => commands::bench::run(quick, &names),
         Command::Chaos(chaos) => commands::chaos::run(&chaos),
+        Command::Fuzz { seconds, names } => commands::fuzz::run(seconds, &names),
         Command::Ci => commands::ci::run(),
         Command::Demo { check } => commands::demo::run(check),
         Command::Setup => commands::setup::run(),

@@ -70,8 +70,8 @@ impl Step {
         self
     }
 
-    #[cfg(test)]
-    fn deadline(mut self, deadline: Duration) -> Self {
+    /// The longest that it may take, instead of 20 minutes.
+    pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self
     }

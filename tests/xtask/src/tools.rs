@@ -10,6 +10,7 @@ use crate::swift;
 pub(crate) enum Tool {
     Rustfmt,
     Clippy,
+    CargoFuzz,
     Node,
     RedisServer,
     Chromium,
@@ -34,7 +35,12 @@ impl Tool {
             Self::Node => {
                 on_path("npm").is_some() && node_major(&found).is_some_and(|is| is >= NODE_MAJOR)
             }
-            Self::RedisServer | Self::Chromium | Self::Jdk | Self::Maven | Self::Swift => true,
+            Self::CargoFuzz
+            | Self::RedisServer
+            | Self::Chromium
+            | Self::Jdk
+            | Self::Maven
+            | Self::Swift => true,
         };
         usable.then_some(found)
     }
@@ -48,6 +54,7 @@ impl Tool {
         match self {
             Self::Rustfmt => &["cargo-fmt"],
             Self::Clippy => &["cargo-clippy"],
+            Self::CargoFuzz => &["cargo-fuzz"],
             Self::Node => &["node"],
             Self::RedisServer => &["redis-server"],
             Self::Chromium => &["chromium", "chromium-browser", "google-chrome"],
@@ -60,7 +67,7 @@ impl Tool {
     /// The package of Debian that brings it, where Debian's is recent enough.
     pub(crate) fn debian_package(self) -> Option<&'static str> {
         match self {
-            Self::Rustfmt | Self::Clippy | Self::Node => None,
+            Self::Rustfmt | Self::Clippy | Self::CargoFuzz | Self::Node => None,
             Self::RedisServer => Some("redis-server"),
             Self::Chromium => Some("chromium"),
             Self::Jdk => Some("default-jdk-headless"),
@@ -75,6 +82,7 @@ impl Tool {
         match self {
             Self::Rustfmt => "rustfmt is missing: rustup component add rustfmt",
             Self::Clippy => "clippy is missing: rustup component add clippy",
+            Self::CargoFuzz => "cargo-fuzz is missing: cargo install --locked cargo-fuzz",
             Self::Node => "Node.js 20 or newer with npm is missing: install it from nodejs.org",
             Self::RedisServer => {
                 "redis-server is missing: apt-get install redis-server, or brew install redis"

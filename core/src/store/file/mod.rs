@@ -6,6 +6,7 @@
 //! the death of the process; if the machine itself loses them, the signed tokens heal the record
 //! ([`step`](crate::session::step)).
 
+mod failures;
 mod feed;
 mod inspect;
 mod rows;
@@ -24,8 +25,8 @@ use self::rows::Rows;
 use self::writer::{Durability, Writer};
 use super::operations;
 use super::{
-    Created, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth,
-    StoredSession,
+    Created, FailureCounter, Refreshed, RevokedSession, RevokedSessions, SessionFilter,
+    SessionStore, StoreHealth, StoredSession,
 };
 use crate::error::Result;
 use crate::identity::{SessionId, Subject};
@@ -177,6 +178,10 @@ impl SessionStore for FileStore {
     }
 
     fn feed(&self) -> Option<&dyn RevocationFeed> {
+        Some(self)
+    }
+
+    fn failures(&self) -> Option<&dyn FailureCounter> {
         Some(self)
     }
 

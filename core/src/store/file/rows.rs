@@ -103,7 +103,7 @@ pub(super) fn for_each(connection: &Connection, mut see: impl FnMut(String, Reco
 /// How many rows one pruning takes at most, so that nobody waits long for it.
 const PRUNED_AT_ONCE: usize = 500;
 
-/// Drops sessions that have expired and gives their pages back to the file system. Tells whether
+/// Drops sessions and counts of failures that have expired, and gives their pages back to the file system. Tells whether
 /// there may be more.
 pub(super) fn prune(connection: &Connection, now: Timestamp) -> Result<bool> {
     let dropped = connection
@@ -115,8 +115,16 @@ pub(super) fn prune(connection: &Connection, now: Timestamp) -> Result<bool> {
             delete.execute(params![now.as_millis(), i64::try_from(PRUNED_AT_ONCE).unwrap_or(500)])
         })
         .map_err(unavailable)?;
-    if dropped > 0 {
+    let forgiven = connection
+        .prepare_cached(
+            "DELETE FROM failures WHERE key IN (SELECT key FROM failures WHERE ends <= ?1 LIMIT ?2)",
+        )
+        .and_then(|mut delete| {
+            delete.execute(params![now.as_millis(), i64::try_from(PRUNED_AT_ONCE).unwrap_or(500)])
+        })
+        .map_err(unavailable)?;
+    if dropped + forgiven > 0 {
         connection.execute_batch("PRAGMA incremental_vacuum(64)").map_err(unavailable)?;
     }
-    Ok(dropped == PRUNED_AT_ONCE)
+    Ok(dropped == PRUNED_AT_ONCE || forgiven == PRUNED_AT_ONCE)
 }

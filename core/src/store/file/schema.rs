@@ -11,7 +11,8 @@ use crate::error::{Error, Result};
 const APPLICATION_ID: i32 = 0x7267_6e74;
 
 /// Each step takes the file from the version of its index to the next one.
-const STEPS: &[&str] = &["
+const STEPS: &[&str] = &[
+    "
     CREATE TABLE sessions (
         subject TEXT NOT NULL,
         session BLOB NOT NULL,
@@ -29,7 +30,16 @@ const STEPS: &[&str] = &["
         entry TEXT NOT NULL
     ) STRICT;
     CREATE INDEX feed_by_end ON feed (until);
-"];
+",
+    "
+    CREATE TABLE failures (
+        key BLOB PRIMARY KEY,
+        count INTEGER NOT NULL,
+        ends INTEGER NOT NULL
+    ) WITHOUT ROWID, STRICT;
+    CREATE INDEX failures_by_end ON failures (ends);
+",
+];
 
 /// The version that this program writes.
 const VERSION: i64 = STEPS.len() as i64;

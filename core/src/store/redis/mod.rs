@@ -9,6 +9,7 @@ pub(crate) mod address;
 mod backoff;
 pub(crate) mod connection;
 mod connector;
+mod failures;
 mod feed;
 mod flight;
 mod health;
@@ -36,8 +37,8 @@ use self::replication::Kept;
 use self::script::{Arguments, Scripts};
 use self::topology::Topology;
 use super::{
-    Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
-    SessionFilter, SessionStore, StoreHealth, StoredSession, packed,
+    Created, FailureCounter, Refreshed, Replicated, RevocationOutcome, RevokedSession,
+    RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession, packed,
 };
 use crate::error::{Error, Result};
 use crate::identity::{Lineage, SessionId, Subject};
@@ -303,6 +304,10 @@ impl SessionStore for RedisStore {
     }
 
     fn feed(&self) -> Option<&dyn RevocationFeed> {
+        Some(self)
+    }
+
+    fn failures(&self) -> Option<&dyn FailureCounter> {
         Some(self)
     }
 

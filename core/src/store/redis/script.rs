@@ -56,6 +56,7 @@ pub(super) struct Scripts {
     pub(super) revoke: Script,
     pub(super) revoke_all: Script,
     pub(super) list: Script,
+    pub(super) fail: Script,
     pub(super) tell: Script,
     pub(super) now: Script,
 }
@@ -75,6 +76,7 @@ impl Scripts {
             revoke: script!("record", "clock", "op_revoke"),
             revoke_all: script!("record", "clock", "sessions", "op_revoke_all"),
             list: script!("record", "clock", "sessions", "op_list"),
+            fail: script!("clock", "op_fail"),
             tell: script!("clock", "op_tell"),
             now: script!("clock", "op_now"),
         }

@@ -4,6 +4,7 @@
 
 pub mod confirming;
 pub mod ending;
+pub mod failing;
 mod fixture;
 pub mod listing;
 pub mod names;
@@ -57,6 +58,9 @@ macro_rules! contract {
                 room: an_adopted_session_is_not_forgotten,
                 listing: sessions_are_listed_with_their_records,
                 listing: expired_sessions_are_left_out,
+                failing: failures_are_counted_until_their_window_ends,
+                failing: each_address_and_each_subject_has_its_own_failures,
+                failing: fifty_at_once_are_counted_fifty_times,
                 names: labels_and_users_of_any_script,
                 names: users_do_not_share_anything,
             }
