@@ -208,9 +208,10 @@ impl NativeAuth {
         rotate: Option<bool>,
         claims: Option<String>,
         proof: Option<PresentedProof>,
+        address: Option<String>,
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
         self.promise(env, |calls| async move {
-            json(calls.refresh(&token, expected, rotate, claims, proof).await)
+            json(calls.refresh(&token, expected, rotate, claims, proof, address).await)
         })
     }
 

@@ -69,10 +69,14 @@ impl Calls {
         rotate: Option<bool>,
         claims: Option<String>,
         proof: Option<PresentedProof>,
+        address: Option<String>,
     ) -> Result<impl Serialize + use<>> {
         let mut request = RefreshRequest::new(token).claims(input::claims(claims)?);
         if let Some(expected) = expected {
             request = request.expect_subject(input::subject(expected)?);
+        }
+        if let Some(address) = address {
+            request = request.address(&address);
         }
         if let Some(rotate) = rotate {
             request = request.rotate(rotate);

@@ -19,6 +19,8 @@ pub struct Failure {
     pub reason: Option<String>,
     /// The nonce that a proof of a key needs.
     pub nonce: Option<String>,
+    /// When to ask again at the earliest, in ms.
+    pub retry_after: Option<f64>,
     /// What the store or another outside party said.
     pub cause: Option<String>,
 }
@@ -35,6 +37,7 @@ impl From<Error> for Failure {
             field: None,
             reason: None,
             nonce: None,
+            retry_after: error.retry_after().map(|span| span.as_secs_f64() * 1000.0),
             cause: std::error::Error::source(&error).map(ToString::to_string),
         };
         match error {

@@ -16,6 +16,8 @@ export interface AuthErrorOptions {
   reason?: RevocationReason | undefined;
   /** The nonce that a proof of a key needs, with `ERR_DPOP_NONCE_REQUIRED`. */
   nonce?: string | undefined;
+  /** When to ask again at the earliest, in seconds. */
+  retryAfter?: number | undefined;
   /** The error behind this one. */
   cause?: unknown;
 }
@@ -45,7 +47,10 @@ export class AuthError extends Error {
   readonly advice: Advice;
   /** The HTTP status of an answer. */
   readonly status: number;
-  /** The HTTP headers of an answer: `WWW-Authenticate` (RFC 6750 §3) with status 401, `DPoP-Nonce` (RFC 9449 §8). */
+  /**
+   * The HTTP headers of an answer: `WWW-Authenticate` (RFC 6750 §3) with status 401, `DPoP-Nonce` (RFC 9449 §8), and
+   * `Retry-After` (RFC 9110 §10.2.3) where it is known when to ask again.
+   */
   readonly headers: Readonly<Record<string, string>>;
   /** The text for people: the message without what only developers need. */
   readonly text: string;
@@ -53,6 +58,8 @@ export class AuthError extends Error {
   declare readonly field?: string;
   /** Why the session was revoked, with `ERR_SESSION_REVOKED`. */
   declare readonly reason?: RevocationReason;
+  /** When to ask again at the earliest, in whole seconds, with `ERR_TOO_MANY_ATTEMPTS`. */
+  declare readonly retryAfter?: number;
 
   /**
    * For apps and tests that answer as this package does.
@@ -62,7 +69,7 @@ export class AuthError extends Error {
    */
   constructor(code: ErrorCode, options: AuthErrorOptions = {}) {
     const info = infoOf(code);
-    const { text = info.messages.en, detail, field, reason, nonce, cause } = options;
+    const { text = info.messages.en, detail, field, reason, nonce, retryAfter, cause } = options;
     super(detail === undefined ? text : `${text}: ${detail}`, cause === undefined ? {} : { cause });
     this.code = info.code;
     this.advice = info.advice;
@@ -70,10 +77,12 @@ export class AuthError extends Error {
     this.headers = {
       ...(info.wwwAuthenticate && { 'WWW-Authenticate': info.wwwAuthenticate }),
       ...(nonce && { 'DPoP-Nonce': nonce }),
+      ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
     };
     this.text = text;
     if (field !== undefined) this.field = field;
     if (reason !== undefined) this.reason = reason;
+    if (retryAfter !== undefined) this.retryAfter = retryAfter;
   }
 
   /** What a client may see; bodies of answers are made of it. */

@@ -61,6 +61,11 @@ export interface RefreshOptions {
   claims?: ClaimsSource | undefined;
   /** The proof that came with the request, for a session that is bound to a key. */
   proof?: RequestProof | undefined;
+  /**
+   * The address of the client, for which what is no refresh token of this server counts as a failure
+   * (`refresh.limiter`). Behind a proxy it is what that one says, if it is to be trusted.
+   */
+  address?: string | undefined;
 }
 
 /** Issues, verifies, refreshes and revokes. Made by `createAuth`. */
@@ -217,19 +222,21 @@ export class Auth {
    * @throws {@link AuthError}
    * - `sign_in`: `ERR_REFRESH_EXPIRED`, `ERR_SESSION_UNKNOWN`, `ERR_SESSION_REVOKED`,
    *   `ERR_REFRESH_REUSED`, `ERR_TOKEN_MISSING`.
-   * - `retry`, keep the token: `ERR_STORE_UNAVAILABLE`, `ERR_REFRESH_SUPERSEDED`.
+   * - `retry`, keep the token: `ERR_STORE_UNAVAILABLE`, `ERR_REFRESH_SUPERSEDED`,
+   *   `ERR_TOO_MANY_ATTEMPTS` (not before `retryAfter` seconds).
    * - `reject`: what is not a refresh token of this server; `ERR_SUBJECT_MISMATCH`.
    */
   async refresh(refreshToken: string | undefined, options: RefreshOptions = {}): Promise<Renewed> {
     const token = this.#present(refreshToken);
-    const { subject, rotate, claims, proof } = options;
+    const { subject, rotate, claims, proof, address } = options;
     const expected = subject === undefined ? undefined : this.#subject(subject);
     const text = this.#claims(
       typeof claims === 'function'
         ? await claims(this.#text(await this.#native.refreshSubject(token)))
         : claims,
     );
-    return parseRenewed(this.#text(await this.#native.refresh(token, expected, rotate, text, proof)), token);
+    const outcome = await this.#native.refresh(token, expected, rotate, text, proof, address);
+    return parseRenewed(this.#text(outcome), token);
   }
 
   /**

@@ -92,6 +92,26 @@ export interface RefreshConfig {
    * as many are kept as well, with their reasons; `'unlimited'` forgets none before it expires.
    */
   maxSessions?: number | 'unlimited' | undefined;
+  /**
+   * How many refreshes may be under way at once in this process; default 10000. One more is answered
+   * by `ERR_STORE_UNAVAILABLE` at once.
+   */
+  maxInFlight?: number | undefined;
+  /**
+   * How many refreshes may fail: of a client address with what nobody here has signed, and of a user
+   * with tokens that are refused; default `{ failures: 30, window: '1m' }`. One more is answered by
+   * `ERR_TOO_MANY_ATTEMPTS` (429, `Retry-After`). What would be granted is granted all the same, so
+   * nobody can lock out anybody else. All processes count together.
+   */
+  limiter?: LimiterConfig | 'off' | undefined;
+}
+
+/** How many refreshes may fail. */
+export interface LimiterConfig {
+  /** So many are answered with their own reason; default 30. */
+  failures?: number | undefined;
+  /** For so long they are counted, from the first one on; default `'1m'`, at most `'1d'`. */
+  window?: Lifetime | undefined;
 }
 
 /** How logouts and thefts that other processes saw become known in this one. */

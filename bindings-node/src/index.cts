@@ -27,6 +27,7 @@ export type {
   DpopConfig,
   KeyConfig,
   LegacyConfig,
+  LimiterConfig,
   Lifetime,
   RedisConfig,
   RefreshConfig,

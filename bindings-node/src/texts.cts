@@ -21,12 +21,14 @@ export class Texts {
 
   /** The error that a failure of the core stands for. */
   errorOf(failure: Failure): AuthError {
-    const { code, detail, field, reason, nonce, cause } = failure;
+    const { code, detail, field, reason, nonce, retryAfter, cause } = failure;
     return this.error(infoOf(code).code, {
       detail,
       field,
       nonce,
       reason: reason as RevocationReason | undefined,
+      // Rounded up: who comes earlier comes in vain.
+      retryAfter: retryAfter === undefined ? undefined : Math.ceil(retryAfter / 1000),
       cause: cause === undefined ? undefined : new Error(cause),
     });
   }

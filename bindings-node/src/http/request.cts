@@ -27,6 +27,13 @@ export interface HttpRequest {
   readonly headers: HttpHeaders;
   /** The cookies, where something has read them already. Otherwise they are read from the headers. */
   readonly cookies?: unknown;
+  /** The address of the client, as Express and Fastify have it: by their settings about proxies. */
+  readonly ip?: string | undefined;
+  /** The connection, as Node.js has it. */
+  readonly socket?: {
+    /** The address at its other end: of the client, or of a proxy. */
+    readonly remoteAddress?: string | undefined;
+  } | undefined;
   /** The body, where it was JSON and something has read it. */
   readonly body?: unknown;
 }
@@ -56,4 +63,10 @@ export function pathOf({ originalUrl, url = '' }: HttpRequest): string {
   if (asked.startsWith('/') || !URL.canParse(asked)) return asked;
   const { pathname, search } = new URL(asked);
   return pathname + search;
+}
+
+/** The address of the client, as far as the request tells. */
+export function addressOf({ ip, socket }: HttpRequest): string | undefined {
+  const address = typeof ip === 'string' ? ip : socket?.remoteAddress;
+  return typeof address === 'string' ? address : undefined;
 }

@@ -6,7 +6,7 @@ import { answer, type HttpAnswer } from './answer.cjs';
 import { accessCookie, clearedCookies, refreshCookie, refreshCookieName, type TransportOptions } from './cookies.cjs';
 import { presentedRefreshToken } from './presented.cjs';
 import { proofOf } from './proof.cjs';
-import type { HttpRequest } from './request.cjs';
+import { addressOf, type HttpRequest } from './request.cjs';
 import type { OriginOptions } from './same-site.cjs';
 
 /** What clients are told, in the names of RFC 6749 §5.1 as JavaScript writes them. */
@@ -25,6 +25,12 @@ export interface RefreshOptions extends TransportOptions, OriginOptions {
   claims?: ClaimsSource | undefined;
   /** Asks for a next refresh token, or for none, whatever the configuration says. */
   rotate?: boolean | undefined;
+  /**
+   * The address of the client, for `refresh.limiter`. Default: `ip` of Express and Fastify, else the
+   * other end of the connection; none for the `Request` of the Fetch API, whose forged tokens are
+   * then not counted.
+   */
+  address?: ((request: HttpRequest) => string | undefined) | undefined;
 }
 
 /** How logout finds the refresh token. */
@@ -48,7 +54,8 @@ export async function renew(auth: Auth, request: HttpRequest, options: RefreshOp
   const { claims, rotate } = options;
   const token = presentedRefreshToken(request, options);
   const proof = auth.checksProofs ? proofOf(request) : undefined;
-  const renewed = await auth.refresh(token, { claims, rotate, proof });
+  const address = (options.address ?? addressOf)(request);
+  const renewed = await auth.refresh(token, { claims, rotate, proof, address });
   const sent = tokenAnswer(renewed, options, renewed.rotated ? refreshCookie(renewed, options) : []);
   const nonce = auth.proofNonce;
   return nonce === null ? sent : { ...sent, headers: { ...sent.headers, 'DPoP-Nonce': nonce } };

@@ -187,6 +187,7 @@ impl AuthBuilder {
         let engine = Arc::new(Engine {
             issuer,
             refresh_keys,
+            in_flight: Default::default(),
             limiter: Limiter::new(self.sessions.limiter),
             policy: self.sessions,
             binding,

@@ -11,6 +11,7 @@ mod event;
 mod everywhere;
 mod follower;
 mod fresh;
+mod in_flight;
 mod limiter;
 mod login;
 mod logout;
@@ -49,6 +50,7 @@ use crate::store::StoreHealth;
 
 use bound::Binding;
 use fresh::Freshness;
+use in_flight::InFlight;
 use limiter::Limiter;
 use sightings::Sightings;
 
@@ -89,6 +91,7 @@ struct Engine {
     admin: SessionAdmin,
     /// How many refreshes may fail.
     limiter: Limiter,
+    in_flight: InFlight,
     /// How far this process is behind the feed of revocations.
     freshness: Freshness,
     /// Takes over the refresh tokens of an app that was here before.

@@ -105,6 +105,7 @@ impl Auth {
 
 impl Engine {
     async fn renew_limited(&self, request: RefreshRequest<'_>, span: &Span) -> Result<Renewed> {
+        let _place = self.in_flight.enter(self.policy.max_in_flight.get())?;
         let mut attempt = Attempt::from(request.address);
         match self.renew(request, &mut attempt, span).await {
             Ok(renewed) => Ok(renewed),

@@ -34,7 +34,7 @@ impl Auth {
             None => Ok(access),
             Some(by) => {
                 observe::access_denied(by);
-                Err(Error::AccessRevoked)
+                Err(if by == Denial::Overflow { Error::TokenExpired } else { Error::AccessRevoked })
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A configuration as it takes effect: defaults filled in, secrets left out.
 
+use std::num::NonZeroU32;
 use std::path::PathBuf;
 
 use serde::Serialize;
@@ -84,6 +85,7 @@ pub struct EffectiveRefresh {
     pub rotation: bool,
     pub on_theft: TheftScope,
     pub max_sessions: SessionLimit,
+    pub max_in_flight: NonZeroU32,
     pub limiter: Limiter,
 }
 
@@ -162,6 +164,7 @@ impl AuthConfig {
                 rotation: refresh.rotation,
                 on_theft: refresh.on_theft,
                 max_sessions: SessionLimit::of(refresh.max_sessions),
+                max_in_flight: refresh.max_in_flight,
                 limiter: Limiter::of(refresh.limiter),
             },
             dpop: self.dpop.as_ref().map(effective_dpop).transpose()?,

@@ -1,5 +1,6 @@
 //! `refresh` and `revocation`.
 
+use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -28,6 +29,8 @@ pub struct RefreshConfig {
     pub on_theft: Option<TheftScope>,
     /// How many live sessions a user may have.
     pub max_sessions: Option<SessionLimit>,
+    /// How many refreshes may be under way at once in this process.
+    pub max_in_flight: Option<NonZeroU32>,
     /// How many refreshes may fail, or `"off"`.
     pub limiter: Option<Limiter>,
 }
@@ -44,6 +47,7 @@ impl RefreshConfig {
             rotation: self.rotation.unwrap_or(default.rotation),
             on_theft: self.on_theft.unwrap_or(default.on_theft),
             max_sessions: self.max_sessions.map_or(default.max_sessions, SessionLimit::most),
+            max_in_flight: self.max_in_flight.unwrap_or(default.max_in_flight),
             limiter: self.limiter.map_or(default.limiter, Limiter::limit),
         };
         policy.check()?;

@@ -67,6 +67,7 @@ pub const REFRESHES: Metric = metric(
             "unknown",
             "revoked",
             "reused",
+            "limited",
             "store_error",
             "rejected",
             "failed",
@@ -121,7 +122,7 @@ pub const ACCESS_DENIED: Metric = metric(
     MetricKind::Counter,
     "regrant_access_denied_total",
     "Access tokens that were refused before their time, by what they were refused for",
-    &[("by", &["session", "child", "subject"])],
+    &[("by", &["session", "child", "subject", "overflow"])],
 );
 
 /// Revocations that may not survive a failover.

@@ -15,7 +15,7 @@
 //! | `regrant_thefts_total` | `how`, as in [`AuditKind::Theft`](crate::AuditKind::Theft) | counter |
 //! | `regrant_sessions_revoked_total` | `reason`: a [`RevocationReason`](crate::revocation::RevocationReason) | counter |
 //! | `regrant_adoptions_total` | | counter |
-//! | `regrant_access_denied_total` | `by`: `session`, `child` (given up as lost: a second holder), `subject` | counter |
+//! | `regrant_access_denied_total` | `by`: `session`, `child` (given up as lost: a second holder), `subject`, `overflow` (the list was full) | counter |
 //! | `regrant_revocations_unreplicated_total` | | counter |
 //! | `regrant_store_operation_seconds` | `operation`: `create`, `refresh`, `confirm`, `revoke`, `revoke_all`, `list`, `count_failure`, `tell`; `outcome`: `ok`, `error` | histogram |
 //! | `regrant_store_errors_total` | `operation`: these and `read_feed` | counter |

@@ -66,6 +66,7 @@ pub(crate) fn access_denied(by: Denial) {
         Denial::Session => "session",
         Denial::Lineage => "child",
         Denial::Subject => "subject",
+        Denial::Overflow => "overflow",
     };
     count(&metrics::ACCESS_DENIED, &[("by", by)]);
 }

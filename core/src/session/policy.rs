@@ -44,6 +44,10 @@ pub struct SessionPolicy {
     /// their holders are told the reason; those that ended first are forgotten. With `None`
     /// nothing is forgotten.
     pub max_sessions: Option<NonZeroU32>,
+    /// How many refreshes may be under way at once in this process. Default 10,000. One more is
+    /// answered by [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) at once, so that a
+    /// store that has become slow does not fill the memory.
+    pub max_in_flight: NonZeroU32,
     /// How many refreshes may fail; `None` for any number. By default 30 in a minute.
     pub limiter: Option<FailureLimit>,
 }
@@ -58,6 +62,7 @@ impl Default for SessionPolicy {
             rotation: true,
             on_theft: TheftScope::Session,
             max_sessions: NonZeroU32::new(50),
+            max_in_flight: NonZeroU32::MIN.saturating_add(9_999),
             limiter: Some(FailureLimit::default()),
         }
     }

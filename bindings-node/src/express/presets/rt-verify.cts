@@ -8,7 +8,7 @@ import { AuthError } from '../../auth-error.cjs';
 import type { AccessClaims } from '../../claims.cjs';
 import type { Language } from '../../error-codes.cjs';
 import type { Renewed, TokenPair } from '../../tokens.cjs';
-import { header, readCookie } from '../../http/request.cjs';
+import { addressOf, header, readCookie } from '../../http/request.cjs';
 import { gate } from '../gate.cjs';
 import { noStore } from '../respond.cjs';
 import { oldError, type MessageStyle, type RtVerifyError } from './rt-verify-error.cjs';
@@ -123,7 +123,7 @@ async function renew(auth: Auth, req: Request, claims: ClaimsSource | undefined)
   const subject = header(req, USER_HEADER);
   // Old clients always send it; one that does not is not who it says.
   if (subject === undefined) throw auth.error('ERR_SUBJECT_MISMATCH');
-  return auth.refresh(token, { subject, claims, rotate: header(req, ROTATE_HEADER) === '1' });
+  return auth.refresh(token, { subject, claims, rotate: header(req, ROTATE_HEADER) === '1', address: addressOf(req) });
 }
 
 function refreshAnswer({ code }: AuthError): old.OldAnswer {

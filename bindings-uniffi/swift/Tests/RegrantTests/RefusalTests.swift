@@ -91,7 +91,7 @@ final class RefusalTests: XCTestCase {
             "ERR_TOKEN_MISSING", "ERR_REFRESH_EXPIRED", "ERR_SESSION_UNKNOWN",
             "ERR_SESSION_REVOKED", "ERR_REFRESH_REUSED", "ERR_SUBJECT_MISMATCH",
             "ERR_ACCESS_REVOKED", "ERR_STORE_UNAVAILABLE", "ERR_KEYS_UNAVAILABLE", "ERR_TRANSPORT",
-            "ERR_REFRESH_SUPERSEDED", "ERR_CONFIG_INVALID", "ERR_INTERNAL",
+            "ERR_REFRESH_SUPERSEDED", "ERR_TOO_MANY_ATTEMPTS", "ERR_CONFIG_INVALID", "ERR_INTERNAL",
         ]
         let codes = Set(errorCodes().map(\.code))
         XCTAssertEqual(codes.subtracting(elsewhere), Set(Self.cases.map(\.code)))

@@ -76,7 +76,7 @@ class RefusalTest {
         val elsewhere = setOf(
             "ERR_TOKEN_MISSING", "ERR_REFRESH_EXPIRED", "ERR_SESSION_UNKNOWN", "ERR_SESSION_REVOKED", "ERR_REFRESH_REUSED",
             "ERR_SUBJECT_MISMATCH", "ERR_ACCESS_REVOKED", "ERR_STORE_UNAVAILABLE", "ERR_KEYS_UNAVAILABLE", "ERR_TRANSPORT",
-            "ERR_REFRESH_SUPERSEDED", "ERR_CONFIG_INVALID", "ERR_INTERNAL",
+            "ERR_REFRESH_SUPERSEDED", "ERR_TOO_MANY_ATTEMPTS", "ERR_CONFIG_INVALID", "ERR_INTERNAL",
         )
         assertEquals(errorCodes().map { it.code }.toSet() - elsewhere, cases.map { it.code }.toSet())
     }
