@@ -18,6 +18,10 @@ pub const TYP_REFRESH: &str = "rt+jwt";
 /// The `typ` that RFC 7519 §5.1 suggests, which says nothing about the kind of token.
 pub(crate) const TYP_JWT: &str = "JWT";
 
+/// More parameters than any header needs. What is read of it before its signature was checked has a
+/// bound.
+const MAX_PARAMETERS: usize = 64;
+
 /// The parameters that decide how a token is checked.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Header<'a> {
@@ -30,19 +34,25 @@ impl<'a> Header<'a> {
     /// Reads the decoded text of a header.
     ///
     /// # Errors
-    /// [`Error::TokenMalformed`] when it is not a strict JSON object with a text `alg`, or when
-    /// `typ` or `kid` is not text; [`Error::CritUnsupported`] when it has `crit`
+    /// [`Error::TokenMalformed`] when it is not a strict JSON object with a text `alg`, when it has
+    /// more than 64 members, or when `typ` or `kid` is not text; [`Error::CritUnsupported`] when it has `crit`
     /// (RFC 7515 §4.1.11: no extension is understood here) or `b64` (RFC 7797).
     pub(crate) fn parse(text: &'a str) -> Result<Self> {
         let (mut alg, mut typ, mut kid) = (None, None, None);
-        let mut extended = false;
-        json::read_object(text, |name, item| match name {
-            "alg" => alg = Some(item),
-            "typ" => typ = Some(item),
-            "kid" => kid = Some(item),
-            "crit" | "b64" => extended = true,
-            _ => {}
+        let (mut extended, mut count) = (false, 0);
+        json::read_object(text, |name, item| {
+            count += 1;
+            match name {
+                "alg" => alg = Some(item),
+                "typ" => typ = Some(item),
+                "kid" => kid = Some(item),
+                "crit" | "b64" => extended = true,
+                _ => {}
+            }
         })?;
+        if count > MAX_PARAMETERS {
+            return Err(Error::TokenMalformed);
+        }
         if extended {
             return Err(Error::CritUnsupported);
         }
@@ -100,6 +110,17 @@ mod tests {
         assert_eq!(header.kid.as_deref(), Some("1"));
         let header = Header::parse(r#"{"alg":"none"}"#).unwrap();
         assert_eq!(header, Header { alg: "none".into(), typ: None, kid: None });
+    }
+
+    #[test]
+    fn has_no_more_parameters_than_it_may() {
+        let header = |count: usize| {
+            let more: String = (1..count).map(|number| format!(",\"x{number}\":0")).collect();
+            format!(r#"{{"alg":"HS256"{more}}}"#)
+        };
+        assert!(Header::parse(&header(MAX_PARAMETERS)).is_ok());
+        let refused = header(MAX_PARAMETERS + 1);
+        assert!(matches!(Header::parse(&refused), Err(Error::TokenMalformed)));
     }
 
     #[test]

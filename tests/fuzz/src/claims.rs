@@ -152,7 +152,11 @@ fn flat(date: Option<Option<f64>>) -> Option<Option<f64>> {
 /// Whether a header that may be accepted is one of an app from before.
 fn is_legacy(header: &Map<String, Value>) -> Option<bool> {
     let text = |name| header.get(name).map(Value::as_str);
-    if text("alg")?? != "HS256" || header.contains_key("crit") || header.contains_key("b64") {
+    if text("alg")?? != "HS256"
+        || header.contains_key("crit")
+        || header.contains_key("b64")
+        || header.len() > 64
+    {
         return None;
     }
     // The key has no name, so the token may name any.

@@ -12,6 +12,7 @@ mod interrupt;
 mod outcome;
 mod process;
 mod registry;
+mod secrets;
 mod stages;
 mod summary;
 mod swift;

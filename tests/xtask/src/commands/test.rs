@@ -9,6 +9,7 @@ use super::setup;
 use crate::args::Selection;
 use crate::interrupt;
 use crate::outcome::{Outcome, Stop};
+use crate::secrets;
 use crate::stages::{self, Stage};
 use crate::summary::{self, Line};
 use crate::tools::Tool;
@@ -29,7 +30,7 @@ pub(crate) fn run(selection: &Selection) -> Result<ExitCode> {
             println!("\ninterrupted");
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
-        let outcome = Outcome::of(end, strict);
+        let outcome = Outcome::of(end.and(nothing_secret_was_printed()), strict);
         if outcome != Outcome::Passed {
             println!("\n!!! {} {}: {}", stage.name, outcome.word(), outcome.reason());
         }
@@ -47,6 +48,15 @@ fn run_one(stage: &Stage, missing: Vec<Tool>) -> Result<(), Stop> {
     }
     let advice: Vec<_> = missing.into_iter().map(Tool::advice).collect();
     Err(Stop::Skip(advice.join("; ")))
+}
+
+/// A stage that passed, and whose output had a secret in it, has failed.
+fn nothing_secret_was_printed() -> Result<(), Stop> {
+    let found = secrets::found();
+    match found.first() {
+        None => Ok(()),
+        Some(first) => Err(anyhow::anyhow!("{} lines: {first}", found.len()).into()),
+    }
 }
 
 /// Installs what these stages need, as far as that can be done. What cannot is not an error here:

@@ -7,6 +7,8 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::secrets::Lines;
+
 /// How much of the output is kept.
 const TAIL: usize = 64 * 1024;
 /// How long the output may stay open after the program ended: something that it started and left
@@ -60,17 +62,20 @@ fn pass_on(
     open: Sender<()>,
 ) {
     std::thread::spawn(move || {
+        let mut lines = Lines::default();
         let mut buffer = [0; 8192];
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let Some(said) = buffer.get(..count) else { break };
             // Nobody may be reading what we print; the program is to run on all the same.
             let _ = to.write_all(said).and_then(|()| to.flush());
+            lines.push(said);
             let mut heard = lock(&heard);
             heard.last = Instant::now();
             heard.tail.extend(said);
             let surplus = heard.tail.len().saturating_sub(TAIL);
             heard.tail.drain(..surplus);
         }
+        drop(lines);
         drop(open);
     });
 }

@@ -1,0 +1,143 @@
+//! What no program here may print: the secrets and tokens of the tests.
+//!
+//! Every output that `cargo xtask` passes on goes through here, so the whole suite is listened to:
+//! tests of all languages, servers that they start, their panics and logs. Secrets of tests are told
+//! by how they begin and tokens by their form, so that a new test need not register anything.
+
+use std::sync::{Mutex, PoisonError};
+
+/// What the secrets of the tests contain. Whoever writes a test takes one of these: then it is
+/// planted.
+const PLANTED: &[&str] = &[
+    "an access secret of at least 32 bytes",
+    "a refresh secret, at least as long",
+    "an HS256 secret for tests of access tokens",
+    "a secret for tests of refresh tokens",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN RSA PRIVATE KEY-----",
+    "-----BEGIN EC PRIVATE KEY-----",
+];
+
+/// How a header of a token begins: `{"`, encoded.
+const TOKEN: &str = "eyJ";
+/// The shortest parts that are taken for those of a live token: a payload with three claims, a
+/// signature by HMAC-SHA-256. Those in names of tests and in documentation are shorter.
+const PAYLOAD: usize = 40;
+const SIGNATURE: usize = 43;
+
+/// Lines that were printed with a secret in them, by what it was; the secret is left out.
+static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Looks at a line that a program has printed.
+pub(crate) fn look_at(line: &str) {
+    if let Some(what) = secret_in(line) {
+        let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
+        found.push(format!(
+            "{what} was printed, in a line of {} characters that begins with {:?}",
+            line.chars().count(),
+            beginning(line)
+        ));
+    }
+}
+
+/// What was found since this was asked last.
+pub(crate) fn found() -> Vec<String> {
+    std::mem::take(&mut FOUND.lock().unwrap_or_else(PoisonError::into_inner))
+}
+
+/// Enough to find the place by; less than a part of a token.
+fn beginning(line: &str) -> String {
+    line.chars().take(30).collect()
+}
+
+fn secret_in(line: &str) -> Option<&'static str> {
+    if PLANTED.iter().any(|secret| line.contains(secret)) {
+        return Some("a secret of the tests");
+    }
+    line.match_indices(TOKEN).any(|(place, _)| is_token(&line[place..])).then_some("a token")
+}
+
+/// Whether a text begins with three parts of base64url, as long as those of a live token.
+fn is_token(text: &str) -> bool {
+    let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let end = text.find(|c| !letter(c)).unwrap_or(text.len());
+    let mut parts = text[..end].split('.').map(str::len);
+    let (Some(_), Some(payload), Some(signature)) = (parts.next(), parts.next(), parts.next())
+    else {
+        return false;
+    };
+    payload >= PAYLOAD && signature >= SIGNATURE
+}
+
+/// Cuts what comes in pieces into lines.
+#[derive(Default)]
+pub(crate) struct Lines(Vec<u8>);
+
+/// A line that is longer is looked at in pieces, which overlap.
+const LONGEST: usize = 64 * 1024;
+
+impl Lines {
+    /// Looks at all lines that are complete by now.
+    pub(crate) fn push(&mut self, bytes: &[u8]) {
+        self.0.extend(bytes);
+        while let Some(end) = self.0.iter().position(|byte| *byte == b'\n') {
+            let line: Vec<u8> = self.0.drain(..=end).collect();
+            look_at(&String::from_utf8_lossy(&line));
+        }
+        if self.0.len() > LONGEST {
+            look_at(&String::from_utf8_lossy(&self.0));
+            self.0.drain(..LONGEST / 2);
+        }
+    }
+}
+
+impl Drop for Lines {
+    fn drop(&mut self) {
+        look_at(&String::from_utf8_lossy(&self.0));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Put together here, so that this file and its own output hold none.
+    fn token() -> String {
+        format!("{TOKEN}hbGciOiJIUzI1NiJ9.{}.{}", "e".repeat(PAYLOAD), "s".repeat(SIGNATURE))
+    }
+
+    #[test]
+    fn tokens_and_secrets_are_found_wherever_they_stand() {
+        for line in [
+            format!("Bearer {}", token()),
+            format!("{{\"accessToken\":\"{}\"}}", token()),
+            format!("eyJ eyJ.. at {}\n", token()),
+            format!("Secret(\"{}\")", PLANTED[0]),
+        ] {
+            assert!(secret_in(&line).is_some());
+        }
+        for line in [
+            "",
+            "eyJ",
+            "test eyJhbGciOiJub25lIn0.e30.AA ... ok",
+            "eyJhbGciOiJIUzI1NiJ9.[redacted]",
+            "token [redacted]",
+        ] {
+            assert_eq!(secret_in(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_token_that_comes_in_pieces_is_found() {
+        let line = format!("a line\nanother with {} in it\n", token());
+        let before = FOUND.lock().unwrap().len();
+        let mut lines = Lines::default();
+        for piece in line.as_bytes().chunks(7) {
+            lines.push(piece);
+        }
+        drop(lines);
+        let found: Vec<_> = FOUND.lock().unwrap().drain(before..).collect();
+        assert_eq!(found.len(), 1);
+        assert!(found[0].contains("another with") && !found[0].contains(&token()));
+    }
+}
