@@ -51,6 +51,35 @@ for (const { name, express } of expressVersions) {
     assert.equal(body.expiresIn, 900);
   });
 
+  test(`${name}: too many failed refreshes are answered 429, and a good one is granted all the same`, async (t) => {
+    const limiter = { failures: 2, window: '1m' };
+    const { call, clock, login } = await sessionApp(t, { cookie: false }, { refresh: { limiter } });
+    const { refreshToken } = await (await login()).json();
+    const forged = `${refreshToken.slice(0, refreshToken.lastIndexOf('.'))}.${'A'.repeat(43)}`;
+    const refresh = (token) => call.post('/auth/refresh', json({ refreshToken: token }));
+    for (let i = 0; i < 2; i++) assert.equal((await refresh(forged)).status, 401);
+    clock.advance(500);
+    const refused = await refresh(forged);
+    assert.equal(refused.status, 429);
+    assert.equal(refused.headers.get('retry-after'), '60');
+    assert.equal((await refused.json()).error.code, 'ERR_TOO_MANY_ATTEMPTS');
+    assert.equal((await refresh(refreshToken)).status, 200);
+    clock.advance(60_000);
+    assert.equal((await refresh(forged)).status, 401);
+  });
+
+  test(`${name}: the address that failures are counted for is the app's to say`, async (t) => {
+    let address;
+    const options = { cookie: false, address: () => address };
+    const { call } = await sessionApp(t, options, { refresh: { limiter: { failures: 1, window: '1m' } } });
+    const status = async () => (await call.post('/auth/refresh', json({ refreshToken: 'a.b.c' }))).status;
+    assert.deepEqual([await status(), await status(), await status()], [401, 401, 401]);
+    address = '192.0.2.1';
+    assert.deepEqual([await status(), await status()], [401, 429]);
+    address = '192.0.2.2';
+    assert.deepEqual([await status(), await status()], [401, 429]);
+  });
+
   test(`${name}: cookies by option: names, path, domain, no Secure, the access token too`, async (t) => {
     const { login } = await sessionApp(t, {
       cookie: 'rt', accessCookie: 'at', path: '/session', domain: 'example.com', secure: false,

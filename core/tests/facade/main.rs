@@ -14,6 +14,7 @@ mod limiter;
 mod metrics;
 mod revocation;
 mod room;
+mod side_channels;
 mod sightings;
 mod theft;
 
