@@ -6,6 +6,7 @@ import { rateLimit } from 'express-rate-limit';
 import helmet from 'helmet';
 import { createAuth } from 'regrant';
 import { accountRoutes } from './routes/account.mjs';
+import { cookieOptions } from './routes/cookies.mjs';
 import { demoRoutes } from './routes/demo.mjs';
 import { deviceRoutes } from './routes/devices.mjs';
 import { answerErrors, refuse } from './routes/errors.mjs';
@@ -67,8 +68,14 @@ export function createApp(config, { clock } = {}) {
   app.use(express.json({ limit: '10kb' }));
 
   const context = { auth, users, config, limitLogin };
-  app.use('/auth', accountRoutes(context));
-  app.use('/auth', sessionRoutes(context));
+  // A browser keeps the refresh token in a cookie; an app on a phone gets and sends it as JSON.
+  for (const [path, delivery] of [
+    ['/auth', cookieOptions(config)],
+    ['/mobile', { cookie: false }],
+  ]) {
+    app.use(path, accountRoutes(context, delivery));
+    app.use(path, sessionRoutes(context, delivery));
+  }
   app.use('/api', protectedRoutes(context));
   app.use('/api', deviceRoutes(context));
   app.use('/api/users', legacyRoutes(context));

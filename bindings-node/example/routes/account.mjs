@@ -5,16 +5,16 @@ import { loginResponse } from 'regrant/express';
 import { deviceLabel } from '../device.mjs';
 import { PASSWORD_LENGTH, hashPassword, passwordMatches } from '../passwords.mjs';
 import { EmailTaken } from '../users.mjs';
-import { cookieOptions } from './cookies.mjs';
 import { refuse } from './errors.mjs';
 
-export function accountRoutes({ auth, users, config, limitLogin }) {
+/** `delivery` says how the refresh token travels: see `cookieOptions`, or `{ cookie: false }` for JSON. */
+export function accountRoutes({ auth, users, limitLogin }, delivery) {
   const routes = Router();
 
   async function startSession(req, res, user, status) {
     const pair = await auth.login(user.id, { device: deviceLabel(req) });
     res.status(status);
-    loginResponse(res, pair, cookieOptions(config));
+    loginResponse(res, pair, delivery);
   }
 
   routes.post('/signup', limitLogin, async (req, res) => {

@@ -1,12 +1,11 @@
-// Renewing and ending the present session. Both read the refresh token from its cookie.
+// Renewing and ending the present session. Both read the refresh token from where `delivery` says.
 
 import { Router } from 'express';
 import { logoutHandler, refreshHandler } from 'regrant/express';
-import { cookieOptions } from './cookies.mjs';
 
-export function sessionRoutes({ auth, config }) {
+export function sessionRoutes({ auth }, delivery) {
   const routes = Router();
-  routes.post('/refresh', refreshHandler(auth, cookieOptions(config)));
-  routes.post('/logout', logoutHandler(auth, cookieOptions(config)));
+  routes.post('/refresh', refreshHandler(auth, delivery));
+  routes.post('/logout', logoutHandler(auth, delivery));
   return routes;
 }

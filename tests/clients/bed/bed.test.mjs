@@ -1,0 +1,116 @@
+// The bed itself: that its faults break what they say, and that its counts are right.
+
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createServer } from 'node:net';
+import { after, before, test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+
+const MAIN = fileURLToPath(new URL('./main.mjs', import.meta.url));
+
+let bed;
+let control;
+before(async () => {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const PORT = probe.address().port;
+  await new Promise((resolve) => probe.close(resolve));
+  control = `http://127.0.0.1:${PORT}`;
+  bed = spawn(process.execPath, [MAIN], { env: { ...process.env, PORT, GRACE: '1' }, stdio: ['ignore', 'pipe', 'inherit'] });
+  await once(bed.stdout, 'data');
+});
+after(() => bed?.kill());
+
+async function ask(url, method, body, token) {
+  const headers = { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) };
+  const response = await fetch(url, { method, headers, body: body && JSON.stringify(body) });
+  const text = await response.text();
+  return { status: response.status, ...(text && JSON.parse(text)) };
+}
+
+/** A line of its own with a user of its own. */
+async function line(faults) {
+  const { id, url } = await ask(`${control}/lines`, 'POST', faults);
+  const body = { email: `user-${id}@example.org`, password: 'correct horse battery' };
+  const user = await ask(`${url}/mobile/signup`, 'POST', body);
+  assert.equal(user.status, 201);
+  const of = (what) => `${control}/lines/${id}/${what}`;
+  return {
+    user,
+    refresh: (refreshToken) => ask(`${url}/mobile/refresh`, 'POST', { refreshToken }),
+    me: (token) => ask(`${url}/api/me`, 'GET', undefined, token),
+    counts: () => ask(of('counts'), 'GET'),
+    forget: () => ask(of('counts'), 'DELETE'),
+    faults: (body) => ask(of('faults'), 'PUT', body),
+    thief: (how) => ask(of(how), 'POST'),
+  };
+}
+
+test('counts what the server saw', async () => {
+  const { user, refresh, me, counts, forget } = await line();
+  const [first, again] = [await refresh(user.refreshToken), await refresh(user.refreshToken)];
+  assert.deepEqual([first.refreshToken, first.status], [again.refreshToken, 200]);
+  assert.equal((await me(first.accessToken)).status, 200);
+  assert.equal((await me('rubbish')).status, 401);
+  await refresh('rubbish');
+  const { refreshes, calls } = await counts();
+  const refused = { ERR_TOKEN_MALFORMED: 1 };
+  assert.deepEqual(refreshes, { arrived: 3, presented: 2, granted: 2, refused, lost: 0, held: 0 });
+  assert.deepEqual(calls, { 200: 1, 401: 1 });
+  await forget();
+  assert.equal((await counts()).refreshes.arrived, 0);
+});
+
+test('loses answers after the server has acted', async () => {
+  const { user, refresh, counts } = await line({ loseNext: 2 });
+  await assert.rejects(refresh(user.refreshToken));
+  await assert.rejects(refresh(user.refreshToken));
+  assert.equal((await refresh(user.refreshToken)).status, 200);
+  const { arrived, granted, lost } = (await counts()).refreshes;
+  assert.deepEqual([arrived, granted, lost], [3, 3, 2]);
+});
+
+test('loses the share of them that was asked for', async () => {
+  const { user, refresh, counts } = await line({ lose: 0.3 });
+  await Promise.allSettled(Array.from({ length: 100 }, () => refresh(user.refreshToken)));
+  const { lost } = (await counts()).refreshes;
+  assert.ok(lost > 15 && lost < 45, `${lost} of 100`);
+});
+
+test('holds answers until they are let go', async () => {
+  const { user, refresh, counts, faults } = await line({ hold: true });
+  const answer = refresh(user.refreshToken);
+  while ((await counts()).refreshes.held === 0);
+  assert.equal((await counts()).refreshes.granted, 1);
+  await faults({});
+  assert.equal((await answer).status, 200);
+});
+
+test('cuts the line', async () => {
+  const { user, me, faults } = await line();
+  await faults({ cut: true });
+  await assert.rejects(me(user.accessToken));
+  await faults({});
+  assert.equal((await me(user.accessToken)).status, 200);
+});
+
+test('a thief who comes first gives his victim away, one who comes late himself', async () => {
+  const first = await line();
+  assert.equal((await first.thief('steal')).status, 200);
+  assert.equal((await first.refresh(first.user.refreshToken)).error.code, 'ERR_REFRESH_REUSED');
+
+  const late = await line();
+  const next = await late.refresh((await late.refresh(late.user.refreshToken)).refreshToken);
+  assert.equal((await late.thief('replay')).code, 'ERR_REFRESH_REUSED');
+  const { code, reason } = (await late.refresh(next.refreshToken)).error;
+  assert.deepEqual([code, reason], ['ERR_SESSION_REVOKED', 'reused']);
+});
+
+test('a fault that there is not is refused', async () => {
+  const { faults } = await line();
+  for (const body of [{ loose: 0.3 }, { lose: 30 }, { hold: 1 }]) {
+    const { status, problem } = await faults(body);
+    assert.deepEqual([status, typeof problem], [400, 'string'], JSON.stringify(body));
+  }
+});
