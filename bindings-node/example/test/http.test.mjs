@@ -216,6 +216,24 @@ describe('refresh', () => {
   });
 });
 
+describe('an app on a phone', () => {
+  test('gets and sends its refresh token as JSON, and no cookie', async () => {
+    const body = { email: 'phone@example.org', password: PASSWORD };
+    const signedUp = await ask(example, 'POST', '/mobile/signup', { body });
+    assert.equal(signedUp.status, 201);
+    const loggedIn = await ask(example, 'POST', '/mobile/login', { body });
+    const refresh = (refreshToken) => ask(example, 'POST', '/mobile/refresh', { body: { refreshToken } });
+    const refreshed = await refresh(loggedIn.body.refreshToken);
+    for (const answer of [signedUp, loggedIn, refreshed]) {
+      assert.deepEqual(answer.cookies, {});
+      assert.equal((await ask(example, 'GET', '/api/me', { token: answer.body.accessToken })).status, 200);
+    }
+    const { refreshToken } = refreshed.body;
+    assert.equal((await ask(example, 'POST', '/mobile/logout', { body: { refreshToken } })).status, 204);
+    assert.equal((await refresh(refreshToken)).body.error.code, 'ERR_SESSION_REVOKED');
+  });
+});
+
 describe('devices', () => {
   const list = async (user) => (await ask(example, 'GET', '/api/devices', { token: user.accessToken })).body.sessions;
 
