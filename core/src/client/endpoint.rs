@@ -8,6 +8,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{Advice, ErrorCode};
+#[cfg(feature = "client")]
+use crate::error::{Error, Result};
 use crate::secret::{AccessToken, RefreshToken};
 
 use super::answer::{Answer, Grant, Refused};
@@ -55,6 +57,34 @@ impl Endpoint {
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into().to_ascii_lowercase(), value.into()));
         self
+    }
+
+    /// Whether a request could be made to it.
+    #[cfg(feature = "client")]
+    pub(super) fn check(&self) -> Result<()> {
+        let is_web = ["https://", "http://"].iter().any(|scheme| {
+            let start = self.url.get(..scheme.len());
+            start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
+                && self.url.len() > scheme.len()
+        });
+        if !is_web || self.url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+            return Err(Error::config(
+                "endpoint.url",
+                "must be a whole http:// or https:// address",
+            ));
+        }
+        for (name, value) in &self.headers {
+            // RFC 9110 §5.1 and §5.5: what else there is would end the header early.
+            let is_token =
+                |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+            if name.is_empty() || !name.bytes().all(is_token) {
+                return Err(Error::config("endpoint.headers", "a name is not one of a header"));
+            }
+            if value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
+                return Err(Error::config("endpoint.headers", "a value has control characters"));
+            }
+        }
+        Ok(())
     }
 
     /// The request that renews `pair`.

@@ -160,3 +160,20 @@ fn reads_logins() {
         assert_eq!(Endpoint::read_login(bad.as_bytes()), None, "{bad}");
     }
 }
+
+#[test]
+#[cfg(feature = "client")]
+fn what_no_request_could_be_made_to_is_refused() {
+    assert!(default().header("X-Api-Key", "a key").check().is_ok());
+    assert!(Endpoint::json("HTTP://localhost:3000/refresh").check().is_ok());
+    let field = |endpoint: Endpoint| match endpoint.check() {
+        Err(Error::ConfigInvalid { field, .. }) => field,
+        other => panic!("{other:?}"),
+    };
+    for url in ["", "api.example", "ftp://api.example", "https://", "https://a b", "한https://a"] {
+        assert_eq!(field(Endpoint::json(url)), "endpoint.url", "{url}");
+    }
+    for (name, value) in [("", "v"), ("a b", "v"), ("a:", "v"), ("a", "v\r\nb: c"), ("a", "\u{7f}")] {
+        assert_eq!(field(default().header(name, value)), "endpoint.headers", "{name}: {value}");
+    }
+}

@@ -65,6 +65,11 @@ impl Pair {
         self.user.as_deref()
     }
 
+    /// How long the access token lives from its issue, where that is known.
+    pub const fn lifetime(&self) -> Option<Duration> {
+        self.lifetime
+    }
+
     /// The pair that `grant` makes of this one.
     pub(super) fn renewed(&self, grant: Grant) -> Self {
         let refresh = grant.refresh.unwrap_or_else(|| self.refresh.clone());

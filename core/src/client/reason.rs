@@ -159,3 +159,13 @@ pub enum State {
     /// There is none.
     SignedOut(SignOutReason),
 }
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unknown => f.write_str("unknown"),
+            Self::SignedIn => f.write_str("signed in"),
+            Self::SignedOut(reason) => write!(f, "signed out: {reason}"),
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! How a session is put together.
 
+use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
@@ -84,13 +85,27 @@ impl SessionBuilder {
     /// sent before somebody asks.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] without a transport, a storage or a runtime.
+    /// [`Error::ConfigInvalid`] without a runtime, and as [`SessionBuilder::build`].
     pub fn start(self) -> Result<Session> {
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|_| Error::config("runtime", "must be called within a Tokio runtime"))?;
+        let (session, task) = self.build()?;
+        runtime.spawn(task);
+        Ok(session)
+    }
+
+    /// The session and its task, for whoever has a runtime of another make or a thread of its own
+    /// for it. The task must be run within a Tokio runtime that has its time enabled; until it is,
+    /// callers wait. It ends when the last clone of the session is gone and nothing is under way.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] without a transport or a storage, and for an endpoint that no
+    /// request could be made to.
+    pub fn build(self) -> Result<(Session, impl Future<Output = ()> + Send + 'static)> {
         let missing = |what: &str| Error::config(what, "must be given");
         let transport = self.transport.ok_or_else(|| missing("transport"))?;
         let storage = self.storage.ok_or_else(|| missing("storage"))?;
-        let runtime = tokio::runtime::Handle::try_current()
-            .map_err(|_| Error::config("runtime", "must be called within a Tokio runtime"))?;
+        self.endpoint.check()?;
         let mut settings = self.settings;
         if settings.seed == 0 {
             settings.seed =
@@ -106,7 +121,7 @@ impl SessionBuilder {
             lock_timeout: self.lock_timeout,
         };
         let driver = Driver::new(Machine::new(settings), work, self.clock, watched);
-        runtime.spawn(driver.run(inbox));
-        Ok(Session { commands, states, callers: Arc::new(AtomicU64::new(1)) })
+        let session = Session { commands, states, callers: Arc::new(AtomicU64::new(1)) };
+        Ok((session, driver.run(inbox)))
     }
 }

@@ -9,14 +9,19 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::storage::{StorageLock, TokenStorage};
 use super::transport::Transport;
+use crate::client::answer::Answer;
 use crate::client::endpoint::Endpoint;
 use crate::client::event::{Action, Caller, Event, Found, Ticket};
 use crate::client::machine::Machine;
 use crate::client::now::Now;
 use crate::client::pair::Pair;
 use crate::client::reason::{Refusal, State};
+use crate::error::Cause;
 use crate::secret::AccessToken;
 use crate::time::Clock;
+
+/// The target of what is logged. No token is ever in it.
+const TARGET: &str = "regrant::client";
 
 /// What a caller is answered: a token if it wanted one.
 pub(super) type Reply = Result<Option<AccessToken>, Refusal>;
@@ -122,7 +127,10 @@ impl Driver {
             Action::Give { caller, token } => self.answer(caller, Ok(Some(token))),
             Action::Refuse { caller, refusal } => self.answer(caller, Err(refusal)),
             Action::Done { caller } => self.answer(caller, Ok(None)),
-            Action::State(state) => drop(self.watched.send_replace(state)),
+            Action::State(state) => {
+                tracing::info!(target: TARGET, %state, "the session changed");
+                self.watched.send_replace(state);
+            }
             Action::Lock { ticket } => self.take_lock(ticket),
             Action::Unlock => self.lock = None,
             Action::Read { ticket } => self.read(ticket),
@@ -142,17 +150,16 @@ impl Driver {
     fn take_lock(&self, ticket: Ticket) {
         let (storage, patience) = (Arc::clone(&self.work.storage), self.work.lock_timeout);
         self.job(Event::LockFailed { ticket }, async move {
-            match timeout(patience, storage.lock()).await {
-                Ok(Ok(lock)) => Some(Report::Locked { ticket, lock }),
-                Ok(Err(_)) | Err(_) => None,
-            }
+            let lock = in_time(patience, storage.lock()).await;
+            let lock = noted("the token storage was not locked", lock)?;
+            Some(Report::Locked { ticket, lock })
         });
     }
 
     fn read(&self, ticket: Ticket) {
         let storage = Arc::clone(&self.work.storage);
         self.job(Event::Read { ticket, found: Found::Failed }, async move {
-            let bytes = storage.read().await.ok()?;
+            let bytes = noted("the token storage was not read", storage.read().await)?;
             let found = Found::of_bytes(bytes.as_ref().map(|bytes| bytes.as_slice()));
             Some(Report::Event(Event::Read { ticket, found }))
         });
@@ -161,7 +168,8 @@ impl Driver {
     fn write(&self, ticket: Ticket, pair: Pair) {
         let storage = Arc::clone(&self.work.storage);
         self.job(Event::Written { ticket, done: false }, async move {
-            storage.write(pair.to_bytes().ok()?).await.ok()?;
+            let written = storage.write(pair.to_bytes().ok()?).await;
+            noted("the token storage was not written", written)?;
             Some(Report::Event(Event::Written { ticket, done: true }))
         });
     }
@@ -169,7 +177,7 @@ impl Driver {
     fn clear(&self, ticket: Ticket) {
         let storage = Arc::clone(&self.work.storage);
         self.job(Event::Written { ticket, done: false }, async move {
-            storage.clear().await.ok()?;
+            noted("the token storage was not cleared", storage.clear().await)?;
             Some(Report::Event(Event::Written { ticket, done: true }))
         });
     }
@@ -179,8 +187,22 @@ impl Driver {
         let request = endpoint.request(pair);
         let (transport, patience) = (Arc::clone(&self.work.transport), self.work.request_timeout);
         self.job(Event::Unanswered { ticket }, async move {
-            let response = timeout(patience, transport.send(request)).await.ok()?.ok()?;
+            tracing::debug!(target: TARGET, "a refresh is sent");
+            let response = in_time(patience, transport.send(request)).await;
+            let response = noted("a refresh was not answered", response)?;
             let answer = endpoint.read(&response);
+            match &answer {
+                Answer::Granted(_) => tracing::debug!(target: TARGET, "a refresh was granted"),
+                Answer::Superseded => {
+                    tracing::debug!(target: TARGET, "the refresh token is not the newest");
+                }
+                Answer::SignedOut(reason) => {
+                    tracing::info!(target: TARGET, %reason, "the server refused a refresh for good");
+                }
+                Answer::Unavailable { trouble, .. } => {
+                    tracing::warn!(target: TARGET, %trouble, "a refresh was not granted now");
+                }
+            }
             Some(Report::Event(Event::Answered { ticket, answer }))
         });
     }
@@ -194,6 +216,19 @@ impl Driver {
             owed.settle(report);
         });
     }
+}
+
+/// What comes of `work`, unless it takes too long.
+async fn in_time<T>(
+    patience: Duration,
+    work: impl Future<Output = Result<T, Cause>>,
+) -> Result<T, Cause> {
+    timeout(patience, work).await.unwrap_or_else(|_| Err("it took too long".into()))
+}
+
+/// What was got, if it was; otherwise why not is logged.
+fn noted<T>(what: &'static str, got: Result<T, Cause>) -> Option<T> {
+    got.inspect_err(|error| tracing::warn!(target: TARGET, %error, "{what}")).ok()
 }
 
 /// A report that is made when this is dropped.

@@ -111,9 +111,25 @@ impl Session {
         if !is_unauthorized(&answer) {
             return Ok(answer);
         }
-        match self.renew(token).await {
-            Ok(token) => Ok(request(token).await),
-            Err(Refusal::TryLater { trouble: Trouble::AccessRefused, .. }) => Ok(answer),
+        match self.token_for_retry(token).await? {
+            Some(token) => Ok(request(token).await),
+            None => Ok(answer),
+        }
+    }
+
+    /// The access token to repeat a request with to which the server answered 401 when it came
+    /// with `refused`; `None` when the answer should stand, because another token would hardly do
+    /// better. What [`Session::authorize`] asks, for adapters that send requests themselves.
+    ///
+    /// # Errors
+    /// As [`Session::access_token`].
+    pub async fn token_for_retry(
+        &self,
+        refused: AccessToken,
+    ) -> Result<Option<AccessToken>, Refusal> {
+        match self.renew(refused).await {
+            Ok(token) => Ok(Some(token)),
+            Err(Refusal::TryLater { trouble: Trouble::AccessRefused, .. }) => Ok(None),
             Err(refusal) => Err(refusal),
         }
     }
