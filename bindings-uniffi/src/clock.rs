@@ -1,6 +1,7 @@
 //! The clock, injected from Kotlin or Swift.
 
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -20,6 +21,21 @@ pub(crate) fn of(given: Option<Arc<dyn Clock>>) -> Arc<dyn regrant::time::Clock>
     match given {
         Some(clock) => Arc::new(Foreign(clock)),
         None => Arc::new(SystemClock),
+    }
+}
+
+/// The clock for a session, whose task would end where a clock throws: then it is the system's.
+pub(crate) fn steady(given: Option<Arc<dyn Clock>>) -> Arc<dyn regrant::time::Clock> {
+    Arc::new(Steady(of(given)))
+}
+
+#[derive(Debug)]
+struct Steady(Arc<dyn regrant::time::Clock>);
+
+impl regrant::time::Clock for Steady {
+    fn now(&self) -> Timestamp {
+        let given = AssertUnwindSafe(|| self.0.now());
+        catch_unwind(given).unwrap_or_else(|_| SystemClock.now())
     }
 }
 

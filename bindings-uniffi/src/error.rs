@@ -1,10 +1,13 @@
 //! Errors of the core as data.
 
-use regrant::{Error, Language};
+use std::time::Duration;
 
-use crate::Advice;
+use regrant::client::Refusal;
+use regrant::{Error, ErrorCode, Language};
 
-/// Why a token or a configuration was refused.
+use crate::{Advice, SignOutReason};
+
+/// Why a token, a configuration or a wish of the app was refused.
 ///
 /// One variant: the *code* tells errors apart (an open list, see `errorCodes`), the *advice* says
 /// what to do now (a closed list). No text contains a token or the value of a claim.
@@ -26,6 +29,11 @@ pub enum RegrantError {
         detail: Option<String>,
         /// The path of the refused field of the configuration.
         field: Option<String>,
+        /// Why the user has to sign in; only by a session, and only with the advice to do so.
+        sign_out: Option<SignOutReason>,
+        /// How long to wait before trying again, zero when it may be tried at once; only by a
+        /// session, and only with the advice to retry.
+        retry_after: Option<Duration>,
     },
 }
 
@@ -35,12 +43,27 @@ impl RegrantError {
         let Self::Failed { code, .. } = self;
         code
     }
+
+    /// What is fixed about `code`, and nothing else.
+    fn plain(code: ErrorCode) -> Self {
+        Self::Failed {
+            code: code.as_str().to_owned(),
+            advice: code.advice(),
+            status: code.http_status().into(),
+            text: code.message(Language::En).to_owned(),
+            detail: None,
+            field: None,
+            sign_out: None,
+            retry_after: None,
+        }
+    }
 }
 
 impl From<Error> for RegrantError {
     fn from(error: Error) -> Self {
-        let code = error.code();
-        let (detail, field) = match error {
+        let mut plain = Self::plain(error.code());
+        let Self::Failed { detail, field, .. } = &mut plain;
+        (*detail, *field) = match error {
             Error::ClaimMissing { claim } | Error::ClaimInvalid { claim } => {
                 (Some(claim.into_owned()), None)
             }
@@ -49,19 +72,30 @@ impl From<Error> for RegrantError {
             Error::SessionRevoked { reason } => (Some(reason.to_string()), None),
             _ => (None, None),
         };
-        Self::Failed {
-            code: code.as_str().to_owned(),
-            advice: code.advice(),
-            status: code.http_status().into(),
-            text: code.message(Language::En).to_owned(),
-            detail,
-            field,
+        plain
+    }
+}
+
+impl From<Refusal> for RegrantError {
+    fn from(refusal: Refusal) -> Self {
+        let mut plain = Self::plain(refusal.code());
+        let Self::Failed { detail, sign_out, retry_after, .. } = &mut plain;
+        match refusal {
+            Refusal::SignIn(reason) => {
+                (*detail, *sign_out) = (Some(reason.to_string()), Some(reason.into()));
+            }
+            Refusal::TryLater { trouble, retry_after: wait } => {
+                (*detail, *retry_after) = (Some(trouble.to_string()), Some(wait));
+            }
         }
+        plain
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use regrant::client::Trouble;
+
     use super::*;
 
     #[test]
@@ -75,6 +109,8 @@ mod tests {
             text: "The configuration is invalid".to_owned(),
             detail: Some("expected at most 5 minutes".to_owned()),
             field: Some("access.leeway".to_owned()),
+            sign_out: None,
+            retry_after: None,
         };
         assert_eq!(error, expected);
         assert_eq!(
@@ -91,6 +127,20 @@ mod tests {
             assert_eq!((detail.as_deref(), field), (Some("iat"), None));
             assert_eq!(shown, code.as_str());
         }
+    }
+
+    #[test]
+    fn a_session_says_why_to_sign_in_and_when_to_try_again() {
+        let RegrantError::Failed { code, advice, sign_out, retry_after, .. } =
+            Refusal::SignIn(regrant::client::SignOutReason::Reused).into();
+        assert_eq!((code.as_str(), advice), ("ERR_REFRESH_REUSED", Advice::SignIn));
+        assert_eq!((sign_out, retry_after), (Some(SignOutReason::Reused), None));
+
+        let wait = Duration::from_secs(7);
+        let later = Refusal::TryLater { trouble: Trouble::Storage, retry_after: wait };
+        let RegrantError::Failed { code, advice, sign_out, retry_after, .. } = later.into();
+        assert_eq!((code.as_str(), advice), ("ERR_STORE_UNAVAILABLE", Advice::Retry));
+        assert_eq!((sign_out, retry_after), (None, Some(wait)));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod error_info;
 mod instant;
 mod key;
 mod policy;
+mod session;
 mod verifier;
 
 pub use bearer::bearer_token;
@@ -28,6 +29,11 @@ pub use error::RegrantError;
 pub use error_info::{Advice, ErrorInfo, ErrorMessages, error_codes, error_info};
 pub use key::{Algorithm, KeyMaterial, VerificationKey};
 pub use policy::{AccessPolicy, LegacyTokens};
+pub use session::{
+    CallbackError, EndpointShape, HttpHeader, HttpRequest, HttpResponse, LogEntry, LogLevel,
+    RefreshEndpoint, Session, SessionConfig, SessionListener, SessionLogger, SessionState,
+    SignOutReason, TokenPair, TokenStorage, Transport, in_memory_storage, read_login,
+};
 pub use verifier::AccessVerifier;
 
 uniffi::setup_scaffolding!("regrant");

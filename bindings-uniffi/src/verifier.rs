@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use regrant::access;
-use regrant::keys::Keyring;
+use regrant::keys::{JwkSet, Keyring};
 use regrant::secret::AccessToken;
 
-use crate::{AccessClaims, AccessPolicy, Clock, RegrantError, VerificationKey, clock};
+use crate::{AccessClaims, AccessPolicy, Algorithm, Clock, RegrantError, VerificationKey, clock};
 
 /// Verifies access tokens: synchronous, without I/O, safe to share between threads.
 ///
@@ -32,6 +32,24 @@ impl AccessVerifier {
         }
         let clock = clock::of(clock);
         Ok(Self(access::AccessVerifier::new(ring.build()?, policy.into_core()?, clock)?))
+    }
+
+    /// Verifies with the keys of a JWK Set (RFC 7517 §5), the text of a document that a server
+    /// publishes; so an app that has it verifies while offline. RSA keys that leave `alg` out are
+    /// for `rsa_algorithm`, RS256 by default. Keys that cannot be used are left out.
+    ///
+    /// Fails with `ERR_CONFIG_INVALID` and the refused field: `jwks` when it is not such a
+    /// document or has no key that can be used, or `access.…` of the policy.
+    #[uniffi::constructor(default(clock = None, rsa_algorithm = None))]
+    pub fn from_jwks(
+        jwks: &str,
+        policy: AccessPolicy,
+        clock: Option<Arc<dyn Clock>>,
+        rsa_algorithm: Option<Algorithm>,
+    ) -> Result<Self, RegrantError> {
+        let set = JwkSet::parse(jwks, rsa_algorithm.unwrap_or(Algorithm::RS256))?;
+        let clock = clock::of(clock);
+        Ok(Self(access::AccessVerifier::new(set.into_keyring()?, policy.into_core()?, clock)?))
     }
 
     /// Checks `token`, the compact form without a scheme, and returns what it says.

@@ -173,7 +173,8 @@ fn what_no_request_could_be_made_to_is_refused() {
     for url in ["", "api.example", "ftp://api.example", "https://", "https://a b", "한https://a"] {
         assert_eq!(field(Endpoint::json(url)), "endpoint.url", "{url}");
     }
-    for (name, value) in [("", "v"), ("a b", "v"), ("a:", "v"), ("a", "v\r\nb: c"), ("a", "\u{7f}")] {
+    for (name, value) in [("", "v"), ("a b", "v"), ("a:", "v"), ("a", "v\r\nb: c"), ("a", "\u{7f}")]
+    {
         assert_eq!(field(default().header(name, value)), "endpoint.headers", "{name}: {value}");
     }
 }
