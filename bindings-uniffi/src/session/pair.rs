@@ -60,8 +60,10 @@ impl fmt::Debug for TokenPair {
 /// in seconds and `userId`; nothing where one of the first two is absent. `Bearer ` before a token
 /// is left out.
 #[uniffi::export]
-pub fn read_login(body: &[u8]) -> Option<TokenPair> {
-    Endpoint::read_login(body).map(Into::into)
+// Borrowed, it would be a `ByteBuffer` in Kotlin.
+#[allow(clippy::needless_pass_by_value, reason = "the type on the other side")]
+pub fn read_login(body: Vec<u8>) -> Option<TokenPair> {
+    Endpoint::read_login(&body).map(Into::into)
 }
 
 #[cfg(test)]
@@ -71,7 +73,7 @@ mod tests {
     #[test]
     fn reads_what_a_login_says() {
         let pair = read_login(
-            br#"{"accessToken":"Bearer a","refreshToken":"r","expiresIn":60,"userId":7}"#,
+            br#"{"accessToken":"Bearer a","refreshToken":"r","expiresIn":60,"userId":7}"#.to_vec(),
         );
         let expected = TokenPair {
             access_token: "a".to_owned(),
@@ -81,7 +83,7 @@ mod tests {
         };
         assert_eq!(pair.as_ref(), Some(&expected));
         assert_eq!(TokenPair::from(expected.clone().into_core()), expected);
-        assert_eq!(read_login(br#"{"accessToken":"a"}"#), None);
+        assert_eq!(read_login(br#"{"accessToken":"a"}"#.to_vec()), None);
     }
 
     #[test]

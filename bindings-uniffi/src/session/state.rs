@@ -39,12 +39,13 @@ pub enum SignOutReason {
     Expired,
     /// The session was ended.
     Revoked {
-        /// Why, where the server said it: `logout`, `logout_everywhere`, `administrative`, or
-        /// another name from a later version. (`reused` is a reason of its own.)
+        /// Why, where the server said it: `logout`, `logout_everywhere`, `administrative`,
+        /// `displaced`, or `reused` where a second holder was found out before this one came.
         reason: Option<String>,
     },
     /// A second holder used the refresh token, and the session was ended (RFC 9700 §4.14): the
-    /// tokens were stolen, or copied to another device. Tell the user.
+    /// tokens were stolen, or copied to another device. Tell the user, also where `Revoked` says
+    /// `reused`.
     Reused,
     /// The server does not know the session.
     Unknown,
