@@ -1,5 +1,7 @@
 package dev.regrant
 
+import java.time.Duration
+
 // The generated exception is a sealed class with one case. These properties spare callers the cast.
 
 private val RegrantException.failed: RegrantException.Failed
@@ -21,6 +23,12 @@ val RegrantException.detail: String? get() = failed.detail
 
 /** The path of the refused field of the configuration, with `ERR_CONFIG_INVALID`. */
 val RegrantException.field: String? get() = failed.field
+
+/** Why the user has to sign in: with [Advice.SIGN_IN] of a session, else `null`. */
+val RegrantException.signOut: SignOutReason? get() = failed.signOut
+
+/** How long to wait before trying again: with [Advice.RETRY] of a session, else `null`. */
+val RegrantException.retryAfter: Duration? get() = failed.retryAfter
 
 /** What else is fixed about the code: its texts for people, and the `WWW-Authenticate` header. */
 val RegrantException.info: ErrorInfo

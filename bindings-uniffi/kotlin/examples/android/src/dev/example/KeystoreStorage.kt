@@ -1,0 +1,39 @@
+package dev.example
+
+import android.security.keystore.KeyGenParameterSpec
+import android.security.keystore.KeyProperties
+import dev.regrant.EncryptedFileStorage
+import dev.regrant.TokenStorage
+import java.io.File
+import java.security.KeyStore
+import javax.crypto.KeyGenerator
+import javax.crypto.SecretKey
+
+// An example for an Android app: copy it. It is compiled in the tests here against stubs, and was never run on a device.
+
+private const val PROVIDER = "AndroidKeyStore"
+private const val ALIAS = "regrant-session"
+
+/**
+ * Tokens in a file of the app, under a key that never leaves the keystore: `keystoreStorage(context.noBackupFilesDir)`.
+ * Not in the folder that is backed up, as the key does not move to another device.
+ */
+fun keystoreStorage(folder: File): TokenStorage = EncryptedFileStorage(File(folder, "session").toPath(), keystoreKey())
+
+private fun keystoreKey(): SecretKey {
+    val keys = KeyStore.getInstance(PROVIDER).apply { load(null) }
+    return keys.getKey(ALIAS, null) as SecretKey? ?: newKey()
+}
+
+private fun newKey(): SecretKey {
+    val purposes = KeyProperties.PURPOSE_ENCRYPT or KeyProperties.PURPOSE_DECRYPT
+    val spec = KeyGenParameterSpec.Builder(ALIAS, purposes)
+        .setBlockModes(KeyProperties.BLOCK_MODE_GCM)
+        .setEncryptionPaddings(KeyProperties.ENCRYPTION_PADDING_NONE)
+        .setKeySize(256)
+        .build()
+    return KeyGenerator.getInstance(KeyProperties.KEY_ALGORITHM_AES, PROVIDER).run {
+        init(spec)
+        generateKey()
+    }
+}

@@ -1,0 +1,22 @@
+// What the example uses of Android, so that it can be compiled on a JVM.
+package android.security.keystore
+
+import java.security.spec.AlgorithmParameterSpec
+
+object KeyProperties {
+    const val PURPOSE_ENCRYPT = 1
+    const val PURPOSE_DECRYPT = 2
+    const val BLOCK_MODE_GCM = "GCM"
+    const val ENCRYPTION_PADDING_NONE = "NoPadding"
+    const val KEY_ALGORITHM_AES = "AES"
+}
+
+class KeyGenParameterSpec private constructor() : AlgorithmParameterSpec {
+    @Suppress("UNUSED_PARAMETER")
+    class Builder(keystoreAlias: String, purposes: Int) {
+        fun setBlockModes(vararg modes: String) = this
+        fun setEncryptionPaddings(vararg paddings: String) = this
+        fun setKeySize(bits: Int) = this
+        fun build() = KeyGenParameterSpec()
+    }
+}

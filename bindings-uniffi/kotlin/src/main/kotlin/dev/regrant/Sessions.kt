@@ -1,0 +1,46 @@
+package dev.regrant
+
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.SharingStarted
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.flow
+import kotlinx.coroutines.flow.stateIn
+
+/**
+ * Makes a request with an access token, and once more with another one if the server does not take the first:
+ * [isUnauthorized] tells by its answer, which is most often status 401. An answer that stays unauthorized is returned.
+ *
+ * For whatever sends requests; for OkHttp and Ktor there are `dev.regrant.okhttp` and `dev.regrant.ktor`. The coroutine
+ * may be cancelled at any time: a refresh that has begun goes on, and its tokens are kept.
+ *
+ * @throws RegrantException with the advice to sign in or to retry.
+ */
+suspend fun <T> Session.authorize(isUnauthorized: (T) -> Boolean, send: suspend (accessToken: String) -> T): T {
+    val token = accessToken()
+    val answer = send(token)
+    if (!isUnauthorized(answer)) return answer
+    val another = tokenForRetry(token) ?: return answer
+    return send(another)
+}
+
+/**
+ * The state now, and every one that follows; of several in a row perhaps only the last. Cold, without an end: a session
+ * that is closed ends after its collectors are cancelled.
+ */
+val Session.states: Flow<SessionState>
+    get() = flow {
+        var state = state()
+        while (true) {
+            emit(state)
+            state = nextState(state)
+        }
+    }
+
+/** The state for as long as [scope] lives: what a screen shows. */
+fun Session.stateIn(scope: CoroutineScope): StateFlow<SessionState> = states.stateIn(scope, SharingStarted.Eagerly, state())
+
+/** A logger that hands every entry to [write], on the session's own thread, which waits meanwhile. */
+fun sessionLogger(write: (LogEntry) -> Unit): SessionLogger = object : SessionLogger {
+    override fun log(entry: LogEntry) = write(entry)
+}

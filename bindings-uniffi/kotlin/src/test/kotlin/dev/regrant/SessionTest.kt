@@ -1,0 +1,281 @@
+package dev.regrant
+
+import java.io.IOException
+import java.time.Duration
+import java.util.concurrent.ConcurrentLinkedQueue
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.cancel
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNotEquals
+import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.assertThrows
+import org.junit.jupiter.api.fail
+
+class SessionTest {
+    private val server = FakeServer()
+    private val storage = FakeStorage()
+    private val clock = ManualClock(NOW)
+    private val log = ConcurrentLinkedQueue<LogEntry>()
+    private val ms10 = Duration.ofMillis(10)
+
+    private fun session(config: SessionConfig = SessionConfig(ENDPOINT, backoff = ms10, longestBackoff = ms10)) =
+        Session(config, server, storage, logger = sessionLogger { log += it }, clock = clock)
+
+    private suspend fun signedIn() = session().also { it.signIn(server.pair()) }
+
+    private fun expire() = clock.advance(Duration.ofMinutes(16))
+
+    private suspend fun refusalOf(work: suspend () -> Unit): RegrantException = try {
+        work()
+        fail("it was not refused")
+    } catch (refusal: RegrantException) {
+        refusal
+    }
+
+    @Test
+    fun `nobody is signed in at first`() = runBlocking {
+        session().use { session ->
+            assertEquals(SessionState.Unknown, session.state())
+            val refusal = refusalOf { session.accessToken() }
+            assertEquals("ERR_TOKEN_MISSING", refusal.code)
+            assertEquals(Advice.SIGN_IN, refusal.advice)
+            assertEquals(SignOutReason.NotSignedIn, refusal.signOut)
+            assertNull(refusal.retryAfter)
+            assertEquals(SessionState.SignedOut(SignOutReason.NotSignedIn), session.state())
+        }
+    }
+
+    @Test
+    fun `many callers share one refresh, and the pair is stored before they see it`() = runBlocking(Dispatchers.Default) {
+        signedIn().use { session ->
+            val first = session.accessToken()
+            expire()
+            val tokens = (1..100).map { async { session.accessToken().also { assertTrue(it in storage.stored!!.decodeToString()) } } }
+            val renewed = tokens.awaitAll().toSet().single()
+            assertNotEquals(first, renewed)
+            assertEquals(1, server.requests.size)
+            val request = server.requests.single()
+            assertEquals("POST" to """{"refreshToken":"refresh-1"}""", request.method to request.body.decodeToString())
+        }
+        until("the lock is released") { storage.locks.get() == storage.unlocks.get() }
+    }
+
+    @Test
+    fun `a request is repeated once, and an answer that stays is returned`() = runBlocking {
+        signedIn().use { session ->
+            val sent = mutableListOf<String>()
+            val status = session.authorize({ it == 401 }) { token -> sent += token; if (sent.size == 1) 401 else 200 }
+            assertEquals(200, status)
+            assertEquals(2, sent.toSet().size)
+            assertEquals(1, server.requests.size)
+            // The server refuses the newest token as well: it is not renewed once more.
+            sent.clear()
+            assertEquals(401, session.authorize({ it == 401 }) { token -> sent += token; 401 })
+            assertEquals(1, sent.size)
+            assertEquals(1, server.requests.size)
+            val refusal = refusalOf { session.renew(session.accessToken()) }
+            assertEquals("ERR_TRANSPORT" to Advice.RETRY, refusal.code to refusal.advice)
+            assertTrue(refusal.retryAfter!! > Duration.ZERO)
+        }
+    }
+
+    @Test
+    fun `the reasons to sign in are told apart`() = runBlocking {
+        val revoked = ""","reason":"administrative""""
+        for ((answer, reason) in listOf(
+            refusal(401, "ERR_REFRESH_EXPIRED", "sign_in") to SignOutReason.Expired,
+            refusal(401, "ERR_REFRESH_REUSED", "sign_in") to SignOutReason.Reused,
+            refusal(401, "ERR_SESSION_REVOKED", "sign_in", revoked) to SignOutReason.Revoked("administrative"),
+            refusal(401, "ERR_SESSION_UNKNOWN", "sign_in") to SignOutReason.Unknown,
+            refusal(401, "ERR_SIGNATURE_INVALID", "reject") to SignOutReason.Rejected("ERR_SIGNATURE_INVALID"),
+            refusal(401, "ERR_OF_TOMORROW", "sign_in") to SignOutReason.Rejected(null),
+        )) {
+            clock.instant = NOW
+            server.answer = { answer }
+            signedIn().use { session ->
+                expire()
+                assertEquals(reason, refusalOf { session.accessToken() }.signOut)
+                assertEquals(SessionState.SignedOut(reason), session.state())
+                until("the storage is cleared") { storage.stored == null }
+            }
+        }
+        signedIn().use { session ->
+            session.signOut()
+            assertNull(storage.stored)
+            assertEquals(SignOutReason.ByUser, refusalOf { session.accessToken() }.signOut)
+        }
+        session().use { session ->
+            storage.stored = "rubbish".toByteArray()
+            assertEquals(SignOutReason.Unreadable, refusalOf { session.accessToken() }.signOut)
+        }
+    }
+
+    @Test
+    fun `whatever is thrown keeps the tokens`() = runBlocking {
+        signedIn().use { session ->
+            expire()
+            for (thrown in listOf(IOException("no route"), IllegalStateException(), CallbackException.Failed("no"))) {
+                server.answer = { throw thrown }
+                val refusal = refusalOf { session.accessToken() }
+                assertEquals("ERR_TRANSPORT" to Advice.RETRY, refusal.code to refusal.advice)
+            }
+            assertTrue(log.any { it.level == LogLevel.WARN && "no route" in it.text }, log.toString())
+            storage.failing = IOException("locked until the device is unlocked")
+            until("the storage is asked") { refusalOf { session.accessToken() }.code == "ERR_STORE_UNAVAILABLE" }
+            storage.failing = null
+            server.answer = { server.grant() }
+            until("it works again") { runCatching { session.accessToken() }.isSuccess }
+            assertEquals(SessionState.SignedIn, session.state())
+        }
+    }
+
+    @Test
+    fun `a server's wish to be left alone is told`() = runBlocking {
+        signedIn().use { session ->
+            expire()
+            server.answer = { json(503, "busy", "Retry-After" to "77") }
+            val config = SessionConfig(ENDPOINT, failuresToOpen = 1u)
+            session(config).use { other ->
+                val refusal = refusalOf { other.accessToken() }
+                assertEquals(Advice.RETRY, refusal.advice)
+                assertTrue(refusal.retryAfter!! in Duration.ofSeconds(70)..Duration.ofSeconds(77), "${refusal.retryAfter}")
+            }
+        }
+    }
+
+    @Test
+    fun `a coroutine that is cancelled in mid-refresh leaves the pair to the others`() = runBlocking {
+        signedIn().use { session ->
+            val before = storage.stored!!
+            expire()
+            server.gate = CompletableDeferred()
+            val caller = launch(Dispatchers.Default) { session.accessToken() }
+            server.asked.await()
+            caller.cancelAndJoin()
+            server.gate!!.complete(Unit)
+            until("the pair is stored") { !storage.stored.contentEquals(before) }
+            session.accessToken()
+            assertEquals(1, server.requests.size)
+        }
+    }
+
+    @Test
+    fun `a refresh goes on although the session is closed`() = runBlocking {
+        val session = signedIn()
+        val before = storage.stored!!
+        expire()
+        server.gate = CompletableDeferred()
+        val caller = launch(Dispatchers.Default) { session.accessToken() }
+        server.asked.await()
+        caller.cancelAndJoin()
+        session.close()
+        server.gate!!.complete(Unit)
+        until("the pair is stored") { !storage.stored.contentEquals(before) }
+        until("the lock is released") { storage.locks.get() == storage.unlocks.get() }
+    }
+
+    @Test
+    fun `a lock that comes too late is released`() = runBlocking {
+        storage.locking = CompletableDeferred()
+        session(SessionConfig(ENDPOINT, lockTimeout = ms10)).use { session ->
+            assertEquals("ERR_STORE_UNAVAILABLE", refusalOf { session.signIn(server.pair()) }.code)
+        }
+        assertEquals(0, storage.locks.get())
+        storage.locking!!.complete(Unit)
+        until("the lock is released") { storage.locks.get() == 1 && storage.unlocks.get() == 1 }
+    }
+
+    @Test
+    fun `the state is a flow, and a listener is told`() = runBlocking {
+        val told = ConcurrentLinkedQueue<SessionState>()
+        val listener = object : SessionListener {
+            override fun onState(state: SessionState) {
+                told += state
+                error("a listener that throws does no harm")
+            }
+        }
+        val scope = CoroutineScope(Dispatchers.Default)
+        Session(SessionConfig(ENDPOINT), server, storage, listener, clock = clock).use { session ->
+            val state = session.stateIn(scope)
+            assertEquals(SessionState.Unknown, state.value)
+            session.signIn(server.pair())
+            assertEquals(SessionState.SignedIn, state.first { it != SessionState.Unknown })
+            until("the listener is told") { told.lastOrNull() == SessionState.SignedIn }
+            session.signOut()
+            val signedOut = SessionState.SignedOut(SignOutReason.ByUser)
+            assertEquals(signedOut, state.first { it != SessionState.SignedIn })
+            until("the listener is told") { told.lastOrNull() == signedOut }
+            scope.cancel()
+        }
+    }
+
+    @Test
+    fun `no token is logged, printed or in an exception`() = runBlocking {
+        val secrets = listOf("refresh-", TestTokens.hs256("{}").take(12), "planted")
+        signedIn().use { session ->
+            expire()
+            server.answer = { throw IOException("closed") }
+            val refusal = refusalOf { session.accessToken() }
+            server.answer = { server.grant() }
+            until("it works again") { runCatching { session.accessToken() }.isSuccess }
+            val request = server.requests.first()
+            val endpoint = RefreshEndpoint("https://api.example", headers = mapOf("x-key" to "planted"))
+            val printed = log.map { it.toString() } + listOf(
+                refusal.toString(), request.toString(), request.headers.toString(), server.pair().toString(),
+                server.grant().toString(), SessionConfig(endpoint).toString(), session.toString(),
+            )
+            assertTrue(log.any { "granted" in it.text }, log.toString())
+            for (text in printed) assertFalse(secrets.any { it in text }, text)
+        }
+    }
+
+    @Test
+    fun `a clock that throws is not asked`() = runBlocking {
+        val broken = object : Clock {
+            override fun now() = error("no time")
+        }
+        Session(SessionConfig(ENDPOINT), server, storage, clock = broken).use { session ->
+            session.signIn(TokenPair("opaque", "refresh", expiresIn = Duration.ofMinutes(15)))
+            assertEquals("opaque", session.accessToken())
+        }
+    }
+
+    @Test
+    fun `an endpoint that is none is refused`() {
+        for (url in listOf("", "api.example/refresh", "ftp://api.example", "https://", "https://api.example/a b")) {
+            val refusal = assertThrows<RegrantException> { Session(SessionConfig(RefreshEndpoint(url)), server, storage) }
+            assertEquals("ERR_CONFIG_INVALID" to "endpoint.url", refusal.code to refusal.field)
+        }
+    }
+
+    @Test
+    fun `an old server is asked in its own shape`() = runBlocking {
+        val endpoint = RefreshEndpoint("https://old.example/rtVerify", EndpointShape.RT_VERIFY, mapOf("X-Key" to "k"))
+        session(SessionConfig(endpoint)).use { session ->
+            session.signIn(readLogin("""{"accessToken":"Bearer a","refreshToken":"Bearer r","userId":7,"expiresIn":60}""".toByteArray())!!)
+            server.answer = { json(200, """{"accessToken":"Bearer next"}""") }
+            assertEquals("next", session.renew("a"))
+            val headers = server.requests.single().headers.associate { it.name to it.value }
+            assertEquals(listOf("Bearer r", "7", "k"), listOf("refreshtoken", "userid", "x-key").map(headers::get))
+        }
+    }
+
+    @Test
+    fun `a storage in memory`() = runBlocking {
+        val storage = inMemoryStorage()
+        Session(SessionConfig(ENDPOINT), server, storage, clock = clock).use { it.signIn(server.pair()) }
+        Session(SessionConfig(ENDPOINT), server, storage, clock = clock).use { it.accessToken() }
+        assertEquals(0, server.requests.size)
+    }
+}

@@ -1,0 +1,82 @@
+package dev.regrant
+
+import java.util.concurrent.ConcurrentLinkedQueue
+import java.util.concurrent.atomic.AtomicInteger
+import kotlinx.coroutines.CompletableDeferred
+
+/** A server that a session asks: it grants, until a test says otherwise. */
+class FakeServer : Transport {
+    val requests = ConcurrentLinkedQueue<HttpRequest>()
+    private val minted = AtomicInteger()
+
+    /** While it is there, answers wait for it; the server has acted by then. */
+    @Volatile var gate: CompletableDeferred<Unit>? = null
+
+    /** Completed when a request has come. */
+    @Volatile var asked = CompletableDeferred<Unit>()
+
+    @Volatile var answer: (HttpRequest) -> HttpResponse = { grant() }
+
+    override suspend fun send(request: HttpRequest): HttpResponse {
+        requests += request
+        val response = answer(request)
+        asked.complete(Unit)
+        gate?.await()
+        return response
+    }
+
+    fun pair() = minted.incrementAndGet().let { number -> TokenPair(access(number), "refresh-$number") }
+
+    fun grant() = pair().let { json(200, """{"accessToken":"${it.accessToken}","refreshToken":"${it.refreshToken}"}""") }
+
+    private fun access(number: Int) = TestTokens.hs256("""{"sub":"user-7","iat":${NOW.epochSecond},"exp":${NOW.epochSecond + 900},"n":$number}""")
+}
+
+fun json(status: Int, body: String, vararg headers: Pair<String, String>) =
+    HttpResponse(status.toUShort(), headers.map { (name, value) -> HttpHeader(name, value) }, body.toByteArray())
+
+fun refusal(status: Int, code: String, advice: String, more: String = "") =
+    json(status, """{"error":{"code":"$code","advice":"$advice"$more}}""")
+
+/** A storage that counts, and fails where a test wants it. */
+class FakeStorage : TokenStorage {
+    @Volatile var stored: ByteArray? = null
+    @Volatile var failing: Throwable? = null
+    @Volatile var locking: CompletableDeferred<Unit>? = null
+    val locks = AtomicInteger()
+    val unlocks = AtomicInteger()
+
+    override suspend fun read(): ByteArray? {
+        failing?.let { throw it }
+        return stored
+    }
+
+    override suspend fun write(value: ByteArray) {
+        failing?.let { throw it }
+        stored = value
+    }
+
+    override suspend fun clear() {
+        failing?.let { throw it }
+        stored = null
+    }
+
+    override suspend fun lock() {
+        locking?.await()
+        locks.incrementAndGet()
+    }
+
+    override fun unlock() {
+        unlocks.incrementAndGet()
+    }
+}
+
+val ENDPOINT = RefreshEndpoint("https://api.example/auth/refresh")
+
+suspend fun until(what: String, holds: suspend () -> Boolean) {
+    val started = System.nanoTime()
+    while (!holds()) {
+        check(System.nanoTime() - started < 20_000_000_000) { "never: $what" }
+        kotlinx.coroutines.delay(2)
+    }
+}

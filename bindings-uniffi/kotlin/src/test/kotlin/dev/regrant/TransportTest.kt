@@ -1,0 +1,82 @@
+package dev.regrant
+
+import dev.regrant.jvm.JdkTransport
+import dev.regrant.okhttp.OkHttpTransport
+import dev.regrant.okhttp.bearer
+import java.io.IOException
+import java.util.concurrent.CountDownLatch
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import okhttp3.Authenticator
+import okhttp3.OkHttpClient
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.assertThrows
+import org.junit.jupiter.params.ParameterizedTest
+import org.junit.jupiter.params.provider.MethodSource
+
+/** Whatever sends refreshes does no more than that. */
+class TransportTest {
+    private fun request(url: String, method: String = "POST") =
+        HttpRequest(method, url, listOf(HttpHeader("content-type", "application/json"), HttpHeader("x-key", "k")), if (method == "GET") ByteArray(0) else "{}".toByteArray())
+
+    @ParameterizedTest
+    @MethodSource("transports")
+    fun `sends a request and gives the whole answer`(transport: Transport) = runBlocking {
+        val headers = mapOf("Retry-After" to "7", "Set-Cookie" to "a=b")
+        TestServer { TestServer.Answer(if (it.requestMethod == "GET") 200 else 503, it.requestHeaders.getFirst("X-Key"), headers) }.use { server ->
+            val answer = transport.send(request(server.url + "/refresh"))
+            assertEquals(503 to "k", answer.status.toInt() to answer.body.decodeToString())
+            assertEquals("7", answer.headers.single { it.name.equals("retry-after", ignoreCase = true) }.value)
+            assertEquals(200, transport.send(request(server.url + "/refresh", "GET")).status.toInt())
+            assertEquals(listOf("POST" to "{}", "GET" to ""), server.seen.map { it.method to it.body })
+            assertTrue(server.seen.all { it.cookie == null })
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("transports")
+    fun `follows no redirect and asks for no password`(transport: Transport) = runBlocking {
+        for ((status, header) in listOf(307 to ("Location" to "/elsewhere"), 401 to ("WWW-Authenticate" to "Basic realm=\"x\""))) {
+            TestServer { TestServer.Answer(status, headers = mapOf(header)) }.use { server ->
+                assertEquals(status, transport.send(request(server.url)).status.toInt())
+                assertEquals(1, server.seen.size)
+            }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("transports")
+    fun `fails where no answer comes or one without an end`(transport: Transport) {
+        val closed = TestServer { TestServer.Answer(200) }.also { it.close() }
+        assertThrows<IOException> { runBlocking { transport.send(request(closed.url)) } }
+        TestServer { TestServer.Answer(200, "x".repeat(300_000)) }.use { server ->
+            assertThrows<IOException> { runBlocking { transport.send(request(server.url)) } }
+        }
+    }
+
+    @ParameterizedTest
+    @MethodSource("transports")
+    fun `gives a request up when it is cancelled`(transport: Transport) = runBlocking {
+        val (arrived, end) = CountDownLatch(1) to CountDownLatch(1)
+        TestServer { arrived.countDown(); end.await(); TestServer.Answer(200) }.use { server ->
+            val sending = launch(Dispatchers.Default) { transport.send(request(server.url)) }
+            arrived.await()
+            sending.cancelAndJoin()
+            end.countDown()
+        }
+    }
+
+    companion object {
+        /** Among them one with the client of the app, whose calls bear tokens: a refresh must not wait for itself. */
+        @JvmStatic
+        fun transports(): List<Transport> {
+            val session = Session(SessionConfig(ENDPOINT), FakeServer(), inMemoryStorage())
+            val authenticator = Authenticator { _, _ -> error("asked") }
+            val apps = OkHttpClient.Builder().bearer(session) { true }.authenticator(authenticator).build()
+            return listOf(JdkTransport(), OkHttpTransport(), OkHttpTransport(apps))
+        }
+    }
+}

@@ -1,0 +1,68 @@
+package dev.regrant.endtoend
+
+import dev.regrant.SessionState
+import dev.regrant.SignOutReason
+import dev.regrant.okhttp.NoAccessTokenException
+import dev.regrant.signOut
+import dev.regrant.until
+import java.nio.file.Files
+import java.nio.file.Path
+import kotlin.io.path.exists
+import kotlin.io.path.readBytes
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.runBlocking
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.assertThrows
+import org.junit.jupiter.api.io.TempDir
+
+/** Thefts that the server finds out, and callers that give up. */
+@OverTheBed
+class EndToEndEndsTest {
+    @TempDir lateinit var folder: Path
+
+    /** What the app is told when the thief comes before it, and when he comes after it. */
+    @Test
+    fun `a theft ends the session and the app is told why`() = runBlocking(Dispatchers.Default) {
+        val reason = SignOutReason.Reused
+        for (how in listOf("steal", "replay")) {
+            val line = Line.open()
+            val folder = Files.createDirectory(folder.resolve(how))
+            App(line, folder).use { app ->
+                app.session.signIn(line.signUp("victim"))
+                // As an app that is started now and then: one run does not take two refusals in a row.
+                repeat(2) { App(line, folder).use { it.renew() } }
+                assertTrue(App.file(folder).exists())
+                line.thief(how)
+                line.untilExpired()
+                val refusal = assertThrows<NoAccessTokenException> { runBlocking { app.call() } }.refusal
+                assertEquals(reason, refusal.signOut, how)
+                assertEquals(SessionState.SignedOut(reason), app.session.state(), how)
+                until("$how: the storage is cleared") { !App.file(folder).exists() }
+                report("theft by $how: the app is told ${refusal.signOut}, its storage is cleared")
+            }
+        }
+    }
+
+    @Test
+    fun `a coroutine that is cancelled in mid-refresh keeps the pair`() = runBlocking(Dispatchers.Default) {
+        val line = Line.open()
+        val app = App(line, folder)
+        app.session.signIn(line.signUp("cancelled"))
+        val before = App.file(folder).readBytes()
+        line.untilExpired()
+        line.faults("""{"hold":true}""")
+        val caller = launch { app.session.accessToken() }
+        line.untilHeld(1)
+        caller.cancelAndJoin()
+        app.close()
+        line.faults("{}")
+        until("the pair is stored") { !App.file(folder).readBytes().contentEquals(before) }
+        App(line, folder).use { assertEquals(200, it.call()) }
+        assertEquals(1, line.counts().refreshes("arrived"))
+        report("cancelled: the pair of a refresh whose caller gave up is stored")
+    }
+}

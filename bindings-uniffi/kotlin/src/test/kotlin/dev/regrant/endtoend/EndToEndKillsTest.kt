@@ -1,0 +1,51 @@
+package dev.regrant.endtoend
+
+import dev.regrant.Program
+import java.nio.file.Path
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.runBlocking
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
+
+/** What the JDK says of a process that SIGKILL ended. */
+private const val KILLED = 128 + 9
+
+/** After every so many kills the grace of the server passes before the app is started again. */
+private const val LATE = 5
+
+/**
+ * Processes killed between the server's answer and the moment when somebody knows that it is stored.
+ * `REGRANT_E2E_KILLS=100` makes the long run of it.
+ */
+@OverTheBed
+class EndToEndKillsTest {
+    @TempDir lateinit var folder: Path
+
+    @Test
+    fun `an app that is killed before its pair is stored stays signed in`() = runBlocking(Dispatchers.Default) {
+        val line = Line.open()
+        App(line, folder).use { it.session.signIn(line.signUp("killed")) }
+        repeat(kills) { round ->
+            val moment = Moment.entries[round % Moment.entries.size]
+            val about = "round $round, $moment"
+            val before = line.counts().refreshes("granted")
+            Program.start("dev.regrant.endtoend.KilledAppKt", line.refreshUrl, folder, moment).use { program ->
+                val (status, output) = program.ends()
+                assertEquals(KILLED, status, "$about: $output")
+            }
+            assertTrue(line.counts().refreshes("granted") > before, "$about: the server had answered")
+            if (round % LATE == LATE - 1) delay(line.grace.toMillis())
+            // The user starts the app again, and goes on until the next refresh.
+            App(line, folder).use { app ->
+                app.renew()
+                assertEquals(200, app.call(), about)
+            }
+        }
+        val counts = line.counts()
+        assertEquals(counts.refreshes("arrived"), counts.refreshes("granted"), "$counts")
+        report("kills: $kills processes killed after the server's answer, ${counts.refreshes("granted")} refreshes, 0 signed out")
+    }
+}

@@ -1,0 +1,62 @@
+package dev.regrant.endtoend
+
+import com.sun.jna.NativeLibrary
+import dev.regrant.HttpRequest
+import dev.regrant.RefreshEndpoint
+import dev.regrant.Session
+import dev.regrant.SessionConfig
+import dev.regrant.TokenStorage
+import dev.regrant.Transport
+import dev.regrant.jvm.JdkTransport
+import java.nio.file.Path
+import kotlin.io.path.writeBytes
+
+/** When the process dies: always after the server has answered. */
+enum class Moment {
+    /** The answer has come, and nobody has read it. */
+    ANSWERED,
+
+    /** It is about to be stored. */
+    STORING,
+
+    /** Half of it is in a file beside the one that counts. */
+    HALF_STORED,
+
+    /** It is stored, and nobody knows yet. */
+    STORED;
+
+    fun strikes(at: Moment) {
+        if (this != at) return
+        val sigkill = 9
+        val process = ProcessHandle.current().pid().toInt()
+        NativeLibrary.getInstance("c").getFunction("kill").invokeInt(arrayOf(process, sigkill))
+    }
+}
+
+private class FatalTransport(private val inner: Transport, private val moment: Moment) : Transport {
+    override suspend fun send(request: HttpRequest) = inner.send(request).also { moment.strikes(Moment.ANSWERED) }
+}
+
+private class FatalStorage(private val inner: TokenStorage, private val folder: Path, private val moment: Moment) : TokenStorage by inner {
+    override suspend fun write(value: ByteArray) {
+        moment.strikes(Moment.STORING)
+        if (moment == Moment.HALF_STORED) {
+            folder.resolve("session.next").writeBytes(value.copyOf(value.size / 2))
+            moment.strikes(Moment.HALF_STORED)
+        }
+        inner.write(value)
+        moment.strikes(Moment.STORED)
+    }
+}
+
+/** `REFRESH_URL FOLDER MOMENT`: an app that dies in the middle of a refresh. */
+suspend fun main(arguments: Array<String>) {
+    val (url, path, name) = arguments
+    val (folder, moment) = Path.of(path) to Moment.valueOf(name)
+    val storage = FatalStorage(App.storage(folder), folder, moment)
+    Session(SessionConfig(RefreshEndpoint(url)), FatalTransport(JdkTransport(), moment), storage).use { session ->
+        val token = session.accessToken()
+        // It was good still: another one all the same.
+        session.renew(token)
+    }
+}

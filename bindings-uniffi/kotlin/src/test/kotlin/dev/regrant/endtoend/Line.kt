@@ -1,0 +1,104 @@
+package dev.regrant.endtoend
+
+import dev.regrant.TokenPair
+import dev.regrant.readLogin
+import java.net.URI
+import java.net.http.HttpClient
+import java.net.http.HttpRequest
+import java.net.http.HttpRequest.BodyPublishers
+import java.net.http.HttpResponse.BodyHandlers
+import java.time.Duration
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.future.await
+import kotlinx.serialization.json.Json
+import kotlinx.serialization.json.JsonElement
+import kotlinx.serialization.json.JsonNull
+import kotlinx.serialization.json.double
+import kotlinx.serialization.json.int
+import kotlinx.serialization.json.jsonObject
+import kotlinx.serialization.json.jsonPrimitive
+import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable
+
+/** The test bed of `tests/clients`: where its control is. */
+private const val BED = "REGRANT_E2E"
+
+/** For tests that need the bed. */
+@EnabledIfEnvironmentVariable(named = BED, matches = ".+", disabledReason = "there is no test bed: cargo xtask test --only kotlin")
+annotation class OverTheBed
+
+val kills = System.getenv("REGRANT_E2E_KILLS")?.toInt() ?: 8
+val expiries = System.getenv("REGRANT_E2E_EXPIRIES")?.toInt() ?: 3
+
+/** Says what was counted. */
+fun report(line: String) = println("e2e: kotlin: $line")
+
+/** A line to the Express example, with faults and counts of its own. */
+class Line private constructor(private val control: String, val url: String, val accessTtl: Duration, val grace: Duration) {
+    val refreshUrl = "$url/mobile/refresh"
+
+    /** In place of all faults before. */
+    suspend fun faults(faults: String) {
+        ask("PUT", "$control/faults", faults)
+    }
+
+    suspend fun counts() = Counts(ask("GET", "$control/counts"))
+
+    /** A thief: see the README of the bed. */
+    suspend fun thief(how: String) {
+        ask("POST", "$control/$how")
+    }
+
+    /** Waits until so many answers to refreshes are held. */
+    suspend fun untilHeld(count: Int) {
+        val asked = System.nanoTime()
+        while (counts().refreshes("held") != count) {
+            check(System.nanoTime() - asked < 20_000_000_000) { "no refresh came" }
+            delay(10)
+        }
+    }
+
+    /** A new user, signed up over the line. */
+    suspend fun signUp(name: String): TokenPair {
+        val answer = ask("POST", "$url/mobile/signup", """{"email":"${email(name)}","password":"correct horse battery"}""")
+        return checkNotNull(readLogin(answer.toString().toByteArray())) { "no tokens" }
+    }
+
+    fun email(name: String) = "kotlin-$name-${URI(url).port}@example.org"
+
+    /** Long enough for any access token that there is now to expire: real time, as the server has no other. */
+    suspend fun untilExpired() = delay(accessTtl.toMillis())
+
+    companion object {
+        suspend fun open(): Line {
+            val bed = checkNotNull(System.getenv(BED)) { "$BED must say where the bed is" }
+            val opened = ask("POST", "$bed/lines").jsonObject
+            fun text(name: String) = opened.getValue(name).jsonPrimitive
+            fun span(name: String) = Duration.ofMillis((text(name).double * 1000).toLong())
+            return Line("$bed/lines/${text("id").content}", text("url").content, span("accessTtl"), span("grace"))
+        }
+    }
+}
+
+/** What the bed counted on a line. */
+class Counts(private val json: JsonElement) {
+    /** One of the counts of refreshes: `arrived`, `presented`, `granted`, `lost`, `held`. */
+    fun refreshes(what: String): Int = of("refreshes", what) ?: error("no count of $what: $json")
+
+    /** How many calls were answered with this status. */
+    fun calls(status: Int): Int = of("calls", "$status") ?: 0
+
+    private fun of(group: String, name: String) = json.jsonObject.getValue(group).jsonObject[name]?.jsonPrimitive?.int
+
+    override fun toString() = json.toString()
+}
+
+private val http: HttpClient = HttpClient.newHttpClient()
+
+/** Any status but a success ends the test. */
+private suspend fun ask(method: String, url: String, body: String? = null): JsonElement {
+    val sent = body?.let(BodyPublishers::ofString) ?: BodyPublishers.noBody()
+    val request = HttpRequest.newBuilder(URI(url)).method(method, sent).header("content-type", "application/json").build()
+    val answer = http.sendAsync(request, BodyHandlers.ofString()).await()
+    check(answer.statusCode() in 200..299) { "$url: ${answer.statusCode()} ${answer.body()}" }
+    return if (answer.body().isEmpty()) JsonNull else Json.parseToJsonElement(answer.body())
+}

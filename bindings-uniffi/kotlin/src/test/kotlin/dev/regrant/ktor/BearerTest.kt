@@ -1,0 +1,90 @@
+package dev.regrant.ktor
+
+import dev.regrant.Advice
+import dev.regrant.ENDPOINT
+import dev.regrant.FakeServer
+import dev.regrant.FakeStorage
+import dev.regrant.ManualClock
+import dev.regrant.NOW
+import dev.regrant.RegrantException
+import dev.regrant.Session
+import dev.regrant.SessionConfig
+import dev.regrant.advice
+import io.ktor.client.HttpClient
+import io.ktor.client.engine.mock.MockEngine
+import io.ktor.client.engine.mock.respond
+import io.ktor.client.request.get
+import io.ktor.client.request.header
+import io.ktor.client.request.post
+import io.ktor.client.request.setBody
+import io.ktor.http.HttpHeaders
+import io.ktor.http.HttpStatusCode
+import io.ktor.http.content.TextContent
+import io.ktor.http.headersOf
+import kotlinx.coroutines.runBlocking
+import org.junit.jupiter.api.AfterEach
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.assertThrows
+
+class BearerTest {
+    private val refreshes = FakeServer()
+    private val mine = Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW))
+    private val pair = refreshes.pair()
+    private val first = "Bearer ${pair.accessToken}"
+    private val seen = mutableListOf<Pair<String?, String?>>()
+    private var answer: (String?) -> HttpStatusCode = { HttpStatusCode.OK }
+
+    private val engine = MockEngine { request ->
+        val authorization = request.headers[HttpHeaders.Authorization]
+        seen += authorization to (request.body as? TextContent)?.text
+        if (request.url.encodedPath == "/moved") {
+            respond("", HttpStatusCode.Found, headersOf(HttpHeaders.Location, "https://other.example/"))
+        } else {
+            respond("", answer(authorization))
+        }
+    }
+    private val client = HttpClient(engine) {
+        install(Bearer) {
+            session = mine
+            isOwn = { it.host == "api.example" }
+        }
+    }
+
+    @AfterEach
+    fun end() {
+        client.close()
+        mine.close()
+    }
+
+    @Test
+    fun `a call to the own server bears a token, another one does not`(): Unit = runBlocking {
+        mine.signIn(pair)
+        client.get("https://api.example/me")
+        client.get("https://other.example/me")
+        client.get("https://api.example/me") { header(HttpHeaders.Authorization, "Basic eA==") }
+        assertEquals(listOf(first, null, "Basic eA=="), seen.map { it.first })
+        seen.clear()
+        client.get("https://api.example/moved")
+        assertEquals(listOf(first, null), seen.map { it.first })
+    }
+
+    @Test
+    fun `a call is repeated once with another token, its body too`() = runBlocking {
+        mine.signIn(pair)
+        answer = { if (it == first) HttpStatusCode.Unauthorized else HttpStatusCode.OK }
+        assertEquals(200, client.post("https://api.example/me") { setBody("text") }.status.value)
+        assertEquals(listOf("text", "text"), seen.map { it.second })
+        answer = { HttpStatusCode.Unauthorized }
+        assertEquals(401, client.get("https://api.example/me").status.value)
+        assertEquals(1, refreshes.requests.size)
+    }
+
+    @Test
+    fun `without a token a call fails with the reason`() {
+        val thrown = assertThrows<RegrantException> { runBlocking { client.get("https://api.example/me") } }
+        assertEquals(Advice.SIGN_IN, thrown.advice)
+        assertTrue(seen.isEmpty())
+    }
+}

@@ -1,0 +1,94 @@
+package dev.regrant.okhttp
+
+import dev.regrant.FakeServer
+import dev.regrant.FakeStorage
+import dev.regrant.ENDPOINT
+import dev.regrant.ManualClock
+import dev.regrant.NOW
+import dev.regrant.Session
+import dev.regrant.SessionConfig
+import dev.regrant.SignOutReason
+import dev.regrant.TestServer
+import dev.regrant.TestServer.Answer
+import dev.regrant.signOut
+import kotlinx.coroutines.runBlocking
+import okhttp3.OkHttpClient
+import okhttp3.Request
+import okhttp3.RequestBody.Companion.toRequestBody
+import okhttp3.Response
+import org.junit.jupiter.api.AfterEach
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.assertThrows
+
+class BearerTest {
+    private val refreshes = FakeServer()
+    private val session = Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW))
+    private val client = OkHttpClient.Builder().bearer(session) { "/own" in it.encodedPath }.build()
+    private val pair = refreshes.pair()
+    private val first = "Bearer ${pair.accessToken}"
+
+    @AfterEach fun end() = session.close()
+
+    private fun call(url: String, change: Request.Builder.() -> Unit = {}): Response =
+        client.newCall(Request.Builder().url(url).apply(change).build()).execute()
+
+    private fun signIn() = runBlocking { session.signIn(pair) }
+
+    @Test
+    fun `a call to the own server bears a token, another one does not`() {
+        signIn()
+        TestServer { Answer(200) }.use { server ->
+            call("${server.url}/own").close()
+            call("${server.url}/other").close()
+            call("${server.url}/own") { header("Authorization", "Basic eA==") }.close()
+            assertEquals(listOf(first, null, "Basic eA=="), server.seen.map { it.authorization })
+        }
+    }
+
+    @Test
+    fun `a call is repeated once with another token, its body too`() {
+        signIn()
+        TestServer { Answer(if (it.requestHeaders.getFirst("Authorization") == first) 401 else 200) }.use { server ->
+            assertEquals(200, call("${server.url}/own") { post("text".toRequestBody()) }.use { it.code })
+            assertEquals(listOf("text", "text"), server.seen.map { it.body })
+            assertEquals(1, refreshes.requests.size)
+        }
+    }
+
+    @Test
+    fun `an answer that stays unauthorized is returned`() {
+        signIn()
+        TestServer { Answer(401) }.use { server ->
+            assertEquals(401, call("${server.url}/own").use { it.code })
+            assertEquals(2, server.seen.size)
+            // And the newest token is not renewed over and over.
+            assertEquals(401, call("${server.url}/own").use { it.code })
+            assertEquals(3 to 1, server.seen.size to refreshes.requests.size)
+        }
+    }
+
+    @Test
+    fun `a redirect to another server takes no token along`() {
+        signIn()
+        TestServer { Answer(401) }.use { other ->
+            // Another name for another server.
+            val elsewhere = other.url.replace("127.0.0.1", "localhost") + "/own"
+            TestServer { Answer(302, headers = mapOf("Location" to elsewhere)) }.use { server ->
+                assertEquals(401, call("${server.url}/own").use { it.code })
+                assertEquals(listOf(null), other.seen.map { it.authorization })
+                assertTrue(refreshes.requests.isEmpty())
+            }
+        }
+    }
+
+    @Test
+    fun `without a token a call fails with the reason`() {
+        TestServer { Answer(200) }.use { server ->
+            val thrown = assertThrows<NoAccessTokenException> { call("${server.url}/own") }
+            assertEquals(SignOutReason.NotSignedIn, thrown.refusal.signOut)
+            assertTrue(server.seen.isEmpty())
+        }
+    }
+}
