@@ -39,13 +39,12 @@ pub enum SignOutReason {
     Expired,
     /// The session was ended.
     Revoked {
-        /// Why, where the server said it: `logout`, `logout_everywhere`, `administrative`,
-        /// `displaced`, or `reused` where a second holder was found out before this one came.
+        /// Why, where the server said it: `logout`, `logout_everywhere`, `administrative` or
+        /// `displaced`.
         reason: Option<String>,
     },
     /// A second holder used the refresh token, and the session was ended (RFC 9700 §4.14): the
-    /// tokens were stolen, or copied to another device. Tell the user, also where `Revoked` says
-    /// `reused`.
+    /// tokens were stolen, or copied to another device. Tell the user.
     Reused,
     /// The server does not know the session.
     Unknown,
