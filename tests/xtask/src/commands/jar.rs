@@ -1,0 +1,92 @@
+//! `cargo xtask jar`: the Kotlin library as a jar with the native library of this machine inside, where Maven finds
+//! it.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result, bail};
+
+use super::setup;
+use crate::checkout;
+use crate::interrupt;
+use crate::outcome::Stop;
+use crate::process::Step;
+use crate::stages::kotlin;
+use crate::tools::Tool;
+
+const NEEDS: &[Tool] = &[Tool::Jdk, Tool::Maven];
+
+/// Builds the jar and puts it into the local Maven repository.
+pub(crate) fn run() -> Result<ExitCode> {
+    setup::install_missing(NEEDS)?;
+    if let Some(missing) = Tool::missing_of(NEEDS).first() {
+        bail!("{}", missing.advice());
+    }
+    match build() {
+        Ok(()) => Ok(ExitCode::SUCCESS),
+        Err(Stop::Skip(reason)) => bail!("{reason}"),
+        Err(Stop::Fail(_)) if interrupt::requested() => Ok(ExitCode::from(interrupt::EXIT_CODE)),
+        Err(Stop::Fail(error)) => Err(error),
+    }
+}
+
+fn build() -> Result<(), Stop> {
+    println!("--- 1 of 3: the native library, small (the first time takes minutes)");
+    let native = native()?;
+    println!("--- 2 of 3: the Kotlin sources that are generated");
+    kotlin::prepare()?;
+    println!("--- 3 of 3: the jar");
+    Step::new("mvn")
+        .args(["-B", "-ntp", "-DskipTests", "-Dmaven.test.skip=true", "install"])
+        .within(checkout::kotlin())
+        .run_online()?;
+    println!("\n{} is inside the jar", described(&native)?);
+    Ok(())
+}
+
+/// Builds the library as it goes into an app, and puts it where the jar takes it from.
+fn native() -> Result<PathBuf> {
+    Step::new("cargo")
+        .args(["build", "--locked", "-p", "regrant-uniffi", "--lib", "--no-default-features"])
+        .args(["--profile", "mobile"])
+        .run()?;
+    let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
+    let name = format!("{prefix}regrant_uniffi{suffix}");
+    let folder = checkout::kotlin().join("target/natives").join(platform()?);
+    std::fs::create_dir_all(&folder)?;
+    let native = folder.join(&name);
+    std::fs::copy(checkout::target().join("mobile").join(&name), &native).context(name)?;
+    Ok(native)
+}
+
+fn described(native: &Path) -> Result<String> {
+    let kilobytes = std::fs::metadata(native)?.len() / 1000;
+    Ok(format!("{} ({kilobytes} KB)", checkout::relative(native)))
+}
+
+/// This machine as JNA calls it.
+fn platform() -> Result<String> {
+    let system = match std::env::consts::OS {
+        "linux" => "linux",
+        "macos" => "darwin",
+        "windows" => "win32",
+        other => bail!("no name is known by which JNA calls {other}"),
+    };
+    let processor = match std::env::consts::ARCH {
+        "x86_64" => "x86-64",
+        "aarch64" => "aarch64",
+        other => bail!("no name is known by which JNA calls {other}"),
+    };
+    Ok(format!("{system}-{processor}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+    fn platforms_are_named_as_jna_names_them() {
+        assert_eq!(platform().unwrap(), "linux-x86-64");
+    }
+}
