@@ -18,19 +18,20 @@ cargo xtask COMMAND
   test [--strict] [--only STAGE]...
                             run the tests of all languages
                             --strict (or CI=true): a skipped stage is a failure
-                            stages: fmt clippy rust doc node browser bench chaos kotlin swift demo
+                            stages: fmt clippy rust doc node browser bench chaos clients kotlin swift demo
   ci                        test --strict, then what a release needs
   bench [--quick] [NAME]... measure how it scales (about 10 minutes on a quiet machine)
                             --quick: everything once and small, to see that it runs
                             names: rotation file latency memory revocation
   chaos [--quick] [--seed N] [--report FILE] [NAME]...
                             honest clients and thieves over servers that are killed, failed
-                            over, cut off and moved (about 10 minutes)
+                            over, cut off and moved, and the clients of all languages, killed,
+                            cut off and robbed (about 15 minutes)
                             --quick: every kind of fault once; --seed: repeat these choices;
                             --report: write the table to FILE as well
                             names: file-kill standalone-kill standalone-link sentinel-kill
                             sentinel-failover sentinel-partition cluster-failover cluster-kill
-                            cluster-slots
+                            cluster-slots client-rust client-kotlin client-swift
   fuzz [--seconds N] [NAME]...
                             look for inputs that break a property: N seconds for each target
                             (60 unless said otherwise), from the seeds and what the last run

@@ -5,6 +5,7 @@
 #![forbid(unsafe_code)]
 
 mod args;
+mod bed;
 mod checkout;
 mod commands;
 mod http;

@@ -99,9 +99,14 @@ impl Step {
     /// Runs a program that needs a package registry. Where that cannot be reached, the stage stops
     /// as skipped, not as failed.
     pub(crate) fn run_online(&self) -> Result<(), Stop> {
+        self.run_online_and_keep().map(drop)
+    }
+
+    /// The same, and returns the end of the output.
+    pub(crate) fn run_online_and_keep(&self) -> Result<String, Stop> {
         let ended = self.finish()?;
         match ended.failure {
-            None => Ok(()),
+            None => Ok(ended.tail),
             Some(_) if registry::is_unreachable(&ended.tail) => {
                 Err(Stop::Skip(format!("`{self}`: the package registry cannot be reached")))
             }

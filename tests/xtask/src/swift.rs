@@ -36,11 +36,14 @@ impl Toolchain {
         }
     }
 
-    /// `swift` in a folder of the checkout, still without arguments.
-    pub(crate) fn swift(&self, folder: &Path) -> Step {
+    /// `swift` in a folder of the checkout and with these variables, still without arguments.
+    pub(crate) fn swift(&self, folder: &Path, variables: &[(&str, String)]) -> Step {
         match self {
-            Self::Installed(swift) => Step::new(swift).within(folder),
-            Self::Confined(chroot) => chroot.step(folder, "swift"),
+            Self::Installed(swift) => {
+                let step = Step::new(swift).within(folder);
+                variables.iter().fold(step, |step, (name, value)| step.env(name, value))
+            }
+            Self::Confined(chroot) => chroot.step(folder, variables, "swift"),
         }
     }
 }

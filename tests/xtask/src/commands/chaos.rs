@@ -1,5 +1,7 @@
 //! `cargo xtask chaos`: honest clients and thieves over servers that are killed, failed over, cut
-//! off and moved.
+//! off and moved; and the clients of all languages, killed, cut off and robbed.
+
+mod clients;
 
 use std::io::Write as _;
 use std::path::Path;
@@ -24,29 +26,45 @@ const KILLS_SAID: &str = "kills: ";
 
 /// Runs what was asked for.
 pub(crate) fn run(chaos: &Chaos) -> Result<ExitCode> {
-    setup::install_missing(NEEDS)?;
-    if let Some(missing) = Tool::missing_of(NEEDS).first() {
-        bail!("{}", missing.advice());
-    }
-    let (files, servers): (Vec<_>, Vec<_>) =
-        chaos.names.iter().cloned().partition(|name| name == FILE_KILL);
+    let only = |wanted: fn(&str) -> bool| {
+        let names = chaos.names.iter().filter(|name| wanted(name)).cloned().collect();
+        Chaos { names, ..chaos.clone() }
+    };
+    let (files, apps) = (only(|name| name == FILE_KILL), only(clients::is_one));
+    let servers = only(|name| name != FILE_KILL && !clients::is_one(name));
     let all = chaos.names.is_empty();
-    let mut killed = None;
-    if all && !chaos.quick || !files.is_empty() {
-        killed = Some(kill_file_users(chaos.quick)?);
-    }
-    let mut failure = None;
-    if all || !servers.is_empty() {
-        // Where it fails there is a table as well.
-        failure = program(&Chaos { names: servers, ..chaos.clone() }).run().err();
-    }
-    if let Some(killed) = killed {
-        println!("\nfile-kill: {killed}");
-        if let Some(path) = &chaos.report {
-            append(path, &format!("\nfile-kill: {killed}\n"))?;
+    let needs_redis = all || !servers.names.is_empty();
+    if needs_redis {
+        setup::install_missing(NEEDS)?;
+        if let Some(missing) = Tool::missing_of(NEEDS).first() {
+            bail!("{}", missing.advice());
         }
     }
-    failure.map_or(Ok(ExitCode::SUCCESS), Err)
+    let mut lines = Vec::new();
+    if all && !chaos.quick || !files.names.is_empty() {
+        lines.push(format!("file-kill: {}", kill_file_users(chaos.quick)?));
+    }
+    let mut failures = Vec::new();
+    if needs_redis {
+        // Where it fails there is a table as well.
+        failures.extend(program(&servers).run().err());
+    }
+    if all && !chaos.quick || !apps.names.is_empty() {
+        match clients::run(&apps) {
+            Ok(counted) => lines.extend(counted),
+            Err(error) => failures.push(error),
+        }
+    }
+    let counted = lines.join("\n");
+    println!("\n{counted}");
+    if let Some(path) = &chaos.report {
+        append(path, &format!("\n{counted}\n"))?;
+    }
+    if failures.is_empty() {
+        return Ok(ExitCode::SUCCESS);
+    }
+    let failures: Vec<_> = failures.iter().map(|error| format!("{error:#}")).collect();
+    bail!("{}", failures.join("\n"));
 }
 
 /// Every kind of fault once.

@@ -3,14 +3,15 @@
 mod bench;
 mod bindgen;
 mod chaos;
+pub(crate) mod clients;
 mod clippy;
 mod demo;
 mod doc;
 mod fmt;
-mod kotlin;
+pub(crate) mod kotlin;
 pub(crate) mod node;
 mod rust;
-mod swift;
+pub(crate) mod swift;
 
 use crate::commands;
 use crate::outcome::Stop;
@@ -36,7 +37,8 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "browser", needs: &[Tool::Node, Tool::Chromium], run: node::browser },
     Stage { name: "bench", needs: commands::bench::NEEDS, run: bench::run },
     Stage { name: "chaos", needs: commands::chaos::NEEDS, run: chaos::run },
-    Stage { name: "kotlin", needs: &[Tool::Jdk, Tool::Maven], run: kotlin::run },
-    Stage { name: "swift", needs: &[Tool::Swift], run: swift::run },
+    Stage { name: "clients", needs: &[Tool::Node], run: clients::run },
+    Stage { name: "kotlin", needs: &[Tool::Jdk, Tool::Maven, Tool::Node], run: kotlin::run },
+    Stage { name: "swift", needs: &[Tool::Swift, Tool::Node], run: swift::run },
     Stage { name: "demo", needs: &[Tool::Node], run: demo::run },
 ];

@@ -72,13 +72,15 @@ impl Chroot {
     }
 
     /// `program` in a folder of the checkout, which is where it is outside: read-only, except for
-    /// what Cargo builds into. Runs as root, still without arguments.
-    pub(super) fn step(&self, folder: &Path, program: &str) -> Step {
+    /// what Cargo builds into. Runs as root, with no more than these variables of the environment,
+    /// still without arguments.
+    pub(super) fn step(&self, folder: &Path, variables: &[(&str, String)], program: &str) -> Step {
         let enter = checkout::root().join("tests/xtask/src/swift/enter.sh");
         let (checkout, target) = (checkout::root(), checkout::target());
         Step::new("unshare")
             .args(NAMESPACE)
             .args(["sh".as_ref(), enter.as_path(), &self.root, &checkout, &target, folder])
+            .args(variables.iter().map(|(name, value)| format!("{name}={value}")))
             .args([program])
     }
 }

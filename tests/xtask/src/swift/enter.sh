@@ -1,5 +1,5 @@
 #!/bin/sh
-# enter.sh ROOT CHECKOUT TARGET FOLDER PROGRAM [ARGUMENT]...
+# enter.sh ROOT CHECKOUT TARGET FOLDER [NAME=VALUE]... PROGRAM [ARGUMENT]...
 #
 # Runs PROGRAM in FOLDER with ROOT as its world, in which CHECKOUT and TARGET are where they are
 # outside. To be run in namespaces of its own: it mounts and leaves it to the kernel to unmount.

@@ -1,0 +1,107 @@
+//! An app: a session over a file, and calls with its tokens.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regrant::client::{
+    FileStorage, Refusal, ReqwestTransport, Session, SessionBuilder, Settings, SignOutReason,
+};
+use regrant::secret::AccessToken;
+use regrant::time::{Clock, SystemClock, Timestamp};
+
+use crate::bed::Line;
+
+/// A process of an app. Clones share everything.
+#[derive(Clone, Debug)]
+pub struct App {
+    /// What is tested.
+    pub session: Session,
+    http: reqwest::Client,
+    me: String,
+}
+
+/// A clock that is wrong.
+#[derive(Debug)]
+struct Wrong {
+    by: Duration,
+    is_ahead: bool,
+}
+
+impl Clock for Wrong {
+    fn now(&self) -> Timestamp {
+        let now = SystemClock.now();
+        if self.is_ahead { now.plus(self.by) } else { now.minus(self.by) }
+    }
+}
+
+impl App {
+    /// The app over the file `session` in `folder`, started.
+    #[must_use]
+    pub fn start(line: &Line, folder: &Path) -> Self {
+        Self::of(builder(line, folder), line)
+    }
+
+    /// The same on a device whose clock is wrong.
+    #[must_use]
+    pub fn start_at_wrong_time(line: &Line, folder: &Path, by: Duration, is_ahead: bool) -> Self {
+        Self::of(builder(line, folder).clock(Arc::new(Wrong { by, is_ahead })), line)
+    }
+
+    fn of(builder: SessionBuilder, line: &Line) -> Self {
+        let (http, me) = (reqwest::Client::new(), format!("{}/api/me", line.url));
+        Self { session: builder.start().unwrap(), http, me }
+    }
+
+    /// A call as an app makes it: the status of the answer.
+    ///
+    /// # Errors
+    /// As [`Session::authorize`].
+    pub async fn call(&self) -> Result<u16, Refusal> {
+        let send = |token: AccessToken| {
+            let request = self.http.get(&self.me).bearer_auth(token.expose());
+            async move { request.send().await.expect("an answer").status().as_u16() }
+        };
+        self.session.authorize(send, |status| *status == 401).await
+    }
+
+    /// A call, tried again for as long as the app is told to; gives how often that was.
+    ///
+    /// # Errors
+    /// The reason why the user must sign in.
+    pub async fn call_until_answered(&self) -> Result<(u16, u32), SignOutReason> {
+        for again in 0.. {
+            match self.call().await {
+                Ok(status) => return Ok((status, again)),
+                Err(Refusal::SignIn(reason)) => return Err(reason),
+                Err(Refusal::TryLater { retry_after, .. }) => {
+                    tokio::time::sleep(retry_after.max(Duration::from_millis(10))).await;
+                }
+            }
+        }
+        unreachable!("it goes on until it is answered")
+    }
+
+    /// Another access token, whatever the one at hand is good for.
+    ///
+    /// # Errors
+    /// As [`Session::renew`].
+    pub async fn renew(&self) -> Result<AccessToken, Refusal> {
+        let token = self.session.access_token().await?;
+        self.session.renew(token).await
+    }
+}
+
+/// A session as the apps here have it.
+pub(crate) fn builder(line: &Line, folder: &Path) -> SessionBuilder {
+    let mut settings = Settings::default();
+    // Tokens live for seconds here: they are renewed when they have all but expired, and the longest
+    // wait is of their kind.
+    settings.min_ttl = Duration::from_millis(100);
+    settings.backoff = Duration::from_millis(50);
+    settings.longest_backoff = Duration::from_secs(1);
+    Session::builder(line.endpoint())
+        .transport(Arc::new(ReqwestTransport::new().unwrap()))
+        .storage(Arc::new(FileStorage::new(folder.join("session"))))
+        .settings(settings)
+}

@@ -1,0 +1,125 @@
+//! The control of the test bed.
+
+use std::time::{Duration, Instant};
+
+use regrant::client::{Endpoint, Pair};
+use reqwest::{Client, Method};
+use serde_json::{Value, json};
+
+/// Names where the control is.
+const BED: &str = "REGRANT_E2E";
+
+/// A line to the example, with faults and counts of its own.
+#[derive(Debug)]
+pub struct Line {
+    control: String,
+    http: Client,
+    /// The server as the client is to see it.
+    pub url: String,
+    /// How long an access token lives.
+    pub access_ttl: Duration,
+    /// The grace of the server.
+    pub grace: Duration,
+}
+
+/// What the bed counted on a line.
+#[derive(Debug)]
+pub struct Counts(Value);
+
+impl Counts {
+    /// One of the counts of refreshes: `arrived`, `presented`, `granted`, `lost`, `held`.
+    #[must_use]
+    pub fn refreshes(&self, what: &str) -> u64 {
+        self.0["refreshes"][what].as_u64().unwrap_or_else(|| panic!("{what}: {self:?}"))
+    }
+
+    /// How many refreshes were refused with this code.
+    #[must_use]
+    pub fn refused(&self, code: &str) -> u64 {
+        self.0["refreshes"]["refused"][code].as_u64().unwrap_or_default()
+    }
+
+    /// How many calls were answered with this status.
+    #[must_use]
+    pub fn calls(&self, status: u16) -> u64 {
+        self.0["calls"][status.to_string()].as_u64().unwrap_or_default()
+    }
+}
+
+impl Line {
+    /// A new line.
+    pub async fn open() -> Self {
+        let bed = std::env::var(BED).unwrap_or_else(|_| panic!("{BED} must say where the bed is"));
+        let http = Client::new();
+        let opened = ask(&http, Method::POST, &format!("{bed}/lines"), None).await;
+        let seconds = |name: &str| Duration::from_secs_f64(opened[name].as_f64().unwrap());
+        Self {
+            control: format!("{bed}/lines/{}", opened["id"].as_str().unwrap()),
+            http,
+            url: opened["url"].as_str().unwrap().to_owned(),
+            access_ttl: seconds("accessTtl"),
+            grace: seconds("grace"),
+        }
+    }
+
+    /// In place of all faults before.
+    pub async fn faults(&self, faults: Value) {
+        self.control(Method::PUT, "faults", Some(faults)).await;
+    }
+
+    /// What happened so far.
+    pub async fn counts(&self) -> Counts {
+        Counts(self.control(Method::GET, "counts", None).await)
+    }
+
+    /// A thief: see the README of the bed.
+    pub async fn thief(&self, how: &str) {
+        self.control(Method::POST, how, None).await;
+    }
+
+    /// Waits until so many answers to refreshes are held.
+    pub async fn until_held(&self, count: u64) {
+        let asked = Instant::now();
+        while self.counts().await.refreshes("held") != count {
+            assert!(asked.elapsed() < Duration::from_secs(20), "no refresh came");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// A new user, signed up over the line.
+    pub async fn sign_up(&self, name: &str) -> Pair {
+        let port = self.url.rsplit(':').next().unwrap();
+        let email = format!("{name}-{port}@example.org");
+        let body = json!({ "email": email, "password": "correct horse battery" });
+        let url = format!("{}/mobile/signup", self.url);
+        let answer = ask(&self.http, Method::POST, &url, Some(body)).await;
+        Endpoint::read_login(answer.to_string().as_bytes()).expect("tokens")
+    }
+
+    /// The refresh endpoint.
+    #[must_use]
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::json(format!("{}/mobile/refresh", self.url))
+    }
+
+    /// Long enough for any access token that there is now to expire: real time, as the server has no other.
+    pub async fn until_expired(&self) {
+        tokio::time::sleep(self.access_ttl).await;
+    }
+
+    async fn control(&self, method: Method, what: &str, body: Option<Value>) -> Value {
+        ask(&self.http, method, &format!("{}/{what}", self.control), body).await
+    }
+}
+
+/// Any status but a success ends the test.
+async fn ask(http: &Client, method: Method, url: &str, body: Option<Value>) -> Value {
+    let mut request = http.request(method, url).header("content-type", "application/json");
+    if let Some(body) = body {
+        request = request.body(body.to_string());
+    }
+    let answer = request.send().await.unwrap();
+    let (status, text) = (answer.status(), answer.text().await.unwrap());
+    assert!(status.is_success(), "{url}: {status} {text}");
+    if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+}

@@ -1,0 +1,134 @@
+//! Many calls at once over several expiries, on a network that loses and on one that does not.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use regrant::client::Refusal;
+use regrant_clients::{App, Line, expiries, report};
+use serde_json::json;
+
+const AT_ONCE: usize = 100;
+
+/// So many calls at once, all of which must do.
+async fn calls_at_once(app: &App, count: usize) {
+    let calls: Vec<_> = (0..count)
+        .map(|_| {
+            let app = app.clone();
+            tokio::spawn(async move { app.call().await })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), Ok(200));
+    }
+}
+
+async fn signed_in(line: &Line, app: &App, name: &str) {
+    app.session.sign_in(line.sign_up(name).await).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the test bed: cargo xtask test --only clients"]
+async fn one_refresh_for_every_expiry() {
+    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
+    let app = App::start(&line, folder.path());
+    signed_in(&line, &app, "calls").await;
+    let mut tokens = HashSet::new();
+    for _ in 0..expiries() {
+        calls_at_once(&app, AT_ONCE).await;
+        tokens.insert(app.session.access_token().await.unwrap());
+        line.until_expired().await;
+    }
+    calls_at_once(&app, AT_ONCE).await;
+    let counts = line.counts().await;
+    let (arrived, presented) = (counts.refreshes("arrived"), counts.refreshes("presented"));
+    assert_eq!((arrived, counts.refreshes("granted")), (presented, presented), "{counts:?}");
+    assert!(arrived >= u64::from(expiries()) && tokens.len() == expiries() as usize, "{counts:?}");
+    report(format!(
+        "expiries: {} calls, 0 failed; {} expiries, {arrived} refreshes, each asked for once",
+        counts.calls(200),
+        expiries(),
+    ));
+}
+
+/// Many users, each with an app of his own; a refresh in three gets no answer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the test bed: cargo xtask test --only clients"]
+async fn lost_answers_sign_nobody_out() {
+    const USERS: usize = 20;
+    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
+    line.faults(json!({ "lose": 0.3 })).await;
+    let mut apps = Vec::new();
+    for user in 0..USERS {
+        let folder = folder.path().join(user.to_string());
+        std::fs::create_dir(&folder).unwrap();
+        let app = App::start(&line, &folder);
+        signed_in(&line, &app, &format!("lossy{user}")).await;
+        apps.push(app);
+    }
+    let mut told_later = 0;
+    for _ in 0..expiries() {
+        line.until_expired().await;
+        let calls: Vec<_> = apps
+            .iter()
+            .cloned()
+            .map(|app| tokio::spawn(async move { app.call_until_answered().await }))
+            .collect();
+        for call in calls {
+            let (status, again) = call.await.unwrap().expect("still signed in");
+            assert_eq!(status, 200);
+            told_later += again;
+        }
+    }
+    let counts = line.counts().await;
+    let (arrived, lost) = (counts.refreshes("arrived"), counts.refreshes("lost"));
+    assert_eq!(counts.refreshes("granted"), arrived, "{counts:?}");
+    assert!(lost > 0 && arrived >= (USERS as u64) * u64::from(expiries()) + lost, "{counts:?}");
+    report(format!(
+        "losses: {USERS} users, {} expiries, {arrived} refreshes, {lost} answers lost; \
+         {told_later} callers told to try later, 0 signed out",
+        expiries(),
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the test bed: cargo xtask test --only clients"]
+async fn a_clock_that_is_ten_minutes_wrong_changes_nothing() {
+    const OFF: Duration = Duration::from_secs(600);
+    let (ahead, behind) = tokio::join!(at_wrong_time(OFF, true), at_wrong_time(OFF, false));
+    report(format!("clocks: {} refreshes 10 minutes ahead, {} behind, 0 failed", ahead, behind));
+}
+
+async fn at_wrong_time(by: Duration, is_ahead: bool) -> u64 {
+    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
+    let mut app = App::start_at_wrong_time(&line, folder.path(), by, is_ahead);
+    signed_in(&line, &app, "wrong").await;
+    for _ in 0..expiries() {
+        calls_at_once(&app, 10).await;
+        // The next run of the app knows it too.
+        app = App::start_at_wrong_time(&line, folder.path(), by, is_ahead);
+        calls_at_once(&app, 10).await;
+        line.until_expired().await;
+    }
+    calls_at_once(&app, 10).await;
+    let counts = line.counts().await;
+    let (arrived, presented) = (counts.refreshes("arrived"), counts.refreshes("presented"));
+    assert_eq!((arrived, counts.refreshes("granted")), (presented, presented), "{counts:?}");
+    assert!(arrived >= u64::from(expiries()), "{counts:?}");
+    arrived
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the test bed: cargo xtask test --only clients"]
+async fn without_a_network_nobody_is_signed_out() {
+    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
+    let app = App::start(&line, folder.path());
+    signed_in(&line, &app, "offline").await;
+    line.faults(json!({ "cut": true })).await;
+    line.until_expired().await;
+    for _ in 0..20 {
+        let refused = app.session.access_token().await;
+        assert!(matches!(refused, Err(Refusal::TryLater { .. })), "{refused:?}");
+    }
+    line.faults(json!({})).await;
+    assert_eq!(app.call_until_answered().await.map(|(status, _)| status), Ok(200));
+}

@@ -1,0 +1,6 @@
+//! The Rust client against the Express example: `cargo xtask test --only clients`.
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+mod calls;
+mod ends;
+mod kills;
