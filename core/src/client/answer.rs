@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Advice, ErrorCode};
+use crate::revocation::RevocationReason;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::time::Timestamp;
 
@@ -45,7 +46,7 @@ pub(super) struct Refused {
     pub(super) code: Option<ErrorCode>,
     /// For codes that only a later version knows: the list of advice is closed.
     pub(super) advice: Option<Advice>,
-    pub(super) reason: Option<crate::revocation::RevocationReason>,
+    pub(super) reason: Option<RevocationReason>,
 }
 
 impl Refused {
@@ -59,6 +60,10 @@ impl Refused {
         Some(match self.code {
             Some(ErrorCode::RefreshExpired) => SignOutReason::Expired,
             Some(ErrorCode::SessionUnknown) => SignOutReason::Unknown,
+            // A theft, whichever of the two holders was found out.
+            Some(ErrorCode::SessionRevoked) if self.reason == Some(RevocationReason::Reused) => {
+                SignOutReason::Reused
+            }
             Some(ErrorCode::SessionRevoked) => SignOutReason::Revoked(self.reason),
             Some(ErrorCode::RefreshReused) => SignOutReason::Reused,
             code => SignOutReason::Rejected(code),

@@ -86,6 +86,8 @@ fn tells_the_reason() {
     assert_eq!(reason("ERR_SESSION_UNKNOWN", ""), SignOutReason::Unknown);
     let logout = SignOutReason::Revoked(Some(RevocationReason::Logout));
     assert_eq!(reason("ERR_SESSION_REVOKED", r#","reason":"logout""#), logout);
+    let theft = r#","reason":"reused""#;
+    assert_eq!(reason("ERR_SESSION_REVOKED", theft), SignOutReason::Reused);
     let later = r#","reason":"of a later version""#;
     assert_eq!(reason("ERR_SESSION_REVOKED", later), SignOutReason::Revoked(None));
     let rejected = SignOutReason::Rejected(Some(ErrorCode::SignatureInvalid));

@@ -115,7 +115,8 @@ impl Machine {
         let state = self.state();
         if state != self.told {
             self.told = state;
-            out.push(Action::State(state));
+            // First: whoever is answered and then looks sees what goes with the answer.
+            out.insert(0, Action::State(state));
         }
         out
     }

@@ -125,3 +125,61 @@ impl SessionBuilder {
         Ok((session, driver.run(inbox)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::client::{MemoryStorage, Pair, Request, Response};
+    use crate::error::Cause;
+    use crate::secret::{AccessToken, RefreshToken};
+
+    #[derive(Debug)]
+    struct Nowhere;
+
+    #[async_trait]
+    impl Transport for Nowhere {
+        async fn send(&self, _: Request) -> Result<Response, Cause> {
+            Err("no way".into())
+        }
+    }
+
+    fn builder(url: &str) -> SessionBuilder {
+        Session::builder(Endpoint::json(url)).storage(Arc::new(MemoryStorage::default()))
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+    }
+
+    #[test]
+    fn the_task_runs_on_another_thread_and_ends_with_the_session() {
+        let (session, task) =
+            builder("https://api.example").transport(Arc::new(Nowhere)).build().unwrap();
+        let thread = std::thread::spawn(move || runtime().block_on(task));
+        let token = runtime().block_on(async {
+            let pair = Pair::new(AccessToken::new("a"), RefreshToken::new("r"));
+            session.sign_in(pair).await.unwrap();
+            session.access_token().await.unwrap()
+        });
+        assert_eq!(token.expose(), "a");
+        drop(session);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn what_is_missing_or_wrong_is_named() {
+        let whole = |url| builder(url).transport(Arc::new(Nowhere));
+        for (builder, expected) in
+            [(builder("https://api.example"), "transport"), (whole("api.example"), "endpoint.url")]
+        {
+            let Err(Error::ConfigInvalid { field, .. }) = builder.build() else { panic!() };
+            assert_eq!(field, expected);
+        }
+        let Err(Error::ConfigInvalid { field, .. }) = whole("https://api.example").start() else {
+            panic!()
+        };
+        assert_eq!(field, "runtime");
+    }
+}
