@@ -14,6 +14,8 @@ let native: Target =
     ? .binaryTarget(name: "RegrantFFI", path: "RegrantFFI.xcframework")
     : .systemLibrary(name: "RegrantFFI")
 
+let today: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+
 let package = Package(
     name: "regrant",
     platforms: [.iOS(.v13), .macOS(.v10_15), .tvOS(.v13), .watchOS(.v6)],
@@ -26,11 +28,15 @@ let package = Package(
             linkerSettings: isPacked ? [] : [.linkedLibrary("regrant_uniffi")]
         ),
         // As an app of today is compiled: what it shares between tasks must be `Sendable`.
+        .testTarget(name: "RegrantTests", dependencies: ["Regrant"], swiftSettings: today),
         .testTarget(
-            name: "RegrantTests",
-            dependencies: ["Regrant"],
-            swiftSettings: [.swiftLanguageMode(.v6)]
-        ),
+            name: "RegrantEndToEndTests", dependencies: ["Regrant", "KilledApp", "regrant-sample"],
+            swiftSettings: today),
+        .executableTarget(
+            name: "KilledApp", dependencies: ["Regrant"], path: "Tests/KilledApp",
+            swiftSettings: today),
+        .executableTarget(
+            name: "regrant-sample", dependencies: ["Regrant"], path: "Sample", swiftSettings: today),
     ],
     // Generated sources with asynchronous functions crash the compiler of Swift 6.0 in its own
     // mode. That of the app does not matter.

@@ -4,33 +4,44 @@ import Foundation
 extension RegrantError {
     /// The stable code, for example `ERR_TOKEN_EXPIRED`: the same in every language.
     public var code: String {
-        switch self { case .Failed(let code, _, _, _, _, _): code }
+        switch self { case .Failed(let code, _, _, _, _, _, _, _): code }
     }
 
     /// What the caller should do now. A closed list: a `switch` over it needs no `default`.
     public var advice: Advice {
-        switch self { case .Failed(_, let advice, _, _, _, _): advice }
+        switch self { case .Failed(_, let advice, _, _, _, _, _, _): advice }
     }
 
     /// The HTTP status that a server answers with.
     public var status: Int {
-        switch self { case .Failed(_, _, let status, _, _, _): Int(status) }
+        switch self { case .Failed(_, _, let status, _, _, _, _, _): Int(status) }
     }
 
     /// The English text of the code.
     public var text: String {
-        switch self { case .Failed(_, _, _, let text, _, _): text }
+        switch self { case .Failed(_, _, _, let text, _, _, _, _): text }
     }
 
     /// What there is to say beyond the text of the code: the name of a claim, the problem of a
     /// field.
     public var detail: String? {
-        switch self { case .Failed(_, _, _, _, let detail, _): detail }
+        switch self { case .Failed(_, _, _, _, let detail, _, _, _): detail }
     }
 
     /// The path of the refused field of the configuration, with `ERR_CONFIG_INVALID`.
     public var field: String? {
-        switch self { case .Failed(_, _, _, _, _, let field): field }
+        switch self { case .Failed(_, _, _, _, _, let field, _, _): field }
+    }
+
+    /// Why the user has to sign in; only by a `Session`, and only with the advice `.signIn`.
+    public var signOut: SignOutReason? {
+        switch self { case .Failed(_, _, _, _, _, _, let signOut, _): signOut }
+    }
+
+    /// How many seconds to wait before trying again, 0 when it may be tried at once; only by a
+    /// `Session`, and only with the advice `.retry`.
+    public var retryAfter: TimeInterval? {
+        switch self { case .Failed(_, _, _, _, _, _, _, let retryAfter): retryAfter }
     }
 
     /// What else is fixed about the code: its texts for people, and the `WWW-Authenticate` header.

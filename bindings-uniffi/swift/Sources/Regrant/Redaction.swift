@@ -25,3 +25,51 @@ extension KeyMaterial: CustomStringConvertible, CustomReflectable {
     /// Shows no property.
     public var customMirror: Mirror { Mirror(self, children: []) }
 }
+
+extension TokenPair: CustomStringConvertible, CustomReflectable {
+    /// The name of the type.
+    public var description: String { debugDescription }
+
+    /// Shows no property.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension RefreshEndpoint: CustomStringConvertible, CustomReflectable {
+    /// The address and the shape, without the headers.
+    public var description: String { debugDescription }
+
+    /// Shows no property.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension SessionConfig: CustomStringConvertible, CustomReflectable {
+    /// The settings, and the endpoint without its headers.
+    public var description: String { debugDescription }
+
+    /// Shows no property.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension HttpRequest: CustomStringConvertible, CustomReflectable {
+    /// The method and the address.
+    public var description: String { debugDescription }
+
+    /// Shows no property.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension HttpResponse: CustomStringConvertible, CustomReflectable {
+    /// The status.
+    public var description: String { debugDescription }
+
+    /// Shows no property.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}
+
+extension HttpHeader: CustomStringConvertible, CustomReflectable {
+    /// The name, without the value.
+    public var description: String { debugDescription }
+
+    /// Shows no property.
+    public var customMirror: Mirror { Mirror(self, children: []) }
+}

@@ -111,7 +111,8 @@ final class RefusalTests: XCTestCase {
 
     func testAnErrorMadeByHandDescribesItself() {
         let error = RegrantError.Failed(
-            code: "ERR_OURS", advice: .retry, status: 503, text: "later", detail: nil, field: nil)
+            code: "ERR_OURS", advice: .retry, status: 503, text: "later", detail: nil, field: nil,
+            signOut: nil, retryAfter: nil)
         XCTAssertEqual(error.info.advice, .retry)
         XCTAssertEqual(error.info.status, 503)
         XCTAssertEqual(error.info.messages.en, "later")

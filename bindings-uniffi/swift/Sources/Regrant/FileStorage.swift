@@ -1,0 +1,72 @@
+import Foundation
+
+/// A file that its owner alone can read, replaced as a whole, with a lock for all processes of this
+/// machine in a file beside it (`.lock`). The folder must exist, on a local file system.
+///
+/// The tokens in it are not encrypted: for Linux, for tests and for tools. On the platforms of Apple
+/// use `KeychainStorage`.
+public final class FileStorage: TokenStorage {
+    private let path: String
+    private let lockFile: FileLock
+    /// Where calls that may wait for a disk are made: none of them on a thread of Swift's tasks.
+    private let queue = DispatchQueue(label: "regrant.file-storage")
+
+    /// A storage in the file at `path`, which need not exist.
+    public init(path: String) {
+        self.path = path
+        lockFile = FileLock(path: path + ".lock")
+    }
+
+    public func read() async throws -> Data? {
+        try await onQueue { [path] in
+            let file = open(path, O_RDONLY | O_CLOEXEC)
+            if file < 0, errno == ENOENT { return nil }
+            guard file >= 0 else { throw FileError("open the token storage") }
+            return try FileHandle(fileDescriptor: file, closeOnDealloc: true).readToEnd() ?? Data()
+        }
+    }
+
+    public func write(value: Data) async throws {
+        try await onQueue { [path] in
+            let next = path + ".next"
+            let file = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+            guard file >= 0 else { throw FileError("open the next token storage") }
+            let handle = FileHandle(fileDescriptor: file, closeOnDealloc: true)
+            try handle.write(contentsOf: value)
+            guard fsync(file) == 0 else { throw FileError("sync the next token storage") }
+            try handle.close()
+            guard rename(next, path) == 0 else { throw FileError("replace the token storage") }
+            try syncFolder(of: path)
+        }
+    }
+
+    public func clear() async throws {
+        try await onQueue { [path] in
+            if unlink(path) == 0 { return try syncFolder(of: path) }
+            guard errno == ENOENT else { throw FileError("remove the token storage") }
+        }
+    }
+
+    public func lock() async throws { try await lockFile.lock() }
+
+    public func unlock() throws { lockFile.unlock() }
+
+    private func onQueue<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
+        try await withCheckedThrowingContinuation { continuation in
+            queue.async { continuation.resume(with: Result(catching: work)) }
+        }
+    }
+}
+
+/// A renamed file is there after a power failure only when its folder is on disk too.
+private func syncFolder(of path: String) throws {
+    let folder = open((path as NSString).deletingLastPathComponent.orHere, O_RDONLY | O_CLOEXEC)
+    guard folder >= 0 else { throw FileError("open the folder of the token storage") }
+    defer { close(folder) }
+    guard fsync(folder) == 0 else { throw FileError("sync the folder of the token storage") }
+}
+
+extension String {
+    /// The folder that a path without a slash is in.
+    fileprivate var orHere: String { isEmpty ? "." : self }
+}

@@ -1,0 +1,56 @@
+import Foundation
+import Regrant
+
+#if canImport(FoundationNetworking)
+    import FoundationNetworking
+#endif
+
+/// A process of an app: a session over a file, and calls with its tokens.
+struct App: Sendable {
+    let session: Session
+    private let me: URL
+    private let http = URLSession(configuration: .ephemeral)
+
+    /// The app over the file `session` in `folder`, started on a device whose clock is so wrong.
+    init(_ line: Line, _ folder: URL, clockOff: TimeInterval = 0) throws {
+        let url = line.url.appendingPathComponent("mobile/refresh").absoluteString
+        // Tokens live for seconds here: they are renewed when they have all but expired, and the
+        // longest wait is of their kind.
+        let config = SessionConfig(
+            endpoint: RefreshEndpoint(url: url), minTtl: 0.1, backoff: 0.05, longestBackoff: 1)
+        session = try Session(
+            config: config, transport: URLSessionTransport(), storage: FileStorage(path: path(folder)),
+            clock: WrongClock(off: clockOff))
+        me = line.url.appendingPathComponent("api/me")
+    }
+
+    /// A call as an app makes it: the status of the answer.
+    func call() async throws -> Int { try await session.data(from: me, over: http).1.statusCode }
+
+    /// A call, tried again for as long as the app is told to; gives how often that was.
+    func callUntilAnswered() async throws -> (status: Int, again: Int) {
+        for again in 0... {
+            do {
+                return (try await call(), again)
+            } catch let refusal as RegrantError where refusal.advice == .retry {
+                try await sleep(max(refusal.retryAfter ?? 0, 0.01))
+            }
+        }
+        fatalError("it goes on until it is answered")
+    }
+
+    /// Another access token, whatever the one at hand is good for.
+    func renew() async throws {
+        let token = try await session.accessToken()
+        _ = try await session.renew(refused: token)
+    }
+}
+
+/// The clock of a device that is wrong.
+final class WrongClock: Clock {
+    private let off: TimeInterval
+    init(off: TimeInterval) { self.off = off }
+    func now() -> Date { Date() + off }
+}
+
+func path(_ folder: URL) -> String { folder.appendingPathComponent("session").path }

@@ -1,0 +1,200 @@
+import Foundation
+import Regrant
+import XCTest
+
+/// An app against the Express example, over a network that fails.
+final class EndToEndTests: XCTestCase {
+    private var folder = FileManager.default.temporaryDirectory
+
+    override func setUpWithError() throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    override func tearDownWithError() throws {
+        try FileManager.default.removeItem(at: folder)
+    }
+
+    func testOneRefreshForEveryExpiry() async throws {
+        let line = try await Line.open()
+        let app = try App(line, folder)
+        try await app.session.signIn(pair: line.signUp("calls"))
+        for _ in 0..<expiries {
+            try await callsAtOnce(app, 100)
+            try await line.untilExpired()
+        }
+        try await callsAtOnce(app, 100)
+        let counts = try await line.counts()
+        assertEachRefreshedOnce(counts)
+        report(
+            "expiries: \(counts.calls["200"] ?? 0) calls, 0 failed; \(expiries) expiries, "
+                + "\(counts.refreshes.arrived) refreshes, each asked for once")
+    }
+
+    /// Many users, each with an app of his own; a refresh in three gets no answer.
+    func testLostAnswersSignNobodyOut() async throws {
+        let users = 20
+        let line = try await Line.open()
+        try await line.faults(#"{"lose":0.3}"#)
+        var apps: [App] = []
+        for user in 0..<users {
+            let own = folder.appendingPathComponent("\(user)")
+            try FileManager.default.createDirectory(at: own, withIntermediateDirectories: false)
+            let app = try App(line, own)
+            try await app.session.signIn(pair: line.signUp("lossy\(user)"))
+            apps.append(app)
+        }
+        var toldLater = 0
+        for _ in 0..<expiries {
+            try await line.untilExpired()
+            try await withThrowingTaskGroup(of: (status: Int, again: Int).self) { group in
+                for app in apps { group.addTask { try await app.callUntilAnswered() } }
+                for try await (status, again) in group {
+                    XCTAssertEqual(status, 200)
+                    toldLater += again
+                }
+            }
+        }
+        let refreshes = try await line.counts().refreshes
+        XCTAssertEqual(refreshes.granted, refreshes.arrived)
+        XCTAssertGreaterThan(refreshes.lost, 0)
+        XCTAssertGreaterThanOrEqual(refreshes.arrived, users * expiries + refreshes.lost)
+        report(
+            "losses: \(users) users, \(expiries) expiries, \(refreshes.arrived) refreshes, "
+                + "\(refreshes.lost) answers lost; \(toldLater) callers told to try later, "
+                + "0 signed out")
+    }
+
+    func testAClockThatIsTenMinutesWrongChangesNothing() async throws {
+        let refreshes = try await withThrowingTaskGroup(of: Int.self) { group in
+            for (name, off) in [("ahead", 600), ("behind", -600)] {
+                let own = folder.appendingPathComponent(name)
+                try FileManager.default.createDirectory(at: own, withIntermediateDirectories: false)
+                let line = try await Line.open()
+                group.addTask { try await Self.atWrongTime(line, own, TimeInterval(off)) }
+            }
+            return try await group.reduce(into: []) { $0.append($1) }
+        }
+        report("clocks: \(refreshes) refreshes 10 minutes ahead and behind, 0 failed")
+    }
+
+    private static func atWrongTime(
+        _ line: Line, _ own: URL, _ off: TimeInterval
+    ) async throws -> Int {
+        var app = try App(line, own, clockOff: off)
+        try await app.session.signIn(pair: line.signUp("wrong"))
+        for _ in 0..<expiries {
+            try await callsAtOnce(app, 10)
+            // The next run of the app knows it too.
+            app = try App(line, own, clockOff: off)
+            try await callsAtOnce(app, 10)
+            try await line.untilExpired()
+        }
+        try await callsAtOnce(app, 10)
+        let counts = try await line.counts()
+        assertEachRefreshedOnce(counts)
+        return counts.refreshes.arrived
+    }
+
+    func testWithoutANetworkNobodyIsSignedOut() async throws {
+        let line = try await Line.open()
+        let app = try App(line, folder)
+        try await app.session.signIn(pair: line.signUp("offline"))
+        try await line.faults(#"{"cut":true}"#)
+        try await line.untilExpired()
+        for _ in 0..<20 {
+            do {
+                _ = try await app.session.accessToken()
+                XCTFail("no token could be had")
+            } catch let refusal as RegrantError {
+                XCTAssertEqual(refusal.advice, .retry)
+            }
+        }
+        try await line.faults("{}")
+        let status = try await app.callUntilAnswered().status
+        XCTAssertEqual(status, 200)
+    }
+
+    /// What the app is told when the thief comes before it, and when he comes after it.
+    func testATheftEndsTheSessionAndTheAppIsToldWhy() async throws {
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for how in ["steal", "replay"] {
+                let own = folder.appendingPathComponent(how)
+                try FileManager.default.createDirectory(at: own, withIntermediateDirectories: false)
+                group.addTask { try await Self.theft(how, own) }
+            }
+            try await group.waitForAll()
+        }
+    }
+
+    private static func theft(_ how: String, _ own: URL) async throws {
+        let line = try await Line.open()
+        let app = try App(line, own)
+        try await app.session.signIn(pair: line.signUp("victim"))
+        // As an app that is started now and then: one run does not take two refusals in a row.
+        for _ in 0..<2 { try await App(line, own).renew() }
+        XCTAssertTrue(FileManager.default.fileExists(atPath: path(own)))
+        try await line.thief(how)
+        try await line.untilExpired()
+        do {
+            _ = try await app.call()
+            XCTFail("\(how): the session is over")
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.advice, .signIn, how)
+            XCTAssertEqual(refusal.signOut, .reused, how)
+        }
+        XCTAssertEqual(app.session.state(), .signedOut(reason: .reused), how)
+        try await until("\(how): the storage is cleared") {
+            !FileManager.default.fileExists(atPath: path(own))
+        }
+        report("theft by \(how): the app is told reused, its storage is cleared")
+    }
+
+    func testACancelledTaskKeepsThePair() async throws {
+        let line = try await Line.open()
+        var app: App? = try App(line, folder)
+        try await app?.session.signIn(pair: line.signUp("cancelled"))
+        let file = URL(fileURLWithPath: path(folder))
+        let before = try Data(contentsOf: file)
+        try await line.untilExpired()
+        try await line.faults(#"{"hold":true}"#)
+        let call = Task { [app] in try await app?.call() }
+        try await line.untilHeld(1)
+        call.cancel()
+        let outcome = await call.result
+        XCTAssertThrowsError(try outcome.get()) { XCTAssertTrue($0 is CancellationError, "\($0)") }
+        app = nil
+        try await line.faults("{}")
+        try await until("the pair is stored") { try Data(contentsOf: file) != before }
+        let arrived = try await line.counts().refreshes.arrived
+        XCTAssertEqual(arrived, 1)
+        let status = try await App(line, folder).call()
+        XCTAssertEqual(status, 200)
+        report("cancelled: the pair of a refresh whose caller gave up is stored")
+    }
+
+    /// The refresh token goes to its endpoint and nowhere else.
+    func testTheTransportFollowsNoRedirect() async throws {
+        let line = try await Line.open()
+        let request = HttpRequest(
+            method: "GET", url: line.url.appendingPathComponent("style").absoluteString,
+            headers: [], body: Data())
+        let response = try await URLSessionTransport().send(request: request)
+        XCTAssertEqual(response.status, 301)
+    }
+}
+
+/// So many calls at once, all of which must do.
+private func callsAtOnce(_ app: App, _ count: Int) async throws {
+    try await withThrowingTaskGroup(of: Int.self) { group in
+        for _ in 0..<count { group.addTask { try await app.call() } }
+        for try await status in group { XCTAssertEqual(status, 200) }
+    }
+}
+
+private func assertEachRefreshedOnce(_ counts: Line.Counts, line: UInt = #line) {
+    let refreshes = counts.refreshes
+    XCTAssertEqual(refreshes.arrived, refreshes.presented, line: line)
+    XCTAssertEqual(refreshes.arrived, refreshes.granted, line: line)
+    XCTAssertGreaterThanOrEqual(refreshes.arrived, expiries, line: line)
+}

@@ -1,0 +1,42 @@
+import Foundation
+import XCTest
+
+/// Processes killed between the server's answer and the moment when somebody knows that it is stored.
+/// `REGRANT_E2E_KILLS=100` makes the long run of it.
+final class KillTests: XCTestCase {
+    /// As `KilledApp` names them.
+    private let moments = ["answered", "storing", "halfStored", "stored"]
+    /// After every so many kills the grace of the server passes before the app is started again.
+    private let late = 5
+
+    func testAnAppThatIsKilledBeforeItsPairIsStoredStaysSignedIn() async throws {
+        let line = try await Line.open()
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let kills = number("REGRANT_E2E_KILLS", 8)
+        try await App(line, folder).session.signIn(pair: line.signUp("killed"))
+        for round in 0..<kills {
+            let moment = moments[round % moments.count]
+            let about = "round \(round), \(moment)"
+            let before = try await line.counts().refreshes.granted
+            let url = line.url.appendingPathComponent("mobile/refresh").absoluteString
+            let end = try await Program.run("KilledApp", [url, path(folder), moment])
+            XCTAssertEqual(end.reason, .uncaughtSignal, "\(about): \(end.output)")
+            XCTAssertEqual(end.status, SIGKILL, about)
+            let granted = try await line.counts().refreshes.granted
+            XCTAssertGreaterThan(granted, before, "\(about): the server had answered")
+            if round % late == late - 1 { try await sleep(line.grace) }
+            // The user starts the app again, and goes on until the next refresh.
+            let app = try App(line, folder)
+            try await app.renew()
+            let status = try await app.call()
+            XCTAssertEqual(status, 200, about)
+        }
+        let refreshes = try await line.counts().refreshes
+        XCTAssertEqual(refreshes.arrived, refreshes.granted)
+        report(
+            "kills: \(kills) processes killed after the server's answer, \(refreshes.granted) "
+                + "refreshes, 0 signed out")
+    }
+}

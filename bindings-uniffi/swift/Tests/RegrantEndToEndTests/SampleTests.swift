@@ -1,0 +1,45 @@
+import Foundation
+import XCTest
+
+/// The sample does what the README says.
+final class SampleTests: XCTestCase {
+    func testSignsUpCallsAndSignsOut() async throws {
+        let line = try await Line.open()
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let environment = [
+            "REGRANT_SERVER": line.url.absoluteString, "REGRANT_SAMPLE_FILE": path(folder),
+        ]
+        func sample(_ arguments: String...) async throws -> (status: Int32, output: String) {
+            let end = try await Program.run(
+                "regrant-sample", arguments, environment: environment, input: "correct horse\n")
+            return (end.status, end.output)
+        }
+        let email = "sample-\(line.url.port ?? 0)@example.org"
+
+        var end = try await sample("me")
+        XCTAssertEqual(end.status, 1)
+        XCTAssertTrue(end.output.contains("Sign in."), end.output)
+
+        end = try await sample("sign-up", email)
+        XCTAssertEqual(end.status, 0, end.output)
+        XCTAssertTrue(end.output.contains("signed in"), end.output)
+
+        try await line.untilExpired()
+        end = try await sample("me")
+        XCTAssertEqual(end.status, 0, end.output)
+        XCTAssertTrue(end.output.contains("200 ") && end.output.contains(email), end.output)
+
+        end = try await sample("sign-out")
+        XCTAssertEqual(end.status, 0, end.output)
+        XCTAssertFalse(FileManager.default.fileExists(atPath: path(folder)))
+        end = try await sample("me")
+        XCTAssertEqual(end.status, 1, end.output)
+
+        end = try await sample("sign-in", email)
+        XCTAssertEqual(end.status, 0, end.output)
+        end = try await sample("dance")
+        XCTAssertTrue(end.output.contains("usage:"), end.output)
+    }
+}

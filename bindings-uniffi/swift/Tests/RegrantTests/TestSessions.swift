@@ -1,0 +1,90 @@
+import Foundation
+
+import Regrant
+
+/// How long the access tokens of these tests live.
+let lifetime: TimeInterval = 900
+
+/// A pair as a server of that time issues it. The number tells them apart.
+func pair(_ number: Int, at instant: Date) -> (access: String, refresh: String) {
+    let iat = Int(instant.timeIntervalSince1970)
+    let access = hs256(#"{"sub":"u","n":\#(number),"iat":\#(iat),"exp":\#(iat + Int(lifetime))}"#)
+    return (access, "refresh-\(number)")
+}
+
+/// A server that renews whatever it is asked to, or answers as it is told to.
+final class ScriptedTransport: Transport, @unchecked Sendable {
+    typealias Answer = @Sendable () async throws -> HttpResponse
+
+    private let lock = NSLock()
+    private let clock: ManualClock
+    private var asked: [HttpRequest] = []
+    private var script: [Answer] = []
+
+    init(_ clock: ManualClock) { self.clock = clock }
+
+    var requests: [HttpRequest] { lock.withLock { asked } }
+
+    /// What the next request is answered with, after those before.
+    func next(_ answer: @escaping Answer) { lock.withLock { script.append(answer) } }
+
+    func next(status: UInt16, _ body: String) {
+        next { HttpResponse(status: status, headers: [], body: Data(body.utf8)) }
+    }
+
+    func send(request: HttpRequest) async throws -> HttpResponse {
+        let (number, answer) = lock.withLock {
+            asked.append(request)
+            return (asked.count, script.isEmpty ? nil : script.removeFirst())
+        }
+        if let answer { return try await answer() }
+        return renewed(number)
+    }
+
+    func renewed(_ number: Int) -> HttpResponse {
+        let (access, refresh) = pair(number, at: clock.now())
+        let body = #"{"accessToken":"\#(access)","refreshToken":"\#(refresh)"}"#
+        return HttpResponse(status: 200, headers: [], body: Data(body.utf8))
+    }
+}
+
+/// A session over a server and a storage that these tests hold in their hands.
+struct TestBench {
+    let clock = ManualClock(now)
+    let transport: ScriptedTransport
+    let storage = inMemoryStorage()
+    let session: Session
+
+    init(logger: SessionLogger? = nil) throws {
+        transport = ScriptedTransport(clock)
+        let config = SessionConfig(
+            endpoint: RefreshEndpoint(url: "https://server.example/auth/refresh"),
+            backoff: 0.01, refusalGap: 0)
+        session = try Session(
+            config: config, transport: transport, storage: storage, logger: logger, clock: clock)
+    }
+
+    /// The access token that the user begins with.
+    @discardableResult
+    func signIn() async throws -> String {
+        let (access, refresh) = pair(0, at: clock.now())
+        try await session.signIn(pair: TokenPair(accessToken: access, refreshToken: refresh))
+        return access
+    }
+}
+
+/// Opened once, for whoever waits at it.
+actor Gate {
+    private var isOpen = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    func pass() async {
+        if !isOpen { await withCheckedContinuation { waiting.append($0) } }
+    }
+
+    func open() {
+        isOpen = true
+        waiting.forEach { $0.resume() }
+        waiting = []
+    }
+}
