@@ -33,7 +33,11 @@ pub enum Algorithm {
     ES256,
     /// ECDSA on P-384 with SHA-384.
     ES384,
-    /// Ed25519. Written as `EdDSA`; `Ed25519` (RFC 9864) is read as well.
+    /// Ed25519. Written as `EdDSA`; `Ed25519` (RFC 9864 §2.2) is read as well.
+    ///
+    /// The two are names of one algorithm here, in tokens, JWKs and configurations alike, so that a
+    /// key by either name verifies tokens by either. Nothing is lost by that: a key is one of
+    /// Ed25519 or is refused, so the name decides nothing that the key does not.
     EdDSA,
 }
 

@@ -10,6 +10,7 @@ use pkcs8::{ObjectIdentifier, PrivateKeyInfo};
 use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, Family};
+use super::ed25519;
 use super::key_kind::KeyKind;
 use crate::error::{Error, Result};
 
@@ -90,8 +91,8 @@ impl PublicDocument {
         match algorithm.family() {
             Family::Rsa => Self::from_pkcs1(bytes),
             Family::Ec => Self::from_point(algorithm, bytes),
-            Family::Ed if bytes.len() != 32 => Err(refuse(PUBLIC, "is not 32 bytes long")),
-            Family::Ed | Family::Hmac => Ok(Self(bytes.to_vec())),
+            Family::Ed => Self::from_ed25519(bytes),
+            Family::Hmac => Err(refuse(PUBLIC, format!("{algorithm} takes a secret"))),
         }
     }
 
@@ -108,6 +109,17 @@ impl PublicDocument {
             return Err(refuse(PUBLIC, "is not an uncompressed point of its curve"));
         }
         Ok(Self(point.to_vec()))
+    }
+
+    pub(super) fn from_ed25519(bytes: &[u8]) -> Result<Self> {
+        let point = bytes.try_into().map_err(|_| refuse(PUBLIC, "is not 32 bytes long"))?;
+        if !ed25519::is_fit_for_a_key(point) {
+            return Err(refuse(
+                PUBLIC,
+                "is a point that is no key: of small order, or not reduced",
+            ));
+        }
+        Ok(Self(bytes.to_vec()))
     }
 
     /// From a modulus and an exponent, both big-endian.
@@ -268,6 +280,9 @@ fn check_rsa(modulus: UintRef<'_>, exponent: UintRef<'_>, field: &'static str) -
     }
     if bits > RSA_MAX_BITS {
         return Err(refuse(field, format!("RSA with {bits} bits; at most {RSA_MAX_BITS} allowed")));
+    }
+    if bytes.last().is_none_or(|last| last % 2 == 0) {
+        return Err(refuse(field, "RSA with an even modulus"));
     }
     // RFC 8017 §3.1: odd and at least 3. With 1 everything would be its own signature.
     let exponent = exponent.as_bytes();

@@ -6,6 +6,7 @@ use sha2::{Sha256, Sha384, Sha512};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::algorithm::Algorithm;
+use super::key_material;
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
 
@@ -44,9 +45,8 @@ impl PreparedMac {
         };
         check_length(secret, output_bytes, algorithm.as_str(), short, field)?;
         let bytes = secret.expose();
-        if bytes.windows(11).any(|window| window == b"-----BEGIN ") {
-            // Whoever knows the public key could otherwise sign with it.
-            return Err(Error::config(field, "a PEM file is not an HMAC secret"));
+        if let Some(found) = key_material::found_in(bytes) {
+            return Err(Error::config(field, format!("{found} is not an HMAC secret")));
         }
         let mac = match algorithm {
             Algorithm::HS384 => Hmac::new_from_slice(bytes).map(Box::new).map(Self::Sha384),

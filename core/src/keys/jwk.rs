@@ -69,7 +69,15 @@ fn is_for_verifying(jwk: &Map<String, Value>) -> Result<bool, Unusable> {
     let by_use = text(jwk, "use")?.is_none_or(|purpose| purpose == "sig");
     let by_operations = match jwk.get("key_ops") {
         None => true,
-        Some(Value::Array(operations)) => operations.iter().any(|one| one == "verify"),
+        Some(Value::Array(operations)) => {
+            let names: Option<Vec<_>> = operations.iter().map(Value::as_str).collect();
+            let names = names.ok_or_else(|| wrong("key_ops"))?;
+            let unique = names.iter().enumerate().all(|(at, name)| !names[..at].contains(name));
+            if !unique {
+                return Err(wrong("key_ops"));
+            }
+            names.contains(&"verify")
+        }
         Some(_) => return Err(wrong("key_ops")),
     };
     Ok(by_use && by_operations)
@@ -120,11 +128,10 @@ fn document_of(jwk: &Map<String, Value>, kind: KeyKind) -> Result<PublicDocument
             Ok(PublicDocument::from_coordinates(&x, &y))
         }
         KeyKind::Ed25519 => {
-            let x = bytes(jwk, "x")?;
-            if x.len() != 32 || text(jwk, "y")?.is_some() {
-                return Err(wrong("x"));
+            if jwk.contains_key("y") {
+                return Err(wrong("y"));
             }
-            Ok(PublicDocument(x))
+            PublicDocument::from_ed25519(&bytes(jwk, "x")?).map_err(invalid)
         }
     }
 }

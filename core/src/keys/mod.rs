@@ -6,6 +6,8 @@
 mod algorithm;
 mod backend;
 mod document;
+mod ed25519;
+mod field25519;
 mod generate;
 mod hmac;
 mod jwk;
@@ -14,6 +16,7 @@ mod jws;
 mod key;
 mod key_id;
 mod key_kind;
+mod key_material;
 mod keyring;
 mod public_key;
 mod refresh_secret;
