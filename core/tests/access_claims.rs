@@ -153,7 +153,8 @@ fn a_token_for_somebody_is_not_for_a_verifier_without_a_name() {
 }
 
 #[test]
-fn the_subject_is_text_or_a_whole_number() {
+fn the_users_id_by_the_apps_own_name_is_text_or_a_whole_number() {
+    let policy = AccessPolicy::builder().subject_claim("userId").build().unwrap();
     for (value, subject) in [
         (json!("홍길동"), "홍길동"),
         (json!(7), "7"),
@@ -161,10 +162,17 @@ fn the_subject_is_text_or_a_whole_number() {
         (json!(-3), "-3"),
         (json!(u64::MAX), "18446744073709551615"),
     ] {
-        let verified = verify_claims(&plain(), &claims(json!({ "sub": value }))).unwrap();
+        let verified = verify_claims(&policy, &claims(json!({ "userId": value }))).unwrap();
         assert_eq!(verified.subject().as_str(), subject);
     }
+}
+
+#[test]
+fn sub_is_text() {
+    let named = verify_claims(&plain(), &claims(json!({ "sub": "홍길동" }))).unwrap();
+    assert_eq!(named.subject().as_str(), "홍길동");
     for value in [
+        json!(7),
         json!(""),
         json!("a\nb"),
         json!("u".repeat(256)),

@@ -175,7 +175,7 @@ fn extensions_are_refused() {
         r#""crit":["b64"],"b64":false"#,
         r#""crit":[]"#,
         r#""b64":false"#,
-        r#""b64":true"#,
+        r#""b64":"true""#,
     ] {
         let header = format!("{{\"alg\":\"HS256\",\"typ\":\"at+jwt\",{extension}}}");
         assert_eq!(code(&token(&header, &good_claims())), ErrorCode::CritUnsupported, "{header}");

@@ -311,6 +311,29 @@ async fn each_issuer_has_keys_of_its_own() {
     assert_eq!(web.count(), fetched);
 }
 
+/// OpenID Connect names a session by `sid`, too, in whatever form.
+#[test]
+fn another_issuers_session_claims_are_its_own() {
+    let policy = policy(ISSUER);
+    let trusted = TrustedIssuer::with_keys(policy, keyring()).unwrap();
+    let verifier = TrustedIssuers::builder().issuer(trusted).clock(clock()).build().unwrap();
+    let verify = |more: &str| {
+        let claims =
+            format!(r#"{{"iss":"{ISSUER}","aud":"api","sub":"u","exp":{},{more}}}"#, NOW + 60);
+        verifier.verify(&token(ACCESS_HEADER, &claims)).unwrap()
+    };
+    for theirs in [
+        r#""sid":"08a5019c-17e1-4977-8f42-65a12843ea02""#,
+        r#""sid":7,"gen":"x","brn":null"#,
+        r#""gen":1"#,
+    ] {
+        let access = verify(theirs);
+        assert_eq!((access.session(), access.lineage()), (None, None), "{theirs}");
+    }
+    let ours = verify(r#""sid":"BwcHBwcHBwcHBwcHBwcHBw","gen":3,"brn":0"#);
+    assert!(ours.session().is_some() && ours.lineage().is_some());
+}
+
 #[test]
 fn what_cannot_work_together_is_refused() {
     let fixed = |issuer| TrustedIssuer::with_keys(policy(issuer), Keyring::single(one())).unwrap();

@@ -48,20 +48,24 @@ pub(super) fn check(
     }
     check_issuer(found.get(Role::Issuer), policy)?;
     check_audience(found.get(Role::Audience), policy)?;
-    let subject = match found.get(Role::NamedSubject) {
-        Some(item) => read_subject(item, &policy.subject_claim)?,
-        None => match found.get(Role::Subject) {
-            Some(item) => read_subject(item, AccessPolicy::DEFAULT_SUBJECT_CLAIM)?,
-            None => return Err(Error::claim_missing(policy.subject_claim.clone())),
-        },
+    let subject = match (found.get(Role::NamedSubject), found.get(Role::Subject)) {
+        (Some(item), _) => read_id(item, &policy.subject_claim)?,
+        // RFC 7519 §4.1.2: a string. Apps from before wrote the ids of rows all the same.
+        (None, Some(item)) if kind == Kind::Access && item.text().is_none() => {
+            return Err(Error::claim_invalid(AccessPolicy::DEFAULT_SUBJECT_CLAIM));
+        }
+        (None, Some(item)) => read_id(item, AccessPolicy::DEFAULT_SUBJECT_CLAIM)?,
+        (None, None) => return Err(Error::claim_missing(policy.subject_claim.clone())),
     };
-    // In a token from before, these three names are the app's own: `gen` may be anything.
+    // In a token from before, these three names are the app's own: `gen` may be anything. In those
+    // of another issuer, `sid` is what that calls its sessions (OpenID Connect Front-Channel
+    // Logout §3), unless it is of the form of this library.
+    let session = || {
+        read_session(found.get(Role::Session), found.get(Role::Generation), found.get(Role::Branch))
+    };
     let (session, lineage) = match kind {
-        Kind::Access => read_session(
-            found.get(Role::Session),
-            found.get(Role::Generation),
-            found.get(Role::Branch),
-        )?,
+        Kind::Access if policy.foreign => session().unwrap_or_default(),
+        Kind::Access => session()?,
         Kind::Legacy => (None, None),
     };
     let key = found.get(Role::Confirmation).map(read_key).transpose()?.flatten();
@@ -167,7 +171,7 @@ fn check_audience(item: Option<Item<'_>>, policy: &AccessPolicy) -> Result<()> {
 }
 
 /// Text, or the whole number that apps use as the id of a row.
-fn read_subject(item: Item<'_>, claim: &str) -> Result<Subject> {
+fn read_id(item: Item<'_>, claim: &str) -> Result<Subject> {
     let text = match (item.text(), item.number()) {
         (Some(text), _) => text.into_owned(),
         (_, Some(Number::Integer(number))) => number.to_string(),

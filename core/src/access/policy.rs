@@ -20,6 +20,8 @@ pub struct AccessPolicy {
     pub(super) jti: bool,
     pub(super) legacy: Option<LegacyTokens>,
     pub(super) cache: usize,
+    /// Whether the tokens are of another issuer, whose `sid`, `gen` and `brn` may be anything.
+    pub(super) foreign: bool,
 }
 
 /// Which tokens of an app from before are accepted: those without `typ`, or with `JWT`.
@@ -46,6 +48,12 @@ impl AccessPolicy {
     /// Starts from the default.
     pub fn builder() -> AccessPolicyBuilder {
         AccessPolicyBuilder::default()
+    }
+
+    /// The same for the tokens of another issuer.
+    #[cfg(feature = "issuers")]
+    pub(crate) fn of_another_issuer(self) -> Self {
+        Self { foreign: true, ..self }
     }
 
     /// How long a token lives that is issued: whole seconds.
@@ -127,6 +135,7 @@ impl Default for AccessPolicy {
             jti: false,
             legacy: None,
             cache: 0,
+            foreign: false,
         }
     }
 }

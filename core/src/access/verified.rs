@@ -54,7 +54,8 @@ impl VerifiedAccess {
         self.0.kept.get().copied()
     }
 
-    /// The user: the configured subject claim, else `sub`. A whole number becomes its digits.
+    /// The user: the configured subject claim, else `sub`. A whole number becomes its digits; but
+    /// `sub` may be one in tokens of an app from before alone.
     pub fn subject(&self) -> &Subject {
         &self.0.claims.subject
     }

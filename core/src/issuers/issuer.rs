@@ -44,6 +44,6 @@ impl TrustedIssuer {
         if policy.issuers().is_empty() {
             return Err(Error::config("issuer", "is required: it says whose keys are used"));
         }
-        Ok(Self { policy, keys })
+        Ok(Self { policy: policy.of_another_issuer(), keys })
     }
 }

@@ -35,8 +35,9 @@ impl<'a> Header<'a> {
     ///
     /// # Errors
     /// [`Error::TokenMalformed`] when it is not a strict JSON object with a text `alg`, when it has
-    /// more than 64 members, or when `typ` or `kid` is not text; [`Error::CritUnsupported`] when it has `crit`
-    /// (RFC 7515 §4.1.11: no extension is understood here) or `b64` (RFC 7797).
+    /// more than 64 members, or when `typ` or `kid` is not text; [`Error::CritUnsupported`] when it
+    /// has `crit` (RFC 7515 §4.1.11: no extension is understood here), or a `b64` other than `true`,
+    /// which is the default (RFC 7797 §3).
     pub(crate) fn parse(text: &'a str) -> Result<Self> {
         let (mut alg, mut typ, mut kid) = (None, None, None);
         let (mut extended, mut count) = (false, 0);
@@ -46,7 +47,8 @@ impl<'a> Header<'a> {
                 "alg" => alg = Some(item),
                 "typ" => typ = Some(item),
                 "kid" => kid = Some(item),
-                "crit" | "b64" => extended = true,
+                "crit" => extended = true,
+                "b64" => extended |= !item.is_true(),
                 _ => {}
             }
         })?;
@@ -142,7 +144,7 @@ mod tests {
             r#"{"alg":"HS256","crit":[]}"#,
             r#"{"alg":"HS256","crit":null}"#,
             r#"{"alg":"HS256","b64":false}"#,
-            r#"{"alg":"HS256","b64":true}"#,
+            r#"{"alg":"HS256","b64":"true"}"#,
         ] {
             assert!(matches!(Header::parse(bad), Err(Error::CritUnsupported)), "{bad}");
         }

@@ -56,6 +56,10 @@ impl<'a> Item<'a> {
         self.kind == Kind::Null
     }
 
+    pub(crate) fn is_true(self) -> bool {
+        self.kind == Kind::Bool && self.raw == "true"
+    }
+
     /// `None` when it is not text.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
         match self.kind {
