@@ -12,6 +12,7 @@ mod life_cycle;
 mod limiter;
 #[cfg(feature = "metrics")]
 mod metrics;
+mod refresh_vectors;
 mod revocation;
 mod room;
 mod side_channels;

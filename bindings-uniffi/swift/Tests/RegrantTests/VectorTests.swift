@@ -80,6 +80,129 @@ final class VectorTests: XCTestCase {
         XCTAssertEqual(hs256(file.payload, secret: Data(file.secret.utf8)), token)
     }
 
+    private struct Index: Decodable {
+        let cases: Int
+        let files: [String: Int]
+    }
+
+    private struct Cases: Decodable {
+        struct Case: Decodable {
+            struct Expect: Decodable {
+                let code, subject, payload: String?
+            }
+            let name, verifier, token: String
+            let now: Double
+            let expect: Expect
+        }
+        let cases: [Case]
+    }
+
+    private struct UnfitKeys: Decodable {
+        struct Case: Decodable {
+            let name, field: String
+            let key: Key
+        }
+        let count: Int
+        let cases: [Case]
+    }
+
+    private struct Key: Decodable {
+        let alg: String
+        let kid, secret, publicKey: String?
+    }
+
+    private struct Configuration: Decodable {
+        struct Policy: Decodable {
+            let issuers, audiences: [String]
+            let requiredClaims: [String]?
+            let subjectClaim: String?
+            let leeway, maxAge, legacyMaxLifetime: TimeInterval?
+            let maxTokenBytes: UInt32?
+        }
+        let keys: [Key]
+        let policy: Policy
+    }
+
+    func testEveryTokenOfTheCorpusIsAnsweredAsItSays() throws {
+        let index = try JSONDecoder().decode(Index.self, from: read("tokens/index.json"))
+        let configured = try JSONDecoder().decode(
+            [String: Configuration].self, from: read("tokens/verifiers.json"))
+        let clock = SetClock()
+        let verifiers = try configured.mapValues { try self.verifier(of: $0, clock: clock) }
+        var run = 0
+        for (file, count) in index.files {
+            let cases = try JSONDecoder().decode(Cases.self, from: read("tokens/\(file).json")).cases
+            XCTAssertEqual(cases.count, count, file)
+            for one in cases {
+                clock.set(Date(timeIntervalSince1970: one.now))
+                let verifier = try XCTUnwrap(verifiers[one.verifier])
+                let answer: String
+                do {
+                    let claims = try verifier.verify(token: one.token)
+                    answer = "\(claims.subject) \(claims.payloadJson)"
+                } catch let refusal as RegrantError {
+                    answer = refusal.code
+                }
+                let expected = one.expect.code
+                    ?? "\(one.expect.subject ?? "") \(one.expect.payload ?? "")"
+                XCTAssertEqual(answer, expected, "\(file): \(one.name)")
+                run += 1
+            }
+        }
+        XCTAssertEqual(run, index.cases)
+        print("\(run) tokens of the corpus")
+    }
+
+    func testEveryUnfitKeyIsRefusedWhenTheVerifierIsMade() throws {
+        let file = try JSONDecoder().decode(UnfitKeys.self, from: read("unfit-keys.json"))
+        for one in file.cases {
+            let refusal = try refusal(one.name) { try verifier(keys: [self.key(of: one.key)]) }
+            XCTAssertEqual(refusal.code, "ERR_CONFIG_INVALID", one.name)
+            XCTAssertEqual(refusal.field, one.field, one.name)
+        }
+        XCTAssertEqual(file.cases.count, file.count)
+        print("\(file.count) unfit keys")
+    }
+
+    private func key(of key: Key) throws -> VerificationKey {
+        let material: KeyMaterial = if let secret = key.secret {
+            .secret(bytes: try bytes(ofBase64url: secret))
+        } else {
+            .publicPem(pem: try XCTUnwrap(key.publicKey))
+        }
+        let algorithm = try XCTUnwrap(algorithms[key.alg], key.alg)
+        return VerificationKey(algorithm: algorithm, material: material, kid: key.kid)
+    }
+
+    private func verifier(of configuration: Configuration, clock: Clock) throws -> AccessVerifier {
+        let policy = configuration.policy
+        return try AccessVerifier(
+            keys: configuration.keys.map { try self.key(of: $0) },
+            policy: AccessPolicy(
+                issuers: policy.issuers, audiences: policy.audiences, leeway: policy.leeway,
+                maxAge: policy.maxAge, requiredClaims: policy.requiredClaims ?? [],
+                subjectClaim: policy.subjectClaim, maxTokenBytes: policy.maxTokenBytes,
+                legacy: policy.legacyMaxLifetime.map { LegacyTokens(maxLifetime: $0) }),
+            clock: clock)
+    }
+
+    private func bytes(ofBase64url text: String) throws -> Data {
+        let standard = text.replacingOccurrences(of: "-", with: "+")
+            .replacingOccurrences(of: "_", with: "/")
+        let padding = String(repeating: "=", count: (4 - standard.count % 4) % 4)
+        return try XCTUnwrap(Data(base64Encoded: standard + padding), text)
+    }
+
+    /// A clock that each case sets.
+    private final class SetClock: Clock, @unchecked Sendable {
+        private let lock = NSLock()
+        private var instant = Date(timeIntervalSince1970: 0)
+
+        func now() -> Date { lock.withLock { instant } }
+
+        func set(_ instant: Date) { lock.withLock { self.instant = instant } }
+    }
+
     /// Every algorithm by its name in tokens. `name(_:)` keeps the list whole.
     private let algorithms: [String: Algorithm] = Dictionary(
         uniqueKeysWithValues: [

@@ -1,15 +1,20 @@
 package dev.regrant
 
 import java.io.File
+import java.time.Duration
 import java.time.Instant
+import java.util.Base64
 import kotlinx.serialization.json.Json
 import kotlinx.serialization.json.JsonElement
 import kotlinx.serialization.json.JsonNull
 import kotlinx.serialization.json.JsonObject
 import kotlinx.serialization.json.JsonPrimitive
+import kotlinx.serialization.json.double
+import kotlinx.serialization.json.int
 import kotlinx.serialization.json.jsonArray
 import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
+import kotlinx.serialization.json.long
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
@@ -57,5 +62,81 @@ class VectorTest {
             seen += algorithm
         }
         assertEquals(Algorithm.entries.toSet(), seen)
+    }
+
+    @Test
+    fun `every token of the corpus is answered as it says`() {
+        val index = read("tokens/index.json").jsonObject
+        val configured = read("tokens/verifiers.json").jsonObject
+        val clock = ManualClock(NOW)
+        val verifiers = configured.mapValues { (_, value) -> verifierOf(value.jsonObject, clock) }
+        val problems = mutableListOf<String>()
+        var run = 0
+        for ((file, count) in index.getValue("files").jsonObject) {
+            val cases = read("tokens/$file.json").jsonObject.getValue("cases").jsonArray
+            assertEquals(count.jsonPrimitive.int, cases.size, file)
+            for (case in cases.map { it.jsonObject }) {
+                clock.instant = Instant.ofEpochMilli(Math.round(case.getValue("now").jsonPrimitive.double * 1000))
+                val answer = answer { verifiers.getValue(case.text("verifier")).verify(case.text("token")) }
+                val expect = case.getValue("expect").jsonObject
+                val expected = expect["code"]?.jsonPrimitive?.content ?: (expect.text("subject") + " " + expect.text("payload"))
+                if (answer != expected) problems += "$file: ${case.text("name")}: $answer and not $expected"
+                run++
+            }
+        }
+        verifiers.values.forEach { it.close() }
+        assertEquals(emptyList<String>(), problems)
+        assertEquals(index.getValue("cases").jsonPrimitive.int, run)
+        println("$run tokens of the corpus")
+    }
+
+    @Test
+    fun `every unfit key is refused when the verifier is made`() {
+        val file = read("unfit-keys.json").jsonObject
+        val cases = file.getValue("cases").jsonArray.map { it.jsonObject }
+        val problems = cases.filter { case ->
+            try {
+                verifier(keys = listOf(keyOf(case.getValue("key").jsonObject))).close()
+                true
+            } catch (refusal: RegrantException) {
+                refusal.code != "ERR_CONFIG_INVALID" || refusal.field != case.text("field")
+            }
+        }
+        assertEquals(emptyList<String>(), problems.map { it.text("name") })
+        assertEquals(file.getValue("count").jsonPrimitive.int, cases.size)
+        println("${cases.size} unfit keys")
+    }
+
+    private fun answer(verify: () -> AccessClaims): String = try {
+        verify().run { "$subject $payloadJson" }
+    } catch (refusal: RegrantException) {
+        refusal.code
+    }
+
+    private fun keyOf(key: JsonObject): VerificationKey {
+        val algorithm = Algorithm.entries.single { it.name.replace("_", "") == key.text("alg").uppercase() }
+        val material = key["secret"]?.let { KeyMaterial.Secret(Base64.getUrlDecoder().decode(it.jsonPrimitive.content)) }
+            ?: KeyMaterial.PublicPem(key.text("publicKey"))
+        return VerificationKey(algorithm, material, key["kid"]?.jsonPrimitive?.content)
+    }
+
+    private fun verifierOf(configuration: JsonObject, clock: Clock): AccessVerifier {
+        val policy = configuration.getValue("policy").jsonObject
+        fun texts(name: String) = policy[name]?.jsonArray.orEmpty().map { it.jsonPrimitive.content }
+        fun seconds(name: String) = policy[name]?.let { Duration.ofSeconds(it.jsonPrimitive.long) }
+        return verifier(
+            AccessPolicy(
+                issuers = texts("issuers"),
+                audiences = texts("audiences"),
+                leeway = seconds("leeway"),
+                maxAge = seconds("maxAge"),
+                requiredClaims = texts("requiredClaims"),
+                subjectClaim = policy["subjectClaim"]?.jsonPrimitive?.content,
+                maxTokenBytes = policy["maxTokenBytes"]?.jsonPrimitive?.int?.toUInt(),
+                legacy = seconds("legacyMaxLifetime")?.let { LegacyTokens(it) },
+            ),
+            configuration.getValue("keys").jsonArray.map { keyOf(it.jsonObject) },
+            clock,
+        )
     }
 }

@@ -1,0 +1,133 @@
+// The corpus of tests/vectors: the answers of the npm package are those of the core.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { TestClock, createAuth, createVerifier } from 'regrant';
+import { SECRET as REFRESH_SECRET } from './support/auth.mjs';
+
+const read = (name) => JSON.parse(readFileSync(new URL(`../../tests/vectors/${name}.json`, import.meta.url), 'utf8'));
+const index = read('tokens/index');
+const configured = read('tokens/verifiers');
+const keyOf = ({ secret, ...key }) => (secret === undefined ? key : { ...key, secret: Buffer.from(secret, 'base64url') });
+
+/** What the two kinds of object have in common, from the policy of a verifier. */
+function policyOf({ legacyMaxLifetime, issuers, audiences, ...policy }) {
+  const legacy = legacyMaxLifetime === undefined ? undefined : { maxLifetime: legacyMaxLifetime };
+  return { ...policy, issuer: issuers, audience: audiences, legacy };
+}
+
+const clock = new TestClock(0);
+const verifiers = Object.fromEntries(
+  Object.entries(configured).map(([name, { keys, policy }]) => {
+    const issuer = { ...policyOf(policy), keys: keys.map(keyOf) };
+    return [name, createVerifier({ issuers: [issuer], clock })];
+  }),
+);
+/** Those whose keys could sign, as auth objects: another way through the addon, which keeps what it has verified. */
+const auths = Object.fromEntries(
+  Object.entries(configured)
+    .filter(([, { keys }]) => keys.some((key) => key.secret !== undefined))
+    .map(([name, { keys, policy }]) => {
+      const access = policyOf(policy);
+      return [name, createAuth({ keys: keys.map(keyOf), refreshSecret: REFRESH_SECRET, access, store: 'memory:', clock })];
+    }),
+);
+
+/** `[subject, claims]`, or the code of the refusal. */
+function answer(verify, token) {
+  try {
+    const { subject, claims } = verify(token);
+    return [subject, claims];
+  } catch (error) {
+    assert.equal(error.name, 'AuthError', error.stack);
+    return error.code;
+  }
+}
+
+const expected = ({ code, subject, payload }) => code ?? [subject, JSON.parse(payload)];
+
+let run = 0;
+for (const [file, count] of Object.entries(index.files)) {
+  test(`tokens: ${file}`, () => {
+    const { cases } = read(`tokens/${file}`);
+    assert.equal(cases.length, count);
+    for (const { name, why, verifier, now, token, expect } of cases) {
+      clock.set(Math.round(now * 1000));
+      const wanted = expected(expect);
+      const about = `${name} (${why})`;
+      // What other issuers call `sid`, `gen` and `brn` is theirs.
+      if (verifier !== 'sessions') assert.deepEqual(answer((text) => verifiers[verifier].verifyAccessSync(text), token), wanted, about);
+      const auth = auths[verifier];
+      if (auth !== undefined) {
+        // The second time it may be one that is kept.
+        for (const _ of [1, 2]) assert.deepEqual(answer((text) => auth.verifyAccess(text), token), wanted, about);
+        if (Array.isArray(wanted)) assert.deepEqual(auth.verify(token), wanted[1], about);
+      }
+      run += 1;
+    }
+  });
+}
+
+test('every token of the corpus was run', (t) => {
+  assert.equal(run, index.cases);
+  t.diagnostic(`${run} tokens of the corpus`);
+});
+
+test('every unfit key is refused when the verifier is made', (t) => {
+  const { count, cases } = read('unfit-keys');
+  for (const { name, key, field } of cases) {
+    const make = () => createVerifier({ issuers: [{ issuer: 'https://issuer.test', keys: [keyOf(key)] }] });
+    assert.throws(make, { code: 'ERR_CONFIG_INVALID', field: `issuers[0].keys[0].${field}` }, name);
+  }
+  assert.equal(cases.length, count);
+  t.diagnostic(`${count} unfit keys`);
+});
+
+test('what a JWK says of its use holds', (t) => {
+  const { count, cases } = read('key-sets');
+  for (const { name, why, now, jwks, token, expect } of cases) {
+    clock.set(now * 1000);
+    const verifier = createVerifier({ issuers: [{ issuer: 'https://issuer.test', audience: 'api', jwks }], clock });
+    assert.deepEqual(answer((text) => verifier.verifyAccessSync(text), token), expected(expect), `${name} (${why})`);
+  }
+  assert.equal(cases.length, count);
+  t.diagnostic(`${count} key sets`);
+});
+
+test('tokens that ask for a refresh', async (t) => {
+  const { count, cases } = read('refresh-tokens');
+  const secret = Buffer.from(configured.HS256.keys[0].secret, 'base64url');
+  const auth = createAuth({ secret, store: 'memory:', clock });
+  for (const { name, why, now, token, expect } of cases) {
+    clock.set(now * 1000);
+    await assert.rejects(auth.refresh(token), expect, `${name} (${why})`);
+    await assert.rejects(auth.logout(token), (error) => expect.code !== 'ERR_TOKEN_MALFORMED' || error.code === expect.code, name);
+  }
+  assert.equal(cases.length, count);
+  t.diagnostic(`${count} refresh tokens`);
+});
+
+test('no claim gets into the prototypes', () => {
+  for (const { token, now } of read('tokens/prototype').cases) {
+    clock.set(now * 1000);
+    for (const verify of [(text) => verifiers.HS256.verifyAccessSync(text).claims, (text) => auths.HS256.verify(text)]) {
+      const got = answer((text) => ({ subject: '', claims: verify(text) }), token);
+      if (!Array.isArray(got)) continue;
+      assert.equal(got[1].admin, undefined, token);
+      assert.equal(Object.getPrototypeOf(got[1]), Object.prototype, token);
+    }
+  }
+  assert.deepEqual([{}.admin, Object.prototype.admin, Object.keys(Object.prototype)], [undefined, undefined, []]);
+});
+
+test('texts that only JavaScript has: surrogates without a pair', () => {
+  clock.set(1_700_000_000_000);
+  const { cases } = read('tokens/valid');
+  const { token } = cases.find((one) => one.verifier === 'HS256');
+  for (const odd of ['\ud800', '\udc00', '\udc00\ud800']) {
+    for (const text of [`${token}${odd}`, `${odd}${token}`, token.replace('.', `${odd}.`), odd]) {
+      assert.throws(() => auths.HS256.verify(text), { code: 'ERR_TOKEN_MALFORMED' });
+      assert.throws(() => verifiers.HS256.verifyAccessSync(text), { code: 'ERR_TOKEN_MALFORMED' });
+    }
+  }
+});
