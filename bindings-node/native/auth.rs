@@ -8,7 +8,7 @@ use napi::{Env, JsString};
 use napi_derive::napi;
 use regrant::access::{VerifiedAccess, bearer_token};
 use regrant::auth::{SweepOptions, SweepReport};
-use regrant::config::AuthConfig;
+use regrant::config::{AuthConfig, KeysConfig};
 use regrant::time::{Clock, SystemClock};
 use regrant::{Auth, Result};
 
@@ -142,6 +142,12 @@ impl NativeAuth {
     #[napi(catch_unwind)]
     pub fn jwks(&self) -> String {
         self.calls.auth.jwks()
+    }
+
+    /// Exchanges the keys for those of a configuration, JSON text. Answers with nothing.
+    #[napi(catch_unwind)]
+    pub fn set_keys(&self, config: String) -> Outcome {
+        text(set_keys(&self.calls.auth, &config).map(|()| String::new()))
     }
 
     /// How far this process is behind the feed of revocations, in ms; null while unknown.
@@ -332,6 +338,11 @@ fn build(
     }
     // The background work of the core runs where the async methods do.
     within_runtime_if_available(|| builder.build())
+}
+
+fn set_keys(auth: &Auth, config: &str) -> Result<()> {
+    let keys = KeysConfig::from_json(config)?;
+    auth.set_keys(keys.keyring()?, keys.refresh_keys()?)
 }
 
 /// `[subject, sessionId, claims]` without reading the claims once more.

@@ -2,6 +2,8 @@
 import { NativeAuth, bearer, type Outcome } from '../native.cjs';
 import type { AuthError, RevocationReason } from './auth-error.cjs';
 import { Checker, parse } from './checker.cjs';
+import type { KeysConfig } from './config.cjs';
+import { encodeConfig } from './encode-config.cjs';
 import type { JwkSet } from './jwk-set.cjs';
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 import type { ErrorCode } from './error-codes.cjs';
@@ -171,6 +173,17 @@ export class Auth {
    */
   jwks(): JwkSet {
     return JSON.parse(this.#native.jwks()) as JwkSet;
+  }
+
+  /**
+   * Exchanges all keys of this process: from here on tokens are signed and verified with these,
+   * and what an older key signed is refused where that is not among them. In which steps no token
+   * is refused, `docs/key-rotation.md` says.
+   *
+   * @throws {@link AuthError} `ERR_CONFIG_INVALID`, with its `field`; then all stays as it was.
+   */
+  setKeys(keys: KeysConfig): void {
+    this.#text(this.#native.setKeys(encodeConfig(keys, this.#texts)));
   }
 
   /**

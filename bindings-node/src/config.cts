@@ -12,13 +12,16 @@ export type Lifetime = number | string;
 /** Key material: text, taken as its UTF-8 bytes, or bytes. */
 export type Secret = string | Uint8Array;
 
-/** A JWS algorithm (RFC 7518 §3.1, RFC 8037). One key, one algorithm. */
+/**
+ * A JWS algorithm (RFC 7518 §3.1, RFC 8037, RFC 9864). One key, one algorithm. `EdDSA` and
+ * `Ed25519` are two names of one, in keys and in tokens.
+ */
 export type Algorithm =
   | 'HS256' | 'HS384' | 'HS512'
   | 'RS256' | 'RS384' | 'RS512'
   | 'PS256' | 'PS384' | 'PS512'
   | 'ES256' | 'ES384'
-  | 'EdDSA';
+  | 'EdDSA' | 'Ed25519';
 
 /** A key of access tokens: exactly one of `secret`, `privateKey` and `publicKey`. */
 export interface KeyConfig {
@@ -182,19 +185,30 @@ export interface SentinelConfig {
   password?: Secret | undefined;
 }
 
-/** Everything that `createAuth` takes. An unknown field is refused. */
-export interface AuthConfig {
+/** The keys: what `createAuth` takes of them, and `auth.setKeys`. An unknown field is refused. */
+export interface KeysConfig {
   /**
    * The app's one secret, at least 32 bytes: an HS256 key for access tokens, from which the
    * secret of refresh tokens is derived (HKDF) unless `refreshSecret` is given.
    */
   secret?: Secret | undefined;
+  /**
+   * Secrets that were, or are to be, `secret` in other processes: what one of them signed is
+   * accepted, access tokens and refresh tokens. None of them signs. For the rotation of keys.
+   */
+  acceptedSecrets?: readonly Secret[] | undefined;
   /** Accepts secrets shorter than the hash, for apps that have one already; default false. */
   allowShortSecret?: boolean | undefined;
   /** The keys of access tokens, where there is more than one secret. */
   keys?: readonly KeyConfig[] | undefined;
   /** The secret of refresh tokens; required when there is no `secret`. */
   refreshSecret?: Secret | undefined;
+  /** Secrets that were, or are to be, `refreshSecret` in other processes. */
+  acceptedRefreshSecrets?: readonly Secret[] | undefined;
+}
+
+/** Everything that `createAuth` takes. An unknown field is refused. */
+export interface AuthConfig extends KeysConfig {
   /** What access tokens say and must say. */
   access?: AccessConfig | undefined;
   /** How sessions are refreshed. */

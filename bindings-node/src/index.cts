@@ -26,6 +26,7 @@ export type {
   AuthConfig,
   DpopConfig,
   KeyConfig,
+  KeysConfig,
   LegacyConfig,
   LimiterConfig,
   Lifetime,

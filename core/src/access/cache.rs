@@ -2,10 +2,11 @@
 //! request.
 //!
 //! A token is known by its whole text: whoever has that has the token. Nothing is kept but what
-//! passed, and what changes with time is left to the caller: expiry, and revocation.
+//! passed, and what changes with time is left to the caller: expiry, and revocation. What passed by
+//! other keys than are in use now has to pass again.
 
 use std::hash::BuildHasher;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -26,6 +27,7 @@ pub(super) struct VerifiedCache {
     sets: Box<[Mutex<Set>]>,
     hasher: RandomState,
     serials: AtomicU64,
+    key_rings: AtomicU32,
 }
 
 #[derive(Default)]
@@ -38,6 +40,7 @@ struct Set {
 struct Entry {
     hash: u64,
     used: u32,
+    key_ring: u32,
     token: Box<str>,
     access: VerifiedAccess,
 }
@@ -47,25 +50,34 @@ impl VerifiedCache {
     pub(super) fn new(tokens: usize) -> Option<Self> {
         let sets = (0..tokens.div_ceil(WAYS)).map(|_| Mutex::default()).collect::<Box<[_]>>();
         let (hasher, serials) = (RandomState::default(), AtomicU64::new(0));
-        (!sets.is_empty()).then_some(Self { sets, hasher, serials })
+        let key_rings = AtomicU32::new(0);
+        (!sets.is_empty()).then_some(Self { sets, hasher, serials, key_rings })
+    }
+
+    /// A number for a ring of keys that no other had.
+    pub(super) fn next_key_ring(&self) -> u32 {
+        self.key_rings.fetch_add(1, Ordering::Relaxed)
     }
 
     pub(super) fn places(&self) -> usize {
         self.sets.len() * WAYS
     }
 
-    pub(super) fn find(&self, token: &str) -> Option<VerifiedAccess> {
+    /// What `token` says, if it was found to be good by the keys of this number.
+    pub(super) fn find(&self, token: &str, key_ring: u32) -> Option<VerifiedAccess> {
         let hash = self.hash(token);
         let mut set = self.set(hash).1;
         set.clock = set.clock.wrapping_add(1);
         let now = set.clock;
-        let entry = set.ways.iter_mut().flatten().find(|entry| entry.is(token, hash))?;
+        let mut entries = set.ways.iter_mut().flatten();
+        let entry = entries.find(|entry| entry.is(token, hash) && entry.key_ring == key_ring)?;
         entry.used = now;
         Some(entry.access.clone())
     }
 
-    /// Keeps `access`, which is what `token` says and was found to be good.
-    pub(super) fn keep(&self, token: &str, access: &VerifiedAccess) {
+    /// Keeps `access`, which is what `token` says and was found to be good by the keys of this
+    /// number.
+    pub(super) fn keep(&self, token: &str, access: &VerifiedAccess, key_ring: u32) {
         if token.len() > LONGEST {
             return;
         }
@@ -81,7 +93,7 @@ impl VerifiedCache {
         let place = (number * WAYS + way) as u64;
         access.keep_as(serial.wrapping_mul(self.places() as u64).wrapping_add(place));
         set.ways[way] =
-            Some(Entry { hash, used: now, token: token.into(), access: access.clone() });
+            Some(Entry { hash, used: now, key_ring, token: token.into(), access: access.clone() });
     }
 
     fn hash(&self, token: &str) -> u64 {

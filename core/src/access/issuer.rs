@@ -70,6 +70,14 @@ impl AccessIssuer {
         Ok(Self { keyring, policy, clock, header })
     }
 
+    /// One by the same rules with other keys.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_keys(&self, keyring: Keyring) -> Result<Self> {
+        Self::new(keyring, self.policy.clone(), Arc::clone(&self.clock))
+    }
+
     /// The policy.
     pub const fn policy(&self) -> &AccessPolicy {
         &self.policy

@@ -29,8 +29,10 @@ pub struct AccessVerifier {
     policy: AccessPolicy,
     clock: Arc<dyn Clock>,
     known: KnownHeaders,
-    cache: Option<VerifiedCache>,
-    shapes: Shapes,
+    cache: Option<Arc<VerifiedCache>>,
+    /// By which keys the cache knows this one.
+    key_ring: u32,
+    shapes: Arc<Shapes>,
 }
 
 impl AccessVerifier {
@@ -40,8 +42,26 @@ impl AccessVerifier {
     /// [`Error::Internal`](crate::Error::Internal) never in practice: the headers of the keys always serialize.
     pub fn new(keyring: Keyring, policy: AccessPolicy, clock: Arc<dyn Clock>) -> Result<Self> {
         let known = KnownHeaders::of(&keyring)?;
-        let cache = VerifiedCache::new(policy.cache());
-        Ok(Self { keyring, policy, clock, known, cache, shapes: Shapes::default() })
+        let cache = VerifiedCache::new(policy.cache()).map(Arc::new);
+        let key_ring = cache.as_ref().map_or(0, |cache| cache.next_key_ring());
+        Ok(Self { keyring, policy, clock, known, cache, key_ring, shapes: Arc::default() })
+    }
+
+    /// One by the same rules with other keys. It shares the memory of this one, but what this one
+    /// has verified it verifies again.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_keys(&self, keyring: Keyring) -> Result<Self> {
+        Ok(Self {
+            known: KnownHeaders::of(&keyring)?,
+            keyring,
+            policy: self.policy.clone(),
+            clock: Arc::clone(&self.clock),
+            cache: self.cache.clone(),
+            key_ring: self.cache.as_ref().map_or(0, |cache| cache.next_key_ring()),
+            shapes: Arc::clone(&self.shapes),
+        })
     }
 
     /// The policy.
@@ -56,7 +76,7 @@ impl AccessVerifier {
 
     /// How many verified tokens it keeps at most: [`AccessPolicy::cache`], or a few more.
     pub fn places(&self) -> usize {
-        self.cache.as_ref().map_or(0, VerifiedCache::places)
+        self.cache.as_ref().map_or(0, |cache| cache.places())
     }
 
     /// Checks `token`, the compact form without a scheme, as a bearer token (RFC 6750).
@@ -85,13 +105,13 @@ impl AccessVerifier {
     pub fn verify_bound(&self, token: &str) -> Result<VerifiedAccess> {
         let now = self.clock.coarse();
         let Some(cache) = &self.cache else { return self.examine(token, now) };
-        if let Some(access) = cache.find(token) {
+        if let Some(access) = cache.find(token, self.key_ring) {
             // What does not change with time was found to be good.
             access.claims().check_again(&self.policy, now)?;
             return Ok(access);
         }
         let access = self.examine(token, now)?;
-        cache.keep(token, &access);
+        cache.keep(token, &access, self.key_ring);
         Ok(access)
     }
 

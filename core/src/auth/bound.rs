@@ -35,6 +35,13 @@ impl Binding {
             required: config.required,
         })
     }
+
+    /// Goes on with nonces under these keys.
+    pub(super) fn exchange_keys(&self, keys: RefreshKeys) {
+        if let Some(nonces) = self.proofs.nonces() {
+            nonces.set_keys(keys);
+        }
+    }
 }
 
 impl Auth {
@@ -69,7 +76,7 @@ impl Auth {
     /// As [`Auth::verify`]; then [`Error::DpopProofInvalid`] for a proof by another key or for
     /// another access token, and [`Error::DpopProofReplayed`].
     pub fn verify_with_proof(&self, token: &str, proof: &Proof) -> Result<VerifiedAccess> {
-        let access = self.0.verifier.verify_bound(token)?;
+        let access = self.0.verifying.now().verify_bound(token)?;
         let access = self.unless_revoked(access)?;
         if let Some(key) = access.key() {
             self.0.engine.binding()?.proofs.bound_to(proof, key, Some(token))?;

@@ -10,6 +10,7 @@ use super::bound::Binding;
 use super::event::{AuditEvent, Auditor, Listener};
 use super::follower::follow;
 use super::fresh::Freshness;
+use super::keys::{Signing, Verifying};
 use super::limiter::Limiter;
 use super::sightings::Sightings;
 use super::{Auth, Engine, Inner, SessionAdmin};
@@ -185,10 +186,9 @@ impl AuthBuilder {
         let store: Arc<dyn SessionStore> = Arc::new(ObservedStore(store));
         let adoption = self.old.map(Adoption::new);
         let engine = Arc::new(Engine {
-            issuer,
-            refresh_keys,
             in_flight: Default::default(),
             limiter: Limiter::new(self.sessions.limiter),
+            signing: Signing::new(issuer, refresh_keys),
             policy: self.sessions,
             binding,
             freshness: Freshness::new(store.feed().is_some(), self.max_staleness, clock.now()),
@@ -205,6 +205,6 @@ impl AuthBuilder {
         observe::describe();
         let sightings = Sightings::start(Arc::clone(&engine), &runtime);
         runtime.spawn(follow(store, Arc::downgrade(&engine)));
-        Ok(Auth(Arc::new(Inner { verifier, engine, sightings })))
+        Ok(Auth(Arc::new(Inner { verifying: Verifying::new(verifier), engine, sightings })))
     }
 }

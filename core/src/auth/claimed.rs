@@ -58,7 +58,7 @@ impl Engine {
     /// [`Error::SessionUnknown`] and [`Error::StoreUnavailable`].
     pub(super) async fn claimed<'a>(&'a self, token: &'a str) -> Result<Claimed<'a>> {
         let Some((adoption, token)) = self.old_token(token)? else {
-            let claims = RefreshClaims::verify(token, &self.refresh_keys)?;
+            let claims = RefreshClaims::verify(token, &self.refresh_keys())?;
             return Ok(Claimed { claims, old: None });
         };
         token.check_times(self.admin.clock.now())?;

@@ -77,7 +77,7 @@ impl Engine {
         let secret = TokenSecret::random()?;
         let key = self.key_of_login(proof.as_ref())?;
         let grant = self.grant(subject, session, Lineage::default(), key, claims)?;
-        let access = self.issuer.issue(&grant)?;
+        let access = self.issue(&grant)?;
         let subject = grant.subject;
         let label = device.as_str().to_owned();
         let new = NewSession {
@@ -100,7 +100,7 @@ impl Engine {
             issued_at: record.created,
             expires_at: record.idle_deadline,
         };
-        let refresh_token = claims.sign(&self.refresh_keys)?;
+        let refresh_token = claims.sign(&self.refresh_keys())?;
         self.admin.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
         self.admin.after_displacement(&claims.subject, &displaced).await;
         Ok(TokenPair {

@@ -50,7 +50,7 @@ impl Engine {
             span.record("session", display(token.session));
             return self.logout_old(adoption, &token).await;
         }
-        let claims = RefreshClaims::verify(refresh_token, &self.refresh_keys)?;
+        let claims = RefreshClaims::verify(refresh_token, &self.refresh_keys())?;
         span.record("session", display(claims.session));
         self.end_session(&claims.subject, &claims.session, RevocationReason::Logout).await
     }

@@ -12,6 +12,7 @@ mod everywhere;
 mod follower;
 mod fresh;
 mod in_flight;
+mod keys;
 mod limiter;
 mod login;
 mod logout;
@@ -40,17 +41,18 @@ pub use sweep::{SweepOptions, SweepReport};
 use std::fmt;
 use std::sync::Arc;
 
-use crate::access::{AccessGrant, AccessIssuer, AccessVerifier};
+use crate::access::AccessGrant;
 use crate::adopt::Adoption;
 use crate::error::Result;
 use crate::identity::{Lineage, SessionId, Subject};
-use crate::keys::{RefreshKeys, Thumbprint};
+use crate::keys::Thumbprint;
 use crate::session::SessionPolicy;
 use crate::store::StoreHealth;
 
 use bound::Binding;
 use fresh::Freshness;
 use in_flight::InFlight;
+use keys::{Signing, Verifying};
 use limiter::Limiter;
 use sightings::Sightings;
 
@@ -76,15 +78,14 @@ use sightings::Sightings;
 pub struct Auth(Arc<Inner>);
 
 struct Inner {
-    verifier: AccessVerifier,
+    verifying: Verifying,
     engine: Arc<Engine>,
     sightings: Sightings,
 }
 
 /// What the facade and its background task share.
 struct Engine {
-    issuer: AccessIssuer,
-    refresh_keys: RefreshKeys,
+    signing: Signing,
     policy: SessionPolicy,
     /// How sessions are bound to keys of clients, where they may be.
     binding: Option<Binding>,
@@ -138,7 +139,7 @@ impl Engine {
         let key = self.access_key(key);
         let (session, lineage) = (Some(session), Some(lineage));
         let grant = AccessGrant { subject, session, lineage, key, claims };
-        self.issuer.check(&grant)?;
+        self.check(&grant)?;
         Ok(grant)
     }
 }

@@ -41,7 +41,7 @@ impl Auth {
     /// # Errors
     /// As [`Auth::verify`], and [`Error::StoreUnavailable`].
     pub async fn preview_access(&self, token: &str) -> Result<VerifiedAccess> {
-        let access = self.0.verifier.verify(token)?;
+        let access = self.0.verifying.now().verify(token)?;
         let denied_here = self.0.engine.admin.denied.check(&access);
         if denied_here.is_some() || self.all_denied().await?.check(&access).is_some() {
             return Err(Error::AccessRevoked);

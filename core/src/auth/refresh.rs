@@ -157,15 +157,15 @@ impl Engine {
         match answer.decision {
             Decision::Issue(minted) => {
                 grant.lineage = Some(minted.lineage);
-                let access = self.issuer.issue(&grant)?;
+                let access = self.issue(&grant)?;
                 self.rotated(presented, minted, access, Renewal::Issued)
             }
             Decision::Reissue(minted) => {
                 grant.lineage = Some(minted.lineage);
-                let access = self.issuer.issue(&grant)?;
+                let access = self.issue(&grant)?;
                 self.rotated(presented, minted, access, Renewal::Reissued)
             }
-            Decision::Keep => Ok(self.kept(presented, self.issuer.issue(&grant)?)),
+            Decision::Keep => Ok(self.kept(presented, self.issue(&grant)?)),
             refusal => {
                 self.refuse_old(&claimed, refusal).await;
                 Err(self.refused(presented, refusal).await)
@@ -197,7 +197,7 @@ impl Engine {
             Renewal::Reissued => AuditKind::Reissued,
             Renewal::Issued | Renewal::Kept => AuditKind::Refreshed { rotated: true },
         };
-        let refresh_token = child.sign(&self.refresh_keys)?;
+        let refresh_token = child.sign(&self.refresh_keys())?;
         self.admin.auditor.emit(&presented.subject, presented.session, kind);
         Ok(Renewed {
             refresh_token: Some(refresh_token),

@@ -17,7 +17,7 @@ impl Auth {
     /// [`Error::TokenExpired`] (refresh and repeat), [`Error::AccessRevoked`] and the other
     /// `reject` errors.
     pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
-        self.unless_revoked(self.0.verifier.verify(token)?)
+        self.unless_revoked(self.0.verifying.now().verify(token)?)
     }
 
     /// Holds a verified token to the deny list, and reports a first sight of it.
@@ -42,13 +42,13 @@ impl Auth {
     /// The public keys of access tokens as a JWK Set (RFC 7517 §5), for services that verify what
     /// this one issues. Secrets are not among them.
     pub fn jwks(&self) -> String {
-        self.0.verifier.keyring().jwks()
+        self.0.verifying.now().keyring().jwks()
     }
 
     /// How many verified access tokens are kept; see
     /// [`VerifiedAccess::kept_as`](crate::access::VerifiedAccess::kept_as).
     pub fn kept_places(&self) -> usize {
-        self.0.verifier.places()
+        self.0.verifying.now().places()
     }
 
     /// Verifies the access token in the value of an `Authorization` header (RFC 6750 §2.1).

@@ -135,8 +135,8 @@ impl AuthConfig {
     /// [`AuthConfig::problems`].
     pub fn effective(&self) -> Result<EffectiveConfig> {
         let (access, refresh) = (self.access.policy()?, self.refresh.policy()?);
-        let keyring = self.keyring()?;
-        self.refresh_keys()?;
+        let keyring = self.keys_config().keyring()?;
+        self.keys_config().refresh_keys()?;
         Ok(EffectiveConfig {
             secret: self.secret.as_ref().map(redacted),
             keys: keyring.keys().iter().map(effective_key).collect(),

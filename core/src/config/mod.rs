@@ -33,7 +33,7 @@ pub use effective::{
 };
 #[cfg(feature = "issuers")]
 pub use issuers::{IssuerConfig, IssuersConfig, KeySetsConfig};
-pub use keys::KeyConfig;
+pub use keys::{KeyConfig, KeysConfig};
 pub use limiter::{Limiter, LimiterConfig};
 pub use migrate::MigrateConfig;
 pub use redis::{RedisConfig, SentinelConfig};
@@ -66,6 +66,14 @@ pub struct AuthConfig {
     pub keys: Vec<KeyConfig>,
     /// The secret of refresh tokens.
     pub refresh_secret: Option<SecretConfig>,
+    /// Secrets that may have been, or may be, [`secret`](Self::secret) in another process: access
+    /// tokens that one of them signed are accepted, and refresh tokens by the secret that follows
+    /// from it. None of them signs. For the rotation of keys.
+    #[serde(default)]
+    pub accepted_secrets: Vec<SecretConfig>,
+    /// The same for [`refresh_secret`](Self::refresh_secret).
+    #[serde(default)]
+    pub accepted_refresh_secrets: Vec<SecretConfig>,
     /// What access tokens say and must say.
     #[serde(default)]
     pub access: AccessConfig,
@@ -140,9 +148,10 @@ impl AuthConfig {
         if let Some(dpop) = &self.dpop {
             builder = builder.dpop(dpop.clone());
         }
+        let keys = self.keys_config();
         Ok(builder
-            .access_keys(self.keyring()?)
-            .refresh_keys(self.refresh_keys()?)
+            .access_keys(keys.keyring()?)
+            .refresh_keys(keys.refresh_keys()?)
             .access_policy(self.access.policy()?)
             .session_policy(self.refresh.policy()?)
             .store_at(self.store_address()))

@@ -8,8 +8,8 @@ impl AuthConfig {
     /// after the other. Does no I/O, so whether the store answers is not among them.
     pub fn problems(&self) -> Vec<Error> {
         let checks = [
-            drop_value(self.keyring()),
-            drop_value(self.refresh_keys()),
+            drop_value(self.keys_config().keyring()),
+            drop_value(self.keys_config().refresh_keys()),
             drop_value(self.access.policy()),
             drop_value(self.refresh.policy()),
             drop_value(self.old_tokens()),

@@ -31,6 +31,11 @@ impl ProofVerifier {
         Self { policy, nonces, used, clock }
     }
 
+    /// The nonces, where they are asked for.
+    pub fn nonces(&self) -> Option<&Nonces> {
+        self.nonces.as_ref()
+    }
+
     /// The nonce for the header `DPoP-Nonce` of answers, where nonces are asked for.
     pub fn nonce(&self) -> Option<String> {
         self.nonces.as_ref().map(|nonces| nonces.current(self.clock.now()))

@@ -91,7 +91,7 @@ impl Check {
             _ => Expected::Access,
         };
         let expected = self.expected.unwrap_or(by_type);
-        let (keyring, policy) = (config.keyring()?, config.access.policy()?);
+        let (keyring, policy) = (config.keys_config().keyring()?, config.access.policy()?);
         let ask_store = !self.offline && store::is_there_to_ask(&config);
 
         let outcome = match ask_store {
@@ -141,11 +141,15 @@ fn alone(config: &AuthConfig, token: &str, expected: Expected) -> Result<Passed>
     match expected {
         Expected::Access => {
             let clock = Arc::new(SystemClock);
-            let verifier = AccessVerifier::new(config.keyring()?, config.access.policy()?, clock)?;
+            let verifier = AccessVerifier::new(
+                config.keys_config().keyring()?,
+                config.access.policy()?,
+                clock,
+            )?;
             verifier.verify(token).map(|access| access_passed(&access))
         }
         Expected::Refresh => {
-            let claims = RefreshClaims::verify(token, &config.refresh_keys()?)?;
+            let claims = RefreshClaims::verify(token, &config.keys_config().refresh_keys()?)?;
             if SystemClock.now() >= claims.expires_at {
                 return Err(Error::RefreshExpired);
             }
