@@ -23,7 +23,7 @@ export type Algorithm =
   | 'ES256' | 'ES384'
   | 'EdDSA' | 'Ed25519';
 
-/** A key of access tokens: exactly one of `secret`, `privateKey` and `publicKey`. */
+/** A key of access tokens: exactly one of `secret`, `privateKey`, `publicKey` and `jwk`. */
 export interface KeyConfig {
   /** The one algorithm that the key is for. */
   alg: Algorithm;
@@ -35,6 +35,11 @@ export interface KeyConfig {
   privateKey?: Secret | undefined;
   /** A public key in PEM; it verifies and never signs. */
   publicKey?: string | undefined;
+  /**
+   * A JWK (RFC 7517), as an object or as text: a public key, or a secret (`kty: 'oct'`). What it
+   * says of its use holds: `use`, `key_ops` and `alg`, which must be that of this entry.
+   */
+  jwk?: object | string | undefined;
   /** Whether it signs. Without such a key the first that can sign does. */
   active?: boolean | undefined;
 }

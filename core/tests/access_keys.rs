@@ -242,3 +242,15 @@ fn debug_shows_no_key_material() {
     assert!(shown.contains("HS256") && shown.contains("one"), "{shown}");
     assert!(!shown.contains("0123456789"), "{shown}");
 }
+
+/// Of the types that hold them: the states of the hashes within a prepared HMAC, and the private
+/// keys of either backend.
+#[test]
+fn what_holds_secrets_wipes_itself() {
+    fn wiped<T: zeroize::ZeroizeOnDrop>() {}
+    wiped::<sha2::Sha256>();
+    wiped::<sha2::Sha384>();
+    wiped::<sha2::Sha512>();
+    wiped::<jsonwebtoken::EncodingKey>();
+    wiped::<zeroize::Zeroizing<Vec<u8>>>();
+}

@@ -8,7 +8,7 @@ use access_support::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regrant::access::{AccessPolicy, AccessVerifier};
-use regrant::keys::{Algorithm, JwkSet, Key, ShortSecret};
+use regrant::keys::{Algorithm, JwkSet, Key, Keyring, ShortSecret};
 use regrant::secret::SecretBytes;
 use serde_json::Value;
 
@@ -71,4 +71,47 @@ fn what_a_jwk_says_of_its_use_holds() {
     }
     assert!(problems.is_empty(), "{problems:#?}");
     println!("{} key sets", cases(&file).len());
+}
+
+#[test]
+fn keys_are_configured_by_their_jwk() {
+    let file = read("single-keys");
+    let policy =
+        AccessPolicy::builder().issuer("https://issuer.test").audience("api").build().unwrap();
+    let mut problems = Vec::new();
+    for case in cases(&file) {
+        let algorithm: Algorithm = text(case, "alg").parse().unwrap();
+        let key = Key::from_jwk(algorithm, text(case, "jwk"), ShortSecret::Refuse);
+        let answer = key.and_then(|key| {
+            let verifier = AccessVerifier::new(Keyring::single(key), policy.clone(), clock())?;
+            verifier.verify(text(case, "token"))
+        });
+        let expect = &case["expect"];
+        let answer = match answer {
+            Ok(access) => access.payload().to_owned(),
+            Err(error) => error.code().to_string(),
+        };
+        if answer != expect["code"].as_str().unwrap_or_else(|| text(expect, "payload")) {
+            problems.push(format!("{}: {answer}", text(case, "name")));
+        }
+    }
+    assert!(problems.is_empty(), "{problems:#?}");
+    println!("{} single keys", cases(&file).len());
+}
+
+#[test]
+fn a_secret_that_may_only_verify_does_not_sign() {
+    let of = |operations: &str| {
+        let jwk = format!(
+            r#"{{"kty":"oct","k":"{}","kid":"k"{operations}}}"#,
+            base64url("0123456789abcdef0123456789abcdef")
+        );
+        Key::from_jwk(Algorithm::HS256, &jwk, ShortSecret::Refuse).unwrap()
+    };
+    assert!(of("").can_sign() && of(r#","key_ops":["verify","sign"]"#).can_sign());
+    let verifying = of(r#","key_ops":["verify"]"#);
+    assert!(!verifying.can_sign());
+    assert!(verifying.sign_jws("e30", "{}").is_err());
+    assert_eq!(verifying.id().unwrap().as_str(), "k");
+    assert!(Keyring::builder().active(verifying).build().is_err());
 }

@@ -2,11 +2,11 @@
 
 use serde::Deserialize;
 
-use super::{AuthConfig, SecretConfig};
+use super::{AuthConfig, JwkConfig, SecretConfig};
 use crate::error::{Error, Result};
 use crate::keys::{Algorithm, Key, KeyId, Keyring, RefreshKeys, RefreshSecret, ShortSecret};
 
-/// A key of access tokens: exactly one of `secret`, `privateKey` and `publicKey`.
+/// A key of access tokens: exactly one of `secret`, `privateKey`, `publicKey` and `jwk`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KeyConfig {
@@ -20,6 +20,9 @@ pub struct KeyConfig {
     pub private_key: Option<SecretConfig>,
     /// A public key in PEM; it only verifies.
     pub public_key: Option<String>,
+    /// A JWK, as an object or as text: a public key, or a secret (`kty: oct`). What it says of its
+    /// use holds.
+    pub jwk: Option<JwkConfig>,
     /// Whether it signs. Without such a key the first that can sign does.
     #[serde(default)]
     pub active: bool,
@@ -27,16 +30,17 @@ pub struct KeyConfig {
 
 impl KeyConfig {
     pub(super) fn key(&self, short: ShortSecret) -> Result<Key> {
-        let key = match (&self.secret, &self.private_key, &self.public_key) {
-            (Some(secret), None, None) => Key::hmac(self.alg, &secret.0, short)?,
-            (None, Some(pem), None) => {
+        let key = match (&self.secret, &self.private_key, &self.public_key, &self.jwk) {
+            (Some(secret), None, None, None) => Key::hmac(self.alg, &secret.0, short)?,
+            (None, Some(pem), None, None) => {
                 let pem = std::str::from_utf8(pem.0.expose())
                     .map_err(|_| Error::config("privateKey", "is not PEM"))?;
                 Key::private_pem(self.alg, pem)?
             }
-            (None, None, Some(pem)) => Key::public_pem(self.alg, pem)?,
+            (None, None, Some(pem), None) => Key::public_pem(self.alg, pem)?,
+            (None, None, None, Some(jwk)) => Key::from_jwk(self.alg, jwk.text()?, short)?,
             _ => {
-                let problem = "needs exactly one of secret, privateKey and publicKey";
+                let problem = "needs exactly one of secret, privateKey, publicKey and jwk";
                 return Err(Error::config("", problem));
             }
         };

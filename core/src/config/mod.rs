@@ -17,6 +17,7 @@ mod dpop;
 mod effective;
 #[cfg(feature = "issuers")]
 mod issuers;
+mod jwk;
 mod keys;
 mod limiter;
 mod migrate;
@@ -33,6 +34,7 @@ pub use effective::{
 };
 #[cfg(feature = "issuers")]
 pub use issuers::{IssuerConfig, IssuersConfig, KeySetsConfig};
+pub use jwk::JwkConfig;
 pub use keys::{KeyConfig, KeysConfig};
 pub use limiter::{Limiter, LimiterConfig};
 pub use migrate::MigrateConfig;

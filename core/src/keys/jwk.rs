@@ -3,17 +3,20 @@
 use std::fmt;
 
 use serde_json::{Map, Value};
-use thiserror::Error;
+use zeroize::Zeroize as _;
 
 use super::algorithm::Algorithm;
 use super::document::PublicDocument;
+use super::hmac::ShortSecret;
 use super::key::Key;
 use super::key_id::KeyId;
 use super::key_kind::KeyKind;
-use crate::token::base64url;
+use crate::error::Error;
+use crate::secret::SecretBytes;
+use crate::token::{base64url, json};
 
 /// Why a key of a set is not used. Others of the set are (RFC 7517 §5).
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum Unusable {
     /// Its `use` is not `sig`, or its `key_ops` are without `verify` (RFC 7517 §4.2, §4.3).
@@ -24,7 +27,7 @@ pub enum Unusable {
     UnknownKind,
     /// A secret (`kty: oct`) has no place in a set of public keys: whoever can read the set could
     /// sign.
-    #[error("it is a secret, which has no place in a set of public keys")]
+    #[error("it is a secret, which has no place in a set of public keys (configure it as a key)")]
     Secret,
     /// It has private members, and so is known to more than its owner.
     #[error("its private part was published")]
@@ -45,6 +48,59 @@ pub enum Unusable {
 
 /// Members that only private keys have (RFC 7518 §6.2.2, §6.3.2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
+
+impl Key {
+    /// A key from its JWK (RFC 7517 §4): a public one, or a secret (`kty: oct`). What it says of
+    /// its use holds: `use`, `key_ops`, and `alg`, which must be `algorithm` where it is there. A
+    /// secret whose `key_ops` are without `sign` does not sign. Its `kid` becomes the key's name.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `jwk`: not one JSON object with unique names, not for verifying
+    /// signatures, of a kind or an `alg` that does not fit `algorithm`, or with a private part,
+    /// which is read from PEM alone. For `secret` and `publicKey` as the other constructors.
+    pub fn from_jwk(algorithm: Algorithm, jwk: &str, short: ShortSecret) -> Result<Self, Error> {
+        let refuse = |problem: String| Error::config("jwk", problem);
+        let jwk = json::parse_object(jwk)
+            .map_err(|_| refuse("is not one JSON object with unique names".to_owned()))?;
+        if jwk.get("kty").is_some_and(|kind| kind == "oct") {
+            return secret(algorithm, jwk, short);
+        }
+        let key = read(&jwk, algorithm).map_err(|why| refuse(format!("cannot be used: {why}")))?;
+        if key.algorithm() == algorithm {
+            Ok(key)
+        } else {
+            Err(refuse(format!("is for {}", key.algorithm())))
+        }
+    }
+}
+
+/// RFC 7518 §6.4.
+fn secret(
+    algorithm: Algorithm,
+    mut jwk: Map<String, Value>,
+    short: ShortSecret,
+) -> Result<Key, Error> {
+    let refuse = |why: Unusable| Error::config("jwk", format!("cannot be used: {why}"));
+    let secret = bytes(&jwk, "k").map(SecretBytes::new);
+    if let Some(Value::String(encoded)) = jwk.get_mut("k") {
+        encoded.zeroize();
+    }
+    if !is_for_verifying(&jwk).map_err(refuse)? {
+        return Err(refuse(Unusable::OtherPurpose));
+    }
+    let announced = text(&jwk, "alg").map_err(refuse)?;
+    if announced.is_some_and(|name| Algorithm::from_name(name) != Some(algorithm)) {
+        return Err(refuse(Unusable::AlgorithmMismatch));
+    }
+    let mut key = Key::hmac(algorithm, &secret.map_err(refuse)?, short)?;
+    if let Some(kid) = text(&jwk, "kid").map_err(refuse)? {
+        key = key.with_id(KeyId::new(kid)?);
+    }
+    let signs = |operations: &Value| {
+        operations.as_array().is_some_and(|all| all.iter().any(|one| one == "sign"))
+    };
+    Ok(if jwk.get("key_ops").is_none_or(signs) { key } else { key.for_verifying() })
+}
 
 /// The key that a JWK describes. `rsa`: the algorithm of RSA keys that do not say theirs.
 pub(super) fn read(jwk: &Map<String, Value>, rsa: Algorithm) -> Result<Key, Unusable> {

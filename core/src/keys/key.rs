@@ -23,6 +23,7 @@ pub struct Key {
     algorithm: Algorithm,
     id: Option<KeyId>,
     material: Material,
+    only_verifies: bool,
 }
 
 enum Material {
@@ -49,7 +50,7 @@ impl Key {
     /// ```
     pub fn hmac(algorithm: Algorithm, secret: &SecretBytes, short: ShortSecret) -> Result<Self> {
         let mac = PreparedMac::new(algorithm, secret, short, "secret")?;
-        Ok(Self { algorithm, id: None, material: Material::Mac(mac) })
+        Ok(Self::of(algorithm, Material::Mac(mac)))
     }
 
     /// A private key in PEM: PKCS#8, or PKCS#1 for RSA, not encrypted.
@@ -86,17 +87,21 @@ impl Key {
         Self::from_public(algorithm, PublicDocument::from_der(algorithm, der)?)
     }
 
+    const fn of(algorithm: Algorithm, material: Material) -> Self {
+        Self { algorithm, id: None, material, only_verifies: false }
+    }
+
     fn from_private(algorithm: Algorithm, document: &PrivateDocument) -> Result<Self> {
         let (signer, public) = Signer::new(algorithm, document)?;
         let verifier = Verifier::new(algorithm, &public)?;
         let public = PublicKey::unchecked(kind_of(algorithm)?, public);
-        Ok(Self { algorithm, id: None, material: Material::Pair(signer, verifier, public) })
+        Ok(Self::of(algorithm, Material::Pair(signer, verifier, public)))
     }
 
     pub(super) fn from_public(algorithm: Algorithm, document: PublicDocument) -> Result<Self> {
         let verifier = Verifier::new(algorithm, &document)?;
         let public = PublicKey::unchecked(kind_of(algorithm)?, document);
-        Ok(Self { algorithm, id: None, material: Material::Public(verifier, public) })
+        Ok(Self::of(algorithm, Material::Public(verifier, public)))
     }
 
     /// The public key of a JWK (RFC 7517 §4) for `algorithm`, which its `alg` and its kind must
@@ -127,9 +132,16 @@ impl Key {
         self.id.as_ref()
     }
 
-    /// Whether the key can sign: whether it was made from a secret or a private key.
+    /// The same key, which does not sign any more.
+    pub(super) fn for_verifying(mut self) -> Self {
+        self.only_verifies = true;
+        self
+    }
+
+    /// Whether the key can sign: whether it was made from a secret or a private key, which may be
+    /// used for that.
     pub const fn can_sign(&self) -> bool {
-        !matches!(self.material, Material::Public(..))
+        !matches!(self.material, Material::Public(..)) && !self.only_verifies
     }
 
     /// The public part; `None` for a secret, which has none.
@@ -146,6 +158,7 @@ impl Key {
     /// [`Error::Internal`] for a public key, and when the backend fails.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         match &self.material {
+            _ if self.only_verifies => Err(Error::internal("this key is not for signing")),
             Material::Mac(mac) => Ok(mac.sign(message)),
             Material::Pair(signer, ..) => signer.sign(message),
             Material::Public(..) => Err(Error::internal("a public key cannot sign")),

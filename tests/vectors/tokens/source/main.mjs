@@ -3,7 +3,7 @@ import { readdirSync, rmSync, writeFileSync } from 'node:fs';
 import * as algorithms from './classes/algorithms.mjs';
 import * as claims from './classes/claims.mjs';
 import * as forms from './classes/forms.mjs';
-import { cases as sets } from './classes/key-sets.mjs';
+import { cases as sets, single } from './classes/key-sets.mjs';
 import { cases as unfit } from './classes/keys.mjs';
 import * as headers from './classes/headers.mjs';
 import * as json from './classes/json.mjs';
@@ -38,7 +38,7 @@ const files = Object.fromEntries(suites.map(({ name, cases }) => [name, cases.le
 const total = Object.values(files).reduce((sum, count) => sum + count, 0);
 write('index', `${JSON.stringify({ cases: total, files }, null, 2)}\n`);
 // What is not a token for a verifier stands beside them.
-const beside = { 'unfit-keys': unfit, 'key-sets': sets, 'refresh-tokens': refresh };
+const beside = { 'unfit-keys': unfit, 'key-sets': sets, 'single-keys': single, 'refresh-tokens': refresh };
 for (const [name, cases] of Object.entries(beside)) {
   const twice = cases.map((one) => one.name).find((one, at, all) => all.indexOf(one) !== at);
   if (twice !== undefined) throw new Error(`${name}: two cases are named ${twice}`);

@@ -1,7 +1,7 @@
 // JWK Sets, and what they say of the use of a key. Beside the key in question each set has another one, so that
 // it never becomes empty.
-import { publicKey } from '../keys.mjs';
-import { CLAIMS, NOW, segments, signedToken, token } from '../tokens.mjs';
+import { SECRET, publicKey } from '../keys.mjs';
+import { CLAIMS, NOW, b64, segments, signedToken, token } from '../tokens.mjs';
 import { smallOrder } from './signatures.mjs';
 
 const jwkOf = (name) => publicKey(name).export({ format: 'jwk' });
@@ -63,3 +63,30 @@ refuse('RSA of 1024 bits', 'RFC 7518 §3.3', 'RS256', jwkOf('rsa1024'));
 for (const e of ['AQ', 'Ag', 'AQAA', 'AQAAAAE', '']) refuse(`e is ${e}`, 'RFC 8017 §3.1', 'RS256', { e });
 refuse('no n', 'RFC 7518 §6.3.1', 'RS256', (key) => without(key, 'n'));
 for (const member of ['p', 'q', 'dp', 'dq', 'qi', 'oth']) refuse(`the private member ${member}`, 'RFC 7518 §6.3.2', 'RS256', { [member]: 'AAAA' });
+
+/** Keys that are configured one by one, as JWKs: secrets among them. What is refused for its key is so when the
+ *  verifier is made. */
+export const single = [];
+const oct = { kty: 'oct', k: b64(SECRET) };
+const one = (name, why, alg, key, code) => {
+  const text = signedToken(alg);
+  single.push({ name: `${alg}: ${name}`, why, now: NOW, alg, jwk: JSON.stringify(key), token: text, expect: code === undefined ? accepted(text) : { code } });
+};
+const INVALID = 'ERR_CONFIG_INVALID';
+for (const alg of ['HS256', 'HS384', 'HS512', 'RS256', 'PS256', 'ES256', 'EdDSA']) {
+  const key = jwk[alg] ?? oct;
+  one('nothing but the key', 'RFC 7517 §4', alg, key);
+  one('all that fits', 'RFC 7517 §4.2 to §4.4', alg, { ...key, alg, use: 'sig', key_ops: ['sign', 'verify'] });
+  one('key_ops verify', 'RFC 7517 §4.3', alg, { ...key, key_ops: ['verify'] });
+  for (const [member, value] of [['use', 'enc'], ['use', ''], ['use', 'SIG'], ['use', null], ['key_ops', []], ['key_ops', ['sign']], ['key_ops', ['encrypt']], ['key_ops', ['verify', 'verify']], ['key_ops', 'verify'], ['alg', 'none'], ['alg', 'A256GCM'], ['alg', alg.toLowerCase()], ['alg', alg === 'HS512' ? 'HS256' : 'HS512'], ['alg', 1], ['kty', 'OCT'], ['kty', null]]) {
+    one(`${member} is ${JSON.stringify(value)}`, 'RFC 7517 §4', alg, { ...key, [member]: value }, INVALID);
+  }
+  one('use sig and key_ops encrypt', 'RFC 7517 §4.3: both hold', alg, { ...key, use: 'sig', key_ops: ['encrypt'] }, INVALID);
+}
+for (const [name, k] of Object.entries({ 'empty': '', 'with padding': `${b64(SECRET)}=`, 'with a space': ` ${b64(SECRET)}`, 'of 31 bytes': b64(SECRET.slice(0, 31)), 'a number': 7, 'null': null })) one(`k is ${name}`, 'RFC 7518 §3.2 and §6.4.1', 'HS256', { ...oct, k }, INVALID);
+one('no k', 'RFC 7518 §6.4.1', 'HS256', { kty: 'oct' }, INVALID);
+one('a secret', 'RFC 8725 §3.1', 'RS256', oct, INVALID);
+one('a public key', 'RFC 8725 §3.1', 'HS256', jwk.RS256, INVALID);
+one('for PS256', 'RFC 7517 §4.4', 'RS256', { ...jwk.RS256, alg: 'PS256' }, INVALID);
+one('a curve that does not fit', 'RFC 7518 §6.2.1.1', 'ES256', jwkOf('p384-a'), INVALID);
+one('with its private part', 'RFC 7517 §9.2', 'EdDSA', { ...jwk.EdDSA, d: 'AAAA' }, INVALID);
