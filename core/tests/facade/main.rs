@@ -15,6 +15,7 @@ mod metrics;
 mod refresh_vectors;
 mod revocation;
 mod room;
+#[cfg(feature = "file")]
 mod rotation;
 mod side_channels;
 mod sightings;

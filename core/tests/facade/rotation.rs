@@ -79,7 +79,6 @@ async fn refreshed(auth: &Auth, token: &str) -> Result<(String, String)> {
     Ok((next.access_token.expose().to_owned(), refresh.expose().to_owned()))
 }
 
-#[cfg(feature = "file")]
 #[tokio::test]
 async fn no_token_is_refused_while_keys_are_rotated() {
     for steps in [by_secret(), by_keys()] {

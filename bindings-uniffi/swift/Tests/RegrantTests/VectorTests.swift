@@ -128,7 +128,7 @@ final class VectorTests: XCTestCase {
         let configured = try JSONDecoder().decode(
             [String: Configuration].self, from: read("tokens/verifiers.json"))
         let clock = SetClock()
-        let verifiers = try configured.mapValues { try self.verifier(of: $0, clock: clock) }
+        let verifiers = try configured.mapValues { try self.makeVerifier(of: $0, clock: clock) }
         var run = 0
         for (file, count) in index.files {
             let cases = try JSONDecoder().decode(Cases.self, from: read("tokens/\(file).json")).cases
@@ -174,7 +174,7 @@ final class VectorTests: XCTestCase {
         return VerificationKey(algorithm: algorithm, material: material, kid: key.kid)
     }
 
-    private func verifier(of configuration: Configuration, clock: Clock) throws -> AccessVerifier {
+    private func makeVerifier(of configuration: Configuration, clock: Clock) throws -> AccessVerifier {
         let policy = configuration.policy
         return try AccessVerifier(
             keys: configuration.keys.map { try self.key(of: $0) },

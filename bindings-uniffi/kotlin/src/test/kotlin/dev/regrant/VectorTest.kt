@@ -77,10 +77,10 @@ class VectorTest {
             assertEquals(count.jsonPrimitive.int, cases.size, file)
             for (case in cases.map { it.jsonObject }) {
                 clock.instant = Instant.ofEpochMilli(Math.round(case.getValue("now").jsonPrimitive.double * 1000))
-                val answer = answer { verifiers.getValue(case.text("verifier")).verify(case.text("token")) }
+                val said = answer { verifiers.getValue(case.text("verifier")).verify(case.text("token")) }
                 val expect = case.getValue("expect").jsonObject
                 val expected = expect["code"]?.jsonPrimitive?.content ?: (expect.text("subject") + " " + expect.text("payload"))
-                if (answer != expected) problems += "$file: ${case.text("name")}: $answer and not $expected"
+                if (said != expected) problems += "$file: ${case.text("name")}: $said and not $expected"
                 run++
             }
         }
