@@ -121,6 +121,10 @@ await auth.logoutEverywhere('user-1', { except: access.sessionId });
 // @ts-expect-error a number, or 'unlimited'
 createAuth({ refresh: { maxSessions: 'many' } });
 createAuth({ refresh: { maxSessions: 'unlimited' } });
+createAuth({ refresh: { limiter: { failures: 5, window: '1m' }, maxInFlight: 100 } });
+createAuth({ refresh: { limiter: 'off' } });
+// @ts-expect-error limits, or 'off'
+createAuth({ refresh: { limiter: 'on' } });
 // @ts-expect-error not a reason
 await auth.revokeSession('user-1', 'id', 'bored');
 

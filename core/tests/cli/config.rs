@@ -21,6 +21,8 @@ fn the_effective_configuration_is_shown_without_secrets() {
     assert_eq!(json["effective"]["access"]["ttl"], "10m");
     assert_eq!(json["effective"]["refresh"]["onTheft"], "session");
     assert_eq!(json["effective"]["refresh"]["maxSessions"], 50);
+    let limiter = &json["effective"]["refresh"]["limiter"];
+    assert_eq!(limiter, &json!({ "failures": 30, "window": "1m" }));
     assert_eq!(json["effective"]["maxStaleness"], "10s");
     assert_eq!(json["effective"]["redis"]["prefix"], "regrant:");
     assert_eq!(json["effective"]["redis"]["eviction"], "warn");

@@ -56,6 +56,16 @@ async fn the_field_is_named() {
         (json!({ "secret": SECRET, "refresh": { "maxSessions": -1 } }), "refresh.maxSessions"),
         (json!({ "secret": SECRET, "refresh": { "maxSessions": 1.5 } }), "refresh.maxSessions"),
         (json!({ "secret": SECRET, "refresh": { "maxSessions": "50" } }), "refresh.maxSessions"),
+        (json!({ "secret": SECRET, "refresh": { "maxInFlight": 0 } }), "refresh.maxInFlight"),
+        (json!({ "secret": SECRET, "refresh": { "limiter": "on" } }), "refresh.limiter"),
+        (
+            json!({ "secret": SECRET, "refresh": { "limiter": { "failures": 0 } } }),
+            "refresh.limiter.failures",
+        ),
+        (
+            json!({ "secret": SECRET, "refresh": { "limiter": { "window": "2d" } } }),
+            "refresh.limiter.window",
+        ),
         (json!({ "secret": SECRET, "store": "ftp://x" }), "store"),
         (json!({ "secret": SECRET, "store": "redis://[" }), "store"),
         (json!({ "secret": SECRET, "redis": { "timeout": "x" } }), "redis.timeout"),
