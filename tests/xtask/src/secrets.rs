@@ -2,7 +2,8 @@
 //!
 //! Every output that `cargo xtask` passes on goes through here, so the whole suite is listened to:
 //! tests of all languages, servers that they start, their panics and logs. Secrets of tests are told
-//! by how they begin and tokens by their form, so that a new test need not register anything.
+//! by how they begin and tokens by their form, so that a new test need not register anything. Only what
+//! the demo serves is not heard: it has the terminal to itself.
 
 use std::sync::{Mutex, PoisonError};
 
@@ -13,6 +14,7 @@ const PLANTED: &[&str] = &[
     "a refresh secret, at least as long",
     "an HS256 secret for tests of access tokens",
     "a secret for tests of refresh tokens",
+    "a secret of the tests",
     "-----BEGIN PRIVATE KEY-----",
     "-----BEGIN RSA PRIVATE KEY-----",
     "-----BEGIN EC PRIVATE KEY-----",
