@@ -29,8 +29,11 @@ pub(crate) fn run(set: Option<&Version>) -> Result<ExitCode> {
             println!("{place}: {version}");
         }
     }
-    // Cargo.lock names the versions of the workspace's own crates.
-    Step::new("cargo").args(["update", "--workspace", "--offline", "--quiet"]).run()?;
+    // Each Cargo.lock names the versions of our own crates.
+    for workspace in [checkout::root(), checkout::root().join("tests/fuzz/libfuzzer")] {
+        let update = ["update", "--workspace", "--offline", "--quiet"];
+        Step::new("cargo").args(update).within(workspace).run()?;
+    }
     Ok(ExitCode::SUCCESS)
 }
 
