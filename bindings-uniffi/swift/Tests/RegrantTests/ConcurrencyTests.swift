@@ -39,5 +39,11 @@ final class ConcurrencyTests: XCTestCase {
         XCTAssertTrue(sendable(AccessPolicy.self))
         XCTAssertTrue(sendable(RegrantError.self))
         XCTAssertTrue(sendable(ErrorInfo.self))
+        XCTAssertTrue(sendable(Session.self))
+        XCTAssertTrue(sendable(SessionConfig.self))
+        XCTAssertTrue(sendable(SessionState.self))
+        XCTAssertTrue(sendable(TokenPair.self))
+        XCTAssertTrue(sendable(FileStorage.self))
+        XCTAssertTrue(sendable(URLSessionTransport.self))
     }
 }

@@ -65,4 +65,29 @@ final class RedactionTests: XCTestCase {
     func testAVerifierHidesItsKeys() throws {
         assertHides(try verifier(), [String(decoding: secret, as: UTF8.self), "1, 2, 3"], shows: "AccessVerifier")
     }
+
+    func testAPairHidesItsTokens() {
+        let pair = TokenPair(accessToken: "planted-a", refreshToken: "planted-r", user: "planted-u")
+        assertHides(pair, ["planted"], shows: "TokenPair([redacted])")
+    }
+
+    func testRequestsAndAnswersHideWhatCarriesTokens() {
+        let header = HttpHeader(name: "refreshtoken", value: "planted-r")
+        assertHides(header, ["planted"], shows: "refreshtoken")
+        let body = Data("planted-b".utf8)
+        // As text and as the numbers of its bytes.
+        let hidden = ["planted", "112, 108", "9 bytes"]
+        let request = HttpRequest(
+            method: "POST", url: "https://server.example/r", headers: [header], body: body)
+        assertHides(request, hidden, shows: "https://server.example/r")
+        assertHides(HttpResponse(status: 207, headers: [header], body: body), hidden, shows: "207")
+    }
+
+    func testAConfigurationHidesTheHeadersOfItsEndpoint() {
+        let endpoint = RefreshEndpoint(
+            url: "https://server.example/r", headers: ["x-gateway-key": "planted-k"])
+        assertHides(endpoint, ["planted"], shows: "https://server.example/r")
+        let config = SessionConfig(endpoint: endpoint, minTtl: 45)
+        assertHides(config, ["planted"], shows: "45")
+    }
 }
