@@ -53,7 +53,7 @@ impl Bed {
         let mut variables = vec![("REGRANT_E2E", format!("http://127.0.0.1:{}", self.port))];
         if length == Length::Long {
             variables.push(("REGRANT_E2E_KILLS", "100".to_owned()));
-            variables.push(("REGRANT_E2E_EXPIRIES", "20".to_owned()));
+            variables.push(("REGRANT_E2E_EXPIRIES", "10".to_owned()));
         }
         variables
     }
