@@ -127,7 +127,7 @@ test('wrong keys change nothing', async () => {
   refused({}, 'secret');
   refused({ secret: 'short' }, 'secret');
   refused({ secret: NEW, acceptedSecrets: [OLD, 'short'] }, 'acceptedSecrets[1]');
-  refused({ secret: NEW, store: 'memory:' }, 'config');
+  refused({ secret: NEW, store: 'memory:' }, 'store');
   refused({ keys: [B] }, 'refreshSecret');
   refused({ secret: () => 1 }, 'secret');
   assert.equal(auth.verify(accessToken).sub, 'user-1');
