@@ -54,7 +54,8 @@ fn is_test(text: &str, name: &str) -> bool {
 fn nearly_every_rule_has_a_test() {
     let page = include_str!("../docs/checklist.md");
     let rows: Vec<_> = page.lines().filter(|line| line.starts_with("| ")).collect();
-    let rules = rows.iter().filter(|row| !row.starts_with("| §"));
+    let heads = ["| §", "| rule "];
+    let rules = rows.iter().filter(|row| !heads.iter().any(|head| row.starts_with(head)));
     let untested: Vec<_> = rules.filter(|row| !row.contains("](")).collect();
     assert!(untested.len() <= 2, "{untested:#?}");
 }
