@@ -2,10 +2,11 @@
 //! which saves two of the four compressions that a short message costs.
 
 use hmac::{Hmac, KeyInit as _, Mac as _};
-use sha2::{Sha256, Sha384, Sha512};
+use sha2::{Sha384, Sha512};
 use subtle::{Choice, ConstantTimeEq as _};
 
 use super::algorithm::Algorithm;
+use super::hmac_sha256::HmacSha256;
 use super::key_material;
 use crate::error::{Error, Result};
 use crate::secret::SecretBytes;
@@ -24,7 +25,7 @@ pub enum ShortSecret {
 /// A prepared HMAC.
 #[derive(Clone)]
 pub(super) enum PreparedMac {
-    Sha256(Hmac<Sha256>),
+    Sha256(HmacSha256),
     Sha384(Box<Hmac<Sha384>>),
     Sha512(Box<Hmac<Sha512>>),
 }
@@ -51,14 +52,14 @@ impl PreparedMac {
         let mac = match algorithm {
             Algorithm::HS384 => Hmac::new_from_slice(bytes).map(Box::new).map(Self::Sha384),
             Algorithm::HS512 => Hmac::new_from_slice(bytes).map(Box::new).map(Self::Sha512),
-            _ => Hmac::new_from_slice(bytes).map(Self::Sha256),
+            _ => Ok(Self::Sha256(HmacSha256::new(bytes))),
         };
         mac.map_err(|_| Error::config(field, "not usable as an HMAC secret"))
     }
 
     pub(super) fn sign(&self, message: &[u8]) -> Vec<u8> {
         match self {
-            Self::Sha256(mac) => mac.clone().chain_update(message).finalize().into_bytes().to_vec(),
+            Self::Sha256(mac) => mac.of(message).to_vec(),
             Self::Sha384(mac) => {
                 mac.as_ref().clone().chain_update(message).finalize().into_bytes().to_vec()
             }
@@ -71,10 +72,7 @@ impl PreparedMac {
     /// Compares in constant time; a signature of another length never matches.
     pub(super) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
         match self {
-            Self::Sha256(mac) => {
-                let expected = mac.clone().chain_update(message).finalize().into_bytes();
-                is_same(&expected, signature)
-            }
+            Self::Sha256(mac) => is_same(&mac.of(message), signature),
             Self::Sha384(mac) => {
                 let expected = mac.as_ref().clone().chain_update(message).finalize().into_bytes();
                 is_same(&expected, signature)

@@ -10,6 +10,7 @@ mod ed25519;
 mod field25519;
 mod generate;
 mod hmac;
+mod hmac_sha256;
 mod jwk;
 mod jwk_set;
 mod jws;

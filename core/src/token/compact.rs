@@ -1,5 +1,7 @@
 //! The compact serialization of RFC 7515 §7.1: three segments and two dots.
 
+use memchr::{memchr, memrchr};
+
 use super::base64url;
 use crate::error::{Error, Result};
 
@@ -26,13 +28,19 @@ impl<'a> Compact<'a> {
         if token.len() > max_bytes {
             return Err(Error::TokenTooLarge);
         }
-        let (signing_input, signature) = token.rsplit_once('.').ok_or(Error::TokenMalformed)?;
-        let (header, payload) = signing_input.split_once('.').ok_or(Error::TokenMalformed)?;
-        let empty = header.is_empty() || payload.is_empty() || signature.is_empty();
-        if empty || payload.contains('.') {
-            return Err(Error::TokenMalformed);
-        }
-        Ok(Self { header, payload, signature, signing_input })
+        let split_at = |text: &'a str, dot: Option<usize>| {
+            let (before, after) = text.split_at_checked(dot?)?;
+            Some((before, after.get(1..)?))
+        };
+        let split = || {
+            let (signing_input, signature) = split_at(token, memrchr(b'.', token.as_bytes()))?;
+            let (header, payload) =
+                split_at(signing_input, memchr(b'.', signing_input.as_bytes()))?;
+            let empty = header.is_empty() || payload.is_empty() || signature.is_empty();
+            let more = memchr(b'.', payload.as_bytes()).is_some();
+            (!empty && !more).then_some(Self { header, payload, signature, signing_input })
+        };
+        split().ok_or(Error::TokenMalformed)
     }
 }
 

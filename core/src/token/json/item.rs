@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use super::digits;
 use super::reader::Reader;
 
 /// The value of a member of the outermost object, well-formed and read when it is asked for.
@@ -117,9 +118,9 @@ impl<'a> Item<'a> {
 
 /// Whether a number is whole, not negative and short, as nearly all are.
 pub(super) fn is_short(number: &str) -> bool {
-    let digits = number.as_bytes();
-    let plain = digits.len() <= SHORT && digits.iter().all(u8::is_ascii_digit);
-    plain && (digits.len() == 1 || !digits.starts_with(b"0"))
+    let bytes = number.as_bytes();
+    let plain = bytes.len() <= SHORT && digits::run_length(bytes) == bytes.len();
+    plain && (bytes.len() == 1 || !bytes.starts_with(b"0"))
 }
 
 /// `None` when it is not a number.

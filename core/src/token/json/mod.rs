@@ -6,6 +6,7 @@
 
 #[cfg(test)]
 mod against_serde;
+mod digits;
 mod item;
 mod names;
 mod reader;
