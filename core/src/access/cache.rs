@@ -59,8 +59,9 @@ impl VerifiedCache {
         self.key_rings.fetch_add(1, Ordering::Relaxed)
     }
 
+    /// How many places are numbered. Of a power of two the rest is found without a division.
     pub(super) fn places(&self) -> usize {
-        self.sets.len() * WAYS
+        (self.sets.len() * WAYS).next_power_of_two()
     }
 
     /// What `token` says, if it was found to be good by the keys of this number.

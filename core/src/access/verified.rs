@@ -1,6 +1,7 @@
 //! An access token that passed.
 
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
@@ -28,16 +29,23 @@ struct Verified {
     /// Built when a claim is first asked for by name.
     all: OnceLock<Map<String, Value>>,
     kept: OnceLock<u64>,
+    reported: AtomicU64,
 }
 
 impl VerifiedAccess {
     pub(super) fn new(claims: Claims, payload: String, layout: Layout) -> Self {
-        let (all, kept) = (OnceLock::new(), OnceLock::new());
-        Self(Arc::new(Verified { claims, payload, layout, all, kept }))
+        let (all, kept, reported) = (OnceLock::new(), OnceLock::new(), AtomicU64::new(0));
+        Self(Arc::new(Verified { claims, payload, layout, all, kept, reported }))
     }
 
     pub(super) fn claims(&self) -> &Claims {
         &self.0.claims
+    }
+
+    /// For the facade, to note when it last reported that this token is in use; 0 at first.
+    #[cfg(feature = "sessions")]
+    pub(crate) fn reported(&self) -> &AtomicU64 {
+        &self.0.reported
     }
 
     /// Set once, when it is first kept.
@@ -48,8 +56,8 @@ impl VerifiedAccess {
     /// Which one it is of the verified tokens that the verifier keeps
     /// ([`AccessPolicy::cache`](super::AccessPolicy::cache)): a number that no other of them has
     /// or had. For bindings, which can keep beside it what they have made of it: modulo
-    /// [`places`](super::AccessVerifier::places) it is the place that the token has until it gives
-    /// way.
+    /// [`places`](super::AccessVerifier::places), a power of two, it is the place that the token
+    /// has until it gives way.
     pub fn kept_as(&self) -> Option<u64> {
         self.0.kept.get().copied()
     }

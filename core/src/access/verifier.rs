@@ -74,7 +74,8 @@ impl AccessVerifier {
         &self.keyring
     }
 
-    /// How many verified tokens it keeps at most: [`AccessPolicy::cache`], or a few more.
+    /// How many places are numbered for verified tokens that are kept: a power of two, of which
+    /// [`AccessPolicy::cache`] or a few more are used, and the others never. 0 where none is kept.
     pub fn places(&self) -> usize {
         self.cache.as_ref().map_or(0, |cache| cache.places())
     }

@@ -2,6 +2,7 @@
 //! and token. Losing a report delays the detection of a theft and never logs anybody out.
 
 use std::collections::HashSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use foldhash::fast::RandomState;
@@ -9,6 +10,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 
 use super::Engine;
+use crate::access::VerifiedAccess;
 use crate::identity::{Lineage, SessionId, Subject};
 use crate::observe;
 use crate::session::Sighting;
@@ -39,6 +41,17 @@ impl Sightings {
         let (queue, reports) = mpsc::channel(QUEUE);
         runtime.spawn(deliver(engine, Arc::clone(&seen), reports));
         Self { seen, queue }
+    }
+
+    /// Reports that a token is in use that is not denied: one that is kept only once, unless a
+    /// report was lost meanwhile, which may have been this one.
+    pub(super) fn report_use(&self, access: &VerifiedAccess, session: SessionId, lineage: Lineage) {
+        let round = self.seen.round();
+        if access.reported().load(Ordering::Relaxed) == round {
+            return;
+        }
+        self.report(access.subject(), session, Sighting { lineage, denied: false });
+        access.reported().store(round, Ordering::Relaxed);
     }
 
     pub(super) fn report(&self, subject: &Subject, session: SessionId, sighting: Sighting) {
@@ -80,6 +93,8 @@ async fn deliver_one(engine: &Engine, seen: &Seen, report: &Report) {
 #[derive(Default)]
 struct Seen {
     shards: [Mutex<Halves>; SHARDS],
+    /// How many were forgotten again.
+    forgotten: AtomicU64,
 }
 
 #[derive(Default)]
@@ -112,6 +127,12 @@ impl Seen {
             halves.younger.remove(&key);
             halves.older.remove(&key);
         });
+        self.forgotten.fetch_add(1, Ordering::Release);
+    }
+
+    /// Another one after each that was forgotten; never 0.
+    fn round(&self) -> u64 {
+        self.forgotten.load(Ordering::Acquire) + 1
     }
 
     fn shard<T>(&self, session: SessionId, operation: impl FnOnce(&mut Halves) -> T) -> T {

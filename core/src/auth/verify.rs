@@ -24,10 +24,14 @@ impl Auth {
     pub(super) fn unless_revoked(&self, access: VerifiedAccess) -> Result<VerifiedAccess> {
         let denial = self.0.engine.admin.denied.check(&access);
         if let (Some(session), Some(lineage)) = (access.session(), access.lineage()) {
-            // Somebody uses the tokens of a child that was given up as lost: a second holder.
-            let denied = denial == Some(Denial::Lineage);
-            if denied || denial.is_none() {
-                self.0.sightings.report(access.subject(), session, Sighting { lineage, denied });
+            match denial {
+                None => self.0.sightings.report_use(&access, session, lineage),
+                // Somebody uses the tokens of a child that was given up as lost: a second holder.
+                Some(Denial::Lineage) => {
+                    let sighting = Sighting { lineage, denied: true };
+                    self.0.sightings.report(access.subject(), session, sighting);
+                }
+                Some(_) => {}
             }
         }
         match denial {
@@ -45,7 +49,7 @@ impl Auth {
         self.0.verifying.now().keyring().jwks()
     }
 
-    /// How many verified access tokens are kept; see
+    /// How many places are numbered for verified access tokens that are kept; see
     /// [`VerifiedAccess::kept_as`](crate::access::VerifiedAccess::kept_as).
     pub fn kept_places(&self) -> usize {
         self.0.verifying.now().places()
