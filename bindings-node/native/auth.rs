@@ -55,18 +55,22 @@ impl NativeAuth {
     }
 
     /// The function that checks access tokens; see `checker`.
-    #[napi(ts_return_type = "(token: string, inFull?: boolean) => number | string | undefined")]
+    #[napi(
+        ts_return_type = "(((token: string, inFull?: boolean) => number | string | undefined) & { readonly numbers: Float64Array })"
+    )]
     pub fn token_checker<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
         checker::function(env, &self.calls.auth, Given::Token)
     }
 
     /// The function that checks the values of `Authorization` headers; see `checker`.
-    #[napi(ts_return_type = "(header: string, inFull?: boolean) => number | string | undefined")]
+    #[napi(
+        ts_return_type = "(((header: string, inFull?: boolean) => number | string | undefined) & { readonly numbers: Float64Array })"
+    )]
     pub fn header_checker<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
         checker::function(env, &self.calls.auth, Given::Header)
     }
 
-    /// How many verified tokens are kept; a kept token's number modulo this is its place.
+    /// A kept token's number modulo this, a power of two, is its place; 0 where none is kept.
     #[napi(getter)]
     pub fn kept_places(&self) -> u32 {
         u32::try_from(self.calls.auth.kept_places()).unwrap_or(0)

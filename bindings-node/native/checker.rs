@@ -8,7 +8,7 @@ use regrant::Auth;
 
 use crate::auth::described;
 use crate::bare_function::{self, Answer, Call, Callee};
-use crate::records::{self, Records};
+use crate::records::{self, JSON, NUMBERS, Records};
 
 /// What is looked at in the text that a function is given.
 #[derive(Clone, Copy)]
@@ -27,16 +27,19 @@ struct Checker {
 /// A function `(text: string, inFull?: boolean) => number | string | undefined`.
 ///
 /// It answers with the number of a token that is kept; for one that is not, or where `inFull` is
-/// given, with a record (see `records`); with JSON text of its shape, `{`…, where that is new, to
-/// be asked again; with JSON text of `[subject, sessionId, claims]` for what fits no record; and
-/// with nothing for a token that is refused, or for what is not text: why, the methods say.
+/// given, with a record (see `records`). Or, where the first of its numbers says so, with JSON: of
+/// its shape, `{`…, where that is new, to be asked again; of `[subject, sessionId, claims]` for what
+/// fits no record. And with nothing for a token that is refused, or for what is not text: why, the
+/// methods say.
 pub fn function<'env>(env: &'env Env, auth: &Auth, given: Given) -> Result<Unknown<'env>> {
     let records = RefCell::default();
     bare_function::function(env, Checker { auth: auth.clone(), given, records })
 }
 
 impl Callee for Checker {
-    fn answer<'call>(&self, call: Call<'call>) -> Option<Answer<'call>> {
+    const NUMBERS: usize = NUMBERS;
+
+    fn answer<'call>(&self, call: Call<'call>, numbers: &mut [f64]) -> Option<Answer<'call>> {
         let access = call.text(|text| match self.given {
             Given::Token => self.auth.verify(text),
             Given::Header => self.auth.verify_bearer(Some(text)),
@@ -46,10 +49,16 @@ impl Callee for Checker {
         if let (Some(number), 1) = (access.kept_as(), call.count()) {
             return call.number(number as f64);
         }
-        match self.records.borrow_mut().answer(&access) {
-            Some(records::Answer::Record(record)) => call.latin1(record),
-            Some(records::Answer::Shape(shape)) => call.string(&shape),
-            None => call.string(&described(&access).ok()?),
+        match self.records.borrow_mut().answer(&access, numbers) {
+            Some(records::Answer::Record(texts)) => call.latin1(texts),
+            Some(records::Answer::Shape(shape)) => {
+                numbers[0] = JSON;
+                call.string(&shape)
+            }
+            None => {
+                numbers[0] = JSON;
+                call.string(&described(&access).ok()?)
+            }
         }
     }
 }

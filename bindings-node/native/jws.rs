@@ -53,7 +53,7 @@ impl JwsKey {
 struct Verifier(Arc<Key>);
 
 impl Callee for Verifier {
-    fn answer<'call>(&self, call: Call<'call>) -> Option<Answer<'call>> {
+    fn answer<'call>(&self, call: Call<'call>, _: &mut [f64]) -> Option<Answer<'call>> {
         match call.text(|token| self.0.verify_jws(token)) {
             Ok(()) => call.boolean(true),
             Err(Error::SignatureInvalid) => call.boolean(false),
@@ -68,7 +68,7 @@ struct Signer {
 }
 
 impl Callee for Signer {
-    fn answer<'call>(&self, call: Call<'call>) -> Option<Answer<'call>> {
+    fn answer<'call>(&self, call: Call<'call>, _: &mut [f64]) -> Option<Answer<'call>> {
         let token = call.text(|payload| self.key.sign_jws(&self.header, payload)).ok()?;
         call.latin1(token.as_bytes())
     }

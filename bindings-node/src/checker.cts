@@ -7,7 +7,10 @@ import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 import { Records } from './records.cjs';
 
 /** The native function; see `native/checker.rs`. */
-export type Check = (text: string, inFull?: boolean) => number | string | undefined;
+export interface Check {
+  (text: string, inFull?: boolean): number | string | undefined;
+  readonly numbers: Float64Array;
+}
 
 interface Kept {
   readonly number: number;
@@ -21,19 +24,20 @@ interface Kept {
 export class Checker {
   readonly #check: Check;
   readonly #places: number;
-  readonly #records = new Records();
+  readonly #records: Records;
   #kept: (Kept | undefined)[] = [];
 
   constructor(check: Check, places: number) {
     this.#check = check;
     this.#places = places;
+    this.#records = new Records(check.numbers);
   }
 
   /** What the token says; nothing where it is refused. Each caller gets an object of its own. */
   access(text: string): VerifiedAccess | undefined {
     const answer = this.#check(text);
     if (typeof answer === 'number') {
-      const kept = this.#kept[answer % this.#places];
+      const kept = this.#kept[this.#placeOf(answer)];
       if (kept !== undefined && kept.number === answer) return accessOf(kept);
       return this.#keep(text, answer);
     }
@@ -44,17 +48,22 @@ export class Checker {
   claims(text: string): AccessClaims | undefined {
     const answer = this.#check(text);
     if (typeof answer === 'number') {
-      const kept = this.#kept[answer % this.#places];
+      const kept = this.#kept[this.#placeOf(answer)];
       if (kept !== undefined && kept.number === answer) return claimsOf(kept);
       return this.#keep(text, answer)?.claims;
     }
     if (answer === undefined) return undefined;
-    return isRecord(answer) ? this.#records.claims(answer) : this.#read(text, answer)?.claims;
+    return this.#records.present ? this.#records.claims(answer) : this.#read(text, answer)?.claims;
+  }
+
+  /** The number modulo that of places, a power of two: `%` of large numbers takes several times as long. */
+  #placeOf(number: number): number {
+    return number - Math.floor(number / this.#places) * this.#places;
   }
 
   #read(text: string, answer: string): VerifiedAccess | undefined {
-    if (isRecord(answer)) return this.#records.access(answer);
-    if (answer.charCodeAt(0) !== SHAPE) return parse(answer);
+    if (this.#records.present) return this.#records.access(answer);
+    if (!answer.startsWith(SHAPE)) return parse(answer);
     this.#records.learn(answer);
     const again = this.#check(text, true);
     return typeof again === 'string' ? this.#read(text, again) : undefined;
@@ -68,18 +77,13 @@ export class Checker {
     const kept = { number, subject, sessionId, claims, flat: Object.values(claims).every(isPlain) };
     // All places at once, so that the array stays one.
     if (this.#kept.length === 0) this.#kept = new Array<undefined>(this.#places).fill(undefined);
-    this.#kept[number % this.#places] = kept;
+    this.#kept[this.#placeOf(number)] = kept;
     return accessOf(kept);
   }
 }
 
-/** What an answer begins with that tells a new shape, and one that is JSON: no shape has their numbers. */
-const [SHAPE, JSON_TEXT] = [0x7b, 0x5b];
-
-function isRecord(answer: string): boolean {
-  const first = answer.charCodeAt(0);
-  return first !== JSON_TEXT && first !== SHAPE;
-}
+/** What JSON begins with that tells a shape. */
+const SHAPE = '{';
 
 /** Of `[subject, sessionId, claims]`. */
 export function parse(text: string): VerifiedAccess {

@@ -1,89 +1,84 @@
 /**
  * Reads the records that the native half writes for tokens that pass; their form is told in
- * `native/records.rs`. An object of a known shape is copied and filled in, which takes a fifth of
+ * `native/records.rs`. An object of a known shape is copied and filled in, which takes a tenth of
  * the time of `JSON.parse`.
  */
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 
+/** As the native half numbers them. */
 const enum Form {
   Text,
   Number,
   Json,
 }
 
-const FORMS: Readonly<Record<string, Form>> = { t: Form.Text, n: Form.Number, j: Form.Json };
-
 /** As the native half tells it. */
 interface Described {
   readonly shape: number;
   readonly names: readonly string[];
-  readonly forms: string;
+  readonly forms: readonly Form[];
+  readonly values: readonly unknown[];
 }
 
 interface Shape {
   readonly names: readonly string[];
   readonly forms: readonly Form[];
-  /** Has all members, in their order. */
-  readonly template: AccessClaims;
-  /** Where the texts begin. */
-  readonly texts: number;
+  /** What the first token of this shape said: it has all members, in their order. */
+  readonly first: AccessClaims;
 }
 
-/** The length of a length. */
-const LENGTH = 2;
-const NUMBER = 6;
-/** Where the lengths of the claims begin. */
-const HEAD = 1 + LENGTH;
+/** Where the numbers of the claims begin. */
+const CLAIMS = 2;
 
 export class Records {
   readonly #shapes: Shape[] = [];
+  readonly #numbers: Float64Array;
+
+  /** @param numbers - Where the native half writes those of a record. */
+  constructor(numbers: Float64Array) {
+    this.#numbers = numbers;
+  }
+
+  /** Whether there is a record, and not JSON. */
+  get present(): boolean {
+    return (this.#numbers[0] as number) >= 0;
+  }
 
   /** Takes in a new shape, told as JSON. */
   learn(text: string): void {
-    const { shape, names, forms: letters } = JSON.parse(text) as Described;
-    const forms = Array.from(letters, (letter) => FORMS[letter] as Form);
-    const template = Object.fromEntries(names.map((name, n) => [name, forms[n] === Form.Number ? 0 : ''])) as AccessClaims;
-    const texts = forms.reduce((at, form) => at + (form === Form.Number ? NUMBER : LENGTH), HEAD);
-    this.#shapes[shape] = { names, forms, template, texts };
+    const { shape, names, forms, values } = JSON.parse(text) as Described;
+    const first = Object.fromEntries(names.map((name, n) => [name, values[n]])) as AccessClaims;
+    this.#shapes[shape] = { names, forms, first };
   }
 
-  access(record: string): VerifiedAccess {
-    const shape = this.#shapeOf(record);
-    const subject = record.slice(shape.texts, shape.texts + length(record, 1));
-    const claims = claimsOf(shape, record);
-    const isOfSession = record.charCodeAt(0) % 2 === 1;
-    return isOfSession ? { subject, sessionId: claims.sid as string, claims } : { subject, claims };
+  access(texts: string): VerifiedAccess {
+    const head = this.#numbers[0] as number;
+    const about = this.#numbers[1] as number;
+    const shape = this.#shapes[head >> 1] as Shape;
+    const claims = this.#claimsOf(shape, texts);
+    // Below zero it is a length: the text is the last one.
+    const subject = about < 0 ? texts.slice(about) : (claims[shape.names[about] as string] as string);
+    return head % 2 === 1 ? { subject, sessionId: claims.sid as string, claims } : { subject, claims };
   }
 
-  claims(record: string): AccessClaims {
-    return claimsOf(this.#shapeOf(record), record);
+  claims(texts: string): AccessClaims {
+    return this.#claimsOf(this.#shapes[(this.#numbers[0] as number) >> 1] as Shape, texts);
   }
 
-  #shapeOf(record: string): Shape {
-    return this.#shapes[record.charCodeAt(0) >> 1] as Shape;
-  }
-}
-
-function claimsOf(shape: Shape, record: string): AccessClaims {
-  const { names, forms } = shape;
-  const claims: Record<string, unknown> = { ...shape.template };
-  let start = shape.texts + length(record, 1);
-  for (let n = 0, at = HEAD; n < forms.length; n += 1) {
-    const name = names[n] as string;
-    const form = forms[n];
-    if (form === Form.Number) {
-      claims[name] = (length(record, at) * 65_536 + length(record, at + 2)) * 65_536 + length(record, at + 4);
-      at += NUMBER;
-      continue;
+  #claimsOf({ names, forms, first }: Shape, texts: string): AccessClaims {
+    const numbers = this.#numbers;
+    const claims: Record<string, unknown> = { ...first };
+    let start = 0;
+    for (let n = 0; n < forms.length; n += 1) {
+      const form = forms[n];
+      const number = numbers[CLAIMS + n] as number;
+      if (form === Form.Number) {
+        claims[names[n] as string] = number;
+      } else if (number >= 0) {
+        const text = texts.slice(start, (start += number));
+        claims[names[n] as string] = form === Form.Text ? text : JSON.parse(text);
+      }
     }
-    const text = record.slice(start, (start += length(record, at)));
-    claims[name] = form === Form.Text ? text : JSON.parse(text);
-    at += LENGTH;
+    return claims as AccessClaims;
   }
-  return claims as AccessClaims;
-}
-
-/** The number that two characters are. */
-function length(record: string, at: number): number {
-  return record.charCodeAt(at) * 256 + record.charCodeAt(at + 1);
 }

@@ -36,6 +36,35 @@ test('claims are what JSON.parse makes of them, whatever they are', async () => 
   }
 });
 
+test('tokens of one shape, with the texts of the first one and with others', async () => {
+  const { auth } = testAuth({ access: { cache: 0 } });
+  const texts = ['user-1', 'user-2', '', 'ü', 'with "quotes"', 'x'.repeat(40)];
+  for (const role of texts) {
+    for (const team of texts) {
+      for (const user of ['user-1', 'user-2', 'üser']) {
+        const { accessToken, sessionId } = await auth.login(user, { claims: { role, team, one: 1, list: [role] } });
+        const expected = claimsOf(accessToken);
+        assert.deepEqual(auth.verify(accessToken), expected);
+        assert.deepEqual(auth.verifyAccess(accessToken), { subject: user, sessionId, claims: expected });
+      }
+    }
+  }
+});
+
+test('a character that is not of a token never passes for one that is', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  auth.verify(accessToken);
+  for (let place = 0; place < accessToken.length; place += 1) {
+    // The same in their lower halves.
+    const other = String.fromCharCode(0x100 + accessToken.charCodeAt(place));
+    const token = accessToken.slice(0, place) + other + accessToken.slice(place + 1);
+    // In the claims it is not looked at before the signature.
+    assert.throws(() => auth.verify(token), { code: /^ERR_(TOKEN_MALFORMED|SIGNATURE_INVALID)$/ });
+    assert.throws(() => auth.verifyBearer(`Bearer ${token}`), withCode('ERR_TOKEN_MALFORMED'));
+  }
+});
+
 for (const cache of [undefined, 0, 1]) {
   test(`each caller has an object of its own, cache: ${cache}`, async () => {
     const { auth } = testAuth({ access: { cache } });
