@@ -20,7 +20,7 @@ const text = (name: string): Validator => ({ isValid: isString, message: `"${nam
 const flag = (name: string): Validator => ({ isValid: isBoolean, message: `"${name}" must be a boolean` });
 const seconds = (name: string): Validator => ({ isValid: isNumber, message: `"${name}" should be a number of seconds` });
 
-const OPTIONS: Record<string, Validator> = {
+const OPTIONS = schemaOf({
   expiresIn: span('expiresIn'),
   notBefore: span('notBefore'),
   audience: {
@@ -41,9 +41,20 @@ const OPTIONS: Record<string, Validator> = {
   mutatePayload: flag('mutatePayload'),
   allowInsecureKeySizes: flag('allowInsecureKeySizes'),
   allowInvalidAsymmetricKeyTypes: flag('allowInvalidAsymmetricKeyTypes'),
-};
+});
 
-const CLAIMS: Record<string, Validator> = { iat: seconds('iat'), exp: seconds('exp'), nbf: seconds('nbf') };
+const CLAIMS = schemaOf({ iat: seconds('iat'), exp: seconds('exp'), nbf: seconds('nbf') });
+
+type Schema = ReadonlyMap<string, Validator>;
+
+/**
+ * Names such as `constructor` find what every object inherits, and are refused for it: as in npm
+ * `jsonwebtoken`, which asks an object. A map says several times as fast that it has no such name.
+ */
+function schemaOf(validators: Record<string, Validator>): Schema {
+  const inherited = Object.getOwnPropertyNames(Object.prototype);
+  return new Map([...inherited, ...Object.keys(validators)].map((name) => [name, validators[name] as Validator]));
+}
 
 /** What is wrong with the options, in the order in which the caller wrote them. */
 export function refusedOptions(options: unknown): unknown {
@@ -55,12 +66,11 @@ export function refusedPayload(payload: unknown): unknown {
   return refused(CLAIMS, true, payload, 'payload');
 }
 
-function refused(schema: Record<string, Validator>, allowUnknown: boolean, object: Loose, name: string): unknown {
+function refused(schema: Schema, allowUnknown: boolean, object: Loose, name: string): unknown {
   try {
     if (!isPlainObject(object)) return new Error(`Expected "${name}" to be a plain object.`);
     for (const key of Object.keys(object)) {
-      // Names such as `constructor` find what every object inherits, and are refused for it.
-      const validator = schema[key];
+      const validator = schema.get(key);
       if (validator) {
         if (!validator.isValid(object[key])) return new Error(validator.message);
       } else if (!allowUnknown) {

@@ -8,14 +8,6 @@ import { refusedOptions, refusedPayload } from './sign-options.cjs';
 import { signCompact } from './signature.cjs';
 import { timespan } from './timespan.cjs';
 
-/** Options that become claims of the same meaning. */
-const CLAIM_OF: [option: string, claim: string][] = [
-  ['audience', 'aud'],
-  ['issuer', 'iss'],
-  ['subject', 'sub'],
-  ['jwtid', 'jti'],
-];
-
 const ONLY_FOR_OBJECTS = ['expiresIn', 'notBefore', 'noTimestamp', 'audience', 'issuer', 'subject', 'jwtid'];
 
 /** Everything that is needed to sign. */
@@ -70,10 +62,12 @@ export function sign(payload: Loose, secretOrPrivateKey: Loose, options?: Loose,
 /** Checks everything and completes the payload. What throws here throws out of `sign`, callback or not. */
 function prepare(payload: Loose, given: Loose, options: Loose): Job | Refusal {
   const isObject = typeof payload === 'object' && !Buffer.isBuffer(payload);
-  const header: Loose = Object.assign(
-    { alg: options.algorithm || 'HS256', typ: isObject ? 'JWT' : undefined, kid: options.keyid },
-    options.header,
-  );
+  const header: Loose = {
+    alg: options.algorithm || 'HS256',
+    typ: isObject ? 'JWT' : undefined,
+    kid: options.keyid,
+  };
+  if (options.header !== undefined) Object.assign(header, options.header);
 
   const key = keyFor(header, given, options);
   if (key instanceof Refusal) return key;
@@ -82,7 +76,7 @@ function prepare(payload: Loose, given: Loose, options: Loose): Job | Refusal {
   if (isObject) {
     const problem = refusedPayload(payload);
     if (problem) return new Refusal(problem);
-    if (!options.mutatePayload) payload = Object.assign({}, payload);
+    if (!options.mutatePayload) payload = copyOf(payload);
   } else {
     const unfit = ONLY_FOR_OBJECTS.filter((name) => typeof options[name] !== 'undefined');
     if (unfit.length > 0) return refuse(`invalid ${unfit.join(',')} option for ${typeof payload} payload`);
@@ -110,7 +104,8 @@ function keyFor(header: Loose, given: Loose, options: Loose): KeyObject | Refusa
   if (key === undefined && given != null) return refuse('secretOrPrivateKey is not valid key material');
   const present = key as KeyObject;
 
-  if (header.alg.startsWith('HS') && present.type !== 'secret') {
+  if (header.alg.startsWith('HS')) {
+    if (present.type === 'secret') return present;
     return refuse(`secretOrPrivateKey must be a symmetric key when using ${header.alg}`);
   }
   if (/^(?:RS|PS|ES)/.test(header.alg)) {
@@ -126,47 +121,63 @@ function keyFor(header: Loose, given: Loose, options: Loose): KeyObject | Refusa
 const tooSmall = (algorithm: string): Refusal =>
   refuse(`secretOrPrivateKey has a minimum key size of 2048 bits for ${algorithm}`);
 
-/** Sets a claim. A payload of the caller's that is frozen stays as it is. */
-function put(payload: Loose, claim: string, value: unknown, options: Loose): void {
-  // Several times as fast, and the same for a copy.
-  if (options.mutatePayload) Reflect.set(payload, claim, value);
-  else payload[claim] = value;
+/** As `Object.assign({}, payload)`, in a fifth of the time: where the two differ, that. */
+function copyOf(payload: Loose): Loose {
+  return Object.hasOwn(payload, '__proto__') ? Object.assign({}, payload) : { ...payload };
 }
 
-/** Puts the claims that come of the options into the payload. */
+/** Sets a claim of a payload of the caller's, which stays as it is if it is frozen. */
+const put = (payload: Loose, claim: string, value: unknown): unknown => Reflect.set(payload, claim, value);
+
+/**
+ * Puts the claims that come of the options into the payload. Every property is named where it is
+ * asked for or set, several times, as all are that are asked for by a name that is computed.
+ */
 function complete(payload: Loose, isObject: boolean, options: Loose): Refusal | undefined {
+  const { noTimestamp, mutatePayload, notBefore, expiresIn, audience, issuer, subject, jwtid } = options;
   const timestamp: number = payload.iat || Math.floor(Date.now() / 1000);
-  if (options.noTimestamp) {
+  if (noTimestamp) {
     Reflect.deleteProperty(payload, 'iat');
   } else if (isObject) {
-    put(payload, 'iat', timestamp, options);
+    if (mutatePayload) put(payload, 'iat', timestamp);
+    else payload.iat = timestamp;
   }
-  return (
-    completeSpan(payload, 'nbf', 'notBefore', options, timestamp) ??
-    completeSpan(payload, 'exp', 'expiresIn', options, timestamp) ??
-    completeNames(payload, options)
-  );
-}
 
-function completeSpan(payload: Loose, claim: string, name: string, options: Loose, start: number): Refusal | undefined {
-  if (typeof options[name] === 'undefined') return undefined;
   try {
-    put(payload, claim, timespan(options[name], start), options);
+    if (typeof notBefore !== 'undefined') {
+      const nbf = timespan(notBefore, timestamp);
+      if (mutatePayload) put(payload, 'nbf', nbf);
+      else payload.nbf = nbf;
+      if (typeof payload.nbf === 'undefined') return noSpan('notBefore');
+    }
+    if (typeof expiresIn !== 'undefined') {
+      const exp = timespan(expiresIn, timestamp);
+      if (mutatePayload) put(payload, 'exp', exp);
+      else payload.exp = exp;
+      if (typeof payload.exp === 'undefined') return noSpan('expiresIn');
+    }
   } catch (error) {
     return new Refusal(error);
   }
-  if (typeof payload[claim] !== 'undefined') return undefined;
-  return refuse(`"${name}" should be a number of seconds or string representing a timespan eg: "1d", "20h", 60`);
+
+  return (
+    (typeof audience === 'undefined' ? undefined : completeName(payload, 'aud', 'audience', options)) ??
+    (typeof issuer === 'undefined' ? undefined : completeName(payload, 'iss', 'issuer', options)) ??
+    (typeof subject === 'undefined' ? undefined : completeName(payload, 'sub', 'subject', options)) ??
+    (typeof jwtid === 'undefined' ? undefined : completeName(payload, 'jti', 'jwtid', options))
+  );
 }
 
-function completeNames(payload: Loose, options: Loose): Refusal | undefined {
-  for (const [name, claim] of CLAIM_OF) {
-    if (typeof options[name] === 'undefined') continue;
-    if (typeof payload[claim] !== 'undefined') {
-      return refuse(`Bad "options.${name}" option. The payload already has an "${claim}" property.`);
-    }
-    put(payload, claim, options[name], options);
+function noSpan(option: string): Refusal {
+  return refuse(`"${option}" should be a number of seconds or string representing a timespan eg: "1d", "20h", 60`);
+}
+
+function completeName(payload: Loose, claim: string, option: string, options: Loose): Refusal | undefined {
+  if (typeof payload[claim] !== 'undefined') {
+    return refuse(`Bad "options.${option}" option. The payload already has an "${claim}" property.`);
   }
+  if (options.mutatePayload) put(payload, claim, options[option]);
+  else payload[claim] = options[option];
   return undefined;
 }
 
@@ -193,7 +204,7 @@ function write({ header, payload, key, options }: Job): string {
     options.encoding || 'utf8',
   );
   // A key that is not RSA, let through by `allowInvalidAsymmetricKeyTypes`, shows by a short signature.
-  if (!options.allowInsecureKeySizes && /^(?:RS|PS)/.test(header.alg) && token.length < 256) {
+  if (token.length < 256 && !options.allowInsecureKeySizes && /^(?:RS|PS)/.test(header.alg)) {
     throw tooSmall(header.alg).error;
   }
   return token;
