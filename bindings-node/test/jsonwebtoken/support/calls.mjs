@@ -38,7 +38,19 @@ const SIGN_OPTIONS = {
   allowInsecureKeySizes: flag,
   allowInvalidAsymmetricKeyTypes: flag,
   header: (random) =>
-    some(random, { kid: () => 'key-2', typ: () => 'at+jwt', alg: anyAlgorithm, crit: () => ['b64'], b64: flag, x: () => 'ж🔑' }, 6),
+    some(
+      random,
+      {
+        kid: () => random.pick(['key-2', undefined, null, 7]),
+        typ: () => random.pick(['at+jwt', 'jwt', undefined, null, '']),
+        alg: () => (random.oneIn(3) ? random.pick([undefined, null, '', 5, ['HS256'], new String('HS256')]) : anyAlgorithm(random)),
+        crit: () => ['b64'],
+        b64: flag,
+        cty: () => 'JWT',
+        x: () => 'ж🔑',
+      },
+      6,
+    ),
 };
 
 function payloadToSign(random) {

@@ -1,5 +1,5 @@
 // Keys of every kind and in every form, for both packages alike.
-import { createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync } from 'node:crypto';
+import { createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 const FOLDER = new URL('../../../../tests/vectors/keys/', import.meta.url);
@@ -80,10 +80,29 @@ export const oddSecrets = [
   Buffer.alloc(200, 7),
   Buffer.alloc(0),
   'x'.repeat(9000),
+  // What a parser of keys may take for one, or choke on.
+  'null',
+  '{"kty":"oct","k":"c2VjcmV0"}',
+  '\n-----BEGIN PUBLIC KEY-----\n',
+  '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+  '-----BEGIN ENCRYPTED PRIVATE KEY-----\nAAAA\n-----END ENCRYPTED PRIVATE KEY-----',
+  'ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAABAQ== somebody',
 ];
+
+const cryptoKey = await webcrypto.subtle.importKey('raw', secretBytes, { name: 'HMAC', hash: 'SHA-256' }, true, ['sign', 'verify']);
 
 /** Not keys at all. */
 export const noKeys = [
+  { kty: 'oct', k: secretBytes.toString('base64url') },
+  { key: { kty: 'oct', k: secretBytes.toString('base64url') }, format: 'jwk' },
+  pairs.rsa.publicKey.export({ format: 'jwk' }),
+  { key: pem('rsa2048-a.private'), passphrase: 5 },
+  { key: secretBytes, format: 'der', type: 'spki' },
+  { keys: [] },
+  pairs.rsa,
+  Promise.resolve(SECRET),
+  new String('a boxed secret of enough characters'),
+  cryptoKey,
   undefined, null, '', 0, 5, NaN, true, false, {}, [], ['a secret'], { key: 'a secret' }, new Date(0), Symbol.iterator, 5n,
 ];
 

@@ -5,11 +5,12 @@ import { types } from 'node:util';
 const RANDOM_MESSAGE = /^(Could not find expected "(seq|int)|"(seq|r|s)" specified length|Expected to consume)/;
 
 /**
- * Calls `api[method](...args)` and waits until it has answered, or will not.
+ * Calls `api[method](...args)` and waits until it has answered, or will not. Gives what it did: of
+ * each call, where there are several with the same arguments, which each may change.
  *
  * `args` may hold functions made by `callback` and `getKey` below.
  */
-export async function observe(api, { method, args }) {
+export async function observe(api, { method, args, times = 1 }) {
   const record = { callbacks: [], phase: 'at once' };
   let pending = 0;
   const world = {
@@ -24,20 +25,25 @@ export async function observe(api, { method, args }) {
     },
   };
   const given = args.map((arg) => (typeof arg === 'function' && arg.inWorld ? arg.inWorld(world) : arg));
-  let outcome;
-  try {
-    outcome = { returned: picture(api[method](...given)) };
-  } catch (error) {
-    outcome = { thrown: picture(error) };
+  const outcomes = [];
+  while (outcomes.length < times) {
+    Object.assign(record, { callbacks: [], phase: 'at once' });
+    let outcome;
+    try {
+      outcome = { returned: picture(api[method](...given)) };
+    } catch (error) {
+      outcome = { thrown: picture(error) };
+    }
+    record.phase = 'next tick';
+    // Runs after whatever the call itself has put off.
+    process.nextTick(() => (record.phase = 'later'));
+    // Twice: a callback may come of something that was put off.
+    do await new Promise(setImmediate);
+    while (pending > 0);
+    await new Promise(setImmediate);
+    outcomes.push({ ...outcome, callbacks: record.callbacks, after: given.map((arg) => picture(arg)) });
   }
-  record.phase = 'next tick';
-  // Runs after whatever the call itself has put off.
-  process.nextTick(() => (record.phase = 'later'));
-  // Twice: a callback may come of something that was put off.
-  do await new Promise(setImmediate);
-  while (pending > 0);
-  await new Promise(setImmediate);
-  return { ...outcome, callbacks: record.callbacks, after: given.map((arg) => picture(arg)) };
+  return outcomes;
 }
 
 /** A callback that records how it was called, and then returns or throws what it is told. */
