@@ -130,8 +130,8 @@ function copyOf(payload: Loose): Loose {
 const put = (payload: Loose, claim: string, value: unknown): unknown => Reflect.set(payload, claim, value);
 
 /**
- * Puts the claims that come of the options into the payload. Every property is named where it is
- * asked for or set, several times, as all are that are asked for by a name that is computed.
+ * Puts the claims that come of the options into the payload. The names of properties are written
+ * out: by a name that is computed it takes several times as long to ask for one or to set it.
  */
 function complete(payload: Loose, isObject: boolean, options: Loose): Refusal | undefined {
   const { noTimestamp, mutatePayload, notBefore, expiresIn, audience, issuer, subject, jwtid } = options;
