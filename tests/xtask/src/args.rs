@@ -37,6 +37,8 @@ cargo xtask COMMAND
                             (60 unless said otherwise), from the seeds and what the last run
                             has found; fails where one is found
                             names: compact claims jwks bearer record step refresh
+  jar                       the Kotlin library, with the native one of this machine inside, into the
+                            local Maven repository
   setup                     install what the tests need and is missing (root on Debian)
   version [X.Y.Z]           print the version, or set it everywhere
   help                      this text";
@@ -54,6 +56,7 @@ pub(crate) enum Command {
     Chaos(Chaos),
     Fuzz { seconds: u32, names: Vec<String> },
     Demo { check: bool },
+    Jar,
     Setup,
     Version { set: Option<Version> },
 }
@@ -131,6 +134,7 @@ fn named(name: &str) -> Result<Command> {
         "chaos" => Command::Chaos(Chaos::default()),
         "fuzz" => Command::Fuzz { seconds: FUZZ_SECONDS, names: Vec::new() },
         "demo" => Command::Demo { check: false },
+        "jar" => Command::Jar,
         "setup" => Command::Setup,
         "version" => Command::Version { set: None },
         other => bail!("no command is called {other}"),
@@ -178,6 +182,7 @@ mod tests {
             ("fuzz --seconds 1200 step", Command::Fuzz { seconds: 1200, names: only(&["step"]) }),
             ("demo", Command::Demo { check: false }),
             ("demo --check", Command::Demo { check: true }),
+            ("jar", Command::Jar),
             ("setup", Command::Setup),
             ("version", Command::Version { set: None }),
             ("version 1.2.3-rc.1", Command::Version { set: Version::parse("1.2.3-rc.1").ok() }),

@@ -1,4 +1,4 @@
-//! The commands of this repository: `cargo xtask demo | test | ci | bench | chaos | fuzz | setup | version`.
+//! The commands of this repository: `cargo xtask demo | test | ci | bench | chaos | fuzz | jar | setup | version`.
 //!
 //! `commands` holds one file per command and `stages` one per stage of `test`; the other files are
 //! what those are made of: running programs, finding tools, knowing the checkout.
@@ -53,6 +53,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Fuzz { seconds, names } => commands::fuzz::run(seconds, &names),
         Command::Ci => commands::ci::run(),
         Command::Demo { check } => commands::demo::run(check),
+        Command::Jar => commands::jar::run(),
         Command::Setup => commands::setup::run(),
         Command::Version { set } => commands::version::run(set.as_ref()),
     }

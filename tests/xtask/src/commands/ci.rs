@@ -9,7 +9,7 @@ use crate::commands;
 use crate::process::Step;
 use crate::tools::on_path;
 
-/// Runs all stages, strictly, and then sees whether the crate can be packed.
+/// Runs all stages, strictly, and then sees whether the crate and the jar can be packed.
 pub(crate) fn run() -> Result<ExitCode> {
     let code = commands::test::run(&Selection { strict: true, only: Vec::new() })?;
     if code != ExitCode::SUCCESS {
@@ -19,6 +19,8 @@ pub(crate) fn run() -> Result<ExitCode> {
     Step::new("cargo")
         .args(["package", "--locked", "-p", "regrant", "--allow-dirty", "--no-verify"])
         .run()?;
+    println!("\n=== packing the jar");
+    commands::jar::run()?;
     println!("\n=== what is depended on");
     if on_path("cargo-deny").is_none() {
         // The workflow has it, and asks for advisories too.
