@@ -4,6 +4,8 @@ use regrant::client;
 
 /// Whether somebody is signed in, as far as is known.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
+// Kotlin would print the address of an object.
+#[uniffi::export(Debug)]
 pub enum SessionState {
     /// The storage was not read yet.
     Unknown,
@@ -28,6 +30,8 @@ impl From<client::State> for SessionState {
 
 /// Why the user has to sign in.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
+// Kotlin would print the address of an object.
+#[uniffi::export(Debug)]
 pub enum SignOutReason {
     /// Nobody has signed in on this device, or what was stored is gone.
     NotSignedIn,

@@ -114,6 +114,7 @@ class SessionTest {
             session.signOut()
             assertNull(storage.stored)
             assertEquals(SignOutReason.ByUser, refusalOf { session.accessToken() }.signOut)
+            assertEquals("SignedOut { reason: ByUser }", session.state().toString())
         }
         session().use { session ->
             storage.stored = "rubbish".toByteArray()

@@ -43,6 +43,10 @@ class Line private constructor(private val control: String, val url: String, val
 
     suspend fun counts() = Counts(ask("GET", "$control/counts"))
 
+    suspend fun countAnew() {
+        ask("DELETE", "$control/counts")
+    }
+
     /** A thief: see the README of the bed. */
     suspend fun thief(how: String) {
         ask("POST", "$control/$how")
