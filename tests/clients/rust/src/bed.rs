@@ -97,7 +97,6 @@ impl Line {
     }
 
     /// The refresh endpoint.
-    #[must_use]
     pub fn endpoint(&self) -> Endpoint {
         Endpoint::json(format!("{}/mobile/refresh", self.url))
     }
