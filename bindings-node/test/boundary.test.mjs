@@ -12,7 +12,7 @@ import jwt from 'regrant/jsonwebtoken';
 import { Random, seedOfRun } from './jsonwebtoken/support/random.mjs';
 import { SECRET, START, testAuth } from './support/auth.mjs';
 
-const CALLS = Number(process.env.REGRANT_BOUNDARY_CALLS ?? 3000);
+const CALLS = Number(process.env.REGRANT_BOUNDARY_CALLS ?? 2000);
 
 class Class {
   #hidden = 1;
@@ -123,6 +123,9 @@ const VALUES = [
   () => 'Bearer a.b.c',
 ];
 
+/** A callback is called later, and what it throws then is the caller's own affair. */
+const noCallback = (value) => (typeof value === 'function' ? undefined : value);
+
 /** What is called, with as many arguments as it takes. */
 function targets() {
   const { auth, clock } = testAuth();
@@ -150,9 +153,9 @@ function targets() {
     ['http.refresh of headers', 3, (a, b, c) => http.refresh(auth, { method: 'POST', headers: { cookie: a, origin: b }, cookies: c }, { cookie: { name: 'refreshToken' } })],
     ['http.logout', 1, (a) => http.logout(auth, { headers: a })],
     ['http.authenticate', 2, (a, b) => http.authenticate(auth, { headers: { authorization: a, cookie: b } })],
-    ['jwt.verify', 3, (a, b, c) => jwt.verify(a, b, c)],
-    ['jwt.verify with a key', 2, (a, b) => jwt.verify(a, key, b)],
-    ['jwt.sign', 3, (a, b, c) => jwt.sign(a, b, c)],
+    ['jwt.verify', 3, (a, b, c) => jwt.verify(a, b, noCallback(c))],
+    ['jwt.verify with a key', 2, (a, b) => jwt.verify(a, key, noCallback(b))],
+    ['jwt.sign', 3, (a, b, c) => jwt.sign(a, b, noCallback(c))],
     ['jwt.decode', 2, (a, b) => jwt.decode(a, b)],
   ];
 }
