@@ -12,7 +12,7 @@ use regrant::config::{AuthConfig, KeysConfig};
 use regrant::time::{Clock, SystemClock};
 use regrant::{Auth, Result};
 
-use crate::calls::Calls;
+use crate::calls::{Calls, RefreshAsked};
 use crate::checker::{self, Given};
 use crate::clock::TestClock;
 use crate::events::{self, Listener};
@@ -214,15 +214,9 @@ impl NativeAuth {
         &self,
         env: &'env Env,
         token: String,
-        expected: Option<String>,
-        rotate: Option<bool>,
-        claims: Option<String>,
-        proof: Option<PresentedProof>,
-        address: Option<String>,
+        asked: RefreshAsked,
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
-        self.promise(env, |calls| async move {
-            json(calls.refresh(&token, expected, rotate, claims, proof, address).await)
-        })
+        self.promise(env, |calls| async move { json(calls.refresh(&token, asked).await) })
     }
 
     /// Ends the session of a refresh token. Answers whether it was live.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use napi_derive::napi;
 use regrant::access::VerifiedAccess;
 use regrant::session::DeviceLabel;
 use regrant::time::{Clock, Timestamp};
@@ -16,6 +17,21 @@ use crate::proof::PresentedProof;
 pub struct Calls {
     pub auth: Auth,
     pub clock: Arc<dyn Clock>,
+}
+
+/// What a refresh may say beside its token.
+#[napi(object, object_to_js = false)]
+pub struct RefreshAsked {
+    /// The user that the client says it is.
+    pub expected: Option<String>,
+    /// Asks for a next refresh token, or for none.
+    pub rotate: Option<bool>,
+    /// The app's own claims, as JSON text of an object.
+    pub claims: Option<String>,
+    /// The proof that came with the request.
+    pub proof: Option<PresentedProof>,
+    /// The address of the client.
+    pub address: Option<String>,
 }
 
 /// Tokens, and the time on the clock that their expiries go by.
@@ -65,12 +81,9 @@ impl Calls {
     pub async fn refresh(
         &self,
         token: &str,
-        expected: Option<String>,
-        rotate: Option<bool>,
-        claims: Option<String>,
-        proof: Option<PresentedProof>,
-        address: Option<String>,
+        asked: RefreshAsked,
     ) -> Result<impl Serialize + use<>> {
+        let RefreshAsked { expected, rotate, claims, proof, address } = asked;
         let mut request = RefreshRequest::new(token).claims(input::claims(claims)?);
         if let Some(expected) = expected {
             request = request.expect_subject(input::subject(expected)?);

@@ -248,7 +248,7 @@ export class Auth {
         ? await claims(this.#text(await this.#native.refreshSubject(token)))
         : claims,
     );
-    const outcome = await this.#native.refresh(token, expected, rotate, text, proof, address);
+    const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, address });
     return parseRenewed(this.#text(outcome), token);
   }
 

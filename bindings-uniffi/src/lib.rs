@@ -6,6 +6,10 @@
 //! Secrets and tokens cross a language boundary as copies. Those on this side are wiped or
 //! freed; those in Kotlin or Swift, and uniffi's buffer between the two, are not: keep secrets
 //! out of apps (public keys verify as well) and out of long-lived variables.
+#![allow(
+    clippy::result_large_err,
+    reason = "uniffi takes the fields of an error apart, so that a box would be opened again at once"
+)]
 
 mod bearer;
 mod claim_value;

@@ -63,6 +63,7 @@ fn issue(key: Key) -> Result<String> {
     let grant = AccessGrant {
         subject: Subject::new("user-123456")?,
         session: Some(SessionId::from_bytes([7; 16])),
+        key: None,
         lineage: Some(Lineage { generation: 3, branch: 0 }),
         claims: Default::default(),
     };
