@@ -1,6 +1,7 @@
 //! An access token that passed.
 
 use std::fmt;
+#[cfg(feature = "sessions")]
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -29,13 +30,21 @@ struct Verified {
     /// Built when a claim is first asked for by name.
     all: OnceLock<Map<String, Value>>,
     kept: OnceLock<u64>,
+    #[cfg(feature = "sessions")]
     reported: AtomicU64,
 }
 
 impl VerifiedAccess {
     pub(super) fn new(claims: Claims, payload: String, layout: Layout) -> Self {
-        let (all, kept, reported) = (OnceLock::new(), OnceLock::new(), AtomicU64::new(0));
-        Self(Arc::new(Verified { claims, payload, layout, all, kept, reported }))
+        Self(Arc::new(Verified {
+            claims,
+            payload,
+            layout,
+            all: OnceLock::new(),
+            kept: OnceLock::new(),
+            #[cfg(feature = "sessions")]
+            reported: AtomicU64::new(0),
+        }))
     }
 
     pub(super) fn claims(&self) -> &Claims {
