@@ -192,6 +192,7 @@ impl Error {
     }
 
     /// A [`Error::DpopProofInvalid`].
+    #[cfg(feature = "dpop")]
     pub(crate) const fn dpop_proof(problem: &'static str) -> Self {
         Self::DpopProofInvalid { problem }
     }
