@@ -23,14 +23,19 @@ pub struct Calls {
 #[napi(object, object_to_js = false)]
 pub struct RefreshAsked {
     /// The user that the client says it is.
+    #[napi(ts_type = "string | undefined")]
     pub expected: Option<String>,
     /// Asks for a next refresh token, or for none.
+    #[napi(ts_type = "boolean | undefined")]
     pub rotate: Option<bool>,
     /// The app's own claims, as JSON text of an object.
+    #[napi(ts_type = "string | undefined")]
     pub claims: Option<String>,
     /// The proof that came with the request.
+    #[napi(ts_type = "PresentedProof | undefined")]
     pub proof: Option<PresentedProof>,
     /// The address of the client.
+    #[napi(ts_type = "string | undefined")]
     pub address: Option<String>,
 }
 

@@ -6,6 +6,7 @@ use regrant::keys::{Algorithm, JwkSet, Keyring};
 use serde_json::{Map, Value};
 
 use crate::reference::{base64url, json};
+use crate::second_opinion;
 
 pub(crate) fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
@@ -53,6 +54,7 @@ fn may_be_used(jwk: &Map<String, Value>, algorithm: Algorithm) {
         let zeros = modulus.iter().take_while(|byte| **byte == 0).count();
         assert!(modulus.len() - zeros >= 256, "an RSA key of less than 2048 bits");
     }
+    second_opinion::choose_cryptography();
     // Its struct wants more of optional members than the RFC does; what it reads it can use.
     if let Ok(theirs) = serde_json::from_value::<jsonwebtoken::jwk::Jwk>(jwk.clone().into()) {
         DecodingKey::from_jwk(&theirs).expect("another library cannot use it");

@@ -18,6 +18,7 @@ mod keys;
 mod record;
 mod reference;
 mod refresh;
+mod second_opinion;
 mod source;
 mod step;
 

@@ -47,6 +47,9 @@ final class RefusalTests: XCTestCase {
         Case("a refresh token", "ERR_TYP_MISMATCH", with(#"{"alg":"HS256","typ":"rt+jwt"}"#)),
         Case("no typ", "ERR_TYP_MISMATCH", with(#"{"alg":"HS256"}"#)),
         Case("not yet valid", "ERR_TOKEN_NOT_YET_VALID", hs256(payload(#","nbf":1700000001"#))),
+        Case(
+            "bound to a key", "ERR_DPOP_PROOF_MISSING",
+            hs256(payload(#","cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"#))),
         Case("expired", "ERR_TOKEN_EXPIRED", hs256(#"{"sub":"u","exp":1700000000}"#)),
         Case("no issuer", "ERR_ISSUER_MISMATCH", valid, byIssuer),
         Case("another issuer", "ERR_ISSUER_MISMATCH", hs256(payload(#","iss":"j""#)), byIssuer),
@@ -91,6 +94,7 @@ final class RefusalTests: XCTestCase {
             "ERR_TOKEN_MISSING", "ERR_REFRESH_EXPIRED", "ERR_SESSION_UNKNOWN",
             "ERR_SESSION_REVOKED", "ERR_REFRESH_REUSED", "ERR_SUBJECT_MISMATCH",
             "ERR_ACCESS_REVOKED", "ERR_STORE_UNAVAILABLE", "ERR_KEYS_UNAVAILABLE", "ERR_TRANSPORT",
+            "ERR_DPOP_PROOF_INVALID", "ERR_DPOP_PROOF_REPLAYED", "ERR_DPOP_NONCE_REQUIRED",
             "ERR_REFRESH_SUPERSEDED", "ERR_TOO_MANY_ATTEMPTS", "ERR_CONFIG_INVALID", "ERR_INTERNAL",
         ]
         let codes = Set(errorCodes().map(\.code))

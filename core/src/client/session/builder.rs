@@ -87,9 +87,9 @@ impl SessionBuilder {
     /// # Errors
     /// [`Error::ConfigInvalid`] without a runtime, and as [`SessionBuilder::build`].
     pub fn start(self) -> Result<Session> {
+        let (session, task) = self.build()?;
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|_| Error::config("runtime", "must be called within a Tokio runtime"))?;
-        let (session, task) = self.build()?;
         runtime.spawn(task);
         Ok(session)
     }

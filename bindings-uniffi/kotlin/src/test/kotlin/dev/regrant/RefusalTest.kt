@@ -50,6 +50,7 @@ class RefusalTest {
         Case("no exp", "ERR_CLAIM_MISSING", TestTokens.hs256("""{"sub":"u"}"""), detail = "exp"),
         Case("no subject", "ERR_CLAIM_MISSING", TestTokens.hs256("""{"exp":1700000900}"""), detail = "sub"),
         Case("no required claim", "ERR_CLAIM_MISSING", valid, AccessPolicy(requiredClaims = listOf("역할")), "역할"),
+        Case("bound to a key", "ERR_DPOP_PROOF_MISSING", TestTokens.hs256(payload(""","cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"""))),
         Case("exp as text", "ERR_CLAIM_INVALID", TestTokens.hs256("""{"sub":"u","exp":"1700000900"}"""), detail = "exp"),
     )
 
@@ -76,6 +77,7 @@ class RefusalTest {
         val elsewhere = setOf(
             "ERR_TOKEN_MISSING", "ERR_REFRESH_EXPIRED", "ERR_SESSION_UNKNOWN", "ERR_SESSION_REVOKED", "ERR_REFRESH_REUSED",
             "ERR_SUBJECT_MISMATCH", "ERR_ACCESS_REVOKED", "ERR_STORE_UNAVAILABLE", "ERR_KEYS_UNAVAILABLE", "ERR_TRANSPORT",
+            "ERR_DPOP_PROOF_INVALID", "ERR_DPOP_PROOF_REPLAYED", "ERR_DPOP_NONCE_REQUIRED",
             "ERR_REFRESH_SUPERSEDED", "ERR_TOO_MANY_ATTEMPTS", "ERR_CONFIG_INVALID", "ERR_INTERNAL",
         )
         assertEquals(errorCodes().map { it.code }.toSet() - elsewhere, cases.map { it.code }.toSet())
