@@ -133,10 +133,24 @@ impl Rules {
             }
             Some(_) => false,
         };
-        let subject = claims.get(self.subject_claim).or_else(|| claims.get("sub"))?;
+        // The app's own claim may be the number of a row; `sub` is text (RFC 7519 §4.1.2), but in
+        // tokens of an app from before.
+        let subject = match claims.get(self.subject_claim) {
+            Some(own) if self.subject_claim != "sub" => is_subject(own),
+            _ => {
+                claims.get("sub").is_some_and(|sub| is_subject(sub) && (legacy || sub.is_string()))
+            }
+        };
         let role = !self.role || claims.get("role").is_some_and(|role| !role.is_null());
         let session = legacy || is_place(&claims);
-        let good = times && issuer && texts && audience && role && session && is_subject(subject);
+        let good = times
+            && issuer
+            && texts
+            && audience
+            && role
+            && session
+            && subject
+            && is_unbound(&claims);
         good.then_some(claims)
     }
 }
@@ -155,7 +169,7 @@ fn is_legacy(header: &Map<String, Value>) -> Option<bool> {
     let text = |name| header.get(name).map(Value::as_str);
     if text("alg")?? != "HS256"
         || header.contains_key("crit")
-        || header.contains_key("b64")
+        || header.get("b64").is_some_and(|b64| *b64 != Value::Bool(true))
         || header.len() > 64
     {
         return None;
@@ -195,6 +209,11 @@ fn is_subject(value: &Value) -> bool {
         Value::Number(number) => number.is_i64() || number.is_u64(),
         _ => false,
     }
+}
+
+/// Whether no proof of a key is asked for (RFC 9449 §6.1): `cnf` is an object without `jkt`.
+fn is_unbound(claims: &Map<String, Value>) -> bool {
+    claims.get("cnf").is_none_or(|cnf| cnf.as_object().is_some_and(|cnf| !cnf.contains_key("jkt")))
 }
 
 /// `sid`, `gen` and `brn`: the first alone, or all, or none.
