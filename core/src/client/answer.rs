@@ -53,6 +53,9 @@ impl Refused {
     /// Why the session is over, if that is what this refusal says. Only the advice decides:
     /// everything that a retry may change keeps the tokens.
     pub(super) fn sign_out(&self) -> Option<SignOutReason> {
+        if self.is_about_proof() {
+            return None;
+        }
         match self.code.map(ErrorCode::advice).or(self.advice)? {
             Advice::SignIn | Advice::Reject => {}
             Advice::Refresh | Advice::Retry | Advice::Fix => return None,
@@ -68,6 +71,20 @@ impl Refused {
             Some(ErrorCode::RefreshReused) => SignOutReason::Reused,
             code => SignOutReason::Rejected(code),
         })
+    }
+
+    /// Whether the server found fault with the proof, which says nothing of the session: with the
+    /// right time or the right nonce another one may do.
+    fn is_about_proof(&self) -> bool {
+        matches!(
+            self.code,
+            Some(
+                ErrorCode::DpopProofMissing
+                    | ErrorCode::DpopProofInvalid
+                    | ErrorCode::DpopProofReplayed
+                    | ErrorCode::DpopNonceRequired
+            )
+        )
     }
 
     /// Whether it is the one refusal that asks for a newer token.

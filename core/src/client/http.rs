@@ -48,7 +48,8 @@ impl Request {
 }
 
 impl Response {
-    fn header(&self, name: &str) -> Option<&str> {
+    /// The first header of this name, in any case.
+    pub(super) fn header(&self, name: &str) -> Option<&str> {
         let found = self.headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.trim())
     }

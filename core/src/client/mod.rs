@@ -13,6 +13,8 @@
 //! its parent only as long as nobody has used it.
 
 mod answer;
+#[cfg(feature = "client")]
+mod authorization;
 mod backoff;
 mod endpoint;
 mod event;
@@ -20,6 +22,8 @@ mod http;
 mod machine;
 mod now;
 mod pair;
+#[cfg(feature = "client")]
+mod proving;
 mod reason;
 #[cfg(feature = "client")]
 mod session;
@@ -27,6 +31,8 @@ mod settings;
 mod stored;
 
 pub use answer::{Answer, Grant};
+#[cfg(feature = "client")]
+pub use authorization::Authorization;
 pub use endpoint::Endpoint;
 pub use event::{Action, Caller, Event, Found, Ticket};
 pub use http::{Request, Response};
@@ -35,7 +41,7 @@ pub use now::Now;
 pub use pair::Pair;
 pub use reason::{Refusal, SignOutReason, State, Trouble};
 #[cfg(feature = "client-reqwest")]
-pub use session::ReqwestTransport;
+pub use session::{CallError, ReqwestTransport};
 #[cfg(feature = "client")]
 pub use session::{
     FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage, Transport,

@@ -3,6 +3,9 @@
 use std::fmt;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use crate::keys::Thumbprint;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::time::Timestamp;
 use crate::token::decode_unverified;
@@ -70,6 +73,12 @@ impl Pair {
         self.lifetime
     }
 
+    /// What the refresh token says of the key that it is bound to, believed without a check.
+    pub(super) fn binding(&self) -> Binding {
+        let Ok(decoded) = decode_unverified(self.refresh.expose()) else { return Binding::Untold };
+        decoded.claims().get("jkt").map_or(Binding::None, Binding::of)
+    }
+
     /// The pair that `grant` makes of this one.
     pub(super) fn renewed(&self, grant: Grant) -> Self {
         let refresh = grant.refresh.unwrap_or_else(|| self.refresh.clone());
@@ -96,6 +105,31 @@ impl Pair {
 impl fmt::Debug for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pair").field("expires_at", &self.expires_at).finish_non_exhaustive()
+    }
+}
+
+/// Whether a token is bound to a key of the client (DPoP, RFC 9449 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Binding {
+    /// To the key with this thumbprint.
+    Key(Thumbprint),
+    /// It is a bearer token.
+    None,
+    /// It does not say.
+    Untold,
+}
+
+impl Binding {
+    /// What an access token says (RFC 9449 §6.1).
+    pub(super) fn of_access(token: &AccessToken) -> Self {
+        let Ok(decoded) = decode_unverified(token.expose()) else { return Self::Untold };
+        let key = decoded.claims().get("cnf").and_then(|cnf| cnf.get("jkt"));
+        key.map_or(Self::None, Self::of)
+    }
+
+    fn of(key: &Value) -> Self {
+        let thumbprint = key.as_str().and_then(|text| text.parse().ok());
+        thumbprint.map_or(Self::Untold, Self::Key)
     }
 }
 
@@ -144,6 +178,30 @@ mod tests {
         pair.arrived(now, Some(Timestamp::from_seconds(500)));
         assert_eq!(pair.expires_at, Some(Timestamp::from_seconds(560)));
         assert_eq!(pair.skew_ms, Some(450_000));
+    }
+
+    #[test]
+    fn says_what_its_tokens_are_bound_to() {
+        let key = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+        let bound = Binding::Key(key.parse().unwrap());
+        let refresh = |text: &str| RefreshToken::new(token(text).expose());
+        for (refresh, expected) in [
+            (refresh(&format!(r#"{{"jkt":"{key}"}}"#)), bound),
+            (refresh(r#"{"jkt":7}"#), Binding::Untold),
+            (refresh("{}"), Binding::None),
+            (RefreshToken::new("opaque"), Binding::Untold),
+        ] {
+            assert_eq!(Pair::new(AccessToken::new("a"), refresh).binding(), expected);
+        }
+        for (access, expected) in [
+            (token(&format!(r#"{{"cnf":{{"jkt":"{key}"}}}}"#)), bound),
+            (token(r#"{"cnf":{"jkt":"short"}}"#), Binding::Untold),
+            (token(r#"{"cnf":7}"#), Binding::None),
+            (token("{}"), Binding::None),
+            (AccessToken::new("opaque"), Binding::Untold),
+        ] {
+            assert_eq!(Binding::of_access(&access), expected);
+        }
     }
 
     #[test]

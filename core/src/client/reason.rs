@@ -29,11 +29,14 @@ pub enum SignOutReason {
     Rejected(Option<ErrorCode>),
     /// What was stored cannot be read as tokens.
     Unreadable,
+    /// What was stored is bound to a key that is not at hand (RFC 9449): it was lost, or the app was
+    /// not given it. The tokens are left where they are.
+    OtherKey,
 }
 
 impl SignOutReason {
     /// The stable name: `not_signed_in`, `by_user`, `elsewhere`, `expired`, `revoked`, `reused`,
-    /// `unknown`, `rejected` or `unreadable`.
+    /// `unknown`, `rejected`, `unreadable` or `other_key`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotSignedIn => "not_signed_in",
@@ -45,15 +48,18 @@ impl SignOutReason {
             Self::Unknown => "unknown",
             Self::Rejected(_) => "rejected",
             Self::Unreadable => "unreadable",
+            Self::OtherKey => "other_key",
         }
     }
 
     /// The code of the error that this is; its advice is always to sign in.
     pub const fn code(self) -> ErrorCode {
         match self {
-            Self::NotSignedIn | Self::ByUser | Self::Elsewhere | Self::Unreadable => {
-                ErrorCode::TokenMissing
-            }
+            Self::NotSignedIn
+            | Self::ByUser
+            | Self::Elsewhere
+            | Self::Unreadable
+            | Self::OtherKey => ErrorCode::TokenMissing,
             Self::Expired => ErrorCode::RefreshExpired,
             Self::Revoked(_) => ErrorCode::SessionRevoked,
             Self::Reused => ErrorCode::RefreshReused,
@@ -91,6 +97,8 @@ pub enum Trouble {
     AccessRefused,
     /// What was asked for is still under way.
     Slow,
+    /// The key that the tokens are bound to could not be used, as while a device is locked.
+    Key,
 }
 
 impl Trouble {
@@ -98,7 +106,7 @@ impl Trouble {
     pub const fn code(self) -> ErrorCode {
         match self {
             Self::Superseded => ErrorCode::RefreshSuperseded,
-            Self::Storage | Self::Lock => ErrorCode::StoreUnavailable,
+            Self::Storage | Self::Lock | Self::Key => ErrorCode::StoreUnavailable,
             Self::Network | Self::Server { .. } | Self::AccessRefused | Self::Slow => {
                 ErrorCode::Transport
             }
@@ -119,6 +127,7 @@ impl fmt::Display for Trouble {
             Self::Lock => f.write_str("the token storage is locked by another process"),
             Self::AccessRefused => f.write_str("the server refuses its newest access token"),
             Self::Slow => f.write_str("it took too long"),
+            Self::Key => f.write_str("the key that the tokens are bound to could not be used"),
         }
     }
 }

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::keys::Thumbprint;
+
 /// How a client goes about refreshing. Construct with [`Settings::default`] and change what
 /// differs.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +33,9 @@ pub struct Settings {
     pub refusal_gap: Duration,
     /// Where the random numbers begin: another one for every process.
     pub seed: u64,
+    /// The key at hand (DPoP, RFC 9449): with tokens that are bound to another one nothing can be
+    /// done. A `SessionBuilder` sets it to its `proof_key`.
+    pub key: Option<Thumbprint>,
 }
 
 impl Default for Settings {
@@ -44,6 +49,7 @@ impl Default for Settings {
             persist_for: Duration::from_secs(5),
             refusal_gap: Duration::from_secs(5),
             seed: 0,
+            key: None,
         }
     }
 }

@@ -8,13 +8,16 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`Prover`], [`ProofKey`], [`SoftwareKey`] | the client: makes proofs |
+//! | [`Prover`], [`ProofKey`], [`SoftwareKey`], [`DeviceKey`] | the client: makes proofs |
 //! | [`ProofVerifier`], [`ProofPolicy`], [`Target`] | the server: checks them (feature `dpop`) |
+//!
+//! A client that has a [`client::Session`](crate::client) need not make proofs itself.
 //!
 //! A session that began without a proof stays unbound, and its tokens are bearer tokens as ever.
 
 #[cfg(feature = "dpop")]
 mod claims;
+mod device_key;
 #[cfg(feature = "dpop")]
 mod nonce;
 #[cfg(feature = "dpop")]
@@ -30,6 +33,7 @@ mod target;
 #[cfg(feature = "dpop")]
 mod verifier;
 
+pub use device_key::DeviceKey;
 #[cfg(feature = "dpop")]
 pub use nonce::Nonces;
 #[cfg(feature = "dpop")]

@@ -45,6 +45,16 @@ impl SoftwareKey {
         &self.pem
     }
 
+    /// The public key in DER (SPKI, RFC 5280 §4.1).
+    ///
+    /// # Errors
+    /// [`Error::Internal`] never in practice.
+    pub fn public_der(&self) -> Result<Vec<u8>> {
+        let pem = self.public().map(PublicKey::to_pem).transpose()?.unwrap_or_default();
+        let file = pem::parse(pem).map_err(|_| Error::internal("a public key is no PEM file"))?;
+        Ok(file.into_contents())
+    }
+
     /// What tokens that are bound to it say.
     ///
     /// # Errors

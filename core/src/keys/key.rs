@@ -106,7 +106,7 @@ impl Key {
 
     /// The public key of a JWK (RFC 7517 §4) for `algorithm`, which its `alg` and its kind must
     /// allow; `use`, `key_ops` and private members count as in a set.
-    #[cfg(feature = "dpop")]
+    #[cfg(any(feature = "client", feature = "dpop"))]
     pub(crate) fn from_public_jwk(
         jwk: &serde_json::Map<String, serde_json::Value>,
         algorithm: Algorithm,

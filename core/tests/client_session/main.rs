@@ -1,6 +1,7 @@
 //! `client::Session` against a real HTTP server, over loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
+mod bound;
 mod calls;
 mod ends;
 mod server;

@@ -144,6 +144,12 @@ impl Machine {
         }
     }
 
+    /// What is known of the server's clock.
+    #[cfg(feature = "client")]
+    pub(in crate::client) fn server_clock(&self) -> Option<ServerClock> {
+        self.clock
+    }
+
     /// Whether nothing is under way: no report is awaited and nobody waits.
     pub fn is_idle(&self) -> bool {
         self.phase == Phase::Idle && self.waiting.is_empty() && self.intents.is_empty()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::client::answer::Answer;
 use crate::client::event::{Action, Found, Ticket};
 use crate::client::now::Now;
-use crate::client::pair::Pair;
+use crate::client::pair::{Binding, Pair};
 use crate::client::reason::{Refusal, SignOutReason, Trouble};
 
 use super::phase::{Phase, Refused, What};
@@ -70,7 +70,7 @@ impl Machine {
             return;
         }
         match found {
-            Found::Pair(pair) if !self.is_over(&pair) => {
+            Found::Pair(pair) if !self.is_over(&pair) && self.has_key_of(&pair) => {
                 self.hold(pair, now);
                 if self.has_fresh_token(now) {
                     self.succeed(out);
@@ -79,6 +79,7 @@ impl Machine {
                 }
             }
             Found::Failed => self.fail(Trouble::Storage, None, now, out),
+            Found::Pair(pair) if self.is_over(&pair) => self.found_nothing(&Found::Nothing, out),
             found => self.found_nothing(&found, out),
         }
     }
@@ -102,7 +103,7 @@ impl Machine {
                 let reason = self.reason();
                 self.end(reason, now, out);
             }
-            (Found::Pair(pair), _) => {
+            (Found::Pair(pair), _) if self.has_key_of(&pair) => {
                 self.hold(pair.clone(), now);
                 if self.has_fresh_token(now) {
                     self.succeed(out);
@@ -200,9 +201,11 @@ impl Machine {
         self.change(What::SignedOut, None, now, out);
     }
 
+    /// There is no pair that can be used.
     fn found_nothing(&mut self, found: &Found, out: &mut Vec<Action>) {
         let reason = match (found, &self.holding) {
             (Found::Unreadable, _) => SignOutReason::Unreadable,
+            (Found::Pair(_), _) => SignOutReason::OtherKey,
             (_, Holding::Unknown) => SignOutReason::NotSignedIn,
             (_, Holding::Pair(_)) => SignOutReason::Elsewhere,
             (_, Holding::Nothing(reason)) => *reason,
@@ -215,6 +218,14 @@ impl Machine {
 
     pub(super) fn has_fresh_token(&self, now: Now) -> bool {
         matches!(&self.holding, Holding::Pair(pair) if self.is_fresh(pair, now))
+    }
+
+    /// Whether this pair can be used with the key at hand, as far as it says.
+    fn has_key_of(&self, pair: &Pair) -> bool {
+        match pair.binding() {
+            Binding::Key(key) => self.settings.key == Some(key),
+            Binding::None | Binding::Untold => true,
+        }
     }
 
     /// Whether this is the pair that was signed out of.

@@ -9,12 +9,15 @@ use tokio::sync::{mpsc, watch};
 
 use super::Session;
 use super::driver::{Driver, Work};
+use super::proofs::{Clocks, Proofs, thumbprint_of};
+use super::refresher::Refresher;
 use super::storage::TokenStorage;
 use super::transport::Transport;
 use crate::client::endpoint::Endpoint;
 use crate::client::machine::Machine;
 use crate::client::reason::State;
 use crate::client::settings::Settings;
+use crate::dpop::ProofKey;
 use crate::error::{Error, Result};
 use crate::time::{Clock, SystemClock};
 
@@ -26,6 +29,7 @@ pub struct SessionBuilder {
     transport: Option<Arc<dyn Transport>>,
     storage: Option<Arc<dyn TokenStorage>>,
     clock: Arc<dyn Clock>,
+    proof_key: Option<Arc<dyn ProofKey>>,
     settings: Settings,
     request_timeout: Duration,
     lock_timeout: Duration,
@@ -38,6 +42,7 @@ impl SessionBuilder {
             transport: None,
             storage: None,
             clock: Arc::new(SystemClock),
+            proof_key: None,
             settings: Settings::default(),
             request_timeout: Duration::from_secs(10),
             lock_timeout: Duration::from_secs(20),
@@ -59,6 +64,16 @@ impl SessionBuilder {
     /// The wall clock of the device; the system's by default. It may be wrong.
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = clock;
+        self
+    }
+
+    /// The key that the tokens are to be bound to (DPoP, RFC 9449), always the same one: requests
+    /// then carry a proof of it, and whoever steals the tokens cannot use them. The session begins
+    /// with a proof, [`Session::proof`], that goes with the login; a session that began without
+    /// goes on without. Tokens that are bound to another key are of no use
+    /// ([`SignOutReason::OtherKey`](crate::client::SignOutReason::OtherKey)).
+    pub fn proof_key(mut self, key: Arc<dyn ProofKey>) -> Self {
+        self.proof_key = Some(key);
         self
     }
 
@@ -99,8 +114,8 @@ impl SessionBuilder {
     /// callers wait. It ends when the last clone of the session is gone and nothing is under way.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] without a transport or a storage, and for an endpoint that no
-    /// request could be made to.
+    /// [`Error::ConfigInvalid`] without a transport or a storage, for an endpoint that no request
+    /// could be made to, and for a `proofKey` without a usable public part.
     pub fn build(self) -> Result<(Session, impl Future<Output = ()> + Send + 'static)> {
         let missing = |what: &str| Error::config(what, "must be given");
         let transport = self.transport.ok_or_else(|| missing("transport"))?;
@@ -111,17 +126,20 @@ impl SessionBuilder {
             settings.seed =
                 getrandom::u64().map_err(|_| Error::internal("no randomness for a seed"))?;
         }
+        settings.key = self.proof_key.as_deref().map(thumbprint_of).transpose()?;
         let (commands, inbox) = mpsc::unbounded_channel();
         let (watched, states) = watch::channel(State::Unknown);
-        let work = Work {
+        let clocks = Clocks::new(self.clock);
+        let proofs = self.proof_key.map(|key| Proofs::by(key, clocks.clone()));
+        let refresher = Refresher {
             endpoint: Arc::new(self.endpoint),
             transport,
-            storage,
+            proofs: proofs.clone(),
             request_timeout: self.request_timeout,
-            lock_timeout: self.lock_timeout,
         };
-        let driver = Driver::new(Machine::new(settings), work, self.clock, watched);
-        let session = Session { commands, states, callers: Arc::new(AtomicU64::new(1)) };
+        let work = Work { refresher, storage, lock_timeout: self.lock_timeout };
+        let driver = Driver::new(Machine::new(settings), work, clocks, watched);
+        let session = Session { commands, states, proofs, callers: Arc::new(AtomicU64::new(1)) };
         Ok((session, driver.run(inbox)))
     }
 }

@@ -1,27 +1,25 @@
 //! The task that turns the machine's actions into I/O, and what comes of it into events.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
+use super::proofs::Clocks;
+use super::refresher::Refresher;
 use super::storage::{StorageLock, TokenStorage};
-use super::transport::Transport;
-use crate::client::answer::Answer;
-use crate::client::endpoint::Endpoint;
 use crate::client::event::{Action, Caller, Event, Found, Ticket};
 use crate::client::machine::Machine;
-use crate::client::now::Now;
 use crate::client::pair::Pair;
-use crate::client::reason::{Refusal, State};
+use crate::client::reason::{Refusal, State, Trouble};
 use crate::error::Cause;
 use crate::secret::AccessToken;
-use crate::time::Clock;
 
 /// The target of what is logged. No token is ever in it.
-const TARGET: &str = "regrant::client";
+pub(super) const TARGET: &str = "regrant::client";
 
 /// What a caller is answered: a token if it wanted one.
 pub(super) type Reply = Result<Option<AccessToken>, Refusal>;
@@ -31,7 +29,28 @@ pub(super) type Reply = Result<Option<AccessToken>, Refusal>;
 pub(super) enum Command {
     Ask { caller: Caller, event: Event, reply: oneshot::Sender<Reply> },
     Cancel { caller: Caller },
+    Prove { request: Target, reply: oneshot::Sender<Result<String, Refusal>> },
 }
+
+/// The request that a proof is wanted for.
+pub(super) struct Target {
+    pub(super) method: String,
+    pub(super) url: String,
+    pub(super) token: Option<AccessToken>,
+}
+
+impl fmt::Debug for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Target")
+            .field("method", &self.method)
+            .field("url", &self.url)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The key could not be used.
+const NO_PROOF: Refusal =
+    Refusal::TryLater { trouble: Trouble::Key, retry_after: Duration::from_secs(1) };
 
 /// What a job reports.
 enum Report {
@@ -41,18 +60,15 @@ enum Report {
 
 /// What does the I/O.
 pub(super) struct Work {
-    pub(super) endpoint: Arc<Endpoint>,
-    pub(super) transport: Arc<dyn Transport>,
+    pub(super) refresher: Refresher,
     pub(super) storage: Arc<dyn TokenStorage>,
-    pub(super) request_timeout: Duration,
     pub(super) lock_timeout: Duration,
 }
 
 pub(super) struct Driver {
     machine: Machine,
     work: Work,
-    clock: Arc<dyn Clock>,
-    started: Instant,
+    clocks: Clocks,
     replies: HashMap<Caller, oneshot::Sender<Reply>>,
     lock: Option<StorageLock>,
     watched: watch::Sender<State>,
@@ -64,26 +80,26 @@ impl Driver {
     pub(super) fn new(
         machine: Machine,
         work: Work,
-        clock: Arc<dyn Clock>,
+        clocks: Clocks,
         watched: watch::Sender<State>,
     ) -> Self {
         let (reports, reported) = mpsc::unbounded_channel();
-        let (replies, started) = (HashMap::new(), Instant::now());
-        Self { machine, work, clock, started, replies, lock: None, watched, reports, reported }
+        let replies = HashMap::new();
+        Self { machine, work, clocks, replies, lock: None, watched, reports, reported }
     }
 
     /// Runs until all handles are gone and nothing is under way.
     pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Command>) {
-        let mut is_open = true;
+        let (mut is_open, started) = (true, self.clocks.started());
         while is_open || !self.machine.is_idle() {
-            let wake = self.machine.wake_at().map(|at| self.started + at);
+            let wake = self.machine.wake_at().map(|at| started + at);
             tokio::select! {
                 command = inbox.recv(), if is_open => match command {
                     Some(command) => self.command(command),
                     None => is_open = false,
                 },
                 Some(report) = self.reported.recv() => self.report(report),
-                () = sleep_until(wake.unwrap_or(self.started)), if wake.is_some() => {
+                () = sleep_until(wake.unwrap_or(started)), if wake.is_some() => {
                     self.tell(Event::Tick);
                 }
             }
@@ -102,6 +118,7 @@ impl Driver {
                     self.tell(Event::Cancel { caller });
                 }
             }
+            Command::Prove { request, reply } => self.prove(request, reply),
         }
     }
 
@@ -116,8 +133,14 @@ impl Driver {
     }
 
     fn tell(&mut self, event: Event) {
-        let now = Now { monotonic: self.started.elapsed(), wall: self.clock.now() };
-        for action in self.machine.handle(now, event) {
+        let known = self.machine.server_clock();
+        let actions = self.machine.handle(self.clocks.now(), event);
+        if let Some(proofs) = &self.work.refresher.proofs
+            && let Some(clock) = self.machine.server_clock().filter(|clock| Some(*clock) != known)
+        {
+            proofs.set_clock(clock);
+        }
+        for action in actions {
             self.act(action);
         }
     }
@@ -136,7 +159,7 @@ impl Driver {
             Action::Read { ticket } => self.read(ticket),
             Action::Write { ticket, pair } => self.write(ticket, pair),
             Action::Clear { ticket } => self.clear(ticket),
-            Action::Send { ticket, pair } => self.send(ticket, &pair),
+            Action::Send { ticket, pair } => self.send(ticket, pair),
         }
     }
 
@@ -182,28 +205,27 @@ impl Driver {
         });
     }
 
-    fn send(&self, ticket: Ticket, pair: &Pair) {
-        let endpoint = Arc::clone(&self.work.endpoint);
-        let request = endpoint.request(pair);
-        let (transport, patience) = (Arc::clone(&self.work.transport), self.work.request_timeout);
+    fn send(&self, ticket: Ticket, pair: Pair) {
+        let refresher = self.work.refresher.clone();
         self.job(Event::Unanswered { ticket }, async move {
-            tracing::debug!(target: TARGET, "a refresh is sent");
-            let response = in_time(patience, transport.send(request)).await;
-            let response = noted("a refresh was not answered", response)?;
-            let answer = endpoint.read(&response);
-            match &answer {
-                Answer::Granted(_) => tracing::debug!(target: TARGET, "a refresh was granted"),
-                Answer::Superseded => {
-                    tracing::debug!(target: TARGET, "the refresh token is not the newest");
-                }
-                Answer::SignedOut(reason) => {
-                    tracing::info!(target: TARGET, %reason, "the server refused a refresh for good");
-                }
-                Answer::Unavailable { trouble, .. } => {
-                    tracing::warn!(target: TARGET, %trouble, "a refresh was not granted now");
-                }
-            }
+            let answer = refresher.refresh(&pair).await?;
             Some(Report::Event(Event::Answered { ticket, answer }))
+        });
+    }
+
+    /// Makes a proof for a request of the app.
+    fn prove(&self, request: Target, reply: oneshot::Sender<Result<String, Refusal>>) {
+        let proofs = self.work.refresher.proofs.clone();
+        tokio::spawn(async move {
+            let Target { method, url, token } = request;
+            let proof = match proofs {
+                Some(proofs) => {
+                    noted("a proof was not made", proofs.prove(method, url, token).await)
+                }
+                None => None,
+            };
+            // One that has gone meanwhile does not want to know.
+            let _ = reply.send(proof.ok_or(NO_PROOF));
         });
     }
 
@@ -219,7 +241,7 @@ impl Driver {
 }
 
 /// What comes of `work`, unless it takes too long.
-async fn in_time<T>(
+pub(super) async fn in_time<T>(
     patience: Duration,
     work: impl Future<Output = Result<T, Cause>>,
 ) -> Result<T, Cause> {
@@ -227,7 +249,7 @@ async fn in_time<T>(
 }
 
 /// What was got, if it was; otherwise why not is logged.
-fn noted<T>(what: &'static str, got: Result<T, Cause>) -> Option<T> {
+pub(super) fn noted<T>(what: &'static str, got: Result<T, Cause>) -> Option<T> {
     got.inspect_err(|error| tracing::warn!(target: TARGET, %error, "{what}")).ok()
 }
 

@@ -3,13 +3,16 @@
 mod builder;
 mod driver;
 mod file;
+mod kept_key;
+mod proofs;
+mod refresher;
 #[cfg(feature = "client-reqwest")]
 mod reqwest;
 mod storage;
 mod transport;
 
 #[cfg(feature = "client-reqwest")]
-pub use self::reqwest::ReqwestTransport;
+pub use self::reqwest::{CallError, ReqwestTransport};
 pub use builder::SessionBuilder;
 pub use file::FileStorage;
 pub use storage::{MemoryStorage, StorageLock, TokenStorage};
@@ -23,11 +26,14 @@ use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::secret::AccessToken;
 
+use super::authorization::Authorization;
 use super::endpoint::Endpoint;
 use super::event::{Caller, Event};
-use super::pair::Pair;
+use super::http::Response;
+use super::pair::{Binding, Pair};
 use super::reason::{Refusal, State, Trouble};
-use driver::{Command, Reply};
+use driver::{Command, Reply, Target};
+use proofs::Proofs;
 
 /// A signed-in user, or one who is to sign in. Clones share everything.
 ///
@@ -50,12 +56,7 @@ use driver::{Command, Reply};
 ///
 /// // With every request; renewed whenever that is due.
 /// let http = reqwest::Client::new();
-/// let answer = session
-///     .authorize(
-///         |token| http.get("https://api.example/me").bearer_auth(token.expose()).send(),
-///         |answer| matches!(answer, Ok(answer) if answer.status() == 401),
-///     )
-///     .await?;
+/// let answer = session.execute(&http, http.get("https://api.example/me").build()?).await?;
 /// # drop(answer);
 /// # Ok(())
 /// # }
@@ -64,6 +65,7 @@ use driver::{Command, Reply};
 pub struct Session {
     commands: mpsc::UnboundedSender<Command>,
     states: watch::Receiver<State>,
+    proofs: Option<Proofs>,
     callers: Arc<AtomicU64>,
 }
 
@@ -132,6 +134,86 @@ impl Session {
             Err(Refusal::TryLater { trouble: Trouble::AccessRefused, .. }) => Ok(None),
             Err(refusal) => Err(refusal),
         }
+    }
+
+    /// What a request of `method` to `url` carries: an access token, and the proof of the key that
+    /// it is bound to, if it is (DPoP, RFC 9449). For sessions without a key it is
+    /// [`Session::access_token`] as a header.
+    ///
+    /// # Errors
+    /// As [`Session::access_token`]; with [`Trouble::Key`] when the key cannot be used.
+    pub async fn authorization(&self, method: &str, url: &str) -> Result<Authorization, Refusal> {
+        let token = self.access_token().await?;
+        self.authorize_with(token, method, url).await
+    }
+
+    /// What to repeat a request with that was answered with 401 when it carried `refused`; `None`
+    /// when the answer should stand. Repeat it once.
+    ///
+    /// Of `answer` the status and the headers count; its body may be left out.
+    ///
+    /// # Errors
+    /// As [`Session::authorization`].
+    pub async fn authorization_for_retry(
+        &self,
+        refused: &Authorization,
+        answer: &Response,
+    ) -> Result<Option<Authorization>, Refusal> {
+        let Authorization { method, url, .. } = refused;
+        // Nothing is wrong with the token then.
+        let token = if self.learn(url, answer) && refused.proof.is_some() {
+            Some(refused.token.clone())
+        } else {
+            self.token_for_retry(refused.token.clone()).await?
+        };
+        match token {
+            Some(token) => self.authorize_with(token, method, url).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    async fn authorize_with(
+        &self,
+        token: AccessToken,
+        method: &str,
+        url: &str,
+    ) -> Result<Authorization, Refusal> {
+        let is_bound = matches!(Binding::of_access(&token), Binding::Key(_));
+        let proof =
+            if is_bound { self.prove(method, url, Some(token.clone())).await? } else { None };
+        Ok(Authorization { token, proof, method: method.to_owned(), url: url.to_owned() })
+    }
+
+    /// A proof of the session's key for a request that carries no access token: the header `DPoP`
+    /// of a login. `None` for a session without a key.
+    ///
+    /// # Errors
+    /// [`Refusal::TryLater`] with [`Trouble::Key`] when the key cannot be used.
+    pub async fn proof(&self, method: &str, url: &str) -> Result<Option<String>, Refusal> {
+        self.prove(method, url, None).await
+    }
+
+    /// Takes note of what the answer to a login says about proofs. Whether it refused the one that
+    /// came with its request, for its time or for want of a nonce: then repeat it once, with a new
+    /// [`Session::proof`].
+    #[must_use = "a login whose proof was refused is to be repeated"]
+    pub fn learn(&self, url: &str, answer: &Response) -> bool {
+        self.proofs.as_ref().is_some_and(|proofs| proofs.learn(url, answer))
+    }
+
+    async fn prove(
+        &self,
+        method: &str,
+        url: &str,
+        token: Option<AccessToken>,
+    ) -> Result<Option<String>, Refusal> {
+        if self.proofs.is_none() {
+            return Ok(None);
+        }
+        let request = Target { method: method.to_owned(), url: url.to_owned(), token };
+        let (reply, answer) = oneshot::channel();
+        self.commands.send(Command::Prove { request, reply }).map_err(|_| GONE)?;
+        answer.await.unwrap_or(Err(GONE)).map(Some)
     }
 
     /// Stores the pair that a login was answered with, in place of whatever was there.

@@ -1,11 +1,15 @@
-//! A transport by the crate `reqwest`.
+//! Refreshes and calls by the crate `reqwest`.
 
 use async_trait::async_trait;
-use reqwest::Client;
+use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
+use reqwest::{Client, StatusCode};
 
+use super::Session;
 use super::transport::Transport;
+use crate::client::authorization::Authorization;
 use crate::client::http::{Request, Response};
+use crate::client::reason::Refusal;
 use crate::error::{Cause, Error};
 
 /// More than any answer with tokens has; what a proxy says beyond is not read.
@@ -41,10 +45,7 @@ impl Transport for ReqwestTransport {
             builder = builder.header(name, value);
         }
         let mut answer = builder.send().await?;
-        let text = |value: &reqwest::header::HeaderValue| value.to_str().ok().map(str::to_owned);
-        let headers = answer.headers().iter();
-        let headers =
-            headers.filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
+        let head = without_body(&answer);
         let mut body = Vec::new();
         while let Some(chunk) = answer.chunk().await? {
             body.extend_from_slice(&chunk);
@@ -52,6 +53,65 @@ impl Transport for ReqwestTransport {
                 return Err("the answer is too long".into());
             }
         }
-        Ok(Response { status: answer.status().as_u16(), headers, body })
+        Ok(Response { body, ..head })
     }
+}
+
+/// Why a call was not answered.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// There is no access token for it: sign in, or try later.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// It was sent, or was to be sent, and no answer came.
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+}
+
+impl Session {
+    /// Sends `request` by `http` with an access token, and with a proof of the session's key where
+    /// the token is bound to it; and once more with what may do better if the server answers 401. A
+    /// request whose body is a stream is not repeated: it can be sent only once.
+    ///
+    /// Every answer is returned, whatever its status, also 401.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn execute(
+        &self,
+        http: &Client,
+        request: reqwest::Request,
+    ) -> Result<reqwest::Response, CallError> {
+        let (method, url) = (request.method().to_string(), request.url().to_string());
+        let again = request.try_clone();
+        let authorization = self.authorization(&method, &url).await?;
+        let answer = http.execute(carrying(&authorization, request)).await?;
+        let Some(again) = again.filter(|_| answer.status() == StatusCode::UNAUTHORIZED) else {
+            return Ok(answer);
+        };
+        match self.authorization_for_retry(&authorization, &without_body(&answer)).await? {
+            Some(another) => Ok(http.execute(carrying(&another, again)).await?),
+            None => Ok(answer),
+        }
+    }
+}
+
+fn carrying(authorization: &Authorization, mut request: reqwest::Request) -> reqwest::Request {
+    for (name, value) in authorization.headers() {
+        // What cannot be a header is refused by the server instead: no token that one issues is so.
+        if let Ok(mut value) = HeaderValue::try_from(value) {
+            value.set_sensitive(true);
+            request.headers_mut().insert(name, value);
+        }
+    }
+    request
+}
+
+/// Status and headers of an answer. A header that is no text says nothing here.
+fn without_body(answer: &reqwest::Response) -> Response {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let headers = answer.headers().iter();
+    let headers =
+        headers.filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
+    Response { status: answer.status().as_u16(), headers, body: Vec::new() }
 }

@@ -1,0 +1,98 @@
+//! Makes the proofs of the app's key for the requests of a session.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::time::Instant;
+
+use crate::client::http::Response;
+use crate::client::now::{Now, ServerClock};
+use crate::client::proving::Proving;
+use crate::dpop::{ProofKey, Prover};
+use crate::error::{Cause, Error, Result};
+use crate::keys::{Key, Thumbprint};
+use crate::secret::AccessToken;
+use crate::time::Clock;
+
+/// The clocks of the device.
+#[derive(Clone, Debug)]
+pub(super) struct Clocks {
+    started: Instant,
+    wall: Arc<dyn Clock>,
+}
+
+impl Clocks {
+    pub(super) fn new(wall: Arc<dyn Clock>) -> Self {
+        Self { started: Instant::now(), wall }
+    }
+
+    pub(super) fn now(&self) -> Now {
+        Now { monotonic: self.started.elapsed(), wall: self.wall.now() }
+    }
+
+    /// When the monotonic clock began.
+    pub(super) const fn started(&self) -> Instant {
+        self.started
+    }
+}
+
+/// A key and what its proofs need. Clones share everything.
+#[derive(Clone, Debug)]
+pub(super) struct Proofs {
+    key: Arc<dyn ProofKey>,
+    clocks: Clocks,
+    proving: Arc<Mutex<Proving>>,
+}
+
+impl Proofs {
+    pub(super) fn by(key: Arc<dyn ProofKey>, clocks: Clocks) -> Self {
+        Self { key, clocks, proving: Arc::default() }
+    }
+
+    /// A proof for one request of `method` to `url`, and for `token` if it goes with it. On a
+    /// thread where it may wait: the key of a device takes its time.
+    pub(super) async fn prove(
+        &self,
+        method: String,
+        url: String,
+        token: Option<AccessToken>,
+    ) -> Result<String, Cause> {
+        let this = self.clone();
+        let proof = move || {
+            let (now, nonce) = {
+                let proving = this.proving();
+                let nonce = proving.nonce_for(&url).map(str::to_owned);
+                (proving.server_time(this.clocks.now()), nonce)
+            };
+            let access_token = token.as_ref().map(AccessToken::expose);
+            let nonce = nonce.as_deref();
+            Prover { method: &method, url: &url, now, nonce, access_token }.prove(&*this.key)
+        };
+        Ok(tokio::task::spawn_blocking(proof).await??)
+    }
+
+    /// See [`Proving::learn`].
+    pub(super) fn learn(&self, url: &str, answer: &Response) -> bool {
+        let now = self.clocks.now();
+        self.proving().learn(url, answer, now)
+    }
+
+    /// The clock of the server, as the tokens tell it.
+    pub(super) fn set_clock(&self, clock: ServerClock) {
+        self.proving().set_clock(clock);
+    }
+
+    fn proving(&self) -> MutexGuard<'_, Proving> {
+        self.proving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What tokens that are bound to `key` say.
+///
+/// # Errors
+/// [`Error::ConfigInvalid`] for `proofKey` when its public part is none of its algorithm.
+pub(super) fn thumbprint_of(key: &dyn ProofKey) -> Result<Thumbprint> {
+    let public = Key::from_public_jwk(&key.public_jwk(), key.algorithm()).ok();
+    let public = public.as_ref().and_then(Key::public);
+    public
+        .map_or_else(|| Err(Error::config("proofKey", "has no usable public part")), Thumbprint::of)
+}
