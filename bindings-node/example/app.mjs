@@ -36,6 +36,7 @@ export function createApp(config, { clock } = {}) {
       grace: config.grace,
       rotation: true,
     },
+    dpop: { origin: config.origins },
     store: config.store,
     clock,
     // What a real app writes to its audit log. No event contains a token.

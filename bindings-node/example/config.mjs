@@ -33,6 +33,9 @@ export function configFromEnv(env = process.env) {
     store: env.REDIS_URL ?? (env.DATA_DIR ? `file:${inDataDir('sessions.db')}` : 'memory:'),
     database: env.DATA_DIR ? inDataDir('users.db') : ':memory:',
 
+    // By which addresses clients reach this server: what proofs of their keys (DPoP) are held against.
+    origins: env.ORIGINS?.split(',') ?? ownOrigins(wholeNumber(env, 'PORT', 3000, 0)),
+
     // Browsers drop `Secure` cookies that arrive over plain HTTP (except, mostly, from localhost).
     secureCookies: production,
     // Attempts per address and five minutes, for log-in and sign-up together.
@@ -44,6 +47,10 @@ export function configFromEnv(env = process.env) {
 
     log: true,
   };
+}
+
+function ownOrigins(port) {
+  return ['localhost', '127.0.0.1'].map((host) => `http://${host}:${port}`);
 }
 
 function newSecret() {

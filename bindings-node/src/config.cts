@@ -164,10 +164,10 @@ export interface RedisConfig {
 /** How sessions are bound to keys of clients (DPoP, RFC 9449): whoever steals a token of one has no use for it. */
 export interface DpopConfig {
   /**
-   * The origin by which clients reach this server, such as `https://api.example`: a proof names the whole address of
-   * its request, and what a request says of its host proves nothing.
+   * The origin by which clients reach this server, such as `https://api.example`, or several: a proof names the whole
+   * address of its request, and what a request says of its host proves nothing.
    */
-  origin: string;
+  origin: string | string[];
   /** Whether access tokens of bound sessions are bound too, so that every request needs a proof; default true. */
   access?: boolean | undefined;
   /** Whether a login needs a proof; default false. Sessions that are there already go on. */

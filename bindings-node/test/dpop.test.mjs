@@ -54,7 +54,7 @@ const codeOf = async (response) => [response.status, (await response.json()).err
 
 for (const { name, express } of expressVersions) {
   test(`${name}: neither token is good without the key`, async (t) => {
-    const { auth, clock } = testAuth({ dpop: { origin: ORIGIN } });
+    const { auth, clock } = testAuth({ dpop: { origin: ['https://other.example', ORIGIN] } });
     const call = await serve(t, boundApp(express, auth));
     const [mine, thiefs] = [device(clock), device(clock)];
     const post = (path, body, dpop) => {

@@ -34,9 +34,10 @@ pub use error_info::{Advice, ErrorInfo, ErrorMessages, error_codes, error_info};
 pub use key::{Algorithm, KeyMaterial, VerificationKey};
 pub use policy::{AccessPolicy, LegacyTokens};
 pub use session::{
-    CallbackError, EndpointShape, HttpHeader, HttpRequest, HttpResponse, LogEntry, LogLevel,
-    RefreshEndpoint, Session, SessionConfig, SessionListener, SessionLogger, SessionState,
-    SignOutReason, TokenPair, TokenStorage, Transport, in_memory_storage, read_login,
+    Authorization, CallbackError, EndpointShape, HttpHeader, HttpRequest, HttpResponse, LogEntry,
+    LogLevel, ProofKey, RefreshEndpoint, Session, SessionConfig, SessionListener, SessionLogger,
+    SessionState, SignOutReason, TokenPair, TokenStorage, Transport, in_memory_storage, read_login,
+    software_proof_key,
 };
 pub use verifier::AccessVerifier;
 

@@ -47,7 +47,7 @@ impl World {
     }
 
     fn check(&self, proof: &str) -> Result<Proof> {
-        self.verifier.check(proof, &Target::new("POST", URL).unwrap())
+        self.verifier.check(proof, &[Target::new("POST", URL).unwrap()])
     }
 
     /// A proof of this header and these claims, signed whatever they say.
@@ -83,7 +83,7 @@ fn the_example_of_the_rfc() {
     let world = World::new();
     world.clock.set(Timestamp::from_seconds(1_562_262_616));
     let target = Target::new("POST", "https://server.example.com/token").unwrap();
-    let proof = world.verifier.check(EXAMPLE, &target).unwrap();
+    let proof = world.verifier.check(EXAMPLE, &[target]).unwrap();
     assert_eq!(proof.thumbprint().to_string(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
 }
 

@@ -1,7 +1,7 @@
 // Sign-up and log-in: the app checks the password, then asks regrant for a pair of tokens.
 
 import { Router } from 'express';
-import { loginResponse } from 'regrant/express';
+import { loginResponse, proofOf } from 'regrant/express';
 import { deviceLabel } from '../device.mjs';
 import { PASSWORD_LENGTH, hashPassword, passwordMatches } from '../passwords.mjs';
 import { EmailTaken } from '../users.mjs';
@@ -12,7 +12,8 @@ export function accountRoutes({ auth, users, limitLogin }, delivery) {
   const routes = Router();
 
   async function startSession(req, res, user, status) {
-    const pair = await auth.login(user.id, { device: deviceLabel(req) });
+    // An app that sends a proof of its key (DPoP) gets tokens that are bound to it.
+    const pair = await auth.login(user.id, { device: deviceLabel(req), proof: proofOf(req) });
     res.status(status);
     loginResponse(res, pair, delivery);
   }

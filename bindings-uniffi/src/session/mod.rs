@@ -1,20 +1,24 @@
 //! The client's side of the flow: a pair of tokens that the app never has to think about.
 
+mod authorization;
 mod callback_error;
 mod config;
 mod listener;
 mod logger;
 mod pair;
+mod proof_key;
 mod state;
 mod storage;
 mod thread;
 mod transport;
 
+pub use authorization::Authorization;
 pub use callback_error::CallbackError;
 pub use config::{EndpointShape, RefreshEndpoint, SessionConfig};
 pub use listener::SessionListener;
 pub use logger::{LogEntry, LogLevel, SessionLogger};
 pub use pair::{TokenPair, read_login};
+pub use proof_key::{ProofKey, software_proof_key};
 pub use state::{SessionState, SignOutReason};
 pub use storage::{TokenStorage, in_memory_storage};
 pub use transport::{HttpHeader, HttpRequest, HttpResponse, Transport};
@@ -46,11 +50,13 @@ pub struct Session(client::Session);
 impl Session {
     /// A session by `config`. Nothing is read or sent before somebody asks. `listener` is told
     /// when somebody is signed in or out, `logger` what happens; `clock` is the wall clock of the
-    /// device, the system's by default. It may be wrong.
+    /// device, the system's by default. It may be wrong. `proof_key` is what the tokens are to be
+    /// bound to, always the same key: see `ProofKey`, and `proof` for the login that begins a bound
+    /// session.
     ///
-    /// Fails with `ERR_CONFIG_INVALID` and the refused field, `endpoint.url` or
-    /// `endpoint.headers`.
-    #[uniffi::constructor(default(listener = None, logger = None, clock = None))]
+    /// Fails with `ERR_CONFIG_INVALID` and the refused field, `endpoint.url`, `endpoint.headers` or
+    /// `proofKey`.
+    #[uniffi::constructor(default(listener = None, logger = None, clock = None, proof_key = None))]
     pub fn new(
         config: SessionConfig,
         transport: Arc<dyn Transport>,
@@ -58,14 +64,18 @@ impl Session {
         listener: Option<Arc<dyn SessionListener>>,
         logger: Option<Arc<dyn SessionLogger>>,
         clock: Option<Arc<dyn Clock>>,
+        proof_key: Option<Arc<dyn ProofKey>>,
     ) -> Result<Self, RegrantError> {
         let (storage, mut unused) = storage::Foreign::new(storage);
-        let (session, task) = config
+        let mut builder = config
             .into_core()
             .transport(Arc::new(transport::Foreign(transport)))
             .storage(Arc::new(storage))
-            .clock(clock::steady(clock))
-            .build()?;
+            .clock(clock::steady(clock));
+        if let Some(key) = proof_key {
+            builder = builder.proof_key(proof_key::device_key(key)?);
+        }
+        let (session, task) = builder.build()?;
         let states = session.states();
         let whole = async move {
             let told = listener.map(|listener| tokio::spawn(listener::tell(listener, states)));
@@ -98,6 +108,41 @@ impl Session {
     pub async fn token_for_retry(&self, refused: String) -> Result<Option<String>, RegrantError> {
         let token = self.0.token_for_retry(AccessToken::new(refused)).await?;
         Ok(token.as_ref().map(text))
+    }
+
+    /// What a request of `method` to `url` carries: an access token, and a proof of the session's key
+    /// where the token is bound to it (DPoP, RFC 9449).
+    pub async fn authorization(
+        &self,
+        method: String,
+        url: String,
+    ) -> Result<Arc<Authorization>, RegrantError> {
+        Ok(Arc::new(Authorization(self.0.authorization(&method, &url).await?)))
+    }
+
+    /// What to repeat a request with that was answered with 401 when it carried `refused`; nothing
+    /// when the answer should stand. Repeat it once. Of `answer` the status and the headers count.
+    pub async fn authorization_for_retry(
+        &self,
+        refused: Arc<Authorization>,
+        answer: HttpResponse,
+    ) -> Result<Option<Arc<Authorization>>, RegrantError> {
+        let another = self.0.authorization_for_retry(&refused.0, &answer.into()).await?;
+        Ok(another.map(|authorization| Arc::new(Authorization(authorization))))
+    }
+
+    /// A proof of the session's key for a request without an access token: the header `DPoP` of a
+    /// login. Nothing for a session without a key.
+    pub async fn proof(&self, method: String, url: String) -> Result<Option<String>, RegrantError> {
+        Ok(self.0.proof(&method, &url).await?)
+    }
+
+    /// Takes note of what the answer to a login says about proofs. Whether it refused the one that
+    /// came with the request, for its time or for want of a nonce: then repeat the login once, with
+    /// a new `proof`.
+    #[allow(clippy::needless_pass_by_value, reason = "the type on the other side")]
+    pub fn learn(&self, url: String, answer: HttpResponse) -> bool {
+        self.0.learn(&url, &answer.into())
     }
 
     /// Stores the pair that a login was answered with, in place of whatever was there.

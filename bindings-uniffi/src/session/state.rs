@@ -59,6 +59,9 @@ pub enum SignOutReason {
     },
     /// What was stored cannot be read as tokens.
     Unreadable,
+    /// What was stored is bound to another key than that of the session: it was lost, or the session
+    /// was not given it. The tokens are left where they are.
+    OtherKey,
 }
 
 impl From<client::SignOutReason> for SignOutReason {
@@ -74,6 +77,7 @@ impl From<client::SignOutReason> for SignOutReason {
             Core::Unknown => Self::Unknown,
             Core::Rejected(code) => Self::Rejected { code: code.map(|code| code.to_string()) },
             Core::Unreadable => Self::Unreadable,
+            Core::OtherKey => Self::OtherKey,
             _ => Self::Rejected { code: None },
         }
     }

@@ -19,6 +19,9 @@ pub(super) fn run(
     // Without I/O of its own: a timer and a queue of tasks.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_time()
+        // Where proofs are signed, which may take a device its time.
+        .max_blocking_threads(4)
+        .thread_name("regrant")
         .build()
         .map_err(|_| Error::internal("no runtime for a session"))?;
     let thread = std::thread::Builder::new().name("regrant".to_owned());

@@ -88,9 +88,7 @@ impl regrant::client::Transport for Foreign {
             headers: headers.collect(),
             body: request.body,
         };
-        let response = self.0.send(request).await?;
-        let headers = response.headers.into_iter().map(|header| (header.name, header.value));
-        Ok(Response { status: response.status, headers: headers.collect(), body: response.body })
+        Ok(self.0.send(request).await?.into())
     }
 }
 

@@ -14,7 +14,7 @@ use crate::time::Clock;
 #[derive(Debug)]
 pub(super) struct Binding {
     proofs: ProofVerifier,
-    origin: String,
+    origins: Vec<String>,
     /// Whether the access tokens of bound sessions are bound too.
     access: bool,
     /// Whether a login needs a proof.
@@ -30,7 +30,7 @@ impl Binding {
         let nonces = config.nonce.map(|lifetime| Nonces::new(keys.clone(), lifetime));
         Ok(Self {
             proofs: ProofVerifier::new(config.policy()?, nonces, clock),
-            origin: config.origin.clone(),
+            origins: config.origin.each().to_vec(),
             access: config.binds_access(),
             required: config.required,
         })
@@ -52,11 +52,12 @@ impl Auth {
     /// [`Error::DpopProofInvalid`], [`Error::DpopNonceRequired`]; [`Error::ConfigInvalid`] for
     /// `dpop` where nothing was said about proofs.
     pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<Proof> {
-        let Binding { proofs, origin, .. } = self.0.engine.binding()?;
+        let Binding { proofs, origins, .. } = self.0.engine.binding()?;
         if !path.starts_with('/') {
             return Err(Error::dpop_proof("its request has no path"));
         }
-        proofs.check(proof, &Target::new(method, &format!("{origin}{path}"))?)
+        let target = |origin| Target::new(method, &format!("{origin}{path}"));
+        proofs.check(proof, &origins.iter().map(target).collect::<Result<Vec<_>>>()?)
     }
 
     /// Whether sessions may be bound to keys here.

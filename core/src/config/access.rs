@@ -45,7 +45,7 @@ pub struct AccessConfig {
 const CACHE: usize = 4096;
 
 /// One text or several.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize)]
 #[serde(untagged, expecting = "expected text or an array of texts")]
 pub enum OneOrMany {
     /// One.
@@ -55,7 +55,7 @@ pub enum OneOrMany {
 }
 
 impl OneOrMany {
-    fn each(&self) -> &[String] {
+    pub(crate) fn each(&self) -> &[String] {
         match self {
             Self::One(text) => std::slice::from_ref(text),
             Self::Many(texts) => texts,

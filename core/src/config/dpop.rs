@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::access::OneOrMany;
 use super::sessions::some_span;
 use crate::dpop::ProofPolicy;
 use crate::error::{Error, Result};
@@ -13,9 +14,10 @@ use crate::error::{Error, Result};
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DpopConfig {
-    /// The origin by which clients reach this server, such as `https://api.example`: a proof names
-    /// the whole address of its request, and what a request says of its host proves nothing.
-    pub origin: String,
+    /// The origin by which clients reach this server, such as `https://api.example`, or several: a
+    /// proof names the whole address of its request, and what a request says of its host proves
+    /// nothing.
+    pub origin: OneOrMany,
     /// Whether the access tokens of bound sessions are bound too, so that each request needs a
     /// proof; default true. Otherwise only refreshes do.
     #[serde(default)]
@@ -73,7 +75,10 @@ impl DpopConfig {
         if policy.capacity == 0 {
             return Err(Error::config("dpop.capacity", "must be 1 or more"));
         }
-        check_origin(&self.origin)?;
+        if self.origin.each().is_empty() {
+            return Err(Error::config("dpop.origin", "must name at least one origin"));
+        }
+        self.origin.each().iter().try_for_each(|origin| check_origin(origin))?;
         Ok(policy)
     }
 }

@@ -95,7 +95,7 @@ pub struct EffectiveRefresh {
 #[non_exhaustive]
 #[allow(missing_docs)] // each is a field of `DpopConfig`
 pub struct EffectiveDpop {
-    pub origin: String,
+    pub origin: Vec<String>,
     pub access: bool,
     pub required: bool,
     pub max_age: String,
@@ -187,7 +187,7 @@ fn effective_key(key: &Key) -> EffectiveKey {
 fn effective_dpop(dpop: &DpopConfig) -> Result<EffectiveDpop> {
     let policy = dpop.policy()?;
     Ok(EffectiveDpop {
-        origin: dpop.origin.clone(),
+        origin: dpop.origin.each().to_vec(),
         access: dpop.binds_access(),
         required: dpop.required,
         max_age: format_span(policy.max_age),

@@ -41,15 +41,16 @@ impl ProofVerifier {
         self.nonces.as_ref().map(|nonces| nonces.current(self.clock.now()))
     }
 
-    /// Checks that `proof` is one and for this request. To be used it has yet to be held against
+    /// Checks that `proof` is one and for this request, which a server that is reached by several
+    /// names has several targets for. To be used it has yet to be held against
     /// a token ([`bound_to`](Self::bound_to)) or to begin a session ([`spend`](Self::spend)).
     ///
     /// # Errors
     /// [`Error::DpopProofInvalid`]: its form, signature, `htm`, `htu` or `iat`;
     /// [`Error::DpopNonceRequired`].
-    pub fn check(&self, proof: &str, target: &Target) -> Result<Proof> {
+    pub fn check(&self, proof: &str, targets: &[Target]) -> Result<Proof> {
         let (key, claims) = proof::read(proof)?;
-        if !target.is(&claims.method, &claims.address) {
+        if !targets.iter().any(|target| target.is(&claims.method, &claims.address)) {
             return Err(Error::dpop_proof("it is for another request"));
         }
         let now = self.clock.now();

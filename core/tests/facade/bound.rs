@@ -152,6 +152,8 @@ async fn wrong_fields_are_named() {
         (json!({ "origin": "https://api.example/path" }), "dpop.origin"),
         (json!({ "origin": "api.example" }), "dpop.origin"),
         (json!({ "origin": null }), "dpop.origin"),
+        (json!({ "origin": [] }), "dpop.origin"),
+        (json!({ "origin": ["https://api.example", "api.example"] }), "dpop.origin"),
         (json!({ "wrong": 1 }), "dpop.wrong"),
     ] {
         let mut config = dpop(json!({}));

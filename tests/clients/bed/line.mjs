@@ -31,15 +31,20 @@ export class Line {
   /** Every refresh token that was answered to whoever is on this line, in order. */
   refreshTokens = [];
 
-  static async open(upstream, seed) {
+  /** A line that leads nowhere yet. */
+  static async open(seed) {
     const line = new Line();
-    line.#upstream = upstream;
     line.#draw = chance(seed);
     line.#server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (req, res) => line.#carry(req, res));
     line.#server.on('connection', (socket) => line.#faults.cut && socket.destroy());
     line.#server.listen(0, '127.0.0.1');
     await once(line.#server, 'listening');
     return line;
+  }
+
+  /** To the example on this port. */
+  leadTo(upstream) {
+    this.#upstream = upstream;
   }
 
   get url() {
