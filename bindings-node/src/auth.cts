@@ -145,6 +145,17 @@ export class Auth {
     return parse(this.#text(this.#native.verifyWithProof(this.#present(token), proof))) as VerifiedAccess<T>;
   }
 
+  /**
+   * Checks the proof of a request that is to become a login, and does not use it up: before anything is done that a
+   * client whose proof was refused for its time or its nonce, and who asks again, must not find done already. Nothing
+   * to check is right.
+   *
+   * @throws {@link AuthError} `ERR_DPOP_PROOF_INVALID`, `ERR_DPOP_NONCE_REQUIRED`; `ERR_CONFIG_INVALID` without `dpop`.
+   */
+  checkProof(proof: RequestProof | undefined): void {
+    if (proof !== undefined) this.#text(this.#native.checkProof(proof));
+  }
+
   /** The nonce for the header `DPoP-Nonce` of answers (RFC 9449 §8.2), with `dpop.nonce`. */
   get proofNonce(): string | null {
     return this.#native.proofNonce ?? null;

@@ -152,3 +152,16 @@ test('a server that knows no proofs takes none, and nothing that is bound', asyn
   const strict = testAuth({ dpop: { origin: ORIGIN, required: true } });
   await assert.rejects(strict.auth.login('user-1'), withCode('ERR_DPOP_PROOF_MISSING'));
 });
+
+test('a proof is checked before a login and is good for it afterwards', async () => {
+  const { auth, clock } = testAuth({ dpop: { origin: ORIGIN } });
+  const proof = { proof: device(clock).prove('POST', '/signup'), method: 'POST', path: '/signup' };
+  auth.checkProof(undefined);
+  auth.checkProof(proof);
+  await auth.login('user-1', { proof });
+  await assert.rejects(auth.login('user-1', { proof }), withCode('ERR_DPOP_PROOF_REPLAYED'));
+  assert.throws(() => auth.checkProof({ ...proof, path: '/login' }), withCode('ERR_DPOP_PROOF_INVALID'));
+  const late = { ...proof, proof: device({ now: () => clock.now() - 600_000 }).prove('POST', '/signup') };
+  assert.throws(() => auth.checkProof(late), withCode('ERR_DPOP_PROOF_INVALID'));
+  assert.throws(() => testAuth().auth.checkProof(proof), { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop' });
+});

@@ -21,6 +21,8 @@ export function accountRoutes({ auth, users, limitLogin }, delivery) {
   routes.post('/signup', limitLogin, async (req, res) => {
     const input = credentials(req.body);
     if (input.problem) return refuse(res, 400, 'INVALID_INPUT', input.problem);
+    // Who asks again with a better proof must not find the address taken by himself.
+    auth.checkProof(proofOf(req));
     try {
       const user = users.create(input.email, await hashPassword(input.password));
       await startSession(req, res, user, 201);

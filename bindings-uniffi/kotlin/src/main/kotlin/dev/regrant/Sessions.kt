@@ -25,6 +25,29 @@ suspend fun <T> Session.authorize(isUnauthorized: (T) -> Boolean, send: suspend 
 }
 
 /**
+ * As above for the request of [method] to [url], whose token may be bound to the key of the session (DPoP, RFC 9449): it
+ * carries `headers`, and is sent once more with others where [refused] gives the status and the headers of its answer.
+ *
+ * @throws RegrantException with the advice to sign in or to retry.
+ */
+suspend fun <T> Session.authorize(
+    method: String,
+    url: String,
+    refused: (T) -> HttpResponse?,
+    send: suspend (headers: List<HttpHeader>) -> T,
+): T {
+    val authorization = authorization(method, url)
+    val answer = send(authorization.headers())
+    val head = refused(answer) ?: return answer
+    val another = authorizationForRetry(authorization, head) ?: return answer
+    return send(another.headers())
+}
+
+/** What a session needs to know of an answer: its [status] and its headers, without the body. */
+fun answerHead(status: Int, headers: Iterable<Pair<String, String>>): HttpResponse =
+    HttpResponse(status.toUShort(), headers.map { (name, value) -> HttpHeader(name, value) }, ByteArray(0))
+
+/**
  * The state now, and every one that follows; of several in a row perhaps only the last. Cold, without an end: a session
  * that is closed ends after its collectors are cancelled.
  */

@@ -44,6 +44,27 @@ class SessionTest {
     }
 
     @Test
+    fun `a key that cannot be used now is trouble and no more, and one that is none is refused at once`(): Unit = runBlocking {
+        val key = DeviceKey()
+        Session(SessionConfig(ENDPOINT), server, storage, clock = clock, proofKey = key).use { session ->
+            session.signIn(server.boundPair())
+            key.failing = IllegalStateException("the device is locked")
+            val refusal = assertThrows<RegrantException> { runBlocking { session.authorization("GET", "https://api.example/me") } }
+            assertEquals(Advice.RETRY to "ERR_STORE_UNAVAILABLE", refusal.advice to refusal.code)
+            key.failing = null
+            val headers = session.authorization("GET", "https://api.example/me").headers()
+            assertEquals(listOf("authorization", "dpop"), headers.map { it.name })
+            assertEquals(SessionState.SignedIn, session.state())
+        }
+        val none = object : ProofKey by key {
+            override fun publicKey() = ByteArray(65)
+        }
+        val refusal = assertThrows<RegrantException> { Session(SessionConfig(ENDPOINT), server, storage, proofKey = none) }
+        assertEquals("ERR_CONFIG_INVALID" to "proofKey", refusal.code to refusal.field)
+        assertThrows<RegrantException> { runBlocking { softwareProofKey(storage) } }
+    }
+
+    @Test
     fun `nobody is signed in at first`() = runBlocking {
         session().use { session ->
             assertEquals(SessionState.Unknown, session.state())

@@ -27,9 +27,13 @@ class FakeServer : Transport {
 
     fun pair() = minted.incrementAndGet().let { number -> TokenPair(access(number), "refresh-$number") }
 
+    /** A pair whose access token is bound to some key. */
+    fun boundPair() = pair().copy(accessToken = access(0, ""","cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"""))
+
     fun grant() = pair().let { json(200, """{"accessToken":"${it.accessToken}","refreshToken":"${it.refreshToken}"}""") }
 
-    private fun access(number: Int) = TestTokens.hs256("""{"sub":"user-7","iat":${NOW.epochSecond},"exp":${NOW.epochSecond + 900},"n":$number}""")
+    private fun access(number: Int, more: String = "") =
+        TestTokens.hs256("""{"sub":"user-7","iat":${NOW.epochSecond},"exp":${NOW.epochSecond + 900},"n":$number$more}""")
 }
 
 fun json(status: Int, body: String, vararg headers: Pair<String, String>) =

@@ -6,9 +6,12 @@ import java.security.spec.AlgorithmParameterSpec
 object KeyProperties {
     const val PURPOSE_ENCRYPT = 1
     const val PURPOSE_DECRYPT = 2
+    const val PURPOSE_SIGN = 4
     const val BLOCK_MODE_GCM = "GCM"
     const val ENCRYPTION_PADDING_NONE = "NoPadding"
     const val KEY_ALGORITHM_AES = "AES"
+    const val KEY_ALGORITHM_EC = "EC"
+    const val DIGEST_SHA256 = "SHA-256"
 }
 
 class KeyGenParameterSpec private constructor() : AlgorithmParameterSpec {
@@ -17,6 +20,8 @@ class KeyGenParameterSpec private constructor() : AlgorithmParameterSpec {
         fun setBlockModes(vararg modes: String) = this
         fun setEncryptionPaddings(vararg paddings: String) = this
         fun setKeySize(bits: Int) = this
+        fun setAlgorithmParameterSpec(spec: AlgorithmParameterSpec) = this
+        fun setDigests(vararg digests: String) = this
         fun build() = KeyGenParameterSpec()
     }
 }

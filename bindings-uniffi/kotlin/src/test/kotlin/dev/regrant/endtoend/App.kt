@@ -3,6 +3,7 @@ package dev.regrant.endtoend
 import dev.regrant.Advice
 import dev.regrant.Clock
 import dev.regrant.EncryptedFileStorage
+import dev.regrant.ProofKey
 import dev.regrant.RefreshEndpoint
 import dev.regrant.Session
 import dev.regrant.SessionConfig
@@ -27,11 +28,11 @@ import okhttp3.Request
 import okhttp3.Response
 
 /** A process of an app: a session over the file `session` in [folder], and calls by OkHttp with its tokens. */
-class App(line: Line, folder: Path, clock: Clock? = null) : AutoCloseable {
+class App(line: Line, folder: Path, clock: Clock? = null, key: ProofKey? = null) : AutoCloseable {
     // Tokens live for seconds here: the longest wait is to be of their kind.
     val session = Session(
         SessionConfig(RefreshEndpoint(line.refreshUrl), backoff = Duration.ofMillis(50), longestBackoff = Duration.ofSeconds(1)),
-        OkHttpTransport(plain), storage(folder), clock = clock,
+        OkHttpTransport(plain), storage(folder), clock = clock, proofKey = key,
     )
     private val http = plain.newBuilder().bearer(session) { true }.build()
     private val me = Request.Builder().url("${line.url}/api/me").build()

@@ -1,11 +1,14 @@
 package dev.regrant.endtoend
 
+import dev.regrant.Session
 import dev.regrant.TokenPair
+import dev.regrant.answerHead
 import dev.regrant.readLogin
 import java.net.URI
 import java.net.http.HttpClient
 import java.net.http.HttpRequest
 import java.net.http.HttpRequest.BodyPublishers
+import java.net.http.HttpResponse
 import java.net.http.HttpResponse.BodyHandlers
 import java.time.Duration
 import kotlinx.coroutines.delay
@@ -63,9 +66,25 @@ class Line private constructor(private val control: String, val url: String, val
 
     /** A new user, signed up over the line. */
     suspend fun signUp(name: String): TokenPair {
-        val answer = ask("POST", "$url/mobile/signup", """{"email":"${email(name)}","password":"correct horse battery"}""")
+        val answer = ask("POST", "$url/mobile/signup", signUpBody(name))
         return checkNotNull(readLogin(answer.toString().toByteArray())) { "no tokens" }
     }
+
+    /** The same by an app whose tokens are to be bound to the key of [session]. Gives how many proofs were refused. */
+    suspend fun signUpBound(name: String, session: Session): Int {
+        val url = "$url/mobile/signup"
+        for (refused in 0..1) {
+            val proof = checkNotNull(session.proof("POST", url)) { "no key" }
+            val answer = send("POST", url, signUpBody(name), "DPoP" to proof)
+            val headers = answer.headers().map().flatMap { (name, values) -> values.map { name to it } }
+            if (session.learn(url, answerHead(answer.statusCode(), headers))) continue
+            session.signIn(checkNotNull(readLogin(answer.body().toByteArray())) { answer.body() })
+            return refused
+        }
+        error("the second proof was refused too")
+    }
+
+    private fun signUpBody(name: String) = """{"email":"${email(name)}","password":"correct horse battery"}"""
 
     fun email(name: String) = "kotlin-$name-${URI(url).port}@example.org"
 
@@ -98,11 +117,16 @@ class Counts(private val json: JsonElement) {
 
 private val http: HttpClient = HttpClient.newHttpClient()
 
+private suspend fun send(method: String, url: String, body: String?, vararg headers: Pair<String, String>): HttpResponse<String> {
+    val sent = body?.let(BodyPublishers::ofString) ?: BodyPublishers.noBody()
+    val request = HttpRequest.newBuilder(URI(url)).method(method, sent).header("content-type", "application/json")
+    for ((name, value) in headers) request.header(name, value)
+    return http.sendAsync(request.build(), BodyHandlers.ofString()).await()
+}
+
 /** Any status but a success ends the test. */
 private suspend fun ask(method: String, url: String, body: String? = null): JsonElement {
-    val sent = body?.let(BodyPublishers::ofString) ?: BodyPublishers.noBody()
-    val request = HttpRequest.newBuilder(URI(url)).method(method, sent).header("content-type", "application/json").build()
-    val answer = http.sendAsync(request, BodyHandlers.ofString()).await()
+    val answer = send(method, url, body)
     check(answer.statusCode() in 200..299) { "$url: ${answer.statusCode()} ${answer.body()}" }
     return if (answer.body().isEmpty()) JsonNull else Json.parseToJsonElement(answer.body())
 }

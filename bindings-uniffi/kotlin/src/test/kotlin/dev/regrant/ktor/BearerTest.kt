@@ -1,6 +1,7 @@
 package dev.regrant.ktor
 
 import dev.regrant.Advice
+import dev.regrant.DeviceKey
 import dev.regrant.ENDPOINT
 import dev.regrant.FakeServer
 import dev.regrant.FakeStorage
@@ -10,6 +11,8 @@ import dev.regrant.RegrantException
 import dev.regrant.Session
 import dev.regrant.SessionConfig
 import dev.regrant.advice
+import dev.regrant.asText
+import dev.regrant.decodeUnverified
 import io.ktor.client.HttpClient
 import io.ktor.client.engine.mock.MockEngine
 import io.ktor.client.engine.mock.respond
@@ -79,6 +82,28 @@ class BearerTest {
         answer = { HttpStatusCode.Unauthorized }
         assertEquals(401, client.get("https://api.example/me").status.value)
         assertEquals(1, refreshes.requests.size)
+    }
+
+    @Test
+    fun `a bound token comes with a proof for its call, and with another one where that was refused`() = runBlocking {
+        val proofs = mutableListOf<String?>()
+        val engine = MockEngine { request ->
+            proofs += request.headers["DPoP"]
+            seen += request.headers[HttpHeaders.Authorization] to null
+            val challenge = headersOf(HttpHeaders.WWWAuthenticate, "DPoP error=\"invalid_dpop_proof\"")
+            if (proofs.size == 1) respond("", HttpStatusCode.Unauthorized, challenge) else respond("")
+        }
+        Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW), proofKey = DeviceKey()).use { bound ->
+            val pair = refreshes.boundPair()
+            bound.signIn(pair)
+            val client = HttpClient(engine) { install(Bearer) { session = bound; isOwn = { true } } }
+            assertEquals(200, client.post("https://api.example/me?x=y") { setBody("text") }.status.value)
+            assertEquals(List(2) { "DPoP ${pair.accessToken}" }, seen.map { it.first })
+            val claims = proofs.map { decodeUnverified(checkNotNull(it)).claims }
+            assertEquals(listOf("POST", "https://api.example/me"), listOf("htm", "htu").map { claims[0][it]?.asText() })
+            assertTrue(claims[0]["jti"] != claims[1]["jti"])
+            assertTrue(refreshes.requests.isEmpty())
+        }
     }
 
     @Test

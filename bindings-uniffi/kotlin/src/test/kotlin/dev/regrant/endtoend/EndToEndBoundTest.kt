@@ -1,0 +1,84 @@
+package dev.regrant.endtoend
+
+import dev.regrant.DeviceKey
+import dev.regrant.SessionState
+import dev.regrant.SignOutReason
+import dev.regrant.forRegrant
+import dev.regrant.okhttp.NoAccessTokenException
+import dev.regrant.signOut
+import dev.regrant.softwareProofKey
+import java.nio.file.Files
+import java.nio.file.Path
+import java.time.Clock
+import java.time.Duration
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.runBlocking
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.assertThrows
+import org.junit.jupiter.api.io.TempDir
+
+/** Apps whose tokens are bound to a key (DPoP, RFC 9449). */
+@OverTheBed
+class EndToEndBoundTest {
+    @TempDir lateinit var folder: Path
+
+    private suspend fun App.callsAtOnce(count: Int) = coroutineScope {
+        assertEquals(List(count) { 200 }, List(count) { async { call() } }.awaitAll())
+    }
+
+    @Test
+    fun `bound tokens live over expiries, on a device with a wrong clock too`() = runBlocking(Dispatchers.Default) {
+        val refused = listOf(0L, 10L, -10L).map { minutes -> async { overExpiries(Duration.ofMinutes(minutes)) } }.awaitAll()
+        report("bound: $expiries expiries each, proofs refused at the login: $refused; none later")
+    }
+
+    private suspend fun overExpiries(wrongBy: Duration): Int {
+        val line = Line.open()
+        val (clock, key) = Clock.offset(Clock.systemUTC(), wrongBy).forRegrant() to DeviceKey()
+        val folder = Files.createDirectory(folder.resolve("by$wrongBy"))
+        val refused = App(line, folder, clock, key).use { line.signUpBound("bound", it.session) }
+        assertEquals(if (wrongBy.isZero) 0 else 1, refused, "$wrongBy")
+        repeat(expiries) {
+            // Each time another run of the app.
+            App(line, folder, clock, key).use { app ->
+                app.callsAtOnce(20)
+                line.untilExpired()
+                app.callsAtOnce(20)
+            }
+        }
+        val counts = line.counts()
+        val arrived = counts.refreshes("arrived")
+        assertEquals(listOf(arrived, arrived), listOf("presented", "granted").map(counts::refreshes), "$counts")
+        assertTrue(arrived >= expiries && key.signed.get() >= counts.calls(200), "$counts")
+        assertEquals(0, counts.calls(401), "$counts")
+        return refused
+    }
+
+    @Test
+    fun `a thief without the key gets nothing, and the app goes on`() = runBlocking(Dispatchers.Default) {
+        val line = Line.open()
+        val key = softwareProofKey(App.storage(Files.createDirectory(folder.resolve("own"))))
+        App(line, folder, key = key).use { app ->
+            line.signUpBound("robbed", app.session)
+            val refusal = assertThrows<IllegalStateException> { runBlocking { line.thief("steal") } }
+            assertTrue("ERR_DPOP_PROOF_MISSING" in "${refusal.message}", refusal.message)
+            line.untilExpired()
+            assertEquals(200, app.call())
+        }
+        val another = softwareProofKey(App.storage(Files.createDirectory(folder.resolve("another"))))
+        App(line, folder, key = another).use { app ->
+            val refusal = assertThrows<NoAccessTokenException> { runBlocking { app.call() } }.refusal
+            assertEquals(SignOutReason.OtherKey, refusal.signOut)
+            assertEquals(SessionState.SignedOut(SignOutReason.OtherKey), app.session.state())
+        }
+        // The key in the storage is the same the next time.
+        val again = softwareProofKey(App.storage(folder.resolve("own")))
+        App(line, folder, key = again).use { assertEquals(200, it.call()) }
+        report("stolen: the thief of bound tokens is refused, the app goes on")
+    }
+}
