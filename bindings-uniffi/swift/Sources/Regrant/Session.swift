@@ -3,12 +3,15 @@ import Foundation
 extension Session {
     /// A session over `storage`, whose tokens are renewed at `url` as the Express handler
     /// `refreshHandler(auth, { cookie: false })` does it. The other initialiser sets everything.
+    /// `proofKey` is what the tokens are to be bound to: see `ProofKey`.
     public convenience init(
-        refreshingAt url: URL, storage: TokenStorage, transport: Transport = URLSessionTransport()
+        refreshingAt url: URL, storage: TokenStorage, transport: Transport = URLSessionTransport(),
+        proofKey: ProofKey? = nil
     ) throws {
         let endpoint = RefreshEndpoint(url: url.absoluteString)
         try self.init(
-            config: SessionConfig(endpoint: endpoint), transport: transport, storage: storage)
+            config: SessionConfig(endpoint: endpoint), transport: transport, storage: storage,
+            proofKey: proofKey)
     }
 
     /// The state now, and every one that follows; of several in a row perhaps only the last.
@@ -49,6 +52,27 @@ extension Session {
         let another = try await unlessCancelled { try await self.tokenForRetry(refused: token) }
         guard let another else { return answer }
         return try await send(another)
+    }
+
+    /// As above for the request of `method` to `url`, whose token may be bound to the key of the
+    /// session (DPoP, RFC 9449): it carries `headers`, and is sent once more with others where
+    /// `refused` gives the status and the headers of its answer (`HttpResponse(head:)`).
+    public func authorize<Answer>(
+        isolation: isolated (any Actor)? = #isolation, method: String, url: URL,
+        _ send: (_ headers: [HttpHeader]) async throws -> Answer,
+        refused: (Answer) -> HttpResponse?
+    ) async throws -> Answer {
+        let address = url.absoluteString
+        let authorization = try await unlessCancelled {
+            try await self.authorization(method: method, url: address)
+        }
+        let answer = try await send(authorization.headers())
+        guard let head = refused(answer) else { return answer }
+        let another = try await unlessCancelled {
+            try await self.authorizationForRetry(refused: authorization, answer: head)
+        }
+        guard let another else { return answer }
+        return try await send(another.headers())
     }
 }
 

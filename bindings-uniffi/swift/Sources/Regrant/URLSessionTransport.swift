@@ -45,11 +45,7 @@ public final class URLSessionTransport: Transport {
         }
         if !request.body.isEmpty { sent.httpBody = request.body }
         let (body, response) = try await session.answer(to: sent)
-        let headers = response.allHeaderFields.compactMap { name, value in
-            (name as? String).map { HttpHeader(name: $0, value: "\(value)") }
-        }
-        let status = UInt16(clamping: response.statusCode)
-        return HttpResponse(status: status, headers: headers, body: body)
+        return HttpResponse(head: response, body: body)
     }
 }
 

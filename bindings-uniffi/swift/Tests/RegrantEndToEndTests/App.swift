@@ -12,7 +12,7 @@ struct App: Sendable {
     private let http = URLSession(configuration: .ephemeral)
 
     /// The app over the file `session` in `folder`, started on a device whose clock is so wrong.
-    init(_ line: Line, _ folder: URL, clockOff: TimeInterval = 0) throws {
+    init(_ line: Line, _ folder: URL, clockOff: TimeInterval = 0, key: ProofKey? = nil) throws {
         let url = line.url.appendingPathComponent("mobile/refresh").absoluteString
         // Tokens live for seconds here: they are renewed when they have all but expired, and the
         // longest wait is of their kind.
@@ -20,7 +20,7 @@ struct App: Sendable {
             endpoint: RefreshEndpoint(url: url), minTtl: 0.1, backoff: 0.05, longestBackoff: 1)
         session = try Session(
             config: config, transport: URLSessionTransport(), storage: FileStorage(path: path(folder)),
-            clock: WrongClock(off: clockOff))
+            clock: WrongClock(off: clockOff), proofKey: key)
         me = line.url.appendingPathComponent("api/me")
     }
 

@@ -66,9 +66,30 @@ struct Line: Sendable {
 
     /// A new user, signed up over the line.
     func signUp(_ name: String) async throws -> TokenPair {
-        let body = #"{"email":"\#(name)-\#(url.port ?? 0)@example.org","password":"correct horse"}"#
-        let answer = try await Self.ask("POST", url.appendingPathComponent("mobile/signup"), body)
+        let answer = try await Self.ask("POST", signUpUrl, signUpBody(name))
         return try XCTUnwrap(readLogin(body: answer))
+    }
+
+    /// The same by an app whose tokens are to be bound to the key of `session`. Gives how many
+    /// proofs were refused.
+    func signUpBound(_ name: String, _ session: Session) async throws -> Int {
+        let address = signUpUrl.absoluteString
+        for refused in 0...1 {
+            let proof = try await session.proof(method: "POST", url: address)
+            let headers = ["DPoP": try XCTUnwrap(proof)]
+            let (body, response) = try await Self.send("POST", signUpUrl, signUpBody(name), headers)
+            if session.learn(url: address, answer: HttpResponse(head: response)) { continue }
+            let pair = try XCTUnwrap(readLogin(body: body), String(decoding: body, as: UTF8.self))
+            try await session.signIn(pair: pair)
+            return refused
+        }
+        throw Problem(text: "the second proof was refused too")
+    }
+
+    private var signUpUrl: URL { url.appendingPathComponent("mobile/signup") }
+
+    private func signUpBody(_ name: String) -> String {
+        #"{"email":"\#(name)-\#(url.port ?? 0)@example.org","password":"correct horse"}"#
     }
 
     /// Long enough for any access token that there is now to expire: real time, as the server has no
@@ -83,16 +104,24 @@ struct Line: Sendable {
     private static func ask(
         _ method: String, _ url: URL, _ body: String? = nil
     ) async throws -> Data {
-        var request = URLRequest(url: url)
-        request.httpMethod = method
-        request.httpBody = body.map { Data($0.utf8) }
-        request.setValue("application/json", forHTTPHeaderField: "Content-Type")
-        let (data, response) = try await URLSession.shared.data(for: request)
-        let status = (response as? HTTPURLResponse)?.statusCode ?? 0
+        let (data, response) = try await send(method, url, body)
+        let status = response.statusCode
         guard (200..<300).contains(status) else {
             throw Problem(text: "\(url): \(status) \(String(decoding: data, as: UTF8.self))")
         }
         return data
+    }
+
+    private static func send(
+        _ method: String, _ url: URL, _ body: String?, _ headers: [String: String] = [:]
+    ) async throws -> (Data, HTTPURLResponse) {
+        var request = URLRequest(url: url)
+        request.httpMethod = method
+        request.httpBody = body.map { Data($0.utf8) }
+        request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+        for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
+        let (data, response) = try await URLSession.shared.data(for: request)
+        return (data, try XCTUnwrap(response as? HTTPURLResponse))
     }
 }
 

@@ -4,6 +4,38 @@ import XCTest
 import Regrant
 
 final class SessionTests: XCTestCase {
+    /// A device that is locked: nobody is signed out, and later it works.
+    func testAKeyThatCannotBeUsedNowIsTroubleAndNoMore() async throws {
+        let key = LockedKey(try await softwareProofKey(storage: inMemoryStorage()))
+        let bench = try TestBench(proofKey: key)
+        let iat = Int(now.timeIntervalSince1970)
+        let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
+        let access = hs256(#"{"sub":"u","iat":\#(iat),"exp":\#(iat + 900),"cnf":{"jkt":"\#(jkt)"}}"#)
+        try await bench.session.signIn(pair: TokenPair(accessToken: access, refreshToken: "refresh"))
+        let url = "https://server.example/me"
+        do {
+            _ = try await bench.session.authorization(method: "GET", url: url)
+            XCTFail("the key is locked")
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.advice, .retry)
+            XCTAssertEqual(refusal.code, "ERR_STORE_UNAVAILABLE")
+        }
+        key.unlock()
+        let headers = try await bench.session.authorization(method: "GET", url: url).headers()
+        XCTAssertEqual(headers.map(\.name), ["authorization", "dpop"])
+        XCTAssertEqual(headers.first?.value, "DPoP \(access)")
+        let claims = try decodeUnverified(token: headers[1].value).claims
+        XCTAssertEqual(claims["htm"]?.stringValue, "GET")
+        XCTAssertEqual(claims["htu"]?.stringValue, url)
+        XCTAssertEqual(bench.session.state(), .signedIn)
+    }
+
+    func testWhatIsNoKeyIsRefusedAtOnce() throws {
+        XCTAssertThrowsError(try TestBench(proofKey: NoKey())) {
+            XCTAssertEqual(($0 as? RegrantError)?.field, "proofKey")
+        }
+    }
+
     func testOneRefreshForAllWhoAsk() async throws {
         let bench = try TestBench()
         let first = try await bench.signIn()

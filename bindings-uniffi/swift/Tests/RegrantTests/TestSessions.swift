@@ -55,13 +55,14 @@ struct TestBench {
     let storage = inMemoryStorage()
     let session: Session
 
-    init(logger: SessionLogger? = nil) throws {
+    init(logger: SessionLogger? = nil, proofKey: ProofKey? = nil) throws {
         transport = ScriptedTransport(clock)
         let config = SessionConfig(
             endpoint: RefreshEndpoint(url: "https://server.example/auth/refresh"),
             backoff: 0.01, refusalGap: 0)
         session = try Session(
-            config: config, transport: transport, storage: storage, logger: logger, clock: clock)
+            config: config, transport: transport, storage: storage, logger: logger, clock: clock,
+            proofKey: proofKey)
     }
 
     /// The access token that the user begins with.
@@ -71,6 +72,30 @@ struct TestBench {
         try await session.signIn(pair: TokenPair(accessToken: access, refreshToken: refresh))
         return access
     }
+}
+
+/// A key of a device that is locked at first.
+final class LockedKey: ProofKey, @unchecked Sendable {
+    private let key: ProofKey
+    private let guarded = NSLock()
+    private var isLocked = true
+
+    init(_ key: ProofKey) { self.key = key }
+
+    func unlock() { guarded.withLock { isLocked = false } }
+
+    func publicKey() throws -> Data { try key.publicKey() }
+
+    func sign(message: Data) throws -> Data {
+        guard !guarded.withLock({ isLocked }) else { throw CallbackError.Failed(reason: "locked") }
+        return try key.sign(message: message)
+    }
+}
+
+/// Something that is no key on P-256.
+final class NoKey: ProofKey {
+    func publicKey() throws -> Data { Data(count: 65) }
+    func sign(message: Data) throws -> Data { message }
 }
 
 /// Opened once, for whoever waits at it.

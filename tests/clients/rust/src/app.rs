@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::client::{
-    FileStorage, Refusal, ReqwestTransport, Session, SessionBuilder, Settings, SignOutReason,
+    CallError, FileStorage, Refusal, ReqwestTransport, Session, SessionBuilder, Settings,
+    SignOutReason,
 };
+use regrant::dpop::ProofKey;
 use regrant::secret::AccessToken;
 use regrant::time::{Clock, SystemClock, Timestamp};
 
@@ -48,6 +50,21 @@ impl App {
         Self::of(builder(line, folder).clock(Arc::new(Wrong { by, is_ahead })), line)
     }
 
+    /// The same with a key that the tokens are bound to.
+    #[must_use]
+    pub fn start_bound(
+        line: &Line,
+        folder: &Path,
+        key: Arc<dyn ProofKey>,
+        off: Option<(Duration, bool)>,
+    ) -> Self {
+        let mut builder = builder(line, folder).proof_key(key);
+        if let Some((by, is_ahead)) = off {
+            builder = builder.clock(Arc::new(Wrong { by, is_ahead }));
+        }
+        Self::of(builder, line)
+    }
+
     fn of(builder: SessionBuilder, line: &Line) -> Self {
         let (http, me) = (reqwest::Client::new(), format!("{}/api/me", line.url));
         Self { session: builder.start().unwrap(), http, me }
@@ -56,13 +73,14 @@ impl App {
     /// A call as an app makes it: the status of the answer.
     ///
     /// # Errors
-    /// As [`Session::authorize`].
+    /// As [`Session::access_token`].
     pub async fn call(&self) -> Result<u16, Refusal> {
-        let send = |token: AccessToken| {
-            let request = self.http.get(&self.me).bearer_auth(token.expose());
-            async move { request.send().await.expect("an answer").status().as_u16() }
-        };
-        self.session.authorize(send, |status| *status == 401).await
+        let request = self.http.get(&self.me).build().expect("a request");
+        match self.session.execute(&self.http, request).await {
+            Ok(answer) => Ok(answer.status().as_u16()),
+            Err(CallError::Refused(refusal)) => Err(refusal),
+            Err(CallError::Http(error)) => panic!("no answer: {error}"),
+        }
     }
 
     /// A call, tried again for as long as the app is told to; gives how often that was.

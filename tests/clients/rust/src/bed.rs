@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use regrant::client::{Endpoint, Pair};
+use regrant::client::{Endpoint, Pair, Response, Session};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -77,6 +77,13 @@ impl Line {
         self.control(Method::POST, how, None).await;
     }
 
+    /// A thief who is not let in; gives what he was told.
+    pub async fn thief_in_vain(&self, how: &str) -> String {
+        let answer = self.http.post(format!("{}/{how}", self.control)).send().await.unwrap();
+        assert_eq!(answer.status(), 400, "the thief was let in");
+        answer.text().await.unwrap()
+    }
+
     /// Waits until so many answers to refreshes are held.
     pub async fn until_held(&self, count: u64) {
         let asked = Instant::now();
@@ -88,12 +95,36 @@ impl Line {
 
     /// A new user, signed up over the line.
     pub async fn sign_up(&self, name: &str) -> Pair {
+        let (url, body) = self.sign_up_request(name);
+        let answer = ask(&self.http, Method::POST, &url, Some(body)).await;
+        Endpoint::read_login(answer.to_string().as_bytes()).expect("tokens")
+    }
+
+    /// The same by an app whose tokens are to be bound to the key of `session`. Gives how many
+    /// proofs were refused.
+    pub async fn sign_up_bound(&self, name: &str, session: &Session) -> usize {
+        let (url, body) = self.sign_up_request(name);
+        for refused in 0..2 {
+            let proof = session.proof("POST", &url).await.unwrap().expect("a key");
+            let request = self.http.post(&url).header("dpop", proof);
+            let request = request.header("content-type", "application/json");
+            let answer = request.body(body.to_string()).send().await.unwrap();
+            let answer = answer_of(answer).await;
+            if session.learn(&url, &answer) {
+                continue;
+            }
+            let pair = Endpoint::read_login(&answer.body).expect("tokens");
+            session.sign_in(pair).await.unwrap();
+            return refused;
+        }
+        panic!("the second proof was refused too");
+    }
+
+    fn sign_up_request(&self, name: &str) -> (String, Value) {
         let port = self.url.rsplit(':').next().unwrap();
         let email = format!("{name}-{port}@example.org");
         let body = json!({ "email": email, "password": "correct horse battery" });
-        let url = format!("{}/mobile/signup", self.url);
-        let answer = ask(&self.http, Method::POST, &url, Some(body)).await;
-        Endpoint::read_login(answer.to_string().as_bytes()).expect("tokens")
+        (format!("{}/mobile/signup", self.url), body)
     }
 
     /// The refresh endpoint.
@@ -121,4 +152,14 @@ async fn ask(http: &Client, method: Method, url: &str, body: Option<Value>) -> V
     let (status, text) = (answer.status(), answer.text().await.unwrap());
     assert!(status.is_success(), "{url}: {status} {text}");
     if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
+}
+
+/// An answer as a session is to see it.
+async fn answer_of(answer: reqwest::Response) -> Response {
+    let headers = answer.headers().iter();
+    let headers = headers
+        .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
+        .collect();
+    let status = answer.status().as_u16();
+    Response { status, headers, body: answer.bytes().await.unwrap().to_vec() }
 }

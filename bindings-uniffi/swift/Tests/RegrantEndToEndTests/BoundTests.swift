@@ -1,0 +1,101 @@
+import Foundation
+import Regrant
+import XCTest
+
+/// Apps whose tokens are bound to a key (DPoP, RFC 9449).
+final class BoundTests: XCTestCase {
+    private var folder = FileManager.default.temporaryDirectory
+
+    override func setUpWithError() throws {
+        folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    }
+
+    override func tearDownWithError() throws {
+        try FileManager.default.removeItem(at: folder)
+    }
+
+    func testBoundTokensLiveOverExpiriesOnADeviceWithAWrongClockToo() async throws {
+        let refused = try await withThrowingTaskGroup(of: (Int, Int).self) { group in
+            for off in [0, 600, -600] {
+                let own = folder.appendingPathComponent("\(off)")
+                try FileManager.default.createDirectory(at: own, withIntermediateDirectories: false)
+                let line = try await Line.open()
+                group.addTask { (off, try await Self.overExpiries(line, own, TimeInterval(off))) }
+            }
+            return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
+        }
+        XCTAssertEqual(refused, [0: 0, 600: 1, -600: 1])
+        report("bound: \(expiries) expiries each, proofs refused at the login: \(refused.values.sorted()); none later")
+    }
+
+    private static func overExpiries(_ line: Line, _ own: URL, _ off: TimeInterval) async throws -> Int {
+        let key = CountingKey(try await softwareProofKey(storage: inMemoryStorage()))
+        let first = try App(line, own, clockOff: off, key: key)
+        let refused = try await line.signUpBound("bound", first.session)
+        for _ in 0..<expiries {
+            // Each time another run of the app.
+            let app = try App(line, own, clockOff: off, key: key)
+            for _ in 0..<2 {
+                try await withThrowingTaskGroup(of: Int.self) { group in
+                    for _ in 0..<20 { group.addTask { try await app.call() } }
+                    for try await status in group { XCTAssertEqual(status, 200) }
+                }
+                try await line.untilExpired()
+            }
+        }
+        let counts = try await line.counts()
+        XCTAssertEqual(counts.refreshes.arrived, counts.refreshes.granted, "\(counts)")
+        XCTAssertGreaterThanOrEqual(counts.refreshes.arrived, expiries, "\(counts)")
+        XCTAssertNil(counts.calls["401"], "\(counts)")
+        XCTAssertGreaterThanOrEqual(key.signed, counts.calls["200"] ?? 0)
+        return refused
+    }
+
+    func testAThiefWithoutTheKeyGetsNothingAndTheAppGoesOn() async throws {
+        let line = try await Line.open()
+        let stored = FileStorage(path: folder.appendingPathComponent("key").path)
+        let app = try App(line, folder, key: try await softwareProofKey(storage: stored))
+        _ = try await line.signUpBound("robbed", app.session)
+        do {
+            try await line.thief("steal")
+            XCTFail("the thief was let in")
+        } catch let problem as Problem {
+            XCTAssertTrue(problem.text.contains("ERR_DPOP_PROOF_MISSING"), problem.text)
+        }
+        try await line.untilExpired()
+        let status = try await app.call()
+        XCTAssertEqual(status, 200)
+
+        let another = try App(line, folder, key: try await softwareProofKey(storage: inMemoryStorage()))
+        do {
+            _ = try await another.call()
+            XCTFail("the key is another one")
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.signOut, .otherKey)
+        }
+        // The key in the storage is the same the next time.
+        let again = try App(line, folder, key: try await softwareProofKey(storage: stored))
+        let statusAgain = try await again.call()
+        XCTAssertEqual(statusAgain, 200)
+        report("stolen: the thief of bound tokens is refused, the app goes on")
+    }
+}
+
+/// A key of the app's own making.
+private final class CountingKey: ProofKey, @unchecked Sendable {
+    private let key: ProofKey
+    private let guarded = NSLock()
+    private var count = 0
+
+    init(_ key: ProofKey) { self.key = key }
+
+    var signed: Int { guarded.withLock { count } }
+
+    func publicKey() throws -> Data { try key.publicKey() }
+
+    func sign(message: Data) throws -> Data {
+        guarded.withLock { count += 1 }
+        return try key.sign(message: message)
+    }
+}

@@ -1,0 +1,77 @@
+//! Apps whose tokens are bound to a key (DPoP, RFC 9449).
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regrant::client::{FileStorage, Refusal, SignOutReason};
+use regrant::dpop::{ProofKey, SoftwareKey};
+use regrant_clients::{App, Line, expiries, report};
+
+const OFF: Duration = Duration::from_secs(600);
+
+async fn key(folder: &Path) -> Arc<dyn ProofKey> {
+    let storage = FileStorage::new(folder.join("key"));
+    Arc::new(SoftwareKey::kept_in(&storage).await.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the test bed: cargo xtask test --only clients"]
+async fn bound_tokens_live_over_expiries_on_a_device_with_a_wrong_clock_too() {
+    let devices = [None, Some((OFF, true)), Some((OFF, false))];
+    let devices = devices.map(|off| tokio::spawn(over_expiries(off)));
+    let mut refused = Vec::new();
+    for device in devices {
+        refused.push(device.await.unwrap());
+    }
+    assert_eq!(refused, [0, 1, 1]);
+    let expiries = expiries();
+    report(format!(
+        "bound: {expiries} expiries each, proofs refused at the login: {refused:?}; none later"
+    ));
+}
+
+async fn over_expiries(off: Option<(Duration, bool)>) -> usize {
+    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
+    let key = key(folder.path()).await;
+    let start = || App::start_bound(&line, folder.path(), Arc::clone(&key), off);
+    let refused = line.sign_up_bound("bound", &start().session).await;
+    for _ in 0..expiries() {
+        // Each time another run of the app.
+        let app = start();
+        for _ in 0..2 {
+            let calls = [(); 20].map(|()| {
+                let app = app.clone();
+                tokio::spawn(async move { app.call().await })
+            });
+            for call in calls {
+                assert_eq!(call.await.unwrap(), Ok(200));
+            }
+            line.until_expired().await;
+        }
+    }
+    let counts = line.counts().await;
+    let arrived = counts.refreshes("arrived");
+    assert_eq!(arrived, counts.refreshes("granted"), "{counts:?}");
+    assert!(arrived >= u64::from(expiries()), "{counts:?}");
+    assert_eq!(counts.calls(401), 0, "{counts:?}");
+    refused
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs the test bed: cargo xtask test --only clients"]
+async fn a_thief_without_the_key_gets_nothing_and_the_app_goes_on() {
+    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
+    let start = |key| App::start_bound(&line, folder.path(), key, None);
+    let app = start(key(folder.path()).await);
+    line.sign_up_bound("robbed", &app.session).await;
+    let told = line.thief_in_vain("steal").await;
+    assert!(told.contains("ERR_DPOP_PROOF_MISSING"), "{told}");
+    line.until_expired().await;
+    assert_eq!(app.call().await, Ok(200));
+    let another = start(Arc::new(SoftwareKey::generate().unwrap()));
+    assert_eq!(another.call().await, Err(Refusal::SignIn(SignOutReason::OtherKey)));
+    // The key in the storage is the same the next time.
+    assert_eq!(start(key(folder.path()).await).call().await, Ok(200));
+    report("stolen: the thief of bound tokens is refused, the app goes on");
+}
