@@ -20,6 +20,7 @@ use crate::auth::described;
 use crate::clock::TestClock;
 use crate::failure::{Failure, Outcome, text};
 use crate::log::{LogListener, Subscription};
+use crate::proof::PresentedProof;
 use crate::token_text;
 
 /// Called with an address; its promise gives an [`Answer`] as JSON text and is never rejected.
@@ -110,6 +111,30 @@ impl NativeIssuers {
             let access: Result<VerifiedAccess> = issuers.verify_or_fetch(&token).await;
             Ok(text(access.and_then(|access| described(&access))))
         })
+    }
+
+    /// Verifies, and that the proof is by the key that the token is bound to.
+    #[napi]
+    pub fn verify_with_proof<'env>(
+        &self,
+        env: &'env Env,
+        token: String,
+        proof: PresentedProof,
+    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+        let issuers = self.issuers.clone();
+        env.spawn_future(async move {
+            let access = async {
+                let proof = issuers.check_proof(&proof.proof, &proof.method, &proof.path)?;
+                described(&issuers.verify_with_proof(&token, &proof).await?)
+            };
+            Ok(text(access.await))
+        })
+    }
+
+    /// Whether proofs of keys are checked here.
+    #[napi(getter)]
+    pub fn checks_proofs(&self) -> bool {
+        self.issuers.checks_proofs()
     }
 
     /// Fetches the keys that are not there yet. Answers with an empty text.

@@ -1,5 +1,5 @@
 /** How the tokens of other services are verified. */
-import type { Algorithm, KeyConfig, LegacyConfig, Lifetime } from './config.cjs';
+import type { Algorithm, DpopConfig, KeyConfig, LegacyConfig, Lifetime } from './config.cjs';
 import type { JwkSet } from './jwk-set.cjs';
 import type { Language } from './error-codes.cjs';
 import type { LogEntry, LogLevel } from './log.cjs';
@@ -60,6 +60,11 @@ export interface VerifierConfig {
   issuers: readonly IssuerConfig[];
   /** When key sets are fetched. */
   keySets?: KeySetsConfig | undefined;
+  /**
+   * Accepts tokens that are bound to keys of clients (DPoP, RFC 9449), with a proof for each request; without it they
+   * are refused.
+   */
+  dpop?: Pick<DpopConfig, 'origin' | 'maxAge' | 'leeway' | 'capacity'> | undefined;
   /** What fetches key sets, in place of the global `fetch`: for proxies and tests. */
   fetch?: FetchKeySet | undefined;
   /** The language of error texts; default `en`. */

@@ -4,6 +4,7 @@ import type { AuthError } from './auth-error.cjs';
 import { parse } from './checker.cjs';
 import type { VerifiedAccess } from './claims.cjs';
 import type { ErrorCode } from './error-codes.cjs';
+import type { RequestProof } from './proof.cjs';
 import type { Texts } from './texts.cjs';
 
 /**
@@ -50,6 +51,26 @@ export class Verifier {
    */
   async verifyBearer<T extends object = object>(header: string | undefined): Promise<VerifiedAccess<T>> {
     return this.verifyAccess<T>(this.#text(bearer(header ?? '')));
+  }
+
+  /**
+   * As {@link Verifier.verifyAccess}, and that the proof is by the key that the token is bound to
+   * (RFC 9449 §7.1). A proof is good once.
+   *
+   * @throws {@link AuthError} as {@link Verifier.verifyAccess}; `ERR_DPOP_PROOF_INVALID`,
+   * `ERR_DPOP_PROOF_REPLAYED`; `ERR_CONFIG_INVALID` without `dpop`.
+   */
+  async verifyWithProof<T extends object = object>(
+    token: string | undefined,
+    proof: RequestProof,
+  ): Promise<VerifiedAccess<T>> {
+    const outcome = await this.#native.verifyWithProof(this.#present(token), proof);
+    return parse(this.#text(outcome)) as VerifiedAccess<T>;
+  }
+
+  /** Whether tokens that are bound to keys are accepted, with a proof: whether the configuration has `dpop`. */
+  get checksProofs(): boolean {
+    return this.#native.checksProofs;
   }
 
   /**

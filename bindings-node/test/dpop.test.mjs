@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { test } from 'node:test';
 import fastify from 'fastify';
+import { createVerifier } from 'regrant';
 import { authenticate, loginResponse, proofOf, refreshHandler } from 'regrant/express';
 import * as forFastify from 'regrant/fastify';
 import { authenticate as decide } from 'regrant/http';
@@ -164,4 +165,37 @@ test('a proof is checked before a login and is good for it afterwards', async ()
   const late = { ...proof, proof: device({ now: () => clock.now() - 600_000 }).prove('POST', '/signup') };
   assert.throws(() => auth.checkProof(late), withCode('ERR_DPOP_PROOF_INVALID'));
   assert.throws(() => testAuth().auth.checkProof(proof), { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop' });
+});
+
+test('a service that verifies the tokens of another one takes bound ones with a proof for itself', async (t) => {
+  const issuer = 'https://auth.example';
+  const { privateKey } = generateKeyPairSync('ed25519');
+  const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' });
+  const keys = [{ alg: 'EdDSA', kid: 'one', privateKey: privateKeyPem, active: true }];
+  const refreshSecret = 'a refresh secret of at least 32 bytes';
+  const { auth, clock } = testAuth({
+    secret: undefined, keys, refreshSecret, access: { issuer, audience: 'orders' }, dpop: { origin: issuer },
+  });
+  const mine = device(clock);
+  const proof = { proof: mine.prove('POST', '/login', { origin: issuer }), method: 'POST', path: '/login' };
+  const { accessToken: token } = await auth.login('user-1', { proof });
+  const issuers = [{ issuer, audience: 'orders', jwks: auth.jwks() }];
+  const app = (config) => {
+    const served = expressVersions[0].express();
+    served.get('/orders', authenticate(createVerifier({ issuers, clock, ...config })), (req, res) => res.json(req.auth.subject));
+    served.use((err, req, res, _next) => res.status(err.status).json({ error: err }));
+    return serve(t, served);
+  };
+  const ask = async (call, origin, scheme = 'DPoP') => {
+    const headers = { authorization: `${scheme} ${token}`, dpop: mine.prove('GET', '/orders', { token, origin }) };
+    const answer = await call('/orders?page=2', { headers });
+    return answer.status === 200 ? answer.json() : codeOf(answer);
+  };
+  const knows = await app({ dpop: { origin: ORIGIN } });
+  assert.equal(await ask(knows, ORIGIN), 'user-1');
+  assert.deepEqual(await ask(knows, issuer), [401, 'ERR_DPOP_PROOF_INVALID']);
+  assert.deepEqual(await ask(knows, ORIGIN, 'Bearer'), [401, 'ERR_DPOP_PROOF_MISSING']);
+  assert.deepEqual(await ask(await app({}), ORIGIN), [401, 'ERR_TOKEN_MISSING']);
+  const wrong = () => createVerifier({ issuers, dpop: { origin: 'api.example' } });
+  assert.throws(wrong, { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop.origin' });
 });

@@ -12,11 +12,12 @@ use access_support::*;
 use async_trait::async_trait;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy};
 use regrant::client::{Request, Response, Transport};
+use regrant::dpop::{ProofPolicy, Prover, SoftwareKey};
 use regrant::error::Cause;
 use regrant::identity::Subject;
 use regrant::issuers::{KeySetUrl, TrustedIssuer, TrustedIssuers};
 use regrant::keys::{Algorithm, Key, KeyId, Keyring};
-use regrant::time::ManualClock;
+use regrant::time::{Clock as _, ManualClock};
 use regrant::{Advice, Error};
 use tokio::sync::Notify;
 
@@ -360,4 +361,50 @@ async fn until(condition: impl Fn() -> bool) {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
     panic!("it did not happen");
+}
+
+/// A token that is bound to a key of the client (DPoP, RFC 9449) is good with a proof for a request
+/// to this service, and only where it was said how clients reach it.
+#[tokio::test]
+async fn a_bound_token_needs_a_proof_for_this_service() {
+    let (web, clock) = (Web::new(&set(vec![one()])), clock());
+    let mine = SoftwareKey::generate().unwrap();
+    let issuer = AccessIssuer::new(Keyring::single(one()), policy(ISSUER), clock.clone()).unwrap();
+    let mut grant = AccessGrant::new(Subject::new("u").unwrap());
+    grant.key = Some(mine.thumbprint().unwrap());
+    let token = issuer.issue(&grant).unwrap().token.expose().to_owned();
+    let origins = ["https://a.example", "https://b.example"].map(str::to_owned);
+    let builder = TrustedIssuers::builder().issuer(remote(ISSUER, URL)).transport(web.clone());
+    let verifier = builder.clock(clock.clone()).proofs(ProofPolicy::default(), origins.to_vec());
+    let verifier = verifier.build().unwrap();
+    let prove = |key: &SoftwareKey, origin: &str, access_token| {
+        let url = format!("{origin}/orders");
+        let (method, now) = ("GET", clock.now());
+        Prover { method, url: &url, now, nonce: None, access_token }.prove(key).unwrap()
+    };
+    let check = |proof: &str| verifier.check_proof(proof, "GET", "/orders?page=2");
+    for origin in &origins {
+        let proof = check(&prove(&mine, origin, Some(&token))).unwrap();
+        assert_eq!(
+            verifier.verify_with_proof(&token, &proof).await.unwrap().issuer(),
+            Some(ISSUER)
+        );
+        let again = verifier.verify_with_proof(&token, &proof).await;
+        assert!(matches!(again, Err(Error::DpopProofReplayed)));
+    }
+    let elsewhere = check(&prove(&mine, "https://issuer.example", Some(&token)));
+    assert!(matches!(elsewhere, Err(Error::DpopProofInvalid { .. })));
+    for (key, access_token) in [(SoftwareKey::generate().unwrap(), Some(&*token)), (mine, None)] {
+        let proof = check(&prove(&key, &origins[0], access_token)).unwrap();
+        let outcome = verifier.verify_with_proof(&token, &proof).await;
+        assert!(matches!(outcome, Err(Error::DpopProofInvalid { .. })));
+    }
+    // As a bearer token it is refused, in each of the ways to ask.
+    assert!(matches!(verifier.verify(&token), Err(Error::DpopProofMissing)));
+    assert!(matches!(verifier.verify_if_ready(&token), Some(Err(Error::DpopProofMissing))));
+    assert!(matches!(verifier.verify_or_fetch(&token).await, Err(Error::DpopProofMissing)));
+    let without = trusting(&web, &clock);
+    let unknown = without.check_proof("x", "GET", "/");
+    assert!(matches!(unknown, Err(Error::ConfigInvalid { field, .. }) if field == "dpop"));
+    assert!(verifier.checks_proofs() && !without.checks_proofs());
 }

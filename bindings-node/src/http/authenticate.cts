@@ -113,10 +113,11 @@ function verifyBound<T extends object>(
 ): VerifiedAccess<T> | Promise<VerifiedAccess<T>> {
   const proof = proofOf(request);
   if (proof === undefined) throw auth.error('ERR_DPOP_PROOF_MISSING');
-  if (!auth.verifyWithProof || !auth.verifyFresh) {
-    throw auth.error('ERR_CONFIG_INVALID', { detail: 'a verifier cannot check proofs of keys' });
+  if (whenStale !== 'open') {
+    if (!auth.verifyFresh) throw cannotKnow(auth);
+    return auth.verifyFresh<T>(token, whenStale, proof);
   }
-  if (whenStale !== 'open') return auth.verifyFresh<T>(token, whenStale, proof);
+  if (!auth.verifyWithProof) throw auth.error('ERR_CONFIG_INVALID', { detail: 'proofs of keys cannot be checked' });
   return auth.verifyWithProof<T>(token, proof);
 }
 
@@ -126,10 +127,12 @@ async function verifyFresh<T extends object>(
   bare: boolean,
   whenStale: WhenStale,
 ): Promise<VerifiedAccess<T>> {
-  if (!auth.verifyFresh || !auth.bearerToken) {
-    throw auth.error('ERR_CONFIG_INVALID', { detail: 'whenStale: a verifier cannot know of logouts' });
-  }
+  if (!auth.verifyFresh || !auth.bearerToken) throw cannotKnow(auth);
   return auth.verifyFresh<T>(bare ? value : auth.bearerToken(value), whenStale);
+}
+
+function cannotKnow(auth: AccessGuard): AuthError {
+  return auth.error('ERR_CONFIG_INVALID', { detail: 'whenStale: a verifier cannot know of logouts' });
 }
 
 /** The value of the header, else of the cookie, and whether it is a token without a scheme. */

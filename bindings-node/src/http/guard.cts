@@ -19,8 +19,11 @@ export interface AccessGuard {
   ): Promise<VerifiedAccess<T>>;
   /** Whether proofs of keys are checked. */
   readonly checksProofs?: boolean;
-  /** Verifies a token that is bound to a key, with the proof of it. A verifier cannot. */
-  verifyWithProof?<T extends object = object>(token: string | undefined, proof: RequestProof): VerifiedAccess<T>;
+  /** Verifies a token that is bound to a key, with the proof of it. */
+  verifyWithProof?<T extends object = object>(
+    token: string | undefined,
+    proof: RequestProof,
+  ): VerifiedAccess<T> | Promise<VerifiedAccess<T>>;
   /** The token in the value of an `Authorization` header. */
   bearerToken?(header: string | undefined): string;
   /** An error in its language. */

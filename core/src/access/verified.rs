@@ -87,6 +87,11 @@ impl VerifiedAccess {
         self.0.claims.lineage
     }
 
+    /// As a bearer token: not where it is bound to a key.
+    pub(crate) fn unless_bound(self) -> Result<Self> {
+        if self.key().is_some() { Err(Error::DpopProofMissing) } else { Ok(self) }
+    }
+
     /// The key of the client that the token is bound to (`cnf.jkt`, RFC 9449 §6.1): a request with
     /// it needs a proof by that key.
     pub fn key(&self) -> Option<Thumbprint> {

@@ -9,7 +9,7 @@ use super::kind::{self, KnownHeaders};
 use super::policy::AccessPolicy;
 use super::shapes::Shapes;
 use super::verified::VerifiedAccess;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::keys::Keyring;
 use crate::time::{Clock, Timestamp};
 use crate::token::base64url;
@@ -86,8 +86,7 @@ impl AccessVerifier {
     /// As [`verify_bound`](Self::verify_bound); [`DpopProofMissing`](crate::Error::DpopProofMissing)
     /// for one that is bound to a key and good in every other way.
     pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
-        let access = self.verify_bound(token)?;
-        if access.key().is_some() { Err(Error::DpopProofMissing) } else { Ok(access) }
+        self.verify_bound(token)?.unless_bound()
     }
 
     /// Checks `token`, which may be bound to a key: where [`VerifiedAccess::key`] names one, the

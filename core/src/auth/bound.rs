@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Auth, Engine};
 use crate::access::VerifiedAccess;
 use crate::config::DpopConfig;
-use crate::dpop::{Nonces, Proof, ProofVerifier, Target};
+use crate::dpop::{Nonces, Proof, ProofVerifier};
 use crate::error::{Error, Result};
 use crate::keys::{RefreshKeys, Thumbprint};
 use crate::time::Clock;
@@ -14,7 +14,6 @@ use crate::time::Clock;
 #[derive(Debug)]
 pub(super) struct Binding {
     proofs: ProofVerifier,
-    origins: Vec<String>,
     /// Whether the access tokens of bound sessions are bound too.
     access: bool,
     /// Whether a login needs a proof.
@@ -29,8 +28,8 @@ impl Binding {
     ) -> Result<Self> {
         let nonces = config.nonce.map(|lifetime| Nonces::new(keys.clone(), lifetime));
         Ok(Self {
-            proofs: ProofVerifier::new(config.policy()?, nonces, clock),
-            origins: config.origin.each().to_vec(),
+            proofs: ProofVerifier::new(config.policy()?, nonces, clock)
+                .served_at(config.origin.each().to_vec()),
             access: config.binds_access(),
             required: config.required,
         })
@@ -52,12 +51,7 @@ impl Auth {
     /// [`Error::DpopProofInvalid`], [`Error::DpopNonceRequired`]; [`Error::ConfigInvalid`] for
     /// `dpop` where nothing was said about proofs.
     pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<Proof> {
-        let Binding { proofs, origins, .. } = self.0.engine.binding()?;
-        if !path.starts_with('/') {
-            return Err(Error::dpop_proof("its request has no path"));
-        }
-        let target = |origin| Target::new(method, &format!("{origin}{path}"));
-        proofs.check(proof, &origins.iter().map(target).collect::<Result<Vec<_>>>()?)
+        self.0.engine.binding()?.proofs.check_request(proof, method, path)
     }
 
     /// Whether sessions may be bound to keys here.

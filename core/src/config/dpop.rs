@@ -53,34 +53,72 @@ impl DpopConfig {
     /// # Errors
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub(crate) fn policy(&self) -> Result<ProofPolicy> {
-        let default = ProofPolicy::default();
-        let policy = ProofPolicy {
-            max_age: self.max_age.unwrap_or(default.max_age),
-            leeway: self.leeway.unwrap_or(default.leeway),
-            capacity: self.capacity.unwrap_or(default.capacity),
-        };
-        let within = |field: &str, span: Duration, least: Duration, most: Duration| {
-            if (least..=most).contains(&span) {
-                return Ok(());
-            }
-            let (least, most) = (least.as_secs(), most.as_secs());
-            Err(Error::config(field, format!("must be from {least} to {most} seconds")))
-        };
-        let second = Duration::from_secs(1);
-        within("dpop.maxAge", policy.max_age, second, LONGEST)?;
-        within("dpop.leeway", policy.leeway, Duration::ZERO, LONGEST / 2)?;
         if let Some(nonce) = self.nonce {
-            within("dpop.nonce", nonce, second, LONGEST)?;
+            within("dpop.nonce", nonce, Duration::from_secs(1), LONGEST)?;
         }
-        if policy.capacity == 0 {
-            return Err(Error::config("dpop.capacity", "must be 1 or more"));
-        }
-        if self.origin.each().is_empty() {
-            return Err(Error::config("dpop.origin", "must name at least one origin"));
-        }
-        self.origin.each().iter().try_for_each(|origin| check_origin(origin))?;
-        Ok(policy)
+        let Self { origin, max_age, leeway, capacity, .. } = self;
+        policy(origin, *max_age, *leeway, *capacity)
     }
+}
+
+/// How a service that verifies the tokens of others accepts those that are bound to a key of the
+/// client; the fields are those of [`DpopConfig`].
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ProofConfig {
+    /// See [`DpopConfig::origin`].
+    pub origin: OneOrMany,
+    /// See [`DpopConfig::max_age`].
+    #[serde(default, deserialize_with = "some_span")]
+    pub max_age: Option<Duration>,
+    /// See [`DpopConfig::leeway`].
+    #[serde(default, deserialize_with = "some_span")]
+    pub leeway: Option<Duration>,
+    /// See [`DpopConfig::capacity`].
+    #[serde(default)]
+    pub capacity: Option<usize>,
+}
+
+impl ProofConfig {
+    /// The policy, checked.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub(crate) fn policy(&self) -> Result<ProofPolicy> {
+        policy(&self.origin, self.max_age, self.leeway, self.capacity)
+    }
+}
+
+fn policy(
+    origin: &OneOrMany,
+    max_age: Option<Duration>,
+    leeway: Option<Duration>,
+    capacity: Option<usize>,
+) -> Result<ProofPolicy> {
+    let default = ProofPolicy::default();
+    let policy = ProofPolicy {
+        max_age: max_age.unwrap_or(default.max_age),
+        leeway: leeway.unwrap_or(default.leeway),
+        capacity: capacity.unwrap_or(default.capacity),
+    };
+    within("dpop.maxAge", policy.max_age, Duration::from_secs(1), LONGEST)?;
+    within("dpop.leeway", policy.leeway, Duration::ZERO, LONGEST / 2)?;
+    if policy.capacity == 0 {
+        return Err(Error::config("dpop.capacity", "must be 1 or more"));
+    }
+    if origin.each().is_empty() {
+        return Err(Error::config("dpop.origin", "must name at least one origin"));
+    }
+    origin.each().iter().try_for_each(|origin| check_origin(origin))?;
+    Ok(policy)
+}
+
+fn within(field: &str, span: Duration, least: Duration, most: Duration) -> Result<()> {
+    if (least..=most).contains(&span) {
+        return Ok(());
+    }
+    let (least, most) = (least.as_secs(), most.as_secs());
+    Err(Error::config(field, format!("must be from {least} to {most} seconds")))
 }
 
 fn check_origin(origin: &str) -> Result<()> {

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::access::{AccessConfig, LegacyConfig, OneOrMany};
+use super::dpop::ProofConfig;
 use super::keys::{KeyConfig, within};
 use super::sessions::some_span;
 use crate::access::AccessPolicy;
@@ -33,6 +34,10 @@ pub struct IssuersConfig {
     /// When key sets are fetched.
     #[serde(default)]
     pub key_sets: KeySetsConfig,
+    /// Accepts tokens that are bound to keys of clients (DPoP, RFC 9449), with a proof; without it
+    /// they are refused.
+    #[serde(default)]
+    pub dpop: Option<ProofConfig>,
 }
 
 /// An issuer whose tokens are accepted. It has exactly one of `keysUrl`, `jwks` and `keys`.
@@ -103,6 +108,9 @@ impl IssuersConfig {
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn builder(self) -> Result<TrustedIssuersBuilder> {
         let mut builder = TrustedIssuers::builder().schedule(self.key_sets.schedule()?);
+        if let Some(dpop) = &self.dpop {
+            builder = builder.proofs(dpop.policy()?, dpop.origin.each().to_vec());
+        }
         for (place, issuer) in self.issuers.into_iter().enumerate() {
             let issuer = issuer.trusted().map_err(|error| within("issuers", place, error))?;
             builder = builder.issuer(issuer);

@@ -28,7 +28,7 @@ mod session_limit;
 mod sessions;
 
 pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
-pub use dpop::DpopConfig;
+pub use dpop::{DpopConfig, ProofConfig};
 pub use effective::{
     EffectiveAccess, EffectiveConfig, EffectiveDpop, EffectiveKey, EffectiveRedis, EffectiveRefresh,
 };

@@ -16,6 +16,7 @@ use crate::time::{Clock, Timestamp};
 /// could be used once more at another one.
 #[derive(Debug)]
 pub struct ProofVerifier {
+    origins: Vec<String>,
     policy: ProofPolicy,
     nonces: Option<Nonces>,
     used: UsedProofs,
@@ -28,7 +29,15 @@ impl ProofVerifier {
         let by_nonce = nonces.as_ref().map(Nonces::longest_life);
         let lifetime = by_nonce.unwrap_or(policy.max_age + policy.leeway);
         let used = UsedProofs::new(lifetime, policy.capacity);
-        Self { policy, nonces, used, clock }
+        Self { origins: Vec::new(), policy, nonces, used, clock }
+    }
+
+    /// For a server that clients reach by these origins, such as `https://api.example`: what
+    /// [`check_request`](Self::check_request) goes by.
+    #[must_use]
+    pub fn served_at(mut self, origins: Vec<String>) -> Self {
+        self.origins = origins;
+        self
     }
 
     /// The nonces, where they are asked for.
@@ -39,6 +48,19 @@ impl ProofVerifier {
     /// The nonce for the header `DPoP-Nonce` of answers, where nonces are asked for.
     pub fn nonce(&self) -> Option<String> {
         self.nonces.as_ref().map(|nonces| nonces.current(self.clock.now()))
+    }
+
+    /// Checks `proof` as [`check`](Self::check) does, for a request of `method` to `path`, after
+    /// which a query may follow.
+    ///
+    /// # Errors
+    /// As [`check`](Self::check); [`Error::ConfigInvalid`] for `url` for an origin that is none.
+    pub fn check_request(&self, proof: &str, method: &str, path: &str) -> Result<Proof> {
+        if !path.starts_with('/') {
+            return Err(Error::dpop_proof("its request has no path"));
+        }
+        let target = |origin| Target::new(method, &format!("{origin}{path}"));
+        self.check(proof, &self.origins.iter().map(target).collect::<Result<Vec<_>>>()?)
     }
 
     /// Checks that `proof` is one and for this request, which a server that is reached by several

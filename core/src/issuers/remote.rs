@@ -76,19 +76,25 @@ impl RemoteKeys {
         })
     }
 
-    /// By the keys at hand. Where others are needed it has them fetched, and does not wait.
-    pub(super) fn verify(self: &Arc<Self>, token: &str) -> Result<VerifiedAccess> {
+    /// By the keys at hand, also what is bound to a key of the client. Where others are needed it has them fetched, and does not wait.
+    pub(super) fn verify_bound(self: &Arc<Self>, token: &str) -> Result<VerifiedAccess> {
         self.attempt(token).0
     }
 
-    /// As [`verify`](Self::verify); `None` where waiting for a fetch may change the answer.
-    pub(super) fn verify_if_ready(self: &Arc<Self>, token: &str) -> Option<Result<VerifiedAccess>> {
+    /// As [`verify_bound`](Self::verify_bound); `None` where waiting for a fetch may change the answer.
+    pub(super) fn verify_bound_if_ready(
+        self: &Arc<Self>,
+        token: &str,
+    ) -> Option<Result<VerifiedAccess>> {
         let (outcome, fetching) = self.attempt(token);
         (fetching == Fetching::No).then_some(outcome)
     }
 
     /// Waits for keys where there are none, or none of the token's name.
-    pub(super) async fn verify_or_fetch(self: &Arc<Self>, token: &str) -> Result<VerifiedAccess> {
+    pub(super) async fn verify_bound_or_fetch(
+        self: &Arc<Self>,
+        token: &str,
+    ) -> Result<VerifiedAccess> {
         // Before the attempt, so that a fetch which ends in between is noticed.
         let mut rounds = self.rounds.subscribe();
         let (outcome, fetching) = self.attempt(token);
@@ -124,7 +130,7 @@ impl RemoteKeys {
         let Some(verifier) = verifier.as_ref() else {
             return (Err(self.unavailable()), awaited);
         };
-        let outcome = verifier.verify(token);
+        let outcome = verifier.verify_bound(token);
         if !outcome.as_ref().is_err_and(|error| may_be_of_another_key(error, verifier)) {
             return (outcome, Fetching::No);
         }

@@ -7,6 +7,7 @@ use super::remote::RemoteKeys;
 use super::schedule::KeySetSchedule;
 use crate::access::{AccessVerifier, VerifiedAccess};
 use crate::client::Transport;
+use crate::dpop::{Proof, ProofPolicy, ProofVerifier};
 use crate::error::{Error, Result};
 use crate::time::{Clock, SystemClock};
 use crate::token::base64url;
@@ -40,7 +41,13 @@ use crate::token::json;
 /// # Ok::<(), regrant::Error>(())
 /// ```
 #[derive(Clone, Debug)]
-pub struct TrustedIssuers(Arc<[Trusted]>);
+pub struct TrustedIssuers(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    trusted: Vec<Trusted>,
+    proofs: Option<ProofVerifier>,
+}
 
 #[derive(Debug)]
 struct Trusted {
@@ -64,25 +71,30 @@ impl TrustedIssuers {
     /// Checks `token` by the keys at hand: no I/O. Keys that are missing are fetched meanwhile.
     ///
     /// # Errors
-    /// Those of [`AccessVerifier::verify`]; [`Error::IssuerMismatch`] for an `iss` that is not
+    /// Those of [`AccessVerifier::verify`], which refuses tokens that are bound to a key;
+    /// [`Error::IssuerMismatch`] for an `iss` that is not
     /// configured; [`Error::KeysUnavailable`], with the advice to try again, while the issuer's
     /// keys were never fetched or are too old.
     pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
-        match &self.trusted(token)?.source {
-            Source::Fixed(verifier) => verifier.verify(token),
-            Source::Remote(keys) => keys.verify(token),
-        }
+        let access = match &self.trusted(token)?.source {
+            Source::Fixed(verifier) => verifier.verify_bound(token),
+            Source::Remote(keys) => keys.verify_bound(token),
+        };
+        access?.unless_bound()
     }
 
     /// As [`verify`](Self::verify); `None` where waiting may change the answer, as keys are being
     /// fetched: [`verify_or_fetch`](Self::verify_or_fetch) does. For callers to whom a future
     /// costs more than the verification.
     pub fn verify_if_ready(&self, token: &str) -> Option<Result<VerifiedAccess>> {
-        match self.trusted(token) {
-            Err(error) => Some(Err(error)),
-            Ok(Trusted { source: Source::Fixed(verifier), .. }) => Some(verifier.verify(token)),
-            Ok(Trusted { source: Source::Remote(keys), .. }) => keys.verify_if_ready(token),
-        }
+        let access = match self.trusted(token) {
+            Err(error) => Err(error),
+            Ok(Trusted { source: Source::Fixed(verifier), .. }) => verifier.verify_bound(token),
+            Ok(Trusted { source: Source::Remote(keys), .. }) => {
+                keys.verify_bound_if_ready(token)?
+            }
+        };
+        Some(access.and_then(VerifiedAccess::unless_bound))
     }
 
     /// As [`verify`](Self::verify), but waits for keys that are missing, and for those that the
@@ -92,10 +104,47 @@ impl TrustedIssuers {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub async fn verify_or_fetch(&self, token: &str) -> Result<VerifiedAccess> {
-        match &self.trusted(token)?.source {
-            Source::Fixed(verifier) => verifier.verify(token),
-            Source::Remote(keys) => keys.verify_or_fetch(token).await,
+        self.verify_bound_or_fetch(token).await?.unless_bound()
+    }
+
+    /// As [`verify_or_fetch`](Self::verify_or_fetch), and that `proof` is by the key that the
+    /// token is bound to, if it is (DPoP, RFC 9449 §7.1).
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify); then [`Error::DpopProofInvalid`] for a proof by another key or
+    /// for another access token, and [`Error::DpopProofReplayed`].
+    pub async fn verify_with_proof(&self, token: &str, proof: &Proof) -> Result<VerifiedAccess> {
+        let access = self.verify_bound_or_fetch(token).await?;
+        if let Some(key) = access.key() {
+            self.proofs()?.bound_to(proof, key, Some(token))?;
         }
+        Ok(access)
+    }
+
+    async fn verify_bound_or_fetch(&self, token: &str) -> Result<VerifiedAccess> {
+        match &self.trusted(token)?.source {
+            Source::Fixed(verifier) => verifier.verify_bound(token),
+            Source::Remote(keys) => keys.verify_bound_or_fetch(token).await,
+        }
+    }
+
+    /// Checks the proof that came with a request of `method` to `path`: the value of its header
+    /// `DPoP`. [`verify_with_proof`](Self::verify_with_proof) uses it up.
+    ///
+    /// # Errors
+    /// [`Error::DpopProofInvalid`]; [`Error::ConfigInvalid`] for `dpop` where nothing was said about
+    /// proofs.
+    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<Proof> {
+        self.proofs()?.check_request(proof, method, path)
+    }
+
+    /// Whether tokens that are bound to keys are accepted here, with a proof.
+    pub fn checks_proofs(&self) -> bool {
+        self.0.proofs.is_some()
+    }
+
+    fn proofs(&self) -> Result<&ProofVerifier> {
+        self.0.proofs.as_ref().ok_or_else(|| Error::config("dpop", "is not configured"))
     }
 
     /// Fetches the keys of all issuers that are not there yet: for a program that is to start with
@@ -104,7 +153,7 @@ impl TrustedIssuers {
     /// # Errors
     /// [`Error::KeysUnavailable`] for the first issuer whose keys there are none of.
     pub async fn ready(&self) -> Result<()> {
-        for trusted in self.0.iter() {
+        for trusted in &self.0.trusted {
             if let Source::Remote(keys) = &trusted.source {
                 keys.ready().await?;
             }
@@ -114,10 +163,11 @@ impl TrustedIssuers {
 
     fn trusted(&self, token: &str) -> Result<&Trusted> {
         // The verifier checks the issuer anyway.
-        if let [only] = &*self.0 {
+        if let [only] = &*self.0.trusted {
             return Ok(only);
         }
-        let most = self.0.iter().map(|trusted| trusted.max_token_bytes).max().unwrap_or_default();
+        let most =
+            self.0.trusted.iter().map(|trusted| trusted.max_token_bytes).max().unwrap_or_default();
         let compact = Compact::split(token, most)?;
         let payload = base64url::decode_text(compact.payload)?;
         let mut issuer = None;
@@ -129,7 +179,7 @@ impl TrustedIssuers {
         let issuer = issuer.ok_or(Error::IssuerMismatch)?;
         let issuer = issuer.text().ok_or_else(|| Error::claim_invalid("iss"))?;
         let is_named = |trusted: &&Trusted| trusted.names.iter().any(|name| *name == issuer);
-        self.0.iter().find(is_named).ok_or(Error::IssuerMismatch)
+        self.0.trusted.iter().find(is_named).ok_or(Error::IssuerMismatch)
     }
 }
 
@@ -140,6 +190,7 @@ pub struct TrustedIssuersBuilder {
     schedule: KeySetSchedule,
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
+    proofs: Option<(ProofPolicy, Vec<String>)>,
 }
 
 impl TrustedIssuersBuilder {
@@ -169,6 +220,14 @@ impl TrustedIssuersBuilder {
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
+        self
+    }
+
+    /// Accepts tokens that are bound to keys of clients (DPoP, RFC 9449), with proofs by `policy`.
+    /// Clients reach this service by these origins, such as `https://orders.example`.
+    #[must_use]
+    pub fn proofs(mut self, policy: ProofPolicy, origins: Vec<String>) -> Self {
+        self.proofs = Some((policy, origins));
         self
     }
 
@@ -213,6 +272,9 @@ impl TrustedIssuersBuilder {
         if trusted.is_empty() {
             return refuse("there is none".to_owned());
         }
-        Ok(TrustedIssuers(trusted.into()))
+        let proofs = self
+            .proofs
+            .map(|(policy, origins)| ProofVerifier::new(policy, None, clock).served_at(origins));
+        Ok(TrustedIssuers(Arc::new(Inner { trusted, proofs })))
     }
 }
