@@ -135,7 +135,7 @@ export class Auth {
   }
 
   /**
-   * As {@link Auth.verifyAccess}, and that the proof is by the key that the token is bound to
+   * As {@link Auth.verifyAccess}, and that the token is bound to the key that the proof is by
    * (RFC 9449 §7.1). A proof is good once.
    *
    * @throws {@link AuthError} as {@link Auth.verify}; `ERR_DPOP_PROOF_INVALID`,

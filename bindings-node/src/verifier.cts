@@ -54,7 +54,7 @@ export class Verifier {
   }
 
   /**
-   * As {@link Verifier.verifyAccess}, and that the proof is by the key that the token is bound to
+   * As {@link Verifier.verifyAccess}, and that the token is bound to the key that the proof is by
    * (RFC 9449 §7.1). A proof is good once.
    *
    * @throws {@link AuthError} as {@link Verifier.verifyAccess}; `ERR_DPOP_PROOF_INVALID`,

@@ -57,6 +57,13 @@ pub enum KeyMaterial {
         /// The text of the file.
         pem: String,
     },
+    /// A JWK (RFC 7517 §4), as JSON: a public key, or a secret as long as that above. Its `alg`,
+    /// `use` and `key_ops` must allow that it verifies with the algorithm; its `kid` is its name
+    /// unless another is given.
+    Jwk {
+        /// The JSON.
+        jwk: String,
+    },
     /// A public key in DER: SPKI, or PKCS#1 for RSA.
     PublicDer {
         /// The bytes of the file.
@@ -70,6 +77,7 @@ impl fmt::Debug for KeyMaterial {
             Self::Secret { .. } => "Secret([redacted])",
             Self::PublicPem { .. } => "PublicPem",
             Self::PublicDer { .. } => "PublicDer",
+            Self::Jwk { .. } => "Jwk([redacted])",
         })
     }
 }
@@ -98,6 +106,7 @@ impl VerificationKey {
             }
             KeyMaterial::PublicPem { pem } => Key::public_pem(self.algorithm, &pem)?,
             KeyMaterial::PublicDer { der } => Key::public_der(self.algorithm, &der)?,
+            KeyMaterial::Jwk { jwk } => Key::from_jwk(self.algorithm, &jwk, ShortSecret::Refuse)?,
         };
         Ok(match self.kid {
             Some(kid) => key.with_id(KeyId::new(kid)?),

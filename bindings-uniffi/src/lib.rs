@@ -37,7 +37,7 @@ pub use session::{
     Authorization, CallbackError, EndpointShape, HttpHeader, HttpRequest, HttpResponse, LogEntry,
     LogLevel, ProofKey, RefreshEndpoint, Session, SessionConfig, SessionListener, SessionLogger,
     SessionState, SignOutReason, TokenPair, TokenStorage, Transport, in_memory_storage, read_login,
-    software_proof_key,
+    software_proof_key, thumbprint_of,
 };
 pub use verifier::AccessVerifier;
 

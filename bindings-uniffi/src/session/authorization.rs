@@ -18,6 +18,12 @@ impl Authorization {
         headers.map(|(name, value)| HttpHeader { name: name.to_owned(), value }).collect()
     }
 
+    /// Whether an answer of this status is to be shown to `authorizationForRetry`: one that the
+    /// request may be repeated for, or that may have a nonce for the next.
+    pub fn heeds(&self, status: u16) -> bool {
+        self.0.heeds(status)
+    }
+
     /// The access token.
     pub fn access_token(&self) -> String {
         super::text(self.0.token())

@@ -18,7 +18,7 @@ pub use config::{EndpointShape, RefreshEndpoint, SessionConfig};
 pub use listener::SessionListener;
 pub use logger::{LogEntry, LogLevel, SessionLogger};
 pub use pair::{TokenPair, read_login};
-pub use proof_key::{ProofKey, software_proof_key};
+pub use proof_key::{ProofKey, software_proof_key, thumbprint_of};
 pub use state::{SessionState, SignOutReason};
 pub use storage::{TokenStorage, in_memory_storage};
 pub use transport::{HttpHeader, HttpRequest, HttpResponse, Transport};
@@ -104,7 +104,7 @@ impl Session {
 
     /// The access token to repeat a request with to which the server answered 401 when it came
     /// with `refused`; nothing when the answer should stand, because another token would hardly do
-    /// better. Repeat it once.
+    /// better. Repeat it once. For bearer tokens: one that is bound to a key needs `authorization`.
     pub async fn token_for_retry(&self, refused: String) -> Result<Option<String>, RegrantError> {
         let token = self.0.token_for_retry(AccessToken::new(refused)).await?;
         Ok(token.as_ref().map(text))
@@ -120,8 +120,10 @@ impl Session {
         Ok(Arc::new(Authorization(self.0.authorization(&method, &url).await?)))
     }
 
-    /// What to repeat a request with that was answered with 401 when it carried `refused`; nothing
-    /// when the answer should stand. Repeat it once. Of `answer` the status and the headers count.
+    /// What to repeat a request with that carried `refused` and was answered with `answer`; nothing
+    /// when the answer should stand, as all do but those with status 401. Repeat it once. To be asked
+    /// wherever `heeds` of `refused` says so, also of a request that cannot be repeated: the answer
+    /// may have a new nonce. Its body may be left out.
     pub async fn authorization_for_retry(
         &self,
         refused: Arc<Authorization>,
@@ -137,9 +139,9 @@ impl Session {
         Ok(self.0.proof(&method, &url).await?)
     }
 
-    /// Takes note of what the answer to a login says about proofs. Whether it refused the one that
-    /// came with the request, for its time or for want of a nonce: then repeat the login once, with
-    /// a new `proof`.
+    /// Takes note of what the answer from `url` to a login says about proofs, its body included.
+    /// Whether it refused the one that came with the request, for its time or for want of a nonce:
+    /// then repeat the login once, with a new `proof`.
     #[allow(clippy::needless_pass_by_value, reason = "the type on the other side")]
     pub fn learn(&self, url: String, answer: HttpResponse) -> bool {
         self.0.learn(&url, &answer.into())

@@ -57,6 +57,14 @@ pub async fn software_proof_key(
     Ok(Arc::new(Software(answer.await.map_err(gone)?.map_err(failed)?)))
 }
 
+/// The thumbprint of a key (RFC 7638): what tokens that are bound to it say as `jkt`. It is no secret.
+///
+/// Fails with `ERR_CONFIG_INVALID` and the field `proofKey` when that is no key on P-256.
+#[uniffi::export]
+pub fn thumbprint_of(key: Arc<dyn ProofKey>) -> Result<String, RegrantError> {
+    Ok(with_public_part(key)?.thumbprint().to_string())
+}
+
 struct Software(SoftwareKey);
 
 impl ProofKey for Software {
@@ -76,11 +84,18 @@ impl ProofKey for Software {
 pub(super) fn device_key(
     key: Arc<dyn ProofKey>,
 ) -> Result<Arc<dyn regrant::dpop::ProofKey>, RegrantError> {
+    Ok(Arc::new(with_public_part(key)?))
+}
+
+type Signer = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, Cause> + Send + Sync>;
+
+fn with_public_part(key: Arc<dyn ProofKey>) -> Result<DeviceKey<Signer>, RegrantError> {
     let public = key.public_key().map_err(|error| Error::ConfigInvalid {
         field: "proofKey".to_owned(),
         problem: error.to_string(),
     })?;
-    Ok(Arc::new(DeviceKey::new(&public, move |message| Ok(key.sign(message.to_vec())?))?))
+    let sign: Signer = Box::new(move |message| Ok(key.sign(message.to_vec())?));
+    Ok(DeviceKey::new(&public, sign)?)
 }
 
 impl fmt::Debug for Software {

@@ -29,7 +29,7 @@ impl Binding {
         let nonces = config.nonce.map(|lifetime| Nonces::new(keys.clone(), lifetime));
         Ok(Self {
             proofs: ProofVerifier::new(config.policy()?, nonces, clock)
-                .served_at(config.origin.each().to_vec()),
+                .served_at(config.origin.each().to_vec())?,
             access: config.binds_access(),
             required: config.required,
         })
@@ -64,18 +64,16 @@ impl Auth {
         self.0.engine.binding.as_ref().and_then(|binding| binding.proofs.nonce())
     }
 
-    /// Verifies an access token as [`Auth::verify`] does, and that `proof` is by the key that it is
-    /// bound to, if it is.
+    /// Verifies an access token as [`Auth::verify`] does, and that it is bound to the key that
+    /// `proof` is by (RFC 9449 §7.1).
     ///
     /// # Errors
     /// As [`Auth::verify`]; then [`Error::DpopProofInvalid`] for a proof by another key or for
-    /// another access token, and [`Error::DpopProofReplayed`].
+    /// another access token, and for a token that is bound to none; and [`Error::DpopProofReplayed`].
     pub fn verify_with_proof(&self, token: &str, proof: &Proof) -> Result<VerifiedAccess> {
         let access = self.0.verifying.now().verify_bound(token)?;
         let access = self.unless_revoked(access)?;
-        if let Some(key) = access.key() {
-            self.0.engine.binding()?.proofs.bound_to(proof, key, Some(token))?;
-        }
+        self.0.engine.binding()?.proofs.binds(proof, &access, token)?;
         Ok(access)
     }
 }

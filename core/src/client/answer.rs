@@ -7,6 +7,7 @@ use crate::revocation::RevocationReason;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::time::Timestamp;
 
+use super::pair::issued_at;
 use super::reason::{SignOutReason, Trouble};
 
 /// What a server granted.
@@ -20,6 +21,13 @@ pub struct Grant {
     pub lifetime: Option<Duration>,
     /// The server's clock: for tokens that do not say it.
     pub date: Option<Timestamp>,
+}
+
+impl Grant {
+    /// When the server issued it, by its own clock.
+    pub(super) fn issued_at(&self) -> Option<Timestamp> {
+        issued_at(&self.access).or(self.date)
+    }
 }
 
 /// What an answer says.

@@ -21,6 +21,13 @@ impl Authorization {
         &self.token
     }
 
+    /// Whether an answer of this status is to be shown to
+    /// [`Session::authorization_for_retry`](super::Session::authorization_for_retry): one that the
+    /// request may be repeated for, or that may have a nonce for the next.
+    pub const fn heeds(&self, status: u16) -> bool {
+        status == 401 || self.proof.is_some()
+    }
+
     /// The headers, with names in lower case: `authorization`, as `Bearer` (RFC 6750 §2.1) or
     /// `DPoP`, and with the latter `dpop`. They are as secret as the token, and for this request
     /// alone.

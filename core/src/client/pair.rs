@@ -73,10 +73,17 @@ impl Pair {
         self.lifetime
     }
 
-    /// What the refresh token says of the key that it is bound to, believed without a check.
+    /// What the refresh token says of the key that it is bound to, or else the access token;
+    /// believed without a check.
     pub(super) fn binding(&self) -> Binding {
-        let Ok(decoded) = decode_unverified(self.refresh.expose()) else { return Binding::Untold };
-        decoded.claims().get("jkt").map_or(Binding::None, Binding::of)
+        match decode_unverified(self.refresh.expose()) {
+            Ok(decoded) => decoded.claims().get("jkt").map_or(Binding::None, Binding::of),
+            Err(_) => match Binding::of_access(&self.access) {
+                Binding::Key(key) => Binding::Key(key),
+                // It may be that refreshes alone need a proof.
+                Binding::None | Binding::Untold => Binding::Untold,
+            },
+        }
     }
 
     /// The pair that `grant` makes of this one.
@@ -131,6 +138,11 @@ impl Binding {
         let thumbprint = key.as_str().and_then(|text| text.parse().ok());
         thumbprint.map_or(Self::Untold, Self::Key)
     }
+}
+
+/// When an access token says that it was issued.
+pub(super) fn issued_at(access: &AccessToken) -> Option<Timestamp> {
+    instants_of(access).0
 }
 
 /// `iat` and `exp`, where the token is a JWT that has them.

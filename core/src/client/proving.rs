@@ -10,49 +10,81 @@ const MOST_SERVERS: usize = 16;
 /// The longest nonce that is repeated to a server.
 const LONGEST_NONCE: usize = 1024;
 
-/// The nonces that servers gave, and the time by their clock: a proof needs both, and the device's
+/// The nonces that servers gave, and the time by their clocks: a proof needs both, and the device's
 /// own clock may be wrong.
 #[derive(Debug, Default)]
 pub(super) struct Proving {
+    /// As the tokens tell it.
     clock: Option<ServerClock>,
-    /// By origin, the latest last (RFC 9449 §8).
-    nonces: Vec<(String, String)>,
+    /// The latest last.
+    servers: Vec<Server>,
+}
+
+/// What is known of one server (RFC 9449 §8).
+#[derive(Debug)]
+struct Server {
+    origin: String,
+    nonce: Option<String>,
+    /// As it told it when it refused a proof.
+    clock: Option<ServerClock>,
 }
 
 impl Proving {
-    /// The present by the server's clock, as far as it is known.
-    pub(super) fn server_time(&self, now: Now) -> Timestamp {
-        self.clock.map_or(now.wall, |clock| clock.now(now))
+    /// The present by the clock of the server at `url`, as far as it is known.
+    pub(super) fn server_time(&self, url: &str, now: Now) -> Timestamp {
+        let own = self.server(url).and_then(|server| server.clock);
+        own.or(self.clock).map_or(now.wall, |clock| clock.now(now))
     }
 
     /// The nonce for a proof to `url`.
     pub(super) fn nonce_for(&self, url: &str) -> Option<&str> {
-        let origin = origin_of(url);
-        let known = self.nonces.iter().find(|(of, _)| of.eq_ignore_ascii_case(origin));
-        known.map(|(_, nonce)| nonce.as_str())
+        self.server(url)?.nonce.as_deref()
     }
 
-    /// The clock of the server, learnt in another way.
+    /// The clock of the server, as a token tells it that has just been granted.
     pub(super) fn set_clock(&mut self, clock: ServerClock) {
         self.clock = Some(clock);
+        for server in &mut self.servers {
+            server.clock = None;
+        }
+    }
+
+    /// The same as an older token told it: better than nothing.
+    pub(super) fn remember_clock(&mut self, clock: ServerClock) {
+        self.clock.get_or_insert(clock);
     }
 
     /// Takes note of what an answer from `url` says. Whether it refused the proof that came with
     /// its request: another one, made with what was learnt, may do.
     pub(super) fn learn(&mut self, url: &str, answer: &Response, now: Now) -> bool {
-        if let Some(nonce) = answer.header("dpop-nonce").filter(|nonce| is_nonce(nonce)) {
-            let origin = origin_of(url);
-            self.nonces.retain(|(of, _)| !of.eq_ignore_ascii_case(origin));
-            if self.nonces.len() >= MOST_SERVERS {
-                self.nonces.remove(0);
-            }
-            self.nonces.push((origin.to_owned(), nonce.to_owned()));
-        }
+        let nonce = answer.header("dpop-nonce").filter(|nonce| is_nonce(nonce));
         let is_refused = refuses_proof(answer);
-        if is_refused && let Some(date) = answer.date() {
-            self.clock = Some(ServerClock::learnt(date, now));
+        let date = answer.date().filter(|_| is_refused);
+        if nonce.is_some() || date.is_some() {
+            let server = self.server_mut(origin_of(url));
+            server.nonce = nonce.map(str::to_owned).or(server.nonce.take());
+            server.clock = date.map(|date| ServerClock::learnt(date, now)).or(server.clock);
         }
         is_refused
+    }
+
+    fn server(&self, url: &str) -> Option<&Server> {
+        let origin = origin_of(url);
+        self.servers.iter().find(|server| server.origin.eq_ignore_ascii_case(origin))
+    }
+
+    fn server_mut(&mut self, origin: &str) -> &mut Server {
+        let place = self.servers.iter().position(|one| one.origin.eq_ignore_ascii_case(origin));
+        let server = place.map_or_else(
+            || Server { origin: origin.to_owned(), nonce: None, clock: None },
+            |place| self.servers.remove(place),
+        );
+        if self.servers.len() >= MOST_SERVERS {
+            self.servers.remove(0);
+        }
+        self.servers.push(server);
+        let last = self.servers.len() - 1;
+        &mut self.servers[last]
     }
 }
 
@@ -125,7 +157,7 @@ mod tests {
         for server in 0..MOST_SERVERS {
             proving.learn(&format!("https://{server}.example/"), &give("n"), now());
         }
-        assert_eq!((proving.nonce_for(URL), proving.nonces.len()), (None, MOST_SERVERS));
+        assert_eq!((proving.nonce_for(URL), proving.servers.len()), (None, MOST_SERVERS));
     }
 
     #[test]
@@ -165,11 +197,18 @@ mod tests {
     #[test]
     fn learns_the_time_from_a_refusal_and_from_nothing_else() {
         let mut proving = Proving::default();
-        assert_eq!(proving.server_time(now()), now().wall);
+        assert_eq!(proving.server_time(URL, now()), now().wall);
         proving.learn(URL, &answer(200, &[("Date", DATE)], ""), now());
-        assert_eq!(proving.server_time(now()), now().wall);
+        assert_eq!(proving.server_time(URL, now()), now().wall);
         let refusal = [("Date", DATE), ("WWW-Authenticate", r#"DPoP error="invalid_dpop_proof""#)];
         proving.learn(URL, &answer(401, &refusal, ""), now());
-        assert_eq!(proving.server_time(now()), Timestamp::from_seconds(784_111_777));
+        assert_eq!(proving.server_time(URL, now()), Timestamp::from_seconds(784_111_777));
+        // Of this server alone.
+        assert_eq!(proving.server_time("https://other.example/", now()), now().wall);
+        let told = |seconds| ServerClock::learnt(Timestamp::from_seconds(seconds), now());
+        proving.set_clock(told(100));
+        assert_eq!(proving.server_time(URL, now()), Timestamp::from_seconds(100));
+        proving.remember_clock(told(7));
+        assert_eq!(proving.server_time(URL, now()), Timestamp::from_seconds(100));
     }
 }

@@ -34,7 +34,8 @@ pub struct Settings {
     /// Where the random numbers begin: another one for every process.
     pub seed: u64,
     /// The key at hand (DPoP, RFC 9449): with tokens that are bound to another one nothing can be
-    /// done. A `SessionBuilder` sets it to its `proof_key`.
+    /// done. A `SessionBuilder` that is given a `proof_key` sets it; set it where it is the transport
+    /// that adds proofs.
     pub key: Option<Thumbprint>,
 }
 

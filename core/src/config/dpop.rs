@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::access::OneOrMany;
 use super::sessions::some_span;
-use crate::dpop::ProofPolicy;
+use crate::dpop::{ProofPolicy, check_origins};
 use crate::error::{Error, Result};
 
 /// Sessions that are bound to a key of the client (DPoP, RFC 9449). With this object proofs are
@@ -106,10 +106,7 @@ fn policy(
     if policy.capacity == 0 {
         return Err(Error::config("dpop.capacity", "must be 1 or more"));
     }
-    if origin.each().is_empty() {
-        return Err(Error::config("dpop.origin", "must name at least one origin"));
-    }
-    origin.each().iter().try_for_each(|origin| check_origin(origin))?;
+    check_origins(origin.each())?;
     Ok(policy)
 }
 
@@ -119,15 +116,4 @@ fn within(field: &str, span: Duration, least: Duration, most: Duration) -> Resul
     }
     let (least, most) = (least.as_secs(), most.as_secs());
     Err(Error::config(field, format!("must be from {least} to {most} seconds")))
-}
-
-fn check_origin(origin: &str) -> Result<()> {
-    let url = url::Url::parse(origin).ok();
-    let is_origin = url.is_some_and(|url| {
-        matches!(url.scheme(), "http" | "https") && url.origin().ascii_serialization() == origin
-    });
-    if is_origin {
-        return Ok(());
-    }
-    Err(Error::config("dpop.origin", "must be an origin, such as https://api.example"))
 }

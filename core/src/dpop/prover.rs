@@ -32,7 +32,7 @@ pub trait ProofKey: Send + Sync + fmt::Debug {
 pub struct Prover<'a> {
     /// The method of the request, in capitals.
     pub method: &'a str,
-    /// Its address; query and fragment are left out.
+    /// Its address; query, fragment and user are left out, `wss` is `https`.
     pub url: &'a str,
     /// The present by the *server's* clock, as far as it is known.
     pub now: Timestamp,
@@ -61,6 +61,21 @@ struct ProofPayload<'a> {
     nonce: Option<&'a str>,
 }
 
+/// An address as proofs name it (RFC 9449 §4.2): without query and fragment, without a user, and as
+/// HTTP where it is one of a WebSocket, which begins as a request of HTTP (RFC 6455 §4.1).
+fn address_of(url: &str) -> String {
+    let url = url.split(['?', '#']).next().unwrap_or_default();
+    let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
+    let scheme = match scheme.to_ascii_lowercase().as_str() {
+        "ws" => "http".to_owned(),
+        "wss" => "https".to_owned(),
+        _ => scheme.to_owned(),
+    };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    format!("{scheme}://{host}{path}")
+}
+
 impl Prover<'_> {
     /// A new proof by `key`, for the header `DPoP`. It is good for one request.
     ///
@@ -74,7 +89,7 @@ impl Prover<'_> {
         let payload = ProofPayload {
             jti: base64url::encode(&id),
             htm: self.method,
-            htu: self.url.split(['?', '#']).next().unwrap_or_default(),
+            htu: &address_of(self.url),
             iat: self.now.as_seconds(),
             ath: self.access_token.map(access_token_hash),
             nonce: self.nonce,
@@ -85,5 +100,24 @@ impl Prover<'_> {
         compact::encode(&header, &payload, |message| {
             key.sign(message).map_err(|cause| Error::internal(format!("a proof: {cause}")))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_named_as_the_server_knows_it() {
+        for (url, named) in [
+            ("https://api.example/me?x=y#z", "https://api.example/me"),
+            ("https://user:pa@ss@api.example:8443/me@home", "https://api.example:8443/me@home"),
+            ("wss://api.example", "https://api.example"),
+            ("WS://api.example/live", "http://api.example/live"),
+            ("/me", "/me"),
+            ("", ""),
+        ] {
+            assert_eq!(address_of(url), named);
+        }
     }
 }

@@ -31,6 +31,26 @@ impl Target {
     }
 }
 
+/// Whether these are the origins of a server.
+///
+/// # Errors
+/// [`Error::ConfigInvalid`] for `dpop.origin`.
+pub(crate) fn check_origins(origins: &[String]) -> Result<()> {
+    if origins.is_empty() {
+        return Err(Error::config("dpop.origin", "must name at least one origin"));
+    }
+    let is_origin = |origin: &String| {
+        Url::parse(origin).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.origin().ascii_serialization() == *origin
+        })
+    };
+    if origins.iter().all(is_origin) {
+        return Ok(());
+    }
+    Err(Error::config("dpop.origin", "must be an origin, such as https://api.example"))
+}
+
 fn normal(url: &str) -> Option<String> {
     let mut url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
     url.set_query(None);

@@ -6,7 +6,9 @@ use subtle::ConstantTimeEq as _;
 
 use super::proof::{self, Proof};
 use super::replay::UsedProofs;
+use super::target;
 use super::{Nonces, ProofPolicy, Target, access_token_hash};
+use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::keys::Thumbprint;
 use crate::time::{Clock, Timestamp};
@@ -34,10 +36,14 @@ impl ProofVerifier {
 
     /// For a server that clients reach by these origins, such as `https://api.example`: what
     /// [`check_request`](Self::check_request) goes by.
-    #[must_use]
-    pub fn served_at(mut self, origins: Vec<String>) -> Self {
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `dpop.origin`: none, or one that has more than scheme, host and
+    /// port.
+    pub fn served_at(mut self, origins: Vec<String>) -> Result<Self> {
+        target::check_origins(&origins)?;
         self.origins = origins;
-        self
+        Ok(self)
     }
 
     /// The nonces, where they are asked for.
@@ -103,6 +109,16 @@ impl ProofVerifier {
     pub fn spend(&self, proof: &Proof) -> Result<Thumbprint> {
         self.used.note(&proof.key, &proof.id, self.clock.now())?;
         Ok(proof.key)
+    }
+
+    /// Uses a proof up for an access token that was verified as `access`.
+    ///
+    /// # Errors
+    /// As [`bound_to`](Self::bound_to); [`Error::DpopProofInvalid`] too where the token is bound to
+    /// no key: whoever has stolen it has a key of his own.
+    pub fn binds(&self, proof: &Proof, access: &VerifiedAccess, token: &str) -> Result<()> {
+        let key = access.key().ok_or(Error::dpop_proof("its access token is bound to no key"))?;
+        self.bound_to(proof, key, Some(token))
     }
 
     /// Uses a proof up for a token that is bound to `key`; `access` where it is an access token.

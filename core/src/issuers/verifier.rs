@@ -107,17 +107,16 @@ impl TrustedIssuers {
         self.verify_bound_or_fetch(token).await?.unless_bound()
     }
 
-    /// As [`verify_or_fetch`](Self::verify_or_fetch), and that `proof` is by the key that the
-    /// token is bound to, if it is (DPoP, RFC 9449 §7.1).
+    /// As [`verify_or_fetch`](Self::verify_or_fetch), and that the token is bound to the key that
+    /// `proof` is by (DPoP, RFC 9449 §7.1).
     ///
     /// # Errors
     /// As [`verify`](Self::verify); then [`Error::DpopProofInvalid`] for a proof by another key or
-    /// for another access token, and [`Error::DpopProofReplayed`].
+    /// for another access token, and for a token that is bound to none; and
+    /// [`Error::DpopProofReplayed`].
     pub async fn verify_with_proof(&self, token: &str, proof: &Proof) -> Result<VerifiedAccess> {
         let access = self.verify_bound_or_fetch(token).await?;
-        if let Some(key) = access.key() {
-            self.proofs()?.bound_to(proof, key, Some(token))?;
-        }
+        self.proofs()?.binds(proof, &access, token)?;
         Ok(access)
     }
 
@@ -235,7 +234,7 @@ impl TrustedIssuersBuilder {
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for `issuers`: none, two of the same name, or one that publishes
-    /// its keys where there is no transport.
+    /// its keys where there is no transport; and for `dpop.origin`.
     pub fn build(self) -> Result<TrustedIssuers> {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let refuse = |problem: String| Err(Error::config("issuers", problem));
@@ -275,6 +274,7 @@ impl TrustedIssuersBuilder {
         let proofs = self
             .proofs
             .map(|(policy, origins)| ProofVerifier::new(policy, None, clock).served_at(origins));
+        let proofs = proofs.transpose()?;
         Ok(TrustedIssuers(Arc::new(Inner { trusted, proofs })))
     }
 }

@@ -1,13 +1,15 @@
 //! Sessions whose tokens are bound to the app's key (DPoP, RFC 9449).
 
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use regrant::client::{
     Endpoint, Refusal, Response, Session, Settings, SignOutReason, State, Trouble,
 };
 use regrant::dpop::{DeviceKey, ProofKey, SoftwareKey};
+use regrant::error::Cause;
+use regrant::keys::Algorithm;
 use regrant::time::{Clock, ManualClock, Timestamp};
 use serde_json::json;
 
@@ -118,7 +120,7 @@ async fn a_refresh_whose_proof_was_refused_is_repeated_at_once() {
 }
 
 /// Nothing is refused where the time is right and no nonce is asked for, and with a nonce only the
-/// first proof, which could not know it, and one for each change.
+/// first proof, which could not know it.
 #[tokio::test]
 async fn no_more_proofs_are_refused_than_must_be() {
     for (dpop, refused) in [(json!({}), 0), (json!({ "nonce": "10m" }), 1)] {
@@ -180,7 +182,7 @@ async fn without_its_key_a_session_is_of_no_use_and_not_lost() {
     assert_eq!(server.refreshes(), 1);
 }
 
-/// A session from before the app had a key, and one with a server that knows nothing of keys.
+/// A session from before the app had a key: its tokens come without proofs.
 #[tokio::test]
 async fn an_unbound_session_goes_on_as_before() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
@@ -194,7 +196,8 @@ async fn an_unbound_session_goes_on_as_before() {
         assert_eq!(call(&session, &server.me()).await, 200);
         server.clock.advance(LIFETIME);
     }
-    assert_eq!(server.proofs_refused.load(Ordering::SeqCst), 0);
+    assert_eq!(server.proofs.load(Ordering::SeqCst), 0);
+    assert_eq!(server.refreshes(), 2);
 }
 
 /// A device that is locked: nobody is signed out, and later it works.
@@ -236,4 +239,104 @@ async fn a_key_that_cannot_be_used_now_is_trouble_and_no_more() {
 fn decoded(text: &str) -> Vec<u8> {
     use base64::Engine as _;
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+/// A key that never comes back from signing, as a prompt that nobody answers.
+#[derive(Debug)]
+struct Hanging {
+    key: SoftwareKey,
+    asked: mpsc::Sender<()>,
+    /// Closed when the test is over.
+    answer: Mutex<mpsc::Receiver<()>>,
+}
+
+impl ProofKey for Hanging {
+    fn algorithm(&self) -> Algorithm {
+        self.key.algorithm()
+    }
+
+    fn public_jwk(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.key.public_jwk()
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Cause> {
+        self.asked.send(())?;
+        Ok(self.answer.lock().unwrap().recv().map(|()| Vec::new())?)
+    }
+}
+
+/// It is given up as an answer is that does not come, and the storage let go.
+#[tokio::test]
+async fn a_key_that_takes_for_ever_holds_up_nothing() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let software = SoftwareKey::generate().unwrap();
+    let pem = software.pem().clone();
+    let good: Arc<dyn ProofKey> = Arc::new(software);
+    let first = builder(&server, folder.path(), &server.clock).proof_key(good).start().unwrap();
+    log_in(&first, &server).await;
+    server.clock.advance(LIFETIME);
+    let ((asked, signing), (_answering, answer)) = (mpsc::channel(), mpsc::channel());
+    let key = SoftwareKey::from_pem(&pem).unwrap();
+    let hanging = Hanging { key, asked, answer: Mutex::new(answer) };
+    let stuck = builder(&server, folder.path(), &server.clock)
+        .proof_key(Arc::new(hanging))
+        .request_timeout(Duration::from_millis(100))
+        .start()
+        .unwrap();
+    let waiting = tokio::spawn(async move { stuck.access_token().await });
+    let signing = tokio::task::spawn_blocking(move || signing.recv().unwrap());
+    signing.await.unwrap();
+    // The other process gets the lock, although the signature is still being made.
+    assert_eq!(call(&first, &server.me()).await, 200);
+    waiting.abort();
+}
+
+/// Whoever sends requests by the token alone is not let in, and wears out no refresh tokens by it.
+#[tokio::test]
+async fn a_bound_token_without_its_proof_is_not_renewed_for_it() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
+    log_in(&session, &server).await;
+    assert_eq!(crate::call(&session, &reqwest::Client::new(), &server.me()).await, 401);
+    assert_eq!(server.refreshes(), 0);
+}
+
+/// In this session nothing could be done with it.
+#[tokio::test]
+async fn a_pair_that_is_bound_to_another_key_is_not_stored() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
+    log_in(&session, &server).await;
+    let (url, http) = (server.login_url(), reqwest::Client::new());
+    let proof = session.proof("POST", &url).await.unwrap().unwrap();
+    let answer = seen(http.post(&url).header("DPoP", proof).send().await.unwrap()).await;
+    let pair = Endpoint::read_login(&answer.body).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = builder(&server, elsewhere.path(), &server.clock).proof_key(key()).start().unwrap();
+    let refused = other.sign_in(pair).await;
+    assert_eq!(refused, Err(Refusal::SignIn(SignOutReason::OtherKey)));
+    assert!(!elsewhere.path().join("session").exists());
+}
+
+/// Not only refusals: with each new nonce one request would be made in vain.
+#[tokio::test]
+async fn every_answer_may_have_a_nonce_for_the_next_request() {
+    let (server, folder) =
+        (Server::start_with(json!({ "nonce": "5m" })).await, tempfile::tempdir().unwrap());
+    let key = key();
+    let session = || {
+        let builder = builder(&server, folder.path(), &server.clock);
+        builder.proof_key(Arc::clone(&key)).start().unwrap()
+    };
+    log_in(&session(), &server).await;
+    // The next run of the app, which has not been told a nonce yet.
+    let restarted = session();
+    assert_eq!(call(&restarted, &server.me()).await, 200);
+    let refused = server.proofs_refused.load(Ordering::SeqCst);
+    // One span later the old nonce is still good, and its answer has the new one.
+    for _ in 0..3 {
+        server.clock.advance(Duration::from_secs(290));
+        assert_eq!(call(&restarted, &server.me()).await, 200);
+    }
+    assert_eq!(server.proofs_refused.load(Ordering::SeqCst), refused);
 }

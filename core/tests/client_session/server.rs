@@ -24,6 +24,8 @@ pub struct Server {
     pub clock: Arc<ManualClock>,
     /// How many refresh requests came.
     pub refreshes: AtomicU32,
+    /// How many requests came with a proof.
+    pub proofs: AtomicU32,
     /// How many requests were refused for their proof.
     pub proofs_refused: AtomicU32,
     /// How many answers to refreshes are to be lost.
@@ -61,6 +63,7 @@ impl Server {
             refreshes: AtomicU32::new(0),
             lose: AtomicU32::new(0),
             gate: Semaphore::new(1_000_000),
+            proofs: AtomicU32::new(0),
             proofs_refused: AtomicU32::new(0),
             address,
         });
@@ -172,6 +175,7 @@ async fn me(State(server): State<Arc<Server>>, headers: HeaderMap) -> Answer {
 impl Server {
     fn proof_of(&self, headers: &HeaderMap, method: &str, path: &str) -> Result<Option<Proof>> {
         let proof = headers.get("dpop").map(|proof| proof.to_str().unwrap());
+        self.proofs.fetch_add(u32::from(proof.is_some()), Ordering::SeqCst);
         proof.map(|proof| self.auth.check_proof(proof, method, path)).transpose()
     }
 

@@ -112,7 +112,12 @@ async fn sessions_without_a_key_go_on_and_a_login_may_need_one() {
     let key = SoftwareKey::generate().unwrap();
     // A proof does not bind what has begun without one.
     let renewed = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
-    assert_eq!(world.auth.verify(renewed.access_token.expose()).unwrap().key(), None);
+    let access = renewed.access_token.expose();
+    assert_eq!(world.auth.verify(access).unwrap().key(), None);
+    // And whoever asks for a proof is not content with one by just any key.
+    let proof = world.proof(&key, ME, Some(access));
+    let refused = world.auth.verify_with_proof(access, &proof);
+    assert!(matches!(refused, Err(Error::DpopProofInvalid { .. })));
 
     let strict = World::new(dpop(json!({ "required": true })));
     let refused = strict.auth.login(Login::new(alice())).await;

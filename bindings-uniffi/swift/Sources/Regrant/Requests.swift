@@ -11,7 +11,7 @@ extension Session {
     /// can be sent only once.
     ///
     /// A proof is for one address: a request with a bound token is not let in where it is redirected
-    /// to.
+    /// to, and the proof, which is of no use there, goes along.
     ///
     /// Throws `RegrantError` where there is no token to be had, and what `URLSession` throws. Every
     /// answer is returned, whatever its status, also 401.
@@ -19,15 +19,19 @@ extension Session {
         for request: URLRequest, over urlSession: URLSession = .shared
     ) async throws -> (Data, HTTPURLResponse) {
         guard let url = request.url else { throw URLError(.badURL) }
-        return try await authorize(method: request.httpMethod ?? "GET", url: url) { headers in
+        let isRepeatable = request.httpBodyStream == nil
+        return try await authorize(
+            method: request.httpMethod ?? "GET", url: url, isRepeatable: isRepeatable
+        ) { headers in
             var authorized = request
             for header in headers {
                 authorized.setValue(header.value, forHTTPHeaderField: header.name)
             }
             return try await urlSession.answer(to: authorized)
-        } refused: { _, response in
-            let isRefused = response.statusCode == 401 && request.httpBodyStream == nil
-            return isRefused ? HttpResponse(head: response) : nil
+        } head: { _, response in
+            // What another server says, where a redirect has led, is not about this request.
+            let isOwn = response.url?.host == url.host && response.url?.port == url.port
+            return isOwn ? HttpResponse(head: response) : HttpResponse(status: 0, headers: [], body: Data())
         }
     }
 
@@ -45,7 +49,8 @@ extension HttpResponse {
         self.init(head: head, body: Data())
     }
 
-    init(head: HTTPURLResponse, body: Data) {
+    /// The whole answer.
+    public init(head: HTTPURLResponse, body: Data) {
         let headers = head.allHeaderFields.compactMap { name, value in
             (name as? String).map { HttpHeader(name: $0, value: "\(value)") }
         }

@@ -12,12 +12,23 @@
         private let key: SecKey
 
         /// The key of this name, made at the first call. An app and its extensions that share a
-        /// session share the key by `accessGroup`.
+        /// session share two things: `accessGroup`, the Keychain group in which the key is, and
+        /// `lockFile`, a file in the container of their app group by which they keep each other from
+        /// making two keys of one name.
         ///
         /// Throws where there is no Secure Enclave, as in the simulator on an old Mac: then
         /// `softwareProofKey(storage:)` over a `KeychainStorage` of its own is the next best.
-        public init(name: String, accessGroup: String? = nil) throws {
-            let tag = Data(name.utf8)
+        public init(name: String, accessGroup: String? = nil, lockFile: URL? = nil) async throws {
+            let file = Data(name.utf8).base64EncodedString().replacingOccurrences(of: "/", with: "_")
+            let own = FileManager.default.temporaryDirectory
+                .appendingPathComponent("regrant-key-\(file).lock")
+            let lock = FileLock(path: (lockFile ?? own).path)
+            try await lock.lock()
+            defer { lock.unlock() }
+            key = try Self.found(Data(name.utf8), accessGroup)
+        }
+
+        private static func found(_ tag: Data, _ accessGroup: String?) throws -> SecKey {
             var query: [CFString: Any] = [
                 kSecClass: kSecClassKey,
                 kSecAttrKeyType: kSecAttrKeyTypeECSECPrimeRandom,
@@ -30,11 +41,10 @@
             let status = SecItemCopyMatching(query as CFDictionary, &found)
             if status == errSecSuccess, let found {
                 // The query asks for nothing else.
-                key = found as! SecKey
-                return
+                return found as! SecKey
             }
             guard status == errSecItemNotFound else { throw KeychainError(status: status) }
-            key = try Self.made(tag, accessGroup)
+            return try made(tag, accessGroup)
         }
 
         private static func made(_ tag: Data, _ accessGroup: String?) throws -> SecKey {

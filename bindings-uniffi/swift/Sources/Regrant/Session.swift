@@ -55,23 +55,26 @@ extension Session {
     }
 
     /// As above for the request of `method` to `url`, whose token may be bound to the key of the
-    /// session (DPoP, RFC 9449): it carries `headers`, and is sent once more with others where
-    /// `refused` gives the status and the headers of its answer (`HttpResponse(head:)`).
+    /// session (DPoP, RFC 9449): it carries `headers`, and is sent once more with others where its
+    /// answer says so, of which `head` gives status and headers (`HttpResponse(head:)`); not where it
+    /// cannot be sent twice.
     public func authorize<Answer>(
         isolation: isolated (any Actor)? = #isolation, method: String, url: URL,
+        isRepeatable: Bool = true,
         _ send: (_ headers: [HttpHeader]) async throws -> Answer,
-        refused: (Answer) -> HttpResponse?
+        head: (Answer) -> HttpResponse
     ) async throws -> Answer {
         let address = url.absoluteString
         let authorization = try await unlessCancelled {
             try await self.authorization(method: method, url: address)
         }
         let answer = try await send(authorization.headers())
-        guard let head = refused(answer) else { return answer }
+        let seen = head(answer)
+        guard authorization.heeds(status: seen.status) else { return answer }
         let another = try await unlessCancelled {
-            try await self.authorizationForRetry(refused: authorization, answer: head)
+            try await self.authorizationForRetry(refused: authorization, answer: seen)
         }
-        guard let another else { return answer }
+        guard let another, isRepeatable else { return answer }
         return try await send(another.headers())
     }
 }

@@ -8,10 +8,8 @@ final class SessionTests: XCTestCase {
     func testAKeyThatCannotBeUsedNowIsTroubleAndNoMore() async throws {
         let key = LockedKey(try await softwareProofKey(storage: inMemoryStorage()))
         let bench = try TestBench(proofKey: key)
-        let iat = Int(now.timeIntervalSince1970)
-        let jkt = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"
-        let access = hs256(#"{"sub":"u","iat":\#(iat),"exp":\#(iat + 900),"cnf":{"jkt":"\#(jkt)"}}"#)
-        try await bench.session.signIn(pair: TokenPair(accessToken: access, refreshToken: "refresh"))
+        let (access, pair) = try boundPair(key)
+        try await bench.session.signIn(pair: pair)
         let url = "https://server.example/me"
         do {
             _ = try await bench.session.authorization(method: "GET", url: url)
@@ -28,6 +26,49 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(claims["htm"]?.stringValue, "GET")
         XCTAssertEqual(claims["htu"]?.stringValue, url)
         XCTAssertEqual(bench.session.state(), .signedIn)
+    }
+
+    /// In another session nothing could be done with it.
+    func testAPairThatIsBoundToAnotherKeyIsNotStored() async throws {
+        let key = try await softwareProofKey(storage: inMemoryStorage())
+        let bench = try TestBench()
+        do {
+            try await bench.session.signIn(pair: boundPair(key).pair)
+            XCTFail("it is of no use")
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.signOut, .otherKey)
+        }
+        let stored = try await bench.storage.read()
+        XCTAssertNil(stored)
+    }
+
+    /// A refused proof is answered by another one, not by another token; and any answer may have a
+    /// nonce for the next.
+    func testAProofIsMadeAnewWithWhatTheAnswerSays() async throws {
+        let key = try await softwareProofKey(storage: inMemoryStorage())
+        let bench = try TestBench(proofKey: key)
+        let (access, pair) = try boundPair(key)
+        try await bench.session.signIn(pair: pair)
+        let url = try XCTUnwrap(URL(string: "https://server.example/me"))
+        let challenge = HttpHeader(name: "WWW-Authenticate", value: #"DPoP error="use_dpop_nonce""#)
+        let nonce = { HttpHeader(name: "DPoP-Nonce", value: $0) }
+        var answers = [
+            HttpResponse(status: 401, headers: [challenge, nonce("first")], body: Data()),
+            HttpResponse(status: 200, headers: [nonce("next")], body: Data()),
+            HttpResponse(status: 200, headers: [], body: Data()),
+        ]
+        var seen: [[HttpHeader]] = []
+        for _ in 0..<2 {
+            let answer = try await bench.session.authorize(method: "GET", url: url) { headers in
+                seen.append(headers)
+                return answers.removeFirst()
+            } head: { $0 }
+            XCTAssertEqual(answer.status, 200)
+        }
+        XCTAssertEqual(seen.map { $0[0].value }, Array(repeating: "DPoP \(access)", count: 3))
+        let nonces = try seen.map { try decodeUnverified(token: $0[1].value).claims["nonce"]?.stringValue }
+        XCTAssertEqual(nonces, [nil, "first", "next"])
+        XCTAssertTrue(bench.transport.requests.isEmpty)
     }
 
     func testWhatIsNoKeyIsRefusedAtOnce() throws {

@@ -74,6 +74,14 @@ struct TestBench {
     }
 }
 
+/// A pair whose access token is bound to this key.
+func boundPair(_ key: ProofKey) throws -> (access: String, pair: TokenPair) {
+    let iat = Int(now.timeIntervalSince1970)
+    let jkt = try thumbprintOf(key: key)
+    let access = hs256(#"{"sub":"u","iat":\#(iat),"exp":\#(iat + 900),"cnf":{"jkt":"\#(jkt)"}}"#)
+    return (access, TokenPair(accessToken: access, refreshToken: "refresh"))
+}
+
 /// A key of a device that is locked at first.
 final class LockedKey: ProofKey, @unchecked Sendable {
     private let key: ProofKey

@@ -89,11 +89,23 @@ final class VectorTests: XCTestCase {
         struct Case: Decodable {
             struct Expect: Decodable {
                 let code, subject, payload: String?
+                var answer: String { code ?? "\(subject ?? "") \(payload ?? "")" }
             }
             let name, verifier, token: String
             let now: Double
             let expect: Expect
         }
+        let cases: [Case]
+    }
+
+    private struct Jwks: Decodable {
+        struct Case: Decodable {
+            let name, token: String
+            let alg, jwk, jwks: String?
+            let now: Double
+            let expect: Cases.Case.Expect
+        }
+        let count: Int
         let cases: [Case]
     }
 
@@ -136,21 +148,45 @@ final class VectorTests: XCTestCase {
             for one in cases {
                 clock.set(Date(timeIntervalSince1970: one.now))
                 let verifier = try XCTUnwrap(verifiers[one.verifier])
-                let answer: String
-                do {
-                    let claims = try verifier.verify(token: one.token)
-                    answer = "\(claims.subject) \(claims.payloadJson)"
-                } catch let refusal as RegrantError {
-                    answer = refusal.code
-                }
-                let expected = one.expect.code
-                    ?? "\(one.expect.subject ?? "") \(one.expect.payload ?? "")"
-                XCTAssertEqual(answer, expected, "\(file): \(one.name)")
+                let answer = try answer { try verifier.verify(token: one.token) }
+                XCTAssertEqual(answer, one.expect.answer, "\(file): \(one.name)")
                 run += 1
             }
         }
         XCTAssertEqual(run, index.cases)
         print("\(run) tokens of the corpus")
+    }
+
+    func testWhatAJwkSaysOfItsUseHoldsInASetAndAlone() throws {
+        let policy = AccessPolicy(issuers: ["https://issuer.test"], audiences: ["api"])
+        for name in ["key-sets", "single-keys"] {
+            let file = try JSONDecoder().decode(Jwks.self, from: read("\(name).json"))
+            for one in file.cases {
+                let clock = ManualClock(Date(timeIntervalSince1970: one.now))
+                let answer = try answer {
+                    if let set = one.jwks {
+                        return try AccessVerifier.fromJwks(jwks: set, policy: policy, clock: clock)
+                            .verify(token: one.token)
+                    }
+                    let algorithm = try XCTUnwrap(algorithms[one.alg ?? ""], one.name)
+                    let material = KeyMaterial.jwk(jwk: try XCTUnwrap(one.jwk))
+                    let keys = [VerificationKey(algorithm: algorithm, material: material)]
+                    return try verifier(policy, keys: keys, clock: clock).verify(token: one.token)
+                }
+                XCTAssertEqual(answer, one.expect.answer, "\(name): \(one.name)")
+            }
+            XCTAssertEqual(file.cases.count, file.count)
+            print("\(file.count) of \(name)")
+        }
+    }
+
+    private func answer(_ verify: () throws -> AccessClaims) throws -> String {
+        do {
+            let claims = try verify()
+            return "\(claims.subject) \(claims.payloadJson)"
+        } catch let refusal as RegrantError {
+            return refusal.code
+        }
     }
 
     func testEveryUnfitKeyIsRefusedWhenTheVerifierIsMade() throws {

@@ -92,6 +92,10 @@ impl Machine {
             Found::Failed => self.change_failed(change, now, out),
             // An earlier attempt has worked after all.
             Found::Pair(pair) if pair == *child => self.changed(change, now, out),
+            Found::Pair(pair) if !self.has_key_of(&pair) => {
+                self.found_nothing(&Found::Pair(pair), out);
+                self.rest(out);
+            }
             Found::Pair(pair) if pair.refresh != *parent => {
                 // Somebody else was here. What was not stored was not used, so it can be let go.
                 self.hold(pair, now);

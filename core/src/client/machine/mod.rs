@@ -96,6 +96,11 @@ impl Machine {
             Event::Want { caller } => self.want(caller, now, &mut out),
             Event::Refused { caller, token } => self.want_another(caller, token, now, &mut out),
             Event::Cancel { caller } => self.cancel(caller),
+            // It could not be used.
+            Event::SignIn { caller, pair } if !self.has_key_of(&pair) => {
+                let refusal = Refusal::SignIn(SignOutReason::OtherKey);
+                out.push(Action::Refuse { caller, refusal });
+            }
             Event::SignIn { caller, pair } => {
                 self.intend(Intent::SignIn { caller, pair, asked: now }, now, &mut out);
             }

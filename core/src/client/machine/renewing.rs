@@ -202,7 +202,7 @@ impl Machine {
     }
 
     /// There is no pair that can be used.
-    fn found_nothing(&mut self, found: &Found, out: &mut Vec<Action>) {
+    pub(super) fn found_nothing(&mut self, found: &Found, out: &mut Vec<Action>) {
         let reason = match (found, &self.holding) {
             (Found::Unreadable, _) => SignOutReason::Unreadable,
             (Found::Pair(_), _) => SignOutReason::OtherKey,
@@ -221,7 +221,7 @@ impl Machine {
     }
 
     /// Whether this pair can be used with the key at hand, as far as it says.
-    fn has_key_of(&self, pair: &Pair) -> bool {
+    pub(super) fn has_key_of(&self, pair: &Pair) -> bool {
         match pair.binding() {
             Binding::Key(key) => self.settings.key == Some(key),
             Binding::None | Binding::Untold => true,

@@ -83,7 +83,7 @@ impl SessionBuilder {
         self
     }
 
-    /// For how long an answer to a refresh is waited for. Default 10 seconds.
+    /// For how long an answer to a refresh is waited for, and a proof of the key. Default 10 seconds.
     pub fn request_timeout(mut self, timeout: Duration) -> Self {
         self.request_timeout = timeout;
         self
@@ -126,7 +126,9 @@ impl SessionBuilder {
             settings.seed =
                 getrandom::u64().map_err(|_| Error::internal("no randomness for a seed"))?;
         }
-        settings.key = self.proof_key.as_deref().map(thumbprint_of).transpose()?;
+        if let Some(key) = self.proof_key.as_deref() {
+            settings.key = Some(thumbprint_of(key)?);
+        }
         let (commands, inbox) = mpsc::unbounded_channel();
         let (watched, states) = watch::channel(State::Unknown);
         let clocks = Clocks::new(self.clock);

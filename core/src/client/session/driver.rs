@@ -133,12 +133,11 @@ impl Driver {
     }
 
     fn tell(&mut self, event: Event) {
-        let known = self.machine.server_clock();
         let actions = self.machine.handle(self.clocks.now(), event);
         if let Some(proofs) = &self.work.refresher.proofs
-            && let Some(clock) = self.machine.server_clock().filter(|clock| Some(*clock) != known)
+            && let Some(clock) = self.machine.server_clock()
         {
-            proofs.set_clock(clock);
+            proofs.remember_clock(clock);
         }
         for action in actions {
             self.act(action);
@@ -214,18 +213,20 @@ impl Driver {
     }
 
     /// Makes a proof for a request of the app.
-    fn prove(&self, request: Target, reply: oneshot::Sender<Result<String, Refusal>>) {
-        let proofs = self.work.refresher.proofs.clone();
+    fn prove(&self, request: Target, mut reply: oneshot::Sender<Result<String, Refusal>>) {
+        let Refresher { proofs, request_timeout, .. } = self.work.refresher.clone();
         tokio::spawn(async move {
             let Target { method, url, token } = request;
-            let proof = match proofs {
-                Some(proofs) => {
-                    noted("a proof was not made", proofs.prove(method, url, token).await)
+            // Without a key nothing is asked for.
+            let Some(proofs) = proofs else { return };
+            tokio::select! {
+                () = reply.closed() => {}
+                proof = in_time(request_timeout, proofs.prove(method, url, token)) => {
+                    let proof = noted("a proof was not made", proof).ok_or(NO_PROOF);
+                    // One that has gone meanwhile does not want to know.
+                    let _ = reply.send(proof);
                 }
-                None => None,
-            };
-            // One that has gone meanwhile does not want to know.
-            let _ = reply.send(proof.ok_or(NO_PROOF));
+            }
         });
     }
 

@@ -14,7 +14,8 @@ impl SoftwareKey {
     pub async fn kept_in(storage: &dyn TokenStorage) -> Result<Self, Cause> {
         // Two processes that start at once must not make two keys.
         let _lock = storage.lock().await?;
-        if let Some(kept) = storage.read().await? {
+        // Nothing: also what cannot be read any more, as some storages tell it.
+        if let Some(kept) = storage.read().await?.filter(|kept| !kept.is_empty()) {
             return Ok(Self::from_pem(&SecretBytes::new(kept.as_slice()))?);
         }
         let key = Self::generate()?;

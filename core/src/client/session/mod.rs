@@ -97,6 +97,7 @@ impl Session {
 
     /// Makes a request with an access token, and once more with another one if the server does
     /// not take the first: `is_unauthorized` tells by its answer, which is most often status 401.
+    /// For bearer tokens; one that is bound to a key needs [`Session::authorization`].
     ///
     /// # Errors
     /// As [`Session::access_token`]. An answer that stays unauthorized is not an error here.
@@ -121,7 +122,8 @@ impl Session {
 
     /// The access token to repeat a request with to which the server answered 401 when it came
     /// with `refused`; `None` when the answer should stand, because another token would hardly do
-    /// better. What [`Session::authorize`] asks, for adapters that send requests themselves.
+    /// better. What [`Session::authorize`] asks, for adapters that send requests themselves. For
+    /// bearer tokens: one that is bound to a key needs [`Session::authorization`].
     ///
     /// # Errors
     /// As [`Session::access_token`].
@@ -129,6 +131,14 @@ impl Session {
         &self,
         refused: AccessToken,
     ) -> Result<Option<AccessToken>, Refusal> {
+        // It came without its proof; no other token would do better so.
+        if matches!(Binding::of_access(&refused), Binding::Key(_)) {
+            return Ok(None);
+        }
+        self.another_token(refused).await
+    }
+
+    async fn another_token(&self, refused: AccessToken) -> Result<Option<AccessToken>, Refusal> {
         match self.renew(refused).await {
             Ok(token) => Ok(Some(token)),
             Err(Refusal::TryLater { trouble: Trouble::AccessRefused, .. }) => Ok(None),
@@ -147,10 +157,11 @@ impl Session {
         self.authorize_with(token, method, url).await
     }
 
-    /// What to repeat a request with that was answered with 401 when it carried `refused`; `None`
-    /// when the answer should stand. Repeat it once.
+    /// What to repeat a request with that carried `refused` and was answered with `answer`; `None`
+    /// when the answer should stand, as all do but those with status 401. Repeat it once.
     ///
-    /// Of `answer` the status and the headers count; its body may be left out.
+    /// To be asked wherever [`Authorization::heeds`] says so, also of a request that cannot be
+    /// repeated: the answer may have a new nonce. Its body may be left out.
     ///
     /// # Errors
     /// As [`Session::authorization`].
@@ -160,11 +171,12 @@ impl Session {
         answer: &Response,
     ) -> Result<Option<Authorization>, Refusal> {
         let Authorization { method, url, .. } = refused;
-        // Nothing is wrong with the token then.
-        let token = if self.learn(url, answer) && refused.proof.is_some() {
-            Some(refused.token.clone())
-        } else {
-            self.token_for_retry(refused.token.clone()).await?
+        let is_about_proof = self.learn(url, answer) && refused.proof.is_some();
+        let token = match answer.status {
+            // Nothing is wrong with the token then.
+            401 if is_about_proof => Some(refused.token.clone()),
+            401 => self.another_token(refused.token.clone()).await?,
+            _ => None,
         };
         match token {
             Some(token) => self.authorize_with(token, method, url).await.map(Some),
@@ -193,9 +205,9 @@ impl Session {
         self.prove(method, url, None).await
     }
 
-    /// Takes note of what the answer to a login says about proofs. Whether it refused the one that
-    /// came with its request, for its time or for want of a nonce: then repeat it once, with a new
-    /// [`Session::proof`].
+    /// Takes note of what the answer from `url` to a login says about proofs, its body included.
+    /// Whether it refused the one that came with its request, for its time or for want of a nonce:
+    /// then repeat it once, with a new [`Session::proof`].
     #[must_use = "a login whose proof was refused is to be repeated"]
     pub fn learn(&self, url: &str, answer: &Response) -> bool {
         self.proofs.as_ref().is_some_and(|proofs| proofs.learn(url, answer))

@@ -1,7 +1,10 @@
 //! Makes the proofs of the app's key for the requests of a session.
 
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll};
 
+use tokio::task::{JoinError, JoinHandle};
 use tokio::time::Instant;
 
 use crate::client::http::Response;
@@ -11,7 +14,7 @@ use crate::dpop::{ProofKey, Prover};
 use crate::error::{Cause, Error, Result};
 use crate::keys::{Key, Thumbprint};
 use crate::secret::AccessToken;
-use crate::time::Clock;
+use crate::time::{Clock, Timestamp};
 
 /// The clocks of the device.
 #[derive(Clone, Debug)]
@@ -61,13 +64,13 @@ impl Proofs {
             let (now, nonce) = {
                 let proving = this.proving();
                 let nonce = proving.nonce_for(&url).map(str::to_owned);
-                (proving.server_time(this.clocks.now()), nonce)
+                (proving.server_time(&url, this.clocks.now()), nonce)
             };
             let access_token = token.as_ref().map(AccessToken::expose);
             let nonce = nonce.as_deref();
             Prover { method: &method, url: &url, now, nonce, access_token }.prove(&*this.key)
         };
-        Ok(tokio::task::spawn_blocking(proof).await??)
+        Ok(Signing(tokio::task::spawn_blocking(proof)).await??)
     }
 
     /// See [`Proving::learn`].
@@ -76,13 +79,36 @@ impl Proofs {
         self.proving().learn(url, answer, now)
     }
 
-    /// The clock of the server, as the tokens tell it.
-    pub(super) fn set_clock(&self, clock: ServerClock) {
-        self.proving().set_clock(clock);
+    /// The clock of the server: a token that has just arrived says that it was issued then. A
+    /// little late, rather than early: servers allow proofs an age, and hardly a future.
+    pub(super) fn set_time(&self, issued_at: Timestamp) {
+        self.proving().set_clock(ServerClock::learnt(issued_at, self.clocks.now()));
+    }
+
+    /// The clock of the server as the tokens at hand tell it.
+    pub(super) fn remember_clock(&self, clock: ServerClock) {
+        self.proving().remember_clock(clock);
     }
 
     fn proving(&self) -> MutexGuard<'_, Proving> {
         self.proving.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A signature that is being made. One that has not begun when nobody wants it any more is not made.
+struct Signing<T>(JoinHandle<T>);
+
+impl<T> Future for Signing<T> {
+    type Output = Result<T, JoinError>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        Pin::new(&mut self.0).poll(context)
+    }
+}
+
+impl<T> Drop for Signing<T> {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 

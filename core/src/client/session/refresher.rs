@@ -52,7 +52,8 @@ impl Refresher {
         let mut is_repeated = false;
         loop {
             let mut request = self.endpoint.request(pair);
-            let proof = proofs.prove(request.method.to_owned(), request.url.clone(), None).await;
+            let proof = proofs.prove(request.method.to_owned(), request.url.clone(), None);
+            let proof = in_time(self.request_timeout, proof).await;
             let Some(proof) = noted("a proof was not made", proof) else {
                 return Some(Answer::Unavailable { trouble: Trouble::Key, retry_after: None });
             };
@@ -61,7 +62,13 @@ impl Refresher {
             let response = self.send(request).await?;
             let may_repeat = proofs.learn(&url, &response) && !is_repeated;
             if !may_repeat {
-                return Some(self.endpoint.read(&response));
+                let answer = self.endpoint.read(&response);
+                if let Answer::Granted(grant) = &answer
+                    && let Some(issued_at) = grant.issued_at()
+                {
+                    proofs.set_time(issued_at);
+                }
+                return Some(answer);
             }
             tracing::debug!(target: TARGET, "the server wants another proof");
             is_repeated = true;

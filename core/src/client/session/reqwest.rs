@@ -1,9 +1,9 @@
 //! Refreshes and calls by the crate `reqwest`.
 
 use async_trait::async_trait;
+use reqwest::Client;
 use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
 
 use super::Session;
 use super::transport::Transport;
@@ -73,6 +73,10 @@ impl Session {
     /// the token is bound to it; and once more with what may do better if the server answers 401. A
     /// request whose body is a stream is not repeated: it can be sent only once.
     ///
+    /// A proof is for one address: a request with a bound token is not let in where it is redirected
+    /// to, and the proof, which is of no use there, goes along. An `http` that follows no redirects
+    /// shows it to nobody else.
+    ///
     /// Every answer is returned, whatever its status, also 401.
     ///
     /// # Errors
@@ -83,14 +87,18 @@ impl Session {
         request: reqwest::Request,
     ) -> Result<reqwest::Response, CallError> {
         let (method, url) = (request.method().to_string(), request.url().to_string());
+        let origin = request.url().origin();
         let again = request.try_clone();
         let authorization = self.authorization(&method, &url).await?;
         let answer = http.execute(carrying(&authorization, request)).await?;
-        let Some(again) = again.filter(|_| answer.status() == StatusCode::UNAUTHORIZED) else {
+        // What another server says, where a redirect has led, is not about this request.
+        let is_own = answer.url().origin() == origin;
+        if !is_own || !authorization.heeds(answer.status().as_u16()) {
             return Ok(answer);
-        };
-        match self.authorization_for_retry(&authorization, &without_body(&answer)).await? {
-            Some(another) => Ok(http.execute(carrying(&another, again)).await?),
+        }
+        let another = self.authorization_for_retry(&authorization, &without_body(&answer)).await?;
+        match another.zip(again) {
+            Some((another, again)) => Ok(http.execute(carrying(&another, again)).await?),
             None => Ok(answer),
         }
     }

@@ -20,9 +20,11 @@ private const val PROVIDER = "AndroidKeyStore"
 class KeystoreProofKey(private val alias: String = "regrant-proof") : ProofKey {
     private val keys = KeyStore.getInstance(PROVIDER).apply { load(null) }
 
-    override fun publicKey(): ByteArray {
+    // One at a time: a key that is made anew takes the place of the one that tokens are bound to. An app of several
+    // processes makes it in one of them.
+    override fun publicKey(): ByteArray = synchronized(KeystoreProofKey::class) {
         if (!keys.containsAlias(alias)) generate()
-        return keys.getCertificate(alias).publicKey.encoded
+        keys.getCertificate(alias).publicKey.encoded
     }
 
     override fun sign(message: ByteArray): ByteArray = Signature.getInstance("SHA256withECDSA").run {

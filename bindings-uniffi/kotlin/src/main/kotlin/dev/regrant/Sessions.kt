@@ -11,7 +11,7 @@ import kotlinx.coroutines.flow.stateIn
  * Makes a request with an access token, and once more with another one if the server does not take the first:
  * [isUnauthorized] tells by its answer, which is most often status 401. An answer that stays unauthorized is returned.
  *
- * For whatever sends requests; for OkHttp and Ktor there are `dev.regrant.okhttp` and `dev.regrant.ktor`. The coroutine
+ * For whatever sends requests with bearer tokens; for OkHttp and Ktor there are `dev.regrant.okhttp` and `dev.regrant.ktor`. The coroutine
  * may be cancelled at any time: a refresh that has begun goes on, and its tokens are kept.
  *
  * @throws RegrantException with the advice to sign in or to retry.
@@ -26,20 +26,21 @@ suspend fun <T> Session.authorize(isUnauthorized: (T) -> Boolean, send: suspend 
 
 /**
  * As above for the request of [method] to [url], whose token may be bound to the key of the session (DPoP, RFC 9449): it
- * carries `headers`, and is sent once more with others where [refused] gives the status and the headers of its answer.
+ * carries `headers`, and is sent once more with others where its answer says so, of which [head] gives status and headers.
  *
  * @throws RegrantException with the advice to sign in or to retry.
  */
 suspend fun <T> Session.authorize(
     method: String,
     url: String,
-    refused: (T) -> HttpResponse?,
+    head: (T) -> HttpResponse,
     send: suspend (headers: List<HttpHeader>) -> T,
 ): T {
     val authorization = authorization(method, url)
     val answer = send(authorization.headers())
-    val head = refused(answer) ?: return answer
-    val another = authorizationForRetry(authorization, head) ?: return answer
+    val seen = head(answer)
+    if (!authorization.heeds(seen.status)) return answer
+    val another = authorizationForRetry(authorization, seen) ?: return answer
     return send(another.headers())
 }
 

@@ -47,7 +47,7 @@ class SessionTest {
     fun `a key that cannot be used now is trouble and no more, and one that is none is refused at once`(): Unit = runBlocking {
         val key = DeviceKey()
         Session(SessionConfig(ENDPOINT), server, storage, clock = clock, proofKey = key).use { session ->
-            session.signIn(server.boundPair())
+            session.signIn(server.boundPair(key))
             key.failing = IllegalStateException("the device is locked")
             val refusal = assertThrows<RegrantException> { runBlocking { session.authorization("GET", "https://api.example/me") } }
             assertEquals(Advice.RETRY to "ERR_STORE_UNAVAILABLE", refusal.advice to refusal.code)
@@ -56,6 +56,8 @@ class SessionTest {
             assertEquals(listOf("authorization", "dpop"), headers.map { it.name })
             assertEquals(SessionState.SignedIn, session.state())
         }
+        val stray = refusalOf { session().use { it.signIn(server.boundPair(key)) } }
+        assertEquals(SignOutReason.OtherKey, stray.signOut)
         val none = object : ProofKey by key {
             override fun publicKey() = ByteArray(65)
         }

@@ -27,8 +27,8 @@ class FakeServer : Transport {
 
     fun pair() = minted.incrementAndGet().let { number -> TokenPair(access(number), "refresh-$number") }
 
-    /** A pair whose access token is bound to some key. */
-    fun boundPair() = pair().copy(accessToken = access(0, ""","cnf":{"jkt":"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"}"""))
+    /** A pair whose access token is bound to this key. */
+    fun boundPair(key: ProofKey) = pair().copy(accessToken = access(0, ""","cnf":{"jkt":"${thumbprintOf(key)}"}"""))
 
     fun grant() = pair().let { json(200, """{"accessToken":"${it.accessToken}","refreshToken":"${it.refreshToken}"}""") }
 

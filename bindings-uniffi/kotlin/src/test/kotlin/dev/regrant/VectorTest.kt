@@ -50,7 +50,7 @@ class VectorTest {
         val policy = AccessPolicy(issuers = listOf("https://issuer.test"), audiences = listOf("api"))
         val seen = mutableSetOf<Algorithm>()
         for (entry in file.getValue("tokens").jsonArray.map { it.jsonObject }) {
-            val algorithm = Algorithm.entries.single { it.name.replace("_", "") == entry.text("alg").uppercase() }
+            val algorithm = algorithmOf(entry)
             val material = when (val key = entry.getValue("key")) {
                 JsonNull -> KeyMaterial.Secret(secret)
                 else -> KeyMaterial.PublicPem(vectors.resolve("keys/${key.jsonPrimitive.content}.public.pem").readText())
@@ -107,6 +107,33 @@ class VectorTest {
         println("${cases.size} unfit keys")
     }
 
+    @Test
+    fun `what a JWK says of its use holds, in a set and alone`() {
+        val policy = AccessPolicy(issuers = listOf("https://issuer.test"), audiences = listOf("api"))
+        for (name in listOf("key-sets", "single-keys")) {
+            val file = read("$name.json").jsonObject
+            val cases = file.getValue("cases").jsonArray.map { it.jsonObject }
+            val problems = cases.mapNotNull { case ->
+                val clock = ManualClock(Instant.ofEpochSecond(case.getValue("now").jsonPrimitive.long))
+                val said = answer {
+                    val verifier = when (val set = case["jwks"]) {
+                        null -> verifier(policy, listOf(VerificationKey(algorithmOf(case), KeyMaterial.Jwk(case.text("jwk")))), clock)
+                        else -> AccessVerifier.fromJwks(set.jsonPrimitive.content, policy, clock)
+                    }
+                    verifier.use { it.verify(case.text("token")) }
+                }
+                val expect = case.getValue("expect").jsonObject
+                val expected = expect["code"]?.jsonPrimitive?.content ?: (expect.text("subject") + " " + expect.text("payload"))
+                "${case.text("name")}: $said and not $expected".takeIf { said != expected }
+            }
+            assertEquals(emptyList<String>(), problems, name)
+            assertEquals(file.getValue("count").jsonPrimitive.int, cases.size, name)
+            println("${cases.size} of $name")
+        }
+    }
+
+    private fun algorithmOf(entry: JsonObject) = Algorithm.entries.single { it.name.replace("_", "") == entry.text("alg").uppercase() }
+
     private fun answer(verify: () -> AccessClaims): String = try {
         verify().run { "$subject $payloadJson" }
     } catch (refusal: RegrantException) {
@@ -114,7 +141,7 @@ class VectorTest {
     }
 
     private fun keyOf(key: JsonObject): VerificationKey {
-        val algorithm = Algorithm.entries.single { it.name.replace("_", "") == key.text("alg").uppercase() }
+        val algorithm = algorithmOf(key)
         val material = key["secret"]?.let { KeyMaterial.Secret(Base64.getUrlDecoder().decode(it.jsonPrimitive.content)) }
             ?: KeyMaterial.PublicPem(key.text("publicKey"))
         return VerificationKey(algorithm, material, key["kid"]?.jsonPrimitive?.content)

@@ -8,7 +8,6 @@ import io.ktor.client.plugins.api.Send
 import io.ktor.client.plugins.api.createClientPlugin
 import io.ktor.client.statement.HttpResponse
 import io.ktor.http.HttpHeaders
-import io.ktor.http.HttpStatusCode
 import io.ktor.http.Url
 
 /** What [Bearer] needs to know. */
@@ -37,7 +36,7 @@ val Bearer: ClientPlugin<BearerConfig> = createClientPlugin("RegrantBearer", ::B
         if (HttpHeaders.Authorization in request.headers || !isOwn(request.url.build())) return@on proceed(request)
         val url = request.url.buildString()
         try {
-            session.authorize(request.method.value, url, { it.response.takeIf(::isRefused)?.let(::headOf) }) { headers ->
+            session.authorize(request.method.value, url, { headOf(it.response) }) { headers ->
                 for ((name, value) in headers) request.headers[name] = value
                 proceed(request)
             }
@@ -50,8 +49,6 @@ val Bearer: ClientPlugin<BearerConfig> = createClientPlugin("RegrantBearer", ::B
 }
 
 private const val PROOF = "DPoP"
-
-private fun isRefused(response: HttpResponse) = response.status == HttpStatusCode.Unauthorized
 
 private fun headOf(response: HttpResponse) = answerHead(
     response.status.value,

@@ -15,6 +15,7 @@ import okhttp3.Response
 import okhttp3.Route
 
 private const val HEADER = "Authorization"
+private const val PROOF = "DPoP"
 
 /** There is no access token for a call: [refusal] says whether to sign in or to retry. */
 class NoAccessTokenException(val refusal: RegrantException) : IOException(refusal)
@@ -29,7 +30,7 @@ class NoAccessTokenException(val refusal: RegrantException) : IOException(refusa
  * Where there is no token the call fails with [NoAccessTokenException].
  */
 fun OkHttpClient.Builder.bearer(session: Session, isOwn: (HttpUrl) -> Boolean): OkHttpClient.Builder =
-    addInterceptor(BearerInterceptor(session, isOwn)).authenticator(BearerAuthenticator(session))
+    addInterceptor(BearerInterceptor(session, isOwn)).addNetworkInterceptor(::withoutStrayProof).authenticator(BearerAuthenticator(session))
 
 /**
  * Gives calls to the app's own server an access token. As all of OkHttp, it waits on the thread of the call: of the
@@ -40,7 +41,12 @@ class BearerInterceptor(private val session: Session, private val isOwn: (HttpUr
         val request = chain.request()
         if (request.header(HEADER) != null || !isOwn(request.url)) return chain.proceed(request)
         val authorization = orFail { session.authorization(request.method, request.url.toString()) }
-        return chain.proceed(request.carrying(authorization))
+        val response = chain.proceed(request.carrying(authorization))
+        // A nonce for the next call may come with any answer.
+        if (authorization.heeds(response.code.toUShort())) {
+            session.learn(response.request.url.toString(), answerHead(response.code, response.headers))
+        }
+        return response
     }
 }
 
@@ -56,6 +62,13 @@ class BearerAuthenticator(private val session: Session) : Authenticator {
         val head = answerHead(response.code, response.headers)
         return orFail { session.authorizationForRetry(sent, head) }?.let(response.request::carrying)
     }
+}
+
+/** A redirect to another server has lost the token; the proof is to go the same way. */
+private fun withoutStrayProof(chain: Interceptor.Chain): Response {
+    val request = chain.request()
+    val isStray = request.header(PROOF) != null && request.header(HEADER) == null
+    return chain.proceed(if (isStray) request.newBuilder().removeHeader(PROOF).build() else request)
 }
 
 private fun Request.carrying(authorization: Authorization): Request {

@@ -93,8 +93,9 @@ class BearerTest {
             val challenge = headersOf(HttpHeaders.WWWAuthenticate, "DPoP error=\"invalid_dpop_proof\"")
             if (proofs.size == 1) respond("", HttpStatusCode.Unauthorized, challenge) else respond("")
         }
-        Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW), proofKey = DeviceKey()).use { bound ->
-            val pair = refreshes.boundPair()
+        val key = DeviceKey()
+        Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW), proofKey = key).use { bound ->
+            val pair = refreshes.boundPair(key)
             bound.signIn(pair)
             val client = HttpClient(engine) { install(Bearer) { session = bound; isOwn = { true } } }
             assertEquals(200, client.post("https://api.example/me?x=y") { setBody("text") }.status.value)

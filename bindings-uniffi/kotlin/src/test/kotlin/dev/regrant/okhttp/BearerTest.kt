@@ -1,5 +1,7 @@
 package dev.regrant.okhttp
 
+import dev.regrant.ClaimValue
+import dev.regrant.DeviceKey
 import dev.regrant.FakeServer
 import dev.regrant.FakeStorage
 import dev.regrant.ENDPOINT
@@ -10,6 +12,8 @@ import dev.regrant.SessionConfig
 import dev.regrant.SignOutReason
 import dev.regrant.TestServer
 import dev.regrant.TestServer.Answer
+import dev.regrant.asText
+import dev.regrant.decodeUnverified
 import dev.regrant.signOut
 import kotlinx.coroutines.runBlocking
 import okhttp3.OkHttpClient
@@ -79,6 +83,47 @@ class BearerTest {
                 assertEquals(401, call("${server.url}/own").use { it.code })
                 assertEquals(listOf(null), other.seen.map { it.authorization })
                 assertTrue(refreshes.requests.isEmpty())
+            }
+        }
+    }
+
+    @Test
+    fun `a bound token comes with a proof for its call, with another one where that was refused, and with the latest nonce`() {
+        val key = DeviceKey()
+        val (bound, pair) = Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW), proofKey = key) to refreshes.boundPair(key)
+        val challenge = mapOf("WWW-Authenticate" to "DPoP error=\"use_dpop_nonce\"", "DPoP-Nonce" to "first")
+        val proofs = mutableListOf<Map<String, ClaimValue>>()
+        bound.use {
+            runBlocking { bound.signIn(pair) }
+            val client = OkHttpClient.Builder().bearer(bound) { true }.build()
+            TestServer {
+                proofs += decodeUnverified(it.requestHeaders.getFirst("DPoP")).claims
+                if (proofs.size == 1) Answer(401, headers = challenge) else Answer(200, headers = mapOf("DPoP-Nonce" to "next"))
+            }.use { server ->
+                fun call() = client.newCall(Request.Builder().url("${server.url}/own?x=y").post("text".toRequestBody()).build()).execute().use { it.code }
+                assertEquals(listOf(200, 200), listOf(call(), call()))
+                assertEquals(List(3) { "DPoP ${pair.accessToken}" }, server.seen.map { it.authorization })
+                assertEquals(listOf(null, "first", "next"), proofs.map { it["nonce"]?.asText() })
+                assertEquals(setOf("${server.url}/own"), proofs.map { it["htu"]?.asText() }.toSet())
+                assertEquals(3, proofs.map { it["jti"]?.asText() }.toSet().size)
+            }
+        }
+        assertTrue(refreshes.requests.isEmpty())
+    }
+
+    @Test
+    fun `a redirect to another server takes no proof along`() {
+        val key = DeviceKey()
+        Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW), proofKey = key).use { bound ->
+            runBlocking { bound.signIn(refreshes.boundPair(key)) }
+            val client = OkHttpClient.Builder().bearer(bound) { true }.build()
+            val proofs = mutableListOf<String?>()
+            TestServer { proofs += it.requestHeaders.getFirst("DPoP"); Answer(200) }.use { other ->
+                val elsewhere = other.url.replace("127.0.0.1", "localhost") + "/own"
+                TestServer { Answer(302, headers = mapOf("Location" to elsewhere)) }.use { server ->
+                    client.newCall(Request.Builder().url("${server.url}/own").build()).execute().close()
+                    assertEquals(listOf<String?>(null), proofs)
+                }
             }
         }
     }
