@@ -332,6 +332,8 @@ async fn every_answer_may_have_a_nonce_for_the_next_request() {
     // The next run of the app, which has not been told a nonce yet.
     let restarted = session();
     assert_eq!(call(&restarted, &server.me()).await, 200);
+    // What the answer to the second attempt says counts as well: it has the nonce of this moment.
+    assert_eq!(server.proofs_refused.load(Ordering::SeqCst), 2);
     let refused = server.proofs_refused.load(Ordering::SeqCst);
     // One span later the old nonce is still good, and its answer has the new one.
     for _ in 0..3 {

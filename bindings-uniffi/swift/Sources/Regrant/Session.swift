@@ -75,7 +75,10 @@ extension Session {
             try await self.authorizationForRetry(refused: authorization, answer: seen)
         }
         guard let another, isRepeatable else { return answer }
-        return try await send(another.headers())
+        let last = try await send(another.headers())
+        // It was the second time: what may be in its answer is for the next request.
+        _ = learn(url: address, answer: head(last))
+        return last
     }
 }
 

@@ -207,7 +207,8 @@ impl Session {
 
     /// Takes note of what the answer from `url` to a login says about proofs, its body included.
     /// Whether it refused the one that came with its request, for its time or for want of a nonce:
-    /// then repeat it once, with a new [`Session::proof`].
+    /// then repeat it once, with a new [`Session::proof`]. Of other requests it takes the answer to
+    /// the second attempt; to the first it is [`Session::authorization_for_retry`].
     #[must_use = "a login whose proof was refused is to be repeated"]
     pub fn learn(&self, url: &str, answer: &Response) -> bool {
         self.proofs.as_ref().is_some_and(|proofs| proofs.learn(url, answer))

@@ -97,10 +97,11 @@ impl Session {
             return Ok(answer);
         }
         let another = self.authorization_for_retry(&authorization, &without_body(&answer)).await?;
-        match another.zip(again) {
-            Some((another, again)) => Ok(http.execute(carrying(&another, again)).await?),
-            None => Ok(answer),
-        }
+        let Some((another, again)) = another.zip(again) else { return Ok(answer) };
+        let answer = http.execute(carrying(&another, again)).await?;
+        // It was the second time: what may be in it is for the next request.
+        let _ = self.learn(&url, &without_body(&answer));
+        Ok(answer)
     }
 }
 

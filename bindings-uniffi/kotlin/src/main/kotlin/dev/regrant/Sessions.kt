@@ -41,7 +41,8 @@ suspend fun <T> Session.authorize(
     val seen = head(answer)
     if (!authorization.heeds(seen.status)) return answer
     val another = authorizationForRetry(authorization, seen) ?: return answer
-    return send(another.headers())
+    // It is the second time: what may be in its answer is for the next request.
+    return send(another.headers()).also { learn(url, head(it)) }
 }
 
 /** What a session needs to know of an answer: its [status] and its headers, without the body. */
