@@ -15,6 +15,7 @@ mod claims;
 mod compact;
 mod jwks;
 mod keys;
+mod proof;
 mod record;
 mod reference;
 mod refresh;
@@ -32,6 +33,7 @@ pub const TARGETS: &[Target] = &[
     ("claims", claims::run),
     ("jwks", jwks::run),
     ("bearer", bearer::run),
+    ("proof", proof::run),
     ("record", record::run),
     ("step", step::run),
     ("refresh", refresh::run),

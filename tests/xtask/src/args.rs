@@ -36,7 +36,7 @@ cargo xtask COMMAND
                             look for inputs that break a property: N seconds for each target
                             (60 unless said otherwise), from the seeds and what the last run
                             has found; fails where one is found
-                            names: compact claims jwks bearer record step refresh
+                            names: compact claims jwks bearer proof record step refresh
   jar                       the Kotlin library, with the native one of this machine inside, into the
                             local Maven repository
   setup                     install what the tests need and is missing (root on Debian)
