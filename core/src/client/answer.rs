@@ -7,6 +7,7 @@ use crate::revocation::RevocationReason;
 use crate::secret::{AccessToken, RefreshToken};
 use crate::time::Timestamp;
 
+#[cfg(feature = "client")]
 use super::pair::issued_at;
 use super::reason::{SignOutReason, Trouble};
 
@@ -23,6 +24,7 @@ pub struct Grant {
     pub date: Option<Timestamp>,
 }
 
+#[cfg(feature = "client")]
 impl Grant {
     /// When the server issued it, by its own clock.
     pub(super) fn issued_at(&self) -> Option<Timestamp> {

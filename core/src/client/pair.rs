@@ -141,6 +141,7 @@ impl Binding {
 }
 
 /// When an access token says that it was issued.
+#[cfg(feature = "client")]
 pub(super) fn issued_at(access: &AccessToken) -> Option<Timestamp> {
     instants_of(access).0
 }

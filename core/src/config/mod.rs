@@ -28,7 +28,9 @@ mod session_limit;
 mod sessions;
 
 pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
-pub use dpop::{DpopConfig, ProofConfig};
+pub use dpop::DpopConfig;
+#[cfg(feature = "issuers")]
+pub use dpop::ProofConfig;
 pub use effective::{
     EffectiveAccess, EffectiveConfig, EffectiveDpop, EffectiveKey, EffectiveRedis, EffectiveRefresh,
 };

@@ -44,7 +44,7 @@ pub use prover::{ProofKey, Prover};
 pub use software_key::SoftwareKey;
 #[cfg(feature = "dpop")]
 pub use target::Target;
-#[cfg(any(feature = "issuers", feature = "sessions"))]
+#[cfg(feature = "sessions")]
 pub(crate) use target::check_origins;
 #[cfg(feature = "dpop")]
 pub use verifier::ProofVerifier;

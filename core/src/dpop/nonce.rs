@@ -25,6 +25,7 @@ impl Nonces {
     }
 
     /// Goes on with these keys. What the retired ones among them made is accepted.
+    #[cfg(feature = "sessions")]
     pub(crate) fn set_keys(&self, keys: RefreshKeys) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
@@ -92,6 +93,7 @@ mod tests {
     }
 
     #[test]
+    #[cfg(feature = "sessions")]
     fn a_retired_secret_goes_on_counting() {
         let at = Timestamp::from_seconds(600);
         let secret = |text| RefreshSecret::derived_from(&SecretBytes::new(text)).unwrap();
