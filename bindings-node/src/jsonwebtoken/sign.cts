@@ -1,5 +1,6 @@
 /** A signed token, made in the order in which npm `jsonwebtoken` makes it. */
 import type { KeyObject } from 'node:crypto';
+import { appended } from './appended-claims.cjs';
 import { encodeHeader, encodeOrdinaryHeader, textOf } from './compact.cjs';
 import { mismatch } from './key-check.cjs';
 import { signingKeys } from './key-material.cjs';
@@ -13,7 +14,9 @@ const ONLY_FOR_OBJECTS = ['expiresIn', 'notBefore', 'noTimestamp', 'audience', '
 /** Everything that is needed to sign. */
 interface Job {
   header: Loose;
+  /** As it is to be written, if nothing was to be put into it. */
   payload: Loose;
+  payloadText: () => string;
   key: KeyObject;
   options: Loose;
 }
@@ -34,7 +37,7 @@ export function sign(payload: Loose, secretOrPrivateKey: Loose, options?: Loose,
     options = options || {};
   }
 
-  const job = prepare(payload, secretOrPrivateKey, options);
+  const job = prepare(payload, secretOrPrivateKey, options, typeof callback !== 'function');
   if (job instanceof Refusal) {
     if (callback) return callback(job.error);
     throw job.error;
@@ -59,8 +62,11 @@ export function sign(payload: Loose, secretOrPrivateKey: Loose, options?: Loose,
   return undefined;
 }
 
-/** Checks everything and completes the payload. What throws here throws out of `sign`, callback or not. */
-function prepare(payload: Loose, given: Loose, options: Loose): Job | Refusal {
+/**
+ * Checks everything and completes the payload. What throws here throws out of `sign`, callback or
+ * not. `isAtOnce`: the payload is written before anybody can change it.
+ */
+function prepare(payload: Loose, given: Loose, options: Loose, isAtOnce: boolean): Job | Refusal {
   const isObject = typeof payload === 'object' && !Buffer.isBuffer(payload);
   const header: Loose = {
     alg: options.algorithm || 'HS256',
@@ -76,7 +82,6 @@ function prepare(payload: Loose, given: Loose, options: Loose): Job | Refusal {
   if (isObject) {
     const problem = refusedPayload(payload);
     if (problem) return new Refusal(problem);
-    if (!options.mutatePayload) payload = copyOf(payload);
   } else {
     const unfit = ONLY_FOR_OBJECTS.filter((name) => typeof options[name] !== 'undefined');
     if (unfit.length > 0) return refuse(`invalid ${unfit.join(',')} option for ${typeof payload} payload`);
@@ -92,7 +97,10 @@ function prepare(payload: Loose, given: Loose, options: Loose): Job | Refusal {
     refusedOptions(options) ?? (options.allowInvalidAsymmetricKeyTypes ? undefined : mismatch(header.alg, key));
   if (problem) return new Refusal(problem);
 
-  return complete(payload, isObject, options) ?? { header, payload, key, options };
+  const text = isObject && isAtOnce ? appended(payload, options) : undefined;
+  if (text) return { header, payload, payloadText: text, key, options };
+  const whole = isObject && !options.mutatePayload ? copyOf(payload) : payload;
+  return complete(whole, isObject, options) ?? { header, payload: whole, payloadText: () => textOf(whole), key, options };
 }
 
 /** The key to sign with, if it is of the kind that the algorithm needs. */
@@ -195,12 +203,12 @@ function isOrdinary(header: Loose, options: Loose): boolean {
 }
 
 /** @throws what JSON, `Buffer.from` and `node:crypto` throw. */
-function write({ header, payload, key, options }: Job): string {
+function write({ header, payloadText, key, options }: Job): string {
   const token = signCompact(
     header.alg,
     key,
     () => (isOrdinary(header, options) ? encodeOrdinaryHeader(header.alg) : encodeHeader(header)),
-    () => textOf(payload),
+    payloadText,
     options.encoding || 'utf8',
   );
   // A key that is not RSA, let through by `allowInvalidAsymmetricKeyTypes`, shows by a short signature.
