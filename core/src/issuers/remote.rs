@@ -76,12 +76,14 @@ impl RemoteKeys {
         })
     }
 
-    /// By the keys at hand, also what is bound to a key of the client. Where others are needed it has them fetched, and does not wait.
+    /// By the keys at hand, also what is bound to a key of the client. Where others are needed it
+    /// has them fetched, and does not wait.
     pub(super) fn verify_bound(self: &Arc<Self>, token: &str) -> Result<VerifiedAccess> {
         self.attempt(token).0
     }
 
-    /// As [`verify_bound`](Self::verify_bound); `None` where waiting for a fetch may change the answer.
+    /// As [`verify_bound`](Self::verify_bound); `None` where waiting for a fetch may change the
+    /// answer.
     pub(super) fn verify_bound_if_ready(
         self: &Arc<Self>,
         token: &str,

@@ -1,5 +1,6 @@
 import Foundation
 import Regrant
+import XCTest
 
 #if canImport(FoundationNetworking)
     import FoundationNetworking
@@ -54,3 +55,11 @@ final class WrongClock: Clock {
 }
 
 func path(_ folder: URL) -> String { folder.appendingPathComponent("session").path }
+
+/// So many calls at once, all of which must do.
+func callsAtOnce(_ app: App, _ count: Int) async throws {
+    try await withThrowingTaskGroup(of: Int.self) { group in
+        for _ in 0..<count { group.addTask { try await app.call() } }
+        for try await status in group { XCTAssertEqual(status, 200) }
+    }
+}

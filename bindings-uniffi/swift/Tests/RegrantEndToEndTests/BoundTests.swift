@@ -3,18 +3,7 @@ import Regrant
 import XCTest
 
 /// Apps whose tokens are bound to a key (DPoP, RFC 9449).
-final class BoundTests: XCTestCase {
-    private var folder = FileManager.default.temporaryDirectory
-
-    override func setUpWithError() throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    }
-
-    override func tearDownWithError() throws {
-        try FileManager.default.removeItem(at: folder)
-    }
-
+final class BoundTests: FolderTestCase {
     func testBoundTokensLiveOverExpiriesOnADeviceWithAWrongClockToo() async throws {
         let refused = try await withThrowingTaskGroup(of: (Int, Int).self) { group in
             for off in [0, 600, -600] {
@@ -37,10 +26,7 @@ final class BoundTests: XCTestCase {
             // Each time another run of the app.
             let app = try App(line, own, clockOff: off, key: key)
             for _ in 0..<2 {
-                try await withThrowingTaskGroup(of: Int.self) { group in
-                    for _ in 0..<20 { group.addTask { try await app.call() } }
-                    for try await status in group { XCTAssertEqual(status, 200) }
-                }
+                try await callsAtOnce(app, 20)
                 try await line.untilExpired()
             }
         }

@@ -3,18 +3,7 @@ import Regrant
 import XCTest
 
 /// An app against the Express example, over a network that fails.
-final class EndToEndTests: XCTestCase {
-    private var folder = FileManager.default.temporaryDirectory
-
-    override func setUpWithError() throws {
-        folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-    }
-
-    override func tearDownWithError() throws {
-        try FileManager.default.removeItem(at: folder)
-    }
-
+final class EndToEndTests: FolderTestCase {
     func testOneRefreshForEveryExpiry() async throws {
         let line = try await Line.open()
         let app = try App(line, folder)
@@ -181,14 +170,6 @@ final class EndToEndTests: XCTestCase {
             headers: [], body: Data())
         let response = try await URLSessionTransport().send(request: request)
         XCTAssertEqual(response.status, 301)
-    }
-}
-
-/// So many calls at once, all of which must do.
-private func callsAtOnce(_ app: App, _ count: Int) async throws {
-    try await withThrowingTaskGroup(of: Int.self) { group in
-        for _ in 0..<count { group.addTask { try await app.call() } }
-        for try await status in group { XCTAssertEqual(status, 200) }
     }
 }
 

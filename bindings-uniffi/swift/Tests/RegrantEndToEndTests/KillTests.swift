@@ -3,7 +3,7 @@ import XCTest
 
 /// Processes killed between the server's answer and the moment when somebody knows that it is stored.
 /// `REGRANT_E2E_KILLS=100` makes the long run of it.
-final class KillTests: XCTestCase {
+final class KillTests: FolderTestCase {
     /// As `KilledApp` names them.
     private let moments = ["answered", "storing", "halfStored", "stored"]
     /// After every so many kills the grace of the server passes before the app is started again.
@@ -11,9 +11,6 @@ final class KillTests: XCTestCase {
 
     func testAnAppThatIsKilledBeforeItsPairIsStoredStaysSignedIn() async throws {
         let line = try await Line.open()
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
         let kills = number("REGRANT_E2E_KILLS", 8)
         try await App(line, folder).session.signIn(pair: line.signUp("killed"))
         for round in 0..<kills {

@@ -2,12 +2,9 @@ import Foundation
 import XCTest
 
 /// The sample does what the README says.
-final class SampleTests: XCTestCase {
+final class SampleTests: FolderTestCase {
     func testSignsUpCallsAndSignsOut() async throws {
         let line = try await Line.open()
-        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
-        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-        defer { try? FileManager.default.removeItem(at: folder) }
         let environment = [
             "REGRANT_SERVER": line.url.absoluteString, "REGRANT_SAMPLE_FILE": path(folder),
         ]

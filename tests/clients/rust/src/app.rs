@@ -83,6 +83,19 @@ impl App {
         }
     }
 
+    /// So many calls at once, all of which must do.
+    pub async fn calls_at_once(&self, count: usize) {
+        let calls: Vec<_> = (0..count)
+            .map(|_| {
+                let app = self.clone();
+                tokio::spawn(async move { app.call().await })
+            })
+            .collect();
+        for call in calls {
+            assert_eq!(call.await.unwrap(), Ok(200));
+        }
+    }
+
     /// A call, tried again for as long as the app is told to; gives how often that was.
     ///
     /// # Errors

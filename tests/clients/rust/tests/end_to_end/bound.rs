@@ -40,13 +40,7 @@ async fn over_expiries(off: Option<(Duration, bool)>) -> usize {
         // Each time another run of the app.
         let app = start();
         for _ in 0..2 {
-            let calls = [(); 20].map(|()| {
-                let app = app.clone();
-                tokio::spawn(async move { app.call().await })
-            });
-            for call in calls {
-                assert_eq!(call.await.unwrap(), Ok(200));
-            }
+            app.calls_at_once(20).await;
             line.until_expired().await;
         }
     }

@@ -9,19 +9,6 @@ use serde_json::json;
 
 const AT_ONCE: usize = 100;
 
-/// So many calls at once, all of which must do.
-async fn calls_at_once(app: &App, count: usize) {
-    let calls: Vec<_> = (0..count)
-        .map(|_| {
-            let app = app.clone();
-            tokio::spawn(async move { app.call().await })
-        })
-        .collect();
-    for call in calls {
-        assert_eq!(call.await.unwrap(), Ok(200));
-    }
-}
-
 async fn signed_in(line: &Line, app: &App, name: &str) {
     app.session.sign_in(line.sign_up(name).await).await.unwrap();
 }
@@ -34,11 +21,11 @@ async fn one_refresh_for_every_expiry() {
     signed_in(&line, &app, "calls").await;
     let mut tokens = HashSet::new();
     for _ in 0..expiries() {
-        calls_at_once(&app, AT_ONCE).await;
+        app.calls_at_once(AT_ONCE).await;
         tokens.insert(app.session.access_token().await.unwrap());
         line.until_expired().await;
     }
-    calls_at_once(&app, AT_ONCE).await;
+    app.calls_at_once(AT_ONCE).await;
     let counts = line.counts().await;
     let (arrived, presented) = (counts.refreshes("arrived"), counts.refreshes("presented"));
     assert_eq!((arrived, counts.refreshes("granted")), (presented, presented), "{counts:?}");
@@ -103,13 +90,13 @@ async fn at_wrong_time(by: Duration, is_ahead: bool) -> u64 {
     let mut app = App::start_at_wrong_time(&line, folder.path(), by, is_ahead);
     signed_in(&line, &app, "wrong").await;
     for _ in 0..expiries() {
-        calls_at_once(&app, 10).await;
+        app.calls_at_once(10).await;
         // The next run of the app knows it too.
         app = App::start_at_wrong_time(&line, folder.path(), by, is_ahead);
-        calls_at_once(&app, 10).await;
+        app.calls_at_once(10).await;
         line.until_expired().await;
     }
-    calls_at_once(&app, 10).await;
+    app.calls_at_once(10).await;
     let counts = line.counts().await;
     let (arrived, presented) = (counts.refreshes("arrived"), counts.refreshes("presented"));
     assert_eq!((arrived, counts.refreshes("granted")), (presented, presented), "{counts:?}");

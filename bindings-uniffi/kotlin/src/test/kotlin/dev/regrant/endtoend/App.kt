@@ -18,6 +18,9 @@ import java.nio.file.Path
 import java.time.Duration
 import kotlin.coroutines.resume
 import kotlin.coroutines.resumeWithException
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.suspendCancellableCoroutine
 import okhttp3.Call
@@ -26,6 +29,7 @@ import okhttp3.Dispatcher
 import okhttp3.OkHttpClient
 import okhttp3.Request
 import okhttp3.Response
+import org.junit.jupiter.api.Assertions.assertEquals
 
 /** A process of an app: a session over the file `session` in [folder], and calls by OkHttp with its tokens. */
 class App(line: Line, folder: Path, clock: Clock? = null, key: ProofKey? = null) : AutoCloseable {
@@ -39,6 +43,11 @@ class App(line: Line, folder: Path, clock: Clock? = null, key: ProofKey? = null)
 
     /** A call as an app makes it: the status of the answer. */
     suspend fun call(): Int = http.newCall(me).status()
+
+    /** So many calls at once, all of which must do. */
+    suspend fun callsAtOnce(count: Int) = coroutineScope {
+        assertEquals(List(count) { 200 }, List(count) { async { call() } }.awaitAll())
+    }
 
     /** A call, tried again for as long as the app is told to; gives how often that was. */
     suspend fun callUntilAnswered(): Pair<Int, Int> {

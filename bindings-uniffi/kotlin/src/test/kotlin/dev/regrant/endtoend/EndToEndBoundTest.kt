@@ -14,7 +14,6 @@ import java.time.Duration
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
-import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -26,10 +25,6 @@ import org.junit.jupiter.api.io.TempDir
 @OverTheBed
 class EndToEndBoundTest {
     @TempDir lateinit var folder: Path
-
-    private suspend fun App.callsAtOnce(count: Int) = coroutineScope {
-        assertEquals(List(count) { 200 }, List(count) { async { call() } }.awaitAll())
-    }
 
     @Test
     fun `bound tokens live over expiries, on a device with a wrong clock too`() = runBlocking(Dispatchers.Default) {

@@ -11,7 +11,6 @@ import java.time.Duration
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
-import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -23,10 +22,6 @@ import org.junit.jupiter.api.io.TempDir
 @OverTheBed
 class EndToEndCallsTest {
     @TempDir lateinit var folder: Path
-
-    private suspend fun App.callsAtOnce(count: Int) = coroutineScope {
-        assertEquals(List(count) { 200 }, List(count) { async { call() } }.awaitAll())
-    }
 
     @Test
     fun `one refresh for every expiry`() = runBlocking(Dispatchers.Default) {
