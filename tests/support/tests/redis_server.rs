@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-use regrant_test_support::{Certificates, RedisOptions, RedisServer};
+use regrant_test_support::{RedisOptions, RedisServer};
 
 /// Sends one line and returns what comes back, or the reason why nothing did.
 fn ask(port: u16, line: &str) -> std::io::Result<String> {
@@ -78,9 +78,10 @@ fn what_a_server_was_told_to_keep_it_keeps_over_a_restart() {
     assert_eq!(policy.1, "allkeys-lru");
 }
 
+#[cfg(feature = "tls")]
 #[test]
 fn tls_is_served_on_a_port_of_its_own() {
-    let certificates = std::sync::Arc::new(Certificates::new().unwrap());
+    let certificates = std::sync::Arc::new(regrant_test_support::Certificates::new().unwrap());
     let server = RedisOptions::new().tls(&certificates).start().unwrap();
     assert_eq!(server.plain_url(), format!("redis://127.0.0.1:{}/0", server.port()));
     let port: u16 = server

@@ -55,7 +55,7 @@ fn native() -> Result<PathBuf> {
     let folder = checkout::kotlin().join("target/natives").join(platform()?);
     std::fs::create_dir_all(&folder)?;
     let native = folder.join(&name);
-    std::fs::copy(checkout::target().join("mobile").join(&name), &native).context(name)?;
+    std::fs::copy(checkout::built("mobile").join(&name), &native).context(name)?;
     Ok(native)
 }
 

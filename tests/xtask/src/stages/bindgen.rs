@@ -11,7 +11,7 @@ use crate::process::Step;
 pub(super) fn library() -> Result<PathBuf> {
     Step::new("cargo").args(["build", "--locked", "-p", "regrant-uniffi"]).run()?;
     let (prefix, suffix) = (std::env::consts::DLL_PREFIX, std::env::consts::DLL_SUFFIX);
-    Ok(checkout::target().join("debug").join(format!("{prefix}regrant_uniffi{suffix}")))
+    Ok(checkout::built("debug").join(format!("{prefix}regrant_uniffi{suffix}")))
 }
 
 /// One of the generators, still without arguments.

@@ -41,7 +41,7 @@ pub(crate) fn prepare() -> Result<(), Stop> {
 /// `mvn test`.
 fn maven(bed: &Bed, length: Length) -> Step {
     let mut native = OsString::from("-Dregrant.native=");
-    native.push(checkout::target().join("debug"));
+    native.push(checkout::built("debug"));
     let step = Step::new("mvn").args(["-B", "-ntp", "test"]).args([native]);
     let variables = bed.variables(length);
     variables

@@ -49,7 +49,7 @@ fn prepare() -> Result<(), Stop> {
 
 /// `swift test`.
 fn test(bed: &Bed, length: Length) -> Result<Step, Stop> {
-    let built = checkout::target().join("debug");
+    let built = checkout::built("debug");
     let mut search = OsString::from("-L");
     search.push(&built);
     let mut variables = bed.variables(length);
