@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use semver::Version;
 
 use crate::checkout;
-use crate::process::Step;
+use crate::process::Invocation;
 use places::Place;
 
 /// Prints the version, or sets it in every file that says it.
@@ -32,7 +32,7 @@ pub(crate) fn run(set: Option<&Version>) -> Result<ExitCode> {
     // Each Cargo.lock names the versions of our own crates.
     for workspace in [checkout::root(), checkout::root().join("tests/fuzz/libfuzzer")] {
         let update = ["update", "--workspace", "--offline", "--quiet"];
-        Step::new("cargo").args(update).within(workspace).run()?;
+        Invocation::new("cargo").args(update).within(workspace).run()?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -1,5 +1,4 @@
 //! A real cluster.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::sync::Arc;
 
