@@ -42,7 +42,7 @@ test('onLog hears of a store that refuses, without the user', async (t) => {
 test('onLog hears that the feed of logouts is lost, and with logLevel info that it is back', async (t) => {
   const redis = await startRedis(t);
   const { onLog, entry } = listener();
-  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '500ms' }, onLog, logLevel: 'info' });
+  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '5s' }, onLog, logLevel: 'info' });
   await auth.login('user-1');
   await redis.kill();
   const { level } = await entry('the revocation feed cannot be read');
