@@ -1,0 +1,130 @@
+//! The proxy in front of a real server.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::{Duration, Instant};
+
+use regrant_test_support::{RedisServer, TcpProxy};
+
+/// Long enough for whatever is going to come.
+const LONG: Duration = Duration::from_secs(10);
+/// How long one listens for what must not come.
+const SHORT: Duration = Duration::from_millis(200);
+
+fn connect(proxy: &TcpProxy) -> TcpStream {
+    TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).unwrap()
+}
+
+/// What comes next: nothing at the end of the stream.
+fn read(stream: &mut TcpStream, within: Duration) -> std::io::Result<String> {
+    stream.set_read_timeout(Some(within)).unwrap();
+    let mut buffer = [0; 100];
+    let length = stream.read(&mut buffer)?;
+    Ok(String::from_utf8_lossy(&buffer[..length]).into_owned())
+}
+
+fn ask(stream: &mut TcpStream, line: &str) -> std::io::Result<String> {
+    stream.write_all(format!("{line}\r\n").as_bytes())?;
+    read(stream, LONG)
+}
+
+fn is_silent(stream: &mut TcpStream) -> bool {
+    read(stream, SHORT)
+        .is_err_and(|error| matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut))
+}
+
+/// At its end or reset.
+fn is_closed(stream: &mut TcpStream) -> bool {
+    match read(stream, LONG) {
+        Ok(text) => text.is_empty(),
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
+}
+
+#[test]
+fn it_passes_everything_until_told_otherwise() {
+    let server = RedisServer::start().unwrap();
+    let proxy = TcpProxy::to(server.port()).unwrap();
+    let mut stream = connect(&proxy);
+    assert_eq!(ask(&mut stream, "SET k v").unwrap(), "+OK\r\n");
+    assert_eq!(ask(&mut connect(&proxy), "GET k").unwrap(), "$1\r\nv\r\n");
+    assert!(server.url_through(&proxy).contains(&proxy.port().to_string()));
+    // The end of one side is the end of the other.
+    assert_eq!(ask(&mut stream, "QUIT").unwrap(), "+OK\r\n");
+    assert!(is_closed(&mut stream));
+}
+
+#[test]
+fn a_slow_link_delays_and_loses_nothing() {
+    let server = RedisServer::start().unwrap();
+    let proxy = TcpProxy::to(server.port()).unwrap();
+    let mut stream = connect(&proxy);
+    proxy.delay(Duration::from_millis(60), Duration::from_millis(40));
+    let since = Instant::now();
+    assert_eq!(ask(&mut stream, "PING").unwrap(), "+PONG\r\n");
+    assert!(since.elapsed() >= Duration::from_millis(100), "{:?}", since.elapsed());
+}
+
+#[test]
+fn a_cut_closes_connections_and_refuses_new_ones() {
+    let server = RedisServer::start().unwrap();
+    let proxy = TcpProxy::to(server.port()).unwrap();
+    let mut stream = connect(&proxy);
+    assert_eq!(ask(&mut stream, "PING").unwrap(), "+PONG\r\n");
+    proxy.cut();
+    assert!(is_closed(&mut stream));
+    assert!(is_closed(&mut connect(&proxy)));
+    proxy.heal();
+    assert_eq!(ask(&mut connect(&proxy), "PING").unwrap(), "+PONG\r\n");
+}
+
+#[test]
+fn what_a_partition_held_arrives_when_it_is_over() {
+    let server = RedisServer::start().unwrap();
+    let proxy = TcpProxy::to(server.port()).unwrap();
+    let mut stream = connect(&proxy);
+    assert_eq!(ask(&mut stream, "PING").unwrap(), "+PONG\r\n");
+    proxy.hold();
+    stream.write_all(b"SET k late\r\n").unwrap();
+    assert!(is_silent(&mut stream));
+    assert!(is_silent(&mut connect(&proxy)));
+    assert_eq!(server.command::<Option<String>>(&["GET", "k"]).unwrap(), None);
+    proxy.heal();
+    assert_eq!(read(&mut stream, LONG).unwrap(), "+OK\r\n");
+    let value = server.command::<Option<String>>(&["GET", "k"]).unwrap();
+    assert_eq!(value.as_deref(), Some("late"));
+}
+
+#[test]
+fn a_lost_answer_is_that_of_a_request_that_was_carried_out() {
+    let server = RedisServer::start().unwrap();
+    let proxy = TcpProxy::to(server.port()).unwrap();
+    let mut stream = connect(&proxy);
+    assert_eq!(ask(&mut stream, "PING").unwrap(), "+PONG\r\n");
+    proxy.lose_answers();
+    stream.write_all(b"INCR n\r\n").unwrap();
+    assert!(is_silent(&mut stream));
+    assert_eq!(server.command::<u32>(&["GET", "n"]).unwrap(), 1);
+    assert_eq!(proxy.lost_answers(), 1);
+    proxy.heal();
+    assert!(is_closed(&mut stream));
+
+    let mut stream = connect(&proxy);
+    proxy.cut_answers();
+    stream.write_all(b"INCR n\r\n").unwrap();
+    assert!(is_closed(&mut stream));
+    assert_eq!(server.command::<u32>(&["GET", "n"]).unwrap(), 2);
+    assert_eq!(proxy.lost_answers(), 2);
+}
+
+#[test]
+fn a_dropped_proxy_is_gone_with_its_connections() {
+    let server = RedisServer::start().unwrap();
+    let proxy = TcpProxy::to(server.port()).unwrap();
+    let mut stream = connect(&proxy);
+    assert_eq!(ask(&mut stream, "PING").unwrap(), "+PONG\r\n");
+    let port = proxy.port();
+    drop(proxy);
+    assert!(is_closed(&mut stream));
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+}

@@ -1,0 +1,142 @@
+//! The helper itself, on a real server.
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use regrant_test_support::{Certificates, RedisOptions, RedisServer};
+
+/// Sends one line and returns what comes back, or the reason why nothing did.
+fn ask(port: u16, line: &str) -> std::io::Result<String> {
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+    stream.set_read_timeout(Some(Duration::from_millis(300)))?;
+    stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes())?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
+}
+
+#[test]
+fn two_servers_do_not_share_anything() {
+    let (one, two) = (RedisServer::start().unwrap(), RedisServer::start().unwrap());
+    assert_ne!(one.url(), two.url());
+    assert_eq!(ask(one.port(), "SET k one").unwrap(), "+OK\r\n+OK\r\n");
+    assert_eq!(ask(two.port(), "GET k").unwrap(), "$-1\r\n+OK\r\n");
+}
+
+#[test]
+fn a_killed_server_is_gone_and_comes_back_empty() {
+    let mut server = RedisServer::start().unwrap();
+    let url = server.url();
+    ask(server.port(), "SET k v").unwrap();
+    server.kill();
+    assert!(ask(server.port(), "PING").is_err());
+    assert!(server.pause().is_err());
+    server.restart().unwrap();
+    assert_eq!(server.url(), url);
+    assert_eq!(ask(server.port(), "GET k").unwrap(), "$-1\r\n+OK\r\n");
+}
+
+#[test]
+fn an_append_only_server_comes_back_with_its_data() {
+    let mut server = RedisOptions::new().append_only().start().unwrap();
+    ask(server.port(), "SET k v").unwrap();
+    server.kill();
+    server.restart().unwrap();
+    assert_eq!(ask(server.port(), "GET k").unwrap(), "$1\r\nv\r\n+OK\r\n");
+}
+
+#[test]
+fn a_paused_server_keeps_quiet_until_it_is_resumed() {
+    let server = RedisServer::start().unwrap();
+    server.pause().unwrap();
+    assert!(ask(server.port(), "PING").is_err());
+    server.resume().unwrap();
+    assert_eq!(ask(server.port(), "PING").unwrap(), "+PONG\r\n+OK\r\n");
+}
+
+#[test]
+fn a_password_is_asked_for_and_part_of_the_url() {
+    let server = RedisOptions::new().password("sesame").start().unwrap();
+    assert_eq!(server.url(), format!("redis://:sesame@127.0.0.1:{}/0", server.port()));
+    assert!(ask(server.port(), "GET k").unwrap().starts_with("-NOAUTH"));
+}
+
+#[test]
+fn a_setting_that_the_server_refuses_is_reported_with_its_log() {
+    let error = RedisOptions::new().setting("no-such-setting", "1").start().unwrap_err();
+    assert!(format!("{error:#}").contains("no-such-setting"), "{error:#}");
+}
+
+#[test]
+fn what_a_server_was_told_to_keep_it_keeps_over_a_restart() {
+    let mut server = RedisServer::start().unwrap();
+    server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).unwrap();
+    server.command::<()>(&["CONFIG", "REWRITE"]).unwrap();
+    server.restart().unwrap();
+    let policy: (String, String) = server.command(&["CONFIG", "GET", "maxmemory-policy"]).unwrap();
+    assert_eq!(policy.1, "allkeys-lru");
+}
+
+#[test]
+fn tls_is_served_on_a_port_of_its_own() {
+    let certificates = std::sync::Arc::new(Certificates::new().unwrap());
+    let server = RedisOptions::new().tls(&certificates).start().unwrap();
+    assert_eq!(server.plain_url(), format!("redis://127.0.0.1:{}/0", server.port()));
+    let port: u16 = server
+        .url()
+        .strip_prefix("rediss://127.0.0.1:")
+        .and_then(|rest| rest.strip_suffix("/0"))
+        .and_then(|port| port.parse().ok())
+        .unwrap();
+    assert_ne!(port, server.port());
+    // Whoever speaks plainly there is not understood.
+    assert!(!ask(port, "PING").is_ok_and(|answer| answer.contains("PONG")));
+    // Who does not, is: redis-cli comes with the server.
+    let output = std::process::Command::new("redis-cli")
+        .args(["-p", &port.to_string(), "--tls", "--cacert"])
+        .arg(certificates.ca_file())
+        .arg("PING")
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "PONG\n", "{output:?}");
+}
+
+#[test]
+fn a_dropped_server_is_gone() {
+    let server = RedisServer::start().unwrap();
+    let port = server.port();
+    drop(server);
+    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+}
+
+/// Kept in a `static`, a server is never dropped. The process that did so is this very test,
+/// started once more by itself.
+#[test]
+fn a_server_in_a_static_ends_with_the_process() {
+    static KEPT: std::sync::OnceLock<RedisServer> = std::sync::OnceLock::new();
+    if std::env::var_os("KEEP_A_SERVER").is_some() {
+        println!("PORT {}", KEPT.get_or_init(|| RedisServer::start().unwrap()).port());
+        return;
+    }
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args([
+            "--exact",
+            "redis_server::a_server_in_a_static_ends_with_the_process",
+            "--nocapture",
+        ])
+        .env("KEEP_A_SERVER", "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let port: u16 = text
+        .split_once("PORT ")
+        .and_then(|(_, rest)| rest.split_whitespace().next())
+        .and_then(|port| port.parse().ok())
+        .unwrap_or_else(|| panic!("no port in: {text}"));
+    let gone = (0..500).any(|_| {
+        std::thread::sleep(Duration::from_millis(10));
+        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
+    });
+    assert!(gone, "the server on port {port} outlived its process");
+}

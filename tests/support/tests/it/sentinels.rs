@@ -1,0 +1,103 @@
+//! Real Sentinels over real servers.
+
+use std::net::{Ipv4Addr, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use regrant_test_support::{Certificates, RedisSentinels, SentinelOptions};
+
+fn value_on(sentinels: &RedisSentinels, number: usize) -> Option<String> {
+    sentinels.servers()[number].command(&["GET", "k"]).unwrap()
+}
+
+#[test]
+fn a_master_that_is_killed_or_told_to_go_is_replaced() {
+    let mut sentinels = RedisSentinels::start().unwrap();
+    assert_eq!(sentinels.master().unwrap(), 0);
+    sentinels.servers()[0].command::<()>(&["SET", "k", "v"]).unwrap();
+    for replica in [1, 2] {
+        let replicated = (0..500).any(|_| {
+            std::thread::sleep(Duration::from_millis(10));
+            value_on(&sentinels, replica).is_some()
+        });
+        assert!(replicated, "server {replica} has no copy");
+    }
+
+    let second = sentinels.failover().unwrap();
+    assert_ne!(second, 0);
+    assert_eq!(value_on(&sentinels, second).as_deref(), Some("v"));
+    sentinels.wait_until_settled().unwrap();
+
+    sentinels.server_mut(second).kill();
+    let third = sentinels.wait_for_another_master(second).unwrap();
+    assert_ne!(third, second);
+    assert_eq!(value_on(&sentinels, third).as_deref(), Some("v"));
+    // It comes back in the place that it was given before, and is put right. (A busy machine may
+    // bring about one more failover meanwhile.)
+    sentinels.server_mut(second).restart().unwrap();
+    let (role, ..): (String, i64, Vec<redis::Value>) =
+        sentinels.servers()[second].command(&["ROLE"]).unwrap();
+    assert_eq!(role, "master");
+    sentinels.wait_until_settled().unwrap();
+    assert_eq!(value_on(&sentinels, second).as_deref(), Some("v"));
+}
+
+#[test]
+fn two_sentinels_are_enough_and_one_comes_back_with_what_it_knew() {
+    let mut sentinels = SentinelOptions::new().replicas(1).start().unwrap();
+    sentinels.sentinel_mut(0).kill();
+    let now = sentinels.failover().unwrap();
+    assert_eq!(now, 1);
+    sentinels.sentinel_mut(0).restart().unwrap();
+    sentinels.wait_until_settled().unwrap();
+}
+
+#[test]
+fn passwords_and_tls_are_asked_for() {
+    let certificates = Arc::new(Certificates::new().unwrap());
+    let sentinels = SentinelOptions::new()
+        .replicas(1)
+        .password("sesame")
+        .sentinel_password("guardian")
+        .tls(&certificates)
+        .start()
+        .unwrap();
+    let url = sentinels.url();
+    assert!(url.starts_with("rediss+sentinel://:sesame@127.0.0.1:"), "{url}");
+    assert!(url.ends_with("/mymaster/0"), "{url}");
+    assert!(sentinels.servers()[0].plain_url().starts_with("redis://:sesame@"));
+    assert!(sentinels.sentinels()[0].plain_url().starts_with("redis://:guardian@"));
+    let told: (String, u16) = sentinels.sentinels()[0]
+        .command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"])
+        .unwrap();
+    assert!(sentinels.servers()[0].url().ends_with(&format!("{}:{}/0", told.0, told.1)));
+    sentinels.failover().unwrap();
+}
+
+#[test]
+fn behind_proxies_a_partition_is_a_failover() {
+    let sentinels = SentinelOptions::new().proxied().start().unwrap();
+    let proxy = sentinels.proxy(0).unwrap();
+    proxy.hold();
+    let now = sentinels.wait_for_another_master(0).unwrap();
+    // Nobody has told the old one.
+    let (role, ..): (String, i64, Vec<redis::Value>) =
+        sentinels.servers()[0].command(&["ROLE"]).unwrap();
+    assert_eq!(role, "master");
+    assert_ne!(now, 0);
+    proxy.heal();
+    sentinels.wait_until_settled().unwrap();
+}
+
+#[test]
+fn all_are_gone_when_dropped() {
+    let sentinels = SentinelOptions::new().replicas(1).proxied().start().unwrap();
+    let mut ports: Vec<u16> = sentinels.servers().iter().map(|server| server.port()).collect();
+    ports.extend(sentinels.sentinels().iter().map(|sentinel| sentinel.port()));
+    ports.extend((0..2).map(|number| sentinels.proxy(number).unwrap().port()));
+    assert_eq!(ports.len(), 7);
+    drop(sentinels);
+    for port in ports {
+        assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err(), "{port}");
+    }
+}
