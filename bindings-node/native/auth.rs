@@ -9,7 +9,7 @@ use napi_derive::napi;
 use regrant::access::{VerifiedAccess, bearer_token};
 use regrant::auth::{SweepOptions, SweepReport};
 use regrant::config::{AuthConfig, KeysConfig};
-use regrant::time::{Clock, SystemClock};
+use regrant::types::{Clock, SystemClock};
 use regrant::{Auth, Result};
 
 use crate::calls::{Calls, RefreshAsked};
@@ -17,9 +17,9 @@ use crate::checker::{self, Given};
 use crate::clock::TestClock;
 use crate::events::{self, Listener};
 use crate::failure::{Failure, Outcome, json, text};
+use crate::identity_resolver::{Resolver, Resolving};
 use crate::log::{LogListener, Subscription};
 use crate::metrics;
-use crate::old_users::{Resolver, Resolving};
 use crate::proof::PresentedProof;
 use crate::token_text;
 
@@ -43,12 +43,12 @@ impl NativeAuth {
             Listener,
         >,
         #[napi(ts_arg_type = "((value: string) => Promise<string>) | undefined | null")]
-        old_users: Option<Resolver>,
+        identity_resolver: Option<Resolver>,
     ) -> Either<NativeAuth, Failure> {
         let clock =
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
         metrics::install();
-        match build(&config, Arc::clone(&clock), on_event, old_users) {
+        match build(&config, Arc::clone(&clock), on_event, identity_resolver) {
             Ok(auth) => Either::A(Self { calls: Calls { auth, clock }, _log: log.shared() }),
             Err(error) => Either::B(error.into()),
         }
@@ -123,15 +123,15 @@ impl NativeAuth {
     /// Verifies an access token where revocations by other processes must be known. Answers with
     /// `[subject, sessionId, claims]`.
     #[napi]
-    pub fn verify_fresh<'env>(
+    pub fn verify_checked<'env>(
         &self,
         env: &'env Env,
         token: String,
-        when_stale: String,
+        stale_policy: String,
         proof: Option<PresentedProof>,
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
         self.promise(env, |calls| async move {
-            let access = calls.verify_fresh(&token, &when_stale, proof).await;
+            let access = calls.verify_checked(&token, &stale_policy, proof).await;
             text(access.and_then(|access| described(&access)))
         })
     }
@@ -331,14 +331,14 @@ fn build(
     config: &str,
     clock: Arc<dyn Clock>,
     on_event: Option<Listener>,
-    old_users: Option<Resolver>,
+    identity_resolver: Option<Resolver>,
 ) -> Result<Auth> {
     let mut builder = AuthConfig::from_json(config)?.builder()?.clock(clock);
     if let Some(listener) = on_event {
         builder = builder.on_event(events::forward(listener));
     }
-    if let Some(resolver) = old_users {
-        builder = builder.old_users(Resolving(resolver));
+    if let Some(resolver) = identity_resolver {
+        builder = builder.identity_resolver(Resolving(resolver));
     }
     // The background work of the core runs where the async methods do.
     within_runtime_if_available(|| builder.build())

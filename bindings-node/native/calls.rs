@@ -5,7 +5,7 @@ use std::sync::Arc;
 use napi_derive::napi;
 use regrant::access::VerifiedAccess;
 use regrant::session::DeviceLabel;
-use regrant::time::{Clock, Timestamp};
+use regrant::types::{Clock, Timestamp};
 use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest, Result};
 use serde::Serialize;
 
@@ -48,18 +48,18 @@ struct AsOf<T> {
 }
 
 impl Calls {
-    pub async fn verify_fresh(
+    pub async fn verify_checked(
         &self,
         token: &str,
-        when_stale: &str,
+        stale_policy: &str,
         proof: Option<PresentedProof>,
     ) -> Result<VerifiedAccess> {
-        let when_stale = input::when_stale(when_stale)?;
+        let stale_policy = input::stale_policy(stale_policy)?;
         let access = match proof {
             None => self.auth.verify(token)?,
             Some(proof) => self.verify_with_proof(token, &proof)?,
         };
-        self.auth.fresh(access, when_stale).await
+        self.auth.fresh(access, stale_policy).await
     }
 
     pub fn verify_with_proof(&self, token: &str, proof: &PresentedProof) -> Result<VerifiedAccess> {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use napi_derive::napi;
-use regrant::time::{Clock, ManualClock, SystemClock, Timestamp};
+use regrant::types::{Clock, ManualClock, SystemClock, Timestamp};
 
 /// A clock that stands still until it is told to move, so that tests of expiry need no waiting.
 /// All numbers are milliseconds, like those of `Date`.

@@ -2,10 +2,8 @@
 
 use std::str::FromStr;
 
-use regrant::auth::WhenStale;
-use regrant::identity::{SessionId, Subject};
-use regrant::revocation::RevocationReason;
-use regrant::time::Timestamp;
+use regrant::auth::StalePolicy;
+use regrant::types::{RevocationReason, SessionId, Subject, Timestamp};
 use regrant::{Error, Result};
 use serde_json::{Map, Value};
 
@@ -28,7 +26,7 @@ pub fn claims(text: Option<String>) -> Result<Map<String, Value>> {
 }
 
 /// What a route does while revocations may be unknown: `open`, `ask` or `closed`.
-pub fn when_stale(name: &str) -> Result<WhenStale> {
+pub fn stale_policy(name: &str) -> Result<StalePolicy> {
     serde_json::from_value(Value::from(name))
         .map_err(|_| Error::config("whenStale", "expected open, ask or closed"))
 }

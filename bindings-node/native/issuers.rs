@@ -12,8 +12,8 @@ use regrant::access::VerifiedAccess;
 use regrant::client::{Request, Response, Transport};
 use regrant::config::IssuersConfig;
 use regrant::error::Cause;
-use regrant::issuers::TrustedIssuers;
-use regrant::time::{Clock, SystemClock};
+use regrant::jwks::JwksVerifier;
+use regrant::types::{Clock, SystemClock};
 use serde::Deserialize;
 
 use crate::auth::described;
@@ -57,11 +57,11 @@ impl Transport for Fetching {
     }
 }
 
-/// `TrustedIssuers` of the core. Every method answers with `[subject, sessionId, claims]` as JSON
+/// `JwksVerifier` of the core. Every method answers with `[subject, sessionId, claims]` as JSON
 /// text, or with a [`Failure`].
 #[napi]
 pub struct NativeIssuers {
-    issuers: TrustedIssuers,
+    issuers: JwksVerifier,
     /// Listens as long as there is something to hear.
     _log: Arc<Subscription>,
 }
@@ -86,9 +86,9 @@ impl NativeIssuers {
 
     /// Verifies by the keys at hand. Null where waiting for others may change the answer.
     #[napi(catch_unwind)]
-    pub fn verify_if_ready(&self, env: &Env, token: JsString<'_>) -> Option<Outcome> {
+    pub fn try_verify(&self, env: &Env, token: JsString<'_>) -> Option<Outcome> {
         let outcome = token_text::with(env, token, |token| {
-            self.issuers.verify_if_ready(token).map(|access| described(&access?)).transpose()
+            self.issuers.try_verify(token).map(|access| described(&access?)).transpose()
         });
         outcome.transpose().map(text)
     }
@@ -145,7 +145,7 @@ impl NativeIssuers {
     }
 }
 
-fn build(config: &str, clock: Arc<dyn Clock>, fetcher: Fetcher) -> Result<TrustedIssuers> {
+fn build(config: &str, clock: Arc<dyn Clock>, fetcher: Fetcher) -> Result<JwksVerifier> {
     let builder = IssuersConfig::from_json(config)?.builder()?;
     let builder = builder.clock(clock).transport(Arc::new(Fetching(fetcher)));
     // Keys are fetched where the async methods run.

@@ -10,7 +10,7 @@ use napi::bindgen_prelude::{BufferSlice, Unknown};
 use napi_derive::napi;
 use regrant::Error;
 use regrant::keys::{Algorithm, Key, ShortSecret};
-use regrant::secret::SecretBytes;
+use regrant::types::SecretBytes;
 
 use crate::bare_function::{self, Answer, Call, Callee};
 

@@ -44,12 +44,12 @@ impl TryFrom<VerifiedAccess> for AccessClaims {
     type Error = RegrantError;
 
     fn try_from(access: VerifiedAccess) -> Result<Self, RegrantError> {
-        let lineage = access.lineage();
+        let family_position = access.family_position();
         Ok(Self {
             subject: access.subject().as_str().to_owned(),
             session_id: access.session().map(|id| id.to_string()),
-            generation: lineage.map(|lineage| lineage.generation),
-            branch: lineage.map(|lineage| lineage.branch),
+            generation: family_position.map(|family_position| family_position.generation),
+            branch: family_position.map(|family_position| family_position.branch),
             expires_at: system_time(access.expires_at()),
             issued_at: access.issued_at().map(system_time),
             not_before: access.not_before().map(system_time),

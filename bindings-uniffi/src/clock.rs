@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use regrant::time::{SystemClock, Timestamp};
+use regrant::types::{SystemClock, Timestamp};
 
 use crate::instant;
 
@@ -17,7 +17,7 @@ pub trait Clock: Send + Sync {
 }
 
 /// The clock for the core: the given one, else the system's.
-pub(crate) fn of(given: Option<Arc<dyn Clock>>) -> Arc<dyn regrant::time::Clock> {
+pub(crate) fn of(given: Option<Arc<dyn Clock>>) -> Arc<dyn regrant::types::Clock> {
     match given {
         Some(clock) => Arc::new(Foreign(clock)),
         None => Arc::new(SystemClock),
@@ -25,14 +25,14 @@ pub(crate) fn of(given: Option<Arc<dyn Clock>>) -> Arc<dyn regrant::time::Clock>
 }
 
 /// The clock for a session, whose task would end where a clock throws: then it is the system's.
-pub(crate) fn steady(given: Option<Arc<dyn Clock>>) -> Arc<dyn regrant::time::Clock> {
+pub(crate) fn steady(given: Option<Arc<dyn Clock>>) -> Arc<dyn regrant::types::Clock> {
     Arc::new(Steady(of(given)))
 }
 
 #[derive(Debug)]
-struct Steady(Arc<dyn regrant::time::Clock>);
+struct Steady(Arc<dyn regrant::types::Clock>);
 
-impl regrant::time::Clock for Steady {
+impl regrant::types::Clock for Steady {
     fn now(&self) -> Timestamp {
         let given = AssertUnwindSafe(|| self.0.now());
         catch_unwind(given).unwrap_or_else(|_| SystemClock.now())
@@ -41,7 +41,7 @@ impl regrant::time::Clock for Steady {
 
 struct Foreign(Arc<dyn Clock>);
 
-impl regrant::time::Clock for Foreign {
+impl regrant::types::Clock for Foreign {
     fn now(&self) -> Timestamp {
         instant::timestamp(self.0.now())
     }

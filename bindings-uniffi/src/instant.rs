@@ -2,7 +2,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use regrant::time::Timestamp;
+use regrant::types::Timestamp;
 
 /// 9999-12-31T23:59:59Z: what the clock of every platform can show.
 const LAST_SECOND: u64 = 253_402_300_799;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use regrant::keys::{Key, KeyId, ShortSecret};
-use regrant::secret::SecretBytes;
+use regrant::types::SecretBytes;
 
 use crate::RegrantError;
 

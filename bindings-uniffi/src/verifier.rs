@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use regrant::access;
 use regrant::keys::{JwkSet, Keyring};
-use regrant::secret::AccessToken;
+use regrant::types::AccessToken;
 
 use crate::{AccessClaims, AccessPolicy, Algorithm, Clock, RegrantError, VerificationKey, clock};
 

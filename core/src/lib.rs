@@ -12,32 +12,30 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
-#[cfg(feature = "sessions")]
-pub mod adopt;
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 pub mod auth;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod client;
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 pub mod config;
 pub mod dpop;
 pub mod error;
-pub mod identity;
-#[cfg(feature = "issuers")]
-pub mod issuers;
+#[cfg(feature = "server")]
+pub mod jwks;
 pub mod keys;
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
+pub mod migration;
+#[cfg(feature = "server")]
 pub mod observe;
 pub mod revocation;
-pub mod secret;
 pub mod session;
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 pub mod store;
-pub mod time;
 pub mod token;
+pub mod types;
 
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 pub use auth::{
     AuditEvent, AuditKind, Auth, AuthBuilder, Login, LogoutEverywhere, RefreshRequest, Renewal,
     Renewed, SessionInfo, SessionStatus, TokenPair,

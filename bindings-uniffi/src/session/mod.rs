@@ -26,7 +26,7 @@ pub use transport::{HttpHeader, HttpRequest, HttpResponse, Transport};
 use std::sync::Arc;
 
 use regrant::client;
-use regrant::secret::AccessToken;
+use regrant::types::AccessToken;
 
 use crate::{Clock, RegrantError, clock};
 

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use regrant::client::{Endpoint, Pair};
-use regrant::secret::{AccessToken, RefreshToken};
+use regrant::types::{AccessToken, RefreshToken};
 
 /// The pair of tokens that a login is answered with. Its text form shows nothing of them.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]

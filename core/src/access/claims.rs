@@ -11,10 +11,9 @@ use super::kind::Kind;
 use super::policy::AccessPolicy;
 use super::shapes::{Layout, Shapes};
 use crate::error::{Error, Result};
-use crate::identity::{Lineage, SessionId, Subject};
 use crate::keys::Thumbprint;
-use crate::time::Timestamp;
 use crate::token::json::{self, Item, Number, Written};
+use crate::types::{FamilyPosition, SessionId, Subject, Timestamp};
 
 /// The claims that only the library writes, besides the configured subject claim.
 pub(super) const REGISTERED: [&str; 11] =
@@ -28,7 +27,7 @@ const MAX_SECONDS: i64 = 1 << 53;
 pub(super) struct Claims {
     pub(super) subject: Subject,
     pub(super) session: Option<SessionId>,
-    pub(super) lineage: Option<Lineage>,
+    pub(super) family_position: Option<FamilyPosition>,
     pub(super) key: Option<Thumbprint>,
     pub(super) times: Times,
 }
@@ -63,7 +62,7 @@ pub(super) fn check(
     let session = || {
         read_session(found.get(Role::Session), found.get(Role::Generation), found.get(Role::Branch))
     };
-    let (session, lineage) = match kind {
+    let (session, family_position) = match kind {
         Kind::Access if policy.foreign => session().unwrap_or_default(),
         Kind::Access => session()?,
         Kind::Legacy => (None, None),
@@ -76,7 +75,7 @@ pub(super) fn check(
         }
     }
     times.check_now(policy, now)?;
-    Ok((Claims { subject, session, lineage, key, times }, layout))
+    Ok((Claims { subject, session, family_position, key, times }, layout))
 }
 
 impl Claims {
@@ -186,24 +185,24 @@ fn read_session(
     sid: Option<Item<'_>>,
     generation: Option<Item<'_>>,
     branch: Option<Item<'_>>,
-) -> Result<(Option<SessionId>, Option<Lineage>)> {
+) -> Result<(Option<SessionId>, Option<FamilyPosition>)> {
     let session = match sid {
         None => None,
         Some(item) => Some(text(item, "sid")?.parse()?),
     };
-    let lineage = match (generation, branch) {
+    let family_position = match (generation, branch) {
         (None, None) => None,
         (Some(_), None) => return Err(Error::claim_missing("brn")),
         (None, Some(_)) => return Err(Error::claim_missing("gen")),
-        (Some(generation), Some(branch)) => Some(Lineage {
+        (Some(generation), Some(branch)) => Some(FamilyPosition {
             generation: small_number(generation, "gen")?,
             branch: small_number(branch, "brn")?,
         }),
     };
-    if lineage.is_some() && session.is_none() {
+    if family_position.is_some() && session.is_none() {
         return Err(Error::claim_missing("sid"));
     }
-    Ok((session, lineage))
+    Ok((session, family_position))
 }
 
 /// RFC 7800 §3.1: of the ways to name a key the thumbprint is known here (RFC 9449 §6.1); of others

@@ -11,12 +11,10 @@ use super::claims::REGISTERED;
 use super::kind;
 use super::policy::AccessPolicy;
 use crate::error::{Error, Result};
-use crate::identity::{Lineage, SessionId, Subject};
 use crate::keys::{Keyring, Thumbprint};
-use crate::secret::AccessToken;
-use crate::time::{Clock, Timestamp};
 use crate::token::header::TYP_ACCESS;
 use crate::token::{base64url, compact, json};
+use crate::types::{AccessToken, Clock, FamilyPosition, SessionId, Subject, Timestamp};
 
 /// Issues access tokens: `typ: at+jwt`, signed by the active key of a keyring.
 pub struct AccessIssuer {
@@ -34,7 +32,7 @@ pub struct AccessGrant {
     /// The session, for a token of one.
     pub session: Option<SessionId>,
     /// The place in the session's chain of rotations.
-    pub lineage: Option<Lineage>,
+    pub family_position: Option<FamilyPosition>,
     /// The key of the client that the token is bound to (`cnf.jkt`, RFC 9449 §6.1).
     pub key: Option<Thumbprint>,
     /// The app's own claims.
@@ -44,7 +42,7 @@ pub struct AccessGrant {
 impl AccessGrant {
     /// A token for `subject`, of no session and without further claims.
     pub fn new(subject: Subject) -> Self {
-        Self { subject, session: None, lineage: None, key: None, claims: Map::new() }
+        Self { subject, session: None, family_position: None, key: None, claims: Map::new() }
     }
 }
 
@@ -119,7 +117,7 @@ impl AccessIssuer {
     /// Whether the names of the grant's claims are the app's to use; [`issue`](Self::issue)
     /// checks so too.
     pub(crate) fn check(&self, grant: &AccessGrant) -> Result<()> {
-        if grant.lineage.is_some() && grant.session.is_none() {
+        if grant.family_position.is_some() && grant.session.is_none() {
             return Err(Error::claim_missing("sid"));
         }
         let reserved = |name: &&String| {
@@ -182,9 +180,9 @@ impl Serialize for Payload<'_> {
         if let Some(session) = grant.session {
             members.serialize_entry("sid", &session)?;
         }
-        if let Some(lineage) = grant.lineage {
-            members.serialize_entry("gen", &lineage.generation)?;
-            members.serialize_entry("brn", &lineage.branch)?;
+        if let Some(family_position) = grant.family_position {
+            members.serialize_entry("gen", &family_position.generation)?;
+            members.serialize_entry("brn", &family_position.branch)?;
         }
         members.serialize_entry("iat", &self.issued_at)?;
         members.serialize_entry("exp", &self.expires_at)?;

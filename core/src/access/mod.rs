@@ -14,9 +14,9 @@ mod verified;
 mod verifier;
 
 pub use bearer::bearer_token;
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 pub(crate) use bearer::{after_scheme, is_token68};
-#[cfg(any(feature = "dpop", feature = "sessions"))]
+#[cfg(feature = "server")]
 pub(crate) use claims::numeric_date;
 pub use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
 pub use policy::{AccessPolicy, LegacyTokens};

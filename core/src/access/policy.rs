@@ -51,7 +51,7 @@ impl AccessPolicy {
     }
 
     /// The same for the tokens of another issuer.
-    #[cfg(feature = "issuers")]
+    #[cfg(feature = "server")]
     pub(crate) fn of_another_issuer(self) -> Self {
         Self { foreign: true, ..self }
     }

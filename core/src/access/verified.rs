@@ -1,7 +1,7 @@
 //! An access token that passed.
 
 use std::fmt;
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -11,10 +11,9 @@ use serde_json::{Map, Value};
 use super::claims::Claims;
 use super::shapes::Layout;
 use crate::error::{Error, Result};
-use crate::identity::{Lineage, SessionId, Subject};
 use crate::keys::Thumbprint;
-use crate::time::Timestamp;
 use crate::token::json::{self, Written};
+use crate::types::{FamilyPosition, SessionId, Subject, Timestamp};
 
 /// What a verified access token says. Only [`AccessVerifier`](super::AccessVerifier) makes one.
 ///
@@ -30,7 +29,7 @@ struct Verified {
     /// Built when a claim is first asked for by name.
     all: OnceLock<Map<String, Value>>,
     kept: OnceLock<u64>,
-    #[cfg(feature = "sessions")]
+    #[cfg(feature = "server")]
     reported: AtomicU64,
 }
 
@@ -42,7 +41,7 @@ impl VerifiedAccess {
             layout,
             all: OnceLock::new(),
             kept: OnceLock::new(),
-            #[cfg(feature = "sessions")]
+            #[cfg(feature = "server")]
             reported: AtomicU64::new(0),
         }))
     }
@@ -52,7 +51,7 @@ impl VerifiedAccess {
     }
 
     /// For the facade, to note when it last reported that this token is in use; 0 at first.
-    #[cfg(feature = "sessions")]
+    #[cfg(feature = "server")]
     pub(crate) fn reported(&self) -> &AtomicU64 {
         &self.0.reported
     }
@@ -83,8 +82,8 @@ impl VerifiedAccess {
     }
 
     /// The place in the session's chain of rotations (`gen` and `brn`), if the token has one.
-    pub fn lineage(&self) -> Option<Lineage> {
-        self.0.claims.lineage
+    pub fn family_position(&self) -> Option<FamilyPosition> {
+        self.0.claims.family_position
     }
 
     /// As a bearer token: not where it is bound to a key.
@@ -187,7 +186,7 @@ impl fmt::Debug for VerifiedAccess {
         f.debug_struct("VerifiedAccess")
             .field("subject", &self.0.claims.subject)
             .field("session", &self.0.claims.session)
-            .field("lineage", &self.0.claims.lineage)
+            .field("lineage", &self.0.claims.family_position)
             .field("expires_at", &self.0.claims.times.exp)
             .finish_non_exhaustive()
     }

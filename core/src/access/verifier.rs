@@ -11,9 +11,9 @@ use super::shapes::Shapes;
 use super::verified::VerifiedAccess;
 use crate::error::Result;
 use crate::keys::Keyring;
-use crate::time::{Clock, Timestamp};
 use crate::token::base64url;
 use crate::token::compact::Compact;
+use crate::types::{Clock, Timestamp};
 
 /// Room for the signatures by HMAC, ECDSA and Ed25519, decoded, and what the decoder wants to
 /// spare. Those by RSA are longer, and take so long to check that an allocation is nothing.

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::event::Auditor;
-use crate::adopt::OldStore;
 use crate::error::Result;
-use crate::identity::SessionId;
+use crate::migration::LegacyStore;
 use crate::observe::ObservedStore;
 use crate::revocation::DenyList;
 use crate::store::{SessionStore, StoreHealth};
-use crate::time::{Clock, SystemClock};
+use crate::types::{Clock, SessionId, SystemClock};
 
 /// Lists and ends the sessions of users.
 ///
@@ -26,7 +25,7 @@ pub struct SessionAdmin {
     pub(super) auditor: Auditor,
     pub(super) clock: Arc<dyn Clock>,
     /// Where the refresh tokens of the app that was here before are.
-    pub(super) old_store: Option<Arc<dyn OldStore>>,
+    pub(super) legacy_store: Option<Arc<dyn LegacyStore>>,
     /// No access token lives longer than this.
     pub(super) longest_access: Duration,
 }
@@ -76,7 +75,7 @@ impl SessionAdmin {
             denied: Arc::default(),
             auditor: Auditor { listener: None, clock: Arc::clone(&clock) },
             clock,
-            old_store: None,
+            legacy_store: None,
             longest_access,
         }
     }
@@ -91,8 +90,8 @@ impl SessionAdmin {
 
     /// Ends also what the app that was here before knows of a user, where all is to end.
     #[must_use]
-    pub fn with_old_store(mut self, old_store: Arc<dyn OldStore>) -> Self {
-        self.old_store = Some(old_store);
+    pub fn with_old_store(mut self, legacy_store: Arc<dyn LegacyStore>) -> Self {
+        self.legacy_store = Some(legacy_store);
         self
     }
 

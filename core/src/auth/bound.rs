@@ -8,7 +8,7 @@ use crate::config::DpopConfig;
 use crate::dpop::{Nonces, Proof, ProofVerifier};
 use crate::error::{Error, Result};
 use crate::keys::{RefreshKeys, Thumbprint};
-use crate::time::Clock;
+use crate::types::Clock;
 
 /// How proofs are checked, and what they are asked for.
 #[derive(Debug)]

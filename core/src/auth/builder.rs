@@ -9,20 +9,20 @@ use tokio::runtime::Handle;
 use super::bound::Binding;
 use super::event::{AuditEvent, Auditor, Listener};
 use super::follower::follow;
-use super::fresh::Freshness;
+use super::fresh::RevocationLag;
 use super::keys::{Signing, Verifying};
 use super::limiter::Limiter;
-use super::sightings::Sightings;
+use super::use_reporter::UseReporter;
 use super::{Auth, Engine, Inner, SessionAdmin};
 use crate::access::{AccessIssuer, AccessPolicy, AccessVerifier};
-use crate::adopt::{Adoption, OldRefreshTokens, OldUsers};
 use crate::config::DpopConfig;
 use crate::error::{Error, Result};
 use crate::keys::{Keyring, RefreshKeys};
+use crate::migration::{IdentityResolver, LegacyRefreshTokens, Migration};
 use crate::observe::{self, ObservedStore};
 use crate::session::SessionPolicy;
 use crate::store::{SessionStore, StoreAddress};
-use crate::time::{Clock, SystemClock};
+use crate::types::{Clock, SystemClock};
 
 /// How far a process may be behind the feed unless something else is said.
 pub(crate) const DEFAULT_MAX_STALENESS: Duration = Duration::from_secs(10);
@@ -35,7 +35,7 @@ pub struct AuthBuilder {
     access: AccessPolicy,
     sessions: SessionPolicy,
     store: Option<Store>,
-    old: Option<OldRefreshTokens>,
+    old: Option<LegacyRefreshTokens>,
     clock: Option<Arc<dyn Clock>>,
     listener: Option<Listener>,
     runtime: Option<Handle>,
@@ -111,14 +111,14 @@ impl AuthBuilder {
 
     /// Takes over the refresh tokens of an app that was here before: their holders go on as if
     /// this server had issued them.
-    pub fn adopt_old_tokens(mut self, old: OldRefreshTokens) -> Self {
+    pub fn migrate_legacy_tokens(mut self, old: LegacyRefreshTokens) -> Self {
         self.old = Some(old);
         self
     }
 
-    /// Who finds the user of an old token; see [`OldRefreshTokens::users`]. For builders from a
+    /// Who finds the user of an old token; see [`LegacyRefreshTokens::users`]. For builders from a
     /// configuration; without old tokens it does nothing.
-    pub fn old_users(mut self, users: impl OldUsers + 'static) -> Self {
+    pub fn identity_resolver(mut self, users: impl IdentityResolver + 'static) -> Self {
         self.old = self.old.map(|old| old.users(users));
         self
     }
@@ -136,7 +136,7 @@ impl AuthBuilder {
     }
 
     /// How far this process may be behind the feed of revocations before
-    /// [`WhenStale`](super::WhenStale) decides. Default 10 seconds.
+    /// [`StalePolicy`](super::StalePolicy) decides. Default 10 seconds.
     pub fn max_staleness(mut self, bound: Duration) -> Self {
         self.max_staleness = bound;
         self
@@ -184,27 +184,27 @@ impl AuthBuilder {
             Store::At(address) => address.open(store_clock)?,
         };
         let store: Arc<dyn SessionStore> = Arc::new(ObservedStore(store));
-        let adoption = self.old.map(Adoption::new);
+        let adoption = self.old.map(Migration::new);
         let engine = Arc::new(Engine {
             in_flight: Default::default(),
             limiter: Limiter::new(self.sessions.limiter),
             signing: Signing::new(issuer, refresh_keys),
             policy: self.sessions,
             binding,
-            freshness: Freshness::new(store.feed().is_some(), self.max_staleness, clock.now()),
+            freshness: RevocationLag::new(store.feed().is_some(), self.max_staleness, clock.now()),
             admin: SessionAdmin {
                 store: Arc::clone(&store),
                 denied: Arc::default(),
                 auditor: Auditor { listener: self.listener, clock: Arc::clone(&clock) },
                 clock,
-                old_store: adoption.as_ref().map(Adoption::shared_store),
+                legacy_store: adoption.as_ref().map(Migration::shared_store),
                 longest_access,
             },
             adoption,
         });
         observe::describe();
-        let sightings = Sightings::start(Arc::clone(&engine), &runtime);
+        let use_reporter = UseReporter::start(Arc::clone(&engine), &runtime);
         runtime.spawn(follow(store, Arc::downgrade(&engine)));
-        Ok(Auth(Arc::new(Inner { verifying: Verifying::new(verifier), engine, sightings })))
+        Ok(Auth(Arc::new(Inner { verifying: Verifying::new(verifier), engine, use_reporter })))
     }
 }

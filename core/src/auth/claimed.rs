@@ -3,20 +3,18 @@
 
 use super::Engine;
 use super::event::AuditKind;
-use crate::adopt::{Adoption, Found, OldToken, Place, Standing, Taken};
 use crate::error::{Error, Result};
-use crate::identity::SessionId;
-use crate::revocation::RevocationReason;
+use crate::migration::{Found, LegacyToken, Migration, Place, Standing, Taken};
 use crate::session::{Decision, Record, RefreshClaims};
-use crate::time::Timestamp;
+use crate::types::{RevocationReason, SessionId, Timestamp};
 
 /// A refresh token whose form and signature were checked, and whose user is known.
-pub(super) struct Claimed<'a> {
+pub(super) struct PresentedRefreshToken<'a> {
     pub(super) claims: RefreshClaims,
     old: Option<Old<'a>>,
 }
 
-impl Claimed<'_> {
+impl PresentedRefreshToken<'_> {
     /// Whether it is a token of the app that was here before, which a refresh would take over.
     pub(super) fn is_to_be_adopted(&self) -> bool {
         self.old.as_ref().is_some_and(|old| old.standing == Standing::New)
@@ -29,8 +27,8 @@ impl Claimed<'_> {
 }
 
 struct Old<'a> {
-    adoption: &'a Adoption,
-    token: OldToken<'a>,
+    adoption: &'a Migration,
+    token: LegacyToken<'a>,
     standing: Standing,
 }
 
@@ -39,12 +37,12 @@ impl Engine {
     ///
     /// # Errors
     /// The `reject` errors for one that pretends to be.
-    pub(super) fn old_token<'a>(
+    pub(super) fn legacy_token<'a>(
         &'a self,
         token: &'a str,
-    ) -> Result<Option<(&'a Adoption, OldToken<'a>)>> {
+    ) -> Result<Option<(&'a Migration, LegacyToken<'a>)>> {
         match &self.adoption {
-            Some(adoption) if OldToken::is_announced(token) => {
+            Some(adoption) if LegacyToken::is_announced(token) => {
                 Ok(Some((adoption, adoption.read(token)?)))
             }
             _ => Ok(None),
@@ -56,10 +54,10 @@ impl Engine {
     /// # Errors
     /// The `reject` errors; for an old token also [`Error::RefreshExpired`],
     /// [`Error::SessionUnknown`] and [`Error::StoreUnavailable`].
-    pub(super) async fn claimed<'a>(&'a self, token: &'a str) -> Result<Claimed<'a>> {
-        let Some((adoption, token)) = self.old_token(token)? else {
+    pub(super) async fn claimed<'a>(&'a self, token: &'a str) -> Result<PresentedRefreshToken<'a>> {
+        let Some((adoption, token)) = self.legacy_token(token)? else {
             let claims = RefreshClaims::verify(token, &self.refresh_keys())?;
-            return Ok(Claimed { claims, old: None });
+            return Ok(PresentedRefreshToken { claims, old: None });
         };
         token.check_times(self.admin.clock.now())?;
         let found = adoption.find(&token).await?;
@@ -69,7 +67,7 @@ impl Engine {
             Standing::Adopted(end) | Standing::LoggedOut(end) => end,
         };
         let claims = token.claims(subject, end);
-        Ok(Claimed { claims, old: Some(Old { adoption, token, standing }) })
+        Ok(PresentedRefreshToken { claims, old: Some(Old { adoption, token, standing }) })
     }
 
     /// An old token's session begun, or ended, as the old app has it: from here on the session
@@ -77,9 +75,12 @@ impl Engine {
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`].
-    pub(super) async fn settled<'a>(&self, claimed: Claimed<'a>) -> Result<Claimed<'a>> {
-        let Claimed { mut claims, old } = claimed;
-        let Some(old) = old else { return Ok(Claimed { claims, old }) };
+    pub(super) async fn settled<'a>(
+        &self,
+        claimed: PresentedRefreshToken<'a>,
+    ) -> Result<PresentedRefreshToken<'a>> {
+        let PresentedRefreshToken { mut claims, old } = claimed;
+        let Some(old) = old else { return Ok(PresentedRefreshToken { claims, old }) };
         match old.standing {
             Standing::New => {
                 let to = (old.standing, Place::Kept);
@@ -92,15 +93,15 @@ impl Engine {
                 self.end_session(&claims.subject, &claims.session, reason).await?;
             }
         }
-        Ok(Claimed { claims, old: Some(old) })
+        Ok(PresentedRefreshToken { claims, old: Some(old) })
     }
 
     /// Begins the session of an old token that stands as `standing` says, and ends it where the
     /// old app has ended it. Tells whether it lives, and until when.
     pub(super) async fn take_over(
         &self,
-        adoption: &Adoption,
-        token: &OldToken<'_>,
+        adoption: &Migration,
+        token: &LegacyToken<'_>,
         claims: &RefreshClaims,
         (standing, place): (Standing, Place),
     ) -> Result<(bool, Timestamp)> {
@@ -127,22 +128,22 @@ impl Engine {
     /// The old key goes first: an adoption that is under way finds it gone and ends its session.
     pub(super) async fn logout_old(
         &self,
-        adoption: &Adoption,
-        token: &OldToken<'_>,
+        adoption: &Migration,
+        token: &LegacyToken<'_>,
     ) -> Result<bool> {
-        let (was_there, mark) = adoption.old_store().remove(token.text, &token.session).await?;
+        let (was_there, mark) = adoption.legacy_store().remove(token.text, &token.session).await?;
         let Some(mark) = mark else { return Ok(was_there) };
         self.end_session(&mark.subject, &token.session, RevocationReason::Logout).await
     }
 
     /// A session that was ended here is ended in the old app too, as soon as its old token shows.
-    pub(super) async fn refuse_old(&self, claimed: &Claimed<'_>, refusal: Decision) {
+    pub(super) async fn refuse_old(&self, claimed: &PresentedRefreshToken<'_>, refusal: Decision) {
         let Some(Old { adoption, token, .. }) = &claimed.old else { return };
         if !matches!(refusal, Decision::Theft(_) | Decision::Revoked(_)) {
             return;
         }
         let session: SessionId = token.session;
-        if let Err(error) = adoption.old_store().remove(token.text, &session).await {
+        if let Err(error) = adoption.legacy_store().remove(token.text, &session).await {
             tracing::warn!(target: "regrant::store", %error, %session, "an ended session's old key was not removed");
         }
     }

@@ -5,10 +5,10 @@ use tracing::field::display;
 use super::{Auth, Engine};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
-use crate::identity::{SessionId, Subject};
 use crate::observe;
-use crate::revocation::{Denial, Revoked};
-use crate::session::{Confirmation, Sighting};
+use crate::revocation::{Denial, RevocationTarget};
+use crate::session::{AccessTokenUse, Confirmation};
+use crate::types::{SessionId, Subject};
 
 impl Auth {
     /// Tells the store that an access token was seen in use: for verifiers that stand apart from
@@ -19,12 +19,16 @@ impl Auth {
     /// second holder away; [`Error::StoreUnavailable`]: not told, which delays the detection of
     /// a theft and does no other harm.
     pub async fn confirm(&self, access: &VerifiedAccess) -> Result<()> {
-        let (Some(session), Some(lineage)) = (access.session(), access.lineage()) else {
+        let (Some(session), Some(family_position)) = (access.session(), access.family_position())
+        else {
             return Ok(());
         };
         let engine = &self.0.engine;
-        let denied = engine.admin.denied.check(access) == Some(Denial::Lineage);
-        match engine.sighted(access.subject(), session, Sighting { lineage, denied }).await? {
+        let denied = engine.admin.denied.check(access) == Some(Denial::FamilyPosition);
+        match engine
+            .sighted(access.subject(), session, AccessTokenUse { family_position, denied })
+            .await?
+        {
             Seen::Live | Seen::Unknown => Ok(()),
             Seen::Ended => Err(Error::AccessRevoked),
         }
@@ -48,11 +52,11 @@ impl Engine {
         &self,
         subject: &Subject,
         session: SessionId,
-        sighting: Sighting,
+        token_use: AccessTokenUse,
     ) -> Result<Seen> {
         let span = observe::operation_span!(DEBUG, "confirm");
         span.record("session", display(session));
-        let following = self.follow_sighting(subject, session, sighting);
+        let following = self.follow_sighting(subject, session, token_use);
         observe::within(span, following, |seen| match seen {
             Seen::Live => "live",
             Seen::Ended => "ended",
@@ -65,18 +69,18 @@ impl Engine {
         &self,
         subject: &Subject,
         session: SessionId,
-        sighting: Sighting,
+        token_use: AccessTokenUse,
     ) -> Result<Seen> {
-        match self.admin.store.confirm(subject, &session, &sighting, self.policy.on_theft).await? {
+        match self.admin.store.confirm(subject, &session, &token_use, self.policy.on_theft).await? {
             Some(Confirmation::Confirmed | Confirmation::Unchanged) => Ok(Seen::Live),
             Some(Confirmation::Theft) => {
-                let how = if sighting.denied { "denied_access" } else { "abandoned_branch" };
+                let how = if token_use.denied { "denied_access" } else { "abandoned_branch" };
                 self.after_theft(subject, session, how).await;
                 Ok(Seen::Ended)
             }
             // Ended elsewhere, perhaps by another process: its access tokens end here too.
             Some(Confirmation::Revoked(_) | Confirmation::Expired) => {
-                self.admin.refuse_here(Revoked::Session { sid: session });
+                self.admin.deny_locally(RevocationTarget::Session { sid: session });
                 Ok(Seen::Ended)
             }
             None => Ok(Seen::Unknown),

@@ -4,10 +4,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::identity::{SessionId, Subject};
 use crate::observe;
-use crate::revocation::RevocationReason;
-use crate::time::{Clock, Timestamp};
+use crate::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
 
 /// Something that happened to a session. Holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -1,19 +1,18 @@
 //! The end of all sessions of a user, or of those that are meant.
 
 use super::{Auth, Ended, SessionAdmin};
-use crate::adopt::EndedTokens;
 use crate::error::Result;
-use crate::identity::{SessionId, Subject};
+use crate::migration::RevokedBefore;
 use crate::observe;
-use crate::revocation::{RevocationReason, Revoked};
+use crate::revocation::RevocationTarget;
 use crate::store::SessionFilter;
-use crate::time::Timestamp;
+use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
 /// Whose sessions are to end, and which of them: all, unless it says otherwise.
 ///
 /// ```
 /// # use regrant::LogoutEverywhere;
-/// # use regrant::identity::{SessionId, Subject};
+/// # use regrant::types::{SessionId, Subject};
 /// # let (user, here) = (Subject::new("user-1")?, SessionId::random()?);
 /// let everywhere_but_here = LogoutEverywhere::new(user).except(here);
 /// # Ok::<(), regrant::Error>(())
@@ -96,17 +95,17 @@ impl SessionAdmin {
         let before = which.created_before.map_or(now, |instant| instant.min(now));
         // First: a token of the old app that is taken over from here on is refused by this, and
         // one that was taken over before has a session.
-        if let Some(old_store) = &self.old_store {
+        if let Some(legacy_store) = &self.legacy_store {
             let until = match which.created_before {
                 Some(instant) if instant <= now => just_before(instant),
                 _ => now,
             };
-            let ended = EndedTokens { until, except: which.except };
-            old_store.end_all_of(subject, &ended).await?;
+            let ended = RevokedBefore { until, except: which.except };
+            legacy_store.end_all_of(subject, &ended).await?;
         }
         let answer = self.store.revoke_all(subject, which, *reason).await?;
         // Tokens of the app that was here before know no session: they end by their user's name.
-        let user = Revoked::Subject { sub: subject.clone(), before };
+        let user = RevocationTarget::Subject { sub: subject.clone(), before };
         Ok(self.after_revocation(subject, answer, Some(user), *reason).await)
     }
 }

@@ -8,9 +8,9 @@ use tokio::time::sleep;
 use super::Engine;
 use crate::error::Result;
 use crate::observe;
-use crate::revocation::{Cursor, Page, RevocationFeed};
+use crate::revocation::{FeedCursor, FeedPage, RevocationFeed};
 use crate::store::SessionStore;
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 /// How long one reading waits for news: so often a quiet feed shows that it is alive.
 const WAIT: Duration = Duration::from_secs(1);
@@ -40,7 +40,7 @@ pub(super) async fn follow(store: Arc<dyn SessionStore>, engine: Weak<Engine>) {
 
 #[derive(Default)]
 struct Follower {
-    cursor: Cursor,
+    cursor: FeedCursor,
     /// Whether the end was reached once: what comes from then on is news.
     live: bool,
     /// The pause after the latest failure; none while the feed is being read.
@@ -48,7 +48,12 @@ struct Follower {
 }
 
 impl Follower {
-    async fn take(&mut self, engine: &Engine, feed: &dyn RevocationFeed, page: Page) -> Result<()> {
+    async fn take(
+        &mut self,
+        engine: &Engine,
+        feed: &dyn RevocationFeed,
+        page: FeedPage,
+    ) -> Result<()> {
         let now = engine.admin.clock.now();
         for revocation in &page.revocations {
             engine.admin.denied.refuse(revocation, now);
@@ -57,9 +62,9 @@ impl Follower {
         if page.complete {
             engine.freshness.read_at(now);
         }
-        if self.live && !page.told.is_empty() {
+        if self.live && !page.published_at.is_empty() {
             // Asked after the fact, so that nothing waits for it.
-            measure(feed, &page.told).await;
+            measure(feed, &page.published_at).await;
         }
         self.live |= page.complete;
         Ok(())
@@ -87,9 +92,9 @@ impl Follower {
 }
 
 /// Measures how long news was on its way, between two readings of one clock.
-async fn measure(feed: &dyn RevocationFeed, told: &[Timestamp]) {
+async fn measure(feed: &dyn RevocationFeed, published_at: &[Timestamp]) {
     if let Ok(Some(now)) = feed.now().await {
-        told.iter().for_each(|told| observe::delivered(now.since(*told)));
+        published_at.iter().for_each(|published_at| observe::delivered(now.since(*published_at)));
     }
 }
 

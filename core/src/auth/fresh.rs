@@ -10,27 +10,29 @@ use super::{Auth, Engine};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::observe;
-use crate::session::Sighting;
-use crate::time::Timestamp;
+use crate::session::AccessTokenUse;
+use crate::types::Timestamp;
 
 /// What a route does with a good access token while this process cannot know whether it was
 /// revoked elsewhere.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum WhenStale {
+pub enum StalePolicy {
     /// Accepts it: it ends by itself soon enough.
     #[default]
-    Open,
+    #[serde(rename = "open")]
+    Accept,
     /// Asks the store about its session; serialized as `ask`. Tokens without one are accepted.
     #[serde(rename = "ask")]
-    AskStore,
+    CheckStore,
     /// Refuses it with [`Error::StoreUnavailable`]: try again.
-    Closed,
+    #[serde(rename = "closed")]
+    Reject,
 }
 
 /// When the feed was last read to its end.
 #[derive(Debug)]
-pub(super) struct Freshness {
+pub(super) struct RevocationLag {
     read_at: AtomicI64,
     started: Timestamp,
     bound: Duration,
@@ -38,7 +40,7 @@ pub(super) struct Freshness {
     followed: bool,
 }
 
-impl Freshness {
+impl RevocationLag {
     pub(super) fn new(followed: bool, bound: Duration, started: Timestamp) -> Self {
         Self { read_at: AtomicI64::new(i64::MIN), started, bound, followed }
     }
@@ -71,8 +73,12 @@ impl Auth {
     ///
     /// # Errors
     /// As [`Auth::verify`], and [`Error::StoreUnavailable`].
-    pub async fn verify_fresh(&self, token: &str, when_stale: WhenStale) -> Result<VerifiedAccess> {
-        self.fresh(self.verify(token)?, when_stale).await
+    pub async fn verify_checked(
+        &self,
+        token: &str,
+        stale_policy: StalePolicy,
+    ) -> Result<VerifiedAccess> {
+        self.fresh(self.verify(token)?, stale_policy).await
     }
 
     /// As [`Auth::verify_fresh`], for a token that was verified just now.
@@ -82,20 +88,21 @@ impl Auth {
     pub async fn fresh(
         &self,
         access: VerifiedAccess,
-        when_stale: WhenStale,
+        stale_policy: StalePolicy,
     ) -> Result<VerifiedAccess> {
         let engine = &self.0.engine;
-        if when_stale == WhenStale::Open || !self.is_stale() {
+        if stale_policy == StalePolicy::Accept || !self.is_stale() {
             return Ok(access);
         }
-        if when_stale == WhenStale::Closed {
+        if stale_policy == StalePolicy::Reject {
             return Err(Error::store("the revocation feed is stale"));
         }
-        let (Some(session), Some(lineage)) = (access.session(), access.lineage()) else {
+        let (Some(session), Some(family_position)) = (access.session(), access.family_position())
+        else {
             return Ok(access);
         };
-        let sighting = Sighting { lineage, denied: false };
-        match engine.sighted(access.subject(), session, sighting).await? {
+        let token_use = AccessTokenUse { family_position, denied: false };
+        match engine.sighted(access.subject(), session, token_use).await? {
             Seen::Live => Ok(access),
             Seen::Ended | Seen::Unknown => Err(Error::AccessRevoked),
         }

@@ -6,12 +6,12 @@ use crate::error::{Error, Result};
 
 /// Counts them.
 #[derive(Default)]
-pub(super) struct InFlight(AtomicU32);
+pub(super) struct InFlightLimit(AtomicU32);
 
 /// One that is under way, until it is dropped.
-pub(super) struct Place<'a>(&'a InFlight);
+pub(super) struct Place<'a>(&'a InFlightLimit);
 
-impl InFlight {
+impl InFlightLimit {
     /// A place for one more, where there are less than `most`.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ mod tests {
 
     #[test]
     fn a_place_is_free_again_once_it_is_left() {
-        let all = InFlight::default();
+        let all = InFlightLimit::default();
         let first = all.enter(2).unwrap();
         let _second = all.enter(2).unwrap();
         assert!(matches!(all.enter(2), Err(Error::StoreUnavailable { .. })));

@@ -5,10 +5,9 @@ use std::sync::{Mutex, PoisonError};
 
 use super::Engine;
 use crate::error::{Error, ErrorCode, Result};
-use crate::identity::Subject;
 use crate::session::{FailureLimit, RefreshClaims};
 use crate::store::FailureKey;
-use crate::time::Timestamp;
+use crate::types::{Subject, Timestamp};
 
 /// A refresh under way, as far as the limiter has to know it.
 pub(super) struct Attempt {

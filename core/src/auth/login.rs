@@ -8,10 +8,10 @@ use super::event::AuditKind;
 use super::{Auth, Engine, TokenPair};
 use crate::dpop::Proof;
 use crate::error::Result;
-use crate::identity::{Lineage, SessionId, Subject};
 use crate::observe;
 use crate::session::{DeviceLabel, NewSession, RefreshClaims, TokenSecret};
 use crate::store::Created;
+use crate::types::{FamilyPosition, SessionId, Subject};
 
 /// Who logs in, and with what.
 #[derive(Clone, Debug)]
@@ -76,7 +76,7 @@ impl Engine {
         span.record("session", display(session));
         let secret = TokenSecret::random()?;
         let key = self.key_of_login(proof.as_ref())?;
-        let grant = self.grant(subject, session, Lineage::default(), key, claims)?;
+        let grant = self.grant(subject, session, FamilyPosition::default(), key, claims)?;
         let access = self.issue(&grant)?;
         let subject = grant.subject;
         let label = device.as_str().to_owned();
@@ -93,16 +93,16 @@ impl Engine {
         let claims = RefreshClaims {
             subject,
             session,
-            lineage: Lineage::default(),
+            family_position: FamilyPosition::default(),
             parent: None,
             secret,
             key,
-            issued_at: record.created,
+            issued_at: record.created_at,
             expires_at: record.idle_deadline,
         };
         let refresh_token = claims.sign(&self.refresh_keys())?;
         self.admin.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
-        self.admin.after_displacement(&claims.subject, &displaced).await;
+        self.admin.on_evicted(&claims.subject, &displaced).await;
         Ok(TokenPair {
             access_token: access.token,
             access_expires_at: access.expires_at,

@@ -6,11 +6,11 @@ use tracing::field::display;
 use super::event::AuditKind;
 use super::{Auth, Ended, Engine, SessionAdmin};
 use crate::error::Result;
-use crate::identity::{SessionId, Subject};
 use crate::observe;
-use crate::revocation::{RevocationReason, Revoked};
+use crate::revocation::RevocationTarget;
 use crate::session::RefreshClaims;
 use crate::store::{Replicated, RevocationOutcome, RevokedSession, RevokedSessions};
+use crate::types::{RevocationReason, SessionId, Subject};
 
 impl Auth {
     /// Ends the session of a refresh token, expired or not; tells whether it was live.
@@ -46,7 +46,7 @@ const fn ended(was_live: &bool) -> &'static str {
 
 impl Engine {
     async fn end(&self, refresh_token: &str, span: &Span) -> Result<bool> {
-        if let Some((adoption, token)) = self.old_token(refresh_token)? {
+        if let Some((adoption, token)) = self.legacy_token(refresh_token)? {
             span.record("session", display(token.session));
             return self.logout_old(adoption, &token).await;
         }
@@ -110,12 +110,13 @@ impl SessionAdmin {
         &self,
         subject: &Subject,
         answer: RevokedSessions,
-        user: Option<Revoked>,
+        user: Option<RevocationTarget>,
         reason: RevocationReason,
     ) -> Ended {
         let RevokedSessions { revoked, already_revoked, replicated } = answer;
         let sessions = revoked.iter().chain(&already_revoked);
-        let sessions: Vec<_> = sessions.map(|sid| Revoked::Session { sid: *sid }).collect();
+        let sessions: Vec<_> =
+            sessions.map(|sid| RevocationTarget::Session { sid: *sid }).collect();
         if !sessions.is_empty() {
             warn_unless(replicated);
         }

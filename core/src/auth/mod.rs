@@ -21,8 +21,8 @@ mod preview;
 mod refresh;
 mod refuse;
 mod sessions;
-mod sightings;
 mod sweep;
+mod use_reporter;
 mod verify;
 
 pub use admin::{Ended, SessionAdmin};
@@ -30,10 +30,10 @@ pub use builder::AuthBuilder;
 pub(crate) use builder::DEFAULT_MAX_STALENESS;
 pub use event::{AuditEvent, AuditKind};
 pub use everywhere::LogoutEverywhere;
-pub use fresh::WhenStale;
+pub use fresh::StalePolicy;
 pub use login::Login;
 pub use pair::{Renewal, Renewed, TokenPair};
-pub use preview::RefreshPreview;
+pub use preview::RefreshIntrospection;
 pub use refresh::RefreshRequest;
 pub use sessions::{SessionInfo, SessionStatus};
 pub use sweep::{SweepOptions, SweepReport};
@@ -42,25 +42,25 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::access::AccessGrant;
-use crate::adopt::Adoption;
 use crate::error::Result;
-use crate::identity::{Lineage, SessionId, Subject};
 use crate::keys::Thumbprint;
+use crate::migration::Migration;
 use crate::session::SessionPolicy;
 use crate::store::StoreHealth;
+use crate::types::{FamilyPosition, SessionId, Subject};
 
 use bound::Binding;
-use fresh::Freshness;
-use in_flight::InFlight;
+use fresh::RevocationLag;
+use in_flight::InFlightLimit;
 use keys::{Signing, Verifying};
 use limiter::Limiter;
-use sightings::Sightings;
+use use_reporter::UseReporter;
 
 /// Issues, verifies, refreshes and revokes. Cheap to clone; all clones are one.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
-/// use regrant::identity::Subject;
+/// use regrant::types::Subject;
 /// use regrant::{Auth, Login, RefreshRequest};
 ///
 /// let config = r#"{ "secret": "0123456789abcdef0123456789abcdef", "store": "memory:" }"#;
@@ -80,7 +80,7 @@ pub struct Auth(Arc<Inner>);
 struct Inner {
     verifying: Verifying,
     engine: Arc<Engine>,
-    sightings: Sightings,
+    use_reporter: UseReporter,
 }
 
 /// What the facade and its background task share.
@@ -92,11 +92,11 @@ struct Engine {
     admin: SessionAdmin,
     /// How many refreshes may fail.
     limiter: Limiter,
-    in_flight: InFlight,
+    in_flight: InFlightLimit,
     /// How far this process is behind the feed of revocations.
-    freshness: Freshness,
+    freshness: RevocationLag,
     /// Takes over the refresh tokens of an app that was here before.
-    adoption: Option<Adoption>,
+    adoption: Option<Migration>,
 }
 
 impl fmt::Debug for Auth {
@@ -132,13 +132,13 @@ impl Engine {
         &self,
         subject: Subject,
         session: SessionId,
-        lineage: Lineage,
+        family_position: FamilyPosition,
         key: Option<Thumbprint>,
         claims: serde_json::Map<String, serde_json::Value>,
     ) -> Result<AccessGrant> {
         let key = self.access_key(key);
-        let (session, lineage) = (Some(session), Some(lineage));
-        let grant = AccessGrant { subject, session, lineage, key, claims };
+        let (session, family_position) = (Some(session), Some(family_position));
+        let grant = AccessGrant { subject, session, family_position, key, claims };
         self.check(&grant)?;
         Ok(grant)
     }

@@ -2,9 +2,7 @@
 
 use serde::Serialize;
 
-use crate::identity::{SessionId, Subject};
-use crate::secret::{AccessToken, RefreshToken};
-use crate::time::Timestamp;
+use crate::types::{AccessToken, RefreshToken, SessionId, Subject, Timestamp};
 
 /// The tokens of a new session.
 #[derive(Clone, Debug, Serialize)]

@@ -8,16 +8,15 @@ use super::refresh::refusal_error;
 use super::{Auth, Renewal};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
-use crate::identity::{SessionId, Subject};
-use crate::revocation::{Cursor, DenyList, RevocationReason};
+use crate::revocation::{DenyList, FeedCursor};
 use crate::session::{Decision, Record, State, step};
-use crate::time::Timestamp;
+use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
 /// A refresh that would be granted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
-pub struct RefreshPreview {
+pub struct RefreshIntrospection {
     /// Whose session it is.
     pub subject: Subject,
     /// Which session; serialized as `sessionId`.
@@ -40,7 +39,7 @@ impl Auth {
     ///
     /// # Errors
     /// As [`Auth::verify`], and [`Error::StoreUnavailable`].
-    pub async fn preview_access(&self, token: &str) -> Result<VerifiedAccess> {
+    pub async fn introspect_access(&self, token: &str) -> Result<VerifiedAccess> {
         let access = self.0.verifying.now().verify(token)?;
         let denied_here = self.0.engine.admin.denied.check(&access);
         if denied_here.is_some() || self.all_denied().await?.check(&access).is_some() {
@@ -60,7 +59,7 @@ impl Auth {
     /// # Errors
     /// As [`Auth::refresh`]. [`Error::RefreshReused`] says that a refresh would be taken for a
     /// theft, and would revoke the session.
-    pub async fn preview_refresh(&self, token: &str) -> Result<RefreshPreview> {
+    pub async fn introspect_refresh(&self, token: &str) -> Result<RefreshIntrospection> {
         let engine = &self.0.engine;
         let claimed = engine.claimed(token).await?;
         if claimed.is_logged_out() {
@@ -73,9 +72,9 @@ impl Auth {
             Some(record) => {
                 match step(&record, &claims.presented(), engine.admin.clock.now(), &policy).decision
                 {
-                    Decision::Issue(_) => Renewal::Issued,
-                    Decision::Reissue(_) => Renewal::Reissued,
-                    Decision::Keep => Renewal::Kept,
+                    Decision::Rotate(_) => Renewal::Issued,
+                    Decision::Replay(_) => Renewal::Reissued,
+                    Decision::Renew => Renewal::Kept,
                     refusal => return Err(refusal_error(refusal)),
                 }
             }
@@ -83,7 +82,7 @@ impl Auth {
             None if policy.rotate => Renewal::Issued,
             None => Renewal::Kept,
         };
-        Ok(RefreshPreview {
+        Ok(RefreshIntrospection {
             subject: claims.subject.clone(),
             session: claims.session,
             issued_at: claims.issued_at,
@@ -103,7 +102,7 @@ impl Auth {
         let engine = &self.0.engine;
         let denied = DenyList::default();
         let Some(feed) = engine.admin.store.feed() else { return Ok(denied) };
-        let mut cursor = Cursor::default();
+        let mut cursor = FeedCursor::default();
         loop {
             let page = feed.read(&cursor, Duration::ZERO).await?;
             for revocation in &page.revocations {

@@ -12,11 +12,11 @@ use super::{Auth, Engine, Renewal, Renewed};
 use crate::access::IssuedAccess;
 use crate::dpop::Proof;
 use crate::error::{Error, Result};
-use crate::identity::Subject;
 use crate::observe;
-use crate::revocation::{RevocationReason, Revoked};
-use crate::session::{Decision, Minted, RefreshClaims};
+use crate::revocation::RevocationTarget;
+use crate::session::{Decision, IssuedChild, RefreshClaims};
 use crate::store::FailureKey;
+use crate::types::{RevocationReason, Subject};
 
 /// A refresh token and what is asked for it.
 #[derive(Clone)]
@@ -130,7 +130,7 @@ impl Engine {
         let mut grant = self.grant(
             presented.subject.clone(),
             presented.session,
-            presented.lineage,
+            presented.family_position,
             presented.key,
             request.claims,
         )?;
@@ -146,26 +146,29 @@ impl Engine {
             .ok_or_else(|| self.unknown(presented))?;
         if let Some(abandoned) = answer.denied {
             self.admin
-                .refuse_if_possible([Revoked::Child { sid: presented.session, abandoned }])
+                .deny_everywhere_best_effort([RevocationTarget::Child {
+                    sid: presented.session,
+                    abandoned,
+                }])
                 .await;
         }
         let grants =
-            matches!(answer.decision, Decision::Issue(_) | Decision::Reissue(_) | Decision::Keep);
+            matches!(answer.decision, Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew);
         if grants && self.admin.denied.has_ended(&presented.session) {
             return Err(self.ended_again(presented).await);
         }
         match answer.decision {
-            Decision::Issue(minted) => {
-                grant.lineage = Some(minted.lineage);
+            Decision::Rotate(minted) => {
+                grant.family_position = Some(minted.family_position);
                 let access = self.issue(&grant)?;
                 self.rotated(presented, minted, access, Renewal::Issued)
             }
-            Decision::Reissue(minted) => {
-                grant.lineage = Some(minted.lineage);
+            Decision::Replay(minted) => {
+                grant.family_position = Some(minted.family_position);
                 let access = self.issue(&grant)?;
                 self.rotated(presented, minted, access, Renewal::Reissued)
             }
-            Decision::Keep => Ok(self.kept(presented, self.issue(&grant)?)),
+            Decision::Renew => Ok(self.kept(presented, self.issue(&grant)?)),
             refusal => {
                 self.refuse_old(&claimed, refusal).await;
                 Err(self.refused(presented, refusal).await)
@@ -188,7 +191,7 @@ impl Engine {
     fn rotated(
         &self,
         presented: &RefreshClaims,
-        minted: Minted,
+        minted: IssuedChild,
         access: IssuedAccess,
         renewal: Renewal,
     ) -> Result<Renewed> {
@@ -233,7 +236,7 @@ impl Engine {
             Decision::Theft(how) => self.after_theft(subject, *session, how.as_str()).await,
             // Ended elsewhere, perhaps by another process: its access tokens end here too.
             Decision::Revoked(_) => {
-                drop(self.admin.refuse_here(Revoked::Session { sid: *session }))
+                drop(self.admin.deny_locally(RevocationTarget::Session { sid: *session }))
             }
             _ => {}
         }
@@ -248,7 +251,7 @@ pub(super) fn refusal_error(refusal: Decision) -> Error {
         Decision::Theft(_) => Error::RefreshReused,
         Decision::Revoked(reason) => Error::SessionRevoked { reason },
         Decision::Expired => Error::RefreshExpired,
-        Decision::Issue(_) | Decision::Reissue(_) | Decision::Keep => {
+        Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew => {
             Error::internal("a grant was taken for a refusal")
         }
     }

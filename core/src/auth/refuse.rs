@@ -2,14 +2,14 @@
 
 use super::{AuditKind, Engine, SessionAdmin};
 use crate::error::Result;
-use crate::identity::{SessionId, Subject};
 use crate::observe;
-use crate::revocation::{Revocation, RevocationReason, Revoked};
+use crate::revocation::{Revocation, RevocationTarget};
 use crate::session::{State, TheftScope};
+use crate::types::{RevocationReason, SessionId, Subject};
 
 impl SessionAdmin {
     /// Refuses in this process.
-    pub(super) fn refuse_here(&self, what: Revoked) -> Revocation {
+    pub(super) fn deny_locally(&self, what: RevocationTarget) -> Revocation {
         let now = self.clock.now();
         let revocation = Revocation { what, until: now.plus(self.longest_access) };
         self.denied.refuse(&revocation, now);
@@ -22,36 +22,42 @@ impl SessionAdmin {
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): refused here, and perhaps
     /// elsewhere.
-    pub(super) async fn refuse(&self, what: impl IntoIterator<Item = Revoked>) -> Result<()> {
-        let revocations: Vec<_> = what.into_iter().map(|what| self.refuse_here(what)).collect();
+    pub(super) async fn refuse(
+        &self,
+        what: impl IntoIterator<Item = RevocationTarget>,
+    ) -> Result<()> {
+        let revocations: Vec<_> = what.into_iter().map(|what| self.deny_locally(what)).collect();
         match self.store.feed() {
-            Some(feed) if !revocations.is_empty() => feed.tell(&revocations).await,
+            Some(feed) if !revocations.is_empty() => feed.publish(&revocations).await,
             _ => Ok(()),
         }
     }
 
     /// As [`SessionAdmin::refuse`], where nobody waits for it: the store has revoked already, so what
     /// other processes do not hear of they see in the store at the token's first use there.
-    pub(super) async fn refuse_if_possible(&self, what: impl IntoIterator<Item = Revoked>) {
+    pub(super) async fn deny_everywhere_best_effort(
+        &self,
+        what: impl IntoIterator<Item = RevocationTarget>,
+    ) {
         if let Err(error) = self.refuse(what).await {
             tracing::warn!(target: "regrant::store", %error, "other processes were not told of a revocation");
         }
     }
 
     /// The sessions of a user that were ended, as the store knows them.
-    pub(super) async fn ended_sessions(&self, subject: &Subject) -> Result<Vec<Revoked>> {
+    pub(super) async fn ended_sessions(&self, subject: &Subject) -> Result<Vec<RevocationTarget>> {
         let sessions = self.store.list(subject).await?;
         Ok(sessions
             .into_iter()
             .filter(|stored| stored.record.state != State::Live)
-            .map(|stored| Revoked::Session { sid: stored.id })
+            .map(|stored| RevocationTarget::Session { sid: stored.id })
             .collect())
     }
 
     /// A login had sessions give way and the store has revoked them: follow suit.
-    pub(super) async fn after_displacement(&self, subject: &Subject, displaced: &[SessionId]) {
-        let ended = displaced.iter().map(|session| Revoked::Session { sid: *session });
-        self.refuse_if_possible(ended).await;
+    pub(super) async fn on_evicted(&self, subject: &Subject, displaced: &[SessionId]) {
+        let ended = displaced.iter().map(|session| RevocationTarget::Session { sid: *session });
+        self.deny_everywhere_best_effort(ended).await;
         let reason = RevocationReason::Displaced;
         for session in displaced {
             let kind = AuditKind::Revoked { reason, replicated: None };
@@ -68,7 +74,7 @@ impl Engine {
         session: SessionId,
         how: &'static str,
     ) {
-        let mut ended = vec![Revoked::Session { sid: session }];
+        let mut ended = vec![RevocationTarget::Session { sid: session }];
         if self.policy.on_theft == TheftScope::Subject {
             match self.admin.ended_sessions(subject).await {
                 Ok(sessions) => ended.extend(sessions),
@@ -77,7 +83,7 @@ impl Engine {
                 }
             }
         }
-        self.admin.refuse_if_possible(ended).await;
+        self.admin.deny_everywhere_best_effort(ended).await;
         self.admin.auditor.emit(subject, session, AuditKind::Theft { how });
     }
 }

@@ -4,10 +4,8 @@ use serde::Serialize;
 
 use super::{Auth, SessionAdmin};
 use crate::error::Result;
-use crate::identity::{SessionId, Subject};
-use crate::revocation::RevocationReason;
 use crate::session::State;
-use crate::time::Timestamp;
+use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
 /// Whether a session can be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -82,7 +80,7 @@ impl SessionAdmin {
             .map(|stored| SessionInfo {
                 id: stored.id,
                 device: stored.record.device.as_str().to_owned(),
-                created_at: stored.record.created,
+                created_at: stored.record.created_at,
                 last_refreshed_at: stored.record.last_refreshed(),
                 expires_at: stored.record.idle_deadline,
                 current: current == Some(&stored.id),

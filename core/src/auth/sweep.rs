@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{Auth, Engine};
-use crate::adopt::{Adoption, Found, OldStore, OldToken, Place, Standing};
 use crate::error::{Error, Result};
+use crate::migration::{Found, LegacyStore, LegacyToken, Migration, Place, Standing};
 use crate::observe;
 use crate::session::Record;
 
@@ -72,7 +72,7 @@ impl Engine {
         let mut report = SweepReport::default();
         let mut cursor = 0;
         loop {
-            let page = adoption.old_store().keys(cursor).await?;
+            let page = adoption.legacy_store().keys(cursor).await?;
             for key in &page.keys {
                 report.scanned += 1;
                 self.sweep_key(adoption, key, options, &mut report).await?;
@@ -87,7 +87,7 @@ impl Engine {
 
     async fn sweep_key(
         &self,
-        adoption: &Adoption,
+        adoption: &Migration,
         key: &str,
         options: SweepOptions,
         report: &mut SweepReport,
@@ -98,11 +98,11 @@ impl Engine {
         };
         if token.is_expired(self.admin.clock.now()) {
             report.expired += 1;
-            return remove_dead(adoption.old_store(), &token, options, report).await;
+            return remove_dead(adoption.legacy_store(), &token, options, report).await;
         }
         let Some(Found { subject, standing }) = adoption.find(&token).await? else {
             report.unknown_users += 1;
-            return remove_dead(adoption.old_store(), &token, options, report).await;
+            return remove_dead(adoption.legacy_store(), &token, options, report).await;
         };
         if let Standing::LoggedOut(_) = standing {
             report.logged_out += 1;
@@ -122,8 +122,8 @@ impl Engine {
 }
 
 async fn remove_dead(
-    store: &dyn OldStore,
-    token: &OldToken<'_>,
+    store: &dyn LegacyStore,
+    token: &LegacyToken<'_>,
     options: SweepOptions,
     report: &mut SweepReport,
 ) -> Result<()> {

@@ -5,7 +5,7 @@ use crate::access::{VerifiedAccess, after_scheme, is_token68};
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::revocation::Denial;
-use crate::session::Sighting;
+use crate::session::AccessTokenUse;
 
 impl Auth {
     /// Verifies an access token: form, algorithm, key, signature, type, claims, deny list.
@@ -23,13 +23,14 @@ impl Auth {
     /// Holds a verified token to the deny list, and reports a first sight of it.
     pub(super) fn unless_revoked(&self, access: VerifiedAccess) -> Result<VerifiedAccess> {
         let denial = self.0.engine.admin.denied.check(&access);
-        if let (Some(session), Some(lineage)) = (access.session(), access.lineage()) {
+        if let (Some(session), Some(family_position)) = (access.session(), access.family_position())
+        {
             match denial {
-                None => self.0.sightings.report_use(&access, session, lineage),
+                None => self.0.use_reporter.report_use(&access, session, family_position),
                 // Somebody uses the tokens of a child that was given up as lost: a second holder.
-                Some(Denial::Lineage) => {
-                    let sighting = Sighting { lineage, denied: true };
-                    self.0.sightings.report(access.subject(), session, sighting);
+                Some(Denial::FamilyPosition) => {
+                    let token_use = AccessTokenUse { family_position, denied: true };
+                    self.0.use_reporter.report(access.subject(), session, token_use);
                 }
                 Some(_) => {}
             }

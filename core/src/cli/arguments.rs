@@ -3,8 +3,8 @@
 use std::str::FromStr;
 
 use crate::error::Error;
-use crate::identity::{SessionId, Subject};
 use crate::keys::{Algorithm, KeyId};
+use crate::types::{SessionId, Subject};
 
 /// What is wrong, without the field that it would be wrong in.
 fn problem(error: Error) -> String {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::exit::Exit;
 use super::failure::Failure;
 use super::page::{Page, Paint};
-use crate::time::{Clock as _, SystemClock, Timestamp};
+use crate::types::{Clock as _, SystemClock, Timestamp};
 
 /// What every subcommand is told.
 #[derive(Debug)]

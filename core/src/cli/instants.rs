@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::time::{Timestamp, parse_span};
+use crate::types::{Timestamp, parse_span};
 
 /// RFC 3339 in UTC, without what is below a second: `2026-01-31T09:30:00Z`.
 pub(super) fn at(instant: Timestamp) -> String {

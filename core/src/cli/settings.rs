@@ -7,7 +7,7 @@ use clap::Args;
 use super::failure::Failure;
 use super::input;
 use crate::config::{AuthConfig, SecretConfig};
-use crate::secret::SecretBytes;
+use crate::types::SecretBytes;
 
 /// The file that is read where none is named.
 const DEFAULT_FILE: &str = "regrant.json";

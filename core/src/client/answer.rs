@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use crate::error::{Advice, ErrorCode};
-use crate::revocation::RevocationReason;
-use crate::secret::{AccessToken, RefreshToken};
-use crate::time::Timestamp;
+use crate::types::{AccessToken, RefreshToken, RevocationReason, Timestamp};
 
 #[cfg(feature = "client")]
 use super::pair::issued_at;

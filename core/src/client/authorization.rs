@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::secret::AccessToken;
+use crate::types::AccessToken;
 
 /// An access token for one request, and the proof of the key that it is bound to, if it is
 /// (RFC 9449 §7). `Debug` shows neither.

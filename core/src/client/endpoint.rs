@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::error::{Advice, ErrorCode};
 #[cfg(feature = "client")]
 use crate::error::{Error, Result};
-use crate::secret::{AccessToken, RefreshToken};
+use crate::types::{AccessToken, RefreshToken};
 
 use super::answer::{Answer, Grant, Refused};
 use super::http::{Request, Response};

@@ -1,5 +1,5 @@
 use super::*;
-use crate::revocation::RevocationReason;
+use crate::types::RevocationReason;
 
 fn response(status: u16, body: &str) -> Response {
     Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() }

@@ -1,6 +1,6 @@
 //! What a machine is told, and what it wants done.
 
-use crate::secret::AccessToken;
+use crate::types::AccessToken;
 
 use super::answer::Answer;
 use super::pair::Pair;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 /// A request. `Debug` shows neither headers nor body: the refresh token is in one of them.
 #[derive(Clone, PartialEq, Eq)]
@@ -41,7 +41,7 @@ pub struct Response {
 
 impl Request {
     /// A `GET`.
-    #[cfg(feature = "issuers")]
+    #[cfg(feature = "server")]
     pub(crate) fn get(url: &str, headers: Vec<(String, String)>) -> Self {
         Self { method: "GET", url: url.to_owned(), headers, body: Vec::new() }
     }
@@ -61,7 +61,7 @@ impl Response {
 
     /// How long it may be kept (RFC 9111 §5.2.2): not at all by `no-store` and `no-cache`; `None`
     /// where it does not say.
-    #[cfg(feature = "issuers")]
+    #[cfg(feature = "server")]
     pub(crate) fn max_age(&self) -> Option<Duration> {
         let directives = self.header("cache-control")?.split(',').map(str::trim);
         let mut max_age = None;
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "issuers")]
+    #[cfg(feature = "server")]
     fn reads_how_long_an_answer_may_be_kept() {
         let age = |value| with(&[("Cache-Control", value)]).max_age().map(|age| age.as_secs());
         assert_eq!(age("public, max-age=300"), Some(300));

@@ -40,7 +40,7 @@ pub use machine::Machine;
 pub use now::Now;
 pub use pair::Pair;
 pub use reason::{Refusal, SignOutReason, State, Trouble};
-#[cfg(feature = "client-reqwest")]
+#[cfg(feature = "reqwest")]
 pub use session::{CallError, ReqwestTransport};
 #[cfg(feature = "client")]
 pub use session::{

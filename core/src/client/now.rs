@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 /// The present as a device tells it.
 ///

@@ -6,9 +6,8 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::keys::Thumbprint;
-use crate::secret::{AccessToken, RefreshToken};
-use crate::time::Timestamp;
 use crate::token::decode_unverified;
+use crate::types::{AccessToken, RefreshToken, Timestamp};
 
 use super::answer::Grant;
 use super::now::{Now, ServerClock};

@@ -3,7 +3,7 @@
 
 use super::http::Response;
 use super::now::{Now, ServerClock};
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 /// So many servers an app has at most; of more the longest known is forgotten.
 const MOST_SERVERS: usize = 16;

@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use crate::error::ErrorCode;
-use crate::revocation::RevocationReason;
+use crate::types::RevocationReason;
 
 /// Why the user has to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

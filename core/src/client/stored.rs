@@ -7,8 +7,7 @@ use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use crate::error::{Error, Result};
-use crate::secret::{AccessToken, RefreshToken};
-use crate::time::Timestamp;
+use crate::types::{AccessToken, RefreshToken, Timestamp};
 
 use super::event::Found;
 use super::pair::Pair;

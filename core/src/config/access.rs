@@ -78,7 +78,7 @@ pub enum LegacyConfig {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LegacyBound {
     /// See [`LegacyTokens::max_lifetime`].
-    #[serde(deserialize_with = "crate::time::span_seconds_or_text")]
+    #[serde(deserialize_with = "crate::types::span_seconds_or_text")]
     pub max_lifetime: Duration,
 }
 

@@ -63,7 +63,7 @@ impl DpopConfig {
 
 /// How a service that verifies the tokens of others accepts those that are bound to a key of the
 /// client; the fields are those of [`DpopConfig`].
-#[cfg(feature = "issuers")]
+#[cfg(feature = "server")]
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ProofConfig {
@@ -80,7 +80,7 @@ pub struct ProofConfig {
     pub capacity: Option<usize>,
 }
 
-#[cfg(feature = "issuers")]
+#[cfg(feature = "server")]
 impl ProofConfig {
     /// The policy, checked.
     ///

@@ -11,7 +11,7 @@ use crate::error::Result;
 use crate::keys::{Algorithm, Key, KeyId};
 use crate::session::TheftScope;
 use crate::store::{Eviction, RedisOptions, is_redis};
-use crate::time::format_span;
+use crate::types::format_span;
 
 /// What a configuration amounts to. Lifetimes are text such as `15m`. Holds no secret.
 #[derive(Clone, Debug, Serialize)]

@@ -11,12 +11,10 @@ use super::keys::{KeyConfig, within};
 use super::sessions::some_span;
 use crate::access::AccessPolicy;
 use crate::error::{Error, Result};
-use crate::issuers::{
-    KeySetSchedule, KeySetUrl, TrustedIssuer, TrustedIssuers, TrustedIssuersBuilder,
-};
+use crate::jwks::{JwksSchedule, JwksUri, JwksVerifier, JwksVerifierBuilder, TrustedIssuer};
 use crate::keys::{Algorithm, JwkSet, Keyring, ShortSecret};
 
-/// Everything that [`TrustedIssuers`] needs but the transport.
+/// Everything that [`JwksVerifier`] needs but the transport.
 ///
 /// ```json
 /// {
@@ -75,7 +73,7 @@ pub struct IssuerConfig {
     pub legacy: Option<LegacyConfig>,
 }
 
-/// When key sets are fetched; see [`KeySetSchedule`] for the defaults.
+/// When key sets are fetched; see [`JwksSchedule`] for the defaults.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct KeySetsConfig {
@@ -106,8 +104,8 @@ impl IssuersConfig {
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] with the path of the field.
-    pub fn builder(self) -> Result<TrustedIssuersBuilder> {
-        let mut builder = TrustedIssuers::builder().schedule(self.key_sets.schedule()?);
+    pub fn builder(self) -> Result<JwksVerifierBuilder> {
+        let mut builder = JwksVerifier::builder().schedule(self.key_sets.schedule()?);
         if let Some(dpop) = &self.dpop {
             builder = builder.proofs(dpop.policy()?, dpop.origin.each().to_vec());
         }
@@ -124,7 +122,7 @@ impl IssuerConfig {
         let rsa = self.rsa_algorithm.unwrap_or(Algorithm::RS256);
         let keyring = match (&self.keys_url, &self.jwks, &self.keys) {
             (Some(url), None, None) => {
-                let url = KeySetUrl::new(url)?;
+                let url = JwksUri::new(url)?;
                 return TrustedIssuer::with_key_set(self.policy()?, url, rsa);
             }
             (None, Some(Value::String(text)), None) => JwkSet::parse(text, rsa)?.into_keyring()?,
@@ -170,9 +168,9 @@ fn keyring(keys: &[KeyConfig]) -> Result<Keyring> {
 }
 
 impl KeySetsConfig {
-    fn schedule(&self) -> Result<KeySetSchedule> {
-        let default = KeySetSchedule::default();
-        KeySetSchedule::builder()
+    fn schedule(&self) -> Result<JwksSchedule> {
+        let default = JwksSchedule::default();
+        JwksSchedule::builder()
             .cool_down(self.cool_down.unwrap_or(default.cool_down()))
             .max_age(self.max_age.unwrap_or(default.max_age()))
             .max_stale(self.max_stale.unwrap_or(default.max_stale()))

@@ -5,7 +5,7 @@ use serde_json::Value;
 use zeroize::Zeroize as _;
 
 use crate::error::{Error, Result};
-use crate::secret::SecretBytes;
+use crate::types::SecretBytes;
 
 /// A JWK, given as an object or as text. It may be a secret, so `Debug` is redacted.
 #[derive(Clone, Debug)]

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::sessions::some_span;
 use crate::session::FailureLimit;
-use crate::time::format_span;
+use crate::types::format_span;
 
 const OFF: &str = "off";
 

@@ -15,7 +15,7 @@
 mod access;
 mod dpop;
 mod effective;
-#[cfg(feature = "issuers")]
+#[cfg(feature = "server")]
 mod issuers;
 mod jwk;
 mod keys;
@@ -29,12 +29,12 @@ mod sessions;
 
 pub use access::{AccessConfig, LegacyBound, LegacyConfig, OneOrMany};
 pub use dpop::DpopConfig;
-#[cfg(feature = "issuers")]
+#[cfg(feature = "server")]
 pub use dpop::ProofConfig;
 pub use effective::{
     EffectiveAccess, EffectiveConfig, EffectiveDpop, EffectiveKey, EffectiveRedis, EffectiveRefresh,
 };
-#[cfg(feature = "issuers")]
+#[cfg(feature = "server")]
 pub use issuers::{IssuerConfig, IssuersConfig, KeySetsConfig};
 pub use jwk::JwkConfig;
 pub use keys::{KeyConfig, KeysConfig};
@@ -128,11 +128,11 @@ impl AuthConfig {
     /// # Errors
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn session_admin(&self) -> Result<SessionAdmin> {
-        let (old_store, access) = (self.old_store()?, self.access.policy()?);
+        let (legacy_store, access) = (self.legacy_store()?, self.access.policy()?);
         let admin =
             SessionAdmin::new(self.store_address().open(None)?, access.longest_acceptance());
-        Ok(match old_store {
-            Some(old_store) => admin.with_old_store(old_store),
+        Ok(match legacy_store {
+            Some(legacy_store) => admin.with_old_store(legacy_store),
             None => admin,
         })
     }
@@ -147,7 +147,7 @@ impl AuthConfig {
             builder = builder.max_staleness(bound);
         }
         if let Some(old) = self.old_tokens()? {
-            builder = builder.adopt_old_tokens(old);
+            builder = builder.migrate_legacy_tokens(old);
         }
         if let Some(dpop) = &self.dpop {
             builder = builder.dpop(dpop.clone());

@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, Visitor};
 
-use crate::secret::SecretBytes;
+use crate::types::SecretBytes;
 
 /// A secret: text, taken as its UTF-8 bytes, or `{ "base64": "…" }`. `Debug` is redacted.
 #[derive(Clone, Debug)]

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::{Limiter, SessionLimit};
 use crate::error::Result;
 use crate::session::{SessionPolicy, TheftScope};
-use crate::time::span_seconds_or_text;
+use crate::types::span_seconds_or_text;
 
 /// How sessions are refreshed; see [`SessionPolicy`] for the defaults.
 #[derive(Debug, Default, Deserialize)]
@@ -59,7 +59,7 @@ impl RefreshConfig {
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct RevocationConfig {
-    /// How far behind a process may be before a route's [`WhenStale`](crate::auth::WhenStale)
+    /// How far behind a process may be before a route's [`StalePolicy`](crate::auth::StalePolicy)
     /// decides. Default 10 seconds.
     #[serde(deserialize_with = "some_span")]
     pub max_staleness: Option<Duration>,

@@ -1,8 +1,8 @@
 //! The claims of a proof (RFC 9449 §4.2), read and not yet judged.
 
 use crate::error::{Error, Result};
-use crate::time::Timestamp;
 use crate::token::json::{self, Item};
+use crate::types::Timestamp;
 
 use crate::access::numeric_date;
 

@@ -15,38 +15,38 @@
 //!
 //! A session that began without a proof stays unbound, and its tokens are bearer tokens as ever.
 
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 mod claims;
 mod device_key;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 mod nonce;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 mod policy;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 mod proof;
 mod prover;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 mod replay;
 mod software_key;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 mod target;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 mod verifier;
 
 pub use device_key::DeviceKey;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 pub use nonce::Nonces;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 pub use policy::ProofPolicy;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 pub use proof::Proof;
 pub use prover::{ProofKey, Prover};
 pub use software_key::SoftwareKey;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 pub use target::Target;
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 pub(crate) use target::check_origins;
-#[cfg(feature = "dpop")]
+#[cfg(feature = "server")]
 pub use verifier::ProofVerifier;
 
 /// The `typ` of a proof (RFC 9449 §4.2).

@@ -5,8 +5,8 @@ use std::sync::{PoisonError, RwLock, RwLockReadGuard};
 use std::time::Duration;
 
 use crate::keys::RefreshKeys;
-use crate::time::Timestamp;
 use crate::token::base64url;
+use crate::types::Timestamp;
 
 /// Nothing that is signed as a token begins like this.
 const LABEL: &str = "regrant dpop nonce v1 ";
@@ -25,7 +25,7 @@ impl Nonces {
     }
 
     /// Goes on with these keys. What the retired ones among them made is accepted.
-    #[cfg(feature = "sessions")]
+    #[cfg(feature = "server")]
     pub(crate) fn set_keys(&self, keys: RefreshKeys) {
         *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
@@ -70,7 +70,7 @@ impl fmt::Debug for Nonces {
 mod tests {
     use super::*;
     use crate::keys::RefreshSecret;
-    use crate::secret::SecretBytes;
+    use crate::types::SecretBytes;
 
     fn nonces(secret: &str) -> Nonces {
         let secret = RefreshSecret::derived_from(&SecretBytes::new(secret)).unwrap();
@@ -93,7 +93,7 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "sessions")]
+    #[cfg(feature = "server")]
     fn a_retired_secret_goes_on_counting() {
         let at = Timestamp::from_seconds(600);
         let secret = |text| RefreshSecret::derived_from(&SecretBytes::new(text)).unwrap();

@@ -8,8 +8,8 @@ use serde_json::{Map, Value};
 use super::{TYP_PROOF, access_token_hash};
 use crate::error::{Cause, Error, Result};
 use crate::keys::Algorithm;
-use crate::time::Timestamp;
 use crate::token::{base64url, compact};
+use crate::types::Timestamp;
 
 /// A private key that signs proofs: one in memory ([`SoftwareKey`](super::SoftwareKey)), or one
 /// that a device keeps to itself.

@@ -9,7 +9,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 use crate::keys::Thumbprint;
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 /// The proofs of this process that were used, in two generations: each collects for as long as a
 /// proof may be used, so what the older one holds is needed no longer when a third begins.

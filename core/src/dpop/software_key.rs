@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use super::ProofKey;
 use crate::error::{Cause, Error, Result};
 use crate::keys::{Algorithm, Key, KeyPair, PublicKey, RsaBits, Thumbprint};
-use crate::secret::SecretBytes;
+use crate::types::SecretBytes;
 
 /// A proof key that this process holds, ES256. It is as safe as the place where its PEM is kept:
 /// where a device has a key store, implement [`ProofKey`] over that.

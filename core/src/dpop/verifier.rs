@@ -11,7 +11,7 @@ use super::{Nonces, ProofPolicy, Target, access_token_hash};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::keys::Thumbprint;
-use crate::time::{Clock, Timestamp};
+use crate::types::{Clock, Timestamp};
 
 /// Checks proofs (RFC 9449 §4.3). Synchronous, without I/O; the memory of used proofs is this
 /// process's own. Where several processes serve one address, [`Nonces`] bound for how long a proof

@@ -16,7 +16,7 @@ pub use message::Language;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use crate::revocation::RevocationReason;
+use crate::types::RevocationReason;
 
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -192,7 +192,7 @@ impl Error {
     }
 
     /// A [`Error::DpopProofInvalid`].
-    #[cfg(feature = "dpop")]
+    #[cfg(feature = "server")]
     pub(crate) const fn dpop_proof(problem: &'static str) -> Self {
         Self::DpopProofInvalid { problem }
     }

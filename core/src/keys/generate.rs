@@ -8,7 +8,7 @@ use super::document::write_pem;
 use super::key_kind::KeyKind;
 use super::public_key::PublicKey;
 use crate::error::{Error, Result};
-use crate::secret::SecretBytes;
+use crate::types::SecretBytes;
 
 /// The size of an RSA modulus, in bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::algorithm::Algorithm;
 use super::hmac_sha256::HmacSha256;
 use super::key_material;
 use crate::error::{Error, Result};
-use crate::secret::SecretBytes;
+use crate::types::SecretBytes;
 
 /// What to do about an HMAC secret that is shorter than the output of its hash.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

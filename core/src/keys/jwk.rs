@@ -12,8 +12,8 @@ use super::key::Key;
 use super::key_id::KeyId;
 use super::key_kind::KeyKind;
 use crate::error::Error;
-use crate::secret::SecretBytes;
 use crate::token::{base64url, json};
+use crate::types::SecretBytes;
 
 /// Why a key of a set is not used. Others of the set are (RFC 7517 §5).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -52,7 +52,7 @@ const ON_STACK: usize = 684;
 mod tests {
     use super::*;
     use crate::keys::{Algorithm, ShortSecret};
-    use crate::secret::SecretBytes;
+    use crate::types::SecretBytes;
 
     fn key(secret: &str) -> Key {
         Key::hmac(Algorithm::HS256, &SecretBytes::new(secret), ShortSecret::Allow).unwrap()

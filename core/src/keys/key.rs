@@ -11,7 +11,7 @@ use super::key_id::KeyId;
 use super::key_kind::KeyKind;
 use super::public_key::PublicKey;
 use crate::error::{Error, Result};
-use crate::secret::SecretBytes;
+use crate::types::SecretBytes;
 
 /// A key for one algorithm, with an optional name.
 ///
@@ -41,7 +41,7 @@ impl Key {
     ///
     /// ```
     /// use regrant::keys::{Algorithm, Key, ShortSecret};
-    /// use regrant::secret::SecretBytes;
+    /// use regrant::types::SecretBytes;
     ///
     /// let secret = SecretBytes::new("32 random bytes, better than this");
     /// let key = Key::hmac(Algorithm::HS256, &secret, ShortSecret::Refuse)?;
@@ -106,7 +106,7 @@ impl Key {
 
     /// The public key of a JWK (RFC 7517 §4) for `algorithm`, which its `alg` and its kind must
     /// allow; `use`, `key_ops` and private members count as in a set.
-    #[cfg(any(feature = "client", feature = "dpop"))]
+    #[cfg(feature = "client")]
     pub(crate) fn from_public_jwk(
         jwk: &serde_json::Map<String, serde_json::Value>,
         algorithm: Algorithm,

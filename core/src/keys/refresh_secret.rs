@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::algorithm::Algorithm;
 use super::hmac::{PreparedMac, ShortSecret, check_length};
 use crate::error::{Error, Result};
-use crate::secret::SecretBytes;
+use crate::types::SecretBytes;
 
 /// The HKDF info string. Changing it signs everybody out.
 const INFO: &[u8] = b"regrant refresh token v1";

@@ -1,6 +1,6 @@
 //! Every metric, in one place: names, units, labels and descriptions.
 
-use crate::revocation::RevocationReason;
+use crate::types::RevocationReason;
 
 /// What a metric is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

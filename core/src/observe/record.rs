@@ -1,9 +1,7 @@
-//! The way to the recorder that the program has installed. Without the feature `metrics`, or
-//! without a recorder, nothing is recorded.
+//! The way to the recorder that the program has installed. Without one nothing is recorded.
 
 use std::time::Duration;
 
-#[cfg(feature = "metrics")]
 use super::metric::MetricKind;
 use super::metric::{METRICS, Metric};
 
@@ -15,13 +13,9 @@ type Labels<'a> = &'a [(&'static str, &'static str)];
 /// [`AuthBuilder::build`](crate::AuthBuilder::build) does it; call it where the recorder is
 /// installed later.
 pub fn describe() {
-    #[cfg(feature = "metrics")]
     METRICS.iter().for_each(describe_one);
-    #[cfg(not(feature = "metrics"))]
-    let _ = METRICS;
 }
 
-#[cfg(feature = "metrics")]
 fn describe_one(metric: &Metric) {
     let Metric { name, kind, description, labels } = *metric;
     match kind {
@@ -51,26 +45,14 @@ fn describe_one(metric: &Metric) {
     }
 }
 
-#[cfg(feature = "metrics")]
 pub(super) fn count(metric: &Metric, labels: Labels<'_>) {
     metrics::counter!(metric.name, labels).increment(1);
 }
 
-#[cfg(feature = "metrics")]
 pub(super) fn set(metric: &Metric, value: f64) {
     metrics::gauge!(metric.name).set(value);
 }
 
-#[cfg(feature = "metrics")]
 pub(super) fn seconds(metric: &Metric, labels: Labels<'_>, took: Duration) {
     metrics::histogram!(metric.name, labels).record(took);
 }
-
-#[cfg(not(feature = "metrics"))]
-pub(super) fn count(_: &Metric, _: Labels<'_>) {}
-
-#[cfg(not(feature = "metrics"))]
-pub(super) fn set(_: &Metric, _: f64) {}
-
-#[cfg(not(feature = "metrics"))]
-pub(super) fn seconds(_: &Metric, _: Labels<'_>, _: Duration) {}

@@ -9,7 +9,8 @@ use super::outcome::note;
 use super::record::{count, seconds, set};
 use crate::auth::{AuditKind, Renewal, Renewed, TokenPair};
 use crate::error::Result;
-use crate::revocation::{Denial, RevocationReason};
+use crate::revocation::Denial;
+use crate::types::RevocationReason;
 
 /// A span of an operation of the facade; see the table in the documentation of this module.
 macro_rules! operation_span {
@@ -64,7 +65,7 @@ fn revoked(reason: RevocationReason) {
 pub(crate) fn access_denied(by: Denial) {
     let by = match by {
         Denial::Session => "session",
-        Denial::Lineage => "child",
+        Denial::FamilyPosition => "child",
         Denial::Subject => "subject",
         Denial::Overflow => "overflow",
     };

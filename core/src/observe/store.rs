@@ -10,14 +10,15 @@ use async_trait::async_trait;
 use super::metric::{REVOCATIONS_UNREPLICATED, STORE_ERRORS, STORE_OPERATION_SECONDS};
 use super::record::{count, seconds};
 use crate::error::Result;
-use crate::identity::{SessionId, Subject};
-use crate::revocation::{Cursor, Page, Revocation, RevocationFeed, RevocationReason};
-use crate::session::{Confirmation, NewSession, Presented, RefreshPolicy, Sighting, TheftScope};
+use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed};
+use crate::session::{
+    AccessTokenUse, Confirmation, NewSession, RefreshAttempt, RefreshPolicy, TheftScope,
+};
 use crate::store::{
     Created, FailureCounter, FailureKey, Failures, Refreshed, Replicated, RevokedSession,
     RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
 };
-use crate::time::Timestamp;
+use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
 /// A store that is watched.
 pub(crate) struct ObservedStore(pub(crate) Arc<dyn SessionStore>);
@@ -69,7 +70,7 @@ impl SessionStore for ObservedStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &Presented,
+        presented: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
         timed("refresh", self.0.refresh(subject, session, presented, policy)).await
@@ -79,10 +80,10 @@ impl SessionStore for ObservedStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        sighting: &Sighting,
+        token_use: &AccessTokenUse,
         on_theft: TheftScope,
     ) -> Result<Option<Confirmation>> {
-        timed("confirm", self.0.confirm(subject, session, sighting, on_theft)).await
+        timed("confirm", self.0.confirm(subject, session, token_use, on_theft)).await
     }
 
     async fn revoke(
@@ -140,15 +141,15 @@ impl FailureCounter for ObservedStore {
 #[warn(clippy::missing_trait_methods)]
 #[async_trait]
 impl RevocationFeed for ObservedStore {
-    async fn tell(&self, revocations: &[Revocation]) -> Result<()> {
+    async fn publish(&self, revocations: &[Revocation]) -> Result<()> {
         match self.0.feed() {
-            Some(feed) => timed("tell", feed.tell(revocations)).await,
+            Some(feed) => timed("tell", feed.publish(revocations)).await,
             None => Ok(()),
         }
     }
 
-    async fn read(&self, cursor: &Cursor, wait: Duration) -> Result<Page> {
-        let Some(feed) = self.0.feed() else { return Ok(Page::default()) };
+    async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage> {
+        let Some(feed) = self.0.feed() else { return Ok(FeedPage::default()) };
         let page = feed.read(cursor, wait).await;
         failed("read_feed", &page);
         page

@@ -7,10 +7,9 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 
-use super::{Abandoned, Revocation, Revoked};
+use super::{DiscardedChild, Revocation, RevocationTarget};
 use crate::access::VerifiedAccess;
-use crate::identity::{Lineage, SessionId, Subject};
-use crate::time::Timestamp;
+use crate::types::{FamilyPosition, SessionId, Subject, Timestamp};
 
 /// Why an access token is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +18,7 @@ pub enum Denial {
     Session,
     /// It came with a refresh token that was given up as lost: its use is the mark of a second
     /// holder.
-    Lineage,
+    FamilyPosition,
     /// It names no session, and its user logged out everywhere after it was issued.
     Subject,
     /// It is from before the list was full. Nothing is known of this token: a refresh, which asks
@@ -40,7 +39,7 @@ struct Entries {
     /// To the instant from which the entry is moot.
     sessions: HashMap<SessionId, Timestamp>,
     /// With the child that was given up, and the same instant.
-    lineages: HashMap<(SessionId, Lineage), (Abandoned, Timestamp)>,
+    family_positions: HashMap<(SessionId, FamilyPosition), (DiscardedChild, Timestamp)>,
     /// With the instant before which tokens are refused.
     subjects: HashMap<Subject, (Timestamp, Timestamp)>,
     /// Set when the list was full: the instant before which all tokens are refused, and the one
@@ -63,17 +62,18 @@ impl DenyList {
             return;
         }
         self.change(now, |entries| match &revocation.what {
-            Revoked::Session { sid } => {
+            RevocationTarget::Session { sid } => {
                 let moot = entries.sessions.entry(*sid).or_insert(until);
                 *moot = until.max(*moot);
             }
-            Revoked::Child { sid, abandoned } => {
-                let key = (*sid, abandoned.lineage);
-                let (latest, moot) = entries.lineages.entry(key).or_insert((*abandoned, until));
+            RevocationTarget::Child { sid, abandoned } => {
+                let key = (*sid, abandoned.family_position);
+                let (latest, moot) =
+                    entries.family_positions.entry(key).or_insert((*abandoned, until));
                 latest.issued_until = latest.issued_until.max(abandoned.issued_until);
                 *moot = until.max(*moot);
             }
-            Revoked::Subject { sub, before } => {
+            RevocationTarget::Subject { sub, before } => {
                 let (latest, moot) =
                     entries.subjects.entry(sub.clone()).or_insert((*before, until));
                 *latest = (*before).max(*latest);
@@ -127,7 +127,7 @@ impl DenyList {
 impl Entries {
     fn len(&self) -> usize {
         let folded = usize::from(self.overflow.is_some());
-        self.sessions.len() + self.lineages.len() + self.subjects.len() + folded
+        self.sessions.len() + self.family_positions.len() + self.subjects.len() + folded
     }
 
     fn find(&self, access: &VerifiedAccess) -> Option<Denial> {
@@ -142,11 +142,11 @@ impl Entries {
         if self.sessions.contains_key(&session) {
             return Some(Denial::Session);
         }
-        let lineage = access.lineage()?;
-        let (abandoned, _) = self.lineages.get(&(session, lineage))?;
+        let family_position = access.family_position()?;
+        let (abandoned, _) = self.family_positions.get(&(session, family_position))?;
         // A token that does not say when it was issued may well be of that child.
-        let of_it = access.issued_at().is_none_or(|at| abandoned.covers(lineage, at));
-        of_it.then_some(Denial::Lineage)
+        let of_it = access.issued_at().is_none_or(|at| abandoned.covers(family_position, at));
+        of_it.then_some(Denial::FamilyPosition)
     }
 
     /// `iat` is in whole seconds; a token that does not say when it was issued may well be older.
@@ -158,7 +158,8 @@ impl Entries {
 
     /// One line in the place of all entries.
     fn fold(&mut self, now: Timestamp) {
-        let moot = self.sessions.values().chain(self.lineages.values().map(|(_, moot)| moot));
+        let moot =
+            self.sessions.values().chain(self.family_positions.values().map(|(_, moot)| moot));
         let moot = moot.chain(self.subjects.values().map(|(_, moot)| moot)).max().copied();
         let earlier = self.overflow.map(|(_, moot)| moot);
         *self = Self { overflow: moot.max(earlier).map(|moot| (now, moot)), ..Self::default() };
@@ -167,7 +168,7 @@ impl Entries {
 
     fn prune(&mut self, now: Timestamp) {
         self.sessions.retain(|_, until| now < *until);
-        self.lineages.retain(|_, (_, until)| now < *until);
+        self.family_positions.retain(|_, (_, until)| now < *until);
         self.subjects.retain(|_, (_, until)| now < *until);
         self.overflow = self.overflow.filter(|(_, until)| now < *until);
     }
@@ -181,8 +182,7 @@ mod tests {
     use super::*;
     use crate::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
     use crate::keys::{Algorithm, Key, Keyring, ShortSecret};
-    use crate::secret::SecretBytes;
-    use crate::time::{Clock, ManualClock};
+    use crate::types::{Clock, ManualClock, SecretBytes};
 
     #[test]
     fn a_full_list_asks_everybody_to_refresh_once() {
@@ -204,11 +204,11 @@ mod tests {
         for number in 0..DenyList::MOST {
             let mut id = [0; 16];
             id[..8].copy_from_slice(&number.to_be_bytes());
-            let what = Revoked::Session { sid: SessionId::from_bytes(id) };
+            let what = RevocationTarget::Session { sid: SessionId::from_bytes(id) };
             list.refuse(&Revocation { what, until }, clock.now());
         }
         assert_eq!((list.len(), list.check(&early)), (DenyList::MOST, None));
-        let what = Revoked::Session { sid: SessionId::from_bytes([8; 16]) };
+        let what = RevocationTarget::Session { sid: SessionId::from_bytes([8; 16]) };
         list.refuse(&Revocation { what, until }, clock.now());
         assert_eq!((list.len(), list.check(&early)), (2, Some(Denial::Overflow)));
         clock.advance(Duration::from_secs(1));

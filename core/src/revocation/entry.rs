@@ -2,14 +2,13 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Abandoned;
-use crate::identity::{SessionId, Subject};
-use crate::time::Timestamp;
+use super::DiscardedChild;
+use crate::types::{SessionId, Subject, Timestamp};
 
 /// What is refused from now on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "refuse")]
-pub enum Revoked {
+pub enum RevocationTarget {
     /// All access tokens of a session.
     Session {
         /// The session.
@@ -21,7 +20,7 @@ pub enum Revoked {
         sid: SessionId,
         /// The child.
         #[serde(flatten)]
-        abandoned: Abandoned,
+        abandoned: DiscardedChild,
     },
     /// A user's access tokens that name no session and were issued up to an instant.
     Subject {
@@ -38,7 +37,7 @@ pub enum Revoked {
 pub struct Revocation {
     /// What is refused.
     #[serde(flatten)]
-    pub what: Revoked,
+    pub what: RevocationTarget,
     /// From when on it is moot.
     pub until: Timestamp,
 }

@@ -6,21 +6,21 @@ use async_trait::async_trait;
 
 use super::Revocation;
 use crate::error::Result;
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 /// How far a process has read. Its text is the store's own; the default is the beginning.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Cursor(pub String);
+pub struct FeedCursor(pub String);
 
 /// What was read.
 #[derive(Clone, Debug, Default)]
-pub struct Page {
+pub struct FeedPage {
     /// In the order in which they were told.
     pub revocations: Vec<Revocation>,
     /// When they were told, by the store's clock, as far as that is known: for measuring only.
-    pub told: Vec<Timestamp>,
+    pub published_at: Vec<Timestamp>,
     /// Where to read on.
-    pub next: Cursor,
+    pub next: FeedCursor,
     /// Whether this was all; else there is more to be read at once.
     pub complete: bool,
 }
@@ -33,15 +33,15 @@ pub trait RevocationFeed: Send + Sync {
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
-    async fn tell(&self, revocations: &[Revocation]) -> Result<()>;
+    async fn publish(&self, revocations: &[Revocation]) -> Result<()>;
 
     /// Reads on from `cursor`; where there is nothing new, waits for up to `wait`.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
-    async fn read(&self, cursor: &Cursor, wait: Duration) -> Result<Page>;
+    async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage>;
 
-    /// The clock that [`Page::told`] goes by, to measure how long entries are on their way;
+    /// The clock that [`FeedPage::published_at`] goes by, to measure how long entries are on their way;
     /// `None` where that is not known.
     ///
     /// # Errors

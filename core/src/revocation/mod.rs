@@ -3,17 +3,15 @@
 mod abandoned;
 mod deny;
 mod entry;
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 mod feed;
-mod reason;
 #[cfg(any(feature = "file", feature = "redis"))]
 mod stored;
 
-pub use abandoned::Abandoned;
+pub use abandoned::DiscardedChild;
 pub use deny::{Denial, DenyList};
-pub use entry::{Revocation, Revoked};
-#[cfg(feature = "sessions")]
-pub use feed::{Cursor, Page, RevocationFeed};
-pub use reason::RevocationReason;
+pub use entry::{Revocation, RevocationTarget};
+#[cfg(feature = "server")]
+pub use feed::{FeedCursor, FeedPage, RevocationFeed};
 #[cfg(any(feature = "file", feature = "redis"))]
 pub(crate) use stored::entry as feed_entry;

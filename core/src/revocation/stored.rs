@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Page, Revocation};
+use super::{FeedPage, Revocation};
 use crate::error::{Error, Result};
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 /// Its JSON.
 #[derive(Serialize, Deserialize)]
@@ -12,23 +12,23 @@ struct Entry {
     #[serde(flatten)]
     revocation: Revocation,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    told: Option<Timestamp>,
+    published_at: Option<Timestamp>,
 }
 
 /// The text of an entry. `told` is the time on the store's clock, unless the store keeps that
 /// elsewhere.
-pub(crate) fn entry(revocation: &Revocation, told: Option<Timestamp>) -> Result<String> {
-    serde_json::to_string(&Entry { revocation: revocation.clone(), told })
+pub(crate) fn entry(revocation: &Revocation, published_at: Option<Timestamp>) -> Result<String> {
+    serde_json::to_string(&Entry { revocation: revocation.clone(), published_at })
         .map_err(|_| Error::internal("a revocation did not serialize"))
 }
 
-impl Page {
+impl FeedPage {
     /// Takes in the text of an entry. `told` is for stores that keep elsewhere when that was.
-    pub(crate) fn push(&mut self, text: &str, told: Option<Timestamp>) {
+    pub(crate) fn push(&mut self, text: &str, published_at: Option<Timestamp>) {
         match serde_json::from_str::<Entry>(text) {
             Ok(entry) => {
                 self.revocations.push(entry.revocation);
-                self.told.extend(told.or(entry.told));
+                self.published_at.extend(published_at.or(entry.published_at));
             }
             // Of a newer version: what comes after it must not be held up.
             Err(_) => {

@@ -1,16 +1,14 @@
 //! What the use of an access token tells about its session.
 
-use crate::identity::Lineage;
-use crate::revocation::RevocationReason;
-use crate::time::Timestamp;
+use crate::types::{FamilyPosition, RevocationReason, Timestamp};
 
 use super::record::{Child, Record, State};
 
 /// An access token was seen in use by a verifier.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sighting {
+pub struct AccessTokenUse {
     /// Its place in the chain.
-    pub lineage: Lineage,
+    pub family_position: FamilyPosition,
     /// Whether it was on the verifier's deny list.
     pub denied: bool,
 }
@@ -40,9 +38,9 @@ pub struct Confirmed {
 }
 
 /// Takes note of `sighting`. Losing one delays detection and never logs anybody out.
-pub fn confirm(record: &Record, sighting: &Sighting, now: Timestamp) -> Confirmed {
+pub fn confirm(record: &Record, token_use: &AccessTokenUse, now: Timestamp) -> Confirmed {
     let unchanged = |confirmation| Confirmed { confirmation, record: None };
-    if now >= record.expires {
+    if now >= record.expires_at {
         return unchanged(Confirmation::Expired);
     }
     if let State::Revoked(reason) = record.state {
@@ -51,20 +49,25 @@ pub fn confirm(record: &Record, sighting: &Sighting, now: Timestamp) -> Confirme
     // The record itself remembers which branches it gave up, so this holds also for verifiers
     // that no deny list has reached.
     let of_child = record.child.filter(|child| {
-        sighting.lineage.generation == record.child_lineage(child.branch).generation
+        token_use.family_position.generation == record.child_position(child.branch).generation
     });
-    let abandoned = of_child.is_some_and(|child| sighting.lineage.branch < child.branch);
-    if sighting.denied || abandoned {
+    let abandoned = of_child.is_some_and(|child| token_use.family_position.branch < child.branch);
+    if token_use.denied || abandoned {
         return Confirmed {
             confirmation: Confirmation::Theft,
             record: Some(record.revoked(RevocationReason::Reused, now)),
         };
     }
     match of_child {
-        Some(child) if child.branch == sighting.lineage.branch && !child.used => Confirmed {
-            confirmation: Confirmation::Confirmed,
-            record: Some(Record { child: Some(Child { used: true, ..child }), ..record.clone() }),
-        },
+        Some(child) if child.branch == token_use.family_position.branch && !child.used => {
+            Confirmed {
+                confirmation: Confirmation::Confirmed,
+                record: Some(Record {
+                    child: Some(Child { used: true, ..child }),
+                    ..record.clone()
+                }),
+            }
+        }
         _ => unchanged(Confirmation::Unchanged),
     }
 }

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
 use crate::error::Error;
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 const CHILD_LABEL: &[u8] = b"regrant refresh child v1";
 
@@ -38,12 +38,12 @@ impl TokenSecret {
     }
 
     /// The secret of the child that was minted from this token at `minted` on `branch`.
-    pub fn child(&self, branch: u32, minted: Timestamp) -> Self {
+    pub fn child(&self, branch: u32, issued_at: Timestamp) -> Self {
         let mut hash = Sha256::new();
         hash.update(CHILD_LABEL);
         hash.update(self.0);
         hash.update(branch.to_be_bytes());
-        hash.update(minted.as_millis().to_be_bytes());
+        hash.update(issued_at.as_millis().to_be_bytes());
         Self(hash.finalize().into())
     }
 

@@ -10,15 +10,15 @@ mod derive;
 mod failure_limit;
 mod policy;
 mod record;
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 mod refresh_claims;
 mod step;
 
-pub use confirm::{Confirmation, Confirmed, Sighting, confirm};
+pub use confirm::{AccessTokenUse, Confirmation, Confirmed, confirm};
 pub use derive::{TokenId, TokenSecret};
 pub use failure_limit::FailureLimit;
 pub use policy::{RefreshPolicy, SessionPolicy, TheftScope};
 pub use record::{Child, DeviceLabel, NewSession, Record, State};
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 pub(crate) use refresh_claims::RefreshClaims;
-pub use step::{Decision, Minted, Presented, Step, Theft, step};
+pub use step::{Decision, IssuedChild, RefreshAttempt, Step, Theft, step};

@@ -5,9 +5,7 @@ use std::num::NonZeroU32;
 use std::time::Duration;
 
 use crate::error::Error;
-use crate::identity::{Generation, Lineage};
-use crate::revocation::RevocationReason;
-use crate::time::Timestamp;
+use crate::types::{FamilyPosition, Generation, RevocationReason, Timestamp};
 
 use super::TokenId;
 
@@ -26,7 +24,7 @@ pub struct Child {
     /// 0 for the first; one more each time that an earlier child was given up as lost.
     pub branch: u32,
     /// When it was minted; strictly later than its parent.
-    pub minted: Timestamp,
+    pub issued_at: Timestamp,
     /// Whether its access token was seen in use: then the answer has arrived.
     pub used: bool,
 }
@@ -41,11 +39,11 @@ pub struct Record {
     /// The latest child of the confirmed refresh token, if one was minted.
     pub child: Option<Child>,
     /// When the confirmed refresh token was confirmed.
-    pub promoted: Timestamp,
+    pub confirmed_at: Timestamp,
     /// When the user logged in; of an adopted session, in the app that was here before.
-    pub created: Timestamp,
+    pub created_at: Timestamp,
     /// When the session ends, whatever happens. Never moves.
-    pub expires: Timestamp,
+    pub expires_at: Timestamp,
     /// When the session ends unless it is refreshed; of a session that is over, when it ended.
     /// Moves only when a child is minted, or nearer when the session is revoked.
     pub idle_deadline: Timestamp,
@@ -65,16 +63,16 @@ impl Record {
     /// The record of a login at `now`.
     pub fn begin(new: &NewSession, now: Timestamp) -> Self {
         let now = now.min(Self::LAST_INSTANT);
-        let expires = now.plus(new.absolute_ttl).min(Self::LAST_INSTANT);
+        let expires_at = now.plus(new.absolute_ttl).min(Self::LAST_INSTANT);
         let began = new.adopted.map(|began| began.max(Timestamp::EPOCH));
         Self {
             generation: 0,
             id: new.id,
             child: None,
-            promoted: now,
-            created: began.map_or(now, |began| began.min(now)),
-            expires,
-            idle_deadline: now.plus(new.idle_ttl).min(expires),
+            confirmed_at: now,
+            created_at: began.map_or(now, |began| began.min(now)),
+            expires_at,
+            idle_deadline: now.plus(new.idle_ttl).min(expires_at),
             state: State::Live,
             adopted: new.adopted.is_some(),
             device: new.device.clone(),
@@ -83,17 +81,17 @@ impl Record {
 
     /// When the latest refresh token was minted, or the login happened.
     pub fn last_refreshed(&self) -> Timestamp {
-        self.child.map_or(self.promoted, |child| child.minted.max(self.promoted))
+        self.child.map_or(self.confirmed_at, |child| child.issued_at.max(self.confirmed_at))
     }
 
     /// Whether the session can still be refreshed at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        self.state == State::Live && now < self.idle_deadline && now < self.expires
+        self.state == State::Live && now < self.idle_deadline && now < self.expires_at
     }
 
     /// The place of the latest child in the chain.
-    pub(super) fn child_lineage(&self, branch: u32) -> Lineage {
-        Lineage { generation: self.generation.saturating_add(1), branch }
+    pub(super) fn child_position(&self, branch: u32) -> FamilyPosition {
+        FamilyPosition { generation: self.generation.saturating_add(1), branch }
     }
 
     /// This session, ended for `reason` at `now`; where it had idled out, it ended then.

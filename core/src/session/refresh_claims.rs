@@ -7,16 +7,14 @@ use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Minted, Presented, TokenId, TokenSecret};
+use super::{IssuedChild, RefreshAttempt, TokenId, TokenSecret};
 use crate::error::{Error, Result};
-use crate::identity::{Generation, Lineage, SessionId, Subject};
 use crate::keys::{RefreshKeys, Thumbprint};
-use crate::secret::RefreshToken;
-use crate::time::Timestamp;
 use crate::token::base64url;
 use crate::token::compact::{self, Compact};
 use crate::token::header::{Header, TYP_REFRESH, is_typ};
 use crate::token::json;
+use crate::types::{FamilyPosition, Generation, RefreshToken, SessionId, Subject, Timestamp};
 
 const ALG: &str = "HS256";
 
@@ -34,7 +32,7 @@ const LAST_GENERATION: Generation = 1 << 31;
 pub(crate) struct RefreshClaims {
     pub(crate) subject: Subject,
     pub(crate) session: SessionId,
-    pub(crate) lineage: Lineage,
+    pub(crate) family_position: FamilyPosition,
     pub(crate) parent: Option<TokenId>,
     pub(crate) secret: TokenSecret,
     /// The key of the client that the session is bound to (RFC 9449 §5), from its login on.
@@ -110,7 +108,7 @@ impl RefreshClaims {
         Some(Self {
             subject: wire.sub,
             session: wire.sid,
-            lineage: Lineage { generation: wire.r#gen, branch: wire.brn },
+            family_position: FamilyPosition { generation: wire.r#gen, branch: wire.brn },
             parent,
             secret: TokenSecret::from_bytes(bytes(&wire.jti)?),
             key: wire.jkt,
@@ -127,8 +125,8 @@ impl RefreshClaims {
         let wire = Wire {
             sub: &self.subject,
             sid: self.session,
-            r#gen: self.lineage.generation,
-            brn: self.lineage.branch,
+            r#gen: self.family_position.generation,
+            brn: self.family_position.branch,
             par: self.parent.as_ref().map(|parent| Encoded(parent.as_bytes())),
             jti: Encoded(self.secret.expose()),
             jkt: self.key,
@@ -142,10 +140,10 @@ impl RefreshClaims {
     }
 
     /// What the state machine needs to know of this token.
-    pub(crate) fn presented(&self) -> Presented {
-        Presented {
-            generation: self.lineage.generation,
-            branch: self.lineage.branch,
+    pub(crate) fn presented(&self) -> RefreshAttempt {
+        RefreshAttempt {
+            generation: self.family_position.generation,
+            branch: self.family_position.branch,
             id: self.secret.id(),
             parent: self.parent,
             issued_at: self.issued_at,
@@ -154,15 +152,15 @@ impl RefreshClaims {
     }
 
     /// The claims of the child that a decision hands out.
-    pub(crate) fn child(&self, minted: &Minted) -> Self {
+    pub(crate) fn child(&self, minted: &IssuedChild) -> Self {
         Self {
             subject: self.subject.clone(),
             session: self.session,
-            lineage: minted.lineage,
+            family_position: minted.family_position,
             parent: Some(self.secret.id()),
-            secret: self.secret.child(minted.lineage.branch, minted.minted),
+            secret: self.secret.child(minted.family_position.branch, minted.issued_at),
             key: self.key,
-            issued_at: minted.minted,
+            issued_at: minted.issued_at,
             expires_at: minted.expires_at,
         }
     }
@@ -176,7 +174,7 @@ fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
 mod tests {
     use super::*;
     use crate::keys::RefreshSecret;
-    use crate::secret::SecretBytes;
+    use crate::types::SecretBytes;
 
     fn keys(text: &str) -> RefreshKeys {
         RefreshKeys::new(RefreshSecret::derived_from(&SecretBytes::new(text)).unwrap())
@@ -191,7 +189,7 @@ mod tests {
         RefreshClaims {
             subject: Subject::new("사용자 \"1\"").unwrap(),
             session: SessionId::from_bytes([7; 16]),
-            lineage: Lineage { generation: 3, branch: 1 },
+            family_position: FamilyPosition { generation: 3, branch: 1 },
             parent: Some(TokenId::from_bytes([9; 16])),
             secret: TokenSecret::from_bytes([5; 32]),
             key: Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse().unwrap()),
@@ -219,16 +217,16 @@ mod tests {
 
     #[test]
     fn a_child_knows_its_parent() {
-        let minted = Minted {
-            lineage: Lineage { generation: 4, branch: 0 },
-            minted: Timestamp::from_millis(5),
+        let minted = IssuedChild {
+            family_position: FamilyPosition { generation: 4, branch: 0 },
+            issued_at: Timestamp::from_millis(5),
             expires_at: Timestamp::from_millis(9),
         };
         let child = claims().child(&minted);
         assert_eq!(child.parent, Some(claims().secret.id()));
         assert_eq!(child.key, claims().key);
         assert_eq!(child.presented(), claims().child(&minted).presented());
-        let later = Minted { minted: Timestamp::from_millis(6), ..minted };
+        let later = IssuedChild { issued_at: Timestamp::from_millis(6), ..minted };
         assert_ne!(child.presented().id, claims().child(&later).presented().id);
     }
 

@@ -1,8 +1,7 @@
 //! The decision about one presented refresh token.
 
-use crate::identity::{Generation, Lineage};
-use crate::revocation::{Abandoned, RevocationReason};
-use crate::time::Timestamp;
+use crate::revocation::DiscardedChild;
+use crate::types::{FamilyPosition, Generation, RevocationReason, Timestamp};
 
 use super::TokenId;
 use super::policy::RefreshPolicy;
@@ -10,7 +9,7 @@ use super::record::{Child, Record, State};
 
 /// A refresh token whose signature was checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Presented {
+pub struct RefreshAttempt {
     /// Its generation: the `gen` claim.
     pub generation: Generation,
     /// Its branch: the `brn` claim.
@@ -28,11 +27,11 @@ pub struct Presented {
 /// The child that a decision hands out. With the parent's secret this is all that it takes to
 /// mint it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Minted {
+pub struct IssuedChild {
     /// Its place in the chain.
-    pub lineage: Lineage,
+    pub family_position: FamilyPosition,
     /// Its `iat`.
-    pub minted: Timestamp,
+    pub issued_at: Timestamp,
     /// Its `exp`.
     pub expires_at: Timestamp,
 }
@@ -66,11 +65,11 @@ impl Theft {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Decision {
     /// Hand out a new child.
-    Issue(Minted),
+    Rotate(IssuedChild),
     /// Hand out the same child once more.
-    Reissue(Minted),
+    Replay(IssuedChild),
     /// Hand out an access token only; the refresh token stays (rotation off).
-    Keep,
+    Renew,
     /// No token and no revocation: the holder has a newer token, let it ask with that.
     Superseded,
     /// Two holders: the session is revoked.
@@ -89,7 +88,7 @@ pub struct Step {
     /// The record to write; `None` when nothing changed.
     pub record: Option<Record>,
     /// The access tokens that came with this child are to be refused from now on.
-    pub denied: Option<Abandoned>,
+    pub denied: Option<DiscardedChild>,
 }
 
 impl Step {
@@ -109,11 +108,11 @@ impl Step {
 /// Decides about `presented` at `now`.
 pub fn step(
     record: &Record,
-    presented: &Presented,
+    presented: &RefreshAttempt,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> Step {
-    if now >= presented.expires_at || now >= record.expires {
+    if now >= presented.expires_at || now >= record.expires_at {
         return Step::unchanged(Decision::Expired);
     }
     if let State::Revoked(reason) = record.state {
@@ -131,7 +130,7 @@ pub fn step(
 /// The confirmed token is presented once more, or another one in its place.
 fn confirmed_again(
     record: &Record,
-    presented: &Presented,
+    presented: &RefreshAttempt,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> Step {
@@ -141,12 +140,12 @@ fn confirmed_again(
     let Some(child) = record.child else {
         return issue(record, now.max(after(presented.issued_at)), 0, policy, now);
     };
-    if now <= child.minted.plus(policy.grace) {
+    if now <= child.issued_at.plus(policy.grace) {
         // Tabs, retries and double clicks converge on one child.
         return Step::unchanged(if policy.rotate {
-            Decision::Reissue(minted(record, child))
+            Decision::Replay(minted(record, child))
         } else {
-            Decision::Keep
+            Decision::Renew
         });
     }
     if child.used {
@@ -155,11 +154,11 @@ fn confirmed_again(
     // The child was never seen: its answer was lost, or a thief holds it. The holder in front of
     // us gets the next branch, and whoever uses the abandoned one gives himself away.
     let mut next =
-        issue(record, now.max(after(child.minted)), child.branch.saturating_add(1), policy, now);
+        issue(record, now.max(after(child.issued_at)), child.branch.saturating_add(1), policy, now);
     if policy.rotate {
-        next.denied = Some(Abandoned {
-            lineage: record.child_lineage(child.branch),
-            issued_until: child.minted.plus(policy.grace),
+        next.denied = Some(DiscardedChild {
+            family_position: record.child_position(child.branch),
+            issued_until: child.issued_at.plus(policy.grace),
         });
     }
     next
@@ -167,14 +166,19 @@ fn confirmed_again(
 
 /// A token that this record has not seen: the child, or, where the store lost writes, a later
 /// descendant. Its signature proves that it was minted.
-fn newer(record: &Record, presented: &Presented, now: Timestamp, policy: &RefreshPolicy) -> Step {
+fn newer(
+    record: &Record,
+    presented: &RefreshAttempt,
+    now: Timestamp,
+    policy: &RefreshPolicy,
+) -> Step {
     if let Some(child) = record.child {
         if presented.generation == record.generation.saturating_add(1)
             && presented.branch < child.branch
         {
             return Step::theft(record, Theft::AbandonedBranch, now);
         }
-        if child.minted > presented.issued_at.plus(policy.grace) {
+        if child.issued_at > presented.issued_at.plus(policy.grace) {
             return Step::theft(record, Theft::OlderToken, now);
         }
     }
@@ -183,22 +187,27 @@ fn newer(record: &Record, presented: &Presented, now: Timestamp, policy: &Refres
     {
         return Step::theft(record, Theft::Fork, now);
     }
-    let promoted = Record {
+    let confirmed_at = Record {
         generation: presented.generation,
         id: presented.id,
         child: None,
-        promoted: now,
+        confirmed_at: now,
         ..record.clone()
     };
-    let mut next = issue(&promoted, now.max(after(presented.issued_at)), 0, policy, now);
-    next.record.get_or_insert(promoted);
+    let mut next = issue(&confirmed_at, now.max(after(presented.issued_at)), 0, policy, now);
+    next.record.get_or_insert(confirmed_at);
     next
 }
 
 /// A token from before the confirmed one.
-fn older(record: &Record, presented: &Presented, now: Timestamp, policy: &RefreshPolicy) -> Step {
+fn older(
+    record: &Record,
+    presented: &RefreshAttempt,
+    now: Timestamp,
+    policy: &RefreshPolicy,
+) -> Step {
     let parent = presented.generation.saturating_add(1) == record.generation;
-    if parent && now <= record.promoted.plus(policy.grace) {
+    if parent && now <= record.confirmed_at.plus(policy.grace) {
         return Step::unchanged(Decision::Superseded);
     }
     Step::theft(record, Theft::OlderToken, now)
@@ -213,21 +222,21 @@ fn issue(
     now: Timestamp,
 ) -> Step {
     if !policy.rotate {
-        return Step::unchanged(Decision::Keep);
+        return Step::unchanged(Decision::Renew);
     }
-    let child = Child { branch, minted: at, used: false };
+    let child = Child { branch, issued_at: at, used: false };
     let next = Record {
         child: Some(child),
-        idle_deadline: now.plus(policy.idle_ttl).min(record.expires),
+        idle_deadline: now.plus(policy.idle_ttl).min(record.expires_at),
         ..record.clone()
     };
-    Step { decision: Decision::Issue(minted(&next, child)), record: Some(next), denied: None }
+    Step { decision: Decision::Rotate(minted(&next, child)), record: Some(next), denied: None }
 }
 
-fn minted(record: &Record, child: Child) -> Minted {
-    Minted {
-        lineage: record.child_lineage(child.branch),
-        minted: child.minted,
+fn minted(record: &Record, child: Child) -> IssuedChild {
+    IssuedChild {
+        family_position: record.child_position(child.branch),
+        issued_at: child.issued_at,
         expires_at: record.idle_deadline,
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{MemoryStore, RedisOptions, SessionStore};
 use crate::error::{Error, Result};
-use crate::time::{Clock, SystemClock};
+use crate::types::{Clock, SystemClock};
 
 /// The address of a store: `memory:`, `file:PATH` or `redis://USER:PASSWORD@HOST:PORT/DB`; also
 /// `redis+sentinel://…` and `redis+cluster://…`, and each of the three with `rediss` for TLS.

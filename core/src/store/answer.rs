@@ -1,8 +1,8 @@
 //! What a store answers.
 
-use crate::identity::SessionId;
-use crate::revocation::Abandoned;
+use crate::revocation::DiscardedChild;
 use crate::session::{Decision, Record};
+use crate::types::SessionId;
 
 /// A session of a user, with its id.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct Refreshed {
     /// What is to be done.
     pub decision: Decision,
     /// The access tokens that came with this child are to be refused from now on.
-    pub denied: Option<Abandoned>,
+    pub denied: Option<DiscardedChild>,
 }
 
 /// What a store answers to the revocation of a session.

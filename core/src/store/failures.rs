@@ -9,9 +9,8 @@ use async_trait::async_trait;
 use sha2::{Digest as _, Sha256};
 
 use crate::error::Result;
-use crate::identity::{SessionId, Subject};
 use crate::session::TokenId;
-use crate::time::Timestamp;
+use crate::types::{SessionId, Subject, Timestamp};
 
 /// What failures are counted for: an address or a subject. Stores see a hash of it, so that a dump
 /// of one is no list of users and addresses.

@@ -1,7 +1,6 @@
 //! Which sessions of a user are meant.
 
-use crate::identity::SessionId;
-use crate::time::Timestamp;
+use crate::types::{SessionId, Timestamp};
 
 use super::StoredSession;
 
@@ -21,6 +20,6 @@ impl SessionFilter {
     /// Whether this session is meant.
     pub fn matches(&self, stored: &StoredSession) -> bool {
         self.except != Some(stored.id)
-            && self.created_before.is_none_or(|before| stored.record.created < before)
+            && self.created_before.is_none_or(|before| stored.record.created_at < before)
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde::{Serialize, Serializer};
 
 use super::SessionStore;
-use crate::identity::Subject;
+use crate::types::Subject;
 
 /// How a store is doing at one moment, for operators and for the page that a load balancer asks.
 #[derive(Clone, Debug, Serialize)]

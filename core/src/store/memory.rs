@@ -13,12 +13,10 @@ use super::{
     SessionFilter, SessionStore, StoreHealth, StoredSession,
 };
 use crate::error::Result;
-use crate::identity::{SessionId, Subject};
-use crate::revocation::RevocationReason;
 use crate::session::{
-    Confirmation, NewSession, Presented, Record, RefreshPolicy, Sighting, TheftScope,
+    AccessTokenUse, Confirmation, NewSession, Record, RefreshAttempt, RefreshPolicy, TheftScope,
 };
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::types::{Clock, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
 
 type SessionsOfUser = HashMap<SessionId, Record>;
 
@@ -57,7 +55,7 @@ impl MemoryStore {
         // No operation leaves the map half changed, so a panic elsewhere does not spoil it.
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         let sessions = users.entry(subject.clone()).or_default();
-        sessions.retain(|_, record| now < record.expires);
+        sessions.retain(|_, record| now < record.expires_at);
         let answer = operation(sessions, now);
         if sessions.is_empty() {
             users.remove(subject);
@@ -103,7 +101,7 @@ impl SessionStore for MemoryStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &Presented,
+        presented: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
         self.on_user(subject, |sessions, now| {
@@ -115,11 +113,11 @@ impl SessionStore for MemoryStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        sighting: &Sighting,
+        token_use: &AccessTokenUse,
         on_theft: TheftScope,
     ) -> Result<Option<Confirmation>> {
         self.on_user(subject, |sessions, now| {
-            operations::confirm(sessions, session, sighting, on_theft, now)
+            operations::confirm(sessions, session, token_use, on_theft, now)
         })
     }
 

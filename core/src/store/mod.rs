@@ -32,9 +32,11 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::identity::{SessionId, Subject};
-use crate::revocation::{RevocationFeed, RevocationReason};
-use crate::session::{Confirmation, NewSession, Presented, RefreshPolicy, Sighting, TheftScope};
+use crate::revocation::RevocationFeed;
+use crate::session::{
+    AccessTokenUse, Confirmation, NewSession, RefreshAttempt, RefreshPolicy, TheftScope,
+};
+use crate::types::{RevocationReason, SessionId, Subject};
 
 /// A home for sessions.
 ///
@@ -59,7 +61,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &Presented,
+        presented: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>>;
 
@@ -69,7 +71,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         &self,
         subject: &Subject,
         session: &SessionId,
-        sighting: &Sighting,
+        token_use: &AccessTokenUse,
         on_theft: TheftScope,
     ) -> Result<Option<Confirmation>>;
 

@@ -7,13 +7,11 @@ use super::{
     SessionFilter, StoredSession,
 };
 use crate::error::Result;
-use crate::identity::SessionId;
-use crate::revocation::RevocationReason;
 use crate::session::{
-    Confirmation, Decision, NewSession, Presented, Record, RefreshPolicy, Sighting, State,
-    TheftScope, confirm as confirm_step, step,
+    AccessTokenUse, Confirmation, Decision, NewSession, Record, RefreshAttempt, RefreshPolicy,
+    State, TheftScope, confirm as confirm_step, step,
 };
-use crate::time::Timestamp;
+use crate::types::{RevocationReason, SessionId, Timestamp};
 
 /// The sessions of one user, inside an atomic operation.
 pub(super) trait UserSessions {
@@ -32,7 +30,7 @@ fn unexpired(
     session: &SessionId,
     now: Timestamp,
 ) -> Result<Option<Record>> {
-    Ok(sessions.get(session)?.filter(|record| now < record.expires))
+    Ok(sessions.get(session)?.filter(|record| now < record.expires_at))
 }
 
 pub(super) fn create(
@@ -42,7 +40,7 @@ pub(super) fn create(
     now: Timestamp,
 ) -> Result<Created> {
     if let Some(record) = unexpired(sessions, session, now)? {
-        let displaced = room::displaced_at(&list(sessions, now)?, record.created);
+        let displaced = room::displaced_at(&list(sessions, now)?, record.created_at);
         return Ok(Created { record, displaced });
     }
     let room = match new.max_sessions {
@@ -64,7 +62,7 @@ pub(super) fn create(
 pub(super) fn refresh(
     sessions: &mut impl UserSessions,
     session: &SessionId,
-    presented: &Presented,
+    presented: &RefreshAttempt,
     policy: &RefreshPolicy,
     now: Timestamp,
 ) -> Result<Option<Refreshed>> {
@@ -78,12 +76,12 @@ pub(super) fn refresh(
 pub(super) fn confirm(
     sessions: &mut impl UserSessions,
     session: &SessionId,
-    sighting: &Sighting,
+    token_use: &AccessTokenUse,
     on_theft: TheftScope,
     now: Timestamp,
 ) -> Result<Option<Confirmation>> {
     let Some(record) = unexpired(sessions, session, now)? else { return Ok(None) };
-    let next = confirm_step(&record, sighting, now);
+    let next = confirm_step(&record, token_use, now);
     let theft = next.confirmation == Confirmation::Theft;
     write(sessions, session, next.record, theft.then_some(on_theft), now)?;
     Ok(Some(next.confirmation))
@@ -127,7 +125,7 @@ pub(super) fn revoke_all(
 
 pub(super) fn list(sessions: &mut impl UserSessions, now: Timestamp) -> Result<Vec<StoredSession>> {
     let mut all = sessions.all()?;
-    all.retain(|stored| now < stored.record.expires);
+    all.retain(|stored| now < stored.record.expires_at);
     Ok(all)
 }
 

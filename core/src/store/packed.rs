@@ -10,9 +10,9 @@
 //! | 6 | `created` |
 //! | 6 | `expires` |
 //! | 6 | `idle_deadline` |
-//! | 6 | `child.minted`, if a child exists |
+//! | 6 | `child.issued_at`, if a child exists |
 //! | 4 | `child.branch`, unless 0 |
-//! | 6 | `promoted`, unless it is what it mostly is: `created` in generation 0, then `child.minted` |
+//! | 6 | `promoted`, unless it is what it mostly is: `created` in generation 0, then `child.issued_at` |
 //!
 //! Numbers are big-endian; instants are milliseconds since 1970, good until the year 10889.
 //!
@@ -22,10 +22,8 @@
 //! what is left out makes that allocation smaller by one of the allocator's sizes.
 
 use crate::error::{Error, Result};
-use crate::identity::Generation;
-use crate::revocation::RevocationReason;
 use crate::session::{Child, DeviceLabel, Record, State, TokenId};
-use crate::time::Timestamp;
+use crate::types::{Generation, RevocationReason, Timestamp};
 
 const VERSION: u8 = 1;
 const HAS_CHILD: u8 = 1;
@@ -42,25 +40,25 @@ pub fn pack(record: &Record) -> Vec<u8> {
         State::Live => 0,
         State::Revoked(reason) => reason.number(),
     };
-    let usual = usual_promotion(record.generation, record.created, record.child);
-    let promoted = (Some(record.promoted) != usual).then_some(record.promoted);
+    let usual = usual_promotion(record.generation, record.created_at, record.child);
+    let confirmed_at = (Some(record.confirmed_at) != usual).then_some(record.confirmed_at);
     let branch = record.child.map(|child| child.branch).filter(|branch| *branch != 0);
     let flag = |set: bool, flag: u8| if set { flag } else { 0 };
     let flags = flag(record.child.is_some(), HAS_CHILD)
         | flag(record.child.is_some_and(|child| child.used), CHILD_USED)
         | flag(branch.is_some(), BRANCHED)
-        | flag(promoted.is_some(), PROMOTED)
+        | flag(confirmed_at.is_some(), PROMOTED)
         | flag(record.adopted, ADOPTED);
     let mut bytes = Vec::with_capacity(LONGEST);
     bytes.extend([VERSION, state, flags]);
     bytes.extend(record.generation.to_be_bytes());
     bytes.extend(record.id.as_bytes());
-    for instant in [record.created, record.expires, record.idle_deadline] {
+    for instant in [record.created_at, record.expires_at, record.idle_deadline] {
         bytes.extend(instant_bytes(instant));
     }
-    bytes.extend(record.child.iter().flat_map(|child| instant_bytes(child.minted)));
+    bytes.extend(record.child.iter().flat_map(|child| instant_bytes(child.issued_at)));
     bytes.extend(branch.iter().flat_map(|branch| branch.to_be_bytes()));
-    bytes.extend(promoted.into_iter().flat_map(instant_bytes));
+    bytes.extend(confirmed_at.into_iter().flat_map(instant_bytes));
     bytes
 }
 
@@ -81,19 +79,23 @@ fn parse(bytes: &[u8], device: &str) -> Option<Record> {
     }
     let generation = u32::from_be_bytes(input.take()?);
     let id = TokenId::from_bytes(input.take()?);
-    let (created, expires, idle_deadline) = (input.instant()?, input.instant()?, input.instant()?);
-    let minted = if is(HAS_CHILD) { Some(input.instant()?) } else { None };
+    let (created_at, expires_at, idle_deadline) =
+        (input.instant()?, input.instant()?, input.instant()?);
+    let issued_at = if is(HAS_CHILD) { Some(input.instant()?) } else { None };
     let branch = if is(BRANCHED) { u32::from_be_bytes(input.take()?) } else { 0 };
-    let child = minted.map(|minted| Child { branch, minted, used: is(CHILD_USED) });
-    let promoted =
-        if is(PROMOTED) { input.instant()? } else { usual_promotion(generation, created, child)? };
+    let child = issued_at.map(|issued_at| Child { branch, issued_at, used: is(CHILD_USED) });
+    let confirmed_at = if is(PROMOTED) {
+        input.instant()?
+    } else {
+        usual_promotion(generation, created_at, child)?
+    };
     let record = Record {
         generation,
         id,
         child,
-        promoted,
-        created,
-        expires,
+        confirmed_at,
+        created_at,
+        expires_at,
         idle_deadline,
         state: match state {
             0 => State::Live,
@@ -109,10 +111,10 @@ fn parse(bytes: &[u8], device: &str) -> Option<Record> {
 /// When a token of this generation was confirmed, unless a record says otherwise.
 fn usual_promotion(
     generation: Generation,
-    created: Timestamp,
+    created_at: Timestamp,
     child: Option<Child>,
 ) -> Option<Timestamp> {
-    if generation == 0 { Some(created) } else { child.map(|child| child.minted) }
+    if generation == 0 { Some(created_at) } else { child.map(|child| child.issued_at) }
 }
 
 fn instant_bytes(instant: Timestamp) -> [u8; 6] {
@@ -151,26 +153,26 @@ mod tests {
             id in any::<[u8; 16]>(),
             child in proptest::option::of((any::<u32>(), instant(), any::<bool>())),
             instants in (instant(), instant(), instant(), instant()),
-            promoted in 0..3,
+            confirmed_at in 0..3,
             adopted in any::<bool>(),
             state in 0..=RevocationReason::ALL.len(),
             device in "\\PC{0,16}",
         ) -> Record {
-            let child = child.map(|(branch, minted, used): (u32, _, _)| {
+            let child = child.map(|(branch, issued_at, used): (u32, _, _)| {
                 // Mostly there is but one.
-                Child { branch: branch.saturating_sub(u32::MAX / 2), minted, used }
+                Child { branch: branch.saturating_sub(u32::MAX / 2), issued_at, used }
             });
             Record {
                 generation,
                 id: TokenId::from_bytes(id),
                 child,
-                promoted: match (promoted, child) {
-                    (0, Some(child)) => child.minted,
+                confirmed_at: match (confirmed_at, child) {
+                    (0, Some(child)) => child.issued_at,
                     (1, _) => instants.1,
                     _ => instants.0,
                 },
-                created: instants.1,
-                expires: instants.2,
+                created_at: instants.1,
+                expires_at: instants.2,
                 idle_deadline: instants.3,
                 state: match state {
                     0 => State::Live,
@@ -222,11 +224,11 @@ mod tests {
     #[test]
     fn what_is_usual_takes_no_room() {
         let login = begun();
-        let minted = Timestamp::from_millis(2);
-        let child = Some(Child { branch: 0, minted, used: true });
+        let issued_at = Timestamp::from_millis(2);
+        let child = Some(Child { branch: 0, issued_at, used: true });
         let refreshed = Record { child, ..login.clone() };
-        let twice = Record { generation: 1, promoted: minted, ..refreshed.clone() };
-        let child = Some(Child { branch: 1, minted, used: false });
+        let twice = Record { generation: 1, confirmed_at: issued_at, ..refreshed.clone() };
+        let child = Some(Child { branch: 1, issued_at, used: false });
         let longest = Record { child, generation: 1, ..login.clone() };
         let lengths = [&login, &refreshed, &twice, &longest].map(|record| pack(record).len());
         assert_eq!(lengths, [41, 47, 47, LONGEST]);

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::secret::SecretBytes;
-use crate::time::Clock;
+use crate::types::{Clock, SecretBytes};
 
 /// How Redis is reached and used.
 ///

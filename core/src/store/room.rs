@@ -3,10 +3,8 @@
 use std::num::NonZeroU32;
 
 use super::StoredSession;
-use crate::identity::SessionId;
-use crate::revocation::RevocationReason;
 use crate::session::State;
-use crate::time::Timestamp;
+use crate::types::{RevocationReason, SessionId, Timestamp};
 
 /// What changes among a user's other sessions when one more begins.
 #[derive(Debug, Default)]
@@ -29,7 +27,7 @@ impl Room {
             others.into_iter().partition(|stored| stored.record.is_live(now));
         // The least recently refreshed first.
         live.sort_by_key(|StoredSession { id, record }| {
-            (record.last_refreshed(), record.created, *id)
+            (record.last_refreshed(), record.created_at, *id)
         });
         live.truncate((live.len() + 1).saturating_sub(most));
         let displaced: Vec<_> = live
@@ -43,7 +41,7 @@ impl Room {
         over.retain(|stored| !stored.record.adopted);
         // The first that ended first.
         over.sort_by_key(|StoredSession { id, record }| {
-            (record.idle_deadline, record.created, *id)
+            (record.idle_deadline, record.created_at, *id)
         });
         over.truncate(over.len().saturating_sub(most));
         Self { displaced, forgotten: over.into_iter().map(|stored| stored.id).collect() }
@@ -51,10 +49,10 @@ impl Room {
 }
 
 /// Those that gave way to a session that began at `created`.
-pub(super) fn displaced_at(all: &[StoredSession], created: Timestamp) -> Vec<SessionId> {
+pub(super) fn displaced_at(all: &[StoredSession], created_at: Timestamp) -> Vec<SessionId> {
     let state = State::Revoked(RevocationReason::Displaced);
     let gave_way = |stored: &&StoredSession| {
-        stored.record.state == state && stored.record.idle_deadline == created
+        stored.record.state == state && stored.record.idle_deadline == created_at
     };
     all.iter().filter(gave_way).map(|stored| stored.id).collect()
 }

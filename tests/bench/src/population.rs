@@ -6,12 +6,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use regrant::identity::{SessionId, Subject};
 use regrant::session::{
-    Decision, DeviceLabel, NewSession, Presented, RefreshPolicy, SessionPolicy, TokenId,
+    Decision, DeviceLabel, NewSession, RefreshAttempt, RefreshPolicy, SessionPolicy, TokenId,
 };
 use regrant::store::SessionStore;
-use regrant::time::{Clock as _, SystemClock};
+use regrant::types::{Clock as _, SessionId, Subject, SystemClock};
 use tokio::task::JoinSet;
 
 use crate::progress::Progress;
@@ -107,9 +106,9 @@ fn begin(device: &str) -> Result<NewSession> {
 }
 
 /// The first refresh token of each session, as the state machine sees it.
-pub(crate) fn first_token() -> Presented {
+pub(crate) fn first_token() -> RefreshAttempt {
     let now = SystemClock.now();
-    Presented {
+    RefreshAttempt {
         generation: 0,
         branch: 0,
         id: FIRST_TOKEN,
@@ -124,14 +123,14 @@ pub(crate) async fn refresh(
     store: &dyn SessionStore,
     subject: &Subject,
     session: &SessionId,
-    presented: &Presented,
+    presented: &RefreshAttempt,
     policy: &RefreshPolicy,
 ) -> Result<()> {
     let answer = store.refresh(subject, session, presented, policy).await?;
     let decision = answer.context("the session is unknown")?.decision;
     // The same millisecond again: the same child, as it must be.
     ensure!(
-        matches!(decision, Decision::Issue(_) | Decision::Reissue(_)),
+        matches!(decision, Decision::Rotate(_) | Decision::Replay(_)),
         "not granted: {decision:?}"
     );
     Ok(())

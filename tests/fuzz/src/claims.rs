@@ -93,7 +93,7 @@ static STRICT: LazyLock<Rules> = LazyLock::new(|| {
 fn verifier(policy: regrant::Result<AccessPolicy>) -> AccessVerifier {
     let key = regrant::keys::Key::hmac(
         Algorithm::HS256,
-        &regrant::secret::SecretBytes::new(keys::SECRET),
+        &regrant::types::SecretBytes::new(keys::SECRET),
         regrant::keys::ShortSecret::Refuse,
     );
     let ring = Keyring::single(key.expect("a key"));

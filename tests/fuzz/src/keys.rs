@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use regrant::keys::{Algorithm, Key, Keyring, RefreshKeys, RefreshSecret, ShortSecret};
-use regrant::secret::SecretBytes;
-use regrant::time::{Clock, ManualClock, Timestamp};
+use regrant::types::{Clock, ManualClock, SecretBytes, Timestamp};
 
 pub(crate) const SECRET: &str = "an HS256 secret for tests of access tokens";
 pub(crate) const REFRESH_SECRET: &str = "a secret for tests of refresh tokens";

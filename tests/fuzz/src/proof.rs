@@ -9,7 +9,7 @@ use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use regrant::Error;
 use regrant::dpop::{Proof, ProofKey as _, ProofPolicy, ProofVerifier, SoftwareKey, Target};
-use regrant::secret::SecretBytes;
+use regrant::types::SecretBytes;
 use serde_json::{Map, Value};
 
 use crate::keys::{self, NOW};

@@ -29,7 +29,7 @@ fn any_bytes(bytes: &[u8], label: &str) {
             assert_eq!(bytes[0], 1);
             assert_eq!(bytes[3..7], record.generation.to_be_bytes());
             assert_eq!(&bytes[7..23], record.id.as_bytes());
-            assert_eq!(bytes[29..35], record.expires.as_millis().to_be_bytes()[2..]);
+            assert_eq!(bytes[29..35], record.expires_at.as_millis().to_be_bytes()[2..]);
             assert_eq!(bytes[2] & 1 == 1, record.child.is_some());
             assert_eq!(record.device.as_str(), label);
         }

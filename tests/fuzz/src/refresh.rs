@@ -3,9 +3,9 @@
 use std::sync::LazyLock;
 
 use regrant::access::AccessPolicy;
-use regrant::identity::{SessionId, Subject};
 use regrant::session::{NewSession, SessionPolicy, TokenSecret};
 use regrant::store::{MemoryStore, SessionStore as _};
+use regrant::types::{SessionId, Subject};
 use regrant::{Advice, Auth, RefreshRequest, Renewal};
 use serde_json::Value;
 use tokio::runtime::{Builder, Runtime};

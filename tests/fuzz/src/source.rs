@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
-use regrant::revocation::RevocationReason;
 use regrant::session::{
-    Child, DeviceLabel, Presented, Record, RefreshPolicy, State, TheftScope, TokenId,
+    Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, State, TheftScope, TokenId,
 };
-use regrant::time::Timestamp;
+use regrant::types::{RevocationReason, Timestamp};
 
 /// Around this, in ms, everything happens; twice at the ends of what a record can hold.
 const BASES: [i64; 4] = [100_000, 1_800_000_000_000, (1 << 48) - 30_000, 0];
@@ -57,7 +56,7 @@ impl<'a, 'b> Source<'a, 'b> {
     pub(crate) fn record(&mut self) -> Result<Record> {
         let child = if self.bytes.ratio(3, 4)? {
             let branch = *self.bytes.choose(&[0, 1, 7, u32::MAX - 1, u32::MAX])?;
-            Some(Child { branch, minted: self.instant()?, used: self.bytes.arbitrary()? })
+            Some(Child { branch, issued_at: self.instant()?, used: self.bytes.arbitrary()? })
         } else {
             None
         };
@@ -71,9 +70,9 @@ impl<'a, 'b> Source<'a, 'b> {
             generation: *self.bytes.choose(&[0, 1, 2, 3, 1 << 31, u32::MAX - 1, u32::MAX])?,
             id: self.id()?,
             child,
-            promoted: self.instant()?,
-            created: self.instant()?,
-            expires,
+            confirmed_at: self.instant()?,
+            created_at: self.instant()?,
+            expires_at: expires,
             // As every way to a record has it.
             idle_deadline: self.later()?.min(expires),
             state,
@@ -82,9 +81,9 @@ impl<'a, 'b> Source<'a, 'b> {
         })
     }
 
-    pub(crate) fn presented(&mut self, record: &Record) -> Result<Presented> {
+    pub(crate) fn presented(&mut self, record: &Record) -> Result<RefreshAttempt> {
         let branch = record.child.map_or(0, |child| child.branch);
-        Ok(Presented {
+        Ok(RefreshAttempt {
             generation: self.beside(record.generation, 2)?,
             branch: self.beside(branch, 1)?,
             id: self.id()?,

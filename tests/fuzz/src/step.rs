@@ -1,9 +1,9 @@
 //! The decision about a refresh token, for records and tokens that no history leads to as well.
 
 use arbitrary::Unstructured;
-use regrant::session::{Child, Decision, Presented, Record, RefreshPolicy, State, Step, step};
+use regrant::session::{Child, Decision, Record, RefreshAttempt, RefreshPolicy, State, Step, step};
 use regrant::store::packed::{pack, unpack};
-use regrant::time::Timestamp;
+use regrant::types::Timestamp;
 
 use crate::source::Source;
 
@@ -42,9 +42,9 @@ enum Kind {
 
 fn kind(decision: &Decision) -> Kind {
     match decision {
-        Decision::Issue(_) => Kind::Issue,
-        Decision::Reissue(_) => Kind::Reissue,
-        Decision::Keep => Kind::Keep,
+        Decision::Rotate(_) => Kind::Issue,
+        Decision::Replay(_) => Kind::Reissue,
+        Decision::Renew => Kind::Keep,
         Decision::Superseded => Kind::Superseded,
         Decision::Theft(_) => Kind::Theft,
         Decision::Revoked(_) => Kind::Revoked,
@@ -53,25 +53,25 @@ fn kind(decision: &Decision) -> Kind {
 }
 
 /// The table of the design, row by row.
-fn by_the_table(r: &Record, p: &Presented, now: Timestamp, policy: &RefreshPolicy) -> Kind {
+fn by_the_table(r: &Record, p: &RefreshAttempt, now: Timestamp, policy: &RefreshPolicy) -> Kind {
     let grace = i64::try_from(policy.grace.as_millis()).expect("some minutes");
     let ms = |instant: Timestamp| i128::from(instant.as_millis());
     let (now, grace) = (ms(now), i128::from(grace));
     let (issue, reissue) =
         if policy.rotate { (Kind::Issue, Kind::Reissue) } else { (Kind::Keep, Kind::Keep) };
-    if now >= ms(p.expires_at) || now >= ms(r.expires) {
+    if now >= ms(p.expires_at) || now >= ms(r.expires_at) {
         return Kind::Expired;
     }
     if r.state != State::Live {
         return Kind::Revoked;
     }
     let (generation, confirmed) = (u64::from(p.generation), u64::from(r.generation));
-    let is_older = r.child.is_some_and(|child| ms(child.minted) > ms(p.issued_at) + grace);
+    let is_older = r.child.is_some_and(|child| ms(child.issued_at) > ms(p.issued_at) + grace);
     if generation == confirmed {
         match r.child {
             _ if p.id != r.id => Kind::Theft,
             None => issue,
-            Some(child) if now - ms(child.minted) <= grace => reissue,
+            Some(child) if now - ms(child.issued_at) <= grace => reissue,
             Some(Child { used: true, .. }) => Kind::Theft,
             Some(_) => issue,
         }
@@ -80,7 +80,7 @@ fn by_the_table(r: &Record, p: &Presented, now: Timestamp, policy: &RefreshPolic
         if p.parent != Some(r.id) || abandoned || is_older { Kind::Theft } else { issue }
     } else if generation > confirmed {
         if is_older { Kind::Theft } else { issue }
-    } else if generation + 1 == confirmed && now - ms(r.promoted) <= grace {
+    } else if generation + 1 == confirmed && now - ms(r.confirmed_at) <= grace {
         Kind::Superseded
     } else {
         Kind::Theft
@@ -90,7 +90,7 @@ fn by_the_table(r: &Record, p: &Presented, now: Timestamp, policy: &RefreshPolic
 /// What no decision may do to a record.
 fn stays_in_bounds(record: &Record, next: &Step, now: Timestamp) {
     let Some(changed) = &next.record else { return };
-    assert_eq!((changed.expires, changed.created), (record.expires, record.created));
+    assert_eq!((changed.expires_at, changed.created_at), (record.expires_at, record.created_at));
     assert!(changed.generation >= record.generation);
     assert_eq!(record.state, State::Live, "what is over changes no more");
     let bytes = pack(changed);
@@ -105,7 +105,7 @@ fn stays_in_bounds(record: &Record, next: &Step, now: Timestamp) {
     }
     assert_eq!(
         next.denied.is_some(),
-        matches!(next.decision, Decision::Issue(_))
+        matches!(next.decision, Decision::Rotate(_))
             && changed.generation == record.generation
             && record.child.is_some(),
         "a child that is given up is denied, and nothing else is",
@@ -115,31 +115,31 @@ fn stays_in_bounds(record: &Record, next: &Step, now: Timestamp) {
 /// Whoever asks again gets the same child, and whoever comes with that child is let in.
 fn converges(
     record: &Record,
-    presented: &Presented,
+    presented: &RefreshAttempt,
     next: &Step,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) {
-    let (Decision::Issue(minted) | Decision::Reissue(minted)) = next.decision else { return };
+    let (Decision::Rotate(minted) | Decision::Replay(minted)) = next.decision else { return };
     let record = next.record.as_ref().unwrap_or(record);
-    assert!(minted.expires_at <= record.expires);
+    assert!(minted.expires_at <= record.expires_at);
     assert_eq!(minted.expires_at, record.idle_deadline);
     let again = step(record, presented, now, policy);
-    assert_eq!(again.decision, Decision::Reissue(minted));
+    assert_eq!(again.decision, Decision::Replay(minted));
     assert_eq!(again.record, None, "asking again changes nothing");
 
-    let child = Presented {
-        generation: minted.lineage.generation,
-        branch: minted.lineage.branch,
+    let child = RefreshAttempt {
+        generation: minted.family_position.generation,
+        branch: minted.family_position.branch,
         id: regrant::session::TokenId::from_bytes([9; 16]),
         parent: Some(record.id),
-        issued_at: minted.minted,
+        issued_at: minted.issued_at,
         expires_at: minted.expires_at,
     };
     // The end of all numbers is not reached by a rotation a second for 60 years.
     if record.generation < u32::MAX {
-        let promoted = step(record, &child, now, policy);
+        let confirmed_at = step(record, &child, now, policy);
         let expected = if now >= child.expires_at { Kind::Expired } else { Kind::Issue };
-        assert_eq!(kind(&promoted.decision), expected, "an honest client was refused");
+        assert_eq!(kind(&confirmed_at.decision), expected, "an honest client was refused");
     }
 }

@@ -4,10 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use regrant::error::{Error, Result};
-use regrant::identity::{SessionId, Subject};
 use regrant::session::{Decision, DeviceLabel, NewSession, SessionPolicy, TokenSecret};
 use regrant::store::redis::{RedisOptions, RedisStore};
 use regrant::store::{Created, SessionStore};
+use regrant::types::{SessionId, Subject};
 
 use crate::token::Token;
 
@@ -78,7 +78,7 @@ impl Device {
         let answer =
             store.refresh(&self.subject, &self.session, &self.token.claims, &policy).await?;
         match answer.map(|refreshed| refreshed.decision) {
-            Some(Decision::Issue(minted) | Decision::Reissue(minted)) => {
+            Some(Decision::Rotate(minted) | Decision::Replay(minted)) => {
                 self.token = self.token.child(&minted);
                 Ok(())
             }

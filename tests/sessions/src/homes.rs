@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use regrant::store::file::{FileOptions, FileStore};
 use regrant::store::redis::{RedisOptions, RedisStore};
 use regrant::store::{MemoryStore, SessionStore};
-use regrant::time::{Clock, ManualClock, Timestamp};
+use regrant::types::{Clock, ManualClock, Timestamp};
 use regrant_test_support::{RedisCluster, RedisSentinels, RedisServer, SentinelOptions};
 
 use crate::contract::Fixture;

@@ -9,6 +9,7 @@
 mod certificates;
 mod deadline;
 mod guard;
+mod own_process;
 mod port;
 mod probe;
 mod process;
@@ -20,4 +21,5 @@ pub use self::redis::{
     SentinelOptions, Takeover,
 };
 pub use certificates::Certificates;
+pub use own_process::in_own_process;
 pub use proxy::TcpProxy;

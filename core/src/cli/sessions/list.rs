@@ -12,7 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::instants;
 use crate::cli::page::printable;
 use crate::cli::settings::Settings;
-use crate::identity::Subject;
+use crate::types::Subject;
 
 /// Lists the sessions of a user: live ones, and those that were ended, with the reason.
 #[derive(Args, Debug)]
@@ -47,7 +47,7 @@ impl List {
     }
 }
 
-fn row(info: &SessionInfo, now: crate::time::Timestamp) -> [String; 5] {
+fn row(info: &SessionInfo, now: crate::types::Timestamp) -> [String; 5] {
     let state = match info.status {
         SessionStatus::Live => format!("live, ends {}", instants::relative(info.expires_at, now)),
         SessionStatus::Revoked { reason, ended_at } => {

@@ -14,8 +14,7 @@ use crate::cli::instants;
 use crate::cli::output;
 use crate::cli::page::{Page, printable};
 use crate::cli::settings::Settings;
-use crate::identity::{SessionId, Subject};
-use crate::revocation::RevocationReason;
+use crate::types::{RevocationReason, SessionId, Subject};
 
 /// Ends one session of a user, or all of them.
 ///

@@ -58,8 +58,8 @@ impl Sweep {
         store::existing(&config)?;
         let builder = config.builder()?;
         let builder = match &self.users {
-            Some(file) => builder.old_users(FromFile::read(file)?),
-            None => builder.old_users(TheValues { trusted: self.values_are_ids }),
+            Some(file) => builder.identity_resolver(FromFile::read(file)?),
+            None => builder.identity_resolver(TheValues { trusted: self.values_are_ids }),
         };
         let swept = context.block_on(async { self.sweep(&builder.build()?).await })?;
         let exit = if swept.interrupted { Exit::Interrupted } else { Exit::Yes };

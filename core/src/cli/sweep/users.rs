@@ -5,11 +5,11 @@ use std::path::Path;
 
 use async_trait::async_trait;
 
-use crate::adopt::OldUsers;
 use crate::cli::failure::Failure;
 use crate::cli::input;
 use crate::error::{Error, Result};
-use crate::identity::Subject;
+use crate::migration::IdentityResolver;
+use crate::types::Subject;
 
 /// From a file that the operator wrote.
 pub(super) struct FromFile(HashMap<String, Subject>);
@@ -26,7 +26,7 @@ impl FromFile {
 }
 
 #[async_trait]
-impl OldUsers for FromFile {
+impl IdentityResolver for FromFile {
     async fn subject(&self, value: &str) -> Result<Option<Subject>> {
         Ok(self.0.get(value).cloned())
     }
@@ -39,7 +39,7 @@ pub(super) struct TheValues {
 }
 
 #[async_trait]
-impl OldUsers for TheValues {
+impl IdentityResolver for TheValues {
     async fn subject(&self, value: &str) -> Result<Option<Subject>> {
         if value.contains('@') && !self.trusted {
             let problem = "the old app stored e-mail addresses: name the users' ids with --users FILE, or say --values-are-ids";

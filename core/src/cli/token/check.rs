@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::explain::{Wanted, explain};
 use super::kind::{Expected, Kind};
 use crate::access::{AccessVerifier, VerifiedAccess};
-use crate::auth::{RefreshPreview, Renewal};
+use crate::auth::{RefreshIntrospection, Renewal};
 use crate::cli::context::{Context, Reply};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -19,10 +19,9 @@ use crate::cli::settings::Settings;
 use crate::cli::store;
 use crate::config::AuthConfig;
 use crate::error::{Advice, Error, ErrorCode, Result};
-use crate::identity::{SessionId, Subject};
 use crate::session::RefreshClaims;
-use crate::time::{Clock as _, SystemClock, Timestamp};
 use crate::token::decode_unverified;
+use crate::types::{Clock as _, SessionId, Subject, SystemClock, Timestamp};
 
 /// Verifies a token as a server with this configuration would, and says what is wrong with it.
 ///
@@ -174,8 +173,10 @@ async fn asked(
     store::existing(&config)?;
     let auth = config.builder()?.build()?;
     Ok(match expected {
-        Expected::Access => auth.preview_access(token).await.map(|access| access_passed(&access)),
-        Expected::Refresh => auth.preview_refresh(token).await.map(refresh_passed),
+        Expected::Access => {
+            auth.introspect_access(token).await.map(|access| access_passed(&access))
+        }
+        Expected::Refresh => auth.introspect_refresh(token).await.map(refresh_passed),
     })
 }
 
@@ -190,7 +191,7 @@ fn access_passed(access: &VerifiedAccess) -> Passed {
     }
 }
 
-fn refresh_passed(preview: RefreshPreview) -> Passed {
+fn refresh_passed(preview: RefreshIntrospection) -> Passed {
     Passed {
         subject: preview.subject,
         session: Some(preview.session),

@@ -11,8 +11,8 @@ use crate::cli::failure::Failure;
 use crate::cli::input;
 use crate::cli::instants;
 use crate::cli::page::printable;
-use crate::time::Timestamp;
 use crate::token::decode_unverified;
+use crate::types::Timestamp;
 
 /// Shows what a token says. Nothing of it is verified.
 ///

@@ -9,8 +9,8 @@ use crate::cli::instants;
 use crate::cli::page::printable;
 use crate::error::Error;
 use crate::keys::Keyring;
-use crate::time::Timestamp;
 use crate::token::DecodedToken;
+use crate::types::Timestamp;
 
 /// What a token is held to.
 pub(super) struct Wanted<'a> {

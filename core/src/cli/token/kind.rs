@@ -3,9 +3,9 @@
 use clap::ValueEnum;
 use serde::Serialize;
 
-use crate::time::Timestamp;
 use crate::token::DecodedToken;
 use crate::token::header::{TYP_ACCESS, TYP_JWT, TYP_REFRESH, is_typ};
+use crate::types::Timestamp;
 
 /// The two kinds that a server accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]

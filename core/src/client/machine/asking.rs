@@ -6,7 +6,7 @@ use crate::client::event::{Action, Caller};
 use crate::client::now::Now;
 use crate::client::pair::Pair;
 use crate::client::reason::{Refusal, Trouble};
-use crate::secret::AccessToken;
+use crate::types::AccessToken;
 
 use super::phase::Waiter;
 use super::{Holding, Machine};

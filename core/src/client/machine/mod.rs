@@ -8,7 +8,7 @@ mod renewing;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::secret::{AccessToken, RefreshToken};
+use crate::types::{AccessToken, RefreshToken};
 
 use super::backoff::{Failures, Jitter};
 use super::event::{Action, Caller, Event, Ticket};

@@ -7,7 +7,7 @@ use crate::client::event::{Caller, Ticket};
 use crate::client::now::Now;
 use crate::client::pair::Pair;
 use crate::client::reason::SignOutReason;
-use crate::secret::RefreshToken;
+use crate::types::RefreshToken;
 
 /// What is awaited.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

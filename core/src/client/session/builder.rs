@@ -19,7 +19,7 @@ use crate::client::reason::State;
 use crate::client::settings::Settings;
 use crate::dpop::ProofKey;
 use crate::error::{Error, Result};
-use crate::time::{Clock, SystemClock};
+use crate::types::{Clock, SystemClock};
 
 /// Puts a [`Session`] together. A transport and a storage must be given.
 #[derive(Debug)]
@@ -153,7 +153,7 @@ mod tests {
     use super::*;
     use crate::client::{MemoryStorage, Pair, Request, Response};
     use crate::error::Cause;
-    use crate::secret::{AccessToken, RefreshToken};
+    use crate::types::{AccessToken, RefreshToken};
 
     #[derive(Debug)]
     struct Nowhere;

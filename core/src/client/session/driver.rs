@@ -16,7 +16,7 @@ use crate::client::machine::Machine;
 use crate::client::pair::Pair;
 use crate::client::reason::{Refusal, State, Trouble};
 use crate::error::Cause;
-use crate::secret::AccessToken;
+use crate::types::AccessToken;
 
 /// The target of what is logged. No token is ever in it.
 pub(super) const TARGET: &str = "regrant::client";

@@ -3,7 +3,7 @@
 use super::storage::TokenStorage;
 use crate::dpop::SoftwareKey;
 use crate::error::Cause;
-use crate::secret::SecretBytes;
+use crate::types::SecretBytes;
 
 impl SoftwareKey {
     /// The key in `storage`, made at the first call. The storage is one of its own, not that of the

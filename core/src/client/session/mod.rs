@@ -6,12 +6,12 @@ mod file;
 mod kept_key;
 mod proofs;
 mod refresher;
-#[cfg(feature = "client-reqwest")]
+#[cfg(feature = "reqwest")]
 mod reqwest;
 mod storage;
 mod transport;
 
-#[cfg(feature = "client-reqwest")]
+#[cfg(feature = "reqwest")]
 pub use self::reqwest::{CallError, ReqwestTransport};
 pub use builder::SessionBuilder;
 pub use file::FileStorage;
@@ -24,7 +24,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::secret::AccessToken;
+use crate::types::AccessToken;
 
 use super::authorization::Authorization;
 use super::endpoint::Endpoint;
@@ -41,7 +41,7 @@ use proofs::Proofs;
 /// nothing is under way any more: a refresh that was begun is brought to its end.
 ///
 /// ```no_run
-/// # #[cfg(feature = "client-reqwest")]
+/// # #[cfg(feature = "reqwest")]
 /// # async fn app(login_answer: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
 /// use regrant::client::{Endpoint, FileStorage, ReqwestTransport, Session};

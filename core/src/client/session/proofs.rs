@@ -13,8 +13,7 @@ use crate::client::proving::Proving;
 use crate::dpop::{ProofKey, Prover};
 use crate::error::{Cause, Error, Result};
 use crate::keys::{Key, Thumbprint};
-use crate::secret::AccessToken;
-use crate::time::{Clock, Timestamp};
+use crate::types::{AccessToken, Clock, Timestamp};
 
 /// The clocks of the device.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use super::writer::Durability;
 use crate::error::Result;
 use crate::store::failures::Window;
 use crate::store::{FailureCounter, FailureKey, Failures};
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 #[async_trait]
 impl FailureCounter for FileStore {

@@ -10,8 +10,8 @@ use tokio::time::{Instant, sleep};
 use super::schema::unavailable;
 use super::{FileStore, durable};
 use crate::error::{Error, Result};
-use crate::revocation::{Cursor, Page, Revocation, RevocationFeed, feed_entry};
-use crate::time::Timestamp;
+use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed, feed_entry};
+use crate::types::Timestamp;
 
 /// How often the table is looked at while nothing new is in it.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
@@ -21,12 +21,12 @@ const PAGE: i64 = 512;
 
 #[async_trait]
 impl RevocationFeed for FileStore {
-    async fn tell(&self, revocations: &[Revocation]) -> Result<()> {
+    async fn publish(&self, revocations: &[Revocation]) -> Result<()> {
         let revocations = revocations.to_vec();
         self.writer.write(durable, move |connection, now| add(connection, &revocations, now)).await
     }
 
-    async fn read(&self, cursor: &Cursor, wait: Duration) -> Result<Page> {
+    async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage> {
         let from: i64 = match cursor.0.as_str() {
             "" => 0,
             text => text.parse().map_err(|_| Error::internal("a cursor of another store"))?,
@@ -35,7 +35,7 @@ impl RevocationFeed for FileStore {
         loop {
             let page = self.writer.read(move |connection, _| after(connection, from)).await?;
             let left = end.saturating_duration_since(Instant::now());
-            if page.next != Cursor(from.to_string()) || left.is_zero() {
+            if page.next != FeedCursor(from.to_string()) || left.is_zero() {
                 return Ok(page);
             }
             sleep(left.min(LOOK_EVERY)).await;
@@ -62,19 +62,20 @@ fn add(connection: &Connection, revocations: &[Revocation], now: Timestamp) -> R
     Ok(())
 }
 
-fn after(connection: &Connection, from: i64) -> Result<Page> {
+fn after(connection: &Connection, from: i64) -> Result<FeedPage> {
     let mut select = connection
         .prepare_cached("SELECT place, entry FROM feed WHERE place > ?1 ORDER BY place LIMIT ?2")
         .map_err(unavailable)?;
     let rows = select
         .query_map(params![from, PAGE], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, String>(1)?)))
         .map_err(unavailable)?;
-    let mut page = Page { next: Cursor(from.to_string()), complete: true, ..Page::default() };
+    let mut page =
+        FeedPage { next: FeedCursor(from.to_string()), complete: true, ..FeedPage::default() };
     let mut left = PAGE;
     for row in rows {
         left -= 1;
         let (place, entry) = row.map_err(unavailable)?;
-        page.next = Cursor(place.to_string());
+        page.next = FeedCursor(place.to_string());
         page.push(&entry, None);
     }
     page.complete = left > 0;

@@ -10,7 +10,7 @@ use super::schema::{self, File};
 use super::{FileOptions, rows};
 use crate::error::{Error, Result};
 use crate::session::State;
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 /// What a file of sessions holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -70,7 +70,7 @@ impl FileReport {
         let mut last = String::new();
         rows::for_each(connection, |subject, record| {
             let place = match record.state {
-                _ if now >= record.expires => &mut self.expired,
+                _ if now >= record.expires_at => &mut self.expired,
                 State::Revoked(_) => &mut self.ended,
                 State::Live if record.is_live(now) => &mut self.live,
                 State::Live => &mut self.expired,

@@ -29,12 +29,11 @@ use super::{
     SessionStore, StoreHealth, StoredSession,
 };
 use crate::error::Result;
-use crate::identity::{SessionId, Subject};
-use crate::revocation::{RevocationFeed, RevocationReason};
+use crate::revocation::RevocationFeed;
 use crate::session::{
-    Confirmation, Decision, NewSession, Presented, RefreshPolicy, Sighting, TheftScope,
+    AccessTokenUse, Confirmation, Decision, NewSession, RefreshAttempt, RefreshPolicy, TheftScope,
 };
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::types::{Clock, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
 
 /// Sessions in a file.
 pub struct FileStore {
@@ -127,7 +126,7 @@ impl SessionStore for FileStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &Presented,
+        presented: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
         let (session, presented, policy) = (*session, *presented, *policy);
@@ -141,12 +140,12 @@ impl SessionStore for FileStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        sighting: &Sighting,
+        token_use: &AccessTokenUse,
         on_theft: TheftScope,
     ) -> Result<Option<Confirmation>> {
-        let (session, sighting) = (*session, *sighting);
+        let (session, token_use) = (*session, *token_use);
         self.on_user(subject, durable_if_revoked, move |rows, now| {
-            operations::confirm(rows, &session, &sighting, on_theft, now)
+            operations::confirm(rows, &session, &token_use, on_theft, now)
         })
         .await
     }

@@ -4,11 +4,10 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::schema::unavailable;
 use crate::error::{Error, Result};
-use crate::identity::{SessionId, Subject};
 use crate::session::Record;
 use crate::store::operations::UserSessions;
 use crate::store::{StoredSession, packed};
-use crate::time::Timestamp;
+use crate::types::{SessionId, Subject, Timestamp};
 
 /// The sessions of one user, within the transaction that is under way.
 pub(super) struct Rows<'c> {
@@ -49,10 +48,10 @@ impl UserSessions for Rows<'_> {
                  device = excluded.device",
             )
             .map_err(unavailable)?;
-        let (expires, device) = (record.expires.as_millis(), record.device.as_str());
+        let (expires_at, device) = (record.expires_at.as_millis(), record.device.as_str());
         let packed = packed::pack(&record);
         upsert
-            .execute(params![self.subject, session.as_bytes(), expires, packed, device])
+            .execute(params![self.subject, session.as_bytes(), expires_at, packed, device])
             .map_err(unavailable)?;
         Ok(())
     }

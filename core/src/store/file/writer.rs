@@ -14,7 +14,7 @@ use tokio::sync::oneshot;
 use super::rows::prune;
 use super::schema::unavailable;
 use crate::error::{Error, Result};
-use crate::time::{Clock, Timestamp};
+use crate::types::{Clock, Timestamp};
 
 /// What an operation survives once it was acknowledged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use percent_encoding::percent_decode_str;
 
 use crate::error::{Error, Result};
-use crate::secret::SecretBytes;
 use crate::store::RedisCredentials;
+use crate::types::SecretBytes;
 
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;

@@ -9,8 +9,8 @@ use super::RedisStore;
 use super::connection::Question;
 use super::script::Arguments;
 use crate::error::Result;
-use crate::revocation::{Cursor, Page, Revocation, RevocationFeed, feed_entry};
-use crate::time::{Clock, SystemClock, Timestamp};
+use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed, feed_entry};
+use crate::types::{Clock, SystemClock, Timestamp};
 
 /// How far the clocks of processes and server may differ before entries are dropped too early.
 const CLOCK_MARGIN: Duration = Duration::from_secs(300);
@@ -37,7 +37,7 @@ impl RedisStore {
 
 #[async_trait]
 impl RevocationFeed for RedisStore {
-    async fn tell(&self, revocations: &[Revocation]) -> Result<()> {
+    async fn publish(&self, revocations: &[Revocation]) -> Result<()> {
         let now = self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
         let Some(until) = revocations.iter().map(|revocation| revocation.until).max() else {
             return Ok(());
@@ -51,7 +51,7 @@ impl RevocationFeed for RedisStore {
         Ok(())
     }
 
-    async fn read(&self, cursor: &Cursor, wait: Duration) -> Result<Page> {
+    async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage> {
         let position = Position::from(cursor);
         let key = self.feed_key();
         let command = |connection| {
@@ -67,10 +67,10 @@ impl RevocationFeed for RedisStore {
         let entries: Vec<_> =
             answer.into_iter().flatten().flat_map(|(_, entries)| entries).collect();
         let last = entries.last().map_or_else(|| position.on(live.number), |(id, _)| id.clone());
-        let mut page = Page {
+        let mut page = FeedPage {
             next: Position { last, connection: live.number }.into(),
             complete: entries.len() < PAGE,
-            ..Page::default()
+            ..FeedPage::default()
         };
         for (id, (_, entry)) in entries {
             // One that is read again says nothing about how long news take.
@@ -117,14 +117,14 @@ impl Position {
     }
 }
 
-impl From<&Cursor> for Position {
-    fn from(cursor: &Cursor) -> Self {
+impl From<&FeedCursor> for Position {
+    fn from(cursor: &FeedCursor) -> Self {
         let (last, connection) = cursor.0.split_once('@').unwrap_or((BEGINNING, ""));
         Self { last: last.to_owned(), connection: connection.parse().unwrap_or(0) }
     }
 }
 
-impl From<Position> for Cursor {
+impl From<Position> for FeedCursor {
     fn from(position: Position) -> Self {
         Self(format!("{}@{}", position.last, position.connection))
     }
@@ -137,10 +137,10 @@ mod tests {
     #[test]
     fn a_new_connection_reads_the_last_minute_again() {
         let position = Position { last: "100000-3".to_owned(), connection: 7 };
-        assert_eq!(Position::from(&Cursor::from(position.clone())), position);
+        assert_eq!(Position::from(&FeedCursor::from(position.clone())), position);
         assert_eq!(position.on(7), "100000-3");
         assert_eq!(position.on(8), "40000-0");
-        let beginning = Position::from(&Cursor::default());
+        let beginning = Position::from(&FeedCursor::default());
         assert_eq!(beginning.on(8), BEGINNING);
         let early = Position { last: "5-1".to_owned(), connection: 7 };
         assert_eq!(early.on(8), BEGINNING);

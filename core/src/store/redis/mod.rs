@@ -19,7 +19,6 @@ mod round;
 mod script;
 mod server;
 mod their_time;
-#[cfg_attr(not(feature = "redis-tls"), path = "no_tls.rs")]
 mod tls;
 mod topology;
 
@@ -41,13 +40,12 @@ use super::{
     RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession, packed,
 };
 use crate::error::{Error, Result};
-use crate::identity::{Lineage, SessionId, Subject};
-use crate::revocation::{Abandoned, RevocationFeed, RevocationReason};
+use crate::revocation::{DiscardedChild, RevocationFeed};
 use crate::session::{
-    Confirmation, Decision, Minted, NewSession, Presented, RefreshPolicy, Sighting, Theft,
-    TheftScope,
+    AccessTokenUse, Confirmation, Decision, IssuedChild, NewSession, RefreshAttempt, RefreshPolicy,
+    Theft, TheftScope,
 };
-use crate::time::{Clock, Timestamp};
+use crate::types::{Clock, FamilyPosition, RevocationReason, SessionId, Subject, Timestamp};
 
 /// The field of the configuration that the address comes from.
 const FIELD: &str = "store";
@@ -155,25 +153,25 @@ type RefreshAnswer = (String, String, u32, u32, i64, i64, i64, i64);
 fn refreshed(answer: &RefreshAnswer) -> Result<Refreshed> {
     let (decision, detail, generation, branch, minted, idle_deadline, abandoned, issued_until) =
         answer;
-    let child = |branch| Lineage { generation: generation.saturating_add(1), branch };
-    let minted = Minted {
-        lineage: child(*branch),
-        minted: Timestamp::from_millis(*minted),
+    let child = |branch| FamilyPosition { generation: generation.saturating_add(1), branch };
+    let minted = IssuedChild {
+        family_position: child(*branch),
+        issued_at: Timestamp::from_millis(*minted),
         expires_at: Timestamp::from_millis(*idle_deadline),
     };
     Ok(Refreshed {
         decision: match decision.as_str() {
-            "issue" => Decision::Issue(minted),
-            "reissue" => Decision::Reissue(minted),
-            "keep" => Decision::Keep,
+            "issue" => Decision::Rotate(minted),
+            "reissue" => Decision::Replay(minted),
+            "keep" => Decision::Renew,
             "superseded" => Decision::Superseded,
             "expired" => Decision::Expired,
             "theft" => Decision::Theft(theft(detail)?),
             "revoked" => Decision::Revoked(reason(detail.parse().map_err(|_| damaged())?)?),
             _ => return Err(damaged()),
         },
-        denied: u32::try_from(*abandoned).ok().map(|branch| Abandoned {
-            lineage: child(branch),
+        denied: u32::try_from(*abandoned).ok().map(|branch| DiscardedChild {
+            family_position: child(branch),
             issued_until: Timestamp::from_millis(*issued_until),
         }),
     })
@@ -209,7 +207,7 @@ impl SessionStore for RedisStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &Presented,
+        presented: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
         let parent = presented.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
@@ -239,15 +237,15 @@ impl SessionStore for RedisStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        sighting: &Sighting,
+        token_use: &AccessTokenUse,
         on_theft: TheftScope,
     ) -> Result<Option<Confirmation>> {
         let arguments = self
             .arguments()
             .bytes(session.as_bytes())
-            .text(sighting.lineage.generation)
-            .text(sighting.lineage.branch)
-            .text(u8::from(sighting.denied))
+            .text(token_use.family_position.generation)
+            .text(token_use.family_position.branch)
+            .text(u8::from(token_use.denied))
             .text(scope_name(on_theft));
         let answer: Option<(String, i64)> =
             self.connection.run(&self.scripts.confirm, &self.key(subject), arguments).await?;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use crate::time::Timestamp;
+use crate::types::Timestamp;
 
 /// A script of one key.
 pub(super) struct Script {

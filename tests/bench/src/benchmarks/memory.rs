@@ -3,9 +3,9 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
-use regrant::revocation::{Revocation, Revoked};
+use regrant::revocation::{Revocation, RevocationTarget};
 use regrant::store::StoreAddress;
-use regrant::time::{Clock as _, SystemClock};
+use regrant::types::{Clock as _, SystemClock};
 
 use crate::child;
 use crate::context::Context;
@@ -149,13 +149,13 @@ async fn feed(context: &Context) -> Result<f64> {
     let feed = store.feed().context("no feed")?;
     context.progress.say(format_args!("feed: {TOLD} entries"));
     let revocation = |number| -> Result<Revocation> {
-        let what = Revoked::Session { sid: session(number)? };
+        let what = RevocationTarget::Session { sid: session(number)? };
         Ok(Revocation { what, until: SystemClock.now().plus(Duration::from_secs(900)) })
     };
-    feed.tell(&[revocation(0)?]).await?;
+    feed.publish(&[revocation(0)?]).await?;
     let before = server.number("used_memory")?;
     for number in 0..TOLD {
-        feed.tell(&[revocation(number)?]).await?;
+        feed.publish(&[revocation(number)?]).await?;
     }
     Ok((server.number("used_memory")? - before) / TOLD as f64)
 }

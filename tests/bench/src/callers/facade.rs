@@ -4,9 +4,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use regrant::identity::Subject;
 use regrant::session::DeviceLabel;
 use regrant::store::StoreAddress;
+use regrant::types::Subject;
 use regrant::{Auth, Login, RefreshRequest};
 use tokio::task::JoinSet;
 

@@ -3,9 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use regrant::identity::SessionId;
-use regrant::revocation::{DenyList, Revocation, Revoked};
-use regrant::time::{Clock as _, SystemClock};
+use regrant::revocation::{DenyList, Revocation, RevocationTarget};
+use regrant::types::{Clock as _, SessionId, SystemClock};
 
 use super::command;
 
@@ -25,7 +24,7 @@ pub(super) fn run(entries: &str) -> Result<()> {
     let now = SystemClock.now();
     let before = resident()?;
     for _ in 0..entries {
-        let what = Revoked::Session { sid: SessionId::random()? };
+        let what = RevocationTarget::Session { sid: SessionId::random()? };
         list.refuse(&Revocation { what, until: now.plus(Duration::from_secs(900)) }, now);
     }
     let grown = resident()?.saturating_sub(before);

@@ -8,8 +8,8 @@ use anyhow::Result;
 use fastrand::Rng;
 use regrant::auth::{AuditEvent, AuditKind};
 use regrant::error::Advice;
-use regrant::identity::{SessionId, Subject};
 use regrant::store::StoreAddress;
+use regrant::types::{SessionId, Subject};
 use regrant::{Auth, Error, Login, RefreshRequest};
 
 use super::tally::Tally;

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use fastrand::Rng;
-use regrant::identity::SessionId;
+use regrant::types::SessionId;
 
 use super::world::{Diary, World};
 

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use regrant::Error;
-use regrant::identity::{SessionId, Subject};
+use regrant::types::{SessionId, Subject};
 use tokio::sync::watch;
 
 use super::apps::{Answer, App, Apps, Pair};

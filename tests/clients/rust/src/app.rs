@@ -9,8 +9,7 @@ use regrant::client::{
     SignOutReason,
 };
 use regrant::dpop::ProofKey;
-use regrant::secret::AccessToken;
-use regrant::time::{Clock, SystemClock, Timestamp};
+use regrant::types::{AccessToken, Clock, SystemClock, Timestamp};
 
 use crate::bed::Line;
 

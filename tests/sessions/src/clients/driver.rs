@@ -3,7 +3,7 @@
 use regrant::client::{
     Action, Answer, Caller, Event, Found, Machine, Now, Pair, Settings, SignOutReason,
 };
-use regrant::secret::AccessToken;
+use regrant::types::AccessToken;
 
 /// What is broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

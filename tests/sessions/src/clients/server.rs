@@ -4,15 +4,13 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use regrant::client::{Answer, Grant};
-use regrant::identity::Lineage;
-use regrant::revocation::Abandoned;
-use regrant::secret::{AccessToken, RefreshToken};
+use regrant::revocation::DiscardedChild;
 use regrant::session::{
-    Confirmation, Decision, DeviceLabel, NewSession, Record, RefreshPolicy, Sighting, TheftScope,
-    TokenSecret, confirm, step,
+    AccessTokenUse, Confirmation, Decision, DeviceLabel, NewSession, Record, RefreshPolicy,
+    TheftScope, TokenSecret, confirm, step,
 };
 use regrant::store::packed;
-use regrant::time::Timestamp;
+use regrant::types::{AccessToken, FamilyPosition, RefreshToken, Timestamp};
 
 use super::violation::Violation;
 use crate::model::GRACE;
@@ -29,9 +27,9 @@ const DOUBLED: usize = 2;
 #[derive(Clone, Debug)]
 pub struct Server {
     record: Record,
-    abandoned: Vec<Abandoned>,
+    abandoned: Vec<DiscardedChild>,
     refresh: Vec<Issued>,
-    access: Vec<(Lineage, Timestamp)>,
+    access: Vec<(FamilyPosition, Timestamp)>,
     /// The refresh tokens that were sent, in the order in which each came first.
     sent: Vec<usize>,
 }
@@ -60,7 +58,7 @@ impl Server {
             record,
             abandoned: Vec::new(),
             refresh: vec![Issued { token, child: None }],
-            access: vec![(Lineage::default(), now)],
+            access: vec![(FamilyPosition::default(), now)],
             sent: Vec::new(),
         }
     }
@@ -89,23 +87,23 @@ impl Server {
         if let Some(record) = next.record {
             self.record = record;
         }
-        let (lineage, refresh) = match next.decision {
-            Decision::Issue(minted) | Decision::Reissue(minted) => {
-                self.refresh[which].child = Some(minted.minted.min(now));
+        let (family_position, refresh) = match next.decision {
+            Decision::Rotate(minted) | Decision::Replay(minted) => {
+                self.refresh[which].child = Some(minted.issued_at.min(now));
                 let child = presented.child(&minted);
                 let known = self.refresh.iter().position(|one| one.token.claims == child.claims);
                 let place = known.unwrap_or_else(|| {
                     self.refresh.push(Issued { token: child, child: None });
                     self.refresh.len() - 1
                 });
-                (minted.lineage, Some(RefreshToken::new(format!("r{place}"))))
+                (minted.family_position, Some(RefreshToken::new(format!("r{place}"))))
             }
-            Decision::Keep => (presented.lineage(), None),
+            Decision::Renew => (presented.family_position(), None),
             Decision::Superseded => return Ok(Answer::Superseded),
             refusal => return Err(Violation::Refused(refusal)),
         };
         // The wire has whole seconds.
-        let issued = (lineage, Timestamp::from_seconds(now.as_seconds()));
+        let issued = (family_position, Timestamp::from_seconds(now.as_seconds()));
         let known = self.access.iter().position(|access| *access == issued);
         let place = known.unwrap_or_else(|| {
             self.access.push(issued);
@@ -121,9 +119,9 @@ impl Server {
 
     /// An access token is used, and that is reported.
     pub fn sees(&mut self, token: &AccessToken, now: Timestamp) -> Result<(), Violation> {
-        let (lineage, issued_at) = self.access[place(token.expose())];
-        let denied = self.abandoned.iter().any(|gone| gone.covers(lineage, issued_at));
-        let seen = confirm(&self.record, &Sighting { lineage, denied }, now);
+        let (family_position, issued_at) = self.access[place(token.expose())];
+        let denied = self.abandoned.iter().any(|gone| gone.covers(family_position, issued_at));
+        let seen = confirm(&self.record, &AccessTokenUse { family_position, denied }, now);
         if let Some(record) = seen.record {
             self.record = record;
         }
@@ -149,7 +147,7 @@ impl Hash for Server {
     fn hash<H: Hasher>(&self, state: &mut H) {
         packed::pack(&self.record).hash(state);
         for gone in &self.abandoned {
-            (gone.lineage, gone.issued_until.as_millis()).hash(state);
+            (gone.family_position, gone.issued_until.as_millis()).hash(state);
         }
         for issued in &self.refresh {
             issued.token.claims.id.hash(state);

@@ -4,8 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use regrant::client::{Action, Answer, Caller, Event, Now, Pair, Refusal, State};
-use regrant::secret::{AccessToken, RefreshToken};
-use regrant::time::Timestamp;
+use regrant::types::{AccessToken, RefreshToken, Timestamp};
 
 use super::act::Act;
 use super::driver::{Flaw, Process};

@@ -1,8 +1,8 @@
 //! Access tokens seen in use.
 
-use regrant::revocation::RevocationReason;
 use regrant::session::{Confirmation, Decision, State, Theft};
 use regrant::store::RevocationOutcome;
+use regrant::types::RevocationReason;
 
 use super::fixture::{Fixture, GRACE, HOUR, MINUTE};
 
@@ -19,7 +19,7 @@ pub async fn a_use_is_noted_once(at: &Fixture) {
     assert_eq!(after.idle_deadline, before.idle_deadline);
     // The parent may repeat itself, but not come back.
     at.wait(GRACE);
-    assert!(matches!(at.present(&session, &first).await, Decision::Reissue(_)));
+    assert!(matches!(at.present(&session, &first).await, Decision::Replay(_)));
     at.wait(MINUTE);
     let theft = Decision::Theft(Theft::ParentReturned);
     assert_eq!(at.present(&session, &first).await, theft);

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use regrant::revocation::RevocationReason;
 use regrant::session::{Decision, State};
 use regrant::store::RevocationOutcome::{AlreadyRevoked, Revoked};
 use regrant::store::SessionFilter;
-use regrant::time::Clock;
+use regrant::types::{Clock, RevocationReason};
 
 use super::fixture::{Fixture, HOUR, MINUTE};
 

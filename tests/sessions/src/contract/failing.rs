@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use regrant::identity::Subject;
 use regrant::store::{FailureKey, Failures};
+use regrant::types::Subject;
 
 use super::{Fixture, MINUTE};
 

@@ -6,14 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-use regrant::identity::{SessionId, Subject};
-use regrant::revocation::RevocationReason;
 use regrant::session::{
-    Confirmation, Decision, DeviceLabel, Minted, NewSession, Presented, Record, SessionPolicy,
-    Sighting, TheftScope, TokenSecret,
+    AccessTokenUse, Confirmation, Decision, DeviceLabel, IssuedChild, NewSession, Record,
+    RefreshAttempt, SessionPolicy, TheftScope, TokenSecret,
 };
 use regrant::store::{Created, Refreshed, RevocationOutcome, SessionFilter, SessionStore};
-use regrant::time::{Clock, ManualClock};
+use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject};
 
 use crate::token::Token;
 
@@ -108,7 +106,7 @@ impl Fixture {
     pub async fn ask(
         &self,
         session: &Session,
-        token: &Presented,
+        token: &RefreshAttempt,
         rotate: bool,
         on_theft: TheftScope,
     ) -> Option<Refreshed> {
@@ -126,9 +124,9 @@ impl Fixture {
     }
 
     /// Refreshes and moves on to the child.
-    pub async fn refresh(&self, session: &mut Session) -> Minted {
+    pub async fn refresh(&self, session: &mut Session) -> IssuedChild {
         match self.present(session, &session.token).await {
-            Decision::Issue(minted) => {
+            Decision::Rotate(minted) => {
                 session.token = session.token.child(&minted);
                 minted
             }
@@ -161,9 +159,9 @@ impl Fixture {
         token: &Token,
         denied: bool,
     ) -> Option<Confirmation> {
-        let sighting = Sighting { lineage: token.lineage(), denied };
+        let token_use = AccessTokenUse { family_position: token.family_position(), denied };
         let scope = TheftScope::Session;
-        let answer = self.store.confirm(&session.subject, &session.id, &sighting, scope).await;
+        let answer = self.store.confirm(&session.subject, &session.id, &token_use, scope).await;
         answer.expect("the store answers")
     }
 

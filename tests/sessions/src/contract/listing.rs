@@ -2,11 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use regrant::identity::Subject;
-use regrant::revocation::RevocationReason;
 use regrant::session::State;
 use regrant::store::{RevocationOutcome, SessionFilter};
-use regrant::time::Clock;
+use regrant::types::{Clock, RevocationReason, Subject};
 
 use super::fixture::{Fixture, HOUR, MINUTE};
 
@@ -31,10 +29,10 @@ pub async fn sessions_are_listed_with_their_records(at: &Fixture) {
         .collect();
     assert_eq!(all.len(), 2);
     assert_eq!(all[&ended.id].state, State::Revoked(reason));
-    assert_eq!(all[&ended.id].created, begun);
-    assert_eq!(all[&refreshed.id].created, begun.plus(MINUTE));
+    assert_eq!(all[&ended.id].created_at, begun);
+    assert_eq!(all[&refreshed.id].created_at, begun.plus(MINUTE));
     assert_eq!(all[&refreshed.id].last_refreshed(), at.clock.now());
-    assert_eq!(all[&refreshed.id].expires, begun.plus(MINUTE).plus(HOUR * 10));
+    assert_eq!(all[&refreshed.id].expires_at, begun.plus(MINUTE).plus(HOUR * 10));
     assert!(all[&refreshed.id].is_live(at.clock.now()));
 }
 

@@ -1,8 +1,8 @@
 //! Names as people have them.
 
-use regrant::identity::{SessionId, Subject};
 use regrant::session::{DeviceLabel, TokenSecret};
 use regrant::store::SessionFilter;
+use regrant::types::{SessionId, Subject};
 
 use super::fixture::{Fixture, Session};
 use crate::token::Token;
@@ -54,10 +54,10 @@ pub async fn users_do_not_share_anything(at: &Fixture) {
         assert_eq!(at.store.list(&subject).await.unwrap().len(), 1, "{name}");
     }
     let alice = Subject::new("alice").unwrap();
-    let reason = regrant::revocation::RevocationReason::LogoutEverywhere;
+    let reason = regrant::types::RevocationReason::LogoutEverywhere;
     let [revoked, _] = at.revoke_all(&alice, SessionFilter::ALL, reason).await;
     assert_eq!(revoked.len(), 1);
     let other = Subject::new("Alice").unwrap();
     let records = at.store.list(&other).await.unwrap();
-    assert!(records[0].record.is_live(regrant::time::Clock::now(&*at.clock)));
+    assert!(records[0].record.is_live(regrant::types::Clock::now(&*at.clock)));
 }

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use regrant::identity::{Lineage, SessionId};
-use regrant::revocation::Abandoned;
-use regrant::session::{Decision, Minted, TheftScope, TokenSecret};
+use regrant::revocation::DiscardedChild;
+use regrant::session::{Decision, IssuedChild, TheftScope, TokenSecret};
 use regrant::store::RevocationOutcome;
-use regrant::time::Clock;
+use regrant::types::{Clock, FamilyPosition, SessionId};
 
 use super::fixture::{Fixture, GRACE, HOUR, MINUTE, Session};
 
@@ -31,7 +30,7 @@ pub async fn an_expired_session_makes_room(at: &Fixture) {
     let secret = TokenSecret::from_bytes([9; 32]);
     let new = at.new_session(&secret, "new");
     let record = at.store.create(&session.subject, &session.id, &new).await.unwrap().record;
-    assert_eq!((record.id, record.created), (secret.id(), at.clock.now()));
+    assert_eq!((record.id, record.created_at), (secret.id(), at.clock.now()));
     assert_eq!(at.record(&session).await, Some(record));
 }
 
@@ -43,21 +42,21 @@ pub async fn each_refresh_hands_out_the_next_child(at: &Fixture) {
     for generation in 1..=20 {
         at.wait(HOUR / 3);
         let minted = at.refresh(&mut session).await;
-        assert_eq!(minted.lineage, Lineage { generation, branch: 0 });
-        assert_eq!(minted.minted, at.clock.now());
+        assert_eq!(minted.family_position, FamilyPosition { generation, branch: 0 });
+        assert_eq!(minted.issued_at, at.clock.now());
         assert_eq!(minted.expires_at, at.clock.now().plus(HOUR));
         let record = at.record(&session).await.unwrap();
         assert_eq!(record.generation, generation - 1);
         assert_eq!(record.idle_deadline, minted.expires_at);
-        assert_eq!((record.created, record.expires), (begun.created, begun.expires));
+        assert_eq!((record.created_at, record.expires_at), (begun.created_at, begun.expires_at));
     }
     // No child outlives the session.
     at.wait(HOUR / 2 * 5);
     for _ in 0..2 {
-        session.token.claims.expires_at = begun.expires;
+        session.token.claims.expires_at = begun.expires_at;
         at.refresh(&mut session).await;
     }
-    assert_eq!(session.token.claims.expires_at, begun.expires);
+    assert_eq!(session.token.claims.expires_at, begun.expires_at);
 }
 
 pub async fn within_the_grace_the_same_child_is_handed_out(at: &Fixture) {
@@ -67,7 +66,7 @@ pub async fn within_the_grace_the_same_child_is_handed_out(at: &Fixture) {
     let record = at.record(&session).await.unwrap();
     for wait in [Duration::ZERO, MOMENT, GRACE - MOMENT] {
         at.wait(wait);
-        assert_eq!(at.present(&session, &parent).await, Decision::Reissue(minted));
+        assert_eq!(at.present(&session, &parent).await, Decision::Replay(minted));
     }
     assert_eq!(at.record(&session).await.unwrap(), record, "handing out again writes nothing");
 }
@@ -79,10 +78,13 @@ pub async fn a_lost_child_gives_way_to_the_next_branch(at: &Fixture) {
     let lost = at.refresh(&mut first).await;
     at.wait(GRACE + MOMENT);
     let answer = at.ask(&session, &session.token.claims, true, TheftScope::Session).await.unwrap();
-    let Decision::Issue(next) = answer.decision else { panic!("{answer:?}") };
-    assert_eq!(next.lineage, Lineage { generation: 1, branch: 1 });
-    assert_eq!(next.minted, at.clock.now());
-    let abandoned = Abandoned { lineage: lost.lineage, issued_until: lost.minted.plus(GRACE) };
+    let Decision::Rotate(next) = answer.decision else { panic!("{answer:?}") };
+    assert_eq!(next.family_position, FamilyPosition { generation: 1, branch: 1 });
+    assert_eq!(next.issued_at, at.clock.now());
+    let abandoned = DiscardedChild {
+        family_position: lost.family_position,
+        issued_until: lost.issued_at.plus(GRACE),
+    };
     assert_eq!(answer.denied, Some(abandoned));
     assert_ne!(first.token.secret.expose(), session.token.child(&next).secret.expose());
 }
@@ -99,15 +101,15 @@ pub async fn fifty_at_once_get_one_child(at: &Fixture) {
             store.refresh(&session.subject, &session.id, &claims, &policy).await
         });
     }
-    let mut children: Vec<Minted> = Vec::new();
+    let mut children: Vec<IssuedChild> = Vec::new();
     let mut issued = 0;
     for answer in tasks.join_all().await {
         match answer.unwrap().unwrap().decision {
-            Decision::Issue(minted) => {
+            Decision::Rotate(minted) => {
                 issued += 1;
                 children.push(minted);
             }
-            Decision::Reissue(minted) => children.push(minted),
+            Decision::Replay(minted) => children.push(minted),
             other => panic!("{other:?}"),
         }
     }
@@ -121,7 +123,7 @@ pub async fn without_rotation_the_token_stays(at: &Fixture) {
     for _ in 0..3 {
         at.wait(MINUTE);
         let answer = at.ask(&session, &session.token.claims, false, TheftScope::Session).await;
-        assert_eq!(answer.unwrap().decision, Decision::Keep);
+        assert_eq!(answer.unwrap().decision, Decision::Renew);
     }
     let record = at.record(&session).await.unwrap();
     assert_eq!((record.generation, record.child), (1, None));
@@ -133,12 +135,13 @@ pub async fn a_token_from_after_lost_writes_is_taken(at: &Fixture) {
     at.wait(MINUTE);
     let mut token = session.token.clone();
     for generation in 1..=3 {
-        let lineage = Lineage { generation, branch: 0 };
+        let family_position = FamilyPosition { generation, branch: 0 };
         let expires_at = at.clock.now().plus(HOUR);
-        token = token.child(&Minted { lineage, minted: at.clock.now(), expires_at });
+        token =
+            token.child(&IssuedChild { family_position, issued_at: at.clock.now(), expires_at });
     }
     let mut session = Session { token, ..session };
-    assert_eq!(at.refresh(&mut session).await.lineage.generation, 4);
+    assert_eq!(at.refresh(&mut session).await.family_position.generation, 4);
     assert_eq!(at.record(&session).await.unwrap().generation, 3);
 }
 
@@ -158,7 +161,7 @@ pub async fn an_unknown_session_stays_unknown(at: &Fixture) {
     let unknown = Session { id: SessionId::from_bytes([0xEE; 16]), ..session };
     assert_eq!(at.ask(&unknown, &unknown.token.claims, true, TheftScope::Subject).await, None);
     assert_eq!(at.sight(&unknown, &unknown.token, true).await, None);
-    let reason = regrant::revocation::RevocationReason::Logout;
+    let reason = regrant::types::RevocationReason::Logout;
     assert_eq!(at.revoke(&unknown, reason).await, RevocationOutcome::Unknown);
     assert_eq!(at.record(&unknown).await, None);
 }
@@ -169,7 +172,7 @@ pub async fn another_user_s_session_is_unknown(at: &Fixture) {
     let mixed = Session { subject: bob.subject.clone(), ..alice.clone() };
     assert_eq!(at.ask(&mixed, &alice.token.claims, true, TheftScope::Subject).await, None);
     assert_eq!(at.sight(&mixed, &alice.token, true).await, None);
-    let reason = regrant::revocation::RevocationReason::Logout;
+    let reason = regrant::types::RevocationReason::Logout;
     assert_eq!(at.revoke(&mixed, reason).await, RevocationOutcome::Unknown);
     assert!(at.is_live(&alice).await && at.is_live(&bob).await);
 }
@@ -185,10 +188,10 @@ pub async fn past_its_end_a_token_is_refused(at: &Fixture) {
     forever.claims.expires_at = at.clock.now().plus(HOUR * 100);
     // Past its end the whole session is unknown, whatever the token says.
     at.wait(HOUR * 9 - MOMENT);
-    assert!(matches!(at.present(&session, &forever).await, Decision::Issue(_)));
+    assert!(matches!(at.present(&session, &forever).await, Decision::Rotate(_)));
     at.wait(MOMENT);
     assert_eq!(at.ask(&session, &forever.claims, true, TheftScope::Session).await, None);
     assert_eq!(at.sight(&session, &forever, true).await, None);
-    let reason = regrant::revocation::RevocationReason::Logout;
+    let reason = regrant::types::RevocationReason::Logout;
     assert_eq!(at.revoke(&session, reason).await, RevocationOutcome::Unknown);
 }

@@ -3,11 +3,9 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use regrant::identity::SessionId;
-use regrant::revocation::RevocationReason;
 use regrant::session::{Decision, NewSession, State, TheftScope, TokenSecret};
 use regrant::store::RevocationOutcome;
-use regrant::time::{Clock, Timestamp};
+use regrant::types::{Clock, RevocationReason, SessionId, Timestamp};
 
 use super::fixture::{Fixture, HOUR, MINUTE, Session};
 
@@ -180,7 +178,7 @@ pub async fn an_adopted_session_is_not_forgotten(at: &Fixture) {
         adopted.push(at.login_as("alice", adopt).await.0);
     }
     let record = at.record(&adopted[0]).await.unwrap();
-    assert_eq!((record.created, record.promoted), (began, at.clock.now()));
+    assert_eq!((record.created_at, record.confirmed_at), (began, at.clock.now()));
     at.revoke(&adopted[0], RevocationReason::Logout).await;
     at.wait(MINUTE);
     // They give way as all do, and are kept beside those that may be forgotten.

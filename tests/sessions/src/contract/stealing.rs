@@ -1,9 +1,8 @@
 //! Two holders.
 
-use regrant::identity::Lineage;
-use regrant::revocation::RevocationReason;
-use regrant::session::{Confirmation, Decision, Sighting, State, Theft, TheftScope, TokenId};
+use regrant::session::{AccessTokenUse, Confirmation, Decision, State, Theft, TheftScope, TokenId};
 use regrant::store::RevocationOutcome;
+use regrant::types::{FamilyPosition, RevocationReason};
 
 use super::fixture::{Fixture, MINUTE, Session};
 
@@ -79,9 +78,9 @@ pub async fn a_theft_ends_all_sessions_of_its_user(at: &Fixture) {
 
 pub async fn a_denied_use_ends_all_sessions_of_its_user(at: &Fixture) {
     let (stolen, other) = (at.login("alice").await, at.login("alice").await);
-    let sighting = Sighting { lineage: Lineage::default(), denied: true };
+    let token_use = AccessTokenUse { family_position: FamilyPosition::default(), denied: true };
     let scope = TheftScope::Subject;
-    let answer = at.store.confirm(&stolen.subject, &stolen.id, &sighting, scope).await;
+    let answer = at.store.confirm(&stolen.subject, &stolen.id, &token_use, scope).await;
     assert_eq!(answer.unwrap(), Some(Confirmation::Theft));
     assert_eq!(at.present(&stolen, &stolen.token).await, REVOKED);
     assert_eq!(at.present(&other, &other.token).await, REVOKED);

@@ -4,14 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use regrant::identity::{Lineage, SessionId, Subject};
-use regrant::revocation::RevocationReason;
 use regrant::session::{
-    Child, DeviceLabel, Presented, Record, RefreshPolicy, Sighting, State, TheftScope, TokenId,
-    confirm, step,
+    AccessTokenUse, Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, State, TheftScope,
+    TokenId, confirm, step,
 };
 use regrant::store::Refreshed;
-use regrant::time::{Clock, ManualClock, Timestamp};
+use regrant::types::{
+    Clock, FamilyPosition, ManualClock, RevocationReason, SessionId, Subject, Timestamp,
+};
 use regrant_test_support::RedisServer;
 
 use super::census::Census;
@@ -39,7 +39,7 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
         let now = near(random, base, policy.grace);
         clock.set(now);
         raw.put(&subject, &session, &Packed::of(&record)).await;
-        let unknown = now >= record.expires;
+        let unknown = now >= record.expires_at;
 
         let next = if random.chance(80) {
             let token = token(random, &record, base, policy.grace);
@@ -52,17 +52,17 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
             census.refresh(answer.map(|a| a.decision), answer.is_some_and(|a| a.denied.is_some()));
             ours.record
         } else {
-            let lineage = Lineage {
+            let family_position = FamilyPosition {
                 generation: generation(random, record.generation),
                 branch: branch(random, &record),
             };
-            let sighting = Sighting { lineage, denied: random.chance(10) };
-            let ours = confirm(&record, &sighting, now);
+            let token_use = AccessTokenUse { family_position, denied: random.chance(10) };
+            let ours = confirm(&record, &token_use, now);
             let answer = store
-                .confirm(&subject, &session, &sighting, policy.on_theft)
+                .confirm(&subject, &session, &token_use, policy.on_theft)
                 .await
                 .expect("Redis answers");
-            let context = (round, &record, &sighting, now);
+            let context = (round, &record, &token_use, now);
             assert_eq!(answer, (!unknown).then_some(ours.confirmation), "{context:#?}");
             census.confirm(answer);
             ours.record
@@ -96,7 +96,7 @@ fn near(random: &mut Random, base: i64, grace: Duration) -> Timestamp {
 
 fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
     let branch = *random.pick(&[0, 0, 1, 1, 7, u32::MAX - 1, u32::MAX]);
-    let child = Child { branch, minted: near(random, base, grace), used: random.chance(40) };
+    let child = Child { branch, issued_at: near(random, base, grace), used: random.chance(40) };
     let state = if random.chance(15) {
         let (reason, _) = random.pick(RevocationReason::ALL);
         State::Revoked(*reason)
@@ -111,9 +111,9 @@ fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
         generation: *random.pick(&[0, 1, 2, 3, 1 << 31, u32::MAX - 2, u32::MAX - 1]),
         id: TokenId::from_bytes([1; 16]),
         child: random.chance(75).then_some(child),
-        promoted: near(random, base, grace),
-        created: near(random, base, grace),
-        expires: later(random),
+        confirmed_at: near(random, base, grace),
+        created_at: near(random, base, grace),
+        expires_at: later(random),
         idle_deadline: later(random),
         state,
         adopted: random.chance(20),
@@ -131,10 +131,10 @@ fn branch(random: &mut Random, record: &Record) -> u32 {
     of.saturating_add_signed(*random.pick(&[-1, 0, 0, 0, 1]))
 }
 
-fn token(random: &mut Random, record: &Record, base: i64, grace: Duration) -> Presented {
+fn token(random: &mut Random, record: &Record, base: i64, grace: Duration) -> RefreshAttempt {
     let id = |random: &mut Random| TokenId::from_bytes([*random.pick(&[1, 1, 1, 2]); 16]);
     let ahead = *random.pick(&[-1, 0, 1, 20_000, DAY, DAY, DAY, DAY]);
-    Presented {
+    RefreshAttempt {
         generation: generation(random, record.generation),
         branch: branch(random, record),
         id: id(random),

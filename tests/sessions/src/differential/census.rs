@@ -47,10 +47,10 @@ impl Census {
     pub fn refresh(&mut self, answer: Option<Decision>, abandoned: bool) {
         self.count(match answer {
             None => "refresh: unknown".to_owned(),
-            Some(Decision::Issue(_)) if abandoned => "refresh: issue, one abandoned".to_owned(),
-            Some(Decision::Issue(_)) => "refresh: issue".to_owned(),
-            Some(Decision::Reissue(_)) => "refresh: reissue".to_owned(),
-            Some(Decision::Keep) => "refresh: keep".to_owned(),
+            Some(Decision::Rotate(_)) if abandoned => "refresh: issue, one abandoned".to_owned(),
+            Some(Decision::Rotate(_)) => "refresh: issue".to_owned(),
+            Some(Decision::Replay(_)) => "refresh: reissue".to_owned(),
+            Some(Decision::Renew) => "refresh: keep".to_owned(),
             Some(Decision::Superseded) => "refresh: superseded".to_owned(),
             Some(Decision::Theft(theft)) => format!("refresh: theft: {}", theft.as_str()),
             Some(Decision::Revoked(reason)) => format!("refresh: revoked: {reason}"),

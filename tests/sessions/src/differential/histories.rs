@@ -5,14 +5,14 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regrant::identity::{Lineage, SessionId, Subject};
-use regrant::revocation::RevocationReason;
 use regrant::session::{
-    Decision, DeviceLabel, NewSession, Record, RefreshPolicy, Sighting, TheftScope, TokenId,
+    AccessTokenUse, Decision, DeviceLabel, NewSession, Record, RefreshPolicy, TheftScope, TokenId,
     TokenSecret,
 };
 use regrant::store::{Created, MemoryStore, RevokedSessions, SessionFilter, SessionStore};
-use regrant::time::{Clock, ManualClock, Timestamp};
+use regrant::types::{
+    Clock, FamilyPosition, ManualClock, RevocationReason, SessionId, Subject, Timestamp,
+};
 use regrant_test_support::RedisServer;
 
 use super::census::Census;
@@ -202,7 +202,7 @@ impl Pair {
             ours.map(|answer| answer.decision),
             ours.is_some_and(|answer| answer.denied.is_some()),
         );
-        if let Some(Decision::Issue(minted) | Decision::Reissue(minted)) =
+        if let Some(Decision::Rotate(minted) | Decision::Replay(minted)) =
             ours.map(|answer| answer.decision)
         {
             let tokens = &mut self.held[which].tokens;
@@ -261,20 +261,20 @@ impl Pair {
         let held = &self.held[which];
         let token = if random.chance(60) { held.tokens.last() } else { None };
         let token = token.unwrap_or_else(|| random.pick(&held.tokens));
-        let lineage = if random.chance(90) {
-            token.lineage()
+        let family_position = if random.chance(90) {
+            token.family_position()
         } else {
-            let Lineage { generation, branch } = token.lineage();
-            Lineage { generation: generation + 1, branch: branch + 1 }
+            let FamilyPosition { generation, branch } = token.family_position();
+            FamilyPosition { generation: generation + 1, branch: branch + 1 }
         };
-        let sighting = Sighting { lineage, denied: random.chance(3) };
+        let token_use = AccessTokenUse { family_position, denied: random.chance(3) };
         let scope = if random.chance(10) { TheftScope::Subject } else { TheftScope::Session };
         let subject = &self.users[held.user];
         let id = if random.chance(3) { SessionId::from_bytes(random.bytes()) } else { held.id };
-        let ours = self.memory.confirm(subject, &id, &sighting, scope).await;
-        let theirs = self.redis.confirm(subject, &id, &sighting, scope).await;
+        let ours = self.memory.confirm(subject, &id, &token_use, scope).await;
+        let theirs = self.redis.confirm(subject, &id, &token_use, scope).await;
         let ours = ours.expect("memory answers");
-        let what = format!("confirm {sighting:?} of {subject} {id} at {:?}", self.clock.now());
+        let what = format!("confirm {token_use:?} of {subject} {id} at {:?}", self.clock.now());
         assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
         self.census.confirm(ours);
         what
@@ -324,7 +324,7 @@ impl Pair {
         let ours: BTreeMap<_, _> =
             ours.iter().map(|stored| (stored.id, Packed::of(&stored.record))).collect();
         let unexpired = |packed: &Packed| {
-            now < packed.unpack().unwrap_or_else(|e| panic!("{when}: {e}")).expires
+            now < packed.unpack().unwrap_or_else(|e| panic!("{when}: {e}")).expires_at
         };
         let theirs: BTreeMap<_, _> =
             lying.into_iter().filter(|(_, packed)| unexpired(packed)).collect();

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
-use regrant::identity::{SessionId, Subject};
 use regrant::session::Record;
 use regrant::store::packed;
+use regrant::types::{SessionId, Subject};
 use regrant_test_support::RedisServer;
 
 /// The length of the name of a label's field: so much of the session id, from its end.

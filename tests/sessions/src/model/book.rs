@@ -2,7 +2,7 @@
 
 use regrant::session::Record;
 use regrant::store::packed;
-use regrant::time::Timestamp;
+use regrant::types::Timestamp;
 
 use super::act::GRACE;
 use super::holder::{Secret, Token};
@@ -71,9 +71,9 @@ impl Book {
 
     /// The access token of its child was seen in use: the child has arrived, so whoever comes back
     /// with the parent is another holder.
-    pub fn child_was_used(&mut self, parent: Secret, minted: Timestamp) {
+    pub fn child_was_used(&mut self, parent: Secret, issued_at: Timestamp) {
         if !self.spent.iter().any(|spent| spent.token == parent) {
-            self.spent.push(Spent { token: parent, since: minted, by_refresh: false });
+            self.spent.push(Spent { token: parent, since: issued_at, by_refresh: false });
         }
     }
 

@@ -1,8 +1,7 @@
 //! Who holds tokens, and what is counted about them.
 
-use regrant::identity::Lineage;
-use regrant::session::Presented;
-use regrant::time::Timestamp;
+use regrant::session::RefreshAttempt;
+use regrant::types::{FamilyPosition, Timestamp};
 
 /// The 32 bytes of a refresh token's secret.
 pub type Secret = [u8; 32];
@@ -11,13 +10,13 @@ pub type Secret = [u8; 32];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
     pub secret: Secret,
-    pub claims: Presented,
+    pub claims: RefreshAttempt,
 }
 
 /// An access token.
 #[derive(Clone, Copy, Debug)]
 pub struct Access {
-    pub lineage: Lineage,
+    pub family_position: FamilyPosition,
     /// Its `iat`, in whole seconds as the wire has it.
     pub issued_at: Timestamp,
     /// The secret of the refresh token that it was got with, and when the child that came with
@@ -28,12 +27,12 @@ pub struct Access {
 impl Access {
     /// An access token as issued at `now`: the wire has whole seconds.
     pub fn issued(
-        lineage: Lineage,
+        family_position: FamilyPosition,
         now: Timestamp,
         came_with_child_of: Option<(Secret, Timestamp)>,
     ) -> Self {
         let issued_at = Timestamp::from_seconds(now.as_seconds());
-        Self { lineage, issued_at, came_with_child_of }
+        Self { family_position, issued_at, came_with_child_of }
     }
 }
 

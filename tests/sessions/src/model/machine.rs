@@ -1,21 +1,20 @@
 //! What is under test: the functions of the session engine, as values.
 
-use regrant::identity::Lineage;
-use regrant::revocation::Abandoned;
+use regrant::revocation::DiscardedChild;
 use regrant::session::{
-    Confirmed, Presented, Record, RefreshPolicy, Sighting, Step, TokenId, TokenSecret,
+    AccessTokenUse, Confirmed, Record, RefreshAttempt, RefreshPolicy, Step, TokenId, TokenSecret,
 };
-use regrant::time::Timestamp;
+use regrant::types::{FamilyPosition, Timestamp};
 
 /// The functions of the session engine.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
     /// [`regrant::session::step`].
-    pub step: fn(&Record, &Presented, Timestamp, &RefreshPolicy) -> Step,
+    pub step: fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> Step,
     /// [`regrant::session::confirm`].
-    pub confirm: fn(&Record, &Sighting, Timestamp) -> Confirmed,
-    /// [`Abandoned::covers`].
-    pub covers: fn(&Abandoned, Lineage, Timestamp) -> bool,
+    pub confirm: fn(&Record, &AccessTokenUse, Timestamp) -> Confirmed,
+    /// [`DiscardedChild::covers`].
+    pub covers: fn(&DiscardedChild, FamilyPosition, Timestamp) -> bool,
     /// [`TokenSecret::id`].
     pub id: fn(&TokenSecret) -> TokenId,
     /// [`TokenSecret::child`].
@@ -27,7 +26,7 @@ impl Machine {
     pub const REAL: Self = Self {
         step: regrant::session::step,
         confirm: regrant::session::confirm,
-        covers: Abandoned::covers,
+        covers: DiscardedChild::covers,
         id: TokenSecret::id,
         child: TokenSecret::child,
     };

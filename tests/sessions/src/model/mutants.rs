@@ -1,11 +1,11 @@
 //! The machine broken on purpose, one rule at a time: each wraps the real functions.
 
-use regrant::revocation::{Abandoned, RevocationReason};
+use regrant::revocation::DiscardedChild;
 use regrant::session::{
-    Child, Confirmation, Confirmed, Decision, Minted, Presented, Record, RefreshPolicy, Sighting,
-    State, Step, Theft, TokenId, TokenSecret, confirm, step,
+    AccessTokenUse, Child, Confirmation, Confirmed, Decision, IssuedChild, Record, RefreshAttempt,
+    RefreshPolicy, State, Step, Theft, TokenId, TokenSecret, confirm, step,
 };
-use regrant::time::Timestamp;
+use regrant::types::{RevocationReason, Timestamp};
 
 use super::machine::Machine;
 
@@ -18,8 +18,8 @@ pub struct Mutant {
     pub machine: Machine,
 }
 
-type StepFn = fn(&Record, &Presented, Timestamp, &RefreshPolicy) -> Step;
-type ConfirmFn = fn(&Record, &Sighting, Timestamp) -> Confirmed;
+type StepFn = fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> Step;
+type ConfirmFn = fn(&Record, &AccessTokenUse, Timestamp) -> Confirmed;
 
 const fn stepping(name: &'static str, step: StepFn) -> Mutant {
     Mutant { name, machine: Machine { step, ..Machine::REAL } }
@@ -36,9 +36,10 @@ pub const LOAD_BEARING: &[Mutant] = &[
     }),
     stepping("handing out again restarts the grace", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
-        if let (Decision::Reissue(minted), Some(child)) = (&mut next.decision, r.child) {
-            minted.minted = now;
-            next.record = Some(Record { child: Some(Child { minted: now, ..child }), ..r.clone() });
+        if let (Decision::Replay(minted), Some(child)) = (&mut next.decision, r.child) {
+            minted.issued_at = now;
+            next.record =
+                Some(Record { child: Some(Child { issued_at: now, ..child }), ..r.clone() });
         }
         next
     }),
@@ -55,7 +56,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
     }),
     stepping("another token in the confirmed one's place is taken for it", |r, p, now, policy| {
         let id = if p.generation == r.generation { r.id } else { p.id };
-        step(r, &Presented { id, ..*p }, now, policy)
+        step(r, &RefreshAttempt { id, ..*p }, now, policy)
     }),
     stepping("an abandoned child is taken, whatever came later", |r, p, now, policy| {
         step(r, &as_the_latest_child(r, p), now, policy)
@@ -64,7 +65,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
         "an older token must be older than the latest child, without the grace",
         |r, p, now, policy| {
             let next = step(r, p, now, policy);
-            let older = r.child.is_some_and(|child| child.minted > p.issued_at);
+            let older = r.child.is_some_and(|child| child.issued_at > p.issued_at);
             if p.generation > r.generation && next.record.is_some() && older {
                 return theft(r, Theft::OlderToken, now);
             }
@@ -86,12 +87,16 @@ pub const LOAD_BEARING: &[Mutant] = &[
         let next = step(r, p, now, policy);
         match (next.decision, r.child) {
             (Decision::Superseded, Some(child)) => {
-                let lineage = regrant::identity::Lineage {
+                let family_position = regrant::types::FamilyPosition {
                     generation: r.generation + 1,
                     branch: child.branch,
                 };
-                let minted = Minted { lineage, minted: child.minted, expires_at: r.idle_deadline };
-                Step { decision: Decision::Reissue(minted), ..next }
+                let minted = IssuedChild {
+                    family_position,
+                    issued_at: child.issued_at,
+                    expires_at: r.idle_deadline,
+                };
+                Step { decision: Decision::Replay(minted), ..next }
             }
             _ => next,
         }
@@ -106,15 +111,15 @@ pub const LOAD_BEARING: &[Mutant] = &[
     stepping("the grace of the superseded begins at the login", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
         if let Some(record) = &mut next.record {
-            record.promoted = r.promoted;
+            record.confirmed_at = r.confirmed_at;
         }
         next
     }),
     stepping("a child may be minted before its parent", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
-        if let (Decision::Issue(minted), Some(record)) = (&mut next.decision, &mut next.record) {
-            minted.minted = now;
-            record.child = record.child.map(|child| Child { minted: now, ..child });
+        if let (Decision::Rotate(minted), Some(record)) = (&mut next.decision, &mut next.record) {
+            minted.issued_at = now;
+            record.child = record.child.map(|child| Child { issued_at: now, ..child });
         }
         next
     }),
@@ -128,32 +133,32 @@ pub const LOAD_BEARING: &[Mutant] = &[
     stepping("expires moves", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
         if let Some(record) = &mut next.record {
-            record.expires = record.expires.plus(policy.idle_ttl);
+            record.expires_at = record.expires_at.plus(policy.idle_ttl);
         }
         next
     }),
     stepping("handing out again moves the idle deadline", |r, p, now, policy| {
         let next = step(r, p, now, policy);
-        if !matches!(next.decision, Decision::Reissue(_)) {
+        if !matches!(next.decision, Decision::Replay(_)) {
             return next;
         }
-        let idle_deadline = now.plus(policy.idle_ttl).min(r.expires);
+        let idle_deadline = now.plus(policy.idle_ttl).min(r.expires_at);
         Step { record: Some(Record { idle_deadline, ..r.clone() }), ..next }
     }),
     stepping("the idle deadline may pass the end", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
-        if let (Decision::Issue(_), Some(record)) = (next.decision, &mut next.record) {
+        if let (Decision::Rotate(_), Some(record)) = (next.decision, &mut next.record) {
             record.idle_deadline = now.plus(policy.idle_ttl);
         }
         next
     }),
     stepping("an expired token is taken", |r, p, now, policy| {
-        step(r, &Presented { expires_at: now.plus(policy.idle_ttl), ..*p }, now, policy)
+        step(r, &RefreshAttempt { expires_at: now.plus(policy.idle_ttl), ..*p }, now, policy)
     }),
     stepping("with rotation off theft is not looked for", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if !policy.rotate && matches!(next.decision, Decision::Theft(_)) {
-            return Step { decision: Decision::Keep, record: None, denied: None };
+            return Step { decision: Decision::Renew, record: None, denied: None };
         }
         next
     }),
@@ -168,30 +173,32 @@ pub const LOAD_BEARING: &[Mutant] = &[
             next
         }
     }),
-    confirming("a use is never noted", |r, sighting, now| {
-        let next = confirm(r, sighting, now);
+    confirming("a use is never noted", |r, token_use, now| {
+        let next = confirm(r, token_use, now);
         if next.confirmation == Confirmation::Confirmed {
             return Confirmed { confirmation: Confirmation::Unchanged, record: None };
         }
         next
     }),
-    confirming("the use of an abandoned child is no theft", |r, sighting, now| {
-        if confirm(r, sighting, now).confirmation == Confirmation::Theft {
+    confirming("the use of an abandoned child is no theft", |r, token_use, now| {
+        if confirm(r, token_use, now).confirmation == Confirmation::Theft {
             return Confirmed { confirmation: Confirmation::Unchanged, record: None };
         }
-        confirm(r, sighting, now)
+        confirm(r, token_use, now)
     }),
-    confirming("the use of any earlier child is theft", |r, sighting, now| {
-        if r.state == State::Live && sighting.lineage.generation < r.generation {
+    confirming("the use of any earlier child is theft", |r, token_use, now| {
+        if r.state == State::Live && token_use.family_position.generation < r.generation {
             let record = Some(revoked(r, now));
             return Confirmed { confirmation: Confirmation::Theft, record };
         }
-        confirm(r, sighting, now)
+        confirm(r, token_use, now)
     }),
     Mutant {
         name: "a denial is of a place for ever",
         machine: Machine {
-            covers: |gone: &Abandoned, lineage, _| gone.lineage == lineage,
+            covers: |gone: &DiscardedChild, family_position, _| {
+                gone.family_position == family_position
+            },
             ..Machine::REAL
         },
     },
@@ -218,7 +225,7 @@ pub const REDUNDANT: &[Mutant] = &[
     stepping("a child of another parent is taken", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if next.decision == Decision::Theft(Theft::Fork) && p.generation > r.generation {
-            return step(r, &Presented { parent: Some(r.id), ..*p }, now, policy);
+            return step(r, &RefreshAttempt { parent: Some(r.id), ..*p }, now, policy);
         }
         next
     }),
@@ -226,12 +233,12 @@ pub const REDUNDANT: &[Mutant] = &[
         "an abandoned branch is told from the latest by its mint time alone",
         |r, p, now, policy| {
             let branch = as_the_latest_child(r, p).branch;
-            step(r, &Presented { branch, ..*p }, now, policy)
+            step(r, &RefreshAttempt { branch, ..*p }, now, policy)
         },
     ),
     stepping("the mint time of the latest child does not matter", |r, p, now, policy| {
         let issued_at = as_the_latest_child(r, p).issued_at;
-        step(r, &Presented { issued_at, ..*p }, now, policy)
+        step(r, &RefreshAttempt { issued_at, ..*p }, now, policy)
     }),
     stepping("an abandoned child is not denied to the verifiers", |r, p, now, policy| Step {
         denied: None,
@@ -239,16 +246,19 @@ pub const REDUNDANT: &[Mutant] = &[
     }),
     confirming(
         "the record does not tell an abandoned child; the deny list does",
-        |r, sighting, now| {
+        |r, token_use, now| {
             let latest = r.child.map_or(0, |child| child.branch);
-            if sighting.denied || sighting.lineage.branch >= latest || r.state != State::Live {
-                return confirm(r, sighting, now);
+            if token_use.denied
+                || token_use.family_position.branch >= latest
+                || r.state != State::Live
+            {
+                return confirm(r, token_use, now);
             }
             Confirmed { confirmation: Confirmation::Unchanged, record: None }
         },
     ),
-    confirming("a denied use is no evidence; the record tells", |r, sighting, now| {
-        confirm(r, &Sighting { denied: false, ..*sighting }, now)
+    confirming("a denied use is no evidence; the record tells", |r, token_use, now| {
+        confirm(r, &AccessTokenUse { denied: false, ..*token_use }, now)
     }),
     Mutant {
         name: "a child's secret does not depend on its branch",
@@ -274,11 +284,11 @@ fn map_child(record: &Record, change: fn(Child) -> Child) -> Record {
 }
 
 /// A newer token, with the branch and the mint time of the latest child where its own are lower.
-fn as_the_latest_child(record: &Record, presented: &Presented) -> Presented {
+fn as_the_latest_child(record: &Record, presented: &RefreshAttempt) -> RefreshAttempt {
     match record.child {
-        Some(child) if presented.generation > record.generation => Presented {
+        Some(child) if presented.generation > record.generation => RefreshAttempt {
             branch: presented.branch.max(child.branch),
-            issued_at: presented.issued_at.max(child.minted),
+            issued_at: presented.issued_at.max(child.issued_at),
             ..*presented
         },
         _ => *presented,
@@ -286,8 +296,8 @@ fn as_the_latest_child(record: &Record, presented: &Presented) -> Presented {
 }
 
 fn on_branch(mut step: Step, branch: u32) -> Step {
-    if let (Decision::Issue(minted), Some(record)) = (&mut step.decision, &mut step.record) {
-        minted.lineage.branch = branch;
+    if let (Decision::Rotate(minted), Some(record)) = (&mut step.decision, &mut step.record) {
+        minted.family_position.branch = branch;
         record.child = record.child.map(|child| Child { branch, ..child });
     }
     step

@@ -1,7 +1,7 @@
 //! A refresh token reaches the store.
 
-use regrant::identity::Lineage;
-use regrant::session::{Decision, Presented, RefreshPolicy, TheftScope, TokenSecret};
+use regrant::session::{Decision, RefreshAttempt, RefreshPolicy, TheftScope, TokenSecret};
+use regrant::types::FamilyPosition;
 
 use super::act::{Answer, GRACE};
 use super::holder::{Access, Holder, Token};
@@ -23,8 +23,8 @@ impl World {
         let token = self.honest.refresh;
         let decision = self.refreshes(machine, space, Who::Honest, rotate, answer)?;
         let first_answer = match decision {
-            Decision::Issue(child) | Decision::Reissue(child) => child.minted.min(self.now),
-            Decision::Keep => self.now,
+            Decision::Rotate(child) | Decision::Replay(child) => child.issued_at.min(self.now),
+            Decision::Renew => self.now,
             // Nobody is promised more than the lifetimes that the policy states.
             Decision::Expired => return Ok(()),
             refusal if alone => return Err(Violation::HonestRefused(refusal)),
@@ -120,8 +120,8 @@ impl World {
         let step = (machine.step)(&self.record, &token.claims, self.now, &policy);
         self.abandoned.extend(step.denied);
         if let Some(next) = step.record {
-            let issued = matches!(step.decision, Decision::Issue(_));
-            let issued = issued.then(|| self.now.plus(space.idle_ttl).min(self.record.expires));
+            let issued = matches!(step.decision, Decision::Rotate(_));
+            let issued = issued.then(|| self.now.plus(space.idle_ttl).min(self.record.expires_at));
             if next.idle_deadline != self.idle_deadline_after(&next, issued) {
                 return Err(Violation::IdleMoved);
             }
@@ -138,25 +138,29 @@ impl World {
             return Err(Violation::SpentTolerated);
         }
         let pair = match step.decision {
-            Decision::Issue(minted) | Decision::Reissue(minted) => {
+            Decision::Rotate(minted) | Decision::Replay(minted) => {
                 let secret = TokenSecret::from_bytes(token.secret);
-                let secret = (machine.child)(&secret, minted.lineage.branch, minted.minted);
-                let claims = Presented {
-                    generation: minted.lineage.generation,
-                    branch: minted.lineage.branch,
+                let secret =
+                    (machine.child)(&secret, minted.family_position.branch, minted.issued_at);
+                let claims = RefreshAttempt {
+                    generation: minted.family_position.generation,
+                    branch: minted.family_position.branch,
                     id: (machine.id)(&secret),
                     parent: Some(token.claims.id),
-                    issued_at: minted.minted,
+                    issued_at: minted.issued_at,
                     expires_at: minted.expires_at,
                 };
                 let child = Token { secret: *secret.expose(), claims };
                 self.book.hand_out(&token.secret, &child, self.now)?;
-                let came_with = Some((token.secret, minted.minted));
-                Some((child, Access::issued(minted.lineage, self.app_now(), came_with)))
+                let came_with = Some((token.secret, minted.issued_at));
+                Some((child, Access::issued(minted.family_position, self.app_now(), came_with)))
             }
-            Decision::Keep => {
-                let Presented { generation, branch, .. } = token.claims;
-                Some((*token, Access::issued(Lineage { generation, branch }, self.app_now(), None)))
+            Decision::Renew => {
+                let RefreshAttempt { generation, branch, .. } = token.claims;
+                Some((
+                    *token,
+                    Access::issued(FamilyPosition { generation, branch }, self.app_now(), None),
+                ))
             }
             _ => None,
         };

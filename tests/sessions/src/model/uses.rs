@@ -1,6 +1,6 @@
 //! An access token is shown to a verifier, which reports it to the store.
 
-use regrant::session::{Confirmation, Sighting};
+use regrant::session::{AccessTokenUse, Confirmation};
 
 use super::act::GRACE;
 use super::holder::Access;
@@ -19,8 +19,9 @@ impl World {
     ) -> Result<(), Violation> {
         let now = self.now;
         let holder = *self.holder(who);
-        let Access { lineage, issued_at, came_with_child_of } = access;
-        let denied = self.abandoned.iter().any(|gone| (machine.covers)(gone, lineage, issued_at));
+        let Access { family_position, issued_at, came_with_child_of } = access;
+        let denied =
+            self.abandoned.iter().any(|gone| (machine.covers)(gone, family_position, issued_at));
         if denied && self.thief.is_none() {
             return Err(Violation::HonestDenied);
         }
@@ -28,8 +29,8 @@ impl World {
             return Ok(());
         }
         let was_live = self.is_live();
-        let sighting = Sighting { lineage, denied };
-        let confirmed = (machine.confirm)(&self.record, &sighting, now);
+        let token_use = AccessTokenUse { family_position, denied };
+        let confirmed = (machine.confirm)(&self.record, &token_use, now);
         if let Some(next) = confirmed.record {
             if next.idle_deadline != self.idle_deadline_after(&next, None) {
                 return Err(Violation::IdleMoved);

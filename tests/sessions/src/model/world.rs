@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
-use regrant::identity::Lineage;
-use regrant::revocation::Abandoned;
-use regrant::session::{DeviceLabel, NewSession, Presented, Record, State, TokenSecret};
-use regrant::time::Timestamp;
+use regrant::revocation::DiscardedChild;
+use regrant::session::{DeviceLabel, NewSession, Record, RefreshAttempt, State, TokenSecret};
+use regrant::types::{FamilyPosition, Timestamp};
 
 use super::act::{Act, Answer, Deed, STEP_BACK};
 use super::book::Book;
@@ -44,7 +43,7 @@ pub struct World {
     /// The records that the store held, oldest first, up to the last one it did not lose.
     known: Vec<Record>,
     /// The deny list. It lives in the verifiers: no rollback touches it.
-    pub(super) abandoned: Vec<Abandoned>,
+    pub(super) abandoned: Vec<DiscardedChild>,
     /// The honest client's requests, oldest first.
     pub(super) requests: Vec<Request>,
     pub(super) has_rolled_back: bool,
@@ -71,7 +70,7 @@ impl World {
             adopted: None,
         };
         let record = Record::begin(&new, now);
-        let claims = Presented {
+        let claims = RefreshAttempt {
             generation: 0,
             branch: 0,
             id,
@@ -80,7 +79,7 @@ impl World {
             expires_at: record.idle_deadline,
         };
         let refresh = Token { secret: *secret.expose(), claims };
-        let access = Access::issued(Lineage::default(), now, None);
+        let access = Access::issued(FamilyPosition::default(), now, None);
         let mut book = Book::default();
         book.minted(secret.expose());
         Self {
@@ -107,7 +106,7 @@ impl World {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.now >= self.record.expires
+        self.now >= self.record.expires_at
     }
 
     pub(super) fn has_thief(&self) -> bool {
@@ -218,7 +217,7 @@ impl World {
     }
 
     pub(super) fn write(&mut self, next: Record) -> Result<(), Violation> {
-        if (next.created, next.expires) != (self.record.created, self.record.expires) {
+        if (next.created_at, next.expires_at) != (self.record.created_at, self.record.expires_at) {
             return Err(Violation::LifetimeMoved);
         }
         if self.record.state != State::Live && next != self.record {

@@ -1,5 +1,5 @@
-//! The helpers themselves, on real servers.
-#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+//! The tests of the test servers, as one program.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod cluster;
 mod proxy;

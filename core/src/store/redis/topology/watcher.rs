@@ -138,10 +138,10 @@ mod tests {
         let switched = "m 10.0.0.1 1 10.0.0.2 2";
         assert_eq!(switch("m", SWITCHED, switched), pair);
         assert_eq!(switch("other", SWITCHED, switched), None);
-        let promoted = "slave 10.0.0.2:2 10.0.0.2 2 @ m 10.0.0.1 1";
-        assert_eq!(switch("m", PROMOTED, promoted), pair);
-        assert_eq!(switch("m", SELECTED, promoted), pair);
-        assert_eq!(switch("other", PROMOTED, promoted), None);
+        let confirmed_at = "slave 10.0.0.2:2 10.0.0.2 2 @ m 10.0.0.1 1";
+        assert_eq!(switch("m", PROMOTED, confirmed_at), pair);
+        assert_eq!(switch("m", SELECTED, confirmed_at), pair);
+        assert_eq!(switch("other", PROMOTED, confirmed_at), None);
         for nonsense in ["", "m", "m 10.0.0.1 x 10.0.0.2 2", "m 10.0.0.1 1 10.0.0.2 2 3"] {
             assert_eq!(switch("m", SWITCHED, nonsense), None, "{nonsense}");
             assert_eq!(switch("m", PROMOTED, nonsense), None, "{nonsense}");

@@ -10,10 +10,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::{DecodingKey, Validation};
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
-use regrant::identity::{Lineage, SessionId, Subject};
 use regrant::keys::{Algorithm, Key, KeyPair, Keyring, RsaBits, ShortSecret};
-use regrant::secret::SecretBytes;
-use regrant::time::{Clock, SystemClock};
+use regrant::types::{Clock, FamilyPosition, SecretBytes, SessionId, Subject, SystemClock};
 use sha2::Sha256;
 
 const ISSUER: &str = "https://app.example";
@@ -64,7 +62,7 @@ fn issue(key: Key) -> Result<String> {
         subject: Subject::new("user-123456")?,
         session: Some(SessionId::from_bytes([7; 16])),
         key: None,
-        lineage: Some(Lineage { generation: 3, branch: 0 }),
+        family_position: Some(FamilyPosition { generation: 3, branch: 0 }),
         claims: Default::default(),
     };
     Ok(issuer.issue(&grant)?.token.expose().to_owned())

@@ -1,0 +1,201 @@
+//! A refresh token of the old app, read strictly, and what follows from its text.
+
+use sha2::{Digest as _, Sha256};
+
+use crate::access::numeric_date;
+use crate::error::{Error, Result};
+use crate::keys::Key;
+use crate::session::{RefreshClaims, TokenSecret};
+use crate::token::base64url;
+use crate::token::compact::Compact;
+use crate::token::header::{Header, TYP_JWT, is_typ};
+use crate::token::json;
+use crate::types::{FamilyPosition, SessionId, Subject, Timestamp};
+
+const ALG: &str = "HS256";
+
+/// As long as the old app's tokens may be: a Node server refuses longer headers.
+const MAX_BYTES: usize = 16 * 1024;
+
+// Changing a label signs out whoever still has an old token.
+const SESSION_LABEL: &[u8] = b"regrant adopted session v1";
+const SECRET_LABEL: &[u8] = b"regrant adopted secret v1";
+
+/// A token whose form, type and signature were checked.
+pub(crate) struct LegacyToken<'a> {
+    /// The token itself: the key in the old Redis.
+    pub(crate) text: &'a str,
+    /// The session that it becomes.
+    pub(crate) session: SessionId,
+    secret: TokenSecret,
+    /// Its `iat`; the epoch without one.
+    pub(crate) issued_at: Timestamp,
+    /// Its `exp`, if it has one.
+    pub(crate) expires_at: Option<Timestamp>,
+    not_before: Option<Timestamp>,
+}
+
+impl<'a> LegacyToken<'a> {
+    /// Whether `token` says that it is of no kind, as the old app's do: only then it is worth
+    /// [`LegacyToken::verify`]. Nothing is checked.
+    pub(crate) fn is_announced(token: &str) -> bool {
+        let typ_is_old = |text: &str| {
+            Header::parse(text)
+                .is_ok_and(|header| header.typ.as_deref().is_none_or(|typ| is_typ(typ, TYP_JWT)))
+        };
+        Compact::split(token, MAX_BYTES)
+            .and_then(|compact| base64url::decode_text(compact.header))
+            .is_ok_and(|text| typ_is_old(&text))
+    }
+
+    /// Reads a token that one of `keys` signed. Whether it still counts its times and the old
+    /// app's Redis tell.
+    ///
+    /// # Errors
+    /// The `reject` errors.
+    pub(crate) fn verify(text: &'a str, keys: &[Key]) -> Result<Self> {
+        let compact = Compact::split(text, MAX_BYTES)?;
+        let header_text = base64url::decode_text(compact.header)?;
+        let header = Header::parse(&header_text)?;
+        if header.alg != ALG {
+            return Err(Error::AlgNotAllowed);
+        }
+        if header.typ.as_deref().is_some_and(|typ| !is_typ(typ, TYP_JWT)) {
+            return Err(Error::TypMismatch);
+        }
+        let signature = base64url::decode(compact.signature)?;
+        let message = compact.signing_input.as_bytes();
+        if !keys.iter().any(|key| key.verify(message, &signature)) {
+            return Err(Error::SignatureInvalid);
+        }
+        let payload = base64url::decode_text(compact.payload)?;
+        let (mut exp, mut iat, mut nbf) = (None, None, None);
+        json::read_object(&payload, |name, item| match name {
+            "exp" => exp = Some(item),
+            "iat" => iat = Some(item),
+            "nbf" => nbf = Some(item),
+            _ => {}
+        })?;
+        Ok(Self {
+            text,
+            session: SessionId::from_bytes(first_half(&hash(SESSION_LABEL, text))),
+            secret: TokenSecret::from_bytes(hash(SECRET_LABEL, text)),
+            issued_at: iat
+                .map(|item| numeric_date(item, "iat"))
+                .transpose()?
+                .unwrap_or(Timestamp::EPOCH),
+            expires_at: exp.map(|item| numeric_date(item, "exp")).transpose()?,
+            not_before: nbf.map(|item| numeric_date(item, "nbf")).transpose()?,
+        })
+    }
+
+    /// # Errors
+    /// [`Error::TokenNotYetValid`], [`Error::RefreshExpired`].
+    pub(crate) fn check_times(&self, now: Timestamp) -> Result<()> {
+        if self.not_before.is_some_and(|from| now < from) {
+            return Err(Error::TokenNotYetValid);
+        }
+        if self.is_expired(now) {
+            return Err(Error::RefreshExpired);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn is_expired(&self, now: Timestamp) -> bool {
+        self.expires_at.is_some_and(|end| now >= end)
+    }
+
+    /// What a refresh token of this server would say in its place: generation 0 of the session,
+    /// which ends with the token or at `session_end`.
+    pub(crate) fn claims(&self, subject: Subject, session_end: Timestamp) -> RefreshClaims {
+        RefreshClaims {
+            subject,
+            session: self.session,
+            family_position: FamilyPosition::default(),
+            parent: None,
+            secret: self.secret.clone(),
+            key: None,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at.map_or(session_end, |end| end.min(session_end)),
+        }
+    }
+
+    /// The id that the session's record keeps.
+    pub(crate) fn id(&self) -> crate::session::TokenId {
+        self.secret.id()
+    }
+}
+
+/// The text is what counts, and it is one per token: base64url is read canonically, and an HMAC
+/// has one value.
+fn hash(label: &[u8], text: &str) -> [u8; 32] {
+    Sha256::new().chain_update(label).chain_update(text.as_bytes()).finalize().into()
+}
+
+fn first_half(bytes: &[u8; 32]) -> [u8; 16] {
+    let mut half = [0; 16];
+    half.copy_from_slice(&bytes[..16]);
+    half
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::{Algorithm, ShortSecret};
+    use crate::token::compact;
+    use crate::types::SecretBytes;
+
+    fn key(secret: &str) -> Key {
+        Key::hmac(Algorithm::HS256, &SecretBytes::new(secret), ShortSecret::Allow).unwrap()
+    }
+
+    fn sign(header: &str, payload: &str) -> String {
+        let header = base64url::encode(header.as_bytes());
+        compact::encode(&header, payload, |input| key("old").sign(input)).unwrap()
+    }
+
+    const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
+
+    #[test]
+    fn what_follows_from_the_text_never_changes() {
+        let text = sign(HEADER, r#"{"iat":1700000000,"exp":1800000000}"#);
+        let token = LegacyToken::verify(&text, &[key("other"), key("old")]).unwrap();
+        assert_eq!(token.session.to_string(), "thnJPBhzaonQ3LB5N-0h4g");
+        assert_eq!(token.issued_at, Timestamp::from_seconds(1_700_000_000));
+        assert_eq!(token.expires_at, Some(Timestamp::from_seconds(1_800_000_000)));
+        let other = sign(HEADER, r#"{"iat":1700000001,"exp":1800000000}"#);
+        let other = LegacyToken::verify(&other, &[key("old")]).unwrap();
+        assert_ne!((token.session, token.id()), (other.session, other.id()));
+    }
+
+    #[test]
+    fn only_what_the_old_app_wrote() {
+        let refused = |text: &str| LegacyToken::verify(text, &[key("old")]).err().unwrap().code();
+        use crate::error::ErrorCode as Code;
+        let good = sign(HEADER, "{}");
+        assert!(LegacyToken::verify(&good, &[key("old")]).is_ok());
+        assert!(LegacyToken::verify(&sign(r#"{"alg":"HS256"}"#, "{}"), &[key("old")]).is_ok());
+        assert!(LegacyToken::verify(&good, &[key("another")]).is_err());
+        assert_eq!(refused(&sign(r#"{"alg":"none"}"#, "{}")), Code::AlgNotAllowed);
+        assert_eq!(refused(&sign(r#"{"alg":"HS512","typ":"JWT"}"#, "{}")), Code::AlgNotAllowed);
+        for typ in ["at+jwt", "rt+jwt", "dpop+jwt"] {
+            let text = sign(&HEADER.replace("JWT", typ), "{}");
+            assert_eq!(refused(&text), Code::TypMismatch);
+            assert!(!LegacyToken::is_announced(&text));
+        }
+        assert!(LegacyToken::is_announced(&good));
+        assert_eq!(refused(&sign(HEADER, r#"{"exp":1,"exp":2}"#)), Code::TokenMalformed);
+        assert_eq!(refused(&sign(HEADER, r#"{"exp":"soon"}"#)), Code::ClaimInvalid);
+        assert_eq!(refused(&format!("{good}=")), Code::TokenMalformed);
+    }
+
+    #[test]
+    fn its_times_are_honoured() {
+        let text = sign(HEADER, r#"{"nbf":100,"exp":200}"#);
+        let token = LegacyToken::verify(&text, &[key("old")]).unwrap();
+        let at = |seconds| token.check_times(Timestamp::from_seconds(seconds));
+        assert!(matches!(at(99), Err(Error::TokenNotYetValid)));
+        assert!(at(100).is_ok() && at(199).is_ok());
+        assert!(matches!(at(200), Err(Error::RefreshExpired)));
+    }
+}

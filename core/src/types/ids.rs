@@ -1,0 +1,161 @@
+//! The identifiers that tokens, sessions and stores share: subject, session id, and the position of a token in its family.
+
+use std::fmt;
+use std::str::FromStr;
+
+use base64::Engine as _;
+use base64::display::Base64Display;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize, Serializer};
+
+use crate::error::Error;
+
+/// The app's id of a user (RFC 7519 §4.1.2): 1 to 255 bytes of text without control characters.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct Subject(Box<str>);
+
+impl Subject {
+    /// The longest id, in bytes.
+    pub const MAX_BYTES: usize = 255;
+
+    /// Checks and takes over `text`.
+    ///
+    /// # Errors
+    /// [`Error::ClaimInvalid`] for `sub` when it is empty, too long or has control characters.
+    pub fn new(text: impl Into<String>) -> Result<Self, Error> {
+        let text = text.into();
+        let printable = |byte: u8| (0x20..0x7f).contains(&byte);
+        let has_controls = || !text.bytes().all(printable) && text.chars().any(char::is_control);
+        if text.is_empty() || text.len() > Self::MAX_BYTES || has_controls() {
+            return Err(Error::claim_invalid("sub"));
+        }
+        Ok(Self(text.into_boxed_str()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Subject({:?})", &self.0)
+    }
+}
+
+impl Serialize for Subject {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl TryFrom<String> for Subject {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        Self::new(text)
+    }
+}
+
+impl From<Subject> for String {
+    fn from(subject: Subject) -> Self {
+        subject.0.into()
+    }
+}
+
+/// The id of a session: 128 bits, written as 22 characters of base64url. It is not a secret.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize)]
+#[serde(try_from = "String")]
+pub struct SessionId([u8; 16]);
+
+impl SessionId {
+    /// The id with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// A new random id.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the operating system has no randomness to give.
+    pub fn random() -> Result<Self, Error> {
+        let mut bytes = [0; 16];
+        getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness"))?;
+        Ok(Self(bytes))
+    }
+
+    /// The 16 bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Base64Display::new(&self.0, &URL_SAFE_NO_PAD).fmt(f)
+    }
+}
+
+impl fmt::Debug for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionId({self})")
+    }
+}
+
+impl FromStr for SessionId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        // On the stack: this is done for every access token.
+        let mut space = [0; 18];
+        let length = URL_SAFE_NO_PAD
+            .decode_slice(text, &mut space)
+            .map_err(|_| Error::claim_invalid("sid"))?;
+        let bytes = space.get(..length).and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| Error::claim_invalid("sid"))
+    }
+}
+
+impl Serialize for SessionId {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl TryFrom<String> for SessionId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self, Error> {
+        text.parse()
+    }
+}
+
+impl From<SessionId> for String {
+    fn from(id: SessionId) -> Self {
+        id.to_string()
+    }
+}
+
+/// How many rotations lie between the login (0) and a token.
+pub type Generation = u32;
+
+/// The place of a token in its session: the `gen` and `brn` claims.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
+)]
+pub struct FamilyPosition {
+    /// How many rotations lie between the login and the token.
+    #[serde(rename = "gen")]
+    pub generation: Generation,
+    /// Which of its parent's children it is: 0 unless an earlier one was given up as lost.
+    #[serde(rename = "brn")]
+    pub branch: u32,
+}

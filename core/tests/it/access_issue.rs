@@ -1,0 +1,184 @@
+//! Issuing, and the policies that are refused.
+
+use std::time::Duration;
+
+use crate::access_support::*;
+use regrant::ErrorCode;
+use regrant::access::{
+    AccessGrant, AccessIssuer, AccessPolicy, AccessPolicyBuilder, AccessVerifier, LegacyTokens,
+};
+use regrant::keys::{Algorithm, Keyring};
+use regrant::token::decode_unverified;
+use regrant::types::{Clock as _, FamilyPosition, SessionId, Subject, Timestamp};
+use serde_json::json;
+
+const SECOND: Duration = Duration::from_secs(1);
+
+fn issuer(policy: AccessPolicy) -> AccessIssuer {
+    AccessIssuer::new(keyring(), policy, clock()).unwrap()
+}
+
+fn grant() -> AccessGrant {
+    AccessGrant::new(Subject::new("u").unwrap())
+}
+
+#[test]
+fn everything_that_is_granted_is_in_the_token() {
+    let policy = AccessPolicy::builder()
+        .issuer("https://a")
+        .issuer("https://former-a")
+        .audience("api")
+        .audience("admin")
+        .subject_claim("userId")
+        .jti(true)
+        .build()
+        .unwrap();
+    let session = SessionId::from_bytes([9; 16]);
+    let family_position = FamilyPosition { generation: 4, branch: 2 };
+    let mut grant =
+        AccessGrant { session: Some(session), family_position: Some(family_position), ..grant() };
+    grant.claims.insert("role".to_owned(), json!(["a", { "b": 1 }]));
+
+    let issued = issuer(policy.clone()).issue(&grant).unwrap();
+    let decoded = decode_unverified(issued.token.expose()).unwrap();
+    assert_eq!(decoded.header(), json!({ "alg": "HS256", "typ": "at+jwt" }).as_object().unwrap());
+    let mut claims = decoded.claims().clone();
+    let id = claims.remove("jti").unwrap();
+    assert_eq!(id.as_str().unwrap().len(), 22);
+    let expected = json!({
+        "iss": "https://a", "sub": "u", "userId": "u", "aud": ["api", "admin"],
+        "sid": session, "gen": 4, "brn": 2, "iat": NOW, "exp": NOW + 900,
+        "role": ["a", { "b": 1 }],
+    });
+    assert_eq!(&claims, expected.as_object().unwrap());
+
+    let verified = verifier(policy.clone()).verify(issued.token.expose()).unwrap();
+    assert_eq!(verified.session(), Some(session));
+    assert_eq!(verified.family_position(), Some(family_position));
+    assert_eq!(verified.id(), id.as_str());
+    assert_eq!(verified.issued_at(), Some(Timestamp::from_seconds(NOW)));
+    assert_eq!(verified.expires_at(), issued.expires_at);
+
+    let again = issuer(policy).issue(&grant).unwrap();
+    assert_ne!(again.token.expose(), issued.token.expose(), "jti must differ");
+}
+
+#[test]
+fn a_plain_token_has_nothing_to_spare() {
+    let issued = issuer(AccessPolicy::default()).issue(&grant()).unwrap();
+    let decoded = decode_unverified(issued.token.expose()).unwrap();
+    let expected = json!({ "sub": "u", "iat": NOW, "exp": NOW + 900 });
+    assert_eq!(decoded.claims(), expected.as_object().unwrap());
+    let one = AccessPolicy::builder().audience("api").build().unwrap();
+    let issued = issuer(one).issue(&grant()).unwrap();
+    assert_eq!(decode_unverified(issued.token.expose()).unwrap().claims()["aud"], "api");
+}
+
+/// `iat` and `exp` are rounded down alike: by whole seconds the life is exactly `ttl`.
+#[test]
+fn a_token_lives_for_its_ttl() {
+    let clock = clock();
+    clock.advance(Duration::from_millis(999));
+    let policy = AccessPolicy::builder().ttl(10 * SECOND).build().unwrap();
+    let issuer = AccessIssuer::new(keyring(), policy.clone(), clock.clone()).unwrap();
+    let verifier = AccessVerifier::new(keyring(), policy, clock.clone()).unwrap();
+    let issued = issuer.issue(&grant()).unwrap();
+    assert_eq!(issued.expires_at, Timestamp::from_seconds(NOW + 10));
+    clock.set(Timestamp::from_millis((NOW + 10) * 1000 - 1));
+    verifier.verify(issued.token.expose()).unwrap();
+    clock.advance(Duration::from_millis(1));
+    assert_eq!(clock.now(), issued.expires_at);
+    let refused = verifier.verify(issued.token.expose()).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::TokenExpired);
+}
+
+#[test]
+fn names_of_the_library_are_not_the_apps() {
+    let policy = AccessPolicy::builder().subject_claim("userId").build().unwrap();
+    let names = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "gen", "brn", "userId"];
+    for name in names {
+        let mut grant = grant();
+        grant.claims.insert(name.to_owned(), json!("x"));
+        let refused = issuer(policy.clone()).issue(&grant).unwrap_err();
+        assert_eq!(refused.code(), ErrorCode::ClaimInvalid);
+        assert!(refused.to_string().contains(&format!("({name})")), "{refused}");
+    }
+}
+
+#[test]
+fn what_would_be_refused_is_not_issued() {
+    let mut large = grant();
+    large.claims.insert("text".to_owned(), json!("x".repeat(200)));
+    let limited = |bytes| issuer(AccessPolicy::builder().max_token_bytes(bytes).build().unwrap());
+    let bytes = limited(8192).issue(&large).unwrap().token.expose().len();
+    limited(bytes).issue(&large).unwrap();
+    let refused = limited(bytes - 1).issue(&large).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::TokenTooLarge);
+
+    let mut deep = json!(1);
+    for _ in 0..40 {
+        deep = json!([deep]);
+    }
+    let mut nested = grant();
+    nested.claims.insert("deep".to_owned(), deep);
+    let refused = issuer(AccessPolicy::default()).issue(&nested).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::ClaimInvalid);
+
+    let lost = AccessGrant { family_position: Some(FamilyPosition::default()), ..grant() };
+    let refused = issuer(AccessPolicy::default()).issue(&lost).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::ClaimMissing);
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let issuer = issuer(AccessPolicy::default());
+    let shown = format!("{issuer:?} {:?}", issuer.issue(&grant()).unwrap());
+    assert!(shown.contains("[redacted]") && !shown.contains("eyJ"), "{shown}");
+    assert!(!shown.contains("an HS256 secret"), "{shown}");
+}
+
+#[test]
+fn policies_that_cannot_work_are_refused_by_field() {
+    let field = |set: fn(AccessPolicyBuilder) -> AccessPolicyBuilder| {
+        config_error(set(AccessPolicy::builder()).build()).0
+    };
+    let day = Duration::from_secs(24 * 3600);
+    assert_eq!(field(|p| p.ttl(Duration::ZERO)), "access.ttl");
+    assert_eq!(field(|p| p.ttl(Duration::from_millis(1500))), "access.ttl");
+    assert_eq!(field(|p| p.ttl(Duration::MAX)), "access.ttl");
+    assert_eq!(field(|p| p.leeway(301 * SECOND)), "access.leeway");
+    assert_eq!(field(|p| p.ttl(60 * SECOND).leeway(60 * SECOND)), "access.leeway");
+    assert_eq!(field(|p| p.max_age(Duration::ZERO)), "access.maxAge");
+    assert_eq!(field(|p| p.issuer("")), "access.issuer");
+    assert_eq!(field(|p| p.audience("a").audience("")), "access.audience");
+    assert_eq!(field(|p| p.subject_claim("")), "access.subjectClaim");
+    assert_eq!(field(|p| p.subject_claim("exp")), "access.subjectClaim");
+    assert_eq!(field(|p| p.required_claim("")), "access.requiredClaims");
+    let many = |p| (0..65).fold(p, |p: AccessPolicyBuilder, n| p.required_claim(n.to_string()));
+    assert_eq!(field(many), "access.requiredClaims");
+    assert_eq!(field(|p| p.max_token_bytes(255)), "access.maxTokenBytes");
+    assert_eq!(field(|p| p.max_token_bytes(65_537)), "access.maxTokenBytes");
+    let legacy = |max_lifetime| LegacyTokens { max_lifetime };
+    let refused = AccessPolicy::builder().accept_legacy(legacy(Duration::ZERO)).build();
+    assert_eq!(config_error(refused).0, "access.legacy.maxLifetime");
+    let refused = AccessPolicy::builder().accept_legacy(legacy(400 * day)).build();
+    assert_eq!(config_error(refused).0, "access.legacy.maxLifetime");
+    assert!(AccessPolicy::builder().build().unwrap() == AccessPolicy::default());
+}
+
+#[test]
+fn acceptance_is_bounded() {
+    let policy = AccessPolicy::builder().leeway(5 * SECOND).build().unwrap();
+    assert_eq!(policy.longest_acceptance(), 905 * SECOND);
+    let legacy = AccessPolicy::builder().accept_legacy(LegacyTokens::default()).build().unwrap();
+    assert_eq!(legacy.longest_acceptance(), 24 * 3600 * SECOND);
+}
+
+#[test]
+fn issuer_and_verifier_are_shared_between_threads() {
+    fn shared<T: Send + Sync>() {}
+    shared::<AccessIssuer>();
+    shared::<AccessVerifier>();
+    shared::<Keyring>();
+    shared::<Algorithm>();
+}

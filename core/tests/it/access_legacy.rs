@@ -1,0 +1,108 @@
+//! Tokens of an app from before: no `typ` of their own, one key for everything.
+
+use std::time::Duration;
+
+use crate::access_support::*;
+use regrant::access::{AccessPolicy, LegacyTokens, VerifiedAccess};
+use regrant::{ErrorCode, Result};
+use serde_json::{Value, json};
+
+const HOUR: i64 = 3600;
+
+fn policy() -> AccessPolicy {
+    AccessPolicy::builder()
+        .subject_claim("userId")
+        .accept_legacy(LegacyTokens::default())
+        .build()
+        .unwrap()
+}
+
+fn verify(header: &str, claims: Value) -> Result<VerifiedAccess> {
+    verifier(policy()).verify(&token(header, &claims.to_string()))
+}
+
+fn code(header: &str, claims: Value) -> ErrorCode {
+    verify(header, claims).unwrap_err().code()
+}
+
+fn good() -> Value {
+    json!({ "userId": 7, "iat": NOW - 10, "exp": NOW + HOUR })
+}
+
+#[test]
+fn they_are_accepted_where_that_is_on() {
+    for header in [
+        LEGACY_HEADER,
+        r#"{"typ":"JWT","alg":"HS256"}"#,
+        r#"{"alg":"HS256","typ":"jwt"}"#,
+        r#"{"alg":"HS256"}"#,
+    ] {
+        assert_eq!(verify(header, good()).unwrap().subject().as_str(), "7");
+        let strict = AccessPolicy::builder().subject_claim("userId").build().unwrap();
+        let refused = verifier(strict).verify(&token(header, &good().to_string()));
+        assert_eq!(refused.unwrap_err().code(), ErrorCode::TypMismatch, "{header}");
+    }
+    verify(ACCESS_HEADER, good()).unwrap();
+}
+
+#[test]
+fn other_kinds_of_token_are_not() {
+    for typ in ["rt+jwt", "application/rt+jwt", "id+jwt", ""] {
+        let header = format!("{{\"alg\":\"HS256\",\"typ\":\"{typ}\"}}");
+        assert_eq!(code(&header, good()), ErrorCode::TypMismatch, "{typ}");
+    }
+}
+
+/// Its refresh tokens are signed with the same key: only their long life gives them away.
+#[test]
+fn a_long_life_is_that_of_a_refresh_token() {
+    let lives = |iat: Option<i64>, exp: i64| {
+        let mut claims = json!({ "userId": 7, "exp": exp });
+        if let Some(iat) = iat {
+            claims["iat"] = json!(iat);
+        }
+        verify(LEGACY_HEADER, claims)
+    };
+    assert!(lives(Some(NOW - HOUR), NOW + 23 * HOUR).is_ok());
+    assert_eq!(claim_invalid(lives(Some(NOW - HOUR), NOW + 23 * HOUR + 1)), "exp");
+    // Also when it is nearly or wholly over: nobody is advised to refresh because of it.
+    assert_eq!(claim_invalid(lives(Some(NOW - 14 * 24 * HOUR), NOW + 1)), "exp");
+    assert_eq!(claim_invalid(lives(Some(NOW - 14 * 24 * HOUR), NOW - 1)), "exp");
+    // Without `iat`, what is left of it must be within the limit.
+    assert!(lives(None, NOW + 24 * HOUR).is_ok());
+    assert_eq!(claim_invalid(lives(None, NOW + 24 * HOUR + 1)), "exp");
+    // The limit is for tokens from before alone.
+    let own = json!({ "userId": 7, "iat": NOW, "exp": NOW + 14 * 24 * HOUR });
+    verify(ACCESS_HEADER, own).unwrap();
+}
+
+#[test]
+fn the_limit_can_be_set() {
+    let policy = AccessPolicy::builder()
+        .accept_legacy(LegacyTokens { max_lifetime: Duration::from_secs(60) })
+        .build()
+        .unwrap();
+    let claims = |life: i64| json!({ "sub": "u", "iat": NOW, "exp": NOW + life }).to_string();
+    verifier(policy.clone()).verify(&token(LEGACY_HEADER, &claims(60))).unwrap();
+    let refused = verifier(policy).verify(&token(LEGACY_HEADER, &claims(61)));
+    assert_eq!(claim_invalid(refused), "exp");
+}
+
+#[test]
+fn exp_is_still_required_and_still_the_end() {
+    let endless = json!({ "userId": 7, "iat": NOW });
+    assert_eq!(claim_missing(verify(LEGACY_HEADER, endless)), "exp");
+    let over = json!({ "userId": 7, "iat": NOW - 60, "exp": NOW });
+    assert_eq!(code(LEGACY_HEADER, over), ErrorCode::TokenExpired);
+}
+
+#[test]
+fn names_that_mean_something_here_are_the_apps_own_there() {
+    let mut claims = good();
+    claims["gen"] = json!("X");
+    claims["sid"] = json!(12);
+    let verified = verify(LEGACY_HEADER, claims.clone()).unwrap();
+    assert_eq!((verified.session(), verified.family_position()), (None, None));
+    assert_eq!(verified.claim("gen").unwrap(), "X");
+    assert_eq!(code(ACCESS_HEADER, claims), ErrorCode::ClaimInvalid);
+}

@@ -1,0 +1,347 @@
+//! Sessions whose tokens are bound to the app's key (DPoP, RFC 9449).
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, mpsc};
+use std::time::Duration;
+
+use regrant::client::{
+    Endpoint, Refusal, Response, Session, Settings, SignOutReason, State, Trouble,
+};
+use regrant::dpop::{DeviceKey, ProofKey, SoftwareKey};
+use regrant::error::Cause;
+use regrant::keys::Algorithm;
+use regrant::types::{Clock, ManualClock, Timestamp};
+use serde_json::json;
+
+use crate::client_session::builder;
+use crate::client_session::server::{LIFETIME, Server};
+
+/// How a device shows the time.
+type Wrong = fn(Timestamp) -> Timestamp;
+
+const OFF: Duration = Duration::from_secs(600);
+
+fn key() -> Arc<dyn ProofKey> {
+    Arc::new(SoftwareKey::generate().unwrap())
+}
+
+/// An answer as the session is to see it.
+async fn seen(answer: reqwest::Response) -> Response {
+    let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap().to_owned();
+    let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
+    let headers = headers.collect();
+    Response {
+        status: answer.status().as_u16(),
+        headers,
+        body: answer.bytes().await.unwrap().to_vec(),
+    }
+}
+
+/// Logs in as an app does: with a proof, and once more where that was refused.
+async fn log_in(session: &Session, server: &Server) {
+    let (http, url) = (reqwest::Client::new(), server.login_url());
+    for _ in 0..2 {
+        let proof = session.proof("POST", &url).await.unwrap().unwrap();
+        let answer = seen(http.post(&url).header("DPoP", proof).send().await.unwrap()).await;
+        if !session.learn(&url, &answer) {
+            assert_eq!(answer.status, 200);
+            return session.sign_in(Endpoint::read_login(&answer.body).unwrap()).await.unwrap();
+        }
+    }
+    panic!("the second proof was refused too");
+}
+
+/// The status of a request with the session's token and proof.
+async fn call(session: &Session, url: &str) -> u16 {
+    let http = reqwest::Client::new();
+    let request = http.get(url).build().unwrap();
+    session.execute(&http, request).await.unwrap().status().as_u16()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bound_session_lives_over_expiries_whatever_the_clock_and_the_nonces() {
+    let (right, ahead, behind): (Wrong, Wrong, Wrong) =
+        (|now| now, |now| now.plus(OFF), |now| now.minus(OFF));
+    for (with_nonce, dpop) in [(false, json!({})), (true, json!({ "nonce": "5m" }))] {
+        for wrong_by in [right, ahead, behind] {
+            let (server, folder) =
+                (Server::start_with(dpop.clone()).await, tempfile::tempdir().unwrap());
+            let server_began = server.clock.now();
+            let now = wrong_by(server_began);
+            let (clock, key) = (Arc::new(ManualClock::new(now)), key());
+            let session = || {
+                builder(&server, folder.path(), &clock).proof_key(Arc::clone(&key)).start().unwrap()
+            };
+            let mut running = session();
+            log_in(&running, &server).await;
+            for expiry in 0..3 {
+                assert_eq!(call(&running, &server.me()).await, 200);
+                // The next run of the app.
+                running = session();
+                let calls = (0..20).map(|_| {
+                    let (session, url) = (running.clone(), server.me());
+                    tokio::spawn(async move { call(&session, &url).await })
+                });
+                for call in calls.collect::<Vec<_>>() {
+                    assert_eq!(call.await.unwrap(), 200);
+                }
+                // One for each expiry, and once more where the nonce was out of date by then.
+                assert_eq!(server.refreshes(), expiry * if with_nonce { 2 } else { 1 });
+                server.clock.advance(LIFETIME);
+                clock.advance(LIFETIME);
+            }
+            assert!(server.all_live().await);
+            if !with_nonce {
+                // Only a device that has never heard of the server can be wrong about its time.
+                let first = u32::from(now != server_began);
+                assert_eq!(server.proofs_refused.load(Ordering::SeqCst), first);
+            }
+        }
+    }
+}
+
+/// Without a wait, as what the server wants is known then.
+#[tokio::test]
+async fn a_refresh_whose_proof_was_refused_is_repeated_at_once() {
+    let (server, folder) =
+        (Server::start_with(json!({ "nonce": "5m" })).await, tempfile::tempdir().unwrap());
+    let key = key();
+    let session = |backoff| {
+        let mut settings = Settings::default();
+        settings.backoff = backoff;
+        let builder = builder(&server, folder.path(), &server.clock).settings(settings);
+        builder.proof_key(Arc::clone(&key)).start().unwrap()
+    };
+    log_in(&session(Duration::ZERO), &server).await;
+    server.clock.advance(LIFETIME);
+    let restarted = session(Duration::from_secs(3600));
+    assert_eq!(call(&restarted, &server.me()).await, 200);
+    assert_eq!(server.refreshes(), 2);
+}
+
+/// Nothing is refused where the time is right and no nonce is asked for, and with a nonce only the
+/// first proof, which could not know it.
+#[tokio::test]
+async fn no_more_proofs_are_refused_than_must_be() {
+    for (dpop, refused) in [(json!({}), 0), (json!({ "nonce": "10m" }), 1)] {
+        let (server, folder) = (Server::start_with(dpop).await, tempfile::tempdir().unwrap());
+        let session =
+            builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
+        log_in(&session, &server).await;
+        for _ in 0..10 {
+            assert_eq!(call(&session, &server.me()).await, 200);
+        }
+        assert_eq!(server.proofs_refused.load(Ordering::SeqCst), refused);
+        assert_eq!(server.refreshes(), 0);
+    }
+}
+
+#[tokio::test]
+async fn whoever_steals_the_tokens_can_do_nothing_and_signs_nobody_out() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
+    log_in(&session, &server).await;
+    let stolen = std::fs::read(folder.path().join("session")).unwrap();
+    let stolen: serde_json::Value = serde_json::from_slice(&stolen).unwrap();
+    let http = reqwest::Client::new();
+    let bearer = stolen["accessToken"].as_str().unwrap();
+    let used = http.get(server.me()).bearer_auth(bearer).send().await.unwrap();
+    assert_eq!(used.status(), 401);
+    let refreshed = http
+        .post(server.login_url().replace("/login", "/auth/refresh"))
+        .header("content-type", "application/json")
+        .body(json!({ "refreshToken": stolen["refreshToken"] }).to_string())
+        .send()
+        .await
+        .unwrap();
+    assert_eq!(seen(refreshed).await.status, 401);
+    server.clock.advance(LIFETIME);
+    assert_eq!(call(&session, &server.me()).await, 200);
+    assert!(server.all_live().await);
+}
+
+/// The tokens are left where they are: perhaps the key comes back.
+#[tokio::test]
+async fn without_its_key_a_session_is_of_no_use_and_not_lost() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let own = key();
+    let with_key = |key: Arc<dyn ProofKey>| {
+        builder(&server, folder.path(), &server.clock).proof_key(key).start().unwrap()
+    };
+    log_in(&with_key(Arc::clone(&own)), &server).await;
+    let none = builder(&server, folder.path(), &server.clock).start().unwrap();
+    for session in [none, with_key(key())] {
+        for _ in 0..2 {
+            let refusal = session.authorization("GET", &server.me()).await.unwrap_err();
+            assert_eq!(refusal, Refusal::SignIn(SignOutReason::OtherKey));
+        }
+        assert_eq!(session.state(), State::SignedOut(SignOutReason::OtherKey));
+    }
+    server.clock.advance(LIFETIME);
+    assert_eq!(call(&with_key(own), &server.me()).await, 200);
+    assert_eq!(server.refreshes(), 1);
+}
+
+/// A session from before the app had a key: its tokens come without proofs.
+#[tokio::test]
+async fn an_unbound_session_goes_on_as_before() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
+    session.sign_in(server.login().await).await.unwrap();
+    for _ in 0..3 {
+        let authorization = session.authorization("GET", &server.me()).await.unwrap();
+        let headers = authorization.headers();
+        assert!(headers.len() == 1 && headers[0].1.starts_with("Bearer "));
+        assert!(!format!("{authorization:?}").contains(authorization.token().expose()));
+        assert_eq!(call(&session, &server.me()).await, 200);
+        server.clock.advance(LIFETIME);
+    }
+    assert_eq!(server.proofs.load(Ordering::SeqCst), 0);
+    assert_eq!(server.refreshes(), 2);
+}
+
+/// A device that is locked: nobody is signed out, and later it works.
+#[tokio::test]
+async fn a_key_that_cannot_be_used_now_is_trouble_and_no_more() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let software = SoftwareKey::generate().unwrap();
+    let jwk = software.public_jwk();
+    let locked = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let device = {
+        let locked = Arc::clone(&locked);
+        let point = ["x", "y"].map(|name| decoded(jwk[name].as_str().unwrap())).concat();
+        DeviceKey::new(&[vec![4], point].concat(), move |message| {
+            if locked.load(Ordering::SeqCst) {
+                Err("locked".into())
+            } else {
+                software.sign(message)
+            }
+        })
+        .unwrap()
+    };
+    let session =
+        builder(&server, folder.path(), &server.clock).proof_key(Arc::new(device)).start().unwrap();
+    log_in(&session, &server).await;
+    locked.store(true, Ordering::SeqCst);
+    let trouble = |refusal| matches!(refusal, Refusal::TryLater { trouble: Trouble::Key, .. });
+    assert!(trouble(session.authorization("GET", &server.me()).await.unwrap_err()));
+    server.clock.advance(LIFETIME);
+    assert!(trouble(session.access_token().await.unwrap_err()));
+    assert_eq!(server.refreshes(), 0);
+    locked.store(false, Ordering::SeqCst);
+    while session.access_token().await.is_err() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    assert_eq!(call(&session, &server.me()).await, 200);
+    assert!(server.all_live().await);
+}
+
+fn decoded(text: &str) -> Vec<u8> {
+    use base64::Engine as _;
+    base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap()
+}
+
+/// A key that never comes back from signing, as a prompt that nobody answers.
+#[derive(Debug)]
+struct Hanging {
+    key: SoftwareKey,
+    asked: mpsc::Sender<()>,
+    /// Closed when the test is over.
+    answer: Mutex<mpsc::Receiver<()>>,
+}
+
+impl ProofKey for Hanging {
+    fn algorithm(&self) -> Algorithm {
+        self.key.algorithm()
+    }
+
+    fn public_jwk(&self) -> serde_json::Map<String, serde_json::Value> {
+        self.key.public_jwk()
+    }
+
+    fn sign(&self, _: &[u8]) -> Result<Vec<u8>, Cause> {
+        self.asked.send(())?;
+        Ok(self.answer.lock().unwrap().recv().map(|()| Vec::new())?)
+    }
+}
+
+/// It is given up as an answer is that does not come, and the storage let go.
+#[tokio::test]
+async fn a_key_that_takes_for_ever_holds_up_nothing() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let software = SoftwareKey::generate().unwrap();
+    let pem = software.pem().clone();
+    let good: Arc<dyn ProofKey> = Arc::new(software);
+    let first = builder(&server, folder.path(), &server.clock).proof_key(good).start().unwrap();
+    log_in(&first, &server).await;
+    server.clock.advance(LIFETIME);
+    let ((asked, signing), (_answering, answer)) = (mpsc::channel(), mpsc::channel());
+    let key = SoftwareKey::from_pem(&pem).unwrap();
+    let hanging = Hanging { key, asked, answer: Mutex::new(answer) };
+    let stuck = builder(&server, folder.path(), &server.clock)
+        .proof_key(Arc::new(hanging))
+        .request_timeout(Duration::from_millis(100))
+        .start()
+        .unwrap();
+    let waiting = tokio::spawn(async move { stuck.access_token().await });
+    let signing = tokio::task::spawn_blocking(move || signing.recv().unwrap());
+    signing.await.unwrap();
+    // The other process gets the lock, although the signature is still being made.
+    assert_eq!(call(&first, &server.me()).await, 200);
+    waiting.abort();
+}
+
+/// Whoever sends requests by the token alone is not let in, and wears out no refresh tokens by it.
+#[tokio::test]
+async fn a_bound_token_without_its_proof_is_not_renewed_for_it() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
+    log_in(&session, &server).await;
+    assert_eq!(
+        crate::client_session::call(&session, &reqwest::Client::new(), &server.me()).await,
+        401
+    );
+    assert_eq!(server.refreshes(), 0);
+}
+
+/// In this session nothing could be done with it.
+#[tokio::test]
+async fn a_pair_that_is_bound_to_another_key_is_not_stored() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
+    log_in(&session, &server).await;
+    let (url, http) = (server.login_url(), reqwest::Client::new());
+    let proof = session.proof("POST", &url).await.unwrap().unwrap();
+    let answer = seen(http.post(&url).header("DPoP", proof).send().await.unwrap()).await;
+    let pair = Endpoint::read_login(&answer.body).unwrap();
+    let elsewhere = tempfile::tempdir().unwrap();
+    let other = builder(&server, elsewhere.path(), &server.clock).proof_key(key()).start().unwrap();
+    let refused = other.sign_in(pair).await;
+    assert_eq!(refused, Err(Refusal::SignIn(SignOutReason::OtherKey)));
+    assert!(!elsewhere.path().join("session").exists());
+}
+
+/// Not only refusals: with each new nonce one request would be made in vain.
+#[tokio::test]
+async fn every_answer_may_have_a_nonce_for_the_next_request() {
+    let (server, folder) =
+        (Server::start_with(json!({ "nonce": "5m" })).await, tempfile::tempdir().unwrap());
+    let key = key();
+    let session = || {
+        let builder = builder(&server, folder.path(), &server.clock);
+        builder.proof_key(Arc::clone(&key)).start().unwrap()
+    };
+    log_in(&session(), &server).await;
+    // The next run of the app, which has not been told a nonce yet.
+    let restarted = session();
+    assert_eq!(call(&restarted, &server.me()).await, 200);
+    // What the answer to the second attempt says counts as well: it has the nonce of this moment.
+    assert_eq!(server.proofs_refused.load(Ordering::SeqCst), 2);
+    let refused = server.proofs_refused.load(Ordering::SeqCst);
+    // One span later the old nonce is still good, and its answer has the new one.
+    for _ in 0..3 {
+        server.clock.advance(Duration::from_secs(290));
+        assert_eq!(call(&restarted, &server.me()).await, 200);
+    }
+    assert_eq!(server.proofs_refused.load(Ordering::SeqCst), refused);
+}

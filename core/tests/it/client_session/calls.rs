@@ -1,0 +1,168 @@
+//! Many calls at once, over several expiries.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use regrant::client::Session;
+use regrant::types::{Clock, ManualClock};
+
+use crate::client_session::server::{LIFETIME, Server};
+use crate::client_session::{builder, call, signed_in, until};
+
+const EXPIRIES: u32 = 5;
+
+/// A hundred calls at once, shared out among the sessions. All of them must do.
+async fn hundred_calls(server: &Arc<Server>, sessions: &[Session]) {
+    let http = reqwest::Client::new();
+    let calls: Vec<_> = (0..100)
+        .map(|number| {
+            let (session, http) = (sessions[number % sessions.len()].clone(), http.clone());
+            let url = server.me();
+            tokio::spawn(async move { call(&session, &http, &url).await })
+        })
+        .collect();
+    for call in calls {
+        assert_eq!(call.await.unwrap(), 200);
+    }
+}
+
+/// Over several expiries the server counts one refresh for each, and nobody is signed out.
+async fn one_refresh_each_time(server: &Arc<Server>, session: &Session) {
+    for expiry in 0..EXPIRIES {
+        hundred_calls(server, std::slice::from_ref(session)).await;
+        assert_eq!(server.refreshes(), expiry);
+        server.clock.advance(LIFETIME);
+    }
+    assert!(server.all_live().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_refresh_for_every_expiry() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = signed_in(&server, folder.path()).await;
+    one_refresh_each_time(&server, &session).await;
+}
+
+/// The device does not notice that its tokens have expired, because its clock stands still: the
+/// server says so, a hundred times.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_refresh_for_a_hundred_refusals() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let clock = Arc::new(ManualClock::new(server.clock.now()));
+    let session = builder(&server, folder.path(), &clock).start().unwrap();
+    session.sign_in(server.login().await).await.unwrap();
+    one_refresh_each_time(&server, &session).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_that_is_ten_minutes_wrong_changes_nothing() {
+    const OFF: Duration = Duration::from_secs(600);
+    for ahead in [true, false] {
+        let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+        let now = server.clock.now();
+        let wrong = if ahead { now.plus(OFF) } else { now.minus(OFF) };
+        let clock = Arc::new(ManualClock::new(wrong));
+        let mut session = builder(&server, folder.path(), &clock).start().unwrap();
+        session.sign_in(server.login().await).await.unwrap();
+        for expiry in 0..EXPIRIES {
+            hundred_calls(&server, std::slice::from_ref(&session)).await;
+            assert_eq!(server.refreshes(), expiry, "ahead: {ahead}");
+            // The next run of the app knows it too.
+            session = builder(&server, folder.path(), &clock).start().unwrap();
+            hundred_calls(&server, std::slice::from_ref(&session)).await;
+            assert_eq!(server.refreshes(), expiry, "ahead: {ahead}, after a start");
+            server.clock.advance(LIFETIME);
+            clock.advance(LIFETIME);
+        }
+    }
+}
+
+/// Two sessions over one file know nothing of each other but what is in it, as two processes do.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_refresh_for_two_users_of_one_file() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let first = signed_in(&server, folder.path()).await;
+    let second = builder(&server, folder.path(), &server.clock).start().unwrap();
+    for expiry in 0..EXPIRIES {
+        hundred_calls(&server, &[first.clone(), second.clone()]).await;
+        assert_eq!(server.refreshes(), expiry);
+        server.clock.advance(LIFETIME);
+    }
+    assert!(server.all_live().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_answers_sign_nobody_out() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let pair = server.login().await;
+    let session = builder(&server, folder.path(), &server.clock)
+        .request_timeout(Duration::from_millis(200))
+        .start()
+        .unwrap();
+    session.sign_in(pair).await.unwrap();
+    for round in 1..=3 {
+        server.clock.advance(LIFETIME);
+        server.lose.store(1, Ordering::SeqCst);
+        hundred_calls(&server, std::slice::from_ref(&session)).await;
+        assert_eq!(server.refreshes(), 2 * round, "the lost one and its repetition");
+    }
+    assert!(server.all_live().await);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancelled_call_does_not_cancel_the_refresh() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = signed_in(&server, folder.path()).await;
+    server.clock.advance(LIFETIME);
+    let before = std::fs::read(folder.path().join("session")).unwrap();
+    let all = server.gate.available_permits();
+    server.gate.acquire_many(u32::try_from(all).unwrap()).await.unwrap().forget();
+    let caller = tokio::spawn({
+        let session = session.clone();
+        async move { session.access_token().await }
+    });
+    until("the request is at the server", async || server.refreshes() == 1).await;
+    caller.abort();
+    assert!(caller.await.unwrap_err().is_cancelled());
+    // Even when nobody is left who could ask for the outcome.
+    drop(session);
+    server.gate.add_permits(all);
+    let stored = || std::fs::read(folder.path().join("session")).unwrap();
+    until("the pair is stored", async || stored() != before).await;
+    let session = builder(&server, folder.path(), &server.clock).start().unwrap();
+    assert_eq!(call(&session, &reqwest::Client::new(), &server.me()).await, 200);
+    assert_eq!(server.refreshes(), 1);
+}
+
+/// The runtime of the app is torn down at any moment of a refresh, and the app started again.
+#[test]
+fn an_app_that_is_killed_in_mid_refresh_stays_signed_in() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let (server, folder) = (runtime.block_on(Server::start()), tempfile::tempdir().unwrap());
+    drop(runtime.block_on(signed_in(&server, folder.path())));
+    for round in 0..40 {
+        server.clock.advance(LIFETIME);
+        let before = server.refreshes();
+        let app = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .unwrap();
+        let session =
+            app.block_on(async { builder(&server, folder.path(), &server.clock).start().unwrap() });
+        let (task, polls) = (session.clone(), Arc::clone(&server));
+        app.spawn(async move { task.access_token().await });
+        runtime
+            .block_on(until("the request is at the server", async || polls.refreshes() > before));
+        // From here on the answer, the read, the write and the unlock race against the end.
+        std::thread::yield_now();
+        app.shutdown_background();
+        let again = runtime.block_on(async {
+            let session = builder(&server, folder.path(), &server.clock).start().unwrap();
+            call(&session, &reqwest::Client::new(), &server.me()).await
+        });
+        assert_eq!(again, 200, "round {round}");
+    }
+    assert!(runtime.block_on(server.all_live()));
+}

@@ -1,0 +1,54 @@
+//! `client::Session` against a real HTTP server, over loopback.
+
+mod bound;
+mod calls;
+mod ends;
+mod server;
+mod storage;
+
+use std::future::Future;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use regrant::client::{FileStorage, ReqwestTransport, Session, SessionBuilder, Settings};
+use regrant::types::{Clock, ManualClock};
+
+use server::Server;
+
+/// A session over the file `session` in `folder`, whose device has this clock.
+fn builder(server: &Server, folder: &Path, clock: &Arc<ManualClock>) -> SessionBuilder {
+    let mut settings = Settings::default();
+    settings.backoff = Duration::from_millis(10);
+    // Time stands still here but for the wall clocks, so every refusal comes at once.
+    settings.refusal_gap = Duration::ZERO;
+    Session::builder(server.endpoint())
+        .transport(Arc::new(ReqwestTransport::new().unwrap()))
+        .storage(Arc::new(FileStorage::new(folder.join("session"))))
+        .clock(Arc::clone(clock) as Arc<dyn Clock>)
+        .settings(settings)
+}
+
+/// Signed in on a device whose clock is the server's.
+async fn signed_in(server: &Server, folder: &Path) -> Session {
+    let session = builder(server, folder, &server.clock).start().unwrap();
+    session.sign_in(server.login().await).await.unwrap();
+    session
+}
+
+/// The status of a request with the session's token.
+async fn call(session: &Session, http: &reqwest::Client, url: &str) -> u16 {
+    let send = |token: regrant::types::AccessToken| {
+        let request = http.get(url).bearer_auth(token.expose());
+        async move { request.send().await.unwrap().status().as_u16() }
+    };
+    session.authorize(send, |status| *status == 401).await.unwrap()
+}
+
+async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
+    let started = Instant::now();
+    while !holds().await {
+        assert!(started.elapsed() < Duration::from_secs(20), "never: {what}");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}

@@ -1,0 +1,218 @@
+//! A server with a refresh endpoint, as the Express handlers serve it, and one protected route.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, SystemTime};
+
+use axum::extract::State;
+use axum::http::{HeaderMap, StatusCode};
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use regrant::client::{Endpoint, Pair};
+use regrant::dpop::Proof;
+use regrant::types::{Clock, ManualClock, Subject, SystemClock};
+use regrant::{Auth, Error, Language, Login, RefreshRequest, Result};
+use serde_json::{Value, json};
+use tokio::sync::Semaphore;
+
+/// Longer than access tokens live.
+pub const LIFETIME: Duration = Duration::from_secs(900);
+
+pub struct Server {
+    pub auth: Auth,
+    pub clock: Arc<ManualClock>,
+    /// How many refresh requests came.
+    pub refreshes: AtomicU32,
+    /// How many requests came with a proof.
+    pub proofs: AtomicU32,
+    /// How many requests were refused for their proof.
+    pub proofs_refused: AtomicU32,
+    /// How many answers to refreshes are to be lost.
+    pub lose: AtomicU32,
+    /// How many requests may be answered. Plenty, unless a test takes them away.
+    pub gate: Semaphore,
+    address: String,
+}
+
+impl Server {
+    pub async fn start() -> Arc<Self> {
+        Self::start_with(json!({})).await
+    }
+
+    /// With this `dpop` beside its `origin`.
+    pub async fn start_with(mut dpop: Value) -> Arc<Self> {
+        let clock = Arc::new(ManualClock::new(SystemClock.now()));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        dpop["origin"] = json!(address);
+        let config = json!({
+            "secret": "an access secret of at least 32 bytes",
+            "store": "memory:",
+            "access": { "ttl": "15m", "jti": true },
+            "dpop": dpop,
+        });
+        let auth = Auth::from_json(&config.to_string())
+            .unwrap()
+            .clock(Arc::clone(&clock) as Arc<dyn Clock>)
+            .build()
+            .unwrap();
+        let server = Arc::new(Self {
+            auth,
+            clock,
+            refreshes: AtomicU32::new(0),
+            lose: AtomicU32::new(0),
+            gate: Semaphore::new(1_000_000),
+            proofs: AtomicU32::new(0),
+            proofs_refused: AtomicU32::new(0),
+            address,
+        });
+        let router = Router::new()
+            .route("/auth/refresh", post(refresh))
+            .route("/login", post(login))
+            .route("/me", get(me))
+            .with_state(Arc::clone(&server));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        server
+    }
+
+    pub fn endpoint(&self) -> Endpoint {
+        Endpoint::json(format!("{}/auth/refresh", self.address))
+    }
+
+    pub fn me(&self) -> String {
+        format!("{}/me", self.address)
+    }
+
+    /// The route that begins a session, bound to the key of the proof that comes with it.
+    pub fn login_url(&self) -> String {
+        format!("{}/login", self.address)
+    }
+
+    pub async fn login(&self) -> Pair {
+        let pair = self.auth.login(Login::new(alice())).await.unwrap();
+        Endpoint::read_login(&serde_json::to_vec(&pair).unwrap()).unwrap()
+    }
+
+    pub fn refreshes(&self) -> u32 {
+        self.refreshes.load(Ordering::SeqCst)
+    }
+
+    /// Whether no session of the user was ended.
+    pub async fn all_live(&self) -> bool {
+        let sessions = self.auth.sessions(&alice(), None).await.unwrap();
+        !sessions.is_empty()
+            && sessions
+                .iter()
+                .all(|one| serde_json::to_value(one).unwrap()["state"] == json!("live"))
+    }
+}
+
+fn alice() -> Subject {
+    Subject::new("alice").unwrap()
+}
+
+type Answer = (StatusCode, HeaderMap, Json<Value>);
+
+async fn login(State(server): State<Arc<Server>>, headers: HeaderMap) -> Answer {
+    let begun = async {
+        let login = Login::new(alice());
+        let login = match server.proof_of(&headers, "POST", "/login")? {
+            Some(proof) => login.proof(proof),
+            None => login,
+        };
+        server.auth.login(login).await
+    };
+    match begun.await {
+        Ok(pair) => server.granted(serde_json::to_value(&pair).unwrap()),
+        Err(error) => server.refused(&error),
+    }
+}
+
+async fn refresh(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> Answer {
+    server.refreshes.fetch_add(1, Ordering::SeqCst);
+    let renewed = async {
+        let request = RefreshRequest::new(body["refreshToken"].as_str().unwrap());
+        let request = match server.proof_of(&headers, "POST", "/auth/refresh")? {
+            Some(proof) => request.proof(proof),
+            None => request,
+        };
+        server.auth.refresh(request).await
+    };
+    let renewed = renewed.await;
+    let take = |left: u32| left.checked_sub(1);
+    if server.lose.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take).is_ok() {
+        std::future::pending::<()>().await;
+    }
+    server.gate.acquire().await.unwrap().forget();
+    match renewed {
+        Ok(renewed) => server.granted(json!({
+            "accessToken": renewed.access_token,
+            "expiresIn": LIFETIME.as_secs(),
+            "refreshToken": renewed.refresh_token,
+        })),
+        Err(error) => server.refused(&error),
+    }
+}
+
+async fn me(State(server): State<Arc<Server>>, headers: HeaderMap) -> Answer {
+    let (scheme, token) = headers["authorization"].to_str().unwrap().split_once(' ').unwrap();
+    let verified = match server.proof_of(&headers, "GET", "/me") {
+        Ok(Some(proof)) if scheme == "DPoP" => server.auth.verify_with_proof(token, &proof),
+        Ok(_) => server.auth.verify(token),
+        Err(error) => Err(error),
+    };
+    match verified {
+        Ok(access) => server.granted(json!(access.subject())),
+        Err(error) => server.refused(&error),
+    }
+}
+
+impl Server {
+    fn proof_of(&self, headers: &HeaderMap, method: &str, path: &str) -> Result<Option<Proof>> {
+        let proof = headers.get("dpop").map(|proof| proof.to_str().unwrap());
+        self.proofs.fetch_add(u32::from(proof.is_some()), Ordering::SeqCst);
+        proof.map(|proof| self.auth.check_proof(proof, method, path)).transpose()
+    }
+
+    fn granted(&self, body: Value) -> Answer {
+        (StatusCode::OK, self.headers(), Json(body))
+    }
+
+    /// Every answer tells the time by this server's clock, and the nonce if there is one.
+    fn headers(&self) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        let now = Duration::from_millis(self.clock.now().as_millis().try_into().unwrap());
+        let date = httpdate::fmt_http_date(SystemTime::UNIX_EPOCH + now);
+        headers.insert("date", date.parse().unwrap());
+        if let Some(nonce) = self.auth.proof_nonce() {
+            headers.insert("dpop-nonce", nonce.parse().unwrap());
+        }
+        headers
+    }
+
+    fn refused(&self, error: &Error) -> Answer {
+        let code = error.code();
+        if code.as_str().starts_with("ERR_DPOP") {
+            self.proofs_refused.fetch_add(1, Ordering::SeqCst);
+        }
+        let mut headers = self.headers();
+        if let Some(challenge) = code.www_authenticate() {
+            headers.insert("www-authenticate", challenge.parse().unwrap());
+        }
+        let reason = match error {
+            Error::SessionRevoked { reason } => Some(*reason),
+            _ => None,
+        };
+        let body = json!({ "error": {
+            "code": code.as_str(),
+            "advice": error.advice(),
+            "message": error.message(Language::En),
+            "reason": reason,
+        }});
+        (StatusCode::from_u16(error.http_status()).unwrap(), headers, Json(body))
+    }
+}

@@ -1,0 +1,93 @@
+//! The file, and storages that misbehave.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use regrant::client::{FileStorage, Refusal, SignOutReason, TokenStorage, Trouble};
+use regrant::error::Cause;
+use zeroize::Zeroizing;
+
+use crate::client_session::server::Server;
+use crate::client_session::{builder, signed_in};
+
+#[tokio::test]
+async fn the_file_is_private_and_replaced_as_a_whole() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = FileStorage::new(folder.path().join("session"));
+    assert_eq!(storage.read().await.unwrap(), None);
+    storage.clear().await.unwrap();
+    for value in ["one", "another"] {
+        storage.write(Zeroizing::new(value.as_bytes().to_vec())).await.unwrap();
+        assert_eq!(storage.read().await.unwrap().unwrap().as_slice(), value.as_bytes());
+    }
+    let names = || {
+        let entries = std::fs::read_dir(folder.path()).unwrap();
+        entries.map(|entry| entry.unwrap().file_name()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(), ["session"]);
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        let mode = std::fs::metadata(folder.path().join("session")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+    storage.clear().await.unwrap();
+    assert_eq!(storage.read().await.unwrap(), None);
+    let nowhere = FileStorage::new(folder.path().join("no/such/folder"));
+    assert!(nowhere.write(Zeroizing::default()).await.is_err());
+}
+
+#[tokio::test]
+async fn one_holds_the_lock_at_a_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let storage = FileStorage::new(folder.path().join("session"));
+    let held = storage.lock().await.unwrap();
+    let mut second = tokio::spawn({
+        let storage = storage.clone();
+        async move { storage.lock().await }
+    });
+    let waits = tokio::time::timeout(Duration::from_millis(50), &mut second).await;
+    assert!(waits.is_err(), "it is held");
+    drop(held);
+    second.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn what_is_not_a_pair_is_not_taken_for_one() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    std::fs::write(folder.path().join("session"), "rubbish").unwrap();
+    let session = builder(&server, folder.path(), &server.clock).start().unwrap();
+    let refusal = session.access_token().await.unwrap_err();
+    assert_eq!(refusal, Refusal::SignIn(SignOutReason::Unreadable));
+    drop(signed_in(&server, folder.path()).await);
+    session.access_token().await.unwrap();
+}
+
+/// A storage whose code is at fault.
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait]
+impl TokenStorage for Broken {
+    async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
+        panic!("a defect of the app")
+    }
+
+    async fn write(&self, _: Zeroizing<Vec<u8>>) -> Result<(), Cause> {
+        Err("full".into())
+    }
+
+    async fn clear(&self) -> Result<(), Cause> {
+        Err("full".into())
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_panics_leaves_nobody_waiting() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = builder(&server, folder.path(), &server.clock).storage(Arc::new(Broken));
+    let session = session.start().unwrap();
+    let refusal = session.access_token().await.unwrap_err();
+    assert!(matches!(refusal, Refusal::TryLater { trouble: Trouble::Storage, .. }), "{refusal}");
+}

@@ -1,0 +1,121 @@
+//! What the store takes, fails and does not replicate.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use regrant::session::{
+    AccessTokenUse, Confirmation, NewSession, RefreshAttempt, RefreshPolicy, TheftScope,
+};
+use regrant::store::{
+    Created, MemoryStore, Refreshed, Replicated, RevokedSession, RevokedSessions, SessionFilter,
+    SessionStore, StoredSession,
+};
+use regrant::types::{Clock, RevocationReason, SessionId, Subject};
+use regrant::{Login, Result};
+use serde_json::json;
+
+use super::super::faults::{delegate, flaky_world};
+use super::super::feed::processes;
+use super::super::{World, alice, assert_code, settle};
+use super::{Recorded, record};
+
+#[test]
+fn a_store_that_fails_is_counted_by_operation() {
+    record(async |seen| {
+        let (world, store) = flaky_world();
+        let pair = world.login().await;
+        world.refresh(pair.refresh_token.expose()).await.unwrap();
+        Recorded::take(&seen);
+        store.down.store(true, Ordering::SeqCst);
+        let failures = [
+            world.auth.login(Login::new(alice())).await.map(drop),
+            world.refresh(pair.refresh_token.expose()).await.map(drop),
+            world.auth.logout(pair.refresh_token.expose()).await.map(drop),
+            world.auth.logout_everywhere(&alice()).await.map(drop),
+            world.auth.sessions(&alice(), None).await.map(drop),
+        ];
+        failures
+            .into_iter()
+            .for_each(|outcome| drop(assert_code(outcome, "ERR_STORE_UNAVAILABLE")));
+        world.auth.verify(pair.access_token.expose()).unwrap();
+        settle().await;
+        let recorded = Recorded::take(&seen);
+        assert_eq!(
+            recorded.counters(),
+            [
+                ("regrant_logins_total{outcome=\"store_error\"}", 1),
+                ("regrant_refreshes_total{outcome=\"store_error\"}", 1),
+                ("regrant_sightings_dropped_total", 1),
+                ("regrant_store_errors_total{operation=\"confirm\"}", 1),
+                ("regrant_store_errors_total{operation=\"create\"}", 1),
+                ("regrant_store_errors_total{operation=\"list\"}", 1),
+                ("regrant_store_errors_total{operation=\"refresh\"}", 1),
+                ("regrant_store_errors_total{operation=\"revoke\"}", 1),
+                ("regrant_store_errors_total{operation=\"revoke_all\"}", 1),
+            ]
+        );
+        let failed = "regrant_store_operation_seconds{operation=\"refresh\",outcome=\"error\"}";
+        assert_eq!(recorded.samples(failed).len(), 1);
+    });
+}
+
+#[test]
+fn a_feed_that_cannot_be_read_is_counted() {
+    record(async |seen| {
+        let (_here, _there, common) = processes();
+        settle().await;
+        common.cut(true);
+        settle().await;
+        let recorded = Recorded::take(&seen);
+        assert_eq!(
+            recorded.counters(),
+            [("regrant_store_errors_total{operation=\"read_feed\"}", 2)]
+        );
+    });
+}
+
+/// Has no replica that answers.
+#[derive(Debug)]
+struct Alone(MemoryStore);
+
+delegate!(Alone, |this, call| call(&this.0).await.map(Answer::of_one_that_is_alone));
+
+/// What a store answers, and what it says of replicas.
+trait Answer {
+    fn of_one_that_is_alone(self) -> Self;
+}
+
+macro_rules! answers {
+    ($($type:ty => $change:expr),+ $(,)?) => {$(
+        impl Answer for $type {
+            fn of_one_that_is_alone(self) -> Self {
+                $change(self)
+            }
+        }
+    )+};
+}
+
+answers! {
+    RevokedSession => |answer| RevokedSession { replicated: Replicated::No, ..answer },
+    RevokedSessions => |answer| RevokedSessions { replicated: Replicated::No, ..answer },
+    Created => |answer| answer,
+    Option<Refreshed> => |answer| answer,
+    Option<Confirmation> => |answer| answer,
+    Vec<StoredSession> => |answer| answer,
+}
+
+#[test]
+fn revocations_that_no_replica_has_are_counted() {
+    record(async |seen| {
+        let plain = World::new(json!({}));
+        let clock = Arc::clone(&plain.clock) as Arc<dyn Clock>;
+        let store = Alone(MemoryStore::with_clock(Arc::clone(&clock)));
+        let world = World::with(json!({}), |builder| builder.store(store).clock(clock));
+        let pair = world.login().await;
+        world.auth.logout(pair.refresh_token.expose()).await.unwrap();
+        world.auth.logout_everywhere(&alice()).await.unwrap();
+        let recorded = Recorded::take(&seen);
+        assert!(recorded.counters().contains(&("regrant_revocations_unreplicated_total", 2)));
+    });
+}

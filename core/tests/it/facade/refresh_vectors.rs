@@ -1,0 +1,31 @@
+//! The corpus `tests/vectors/refresh-tokens.json`: what is no refresh token of this server.
+
+use std::sync::Arc;
+
+use regrant::types::{Clock, ManualClock, Timestamp};
+use regrant::{Auth, RefreshRequest};
+use serde_json::{Value, json};
+
+fn read(name: &str) -> Value {
+    let path = format!("{}/../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+#[tokio::test]
+async fn every_refresh_token_is_answered_as_the_corpus_says() {
+    let file = read("refresh-tokens");
+    let cases = file["cases"].as_array().unwrap();
+    let secret = &read("access/signatures")["secret"];
+    let config = json!({ "secret": secret, "store": "memory:" }).to_string();
+    let now = cases[0]["now"].as_i64().unwrap();
+    let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(now)));
+    let auth = Auth::from_json(&config).unwrap().clock(clock as Arc<dyn Clock>).build().unwrap();
+    for case in cases {
+        assert_eq!(case["now"].as_i64(), Some(now));
+        let token = case["token"].as_str().unwrap();
+        let refusal = auth.refresh(RefreshRequest::new(token)).await.unwrap_err();
+        assert_eq!(refusal.code().as_str(), case["expect"]["code"], "{}", case["name"]);
+    }
+    assert_eq!(file["count"].as_u64(), Some(cases.len() as u64));
+    println!("{} refresh tokens", cases.len());
+}

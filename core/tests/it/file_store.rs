@@ -1,0 +1,232 @@
+//! The store in a file: what it keeps, what it refuses, and who may share it.
+
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regrant::revocation::{FeedCursor, Revocation, RevocationTarget};
+use regrant::session::{DeviceLabel, NewSession, State, TokenId};
+use regrant::store::file::{FileOptions, FileStore};
+use regrant::store::{SessionStore, StoreAddress};
+use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, Timestamp};
+use regrant::{Error, Result};
+use rusqlite::Connection;
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn clock() -> Arc<ManualClock> {
+    Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)))
+}
+
+fn open(path: &Path, clock: &Arc<ManualClock>) -> Result<FileStore> {
+    let mut options = FileOptions::default();
+    options.clock = Arc::clone(clock) as Arc<dyn Clock>;
+    FileStore::open(path, options)
+}
+
+fn new_session() -> NewSession {
+    NewSession {
+        id: TokenId::from_bytes([1; 16]),
+        idle_ttl: HOUR,
+        absolute_ttl: HOUR,
+        device: DeviceLabel::new("노트북").unwrap(),
+        max_sessions: None,
+        adopted: None,
+    }
+}
+
+fn alice() -> Subject {
+    Subject::new("alice").unwrap()
+}
+
+fn refusal(path: &Path) -> String {
+    match open(path, &clock()) {
+        Err(Error::ConfigInvalid { field, problem }) => {
+            assert_eq!(field, "store");
+            problem
+        }
+        other => panic!("expected a refusal, got {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_is_there_after_opening_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("sessions.db"), clock());
+    let (kept, ended) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
+    let store = open(&path, &clock).unwrap();
+    let record = store.create(&alice(), &kept, &new_session()).await.unwrap().record;
+    store.create(&alice(), &ended, &new_session()).await.unwrap();
+    store.revoke(&alice(), &ended, RevocationReason::Logout).await.unwrap();
+    drop(store);
+
+    let mut found = open(&path, &clock).unwrap().list(&alice()).await.unwrap();
+    found.sort_by_key(|stored| stored.id);
+    assert_eq!(found.len(), 2);
+    assert_eq!(found[0].record, record);
+    assert_eq!(found[1].record.state, State::Revoked(RevocationReason::Logout));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_stores_on_one_file_are_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("sessions.db"), clock());
+    let stores = [open(&path, &clock).unwrap(), open(&path, &clock).unwrap()].map(Arc::new);
+    let mut logins = tokio::task::JoinSet::new();
+    for number in 0..100_u8 {
+        let store = Arc::clone(&stores[usize::from(number % 2)]);
+        logins.spawn(async move {
+            let session = SessionId::from_bytes([number; 16]);
+            store.create(&alice(), &session, &new_session()).await.map(drop)
+        });
+    }
+    for outcome in logins.join_all().await {
+        outcome.unwrap();
+    }
+    for store in &stores {
+        assert_eq!(store.list(&alice()).await.unwrap().len(), 100);
+    }
+}
+
+#[tokio::test]
+async fn expired_sessions_leave_the_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("sessions.db"), clock());
+    let store = open(&path, &clock).unwrap();
+    for number in 0..50_u8 {
+        let session = SessionId::from_bytes([number; 16]);
+        store.create(&alice(), &session, &new_session()).await.unwrap();
+    }
+    clock.advance(HOUR);
+    assert!(store.list(&alice()).await.unwrap().is_empty());
+    // Pruning follows the answer; the next answer follows the pruning.
+    assert!(store.list(&alice()).await.unwrap().is_empty());
+    drop(store);
+    let rows: i64 = Connection::open(&path)
+        .unwrap()
+        .query_row("SELECT count(*) FROM sessions", [], |row| row.get(0))
+        .unwrap();
+    assert_eq!(rows, 0);
+}
+
+#[test]
+fn a_foreign_file_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("notes.txt");
+    fs::write(&text, "not a database, but somebody's notes ".repeat(100)).unwrap();
+    let before = fs::read(&text).unwrap();
+    assert_eq!(refusal(&text), "the file is not a store of regrant");
+    assert_eq!(fs::read(&text).unwrap(), before);
+
+    let other = folder.path().join("other.db");
+    let connection = Connection::open(&other).unwrap();
+    connection.execute_batch("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)").unwrap();
+    drop(connection);
+    let before = fs::read(&other).unwrap();
+    assert_eq!(refusal(&other), "the file is a database of another program");
+    assert_eq!(fs::read(&other).unwrap(), before);
+}
+
+#[tokio::test]
+async fn a_damaged_file_is_refused_and_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("sessions.db"), clock());
+    let store = open(&path, &clock).unwrap();
+    for number in 0..200_u8 {
+        let session = SessionId::from_bytes([number; 16]);
+        store.create(&alice(), &session, &new_session()).await.unwrap();
+    }
+    drop(store);
+    // The last connection folds the log into the file when it closes.
+    open(&path, &clock).unwrap();
+    Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let mut bytes = fs::read(&path).unwrap();
+    let page = 4096;
+    assert!(bytes.len() > 4 * page);
+    for byte in &mut bytes[2 * page..] {
+        *byte = 0x5a;
+    }
+    fs::write(&path, &bytes).unwrap();
+    assert_eq!(refusal(&path), "the file is damaged");
+    assert_eq!(fs::read(&path).unwrap(), bytes);
+}
+
+#[test]
+fn a_newer_file_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    drop(open(&path, &clock()).unwrap());
+    Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
+    assert_eq!(refusal(&path), "the file was written by a newer version of regrant");
+}
+
+#[test]
+fn a_path_that_cannot_be_opened_is_named_as_the_problem() {
+    let folder = tempfile::tempdir().unwrap();
+    assert_eq!(refusal(folder.path()), "the file cannot be opened or made");
+    let missing = folder.path().join("no/such/folder/sessions.db");
+    assert_eq!(refusal(&missing), "the file cannot be opened or made");
+    for address in ["file:", "file://", "file://host/path"] {
+        let outcome = StoreAddress::new(address).open(None);
+        assert!(matches!(outcome, Err(Error::ConfigInvalid { .. })), "{address}");
+    }
+}
+
+#[tokio::test]
+async fn the_address_may_be_written_as_a_url() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    let url = format!("file://{}", path.display());
+    let store = StoreAddress::new(url).open(None).unwrap();
+    assert!(store.list(&alice()).await.unwrap().is_empty());
+    assert!(path.exists());
+}
+
+fn ended(number: u8, until: Timestamp) -> Revocation {
+    Revocation {
+        what: RevocationTarget::Session { sid: SessionId::from_bytes([number; 16]) },
+        until,
+    }
+}
+
+#[tokio::test]
+async fn revocations_are_told_to_every_process_in_order() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("sessions.db"), clock());
+    let (here, there) = (open(&path, &clock).unwrap(), open(&path, &clock).unwrap());
+    let until = clock.now().plus(HOUR);
+    let told: Vec<_> = (0..=255).chain(0..=255).chain(0..88).map(|n| ended(n, until)).collect();
+    here.feed().unwrap().publish(&told).await.unwrap();
+
+    let (mut read, mut cursor) = (Vec::new(), FeedCursor::default());
+    loop {
+        let page = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
+        read.extend(page.revocations);
+        cursor = page.next;
+        if page.complete {
+            break;
+        }
+    }
+    assert_eq!(read, told);
+    let quiet = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
+    assert_eq!((quiet.revocations, quiet.next), (vec![], cursor.clone()));
+
+    // A process that starts now reads what is not moot, and no more.
+    clock.advance(HOUR);
+    let later = ended(1, until.plus(HOUR));
+    here.feed().unwrap().publish(std::slice::from_ref(&later)).await.unwrap();
+    let anew = there.feed().unwrap().read(&FeedCursor::default(), Duration::ZERO).await.unwrap();
+    assert_eq!(anew.revocations, std::slice::from_ref(&later));
+    // And whoever has read on so far goes on from there.
+    let on = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
+    assert_eq!(on.revocations, [later]);
+}
+
+#[tokio::test]
+async fn a_store_that_works_says_that_it_is_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let health = open(&folder.path().join("sessions.db"), &clock()).unwrap().health().await;
+    assert!(health.reachable && health.warnings.is_empty(), "{health:?}");
+    assert!(health.round_trip.is_some());
+}

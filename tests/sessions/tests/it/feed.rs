@@ -1,0 +1,209 @@
+//! Real stores, real time: what one facade revokes another one refuses, by way of the feed.
+
+use regrant_session_tests::report::report;
+use std::time::{Duration, Instant};
+
+use regrant::auth::StalePolicy;
+use regrant::revocation::{FeedCursor, Revocation, RevocationTarget};
+use regrant::store::StoreAddress;
+use regrant::types::{Clock, SessionId, Subject, SystemClock};
+use regrant::{Auth, ErrorCode, Login};
+use regrant_test_support::{RedisCluster, RedisOptions, RedisServer, SentinelOptions};
+
+/// Far more than it takes; a feed that needs this long is broken.
+const LONG_ENOUGH: Duration = Duration::from_secs(20);
+
+/// A facade of its own, as another process would have.
+fn facade(address: &StoreAddress) -> Auth {
+    Auth::from_json(r#"{ "secret": "an access secret of at least 32 bytes" }"#)
+        .unwrap()
+        .store_at(address.clone())
+        .max_staleness(Duration::from_secs(2))
+        .build()
+        .unwrap()
+}
+
+fn alice() -> Subject {
+    Subject::new("alice").unwrap()
+}
+
+/// Waits until `condition` holds.
+async fn until(what: &str, mut condition: impl FnMut() -> bool) {
+    let started = Instant::now();
+    while !condition() {
+        assert!(started.elapsed() < LONG_ENOUGH, "in vain: {what}");
+        tokio::time::sleep(Duration::from_micros(200)).await;
+    }
+}
+
+fn is_refused(auth: &Auth, token: &str) -> bool {
+    match auth.verify(token) {
+        Ok(_) => false,
+        Err(error) => {
+            assert_eq!(error.code(), ErrorCode::AccessRevoked);
+            true
+        }
+    }
+}
+
+/// Logs out everywhere in one facade, `trials` times, and tells how long after the
+/// acknowledgement another one refused.
+async fn revocation_reaches_the_other(name: &str, address: &StoreAddress, trials: usize) {
+    let (here, there) = (facade(address), facade(address));
+    until("the feed is read", || there.feed_lag().is_some()).await;
+    let mut delays = Vec::with_capacity(trials);
+    for _ in 0..trials {
+        let pair = here.login(Login::new(alice())).await.unwrap();
+        let token = pair.access_token.expose();
+        assert!(!is_refused(&there, token));
+        // Lets the sighting arrive first, so that the refusal is the feed's doing.
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        assert_eq!(here.logout_everywhere(&alice()).await.unwrap(), 1);
+        let acknowledged = Instant::now();
+        until("the revocation arrives", || is_refused(&there, token)).await;
+        delays.push(acknowledged.elapsed());
+    }
+    delays.sort_unstable();
+    let (median, worst) = (delays[trials / 2], delays[trials - 1]);
+    report(format!("feed over {name}: {trials} revocations, median {median:?}, slowest {worst:?}"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_redis() {
+    let server = RedisServer::start().unwrap();
+    let address = StoreAddress::new(server.url());
+    revocation_reaches_the_other("Redis", &address, 50).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_sentinels() {
+    let sentinels = SentinelOptions::new().replicas(1).start().unwrap();
+    let address = StoreAddress::new(sentinels.url());
+    revocation_reaches_the_other("Sentinels", &address, 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_a_cluster() {
+    let cluster = RedisCluster::start().unwrap();
+    let address = StoreAddress::new(cluster.url());
+    revocation_reaches_the_other("a cluster", &address, 20).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn over_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    let address = StoreAddress::new(format!("file:{}", path.display()));
+    revocation_reaches_the_other("a file", &address, 10).await;
+}
+
+/// What is told is dated by the clock that the store is asked for later.
+async fn the_store_dates_what_it_is_told(address: &StoreAddress) {
+    let store = address.open(None).unwrap();
+    let feed = store.feed().unwrap();
+    let before = feed.now().await.unwrap().unwrap();
+    let what = RevocationTarget::Session { sid: SessionId::from_bytes([7; 16]) };
+    let revocation = Revocation { what, until: before.plus(Duration::from_secs(60)) };
+    feed.publish(&[revocation.clone(), revocation]).await.unwrap();
+    let page = feed.read(&FeedCursor::default(), Duration::ZERO).await.unwrap();
+    let after = feed.now().await.unwrap().unwrap();
+    assert_eq!((page.revocations.len(), page.published_at.len()), (2, 2));
+    for published_at in page.published_at {
+        assert!(
+            before <= published_at && published_at <= after,
+            "{before:?} {published_at:?} {after:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn redis_dates_what_it_is_told() {
+    let server = RedisServer::start().unwrap();
+    the_store_dates_what_it_is_told(&StoreAddress::new(server.url())).await;
+}
+
+#[tokio::test]
+async fn a_file_dates_what_it_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    the_store_dates_what_it_is_told(&StoreAddress::new(format!("file:{}", path.display()))).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_outage_of_redis_makes_the_feed_stale_and_loses_no_revocation() {
+    let mut server = RedisOptions::new().append_only().start().unwrap();
+    let address = StoreAddress::new(server.url()).timeout(Duration::from_millis(500));
+    let (here, there) = (facade(&address), facade(&address));
+    let (kept, ended) = (
+        here.login(Login::new(alice())).await.unwrap(),
+        here.login(Login::new(alice())).await.unwrap(),
+    );
+    until("the feed is read", || there.feed_lag().is_some()).await;
+    here.logout(ended.refresh_token.expose()).await.unwrap();
+
+    server.kill();
+    until("the feed is stale", || there.feed_lag() > Some(Duration::from_secs(2))).await;
+    let kept = kept.access_token.expose();
+    there.verify_checked(kept, StalePolicy::Accept).await.unwrap();
+    for when in [StalePolicy::Reject, StalePolicy::CheckStore] {
+        let error = there.verify_checked(kept, when).await.unwrap_err();
+        assert_eq!(error.code(), ErrorCode::StoreUnavailable);
+    }
+
+    server.restart().unwrap();
+    until("the feed is fresh", || there.feed_lag() < Some(Duration::from_secs(2))).await;
+    there.verify_checked(kept, StalePolicy::Reject).await.unwrap();
+    assert!(is_refused(&facade_that_has_read(&address).await, ended.access_token.expose()));
+}
+
+/// A facade that starts now.
+async fn facade_that_has_read(address: &StoreAddress) -> Auth {
+    let auth = facade(address);
+    until("the feed is read", || auth.feed_lag().is_some()).await;
+    auth
+}
+
+/// A failover that loses writes sets the ids of the stream back: what is told then has lower ids
+/// than what was read before.
+#[tokio::test]
+async fn what_is_told_after_a_failover_that_lost_entries_is_read() {
+    let server = RedisServer::start().unwrap();
+    let store = StoreAddress::new(server.url()).open(None).unwrap();
+    let feed = store.feed().unwrap();
+    let revocation = |number: u8| Revocation {
+        what: RevocationTarget::Session { sid: SessionId::from_bytes([number; 16]) },
+        until: SystemClock.now().plus(Duration::from_secs(900)),
+    };
+    let moment = Duration::from_millis(50);
+    feed.publish(&[revocation(1)]).await.unwrap();
+    let ahead = SystemClock.now().plus(Duration::from_secs(30)).as_millis();
+    let entry = serde_json::to_string(&revocation(2)).unwrap();
+    let id = format!("{ahead}-0");
+    server.command::<String>(&["XADD", "regrant:feed", &id, "e", &entry]).unwrap();
+    let read = feed.read(&FeedCursor::default(), moment).await.unwrap();
+    assert_eq!(read.revocations.len(), 2);
+    let nothing = feed.read(&read.next, moment).await.unwrap();
+    assert!(nothing.revocations.is_empty());
+
+    // The new master does not have the second entry, and its clock is behind.
+    let first: Vec<(String, (String, String))> =
+        server.command(&["XRANGE", "regrant:feed", "-", "+", "COUNT", "1"]).unwrap();
+    let (id, (_, entry)) = &first[0];
+    server.command::<()>(&["DEL", "regrant:feed"]).unwrap();
+    server.command::<String>(&["XADD", "regrant:feed", id, "e", entry]).unwrap();
+    feed.publish(&[revocation(3)]).await.unwrap();
+    server.command::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
+    let mut cursor = nothing.next;
+    let (mut found, since) = (Vec::new(), Instant::now());
+    while !found.contains(&revocation(3).what) {
+        assert!(since.elapsed() < LONG_ENOUGH, "the entry is not read: {found:?}");
+        if let Ok(page) = feed.read(&cursor, moment).await {
+            found.extend(page.revocations.into_iter().map(|revocation| revocation.what));
+            cursor = page.next;
+        }
+    }
+    // And on from there: nothing comes twice any more.
+    assert!(feed.read(&cursor, moment).await.unwrap().revocations.is_empty());
+    feed.publish(&[revocation(4)]).await.unwrap();
+    assert_eq!(feed.read(&cursor, moment).await.unwrap().revocations.len(), 1);
+}

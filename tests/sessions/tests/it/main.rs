@@ -1,0 +1,19 @@
+//! The proof of the session engine, as one program: it is linked once, and a test is named by its file.
+#![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
+
+mod clients;
+mod contract;
+mod differential;
+mod feed;
+mod histories;
+mod kills;
+mod model;
+mod mutants;
+mod redis;
+mod redis_cluster;
+mod redis_health;
+mod redis_late;
+mod redis_memory;
+mod redis_sentinel;
+mod redis_tls;
+mod secrets;

@@ -1,0 +1,251 @@
+//! A store behind Sentinels: the master is found, and left as soon as there is another one.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use regrant::Error;
+use regrant::store::{RedisCredentials, Replicated, RevocationOutcome};
+use regrant::types::RevocationReason;
+use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, redis_at, until, user};
+use regrant_test_support::{RedisSentinels, RedisServer, SentinelOptions};
+
+const REASON: RevocationReason = RevocationReason::Logout;
+/// Far more than failing takes while the master is away, far less than a failover.
+const QUICKLY: Duration = Duration::from_secs(10);
+
+fn holds(server: &RedisServer, device: &Device) -> bool {
+    server.command(&["EXISTS", &format!("regrant:u:{}", device.subject)]).unwrap()
+}
+
+fn role(server: &RedisServer) -> String {
+    let answer: Vec<redis::Value> = server.command(&["ROLE"]).unwrap();
+    redis::from_redis_value(answer.into_iter().next().unwrap()).unwrap()
+}
+
+/// How often the server was asked to wait for its replicas.
+fn waits(server: &RedisServer) -> u64 {
+    let stats: String = server.command(&["INFO", "commandstats"]).unwrap();
+    let calls =
+        stats.split_once("cmdstat_wait:calls=").and_then(|(_, rest)| rest.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
+}
+
+async fn login_at_last(store: &Store, number: usize) -> Device {
+    let since = Instant::now();
+    loop {
+        match Device::login(store, user(number)).await {
+            Ok(device) => return device,
+            Err(error) => assert!(since.elapsed() < LONG_ENOUGH, "{error:?}"),
+        }
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_switch_is_followed_while_the_old_master_still_takes_writes() {
+    // Where the old master was demoted before the test was through, it has shown nothing.
+    for _ in 0..5 {
+        if a_switch_is_followed().await {
+            return;
+        }
+    }
+    panic!("the old master was always demoted too soon");
+}
+
+/// Whether the old master was a master to the end.
+async fn a_switch_is_followed() -> bool {
+    let setup = RedisSentinels::start().unwrap();
+    let store = redis_at(&setup.url(), |_| ());
+    let mut device = Device::login(&store, user(0)).await.unwrap();
+    let old = setup.master().unwrap();
+    assert!(holds(&setup.servers()[old], &device));
+
+    let new = setup.failover().unwrap();
+    // All Sentinels have said so; it may be on its way to us for a moment.
+    let since = Instant::now();
+    let mut number = 1;
+    while !holds(&setup.servers()[new], &login_at_last(&store, number).await) {
+        assert!(since.elapsed() < LONG_ENOUGH, "the old master is not left");
+        number += 1;
+    }
+    for number in 1_000..1_050 {
+        let device = login_at_last(&store, number).await;
+        assert!(holds(&setup.servers()[new], &device), "a login went to the old master");
+    }
+    let shown = role(&setup.servers()[old]) == "master";
+    device.refresh_at_last(&store).await;
+    shown
+}
+
+/// The old master takes logins for a moment in which it has no replica any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_logs_in_during_a_failover_is_not_lost() {
+    let setup = Arc::new(SentinelOptions::new().replicas(1).start().unwrap());
+    let store = redis_at(&setup.url(), |_| ());
+    login_at_last(&store, 0).await;
+    let over = Arc::new(AtomicBool::new(false));
+    let mut tasks = tokio::task::JoinSet::new();
+    for task in 1..=8 {
+        let (store, over) = (Arc::clone(&store), Arc::clone(&over));
+        tasks.spawn(async move {
+            let mut devices = Vec::new();
+            while !over.load(Ordering::Relaxed) {
+                devices.push(login_at_last(&store, task * 1_000_000 + devices.len()).await);
+            }
+            devices
+        });
+    }
+    let ordered = Arc::clone(&setup);
+    let new = tokio::task::spawn_blocking(move || ordered.failover().unwrap()).await.unwrap();
+    over.store(true, Ordering::Relaxed);
+    let devices = tasks.join_all().await.concat();
+    let lost = devices.iter().filter(|device| !holds(&setup.servers()[new], device)).count();
+    assert_eq!(lost, 0, "of {} logins", devices.len());
+    assert!(devices.len() > 8, "{}", devices.len());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_master_is_replaced_and_nobody_is_signed_out() {
+    let mut setup = RedisSentinels::start().unwrap();
+    let store = redis_at(&setup.url(), |_| ());
+    let mut devices = Vec::new();
+    for number in 0..5 {
+        devices.push(Device::login(&store, user(number)).await.unwrap());
+    }
+    setup.wait_until_settled().unwrap();
+    let old = setup.master().unwrap();
+    setup.server_mut(old).kill();
+    for device in &mut devices {
+        let since = Instant::now();
+        // The first question may have been under way.
+        match device.clone().refresh(&store).await {
+            Ok(()) => {}
+            Err(error) => assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}"),
+        }
+        assert!(since.elapsed() < QUICKLY, "{:?}", since.elapsed());
+    }
+    for device in &mut devices {
+        device.refresh_at_last(&store).await;
+        device.refresh(&store).await.unwrap();
+    }
+    setup.wait_for_another_master(old).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revocation_tells_whether_replicas_have_it() {
+    let setup = SentinelOptions::new().replicas(1).start().unwrap();
+    let store = redis_at(&setup.url(), |_| ());
+    let not_asking = redis_at(&setup.url(), |options| options.replicas = Some(0));
+    let demanding = redis_at(&setup.url(), |options| options.replicas = Some(2));
+    let mut devices = Vec::new();
+    for number in 0..24 {
+        devices.push(Device::login(&store, user(number)).await.unwrap());
+    }
+    let mut revoke = async |store: &Store| {
+        let device = devices.pop().unwrap();
+        let answer = store.revoke(&device.subject, &device.session, REASON).await.unwrap();
+        assert_eq!(answer.outcome, RevocationOutcome::Revoked);
+        answer.replicated
+    };
+    assert_eq!(revoke(&store).await, Replicated::Yes);
+    assert_eq!(revoke(&not_asking).await, Replicated::NotAsked);
+    assert_eq!(revoke(&demanding).await, Replicated::No);
+
+    let master = setup.master().unwrap();
+    let replica = &setup.servers()[1 - master];
+    replica.pause().unwrap();
+    // It stands all the same.
+    assert_eq!(revoke(&store).await, Replicated::No);
+    let at_once = devices.split_off(4);
+    let answers = at_once.iter().map(|device| {
+        let store = &store;
+        async move { store.revoke(&device.subject, &device.session, REASON).await.unwrap() }
+    });
+    let waits_before = waits(&setup.servers()[master]);
+    for answer in futures_util::future::join_all(answers).await {
+        assert_eq!(
+            (answer.outcome, answer.replicated),
+            (RevocationOutcome::Revoked, Replicated::No)
+        );
+    }
+    // They share a wait or two of 100 ms; one after the other there would be one for each.
+    let waited = waits(&setup.servers()[master]) - waits_before;
+    assert!(waited < 10, "{waited} waits for 20 revocations");
+    replica.resume().unwrap();
+    let last = devices.pop().unwrap();
+    until("the replica has it", || async {
+        let answer = store.revoke_all(&last.subject, &Default::default(), REASON).await.unwrap();
+        answer.replicated == Replicated::Yes
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_sentinels_the_known_master_serves_on() {
+    let mut setup = SentinelOptions::new().replicas(1).start().unwrap();
+    let store = redis_at(&setup.url(), |_| ());
+    let mut device = Device::login(&store, user(0)).await.unwrap();
+    for number in 0..3 {
+        setup.sentinel_mut(number).kill();
+    }
+    for _ in 0..20 {
+        device.refresh(&store).await.unwrap();
+    }
+    // Even when the connection is lost.
+    let master = &setup.servers()[0];
+    let _: u32 = master.command(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
+    device.refresh_at_last(&store).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_living_sentinel_of_those_named_is_enough() {
+    let mut setup = SentinelOptions::new().replicas(1).start().unwrap();
+    setup.sentinel_mut(0).kill();
+    setup.sentinel_mut(2).kill();
+    let store = redis_at(&setup.url(), |_| ());
+    Device::login(&store, user(0)).await.unwrap().refresh(&store).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn servers_and_sentinels_have_passwords_of_their_own() {
+    let options =
+        SentinelOptions::new().replicas(1).password("master1").sentinel_password("watch1");
+    let setup = options.start().unwrap();
+    let sentinel = |password: &str| {
+        let password = Some(regrant::types::SecretBytes::new(password));
+        Some(RedisCredentials { username: None, password })
+    };
+    let store = redis_at(&setup.url(), |options| options.sentinel = sentinel("watch1"));
+    Device::login(&store, user(0)).await.unwrap().refresh(&store).await.unwrap();
+    for wrong in [None, sentinel("other")] {
+        let store = redis_at(&setup.url(), |options| options.sentinel = wrong);
+        let error = Device::login(&store, user(0)).await.unwrap_err();
+        assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}");
+    }
+    let url = setup.url().replace("master1", "other");
+    let store = redis_at(&url, |options| options.sentinel = sentinel("watch1"));
+    assert!(Device::login(&store, user(0)).await.is_err());
+    let url = setup.url().replace("/mymaster/", "/another/");
+    let store = redis_at(&url, |options| options.sentinel = sentinel("watch1"));
+    assert!(Device::login(&store, user(0)).await.is_err());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_watching_ends_with_the_store() {
+    let setup = SentinelOptions::new().replicas(1).start().unwrap();
+    let listeners = || {
+        let lists = setup.sentinels().iter().map(|sentinel| {
+            let clients: String = sentinel.command(&["CLIENT", "LIST"]).unwrap();
+            clients.lines().filter(|client| client.contains(" sub=3 ")).count()
+        });
+        lists.sum::<usize>()
+    };
+    assert_eq!(listeners(), 0);
+    let store = redis_at(&setup.url(), |_| ());
+    assert_eq!(listeners(), 0, "made without I/O");
+    Device::login(&store, user(0)).await.unwrap();
+    until("each Sentinel is listened to", || async { listeners() == 3 }).await;
+    drop(store);
+    until("none is listened to", || async { listeners() == 0 }).await;
+}
