@@ -68,19 +68,6 @@ impl Tests {
     }
 }
 
-/// Runs another test program against a bed of its own.
-pub(crate) fn with_bed(
-    invocation: Invocation,
-    length: Length,
-    format: Format,
-    log: &Path,
-) -> Result<Report> {
-    let bed = Bed::start(log)?;
-    let variables = bed.variables(length);
-    let invocation = variables.iter().fold(invocation, |it, (name, value)| it.env(name, value));
-    invocation.run_tests(format, Vec::new(), log)
-}
-
 /// Compiles the tests of a client, and the bed. With `end_to_end_only` those that need no bed are left out.
 ///
 /// # Errors

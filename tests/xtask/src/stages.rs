@@ -140,9 +140,7 @@ fn rust_client() -> Result<Vec<Unit>, Stop> {
     let bed = bed.args(["tests/clients/bed/bed.test.mjs"]);
     let client = clients::prepare(Client::Rust, Length::Short, false)?;
     Ok(vec![
-        Unit::new("clients", "bed", move |log| {
-            Ok(clients::with_bed(bed, Length::Short, Format::Node, log)?)
-        }),
+        Unit::tests("clients", "bed", Format::Node, Vec::new(), bed),
         Unit::new("clients", "rust", move |log| client.run(log).map(|(report, _)| report)),
     ])
 }
