@@ -21,6 +21,11 @@ const NO_C: &[&str] =
 const C_BUILDERS: &[&str] =
     &["aws-lc-sys", "aws-lc-rs", "bindgen", "cc", "cmake", "libsqlite3-sys", "ring"];
 
+/// What is linted and documented at once: all that has all features. (The addon has features of its own only where it
+/// is built alone.)
+pub(crate) const EVERYTHING: &[&str] =
+    &["--workspace", "--exclude", "regrant-uniffi", "--all-features"];
+
 /// One of the builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {

@@ -47,12 +47,9 @@ fn fmt() -> Result<Vec<Unit>, Stop> {
 }
 
 /// No lint of the workspace is violated, with everything on and in the build without C.
-pub(crate) fn clippy() -> Result<Vec<Unit>, Stop> {
-    // The addon has features of its own only where it is built alone.
-    let everything =
-        ["clippy", "--locked", "--workspace", "--exclude", "regrant-uniffi", "--all-features"];
-    let calls = [Invocation::new("cargo").args(everything), Build::PureRust.cargo("clippy")];
-    for call in calls {
+fn clippy() -> Result<Vec<Unit>, Stop> {
+    let everything = Invocation::new("cargo").args(["clippy", "--locked"]).args(cargo::EVERYTHING);
+    for call in [everything, Build::PureRust.cargo("clippy")] {
         call.args(["--all-targets", "--", "-D", "warnings"]).run()?;
     }
     Ok(Vec::new())
@@ -71,16 +68,16 @@ fn pure() -> Result<Vec<Unit>, Stop> {
 
 /// The documentation builds without a warning, so no link in it is broken, and its examples run.
 fn doc() -> Result<Vec<Unit>, Stop> {
-    let builds = [("examples", Build::Workspace), ("examples, pure", Build::PureRust)];
-    for (_, build) in builds {
-        let doc = build.cargo("doc").args(["--lib", "--no-deps"]);
-        doc.env("RUSTDOCFLAGS", "-D warnings").run()?;
-    }
-    let examples = |(name, build): (&str, Build)| {
+    let doc = Invocation::new("cargo").args(["doc", "--locked"]).args(cargo::EVERYTHING);
+    doc.args(["--lib", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()?;
+    let examples = |name: &str, build: Build| {
         let test = build.cargo("test").args(["--doc", "--no-fail-fast"]);
         Unit::tests("doc", name, Format::Libtest, Vec::new(), test)
     };
-    Ok(builds.map(examples).into())
+    Ok(vec![
+        examples("examples", Build::Workspace),
+        examples("examples, pure Rust", Build::PureRust),
+    ])
 }
 
 /// The types, the reference and the tests of the npm package, and those of the example that need no browser.
@@ -88,9 +85,12 @@ fn node() -> Result<Vec<Unit>, Stop> {
     npm::package()?;
     npm::install(&checkout::example())?;
     npm::install(&checkout::reference())?;
-    npm::npm(&checkout::node(), "typecheck").run()?;
-    npm::npm(&checkout::reference(), "check").run()?;
-    Ok(node_units()?)
+    let mut units = node_units()?;
+    let types = npm::npm(&checkout::node(), "typecheck");
+    units.push(Unit::tests("node", "types", Format::Plain, Vec::new(), types));
+    let reference = npm::npm(&checkout::reference(), "check");
+    units.push(Unit::tests("node", "reference", Format::Plain, Vec::new(), reference));
+    Ok(units)
 }
 
 /// The tests of the npm package, whichever addon is in place.

@@ -67,9 +67,7 @@ pub(crate) fn run() -> Result<ExitCode> {
 
 fn rust(parts: &Parts) -> Result<()> {
     Invocation::new("cargo").args(["fmt", "--all", "--check"]).run()?;
-    let clippy =
-        ["clippy", "--locked", "--workspace", "--exclude", "regrant-uniffi", "--all-features"];
-    let clippy = Invocation::new("cargo").args(clippy);
+    let clippy = Invocation::new("cargo").args(["clippy", "--locked"]).args(cargo::EVERYTHING);
     clippy.args(["--all-targets", "--", "-D", "warnings"]).run()?;
     // The unit tests alone: integration tests are what takes time to link and to run.
     let mut units = Vec::new();

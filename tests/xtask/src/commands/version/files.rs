@@ -12,7 +12,7 @@ const NOT_OURS: &[&str] = &["target", "node_modules", "dist"];
 
 /// One file that says the version.
 #[derive(Debug)]
-pub(crate) struct Place {
+pub(crate) struct VersionFile {
     path: PathBuf,
     format: Format,
 }
@@ -25,7 +25,7 @@ enum Format {
     Maven,
 }
 
-impl Place {
+impl VersionFile {
     /// The workspace's manifest.
     pub(crate) fn cargo(path: PathBuf) -> Self {
         Self { path, format: Format::Cargo }
@@ -60,7 +60,7 @@ impl Place {
     }
 }
 
-impl std::fmt::Display for Place {
+impl std::fmt::Display for VersionFile {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&checkout::relative(&self.path))
     }
@@ -68,8 +68,8 @@ impl std::fmt::Display for Place {
 
 /// All of them, in this checkout. A crate that inherits the workspace's version is none, nor is an
 /// npm project that is not a package.
-pub(crate) fn all() -> Result<Vec<Place>> {
-    let mut places = Vec::new();
+pub(crate) fn all() -> Result<Vec<VersionFile>> {
+    let mut files = Vec::new();
     let mut folders = vec![checkout::root()];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder)? {
@@ -89,14 +89,14 @@ pub(crate) fn all() -> Result<Vec<Place>> {
                 "pom.xml" => Format::Maven,
                 _ => continue,
             };
-            let place = Place { path, format };
-            if !may_say_none(format) || !place.versions(&place.read()?)?.is_empty() {
-                places.push(place);
+            let file = VersionFile { path, format };
+            if !may_say_none(format) || !file.versions(&file.read()?)?.is_empty() {
+                files.push(file);
             }
         }
     }
-    places.sort_by(|one, two| one.path.cmp(&two.path));
-    Ok(places)
+    files.sort_by(|one, two| one.path.cmp(&two.path));
+    Ok(files)
 }
 
 /// Whether files of this format need not say a version.
@@ -110,10 +110,10 @@ mod tests {
 
     #[test]
     fn the_workspace_is_found_and_nothing_that_was_installed() {
-        let places = all().unwrap();
-        assert!(places.iter().any(|place| place.to_string() == "Cargo.toml"));
-        assert!(!places.iter().any(|place| place.to_string() == "core/Cargo.toml"), "it inherits");
-        assert!(places.iter().any(|place| place.to_string() == "bindings-node/package.json"));
-        assert!(!places.iter().any(|place| place.to_string().contains("node_modules")));
+        let files = all().unwrap();
+        assert!(files.iter().any(|file| file.to_string() == "Cargo.toml"));
+        assert!(!files.iter().any(|file| file.to_string() == "core/Cargo.toml"), "it inherits");
+        assert!(files.iter().any(|file| file.to_string() == "bindings-node/package.json"));
+        assert!(!files.iter().any(|file| file.to_string().contains("node_modules")));
     }
 }
