@@ -50,6 +50,7 @@ fn configs() -> Value {
             "refresh": { "maxSessions": 3, "limiter": { "failures": 5, "window": "1h" } },
         },
         "no_rotation": { "secret": SECRET, "refresh": { "rotation": false } },
+        "legacy_access": { "secret": SECRET, "access": { "subjectClaim": "userId", "legacy": true } },
         "migrating": { "secret": SECRET, "migrate": { "secret": LEGACY_SECRET } },
     })
 }
@@ -485,6 +486,15 @@ impl Writer {
             main.revoke_session(&user, &session, RevocationReason::Administrative).await.unwrap()
         );
         self.refused("main", "stolen/login", "ERR_REFRESH_REUSED").await;
+        // Access tokens of the legacy app name no session: they are denied by their user.
+        for user in ["everywhere", "fresh"] {
+            let claims = json!({ "userId": user, "iat": NOW - 10 * MINUTE, "exp": NOW + HOUR });
+            let access = sign(r#"{"alg":"HS256","typ":"JWT"}"#, &claims, SECRET);
+            self.tokens.insert(
+                format!("{user}/legacy"),
+                json!({ "config": "legacy_access", "subject": user, "sessionId": null, "access": access }),
+            );
+        }
         self.is_revoked("main", "logged-out/1", "logout");
         self.is_revoked("main", "logged-out/login", "logout");
         self.is_revoked("main", "everywhere/login", "logout_everywhere");
