@@ -624,6 +624,8 @@ impl Writer {
         }
         // Before tokens are shown, which the store would be told.
         save();
+        // Each configuration has a process of its own, as it were, which reads the feed.
+        tokio::time::sleep(Duration::from_secs(1)).await;
         // What verifies, and what does not and why.
         let verified: Map<String, Value> = self
             .tokens
