@@ -12,6 +12,7 @@ mod access_support;
 mod access_verify;
 #[cfg(feature = "server")]
 mod adoption;
+mod architecture;
 mod checklist;
 #[cfg(feature = "cli")]
 mod cli;
