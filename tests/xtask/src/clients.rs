@@ -77,8 +77,7 @@ pub(crate) fn prepare(
     length: Length,
     end_to_end_only: bool,
 ) -> Result<Tests, Stop> {
-    npm::package()?;
-    npm::install(&checkout::example())?;
+    npm::package(&[checkout::example()])?;
     match client {
         Client::Rust => rust(length),
         Client::Kotlin => kotlin(length, end_to_end_only),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::{fs, io};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use serde_json::Value;
 
 use crate::cargo;
@@ -39,14 +39,20 @@ pub(crate) fn install(folder: &Path) -> Result<(), Stop> {
 }
 
 /// Makes the package that everything in Node.js uses: the addon of the profile `dev`, its types, and the JavaScript.
-/// Does nothing where nothing has changed.
+/// Installs the packages in these other folders too, all while Cargo compiles. Does nothing where nothing has changed.
 ///
 /// # Errors
 /// Something does not compile, or npm's registry cannot be reached.
-pub(crate) fn package() -> Result<(), Stop> {
-    install(&checkout::node())?;
-    addon()?;
+pub(crate) fn package(others: &[PathBuf]) -> Result<(), Stop> {
     let folder = checkout::node();
+    let (installed, built) = std::thread::scope(|scope| {
+        let folders = std::iter::once(&folder).chain(others);
+        let installing = scope.spawn(|| folders.into_iter().try_for_each(|folder| install(folder)));
+        let built = cargo::addon();
+        (installing.join(), built)
+    });
+    installed.map_err(|_| anyhow!("installing npm packages panicked"))??;
+    place_addon(built?)?;
     let mut inputs = vec![folder.join("package-lock.json"), folder.join("native.d.cts")];
     inputs.extend(files(&folder.join("src"), &|_| true)?);
     inputs.extend(files_beside(&folder, &|name| name.starts_with("tsconfig"))?);
@@ -59,7 +65,10 @@ pub(crate) fn package() -> Result<(), Stop> {
 /// # Errors
 /// It does not compile.
 pub(crate) fn addon() -> Result<()> {
-    let (library, types) = cargo::addon()?;
+    place_addon(cargo::addon()?)
+}
+
+fn place_addon((library, types): (PathBuf, PathBuf)) -> Result<()> {
     let folder = checkout::node();
     let addon = folder.join(format!("regrant.{}.node", platform()?));
     if !same(&library, &addon)? {

@@ -1,6 +1,6 @@
 //! Running what was built: several units at a time, the output of each in a file of its own.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -57,16 +57,45 @@ impl Unit {
         Self::new(stage, name, move |log| Ok(invocation.run_tests(format, expected, log)?))
     }
 
-    fn log(&self) -> PathBuf {
+    fn label(&self) -> String {
+        format!("{} {}", self.stage, self.name)
+    }
+
+    fn log(&self, folder: &Path) -> PathBuf {
         let name = format!("{}-{}.log", self.stage, self.name);
         let plain = |c: char| if c.is_ascii_alphanumeric() || ".-_".contains(c) { c } else { '-' };
-        logs().join(name.chars().map(plain).collect::<String>())
+        folder.join(name.chars().map(plain).collect::<String>())
     }
 }
 
 /// Where the output of all units is.
 fn logs() -> PathBuf {
     checkout::root().join("target/test-logs")
+}
+
+/// How long each unit took when it last succeeded, in milliseconds.
+#[derive(Default)]
+struct Times(BTreeMap<String, u64>);
+
+impl Times {
+    /// Those of the last runs; none where there are none.
+    fn read(file: &Path) -> Self {
+        let text = std::fs::read(file).unwrap_or_default();
+        Self(serde_json::from_slice(&text).unwrap_or_default())
+    }
+
+    /// One that never ran may take longest.
+    fn of(&self, label: &str) -> u64 {
+        self.0.get(label).copied().unwrap_or(u64::MAX)
+    }
+
+    fn write(&mut self, file: &Path, ended: &[Ended]) -> Result<()> {
+        for unit in ended.iter().filter(|unit| unit.end.is_ok()) {
+            let milliseconds = u64::try_from(unit.took.as_millis()).unwrap_or(u64::MAX);
+            self.0.insert(format!("{} {}", unit.stage, unit.name), milliseconds);
+        }
+        Ok(std::fs::write(file, serde_json::to_vec_pretty(&self.0)?)?)
+    }
 }
 
 /// The units that wait and those that run.
@@ -76,24 +105,31 @@ struct Queue {
     ended: Vec<Ended>,
 }
 
-/// Runs all of these, begun in this order, and gives how each ended. Says of each that it has; of one that failed,
-/// all that it printed.
+/// Runs all of these and gives how each ended. Says of each that it has; of one that failed, all that it printed. What
+/// took longest the last time begins first, or the longest of all would keep one processor busy at the end.
 ///
 /// # Errors
 /// There is no place for the output.
 pub(crate) fn run(units: Vec<Unit>) -> Result<Vec<Ended>> {
-    std::fs::create_dir_all(logs())?;
+    run_in(&logs(), units)
+}
+
+fn run_in(folder: &Path, mut units: Vec<Unit>) -> Result<Vec<Ended>> {
+    std::fs::create_dir_all(folder)?;
+    let times_file = folder.join("times.json");
+    let mut times = Times::read(&times_file);
+    units.sort_by_key(|unit| std::cmp::Reverse(times.of(&unit.label())));
     let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
     let count = units.len();
     println!(
         "\n=== running {count} units, {workers} at a time; their output: {}",
-        checkout::relative(&logs())
+        checkout::relative(folder)
     );
     let queue = Mutex::new(Queue { waiting: units.into(), running: Vec::new(), ended: Vec::new() });
     let one_ended = Condvar::new();
     std::thread::scope(|scope| {
         for _ in 0..workers {
-            scope.spawn(|| work(&queue, &one_ended));
+            scope.spawn(|| work(folder, &queue, &one_ended));
         }
         let mut guard = lock(&queue);
         while guard.ended.len() < count && !interrupt::requested() {
@@ -109,20 +145,22 @@ pub(crate) fn run(units: Vec<Unit>) -> Result<Vec<Ended>> {
             }
         }
     });
-    Ok(std::mem::take(&mut lock(&queue).ended))
+    let ended = std::mem::take(&mut lock(&queue).ended);
+    times.write(&times_file, &ended)?;
+    Ok(ended)
 }
 
 /// Takes units until there are none.
-fn work(queue: &Mutex<Queue>, one_ended: &Condvar) {
+fn work(folder: &Path, queue: &Mutex<Queue>, one_ended: &Condvar) {
     loop {
         let mut guard = lock(queue);
         let Some(unit) = guard.waiting.pop_front().filter(|_| !interrupt::requested()) else {
             return;
         };
-        let (label, started) = (format!("{} {}", unit.stage, unit.name), Instant::now());
+        let (label, started) = (unit.label(), Instant::now());
         guard.running.push((label.clone(), started));
         drop(guard);
-        let log = unit.log();
+        let log = unit.log(folder);
         let end = (unit.work)(&log);
         let took = started.elapsed();
         let mut guard = lock(queue);
@@ -164,18 +202,19 @@ mod tests {
             let step = Invocation::new("/bin/sh").args(["-c", script]);
             Unit::tests("runner-test", name, Format::Libtest, Vec::new(), step)
         };
-        let ended = run(vec![
+        let folder = tempfile::tempdir().unwrap();
+        let units = vec![
             shell("one", "echo 'test a ... ok'"),
             shell("two", "exit 1"),
-            shell("three", "echo 'test b ... ok'; echo 'test c ... ok'"),
-        ])
-        .unwrap();
+            shell("three", "sleep 0.1; echo 'test b ... ok'; echo 'test c ... ok'"),
+        ];
+        let ended = run_in(folder.path(), units).unwrap();
         let of = |name| ended.iter().find(|it| it.name == name).unwrap();
         assert_eq!(of("one").end.as_ref().unwrap().tests(), 1);
         assert!(of("two").end.is_err());
         assert_eq!(of("three").end.as_ref().unwrap().tests(), 2);
-        for name in ["one", "two", "three"] {
-            std::fs::remove_file(logs().join(format!("runner-test-{name}.log"))).unwrap();
-        }
+        let times = Times::read(&folder.path().join("times.json"));
+        assert!(times.of("runner-test three") >= 100 && times.of("runner-test one") < u64::MAX);
+        assert_eq!(times.of("runner-test two"), u64::MAX);
     }
 }

@@ -82,9 +82,7 @@ fn doc() -> Result<Vec<Unit>, Stop> {
 
 /// The types, the reference and the tests of the npm package, and those of the example that need no browser.
 fn node() -> Result<Vec<Unit>, Stop> {
-    npm::package()?;
-    npm::install(&checkout::example())?;
-    npm::install(&checkout::reference())?;
+    npm::package(&[checkout::example(), checkout::reference()])?;
     let mut units = node_units()?;
     let types = npm::npm(&checkout::node(), "typecheck");
     units.push(Unit::tests("node", "types", Format::Plain, Vec::new(), types));
@@ -110,8 +108,7 @@ pub(crate) fn node_units() -> anyhow::Result<Vec<Unit>> {
 
 /// The story that the example's page tells, in Chromium.
 fn browser() -> Result<Vec<Unit>, Stop> {
-    npm::package()?;
-    npm::install(&checkout::example())?;
+    npm::package(&[checkout::example()])?;
     let chromium = Tool::Chromium.locate().context("no chromium")?;
     let mut units = Vec::new();
     for file in npm::test_files(&checkout::example(), "test:browser")? {

@@ -45,7 +45,6 @@ fn prepare() -> Result<Invocation, Stop> {
 /// # Errors
 /// Something does not compile, or npm's registry cannot be reached.
 pub(crate) fn prepare_quick() -> Result<Invocation, Stop> {
-    npm::package()?;
-    npm::install(&checkout::bench())?;
+    npm::package(&[checkout::bench()])?;
     Ok(Invocation::new(Build::Workspace.program(PROGRAM)?).args(["--quick"]))
 }

@@ -52,7 +52,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         rust(&parts)?;
     }
     if parts.typescript {
-        match npm::package() {
+        match npm::package(&[]) {
             Ok(()) => npm::npm(&checkout::node(), "typecheck").run()?,
             Err(Stop::Skip(reason)) => println!("!!! SKIPPED: {reason}"),
             Err(Stop::Fail(error)) => return Err(error),

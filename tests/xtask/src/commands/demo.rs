@@ -91,14 +91,12 @@ pub(crate) fn build() -> Result<(), Stop> {
     if Tool::Node.locate().is_none() {
         return Err(Stop::Skip(Tool::Node.advice().to_owned()));
     }
-    println!("--- 1 of 3: the native addon and the npm package (the first time takes minutes)");
-    npm::package()?;
-    println!("--- 2 of 3: the example's npm packages");
-    npm::install(&checkout::example())
+    println!("--- 1 of 2: the native addon and the npm packages (the first time takes minutes)");
+    npm::package(&[checkout::example()])
 }
 
 fn start(port: u16) -> Result<Group> {
-    println!("--- 3 of 3: the example, {}", store_in_words());
+    println!("--- 2 of 2: the example, {}", store_in_words());
     example(port).env("DATA_DIR", data_folder()).start()
 }
 

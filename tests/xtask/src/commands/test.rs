@@ -8,9 +8,7 @@ use anyhow::Result;
 use super::setup;
 use crate::args::Selection;
 use crate::cargo;
-use crate::checkout;
 use crate::interrupt;
-use crate::npm;
 use crate::outcome::{self, Line, Outcome, Stop};
 use crate::runner::{self, Ended, Unit};
 use crate::stages::{self, Stage};
@@ -24,16 +22,6 @@ pub(crate) fn run(selection: &Selection) -> Result<ExitCode> {
     let started = Instant::now();
     let mut units = Vec::new();
     let mut prepared = Vec::new();
-    if stages.iter().any(|stage| stage.name == "node") {
-        // All of npm's packages, while Cargo compiles. Whoever needs them waits; an error is told there.
-        std::thread::spawn(|| {
-            for folder in
-                [checkout::node(), checkout::example(), checkout::reference(), checkout::bench()]
-            {
-                let _ = npm::install(&folder);
-            }
-        });
-    }
     for (index, stage) in stages.iter().enumerate() {
         let (number, count, elapsed) = (index + 1, stages.len(), minutes(started.elapsed()));
         println!("\n=== compiling {number} of {count}: {} ({elapsed} elapsed)", stage.name);
