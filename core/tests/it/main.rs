@@ -31,3 +31,4 @@ mod issuers;
 mod jwks;
 mod key_vectors;
 mod token_vectors;
+mod upgrade;

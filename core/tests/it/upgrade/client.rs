@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use regrant::client::{Endpoint, FileStorage, Request, Response, Session, Settings, Transport};
 use regrant::dpop::SoftwareKey;
 use regrant::error::Cause;
-use regrant::time::Clock;
+use regrant::types::Clock;
 use regrant::{Auth, RefreshRequest};
 use serde_json::{Value, json};
 

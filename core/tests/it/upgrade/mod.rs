@@ -1,6 +1,5 @@
 //! What an earlier version wrote is read by this one, and nobody is signed out: the fixtures in
 //! `tests/vectors/upgrade`. How they were written stands there in `README.md`.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)] // helpers of tests
 
 #[cfg(all(feature = "client", feature = "file", feature = "redis"))]
 mod client;

@@ -2,7 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
-use regrant::time::{Clock, ManualClock, Timestamp};
+use regrant::types::{Clock, ManualClock, Timestamp};
 use regrant::{AuditEvent, Auth};
 use regrant_test_support::RedisServer;
 use serde_json::Value;

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use regrant::dpop::{Proof, Prover, SoftwareKey};
-use regrant::identity::{SessionId, Subject};
-use regrant::secret::SecretBytes;
-use regrant::time::Clock as _;
+use regrant::types::Clock as _;
+use regrant::types::SecretBytes;
+use regrant::types::{SessionId, Subject};
 use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, Renewal, Renewed};
 use serde_json::Value;
 

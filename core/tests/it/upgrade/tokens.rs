@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use regrant::access::{AccessPolicy, AccessVerifier, LegacyTokens};
 use regrant::keys::{Algorithm, Key, Keyring, ShortSecret};
-use regrant::secret::SecretBytes;
-use regrant::time::{ManualClock, Timestamp};
+use regrant::types::SecretBytes;
+use regrant::types::{ManualClock, Timestamp};
 use serde_json::Value;
 
 use super::{fixture, read_json};
@@ -46,7 +46,7 @@ fn every_access_token_says_what_it_said() {
     println!("{count} access tokens");
 }
 
-#[cfg(feature = "sessions")]
+#[cfg(feature = "server")]
 #[tokio::test]
 async fn every_proof_is_good_once() {
     let file = read_json("tokens.json");
