@@ -18,7 +18,7 @@ use crate::types::SecretBytes;
 /// Why a key of a set is not used. Others of the set are (RFC 7517 §5).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unusable {
+pub enum JwkError {
     /// Its `use` is not `sig`, or its `key_ops` are without `verify` (RFC 7517 §4.2, §4.3).
     #[error("it is not for verifying signatures")]
     OtherPurpose,
@@ -80,17 +80,17 @@ fn secret(
     mut jwk: Map<String, Value>,
     short: ShortSecret,
 ) -> Result<Key, Error> {
-    let refuse = |why: Unusable| Error::config("jwk", format!("cannot be used: {why}"));
+    let refuse = |why: JwkError| Error::config("jwk", format!("cannot be used: {why}"));
     let secret = bytes(&jwk, "k").map(SecretBytes::new);
     if let Some(Value::String(encoded)) = jwk.get_mut("k") {
         encoded.zeroize();
     }
     if !is_for_verifying(&jwk).map_err(refuse)? {
-        return Err(refuse(Unusable::OtherPurpose));
+        return Err(refuse(JwkError::OtherPurpose));
     }
     let announced = text(&jwk, "alg").map_err(refuse)?;
     if announced.is_some_and(|name| Algorithm::from_name(name) != Some(algorithm)) {
-        return Err(refuse(Unusable::AlgorithmMismatch));
+        return Err(refuse(JwkError::AlgorithmMismatch));
     }
     let mut key = Key::hmac(algorithm, &secret.map_err(refuse)?, short)?;
     if let Some(kid) = text(&jwk, "kid").map_err(refuse)? {
@@ -103,13 +103,13 @@ fn secret(
 }
 
 /// The key that a JWK describes. `rsa`: the algorithm of RSA keys that do not say theirs.
-pub(super) fn read(jwk: &Map<String, Value>, rsa: Algorithm) -> Result<Key, Unusable> {
+pub(super) fn read(jwk: &Map<String, Value>, rsa: Algorithm) -> Result<Key, JwkError> {
     if !is_for_verifying(jwk)? {
-        return Err(Unusable::OtherPurpose);
+        return Err(JwkError::OtherPurpose);
     }
     let kind = kind_of(jwk)?;
     if PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
-        return Err(Unusable::PrivatePublished);
+        return Err(JwkError::PrivatePublished);
     }
     let algorithm = algorithm_of(jwk, kind, rsa)?;
     let document = document_of(jwk, kind)?;
@@ -121,7 +121,7 @@ pub(super) fn read(jwk: &Map<String, Value>, rsa: Algorithm) -> Result<Key, Unus
 }
 
 /// RFC 7517 §4.2 and §4.3: both are optional, and what they say holds.
-fn is_for_verifying(jwk: &Map<String, Value>) -> Result<bool, Unusable> {
+fn is_for_verifying(jwk: &Map<String, Value>) -> Result<bool, JwkError> {
     let by_use = text(jwk, "use")?.is_none_or(|purpose| purpose == "sig");
     let by_operations = match jwk.get("key_ops") {
         None => true,
@@ -139,14 +139,14 @@ fn is_for_verifying(jwk: &Map<String, Value>) -> Result<bool, Unusable> {
     Ok(by_use && by_operations)
 }
 
-fn kind_of(jwk: &Map<String, Value>) -> Result<KeyKind, Unusable> {
+fn kind_of(jwk: &Map<String, Value>) -> Result<KeyKind, JwkError> {
     match (needed(jwk, "kty")?, text(jwk, "crv")?) {
         ("RSA", None) => Ok(KeyKind::Rsa),
         ("EC", Some("P-256")) => Ok(KeyKind::P256),
         ("EC", Some("P-384")) => Ok(KeyKind::P384),
         ("OKP", Some("Ed25519")) => Ok(KeyKind::Ed25519),
-        ("oct", _) => Err(Unusable::Secret),
-        _ => Err(Unusable::UnknownKind),
+        ("oct", _) => Err(JwkError::Secret),
+        _ => Err(JwkError::UnknownKind),
     }
 }
 
@@ -155,21 +155,21 @@ fn algorithm_of(
     jwk: &Map<String, Value>,
     kind: KeyKind,
     rsa: Algorithm,
-) -> Result<Algorithm, Unusable> {
+) -> Result<Algorithm, JwkError> {
     let announced = match text(jwk, "alg")? {
-        Some(name) => Algorithm::from_name(name).ok_or(Unusable::AlgorithmMismatch)?,
+        Some(name) => Algorithm::from_name(name).ok_or(JwkError::AlgorithmMismatch)?,
         None if kind == KeyKind::Rsa => rsa,
         None => kind.representative(),
     };
     if kind.algorithms().contains(&announced) {
         Ok(announced)
     } else {
-        Err(Unusable::AlgorithmMismatch)
+        Err(JwkError::AlgorithmMismatch)
     }
 }
 
 /// RFC 7518 §6.2.1 and §6.3.1, RFC 8037 §2.
-fn document_of(jwk: &Map<String, Value>, kind: KeyKind) -> Result<PublicDocument, Unusable> {
+fn document_of(jwk: &Map<String, Value>, kind: KeyKind) -> Result<PublicDocument, JwkError> {
     match kind {
         KeyKind::Rsa => {
             let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
@@ -179,7 +179,7 @@ fn document_of(jwk: &Map<String, Value>, kind: KeyKind) -> Result<PublicDocument
             let length = if kind == KeyKind::P256 { 32 } else { 48 };
             let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
             if x.len() != length || y.len() != length {
-                return Err(Unusable::Invalid("its coordinates are of a wrong length".to_owned()));
+                return Err(JwkError::Invalid("its coordinates are of a wrong length".to_owned()));
             }
             Ok(PublicDocument::from_coordinates(&x, &y))
         }
@@ -192,15 +192,15 @@ fn document_of(jwk: &Map<String, Value>, kind: KeyKind) -> Result<PublicDocument
     }
 }
 
-fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, Unusable> {
+fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
     base64url::decode(needed(jwk, name)?).map_err(|_| wrong(name))
 }
 
-fn needed<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Unusable> {
+fn needed<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, JwkError> {
     text(jwk, name)?.ok_or_else(|| wrong(name))
 }
 
-fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, Unusable> {
+fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, JwkError> {
     match jwk.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -208,10 +208,10 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'
     }
 }
 
-fn wrong(member: &str) -> Unusable {
-    Unusable::Invalid(format!("its member {member} is missing or wrong"))
+fn wrong(member: &str) -> JwkError {
+    JwkError::Invalid(format!("its member {member} is missing or wrong"))
 }
 
-fn invalid(problem: impl fmt::Display) -> Unusable {
-    Unusable::Invalid(problem.to_string())
+fn invalid(problem: impl fmt::Display) -> JwkError {
+    JwkError::Invalid(problem.to_string())
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::algorithm::Algorithm;
-use super::jwk::{self, Unusable};
+use super::jwk::{self, JwkError};
 use super::key::Key;
 use super::key_id::KeyId;
 use super::keyring::Keyring;
@@ -39,11 +39,11 @@ pub struct JwkSet {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SkippedKey {
     /// Which one it was, counted from 0.
-    pub place: usize,
+    pub index: usize,
     /// Its `kid`, if it had one.
     pub kid: Option<String>,
     /// Why.
-    pub why: Unusable,
+    pub reason: JwkError,
 }
 
 impl JwkSet {
@@ -75,7 +75,7 @@ impl JwkSet {
                 Ok(key) => read.keys.push(key),
                 Err(why) => {
                     let kid = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
-                    read.skipped.push(SkippedKey { place, kid, why });
+                    read.skipped.push(SkippedKey { index: place, kid, reason: why });
                 }
             }
         }
@@ -83,12 +83,12 @@ impl JwkSet {
     }
 
     /// `key`, if there is room for it beside those before it.
-    fn fitting(&self, key: Key) -> std::result::Result<Key, Unusable> {
+    fn fitting(&self, key: Key) -> std::result::Result<Key, JwkError> {
         if self.keys.len() == Keyring::MAX_KEYS {
-            return Err(Unusable::TooMany);
+            return Err(JwkError::TooMany);
         }
         if key.id().is_some() && self.keys.iter().any(|other| other.id() == key.id()) {
-            return Err(Unusable::DuplicateId);
+            return Err(JwkError::DuplicateId);
         }
         Ok(key)
     }
@@ -109,7 +109,7 @@ impl JwkSet {
     /// [`Error::ConfigInvalid`] for `jwks` when none of the keys can be used; it says why not.
     pub fn into_keyring(self) -> Result<Keyring> {
         if self.keys.is_empty() {
-            let reasons: Vec<_> = self.skipped.iter().map(|key| key.why.to_string()).collect();
+            let reasons: Vec<_> = self.skipped.iter().map(|key| key.reason.to_string()).collect();
             let reasons = if reasons.is_empty() {
                 String::new()
             } else {

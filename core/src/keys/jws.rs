@@ -7,7 +7,7 @@
 use super::key::Key;
 use crate::error::{Error, Result};
 use crate::token::base64url;
-use crate::token::compact::{self, Compact};
+use crate::token::jws::{self, Compact};
 
 impl Key {
     /// A compact JWS of a header that is base64url already and of a payload that is not: signed,
@@ -18,7 +18,7 @@ impl Key {
     /// # Errors
     /// [`Error::Internal`] for a public key, and when the backend fails.
     pub fn sign_jws(&self, header: &str, payload: &str) -> Result<String> {
-        compact::encode(header, payload, |message| self.sign(message))
+        jws::encode(header, payload, |message| self.sign(message))
     }
 
     /// Checks the signature of a compact JWS of any size. Header and payload are not looked at:

@@ -110,9 +110,9 @@ impl Key {
     pub(crate) fn from_public_jwk(
         jwk: &serde_json::Map<String, serde_json::Value>,
         algorithm: Algorithm,
-    ) -> Result<Self, super::Unusable> {
+    ) -> Result<Self, super::JwkError> {
         let key = super::jwk::read(jwk, algorithm)?;
-        if key.algorithm == algorithm { Ok(key) } else { Err(super::Unusable::AlgorithmMismatch) }
+        if key.algorithm == algorithm { Ok(key) } else { Err(super::JwkError::AlgorithmMismatch) }
     }
 
     /// The same key under the name `id`, the `kid` of the tokens that it signs.

@@ -26,7 +26,7 @@ mod thumbprint;
 pub use algorithm::Algorithm;
 pub use generate::{KeyPair, RsaBits};
 pub use hmac::ShortSecret;
-pub use jwk::Unusable;
+pub use jwk::JwkError;
 pub use jwk_set::{JwkSet, SkippedKey};
 pub use key::Key;
 pub use key_id::KeyId;

@@ -34,14 +34,14 @@ impl RefreshSecret {
         Hkdf::<Sha256>::new(None, secret.expose())
             .expand(INFO, derived.as_mut_slice())
             .map_err(|_| Error::internal("HKDF refused 32 bytes"))?;
-        Self::given(&SecretBytes::new(derived.as_slice()), ShortSecret::Refuse)
+        Self::new(&SecretBytes::new(derived.as_slice()), ShortSecret::Refuse)
     }
 
     /// Takes a secret of its own: at least 32 bytes unless `short` allows less.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for `refreshSecret` when it is empty or too short.
-    pub fn given(secret: &SecretBytes, short: ShortSecret) -> Result<Self> {
+    pub fn new(secret: &SecretBytes, short: ShortSecret) -> Result<Self> {
         PreparedMac::new(Algorithm::HS256, secret, short, FIELD).map(Self)
     }
 
@@ -110,7 +110,7 @@ mod tests {
     fn the_derived_secret_is_not_the_given_one() {
         let root = secret("an access secret of 32 bytes or more");
         let derived = RefreshSecret::derived_from(&root).unwrap();
-        let given = RefreshSecret::given(&root, ShortSecret::Refuse).unwrap();
+        let given = RefreshSecret::new(&root, ShortSecret::Refuse).unwrap();
         assert!(derived.verify(b"message", &derived.sign(b"message")));
         assert!(!given.verify(b"message", &derived.sign(b"message")));
         assert!(!derived.verify(b"other", &derived.sign(b"message")));
@@ -134,9 +134,9 @@ mod tests {
     fn short_and_empty_secrets() {
         assert!(RefreshSecret::derived_from(&secret("")).is_err());
         assert!(RefreshSecret::derived_from(&secret("short")).is_ok());
-        assert!(RefreshSecret::given(&secret("short"), ShortSecret::Refuse).is_err());
-        assert!(RefreshSecret::given(&secret("short"), ShortSecret::Allow).is_ok());
-        assert!(RefreshSecret::given(&secret(""), ShortSecret::Allow).is_err());
+        assert!(RefreshSecret::new(&secret("short"), ShortSecret::Refuse).is_err());
+        assert!(RefreshSecret::new(&secret("short"), ShortSecret::Allow).is_ok());
+        assert!(RefreshSecret::new(&secret(""), ShortSecret::Allow).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::access_support::*;
 use regrant::Error;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
-use regrant::keys::{Algorithm, JwkSet, Key, KeyId, Keyring, Unusable};
+use regrant::keys::{Algorithm, JwkError, JwkSet, Key, KeyId, Keyring};
 use regrant::types::Subject;
 use serde_json::{Map, Value, json};
 
@@ -28,11 +28,11 @@ fn published(key: Key) -> Map<String, Value> {
     set["keys"][0].as_object().unwrap().clone()
 }
 
-fn read(jwk: &Map<String, Value>) -> Result<Algorithm, Unusable> {
+fn read(jwk: &Map<String, Value>) -> Result<Algorithm, JwkError> {
     let set = JwkSet::parse(&json!({ "keys": [jwk] }).to_string(), Algorithm::RS256).unwrap();
     match (set.keys(), set.skipped()) {
         ([key], []) => Ok(key.algorithm()),
-        ([], [skipped]) => Err(skipped.why.clone()),
+        ([], [skipped]) => Err(skipped.reason.clone()),
         other => panic!("{other:?}"),
     }
 }
@@ -90,7 +90,7 @@ fn the_examples_of_the_standards() {
     let set = JwkSet::parse(&vector("jwks/rfc7517-a1.json"), Algorithm::RS256).unwrap();
     assert_eq!(set.keys().iter().map(Key::algorithm).collect::<Vec<_>>(), [Algorithm::RS256]);
     assert_eq!(set.keys()[0].id().unwrap().as_str(), "2011-04-29");
-    assert_eq!(set.skipped()[0].why, Unusable::OtherPurpose);
+    assert_eq!(set.skipped()[0].reason, JwkError::OtherPurpose);
     assert_eq!(set.skipped()[0].kid.as_deref(), Some("1"));
     let ed = json!({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
     assert_eq!(read(ed.as_object().unwrap()), Ok(Algorithm::EdDSA));
@@ -106,23 +106,23 @@ fn purpose_and_algorithm_are_honoured() {
     .map(published);
     for (jwk, expected) in [
         (without(&ed, "use"), Ok(Algorithm::EdDSA)),
-        (with(&ed, "use", json!("enc")), Err(Unusable::OtherPurpose)),
-        (with(&ed, "use", json!("SIG")), Err(Unusable::OtherPurpose)),
+        (with(&ed, "use", json!("enc")), Err(JwkError::OtherPurpose)),
+        (with(&ed, "use", json!("SIG")), Err(JwkError::OtherPurpose)),
         (with(&ed, "key_ops", json!(["verify"])), Ok(Algorithm::EdDSA)),
         (with(&ed, "key_ops", json!(["sign", "verify"])), Ok(Algorithm::EdDSA)),
-        (with(&ed, "key_ops", json!(["sign"])), Err(Unusable::OtherPurpose)),
-        (with(&ed, "key_ops", json!([])), Err(Unusable::OtherPurpose)),
+        (with(&ed, "key_ops", json!(["sign"])), Err(JwkError::OtherPurpose)),
+        (with(&ed, "key_ops", json!([])), Err(JwkError::OtherPurpose)),
         (with(&ed, "alg", json!("Ed25519")), Ok(Algorithm::EdDSA)),
         (without(&ed, "alg"), Ok(Algorithm::EdDSA)),
-        (with(&ed, "alg", json!("ES256")), Err(Unusable::AlgorithmMismatch)),
-        (with(&ed, "alg", json!("none")), Err(Unusable::AlgorithmMismatch)),
-        (with(&ed, "alg", json!("HS256")), Err(Unusable::AlgorithmMismatch)),
-        (with(&p256, "alg", json!("ES384")), Err(Unusable::AlgorithmMismatch)),
-        (with(&p256, "crv", json!("P-384")), Err(Unusable::AlgorithmMismatch)),
+        (with(&ed, "alg", json!("ES256")), Err(JwkError::AlgorithmMismatch)),
+        (with(&ed, "alg", json!("none")), Err(JwkError::AlgorithmMismatch)),
+        (with(&ed, "alg", json!("HS256")), Err(JwkError::AlgorithmMismatch)),
+        (with(&p256, "alg", json!("ES384")), Err(JwkError::AlgorithmMismatch)),
+        (with(&p256, "crv", json!("P-384")), Err(JwkError::AlgorithmMismatch)),
         (without(&rsa, "alg"), Ok(Algorithm::RS256)),
         (with(&rsa, "alg", json!("PS384")), Ok(Algorithm::PS384)),
-        (with(&rsa, "alg", json!("RSA-OAEP")), Err(Unusable::AlgorithmMismatch)),
-        (with(&rsa, "alg", json!("HS256")), Err(Unusable::AlgorithmMismatch)),
+        (with(&rsa, "alg", json!("RSA-OAEP")), Err(JwkError::AlgorithmMismatch)),
+        (with(&rsa, "alg", json!("HS256")), Err(JwkError::AlgorithmMismatch)),
     ] {
         assert_eq!(read(&jwk), expected, "{jwk:?}");
     }
@@ -143,9 +143,9 @@ fn what_is_no_public_key_is_passed_over() {
     .map(published);
     let secret =
         json!({"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","alg":"HS256"});
-    assert_eq!(read(secret.as_object().unwrap()), Err(Unusable::Secret));
+    assert_eq!(read(secret.as_object().unwrap()), Err(JwkError::Secret));
     for jwk in [&ed, &p256, &rsa] {
-        assert_eq!(read(&with(jwk, "d", json!("AA"))), Err(Unusable::PrivatePublished));
+        assert_eq!(read(&with(jwk, "d", json!("AA"))), Err(JwkError::PrivatePublished));
     }
     for jwk in [
         with(&ed, "kty", json!("EC")),
@@ -155,7 +155,7 @@ fn what_is_no_public_key_is_passed_over() {
         with(&p256, "crv", json!("secp256k1")),
         with(&rsa, "crv", json!("P-256")),
     ] {
-        assert_eq!(read(&jwk), Err(Unusable::UnknownKind), "{jwk:?}");
+        assert_eq!(read(&jwk), Err(JwkError::UnknownKind), "{jwk:?}");
     }
     let text_of = |jwk: &Map<String, Value>, name: &str| jwk[name].as_str().unwrap().to_owned();
     let (x, n) = (text_of(&p256, "x"), text_of(&rsa, "n"));
@@ -182,7 +182,7 @@ fn what_is_no_public_key_is_passed_over() {
         with(&rsa, "n", json!(n[..n.len() / 2].to_owned())),
         with(&rsa, "n", json!(n.repeat(5))),
     ] {
-        assert!(matches!(read(&jwk), Err(Unusable::Invalid(_))), "{jwk:?}: {:?}", read(&jwk));
+        assert!(matches!(read(&jwk), Err(JwkError::Invalid(_))), "{jwk:?}: {:?}", read(&jwk));
     }
 }
 
@@ -194,8 +194,8 @@ fn one_bad_key_does_not_spoil_a_set_and_names_are_unique() {
     ];
     let text = json!({ "keys": [{"kty": "future"}, one, two], "more": 1 }).to_string();
     let set = JwkSet::parse(&text, Algorithm::RS256).unwrap();
-    let whys: Vec<_> = set.skipped().iter().map(|key| (key.place, key.why.clone())).collect();
-    assert_eq!(whys, [(0, Unusable::UnknownKind), (2, Unusable::DuplicateId)]);
+    let reasons: Vec<_> = set.skipped().iter().map(|key| (key.index, key.reason.clone())).collect();
+    assert_eq!(reasons, [(0, JwkError::UnknownKind), (2, JwkError::DuplicateId)]);
     assert_eq!(set.into_keyring().unwrap().keys().len(), 1);
 }
 
@@ -205,7 +205,7 @@ fn a_set_has_a_bound() {
     let text = json!({ "keys": vec![jwk; Keyring::MAX_KEYS + 2] }).to_string();
     let set = JwkSet::parse(&text, Algorithm::RS256).unwrap();
     assert_eq!(set.keys().len(), Keyring::MAX_KEYS);
-    assert!(set.skipped().iter().all(|key| key.why == Unusable::TooMany));
+    assert!(set.skipped().iter().all(|key| key.reason == JwkError::TooMany));
     let long = format!("{{\"keys\":[]{}}}", " ".repeat(JwkSet::MAX_BYTES));
     assert!(JwkSet::parse(&long, Algorithm::RS256).is_err());
 }
