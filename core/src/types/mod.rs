@@ -1,4 +1,4 @@
-//! The values that every other module uses: identifiers, secrets, time, and why a session was revoked.
+//! The values that every other module uses: identifiers, secrets, time, revocation reasons.
 
 mod ids;
 mod reason;

@@ -1,4 +1,4 @@
-//! Keys as JSON (RFC 7517): what of a set is used, and what is published.
+//! JWK Sets (RFC 7517): which keys of a set are used, and what is published.
 
 use crate::access_support::*;
 use regrant::Error;
@@ -12,7 +12,7 @@ fn named(algorithm: Algorithm, file: &str, id: &str) -> Key {
     key.with_id(KeyId::new(id).unwrap())
 }
 
-/// One key pair of each kind that there is, on each backend.
+/// One key pair of each kind.
 fn pairs() -> Vec<Key> {
     vec![
         named(Algorithm::EdDSA, "ed25519-a.private", "ed"),
@@ -50,7 +50,7 @@ fn without(jwk: &Map<String, Value>, name: &str) -> Map<String, Value> {
 }
 
 #[test]
-fn what_is_published_verifies_what_was_signed() {
+fn published_keys_verify_issued_tokens() {
     for key in pairs() {
         let name = key.id().unwrap().to_string();
         let signing = Keyring::single(key);
@@ -67,7 +67,7 @@ fn what_is_published_verifies_what_was_signed() {
 }
 
 #[test]
-fn a_set_has_what_readers_need_and_nothing_private() {
+fn a_published_set_has_alg_use_and_kid_and_nothing_private() {
     let builder = pairs().into_iter().fold(Keyring::builder(), |ring, key| ring.active(key));
     let ring = builder.verifying(hmac_key(Algorithm::HS256, &"s".repeat(32))).build().unwrap();
     let set: Value = serde_json::from_str(&ring.jwks()).unwrap();
@@ -86,7 +86,7 @@ fn a_set_has_what_readers_need_and_nothing_private() {
 
 /// RFC 7517 §A.1 and RFC 8037 §A.2; the first has no `alg`, the second `use: enc` once.
 #[test]
-fn the_examples_of_the_standards() {
+fn the_examples_of_the_rfcs_are_read() {
     let set = JwkSet::parse(&vector("jwks/rfc7517-a1.json"), Algorithm::RS256).unwrap();
     assert_eq!(set.keys().iter().map(Key::algorithm).collect::<Vec<_>>(), [Algorithm::RS256]);
     assert_eq!(set.keys()[0].id().unwrap().as_str(), "2011-04-29");
@@ -97,7 +97,7 @@ fn the_examples_of_the_standards() {
 }
 
 #[test]
-fn purpose_and_algorithm_are_honoured() {
+fn use_key_ops_and_alg_are_enforced() {
     let [ed, p256, rsa] = [
         named(Algorithm::EdDSA, "ed25519-a.private", "ed"),
         named(Algorithm::ES256, "p256-a.private", "p256"),
@@ -134,7 +134,7 @@ fn purpose_and_algorithm_are_honoured() {
 }
 
 #[test]
-fn what_is_no_public_key_is_passed_over() {
+fn unusable_keys_are_skipped_with_a_reason() {
     let [ed, p256, rsa] = [
         named(Algorithm::EdDSA, "ed25519-a.private", "ed"),
         named(Algorithm::ES256, "p256-a.private", "p256"),
@@ -187,7 +187,7 @@ fn what_is_no_public_key_is_passed_over() {
 }
 
 #[test]
-fn one_bad_key_does_not_spoil_a_set_and_names_are_unique() {
+fn a_bad_key_does_not_spoil_its_set_and_kids_are_unique() {
     let [one, two] = [
         published(named(Algorithm::EdDSA, "ed25519-a.private", "same")),
         published(named(Algorithm::EdDSA, "ed25519-b.private", "same")),
@@ -200,7 +200,7 @@ fn one_bad_key_does_not_spoil_a_set_and_names_are_unique() {
 }
 
 #[test]
-fn a_set_has_a_bound() {
+fn sets_are_limited_in_keys_and_bytes() {
     let jwk = without(&published(named(Algorithm::EdDSA, "ed25519-a.private", "ed")), "kid");
     let text = json!({ "keys": vec![jwk; Keyring::MAX_KEYS + 2] }).to_string();
     let set = JwkSet::parse(&text, Algorithm::RS256).unwrap();
@@ -211,7 +211,7 @@ fn a_set_has_a_bound() {
 }
 
 #[test]
-fn what_is_no_set_is_refused() {
+fn malformed_sets_are_rejected() {
     for bad in [
         "",
         "[]",
