@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use super::{Advice, Error, ErrorCode, Language};
-use crate::types::RevocationReason;
+use super::{Advice, Error, ErrorCode, Language, RevocationReason};
 
 /// What is fixed about an [`ErrorCode`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

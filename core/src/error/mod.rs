@@ -6,17 +6,17 @@
 
 mod details;
 mod message;
+mod reason;
 
 pub use details::{ErrorDetails, ErrorInfo, ErrorMessages};
 pub use message::Language;
+pub use reason::RevocationReason;
 
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
 
 use serde::{Serialize, Serializer};
-
-use crate::types::RevocationReason;
 
 /// The result of everything that can fail here.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
