@@ -40,7 +40,7 @@ pub use auth::{
     AuditEvent, AuditKind, Auth, AuthBuilder, Login, LogoutEverywhere, RefreshRequest, Renewal,
     Renewed, SessionInfo, SessionStatus, TokenPair,
 };
-pub use error::{Advice, Error, ErrorCode, Language, Result};
+pub use error::{Advice, Error, ErrorCode, ErrorDetails, ErrorInfo, Language, Result};
 
 /// Compiles the Rust of the README.
 #[cfg(all(doctest, feature = "redis"))]

@@ -174,7 +174,7 @@ impl RemoteKeys {
         if self.state().text != text {
             let set = JwkSet::parse(text, self.rsa)?;
             for key in set.skipped() {
-                tracing::warn!(target: "regrant::issuers", url = self.url.as_str(), place = key.place, why = %key.why, "a key of a JWK Set is not used");
+                tracing::warn!(target: "regrant::issuers", url = self.url.as_str(), index = key.index, reason = %key.reason, "a key of a JWK Set is not used");
             }
             let keyring = set.into_keyring()?;
             let clock = Arc::clone(&self.clock);

@@ -10,8 +10,8 @@ use crate::client::Transport;
 use crate::dpop::{Proof, ProofPolicy, ProofVerifier};
 use crate::error::{Error, Result};
 use crate::token::base64url;
-use crate::token::compact::Compact;
 use crate::token::json;
+use crate::token::jws::Compact;
 use crate::types::{Clock, SystemClock};
 
 /// Verifies the access tokens of several issuers, each by its own keys and rules. A clone shares

@@ -2,14 +2,12 @@
 
 use sha2::{Digest as _, Sha256};
 
-use crate::access::numeric_date;
 use crate::error::{Error, Result};
 use crate::keys::Key;
 use crate::session::{RefreshClaims, TokenSecret};
 use crate::token::base64url;
-use crate::token::compact::Compact;
-use crate::token::header::{Header, TYP_JWT, is_typ};
-use crate::token::json;
+use crate::token::json::{self, numeric_date};
+use crate::token::jws::{Compact, Header, TYP_JWT, is_typ};
 use crate::types::{FamilyPosition, SessionId, Subject, Timestamp};
 
 const ALG: &str = "HS256";
@@ -142,7 +140,7 @@ fn first_half(bytes: &[u8; 32]) -> [u8; 16] {
 mod tests {
     use super::*;
     use crate::keys::{Algorithm, ShortSecret};
-    use crate::token::compact;
+    use crate::token::jws;
     use crate::types::SecretBytes;
 
     fn key(secret: &str) -> Key {
@@ -151,7 +149,7 @@ mod tests {
 
     fn sign(header: &str, payload: &str) -> String {
         let header = base64url::encode(header.as_bytes());
-        compact::encode(&header, payload, |input| key("old").sign(input)).unwrap()
+        jws::encode(&header, payload, |input| key("old").sign(input)).unwrap()
     }
 
     const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;

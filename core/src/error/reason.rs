@@ -1,10 +1,10 @@
-//! Why a session ended.
+//! Revocation reasons.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Why a session was ended before it expired.
+/// Why a session was revoked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
@@ -13,17 +13,16 @@ pub enum RevocationReason {
     Logout,
     /// The user logged out of all sessions.
     LogoutEverywhere,
-    /// A refresh token had two holders (RFC 9700 §4.14).
+    /// Reuse of a refresh token was detected (RFC 9700 §4.14).
     Reused,
-    /// An operator or the app ended it.
+    /// An operator or the app revoked the session.
     Administrative,
-    /// It gave way to a later login: the user had as many sessions as one may have.
+    /// A later login of the same user evicted the session (limit on sessions per user).
     Displaced,
 }
 
 impl RevocationReason {
-    /// Every reason, with the number that stands for it in a stored record. Numbers are never
-    /// reused.
+    /// Every reason with its number in stored records. Numbers are never reused.
     pub const ALL: &'static [(Self, u8)] = &[
         (Self::Logout, 1),
         (Self::LogoutEverywhere, 2),
