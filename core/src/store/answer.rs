@@ -20,7 +20,7 @@ pub struct Created {
     pub record: Record,
     /// The user's sessions that had to give way to it, in no order; told again when the login is
     /// repeated.
-    pub displaced: Vec<SessionId>,
+    pub evicted: Vec<SessionId>,
 }
 
 /// What a store answers to a refresh.

@@ -41,7 +41,7 @@ pub(super) fn create(
 ) -> Result<Created> {
     if let Some(record) = unexpired(sessions, session, now)? {
         let displaced = room::displaced_at(&list(sessions, now)?, record.created_at);
-        return Ok(Created { record, displaced });
+        return Ok(Created { record, evicted: displaced });
     }
     let room = match new.max_sessions {
         Some(most) => Room::for_one_more(list(sessions, now)?, most, now),
@@ -56,7 +56,7 @@ pub(super) fn create(
     let record = Record::begin(new, now);
     sessions.put(session, record.clone())?;
     let displaced = room.displaced.iter().map(|stored| stored.id).collect();
-    Ok(Created { record, displaced })
+    Ok(Created { record, evicted: displaced })
 }
 
 pub(super) fn refresh(

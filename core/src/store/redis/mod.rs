@@ -5,9 +5,9 @@
 //! ending all of a user's sessions costs what that user has. Time comes from Redis inside the
 //! script. A key expires with its longest session.
 
-pub(crate) mod address;
+mod address;
 mod backoff;
-pub(crate) mod connection;
+mod connection;
 mod connector;
 mod failures;
 mod feed;
@@ -23,6 +23,8 @@ mod tls;
 mod topology;
 
 pub use super::RedisOptions;
+pub(crate) use self::address::{Address, Layout};
+pub(crate) use self::connection::Connection as Client;
 
 use std::fmt;
 use std::sync::Arc;
@@ -30,7 +32,6 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use self::address::Address;
 use self::connection::Connection;
 use self::replication::Kept;
 use self::script::{Arguments, Scripts};
@@ -200,7 +201,7 @@ impl SessionStore for RedisStore {
             tracing::warn!(target: "regrant::store", "too few replicas have a login: a failover may sign it out");
         }
         let (record, label, displaced) = kept.again.unwrap_or(kept.first);
-        Ok(Created { record: packed::unpack(&record, &label)?, displaced: session_ids(displaced)? })
+        Ok(Created { record: packed::unpack(&record, &label)?, evicted: session_ids(displaced)? })
     }
 
     async fn refresh(
