@@ -88,8 +88,7 @@ impl Engine {
             max_sessions: self.policy.max_sessions,
             adopted: None,
         };
-        let Created { record, evicted } =
-            self.admin.store.create(&subject, &session, &new).await?;
+        let Created { record, evicted } = self.admin.store.create(&subject, &session, &new).await?;
         let claims = RefreshClaims {
             subject,
             session,
