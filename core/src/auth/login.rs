@@ -88,8 +88,7 @@ impl Engine {
             max_sessions: self.policy.max_sessions,
             adopted: None,
         };
-        let Created { record, displaced } =
-            self.admin.store.create(&subject, &session, &new).await?;
+        let Created { record, evicted } = self.admin.store.create(&subject, &session, &new).await?;
         let claims = RefreshClaims {
             subject,
             session,
@@ -102,7 +101,7 @@ impl Engine {
         };
         let refresh_token = claims.sign(&self.refresh_keys())?;
         self.admin.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
-        self.admin.on_evicted(&claims.subject, &displaced).await;
+        self.admin.on_evicted(&claims.subject, &evicted).await;
         Ok(TokenPair {
             access_token: access.token,
             access_expires_at: access.expires_at,

@@ -12,8 +12,7 @@ use redis::{Cmd, FromRedisValue, cmd};
 use super::{ImportOutcome, KeyPage, LegacyStore, Lookup, MigrationMarker, Place, RevokedBefore};
 use crate::error::{Error, Result};
 use crate::store::RedisOptions;
-use crate::store::redis::address::{Address, Layout};
-use crate::store::redis::connection::Connection;
+use crate::store::redis::{Address, Client, Layout};
 use crate::types::{SessionId, Subject};
 
 /// Keys that one step of `SCAN` looks at.
@@ -29,7 +28,7 @@ const REMOVE: &str = include_str!("remove.lua");
 
 /// The old app's Redis. Connects on first use and again whenever the connection is lost.
 pub struct LegacyRedis {
-    connection: Connection,
+    client: Client,
     prefix: String,
 }
 
@@ -49,8 +48,8 @@ impl LegacyRedis {
                  the notes about them, which have other keys",
             ));
         }
-        let connection = Connection::new(&address, options)?;
-        Ok(Self { connection, prefix: options.prefix.clone() })
+        let client = Client::new(&address, options)?;
+        Ok(Self { client, prefix: options.prefix.clone() })
     }
 
     fn mark_key(&self, session: &SessionId) -> String {
@@ -64,7 +63,7 @@ impl LegacyRedis {
 
     /// Asks; every question can be repeated.
     async fn ask<T: FromRedisValue>(&self, question: Cmd) -> Result<T> {
-        self.connection.command(&question).await
+        self.client.command(&question).await
     }
 }
 

@@ -12,7 +12,7 @@ use regrant::session::{
 };
 use regrant::store::{SessionFilter, SessionStore};
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, SystemClock};
-use regrant_session_tests::homes::{clock, redis_store};
+use regrant_session_tests::backends::{clock, redis_store};
 use regrant_session_tests::token::Token;
 use regrant_test_support::{RedisOptions, RedisServer};
 

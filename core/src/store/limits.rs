@@ -1,4 +1,4 @@
-//! Failed attempts, counted where all processes see them.
+//! Failed attempts, counted in the store so that all processes share the limit.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -12,15 +12,15 @@ use crate::error::Result;
 use crate::session::TokenId;
 use crate::types::{SessionId, Subject, Timestamp};
 
-/// What failures are counted for: an address or a subject. Stores see a hash of it, so that a dump
-/// of one is no list of users and addresses.
+/// What failures are counted for: an address or a subject. Stores see only a hash of it, so that
+/// a dump does not list users and addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct FailureKey([u8; 16]);
 
 impl FailureKey {
-    /// The address of a client. Of IPv6 only the first 64 bits count, for a client can have all
-    /// addresses behind them; an IPv4 address is the same however it is written. What is no address
-    /// is taken as it is.
+    /// The address of a client. Of an IPv6 address only the first 64 bits count, because a client
+    /// can use all addresses within them; an IPv4-mapped address counts as the IPv4 address. Text
+    /// that is not an address is used as is.
     pub fn address(text: &str) -> Self {
         let text = text.trim();
         match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
@@ -35,7 +35,7 @@ impl FailureKey {
         Self::of(b"subject", subject.as_str().as_bytes())
     }
 
-    /// One refresh token. Only processes keep these; they are not counted.
+    /// One refresh token. Such keys stay within a process and are not counted.
     pub(crate) fn token(session: &SessionId, id: &TokenId) -> Self {
         Self::of(b"token", &[&session.as_bytes()[..], id.as_bytes()].concat())
     }
@@ -48,7 +48,7 @@ impl FailureKey {
         Self(key)
     }
 
-    /// The 16 bytes that a store keeps.
+    /// The 16 bytes that a store uses as the key.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -60,25 +60,25 @@ impl fmt::Debug for FailureKey {
     }
 }
 
-/// The failures of a window.
+/// The failures counted in the current window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Failures {
-    /// How many there were.
+    /// How many failures the window has.
     pub count: u32,
-    /// How long the window lasts yet.
+    /// How much of the window is left.
     pub left: Duration,
 }
 
-/// Counts failures. A window begins with the first failure and ends after its length, whatever
-/// comes in between; then counting begins anew.
+/// Counts failures in fixed windows: a window begins with its first failure and ends after its
+/// length; the next failure begins a new one.
 #[async_trait]
 pub trait FailureCounter: Send + Sync {
-    /// Counts one more failure for `key` and tells how many there are by now, in windows of the
-    /// length `window`. One that is repeated because the answer was lost may count twice.
+    /// Counts one more failure for `key` in a window of the length `window` and returns the
+    /// count. A call that is repeated because its answer was lost may count twice.
     async fn count(&self, key: &FailureKey, window: Duration) -> Result<Failures>;
 }
 
-/// A window as it is kept.
+/// A window as stores keep it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Window {
     pub(super) count: u32,
@@ -86,11 +86,11 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// With one more failure at `now`.
-    pub(super) fn after_one_more(before: Option<Self>, length: Duration, now: Timestamp) -> Self {
+    /// The window after one more failure at `now`.
+    pub(super) fn count(before: Option<Self>, length: Duration, now: Timestamp) -> Self {
         let ends = now.plus(length);
         match before.filter(|window| now < window.ends) {
-            // A clock that was set back does not make it longer.
+            // A clock that was set back must not extend the window.
             Some(window) => {
                 Self { count: window.count.saturating_add(1), ends: window.ends.min(ends) }
             }
@@ -103,21 +103,21 @@ impl Window {
     }
 }
 
-/// Windows in memory, of which there are never more than [`Windows::MOST`].
+/// Windows in memory, at most [`Windows::CAPACITY`] of them.
 #[derive(Debug, Default)]
 pub(super) struct Windows(HashMap<FailureKey, Window>);
 
 impl Windows {
-    /// Room for so many addresses and users at once, in some 4 MB. Beyond that the window that ends
-    /// first gives way, which forgives its failures early.
-    pub(super) const MOST: usize = 65_536;
+    /// Upper bound (about 4 MB). Beyond it the window that ends first is evicted, which forgives
+    /// its failures early.
+    pub(super) const CAPACITY: usize = 65_536;
 
     pub(super) fn count(&mut self, key: FailureKey, length: Duration, now: Timestamp) -> Failures {
-        let window = Window::after_one_more(self.0.get(&key).copied(), length, now);
-        if self.0.len() >= Self::MOST && !self.0.contains_key(&key) {
+        let window = Window::count(self.0.get(&key).copied(), length, now);
+        if self.0.len() >= Self::CAPACITY && !self.0.contains_key(&key) {
             self.0.retain(|_, window| now < window.ends);
             let first = self.0.iter().min_by_key(|(_, window)| window.ends).map(|(key, _)| *key);
-            if let Some(first) = first.filter(|_| self.0.len() >= Self::MOST) {
+            if let Some(first) = first.filter(|_| self.0.len() >= Self::CAPACITY) {
                 self.0.remove(&first);
             }
         }
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_address_is_the_same_however_it_is_written() {
+    fn spellings_of_an_address_share_one_key() {
         let key = FailureKey::address;
         assert_eq!(key("192.0.2.7"), key("::ffff:192.0.2.7"));
         assert_eq!(key("2001:db8::1"), key(" 2001:DB8:0:0:ffff::9 "));
@@ -148,11 +148,11 @@ mod tests {
         let length = Duration::from_secs(60);
         let key = |number: usize| FailureKey::address(&number.to_string());
         let at = |ms: usize| Timestamp::from_millis(i64::try_from(ms).unwrap());
-        for number in 0..Windows::MOST + 10 {
+        for number in 0..Windows::CAPACITY + 10 {
             windows.count(key(number), length, at(number / 10_000));
         }
-        assert_eq!(windows.0.len(), Windows::MOST);
-        // The last are there yet.
-        assert_eq!(windows.count(key(Windows::MOST + 9), length, at(7)).count, 2);
+        assert_eq!(windows.0.len(), Windows::CAPACITY);
+        // The latest windows are still there.
+        assert_eq!(windows.count(key(Windows::CAPACITY + 9), length, at(7)).count, 2);
     }
 }
