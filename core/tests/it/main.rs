@@ -12,6 +12,7 @@ mod access_support;
 mod access_verify;
 #[cfg(feature = "server")]
 mod adoption;
+mod architecture;
 mod checklist;
 #[cfg(feature = "cli")]
 mod cli;
@@ -30,3 +31,4 @@ mod jwks;
 mod jwks_verifier;
 mod key_vectors;
 mod token_vectors;
+mod upgrade;
