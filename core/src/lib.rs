@@ -21,6 +21,7 @@ pub mod client;
 pub mod config;
 pub mod dpop;
 pub mod error;
+pub mod http;
 #[cfg(feature = "server")]
 pub mod jwks;
 pub mod keys;

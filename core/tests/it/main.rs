@@ -26,9 +26,9 @@ mod error_vectors;
 mod facade;
 #[cfg(feature = "file")]
 mod file_store;
-#[cfg(feature = "server")]
-mod issuers;
 mod jwks;
+#[cfg(feature = "server")]
+mod jwks_verifier;
 mod key_vectors;
 mod token_vectors;
 mod upgrade;

@@ -7,9 +7,9 @@ use std::time::Duration;
 use crate::access_support::*;
 use async_trait::async_trait;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy};
-use regrant::client::{Request, Response, Transport};
 use regrant::dpop::{ProofPolicy, Prover, SoftwareKey};
 use regrant::error::Cause;
+use regrant::http::{HttpRequest, HttpResponse, Transport};
 use regrant::jwks::{JwksUri, JwksVerifier, TrustedIssuer};
 use regrant::keys::{Algorithm, Key, KeyId, Keyring};
 use regrant::types::{Clock as _, ManualClock, Subject};
@@ -44,7 +44,7 @@ fn set(keys: Vec<Key>) -> String {
 /// An issuer's web server.
 #[derive(Debug)]
 struct Web {
-    answer: Mutex<Result<Response, String>>,
+    answer: Mutex<Result<HttpResponse, String>>,
     asked: Mutex<Vec<String>>,
     /// Holds answers back until it is told to let them go.
     held: AtomicBool,
@@ -69,7 +69,7 @@ impl Web {
 
     fn answer(&self, status: u16, text: &str, cache_control: &str) {
         let headers = vec![("Cache-Control".to_owned(), cache_control.to_owned())];
-        *self.answer.lock().unwrap() = Ok(Response { status, headers, body: text.into() });
+        *self.answer.lock().unwrap() = Ok(HttpResponse { status, headers, body: text.into() });
     }
 
     fn fail(&self) {
@@ -83,7 +83,7 @@ impl Web {
 
 #[async_trait]
 impl Transport for Web {
-    async fn send(&self, request: Request) -> Result<Response, Cause> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Cause> {
         assert_eq!((request.method, request.body.len()), ("GET", 0));
         self.asked.lock().unwrap().push(request.url);
         if self.held.load(Ordering::SeqCst) {
@@ -121,39 +121,39 @@ fn is_unavailable<T: std::fmt::Debug>(outcome: Result<T, Error>) -> bool {
 }
 
 const SECOND: Duration = Duration::from_secs(1);
-const COOL_DOWN: Duration = Duration::from_secs(30);
+const COOLDOWN: Duration = Duration::from_secs(30);
 const MAX_AGE: Duration = Duration::from_secs(600);
 
 #[tokio::test]
-async fn many_first_tokens_fetch_once() {
+async fn concurrent_first_tokens_share_one_fetch() {
     let (web, clock) = (Web::new(&set(vec![one()])), clock());
     let verifier = trusting(&web, &clock);
     let token = token_of(one(), ISSUER, &clock);
-    assert!(is_unavailable(verifier.verify(&token)));
+    assert!(is_unavailable(verifier.verify_cached(&token)));
     let calls: Vec<_> = (0..100)
         .map(|_| {
             let (verifier, token) = (verifier.clone(), token.clone());
-            tokio::spawn(async move { verifier.verify_or_fetch(&token).await })
+            tokio::spawn(async move { verifier.verify(&token).await })
         })
         .collect();
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().subject().as_str(), "u");
     }
-    assert_eq!(verifier.verify(&token).unwrap().issuer(), Some(ISSUER));
+    assert_eq!(verifier.verify_cached(&token).unwrap().issuer(), Some(ISSUER));
     assert_eq!(*web.asked.lock().unwrap(), [URL]);
 }
 
 #[tokio::test]
-async fn a_new_key_of_the_issuer_is_found_and_forged_names_make_no_storm() {
+async fn a_new_key_is_found_and_forged_key_ids_cause_no_storm() {
     let (web, clock) = (Web::new(&set(vec![one()])), clock());
     let verifier = trusting(&web, &clock);
     verifier.ready().await.unwrap();
-    clock.advance(COOL_DOWN);
+    clock.advance(COOLDOWN);
 
     web.serve(&set(vec![one(), two()]));
     let token = token_of(two(), ISSUER, &clock);
-    assert!(matches!(verifier.verify(&token), Err(Error::KeyNotFound)));
-    verifier.verify_or_fetch(&token).await.unwrap();
+    assert!(matches!(verifier.verify_cached(&token), Err(Error::KeyNotFound)));
+    verifier.verify(&token).await.unwrap();
     assert_eq!(web.count(), 2);
 
     for second in 1..=120 {
@@ -163,7 +163,7 @@ async fn a_new_key_of_the_issuer_is_found_and_forged_names_make_no_storm() {
             let forged = token_of(forged, ISSUER, &clock);
             let header = base64url(serde_json::json!({"alg":"EdDSA","typ":"at+jwt","kid":name,"jku":"https://evil.example","x5u":"https://evil.example"}).to_string());
             let forged = format!("{header}.{}", forged.split_once('.').unwrap().1);
-            let outcome = verifier.verify_or_fetch(&forged).await;
+            let outcome = verifier.verify(&forged).await;
             assert!(matches!(outcome, Err(Error::KeyNotFound)), "{second}: {outcome:?}");
         }
     }
@@ -172,25 +172,25 @@ async fn a_new_key_of_the_issuer_is_found_and_forged_names_make_no_storm() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_key_is_refused_although_its_token_was_kept() {
+async fn a_withdrawn_key_is_rejected_although_its_token_was_cached() {
     let (web, clock) = (Web::new(&set(vec![one(), two()])), clock());
     let verifier = trusting(&web, &clock);
     let token = token_of(one(), ISSUER, &clock);
-    verifier.verify_or_fetch(&token).await.unwrap();
-    verifier.verify(&token).unwrap();
+    verifier.verify(&token).await.unwrap();
+    verifier.verify_cached(&token).unwrap();
     web.serve(&set(vec![two()]));
     clock.advance(MAX_AGE - SECOND);
-    verifier.verify(&token).unwrap();
+    verifier.verify_cached(&token).unwrap();
     clock.advance(SECOND);
     // The one that finds the keys too old is answered by them yet.
-    verifier.verify(&token).unwrap();
+    verifier.verify_cached(&token).unwrap();
     until(|| web.count() == 2).await;
-    until(|| matches!(verifier.verify(&token), Err(Error::KeyNotFound))).await;
+    until(|| matches!(verifier.verify_cached(&token), Err(Error::KeyNotFound))).await;
     assert_eq!(web.count(), 2);
 }
 
 #[tokio::test]
-async fn an_issuer_that_is_down_for_a_while_is_not_noticed() {
+async fn a_stale_set_bridges_an_outage_of_the_issuer() {
     let (web, clock) = (Web::new(&set(vec![one()])), clock());
     let verifier = trusting(&web, &clock);
     verifier.ready().await.unwrap();
@@ -198,21 +198,21 @@ async fn an_issuer_that_is_down_for_a_while_is_not_noticed() {
     clock.advance(MAX_AGE);
     for minute in 0..50 {
         let token = token_of(one(), ISSUER, &clock);
-        verifier.verify_or_fetch(&token).await.unwrap();
+        verifier.verify(&token).await.unwrap();
         until(|| web.count() == 2 + minute).await;
         clock.advance(SECOND * 60);
     }
     // For an hour, and no longer.
     clock.advance(SECOND * 600);
     let token = token_of(one(), ISSUER, &clock);
-    assert!(is_unavailable(verifier.verify_or_fetch(&token).await));
+    assert!(is_unavailable(verifier.verify(&token).await));
     web.serve(&set(vec![one()]));
-    clock.advance(COOL_DOWN);
-    verifier.verify_or_fetch(&token).await.unwrap();
+    clock.advance(COOLDOWN);
+    verifier.verify(&token).await.unwrap();
 }
 
 #[tokio::test]
-async fn what_is_no_key_set_changes_nothing() {
+async fn an_invalid_response_keeps_the_cached_set() {
     let (web, clock) = (Web::new("{}"), clock());
     let verifier = trusting(&web, &clock);
     let long = format!("{}{}", set(vec![one()]), " ".repeat(600 * 1024));
@@ -227,70 +227,70 @@ async fn what_is_no_key_set_changes_nothing() {
     ] {
         web.answer(status, text, "");
         let token = token_of(one(), ISSUER, &clock);
-        assert!(is_unavailable(verifier.verify_or_fetch(&token).await), "{status}");
-        clock.advance(COOL_DOWN);
+        assert!(is_unavailable(verifier.verify(&token).await), "{status}");
+        clock.advance(COOLDOWN);
     }
     assert_eq!(web.count(), 7);
     web.serve(&set(vec![one()]));
     let token = token_of(one(), ISSUER, &clock);
-    verifier.verify_or_fetch(&token).await.unwrap();
+    verifier.verify(&token).await.unwrap();
     clock.advance(MAX_AGE);
     web.answer(200, r#"{"keys":[{"kty":"oct","k":"AA"}]}"#, "");
     let token = token_of(one(), ISSUER, &clock);
-    verifier.verify(&token).unwrap();
+    verifier.verify_cached(&token).unwrap();
     until(|| web.count() == 9).await;
-    verifier.verify(&token).unwrap();
+    verifier.verify_cached(&token).unwrap();
 }
 
 #[tokio::test]
-async fn an_answer_says_how_long_it_is_good() {
+async fn max_age_of_the_response_is_honoured() {
     let (web, clock) = (Web::new(""), clock());
     web.answer(200, &set(vec![one()]), "public, max-age=3600");
     let verifier = trusting(&web, &clock);
     verifier.ready().await.unwrap();
     clock.advance(SECOND * 3599);
-    verifier.verify_or_fetch(&token_of(one(), ISSUER, &clock)).await.unwrap();
+    verifier.verify(&token_of(one(), ISSUER, &clock)).await.unwrap();
     assert_eq!(web.count(), 1);
     clock.advance(SECOND);
-    verifier.verify_or_fetch(&token_of(one(), ISSUER, &clock)).await.unwrap();
+    verifier.verify(&token_of(one(), ISSUER, &clock)).await.unwrap();
     until(|| web.count() == 2).await;
 }
 
 #[tokio::test]
-async fn whoever_waits_may_give_up_and_the_fetch_goes_on() {
+async fn a_fetch_continues_after_its_callers_cancel() {
     let (web, clock) = (Web::new(&set(vec![one()])), clock());
     let verifier = trusting(&web, &clock);
     let token = token_of(one(), ISSUER, &clock);
     web.held.store(true, Ordering::SeqCst);
     let (waiting, text) = (verifier.clone(), token.clone());
-    let task = tokio::spawn(async move { waiting.verify_or_fetch(&text).await });
+    let task = tokio::spawn(async move { waiting.verify(&text).await });
     until(|| web.count() == 1).await;
     task.abort();
     assert!(task.await.unwrap_err().is_cancelled());
     web.let_go.notify_one();
-    until(|| verifier.verify(&token).is_ok()).await;
+    until(|| verifier.verify_cached(&token).is_ok()).await;
     assert_eq!(web.count(), 1);
 }
 
 #[tokio::test]
-async fn each_issuer_has_keys_of_its_own() {
+async fn each_issuer_has_its_own_keys() {
     let (web, clock) = (Web::new(&set(vec![one()])), clock());
     let theirs = TrustedIssuer::with_keys(policy(OTHER), Keyring::single(two())).unwrap();
     let builder = JwksVerifier::builder().issuer(remote(ISSUER, URL)).issuer(theirs);
     let verifier = builder.transport(web.clone()).clock(clock.clone()).build().unwrap();
     verifier.ready().await.unwrap();
-    clock.advance(COOL_DOWN);
+    clock.advance(COOLDOWN);
     for (key, issuer) in [(one(), ISSUER), (two(), OTHER)] {
-        let access = verifier.verify(&token_of(key, issuer, &clock)).unwrap();
+        let access = verifier.verify_cached(&token_of(key, issuer, &clock)).unwrap();
         assert_eq!(access.issuer(), Some(issuer));
     }
     for (key, issuer) in [(two(), ISSUER), (one(), OTHER)] {
-        let outcome = verifier.verify_or_fetch(&token_of(key, issuer, &clock)).await;
+        let outcome = verifier.verify(&token_of(key, issuer, &clock)).await;
         assert!(matches!(outcome, Err(Error::KeyNotFound)), "{outcome:?}");
     }
     let stranger = token_of(one(), "https://evil.example", &clock);
     let fetched = web.count();
-    assert!(matches!(verifier.verify_or_fetch(&stranger).await, Err(Error::IssuerMismatch)));
+    assert!(matches!(verifier.verify(&stranger).await, Err(Error::IssuerMismatch)));
     for (claims, code) in [
         (r#"{"sub":"u","exp":1800000000}"#, "ERR_ISSUER_MISMATCH"),
         (r#"{"iss":["https://issuer.example"],"sub":"u","exp":1800000000}"#, "ERR_CLAIM_INVALID"),
@@ -301,7 +301,7 @@ async fn each_issuer_has_keys_of_its_own() {
         ("[]", "ERR_TOKEN_MALFORMED"),
     ] {
         let token = token(ACCESS_HEADER, claims);
-        let error = verifier.verify_or_fetch(&token).await.unwrap_err();
+        let error = verifier.verify(&token).await.unwrap_err();
         assert_eq!(error.code().as_str(), code, "{claims}");
     }
     assert_eq!(web.count(), fetched);
@@ -316,7 +316,7 @@ fn another_issuers_session_claims_are_its_own() {
     let verify = |more: &str| {
         let claims =
             format!(r#"{{"iss":"{ISSUER}","aud":"api","sub":"u","exp":{},{more}}}"#, NOW + 60);
-        verifier.verify(&token(ACCESS_HEADER, &claims)).unwrap()
+        verifier.verify_cached(&token(ACCESS_HEADER, &claims)).unwrap()
     };
     for theirs in [
         r#""sid":"08a5019c-17e1-4977-8f42-65a12843ea02""#,
@@ -331,7 +331,7 @@ fn another_issuers_session_claims_are_its_own() {
 }
 
 #[test]
-fn what_cannot_work_together_is_refused() {
+fn conflicting_issuers_are_rejected() {
     let fixed = |issuer| TrustedIssuer::with_keys(policy(issuer), Keyring::single(one())).unwrap();
     let none = JwksVerifier::builder().build();
     let twice = JwksVerifier::builder().issuer(fixed(ISSUER)).issuer(fixed(ISSUER)).build();
@@ -395,9 +395,9 @@ async fn a_bound_token_needs_a_proof_for_this_service() {
         assert!(matches!(outcome, Err(Error::DpopProofInvalid { .. })));
     }
     // As a bearer token it is refused, in each of the ways to ask.
-    assert!(matches!(verifier.verify(&token), Err(Error::DpopProofMissing)));
+    assert!(matches!(verifier.verify_cached(&token), Err(Error::DpopProofMissing)));
     assert!(matches!(verifier.try_verify(&token), Some(Err(Error::DpopProofMissing))));
-    assert!(matches!(verifier.verify_or_fetch(&token).await, Err(Error::DpopProofMissing)));
+    assert!(matches!(verifier.verify(&token).await, Err(Error::DpopProofMissing)));
     let without = trusting(&web, &clock);
     let unknown = without.check_proof("x", "GET", "/");
     assert!(matches!(unknown, Err(Error::ConfigInvalid { field, .. }) if field == "dpop"));

@@ -1,11 +1,11 @@
-//! What a request to the app's server carries, so that it is let in.
+//! What one request to the app's server carries.
 
 use std::fmt;
 
 use crate::types::AccessToken;
 
-/// An access token for one request, and the proof of the key that it is bound to, if it is
-/// (RFC 9449 §7). `Debug` shows neither.
+/// The access token for one request, with a DPoP proof if the token is bound to a key (RFC 9449
+/// §7). `Debug` shows neither.
 #[derive(Clone)]
 #[must_use]
 pub struct Authorization {
@@ -21,16 +21,16 @@ impl Authorization {
         &self.token
     }
 
-    /// Whether an answer of this status is to be shown to
-    /// [`Session::authorization_for_retry`](super::Session::authorization_for_retry): one that the
-    /// request may be repeated for, or that may have a nonce for the next.
-    pub const fn heeds(&self, status: u16) -> bool {
+    /// Whether to pass a response of this status to
+    /// [`Session::authorization_for_retry`](super::Session::authorization_for_retry): it may
+    /// require a retry, or contain the nonce for the next proof.
+    pub const fn is_relevant(&self, status: u16) -> bool {
         status == 401 || self.proof.is_some()
     }
 
-    /// The headers, with names in lower case: `authorization`, as `Bearer` (RFC 6750 §2.1) or
-    /// `DPoP`, and with the latter `dpop`. They are as secret as the token, and for this request
-    /// alone.
+    /// The headers, with names in lower case: `authorization` with the scheme `Bearer` (RFC 6750
+    /// §2.1), or with the scheme `DPoP` and the header `dpop`. They are as secret as the token, and
+    /// valid for this request only.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let token = self.token.expose();
         match &self.proof {

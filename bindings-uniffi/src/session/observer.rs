@@ -1,45 +1,68 @@
-//! What happens in a session, for the app's log.
+//! What the app observes of a session: changes of its state, and its log.
 
 use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
+use regrant::client;
+use tokio::sync::watch;
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use super::CallbackError;
+use super::{CallbackError, SessionState};
 
-/// Is told what happens in a session.
+/// Notified when the state of a session changes.
+#[uniffi::export(with_foreign)]
+pub trait SessionListener: Send + Sync {
+    /// The new state. Called on the session's thread, one call at a time. It blocks the session, so
+    /// hand the state on and return. Of several quick changes, only the last may be reported.
+    fn on_state(&self, state: SessionState) -> Result<(), CallbackError>;
+}
+
+/// Notifies `listener` until the session is gone.
+pub(super) async fn notify(
+    listener: Arc<dyn SessionListener>,
+    mut states: watch::Receiver<client::SessionState>,
+) {
+    while states.changed().await.is_ok() {
+        let state = *states.borrow_and_update();
+        if let Err(error) = listener.on_state(state.into()) {
+            tracing::warn!(target: super::TARGET, %error, "session listener failed");
+        }
+    }
+}
+
+/// Receives a session's log.
 #[uniffi::export(with_foreign)]
 pub trait SessionLogger: Send + Sync {
-    /// Takes note of `entry`. Called on the session's own thread, which waits meanwhile.
+    /// Logs `entry`. Called on the session's thread, which it blocks.
     fn log(&self, entry: LogEntry) -> Result<(), CallbackError>;
 }
 
-/// Something that happened. There is never a token in it.
+/// A log entry. It contains no token.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct LogEntry {
-    /// How much it matters.
+    /// The severity.
     pub level: LogLevel,
-    /// What happened, in English. The texts may change with any version.
+    /// The English text, which may change in any version.
     pub text: String,
 }
 
-/// How much something matters.
+/// The severity of a log entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
 pub enum LogLevel {
-    /// A defect.
+    /// A bug.
     Error,
-    /// Something failed that is tried again.
+    /// A failure that is retried.
     Warn,
-    /// Somebody was signed in or out.
+    /// A sign-in or sign-out.
     Info,
-    /// Each step.
+    /// Single steps.
     Debug,
 }
 
-/// Whatever is logged on this thread from now on goes to `logger`, until the guard is dropped.
+/// Forwards this thread's log events to `logger` until the guard is dropped.
 pub(super) fn log_to(logger: Arc<dyn SessionLogger>) -> tracing::subscriber::DefaultGuard {
     tracing::subscriber::set_default(Forwarder(logger))
 }
@@ -67,7 +90,7 @@ impl Subscriber for Forwarder {
         let mut text = Text::default();
         event.record(&mut text);
         let entry = LogEntry { level, text: text.message + &text.fields };
-        // A log that fails cannot be told to the log.
+        // A failing logger cannot be logged.
         let _ = self.0.log(entry);
     }
 
@@ -81,7 +104,7 @@ impl Subscriber for Forwarder {
     fn exit(&self, _: &Id) {}
 }
 
-/// An event as `message: name=value, name=value`.
+/// Formats an event as `message: name=value, name=value`.
 #[derive(Default)]
 struct Text {
     message: String,
@@ -90,12 +113,12 @@ struct Text {
 
 impl Visit for Text {
     fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        // Writing to a string does not fail.
+        // Writing to a string cannot fail.
         let _ = match field.name() {
             "message" => write!(self.message, "{value:?}"),
             name => {
-                let before = if self.fields.is_empty() { ": " } else { ", " };
-                write!(self.fields, "{before}{name}={value:?}")
+                let separator = if self.fields.is_empty() { ": " } else { ", " };
+                write!(self.fields, "{separator}{name}={value:?}")
             }
         };
     }
@@ -108,9 +131,9 @@ mod tests {
     use super::*;
 
     #[derive(Default)]
-    struct Kept(Mutex<Vec<LogEntry>>);
+    struct Recorder(Mutex<Vec<LogEntry>>);
 
-    impl SessionLogger for Kept {
+    impl SessionLogger for Recorder {
         fn log(&self, entry: LogEntry) -> Result<(), CallbackError> {
             self.0.lock().unwrap().push(entry);
             Err(CallbackError::Failed { reason: "full".to_owned() })
@@ -118,9 +141,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_logged_here_arrives_and_what_others_log_does_not() {
-        let kept = Arc::new(Kept::default());
-        let guard = log_to(Arc::clone(&kept) as Arc<dyn SessionLogger>);
+    fn forwards_only_events_of_this_crate_and_thread() {
+        let recorder = Arc::new(Recorder::default());
+        let guard = log_to(Arc::clone(&recorder) as Arc<dyn SessionLogger>);
         tracing::warn!(target: "regrant::client", error = "e", times = 2, "it failed");
         tracing::info!(target: "regrant::client", "it works");
         tracing::trace!(target: "regrant::client", "too much");
@@ -132,6 +155,6 @@ mod tests {
             entry(LogLevel::Warn, r#"it failed: error="e", times=2"#),
             entry(LogLevel::Info, "it works"),
         ];
-        assert_eq!(*kept.0.lock().unwrap(), expected);
+        assert_eq!(*recorder.0.lock().unwrap(), expected);
     }
 }
