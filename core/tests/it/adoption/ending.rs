@@ -1,6 +1,6 @@
 //! Logging out on either side counts on the other.
 
-use regrant::auth::SweepOptions;
+use regrant::migration::SweepOptions;
 use regrant::types::{RevocationReason, Timestamp};
 use regrant::{Error, Login, LogoutEverywhere};
 
@@ -104,7 +104,7 @@ async fn everywhere_but_here_spares_the_old_token_of_this_session() {
     world.refresh(&here).await.unwrap();
     assert!(world.old.accepts(&here));
     // A sweep takes it over once more, and minds the exception.
-    let report = world.auth.sweep_old_tokens(SweepOptions::default(), |_| ()).await.unwrap();
+    let report = world.auth.sweep_legacy_tokens(SweepOptions::default(), |_| ()).await.unwrap();
     assert_eq!((report.converted, report.logged_out), (1, 0));
     world.refresh(&here).await.unwrap();
 }

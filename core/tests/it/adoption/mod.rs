@@ -11,7 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use regrant::migration::{IdentityResolver, LegacyRefreshTokens};
 use regrant::types::{Clock, ManualClock, SecretBytes, Subject, Timestamp};
-use regrant::{AuditEvent, Auth, Error, RefreshRequest, Renewed, Result};
+use regrant::{AuditEvent, Auth, Error, RefreshRequest, RefreshResponse, Result};
 
 use old_app::{OldApp, SECRET_KEY};
 
@@ -51,12 +51,12 @@ impl World {
         Self { auth, old, clock, events }
     }
 
-    async fn refresh(&self, token: &str) -> Result<Renewed> {
+    async fn refresh(&self, token: &str) -> Result<RefreshResponse> {
         self.auth.refresh(RefreshRequest::new(token)).await
     }
 
     /// A refresh as a user of the old app asks for it: with the user's id.
-    async fn refresh_as(&self, token: &str, user: &str) -> Result<Renewed> {
+    async fn refresh_as(&self, token: &str, user: &str) -> Result<RefreshResponse> {
         self.auth.refresh(RefreshRequest::new(token).expect_subject(subject(user))).await
     }
 

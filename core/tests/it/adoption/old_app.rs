@@ -10,7 +10,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use regrant::migration::{
-    ImportOutcome, KeyPage, LegacyStore, Lookup, MigrationMarker, Place, RevokedBefore,
+    ImportOutcome, KeyPage, LegacyKeyState, LegacyStore, Lookup, MigrationMarker, RevokedBefore,
 };
 use regrant::types::{SessionId, Subject};
 use regrant::{Error, Result};
@@ -82,34 +82,35 @@ pub fn sign(claims: &serde_json::Value, secret: &str) -> String {
 
 #[async_trait]
 impl LegacyStore for OldApp {
-    async fn look(&self, key: &str, session: &SessionId) -> Result<Lookup> {
+    async fn look_up(&self, key: &str, session: &SessionId) -> Result<Lookup> {
         let mut contents = self.operation()?;
         let value = contents.raw.get(key).cloned();
-        let mark = contents.marks.get(session).cloned();
+        let marker = contents.marks.get(session).cloned();
         if let Some(token) = contents.logged_out_after_look.take() {
             contents.raw.remove(&token);
         }
-        Ok(Lookup { value, mark })
+        Ok(Lookup { value, marker })
     }
 
-    async fn take_over(
+    async fn import(
         &self,
         key: &str,
         session: &SessionId,
-        mark: &MigrationMarker,
+        marker: &MigrationMarker,
         _: Duration,
     ) -> Result<ImportOutcome> {
         let mut contents = self.operation()?;
-        let ended = contents.ended.get(&mark.subject).copied();
+        let revoked = contents.ended.get(&marker.subject).copied();
         if !contents.raw.contains_key(key) {
-            let swept = contents.marks.get(session).filter(|mark| mark.place == Place::Swept);
-            return Ok(ImportOutcome { mark: swept.cloned(), ended });
+            let swept = |marker: &&MigrationMarker| marker.key == LegacyKeyState::Swept;
+            let marker = contents.marks.get(session).filter(swept).cloned();
+            return Ok(ImportOutcome { marker, revoked });
         }
-        contents.marks.insert(*session, mark.clone());
-        if mark.place == Place::Swept {
+        contents.marks.insert(*session, marker.clone());
+        if marker.key == LegacyKeyState::Swept {
             contents.raw.remove(key);
         }
-        Ok(ImportOutcome { mark: Some(mark.clone()), ended })
+        Ok(ImportOutcome { marker: Some(marker.clone()), revoked })
     }
 
     async fn remove(
@@ -121,7 +122,7 @@ impl LegacyStore for OldApp {
         Ok((contents.raw.remove(key).is_some(), contents.marks.get(session).cloned()))
     }
 
-    async fn end_all_of(&self, subject: &Subject, ended: &RevokedBefore) -> Result<()> {
+    async fn revoke_before(&self, subject: &Subject, ended: &RevokedBefore) -> Result<()> {
         let mut contents = self.operation()?;
         let note = contents.ended.entry(subject.clone()).or_insert(*ended);
         if note.until <= ended.until {

@@ -13,7 +13,7 @@ async fn an_old_token_is_refreshed_again_and_again_and_the_old_processes_go_on()
         let token = world.old.login(value, START - value.len() as i64, Some(14 * DAY));
         for _ in 0..3 {
             let renewed = world.refresh_as(&token, &value[..1]).await.unwrap();
-            assert_eq!(renewed.renewal, Renewal::Kept);
+            assert_eq!(renewed.renewal, Renewal::Renewed);
             let access = world.auth.verify(renewed.access_token.expose()).unwrap();
             assert_eq!(access.subject(), &subject(&value[..1]));
             assert_eq!(access.session(), Some(renewed.session));
@@ -53,7 +53,7 @@ async fn with_rotation_the_client_moves_on_and_a_second_holder_is_seen() {
     let first = world.refresh(&token).await.unwrap();
     let again = world.refresh(&token).await.unwrap();
     let next = first.refresh_token.unwrap();
-    assert_eq!(again.renewal, Renewal::Reissued);
+    assert_eq!(again.renewal, Renewal::Replayed);
     assert_eq!(again.refresh_token.unwrap().expose(), next.expose());
 
     world.advance(60);

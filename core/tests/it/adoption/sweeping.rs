@@ -1,6 +1,6 @@
 //! The sweep.
 
-use regrant::auth::{SweepOptions, SweepReport};
+use regrant::migration::{SweepOptions, SweepReport};
 use regrant::{Error, Result};
 
 use super::{DAY, START, World, assert_code, subject};
@@ -9,7 +9,7 @@ async fn sweep(world: &World, dry_run: bool, remove_dead: bool) -> Result<SweepR
     let mut options = SweepOptions::default();
     options.dry_run = dry_run;
     options.remove_dead = remove_dead;
-    world.auth.sweep_old_tokens(options, |_| ()).await
+    world.auth.sweep_legacy_tokens(options, |_| ()).await
 }
 
 /// Sweeps until nothing is converted any more: keys that are removed move the fake's pages.
@@ -103,12 +103,12 @@ async fn tells_progress_and_needs_the_option() {
     let mut seen = Vec::new();
     let mut options = SweepOptions::default();
     options.dry_run = true;
-    let last = world.auth.sweep_old_tokens(options, |so_far| seen.push(*so_far)).await.unwrap();
+    let last = world.auth.sweep_legacy_tokens(options, |so_far| seen.push(*so_far)).await.unwrap();
     assert!(seen.len() > 2 && seen.is_sorted_by_key(|so_far| so_far.scanned));
     assert_eq!(seen.last(), Some(&last));
 
     let plain = r#"{ "secret": "old", "allowShortSecret": true, "store": "memory:" }"#;
     let plain = regrant::Auth::from_json(plain).unwrap().build().unwrap();
-    let outcome = plain.sweep_old_tokens(SweepOptions::default(), |_| ()).await;
+    let outcome = plain.sweep_legacy_tokens(SweepOptions::default(), |_| ()).await;
     assert_code(outcome, "ERR_CONFIG_INVALID");
 }

@@ -25,7 +25,7 @@ async fn what_it_ends_the_servers_refuse() {
     assert_eq!(admin.sessions(&alice(), Some(&one.session)).await.unwrap().len(), 2);
 
     let ended = admin.revoke_session(&alice(), &one.session, REASON).await.unwrap();
-    assert!(ended.told.is_ok() && ended.already_revoked.is_empty());
+    assert!(ended.published.is_ok() && ended.already_revoked.is_empty());
     assert_eq!(ended.revoked, [one.session]);
     settle().await;
     for world in [&here, &there] {
@@ -63,7 +63,7 @@ async fn that_the_servers_could_not_be_told_is_said_and_the_event_is_not_lost() 
     common.cut(true);
     let ended = admin(&common, &here).revoke_session(&alice(), &one.session, REASON).await.unwrap();
     assert_eq!(ended.revoked, [one.session]);
-    assert_code(ended.told, "ERR_STORE_UNAVAILABLE");
+    assert_code(ended.published, "ERR_STORE_UNAVAILABLE");
     assert_code(here.refresh(one.refresh_token.expose()).await, "ERR_SESSION_REVOKED");
 
     let outcome = here.auth.revoke_session(&alice(), &two.session, REASON).await;
@@ -77,7 +77,7 @@ async fn the_servers_are_told_for_as_long_as_access_tokens_may_live() {
     let (here, _, common) = processes();
     let short = SessionAdmin::new(Arc::new(common.process()), Duration::from_secs(1))
         .clock(Arc::clone(&here.clock) as Arc<dyn Clock>);
-    let long = short.clone().telling_for_at_least(Duration::from_secs(3600));
+    let long = short.clone().publish_for_at_least(Duration::from_secs(3600));
     let (one, two) = (here.login().await, here.login().await);
     drop(short.revoke_session(&alice(), &one.session, REASON).await.unwrap());
     drop(long.revoke_session(&alice(), &two.session, REASON).await.unwrap());

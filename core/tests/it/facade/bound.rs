@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use regrant::dpop::{Proof, Prover, SoftwareKey};
-use regrant::{Error, Login, RefreshRequest, Renewed, Result, TokenPair};
+use regrant::{Error, Login, RefreshRequest, RefreshResponse, Result, TokenPair};
 use serde_json::json;
 
 use super::{World, alice};
@@ -40,7 +40,7 @@ impl World {
         self.auth.login(Login::new(alice()).proof(proof)).await.unwrap()
     }
 
-    async fn bound_refresh(&self, token: &str, key: &SoftwareKey) -> Result<Renewed> {
+    async fn bound_refresh(&self, token: &str, key: &SoftwareKey) -> Result<RefreshResponse> {
         let proof = self.proof(key, REFRESH, None);
         self.auth.refresh(RefreshRequest::new(token).proof(proof)).await
     }

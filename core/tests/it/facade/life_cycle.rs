@@ -31,7 +31,7 @@ async fn an_expired_access_token_is_refreshed() {
     assert_eq!(error.advice(), regrant::Advice::Refresh);
 
     let renewed = world.refresh(pair.refresh_token.expose()).await.unwrap();
-    assert_eq!(renewed.renewal, Renewal::Issued);
+    assert_eq!(renewed.renewal, Renewal::Rotated);
     assert_eq!(renewed.subject, alice());
     assert_ne!(next(&renewed), pair.refresh_token.expose());
     let access = world.auth.verify(renewed.access_token.expose()).unwrap();
@@ -47,7 +47,7 @@ async fn the_grace_gives_the_same_refresh_token_again() {
     let first = world.refresh(pair.refresh_token.expose()).await.unwrap();
     world.advance(10);
     let again = world.refresh(pair.refresh_token.expose()).await.unwrap();
-    assert_eq!(again.renewal, Renewal::Reissued);
+    assert_eq!(again.renewal, Renewal::Replayed);
     assert_eq!(next(&again), next(&first));
     assert_eq!(again.refresh_expires_at, first.refresh_expires_at);
 }
@@ -59,7 +59,7 @@ async fn a_lost_answer_gives_another_branch() {
     let lost = world.refresh(pair.refresh_token.expose()).await.unwrap();
     world.advance(11);
     let second = world.refresh(pair.refresh_token.expose()).await.unwrap();
-    assert_eq!(second.renewal, Renewal::Issued);
+    assert_eq!(second.renewal, Renewal::Rotated);
     assert_ne!(next(&second), next(&lost));
     let access = world.auth.verify(second.access_token.expose()).unwrap();
     assert_eq!(access.family_position(), Some(FamilyPosition { generation: 1, branch: 1 }));
@@ -98,7 +98,7 @@ async fn without_rotation_the_refresh_token_stays() {
     for _ in 0..3 {
         world.advance(3600);
         let renewed = world.refresh(pair.refresh_token.expose()).await.unwrap();
-        assert_eq!(renewed.renewal, Renewal::Kept);
+        assert_eq!(renewed.renewal, Renewal::Renewed);
         assert!(renewed.refresh_token.is_none());
         assert_eq!(renewed.refresh_expires_at, pair.refresh_expires_at);
         world.auth.verify(renewed.access_token.expose()).unwrap();
@@ -118,7 +118,7 @@ async fn the_subject_is_compared_and_never_believed() {
     assert_code(world.auth.refresh(request).await, "ERR_SUBJECT_MISMATCH");
     let request = RefreshRequest::new(pair.refresh_token.expose()).expect_subject(alice());
     let renewed = world.auth.refresh(request).await.unwrap();
-    assert_eq!(renewed.renewal, Renewal::Issued, "the refused request changed nothing");
+    assert_eq!(renewed.renewal, Renewal::Rotated, "the refused request changed nothing");
 }
 
 #[tokio::test]
@@ -153,7 +153,7 @@ async fn the_apps_claims_travel_and_reserved_ones_change_nothing() {
     let request = RefreshRequest::new(pair.refresh_token.expose()).claims(reserved);
     assert_code(world.auth.refresh(request).await, "ERR_CLAIM_INVALID");
     let renewed = world.refresh(pair.refresh_token.expose()).await.unwrap();
-    assert_eq!(renewed.renewal, Renewal::Issued, "the refused request changed nothing");
+    assert_eq!(renewed.renewal, Renewal::Rotated, "the refused request changed nothing");
     let access = world.auth.verify(renewed.access_token.expose()).unwrap();
     assert_eq!(access.claim("role"), None, "the app says its claims anew at each refresh");
 }

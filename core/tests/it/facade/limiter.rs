@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::{Error, RefreshRequest, Renewed, Result};
+use regrant::{Error, RefreshRequest, RefreshResponse, Result};
 use serde_json::json;
 
 use super::{World, assert_code, next};
@@ -13,7 +13,7 @@ fn world() -> World {
     World::new(json!({ "refresh": { "limiter": { "failures": 3, "window": "1m" } } }))
 }
 
-async fn from(world: &World, address: &str, token: &str) -> Result<Renewed> {
+async fn from(world: &World, address: &str, token: &str) -> Result<RefreshResponse> {
     world.auth.refresh(RefreshRequest::new(token).address(address)).await
 }
 

@@ -25,7 +25,9 @@ use std::time::Duration;
 
 use regrant::auth::Login;
 use regrant::types::{Clock, ManualClock, Subject, Timestamp};
-use regrant::{AuditEvent, Auth, AuthBuilder, Error, RefreshRequest, Renewed, Result, TokenPair};
+use regrant::{
+    AuditEvent, Auth, AuthBuilder, Error, RefreshRequest, RefreshResponse, Result, TokenPair,
+};
 
 const SECRET: &str = "an access secret of at least 32 bytes";
 
@@ -58,7 +60,7 @@ impl World {
         self.auth.login(Login::new(alice())).await.unwrap()
     }
 
-    async fn refresh(&self, token: &str) -> Result<Renewed> {
+    async fn refresh(&self, token: &str) -> Result<RefreshResponse> {
         self.auth.refresh(RefreshRequest::new(token)).await
     }
 
@@ -85,7 +87,7 @@ fn alice() -> Subject {
 }
 
 /// The refresh token of an answer with rotation.
-fn next(renewed: &Renewed) -> &str {
+fn next(renewed: &RefreshResponse) -> &str {
     renewed.refresh_token.as_ref().expect("rotation is on").expose()
 }
 

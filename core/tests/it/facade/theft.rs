@@ -84,10 +84,10 @@ async fn a_verifier_that_stands_apart_tells_what_it_saw() {
     let honest = world.refresh(pair.refresh_token.expose()).await.unwrap();
     // It verified the token by itself: this facade has not seen it.
     let seen = World::new(json!({})).auth.verify(honest.access_token.expose()).unwrap();
-    world.auth.confirm(&seen).await.unwrap();
+    world.auth.record_use(&seen).await.unwrap();
     world.advance(11);
     assert_code(world.refresh(pair.refresh_token.expose()).await, "ERR_REFRESH_REUSED");
-    assert_code(world.auth.confirm(&seen).await, "ERR_ACCESS_REVOKED");
+    assert_code(world.auth.record_use(&seen).await, "ERR_ACCESS_REVOKED");
 }
 
 #[tokio::test]

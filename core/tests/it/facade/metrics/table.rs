@@ -1,6 +1,6 @@
 //! The table of metrics, its documentation and what is recorded are one.
 
-use regrant::observe::{METRICS, Metric, MetricKind};
+use regrant::auth::metrics::{METRICS, Metric, MetricKind};
 use regrant::types::{RevocationReason, SessionId};
 use serde_json::json;
 
@@ -10,7 +10,7 @@ use super::{Recorded, record};
 
 #[test]
 fn every_metric_is_described_and_documented_and_counters_begin_at_zero() {
-    let page = include_str!("../../../../src/observe/mod.rs");
+    let page = include_str!("../../../../src/auth/metrics.rs");
     record(async |seen| {
         let _world = World::new(json!({}));
         let recorded = Recorded::take(&seen);

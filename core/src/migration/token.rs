@@ -1,4 +1,4 @@
-//! A refresh token of the old app, read strictly, and what follows from its text.
+//! A legacy refresh token: verifies it strictly, and derives a session from its text.
 
 use sha2::{Digest as _, Sha256};
 
@@ -14,16 +14,16 @@ use crate::types::{FamilyPosition, SessionId, Subject, Timestamp};
 
 const ALG: &str = "HS256";
 
-/// As long as the old app's tokens may be: a Node server refuses longer headers.
+/// The longest token that the legacy app can have received: Node refuses longer headers.
 const MAX_BYTES: usize = 16 * 1024;
 
-// Changing a label signs out whoever still has an old token.
+// Changing a label signs out every user who still has a legacy token.
 const SESSION_LABEL: &[u8] = b"regrant adopted session v1";
 const SECRET_LABEL: &[u8] = b"regrant adopted secret v1";
 
-/// A token whose form, type and signature were checked.
+/// A legacy token whose form, type and signature were verified.
 pub(crate) struct LegacyToken<'a> {
-    /// The token itself: the key in the old Redis.
+    /// The token itself, which is its key in the legacy store.
     pub(crate) text: &'a str,
     /// The session that it becomes.
     pub(crate) session: SessionId,
@@ -36,20 +36,20 @@ pub(crate) struct LegacyToken<'a> {
 }
 
 impl<'a> LegacyToken<'a> {
-    /// Whether `token` says that it is of no kind, as the old app's do: only then it is worth
-    /// [`LegacyToken::verify`]. Nothing is checked.
-    pub(crate) fn is_announced(token: &str) -> bool {
-        let typ_is_old = |text: &str| {
+    /// Whether the unverified header of `token` has `typ: JWT` or none, as legacy tokens have. This
+    /// server's own tokens have another `typ`.
+    pub(crate) fn has_legacy_header(token: &str) -> bool {
+        let typ_is_legacy = |text: &str| {
             Header::parse(text)
                 .is_ok_and(|header| header.typ.as_deref().is_none_or(|typ| is_typ(typ, TYP_JWT)))
         };
         Compact::split(token, MAX_BYTES)
             .and_then(|compact| base64url::decode_text(compact.header))
-            .is_ok_and(|text| typ_is_old(&text))
+            .is_ok_and(|text| typ_is_legacy(&text))
     }
 
-    /// Reads a token that one of `keys` signed. Whether it still counts its times and the old
-    /// app's Redis tell.
+    /// Verifies that one of `keys` signed the token. Its times are left to
+    /// [`LegacyToken::check_times`], and whether it is logged out to the legacy store.
     ///
     /// # Errors
     /// The `reject` errors.
@@ -89,6 +89,8 @@ impl<'a> LegacyToken<'a> {
         })
     }
 
+    /// Checks `nbf` and `exp`.
+    ///
     /// # Errors
     /// [`Error::TokenNotYetValid`], [`Error::RefreshExpired`].
     pub(crate) fn check_times(&self, now: Timestamp) -> Result<()> {
@@ -105,8 +107,8 @@ impl<'a> LegacyToken<'a> {
         self.expires_at.is_some_and(|end| now >= end)
     }
 
-    /// What a refresh token of this server would say in its place: generation 0 of the session,
-    /// which ends with the token or at `session_end`.
+    /// The claims of an equivalent refresh token of this server: generation 0 of the session. It
+    /// expires with the legacy token or at `session_end`, whichever is earlier.
     pub(crate) fn claims(&self, subject: Subject, session_end: Timestamp) -> RefreshClaims {
         RefreshClaims {
             subject,
@@ -120,14 +122,13 @@ impl<'a> LegacyToken<'a> {
         }
     }
 
-    /// The id that the session's record keeps.
+    /// The token id in the session's record.
     pub(crate) fn id(&self) -> crate::session::TokenId {
         self.secret.id()
     }
 }
 
-/// The text is what counts, and it is one per token: base64url is read canonically, and an HMAC
-/// has one value.
+/// Each token has exactly one text: base64url is decoded canonically, and an HMAC has one value.
 fn hash(label: &[u8], text: &str) -> [u8; 32] {
     Sha256::new().chain_update(label).chain_update(text.as_bytes()).finalize().into()
 }
@@ -157,7 +158,7 @@ mod tests {
     const HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
     #[test]
-    fn what_follows_from_the_text_never_changes() {
+    fn the_derived_session_id_is_stable() {
         let text = sign(HEADER, r#"{"iat":1700000000,"exp":1800000000}"#);
         let token = LegacyToken::verify(&text, &[key("other"), key("old")]).unwrap();
         assert_eq!(token.session.to_string(), "thnJPBhzaonQ3LB5N-0h4g");
@@ -169,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_the_old_app_wrote() {
+    fn only_tokens_of_the_legacy_app_verify() {
         let refused = |text: &str| LegacyToken::verify(text, &[key("old")]).err().unwrap().code();
         use crate::error::ErrorCode as Code;
         let good = sign(HEADER, "{}");
@@ -181,16 +182,16 @@ mod tests {
         for typ in ["at+jwt", "rt+jwt", "dpop+jwt"] {
             let text = sign(&HEADER.replace("JWT", typ), "{}");
             assert_eq!(refused(&text), Code::TypMismatch);
-            assert!(!LegacyToken::is_announced(&text));
+            assert!(!LegacyToken::has_legacy_header(&text));
         }
-        assert!(LegacyToken::is_announced(&good));
+        assert!(LegacyToken::has_legacy_header(&good));
         assert_eq!(refused(&sign(HEADER, r#"{"exp":1,"exp":2}"#)), Code::TokenMalformed);
         assert_eq!(refused(&sign(HEADER, r#"{"exp":"soon"}"#)), Code::ClaimInvalid);
         assert_eq!(refused(&format!("{good}=")), Code::TokenMalformed);
     }
 
     #[test]
-    fn its_times_are_honoured() {
+    fn nbf_and_exp_are_checked() {
         let text = sign(HEADER, r#"{"nbf":100,"exp":200}"#);
         let token = LegacyToken::verify(&text, &[key("old")]).unwrap();
         let at = |seconds| token.check_times(Timestamp::from_seconds(seconds));
