@@ -11,7 +11,7 @@ mod access_properties;
 mod access_support;
 mod access_verify;
 #[cfg(feature = "server")]
-mod adoption;
+mod auth;
 mod checklist;
 #[cfg(feature = "cli")]
 mod cli;
@@ -21,12 +21,12 @@ mod client_session;
 #[cfg(feature = "server")]
 mod dpop;
 mod error_vectors;
-#[cfg(feature = "server")]
-mod facade;
 #[cfg(feature = "file")]
 mod file_store;
 #[cfg(feature = "server")]
 mod issuers;
 mod jwks;
 mod key_vectors;
+#[cfg(feature = "server")]
+mod migration;
 mod token_vectors;

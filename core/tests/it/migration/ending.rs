@@ -1,4 +1,4 @@
-//! Logging out on either side counts on the other.
+//! A logout in either app counts in the other.
 
 use regrant::migration::SweepOptions;
 use regrant::types::{RevocationReason, Timestamp};
@@ -7,7 +7,7 @@ use regrant::{Error, Login, LogoutEverywhere};
 use super::{START, World, assert_code, subject};
 
 #[tokio::test]
-async fn a_logout_here_counts_there() {
+async fn a_logout_here_counts_in_the_legacy_app() {
     let world = World::new();
     for (number, adopted) in [true, false].into_iter().enumerate() {
         let token = world.old.login("1", START - number as i64, None);
@@ -27,7 +27,7 @@ async fn a_logout_here_counts_there() {
 }
 
 #[tokio::test]
-async fn a_logout_there_counts_here() {
+async fn a_logout_in_the_legacy_app_counts_here() {
     let world = World::new();
     let token = world.old.login("1", START, None);
     let access = world.refresh(&token).await.unwrap().access_token;
@@ -40,7 +40,7 @@ async fn a_logout_there_counts_here() {
 }
 
 #[tokio::test]
-async fn a_logout_there_in_the_midst_of_an_adoption_counts() {
+async fn a_logout_in_the_legacy_app_during_a_migration_counts() {
     let world = World::new();
     let token = world.old.login("1", START, None);
     world.old.contents().logged_out_after_look = Some(token.clone());
@@ -52,7 +52,7 @@ async fn a_logout_there_in_the_midst_of_an_adoption_counts() {
 }
 
 #[tokio::test]
-async fn a_logout_everywhere_ends_tokens_that_were_never_shown() {
+async fn a_logout_everywhere_revokes_unused_legacy_tokens() {
     let world = World::new();
     let shown = world.old.login("1", START - 2, None);
     let idle = world.old.login("1@mail", START - 1, None);
@@ -74,7 +74,7 @@ async fn a_logout_everywhere_ends_tokens_that_were_never_shown() {
 }
 
 #[tokio::test]
-async fn one_session_ended_by_its_id_ends_there_when_it_shows() {
+async fn a_session_revoked_by_id_ends_in_the_legacy_app_at_its_next_refresh() {
     let world = World::new();
     let token = world.old.login("1", START, None);
     let session = world.refresh(&token).await.unwrap().session;
@@ -89,7 +89,7 @@ async fn one_session_ended_by_its_id_ends_there_when_it_shows() {
 }
 
 #[tokio::test]
-async fn everywhere_but_here_spares_the_old_token_of_this_session() {
+async fn everywhere_but_here_keeps_the_legacy_token_of_this_session() {
     let world = World::new();
     let here = world.old.login("1", START - 3, None);
     let there = world.old.login("1", START - 2, None);
@@ -110,7 +110,7 @@ async fn everywhere_but_here_spares_the_old_token_of_this_session() {
 }
 
 #[tokio::test]
-async fn before_an_instant_ends_the_old_tokens_from_before_it() {
+async fn before_an_instant_revokes_older_legacy_tokens() {
     let world = World::new();
     let logins = [
         ("shown, from before it", START - 200, true),
@@ -140,7 +140,7 @@ async fn before_an_instant_ends_the_old_tokens_from_before_it() {
 }
 
 #[tokio::test]
-async fn a_cap_logs_nobody_out_who_is_taken_over() {
+async fn the_session_limit_evicts_nobody_during_a_migration() {
     let world = World::with(r#""rotation": false, "maxSessions": 2"#);
     let tokens: Vec<_> = (0..5).map(|n| world.old.login("1", START - 100 - n, None)).collect();
     for _ in 0..2 {

@@ -1,4 +1,4 @@
-//! The sweep.
+//! The sweep of the legacy store.
 
 use regrant::migration::{SweepOptions, SweepReport};
 use regrant::{Error, Result};
@@ -24,7 +24,7 @@ async fn sweep_all(world: &World) -> u64 {
 }
 
 #[tokio::test]
-async fn idle_tokens_become_sessions_and_go_on() {
+async fn swept_tokens_become_sessions_and_stay_valid() {
     let world = World::new();
     let tokens: Vec<_> =
         (0..20).map(|n| world.old.login("1@mail", START - n, Some(14 * DAY))).collect();
@@ -43,7 +43,7 @@ async fn idle_tokens_become_sessions_and_go_on() {
 }
 
 #[tokio::test]
-async fn interrupted_anywhere_it_goes_on() {
+async fn an_interrupted_sweep_can_be_started_again() {
     let world = World::new();
     let tokens: Vec<_> = (0..7).map(|n| world.old.login("1", START - n, None)).collect();
     for fails in 1..40 {
@@ -60,7 +60,7 @@ async fn interrupted_anywhere_it_goes_on() {
 }
 
 #[tokio::test]
-async fn counts_what_it_meets_and_touches_what_it_may() {
+async fn a_sweep_counts_all_keys_and_changes_only_legacy_tokens() {
     let world = World::new();
     let good = world.old.login("1", START, None);
     world.old.login("1", START - 100, Some(100));
@@ -81,11 +81,11 @@ async fn counts_what_it_meets_and_touches_what_it_may() {
         sweep(&world, false, true).await.unwrap();
     }
     let left: Vec<_> = world.old.contents().raw.keys().cloned().collect();
-    assert_eq!(left.len(), 2, "only what is no token of the old app: {left:?}");
+    assert_eq!(left.len(), 2, "only what is no token of the legacy app: {left:?}");
 }
 
 #[tokio::test]
-async fn a_logout_in_the_midst_of_it_counts() {
+async fn a_logout_during_a_sweep_counts() {
     let world = World::new();
     let token = world.old.login("1", START, None);
     world.old.contents().logged_out_after_look = Some(token.clone());
@@ -95,7 +95,7 @@ async fn a_logout_in_the_midst_of_it_counts() {
 }
 
 #[tokio::test]
-async fn tells_progress_and_needs_the_option() {
+async fn a_sweep_reports_progress_and_needs_the_option() {
     let world = World::new();
     for n in 0..7 {
         world.old.login("1", START - n, None);

@@ -9,7 +9,7 @@ use regrant::types::{Clock, ManualClock, Timestamp};
 use regrant::{Auth, Error, RefreshRequest, Result};
 use serde_json::{Value, json};
 
-use crate::facade::alice;
+use crate::auth::alice;
 
 const OLD: &str = "the secret of before, of at least 32 bytes";
 const NEW: &str = "the secret from now on, of 32 bytes or more";

@@ -32,7 +32,7 @@ async fn the_parent_returns_although_its_child_is_in_use() {
 }
 
 #[tokio::test]
-async fn the_access_token_of_an_abandoned_branch_gives_its_user_away() {
+async fn using_an_access_token_of_a_discarded_branch_is_a_theft() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let thief = world.refresh(pair.refresh_token.expose()).await.unwrap();
@@ -46,7 +46,7 @@ async fn the_access_token_of_an_abandoned_branch_gives_its_user_away() {
 }
 
 #[tokio::test]
-async fn a_process_that_no_deny_list_has_reached_learns_from_the_store() {
+async fn a_process_without_the_deny_list_entry_learns_from_the_store() {
     let here = World::new(json!({}));
     let store = Arc::new(MemoryStore::with_clock(Arc::clone(&here.clock) as Arc<dyn Clock>));
     let process = || {
@@ -78,7 +78,7 @@ async fn a_process_that_no_deny_list_has_reached_learns_from_the_store() {
 }
 
 #[tokio::test]
-async fn a_verifier_that_stands_apart_tells_what_it_saw() {
+async fn record_use_reports_for_an_external_verifier() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let honest = world.refresh(pair.refresh_token.expose()).await.unwrap();
@@ -104,7 +104,7 @@ async fn a_theft_can_take_down_all_sessions_of_the_user() {
 }
 
 #[tokio::test]
-async fn an_older_token_just_replaced_is_told_to_use_the_newest() {
+async fn a_just_replaced_token_is_superseded() {
     let world = World::new(json!({}));
     let first = world.login().await;
     let second = world.refresh(first.refresh_token.expose()).await.unwrap();
@@ -118,7 +118,7 @@ async fn an_older_token_just_replaced_is_told_to_use_the_newest() {
 }
 
 #[tokio::test]
-async fn fifty_at_once_make_one_child() {
+async fn fifty_concurrent_refreshes_make_one_child() {
     let world = World::new(json!({}));
     let pair = world.auth.login(Login::new(alice())).await.unwrap();
     let mut tasks = tokio::task::JoinSet::new();

@@ -1,4 +1,4 @@
-//! What an answer tells by the way that it took: nothing that the answer itself does not.
+//! Side channels: a response reveals nothing by its cost or wording beyond its error code.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -32,7 +32,7 @@ delegate!(Counted, |this, call| {
 });
 
 #[tokio::test]
-async fn an_unknown_session_and_a_wrong_token_of_a_known_one_take_the_same_way() {
+async fn an_unknown_session_and_a_wrong_token_cost_the_same_store_calls() {
     let elsewhere = World::new(json!({}));
     let clock = Arc::clone(&elsewhere.clock) as Arc<dyn Clock>;
     let inner = Arc::new(MemoryStore::with_clock(Arc::clone(&clock)));
@@ -64,7 +64,7 @@ async fn an_unknown_session_and_a_wrong_token_of_a_known_one_take_the_same_way()
 }
 
 #[tokio::test]
-async fn whatever_is_wrong_with_a_signature_is_told_in_the_same_words() {
+async fn every_bad_signature_gets_the_same_error() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     for token in [pair.access_token.expose(), pair.refresh_token.expose()] {

@@ -1,4 +1,4 @@
-//! Refreshes that fail, too many of them.
+//! The limit of failed refreshes.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ fn retry_after(error: &Error) -> u64 {
 }
 
 #[tokio::test]
-async fn forged_tokens_are_counted_for_their_address() {
+async fn forged_tokens_count_against_their_address() {
     let world = world();
     let pair = world.login().await;
     let (head, _) = pair.refresh_token.expose().rsplit_once('.').unwrap();
@@ -70,7 +70,7 @@ async fn dead_tokens_are_counted_for_their_subject_and_lock_nobody_out() {
 }
 
 #[tokio::test]
-async fn a_token_that_was_shown_with_the_wrong_user_is_still_good() {
+async fn a_token_presented_with_the_wrong_user_stays_valid() {
     let world = world();
     let pair = world.login().await;
     let as_bob = || {
@@ -107,7 +107,7 @@ async fn by_default_thirty_in_a_minute() {
 }
 
 #[tokio::test]
-async fn what_the_app_did_wrong_is_not_counted() {
+async fn failures_of_the_app_are_not_counted() {
     let world = world();
     let pair = world.login().await;
     let wrong = || {

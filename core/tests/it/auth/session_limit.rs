@@ -1,4 +1,4 @@
-//! More logins than a user may have sessions.
+//! Logins over the limit of sessions of a user.
 
 use regrant::types::RevocationReason;
 use regrant::{Error, SessionStatus};
@@ -7,7 +7,7 @@ use serde_json::json;
 use super::{World, alice, assert_code};
 
 #[tokio::test]
-async fn the_one_that_gives_way_is_ended_and_told_why() {
+async fn an_evicted_session_is_revoked_with_its_reason() {
     let world = World::new(json!({ "refresh": { "maxSessions": 2 } }));
     let (first, second) = (world.login().await, world.login().await);
     world.advance(60);
@@ -34,7 +34,7 @@ async fn the_one_that_gives_way_is_ended_and_told_why() {
 }
 
 #[tokio::test]
-async fn however_many_logins_leave_no_more_than_twice_the_cap() {
+async fn many_logins_keep_at_most_twice_the_session_limit() {
     let world = World::new(json!({}));
     let first = world.login().await;
     for _ in 0..300 {

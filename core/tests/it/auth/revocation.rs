@@ -1,4 +1,4 @@
-//! Log out: one session, all of them, and what becomes of access tokens.
+//! Log out of one session or all, and the fate of their access tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -53,7 +53,7 @@ async fn logout_everywhere_ends_all_sessions_of_one_user() {
 }
 
 #[tokio::test]
-async fn logout_everywhere_ends_tokens_of_the_old_app() {
+async fn logout_everywhere_denies_access_tokens_of_a_legacy_app() {
     let world = World::new(json!({ "access": { "legacy": true, "subjectClaim": "userId" } }));
     let before = sign_like_the_old_app(world.auth_now().as_seconds());
     assert_eq!(world.auth.verify(&before).unwrap().subject(), &alice());

@@ -1,4 +1,4 @@
-//! What one process revokes, the others refuse; and what they do while they cannot know.
+//! What one process revokes, the others refuse; and the policies for a stale feed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -120,7 +120,7 @@ pub fn processes() -> (World, World, Arc<Common>) {
 }
 
 #[tokio::test]
-async fn a_logout_here_is_a_refusal_there() {
+async fn a_logout_is_refused_in_other_processes() {
     let (here, there, _) = processes();
     let (one, two) = (here.login().await, here.login().await);
     there.auth.verify(one.access_token.expose()).unwrap();
@@ -137,7 +137,7 @@ async fn a_logout_here_is_a_refusal_there() {
 }
 
 #[tokio::test]
-async fn who_gives_way_here_is_refused_there() {
+async fn an_evicted_session_is_refused_in_other_processes() {
     let (here, there, _) = processes();
     let first = here.login().await;
     there.auth.verify(first.access_token.expose()).unwrap();
@@ -151,7 +151,7 @@ async fn who_gives_way_here_is_refused_there() {
 }
 
 #[tokio::test]
-async fn a_theft_seen_here_ends_the_access_tokens_there() {
+async fn a_theft_is_refused_in_other_processes() {
     let (here, there, _) = processes();
     let pair = here.login().await;
     let honest = here.refresh(pair.refresh_token.expose()).await.unwrap();
@@ -176,7 +176,7 @@ async fn a_process_that_starts_later_knows_what_was_revoked_before() {
 }
 
 #[tokio::test]
-async fn a_revocation_that_could_not_be_told_is_not_acknowledged_and_can_be_repeated() {
+async fn an_unpublished_revocation_is_not_acknowledged_and_can_be_repeated() {
     let (here, there, common) = processes();
     let pair = here.login().await;
     there.auth.verify(pair.access_token.expose()).unwrap();

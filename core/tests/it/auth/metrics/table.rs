@@ -1,4 +1,4 @@
-//! The table of metrics, its documentation and what is recorded are one.
+//! The table of metrics, its documentation and what is recorded agree.
 
 use regrant::auth::metrics::{METRICS, Metric, MetricKind};
 use regrant::types::{RevocationReason, SessionId};

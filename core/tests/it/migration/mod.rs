@@ -1,7 +1,7 @@
-//! The refresh tokens of an app that was here before, taken over.
+//! The migration of refresh tokens of a legacy app.
 
 mod ending;
-mod old_app;
+mod legacy_app;
 mod refreshing;
 mod sweeping;
 
@@ -13,13 +13,13 @@ use regrant::migration::{IdentityResolver, LegacyRefreshTokens};
 use regrant::types::{Clock, ManualClock, SecretBytes, Subject, Timestamp};
 use regrant::{AuditEvent, Auth, Error, RefreshRequest, RefreshResponse, Result};
 
-use old_app::{OldApp, SECRET_KEY};
+use legacy_app::{OldApp, SECRET_KEY};
 
 /// A whole second.
 const START: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
 
-/// The new app beside the old one.
+/// The new app beside the legacy one.
 struct World {
     auth: Auth,
     old: OldApp,
@@ -55,7 +55,7 @@ impl World {
         self.auth.refresh(RefreshRequest::new(token)).await
     }
 
-    /// A refresh as a user of the old app asks for it: with the user's id.
+    /// A refresh as a user of the legacy app asks for it: with the user's id.
     async fn refresh_as(&self, token: &str, user: &str) -> Result<RefreshResponse> {
         self.auth.refresh(RefreshRequest::new(token).expect_subject(subject(user))).await
     }

@@ -1,5 +1,4 @@
-//! The app that was here before, in memory: its tokens, its keys, and the processes of it that
-//! still run.
+//! A legacy app in memory: its tokens, its keys, and its processes that still run.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -31,7 +30,7 @@ pub struct Contents {
     pub logged_out_after_look: Option<String>,
 }
 
-/// Cheap to clone; all clones are one.
+/// Cheap to clone; clones share state.
 #[derive(Clone, Debug, Default)]
 pub struct OldApp(Arc<Mutex<Contents>>);
 
@@ -51,7 +50,7 @@ impl OldApp {
         token
     }
 
-    /// Whether a process of the old app accepts the token.
+    /// Whether a process of the legacy app accepts the token.
     pub fn accepts(&self, token: &str) -> bool {
         self.contents().raw.contains_key(token)
     }
@@ -65,7 +64,7 @@ impl OldApp {
         if contents.fails > 0 {
             contents.fails -= 1;
             if contents.fails == 0 {
-                return Err(Error::store("the old Redis is away"));
+                return Err(Error::store("the legacy Redis is unavailable"));
             }
         }
         Ok(contents)

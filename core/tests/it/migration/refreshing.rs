@@ -1,13 +1,13 @@
-//! The first refresh and those after it.
+//! Refreshing with legacy tokens.
 
 use regrant::{RefreshRequest, Renewal};
 use serde_json::json;
 
-use super::old_app::{SECRET_KEY, sign};
+use super::legacy_app::{SECRET_KEY, sign};
 use super::{DAY, START, World, assert_code, subject};
 
 #[tokio::test]
-async fn an_old_token_is_refreshed_again_and_again_and_the_old_processes_go_on() {
+async fn a_legacy_token_can_be_refreshed_repeatedly_and_stays_valid_in_the_legacy_app() {
     let world = World::new();
     for value in ["1", "2@mail"] {
         let token = world.old.login(value, START - value.len() as i64, Some(14 * DAY));
@@ -29,7 +29,7 @@ async fn an_old_token_is_refreshed_again_and_again_and_the_old_processes_go_on()
 
 #[cfg(feature = "server")]
 #[test]
-fn what_is_taken_over_is_counted_once() {
+fn a_migration_is_counted_once() {
     let recorder = metrics_util::debugging::DebuggingRecorder::new();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     metrics::with_local_recorder(&recorder, || {
@@ -47,7 +47,7 @@ fn what_is_taken_over_is_counted_once() {
 }
 
 #[tokio::test]
-async fn with_rotation_the_client_moves_on_and_a_second_holder_is_seen() {
+async fn with_rotation_reuse_of_a_legacy_token_is_detected() {
     let world = World::with(r#""rotation": true"#);
     let token = world.old.login("1", START - 5, None);
     let first = world.refresh(&token).await.unwrap();
@@ -66,7 +66,7 @@ async fn with_rotation_the_client_moves_on_and_a_second_holder_is_seen() {
 }
 
 #[tokio::test]
-async fn the_session_keeps_what_the_old_app_promised() {
+async fn the_session_keeps_what_the_legacy_app_promised() {
     let world = World::with(r#""rotation": false, "idleTtl": "1d", "absoluteTtl": "2d""#);
     let promised = world.old.login("1", START, Some(30 * DAY));
     let endless = world.old.login("2", START, None);
@@ -86,7 +86,7 @@ async fn the_session_keeps_what_the_old_app_promised() {
 }
 
 #[tokio::test]
-async fn what_the_old_app_does_not_know_is_unknown() {
+async fn what_the_legacy_app_does_not_know_is_unknown() {
     let world = World::new();
     let access = sign(&json!({ "userId": "1", "iat": START, "exp": START + 900 }), SECRET_KEY);
     assert_code(world.refresh(&access).await, "ERR_SESSION_UNKNOWN");
@@ -117,7 +117,7 @@ async fn the_user_is_compared_and_never_believed() {
 }
 
 #[tokio::test]
-async fn what_is_away_signs_nobody_out() {
+async fn an_unavailable_store_signs_nobody_out() {
     let world = World::new();
     let unlucky = world.old.login("unlucky", START - 1, None);
     assert_code(world.refresh(&unlucky).await, "ERR_STORE_UNAVAILABLE");
@@ -135,7 +135,7 @@ async fn what_is_away_signs_nobody_out() {
 }
 
 #[tokio::test]
-async fn without_the_option_nothing_is_adopted() {
+async fn without_the_option_nothing_is_migrated() {
     let world = World::new();
     let token = world.old.login("1", START, None);
     let config = r#"{ "secret": "old", "allowShortSecret": true, "store": "memory:" }"#;

@@ -27,7 +27,7 @@ fn the_gauges_tell_the_lag_and_the_deny_list() {
 }
 
 #[test]
-fn the_delivery_of_news_is_measured_by_the_clock_of_the_store() {
+fn delivery_is_measured_by_the_clock_of_the_store() {
     record(async |seen| {
         let (here, _there, common) = processes();
         let pair = here.login().await;

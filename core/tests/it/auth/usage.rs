@@ -1,4 +1,4 @@
-//! The store is told which access tokens were seen, of many at once.
+//! The use of access tokens is reported to the store concurrently.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,7 +22,7 @@ use super::faults::{Shared, delegate};
 
 const CROWD: u32 = 8;
 
-/// A store as one behind a slow link: nobody has an answer before so many have asked.
+/// A slow store: no request is answered until `CROWD` requests have arrived.
 #[derive(Debug)]
 struct Slow {
     inner: MemoryStore,
@@ -40,7 +40,7 @@ delegate!(Shared<Slow>, |this, call| {
 });
 
 #[tokio::test]
-async fn a_sighting_does_not_wait_for_the_answer_to_the_one_before() {
+async fn use_reports_are_delivered_concurrently() {
     let store = Arc::new(Slow {
         inner: MemoryStore::new(),
         gathers: AtomicBool::new(false),
@@ -58,5 +58,5 @@ async fn a_sighting_does_not_wait_for_the_answer_to_the_one_before() {
         world.auth.verify(pair.access_token.expose()).unwrap();
     }
     let all = tokio::time::timeout(Duration::from_secs(20), store.answered.acquire_many(CROWD));
-    all.await.expect("the sightings waited for each other").unwrap().forget();
+    all.await.expect("the reports were delivered one by one").unwrap().forget();
 }

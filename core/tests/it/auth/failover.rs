@@ -1,4 +1,4 @@
-//! A store whose replica takes over without the last writes.
+//! A failover to a replica that lacks the last writes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -53,7 +53,7 @@ fn world() -> (World, Arc<Pair>) {
 }
 
 #[tokio::test]
-async fn a_revocation_that_the_store_lost_is_made_again() {
+async fn a_revocation_lost_by_the_store_is_repeated() {
     for rotation in [true, false] {
         let (world, store) = world();
         let (kept, ended) = (world.login().await, world.login().await);

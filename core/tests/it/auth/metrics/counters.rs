@@ -57,7 +57,7 @@ fn every_outcome_of_a_refresh_is_counted() {
 }
 
 #[test]
-fn ended_sessions_and_what_is_refused_for_them_are_counted() {
+fn revoked_sessions_and_denied_tokens_are_counted() {
     record(async |seen| {
         let world = World::new(json!({}));
         let pairs = [world.login().await, world.login().await, world.login().await];

@@ -1,4 +1,4 @@
-//! A store that does not answer: nobody is signed out, nobody is let in.
+//! A store that does not answer signs nobody out and lets nobody in.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -165,7 +165,7 @@ async fn a_lost_answer_is_no_theft_whenever_the_client_asks_again() {
 }
 
 #[tokio::test]
-async fn a_sighting_that_was_not_delivered_is_made_again() {
+async fn a_lost_use_report_is_sent_again_at_the_next_use() {
     // Kept or not: of a kept token a report that went its way is not made again.
     for cache in [0, 8] {
         let (world, store) = flaky_world_with(json!({ "access": { "cache": cache } }));

@@ -1,4 +1,4 @@
-//! What the recorder of metrics is told: each metric once, by what causes it.
+//! Each metric is recorded once, for its cause.
 
 mod counters;
 mod feed;

@@ -1,8 +1,8 @@
-//! The facade on the memory store, under a clock that the test moves.
+//! `Auth` on the memory store, with a clock that the test sets.
 
 mod administration;
-mod bound;
 mod configuration;
+mod dpop;
 mod everywhere;
 mod failover;
 mod faults;
@@ -13,12 +13,12 @@ mod limiter;
 mod metrics;
 mod refresh_vectors;
 mod revocation;
-mod room;
 #[cfg(feature = "file")]
 mod rotation;
+mod session_limit;
 mod side_channels;
 mod theft;
-mod use_reporter;
+mod usage;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! Looking after sessions without a key, beside the processes that have them.
+//! `SessionAdmin`: lists and revokes sessions without a key, beside the servers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ fn admin(common: &Arc<Common>, world: &World) -> SessionAdmin {
 }
 
 #[tokio::test]
-async fn what_it_ends_the_servers_refuse() {
+async fn sessions_revoked_by_the_admin_are_refused_by_the_servers() {
     let (here, there, common) = processes();
     let admin = admin(&common, &here);
     let (one, two) = (here.login().await, there.login().await);
@@ -42,7 +42,7 @@ async fn what_it_ends_the_servers_refuse() {
 }
 
 #[tokio::test]
-async fn what_is_nobodys_is_told_to_nobody() {
+async fn revoking_an_unknown_session_denies_nothing() {
     let (here, _, common) = processes();
     let pair = here.login().await;
     let admin = admin(&common, &here);
@@ -57,7 +57,7 @@ async fn what_is_nobodys_is_told_to_nobody() {
 
 /// The session has ended all the same, and the event would never come again.
 #[tokio::test]
-async fn that_the_servers_could_not_be_told_is_said_and_the_event_is_not_lost() {
+async fn a_failure_to_publish_is_reported_and_the_event_is_still_emitted() {
     let (here, _, common) = processes();
     let (one, two) = (here.login().await, here.login().await);
     common.cut(true);

@@ -1,4 +1,4 @@
-//! Log out everywhere, or almost.
+//! Log out everywhere, and its restrictions.
 
 use regrant::types::{RevocationReason, Timestamp};
 use regrant::{Error, LogoutEverywhere, SessionStatus};
@@ -28,7 +28,7 @@ async fn everywhere_but_here_leaves_this_session_alone() {
 }
 
 #[tokio::test]
-async fn an_exception_of_another_user_spares_nobody() {
+async fn excepting_a_session_of_another_user_has_no_effect() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let bob = regrant::types::Subject::new("bob").unwrap();
@@ -65,7 +65,7 @@ async fn before_an_instant_ends_what_began_before_it() {
 }
 
 #[tokio::test]
-async fn what_is_yet_to_come_is_not_ended_in_advance() {
+async fn an_instant_in_the_future_revokes_only_existing_sessions() {
     let world = World::new(json!({ "access": { "legacy": true, "subjectClaim": "userId" } }));
     let pair = world.login().await;
     let far = Timestamp::from_seconds(world.auth_now().as_seconds() + 3600);
