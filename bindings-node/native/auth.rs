@@ -7,8 +7,8 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use regrant::access::{VerifiedAccess, bearer_token};
-use regrant::migration::{SweepOptions, SweepReport};
 use regrant::config::{AuthConfig, KeysConfig};
+use regrant::migration::{SweepOptions, SweepReport};
 use regrant::types::{Clock, SystemClock};
 use regrant::{Auth, Result};
 
