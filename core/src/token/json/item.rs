@@ -1,7 +1,6 @@
 //! A value as it stands in the text.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use super::digits;
 use super::reader::Reader;
@@ -23,17 +22,6 @@ pub(super) enum Kind {
     TextWithEscapes,
     Array,
     Object,
-}
-
-/// What stands in the text for a value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written<'a> {
-    /// What is between the quotes: the text itself, as it has no escapes.
-    Text(&'a str),
-    /// What is between the quotes, with escapes.
-    EscapedText(&'a str),
-    /// A number, a literal, an array or an object.
-    Other(&'a str),
 }
 
 /// A JSON number.
@@ -82,13 +70,9 @@ impl<'a> Item<'a> {
         rare_number(self.raw)
     }
 
-    /// The text as it was written.
-    pub(crate) fn written(self) -> Written<'a> {
-        match self.kind {
-            Kind::Text => Written::Text(self.raw),
-            Kind::TextWithEscapes => Written::EscapedText(self.raw),
-            _ => Written::Other(self.raw),
-        }
+    /// Its text; `None` when it is not an object.
+    pub(crate) fn object(self) -> Option<&'a str> {
+        (self.kind == Kind::Object).then_some(self.raw)
     }
 
     /// Its elements; `None` when it is not an array.
@@ -99,20 +83,9 @@ impl<'a> Item<'a> {
         Reader::new(self.raw).elements().ok()
     }
 
-    /// Where it stands in `text`, which it was read from, with its quotes.
-    pub(super) fn range_in(self, text: &str) -> Range<usize> {
-        let quote = usize::from(matches!(self.kind, Kind::Text | Kind::TextWithEscapes));
-        let start = (self.raw.as_ptr() as usize).saturating_sub(text.as_ptr() as usize);
-        start.saturating_sub(quote)..start + self.raw.len() + quote
-    }
-
+    #[cfg(test)]
     pub(super) fn kind(self) -> Kind {
         self.kind
-    }
-
-    #[cfg(test)]
-    pub(super) fn raw(self) -> &'a str {
-        self.raw
     }
 }
 

@@ -10,14 +10,11 @@ mod digits;
 mod item;
 mod names;
 mod reader;
-mod shape;
 
 use serde_json::{Map, Value};
 
-pub use self::item::Written;
 pub(crate) use self::item::{Item, Number};
 use self::reader::Reader;
-pub(crate) use self::shape::Shape;
 use crate::error::{Error, Result};
 
 /// How many arrays and objects may be open at once, the outermost object included.

@@ -12,7 +12,6 @@ use super::MAX_DEPTH;
 use super::digits;
 use super::item::{self, Item, Kind};
 use super::names::Names;
-use super::shape::Member;
 
 /// The text is not what it should be. There is no more to tell: the caller says so in its own
 /// words.
@@ -42,32 +41,6 @@ impl<'a> Reader<'a> {
         })?;
         self.skip_space();
         if self.at == self.text.len() { Ok(()) } else { Err(Malformed) }
-    }
-
-    /// Reads exactly one object whose text around the values is known, and hands over each value.
-    #[inline(always)]
-    pub(super) fn only_values(
-        mut self,
-        members: &[Member],
-        end: &str,
-        mut value: impl FnMut(usize, Item<'a>),
-    ) -> Result<()> {
-        for (number, member) in members.iter().enumerate() {
-            self.literal(&member.before)?;
-            let item = self.value(1)?;
-            if item.kind() != member.kind {
-                return Err(Malformed);
-            }
-            value(number, item);
-        }
-        self.literal(end)?;
-        if self.at == self.text.len() { Ok(()) } else { Err(Malformed) }
-    }
-
-    fn literal(&mut self, literal: &str) -> Result<()> {
-        let rest = self.text.as_bytes().get(self.at..).ok_or(Malformed)?;
-        self.at += literal.len();
-        if starts_with(rest, literal.as_bytes()) { Ok(()) } else { Err(Malformed) }
     }
 
     /// The elements of an array that was read before.
@@ -245,21 +218,6 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn expect(&mut self, byte: u8) -> Result<()> {
         if self.take(byte) { Ok(()) } else { Err(Malformed) }
-    }
-}
-
-/// Whether `text` starts with `literal`: by its first and its last word, which for what stands
-/// between two values are the whole, in a third of the time of a comparison of any length.
-#[inline(always)]
-fn starts_with(text: &[u8], literal: &[u8]) -> bool {
-    fn ends<const WORD: usize>(bytes: &[u8]) -> Option<([u8; WORD], [u8; WORD])> {
-        Some((*bytes.first_chunk()?, *bytes.last_chunk()?))
-    }
-    let Some(text) = text.get(..literal.len()) else { return false };
-    match literal.len() {
-        4..8 => ends::<4>(text) == ends::<4>(literal),
-        8..=16 => ends::<8>(text) == ends::<8>(literal),
-        _ => text == literal,
     }
 }
 
