@@ -50,10 +50,11 @@ impl Auth {
         self.0.verifying.now().keyring().jwks()
     }
 
-    /// How many places are numbered for verified access tokens that are kept; see
-    /// [`VerifiedAccess::kept_as`](crate::access::VerifiedAccess::kept_as).
-    pub fn kept_places(&self) -> usize {
-        self.0.verifying.now().places()
+    /// For bindings: the number of slots of the cache of verified access tokens; see
+    /// [`VerifiedAccess::cache_id`](crate::access::VerifiedAccess::cache_id).
+    #[doc(hidden)]
+    pub fn cache_slots(&self) -> usize {
+        self.0.verifying.now().cache_slots()
     }
 
     /// Verifies the access token in the value of an `Authorization` header (RFC 6750 §2.1).

@@ -80,7 +80,7 @@ impl JwksVerifier {
             Source::Fixed(verifier) => verifier.verify_bound(token),
             Source::Remote(keys) => keys.verify_bound(token),
         };
-        access?.unless_bound()
+        access?.require_bearer()
     }
 
     /// As [`verify`](Self::verify); `None` where waiting may change the answer, as keys are being
@@ -94,7 +94,7 @@ impl JwksVerifier {
                 keys.verify_bound_if_ready(token)?
             }
         };
-        Some(access.and_then(VerifiedAccess::unless_bound))
+        Some(access.and_then(VerifiedAccess::require_bearer))
     }
 
     /// As [`verify`](Self::verify), but waits for keys that are missing, and for those that the
@@ -104,7 +104,7 @@ impl JwksVerifier {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub async fn verify_or_fetch(&self, token: &str) -> Result<VerifiedAccess> {
-        self.verify_bound_or_fetch(token).await?.unless_bound()
+        self.verify_bound_or_fetch(token).await?.require_bearer()
     }
 
     /// As [`verify_or_fetch`](Self::verify_or_fetch), and that the token is bound to the key that
