@@ -261,21 +261,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_byte_of_what_a_text_starts_with_counts() {
-        for length in 0..40 {
-            let literal: Vec<u8> = (0..length).map(|n| b'a' + n % 26).collect();
-            let text = [&literal[..], b"more"].concat();
-            assert!(starts_with(&text, &literal) && starts_with(&literal, &literal));
-            assert!(length == 0 || !starts_with(&literal[1..], &literal));
-            for place in 0..literal.len() {
-                let mut other = text.clone();
-                other[place] ^= 1;
-                assert!(!starts_with(&other, &literal), "{place} of {length}");
-            }
-        }
-    }
-
-    #[test]
     fn every_special_byte_is_found_where_it_is() {
         for length in 0..40 {
             assert_eq!(run_length(&vec![b'a'; length]), None);
