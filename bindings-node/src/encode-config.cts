@@ -1,12 +1,11 @@
 /** A configuration on its way to the core, which takes JSON. */
 import { types } from 'node:util';
-import type { AuthError } from './auth-error.cjs';
 import type { Catalog } from './catalog.cjs';
 
 /**
  * The configuration as JSON text; bytes become `{ base64 }`.
  *
- * @throws {@link AuthError} `ERR_CONFIG_INVALID` for a value that JSON cannot hold: it would be
+ * @throws AuthError `ERR_CONFIG_INVALID` for a value that JSON cannot hold: it would be
  * dropped or changed without a word.
  */
 export function encodeConfig(config: object, catalog: Catalog): string {

@@ -149,5 +149,5 @@ class LazyClaims extends PrivateFieldsOn {
 }
 
 function withLazyClaims(access: Omit<VerifiedAccess, 'claims'>, payload: string): VerifiedAccess {
-  return new LazyClaims(access, payload) as VerifiedAccess;
+  return new LazyClaims(access, payload) as unknown as VerifiedAccess;
 }
