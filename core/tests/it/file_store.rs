@@ -196,7 +196,8 @@ async fn every_process_reads_published_revocations_in_order() {
     let (path, clock) = (folder.path().join("sessions.db"), clock());
     let (here, there) = (open(&path, &clock).unwrap(), open(&path, &clock).unwrap());
     let until = clock.now().plus(HOUR);
-    let published: Vec<_> = (0..=255).chain(0..=255).chain(0..88).map(|n| revocation(n, until)).collect();
+    let published: Vec<_> =
+        (0..=255).chain(0..=255).chain(0..88).map(|n| revocation(n, until)).collect();
     here.feed().unwrap().publish(&published).await.unwrap();
 
     let (mut read, mut cursor) = (Vec::new(), FeedCursor::default());
