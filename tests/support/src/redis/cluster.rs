@@ -80,7 +80,7 @@ impl RedisCluster {
         for (number, node) in self.nodes.iter().enumerate() {
             let epoch = (number + 1).to_string();
             node.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch])?;
-            let (port, bus) = (node.main_port(), node.ports().bus.context("a bus port")?);
+            let (port, bus) = (node.main_port(), node.bus_port().context("a bus port")?);
             let (port, bus) = (port.to_string(), bus.to_string());
             self.nodes[0].command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus])?;
         }
