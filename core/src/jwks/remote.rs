@@ -224,7 +224,7 @@ impl RemoteKeys {
         if self.state().text != text {
             let set = JwkSet::parse(text, self.rsa)?;
             for key in set.skipped() {
-                tracing::warn!(target: TARGET, url = self.url.as_str(), index = key.place, reason = %key.why, "ignoring unusable key in JWK Set");
+                tracing::warn!(target: TARGET, url = self.url.as_str(), index = key.index, reason = %key.reason, "ignoring unusable key in JWK Set");
             }
             let keyring = set.into_keyring()?;
             let clock = Arc::clone(&self.clock);

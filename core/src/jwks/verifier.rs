@@ -10,8 +10,8 @@ use crate::error::{Error, Result};
 use crate::http::Transport;
 use crate::keys::{Algorithm, Keyring};
 use crate::token::base64url;
-use crate::token::compact::Compact;
 use crate::token::json;
+use crate::token::jws::Compact;
 use crate::types::{Clock, SystemClock};
 
 /// An issuer whose tokens are accepted: the policy for its tokens, and the source of its keys.

@@ -1,7 +1,7 @@
 // The testbed: the Express example with tokens that live for seconds, and an HTTP API (control.mjs) that opens
 // fault-injecting proxies to it. Serves until it is terminated.
 //
-//   PORT (required), ACCESS_TTL (3), GRACE (1): seconds; PROXIES (64): how many may be opened
+//   PORT (required; 0: a free one, which is printed), ACCESS_TTL (3), GRACE (1): seconds; PROXIES (64): how many may be opened
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -30,6 +30,6 @@ for (const proxy of proxies) proxy.forwardTo(example.address().port);
 const control = createServer(controlOver(config, proxies));
 control.listen(Number(PORT), LOOPBACK);
 await once(control, 'listening');
-console.log(`clients testbed: http://${LOOPBACK}:${PORT}`);
+console.log(`clients testbed: http://${LOOPBACK}:${control.address().port}`);
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(0));
