@@ -27,7 +27,7 @@ extension RegrantError {
         switch self { case .Failed(_, _, _, _, let detail, _, _, _): detail }
     }
 
-    /// The path of the invalid configuration field, with `ERR_CONFIG_INVALID`.
+    /// The path of the invalid configuration field, or the name of the claim.
     public var field: String? {
         switch self { case .Failed(_, _, _, _, _, let field, _, _): field }
     }

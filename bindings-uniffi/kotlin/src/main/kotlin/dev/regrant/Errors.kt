@@ -21,7 +21,7 @@ val RegrantException.status: Int get() = failed.status
 /** Details beyond the text: the name of a claim, or the problem with a field. */
 val RegrantException.detail: String? get() = failed.detail
 
-/** The path of the invalid configuration field, with `ERR_CONFIG_INVALID`. */
+/** The path of the invalid configuration field, or the name of the claim. */
 val RegrantException.field: String? get() = failed.field
 
 /** Why the user must sign in; only from a session with [Advice.SIGN_IN]. */
