@@ -2,7 +2,7 @@ package dev.regrant.endtoend
 
 import dev.regrant.Session
 import dev.regrant.TokenPair
-import dev.regrant.answerHead
+import dev.regrant.responseHead
 import dev.regrant.readLogin
 import java.net.URI
 import java.net.http.HttpClient
@@ -22,11 +22,11 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable
 
-/** The test bed of `tests/clients`: where its control is. */
+/** The testbed of `tests/clients`: where its control is. */
 private const val BED = "REGRANT_E2E"
 
 /** For tests that need the bed. */
-@EnabledIfEnvironmentVariable(named = BED, matches = ".+", disabledReason = "there is no test bed: cargo xtask test --only kotlin")
+@EnabledIfEnvironmentVariable(named = BED, matches = ".+", disabledReason = "there is no testbed: cargo xtask test --only kotlin")
 annotation class OverTheBed
 
 val kills = System.getenv("REGRANT_E2E_KILLS")?.toInt() ?: 8
@@ -35,8 +35,8 @@ val expiries = System.getenv("REGRANT_E2E_EXPIRIES")?.toInt() ?: 3
 /** Says what was counted. */
 fun report(line: String) = println("e2e: kotlin: $line")
 
-/** A line to the Express example, with faults and counts of its own. */
-class Line private constructor(private val control: String, val url: String, val accessTtl: Duration, val grace: Duration) {
+/** A proxy to the Express example, with faults and counts of its own. */
+class FaultProxy private constructor(private val control: String, val url: String, val accessTtl: Duration, val grace: Duration) {
     val refreshUrl = "$url/mobile/refresh"
 
     /** In place of all faults before. */
@@ -64,7 +64,7 @@ class Line private constructor(private val control: String, val url: String, val
         }
     }
 
-    /** A new user, signed up over the line. */
+    /** A new user, signed up over the proxy. */
     suspend fun signUp(name: String): TokenPair {
         val answer = ask("POST", "$url/mobile/signup", signUpBody(name))
         return checkNotNull(readLogin(answer.toString().toByteArray())) { "no tokens" }
@@ -77,7 +77,7 @@ class Line private constructor(private val control: String, val url: String, val
             val proof = checkNotNull(session.proof("POST", url)) { "no key" }
             val answer = send("POST", url, signUpBody(name), "DPoP" to proof)
             val headers = answer.headers().map().flatMap { (name, values) -> values.map { name to it } }
-            if (session.learn(url, answerHead(answer.statusCode(), headers))) continue
+            if (session.observeResponse(url, responseHead(answer.statusCode(), headers))) continue
             session.signIn(checkNotNull(readLogin(answer.body().toByteArray())) { answer.body() })
             return refused
         }
@@ -92,17 +92,17 @@ class Line private constructor(private val control: String, val url: String, val
     suspend fun untilExpired() = delay(accessTtl.toMillis())
 
     companion object {
-        suspend fun open(): Line {
+        suspend fun open(): FaultProxy {
             val bed = checkNotNull(System.getenv(BED)) { "$BED must say where the bed is" }
-            val opened = ask("POST", "$bed/lines").jsonObject
+            val opened = ask("POST", "$bed/proxies").jsonObject
             fun text(name: String) = opened.getValue(name).jsonPrimitive
             fun span(name: String) = Duration.ofMillis((text(name).double * 1000).toLong())
-            return Line("$bed/lines/${text("id").content}", text("url").content, span("accessTtl"), span("grace"))
+            return FaultProxy("$bed/proxies/${text("id").content}", text("url").content, span("accessTtl"), span("grace"))
         }
     }
 }
 
-/** What the bed counted on a line. */
+/** What the bed counted on a proxy. */
 class Counts(private val json: JsonElement) {
     /** One of the counts of refreshes: `arrived`, `presented`, `granted`, `lost`, `held`. */
     fun refreshes(what: String): Int = of("refreshes", what) ?: error("no count of $what: $json")

@@ -1,15 +1,15 @@
-// A line to the example: a proxy on a port of its own that counts refreshes as the server saw them, and breaks
-// what it is told to break.
+// A fault-injecting proxy in front of the example: counts refreshes as the server sees them, and applies the configured
+// faults to their responses.
 
 import { EventEmitter, once } from 'node:events';
 import { Agent, createServer, request } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { chance, checkedFaults } from './faults.mjs';
 
-/** Longer than any pause of a test. */
+/** In milliseconds: longer than any pause of a test. */
 const KEEP_ALIVE = 600_000;
 const REFRESH = /^\/(mobile|auth)\/refresh$|^\/api\/users\/rtVerify$/;
-/** Of one hop only (RFC 9110 §7.6.1). */
+/** Hop-by-hop headers (RFC 9110 §7.6.1). */
 const HOP = ['connection', 'keep-alive', 'transfer-encoding', 'proxy-connection', 'te', 'trailer', 'upgrade'];
 
 const nothing = () => ({
@@ -18,32 +18,32 @@ const nothing = () => ({
   presented: new Set(),
 });
 
-export class Line {
+export class FaultProxy {
   #server;
   #agent = new Agent({ keepAlive: true });
   #upstream;
-  #draw;
+  #random;
   #faults = checkedFaults({});
   #changed = new EventEmitter().setMaxListeners(0);
   #counted = nothing();
   #held = 0;
 
-  /** Every refresh token that was answered to whoever is on this line, in order. */
+  /** Every refresh token that was issued through this proxy, in order. */
   refreshTokens = [];
 
-  /** A line that leads nowhere yet. */
+  /** A proxy without an upstream yet. */
   static async open(seed) {
-    const line = new Line();
-    line.#draw = chance(seed);
-    line.#server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (req, res) => line.#carry(req, res));
-    line.#server.on('connection', (socket) => line.#faults.cut && socket.destroy());
-    line.#server.listen(0, '127.0.0.1');
-    await once(line.#server, 'listening');
-    return line;
+    const proxy = new FaultProxy();
+    proxy.#random = chance(seed);
+    proxy.#server = createServer({ keepAliveTimeout: KEEP_ALIVE }, (req, res) => proxy.#forward(req, res));
+    proxy.#server.on('connection', (socket) => proxy.#faults.cut && socket.destroy());
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
   }
 
-  /** To the example on this port. */
-  leadTo(upstream) {
+  /** Forwards to the example on this port. */
+  forwardTo(upstream) {
     this.#upstream = upstream;
   }
 
@@ -51,7 +51,7 @@ export class Line {
     return `http://127.0.0.1:${this.#server.address().port}`;
   }
 
-  /** In place of all faults before. What was held goes on. */
+  /** Replaces all faults. Releases held responses. */
   setFaults(faults) {
     this.#faults = checkedFaults(faults);
     if (this.#faults.cut) this.#server.closeAllConnections();
@@ -67,25 +67,25 @@ export class Line {
     this.#counted = nothing();
   }
 
-  /** A request to the server that nothing happens to and nobody counts. */
+  /** A request to the server without faults and counts. */
   async direct(method, path, { headers = {}, body } = {}) {
     const sent = { method, path, headers, body: Buffer.from(body ?? '') };
     const answer = await this.#send(sent);
     return { status: answer.status, body: parsed(answer.body) };
   }
 
-  async #carry(req, res) {
+  async #forward(req, res) {
     const body = Buffer.concat(await req.toArray().catch(() => []));
     const isRefresh = REFRESH.test(req.url);
-    if (isRefresh) this.#arrives(req, body);
+    if (isRefresh) this.#countRequest(req, body);
     let answer;
     try {
       answer = await this.#send({ method: req.method, path: req.url, headers: req.headers, body });
     } catch {
       return res.destroy();
     }
-    if (isRefresh) this.#granted(answer);
-    else this.#called(req, answer);
+    if (isRefresh) this.#countRefresh(answer);
+    else this.#countCall(req, answer);
     if (isRefresh && (await this.#isLost())) {
       this.#counted.refreshes.lost += 1;
       return res.destroy();
@@ -106,13 +106,13 @@ export class Line {
     });
   }
 
-  #arrives(req, body) {
+  #countRequest(req, body) {
     this.#counted.refreshes.arrived += 1;
     const token = parsed(body)?.refreshToken ?? req.headers.refreshtoken ?? req.headers.cookie;
     if (token) this.#counted.presented.add(token);
   }
 
-  #granted({ status, body }) {
+  #countRefresh({ status, body }) {
     const { refreshToken, error } = parsed(body) ?? {};
     if (status === 200) {
       this.#counted.refreshes.granted += 1;
@@ -124,7 +124,7 @@ export class Line {
     refused[code] = (refused[code] ?? 0) + 1;
   }
 
-  #called(req, { status, body }) {
+  #countCall(req, { status, body }) {
     const { refreshToken } = parsed(body) ?? {};
     if (refreshToken) this.refreshTokens.push(refreshToken);
     if (!req.url.startsWith('/api/')) return;
@@ -132,7 +132,7 @@ export class Line {
     calls[status] = (calls[status] ?? 0) + 1;
   }
 
-  /** The server has acted. Whether its answer gets lost, after it was held or late. */
+  /** Whether the response is lost, after any delay or hold. The server has already acted. */
   async #isLost() {
     if (this.#faults.delay) await sleep(this.#faults.delay);
     this.#held += 1;
@@ -143,7 +143,7 @@ export class Line {
       this.#faults.loseNext -= 1;
       return true;
     }
-    return this.#draw() < this.#faults.lose;
+    return this.#random() < this.#faults.lose;
   }
 }
 

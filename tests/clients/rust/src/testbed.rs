@@ -1,4 +1,4 @@
-//! The control of the test bed.
+//! The control of the testbed.
 
 use std::time::{Duration, Instant};
 
@@ -7,23 +7,23 @@ use regrant::http::HttpResponse;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
-/// Names where the control is.
-const BED: &str = "REGRANT_E2E";
+/// The variable with the URL of the control.
+const TESTBED: &str = "REGRANT_E2E";
 
-/// A line to the example, with faults and counts of its own.
+/// A fault-injecting proxy to the example.
 #[derive(Debug)]
-pub struct Line {
+pub struct FaultProxy {
     control: String,
     http: Client,
-    /// The server as the client is to see it.
+    /// The URL for the client.
     pub url: String,
-    /// How long an access token lives.
+    /// The lifetime of an access token.
     pub access_ttl: Duration,
-    /// The grace of the server.
+    /// The grace period of the server.
     pub grace: Duration,
 }
 
-/// What the bed counted on a line.
+/// The counts of a proxy.
 #[derive(Debug)]
 pub struct Counts(Value);
 
@@ -47,15 +47,16 @@ impl Counts {
     }
 }
 
-impl Line {
-    /// A new line.
+impl FaultProxy {
+    /// Opens a proxy.
     pub async fn open() -> Self {
-        let bed = std::env::var(BED).unwrap_or_else(|_| panic!("{BED} must say where the bed is"));
+        let bed = std::env::var(TESTBED)
+            .unwrap_or_else(|_| panic!("{TESTBED} must be the URL of the testbed"));
         let http = Client::new();
-        let opened = ask(&http, Method::POST, &format!("{bed}/lines"), None).await;
+        let opened = ask(&http, Method::POST, &format!("{bed}/proxies"), None).await;
         let seconds = |name: &str| Duration::from_secs_f64(opened[name].as_f64().unwrap());
         Self {
-            control: format!("{bed}/lines/{}", opened["id"].as_str().unwrap()),
+            control: format!("{bed}/proxies/{}", opened["id"].as_str().unwrap()),
             http,
             url: opened["url"].as_str().unwrap().to_owned(),
             access_ttl: seconds("accessTtl"),
@@ -63,29 +64,29 @@ impl Line {
         }
     }
 
-    /// In place of all faults before.
+    /// Replaces all faults.
     pub async fn faults(&self, faults: Value) {
         self.control(Method::PUT, "faults", Some(faults)).await;
     }
 
-    /// What happened so far.
+    /// The counts so far.
     pub async fn counts(&self) -> Counts {
         Counts(self.control(Method::GET, "counts", None).await)
     }
 
-    /// A thief: see the README of the bed.
+    /// A thief: see the README of the testbed.
     pub async fn thief(&self, how: &str) {
         self.control(Method::POST, how, None).await;
     }
 
-    /// A thief who is not let in; gives what he was told.
+    /// A thief whose attempt fails; returns the error.
     pub async fn thief_in_vain(&self, how: &str) -> String {
         let answer = self.http.post(format!("{}/{how}", self.control)).send().await.unwrap();
-        assert_eq!(answer.status(), 400, "the thief was let in");
+        assert_eq!(answer.status(), 400, "the theft succeeded");
         answer.text().await.unwrap()
     }
 
-    /// Waits until so many answers to refreshes are held.
+    /// Waits until `count` responses to refreshes are held.
     pub async fn until_held(&self, count: u64) {
         let asked = Instant::now();
         while self.counts().await.refreshes("held") != count {
@@ -94,15 +95,14 @@ impl Line {
         }
     }
 
-    /// A new user, signed up over the line.
+    /// Signs up a new user through the proxy.
     pub async fn sign_up(&self, name: &str) -> TokenPair {
         let (url, body) = self.sign_up_request(name);
         let answer = ask(&self.http, Method::POST, &url, Some(body)).await;
         RefreshEndpoint::read_login(answer.to_string().as_bytes()).expect("tokens")
     }
 
-    /// The same by an app whose tokens are to be bound to the key of `session`. Gives how many
-    /// proofs were refused.
+    /// As above, with tokens bound to the key of `session`. Returns how many proofs were rejected.
     pub async fn sign_up_bound(&self, name: &str, session: &Session) -> usize {
         let (url, body) = self.sign_up_request(name);
         for refused in 0..2 {
@@ -133,7 +133,7 @@ impl Line {
         RefreshEndpoint::json(format!("{}/mobile/refresh", self.url))
     }
 
-    /// Long enough for any access token that there is now to expire: real time, as the server has no other.
+    /// Waits, in real time, until every current access token has expired.
     pub async fn until_expired(&self) {
         tokio::time::sleep(self.access_ttl).await;
     }
@@ -143,7 +143,7 @@ impl Line {
     }
 }
 
-/// Any status but a success ends the test.
+/// Panics unless the status is a success.
 async fn ask(http: &Client, method: Method, url: &str, body: Option<Value>) -> Value {
     let mut request = http.request(method, url).header("content-type", "application/json");
     if let Some(body) = body {
@@ -155,7 +155,7 @@ async fn ask(http: &Client, method: Method, url: &str, body: Option<Value>) -> V
     if text.is_empty() { Value::Null } else { serde_json::from_str(&text).unwrap() }
 }
 
-/// An answer as a session is to see it.
+/// Converts a response for a session.
 async fn answer_of(answer: reqwest::Response) -> HttpResponse {
     let headers = answer.headers().iter();
     let headers = headers

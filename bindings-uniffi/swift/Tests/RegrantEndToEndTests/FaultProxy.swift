@@ -6,9 +6,9 @@ import XCTest
     import FoundationNetworking
 #endif
 
-/// A line of the test bed to the Express example, with faults and counts of its own: see
+/// A proxy of the testbed to the Express example, with faults and counts of its own: see
 /// `tests/clients/README.md`.
-struct Line: Sendable {
+struct FaultProxy: Sendable {
     private let control: URL
     /// The server as the client is to see it.
     let url: URL
@@ -22,7 +22,7 @@ struct Line: Sendable {
         let grace: TimeInterval
     }
 
-    /// What happened on the line.
+    /// What happened on the proxy.
     struct Counts: Decodable {
         struct Refreshes: Decodable {
             let arrived: Int
@@ -37,15 +37,15 @@ struct Line: Sendable {
         let calls: [String: Int]
     }
 
-    /// A new line. Without a bed the test is skipped.
-    static func open() async throws -> Line {
+    /// A new proxy. Without a bed the test is skipped.
+    static func open() async throws -> FaultProxy {
         guard let text = ProcessInfo.processInfo.environment["REGRANT_E2E"],
             let bed = URL(string: text)
-        else { throw XCTSkip("no test bed: REGRANT_E2E does not say where it is") }
-        let answer = try await ask("POST", bed.appendingPathComponent("lines"))
+        else { throw XCTSkip("no testbed: REGRANT_E2E does not say where it is") }
+        let answer = try await ask("POST", bed.appendingPathComponent("proxies"))
         let opened = try JSONDecoder().decode(Opened.self, from: answer)
-        return Line(
-            control: bed.appendingPathComponent("lines/\(opened.id)"), url: opened.url,
+        return FaultProxy(
+            control: bed.appendingPathComponent("proxies/\(opened.id)"), url: opened.url,
             accessTtl: opened.accessTtl, grace: opened.grace)
     }
 
@@ -64,7 +64,7 @@ struct Line: Sendable {
         _ = try await Self.ask("POST", control.appendingPathComponent(how))
     }
 
-    /// A new user, signed up over the line.
+    /// A new user, signed up over the proxy.
     func signUp(_ name: String) async throws -> TokenPair {
         let answer = try await Self.ask("POST", signUpUrl, signUpBody(name))
         return try XCTUnwrap(readLogin(body: answer))
@@ -78,7 +78,7 @@ struct Line: Sendable {
             let proof = try await session.proof(method: "POST", url: address)
             let headers = ["DPoP": try XCTUnwrap(proof)]
             let (body, response) = try await Self.send("POST", signUpUrl, signUpBody(name), headers)
-            if session.learn(url: address, answer: HttpResponse(head: response)) { continue }
+            if session.observeResponse(url: address, response: HttpResponse(head: response)) { continue }
             let pair = try XCTUnwrap(readLogin(body: body), String(decoding: body, as: UTF8.self))
             try await session.signIn(pair: pair)
             return refused
@@ -152,4 +152,4 @@ func number(_ name: String, _ fallback: Int) -> Int {
 let expiries = number("REGRANT_E2E_EXPIRIES", 2)
 
 /// Says what was counted.
-func report(_ line: String) { print("e2e: swift: \(line)") }
+func report(_ proxy: String) { print("e2e: swift: \(proxy)") }
