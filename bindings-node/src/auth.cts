@@ -173,7 +173,7 @@ export class Auth {
     whenStale: WhenStale,
     proof?: RequestProof,
   ): Promise<VerifiedAccess<T>> {
-    const text = this.#text(await this.#native.verifyFresh(this.#present(token), whenStale, proof));
+    const text = this.#text(await this.#native.verifyChecked(this.#present(token), whenStale, proof));
     return parse(text) as VerifiedAccess<T>;
   }
 

@@ -31,7 +31,7 @@ export class Verifier {
    */
   async verifyAccess<T extends object = object>(token: string | undefined): Promise<VerifiedAccess<T>> {
     const text = this.#present(token);
-    const outcome = this.#native.verifyIfReady(text) ?? (await this.#native.verifyOrFetch(text));
+    const outcome = this.#native.tryVerify(text) ?? (await this.#native.verifyOrFetch(text));
     return parse(this.#text(outcome)) as VerifiedAccess<T>;
   }
 
