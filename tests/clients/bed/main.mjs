@@ -1,7 +1,9 @@
 // The test bed: the real Express example with tokens that live for seconds, and a control over HTTP (control.mjs)
 // that opens lines to it, each with its own faults and counts. Serves until it is ended.
 //
-//   PORT (required; 0: a free one, which is printed), ACCESS_TTL (3), GRACE (1): seconds; LINES (64): how many may be opened
+//   PORT (required; 0: a free one, which is printed); ACCESS_TTL (6) and GRACE (1): seconds; LINES (64): how many may be opened
+//
+// With a shorter life, a call on a busy machine may outlast its token, and the tests count every 401.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -13,7 +15,7 @@ import { Line } from './line.mjs';
 const LOOPBACK = '127.0.0.1';
 /** Longer than any pause of a test: a connection that ends by itself is no fault that was asked for. */
 const KEEP_ALIVE = 600_000;
-const { PORT, ACCESS_TTL = '3', GRACE = '1', LINES = '64' } = process.env;
+const { PORT, ACCESS_TTL = '6', GRACE = '1', LINES = '64' } = process.env;
 if (!PORT) throw new Error('PORT says where the control is to be');
 
 // The example must know from the start by which addresses it is reached: proofs of keys name them.
