@@ -7,5 +7,5 @@ use napi_derive::napi;
 /// the exit status.
 #[napi(catch_unwind)]
 pub fn cli(args: Vec<String>) -> u32 {
-    regrant::cli::run(args).into()
+    regrant_cli::run(args).into()
 }

@@ -48,9 +48,12 @@ pub use sessions::{RefreshConfig, RevocationConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
+use crate::access::AccessPolicy;
 use crate::auth::{AuthBuilder, SessionAdmin};
 use crate::error::{Error, Result};
+use crate::session::RefreshClaims;
 use crate::store::StoreAddress;
+use crate::types::{SessionId, Subject, Timestamp};
 
 /// Durable, and shared by all processes that are started in the same folder.
 const DEFAULT_STORE: &str = "file:regrant.db";
@@ -99,6 +102,20 @@ pub struct AuthConfig {
     pub migrate: Option<MigrateConfig>,
 }
 
+/// A refresh token whose signature and expiry were checked. Whether its session lives is not known.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct OfflineRefreshToken {
+    /// The user.
+    pub subject: Subject,
+    /// The session.
+    pub session: SessionId,
+    /// When the token was issued.
+    pub issued_at: Timestamp,
+    /// When the token expires.
+    pub expires_at: Timestamp,
+}
+
 impl AuthConfig {
     /// Reads a configuration.
     ///
@@ -109,8 +126,38 @@ impl AuthConfig {
     }
 
     /// The address of the store as it was given, or the default.
-    pub(crate) fn store_url(&self) -> &str {
+    fn store_url(&self) -> &str {
         self.store.as_deref().unwrap_or(DEFAULT_STORE)
+    }
+
+    /// Whether sessions are kept in the memory of one process, where no other process sees them.
+    pub fn has_memory_store(&self) -> bool {
+        self.store_url().starts_with("memory:")
+    }
+
+    /// The rules for access tokens.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] names the field.
+    pub fn access_policy(&self) -> Result<AccessPolicy> {
+        self.access.policy()
+    }
+
+    /// Checks form, signature and expiry of a refresh token, without asking the store about its session.
+    ///
+    /// # Errors
+    /// The `reject` errors, [`Error::RefreshExpired`], and [`Error::ConfigInvalid`] where the keys are wrong.
+    pub fn verify_refresh_token_offline(
+        &self,
+        token: &str,
+        now: Timestamp,
+    ) -> Result<OfflineRefreshToken> {
+        let claims = RefreshClaims::verify(token, &self.keys_config().refresh_keys()?)?;
+        if now >= claims.expires_at {
+            return Err(Error::RefreshExpired);
+        }
+        let RefreshClaims { subject, session, issued_at, expires_at, .. } = claims;
+        Ok(OfflineRefreshToken { subject, session, issued_at, expires_at })
     }
 
     /// The address of the store, with how it is to be used.

@@ -14,8 +14,6 @@ mod access_verify;
 mod adoption;
 mod architecture;
 mod checklist;
-#[cfg(feature = "cli")]
-mod cli;
 mod client_machine;
 #[cfg(feature = "reqwest")]
 mod client_session;

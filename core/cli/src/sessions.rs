@@ -1,20 +1,92 @@
-//! `sessions revoke`.
+//! `sessions`: lists and revokes the sessions of a user.
 
-use clap::{Args, ValueEnum};
+use std::time::Duration;
+
+use clap::{Args, Subcommand, ValueEnum};
+use regrant::LogoutEverywhere;
+use regrant::auth::{Ended, SessionAdmin, SessionInfo, SessionStatus};
+use regrant::types::{RevocationReason, SessionId, Subject};
 use serde::Serialize;
 
-use super::admin;
-use crate::LogoutEverywhere;
-use crate::auth::Ended;
-use crate::cli::arguments;
-use crate::cli::context::{Context, Reply};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::instants;
-use crate::cli::output;
-use crate::cli::page::{Page, printable};
-use crate::cli::settings::Settings;
-use crate::types::{RevocationReason, SessionId, Subject};
+use crate::output::{Page, distance, parse_instant, print_message, printable, rfc3339};
+use crate::settings::{Settings, parse_session, parse_subject, require_existing_store};
+use crate::{Context, Exit, Failure, Reply};
+
+/// Lists and ends the sessions of a user. Needs a store and no secret.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Sessions {
+    List(List),
+    Revoke(Revoke),
+}
+
+/// Whoever runs this may not know how long the servers' access tokens live. Too short a time would
+/// let them pass again; a longer one costs the servers a few bytes for each session.
+const TELLING_FOR: Duration = Duration::from_secs(24 * 3600);
+
+impl Sessions {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        match self {
+            Self::List(command) => command.run(context),
+            Self::Revoke(command) => command.run(context),
+        }
+    }
+}
+
+fn admin(settings: &Settings) -> Result<SessionAdmin, Failure> {
+    let config = settings.load()?.config;
+    require_existing_store(&config)?;
+    Ok(config.session_admin()?.telling_for_at_least(TELLING_FOR))
+}
+
+/// Lists the sessions of a user: live ones, and those that were ended, with the reason.
+#[derive(Args, Debug)]
+pub(crate) struct List {
+    /// The user's id, as the app gives it at the login.
+    #[arg(value_parser = parse_subject)]
+    subject: Subject,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+#[derive(Serialize)]
+struct Listed<'a> {
+    subject: &'a Subject,
+    sessions: Vec<SessionInfo>,
+}
+
+impl List {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        let sessions = context
+            .block_on(async { Ok(admin(&self.settings)?.sessions(&self.subject, None).await?) })?;
+        let listed = Listed { subject: &self.subject, sessions };
+        context.reply(Exit::Yes, &listed, |page| {
+            let now = context.now();
+            let live = listed.sessions.iter().filter(|info| info.status == SessionStatus::Live);
+            let (live, all) = (live.count(), listed.sessions.len());
+            let name = printable(self.subject.as_str());
+            page.line(&format!("{name}: {live} live, {} ended", all - live));
+            let rows: Vec<_> = listed.sessions.iter().map(|info| row(info, now)).collect();
+            page.table(["session", "device", "state", "began", "last refreshed"], &rows);
+        })
+    }
+}
+
+fn row(info: &SessionInfo, now: regrant::types::Timestamp) -> [String; 5] {
+    let state = match info.status {
+        SessionStatus::Live => format!("live, ends {}", distance(info.expires_at, now)),
+        SessionStatus::Revoked { reason, ended_at } => {
+            format!("ended {} ({reason})", distance(ended_at, now))
+        }
+    };
+    let device = if info.device.is_empty() { "-".into() } else { printable(&info.device) };
+    [
+        info.id.to_string(),
+        device.into_owned(),
+        state,
+        rfc3339(info.created_at),
+        distance(info.last_refreshed_at, now),
+    ]
+}
 
 /// Ends one session of a user, or all of them.
 ///
@@ -22,12 +94,12 @@ use crate::types::{RevocationReason, SessionId, Subject};
 /// which they do all the time. It does no harm to end a session twice. Exit status 1 when the user
 /// has no such session, 3 when the servers could not be told: run it again.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Revoke {
+pub(crate) struct Revoke {
     /// The user's id, as the app gives it at the login.
-    #[arg(value_parser = arguments::subject)]
+    #[arg(value_parser = parse_subject)]
     subject: Subject,
     /// The session, as `sessions list` shows it.
-    #[arg(value_parser = arguments::session, allow_hyphen_values = true)]
+    #[arg(value_parser = parse_session, allow_hyphen_values = true)]
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     session: Option<SessionId>,
     /// All sessions of the user.
@@ -35,7 +107,7 @@ pub(in crate::cli) struct Revoke {
     all: bool,
     /// But not this one.
     #[arg(long, value_name = "SESSION", requires = "all", conflicts_with = "session")]
-    #[arg(value_parser = arguments::session, allow_hyphen_values = true)]
+    #[arg(value_parser = parse_session, allow_hyphen_values = true)]
     except: Option<SessionId>,
     /// Only those that began before this instant (2026-01-31T09:30:00Z), or this long ago (2h).
     #[arg(long, value_name = "INSTANT", requires = "all", conflicts_with = "session")]
@@ -71,7 +143,7 @@ impl From<Reason> for RevocationReason {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Revoked<'a> {
+struct RevokeReport<'a> {
     subject: &'a Subject,
     reason: RevocationReason,
     revoked: Vec<SessionId>,
@@ -81,16 +153,16 @@ struct Revoked<'a> {
 }
 
 impl Revoke {
-    pub(super) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         let ended = context.block_on(self.revoke(context))?;
         let told = match ended.told {
             Ok(()) => true,
             Err(error) => {
-                output::message(&Failure::from(error).render(context.json));
+                print_message(&Failure::from(error).render(context.json));
                 false
             }
         };
-        let revoked = Revoked {
+        let revoked = RevokeReport {
             subject: &self.subject,
             reason: self.reason.into(),
             revoked: ended.revoked,
@@ -118,7 +190,7 @@ impl Revoke {
             request = request.except(session);
         }
         if let Some(text) = &self.before {
-            let before = instants::parse(text, context.now());
+            let before = parse_instant(text, context.now());
             request =
                 request.before(before.map_err(|problem| Failure::usage(problem).at("--before"))?);
         }
@@ -126,7 +198,7 @@ impl Revoke {
     }
 }
 
-impl Revoked<'_> {
+impl RevokeReport<'_> {
     fn write(&self, page: &mut Page, exit: Exit) {
         let name = printable(self.subject.as_str());
         if exit == Exit::No {

@@ -8,7 +8,7 @@ use regrant::{Auth, Login};
 use regrant_test_support::RedisOptions;
 use serde_json::json;
 
-use crate::cli::{Program, SECRET};
+use crate::{Program, SECRET};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 

@@ -1,20 +1,18 @@
-//! `config`.
+//! `config check`: what is wrong with a configuration, and its effective values.
 
 use clap::{Args, Subcommand};
+use regrant::config::EffectiveConfig;
+use regrant::error::Error;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::context::{Context, Reply};
-use super::exit::Exit;
-use super::failure::Failure;
-use super::page::printable;
-use super::settings::Settings;
-use crate::config::EffectiveConfig;
-use crate::error::Error;
+use crate::output::printable;
+use crate::settings::Settings;
+use crate::{Context, Exit, Failure, Reply};
 
 /// Checks configurations.
 #[derive(Debug, Subcommand)]
-pub(super) enum Config {
+pub(crate) enum Config {
     Check(Check),
 }
 
@@ -22,7 +20,7 @@ pub(super) enum Config {
 ///
 /// Secrets and passwords are not shown, and the store is not asked.
 #[derive(Args, Debug)]
-pub(super) struct Check {
+pub(crate) struct Check {
     #[command(flatten)]
     settings: Settings,
 }
@@ -42,7 +40,7 @@ struct Problem {
 }
 
 impl Config {
-    pub(super) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         let Self::Check(command) = self;
         command.run(context)
     }

@@ -1,4 +1,5 @@
 //! The program `regrant`, run as operators run it: what it prints, where, and how it ends.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod config;
 mod health;

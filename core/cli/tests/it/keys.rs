@@ -2,7 +2,7 @@
 
 use regrant::keys::{Algorithm, Key, PublicKey};
 
-use crate::cli::Program;
+use crate::Program;
 
 #[test]
 fn a_secret_is_new_each_time_and_as_long_as_asked() {

@@ -9,7 +9,7 @@ use regrant::{Auth, Login, RefreshRequest, TokenPair};
 use regrant_test_support::RedisServer;
 use serde_json::{Value, json};
 
-use crate::cli::{Program, SECRET};
+use crate::{Program, SECRET};
 
 /// How long the server may take to learn of what the command did.
 const PATIENCE: Duration = Duration::from_secs(60);

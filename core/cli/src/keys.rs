@@ -1,19 +1,64 @@
-//! `keys generate`.
+//! `keys`: makes and shows keys and secrets.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-use clap::{Args, ValueEnum};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::{Args, Subcommand, ValueEnum};
+use regrant::error::Error;
+use regrant::keys::{Algorithm, KeyId, KeyKind, KeyPair, PublicKey, RsaBits};
 use serde::Serialize;
+use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use crate::cli::arguments;
-use crate::cli::context::{Context, Reply};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::error::Error;
-use crate::keys::{Algorithm, KeyId, KeyKind, KeyPair, RsaBits};
+use crate::settings::{parse_algorithm, parse_key_id, read_text};
+use crate::{Context, Exit, Failure, Reply};
+
+/// Makes and shows keys and secrets.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Keys {
+    Secret(Secret),
+    Generate(Generate),
+    Show(Show),
+}
+
+impl Keys {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        match self {
+            Self::Secret(command) => command.run(context),
+            Self::Generate(command) => command.run(context),
+            Self::Show(command) => command.run(context),
+        }
+    }
+}
+
+/// Prints a new random secret, as base64url text.
+///
+/// The text itself is the secret: give it as `secret`, or as REGRANT_SECRET, as it is.
+#[derive(Args, Debug)]
+pub(crate) struct Secret {
+    /// How many random bytes: at least 32 for HS256, 48 for HS384, 64 for HS512.
+    #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(32..=1024))]
+    bytes: u16,
+}
+
+#[derive(Serialize)]
+struct NewSecret<'a> {
+    secret: &'a str,
+    bytes: u16,
+}
+
+impl Secret {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        let mut bytes = Zeroizing::new(vec![0; usize::from(self.bytes)]);
+        getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness"))?;
+        let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes));
+        let made = NewSecret { secret: &secret, bytes: self.bytes };
+        context.reply(Exit::Yes, &made, |page| page.line(&secret))
+    }
+}
 
 /// Makes a key pair, in PEM (PKCS#8 and SPKI).
 ///
@@ -21,13 +66,13 @@ use crate::keys::{Algorithm, KeyId, KeyKind, KeyPair, RsaBits};
 /// owner alone, and the public one beside it (signing.pem, signing.pub.pem). Nothing is ever
 /// overwritten.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Generate {
+pub(crate) struct Generate {
     /// The algorithm: ES256, ES384, EdDSA, RS256, RS384, RS512, PS256, PS384 or PS512.
-    #[arg(long, value_parser = arguments::algorithm)]
+    #[arg(long, value_parser = parse_algorithm)]
     alg: Algorithm,
     /// The name of the key, the kid of the tokens that it signs; by default its thumbprint
     /// (RFC 7638).
-    #[arg(long, value_parser = arguments::key_id)]
+    #[arg(long, value_parser = parse_key_id)]
     kid: Option<KeyId>,
     /// The size of an RSA key, in bits.
     #[arg(long, value_enum, value_name = "BITS")]
@@ -59,7 +104,7 @@ impl From<Bits> for RsaBits {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Made<'a> {
+struct NewKeyPair<'a> {
     alg: Algorithm,
     kid: KeyId,
     public_key: String,
@@ -73,7 +118,7 @@ struct Made<'a> {
 }
 
 impl Generate {
-    pub(super) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         if self.alg.is_symmetric() {
             let advice = "takes a secret, not a key pair: make one with `regrant keys secret`";
             return Err(Failure::usage(format!("{} {advice}", self.alg)));
@@ -89,7 +134,7 @@ impl Generate {
         let private = String::from_utf8(pair.private_pem().expose().to_vec())
             .map(Zeroizing::new)
             .map_err(|_| Error::internal("PEM is not text"))?;
-        let mut made = Made {
+        let mut made = NewKeyPair {
             alg: self.alg,
             kid: match &self.kid {
                 Some(kid) => kid.clone(),
@@ -178,4 +223,64 @@ fn write_new(file: &Path, text: &str, private: bool) -> Result<(), Failure> {
         };
         failure.at(&file.display().to_string())
     })
+}
+
+/// Shows what a key file holds: its kind, its thumbprint (RFC 7638) and its public part.
+///
+/// Of a private key only the public part is shown.
+#[derive(Args, Debug)]
+pub(crate) struct Show {
+    /// A private or public key in PEM, or - for standard input.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Shown {
+    kind: &'static str,
+    algorithms: &'static [Algorithm],
+    /// Whether the file holds the private key.
+    private: bool,
+    rsa_bits: Option<usize>,
+    thumbprint: String,
+    public_key: String,
+    jwk: Map<String, Value>,
+}
+
+impl Show {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        let pem = Zeroizing::new(read_text(&self.file)?);
+        let key = PublicKey::from_pem(&pem).map_err(|error| self.refused(error))?;
+        let shown = Shown {
+            kind: key.kind().as_str(),
+            algorithms: key.kind().algorithms(),
+            private: PublicKey::is_private_pem(&pem),
+            rsa_bits: key.rsa_bits(),
+            thumbprint: key.thumbprint(),
+            public_key: key.to_pem()?,
+            jwk: key.jwk(),
+        };
+        context.reply(Exit::Yes, &shown, |page| {
+            let size = shown.rsa_bits.map(|bits| format!(", {bits} bits")).unwrap_or_default();
+            let names: Vec<_> = shown.algorithms.iter().map(|alg| alg.as_str()).collect();
+            let part = if shown.private { "private" } else { "public" };
+            page.rows(&[
+                ("kind", format!("{}{size}, {part}", shown.kind)),
+                ("algorithms", names.join(" ")),
+                ("thumbprint", shown.thumbprint.clone()),
+            ]);
+            page.line("");
+            page.line(shown.public_key.trim_end());
+        })
+    }
+
+    /// The field of a configuration that the core names is none here; the file is.
+    fn refused(&self, error: Error) -> Failure {
+        let failure = match error {
+            Error::ConfigInvalid { problem, .. } => Failure::usage(problem),
+            other => other.into(),
+        };
+        failure.at(&self.file.display().to_string())
+    }
 }

@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 use sha2::Sha256;
 
-use crate::cli::{Program, SECRET};
+use crate::{Program, SECRET};
 
 /// The Redis of an old app, and a folder with the configuration of the new one.
 struct OldApp {

@@ -1,41 +1,50 @@
-//! `token check`.
+//! `token check`: verifies a token as a server would.
 
 use std::sync::Arc;
 
-use clap::Args;
+use clap::{Args, Subcommand, ValueEnum};
+use regrant::access::{AccessVerifier, VerifiedAccess};
+use regrant::auth::{RefreshIntrospection, Renewal};
+use regrant::config::AuthConfig;
+use regrant::error::{Advice, Error, ErrorCode, Result};
+use regrant::token::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified};
+use regrant::types::{Clock as _, SessionId, Subject, SystemClock, Timestamp};
 use serde::Serialize;
 
-use super::explain::{Wanted, explain};
-use super::kind::{Expected, Kind};
-use crate::access::{AccessVerifier, VerifiedAccess};
-use crate::auth::{RefreshIntrospection, Renewal};
-use crate::cli::context::{Context, Reply};
-use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
-use crate::cli::input;
-use crate::cli::instants;
-use crate::cli::page::{Page, printable};
-use crate::cli::settings::Settings;
-use crate::cli::store;
-use crate::config::AuthConfig;
-use crate::error::{Advice, Error, ErrorCode, Result};
-use crate::session::RefreshClaims;
-use crate::token::decode_unverified;
-use crate::types::{Clock as _, SessionId, Subject, SystemClock, Timestamp};
+use crate::decode::{Decode, Wanted, explain};
+use crate::output::{Page, printable, rfc3339_and_distance};
+use crate::settings::{STDIN, Settings, has_shared_store, read_token, require_existing_store};
+use crate::{Context, Exit, Failure, Reply};
+
+/// Looks into tokens, and checks them.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    Decode(Decode),
+    Check(Check),
+}
+
+impl Token {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        match self {
+            Self::Decode(command) => command.run(context),
+            Self::Check(command) => command.run(context),
+        }
+    }
+}
 
 /// Verifies a token as a server with this configuration would, and says what is wrong with it.
 ///
 /// Changes nothing: a refresh token is not used up, and no session is revoked by it. Where there
 /// is a store that other processes share, it is asked about the session as well. Exit status 1 when the token is refused.
 #[derive(Args, Debug)]
-pub(in crate::cli) struct Check {
+pub(crate) struct Check {
     /// The token, or - to read it from standard input, where other users of this machine cannot
     /// see it.
     #[arg(value_name = "TOKEN")]
     token: String,
     /// The kind that is expected; by default the kind that the token says it is of.
     #[arg(long = "as", value_enum, value_name = "KIND")]
-    expected: Option<Expected>,
+    expected: Option<ExpectedType>,
     /// Looks at the token alone and leaves the store out.
     #[arg(long)]
     offline: bool,
@@ -58,8 +67,8 @@ struct Passed {
 struct Checked {
     accepted: bool,
     /// The kind that it says it is of; `None` when it is no token at all.
-    kind: Option<Kind>,
-    expected: Expected,
+    kind: Option<TokenType>,
+    expected: ExpectedType,
     code: Option<&'static str>,
     advice: Option<Advice>,
     message: Option<String>,
@@ -77,21 +86,21 @@ struct Checked {
 }
 
 impl Check {
-    pub(super) fn run(&self, context: &Context) -> Result<Reply, Failure> {
-        if self.token == input::STDIN && self.settings.takes_stdin() {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        if self.token == STDIN && self.settings.takes_stdin() {
             return Err(Failure::usage("standard input cannot be both token and configuration"));
         }
-        let text = input::token(&self.token)?;
+        let text = read_token(&self.token)?;
         let config = self.settings.load()?.config;
         let decoded = decode_unverified(&text).ok();
-        let kind = decoded.as_ref().map(Kind::of);
+        let kind = decoded.as_ref().map(TokenType::of);
         let by_type = match kind {
-            Some(Kind::Refresh) => Expected::Refresh,
-            _ => Expected::Access,
+            Some(TokenType::Refresh) => ExpectedType::Refresh,
+            _ => ExpectedType::Access,
         };
         let expected = self.expected.unwrap_or(by_type);
-        let (keyring, policy) = (config.keys_config().keyring()?, config.access.policy()?);
-        let ask_store = !self.offline && store::is_there_to_ask(&config);
+        let (keyring, policy) = (config.keys_config().keyring()?, config.access_policy()?);
+        let ask_store = !self.offline && has_shared_store(&config);
 
         let outcome = match ask_store {
             true => context.block_on(asked(config, &text, expected))?,
@@ -136,22 +145,19 @@ fn told(error: Error) -> Result<Error, Failure> {
 }
 
 /// The token by itself: its form, its signature, its claims.
-fn alone(config: &AuthConfig, token: &str, expected: Expected) -> Result<Passed> {
+fn alone(config: &AuthConfig, token: &str, expected: ExpectedType) -> Result<Passed> {
     match expected {
-        Expected::Access => {
+        ExpectedType::Access => {
             let clock = Arc::new(SystemClock);
             let verifier = AccessVerifier::new(
                 config.keys_config().keyring()?,
-                config.access.policy()?,
+                config.access_policy()?,
                 clock,
             )?;
             verifier.verify(token).map(|access| access_passed(&access))
         }
-        Expected::Refresh => {
-            let claims = RefreshClaims::verify(token, &config.keys_config().refresh_keys()?)?;
-            if SystemClock.now() >= claims.expires_at {
-                return Err(Error::RefreshExpired);
-            }
+        ExpectedType::Refresh => {
+            let claims = config.verify_refresh_token_offline(token, SystemClock.now())?;
             Ok(Passed {
                 subject: claims.subject,
                 session: Some(claims.session),
@@ -168,15 +174,15 @@ fn alone(config: &AuthConfig, token: &str, expected: Expected) -> Result<Passed>
 async fn asked(
     config: AuthConfig,
     token: &str,
-    expected: Expected,
+    expected: ExpectedType,
 ) -> Result<Result<Passed>, Failure> {
-    store::existing(&config)?;
+    require_existing_store(&config)?;
     let auth = config.builder()?.build()?;
     Ok(match expected {
-        Expected::Access => {
+        ExpectedType::Access => {
             auth.introspect_access(token).await.map(|access| access_passed(&access))
         }
-        Expected::Refresh => auth.introspect_refresh(token).await.map(refresh_passed),
+        ExpectedType::Refresh => auth.introspect_refresh(token).await.map(refresh_passed),
     })
 }
 
@@ -215,15 +221,15 @@ fn write(checked: &Checked, now: Timestamp, page: &mut Page) {
             "{} as {}",
             page.paint.good("accepted"),
             match checked.expected {
-                Expected::Access => "an access token",
-                Expected::Refresh => "a refresh token",
+                ExpectedType::Access => "an access token",
+                ExpectedType::Refresh => "a refresh token",
             }
         )),
     }
     row("subject", checked.subject.as_ref().map(|subject| printable(subject.as_str()).into()));
     row("session", checked.session_id.map(|session| session.to_string()));
-    row("issued", checked.issued_at.map(|at| instants::told(at, now)));
-    row("expires", checked.expires_at.map(|at| instants::told(at, now)));
+    row("issued", checked.issued_at.map(|at| rfc3339_and_distance(at, now)));
+    row("expires", checked.expires_at.map(|at| rfc3339_and_distance(at, now)));
     row(
         "a refresh",
         checked.renewal.map(|renewal| {
@@ -240,4 +246,78 @@ fn write(checked: &Checked, now: Timestamp, page: &mut Page) {
         row("store", Some("was not asked: whether the session was revoked is not known".into()));
     }
     page.rows(&rows);
+}
+
+/// The two kinds that a server accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ExpectedType {
+    /// An access token.
+    Access,
+    /// A refresh token.
+    Refresh,
+}
+
+/// The kind that the header announces.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TokenType {
+    /// `at+jwt`.
+    Access,
+    /// `rt+jwt`.
+    Refresh,
+    /// No `typ`, or `JWT`: of an app that did not tell its tokens apart.
+    Untyped,
+    /// Another `typ`.
+    Other,
+}
+
+impl TokenType {
+    pub(crate) fn of(token: &DecodedToken) -> Self {
+        match token.header().get("typ") {
+            None => Self::Untyped,
+            Some(typ) => match typ.as_str() {
+                Some(typ) if is_typ(typ, TYP_ACCESS) => Self::Access,
+                Some(typ) if is_typ(typ, TYP_REFRESH) => Self::Refresh,
+                Some(typ) if is_typ(typ, "JWT") => Self::Untyped,
+                _ => Self::Other,
+            },
+        }
+    }
+
+    /// With its article.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "an access token",
+            Self::Refresh => "a refresh token",
+            Self::Untyped => "a token without a type",
+            Self::Other => "a token of an unknown type",
+        }
+    }
+}
+
+/// The instant in a claim: seconds (RFC 7519 §2), but milliseconds in our refresh tokens.
+pub(crate) fn claim_instant(token: &DecodedToken, claim: &str) -> Option<Timestamp> {
+    let value = token.claims().get(claim)?;
+    if TokenType::of(token) == TokenType::Refresh {
+        return value.as_i64().map(Timestamp::from_millis);
+    }
+    match value.as_i64() {
+        Some(seconds) => Some(Timestamp::from_seconds(seconds)),
+        // The cast saturates, and `Timestamp` clamps further.
+        #[allow(clippy::cast_possible_truncation)]
+        None => value.as_f64().map(|seconds| Timestamp::from_millis((seconds * 1000.0) as i64)),
+    }
+}
+
+/// Compares media types as RFC 7515 §4.1.9 does: ignoring case, with or without `application/`.
+fn is_typ(typ: &str, expected: &str) -> bool {
+    let prefix = "application/";
+    let bare = match typ.get(..prefix.len()) {
+        Some(start) if start.eq_ignore_ascii_case(prefix) => {
+            typ.get(prefix.len()..).unwrap_or_default()
+        }
+        _ => typ,
+    };
+    bare.eq_ignore_ascii_case(expected)
 }

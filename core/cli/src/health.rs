@@ -1,22 +1,16 @@
-//! `health`.
+//! `health`: the state of the store, for operators.
 
 use std::time::Duration;
 
 use clap::Args;
+use regrant::config::AuthConfig;
+use regrant::store::file::FileReport;
+use regrant::store::{StoreHealth, StoreWarning, StoreWarningCode};
 use serde::Serialize;
 
-use super::context::{Context, Reply};
-use super::exit::Exit;
-use super::failure::Failure;
-use super::page::{Page, printable};
-use super::settings::Settings;
-use super::store;
-use crate::config::AuthConfig;
-use crate::store::StoreHealth;
-#[cfg(feature = "file")]
-use crate::store::file::FileReport;
-#[cfg(feature = "file")]
-use crate::store::{StoreWarning, StoreWarningCode};
+use crate::output::{Page, printable};
+use crate::settings::{Settings, require_existing_store};
+use crate::{Context, Exit, Failure, Reply};
 
 /// Says how the store is doing: whether it answers, how its servers belong together, and what an
 /// operator should know.
@@ -25,7 +19,7 @@ use crate::store::{StoreWarning, StoreWarningCode};
 /// whole and nothing is written. Needs no secret. Exit status 1 on warnings, 3 when the store
 /// cannot be reached.
 #[derive(Args, Debug)]
-pub(super) struct Health {
+pub(crate) struct Health {
     #[command(flatten)]
     settings: Settings,
 }
@@ -35,15 +29,14 @@ struct Report {
     #[serde(flatten)]
     health: StoreHealth,
     /// Of a store in a file.
-    #[cfg(feature = "file")]
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<FileReport>,
 }
 
 impl Health {
-    pub(super) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         let config = self.settings.load()?.config;
-        store::existing(&config)?;
+        require_existing_store(&config)?;
         let report = report(context, &config)?;
         let exit = match (report.health.reachable, report.health.warnings.is_empty()) {
             (false, _) => Exit::Unavailable,
@@ -56,7 +49,6 @@ impl Health {
 
 fn report(context: &Context, config: &AuthConfig) -> Result<Report, Failure> {
     let address = config.store_address();
-    #[cfg(feature = "file")]
     if let Some(file) = address.inspect_file() {
         let (mut health, file) = (StoreHealth::new("file"), file?);
         if let Some(damage) = &file.damage {
@@ -66,11 +58,7 @@ fn report(context: &Context, config: &AuthConfig) -> Result<Report, Failure> {
         return Ok(Report { health, file: Some(file) });
     }
     let health = context.block_on(async { Ok(address.open(None)?.health().await) })?;
-    Ok(Report {
-        health,
-        #[cfg(feature = "file")]
-        file: None,
-    })
+    Ok(Report { health, file: None })
 }
 
 fn write(report: &Report, page: &mut Page) {
@@ -102,7 +90,6 @@ fn write(report: &Report, page: &mut Page) {
         row("when full", server.eviction_policy.clone());
         page.rows(&rows);
     }
-    #[cfg(feature = "file")]
     if let Some(file) = &report.file {
         page.rows(&[
             ("path", printable(&file.path.display().to_string()).into_owned()),

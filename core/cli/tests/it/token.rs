@@ -7,7 +7,7 @@ use regrant::types::{Clock, ManualClock, RevocationReason, Subject, SystemClock}
 use regrant::{Auth, Login, RefreshRequest};
 use serde_json::json;
 
-use crate::cli::{Program, SECRET};
+use crate::{Program, SECRET};
 
 /// A server with its sessions in a file, an hour ago.
 struct Server {

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::cli::{Program, SECRET};
+use crate::{Program, SECRET};
 
 #[test]
 fn the_effective_configuration_is_shown_without_secrets() {
