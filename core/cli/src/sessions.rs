@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use regrant::LogoutEverywhere;
-use regrant::auth::{Ended, SessionAdmin, SessionInfo, SessionStatus};
+use regrant::auth::{RevocationReport, SessionAdmin, SessionInfo, SessionStatus};
 use regrant::types::{RevocationReason, SessionId, Subject};
 use serde::Serialize;
 
@@ -35,7 +35,7 @@ impl Sessions {
 fn admin(settings: &Settings) -> Result<SessionAdmin, Failure> {
     let config = settings.load()?.config;
     require_existing_store(&config)?;
-    Ok(config.session_admin()?.telling_for_at_least(TELLING_FOR))
+    Ok(config.session_admin()?.publish_for_at_least(TELLING_FOR))
 }
 
 /// Lists the sessions of a user: live ones, and those that were ended, with the reason.
@@ -155,7 +155,7 @@ struct RevokeReport<'a> {
 impl Revoke {
     pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         let ended = context.block_on(self.revoke(context))?;
-        let told = match ended.told {
+        let told = match ended.published {
             Ok(()) => true,
             Err(error) => {
                 print_message(&Failure::from(error).render(context.json));
@@ -179,7 +179,7 @@ impl Revoke {
         context.reply(exit, &revoked, |page| revoked.write(page, exit))
     }
 
-    async fn revoke(&self, context: &Context) -> Result<Ended, Failure> {
+    async fn revoke(&self, context: &Context) -> Result<RevocationReport, Failure> {
         let admin = admin(&self.settings)?;
         let reason = self.reason.into();
         if let Some(session) = &self.session {

@@ -8,9 +8,8 @@ use std::time::{Duration, Instant};
 use async_trait::async_trait;
 use clap::Args;
 use regrant::Auth;
-use regrant::auth::{SweepOptions, SweepReport};
 use regrant::error::{Error, Result};
-use regrant::migration::IdentityResolver;
+use regrant::migration::{IdentityResolver, SweepOptions, SweepReport};
 use regrant::types::Subject;
 use serde::Serialize;
 
@@ -90,7 +89,7 @@ impl Sweep {
             // First, so that it is listened for before anything begins.
             biased;
             _ = tokio::signal::ctrl_c() => None,
-            report = auth.sweep_old_tokens(options, |report| progress.tell(report)) => Some(report),
+            report = auth.sweep_legacy_tokens(options, |report| progress.tell(report)) => Some(report),
         };
         progress.end();
         let (dry_run, interrupted) = (self.dry_run, finished.is_none());

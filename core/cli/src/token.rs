@@ -7,7 +7,7 @@ use regrant::access::{AccessVerifier, VerifiedAccess};
 use regrant::auth::{RefreshIntrospection, Renewal};
 use regrant::config::AuthConfig;
 use regrant::error::{Advice, Error, ErrorCode, Result};
-use regrant::token::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified};
+use regrant::token::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified, is_typ};
 use regrant::types::{Clock as _, SessionId, Subject, SystemClock, Timestamp};
 use serde::Serialize;
 
@@ -204,7 +204,7 @@ fn refresh_passed(preview: RefreshIntrospection) -> Passed {
         issued_at: Some(preview.issued_at),
         expires_at: preview.expires_at,
         renewal: Some(preview.renewal),
-        adopts: preview.adopts,
+        adopts: preview.migrates,
     }
 }
 
@@ -234,9 +234,9 @@ fn write(checked: &Checked, now: Timestamp, page: &mut Page) {
         "a refresh",
         checked.renewal.map(|renewal| {
             let answer = match renewal {
-                Renewal::Issued => "gives a new pair",
-                Renewal::Reissued => "gives the same pair as a moment ago",
-                Renewal::Kept => "gives an access token; rotation is off",
+                Renewal::Rotated => "gives a new pair",
+                Renewal::Replayed => "gives the same pair as a moment ago",
+                Renewal::Renewed => "gives an access token; rotation is off",
             };
             let adoption = if checked.adopts { ", and takes the token over" } else { "" };
             format!("{answer}{adoption}")
@@ -308,16 +308,4 @@ pub(crate) fn claim_instant(token: &DecodedToken, claim: &str) -> Option<Timesta
         #[allow(clippy::cast_possible_truncation)]
         None => value.as_f64().map(|seconds| Timestamp::from_millis((seconds * 1000.0) as i64)),
     }
-}
-
-/// Compares media types as RFC 7515 §4.1.9 does: ignoring case, with or without `application/`.
-fn is_typ(typ: &str, expected: &str) -> bool {
-    let prefix = "application/";
-    let bare = match typ.get(..prefix.len()) {
-        Some(start) if start.eq_ignore_ascii_case(prefix) => {
-            typ.get(prefix.len()..).unwrap_or_default()
-        }
-        _ => typ,
-    };
-    bare.eq_ignore_ascii_case(expected)
 }

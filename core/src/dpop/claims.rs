@@ -1,10 +1,8 @@
 //! The claims of a proof (RFC 9449 §4.2), read and not yet judged.
 
 use crate::error::{Error, Result};
-use crate::token::json::{self, Item};
+use crate::token::json::{self, Item, numeric_date};
 use crate::types::Timestamp;
-
-use crate::access::numeric_date;
 
 /// Longer ones are of no use to anybody.
 const LONGEST_ID: usize = 256;

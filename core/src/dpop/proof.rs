@@ -4,8 +4,7 @@ use super::TYP_PROOF;
 use super::claims::ProofClaims;
 use crate::error::{Error, Result};
 use crate::keys::{Algorithm, Key, Thumbprint};
-use crate::token::compact::Compact;
-use crate::token::header::{Header, is_typ};
+use crate::token::jws::{Compact, Header, is_typ};
 use crate::token::{base64url, json};
 
 /// The longest proof: one with an RSA key of 8192 bits and a long address has room.

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use super::{TYP_PROOF, access_token_hash};
 use crate::error::{Cause, Error, Result};
 use crate::keys::Algorithm;
-use crate::token::{base64url, compact};
+use crate::token::{base64url, jws};
 use crate::types::Timestamp;
 
 /// A private key that signs proofs: one in memory ([`SoftwareKey`](super::SoftwareKey)), or one
@@ -97,7 +97,7 @@ impl Prover<'_> {
         let encode = |problem: serde_json::Error| Error::internal(problem.to_string());
         let header = base64url::encode(&serde_json::to_vec(&header).map_err(encode)?);
         let payload = serde_json::to_string(&payload).map_err(encode)?;
-        compact::encode(&header, &payload, |message| {
+        jws::encode(&header, &payload, |message| {
             key.sign(message).map_err(|cause| Error::internal(format!("a proof: {cause}")))
         })
     }

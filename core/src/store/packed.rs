@@ -25,19 +25,23 @@ use crate::error::{Error, Result};
 use crate::session::{Child, DeviceLabel, Record, State, TokenId};
 use crate::types::{Generation, RevocationReason, Timestamp};
 
-const VERSION: u8 = 1;
-const HAS_CHILD: u8 = 1;
-const CHILD_USED: u8 = 2;
-const BRANCHED: u8 = 4;
-const PROMOTED: u8 = 8;
-const ADOPTED: u8 = 16;
+pub(crate) const VERSION: u8 = 1;
+pub(crate) const HAS_CHILD: u8 = 1;
+pub(crate) const CHILD_USED: u8 = 2;
+pub(crate) const BRANCHED: u8 = 4;
+pub(crate) const PROMOTED: u8 = 8;
+pub(crate) const ADOPTED: u8 = 16;
 const LONGEST: usize = 57;
-const LAST_INSTANT: i64 = Record::LAST_INSTANT.as_millis();
+pub(crate) const LAST_INSTANT: i64 = Record::LAST_INSTANT.as_millis();
+/// The state of a live record; otherwise it is the number of a [`RevocationReason`].
+pub(crate) const LIVE: u8 = 0;
+pub(crate) const ID_BYTES: usize = 16;
+pub(crate) const INSTANT_BYTES: usize = 6;
 
 /// The bytes of `record`.
 pub fn pack(record: &Record) -> Vec<u8> {
     let state = match record.state {
-        State::Live => 0,
+        State::Live => LIVE,
         State::Revoked(reason) => reason.number(),
     };
     let usual = usual_promotion(record.generation, record.created_at, record.child);
@@ -78,7 +82,7 @@ fn parse(bytes: &[u8], device: &str) -> Option<Record> {
         return None;
     }
     let generation = u32::from_be_bytes(input.take()?);
-    let id = TokenId::from_bytes(input.take()?);
+    let id = TokenId::from_bytes(input.take::<ID_BYTES>()?);
     let (created_at, expires_at, idle_deadline) =
         (input.instant()?, input.instant()?, input.instant()?);
     let issued_at = if is(HAS_CHILD) { Some(input.instant()?) } else { None };
@@ -98,7 +102,7 @@ fn parse(bytes: &[u8], device: &str) -> Option<Record> {
         expires_at,
         idle_deadline,
         state: match state {
-            0 => State::Live,
+            LIVE => State::Live,
             number => State::Revoked(RevocationReason::from_number(number)?),
         },
         adopted: is(ADOPTED),
@@ -117,7 +121,7 @@ fn usual_promotion(
     if generation == 0 { Some(created_at) } else { child.map(|child| child.issued_at) }
 }
 
-fn instant_bytes(instant: Timestamp) -> [u8; 6] {
+fn instant_bytes(instant: Timestamp) -> [u8; INSTANT_BYTES] {
     let [_, _, bytes @ ..] = instant.as_millis().clamp(0, LAST_INSTANT).to_be_bytes();
     bytes
 }

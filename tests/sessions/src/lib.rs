@@ -14,7 +14,7 @@ pub mod clients;
 pub mod contract;
 pub mod device;
 pub mod differential;
-pub mod homes;
+pub mod backends;
 pub mod model;
 pub mod report;
 pub mod token;

@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use regrant::client::{Answer, Grant};
+use regrant::client::{RefreshAnswer, Grant};
 use regrant::revocation::DiscardedChild;
 use regrant::session::{
     AccessTokenUse, Confirmation, Decision, DeviceLabel, NewSession, Record, RefreshPolicy,
@@ -74,7 +74,7 @@ impl Server {
         token: &RefreshToken,
         rotate: bool,
         now: Timestamp,
-    ) -> Result<Answer, Violation> {
+    ) -> Result<RefreshAnswer, Violation> {
         let which = place(token.expose());
         let presented = self.refresh[which].token.clone();
         if !self.sent.contains(&which) {
@@ -99,7 +99,7 @@ impl Server {
                 (minted.family_position, Some(RefreshToken::new(format!("r{place}"))))
             }
             Decision::Renew => (presented.family_position(), None),
-            Decision::Superseded => return Ok(Answer::Superseded),
+            Decision::Superseded => return Ok(RefreshAnswer::Superseded),
             refusal => return Err(Violation::Refused(refusal)),
         };
         // The wire has whole seconds.
@@ -109,7 +109,7 @@ impl Server {
             self.access.push(issued);
             self.access.len() - 1
         });
-        Ok(Answer::Granted(Grant {
+        Ok(RefreshAnswer::Granted(Grant {
             access: AccessToken::new(format!("a{place}")),
             refresh,
             lifetime: Some(LIFETIME),

@@ -19,7 +19,7 @@ pub async fn a_login_is_repeated_without_harm(at: &Fixture) {
     at.wait(MINUTE);
     let other = at.new_session(&TokenSecret::from_bytes([9; 32]), "another device");
     let again = at.store.create(&session.subject, &session.id, &other).await.unwrap();
-    assert_eq!((again.record, again.displaced), (before.clone(), Vec::new()));
+    assert_eq!((again.record, again.evicted), (before.clone(), Vec::new()));
     assert_eq!(at.record(&session).await.unwrap(), before);
     at.refresh(&mut session).await;
 }

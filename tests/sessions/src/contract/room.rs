@@ -36,11 +36,11 @@ pub async fn the_least_recently_refreshed_gives_way(at: &Fixture) {
     at.wait(MINUTE);
     at.refresh(&mut first).await;
     at.wait(MINUTE);
-    let (third, displaced) = at.login_as("alice", at_most(3)).await;
-    assert_eq!(displaced, [].into(), "there was room for it");
+    let (third, evicted) = at.login_as("alice", at_most(3)).await;
+    assert_eq!(evicted, [].into(), "there was room for it");
     at.wait(MINUTE);
-    let (fourth, displaced) = at.login_as("alice", at_most(3)).await;
-    assert_eq!(displaced, ids([&second]));
+    let (fourth, evicted) = at.login_as("alice", at_most(3)).await;
+    assert_eq!(evicted, ids([&second]));
     assert_eq!(at.present(&second, &second.token).await, DISPLACED);
     let record = at.record(&second).await.unwrap();
     assert_eq!(record.state, State::Revoked(RevocationReason::Displaced));
@@ -58,20 +58,20 @@ pub async fn where_none_was_refreshed_earlier_the_older_gives_way(at: &Fixture) 
     at.wait(MINUTE);
     at.refresh(&mut younger).await;
     at.refresh(&mut older).await;
-    let (_, displaced) = at.login_as("alice", at_most(2)).await;
-    assert_eq!(displaced, ids([&older]));
+    let (_, evicted) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(evicted, ids([&older]));
     // Begun in the same instant too: the lower id. Here the later login has the higher one.
     let [low, high] = [at.login("bob").await, at.login("bob").await];
     assert!(low.id < high.id);
-    let (_, displaced) = at.login_as("bob", at_most(2)).await;
-    assert_eq!(displaced, ids([&low]));
+    let (_, evicted) = at.login_as("bob", at_most(2)).await;
+    assert_eq!(evicted, ids([&low]));
     // Ids are told apart as bytes, and not as text of some language.
     for (user, [low, high]) in [("carol", [0x5A, 0x61]), ("dave", [0x7F, 0x80])] {
         for byte in [high, low] {
             at.login_with_id(user, SessionId::from_bytes([byte; 16]), |_| {}).await;
         }
-        let (_, displaced) = at.login_as(user, at_most(2)).await;
-        assert_eq!(displaced, [SessionId::from_bytes([low; 16])].into(), "{user}");
+        let (_, evicted) = at.login_as(user, at_most(2)).await;
+        assert_eq!(evicted, [SessionId::from_bytes([low; 16])].into(), "{user}");
     }
 }
 
@@ -82,13 +82,13 @@ pub async fn only_live_sessions_take_room(at: &Fixture) {
     assert_eq!(at.revoke(&ended, RevocationReason::Logout).await, RevocationOutcome::Revoked);
     let bob = at.login("bob").await;
     for room in [1, 0] {
-        let (session, displaced) = at.login_as("alice", at_most(2)).await;
-        assert_eq!(displaced, [].into(), "room for {room} more");
+        let (session, evicted) = at.login_as("alice", at_most(2)).await;
+        assert_eq!(evicted, [].into(), "room for {room} more");
         assert!(at.is_live(&session).await);
     }
     let logout = Decision::Revoked(RevocationReason::Logout);
     assert_eq!(at.present(&ended, &ended.token).await, logout);
-    assert_eq!(at.record(&idle).await.unwrap().state, State::Live, "idled out, not displaced");
+    assert_eq!(at.record(&idle).await.unwrap().state, State::Live, "idled out, not evicted");
     assert!(at.is_live(&bob).await);
 }
 
@@ -98,8 +98,8 @@ pub async fn a_lower_cap_displaces_several_at_once(at: &Fixture) {
         sessions.push(at.login("alice").await);
         at.wait(MINUTE);
     }
-    let (last, displaced) = at.login_as("alice", at_most(2)).await;
-    assert_eq!(displaced, sessions[..4].iter().map(|session| session.id).collect());
+    let (last, evicted) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(evicted, sessions[..4].iter().map(|session| session.id).collect());
     // Two of them are kept: the younger ones.
     let kept = ids([&sessions[2], &sessions[3], &sessions[4], &last]);
     assert_eq!(listed(at, &last).await, kept);
@@ -112,14 +112,14 @@ pub async fn a_repeated_login_displaces_nobody_else(at: &Fixture) {
     at.wait(MINUTE);
     let second = at.login("alice").await;
     at.wait(MINUTE);
-    let (third, displaced) = at.login_as("alice", at_most(2)).await;
-    assert_eq!(displaced, ids([&first]));
+    let (third, evicted) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(evicted, ids([&first]));
     // The answer was lost; it comes again, with the same sessions.
     at.wait(MINUTE);
     let mut again = at.new_session(&TokenSecret::from_bytes([9; 32]), "another device");
     again.max_sessions = NonZeroU32::new(1);
     let answer = at.store.create(&third.subject, &third.id, &again).await.unwrap();
-    assert_eq!(answer.displaced, [first.id]);
+    assert_eq!(answer.evicted, [first.id]);
     assert_eq!(Some(answer.record), at.record(&third).await);
     assert!(at.is_live(&second).await && at.is_live(&third).await);
 }
@@ -137,8 +137,8 @@ pub async fn of_those_that_are_over_the_last_ended_are_kept(at: &Fixture) {
         let reason = RevocationReason::Logout;
         assert_eq!(at.revoke(&ended[which], reason).await, RevocationOutcome::Revoked);
     }
-    let (here, displaced) = at.login_as("alice", at_most(2)).await;
-    assert_eq!(displaced, [].into());
+    let (here, evicted) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(evicted, [].into());
     assert_eq!(listed(at, &here).await, ids([&ended[0], &ended[2], &here]));
     for forgotten in [&idle, &ended[1]] {
         assert!(!is_known(at, forgotten).await);
@@ -156,15 +156,15 @@ pub async fn of_those_that_are_over_the_last_ended_are_kept(at: &Fixture) {
 pub async fn without_a_cap_nothing_is_forgotten(at: &Fixture) {
     let mut sessions = Vec::new();
     for _ in 0..60 {
-        let (session, displaced) = at.login_as("alice", |new| new.max_sessions = None).await;
-        assert_eq!(displaced, [].into());
+        let (session, evicted) = at.login_as("alice", |new| new.max_sessions = None).await;
+        assert_eq!(evicted, [].into());
         sessions.push(session);
     }
     for session in &sessions[..30] {
         at.revoke(session, RevocationReason::Logout).await;
     }
-    let (last, displaced) = at.login_as("alice", |new| new.max_sessions = None).await;
-    assert_eq!((displaced, listed(at, &last).await.len()), ([].into(), 61));
+    let (last, evicted) = at.login_as("alice", |new| new.max_sessions = None).await;
+    assert_eq!((evicted, listed(at, &last).await.len()), ([].into(), 61));
 }
 
 pub async fn an_adopted_session_is_not_forgotten(at: &Fixture) {
@@ -182,8 +182,8 @@ pub async fn an_adopted_session_is_not_forgotten(at: &Fixture) {
     at.revoke(&adopted[0], RevocationReason::Logout).await;
     at.wait(MINUTE);
     // They give way as all do, and are kept beside those that may be forgotten.
-    let (first, displaced) = at.login_as("alice", at_most(1)).await;
-    assert_eq!(displaced, ids([&adopted[1], &adopted[2]]));
+    let (first, evicted) = at.login_as("alice", at_most(1)).await;
+    assert_eq!(evicted, ids([&adopted[1], &adopted[2]]));
     at.wait(MINUTE);
     let (second, _) = at.login_as("alice", at_most(1)).await;
     at.wait(MINUTE);

@@ -17,7 +17,7 @@ use regrant_test_support::RedisServer;
 use super::census::Census;
 use super::random::Random;
 use super::raw::{Packed, Raw};
-use crate::homes::redis_store;
+use crate::backends::redis_store;
 
 const PREFIX: &str = "any record:";
 /// The last instant of a packed record.

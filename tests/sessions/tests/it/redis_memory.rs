@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use regrant::session::{Decision, DeviceLabel, NewSession, SessionPolicy, TokenSecret};
 use regrant::types::{Clock, SessionId, Subject};
-use regrant_session_tests::homes::{clock, redis_store};
+use regrant_session_tests::backends::{clock, redis_store};
 use regrant_session_tests::token::Token;
 use regrant_test_support::RedisServer;
 

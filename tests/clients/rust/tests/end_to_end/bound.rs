@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regrant::client::{FileStorage, Refusal, SignOutReason};
+use regrant::client::{FileStorage, SessionError, SignOutReason};
 use regrant::dpop::{ProofKey, SoftwareKey};
 use regrant_clients::{App, Line, expiries, report};
 
@@ -12,7 +12,7 @@ const OFF: Duration = Duration::from_secs(600);
 
 async fn key(folder: &Path) -> Arc<dyn ProofKey> {
     let storage = FileStorage::new(folder.join("key"));
-    Arc::new(SoftwareKey::kept_in(&storage).await.unwrap())
+    Arc::new(SoftwareKey::load_or_create(&storage).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -64,7 +64,7 @@ async fn a_thief_without_the_key_gets_nothing_and_the_app_goes_on() {
     line.until_expired().await;
     assert_eq!(app.call().await, Ok(200));
     let another = start(Arc::new(SoftwareKey::generate().unwrap()));
-    assert_eq!(another.call().await, Err(Refusal::SignIn(SignOutReason::OtherKey)));
+    assert_eq!(another.call().await, Err(SessionError::SignIn(SignOutReason::OtherKey)));
     // The key in the storage is the same the next time.
     assert_eq!(start(key(folder.path()).await).call().await, Ok(200));
     report("stolen: the thief of bound tokens is refused, the app goes on");
