@@ -1,4 +1,4 @@
-//! `config check`: what is wrong with a configuration, and its effective values.
+//! `config check`: the problems of a configuration, and its effective values.
 
 use clap::{Args, Subcommand};
 use regrant::config::EffectiveConfig;
@@ -16,9 +16,10 @@ pub(crate) enum Config {
     Check(Check),
 }
 
-/// Says what is wrong with a configuration, and what it amounts to.
+/// Checks a configuration and prints the effective values of all options.
 ///
-/// Secrets and passwords are not shown, and the store is not asked.
+/// Secrets and passwords are redacted, and the store is not contacted. Exit status 2 if there are
+/// problems.
 #[derive(Args, Debug)]
 pub(crate) struct Check {
     #[command(flatten)]
@@ -66,11 +67,13 @@ impl Check {
         context.reply(exit, &checked, |page| {
             let verdict = match ok {
                 true => page.paint.good("ok"),
-                false => page.paint.bad("wrong"),
+                false => page.paint.bad("invalid"),
             };
             page.line(&format!("{verdict} ({origin})"));
             let problems = checked.problems.iter();
-            page.rows(&problems.map(|found| (&found.field, &found.problem)).collect::<Vec<_>>());
+            page.rows(
+                &problems.map(|problem| (&problem.field, &problem.problem)).collect::<Vec<_>>(),
+            );
             if let Some(effective) = &checked.effective {
                 let mut rows = Vec::new();
                 flatten("", &serde_json::to_value(effective).unwrap_or_default(), &mut rows);
@@ -80,7 +83,7 @@ impl Check {
     }
 }
 
-/// The leaves of an object, by their paths.
+/// Appends the leaves of `value` with their paths.
 fn flatten(path: &str, value: &Value, rows: &mut Vec<(String, String)>) {
     let dot = if path.is_empty() { "" } else { "." };
     match value {
@@ -90,8 +93,8 @@ fn flatten(path: &str, value: &Value, rows: &mut Vec<(String, String)>) {
             }
         }
         Value::Array(items) if items.iter().any(Value::is_object) => {
-            for (place, item) in items.iter().enumerate() {
-                flatten(&format!("{path}[{place}]"), item, rows);
+            for (index, item) in items.iter().enumerate() {
+                flatten(&format!("{path}[{index}]"), item, rows);
             }
         }
         Value::Array(items) if items.is_empty() => rows.push((path.to_owned(), "-".to_owned())),

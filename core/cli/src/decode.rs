@@ -1,4 +1,4 @@
-//! `token decode`, and why a token was refused.
+//! `token decode`, and the explanation of a rejected token.
 
 use clap::Args;
 use regrant::access::AccessPolicy;
@@ -14,13 +14,13 @@ use crate::settings::read_token;
 use crate::token::{ExpectedType, TokenType, claim_instant};
 use crate::{Context, Exit, Failure, Reply};
 
-/// Shows what a token says. Nothing of it is verified.
+/// Prints the header and the claims of a token without verifying it.
 ///
-/// Exit status 1 when it is no token at all.
+/// Exit status 1 if it is not a token.
 #[derive(Args, Debug)]
 pub(crate) struct Decode {
-    /// The token, or - to read it from standard input, where other users of this machine cannot
-    /// see it.
+    /// The token, or - to read it from standard input. Other users of this machine can see
+    /// arguments.
     #[arg(value_name = "TOKEN")]
     token: String,
 }
@@ -38,15 +38,15 @@ struct Decoded<'a> {
     expired: Option<bool>,
 }
 
-/// The claims that are instants.
-const INSTANTS: [&str; 3] = ["iat", "nbf", "exp"];
+/// The claims that are timestamps.
+const TIMESTAMPS: [&str; 3] = ["iat", "nbf", "exp"];
 
 impl Decode {
     pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         let token = decode_unverified(&read_token(&self.token)?)?;
         let now = context.now();
         let [issued_at, not_before, expires_at] =
-            INSTANTS.map(|claim| claim_instant(&token, claim));
+            TIMESTAMPS.map(|claim| claim_instant(&token, claim));
         let decoded = Decoded {
             verified: false,
             kind: TokenType::of(&token),
@@ -59,7 +59,7 @@ impl Decode {
         };
         context.reply(Exit::Yes, &decoded, |page| {
             page.line(&page.paint.warning(
-                "NOT VERIFIED: anybody can write such a token. `regrant token check` verifies it.",
+                "NOT VERIFIED: anyone can write such a token. `regrant token check` verifies it.",
             ));
             page.line(&format!("\nheader of {}", decoded.kind.name()));
             page.rows(&rows(decoded.header));
@@ -67,10 +67,10 @@ impl Decode {
             let mut claims = rows(decoded.claims);
             for (name, value) in &mut claims {
                 if let Some(at) =
-                    INSTANTS.contains(&name.as_str()).then(|| claim_instant(&token, name))
+                    TIMESTAMPS.contains(&name.as_str()).then(|| claim_instant(&token, name))
                 {
-                    let told = at.map(|at| rfc3339_and_distance(at, now)).unwrap_or_default();
-                    *value = format!("{value}  {told}");
+                    let time = at.map(|at| rfc3339_and_distance(at, now)).unwrap_or_default();
+                    *value = format!("{value}  {time}");
                 }
             }
             page.rows(&claims);
@@ -89,56 +89,66 @@ fn rows(members: &Map<String, Value>) -> Vec<(String, String)> {
     members.iter().map(|(name, value)| (printable(name).into_owned(), shown(value))).collect()
 }
 
-/// What a token is held to.
-pub(crate) struct Wanted<'a> {
+/// What a token was checked against.
+pub(crate) struct Expectation<'a> {
     pub(crate) keyring: &'a Keyring,
     pub(crate) policy: &'a AccessPolicy,
     pub(crate) expected: ExpectedType,
     pub(crate) now: Timestamp,
 }
 
-/// A sentence, where there is more to say than the error does.
-pub(crate) fn explain(error: &Error, token: &DecodedToken, wanted: &Wanted<'_>) -> Option<String> {
-    let header = |name: &str| said(token.header().get(name));
-    let claim = |name: &str| said(token.claims().get(name));
+/// Explains `error` with the values of the token and of the configuration, which error messages
+/// never contain. `None` if there is nothing to add.
+pub(crate) fn explain(
+    error: &Error,
+    token: &DecodedToken,
+    expectation: &Expectation<'_>,
+) -> Option<String> {
+    let header = |name: &str| quoted(token.header().get(name));
+    let claim = |name: &str| quoted(token.claims().get(name));
     let ago =
-        |name: &str| claim_instant(token, name).map(|at| rfc3339_and_distance(at, wanted.now));
-    // A refresh token has another secret, so its signature is what a server sees first.
-    let misplaced =
-        TokenType::of(token) == TokenType::Refresh && wanted.expected == ExpectedType::Access;
+        |name: &str| claim_instant(token, name).map(|at| rfc3339_and_distance(at, expectation.now));
+    // Refresh tokens have another secret, so verification as an access token fails at the signature.
+    let wrong_type =
+        TokenType::of(token) == TokenType::Refresh && expectation.expected == ExpectedType::Access;
     match error {
-        Error::AlgNotAllowed | Error::SignatureInvalid if misplaced => {
-            Some(other_kind(token, wanted.expected))
+        Error::AlgNotAllowed | Error::SignatureInvalid if wrong_type => {
+            Some(wrong_type_message(token, expectation.expected))
         }
-        Error::TypMismatch => Some(other_kind(token, wanted.expected)),
-        Error::AlgNotAllowed if wanted.expected == ExpectedType::Refresh => {
-            Some(format!("it is signed by {}; refresh tokens are by HS256", header("alg")))
-        }
+        Error::TypMismatch => Some(wrong_type_message(token, expectation.expected)),
+        Error::AlgNotAllowed if expectation.expected == ExpectedType::Refresh => Some(format!(
+            "it is signed with {}; refresh tokens are signed with HS256",
+            header("alg")
+        )),
         Error::AlgNotAllowed => {
             let mut known: Vec<_> =
-                wanted.keyring.keys().iter().map(|key| key.algorithm().as_str()).collect();
+                expectation.keyring.keys().iter().map(|key| key.algorithm().as_str()).collect();
             known.dedup();
             Some(format!(
-                "it is signed by {}; the keys are for {}",
+                "it is signed with {}; the keys are for {}",
                 header("alg"),
                 known.join(", ")
             ))
         }
         Error::KeyNotFound => {
-            let names = wanted.keyring.keys().iter().filter_map(|key| key.id());
+            let names = expectation.keyring.keys().iter().filter_map(|key| key.id());
             let names: Vec<_> = names.map(|id| id.as_str()).collect();
-            Some(format!("its key is {}; the keys are {}", header("kid"), names.join(", ")))
+            Some(format!(
+                "its kid is {}; the configured keys are {}",
+                header("kid"),
+                names.join(", ")
+            ))
         }
         Error::SignatureInvalid => Some(
-            "it was signed with another secret or key than the configuration's, or changed since"
+            "it was signed with another secret or key than the configured ones, or was modified"
                 .to_owned(),
         ),
         Error::IssuerMismatch => {
-            let accepted = wanted.policy.issuers().join(", ");
+            let accepted = expectation.policy.issuers().join(", ");
             Some(format!("its issuer is {}; accepted: {accepted}", claim("iss")))
         }
         Error::AudienceMismatch => {
-            let audiences = wanted.policy.audiences();
+            let audiences = expectation.policy.audiences();
             let accepted = if audiences.is_empty() { "none" } else { &audiences.join(", ") };
             Some(format!("its audience is {}; accepted: {accepted}", claim("aud")))
         }
@@ -147,36 +157,36 @@ pub(crate) fn explain(error: &Error, token: &DecodedToken, wanted: &Wanted<'_>) 
         }
         Error::TokenNotYetValid => Some(format!("it is valid from {}", ago("nbf")?)),
         Error::RefreshReused => Some(
-            "a refresh with it would be taken for a theft and revoke the session: its holder has \
-             a newer one, and this one came back"
+            "a refresh with it would be treated as reuse and revoke the session: a newer refresh \
+             token has been issued and used"
                 .to_owned(),
         ),
         Error::RefreshSuperseded => {
-            Some("its holder was given a newer one within the grace".to_owned())
+            Some("a newer refresh token was issued within the grace period".to_owned())
         }
-        Error::SessionUnknown => {
-            Some("the store has no such session: is it the server's store?".to_owned())
-        }
+        Error::SessionUnknown => Some(
+            "the store has no such session: check that it is the store of the server".to_owned(),
+        ),
         _ => None,
     }
 }
 
-fn other_kind(token: &DecodedToken, expected: ExpectedType) -> String {
+fn wrong_type_message(token: &DecodedToken, expected: ExpectedType) -> String {
     let wanted = match expected {
         ExpectedType::Access => "an access token",
         ExpectedType::Refresh => "a refresh token",
     };
     let advice = match (TokenType::of(token), expected) {
-        (TokenType::Refresh, _) => "; it belongs to the refresh endpoint and nowhere else",
-        (TokenType::Access, _) => "; it goes with every request, not to the refresh endpoint",
-        (TokenType::Untyped, ExpectedType::Access) => "; those are accepted with access.legacy",
-        (TokenType::Untyped, ExpectedType::Refresh) => "; those are taken over with migrate",
+        (TokenType::Refresh, _) => "; it is for the refresh endpoint only",
+        (TokenType::Access, _) => "; it is for requests, not for the refresh endpoint",
+        (TokenType::Untyped, ExpectedType::Access) => "; access.legacy accepts those",
+        (TokenType::Untyped, ExpectedType::Refresh) => "; migrate accepts those",
         (TokenType::Other, _) => "",
     };
-    format!("it is {}, where {wanted} is expected{advice}", TokenType::of(token).name())
+    format!("it is {}, and {wanted} is expected{advice}", TokenType::of(token).name())
 }
 
-fn said(value: Option<&Value>) -> String {
+fn quoted(value: Option<&Value>) -> String {
     match value {
         None => "absent".to_owned(),
         Some(Value::String(text)) => format!("{:?}", printable(text)),

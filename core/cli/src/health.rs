@@ -1,4 +1,4 @@
-//! `health`: the state of the store, for operators.
+//! `health`: the state of the store.
 
 use std::time::Duration;
 
@@ -12,12 +12,11 @@ use crate::output::{Page, printable};
 use crate::settings::{Settings, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
-/// Says how the store is doing: whether it answers, how its servers belong together, and what an
-/// operator should know.
+/// Reports the health of the store: whether it is reachable, its topology, and warnings.
 ///
-/// Of a file it tells the size, the number of sessions and whether it is sound; it is read as a
-/// whole and nothing is written. Needs no secret. Exit status 1 on warnings, 3 when the store
-/// cannot be reached.
+/// For a file store it also reports the size, the number of sessions and the integrity: the whole
+/// file is read, and nothing is written. Needs no secret. Exit status 1 on warnings, 3 if the store
+/// is unreachable.
 #[derive(Args, Debug)]
 pub(crate) struct Health {
     #[command(flatten)]
@@ -28,7 +27,7 @@ pub(crate) struct Health {
 struct Report {
     #[serde(flatten)]
     health: StoreHealth,
-    /// Of a store in a file.
+    /// For a file store.
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<FileReport>,
 }
@@ -65,29 +64,25 @@ fn write(report: &Report, page: &mut Page) {
     let health = &report.health;
     let verdict = match (health.reachable, health.warnings.is_empty()) {
         (false, _) => page.paint.bad("unreachable"),
-        (true, false) => page.paint.warning("answers, with warnings"),
-        (true, true) => page.paint.good("well"),
+        (true, false) => page.paint.warning("reachable, with warnings"),
+        (true, true) => page.paint.good("healthy"),
     };
     let layout = health.layout.map(|layout| format!(", {layout}")).unwrap_or_default();
     page.line(&format!("{verdict} ({}{layout})", health.store));
     let millis = |span: Duration| format!("{:.2} ms", span.as_secs_f64() * 1000.0);
     page.rows(
-        &health
-            .round_trip
-            .map(|span| ("answered in", millis(span)))
-            .into_iter()
-            .collect::<Vec<_>>(),
+        &health.round_trip.map(|span| ("round trip", millis(span))).into_iter().collect::<Vec<_>>(),
     );
     for server in &health.servers {
         page.line(&format!("\nserver {}", printable(&server.address)));
         let mut rows = vec![("reachable", if server.reachable { "yes" } else { "no" }.to_owned())];
         let mut row = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
-        row("answered in", server.round_trip.map(millis));
+        row("round trip", server.round_trip.map(millis));
         row("version", server.version.clone());
         row("role", server.role.map(ToOwned::to_owned));
         row("replicas", server.replicas.map(|count| count.to_string()));
         row("persistence", server.persistence.map(ToOwned::to_owned));
-        row("when full", server.eviction_policy.clone());
+        row("eviction policy", server.eviction_policy.clone());
         page.rows(&rows);
     }
     if let Some(file) = &report.file {
@@ -95,11 +90,11 @@ fn write(report: &Report, page: &mut Page) {
             ("path", printable(&file.path.display().to_string()).into_owned()),
             ("size", format!("{} bytes", file.bytes)),
             ("schema", format!("version {}", file.schema_version)),
-            ("sound", if file.damage.is_none() { "yes" } else { "no" }.to_owned()),
+            ("intact", if file.damage.is_none() { "yes" } else { "no" }.to_owned()),
             ("users", file.users.to_string()),
             ("live sessions", file.live.to_string()),
-            ("revoked, kept", file.ended.to_string()),
-            ("expired, kept", file.expired.to_string()),
+            ("revoked sessions", file.ended.to_string()),
+            ("expired sessions", file.expired.to_string()),
         ]);
     }
     for warning in &health.warnings {

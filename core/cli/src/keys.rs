@@ -1,4 +1,4 @@
-//! `keys`: makes and shows keys and secrets.
+//! `keys`: generates and inspects keys and secrets.
 
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 use crate::settings::{parse_algorithm, parse_key_id, read_text};
 use crate::{Context, Exit, Failure, Reply};
 
-/// Makes and shows keys and secrets.
+/// Generates and inspects keys and secrets.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Keys {
     Secret(Secret),
@@ -34,12 +34,12 @@ impl Keys {
     }
 }
 
-/// Prints a new random secret, as base64url text.
+/// Generates a random secret and prints it as base64url text.
 ///
-/// The text itself is the secret: give it as `secret`, or as REGRANT_SECRET, as it is.
+/// The text itself is the secret: use it as it is for `secret` or REGRANT_SECRET.
 #[derive(Args, Debug)]
 pub(crate) struct Secret {
-    /// How many random bytes: at least 32 for HS256, 48 for HS384, 64 for HS512.
+    /// The number of random bytes: at least 32 for HS256, 48 for HS384, 64 for HS512.
     #[arg(long, default_value_t = 32, value_parser = clap::value_parser!(u16).range(32..=1024))]
     bytes: u16,
 }
@@ -53,31 +53,30 @@ struct NewSecret<'a> {
 impl Secret {
     pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         let mut bytes = Zeroizing::new(vec![0; usize::from(self.bytes)]);
-        getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness"))?;
+        getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness available"))?;
         let secret = Zeroizing::new(URL_SAFE_NO_PAD.encode(&*bytes));
-        let made = NewSecret { secret: &secret, bytes: self.bytes };
-        context.reply(Exit::Yes, &made, |page| page.line(&secret))
+        let new = NewSecret { secret: &secret, bytes: self.bytes };
+        context.reply(Exit::Yes, &new, |page| page.line(&secret))
     }
 }
 
-/// Makes a key pair, in PEM (PKCS#8 and SPKI).
+/// Generates a key pair in PEM (PKCS#8 and SPKI).
 ///
-/// Without --out both keys are printed. With it, the private one goes into FILE, readable by its
-/// owner alone, and the public one beside it (signing.pem, signing.pub.pem). Nothing is ever
+/// Prints both keys. With --out, writes the private key to FILE, readable by its owner only, and
+/// the public key to a file beside it (signing.pem, signing.pub.pem). Existing files are never
 /// overwritten.
 #[derive(Args, Debug)]
 pub(crate) struct Generate {
     /// The algorithm: ES256, ES384, EdDSA, RS256, RS384, RS512, PS256, PS384 or PS512.
     #[arg(long, value_parser = parse_algorithm)]
     alg: Algorithm,
-    /// The name of the key, the kid of the tokens that it signs; by default its thumbprint
-    /// (RFC 7638).
+    /// The key's name: the kid of the tokens that it signs. By default its thumbprint (RFC 7638).
     #[arg(long, value_parser = parse_key_id)]
     kid: Option<KeyId>,
     /// The size of an RSA key, in bits.
     #[arg(long, value_enum, value_name = "BITS")]
     bits: Option<Bits>,
-    /// Where the private key goes.
+    /// The file for the private key.
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 }
@@ -108,7 +107,7 @@ struct NewKeyPair<'a> {
     alg: Algorithm,
     kid: KeyId,
     public_key: String,
-    /// Absent where it went into a file.
+    /// Absent if it was written to a file.
     #[serde(skip_serializing_if = "Option::is_none")]
     private_key: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -120,7 +119,7 @@ struct NewKeyPair<'a> {
 impl Generate {
     pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         if self.alg.is_symmetric() {
-            let advice = "takes a secret, not a key pair: make one with `regrant keys secret`";
+            let advice = "uses a secret, not a key pair: generate one with `regrant keys secret`";
             return Err(Failure::usage(format!("{} {advice}", self.alg)));
         }
         if self.bits.is_some() && KeyKind::of(self.alg) != Some(KeyKind::Rsa) {
@@ -185,7 +184,7 @@ fn beside(file: &Path) -> PathBuf {
     }
 }
 
-/// Writes both files or none.
+/// Writes both files or neither.
 fn write_pair(
     private_file: &Path,
     private: &str,
@@ -194,7 +193,7 @@ fn write_pair(
 ) -> Result<(), Failure> {
     write_new(private_file, private, true)?;
     write_new(public_file, public, false).inspect_err(|_| {
-        // It is this command's own, made a moment ago. If it stays, the failure is told anyway.
+        // Created by this command. If it cannot be removed, the failure is still reported.
         let _ = fs::remove_file(private_file);
     })
 }
@@ -216,18 +215,18 @@ fn write_new(file: &Path, text: &str, private: bool) -> Result<(), Failure> {
     written.map_err(|error| {
         let failure = match error.kind() {
             std::io::ErrorKind::AlreadyExists => {
-                Failure::usage("is there already, and is not overwritten")
+                Failure::usage("already exists and is not overwritten")
             }
-            std::io::ErrorKind::NotFound => Failure::usage("there is no such folder"),
-            _ => Failure::outside(format!("cannot be written: {error}")),
+            std::io::ErrorKind::NotFound => Failure::usage("no such directory"),
+            _ => Failure::unavailable(format!("cannot write: {error}")),
         };
         failure.at(&file.display().to_string())
     })
 }
 
-/// Shows what a key file holds: its kind, its thumbprint (RFC 7638) and its public part.
+/// Prints the type, the thumbprint (RFC 7638) and the public key of a key file.
 ///
-/// Of a private key only the public part is shown.
+/// The private part of a private key is not printed.
 #[derive(Args, Debug)]
 pub(crate) struct Show {
     /// A private or public key in PEM, or - for standard input.
@@ -251,7 +250,7 @@ struct Shown {
 impl Show {
     pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         let pem = Zeroizing::new(read_text(&self.file)?);
-        let key = PublicKey::from_pem(&pem).map_err(|error| self.refused(error))?;
+        let key = PublicKey::from_pem(&pem).map_err(|error| self.failure(error))?;
         let shown = Shown {
             kind: key.kind().as_str(),
             algorithms: key.kind().algorithms(),
@@ -275,8 +274,8 @@ impl Show {
         })
     }
 
-    /// The field of a configuration that the core names is none here; the file is.
-    fn refused(&self, error: Error) -> Failure {
+    /// `error` about the file instead of a configuration field.
+    fn failure(&self, error: Error) -> Failure {
         let failure = match error {
             Error::ConfigInvalid { problem, .. } => Failure::usage(problem),
             other => other.into(),

@@ -1,10 +1,11 @@
-//! The operator's command: keys, tokens, sessions, the sweep, the store, the configuration.
+//! The command line of regrant: keys, tokens, sessions, migration, store and configuration.
 //!
-//! One implementation with two front doors: the program `regrant`, and `npx regrant`, which hands
-//! its arguments to the native addon. Results go to stdout, as text for people or with `--json`
-//! for programs; messages go to stderr; the exit status is one of [`Exit`].
+//! The program `regrant` and `npx regrant`, through the native addon, both call [`run`]. Results go
+//! to stdout, as text or with `--json` as JSON; messages go to stderr; the exit status is one of
+//! [`Exit`].
 //!
-//! A subcommand is a file: its arguments, whose doc comments are its help, and what it does.
+//! Each subcommand is a file with its arguments, whose doc comments are the help text, and its
+//! implementation.
 
 mod config;
 mod decode;
@@ -28,12 +29,12 @@ use serde_json::json;
 
 use crate::output::{Page, Paint, print_message, print_result};
 
-/// Keys, tokens, sessions and stores of regrant.
+/// Manages keys, tokens, sessions and stores of regrant.
 #[derive(Debug, Parser)]
 #[command(name = "regrant", bin_name = "regrant", version, no_binary_name = true)]
 #[command(max_term_width = 100, after_help = AFTER_HELP)]
 struct Cli {
-    /// Answers with JSON, for programs.
+    /// Prints JSON.
     #[arg(long, global = true)]
     json: bool,
     #[command(subcommand)]
@@ -41,8 +42,8 @@ struct Cli {
 }
 
 const AFTER_HELP: &str = "\
-Exit status: 0 yes or done; 1 the answer is no; 2 wrong usage or configuration; 3 the store (or
-another outside party) could not be asked; 130 interrupted.";
+Exit status: 0 success; 1 negative result; 2 invalid usage or configuration; 3 the store or a file
+is unavailable; 130 interrupted.";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -58,17 +59,16 @@ enum Command {
     Config(config::Config),
 }
 
-/// Runs the command that `arguments`, those after the program's name, ask for. Gives the exit
-/// status of the process, whatever happens.
+/// Runs the command line. `arguments` do not include the program's name. Returns the exit status.
 pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) -> u8 {
     let cli = match Cli::try_parse_from(arguments) {
         Ok(cli) => cli,
-        // Help that was asked for comes as an "error" as well.
-        Err(told) if told.use_stderr() => {
-            print_message(&told.render().to_string());
+        Err(error) if error.use_stderr() => {
+            print_message(&error.render().to_string());
             return Exit::Usage.status();
         }
-        Err(asked_for) => return print_result(&asked_for.render().to_string(), Exit::Yes),
+        // `--help` and `--version` are errors of clap too.
+        Err(help) => return print_result(&help.render().to_string(), Exit::Yes),
     };
     let context = Context::new(cli.json);
     let outcome = match cli.command {
@@ -88,20 +88,20 @@ pub fn run<A: Into<OsString> + Clone>(arguments: impl IntoIterator<Item = A>) ->
     }
 }
 
-/// The exit status. Its numbers never change.
+/// The exit status. The numbers are stable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 #[non_exhaustive]
 pub enum Exit {
-    /// The answer is yes, or what was asked for is done.
+    /// Success, or a positive result.
     Yes = 0,
-    /// The answer is no: the token is refused, the store is not well, there is no such session.
+    /// A negative result: the token is rejected, the store has warnings, the session does not exist.
     No = 1,
-    /// The command or the configuration is wrong.
+    /// The usage or the configuration is invalid.
     Usage = 2,
-    /// The store, a file or another outside party could not be asked.
+    /// The store or a file is unavailable.
     Unavailable = 3,
-    /// It was interrupted (SIGINT), as shells number it.
+    /// Interrupted by SIGINT; the number that shells use.
     Interrupted = 130,
 }
 
@@ -112,7 +112,7 @@ impl Exit {
     }
 }
 
-/// What kept a command from answering. Holds no secret and no token.
+/// The error of a command. Holds no secret and no token.
 #[derive(Debug)]
 pub(crate) struct Failure {
     pub(crate) exit: Exit,
@@ -122,24 +122,24 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
-    /// The command was used wrongly.
+    /// Invalid usage.
     pub(crate) fn usage(message: impl Into<String>) -> Self {
         let code = ErrorCode::ConfigInvalid;
         Self { exit: Exit::Usage, code, field: None, message: message.into() }
     }
 
-    /// A file, stdin or another outside party failed.
-    pub(crate) fn outside(message: impl Into<String>) -> Self {
+    /// A file, standard input or the store failed.
+    pub(crate) fn unavailable(message: impl Into<String>) -> Self {
         let code = ErrorCode::Internal;
         Self { exit: Exit::Unavailable, code, field: None, message: message.into() }
     }
 
-    /// With where it happened in front: the name of a file.
-    pub(crate) fn at(self, place: &str) -> Self {
-        Self { message: format!("{place}: {}", self.message), ..self }
+    /// Prefixes the message with the name of a file or an argument.
+    pub(crate) fn at(self, name: &str) -> Self {
+        Self { message: format!("{name}: {}", self.message), ..self }
     }
 
-    /// For stderr: a line for people, or JSON.
+    /// The text for stderr: a line, or JSON.
     pub(crate) fn render(&self, as_json: bool) -> String {
         if !as_json {
             return format!("error: {}\n", self.message);
@@ -166,8 +166,8 @@ impl From<Error> for Failure {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
         let (field, message) = match error {
             Error::ConfigInvalid { field, problem } => {
-                let place = if field.is_empty() { "configuration" } else { &field };
-                let message = format!("{place}: {problem}");
+                let name = if field.is_empty() { "configuration" } else { &field };
+                let message = format!("{name}: {problem}");
                 (Some(field), message)
             }
             other => (None, format!("{other}{}", cause.unwrap_or_default())),
@@ -176,14 +176,14 @@ impl From<Error> for Failure {
     }
 }
 
-/// What every subcommand is told.
+/// The context of all subcommands.
 #[derive(Debug)]
 pub(crate) struct Context {
     pub(crate) json: bool,
     paint: Paint,
 }
 
-/// What a subcommand answers: the whole text for stdout, and how the command ends.
+/// The result of a subcommand: the text for stdout, and the exit status.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) text: String,
@@ -199,7 +199,7 @@ impl Context {
         SystemClock.now()
     }
 
-    /// `data` for programs, or what `page` writes for people.
+    /// A reply with `data` as JSON, or with the text that `page` writes.
     pub(crate) fn reply(
         &self,
         exit: Exit,
@@ -208,25 +208,24 @@ impl Context {
     ) -> Result<Reply, Failure> {
         let text = if self.json {
             let text = serde_json::to_string_pretty(data)
-                .map_err(|_| Failure::outside("the answer is no JSON"))?;
+                .map_err(|_| Failure::unavailable("the result is not JSON"))?;
             format!("{text}\n")
         } else {
-            let mut paper = Page::new(self.paint);
-            page(&mut paper);
-            paper.into_text()
+            let mut text = Page::new(self.paint);
+            page(&mut text);
+            text.into_text()
         };
         Ok(Reply { text, exit })
     }
 
-    /// Runs `work`, which asks a store, to its end.
+    /// Runs `work` on a Tokio runtime.
     pub(crate) fn block_on<T>(
         &self,
         work: impl Future<Output = Result<T, Failure>>,
     ) -> Result<T, Failure> {
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|error| Failure::outside(format!("no runtime can be started: {error}")))?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(
+            |error| Failure::unavailable(format!("cannot start a Tokio runtime: {error}")),
+        )?;
         runtime.block_on(work)
     }
 }
@@ -235,9 +234,9 @@ impl Context {
 mod tests {
     use clap::CommandFactory as _;
 
-    /// What clap can find wrong with the definitions it finds here.
+    /// Runs clap's own checks.
     #[test]
-    fn the_command_line_is_consistent() {
+    fn the_argument_definitions_are_valid() {
         super::Cli::command().debug_assert();
     }
 }

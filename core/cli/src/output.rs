@@ -1,4 +1,4 @@
-//! What the command prints: tables and times for people, and writing to stdout and stderr.
+//! Output: tables and times as text, and writing to stdout and stderr.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -10,24 +10,24 @@ use regrant::types::{Timestamp, parse_span};
 
 use crate::Exit;
 
-/// How long to wait for a reader that does not keep up, where waiting cannot be left to the
-/// kernel: Node.js, and other parents, may have made the pipe non-blocking for all who share it.
-const PAUSE: Duration = Duration::from_millis(1);
+/// The delay between writes to a full non-blocking pipe. Node.js and other parent processes may have
+/// made it non-blocking for every process that shares it.
+const RETRY_DELAY: Duration = Duration::from_millis(1);
 
-/// Writes a result. A reader who has seen enough (`| head`) is no failure.
+/// Writes a result to stdout and returns the exit status. A closed pipe (`| head`) is not a failure.
 pub(crate) fn print_result(text: &str, exit: Exit) -> u8 {
     let mut stdout = io::stdout().lock();
     match write_all(&mut stdout, text.as_bytes()) {
         Ok(()) => exit.status(),
         Err(error) if error.kind() == ErrorKind::BrokenPipe => exit.status(),
         Err(error) => {
-            print_message(&format!("error: the result cannot be written: {error}\n"));
+            print_message(&format!("error: cannot write the result: {error}\n"));
             Exit::Unavailable.status()
         }
     }
 }
 
-/// Writes a message. Where nobody can read it, nothing is left to be done.
+/// Writes a message to stderr. A failure is ignored.
 pub(crate) fn print_message(text: &str) {
     let _ = write_all(&mut io::stderr().lock(), text.as_bytes());
 }
@@ -52,19 +52,19 @@ fn wait_if_busy(error: io::Error) -> io::Result<()> {
     match error.kind() {
         ErrorKind::Interrupted => Ok(()),
         ErrorKind::WouldBlock => {
-            sleep(PAUSE);
+            sleep(RETRY_DELAY);
             Ok(())
         }
         _ => Err(error),
     }
 }
 
-/// Colours, where they are wanted.
+/// Colours, if enabled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint(bool);
 
 impl Paint {
-    /// On a terminal, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal is dumb.
+    /// Enabled on a terminal, unless `NO_COLOR` is set (<https://no-color.org>) or the terminal is dumb.
     pub(crate) fn for_output(is_terminal: bool) -> Self {
         let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
         Self(is_terminal && set("NO_COLOR").is_none() && set("TERM").is_none_or(|t| t != "dumb"))
@@ -91,7 +91,7 @@ impl Paint {
     }
 }
 
-/// A text in the making.
+/// Builds the text of a result.
 #[derive(Debug)]
 pub(crate) struct Page {
     text: String,
@@ -107,13 +107,13 @@ impl Page {
         self.text
     }
 
-    /// A line as it is.
+    /// Appends a line.
     pub(crate) fn line(&mut self, text: &str) {
         self.text.push_str(text);
         self.text.push('\n');
     }
 
-    /// Names with their values, in two columns under each other.
+    /// Appends names and values in two aligned columns.
     pub(crate) fn rows<N: AsRef<str>, V: AsRef<str>>(&mut self, rows: &[(N, V)]) {
         let width = rows.iter().map(|(name, _)| name.as_ref().chars().count()).max().unwrap_or(0);
         for (name, value) in rows {
@@ -123,7 +123,7 @@ impl Page {
         }
     }
 
-    /// A table, its columns as wide as they need to be; nothing where there are no rows.
+    /// Appends a table with aligned columns; nothing if there are no rows.
     pub(crate) fn table<const N: usize>(&mut self, names: [&str; N], rows: &[[String; N]]) {
         if rows.is_empty() {
             return;
@@ -145,7 +145,7 @@ impl Page {
     }
 }
 
-/// `text` with what a terminal would obey, or what would reorder the line, written as escapes.
+/// Escapes control and bidirectional characters, so that a token cannot control the terminal.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     let unsafe_to_print = |c: char| {
         c.is_control()
@@ -161,18 +161,18 @@ pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(escaped).collect())
 }
 
-/// RFC 3339 in UTC, without what is below a second: `2026-01-31T09:30:00Z`.
+/// RFC 3339 in UTC, in whole seconds: `2026-01-31T09:30:00Z`.
 pub(crate) fn rfc3339(instant: Timestamp) -> String {
     jiff::Timestamp::from_second(instant.as_seconds())
         .map_or_else(|_| format!("{} s", instant.as_seconds()), |instant| instant.to_string())
 }
 
-/// As [`rfc3339`], with how far it is from `now`: `2026-01-31T09:30:00Z (in 12 minutes)`.
+/// As [`rfc3339`], with the distance from `now`: `2026-01-31T09:30:00Z (in 12 minutes)`.
 pub(crate) fn rfc3339_and_distance(instant: Timestamp, now: Timestamp) -> String {
     format!("{} ({})", rfc3339(instant), distance(instant, now))
 }
 
-/// How far an instant is from `now`: `in 12 minutes`, `3 days ago`.
+/// The distance of an instant from `now`: `in 12 minutes`, `3 days ago`.
 pub(crate) fn distance(instant: Timestamp, now: Timestamp) -> String {
     if instant > now {
         format!("in {}", span_in_words(instant.since(now)))
@@ -183,7 +183,7 @@ pub(crate) fn distance(instant: Timestamp, now: Timestamp) -> String {
     }
 }
 
-/// The largest unit of which there are two or more, rounded down.
+/// `span` in the largest unit of which it has at least two, rounded down.
 pub(crate) fn span_in_words(span: Duration) -> String {
     let seconds = span.as_secs();
     let units = [("day", 86_400), ("hour", 3_600), ("minute", 60)];
@@ -193,13 +193,13 @@ pub(crate) fn span_in_words(span: Duration) -> String {
     format!("{count} {unit}{}", if count == 1 { "" } else { "s" })
 }
 
-/// An instant as people give it: RFC 3339 with a zone, or how long ago as in `2h`.
+/// Parses an instant: RFC 3339 with a time zone, or a span before `now` such as `2h`.
 pub(crate) fn parse_instant(text: &str, now: Timestamp) -> Result<Timestamp, String> {
-    let expected = "expected an instant such as 2026-01-31T09:30:00Z, or how long ago as in 2h";
+    let expected = "expected a time such as 2026-01-31T09:30:00Z, or a span before now such as 2h";
     if let Ok(instant) = text.parse::<jiff::Timestamp>() {
         return Ok(Timestamp::from_millis(instant.as_millisecond()));
     }
-    // A bare number may be meant as seconds since 1970 just as well.
+    // A bare number is ambiguous: it could be a Unix timestamp.
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(expected.to_owned());
     }
@@ -210,13 +210,13 @@ pub(crate) fn parse_instant(text: &str, now: Timestamp) -> Result<Timestamp, Str
 mod tests {
     use super::*;
 
-    /// A pipe of which somebody else decided that it does not block, and that is often full.
-    struct Busy {
+    /// A non-blocking pipe that is full at every other call.
+    struct NonBlockingPipe {
         calls: u32,
         taken: Vec<u8>,
     }
 
-    impl Write for Busy {
+    impl Write for NonBlockingPipe {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.calls += 1;
             if self.calls % 2 == 1 {
@@ -234,20 +234,20 @@ mod tests {
     }
 
     #[test]
-    fn a_full_pipe_is_waited_for() {
-        let mut pipe = Busy { calls: 0, taken: Vec::new() };
+    fn writing_waits_for_a_full_pipe() {
+        let mut pipe = NonBlockingPipe { calls: 0, taken: Vec::new() };
         write_all(&mut pipe, b"all of this arrives").unwrap();
         assert_eq!(pipe.taken, b"all of this arrives");
     }
 
     #[test]
-    fn terminals_obey_nothing_of_it() {
+    fn control_characters_are_escaped() {
         assert_eq!(printable("사용자 1"), "사용자 1");
         assert_eq!(printable("\x1b[2J\u{9b}K\u{202e}x"), "\\u{1b}[2J\\u{9b}K\\u{202e}x");
     }
 
     #[test]
-    fn columns_line_up() {
+    fn columns_are_aligned() {
         let mut page = Page::new(Paint(false));
         page.rows(&[("a", "1"), ("longer", "2")]);
         assert_eq!(page.into_text(), "  a       1\n  longer  2\n");
@@ -256,19 +256,19 @@ mod tests {
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     #[test]
-    fn instants_are_told_in_words() {
-        let told_after = |seconds: i64| {
+    fn instants_are_written_with_their_distance() {
+        let written_after = |seconds: i64| {
             rfc3339_and_distance(Timestamp::from_seconds(1_800_000_000 + seconds), NOW)
         };
-        assert_eq!(told_after(0), "2027-01-15T08:00:00Z (now)");
-        assert_eq!(told_after(60), "2027-01-15T08:01:00Z (in 60 seconds)");
-        assert_eq!(told_after(1), "2027-01-15T08:00:01Z (in 1 second)");
-        assert_eq!(told_after(-3 * 86_400 - 5), "2027-01-12T07:59:55Z (3 days ago)");
+        assert_eq!(written_after(0), "2027-01-15T08:00:00Z (now)");
+        assert_eq!(written_after(60), "2027-01-15T08:01:00Z (in 60 seconds)");
+        assert_eq!(written_after(1), "2027-01-15T08:00:01Z (in 1 second)");
+        assert_eq!(written_after(-3 * 86_400 - 5), "2027-01-12T07:59:55Z (3 days ago)");
         assert_eq!(rfc3339(Timestamp::from_seconds(1 << 53)), "9007199254740 s");
     }
 
     #[test]
-    fn instants_are_read() {
+    fn instants_are_parsed() {
         for (text, seconds) in [
             ("2027-01-15T08:00:00Z", 1_800_000_000),
             ("2027-01-15T17:00:00+09:00", 1_800_000_000),

@@ -12,16 +12,17 @@ use crate::output::{Page, distance, parse_instant, print_message, printable, rfc
 use crate::settings::{Settings, parse_session, parse_subject, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
-/// Lists and ends the sessions of a user. Needs a store and no secret.
+/// Lists and revokes the sessions of a user. Needs no secret.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sessions {
     List(List),
     Revoke(Revoke),
 }
 
-/// Whoever runs this may not know how long the servers' access tokens live. Too short a time would
-/// let them pass again; a longer one costs the servers a few bytes for each session.
-const TELLING_FOR: Duration = Duration::from_secs(24 * 3600);
+/// How long a revocation is published at least. The lifetime of the servers' access tokens may not be
+/// known here. Too short a time would let them be accepted again; a longer one costs the servers a few
+/// bytes per session.
+const PUBLISH_FOR: Duration = Duration::from_secs(24 * 3600);
 
 impl Sessions {
     pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
@@ -35,13 +36,13 @@ impl Sessions {
 fn admin(settings: &Settings) -> Result<SessionAdmin, Failure> {
     let config = settings.load()?.config;
     require_existing_store(&config)?;
-    Ok(config.session_admin()?.publish_for_at_least(TELLING_FOR))
+    Ok(config.session_admin()?.publish_for_at_least(PUBLISH_FOR))
 }
 
-/// Lists the sessions of a user: live ones, and those that were ended, with the reason.
+/// Lists the live sessions of a user, and the revoked ones with the reason.
 #[derive(Args, Debug)]
 pub(crate) struct List {
-    /// The user's id, as the app gives it at the login.
+    /// The user's id, as the app passes it to login.
     #[arg(value_parser = parse_subject)]
     subject: Subject,
     #[command(flatten)]
@@ -64,18 +65,18 @@ impl List {
             let live = listed.sessions.iter().filter(|info| info.status == SessionStatus::Live);
             let (live, all) = (live.count(), listed.sessions.len());
             let name = printable(self.subject.as_str());
-            page.line(&format!("{name}: {live} live, {} ended", all - live));
+            page.line(&format!("{name}: {live} live, {} revoked", all - live));
             let rows: Vec<_> = listed.sessions.iter().map(|info| row(info, now)).collect();
-            page.table(["session", "device", "state", "began", "last refreshed"], &rows);
+            page.table(["session", "device", "state", "created", "last refreshed"], &rows);
         })
     }
 }
 
 fn row(info: &SessionInfo, now: regrant::types::Timestamp) -> [String; 5] {
     let state = match info.status {
-        SessionStatus::Live => format!("live, ends {}", distance(info.expires_at, now)),
+        SessionStatus::Live => format!("live, expires {}", distance(info.expires_at, now)),
         SessionStatus::Revoked { reason, ended_at } => {
-            format!("ended {} ({reason})", distance(ended_at, now))
+            format!("revoked {} ({reason})", distance(ended_at, now))
         }
     };
     let device = if info.device.is_empty() { "-".into() } else { printable(&info.device) };
@@ -88,42 +89,42 @@ fn row(info: &SessionInfo, now: regrant::types::Timestamp) -> [String; 5] {
     ]
 }
 
-/// Ends one session of a user, or all of them.
+/// Revokes one session of a user, or all of them.
 ///
-/// Refresh tokens are refused at once; access tokens as soon as the servers have read the feed,
-/// which they do all the time. It does no harm to end a session twice. Exit status 1 when the user
-/// has no such session, 3 when the servers could not be told: run it again.
+/// Refresh tokens are rejected at once, access tokens as soon as the servers have read the revocation
+/// feed, within a second. Revoking a session again does no harm. Exit status 1 if the user has no
+/// such session, 3 if the revocation could not be published: run it again.
 #[derive(Args, Debug)]
 pub(crate) struct Revoke {
-    /// The user's id, as the app gives it at the login.
+    /// The user's id, as the app passes it to login.
     #[arg(value_parser = parse_subject)]
     subject: Subject,
-    /// The session, as `sessions list` shows it.
+    /// The session id, from `sessions list`.
     #[arg(value_parser = parse_session, allow_hyphen_values = true)]
     #[arg(required_unless_present = "all", conflicts_with = "all")]
     session: Option<SessionId>,
     /// All sessions of the user.
     #[arg(long)]
     all: bool,
-    /// But not this one.
+    /// Keeps this session.
     #[arg(long, value_name = "SESSION", requires = "all", conflicts_with = "session")]
     #[arg(value_parser = parse_session, allow_hyphen_values = true)]
     except: Option<SessionId>,
-    /// Only those that began before this instant (2026-01-31T09:30:00Z), or this long ago (2h).
+    /// Only sessions created before this time (2026-01-31T09:30:00Z), or before this long ago (2h).
     #[arg(long, value_name = "INSTANT", requires = "all", conflicts_with = "session")]
     before: Option<String>,
-    /// The reason, which is kept and shown to the user's client.
+    /// The reason, which is stored and reported to the client.
     #[arg(long, value_enum, default_value_t = Reason::Administrative)]
     reason: Reason,
     #[command(flatten)]
     settings: Settings,
 }
 
-/// The reasons that an operator can give: the others are for what servers find out.
+/// The reasons that an operator can give. The others are set by servers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 #[value(rename_all = "snake_case")]
 enum Reason {
-    /// An operator or the app ended it.
+    /// Revoked by an operator or the app.
     Administrative,
     /// The user logged out of this session.
     Logout,
@@ -154,8 +155,8 @@ struct RevokeReport<'a> {
 
 impl Revoke {
     pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
-        let ended = context.block_on(self.revoke(context))?;
-        let told = match ended.published {
+        let report = context.block_on(self.revoke(context))?;
+        let told = match report.published {
             Ok(()) => true,
             Err(error) => {
                 print_message(&Failure::from(error).render(context.json));
@@ -165,10 +166,10 @@ impl Revoke {
         let revoked = RevokeReport {
             subject: &self.subject,
             reason: self.reason.into(),
-            revoked: ended.revoked,
-            already_revoked: ended.already_revoked,
+            revoked: report.revoked,
+            already_revoked: report.already_revoked,
             told,
-            replicated: ended.replicated,
+            replicated: report.replicated,
         };
         let unknown = revoked.revoked.is_empty() && revoked.already_revoked.is_empty();
         let exit = match (told, unknown && !self.all) {
@@ -205,22 +206,24 @@ impl RevokeReport<'_> {
             page.line(&format!("{name} has {}", page.paint.bad("no such session")));
             return;
         }
-        let (now, before) = (self.revoked.len(), self.already_revoked.len());
-        let sessions = if now == 1 { "session" } else { "sessions" };
-        page.line(&format!("{name}: {now} {sessions} ended ({})", self.reason));
-        page.rows(&self.revoked.iter().map(|id| (id.to_string(), "ended")).collect::<Vec<_>>());
+        let (count, before) = (self.revoked.len(), self.already_revoked.len());
+        let sessions = if count == 1 { "session" } else { "sessions" };
+        page.line(&format!("{name}: {count} {sessions} revoked ({})", self.reason));
+        page.rows(&self.revoked.iter().map(|id| (id.to_string(), "revoked")).collect::<Vec<_>>());
         if before > 0 {
-            page.line(&format!("{before} had been ended before, and keep their reasons"));
+            page.line(&format!("{before} already revoked; their reasons are kept"));
         }
         page.line(match self.told {
-            true => "the servers are told",
+            true => "published to the servers",
             false => {
-                "the servers are NOT told: access tokens go on until they expire. Run it again"
+                "NOT published to the servers: access tokens are accepted until they expire. Run it again"
             }
         });
         if self.replicated == Some(false) {
             let warning = page.paint.warning("warning");
-            page.line(&format!("{warning} too few replicas have it: a failover may undo it"));
+            page.line(&format!(
+                "{warning} too few replicas acknowledged it: a failover may lose the revocation"
+            ));
         }
     }
 }

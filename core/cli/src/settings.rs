@@ -1,4 +1,4 @@
-//! What the arguments name: the configuration, the store, files and standard input, and values of core types.
+//! Inputs: the configuration and its sources, files, standard input, and parsers for arguments.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -13,32 +13,32 @@ use regrant::types::{SecretBytes, SessionId, Subject};
 
 use crate::Failure;
 
-/// The file that is read where none is named.
+/// The configuration file that is read if none is given.
 const DEFAULT_FILE: &str = "regrant.json";
 
 const SECRET: &str = "REGRANT_SECRET";
 const REFRESH_SECRET: &str = "REGRANT_REFRESH_SECRET";
 const STORE: &str = "REGRANT_STORE";
 
-/// The arguments that say where the configuration is.
+/// The arguments for the configuration.
 #[derive(Args, Clone, Debug)]
 #[command(next_help_heading = "Configuration")]
 pub(crate) struct Settings {
-    /// The configuration in JSON, or - for standard input; by default regrant.json, if it is there.
+    /// The configuration file in JSON, or - for standard input. By default regrant.json, if it exists.
     ///
-    /// The environment has the last word about secrets, so that no file need hold them:
-    /// REGRANT_SECRET, REGRANT_REFRESH_SECRET, and REGRANT_STORE for the store's address.
+    /// The environment variables REGRANT_SECRET, REGRANT_REFRESH_SECRET and REGRANT_STORE take
+    /// precedence over `secret`, `refreshSecret` and `store`, so that no file need hold secrets.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// Where sessions live, in place of the configuration's store: file:PATH or redis://…
+    /// The address of the store, in place of the configured one: file:PATH or redis://…
     ///
-    /// Other users of this machine can see arguments: put an address with a password into
+    /// Other users of this machine can see arguments: pass an address with a password in
     /// REGRANT_STORE.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) store: Option<String>,
 }
 
-/// A configuration, and the names of what it was put together from.
+/// A configuration, and the names of its sources.
 #[derive(Debug)]
 pub(crate) struct Loaded {
     pub(crate) config: AuthConfig,
@@ -46,7 +46,7 @@ pub(crate) struct Loaded {
 }
 
 impl Settings {
-    /// Reads the configuration. Nothing in it is required yet.
+    /// Reads and merges all sources. Does not check that required options are present.
     pub(crate) fn load(&self) -> Result<Loaded, Failure> {
         let file = match &self.config {
             Some(path) => Some(path.as_path()),
@@ -86,7 +86,7 @@ impl Settings {
         Ok(Loaded { config, sources })
     }
 
-    /// Whether standard input is the configuration, and so cannot be anything else.
+    /// Whether the configuration is read from standard input.
     pub(crate) fn takes_stdin(&self) -> bool {
         self.config.as_deref() == Some(Path::new(STDIN))
     }
@@ -97,50 +97,45 @@ fn source_name(path: &Path) -> String {
 }
 
 impl Loaded {
-    /// Where the configuration came from, for people.
+    /// The sources as text.
     pub(crate) fn origin(&self) -> String {
         if self.sources.is_empty() {
-            format!("no {DEFAULT_FILE} here, and nothing in the environment")
+            format!("no {DEFAULT_FILE} here, and no environment variables")
         } else {
             self.sources.join(", ")
         }
     }
 }
 
-/// Whether the configured store is the memory of whoever opens it.
-fn is_private(config: &AuthConfig) -> bool {
-    config.has_memory_store()
-}
-
-/// Whether there is a store to ask: one that other processes share, and that was named, or is
-/// where it is looked for by default.
+/// Whether there is a store that other processes share: a configured one, or the file at the default
+/// path.
 pub(crate) fn has_shared_store(config: &AuthConfig) -> bool {
-    let named_or_found =
+    let configured_or_found =
         config.store.is_some() || config.store_address().file_path().is_none_or(Path::exists);
-    named_or_found && !is_private(config)
+    configured_or_found && !config.has_memory_store()
 }
 
-/// Refuses what this command would have to make up: a store in its own memory, or a new file.
+/// Fails for an in-memory store, and for a file that does not exist and would be created.
 pub(crate) fn require_existing_store(config: &AuthConfig) -> Result<(), Failure> {
-    if is_private(config) {
-        let problem = "store: is required, by --store, REGRANT_STORE or the configuration; sessions in memory are seen by their own process alone";
+    if config.has_memory_store() {
+        let problem = "store: is required, by --store, REGRANT_STORE or the configuration; sessions in memory are visible to their own process only";
         return Err(Failure::usage(problem));
     }
     match config.store_address().file_path() {
         Some(path) if !path.exists() => {
-            Err(Failure::usage(format!("store: there is no file {}", path.display())))
+            Err(Failure::usage(format!("store: no such file: {}", path.display())))
         }
         _ => Ok(()),
     }
 }
 
-/// What stands for standard input.
+/// The argument for standard input.
 pub(crate) const STDIN: &str = "-";
 
-/// More than any configuration, key or token has.
-const MOST_BYTES: u64 = 16 << 20;
+/// The limit for input files, larger than any configuration, key or token.
+const MAX_BYTES: u64 = 16 << 20;
 
-/// The text of a file, or of standard input.
+/// Reads a file, or standard input, as text.
 pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
     let (name, outcome) = if path == Path::new(STDIN) {
         ("standard input".to_owned(), read(io::stdin().lock()))
@@ -148,37 +143,37 @@ pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
         (path.display().to_string(), File::open(path).and_then(read))
     };
     outcome.map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => Failure::usage("there is no such file").at(&name),
-        io::ErrorKind::InvalidData => Failure::usage("is not text, or too large").at(&name),
-        _ => Failure::outside(format!("cannot be read: {error}")).at(&name),
+        io::ErrorKind::NotFound => Failure::usage("no such file").at(&name),
+        io::ErrorKind::InvalidData => Failure::usage("is not UTF-8 text, or too large").at(&name),
+        _ => Failure::unavailable(format!("cannot read: {error}")).at(&name),
     })
 }
 
 fn read(input: impl Read) -> io::Result<String> {
     let mut text = String::new();
-    let length = input.take(MOST_BYTES + 1).read_to_string(&mut text)?;
-    if length as u64 > MOST_BYTES {
+    let length = input.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if length as u64 > MAX_BYTES {
         return Err(io::ErrorKind::InvalidData.into());
     }
     Ok(text)
 }
 
-/// A token: the argument itself, or what standard input holds. A scheme `Bearer` and white space
-/// around it, as they come with copying from a header, are dropped.
+/// Reads a token from the argument or from standard input. Strips the scheme `Bearer` and white space,
+/// as copied from a header.
 pub(crate) fn read_token(argument: &str) -> Result<String, Failure> {
-    let given = if argument == STDIN { read_text(Path::new(STDIN))? } else { argument.to_owned() };
-    let bare = given.trim();
+    let text = if argument == STDIN { read_text(Path::new(STDIN))? } else { argument.to_owned() };
+    let bare = text.trim();
     let bare = match bare.split_once(char::is_whitespace) {
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
         _ => bare,
     };
     if bare.is_empty() {
-        return Err(Failure::usage("there is no token"));
+        return Err(Failure::usage("no token given"));
     }
     Ok(bare.to_owned())
 }
 
-/// What is wrong, without the field that it would be wrong in.
+/// The problem without a configuration field.
 fn problem(error: Error) -> String {
     match error {
         Error::ConfigInvalid { problem, .. } => problem,

@@ -17,24 +17,23 @@ use crate::output::print_message;
 use crate::settings::{Settings, read_text, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
-/// Takes over all refresh tokens that the old app's Redis holds, and removes their keys.
+/// Migrates all refresh tokens in the legacy app's Redis to sessions, and removes their keys.
 ///
-/// Needs `migrate` in the configuration. It can be interrupted at any instant and run again, while
-/// users refresh and log out. When it is done, processes of the old app find no session any more:
-/// stop them first.
+/// Needs `migrate` in the configuration. Safe while users refresh and log out, and safe to interrupt
+/// and to run again. Stop the processes of the legacy app first: they find no sessions afterwards.
 #[derive(Args, Debug)]
 pub(crate) struct Sweep {
-    /// Counts, and changes nothing.
+    /// Counts without changing anything.
     #[arg(long)]
     dry_run: bool,
-    /// Also removes tokens that have expired, and those of users who are not known.
+    /// Also removes expired tokens, and those of unknown users.
     #[arg(long)]
     remove_dead: bool,
-    /// Whose a token is, where the old app stored e-mail addresses or the like: a JSON object from
-    /// what it stored to the user's id. Who is not in it is not known.
+    /// A JSON object that maps the values in Redis to user ids, for a legacy app that stored e-mail
+    /// addresses or the like. Users that it does not contain are unknown.
     #[arg(long, value_name = "FILE")]
     users: Option<PathBuf>,
-    /// What the old app stored is the user's id even where it looks like an e-mail address.
+    /// Takes the values in Redis for user ids even if they look like e-mail addresses.
     #[arg(long, conflicts_with = "users")]
     values_are_ids: bool,
     #[command(flatten)]
@@ -56,8 +55,8 @@ impl Sweep {
         require_existing_store(&config)?;
         let builder = config.builder()?;
         let builder = match &self.users {
-            Some(file) => builder.identity_resolver(FromFile::read(file)?),
-            None => builder.identity_resolver(TheValues { trusted: self.values_are_ids }),
+            Some(file) => builder.identity_resolver(UsersFile::read(file)?),
+            None => builder.identity_resolver(ValuesAsIds { allow_addresses: self.values_are_ids }),
         };
         let swept = context.block_on(async { self.sweep(&builder.build()?).await })?;
         let exit = if swept.interrupted { Exit::Interrupted } else { Exit::Yes };
@@ -65,18 +64,18 @@ impl Sweep {
             let report = &swept.report;
             page.line(&match (swept.interrupted, swept.dry_run) {
                 (true, _) => page.paint.warning("interrupted"),
-                (false, true) => page.paint.good("counted; nothing was changed"),
+                (false, true) => page.paint.good("dry run: nothing was changed"),
                 (false, false) => page.paint.good("done"),
             });
-            let converted = if swept.dry_run { "to be taken over" } else { "taken over" };
+            let converted = if swept.dry_run { "would be migrated" } else { "migrated" };
             page.rows(&[
-                ("keys seen", report.scanned.to_string()),
+                ("scanned keys", report.scanned.to_string()),
                 (converted, report.converted.to_string()),
                 ("logged out", report.logged_out.to_string()),
                 ("expired", report.expired.to_string()),
                 ("unknown users", report.unknown_users.to_string()),
                 ("removed", report.removed.to_string()),
-                ("not of the old app", report.foreign.to_string()),
+                ("other keys", report.foreign.to_string()),
             ]);
         })
     }
@@ -86,17 +85,17 @@ impl Sweep {
         (options.dry_run, options.remove_dead) = (self.dry_run, self.remove_dead);
         let mut progress = Progress::start();
         let finished = tokio::select! {
-            // First, so that it is listened for before anything begins.
+            // Polled first, so that the handler is installed before the sweep starts.
             biased;
             _ = tokio::signal::ctrl_c() => None,
-            report = auth.sweep_legacy_tokens(options, |report| progress.tell(report)) => Some(report),
+            report = auth.sweep_legacy_tokens(options, |report| progress.update(report)) => Some(report),
         };
-        progress.end();
+        progress.finish();
         let (dry_run, interrupted) = (self.dry_run, finished.is_none());
         let report = match finished {
             Some(report) => report?,
             None => {
-                print_message("interrupted: nothing is lost, run it again to go on\n");
+                print_message("interrupted: no token is lost, run it again to continue\n");
                 progress.last()
             }
         };
@@ -104,100 +103,101 @@ impl Sweep {
     }
 }
 
-/// From a file that the operator wrote.
-pub(crate) struct FromFile(HashMap<String, Subject>);
+/// Resolves users by the file of `--users`.
+struct UsersFile(HashMap<String, Subject>);
 
-impl FromFile {
-    pub(crate) fn read(file: &Path) -> Result<Self, Failure> {
+impl UsersFile {
+    fn read(file: &Path) -> Result<Self, Failure> {
         let text = read_text(file)?;
         serde_json::from_str(&text).map(Self).map_err(|error| {
-            // serde quotes no value of a wrong type that is text, and ids are no secrets.
-            let problem = format!("expected a JSON object from value to id: {error}");
+            let problem = format!("expected a JSON object that maps values to user ids: {error}");
             Failure::usage(problem).at(&file.display().to_string())
         })
     }
 }
 
 #[async_trait]
-impl IdentityResolver for FromFile {
+impl IdentityResolver for UsersFile {
     async fn subject(&self, value: &str) -> Result<Option<Subject>> {
         Ok(self.0.get(value).cloned())
     }
 }
 
-/// The values themselves. Sessions under the wrong name cannot be put right afterwards, so what
-/// looks like an e-mail address is taken for an id only when the operator says so.
-pub(crate) struct TheValues {
-    pub(crate) trusted: bool,
+/// Takes the values for user ids. Sessions of a wrong user cannot be corrected later, so values that
+/// look like e-mail addresses need `--values-are-ids`.
+struct ValuesAsIds {
+    allow_addresses: bool,
 }
 
 #[async_trait]
-impl IdentityResolver for TheValues {
+impl IdentityResolver for ValuesAsIds {
     async fn subject(&self, value: &str) -> Result<Option<Subject>> {
-        if value.contains('@') && !self.trusted {
-            let problem = "the old app stored e-mail addresses: name the users' ids with --users FILE, or say --values-are-ids";
+        if value.contains('@') && !self.allow_addresses {
+            let problem = "the legacy app stored e-mail addresses: map them to user ids with --users FILE, or pass --values-are-ids";
             return Err(Error::config("migrate", problem));
         }
         Ok(Subject::new(value).ok())
     }
 }
 
+/// How often progress is printed.
 const ON_TERMINAL: Duration = Duration::from_millis(200);
-const ELSEWHERE: Duration = Duration::from_secs(5);
+const IN_LOG: Duration = Duration::from_secs(5);
 
-pub(crate) struct Progress {
-    began: Instant,
-    told: Instant,
+struct Progress {
+    started_at: Instant,
+    printed_at: Instant,
     report: SweepReport,
     terminal: bool,
-    /// Whether a line is on the terminal that the next one replaces.
-    open: bool,
+    /// Whether the last line on the terminal is to be replaced.
+    line_open: bool,
 }
 
 impl Progress {
-    pub(crate) fn start() -> Self {
+    fn start() -> Self {
         let now = Instant::now();
         let report = SweepReport::default();
-        Self { began: now, told: now, report, terminal: stderr().is_terminal(), open: false }
+        let terminal = stderr().is_terminal();
+        Self { started_at: now, printed_at: now, report, terminal, line_open: false }
     }
 
-    pub(crate) fn tell(&mut self, report: &SweepReport) {
+    fn update(&mut self, report: &SweepReport) {
         self.report = *report;
-        let every = if self.terminal { ON_TERMINAL } else { ELSEWHERE };
-        if self.told.elapsed() >= every {
-            self.told = Instant::now();
+        let every = if self.terminal { ON_TERMINAL } else { IN_LOG };
+        if self.printed_at.elapsed() >= every {
+            self.printed_at = Instant::now();
             self.write();
         }
     }
 
-    /// The last line, with what has been met altogether.
-    pub(crate) fn end(&mut self) {
+    /// Prints the last line, with the totals.
+    fn finish(&mut self) {
         self.write();
-        if self.open {
+        if self.line_open {
             print_message("\n");
         }
     }
 
-    pub(crate) const fn last(&self) -> SweepReport {
+    const fn last(&self) -> SweepReport {
         self.report
     }
 
     fn write(&mut self) {
-        let line = line(&self.report, self.began.elapsed());
+        let line = line(&self.report, self.started_at.elapsed());
         if self.terminal {
-            // To the beginning of the line, and clear what was there.
+            // Replaces the line.
             print_message(&format!("\r\x1b[K{line}"));
-            self.open = true;
+            self.line_open = true;
         } else {
             print_message(&format!("{line}\n"));
         }
     }
 }
 
-fn line(report: &SweepReport, taken: Duration) -> String {
-    let rate = u128::from(report.scanned) * 1000 / taken.as_millis().max(1);
+fn line(report: &SweepReport, elapsed: Duration) -> String {
+    let rate = u128::from(report.scanned) * 1000 / elapsed.as_millis().max(1);
     let SweepReport { scanned, converted, logged_out, .. } = report;
-    format!("{scanned} keys seen, {converted} taken over, {logged_out} logged out, {rate} keys/s")
+    format!("{scanned} keys scanned, {converted} migrated, {logged_out} logged out, {rate} keys/s")
 }
 
 #[cfg(test)]
@@ -205,11 +205,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_rate_is_of_the_whole_run() {
+    fn the_rate_is_the_average_of_the_run() {
         let mut report = SweepReport::default();
         (report.scanned, report.converted) = (5_000, 4_000);
-        let told = line(&report, Duration::from_secs(2));
-        assert_eq!(told, "5000 keys seen, 4000 taken over, 0 logged out, 2500 keys/s");
+        let text = line(&report, Duration::from_secs(2));
+        assert_eq!(text, "5000 keys scanned, 4000 migrated, 0 logged out, 2500 keys/s");
         assert!(line(&report, Duration::ZERO).ends_with("5000000 keys/s"));
     }
 }

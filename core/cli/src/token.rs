@@ -1,4 +1,4 @@
-//! `token check`: verifies a token as a server would.
+//! `token`: decodes and verifies tokens.
 
 use std::sync::Arc;
 
@@ -11,12 +11,12 @@ use regrant::token::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified, i
 use regrant::types::{Clock as _, SessionId, Subject, SystemClock, Timestamp};
 use serde::Serialize;
 
-use crate::decode::{Decode, Wanted, explain};
+use crate::decode::{Decode, Expectation, explain};
 use crate::output::{Page, printable, rfc3339_and_distance};
 use crate::settings::{STDIN, Settings, has_shared_store, read_token, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
-/// Looks into tokens, and checks them.
+/// Decodes and verifies tokens.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Token {
     Decode(Decode),
@@ -32,41 +32,41 @@ impl Token {
     }
 }
 
-/// Verifies a token as a server with this configuration would, and says what is wrong with it.
+/// Verifies a token as a server with this configuration would, and explains a rejection.
 ///
-/// Changes nothing: a refresh token is not used up, and no session is revoked by it. Where there
-/// is a store that other processes share, it is asked about the session as well. Exit status 1 when the token is refused.
+/// Changes nothing: a refresh token is not used, and reuse revokes no session. If there is a store
+/// that other processes share, the session is checked too. Exit status 1 if the token is rejected.
 #[derive(Args, Debug)]
 pub(crate) struct Check {
-    /// The token, or - to read it from standard input, where other users of this machine cannot
-    /// see it.
+    /// The token, or - to read it from standard input. Other users of this machine can see
+    /// arguments.
     #[arg(value_name = "TOKEN")]
     token: String,
-    /// The kind that is expected; by default the kind that the token says it is of.
-    #[arg(long = "as", value_enum, value_name = "KIND")]
+    /// The expected type of token. By default the type in its header.
+    #[arg(long = "as", value_enum, value_name = "TYPE")]
     expected: Option<ExpectedType>,
-    /// Looks at the token alone and leaves the store out.
+    /// Does not contact the store.
     #[arg(long)]
     offline: bool,
     #[command(flatten)]
     settings: Settings,
 }
 
-/// What is known of a token that passed.
-struct Passed {
+/// An accepted token.
+struct Accepted {
     subject: Subject,
     session: Option<SessionId>,
     issued_at: Option<Timestamp>,
     expires_at: Timestamp,
     renewal: Option<Renewal>,
-    adopts: bool,
+    migrates: bool,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Checked {
     accepted: bool,
-    /// The kind that it says it is of; `None` when it is no token at all.
+    /// The type in its header; `None` if it is not a token.
     kind: Option<TokenType>,
     expected: ExpectedType,
     code: Option<&'static str>,
@@ -77,11 +77,11 @@ struct Checked {
     session_id: Option<SessionId>,
     issued_at: Option<Timestamp>,
     expires_at: Option<Timestamp>,
-    /// How a refresh would be answered: `issued`, `reissued` or `kept`.
+    /// What a refresh would return: `issued`, `reissued` or `kept`.
     renewal: Option<Renewal>,
-    /// Whether a refresh would take the token over from the app that was here before.
+    /// Whether a refresh would migrate the token of a legacy app.
     adopts: bool,
-    /// Whether the store was asked.
+    /// Whether the session was checked in the store.
     store_asked: bool,
 }
 
@@ -100,17 +100,18 @@ impl Check {
         };
         let expected = self.expected.unwrap_or(by_type);
         let (keyring, policy) = (config.keys_config().keyring()?, config.access_policy()?);
-        let ask_store = !self.offline && has_shared_store(&config);
+        let use_store = !self.offline && has_shared_store(&config);
 
-        let outcome = match ask_store {
-            true => context.block_on(asked(config, &text, expected))?,
-            false => alone(&config, &text, expected),
+        let outcome = match use_store {
+            true => context.block_on(verify_with_store(config, &text, expected))?,
+            false => verify_offline(&config, &text, expected),
         };
-        let (passed, error) = match outcome {
-            Ok(passed) => (Some(passed), None),
-            Err(error) => (None, Some(told(error)?)),
+        let (accepted, error) = match outcome {
+            Ok(accepted) => (Some(accepted), None),
+            Err(error) => (None, Some(rejection(error)?)),
         };
-        let wanted = Wanted { keyring: &keyring, policy: &policy, expected, now: context.now() };
+        let expectation =
+            Expectation { keyring: &keyring, policy: &policy, expected, now: context.now() };
         let checked = Checked {
             accepted: error.is_none(),
             kind,
@@ -119,24 +120,24 @@ impl Check {
             advice: error.as_ref().map(Error::advice),
             message: error.as_ref().map(ToString::to_string),
             explanation: match (&error, &decoded) {
-                (Some(error), Some(token)) => explain(error, token, &wanted),
+                (Some(error), Some(token)) => explain(error, token, &expectation),
                 _ => None,
             },
-            subject: passed.as_ref().map(|passed| passed.subject.clone()),
-            session_id: passed.as_ref().and_then(|passed| passed.session),
-            issued_at: passed.as_ref().and_then(|passed| passed.issued_at),
-            expires_at: passed.as_ref().map(|passed| passed.expires_at),
-            renewal: passed.as_ref().and_then(|passed| passed.renewal),
-            adopts: passed.is_some_and(|passed| passed.adopts),
-            store_asked: ask_store,
+            subject: accepted.as_ref().map(|token| token.subject.clone()),
+            session_id: accepted.as_ref().and_then(|token| token.session),
+            issued_at: accepted.as_ref().and_then(|token| token.issued_at),
+            expires_at: accepted.as_ref().map(|token| token.expires_at),
+            renewal: accepted.as_ref().and_then(|token| token.renewal),
+            adopts: accepted.is_some_and(|token| token.migrates),
+            store_asked: use_store,
         };
         let exit = if checked.accepted { Exit::Yes } else { Exit::No };
         context.reply(exit, &checked, |page| write(&checked, context.now(), page))
     }
 }
 
-/// What is an answer about the token; anything else keeps the command from answering.
-fn told(error: Error) -> Result<Error, Failure> {
+/// Separates the rejection of a token from a failure to check it.
+fn rejection(error: Error) -> Result<Error, Failure> {
     match error.code() {
         ErrorCode::RefreshSuperseded => Ok(error),
         code if matches!(code.advice(), Advice::Retry | Advice::Fix) => Err(error.into()),
@@ -144,8 +145,8 @@ fn told(error: Error) -> Result<Error, Failure> {
     }
 }
 
-/// The token by itself: its form, its signature, its claims.
-fn alone(config: &AuthConfig, token: &str, expected: ExpectedType) -> Result<Passed> {
+/// Verifies format, signature and claims.
+fn verify_offline(config: &AuthConfig, token: &str, expected: ExpectedType) -> Result<Accepted> {
     match expected {
         ExpectedType::Access => {
             let clock = Arc::new(SystemClock);
@@ -154,57 +155,57 @@ fn alone(config: &AuthConfig, token: &str, expected: ExpectedType) -> Result<Pas
                 config.access_policy()?,
                 clock,
             )?;
-            verifier.verify(token).map(|access| access_passed(&access))
+            verifier.verify(token).map(|access| accepted_access(&access))
         }
         ExpectedType::Refresh => {
             let claims = config.verify_refresh_token_offline(token, SystemClock.now())?;
-            Ok(Passed {
+            Ok(Accepted {
                 subject: claims.subject,
                 session: Some(claims.session),
                 issued_at: Some(claims.issued_at),
                 expires_at: claims.expires_at,
                 renewal: None,
-                adopts: false,
+                migrates: false,
             })
         }
     }
 }
 
-/// The token, and what the store knows of its session.
-async fn asked(
+/// Verifies the token and its session.
+async fn verify_with_store(
     config: AuthConfig,
     token: &str,
     expected: ExpectedType,
-) -> Result<Result<Passed>, Failure> {
+) -> Result<Result<Accepted>, Failure> {
     require_existing_store(&config)?;
     let auth = config.builder()?.build()?;
     Ok(match expected {
         ExpectedType::Access => {
-            auth.introspect_access(token).await.map(|access| access_passed(&access))
+            auth.introspect_access(token).await.map(|access| accepted_access(&access))
         }
-        ExpectedType::Refresh => auth.introspect_refresh(token).await.map(refresh_passed),
+        ExpectedType::Refresh => auth.introspect_refresh(token).await.map(accepted_refresh),
     })
 }
 
-fn access_passed(access: &VerifiedAccess) -> Passed {
-    Passed {
+fn accepted_access(access: &VerifiedAccess) -> Accepted {
+    Accepted {
         subject: access.subject().clone(),
         session: access.session(),
         issued_at: access.issued_at(),
         expires_at: access.expires_at(),
         renewal: None,
-        adopts: false,
+        migrates: false,
     }
 }
 
-fn refresh_passed(preview: RefreshIntrospection) -> Passed {
-    Passed {
-        subject: preview.subject,
-        session: Some(preview.session),
-        issued_at: Some(preview.issued_at),
-        expires_at: preview.expires_at,
-        renewal: Some(preview.renewal),
-        adopts: preview.migrates,
+fn accepted_refresh(introspection: RefreshIntrospection) -> Accepted {
+    Accepted {
+        subject: introspection.subject,
+        session: Some(introspection.session),
+        issued_at: Some(introspection.issued_at),
+        expires_at: introspection.expires_at,
+        renewal: Some(introspection.renewal),
+        migrates: introspection.migrates,
     }
 }
 
@@ -213,9 +214,9 @@ fn write(checked: &Checked, now: Timestamp, page: &mut Page) {
     let mut row = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
     match (checked.code, &checked.message) {
         (Some(code), Some(message)) => {
-            page.line(&format!("{} {code}: {message}", page.paint.bad("refused")));
+            page.line(&format!("{} {code}: {message}", page.paint.bad("rejected")));
             row("advice", checked.advice.map(|advice| advice.to_string()));
-            row("because", checked.explanation.clone());
+            row("reason", checked.explanation.clone());
         }
         _ => page.line(&format!(
             "{} as {}",
@@ -231,24 +232,24 @@ fn write(checked: &Checked, now: Timestamp, page: &mut Page) {
     row("issued", checked.issued_at.map(|at| rfc3339_and_distance(at, now)));
     row("expires", checked.expires_at.map(|at| rfc3339_and_distance(at, now)));
     row(
-        "a refresh",
+        "refresh",
         checked.renewal.map(|renewal| {
             let answer = match renewal {
-                Renewal::Rotated => "gives a new pair",
-                Renewal::Replayed => "gives the same pair as a moment ago",
-                Renewal::Renewed => "gives an access token; rotation is off",
+                Renewal::Rotated => "returns a new pair",
+                Renewal::Replayed => "returns the same pair again",
+                Renewal::Renewed => "returns an access token; rotation is off",
             };
-            let adoption = if checked.adopts { ", and takes the token over" } else { "" };
-            format!("{answer}{adoption}")
+            let migration = if checked.adopts { ", and migrates the token" } else { "" };
+            format!("{answer}{migration}")
         }),
     );
     if !checked.store_asked {
-        row("store", Some("was not asked: whether the session was revoked is not known".into()));
+        row("store", Some("not checked: the session may have been revoked".into()));
     }
     page.rows(&rows);
 }
 
-/// The two kinds that a server accepts.
+/// The types that a server accepts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum ExpectedType {
@@ -258,7 +259,7 @@ pub(crate) enum ExpectedType {
     Refresh,
 }
 
-/// The kind that the header announces.
+/// The type in the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum TokenType {
@@ -266,7 +267,7 @@ pub(crate) enum TokenType {
     Access,
     /// `rt+jwt`.
     Refresh,
-    /// No `typ`, or `JWT`: of an app that did not tell its tokens apart.
+    /// No `typ`, or `JWT`: a token of a legacy app.
     Untyped,
     /// Another `typ`.
     Other,
@@ -285,7 +286,7 @@ impl TokenType {
         }
     }
 
-    /// With its article.
+    /// The name with its article.
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Access => "an access token",
@@ -296,7 +297,7 @@ impl TokenType {
     }
 }
 
-/// The instant in a claim: seconds (RFC 7519 §2), but milliseconds in our refresh tokens.
+/// The timestamp in a claim: seconds (RFC 7519 §2), but milliseconds in regrant's refresh tokens.
 pub(crate) fn claim_instant(token: &DecodedToken, claim: &str) -> Option<Timestamp> {
     let value = token.claims().get(claim)?;
     if TokenType::of(token) == TokenType::Refresh {

@@ -23,13 +23,42 @@ fn the_effective_configuration_is_shown_without_secrets() {
     assert_eq!(json["effective"]["refresh"]["maxSessions"], 50);
     let limiter = &json["effective"]["refresh"]["limiter"];
     assert_eq!(limiter, &json!({ "failures": 30, "window": "1m" }));
-    assert_eq!(json["effective"]["maxStaleness"], "10s");
+    assert_eq!(json["effective"]["revocation"]["maxStaleness"], "10s");
     assert_eq!(json["effective"]["redis"]["prefix"], "regrant:");
     assert_eq!(json["effective"]["redis"]["eviction"], "warn");
     assert_eq!(
         json["effective"]["keys"],
         json!([{ "alg": "HS256", "kid": null, "canSign": true }])
     );
+}
+
+/// `config::effective` of the core checks that no option that holds a secret is missing here.
+#[test]
+fn no_option_shows_a_secret() {
+    let secret = |purpose: &str| format!("planted-planted-planted-planted-{purpose}");
+    let program = Program::configured(&json!({
+        "secret": secret("secret"),
+        "previousSecrets": [secret("previous")],
+        "refreshSecret": secret("refresh"),
+        "previousRefreshSecrets": [secret("previous-refresh")],
+        "keys": [
+            { "alg": "HS256", "kid": "a", "secret": secret("key") },
+            { "alg": "HS256", "kid": "b", "jwk": {
+                "kty": "oct", "k": "cGxhbnRlZC1wbGFudGVkLXBsYW50ZWQtcGxhbnRlZC1qd2s",
+            } },
+        ],
+        "store": format!("redis+sentinel://user:{}@127.0.0.1:1/main/0", secret("store")),
+        "redis": { "sentinel": { "username": "sentinel", "password": secret("sentinel") } },
+        "migrate": {
+            "secret": secret("migrate"),
+            "store": format!("redis://user:{}@127.0.0.1:1/0", secret("migrate-store")),
+        },
+    }));
+    for arguments in [&["config", "check"][..], &["config", "check", "--json"]] {
+        let checked =
+            program.run(arguments).fine().says(&["[redacted, 38 bytes]", "user:[redacted]@"]);
+        assert!(!checked.stdout.contains("planted") && !checked.stdout.contains("cGxhbnRl"));
+    }
 }
 
 #[test]
@@ -39,7 +68,7 @@ fn every_problem_is_named_with_its_field() {
         "refresh": { "idleTtl": "2d", "absoluteTtl": "1d" },
     }));
     let checked = program.run(&["config", "check"]).ended(2);
-    checked.says(&["wrong (regrant.json)", "has 5 bytes", "refresh.absoluteTtl"]);
+    checked.says(&["invalid (regrant.json)", "has 5 bytes", "refresh.absoluteTtl"]);
     let json = program.run(&["--json", "config", "check"]).ended(2).json();
     let fields: Vec<_> = json["problems"].as_array().unwrap().iter().map(|p| &p["field"]).collect();
     assert_eq!(fields, ["secret", "refresh.absoluteTtl"]);
@@ -47,10 +76,13 @@ fn every_problem_is_named_with_its_field() {
 }
 
 #[test]
-fn what_is_no_configuration_is_refused() {
+fn an_invalid_file_is_rejected() {
     let program = Program::new();
     program.write("regrant.json", r#"{ "acces": {} }"#);
-    program.run(&["config", "check"]).ended(2).complains(&["regrant.json: acces: unknown field"]);
+    program
+        .run(&["config", "check"])
+        .ended(2)
+        .complains(&["regrant.json: acces: unknown option, did you mean access?"]);
     program.write("regrant.json", r#"{ "access": { "ttl": "soon" } }"#);
     program.run(&["config", "check"]).ended(2).complains(&["access.ttl: expected seconds or text"]);
     program.write("regrant.json", "secret = 1");
@@ -61,7 +93,7 @@ fn what_is_no_configuration_is_refused() {
 }
 
 #[test]
-fn the_environment_has_the_last_word_and_a_file_is_optional() {
+fn the_environment_takes_precedence_and_a_file_is_optional() {
     let program = Program::new();
     let without = program.run(&["config", "check"]).ended(2);
     without.says(&["no regrant.json here", "secret", "refreshSecret"]);
@@ -92,7 +124,7 @@ fn the_configuration_can_come_from_standard_input() {
 }
 
 #[test]
-fn no_colours_where_there_is_no_terminal() {
+fn output_has_no_colours_without_a_terminal() {
     let program = Program::configured(&json!({ "secret": SECRET })).env("TERM", "xterm");
     assert!(!program.run(&["config", "check"]).fine().stdout.contains('\x1b'));
 }

@@ -12,7 +12,7 @@ use crate::{Program, SECRET};
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Two users with three sessions, one of which was ended, in a file.
+/// A file store with two users and three sessions, one of them revoked.
 async fn file_of_sessions() -> Program {
     let program = Program::configured(&json!({ "store": "file:sessions.db" }));
     let store = format!("file:{}", program.path("sessions.db").display());
@@ -26,22 +26,23 @@ async fn file_of_sessions() -> Program {
     clock.advance(Duration::from_secs(86_400));
     login("ann").await;
     auth.logout(login("bob").await.refresh_token.expose()).await.unwrap();
-    // The thread that has the file open folds its log into it, and removes that, when it closes it.
+    // Closing the database checkpoints and removes the write-ahead log.
     drop(auth);
     let (log, deadline) = (program.path("sessions.db-wal"), Instant::now() + PATIENCE);
     while log.exists() {
-        assert!(Instant::now() < deadline, "the file is not closed");
+        assert!(Instant::now() < deadline, "the file was not closed");
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     program
 }
 
 #[tokio::test]
-async fn a_file_is_looked_into_and_left_alone() {
+async fn a_file_is_inspected_without_writing_to_it() {
     let program = file_of_sessions().await;
     let before = std::fs::read(program.path("sessions.db")).unwrap();
-    let well = program.run(&["health"]).fine().says(&["well (file)", "sessions.db", "sound"]);
-    assert!(well.stdout.contains("live sessions"), "{well:#?}");
+    let healthy =
+        program.run(&["health"]).fine().says(&["healthy (file)", "sessions.db", "intact"]);
+    assert!(healthy.stdout.contains("live sessions"), "{healthy:#?}");
     let report = program.run(&["health", "--json"]).fine().json();
     let file = &report["file"];
     let count = |name: &str| file[name].as_u64().unwrap();
@@ -53,15 +54,15 @@ async fn a_file_is_looked_into_and_left_alone() {
 }
 
 #[tokio::test]
-async fn damage_is_told_and_a_foreign_file_refused() {
+async fn damage_is_reported_and_a_foreign_file_rejected() {
     let program = file_of_sessions().await;
     let path = program.path("sessions.db");
     let mut bytes = std::fs::read(&path).unwrap();
     // All pages but the first, so that it is still recognised.
     bytes[4096..].fill(0xAB);
     std::fs::write(&path, &bytes).unwrap();
-    let told = program.run(&["health", "--json"]).ended(1).json();
-    assert_eq!(told["warnings"][0]["code"], "damaged", "{told:#}");
+    let damaged = program.run(&["health", "--json"]).ended(1).json();
+    assert_eq!(damaged["warnings"][0]["code"], "damaged", "{damaged:#}");
     program.run(&["health"]).ended(1).says(&["warnings", "restore a backup"]);
     assert_eq!(std::fs::read(&path).unwrap(), bytes);
 
@@ -69,15 +70,15 @@ async fn damage_is_told_and_a_foreign_file_refused() {
         .unwrap();
     program.run(&["health"]).ended(2).complains(&["store: the file is not a store of regrant"]);
     std::fs::remove_file(&path).unwrap();
-    program.run(&["health"]).ended(2).complains(&["there is no file sessions.db"]);
+    program.run(&["health"]).ended(2).complains(&["no such file: sessions.db"]);
     assert!(!path.exists());
 }
 
 #[test]
-fn a_redis_that_is_well_and_one_that_may_lose_sessions() {
+fn a_healthy_redis_and_one_that_may_evict_sessions() {
     let healthy = RedisOptions::new().append_only().start().unwrap();
     let program = Program::new().env("REGRANT_STORE", &healthy.url());
-    program.run(&["health"]).fine().says(&["well (redis, standalone)", "answered in", "aof"]);
+    program.run(&["health"]).fine().says(&["healthy (redis, standalone)", "round trip", "aof"]);
     let report = program.run(&["health", "--json"]).fine().json();
     assert_eq!((&report["layout"], &report["warnings"]), (&"standalone".into(), &json!([])));
     assert_eq!(report.get("file"), None);
@@ -91,7 +92,7 @@ fn a_redis_that_is_well_and_one_that_may_lose_sessions() {
 }
 
 #[test]
-fn a_redis_that_is_away_is_unreachable() {
+fn an_unreachable_redis_is_reported() {
     let program = Program::new().env("REGRANT_STORE", "redis://me:hunter2@127.0.0.1:1/");
     let away = program.run(&["health"]).ended(3).says(&["unreachable"]);
     assert!(!away.stdout.contains("hunter2") && !away.stderr.contains("hunter2"));

@@ -5,7 +5,7 @@ use regrant::keys::{Algorithm, Key, PublicKey};
 use crate::Program;
 
 #[test]
-fn a_secret_is_new_each_time_and_as_long_as_asked() {
+fn secrets_are_random_and_have_the_given_length() {
     let program = Program::new();
     let first = program.run(&["keys", "secret"]).fine();
     let second = program.run(&["keys", "secret"]).fine();
@@ -17,7 +17,7 @@ fn a_secret_is_new_each_time_and_as_long_as_asked() {
 }
 
 #[test]
-fn a_printed_pair_works() {
+fn printed_key_pairs_are_valid() {
     let program = Program::new();
     for alg in ["ES256", "ES384", "EdDSA", "RS256", "PS512"] {
         let made = program.run(&["keys", "generate", "--alg", alg, "--json"]).fine().json();
@@ -48,12 +48,12 @@ fn files_are_private_and_never_overwritten() {
         assert_eq!(mode & 0o777, 0o600);
     }
 
-    program.run(&generate).ended(2).complains(&["a.pem", "is there already"]);
+    program.run(&generate).ended(2).complains(&["a.pem", "already exists"]);
     assert_eq!((program.read("a.pem"), program.read("a.pub.pem")), (private, public.clone()));
 
     // Both files or none.
     std::fs::remove_file(program.path("a.pem")).unwrap();
-    program.run(&generate).ended(2).complains(&["a.pub.pem", "is there already"]);
+    program.run(&generate).ended(2).complains(&["a.pub.pem", "already exists"]);
     assert!(!program.path("a.pem").exists());
     assert_eq!(program.read("a.pub.pem"), public);
 }
@@ -89,9 +89,9 @@ fn a_key_is_shown_without_its_private_part() {
 }
 
 #[test]
-fn a_file_that_is_no_key_is_refused_by_name() {
+fn a_file_without_a_key_is_rejected_by_name() {
     let program = Program::new();
-    program.run(&["keys", "show", "none.pem"]).ended(2).complains(&["none.pem: there is no such"]);
+    program.run(&["keys", "show", "none.pem"]).ended(2).complains(&["none.pem: no such file"]);
     program.write("text.pem", "hello");
     program.run(&["keys", "show", "text.pem"]).ended(2).complains(&["text.pem: is not a PEM file"]);
     let certificate =

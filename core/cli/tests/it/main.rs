@@ -1,4 +1,4 @@
-//! The program `regrant`, run as operators run it: what it prints, where, and how it ends.
+//! The program `regrant`: its output and its exit status.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "tests")]
 
 mod config;

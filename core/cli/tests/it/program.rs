@@ -1,4 +1,4 @@
-//! Running the program in a folder of its own.
+//! Runs the program in a directory of its own.
 
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-/// A folder in which the program is run.
+/// A directory in which the program is run.
 pub struct Program {
     folder: TempDir,
     environment: Vec<(String, String)>,
 }
 
-/// What came of a run.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Outcome {
     pub status: Option<i32>,
@@ -25,7 +25,7 @@ impl Program {
         Self { folder: tempfile::tempdir().unwrap(), environment: Vec::new() }
     }
 
-    /// With `json` as `regrant.json` in the folder.
+    /// With `json` as `regrant.json` in the directory.
     pub fn configured(json: &serde_json::Value) -> Self {
         let program = Self::new();
         program.write("regrant.json", &json.to_string());
@@ -49,7 +49,7 @@ impl Program {
         std::fs::read_to_string(self.path(name)).unwrap()
     }
 
-    /// The program with these arguments and an empty environment but for what was set.
+    /// The program with these arguments, and only the environment set here.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_regrant"));
         command.args(arguments).current_dir(self.folder.path()).env_clear();
@@ -70,7 +70,7 @@ impl Program {
             .spawn()
             .unwrap();
         let mut stdin = child.stdin.take().unwrap();
-        // A program that does not read its input may have ended already.
+        // Fails if the program exits without reading its input.
         let _ = stdin.write_all(input.as_bytes());
         drop(stdin);
         let output = child.wait_with_output().unwrap();
@@ -83,14 +83,14 @@ impl Program {
 }
 
 impl Outcome {
-    /// It ended so.
+    /// Checks the exit status.
     #[track_caller]
     pub fn ended(self, status: i32) -> Self {
         assert_eq!(self.status, Some(status), "{self:#?}");
         self
     }
 
-    /// It did what was asked and had nothing to remark.
+    /// Checks for success without messages.
     #[track_caller]
     pub fn fine(self) -> Self {
         let outcome = self.ended(0);
@@ -98,7 +98,7 @@ impl Outcome {
         outcome
     }
 
-    /// Its result holds all of these.
+    /// Checks that the result contains all of `parts`.
     #[track_caller]
     pub fn says(self, parts: &[&str]) -> Self {
         for part in parts {
@@ -107,7 +107,7 @@ impl Outcome {
         self
     }
 
-    /// It gave no result, and a message that holds all of these.
+    /// Checks that there is no result, and a message that contains all of `parts`.
     #[track_caller]
     pub fn complains(self, parts: &[&str]) -> Self {
         assert_eq!(self.stdout, "");
@@ -117,7 +117,7 @@ impl Outcome {
         self
     }
 
-    /// Its result as JSON.
+    /// The result as JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|error| panic!("{error}: {self:#?}"))

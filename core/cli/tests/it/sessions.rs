@@ -1,5 +1,4 @@
-//! `regrant sessions`, beside a server that has its sessions in the same store. The command is
-//! given the store and no secret.
+//! `regrant sessions`, with a server on the same store. The command has no secret.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,7 @@ use serde_json::{Value, json};
 
 use crate::{Program, SECRET};
 
-/// How long the server may take to learn of what the command did.
+/// How long the server may take to read the revocation.
 const PATIENCE: Duration = Duration::from_secs(60);
 
 struct World {
@@ -39,11 +38,11 @@ impl World {
         self.auth.login(Login::new(subject()).device(device)).await.unwrap()
     }
 
-    /// The server, which is another process to the command, refuses what it accepted.
-    async fn is_refused_by_the_server(&self, pair: &TokenPair) {
+    /// Waits until the server rejects the pair.
+    async fn is_rejected_by_the_server(&self, pair: &TokenPair) {
         let deadline = Instant::now() + PATIENCE;
         while self.auth.verify(pair.access_token.expose()).is_ok() {
-            assert!(Instant::now() < deadline, "the server is not told");
+            assert!(Instant::now() < deadline, "the server did not read the revocation");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let refresh = RefreshRequest::new(pair.refresh_token.expose());
@@ -72,7 +71,14 @@ async fn sessions_are_listed_without_any_secret() {
     world.auth.logout(phone.refresh_token.expose()).await.unwrap();
     let listed = world.program.run(&["sessions", "list", "user-1"]).fine();
     let (phone, laptop) = (phone.session.to_string(), laptop.session.to_string());
-    listed.says(&["user-1: 1 live, 1 ended", &phone, &laptop, "laptop", "(logout)", "in 13 days"]);
+    listed.says(&[
+        "user-1: 1 live, 1 revoked",
+        &phone,
+        &laptop,
+        "laptop",
+        "(logout)",
+        "in 13 days",
+    ]);
 
     let listed = world.run(&["sessions", "list", "user-1"]);
     let [first, second] = [0, 1].map(|place| &listed["sessions"][place]);
@@ -81,37 +87,41 @@ async fn sessions_are_listed_without_any_secret() {
     assert_eq!(world.run(&["sessions", "list", "nobody"])["sessions"], json!([]));
 }
 
-async fn one_session_is_ended(world: World) {
+async fn one_session_is_revoked(world: World) {
     let (phone, laptop) = (world.login("phone").await, world.login("laptop").await);
     let id = phone.session.to_string();
     let revoke = ["sessions", "revoke", "user-1", &id];
-    world.program.run(&revoke).fine().says(&["1 session ended (administrative)", "are told"]);
-    world.is_refused_by_the_server(&phone).await;
+    world
+        .program
+        .run(&revoke)
+        .fine()
+        .says(&["1 session revoked (administrative)", "published to the servers"]);
+    world.is_rejected_by_the_server(&phone).await;
     assert!(world.auth.verify(laptop.access_token.expose()).is_ok());
 
-    // Once more does no harm.
+    // Revoking again does no harm.
     let again = world.run(&revoke);
     assert_eq!((&again["revoked"], &again["alreadyRevoked"]), (&json!([]), &json!([id])));
     assert_eq!(again["told"], true);
-    // Nobody else's.
+    // Another user's session.
     let strange = world.program.run(&["sessions", "revoke", "user-2", &id]).ended(1);
     strange.says(&["user-2 has no such session"]);
 }
 
 #[tokio::test]
-async fn one_session_is_ended_in_a_file() {
-    one_session_is_ended(World::in_a_file()).await;
+async fn one_session_is_revoked_in_a_file() {
+    one_session_is_revoked(World::in_a_file()).await;
 }
 
 #[tokio::test]
-async fn one_session_is_ended_in_redis() {
-    one_session_is_ended(World::in_redis()).await;
+async fn one_session_is_revoked_in_redis() {
+    one_session_is_revoked(World::in_redis()).await;
 }
 
-async fn all_but_one_are_ended(world: World) {
+async fn all_but_one_are_revoked(world: World) {
     let (phone, laptop) = (world.login("phone").await, world.login("laptop").await);
     let here = laptop.session.to_string();
-    let ended = world.run(&[
+    let report = world.run(&[
         "sessions",
         "revoke",
         "user-1",
@@ -121,30 +131,30 @@ async fn all_but_one_are_ended(world: World) {
         "--reason",
         "logout_everywhere",
     ]);
-    assert_eq!(ended["revoked"], json!([phone.session.to_string()]));
-    assert_eq!((&ended["reason"], &ended["told"]), (&"logout_everywhere".into(), &true.into()));
-    world.is_refused_by_the_server(&phone).await;
+    assert_eq!(report["revoked"], json!([phone.session.to_string()]));
+    assert_eq!((&report["reason"], &report["told"]), (&"logout_everywhere".into(), &true.into()));
+    world.is_rejected_by_the_server(&phone).await;
     assert!(world.auth.verify(laptop.access_token.expose()).is_ok());
 
-    let ended = world.run(&["sessions", "revoke", "user-1", "--all"]);
-    assert_eq!(ended["revoked"], json!([here]));
-    world.is_refused_by_the_server(&laptop).await;
-    // Nothing is left to be done, which is no failure.
+    let report = world.run(&["sessions", "revoke", "user-1", "--all"]);
+    assert_eq!(report["revoked"], json!([here]));
+    world.is_rejected_by_the_server(&laptop).await;
+    // Nothing left to revoke is not a failure.
     assert_eq!(world.run(&["sessions", "revoke", "user-1", "--all"])["revoked"], json!([]));
 }
 
 #[tokio::test]
-async fn all_but_one_are_ended_in_a_file() {
-    all_but_one_are_ended(World::in_a_file()).await;
+async fn all_but_one_are_revoked_in_a_file() {
+    all_but_one_are_revoked(World::in_a_file()).await;
 }
 
 #[tokio::test]
-async fn all_but_one_are_ended_in_redis() {
-    all_but_one_are_ended(World::in_redis()).await;
+async fn all_but_one_are_revoked_in_redis() {
+    all_but_one_are_revoked(World::in_redis()).await;
 }
 
 #[tokio::test]
-async fn only_sessions_from_before_an_instant_are_ended() {
+async fn only_sessions_created_before_a_time_are_revoked() {
     let world = World::in_a_file();
     world.login("phone").await;
     let revoke =
@@ -156,7 +166,7 @@ async fn only_sessions_from_before_an_instant_are_ended() {
 
 /// Session ids are base64url, and one in 64 begins with a hyphen.
 #[tokio::test]
-async fn an_id_that_begins_with_a_hyphen_is_no_option() {
+async fn a_session_id_may_begin_with_a_hyphen() {
     let world = World::in_a_file();
     world.login("phone").await;
     for id in ["-AAAAAAAAAAAAAAAAAAAAA", "-hAAAAAAAAAAAAAAAAAAAA", "--AAAAAAAAAAAAAAAAAAAA"] {
@@ -171,7 +181,7 @@ async fn an_id_that_begins_with_a_hyphen_is_no_option() {
 }
 
 #[tokio::test]
-async fn it_must_be_clear_what_is_to_end_and_where() {
+async fn invalid_arguments_are_rejected() {
     let world = World::in_a_file();
     let wrong = |arguments: &[&str], parts: &[&str]| {
         world.program.run(&[&["sessions", "revoke"], arguments].concat()).ended(2).complains(parts);
@@ -180,10 +190,10 @@ async fn it_must_be_clear_what_is_to_end_and_where() {
     wrong(&["user-1", "AAAAAAAAAAAAAAAAAAAAAA", "--all"], &["cannot be used with"]);
     wrong(&["user-1", "too-short"], &["22 characters"]);
     wrong(&["user-1", "AAAAAAAAAAAAAAAAAAAAAA", "--before", "2h"], &["cannot be used with"]);
-    wrong(&["user-1", "--all", "--before", "yesterday"], &["--before: expected an instant"]);
+    wrong(&["user-1", "--all", "--before", "yesterday"], &["--before: expected a time"]);
     wrong(&["user-1", "--all", "--reason", "reused"], &["administrative"]);
-    wrong(&["user-1", "--all", "--store", "file:typo.db"], &["there is no file typo.db"]);
-    wrong(&["user-1", "--all", "--store", "memory:"], &["seen by their own process"]);
+    wrong(&["user-1", "--all", "--store", "file:typo.db"], &["no such file: typo.db"]);
+    wrong(&["user-1", "--all", "--store", "memory:"], &["visible to their own process"]);
     assert!(!world.program.path("typo.db").exists());
     let away = ["sessions", "list", "user-1", "--store", "redis://127.0.0.1:1/"];
     world.program.run(&away).ended(3).complains(&["store"]);

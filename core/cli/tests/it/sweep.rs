@@ -1,4 +1,4 @@
-//! `regrant sweep`, on a real Redis that an old app has filled.
+//! `regrant sweep`, on a real Redis with the tokens of a legacy app.
 
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -16,14 +16,14 @@ use sha2::Sha256;
 
 use crate::{Program, SECRET};
 
-/// The Redis of an old app, and a folder with the configuration of the new one.
-struct OldApp {
+/// The Redis of a legacy app, and a directory with the configuration of the new one.
+struct LegacyApp {
     server: RedisServer,
     redis: MultiplexedConnection,
     program: Program,
 }
 
-impl OldApp {
+impl LegacyApp {
     async fn new() -> Self {
         let server = RedisServer::start().unwrap();
         let client = redis::Client::open(server.url()).unwrap();
@@ -59,101 +59,101 @@ fn signed(n: usize, lifetime: i64) -> String {
 const LONG: i64 = 30 * 86_400;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn tokens_become_sessions_and_their_keys_go() {
-    let mut old = OldApp::new().await;
-    let token = old.login(1, "user-1", LONG).await;
-    old.login(2, "user-2", 60).await;
-    let () = old.redis.set("somebody else's", "1").await.unwrap();
+async fn tokens_are_migrated_and_their_keys_removed() {
+    let mut legacy = LegacyApp::new().await;
+    let token = legacy.login(1, "user-1", LONG).await;
+    legacy.login(2, "user-2", 60).await;
+    let () = legacy.redis.set("somebody else's", "1").await.unwrap();
 
-    let counted = old.program.run(&["sweep", "--dry-run", "--remove-dead"]).ended(0);
-    counted.says(&["nothing was changed", "to be taken over"]);
-    assert_eq!(old.keys("*").await, 3);
+    let counted = legacy.program.run(&["sweep", "--dry-run", "--remove-dead"]).ended(0);
+    counted.says(&["nothing was changed", "would be migrated"]);
+    assert_eq!(legacy.keys("*").await, 3);
 
-    let swept = old.program.run(&["sweep", "--remove-dead", "--json"]).ended(0);
-    assert!(swept.stderr.contains("3 keys seen, 1 taken over"), "{}", swept.stderr);
+    let swept = legacy.program.run(&["sweep", "--remove-dead", "--json"]).ended(0);
+    assert!(swept.stderr.contains("3 keys scanned, 1 migrated"), "{}", swept.stderr);
     let expected = json!({
         "dryRun": false, "interrupted": false, "scanned": 3, "converted": 1, "loggedOut": 0,
         "expired": 1, "unknownUsers": 0, "foreign": 1, "removed": 1,
     });
     assert_eq!(swept.json(), expected);
-    assert_eq!(old.keys("ey*").await, 0);
-    assert_eq!(old.keys("somebody else's").await, 1);
+    assert_eq!(legacy.keys("ey*").await, 0);
+    assert_eq!(legacy.keys("somebody else's").await, 1);
 
-    // Whoever holds the token goes on with it.
-    let checked = old.program.run(&["token", "check", "--as", "refresh", &token]).fine();
+    // The token is still good for a refresh.
+    let checked = legacy.program.run(&["token", "check", "--as", "refresh", &token]).fine();
     checked.says(&["accepted as a refresh token", "user-1"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_token_that_is_not_taken_over_yet_is_foretold() {
-    let mut old = OldApp::new().await;
-    let token = old.login(1, "user-1", LONG).await;
+async fn token_check_predicts_a_migration() {
+    let mut legacy = LegacyApp::new().await;
+    let token = legacy.login(1, "user-1", LONG).await;
     let check = ["token", "check", "--as", "refresh", "--json", &token];
-    let json = old.program.run(&check).fine().json();
+    let json = legacy.program.run(&check).fine().json();
     assert_eq!((&json["kind"], &json["adopts"]), (&"untyped".into(), &true.into()));
-    assert_eq!(old.keys("*").await, 1);
-    let () = old.redis.del(&token).await.unwrap();
-    let json = old.program.run(&check).ended(1).json();
+    assert_eq!(legacy.keys("*").await, 1);
+    let () = legacy.redis.del(&token).await.unwrap();
+    let json = legacy.program.run(&check).ended(1).json();
     assert_eq!(json["code"], "ERR_SESSION_UNKNOWN");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn addresses_are_not_taken_for_ids_by_mistake() {
-    let mut old = OldApp::new().await;
-    old.login(1, "one@mail.example", LONG).await;
-    old.login(2, "two@mail.example", LONG).await;
-    let refused = old.program.run(&["sweep"]).ended(2);
+async fn addresses_are_not_mistaken_for_ids() {
+    let mut legacy = LegacyApp::new().await;
+    legacy.login(1, "one@mail.example", LONG).await;
+    legacy.login(2, "two@mail.example", LONG).await;
+    let refused = legacy.program.run(&["sweep"]).ended(2);
     assert!(refused.stderr.contains("--users FILE"), "{}", refused.stderr);
-    assert_eq!(old.keys("*").await, 2);
+    assert_eq!(legacy.keys("*").await, 2);
 
-    old.program.write("users.json", r#"{ "one@mail.example": "user-1" }"#);
-    let swept = old.program.run(&["sweep", "--users", "users.json", "--json"]).ended(0).json();
+    legacy.program.write("users.json", r#"{ "one@mail.example": "user-1" }"#);
+    let swept = legacy.program.run(&["sweep", "--users", "users.json", "--json"]).ended(0).json();
     assert_eq!((&swept["converted"], &swept["unknownUsers"]), (&1.into(), &1.into()));
-    assert_eq!(old.keys("regrant:u:user-1").await, 1);
+    assert_eq!(legacy.keys("regrant:u:user-1").await, 1);
 
-    let swept = old.program.run(&["sweep", "--values-are-ids", "--json"]).ended(0).json();
+    let swept = legacy.program.run(&["sweep", "--values-are-ids", "--json"]).ended(0).json();
     assert_eq!(swept["converted"], 1);
-    assert_eq!(old.keys("regrant:u:two@mail.example").await, 1);
+    assert_eq!(legacy.keys("regrant:u:two@mail.example").await, 1);
 
-    old.program.write("users.json", r#"["one@mail.example"]"#);
-    let wrong = old.program.run(&["sweep", "--users", "users.json"]).ended(2);
+    legacy.program.write("users.json", r#"["one@mail.example"]"#);
+    let wrong = legacy.program.run(&["sweep", "--users", "users.json"]).ended(2);
     wrong.complains(&["users.json: expected a JSON object"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_interrupted_sweep_says_so_and_is_taken_up_again() {
+async fn an_interrupted_sweep_can_be_continued() {
     const TOKENS: usize = 1_000;
-    let mut old = OldApp::new().await;
-    // Of as many users: what one user has the store bounds.
+    let mut legacy = LegacyApp::new().await;
+    // One user per token: the store limits the sessions of a user.
     let pairs: Vec<_> = (0..TOKENS).map(|n| (signed(n, LONG), format!("user-{n}"))).collect();
-    let () = old.redis.mset(&pairs).await.unwrap();
-    let mut sweep = old.program.command(&["sweep", "--json"]);
+    let () = legacy.redis.mset(&pairs).await.unwrap();
+    let mut sweep = legacy.program.command(&["sweep", "--json"]);
     let sweep = sweep.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let deadline = Instant::now() + Duration::from_secs(60);
-    while old.keys("regrant:adopted:*").await == 0 {
-        assert!(Instant::now() < deadline, "the sweep does not begin");
+    while legacy.keys("regrant:adopted:*").await == 0 {
+        assert!(Instant::now() < deadline, "the sweep did not start");
     }
-    // In the middle of it, and with no way to get to the end first.
-    old.server.pause().unwrap();
+    // Pause Redis, so that the sweep cannot finish before the signal.
+    legacy.server.pause().unwrap();
     kill_process(Pid::from_child(&sweep), Signal::INT).unwrap();
     let output = sweep.wait_with_output().unwrap();
-    old.server.resume().unwrap();
+    legacy.server.resume().unwrap();
     assert_eq!(output.status.code(), Some(130), "{output:?}");
     assert!(String::from_utf8_lossy(&output.stderr).contains("run it again"));
-    let told: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(told["interrupted"], true);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["interrupted"], true);
 
-    // By its answer the server has done what it was asked before it was paused.
-    let () = old.redis.ping().await.unwrap();
-    let left = old.keys("ey*").await;
+    // Once it answers, Redis has executed all commands from before the pause.
+    let () = legacy.redis.ping().await.unwrap();
+    let left = legacy.keys("ey*").await;
     assert!(0 < left && left < TOKENS, "{left} of {TOKENS} keys are left");
-    let swept = old.program.run(&["sweep", "--json"]).ended(0).json();
+    let swept = legacy.program.run(&["sweep", "--json"]).ended(0).json();
     assert_eq!((&swept["interrupted"], &swept["converted"]), (&false.into(), &left.into()));
-    assert_eq!(old.keys("regrant:adopted:*").await, TOKENS);
+    assert_eq!(legacy.keys("regrant:adopted:*").await, TOKENS);
 }
 
 #[test]
-fn a_sweep_needs_an_old_app_and_a_store_that_answers() {
+fn a_sweep_needs_migrate_and_a_reachable_store() {
     let program =
         Program::configured(&json!({ "secret": SECRET, "store": "redis://127.0.0.1:1/" }));
     let failed = program.run(&["sweep"]).ended(2);

@@ -61,7 +61,7 @@ fn long() -> serde_json::Value {
 }
 
 #[tokio::test]
-async fn decoding_shows_everything_and_says_that_nothing_is_verified() {
+async fn decode_shows_all_claims_and_warns_that_they_are_not_verified() {
     let server = Server::new(long());
     let pair = server.login().await;
     let token = pair.access_token.expose();
@@ -88,16 +88,16 @@ async fn decoding_shows_everything_and_says_that_nothing_is_verified() {
 }
 
 #[test]
-fn what_is_no_token_is_not_repeated() {
+fn an_invalid_token_is_not_echoed() {
     let failed = Program::new().run(&["token", "decode", "secret-looking.text"]).ended(1);
     let failed = failed.complains(&["The token is malformed"]);
     assert!(!failed.stderr.contains("secret-looking"));
-    Program::new().run(&["token", "decode", "-"]).ended(2).complains(&["there is no token"]);
+    Program::new().run(&["token", "decode", "-"]).ended(2).complains(&["no token given"]);
 }
 
 /// A claim that would clear the screen.
 #[test]
-fn a_terminal_obeys_nothing_that_a_token_says() {
+fn control_characters_of_a_token_are_escaped() {
     use base64::Engine as _;
     let encode = |text: &str| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text);
     let payload = encode(r#"{"sub":"\u001b[2J\u009b","x\u001b":["\u001b"]}"#);
@@ -107,7 +107,7 @@ fn a_terminal_obeys_nothing_that_a_token_says() {
 }
 
 #[tokio::test]
-async fn a_good_access_token_is_accepted_until_its_session_ends() {
+async fn an_access_token_is_accepted_until_its_session_is_revoked() {
     let server = Server::new(long());
     let pair = server.login().await;
     let token = pair.access_token.expose();
@@ -123,13 +123,13 @@ async fn a_good_access_token_is_accepted_until_its_session_ends() {
     server.auth.revoke_session(&pair.subject, &pair.session, reason).await.unwrap();
     assert_eq!(server.verdict(token), "ERR_ACCESS_REVOKED");
     assert_eq!(server.verdict(pair.refresh_token.expose()), "ERR_SESSION_REVOKED");
-    // The token alone does not show it.
+    // Offline the revocation is not visible.
     let offline = server.program.run(&["token", "check", token, "--offline"]).fine();
-    offline.says(&["accepted", "was not asked"]);
+    offline.says(&["accepted", "not checked"]);
 }
 
 #[tokio::test]
-async fn checking_a_refresh_token_foretells_the_refresh_and_changes_nothing() {
+async fn checking_a_refresh_token_predicts_the_refresh_and_changes_nothing() {
     let server = Server::new(long());
     let first = server.login().await.refresh_token.expose().to_owned();
     let second = server.refresh(&first).await;
@@ -142,19 +142,19 @@ async fn checking_a_refresh_token_foretells_the_refresh_and_changes_nothing() {
         assert_eq!(server.verdict(&third), "issued");
     }
     let text = server.program.run(&["token", "check", &first]).ended(1);
-    text.says(&["refused ERR_REFRESH_REUSED", "sign_in", "would be taken for a theft"]);
-    // Not even the theft was one.
+    text.says(&["rejected ERR_REFRESH_REUSED", "sign_in", "would be treated as reuse"]);
+    // The reuse was not recorded.
     server.refresh(&third).await;
 }
 
 #[tokio::test]
-async fn without_rotation_a_refresh_token_is_kept() {
+async fn without_rotation_the_renewal_is_kept() {
     let server = Server::with_rotation(long(), false);
     assert_eq!(server.verdict(server.login().await.refresh_token.expose()), "kept");
 }
 
 #[tokio::test]
-async fn a_refused_token_is_explained() {
+async fn a_rejected_token_is_explained() {
     let server = Server::new(json!({ "ttl": "10m", "issuer": "https://app.example" }));
     let pair = server.login().await;
     let (access, refresh) = (pair.access_token.expose(), pair.refresh_token.expose());
@@ -179,7 +179,7 @@ async fn a_refused_token_is_explained() {
 }
 
 #[tokio::test]
-async fn a_store_that_is_away_is_no_verdict() {
+async fn an_unreachable_store_is_a_failure() {
     let server = Server::new(long());
     let token = server.login().await.access_token.expose().to_owned();
     let with = |store: &'static str| ["token", "check", &token, "--store", store].map(String::from);
@@ -187,18 +187,18 @@ async fn a_store_that_is_away_is_no_verdict() {
         server.program.run(&arguments.iter().map(String::as_str).collect::<Vec<_>>())
     };
     run(with("redis://127.0.0.1:1/0")).ended(3).complains(&["store"]);
-    // And a file that is not there is not made.
-    run(with("file:typo.db")).ended(2).complains(&["there is no file typo.db"]);
+    // A missing file is not created.
+    run(with("file:typo.db")).ended(2).complains(&["no such file: typo.db"]);
     assert!(!server.program.path("typo.db").exists());
 }
 
-/// Nobody named a store, so it cannot be asked, and none is made where it would be by default.
+/// Without a store the session is not checked, and the default file is not created.
 #[tokio::test]
 async fn a_secret_alone_is_enough() {
     let server = Server::new(long());
     let token = server.login().await.access_token.expose().to_owned();
     let program = Program::configured(&json!({ "access": long() })).env("REGRANT_SECRET", SECRET);
-    program.run(&["token", "check", &token]).fine().says(&["accepted", "was not asked"]);
+    program.run(&["token", "check", &token]).fine().says(&["accepted", "not checked"]);
     assert_eq!(std::fs::read_dir(program.path(".")).unwrap().count(), 1);
 }
 
