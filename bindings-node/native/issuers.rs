@@ -10,7 +10,7 @@ use napi_derive::napi;
 use regrant::Result;
 use regrant::access::VerifiedAccess;
 use regrant::http::{HttpRequest, HttpResponse, Transport};
-use regrant::config::IssuersConfig;
+use regrant::config::VerifierConfig;
 use regrant::error::Cause;
 use regrant::jwks::JwksVerifier;
 use regrant::types::{Clock, SystemClock};
@@ -146,7 +146,7 @@ impl NativeIssuers {
 }
 
 fn build(config: &str, clock: Arc<dyn Clock>, fetcher: Fetcher) -> Result<JwksVerifier> {
-    let builder = IssuersConfig::from_json(config)?.builder()?;
+    let builder = VerifierConfig::from_json(config)?.builder()?;
     let builder = builder.clock(clock).transport(Arc::new(Fetching(fetcher)));
     // Keys are fetched where the async methods run.
     within_runtime_if_available(|| builder.build())

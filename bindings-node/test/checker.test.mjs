@@ -20,7 +20,7 @@ const ODD = [
 ];
 
 test('claims are what JSON.parse makes of them, whatever they are', async () => {
-  const { auth } = testAuth({ access: { cache: 0 } });
+  const { auth } = testAuth({ access: { cache: false } });
   for (let round = 0; round < 3; round += 1) {
     for (const claims of ODD) {
       const { accessToken, sessionId } = await auth.login('user-1', { claims });
@@ -37,7 +37,7 @@ test('claims are what JSON.parse makes of them, whatever they are', async () => 
 });
 
 test('tokens of one shape, with the texts of the first one and with others', async () => {
-  const { auth } = testAuth({ access: { cache: 0 } });
+  const { auth } = testAuth({ access: { cache: false } });
   const texts = ['user-1', 'user-2', '', 'ü', 'with "quotes"', 'x'.repeat(40)];
   for (const role of texts) {
     for (const team of texts) {
