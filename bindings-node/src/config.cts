@@ -5,7 +5,7 @@ import type { Language } from './error-codes.cjs';
 import type { LogEntry, LogLevel } from './log.cjs';
 import type { MigrateConfig } from './migrate.cjs';
 import type { AuthOptions } from './options.cjs';
-import type { Messages } from './texts.cjs';
+import type { Messages } from './catalog.cjs';
 
 export type * from './options.cjs';
 

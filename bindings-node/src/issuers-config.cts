@@ -3,7 +3,7 @@ import type { TestClock } from '../native.cjs';
 import type { Language } from './error-codes.cjs';
 import type { LogEntry, LogLevel } from './log.cjs';
 import type { VerifierOptions } from './options.cjs';
-import type { Messages } from './texts.cjs';
+import type { Messages } from './catalog.cjs';
 
 export type { IssuerConfig, KeySetsConfig, ProofConfig } from './options.cjs';
 

@@ -7,6 +7,7 @@ mod builder;
 mod dpop;
 mod events;
 mod introspect;
+mod legacy;
 mod limits;
 mod login;
 mod logout;
@@ -21,10 +22,10 @@ pub(crate) use builder::DEFAULT_MAX_STALENESS;
 pub use dpop::DpopPolicy;
 pub use events::{AuditEvent, AuditKind};
 pub use introspect::RefreshIntrospection;
+pub(crate) use legacy::LegacyTokens;
 pub(crate) use limits::Attempt;
 pub use login::{Login, TokenPair};
 pub use logout::{LogoutEverywhere, RevocationReport};
-pub(crate) use refresh::LegacyTokens;
 pub use refresh::{RefreshRequest, RefreshResponse, Renewal};
 pub use sessions::{SessionAdmin, SessionInfo, SessionStatus};
 pub use verify::StalePolicy;
@@ -114,10 +115,11 @@ impl Auth {
         self.0.verifier.load().keyring().jwks()
     }
 
-    /// The number of slots in the cache of verified access tokens; see
-    /// [`VerifiedAccess::kept_as`](crate::access::VerifiedAccess::kept_as).
+    /// For bindings: the number of slots of the cache of verified access tokens; see
+    /// [`VerifiedAccess::cache_id`](crate::access::VerifiedAccess::cache_id).
+    #[doc(hidden)]
     pub fn cache_slots(&self) -> usize {
-        self.0.verifier.load().places()
+        self.0.verifier.load().cache_slots()
     }
 
     /// Replaces all keys of this process. Calls in progress finish with the previous keys.

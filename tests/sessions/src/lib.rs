@@ -10,11 +10,11 @@
     reason = "everything here runs inside tests, where giving up is how a failure is told"
 )]
 
+pub mod backends;
 pub mod clients;
 pub mod contract;
 pub mod device;
 pub mod differential;
-pub mod backends;
 pub mod model;
 pub mod report;
 pub mod token;

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::client::{
-    CallError, FileStorage, SessionError, ReqwestTransport, Session, SessionBuilder, SessionSettings,
-    SignOutReason,
+    CallError, FileStorage, ReqwestTransport, Session, SessionBuilder, SessionError,
+    SessionSettings, SignOutReason,
 };
 use regrant::dpop::ProofKey;
 use regrant::types::{AccessToken, Clock, SystemClock, Timestamp};

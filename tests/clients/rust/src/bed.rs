@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use regrant::client::{RefreshEndpoint, TokenPair, Session};
+use regrant::client::{RefreshEndpoint, Session, TokenPair};
 use regrant::http::HttpResponse;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};

@@ -1,7 +1,8 @@
 //! What stands between a machine and the world: it does as it is told, or is broken on purpose.
 
 use regrant::client::{
-    Action, RefreshAnswer, Caller, Event, StorageRead, Machine, DeviceTime, TokenPair, SessionSettings, SignOutReason,
+    Action, Caller, DeviceTime, Event, Machine, RefreshAnswer, SessionSettings, SignOutReason,
+    StorageRead, TokenPair,
 };
 use regrant::types::AccessToken;
 

@@ -1,6 +1,6 @@
 //! What becomes of what a process wants done: the storage, its lock, and the way to the server.
 
-use regrant::client::{Action, RefreshAnswer, Event, StorageRead, TokenPair, TransientError};
+use regrant::client::{Action, Event, RefreshAnswer, StorageRead, TokenPair, TransientError};
 
 use super::act::Outcome;
 use super::driver::Flaw;
@@ -52,7 +52,9 @@ impl World {
             }
             Action::Send { ticket, pair } => {
                 let answer = self.sent(&pair, outcome)?;
-                if self.flaw == Flaw::UnlocksTooSoon && matches!(answer, Some(RefreshAnswer::Granted(_))) {
+                if self.flaw == Flaw::UnlocksTooSoon
+                    && matches!(answer, Some(RefreshAnswer::Granted(_)))
+                {
                     self.unlock(process);
                 }
                 match answer {
@@ -88,7 +90,11 @@ impl World {
     }
 
     /// The request, and the answer if it arrives.
-    fn sent(&mut self, pair: &TokenPair, outcome: Outcome) -> Result<Option<RefreshAnswer>, Violation> {
+    fn sent(
+        &mut self,
+        pair: &TokenPair,
+        outcome: Outcome,
+    ) -> Result<Option<RefreshAnswer>, Violation> {
         let token = pair.refresh_token();
         match outcome {
             Outcome::Fails => Ok(None),

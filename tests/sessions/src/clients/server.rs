@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use regrant::client::{RefreshAnswer, Grant};
+use regrant::client::{Grant, RefreshAnswer};
 use regrant::revocation::DiscardedChild;
 use regrant::session::{
     AccessTokenUse, Confirmation, Decision, DeviceLabel, NewSession, Record, RefreshPolicy,

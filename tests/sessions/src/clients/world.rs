@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use regrant::client::{Action, RefreshAnswer, Caller, Event, DeviceTime, TokenPair, SessionError, SessionState};
+use regrant::client::{
+    Action, Caller, DeviceTime, Event, RefreshAnswer, SessionError, SessionState, TokenPair,
+};
 use regrant::types::{AccessToken, RefreshToken, Timestamp};
 
 use super::act::Act;
@@ -172,7 +174,12 @@ impl World {
         Ok(())
     }
 
-    fn answer(&mut self, process: usize, caller: Caller, answer: Result<AccessToken, SessionError>) {
+    fn answer(
+        &mut self,
+        process: usize,
+        caller: Caller,
+        answer: Result<AccessToken, SessionError>,
+    ) {
         self.processes[process].callers.retain(|waits| *waits != caller);
         self.answered = Some(answer);
     }

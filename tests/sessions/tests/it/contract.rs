@@ -1,7 +1,7 @@
 //! The contract of a store, over every home. A new home is one more line.
 
-use regrant_session_tests::contract;
 use regrant_session_tests::backends;
+use regrant_session_tests::contract;
 
 contract!(memory, backends::memory());
 contract!(file, backends::file());

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use regrant::client::{SessionError, SignOutReason, SessionState};
+use regrant::client::{SessionError, SessionState, SignOutReason};
 use regrant_clients::{App, Line, report};
 use serde_json::json;
 
