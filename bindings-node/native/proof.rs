@@ -1,7 +1,7 @@
 //! The proof of a key that comes with a request (DPoP, RFC 9449).
 
 use napi_derive::napi;
-use regrant::dpop::Proof;
+use regrant::dpop::VerifiedProof;
 use regrant::{Auth, Result};
 
 /// A proof as it was presented, and the request that it must be for.
@@ -17,7 +17,7 @@ pub struct PresentedProof {
 
 impl PresentedProof {
     /// The proof, checked and not used up.
-    pub fn check(&self, auth: &Auth) -> Result<Proof> {
+    pub fn check(&self, auth: &Auth) -> Result<VerifiedProof> {
         auth.check_proof(&self.proof, &self.method, &self.path)
     }
 }

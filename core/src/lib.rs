@@ -28,7 +28,9 @@ pub mod keys;
 pub mod migration;
 #[cfg(feature = "server")]
 pub mod observe;
+#[cfg(feature = "server")]
 pub mod revocation;
+#[cfg(feature = "server")]
 pub mod session;
 #[cfg(feature = "server")]
 pub mod store;

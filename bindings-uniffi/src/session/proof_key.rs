@@ -4,7 +4,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use regrant::dpop::{DeviceKey, ProofKey as _, SoftwareKey};
+use regrant::dpop::{DeviceSigner, DpopSigner as _, SoftwareSigner};
 use regrant::error::{Cause, Error};
 use tokio::sync::oneshot;
 
@@ -41,7 +41,7 @@ pub async fn software_proof_key(
     let (reply, answer) = oneshot::channel();
     let work = async move {
         let (storage, mut unused) = Foreign::new(storage);
-        let kept = SoftwareKey::kept_in(&storage).await;
+        let kept = SoftwareSigner::kept_in(&storage).await;
         drop(storage);
         // It is unlocked before anybody uses the key.
         while unused.recv().await.is_some() {}
@@ -65,7 +65,7 @@ pub fn thumbprint_of(key: Arc<dyn ProofKey>) -> Result<String, RegrantError> {
     Ok(with_public_part(key)?.thumbprint().to_string())
 }
 
-struct Software(SoftwareKey);
+struct Software(SoftwareSigner);
 
 impl ProofKey for Software {
     fn public_key(&self) -> Result<Vec<u8>, CallbackError> {
@@ -83,19 +83,19 @@ impl ProofKey for Software {
 /// [`Error::ConfigInvalid`] for `proofKey` when it cannot tell its public part, or that is none.
 pub(super) fn device_key(
     key: Arc<dyn ProofKey>,
-) -> Result<Arc<dyn regrant::dpop::ProofKey>, RegrantError> {
+) -> Result<Arc<dyn regrant::dpop::DpopSigner>, RegrantError> {
     Ok(Arc::new(with_public_part(key)?))
 }
 
 type Signer = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, Cause> + Send + Sync>;
 
-fn with_public_part(key: Arc<dyn ProofKey>) -> Result<DeviceKey<Signer>, RegrantError> {
+fn with_public_part(key: Arc<dyn ProofKey>) -> Result<DeviceSigner<Signer>, RegrantError> {
     let public = key.public_key().map_err(|error| Error::ConfigInvalid {
         field: "proofKey".to_owned(),
         problem: error.to_string(),
     })?;
     let sign: Signer = Box::new(move |message| Ok(key.sign(message.to_vec())?));
-    Ok(DeviceKey::new(&public, sign)?)
+    Ok(DeviceSigner::new(&public, sign)?)
 }
 
 impl fmt::Debug for Software {

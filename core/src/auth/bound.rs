@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::{Auth, Engine};
 use crate::access::VerifiedAccess;
 use crate::config::DpopConfig;
-use crate::dpop::{Nonces, Proof, ProofVerifier};
+use crate::dpop::{NonceIssuer, ProofVerifier, VerifiedProof};
 use crate::error::{Error, Result};
 use crate::keys::{RefreshKeys, Thumbprint};
 use crate::types::Clock;
@@ -26,10 +26,10 @@ impl Binding {
         keys: &RefreshKeys,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let nonces = config.nonce.map(|lifetime| Nonces::new(keys.clone(), lifetime));
+        let nonces = config.nonce.map(|lifetime| NonceIssuer::new(keys.clone(), lifetime));
         Ok(Self {
             proofs: ProofVerifier::new(config.policy()?, nonces, clock)
-                .served_at(config.origin.each().to_vec())?,
+                .with_origins(config.origin.each().to_vec())?,
             access: config.binds_access(),
             required: config.required,
         })
@@ -50,8 +50,8 @@ impl Auth {
     /// # Errors
     /// [`Error::DpopProofInvalid`], [`Error::DpopNonceRequired`]; [`Error::ConfigInvalid`] for
     /// `dpop` where nothing was said about proofs.
-    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<Proof> {
-        self.0.engine.binding()?.proofs.check_request(proof, method, path)
+    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<VerifiedProof> {
+        self.0.engine.binding()?.proofs.verify_request(proof, method, path)
     }
 
     /// Whether sessions may be bound to keys here.
@@ -70,10 +70,10 @@ impl Auth {
     /// # Errors
     /// As [`Auth::verify`]; then [`Error::DpopProofInvalid`] for a proof by another key or for
     /// another access token, and for a token that is bound to none; and [`Error::DpopProofReplayed`].
-    pub fn verify_with_proof(&self, token: &str, proof: &Proof) -> Result<VerifiedAccess> {
+    pub fn verify_with_proof(&self, token: &str, proof: &VerifiedProof) -> Result<VerifiedAccess> {
         let access = self.0.verifying.now().verify_bound(token)?;
         let access = self.unless_revoked(access)?;
-        self.0.engine.binding()?.proofs.binds(proof, &access, token)?;
+        self.0.engine.binding()?.proofs.consume_for_access(proof, &access, token)?;
         Ok(access)
     }
 }
@@ -84,22 +84,26 @@ impl Engine {
     }
 
     /// The key that a session begins with; the proof is used up.
-    pub(super) fn key_of_login(&self, proof: Option<&Proof>) -> Result<Option<Thumbprint>> {
+    pub(super) fn key_of_login(&self, proof: Option<&VerifiedProof>) -> Result<Option<Thumbprint>> {
         let required = self.binding.as_ref().is_some_and(|binding| binding.required);
         match proof {
             None if required => Err(Error::DpopProofMissing),
             None => Ok(None),
-            Some(proof) => self.binding()?.proofs.spend(proof).map(Some),
+            Some(proof) => self.binding()?.proofs.consume(proof).map(Some),
         }
     }
 
     /// Holds a refresh of a session that is bound to `key` to its proof, which is used up. One of
     /// an unbound session proves nothing that anybody asked for.
-    pub(super) fn check_bound(&self, key: Option<Thumbprint>, proof: Option<&Proof>) -> Result<()> {
+    pub(super) fn check_bound(
+        &self,
+        key: Option<Thumbprint>,
+        proof: Option<&VerifiedProof>,
+    ) -> Result<()> {
         match (key, proof) {
             (None, _) => Ok(()),
             (Some(_), None) => Err(Error::DpopProofMissing),
-            (Some(key), Some(proof)) => self.binding()?.proofs.bound_to(proof, key, None),
+            (Some(key), Some(proof)) => self.binding()?.proofs.consume_bound(proof, key, None),
         }
     }
 

@@ -63,7 +63,7 @@ impl Engine {
         let found = adoption.find(&token).await?;
         let Found { subject, standing } = found.ok_or(Error::SessionUnknown)?;
         let end = match standing {
-            Standing::New => Record::LAST_INSTANT,
+            Standing::New => Record::MAX_TIMESTAMP,
             Standing::Adopted(end) | Standing::LoggedOut(end) => end,
         };
         let claims = token.claims(subject, end);

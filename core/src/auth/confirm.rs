@@ -7,7 +7,7 @@ use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::revocation::{Denial, RevocationTarget};
-use crate::session::{AccessTokenUse, Confirmation};
+use crate::session::{AccessTokenUse, UseOutcome};
 use crate::types::{SessionId, Subject};
 
 impl Auth {
@@ -24,7 +24,7 @@ impl Auth {
             return Ok(());
         };
         let engine = &self.0.engine;
-        let denied = engine.admin.denied.check(access) == Some(Denial::FamilyPosition);
+        let denied = engine.admin.denied.check(access) == Some(Denial::DiscardedChild);
         match engine
             .sighted(access.subject(), session, AccessTokenUse { family_position, denied })
             .await?
@@ -71,16 +71,21 @@ impl Engine {
         session: SessionId,
         token_use: AccessTokenUse,
     ) -> Result<Seen> {
-        match self.admin.store.confirm(subject, &session, &token_use, self.policy.on_theft).await? {
-            Some(Confirmation::Confirmed | Confirmation::Unchanged) => Ok(Seen::Live),
-            Some(Confirmation::Theft) => {
+        match self
+            .admin
+            .store
+            .record_use(subject, &session, &token_use, self.policy.on_theft)
+            .await?
+        {
+            Some(UseOutcome::Confirmed | UseOutcome::Unchanged) => Ok(Seen::Live),
+            Some(UseOutcome::Theft) => {
                 let how = if token_use.denied { "denied_access" } else { "abandoned_branch" };
                 self.after_theft(subject, session, how).await;
                 Ok(Seen::Ended)
             }
             // Ended elsewhere, perhaps by another process: its access tokens end here too.
-            Some(Confirmation::Revoked(_) | Confirmation::Expired) => {
-                self.admin.deny_locally(RevocationTarget::Session { sid: session });
+            Some(UseOutcome::Revoked(_) | UseOutcome::Expired) => {
+                self.admin.deny_locally(RevocationTarget::Session { session });
                 Ok(Seen::Ended)
             }
             None => Ok(Seen::Unknown),

@@ -105,7 +105,7 @@ impl SessionAdmin {
         }
         let answer = self.store.revoke_all(subject, which, *reason).await?;
         // Tokens of the app that was here before know no session: they end by their user's name.
-        let user = RevocationTarget::Subject { sub: subject.clone(), before };
+        let user = RevocationTarget::Subject { subject: subject.clone(), issued_until: before };
         Ok(self.after_revocation(subject, answer, Some(user), *reason).await)
     }
 }

@@ -56,7 +56,7 @@ impl Follower {
     ) -> Result<()> {
         let now = engine.admin.clock.now();
         for revocation in &page.revocations {
-            engine.admin.denied.refuse(revocation, now);
+            engine.admin.denied.deny(revocation, now);
         }
         self.cursor = page.next;
         if page.complete {

@@ -70,7 +70,7 @@ impl Engine {
         if self.limiter.limit.is_none() {
             return Ok(());
         }
-        let token = FailureKey::token(&claims.session, &claims.presented().id);
+        let token = FailureKey::token(&claims.session, &claims.attempt().id);
         attempt.signed = Some((claims.subject.clone(), token));
         self.limiter.refuse_if_full(&token, self.admin.clock.now())
     }

@@ -6,7 +6,7 @@ use tracing::{Instrument, Span};
 
 use super::event::AuditKind;
 use super::{Auth, Engine, TokenPair};
-use crate::dpop::Proof;
+use crate::dpop::VerifiedProof;
 use crate::error::Result;
 use crate::observe;
 use crate::session::{DeviceLabel, NewSession, RefreshClaims, TokenSecret};
@@ -20,7 +20,7 @@ pub struct Login {
     subject: Subject,
     device: DeviceLabel,
     claims: Map<String, Value>,
-    proof: Option<Proof>,
+    proof: Option<VerifiedProof>,
 }
 
 impl Login {
@@ -44,7 +44,7 @@ impl Login {
     /// Binds the session to the key that signed `proof` (RFC 9449 §5): its refresh tokens are good
     /// with a proof by that key only, and so are its access tokens unless the configuration says
     /// otherwise.
-    pub fn proof(mut self, proof: Proof) -> Self {
+    pub fn proof(mut self, proof: VerifiedProof) -> Self {
         self.proof = Some(proof);
         self
     }
@@ -86,7 +86,7 @@ impl Engine {
             absolute_ttl: self.policy.absolute_ttl,
             device,
             max_sessions: self.policy.max_sessions,
-            adopted: None,
+            legacy_login: None,
         };
         let Created { record, displaced } =
             self.admin.store.create(&subject, &session, &new).await?;

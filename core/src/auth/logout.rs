@@ -116,7 +116,7 @@ impl SessionAdmin {
         let RevokedSessions { revoked, already_revoked, replicated } = answer;
         let sessions = revoked.iter().chain(&already_revoked);
         let sessions: Vec<_> =
-            sessions.map(|sid| RevocationTarget::Session { sid: *sid }).collect();
+            sessions.map(|sid| RevocationTarget::Session { session: *sid }).collect();
         if !sessions.is_empty() {
             warn_unless(replicated);
         }

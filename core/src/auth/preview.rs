@@ -9,7 +9,7 @@ use super::{Auth, Renewal};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::revocation::{DenyList, FeedCursor};
-use crate::session::{Decision, Record, State, step};
+use crate::session::{Decision, Record, SessionState, step};
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
 /// A refresh that would be granted.
@@ -47,7 +47,7 @@ impl Auth {
         }
         let Some(session) = access.session() else { return Ok(access) };
         match self.record(access.subject(), session).await? {
-            Some(Record { state: State::Revoked(_), .. }) => Err(Error::AccessRevoked),
+            Some(Record { state: SessionState::Revoked(_), .. }) => Err(Error::AccessRevoked),
             // A session that the store lost signs nobody out before its access token expires.
             Some(_) | None => Ok(access),
         }
@@ -70,8 +70,7 @@ impl Auth {
         let record = self.record(&claims.subject, claims.session).await?;
         let renewal = match record {
             Some(record) => {
-                match step(&record, &claims.presented(), engine.admin.clock.now(), &policy).decision
-                {
+                match step(&record, &claims.attempt(), engine.admin.clock.now(), &policy).decision {
                     Decision::Rotate(_) => Renewal::Issued,
                     Decision::Replay(_) => Renewal::Reissued,
                     Decision::Renew => Renewal::Kept,
@@ -106,7 +105,7 @@ impl Auth {
         loop {
             let page = feed.read(&cursor, Duration::ZERO).await?;
             for revocation in &page.revocations {
-                denied.refuse(revocation, engine.admin.clock.now());
+                denied.deny(revocation, engine.admin.clock.now());
             }
             if page.complete {
                 return Ok(denied);

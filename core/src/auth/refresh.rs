@@ -10,7 +10,7 @@ use super::event::AuditKind;
 use super::limiter::Attempt;
 use super::{Auth, Engine, Renewal, Renewed};
 use crate::access::IssuedAccess;
-use crate::dpop::Proof;
+use crate::dpop::VerifiedProof;
 use crate::error::{Error, Result};
 use crate::observe;
 use crate::revocation::RevocationTarget;
@@ -26,7 +26,7 @@ pub struct RefreshRequest<'a> {
     expected: Option<Subject>,
     rotate: Option<bool>,
     claims: Map<String, Value>,
-    proof: Option<Proof>,
+    proof: Option<VerifiedProof>,
     address: Option<FailureKey>,
 }
 
@@ -56,7 +56,7 @@ impl<'a> RefreshRequest<'a> {
     }
 
     /// The proof that came with the request, for a session that is bound to a key.
-    pub fn proof(mut self, proof: Proof) -> Self {
+    pub fn proof(mut self, proof: VerifiedProof) -> Self {
         self.proof = Some(proof);
         self
     }
@@ -141,20 +141,20 @@ impl Engine {
         let answer = self
             .admin
             .store
-            .refresh(&presented.subject, &presented.session, &presented.presented(), &policy)
+            .refresh(&presented.subject, &presented.session, &presented.attempt(), &policy)
             .await?
             .ok_or_else(|| self.unknown(presented))?;
-        if let Some(abandoned) = answer.denied {
+        if let Some(child) = answer.discarded {
             self.admin
                 .deny_everywhere_best_effort([RevocationTarget::Child {
-                    sid: presented.session,
-                    abandoned,
+                    session: presented.session,
+                    child,
                 }])
                 .await;
         }
         let grants =
             matches!(answer.decision, Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew);
-        if grants && self.admin.denied.has_ended(&presented.session) {
+        if grants && self.admin.denied.is_revoked(&presented.session) {
             return Err(self.ended_again(presented).await);
         }
         match answer.decision {
@@ -236,7 +236,7 @@ impl Engine {
             Decision::Theft(how) => self.after_theft(subject, *session, how.as_str()).await,
             // Ended elsewhere, perhaps by another process: its access tokens end here too.
             Decision::Revoked(_) => {
-                drop(self.admin.deny_locally(RevocationTarget::Session { sid: *session }))
+                drop(self.admin.deny_locally(RevocationTarget::Session { session: *session }))
             }
             _ => {}
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{Auth, SessionAdmin};
 use crate::error::Result;
-use crate::session::State;
+use crate::session::SessionState;
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
 /// Whether a session can be used.
@@ -76,7 +76,9 @@ impl SessionAdmin {
             .list(subject)
             .await?
             .into_iter()
-            .filter(|stored| stored.record.state != State::Live || stored.record.is_live(now))
+            .filter(|stored| {
+                stored.record.state != SessionState::Live || stored.record.is_live(now)
+            })
             .map(|stored| SessionInfo {
                 id: stored.id,
                 device: stored.record.device.as_str().to_owned(),
@@ -85,8 +87,8 @@ impl SessionAdmin {
                 expires_at: stored.record.idle_deadline,
                 current: current == Some(&stored.id),
                 status: match stored.record.state {
-                    State::Live => SessionStatus::Live,
-                    State::Revoked(reason) => {
+                    SessionState::Live => SessionStatus::Live,
+                    SessionState::Revoked(reason) => {
                         let ended_at = stored.record.idle_deadline;
                         SessionStatus::Revoked { reason, ended_at }
                     }

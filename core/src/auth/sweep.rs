@@ -112,7 +112,7 @@ impl Engine {
             report.converted += 1;
             return Ok(());
         }
-        let claims = token.claims(subject, Record::LAST_INSTANT);
+        let claims = token.claims(subject, Record::MAX_TIMESTAMP);
         match self.take_over(adoption, &token, &claims, (standing, Place::Swept)).await? {
             (true, _) => report.converted += 1,
             (false, _) => report.logged_out += 1,

@@ -11,7 +11,7 @@ impl Auth {
     /// Verifies an access token: form, algorithm, key, signature, type, claims, deny list.
     ///
     /// The first time that a session's token is seen in this process the store is told so in the
-    /// background ([`confirm`](crate::session::confirm)).
+    /// background ([`record_use`](crate::session::record_use)).
     ///
     /// # Errors
     /// [`Error::TokenExpired`] (refresh and repeat), [`Error::AccessRevoked`] and the other
@@ -28,7 +28,7 @@ impl Auth {
             match denial {
                 None => self.0.use_reporter.report_use(&access, session, family_position),
                 // Somebody uses the tokens of a child that was given up as lost: a second holder.
-                Some(Denial::FamilyPosition) => {
+                Some(Denial::DiscardedChild) => {
                     let token_use = AccessTokenUse { family_position, denied: true };
                     self.0.use_reporter.report(access.subject(), session, token_use);
                 }

@@ -7,7 +7,7 @@ use super::remote::RemoteKeys;
 use super::schedule::JwksSchedule;
 use crate::access::{AccessVerifier, VerifiedAccess};
 use crate::client::Transport;
-use crate::dpop::{Proof, ProofPolicy, ProofVerifier};
+use crate::dpop::{ProofPolicy, ProofVerifier, VerifiedProof};
 use crate::error::{Error, Result};
 use crate::token::base64url;
 use crate::token::compact::Compact;
@@ -114,9 +114,13 @@ impl JwksVerifier {
     /// As [`verify`](Self::verify); then [`Error::DpopProofInvalid`] for a proof by another key or
     /// for another access token, and for a token that is bound to none; and
     /// [`Error::DpopProofReplayed`].
-    pub async fn verify_with_proof(&self, token: &str, proof: &Proof) -> Result<VerifiedAccess> {
+    pub async fn verify_with_proof(
+        &self,
+        token: &str,
+        proof: &VerifiedProof,
+    ) -> Result<VerifiedAccess> {
         let access = self.verify_bound_or_fetch(token).await?;
-        self.proofs()?.binds(proof, &access, token)?;
+        self.proofs()?.consume_for_access(proof, &access, token)?;
         Ok(access)
     }
 
@@ -133,8 +137,8 @@ impl JwksVerifier {
     /// # Errors
     /// [`Error::DpopProofInvalid`]; [`Error::ConfigInvalid`] for `dpop` where nothing was said about
     /// proofs.
-    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<Proof> {
-        self.proofs()?.check_request(proof, method, path)
+    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<VerifiedProof> {
+        self.proofs()?.verify_request(proof, method, path)
     }
 
     /// Whether tokens that are bound to keys are accepted here, with a proof.
@@ -273,7 +277,7 @@ impl JwksVerifierBuilder {
         }
         let proofs = self
             .proofs
-            .map(|(policy, origins)| ProofVerifier::new(policy, None, clock).served_at(origins));
+            .map(|(policy, origins)| ProofVerifier::new(policy, None, clock).with_origins(origins));
         let proofs = proofs.transpose()?;
         Ok(JwksVerifier(Arc::new(Inner { trusted, proofs })))
     }

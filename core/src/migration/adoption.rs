@@ -124,6 +124,6 @@ fn new_session(token: &LegacyToken<'_>, policy: &SessionPolicy, now: Timestamp) 
         device: DeviceLabel::default(),
         // Nobody is logged out because somebody is taken over.
         max_sessions: None,
-        adopted: Some(token.issued_at),
+        legacy_login: Some(token.issued_at),
     }
 }

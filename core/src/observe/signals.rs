@@ -65,7 +65,7 @@ fn revoked(reason: RevocationReason) {
 pub(crate) fn access_denied(by: Denial) {
     let by = match by {
         Denial::Session => "session",
-        Denial::FamilyPosition => "child",
+        Denial::DiscardedChild => "child",
         Denial::Subject => "subject",
         Denial::Overflow => "overflow",
     };

@@ -1,7 +1,6 @@
 //! What a store answers.
 
-use crate::revocation::DiscardedChild;
-use crate::session::{Decision, Record};
+use crate::session::{Decision, DiscardedChild, Record};
 use crate::types::SessionId;
 
 /// A session of a user, with its id.
@@ -29,7 +28,7 @@ pub struct Refreshed {
     /// What is to be done.
     pub decision: Decision,
     /// The access tokens that came with this child are to be refused from now on.
-    pub denied: Option<DiscardedChild>,
+    pub discarded: Option<DiscardedChild>,
 }
 
 /// What a store answers to the revocation of a session.

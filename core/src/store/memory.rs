@@ -14,7 +14,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::session::{
-    AccessTokenUse, Confirmation, NewSession, Record, RefreshAttempt, RefreshPolicy, TheftScope,
+    AccessTokenUse, NewSession, Record, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
 };
 use crate::types::{Clock, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
 
@@ -101,23 +101,23 @@ impl SessionStore for MemoryStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &RefreshAttempt,
+        attempt: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
         self.on_user(subject, |sessions, now| {
-            operations::refresh(sessions, session, presented, policy, now)
+            operations::refresh(sessions, session, attempt, policy, now)
         })
     }
 
-    async fn confirm(
+    async fn record_use(
         &self,
         subject: &Subject,
         session: &SessionId,
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
-    ) -> Result<Option<Confirmation>> {
+    ) -> Result<Option<UseOutcome>> {
         self.on_user(subject, |sessions, now| {
-            operations::confirm(sessions, session, token_use, on_theft, now)
+            operations::record_use(sessions, session, token_use, on_theft, now)
         })
     }
 

@@ -9,7 +9,6 @@ mod filter;
 mod health;
 mod memory;
 mod operations;
-pub mod packed;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod redis_options;
@@ -34,7 +33,7 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Confirmation, NewSession, RefreshAttempt, RefreshPolicy, TheftScope,
+    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
 };
 use crate::types::{RevocationReason, SessionId, Subject};
 
@@ -55,25 +54,25 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         new: &NewSession,
     ) -> Result<Created>;
 
-    /// Decides about a presented refresh token ([`step`](crate::session::step)) and writes what
+    /// Decides about a refresh attempt ([`step`](crate::session::step)) and writes what
     /// changed. `None` when the session is not known.
     async fn refresh(
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &RefreshAttempt,
+        attempt: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>>;
 
-    /// Takes note that an access token was used ([`confirm`](crate::session::confirm)). `None`
+    /// Takes note that an access token was used ([`record_use`](crate::session::record_use)). `None`
     /// when the session is not known.
-    async fn confirm(
+    async fn record_use(
         &self,
         subject: &Subject,
         session: &SessionId,
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
-    ) -> Result<Option<Confirmation>>;
+    ) -> Result<Option<UseOutcome>>;
 
     /// Ends a session. One that was ended before keeps its reason.
     async fn revoke(

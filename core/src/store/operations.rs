@@ -8,8 +8,8 @@ use super::{
 };
 use crate::error::Result;
 use crate::session::{
-    AccessTokenUse, Confirmation, Decision, NewSession, Record, RefreshAttempt, RefreshPolicy,
-    State, TheftScope, confirm as confirm_step, step,
+    AccessTokenUse, Decision, NewSession, Record, RefreshAttempt, RefreshPolicy, SessionState,
+    TheftScope, UseOutcome, record_use as record_use_step, step,
 };
 use crate::types::{RevocationReason, SessionId, Timestamp};
 
@@ -62,29 +62,29 @@ pub(super) fn create(
 pub(super) fn refresh(
     sessions: &mut impl UserSessions,
     session: &SessionId,
-    presented: &RefreshAttempt,
+    attempt: &RefreshAttempt,
     policy: &RefreshPolicy,
     now: Timestamp,
 ) -> Result<Option<Refreshed>> {
     let Some(record) = unexpired(sessions, session, now)? else { return Ok(None) };
-    let next = step(&record, presented, now, policy);
+    let next = step(&record, attempt, now, policy);
     let theft = matches!(next.decision, Decision::Theft(_));
     write(sessions, session, next.record, theft.then_some(policy.on_theft), now)?;
-    Ok(Some(Refreshed { decision: next.decision, denied: next.denied }))
+    Ok(Some(Refreshed { decision: next.decision, discarded: next.discarded }))
 }
 
-pub(super) fn confirm(
+pub(super) fn record_use(
     sessions: &mut impl UserSessions,
     session: &SessionId,
     token_use: &AccessTokenUse,
     on_theft: TheftScope,
     now: Timestamp,
-) -> Result<Option<Confirmation>> {
+) -> Result<Option<UseOutcome>> {
     let Some(record) = unexpired(sessions, session, now)? else { return Ok(None) };
-    let next = confirm_step(&record, token_use, now);
-    let theft = next.confirmation == Confirmation::Theft;
+    let next = record_use_step(&record, token_use, now);
+    let theft = next.outcome == UseOutcome::Theft;
     write(sessions, session, next.record, theft.then_some(on_theft), now)?;
-    Ok(Some(next.confirmation))
+    Ok(Some(next.outcome))
 }
 
 pub(super) fn revoke(
@@ -95,7 +95,7 @@ pub(super) fn revoke(
 ) -> Result<RevokedSession> {
     let outcome = match unexpired(sessions, session, now)? {
         None => RevocationOutcome::Unknown,
-        Some(Record { state: State::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
+        Some(Record { state: SessionState::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
         Some(record) => {
             sessions.put(session, record.revoked(reason, now))?;
             RevocationOutcome::Revoked
@@ -113,7 +113,7 @@ pub(super) fn revoke_all(
     let (mut revoked, mut already_revoked) = (Vec::new(), Vec::new());
     let all = list(sessions, now)?;
     for StoredSession { id, record } in all.into_iter().filter(|stored| which.matches(stored)) {
-        if record.state == State::Live {
+        if record.state == SessionState::Live {
             sessions.put(&id, record.revoked(reason, now))?;
             revoked.push(id);
         } else {

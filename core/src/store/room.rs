@@ -3,7 +3,7 @@
 use std::num::NonZeroU32;
 
 use super::StoredSession;
-use crate::session::State;
+use crate::session::SessionState;
 use crate::types::{RevocationReason, SessionId, Timestamp};
 
 /// What changes among a user's other sessions when one more begins.
@@ -38,7 +38,7 @@ impl Room {
             })
             .collect();
         over.extend(displaced.iter().cloned());
-        over.retain(|stored| !stored.record.adopted);
+        over.retain(|stored| !stored.record.migrated);
         // The first that ended first.
         over.sort_by_key(|StoredSession { id, record }| {
             (record.idle_deadline, record.created_at, *id)
@@ -50,7 +50,7 @@ impl Room {
 
 /// Those that gave way to a session that began at `created`.
 pub(super) fn displaced_at(all: &[StoredSession], created_at: Timestamp) -> Vec<SessionId> {
-    let state = State::Revoked(RevocationReason::Displaced);
+    let state = SessionState::Revoked(RevocationReason::Displaced);
     let gave_way = |stored: &&StoredSession| {
         stored.record.state == state && stored.record.idle_deadline == created_at
     };

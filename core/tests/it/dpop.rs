@@ -6,7 +6,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regrant::dpop::{
-    Nonces, Proof, ProofKey, ProofPolicy, ProofVerifier, Prover, SoftwareKey, Target,
+    DpopSigner, NonceIssuer, ProofPolicy, ProofTarget, ProofVerifier, SoftwareSigner,
+    UnsignedProof, VerifiedProof,
 };
 use regrant::keys::{Algorithm, Key, RefreshKeys, RefreshSecret};
 use regrant::types::{Clock, ManualClock, SecretBytes, Timestamp};
@@ -21,7 +22,7 @@ const URL: &str = "https://api.example/auth/refresh";
 struct World {
     clock: Arc<ManualClock>,
     verifier: ProofVerifier,
-    key: SoftwareKey,
+    key: SoftwareSigner,
 }
 
 impl World {
@@ -29,23 +30,23 @@ impl World {
         Self::with(ProofPolicy::default(), None)
     }
 
-    fn with(policy: ProofPolicy, nonces: Option<Nonces>) -> Self {
+    fn with(policy: ProofPolicy, nonces: Option<NonceIssuer>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
         let verifier = ProofVerifier::new(policy, nonces, Arc::clone(&clock) as Arc<dyn Clock>);
-        Self { clock, verifier, key: SoftwareKey::generate().unwrap() }
+        Self { clock, verifier, key: SoftwareSigner::generate().unwrap() }
     }
 
-    fn prover(&self) -> Prover<'static> {
+    fn prover(&self) -> UnsignedProof<'static> {
         let now = self.clock.now();
-        Prover { method: "POST", url: URL, now, nonce: None, access_token: None }
+        UnsignedProof { method: "POST", url: URL, now, nonce: None, access_token: None }
     }
 
     fn proof(&self) -> String {
-        self.prover().prove(&self.key).unwrap()
+        self.prover().sign(&self.key).unwrap()
     }
 
-    fn check(&self, proof: &str) -> Result<Proof> {
-        self.verifier.check(proof, &[Target::new("POST", URL).unwrap()])
+    fn check(&self, proof: &str) -> Result<VerifiedProof> {
+        self.verifier.verify(proof, &[ProofTarget::new("POST", URL).unwrap()])
     }
 
     /// A proof of this header and these claims, signed whatever they say.
@@ -62,7 +63,7 @@ impl World {
     }
 }
 
-fn forged_by(key: &dyn ProofKey, header: &Value, claims: &Value) -> String {
+fn forged_by(key: &dyn DpopSigner, header: &Value, claims: &Value) -> String {
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let input = format!(
         "{}.{}",
@@ -72,7 +73,7 @@ fn forged_by(key: &dyn ProofKey, header: &Value, claims: &Value) -> String {
     format!("{input}.{}", encode(&key.sign(input.as_bytes()).unwrap()))
 }
 
-fn is_invalid(outcome: &Result<Proof>) -> bool {
+fn is_invalid(outcome: &Result<VerifiedProof>) -> bool {
     matches!(outcome, Err(Error::DpopProofInvalid { .. }))
 }
 
@@ -80,8 +81,8 @@ fn is_invalid(outcome: &Result<Proof>) -> bool {
 fn the_example_of_the_rfc() {
     let world = World::new();
     world.clock.set(Timestamp::from_seconds(1_562_262_616));
-    let target = Target::new("POST", "https://server.example.com/token").unwrap();
-    let proof = world.verifier.check(EXAMPLE, &[target]).unwrap();
+    let target = ProofTarget::new("POST", "https://server.example.com/token").unwrap();
+    let proof = world.verifier.verify(EXAMPLE, &[target]).unwrap();
     assert_eq!(proof.thumbprint().to_string(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
 }
 
@@ -91,20 +92,20 @@ fn what_is_proven_is_believed_once() {
     let text = world.proof();
     let proof = world.check(&text).unwrap();
     assert_eq!(proof.thumbprint(), world.key.thumbprint().unwrap());
-    assert_eq!(world.verifier.spend(&proof).unwrap(), proof.thumbprint());
+    assert_eq!(world.verifier.consume(&proof).unwrap(), proof.thumbprint());
     let again = world.check(&text).unwrap();
-    assert!(matches!(world.verifier.spend(&again), Err(Error::DpopProofReplayed)));
+    assert!(matches!(world.verifier.consume(&again), Err(Error::DpopProofReplayed)));
     let next = world.check(&world.proof()).unwrap();
-    world.verifier.bound_to(&next, world.key.thumbprint().unwrap(), None).unwrap();
+    world.verifier.consume_bound(&next, world.key.thumbprint().unwrap(), None).unwrap();
 }
 
 #[test]
 fn a_key_that_was_kept_is_the_same() {
-    let key = SoftwareKey::generate().unwrap();
-    let kept = SoftwareKey::from_pem(key.pem()).unwrap();
+    let key = SoftwareSigner::generate().unwrap();
+    let kept = SoftwareSigner::from_pem(key.pem()).unwrap();
     assert_eq!(kept.thumbprint().unwrap(), key.thumbprint().unwrap());
     assert!(!format!("{key:?}").contains("PRIVATE"));
-    assert!(SoftwareKey::from_pem(&SecretBytes::new("not a key")).is_err());
+    assert!(SoftwareSigner::from_pem(&SecretBytes::new("not a key")).is_err());
 }
 
 #[test]
@@ -116,11 +117,11 @@ fn the_request_counts() {
         ("POST", "http://api.example/auth/refresh"),
         ("POST", "https://evil.example/auth/refresh"),
     ] {
-        let proof = Prover { method, url, ..world.prover() }.prove(&world.key).unwrap();
+        let proof = UnsignedProof { method, url, ..world.prover() }.sign(&world.key).unwrap();
         assert!(is_invalid(&world.check(&proof)), "{method} {url}");
     }
     let url = "https://api.example/auth/refresh?a=b#c";
-    let proof = Prover { url, ..world.prover() }.prove(&world.key).unwrap();
+    let proof = UnsignedProof { url, ..world.prover() }.sign(&world.key).unwrap();
     assert!(world.check(&proof).is_ok());
 }
 
@@ -129,7 +130,7 @@ fn the_time_counts() {
     let world = World::new();
     let check = |seconds: i64| {
         let now = Timestamp::from_seconds(1_800_000_000 + seconds);
-        world.check(&Prover { now, ..world.prover() }.prove(&world.key).unwrap())
+        world.check(&UnsignedProof { now, ..world.prover() }.sign(&world.key).unwrap())
     };
     for good in [-59, -1, 0, 10] {
         assert!(check(good).is_ok(), "{good}");
@@ -144,18 +145,18 @@ fn an_access_token_has_a_proof_of_its_own() {
     let world = World::new();
     let key = world.key.thumbprint().unwrap();
     let check = |access_token| {
-        let proof = Prover { access_token, ..world.prover() }.prove(&world.key).unwrap();
+        let proof = UnsignedProof { access_token, ..world.prover() }.sign(&world.key).unwrap();
         let proof = world.check(&proof).unwrap();
-        world.verifier.bound_to(&proof, key, Some("the token"))
+        world.verifier.consume_bound(&proof, key, Some("the token"))
     };
     check(Some("the token")).unwrap();
     for bad in [None, Some(""), Some("another")] {
         assert!(matches!(check(bad), Err(Error::DpopProofInvalid { .. })), "{bad:?}");
     }
-    let other = SoftwareKey::generate().unwrap();
-    let proof = world.prover().prove(&other).unwrap();
+    let other = SoftwareSigner::generate().unwrap();
+    let proof = world.prover().sign(&other).unwrap();
     let proof = world.check(&proof).unwrap();
-    let outcome = world.verifier.bound_to(&proof, key, None);
+    let outcome = world.verifier.consume_bound(&proof, key, None);
     assert!(matches!(outcome, Err(Error::DpopProofInvalid { .. })));
 }
 
@@ -223,7 +224,8 @@ fn a_proof_is_a_proof_in_form() {
     let good = world.proof();
     let (input, signature) = good.rsplit_once('.').unwrap();
     let zero = URL_SAFE_NO_PAD.encode([0; 64]);
-    let of_another = forged_by(&SoftwareKey::generate().unwrap(), &world.header(), &world.claims());
+    let of_another =
+        forged_by(&SoftwareSigner::generate().unwrap(), &world.header(), &world.claims());
     for bad in [
         "",
         "a.b.c",
@@ -243,7 +245,7 @@ fn a_proof_is_a_proof_in_form() {
 #[derive(Debug)]
 struct AnyKey(Key, Algorithm);
 
-impl ProofKey for AnyKey {
+impl DpopSigner for AnyKey {
     fn algorithm(&self) -> Algorithm {
         self.1
     }
@@ -279,7 +281,7 @@ fn keys_of_every_kind_prove() {
         ),
     ] {
         let key = AnyKey(Key::private_pem(algorithm, pem).unwrap(), algorithm);
-        let proof = world.prover().prove(&key).unwrap();
+        let proof = world.prover().sign(&key).unwrap();
         assert!(world.check(&proof).is_ok(), "{algorithm}");
     }
 }
@@ -287,7 +289,7 @@ fn keys_of_every_kind_prove() {
 #[test]
 fn a_server_that_gives_nonces_wants_them_back() {
     let secret = RefreshSecret::derived_from(&SecretBytes::new("s".repeat(32))).unwrap();
-    let nonces = Nonces::new(RefreshKeys::new(secret), Duration::from_secs(300));
+    let nonces = NonceIssuer::new(RefreshKeys::new(secret), Duration::from_secs(300));
     let world = World::with(ProofPolicy::default(), Some(nonces));
     let Err(Error::DpopNonceRequired { nonce }) = world.check(&world.proof()) else {
         panic!("without a nonce")
@@ -295,13 +297,13 @@ fn a_server_that_gives_nonces_wants_them_back() {
     assert_eq!(world.verifier.nonce().as_deref(), Some(nonce.as_str()));
     // The nonce tells the time, so that a client whose clock is wrong by an hour may prove.
     let now = Timestamp::from_seconds(1_800_003_600);
-    let prove = |nonce| Prover { now, nonce, ..world.prover() }.prove(&world.key).unwrap();
+    let prove = |nonce| UnsignedProof { now, nonce, ..world.prover() }.sign(&world.key).unwrap();
     let text = prove(Some(&nonce));
     let proof = world.check(&text).unwrap();
-    world.verifier.spend(&proof).unwrap();
+    world.verifier.consume(&proof).unwrap();
     world.clock.advance(Duration::from_secs(299));
     let again = world.check(&text).unwrap();
-    assert!(matches!(world.verifier.spend(&again), Err(Error::DpopProofReplayed)));
+    assert!(matches!(world.verifier.consume(&again), Err(Error::DpopProofReplayed)));
     world.clock.advance(Duration::from_secs(301));
     for old in [Some(nonce.as_str()), Some("made-up"), None] {
         let outcome = world.check(&prove(old));

@@ -8,7 +8,7 @@ use crate::access_support::*;
 use async_trait::async_trait;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy};
 use regrant::client::{Request, Response, Transport};
-use regrant::dpop::{ProofPolicy, Prover, SoftwareKey};
+use regrant::dpop::{ProofPolicy, SoftwareSigner, UnsignedProof};
 use regrant::error::Cause;
 use regrant::jwks::{JwksUri, JwksVerifier, TrustedIssuer};
 use regrant::keys::{Algorithm, Key, KeyId, Keyring};
@@ -363,7 +363,7 @@ async fn until(condition: impl Fn() -> bool) {
 #[tokio::test]
 async fn a_bound_token_needs_a_proof_for_this_service() {
     let (web, clock) = (Web::new(&set(vec![one()])), clock());
-    let mine = SoftwareKey::generate().unwrap();
+    let mine = SoftwareSigner::generate().unwrap();
     let issuer = AccessIssuer::new(Keyring::single(one()), policy(ISSUER), clock.clone()).unwrap();
     let mut grant = AccessGrant::new(Subject::new("u").unwrap());
     grant.key = Some(mine.thumbprint().unwrap());
@@ -372,10 +372,10 @@ async fn a_bound_token_needs_a_proof_for_this_service() {
     let builder = JwksVerifier::builder().issuer(remote(ISSUER, URL)).transport(web.clone());
     let verifier = builder.clock(clock.clone()).proofs(ProofPolicy::default(), origins.to_vec());
     let verifier = verifier.build().unwrap();
-    let prove = |key: &SoftwareKey, origin: &str, access_token| {
+    let prove = |key: &SoftwareSigner, origin: &str, access_token| {
         let url = format!("{origin}/orders");
         let (method, now) = ("GET", clock.now());
-        Prover { method, url: &url, now, nonce: None, access_token }.prove(key).unwrap()
+        UnsignedProof { method, url: &url, now, nonce: None, access_token }.sign(key).unwrap()
     };
     let check = |proof: &str| verifier.check_proof(proof, "GET", "/orders?page=2");
     for origin in &origins {
@@ -389,7 +389,8 @@ async fn a_bound_token_needs_a_proof_for_this_service() {
     }
     let elsewhere = check(&prove(&mine, "https://issuer.example", Some(&token)));
     assert!(matches!(elsewhere, Err(Error::DpopProofInvalid { .. })));
-    for (key, access_token) in [(SoftwareKey::generate().unwrap(), Some(&*token)), (mine, None)] {
+    for (key, access_token) in [(SoftwareSigner::generate().unwrap(), Some(&*token)), (mine, None)]
+    {
         let proof = check(&prove(&key, &origins[0], access_token)).unwrap();
         let outcome = verifier.verify_with_proof(&token, &proof).await;
         assert!(matches!(outcome, Err(Error::DpopProofInvalid { .. })));

@@ -8,7 +8,7 @@ use p256::EncodedPoint;
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use regrant::Error;
-use regrant::dpop::{Proof, ProofKey as _, ProofPolicy, ProofVerifier, SoftwareKey, Target};
+use regrant::dpop::{VerifiedProof, DpopSigner as _, ProofPolicy, ProofVerifier, SoftwareSigner, ProofTarget};
 use regrant::types::SecretBytes;
 use serde_json::{Map, Value};
 
@@ -19,8 +19,8 @@ const PEM: &str = include_str!("../../vectors/keys/test-only-p256-a.private.pem"
 const METHOD: &str = "POST";
 const URL: &str = "https://api.example/auth/refresh";
 
-static KEY: LazyLock<SoftwareKey> =
-    LazyLock::new(|| SoftwareKey::from_pem(&SecretBytes::new(PEM)).expect("a key"));
+static KEY: LazyLock<SoftwareSigner> =
+    LazyLock::new(|| SoftwareSigner::from_pem(&SecretBytes::new(PEM)).expect("a key"));
 
 /// A header and claims, each on a line, are signed; anything else is a proof as it is. `JWK` in the
 /// header stands for the key that signs.
@@ -31,12 +31,12 @@ pub(crate) fn run(input: &[u8]) {
         None => text.to_owned(),
     };
     let verifier = ProofVerifier::new(ProofPolicy::default(), None, keys::clock());
-    let target = Target::new(METHOD, URL).expect("an address");
-    match verifier.check(&proof, &[target]) {
+    let target = ProofTarget::new(METHOD, URL).expect("an address");
+    match verifier.verify(&proof, &[target]) {
         Ok(checked) => {
             is_entitled(&proof, &checked);
-            verifier.spend(&checked).expect("the first time");
-            assert!(matches!(verifier.spend(&checked), Err(Error::DpopProofReplayed)));
+            verifier.consume(&checked).expect("the first time");
+            assert!(matches!(verifier.consume(&checked), Err(Error::DpopProofReplayed)));
         }
         Err(Error::DpopProofInvalid { .. }) => assert!(!is_plain(&proof), "refused: {proof}"),
         Err(error) => panic!("{error:?}"),
@@ -55,7 +55,7 @@ fn signed(header: &str, claims: &str) -> String {
 
 /// Whether another program than the core finds a signature by the key in the header, and the claims
 /// that RFC 9449 §4.3 asks for.
-fn is_entitled(proof: &str, checked: &Proof) {
+fn is_entitled(proof: &str, checked: &VerifiedProof) {
     let (header, claims) = read(proof).expect("two objects");
     // The fuzzer has the private part of no other key than this.
     assert_eq!(header["alg"], "ES256");

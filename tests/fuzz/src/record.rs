@@ -2,7 +2,6 @@
 
 use arbitrary::Unstructured;
 use regrant::session::{DeviceLabel, Record};
-use regrant::store::packed::{pack, unpack};
 
 use crate::source::Source;
 
@@ -20,11 +19,11 @@ pub(crate) fn run(input: &[u8]) {
 
 fn any_bytes(bytes: &[u8], label: &str) {
     let fits = label.len() <= DeviceLabel::MAX_BYTES && !label.chars().any(char::is_control);
-    match unpack(bytes, label) {
+    match Record::decode(bytes, label) {
         Ok(record) => {
             assert!(fits, "a label that is none");
             assert!((41..=57).contains(&bytes.len()));
-            assert_eq!(pack(&record), bytes, "a record has one spelling");
+            assert_eq!(record.encode(), bytes, "a record has one spelling");
             // The layout, read a second time from the table in its documentation.
             assert_eq!(bytes[0], 1);
             assert_eq!(bytes[3..7], record.generation.to_be_bytes());
@@ -38,7 +37,7 @@ fn any_bytes(bytes: &[u8], label: &str) {
 }
 
 fn any_record(record: &Record) {
-    let bytes = pack(record);
+    let bytes = record.encode();
     assert!(bytes.len() <= 57);
-    assert_eq!(&unpack(&bytes, record.device.as_str()).expect("a whole record"), record);
+    assert_eq!(&Record::decode(&bytes, record.device.as_str()).expect("a whole record"), record);
 }

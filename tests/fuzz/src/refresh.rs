@@ -73,7 +73,7 @@ async fn facade() -> Auth {
         absolute_ttl: policy.absolute_ttl,
         device: Default::default(),
         max_sessions: policy.max_sessions,
-        adopted: None,
+        legacy_login: None,
     };
     let subject = Subject::new("user").expect("a user");
     store.create(&subject, &SessionId::from_bytes(SESSION), &new).await.expect("a session");

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use regrant::session::{
-    Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, State, TheftScope, TokenId,
+    Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, SessionState, TheftScope, TokenId,
 };
 use regrant::types::{RevocationReason, Timestamp};
 
@@ -61,9 +61,9 @@ impl<'a, 'b> Source<'a, 'b> {
             None
         };
         let state = if self.bytes.ratio(1, 8)? {
-            State::Revoked(self.bytes.choose(RevocationReason::ALL)?.0)
+            SessionState::Revoked(self.bytes.choose(RevocationReason::ALL)?.0)
         } else {
-            State::Live
+            SessionState::Live
         };
         let expires = self.later()?;
         Ok(Record {
@@ -76,7 +76,7 @@ impl<'a, 'b> Source<'a, 'b> {
             // As every way to a record has it.
             idle_deadline: self.later()?.min(expires),
             state,
-            adopted: self.bytes.ratio(1, 4)?,
+            migrated: self.bytes.ratio(1, 4)?,
             device: DeviceLabel::lossy(self.bytes.arbitrary()?),
         })
     }

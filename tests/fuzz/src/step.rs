@@ -1,8 +1,7 @@
 //! The decision about a refresh token, for records and tokens that no history leads to as well.
 
 use arbitrary::Unstructured;
-use regrant::session::{Child, Decision, Record, RefreshAttempt, RefreshPolicy, State, Step, step};
-use regrant::store::packed::{pack, unpack};
+use regrant::session::{Child, Decision, Record, RefreshAttempt, RefreshPolicy, SessionState, RefreshTransition, step};
 use regrant::types::Timestamp;
 
 use crate::source::Source;
@@ -62,7 +61,7 @@ fn by_the_table(r: &Record, p: &RefreshAttempt, now: Timestamp, policy: &Refresh
     if now >= ms(p.expires_at) || now >= ms(r.expires_at) {
         return Kind::Expired;
     }
-    if r.state != State::Live {
+    if r.state != SessionState::Live {
         return Kind::Revoked;
     }
     let (generation, confirmed) = (u64::from(p.generation), u64::from(r.generation));
@@ -88,23 +87,23 @@ fn by_the_table(r: &Record, p: &RefreshAttempt, now: Timestamp, policy: &Refresh
 }
 
 /// What no decision may do to a record.
-fn stays_in_bounds(record: &Record, next: &Step, now: Timestamp) {
+fn stays_in_bounds(record: &Record, next: &RefreshTransition, now: Timestamp) {
     let Some(changed) = &next.record else { return };
     assert_eq!((changed.expires_at, changed.created_at), (record.expires_at, record.created_at));
     assert!(changed.generation >= record.generation);
-    assert_eq!(record.state, State::Live, "what is over changes no more");
-    let bytes = pack(changed);
-    assert_eq!(&unpack(&bytes, changed.device.as_str()).expect("a whole record"), changed);
+    assert_eq!(record.state, SessionState::Live, "what is over changes no more");
+    let bytes = changed.encode();
+    assert_eq!(&Record::decode(&bytes, changed.device.as_str()).expect("a whole record"), changed);
     match next.decision {
         Decision::Theft(_) => {
-            assert_ne!(changed.state, State::Live, "a theft that goes on");
+            assert_ne!(changed.state, SessionState::Live, "a theft that goes on");
             assert!(changed.idle_deadline <= record.idle_deadline);
             assert!(!changed.is_live(now));
         }
-        _ => assert_eq!(changed.state, State::Live),
+        _ => assert_eq!(changed.state, SessionState::Live),
     }
     assert_eq!(
-        next.denied.is_some(),
+        next.discarded.is_some(),
         matches!(next.decision, Decision::Rotate(_))
             && changed.generation == record.generation
             && record.child.is_some(),
@@ -116,7 +115,7 @@ fn stays_in_bounds(record: &Record, next: &Step, now: Timestamp) {
 fn converges(
     record: &Record,
     presented: &RefreshAttempt,
-    next: &Step,
+    next: &RefreshTransition,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) {

@@ -60,7 +60,7 @@ impl Device {
             absolute_ttl: DAY * 2,
             device: DeviceLabel::default(),
             max_sessions: None,
-            adopted: None,
+            legacy_login: None,
         };
         let Created { record, .. } = store.create(&subject, &session, &new).await?;
         Ok(Self { subject, session, token: Token::of_login(secret, &record) })

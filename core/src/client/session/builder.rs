@@ -17,7 +17,7 @@ use crate::client::endpoint::Endpoint;
 use crate::client::machine::Machine;
 use crate::client::reason::State;
 use crate::client::settings::Settings;
-use crate::dpop::ProofKey;
+use crate::dpop::DpopSigner;
 use crate::error::{Error, Result};
 use crate::types::{Clock, SystemClock};
 
@@ -29,7 +29,7 @@ pub struct SessionBuilder {
     transport: Option<Arc<dyn Transport>>,
     storage: Option<Arc<dyn TokenStorage>>,
     clock: Arc<dyn Clock>,
-    proof_key: Option<Arc<dyn ProofKey>>,
+    proof_key: Option<Arc<dyn DpopSigner>>,
     settings: Settings,
     request_timeout: Duration,
     lock_timeout: Duration,
@@ -72,7 +72,7 @@ impl SessionBuilder {
     /// with a proof, [`Session::proof`], that goes with the login; a session that began without
     /// goes on without. Tokens that are bound to another key are of no use
     /// ([`SignOutReason::OtherKey`](crate::client::SignOutReason::OtherKey)).
-    pub fn proof_key(mut self, key: Arc<dyn ProofKey>) -> Self {
+    pub fn proof_key(mut self, key: Arc<dyn DpopSigner>) -> Self {
         self.proof_key = Some(key);
         self
     }

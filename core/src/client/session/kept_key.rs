@@ -1,11 +1,11 @@
 //! A software key that outlives the process.
 
 use super::storage::TokenStorage;
-use crate::dpop::SoftwareKey;
+use crate::dpop::SoftwareSigner;
 use crate::error::Cause;
 use crate::types::SecretBytes;
 
-impl SoftwareKey {
+impl SoftwareSigner {
     /// The key in `storage`, made at the first call. The storage is one of its own, not that of the
     /// tokens, and as secret: what is bound to the key is lost with it.
     ///
@@ -33,10 +33,10 @@ mod tests {
     async fn is_the_same_the_next_time() {
         let folder = tempfile::tempdir().unwrap();
         let storage = FileStorage::new(folder.path().join("key"));
-        let first = SoftwareKey::kept_in(&storage).await.unwrap();
-        let again = SoftwareKey::kept_in(&storage).await.unwrap();
+        let first = SoftwareSigner::kept_in(&storage).await.unwrap();
+        let again = SoftwareSigner::kept_in(&storage).await.unwrap();
         assert_eq!(first.thumbprint().unwrap(), again.thumbprint().unwrap());
-        let another = SoftwareKey::kept_in(&MemoryStorage::default()).await.unwrap();
+        let another = SoftwareSigner::kept_in(&MemoryStorage::default()).await.unwrap();
         assert_ne!(first.thumbprint().unwrap(), another.thumbprint().unwrap());
     }
 
@@ -44,7 +44,7 @@ mod tests {
     async fn something_else_is_not_overwritten() {
         let storage = MemoryStorage::default();
         storage.write(b"tokens".to_vec().into()).await.unwrap();
-        assert!(SoftwareKey::kept_in(&storage).await.is_err());
+        assert!(SoftwareSigner::kept_in(&storage).await.is_err());
         assert_eq!(storage.read().await.unwrap().unwrap().as_slice(), b"tokens");
     }
 }

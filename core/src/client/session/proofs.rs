@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::client::http::Response;
 use crate::client::now::{Now, ServerClock};
 use crate::client::proving::Proving;
-use crate::dpop::{ProofKey, Prover};
+use crate::dpop::{DpopSigner, UnsignedProof};
 use crate::error::{Cause, Error, Result};
 use crate::keys::{Key, Thumbprint};
 use crate::types::{AccessToken, Clock, Timestamp};
@@ -40,13 +40,13 @@ impl Clocks {
 /// A key and what its proofs need. Clones share everything.
 #[derive(Clone, Debug)]
 pub(super) struct Proofs {
-    key: Arc<dyn ProofKey>,
+    key: Arc<dyn DpopSigner>,
     clocks: Clocks,
     proving: Arc<Mutex<Proving>>,
 }
 
 impl Proofs {
-    pub(super) fn by(key: Arc<dyn ProofKey>, clocks: Clocks) -> Self {
+    pub(super) fn by(key: Arc<dyn DpopSigner>, clocks: Clocks) -> Self {
         Self { key, clocks, proving: Arc::default() }
     }
 
@@ -67,7 +67,7 @@ impl Proofs {
             };
             let access_token = token.as_ref().map(AccessToken::expose);
             let nonce = nonce.as_deref();
-            Prover { method: &method, url: &url, now, nonce, access_token }.prove(&*this.key)
+            UnsignedProof { method: &method, url: &url, now, nonce, access_token }.sign(&*this.key)
         };
         Ok(Signing(tokio::task::spawn_blocking(proof)).await??)
     }
@@ -115,7 +115,7 @@ impl<T> Drop for Signing<T> {
 ///
 /// # Errors
 /// [`Error::ConfigInvalid`] for `proofKey` when its public part is none of its algorithm.
-pub(super) fn thumbprint_of(key: &dyn ProofKey) -> Result<Thumbprint> {
+pub(super) fn thumbprint_of(key: &dyn DpopSigner) -> Result<Thumbprint> {
     let public = Key::from_public_jwk(&key.public_jwk(), key.algorithm()).ok();
     let public = public.as_ref().and_then(Key::public);
     public

@@ -57,7 +57,7 @@ fn add(connection: &Connection, revocations: &[Revocation], now: Timestamp) -> R
         .map_err(unavailable)?;
     for revocation in revocations {
         let entry = feed_entry(revocation, Some(now))?;
-        insert.execute(params![revocation.until.as_millis(), entry]).map_err(unavailable)?;
+        insert.execute(params![revocation.expires_at.as_millis(), entry]).map_err(unavailable)?;
     }
     Ok(())
 }

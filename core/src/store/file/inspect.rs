@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::schema::{self, File};
 use super::{FileOptions, rows};
 use crate::error::{Error, Result};
-use crate::session::State;
+use crate::session::SessionState;
 use crate::types::Timestamp;
 
 /// What a file of sessions holds.
@@ -71,9 +71,9 @@ impl FileReport {
         rows::for_each(connection, |subject, record| {
             let place = match record.state {
                 _ if now >= record.expires_at => &mut self.expired,
-                State::Revoked(_) => &mut self.ended,
-                State::Live if record.is_live(now) => &mut self.live,
-                State::Live => &mut self.expired,
+                SessionState::Revoked(_) => &mut self.ended,
+                SessionState::Live if record.is_live(now) => &mut self.live,
+                SessionState::Live => &mut self.expired,
             };
             *place += 1;
             // No subject is empty, and all sessions of one come together.

@@ -31,7 +31,7 @@ use super::{
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Confirmation, Decision, NewSession, RefreshAttempt, RefreshPolicy, TheftScope,
+    AccessTokenUse, Decision, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
 };
 use crate::types::{Clock, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
 
@@ -100,9 +100,9 @@ fn durable_if_theft(refreshed: &Option<Refreshed>) -> Durability {
     }
 }
 
-fn durable_if_revoked(confirmation: &Option<Confirmation>) -> Durability {
+fn durable_if_revoked(confirmation: &Option<UseOutcome>) -> Durability {
     match confirmation {
-        Some(Confirmation::Theft) => Durability::Disk,
+        Some(UseOutcome::Theft) => Durability::Disk,
         _ => Durability::Process,
     }
 }
@@ -126,26 +126,26 @@ impl SessionStore for FileStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &RefreshAttempt,
+        attempt: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
-        let (session, presented, policy) = (*session, *presented, *policy);
+        let (session, attempt, policy) = (*session, *attempt, *policy);
         self.on_user(subject, durable_if_theft, move |rows, now| {
-            operations::refresh(rows, &session, &presented, &policy, now)
+            operations::refresh(rows, &session, &attempt, &policy, now)
         })
         .await
     }
 
-    async fn confirm(
+    async fn record_use(
         &self,
         subject: &Subject,
         session: &SessionId,
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
-    ) -> Result<Option<Confirmation>> {
+    ) -> Result<Option<UseOutcome>> {
         let (session, token_use) = (*session, *token_use);
         self.on_user(subject, durable_if_revoked, move |rows, now| {
-            operations::confirm(rows, &session, &token_use, on_theft, now)
+            operations::record_use(rows, &session, &token_use, on_theft, now)
         })
         .await
     }

@@ -5,8 +5,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::schema::unavailable;
 use crate::error::{Error, Result};
 use crate::session::Record;
+use crate::store::StoredSession;
 use crate::store::operations::UserSessions;
-use crate::store::{StoredSession, packed};
 use crate::types::{SessionId, Subject, Timestamp};
 
 /// The sessions of one user, within the transaction that is under way.
@@ -35,7 +35,7 @@ impl UserSessions for Rows<'_> {
             })
             .optional()
             .map_err(unavailable)?;
-        found.map(|(record, device)| packed::unpack(&record, &device)).transpose()
+        found.map(|(record, device)| Record::decode(&record, &device)).transpose()
     }
 
     fn put(&mut self, session: &SessionId, record: Record) -> Result<()> {
@@ -49,9 +49,9 @@ impl UserSessions for Rows<'_> {
             )
             .map_err(unavailable)?;
         let (expires_at, device) = (record.expires_at.as_millis(), record.device.as_str());
-        let packed = packed::pack(&record);
+        let encoded = record.encode();
         upsert
-            .execute(params![self.subject, session.as_bytes(), expires_at, packed, device])
+            .execute(params![self.subject, session.as_bytes(), expires_at, encoded, device])
             .map_err(unavailable)?;
         Ok(())
     }
@@ -77,7 +77,7 @@ impl UserSessions for Rows<'_> {
             let id =
                 id.try_into().map_err(|_| Error::internal("a stored session id is damaged"))?;
             let id = SessionId::from_bytes(id);
-            Ok(StoredSession { id, record: packed::unpack(&record, &device)? })
+            Ok(StoredSession { id, record: Record::decode(&record, &device)? })
         })
         .collect()
     }
@@ -94,7 +94,7 @@ pub(super) fn for_each(connection: &Connection, mut see: impl FnMut(String, Reco
             .get(0)
             .and_then(|subject| Ok((subject, row.get(1)?, row.get(2)?)))
             .map_err(unavailable)?;
-        see(subject, packed::unpack(&record, &device)?);
+        see(subject, Record::decode(&record, &device)?);
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ impl RedisStore {
 impl RevocationFeed for RedisStore {
     async fn publish(&self, revocations: &[Revocation]) -> Result<()> {
         let now = self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
-        let Some(until) = revocations.iter().map(|revocation| revocation.until).max() else {
+        let Some(until) = revocations.iter().map(|revocation| revocation.expires_at).max() else {
             return Ok(());
         };
         let mut arguments = Arguments::new().span(until.since(now) + CLOCK_MARGIN);

@@ -37,13 +37,13 @@ use self::script::{Arguments, Scripts};
 use self::topology::Topology;
 use super::{
     Created, FailureCounter, Refreshed, Replicated, RevocationOutcome, RevokedSession,
-    RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession, packed,
+    RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
 };
 use crate::error::{Error, Result};
-use crate::revocation::{DiscardedChild, RevocationFeed};
+use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Confirmation, Decision, IssuedChild, NewSession, RefreshAttempt, RefreshPolicy,
-    Theft, TheftScope,
+    AccessTokenUse, Decision, DiscardedChild, IssuedChild, NewSession, Record, RefreshAttempt,
+    RefreshPolicy, Theft, TheftScope, UseOutcome,
 };
 use crate::types::{Clock, FamilyPosition, RevocationReason, SessionId, Subject, Timestamp};
 
@@ -140,7 +140,7 @@ fn session_ids(all: Vec<Vec<u8>>) -> Result<Vec<SessionId>> {
 }
 
 fn theft(name: &str) -> Result<Theft> {
-    [Theft::Fork, Theft::ParentReturned, Theft::AbandonedBranch, Theft::OlderToken]
+    [Theft::Fork, Theft::ParentReturned, Theft::DiscardedBranch, Theft::OlderToken]
         .into_iter()
         .find(|theft| theft.as_str() == name)
         .ok_or_else(damaged)
@@ -170,7 +170,7 @@ fn refreshed(answer: &RefreshAnswer) -> Result<Refreshed> {
             "revoked" => Decision::Revoked(reason(detail.parse().map_err(|_| damaged())?)?),
             _ => return Err(damaged()),
         },
-        denied: u32::try_from(*abandoned).ok().map(|branch| DiscardedChild {
+        discarded: u32::try_from(*abandoned).ok().map(|branch| DiscardedChild {
             family_position: child(branch),
             issued_until: Timestamp::from_millis(*issued_until),
         }),
@@ -193,33 +193,33 @@ impl SessionStore for RedisStore {
             .span(new.absolute_ttl)
             .text(new.device.as_str())
             .text(new.max_sessions.map(|most| most.to_string()).unwrap_or_default())
-            .instant(new.adopted);
+            .instant(new.legacy_login);
         let kept: Kept<(Vec<u8>, String, Vec<Vec<u8>>)> =
             self.kept(&self.scripts.create, &self.key(subject), arguments).await?;
         if kept.replicated == Replicated::No {
             tracing::warn!(target: "regrant::store", "too few replicas have a login: a failover may sign it out");
         }
         let (record, label, displaced) = kept.again.unwrap_or(kept.first);
-        Ok(Created { record: packed::unpack(&record, &label)?, displaced: session_ids(displaced)? })
+        Ok(Created { record: Record::decode(&record, &label)?, displaced: session_ids(displaced)? })
     }
 
     async fn refresh(
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &RefreshAttempt,
+        attempt: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
-        let parent = presented.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
+        let parent = attempt.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
         let arguments = self
             .arguments()
             .bytes(session.as_bytes())
-            .text(presented.generation)
-            .text(presented.branch)
-            .bytes(presented.id.as_bytes())
+            .text(attempt.generation)
+            .text(attempt.branch)
+            .bytes(attempt.id.as_bytes())
             .bytes(parent)
-            .text(presented.issued_at.as_millis())
-            .text(presented.expires_at.as_millis())
+            .text(attempt.issued_at.as_millis())
+            .text(attempt.expires_at.as_millis())
             .span(policy.grace)
             .span(policy.idle_ttl)
             .text(u8::from(policy.rotate))
@@ -233,13 +233,13 @@ impl SessionStore for RedisStore {
         answer.as_ref().map(refreshed).transpose()
     }
 
-    async fn confirm(
+    async fn record_use(
         &self,
         subject: &Subject,
         session: &SessionId,
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
-    ) -> Result<Option<Confirmation>> {
+    ) -> Result<Option<UseOutcome>> {
         let arguments = self
             .arguments()
             .bytes(session.as_bytes())
@@ -251,11 +251,11 @@ impl SessionStore for RedisStore {
             self.connection.run(&self.scripts.confirm, &self.key(subject), arguments).await?;
         let Some((name, number)) = answer else { return Ok(None) };
         Ok(Some(match name.as_str() {
-            "confirmed" => Confirmation::Confirmed,
-            "unchanged" => Confirmation::Unchanged,
-            "theft" => Confirmation::Theft,
-            "expired" => Confirmation::Expired,
-            "revoked" => Confirmation::Revoked(reason(number)?),
+            "confirmed" => UseOutcome::Confirmed,
+            "unchanged" => UseOutcome::Unchanged,
+            "theft" => UseOutcome::Theft,
+            "expired" => UseOutcome::Expired,
+            "revoked" => UseOutcome::Revoked(reason(number)?),
             _ => return Err(damaged()),
         }))
     }
@@ -315,7 +315,7 @@ impl SessionStore for RedisStore {
         found
             .into_iter()
             .map(|(id, record, label)| {
-                let record = packed::unpack(&record, &label)?;
+                let record = Record::decode(&record, &label)?;
                 Ok(StoredSession { id: session_id(id)?, record })
             })
             .collect()

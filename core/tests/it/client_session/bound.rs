@@ -7,7 +7,7 @@ use std::time::Duration;
 use regrant::client::{
     Endpoint, Refusal, Response, Session, Settings, SignOutReason, State, Trouble,
 };
-use regrant::dpop::{DeviceKey, ProofKey, SoftwareKey};
+use regrant::dpop::{DeviceSigner, DpopSigner, SoftwareSigner};
 use regrant::error::Cause;
 use regrant::keys::Algorithm;
 use regrant::types::{Clock, ManualClock, Timestamp};
@@ -21,8 +21,8 @@ type Wrong = fn(Timestamp) -> Timestamp;
 
 const OFF: Duration = Duration::from_secs(600);
 
-fn key() -> Arc<dyn ProofKey> {
-    Arc::new(SoftwareKey::generate().unwrap())
+fn key() -> Arc<dyn DpopSigner> {
+    Arc::new(SoftwareSigner::generate().unwrap())
 }
 
 /// An answer as the session is to see it.
@@ -165,7 +165,7 @@ async fn whoever_steals_the_tokens_can_do_nothing_and_signs_nobody_out() {
 async fn without_its_key_a_session_is_of_no_use_and_not_lost() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let own = key();
-    let with_key = |key: Arc<dyn ProofKey>| {
+    let with_key = |key: Arc<dyn DpopSigner>| {
         builder(&server, folder.path(), &server.clock).proof_key(key).start().unwrap()
     };
     log_in(&with_key(Arc::clone(&own)), &server).await;
@@ -204,13 +204,13 @@ async fn an_unbound_session_goes_on_as_before() {
 #[tokio::test]
 async fn a_key_that_cannot_be_used_now_is_trouble_and_no_more() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
-    let software = SoftwareKey::generate().unwrap();
+    let software = SoftwareSigner::generate().unwrap();
     let jwk = software.public_jwk();
     let locked = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let device = {
         let locked = Arc::clone(&locked);
         let point = ["x", "y"].map(|name| decoded(jwk[name].as_str().unwrap())).concat();
-        DeviceKey::new(&[vec![4], point].concat(), move |message| {
+        DeviceSigner::new(&[vec![4], point].concat(), move |message| {
             if locked.load(Ordering::SeqCst) {
                 Err("locked".into())
             } else {
@@ -244,13 +244,13 @@ fn decoded(text: &str) -> Vec<u8> {
 /// A key that never comes back from signing, as a prompt that nobody answers.
 #[derive(Debug)]
 struct Hanging {
-    key: SoftwareKey,
+    key: SoftwareSigner,
     asked: mpsc::Sender<()>,
     /// Closed when the test is over.
     answer: Mutex<mpsc::Receiver<()>>,
 }
 
-impl ProofKey for Hanging {
+impl DpopSigner for Hanging {
     fn algorithm(&self) -> Algorithm {
         self.key.algorithm()
     }
@@ -269,14 +269,14 @@ impl ProofKey for Hanging {
 #[tokio::test]
 async fn a_key_that_takes_for_ever_holds_up_nothing() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
-    let software = SoftwareKey::generate().unwrap();
+    let software = SoftwareSigner::generate().unwrap();
     let pem = software.pem().clone();
-    let good: Arc<dyn ProofKey> = Arc::new(software);
+    let good: Arc<dyn DpopSigner> = Arc::new(software);
     let first = builder(&server, folder.path(), &server.clock).proof_key(good).start().unwrap();
     log_in(&first, &server).await;
     server.clock.advance(LIFETIME);
     let ((asked, signing), (_answering, answer)) = (mpsc::channel(), mpsc::channel());
-    let key = SoftwareKey::from_pem(&pem).unwrap();
+    let key = SoftwareSigner::from_pem(&pem).unwrap();
     let hanging = Hanging { key, asked, answer: Mutex::new(answer) };
     let stuck = builder(&server, folder.path(), &server.clock)
         .proof_key(Arc::new(hanging))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::dpop::{Proof, Prover, SoftwareKey};
+use regrant::dpop::{SoftwareSigner, UnsignedProof, VerifiedProof};
 use regrant::{Error, Login, RefreshRequest, Renewed, Result, TokenPair};
 use serde_json::json;
 
@@ -23,24 +23,24 @@ impl World {
     /// A proof by `key` for a request, as the server has checked it.
     fn proof(
         &self,
-        key: &SoftwareKey,
+        key: &SoftwareSigner,
         (method, path): (&str, &str),
         access: Option<&str>,
-    ) -> Proof {
+    ) -> VerifiedProof {
         let nonce = self.auth.proof_nonce();
         let (now, url) = (self.clock.now(), format!("{ORIGIN}{path}"));
         let prover =
-            Prover { method, url: &url, now, nonce: nonce.as_deref(), access_token: access };
-        let proof = prover.prove(key).unwrap();
+            UnsignedProof { method, url: &url, now, nonce: nonce.as_deref(), access_token: access };
+        let proof = prover.sign(key).unwrap();
         self.auth.check_proof(&proof, method, path).unwrap()
     }
 
-    async fn bound_login(&self, key: &SoftwareKey) -> TokenPair {
+    async fn bound_login(&self, key: &SoftwareSigner) -> TokenPair {
         let proof = self.proof(key, REFRESH, None);
         self.auth.login(Login::new(alice()).proof(proof)).await.unwrap()
     }
 
-    async fn bound_refresh(&self, token: &str, key: &SoftwareKey) -> Result<Renewed> {
+    async fn bound_refresh(&self, token: &str, key: &SoftwareSigner) -> Result<Renewed> {
         let proof = self.proof(key, REFRESH, None);
         self.auth.refresh(RefreshRequest::new(token).proof(proof)).await
     }
@@ -50,7 +50,8 @@ impl World {
 async fn neither_token_is_good_without_the_key() {
     for fields in [json!({}), json!({ "nonce": "5m" })] {
         let world = World::new(dpop(fields));
-        let (key, thiefs) = (SoftwareKey::generate().unwrap(), SoftwareKey::generate().unwrap());
+        let (key, thiefs) =
+            (SoftwareSigner::generate().unwrap(), SoftwareSigner::generate().unwrap());
         let mut pair = world.bound_login(&key).await;
 
         for _ in 0..3 {
@@ -86,7 +87,7 @@ async fn neither_token_is_good_without_the_key() {
 #[tokio::test]
 async fn a_lost_answer_is_asked_for_again_with_another_proof() {
     let world = World::new(dpop(json!({})));
-    let key = SoftwareKey::generate().unwrap();
+    let key = SoftwareSigner::generate().unwrap();
     let pair = world.bound_login(&key).await;
     let one = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
     let two = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
@@ -96,7 +97,7 @@ async fn a_lost_answer_is_asked_for_again_with_another_proof() {
 #[tokio::test]
 async fn access_tokens_may_stay_bearer_tokens() {
     let world = World::new(dpop(json!({ "access": false })));
-    let key = SoftwareKey::generate().unwrap();
+    let key = SoftwareSigner::generate().unwrap();
     let pair = world.bound_login(&key).await;
     assert_eq!(world.auth.verify(pair.access_token.expose()).unwrap().key(), None);
     let without = world.refresh(pair.refresh_token.expose()).await;
@@ -109,7 +110,7 @@ async fn sessions_without_a_key_go_on_and_a_login_may_need_one() {
     let world = World::new(dpop(json!({})));
     let pair = world.login().await;
     world.auth.verify(pair.access_token.expose()).unwrap();
-    let key = SoftwareKey::generate().unwrap();
+    let key = SoftwareSigner::generate().unwrap();
     // A proof does not bind what has begun without one.
     let renewed = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
     let access = renewed.access_token.expose();
@@ -128,7 +129,7 @@ async fn sessions_without_a_key_go_on_and_a_login_may_need_one() {
 #[tokio::test]
 async fn without_a_configuration_nothing_is_bound_and_nothing_bound_is_accepted() {
     let bound = World::new(dpop(json!({})));
-    let key = SoftwareKey::generate().unwrap();
+    let key = SoftwareSigner::generate().unwrap();
     let pair = bound.bound_login(&key).await;
     let plain = World::new(json!({}));
     assert!(matches!(plain.auth.verify(pair.access_token.expose()), Err(Error::DpopProofMissing)));

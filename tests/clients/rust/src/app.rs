@@ -8,7 +8,7 @@ use regrant::client::{
     CallError, FileStorage, Refusal, ReqwestTransport, Session, SessionBuilder, Settings,
     SignOutReason,
 };
-use regrant::dpop::ProofKey;
+use regrant::dpop::DpopSigner;
 use regrant::types::{AccessToken, Clock, SystemClock, Timestamp};
 
 use crate::bed::Line;
@@ -54,7 +54,7 @@ impl App {
     pub fn start_bound(
         line: &Line,
         folder: &Path,
-        key: Arc<dyn ProofKey>,
+        key: Arc<dyn DpopSigner>,
         off: Option<(Duration, bool)>,
     ) -> Self {
         let mut builder = builder(line, folder).proof_key(key);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::session::{Decision, State};
+use regrant::session::{Decision, SessionState};
 use regrant::store::RevocationOutcome::{AlreadyRevoked, Revoked};
 use regrant::store::SessionFilter;
 use regrant::types::{Clock, RevocationReason};
@@ -30,7 +30,7 @@ pub async fn every_reason_is_kept_until_the_session_would_have_expired(at: &Fixt
     }
     at.wait(HOUR * 10 - Duration::from_millis(1));
     for (session, reason) in &sessions {
-        assert_eq!(at.record(session).await.unwrap().state, State::Revoked(*reason));
+        assert_eq!(at.record(session).await.unwrap().state, SessionState::Revoked(*reason));
         assert_eq!(at.present(session, &session.token).await, Decision::Revoked(*reason));
     }
     at.wait(Duration::from_millis(1));

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Confirmation, Decision, DeviceLabel, IssuedChild, NewSession, Record,
+    AccessTokenUse, UseOutcome, Decision, DeviceLabel, IssuedChild, NewSession, Record,
     RefreshAttempt, SessionPolicy, TheftScope, TokenSecret,
 };
 use regrant::store::{Created, Refreshed, RevocationOutcome, SessionFilter, SessionStore};
@@ -67,7 +67,7 @@ impl Fixture {
             absolute_ttl: self.policy.absolute_ttl,
             device: DeviceLabel::new(device).expect("a short label"),
             max_sessions: self.policy.max_sessions,
-            adopted: None,
+            legacy_login: None,
         }
     }
 
@@ -158,10 +158,10 @@ impl Fixture {
         session: &Session,
         token: &Token,
         denied: bool,
-    ) -> Option<Confirmation> {
+    ) -> Option<UseOutcome> {
         let token_use = AccessTokenUse { family_position: token.family_position(), denied };
         let scope = TheftScope::Session;
-        let answer = self.store.confirm(&session.subject, &session.id, &token_use, scope).await;
+        let answer = self.store.record_use(&session.subject, &session.id, &token_use, scope).await;
         answer.expect("the store answers")
     }
 

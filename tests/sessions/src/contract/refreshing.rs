@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::revocation::DiscardedChild;
+use regrant::session::DiscardedChild;
 use regrant::session::{Decision, IssuedChild, TheftScope, TokenSecret};
 use regrant::store::RevocationOutcome;
 use regrant::types::{Clock, FamilyPosition, SessionId};
@@ -85,7 +85,7 @@ pub async fn a_lost_child_gives_way_to_the_next_branch(at: &Fixture) {
         family_position: lost.family_position,
         issued_until: lost.issued_at.plus(GRACE),
     };
-    assert_eq!(answer.denied, Some(abandoned));
+    assert_eq!(answer.discarded, Some(abandoned));
     assert_ne!(first.token.secret.expose(), session.token.child(&next).secret.expose());
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 
-use regrant::session::{Decision, NewSession, State, TheftScope, TokenSecret};
+use regrant::session::{Decision, NewSession, SessionState, TheftScope, TokenSecret};
 use regrant::store::RevocationOutcome;
 use regrant::types::{Clock, RevocationReason, SessionId, Timestamp};
 
@@ -43,7 +43,7 @@ pub async fn the_least_recently_refreshed_gives_way(at: &Fixture) {
     assert_eq!(displaced, ids([&second]));
     assert_eq!(at.present(&second, &second.token).await, DISPLACED);
     let record = at.record(&second).await.unwrap();
-    assert_eq!(record.state, State::Revoked(RevocationReason::Displaced));
+    assert_eq!(record.state, SessionState::Revoked(RevocationReason::Displaced));
     assert_eq!(record.idle_deadline, at.clock.now(), "that is when it ended");
     for session in [&first, &third, &fourth] {
         assert!(at.is_live(session).await);
@@ -88,7 +88,7 @@ pub async fn only_live_sessions_take_room(at: &Fixture) {
     }
     let logout = Decision::Revoked(RevocationReason::Logout);
     assert_eq!(at.present(&ended, &ended.token).await, logout);
-    assert_eq!(at.record(&idle).await.unwrap().state, State::Live, "idled out, not displaced");
+    assert_eq!(at.record(&idle).await.unwrap().state, SessionState::Live, "idled out, not displaced");
     assert!(at.is_live(&bob).await);
 }
 
@@ -171,7 +171,7 @@ pub async fn an_adopted_session_is_not_forgotten(at: &Fixture) {
     let began = Timestamp::from_millis(at.clock.now().as_millis() - 1_000);
     let adopt = |new: &mut NewSession| {
         new.max_sessions = None;
-        new.adopted = Some(began);
+        new.legacy_login = Some(began);
     };
     let mut adopted = Vec::new();
     for _ in 0..3 {
@@ -196,7 +196,7 @@ pub async fn an_adopted_session_is_not_forgotten(at: &Fixture) {
     let mut again = at.new_session(&TokenSecret::from_bytes([9; 32]), "");
     adopt(&mut again);
     let answer = at.store.create(&adopted[1].subject, &adopted[1].id, &again).await.unwrap();
-    assert_eq!(answer.record.state, State::Revoked(RevocationReason::Displaced));
+    assert_eq!(answer.record.state, SessionState::Revoked(RevocationReason::Displaced));
     at.wait(HOUR * 10);
     assert_eq!(listed(at, &third).await, [].into(), "but once it has expired");
 }

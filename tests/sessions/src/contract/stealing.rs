@@ -1,6 +1,6 @@
 //! Two holders.
 
-use regrant::session::{AccessTokenUse, Confirmation, Decision, State, Theft, TheftScope, TokenId};
+use regrant::session::{AccessTokenUse, UseOutcome, Decision, SessionState, Theft, TheftScope, TokenId};
 use regrant::store::RevocationOutcome;
 use regrant::types::{FamilyPosition, RevocationReason};
 
@@ -24,7 +24,7 @@ async fn commit(at: &Fixture, session: &mut Session, theft: Theft, scope: TheftS
             at.wait(MINUTE);
             parent
         }
-        Theft::AbandonedBranch => {
+        Theft::DiscardedBranch => {
             let parent = session.token.clone();
             at.refresh(session).await;
             let lost = session.token.clone();
@@ -43,15 +43,15 @@ async fn commit(at: &Fixture, session: &mut Session, theft: Theft, scope: TheftS
     };
     let answer = at.ask(session, &shown.claims, true, scope).await.unwrap();
     assert_eq!(answer.decision, Decision::Theft(theft));
-    assert_eq!(answer.denied, None);
+    assert_eq!(answer.discarded, None);
 }
 
 pub async fn each_kind_of_theft_is_told(at: &Fixture) {
-    for theft in [Theft::Fork, Theft::ParentReturned, Theft::AbandonedBranch, Theft::OlderToken] {
+    for theft in [Theft::Fork, Theft::ParentReturned, Theft::DiscardedBranch, Theft::OlderToken] {
         let mut session = at.login("alice").await;
         commit(at, &mut session, theft, TheftScope::Session).await;
         let record = at.record(&session).await.unwrap();
-        assert_eq!(record.state, State::Revoked(RevocationReason::Reused), "{theft:?}");
+        assert_eq!(record.state, SessionState::Revoked(RevocationReason::Reused), "{theft:?}");
         assert_eq!(at.present(&session, &session.token).await, REVOKED, "{theft:?}");
     }
 }
@@ -80,8 +80,8 @@ pub async fn a_denied_use_ends_all_sessions_of_its_user(at: &Fixture) {
     let (stolen, other) = (at.login("alice").await, at.login("alice").await);
     let token_use = AccessTokenUse { family_position: FamilyPosition::default(), denied: true };
     let scope = TheftScope::Subject;
-    let answer = at.store.confirm(&stolen.subject, &stolen.id, &token_use, scope).await;
-    assert_eq!(answer.unwrap(), Some(Confirmation::Theft));
+    let answer = at.store.record_use(&stolen.subject, &stolen.id, &token_use, scope).await;
+    assert_eq!(answer.unwrap(), Some(UseOutcome::Theft));
     assert_eq!(at.present(&stolen, &stolen.token).await, REVOKED);
     assert_eq!(at.present(&other, &other.token).await, REVOKED);
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, State, TheftScope,
-    TokenId, confirm, step,
+    AccessTokenUse, Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, SessionState, TheftScope,
+    TokenId, record_use, step,
 };
 use regrant::store::Refreshed;
 use regrant::types::{
@@ -44,12 +44,12 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
         let next = if random.chance(80) {
             let token = token(random, &record, base, policy.grace);
             let ours = step(&record, &token, now, &policy);
-            let expected = Refreshed { decision: ours.decision, denied: ours.denied };
+            let expected = Refreshed { decision: ours.decision, discarded: ours.discarded };
             let answer =
                 store.refresh(&subject, &session, &token, &policy).await.expect("Redis answers");
             let context = (round, &record, &token, now, &policy);
             assert_eq!(answer, (!unknown).then_some(expected), "{context:#?}");
-            census.refresh(answer.map(|a| a.decision), answer.is_some_and(|a| a.denied.is_some()));
+            census.refresh(answer.map(|a| a.decision), answer.is_some_and(|a| a.discarded.is_some()));
             ours.record
         } else {
             let family_position = FamilyPosition {
@@ -57,9 +57,9 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
                 branch: branch(random, &record),
             };
             let token_use = AccessTokenUse { family_position, denied: random.chance(10) };
-            let ours = confirm(&record, &token_use, now);
+            let ours = record_use(&record, &token_use, now);
             let answer = store
-                .confirm(&subject, &session, &token_use, policy.on_theft)
+                .record_use(&subject, &session, &token_use, policy.on_theft)
                 .await
                 .expect("Redis answers");
             let context = (round, &record, &token_use, now);
@@ -99,9 +99,9 @@ fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
     let child = Child { branch, issued_at: near(random, base, grace), used: random.chance(40) };
     let state = if random.chance(15) {
         let (reason, _) = random.pick(RevocationReason::ALL);
-        State::Revoked(*reason)
+        SessionState::Revoked(*reason)
     } else {
-        State::Live
+        SessionState::Live
     };
     let later = |random: &mut Random| {
         let ahead = *random.pick(&[0, 1, 20_000, DAY, 90 * DAY, 90 * DAY]);
@@ -116,7 +116,7 @@ fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
         expires_at: later(random),
         idle_deadline: later(random),
         state,
-        adopted: random.chance(20),
+        migrated: random.chance(20),
         device: DeviceLabel::new(*random.pick(&["", "노트북"])).expect("a short label"),
     }
 }

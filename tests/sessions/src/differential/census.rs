@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regrant::session::{Confirmation, Decision};
+use regrant::session::{UseOutcome, Decision};
 
 /// How often each answer was given.
 #[derive(Clone, Debug, Default)]
@@ -59,14 +59,14 @@ impl Census {
     }
 
     /// Counts an answer to a sighting.
-    pub fn confirm(&mut self, answer: Option<Confirmation>) {
+    pub fn confirm(&mut self, answer: Option<UseOutcome>) {
         let name = match answer {
             None => "unknown",
-            Some(Confirmation::Confirmed) => "confirmed",
-            Some(Confirmation::Unchanged) => "unchanged",
-            Some(Confirmation::Theft) => "theft",
-            Some(Confirmation::Revoked(_)) => "revoked",
-            Some(Confirmation::Expired) => "expired",
+            Some(UseOutcome::Confirmed) => "confirmed",
+            Some(UseOutcome::Unchanged) => "unchanged",
+            Some(UseOutcome::Theft) => "theft",
+            Some(UseOutcome::Revoked(_)) => "revoked",
+            Some(UseOutcome::Expired) => "expired",
         };
         self.count(format!("confirm: {name}"));
     }

@@ -99,12 +99,12 @@ impl Pair {
             94..98 => random.millis(DAY / 24),
             _ => random.millis(DAY / 2),
         };
-        if self.clock.now() > Record::LAST_INSTANT && random.chance(20) {
+        if self.clock.now() > Record::MAX_TIMESTAMP && random.chance(20) {
             self.clock.set(Timestamp::from_millis(ERAS[3]));
         }
         // Redis ends keys by its own clock. In the last seconds before the last instant it would
         // do so while our clock stands still.
-        let left = Record::LAST_INSTANT.since(self.clock.now());
+        let left = Record::MAX_TIMESTAMP.since(self.clock.now());
         if !left.is_zero() && left < Duration::from_secs(5) {
             self.clock.advance(Duration::from_secs(10));
         }
@@ -119,7 +119,7 @@ impl Pair {
         let user = self.held[which].user;
         let what = match random.below(1000) {
             0..780 => self.refresh(random, which).await,
-            780..985 => self.confirm(random, which).await,
+            780..985 => self.record_use(random, which).await,
             985..997 => self.revoke(random, which).await,
             _ => self.revoke_all(random, which).await,
         };
@@ -149,7 +149,7 @@ impl Pair {
             ]),
             device: DeviceLabel::new(*random.pick(&["", "노트북", "x y"])).expect("a short label"),
             max_sessions: NonZeroU32::new(*random.pick(&[0, 0, 0, 0, 1, 2, 3])),
-            adopted: random.chance(15).then(|| {
+            legacy_login: random.chance(15).then(|| {
                 Timestamp::from_millis(self.clock.now().as_millis() - random.millis(90_000) + 1_000)
             }),
         };
@@ -200,7 +200,7 @@ impl Pair {
         assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
         self.census.refresh(
             ours.map(|answer| answer.decision),
-            ours.is_some_and(|answer| answer.denied.is_some()),
+            ours.is_some_and(|answer| answer.discarded.is_some()),
         );
         if let Some(Decision::Rotate(minted) | Decision::Replay(minted)) =
             ours.map(|answer| answer.decision)
@@ -257,7 +257,7 @@ impl Pair {
         }
     }
 
-    async fn confirm(&mut self, random: &mut Random, which: usize) -> String {
+    async fn record_use(&mut self, random: &mut Random, which: usize) -> String {
         let held = &self.held[which];
         let token = if random.chance(60) { held.tokens.last() } else { None };
         let token = token.unwrap_or_else(|| random.pick(&held.tokens));
@@ -271,10 +271,10 @@ impl Pair {
         let scope = if random.chance(10) { TheftScope::Subject } else { TheftScope::Session };
         let subject = &self.users[held.user];
         let id = if random.chance(3) { SessionId::from_bytes(random.bytes()) } else { held.id };
-        let ours = self.memory.confirm(subject, &id, &token_use, scope).await;
-        let theirs = self.redis.confirm(subject, &id, &token_use, scope).await;
+        let ours = self.memory.record_use(subject, &id, &token_use, scope).await;
+        let theirs = self.redis.record_use(subject, &id, &token_use, scope).await;
         let ours = ours.expect("memory answers");
-        let what = format!("confirm {token_use:?} of {subject} {id} at {:?}", self.clock.now());
+        let what = format!("record_use {token_use:?} of {subject} {id} at {:?}", self.clock.now());
         assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
         self.census.confirm(ours);
         what

@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
 use regrant::session::Record;
-use regrant::store::packed;
 use regrant::types::{SessionId, Subject};
 use regrant_test_support::RedisServer;
 
@@ -24,12 +23,12 @@ pub struct Packed {
 impl Packed {
     /// How a record should lie there.
     pub fn of(record: &Record) -> Self {
-        Self { record: packed::pack(record), label: record.device.as_str().to_owned() }
+        Self { record: record.encode(), label: record.device.as_str().to_owned() }
     }
 
     /// The record.
     pub fn unpack(&self) -> regrant::Result<Record> {
-        packed::unpack(&self.record, &self.label)
+        Record::decode(&self.record, &self.label)
     }
 }
 

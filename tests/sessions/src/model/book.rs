@@ -1,7 +1,6 @@
 //! What the checker writes down about the tokens handed out, to judge what comes later.
 
 use regrant::session::Record;
-use regrant::store::packed;
 use regrant::types::Timestamp;
 
 use super::act::GRACE;
@@ -96,7 +95,7 @@ impl Book {
 
     /// Invariant 6: nothing that is stored lets one make a token.
     pub fn check_stored(&self, record: &Record) -> Result<(), Violation> {
-        let bytes = packed::pack(record);
+        let bytes = record.encode();
         if bytes.windows(16).any(|window| self.halves.iter().any(|half| half == window)) {
             return Err(Violation::SecretStored);
         }

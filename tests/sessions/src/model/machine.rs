@@ -1,8 +1,8 @@
 //! What is under test: the functions of the session engine, as values.
 
-use regrant::revocation::DiscardedChild;
+use regrant::session::DiscardedChild;
 use regrant::session::{
-    AccessTokenUse, Confirmed, Record, RefreshAttempt, RefreshPolicy, Step, TokenId, TokenSecret,
+    AccessTokenUse, UseTransition, Record, RefreshAttempt, RefreshPolicy, RefreshTransition, TokenId, TokenSecret,
 };
 use regrant::types::{FamilyPosition, Timestamp};
 
@@ -10,9 +10,9 @@ use regrant::types::{FamilyPosition, Timestamp};
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
     /// [`regrant::session::step`].
-    pub step: fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> Step,
-    /// [`regrant::session::confirm`].
-    pub confirm: fn(&Record, &AccessTokenUse, Timestamp) -> Confirmed,
+    pub step: fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> RefreshTransition,
+    /// [`regrant::session::record_use`].
+    pub record_use: fn(&Record, &AccessTokenUse, Timestamp) -> UseTransition,
     /// [`DiscardedChild::covers`].
     pub covers: fn(&DiscardedChild, FamilyPosition, Timestamp) -> bool,
     /// [`TokenSecret::id`].
@@ -25,7 +25,7 @@ impl Machine {
     /// The real ones.
     pub const REAL: Self = Self {
         step: regrant::session::step,
-        confirm: regrant::session::confirm,
+        record_use: regrant::session::record_use,
         covers: DiscardedChild::covers,
         id: TokenSecret::id,
         child: TokenSecret::child,

@@ -1,9 +1,9 @@
 //! The machine broken on purpose, one rule at a time: each wraps the real functions.
 
-use regrant::revocation::DiscardedChild;
+use regrant::session::DiscardedChild;
 use regrant::session::{
-    AccessTokenUse, Child, Confirmation, Confirmed, Decision, IssuedChild, Record, RefreshAttempt,
-    RefreshPolicy, State, Step, Theft, TokenId, TokenSecret, confirm, step,
+    AccessTokenUse, Child, UseOutcome, UseTransition, Decision, IssuedChild, Record, RefreshAttempt,
+    RefreshPolicy, SessionState, RefreshTransition, Theft, TokenId, TokenSecret, record_use, step,
 };
 use regrant::types::{RevocationReason, Timestamp};
 
@@ -18,15 +18,15 @@ pub struct Mutant {
     pub machine: Machine,
 }
 
-type StepFn = fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> Step;
-type ConfirmFn = fn(&Record, &AccessTokenUse, Timestamp) -> Confirmed;
+type StepFn = fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> RefreshTransition;
+type ConfirmFn = fn(&Record, &AccessTokenUse, Timestamp) -> UseTransition;
 
 const fn stepping(name: &'static str, step: StepFn) -> Mutant {
     Mutant { name, machine: Machine { step, ..Machine::REAL } }
 }
 
-const fn confirming(name: &'static str, confirm: ConfirmFn) -> Mutant {
-    Mutant { name, machine: Machine { confirm, ..Machine::REAL } }
+const fn confirming(name: &'static str, record_use: ConfirmFn) -> Mutant {
+    Mutant { name, machine: Machine { record_use, ..Machine::REAL } }
 }
 
 /// Rules whose absence breaks a promise.
@@ -48,7 +48,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
     }),
     stepping("a lost child's place is given to the next", |r, p, now, policy| {
         let next = step(r, p, now, policy);
-        if next.denied.is_some() {
+        if next.discarded.is_some() {
             on_branch(next, r.child.map_or(0, |child| child.branch))
         } else {
             next
@@ -96,7 +96,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
                     issued_at: child.issued_at,
                     expires_at: r.idle_deadline,
                 };
-                Step { decision: Decision::Replay(minted), ..next }
+                RefreshTransition { decision: Decision::Replay(minted), ..next }
             }
             _ => next,
         }
@@ -104,7 +104,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
     stepping("an older token is superseded for ever", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if p.generation < r.generation && matches!(next.decision, Decision::Theft(_)) {
-            return Step { decision: Decision::Superseded, record: None, denied: None };
+            return RefreshTransition { decision: Decision::Superseded, record: None, discarded: None };
         }
         next
     }),
@@ -126,7 +126,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
     stepping("taking a child does not confirm it", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if p.generation > r.generation && next.record.is_some() {
-            return Step { record: None, ..next };
+            return RefreshTransition { record: None, ..next };
         }
         next
     }),
@@ -143,7 +143,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
             return next;
         }
         let idle_deadline = now.plus(policy.idle_ttl).min(r.expires_at);
-        Step { record: Some(Record { idle_deadline, ..r.clone() }), ..next }
+        RefreshTransition { record: Some(Record { idle_deadline, ..r.clone() }), ..next }
     }),
     stepping("the idle deadline may pass the end", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
@@ -158,40 +158,40 @@ pub const LOAD_BEARING: &[Mutant] = &[
     stepping("with rotation off theft is not looked for", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if !policy.rotate && matches!(next.decision, Decision::Theft(_)) {
-            return Step { decision: Decision::Renew, record: None, denied: None };
+            return RefreshTransition { decision: Decision::Renew, record: None, discarded: None };
         }
         next
     }),
     stepping("a revoked session is as good as live", |r, p, now, policy| {
-        step(&Record { state: State::Live, ..r.clone() }, p, now, policy)
+        step(&Record { state: SessionState::Live, ..r.clone() }, p, now, policy)
     }),
     stepping("a theft is told and not kept", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if matches!(next.decision, Decision::Theft(_)) {
-            Step { record: None, ..next }
+            RefreshTransition { record: None, ..next }
         } else {
             next
         }
     }),
     confirming("a use is never noted", |r, token_use, now| {
-        let next = confirm(r, token_use, now);
-        if next.confirmation == Confirmation::Confirmed {
-            return Confirmed { confirmation: Confirmation::Unchanged, record: None };
+        let next = record_use(r, token_use, now);
+        if next.outcome == UseOutcome::Confirmed {
+            return UseTransition { outcome: UseOutcome::Unchanged, record: None };
         }
         next
     }),
     confirming("the use of an abandoned child is no theft", |r, token_use, now| {
-        if confirm(r, token_use, now).confirmation == Confirmation::Theft {
-            return Confirmed { confirmation: Confirmation::Unchanged, record: None };
+        if record_use(r, token_use, now).outcome == UseOutcome::Theft {
+            return UseTransition { outcome: UseOutcome::Unchanged, record: None };
         }
-        confirm(r, token_use, now)
+        record_use(r, token_use, now)
     }),
     confirming("the use of any earlier child is theft", |r, token_use, now| {
-        if r.state == State::Live && token_use.family_position.generation < r.generation {
+        if r.state == SessionState::Live && token_use.family_position.generation < r.generation {
             let record = Some(revoked(r, now));
-            return Confirmed { confirmation: Confirmation::Theft, record };
+            return UseTransition { outcome: UseOutcome::Theft, record };
         }
-        confirm(r, token_use, now)
+        record_use(r, token_use, now)
     }),
     Mutant {
         name: "a denial is of a place for ever",
@@ -240,8 +240,8 @@ pub const REDUNDANT: &[Mutant] = &[
         let issued_at = as_the_latest_child(r, p).issued_at;
         step(r, &RefreshAttempt { issued_at, ..*p }, now, policy)
     }),
-    stepping("an abandoned child is not denied to the verifiers", |r, p, now, policy| Step {
-        denied: None,
+    stepping("an abandoned child is not denied to the verifiers", |r, p, now, policy| RefreshTransition {
+        discarded: None,
         ..step(r, p, now, policy)
     }),
     confirming(
@@ -250,15 +250,15 @@ pub const REDUNDANT: &[Mutant] = &[
             let latest = r.child.map_or(0, |child| child.branch);
             if token_use.denied
                 || token_use.family_position.branch >= latest
-                || r.state != State::Live
+                || r.state != SessionState::Live
             {
-                return confirm(r, token_use, now);
+                return record_use(r, token_use, now);
             }
-            Confirmed { confirmation: Confirmation::Unchanged, record: None }
+            UseTransition { outcome: UseOutcome::Unchanged, record: None }
         },
     ),
     confirming("a denied use is no evidence; the record tells", |r, token_use, now| {
-        confirm(r, &AccessTokenUse { denied: false, ..*token_use }, now)
+        record_use(r, &AccessTokenUse { denied: false, ..*token_use }, now)
     }),
     Mutant {
         name: "a child's secret does not depend on its branch",
@@ -269,13 +269,13 @@ pub const REDUNDANT: &[Mutant] = &[
     },
 ];
 
-fn theft(record: &Record, theft: Theft, now: Timestamp) -> Step {
+fn theft(record: &Record, theft: Theft, now: Timestamp) -> RefreshTransition {
     let record = revoked(record, now);
-    Step { decision: Decision::Theft(theft), record: Some(record), denied: None }
+    RefreshTransition { decision: Decision::Theft(theft), record: Some(record), discarded: None }
 }
 
 fn revoked(record: &Record, now: Timestamp) -> Record {
-    let state = State::Revoked(RevocationReason::Reused);
+    let state = SessionState::Revoked(RevocationReason::Reused);
     Record { state, idle_deadline: record.idle_deadline.min(now), ..record.clone() }
 }
 
@@ -295,7 +295,7 @@ fn as_the_latest_child(record: &Record, presented: &RefreshAttempt) -> RefreshAt
     }
 }
 
-fn on_branch(mut step: Step, branch: u32) -> Step {
+fn on_branch(mut step: RefreshTransition, branch: u32) -> RefreshTransition {
     if let (Decision::Rotate(minted), Some(record)) = (&mut step.decision, &mut step.record) {
         minted.family_position.branch = branch;
         record.child = record.child.map(|child| Child { branch, ..child });

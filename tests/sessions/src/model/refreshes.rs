@@ -118,7 +118,7 @@ impl World {
         };
         let was_live = self.is_live();
         let step = (machine.step)(&self.record, &token.claims, self.now, &policy);
-        self.abandoned.extend(step.denied);
+        self.abandoned.extend(step.discarded);
         if let Some(next) = step.record {
             let issued = matches!(step.decision, Decision::Rotate(_));
             let issued = issued.then(|| self.now.plus(space.idle_ttl).min(self.record.expires_at));

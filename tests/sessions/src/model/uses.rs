@@ -1,6 +1,6 @@
 //! An access token is shown to a verifier, which reports it to the store.
 
-use regrant::session::{AccessTokenUse, Confirmation};
+use regrant::session::{AccessTokenUse, UseOutcome};
 
 use super::act::GRACE;
 use super::holder::Access;
@@ -37,11 +37,11 @@ impl World {
             }
             self.write(next)?;
         }
-        let answer = confirmed.confirmation;
-        if !was_live && !matches!(answer, Confirmation::Revoked(_) | Confirmation::Expired) {
+        let answer = confirmed.outcome;
+        if !was_live && !matches!(answer, UseOutcome::Revoked(_) | UseOutcome::Expired) {
             return Err(Violation::AfterRevocation);
         }
-        if answer == Confirmation::Theft && self.thief.is_none() {
+        if answer == UseOutcome::Theft && self.thief.is_none() {
             return Err(Violation::HonestAccused);
         }
         // The store that rolled back may meet the other's newer tokens without knowing that they

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use regrant::revocation::DiscardedChild;
-use regrant::session::{DeviceLabel, NewSession, Record, RefreshAttempt, State, TokenSecret};
+use regrant::session::DiscardedChild;
+use regrant::session::{DeviceLabel, NewSession, Record, RefreshAttempt, SessionState, TokenSecret};
 use regrant::types::{FamilyPosition, Timestamp};
 
 use super::act::{Act, Answer, Deed, STEP_BACK};
@@ -67,7 +67,7 @@ impl World {
             absolute_ttl: space.absolute_ttl,
             device: DeviceLabel::default(),
             max_sessions: None,
-            adopted: None,
+            legacy_login: None,
         };
         let record = Record::begin(&new, now);
         let claims = RefreshAttempt {
@@ -102,7 +102,7 @@ impl World {
     }
 
     pub(super) fn is_live(&self) -> bool {
-        self.record.state == State::Live
+        self.record.state == SessionState::Live
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -211,8 +211,8 @@ impl World {
         issued: Option<Timestamp>,
     ) -> Timestamp {
         match next.state {
-            State::Live => issued.unwrap_or(self.record.idle_deadline),
-            State::Revoked(_) => self.record.idle_deadline.min(self.now),
+            SessionState::Live => issued.unwrap_or(self.record.idle_deadline),
+            SessionState::Revoked(_) => self.record.idle_deadline.min(self.now),
         }
     }
 
@@ -220,7 +220,7 @@ impl World {
         if (next.created_at, next.expires_at) != (self.record.created_at, self.record.expires_at) {
             return Err(Violation::LifetimeMoved);
         }
-        if self.record.state != State::Live && next != self.record {
+        if self.record.state != SessionState::Live && next != self.record {
             return Err(Violation::AfterRevocation);
         }
         if !self.known.contains(&next) {

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use redis::AsyncCommands;
 use regrant::Error;
 use regrant::session::{
-    AccessTokenUse, Confirmation, Decision, DeviceLabel, NewSession, SessionPolicy, Theft,
+    AccessTokenUse, UseOutcome, Decision, DeviceLabel, NewSession, SessionPolicy, Theft,
     TheftScope, TokenSecret,
 };
 use regrant::store::{SessionFilter, SessionStore};
@@ -37,7 +37,7 @@ fn new_session(secret: &TokenSecret, absolute_ttl: Duration) -> NewSession {
         absolute_ttl,
         device: DeviceLabel::default(),
         max_sessions: None,
-        adopted: None,
+        legacy_login: None,
     }
 }
 
@@ -90,8 +90,8 @@ async fn time_is_the_server_s() {
         token = token.child(&minted);
     }
     let token_use = AccessTokenUse { family_position: token.family_position(), denied: false };
-    let seen = store.confirm(&alice(), &id(1), &token_use, TheftScope::Session).await.unwrap();
-    assert_eq!(seen, Some(Confirmation::Confirmed));
+    let seen = store.record_use(&alice(), &id(1), &token_use, TheftScope::Session).await.unwrap();
+    assert_eq!(seen, Some(UseOutcome::Confirmed));
     store.revoke(&alice(), &id(1), RevocationReason::Logout).await.unwrap();
     let listed = store.list(&alice()).await.unwrap();
     assert!(!listed[0].record.is_live(SystemClock.now()));
@@ -254,7 +254,7 @@ async fn a_dump_holds_no_secret() {
             token = token.child(&minted);
             let token_use =
                 AccessTokenUse { family_position: token.family_position(), denied: false };
-            store.confirm(&alice(), &id(number), &token_use, TheftScope::Session).await.unwrap();
+            store.record_use(&alice(), &id(number), &token_use, TheftScope::Session).await.unwrap();
         }
         secrets.push(*token.secret.expose());
         busy.push(token);

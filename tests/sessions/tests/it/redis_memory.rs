@@ -23,7 +23,7 @@ fn new_session(secret: &TokenSecret, label: &str) -> NewSession {
         absolute_ttl: policy.absolute_ttl,
         device: DeviceLabel::new(label).unwrap(),
         max_sessions: policy.max_sessions,
-        adopted: None,
+        legacy_login: None,
     }
 }
 

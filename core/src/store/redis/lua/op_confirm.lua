@@ -1,4 +1,4 @@
--- session/confirm.rs, line for line.
+-- `record_use` in session/step.rs, line for line.
 -- KEYS[1] the user's hash
 -- ARGV: now or '', session, gen, branch, denied 0|1, theft scope 'session'|'subject'
 local key, session = KEYS[1], ARGV[2]

@@ -1,4 +1,4 @@
--- The packed record (see packed.rs) as a Lua table, and back.
+-- The encoded record (`Record::encode` in session/record.rs) as a Lua table, and back.
 local LIVE = 0
 local REUSED = 3
 local HEAD = '>BBBI4c16I6I6I6'

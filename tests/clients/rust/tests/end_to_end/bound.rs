@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::client::{FileStorage, Refusal, SignOutReason};
-use regrant::dpop::{ProofKey, SoftwareKey};
+use regrant::dpop::{DpopSigner, SoftwareSigner};
 use regrant_clients::{App, Line, expiries, report};
 
 const OFF: Duration = Duration::from_secs(600);
 
-async fn key(folder: &Path) -> Arc<dyn ProofKey> {
+async fn key(folder: &Path) -> Arc<dyn DpopSigner> {
     let storage = FileStorage::new(folder.join("key"));
-    Arc::new(SoftwareKey::kept_in(&storage).await.unwrap())
+    Arc::new(SoftwareSigner::kept_in(&storage).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,7 +63,7 @@ async fn a_thief_without_the_key_gets_nothing_and_the_app_goes_on() {
     assert!(told.contains("ERR_DPOP_PROOF_MISSING"), "{told}");
     line.until_expired().await;
     assert_eq!(app.call().await, Ok(200));
-    let another = start(Arc::new(SoftwareKey::generate().unwrap()));
+    let another = start(Arc::new(SoftwareSigner::generate().unwrap()));
     assert_eq!(another.call().await, Err(Refusal::SignIn(SignOutReason::OtherKey)));
     // The key in the storage is the same the next time.
     assert_eq!(start(key(folder.path()).await).call().await, Ok(200));
