@@ -183,10 +183,10 @@ async fn the_address_may_be_written_as_a_url() {
     assert!(path.exists());
 }
 
-fn ended(number: u8, until: Timestamp) -> Revocation {
+fn ended(number: u8, expires_at: Timestamp) -> Revocation {
     Revocation {
         target: RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
-        until,
+        expires_at,
     }
 }
 

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, UseOutcome, Decision, DeviceLabel, IssuedChild, NewSession, Record,
-    RefreshAttempt, SessionPolicy, TheftScope, TokenSecret,
+    AccessTokenUse, Decision, DeviceLabel, IssuedChild, NewSession, Record, RefreshAttempt,
+    SessionPolicy, TheftScope, TokenSecret, UseOutcome,
 };
 use regrant::store::{Created, Refreshed, RevocationOutcome, SessionFilter, SessionStore};
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject};
@@ -103,7 +103,7 @@ impl Fixture {
         (Session { subject, id, token }, displaced.into_iter().collect())
     }
 
-    pub async fn ask(
+    pub async fn attempt(
         &self,
         session: &Session,
         token: &RefreshAttempt,
@@ -118,17 +118,17 @@ impl Fixture {
     }
 
     /// What is decided about this token, with rotation.
-    pub async fn present(&self, session: &Session, token: &Token) -> Decision {
-        let answer = self.ask(session, &token.claims, true, TheftScope::Session).await;
+    pub async fn decide(&self, session: &Session, token: &Token) -> Decision {
+        let answer = self.attempt(session, &token.claims, true, TheftScope::Session).await;
         answer.expect("a known session").decision
     }
 
     /// Refreshes and moves on to the child.
     pub async fn refresh(&self, session: &mut Session) -> IssuedChild {
-        match self.present(session, &session.token).await {
-            Decision::Rotate(minted) => {
-                session.token = session.token.child(&minted);
-                minted
+        match self.decide(session, &session.token).await {
+            Decision::Rotate(issued_child) => {
+                session.token = session.token.child(&issued_child);
+                issued_child
             }
             other => panic!("expected a child, got {other:?}"),
         }
@@ -153,7 +153,7 @@ impl Fixture {
         [answer.revoked, answer.already_revoked].map(BTreeSet::from_iter)
     }
 
-    pub async fn sight(
+    pub async fn record_use(
         &self,
         session: &Session,
         token: &Token,

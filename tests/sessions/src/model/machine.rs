@@ -1,12 +1,12 @@
-//! What is under test: the functions of the session engine, as values.
+//! The functions under test, as values.
 
-use regrant::session::DiscardedChild;
 use regrant::session::{
-    AccessTokenUse, UseTransition, Record, RefreshAttempt, RefreshPolicy, RefreshTransition, TokenId, TokenSecret,
+    AccessTokenUse, DiscardedChild, Record, RefreshAttempt, RefreshPolicy, RefreshTransition,
+    TokenId, TokenSecret, UseTransition,
 };
 use regrant::types::{FamilyPosition, Timestamp};
 
-/// The functions of the session engine.
+/// The functions of the state machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
     /// [`regrant::session::step`].
@@ -22,7 +22,7 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The real ones.
+    /// The real functions.
     pub const REAL: Self = Self {
         step: regrant::session::step,
         record_use: regrant::session::record_use,

@@ -1,10 +1,10 @@
-//! The contract of a store, over every home. A new home is one more line.
+//! Runs the contract of stores over every backend. A new backend is one more line.
 
+use regrant_session_tests::backends;
 use regrant_session_tests::contract;
-use regrant_session_tests::homes;
 
-contract!(memory, homes::memory());
-contract!(file, homes::file());
-contract!(redis, homes::redis());
-contract!(sentinels, homes::sentinels());
-contract!(cluster, homes::cluster());
+contract!(memory, backends::memory());
+contract!(file, backends::file());
+contract!(redis, backends::redis());
+contract!(sentinels, backends::sentinels());
+contract!(cluster, backends::cluster());

@@ -172,7 +172,7 @@ async fn what_is_told_after_a_failover_that_lost_entries_is_read() {
     let feed = store.feed().unwrap();
     let revocation = |number: u8| Revocation {
         target: RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
-        until: SystemClock.now().plus(Duration::from_secs(900)),
+        expires_at: SystemClock.now().plus(Duration::from_secs(900)),
     };
     let moment = Duration::from_millis(50);
     feed.publish(&[revocation(1)]).await.unwrap();
@@ -195,7 +195,7 @@ async fn what_is_told_after_a_failover_that_lost_entries_is_read() {
     server.command::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
     let mut cursor = nothing.next;
     let (mut found, since) = (Vec::new(), Instant::now());
-    while !found.contains(&revocation(3).what) {
+    while !found.contains(&revocation(3).target) {
         assert!(since.elapsed() < LONG_ENOUGH, "the entry is not read: {found:?}");
         if let Ok(page) = feed.read(&cursor, moment).await {
             found.extend(page.revocations.into_iter().map(|revocation| revocation.target));

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use regrant::session::{Decision, DeviceLabel, NewSession, SessionPolicy, TokenSecret};
 use regrant::types::{Clock, SessionId, Subject};
-use regrant_session_tests::homes::{clock, redis_store};
+use regrant_session_tests::backends::{clock, redis_store};
 use regrant_session_tests::token::Token;
 use regrant_test_support::RedisServer;
 
@@ -79,10 +79,10 @@ async fn one_session_takes_one_small_allocation() {
         for _ in 0..3 {
             at.advance(Duration::from_secs(900));
             let answer = store.refresh(&subject, &id(1), &token.claims, &policy).await.unwrap();
-            let Decision::Rotate(minted) = answer.unwrap().decision else {
+            let Decision::Rotate(issued_child) = answer.unwrap().decision else {
                 unreachable!("the newest token is presented")
             };
-            token = token.child(&minted);
+            token = token.child(&issued_child);
         }
         let taken: usize = ask(&server, "MEMORY USAGE", &format!("regrant:u:{user}")).await;
         assert!(taken <= most, "{user}: {taken} bytes");

@@ -1,20 +1,20 @@
-//! What a run has met, so that none passes that met little.
+//! The outcomes that a run has covered, so that a run with little coverage fails.
 
 use std::collections::BTreeMap;
 
-use regrant::session::{UseOutcome, Decision};
+use regrant::session::{Decision, UseOutcome};
 
-/// How often each answer was given.
+/// How often each outcome occurred.
 #[derive(Clone, Debug, Default)]
-pub struct Census(BTreeMap<String, usize>);
+pub struct Coverage(BTreeMap<String, usize>);
 
-impl Census {
-    /// Every answer to a refresh and to a sighting that a store can give.
+impl Coverage {
+    /// Every outcome of a refresh and of a use of an access token.
     pub const ANSWERS: [&'static str; 21] = [
-        "refresh: issue",
-        "refresh: issue, one abandoned",
-        "refresh: reissue",
-        "refresh: keep",
+        "refresh: rotate",
+        "refresh: rotate, one discarded",
+        "refresh: replay",
+        "refresh: renew",
         "refresh: superseded",
         "refresh: theft: fork",
         "refresh: theft: parent_returned",
@@ -27,30 +27,30 @@ impl Census {
         "refresh: revoked: displaced",
         "refresh: expired",
         "refresh: unknown",
-        "confirm: confirmed",
-        "confirm: unchanged",
-        "confirm: theft",
-        "confirm: revoked",
-        "confirm: unknown",
+        "use: confirmed",
+        "use: unchanged",
+        "use: theft",
+        "use: revoked",
+        "use: unknown",
     ];
 
-    /// What a login can do.
+    /// Every outcome of a login.
     pub const LOGINS: [&'static str; 5] = [
         "create: begun",
-        "create: begun, some displaced",
+        "create: begun, some evicted",
         "create: known",
-        "create: known, some displaced",
-        "create: some forgotten",
+        "create: known, some evicted",
+        "create: some deleted",
     ];
 
-    /// Counts an answer to a refresh.
-    pub fn refresh(&mut self, answer: Option<Decision>, abandoned: bool) {
+    /// Counts the outcome of a refresh.
+    pub fn refresh(&mut self, answer: Option<Decision>, discarded: bool) {
         self.count(match answer {
             None => "refresh: unknown".to_owned(),
-            Some(Decision::Rotate(_)) if abandoned => "refresh: issue, one abandoned".to_owned(),
-            Some(Decision::Rotate(_)) => "refresh: issue".to_owned(),
-            Some(Decision::Replay(_)) => "refresh: reissue".to_owned(),
-            Some(Decision::Renew) => "refresh: keep".to_owned(),
+            Some(Decision::Rotate(_)) if discarded => "refresh: rotate, one discarded".to_owned(),
+            Some(Decision::Rotate(_)) => "refresh: rotate".to_owned(),
+            Some(Decision::Replay(_)) => "refresh: replay".to_owned(),
+            Some(Decision::Renew) => "refresh: renew".to_owned(),
             Some(Decision::Superseded) => "refresh: superseded".to_owned(),
             Some(Decision::Theft(theft)) => format!("refresh: theft: {}", theft.as_str()),
             Some(Decision::Revoked(reason)) => format!("refresh: revoked: {reason}"),
@@ -58,8 +58,8 @@ impl Census {
         });
     }
 
-    /// Counts an answer to a sighting.
-    pub fn confirm(&mut self, answer: Option<UseOutcome>) {
+    /// Counts the outcome of a use of an access token.
+    pub fn record_use(&mut self, answer: Option<UseOutcome>) {
         let name = match answer {
             None => "unknown",
             Some(UseOutcome::Confirmed) => "confirmed",
@@ -68,14 +68,13 @@ impl Census {
             Some(UseOutcome::Revoked(_)) => "revoked",
             Some(UseOutcome::Expired) => "expired",
         };
-        self.count(format!("confirm: {name}"));
+        self.count(format!("use: {name}"));
     }
 
-    /// Counts a login: whether it was one that had been before, and whether any session gave way
-    /// to it.
+    /// Counts a login: whether it was repeated, and whether it evicted sessions.
     pub fn create(&mut self, again: bool, displaced: bool) {
         let what = if again { "create: known" } else { "create: begun" };
-        self.count(format!("{what}{}", if displaced { ", some displaced" } else { "" }));
+        self.count(format!("{what}{}", if displaced { ", some evicted" } else { "" }));
     }
 
     /// Counts another operation.
@@ -83,8 +82,8 @@ impl Census {
         *self.0.entry(what.into()).or_default() += 1;
     }
 
-    /// Prints what was met and insists on `least` of each of these.
-    pub fn demand(&self, what: &[&str], least: usize) {
+    /// Prints the coverage and fails unless each of these occurred at least `least` times.
+    pub fn require(&self, what: &[&str], least: usize) {
         for (what, times) in &self.0 {
             println!("{times:>7} {what}");
         }
@@ -92,6 +91,6 @@ impl Census {
             .iter()
             .filter(|answer| self.0.get(**answer).is_none_or(|times| *times < least))
             .collect();
-        assert!(rare.is_empty(), "met less than {least} times: {rare:?}");
+        assert!(rare.is_empty(), "less than {least} times: {rare:?}");
     }
 }

@@ -1,4 +1,4 @@
-//! The homes of sessions, empty, each on a clock of the test.
+//! Empty stores of every backend, each on a clock of the test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -1,4 +1,4 @@
-//! What a user sees of the own sessions.
+//! The list of a user's sessions.
 
 use std::collections::BTreeMap;
 
