@@ -145,7 +145,8 @@ fn ath_and_key_must_match_the_access_token() {
     let fixture = Fixture::new();
     let key = fixture.key.thumbprint().unwrap();
     let check = |access_token| {
-        let proof = UnsignedProof { access_token, ..fixture.unsigned() }.sign(&fixture.key).unwrap();
+        let proof =
+            UnsignedProof { access_token, ..fixture.unsigned() }.sign(&fixture.key).unwrap();
         let proof = fixture.check(&proof).unwrap();
         fixture.verifier.consume_bound(&proof, key, Some("the token"))
     };
@@ -297,7 +298,8 @@ fn with_nonces_every_proof_needs_a_current_one() {
     assert_eq!(fixture.verifier.nonce().as_deref(), Some(nonce.as_str()));
     // With a nonce, iat is not checked: the clock of this client is wrong by an hour.
     let now = Timestamp::from_seconds(1_800_003_600);
-    let sign = |nonce| UnsignedProof { now, nonce, ..fixture.unsigned() }.sign(&fixture.key).unwrap();
+    let sign =
+        |nonce| UnsignedProof { now, nonce, ..fixture.unsigned() }.sign(&fixture.key).unwrap();
     let text = sign(Some(&nonce));
     let proof = fixture.check(&text).unwrap();
     fixture.verifier.consume(&proof).unwrap();
