@@ -7,8 +7,8 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi::{Env, JsString};
 use napi_derive::napi;
 use regrant::access::{VerifiedAccess, bearer_token};
-use regrant::auth::{SweepOptions, SweepReport};
 use regrant::config::{AuthConfig, KeysConfig};
+use regrant::migration::{SweepOptions, SweepReport};
 use regrant::types::{Clock, SystemClock};
 use regrant::{Auth, Result};
 
@@ -73,7 +73,7 @@ impl NativeAuth {
     /// A kept token's number modulo this, a power of two, is its place; 0 where none is kept.
     #[napi(getter)]
     pub fn kept_places(&self) -> u32 {
-        u32::try_from(self.calls.auth.kept_places()).unwrap_or(0)
+        u32::try_from(self.calls.auth.cache_slots()).unwrap_or(0)
     }
 
     /// Verifies an access token. Answers with `[subject, sessionId, claims]`.
@@ -297,7 +297,7 @@ impl NativeAuth {
                     progress.call(text, ThreadsafeFunctionCallMode::NonBlocking);
                 }
             };
-            json(calls.auth.sweep_old_tokens(options, tell).await)
+            json(calls.auth.sweep_legacy_tokens(options, tell).await)
         })
     }
 }

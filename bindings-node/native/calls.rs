@@ -59,7 +59,7 @@ impl Calls {
             None => self.auth.verify(token)?,
             Some(proof) => self.verify_with_proof(token, &proof)?,
         };
-        self.auth.fresh(access, stale_policy).await
+        self.auth.apply_stale_policy(access, stale_policy).await
     }
 
     pub fn verify_with_proof(&self, token: &str, proof: &PresentedProof) -> Result<VerifiedAccess> {

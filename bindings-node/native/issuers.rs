@@ -9,9 +9,9 @@ use napi::{Env, JsString, Status};
 use napi_derive::napi;
 use regrant::Result;
 use regrant::access::VerifiedAccess;
-use regrant::client::{Request, Response, Transport};
 use regrant::config::IssuersConfig;
 use regrant::error::Cause;
+use regrant::http::{HttpRequest, HttpResponse, Transport};
 use regrant::jwks::JwksVerifier;
 use regrant::types::{Clock, SystemClock};
 use serde::Deserialize;
@@ -46,11 +46,11 @@ impl std::fmt::Debug for Fetching {
 
 #[async_trait]
 impl Transport for Fetching {
-    async fn send(&self, request: Request) -> std::result::Result<Response, Cause> {
+    async fn send(&self, request: HttpRequest) -> std::result::Result<HttpResponse, Cause> {
         let answer = self.0.call_async(request.url).await?.await?;
         match serde_json::from_str(&answer)? {
             Answer::Response { status, headers, body } => {
-                Ok(Response { status, headers, body: body.into_bytes() })
+                Ok(HttpResponse { status, headers, body: body.into_bytes() })
             }
             Answer::Failed(why) => Err(why.into()),
         }
@@ -96,7 +96,7 @@ impl NativeIssuers {
     /// Verifies by the keys at hand, whatever they are.
     #[napi(catch_unwind)]
     pub fn verify(&self, env: &Env, token: JsString<'_>) -> Outcome {
-        text(token_text::with(env, token, |token| described(&self.issuers.verify(token)?)))
+        text(token_text::with(env, token, |token| described(&self.issuers.verify_cached(token)?)))
     }
 
     /// Verifies, and waits for keys where that is needed.
@@ -108,7 +108,7 @@ impl NativeIssuers {
     ) -> napi::Result<PromiseRaw<'env, Outcome>> {
         let issuers = self.issuers.clone();
         env.spawn_future(async move {
-            let access: Result<VerifiedAccess> = issuers.verify_or_fetch(&token).await;
+            let access: Result<VerifiedAccess> = issuers.verify(&token).await;
             Ok(text(access.and_then(|access| described(&access))))
         })
     }

@@ -12,7 +12,7 @@ const { express } = expressVersions.at(-1);
 /** An app on a Redis of its own, and a second auth object as another process would have it. */
 async function redisApp(t, config = {}) {
   const redis = await startRedis(t);
-  const settings = { secret: SECRET, store: redis.url, redis: { timeout: '1s' }, ...config };
+  const settings = { secret: SECRET, store: redis.url, redis: { timeout: '5s' }, ...config };
   const auth = createAuth(settings);
   const app = express();
   app.use(express.json());
@@ -89,7 +89,7 @@ test('Redis killed and started again in mid-run: 503 meanwhile, access goes on, 
 test('a Redis that was never there: construction does not mind, calls are 503', async (t) => {
   const redis = await startRedis(t);
   await redis.kill();
-  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '500ms' } });
+  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '5s' } });
   await assert.rejects(auth.login('user-1'), withCode('ERR_STORE_UNAVAILABLE'));
   await redis.start();
   assert.equal((await eventually(() => auth.login('user-1'))).subject, 'user-1');

@@ -1,22 +1,24 @@
-//! Errors of the core as data.
+//! Errors as data, and the table of error codes.
 
 use std::time::Duration;
 
-use regrant::client::Refusal;
+use regrant::client::SessionError;
 use regrant::{Error, ErrorCode, Language};
 
-use crate::{Advice, SignOutReason};
+use crate::SignOutReason;
 
-/// Why a token, a configuration or a wish of the app was refused.
+pub use regrant::Advice;
+
+/// The error of every function.
 ///
-/// One variant: the *code* tells errors apart (an open list, see `errorCodes`), the *advice* says
-/// what to do now (a closed list). No text contains a token or the value of a claim.
+/// One variant: the *code* identifies the error (an open list, see `errorCodes`), the *advice* says
+/// what to do (a closed list). No text contains a token or the value of a claim.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum RegrantError {
-    /// It was refused.
+    /// The operation failed.
     #[error("{code}: {text}{}", detail.as_ref().map(|detail| format!(": {detail}")).unwrap_or_default())]
     Failed {
-        /// The stable code, for example `ERR_TOKEN_EXPIRED`: the same in every language.
+        /// The stable code, for example `ERR_TOKEN_EXPIRED`.
         code: String,
         /// What the caller should do now.
         advice: Advice,
@@ -25,14 +27,14 @@ pub enum RegrantError {
         // Not `message`, which Kotlin's exceptions have already.
         /// The English text of the code.
         text: String,
-        /// What there is to say beyond the text: the name of a claim, the problem of a field.
+        /// Details beyond the text: the name of a claim, or the problem with a field.
         detail: Option<String>,
-        /// The path of the refused field of the configuration.
+        /// The path of the invalid configuration field.
         field: Option<String>,
-        /// Why the user has to sign in; only by a session, and only with the advice to do so.
+        /// Why the user must sign in. Only from a session, with that advice.
         sign_out: Option<SignOutReason>,
-        /// How long to wait before trying again, zero when it may be tried at once; only by a
-        /// session, and only with the advice to retry.
+        /// How long to wait before a retry; zero if an immediate retry is fine. Only from a session,
+        /// with the advice to retry.
         retry_after: Option<Duration>,
     },
 }
@@ -44,8 +46,8 @@ impl RegrantError {
         code
     }
 
-    /// What is fixed about `code`, and nothing else.
-    fn plain(code: ErrorCode) -> Self {
+    /// An error with the static properties of `code`.
+    fn of_code(code: ErrorCode) -> Self {
         Self::Failed {
             code: code.as_str().to_owned(),
             advice: code.advice(),
@@ -61,7 +63,7 @@ impl RegrantError {
 
 impl From<Error> for RegrantError {
     fn from(error: Error) -> Self {
-        let mut plain = Self::plain(error.code());
+        let mut plain = Self::of_code(error.code());
         let Self::Failed { detail, field, .. } = &mut plain;
         (*detail, *field) = match error {
             Error::ClaimMissing { claim } | Error::ClaimInvalid { claim } => {
@@ -76,30 +78,96 @@ impl From<Error> for RegrantError {
     }
 }
 
-impl From<Refusal> for RegrantError {
-    fn from(refusal: Refusal) -> Self {
-        let mut plain = Self::plain(refusal.code());
+impl From<SessionError> for RegrantError {
+    fn from(error: SessionError) -> Self {
+        let mut plain = Self::of_code(error.code());
         let Self::Failed { detail, sign_out, retry_after, .. } = &mut plain;
-        match refusal {
-            Refusal::SignIn(reason) => {
+        match error {
+            SessionError::SignIn(reason) => {
                 (*detail, *sign_out) = (Some(reason.to_string()), Some(reason.into()));
             }
-            Refusal::TryLater { trouble, retry_after: wait } => {
-                (*detail, *retry_after) = (Some(trouble.to_string()), Some(wait));
+            SessionError::Retry { cause, retry_after: delay } => {
+                (*detail, *retry_after) = (Some(cause.to_string()), Some(delay));
             }
         }
         plain
     }
 }
 
+/// What the caller should do. The list is closed.
+#[uniffi::remote(Enum)]
+pub enum Advice {
+    /// Call the refresh endpoint, then repeat the request once.
+    Refresh,
+    /// The session is over: show the login page.
+    SignIn,
+    /// The token is not acceptable, and a retry will not help.
+    Reject,
+    /// A temporary failure: keep the tokens and retry later.
+    Retry,
+    /// A bug in the program or its configuration: tell a developer.
+    Fix,
+}
+
+/// An error code and its static properties.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct ErrorInfo {
+    /// The stable code.
+    pub code: String,
+    /// What the caller should do.
+    pub advice: Advice,
+    /// The HTTP status that a server answers with.
+    pub status: i32,
+    /// The value of `WWW-Authenticate` for a 401 (RFC 6750 §3).
+    pub www_authenticate: Option<String>,
+    /// The messages for users.
+    pub messages: ErrorMessages,
+}
+
+/// The message of a code in each language.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct ErrorMessages {
+    /// English.
+    pub en: String,
+    /// Korean.
+    pub ko: String,
+}
+
+impl From<ErrorCode> for ErrorInfo {
+    fn from(code: ErrorCode) -> Self {
+        Self {
+            code: code.as_str().to_owned(),
+            advice: code.advice(),
+            status: code.http_status().into(),
+            www_authenticate: code.www_authenticate(),
+            messages: ErrorMessages {
+                en: code.message(Language::En).to_owned(),
+                ko: code.message(Language::Ko).to_owned(),
+            },
+        }
+    }
+}
+
+/// All codes of this version. Later versions may add codes, and never rename one.
+#[uniffi::export]
+pub fn error_codes() -> Vec<ErrorInfo> {
+    ErrorCode::ALL.iter().map(|code| (*code).into()).collect()
+}
+
+/// The static properties of `code`; nothing if this version does not know it.
+#[uniffi::export]
+pub fn error_info(code: &str) -> Option<ErrorInfo> {
+    ErrorCode::ALL.iter().find(|known| known.as_str() == code).map(|known| (*known).into())
+}
+
 #[cfg(test)]
 mod tests {
-    use regrant::client::Trouble;
+    use regrant::client::TransientError;
 
     use super::*;
 
     #[test]
-    fn carries_everything_that_the_core_says() {
+    fn a_config_error_names_its_field_and_problem() {
         let error =
             RegrantError::from(Error::config("access.leeway", "expected at most 5 minutes"));
         let expected = RegrantError::Failed {
@@ -120,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn names_the_claim() {
+    fn a_claim_error_names_the_claim() {
         for error in [Error::claim_missing("iat"), Error::claim_invalid("iat")] {
             let code = error.code();
             let RegrantError::Failed { detail, field, code: shown, .. } = error.into();
@@ -130,22 +198,36 @@ mod tests {
     }
 
     #[test]
-    fn a_session_says_why_to_sign_in_and_when_to_try_again() {
+    fn a_session_error_has_a_reason_or_a_delay() {
         let RegrantError::Failed { code, advice, sign_out, retry_after, .. } =
-            Refusal::SignIn(regrant::client::SignOutReason::Reused).into();
+            SessionError::SignIn(regrant::client::SignOutReason::Reused).into();
         assert_eq!((code.as_str(), advice), ("ERR_REFRESH_REUSED", Advice::SignIn));
         assert_eq!((sign_out, retry_after), (Some(SignOutReason::Reused), None));
 
         let wait = Duration::from_secs(7);
-        let later = Refusal::TryLater { trouble: Trouble::Storage, retry_after: wait };
-        let RegrantError::Failed { code, advice, sign_out, retry_after, .. } = later.into();
+        let error = SessionError::Retry { cause: TransientError::Storage, retry_after: wait };
+        let RegrantError::Failed { code, advice, sign_out, retry_after, .. } = error.into();
         assert_eq!((code.as_str(), advice), ("ERR_STORE_UNAVAILABLE", Advice::Retry));
         assert_eq!((sign_out, retry_after), (None, Some(wait)));
     }
 
     #[test]
-    fn plain_errors_have_no_detail() {
+    fn other_errors_have_no_detail() {
         let RegrantError::Failed { advice, status, detail, .. } = Error::TokenExpired.into();
         assert_eq!((advice, status, detail), (Advice::Refresh, 401, None));
+    }
+
+    #[test]
+    fn the_table_matches_the_core() {
+        let table = error_codes();
+        assert_eq!(table.len(), ErrorCode::ALL.len());
+        for (info, code) in table.iter().zip(ErrorCode::ALL) {
+            assert_eq!(info.code, code.as_str());
+            assert_eq!(info.advice, code.advice());
+            assert_eq!(info.status, i32::from(code.http_status()));
+            assert_eq!(info.messages.ko, code.message(Language::Ko));
+            assert_eq!(error_info(&info.code).as_ref(), Some(info));
+        }
+        assert_eq!(error_info("ERR_NO_SUCH_CODE"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Keys as data.
+//! Verification keys.
 
 use std::fmt;
 
@@ -38,17 +38,16 @@ pub enum Algorithm {
     EdDSA,
 }
 
-/// What a key is made of. Its text form shows the kind and nothing else.
+/// The material of a key. Its text form shows the kind only.
 #[derive(Clone, PartialEq, uniffi::Enum)]
 // Kotlin would print the bytes of a data class.
 #[uniffi::export(Debug)]
 pub enum KeyMaterial {
-    /// An HMAC secret: whoever has it can sign tokens. It does not belong into an app that is
-    /// handed to users.
+    /// An HMAC secret. It can sign tokens, so do not ship it in an app.
     Secret {
-        /// The bytes as they are. At least as many as the hash puts out (RFC 7518 §3.2).
+        /// The raw bytes; at least as many as the hash output (RFC 7518 §3.2).
         bytes: Vec<u8>,
-        /// Accepts fewer bytes, for an existing app that cannot change its secret now.
+        /// Accepts fewer bytes, for an existing app that cannot change its secret.
         #[uniffi(default = false)]
         allow_short: bool,
     },
@@ -57,9 +56,9 @@ pub enum KeyMaterial {
         /// The text of the file.
         pem: String,
     },
-    /// A JWK (RFC 7517 §4), as JSON: a public key, or a secret as long as that above. Its `alg`,
-    /// `use` and `key_ops` must allow that it verifies with the algorithm; its `kid` is its name
-    /// unless another is given.
+    /// A JWK (RFC 7517 §4) as JSON: a public key, or a secret of at least the length above. Its
+    /// `alg`, `use` and `key_ops` must allow verification with the algorithm. Its `kid` is the
+    /// default for `kid`.
     Jwk {
         /// The JSON.
         jwk: String,
@@ -82,22 +81,22 @@ impl fmt::Debug for KeyMaterial {
     }
 }
 
-/// A key that verifies. It is pinned to one algorithm, so that a token cannot choose how it is
-/// checked (RFC 8725 §3.1).
+/// A verification key. It is pinned to one algorithm, so that a token cannot choose its algorithm
+/// (RFC 8725 §3.1).
 #[derive(Clone, PartialEq, uniffi::Record)]
 pub struct VerificationKey {
-    /// The one algorithm that the key is for.
+    /// The only algorithm that the key is used with.
     pub algorithm: Algorithm,
-    /// What it is made of.
+    /// The key material.
     pub material: KeyMaterial,
-    /// Its name: the `kid` of the tokens that it verifies (RFC 7515 §4.1.4). 1 to 128 visible
+    /// The key id: the `kid` of the tokens that it verifies (RFC 7515 §4.1.4). 1 to 128 visible
     /// ASCII characters.
     #[uniffi(default = None)]
     pub kid: Option<String>,
 }
 
 impl VerificationKey {
-    /// The key for the core. The bytes of a secret are moved into it and wiped when dropped.
+    /// Converts to the core's key. The bytes of a secret are moved and wiped on drop.
     pub(crate) fn into_core(self) -> Result<Key, RegrantError> {
         let key = match self.material {
             KeyMaterial::Secret { bytes, allow_short } => {
@@ -135,7 +134,7 @@ mod tests {
     }
 
     #[test]
-    fn a_secret_is_held_to_the_cores_length_unless_allowed() {
+    fn a_short_secret_is_rejected_unless_allowed() {
         let RegrantError::Failed { code, field, .. } =
             hmac(b"short", false).into_core().unwrap_err();
         assert_eq!((code.as_str(), field.as_deref()), ("ERR_CONFIG_INVALID", Some("secret")));
@@ -145,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_secret_is_printed() {
+    fn a_secret_is_not_printed() {
         let printed = format!("{:?}", hmac(b"hunter2 hunter2 hunter2 hunter2 ", false));
         assert_eq!(
             printed,

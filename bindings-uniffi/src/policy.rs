@@ -1,4 +1,4 @@
-//! The rules for access tokens as data. What is left out is as the core has it.
+//! The policy for access tokens. Omitted fields have the core's defaults.
 
 use std::time::Duration;
 
@@ -6,49 +6,49 @@ use regrant::access;
 
 use crate::RegrantError;
 
-/// What an access token must say. Everything may be left out; wrong values are refused when the
-/// verifier is made.
+/// The requirements for access tokens. All fields are optional; invalid values are rejected by the
+/// verifier's constructor.
 #[derive(Clone, Debug, Default, PartialEq, Eq, uniffi::Record)]
 pub struct AccessPolicy {
     /// The accepted values of `iss` (RFC 7519 §4.1.1). Empty: not checked.
     #[uniffi(default)]
     pub issuers: Vec<String>,
-    /// The names of this service, one of which `aud` must hold (RFC 7519 §4.1.3). Empty: a token
+    /// The names of this service, one of which `aud` must contain (RFC 7519 §4.1.3). Empty: a token
     /// must have no `aud`.
     #[uniffi(default)]
     pub audiences: Vec<String>,
-    /// How far the clocks of issuer and verifier may differ: at most 5 minutes, none by default.
+    /// The tolerated clock difference between issuer and verifier: at most 5 minutes, default 0.
     #[uniffi(default = None)]
     pub leeway: Option<Duration>,
-    /// Refuses tokens this long after their `iat`, which they then must have.
+    /// Rejects tokens older than this by their `iat`, which is then required.
     #[uniffi(default = None)]
     pub max_age: Option<Duration>,
-    /// The claims that a token must have with a value that is not null.
+    /// The claims that a token must have, not null.
     #[uniffi(default)]
     pub required_claims: Vec<String>,
-    /// The app's own name for the user's id, such as `userId`. `sub` by default, and where a
-    /// token lacks the other.
+    /// The claim with the user's id, such as `userId`. Default `sub`, which is also used for tokens
+    /// without the claim.
     #[uniffi(default = None)]
     pub subject_claim: Option<String>,
-    /// The longest token in bytes: 256 to 65536, 8192 by default.
+    /// The maximum size of a token in bytes: 256 to 65536, default 8192.
     #[uniffi(default = None)]
     pub max_token_bytes: Option<u32>,
-    /// Accepts tokens of an app from before. Not by default.
+    /// Accepts tokens of a legacy app. Default: not.
     #[uniffi(default = None)]
     pub legacy: Option<LegacyTokens>,
 }
 
-/// Which tokens of an app from before are accepted: those without `typ`, or with `JWT`.
+/// Which tokens of a legacy app are accepted. They have no `typ`, or `JWT`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, uniffi::Record)]
 pub struct LegacyTokens {
-    /// The longest that such a token may live: 24 hours by default. Such an app signed its
-    /// long-lived refresh tokens with the same key, and only this bound tells them apart.
+    /// The maximum lifetime of such a token: default 24 hours. A legacy app signs its long-lived
+    /// refresh tokens with the same key, and only this bound distinguishes them.
     #[uniffi(default = None)]
     pub max_lifetime: Option<Duration>,
 }
 
 impl AccessPolicy {
-    /// The policy for the core, checked.
+    /// Converts to the core's policy and validates it.
     pub(crate) fn into_core(self) -> Result<access::AccessPolicy, RegrantError> {
         let mut policy = access::AccessPolicy::builder();
         for issuer in self.issuers {
@@ -70,7 +70,7 @@ impl AccessPolicy {
             policy = policy.subject_claim(name);
         }
         if let Some(bytes) = self.max_token_bytes {
-            // Too large for the platform is too large for the core, which says so.
+            // The core rejects the maximum.
             policy = policy.max_token_bytes(bytes.try_into().unwrap_or(usize::MAX));
         }
         if let Some(legacy) = self.legacy {
@@ -87,14 +87,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_left_out_is_as_the_core_has_it() {
+    fn omitted_fields_have_the_defaults_of_the_core() {
         assert_eq!(AccessPolicy::default().into_core().unwrap(), access::AccessPolicy::default());
         let legacy = AccessPolicy { legacy: Some(LegacyTokens::default()), ..Default::default() };
         assert_eq!(legacy.into_core().unwrap().legacy(), Some(access::LegacyTokens::default()));
     }
 
     #[test]
-    fn everything_reaches_the_core() {
+    fn every_field_reaches_the_core() {
         let seconds = Duration::from_secs;
         let policy = AccessPolicy {
             issuers: vec!["i1".to_owned(), "i2".to_owned()],
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_value_is_refused_with_its_field() {
+    fn an_invalid_value_is_rejected_with_its_field() {
         let policy = AccessPolicy { leeway: Some(Duration::from_secs(301)), ..Default::default() };
         let RegrantError::Failed { code, field, .. } = policy.into_core().unwrap_err();
         assert_eq!(

@@ -5,7 +5,7 @@
 //! `error`, `secret`, `time`, `identity` ← `token` ← `keys` ← `access`, and
 //! `session` ← `store` ← `adopt` ← `auth` (the facade that most programs use). `client` is the side
 //! of an app that holds the tokens, `issuers` accepts the tokens of other services, `dpop` binds tokens to keys of clients. What an operator
-//! is told is in `observe`.
+//! is told is in `auth::metrics`.
 //!
 //! Standards: RFC 7519 (JWT), RFC 7515 (JWS), RFC 6750 (Bearer), RFC 6749 (refresh flow),
 //! RFC 9068 (`at+jwt`), RFC 9700 (rotation and reuse detection), RFC 9449 (DPoP).
@@ -21,13 +21,12 @@ pub mod client;
 pub mod config;
 pub mod dpop;
 pub mod error;
+pub mod http;
 #[cfg(feature = "server")]
 pub mod jwks;
 pub mod keys;
 #[cfg(feature = "server")]
 pub mod migration;
-#[cfg(feature = "server")]
-pub mod observe;
 #[cfg(feature = "server")]
 pub mod revocation;
 #[cfg(feature = "server")]
@@ -39,10 +38,10 @@ pub mod types;
 
 #[cfg(feature = "server")]
 pub use auth::{
-    AuditEvent, AuditKind, Auth, AuthBuilder, Login, LogoutEverywhere, RefreshRequest, Renewal,
-    Renewed, SessionInfo, SessionStatus, TokenPair,
+    AuditEvent, AuditKind, Auth, AuthBuilder, Login, LogoutEverywhere, RefreshRequest,
+    RefreshResponse, Renewal, SessionInfo, SessionStatus, TokenPair,
 };
-pub use error::{Advice, Error, ErrorCode, Language, Result};
+pub use error::{Advice, Error, ErrorCode, ErrorDetails, ErrorInfo, Language, Result};
 
 /// Compiles the Rust of the README.
 #[cfg(all(doctest, feature = "redis"))]

@@ -10,7 +10,7 @@ use metrics::{
 };
 use metrics_util::registry::{Registry, Storage};
 use metrics_util::storage::Histogram;
-use regrant::observe::SECONDS_BUCKETS;
+use regrant::auth::metrics::SECONDS_BUCKETS;
 
 static REGISTRY: LazyLock<Registry<Key, Cells>> = LazyLock::new(|| Registry::new(Cells));
 

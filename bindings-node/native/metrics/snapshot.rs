@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
 use metrics::Key;
-use regrant::observe::{METRICS, Metric, MetricKind};
+use regrant::auth::metrics::{METRICS, Metric, MetricKind};
 use serde::Serialize;
 
 use super::recorder::registry;

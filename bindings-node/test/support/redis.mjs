@@ -1,5 +1,6 @@
 // A real redis-server on a free loopback port, in a directory of its own.
 import { execFile, spawn } from 'node:child_process';
+import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -19,10 +20,12 @@ export async function startRedis(t) {
   const server = new Redis(directory);
   t.after(async () => {
     await server.kill();
+    server.release();
     await rm(directory, { recursive: true, force: true });
   });
   for (let attempt = 1; ; attempt += 1) {
-    server.port = await freePort();
+    server.release();
+    ({ port: server.port, release: server.release } = await leasePort());
     try {
       await server.start();
       return server;
@@ -33,6 +36,8 @@ export async function startRedis(t) {
 }
 
 class Redis {
+  /** Gives the port back. */
+  release = () => {};
   #directory;
   #process;
 
@@ -106,11 +111,34 @@ class Redis {
   }
 }
 
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  return port;
+/** Below those that kernels give to outgoing connections: a client that knocks at a killed server could be given its port. */
+const PORTS = { first: 12_000, count: 20_000 };
+let asked = process.pid * 7919;
+
+/**
+ * A port that no other test is given until `release` is called, while the server is killed either: the lease is the UDP
+ * port of the same number, as in tests/support.
+ */
+async function leasePort() {
+  for (let attempt = 0; attempt < PORTS.count; attempt += 1) {
+    const port = PORTS.first + (asked++ % PORTS.count);
+    const lease = createSocket('udp4');
+    const leased = await new Promise((resolve) => {
+      lease.once('error', () => resolve(false));
+      lease.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true));
+    });
+    if (leased && (await isFree(port))) return { port, release: () => lease.close() };
+    if (leased) lease.close();
+  }
+  throw new Error('no free port');
+}
+
+async function isFree(port) {
+  const probe = createServer();
+  const free = await new Promise((resolve) => {
+    probe.once('error', () => resolve(false));
+    probe.listen(port, '127.0.0.1', () => resolve(true));
+  });
+  if (free) await new Promise((closed) => probe.close(closed));
+  return free;
 }

@@ -1,33 +1,33 @@
-//! How a session goes about its work, as data. What is left out is as the core has it.
+//! The configuration of a session. Omitted fields have the core's defaults.
 
 use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use regrant::client::{Endpoint, SessionBuilder, Settings};
+use regrant::client::{self, SessionBuilder, SessionSettings};
 
-/// What the requests to a refresh endpoint and its answers look like.
+/// The protocol of a refresh endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, uniffi::Enum)]
 pub enum EndpointShape {
-    /// What the Express handler `refreshHandler(auth, { cookie: false })` serves: `POST` with
-    /// JSON, answered by JSON.
+    /// As served by the Express handler `refreshHandler(auth, { cookie: false })`: `POST` with JSON,
+    /// answered by JSON.
     #[default]
     Json,
-    /// What the Express preset `rtVerify` serves, in the shape of older apps: `GET` with the
-    /// headers `refreshtoken` and `userid`.
+    /// As served by the Express preset `rtVerify`, compatible with legacy apps: `GET` with the headers
+    /// `refreshtoken` and `userid`.
     RtVerify,
 }
 
-/// Where tokens are renewed.
+/// The endpoint that refreshes tokens. Its text form omits the headers.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Debug)]
 pub struct RefreshEndpoint {
-    /// The whole address.
+    /// The absolute URL.
     pub url: String,
-    /// What its requests and answers look like: `Json` by default.
+    /// The protocol. Default `Json`.
     #[uniffi(default = None)]
     pub shape: Option<EndpointShape>,
-    /// Headers that every request carries, such as the key of a gateway.
+    /// Headers for every request, such as the API key of a gateway.
     #[uniffi(default)]
     pub headers: HashMap<String, String>,
 }
@@ -41,74 +41,72 @@ impl fmt::Debug for RefreshEndpoint {
     }
 }
 
-/// How a session goes about its work. All but the endpoint may be left out.
+/// The configuration of a session. Only the endpoint is required.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Debug)]
 pub struct SessionConfig {
-    /// Where tokens are renewed.
+    /// The endpoint that refreshes tokens.
     pub endpoint: RefreshEndpoint,
-    /// An access token is handed out only if it lives at least this long, if one can be had: 30
-    /// seconds by default, and never more than a third of its lifetime.
+    /// An access token with less remaining lifetime than this is refreshed before use, if possible.
+    /// Default 30 seconds; capped at a third of its lifetime.
     #[uniffi(default = None)]
     pub min_ttl: Option<Duration>,
-    /// How long a caller waits before it is told to try later; what it waited for goes on. 30
-    /// seconds by default.
+    /// How long a caller waits before it fails with the advice to retry. The operation continues.
+    /// Default 30 seconds.
     #[uniffi(default = None)]
-    pub patience: Option<Duration>,
-    /// For how long an answer to a refresh is waited for: 10 seconds by default.
+    pub wait_timeout: Option<Duration>,
+    /// How long to wait for the response to a refresh. Default 10 seconds.
     #[uniffi(default = None)]
     pub request_timeout: Option<Duration>,
-    /// For how long the lock of the storage is waited for: 20 seconds by default.
+    /// How long to wait for the storage lock. Default 20 seconds.
     #[uniffi(default = None)]
     pub lock_timeout: Option<Duration>,
-    /// How long the next attempt waits after the first failure, and twice as long after each
-    /// further one, half of it random: half a second by default.
+    /// The delay after the first failure. It doubles with each further failure; half of it is random.
+    /// Default 500 ms.
     #[uniffi(default = None)]
-    pub backoff: Option<Duration>,
-    /// The longest such wait: one minute by default.
+    pub initial_backoff: Option<Duration>,
+    /// The longest such delay. Default one minute.
     #[uniffi(default = None)]
-    pub longest_backoff: Option<Duration>,
-    /// After so many failures in a row callers are told to try later at once, until the next
-    /// attempt is due: 3 by default.
+    pub max_backoff: Option<Duration>,
+    /// After this many consecutive failures callers fail at once until the next attempt is due.
+    /// Default 3.
     #[uniffi(default = None)]
-    pub failures_to_open: Option<u32>,
-    /// For how long a failed write of the storage is repeated before it is given up: 5 seconds by
-    /// default.
+    pub failure_threshold: Option<u32>,
+    /// How long to retry a failed write to the storage before giving up. Default 5 seconds.
     #[uniffi(default = None)]
-    pub persist_for: Option<Duration>,
-    /// An access token that was got because the server refused the one before, and is refused as
-    /// well, is not renewed again for so long: 5 seconds by default, and never more than half of
-    /// its lifetime.
+    pub persist_timeout: Option<Duration>,
+    /// If a server rejects an access token that has just replaced a rejected one, wait this long
+    /// before renewing again. Default 5 seconds; capped at half of its lifetime.
     #[uniffi(default = None)]
-    pub refusal_gap: Option<Duration>,
-    /// Where the random numbers that spread refreshes begin, for tests that repeat themselves:
-    /// drawn anew by default and for 0.
+    pub renew_cooldown: Option<Duration>,
+    /// The seed of the random numbers that spread refreshes, for reproducible tests. Default, and for
+    /// 0: random.
     #[uniffi(default = None)]
     pub seed: Option<u64>,
 }
 
 impl SessionConfig {
-    /// A session of the core that is still without transport and storage.
+    /// Converts to the core's builder, without transport and storage.
     pub(super) fn into_core(self) -> SessionBuilder {
         let RefreshEndpoint { url, shape, headers } = self.endpoint;
         let mut endpoint = match shape.unwrap_or_default() {
-            EndpointShape::Json => Endpoint::json(url),
-            EndpointShape::RtVerify => Endpoint::rt_verify(url),
+            EndpointShape::Json => client::RefreshEndpoint::json(url),
+            EndpointShape::RtVerify => client::RefreshEndpoint::rt_verify(url),
         };
         for (name, value) in headers {
             endpoint = endpoint.header(name, value);
         }
-        let mut settings = Settings::default();
+        let mut settings = SessionSettings::default();
         let set = |to: &mut Duration, given: Option<Duration>| *to = given.unwrap_or(*to);
         set(&mut settings.min_ttl, self.min_ttl);
-        set(&mut settings.patience, self.patience);
-        set(&mut settings.backoff, self.backoff);
-        set(&mut settings.longest_backoff, self.longest_backoff);
-        set(&mut settings.persist_for, self.persist_for);
-        set(&mut settings.refusal_gap, self.refusal_gap);
-        settings.failures_to_open = self.failures_to_open.unwrap_or(settings.failures_to_open);
+        set(&mut settings.wait_timeout, self.wait_timeout);
+        set(&mut settings.initial_backoff, self.initial_backoff);
+        set(&mut settings.max_backoff, self.max_backoff);
+        set(&mut settings.persist_timeout, self.persist_timeout);
+        set(&mut settings.renew_cooldown, self.renew_cooldown);
+        settings.failure_threshold = self.failure_threshold.unwrap_or(settings.failure_threshold);
         settings.seed = self.seed.unwrap_or(settings.seed);
-        let mut builder = regrant::client::Session::builder(endpoint).settings(settings);
+        let mut builder = client::Session::builder(endpoint).settings(settings);
         if let Some(timeout) = self.request_timeout {
             builder = builder.request_timeout(timeout);
         }

@@ -1,60 +1,52 @@
-//! The client's side of the flow: a pair of tokens that the app never has to think about.
+//! The client session for Kotlin and Swift.
 
-mod authorization;
-mod callback_error;
 mod config;
-mod listener;
-mod logger;
-mod pair;
+mod observer;
 mod proof_key;
 mod state;
 mod storage;
-mod thread;
 mod transport;
 
-pub use authorization::Authorization;
-pub use callback_error::CallbackError;
 pub use config::{EndpointShape, RefreshEndpoint, SessionConfig};
-pub use listener::SessionListener;
-pub use logger::{LogEntry, LogLevel, SessionLogger};
-pub use pair::{TokenPair, read_login};
+pub use observer::{LogEntry, LogLevel, SessionListener, SessionLogger};
 pub use proof_key::{ProofKey, software_proof_key, thumbprint_of};
-pub use state::{SessionState, SignOutReason};
+pub use state::{SessionState, SignOutReason, TokenPair, read_login};
 pub use storage::{TokenStorage, in_memory_storage};
 pub use transport::{HttpHeader, HttpRequest, HttpResponse, Transport};
 
+use std::future::Future;
 use std::sync::Arc;
 
 use regrant::client;
+use regrant::error::Error;
 use regrant::types::AccessToken;
 
-use crate::{Clock, RegrantError, clock};
+use crate::{Clock, RegrantError, time};
 
-/// The target of what is logged.
+/// The target of log events.
 const TARGET: &str = "regrant::client";
 
-/// A signed-in user, or one who is to sign in: hands out access tokens and renews them, once for
-/// all who ask.
+/// A user's session: stores the token pair and keeps its access token fresh. Concurrent callers
+/// share one refresh.
 ///
-/// Keep one per storage for as long as the app runs; any number of threads and tasks may share
-/// it. What it does is done on one thread of its own, which ends after the session is closed and
-/// what was under way has come to its end.
+/// Keep one per storage for the lifetime of the app; it may be shared between threads and tasks. It
+/// runs on a thread of its own, which ends after the session is closed and everything in progress
+/// has completed.
 ///
-/// Whatever waits may be cancelled at any time: a refresh that has begun goes on, and its tokens
-/// are kept. Failures have one of two kinds of advice. To sign in: show the login page; `signOut`
-/// of the error says why. To retry: the tokens are kept, and `retryAfter` says when to try again.
+/// Every call may be cancelled at any time: a refresh that was started continues, and its tokens are
+/// stored. Errors have one of two kinds of advice. To sign in: show the login page; `signOut` of the
+/// error has the reason. To retry: the tokens are kept; `retryAfter` says how long to wait.
 #[derive(uniffi::Object)]
 pub struct Session(client::Session);
 
 #[uniffi::export]
 impl Session {
-    /// A session by `config`. Nothing is read or sent before somebody asks. `listener` is told
-    /// when somebody is signed in or out, `logger` what happens; `clock` is the wall clock of the
-    /// device, the system's by default. It may be wrong. `proof_key` is what the tokens are to be
-    /// bound to, always the same key: see `ProofKey`, and `proof` for the login that begins a bound
-    /// session.
+    /// Creates a session. Nothing is read or sent before the first call. `listener` is notified of
+    /// sign-in and sign-out, `logger` receives the log. `clock` is the device's wall clock, which may
+    /// be wrong; default: the system clock. `proof_key` is the key to bind the tokens to (see
+    /// `ProofKey`); it must stay the same. A bound session starts with a login that carries `proof`.
     ///
-    /// Fails with `ERR_CONFIG_INVALID` and the refused field, `endpoint.url`, `endpoint.headers` or
+    /// Fails with `ERR_CONFIG_INVALID` and the invalid field: `endpoint.url`, `endpoint.headers` or
     /// `proofKey`.
     #[uniffi::constructor(default(listener = None, logger = None, clock = None, proof_key = None))]
     pub fn new(
@@ -71,47 +63,48 @@ impl Session {
             .into_core()
             .transport(Arc::new(transport::Foreign(transport)))
             .storage(Arc::new(storage))
-            .clock(clock::steady(clock));
+            .clock(time::infallible_clock(clock));
         if let Some(key) = proof_key {
             builder = builder.proof_key(proof_key::device_key(key)?);
         }
         let (session, task) = builder.build()?;
         let states = session.states();
-        let whole = async move {
-            let told = listener.map(|listener| tokio::spawn(listener::tell(listener, states)));
+        let work = async move {
+            let notifier =
+                listener.map(|listener| tokio::spawn(observer::notify(listener, states)));
             task.await;
-            if let Some(told) = told {
-                // It ends with the session; how does not matter.
-                let _ = told.await;
+            if let Some(notifier) = notifier {
+                // Ends with the session. A panic in it does not matter any more.
+                let _ = notifier.await;
             }
-            // A lock that is still being taken must be unlocked.
+            // Wait for a lock that is still being taken, so that it is unlocked.
             while unused.recv().await.is_some() {}
         };
-        thread::run(whole, logger)?;
+        run_on_thread(work, logger)?;
         Ok(Self(session))
     }
 
-    /// An access token that the server takes, as far as can be known. Most often that is the one
-    /// at hand; otherwise it is renewed.
+    /// An access token that is valid as far as the session knows: usually the held one, else a
+    /// refreshed one.
     pub async fn access_token(&self) -> Result<String, RegrantError> {
         Ok(text(&self.0.access_token().await?))
     }
 
-    /// An access token in place of `refused`, which the server answered with 401.
-    pub async fn renew(&self, refused: String) -> Result<String, RegrantError> {
-        Ok(text(&self.0.renew(AccessToken::new(refused)).await?))
+    /// An access token to replace `rejected`, for which a server responded with 401.
+    pub async fn renew(&self, rejected: String) -> Result<String, RegrantError> {
+        Ok(text(&self.0.renew(AccessToken::new(rejected)).await?))
     }
 
-    /// The access token to repeat a request with to which the server answered 401 when it came
-    /// with `refused`; nothing when the answer should stand, because another token would hardly do
-    /// better. Repeat it once. For bearer tokens: one that is bound to a key needs `authorization`.
-    pub async fn token_for_retry(&self, refused: String) -> Result<Option<String>, RegrantError> {
-        let token = self.0.token_for_retry(AccessToken::new(refused)).await?;
+    /// The access token to retry a request with, once, after a server responded to `rejected` with
+    /// 401; nothing if another token is unlikely to be accepted. For bearer tokens; for tokens bound
+    /// to a key use `authorizationForRetry`.
+    pub async fn token_for_retry(&self, rejected: String) -> Result<Option<String>, RegrantError> {
+        let token = self.0.token_for_retry(AccessToken::new(rejected)).await?;
         Ok(token.as_ref().map(text))
     }
 
-    /// What a request of `method` to `url` carries: an access token, and a proof of the session's key
-    /// where the token is bound to it (DPoP, RFC 9449).
+    /// The headers for a request of `method` to `url`: an access token, with a DPoP proof if it is
+    /// bound to the session's key (RFC 9449).
     pub async fn authorization(
         &self,
         method: String,
@@ -120,50 +113,49 @@ impl Session {
         Ok(Arc::new(Authorization(self.0.authorization(&method, &url).await?)))
     }
 
-    /// What to repeat a request with that carried `refused` and was answered with `answer`; nothing
-    /// when the answer should stand, as all do but those with status 401. Repeat it once. To be asked
-    /// wherever `heeds` of `refused` says so, also of a request that cannot be repeated: the answer
-    /// may have a new nonce. Its body may be left out.
+    /// The headers to retry a request with, once, that was sent with `rejected` and answered with
+    /// `response`; nothing if it should not be retried. Only status 401 is retried. Call it whenever
+    /// `isRelevant` of `rejected` says so, even if the request cannot be retried: the response may
+    /// contain a nonce for the next proof. Its body may be omitted.
     pub async fn authorization_for_retry(
         &self,
-        refused: Arc<Authorization>,
-        answer: HttpResponse,
+        rejected: Arc<Authorization>,
+        response: HttpResponse,
     ) -> Result<Option<Arc<Authorization>>, RegrantError> {
-        let another = self.0.authorization_for_retry(&refused.0, &answer.into()).await?;
-        Ok(another.map(|authorization| Arc::new(Authorization(authorization))))
+        let next = self.0.authorization_for_retry(&rejected.0, &response.into()).await?;
+        Ok(next.map(|authorization| Arc::new(Authorization(authorization))))
     }
 
-    /// A proof of the session's key for a request without an access token: the header `DPoP` of a
-    /// login. Nothing for a session without a key.
+    /// A DPoP proof for a request without an access token: the `DPoP` header of a login. Nothing for a
+    /// session without a key.
     pub async fn proof(&self, method: String, url: String) -> Result<Option<String>, RegrantError> {
         Ok(self.0.proof(&method, &url).await?)
     }
 
-    /// Takes note of what the answer from `url` to a login says about proofs, its body included.
-    /// Whether it refused the one that came with the request, for its time or for want of a nonce:
-    /// then repeat the login once, with a new `proof`.
-    #[allow(clippy::needless_pass_by_value, reason = "the type on the other side")]
-    pub fn learn(&self, url: String, answer: HttpResponse) -> bool {
-        self.0.learn(&url, &answer.into())
+    /// Takes the DPoP nonce and the server's time from the response to a login, including its body.
+    /// Returns whether the proof was rejected: then retry the login once with a new `proof`.
+    #[allow(clippy::needless_pass_by_value, reason = "required by uniffi")]
+    pub fn observe_response(&self, url: String, response: HttpResponse) -> bool {
+        self.0.observe_response(&url, &response.into())
     }
 
-    /// Stores the pair that a login was answered with, in place of whatever was there.
+    /// Stores the pair from a login response, replacing any other.
     pub async fn sign_in(&self, pair: TokenPair) -> Result<(), RegrantError> {
         Ok(self.0.sign_in(pair.into_core()).await?)
     }
 
-    /// Forgets the tokens, at once here and then in the storage. The server is not told: ask its
-    /// logout endpoint before. When it fails, the storage may still have them.
+    /// Deletes the tokens, at once in memory and then in the storage. Does not contact the server:
+    /// call its logout endpoint first. If it fails, the storage may still contain them.
     pub async fn sign_out(&self) -> Result<(), RegrantError> {
         Ok(self.0.sign_out().await?)
     }
 
-    /// Whether somebody is signed in, as far as is known: `Unknown` until the storage was read.
+    /// Whether a user is signed in, as far as the session knows.
     pub fn state(&self) -> SessionState {
         self.0.state().into()
     }
 
-    /// Waits until the state is another one than `after`, and says which.
+    /// Waits until the state differs from `after`, and returns it.
     pub async fn next_state(&self, after: SessionState) -> SessionState {
         let mut states = self.0.states();
         loop {
@@ -172,7 +164,7 @@ impl Session {
                 return state;
             }
             if states.changed().await.is_err() {
-                // The session's thread has died. There will be no other state.
+                // The session's thread has died: the state does not change any more.
                 std::future::pending::<()>().await;
             }
         }
@@ -181,4 +173,74 @@ impl Session {
 
 fn text(token: &AccessToken) -> String {
     token.expose().to_owned()
+}
+
+/// The headers for one request to the app's server.
+#[derive(uniffi::Object)]
+pub struct Authorization(client::Authorization);
+
+#[uniffi::export]
+impl Authorization {
+    /// The headers, with names in lower case: `authorization` with the scheme `Bearer`, or with the
+    /// scheme `DPoP` and the header `dpop`. They are as secret as the token, and valid for this
+    /// request only.
+    pub fn headers(&self) -> Vec<HttpHeader> {
+        let headers = self.0.headers().into_iter();
+        headers.map(|(name, value)| HttpHeader { name: name.to_owned(), value }).collect()
+    }
+
+    /// Whether to pass a response of this status to `authorizationForRetry`: it may require a retry,
+    /// or contain the nonce for the next proof.
+    pub fn is_relevant(&self, status: u16) -> bool {
+        self.0.is_relevant(status)
+    }
+
+    /// The access token.
+    pub fn access_token(&self) -> String {
+        text(self.0.token())
+    }
+}
+
+/// The error of a callback into the app (transport, storage, key, listener, logger). Any other error
+/// that is thrown counts the same.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
+pub enum CallbackError {
+    /// The callback failed.
+    #[error("{reason}")]
+    Failed {
+        /// The reason, for the log. It must not contain a token.
+        reason: String,
+    },
+}
+
+impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {
+    fn from(thrown: uniffi::UnexpectedUniFFICallbackError) -> Self {
+        Self::Failed { reason: thrown.reason }
+    }
+}
+
+/// Runs `work` to completion on a thread of its own, so that no thread of the app is blocked. Its
+/// log events go to `logger`.
+///
+/// # Errors
+/// [`Error::Internal`] if the thread cannot be started.
+fn run_on_thread(
+    work: impl Future<Output = ()> + Send + 'static,
+    logger: Option<Arc<dyn SessionLogger>>,
+) -> Result<(), Error> {
+    // The runtime needs no I/O: transport and storage are callbacks.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        // For signing proofs, which may be slow on a hardware key.
+        .max_blocking_threads(4)
+        .thread_name("regrant")
+        .build()
+        .map_err(|_| Error::internal("cannot create a runtime for a session"))?;
+    let thread = std::thread::Builder::new().name("regrant".to_owned());
+    let main = move || {
+        let _logging = logger.map(observer::log_to);
+        runtime.block_on(work);
+    };
+    let spawned = thread.spawn(main).map(drop);
+    spawned.map_err(|_| Error::internal("cannot start a thread for a session"))
 }

@@ -1,39 +1,37 @@
-//! The key that tokens are bound to (DPoP, RFC 9449): one that the device keeps to itself, or one
-//! in memory.
+//! The key that tokens are bound to (DPoP, RFC 9449): in the device's key store, or in software.
 
 use std::fmt;
 use std::sync::Arc;
 
-use regrant::dpop::{DeviceSigner, DpopSigner as _, SoftwareSigner};
+use regrant::dpop::{DeviceKey, ProofKey as _, SoftwareKey};
 use regrant::error::{Cause, Error};
 use tokio::sync::oneshot;
 
 use super::storage::Foreign;
-use super::{CallbackError, TokenStorage, thread};
+use super::{CallbackError, TokenStorage, run_on_thread};
 use crate::RegrantError;
 
-/// A key pair on P-256 that the tokens of a session are bound to: whoever steals the tokens cannot
-/// use them without it. Over the key store of a device the private part never leaves that.
+/// A P-256 key pair that the tokens of a session are bound to: stolen tokens are useless without it.
+/// In a device's key store, the private key never leaves it.
 #[uniffi::export(with_foreign)]
 pub trait ProofKey: Send + Sync {
-    /// The public part, always the same: in DER (SPKI), as `PublicKey.getEncoded` gives it on
-    /// Android, or its uncompressed point, as `SecKeyCopyExternalRepresentation` gives it on Apple's
-    /// systems. Called once, when a session is made.
+    /// The public key, always the same: DER (SPKI), as from `PublicKey.getEncoded` on Android, or the
+    /// uncompressed point, as from `SecKeyCopyExternalRepresentation` on Apple platforms. Called once
+    /// per session.
     fn public_key(&self) -> Result<Vec<u8>, CallbackError>;
 
-    /// The signature of `message` by ECDSA with SHA-256, in DER (`SHA256withECDSA`,
-    /// `ecdsaSignatureMessageX962SHA256`) or as `r ‖ s`. Fails when the key cannot be used now, as
-    /// while the device is locked: nobody is signed out by that. Called on a thread of its own,
-    /// which may wait.
+    /// Signs `message` by ECDSA with SHA-256, in DER (`SHA256withECDSA`,
+    /// `ecdsaSignatureMessageX962SHA256`) or as `r ‖ s`. Fails if the key cannot be used now, for
+    /// example while the device is locked; that does not sign the user out. Called on a thread that
+    /// it may block.
     fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>, CallbackError>;
 }
 
-/// A key in memory that is kept in `storage`, and made at the first call. It is as safe as that
-/// storage, which must be another one than that of the tokens; what is bound to the key is lost
-/// with it.
+/// Loads a software key from `storage`, or creates one. Use a storage of its own, not that of the
+/// tokens. The key is as safe as that storage, and the tokens that are bound to it are lost with it.
 ///
-/// Fails with `ERR_STORE_UNAVAILABLE` when the storage fails, and with `ERR_CONFIG_INVALID` when it
-/// has something else.
+/// Fails with `ERR_STORE_UNAVAILABLE` if the storage fails, and with `ERR_CONFIG_INVALID` if it
+/// contains something else.
 #[uniffi::export]
 pub async fn software_proof_key(
     storage: Arc<dyn TokenStorage>,
@@ -41,15 +39,15 @@ pub async fn software_proof_key(
     let (reply, answer) = oneshot::channel();
     let work = async move {
         let (storage, mut unused) = Foreign::new(storage);
-        let kept = SoftwareSigner::kept_in(&storage).await;
+        let key = SoftwareKey::load_or_create(&storage).await;
         drop(storage);
-        // It is unlocked before anybody uses the key.
+        // Wait until the storage is unlocked.
         while unused.recv().await.is_some() {}
-        // One that has gone meanwhile finds the key the next time.
-        let _ = reply.send(kept);
+        // The caller may have gone; the key is stored.
+        let _ = reply.send(key);
     };
-    thread::run(work, None)?;
-    let gone = |_| Error::Internal { what: "the thread of a key has died".into() };
+    run_on_thread(work, None)?;
+    let gone = |_| Error::Internal { what: "the key's thread has died".into() };
     let failed = |cause: Cause| match cause.downcast::<Error>() {
         Ok(error) => *error,
         Err(cause) => Error::StoreUnavailable { source: cause },
@@ -57,15 +55,15 @@ pub async fn software_proof_key(
     Ok(Arc::new(Software(answer.await.map_err(gone)?.map_err(failed)?)))
 }
 
-/// The thumbprint of a key (RFC 7638): what tokens that are bound to it say as `jkt`. It is no secret.
+/// The thumbprint of a key (RFC 7638), as in the `jkt` of tokens that are bound to it. Not secret.
 ///
-/// Fails with `ERR_CONFIG_INVALID` and the field `proofKey` when that is no key on P-256.
+/// Fails with `ERR_CONFIG_INVALID` and the field `proofKey` if it is not a P-256 key.
 #[uniffi::export]
 pub fn thumbprint_of(key: Arc<dyn ProofKey>) -> Result<String, RegrantError> {
-    Ok(with_public_part(key)?.thumbprint().to_string())
+    Ok(with_public_key(key)?.thumbprint().to_string())
 }
 
-struct Software(SoftwareSigner);
+struct Software(SoftwareKey);
 
 impl ProofKey for Software {
     fn public_key(&self) -> Result<Vec<u8>, CallbackError> {
@@ -77,25 +75,25 @@ impl ProofKey for Software {
     }
 }
 
-/// The app's key for the core.
+/// Converts the app's key to the core's.
 ///
 /// # Errors
-/// [`Error::ConfigInvalid`] for `proofKey` when it cannot tell its public part, or that is none.
+/// [`Error::ConfigInvalid`] for `proofKey` if its public key is unavailable or invalid.
 pub(super) fn device_key(
     key: Arc<dyn ProofKey>,
-) -> Result<Arc<dyn regrant::dpop::DpopSigner>, RegrantError> {
-    Ok(Arc::new(with_public_part(key)?))
+) -> Result<Arc<dyn regrant::dpop::ProofKey>, RegrantError> {
+    Ok(Arc::new(with_public_key(key)?))
 }
 
 type Signer = Box<dyn Fn(&[u8]) -> Result<Vec<u8>, Cause> + Send + Sync>;
 
-fn with_public_part(key: Arc<dyn ProofKey>) -> Result<DeviceSigner<Signer>, RegrantError> {
+fn with_public_key(key: Arc<dyn ProofKey>) -> Result<DeviceKey<Signer>, RegrantError> {
     let public = key.public_key().map_err(|error| Error::ConfigInvalid {
         field: "proofKey".to_owned(),
         problem: error.to_string(),
     })?;
     let sign: Signer = Box::new(move |message| Ok(key.sign(message.to_vec())?));
-    Ok(DeviceSigner::new(&public, sign)?)
+    Ok(DeviceKey::new(&public, sign)?)
 }
 
 impl fmt::Debug for Software {

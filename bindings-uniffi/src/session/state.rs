@@ -1,66 +1,129 @@
-//! Whether somebody is signed in, and if not, why not.
+//! The token pair that an app passes to a session, and the state of the session.
+
+use std::fmt;
+use std::time::Duration;
 
 use regrant::client;
+use regrant::types::{AccessToken, RefreshToken};
 
-/// Whether somebody is signed in, as far as is known.
-#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
-// Kotlin would print the address of an object.
+/// The token pair from a login response. Its text form shows no token.
+#[derive(Clone, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Debug)]
-pub enum SessionState {
-    /// The storage was not read yet.
-    Unknown,
-    /// There is a pair of tokens.
-    SignedIn,
-    /// There is none.
-    SignedOut {
-        /// Why.
-        reason: SignOutReason,
-    },
+pub struct TokenPair {
+    /// The access token, without a scheme.
+    pub access_token: String,
+    /// The refresh token, without a scheme. Send it to the refresh endpoint and nowhere else.
+    pub refresh_token: String,
+    /// The user's id, for servers that expect it along with a refresh token (the shape `RtVerify`).
+    #[uniffi(default = None)]
+    pub user: Option<String>,
+    /// The lifetime of the access token, for tokens without `iat` and `exp`.
+    #[uniffi(default = None)]
+    pub expires_in: Option<Duration>,
 }
 
-impl From<client::State> for SessionState {
-    fn from(state: client::State) -> Self {
-        match state {
-            client::State::Unknown => Self::Unknown,
-            client::State::SignedIn => Self::SignedIn,
-            client::State::SignedOut(reason) => Self::SignedOut { reason: reason.into() },
+impl TokenPair {
+    /// Converts to the core's pair, whose tokens are wiped on drop.
+    pub(super) fn into_core(self) -> client::TokenPair {
+        let (access, refresh) =
+            (AccessToken::new(self.access_token), RefreshToken::new(self.refresh_token));
+        let mut pair = client::TokenPair::new(access, refresh);
+        if let Some(user) = self.user {
+            pair = pair.user(user);
+        }
+        if let Some(lifetime) = self.expires_in {
+            pair = pair.expires_in(lifetime);
+        }
+        pair
+    }
+}
+
+impl From<client::TokenPair> for TokenPair {
+    fn from(pair: client::TokenPair) -> Self {
+        Self {
+            access_token: pair.access_token().expose().to_owned(),
+            refresh_token: pair.refresh_token().expose().to_owned(),
+            user: pair.user_id().map(str::to_owned),
+            expires_in: pair.lifetime(),
         }
     }
 }
 
-/// Why the user has to sign in.
+impl fmt::Debug for TokenPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenPair([redacted])")
+    }
+}
+
+/// The pair in the body of a login response: JSON with `accessToken` and `refreshToken`, and
+/// optionally `expiresIn` (seconds) and `userId`. Nothing if a token is missing. `Bearer ` before a
+/// token is removed.
+#[uniffi::export]
+// A slice would be a `ByteBuffer` in Kotlin.
+#[allow(clippy::needless_pass_by_value, reason = "required by uniffi")]
+pub fn read_login(body: Vec<u8>) -> Option<TokenPair> {
+    client::RefreshEndpoint::read_login(&body).map(Into::into)
+}
+
+/// Whether a user is signed in, as far as the session knows.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
-// Kotlin would print the address of an object.
+// Otherwise Kotlin prints the address of the object.
+#[uniffi::export(Debug)]
+pub enum SessionState {
+    /// The storage has not been read yet.
+    Unknown,
+    /// There is a token pair.
+    SignedIn,
+    /// There is no usable token pair.
+    SignedOut {
+        /// The reason.
+        reason: SignOutReason,
+    },
+}
+
+impl From<client::SessionState> for SessionState {
+    fn from(state: client::SessionState) -> Self {
+        match state {
+            client::SessionState::Unknown => Self::Unknown,
+            client::SessionState::SignedIn => Self::SignedIn,
+            client::SessionState::SignedOut(reason) => Self::SignedOut { reason: reason.into() },
+        }
+    }
+}
+
+/// Why the user must sign in.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Enum)]
+// Otherwise Kotlin prints the address of the object.
 #[uniffi::export(Debug)]
 pub enum SignOutReason {
-    /// Nobody has signed in on this device, or what was stored is gone.
+    /// Nobody has signed in on this device, or the stored tokens were deleted.
     NotSignedIn,
-    /// The user signed out here.
+    /// The user signed out in this process.
     ByUser,
-    /// Another process of this app signed out.
+    /// The user signed out in another process of this app.
     Elsewhere,
-    /// The refresh token or its session is past its lifetime.
+    /// The refresh token or its session has expired.
     Expired,
-    /// The session was ended.
+    /// The session was revoked.
     Revoked {
-        /// Why, where the server said it: `logout`, `logout_everywhere`, `administrative` or
+        /// The server's reason, if known: `logout`, `logout_everywhere`, `administrative` or
         /// `displaced`.
         reason: Option<String>,
     },
-    /// A second holder used the refresh token, and the session was ended (RFC 9700 §4.14): the
-    /// tokens were stolen, or copied to another device. Tell the user.
+    /// The refresh token was reused by a second holder, and the session was revoked (RFC 9700 §4.14):
+    /// the tokens were stolen, or copied to another device. Tell the user.
     Reused,
     /// The server does not know the session.
     Unknown,
-    /// The server will not take the refresh token.
+    /// The server rejected the refresh token.
     Rejected {
-        /// The code of the reason, where the server gave one that is known here.
+        /// The error code, if this version knows it.
         code: Option<String>,
     },
-    /// What was stored cannot be read as tokens.
+    /// The stored value is not a token pair.
     Unreadable,
-    /// What was stored is bound to another key than that of the session: it was lost, or the session
-    /// was not given it. The tokens are left where they are.
+    /// The stored tokens are bound to a key that this session does not have: the key was lost, or the
+    /// session was created without it. The tokens stay in the storage.
     OtherKey,
 }
 
@@ -72,7 +135,9 @@ impl From<client::SignOutReason> for SignOutReason {
             Core::ByUser => Self::ByUser,
             Core::Elsewhere => Self::Elsewhere,
             Core::Expired => Self::Expired,
-            Core::Revoked(reason) => Self::Revoked { reason: reason.map(|one| one.to_string()) },
+            Core::Revoked(reason) => {
+                Self::Revoked { reason: reason.map(|reason| reason.to_string()) }
+            }
             Core::Reused => Self::Reused,
             Core::Unknown => Self::Unknown,
             Core::Rejected(code) => Self::Rejected { code: code.map(|code| code.to_string()) },
@@ -80,5 +145,37 @@ impl From<client::SignOutReason> for SignOutReason {
             Core::OtherKey => Self::OtherKey,
             _ => Self::Rejected { code: None },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_a_login_response() {
+        let pair = read_login(
+            br#"{"accessToken":"Bearer a","refreshToken":"r","expiresIn":60,"userId":7}"#.to_vec(),
+        );
+        let expected = TokenPair {
+            access_token: "a".to_owned(),
+            refresh_token: "r".to_owned(),
+            user: Some("7".to_owned()),
+            expires_in: Some(Duration::from_secs(60)),
+        };
+        assert_eq!(pair.as_ref(), Some(&expected));
+        assert_eq!(TokenPair::from(expected.clone().into_core()), expected);
+        assert_eq!(read_login(br#"{"accessToken":"a"}"#.to_vec()), None);
+    }
+
+    #[test]
+    fn debug_shows_no_token() {
+        let pair = TokenPair {
+            access_token: "planted".to_owned(),
+            refresh_token: "planted".to_owned(),
+            user: Some("planted".to_owned()),
+            expires_in: None,
+        };
+        assert!(!format!("{pair:?}").contains("planted"));
     }
 }

@@ -1,4 +1,4 @@
-//! Where the tokens are kept, by the means of the platform.
+//! The app's token storage, for the core.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -12,39 +12,39 @@ use zeroize::Zeroizing;
 
 use super::CallbackError;
 
-/// Keeps one value, which is as secret as the tokens in it.
+/// Stores one value, which is as secret as the tokens in it.
 ///
-/// Every operation is whole or not done at all, also when the process is killed, and a write that
-/// has failed does not take effect later. Calls come one after the other.
+/// Every operation is atomic, even if the process is killed, and a failed write does not take
+/// effect later. Calls never overlap.
 #[uniffi::export(with_foreign)]
 #[async_trait]
 pub trait TokenStorage: Send + Sync {
-    /// What is stored; nothing when nothing is. A storage that cannot be read fails, as one that
-    /// is locked until the user unlocks the device: "nothing" signs the user out.
+    /// Reads the value; nothing if the storage is empty. Fail if the storage cannot be read, for
+    /// example because it is locked until the user unlocks the device: "nothing" signs the user out.
     async fn read(&self) -> Result<Option<Vec<u8>>, CallbackError>;
 
-    /// Stores `value` in place of whatever is there, durably; fails when it is not certain that
-    /// this was done.
+    /// Replaces the value, durably: it must survive a power failure. Fails unless the write is known
+    /// to have succeeded.
     async fn write(&self, value: Vec<u8>) -> Result<(), CallbackError>;
 
-    /// Removes whatever is there, durably; fails when it is not certain that this was done. It is
-    /// no failure if there is nothing.
+    /// Removes the value, durably. Fails unless the removal is known to have succeeded. Succeeds if
+    /// the storage is empty.
     async fn clear(&self) -> Result<(), CallbackError>;
 
-    /// Keeps every other process, and every other session over the same storage, from locking it
-    /// until `unlock`; waits for them, and fails when it cannot be locked. A storage of which
-    /// there is one user at a time returns at once.
+    /// Locks the storage against every other process and every other session until `unlock`; waits
+    /// while it is held elsewhere, and fails if it cannot be locked. A storage with one user at a
+    /// time returns at once.
     ///
-    /// A lock that comes too late for the session is unlocked again. Where the language cancels
-    /// it, it must not be held afterwards.
+    /// A lock that is taken after the session's timeout is unlocked at once. If the call is
+    /// cancelled, the lock must not be held afterwards.
     async fn lock(&self) -> Result<(), CallbackError>;
 
-    /// Releases the lock. Called once for every `lock` that succeeded, on the session's own
-    /// thread: it must not wait.
+    /// Releases the lock. Called once for every successful `lock`, on the session's thread, which it
+    /// must not block.
     fn unlock(&self) -> Result<(), CallbackError>;
 }
 
-/// A storage that forgets when the process ends, and locks nothing: for tests and trials.
+/// A storage in memory without a lock, for tests.
 #[uniffi::export]
 pub fn in_memory_storage() -> Arc<dyn TokenStorage> {
     Arc::new(Memory::default())
@@ -88,12 +88,12 @@ impl TokenStorage for Memory {
 /// The app's storage for the core.
 pub(super) struct Foreign {
     storage: Arc<dyn TokenStorage>,
-    /// Gone when nothing uses the storage any more.
+    /// Dropped when the storage is no longer used.
     in_use: mpsc::Sender<Infallible>,
 }
 
 impl Foreign {
-    /// The storage, and a channel that closes when nothing uses it any more.
+    /// The storage, and a channel that closes when it is no longer used.
     pub(super) fn new(storage: Arc<dyn TokenStorage>) -> (Self, mpsc::Receiver<Infallible>) {
         let (in_use, unused) = mpsc::channel(1);
         (Self { storage, in_use }, unused)
@@ -116,8 +116,8 @@ impl regrant::client::TokenStorage for Foreign {
 
     async fn lock(&self) -> Result<StorageLock, Cause> {
         let (storage, in_use) = (Arc::clone(&self.storage), self.in_use.clone());
-        // A task of its own: what is locked after this future was dropped, because it took too
-        // long, would never be unlocked. The task's result is dropped then, and so unlocks.
+        // A task of its own, so that a lock that is taken after this future was dropped (after a
+        // timeout) is released: the task's result is dropped, which unlocks.
         let locked = tokio::spawn(async move {
             storage.lock().await?;
             Ok::<_, CallbackError>(Held { storage, _in_use: in_use })
@@ -132,7 +132,7 @@ impl fmt::Debug for Foreign {
     }
 }
 
-/// The lock, while it is held.
+/// A held lock, released on drop.
 struct Held {
     storage: Arc<dyn TokenStorage>,
     _in_use: mpsc::Sender<Infallible>,
@@ -141,7 +141,7 @@ struct Held {
 impl Drop for Held {
     fn drop(&mut self) {
         if let Err(error) = self.storage.unlock() {
-            tracing::warn!(target: super::TARGET, %error, "the token storage was not unlocked");
+            tracing::warn!(target: super::TARGET, %error, "failed to unlock the token storage");
         }
     }
 }

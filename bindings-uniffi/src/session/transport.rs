@@ -1,50 +1,50 @@
-//! The way to the server, by the app's own HTTP client.
+//! The app's HTTP client, for the core.
 
 use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use regrant::client::{Request, Response};
 use regrant::error::Cause;
+use regrant::http;
 
 use super::CallbackError;
 
-/// Sends requests. It does nothing else: no redirects, no repetition, no cookies, no cache.
+/// Sends HTTP requests, and nothing more: no redirects, retries, cookies or cache.
 #[uniffi::export(with_foreign)]
 #[async_trait]
 pub trait Transport: Send + Sync {
-    /// Sends `request` and gives the whole answer, whatever its status; fails when none came.
-    /// Where the language can cancel, it is cancelled when the answer takes too long.
+    /// Sends `request` and returns the complete response, whatever its status. Fails if no response
+    /// was received. Cancelled on a timeout, if the language supports that.
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse, CallbackError>;
 }
 
-/// A request. Its text form shows neither headers nor body: the refresh token is in one of them.
+/// A request to send. Its text form omits headers and body, which may contain tokens.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Debug)]
 pub struct HttpRequest {
     /// `GET` or `POST`.
     pub method: String,
-    /// The whole address.
+    /// The absolute URL.
     pub url: String,
-    /// Names in lower case, and values.
+    /// Header names in lower case, with their values.
     pub headers: Vec<HttpHeader>,
     /// Empty for `GET`.
     pub body: Vec<u8>,
 }
 
-/// An answer. Its text form shows neither headers nor body: tokens are in them.
+/// A received response. Its text form omits headers and body, which may contain tokens.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Debug)]
 pub struct HttpResponse {
-    /// The HTTP status.
+    /// The HTTP status code.
     pub status: u16,
-    /// Names in any case, and values. `Date` and `Retry-After` are read, if they are given.
+    /// Header names in any case, with their values. Include `Date` and `Retry-After`.
     pub headers: Vec<HttpHeader>,
-    /// The whole body.
+    /// The complete body.
     pub body: Vec<u8>,
 }
 
-/// A header. Its text form shows the name only.
+/// A header. Its text form omits the value.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Debug)]
 pub struct HttpHeader {
@@ -79,8 +79,8 @@ impl fmt::Debug for HttpHeader {
 pub(super) struct Foreign(pub(super) Arc<dyn Transport>);
 
 #[async_trait]
-impl regrant::client::Transport for Foreign {
-    async fn send(&self, request: Request) -> Result<Response, Cause> {
+impl http::Transport for Foreign {
+    async fn send(&self, request: http::HttpRequest) -> Result<http::HttpResponse, Cause> {
         let headers = request.headers.into_iter().map(|(name, value)| HttpHeader { name, value });
         let request = HttpRequest {
             method: request.method.to_owned(),
@@ -95,5 +95,12 @@ impl regrant::client::Transport for Foreign {
 impl fmt::Debug for Foreign {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Foreign")
+    }
+}
+
+impl From<HttpResponse> for http::HttpResponse {
+    fn from(response: HttpResponse) -> Self {
+        let headers = response.headers.into_iter().map(|header| (header.name, header.value));
+        Self { status: response.status, headers: headers.collect(), body: response.body }
     }
 }

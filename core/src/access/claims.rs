@@ -12,15 +12,12 @@ use super::policy::AccessPolicy;
 use super::shapes::{Layout, Shapes};
 use crate::error::{Error, Result};
 use crate::keys::Thumbprint;
-use crate::token::json::{self, Item, Number, Written};
+use crate::token::json::{self, Item, Number, Written, numeric_date};
 use crate::types::{FamilyPosition, SessionId, Subject, Timestamp};
 
 /// The claims that only the library writes, besides the configured subject claim.
 pub(super) const REGISTERED: [&str; 11] =
     ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "gen", "brn", "cnf"];
-
-/// The largest NumericDate that is read, either way: what JSON numbers hold exactly.
-const MAX_SECONDS: i64 = 1 << 53;
 
 /// What everybody asks of claims that were checked. The rest is read again when it is asked for.
 #[derive(Clone, Debug)]
@@ -123,21 +120,6 @@ impl Times {
             return Err(Error::TokenExpired);
         }
         Ok(())
-    }
-}
-
-/// RFC 7519 §2: seconds since the epoch, whole or not.
-pub(crate) fn numeric_date(item: Item<'_>, claim: &'static str) -> Result<Timestamp> {
-    match item.number() {
-        Some(Number::Integer(seconds)) if (-MAX_SECONDS..=MAX_SECONDS).contains(&seconds) => {
-            Ok(Timestamp::from_seconds(seconds))
-        }
-        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
-        Some(Number::Fraction(seconds)) if seconds.abs() <= MAX_SECONDS as f64 => {
-            // The cast saturates, and `Timestamp` clamps further.
-            Ok(Timestamp::from_millis((seconds * 1000.0).round() as i64))
-        }
-        _ => Err(Error::claim_invalid(claim)),
     }
 }
 

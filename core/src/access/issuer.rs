@@ -12,8 +12,8 @@ use super::kind;
 use super::policy::AccessPolicy;
 use crate::error::{Error, Result};
 use crate::keys::{Keyring, Thumbprint};
-use crate::token::header::TYP_ACCESS;
-use crate::token::{base64url, compact, json};
+use crate::token::jws::{self, TYP_ACCESS};
+use crate::token::{base64url, json};
 use crate::types::{AccessToken, Clock, FamilyPosition, SessionId, Subject, Timestamp};
 
 /// Issues access tokens: `typ: at+jwt`, signed by the active key of a keyring.
@@ -106,7 +106,7 @@ impl AccessIssuer {
         // What is issued must be accepted: this finds claims that are nested too deep.
         json::read_object(&payload, |_, _| ()).map_err(|_| Error::claim_invalid("claims"))?;
 
-        let token = compact::encode(&self.header, &payload, |message| key.sign(message))?;
+        let token = jws::encode(&self.header, &payload, |message| key.sign(message))?;
         if token.len() > self.policy.max_token_bytes {
             return Err(Error::TokenTooLarge);
         }

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::keys::{Candidates, Key, Keyring};
 use crate::token::base64url;
-use crate::token::header::{self, Header, TYP_ACCESS, TYP_JWT};
+use crate::token::jws::{self, Header, TYP_ACCESS, TYP_JWT};
 
 /// The kinds of token that can pass for an access token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,8 +18,8 @@ impl Kind {
     fn of(typ: Option<&str>) -> Option<Self> {
         match typ {
             None => Some(Self::Legacy),
-            Some(typ) if header::is_typ(typ, TYP_ACCESS) => Some(Self::Access),
-            Some(typ) if header::is_typ(typ, TYP_JWT) => Some(Self::Legacy),
+            Some(typ) if jws::is_typ(typ, TYP_ACCESS) => Some(Self::Access),
+            Some(typ) if jws::is_typ(typ, TYP_JWT) => Some(Self::Legacy),
             Some(_) => None,
         }
     }
@@ -68,7 +68,7 @@ impl KnownHeaders {
 
 /// The encoded header that `key` writes.
 pub(super) fn encoded(key: &Key, typ: &str) -> Result<String> {
-    header::encode(key.algorithm().as_str(), typ, key.id().map(|id| id.as_str()))
+    jws::encode_header(key.algorithm().as_str(), typ, key.id().map(|id| id.as_str()))
 }
 
 /// # Errors

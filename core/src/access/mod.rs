@@ -17,7 +17,6 @@ pub use bearer::bearer_token;
 #[cfg(feature = "server")]
 pub(crate) use bearer::{after_scheme, is_token68};
 #[cfg(feature = "server")]
-pub(crate) use claims::numeric_date;
 pub use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
 pub use policy::{AccessPolicy, LegacyTokens};
 pub use policy_builder::AccessPolicyBuilder;

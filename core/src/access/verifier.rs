@@ -12,7 +12,7 @@ use super::verified::VerifiedAccess;
 use crate::error::Result;
 use crate::keys::Keyring;
 use crate::token::base64url;
-use crate::token::compact::Compact;
+use crate::token::jws::Compact;
 use crate::types::{Clock, Timestamp};
 
 /// Room for the signatures by HMAC, ECDSA and Ed25519, decoded, and what the decoder wants to

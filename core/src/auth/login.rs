@@ -1,19 +1,19 @@
-//! The beginning of a session. The app has checked the password.
+//! Login: starts a session and issues its first pair of tokens. The app has checked the password.
 
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::display;
 use tracing::{Instrument, Span};
 
-use super::event::AuditKind;
-use super::{Auth, Engine, TokenPair};
+use super::events::AuditKind;
+use super::{Auth, Engine, metrics};
 use crate::dpop::VerifiedProof;
 use crate::error::Result;
-use crate::observe;
 use crate::session::{DeviceLabel, NewSession, RefreshClaims, TokenSecret};
 use crate::store::Created;
-use crate::types::{FamilyPosition, SessionId, Subject};
+use crate::types::{AccessToken, FamilyPosition, RefreshToken, SessionId, Subject, Timestamp};
 
-/// Who logs in, and with what.
+/// A login: the user, and optionally a device label, claims and a DPoP proof.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Login {
@@ -29,53 +29,74 @@ impl Login {
         Self { subject, device: DeviceLabel::default(), claims: Map::new(), proof: None }
     }
 
-    /// The name that people will know the device by.
+    /// Sets the label by which users recognise the device in their list of sessions.
     pub fn device(mut self, device: DeviceLabel) -> Self {
         self.device = device;
         self
     }
 
-    /// The app's own claims for the access token.
+    /// Sets the app's own claims for the access token.
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = claims;
         self
     }
 
-    /// Binds the session to the key that signed `proof` (RFC 9449 §5): its refresh tokens are good
-    /// with a proof by that key only, and so are its access tokens unless the configuration says
-    /// otherwise.
+    /// Binds the session to the key that signed `proof` (RFC 9449 §5). Its refresh tokens then
+    /// need a proof by that key, and so do its access tokens unless
+    /// [`DpopPolicy::bind_access_tokens`](super::DpopPolicy::bind_access_tokens) is off.
     pub fn proof(mut self, proof: VerifiedProof) -> Self {
         self.proof = Some(proof);
         self
     }
 }
 
+/// The tokens of a new session.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct TokenPair {
+    /// Goes with every request.
+    pub access_token: AccessToken,
+    /// When the access token expires; milliseconds since 1970.
+    pub access_expires_at: Timestamp,
+    /// Goes to the refresh endpoint and nowhere else.
+    pub refresh_token: RefreshToken,
+    /// When the refresh token expires unless it is used before; milliseconds since 1970.
+    pub refresh_expires_at: Timestamp,
+    /// The session; serialized as `sessionId`.
+    #[serde(rename = "sessionId")]
+    pub session: SessionId,
+    /// The user.
+    pub subject: Subject,
+}
+
 impl Auth {
-    /// Begins a session and issues its first pair of tokens. Where the user has as many sessions
-    /// as one may have ([`SessionPolicy::max_sessions`](crate::session::SessionPolicy)), the
-    /// least recently refreshed gives way.
+    /// Starts a session and issues its first pair of tokens. A login over the limit of
+    /// [`SessionPolicy::max_sessions`](crate::session::SessionPolicy) revokes the least recently
+    /// refreshed sessions of the user.
     ///
     /// # Errors
-    /// [`Error::ClaimInvalid`](crate::Error::ClaimInvalid) for claims that are not the app's to
-    /// set, [`Error::TokenTooLarge`](crate::Error::TokenTooLarge),
-    /// [`Error::DpopProofMissing`](crate::Error::DpopProofMissing) where the configuration asks for a
+    /// [`Error::ClaimInvalid`](crate::Error::ClaimInvalid) for claims that the app may not set,
+    /// [`Error::TokenTooLarge`](crate::Error::TokenTooLarge),
+    /// [`Error::DpopProofMissing`](crate::Error::DpopProofMissing) where the policy requires a
     /// proof, [`Error::DpopProofReplayed`](crate::Error::DpopProofReplayed),
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub async fn login(&self, login: Login) -> Result<TokenPair> {
-        let span = observe::operation_span!(INFO, "login");
-        let pair = self.0.engine.begin(login, &span).instrument(span.clone()).await;
-        observe::login(&span, &pair);
+        let span = metrics::operation_span!(INFO, "login");
+        let pair = self.0.engine.login(login, &span).instrument(span.clone()).await;
+        let outcome = metrics::record_outcome(&span, &pair, |_| "issued");
+        metrics::count(&metrics::LOGINS, &[("outcome", outcome)]);
         pair
     }
 }
 
 impl Engine {
-    async fn begin(&self, login: Login, span: &Span) -> Result<TokenPair> {
+    async fn login(&self, login: Login, span: &Span) -> Result<TokenPair> {
         let Login { subject, device, claims, proof } = login;
         let session = SessionId::random()?;
         span.record("session", display(session));
         let secret = TokenSecret::random()?;
-        let key = self.key_of_login(proof.as_ref())?;
+        let key = self.login_key(proof.as_ref())?;
         let grant = self.grant(subject, session, FamilyPosition::default(), key, claims)?;
         let access = self.issue(&grant)?;
         let subject = grant.subject;
@@ -88,8 +109,7 @@ impl Engine {
             max_sessions: self.policy.max_sessions,
             legacy_login: None,
         };
-        let Created { record, displaced } =
-            self.admin.store.create(&subject, &session, &new).await?;
+        let Created { record, evicted } = self.admin.store.create(&subject, &session, &new).await?;
         let claims = RefreshClaims {
             subject,
             session,
@@ -100,9 +120,9 @@ impl Engine {
             issued_at: record.created_at,
             expires_at: record.idle_deadline,
         };
-        let refresh_token = claims.sign(&self.refresh_keys())?;
+        let refresh_token = self.sign_refresh_token(&claims)?;
         self.admin.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
-        self.admin.on_evicted(&claims.subject, &displaced).await;
+        self.admin.on_evicted(&claims.subject, &evicted).await;
         Ok(TokenPair {
             access_token: access.token,
             access_expires_at: access.expires_at,

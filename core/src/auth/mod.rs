@@ -1,62 +1,52 @@
-//! The facade that most programs use: log in, verify, refresh, log out.
+//! Log in, verify, refresh, log out: the API that most programs use.
 //!
 //! [`Auth::verify`] is synchronous and does no I/O; everything that touches the store is async.
+//! Each flow has one file: `login`, `verify`, `refresh`, `logout`.
 
-mod admin;
-mod bound;
 mod builder;
-mod claimed;
-mod confirm;
-mod event;
-mod everywhere;
-mod follower;
-mod fresh;
-mod in_flight;
-mod keys;
-mod limiter;
+mod dpop;
+mod events;
+mod introspect;
+mod limits;
 mod login;
 mod logout;
-mod pair;
-mod preview;
+pub mod metrics;
 mod refresh;
-mod refuse;
 mod sessions;
-mod sweep;
-mod use_reporter;
+mod usage;
 mod verify;
 
-pub use admin::{Ended, SessionAdmin};
 pub use builder::AuthBuilder;
 pub(crate) use builder::DEFAULT_MAX_STALENESS;
-pub use event::{AuditEvent, AuditKind};
-pub use everywhere::LogoutEverywhere;
-pub use fresh::StalePolicy;
-pub use login::Login;
-pub use pair::{Renewal, Renewed, TokenPair};
-pub use preview::RefreshIntrospection;
-pub use refresh::RefreshRequest;
-pub use sessions::{SessionInfo, SessionStatus};
-pub use sweep::{SweepOptions, SweepReport};
+pub use dpop::DpopPolicy;
+pub use events::{AuditEvent, AuditKind};
+pub use introspect::RefreshIntrospection;
+pub(crate) use limits::Attempt;
+pub use login::{Login, TokenPair};
+pub use logout::{LogoutEverywhere, RevocationReport};
+pub(crate) use refresh::LegacyTokens;
+pub use refresh::{RefreshRequest, RefreshResponse, Renewal};
+pub use sessions::{SessionAdmin, SessionInfo, SessionStatus};
+pub use verify::StalePolicy;
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::access::AccessGrant;
+use arc_swap::ArcSwap;
+
+use crate::access::{AccessGrant, AccessIssuer, AccessVerifier, IssuedAccess};
 use crate::error::Result;
-use crate::keys::Thumbprint;
-use crate::migration::Migration;
-use crate::session::SessionPolicy;
+use crate::keys::{Keyring, RefreshKeys, Thumbprint};
+use crate::session::{RefreshClaims, SessionPolicy};
 use crate::store::StoreHealth;
-use crate::types::{FamilyPosition, SessionId, Subject};
+use crate::types::{FamilyPosition, RefreshToken, SessionId, Subject, Timestamp};
 
-use bound::Binding;
-use fresh::RevocationLag;
-use in_flight::InFlightLimit;
-use keys::{Signing, Verifying};
-use limiter::Limiter;
-use use_reporter::UseReporter;
+use dpop::DpopBinding;
+use limits::{FailureLimiter, InFlightLimit};
+use usage::UseReporter;
+use verify::RevocationLag;
 
-/// Issues, verifies, refreshes and revokes. Cheap to clone; all clones are one.
+/// Issues, verifies, refreshes and revokes tokens. Cheap to clone; clones share state.
 ///
 /// ```
 /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
@@ -78,25 +68,87 @@ use use_reporter::UseReporter;
 pub struct Auth(Arc<Inner>);
 
 struct Inner {
-    verifying: Verifying,
+    verifier: ArcSwap<AccessVerifier>,
+    /// Held by [`Auth::set_keys`], so that concurrent calls do not mix their keys.
+    key_change: Mutex<()>,
     engine: Arc<Engine>,
     use_reporter: UseReporter,
 }
 
-/// What the facade and its background task share.
-struct Engine {
-    signing: Signing,
+/// The state that [`Auth`] shares with its background tasks.
+pub(crate) struct Engine {
+    signers: ArcSwap<Signers>,
     policy: SessionPolicy,
-    /// How sessions are bound to keys of clients, where they may be.
-    binding: Option<Binding>,
+    /// `None`: all sessions use bearer tokens.
+    dpop: Option<DpopBinding>,
     admin: SessionAdmin,
-    /// How many refreshes may fail.
-    limiter: Limiter,
+    failure_limiter: FailureLimiter,
     in_flight: InFlightLimit,
-    /// How far this process is behind the feed of revocations.
-    freshness: RevocationLag,
-    /// Takes over the refresh tokens of an app that was here before.
-    adoption: Option<Migration>,
+    revocation_lag: RevocationLag,
+}
+
+/// The keys that sign access tokens, and that sign and verify refresh tokens.
+struct Signers {
+    access: AccessIssuer,
+    refresh: RefreshKeys,
+}
+
+impl Auth {
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// Starts building an [`Auth`] in code; [`Auth::from_json`] starts from a configuration.
+    pub fn builder() -> AuthBuilder {
+        AuthBuilder::default()
+    }
+
+    /// Reports the state of the store. An unreachable store is a report, not an error.
+    pub async fn health(&self) -> StoreHealth {
+        self.0.engine.admin.health().await
+    }
+
+    /// Returns the public keys of access tokens as a JWK Set (RFC 7517 §5), for services that
+    /// verify the tokens of this one. Symmetric keys are left out.
+    pub fn jwks(&self) -> String {
+        self.0.verifier.load().keyring().jwks()
+    }
+
+    /// The number of slots in the cache of verified access tokens; see
+    /// [`VerifiedAccess::kept_as`](crate::access::VerifiedAccess::kept_as).
+    pub fn cache_slots(&self) -> usize {
+        self.0.verifier.load().places()
+    }
+
+    /// Replaces all keys of this process. Calls in progress finish with the previous keys.
+    ///
+    /// To rotate a key without refusing a token, take each step in all processes before the next
+    /// one. *Add*: the new key verifies and does not sign. *Activate*: the new key signs, the old
+    /// one still verifies. *Retire*: remove the old key once no token that it signed is alive;
+    /// tokens under it are refused at once from then on, cached ones included. Access tokens live
+    /// for at most
+    /// [`AccessPolicy::longest_acceptance`](crate::access::AccessPolicy::longest_acceptance),
+    /// refresh tokens for
+    /// [`SessionPolicy::idle_ttl`](crate::session::SessionPolicy::idle_ttl), or `absolute_ttl`
+    /// without rotation.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid) for `keys` when none of them can
+    /// sign; nothing changes then.
+    pub fn set_keys(&self, access: Keyring, refresh: RefreshKeys) -> Result<()> {
+        let Inner { verifier, key_change, engine, .. } = &*self.0;
+        let _guard = key_change.lock().unwrap_or_else(PoisonError::into_inner);
+        let new_issuer = engine.signers.load().access.with_keys(access.clone())?;
+        let new_verifier = verifier.load().with_keys(access)?;
+        // The verifier first, so that this process accepts what it signs.
+        verifier.store(Arc::new(new_verifier));
+        if let Some(dpop) = &engine.dpop {
+            dpop.set_nonce_keys(refresh.clone());
+        }
+        engine.signers.store(Arc::new(Signers { access: new_issuer, refresh }));
+        tracing::info!(target: "regrant::keys", "keys replaced");
+        Ok(())
+    }
 }
 
 impl fmt::Debug for Auth {
@@ -105,29 +157,21 @@ impl fmt::Debug for Auth {
     }
 }
 
-impl Auth {
-    /// Begins a configuration in code.
-    pub fn builder() -> AuthBuilder {
-        AuthBuilder::default()
-    }
-
-    /// How the store is doing. One that cannot be reached is a report, and no error.
-    pub async fn health(&self) -> StoreHealth {
-        self.0.engine.admin.health().await
-    }
-
-    /// Begins with a configuration as JSON; see [`config`](crate::config).
-    ///
-    /// # Errors
-    /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid) naming the field.
-    pub fn from_json(json: &str) -> Result<AuthBuilder> {
-        crate::config::AuthConfig::from_json(json)?.builder()
-    }
-}
-
 impl Engine {
-    /// A grant whose claims can be issued: looked at before the store is touched, because
-    /// claims that cannot be must change nothing.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.admin.clock.now()
+    }
+
+    pub(crate) fn policy(&self) -> &SessionPolicy {
+        &self.policy
+    }
+
+    pub(crate) fn admin(&self) -> &SessionAdmin {
+        &self.admin
+    }
+
+    /// Describes an access token and checks that its claims can be issued. Called before the
+    /// store is touched, because claims that cannot be issued must change nothing.
     fn grant(
         &self,
         subject: Subject,
@@ -136,10 +180,22 @@ impl Engine {
         key: Option<Thumbprint>,
         claims: serde_json::Map<String, serde_json::Value>,
     ) -> Result<AccessGrant> {
-        let key = self.access_key(key);
+        let key = self.access_token_key(key);
         let (session, family_position) = (Some(session), Some(family_position));
         let grant = AccessGrant { subject, session, family_position, key, claims };
-        self.check(&grant)?;
+        self.signers.load().access.check(&grant)?;
         Ok(grant)
+    }
+
+    fn issue(&self, grant: &AccessGrant) -> Result<IssuedAccess> {
+        self.signers.load().access.issue(grant)
+    }
+
+    fn sign_refresh_token(&self, claims: &RefreshClaims) -> Result<RefreshToken> {
+        claims.sign(&self.signers.load().refresh)
+    }
+
+    fn verify_refresh_token(&self, token: &str) -> Result<RefreshClaims> {
+        RefreshClaims::verify(token, &self.signers.load().refresh)
     }
 }

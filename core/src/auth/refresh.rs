@@ -1,28 +1,34 @@
-//! The refresh: RFC 6749 §6 with the rotation and reuse detection of RFC 9700 §4.14.2.
+//! Refresh: exchanges a refresh token for a new access token (RFC 6749 §6), with the rotation and
+//! reuse detection of RFC 9700 §4.14.2.
+//!
+//! [`Engine::try_refresh`] is the flow: verify the token, check the request, let the store decide
+//! ([`step`](crate::session::step)), issue. Nothing changes before the store decides.
 
+use std::any::Any;
+use std::fmt;
 use std::time::Instant;
 
+use async_trait::async_trait;
+use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::display;
 use tracing::{Instrument, Span};
 
-use super::event::AuditKind;
-use super::limiter::Attempt;
-use super::{Auth, Engine, Renewal, Renewed};
-use crate::access::IssuedAccess;
+use super::events::AuditKind;
+use super::{Attempt, Auth, Engine, RefreshIntrospection, metrics};
+use crate::access::AccessGrant;
 use crate::dpop::VerifiedProof;
 use crate::error::{Error, Result};
-use crate::observe;
 use crate::revocation::RevocationTarget;
-use crate::session::{Decision, IssuedChild, RefreshClaims};
-use crate::store::FailureKey;
-use crate::types::{RevocationReason, Subject};
+use crate::session::{Decision, RefreshClaims, RefreshPolicy};
+use crate::store::{FailureKey, Refreshed};
+use crate::types::{AccessToken, RefreshToken, RevocationReason, SessionId, Subject, Timestamp};
 
-/// A refresh token and what is asked for it.
+/// A refresh token, and what the client and the app ask for with it.
 #[derive(Clone)]
 #[must_use]
 pub struct RefreshRequest<'a> {
-    token: &'a str,
+    pub(crate) token: &'a str,
     expected: Option<Subject>,
     rotate: Option<bool>,
     claims: Map<String, Value>,
@@ -37,214 +43,257 @@ impl<'a> RefreshRequest<'a> {
         Self { token, expected: None, rotate: None, claims, proof: None, address: None }
     }
 
-    /// The user that the client says it is. It is compared, never believed.
+    /// Sets the user that the client claims to be. It is compared with the token's, never trusted.
     pub fn expect_subject(mut self, subject: Subject) -> Self {
         self.expected = Some(subject);
         self
     }
 
-    /// Asks for a next refresh token, or for none, whatever the policy's rotation says.
+    /// Overrides the policy's rotation: whether the response carries a next refresh token.
     pub fn rotate(mut self, rotate: bool) -> Self {
         self.rotate = Some(rotate);
         self
     }
 
-    /// The app's own claims for the access token.
+    /// Sets the app's own claims for the access token.
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = claims;
         self
     }
 
-    /// The proof that came with the request, for a session that is bound to a key.
+    /// Sets the DPoP proof of the request, for a session that is bound to a key.
     pub fn proof(mut self, proof: VerifiedProof) -> Self {
         self.proof = Some(proof);
         self
     }
 
-    /// The address of the client, for which what is no token of this server counts as a failure:
-    /// see [`FailureLimit`](crate::session::FailureLimit). Behind a proxy it is what that one says
-    /// in `Forwarded` or `X-Forwarded-For`, if it is to be trusted.
+    /// Sets the client's address. Failures with invalid tokens are counted by it; see
+    /// [`FailureLimit`](crate::session::FailureLimit). Behind a trusted proxy, pass the address
+    /// from `Forwarded` or `X-Forwarded-For`.
     pub fn address(mut self, address: &str) -> Self {
         self.address = Some(FailureKey::address(address));
         self
     }
 }
 
-impl Auth {
-    /// Whose refresh token this is: form, type and signature are checked. For apps that look up
-    /// their own claims before [`Auth::refresh`]. Only of a token of the app that was here before
-    /// the store is asked, because it alone knows.
-    ///
-    /// # Errors
-    /// The `reject` errors; whether the token is still good only [`Auth::refresh`] tells. For an
-    /// old token also [`Error::SessionUnknown`], [`Error::RefreshExpired`] and
-    /// [`Error::StoreUnavailable`].
-    pub async fn refresh_subject(&self, token: &str) -> Result<Subject> {
-        Ok(self.0.engine.claimed(token).await?.claims.subject)
-    }
+/// How a refresh was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub enum Renewal {
+    /// With a new refresh token ([`Decision::Rotate`]); serialized as `issued`.
+    #[serde(rename = "issued")]
+    Rotated,
+    /// With the same refresh token as a moment ago ([`Decision::Replay`]); serialized as
+    /// `reissued`.
+    #[serde(rename = "reissued")]
+    Replayed,
+    /// With an access token alone: rotation is off ([`Decision::Renew`]); serialized as `kept`.
+    #[serde(rename = "kept")]
+    Renewed,
+}
 
+impl Renewal {
+    /// The value of the label `outcome` in metrics and spans.
+    const fn outcome(self) -> &'static str {
+        match self {
+            Self::Rotated => "issued",
+            Self::Replayed => "reissued",
+            Self::Renewed => "kept",
+        }
+    }
+}
+
+/// The response to a refresh.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RefreshResponse {
+    /// Goes with every request.
+    pub access_token: AccessToken,
+    /// When the access token expires; milliseconds since 1970.
+    pub access_expires_at: Timestamp,
+    /// Replaces the presented token. `None` with rotation off: the client keeps that one.
+    pub refresh_token: Option<RefreshToken>,
+    /// When the refresh token that the client now holds expires; milliseconds since 1970.
+    pub refresh_expires_at: Timestamp,
+    /// The session; serialized as `sessionId`.
+    #[serde(rename = "sessionId")]
+    pub session: SessionId,
+    /// The user of the session, whatever the client claimed.
+    pub subject: Subject,
+    /// How the refresh was answered.
+    pub renewal: Renewal,
+}
+
+impl Auth {
     /// Exchanges a refresh token for a new access token and, with rotation, the next refresh
-    /// token. Asking again within the grace gives the same refresh token again.
+    /// token. A repeated request within the grace period gets the same refresh token again.
     ///
     /// # Errors
     /// - `sign_in`: [`Error::RefreshExpired`], [`Error::SessionUnknown`],
     ///   [`Error::SessionRevoked`], [`Error::RefreshReused`].
     /// - `retry`: [`Error::StoreUnavailable`], [`Error::RefreshSuperseded`],
-    ///   [`Error::TooManyAttempts`]: keep the token.
-    /// - `reject`: what is not a refresh token of this server; [`Error::SubjectMismatch`]; of a session
-    ///   that is bound to a key [`Error::DpopProofMissing`], [`Error::DpopProofInvalid`] and
-    ///   [`Error::DpopProofReplayed`], which change nothing.
-    pub async fn refresh(&self, request: RefreshRequest<'_>) -> Result<Renewed> {
-        let span = observe::operation_span!(INFO, "refresh");
+    ///   [`Error::TooManyAttempts`]: the client keeps its token.
+    /// - `reject`: for a token that this server did not issue; [`Error::SubjectMismatch`]; for a
+    ///   DPoP-bound session [`Error::DpopProofMissing`], [`Error::DpopProofInvalid`] and
+    ///   [`Error::DpopProofReplayed`]. These change nothing.
+    pub async fn refresh(&self, request: RefreshRequest<'_>) -> Result<RefreshResponse> {
+        let span = metrics::operation_span!(INFO, "refresh");
         let start = Instant::now();
-        let renewed = self.0.engine.renew_limited(request, &span).instrument(span.clone()).await;
-        observe::refresh(&span, &renewed, start.elapsed());
-        renewed
+        let response = self.0.engine.refresh(request, &span).instrument(span.clone()).await;
+        let outcome = metrics::record_outcome(&span, &response, |ok| ok.renewal.outcome());
+        metrics::count(&metrics::REFRESHES, &[("outcome", outcome)]);
+        metrics::seconds(&metrics::REFRESH_SECONDS, &[], start.elapsed());
+        response
+    }
+
+    /// Returns the user of a refresh token after checking its form, type and signature, for apps
+    /// that look up their own claims before [`Auth::refresh`]. Does no I/O, except for a legacy
+    /// token, whose user is known to the legacy store alone.
+    ///
+    /// # Errors
+    /// The `reject` errors. Only [`Auth::refresh`] tells whether the token is still good. For a
+    /// legacy token also [`Error::SessionUnknown`], [`Error::RefreshExpired`] and
+    /// [`Error::StoreUnavailable`].
+    pub async fn refresh_subject(&self, token: &str) -> Result<Subject> {
+        let engine = &self.0.engine;
+        match engine.legacy(token) {
+            Some(legacy) => legacy.subject(engine, token).await,
+            None => Ok(engine.verify_refresh_token(token)?.subject),
+        }
     }
 }
 
 impl Engine {
-    async fn renew_limited(&self, request: RefreshRequest<'_>, span: &Span) -> Result<Renewed> {
-        let _place = self.in_flight.enter(self.policy.max_in_flight.get())?;
-        let mut attempt = Attempt::from(request.address);
-        match self.renew(request, &mut attempt, span).await {
-            Ok(renewed) => Ok(renewed),
-            Err(error) => Err(self.after_failure(attempt, error).await),
+    async fn refresh(&self, request: RefreshRequest<'_>, span: &Span) -> Result<RefreshResponse> {
+        let _permit = self.in_flight.acquire(self.policy.max_in_flight.get())?;
+        let mut attempt = Attempt::new(request.address, span.clone());
+        match self.try_refresh(request, &mut attempt).await {
+            Ok(response) => Ok(response),
+            Err(error) => Err(self.count_failure(attempt, error).await),
         }
     }
 
-    async fn renew(
+    async fn try_refresh(
         &self,
         request: RefreshRequest<'_>,
         attempt: &mut Attempt,
-        span: &Span,
-    ) -> Result<Renewed> {
-        let claimed = self.claimed(request.token).await?;
-        let presented = &claimed.claims;
+    ) -> Result<RefreshResponse> {
+        if let Some(legacy) = self.legacy(request.token) {
+            return legacy.refresh(self, request, attempt).await;
+        }
+        let presented = self.verify_refresh_token(request.token)?;
+        let (grant, policy) = self.check_request(&presented, request, attempt)?;
+        self.exchange(&presented, grant, &policy).await
+    }
+
+    /// Checks everything about a request that the store is not needed for: the failure limit, the
+    /// DPoP proof, the expected subject, the claims.
+    pub(crate) fn check_request(
+        &self,
+        presented: &RefreshClaims,
+        request: RefreshRequest<'_>,
+        attempt: &mut Attempt,
+    ) -> Result<(AccessGrant, RefreshPolicy)> {
         self.admit(attempt, presented)?;
-        span.record("session", display(presented.session));
-        self.check_bound(presented.key, request.proof.as_ref())?;
+        attempt.span.record("session", display(presented.session));
+        self.check_refresh_proof(presented.key, request.proof.as_ref())?;
         if request.expected.is_some_and(|expected| expected != presented.subject) {
             return Err(Error::SubjectMismatch);
         }
-        let mut grant = self.grant(
+        let grant = self.grant(
             presented.subject.clone(),
             presented.session,
             presented.family_position,
             presented.key,
             request.claims,
         )?;
-
-        let claimed = self.settled(claimed).await?;
-        let presented = &claimed.claims;
-        let policy = self.policy.for_refresh(request.rotate);
-        let answer = self
-            .admin
-            .store
-            .refresh(&presented.subject, &presented.session, &presented.attempt(), &policy)
-            .await?
-            .ok_or_else(|| self.unknown(presented))?;
-        if let Some(child) = answer.discarded {
-            self.admin
-                .deny_everywhere_best_effort([RevocationTarget::Child {
-                    session: presented.session,
-                    child,
-                }])
-                .await;
-        }
-        let grants =
-            matches!(answer.decision, Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew);
-        if grants && self.admin.denied.is_revoked(&presented.session) {
-            return Err(self.ended_again(presented).await);
-        }
-        match answer.decision {
-            Decision::Rotate(minted) => {
-                grant.family_position = Some(minted.family_position);
-                let access = self.issue(&grant)?;
-                self.rotated(presented, minted, access, Renewal::Issued)
-            }
-            Decision::Replay(minted) => {
-                grant.family_position = Some(minted.family_position);
-                let access = self.issue(&grant)?;
-                self.rotated(presented, minted, access, Renewal::Reissued)
-            }
-            Decision::Renew => Ok(self.kept(presented, self.issue(&grant)?)),
-            refusal => {
-                self.refuse_old(&claimed, refusal).await;
-                Err(self.refused(presented, refusal).await)
-            }
-        }
+        Ok((grant, self.policy.for_refresh(request.rotate)))
     }
 
-    /// The store takes a session for live that is known to have been ended: it has lost the
-    /// revocation, in a failover or a crash. So it is told again. The reason was lost as well.
-    async fn ended_again(&self, presented: &RefreshClaims) -> Error {
+    /// Lets the store decide about the presented token, and issues what it grants.
+    pub(crate) async fn exchange(
+        &self,
+        presented: &RefreshClaims,
+        mut grant: AccessGrant,
+        policy: &RefreshPolicy,
+    ) -> Result<RefreshResponse> {
+        let RefreshClaims { subject, session, .. } = presented;
+        let refreshed =
+            self.admin.store.refresh(subject, session, &presented.attempt(), policy).await?;
+        let Refreshed { decision, discarded } =
+            refreshed.ok_or_else(|| self.session_unknown_or_expired(presented))?;
+        if let Some(child) = discarded {
+            let target = RevocationTarget::Child { session: *session, child };
+            self.admin.deny_everywhere_best_effort([target]).await;
+        }
+        let (child, renewal, event) = match decision {
+            Decision::Rotate(child) => {
+                (Some(child), Renewal::Rotated, AuditKind::Refreshed { rotated: true })
+            }
+            Decision::Replay(child) => (Some(child), Renewal::Replayed, AuditKind::Replayed),
+            Decision::Renew => (None, Renewal::Renewed, AuditKind::Refreshed { rotated: false }),
+            refusal => return Err(self.refuse(presented, refusal).await),
+        };
+        if self.admin.denied.is_revoked(session) {
+            return Err(self.revoke_again(presented).await);
+        }
+
+        grant.family_position = child.map_or(grant.family_position, |it| Some(it.family_position));
+        let access = self.issue(&grant)?;
+        let next = child.map(|child| presented.child(&child));
+        let refresh_token = next.as_ref().map(|next| self.sign_refresh_token(next)).transpose()?;
+        self.admin.auditor.emit(subject, *session, event);
+        Ok(RefreshResponse {
+            access_token: access.token,
+            access_expires_at: access.expires_at,
+            refresh_token,
+            refresh_expires_at: next.as_ref().unwrap_or(presented).expires_at,
+            session: *session,
+            subject: subject.clone(),
+            renewal,
+        })
+    }
+
+    async fn refuse(&self, presented: &RefreshClaims, refusal: Decision) -> Error {
+        let RefreshClaims { subject, session, .. } = presented;
+        match refusal {
+            Decision::Superseded => {
+                self.admin.auditor.emit(subject, *session, AuditKind::Superseded);
+            }
+            Decision::Theft(how) => self.on_theft(subject, *session, how.as_str()).await,
+            // Perhaps revoked by another process: deny its access tokens here too.
+            Decision::Revoked(_) => {
+                drop(self.admin.deny_locally(RevocationTarget::Session { session: *session }));
+            }
+            _ => {}
+        }
+        refusal_error(refusal)
+    }
+
+    /// The deny list knows that the session is revoked and the store does not: the store lost the
+    /// revocation in a failover or a crash, and with it the reason.
+    async fn revoke_again(&self, presented: &RefreshClaims) -> Error {
         let RefreshClaims { subject, session, .. } = presented;
         let reason = RevocationReason::Administrative;
-        tracing::warn!(target: "regrant::store", %session, "the store has lost a revocation: the session is ended again");
+        tracing::warn!(target: "regrant::store", %session, "the store lost a revocation; revoking the session again");
         match self.admin.store.revoke(subject, session, reason).await {
             Ok(_) => Error::SessionRevoked { reason },
             Err(error) => error,
         }
     }
 
-    fn rotated(
-        &self,
-        presented: &RefreshClaims,
-        minted: IssuedChild,
-        access: IssuedAccess,
-        renewal: Renewal,
-    ) -> Result<Renewed> {
-        let child = presented.child(&minted);
-        let kind = match renewal {
-            Renewal::Reissued => AuditKind::Reissued,
-            Renewal::Issued | Renewal::Kept => AuditKind::Refreshed { rotated: true },
-        };
-        let refresh_token = child.sign(&self.refresh_keys())?;
-        self.admin.auditor.emit(&presented.subject, presented.session, kind);
-        Ok(Renewed {
-            refresh_token: Some(refresh_token),
-            refresh_expires_at: child.expires_at,
-            ..renewed(presented, access, renewal)
-        })
-    }
-
-    fn kept(&self, presented: &RefreshClaims, access: IssuedAccess) -> Renewed {
-        self.admin.auditor.emit(
-            &presented.subject,
-            presented.session,
-            AuditKind::Refreshed { rotated: false },
-        );
-        renewed(presented, access, Renewal::Kept)
-    }
-
-    /// Stores drop what has expired: a session that is gone with its token has expired.
-    pub(super) fn unknown(&self, presented: &RefreshClaims) -> Error {
-        if self.admin.clock.now() >= presented.expires_at {
+    /// The error for a token whose session the store does not have. Stores drop expired records,
+    /// so past the token's `exp` that is the likely cause.
+    pub(crate) fn session_unknown_or_expired(&self, presented: &RefreshClaims) -> Error {
+        if self.now() >= presented.expires_at {
             Error::RefreshExpired
         } else {
             Error::SessionUnknown
         }
     }
-
-    async fn refused(&self, presented: &RefreshClaims, refusal: Decision) -> Error {
-        let RefreshClaims { subject, session, .. } = presented;
-        match refusal {
-            Decision::Superseded => {
-                self.admin.auditor.emit(subject, *session, AuditKind::Superseded)
-            }
-            Decision::Theft(how) => self.after_theft(subject, *session, how.as_str()).await,
-            // Ended elsewhere, perhaps by another process: its access tokens end here too.
-            Decision::Revoked(_) => {
-                drop(self.admin.deny_locally(RevocationTarget::Session { session: *session }))
-            }
-            _ => {}
-        }
-        refusal_error(refusal)
-    }
 }
 
-/// What a refused client is told.
+/// The error for a decision that grants nothing.
 pub(super) fn refusal_error(refusal: Decision) -> Error {
     match refusal {
         Decision::Superseded => Error::RefreshSuperseded,
@@ -257,14 +306,43 @@ pub(super) fn refusal_error(refusal: Decision) -> Error {
     }
 }
 
-fn renewed(presented: &RefreshClaims, access: IssuedAccess, renewal: Renewal) -> Renewed {
-    Renewed {
-        access_token: access.token,
-        access_expires_at: access.expires_at,
-        refresh_token: None,
-        refresh_expires_at: presented.expires_at,
-        session: presented.session,
-        subject: presented.subject.clone(),
-        renewal,
+/// The hook of a [`migration`](crate::migration): it handles the refresh tokens that a legacy app
+/// issued, and turns each into a session. All other tokens take the path above.
+#[async_trait]
+pub(crate) trait LegacyTokens: Any + fmt::Debug + Send + Sync {
+    /// Whether the unverified header of `token` says that it is a legacy token.
+    fn recognizes(&self, token: &str) -> bool;
+
+    /// See [`Auth::refresh_subject`].
+    async fn subject(&self, engine: &Engine, token: &str) -> Result<Subject>;
+
+    /// See [`Auth::refresh`].
+    async fn refresh(
+        &self,
+        engine: &Engine,
+        request: RefreshRequest<'_>,
+        attempt: &mut Attempt,
+    ) -> Result<RefreshResponse>;
+
+    /// See [`Auth::introspect_refresh`].
+    async fn introspect(&self, engine: &Engine, token: &str) -> Result<RefreshIntrospection>;
+
+    /// See [`Auth::logout`].
+    async fn logout(&self, engine: &Engine, token: &str, span: &Span) -> Result<bool>;
+
+    /// Revokes the user's legacy tokens issued up to `until`, used before or not, except the one
+    /// that became the session `except`.
+    async fn revoke_all(
+        &self,
+        subject: &Subject,
+        until: Timestamp,
+        except: Option<SessionId>,
+    ) -> Result<()>;
+}
+
+impl Engine {
+    /// The migration that handles `token`, if it is a legacy token and a migration is configured.
+    pub(super) fn legacy(&self, token: &str) -> Option<&dyn LegacyTokens> {
+        self.admin.legacy.as_deref().filter(|legacy| legacy.recognizes(token))
     }
 }

@@ -1,5 +1,4 @@
-//! What the refresh endpoint of a server looks like: where the refresh token goes in a request,
-//! and what its answers mean.
+//! The refresh endpoint of a server: how a refresh is requested, and what the response means.
 
 use std::fmt;
 use std::time::Duration;
@@ -10,22 +9,22 @@ use serde_json::{Value, json};
 use crate::error::{Advice, ErrorCode};
 #[cfg(feature = "client")]
 use crate::error::{Error, Result};
-use crate::types::{AccessToken, RefreshToken};
+use crate::http::{HttpRequest, HttpResponse};
+use crate::types::{AccessToken, RefreshToken, RevocationReason};
 
-use super::answer::{Answer, Grant, Refused};
-use super::http::{Request, Response};
-use super::pair::Pair;
-use super::reason::{SignOutReason, Trouble};
+use super::error::{SignOutReason, TransientError};
+use super::event::RefreshAnswer;
+use super::pair::{Grant, TokenPair};
 
-/// The status by which old apps refuse a refresh token.
-const OLD_REFUSAL: u16 = 419;
-/// The status of a superseded token, which an old app's error handler may leave without its code.
+/// The status with which legacy apps reject a refresh token.
+const LEGACY_REJECTED: u16 = 419;
+/// The status of a superseded token. The error handler of a legacy app may omit the error code.
 const SUPERSEDED: u16 = 409;
 
-/// A refresh endpoint. `Debug` shows no values of headers.
+/// A refresh endpoint. `Debug` omits the values of headers.
 #[derive(Clone, PartialEq, Eq)]
 #[must_use]
-pub struct Endpoint {
+pub struct RefreshEndpoint {
     url: String,
     format: Format,
     headers: Vec<(String, String)>,
@@ -37,58 +36,58 @@ enum Format {
     RtVerify,
 }
 
-impl Endpoint {
-    /// What the Express handler `refreshHandler(auth, { cookie: false })` serves: `POST` with the
-    /// body `{ "refreshToken": … }`, answered by `{ "accessToken", "expiresIn", "refreshToken" }`
-    /// or by `{ "error": { "code", "advice", "reason" } }`.
+impl RefreshEndpoint {
+    /// The endpoint served by the Express handler `refreshHandler(auth, { cookie: false })`:
+    /// `POST` with the body `{ "refreshToken": … }`, answered by `{ "accessToken", "expiresIn",
+    /// "refreshToken" }` or `{ "error": { "code", "advice", "reason" } }`.
     pub fn json(url: impl Into<String>) -> Self {
         Self { url: url.into(), format: Format::Json, headers: Vec::new() }
     }
 
-    /// What the Express preset `rtVerify` serves, in the shape of older apps: `GET` with the
-    /// headers `refreshtoken` (`Bearer <jwt>`), `userid` (see [`Pair::user`]) and
-    /// `x-refresh-rotate`, answered by `{ "accessToken": "Bearer <jwt>" }` and, if the server
-    /// rotates, `"refreshToken"`; refused by status 419.
+    /// The endpoint served by the Express preset `rtVerify`, which is compatible with legacy apps:
+    /// `GET` with the headers `refreshtoken` (`Bearer <jwt>`), `userid` (see [`TokenPair::user`])
+    /// and `x-refresh-rotate`, answered by `{ "accessToken": "Bearer <jwt>" }` with `"refreshToken"`
+    /// if the server rotates, or by status 419.
     pub fn rt_verify(url: impl Into<String>) -> Self {
         Self { url: url.into(), format: Format::RtVerify, headers: Vec::new() }
     }
 
-    /// A header that every request carries, such as the key of a gateway.
+    /// Adds a header to every request, such as the API key of a gateway.
     pub fn header(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
         self.headers.push((name.into().to_ascii_lowercase(), value.into()));
         self
     }
 
-    /// Whether a request could be made to it.
+    /// Checks that a request to the endpoint can be built.
     #[cfg(feature = "client")]
     pub(super) fn check(&self) -> Result<()> {
-        let is_web = ["https://", "http://"].iter().any(|scheme| {
+        let is_http = ["https://", "http://"].iter().any(|scheme| {
             let start = self.url.get(..scheme.len());
             start.is_some_and(|start| start.eq_ignore_ascii_case(scheme))
                 && self.url.len() > scheme.len()
         });
-        if !is_web || self.url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
-            return Err(Error::config(
-                "endpoint.url",
-                "must be a whole http:// or https:// address",
-            ));
+        if !is_http || self.url.bytes().any(|byte| byte <= b' ' || byte == 0x7f) {
+            return Err(Error::config("endpoint.url", "must be an absolute http or https URL"));
         }
         for (name, value) in &self.headers {
-            // RFC 9110 §5.1 and §5.5: what else there is would end the header early.
+            // RFC 9110 §5.1 and §5.5.
             let is_token =
                 |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
             if name.is_empty() || !name.bytes().all(is_token) {
-                return Err(Error::config("endpoint.headers", "a name is not one of a header"));
+                return Err(Error::config("endpoint.headers", "contains an invalid header name"));
             }
             if value.bytes().any(|byte| byte < b' ' && byte != b'\t' || byte == 0x7f) {
-                return Err(Error::config("endpoint.headers", "a value has control characters"));
+                return Err(Error::config(
+                    "endpoint.headers",
+                    "contains a header value with control characters",
+                ));
             }
         }
         Ok(())
     }
 
-    /// The request that renews `pair`.
-    pub fn request(&self, pair: &Pair) -> Request {
+    /// The request that refreshes `pair`.
+    pub fn request(&self, pair: &TokenPair) -> HttpRequest {
         let mut headers = vec![("accept".to_owned(), "application/json".to_owned())];
         headers.extend(self.headers.iter().cloned());
         let (method, body) = match self.format {
@@ -104,42 +103,48 @@ impl Endpoint {
                 ("GET", Vec::new())
             }
         };
-        Request { method, url: self.url.clone(), headers, body }
+        HttpRequest { method, url: self.url.clone(), headers, body }
     }
 
-    /// What the answer to that request means. Whatever is neither tokens nor a refusal that is
-    /// known to be final keeps the tokens: the page of a captive portal, the error of a proxy.
-    pub fn read(&self, response: &Response) -> Answer {
+    /// What the response to that request means. Anything but tokens or a known final rejection
+    /// keeps the tokens: it may be a captive portal or the error page of a proxy.
+    pub fn read(&self, response: &HttpResponse) -> RefreshAnswer {
         let status = response.status;
+        let unavailable = |code| RefreshAnswer::Unavailable {
+            cause: TransientError::Server { status, code },
+            retry_after: response.retry_after(),
+        };
         let body: Option<Body> = serde_json::from_slice(&response.body).ok();
         if (200..300).contains(&status) {
-            let granted = body.as_ref().and_then(Body::tokens);
-            if let Some((access, refresh, lifetime)) = granted {
-                return Answer::Granted(Grant { access, refresh, lifetime, date: response.date() });
-            }
-            let trouble = Trouble::Server { status, code: None };
-            return Answer::Unavailable { trouble, retry_after: response.retry_after() };
+            return match body.as_ref().and_then(Body::tokens) {
+                Some((access, refresh, lifetime)) => {
+                    let date = response.date();
+                    RefreshAnswer::Granted(Grant { access, refresh, lifetime, date })
+                }
+                None => unavailable(None),
+            };
         }
-        let refused = body.map(Body::refusal).unwrap_or_default();
-        if refused.is_superseded() || self.format == Format::RtVerify && status == SUPERSEDED {
-            return Answer::Superseded;
+        let error = body.map(Body::error).unwrap_or_default();
+        let is_legacy = self.format == Format::RtVerify;
+        if error.code == Some(ErrorCode::RefreshSuperseded) || is_legacy && status == SUPERSEDED {
+            return RefreshAnswer::Superseded;
         }
-        if let Some(reason) = refused.sign_out() {
-            return Answer::SignedOut(reason);
+        if let Some(reason) = error.sign_out_reason() {
+            return RefreshAnswer::SignedOut(reason);
         }
-        if self.format == Format::RtVerify && status == OLD_REFUSAL && refused.code.is_none() {
-            return Answer::SignedOut(SignOutReason::Rejected(None));
+        if is_legacy && status == LEGACY_REJECTED && error.code.is_none() {
+            return RefreshAnswer::SignedOut(SignOutReason::Rejected(None));
         }
-        let trouble = Trouble::Server { status, code: refused.code };
-        Answer::Unavailable { trouble, retry_after: response.retry_after() }
+        unavailable(error.code)
     }
 
-    /// The pair in the body of a login's answer: `accessToken`, `refreshToken`, `expiresIn` and
-    /// `userId`, of which the first two must be there; `Bearer ` before a token is left out.
-    pub fn read_login(body: &[u8]) -> Option<Pair> {
+    /// The pair in the body of a login response: `accessToken` and `refreshToken`, and optionally
+    /// `expiresIn` (seconds) and `userId`. `Bearer ` before a token is removed. `None` if a token
+    /// is missing.
+    pub fn read_login(body: &[u8]) -> Option<TokenPair> {
         let body: Body = serde_json::from_slice(body).ok()?;
         let (access, refresh, lifetime) = body.tokens()?;
-        let mut pair = Pair::new(access, refresh?);
+        let mut pair = TokenPair::new(access, refresh?);
         if let Some(lifetime) = lifetime {
             pair = pair.expires_in(lifetime);
         }
@@ -151,16 +156,16 @@ impl Endpoint {
     }
 }
 
-impl fmt::Debug for Endpoint {
+impl fmt::Debug for RefreshEndpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Endpoint")
+        f.debug_struct("RefreshEndpoint")
             .field("url", &self.url)
             .field("format", &self.format)
             .finish_non_exhaustive()
     }
 }
 
-/// Everything that an answer may have. A member of another type than expected is as absent.
+/// The members of a response body. A member of an unexpected type counts as absent.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Body {
@@ -169,20 +174,20 @@ struct Body {
     expires_in: Option<Value>,
     user_id: Option<Value>,
     error: Option<Value>,
-    // Apps of the old shape put the refusal where they like; at the top is the usual place.
+    // Legacy apps usually put the error code at the top level.
     code: Option<Value>,
 }
 
 impl Body {
     fn tokens(&self) -> Option<(AccessToken, Option<RefreshToken>, Option<Duration>)> {
-        let access = AccessToken::new(bare(self.access_token.as_ref())?);
-        let refresh = bare(self.refresh_token.as_ref()).map(RefreshToken::new);
+        let access = AccessToken::new(without_scheme(self.access_token.as_ref())?);
+        let refresh = without_scheme(self.refresh_token.as_ref()).map(RefreshToken::new);
         let seconds = self.expires_in.as_ref().and_then(Value::as_f64);
         let lifetime = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
         Some((access, refresh, lifetime))
     }
 
-    fn refusal(self) -> Refused {
+    fn error(self) -> ServerError {
         let error = self.error.unwrap_or_default();
         let member = |name: &str| error.get(name).and_then(Value::as_str);
         let code = member("code").or(self.code.as_ref().and_then(Value::as_str));
@@ -193,18 +198,66 @@ impl Body {
         });
         let reason = error.get("reason").cloned();
         let reason = reason.and_then(|reason| serde_json::from_value(reason).ok());
-        Refused { code: code.copied(), advice, reason }
+        ServerError { code: code.copied(), advice, reason }
     }
 }
 
-/// A token without its scheme; an empty one is none.
-fn bare(value: Option<&Value>) -> Option<&str> {
+/// A token without its `Bearer` scheme; `None` if empty.
+fn without_scheme(value: Option<&Value>) -> Option<&str> {
     let text = value?.as_str()?;
     let token = match text.get(..7) {
         Some(scheme) if scheme.eq_ignore_ascii_case("bearer ") => text.get(7..)?.trim_start(),
         _ => text,
     };
     Some(token).filter(|token| !token.is_empty())
+}
+
+/// The error in a response body.
+#[derive(Clone, Copy, Debug, Default)]
+struct ServerError {
+    code: Option<ErrorCode>,
+    /// Classifies codes that only a later version knows: the list of advice is closed.
+    advice: Option<Advice>,
+    reason: Option<RevocationReason>,
+}
+
+impl ServerError {
+    /// Why the session is over, if the error is final. The advice decides: whatever a retry may
+    /// change keeps the tokens.
+    fn sign_out_reason(&self) -> Option<SignOutReason> {
+        if self.is_about_proof() {
+            return None;
+        }
+        match self.code.map(ErrorCode::advice).or(self.advice)? {
+            Advice::SignIn | Advice::Reject => {}
+            Advice::Refresh | Advice::Retry | Advice::Fix => return None,
+        }
+        Some(match self.code {
+            Some(ErrorCode::RefreshExpired) => SignOutReason::Expired,
+            Some(ErrorCode::SessionUnknown) => SignOutReason::Unknown,
+            // Both holders are told about reuse, whichever of them was detected.
+            Some(ErrorCode::SessionRevoked) if self.reason == Some(RevocationReason::Reused) => {
+                SignOutReason::Reused
+            }
+            Some(ErrorCode::SessionRevoked) => SignOutReason::Revoked(self.reason),
+            Some(ErrorCode::RefreshReused) => SignOutReason::Reused,
+            code => SignOutReason::Rejected(code),
+        })
+    }
+
+    /// Whether the server rejected the DPoP proof. That says nothing about the session: a proof
+    /// with the right time or nonce may succeed.
+    fn is_about_proof(&self) -> bool {
+        matches!(
+            self.code,
+            Some(
+                ErrorCode::DpopProofMissing
+                    | ErrorCode::DpopProofInvalid
+                    | ErrorCode::DpopProofReplayed
+                    | ErrorCode::DpopNonceRequired
+            )
+        )
+    }
 }
 
 #[cfg(test)]

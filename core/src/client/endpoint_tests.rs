@@ -1,32 +1,31 @@
 use super::*;
-use crate::types::RevocationReason;
 
-fn response(status: u16, body: &str) -> Response {
-    Response { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
+fn response(status: u16, body: &str) -> HttpResponse {
+    HttpResponse { status, headers: Vec::new(), body: body.as_bytes().to_vec() }
 }
 
-fn pair() -> Pair {
-    Pair::new(AccessToken::new("a"), RefreshToken::new("r")).user("7")
+fn pair() -> TokenPair {
+    TokenPair::new(AccessToken::new("a"), RefreshToken::new("r")).user("7")
 }
 
-fn default() -> Endpoint {
-    Endpoint::json("https://api.example/auth/refresh")
+fn default() -> RefreshEndpoint {
+    RefreshEndpoint::json("https://api.example/auth/refresh")
 }
 
-fn old() -> Endpoint {
-    Endpoint::rt_verify("https://api.example/api/users/rtVerify")
+fn legacy() -> RefreshEndpoint {
+    RefreshEndpoint::rt_verify("https://api.example/api/users/rtVerify")
 }
 
-fn read(status: u16, body: &str) -> Answer {
+fn read(status: u16, body: &str) -> RefreshAnswer {
     default().read(&response(status, body))
 }
 
-fn is_unavailable(answer: &Answer) -> bool {
-    matches!(answer, Answer::Unavailable { .. })
+fn is_unavailable(answer: &RefreshAnswer) -> bool {
+    matches!(answer, RefreshAnswer::Unavailable { .. })
 }
 
 #[test]
-fn asks_as_the_handler_reads() {
+fn builds_a_json_request() {
     let request = default().header("X-Api-Key", "planted").request(&pair());
     assert_eq!((request.method, &*request.url), ("POST", "https://api.example/auth/refresh"));
     assert_eq!(request.body, br#"{"refreshToken":"r"}"#);
@@ -37,8 +36,8 @@ fn asks_as_the_handler_reads() {
 }
 
 #[test]
-fn asks_as_old_apps_read() {
-    let request = old().request(&pair());
+fn builds_a_legacy_request() {
+    let request = legacy().request(&pair());
     assert_eq!((request.method, request.body.len()), ("GET", 0));
     for (name, value) in [("refreshtoken", "Bearer r"), ("userid", "7"), ("x-refresh-rotate", "1")]
     {
@@ -47,39 +46,38 @@ fn asks_as_old_apps_read() {
 }
 
 #[test]
-fn understands_tokens() {
+fn reads_granted_tokens() {
     let body = r#"{"accessToken":"a2","expiresIn":900,"refreshToken":"r2"}"#;
-    let Answer::Granted(grant) = read(200, body) else { panic!() };
+    let RefreshAnswer::Granted(grant) = read(200, body) else { panic!() };
     assert_eq!((grant.access.expose(), grant.lifetime), ("a2", Some(Duration::from_secs(900))));
     assert_eq!(grant.refresh.unwrap().expose(), "r2");
-    let answer = old().read(&response(200, r#"{"accessToken":"Bearer a2"}"#));
-    let Answer::Granted(grant) = answer else { panic!() };
+    let answer = legacy().read(&response(200, r#"{"accessToken":"Bearer a2"}"#));
+    let RefreshAnswer::Granted(grant) = answer else { panic!() };
     assert_eq!((grant.access.expose(), grant.refresh), ("a2", None));
 }
 
-/// Whatever code there is: signed out if and only if its advice says that nothing else helps, and
-/// it is of the session, not of a proof that a device with a wrong clock has made.
+/// A code signs out if and only if its advice is final and it is not about a DPoP proof.
 #[test]
 fn only_final_codes_sign_out() {
-    for endpoint in [default(), old()] {
+    for endpoint in [default(), legacy()] {
         for code in ErrorCode::ALL {
             let body = format!(r#"{{"error":{{"code":"{code}"}}}}"#);
             let answer = endpoint.read(&response(code.http_status(), &body));
             let is_final = matches!(code.advice(), Advice::SignIn | Advice::Reject)
                 && !code.as_str().starts_with("ERR_DPOP");
-            assert_eq!(matches!(answer, Answer::SignedOut(_)), is_final, "{code}");
+            assert_eq!(matches!(answer, RefreshAnswer::SignedOut(_)), is_final, "{code}");
             let superseded = *code == ErrorCode::RefreshSuperseded;
-            assert_eq!(answer == Answer::Superseded, superseded, "{code}");
+            assert_eq!(answer == RefreshAnswer::Superseded, superseded, "{code}");
         }
     }
 }
 
 #[test]
-fn tells_the_reason() {
+fn reads_the_reason_of_a_sign_out() {
     let reason = |code: &str, more: &str| {
         let body = format!(r#"{{"error":{{"code":"{code}"{more}}}}}"#);
         match read(401, &body) {
-            Answer::SignedOut(reason) => reason,
+            RefreshAnswer::SignedOut(reason) => reason,
             other => panic!("{other:?}"),
         }
     };
@@ -97,17 +95,17 @@ fn tells_the_reason() {
 }
 
 #[test]
-fn codes_of_a_later_version_go_by_their_advice() {
+fn unknown_codes_are_classified_by_their_advice() {
     let answer = |advice: &str| {
         read(401, &format!(r#"{{"error":{{"code":"ERR_LATER","advice":"{advice}"}}}}"#))
     };
-    assert_eq!(answer("sign_in"), Answer::SignedOut(SignOutReason::Rejected(None)));
+    assert_eq!(answer("sign_in"), RefreshAnswer::SignedOut(SignOutReason::Rejected(None)));
     assert!(is_unavailable(&answer("retry")));
     assert!(is_unavailable(&answer("of a later version")));
 }
 
 #[test]
-fn what_is_not_the_servers_answer_keeps_the_tokens() {
+fn unexpected_responses_keep_the_tokens() {
     for (status, body) in [
         (200, "<html>Log in to this Wi-Fi</html>"),
         (200, "{}"),
@@ -131,51 +129,51 @@ fn what_is_not_the_servers_answer_keeps_the_tokens() {
 }
 
 #[test]
-fn old_apps_refuse_by_their_status() {
-    let read = |status, body: &str| old().read(&response(status, body));
+fn legacy_apps_reject_by_status() {
+    let read = |status, body: &str| legacy().read(&response(status, body));
     let body = r#"{"message":"419/refreshToken이 유효하지 않습니다.","failedApi":"rtVerify"}"#;
-    assert_eq!(read(419, body), Answer::SignedOut(SignOutReason::Rejected(None)));
+    assert_eq!(read(419, body), RefreshAnswer::SignedOut(SignOutReason::Rejected(None)));
     assert_eq!(
         read(419, r#"{"code":"ERR_REFRESH_REUSED"}"#),
-        Answer::SignedOut(SignOutReason::Reused)
+        RefreshAnswer::SignedOut(SignOutReason::Reused)
     );
-    assert_eq!(read(409, "{}"), Answer::Superseded);
+    assert_eq!(read(409, "{}"), RefreshAnswer::Superseded);
     for status in [400, 401, 403, 500, 503] {
         assert!(is_unavailable(&read(status, "{}")), "{status}");
     }
 }
 
 #[test]
-fn a_server_may_ask_to_be_left_alone() {
+fn reads_retry_after() {
     let mut busy = response(503, "");
     busy.headers.push(("Retry-After".to_owned(), "20".to_owned()));
-    let Answer::Unavailable { trouble, retry_after } = default().read(&busy) else { panic!() };
-    assert_eq!(trouble, Trouble::Server { status: 503, code: None });
+    let RefreshAnswer::Unavailable { cause, retry_after } = default().read(&busy) else { panic!() };
+    assert_eq!(cause, TransientError::Server { status: 503, code: None });
     assert_eq!(retry_after, Some(Duration::from_secs(20)));
 }
 
 #[test]
-fn reads_logins() {
+fn reads_a_login_response() {
     let body = r#"{"accessToken":"Bearer a","refreshToken":"bearer r","userId":7}"#;
-    let pair = Endpoint::read_login(body.as_bytes()).unwrap();
+    let pair = RefreshEndpoint::read_login(body.as_bytes()).unwrap();
     assert_eq!((pair.access.expose(), pair.refresh.expose()), ("a", "r"));
     assert_eq!(pair.user_id(), Some("7"));
     for bad in ["", "{}", r#"{"accessToken":"a"}"#, r#"{"refreshToken":"r"}"#] {
-        assert_eq!(Endpoint::read_login(bad.as_bytes()), None, "{bad}");
+        assert_eq!(RefreshEndpoint::read_login(bad.as_bytes()), None, "{bad}");
     }
 }
 
 #[test]
 #[cfg(feature = "client")]
-fn what_no_request_could_be_made_to_is_refused() {
+fn check_rejects_invalid_urls_and_headers() {
     assert!(default().header("X-Api-Key", "a key").check().is_ok());
-    assert!(Endpoint::json("HTTP://localhost:3000/refresh").check().is_ok());
-    let field = |endpoint: Endpoint| match endpoint.check() {
+    assert!(RefreshEndpoint::json("HTTP://localhost:3000/refresh").check().is_ok());
+    let field = |endpoint: RefreshEndpoint| match endpoint.check() {
         Err(Error::ConfigInvalid { field, .. }) => field,
         other => panic!("{other:?}"),
     };
     for url in ["", "api.example", "ftp://api.example", "https://", "https://a b", "한https://a"] {
-        assert_eq!(field(Endpoint::json(url)), "endpoint.url", "{url}");
+        assert_eq!(field(RefreshEndpoint::json(url)), "endpoint.url", "{url}");
     }
     for (name, value) in [("", "v"), ("a b", "v"), ("a:", "v"), ("a", "v\r\nb: c"), ("a", "\u{7f}")]
     {

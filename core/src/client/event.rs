@@ -1,159 +1,208 @@
-//! What a machine is told, and what it wants done.
+//! The inputs and outputs of [`Machine`](super::Machine): [`Event`]s report what happened,
+//! [`Action`]s say what to do.
+
+use std::time::Duration;
 
 use crate::types::AccessToken;
 
-use super::answer::Answer;
-use super::pair::Pair;
-use super::reason::{Refusal, State};
+use super::error::{SessionError, SessionState, SignOutReason, TransientError};
+use super::pair::{Grant, TokenPair};
 
-/// One who asked for something and will be answered once. Chosen by whoever drives the machine;
-/// never used twice.
+/// Identifies a caller, which receives exactly one reply. Chosen by the driver and never reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Caller(pub u64);
 
-/// Ties a report to the action that it is about. Reports with an old ticket are ignored.
+/// Ties a report to the [`Action`] that it is about. Reports with an old ticket are ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Ticket(pub(super) u64);
 
-/// What was found in the storage.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Found {
-    /// A pair.
-    Pair(Pair),
-    /// Nothing.
-    Nothing,
-    /// Something that is not a pair.
-    Unreadable,
-    /// The storage could not be read.
-    Failed,
-}
-
-/// What happens to a machine.
+/// What happened, as reported to the machine.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A caller wants an access token.
-    Want {
-        /// Who.
+    Acquire {
+        /// The caller.
         caller: Caller,
     },
-    /// The server refused (401) this access token, and a caller wants another one.
-    Refused {
-        /// Who.
+    /// A server rejected this access token with 401, and the caller wants another one.
+    Renew {
+        /// The caller.
         caller: Caller,
-        /// The token that was refused.
-        token: AccessToken,
+        /// The rejected token.
+        rejected: AccessToken,
     },
-    /// A caller does not want its answer any more. Nothing else stops.
+    /// A caller no longer waits for its reply. Nothing else stops.
     Cancel {
-        /// Who.
+        /// The caller.
         caller: Caller,
     },
-    /// The app has logged in.
+    /// The user has logged in.
     SignIn {
-        /// Who is to be told when the pair is stored.
+        /// The caller; receives its reply once the pair is stored.
         caller: Caller,
-        /// The pair that the login was answered with.
-        pair: Pair,
+        /// The pair from the login response.
+        pair: TokenPair,
     },
     /// The user signs out.
     SignOut {
-        /// Who is to be told when the storage is cleared.
+        /// The caller; receives its reply once the storage is cleared.
         caller: Caller,
     },
-    /// The lock was taken.
+    /// The storage lock was taken.
     Locked {
-        /// Of the action.
+        /// From the action.
         ticket: Ticket,
     },
-    /// The lock could not be taken: it is not held.
+    /// The storage lock could not be taken and is not held.
     LockFailed {
-        /// Of the action.
+        /// From the action.
         ticket: Ticket,
     },
-    /// The storage was read.
+    /// The storage was read, or the read failed.
     Read {
-        /// Of the action.
+        /// From the action.
         ticket: Ticket,
-        /// What was found.
-        found: Found,
+        /// The result.
+        found: StorageRead,
     },
     /// The storage was written or cleared, or that failed.
     Written {
-        /// Of the action.
+        /// From the action.
         ticket: Ticket,
-        /// Whether it is done. When not, it may be done nevertheless.
+        /// Whether the write is known to have succeeded. `false` means that the outcome is unknown.
         done: bool,
     },
-    /// The server answered.
+    /// The refresh endpoint answered.
     Answered {
-        /// Of the action.
+        /// From the action.
         ticket: Ticket,
-        /// What it said.
-        answer: Answer,
+        /// The answer.
+        answer: RefreshAnswer,
     },
-    /// No answer came, and none will be waited for. Whether the request arrived is not known.
+    /// The refresh request failed without a response. It may or may not have arrived.
     Unanswered {
-        /// Of the action.
+        /// From the action.
         ticket: Ticket,
     },
     /// Time has passed: see [`Machine::wake_at`](super::Machine::wake_at).
     Tick,
 }
 
-/// What is to be done, in this order. Every action with a ticket is reported on by an event.
+/// What the driver must do, in order. Every action with a ticket is reported back by an [`Event`].
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Action {
-    /// Answer the caller: use this token.
+    /// Reply to the caller with this token.
     Give {
-        /// Who.
+        /// The caller.
         caller: Caller,
         /// The token.
         token: AccessToken,
     },
-    /// Answer the caller: there is none.
-    Refuse {
-        /// Who.
+    /// Reply to the caller with this error.
+    Fail {
+        /// The caller.
         caller: Caller,
-        /// Why.
-        refusal: Refusal,
+        /// The error.
+        error: SessionError,
     },
-    /// Answer the caller: signed in, or signed out.
+    /// Reply to the caller that its sign-in or sign-out is complete.
     Done {
-        /// Who.
+        /// The caller.
         caller: Caller,
     },
-    /// Take the lock of the storage, against every other process. A storage that has none
-    /// reports at once that it is taken.
+    /// Lock the storage against every other process. For a storage without a lock, report success
+    /// at once.
     Lock {
         /// For the report.
         ticket: Ticket,
     },
-    /// Release the lock. Not reported on.
+    /// Release the lock. Not reported back.
     Unlock,
     /// Read the storage.
     Read {
         /// For the report.
         ticket: Ticket,
     },
-    /// Store this pair in place of whatever is there, durably.
+    /// Durably replace the content of the storage with this pair.
     Write {
         /// For the report.
         ticket: Ticket,
         /// The pair.
-        pair: Pair,
+        pair: TokenPair,
     },
-    /// Remove whatever is stored, durably.
+    /// Durably clear the storage.
     Clear {
         /// For the report.
         ticket: Ticket,
     },
-    /// Ask the refresh endpoint with this pair. Once sent, it is not taken back.
+    /// Send a refresh request for this pair. It is never aborted by the machine.
     Send {
         /// For the report.
         ticket: Ticket,
         /// The pair.
-        pair: Pair,
+        pair: TokenPair,
     },
-    /// Tell whoever watches.
-    State(State),
+    /// Notify the watchers of the session state.
+    StateChanged(SessionState),
+}
+
+/// The result of reading the storage.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum StorageRead {
+    /// A token pair.
+    Pair(TokenPair),
+    /// The storage is empty.
+    Empty,
+    /// The stored bytes are not a token pair.
+    Unreadable,
+    /// The storage could not be read.
+    Failed,
+}
+
+impl StorageRead {
+    /// Parses the stored bytes; `None` for an empty storage.
+    pub fn of_bytes(bytes: Option<&[u8]>) -> Self {
+        match bytes {
+            None => Self::Empty,
+            Some(bytes) => TokenPair::from_bytes(bytes).map_or(Self::Unreadable, Self::Pair),
+        }
+    }
+}
+
+/// The meaning of a response from the refresh endpoint.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum RefreshAnswer {
+    /// New tokens.
+    Granted(Grant),
+    /// The refresh token was replaced a moment ago: retry with the newest one.
+    Superseded,
+    /// The session is over: the user must sign in.
+    SignedOut(SignOutReason),
+    /// A temporary failure, or a response that says nothing about the session.
+    Unavailable {
+        /// What failed.
+        cause: TransientError,
+        /// The server's `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_empty_storage_is_distinguished_from_an_unreadable_one() {
+        assert_eq!(StorageRead::of_bytes(None), StorageRead::Empty);
+        for bad in [
+            "",
+            "{",
+            "{}",
+            r#"{"version":2,"accessToken":"a","refreshToken":"r"}"#,
+            r#"{"version":1,"accessToken":"a"}"#,
+        ] {
+            let read = StorageRead::of_bytes(Some(bad.as_bytes()));
+            assert_eq!(read, StorageRead::Unreadable, "{bad}");
+        }
+    }
 }

@@ -1,52 +1,55 @@
-//! The pair of tokens that a client holds.
+//! The token pair that a client holds: what the tokens say about themselves, and how the pair is
+//! stored.
 
 use std::fmt;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use zeroize::Zeroizing;
 
+use crate::error::{Error, Result};
 use crate::keys::Thumbprint;
 use crate::token::decode_unverified;
 use crate::types::{AccessToken, RefreshToken, Timestamp};
 
-use super::answer::Grant;
-use super::now::{Now, ServerClock};
+use super::clock::{DeviceTime, ServerClock};
 
-/// An access token, the refresh token that renews it, and what is known about them.
+/// An access token and the refresh token that renews it.
 ///
 /// `Debug` shows neither the tokens nor the user.
 #[derive(Clone, PartialEq, Eq, Hash)]
 #[must_use]
-pub struct Pair {
+pub struct TokenPair {
     pub(super) access: AccessToken,
     pub(super) refresh: RefreshToken,
     pub(super) user: Option<String>,
-    /// How long the access token lives.
+    /// The lifetime of the access token.
     pub(super) lifetime: Option<Duration>,
-    /// When the access token was issued and when it expires, both by the server's clock.
+    /// When the access token was issued and when it expires, by the server's clock.
     pub(super) issued_at: Option<Timestamp>,
     pub(super) expires_at: Option<Timestamp>,
-    /// By how much the server's clock was ahead of the device's when the pair arrived.
+    /// By how much the server's clock was ahead of the device's when the pair was received.
     pub(super) skew_ms: Option<i64>,
 }
 
-impl Pair {
-    /// A pair as a login has answered it. When the access token expires is read from its `exp`
-    /// and `iat`, which are believed without a check: it is the client's own token.
+impl TokenPair {
+    /// The pair from a login response. The lifetime of the access token is read from its `iat` and
+    /// `exp`, unverified: it is the client's own token.
     pub fn new(access: AccessToken, refresh: RefreshToken) -> Self {
-        let (issued_at, expires_at) = instants_of(&access);
+        let (issued_at, expires_at) = iat_and_exp(&access);
         let lifetime = issued_at.zip(expires_at).map(|(from, to)| to.since(from));
         Self { access, refresh, user: None, lifetime, issued_at, expires_at, skew_ms: None }
     }
 
-    /// The user's id, for servers that want to be told it with a refresh token (the preset
-    /// [`Endpoint::rt_verify`](super::Endpoint::rt_verify)).
+    /// Sets the user's id, for servers that expect it along with a refresh token (the preset
+    /// [`RefreshEndpoint::rt_verify`](super::RefreshEndpoint::rt_verify)).
     pub fn user(mut self, user: impl Into<String>) -> Self {
         self.user = Some(user.into());
         self
     }
 
-    /// How long the access token lives, for tokens without `exp` and `iat`.
+    /// Sets the lifetime of an access token that has no `iat` and `exp`.
     pub fn expires_in(mut self, lifetime: Duration) -> Self {
         self.lifetime = self.lifetime.or(Some(lifetime));
         self
@@ -57,35 +60,36 @@ impl Pair {
         &self.access
     }
 
-    /// The refresh token. It goes to the refresh endpoint and nowhere else.
+    /// The refresh token. Send it to the refresh endpoint and nowhere else.
     pub const fn refresh_token(&self) -> &RefreshToken {
         &self.refresh
     }
 
-    /// The user's id, where it was given.
+    /// The user's id, if set.
     pub fn user_id(&self) -> Option<&str> {
         self.user.as_deref()
     }
 
-    /// How long the access token lives from its issue, where that is known.
+    /// The lifetime of the access token, if known.
     pub const fn lifetime(&self) -> Option<Duration> {
         self.lifetime
     }
 
-    /// What the refresh token says of the key that it is bound to, or else the access token;
-    /// believed without a check.
-    pub(super) fn binding(&self) -> Binding {
+    /// The key that the refresh token is bound to, or else the access token. Unverified.
+    pub(super) fn binding(&self) -> DpopBinding {
         match decode_unverified(self.refresh.expose()) {
-            Ok(decoded) => decoded.claims().get("jkt").map_or(Binding::None, Binding::of),
-            Err(_) => match Binding::of_access(&self.access) {
-                Binding::Key(key) => Binding::Key(key),
-                // It may be that refreshes alone need a proof.
-                Binding::None | Binding::Untold => Binding::Untold,
+            Ok(decoded) => {
+                decoded.claims().get("jkt").map_or(DpopBinding::Bearer, DpopBinding::of_jkt)
+            }
+            Err(_) => match DpopBinding::of_access(&self.access) {
+                DpopBinding::Key(key) => DpopBinding::Key(key),
+                // An opaque refresh token may be bound even if the access token is not.
+                DpopBinding::Bearer | DpopBinding::Unknown => DpopBinding::Unknown,
             },
         }
     }
 
-    /// The pair that `grant` makes of this one.
+    /// The pair after a granted refresh.
     pub(super) fn renewed(&self, grant: Grant) -> Self {
         let refresh = grant.refresh.unwrap_or_else(|| self.refresh.clone());
         let mut next = Self::new(grant.access, refresh);
@@ -94,67 +98,152 @@ impl Pair {
         next
     }
 
-    /// Notes what the arrival of this pair tells of the server's clock. `asked` is when it was
-    /// asked for: no later than it was issued, so that it is not thought to live longer than it
-    /// does. `date` is the time by the server itself, for tokens that do not say it.
-    pub(super) fn arrived(&mut self, asked: Now, date: Option<Timestamp>) -> Option<ServerClock> {
-        let clock = self.issued_at.or(date).map(|server| ServerClock::learnt(server, asked));
+    /// Records when the pair was received, and estimates the server's clock from it. `requested_at`
+    /// is the time of the request: no later than the issue, so that the token's remaining lifetime
+    /// is never overestimated. `date` is the response's `Date`, for tokens without `iat`.
+    pub(super) fn received(
+        &mut self,
+        requested_at: DeviceTime,
+        date: Option<Timestamp>,
+    ) -> Option<ServerClock> {
+        let clock =
+            self.issued_at.or(date).map(|server| ServerClock::observed(server, requested_at));
         self.skew_ms = clock.map(|clock| clock.skew_ms());
         if self.expires_at.is_none() {
-            let issued = clock.map_or(asked.wall, |clock| clock.now(asked));
+            let issued = clock.map_or(requested_at.wall, |clock| clock.now(requested_at));
             self.expires_at = self.lifetime.map(|lifetime| issued.plus(lifetime));
         }
         clock
     }
 }
 
-impl fmt::Debug for Pair {
+impl fmt::Debug for TokenPair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pair").field("expires_at", &self.expires_at).finish_non_exhaustive()
+        f.debug_struct("TokenPair").field("expires_at", &self.expires_at).finish_non_exhaustive()
     }
 }
 
-/// Whether a token is bound to a key of the client (DPoP, RFC 9449 §6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Binding {
-    /// To the key with this thumbprint.
-    Key(Thumbprint),
-    /// It is a bearer token.
-    None,
-    /// It does not say.
-    Untold,
+/// The tokens of a granted refresh.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Grant {
+    /// The new access token.
+    pub access: AccessToken,
+    /// The next refresh token; `None` if the presented one stays valid.
+    pub refresh: Option<RefreshToken>,
+    /// The lifetime of the access token, for tokens without `iat` and `exp`.
+    pub lifetime: Option<Duration>,
+    /// The server's clock, for tokens without `iat`.
+    pub date: Option<Timestamp>,
 }
 
-impl Binding {
-    /// What an access token says (RFC 9449 §6.1).
-    pub(super) fn of_access(token: &AccessToken) -> Self {
-        let Ok(decoded) = decode_unverified(token.expose()) else { return Self::Untold };
-        let key = decoded.claims().get("cnf").and_then(|cnf| cnf.get("jkt"));
-        key.map_or(Self::None, Self::of)
-    }
-
-    fn of(key: &Value) -> Self {
-        let thumbprint = key.as_str().and_then(|text| text.parse().ok());
-        thumbprint.map_or(Self::Untold, Self::Key)
-    }
-}
-
-/// When an access token says that it was issued.
 #[cfg(feature = "client")]
-pub(super) fn issued_at(access: &AccessToken) -> Option<Timestamp> {
-    instants_of(access).0
+impl Grant {
+    /// When the access token was issued, by the server's clock.
+    pub(super) fn issued_at(&self) -> Option<Timestamp> {
+        iat_and_exp(&self.access).0.or(self.date)
+    }
 }
 
-/// `iat` and `exp`, where the token is a JWT that has them.
-fn instants_of(access: &AccessToken) -> (Option<Timestamp>, Option<Timestamp>) {
+/// Which key a token is bound to (DPoP, RFC 9449 §6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum DpopBinding {
+    /// The key with this thumbprint.
+    Key(Thumbprint),
+    /// None: a bearer token.
+    Bearer,
+    /// The token does not tell.
+    Unknown,
+}
+
+impl DpopBinding {
+    /// The binding of an access token (`cnf.jkt`, RFC 9449 §6.1).
+    pub(super) fn of_access(token: &AccessToken) -> Self {
+        let Ok(decoded) = decode_unverified(token.expose()) else { return Self::Unknown };
+        let jkt = decoded.claims().get("cnf").and_then(|cnf| cnf.get("jkt"));
+        jkt.map_or(Self::Bearer, Self::of_jkt)
+    }
+
+    fn of_jkt(jkt: &Value) -> Self {
+        let thumbprint = jkt.as_str().and_then(|text| text.parse().ok());
+        thumbprint.map_or(Self::Unknown, Self::Key)
+    }
+}
+
+/// `iat` and `exp`, if the token is a JWT that has them.
+fn iat_and_exp(access: &AccessToken) -> (Option<Timestamp>, Option<Timestamp>) {
     let Ok(decoded) = decode_unverified(access.expose()) else { return (None, None) };
-    let instant = |name: &str| {
+    let timestamp = |name: &str| {
         let seconds = decoded.claims().get(name)?.as_f64()?;
-        // Saturates, and a fraction of a millisecond does not matter.
         #[allow(clippy::cast_possible_truncation, reason = "saturates")]
         Some(Timestamp::from_millis((seconds * 1000.0) as i64))
     };
-    (instant("iat"), instant("exp"))
+    (timestamp("iat"), timestamp("exp"))
+}
+
+/// The version of the stored format.
+const VERSION: u32 = 1;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct StoredRef<'a> {
+    version: u32,
+    access_token: &'a AccessToken,
+    refresh_token: &'a RefreshToken,
+    user: &'a Option<String>,
+    lifetime_ms: Option<u64>,
+    issued_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    skew_ms: Option<i64>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    version: u32,
+    access_token: String,
+    refresh_token: String,
+    user: Option<String>,
+    lifetime_ms: Option<u64>,
+    issued_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    skew_ms: Option<i64>,
+}
+
+impl TokenPair {
+    /// Serializes the pair for the storage. The bytes are as secret as the tokens.
+    ///
+    /// # Errors
+    /// [`Error::Internal`], never in practice: a pair always serializes.
+    pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>> {
+        let lifetime_ms =
+            self.lifetime.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
+        let stored = StoredRef {
+            version: VERSION,
+            access_token: &self.access,
+            refresh_token: &self.refresh,
+            user: &self.user,
+            lifetime_ms,
+            issued_at: self.issued_at,
+            expires_at: self.expires_at,
+            skew_ms: self.skew_ms,
+        };
+        serde_json::to_vec(&stored)
+            .map(Zeroizing::new)
+            .map_err(|_| Error::internal("cannot serialize a token pair"))
+    }
+
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let stored: Stored = serde_json::from_slice(bytes).ok()?;
+        (stored.version == VERSION).then(|| Self {
+            access: AccessToken::new(stored.access_token),
+            refresh: RefreshToken::new(stored.refresh_token),
+            user: stored.user,
+            lifetime: stored.lifetime_ms.map(Duration::from_millis),
+            issued_at: stored.issued_at,
+            expires_at: stored.expires_at,
+            skew_ms: stored.skew_ms,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -173,53 +262,64 @@ mod tests {
 
     #[test]
     fn reads_the_lifetime_of_its_token() {
-        let pair = Pair::new(token(r#"{"iat":100,"exp":1000}"#), refresh());
+        let pair = TokenPair::new(token(r#"{"iat":100,"exp":1000}"#), refresh());
         assert_eq!(pair.lifetime, Some(Duration::from_secs(900)));
         assert_eq!(pair.expires_at, Some(Timestamp::from_seconds(1000)));
         for opaque in [AccessToken::new("opaque"), token(r#"{"exp":"soon"}"#)] {
-            let pair = Pair::new(opaque, refresh());
+            let pair = TokenPair::new(opaque, refresh());
             assert_eq!((pair.lifetime, pair.expires_at), (None, None));
         }
     }
 
     #[test]
-    fn a_token_that_says_nothing_lives_as_long_as_the_server_says() {
-        let now = Now { monotonic: Duration::ZERO, wall: Timestamp::from_seconds(50) };
-        let mut pair = Pair::new(AccessToken::new("opaque"), refresh());
+    fn an_opaque_token_has_the_lifetime_that_the_server_states() {
+        let now = DeviceTime { monotonic: Duration::ZERO, wall: Timestamp::from_seconds(50) };
+        let mut pair = TokenPair::new(AccessToken::new("opaque"), refresh());
         pair = pair.expires_in(Duration::from_secs(60));
-        pair.arrived(now, Some(Timestamp::from_seconds(500)));
+        pair.received(now, Some(Timestamp::from_seconds(500)));
         assert_eq!(pair.expires_at, Some(Timestamp::from_seconds(560)));
         assert_eq!(pair.skew_ms, Some(450_000));
     }
 
     #[test]
-    fn says_what_its_tokens_are_bound_to() {
+    fn reads_the_key_that_its_tokens_are_bound_to() {
         let key = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
-        let bound = Binding::Key(key.parse().unwrap());
+        let bound = DpopBinding::Key(key.parse().unwrap());
         let refresh = |text: &str| RefreshToken::new(token(text).expose());
         for (refresh, expected) in [
             (refresh(&format!(r#"{{"jkt":"{key}"}}"#)), bound),
-            (refresh(r#"{"jkt":7}"#), Binding::Untold),
-            (refresh("{}"), Binding::None),
-            (RefreshToken::new("opaque"), Binding::Untold),
+            (refresh(r#"{"jkt":7}"#), DpopBinding::Unknown),
+            (refresh("{}"), DpopBinding::Bearer),
+            (RefreshToken::new("opaque"), DpopBinding::Unknown),
         ] {
-            assert_eq!(Pair::new(AccessToken::new("a"), refresh).binding(), expected);
+            assert_eq!(TokenPair::new(AccessToken::new("a"), refresh).binding(), expected);
         }
         for (access, expected) in [
             (token(&format!(r#"{{"cnf":{{"jkt":"{key}"}}}}"#)), bound),
-            (token(r#"{"cnf":{"jkt":"short"}}"#), Binding::Untold),
-            (token(r#"{"cnf":7}"#), Binding::None),
-            (token("{}"), Binding::None),
-            (AccessToken::new("opaque"), Binding::Untold),
+            (token(r#"{"cnf":{"jkt":"short"}}"#), DpopBinding::Unknown),
+            (token(r#"{"cnf":7}"#), DpopBinding::Bearer),
+            (token("{}"), DpopBinding::Bearer),
+            (AccessToken::new("opaque"), DpopBinding::Unknown),
         ] {
-            assert_eq!(Binding::of_access(&access), expected);
+            assert_eq!(DpopBinding::of_access(&access), expected);
         }
     }
 
     #[test]
-    fn shows_no_token() {
-        let pair = Pair::new(AccessToken::new("planted-a"), RefreshToken::new("planted-r"));
+    fn debug_shows_no_token() {
+        let pair = TokenPair::new(AccessToken::new("planted-a"), RefreshToken::new("planted-r"));
         let shown = format!("{:?}", pair.user("planted-u"));
         assert!(!shown.contains("planted"), "{shown}");
+    }
+
+    #[test]
+    fn the_stored_form_round_trips() {
+        let mut pair = TokenPair::new(AccessToken::new("a"), RefreshToken::new("r")).user("7");
+        assert_eq!(TokenPair::from_bytes(&pair.to_bytes().unwrap()), Some(pair.clone()));
+        pair.lifetime = Some(Duration::from_secs(900));
+        pair.issued_at = Some(Timestamp::from_seconds(1));
+        pair.expires_at = Some(Timestamp::from_seconds(901));
+        pair.skew_ms = Some(-600_000);
+        assert_eq!(TokenPair::from_bytes(&pair.to_bytes().unwrap()), Some(pair));
     }
 }

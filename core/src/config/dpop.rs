@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::access::OneOrMany;
 use super::sessions::some_span;
+use crate::auth::DpopPolicy;
 use crate::dpop::{ProofPolicy, check_origins};
 use crate::error::{Error, Result};
 
@@ -46,6 +47,19 @@ impl DpopConfig {
     /// See [`DpopConfig::access`].
     pub(crate) fn binds_access(&self) -> bool {
         self.access.unwrap_or(true)
+    }
+
+    /// How sessions are bound, checked.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub(crate) fn server_policy(&self) -> Result<DpopPolicy> {
+        let mut policy = DpopPolicy::new(self.origin.each().to_vec());
+        policy.proofs = self.policy()?;
+        policy.nonce_lifetime = self.nonce;
+        policy.bind_access_tokens = self.binds_access();
+        policy.required = self.required;
+        Ok(policy)
     }
 
     /// The policy, checked.

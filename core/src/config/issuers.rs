@@ -171,7 +171,7 @@ impl KeySetsConfig {
     fn schedule(&self) -> Result<JwksSchedule> {
         let default = JwksSchedule::default();
         JwksSchedule::builder()
-            .cool_down(self.cool_down.unwrap_or(default.cool_down()))
+            .refetch_cooldown(self.cool_down.unwrap_or(default.refetch_cooldown()))
             .max_age(self.max_age.unwrap_or(default.max_age()))
             .max_stale(self.max_stale.unwrap_or(default.max_stale()))
             .timeout(self.timeout.unwrap_or(default.timeout()))

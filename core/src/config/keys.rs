@@ -136,7 +136,7 @@ impl KeysConfig {
             }
         }
         let active = match (&self.refresh_secret, &self.secret) {
-            (Some(given), _) => RefreshSecret::given(&given.0, self.short())?,
+            (Some(given), _) => RefreshSecret::new(&given.0, self.short())?,
             (None, Some(secret)) => RefreshSecret::derived_from(&secret.0)?,
             (None, None) => {
                 return Err(Error::config("refreshSecret", "is required when there is no secret"));
@@ -144,7 +144,7 @@ impl KeysConfig {
         };
         let mut keys = RefreshKeys::new(active);
         for (place, secret) in self.accepted_refresh_secrets.iter().enumerate() {
-            let secret = RefreshSecret::given(&secret.0, self.short());
+            let secret = RefreshSecret::new(&secret.0, self.short());
             keys = keys
                 .with_retired(secret.map_err(|error| at("acceptedRefreshSecrets", place, error))?);
         }

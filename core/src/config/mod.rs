@@ -48,7 +48,7 @@ pub use sessions::{RefreshConfig, RevocationConfig};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use crate::auth::{AuthBuilder, SessionAdmin};
+use crate::auth::{Auth, AuthBuilder, SessionAdmin};
 use crate::error::{Error, Result};
 use crate::store::StoreAddress;
 
@@ -132,7 +132,7 @@ impl AuthConfig {
         let admin =
             SessionAdmin::new(self.store_address().open(None)?, access.longest_acceptance());
         Ok(match legacy_store {
-            Some(legacy_store) => admin.with_old_store(legacy_store),
+            Some(legacy_store) => admin.with_legacy_store(legacy_store),
             None => admin,
         })
     }
@@ -150,7 +150,7 @@ impl AuthConfig {
             builder = builder.migrate_legacy_tokens(old);
         }
         if let Some(dpop) = &self.dpop {
-            builder = builder.dpop(dpop.clone());
+            builder = builder.dpop(dpop.server_policy()?);
         }
         let keys = self.keys_config();
         Ok(builder
@@ -159,6 +159,16 @@ impl AuthConfig {
             .access_policy(self.access.policy()?)
             .session_policy(self.refresh.policy()?)
             .store_at(self.store_address()))
+    }
+}
+
+impl Auth {
+    /// Starts building an [`Auth`] from a configuration as JSON; see [`config`](crate::config).
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] naming the field.
+    pub fn from_json(json: &str) -> Result<AuthBuilder> {
+        AuthConfig::from_json(json)?.builder()
     }
 }
 

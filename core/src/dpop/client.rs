@@ -10,12 +10,12 @@ use serde_json::{Map, Value};
 use super::{TYP_PROOF, access_token_hash};
 use crate::error::{Cause, Error, Result};
 use crate::keys::{Algorithm, Key, KeyPair, PublicKey, RsaBits, Thumbprint};
-use crate::token::{base64url, compact};
+use crate::token::{base64url, jws};
 use crate::types::{SecretBytes, Timestamp};
 
-/// Signs proofs with the client's private key: in memory ([`SoftwareSigner`]) or in a device
-/// ([`DeviceSigner`]).
-pub trait DpopSigner: Send + Sync + fmt::Debug {
+/// The client's private key (a proof-of-possession key, RFC 7800): in memory ([`SoftwareKey`]) or in a
+/// device ([`DeviceKey`]).
+pub trait ProofKey: Send + Sync + fmt::Debug {
     /// The algorithm: an asymmetric one, most often [`Algorithm::ES256`].
     fn algorithm(&self) -> Algorithm;
 
@@ -68,15 +68,12 @@ impl UnsignedProof<'_> {
     /// Makes the value of the header `DPoP`, for one request.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the signer fails, or the operating system has no randomness.
-    pub fn sign(&self, signer: &dyn DpopSigner) -> Result<String> {
+    /// [`Error::Internal`] when the key cannot sign, or the operating system has no randomness.
+    pub fn sign(&self, key: &dyn ProofKey) -> Result<String> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| Error::internal("no randomness"))?;
-        let header = ProofHeader {
-            typ: TYP_PROOF,
-            alg: signer.algorithm().as_str(),
-            jwk: signer.public_jwk(),
-        };
+        let header =
+            ProofHeader { typ: TYP_PROOF, alg: key.algorithm().as_str(), jwk: key.public_jwk() };
         let payload = ProofPayload {
             jti: base64url::encode(&id),
             htm: self.method,
@@ -88,9 +85,9 @@ impl UnsignedProof<'_> {
         let encode = |problem: serde_json::Error| Error::internal(problem.to_string());
         let header = base64url::encode(&serde_json::to_vec(&header).map_err(encode)?);
         let payload = serde_json::to_string(&payload).map_err(encode)?;
-        compact::encode(&header, &payload, |message| {
+        jws::encode(&header, &payload, |message| {
             let failed = |cause| Error::internal(format!("a DPoP proof was not signed: {cause}"));
-            signer.sign(message).map_err(failed)
+            key.sign(message).map_err(failed)
         })
     }
 }
@@ -110,16 +107,16 @@ fn htu(url: &str) -> String {
     format!("{scheme}://{host}{path}")
 }
 
-/// Signs with an ES256 key in memory. The key is as safe as the place where its PEM is stored: where
-/// a device has a key store, use a [`DeviceSigner`].
+/// An ES256 key in memory. It is as safe as the place where its PEM is stored: where
+/// a device has a key store, use a [`DeviceKey`].
 ///
 /// `Debug` shows the thumbprint.
-pub struct SoftwareSigner {
+pub struct SoftwareKey {
     key: Key,
     pem: SecretBytes,
 }
 
-impl SoftwareSigner {
+impl SoftwareKey {
     const ALGORITHM: Algorithm = Algorithm::ES256;
 
     /// A new key.
@@ -170,7 +167,7 @@ impl SoftwareSigner {
     }
 }
 
-impl DpopSigner for SoftwareSigner {
+impl ProofKey for SoftwareKey {
     fn algorithm(&self) -> Algorithm {
         Self::ALGORITHM
     }
@@ -184,9 +181,9 @@ impl DpopSigner for SoftwareSigner {
     }
 }
 
-impl fmt::Debug for SoftwareSigner {
+impl fmt::Debug for SoftwareKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("SoftwareSigner")
+        f.debug_struct("SoftwareKey")
             .field("thumbprint", &self.thumbprint().ok())
             .finish_non_exhaustive()
     }
@@ -202,17 +199,16 @@ const POINT: usize = 65;
 /// The length of `r` and of `s` on P-256 (RFC 7518 §3.4).
 const HALF: usize = 32;
 
-/// Signs with a key that stays in the key store of a device: ES256, the one algorithm that all key
-/// stores have. Takes keys and signatures in the formats that the platforms use.
+/// A key that stays in the key store of a device: ES256, the one algorithm that all key stores have. Takes keys and signatures in the formats that the platforms use.
 ///
 /// `Debug` shows the thumbprint.
-pub struct DeviceSigner<S> {
+pub struct DeviceKey<S> {
     jwk: Map<String, Value>,
     thumbprint: Thumbprint,
     sign: S,
 }
 
-impl<S> DeviceSigner<S>
+impl<S> DeviceKey<S>
 where
     S: Fn(&[u8]) -> Result<Vec<u8>, Cause> + Send + Sync,
 {
@@ -239,7 +235,7 @@ where
     }
 }
 
-impl<S> DpopSigner for DeviceSigner<S>
+impl<S> ProofKey for DeviceKey<S>
 where
     S: Fn(&[u8]) -> Result<Vec<u8>, Cause> + Send + Sync,
 {
@@ -262,9 +258,9 @@ where
     }
 }
 
-impl<S> fmt::Debug for DeviceSigner<S> {
+impl<S> fmt::Debug for DeviceKey<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("DeviceSigner").field("thumbprint", &self.thumbprint).finish_non_exhaustive()
+        f.debug_struct("DeviceKey").field("thumbprint", &self.thumbprint).finish_non_exhaustive()
     }
 }
 
@@ -320,17 +316,17 @@ mod tests {
 
     #[test]
     fn a_device_key_is_accepted_as_spki_or_point_only() {
-        let software = SoftwareSigner::generate().unwrap();
+        let software = SoftwareKey::generate().unwrap();
         let der = software.public_der().unwrap();
         let point = &der[SPKI_P256.len()..];
         for form in [&der[..], point] {
-            let signer = DeviceSigner::new(form, locked).unwrap();
-            assert_eq!(signer.thumbprint(), software.thumbprint().unwrap());
-            assert_eq!(signer.public_jwk(), software.public_jwk());
+            let key = DeviceKey::new(form, locked).unwrap();
+            assert_eq!(key.thumbprint(), software.thumbprint().unwrap());
+            assert_eq!(key.public_jwk(), software.public_jwk());
         }
         let off_the_curve = [&[4][..], &[1; POINT - 1]].concat();
         for bad in [&[][..], &der[1..], &point[1..], &off_the_curve] {
-            let Err(Error::ConfigInvalid { field, .. }) = DeviceSigner::new(bad, locked) else {
+            let Err(Error::ConfigInvalid { field, .. }) = DeviceKey::new(bad, locked) else {
                 panic!()
             };
             assert_eq!(field, "proofKey");
@@ -339,12 +335,12 @@ mod tests {
 
     #[test]
     fn a_device_signature_is_accepted_in_der_and_raw() {
-        let software = SoftwareSigner::generate().unwrap();
+        let software = SoftwareKey::generate().unwrap();
         let der = software.public_der().unwrap();
         let verifier = Key::public_der(Algorithm::ES256, &der).unwrap();
-        let in_der = DeviceSigner::new(&der, |message| Ok(der_of(&software.sign(message)?)));
+        let in_der = DeviceKey::new(&der, |message| Ok(der_of(&software.sign(message)?)));
         let in_der = in_der.unwrap();
-        let raw = DeviceSigner::new(&der, |message| software.sign(message)).unwrap();
+        let raw = DeviceKey::new(&der, |message| software.sign(message)).unwrap();
         // Often enough to include numbers with a leading zero.
         for _ in 0..600 {
             assert!(verifier.verify(MESSAGE, &in_der.sign(MESSAGE).unwrap()));
@@ -354,14 +350,14 @@ mod tests {
 
     #[test]
     fn malformed_device_signatures_are_refused() {
-        let der = SoftwareSigner::generate().unwrap().public_der().unwrap();
+        let der = SoftwareKey::generate().unwrap().public_der().unwrap();
         let long = [vec![0x30, 0x28, 2, 33, 1], vec![1; 32], vec![2, 1, 1]].concat();
         for bad in
             [&[][..], &[0x30, 0], &[0x30, 3, 2, 1, 1], &[0x30, 6, 2, 1, 1, 2, 1, 1, 0], &long]
         {
-            let signer = DeviceSigner::new(&der, |_| Ok(bad.to_vec())).unwrap();
-            assert!(signer.sign(MESSAGE).is_err(), "{bad:?}");
+            let key = DeviceKey::new(&der, |_| Ok(bad.to_vec())).unwrap();
+            assert!(key.sign(MESSAGE).is_err(), "{bad:?}");
         }
-        assert!(DeviceSigner::new(&der, locked).unwrap().sign(MESSAGE).is_err());
+        assert!(DeviceKey::new(&der, locked).unwrap().sign(MESSAGE).is_err());
     }
 }

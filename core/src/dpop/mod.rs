@@ -8,7 +8,7 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`UnsignedProof`], [`DpopSigner`], [`SoftwareSigner`], [`DeviceSigner`] | the client makes proofs |
+//! | [`UnsignedProof`], [`ProofKey`], [`SoftwareKey`], [`DeviceKey`] | the client makes proofs |
 //! | [`ProofVerifier`], [`ProofPolicy`], [`ProofTarget`] | the server checks them (feature `server`) |
 //!
 //! A [`client::Session`](crate::client) makes the proofs itself.
@@ -19,7 +19,7 @@ mod client;
 #[cfg(feature = "server")]
 mod server;
 
-pub use client::{DeviceSigner, DpopSigner, SoftwareSigner, UnsignedProof};
+pub use client::{DeviceKey, ProofKey, SoftwareKey, UnsignedProof};
 #[cfg(feature = "server")]
 pub(crate) use server::check_origins;
 #[cfg(feature = "server")]

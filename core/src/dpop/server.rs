@@ -14,13 +14,12 @@ use subtle::ConstantTimeEq as _;
 use url::Url;
 
 use super::{TYP_PROOF, access_token_hash};
-use crate::access::{VerifiedAccess, numeric_date};
+use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::keys::{Algorithm, Key, RefreshKeys, Thumbprint};
 use crate::token::base64url;
-use crate::token::compact::Compact;
-use crate::token::header::{Header, is_typ};
-use crate::token::json::{self, Item};
+use crate::token::json::{self, Item, numeric_date};
+use crate::token::jws::{Compact, Header, is_typ};
 use crate::types::{Clock, Timestamp};
 
 /// How proofs are checked.

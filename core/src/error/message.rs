@@ -1,10 +1,10 @@
-//! What people read. English and Korean ship; an app that wants others maps the code itself.
+//! The messages for people, in English and Korean. An app with other languages maps the code itself.
 
 use serde::{Deserialize, Serialize};
 
 use super::{Error, ErrorCode};
 
-/// A language that messages ship in.
+/// A language of the messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
@@ -17,8 +17,8 @@ pub enum Language {
 }
 
 impl ErrorCode {
-    /// The message in `language`. It holds only characters that a quoted string of an HTTP
-    /// header may hold when the language is English.
+    /// The message in `language`. The English one contains only characters that are allowed in a
+    /// quoted string of an HTTP header.
     pub const fn message(self, language: Language) -> &'static str {
         match language {
             Language::En => self.english(),
@@ -111,7 +111,7 @@ impl ErrorCode {
 
 impl Error {
     /// The message of this error in `language`, without its context.
-    pub fn message(&self, language: Language) -> &'static str {
+    pub const fn message(&self, language: Language) -> &'static str {
         self.code().message(language)
     }
 }

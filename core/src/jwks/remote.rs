@@ -1,4 +1,4 @@
-//! The keys of one issuer, fetched and kept.
+//! The keys of one issuer: its JWK Set, fetched, cached and refetched.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -8,47 +8,92 @@ use std::time::Duration;
 use arc_swap::ArcSwapOption;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
+use url::{Host, Url};
 
-use super::address::JwksUri;
-use super::cache::{JwksCache, Step};
-use super::schedule::JwksSchedule;
+use super::schedule::{FetchDecision, FetchScheduler, JwksSchedule};
 use crate::access::{AccessPolicy, AccessVerifier, VerifiedAccess};
-use crate::client::{Request, Response, Transport};
 use crate::error::{Cause, Error, Result};
+use crate::http::{HttpRequest, HttpResponse, Transport};
 use crate::keys::{Algorithm, JwkSet};
 use crate::types::Clock;
 
-/// Verifies by the keys that an issuer publishes.
+/// The target of log events.
+const TARGET: &str = "regrant::jwks";
+
+/// The URL of a JWK Set (`jwks_uri`, RFC 8414 §2).
+#[derive(Clone, PartialEq, Eq)]
+pub struct JwksUri(Url);
+
+impl JwksUri {
+    /// Parses a URL. It must be `https`, because whoever can change the set in transit can sign in
+    /// as anybody; `http` is accepted on loopback only, for tests.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `keysUrl` if it is not an absolute `https` URL, or has a user
+    /// name, a password or a fragment.
+    pub fn new(text: &str) -> Result<Self> {
+        let invalid = |problem: &str| Err(Error::config("keysUrl", problem));
+        let Ok(url) = Url::parse(text) else { return invalid("is not an absolute URL") };
+        let is_loopback = match url.host() {
+            Some(Host::Domain(name)) => name == "localhost",
+            Some(Host::Ipv4(address)) => address.is_loopback(),
+            Some(Host::Ipv6(address)) => address.is_loopback(),
+            None => false,
+        };
+        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
+            return invalid("must be https, except on loopback");
+        }
+        if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
+            return invalid("must not have a user name, a password or a fragment");
+        }
+        Ok(Self(url))
+    }
+
+    /// The URL as text.
+    pub fn as_str(&self) -> &str {
+        self.0.as_str()
+    }
+}
+
+impl fmt::Debug for JwksUri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "JwksUri({})", self.0)
+    }
+}
+
+/// Verifies tokens with the keys that an issuer publishes.
 pub(super) struct RemoteKeys {
-    pub(super) url: JwksUri,
-    pub(super) rsa: Algorithm,
-    pub(super) policy: AccessPolicy,
-    pub(super) schedule: JwksSchedule,
-    pub(super) transport: Arc<dyn Transport>,
-    pub(super) clock: Arc<dyn Clock>,
-    /// Where fetches run that nobody waits for.
-    pub(super) runtime: Option<Handle>,
-    /// By the keys at hand. A new one knows no tokens yet, so that none outlives its key.
+    url: JwksUri,
+    /// The algorithm of RSA keys without `alg`.
+    rsa: Algorithm,
+    policy: AccessPolicy,
+    schedule: JwksSchedule,
+    transport: Arc<dyn Transport>,
+    clock: Arc<dyn Clock>,
+    /// Where fetches run.
+    runtime: Option<Handle>,
+    /// With the cached keys. Replaced together with its cache of verified tokens, so that no token
+    /// outlives its key.
     verifier: ArcSwapOption<AccessVerifier>,
-    /// In milliseconds: before it there is no need to ask the cache.
+    /// In milliseconds. Before it, verification need not lock `state`.
     fresh_until: AtomicI64,
     state: Mutex<State>,
-    /// Counts the fetches that have ended.
-    rounds: watch::Sender<u64>,
+    /// Counts completed fetches.
+    completed: watch::Sender<u64>,
 }
 
 struct State {
-    cache: JwksCache,
-    /// The text of the set at hand.
+    scheduler: FetchScheduler,
+    /// The text of the cached set.
     text: String,
     /// Why the last fetch failed.
     problem: Option<String>,
 }
 
-/// Whether waiting for the fetch that is under way may change the answer.
+/// Whether the result may change once the fetch in progress completes.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Fetching {
-    Awaited,
+enum MayChange {
+    AfterFetch,
     No,
 }
 
@@ -60,7 +105,8 @@ impl RemoteKeys {
         transport: Arc<dyn Transport>,
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
-        let state = State { cache: JwksCache::new(schedule), text: String::new(), problem: None };
+        let scheduler = FetchScheduler::new(schedule);
+        let state = State { scheduler, text: String::new(), problem: None };
         Arc::new(Self {
             url,
             rsa,
@@ -72,109 +118,113 @@ impl RemoteKeys {
             verifier: ArcSwapOption::empty(),
             fresh_until: AtomicI64::new(i64::MIN),
             state: Mutex::new(state),
-            rounds: watch::Sender::new(0),
+            completed: watch::Sender::new(0),
         })
     }
 
-    /// By the keys at hand, also what is bound to a key of the client. Where others are needed it
-    /// has them fetched, and does not wait.
-    pub(super) fn verify_bound(self: &Arc<Self>, token: &str) -> Result<VerifiedAccess> {
+    /// Verifies with the cached keys, accepting tokens that are bound to a client's key. Starts a
+    /// fetch if needed, and does not wait for it.
+    pub(super) fn verify_cached(self: &Arc<Self>, token: &str) -> Result<VerifiedAccess> {
         self.attempt(token).0
     }
 
-    /// As [`verify_bound`](Self::verify_bound); `None` where waiting for a fetch may change the
-    /// answer.
-    pub(super) fn verify_bound_if_ready(
-        self: &Arc<Self>,
-        token: &str,
-    ) -> Option<Result<VerifiedAccess>> {
-        let (outcome, fetching) = self.attempt(token);
-        (fetching == Fetching::No).then_some(outcome)
+    /// As [`verify_cached`](Self::verify_cached); `None` if the result may change once a fetch
+    /// completes.
+    pub(super) fn try_verify(self: &Arc<Self>, token: &str) -> Option<Result<VerifiedAccess>> {
+        let (result, may_change) = self.attempt(token);
+        (may_change == MayChange::No).then_some(result)
     }
 
-    /// Waits for keys where there are none, or none of the token's name.
-    pub(super) async fn verify_bound_or_fetch(
-        self: &Arc<Self>,
-        token: &str,
-    ) -> Result<VerifiedAccess> {
-        // Before the attempt, so that a fetch which ends in between is noticed.
-        let mut rounds = self.rounds.subscribe();
-        let (outcome, fetching) = self.attempt(token);
-        if fetching == Fetching::No {
-            return outcome;
+    /// As [`verify_cached`](Self::verify_cached), and waits for a fetch if the result may change.
+    pub(super) async fn verify(self: &Arc<Self>, token: &str) -> Result<VerifiedAccess> {
+        // Before the attempt, so that a fetch that completes in between is not missed.
+        let mut completed = self.completed.subscribe();
+        let (result, may_change) = self.attempt(token);
+        if may_change == MayChange::No {
+            return result;
         }
-        // The sender lives as long as `self` does.
-        let _ = rounds.changed().await;
+        // Cannot fail: `self` holds the sender.
+        let _ = completed.changed().await;
         self.attempt(token).0
     }
 
-    /// Has the keys fetched if they are not there yet; says whether they are.
+    /// Fetches the keys if none are cached.
     pub(super) async fn ready(self: &Arc<Self>) -> Result<()> {
-        let mut rounds = self.rounds.subscribe();
-        let step = self.state().cache.for_token(self.clock.now());
-        if self.take(step) == Fetching::Awaited {
-            let _ = rounds.changed().await;
+        let mut completed = self.completed.subscribe();
+        let decision = self.state().scheduler.for_token(self.clock.now());
+        if self.apply(decision) == MayChange::AfterFetch {
+            let _ = completed.changed().await;
         }
         if self.verifier.load().is_some() { Ok(()) } else { Err(self.unavailable()) }
     }
 
-    fn attempt(self: &Arc<Self>, token: &str) -> (Result<VerifiedAccess>, Fetching) {
+    fn attempt(self: &Arc<Self>, token: &str) -> (Result<VerifiedAccess>, MayChange) {
         let now = self.clock.coarse();
-        let mut awaited = Fetching::No;
+        let mut may_change = MayChange::No;
         if now.as_millis() >= self.fresh_until.load(Ordering::Acquire) {
-            let step = self.state().cache.for_token(now);
-            awaited = self.take(step);
-            if matches!(step, Step::Fetch | Step::Wait | Step::GiveUp) {
-                return (Err(self.unavailable()), awaited);
+            let decision = self.state().scheduler.for_token(now);
+            may_change = self.apply(decision);
+            if matches!(
+                decision,
+                FetchDecision::Fetch | FetchDecision::Wait | FetchDecision::BackOff
+            ) {
+                return (Err(self.unavailable()), may_change);
             }
         }
         let verifier = self.verifier.load();
         let Some(verifier) = verifier.as_ref() else {
-            return (Err(self.unavailable()), awaited);
+            return (Err(self.unavailable()), may_change);
         };
-        let outcome = verifier.verify_bound(token);
-        if !outcome.as_ref().is_err_and(|error| may_be_of_another_key(error, verifier)) {
-            return (outcome, Fetching::No);
+        let result = verifier.verify_bound(token);
+        if !result.as_ref().is_err_and(|error| may_be_signed_by_new_key(error, verifier)) {
+            return (result, MayChange::No);
         }
-        let step = self.state().cache.for_unknown_key(now);
-        (outcome, self.take(step))
+        let decision = self.state().scheduler.for_unknown_key(now);
+        (result, self.apply(decision))
     }
 
-    fn take(self: &Arc<Self>, step: Step) -> Fetching {
-        match step {
-            Step::Use | Step::GiveUp => Fetching::No,
-            Step::Wait => Fetching::Awaited,
-            Step::UseAndFetch | Step::Fetch => {
-                let flight = Flight { keys: Arc::clone(self), has_ended: false };
+    /// Starts a fetch if `decision` says so.
+    fn apply(self: &Arc<Self>, decision: FetchDecision) -> MayChange {
+        match decision {
+            FetchDecision::Use | FetchDecision::BackOff => MayChange::No,
+            FetchDecision::Wait => MayChange::AfterFetch,
+            FetchDecision::UseAndFetch | FetchDecision::Fetch => {
+                let fetch = Fetch { keys: Arc::clone(self), is_completed: false };
                 match self.runtime.clone().or_else(|| Handle::try_current().ok()) {
-                    // Detached: whoever waits may give up, the fetch goes on.
-                    Some(runtime) => drop(runtime.spawn(flight.fly())),
-                    // Ends as a failure when it is dropped.
-                    None => return Fetching::No,
+                    // Detached: the fetch continues if its callers cancel.
+                    Some(runtime) => drop(runtime.spawn(fetch.run())),
+                    // Dropping it records a failure.
+                    None => return MayChange::No,
                 }
-                if step == Step::Fetch { Fetching::Awaited } else { Fetching::No }
+                if decision == FetchDecision::Fetch { MayChange::AfterFetch } else { MayChange::No }
             }
         }
     }
 
-    async fn fetch(&self) -> Result<Response, Cause> {
-        let headers =
-            vec![("accept".to_owned(), "application/jwk-set+json, application/json".to_owned())];
-        let request = Request::get(self.url.as_str(), headers);
+    async fn fetch(&self) -> Result<HttpResponse, Cause> {
+        let request = HttpRequest {
+            method: "GET",
+            url: self.url.as_str().to_owned(),
+            headers: vec![(
+                "accept".to_owned(),
+                "application/jwk-set+json, application/json".to_owned(),
+            )],
+            body: Vec::new(),
+        };
         tokio::time::timeout(self.schedule.timeout(), self.transport.send(request)).await?
     }
 
-    /// Takes in what was fetched.
-    fn accept(&self, answer: &Response) -> Result<Option<Duration>, Cause> {
-        if answer.status != 200 {
-            return Err(format!("status {}", answer.status).into());
+    /// Replaces the cached keys by those in `response`. Returns its `max-age`.
+    fn store(&self, response: &HttpResponse) -> Result<Option<Duration>, Cause> {
+        if response.status != 200 {
+            return Err(format!("status {}", response.status).into());
         }
-        let text = std::str::from_utf8(&answer.body)?;
-        // The same keys: the tokens that were verified by them stay known.
+        let text = std::str::from_utf8(&response.body)?;
+        // An unchanged set keeps the verifier, and with it the cache of verified tokens.
         if self.state().text != text {
             let set = JwkSet::parse(text, self.rsa)?;
             for key in set.skipped() {
-                tracing::warn!(target: "regrant::issuers", url = self.url.as_str(), place = key.place, why = %key.why, "a key of a JWK Set is not used");
+                tracing::warn!(target: TARGET, url = self.url.as_str(), index = key.index, reason = %key.reason, "ignoring unusable key in JWK Set");
             }
             let keyring = set.into_keyring()?;
             let clock = Arc::clone(&self.clock);
@@ -182,31 +232,31 @@ impl RemoteKeys {
             self.verifier.store(Some(Arc::new(verifier)));
             text.clone_into(&mut self.state().text);
         }
-        Ok(answer.max_age())
+        Ok(response.max_age())
     }
 
-    fn ended(&self, outcome: Result<Option<Duration>, Cause>) {
+    fn complete(&self, result: Result<Option<Duration>, Cause>) {
         let mut state = self.state();
-        match outcome {
+        match result {
             Ok(max_age) => {
-                state.cache.fetched(self.clock.now(), max_age);
+                state.scheduler.succeeded(self.clock.now(), max_age);
                 state.problem = None;
             }
-            Err(problem) => {
-                tracing::warn!(target: "regrant::issuers", url = self.url.as_str(), %problem, "the keys of an issuer could not be fetched");
-                state.cache.failed();
-                state.problem = Some(problem.to_string());
+            Err(error) => {
+                tracing::warn!(target: TARGET, url = self.url.as_str(), %error, "failed to fetch JWK Set");
+                state.scheduler.failed();
+                state.problem = Some(error.to_string());
             }
         }
-        let fresh_until = state.cache.fresh_until().map_or(i64::MIN, |until| until.as_millis());
+        let fresh_until = state.scheduler.fresh_until().map_or(i64::MIN, |until| until.as_millis());
         self.fresh_until.store(fresh_until, Ordering::Release);
         drop(state);
-        self.rounds.send_modify(|rounds| *rounds += 1);
+        self.completed.send_modify(|completed| *completed += 1);
     }
 
     fn unavailable(&self) -> Error {
         let problem = self.state().problem.clone();
-        let problem = problem.unwrap_or_else(|| "they were not fetched yet".to_owned());
+        let problem = problem.unwrap_or_else(|| "not fetched yet".to_owned());
         Error::KeysUnavailable { source: format!("{}: {problem}", self.url.as_str()).into() }
     }
 
@@ -215,41 +265,74 @@ impl RemoteKeys {
     }
 }
 
-/// Whether a token that was refused might pass by keys that its issuer has added since.
-fn may_be_of_another_key(error: &Error, verifier: &AccessVerifier) -> bool {
+impl fmt::Debug for RemoteKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RemoteKeys").field("url", &self.url).finish_non_exhaustive()
+    }
+}
+
+/// Whether the rejected token may be signed by a key that the issuer has added since.
+fn may_be_signed_by_new_key(error: &Error, verifier: &AccessVerifier) -> bool {
     match error {
         Error::KeyNotFound | Error::AlgNotAllowed => true,
-        // Without names every key was tried.
+        // Without key ids every key was tried.
         Error::SignatureInvalid => !verifier.keyring().has_names(),
         _ => false,
     }
 }
 
-/// A fetch under way. It ends once, even when its task is dropped or panics.
-struct Flight {
+/// A fetch in progress. It completes exactly once, even if its task is dropped or panics.
+struct Fetch {
     keys: Arc<RemoteKeys>,
-    has_ended: bool,
+    is_completed: bool,
 }
 
-impl Flight {
-    async fn fly(mut self) {
-        let answer = self.keys.fetch().await;
-        let outcome = answer.and_then(|answer| self.keys.accept(&answer));
-        self.has_ended = true;
-        self.keys.ended(outcome);
+impl Fetch {
+    async fn run(mut self) {
+        let response = self.keys.fetch().await;
+        let result = response.and_then(|response| self.keys.store(&response));
+        self.is_completed = true;
+        self.keys.complete(result);
     }
 }
 
-impl Drop for Flight {
+impl Drop for Fetch {
     fn drop(&mut self) {
-        if !self.has_ended {
-            self.keys.ended(Err("the fetch was given up".into()));
+        if !self.is_completed {
+            self.keys.complete(Err("the fetch was cancelled".into()));
         }
     }
 }
 
-impl fmt::Debug for RemoteKeys {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("RemoteKeys").field("url", &self.url).finish_non_exhaustive()
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn http_is_accepted_on_loopback_only() {
+        for good in [
+            "https://issuer.example/.well-known/jwks.json",
+            "https://issuer.example:8443/keys?tenant=1",
+            "http://127.0.0.1:3000/jwks",
+            "http://[::1]:3000/jwks",
+            "http://localhost/jwks",
+        ] {
+            assert_eq!(JwksUri::new(good).unwrap().as_str(), good);
+        }
+        for bad in [
+            "",
+            "/jwks",
+            "issuer.example/jwks",
+            "http://issuer.example/jwks",
+            "http://localhost.issuer.example/jwks",
+            "http://127.0.0.1.issuer.example/jwks",
+            "ftp://127.0.0.1/jwks",
+            "file:///etc/keys",
+            "https://user@issuer.example/jwks",
+            "https://user:secret@issuer.example/jwks",
+            "https://issuer.example/jwks#1",
+        ] {
+            assert!(matches!(JwksUri::new(bad), Err(Error::ConfigInvalid { .. })), "{bad}");
+        }
     }
 }

@@ -1,29 +1,72 @@
-//! Verifies the tokens of several issuers.
+//! Verifies the access tokens of several issuers.
 
 use std::sync::Arc;
 
-use super::issuer::{Keys, TrustedIssuer};
-use super::remote::RemoteKeys;
+use super::remote::{JwksUri, RemoteKeys};
 use super::schedule::JwksSchedule;
-use crate::access::{AccessVerifier, VerifiedAccess};
-use crate::client::Transport;
+use crate::access::{AccessPolicy, AccessVerifier, VerifiedAccess};
 use crate::dpop::{ProofPolicy, ProofVerifier, VerifiedProof};
 use crate::error::{Error, Result};
+use crate::http::Transport;
+use crate::keys::{Algorithm, Keyring};
 use crate::token::base64url;
-use crate::token::compact::Compact;
 use crate::token::json;
+use crate::token::jws::Compact;
 use crate::types::{Clock, SystemClock};
 
-/// Verifies the access tokens of several issuers, each by its own keys and rules. A clone shares
-/// everything.
+/// An issuer whose tokens are accepted: the policy for its tokens, and the source of its keys.
+#[derive(Debug)]
+pub struct TrustedIssuer {
+    policy: AccessPolicy,
+    keys: KeySource,
+}
+
+#[derive(Debug)]
+enum KeySource {
+    Fixed(Keyring),
+    JwkSet { url: JwksUri, rsa: Algorithm },
+}
+
+impl TrustedIssuer {
+    /// An issuer with known keys. `policy` must name its `iss`.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `issuer` if the policy names none.
+    pub fn with_keys(policy: AccessPolicy, keys: Keyring) -> Result<Self> {
+        Self::new(policy, KeySource::Fixed(keys))
+    }
+
+    /// An issuer that publishes its keys at `url`. `rsa` is the algorithm of RSA keys without
+    /// `alg`; most issuers mean [`Algorithm::RS256`].
+    ///
+    /// # Errors
+    /// As [`with_keys`](Self::with_keys); and for `rsaAlgorithm` if `rsa` is not an RSA algorithm.
+    pub fn with_key_set(policy: AccessPolicy, url: JwksUri, rsa: Algorithm) -> Result<Self> {
+        let name = rsa.as_str();
+        if !(name.starts_with("RS") || name.starts_with("PS")) {
+            return Err(Error::config("rsaAlgorithm", format!("{name} is not for RSA")));
+        }
+        Self::new(policy, KeySource::JwkSet { url, rsa })
+    }
+
+    fn new(policy: AccessPolicy, keys: KeySource) -> Result<Self> {
+        if policy.issuers().is_empty() {
+            return Err(Error::config("issuer", "is required: it selects the keys"));
+        }
+        Ok(Self { policy: policy.of_another_issuer(), keys })
+    }
+}
+
+/// Verifies access tokens of several issuers, each with its own keys and policy. Clones share
+/// state.
 ///
-/// The `iss` of a token, which nobody has verified at that point, selects among the configured
-/// issuers; the token must then be good by the rules and the keys of that one.
+/// The unverified `iss` of a token selects among the configured issuers; the token must then
+/// satisfy the policy and the keys of that issuer.
 ///
 /// ```
 /// # #[cfg(feature = "reqwest")] {
 /// use regrant::access::AccessPolicy;
-/// use regrant::jwks::{JwksUri, TrustedIssuer, JwksVerifier};
+/// use regrant::jwks::{JwksUri, JwksVerifier, TrustedIssuer};
 /// use regrant::keys::{Algorithm, Key, Keyring};
 /// # let pem = include_str!("../../../tests/vectors/keys/test-only-ed25519-a.public.pem");
 /// # let transport = regrant::client::ReqwestTransport::new()?;
@@ -36,7 +79,7 @@ use crate::types::{Clock, SystemClock};
 ///     .issuer(TrustedIssuer::with_key_set(theirs, url, Algorithm::RS256)?)
 ///     .transport(std::sync::Arc::new(transport))
 ///     .build()?;
-/// assert!(verifier.verify("no.token.at all").is_err());
+/// assert!(verifier.verify_cached("no.token.at all").is_err());
 /// # }
 /// # Ok::<(), regrant::Error>(())
 /// ```
@@ -45,103 +88,101 @@ pub struct JwksVerifier(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    trusted: Vec<Trusted>,
+    issuers: Vec<Issuer>,
     proofs: Option<ProofVerifier>,
 }
 
 #[derive(Debug)]
-struct Trusted {
+struct Issuer {
     names: Vec<String>,
     max_token_bytes: usize,
-    source: Source,
+    verifier: IssuerVerifier,
 }
 
 #[derive(Debug)]
-enum Source {
+enum IssuerVerifier {
     Fixed(Box<AccessVerifier>),
     Remote(Arc<RemoteKeys>),
 }
 
 impl JwksVerifier {
-    /// Starts without issuers.
+    /// A builder without issuers.
     pub fn builder() -> JwksVerifierBuilder {
         JwksVerifierBuilder::default()
     }
 
-    /// Checks `token` by the keys at hand: no I/O. Keys that are missing are fetched meanwhile.
+    /// Verifies a bearer token. If its key is missing or unknown, waits for a fetch of the issuer's
+    /// JWK Set. Cancel safe: a fetch that was started continues. Requires a Tokio runtime.
     ///
     /// # Errors
-    /// Those of [`AccessVerifier::verify`], which refuses tokens that are bound to a key;
-    /// [`Error::IssuerMismatch`] for an `iss` that is not
-    /// configured; [`Error::KeysUnavailable`], with the advice to try again, while the issuer's
-    /// keys were never fetched or are too old.
-    pub fn verify(&self, token: &str) -> Result<VerifiedAccess> {
-        let access = match &self.trusted(token)?.source {
-            Source::Fixed(verifier) => verifier.verify_bound(token),
-            Source::Remote(keys) => keys.verify_bound(token),
+    /// Those of [`AccessVerifier::verify`], which rejects tokens that are bound to a key;
+    /// [`Error::IssuerMismatch`] if `iss` is not configured; [`Error::KeysUnavailable`], with the
+    /// advice to retry, if the issuer's keys were never fetched or are too old.
+    pub async fn verify(&self, token: &str) -> Result<VerifiedAccess> {
+        self.verify_any(token).await?.unless_bound()
+    }
+
+    /// Verifies a bearer token with the cached keys, without I/O. Missing keys are fetched in the
+    /// background.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_cached(&self, token: &str) -> Result<VerifiedAccess> {
+        let access = match &self.issuer_of(token)?.verifier {
+            IssuerVerifier::Fixed(verifier) => verifier.verify_bound(token),
+            IssuerVerifier::Remote(keys) => keys.verify_cached(token),
         };
         access?.unless_bound()
     }
 
-    /// As [`verify`](Self::verify); `None` where waiting may change the answer, as keys are being
-    /// fetched: [`verify_or_fetch`](Self::verify_or_fetch) does. For callers to whom a future
-    /// costs more than the verification.
+    /// As [`verify_cached`](Self::verify_cached); `None` if [`verify`](Self::verify) would wait for
+    /// a fetch. For callers for whom a future costs more than the verification.
     pub fn try_verify(&self, token: &str) -> Option<Result<VerifiedAccess>> {
-        let access = match self.trusted(token) {
+        let access = match self.issuer_of(token) {
             Err(error) => Err(error),
-            Ok(Trusted { source: Source::Fixed(verifier), .. }) => verifier.verify_bound(token),
-            Ok(Trusted { source: Source::Remote(keys), .. }) => {
-                keys.verify_bound_if_ready(token)?
+            Ok(Issuer { verifier: IssuerVerifier::Fixed(verifier), .. }) => {
+                verifier.verify_bound(token)
             }
+            Ok(Issuer { verifier: IssuerVerifier::Remote(keys), .. }) => keys.try_verify(token)?,
         };
         Some(access.and_then(VerifiedAccess::unless_bound))
     }
 
-    /// As [`verify`](Self::verify), but waits for keys that are missing, and for those that the
-    /// issuer may have added where the token's `kid` is unknown. Dropping the future stops no
-    /// fetch that others wait for. Needs a Tokio runtime.
+    /// As [`verify`](Self::verify), for a token that is bound to the key that signed `proof` (DPoP,
+    /// RFC 9449 §7.1).
     ///
     /// # Errors
-    /// As [`verify`](Self::verify).
-    pub async fn verify_or_fetch(&self, token: &str) -> Result<VerifiedAccess> {
-        self.verify_bound_or_fetch(token).await?.unless_bound()
-    }
-
-    /// As [`verify_or_fetch`](Self::verify_or_fetch), and that the token is bound to the key that
-    /// `proof` is by (DPoP, RFC 9449 §7.1).
-    ///
-    /// # Errors
-    /// As [`verify`](Self::verify); then [`Error::DpopProofInvalid`] for a proof by another key or
-    /// for another access token, and for a token that is bound to none; and
-    /// [`Error::DpopProofReplayed`].
+    /// As [`verify`](Self::verify); [`Error::DpopProofInvalid`] if the proof is by another key or
+    /// for another access token, or if the token is not bound; [`Error::DpopProofReplayed`].
     pub async fn verify_with_proof(
         &self,
         token: &str,
         proof: &VerifiedProof,
     ) -> Result<VerifiedAccess> {
-        let access = self.verify_bound_or_fetch(token).await?;
+        let access = self.verify_any(token).await?;
         self.proofs()?.consume_for_access(proof, &access, token)?;
         Ok(access)
     }
 
-    async fn verify_bound_or_fetch(&self, token: &str) -> Result<VerifiedAccess> {
-        match &self.trusted(token)?.source {
-            Source::Fixed(verifier) => verifier.verify_bound(token),
-            Source::Remote(keys) => keys.verify_bound_or_fetch(token).await,
+    /// Verifies a token, whether or not it is bound to a key.
+    async fn verify_any(&self, token: &str) -> Result<VerifiedAccess> {
+        match &self.issuer_of(token)?.verifier {
+            IssuerVerifier::Fixed(verifier) => verifier.verify_bound(token),
+            IssuerVerifier::Remote(keys) => keys.verify(token).await,
         }
     }
 
-    /// Checks the proof that came with a request of `method` to `path`: the value of its header
-    /// `DPoP`. [`verify_with_proof`](Self::verify_with_proof) uses it up.
+    /// Checks the `DPoP` header of a request of `method` to `path`. Pass the proof to
+    /// [`verify_with_proof`](Self::verify_with_proof), which accepts it once.
     ///
     /// # Errors
-    /// [`Error::DpopProofInvalid`]; [`Error::ConfigInvalid`] for `dpop` where nothing was said about
-    /// proofs.
+    /// [`Error::DpopProofInvalid`]; [`Error::ConfigInvalid`] for `dpop` if proofs are not
+    /// configured.
     pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<VerifiedProof> {
         self.proofs()?.verify_request(proof, method, path)
     }
 
-    /// Whether tokens that are bound to keys are accepted here, with a proof.
+    /// Whether tokens that are bound to a key are accepted, with a proof.
     pub fn checks_proofs(&self) -> bool {
         self.0.proofs.is_some()
     }
@@ -150,43 +191,44 @@ impl JwksVerifier {
         self.0.proofs.as_ref().ok_or_else(|| Error::config("dpop", "is not configured"))
     }
 
-    /// Fetches the keys of all issuers that are not there yet: for a program that is to start with
-    /// them, or not to start.
+    /// Fetches the keys of every issuer whose keys are not cached, for programs that should not
+    /// start without them.
     ///
     /// # Errors
-    /// [`Error::KeysUnavailable`] for the first issuer whose keys there are none of.
+    /// [`Error::KeysUnavailable`] for the first issuer without keys.
     pub async fn ready(&self) -> Result<()> {
-        for trusted in &self.0.trusted {
-            if let Source::Remote(keys) = &trusted.source {
+        for issuer in &self.0.issuers {
+            if let IssuerVerifier::Remote(keys) = &issuer.verifier {
                 keys.ready().await?;
             }
         }
         Ok(())
     }
 
-    fn trusted(&self, token: &str) -> Result<&Trusted> {
-        // The verifier checks the issuer anyway.
-        if let [only] = &*self.0.trusted {
+    /// The issuer that the token's unverified `iss` names.
+    fn issuer_of(&self, token: &str) -> Result<&Issuer> {
+        // With one issuer its policy checks `iss`.
+        if let [only] = &*self.0.issuers {
             return Ok(only);
         }
-        let most =
-            self.0.trusted.iter().map(|trusted| trusted.max_token_bytes).max().unwrap_or_default();
-        let compact = Compact::split(token, most)?;
+        let max_token_bytes =
+            self.0.issuers.iter().map(|issuer| issuer.max_token_bytes).max().unwrap_or_default();
+        let compact = Compact::split(token, max_token_bytes)?;
         let payload = base64url::decode_text(compact.payload)?;
-        let mut issuer = None;
+        let mut iss = None;
         json::read_object(&payload, |name, item| {
             if name == "iss" {
-                issuer = Some(item);
+                iss = Some(item);
             }
         })?;
-        let issuer = issuer.ok_or(Error::IssuerMismatch)?;
-        let issuer = issuer.text().ok_or_else(|| Error::claim_invalid("iss"))?;
-        let is_named = |trusted: &&Trusted| trusted.names.iter().any(|name| *name == issuer);
-        self.0.trusted.iter().find(is_named).ok_or(Error::IssuerMismatch)
+        let iss = iss.ok_or(Error::IssuerMismatch)?;
+        let iss = iss.text().ok_or_else(|| Error::claim_invalid("iss"))?;
+        let is_named = |issuer: &&Issuer| issuer.names.iter().any(|name| *name == iss);
+        self.0.issuers.iter().find(is_named).ok_or(Error::IssuerMismatch)
     }
 }
 
-/// Collects issuers; [`build`](Self::build) checks them together.
+/// Builds a [`JwksVerifier`].
 #[derive(Debug, Default)]
 pub struct JwksVerifierBuilder {
     issuers: Vec<TrustedIssuer>,
@@ -197,21 +239,21 @@ pub struct JwksVerifierBuilder {
 }
 
 impl JwksVerifierBuilder {
-    /// One more issuer.
+    /// Adds an issuer.
     #[must_use]
     pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
         self.issuers.push(issuer);
         self
     }
 
-    /// When key sets are fetched.
+    /// Sets when JWK Sets are fetched.
     #[must_use]
     pub const fn schedule(mut self, schedule: JwksSchedule) -> Self {
         self.schedule = schedule;
         self
     }
 
-    /// What fetches key sets. It should follow no redirects: the address is the one that is
+    /// Sets what fetches JWK Sets. It should not follow redirects: the configured URL is what is
     /// trusted.
     #[must_use]
     pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
@@ -219,66 +261,62 @@ impl JwksVerifierBuilder {
         self
     }
 
-    /// Another clock than the system's.
+    /// Sets the clock. Default: the system clock.
     #[must_use]
     pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
         self.clock = Some(clock);
         self
     }
 
-    /// Accepts tokens that are bound to keys of clients (DPoP, RFC 9449), with proofs by `policy`.
-    /// Clients reach this service by these origins, such as `https://orders.example`.
+    /// Accepts tokens that are bound to clients' keys (DPoP, RFC 9449), with proofs by `policy`.
+    /// `origins` are those at which clients reach this service, such as `https://orders.example`.
     #[must_use]
     pub fn proofs(mut self, policy: ProofPolicy, origins: Vec<String>) -> Self {
         self.proofs = Some((policy, origins));
         self
     }
 
-    /// The verifier. Built within a Tokio runtime it fetches on that; no I/O yet.
+    /// Builds the verifier, without I/O. Within a Tokio runtime, fetches will run on it.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] for `issuers`: none, two of the same name, or one that publishes
-    /// its keys where there is no transport; and for `dpop.origin`.
+    /// [`Error::ConfigInvalid`] for `issuers` if there are none, if two have the same name, or if
+    /// keys must be fetched and there is no transport; and for `dpop.origin`.
     pub fn build(self) -> Result<JwksVerifier> {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
-        let refuse = |problem: String| Err(Error::config("issuers", problem));
-        let mut trusted: Vec<Trusted> = Vec::with_capacity(self.issuers.len());
+        let invalid = |problem: String| Err(Error::config("issuers", problem));
+        let mut issuers: Vec<Issuer> = Vec::with_capacity(self.issuers.len());
         for TrustedIssuer { policy, keys } in self.issuers {
             let names = policy.issuers().to_vec();
             if let Some(name) =
-                names.iter().find(|name| trusted.iter().any(|one| one.names.contains(name)))
+                names.iter().find(|name| issuers.iter().any(|other| other.names.contains(name)))
             {
-                return refuse(format!("two have the name {name}"));
+                return invalid(format!("two have the name {name}"));
             }
             let max_token_bytes = policy.max_token_bytes();
             let clock = Arc::clone(&clock);
-            let source = match (keys, &self.transport) {
-                (Keys::Fixed(keyring), _) => {
-                    Source::Fixed(Box::new(AccessVerifier::new(keyring, policy, clock)?))
+            let verifier = match (keys, &self.transport) {
+                (KeySource::Fixed(keyring), _) => {
+                    let verifier = AccessVerifier::new(keyring, policy, clock)?;
+                    IssuerVerifier::Fixed(Box::new(verifier))
                 }
-                (Keys::At { url, rsa }, Some(transport)) => {
+                (KeySource::JwkSet { url, rsa }, Some(transport)) => {
                     let transport = Arc::clone(transport);
-                    Source::Remote(RemoteKeys::new(
-                        (url, rsa),
-                        policy,
-                        self.schedule,
-                        transport,
-                        clock,
-                    ))
+                    let keys = RemoteKeys::new((url, rsa), policy, self.schedule, transport, clock);
+                    IssuerVerifier::Remote(keys)
                 }
-                (Keys::At { .. }, None) => {
-                    return refuse("there is nothing to fetch keys with".to_owned());
+                (KeySource::JwkSet { .. }, None) => {
+                    return invalid("fetching keys requires a transport".to_owned());
                 }
             };
-            trusted.push(Trusted { names, max_token_bytes, source });
+            issuers.push(Issuer { names, max_token_bytes, verifier });
         }
-        if trusted.is_empty() {
-            return refuse("there is none".to_owned());
+        if issuers.is_empty() {
+            return invalid("must not be empty".to_owned());
         }
         let proofs = self
             .proofs
             .map(|(policy, origins)| ProofVerifier::new(policy, None, clock).with_origins(origins));
         let proofs = proofs.transpose()?;
-        Ok(JwksVerifier(Arc::new(Inner { trusted, proofs })))
+        Ok(JwksVerifier(Arc::new(Inner { issuers, proofs })))
     }
 }

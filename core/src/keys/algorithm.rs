@@ -1,4 +1,4 @@
-//! The signature algorithms, by the names of RFC 7518 §3.1, RFC 8037 §3.1 and RFC 9864 §2.2.
+//! The signature algorithms (RFC 7518 §3.1, RFC 8037 §3.1, RFC 9864 §2.2) and the keys they take.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
 
-/// A signature algorithm of a JWS. `none` is not one of them.
+/// A signature algorithm of a JWS. `none` is not supported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum Algorithm {
@@ -33,21 +33,11 @@ pub enum Algorithm {
     ES256,
     /// ECDSA on P-384 with SHA-384.
     ES384,
-    /// Ed25519. Written as `EdDSA`; `Ed25519` (RFC 9864 §2.2) is read as well.
+    /// Ed25519. Written as `EdDSA`; the name `Ed25519` (RFC 9864 §2.2) is accepted as well.
     ///
-    /// The two are names of one algorithm here, in tokens, JWKs and configurations alike, so that a
-    /// key by either name verifies tokens by either. Nothing is lost by that: a key is one of
-    /// Ed25519 or is refused, so the name decides nothing that the key does not.
+    /// In tokens, JWKs and configurations both names mean the same algorithm, so a key under either
+    /// name verifies tokens with either. This is safe: other curves of EdDSA are not supported.
     EdDSA,
-}
-
-/// What kind of key an algorithm works with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Family {
-    Hmac,
-    Rsa,
-    Ec,
-    Ed,
 }
 
 impl Algorithm {
@@ -85,7 +75,7 @@ impl Algorithm {
         }
     }
 
-    /// The algorithm of this name. Names are case-sensitive (RFC 7515 §4.1.1).
+    /// The algorithm with this name. Names are case-sensitive (RFC 7515 §4.1.1).
     pub fn from_name(name: &str) -> Option<Self> {
         if name == "Ed25519" {
             return Some(Self::EdDSA);
@@ -96,16 +86,6 @@ impl Algorithm {
     /// Whether signing and verifying use the same secret.
     pub const fn is_symmetric(self) -> bool {
         matches!(self, Self::HS256 | Self::HS384 | Self::HS512)
-    }
-
-    pub(super) const fn family(self) -> Family {
-        match self {
-            Self::HS256 | Self::HS384 | Self::HS512 => Family::Hmac,
-            Self::RS256 | Self::RS384 | Self::RS512 => Family::Rsa,
-            Self::PS256 | Self::PS384 | Self::PS512 => Family::Rsa,
-            Self::ES256 | Self::ES384 => Family::Ec,
-            Self::EdDSA => Family::Ed,
-        }
     }
 }
 
@@ -119,7 +99,7 @@ impl FromStr for Algorithm {
     type Err = Error;
 
     /// # Errors
-    /// [`Error::ConfigInvalid`] for `algorithm` when there is none of that name.
+    /// [`Error::ConfigInvalid`] for `algorithm` when the name is unknown.
     fn from_str(name: &str) -> Result<Self, Error> {
         Self::from_name(name).ok_or_else(|| {
             let known = Self::ALL.map(Self::as_str).join(", ");
@@ -142,6 +122,89 @@ impl From<Algorithm> for &'static str {
     }
 }
 
+/// The kind of a key pair. It determines the algorithms that the pair can be used with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyKind {
+    /// RSA with 2048 bits or more.
+    Rsa,
+    /// The curve P-256.
+    P256,
+    /// The curve P-384.
+    P384,
+    /// Ed25519.
+    Ed25519,
+}
+
+impl KeyKind {
+    /// The usual name; for elliptic curves the `crv` of a JWK.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Rsa => "RSA",
+            Self::P256 => "P-256",
+            Self::P384 => "P-384",
+            Self::Ed25519 => "Ed25519",
+        }
+    }
+
+    /// The algorithms that such a key can be pinned to.
+    pub const fn algorithms(self) -> &'static [Algorithm] {
+        use Algorithm::{ES256, ES384, EdDSA, PS256, PS384, PS512, RS256, RS384, RS512};
+        match self {
+            Self::Rsa => &[RS256, RS384, RS512, PS256, PS384, PS512],
+            Self::P256 => &[ES256],
+            Self::P384 => &[ES384],
+            Self::Ed25519 => &[EdDSA],
+        }
+    }
+
+    /// The kind that `algorithm` takes; `None` for HMAC, which takes a secret.
+    pub const fn of(algorithm: Algorithm) -> Option<Self> {
+        use Algorithm::{
+            ES256, ES384, EdDSA, HS256, HS384, HS512, PS256, PS384, PS512, RS256, RS384, RS512,
+        };
+        match algorithm {
+            HS256 | HS384 | HS512 => None,
+            RS256 | RS384 | RS512 | PS256 | PS384 | PS512 => Some(Self::Rsa),
+            ES256 => Some(Self::P256),
+            ES384 => Some(Self::P384),
+            EdDSA => Some(Self::Ed25519),
+        }
+    }
+
+    /// The first of [`KeyKind::algorithms`]: to parse a key whose algorithm does not matter.
+    pub(super) const fn default_algorithm(self) -> Algorithm {
+        match self {
+            Self::Rsa => Algorithm::RS256,
+            Self::P256 => Algorithm::ES256,
+            Self::P384 => Algorithm::ES384,
+            Self::Ed25519 => Algorithm::EdDSA,
+        }
+    }
+}
+
+/// The size of the modulus of a new RSA key, in bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RsaBits {
+    /// 2048, what most verifiers expect.
+    #[default]
+    B2048,
+    /// 3072, about 128 bits of security.
+    B3072,
+    /// 4096.
+    B4096,
+}
+
+/// What to do with an HMAC secret that is shorter than the output of its hash.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ShortSecret {
+    /// Reject it (RFC 7518 §3.2).
+    #[default]
+    Refuse,
+    /// Accept it: for an existing app that cannot change its secret now. Anyone who holds one
+    /// token can guess a short secret offline.
+    Allow,
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -158,9 +221,19 @@ mod tests {
     }
 
     #[test]
-    fn other_names_are_refused() {
+    fn unknown_names_are_rejected() {
         for name in ["none", "None", "NONE", "", "hs256", "HS256 ", "ES512", "ES256K"] {
             assert!(Algorithm::from_name(name).is_none(), "{name}");
+        }
+    }
+
+    #[test]
+    fn key_kinds_and_algorithms_agree() {
+        for algorithm in Algorithm::ALL {
+            match KeyKind::of(algorithm) {
+                Some(kind) => assert!(kind.algorithms().contains(&algorithm), "{algorithm}"),
+                None => assert!(algorithm.is_symmetric(), "{algorithm}"),
+            }
         }
     }
 }

@@ -1,38 +1,200 @@
-//! One JWK (RFC 7517 §4): what it must say to be used for verifying signatures.
+//! Keys as JSON: one JWK (RFC 7517 §4) and a JWK Set (RFC 7517 §5).
 
 use std::fmt;
 
 use serde_json::{Map, Value};
 use zeroize::Zeroize as _;
 
-use super::algorithm::Algorithm;
-use super::document::PublicDocument;
-use super::hmac::ShortSecret;
-use super::key::Key;
-use super::key_id::KeyId;
-use super::key_kind::KeyKind;
-use crate::error::Error;
+use super::algorithm::{Algorithm, KeyKind, ShortSecret};
+use super::key::{Key, KeyId};
+use super::keyring::{Keyring, KeyringBuilder};
+use super::pem::PublicKeyBytes;
+use crate::error::{Error, Result};
 use crate::token::{base64url, json};
 use crate::types::SecretBytes;
 
-/// Why a key of a set is not used. Others of the set are (RFC 7517 §5).
+/// A parsed JWK Set (RFC 7517 §5): the keys that verify, and why others are skipped.
+///
+/// A key that cannot be used does not spoil the set (RFC 7517 §5): it is skipped and reported.
+/// The [`Keyring`] then decides which key checks a token.
+///
+/// ```
+/// use regrant::keys::{Algorithm, JwkSet};
+///
+/// let set = JwkSet::parse(
+///     r#"{"keys":[
+///         {"kty":"OKP","crv":"Ed25519","kid":"2026","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+///         {"kty":"oct","kid":"never","k":"c2VjcmV0"}
+///     ]}"#,
+///     Algorithm::RS256,
+/// )?;
+/// assert_eq!(set.skipped().len(), 1);
+/// assert_eq!(set.into_keyring()?.keys().len(), 1);
+/// # Ok::<(), regrant::Error>(())
+/// ```
+#[derive(Debug)]
+pub struct JwkSet {
+    keys: Vec<Key>,
+    skipped: Vec<SkippedKey>,
+}
+
+/// A key of a set that is not used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SkippedKey {
+    /// The index of the key in the set.
+    pub index: usize,
+    /// The `kid` of the key, if it has one.
+    pub kid: Option<String>,
+    /// Why the key is not used.
+    pub reason: JwkError,
+}
+
+impl JwkSet {
+    /// The longest text of a set, in bytes: room for 64 RSA keys with their certificates.
+    pub const MAX_BYTES: usize = 512 * 1024;
+
+    /// Parses `text`. RSA keys without `alg` are pinned to `rsa`, which is
+    /// [`Algorithm::RS256`] for most issuers; keys of other kinds have one algorithm each.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `jwks`: longer than [`MAX_BYTES`](Self::MAX_BYTES), not one
+    /// strict JSON object (duplicate names are rejected at every depth), or without an array of
+    /// objects as `keys`.
+    pub fn parse(text: &str, rsa: Algorithm) -> Result<Self> {
+        if text.len() > Self::MAX_BYTES {
+            return Err(Error::config("jwks", "is too long"));
+        }
+        let set = json::parse_object(text)
+            .map_err(|_| Error::config("jwks", "is not one JSON object with unique names"))?;
+        let Some(Value::Array(jwks)) = set.get("keys") else {
+            return Err(Error::config("jwks", "has no array `keys`"));
+        };
+        let mut parsed = Self { keys: Vec::new(), skipped: Vec::new() };
+        for (index, jwk) in jwks.iter().enumerate() {
+            let Value::Object(jwk) = jwk else {
+                return Err(Error::config(format!("jwks.keys[{index}]"), "is not an object"));
+            };
+            match parse_public(jwk, rsa).and_then(|key| parsed.check_fits(&key).map(|()| key)) {
+                Ok(key) => parsed.keys.push(key),
+                Err(reason) => {
+                    let kid = jwk.get("kid").and_then(Value::as_str).map(str::to_owned);
+                    parsed.skipped.push(SkippedKey { index, kid, reason });
+                }
+            }
+        }
+        Ok(parsed)
+    }
+
+    fn check_fits(&self, key: &Key) -> Result<(), JwkError> {
+        if self.keys.len() == Keyring::MAX_KEYS {
+            return Err(JwkError::TooMany);
+        }
+        if key.id().is_some() && self.keys.iter().any(|other| other.id() == key.id()) {
+            return Err(JwkError::DuplicateId);
+        }
+        Ok(())
+    }
+
+    /// The keys that are used.
+    pub fn keys(&self) -> &[Key] {
+        &self.keys
+    }
+
+    /// The keys that are not used.
+    pub fn skipped(&self) -> &[SkippedKey] {
+        &self.skipped
+    }
+
+    /// A keyring that verifies with the keys of the set.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `jwks`, with the reasons, when none of the keys can be used.
+    pub fn into_keyring(self) -> Result<Keyring> {
+        if self.keys.is_empty() {
+            let reasons: Vec<_> = self.skipped.iter().map(|key| key.reason.to_string()).collect();
+            let separator = if reasons.is_empty() { "" } else { ": " };
+            let reasons = reasons.join("; ");
+            let problem = format!("has no key that can be used{separator}{reasons}");
+            return Err(Error::config("jwks", problem));
+        }
+        self.keys.into_iter().fold(Keyring::builder(), KeyringBuilder::verifying).build()
+    }
+}
+
+impl Keyring {
+    /// The public keys as a JWK Set (RFC 7517 §5) for other services to verify with, each with
+    /// `alg`, `use: sig` and, if it has a name, `kid`. Secrets are left out.
+    pub fn jwks(&self) -> String {
+        let keys = self.keys().iter().filter_map(public_jwk).map(Value::Object).collect();
+        Value::Object(Map::from_iter([("keys".to_owned(), Value::Array(keys))])).to_string()
+    }
+}
+
+fn public_jwk(key: &Key) -> Option<Map<String, Value>> {
+    let mut jwk = key.public()?.jwk();
+    jwk.insert("alg".to_owned(), key.algorithm().as_str().into());
+    jwk.insert("use".to_owned(), "sig".into());
+    if let Some(kid) = key.id().map(KeyId::as_str) {
+        jwk.insert("kid".to_owned(), kid.into());
+    }
+    Some(jwk)
+}
+
+impl Key {
+    /// A key from its JWK (RFC 7517 §4): a public key, or a secret (`kty: oct`).
+    ///
+    /// `use`, `key_ops` and `alg` are enforced where they are present; `alg` must be `algorithm`.
+    /// A secret whose `key_ops` lack `sign` does not sign. `kid` becomes the key's name.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `jwk`: not one JSON object with unique names, not for verifying
+    /// signatures, of a kind or an `alg` that does not fit `algorithm`, or with a private part
+    /// (private keys are accepted as PEM only). For `secret` and `publicKey` as the other
+    /// constructors.
+    pub fn from_jwk(algorithm: Algorithm, jwk: &str, short: ShortSecret) -> Result<Self> {
+        let refuse = |problem: String| Error::config("jwk", problem);
+        let jwk = json::parse_object(jwk)
+            .map_err(|_| refuse("is not one JSON object with unique names".to_owned()))?;
+        if jwk.get("kty").is_some_and(|kind| kind == "oct") {
+            return parse_secret(algorithm, jwk, short);
+        }
+        let key = parse_public(&jwk, algorithm)
+            .map_err(|reason| refuse(format!("cannot be used: {reason}")))?;
+        if key.algorithm() == algorithm {
+            Ok(key)
+        } else {
+            Err(refuse(format!("is for {}", key.algorithm())))
+        }
+    }
+
+    /// The public key of a parsed JWK for `algorithm`, with the rules of a key in a set.
+    #[cfg(feature = "client")]
+    pub(crate) fn from_public_jwk(
+        jwk: &Map<String, Value>,
+        algorithm: Algorithm,
+    ) -> Result<Self, JwkError> {
+        let key = parse_public(jwk, algorithm)?;
+        if key.algorithm() == algorithm { Ok(key) } else { Err(JwkError::AlgorithmMismatch) }
+    }
+}
+
+/// Why a JWK cannot be used. Other keys of its set can be (RFC 7517 §5).
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum Unusable {
-    /// Its `use` is not `sig`, or its `key_ops` are without `verify` (RFC 7517 §4.2, §4.3).
+pub enum JwkError {
+    /// `use` is not `sig`, or `key_ops` lack `verify` (RFC 7517 §4.2, §4.3).
     #[error("it is not for verifying signatures")]
     OtherPurpose,
-    /// Its `kty` or its `crv` is none that is known here.
+    /// `kty` or `crv` is not supported.
     #[error("it is of a kind that is not supported")]
     UnknownKind,
-    /// A secret (`kty: oct`) has no place in a set of public keys: whoever can read the set could
-    /// sign.
+    /// A secret (`kty: oct`) in a set of public keys: anyone who can read the set could sign.
     #[error("it is a secret, which has no place in a set of public keys (configure it as a key)")]
     Secret,
-    /// It has private members, and so is known to more than its owner.
+    /// The JWK has private members, so the private key is no longer private.
     #[error("its private part was published")]
     PrivatePublished,
-    /// Its `alg` is unknown, or not for keys of its kind.
+    /// `alg` is unknown, or not for keys of this kind.
     #[error("its alg does not fit it")]
     AlgorithmMismatch,
     /// A member is missing or wrong.
@@ -41,7 +203,7 @@ pub enum Unusable {
     /// Another key of the set has the same `kid`.
     #[error("another key has the same kid")]
     DuplicateId,
-    /// The set has more keys than [`Keyring::MAX_KEYS`](super::Keyring::MAX_KEYS).
+    /// The set has more keys than [`Keyring::MAX_KEYS`].
     #[error("the set has too many keys")]
     TooMany,
 }
@@ -49,48 +211,40 @@ pub enum Unusable {
 /// Members that only private keys have (RFC 7518 §6.2.2, §6.3.2).
 const PRIVATE_MEMBERS: [&str; 7] = ["d", "p", "q", "dp", "dq", "qi", "oth"];
 
-impl Key {
-    /// A key from its JWK (RFC 7517 §4): a public one, or a secret (`kty: oct`). What it says of
-    /// its use holds: `use`, `key_ops`, and `alg`, which must be `algorithm` where it is there. A
-    /// secret whose `key_ops` are without `sign` does not sign. Its `kid` becomes the key's name.
-    ///
-    /// # Errors
-    /// [`Error::ConfigInvalid`] for `jwk`: not one JSON object with unique names, not for verifying
-    /// signatures, of a kind or an `alg` that does not fit `algorithm`, or with a private part,
-    /// which is read from PEM alone. For `secret` and `publicKey` as the other constructors.
-    pub fn from_jwk(algorithm: Algorithm, jwk: &str, short: ShortSecret) -> Result<Self, Error> {
-        let refuse = |problem: String| Error::config("jwk", problem);
-        let jwk = json::parse_object(jwk)
-            .map_err(|_| refuse("is not one JSON object with unique names".to_owned()))?;
-        if jwk.get("kty").is_some_and(|kind| kind == "oct") {
-            return secret(algorithm, jwk, short);
-        }
-        let key = read(&jwk, algorithm).map_err(|why| refuse(format!("cannot be used: {why}")))?;
-        if key.algorithm() == algorithm {
-            Ok(key)
-        } else {
-            Err(refuse(format!("is for {}", key.algorithm())))
-        }
+/// A public key. `rsa` is the algorithm of RSA keys without `alg`.
+fn parse_public(jwk: &Map<String, Value>, rsa: Algorithm) -> Result<Key, JwkError> {
+    if !is_for_verifying(jwk)? {
+        return Err(JwkError::OtherPurpose);
+    }
+    let kind = kind_of(jwk)?;
+    if PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
+        return Err(JwkError::PrivatePublished);
+    }
+    let algorithm = algorithm_of(jwk, kind, rsa)?;
+    let key = Key::from_public(algorithm, public_bytes(jwk, kind)?).map_err(invalid)?;
+    match text(jwk, "kid")? {
+        Some(kid) => Ok(key.with_id(KeyId::new(kid).map_err(invalid)?)),
+        None => Ok(key),
     }
 }
 
-/// RFC 7518 §6.4.
-fn secret(
+/// A secret (RFC 7518 §6.4).
+fn parse_secret(
     algorithm: Algorithm,
     mut jwk: Map<String, Value>,
     short: ShortSecret,
-) -> Result<Key, Error> {
-    let refuse = |why: Unusable| Error::config("jwk", format!("cannot be used: {why}"));
+) -> Result<Key> {
+    let refuse = |reason: JwkError| Error::config("jwk", format!("cannot be used: {reason}"));
     let secret = bytes(&jwk, "k").map(SecretBytes::new);
     if let Some(Value::String(encoded)) = jwk.get_mut("k") {
         encoded.zeroize();
     }
     if !is_for_verifying(&jwk).map_err(refuse)? {
-        return Err(refuse(Unusable::OtherPurpose));
+        return Err(refuse(JwkError::OtherPurpose));
     }
-    let announced = text(&jwk, "alg").map_err(refuse)?;
-    if announced.is_some_and(|name| Algorithm::from_name(name) != Some(algorithm)) {
-        return Err(refuse(Unusable::AlgorithmMismatch));
+    let alg = text(&jwk, "alg").map_err(refuse)?;
+    if alg.is_some_and(|name| Algorithm::from_name(name) != Some(algorithm)) {
+        return Err(refuse(JwkError::AlgorithmMismatch));
     }
     let mut key = Key::hmac(algorithm, &secret.map_err(refuse)?, short)?;
     if let Some(kid) = text(&jwk, "kid").map_err(refuse)? {
@@ -102,26 +256,8 @@ fn secret(
     Ok(if jwk.get("key_ops").is_none_or(signs) { key } else { key.for_verifying() })
 }
 
-/// The key that a JWK describes. `rsa`: the algorithm of RSA keys that do not say theirs.
-pub(super) fn read(jwk: &Map<String, Value>, rsa: Algorithm) -> Result<Key, Unusable> {
-    if !is_for_verifying(jwk)? {
-        return Err(Unusable::OtherPurpose);
-    }
-    let kind = kind_of(jwk)?;
-    if PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
-        return Err(Unusable::PrivatePublished);
-    }
-    let algorithm = algorithm_of(jwk, kind, rsa)?;
-    let document = document_of(jwk, kind)?;
-    let key = Key::from_public(algorithm, document).map_err(invalid)?;
-    match text(jwk, "kid")? {
-        Some(kid) => Ok(key.with_id(KeyId::new(kid).map_err(invalid)?)),
-        None => Ok(key),
-    }
-}
-
-/// RFC 7517 §4.2 and §4.3: both are optional, and what they say holds.
-fn is_for_verifying(jwk: &Map<String, Value>) -> Result<bool, Unusable> {
+/// RFC 7517 §4.2 and §4.3. Both members are optional.
+fn is_for_verifying(jwk: &Map<String, Value>) -> Result<bool, JwkError> {
     let by_use = text(jwk, "use")?.is_none_or(|purpose| purpose == "sig");
     let by_operations = match jwk.get("key_ops") {
         None => true,
@@ -139,68 +275,68 @@ fn is_for_verifying(jwk: &Map<String, Value>) -> Result<bool, Unusable> {
     Ok(by_use && by_operations)
 }
 
-fn kind_of(jwk: &Map<String, Value>) -> Result<KeyKind, Unusable> {
-    match (needed(jwk, "kty")?, text(jwk, "crv")?) {
+fn kind_of(jwk: &Map<String, Value>) -> Result<KeyKind, JwkError> {
+    match (required(jwk, "kty")?, text(jwk, "crv")?) {
         ("RSA", None) => Ok(KeyKind::Rsa),
         ("EC", Some("P-256")) => Ok(KeyKind::P256),
         ("EC", Some("P-384")) => Ok(KeyKind::P384),
         ("OKP", Some("Ed25519")) => Ok(KeyKind::Ed25519),
-        ("oct", _) => Err(Unusable::Secret),
-        _ => Err(Unusable::UnknownKind),
+        ("oct", _) => Err(JwkError::Secret),
+        _ => Err(JwkError::UnknownKind),
     }
 }
 
-/// A key is pinned to one algorithm (RFC 8725 §3.1): to its `alg`, else to the one of its kind.
+/// Pins the key to one algorithm (RFC 8725 §3.1): its `alg`, or the only one of its kind.
 fn algorithm_of(
     jwk: &Map<String, Value>,
     kind: KeyKind,
     rsa: Algorithm,
-) -> Result<Algorithm, Unusable> {
-    let announced = match text(jwk, "alg")? {
-        Some(name) => Algorithm::from_name(name).ok_or(Unusable::AlgorithmMismatch)?,
+) -> Result<Algorithm, JwkError> {
+    let algorithm = match text(jwk, "alg")? {
+        Some(name) => Algorithm::from_name(name).ok_or(JwkError::AlgorithmMismatch)?,
         None if kind == KeyKind::Rsa => rsa,
-        None => kind.representative(),
+        None => kind.default_algorithm(),
     };
-    if kind.algorithms().contains(&announced) {
-        Ok(announced)
+    if kind.algorithms().contains(&algorithm) {
+        Ok(algorithm)
     } else {
-        Err(Unusable::AlgorithmMismatch)
+        Err(JwkError::AlgorithmMismatch)
     }
 }
 
 /// RFC 7518 §6.2.1 and §6.3.1, RFC 8037 §2.
-fn document_of(jwk: &Map<String, Value>, kind: KeyKind) -> Result<PublicDocument, Unusable> {
+fn public_bytes(jwk: &Map<String, Value>, kind: KeyKind) -> Result<PublicKeyBytes, JwkError> {
     match kind {
         KeyKind::Rsa => {
             let (modulus, exponent) = (bytes(jwk, "n")?, bytes(jwk, "e")?);
-            PublicDocument::from_rsa_components(&modulus, &exponent).map_err(invalid)
+            PublicKeyBytes::from_rsa_components(&modulus, &exponent).map_err(invalid)
         }
         KeyKind::P256 | KeyKind::P384 => {
             let length = if kind == KeyKind::P256 { 32 } else { 48 };
             let (x, y) = (bytes(jwk, "x")?, bytes(jwk, "y")?);
             if x.len() != length || y.len() != length {
-                return Err(Unusable::Invalid("its coordinates are of a wrong length".to_owned()));
+                return Err(JwkError::Invalid("its coordinates are of a wrong length".to_owned()));
             }
-            Ok(PublicDocument::from_coordinates(&x, &y))
+            Ok(PublicKeyBytes::from_coordinates(&x, &y))
         }
         KeyKind::Ed25519 => {
             if jwk.contains_key("y") {
                 return Err(wrong("y"));
             }
-            PublicDocument::from_ed25519(&bytes(jwk, "x")?).map_err(invalid)
+            PublicKeyBytes::from_ed25519(&bytes(jwk, "x")?).map_err(invalid)
         }
     }
 }
 
-fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, Unusable> {
-    base64url::decode(needed(jwk, name)?).map_err(|_| wrong(name))
+fn bytes(jwk: &Map<String, Value>, name: &'static str) -> Result<Vec<u8>, JwkError> {
+    base64url::decode(required(jwk, name)?).map_err(|_| wrong(name))
 }
 
-fn needed<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Unusable> {
+fn required<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, JwkError> {
     text(jwk, name)?.ok_or_else(|| wrong(name))
 }
 
-fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, Unusable> {
+fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, JwkError> {
     match jwk.get(name) {
         None => Ok(None),
         Some(Value::String(text)) => Ok(Some(text)),
@@ -208,10 +344,10 @@ fn text<'a>(jwk: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'
     }
 }
 
-fn wrong(member: &str) -> Unusable {
-    Unusable::Invalid(format!("its member {member} is missing or wrong"))
+fn wrong(member: &str) -> JwkError {
+    JwkError::Invalid(format!("its member {member} is missing or wrong"))
 }
 
-fn invalid(problem: impl fmt::Display) -> Unusable {
-    Unusable::Invalid(problem.to_string())
+fn invalid(problem: impl fmt::Display) -> JwkError {
+    JwkError::Invalid(problem.to_string())
 }

@@ -1,29 +1,33 @@
-//! A key: pinned to one algorithm, so that a token cannot choose how it is checked
+//! A key and its name.
+//!
+//! A key is pinned to one algorithm, so that a token cannot choose how it is checked
 //! (RFC 8725 §3.1).
 
 use std::fmt;
+use std::str::FromStr;
 
-use super::algorithm::Algorithm;
+use serde::{Deserialize, Serialize};
+
+use super::algorithm::{Algorithm, KeyKind, ShortSecret};
 use super::backend::{Signer, Verifier};
-use super::document::{PrivateDocument, PublicDocument};
-use super::hmac::{PreparedMac, ShortSecret};
-use super::key_id::KeyId;
-use super::key_kind::KeyKind;
-use super::public_key::PublicKey;
+use super::hmac::PreparedMac;
+use super::pem::{PrivateKeyDer, PublicKeyBytes};
+use super::public_key::{PublicKey, signer_and_public};
 use crate::error::{Error, Result};
+use crate::token::base64url;
+use crate::token::jws::{self, Compact};
 use crate::types::SecretBytes;
 
 /// A key for one algorithm, with an optional name.
 ///
-/// One made from a secret or a private key signs and verifies, one made from a public key only
-/// verifies. Everything about it is checked when it is made; every constructor answers
-/// [`Error::ConfigInvalid`] for the field `secret`, `privateKey` or `publicKey`.
-/// `Debug` shows no key material.
+/// A key made from a secret or a private key signs and verifies, a key made from a public key only
+/// verifies. It is checked when it is made; every constructor fails with [`Error::ConfigInvalid`]
+/// for the field `secret`, `privateKey` or `publicKey`. `Debug` shows no key material.
 pub struct Key {
     algorithm: Algorithm,
     id: Option<KeyId>,
     material: Material,
-    only_verifies: bool,
+    verify_only: bool,
 }
 
 enum Material {
@@ -33,11 +37,11 @@ enum Material {
 }
 
 impl Key {
-    /// An HMAC key: the bytes of `secret` as they are (text is not decoded).
+    /// An HMAC key from the bytes of `secret` as they are (text is not decoded).
     ///
     /// # Errors
     /// For the field `secret`: empty, shorter than the output of the hash (RFC 7518 §3.2) unless
-    /// `short` allows it, or a PEM file; `algorithm` that is not HS256, HS384 or HS512.
+    /// `short` allows it, or a key file; `algorithm` is not HS256, HS384 or HS512.
     ///
     /// ```
     /// use regrant::keys::{Algorithm, Key, ShortSecret};
@@ -50,16 +54,16 @@ impl Key {
     /// ```
     pub fn hmac(algorithm: Algorithm, secret: &SecretBytes, short: ShortSecret) -> Result<Self> {
         let mac = PreparedMac::new(algorithm, secret, short, "secret")?;
-        Ok(Self::of(algorithm, Material::Mac(mac)))
+        Ok(Self::from_material(algorithm, Material::Mac(mac)))
     }
 
     /// A private key in PEM: PKCS#8, or PKCS#1 for RSA, not encrypted.
     ///
     /// # Errors
     /// For the field `privateKey`: not such a file, a key of another kind or curve than
-    /// `algorithm` needs, or an RSA key of less than 2048 bits.
+    /// `algorithm` takes, or an RSA key of less than 2048 bits.
     pub fn private_pem(algorithm: Algorithm, pem: &str) -> Result<Self> {
-        Self::from_private(algorithm, &PrivateDocument::from_pem(algorithm, pem)?)
+        Self::from_private(algorithm, &PrivateKeyDer::from_pem(algorithm, pem)?)
     }
 
     /// A private key in DER: PKCS#8, or PKCS#1 for RSA.
@@ -67,16 +71,16 @@ impl Key {
     /// # Errors
     /// As [`private_pem`](Self::private_pem).
     pub fn private_der(algorithm: Algorithm, der: &[u8]) -> Result<Self> {
-        Self::from_private(algorithm, &PrivateDocument::from_der(algorithm, der)?)
+        Self::from_private(algorithm, &PrivateKeyDer::from_der(algorithm, der)?)
     }
 
     /// A public key in PEM: SPKI, or PKCS#1 for RSA. It cannot sign.
     ///
     /// # Errors
     /// For the field `publicKey`: not such a file (a certificate is not one), a key of another
-    /// kind or curve than `algorithm` needs, or an RSA key of less than 2048 bits.
+    /// kind or curve than `algorithm` takes, or an RSA key of less than 2048 bits.
     pub fn public_pem(algorithm: Algorithm, pem: &str) -> Result<Self> {
-        Self::from_public(algorithm, PublicDocument::from_pem(algorithm, pem)?)
+        Self::from_public(algorithm, PublicKeyBytes::from_pem(algorithm, pem)?)
     }
 
     /// A public key in DER: SPKI, or PKCS#1 for RSA. It cannot sign.
@@ -84,41 +88,36 @@ impl Key {
     /// # Errors
     /// As [`public_pem`](Self::public_pem).
     pub fn public_der(algorithm: Algorithm, der: &[u8]) -> Result<Self> {
-        Self::from_public(algorithm, PublicDocument::from_der(algorithm, der)?)
+        Self::from_public(algorithm, PublicKeyBytes::from_der(algorithm, der)?)
     }
 
-    const fn of(algorithm: Algorithm, material: Material) -> Self {
-        Self { algorithm, id: None, material, only_verifies: false }
+    fn from_private(algorithm: Algorithm, private: &PrivateKeyDer) -> Result<Self> {
+        let (signer, bytes) = signer_and_public(algorithm, private)?;
+        let verifier = Verifier::new(algorithm, &bytes.0)?;
+        let public = PublicKey::from_checked(pair_kind(algorithm)?, bytes);
+        Ok(Self::from_material(algorithm, Material::Pair(signer, verifier, public)))
     }
 
-    fn from_private(algorithm: Algorithm, document: &PrivateDocument) -> Result<Self> {
-        let (signer, public) = Signer::new(algorithm, document)?;
-        let verifier = Verifier::new(algorithm, &public)?;
-        let public = PublicKey::unchecked(kind_of(algorithm)?, public);
-        Ok(Self::of(algorithm, Material::Pair(signer, verifier, public)))
+    pub(super) fn from_public(algorithm: Algorithm, bytes: PublicKeyBytes) -> Result<Self> {
+        let verifier = Verifier::new(algorithm, &bytes.0)?;
+        let public = PublicKey::from_checked(pair_kind(algorithm)?, bytes);
+        Ok(Self::from_material(algorithm, Material::Public(verifier, public)))
     }
 
-    pub(super) fn from_public(algorithm: Algorithm, document: PublicDocument) -> Result<Self> {
-        let verifier = Verifier::new(algorithm, &document)?;
-        let public = PublicKey::unchecked(kind_of(algorithm)?, document);
-        Ok(Self::of(algorithm, Material::Public(verifier, public)))
+    const fn from_material(algorithm: Algorithm, material: Material) -> Self {
+        Self { algorithm, id: None, material, verify_only: false }
     }
 
-    /// The public key of a JWK (RFC 7517 §4) for `algorithm`, which its `alg` and its kind must
-    /// allow; `use`, `key_ops` and private members count as in a set.
-    #[cfg(feature = "client")]
-    pub(crate) fn from_public_jwk(
-        jwk: &serde_json::Map<String, serde_json::Value>,
-        algorithm: Algorithm,
-    ) -> Result<Self, super::Unusable> {
-        let key = super::jwk::read(jwk, algorithm)?;
-        if key.algorithm == algorithm { Ok(key) } else { Err(super::Unusable::AlgorithmMismatch) }
-    }
-
-    /// The same key under the name `id`, the `kid` of the tokens that it signs.
+    /// Names the key: `id` is the `kid` of the tokens that it signs.
     #[must_use]
     pub fn with_id(mut self, id: KeyId) -> Self {
         self.id = Some(id);
+        self
+    }
+
+    /// Takes away the ability to sign.
+    pub(super) fn for_verifying(mut self) -> Self {
+        self.verify_only = true;
         self
     }
 
@@ -132,19 +131,12 @@ impl Key {
         self.id.as_ref()
     }
 
-    /// The same key, which does not sign any more.
-    pub(super) fn for_verifying(mut self) -> Self {
-        self.only_verifies = true;
-        self
-    }
-
-    /// Whether the key can sign: whether it was made from a secret or a private key, which may be
-    /// used for that.
+    /// Whether the key can sign: it was made from a secret or a private key whose use allows it.
     pub const fn can_sign(&self) -> bool {
-        !matches!(self.material, Material::Public(..)) && !self.only_verifies
+        !matches!(self.material, Material::Public(..)) && !self.verify_only
     }
 
-    /// The public part; `None` for a secret, which has none.
+    /// The public part; `None` for a secret.
     pub const fn public(&self) -> Option<&PublicKey> {
         match &self.material {
             Material::Mac(_) => None,
@@ -155,10 +147,10 @@ impl Key {
     /// The signature of `message` (RFC 7518 §3: the raw bytes, `r ‖ s` for ECDSA).
     ///
     /// # Errors
-    /// [`Error::Internal`] for a public key, and when the backend fails.
+    /// [`Error::Internal`] for a key that cannot sign, and when the backend fails.
     pub(crate) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         match &self.material {
-            _ if self.only_verifies => Err(Error::internal("this key is not for signing")),
+            _ if self.verify_only => Err(Error::internal("this key is not for signing")),
             Material::Mac(mac) => Ok(mac.sign(message)),
             Material::Pair(signer, ..) => signer.sign(message),
             Material::Public(..) => Err(Error::internal("a public key cannot sign")),
@@ -176,9 +168,47 @@ impl Key {
     }
 }
 
-fn kind_of(algorithm: Algorithm) -> Result<KeyKind> {
-    KeyKind::of(algorithm).ok_or_else(|| Error::internal("a secret is no key pair"))
+/// Without the rules of this crate: for callers that check headers and claims themselves. Others
+/// use [`AccessVerifier`](crate::access::AccessVerifier) and
+/// [`AccessIssuer`](crate::access::AccessIssuer).
+impl Key {
+    /// Signs a compact JWS (RFC 7515 §7.1) of a `header` that is base64url already and a `payload`
+    /// that is not.
+    ///
+    /// The header is not checked: the caller ensures that its `alg` is this key's.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for a key that cannot sign, and when the backend fails.
+    pub fn sign_jws(&self, header: &str, payload: &str) -> Result<String> {
+        jws::encode(header, payload, |message| self.sign(message))
+    }
+
+    /// Checks the signature of a compact JWS of any size, and nothing else: the caller compares
+    /// `alg` with this key's and checks the claims, `exp` included.
+    ///
+    /// # Errors
+    /// [`Error::TokenMalformed`] unless there are three segments, none of them empty, and the
+    /// third is canonical base64url; [`Error::SignatureInvalid`] when another key signed it.
+    pub fn verify_jws(&self, token: &str) -> Result<()> {
+        let compact = Compact::split(token, usize::MAX)?;
+        let mut space = [0; ON_STACK];
+        let decoded;
+        let signature = if compact.signature.len() <= ON_STACK {
+            base64url::decode_into(compact.signature, &mut space)?
+        } else {
+            decoded = base64url::decode(compact.signature)?;
+            &decoded
+        };
+        if self.verify(compact.signing_input.as_bytes(), signature) {
+            Ok(())
+        } else {
+            Err(Error::SignatureInvalid)
+        }
+    }
 }
+
+/// The length of a base64url RSA-4096 signature. Longer ones are decoded on the heap.
+const ON_STACK: usize = 684;
 
 impl fmt::Debug for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -187,5 +217,131 @@ impl fmt::Debug for Key {
             .field("id", &self.id)
             .field("can_sign", &self.can_sign())
             .finish_non_exhaustive()
+    }
+}
+
+fn pair_kind(algorithm: Algorithm) -> Result<KeyKind> {
+    KeyKind::of(algorithm).ok_or_else(|| Error::internal("a secret is no key pair"))
+}
+
+/// The name of a key (RFC 7515 §4.1.4): 1 to 128 visible ASCII characters. It is not a secret.
+#[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct KeyId(Box<str>);
+
+impl KeyId {
+    /// The longest name, in bytes.
+    pub const MAX_BYTES: usize = 128;
+
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `kid` when it is empty, too long, or contains
+    /// anything but visible ASCII.
+    pub fn new(text: impl Into<String>) -> Result<Self> {
+        let text = text.into();
+        let visible = text.bytes().all(|byte| byte.is_ascii_graphic());
+        if text.is_empty() || text.len() > Self::MAX_BYTES || !visible {
+            return Err(Error::config("kid", "expected 1 to 128 visible ASCII characters"));
+        }
+        Ok(Self(text.into_boxed_str()))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "KeyId({self})")
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+impl TryFrom<String> for KeyId {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+impl From<KeyId> for String {
+    fn from(id: KeyId) -> Self {
+        id.0.into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(secret: &str) -> Key {
+        Key::hmac(Algorithm::HS256, &SecretBytes::new(secret), ShortSecret::Allow).unwrap()
+    }
+
+    /// The example of RFC 7515, appendix A.1.
+    #[test]
+    fn matches_the_example_of_rfc_7515() {
+        let secret = base64url::decode(
+            "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow",
+        );
+        let secret = SecretBytes::new(secret.unwrap());
+        let key = Key::hmac(Algorithm::HS256, &secret, ShortSecret::Refuse).unwrap();
+        let payload =
+            "{\"iss\":\"joe\",\r\n \"exp\":1300819380,\r\n \"http://example.com/is_root\":true}";
+        let token = key.sign_jws("eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9", payload).unwrap();
+        let signature = token.rsplit('.').next().unwrap();
+        assert_eq!(signature, "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk");
+        assert!(key.verify_jws(&token).is_ok());
+    }
+
+    #[test]
+    fn verify_jws_accepts_only_this_keys_signature() {
+        let token = key("one").sign_jws("e30", "anything").unwrap();
+        assert!(key("one").verify_jws(&token).is_ok());
+        assert!(matches!(key("two").verify_jws(&token), Err(Error::SignatureInvalid)));
+        let moved = token.replacen("e30.", "e31.", 1);
+        assert!(matches!(key("one").verify_jws(&moved), Err(Error::SignatureInvalid)));
+    }
+
+    #[test]
+    fn verify_jws_accepts_any_length_and_only_canonical_base64url() {
+        let key = key("one");
+        for length in [1, 4, 43, 684, 686, 4000] {
+            let token = format!("e30.e30.{}", "A".repeat(length));
+            let expected = if length % 4 == 1 { "TokenMalformed" } else { "SignatureInvalid" };
+            assert_eq!(format!("{:?}", key.verify_jws(&token).unwrap_err()), expected, "{length}");
+        }
+        for malformed in ["e30.e30.", "e30..AA", ".e30.AA", "e30.AA", "e30.e30.AB", "e30.e30.AA=="]
+        {
+            let error = key.verify_jws(malformed).unwrap_err();
+            assert!(matches!(error, Error::TokenMalformed), "{malformed}");
+        }
+    }
+
+    #[test]
+    fn key_id_is_1_to_128_visible_ascii_characters() {
+        for good in ["a", "2026-01/primary", &"k".repeat(128)] {
+            assert_eq!(KeyId::new(good).unwrap().as_str(), good);
+        }
+        for bad in ["", " ", "a b", "a\n", "키", &"k".repeat(129)] {
+            assert!(KeyId::new(bad).is_err(), "{bad:?}");
+        }
     }
 }

@@ -1,4 +1,4 @@
-//! The keys that tokens are signed and checked with, and which of them a token may choose.
+//! The keys that sign and verify access tokens, and which of them a token may choose.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use crate::error::{Error, Result};
 /// A set of keys: at most one *active* key that signs, and any number that only verify.
 ///
 /// Which key checks a token (RFC 7515 §4.1.4, RFC 8725 §3.1):
-/// - The token's `alg` must be one that a key here is pinned to, else
-///   [`Error::AlgNotAllowed`]. `none` never is.
-/// - With a `kid`, the key of that name alone: [`Error::KeyNotFound`] when there is none,
+/// - The token's `alg` must be the algorithm of a key in the ring, else [`Error::AlgNotAllowed`].
+///   `none` never is.
+/// - With a `kid`, only the key of that name: [`Error::KeyNotFound`] when there is none,
 ///   [`Error::AlgNotAllowed`] when it is pinned to another algorithm.
-/// - Without a `kid`, every key of that algorithm is tried, the active one first. So the tokens
-///   of an app that never wrote `kid` go on verifying after its key was given a name here.
-/// - When no key here has a name, a `kid` says nothing and is ignored: whoever configures just
-///   one public key of an issuer that writes `kid` expects that key to be used.
+/// - Without a `kid`, every key of that algorithm, the active one first. The tokens of an app that
+///   never wrote `kid` therefore keep verifying after its key gets a name here.
+/// - When no key in the ring has a name, `kid` is ignored: one configured public key of an issuer
+///   that writes `kid` is expected to be used.
 ///
-/// To rotate: add the new key as active, keep the old one among the verifying ones for the
-/// lifetime of a token, then drop it. Cloning is cheap; clones share the keys.
+/// To rotate, make the new key active, keep the old one as a verifying key for the lifetime of a
+/// token, then drop it. Cheap to clone; clones share the keys.
 #[derive(Clone)]
 pub struct Keyring(Arc<Ring>);
 
@@ -34,14 +34,14 @@ struct Ring {
 /// The keys that may have signed a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Candidates {
-    /// The key at this place.
+    /// The key at this index.
     One(usize),
     /// All keys of this algorithm.
     All(Algorithm),
 }
 
 impl Keyring {
-    /// The most keys that a ring holds.
+    /// The largest number of keys in a ring.
     pub const MAX_KEYS: usize = 64;
 
     /// Starts an empty ring.
@@ -49,7 +49,7 @@ impl Keyring {
         KeyringBuilder { active: None, verifying: Vec::new() }
     }
 
-    /// A ring of one key: active if it can sign.
+    /// A ring of one key, active if it can sign.
     pub fn single(key: Key) -> Self {
         Self(Arc::new(Ring {
             has_active: key.can_sign(),
@@ -83,19 +83,19 @@ impl Keyring {
             return Ok(Candidates::All(algorithm));
         };
         let named = |key: &Key| key.id().is_some_and(|id| id.as_str() == kid);
-        let place = self.0.keys.iter().position(named).ok_or(Error::KeyNotFound)?;
-        let pinned = self.0.keys.get(place).map(Key::algorithm);
+        let index = self.0.keys.iter().position(named).ok_or(Error::KeyNotFound)?;
+        let pinned = self.0.keys.get(index).map(Key::algorithm);
         if pinned == Some(algorithm) {
-            Ok(Candidates::One(place))
+            Ok(Candidates::One(index))
         } else {
             Err(Error::AlgNotAllowed)
         }
     }
 
-    /// Checks `signature` with the keys that `candidates` names.
+    /// Checks `signature` with the candidate keys.
     ///
     /// # Errors
-    /// [`Error::SignatureInvalid`] when none of them made it.
+    /// [`Error::SignatureInvalid`] when none of them verifies it.
     pub(crate) fn verify(
         &self,
         candidates: Candidates,
@@ -103,8 +103,8 @@ impl Keyring {
         signature: &[u8],
     ) -> Result<()> {
         let valid = match candidates {
-            Candidates::One(place) => {
-                self.0.keys.get(place).is_some_and(|key| key.verify(message, signature))
+            Candidates::One(index) => {
+                self.0.keys.get(index).is_some_and(|key| key.verify(message, signature))
             }
             Candidates::All(algorithm) => self
                 .0
@@ -125,7 +125,7 @@ impl fmt::Debug for Keyring {
     }
 }
 
-/// Collects keys; [`build`](Self::build) checks them together.
+/// Collects the keys of a [`Keyring`].
 #[derive(Debug)]
 pub struct KeyringBuilder {
     active: Option<Key>,
@@ -133,26 +133,26 @@ pub struct KeyringBuilder {
 }
 
 impl KeyringBuilder {
-    /// The key that signs from now on. It verifies as well. One that was active before in this
-    /// builder stays as a verifying key.
+    /// Sets the key that signs; it verifies as well. An active key set earlier becomes a verifying
+    /// key.
     #[must_use]
     pub fn active(mut self, key: Key) -> Self {
         self.verifying.extend(self.active.replace(key));
         self
     }
 
-    /// A key that only verifies: a retired one, or the public key of another issuer.
+    /// Adds a key that only verifies: a retired one, or the public key of another issuer.
     #[must_use]
     pub fn verifying(mut self, key: Key) -> Self {
         self.verifying.push(key);
         self
     }
 
-    /// The ring.
+    /// Builds the ring.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for the field `keys`: no key at all, more than
-    /// [`Keyring::MAX_KEYS`], two of the same name, or an active key that cannot sign.
+    /// [`Keyring::MAX_KEYS`], two keys of the same name, or an active key that cannot sign.
     pub fn build(self) -> Result<Keyring> {
         let refuse = |problem: String| Err(Error::config("keys", problem));
         if self.active.as_ref().is_some_and(|key| !key.can_sign()) {
@@ -166,8 +166,8 @@ impl KeyringBuilder {
         if keys.len() > Keyring::MAX_KEYS {
             return refuse(format!("more than {} keys", Keyring::MAX_KEYS));
         }
-        for (place, key) in keys.iter().enumerate() {
-            let earlier = keys.iter().take(place);
+        for (index, key) in keys.iter().enumerate() {
+            let earlier = keys.iter().take(index);
             if let Some(id) = key.id()
                 && earlier.filter_map(Key::id).any(|other| other == id)
             {

@@ -1,13 +1,18 @@
-//! A public key as people and other programs see it: its kind, its fingerprint, PEM and JWK.
+//! The public part of a key pair, its thumbprint, and the generation of new pairs.
 
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use super::backend::{Signer, Verifier};
-use super::document::{FileKind, PrivateDocument, PublicDocument};
-use super::key_kind::KeyKind;
-use crate::error::Result;
+use super::algorithm::{Algorithm, KeyKind, RsaBits};
+use super::backend::{self, PublicPart, Signer, Verifier};
+use super::pem::{PemContent, PrivateKeyDer, PublicKeyBytes, write_pem};
+use crate::error::{Error, Result};
 use crate::token::base64url;
+use crate::types::SecretBytes;
 
 /// The public part of a key pair.
 ///
@@ -23,64 +28,84 @@ use crate::token::base64url;
 #[derive(Debug)]
 pub struct PublicKey {
     kind: KeyKind,
-    document: PublicDocument,
+    bytes: PublicKeyBytes,
 }
 
 impl PublicKey {
-    /// The public part of the key in a PEM file, be it private (PKCS#8, PKCS#1) or public (SPKI,
+    /// The public part of the key in a PEM file, private (PKCS#8, PKCS#1) or public (SPKI,
     /// PKCS#1).
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid) for `privateKey` or `publicKey`, as [`Key`](super::Key) has them.
+    /// [`Error::ConfigInvalid`] for `privateKey` or `publicKey`, as the constructors of
+    /// [`Key`](super::Key).
     pub fn from_pem(pem: &str) -> Result<Self> {
-        let FileKind { kind, private } = FileKind::of_pem(pem)?;
-        let algorithm = kind.representative();
-        let document = if private {
-            Signer::new(algorithm, &PrivateDocument::from_pem(algorithm, pem)?)?.1
+        let PemContent { kind, is_private } = PemContent::of(pem)?;
+        let algorithm = kind.default_algorithm();
+        let bytes = if is_private {
+            signer_and_public(algorithm, &PrivateKeyDer::from_pem(algorithm, pem)?)?.1
         } else {
-            PublicDocument::from_pem(algorithm, pem)?
+            PublicKeyBytes::from_pem(algorithm, pem)?
         };
-        // Whether it is a point of its curve, for example, only the backend knows.
-        Verifier::new(algorithm, &document)?;
-        Ok(Self { kind, document })
+        // Only the backend knows, for example, whether a point is on its curve.
+        Verifier::new(algorithm, &bytes.0)?;
+        Ok(Self { kind, bytes })
     }
 
-    /// Of a document that a [`Verifier`] was made of.
-    pub(super) const fn unchecked(kind: KeyKind, document: PublicDocument) -> Self {
-        Self { kind, document }
+    /// From bytes that a [`Verifier`] accepted.
+    pub(super) const fn from_checked(kind: KeyKind, bytes: PublicKeyBytes) -> Self {
+        Self { kind, bytes }
     }
 
     /// Whether a PEM file holds a private key, by its label alone.
     pub fn is_private_pem(pem: &str) -> bool {
-        FileKind::of_pem(pem).is_ok_and(|file| file.private)
+        PemContent::of(pem).is_ok_and(|content| content.is_private)
     }
 
-    /// Its kind.
+    /// The kind of the pair.
     pub const fn kind(&self) -> KeyKind {
         self.kind
     }
 
-    /// The size of an RSA modulus in bits; `None` for other kinds, which have but one size.
+    /// The size of an RSA modulus in bits; `None` for other kinds, which have one size each.
     pub fn rsa_bits(&self) -> Option<usize> {
-        let (modulus, _) = self.document.rsa_components()?;
+        let (modulus, _) = self.bytes.rsa_components()?;
         let leading = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
         Some(modulus.len() * 8 - leading)
     }
 
-    /// As PEM: `PUBLIC KEY`, which holds a `SubjectPublicKeyInfo` (RFC 5280 §4.1).
+    /// As PEM: a `PUBLIC KEY`, which is a `SubjectPublicKeyInfo` (RFC 5280 §4.1).
     ///
     /// # Errors
-    /// [`Error::Internal`](crate::Error::Internal) never in practice: what was read can be written.
+    /// [`Error::Internal`] never in practice: what was parsed can be written.
     pub fn to_pem(&self) -> Result<String> {
-        self.document.to_pem(self.kind)
+        self.bytes.to_pem(self.kind)
     }
 
-    /// The required members of its JWK (RFC 7518 §6, RFC 8037 §2), in the order of their names.
+    /// The JWK (RFC 7517 §4) with the required members alone.
+    pub fn jwk(&self) -> Map<String, Value> {
+        let members = self.members().into_iter();
+        members.map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
+    }
+
+    /// The JWK thumbprint with SHA-256 (RFC 7638), 43 characters of base64url: a good `kid`.
+    pub fn thumbprint(&self) -> String {
+        base64url::encode(&self.sha256_thumbprint())
+    }
+
+    fn sha256_thumbprint(&self) -> [u8; 32] {
+        // Base64url needs no escapes, so this is the JSON of RFC 7638 §3.1 to the byte.
+        let members = self.members();
+        let members: Vec<_> =
+            members.iter().map(|(name, value)| format!(r#""{name}":"{value}""#)).collect();
+        Sha256::digest(format!("{{{}}}", members.join(","))).into()
+    }
+
+    /// The required members of the JWK (RFC 7518 §6, RFC 8037 §2), ordered by name.
     fn members(&self) -> Vec<(&'static str, String)> {
-        let bytes = self.document.0.as_slice();
+        let bytes = self.bytes.0.as_slice();
         match self.kind {
             KeyKind::Rsa => {
-                let (modulus, exponent) = self.document.rsa_components().unwrap_or_default();
+                let (modulus, exponent) = self.bytes.rsa_components().unwrap_or_default();
                 let [e, n] = [exponent, modulus].map(base64url::encode);
                 vec![("e", e), ("kty", "RSA".to_owned()), ("n", n)]
             }
@@ -100,48 +125,147 @@ impl PublicKey {
             ],
         }
     }
+}
 
-    /// Its JWK thumbprint with SHA-256 (RFC 7638), 43 characters of base64url: a good `kid`.
-    pub fn thumbprint(&self) -> String {
-        // base64url needs no escapes, so this is the JSON of RFC 7638 §3.1 to the byte.
-        let members = self.members();
-        let members: Vec<_> =
-            members.iter().map(|(name, value)| format!(r#""{name}":"{value}""#)).collect();
-        base64url::encode(&Sha256::digest(format!("{{{}}}", members.join(","))))
+/// Parses a private key and derives its public key.
+pub(super) fn signer_and_public(
+    algorithm: Algorithm,
+    private: &PrivateKeyDer,
+) -> Result<(Signer, PublicKeyBytes)> {
+    let (signer, part) = Signer::new(algorithm, &private.0)?;
+    let public = match part {
+        PublicPart::Rsa { modulus, exponent } => {
+            PublicKeyBytes::from_rsa_components(&modulus, &exponent)?
+        }
+        PublicPart::Ec { x, y } => PublicKeyBytes::from_coordinates(&x, &y),
+        PublicPart::Ed25519(point) => PublicKeyBytes(point),
+    };
+    Ok((signer, public))
+}
+
+/// The SHA-256 thumbprint of a public key (RFC 7638), 43 characters of base64url: the `jkt` of a
+/// DPoP-bound token (RFC 9449 §6.1). It is not a secret.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Thumbprint([u8; 32]);
+
+impl Thumbprint {
+    /// The thumbprint of `key`.
+    ///
+    /// # Errors
+    /// Never in practice.
+    pub fn of(key: &PublicKey) -> Result<Self> {
+        Ok(Self(key.sha256_thumbprint()))
+    }
+}
+
+impl FromStr for Thumbprint {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let bytes = base64url::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or_else(|| Error::claim_invalid("jkt"))
+    }
+}
+
+impl fmt::Display for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&base64url::encode(&self.0))
+    }
+}
+
+impl fmt::Debug for Thumbprint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Thumbprint({self})")
+    }
+}
+
+impl TryFrom<String> for Thumbprint {
+    type Error = Error;
+
+    fn try_from(text: String) -> Result<Self> {
+        text.parse()
+    }
+}
+
+impl From<Thumbprint> for String {
+    fn from(thumbprint: Thumbprint) -> Self {
+        thumbprint.to_string()
+    }
+}
+
+/// A new key pair. `Debug` shows only the public part.
+pub struct KeyPair {
+    private: SecretBytes,
+    public: PublicKey,
+}
+
+impl KeyPair {
+    /// Generates a pair for `algorithm`; `bits` applies to RSA alone.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `algorithm` when it takes a secret, or is RSA in a build
+    /// without AWS-LC; [`Error::Internal`] for lack of randomness.
+    ///
+    /// ```
+    /// use regrant::keys::{Algorithm, Key, KeyPair, RsaBits};
+    ///
+    /// let pair = KeyPair::generate(Algorithm::ES256, RsaBits::default())?;
+    /// let pem = std::str::from_utf8(pair.private_pem().expose()).unwrap();
+    /// assert!(Key::private_pem(Algorithm::ES256, pem)?.can_sign());
+    /// # Ok::<(), regrant::Error>(())
+    /// ```
+    pub fn generate(algorithm: Algorithm, bits: RsaBits) -> Result<Self> {
+        let kind = KeyKind::of(algorithm).ok_or_else(|| {
+            Error::config("algorithm", format!("{algorithm} takes a secret, not a key pair"))
+        })?;
+        let pem = write_pem("PRIVATE KEY", backend::generate(kind, bits)?.to_vec());
+        Ok(Self { public: PublicKey::from_pem(&pem)?, private: SecretBytes::new(pem) })
     }
 
-    /// Its JWK (RFC 7517 §4): the required members alone.
-    pub fn jwk(&self) -> Map<String, Value> {
-        let members = self.members().into_iter();
-        members.map(|(name, value)| (name.to_owned(), Value::String(value))).collect()
+    /// The private key in PEM (PKCS#8).
+    pub const fn private_pem(&self) -> &SecretBytes {
+        &self.private
+    }
+
+    /// The public key.
+    pub const fn public(&self) -> &PublicKey {
+        &self.public
+    }
+}
+
+impl fmt::Debug for KeyPair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KeyPair").field("public", &self.public).finish_non_exhaustive()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::keys::Key;
 
     /// RFC 7638 §3.1 and RFC 8037 §A.3.
     #[test]
-    fn the_thumbprints_of_the_standards() {
+    fn matches_the_thumbprints_of_the_rfcs() {
         let modulus = "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw";
-        let rsa = PublicDocument::from_rsa_components(
+        let rsa = PublicKeyBytes::from_rsa_components(
             &base64url::decode(modulus).unwrap(),
             &base64url::decode("AQAB").unwrap(),
         );
-        let rsa = PublicKey { kind: KeyKind::Rsa, document: rsa.unwrap() };
+        let rsa = PublicKey { kind: KeyKind::Rsa, bytes: rsa.unwrap() };
         assert_eq!(rsa.thumbprint(), "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs");
         assert_eq!((rsa.rsa_bits(), &rsa.jwk()["n"]), (Some(2048), &modulus.into()));
 
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-        let document = PublicDocument(base64url::decode(x).unwrap());
-        let ed = PublicKey { kind: KeyKind::Ed25519, document };
+        let bytes = PublicKeyBytes(base64url::decode(x).unwrap());
+        let ed = PublicKey { kind: KeyKind::Ed25519, bytes };
         assert_eq!(ed.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
         assert_eq!(ed.rsa_bits(), None);
     }
 
     #[test]
-    fn what_is_written_is_the_file_that_openssl_wrote() {
+    fn to_pem_writes_what_openssl_writes() {
         for (private, public, kind) in [
             ("ed25519-a.private", "ed25519-a.public", KeyKind::Ed25519),
             ("p256-a.private", "p256-a.public", KeyKind::P256),
@@ -165,7 +289,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_with_advice() {
+    fn unusable_files_are_rejected_with_advice() {
         for (file, advice) in [
             ("p256-a.certificate", "openssl x509"),
             ("p256-a.sec1.private", "openssl pkcs8 -topk8"),
@@ -183,5 +307,44 @@ mod tests {
     fn read(name: &str) -> String {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/keys/test-only-");
         std::fs::read_to_string(format!("{folder}{name}.pem")).unwrap()
+    }
+
+    #[test]
+    fn thumbprint_parses_only_its_canonical_text() {
+        // RFC 9449 §6.1, the example.
+        let text = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+        assert_eq!(text.parse::<Thumbprint>().unwrap().to_string(), text);
+        for bad in ["", "AA", &text[1..], "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4J"] {
+            assert!(matches!(bad.parse::<Thumbprint>(), Err(Error::ClaimInvalid { .. })), "{bad}");
+        }
+    }
+
+    #[test]
+    fn generated_pairs_sign_and_verify() {
+        let is_supported = |algorithm: &Algorithm| match KeyKind::of(*algorithm) {
+            None => false,
+            Some(KeyKind::Rsa) => cfg!(feature = "aws-lc-rs"),
+            Some(_) => true,
+        };
+        for algorithm in Algorithm::ALL.into_iter().filter(is_supported) {
+            let pair = KeyPair::generate(algorithm, RsaBits::B2048).unwrap();
+            let pem = std::str::from_utf8(pair.private_pem().expose()).unwrap();
+            let private = Key::private_pem(algorithm, pem).unwrap();
+            let public = Key::public_pem(algorithm, &pair.public().to_pem().unwrap()).unwrap();
+            assert!(public.verify(b"message", &private.sign(b"message").unwrap()), "{algorithm}");
+        }
+    }
+
+    #[test]
+    #[cfg(feature = "aws-lc-rs")]
+    fn generated_rsa_keys_have_the_requested_size() {
+        let pair = KeyPair::generate(Algorithm::RS256, RsaBits::B3072).unwrap();
+        assert_eq!(pair.public().rsa_bits(), Some(3072));
+    }
+
+    #[test]
+    fn hmac_algorithms_have_no_key_pair() {
+        let rejected = KeyPair::generate(Algorithm::HS256, RsaBits::default()).unwrap_err();
+        assert!(rejected.to_string().contains("takes a secret"), "{rejected}");
     }
 }

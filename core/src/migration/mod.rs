@@ -1,26 +1,335 @@
-//! Takes over the refresh tokens of an app that was here before, so that nobody signs in again.
+//! Migrates the refresh tokens of a legacy app, so that its users need not sign in again.
 //!
-//! The old shape: the refresh token is a JWT by npm `jsonwebtoken`, HS256 under the app's one
-//! secret, `typ: JWT` or none; a Redis maps the raw token to the user's id or e-mail, and
-//! forgetting the key is logging out. Such a token is generation 0 of a session whose id and
-//! secret follow from its text, so every step can be repeated, by any process, with the same
-//! outcome. What was taken over is marked beside the old keys; old processes go on finding
-//! theirs until they are swept.
+//! The legacy app's refresh token is a JWT by npm `jsonwebtoken`: HS256 under the app's one secret,
+//! `typ: JWT` or none. A Redis maps the raw token to the user's id or e-mail address, and deleting
+//! the key is the logout.
+//!
+//! Such a token becomes generation 0 of a session whose id and secret are derived from the token's
+//! text. Every step can therefore be repeated, by any process, with the same result. A marker
+//! beside the legacy key says that a token was migrated. Processes of the legacy app find their
+//! keys until [`Auth::sweep_legacy_tokens`](crate::Auth::sweep_legacy_tokens) removes them.
+//!
+//! [`Auth`](crate::Auth) knows of all this by one hook, `LegacyTokens`, which
+//! [`LegacyRefreshTokens`] implements.
 
-mod adoption;
-mod ended_tokens;
-mod identity_resolver;
-mod legacy_store;
-mod legacy_token;
-mod marker;
 #[cfg(feature = "redis")]
 pub mod redis;
-mod settings;
+mod store;
+mod sweep;
+mod token;
 
-pub(crate) use adoption::{Found, Migration, Standing, Taken};
-pub use ended_tokens::RevokedBefore;
-pub use identity_resolver::{IdentityResolver, TheValueItself};
-pub use legacy_store::{ImportOutcome, KeyPage, LegacyStore, Lookup};
-pub(crate) use legacy_token::LegacyToken;
-pub use marker::{MigrationMarker, Place};
-pub use settings::LegacyRefreshTokens;
+pub use store::{
+    ImportOutcome, KeyPage, LegacyKeyState, LegacyStore, Lookup, MigrationMarker, RevokedBefore,
+};
+pub use sweep::{SweepOptions, SweepReport};
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tracing::Span;
+use tracing::field::display;
+
+use self::token::LegacyToken;
+use crate::auth::{
+    Attempt, AuditKind, AuthBuilder, Engine, LegacyTokens, RefreshIntrospection, RefreshRequest,
+    RefreshResponse, Renewal, SessionAdmin,
+};
+use crate::error::{Error, Result};
+use crate::keys::{Algorithm, Key, ShortSecret};
+use crate::session::{DeviceLabel, NewSession, Record, RefreshClaims, SessionPolicy};
+use crate::types::{RevocationReason, SecretBytes, SessionId, Subject, Timestamp};
+
+/// The refresh tokens of a legacy app: the secrets that signed them, the store that knows them,
+/// and how to find their users.
+#[must_use]
+pub struct LegacyRefreshTokens {
+    keys: Vec<Key>,
+    store: Arc<dyn LegacyStore>,
+    users: Arc<dyn IdentityResolver>,
+}
+
+impl LegacyRefreshTokens {
+    /// Tokens that were signed with `secret` and are known to `store`.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `secret` when it is empty or PEM. It may be short: no token is
+    /// accepted without its key in the store.
+    pub fn new(secret: &SecretBytes, store: impl LegacyStore + 'static) -> Result<Self> {
+        Self::shared(secret, Arc::new(store))
+    }
+
+    pub(crate) fn shared(secret: &SecretBytes, store: Arc<dyn LegacyStore>) -> Result<Self> {
+        Self { keys: Vec::new(), store, users: Arc::new(ValueIsSubject) }.or_secret(secret)
+    }
+
+    /// Also accepts tokens that were signed with `secret`.
+    ///
+    /// # Errors
+    /// As [`LegacyRefreshTokens::new`].
+    pub fn or_secret(mut self, secret: &SecretBytes) -> Result<Self> {
+        self.keys.push(Key::hmac(Algorithm::HS256, secret, ShortSecret::Allow)?);
+        Ok(self)
+    }
+
+    /// Sets how to find the user by the value in the store. By default the value is the user's id.
+    pub fn users(mut self, users: impl IdentityResolver + 'static) -> Self {
+        self.users = Arc::new(users);
+        self
+    }
+}
+
+impl fmt::Debug for LegacyRefreshTokens {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("LegacyRefreshTokens").field("store", &self.store).finish_non_exhaustive()
+    }
+}
+
+/// Finds the user by the value that the legacy app stored with a token. Asked once per token.
+#[async_trait]
+pub trait IdentityResolver: Send + Sync {
+    /// Returns the user that `value` names, an id or an e-mail address. `None` when the user no
+    /// longer exists; the token is then unknown.
+    ///
+    /// # Errors
+    /// A failed look-up, as [`Error::store`]. It signs nobody out.
+    async fn subject(&self, value: &str) -> Result<Option<Subject>>;
+}
+
+/// The default [`IdentityResolver`]: the stored value is the user's id.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ValueIsSubject;
+
+#[async_trait]
+impl IdentityResolver for ValueIsSubject {
+    async fn subject(&self, value: &str) -> Result<Option<Subject>> {
+        Ok(Subject::new(value).ok())
+    }
+}
+
+impl AuthBuilder {
+    /// Migrates the refresh tokens of a legacy app: their holders go on as if this server had
+    /// issued the tokens.
+    pub fn migrate_legacy_tokens(mut self, tokens: LegacyRefreshTokens) -> Self {
+        self.legacy = Some(Box::new(tokens));
+        self
+    }
+
+    /// Sets how to find the user of a legacy token, where the legacy tokens come from a
+    /// configuration; see [`LegacyRefreshTokens::users`]. Without legacy tokens it has no effect.
+    pub fn identity_resolver(mut self, users: impl IdentityResolver + 'static) -> Self {
+        let hook = self.legacy.as_deref_mut().map(|hook| hook as &mut dyn Any);
+        if let Some(tokens) = hook.and_then(|hook| hook.downcast_mut::<LegacyRefreshTokens>()) {
+            tokens.users = Arc::new(users);
+        }
+        self
+    }
+}
+
+impl SessionAdmin {
+    /// Also revokes the user's legacy tokens when all sessions of a user are revoked.
+    #[must_use]
+    pub fn with_legacy_store(mut self, store: Arc<dyn LegacyStore>) -> Self {
+        // It verifies no token and so needs no key.
+        let (keys, users) = (Vec::new(), Arc::new(ValueIsSubject));
+        self.legacy = Some(Arc::new(LegacyRefreshTokens { keys, store, users }));
+        self
+    }
+}
+
+/// How far the migration of a token has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum MigrationState {
+    /// Known to the legacy app alone.
+    Pending,
+    /// The token has a session, which expires at this instant at the latest.
+    Migrated(Timestamp),
+    /// The token had a session, and a process of the legacy app then logged the user out.
+    LoggedOut(Timestamp),
+}
+
+/// A legacy token that was verified and looked up.
+struct ResolvedToken<'a> {
+    token: LegacyToken<'a>,
+    claims: RefreshClaims,
+    state: MigrationState,
+}
+
+/// The session that a token became.
+struct ImportedSession {
+    is_live: bool,
+    expires_at: Timestamp,
+}
+
+impl LegacyRefreshTokens {
+    fn verify<'a>(&self, token: &'a str) -> Result<LegacyToken<'a>> {
+        LegacyToken::verify(token, &self.keys)
+    }
+
+    /// Returns the user and the state of a token. `None` if neither the legacy app nor a marker
+    /// knows the token.
+    async fn look_up(&self, token: &LegacyToken<'_>) -> Result<Option<(Subject, MigrationState)>> {
+        let Lookup { value, marker } = self.store.look_up(token.text, &token.session).await?;
+        Ok(match (value, marker) {
+            // A marker is final: from then on the session decides, and nothing starts it anew.
+            (value, Some(MigrationMarker { key, expires_at, subject })) => {
+                let state = if value.is_none() && key == LegacyKeyState::Kept {
+                    MigrationState::LoggedOut(expires_at)
+                } else {
+                    MigrationState::Migrated(expires_at)
+                };
+                Some((subject, state))
+            }
+            (Some(value), None) => {
+                let subject = self.users.subject(&value).await?;
+                subject.map(|subject| (subject, MigrationState::Pending))
+            }
+            (None, None) => None,
+        })
+    }
+
+    /// Verifies a token and looks it up. Changes nothing.
+    async fn resolve<'a>(&self, engine: &Engine, token: &'a str) -> Result<ResolvedToken<'a>> {
+        let token = self.verify(token)?;
+        token.check_times(engine.now())?;
+        let (subject, state) = self.look_up(&token).await?.ok_or(Error::SessionUnknown)?;
+        let session_end = match state {
+            MigrationState::Pending => Record::MAX_TIMESTAMP,
+            MigrationState::Migrated(end) | MigrationState::LoggedOut(end) => end,
+        };
+        let claims = token.claims(subject, session_end);
+        Ok(ResolvedToken { token, claims, state })
+    }
+
+    /// Starts the session of a token and writes the marker; revokes the session again if the
+    /// legacy app logged the user out meanwhile.
+    ///
+    /// First the session, then the marker: after a crash between the two, the next attempt finds
+    /// the same session and writes the marker.
+    async fn import(
+        &self,
+        engine: &Engine,
+        token: &LegacyToken<'_>,
+        subject: &Subject,
+        state: MigrationState,
+        key: LegacyKeyState,
+    ) -> Result<ImportedSession> {
+        let (now, session) = (engine.now(), &token.session);
+        let new = new_session(token, engine.policy(), now);
+        let created = engine.admin().store().create(subject, session, &new).await?;
+        let expires_at = created.record.expires_at;
+        let marker = MigrationMarker { key, expires_at, subject: subject.clone() };
+        let ttl = expires_at.since(now).max(Duration::from_millis(1));
+        let ImportOutcome { marker, revoked } =
+            self.store.import(token.text, session, &marker, ttl).await?;
+        let logged_out = match (marker, revoked) {
+            (None, _) => Some(RevocationReason::Logout),
+            (Some(_), Some(revoked)) if revoked.covers(session, token.issued_at) => {
+                Some(RevocationReason::LogoutEverywhere)
+            }
+            _ => None,
+        };
+        if let Some(reason) = logged_out {
+            engine.end_session(subject, session, reason).await?;
+        } else if state == MigrationState::Pending {
+            engine.admin().auditor().emit(subject, *session, AuditKind::Migrated);
+        }
+        Ok(ImportedSession { is_live: logged_out.is_none(), expires_at })
+    }
+}
+
+/// The session of a legacy token lives at least as long as the legacy app promised. It must not
+/// idle out before, because without rotation its holder never presents another token.
+fn new_session(token: &LegacyToken<'_>, policy: &SessionPolicy, now: Timestamp) -> NewSession {
+    let promised = token.expires_at.map(|end| end.since(now));
+    let absolute_ttl = policy.absolute_ttl.max(promised.unwrap_or_default());
+    NewSession {
+        id: token.id(),
+        idle_ttl: promised.map_or(absolute_ttl, |promised| promised.max(policy.idle_ttl)),
+        absolute_ttl,
+        device: DeviceLabel::default(),
+        // A migration evicts nobody.
+        max_sessions: None,
+        legacy_login: Some(token.issued_at),
+    }
+}
+
+#[async_trait]
+impl LegacyTokens for LegacyRefreshTokens {
+    fn recognizes(&self, token: &str) -> bool {
+        LegacyToken::has_legacy_header(token)
+    }
+
+    async fn subject(&self, engine: &Engine, token: &str) -> Result<Subject> {
+        Ok(self.resolve(engine, token).await?.claims.subject)
+    }
+
+    /// Migrates the token if that is pending, and then refreshes its session like any other.
+    async fn refresh(
+        &self,
+        engine: &Engine,
+        request: RefreshRequest<'_>,
+        attempt: &mut Attempt,
+    ) -> Result<RefreshResponse> {
+        let ResolvedToken { token, mut claims, state } =
+            self.resolve(engine, request.token).await?;
+        let (grant, policy) = engine.check_request(&claims, request, attempt)?;
+        match state {
+            MigrationState::Pending => {
+                let key = LegacyKeyState::Kept;
+                let imported = self.import(engine, &token, &claims.subject, state, key).await?;
+                claims = token.claims(claims.subject, imported.expires_at);
+            }
+            MigrationState::Migrated(_) => {}
+            MigrationState::LoggedOut(_) => {
+                let reason = RevocationReason::Logout;
+                engine.end_session(&claims.subject, &claims.session, reason).await?;
+            }
+        }
+        let response = engine.exchange(&claims, grant, &policy).await;
+        if let Err(Error::SessionRevoked { .. } | Error::RefreshReused) = response {
+            // The legacy app must refuse the token too.
+            let session = token.session;
+            if let Err(error) = self.store.remove(token.text, &session).await {
+                tracing::warn!(target: "regrant::store", %error, %session, "failed to remove the legacy key of a revoked session");
+            }
+        }
+        response
+    }
+
+    async fn introspect(&self, engine: &Engine, token: &str) -> Result<RefreshIntrospection> {
+        let ResolvedToken { claims, state, .. } = self.resolve(engine, token).await?;
+        if let MigrationState::LoggedOut(_) = state {
+            return Err(Error::SessionRevoked { reason: RevocationReason::Logout });
+        }
+        let is_pending = state == MigrationState::Pending;
+        let renewal = match engine.would_renew(&claims).await? {
+            Some(renewal) => renewal,
+            None if !is_pending => return Err(engine.session_unknown_or_expired(&claims)),
+            None if engine.policy().rotation => Renewal::Rotated,
+            None => Renewal::Renewed,
+        };
+        Ok(RefreshIntrospection::new(claims, renewal, is_pending))
+    }
+
+    /// Logs the user out here and in the legacy app.
+    async fn logout(&self, engine: &Engine, token: &str, span: &Span) -> Result<bool> {
+        let token = self.verify(token)?;
+        span.record("session", display(token.session));
+        // The key first: an import in progress then finds it gone and revokes its session.
+        let (existed, marker) = self.store.remove(token.text, &token.session).await?;
+        let Some(marker) = marker else { return Ok(existed) };
+        engine.end_session(&marker.subject, &token.session, RevocationReason::Logout).await
+    }
+
+    async fn revoke_all(
+        &self,
+        subject: &Subject,
+        until: Timestamp,
+        except: Option<SessionId>,
+    ) -> Result<()> {
+        self.store.revoke_before(subject, &RevokedBefore { until, except }).await
+    }
+}

@@ -21,6 +21,8 @@ mod refresh_token;
 mod step;
 
 pub use policy::{FailureLimit, RefreshPolicy, SessionPolicy, TheftScope};
+#[cfg(feature = "redis")]
+pub(crate) use record::layout;
 pub use record::{Child, DeviceLabel, NewSession, Record, SessionState, TokenId};
 pub(crate) use refresh_token::RefreshClaims;
 pub use refresh_token::TokenSecret;

@@ -180,13 +180,21 @@ impl fmt::Debug for DeviceLabel {
     }
 }
 
-const VERSION: u8 = 1;
-const HAS_CHILD: u8 = 1;
-const CHILD_USED: u8 = 2;
-const HAS_BRANCH: u8 = 4;
-const HAS_CONFIRMED_AT: u8 = 8;
-const MIGRATED: u8 = 16;
-const MAX_ENCODED: usize = 57;
+/// The layout of an encoded record. The scripts of the Redis store share these numbers.
+pub(crate) mod layout {
+    pub(crate) const VERSION: u8 = 1;
+    /// The state of a live session; else it is the number of a
+    /// [`RevocationReason`](crate::types::RevocationReason).
+    pub(crate) const LIVE: u8 = 0;
+    pub(crate) const HAS_CHILD: u8 = 1;
+    pub(crate) const CHILD_USED: u8 = 2;
+    pub(crate) const HAS_BRANCH: u8 = 4;
+    pub(crate) const HAS_CONFIRMED_AT: u8 = 8;
+    pub(crate) const MIGRATED: u8 = 16;
+    pub(crate) const ID_BYTES: usize = 16;
+    pub(crate) const INSTANT_BYTES: usize = 6;
+    pub(super) const MAX_BYTES: usize = 57;
+}
 
 /// The encoding, the same in every store that keeps bytes; the Redis store reads and writes it in
 /// Lua (`record.lua`).
@@ -215,20 +223,20 @@ impl Record {
     /// The record as bytes, without the device label.
     pub fn encode(&self) -> Vec<u8> {
         let state = match self.state {
-            SessionState::Live => 0,
+            SessionState::Live => layout::LIVE,
             SessionState::Revoked(reason) => reason.number(),
         };
         let usual = usual_confirmed_at(self.generation, self.created_at, self.child);
         let confirmed_at = (Some(self.confirmed_at) != usual).then_some(self.confirmed_at);
         let branch = self.child.map(|child| child.branch).filter(|branch| *branch != 0);
         let flag = |set: bool, flag: u8| if set { flag } else { 0 };
-        let flags = flag(self.child.is_some(), HAS_CHILD)
-            | flag(self.child.is_some_and(|child| child.used), CHILD_USED)
-            | flag(branch.is_some(), HAS_BRANCH)
-            | flag(confirmed_at.is_some(), HAS_CONFIRMED_AT)
-            | flag(self.migrated, MIGRATED);
-        let mut bytes = Vec::with_capacity(MAX_ENCODED);
-        bytes.extend([VERSION, state, flags]);
+        let flags = flag(self.child.is_some(), layout::HAS_CHILD)
+            | flag(self.child.is_some_and(|child| child.used), layout::CHILD_USED)
+            | flag(branch.is_some(), layout::HAS_BRANCH)
+            | flag(confirmed_at.is_some(), layout::HAS_CONFIRMED_AT)
+            | flag(self.migrated, layout::MIGRATED);
+        let mut bytes = Vec::with_capacity(layout::MAX_BYTES);
+        bytes.extend([layout::VERSION, state, flags]);
         bytes.extend(self.generation.to_be_bytes());
         bytes.extend(self.id.as_bytes());
         for instant in [self.created_at, self.expires_at, self.idle_deadline] {
@@ -253,17 +261,18 @@ fn parse(bytes: &[u8], device: &str) -> Option<Record> {
     let mut input = Input(bytes);
     let [version, state, flags] = input.take()?;
     let has = |flag: u8| flags & flag != 0;
-    if version != VERSION {
+    if version != layout::VERSION {
         return None;
     }
     let generation = u32::from_be_bytes(input.take()?);
-    let id = TokenId(input.take()?);
+    let id = TokenId(input.take::<{ layout::ID_BYTES }>()?);
     let (created_at, expires_at, idle_deadline) =
         (input.instant()?, input.instant()?, input.instant()?);
-    let issued_at = if has(HAS_CHILD) { Some(input.instant()?) } else { None };
-    let branch = if has(HAS_BRANCH) { u32::from_be_bytes(input.take()?) } else { 0 };
-    let child = issued_at.map(|issued_at| Child { branch, issued_at, used: has(CHILD_USED) });
-    let confirmed_at = if has(HAS_CONFIRMED_AT) {
+    let issued_at = if has(layout::HAS_CHILD) { Some(input.instant()?) } else { None };
+    let branch = if has(layout::HAS_BRANCH) { u32::from_be_bytes(input.take()?) } else { 0 };
+    let child =
+        issued_at.map(|issued_at| Child { branch, issued_at, used: has(layout::CHILD_USED) });
+    let confirmed_at = if has(layout::HAS_CONFIRMED_AT) {
         input.instant()?
     } else {
         usual_confirmed_at(generation, created_at, child)?
@@ -277,10 +286,10 @@ fn parse(bytes: &[u8], device: &str) -> Option<Record> {
         expires_at,
         idle_deadline,
         state: match state {
-            0 => SessionState::Live,
+            layout::LIVE => SessionState::Live,
             number => SessionState::Revoked(RevocationReason::from_number(number)?),
         },
-        migrated: has(MIGRATED),
+        migrated: has(layout::MIGRATED),
         device: DeviceLabel::new(device).ok()?,
     };
     // A record has exactly one encoding; anything else is damage.
@@ -296,7 +305,7 @@ fn usual_confirmed_at(
     if generation == 0 { Some(created_at) } else { child.map(|child| child.issued_at) }
 }
 
-fn encode_instant(instant: Timestamp) -> [u8; 6] {
+fn encode_instant(instant: Timestamp) -> [u8; layout::INSTANT_BYTES] {
     let millis = instant.clamp(Timestamp::EPOCH, Record::MAX_TIMESTAMP).as_millis();
     let [_, _, bytes @ ..] = millis.to_be_bytes();
     bytes
@@ -368,7 +377,7 @@ mod tests {
         #[test]
         fn decode_reverses_encode(record in record()) {
             let bytes = record.encode();
-            prop_assert!(bytes.len() <= MAX_ENCODED);
+            prop_assert!(bytes.len() <= layout::MAX_BYTES);
             let decoded = Record::decode(&bytes, record.device.as_str()).expect("a whole record");
             prop_assert_eq!(decoded, record);
         }
@@ -376,7 +385,7 @@ mod tests {
         #[test]
         fn a_record_has_one_encoding(
             record in record(),
-            offset in 0..MAX_ENCODED,
+            offset in 0..layout::MAX_BYTES,
             value in any::<u8>(),
         ) {
             let mut bytes = record.encode();
@@ -411,7 +420,7 @@ mod tests {
         let child = Some(Child { branch: 1, issued_at, used: false });
         let longest = Record { child, generation: 1, ..login.clone() };
         let lengths = [&login, &refreshed, &twice, &longest].map(|record| record.encode().len());
-        assert_eq!(lengths, [41, 47, 47, MAX_ENCODED]);
+        assert_eq!(lengths, [41, 47, 47, layout::MAX_BYTES]);
     }
 
     #[test]

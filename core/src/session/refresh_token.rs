@@ -20,9 +20,8 @@ use super::{IssuedChild, RefreshAttempt, TokenId};
 use crate::error::{Error, Result};
 use crate::keys::{RefreshKeys, Thumbprint};
 use crate::token::base64url;
-use crate::token::compact::{self, Compact};
-use crate::token::header::{Header, TYP_REFRESH, is_typ};
 use crate::token::json;
+use crate::token::jws::{self, Compact, Header, TYP_REFRESH, is_typ};
 use crate::types::{FamilyPosition, Generation, RefreshToken, SessionId, Subject, Timestamp};
 
 const ALG: &str = "HS256";
@@ -121,7 +120,7 @@ impl RefreshClaims {
         };
         let payload = serde_json::to_string(&wire)
             .map_err(|_| Error::internal("the claims of a refresh token did not serialize"))?;
-        let token = compact::encode(HEADER, &payload, |input| Ok(keys.sign(input)))?;
+        let token = jws::encode(HEADER, &payload, |input| Ok(keys.sign(input)))?;
         Ok(RefreshToken::new(token))
     }
 
@@ -251,7 +250,7 @@ mod tests {
 
     #[test]
     fn the_constant_header_is_what_the_encoder_writes() {
-        assert_eq!(HEADER, crate::token::header::encode(ALG, TYP_REFRESH, None).unwrap());
+        assert_eq!(HEADER, jws::encode_header(ALG, TYP_REFRESH, None).unwrap());
     }
 
     fn claims() -> RefreshClaims {
@@ -268,7 +267,7 @@ mod tests {
     }
 
     fn forge(header: &str, payload: &str) -> String {
-        compact::encode(&base64url::encode(header.as_bytes()), payload, |input| {
+        jws::encode(&base64url::encode(header.as_bytes()), payload, |input| {
             Ok(keys("secret").sign(input))
         })
         .unwrap()

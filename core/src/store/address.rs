@@ -1,4 +1,4 @@
-//! Stores by address, as configuration names them.
+//! Opening a store by its address, as configuration gives it.
 
 use std::fmt;
 use std::path::Path;
@@ -9,8 +9,8 @@ use super::{MemoryStore, RedisOptions, SessionStore};
 use crate::error::{Error, Result};
 use crate::types::{Clock, SystemClock};
 
-/// The address of a store: `memory:`, `file:PATH` or `redis://USER:PASSWORD@HOST:PORT/DB`; also
-/// `redis+sentinel://…` and `redis+cluster://…`, and each of the three with `rediss` for TLS.
+/// The address of a store: `memory:`, `file:PATH`, `redis://USER:PASSWORD@HOST:PORT/DB`,
+/// `redis+sentinel://…` or `redis+cluster://…`. The last three also with `rediss`, for TLS.
 #[derive(Clone)]
 pub struct StoreAddress {
     url: String,
@@ -21,34 +21,34 @@ pub struct StoreAddress {
 }
 
 impl StoreAddress {
-    /// The store at `url`.
+    /// The address `url`, with default options.
     pub fn new(url: impl Into<String>) -> Self {
         Self { url: url.into(), timeout: None, redis: Box::default() }
     }
 
-    /// What every Redis key begins with, in place of `regrant:`.
+    /// Sets the prefix of all Redis keys. Default `regrant:`.
     #[must_use]
     pub fn prefix(mut self, prefix: impl Into<String>) -> Self {
         self.redis.prefix = prefix.into();
         self
     }
 
-    /// How Redis is reached and used, where this is its address. Its `clock` and, once
-    /// [`StoreAddress::timeout`] was called, its `timeout` are not looked at.
+    /// Sets the options of a Redis store. Their `clock` is ignored and, after
+    /// [`StoreAddress::timeout`], so is their `timeout`.
     #[must_use]
     pub fn redis(mut self, options: RedisOptions) -> Self {
         self.redis = Box::new(options);
         self
     }
 
-    /// How long one operation may take, in place of 2 seconds.
+    /// Sets how long one operation may take. Default 2 seconds.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
     }
 
-    /// The file of a `file:` address; `None` for other addresses and where the path is missing.
+    /// The file of a `file:` address; `None` for other addresses and if the path is missing.
     pub fn file_path(&self) -> Option<&Path> {
         let path = self.url.strip_prefix("file:")?;
         // `file:///var/lib/app/sessions` is the same as `file:/var/lib/app/sessions`.
@@ -56,7 +56,8 @@ impl StoreAddress {
         Some(path).filter(|path| !path.is_empty() && !path.starts_with("//")).map(Path::new)
     }
 
-    /// Opens the store; a server is not asked before the first operation, a file is.
+    /// Opens the store. A file is opened and checked at once; a server is contacted by the first
+    /// operation.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for `store`.
@@ -92,7 +93,7 @@ impl StoreAddress {
         options
     }
 
-    /// Looks into the file of a `file:` address without writing to it; `None` for other addresses.
+    /// Inspects the file of a `file:` address without writing to it; `None` for other addresses.
     ///
     /// # Errors
     /// As [`FileReport::of`](super::file::FileReport::of).
@@ -121,7 +122,7 @@ impl StoreAddress {
     }
 }
 
-/// Whether an address with this scheme is one of Redis, in whatever layout.
+/// Whether this is a scheme of Redis: standalone, Sentinel or cluster.
 pub(crate) fn is_redis(scheme: &str) -> bool {
     let scheme = scheme.split_once('+').map_or(scheme, |(scheme, _)| scheme);
     matches!(scheme, "redis" | "rediss")

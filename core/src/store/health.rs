@@ -1,100 +1,101 @@
-//! How a store is doing.
+//! The health report of a store.
 
 use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::{Serialize, Serializer};
 
-use super::SessionStore;
+use crate::error::{Error, Result};
 use crate::types::Subject;
 
-/// How a store is doing at one moment, for operators and for the page that a load balancer asks.
+/// How a store is doing at one moment, for operators and health checks.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StoreHealth {
-    /// What kind of store it is: `memory`, `file`, `redis`, or `other`.
+    /// The kind of store: `memory`, `file`, `redis`, or `other`.
     pub store: &'static str,
-    /// Whether all of it answers.
+    /// Whether every part of it responds.
     pub reachable: bool,
-    /// How long it took to answer; of several servers the slowest. In JSON milliseconds.
+    /// The time of one round trip; with several servers that of the slowest. Milliseconds in JSON.
     #[serde(rename = "roundTripMs", serialize_with = "as_millis")]
     pub round_trip: Option<Duration>,
-    /// How its servers belong together: `standalone`, `sentinel` or `cluster`.
+    /// How its servers are organised: `standalone`, `sentinel` or `cluster`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layout: Option<&'static str>,
-    /// The servers that take writes.
+    /// The servers that accept writes.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub servers: Vec<ServerHealth>,
-    /// What an operator should know.
+    /// Problems that an operator should know about.
     pub warnings: Vec<StoreWarning>,
 }
 
-/// How one server is doing. What it did not say, or what the access list hides, is `None`.
+/// How one server is doing. A value that the server did not report, or that its access list (ACL)
+/// hides, is `None`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ServerHealth {
     /// `HOST:PORT`.
     pub address: String,
-    /// Whether it answers.
+    /// Whether it responds.
     pub reachable: bool,
-    /// How long it took to answer. In JSON milliseconds.
+    /// The time of one round trip. Milliseconds in JSON.
     #[serde(rename = "roundTripMs", serialize_with = "as_millis")]
     pub round_trip: Option<Duration>,
     /// The version of the server.
     pub version: Option<String>,
     /// `master` or `replica`.
     pub role: Option<&'static str>,
-    /// How many replicas are connected to it.
+    /// The number of connected replicas.
     pub replicas: Option<u32>,
-    /// What survives its restart: `aof` (its log of writes), `rdb` (snapshots, so the last
-    /// minutes are lost) or `none`.
+    /// What survives a restart: `aof` (append-only file), `rdb` (snapshots; the last minutes are
+    /// lost) or `none`.
     pub persistence: Option<&'static str>,
-    /// What it does when its memory is full: its `maxmemory-policy`.
+    /// Its `maxmemory-policy`: what it does when its memory is full.
     pub eviction_policy: Option<String>,
 }
 
-/// Something that an operator should know about a store.
+/// A problem that an operator should know about.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StoreWarning {
-    /// What it is about.
+    /// The kind of problem.
     pub code: StoreWarningCode,
-    /// The server that it is about: `HOST:PORT`.
+    /// The affected server: `HOST:PORT`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub server: Option<String>,
-    /// For people. It names what to do.
+    /// A description for people, which says what to do.
     pub text: String,
 }
 
-/// What a [`StoreWarning`] is about. In JSON `snake_case`.
+/// The kind of a [`StoreWarning`]. In JSON `snake_case`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum StoreWarningCode {
-    /// It does not answer, or is not to be used as it is.
+    /// The store does not respond, or cannot be used as it is configured.
     Unreachable,
     /// The server may evict live sessions.
     EvictingPolicy,
     /// Fewer replicas are connected than logins and revocations wait for.
     NoReplica,
-    /// A restart of the server ends all sessions.
+    /// A restart of the server loses all sessions.
     NoPersistence,
-    /// What is stored is damaged.
+    /// The stored data is damaged.
     Damaged,
-    /// The access list of the server hides what this report is about.
+    /// The server's access list (ACL) hides what this report needs.
     NotAllowed,
 }
 
 impl StoreWarning {
-    /// About the store as a whole.
+    /// A warning about the store as a whole.
     pub fn new(code: StoreWarningCode, text: impl Into<String>) -> Self {
         Self { code, server: None, text: text.into() }
     }
 
-    /// About one server.
+    /// The same warning, about one server.
     #[must_use]
     pub fn of(mut self, server: impl fmt::Display) -> Self {
         self.server = Some(server.to_string());
@@ -103,28 +104,26 @@ impl StoreWarning {
 }
 
 impl StoreHealth {
-    /// A report about a store of this kind that has nothing to tell.
+    /// A report of a healthy store of this kind.
     pub fn new(store: &'static str) -> Self {
         let (round_trip, layout, servers, warnings) = (None, None, Vec::new(), Vec::new());
         Self { store, reachable: true, round_trip, layout, servers, warnings }
     }
 
-    /// Asks `store`, which is of the kind `name`, for the sessions of a user: any one, most likely
-    /// nobody.
-    pub async fn of_answering(name: &'static str, store: &(impl SessionStore + ?Sized)) -> Self {
-        let mut health = Self::new(name);
+    /// A report on a store of this kind, which times `operation`.
+    pub async fn probe<T>(
+        store: &'static str,
+        operation: impl Future<Output = Result<T>> + Send,
+    ) -> Self {
+        let mut health = Self::new(store);
         let began = Instant::now();
-        let outcome = match Subject::new("health of the store") {
-            Ok(nobody) => store.list(&nobody).await.map(drop),
-            Err(error) => Err(error),
-        };
-        match outcome {
-            Ok(()) => health.round_trip = Some(began.elapsed()),
+        match operation.await {
+            Ok(_) => health.round_trip = Some(began.elapsed()),
             Err(error) => {
                 health.reachable = false;
                 health.warnings.push(StoreWarning::new(
                     StoreWarningCode::Unreachable,
-                    format!("the store does not answer: {}", cause(&error)),
+                    format!("the store does not respond: {}", cause(&error)),
                 ));
             }
         }
@@ -132,11 +131,19 @@ impl StoreHealth {
     }
 }
 
-/// What is behind an error, for operators.
-fn cause(error: &crate::Error) -> String {
+/// The user whose sessions a health check lists; most likely there are none.
+pub(super) fn probed_subject() -> Result<Subject> {
+    Subject::new("health of the store")
+}
+
+/// The source of an error, which is written for operators.
+fn cause(error: &Error) -> String {
     std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-fn as_millis<S: Serializer>(span: &Option<Duration>, output: S) -> Result<S::Ok, S::Error> {
+fn as_millis<S: Serializer>(
+    span: &Option<Duration>,
+    output: S,
+) -> std::result::Result<S::Ok, S::Error> {
     span.map(|span| span.as_secs_f64() * 1000.0).serialize(output)
 }

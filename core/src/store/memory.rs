@@ -1,4 +1,4 @@
-//! Sessions in this process's memory: for tests and trials. They end with the process.
+//! Sessions in the memory of this process: for tests and trials.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,27 +6,24 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::failures::Windows;
-use super::operations::{self, UserSessions};
-use super::{
-    Created, FailureCounter, FailureKey, Failures, Refreshed, RevokedSession, RevokedSessions,
-    SessionFilter, SessionStore, StoreHealth, StoredSession,
-};
+use super::limits::Windows;
+use super::operations::{Durability, LocalStore, UserSessions};
+use super::{FailureCounter, FailureKey, Failures, StoredSession};
 use crate::error::Result;
-use crate::session::{
-    AccessTokenUse, NewSession, Record, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
-};
-use crate::types::{Clock, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
+use crate::revocation::RevocationFeed;
+use crate::session::Record;
+use crate::types::{Clock, SessionId, Subject, SystemClock, Timestamp};
 
-type SessionsOfUser = HashMap<SessionId, Record>;
-
-/// Sessions in this process's memory.
+/// Sessions in the memory of this process. They are gone when the process ends.
 #[derive(Debug)]
 pub struct MemoryStore {
-    users: Mutex<HashMap<Subject, SessionsOfUser>>,
+    users: Mutex<HashMap<Subject, Records>>,
     failures: Mutex<Windows>,
     clock: Arc<dyn Clock>,
 }
+
+/// The sessions of one user.
+type Records = HashMap<SessionId, Record>;
 
 impl Default for MemoryStore {
     fn default() -> Self {
@@ -40,31 +37,60 @@ impl MemoryStore {
         Self::with_clock(Arc::new(SystemClock))
     }
 
-    /// An empty store that goes by `clock`.
+    /// An empty store that uses `clock`.
     pub fn with_clock(clock: Arc<dyn Clock>) -> Self {
         Self { users: Mutex::default(), failures: Mutex::default(), clock }
     }
 
-    /// Runs `operation` on the sessions of `subject`, without those that have expired.
-    fn on_user<T>(
+    /// Runs `operation` on the sessions of `subject`, after dropping the expired ones.
+    fn run<T>(
         &self,
         subject: &Subject,
-        operation: impl FnOnce(&mut SessionsOfUser, Timestamp) -> Result<T>,
+        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T>,
     ) -> Result<T> {
         let now = self.clock.now();
-        // No operation leaves the map half changed, so a panic elsewhere does not spoil it.
+        // No operation leaves the map half changed, so a poisoned lock is still usable.
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         let sessions = users.entry(subject.clone()).or_default();
         sessions.retain(|_, record| now < record.expires_at);
-        let answer = operation(sessions, now);
+        let outcome = operation(sessions, now);
         if sessions.is_empty() {
             users.remove(subject);
         }
-        answer
+        outcome
     }
 }
 
-impl UserSessions for SessionsOfUser {
+impl LocalStore for MemoryStore {
+    const KIND: &'static str = "memory";
+
+    async fn write<T: Send + 'static>(
+        &self,
+        subject: &Subject,
+        _: fn(&T) -> Durability,
+        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run(subject, operation)
+    }
+
+    async fn read<T: Send + 'static>(
+        &self,
+        subject: &Subject,
+        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
+        self.run(subject, operation)
+    }
+
+    fn revocation_feed(&self) -> Option<&dyn RevocationFeed> {
+        None
+    }
+
+    fn failure_counter(&self) -> Option<&dyn FailureCounter> {
+        Some(self)
+    }
+}
+
+impl UserSessions for Records {
     fn get(&mut self, session: &SessionId) -> Result<Option<Record>> {
         Ok(HashMap::get(self, session).cloned())
     }
@@ -83,72 +109,6 @@ impl UserSessions for SessionsOfUser {
         let stored =
             |(id, record): (&SessionId, &Record)| StoredSession { id: *id, record: record.clone() };
         Ok(self.iter().map(stored).collect())
-    }
-}
-
-#[async_trait]
-impl SessionStore for MemoryStore {
-    async fn create(
-        &self,
-        subject: &Subject,
-        session: &SessionId,
-        new: &NewSession,
-    ) -> Result<Created> {
-        self.on_user(subject, |sessions, now| operations::create(sessions, session, new, now))
-    }
-
-    async fn refresh(
-        &self,
-        subject: &Subject,
-        session: &SessionId,
-        attempt: &RefreshAttempt,
-        policy: &RefreshPolicy,
-    ) -> Result<Option<Refreshed>> {
-        self.on_user(subject, |sessions, now| {
-            operations::refresh(sessions, session, attempt, policy, now)
-        })
-    }
-
-    async fn record_use(
-        &self,
-        subject: &Subject,
-        session: &SessionId,
-        token_use: &AccessTokenUse,
-        on_theft: TheftScope,
-    ) -> Result<Option<UseOutcome>> {
-        self.on_user(subject, |sessions, now| {
-            operations::record_use(sessions, session, token_use, on_theft, now)
-        })
-    }
-
-    async fn revoke(
-        &self,
-        subject: &Subject,
-        session: &SessionId,
-        reason: RevocationReason,
-    ) -> Result<RevokedSession> {
-        self.on_user(subject, |sessions, now| operations::revoke(sessions, session, reason, now))
-    }
-
-    async fn revoke_all(
-        &self,
-        subject: &Subject,
-        which: &SessionFilter,
-        reason: RevocationReason,
-    ) -> Result<RevokedSessions> {
-        self.on_user(subject, |sessions, now| operations::revoke_all(sessions, which, reason, now))
-    }
-
-    fn failures(&self) -> Option<&dyn FailureCounter> {
-        Some(self)
-    }
-
-    async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
-        self.on_user(subject, operations::list)
-    }
-
-    async fn health(&self) -> StoreHealth {
-        StoreHealth::of_answering("memory", self).await
     }
 }
 

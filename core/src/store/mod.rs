@@ -1,28 +1,20 @@
-//! Where sessions live. One trait, several homes, one contract suite over all of them.
+//! Where sessions live: one trait, its backends (memory, a file, Redis), and what they answer.
 
 mod address;
-mod answer;
-mod failures;
 #[cfg(feature = "file")]
 pub mod file;
-mod filter;
 mod health;
+mod limits;
 mod memory;
 mod operations;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod redis_options;
-mod room;
 
 pub use address::StoreAddress;
 pub(crate) use address::is_redis;
-pub use answer::{
-    Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
-    StoredSession,
-};
-pub use failures::{FailureCounter, FailureKey, Failures};
-pub use filter::SessionFilter;
 pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
+pub use limits::{FailureCounter, FailureKey, Failures};
 pub use memory::MemoryStore;
 pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls};
 
@@ -33,20 +25,21 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
+    AccessTokenUse, Decision, DiscardedChild, NewSession, Record, RefreshAttempt, RefreshPolicy,
+    TheftScope, UseOutcome,
 };
-use crate::types::{RevocationReason, SessionId, Subject};
+use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
-/// A home for sessions.
+/// A store of sessions.
 ///
-/// Every operation is atomic, takes its time from the store's own clock, and answers within a
-/// bounded time. Where the store cannot be reached it fails with
-/// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) and may or may not have been
-/// carried out: every operation can be repeated without harm.
+/// Every operation is atomic, uses the store's own clock, and returns within a bounded time. When
+/// the store cannot be reached it fails with
+/// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) and may or may not have taken
+/// effect: every operation can safely be repeated.
 #[async_trait]
 pub trait SessionStore: Send + Sync + fmt::Debug {
-    /// Begins a session and gives its record. Where the id is known already its record is given
-    /// and nothing changes.
+    /// Creates a session and returns its record. If the id exists already, returns the existing
+    /// record and changes nothing.
     async fn create(
         &self,
         subject: &Subject,
@@ -54,8 +47,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         new: &NewSession,
     ) -> Result<Created>;
 
-    /// Decides about a refresh attempt ([`step`](crate::session::step)) and writes what
-    /// changed. `None` when the session is not known.
+    /// Decides about a refresh token ([`step`](crate::session::step)) and stores the
+    /// new record. `None` if the session is unknown.
     async fn refresh(
         &self,
         subject: &Subject,
@@ -64,8 +57,8 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>>;
 
-    /// Takes note that an access token was used ([`record_use`](crate::session::record_use)). `None`
-    /// when the session is not known.
+    /// Records that an access token was used ([`record_use`](crate::session::record_use)). `None` if
+    /// the session is unknown.
     async fn record_use(
         &self,
         subject: &Subject,
@@ -74,7 +67,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         on_theft: TheftScope,
     ) -> Result<Option<UseOutcome>>;
 
-    /// Ends a session. One that was ended before keeps its reason.
+    /// Revokes a session. A session that was revoked before keeps its reason.
     async fn revoke(
         &self,
         subject: &Subject,
@@ -82,7 +75,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         reason: RevocationReason,
     ) -> Result<RevokedSession>;
 
-    /// Ends those sessions of a user that `which` means.
+    /// Revokes those sessions of a user that `which` selects.
     async fn revoke_all(
         &self,
         subject: &Subject,
@@ -90,22 +83,125 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         reason: RevocationReason,
     ) -> Result<RevokedSessions>;
 
-    /// The log by which processes tell each other of revocations; `None` where no other process
-    /// can share the store.
+    /// The log through which processes learn of each other's revocations; `None` if no other
+    /// process can share the store.
     fn feed(&self) -> Option<&dyn RevocationFeed> {
         None
     }
 
-    /// The counter of failed attempts; `None` where the store has none, and nothing is limited.
+    /// The counter of failed attempts; `None` if the store has none, in which case nothing is
+    /// rate limited.
     fn failures(&self) -> Option<&dyn FailureCounter> {
         None
     }
 
-    /// All sessions of a user that have not expired, live and revoked, in no order.
+    /// All unexpired sessions of a user, live and revoked, in no particular order.
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>>;
 
-    /// How the store is doing. A store that cannot be reached is a report, and no error.
+    /// Reports how the store is doing. A store that cannot be reached is reported as such and is
+    /// not an error.
     async fn health(&self) -> StoreHealth {
-        StoreHealth::of_answering("other", self).await
+        StoreHealth::probe("other", async { self.list(&health::probed_subject()?).await }).await
+    }
+}
+
+/// Selects sessions of a user; the default selects all of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SessionFilter {
+    /// Leaves this session out: "log out everywhere else".
+    pub except: Option<SessionId>,
+    /// Only sessions created before this instant: "from before the password was changed".
+    pub created_before: Option<Timestamp>,
+}
+
+impl SessionFilter {
+    /// All sessions.
+    pub const ALL: Self = Self { except: None, created_before: None };
+
+    /// Whether the filter selects this session.
+    pub fn matches(&self, stored: &StoredSession) -> bool {
+        self.except != Some(stored.id)
+            && self.created_before.is_none_or(|before| stored.record.created_at < before)
+    }
+}
+
+/// A session of a user, with its id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredSession {
+    /// The id of the session.
+    pub id: SessionId,
+    /// The stored record.
+    pub record: Record,
+}
+
+/// The result of [`SessionStore::create`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// The record of the session.
+    pub record: Record,
+    /// The sessions that were revoked because the user had too many, in no particular order.
+    /// Returned again when the login is repeated.
+    pub evicted: Vec<SessionId>,
+}
+
+/// The result of [`SessionStore::refresh`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refreshed {
+    /// What to do with the request.
+    pub decision: Decision,
+    /// A discarded child whose access tokens must be denied from now on.
+    pub discarded: Option<DiscardedChild>,
+}
+
+/// The result of [`SessionStore::revoke`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RevokedSession {
+    /// What happened to the session.
+    pub outcome: RevocationOutcome,
+    /// Whether replicas have the revocation.
+    pub replicated: Replicated,
+}
+
+/// What happened to a session that was to be revoked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RevocationOutcome {
+    /// It was live and is revoked now.
+    Revoked,
+    /// It had been revoked before, and keeps that reason.
+    AlreadyRevoked,
+    /// The user has no such session, or it has expired.
+    Unknown,
+}
+
+/// The result of [`SessionStore::revoke_all`]; the lists are in no particular order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RevokedSessions {
+    /// Sessions that were live and are revoked now.
+    pub revoked: Vec<SessionId>,
+    /// Selected sessions that had been revoked before; they keep their reasons.
+    pub already_revoked: Vec<SessionId>,
+    /// Whether replicas have the revocations.
+    pub replicated: Replicated,
+}
+
+/// Whether a write survives the loss of the one server that acknowledged it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Replicated {
+    /// The store has no replicas, or is not configured to wait for them.
+    NotAsked,
+    /// As many replicas as required have it.
+    Yes,
+    /// Too few replicas had it in time: a failover may undo it.
+    No,
+}
+
+impl Replicated {
+    /// Yes or no; `None` for [`Replicated::NotAsked`].
+    pub const fn answer(self) -> Option<bool> {
+        match self {
+            Self::NotAsked => None,
+            Self::Yes => Some(true),
+            Self::No => Some(false),
+        }
     }
 }

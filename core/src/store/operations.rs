@@ -1,137 +1,258 @@
-//! The operations of a store, over the sessions of one user: for every store that calls the
-//! state machine itself.
+//! The operations of a store over the sessions of one user, for every store that runs the state
+//! machine in this process (memory, file).
+//!
+//! Such a store implements [`LocalStore`]: how to run a closure atomically on a user's sessions.
+//! [`SessionStore`] follows from that. The Lua scripts of the Redis store do the same as the
+//! functions below; the differential test compares the two.
 
-use super::room::{self, Room};
+use std::fmt;
+use std::num::NonZeroU32;
+
+use async_trait::async_trait;
+
+use super::health::probed_subject;
 use super::{
-    Created, Refreshed, Replicated, RevocationOutcome, RevokedSession, RevokedSessions,
-    SessionFilter, StoredSession,
+    Created, FailureCounter, Refreshed, Replicated, RevocationOutcome, RevokedSession,
+    RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
 };
 use crate::error::Result;
+use crate::revocation::RevocationFeed;
 use crate::session::{
     AccessTokenUse, Decision, NewSession, Record, RefreshAttempt, RefreshPolicy, SessionState,
     TheftScope, UseOutcome, record_use as record_use_step, step,
 };
-use crate::types::{RevocationReason, SessionId, Timestamp};
+use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
+
+/// A store that runs the state machine in this process.
+pub(super) trait LocalStore: fmt::Debug + Send + Sync {
+    /// The value of [`StoreHealth::store`].
+    const KIND: &'static str;
+
+    /// Runs `operation` atomically on the sessions of `subject`. When this returns, the changes
+    /// survive what `durability` makes of the outcome.
+    fn write<T: Send + 'static>(
+        &self,
+        subject: &Subject,
+        durability: fn(&T) -> Durability,
+        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T>> + Send;
+
+    /// Runs an `operation` that changes nothing.
+    fn read<T: Send + 'static>(
+        &self,
+        subject: &Subject,
+        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+    ) -> impl Future<Output = Result<T>> + Send;
+
+    /// See [`SessionStore::feed`].
+    fn revocation_feed(&self) -> Option<&dyn RevocationFeed>;
+
+    /// See [`SessionStore::failures`].
+    fn failure_counter(&self) -> Option<&dyn FailureCounter>;
+}
+
+/// What an acknowledged operation survives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Durability {
+    /// The death of this process.
+    Process,
+    /// The death of this machine.
+    Disk,
+}
 
 /// The sessions of one user, inside an atomic operation.
 pub(super) trait UserSessions {
     /// The record of a session, expired or not.
     fn get(&mut self, session: &SessionId) -> Result<Option<Record>>;
-    /// Writes a record, new or changed.
+    /// Stores a record, new or changed.
     fn put(&mut self, session: &SessionId, record: Record) -> Result<()>;
-    /// Forgets a session.
+    /// Deletes a session.
     fn remove(&mut self, session: &SessionId) -> Result<()>;
     /// All sessions, expired or not.
     fn all(&mut self) -> Result<Vec<StoredSession>>;
 }
 
-fn unexpired(
-    sessions: &mut impl UserSessions,
-    session: &SessionId,
-    now: Timestamp,
-) -> Result<Option<Record>> {
-    Ok(sessions.get(session)?.filter(|record| now < record.expires_at))
+/// Logins and revocations must survive a crash of the machine. A rotation need not: if it is lost,
+/// the signed token heals the record ([`step`]).
+#[async_trait]
+impl<S: LocalStore> SessionStore for S {
+    async fn create(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        new: &NewSession,
+    ) -> Result<Created> {
+        let (session, new) = (*session, new.clone());
+        let run = move |sessions: &mut dyn UserSessions, now| create(sessions, &session, &new, now);
+        self.write(subject, |_| Durability::Disk, run).await
+    }
+
+    async fn refresh(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        attempt: &RefreshAttempt,
+        policy: &RefreshPolicy,
+    ) -> Result<Option<Refreshed>> {
+        let (session, attempt, policy) = (*session, *attempt, *policy);
+        let durability = |refreshed: &Option<Refreshed>| match refreshed {
+            Some(Refreshed { decision: Decision::Theft(_), .. }) => Durability::Disk,
+            _ => Durability::Process,
+        };
+        self.write(subject, durability, move |sessions, now| {
+            refresh(sessions, &session, &attempt, &policy, now)
+        })
+        .await
+    }
+
+    async fn record_use(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        token_use: &AccessTokenUse,
+        on_theft: TheftScope,
+    ) -> Result<Option<UseOutcome>> {
+        let (session, token_use) = (*session, *token_use);
+        let durability = |confirmation: &Option<UseOutcome>| match confirmation {
+            Some(UseOutcome::Theft) => Durability::Disk,
+            _ => Durability::Process,
+        };
+        self.write(subject, durability, move |sessions, now| {
+            record_use(sessions, &session, &token_use, on_theft, now)
+        })
+        .await
+    }
+
+    async fn revoke(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+    ) -> Result<RevokedSession> {
+        let session = *session;
+        let run =
+            move |sessions: &mut dyn UserSessions, now| revoke(sessions, &session, reason, now);
+        self.write(subject, |_| Durability::Disk, run).await
+    }
+
+    async fn revoke_all(
+        &self,
+        subject: &Subject,
+        which: &SessionFilter,
+        reason: RevocationReason,
+    ) -> Result<RevokedSessions> {
+        let which = *which;
+        let run =
+            move |sessions: &mut dyn UserSessions, now| revoke_all(sessions, &which, reason, now);
+        self.write(subject, |_| Durability::Disk, run).await
+    }
+
+    fn feed(&self) -> Option<&dyn RevocationFeed> {
+        self.revocation_feed()
+    }
+
+    fn failures(&self) -> Option<&dyn FailureCounter> {
+        self.failure_counter()
+    }
+
+    async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
+        self.read(subject, unexpired).await
+    }
+
+    async fn health(&self) -> StoreHealth {
+        StoreHealth::probe(S::KIND, async { self.list(&probed_subject()?).await }).await
+    }
 }
 
-pub(super) fn create(
-    sessions: &mut impl UserSessions,
+fn create(
+    sessions: &mut dyn UserSessions,
     session: &SessionId,
     new: &NewSession,
     now: Timestamp,
 ) -> Result<Created> {
-    if let Some(record) = unexpired(sessions, session, now)? {
-        let displaced = room::displaced_at(&list(sessions, now)?, record.created_at);
-        return Ok(Created { record, displaced });
+    if let Some(record) = get_unexpired(sessions, session, now)? {
+        let evicted = evicted_at(&unexpired(sessions, now)?, record.created_at);
+        return Ok(Created { record, evicted });
     }
-    let room = match new.max_sessions {
-        Some(most) => Room::for_one_more(list(sessions, now)?, most, now),
-        None => Room::default(),
+    let evicted = match new.max_sessions {
+        Some(max) => make_room(sessions, max, now)?,
+        None => Vec::new(),
     };
-    for stored in &room.displaced {
-        sessions.put(&stored.id, stored.record.clone())?;
-    }
-    for id in &room.forgotten {
-        sessions.remove(id)?;
-    }
     let record = Record::begin(new, now);
     sessions.put(session, record.clone())?;
-    let displaced = room.displaced.iter().map(|stored| stored.id).collect();
-    Ok(Created { record, displaced })
+    Ok(Created { record, evicted })
 }
 
-pub(super) fn refresh(
-    sessions: &mut impl UserSessions,
+/// Makes room for one more session of which `max` may be live: revokes the least recently
+/// refreshed ones and returns their ids. Of the sessions that are over, the latest `max` are kept.
+fn make_room(
+    sessions: &mut dyn UserSessions,
+    max: NonZeroU32,
+    now: Timestamp,
+) -> Result<Vec<SessionId>> {
+    let max = usize::try_from(max.get()).unwrap_or(usize::MAX);
+    let (mut evicted, mut over): (Vec<_>, Vec<_>) =
+        unexpired(sessions, now)?.into_iter().partition(|stored| stored.record.is_live(now));
+    evicted.sort_by_key(|StoredSession { id, record }| {
+        (record.last_refreshed(), record.created_at, *id)
+    });
+    evicted.truncate((evicted.len() + 1).saturating_sub(max));
+    for StoredSession { id, record } in &mut evicted {
+        *record = record.revoked(RevocationReason::Displaced, now);
+        sessions.put(id, record.clone())?;
+    }
+    let ids = evicted.iter().map(|stored| stored.id).collect();
+    over.extend(evicted);
+    // Without the record of a migrated session its legacy token could be migrated once more.
+    over.retain(|stored| !stored.record.migrated);
+    over.sort_by_key(|StoredSession { id, record }| (record.idle_deadline, record.created_at, *id));
+    let pruned = over.len().saturating_sub(max);
+    for StoredSession { id, .. } in over.iter().take(pruned) {
+        sessions.remove(id)?;
+    }
+    Ok(ids)
+}
+
+/// The sessions that were evicted by the session created at `created_at`.
+fn evicted_at(all: &[StoredSession], created_at: Timestamp) -> Vec<SessionId> {
+    let state = SessionState::Revoked(RevocationReason::Displaced);
+    all.iter()
+        .filter(|stored| stored.record.state == state && stored.record.idle_deadline == created_at)
+        .map(|stored| stored.id)
+        .collect()
+}
+
+fn refresh(
+    sessions: &mut dyn UserSessions,
     session: &SessionId,
     attempt: &RefreshAttempt,
     policy: &RefreshPolicy,
     now: Timestamp,
 ) -> Result<Option<Refreshed>> {
-    let Some(record) = unexpired(sessions, session, now)? else { return Ok(None) };
+    let Some(record) = get_unexpired(sessions, session, now)? else { return Ok(None) };
     let next = step(&record, attempt, now, policy);
     let theft = matches!(next.decision, Decision::Theft(_));
-    write(sessions, session, next.record, theft.then_some(policy.on_theft), now)?;
+    apply(sessions, session, next.record, theft.then_some(policy.on_theft), now)?;
     Ok(Some(Refreshed { decision: next.decision, discarded: next.discarded }))
 }
 
-pub(super) fn record_use(
-    sessions: &mut impl UserSessions,
+fn record_use(
+    sessions: &mut dyn UserSessions,
     session: &SessionId,
     token_use: &AccessTokenUse,
     on_theft: TheftScope,
     now: Timestamp,
 ) -> Result<Option<UseOutcome>> {
-    let Some(record) = unexpired(sessions, session, now)? else { return Ok(None) };
+    let Some(record) = get_unexpired(sessions, session, now)? else { return Ok(None) };
     let next = record_use_step(&record, token_use, now);
     let theft = next.outcome == UseOutcome::Theft;
-    write(sessions, session, next.record, theft.then_some(on_theft), now)?;
+    apply(sessions, session, next.record, theft.then_some(on_theft), now)?;
     Ok(Some(next.outcome))
 }
 
-pub(super) fn revoke(
-    sessions: &mut impl UserSessions,
-    session: &SessionId,
-    reason: RevocationReason,
-    now: Timestamp,
-) -> Result<RevokedSession> {
-    let outcome = match unexpired(sessions, session, now)? {
-        None => RevocationOutcome::Unknown,
-        Some(Record { state: SessionState::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
-        Some(record) => {
-            sessions.put(session, record.revoked(reason, now))?;
-            RevocationOutcome::Revoked
-        }
-    };
-    Ok(RevokedSession { outcome, replicated: Replicated::NotAsked })
-}
-
-pub(super) fn revoke_all(
-    sessions: &mut impl UserSessions,
-    which: &SessionFilter,
-    reason: RevocationReason,
-    now: Timestamp,
-) -> Result<RevokedSessions> {
-    let (mut revoked, mut already_revoked) = (Vec::new(), Vec::new());
-    let all = list(sessions, now)?;
-    for StoredSession { id, record } in all.into_iter().filter(|stored| which.matches(stored)) {
-        if record.state == SessionState::Live {
-            sessions.put(&id, record.revoked(reason, now))?;
-            revoked.push(id);
-        } else {
-            already_revoked.push(id);
-        }
-    }
-    Ok(RevokedSessions { revoked, already_revoked, replicated: Replicated::NotAsked })
-}
-
-pub(super) fn list(sessions: &mut impl UserSessions, now: Timestamp) -> Result<Vec<StoredSession>> {
-    let mut all = sessions.all()?;
-    all.retain(|stored| now < stored.record.expires_at);
-    Ok(all)
-}
-
-/// Writes what a decision changed; after a theft, what the policy takes down with it.
-fn write(
-    sessions: &mut impl UserSessions,
+/// Stores the record that a decision changed and, after a theft, revokes what the policy says.
+fn apply(
+    sessions: &mut dyn UserSessions,
     session: &SessionId,
     record: Option<Record>,
     theft: Option<TheftScope>,
@@ -144,4 +265,54 @@ fn write(
         revoke_all(sessions, &SessionFilter::ALL, RevocationReason::Reused, now)?;
     }
     Ok(())
+}
+
+fn revoke(
+    sessions: &mut dyn UserSessions,
+    session: &SessionId,
+    reason: RevocationReason,
+    now: Timestamp,
+) -> Result<RevokedSession> {
+    let outcome = match get_unexpired(sessions, session, now)? {
+        None => RevocationOutcome::Unknown,
+        Some(Record { state: SessionState::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
+        Some(record) => {
+            sessions.put(session, record.revoked(reason, now))?;
+            RevocationOutcome::Revoked
+        }
+    };
+    Ok(RevokedSession { outcome, replicated: Replicated::NotAsked })
+}
+
+fn revoke_all(
+    sessions: &mut dyn UserSessions,
+    which: &SessionFilter,
+    reason: RevocationReason,
+    now: Timestamp,
+) -> Result<RevokedSessions> {
+    let (mut revoked, mut already_revoked) = (Vec::new(), Vec::new());
+    let all = unexpired(sessions, now)?;
+    for StoredSession { id, record } in all.into_iter().filter(|stored| which.matches(stored)) {
+        if record.state == SessionState::Live {
+            sessions.put(&id, record.revoked(reason, now))?;
+            revoked.push(id);
+        } else {
+            already_revoked.push(id);
+        }
+    }
+    Ok(RevokedSessions { revoked, already_revoked, replicated: Replicated::NotAsked })
+}
+
+fn get_unexpired(
+    sessions: &mut dyn UserSessions,
+    session: &SessionId,
+    now: Timestamp,
+) -> Result<Option<Record>> {
+    Ok(sessions.get(session)?.filter(|record| now < record.expires_at))
+}
+
+fn unexpired(sessions: &mut dyn UserSessions, now: Timestamp) -> Result<Vec<StoredSession>> {
+    let mut all = sessions.all()?;
+    all.retain(|stored| now < stored.record.expires_at);
+    Ok(all)
 }

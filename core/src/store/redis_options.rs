@@ -1,4 +1,4 @@
-//! How Redis is reached and used, beside its address.
+//! The options of a Redis store, beside its address.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::types::{Clock, SecretBytes};
 
-/// How Redis is reached and used.
+/// The options of a Redis store, beside its address.
 ///
 /// ```
 /// use regrant::store::RedisOptions;
@@ -21,23 +21,23 @@ use crate::types::{Clock, SecretBytes};
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct RedisOptions {
-    /// What every key begins with. Default `regrant:`.
+    /// The prefix of all keys. Default `regrant:`.
     pub prefix: String,
     /// How long one operation may take, connecting included. Default 2 seconds.
     pub timeout: Duration,
-    /// Who is trusted, and who this is, where the address says `rediss`.
+    /// Certificates, used if the scheme of the address is `rediss`.
     pub tls: RedisTls,
-    /// The credentials of the Sentinels, where they ask for any. Those in the address are the
-    /// master's.
+    /// The credentials of the Sentinels, if they require any. Those in the address are for the
+    /// data servers.
     pub sentinel: Option<RedisCredentials>,
-    /// How many replicas must have a login or a revocation before it counts as replicated
-    /// (`WAIT`). Default 1 with Sentinels and in a cluster, else 0, which asks for none.
+    /// How many replicas must acknowledge a login or a revocation (`WAIT`) before it counts as
+    /// replicated. Default 1 with Sentinels and in a cluster, else 0: do not wait.
     pub replicas: Option<u32>,
-    /// How long is waited for them. Default 100 ms.
+    /// How long to wait for the replicas. Default 100 ms.
     pub replica_timeout: Duration,
     /// What to do about a server that may evict live sessions.
     pub eviction: Eviction,
-    /// A clock in place of the server's: for tests.
+    /// A clock to use instead of the server's: for tests.
     pub clock: Option<Arc<dyn Clock>>,
 }
 
@@ -56,24 +56,24 @@ impl Default for RedisOptions {
     }
 }
 
-/// TLS towards Redis and its Sentinels.
+/// The certificates for TLS to Redis and its Sentinels.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RedisTls {
-    /// The certificates of the authorities that are trusted, as PEM. Default: the system's.
+    /// The trusted certificate authorities, as PEM. Default: the system's.
     pub ca_file: Option<PathBuf>,
-    /// The certificate chain that this client shows, as PEM. Needs a key.
+    /// The certificate chain of this client, as PEM. Requires `key_file`.
     pub cert_file: Option<PathBuf>,
-    /// The private key of the certificate, as PEM.
+    /// The private key of `cert_file`, as PEM.
     pub key_file: Option<PathBuf>,
 }
 
-/// A user and a password.
+/// A user name and a password.
 #[derive(Clone, Default)]
 pub struct RedisCredentials {
-    /// The name of the user in the server's access list; default its `default` user.
+    /// The user in the server's access list (ACL). Default: the `default` user.
     pub username: Option<String>,
-    /// The password; without one nothing is shown to the server.
+    /// The password. Without one the client does not authenticate.
     pub password: Option<SecretBytes>,
 }
 
@@ -83,14 +83,14 @@ impl fmt::Debug for RedisCredentials {
     }
 }
 
-/// What to do about a server whose `maxmemory-policy` may evict live sessions: their keys have
-/// lifetimes, so every policy but `noeviction` does.
+/// What to do about a server whose `maxmemory-policy` may evict live sessions. Session keys have a
+/// TTL, so every policy except `noeviction` may.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Eviction {
-    /// Says so in the log and in the report of health, and goes on.
+    /// Log it, report it in the health report, and use the server.
     #[default]
     Warn,
-    /// Does not use the server: operations fail as if it were away.
+    /// Do not use the server: operations fail as if it were unreachable.
     Refuse,
 }

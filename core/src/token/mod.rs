@@ -1,11 +1,8 @@
-//! Tokens as text: strict reading and writing of a compact JWS (RFC 7515 §7.1) that carries a
-//! JSON object, before anything is believed about it.
+//! Tokens as text: strict reading and writing of a compact JWS (RFC 7515 §7.1) whose payload is a
+//! JSON object. Nothing here verifies a signature.
 
 pub(crate) mod base64url;
-pub(crate) mod compact;
-mod decoded;
-pub(crate) mod header;
 pub(crate) mod json;
+pub(crate) mod jws;
 
-pub use decoded::{DecodedToken, decode_unverified};
-pub use header::{TYP_ACCESS, TYP_REFRESH};
+pub use jws::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified};

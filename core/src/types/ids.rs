@@ -19,10 +19,10 @@ impl Subject {
     /// The longest id, in bytes.
     pub const MAX_BYTES: usize = 255;
 
-    /// Checks and takes over `text`.
+    /// Checks `text`.
     ///
     /// # Errors
-    /// [`Error::ClaimInvalid`] for `sub` when it is empty, too long or has control characters.
+    /// [`Error::ClaimInvalid`] for `sub` when it is empty, too long or contains control characters.
     pub fn new(text: impl Into<String>) -> Result<Self, Error> {
         let text = text.into();
         let printable = |byte: u8| (0x20..0x7f).contains(&byte);
@@ -77,7 +77,7 @@ impl From<Subject> for String {
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
-    /// The id with these bytes.
+    /// An id from its 16 bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
@@ -85,7 +85,7 @@ impl SessionId {
     /// A new random id.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the operating system has no randomness to give.
+    /// [`Error::Internal`] when the operating system provides no randomness.
     pub fn random() -> Result<Self, Error> {
         let mut bytes = [0; 16];
         getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness"))?;
@@ -114,7 +114,7 @@ impl FromStr for SessionId {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        // On the stack: this is done for every access token.
+        // On the stack: this runs for every access token.
         let mut space = [0; 18];
         let length = URL_SAFE_NO_PAD
             .decode_slice(text, &mut space)
@@ -144,18 +144,18 @@ impl From<SessionId> for String {
     }
 }
 
-/// How many rotations lie between the login (0) and a token.
+/// The number of rotations between the login and a token.
 pub type Generation = u32;
 
-/// The place of a token in its session: the `gen` and `brn` claims.
+/// The position of a token in its token family (RFC 9700 §4.14): the claims `gen` and `brn`.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize,
 )]
 pub struct FamilyPosition {
-    /// How many rotations lie between the login and the token.
+    /// The number of rotations between the login and the token.
     #[serde(rename = "gen")]
     pub generation: Generation,
-    /// Which of its parent's children it is: 0 unless an earlier one was given up as lost.
+    /// The index among the children of the parent token: 0 unless an earlier child was discarded.
     #[serde(rename = "brn")]
     pub branch: u32,
 }

@@ -1,12 +1,11 @@
-//! The values that every other module uses: identifiers, secrets, time, and why a session was revoked.
+//! The values that every other module uses: identifiers, secrets, time, revocation reasons.
 
 mod ids;
-mod reason;
 mod secret;
 mod time;
 
+pub use crate::error::RevocationReason;
 pub use ids::{FamilyPosition, Generation, SessionId, Subject};
-pub use reason::RevocationReason;
 pub use secret::{AccessToken, RefreshToken, SecretBytes};
 pub use time::{
     Clock, ManualClock, SystemClock, Timestamp, format_span, parse_span, span_seconds_or_text,

@@ -1,6 +1,6 @@
 //! Secrets: redacted in `Debug`, compared in constant time, wiped on drop.
 //!
-//! Tokens are bearer secrets (RFC 6750 §5): possession is enough to use them.
+//! Tokens are secrets too (RFC 6750 §5): possession is enough to use them.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
@@ -9,18 +9,18 @@ use serde::{Serialize, Serializer};
 use subtle::ConstantTimeEq;
 use zeroize::Zeroizing;
 
-/// Key material. `Debug` shows nothing of it, comparison takes the same time for equal lengths,
-/// and the memory is wiped on drop.
+/// Key material. `Debug` shows nothing of it, comparison is constant-time for equal lengths, and
+/// the memory is wiped on drop.
 #[derive(Clone)]
 pub struct SecretBytes(Zeroizing<Vec<u8>>);
 
 impl SecretBytes {
-    /// Takes over `bytes`.
+    /// Wraps `bytes`.
     pub fn new(bytes: impl Into<Vec<u8>>) -> Self {
         Self(Zeroizing::new(bytes.into()))
     }
 
-    /// The bytes themselves. Every call is a place where a secret may leak.
+    /// The bytes. Make sure that the caller does not leak them.
     pub fn expose(&self) -> &[u8] {
         &self.0
     }
@@ -44,19 +44,19 @@ macro_rules! token {
     ($(#[doc = $doc:literal])* $name:ident) => {
         $(#[doc = $doc])*
         ///
-        /// `Debug` is redacted, comparison takes the same time for equal lengths, and the memory is
-        /// wiped on drop. It serializes to its text,
-        /// because it exists to be handed to the client: serialize it only into that answer.
+        /// `Debug` is redacted, comparison is constant-time for equal lengths, and the memory is
+        /// wiped on drop. It serializes to its text: serialize it only into a response to the
+        /// client.
         #[derive(Clone)]
         pub struct $name(Zeroizing<String>);
 
         impl $name {
-            /// Takes over the text of a token.
+            /// Wraps the text of a token.
             pub fn new(text: impl Into<String>) -> Self {
                 Self(Zeroizing::new(text.into()))
             }
 
-            /// The text itself. Every call is a place where a secret may leak.
+            /// The text. Make sure that the caller does not leak it.
             pub fn expose(&self) -> &str {
                 &self.0
             }

@@ -1,4 +1,4 @@
-//! Instants, lifetimes, and the injected clock.
+//! Timestamps, durations as text, and the injected clock.
 
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
@@ -7,7 +7,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
 
-/// An instant: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
+/// A point in time: milliseconds since 1970-01-01T00:00:00Z, without leap seconds.
 ///
 /// All arithmetic saturates, and every value stays within ±(2^53 − 1), so that Lua, JavaScript
 /// and JSON hold it exactly.
@@ -49,17 +49,17 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// This instant and `span` more.
+    /// The timestamp `span` later.
     pub fn plus(self, span: Duration) -> Self {
         Self::from_millis(self.0.saturating_add(millis(span)))
     }
 
-    /// This instant less `span`.
+    /// The timestamp `span` earlier.
     pub fn minus(self, span: Duration) -> Self {
         Self::from_millis(self.0.saturating_sub(millis(span)))
     }
 
-    /// The time from `earlier` to this instant; zero when it is not earlier.
+    /// The time since `earlier`; zero when that is later than `self`.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
@@ -69,13 +69,13 @@ fn millis(span: Duration) -> i64 {
     i64::try_from(span.as_millis()).unwrap_or(LIMIT)
 }
 
-/// A source of the present instant.
+/// A source of the current time.
 pub trait Clock: Send + Sync + fmt::Debug {
-    /// The present instant.
+    /// The current time.
     fn now(&self) -> Timestamp;
 
-    /// The present instant, or one that was up to some milliseconds ago: for those who ask with
-    /// every request and about whole seconds.
+    /// The current time, possibly some milliseconds old: cheaper, for callers on every request that
+    /// compare whole seconds.
     fn coarse(&self) -> Timestamp {
         self.now()
     }
@@ -91,7 +91,7 @@ impl Clock for SystemClock {
         Timestamp::EPOCH.plus(since_epoch)
     }
 
-    /// The time of the kernel's last tick, which costs a fifth as much.
+    /// The time of the kernel's last tick, at a fifth of the cost.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn coarse(&self) -> Timestamp {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::RealtimeCoarse);
@@ -100,7 +100,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is told to move: for tests.
+/// A clock for tests, which moves only when told to.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
@@ -110,7 +110,7 @@ impl ManualClock {
         Self(AtomicI64::new(now.as_millis()))
     }
 
-    /// Shows `now` from here on.
+    /// Sets the current time.
     pub fn set(&self, now: Timestamp) {
         self.0.store(now.as_millis(), Ordering::SeqCst);
     }
@@ -127,14 +127,14 @@ impl Clock for ManualClock {
     }
 }
 
-/// The longest lifetime that is accepted: a hundred years.
+/// The longest accepted duration: a hundred years.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 
-/// Reads a lifetime: a whole number with a unit `ms`, `s`, `m`, `h`, `d` or `w`, or a bare
-/// number of seconds.
+/// Parses a duration: a whole number with a unit `ms`, `s`, `m`, `h`, `d` or `w`, or a bare number
+/// of seconds.
 ///
 /// # Errors
-/// Text that says why it is not a lifetime.
+/// A text that says what is wrong.
 ///
 /// ```
 /// use std::time::Duration;
@@ -162,7 +162,7 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
     span.filter(|span| *span <= LONGEST).ok_or_else(|| "longer than a hundred years".to_owned())
 }
 
-/// Writes a lifetime as [`parse_span`] reads it, in the largest unit that holds it exactly.
+/// Formats a duration for [`parse_span`], in the largest unit that represents it exactly.
 ///
 /// ```
 /// use std::time::Duration;
@@ -179,10 +179,11 @@ pub fn format_span(span: Duration) -> String {
     }
 }
 
-/// Deserializes a lifetime from a number of seconds or from text; for `#[serde(deserialize_with)]`.
+/// Deserializes a duration from a number of seconds or from text; for
+/// `#[serde(deserialize_with)]`.
 ///
 /// # Errors
-/// What [`parse_span`] refuses, negative numbers and other types.
+/// Text that [`parse_span`] rejects, negative numbers and other types.
 pub fn span_seconds_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     struct Span;
 

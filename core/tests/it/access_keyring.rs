@@ -1,4 +1,4 @@
-//! Which key of a ring checks a token, and which rings are refused.
+//! Which key of a ring checks a token, and which rings are rejected.
 
 use crate::access_support::*;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
@@ -31,12 +31,12 @@ fn verify(ring: &Keyring, token: &str) -> Result<()> {
 }
 
 #[test]
-fn kid_picks_the_key() {
+fn kid_selects_the_key() {
     let ring =
         Keyring::builder().active(named("new", NEW)).verifying(named("old", OLD)).build().unwrap();
     verify(&ring, &signed(Some("new"), NEW)).unwrap();
     verify(&ring, &signed(Some("old"), OLD)).unwrap();
-    // The named key alone is tried, though the other one of the ring made the signature.
+    // Only the named key is tried, although another key of the ring made the signature.
     let refused = verify(&ring, &signed(Some("new"), OLD));
     assert!(matches!(refused, Err(Error::SignatureInvalid)));
     let refused = verify(&ring, &signed(Some("other"), NEW));
@@ -53,13 +53,13 @@ fn without_kid_every_key_of_the_algorithm_is_tried() {
     verify(&ring, &signed(None, OLD)).unwrap();
     let refused = verify(&ring, &signed(None, "a secret that nobody has configured"));
     assert!(matches!(refused, Err(Error::SignatureInvalid)));
-    // A nameless key does not answer to a name where names are in use.
+    // A key without a name is never selected by a `kid`.
     let refused = verify(&ring, &signed(Some("old"), OLD));
     assert!(matches!(refused, Err(Error::KeyNotFound)));
 }
 
 #[test]
-fn a_ring_without_names_ignores_kid() {
+fn kid_is_ignored_when_no_key_has_a_name() {
     let ring = Keyring::single(nameless(OLD));
     verify(&ring, &signed(None, OLD)).unwrap();
     verify(&ring, &signed(Some("any"), OLD)).unwrap();
@@ -67,7 +67,7 @@ fn a_ring_without_names_ignores_kid() {
 }
 
 #[test]
-fn the_algorithm_of_the_named_key_must_be_that_of_the_token() {
+fn alg_must_match_the_key_that_kid_selects() {
     let long = "a secret that is long enough for HS384 as well, being 64 bytes..";
     let ring = Keyring::builder()
         .active(named("a", NEW))
@@ -78,7 +78,7 @@ fn the_algorithm_of_the_named_key_must_be_that_of_the_token() {
 }
 
 #[test]
-fn the_active_key_signs_and_writes_its_name() {
+fn the_active_key_signs_and_sets_kid() {
     let ring =
         Keyring::builder().verifying(named("old", OLD)).active(named("new", NEW)).build().unwrap();
     let issuer = AccessIssuer::new(ring, AccessPolicy::default(), clock()).unwrap();
@@ -89,21 +89,21 @@ fn the_active_key_signs_and_writes_its_name() {
 }
 
 #[test]
-fn unusable_rings_are_refused() {
+fn unusable_rings_are_rejected() {
     let public = || Key::public_pem(Algorithm::ES256, &pem("p256-a.public")).unwrap();
-    let refusal = |builder: regrant::keys::KeyringBuilder| {
+    let problem_of = |builder: regrant::keys::KeyringBuilder| {
         let (field, problem) = config_error(builder.build());
         assert_eq!(field, "keys");
         problem
     };
-    assert!(refusal(Keyring::builder()).contains("no key"));
-    assert!(refusal(Keyring::builder().active(public())).contains("cannot sign"));
+    assert!(problem_of(Keyring::builder()).contains("no key"));
+    assert!(problem_of(Keyring::builder().active(public())).contains("cannot sign"));
     let twice = Keyring::builder().active(named("a", NEW)).verifying(named("a", OLD));
-    assert!(refusal(twice).contains("named a"));
+    assert!(problem_of(twice).contains("named a"));
     let full =
         |count: usize| (0..count).fold(Keyring::builder(), |b, _| b.verifying(nameless(OLD)));
     assert!(full(Keyring::MAX_KEYS).build().is_ok());
-    assert!(refusal(full(Keyring::MAX_KEYS + 1)).contains("64"));
+    assert!(problem_of(full(Keyring::MAX_KEYS + 1)).contains("64"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Keys: every algorithm, every form, every refusal; and which key of a ring a token chooses.
+//! Keys of every algorithm and file format, and the keys that are rejected.
 
 use crate::access_support::*;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
@@ -101,7 +101,7 @@ fn a_key_is_pinned_to_its_algorithm() {
 }
 
 #[test]
-fn all_forms_of_a_key_are_the_same_key() {
+fn every_file_format_yields_the_same_key() {
     let der = |name: &str| ::pem::parse(pem(name)).unwrap().into_contents();
     let algorithm = Algorithm::RS256;
     let token = issue(private(algorithm));
@@ -127,7 +127,7 @@ fn all_forms_of_a_key_are_the_same_key() {
 }
 
 #[test]
-fn unfit_private_keys_are_refused_with_a_reason() {
+fn unsuitable_private_keys_are_rejected_with_a_reason() {
     for (algorithm, name, reason) in [
         (Algorithm::RS256, "rsa1024.private", "1024 bits"),
         (Algorithm::RS256, "p256-a.private", "a P-256 key does not fit RS256"),
@@ -152,7 +152,7 @@ fn unfit_private_keys_are_refused_with_a_reason() {
 }
 
 #[test]
-fn unfit_public_keys_are_refused_with_a_reason() {
+fn unsuitable_public_keys_are_rejected_with_a_reason() {
     for (algorithm, name, reason) in [
         (Algorithm::RS256, "rsa1024.public", "1024 bits"),
         (Algorithm::RS256, "ed25519-a.public", "an Ed25519 key does not fit RS256"),
@@ -171,7 +171,7 @@ fn unfit_public_keys_are_refused_with_a_reason() {
 }
 
 #[test]
-fn damaged_keys_are_refused_at_construction() {
+fn malformed_keys_are_rejected_at_construction() {
     for text in ["", "secret", "-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n"] {
         for algorithm in [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA] {
             assert_eq!(config_error(Key::private_pem(algorithm, text)).0, "privateKey");
@@ -185,9 +185,9 @@ fn damaged_keys_are_refused_at_construction() {
     assert!(problem.contains("line breaks"), "{problem}");
 }
 
-/// A point that is not on its curve opens the way to invalid-curve attacks.
+/// Accepting such a point would allow invalid-curve attacks.
 #[test]
-fn a_point_off_its_curve_is_refused() {
+fn ec_points_off_the_curve_are_rejected() {
     for (algorithm, name) in [(Algorithm::ES256, "p256-a"), (Algorithm::ES384, "p384-a")] {
         let mut der = ::pem::parse(pem(&format!("{name}.public"))).unwrap().into_contents();
         *der.last_mut().unwrap() ^= 1;
@@ -197,7 +197,7 @@ fn a_point_off_its_curve_is_refused() {
 }
 
 #[test]
-fn secrets_have_a_least_length() {
+fn secrets_have_a_minimum_length() {
     for (algorithm, bytes) in
         [(Algorithm::HS256, 32), (Algorithm::HS384, 48), (Algorithm::HS512, 64)]
     {
@@ -213,9 +213,9 @@ fn secrets_have_a_least_length() {
     }
 }
 
-/// With RS256 confused for HS256, the public key would be the secret.
+/// If RS256 was confused with HS256, the public key would be the secret (RFC 8725 §2.1).
 #[test]
-fn a_pem_file_is_not_a_secret() {
+fn pem_files_are_rejected_as_secrets() {
     for name in ["rsa2048-a.public", "p256-a.private", "p256-a.certificate"] {
         let secret = SecretBytes::new(pem(name));
         let (_, problem) = config_error(Key::hmac(Algorithm::HS256, &secret, ShortSecret::Refuse));
@@ -238,14 +238,14 @@ fn debug_shows_no_key_material() {
     assert!(!shown.contains("0123456789"), "{shown}");
 }
 
-/// Of the types that hold them: the states of the hashes within a prepared HMAC, and the private
-/// keys of either backend.
+/// The hash states of a prepared HMAC, and the private keys of either backend.
 #[test]
-fn what_holds_secrets_wipes_itself() {
+fn types_that_hold_secrets_are_wiped_on_drop() {
     fn wiped<T: zeroize::ZeroizeOnDrop>() {}
     wiped::<sha2::Sha256>();
     wiped::<sha2::Sha384>();
     wiped::<sha2::Sha512>();
+    wiped::<hmac::Hmac<sha2::Sha256>>();
     wiped::<jsonwebtoken::EncodingKey>();
     wiped::<zeroize::Zeroizing<Vec<u8>>>();
 }

@@ -101,7 +101,7 @@ proptest! {
             prop_assert_eq!(verified.payload(), &claims);
             prop_assert!(decode_unverified(&token).is_ok());
         }
-        let _ = verifier(lenient()).verify(&token(ACCESS_HEADER, &claims));
+        let _ = verifier(lenient()).verify(&crate::access_support::token(ACCESS_HEADER, &claims));
     }
 
     #[test]

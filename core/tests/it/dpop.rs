@@ -6,8 +6,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regrant::dpop::{
-    DpopSigner, NonceIssuer, ProofPolicy, ProofTarget, ProofVerifier, SoftwareSigner,
-    UnsignedProof, VerifiedProof,
+    NonceIssuer, ProofKey, ProofPolicy, ProofTarget, ProofVerifier, SoftwareKey, UnsignedProof,
+    VerifiedProof,
 };
 use regrant::keys::{Algorithm, Key, RefreshKeys, RefreshSecret};
 use regrant::types::{Clock, ManualClock, SecretBytes, Timestamp};
@@ -22,7 +22,7 @@ const URL: &str = "https://api.example/auth/refresh";
 struct Fixture {
     clock: Arc<ManualClock>,
     verifier: ProofVerifier,
-    key: SoftwareSigner,
+    key: SoftwareKey,
 }
 
 impl Fixture {
@@ -33,7 +33,7 @@ impl Fixture {
     fn with(policy: ProofPolicy, nonces: Option<NonceIssuer>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
         let verifier = ProofVerifier::new(policy, nonces, Arc::clone(&clock) as Arc<dyn Clock>);
-        Self { clock, verifier, key: SoftwareSigner::generate().unwrap() }
+        Self { clock, verifier, key: SoftwareKey::generate().unwrap() }
     }
 
     fn unsigned(&self) -> UnsignedProof<'static> {
@@ -63,7 +63,7 @@ impl Fixture {
     }
 }
 
-fn forged_by(key: &dyn DpopSigner, header: &Value, claims: &Value) -> String {
+fn forged_by(key: &dyn ProofKey, header: &Value, claims: &Value) -> String {
     let encode = |bytes: &[u8]| URL_SAFE_NO_PAD.encode(bytes);
     let input = format!(
         "{}.{}",
@@ -101,11 +101,11 @@ fn a_proof_is_accepted_once() {
 
 #[test]
 fn a_software_key_is_restored_from_its_pem() {
-    let key = SoftwareSigner::generate().unwrap();
-    let restored = SoftwareSigner::from_pem(key.pem()).unwrap();
+    let key = SoftwareKey::generate().unwrap();
+    let restored = SoftwareKey::from_pem(key.pem()).unwrap();
     assert_eq!(restored.thumbprint().unwrap(), key.thumbprint().unwrap());
     assert!(!format!("{key:?}").contains("PRIVATE"));
-    assert!(SoftwareSigner::from_pem(&SecretBytes::new("not a key")).is_err());
+    assert!(SoftwareKey::from_pem(&SecretBytes::new("not a key")).is_err());
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn ath_and_key_must_match_the_access_token() {
     for bad in [None, Some(""), Some("another")] {
         assert!(matches!(check(bad), Err(Error::DpopProofInvalid { .. })), "{bad:?}");
     }
-    let other = SoftwareSigner::generate().unwrap();
+    let other = SoftwareKey::generate().unwrap();
     let proof = fixture.unsigned().sign(&other).unwrap();
     let proof = fixture.check(&proof).unwrap();
     let outcome = fixture.verifier.consume_bound(&proof, key, None);
@@ -226,7 +226,7 @@ fn malformed_headers_claims_and_signatures_are_refused() {
     let (input, signature) = good.rsplit_once('.').unwrap();
     let zero = URL_SAFE_NO_PAD.encode([0; 64]);
     let by_another_key =
-        forged_by(&SoftwareSigner::generate().unwrap(), &fixture.header(), &fixture.claims());
+        forged_by(&SoftwareKey::generate().unwrap(), &fixture.header(), &fixture.claims());
     for bad in [
         "",
         "a.b.c",
@@ -246,7 +246,7 @@ fn malformed_headers_claims_and_signatures_are_refused() {
 #[derive(Debug)]
 struct AnyKey(Key, Algorithm);
 
-impl DpopSigner for AnyKey {
+impl ProofKey for AnyKey {
     fn algorithm(&self) -> Algorithm {
         self.1
     }

@@ -164,9 +164,9 @@ fn a_newer_file_is_refused() {
 #[test]
 fn a_path_that_cannot_be_opened_is_named_as_the_problem() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(refusal(folder.path()), "the file cannot be opened or made");
+    assert_eq!(refusal(folder.path()), "the file cannot be opened or created");
     let missing = folder.path().join("no/such/folder/sessions.db");
-    assert_eq!(refusal(&missing), "the file cannot be opened or made");
+    assert_eq!(refusal(&missing), "the file cannot be opened or created");
     for address in ["file:", "file://", "file://host/path"] {
         let outcome = StoreAddress::new(address).open(None);
         assert!(matches!(outcome, Err(Error::ConfigInvalid { .. })), "{address}");

@@ -1,9 +1,9 @@
-//! Keys as JSON (RFC 7517): what of a set is used, and what is published.
+//! JWK Sets (RFC 7517): which keys of a set are used, and what is published.
 
 use crate::access_support::*;
 use regrant::Error;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
-use regrant::keys::{Algorithm, JwkSet, Key, KeyId, Keyring, Unusable};
+use regrant::keys::{Algorithm, JwkError, JwkSet, Key, KeyId, Keyring};
 use regrant::types::Subject;
 use serde_json::{Map, Value, json};
 
@@ -12,7 +12,7 @@ fn named(algorithm: Algorithm, file: &str, id: &str) -> Key {
     key.with_id(KeyId::new(id).unwrap())
 }
 
-/// One key pair of each kind that there is, on each backend.
+/// One key pair of each kind.
 fn pairs() -> Vec<Key> {
     vec![
         named(Algorithm::EdDSA, "ed25519-a.private", "ed"),
@@ -28,11 +28,11 @@ fn published(key: Key) -> Map<String, Value> {
     set["keys"][0].as_object().unwrap().clone()
 }
 
-fn read(jwk: &Map<String, Value>) -> Result<Algorithm, Unusable> {
+fn read(jwk: &Map<String, Value>) -> Result<Algorithm, JwkError> {
     let set = JwkSet::parse(&json!({ "keys": [jwk] }).to_string(), Algorithm::RS256).unwrap();
     match (set.keys(), set.skipped()) {
         ([key], []) => Ok(key.algorithm()),
-        ([], [skipped]) => Err(skipped.why.clone()),
+        ([], [skipped]) => Err(skipped.reason.clone()),
         other => panic!("{other:?}"),
     }
 }
@@ -50,7 +50,7 @@ fn without(jwk: &Map<String, Value>, name: &str) -> Map<String, Value> {
 }
 
 #[test]
-fn what_is_published_verifies_what_was_signed() {
+fn published_keys_verify_issued_tokens() {
     for key in pairs() {
         let name = key.id().unwrap().to_string();
         let signing = Keyring::single(key);
@@ -67,7 +67,7 @@ fn what_is_published_verifies_what_was_signed() {
 }
 
 #[test]
-fn a_set_has_what_readers_need_and_nothing_private() {
+fn a_published_set_has_alg_use_and_kid_and_nothing_private() {
     let builder = pairs().into_iter().fold(Keyring::builder(), |ring, key| ring.active(key));
     let ring = builder.verifying(hmac_key(Algorithm::HS256, &"s".repeat(32))).build().unwrap();
     let set: Value = serde_json::from_str(&ring.jwks()).unwrap();
@@ -86,18 +86,18 @@ fn a_set_has_what_readers_need_and_nothing_private() {
 
 /// RFC 7517 §A.1 and RFC 8037 §A.2; the first has no `alg`, the second `use: enc` once.
 #[test]
-fn the_examples_of_the_standards() {
+fn the_examples_of_the_rfcs_are_read() {
     let set = JwkSet::parse(&vector("jwks/rfc7517-a1.json"), Algorithm::RS256).unwrap();
     assert_eq!(set.keys().iter().map(Key::algorithm).collect::<Vec<_>>(), [Algorithm::RS256]);
     assert_eq!(set.keys()[0].id().unwrap().as_str(), "2011-04-29");
-    assert_eq!(set.skipped()[0].why, Unusable::OtherPurpose);
+    assert_eq!(set.skipped()[0].reason, JwkError::OtherPurpose);
     assert_eq!(set.skipped()[0].kid.as_deref(), Some("1"));
     let ed = json!({"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"});
     assert_eq!(read(ed.as_object().unwrap()), Ok(Algorithm::EdDSA));
 }
 
 #[test]
-fn purpose_and_algorithm_are_honoured() {
+fn use_key_ops_and_alg_are_enforced() {
     let [ed, p256, rsa] = [
         named(Algorithm::EdDSA, "ed25519-a.private", "ed"),
         named(Algorithm::ES256, "p256-a.private", "p256"),
@@ -106,23 +106,23 @@ fn purpose_and_algorithm_are_honoured() {
     .map(published);
     for (jwk, expected) in [
         (without(&ed, "use"), Ok(Algorithm::EdDSA)),
-        (with(&ed, "use", json!("enc")), Err(Unusable::OtherPurpose)),
-        (with(&ed, "use", json!("SIG")), Err(Unusable::OtherPurpose)),
+        (with(&ed, "use", json!("enc")), Err(JwkError::OtherPurpose)),
+        (with(&ed, "use", json!("SIG")), Err(JwkError::OtherPurpose)),
         (with(&ed, "key_ops", json!(["verify"])), Ok(Algorithm::EdDSA)),
         (with(&ed, "key_ops", json!(["sign", "verify"])), Ok(Algorithm::EdDSA)),
-        (with(&ed, "key_ops", json!(["sign"])), Err(Unusable::OtherPurpose)),
-        (with(&ed, "key_ops", json!([])), Err(Unusable::OtherPurpose)),
+        (with(&ed, "key_ops", json!(["sign"])), Err(JwkError::OtherPurpose)),
+        (with(&ed, "key_ops", json!([])), Err(JwkError::OtherPurpose)),
         (with(&ed, "alg", json!("Ed25519")), Ok(Algorithm::EdDSA)),
         (without(&ed, "alg"), Ok(Algorithm::EdDSA)),
-        (with(&ed, "alg", json!("ES256")), Err(Unusable::AlgorithmMismatch)),
-        (with(&ed, "alg", json!("none")), Err(Unusable::AlgorithmMismatch)),
-        (with(&ed, "alg", json!("HS256")), Err(Unusable::AlgorithmMismatch)),
-        (with(&p256, "alg", json!("ES384")), Err(Unusable::AlgorithmMismatch)),
-        (with(&p256, "crv", json!("P-384")), Err(Unusable::AlgorithmMismatch)),
+        (with(&ed, "alg", json!("ES256")), Err(JwkError::AlgorithmMismatch)),
+        (with(&ed, "alg", json!("none")), Err(JwkError::AlgorithmMismatch)),
+        (with(&ed, "alg", json!("HS256")), Err(JwkError::AlgorithmMismatch)),
+        (with(&p256, "alg", json!("ES384")), Err(JwkError::AlgorithmMismatch)),
+        (with(&p256, "crv", json!("P-384")), Err(JwkError::AlgorithmMismatch)),
         (without(&rsa, "alg"), Ok(Algorithm::RS256)),
         (with(&rsa, "alg", json!("PS384")), Ok(Algorithm::PS384)),
-        (with(&rsa, "alg", json!("RSA-OAEP")), Err(Unusable::AlgorithmMismatch)),
-        (with(&rsa, "alg", json!("HS256")), Err(Unusable::AlgorithmMismatch)),
+        (with(&rsa, "alg", json!("RSA-OAEP")), Err(JwkError::AlgorithmMismatch)),
+        (with(&rsa, "alg", json!("HS256")), Err(JwkError::AlgorithmMismatch)),
     ] {
         assert_eq!(read(&jwk), expected, "{jwk:?}");
     }
@@ -134,7 +134,7 @@ fn purpose_and_algorithm_are_honoured() {
 }
 
 #[test]
-fn what_is_no_public_key_is_passed_over() {
+fn unusable_keys_are_skipped_with_a_reason() {
     let [ed, p256, rsa] = [
         named(Algorithm::EdDSA, "ed25519-a.private", "ed"),
         named(Algorithm::ES256, "p256-a.private", "p256"),
@@ -143,9 +143,9 @@ fn what_is_no_public_key_is_passed_over() {
     .map(published);
     let secret =
         json!({"kty":"oct","k":"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA","alg":"HS256"});
-    assert_eq!(read(secret.as_object().unwrap()), Err(Unusable::Secret));
+    assert_eq!(read(secret.as_object().unwrap()), Err(JwkError::Secret));
     for jwk in [&ed, &p256, &rsa] {
-        assert_eq!(read(&with(jwk, "d", json!("AA"))), Err(Unusable::PrivatePublished));
+        assert_eq!(read(&with(jwk, "d", json!("AA"))), Err(JwkError::PrivatePublished));
     }
     for jwk in [
         with(&ed, "kty", json!("EC")),
@@ -155,7 +155,7 @@ fn what_is_no_public_key_is_passed_over() {
         with(&p256, "crv", json!("secp256k1")),
         with(&rsa, "crv", json!("P-256")),
     ] {
-        assert_eq!(read(&jwk), Err(Unusable::UnknownKind), "{jwk:?}");
+        assert_eq!(read(&jwk), Err(JwkError::UnknownKind), "{jwk:?}");
     }
     let text_of = |jwk: &Map<String, Value>, name: &str| jwk[name].as_str().unwrap().to_owned();
     let (x, n) = (text_of(&p256, "x"), text_of(&rsa, "n"));
@@ -182,36 +182,36 @@ fn what_is_no_public_key_is_passed_over() {
         with(&rsa, "n", json!(n[..n.len() / 2].to_owned())),
         with(&rsa, "n", json!(n.repeat(5))),
     ] {
-        assert!(matches!(read(&jwk), Err(Unusable::Invalid(_))), "{jwk:?}: {:?}", read(&jwk));
+        assert!(matches!(read(&jwk), Err(JwkError::Invalid(_))), "{jwk:?}: {:?}", read(&jwk));
     }
 }
 
 #[test]
-fn one_bad_key_does_not_spoil_a_set_and_names_are_unique() {
+fn a_bad_key_does_not_spoil_its_set_and_kids_are_unique() {
     let [one, two] = [
         published(named(Algorithm::EdDSA, "ed25519-a.private", "same")),
         published(named(Algorithm::EdDSA, "ed25519-b.private", "same")),
     ];
     let text = json!({ "keys": [{"kty": "future"}, one, two], "more": 1 }).to_string();
     let set = JwkSet::parse(&text, Algorithm::RS256).unwrap();
-    let whys: Vec<_> = set.skipped().iter().map(|key| (key.place, key.why.clone())).collect();
-    assert_eq!(whys, [(0, Unusable::UnknownKind), (2, Unusable::DuplicateId)]);
+    let reasons: Vec<_> = set.skipped().iter().map(|key| (key.index, key.reason.clone())).collect();
+    assert_eq!(reasons, [(0, JwkError::UnknownKind), (2, JwkError::DuplicateId)]);
     assert_eq!(set.into_keyring().unwrap().keys().len(), 1);
 }
 
 #[test]
-fn a_set_has_a_bound() {
+fn sets_are_limited_in_keys_and_bytes() {
     let jwk = without(&published(named(Algorithm::EdDSA, "ed25519-a.private", "ed")), "kid");
     let text = json!({ "keys": vec![jwk; Keyring::MAX_KEYS + 2] }).to_string();
     let set = JwkSet::parse(&text, Algorithm::RS256).unwrap();
     assert_eq!(set.keys().len(), Keyring::MAX_KEYS);
-    assert!(set.skipped().iter().all(|key| key.why == Unusable::TooMany));
+    assert!(set.skipped().iter().all(|key| key.reason == JwkError::TooMany));
     let long = format!("{{\"keys\":[]{}}}", " ".repeat(JwkSet::MAX_BYTES));
     assert!(JwkSet::parse(&long, Algorithm::RS256).is_err());
 }
 
 #[test]
-fn what_is_no_set_is_refused() {
+fn malformed_sets_are_rejected() {
     for bad in [
         "",
         "[]",

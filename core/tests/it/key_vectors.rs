@@ -1,4 +1,4 @@
-//! Keys that no verifier may take, and what a JWK Set says of the use of its keys.
+//! Vectors of keys: unsuitable keys, JWK Sets, and single JWKs.
 
 use crate::access_support::*;
 use base64::Engine as _;
@@ -23,7 +23,7 @@ fn text<'a>(value: &'a Value, name: &str) -> &'a str {
 }
 
 #[test]
-fn every_unfit_key_is_refused_when_it_is_made() {
+fn unsuitable_keys_are_rejected_at_construction() {
     let file = read("unfit-keys");
     let mut problems = Vec::new();
     for case in cases(&file) {
@@ -37,7 +37,7 @@ fn every_unfit_key_is_refused_when_it_is_made() {
             None => Key::public_pem(algorithm, text(key, "publicKey")),
         };
         match made {
-            Ok(_) => problems.push(format!("{}: taken", text(case, "name"))),
+            Ok(_) => problems.push(format!("{}: accepted", text(case, "name"))),
             Err(_) => assert_eq!(config_error(made).0, text(case, "field"), "{case}"),
         }
     }
@@ -46,7 +46,7 @@ fn every_unfit_key_is_refused_when_it_is_made() {
 }
 
 #[test]
-fn what_a_jwk_says_of_its_use_holds() {
+fn jwk_use_and_key_ops_are_enforced() {
     let file = read("key-sets");
     let policy =
         AccessPolicy::builder().issuer("https://issuer.test").audience("api").build().unwrap();
@@ -70,7 +70,7 @@ fn what_a_jwk_says_of_its_use_holds() {
 }
 
 #[test]
-fn keys_are_configured_by_their_jwk() {
+fn keys_are_made_from_a_single_jwk() {
     let file = read("single-keys");
     let policy =
         AccessPolicy::builder().issuer("https://issuer.test").audience("api").build().unwrap();
@@ -96,7 +96,7 @@ fn keys_are_configured_by_their_jwk() {
 }
 
 #[test]
-fn a_secret_that_may_only_verify_does_not_sign() {
+fn a_secret_jwk_without_the_sign_operation_does_not_sign() {
     let of = |operations: &str| {
         let jwk = format!(
             r#"{{"kty":"oct","k":"{}","kid":"k"{operations}}}"#,

@@ -10,8 +10,9 @@ mod access_legacy;
 mod access_properties;
 mod access_support;
 mod access_verify;
+mod architecture;
 #[cfg(feature = "server")]
-mod adoption;
+mod auth;
 mod checklist;
 #[cfg(feature = "cli")]
 mod cli;
@@ -21,12 +22,13 @@ mod client_session;
 #[cfg(feature = "server")]
 mod dpop;
 mod error_vectors;
-#[cfg(feature = "server")]
-mod facade;
 #[cfg(feature = "file")]
 mod file_store;
-#[cfg(feature = "server")]
-mod issuers;
 mod jwks;
+#[cfg(feature = "server")]
+mod jwks_verifier;
 mod key_vectors;
+#[cfg(feature = "server")]
+mod migration;
 mod token_vectors;
+mod upgrade;

@@ -1,4 +1,4 @@
-//! The corpus of tokens in `tests/vectors/tokens`: attacks by class, and what must be accepted.
+//! The token vectors in `tests/vectors/tokens`: attacks by class, and tokens that must verify.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -120,7 +120,7 @@ impl Policy {
     }
 }
 
-/// One that keeps verified tokens and one that does not, which go by the same clock.
+/// A verifier with a cache and one without, on the same clock.
 struct Verifiers {
     clock: Arc<ManualClock>,
     plain: AccessVerifier,
@@ -141,7 +141,7 @@ impl Verifiers {
         Self { plain: of(0), caching: of(64), clock: clock.clone() }
     }
 
-    /// What is wrong with the answers to `case`, if anything is.
+    /// The differences from the expected result of `case`.
     fn problems(&self, case: &Case) -> Vec<String> {
         #[allow(clippy::cast_possible_truncation, reason = "a date of our own")]
         self.clock.set(Timestamp::from_millis((case.now * 1000.0).round() as i64));
@@ -160,7 +160,7 @@ fn problem(expect: &Expect, answer: Result<VerifiedAccess>) -> Option<String> {
             let same = access.payload() == payload && access.subject().as_str() == subject;
             (!same).then(|| format!("other claims: {}", access.payload()))
         }
-        (Expect::Accept { .. }, Err(error)) => Some(format!("refused with {}", error.code())),
+        (Expect::Accept { .. }, Err(error)) => Some(format!("rejected with {}", error.code())),
         (Expect::Refuse { .. }, Ok(_)) => Some("accepted".to_owned()),
         (Expect::Refuse { code }, Err(error)) => {
             (error.code().as_str() != code).then(|| format!("{} and not {code}", error.code()))
@@ -173,10 +173,10 @@ fn read<T: serde::de::DeserializeOwned>(name: &str) -> T {
 }
 
 #[test]
-fn every_token_is_answered_as_the_corpus_says() {
+fn every_token_vector_has_the_expected_result() {
     let index: Index = read("index");
     let configurations: HashMap<String, Configuration> = read("verifiers");
-    // Shared, as in a program: what was learnt from one token must not help another.
+    // Shared, as in a program: state from one token must not affect another.
     let verifiers: HashMap<_, _> =
         configurations.iter().map(|(name, one)| (name.as_str(), Verifiers::of(one))).collect();
     let mut names: Vec<_> = index.files.keys().collect();
@@ -194,10 +194,10 @@ fn every_token_is_answered_as_the_corpus_says() {
     }
     assert!(problems.is_empty(), "{} problems:\n{}", problems.len(), problems.join("\n"));
     assert_eq!(run, index.cases);
-    println!("{run} tokens of the corpus");
+    println!("{run} token vectors");
 }
 
-/// The files that the index does not name would be run by nobody.
+/// A file that the index does not name would never run.
 #[test]
 fn the_index_names_every_file() {
     let index: Index = read("index");

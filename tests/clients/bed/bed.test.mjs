@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createInterface } from 'node:readline';
 import { after, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 
@@ -12,13 +11,13 @@ const MAIN = fileURLToPath(new URL('./main.mjs', import.meta.url));
 let bed;
 let control;
 before(async () => {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const PORT = probe.address().port;
-  await new Promise((resolve) => probe.close(resolve));
-  control = `http://127.0.0.1:${PORT}`;
-  bed = spawn(process.execPath, [MAIN], { env: { ...process.env, PORT, GRACE: '1' }, stdio: ['ignore', 'pipe', 'inherit'] });
-  await once(bed.stdout, 'data');
+  const env = { ...process.env, PORT: '0', GRACE: '1' };
+  bed = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const line of createInterface({ input: bed.stdout })) {
+    control = line.match(/http:\S+$/)?.[0];
+    if (control) break;
+  }
+  assert.ok(control, 'the bed says where it is');
 });
 after(() => bed?.kill());
 

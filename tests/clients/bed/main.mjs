@@ -1,7 +1,7 @@
 // The test bed: the real Express example with tokens that live for seconds, and a control over HTTP (control.mjs)
 // that opens lines to it, each with its own faults and counts. Serves until it is ended.
 //
-//   PORT (required), ACCESS_TTL (3), GRACE (1): seconds; LINES (64): how many may be opened
+//   PORT (required; 0: a free one, which is printed), ACCESS_TTL (3), GRACE (1): seconds; LINES (64): how many may be opened
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -30,6 +30,6 @@ for (const line of lines) line.leadTo(example.address().port);
 const control = createServer(controlOver(config, lines));
 control.listen(Number(PORT), LOOPBACK);
 await once(control, 'listening');
-console.log(`the test bed of the clients: http://${LOOPBACK}:${PORT}`);
+console.log(`the test bed of the clients: http://${LOOPBACK}:${control.address().port}`);
 
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(0));

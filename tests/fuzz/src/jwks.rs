@@ -20,7 +20,7 @@ pub(crate) fn run(input: &[u8]) {
         (Ok(set), Some(jwks)) => {
             assert_eq!(set.keys().len() + set.skipped().len(), jwks.len());
             assert!(set.keys().len() <= Keyring::MAX_KEYS);
-            let skipped: Vec<_> = set.skipped().iter().map(|key| key.place).collect();
+            let skipped: Vec<_> = set.skipped().iter().map(|key| key.index).collect();
             let kept = (0..jwks.len()).filter(|place| !skipped.contains(place));
             for (key, place) in set.keys().iter().zip(kept) {
                 may_be_used(&jwks[place], key.algorithm());

@@ -25,7 +25,7 @@ pub(crate) fn keyring() -> Keyring {
 }
 
 pub(crate) fn refresh_keys() -> RefreshKeys {
-    let secret = RefreshSecret::given(&SecretBytes::new(REFRESH_SECRET), ShortSecret::Refuse);
+    let secret = RefreshSecret::new(&SecretBytes::new(REFRESH_SECRET), ShortSecret::Refuse);
     RefreshKeys::new(secret.expect("a secret"))
 }
 

@@ -8,7 +8,7 @@ use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use regrant::Error;
 use regrant::dpop::{
-    DpopSigner as _, ProofPolicy, ProofTarget, ProofVerifier, SoftwareSigner, VerifiedProof,
+    ProofKey as _, ProofPolicy, ProofTarget, ProofVerifier, SoftwareKey, VerifiedProof,
 };
 use regrant::types::SecretBytes;
 use serde_json::{Map, Value};
@@ -20,8 +20,8 @@ const PEM: &str = include_str!("../../vectors/keys/test-only-p256-a.private.pem"
 const METHOD: &str = "POST";
 const URL: &str = "https://api.example/auth/refresh";
 
-static KEY: LazyLock<SoftwareSigner> =
-    LazyLock::new(|| SoftwareSigner::from_pem(&SecretBytes::new(PEM)).expect("a key"));
+static KEY: LazyLock<SoftwareKey> =
+    LazyLock::new(|| SoftwareKey::from_pem(&SecretBytes::new(PEM)).expect("a key"));
 
 /// A header and claims, each on a line, are signed; anything else is a proof. `JWK` in the header
 /// stands for the signing key.

@@ -49,7 +49,7 @@ async fn refresh(token: &str) {
             let child = renewed.refresh_token.expect("rotation is on");
             assert!(auth.verify(child.expose()).is_err(), "a refresh token opens a route");
             let again = auth.refresh(RefreshRequest::new(token)).await.expect("the same again");
-            assert_eq!(again.renewal, Renewal::Reissued);
+            assert_eq!(again.renewal, Renewal::Replayed);
             assert_eq!(again.refresh_token.expect("a token").expose(), child.expose());
             auth.refresh(RefreshRequest::new(child.expose())).await.expect("the child is good");
         }

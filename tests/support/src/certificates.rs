@@ -2,8 +2,6 @@
 
 use std::path::PathBuf;
 
-use anyhow::Result;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tempfile::TempDir;
 
 /// A certificate authority and a certificate of it for `127.0.0.1` and `localhost`, as PEM files
@@ -18,7 +16,10 @@ impl Certificates {
     ///
     /// # Errors
     /// The files cannot be written.
-    pub fn new() -> Result<Self> {
+    #[cfg(feature = "tls")]
+    pub fn new() -> anyhow::Result<Self> {
+        use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
         let directory = tempfile::Builder::new().prefix("regrant-tls-").tempdir()?;
         let mut authority = CertificateParams::default();
         authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);

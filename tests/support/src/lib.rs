@@ -8,7 +8,6 @@
 
 mod certificates;
 mod deadline;
-mod guard;
 mod own_process;
 mod port;
 mod probe;

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 /// How long one question may take.
-const ANSWER_WITHIN: Duration = Duration::from_millis(500);
+const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether the Redis server with this process id serves this loopback port: it takes the password,
 /// answers `PING` (a server that is still loading its data refuses), and says that it is the one
@@ -38,7 +38,6 @@ mod tests {
     use std::net::TcpListener;
 
     use super::*;
-    use crate::port::free_port;
 
     /// A server that reads a question, says this, and hangs up.
     fn server_that_says(answer: &'static str) -> u16 {
@@ -63,6 +62,7 @@ mod tests {
         let loading = "-LOADING Redis is loading\r\n$40\r\nprocess_id:42\r\n\r\n+OK\r\n";
         assert!(!serves(server_that_says(loading), None, 42));
         assert!(!serves(server_that_says(""), None, 42));
-        assert!(!serves(free_port().unwrap(), None, 42));
+        // Nobody listens there, and nobody but the superuser may.
+        assert!(!serves(1, None, 42));
     }
 }

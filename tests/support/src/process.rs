@@ -1,17 +1,17 @@
-//! A process of a server, ended with whoever started it.
+//! A server process that ends with the test process, however that ends.
+//!
+//! `Drop` does not run for a server in a `static`, nor when the test process is killed. But a pipe
+//! is closed in both cases: a small shell waits for that and kills the server by its id.
 
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result};
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::guard::Guard;
-
-/// A running server and who watches over it. Dropped, the server ends at once (SIGKILL).
+/// A running server. Killed (SIGKILL) on drop.
 pub(crate) struct Process {
     child: Child,
-    /// Dropped once the child has been dealt with.
     guard: Option<Guard>,
 }
 
@@ -22,13 +22,13 @@ impl std::fmt::Debug for Process {
 }
 
 impl Process {
-    /// Starts `command`, which works in `directory`.
+    /// Starts `command` with `directory` as its working directory.
     pub(crate) fn start(command: &mut Command, directory: &Path) -> Result<Self> {
         let mut child = command
             .current_dir(directory)
             .spawn()
             .with_context(|| format!("cannot start {}", command.get_program().display()))?;
-        match Guard::over(child.id(), directory) {
+        match Guard::new(child.id(), directory) {
             Ok(guard) => Ok(Self { child, guard: Some(guard) }),
             Err(error) => {
                 child.kill().and_then(|()| child.wait())?;
@@ -41,7 +41,7 @@ impl Process {
         self.child.id()
     }
 
-    /// How it ended, if it has.
+    /// The exit status, if the process has ended.
     pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         Ok(self.child.try_wait()?)
     }
@@ -53,10 +53,43 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // First, so that it never kills an id that belongs to another process by then.
+        // First: after `wait` the id may belong to another process, which the guard must not kill.
         self.guard = None;
-        // Failing here means that the process is gone already, which is what is wanted.
+        // An error means that the process has ended already.
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// The script of the guard: `$1` is the process id of the server, `$2` its directory.
+const GUARD: &str = r#"read -r _; kill -9 "$1" 2>/dev/null; rm -rf -- "$2""#;
+
+/// Kills a server and removes its directory when the test process is gone.
+struct Guard {
+    shell: Child,
+}
+
+impl Guard {
+    fn new(pid: u32, directory: &Path) -> Result<Self> {
+        let shell = Command::new("/bin/sh")
+            .args(["-c", GUARD, "guard"])
+            .arg(pid.to_string())
+            .arg(directory)
+            // The kernel closes the other end of this pipe when the test process ends.
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .context("cannot start /bin/sh to guard a server")?;
+        Ok(Self { shell })
+    }
+}
+
+impl Drop for Guard {
+    /// Stops guarding, without touching the server.
+    fn drop(&mut self) {
+        // An error means that the shell has ended already.
+        let _ = self.shell.kill();
+        let _ = self.shell.wait();
     }
 }

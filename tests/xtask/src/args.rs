@@ -13,13 +13,15 @@ use crate::stages;
 pub(crate) const HELP: &str = "\
 cargo xtask COMMAND
 
+  check                     format, lints, unit tests and types of what has changed since main
   demo [--check]            build everything and start the Express example (PORT, REDIS_URL)
                             --check: fetch its page once and stop
   test [--strict] [--only STAGE]...
                             run the tests of all languages
                             --strict (or CI=true): a skipped stage is a failure
-                            stages: fmt clippy rust doc node browser bench chaos clients kotlin swift demo
+                            stages: fmt node browser demo rust pure bench chaos clients kotlin swift clippy doc
   ci                        test --strict, then what a release needs
+  addon                     the native addon of the npm package, unoptimised, and its types
   bench [--quick] [NAME]... measure how it scales (about 10 minutes on a quiet machine)
                             --quick: everything once and small, to see that it runs
                             names: rotation file latency memory revocation
@@ -50,6 +52,8 @@ const FUZZ_SECONDS: u32 = 60;
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
+    Addon,
+    Check,
     Test(Selection),
     Ci,
     Bench { quick: bool, names: Vec<String> },
@@ -128,6 +132,8 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 fn named(name: &str) -> Result<Command> {
     Ok(match name {
         "help" => Command::Help,
+        "addon" => Command::Addon,
+        "check" => Command::Check,
         "test" => Command::Test(Selection::default()),
         "ci" => Command::Ci,
         "bench" => Command::Bench { quick: false, names: Vec::new() },
@@ -155,6 +161,8 @@ mod tests {
         for (line, expected) in [
             ("", Command::Help),
             ("help", Command::Help),
+            ("addon", Command::Addon),
+            ("check", Command::Check),
             ("test --help", Command::Help),
             ("test", Command::Test(Selection { strict: false, only: vec![] })),
             ("test --strict", Command::Test(Selection { strict: true, only: vec![] })),

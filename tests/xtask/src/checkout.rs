@@ -43,6 +43,12 @@ pub(crate) fn target() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
+/// Where Cargo puts what it builds for this machine in a profile (`debug`, `release`, `mobile`): `.cargo/config.toml`
+/// names the target, so it is in a folder of its own.
+pub(crate) fn built(profile: &str) -> PathBuf {
+    target().join(env!("REGRANT_HOST")).join(profile)
+}
+
 /// A path as a reader of the output knows it: relative to the checkout.
 pub(crate) fn relative(path: &Path) -> String {
     match path.strip_prefix(root()) {

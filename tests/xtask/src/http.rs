@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-const ANSWER_WITHIN: Duration = Duration::from_secs(5);
+const ANSWER_WITHIN: Duration = Duration::from_secs(30);
 
 /// What a server answered.
 #[derive(Debug)]
@@ -35,12 +35,6 @@ pub(crate) fn get(port: u16, path: &str) -> Result<Answer> {
 /// Whether nobody listens on this loopback port at this moment.
 pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
-}
-
-/// A port that nobody listens on at this moment.
-pub(crate) fn free_port() -> Result<u16> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("no free loopback port")?;
-    Ok(listener.local_addr()?.port())
 }
 
 #[cfg(test)]
@@ -73,6 +67,5 @@ mod tests {
         assert!(answer.text.ends_with("nope"));
         assert!(get(server_that_says("SSH-2.0\r\n"), "/").is_err());
         assert!(get(server_that_says(""), "/").is_err());
-        assert!(get(free_port().unwrap(), "/").is_err());
     }
 }

@@ -1,21 +1,23 @@
-//! The commands of this repository: `cargo xtask demo | test | ci | bench | chaos | fuzz | jar | setup | version`.
+//! The commands of this repository: `cargo xtask help` lists them.
 //!
-//! `commands` holds one file per command and `stages` one per stage of `test`; the other files are
-//! what those are made of: running programs, finding tools, knowing the checkout.
+//! `commands` holds one file per command. `test` first prepares its `stages`, by `cargo`, `npm` and for the `clients` of
+//! other languages, and then has the `runner` run what they gave it, several at a time.
 #![forbid(unsafe_code)]
 
 mod args;
-mod bed;
+mod cargo;
 mod checkout;
+mod clients;
 mod commands;
 mod http;
 mod interrupt;
+mod npm;
 mod outcome;
 mod process;
-mod registry;
+mod report;
+mod runner;
 mod secrets;
 mod stages;
-mod summary;
 mod swift;
 mod tools;
 
@@ -47,6 +49,8 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             println!("{}", args::HELP);
             Ok(ExitCode::SUCCESS)
         }
+        Command::Addon => npm::addon().map(|()| ExitCode::SUCCESS),
+        Command::Check => commands::check::run(),
         Command::Test(selection) => commands::test::run(&selection),
         Command::Bench { quick, names } => commands::bench::run(quick, &names),
         Command::Chaos(chaos) => commands::chaos::run(&chaos),

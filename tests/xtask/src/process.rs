@@ -1,14 +1,14 @@
-//! Running other programs: visibly, with a deadline, and leaving nothing behind.
+//! Running other programs: visibly, watched, and leaving nothing behind.
 
 mod group;
 mod relay;
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 pub(crate) use group::Group;
 use relay::Relay;
@@ -16,34 +16,64 @@ use relay::Relay;
 use crate::checkout;
 use crate::interrupt;
 use crate::outcome::Stop;
-use crate::registry;
+use crate::report::{Format, Report};
 
 /// How often a running program is looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(50);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A program that says nothing for so long is reported as still running.
 const QUIET_FOR: Duration = Duration::from_secs(20);
-/// The longest any one program may take.
-const DEADLINE: Duration = Duration::from_secs(20 * 60);
+/// A test run in which nothing happens for so long is ended. The longest single test takes two minutes on a slow
+/// machine.
+const STALLED_AFTER: Duration = Duration::from_secs(10 * 60);
+
+/// What package managers print when the network, and not the project, is at fault.
+const UNREACHABLE: &[&str] = &[
+    "ENOTFOUND",
+    "EAI_AGAIN",
+    "ECONNREFUSED",
+    "ECONNRESET",
+    "ETIMEDOUT",
+    "ENETUNREACH",
+    "ERR_SOCKET_TIMEOUT",
+    "Could not transfer artifact",
+    "Unknown host",
+    "Could not resolve host",
+    "Failed getting release file",
+    "Couldn't download",
+];
 
 /// One program to run, with its arguments, folder and environment.
-#[derive(Debug)]
-pub(crate) struct Step {
+#[derive(Clone, Debug)]
+pub(crate) struct Invocation {
     program: OsString,
     arguments: Vec<OsString>,
     directory: PathBuf,
     environment: Vec<(OsString, OsString)>,
-    deadline: Duration,
+}
+
+/// Where the output of a program goes, and when it is ended.
+struct Watch {
+    format: Format,
+    /// The tests that are expected to report, where they are known before.
+    expected: Vec<String>,
+    /// Standard output is for us, and not for the reader.
+    keep_stdout: bool,
+    /// Everything goes to this file in place of the terminal.
+    log: Option<PathBuf>,
+    stalled_after: Option<Duration>,
 }
 
 /// How a program ended.
 struct Ended {
-    /// Absent where it succeeded.
-    failure: Option<String>,
-    /// The end of what it printed.
+    status: ExitStatus,
+    /// The end of what it printed for the reader.
     tail: String,
+    stdout: Vec<u8>,
+    report: Report,
+    secrets: Vec<String>,
 }
 
-impl Step {
+impl Invocation {
     /// Runs `program` in the top folder of the checkout.
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
         Self {
@@ -51,7 +81,6 @@ impl Step {
             arguments: Vec::new(),
             directory: checkout::root(),
             environment: Vec::new(),
-            deadline: DEADLINE,
         }
     }
 
@@ -70,48 +99,54 @@ impl Step {
         self
     }
 
-    /// The longest that it may take, instead of 20 minutes.
-    pub(crate) fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// Runs it to its end, its output passed on.
+    /// Runs what compiles, installs or generates to its end, however long it takes.
     ///
     /// # Errors
-    /// It could not be started, did not succeed, took too long, or somebody asked to stop.
+    /// It could not be started, did not succeed, printed a secret, or somebody asked to stop.
     pub(crate) fn run(&self) -> Result<()> {
-        self.run_and_keep().map(drop)
+        self.judge(self.finish(&Watch::compiling())?).map(drop)
     }
 
-    /// Runs it to its end, its output passed on, and returns the end of that output.
+    /// The same, and gives the end of its output.
+    pub(crate) fn run_and_keep(&self) -> Result<String> {
+        Ok(self.judge(self.finish(&Watch::compiling())?)?.tail)
+    }
+
+    /// The same for what needs a package registry. Where that cannot be reached, the stage is skipped and has not
+    /// failed.
+    pub(crate) fn run_online(&self) -> Result<(), Stop> {
+        let ended = self.finish(&Watch::compiling())?;
+        if !ended.status.success() && is_unreachable(&ended.tail) {
+            return Err(Stop::Skip(format!("`{self}`: the package registry cannot be reached")));
+        }
+        Ok(self.judge(ended).map(drop)?)
+    }
+
+    /// The same, and gives its standard output, which nobody else sees.
+    pub(crate) fn run_and_read(&self) -> Result<String> {
+        let ended = self.finish(&Watch { keep_stdout: true, ..Watch::compiling() })?;
+        let ended = self.judge(ended)?;
+        Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
+    }
+
+    /// Runs tests to their end, or until nothing has happened for ten minutes. What they print goes to the file `log`.
     ///
     /// # Errors
-    /// See [`run`](Self::run).
-    pub(crate) fn run_and_keep(&self) -> Result<String> {
-        let ended = self.finish()?;
-        match ended.failure {
-            None => Ok(ended.tail),
-            Some(failure) => bail!("`{self}`: {failure}"),
-        }
-    }
-
-    /// Runs a program that needs a package registry. Where that cannot be reached, the stage stops
-    /// as skipped, not as failed.
-    pub(crate) fn run_online(&self) -> Result<(), Stop> {
-        self.run_online_and_keep().map(drop)
-    }
-
-    /// The same, and returns the end of the output.
-    pub(crate) fn run_online_and_keep(&self) -> Result<String, Stop> {
-        let ended = self.finish()?;
-        match ended.failure {
-            None => Ok(ended.tail),
-            Some(_) if registry::is_unreachable(&ended.tail) => {
-                Err(Stop::Skip(format!("`{self}`: the package registry cannot be reached")))
-            }
-            Some(failure) => Err(anyhow::anyhow!("`{self}`: {failure}").into()),
-        }
+    /// They did not succeed, printed a secret, or stalled; or somebody asked to stop.
+    pub(crate) fn run_tests(
+        &self,
+        format: Format,
+        expected: Vec<String>,
+        log: &Path,
+    ) -> Result<Report> {
+        let watch = Watch {
+            format,
+            expected,
+            log: Some(log.to_owned()),
+            stalled_after: Some(STALLED_AFTER),
+            keep_stdout: false,
+        };
+        Ok(self.judge(self.finish(&watch)?)?.report)
     }
 
     /// Starts it with the output inherited, for programs that serve until they are ended.
@@ -122,15 +157,36 @@ impl Step {
         Group::spawn(&mut command).with_context(|| format!("cannot start `{self}`"))
     }
 
-    fn finish(&self) -> Result<Ended> {
-        self.announce();
+    /// The same without a word; what it prints goes to the file `log`.
+    pub(crate) fn start_quietly(&self, log: &Path) -> Result<Group> {
+        let file = std::fs::File::create(log)?;
+        let mut command = self.command();
+        command.stdout(file.try_clone()?).stderr(file);
+        Group::spawn(&mut command).with_context(|| format!("cannot start `{self}`"))
+    }
+
+    fn judge(&self, ended: Ended) -> Result<Ended> {
+        if !ended.status.success() {
+            bail!("`{self}`: {}", ended.status);
+        }
+        match ended.secrets.first() {
+            None => Ok(ended),
+            Some(first) => bail!("`{self}`: {} lines: {first}", ended.secrets.len()),
+        }
+    }
+
+    fn finish(&self, watch: &Watch) -> Result<Ended> {
+        if watch.log.is_none() {
+            self.announce();
+        }
         let mut command = self.command();
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut group =
             Group::spawn(&mut command).with_context(|| format!("cannot start `{self}`"))?;
-        let relay = Relay::of(group.leader());
+        let report = Report::new(watch.format, watch.expected.clone());
+        let relay = Relay::of(group.leader(), report, watch.keep_stdout, watch.log.as_deref())?;
         let started = Instant::now();
-        let mut heard = started;
+        let mut reported = started;
         let status = loop {
             if let Some(status) = group.try_wait()? {
                 break status;
@@ -138,19 +194,27 @@ impl Step {
             if interrupt::requested() {
                 bail!("interrupted");
             }
-            let elapsed = started.elapsed();
-            if elapsed > self.deadline {
-                bail!("`{self}`: not done after {:?}, ended", self.deadline);
+            let stalled =
+                watch.stalled_after.filter(|&after| relay.last_progress().elapsed() > after);
+            if let Some(after) = stalled {
+                let running = relay.running();
+                bail!("`{self}`: nothing happened for {after:?}, ended while running: {running}");
             }
-            heard = heard.max(relay.last_output());
-            if heard.elapsed() > QUIET_FOR {
-                println!("  ... `{self}` still runs, {} s so far", elapsed.as_secs());
-                heard = Instant::now();
+            reported = reported.max(relay.last_output());
+            if watch.log.is_none() && reported.elapsed() > QUIET_FOR {
+                println!("  ... `{self}` still runs, {} s so far", started.elapsed().as_secs());
+                reported = Instant::now();
             }
             std::thread::sleep(LOOK_EVERY);
         };
-        let failure = (!status.success()).then(|| status.to_string());
-        Ok(Ended { failure, tail: relay.finish() })
+        let heard = relay.finish()?;
+        Ok(Ended {
+            status,
+            tail: heard.tail(),
+            stdout: heard.stdout,
+            report: heard.report,
+            secrets: heard.secrets,
+        })
     }
 
     fn announce(&self) {
@@ -172,7 +236,20 @@ impl Step {
     }
 }
 
-impl std::fmt::Display for Step {
+impl Watch {
+    /// Whatever is not a test run: passed on as it comes, and never ended.
+    fn compiling() -> Self {
+        Self {
+            format: Format::Plain,
+            expected: Vec::new(),
+            keep_stdout: false,
+            log: None,
+            stalled_after: None,
+        }
+    }
+}
+
+impl std::fmt::Display for Invocation {
     /// The command line as one would type it; only for reading.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let program = Path::new(&self.program);
@@ -181,12 +258,26 @@ impl std::fmt::Display for Step {
     }
 }
 
+/// Whether a program's output says that a package registry could not be reached.
+fn is_unreachable(output: &str) -> bool {
+    UNREACHABLE.iter().any(|sign| output.contains(sign))
+}
+
+/// An error that says what ended before its time, if it has.
+pub(crate) fn ensure_running(group: &mut Group, what: &str) -> Result<()> {
+    match group.try_wait()? {
+        None if interrupt::requested() => Err(anyhow!("interrupted")),
+        None => Ok(()),
+        Some(status) => Err(anyhow!("{what} ended by itself: {status}")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn shell(script: &str) -> Step {
-        Step::new("/bin/sh").args(["-c", script])
+    fn shell(script: &str) -> Invocation {
+        Invocation::new("/bin/sh").args(["-c", script])
     }
 
     #[test]
@@ -195,7 +286,8 @@ mod tests {
         let error = shell("echo words; exit 3").run().unwrap_err().to_string();
         assert!(error.contains("exit status: 3"), "{error}");
         assert_eq!(shell("echo words >&2").run_and_keep().unwrap(), "words\n");
-        assert!(Step::new("no-such-program").run().is_err());
+        assert_eq!(shell("echo data; echo words >&2").run_and_read().unwrap(), "data\n");
+        assert!(Invocation::new("no-such-program").run().is_err());
     }
 
     #[test]
@@ -217,17 +309,42 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_hangs_is_ended_with_all_that_it_started() {
+    fn network_trouble_is_told_from_a_broken_build() {
+        assert!(is_unreachable("npm error code ENOTFOUND\nnpm error syscall getaddrinfo"));
+        assert!(is_unreachable("[ERROR] Could not transfer artifact a:b:pom:1 from/to central"));
+        assert!(is_unreachable("E: Failed getting release file http://mirror.test/dists/trixie"));
+        assert!(!is_unreachable("npm error code EUSAGE\nnpm error `npm ci` can only install"));
+        assert!(!is_unreachable("[ERROR] Tests run: 3, Failures: 1"));
+    }
+
+    #[test]
+    fn a_program_that_prints_a_secret_has_failed() {
+        // Put together by the shell, so that no output of this test holds it.
+        let step = shell("printf '%s %s\\n' 'a secret of' 'the tests'");
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let error = step.run_tests(Format::Plain, Vec::new(), log.path()).unwrap_err();
+        assert!(error.to_string().contains("was printed"), "{error:#}");
+    }
+
+    #[test]
+    fn a_run_without_progress_is_ended_with_all_that_it_started() {
         let directory = tempfile::tempdir().unwrap();
         let fifo = directory.path().join("held");
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
-        // The grandchild holds the fifo open for writing; reading it to the end returns only once
-        // the grandchild is gone.
-        let step = shell("(exec 3>\"$FIFO\"; exec sleep 60) & wait").env("FIFO", &fifo);
+        // The grandchild holds the fifo open for writing; reading it to the end returns only once the grandchild is
+        // gone.
+        let script = "echo 'test a ... ok'; (exec 3>\"$FIFO\"; exec sleep 600) & wait";
+        let step = shell(script).env("FIFO", &fifo);
         let (sender, gone) = std::sync::mpsc::channel();
         std::thread::spawn(move || sender.send(std::fs::read(fifo).unwrap()));
-        let error = step.deadline(Duration::from_millis(200)).run().unwrap_err().to_string();
-        assert!(error.contains("not done"), "{error}");
-        assert_eq!(gone.recv_timeout(Duration::from_secs(10)).as_deref(), Ok(&[][..]));
+        let watch = Watch {
+            format: Format::Libtest,
+            expected: vec!["a".to_owned(), "b::c".to_owned()],
+            stalled_after: Some(Duration::from_millis(200)),
+            ..Watch::compiling()
+        };
+        let error = step.finish(&watch).err().unwrap().to_string();
+        assert!(error.ends_with("ended while running: b::c"), "{error}");
+        assert_eq!(gone.recv_timeout(Duration::from_secs(60)).as_deref(), Ok(&[][..]));
     }
 }

@@ -5,8 +5,6 @@
 //! by how they begin and tokens by their form, so that a new test need not register anything. Only what
 //! the demo serves is not heard: it has the terminal to itself.
 
-use std::sync::{Mutex, PoisonError};
-
 /// What the secrets of the tests contain. Whoever writes a test takes one of these: then it is
 /// planted.
 const PLANTED: &[&str] = &[
@@ -27,24 +25,13 @@ const TOKEN: &str = "eyJ";
 const PAYLOAD: usize = 40;
 const SIGNATURE: usize = 43;
 
-/// Lines that were printed with a secret in them, by what it was; the secret is left out.
-static FOUND: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-/// Looks at a line that a program has printed.
-pub(crate) fn look_at(line: &str) {
-    if let Some(what) = secret_in(line) {
-        let mut found = FOUND.lock().unwrap_or_else(PoisonError::into_inner);
-        found.push(format!(
-            "{what} was printed, in a line of {} characters that begins with {:?}",
-            line.chars().count(),
-            beginning(line)
-        ));
-    }
-}
-
-/// What was found since this was asked last.
-pub(crate) fn found() -> Vec<String> {
-    std::mem::take(&mut FOUND.lock().unwrap_or_else(PoisonError::into_inner))
+/// What is to be said of a line that a program has printed with a secret in it; the secret is left out.
+pub(crate) fn complaint(line: &str) -> Option<String> {
+    let what = secret_in(line)?;
+    let (length, beginning) = (line.chars().count(), beginning(line));
+    Some(format!(
+        "{what} was printed, in a line of {length} characters that begins with {beginning:?}"
+    ))
 }
 
 /// Enough to find the place by; less than a part of a token.
@@ -69,34 +56,6 @@ fn is_token(text: &str) -> bool {
         return false;
     };
     payload >= PAYLOAD && signature >= SIGNATURE
-}
-
-/// Cuts what comes in pieces into lines.
-#[derive(Default)]
-pub(crate) struct Lines(Vec<u8>);
-
-/// A line that is longer is looked at in pieces, which overlap.
-const LONGEST: usize = 64 * 1024;
-
-impl Lines {
-    /// Looks at all lines that are complete by now.
-    pub(crate) fn push(&mut self, bytes: &[u8]) {
-        self.0.extend(bytes);
-        while let Some(end) = self.0.iter().position(|byte| *byte == b'\n') {
-            let line: Vec<u8> = self.0.drain(..=end).collect();
-            look_at(&String::from_utf8_lossy(&line));
-        }
-        if self.0.len() > LONGEST {
-            look_at(&String::from_utf8_lossy(&self.0));
-            self.0.drain(..LONGEST / 2);
-        }
-    }
-}
-
-impl Drop for Lines {
-    fn drop(&mut self) {
-        look_at(&String::from_utf8_lossy(&self.0));
-    }
 }
 
 #[cfg(test)]
@@ -130,16 +89,8 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_comes_in_pieces_is_found() {
-        let line = format!("a line\nanother with {} in it\n", token());
-        let before = FOUND.lock().unwrap().len();
-        let mut lines = Lines::default();
-        for piece in line.as_bytes().chunks(7) {
-            lines.push(piece);
-        }
-        drop(lines);
-        let found: Vec<_> = FOUND.lock().unwrap().drain(before..).collect();
-        assert_eq!(found.len(), 1);
-        assert!(found[0].contains("another with") && !found[0].contains(&token()));
+    fn the_complaint_does_not_repeat_the_secret() {
+        let complaint = complaint(&format!("another with {} in it", token())).unwrap();
+        assert!(complaint.contains("another with") && !complaint.contains(&token()));
     }
 }

@@ -9,7 +9,7 @@ use std::process::{Command, Stdio};
 use chroot::Chroot;
 
 use crate::outcome::Stop;
-use crate::process::Step;
+use crate::process::Invocation;
 use crate::tools::on_path;
 
 /// The oldest Swift that is supported, as in the package's `swift-tools-version`.
@@ -37,10 +37,10 @@ impl Toolchain {
     }
 
     /// `swift` in a folder of the checkout and with these variables, still without arguments.
-    pub(crate) fn swift(&self, folder: &Path, variables: &[(&str, String)]) -> Step {
+    pub(crate) fn swift(&self, folder: &Path, variables: &[(&str, String)]) -> Invocation {
         match self {
             Self::Installed(swift) => {
-                let step = Step::new(swift).within(folder);
+                let step = Invocation::new(swift).within(folder);
                 variables.iter().fold(step, |step, (name, value)| step.env(name, value))
             }
             Self::Confined(chroot) => chroot.step(folder, variables, "swift"),

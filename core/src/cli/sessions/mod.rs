@@ -36,5 +36,5 @@ impl Sessions {
 fn admin(settings: &Settings) -> Result<SessionAdmin, Failure> {
     let config = settings.load()?.config;
     store::existing(&config)?;
-    Ok(config.session_admin()?.telling_for_at_least(TELLING_FOR))
+    Ok(config.session_admin()?.publish_for_at_least(TELLING_FOR))
 }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::admin;
 use crate::LogoutEverywhere;
-use crate::auth::Ended;
+use crate::auth::RevocationReport;
 use crate::cli::arguments;
 use crate::cli::context::{Context, Reply};
 use crate::cli::exit::Exit;
@@ -83,7 +83,7 @@ struct Revoked<'a> {
 impl Revoke {
     pub(super) fn run(&self, context: &Context) -> Result<Reply, Failure> {
         let ended = context.block_on(self.revoke(context))?;
-        let told = match ended.told {
+        let told = match ended.published {
             Ok(()) => true,
             Err(error) => {
                 output::message(&Failure::from(error).render(context.json));
@@ -107,7 +107,7 @@ impl Revoke {
         context.reply(exit, &revoked, |page| revoked.write(page, exit))
     }
 
-    async fn revoke(&self, context: &Context) -> Result<Ended, Failure> {
+    async fn revoke(&self, context: &Context) -> Result<RevocationReport, Failure> {
         let admin = admin(&self.settings)?;
         let reason = self.reason.into();
         if let Some(session) = &self.session {

@@ -17,7 +17,7 @@ use super::output;
 use super::settings::Settings;
 use super::store;
 use crate::Auth;
-use crate::auth::{SweepOptions, SweepReport};
+use crate::migration::{SweepOptions, SweepReport};
 
 /// Takes over all refresh tokens that the old app's Redis holds, and removes their keys.
 ///
@@ -90,7 +90,7 @@ impl Sweep {
             // First, so that it is listened for before anything begins.
             biased;
             _ = tokio::signal::ctrl_c() => None,
-            report = auth.sweep_old_tokens(options, |report| progress.tell(report)) => Some(report),
+            report = auth.sweep_legacy_tokens(options, |report| progress.tell(report)) => Some(report),
         };
         progress.end();
         let (dry_run, interrupted) = (self.dry_run, finished.is_none());

@@ -4,8 +4,8 @@
 use std::io::{IsTerminal as _, stderr};
 use std::time::{Duration, Instant};
 
-use crate::auth::SweepReport;
 use crate::cli::output;
+use crate::migration::SweepReport;
 
 const ON_TERMINAL: Duration = Duration::from_millis(200);
 const ELSEWHERE: Duration = Duration::from_secs(5);

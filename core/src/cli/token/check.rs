@@ -198,7 +198,7 @@ fn refresh_passed(preview: RefreshIntrospection) -> Passed {
         issued_at: Some(preview.issued_at),
         expires_at: preview.expires_at,
         renewal: Some(preview.renewal),
-        adopts: preview.adopts,
+        adopts: preview.migrates,
     }
 }
 
@@ -228,9 +228,9 @@ fn write(checked: &Checked, now: Timestamp, page: &mut Page) {
         "a refresh",
         checked.renewal.map(|renewal| {
             let answer = match renewal {
-                Renewal::Issued => "gives a new pair",
-                Renewal::Reissued => "gives the same pair as a moment ago",
-                Renewal::Kept => "gives an access token; rotation is off",
+                Renewal::Rotated => "gives a new pair",
+                Renewal::Replayed => "gives the same pair as a moment ago",
+                Renewal::Renewed => "gives an access token; rotation is off",
             };
             let adoption = if checked.adopts { ", and takes the token over" } else { "" };
             format!("{answer}{adoption}")

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use serde::Serialize;
 
 use crate::token::DecodedToken;
-use crate::token::header::{TYP_ACCESS, TYP_JWT, TYP_REFRESH, is_typ};
+use crate::token::jws::{TYP_ACCESS, TYP_JWT, TYP_REFRESH, is_typ};
 use crate::types::Timestamp;
 
 /// The two kinds that a server accepts.

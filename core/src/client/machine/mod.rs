@@ -1,264 +1,399 @@
-//! The machine: what is known, what is under way, and which event goes where.
+//! The state machine of a client session, without I/O.
+//!
+//! This file holds the state and the dispatch of events. `transitions` holds the three flows
+//! (acquire a token, refresh the pair, persist a change), `retry` the settings and the backoff.
 
-mod asking;
-mod changing;
-mod phase;
-mod renewing;
+mod retry;
+mod transitions;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use crate::types::{AccessToken, RefreshToken};
 
-use super::backoff::{Failures, Jitter};
+use super::clock::{DeviceTime, ServerClock};
+use super::error::{SessionError, SessionState, SignOutReason, TransientError};
 use super::event::{Action, Caller, Event, Ticket};
-use super::now::{Now, ServerClock};
-use super::pair::Pair;
-use super::reason::{Refusal, SignOutReason, State, Trouble};
-use super::settings::Settings;
-use phase::{Intent, Phase, Waiter};
+use super::pair::{DpopBinding, TokenPair};
+use retry::{Failures, Jitter};
 
-/// The client's side of the flow for one storage of tokens, as a machine without I/O: it is told
-/// what has happened and when, and says what to do.
+pub use retry::SessionSettings;
+
+/// The client's side of the flow for one token storage, without I/O: it receives [`Event`]s with
+/// the current time and returns [`Action`]s.
 ///
-/// However it is driven, it keeps these rules:
-/// - One refresh at a time, across processes too where the storage has a lock.
-/// - The storage is read before a refresh and again before it is written.
-/// - Nobody is given a token, and no refresh is made with one, that is not stored.
-/// - A refresh once begun goes on, whoever cancels.
-/// - Only a final refusal by the server, or the user, signs out.
-/// - Every caller is answered, also where a report never comes: after [`Settings::patience`], or
-///   [`Settings::persist_for`] once its change of the storage has begun. All it takes is to wake
-///   the machine as [`Machine::wake_at`] says.
+/// It guarantees, however it is driven:
+/// - One refresh at a time, across processes if the storage has a lock.
+/// - The storage is read before a refresh, and again before it is written.
+/// - A token is neither returned to a caller nor used for a refresh before it is stored.
+/// - A refresh that was started continues even if every caller cancels.
+/// - Only a final rejection by the server, or the user, signs out.
+/// - Every caller receives a reply, even if a report never arrives: within
+///   [`SessionSettings::wait_timeout`], or [`SessionSettings::persist_timeout`] once its change to
+///   the storage has started. The driver only has to wake the machine at [`Machine::wake_at`].
 ///
-/// `PartialEq` and `Hash` compare the whole of it, so that its states can be searched.
+/// `PartialEq` and `Hash` cover the whole state, so that a model checker can search the states.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Machine {
-    settings: Settings,
-    holding: Holding,
-    /// The pair that was signed out of, until the storage is known not to have it.
-    over: Option<(RefreshToken, SignOutReason)>,
-    /// The access token that the server refused last.
-    refused: Option<AccessToken>,
-    /// When a token that the server had refused was last renewed.
-    refusal_renewed: Option<Duration>,
+    settings: SessionSettings,
+    tokens: TokenState,
+    /// The refresh token of an ended session, until the storage is known not to contain it.
+    ended: Option<(RefreshToken, SignOutReason)>,
+    /// The access token that a server rejected last.
+    rejected: Option<AccessToken>,
+    /// When a rejected access token was last renewed.
+    rejected_renewed_at: Option<Duration>,
     clock: Option<ServerClock>,
-    /// How much earlier than it must be the held token is renewed.
-    early: Duration,
+    /// A random extension of the refresh margin, so that not all clients refresh at once.
+    early_refresh: Duration,
     phase: Phase,
+    /// Whether the storage lock is held.
     locked: bool,
-    waiting: Vec<Waiter>,
-    intents: VecDeque<Intent>,
-    /// A refresh is wanted although nobody waits for it.
-    background: bool,
+    waiters: Vec<Waiter>,
+    commands: VecDeque<Command>,
+    /// Whether to refresh although no caller waits.
+    background_refresh: bool,
     failures: Failures,
     jitter: Jitter,
-    tickets: u64,
-    told: State,
+    last_ticket: u64,
+    published_state: SessionState,
 }
 
-/// What of the storage is known.
+/// What is known about the stored tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Holding {
+enum TokenState {
     Unknown,
-    Pair(Pair),
-    Nothing(SignOutReason),
+    Held(TokenPair),
+    SignedOut(SignOutReason),
 }
 
-impl Machine {
-    /// A machine that has not looked into its storage yet.
-    pub fn new(settings: Settings) -> Self {
-        let jitter = Jitter::new(settings.seed);
-        Self {
-            settings,
-            holding: Holding::Unknown,
-            over: None,
-            refused: None,
-            refusal_renewed: None,
-            clock: None,
-            early: Duration::ZERO,
-            phase: Phase::Idle,
-            locked: false,
-            waiting: Vec::new(),
-            intents: VecDeque::new(),
-            background: false,
-            failures: Failures::default(),
-            jitter,
-            tickets: 0,
-            told: State::Unknown,
+/// A caller that waits for an access token.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Waiter {
+    caller: Caller,
+    deadline: Duration,
+}
+
+/// A sign-in or sign-out requested by the app. Commands run before any refresh.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Command {
+    SignIn { caller: Caller, pair: TokenPair, requested_at: DeviceTime },
+    SignOut { caller: Caller, requested_at: DeviceTime },
+}
+
+impl Command {
+    fn caller(&self) -> Caller {
+        match self {
+            Self::SignIn { caller, .. } | Self::SignOut { caller, .. } => *caller,
         }
     }
 
-    /// Takes note of `event` and says what to do, in this order.
-    pub fn handle(&mut self, now: Now, event: Event) -> Vec<Action> {
+    fn requested_at(&self) -> DeviceTime {
+        match self {
+            Self::SignIn { requested_at, .. } | Self::SignOut { requested_at, .. } => *requested_at,
+        }
+    }
+}
+
+/// The operation in progress, and the report that it waits for. There is one at a time. The lock
+/// is held in every phase after `Locking`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Phase {
+    Idle,
+    /// Reading the storage without the lock.
+    ReadingUnlocked(Ticket),
+    /// Taking the lock.
+    Locking(Ticket),
+    /// Reading the storage before a refresh.
+    Reading(Ticket),
+    /// Waiting for the refresh endpoint.
+    Refreshing {
+        ticket: Ticket,
+        requested_at: DeviceTime,
+        pair: TokenPair,
+    },
+    /// Reading the storage again: the server rejected `pair`, but another process may have stored a
+    /// newer one.
+    Rereading {
+        ticket: Ticket,
+        pair: TokenPair,
+        rejection: Rejection,
+    },
+    /// Reading the storage before a write.
+    Checking {
+        ticket: Ticket,
+        change: PendingChange,
+    },
+    /// Writing or clearing the storage.
+    Writing {
+        ticket: Ticket,
+        change: PendingChange,
+    },
+    /// Waiting to retry a failed change.
+    RetryWait {
+        until: Duration,
+        change: PendingChange,
+    },
+}
+
+impl Phase {
+    fn change(&self) -> Option<&PendingChange> {
+        match self {
+            Self::Checking { change, .. }
+            | Self::Writing { change, .. }
+            | Self::RetryWait { change, .. } => Some(change),
+            _ => None,
+        }
+    }
+
+    fn change_mut(&mut self) -> Option<&mut PendingChange> {
+        match self {
+            Self::Checking { change, .. }
+            | Self::Writing { change, .. }
+            | Self::RetryWait { change, .. } => Some(change),
+            _ => None,
+        }
+    }
+}
+
+/// How the server rejected a refresh token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Rejection {
+    Superseded,
+    Final(SignOutReason),
+}
+
+/// A change to the storage that is in progress.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct PendingChange {
+    change: StorageChange,
+    /// The caller to reply to, unless it already received a timeout.
+    caller: Option<Caller>,
+    failures: u32,
+    /// When to give up.
+    deadline: Duration,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum StorageChange {
+    /// A refresh replaced `parent` by `child`.
+    Renewed { child: TokenPair, parent: RefreshToken },
+    /// The user signed in.
+    SignedIn { pair: TokenPair },
+    /// The user signed out, or the server ended the session.
+    SignedOut,
+}
+
+impl Machine {
+    /// Creates a machine that has not read its storage yet.
+    pub fn new(settings: SessionSettings) -> Self {
+        let jitter = Jitter::new(settings.seed);
+        Self {
+            settings,
+            tokens: TokenState::Unknown,
+            ended: None,
+            rejected: None,
+            rejected_renewed_at: None,
+            clock: None,
+            early_refresh: Duration::ZERO,
+            phase: Phase::Idle,
+            locked: false,
+            waiters: Vec::new(),
+            commands: VecDeque::new(),
+            background_refresh: false,
+            failures: Failures::default(),
+            jitter,
+            last_ticket: 0,
+            published_state: SessionState::Unknown,
+        }
+    }
+
+    /// Processes `event` and returns the actions to perform, in order.
+    pub fn handle(&mut self, now: DeviceTime, event: Event) -> Vec<Action> {
         let mut out = Vec::new();
         match event {
-            Event::Want { caller } => self.want(caller, now, &mut out),
-            Event::Refused { caller, token } => self.want_another(caller, token, now, &mut out),
-            Event::Cancel { caller } => self.cancel(caller),
-            // It could not be used.
+            Event::Acquire { caller } => self.acquire(caller, now, &mut out),
+            Event::Renew { caller, rejected } => self.renew(caller, rejected, now, &mut out),
+            Event::Cancel { caller } => self.waiters.retain(|waiter| waiter.caller != caller),
             Event::SignIn { caller, pair } if !self.has_key_of(&pair) => {
-                let refusal = Refusal::SignIn(SignOutReason::OtherKey);
-                out.push(Action::Refuse { caller, refusal });
+                let error = SessionError::SignIn(SignOutReason::OtherKey);
+                out.push(Action::Fail { caller, error });
             }
             Event::SignIn { caller, pair } => {
-                self.intend(Intent::SignIn { caller, pair, asked: now }, now, &mut out);
+                let command = Command::SignIn { caller, pair, requested_at: now };
+                self.submit(command, now, &mut out);
             }
             Event::SignOut { caller } => {
-                self.signed_out(SignOutReason::ByUser, &mut out);
-                self.intend(Intent::SignOut { caller, asked: now }, now, &mut out);
+                self.sign_out(SignOutReason::ByUser, &mut out);
+                self.submit(Command::SignOut { caller, requested_at: now }, now, &mut out);
             }
             Event::Locked { ticket } => self.on_locked(ticket, now, &mut out),
             Event::LockFailed { ticket } => self.on_lock_failed(ticket, now, &mut out),
             Event::Read { ticket, found } => self.on_read(ticket, found, now, &mut out),
             Event::Written { ticket, done } => self.on_written(ticket, done, now, &mut out),
-            Event::Answered { ticket, answer } => self.on_answer(ticket, answer, now, &mut out),
+            Event::Answered { ticket, answer } => self.on_answered(ticket, answer, now, &mut out),
             Event::Unanswered { ticket } => self.on_unanswered(ticket, now, &mut out),
             Event::Tick => self.on_tick(now, &mut out),
         }
-        self.proceed(now, &mut out);
+        self.start_next(now, &mut out);
         let state = self.state();
-        if state != self.told {
-            self.told = state;
-            // First: whoever is answered and then looks sees what goes with the answer.
-            out.insert(0, Action::State(state));
+        if state != self.published_state {
+            self.published_state = state;
+            // First, so that a caller that receives a reply sees the matching state.
+            out.insert(0, Action::StateChanged(state));
         }
         out
     }
 
-    /// When, on the monotonic clock, the machine wants [`Event::Tick`] at the latest, unless
-    /// something else happens before.
+    /// The monotonic time by which the machine needs an [`Event::Tick`], unless another event
+    /// arrives before.
     pub fn wake_at(&self) -> Option<Duration> {
         let attempt = match &self.phase {
-            Phase::Resting { until, .. } => Some(*until),
-            Phase::Idle if !self.waiting.is_empty() => Some(self.failures.not_before()),
+            Phase::RetryWait { until, .. } => Some(*until),
+            Phase::Idle if !self.waiters.is_empty() => Some(self.failures.retry_at()),
             _ => None,
         };
-        let callers = self.waiting.iter().map(|waiter| waiter.until);
-        let intents = self.intents.iter().map(|intent| self.patience_of(intent.asked()));
+        let waiters = self.waiters.iter().map(|waiter| waiter.deadline);
+        let commands = self.commands.iter().map(|command| self.deadline(command.requested_at()));
         let change = self.phase.change().filter(|change| change.caller.is_some());
-        callers.chain(intents).chain(change.map(|change| change.until)).chain(attempt).min()
+        waiters.chain(commands).chain(change.map(|change| change.deadline)).chain(attempt).min()
     }
 
-    /// Whether somebody is signed in, as far as is known.
-    pub fn state(&self) -> State {
-        match &self.holding {
-            Holding::Unknown => State::Unknown,
-            Holding::Pair(_) => State::SignedIn,
-            Holding::Nothing(reason) => State::SignedOut(*reason),
+    /// Whether a user is signed in, as far as the machine knows.
+    pub fn state(&self) -> SessionState {
+        match &self.tokens {
+            TokenState::Unknown => SessionState::Unknown,
+            TokenState::Held(_) => SessionState::SignedIn,
+            TokenState::SignedOut(reason) => SessionState::SignedOut(*reason),
         }
     }
 
-    /// What is known of the server's clock.
+    /// The estimate of the server's clock.
     #[cfg(feature = "client")]
     pub(in crate::client) fn server_clock(&self) -> Option<ServerClock> {
         self.clock
     }
 
-    /// Whether nothing is under way: no report is awaited and nobody waits.
+    /// Whether nothing is in progress and no caller waits.
     pub fn is_idle(&self) -> bool {
-        self.phase == Phase::Idle && self.waiting.is_empty() && self.intents.is_empty()
+        self.phase == Phase::Idle && self.waiters.is_empty() && self.commands.is_empty()
     }
 
-    /// Begins what is to be done next, if nothing is under way.
-    fn proceed(&mut self, now: Now, out: &mut Vec<Action>) {
+    /// Starts the next operation, if nothing is in progress.
+    fn start_next(&mut self, now: DeviceTime, out: &mut Vec<Action>) {
         if self.phase != Phase::Idle {
             return;
         }
-        if !self.intents.is_empty() {
+        if !self.commands.is_empty() {
             return self.take_lock(out);
         }
-        if self.waiting.is_empty() && !self.background || now.monotonic < self.failures.not_before()
+        if self.waiters.is_empty() && !self.background_refresh
+            || now.monotonic < self.failures.retry_at()
         {
             return;
         }
-        match self.holding {
-            // Most often the storage has a good token, and then nobody need be locked out.
-            Holding::Unknown | Holding::Nothing(_) => {
-                let ticket = self.ticket();
-                self.phase = Phase::Looking(ticket);
+        match self.tokens {
+            // Usually the storage has a fresh token, and the lock is not needed.
+            TokenState::Unknown | TokenState::SignedOut(_) => {
+                let ticket = self.next_ticket();
+                self.phase = Phase::ReadingUnlocked(ticket);
                 out.push(Action::Read { ticket });
             }
-            Holding::Pair(_) => self.take_lock(out),
+            TokenState::Held(_) => self.take_lock(out),
         }
     }
 
-    fn on_tick(&mut self, now: Now, out: &mut Vec<Action>) {
-        self.resume_change(now, out);
-        let refusal = self.failures.refusal(now.monotonic);
-        self.waiting.retain(|waiter| {
-            let waits = now.monotonic < waiter.until;
+    fn on_tick(&mut self, now: DeviceTime, out: &mut Vec<Action>) {
+        self.retry_change(now, out);
+        let error = self.failures.error(now.monotonic);
+        self.waiters.retain(|waiter| {
+            let waits = now.monotonic < waiter.deadline;
             if !waits {
-                out.push(Action::Refuse { caller: waiter.caller, refusal });
+                out.push(Action::Fail { caller: waiter.caller, error });
             }
             waits
         });
         if let Some(change) = self.phase.change_mut()
-            && now.monotonic >= change.until
+            && now.monotonic >= change.deadline
         {
-            refuse(change.caller.take(), Trouble::Storage, out);
+            fail_caller(change.caller.take(), TransientError::Storage, out);
         }
-        while let Some(intent) = self.intents.front()
-            && now.monotonic >= self.patience_of(intent.asked())
+        while let Some(command) = self.commands.front()
+            && now.monotonic >= self.deadline(command.requested_at())
         {
-            refuse(Some(intent.caller()), Trouble::Slow, out);
-            self.intents.pop_front();
+            fail_caller(Some(command.caller()), TransientError::Timeout, out);
+            self.commands.pop_front();
         }
     }
 
-    /// The storage has `pair`, and so has the machine from here on.
-    fn hold(&mut self, pair: Pair, now: Now) {
+    /// Holds `pair`, which is known to be stored.
+    fn hold(&mut self, pair: TokenPair, now: DeviceTime) {
         if self.clock.is_none() {
-            self.clock = Some(ServerClock::remembered(pair.skew_ms.unwrap_or(0), now));
+            self.clock = Some(ServerClock::from_skew(pair.skew_ms.unwrap_or(0), now));
         }
-        let is_new = !matches!(&self.holding, Holding::Pair(held) if *held == pair);
+        let is_new = !matches!(&self.tokens, TokenState::Held(held) if *held == pair);
         if is_new {
-            self.early = self.jitter.up_to(self.margin(&pair) / 2);
-            self.holding = Holding::Pair(pair);
+            self.early_refresh = self.jitter.up_to(self.refresh_margin(&pair) / 2);
+            self.tokens = TokenState::Held(pair);
         }
     }
 
-    /// The storage has nothing any more, or is about to: whoever waits must sign in.
-    fn signed_out(&mut self, reason: SignOutReason, out: &mut Vec<Action>) {
-        if let Holding::Pair(pair) = &self.holding {
-            self.over = Some((pair.refresh.clone(), reason));
+    fn held(&self) -> Option<&TokenPair> {
+        match &self.tokens {
+            TokenState::Held(pair) => Some(pair),
+            TokenState::Unknown | TokenState::SignedOut(_) => None,
         }
-        self.holding = Holding::Nothing(reason);
-        self.background = false;
-        self.refuse_all(Refusal::SignIn(reason), out);
     }
 
-    fn refuse_all(&mut self, refusal: Refusal, out: &mut Vec<Action>) {
-        let refuse = |waiter: Waiter| Action::Refuse { caller: waiter.caller, refusal };
-        out.extend(self.waiting.drain(..).map(refuse));
+    /// Ends the session in memory. The storage is empty, or is cleared next.
+    fn sign_out(&mut self, reason: SignOutReason, out: &mut Vec<Action>) {
+        if let TokenState::Held(pair) = &self.tokens {
+            self.ended = Some((pair.refresh.clone(), reason));
+        }
+        self.tokens = TokenState::SignedOut(reason);
+        self.background_refresh = false;
+        self.fail_waiters(SessionError::SignIn(reason), out);
+    }
+
+    /// Whether `pair` is bound to the configured key, or to none.
+    fn has_key_of(&self, pair: &TokenPair) -> bool {
+        match pair.binding() {
+            DpopBinding::Key(key) => self.settings.key == Some(key),
+            DpopBinding::Bearer | DpopBinding::Unknown => true,
+        }
+    }
+
+    fn fail_waiters(&mut self, error: SessionError, out: &mut Vec<Action>) {
+        let fail = |waiter: Waiter| Action::Fail { caller: waiter.caller, error };
+        out.extend(self.waiters.drain(..).map(fail));
     }
 
     fn take_lock(&mut self, out: &mut Vec<Action>) {
-        let ticket = self.ticket();
+        let ticket = self.next_ticket();
         self.phase = Phase::Locking(ticket);
         out.push(Action::Lock { ticket });
     }
 
-    /// Nothing is under way any more.
-    fn rest(&mut self, out: &mut Vec<Action>) {
+    /// Ends the operation in progress and releases the lock.
+    fn finish(&mut self, out: &mut Vec<Action>) {
         self.phase = Phase::Idle;
         if std::mem::take(&mut self.locked) {
             out.push(Action::Unlock);
         }
     }
 
-    fn patience_of(&self, asked: Now) -> Duration {
-        asked.monotonic.saturating_add(self.settings.patience)
+    fn deadline(&self, requested_at: DeviceTime) -> Duration {
+        requested_at.monotonic.saturating_add(self.settings.wait_timeout)
     }
 
-    fn ticket(&mut self) -> Ticket {
-        self.tickets += 1;
-        Ticket(self.tickets)
+    fn next_ticket(&mut self) -> Ticket {
+        self.last_ticket += 1;
+        Ticket(self.last_ticket)
     }
 }
 
-/// Answers whoever asked for a change that was not made.
-fn refuse(caller: Option<Caller>, trouble: Trouble, out: &mut Vec<Action>) {
-    let refusal = Refusal::TryLater { trouble, retry_after: Duration::ZERO };
-    out.extend(caller.map(|caller| Action::Refuse { caller, refusal }));
+/// Replies to the caller of a command that was not carried out.
+fn fail_caller(caller: Option<Caller>, cause: TransientError, out: &mut Vec<Action>) {
+    let error = SessionError::Retry { cause, retry_after: Duration::ZERO };
+    out.extend(caller.map(|caller| Action::Fail { caller, error }));
 }

@@ -1,217 +1,248 @@
-//! The client's side of the flow for an app: a handle that any number of tasks share.
+//! A client session for apps: a handle that any number of tasks share.
 
-mod builder;
+mod dpop;
 mod driver;
-mod file;
-mod kept_key;
-mod proofs;
-mod refresher;
-#[cfg(feature = "reqwest")]
-mod reqwest;
 mod storage;
-mod transport;
-
 #[cfg(feature = "reqwest")]
-pub use self::reqwest::{CallError, ReqwestTransport};
-pub use builder::SessionBuilder;
-pub use file::FileStorage;
-pub use storage::{MemoryStorage, StorageLock, TokenStorage};
-pub use transport::Transport;
+mod transport;
 
 use std::future::Future;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use crate::types::AccessToken;
-
-use super::authorization::Authorization;
-use super::endpoint::Endpoint;
+use super::attempt::Authorization;
+use super::clock::DeviceClock;
+use super::endpoint::RefreshEndpoint;
+use super::error::{SessionError, SessionState, TransientError};
 use super::event::{Caller, Event};
-use super::http::Response;
-use super::pair::{Binding, Pair};
-use super::reason::{Refusal, State, Trouble};
-use driver::{Command, Reply, Target};
-use proofs::Proofs;
+use super::machine::{Machine, SessionSettings};
+use super::pair::{DpopBinding, TokenPair};
+use crate::dpop::ProofKey;
+use crate::error::{Error, Result};
+use crate::http::{HttpResponse, Transport};
+use crate::types::{AccessToken, Clock, SystemClock};
+use dpop::{DpopClient, thumbprint_of};
+use driver::{Driver, Io, Message, ProofRequest, Refresher, Reply};
 
-/// A signed-in user, or one who is to sign in. Clones share everything.
+pub use storage::{FileStorage, MemoryStorage, StorageLock, TokenStorage};
+#[cfg(feature = "reqwest")]
+pub use transport::{CallError, ReqwestTransport};
+
+/// A user's session: stores the token pair and keeps its access token fresh. Clones share state.
 ///
-/// Whatever it does is done by one task of its own. It ends when the last clone is gone and
-/// nothing is under way any more: a refresh that was begun is brought to its end.
+/// One Tokio task does the work. It ends when the last clone is dropped and nothing is in progress;
+/// a refresh that was started is completed first.
 ///
 /// ```no_run
 /// # #[cfg(feature = "reqwest")]
-/// # async fn app(login_answer: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
+/// # async fn app(login_response: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
-/// use regrant::client::{Endpoint, FileStorage, ReqwestTransport, Session};
+/// use regrant::client::{FileStorage, RefreshEndpoint, ReqwestTransport, Session};
 ///
-/// let session = Session::builder(Endpoint::json("https://api.example/auth/refresh"))
+/// let session = Session::builder(RefreshEndpoint::json("https://api.example/auth/refresh"))
 ///     .transport(Arc::new(ReqwestTransport::new()?))
 ///     .storage(Arc::new(FileStorage::new("/home/me/.config/app/session")))
 ///     .start()?;
 ///
 /// // Once, after a login:
-/// session.sign_in(Endpoint::read_login(login_answer).ok_or("no tokens")?).await?;
+/// session.sign_in(RefreshEndpoint::read_login(login_response).ok_or("no tokens")?).await?;
 ///
-/// // With every request; renewed whenever that is due.
+/// // For every request; the access token is refreshed when needed.
 /// let http = reqwest::Client::new();
-/// let answer = session.execute(&http, http.get("https://api.example/me").build()?).await?;
-/// # drop(answer);
+/// let response = session.execute(&http, http.get("https://api.example/me").build()?).await?;
+/// # drop(response);
 /// # Ok(())
 /// # }
 /// ```
 #[derive(Clone, Debug)]
 pub struct Session {
-    commands: mpsc::UnboundedSender<Command>,
-    states: watch::Receiver<State>,
-    proofs: Option<Proofs>,
-    callers: Arc<AtomicU64>,
+    messages: mpsc::UnboundedSender<Message>,
+    states: watch::Receiver<SessionState>,
+    dpop: Option<DpopClient>,
+    next_caller: Arc<AtomicU64>,
 }
 
 impl Session {
-    /// A session whose tokens are renewed at `endpoint`.
-    pub fn builder(endpoint: Endpoint) -> SessionBuilder {
+    /// A builder for a session that refreshes its tokens at `endpoint`.
+    pub fn builder(endpoint: RefreshEndpoint) -> SessionBuilder {
         SessionBuilder::new(endpoint)
     }
 
-    /// An access token that the server takes, as far as can be known. Most often that is the one
-    /// at hand; otherwise it is renewed, once for all who ask.
-    ///
-    /// The future may be dropped at any time; a refresh that has begun goes on.
+    /// Stores the pair from a login response, replacing any other.
     ///
     /// # Errors
-    /// [`Refusal`]: sign in, or try later.
-    pub async fn access_token(&self) -> Result<AccessToken, Refusal> {
-        self.token(|caller| Event::Want { caller }).await
+    /// [`SessionError::Retry`] if it could not be stored. [`SessionError::SignIn`] if it is bound to
+    /// another key than the session's.
+    pub async fn sign_in(&self, pair: TokenPair) -> Result<(), SessionError> {
+        self.call(|caller| Event::SignIn { caller, pair }).await.map(drop)
     }
 
-    /// An access token in place of `refused`, which the server answered with 401.
+    /// Deletes the tokens, at once in memory and then in the storage. Does not contact the server:
+    /// call its logout endpoint first.
     ///
     /// # Errors
-    /// As [`Session::access_token`]; with [`Trouble::AccessRefused`] when `refused` is new, so
-    /// that another one would hardly do better.
-    pub async fn renew(&self, refused: AccessToken) -> Result<AccessToken, Refusal> {
-        self.token(|caller| Event::Refused { caller, token: refused }).await
+    /// [`SessionError::Retry`] if the storage could not be cleared. The user is then signed out in
+    /// this process only.
+    pub async fn sign_out(&self) -> Result<(), SessionError> {
+        self.call(|caller| Event::SignOut { caller }).await.map(drop)
     }
 
-    /// Makes a request with an access token, and once more with another one if the server does
-    /// not take the first: `is_unauthorized` tells by its answer, which is most often status 401.
-    /// For bearer tokens; one that is bound to a key needs [`Session::authorization`].
+    /// Whether a user is signed in, as far as the session knows.
+    pub fn state(&self) -> SessionState {
+        *self.states.borrow()
+    }
+
+    /// Watches the state.
+    pub fn states(&self) -> watch::Receiver<SessionState> {
+        self.states.clone()
+    }
+
+    /// An access token that is valid as far as the session knows: usually the held one, else a
+    /// refreshed one. Concurrent callers share one refresh.
+    ///
+    /// The future is cancel safe; a refresh that was started continues.
     ///
     /// # Errors
-    /// As [`Session::access_token`]. An answer that stays unauthorized is not an error here.
+    /// [`SessionError`].
+    pub async fn access_token(&self) -> Result<AccessToken, SessionError> {
+        self.call_for_token(|caller| Event::Acquire { caller }).await
+    }
+
+    /// An access token to replace `rejected`, for which a server responded with 401.
+    ///
+    /// # Errors
+    /// As [`Session::access_token`]; with [`TransientError::AccessRejected`] if `rejected` itself
+    /// has just replaced a rejected token, so that another one is unlikely to be accepted.
+    pub async fn renew(&self, rejected: AccessToken) -> Result<AccessToken, SessionError> {
+        self.call_for_token(|caller| Event::Renew { caller, rejected }).await
+    }
+
+    /// Makes a request with an access token, and retries it once with another token if
+    /// `is_unauthorized` returns true for the response (usually: status 401). For bearer tokens;
+    /// for tokens bound to a key use [`Session::authorization`].
+    ///
+    /// # Errors
+    /// As [`Session::access_token`]. A second unauthorized response is returned, not an error.
     pub async fn authorize<F, O>(
         &self,
         mut request: impl FnMut(AccessToken) -> F,
         is_unauthorized: impl Fn(&O) -> bool,
-    ) -> Result<O, Refusal>
+    ) -> Result<O, SessionError>
     where
         F: Future<Output = O>,
     {
         let token = self.access_token().await?;
-        let answer = request(token.clone()).await;
-        if !is_unauthorized(&answer) {
-            return Ok(answer);
+        let response = request(token.clone()).await;
+        if !is_unauthorized(&response) {
+            return Ok(response);
         }
         match self.token_for_retry(token).await? {
             Some(token) => Ok(request(token).await),
-            None => Ok(answer),
+            None => Ok(response),
         }
     }
 
-    /// The access token to repeat a request with to which the server answered 401 when it came
-    /// with `refused`; `None` when the answer should stand, because another token would hardly do
-    /// better. What [`Session::authorize`] asks, for adapters that send requests themselves. For
-    /// bearer tokens: one that is bound to a key needs [`Session::authorization`].
+    /// The access token to retry a request with after a server responded to `rejected` with 401;
+    /// `None` if another token is unlikely to be accepted. For adapters that send requests
+    /// themselves. For bearer tokens; for tokens bound to a key use
+    /// [`Session::authorization_for_retry`].
     ///
     /// # Errors
     /// As [`Session::access_token`].
     pub async fn token_for_retry(
         &self,
-        refused: AccessToken,
-    ) -> Result<Option<AccessToken>, Refusal> {
-        // It came without its proof; no other token would do better so.
-        if matches!(Binding::of_access(&refused), Binding::Key(_)) {
+        rejected: AccessToken,
+    ) -> Result<Option<AccessToken>, SessionError> {
+        // A bound token was sent without its proof; another token would be rejected too.
+        if matches!(DpopBinding::of_access(&rejected), DpopBinding::Key(_)) {
             return Ok(None);
         }
-        self.another_token(refused).await
+        self.renew_for_retry(rejected).await
     }
 
-    async fn another_token(&self, refused: AccessToken) -> Result<Option<AccessToken>, Refusal> {
-        match self.renew(refused).await {
+    async fn renew_for_retry(
+        &self,
+        rejected: AccessToken,
+    ) -> Result<Option<AccessToken>, SessionError> {
+        match self.renew(rejected).await {
             Ok(token) => Ok(Some(token)),
-            Err(Refusal::TryLater { trouble: Trouble::AccessRefused, .. }) => Ok(None),
-            Err(refusal) => Err(refusal),
+            Err(SessionError::Retry { cause: TransientError::AccessRejected, .. }) => Ok(None),
+            Err(error) => Err(error),
         }
     }
 
-    /// What a request of `method` to `url` carries: an access token, and the proof of the key that
-    /// it is bound to, if it is (DPoP, RFC 9449). For sessions without a key it is
-    /// [`Session::access_token`] as a header.
+    /// The headers for a request of `method` to `url`: an access token, with a DPoP proof if it is
+    /// bound to the session's key (RFC 9449).
     ///
     /// # Errors
-    /// As [`Session::access_token`]; with [`Trouble::Key`] when the key cannot be used.
-    pub async fn authorization(&self, method: &str, url: &str) -> Result<Authorization, Refusal> {
+    /// As [`Session::access_token`]; with [`TransientError::ProofKey`] if the key cannot be used.
+    pub async fn authorization(
+        &self,
+        method: &str,
+        url: &str,
+    ) -> Result<Authorization, SessionError> {
         let token = self.access_token().await?;
-        self.authorize_with(token, method, url).await
+        self.authorization_with(token, method, url).await
     }
 
-    /// What to repeat a request with that carried `refused` and was answered with `answer`; `None`
-    /// when the answer should stand, as all do but those with status 401. Repeat it once.
+    /// The headers to retry a request with that was sent with `rejected` and answered with
+    /// `response`; `None` if it should not be retried. Only status 401 is retried, once.
     ///
-    /// To be asked wherever [`Authorization::heeds`] says so, also of a request that cannot be
-    /// repeated: the answer may have a new nonce. Its body may be left out.
+    /// Call it whenever [`Authorization::is_relevant`] says so, even if the request cannot be
+    /// retried: the response may contain a nonce for the next proof. Its body may be omitted.
     ///
     /// # Errors
     /// As [`Session::authorization`].
     pub async fn authorization_for_retry(
         &self,
-        refused: &Authorization,
-        answer: &Response,
-    ) -> Result<Option<Authorization>, Refusal> {
-        let Authorization { method, url, .. } = refused;
-        let is_about_proof = self.learn(url, answer) && refused.proof.is_some();
-        let token = match answer.status {
-            // Nothing is wrong with the token then.
-            401 if is_about_proof => Some(refused.token.clone()),
-            401 => self.another_token(refused.token.clone()).await?,
+        rejected: &Authorization,
+        response: &HttpResponse,
+    ) -> Result<Option<Authorization>, SessionError> {
+        let Authorization { method, url, .. } = rejected;
+        let is_about_proof = self.observe_response(url, response) && rejected.proof.is_some();
+        let token = match response.status {
+            // The token itself was not rejected.
+            401 if is_about_proof => Some(rejected.token.clone()),
+            401 => self.renew_for_retry(rejected.token.clone()).await?,
             _ => None,
         };
         match token {
-            Some(token) => self.authorize_with(token, method, url).await.map(Some),
+            Some(token) => self.authorization_with(token, method, url).await.map(Some),
             None => Ok(None),
         }
     }
 
-    async fn authorize_with(
+    async fn authorization_with(
         &self,
         token: AccessToken,
         method: &str,
         url: &str,
-    ) -> Result<Authorization, Refusal> {
-        let is_bound = matches!(Binding::of_access(&token), Binding::Key(_));
+    ) -> Result<Authorization, SessionError> {
+        let is_bound = matches!(DpopBinding::of_access(&token), DpopBinding::Key(_));
         let proof =
             if is_bound { self.prove(method, url, Some(token.clone())).await? } else { None };
         Ok(Authorization { token, proof, method: method.to_owned(), url: url.to_owned() })
     }
 
-    /// A proof of the session's key for a request that carries no access token: the header `DPoP`
-    /// of a login. `None` for a session without a key.
+    /// A DPoP proof for a request without an access token: the `DPoP` header of a login. `None` for
+    /// a session without a key.
     ///
     /// # Errors
-    /// [`Refusal::TryLater`] with [`Trouble::Key`] when the key cannot be used.
-    pub async fn proof(&self, method: &str, url: &str) -> Result<Option<String>, Refusal> {
+    /// [`SessionError::Retry`] with [`TransientError::ProofKey`] if the key cannot be used.
+    pub async fn proof(&self, method: &str, url: &str) -> Result<Option<String>, SessionError> {
         self.prove(method, url, None).await
     }
 
-    /// Takes note of what the answer from `url` to a login says about proofs, its body included.
-    /// Whether it refused the one that came with its request, for its time or for want of a nonce:
-    /// then repeat it once, with a new [`Session::proof`]. Of other requests it takes the answer to
-    /// the second attempt; to the first it is [`Session::authorization_for_retry`].
-    #[must_use = "a login whose proof was refused is to be repeated"]
-    pub fn learn(&self, url: &str, answer: &Response) -> bool {
-        self.proofs.as_ref().is_some_and(|proofs| proofs.learn(url, answer))
+    /// Takes the DPoP nonce and the server's time from the response to a login, including its body.
+    /// Returns whether the proof was rejected: then retry the login once with a new
+    /// [`Session::proof`]. For other requests, pass the first response to
+    /// [`Session::authorization_for_retry`] and only the second one to this method.
+    #[must_use = "a login whose proof was rejected should be retried"]
+    pub fn observe_response(&self, url: &str, response: &HttpResponse) -> bool {
+        self.dpop.as_ref().is_some_and(|dpop| dpop.observe_response(url, response))
     }
 
     async fn prove(
@@ -219,72 +250,233 @@ impl Session {
         method: &str,
         url: &str,
         token: Option<AccessToken>,
-    ) -> Result<Option<String>, Refusal> {
-        if self.proofs.is_none() {
+    ) -> Result<Option<String>, SessionError> {
+        if self.dpop.is_none() {
             return Ok(None);
         }
-        let request = Target { method: method.to_owned(), url: url.to_owned(), token };
+        let request = ProofRequest { method: method.to_owned(), url: url.to_owned(), token };
         let (reply, answer) = oneshot::channel();
-        self.commands.send(Command::Prove { request, reply }).map_err(|_| GONE)?;
-        answer.await.unwrap_or(Err(GONE)).map(Some)
+        self.messages.send(Message::Prove { request, reply }).map_err(|_| DRIVER_GONE)?;
+        answer.await.unwrap_or(Err(DRIVER_GONE)).map(Some)
     }
 
-    /// Stores the pair that a login was answered with, in place of whatever was there.
-    ///
-    /// # Errors
-    /// [`Refusal::TryLater`] when it could not be stored.
-    pub async fn sign_in(&self, pair: Pair) -> Result<(), Refusal> {
-        self.ask(|caller| Event::SignIn { caller, pair }).await.map(drop)
+    async fn call_for_token(
+        &self,
+        event: impl FnOnce(Caller) -> Event,
+    ) -> Result<AccessToken, SessionError> {
+        self.call(event).await?.ok_or(DRIVER_GONE)
     }
 
-    /// Forgets the tokens, at once here and then in the storage. The server is not told: ask its
-    /// logout endpoint before.
-    ///
-    /// # Errors
-    /// [`Refusal::TryLater`] when the storage could not be cleared. Until then the user is
-    /// signed out in this process only.
-    pub async fn sign_out(&self) -> Result<(), Refusal> {
-        self.ask(|caller| Event::SignOut { caller }).await.map(drop)
-    }
-
-    /// Whether somebody is signed in, as far as is known: see [`State`].
-    pub fn state(&self) -> State {
-        *self.states.borrow()
-    }
-
-    /// The states from now on.
-    pub fn states(&self) -> watch::Receiver<State> {
-        self.states.clone()
-    }
-
-    async fn token(&self, event: impl FnOnce(Caller) -> Event) -> Result<AccessToken, Refusal> {
-        self.ask(event).await?.ok_or(GONE)
-    }
-
-    async fn ask(&self, event: impl FnOnce(Caller) -> Event) -> Reply {
-        let caller = Caller(self.callers.fetch_add(1, Ordering::Relaxed));
+    async fn call(&self, event: impl FnOnce(Caller) -> Event) -> Reply {
+        let caller = Caller(self.next_caller.fetch_add(1, Ordering::Relaxed));
         let (reply, answer) = oneshot::channel();
-        let _waiting = Waiting { caller, commands: &self.commands };
-        self.commands
-            .send(Command::Ask { caller, event: event(caller), reply })
-            .map_err(|_| GONE)?;
-        answer.await.unwrap_or(Err(GONE))
+        let _cancel = CancelOnDrop { caller, messages: &self.messages };
+        self.messages
+            .send(Message::Call { caller, event: event(caller), reply })
+            .map_err(|_| DRIVER_GONE)?;
+        answer.await.unwrap_or(Err(DRIVER_GONE))
     }
 }
 
-/// The runtime was shut down.
-const GONE: Refusal =
-    Refusal::TryLater { trouble: Trouble::Slow, retry_after: std::time::Duration::ZERO };
+/// The session's task has ended, because its runtime was shut down.
+const DRIVER_GONE: SessionError =
+    SessionError::Retry { cause: TransientError::Timeout, retry_after: Duration::ZERO };
 
-/// Tells when a caller has gone, whether it was answered or gave up.
-struct Waiting<'a> {
+/// Tells the driver that a caller is gone. Ignored if it has received its reply.
+struct CancelOnDrop<'a> {
     caller: Caller,
-    commands: &'a mpsc::UnboundedSender<Command>,
+    messages: &'a mpsc::UnboundedSender<Message>,
 }
 
-impl Drop for Waiting<'_> {
+impl Drop for CancelOnDrop<'_> {
     fn drop(&mut self) {
-        // Where nobody listens any more there is nobody to tell.
-        let _ = self.commands.send(Command::Cancel { caller: self.caller });
+        // The driver may have ended.
+        let _ = self.messages.send(Message::Cancel { caller: self.caller });
+    }
+}
+
+/// Builds a [`Session`]. Transport and storage are required.
+#[derive(Debug)]
+#[must_use]
+pub struct SessionBuilder {
+    endpoint: RefreshEndpoint,
+    transport: Option<Arc<dyn Transport>>,
+    storage: Option<Arc<dyn TokenStorage>>,
+    clock: Arc<dyn Clock>,
+    proof_key: Option<Arc<dyn ProofKey>>,
+    settings: SessionSettings,
+    request_timeout: Duration,
+    lock_timeout: Duration,
+}
+
+impl SessionBuilder {
+    fn new(endpoint: RefreshEndpoint) -> Self {
+        Self {
+            endpoint,
+            transport: None,
+            storage: None,
+            clock: Arc::new(SystemClock),
+            proof_key: None,
+            settings: SessionSettings::default(),
+            request_timeout: Duration::from_secs(10),
+            lock_timeout: Duration::from_secs(20),
+        }
+    }
+
+    /// Sends the refresh requests.
+    pub fn transport(mut self, transport: Arc<dyn Transport>) -> Self {
+        self.transport = Some(transport);
+        self
+    }
+
+    /// Stores the token pair.
+    pub fn storage(mut self, storage: Arc<dyn TokenStorage>) -> Self {
+        self.storage = Some(storage);
+        self
+    }
+
+    /// The device's wall clock, which may be wrong. Default: the system clock.
+    pub fn clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The key to bind the tokens to (DPoP, RFC 9449). It must stay the same. Requests then carry a
+    /// proof by it, and stolen tokens are useless without it. A bound session starts with a login
+    /// that carries [`Session::proof`]; a session that signed in without one continues unbound.
+    /// Tokens bound to another key are unusable
+    /// ([`SignOutReason::OtherKey`](crate::client::SignOutReason::OtherKey)).
+    pub fn proof_key(mut self, key: Arc<dyn ProofKey>) -> Self {
+        self.proof_key = Some(key);
+        self
+    }
+
+    /// Timing of refreshes. A [`SessionSettings::seed`] of 0 is replaced by a random one.
+    pub fn settings(mut self, settings: SessionSettings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// How long to wait for the response to a refresh, and for the signature of a proof. Default 10
+    /// seconds.
+    pub fn request_timeout(mut self, timeout: Duration) -> Self {
+        self.request_timeout = timeout;
+        self
+    }
+
+    /// How long to wait for the storage lock. Default 20 seconds: longer than a refresh by another
+    /// process takes.
+    pub fn lock_timeout(mut self, timeout: Duration) -> Self {
+        self.lock_timeout = timeout;
+        self
+    }
+
+    /// Starts the session's task on the current Tokio runtime. Nothing is read or sent before the
+    /// first call.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] outside a runtime, and as [`SessionBuilder::build`].
+    pub fn start(self) -> Result<Session> {
+        let (session, task) = self.build()?;
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|_| Error::config("runtime", "must be called within a Tokio runtime"))?;
+        runtime.spawn(task);
+        Ok(session)
+    }
+
+    /// Returns the session and its task, to be run by the caller within a Tokio runtime with time
+    /// enabled. Calls wait until the task runs. The task ends when the last clone of the session is
+    /// dropped and nothing is in progress.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] without transport or storage, for an invalid endpoint, and for a
+    /// `proofKey` without a usable public key.
+    pub fn build(self) -> Result<(Session, impl Future<Output = ()> + Send + 'static)> {
+        let missing = |what: &str| Error::config(what, "is required");
+        let transport = self.transport.ok_or_else(|| missing("transport"))?;
+        let storage = self.storage.ok_or_else(|| missing("storage"))?;
+        self.endpoint.check()?;
+        let mut settings = self.settings;
+        if settings.seed == 0 {
+            settings.seed =
+                getrandom::u64().map_err(|_| Error::internal("no randomness for a seed"))?;
+        }
+        if let Some(key) = self.proof_key.as_deref() {
+            settings.key = Some(thumbprint_of(key)?);
+        }
+        let (messages, inbox) = mpsc::unbounded_channel();
+        let (state_sender, states) = watch::channel(SessionState::Unknown);
+        let clock = DeviceClock::new(self.clock);
+        let dpop = self.proof_key.map(|key| DpopClient::new(key, clock.clone()));
+        let refresher = Refresher {
+            endpoint: Arc::new(self.endpoint),
+            transport,
+            dpop: dpop.clone(),
+            request_timeout: self.request_timeout,
+        };
+        let io = Io { refresher, storage, lock_timeout: self.lock_timeout };
+        let driver = Driver::new(Machine::new(settings), io, clock, state_sender);
+        let session = Session { messages, states, dpop, next_caller: Arc::new(AtomicU64::new(1)) };
+        Ok((session, driver.run(inbox)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::error::Cause;
+    use crate::http::{HttpRequest, HttpResponse};
+    use crate::types::RefreshToken;
+
+    #[derive(Debug)]
+    struct Unreachable;
+
+    #[async_trait]
+    impl Transport for Unreachable {
+        async fn send(&self, _: HttpRequest) -> Result<HttpResponse, Cause> {
+            Err("unreachable".into())
+        }
+    }
+
+    fn builder(url: &str) -> SessionBuilder {
+        Session::builder(RefreshEndpoint::json(url)).storage(Arc::new(MemoryStorage::default()))
+    }
+
+    fn runtime() -> tokio::runtime::Runtime {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap()
+    }
+
+    #[test]
+    fn the_task_runs_on_another_thread_and_ends_with_the_session() {
+        let (session, task) =
+            builder("https://api.example").transport(Arc::new(Unreachable)).build().unwrap();
+        let thread = std::thread::spawn(move || runtime().block_on(task));
+        let token = runtime().block_on(async {
+            let pair = TokenPair::new(AccessToken::new("a"), RefreshToken::new("r"));
+            session.sign_in(pair).await.unwrap();
+            session.access_token().await.unwrap()
+        });
+        assert_eq!(token.expose(), "a");
+        drop(session);
+        thread.join().unwrap();
+    }
+
+    #[test]
+    fn a_missing_or_invalid_part_is_named() {
+        let complete = |url| builder(url).transport(Arc::new(Unreachable));
+        for (builder, expected) in [
+            (builder("https://api.example"), "transport"),
+            (complete("api.example"), "endpoint.url"),
+        ] {
+            let Err(Error::ConfigInvalid { field, .. }) = builder.build() else { panic!() };
+            assert_eq!(field, expected);
+        }
+        let Err(Error::ConfigInvalid { field, .. }) = complete("https://api.example").start()
+        else {
+            panic!()
+        };
+        assert_eq!(field, "runtime");
     }
 }

@@ -1,42 +1,52 @@
-//! Where the pair is kept while the app does not run.
+//! Where a client keeps its token pair, or its DPoP key, between runs: the trait [`TokenStorage`],
+//! and storages in memory and in a file.
 
 use std::any::Any;
 use std::fmt;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{self, ErrorKind, Write as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use zeroize::Zeroizing;
 
+use crate::dpop::SoftwareKey;
 use crate::error::Cause;
+use crate::types::SecretBytes;
 
-/// Keeps one value, which is as secret as the tokens in it.
+/// How long to wait before trying the file lock again.
+const LOCK_RETRY_DELAY: Duration = Duration::from_millis(10);
+
+/// Stores one value, which is as secret as the tokens in it.
 ///
-/// Every operation is whole or not done at all, also when the process is killed, and a write that
-/// has failed does not take effect later. Calls come one after the other.
+/// Every operation is atomic, even if the process is killed, and a failed write does not take
+/// effect later. Calls never overlap.
 #[async_trait]
 pub trait TokenStorage: Send + Sync + fmt::Debug {
-    /// What is stored; `None` for nothing. A storage that cannot be read fails, as one that is
-    /// locked until the user unlocks the device: "nothing" signs the user out.
+    /// Reads the value; `None` if the storage is empty. Fail if the storage cannot be read, for
+    /// example because it is locked until the user unlocks the device: `None` signs the user out.
     ///
     /// # Errors
-    /// When that is not known.
+    /// When the content is unknown.
     async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause>;
 
-    /// Stores `value` in place of whatever is there, durably: it is there after a power failure.
+    /// Replaces the value, durably: it must survive a power failure.
     ///
     /// # Errors
-    /// When it is not certain that this was done.
+    /// Unless the write is known to have succeeded.
     async fn write(&self, value: Zeroizing<Vec<u8>>) -> Result<(), Cause>;
 
-    /// Removes whatever is there, durably. It is no error if there is nothing.
+    /// Removes the value, durably. Succeeds if the storage is empty.
     ///
     /// # Errors
-    /// When it is not certain that this was done.
+    /// Unless the removal is known to have succeeded.
     async fn clear(&self) -> Result<(), Cause>;
 
-    /// Keeps every other process, and every other [`Session`](super::Session) over the same
-    /// storage, from the same until the lock is dropped; waits for them. The default locks
-    /// nothing: right for a storage of which there is one user at a time.
+    /// Locks the storage against every other process and every other
+    /// [`Session`](super::Session) until the lock is dropped; waits while it is held elsewhere. The
+    /// default locks nothing, which is correct for a storage with one user at a time.
     ///
     /// # Errors
     /// When it cannot be locked.
@@ -45,8 +55,8 @@ pub trait TokenStorage: Send + Sync + fmt::Debug {
     }
 }
 
-/// A lock that is held. Dropping it releases it.
-pub struct StorageLock(#[allow(dead_code, reason = "dropped, not read")] Box<dyn Any + Send>);
+/// A held lock, released on drop.
+pub struct StorageLock(#[allow(dead_code, reason = "held for its Drop")] Box<dyn Any + Send>);
 
 impl StorageLock {
     /// A lock that is released by dropping `guard`.
@@ -61,7 +71,7 @@ impl fmt::Debug for StorageLock {
     }
 }
 
-/// A storage that forgets when the process ends: for tests and trials.
+/// A storage in memory, for tests.
 #[derive(Default)]
 pub struct MemoryStorage(Mutex<Option<Zeroizing<Vec<u8>>>>);
 
@@ -91,5 +101,144 @@ impl TokenStorage for MemoryStorage {
     async fn clear(&self) -> Result<(), Cause> {
         *self.value() = None;
         Ok(())
+    }
+}
+
+/// A storage in a file that only its owner can read. Writes replace the file atomically; a lock file
+/// beside it (`.lock`) serializes the processes of this machine.
+///
+/// The tokens are not encrypted: prefer a [`TokenStorage`] over the platform's keychain or keystore
+/// where there is one. The folder must exist, on a local file system.
+#[derive(Clone, Debug)]
+pub struct FileStorage {
+    path: PathBuf,
+}
+
+impl FileStorage {
+    /// A storage in the file at `path`. The file need not exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// The path with `suffix` appended to the file name.
+    fn sibling(&self, suffix: &str) -> PathBuf {
+        let mut path = self.path.clone().into_os_string();
+        path.push(suffix);
+        path.into()
+    }
+}
+
+#[async_trait]
+impl TokenStorage for FileStorage {
+    async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
+        let path = self.path.clone();
+        blocking(move || match std::fs::read(&path) {
+            Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    async fn write(&self, value: Zeroizing<Vec<u8>>) -> Result<(), Cause> {
+        let (path, next) = (self.path.clone(), self.sibling(".next"));
+        blocking(move || {
+            let mut file = owner_only(OpenOptions::new().write(true).create(true).truncate(true))
+                .open(&next)?;
+            file.write_all(&value)?;
+            file.sync_all()?;
+            std::fs::rename(&next, &path)?;
+            sync_folder(&path)
+        })
+        .await
+    }
+
+    async fn clear(&self) -> Result<(), Cause> {
+        let path = self.path.clone();
+        blocking(move || match std::fs::remove_file(&path) {
+            Ok(()) => sync_folder(&path),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+        })
+        .await
+    }
+
+    async fn lock(&self) -> Result<StorageLock, Cause> {
+        let path = self.sibling(".lock");
+        let open = move || owner_only(OpenOptions::new().write(true).create(true)).open(&path);
+        let file = blocking(open).await?;
+        loop {
+            match file.try_lock() {
+                // The system releases the lock when the file is closed, even if the process is killed.
+                Ok(()) => return Ok(StorageLock::new(file)),
+                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_RETRY_DELAY).await,
+                Err(TryLockError::Error(error)) => return Err(error.into()),
+            }
+        }
+    }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> io::Result<T> + Send + 'static,
+) -> Result<T, Cause> {
+    Ok(tokio::task::spawn_blocking(work).await??)
+}
+
+/// Files are created readable by their owner only.
+fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600);
+    options
+}
+
+/// A renamed file survives a power failure only if its folder is synced too.
+fn sync_folder(path: &Path) -> io::Result<()> {
+    if cfg!(unix) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+    }
+    Ok(())
+}
+
+impl SoftwareKey {
+    /// Loads the key in `storage`, or creates one. Use a storage of its own, not that of the tokens.
+    /// It is as secret as the key, and the tokens that are bound to the key are lost with it.
+    ///
+    /// # Errors
+    /// When the storage fails, or contains something else.
+    pub async fn load_or_create(storage: &dyn TokenStorage) -> Result<Self, Cause> {
+        // Two processes that start at once must not create two keys.
+        let _lock = storage.lock().await?;
+        // Some storages return an empty value for one that they cannot decrypt any more.
+        if let Some(pem) = storage.read().await?.filter(|pem| !pem.is_empty()) {
+            return Ok(Self::from_pem(&SecretBytes::new(pem.as_slice()))?);
+        }
+        let key = Self::generate()?;
+        storage.write(key.pem().expose().to_vec().into()).await?;
+        Ok(key)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_created_key_is_loaded_the_next_time() {
+        let folder = tempfile::tempdir().unwrap();
+        let storage = FileStorage::new(folder.path().join("key"));
+        let first = SoftwareKey::load_or_create(&storage).await.unwrap();
+        let again = SoftwareKey::load_or_create(&storage).await.unwrap();
+        assert_eq!(first.thumbprint().unwrap(), again.thumbprint().unwrap());
+        let another = SoftwareKey::load_or_create(&MemoryStorage::default()).await.unwrap();
+        assert_ne!(first.thumbprint().unwrap(), another.thumbprint().unwrap());
+    }
+
+    #[tokio::test]
+    async fn a_value_that_is_not_a_key_is_not_overwritten() {
+        let storage = MemoryStorage::default();
+        storage.write(b"tokens".to_vec().into()).await.unwrap();
+        assert!(SoftwareKey::load_or_create(&storage).await.is_err());
+        assert_eq!(storage.read().await.unwrap().unwrap().as_slice(), b"tokens");
     }
 }

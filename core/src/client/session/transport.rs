@@ -1,19 +1,125 @@
-//! The way to the server.
-
-use std::fmt;
+//! The transport over the crate `reqwest`, and calls of the app's server with it.
 
 use async_trait::async_trait;
+use reqwest::Client;
+use reqwest::header::HeaderValue;
+use reqwest::redirect::Policy;
 
-use crate::client::http::{Request, Response};
-use crate::error::Cause;
+use super::Session;
+use crate::client::attempt::Authorization;
+use crate::client::error::SessionError;
+use crate::error::{Cause, Error};
+use crate::http::{HttpRequest, HttpResponse, Transport};
 
-/// Sends requests. It does nothing else: no redirects, no repetition, no cookies.
-#[async_trait]
-pub trait Transport: Send + Sync + fmt::Debug {
-    /// Sends `request` and gives the whole answer, whatever its status. When this future is
-    /// dropped, because it takes too long, the request should be given up.
+/// The longest body that is read, in bytes. Responses with tokens are far shorter.
+const MAX_BODY: usize = 256 * 1024;
+
+/// A [`Transport`] over `reqwest`, with TLS by rustls and the platform's root certificates.
+#[derive(Clone, Debug)]
+pub struct ReqwestTransport(Client);
+
+impl ReqwestTransport {
+    /// A transport with a client of its own.
     ///
     /// # Errors
-    /// When no answer came. Its text is not shown to users and must hold no header and no body.
-    async fn send(&self, request: Request) -> Result<Response, Cause>;
+    /// [`Error::Transport`] if TLS cannot be set up.
+    pub fn new() -> Result<Self, Error> {
+        let client = Client::builder().redirect(Policy::none()).build();
+        Ok(Self(client.map_err(|error| Error::Transport { source: error.into() })?))
+    }
+
+    /// A transport with the app's client. It should not follow redirects: a refresh token must be
+    /// sent to its endpoint only.
+    pub fn with_client(client: Client) -> Self {
+        Self(client)
+    }
+}
+
+#[async_trait]
+impl Transport for ReqwestTransport {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Cause> {
+        let method = reqwest::Method::from_bytes(request.method.as_bytes())?;
+        let mut builder = self.0.request(method, &request.url).body(request.body);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        let mut response = builder.send().await?;
+        let head = response_head(&response);
+        let mut body = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            body.extend_from_slice(&chunk);
+            if body.len() > MAX_BODY {
+                return Err("the response body is too long".into());
+            }
+        }
+        Ok(HttpResponse { body, ..head })
+    }
+}
+
+/// Why [`Session::execute`] failed.
+#[derive(Debug, thiserror::Error)]
+pub enum CallError {
+    /// The session has no access token for the request.
+    #[error(transparent)]
+    Session(#[from] SessionError),
+    /// The request failed without a response.
+    #[error(transparent)]
+    Http(#[from] reqwest::Error),
+}
+
+impl Session {
+    /// Sends `request` through `http` with an access token, and with a DPoP proof if the token is
+    /// bound to the session's key. If the server responds with 401, retries once with a new token
+    /// or proof, unless the request's body is a stream.
+    ///
+    /// A DPoP proof is valid for one URL, so a redirected request with a bound token is rejected at
+    /// its new URL; a client that follows no redirects does not show the proof to another server.
+    ///
+    /// Returns every response, whatever its status, including 401.
+    ///
+    /// # Errors
+    /// [`CallError`].
+    pub async fn execute(
+        &self,
+        http: &Client,
+        request: reqwest::Request,
+    ) -> Result<reqwest::Response, CallError> {
+        let (method, url) = (request.method().to_string(), request.url().to_string());
+        let origin = request.url().origin();
+        let retry = request.try_clone();
+        let authorization = self.authorization(&method, &url).await?;
+        let response = http.execute(authorized(&authorization, request)).await?;
+        // After a redirect to another server, its response is not about this token.
+        let is_same_origin = response.url().origin() == origin;
+        if !is_same_origin || !authorization.is_relevant(response.status().as_u16()) {
+            return Ok(response);
+        }
+        let next = self.authorization_for_retry(&authorization, &response_head(&response)).await?;
+        let Some((next, retry)) = next.zip(retry) else { return Ok(response) };
+        let response = http.execute(authorized(&next, retry)).await?;
+        // There is no further retry, but the response may contain the nonce for the next request.
+        let _ = self.observe_response(&url, &response_head(&response));
+        Ok(response)
+    }
+}
+
+fn authorized(authorization: &Authorization, mut request: reqwest::Request) -> reqwest::Request {
+    for (name, value) in authorization.headers() {
+        // A token that is not a valid header value was not issued by any server; without it the
+        // server rejects the request.
+        if let Ok(mut value) = HeaderValue::try_from(value) {
+            value.set_sensitive(true);
+            request.headers_mut().insert(name, value);
+        }
+    }
+    request
+}
+
+/// The status and headers of a response. Header values that are not text are omitted.
+fn response_head(response: &reqwest::Response) -> HttpResponse {
+    let text = |value: &HeaderValue| value.to_str().ok().map(str::to_owned);
+    let headers = response.headers().iter();
+    let headers =
+        headers.filter_map(|(name, value)| Some((name.to_string(), text(value)?))).collect();
+    HttpResponse { status: response.status().as_u16(), headers, body: Vec::new() }
 }

@@ -1,3 +1,3 @@
--- KEYS[1] the old key, KEYS[2] the note
--- Answers { whether the old key was there, the note or nil }.
+-- KEYS[1] the legacy key, KEYS[2] the marker
+-- Returns { whether the legacy key existed, the marker or nil }.
 return { redis.call('DEL', KEYS[1]), redis.call('GET', KEYS[2]) }

@@ -1,17 +1,39 @@
-//! The file: how it is recognised, made and brought to the present version.
+//! The database file: its schema and migrations, the checks when it is opened, and a read-only
+//! inspection for operators.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
+use serde::Serialize;
 
 use crate::error::{Error, Result};
+use crate::session::{Record, SessionState};
+use crate::types::{Clock, SystemClock, Timestamp};
 
-/// `rgnt`: what `file(1)` and we know a store by.
+/// The options of a file store.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FileOptions {
+    /// How long an operation waits for another process that has locked the file. Default 2
+    /// seconds.
+    pub timeout: Duration,
+    /// The clock that decides what has expired. Default: the system's.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl Default for FileOptions {
+    fn default() -> Self {
+        Self { timeout: Duration::from_secs(2), clock: Arc::new(SystemClock) }
+    }
+}
+
+/// `rgnt`, the `application_id` by which `file(1)` and regrant recognise a store.
 const APPLICATION_ID: i32 = 0x7267_6e74;
 
-/// Each step takes the file from the version of its index to the next one.
-const STEPS: &[&str] = &[
+/// Each migration takes the file from the version of its index to the next one.
+const MIGRATIONS: &[&str] = &[
     "
     CREATE TABLE sessions (
         subject TEXT NOT NULL,
@@ -42,86 +64,77 @@ const STEPS: &[&str] = &[
 ];
 
 /// The version that this program writes.
-const VERSION: i64 = STEPS.len() as i64;
+const VERSION: i64 = MIGRATIONS.len() as i64;
 
-/// Opens, checks, and where needed makes or migrates the file at `path`.
+/// Opens and checks the file at `path`; creates or migrates it if needed.
 pub(super) fn open(path: &Path, timeout: Duration) -> Result<Connection> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
         | OpenFlags::SQLITE_OPEN_CREATE
         | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| refused(&e))?;
-    connection.busy_timeout(timeout).map_err(|e| refused(&e))?;
-    // Nothing is written before it is known whose file this is.
-    if recognise(&connection)? == File::Fresh {
-        // Only works while the file is empty; harmless where another process was faster.
-        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(|e| refused(&e))?;
+    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(&e))?;
+    connection.busy_timeout(timeout).map_err(|e| unusable(&e))?;
+    // Write nothing before the file is known to be ours.
+    if recognise(&connection)? == Origin::Empty {
+        // Takes effect only in an empty file; harmless if another process was faster.
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(|e| unusable(&e))?;
     }
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| refused(&e))?;
-    connection.pragma_update(None, "synchronous", "NORMAL").map_err(|e| refused(&e))?;
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| unusable(&e))?;
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(|e| unusable(&e))?;
     migrate(&mut connection)?;
-    check(&connection)?;
-    Ok(connection)
+    match quick_check(&connection).map_err(|e| unusable(&e))? {
+        None => Ok(connection),
+        Some(_) => Err(problem("the file is damaged")),
+    }
 }
 
-/// Whose a file is.
+/// Which program a file belongs to.
 #[derive(PartialEq, Eq)]
-pub(super) enum File {
-    Fresh,
-    Ours { version: usize },
+enum Origin {
+    Empty,
+    Regrant { version: usize },
 }
 
-pub(super) fn recognise(connection: &Connection) -> Result<File> {
+fn recognise(connection: &Connection) -> Result<Origin> {
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let tables = number("SELECT count(*) FROM sqlite_schema").map_err(|e| refused(&e))?;
-    let application = number("PRAGMA application_id").map_err(|e| refused(&e))?;
-    let version = number("PRAGMA user_version").map_err(|e| refused(&e))?;
+    let tables = number("SELECT count(*) FROM sqlite_schema").map_err(|e| unusable(&e))?;
+    let application = number("PRAGMA application_id").map_err(|e| unusable(&e))?;
+    let version = number("PRAGMA user_version").map_err(|e| unusable(&e))?;
     if tables == 0 && application == 0 && version == 0 {
-        return Ok(File::Fresh);
+        return Ok(Origin::Empty);
     }
     if application != i64::from(APPLICATION_ID) {
         return Err(problem("the file is a database of another program"));
     }
     let version = usize::try_from(version).unwrap_or(usize::MAX);
-    if version > STEPS.len() {
+    if version > MIGRATIONS.len() {
         return Err(problem("the file was written by a newer version of regrant"));
     }
-    Ok(File::Ours { version })
+    Ok(Origin::Regrant { version })
 }
 
-/// Takes the steps that the file has not seen, all or none.
+/// Runs the migrations that the file lacks, in one transaction.
 fn migrate(connection: &mut Connection) -> Result<()> {
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|e| refused(&e))?;
+        .map_err(|e| unusable(&e))?;
     let from = match recognise(&transaction)? {
-        File::Fresh => 0,
-        File::Ours { version } => version,
+        Origin::Empty => 0,
+        Origin::Regrant { version } => version,
     };
-    for step in STEPS.iter().skip(from) {
-        transaction.execute_batch(step).map_err(|e| refused(&e))?;
+    for migration in MIGRATIONS.iter().skip(from) {
+        transaction.execute_batch(migration).map_err(|e| unusable(&e))?;
     }
-    if from < STEPS.len() {
+    if from < MIGRATIONS.len() {
         transaction
             .pragma_update(None, "application_id", APPLICATION_ID)
             .and_then(|()| transaction.pragma_update(None, "user_version", VERSION))
-            .map_err(|e| refused(&e))?;
+            .map_err(|e| unusable(&e))?;
     }
-    transaction.commit().map_err(|e| refused(&e))
+    transaction.commit().map_err(|e| unusable(&e))
 }
 
-/// Reads the whole file once: damage is to be found now and not in the middle of a login.
-fn check(connection: &Connection) -> Result<()> {
-    match damage(connection).map_err(|e| refused(&e))? {
-        None => Ok(()),
-        Some(_) => Err(problem("the file is damaged")),
-    }
-}
-
-/// The first thing that SQLite finds damaged in the whole file, if any.
-///
-/// # Errors
-/// When the file cannot be read for another reason.
-pub(super) fn damage(connection: &Connection) -> rusqlite::Result<Option<String>> {
+/// Reads the whole file and returns the first damage that SQLite finds, if any.
+fn quick_check(connection: &Connection) -> rusqlite::Result<Option<String>> {
     let found = connection.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
     match found {
         Ok(verdict) => Ok(Some(verdict).filter(|verdict| verdict != "ok")),
@@ -136,12 +149,12 @@ fn problem(text: &str) -> Error {
     Error::config("store", text)
 }
 
-/// Why the file cannot be used.
-pub(super) fn refused(error: &rusqlite::Error) -> Error {
+/// Why the file cannot be opened.
+fn unusable(error: &rusqlite::Error) -> Error {
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => problem("the file is not a store of regrant"),
         Some(ErrorCode::DatabaseCorrupt) => problem("the file is damaged"),
-        Some(ErrorCode::CannotOpen) => problem("the file cannot be opened or made"),
+        Some(ErrorCode::CannotOpen) => problem("the file cannot be opened or created"),
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
             problem("the file cannot be written")
         }
@@ -152,11 +165,102 @@ pub(super) fn refused(error: &rusqlite::Error) -> Error {
     }
 }
 
-/// A failure in the middle of operations. Nobody is signed out by it; what is not about waiting
-/// for another process needs an operator, so it is also logged.
+/// The failure of an operation on an open file. Logged unless the file was merely locked, because
+/// anything else needs an operator.
 pub(super) fn unavailable(error: rusqlite::Error) -> Error {
     if !matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy)) {
-        tracing::error!(target: "regrant::store", %error, "the store's file refused an operation");
+        tracing::error!(target: "regrant::store", %error, "an operation on the store's file failed");
     }
     Error::store(error)
+}
+
+/// What a store's file contains. Reading it writes nothing, not even a migration.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct FileReport {
+    /// The path of the file.
+    pub path: PathBuf,
+    /// The size in bytes, including the write-ahead log.
+    pub bytes: u64,
+    /// The version of the schema.
+    pub schema_version: usize,
+    /// The damage that SQLite found (`PRAGMA quick_check`); `None` if the file is sound. The
+    /// sessions of a damaged file are not counted.
+    pub damage: Option<String>,
+    /// The number of users with sessions.
+    pub users: u64,
+    /// The number of sessions that can be refreshed.
+    pub live: u64,
+    /// The number of revoked sessions, which are kept with their reasons.
+    pub ended: u64,
+    /// The number of sessions past their idle or absolute lifetime, which are removed over time.
+    pub expired: u64,
+}
+
+impl FileReport {
+    /// Reads the whole file at `path`.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `store` when it is not a store of regrant, was written by a
+    /// newer version, or cannot be opened; [`Error::StoreUnavailable`] when reading fails.
+    pub fn of(path: &Path, options: &FileOptions) -> Result<Self> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)
+            .and_then(|connection| connection.busy_timeout(options.timeout).map(|()| connection))
+            .map_err(|error| unusable(&error))?;
+        let Origin::Regrant { version } = recognise(&connection)? else {
+            return Err(problem("the file is empty: no process has used it yet"));
+        };
+        let mut report = Self {
+            path: path.to_owned(),
+            bytes: size_on_disk(path),
+            schema_version: version,
+            damage: quick_check(&connection).map_err(unavailable)?,
+            users: 0,
+            live: 0,
+            ended: 0,
+            expired: 0,
+        };
+        if report.damage.is_none() {
+            report.count_sessions(&connection, options.clock.now())?;
+        }
+        Ok(report)
+    }
+
+    fn count_sessions(&mut self, connection: &Connection, now: Timestamp) -> Result<()> {
+        let mut select = connection
+            .prepare("SELECT subject, record, device FROM sessions ORDER BY subject")
+            .map_err(unavailable)?;
+        let mut rows = select.query([]).map_err(unavailable)?;
+        let mut last = String::new();
+        while let Some(row) = rows.next().map_err(unavailable)? {
+            let (subject, bytes, device): (String, Vec<u8>, String) = row
+                .get(0)
+                .and_then(|subject| Ok((subject, row.get(1)?, row.get(2)?)))
+                .map_err(unavailable)?;
+            let record = Record::decode(&bytes, &device)?;
+            let counter = match record.state {
+                _ if now >= record.expires_at => &mut self.expired,
+                SessionState::Revoked(_) => &mut self.ended,
+                SessionState::Live if record.is_live(now) => &mut self.live,
+                SessionState::Live => &mut self.expired,
+            };
+            *counter += 1;
+            // A subject is never empty, and the rows are ordered by it.
+            if last != subject {
+                self.users += 1;
+                last = subject;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The file and its write-ahead log, which exists only while a process has the file open.
+fn size_on_disk(path: &Path) -> u64 {
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    length(path) + length(Path::new(&log))
 }

@@ -1,6 +1,6 @@
-//! The thread that owns the connection: it takes all operations that have arrived, carries out
-//! those that write in one transaction, and answers each after the commit. Those that only read
-//! take no lock that keeps other processes from writing.
+//! The thread that owns the connection. It takes all operations that have arrived, runs the
+//! writes in one transaction (group commit), and answers each after the commit. Reads take no
+//! write lock, so they do not block other processes.
 
 use std::iter;
 use std::sync::Arc;
@@ -8,50 +8,44 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use rusqlite::{Connection, TransactionBehavior};
+use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
-use super::rows::prune;
 use super::schema::unavailable;
 use crate::error::{Error, Result};
+use crate::store::operations::Durability;
 use crate::types::{Clock, Timestamp};
 
-/// What an operation survives once it was acknowledged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Durability {
-    /// The death of this process.
-    Process,
-    /// The death of this machine.
-    Disk,
-}
-
-/// Operations that wait; more are refused at once, as a store that cannot keep up would.
+/// The number of waiting operations beyond which further ones fail at once.
 const QUEUE: usize = 4096;
 
-/// Operations in one transaction.
+/// The largest number of operations in one transaction.
 const GROUP: usize = 256;
 
-const PRUNE_EVERY: Duration = Duration::from_secs(60);
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// How many rows of a table one pruning deletes at most, so that operations do not wait long.
+const PRUNE_LIMIT: usize = 500;
 
 pub(super) struct Writer {
     queue: SyncSender<Box<dyn Job>>,
 }
 
-/// An operation on its way through a transaction.
+/// A queued operation.
 trait Job: Send {
-    fn kind(&self) -> Kind;
+    fn access(&self) -> Access;
     fn run(&mut self, connection: &Connection, now: Timestamp) -> Durability;
     fn answer(self: Box<Self>, commit: &Result<(), String>);
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum Access {
     Read,
     Write,
 }
 
 struct Call<T, F> {
-    kind: Kind,
+    access: Access,
     operation: Option<F>,
     durability: fn(&T) -> Durability,
     outcome: Result<T>,
@@ -63,8 +57,8 @@ where
     T: Send,
     F: FnOnce(&Connection, Timestamp) -> Result<T> + Send,
 {
-    fn kind(&self) -> Kind {
-        self.kind
+    fn access(&self) -> Access {
+        self.access
     }
 
     fn run(&mut self, connection: &Connection, now: Timestamp) -> Durability {
@@ -79,7 +73,7 @@ where
             Ok(()) => self.outcome,
             Err(problem) => Err(Error::store(problem.clone())),
         };
-        // Whoever asked may have gone; the operation counts all the same.
+        // The caller may have been cancelled; the operation has taken effect all the same.
         drop(self.reply.send(outcome));
     }
 }
@@ -94,57 +88,62 @@ impl Writer {
         Ok(Self { queue })
     }
 
-    /// Carries out an operation that may write.
+    /// Runs an operation that may write.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         durability: fn(&T) -> Durability,
         operation: impl FnOnce(&Connection, Timestamp) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.call(Kind::Write, durability, operation).await
+        self.call(Access::Write, durability, operation).await
     }
 
-    /// Carries out an operation that only reads, with one statement.
+    /// Runs an operation that reads with one statement.
     pub(super) async fn read<T: Send + 'static>(
         &self,
         operation: impl FnOnce(&Connection, Timestamp) -> Result<T> + Send + 'static,
     ) -> Result<T> {
-        self.call(Kind::Read, |_| Durability::Process, operation).await
+        self.call(Access::Read, |_| Durability::Process, operation).await
     }
 
     async fn call<T: Send + 'static>(
         &self,
-        kind: Kind,
+        access: Access,
         durability: fn(&T) -> Durability,
         operation: impl FnOnce(&Connection, Timestamp) -> Result<T> + Send + 'static,
     ) -> Result<T> {
         let (reply, answer) = oneshot::channel();
         let job = Call {
-            kind,
+            access,
             operation: Some(operation),
             durability,
             outcome: Err(Error::internal("the operation did not run")),
             reply,
         };
         self.queue.try_send(Box::new(job)).map_err(|error| match error {
-            TrySendError::Full(_) => Error::store("too many operations wait for the file"),
+            TrySendError::Full(_) => Error::store("too many operations are waiting for the file"),
             TrySendError::Disconnected(_) => Error::store("the store's thread has ended"),
         })?;
         answer.await.map_err(Error::store)?
     }
 }
 
-/// Ends when the last sender is gone.
+/// Runs until the last sender is dropped.
 fn work(mut connection: Connection, clock: &dyn Clock, jobs: &Receiver<Box<dyn Job>>) {
     let mut pruned = None;
     while let Ok(first) = jobs.recv() {
         let now = clock.now();
         let group = iter::once(first).chain(jobs.try_iter().take(GROUP - 1));
-        let (reads, writes): (Vec<_>, Vec<_>) = group.partition(|job| job.kind() == Kind::Read);
-        let written =
-            writes.is_empty() || carry_out(writes, |jobs| write(&mut connection, jobs, now));
-        carry_out(reads, |jobs| read(&connection, jobs, now));
-        if written && pruned.is_none_or(|at: Timestamp| now.since(at) >= PRUNE_EVERY) {
-            // A failure was logged where it arose, and pruning is tried again later.
+        let (reads, writes): (Vec<_>, Vec<_>) = group.partition(|job| job.access() == Access::Read);
+        let written = writes.is_empty() || finish(writes, |jobs| write(&mut connection, jobs, now));
+        finish(reads, |jobs| {
+            // Each is a single statement and needs no transaction of its own.
+            for job in jobs {
+                job.run(&connection, now);
+            }
+            Ok(())
+        });
+        if written && pruned.is_none_or(|at: Timestamp| now.since(at) >= PRUNE_INTERVAL) {
+            // A failure was logged by `unavailable`; the next pruning tries again.
             let more = prune(&connection, now).unwrap_or(false);
             if !more {
                 pruned = Some(now);
@@ -153,8 +152,8 @@ fn work(mut connection: Connection, clock: &dyn Clock, jobs: &Receiver<Box<dyn J
     }
 }
 
-/// Runs `jobs` in `transaction` and answers each; tells whether it was committed.
-fn carry_out(
+/// Runs `jobs` in `transaction` and answers each. Returns whether the transaction was committed.
+fn finish(
     mut jobs: Vec<Box<dyn Job>>,
     transaction: impl FnOnce(&mut [Box<dyn Job>]) -> Result<()>,
 ) -> bool {
@@ -180,17 +179,8 @@ fn write(connection: &mut Connection, jobs: &mut [Box<dyn Job>], now: Timestamp)
     Ok(())
 }
 
-/// Without a transaction of their own: each is one statement, which sees one state of the file and
-/// keeps nobody waiting.
-fn read(connection: &Connection, jobs: &mut [Box<dyn Job>], now: Timestamp) -> Result<()> {
-    for job in jobs {
-        job.run(connection, now);
-    }
-    Ok(())
-}
-
-/// Brings everything that was committed so far to the disk: the commit of a further transaction
-/// with `synchronous = FULL` flushes the write-ahead log as a whole.
+/// Flushes everything committed so far to disk: committing one more transaction with
+/// `synchronous = FULL` syncs the whole write-ahead log.
 fn sync(connection: &Connection) -> Result<()> {
     connection
         .execute_batch(
@@ -199,4 +189,27 @@ fn sync(connection: &Connection) -> Result<()> {
              PRAGMA synchronous = NORMAL;",
         )
         .map_err(unavailable)
+}
+
+/// Deletes expired sessions and failure counts and returns their pages to the file system.
+/// Returns whether there may be more.
+fn prune(connection: &Connection, now: Timestamp) -> Result<bool> {
+    let limit = i64::try_from(PRUNE_LIMIT).unwrap_or(i64::MAX);
+    let delete = |sql| {
+        connection
+            .prepare_cached(sql)
+            .and_then(|mut delete| delete.execute(params![now.as_millis(), limit]))
+            .map_err(unavailable)
+    };
+    let sessions = delete(
+        "DELETE FROM sessions WHERE (subject, session) IN
+         (SELECT subject, session FROM sessions WHERE expires <= ?1 LIMIT ?2)",
+    )?;
+    let failures = delete(
+        "DELETE FROM failures WHERE key IN (SELECT key FROM failures WHERE ends <= ?1 LIMIT ?2)",
+    )?;
+    if sessions + failures > 0 {
+        connection.execute_batch("PRAGMA incremental_vacuum(64)").map_err(unavailable)?;
+    }
+    Ok(sessions == PRUNE_LIMIT || failures == PRUNE_LIMIT)
 }

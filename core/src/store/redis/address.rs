@@ -1,4 +1,4 @@
-//! Addresses of Redis: `redis://USER:PASSWORD@HOST:PORT/DB` and its relatives.
+//! Addresses of Redis: `redis://`, `redis+sentinel://`, `redis+cluster://`, each also with `rediss`.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -13,7 +13,7 @@ use crate::types::SecretBytes;
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-/// Where a server is reached.
+/// The host and port of a server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Node(Arc<(String, u16)>);
 
@@ -42,60 +42,61 @@ impl fmt::Display for Node {
     }
 }
 
-/// How the servers at an address belong together.
+/// How the servers at an address are organised.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Layout {
     /// One server.
     Standalone,
-    /// Servers that are watched over by Sentinels, who know the master by this name.
-    Sentinel { master: String },
-    /// Servers that share the keys between them.
+    /// A primary with replicas, monitored by Sentinels under this name.
+    Sentinel { name: String },
+    /// Servers among which the keys are divided.
     Cluster,
 }
 
-/// An address, taken apart.
+/// A parsed address.
 #[derive(Clone)]
 pub(crate) struct Address {
     pub(crate) layout: Layout,
     pub(super) tls: bool,
-    /// One server; or Sentinels; or any servers of a cluster. At least one.
+    /// The server, the Sentinels, or some servers of the cluster. At least one.
     pub(super) nodes: Vec<Node>,
     pub(super) credentials: RedisCredentials,
     pub(super) db: i64,
 }
 
 impl Address {
-    /// Reads an address that the configuration has in `field`.
+    /// Parses the address in `field` of the configuration.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] for `field`. It never quotes the address: that holds a password.
+    /// [`Error::ConfigInvalid`] for `field`. It never quotes the address, which may contain a
+    /// password.
     pub(crate) fn parse(url: &str, field: &str) -> Result<Self> {
         parse(url).map_err(|problem| Error::config(field, problem))
     }
 }
 
 #[derive(Clone, Copy)]
-enum Form {
+enum Scheme {
     Standalone,
     Sentinel,
     Cluster,
 }
 
-/// The form and whether it is encrypted.
-fn form_of(scheme: &str) -> Option<(Form, bool)> {
+/// The layout that a scheme stands for, and whether it uses TLS.
+fn parse_scheme(scheme: &str) -> Option<(Scheme, bool)> {
     Some(match scheme {
-        "redis" => (Form::Standalone, false),
-        "rediss" => (Form::Standalone, true),
-        "redis+sentinel" => (Form::Sentinel, false),
-        "rediss+sentinel" => (Form::Sentinel, true),
-        "redis+cluster" => (Form::Cluster, false),
-        "rediss+cluster" => (Form::Cluster, true),
+        "redis" => (Scheme::Standalone, false),
+        "rediss" => (Scheme::Standalone, true),
+        "redis+sentinel" => (Scheme::Sentinel, false),
+        "rediss+sentinel" => (Scheme::Sentinel, true),
+        "redis+cluster" => (Scheme::Cluster, false),
+        "rediss+cluster" => (Scheme::Cluster, true),
         _ => return None,
     })
 }
 
-impl Form {
-    /// What an address of this form looks like.
+impl Scheme {
+    /// The expected form of such an address.
     const fn expected(self) -> &'static str {
         match self {
             Self::Standalone => "expected redis://USER:PASSWORD@HOST:PORT/DB",
@@ -110,37 +111,39 @@ impl Form {
 
 fn parse(url: &str) -> std::result::Result<Address, &'static str> {
     let (scheme, rest) = url.split_once("://").ok_or("expected redis://…")?;
-    let (form, tls) = form_of(scheme).ok_or("expected redis://…")?;
+    let (scheme, tls) = parse_scheme(scheme).ok_or("expected redis://…")?;
     if rest.contains(['?', '#']) {
-        return Err("expected no ? and no #; what else there is to say goes into `redis`, and in \
-                    a password they are written %3F and %23");
+        return Err(
+            "expected no ? and no #: options go into `redis`, and in a password write %3F \
+                    and %23",
+        );
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (user, hosts) = match authority.rsplit_once('@') {
         Some((user, hosts)) => (Some(user), hosts),
         None => (None, authority),
     };
-    let default_port = if matches!(form, Form::Sentinel) { SENTINEL_PORT } else { REDIS_PORT };
+    let default_port = if matches!(scheme, Scheme::Sentinel) { SENTINEL_PORT } else { REDIS_PORT };
     let nodes: Option<Vec<Node>> = hosts.split(',').map(|host| node(host, default_port)).collect();
-    let nodes = nodes.ok_or(form.expected())?;
-    let (layout, db) = match form {
-        Form::Standalone if nodes.len() > 1 => {
+    let nodes = nodes.ok_or(scheme.expected())?;
+    let (layout, db) = match scheme {
+        Scheme::Standalone if nodes.len() > 1 => {
             return Err(
                 "expected one host; several are for redis+sentinel:// and redis+cluster://",
             );
         }
-        Form::Standalone => (Layout::Standalone, number_of_db(path)?),
-        Form::Sentinel => {
-            let (master, db) = path.split_once('/').unwrap_or((path, ""));
-            let master = decoded(master)?;
-            if master.is_empty() {
-                return Err("the name that the Sentinels have for the master is missing: \
+        Scheme::Standalone => (Layout::Standalone, parse_db(path)?),
+        Scheme::Sentinel => {
+            let (name, db) = path.split_once('/').unwrap_or((path, ""));
+            let name = decoded(name)?;
+            if name.is_empty() {
+                return Err("the name that the Sentinels have for the primary is missing: \
                             redis+sentinel://HOST:PORT/MASTER");
             }
-            (Layout::Sentinel { master }, number_of_db(db)?)
+            (Layout::Sentinel { name }, parse_db(db)?)
         }
-        Form::Cluster if number_of_db(path)? != 0 => return Err("a cluster has database 0 only"),
-        Form::Cluster => (Layout::Cluster, 0),
+        Scheme::Cluster if parse_db(path)? != 0 => return Err("a cluster has database 0 only"),
+        Scheme::Cluster => (Layout::Cluster, 0),
     };
     let credentials = user.map(credentials).transpose()?.unwrap_or_default();
     Ok(Address { layout, tls, nodes, credentials, db })
@@ -167,7 +170,7 @@ fn node(text: &str, default_port: u16) -> Option<Node> {
     Some(Node::new(host, port))
 }
 
-fn number_of_db(text: &str) -> std::result::Result<i64, &'static str> {
+fn parse_db(text: &str) -> std::result::Result<i64, &'static str> {
     if text.is_empty() {
         return Ok(0);
     }
@@ -180,14 +183,14 @@ fn credentials(user: &str) -> std::result::Result<RedisCredentials, &'static str
     let named = !name.is_empty();
     Ok(RedisCredentials {
         username: named.then_some(name),
-        // A user may be one without a password, and must be named to the server all the same.
+        // A named user authenticates even with an empty password.
         password: (named || !password.is_empty()).then(|| SecretBytes::new(password.into_bytes())),
     })
 }
 
 fn decoded(text: &str) -> std::result::Result<String, &'static str> {
     let bytes = percent_decode_str(text).decode_utf8();
-    bytes.map(Into::into).map_err(|_| "what is percent-encoded must be UTF-8")
+    bytes.map(Into::into).map_err(|_| "percent-encoded text must be UTF-8")
 }
 
 #[cfg(test)]
@@ -211,20 +214,20 @@ mod tests {
     }
 
     #[test]
-    fn each_form_is_read() {
+    fn every_scheme_is_parsed() {
         let one = read("redis://h/3");
         assert_eq!((one.layout, one.tls, one.db), (Layout::Standalone, false, 3));
-        let master = || Layout::Sentinel { master: "my master".to_owned() };
+        let primary = || Layout::Sentinel { name: "my master".to_owned() };
         let watched = read("rediss+sentinel://a,b:7/my%20master/2");
-        assert_eq!((watched.layout, watched.tls, watched.db), (master(), true, 2));
-        assert_eq!(read("redis+sentinel://a/my%20master").layout, master());
+        assert_eq!((watched.layout, watched.tls, watched.db), (primary(), true, 2));
+        assert_eq!(read("redis+sentinel://a/my%20master").layout, primary());
         let cluster = read("rediss+cluster://a,b:7000/0");
         assert_eq!((cluster.layout, cluster.tls, cluster.db), (Layout::Cluster, true, 0));
         assert_eq!(read("redis+cluster://a").layout, Layout::Cluster);
     }
 
     #[test]
-    fn hosts_and_ports_are_read() {
+    fn hosts_and_ports_are_parsed() {
         assert_eq!(nodes("redis://h"), ["h:6379"]);
         assert_eq!(nodes("redis://[::1]:7/"), ["[::1]:7"]);
         assert_eq!(nodes("redis+sentinel://a,[::1],c:7/m"), ["a:26379", "[::1]:26379", "c:7"]);
@@ -232,7 +235,7 @@ mod tests {
     }
 
     #[test]
-    fn users_and_passwords_are_read() {
+    fn users_and_passwords_are_parsed() {
         let some = |text: &str| Some(text.to_owned());
         assert_eq!(user("redis://h"), (None, None));
         assert_eq!(user("redis://:p%40%2F%3A@h"), (None, some("p@/:")));
@@ -243,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_said_without_the_address() {
+    fn errors_do_not_quote_the_address() {
         let cases = [
             ("http://planted", "redis://"),
             ("redis:planted", "redis://"),

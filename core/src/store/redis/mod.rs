@@ -1,27 +1,29 @@
-//! Sessions in Redis: one hash per user, a field per session and one per device label, one atomic
-//! script per operation.
+//! Sessions in Redis: one hash per user, with a field per session and one per device label, and
+//! one atomic script per operation.
 //!
-//! Everything of a user is under one key, so it is in one slot of a cluster, and listing or
-//! ending all of a user's sessions costs what that user has. Time comes from Redis inside the
-//! script. A key expires with its longest session.
+//! Everything of a user is under one key and therefore in one slot of a cluster, and listing or
+//! revoking all sessions of a user costs in proportion to that user's sessions. The time comes
+//! from the server, inside the script. A key expires with its longest session.
+//!
+//! From the bottom up: `address` and `connector` (how to connect to one server), `retry`
+//! (when to try again), `topology` with `sentinel` and `cluster` (which server to ask),
+//! `connection` (the connection to one server), `client` (a request until it is answered),
+//! `script` (what is asked).
 
-pub(crate) mod address;
-mod backoff;
-pub(crate) mod connection;
+mod address;
+mod client;
+mod cluster;
+mod connection;
 mod connector;
-mod failures;
 mod feed;
-mod flight;
 mod health;
-mod link;
-mod replication;
-mod round;
+mod retry;
 mod script;
-mod server;
-mod their_time;
-mod tls;
+mod sentinel;
 mod topology;
 
+pub(crate) use self::address::{Address, Layout};
+pub(crate) use self::client::Client;
 pub use super::RedisOptions;
 
 use std::fmt;
@@ -29,15 +31,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use redis::FromRedisValue;
 
-use self::address::Address;
-use self::connection::Connection;
-use self::replication::Kept;
-use self::script::{Arguments, Scripts};
-use self::topology::Topology;
+use self::client::ReplicatedReply;
+use self::feed::Feed;
+use self::script::{Arguments, Script, Scripts, reply};
 use super::{
-    Created, FailureCounter, Refreshed, Replicated, RevocationOutcome, RevokedSession,
-    RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
+    Created, FailureCounter, FailureKey, Failures, Refreshed, Replicated, RevocationOutcome,
+    RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
 };
 use crate::error::{Error, Result};
 use crate::revocation::RevocationFeed;
@@ -47,19 +48,18 @@ use crate::session::{
 };
 use crate::types::{Clock, FamilyPosition, RevocationReason, SessionId, Subject, Timestamp};
 
-/// The field of the configuration that the address comes from.
+/// The field of the configuration that has the address.
 const FIELD: &str = "store";
 
-/// Sessions in Redis. Connects on first use and again whenever the connection is lost.
+/// Sessions in Redis. Connects on first use, and again whenever the connection is lost.
 pub struct RedisStore {
-    connection: Connection,
-    /// Of its own, because reading the feed holds a connection for seconds.
-    feed_connection: Connection,
-    /// Of its own, because waiting for replicas holds a connection too.
-    awaited: Connection,
-    /// How many replicas must have a login or a revocation.
+    client: Arc<Client>,
+    /// For logins and revocations: waiting for replicas blocks its connection.
+    replicating: Client,
+    /// How many replicas must acknowledge a login or a revocation.
     replicas: u32,
     replica_timeout: Duration,
+    feed: Feed,
     scripts: Scripts,
     prefix: String,
     clock: Option<Arc<dyn Clock>>,
@@ -72,32 +72,34 @@ impl fmt::Debug for RedisStore {
 }
 
 impl RedisStore {
-    /// A store at `url`. Makes no connection; the files of TLS are read.
+    /// A store at `url`. Reads the TLS certificates; connects only on first use.
     ///
     /// - `redis://USER:PASSWORD@HOST:PORT/DB`: one server;
-    /// - `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DB`: the hosts of Sentinels
-    ///   and the name that they have for the master. User and password are the master's; those of
-    ///   the Sentinels are [`RedisOptions::sentinel`];
+    /// - `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DB`: the hosts of the Sentinels
+    ///   and the name that they have for the primary. User and password are for the data servers;
+    ///   those for the Sentinels are [`RedisOptions::sentinel`];
     /// - `redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT`: some servers of a cluster.
     ///
-    /// With `rediss` in the place of `redis` all of them are reached over TLS. User and password
-    /// are percent-encoded where they hold `/`, `:`, `@`, `%`, `?` or `#`; an IPv6 address stands
-    /// in brackets. Ports are 6379, of Sentinels 26379, unless given.
+    /// With `rediss` instead of `redis` all of them are reached over TLS. `/`, `:`, `@`, `%`, `?`
+    /// and `#` in user and password are percent-encoded; an IPv6 address is put in brackets.
+    /// Default ports: 6379, for Sentinels 26379.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] for `store` when the address cannot be understood, and for
+    /// [`Error::ConfigInvalid`] for `store` when the address is malformed, and for
     /// `redis.caFile`, `redis.certFile`, `redis.keyFile` and `redis.sentinel.password`.
     pub fn new(url: &str, options: RedisOptions) -> Result<Self> {
         let address = Address::parse(url, FIELD)?;
-        let topology = Arc::new(Topology::new(&address, &options)?);
-        let connection = || Connection::over(Arc::clone(&topology), options.timeout);
+        let deployment = client::deployment(&address, &options)?;
+        let client = || Client::over(&deployment, options.timeout);
+        let (shared, scripts) = (Arc::new(client()), Scripts::new());
+        let has_replicas = deployment.topology.has_replicas();
         Ok(Self {
-            connection: connection(),
-            feed_connection: connection(),
-            awaited: connection(),
-            replicas: options.replicas.unwrap_or(u32::from(topology.replicates())),
+            replicating: client(),
+            replicas: options.replicas.unwrap_or(u32::from(has_replicas)),
             replica_timeout: options.replica_timeout,
-            scripts: Scripts::new(),
+            feed: Feed::new(Arc::clone(&shared), client(), &options.prefix, options.clock.clone()),
+            client: shared,
+            scripts,
             prefix: options.prefix,
             clock: options.clock,
         })
@@ -105,76 +107,29 @@ impl RedisStore {
 
     /// The key of a user's hash.
     fn key(&self, subject: &Subject) -> Vec<u8> {
-        let mut key = self.prefix.clone().into_bytes();
-        key.extend(b"u:");
-        key.extend(subject.as_str().as_bytes());
-        key
+        [self.prefix.as_bytes(), b"u:", subject.as_str().as_bytes()].concat()
     }
 
+    /// The arguments of a script that begin with the present time, where a test provides a clock.
     fn arguments(&self) -> Arguments {
         Arguments::new().instant(self.clock.as_ref().map(|clock| clock.now()))
     }
-}
 
-const fn scope_name(scope: TheftScope) -> &'static str {
-    match scope {
-        TheftScope::Session => "session",
-        TheftScope::Subject => "subject",
+    /// Runs a script that logs in or revokes: its effect must survive a failover.
+    async fn run_replicated<T: FromRedisValue>(
+        &self,
+        script: &Script,
+        subject: &Subject,
+        arguments: Arguments,
+    ) -> Result<ReplicatedReply<T>> {
+        let key = self.key(subject);
+        if self.replicas == 0 {
+            let value = self.client.run(script, &key, arguments).await?;
+            return Ok(ReplicatedReply { value, retried: None, replicated: Replicated::NotAsked });
+        }
+        let wait = (self.replicas, self.replica_timeout);
+        self.replicating.run_replicated(script, &key, arguments, wait).await
     }
-}
-
-fn damaged() -> Error {
-    Error::internal("the Redis script gave an answer of an unknown form")
-}
-
-fn reason(number: i64) -> Result<RevocationReason> {
-    u8::try_from(number).ok().and_then(RevocationReason::from_number).ok_or_else(damaged)
-}
-
-fn session_id(bytes: Vec<u8>) -> Result<SessionId> {
-    bytes.try_into().map(SessionId::from_bytes).map_err(|_| damaged())
-}
-
-fn session_ids(all: Vec<Vec<u8>>) -> Result<Vec<SessionId>> {
-    all.into_iter().map(session_id).collect()
-}
-
-fn theft(name: &str) -> Result<Theft> {
-    [Theft::Fork, Theft::ParentReturned, Theft::DiscardedBranch, Theft::OlderToken]
-        .into_iter()
-        .find(|theft| theft.as_str() == name)
-        .ok_or_else(damaged)
-}
-
-/// The script's answer: decision, detail, gen, branch, minted, idle deadline; of the abandoned
-/// child its branch, or −1 for none, and until when it was handed out.
-type RefreshAnswer = (String, String, u32, u32, i64, i64, i64, i64);
-
-fn refreshed(answer: &RefreshAnswer) -> Result<Refreshed> {
-    let (decision, detail, generation, branch, minted, idle_deadline, abandoned, issued_until) =
-        answer;
-    let child = |branch| FamilyPosition { generation: generation.saturating_add(1), branch };
-    let minted = IssuedChild {
-        family_position: child(*branch),
-        issued_at: Timestamp::from_millis(*minted),
-        expires_at: Timestamp::from_millis(*idle_deadline),
-    };
-    Ok(Refreshed {
-        decision: match decision.as_str() {
-            "issue" => Decision::Rotate(minted),
-            "reissue" => Decision::Replay(minted),
-            "keep" => Decision::Renew,
-            "superseded" => Decision::Superseded,
-            "expired" => Decision::Expired,
-            "theft" => Decision::Theft(theft(detail)?),
-            "revoked" => Decision::Revoked(reason(detail.parse().map_err(|_| damaged())?)?),
-            _ => return Err(damaged()),
-        },
-        discarded: u32::try_from(*abandoned).ok().map(|branch| DiscardedChild {
-            family_position: child(branch),
-            issued_until: Timestamp::from_millis(*issued_until),
-        }),
-    })
 }
 
 #[async_trait]
@@ -189,18 +144,18 @@ impl SessionStore for RedisStore {
             .arguments()
             .bytes(session.as_bytes())
             .bytes(new.id.as_bytes())
-            .span(new.idle_ttl)
-            .span(new.absolute_ttl)
+            .duration(new.idle_ttl)
+            .duration(new.absolute_ttl)
             .text(new.device.as_str())
-            .text(new.max_sessions.map(|most| most.to_string()).unwrap_or_default())
+            .text(new.max_sessions.map(|max| max.to_string()).unwrap_or_default())
             .instant(new.legacy_login);
-        let kept: Kept<(Vec<u8>, String, Vec<Vec<u8>>)> =
-            self.kept(&self.scripts.create, &self.key(subject), arguments).await?;
-        if kept.replicated == Replicated::No {
+        let reply = self.run_replicated(&self.scripts.create, subject, arguments).await?;
+        if reply.replicated == Replicated::No {
             tracing::warn!(target: "regrant::store", "too few replicas have a login: a failover may sign it out");
         }
-        let (record, label, displaced) = kept.again.unwrap_or(kept.first);
-        Ok(Created { record: Record::decode(&record, &label)?, displaced: session_ids(displaced)? })
+        let (record, label, evicted): (Vec<u8>, String, Vec<Vec<u8>>) =
+            reply.retried.unwrap_or(reply.value);
+        Ok(Created { record: Record::decode(&record, &label)?, evicted: session_ids(evicted)? })
     }
 
     async fn refresh(
@@ -220,17 +175,17 @@ impl SessionStore for RedisStore {
             .bytes(parent)
             .text(attempt.issued_at.as_millis())
             .text(attempt.expires_at.as_millis())
-            .span(policy.grace)
-            .span(policy.idle_ttl)
-            .text(u8::from(policy.rotate))
-            .text(scope_name(policy.on_theft));
+            .duration(policy.grace)
+            .duration(policy.idle_ttl)
+            .flag(policy.rotate)
+            .flag(policy.on_theft == TheftScope::Subject);
         let (script, key) = (&self.scripts.refresh, self.key(subject));
-        let answer: Option<RefreshAnswer> = match self.clock {
-            // The server does not know this clock.
-            Some(_) => self.connection.run(script, &key, arguments).await?,
-            None => self.connection.run_timely(script, &key, arguments).await?,
+        let reply: Option<RefreshReply> = match self.clock {
+            // A deadline by the server's clock means nothing to a test's clock.
+            Some(_) => self.client.run(script, &key, arguments).await?,
+            None => self.client.run_with_deadline(script, &key, arguments).await?,
         };
-        answer.as_ref().map(refreshed).transpose()
+        reply.as_ref().map(refreshed).transpose()
     }
 
     async fn record_use(
@@ -245,18 +200,18 @@ impl SessionStore for RedisStore {
             .bytes(session.as_bytes())
             .text(token_use.family_position.generation)
             .text(token_use.family_position.branch)
-            .text(u8::from(token_use.denied))
-            .text(scope_name(on_theft));
-        let answer: Option<(String, i64)> =
-            self.connection.run(&self.scripts.confirm, &self.key(subject), arguments).await?;
-        let Some((name, number)) = answer else { return Ok(None) };
-        Ok(Some(match name.as_str() {
-            "confirmed" => UseOutcome::Confirmed,
-            "unchanged" => UseOutcome::Unchanged,
-            "theft" => UseOutcome::Theft,
-            "expired" => UseOutcome::Expired,
-            "revoked" => UseOutcome::Revoked(reason(number)?),
-            _ => return Err(damaged()),
+            .flag(token_use.denied)
+            .flag(on_theft == TheftScope::Subject);
+        let reply: Option<(String, i64)> =
+            self.client.run(&self.scripts.confirm, &self.key(subject), arguments).await?;
+        let Some((confirmation, reason)) = reply else { return Ok(None) };
+        Ok(Some(match confirmation.as_str() {
+            reply::CONFIRMED => UseOutcome::Confirmed,
+            reply::UNCHANGED => UseOutcome::Unchanged,
+            reply::THEFT => UseOutcome::Theft,
+            reply::EXPIRED => UseOutcome::Expired,
+            reply::REVOKED => UseOutcome::Revoked(revocation_reason(reason)?),
+            _ => return Err(malformed()),
         }))
     }
 
@@ -267,15 +222,15 @@ impl SessionStore for RedisStore {
         reason: RevocationReason,
     ) -> Result<RevokedSession> {
         let arguments = self.arguments().bytes(session.as_bytes()).text(reason.number());
-        let Kept { first: outcome, replicated, .. } =
-            self.kept::<String>(&self.scripts.revoke, &self.key(subject), arguments).await?;
-        let outcome = match outcome.as_str() {
-            "revoked" => RevocationOutcome::Revoked,
-            "already_revoked" => RevocationOutcome::AlreadyRevoked,
-            "unknown" => RevocationOutcome::Unknown,
-            _ => return Err(damaged()),
+        let reply: ReplicatedReply<String> =
+            self.run_replicated(&self.scripts.revoke, subject, arguments).await?;
+        let outcome = match reply.value.as_str() {
+            reply::REVOKED => RevocationOutcome::Revoked,
+            reply::ALREADY_REVOKED => RevocationOutcome::AlreadyRevoked,
+            reply::UNKNOWN => RevocationOutcome::Unknown,
+            _ => return Err(malformed()),
         };
-        Ok(RevokedSession { outcome, replicated })
+        Ok(RevokedSession { outcome, replicated: reply.replicated })
     }
 
     async fn revoke_all(
@@ -287,22 +242,18 @@ impl SessionStore for RedisStore {
         let except = which.except.as_ref().map_or(&[][..], |session| session.as_bytes());
         let arguments =
             self.arguments().text(reason.number()).bytes(except).instant(which.created_before);
-        let Kept { first: (revoked, already_revoked), replicated, .. } = self
-            .kept::<(Vec<Vec<u8>>, Vec<Vec<u8>>)>(
-                &self.scripts.revoke_all,
-                &self.key(subject),
-                arguments,
-            )
-            .await?;
+        let reply: ReplicatedReply<(Vec<Vec<u8>>, Vec<Vec<u8>>)> =
+            self.run_replicated(&self.scripts.revoke_all, subject, arguments).await?;
+        let (revoked, already_revoked) = reply.value;
         Ok(RevokedSessions {
             revoked: session_ids(revoked)?,
             already_revoked: session_ids(already_revoked)?,
-            replicated,
+            replicated: reply.replicated,
         })
     }
 
     fn feed(&self) -> Option<&dyn RevocationFeed> {
-        Some(self)
+        Some(&self.feed)
     }
 
     fn failures(&self) -> Option<&dyn FailureCounter> {
@@ -310,9 +261,9 @@ impl SessionStore for RedisStore {
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
-        let found: Vec<(Vec<u8>, Vec<u8>, String)> =
-            self.connection.run(&self.scripts.list, &self.key(subject), self.arguments()).await?;
-        found
+        let reply: Vec<(Vec<u8>, Vec<u8>, String)> =
+            self.client.run(&self.scripts.list, &self.key(subject), self.arguments()).await?;
+        reply
             .into_iter()
             .map(|(id, record, label)| {
                 let record = Record::decode(&record, &label)?;
@@ -322,6 +273,76 @@ impl SessionStore for RedisStore {
     }
 
     async fn health(&self) -> StoreHealth {
-        self.report().await
+        health::report(&self.client, self.replicas).await
     }
+}
+
+/// Each window is a small hash, which expires with it.
+#[async_trait]
+impl FailureCounter for RedisStore {
+    async fn count(&self, key: &FailureKey, window: Duration) -> Result<Failures> {
+        let key = [self.prefix.as_bytes(), b"f:", key.as_bytes()].concat();
+        let arguments = self.arguments().duration(window);
+        let (count, left): (u32, u64) =
+            self.client.run(&self.scripts.count_failure, &key, arguments).await?;
+        Ok(Failures { count, left: Duration::from_millis(left) })
+    }
+}
+
+/// The reply of the refresh script: decision, detail, generation, branch, issue time of the child,
+/// idle deadline; of the discarded child its branch (−1 if there is none) and the last instant at
+/// which it was issued.
+type RefreshReply = (String, String, u32, u32, i64, i64, i64, i64);
+
+fn refreshed(reply: &RefreshReply) -> Result<Refreshed> {
+    let (decision, detail, generation, branch, issued_at, idle_deadline, discarded, issued_until) =
+        reply;
+    let child = |branch| FamilyPosition { generation: generation.saturating_add(1), branch };
+    let issued = IssuedChild {
+        family_position: child(*branch),
+        issued_at: Timestamp::from_millis(*issued_at),
+        expires_at: Timestamp::from_millis(*idle_deadline),
+    };
+    Ok(Refreshed {
+        decision: match decision.as_str() {
+            reply::ROTATE => Decision::Rotate(issued),
+            reply::REPLAY => Decision::Replay(issued),
+            reply::RENEW => Decision::Renew,
+            reply::SUPERSEDED => Decision::Superseded,
+            reply::EXPIRED => Decision::Expired,
+            reply::THEFT => Decision::Theft(theft(detail)?),
+            reply::REVOKED => {
+                let reason = detail.parse().map_err(|_| malformed())?;
+                Decision::Revoked(revocation_reason(reason)?)
+            }
+            _ => return Err(malformed()),
+        },
+        discarded: u32::try_from(*discarded).ok().map(|branch| DiscardedChild {
+            family_position: child(branch),
+            issued_until: Timestamp::from_millis(*issued_until),
+        }),
+    })
+}
+
+fn theft(name: &str) -> Result<Theft> {
+    [Theft::Fork, Theft::ParentReturned, Theft::DiscardedBranch, Theft::OlderToken]
+        .into_iter()
+        .find(|theft| theft.as_str() == name)
+        .ok_or_else(malformed)
+}
+
+fn revocation_reason(number: i64) -> Result<RevocationReason> {
+    u8::try_from(number).ok().and_then(RevocationReason::from_number).ok_or_else(malformed)
+}
+
+fn session_ids(all: Vec<Vec<u8>>) -> Result<Vec<SessionId>> {
+    all.into_iter().map(session_id).collect()
+}
+
+fn session_id(bytes: Vec<u8>) -> Result<SessionId> {
+    bytes.try_into().map(SessionId::from_bytes).map_err(|_| malformed())
+}
+
+fn malformed() -> Error {
+    Error::internal("a Redis script gave a malformed reply")
 }

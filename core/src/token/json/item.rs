@@ -5,6 +5,8 @@ use std::ops::Range;
 
 use super::digits;
 use super::reader::Reader;
+use crate::error::{Error, Result};
+use crate::types::Timestamp;
 
 /// The value of a member of the outermost object, well-formed and read when it is asked for.
 #[derive(Clone, Copy, Debug)]
@@ -113,6 +115,27 @@ impl<'a> Item<'a> {
     #[cfg(test)]
     pub(super) fn raw(self) -> &'a str {
         self.raw
+    }
+}
+
+/// The largest NumericDate that is read, either way: what JSON numbers hold exactly.
+const MAX_SECONDS: i64 = 1 << 53;
+
+/// Reads a NumericDate (RFC 7519 §2): seconds since the epoch, whole or not.
+///
+/// # Errors
+/// [`Error::ClaimInvalid`] for `claim`.
+pub(crate) fn numeric_date(item: Item<'_>, claim: &'static str) -> Result<Timestamp> {
+    match item.number() {
+        Some(Number::Integer(seconds)) if (-MAX_SECONDS..=MAX_SECONDS).contains(&seconds) => {
+            Ok(Timestamp::from_seconds(seconds))
+        }
+        #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation)]
+        Some(Number::Fraction(seconds)) if seconds.abs() <= MAX_SECONDS as f64 => {
+            // The cast saturates, and `Timestamp` clamps further.
+            Ok(Timestamp::from_millis((seconds * 1000.0).round() as i64))
+        }
+        _ => Err(Error::claim_invalid(claim)),
     }
 }
 

@@ -15,7 +15,7 @@ mod shape;
 use serde_json::{Map, Value};
 
 pub use self::item::Written;
-pub(crate) use self::item::{Item, Number};
+pub(crate) use self::item::{Item, Number, numeric_date};
 use self::reader::Reader;
 pub(crate) use self::shape::Shape;
 use crate::error::{Error, Result};

@@ -5,10 +5,12 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use regrant::client::{
-    Endpoint, Refusal, Response, Session, Settings, SignOutReason, State, Trouble,
+    RefreshEndpoint, Session, SessionError, SessionSettings, SessionState, SignOutReason,
+    TransientError,
 };
-use regrant::dpop::{DeviceSigner, DpopSigner, SoftwareSigner};
+use regrant::dpop::{DeviceKey, ProofKey, SoftwareKey};
 use regrant::error::Cause;
+use regrant::http::HttpResponse;
 use regrant::keys::Algorithm;
 use regrant::types::{Clock, ManualClock, Timestamp};
 use serde_json::json;
@@ -21,16 +23,16 @@ type Wrong = fn(Timestamp) -> Timestamp;
 
 const OFF: Duration = Duration::from_secs(600);
 
-fn key() -> Arc<dyn DpopSigner> {
-    Arc::new(SoftwareSigner::generate().unwrap())
+fn key() -> Arc<dyn ProofKey> {
+    Arc::new(SoftwareKey::generate().unwrap())
 }
 
 /// An answer as the session is to see it.
-async fn seen(answer: reqwest::Response) -> Response {
+async fn seen(answer: reqwest::Response) -> HttpResponse {
     let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap().to_owned();
     let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
     let headers = headers.collect();
-    Response {
+    HttpResponse {
         status: answer.status().as_u16(),
         headers,
         body: answer.bytes().await.unwrap().to_vec(),
@@ -43,9 +45,12 @@ async fn log_in(session: &Session, server: &Server) {
     for _ in 0..2 {
         let proof = session.proof("POST", &url).await.unwrap().unwrap();
         let answer = seen(http.post(&url).header("DPoP", proof).send().await.unwrap()).await;
-        if !session.learn(&url, &answer) {
+        if !session.observe_response(&url, &answer) {
             assert_eq!(answer.status, 200);
-            return session.sign_in(Endpoint::read_login(&answer.body).unwrap()).await.unwrap();
+            return session
+                .sign_in(RefreshEndpoint::read_login(&answer.body).unwrap())
+                .await
+                .unwrap();
         }
     }
     panic!("the second proof was refused too");
@@ -59,7 +64,7 @@ async fn call(session: &Session, url: &str) -> u16 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bound_session_lives_over_expiries_whatever_the_clock_and_the_nonces() {
+async fn a_bound_session_survives_expiries_with_any_clock_and_nonces() {
     let (right, ahead, behind): (Wrong, Wrong, Wrong) =
         (|now| now, |now| now.plus(OFF), |now| now.minus(OFF));
     for (with_nonce, dpop) in [(false, json!({})), (true, json!({ "nonce": "5m" }))] {
@@ -102,13 +107,13 @@ async fn a_bound_session_lives_over_expiries_whatever_the_clock_and_the_nonces()
 
 /// Without a wait, as what the server wants is known then.
 #[tokio::test]
-async fn a_refresh_whose_proof_was_refused_is_repeated_at_once() {
+async fn a_refresh_with_a_rejected_proof_is_retried_at_once() {
     let (server, folder) =
         (Server::start_with(json!({ "nonce": "5m" })).await, tempfile::tempdir().unwrap());
     let key = key();
     let session = |backoff| {
-        let mut settings = Settings::default();
-        settings.backoff = backoff;
+        let mut settings = SessionSettings::default();
+        settings.initial_backoff = backoff;
         let builder = builder(&server, folder.path(), &server.clock).settings(settings);
         builder.proof_key(Arc::clone(&key)).start().unwrap()
     };
@@ -122,7 +127,7 @@ async fn a_refresh_whose_proof_was_refused_is_repeated_at_once() {
 /// Nothing is refused where the time is right and no nonce is asked for, and with a nonce only the
 /// first proof, which could not know it.
 #[tokio::test]
-async fn no_more_proofs_are_refused_than_must_be() {
+async fn the_server_clock_and_nonce_are_reused_for_later_proofs() {
     for (dpop, refused) in [(json!({}), 0), (json!({ "nonce": "10m" }), 1)] {
         let (server, folder) = (Server::start_with(dpop).await, tempfile::tempdir().unwrap());
         let session =
@@ -137,7 +142,7 @@ async fn no_more_proofs_are_refused_than_must_be() {
 }
 
 #[tokio::test]
-async fn whoever_steals_the_tokens_can_do_nothing_and_signs_nobody_out() {
+async fn stolen_bound_tokens_are_useless_and_sign_nobody_out() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
     log_in(&session, &server).await;
@@ -162,20 +167,20 @@ async fn whoever_steals_the_tokens_can_do_nothing_and_signs_nobody_out() {
 
 /// The tokens are left where they are: perhaps the key comes back.
 #[tokio::test]
-async fn without_its_key_a_session_is_of_no_use_and_not_lost() {
+async fn a_bound_session_without_its_key_is_unusable_and_kept() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let own = key();
-    let with_key = |key: Arc<dyn DpopSigner>| {
+    let with_key = |key: Arc<dyn ProofKey>| {
         builder(&server, folder.path(), &server.clock).proof_key(key).start().unwrap()
     };
     log_in(&with_key(Arc::clone(&own)), &server).await;
     let none = builder(&server, folder.path(), &server.clock).start().unwrap();
     for session in [none, with_key(key())] {
         for _ in 0..2 {
-            let refusal = session.authorization("GET", &server.me()).await.unwrap_err();
-            assert_eq!(refusal, Refusal::SignIn(SignOutReason::OtherKey));
+            let error = session.authorization("GET", &server.me()).await.unwrap_err();
+            assert_eq!(error, SessionError::SignIn(SignOutReason::OtherKey));
         }
-        assert_eq!(session.state(), State::SignedOut(SignOutReason::OtherKey));
+        assert_eq!(session.state(), SessionState::SignedOut(SignOutReason::OtherKey));
     }
     server.clock.advance(LIFETIME);
     assert_eq!(call(&with_key(own), &server.me()).await, 200);
@@ -184,7 +189,7 @@ async fn without_its_key_a_session_is_of_no_use_and_not_lost() {
 
 /// A session from before the app had a key: its tokens come without proofs.
 #[tokio::test]
-async fn an_unbound_session_goes_on_as_before() {
+async fn an_unbound_session_continues_unbound_with_a_key() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
     session.sign_in(server.login().await).await.unwrap();
@@ -202,15 +207,15 @@ async fn an_unbound_session_goes_on_as_before() {
 
 /// A device that is locked: nobody is signed out, and later it works.
 #[tokio::test]
-async fn a_key_that_cannot_be_used_now_is_trouble_and_no_more() {
+async fn an_unavailable_key_is_a_transient_error() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
-    let software = SoftwareSigner::generate().unwrap();
+    let software = SoftwareKey::generate().unwrap();
     let jwk = software.public_jwk();
     let locked = Arc::new(std::sync::atomic::AtomicBool::new(false));
     let device = {
         let locked = Arc::clone(&locked);
         let point = ["x", "y"].map(|name| decoded(jwk[name].as_str().unwrap())).concat();
-        DeviceSigner::new(&[vec![4], point].concat(), move |message| {
+        DeviceKey::new(&[vec![4], point].concat(), move |message| {
             if locked.load(Ordering::SeqCst) {
                 Err("locked".into())
             } else {
@@ -223,10 +228,11 @@ async fn a_key_that_cannot_be_used_now_is_trouble_and_no_more() {
         builder(&server, folder.path(), &server.clock).proof_key(Arc::new(device)).start().unwrap();
     log_in(&session, &server).await;
     locked.store(true, Ordering::SeqCst);
-    let trouble = |refusal| matches!(refusal, Refusal::TryLater { trouble: Trouble::Key, .. });
-    assert!(trouble(session.authorization("GET", &server.me()).await.unwrap_err()));
+    let cause =
+        |error| matches!(error, SessionError::Retry { cause: TransientError::ProofKey, .. });
+    assert!(cause(session.authorization("GET", &server.me()).await.unwrap_err()));
     server.clock.advance(LIFETIME);
-    assert!(trouble(session.access_token().await.unwrap_err()));
+    assert!(cause(session.access_token().await.unwrap_err()));
     assert_eq!(server.refreshes(), 0);
     locked.store(false, Ordering::SeqCst);
     while session.access_token().await.is_err() {
@@ -244,13 +250,13 @@ fn decoded(text: &str) -> Vec<u8> {
 /// A key that never comes back from signing, as a prompt that nobody answers.
 #[derive(Debug)]
 struct Hanging {
-    key: SoftwareSigner,
+    key: SoftwareKey,
     asked: mpsc::Sender<()>,
     /// Closed when the test is over.
     answer: Mutex<mpsc::Receiver<()>>,
 }
 
-impl DpopSigner for Hanging {
+impl ProofKey for Hanging {
     fn algorithm(&self) -> Algorithm {
         self.key.algorithm()
     }
@@ -267,16 +273,16 @@ impl DpopSigner for Hanging {
 
 /// It is given up as an answer is that does not come, and the storage let go.
 #[tokio::test]
-async fn a_key_that_takes_for_ever_holds_up_nothing() {
+async fn a_key_that_never_answers_blocks_nothing_else() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
-    let software = SoftwareSigner::generate().unwrap();
+    let software = SoftwareKey::generate().unwrap();
     let pem = software.pem().clone();
-    let good: Arc<dyn DpopSigner> = Arc::new(software);
+    let good: Arc<dyn ProofKey> = Arc::new(software);
     let first = builder(&server, folder.path(), &server.clock).proof_key(good).start().unwrap();
     log_in(&first, &server).await;
     server.clock.advance(LIFETIME);
     let ((asked, signing), (_answering, answer)) = (mpsc::channel(), mpsc::channel());
-    let key = SoftwareSigner::from_pem(&pem).unwrap();
+    let key = SoftwareKey::from_pem(&pem).unwrap();
     let hanging = Hanging { key, asked, answer: Mutex::new(answer) };
     let stuck = builder(&server, folder.path(), &server.clock)
         .proof_key(Arc::new(hanging))
@@ -293,7 +299,7 @@ async fn a_key_that_takes_for_ever_holds_up_nothing() {
 
 /// Whoever sends requests by the token alone is not let in, and wears out no refresh tokens by it.
 #[tokio::test]
-async fn a_bound_token_without_its_proof_is_not_renewed_for_it() {
+async fn a_bound_token_rejected_without_a_proof_is_not_renewed() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
     log_in(&session, &server).await;
@@ -306,24 +312,24 @@ async fn a_bound_token_without_its_proof_is_not_renewed_for_it() {
 
 /// In this session nothing could be done with it.
 #[tokio::test]
-async fn a_pair_that_is_bound_to_another_key_is_not_stored() {
+async fn a_pair_bound_to_another_key_is_not_stored() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
     log_in(&session, &server).await;
     let (url, http) = (server.login_url(), reqwest::Client::new());
     let proof = session.proof("POST", &url).await.unwrap().unwrap();
     let answer = seen(http.post(&url).header("DPoP", proof).send().await.unwrap()).await;
-    let pair = Endpoint::read_login(&answer.body).unwrap();
+    let pair = RefreshEndpoint::read_login(&answer.body).unwrap();
     let elsewhere = tempfile::tempdir().unwrap();
     let other = builder(&server, elsewhere.path(), &server.clock).proof_key(key()).start().unwrap();
     let refused = other.sign_in(pair).await;
-    assert_eq!(refused, Err(Refusal::SignIn(SignOutReason::OtherKey)));
+    assert_eq!(refused, Err(SessionError::SignIn(SignOutReason::OtherKey)));
     assert!(!elsewhere.path().join("session").exists());
 }
 
 /// Not only refusals: with each new nonce one request would be made in vain.
 #[tokio::test]
-async fn every_answer_may_have_a_nonce_for_the_next_request() {
+async fn a_nonce_is_taken_from_any_response() {
     let (server, folder) =
         (Server::start_with(json!({ "nonce": "5m" })).await, tempfile::tempdir().unwrap());
     let key = key();

@@ -38,7 +38,7 @@ async fn one_refresh_each_time(server: &Arc<Server>, session: &Session) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_refresh_for_every_expiry() {
+async fn one_refresh_per_expiry() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let session = signed_in(&server, folder.path()).await;
     one_refresh_each_time(&server, &session).await;
@@ -47,7 +47,7 @@ async fn one_refresh_for_every_expiry() {
 /// The device does not notice that its tokens have expired, because its clock stands still: the
 /// server says so, a hundred times.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_refresh_for_a_hundred_refusals() {
+async fn one_refresh_for_a_hundred_rejected_calls() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let clock = Arc::new(ManualClock::new(server.clock.now()));
     let session = builder(&server, folder.path(), &clock).start().unwrap();
@@ -56,7 +56,7 @@ async fn one_refresh_for_a_hundred_refusals() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_clock_that_is_ten_minutes_wrong_changes_nothing() {
+async fn a_clock_ten_minutes_off_changes_nothing() {
     const OFF: Duration = Duration::from_secs(600);
     for ahead in [true, false] {
         let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
@@ -80,7 +80,7 @@ async fn a_clock_that_is_ten_minutes_wrong_changes_nothing() {
 
 /// Two sessions over one file know nothing of each other but what is in it, as two processes do.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_refresh_for_two_users_of_one_file() {
+async fn two_sessions_over_one_file_share_a_refresh() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let first = signed_in(&server, folder.path()).await;
     let second = builder(&server, folder.path(), &server.clock).start().unwrap();
@@ -93,7 +93,7 @@ async fn one_refresh_for_two_users_of_one_file() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn lost_answers_sign_nobody_out() {
+async fn lost_responses_sign_nobody_out() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let pair = server.login().await;
     let session = builder(&server, folder.path(), &server.clock)
@@ -137,7 +137,7 @@ async fn a_cancelled_call_does_not_cancel_the_refresh() {
 
 /// The runtime of the app is torn down at any moment of a refresh, and the app started again.
 #[test]
-fn an_app_that_is_killed_in_mid_refresh_stays_signed_in() {
+fn an_app_killed_during_a_refresh_stays_signed_in() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (server, folder) = (runtime.block_on(Server::start()), tempfile::tempdir().unwrap());
     drop(runtime.block_on(signed_in(&server, folder.path())));

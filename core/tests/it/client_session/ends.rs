@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::client::{
-    Endpoint, MemoryStorage, Refusal, ReqwestTransport, Session, SignOutReason, State,
+    MemoryStorage, RefreshEndpoint, ReqwestTransport, Session, SessionError, SessionState,
+    SignOutReason,
 };
 use regrant::{Error, RefreshRequest};
 
@@ -12,15 +13,15 @@ use crate::client_session::server::{LIFETIME, Server};
 use crate::client_session::{builder, signed_in, until};
 
 #[tokio::test]
-async fn a_theft_is_told_and_the_storage_cleared() {
+async fn reuse_by_a_thief_signs_out_and_clears_the_storage() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let session = builder(&server, folder.path(), &server.clock).start().unwrap();
     let mut states = session.states();
-    assert_eq!(session.state(), State::Unknown);
+    assert_eq!(session.state(), SessionState::Unknown);
     let pair = server.login().await;
     let stolen = pair.refresh_token().expose().to_owned();
     session.sign_in(pair).await.unwrap();
-    assert_eq!(*states.borrow_and_update(), State::SignedIn);
+    assert_eq!(*states.borrow_and_update(), SessionState::SignedIn);
     for _ in 0..2 {
         server.clock.advance(LIFETIME);
         session.access_token().await.unwrap();
@@ -28,25 +29,25 @@ async fn a_theft_is_told_and_the_storage_cleared() {
     server.clock.advance(LIFETIME);
     let thief = server.auth.refresh(RefreshRequest::new(&stolen)).await;
     assert!(matches!(thief, Err(Error::RefreshReused)));
-    let refusal = session.access_token().await.unwrap_err();
-    assert_eq!(refusal, Refusal::SignIn(SignOutReason::Reused));
+    let error = session.access_token().await.unwrap_err();
+    assert_eq!(error, SessionError::SignIn(SignOutReason::Reused));
     // Whoever was answered sees it at once.
-    assert_eq!(*states.borrow_and_update(), State::SignedOut(SignOutReason::Reused));
+    assert_eq!(*states.borrow_and_update(), SessionState::SignedOut(SignOutReason::Reused));
     until("the file is gone", async || !folder.path().join("session").exists()).await;
 }
 
 #[tokio::test]
-async fn who_signs_out_is_signed_out_in_every_process() {
+async fn a_sign_out_applies_to_every_process() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let first = signed_in(&server, folder.path()).await;
     let second = builder(&server, folder.path(), &server.clock).start().unwrap();
     second.access_token().await.unwrap();
     first.sign_out().await.unwrap();
-    let by_user = Refusal::SignIn(SignOutReason::ByUser);
+    let by_user = SessionError::SignIn(SignOutReason::ByUser);
     assert_eq!(first.access_token().await.unwrap_err(), by_user);
     assert!(!folder.path().join("session").exists());
     server.clock.advance(LIFETIME);
-    let elsewhere = Refusal::SignIn(SignOutReason::Elsewhere);
+    let elsewhere = SessionError::SignIn(SignOutReason::Elsewhere);
     assert_eq!(second.access_token().await.unwrap_err(), elsewhere);
     // And in again.
     second.sign_in(server.login().await).await.unwrap();
@@ -55,10 +56,10 @@ async fn who_signs_out_is_signed_out_in_every_process() {
 }
 
 #[tokio::test]
-async fn a_server_that_is_away_signs_nobody_out() {
+async fn an_unreachable_server_signs_nobody_out() {
     let server = Server::start().await;
     // Port 1 of this machine serves nothing.
-    let session = Session::builder(Endpoint::json("http://127.0.0.1:1/auth/refresh"))
+    let session = Session::builder(RefreshEndpoint::json("http://127.0.0.1:1/auth/refresh"))
         .transport(Arc::new(ReqwestTransport::new().unwrap()))
         .storage(Arc::new(MemoryStorage::default()))
         .clock(server.clock.clone())
@@ -66,14 +67,14 @@ async fn a_server_that_is_away_signs_nobody_out() {
         .unwrap();
     session.sign_in(server.login().await).await.unwrap();
     server.clock.advance(LIFETIME);
-    let refusal = session.access_token().await.unwrap_err();
-    assert!(matches!(refusal, Refusal::TryLater { retry_after, .. } if !retry_after.is_zero()));
-    assert_eq!(session.state(), State::SignedIn);
+    let error = session.access_token().await.unwrap_err();
+    assert!(matches!(error, SessionError::Retry { retry_after, .. } if !retry_after.is_zero()));
+    assert_eq!(session.state(), SessionState::SignedIn);
 }
 
 #[test]
-fn what_is_missing_is_named() {
-    let builder = || Session::builder(Endpoint::json("http://127.0.0.1:1/"));
+fn a_missing_builder_argument_is_named() {
+    let builder = || Session::builder(RefreshEndpoint::json("http://127.0.0.1:1/"));
     let field = |result: Result<Session, Error>| match result {
         Err(Error::ConfigInvalid { field, .. }) => field,
         other => panic!("{other:?}"),
@@ -81,7 +82,7 @@ fn what_is_missing_is_named() {
     assert_eq!(field(builder().start()), "transport");
     let builder = builder().transport(Arc::new(ReqwestTransport::new().unwrap()));
     assert_eq!(field(builder.start()), "storage");
-    let builder = Session::builder(Endpoint::json("http://127.0.0.1:1/"))
+    let builder = Session::builder(RefreshEndpoint::json("http://127.0.0.1:1/"))
         .transport(Arc::new(ReqwestTransport::new().unwrap()))
         .storage(Arc::new(MemoryStorage::default()))
         .lock_timeout(Duration::from_secs(1));

@@ -11,17 +11,17 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use regrant::client::{FileStorage, ReqwestTransport, Session, SessionBuilder, Settings};
+use regrant::client::{FileStorage, ReqwestTransport, Session, SessionBuilder, SessionSettings};
 use regrant::types::{Clock, ManualClock};
 
 use server::Server;
 
 /// A session over the file `session` in `folder`, whose device has this clock.
 fn builder(server: &Server, folder: &Path, clock: &Arc<ManualClock>) -> SessionBuilder {
-    let mut settings = Settings::default();
-    settings.backoff = Duration::from_millis(10);
-    // Time stands still here but for the wall clocks, so every refusal comes at once.
-    settings.refusal_gap = Duration::ZERO;
+    let mut settings = SessionSettings::default();
+    settings.initial_backoff = Duration::from_millis(10);
+    // Time stands still here but for the wall clocks, so every error comes at once.
+    settings.renew_cooldown = Duration::ZERO;
     Session::builder(server.endpoint())
         .transport(Arc::new(ReqwestTransport::new().unwrap()))
         .storage(Arc::new(FileStorage::new(folder.join("session"))))

@@ -8,7 +8,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
-use regrant::client::{Endpoint, Pair};
+use regrant::client::{RefreshEndpoint, TokenPair};
 use regrant::dpop::VerifiedProof;
 use regrant::types::{Clock, ManualClock, Subject, SystemClock};
 use regrant::{Auth, Error, Language, Login, RefreshRequest, Result};
@@ -75,8 +75,8 @@ impl Server {
         server
     }
 
-    pub fn endpoint(&self) -> Endpoint {
-        Endpoint::json(format!("{}/auth/refresh", self.address))
+    pub fn endpoint(&self) -> RefreshEndpoint {
+        RefreshEndpoint::json(format!("{}/auth/refresh", self.address))
     }
 
     pub fn me(&self) -> String {
@@ -88,9 +88,9 @@ impl Server {
         format!("{}/login", self.address)
     }
 
-    pub async fn login(&self) -> Pair {
+    pub async fn login(&self) -> TokenPair {
         let pair = self.auth.login(Login::new(alice())).await.unwrap();
-        Endpoint::read_login(&serde_json::to_vec(&pair).unwrap()).unwrap()
+        RefreshEndpoint::read_login(&serde_json::to_vec(&pair).unwrap()).unwrap()
     }
 
     pub fn refreshes(&self) -> u32 {
@@ -111,9 +111,9 @@ fn alice() -> Subject {
     Subject::new("alice").unwrap()
 }
 
-type Answer = (StatusCode, HeaderMap, Json<Value>);
+type HttpAnswer = (StatusCode, HeaderMap, Json<Value>);
 
-async fn login(State(server): State<Arc<Server>>, headers: HeaderMap) -> Answer {
+async fn login(State(server): State<Arc<Server>>, headers: HeaderMap) -> HttpAnswer {
     let begun = async {
         let login = Login::new(alice());
         let login = match server.proof_of(&headers, "POST", "/login")? {
@@ -132,7 +132,7 @@ async fn refresh(
     State(server): State<Arc<Server>>,
     headers: HeaderMap,
     Json(body): Json<Value>,
-) -> Answer {
+) -> HttpAnswer {
     server.refreshes.fetch_add(1, Ordering::SeqCst);
     let renewed = async {
         let request = RefreshRequest::new(body["refreshToken"].as_str().unwrap());
@@ -158,7 +158,7 @@ async fn refresh(
     }
 }
 
-async fn me(State(server): State<Arc<Server>>, headers: HeaderMap) -> Answer {
+async fn me(State(server): State<Arc<Server>>, headers: HeaderMap) -> HttpAnswer {
     let (scheme, token) = headers["authorization"].to_str().unwrap().split_once(' ').unwrap();
     let verified = match server.proof_of(&headers, "GET", "/me") {
         Ok(Some(proof)) if scheme == "DPoP" => server.auth.verify_with_proof(token, &proof),
@@ -183,7 +183,7 @@ impl Server {
         proof.map(|proof| self.auth.check_proof(proof, method, path)).transpose()
     }
 
-    fn granted(&self, body: Value) -> Answer {
+    fn granted(&self, body: Value) -> HttpAnswer {
         (StatusCode::OK, self.headers(), Json(body))
     }
 
@@ -199,7 +199,7 @@ impl Server {
         headers
     }
 
-    fn refused(&self, error: &Error) -> Answer {
+    fn refused(&self, error: &Error) -> HttpAnswer {
         let code = error.code();
         if code.as_str().starts_with("ERR_DPOP") {
             self.proofs_refused.fetch_add(1, Ordering::SeqCst);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use regrant::client::{FileStorage, Refusal, SignOutReason, TokenStorage, Trouble};
+use regrant::client::{FileStorage, SessionError, SignOutReason, TokenStorage, TransientError};
 use regrant::error::Cause;
 use zeroize::Zeroizing;
 
@@ -12,7 +12,7 @@ use crate::client_session::server::Server;
 use crate::client_session::{builder, signed_in};
 
 #[tokio::test]
-async fn the_file_is_private_and_replaced_as_a_whole() {
+async fn the_file_is_private_and_replaced_atomically() {
     let folder = tempfile::tempdir().unwrap();
     let storage = FileStorage::new(folder.path().join("session"));
     assert_eq!(storage.read().await.unwrap(), None);
@@ -39,7 +39,7 @@ async fn the_file_is_private_and_replaced_as_a_whole() {
 }
 
 #[tokio::test]
-async fn one_holds_the_lock_at_a_time() {
+async fn the_lock_is_exclusive() {
     let folder = tempfile::tempdir().unwrap();
     let storage = FileStorage::new(folder.path().join("session"));
     let held = storage.lock().await.unwrap();
@@ -54,12 +54,12 @@ async fn one_holds_the_lock_at_a_time() {
 }
 
 #[tokio::test]
-async fn what_is_not_a_pair_is_not_taken_for_one() {
+async fn a_corrupt_file_signs_out_as_unreadable() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     std::fs::write(folder.path().join("session"), "rubbish").unwrap();
     let session = builder(&server, folder.path(), &server.clock).start().unwrap();
-    let refusal = session.access_token().await.unwrap_err();
-    assert_eq!(refusal, Refusal::SignIn(SignOutReason::Unreadable));
+    let error = session.access_token().await.unwrap_err();
+    assert_eq!(error, SessionError::SignIn(SignOutReason::Unreadable));
     drop(signed_in(&server, folder.path()).await);
     session.access_token().await.unwrap();
 }
@@ -84,10 +84,10 @@ impl TokenStorage for Broken {
 }
 
 #[tokio::test]
-async fn a_storage_that_panics_leaves_nobody_waiting() {
+async fn a_panicking_storage_fails_its_callers() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let session = builder(&server, folder.path(), &server.clock).storage(Arc::new(Broken));
     let session = session.start().unwrap();
-    let refusal = session.access_token().await.unwrap_err();
-    assert!(matches!(refusal, Refusal::TryLater { trouble: Trouble::Storage, .. }), "{refusal}");
+    let error = session.access_token().await.unwrap_err();
+    assert!(matches!(error, SessionError::Retry { cause: TransientError::Storage, .. }), "{error}");
 }

@@ -51,7 +51,7 @@ impl World {
     }
 
     /// Sends a request to one app after another until the answer is not "try again".
-    pub(crate) async fn persist<T, F: Future<Output = Answer<T>>>(
+    pub(crate) async fn retry<T, F: Future<Output = Answer<T>>>(
         &self,
         random: &mut Rng,
         log: &mut EventLog,

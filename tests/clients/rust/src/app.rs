@@ -5,10 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::client::{
-    CallError, FileStorage, Refusal, ReqwestTransport, Session, SessionBuilder, Settings,
-    SignOutReason,
+    CallError, FileStorage, ReqwestTransport, Session, SessionBuilder, SessionError,
+    SessionSettings, SignOutReason,
 };
-use regrant::dpop::DpopSigner;
+use regrant::dpop::ProofKey;
 use regrant::types::{AccessToken, Clock, SystemClock, Timestamp};
 
 use crate::bed::Line;
@@ -54,7 +54,7 @@ impl App {
     pub fn start_bound(
         line: &Line,
         folder: &Path,
-        key: Arc<dyn DpopSigner>,
+        key: Arc<dyn ProofKey>,
         off: Option<(Duration, bool)>,
     ) -> Self {
         let mut builder = builder(line, folder).proof_key(key);
@@ -73,11 +73,11 @@ impl App {
     ///
     /// # Errors
     /// As [`Session::access_token`].
-    pub async fn call(&self) -> Result<u16, Refusal> {
+    pub async fn call(&self) -> Result<u16, SessionError> {
         let request = self.http.get(&self.me).build().expect("a request");
         match self.session.execute(&self.http, request).await {
             Ok(answer) => Ok(answer.status().as_u16()),
-            Err(CallError::Refused(refusal)) => Err(refusal),
+            Err(CallError::Session(refusal)) => Err(refusal),
             Err(CallError::Http(error)) => panic!("no answer: {error}"),
         }
     }
@@ -103,8 +103,8 @@ impl App {
         for again in 0.. {
             match self.call().await {
                 Ok(status) => return Ok((status, again)),
-                Err(Refusal::SignIn(reason)) => return Err(reason),
-                Err(Refusal::TryLater { retry_after, .. }) => {
+                Err(SessionError::SignIn(reason)) => return Err(reason),
+                Err(SessionError::Retry { retry_after, .. }) => {
                     tokio::time::sleep(retry_after.max(Duration::from_millis(10))).await;
                 }
             }
@@ -116,7 +116,7 @@ impl App {
     ///
     /// # Errors
     /// As [`Session::renew`].
-    pub async fn renew(&self) -> Result<AccessToken, Refusal> {
+    pub async fn renew(&self) -> Result<AccessToken, SessionError> {
         let token = self.session.access_token().await?;
         self.session.renew(token).await
     }
@@ -124,12 +124,12 @@ impl App {
 
 /// A session as the apps here have it.
 pub(crate) fn builder(line: &Line, folder: &Path) -> SessionBuilder {
-    let mut settings = Settings::default();
+    let mut settings = SessionSettings::default();
     // Tokens live for seconds here: they are renewed when they have all but expired, and the longest
     // wait is of their kind.
     settings.min_ttl = Duration::from_millis(100);
-    settings.backoff = Duration::from_millis(50);
-    settings.longest_backoff = Duration::from_secs(1);
+    settings.initial_backoff = Duration::from_millis(50);
+    settings.max_backoff = Duration::from_secs(1);
     Session::builder(line.endpoint())
         .transport(Arc::new(ReqwestTransport::new().unwrap()))
         .storage(Arc::new(FileStorage::new(folder.join("session"))))

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use regrant::client::{Endpoint, Pair, Response, Session};
+use regrant::client::{RefreshEndpoint, Session, TokenPair};
+use regrant::http::HttpResponse;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 
@@ -94,10 +95,10 @@ impl Line {
     }
 
     /// A new user, signed up over the line.
-    pub async fn sign_up(&self, name: &str) -> Pair {
+    pub async fn sign_up(&self, name: &str) -> TokenPair {
         let (url, body) = self.sign_up_request(name);
         let answer = ask(&self.http, Method::POST, &url, Some(body)).await;
-        Endpoint::read_login(answer.to_string().as_bytes()).expect("tokens")
+        RefreshEndpoint::read_login(answer.to_string().as_bytes()).expect("tokens")
     }
 
     /// The same by an app whose tokens are to be bound to the key of `session`. Gives how many
@@ -110,10 +111,10 @@ impl Line {
             let request = request.header("content-type", "application/json");
             let answer = request.body(body.to_string()).send().await.unwrap();
             let answer = answer_of(answer).await;
-            if session.learn(&url, &answer) {
+            if session.observe_response(&url, &answer) {
                 continue;
             }
-            let pair = Endpoint::read_login(&answer.body).expect("tokens");
+            let pair = RefreshEndpoint::read_login(&answer.body).expect("tokens");
             session.sign_in(pair).await.unwrap();
             return refused;
         }
@@ -128,8 +129,8 @@ impl Line {
     }
 
     /// The refresh endpoint.
-    pub fn endpoint(&self) -> Endpoint {
-        Endpoint::json(format!("{}/mobile/refresh", self.url))
+    pub fn endpoint(&self) -> RefreshEndpoint {
+        RefreshEndpoint::json(format!("{}/mobile/refresh", self.url))
     }
 
     /// Long enough for any access token that there is now to expire: real time, as the server has no other.
@@ -155,11 +156,11 @@ async fn ask(http: &Client, method: Method, url: &str, body: Option<Value>) -> V
 }
 
 /// An answer as a session is to see it.
-async fn answer_of(answer: reqwest::Response) -> Response {
+async fn answer_of(answer: reqwest::Response) -> HttpResponse {
     let headers = answer.headers().iter();
     let headers = headers
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap().to_owned()))
         .collect();
     let status = answer.status().as_u16();
-    Response { status, headers, body: answer.bytes().await.unwrap().to_vec() }
+    HttpResponse { status, headers, body: answer.bytes().await.unwrap().to_vec() }
 }

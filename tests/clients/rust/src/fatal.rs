@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
-use regrant::client::{
-    FileStorage, Request, ReqwestTransport, Response, StorageLock, TokenStorage, Transport,
-};
+use regrant::client::{FileStorage, ReqwestTransport, StorageLock, TokenStorage};
+use regrant::http::{HttpRequest, HttpResponse, Transport};
 use rustix::process::{Signal, getpid, kill_process};
 use zeroize::Zeroizing;
 
@@ -96,7 +95,7 @@ pub struct FatalTransport {
 
 #[async_trait]
 impl Transport for FatalTransport {
-    async fn send(&self, request: Request) -> Result<Response, Cause> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Cause> {
         let response = self.inner.send(request).await?;
         self.moment.strikes(Moment::Answered);
         Ok(response)

@@ -1,6 +1,6 @@
 //! The end of every schedule: when all is well again, each process gets a token.
 
-use regrant::client::{Refusal, Trouble};
+use regrant::client::{SessionError, TransientError};
 
 use super::act::Outcome;
 use super::server::LIFETIME;
@@ -24,7 +24,7 @@ pub fn close(world: &World) -> Result<(), Violation> {
 }
 
 fn gets_token(world: &mut World, process: usize) -> Result<(), Violation> {
-    let mut trouble: Option<Trouble> = None;
+    let mut cause: Option<TransientError> = None;
     for _ in 0..TRIES {
         world.answered = None;
         world.wants(process)?;
@@ -43,12 +43,12 @@ fn gets_token(world: &mut World, process: usize) -> Result<(), Violation> {
         }
         match &world.answered {
             Some(Ok(_)) => return Ok(()),
-            Some(Err(Refusal::TryLater { trouble: told, retry_after })) => {
-                trouble = Some(*told);
+            Some(Err(SessionError::Retry { cause: told, retry_after })) => {
+                cause = Some(*told);
                 world.now += *retry_after;
             }
             _ => return Err(Violation::Unanswered),
         }
     }
-    Err(Violation::NoToken(trouble))
+    Err(Violation::NoToken(cause))
 }

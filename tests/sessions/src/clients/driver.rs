@@ -1,7 +1,8 @@
 //! What stands between a machine and the world: it does as it is told, or is broken on purpose.
 
 use regrant::client::{
-    Action, Answer, Caller, Event, Found, Machine, Now, Pair, Settings, SignOutReason,
+    Action, Caller, DeviceTime, Event, Machine, RefreshAnswer, SessionSettings, SignOutReason,
+    StorageRead, TokenPair,
 };
 use regrant::types::AccessToken;
 
@@ -50,14 +51,14 @@ pub struct Process {
     /// The access token that it was last given.
     pub given: Option<AccessToken>,
     /// A write that it does not wait for, and what was last found: for processes that are broken.
-    pub unwritten: Option<Pair>,
-    pub remembered: Option<Found>,
+    pub unwritten: Option<TokenPair>,
+    pub remembered: Option<StorageRead>,
 }
 
 impl Process {
     pub fn new(offset: i64) -> Self {
         Self {
-            machine: Machine::new(Settings::default()),
+            machine: Machine::new(SessionSettings::default()),
             offset,
             pending: None,
             callers: Vec::new(),
@@ -69,7 +70,7 @@ impl Process {
     }
 
     /// What this process would store of the pair of a login.
-    pub fn signs_in(mut self, now: Now, pair: Pair) -> Pair {
+    pub fn signs_in(mut self, now: DeviceTime, pair: TokenPair) -> TokenPair {
         let signs_in = Event::SignIn { caller: Caller(0), pair };
         let Some(Action::Lock { ticket }) = self.machine.handle(now, signs_in).pop() else {
             unreachable!("a sign-in takes the lock");
@@ -93,7 +94,7 @@ impl Process {
     }
 
     /// The machine, told of an event.
-    pub fn tell(&mut self, now: Now, event: Event, flaw: Flaw) -> Vec<Action> {
+    pub fn tell(&mut self, now: DeviceTime, event: Event, flaw: Flaw) -> Vec<Action> {
         let event = flaw.bend(event);
         let mut actions = self.machine.handle(now, event);
         if flaw == Flaw::UsesBeforeStoring
@@ -110,7 +111,7 @@ impl Process {
 impl Flaw {
     /// The event as a broken driver tells it.
     fn bend(self, event: Event) -> Event {
-        let end = Answer::SignedOut(SignOutReason::Unknown);
+        let end = RefreshAnswer::SignedOut(SignOutReason::Unknown);
         match (self, event) {
             (Self::BelievesFailedWrites, Event::Written { ticket, .. }) => {
                 Event::Written { ticket, done: true }
@@ -119,15 +120,15 @@ impl Flaw {
                 Event::Answered { ticket, answer: end }
             }
             (Self::SignsOutWhenBusy, Event::Answered { ticket, answer }) => {
-                let busy = matches!(answer, Answer::Unavailable { .. });
+                let busy = matches!(answer, RefreshAnswer::Unavailable { .. });
                 Event::Answered { ticket, answer: if busy { end } else { answer } }
             }
             (Self::SignsOutSuperseded, Event::Answered { ticket, answer }) => {
-                let superseded = answer == Answer::Superseded;
+                let superseded = answer == RefreshAnswer::Superseded;
                 Event::Answered { ticket, answer: if superseded { end } else { answer } }
             }
-            (Self::TakesUnreadForEmpty, Event::Read { ticket, found: Found::Failed }) => {
-                Event::Read { ticket, found: Found::Nothing }
+            (Self::TakesUnreadForEmpty, Event::Read { ticket, found: StorageRead::Failed }) => {
+                Event::Read { ticket, found: StorageRead::Empty }
             }
             (_, event) => event,
         }

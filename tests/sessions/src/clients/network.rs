@@ -1,6 +1,6 @@
 //! What becomes of what a process wants done: the storage, its lock, and the way to the server.
 
-use regrant::client::{Action, Answer, Event, Found, Pair, Trouble};
+use regrant::client::{Action, Event, RefreshAnswer, StorageRead, TokenPair, TransientError};
 
 use super::act::Outcome;
 use super::driver::Flaw;
@@ -37,7 +37,7 @@ impl World {
             }
             Action::Lock { ticket } => Event::LockFailed { ticket },
             Action::Read { ticket } => {
-                let found = if well { self.finds(process) } else { Found::Failed };
+                let found = if well { self.finds(process) } else { StorageRead::Failed };
                 Event::Read { ticket, found }
             }
             Action::Write { ticket, pair } => {
@@ -52,7 +52,9 @@ impl World {
             }
             Action::Send { ticket, pair } => {
                 let answer = self.sent(&pair, outcome)?;
-                if self.flaw == Flaw::UnlocksTooSoon && matches!(answer, Some(Answer::Granted(_))) {
+                if self.flaw == Flaw::UnlocksTooSoon
+                    && matches!(answer, Some(RefreshAnswer::Granted(_)))
+                {
                     self.unlock(process);
                 }
                 match answer {
@@ -65,8 +67,8 @@ impl World {
         self.tell(process, event)
     }
 
-    fn finds(&mut self, process: usize) -> Found {
-        let found = self.stored.clone().map_or(Found::Nothing, Found::Pair);
+    fn finds(&mut self, process: usize) -> StorageRead {
+        let found = self.stored.clone().map_or(StorageRead::Empty, StorageRead::Pair);
         if self.flaw != Flaw::DoesNotReadAgain {
             return found;
         }
@@ -74,10 +76,10 @@ impl World {
     }
 
     /// The storage has this pair from now on.
-    pub(super) fn store(&mut self, process: usize, pair: Pair) {
+    pub(super) fn store(&mut self, process: usize, pair: TokenPair) {
         self.was_stored.insert(pair.access_token().expose().to_owned());
         let remembers = self.flaw == Flaw::DoesNotReadAgain;
-        self.processes[process].remembered = remembers.then(|| Found::Pair(pair.clone()));
+        self.processes[process].remembered = remembers.then(|| StorageRead::Pair(pair.clone()));
         self.stored = Some(pair);
     }
 
@@ -88,13 +90,17 @@ impl World {
     }
 
     /// The request, and the answer if it arrives.
-    fn sent(&mut self, pair: &Pair, outcome: Outcome) -> Result<Option<Answer>, Violation> {
+    fn sent(
+        &mut self,
+        pair: &TokenPair,
+        outcome: Outcome,
+    ) -> Result<Option<RefreshAnswer>, Violation> {
         let token = pair.refresh_token();
         match outcome {
             Outcome::Fails => Ok(None),
             Outcome::Busy => {
-                let trouble = Trouble::Server { status: 503, code: None };
-                Ok(Some(Answer::Unavailable { trouble, retry_after: None }))
+                let cause = TransientError::Server { status: 503, code: None };
+                Ok(Some(RefreshAnswer::Unavailable { cause, retry_after: None }))
             }
             Outcome::Late => {
                 self.late.push(token.clone());

@@ -3,10 +3,11 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use regrant::client::{Answer, Grant};
+use regrant::client::{Grant, RefreshAnswer};
+use regrant::session::DiscardedChild;
 use regrant::session::{
-    AccessTokenUse, Decision, DeviceLabel, DiscardedChild, NewSession, Record, RefreshPolicy,
-    TheftScope, TokenSecret, UseOutcome, record_use, step,
+    AccessTokenUse, Decision, DeviceLabel, NewSession, Record, RefreshPolicy, TheftScope,
+    TokenSecret, UseOutcome, record_use, step,
 };
 use regrant::types::{AccessToken, FamilyPosition, RefreshToken, Timestamp};
 
@@ -72,7 +73,7 @@ impl Server {
         token: &RefreshToken,
         rotate: bool,
         now: Timestamp,
-    ) -> Result<Answer, Violation> {
+    ) -> Result<RefreshAnswer, Violation> {
         let which = place(token.expose());
         let presented = self.refresh[which].token.clone();
         if !self.sent.contains(&which) {
@@ -97,7 +98,7 @@ impl Server {
                 (minted.family_position, Some(RefreshToken::new(format!("r{place}"))))
             }
             Decision::Renew => (presented.family_position(), None),
-            Decision::Superseded => return Ok(Answer::Superseded),
+            Decision::Superseded => return Ok(RefreshAnswer::Superseded),
             refusal => return Err(Violation::Refused(refusal)),
         };
         // The wire has whole seconds.
@@ -107,7 +108,7 @@ impl Server {
             self.access.push(issued);
             self.access.len() - 1
         });
-        Ok(Answer::Granted(Grant {
+        Ok(RefreshAnswer::Granted(Grant {
             access: AccessToken::new(format!("a{place}")),
             refresh,
             lifetime: Some(LIFETIME),

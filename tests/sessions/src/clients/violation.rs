@@ -1,6 +1,6 @@
 //! How a promise is broken.
 
-use regrant::client::{SignOutReason, Trouble};
+use regrant::client::{SignOutReason, TransientError};
 use regrant::session::Decision;
 
 /// Which promise was broken.
@@ -13,7 +13,7 @@ pub enum Violation {
     /// 1: the user was told to sign in.
     SignedOut(SignOutReason),
     /// 1: when all was well again, a process did not get a token.
-    NoToken(Option<Trouble>),
+    NoToken(Option<TransientError>),
     /// 2: two refreshes were in flight.
     TwoRefreshes,
     /// 3: a caller was given a token that is not stored.

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use regrant::client::{Action, Answer, Caller, Event, Now, Pair, Refusal, State};
+use regrant::client::{
+    Action, Caller, DeviceTime, Event, RefreshAnswer, SessionError, SessionState, TokenPair,
+};
 use regrant::types::{AccessToken, RefreshToken, Timestamp};
 
 use super::act::Act;
@@ -20,7 +22,7 @@ pub struct World {
     /// The time since the login.
     pub now: Duration,
     pub server: Server,
-    pub stored: Option<Pair>,
+    pub stored: Option<TokenPair>,
     /// The access tokens that the storage has ever had.
     pub was_stored: BTreeSet<String>,
     pub locked_by: Option<usize>,
@@ -28,7 +30,7 @@ pub struct World {
     /// Requests that are still on their way, although nobody waits for their answers.
     pub late: Vec<RefreshToken>,
     /// The last answer that a caller got.
-    pub answered: Option<Result<AccessToken, Refusal>>,
+    pub answered: Option<Result<AccessToken, SessionError>>,
 }
 
 impl World {
@@ -48,7 +50,7 @@ impl World {
             answered: None,
         };
         let (access, refresh) = Server::login();
-        let pair = Pair::new(access, refresh).expires_in(LIFETIME);
+        let pair = TokenPair::new(access, refresh).expires_in(LIFETIME);
         let now = world.time_of(0);
         let pair = Process::new(0).signs_in(now, pair);
         world.store(0, pair);
@@ -58,16 +60,16 @@ impl World {
     }
 
     /// What a process takes the time for.
-    pub fn time_of(&self, process: usize) -> Now {
+    pub fn time_of(&self, process: usize) -> DeviceTime {
         let offset = Duration::from_secs(self.processes[process].offset.unsigned_abs());
         let server = time(self.now);
         let ahead = self.processes[process].offset > 0;
         let wall = if ahead { server.plus(offset) } else { server.minus(offset) };
-        Now { monotonic: self.now, wall }
+        DeviceTime { monotonic: self.now, wall }
     }
 
     /// A refresh token reaches the server.
-    pub fn asks(&mut self, token: &RefreshToken) -> Result<Answer, Violation> {
+    pub fn asks(&mut self, token: &RefreshToken) -> Result<RefreshAnswer, Violation> {
         self.server.refresh(token, self.space.rotate, time(self.now))
     }
 
@@ -79,7 +81,7 @@ impl World {
                 let given = self.processes[process].given.clone();
                 let token = given.expect("offered only where there is one");
                 let caller = self.processes[process].next_caller();
-                self.tell(process, Event::Refused { caller, token })
+                self.tell(process, Event::Renew { caller, rejected: token })
             }
             Act::Cancel(process) => {
                 let caller = self.processes[process].callers.remove(0);
@@ -116,7 +118,7 @@ impl World {
     /// A caller of this process wants an access token.
     pub fn wants(&mut self, process: usize) -> Result<(), Violation> {
         let caller = self.processes[process].next_caller();
-        self.tell(process, Event::Want { caller })
+        self.tell(process, Event::Acquire { caller })
     }
 
     /// When this process wants to be woken.
@@ -159,20 +161,25 @@ impl World {
                     self.server.sees(&token, time(self.now))?;
                     self.processes[process].given = Some(token);
                 }
-                Action::Refuse { refusal: Refusal::SignIn(reason), .. }
-                | Action::State(State::SignedOut(reason)) => {
+                Action::Fail { error: SessionError::SignIn(reason), .. }
+                | Action::StateChanged(SessionState::SignedOut(reason)) => {
                     return Err(Violation::SignedOut(reason));
                 }
-                Action::Refuse { caller, refusal } => self.answer(process, caller, Err(refusal)),
+                Action::Fail { caller, error } => self.answer(process, caller, Err(error)),
                 Action::Unlock => self.unlock(process),
-                Action::Done { .. } | Action::State(_) => {}
+                Action::Done { .. } | Action::StateChanged(_) => {}
                 action => self.begin(process, action)?,
             }
         }
         Ok(())
     }
 
-    fn answer(&mut self, process: usize, caller: Caller, answer: Result<AccessToken, Refusal>) {
+    fn answer(
+        &mut self,
+        process: usize,
+        caller: Caller,
+        answer: Result<AccessToken, SessionError>,
+    ) {
         self.processes[process].callers.retain(|waits| *waits != caller);
         self.answered = Some(answer);
     }
@@ -183,7 +190,7 @@ impl World {
             if self.space.lock && self.processes.iter().any(is_sending) {
                 return Err(Violation::TwoRefreshes);
             }
-            let stored = self.stored.as_ref().map(Pair::refresh_token);
+            let stored = self.stored.as_ref().map(TokenPair::refresh_token);
             if self.space.lock && stored != Some(pair.refresh_token()) {
                 return Err(Violation::SentUnstored);
             }

@@ -97,10 +97,10 @@ impl Fixture {
         let secret = TokenSecret::from_bytes([id.as_bytes()[0] ^ 0x80; 32]);
         let mut new = self.new_session(&secret, "a device");
         change(&mut new);
-        let Created { record, displaced } =
+        let Created { record, evicted } =
             self.store.create(&subject, &id, &new).await.expect("the store answers");
         let token = Token::of_login(secret, &record);
-        (Session { subject, id, token }, displaced.into_iter().collect())
+        (Session { subject, id, token }, evicted.into_iter().collect())
     }
 
     pub async fn attempt(

@@ -18,7 +18,7 @@ pub async fn repeating_a_login_changes_nothing(at: &Fixture) {
     at.wait(MINUTE);
     let other = at.new_session(&TokenSecret::from_bytes([9; 32]), "another device");
     let again = at.store.create(&session.subject, &session.id, &other).await.unwrap();
-    assert_eq!((again.record, again.displaced), (before.clone(), Vec::new()));
+    assert_eq!((again.record, again.evicted), (before.clone(), Vec::new()));
     assert_eq!(at.record(&session).await.unwrap(), before);
     at.refresh(&mut session).await;
 }

@@ -36,11 +36,11 @@ pub async fn the_least_recently_refreshed_session_is_evicted(at: &Fixture) {
     at.wait(MINUTE);
     at.refresh(&mut first).await;
     at.wait(MINUTE);
-    let (third, displaced) = at.login_as("alice", at_most(3)).await;
-    assert_eq!(displaced, [].into(), "the limit was not reached");
+    let (third, evicted) = at.login_as("alice", at_most(3)).await;
+    assert_eq!(evicted, [].into(), "the limit was not reached");
     at.wait(MINUTE);
-    let (fourth, displaced) = at.login_as("alice", at_most(3)).await;
-    assert_eq!(displaced, ids([&second]));
+    let (fourth, evicted) = at.login_as("alice", at_most(3)).await;
+    assert_eq!(evicted, ids([&second]));
     assert_eq!(at.decide(&second, &second.token).await, EVICTED);
     let record = at.record(&second).await.unwrap();
     assert_eq!(record.state, SessionState::Revoked(RevocationReason::Displaced));
@@ -58,20 +58,20 @@ pub async fn on_a_tie_the_older_session_is_evicted(at: &Fixture) {
     at.wait(MINUTE);
     at.refresh(&mut younger).await;
     at.refresh(&mut older).await;
-    let (_, displaced) = at.login_as("alice", at_most(2)).await;
-    assert_eq!(displaced, ids([&older]));
+    let (_, evicted) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(evicted, ids([&older]));
     // Created at the same instant too: the lower id is evicted, here that of the earlier login.
     let [low, high] = [at.login("bob").await, at.login("bob").await];
     assert!(low.id < high.id);
-    let (_, displaced) = at.login_as("bob", at_most(2)).await;
-    assert_eq!(displaced, ids([&low]));
+    let (_, evicted) = at.login_as("bob", at_most(2)).await;
+    assert_eq!(evicted, ids([&low]));
     // Ids are compared as bytes, not as text.
     for (user, [low, high]) in [("carol", [0x5A, 0x61]), ("dave", [0x7F, 0x80])] {
         for byte in [high, low] {
             at.login_with_id(user, SessionId::from_bytes([byte; 16]), |_| {}).await;
         }
-        let (_, displaced) = at.login_as(user, at_most(2)).await;
-        assert_eq!(displaced, [SessionId::from_bytes([low; 16])].into(), "{user}");
+        let (_, evicted) = at.login_as(user, at_most(2)).await;
+        assert_eq!(evicted, [SessionId::from_bytes([low; 16])].into(), "{user}");
     }
 }
 
@@ -82,8 +82,8 @@ pub async fn only_live_sessions_count(at: &Fixture) {
     assert_eq!(at.revoke(&ended, RevocationReason::Logout).await, RevocationOutcome::Revoked);
     let bob = at.login("bob").await;
     for room in [1, 0] {
-        let (session, displaced) = at.login_as("alice", at_most(2)).await;
-        assert_eq!(displaced, [].into(), "room for {room} more");
+        let (session, evicted) = at.login_as("alice", at_most(2)).await;
+        assert_eq!(evicted, [].into(), "room for {room} more");
         assert!(at.is_live(&session).await);
     }
     let logout = Decision::Revoked(RevocationReason::Logout);
@@ -98,8 +98,8 @@ pub async fn a_lower_limit_evicts_several_at_once(at: &Fixture) {
         sessions.push(at.login("alice").await);
         at.wait(MINUTE);
     }
-    let (last, displaced) = at.login_as("alice", at_most(2)).await;
-    assert_eq!(displaced, sessions[..4].iter().map(|session| session.id).collect());
+    let (last, evicted) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(evicted, sessions[..4].iter().map(|session| session.id).collect());
     // The two most recently ended ones are kept.
     let kept = ids([&sessions[2], &sessions[3], &sessions[4], &last]);
     assert_eq!(listed(at, &last).await, kept);
@@ -112,14 +112,14 @@ pub async fn a_repeated_login_evicts_nobody_else(at: &Fixture) {
     at.wait(MINUTE);
     let second = at.login("alice").await;
     at.wait(MINUTE);
-    let (third, displaced) = at.login_as("alice", at_most(2)).await;
-    assert_eq!(displaced, ids([&first]));
+    let (third, evicted) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(evicted, ids([&first]));
     // The response was lost. The repeated login gets the same sessions.
     at.wait(MINUTE);
     let mut again = at.new_session(&TokenSecret::from_bytes([9; 32]), "another device");
     again.max_sessions = NonZeroU32::new(1);
     let answer = at.store.create(&third.subject, &third.id, &again).await.unwrap();
-    assert_eq!(answer.displaced, [first.id]);
+    assert_eq!(answer.evicted, [first.id]);
     assert_eq!(Some(answer.record), at.record(&third).await);
     assert!(at.is_live(&second).await && at.is_live(&third).await);
 }
@@ -137,8 +137,8 @@ pub async fn the_most_recently_ended_sessions_are_kept(at: &Fixture) {
         let reason = RevocationReason::Logout;
         assert_eq!(at.revoke(&ended[which], reason).await, RevocationOutcome::Revoked);
     }
-    let (here, displaced) = at.login_as("alice", at_most(2)).await;
-    assert_eq!(displaced, [].into());
+    let (here, evicted) = at.login_as("alice", at_most(2)).await;
+    assert_eq!(evicted, [].into());
     assert_eq!(listed(at, &here).await, ids([&ended[0], &ended[2], &here]));
     for forgotten in [&idle, &ended[1]] {
         assert!(!is_known(at, forgotten).await);
@@ -156,15 +156,15 @@ pub async fn the_most_recently_ended_sessions_are_kept(at: &Fixture) {
 pub async fn without_a_limit_nothing_is_deleted(at: &Fixture) {
     let mut sessions = Vec::new();
     for _ in 0..60 {
-        let (session, displaced) = at.login_as("alice", |new| new.max_sessions = None).await;
-        assert_eq!(displaced, [].into());
+        let (session, evicted) = at.login_as("alice", |new| new.max_sessions = None).await;
+        assert_eq!(evicted, [].into());
         sessions.push(session);
     }
     for session in &sessions[..30] {
         at.revoke(session, RevocationReason::Logout).await;
     }
-    let (last, displaced) = at.login_as("alice", |new| new.max_sessions = None).await;
-    assert_eq!((displaced, listed(at, &last).await.len()), ([].into(), 61));
+    let (last, evicted) = at.login_as("alice", |new| new.max_sessions = None).await;
+    assert_eq!((evicted, listed(at, &last).await.len()), ([].into(), 61));
 }
 
 pub async fn a_migrated_session_is_not_deleted(at: &Fixture) {
@@ -182,8 +182,8 @@ pub async fn a_migrated_session_is_not_deleted(at: &Fixture) {
     at.revoke(&migrated[0], RevocationReason::Logout).await;
     at.wait(MINUTE);
     // Migrated sessions are evicted like all others, and kept beside those that may be deleted.
-    let (first, displaced) = at.login_as("alice", at_most(1)).await;
-    assert_eq!(displaced, ids([&migrated[1], &migrated[2]]));
+    let (first, evicted) = at.login_as("alice", at_most(1)).await;
+    assert_eq!(evicted, ids([&migrated[1], &migrated[2]]));
     at.wait(MINUTE);
     let (second, _) = at.login_as("alice", at_most(1)).await;
     at.wait(MINUTE);

@@ -157,13 +157,13 @@ impl Pair {
         let before = self.memory.list(subject).await.expect("memory answers").len();
         let mut ours = self.memory.create(subject, &id, &new).await.expect("memory answers");
         let mut theirs = self.redis.create(subject, &id, &new).await.expect("Redis answers");
-        ours.displaced.sort();
-        theirs.displaced.sort();
+        ours.evicted.sort();
+        theirs.evicted.sort();
         let what = format!("login {new:?} of {subject} {id} at {:?}", self.clock.now());
         assert_eq!(theirs, ours, "{what}");
-        let Created { record: ours, displaced } = ours;
+        let Created { record: ours, evicted } = ours;
         self.raw.keep(subject).await;
-        let (again, some) = (ours.id != secret.id(), !displaced.is_empty());
+        let (again, some) = (ours.id != secret.id(), !evicted.is_empty());
         self.coverage.create(again, some);
         if self.memory.list(subject).await.expect("memory answers").len()
             < before + usize::from(!again)

@@ -10,7 +10,7 @@ use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, redis_at, until,
 use regrant_test_support::{RedisCluster, Takeover};
 
 /// Far more than failing takes while a master is away, far less than a failover.
-const QUICKLY: Duration = Duration::from_secs(4);
+const QUICKLY: Duration = Duration::from_secs(10);
 const USERS: usize = 30;
 
 async fn logged_in(store: &Store) -> Vec<Device> {

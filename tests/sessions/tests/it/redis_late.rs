@@ -9,10 +9,15 @@ use regrant::types::Subject;
 use regrant::{Auth, Login, RefreshRequest};
 use regrant_test_support::{RedisServer, TcpProxy};
 
-fn facade(url: String) -> Auth {
+/// How long the process that is cut off waits for an answer.
+const IMPATIENT: Duration = Duration::from_millis(300);
+/// How long the other one does, on a busy machine.
+const PATIENT: Duration = Duration::from_secs(30);
+
+fn facade(url: String, timeout: Duration) -> Auth {
     Auth::from_json(r#"{ "secret": "an access secret of at least 32 bytes" }"#)
         .unwrap()
-        .store_at(StoreAddress::new(url).timeout(Duration::from_millis(300)))
+        .store_at(StoreAddress::new(url).timeout(timeout))
         .build()
         .unwrap()
 }
@@ -40,7 +45,8 @@ async fn it_does_nothing_where_connecting_was_slow() {
 async fn it_does_nothing_after(delay: Duration) {
     let server = RedisServer::start().unwrap();
     let proxy = TcpProxy::to(server.port()).unwrap();
-    let (cut_off, other) = (facade(server.url_through(&proxy)), facade(server.url()));
+    let cut_off = facade(server.url_through(&proxy), IMPATIENT);
+    let other = facade(server.url(), PATIENT);
     proxy.delay(delay, Duration::ZERO);
     let pair = other.login(Login::new(Subject::new("bob").unwrap())).await.unwrap();
     while cut_off.refresh(RefreshRequest::new(pair.refresh_token.expose())).await.is_err() {}

@@ -12,7 +12,7 @@ use regrant_test_support::{RedisSentinels, RedisServer, SentinelOptions};
 
 const REASON: RevocationReason = RevocationReason::Logout;
 /// Far more than failing takes while the master is away, far less than a failover.
-const QUICKLY: Duration = Duration::from_secs(4);
+const QUICKLY: Duration = Duration::from_secs(10);
 
 fn holds(server: &RedisServer, device: &Device) -> bool {
     server.command(&["EXISTS", &format!("regrant:u:{}", device.subject)]).unwrap()
@@ -21,6 +21,14 @@ fn holds(server: &RedisServer, device: &Device) -> bool {
 fn role(server: &RedisServer) -> String {
     let answer: Vec<redis::Value> = server.command(&["ROLE"]).unwrap();
     redis::from_redis_value(answer.into_iter().next().unwrap()).unwrap()
+}
+
+/// How often the server was asked to wait for its replicas.
+fn waits(server: &RedisServer) -> u64 {
+    let stats: String = server.command(&["INFO", "commandstats"]).unwrap();
+    let calls =
+        stats.split_once("cmdstat_wait:calls=").and_then(|(_, rest)| rest.split(',').next());
+    calls.map_or(0, |calls| calls.parse().unwrap())
 }
 
 async fn login_at_last(store: &Store, number: usize) -> Device {
@@ -36,6 +44,17 @@ async fn login_at_last(store: &Store, number: usize) -> Device {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_switch_is_followed_while_the_old_master_still_takes_writes() {
+    // Where the old master was demoted before the test was through, it has shown nothing.
+    for _ in 0..5 {
+        if a_switch_is_followed().await {
+            return;
+        }
+    }
+    panic!("the old master was always demoted too soon");
+}
+
+/// Whether the old master was a master to the end.
+async fn a_switch_is_followed() -> bool {
     let setup = RedisSentinels::start().unwrap();
     let store = redis_at(&setup.url(), |_| ());
     let mut device = Device::login(&store, user(0)).await.unwrap();
@@ -47,15 +66,16 @@ async fn a_switch_is_followed_while_the_old_master_still_takes_writes() {
     let since = Instant::now();
     let mut number = 1;
     while !holds(&setup.servers()[new], &login_at_last(&store, number).await) {
-        assert!(since.elapsed() < Duration::from_secs(2), "the old master is not left");
+        assert!(since.elapsed() < LONG_ENOUGH, "the old master is not left");
         number += 1;
     }
     for number in 1_000..1_050 {
         let device = login_at_last(&store, number).await;
         assert!(holds(&setup.servers()[new], &device), "a login went to the old master");
     }
-    assert_eq!(role(&setup.servers()[old]), "master", "it was demoted: this shows nothing");
+    let shown = role(&setup.servers()[old]) == "master";
     device.refresh_at_last(&store).await;
+    shown
 }
 
 /// The old master takes logins for a moment in which it has no replica any more.
@@ -142,15 +162,16 @@ async fn a_revocation_tells_whether_replicas_have_it() {
         let store = &store;
         async move { store.revoke(&device.subject, &device.session, REASON).await.unwrap() }
     });
-    let since = Instant::now();
+    let waits_before = waits(&setup.servers()[master]);
     for answer in futures_util::future::join_all(answers).await {
         assert_eq!(
             (answer.outcome, answer.replicated),
             (RevocationOutcome::Revoked, Replicated::No)
         );
     }
-    // They share a wait or two of 100 ms; one after the other they would take 1.6 s.
-    assert!(since.elapsed() < Duration::from_secs(1), "{:?}", since.elapsed());
+    // They share a wait or two of 100 ms; one after the other there would be one for each.
+    let waited = waits(&setup.servers()[master]) - waits_before;
+    assert!(waited < 10, "{waited} waits for 20 revocations");
     replica.resume().unwrap();
     let last = devices.pop().unwrap();
     until("the replica has it", || async {

@@ -196,7 +196,7 @@ async fn nothing_secret_is_logged_or_counted() {
         "error=\"ERR_SIGNATURE_INVALID\"",
         "error=\"ERR_STORE_UNAVAILABLE\"",
         &format!("session={}", pair.session),
-        "a session has a second holder",
+        "refresh token reuse detected, session revoked",
         "Redis cannot be used",
     ] {
         assert!(log.contains(expected), "{expected} was not logged:\n{log}");

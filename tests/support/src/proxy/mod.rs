@@ -15,7 +15,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::faults::Faults;
-use crate::port::free_port;
+use crate::port::Port;
 
 /// How many free ports are tried before giving up: another process may take one first.
 const PORT_ATTEMPTS: u32 = 5;
@@ -25,7 +25,7 @@ const PORT_ATTEMPTS: u32 = 5;
 /// fault. It ends when this value is dropped.
 #[derive(Debug)]
 pub struct TcpProxy {
-    port: u16,
+    port: Port,
     control: watch::Sender<Control>,
     lost_answers: Arc<AtomicU64>,
     thread: Option<JoinHandle<()>>,
@@ -55,13 +55,13 @@ impl TcpProxy {
         let nothing = Control { server: None, faults: Faults::default(), ended: false };
         let (control, watched) = watch::channel(nothing);
         let lost_answers = Arc::new(AtomicU64::new(0));
-        let listener = listener()?;
-        let port = listener.local_addr()?.port();
+        let (port, listener) = listener()?;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = std::thread::Builder::new().name(format!("proxy {port}")).spawn({
-            let lost_answers = Arc::clone(&lost_answers);
-            move || runtime.block_on(serve(listener, watched, lost_answers))
-        })?;
+        let thread =
+            std::thread::Builder::new().name(format!("proxy {}", port.number())).spawn({
+                let lost_answers = Arc::clone(&lost_answers);
+                move || runtime.block_on(serve(listener, watched, lost_answers))
+            })?;
         Ok(Self { port, control, lost_answers, thread: Some(thread) })
     }
 
@@ -72,7 +72,7 @@ impl TcpProxy {
     /// The loopback port that clients are to use.
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.port
+        self.port.number()
     }
 
     /// Everything passes again. What was held is delivered late; a connection that has lost
@@ -127,14 +127,15 @@ impl Drop for TcpProxy {
     }
 }
 
-fn listener() -> Result<std::net::TcpListener> {
+fn listener() -> Result<(Port, std::net::TcpListener)> {
     let mut attempt = 1;
     loop {
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()?));
+        let port = Port::free()?;
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
         match std::net::TcpListener::bind(address) {
             Ok(listener) => {
                 listener.set_nonblocking(true)?;
-                return Ok(listener);
+                return Ok((port, listener));
             }
             Err(error) if attempt == PORT_ATTEMPTS => {
                 return Err(error).context("no port for a proxy");

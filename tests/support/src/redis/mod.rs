@@ -1,4 +1,4 @@
-//! Real Redis servers: one alone, one with replicas under Sentinels, and a cluster.
+//! Real Redis servers: standalone, with Sentinels, and as a cluster.
 
 mod cluster;
 mod options;

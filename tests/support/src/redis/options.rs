@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::RedisServer;
 use crate::Certificates;
+use crate::port::Port;
 
 /// How a [`RedisServer`] is to run.
 #[derive(Debug, Clone, Default)]
@@ -30,13 +31,13 @@ pub(super) enum Role {
 }
 
 /// The loopback ports of one server.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Ports {
-    pub(super) plain: u16,
+    pub(super) plain: Port,
     /// With certificates.
-    pub(super) tls: Option<u16>,
+    pub(super) tls: Option<Port>,
     /// Of a cluster node.
-    pub(super) bus: Option<u16>,
+    pub(super) bus: Option<Port>,
 }
 
 impl RedisOptions {
@@ -91,13 +92,13 @@ impl RedisOptions {
     }
 
     /// The text of `redis.conf`.
-    pub(super) fn configuration(&self, ports: Ports) -> String {
+    pub(super) fn configuration(&self, ports: &Ports) -> String {
         let mut lines = Vec::new();
         let mut set = |name: &str, value: &str| lines.push(format!("{name} {value}\n"));
         set("bind", "127.0.0.1");
-        set("port", &ports.plain.to_string());
-        if let (Some(port), Some(certificates)) = (ports.tls, &self.certificates) {
-            set("tls-port", &port.to_string());
+        set("port", &ports.plain.number().to_string());
+        if let (Some(port), Some(certificates)) = (&ports.tls, &self.certificates) {
+            set("tls-port", &port.number().to_string());
             set("tls-cert-file", &certificates.server_certificate().display().to_string());
             set("tls-key-file", &certificates.server_key().display().to_string());
             set("tls-ca-cert-file", &certificates.ca_file().display().to_string());
@@ -112,9 +113,9 @@ impl RedisOptions {
             set("appendonly", if self.append_only { "yes" } else { "no" });
             set("appendfsync", "always");
         }
-        if let (Role::ClusterNode, Some(port)) = (self.role, ports.bus) {
+        if let (Role::ClusterNode, Some(port)) = (self.role, &ports.bus) {
             set("cluster-enabled", "yes");
-            set("cluster-port", &port.to_string());
+            set("cluster-port", &port.number().to_string());
             if ports.tls.is_some() {
                 set("tls-cluster", "yes");
             }

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::options::{Ports, RedisOptions, Role};
-use crate::port::free_port;
+use crate::port::Port;
 use crate::probe::serves;
 use crate::process::Process;
 
@@ -51,7 +51,7 @@ impl RedisServer {
         let mut server = Self { program, directory, options, ports, running: None };
         for attempt in 1.. {
             // The server rewrites it as it is told things that must outlive it.
-            let configuration = server.options.configuration(server.ports);
+            let configuration = server.options.configuration(&server.ports);
             std::fs::write(server.configuration_path(), configuration)?;
             match server.launch() {
                 Ok(()) => break,
@@ -67,8 +67,8 @@ impl RedisServer {
     /// port. Stays the same over [`restart`](Self::restart).
     #[must_use]
     pub fn url(&self) -> String {
-        match self.ports.tls {
-            Some(port) => self.url_of("rediss", port),
+        match &self.ports.tls {
+            Some(port) => self.url_of("rediss", port.number()),
             None => self.plain_url(),
         }
     }
@@ -76,7 +76,7 @@ impl RedisServer {
     /// How clients reach it without TLS.
     #[must_use]
     pub fn plain_url(&self) -> String {
-        self.url_of("redis", self.ports.plain)
+        self.url_of("redis", self.port())
     }
 
     /// How clients reach it through a [`TcpProxy`](crate::TcpProxy) on this port.
@@ -96,16 +96,17 @@ impl RedisServer {
     /// The loopback port without TLS. Stays the same over [`restart`](Self::restart).
     #[must_use]
     pub fn port(&self) -> u16 {
-        self.ports.plain
+        self.ports.plain.number()
     }
 
     /// The port that clients and other servers are to use: that with TLS, if there is one.
     pub(super) fn main_port(&self) -> u16 {
-        self.ports.tls.unwrap_or(self.ports.plain)
+        self.ports.tls.as_ref().unwrap_or(&self.ports.plain).number()
     }
 
-    pub(super) fn ports(&self) -> Ports {
-        self.ports
+    /// The port of a cluster node for other nodes.
+    pub(super) fn bus_port(&self) -> Option<u16> {
+        self.ports.bus.as_ref().map(Port::number)
     }
 
     /// Whether there is a process, answering or not.
@@ -126,7 +127,7 @@ impl RedisServer {
             connection.set_read_timeout(Some(ANSWER_WITHIN))?;
             redis::cmd(name).arg(arguments).query(&mut connection)
         };
-        attempt().with_context(|| format!("{} to port {}", words.join(" "), self.ports.plain))
+        attempt().with_context(|| format!("{} to port {}", words.join(" "), self.port()))
     }
 
     /// Ends the server at once (SIGKILL), as a crash would. Returns when it is gone; does nothing
@@ -190,19 +191,19 @@ impl RedisServer {
             if let Some(status) = running.try_wait()? {
                 bail!("redis-server ended with {status}:\n{}", self.log());
             }
-            if serves(self.ports.plain, self.options.password.as_deref(), running.id()) {
+            if serves(self.ports.plain.number(), self.options.password.as_deref(), running.id()) {
                 return Ok(());
             }
             let waited = asked_since.elapsed();
             ensure!(
                 waited < READY_WITHIN,
                 "redis-server on port {} gave no answer for {READY_WITHIN:?}:\n{}",
-                self.ports.plain,
+                self.port(),
                 self.log()
             );
             if waited.as_secs() > reported {
                 reported = waited.as_secs();
-                eprintln!("waiting for redis-server on port {} ({reported} s)", self.ports.plain);
+                eprintln!("waiting for redis-server on port {} ({reported} s)", self.port());
             }
             std::thread::sleep(ASK_EVERY);
         }
@@ -226,9 +227,9 @@ impl RedisServer {
 
 fn free_ports(options: &RedisOptions) -> Result<Ports> {
     Ok(Ports {
-        plain: free_port()?,
-        tls: options.certificates.as_ref().map(|_| free_port()).transpose()?,
-        bus: (options.role == Role::ClusterNode).then(free_port).transpose()?,
+        plain: Port::free()?,
+        tls: options.certificates.as_ref().map(|_| Port::free()).transpose()?,
+        bus: (options.role == Role::ClusterNode).then(Port::free).transpose()?,
     })
 }
 

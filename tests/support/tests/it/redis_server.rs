@@ -4,12 +4,13 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
+use super::run_id;
 use regrant_test_support::{Certificates, RedisOptions, RedisServer};
 
 /// Sends one line and returns what comes back, or the reason why nothing did.
 fn ask(port: u16, line: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
-    stream.set_read_timeout(Some(Duration::from_millis(300)))?;
+    stream.set_read_timeout(Some(Duration::from_secs(10)))?;
     stream.write_all(format!("{line}\r\nQUIT\r\n").as_bytes())?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer)?;
@@ -29,8 +30,9 @@ fn a_killed_server_is_gone_and_comes_back_empty() {
     let mut server = RedisServer::start().unwrap();
     let url = server.url();
     ask(server.port(), "SET k v").unwrap();
+    let before = run_id(server.port()).unwrap();
     server.kill();
-    assert!(ask(server.port(), "PING").is_err());
+    assert_ne!(run_id(server.port()).as_ref(), Some(&before));
     assert!(server.pause().is_err());
     server.restart().unwrap();
     assert_eq!(server.url(), url);
@@ -50,7 +52,10 @@ fn an_append_only_server_comes_back_with_its_data() {
 fn a_paused_server_keeps_quiet_until_it_is_resumed() {
     let server = RedisServer::start().unwrap();
     server.pause().unwrap();
-    assert!(ask(server.port(), "PING").is_err());
+    let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
+    stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
+    stream.write_all(b"PING\r\n").unwrap();
+    assert!(stream.read(&mut [0]).is_err());
     server.resume().unwrap();
     assert_eq!(ask(server.port(), "PING").unwrap(), "+PONG\r\n+OK\r\n");
 }
@@ -106,8 +111,9 @@ fn tls_is_served_on_a_port_of_its_own() {
 fn a_dropped_server_is_gone() {
     let server = RedisServer::start().unwrap();
     let port = server.port();
+    let before = run_id(port).unwrap();
     drop(server);
-    assert!(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err());
+    assert_ne!(run_id(port), Some(before));
 }
 
 /// Kept in a `static`, a server is never dropped. The process that did so is this very test,
@@ -116,7 +122,8 @@ fn a_dropped_server_is_gone() {
 fn a_server_in_a_static_ends_with_the_process() {
     static KEPT: std::sync::OnceLock<RedisServer> = std::sync::OnceLock::new();
     if std::env::var_os("KEEP_A_SERVER").is_some() {
-        println!("PORT {}", KEPT.get_or_init(|| RedisServer::start().unwrap()).port());
+        let port = KEPT.get_or_init(|| RedisServer::start().unwrap()).port();
+        println!("PORT {port} {} END", run_id(port).unwrap());
         return;
     }
     let output = std::process::Command::new(std::env::current_exe().unwrap())
@@ -129,14 +136,12 @@ fn a_server_in_a_static_ends_with_the_process() {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let port: u16 = text
-        .split_once("PORT ")
-        .and_then(|(_, rest)| rest.split_whitespace().next())
-        .and_then(|port| port.parse().ok())
-        .unwrap_or_else(|| panic!("no port in: {text}"));
-    let gone = (0..500).any(|_| {
+    let told = text.split_once("PORT ").and_then(|(_, rest)| rest.split_once(" END"));
+    let (port, before) = told.and_then(|(told, _)| told.split_once(' ')).expect(&text);
+    let port = port.parse().unwrap();
+    let gone = (0..1000).any(|_| {
         std::thread::sleep(Duration::from_millis(10));
-        TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err()
+        run_id(port).as_deref() != Some(before)
     });
     assert!(gone, "the server on port {port} outlived its process");
 }

@@ -5,45 +5,46 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 use super::setup;
+use crate::cargo::Build;
 use crate::checkout;
+use crate::npm;
 use crate::outcome::Stop;
-use crate::process::Step;
-use crate::stages::node;
+use crate::process::Invocation;
 use crate::tools::Tool;
 
 /// What the measurements need beside Cargo.
 pub(crate) const NEEDS: &[Tool] = &[Tool::Node, Tool::RedisServer];
 
+const PROGRAM: &str = "regrant-bench";
+
 /// Builds with optimisation, measures what these names say (everything where there are none), and
 /// keeps the figures.
 pub(crate) fn run(quick: bool, names: &[String]) -> Result<ExitCode> {
-    setup::install_missing(NEEDS)?;
-    if let Some(missing) = Tool::missing_of(NEEDS).first() {
-        bail!("{}", missing.advice());
-    }
-    let end = if quick { smoke(names) } else { measure(names) };
-    match end {
-        Ok(()) => Ok(ExitCode::SUCCESS),
+    setup::require(NEEDS)?;
+    let prepared = if quick { prepare_quick() } else { prepare() };
+    match prepared {
+        Ok(bench) => bench.args(names).run()?,
         Err(Stop::Skip(reason)) => bail!("{reason}"),
-        Err(Stop::Fail(error)) => Err(error),
+        Err(Stop::Fail(error)) => return Err(error),
     }
+    Ok(ExitCode::SUCCESS)
 }
 
-fn measure(names: &[String]) -> Result<(), Stop> {
-    node::build("build")?;
-    node::install(&checkout::bench())?;
-    Ok(program(&["--release"]).args(names).run()?)
+/// Everything optimised, the addon too, as it ships.
+fn prepare() -> Result<Invocation, Stop> {
+    npm::install(&checkout::node())?;
+    npm::npm(&checkout::node(), "build").run()?;
+    npm::install(&checkout::bench())?;
+    Build::Workspace.build(&["--release", "--bin", PROGRAM])?;
+    Ok(Invocation::new(checkout::built("release").join(PROGRAM)))
 }
 
-/// Goes through the measurements once and small, with what the tests have compiled already: so
-/// that they cannot rot.
-pub(crate) fn smoke(names: &[String]) -> Result<(), Stop> {
-    node::build("build:debug")?;
-    node::install(&checkout::bench())?;
-    Ok(program(&[]).args(["--quick"]).args(names).run()?)
-}
-
-fn program(profile: &[&str]) -> Step {
-    let step = Step::new("cargo").args(["run", "--locked", "--quiet", "-p", "regrant-bench"]);
-    step.args(profile).args(["--"])
+/// To go through the measurements once and small, with the addon and the program of the tests: so that they cannot
+/// rot.
+///
+/// # Errors
+/// Something does not compile, or npm's registry cannot be reached.
+pub(crate) fn prepare_quick() -> Result<Invocation, Stop> {
+    npm::package(&[checkout::bench()])?;
+    Ok(Invocation::new(Build::Workspace.program(PROGRAM)?).args(["--quick"]))
 }

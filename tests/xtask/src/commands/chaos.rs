@@ -1,8 +1,6 @@
 //! `cargo xtask chaos`: honest clients and thieves over servers that are killed, failed over, cut
 //! off and moved; and the clients of all languages, killed, cut off and robbed.
 
-mod clients;
-
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -11,48 +9,70 @@ use anyhow::{Context, Result, bail};
 
 use super::setup;
 use crate::args::Chaos;
-use crate::process::Step;
+use crate::cargo::{Build, Kind, tests_of};
+use crate::checkout;
+use crate::clients::{self, Client, Length};
+use crate::outcome::Stop;
+use crate::process::Invocation;
 use crate::tools::Tool;
 
 /// What it needs beside Cargo.
 pub(crate) const NEEDS: &[Tool] = &[Tool::RedisServer];
 
+const PROGRAM: &str = "regrant-chaos";
+
 /// The scenario that is a test of the file store, which only kills more processes here.
 const FILE_KILL: &str = "file-kill";
+/// The test, in whichever executable and module it is.
+const KILL_TEST: &str = "acknowledged";
 /// Processes that it kills.
 const KILLS: &str = "200";
 /// How that test's last words begin.
 const KILLS_SAID: &str = "kills: ";
 
+/// A scenario that is the end-to-end tests of a client.
+struct App {
+    name: &'static str,
+    needs: &'static [Tool],
+    client: Client,
+}
+
+const APPS: [App; 3] = [
+    App { name: "client-rust", needs: &[Tool::Node], client: Client::Rust },
+    App {
+        name: "client-kotlin",
+        needs: &[Tool::Node, Tool::Jdk, Tool::Maven],
+        client: Client::Kotlin,
+    },
+    App { name: "client-swift", needs: &[Tool::Node, Tool::Swift], client: Client::Swift },
+];
+
 /// Runs what was asked for.
 pub(crate) fn run(chaos: &Chaos) -> Result<ExitCode> {
-    let only = |wanted: fn(&str) -> bool| {
-        let names = chaos.names.iter().filter(|name| wanted(name)).cloned().collect();
-        Chaos { names, ..chaos.clone() }
-    };
-    let (files, apps) = (only(|name| name == FILE_KILL), only(clients::is_one));
-    let servers = only(|name| name != FILE_KILL && !clients::is_one(name));
+    let is_app = |name: &String| APPS.iter().any(|app| app.name == name);
+    let asked = |name: &str| chaos.names.iter().any(|it| it == name);
     let all = chaos.names.is_empty();
-    let needs_redis = all || !servers.names.is_empty();
-    if needs_redis {
-        setup::install_missing(NEEDS)?;
-        if let Some(missing) = Tool::missing_of(NEEDS).first() {
-            bail!("{}", missing.advice());
-        }
-    }
+    let servers: Vec<_> =
+        chaos.names.iter().filter(|name| *name != FILE_KILL && !is_app(name)).cloned().collect();
     let mut lines = Vec::new();
-    if all && !chaos.quick || !files.names.is_empty() {
-        lines.push(format!("file-kill: {}", kill_file_users(chaos.quick)?));
-    }
     let mut failures = Vec::new();
-    if needs_redis {
-        // Where it fails there is a table as well.
-        failures.extend(program(&servers).run().err());
+    if all && !chaos.quick || asked(FILE_KILL) {
+        lines.push(format!("{FILE_KILL}: {}", kill_file_users(chaos.quick)?));
     }
-    if all && !chaos.quick || !apps.names.is_empty() {
-        match clients::run(&apps) {
-            Ok(counted) => lines.extend(counted),
-            Err(error) => failures.push(error),
+    if all || !servers.is_empty() {
+        setup::require(NEEDS)?;
+        let program = Invocation::new(Build::Workspace.program(PROGRAM)?);
+        // Where it fails there is a table as well.
+        failures.extend(program.args(arguments(chaos, &servers)).run().err());
+    }
+    for app in &APPS {
+        if all && !chaos.quick || asked(app.name) {
+            println!("\n=== {}: an app that is killed, cut off and robbed", app.name);
+            match run_app(app, chaos.quick) {
+                Ok(counted) => lines.extend(counted.iter().map(|it| format!("{}: {it}", app.name))),
+                Err(Stop::Skip(why)) => lines.push(format!("{}: SKIPPED: {why}", app.name)),
+                Err(Stop::Fail(error)) => failures.push(error.context(app.name)),
+            }
         }
     }
     let counted = lines.join("\n");
@@ -67,36 +87,57 @@ pub(crate) fn run(chaos: &Chaos) -> Result<ExitCode> {
     bail!("{}", failures.join("\n"));
 }
 
-/// Every kind of fault once.
-pub(crate) fn quick() -> Result<()> {
-    program(&Chaos { quick: true, ..Chaos::default() }).run()
+/// To go through every kind of fault of servers once.
+///
+/// # Errors
+/// It does not compile.
+pub(crate) fn prepare_quick() -> Result<Invocation> {
+    let quick = Chaos { quick: true, ..Chaos::default() };
+    Ok(Invocation::new(Build::Workspace.program(PROGRAM)?).args(arguments(&quick, &[])))
 }
 
 /// Kills processes that share a file; returns what the test found out.
 fn kill_file_users(quick: bool) -> Result<String> {
-    let mut test = Step::new("cargo").args(["test", "--locked", "-p", "regrant-session-tests"]);
-    test = test.args(["--test", "kills"]);
-    if !quick {
-        test = test.env("REGRANT_KILLS", KILLS);
+    let artifacts = Build::Workspace.build(&["--tests"])?;
+    for it in artifacts.iter().filter(|it| it.kind == Kind::Test) {
+        let tests =
+            if it.package == "regrant-session-tests" { tests_of(&it.path)? } else { continue };
+        let Some(test) = tests.iter().find(|test| test.contains(KILL_TEST)) else { continue };
+        let mut run = Invocation::new(&it.path).args(["--exact", test]).within(&it.folder);
+        if !quick {
+            run = run.env("REGRANT_KILLS", KILLS);
+        }
+        let said = run.run_and_keep()?;
+        let words = said.lines().find_map(|line| line.split_once(KILLS_SAID));
+        return Ok(words.context("the test of kills did not say how many")?.1.to_owned());
     }
-    let said = test.run_and_keep()?;
-    let words = said.lines().find_map(|line| line.split_once(KILLS_SAID));
-    Ok(words.context("the test of kills did not say how many")?.1.to_owned())
+    bail!("there is no test of kills")
 }
 
-fn program(chaos: &Chaos) -> Step {
-    let mut step = Step::new("cargo").args(["run", "--locked", "--quiet", "-p", "regrant-chaos"]);
-    step = step.args(["--"]);
+fn run_app(app: &App, quick: bool) -> Result<Vec<String>, Stop> {
+    setup::install_missing(app.needs)?;
+    if let Some(missing) = Tool::missing_of(app.needs).first() {
+        return Err(Stop::Skip(missing.advice().to_owned()));
+    }
+    let length = if quick { Length::Short } else { Length::Long };
+    let log = checkout::root().join("target").join(format!("chaos-{}.log", app.name));
+    println!("its output: {}", checkout::relative(&log));
+    clients::prepare(app.client, length, true)?.run(&log).map(|(_, counted)| counted)
+}
+
+fn arguments(chaos: &Chaos, names: &[String]) -> Vec<String> {
+    let mut arguments = Vec::new();
     if chaos.quick {
-        step = step.args(["--quick"]);
+        arguments.push("--quick".to_owned());
     }
     if let Some(seed) = chaos.seed {
-        step = step.args(["--seed", &seed.to_string()]);
+        arguments.extend(["--seed".to_owned(), seed.to_string()]);
     }
     if let Some(path) = &chaos.report {
-        step = step.args(["--report".as_ref(), path.as_os_str()]);
+        arguments.extend(["--report".to_owned(), path.display().to_string()]);
     }
-    step.args(&chaos.names)
+    arguments.extend_from_slice(names);
+    arguments
 }
 
 fn append(path: &Path, text: &str) -> Result<()> {

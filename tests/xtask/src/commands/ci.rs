@@ -2,21 +2,33 @@
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::args::Selection;
+use crate::checkout;
 use crate::commands;
-use crate::process::Step;
+use crate::npm;
+use crate::process::Invocation;
+use crate::runner;
+use crate::stages;
 use crate::tools::on_path;
 
-/// Runs all stages, strictly, and then sees whether the crate and the jar can be packed.
+/// Runs all stages, strictly; then tries the addon as it ships, and whether the crate and the jar can be packed.
 pub(crate) fn run() -> Result<ExitCode> {
     let code = commands::test::run(&Selection { strict: true, only: Vec::new() })?;
     if code != ExitCode::SUCCESS {
         return Ok(code);
     }
+    println!("\n=== the npm package with the addon as it ships");
+    npm::npm(&checkout::node(), "build").run()?;
+    let ended = runner::run(stages::node_units()?)?;
+    // The quicker one again, for whoever goes on working here.
+    npm::addon()?;
+    if ended.iter().any(|unit| unit.end.is_err()) {
+        bail!("the npm package fails its tests with the addon as it ships");
+    }
     println!("\n=== packing the crate");
-    Step::new("cargo")
+    Invocation::new("cargo")
         .args(["package", "--locked", "-p", "regrant", "--allow-dirty", "--no-verify"])
         .run()?;
     println!("\n=== packing the jar");
@@ -28,6 +40,7 @@ pub(crate) fn run() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     // Advisories need a database that is fetched from elsewhere; these three need no network.
-    Step::new("cargo").args(["deny", "--locked", "check", "bans", "licenses", "sources"]).run()?;
+    let deny = ["deny", "--locked", "check", "bans", "licenses", "sources"];
+    Invocation::new("cargo").args(deny).run()?;
     Ok(ExitCode::SUCCESS)
 }

@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: the Express example, from nothing to a page.
 
 use std::ffi::OsString;
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -8,18 +9,22 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::setup;
 use crate::checkout;
+use crate::clients::wait_for_port;
 use crate::http;
 use crate::interrupt;
+use crate::npm;
 use crate::outcome::Stop;
-use crate::process::{Group, Step};
-use crate::stages::node;
+use crate::process::{Group, Invocation, ensure_running};
+use crate::report::{Format, Report};
 use crate::tools::Tool;
 
 /// The port where none is asked for and this one is free.
 const USUAL_PORT: u16 = 3000;
-/// How long the example may take until its page is there.
-const READY_WITHIN: Duration = Duration::from_secs(30);
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// How long the example may take until its page is there, on a busy machine.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How the example says where it is.
+const SAYS: &str = "regrant example: http://localhost:";
 
 /// What to try, once the page is open.
 const TRY: &str = "\
@@ -43,51 +48,61 @@ pub(crate) fn run(check_only: bool) -> Result<ExitCode> {
     }
 }
 
-/// The whole way to the page, on a port of its own, and the end.
-pub(crate) fn check() -> Result<(), Stop> {
+fn check() -> Result<(), Stop> {
     build()?;
-    let port = http::free_port()?;
-    let mut example = start(port)?;
-    wait_for_page(&mut example, port)?;
-    println!("the page at http://localhost:{port}/ is there");
+    let folder = tempfile::tempdir()?;
+    fetch_page(&folder.path().join("demo.log"))?;
+    println!("the page is there");
     Ok(())
 }
 
+/// Starts the example on a port of its own and fetches its page.
+///
+/// # Errors
+/// It does not start, or what it serves is not the page.
+pub(crate) fn fetch_page(log: &Path) -> Result<Report> {
+    let data = tempfile::tempdir()?;
+    let mut example = example(0).env("DATA_DIR", data.path()).start_quietly(log)?;
+    let port = wait_for_port(&mut example, log, SAYS, READY_WITHIN)?;
+    wait_for_page(&mut example, port)?;
+    Ok(Report::new(Format::Plain, Vec::new()))
+}
+
 fn serve() -> Result<(), Stop> {
-    let port = port(std::env::var("PORT").ok().as_deref())?;
+    let port = port(std::env::var("PORT").ok().as_deref(), http::is_free)?;
     build()?;
     let mut example = start(port)?;
     wait_for_page(&mut example, port)?;
     println!("\nOpen http://localhost:{port}/\n\n{TRY}");
     while !interrupt::requested() {
-        if let Some(status) = example.try_wait()? {
-            Err(anyhow::anyhow!("the example ended by itself: {status}"))?;
-        }
+        ensure_running(&mut example, "the example")?;
         std::thread::sleep(LOOK_EVERY);
     }
     println!("\nending the example");
     Ok(())
 }
 
-fn build() -> Result<(), Stop> {
+/// Builds what the example is made of.
+///
+/// # Errors
+/// Something does not compile, or npm or its registry is not there.
+pub(crate) fn build() -> Result<(), Stop> {
     setup::install_missing(&[Tool::Node])?;
     if Tool::Node.locate().is_none() {
         return Err(Stop::Skip(Tool::Node.advice().to_owned()));
     }
-    println!("--- 1 of 3: the native addon and the npm package (the first time takes minutes)");
-    node::build("build")?;
-    println!("--- 2 of 3: the example's npm packages");
-    node::install(&checkout::example())
+    println!("--- 1 of 2: the native addon and the npm packages (the first time takes minutes)");
+    npm::package(&[checkout::example()])
 }
 
 fn start(port: u16) -> Result<Group> {
-    println!("--- 3 of 3: the example, {}", store_in_words());
-    Step::new("npm")
-        .args(["start"])
-        .within(checkout::example())
-        .env("PORT", port.to_string())
-        .env("DATA_DIR", data_folder())
-        .start()
+    println!("--- 2 of 2: the example, {}", store_in_words());
+    example(port).env("DATA_DIR", data_folder()).start()
+}
+
+fn example(port: u16) -> Invocation {
+    let node = Invocation::new("node").args(["server.mjs"]).within(checkout::example());
+    node.env("PORT", port.to_string())
 }
 
 /// Where users, sessions and the secret outlive a restart, unless `DATA_DIR` names a folder.
@@ -106,10 +121,7 @@ fn store_in_words() -> &'static str {
 fn wait_for_page(example: &mut Group, port: u16) -> Result<()> {
     let started = Instant::now();
     let answer = loop {
-        if let Some(status) = example.try_wait()? {
-            bail!("the example ended before it served a page: {status}");
-        }
-        ensure!(!interrupt::requested(), "interrupted");
+        ensure_running(example, "the example")?;
         match http::get(port, "/") {
             Ok(answer) => break answer,
             Err(error) => {
@@ -125,13 +137,13 @@ fn wait_for_page(example: &mut Group, port: u16) -> Result<()> {
 }
 
 /// The port that was asked for, which then must be free; else the usual one or one nearby.
-fn port(asked: Option<&str>) -> Result<u16> {
+fn port(asked: Option<&str>, is_free: impl Fn(u16) -> bool) -> Result<u16> {
     let Some(asked) = asked.filter(|asked| !asked.is_empty()) else {
         let mut nearby = USUAL_PORT..USUAL_PORT + 20;
-        return nearby.find(|&port| http::is_free(port)).context("no free port from 3000 on");
+        return nearby.find(|&port| is_free(port)).context("no free port from 3000 on");
     };
     let port = asked.parse().with_context(|| format!("PORT is not a port: {asked}"))?;
-    ensure!(http::is_free(port), "port {port} (from PORT) is in use");
+    ensure!(is_free(port), "port {port} (from PORT) is in use");
     Ok(port)
 }
 
@@ -142,18 +154,20 @@ mod tests {
     #[test]
     fn an_asked_for_port_is_taken_as_it_is_or_refused() {
         let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let number = taken.local_addr().unwrap().port();
-        assert!(port(Some(&number.to_string())).is_err());
-        drop(taken);
-        assert_eq!(port(Some(&number.to_string())).unwrap(), number);
-        assert!(port(Some("http")).is_err());
-        assert!(port(Some("70000")).is_err());
+        let number = taken.local_addr().unwrap().port().to_string();
+        assert!(port(Some(&number), http::is_free).is_err());
+        assert_eq!(port(Some("4123"), |_| true).unwrap(), 4123);
+        assert!(port(Some("4123"), |_| false).is_err());
+        assert!(port(Some("http"), |_| true).is_err());
+        assert!(port(Some("70000"), |_| true).is_err());
     }
 
     #[test]
     fn without_one_a_free_port_is_found() {
         for unset in [None, Some("")] {
-            assert!(port(unset).unwrap() >= USUAL_PORT);
+            assert_eq!(port(unset, |_| true).unwrap(), USUAL_PORT);
+            assert_eq!(port(unset, |port| port > USUAL_PORT + 4).unwrap(), USUAL_PORT + 5);
+            assert!(port(unset, |_| false).is_err());
         }
     }
 }

@@ -3,19 +3,16 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
 use crate::checkout;
 use crate::interrupt;
-use crate::process::Step;
+use crate::process::Invocation;
 use crate::tools::Tool;
 
 /// What it needs beside Cargo.
 const NEEDS: &[Tool] = &[Tool::CargoFuzz];
-/// Time for the fuzzer to end after its time is over, and for the build before it.
-const BESIDE: Duration = Duration::from_secs(20 * 60);
 
 /// Runs these targets (all where there are none), each for so many seconds, and sums up.
 pub(crate) fn run(seconds: u32, names: &[String]) -> Result<ExitCode> {
@@ -54,14 +51,13 @@ pub(crate) fn run(seconds: u32, names: &[String]) -> Result<ExitCode> {
 
 /// `cargo fuzz` with what a stable compiler has: coverage, and no sanitizer. There is no `unsafe`
 /// here that one could catch; what is looked for are panics and broken properties.
-fn fuzzer(target: &str, corpus: &Path, seconds: u32) -> Step {
-    Step::new("cargo")
+fn fuzzer(target: &str, corpus: &Path, seconds: u32) -> Invocation {
+    Invocation::new("cargo")
         .args(["fuzz", "run", "--sanitizer", "none", "--fuzz-dir"])
         .args([folder().join("libfuzzer").as_os_str(), "--target-dir".as_ref()])
         .args([checkout::target().join("fuzz").as_os_str(), target.as_ref(), corpus.as_os_str()])
         .args([folder().join("seeds").join(target)])
         .args(["--", "-print_final_stats=1", &format!("-max_total_time={seconds}")])
-        .deadline(Duration::from_secs(seconds.into()) + BESIDE)
 }
 
 fn folder() -> PathBuf {

@@ -8,20 +8,17 @@ use anyhow::{Context, Result, bail};
 
 use super::setup;
 use crate::checkout;
+use crate::clients;
 use crate::interrupt;
 use crate::outcome::Stop;
-use crate::process::Step;
-use crate::stages::kotlin;
+use crate::process::Invocation;
 use crate::tools::Tool;
 
 const NEEDS: &[Tool] = &[Tool::Jdk, Tool::Maven];
 
 /// Builds the jar and puts it into the local Maven repository.
 pub(crate) fn run() -> Result<ExitCode> {
-    setup::install_missing(NEEDS)?;
-    if let Some(missing) = Tool::missing_of(NEEDS).first() {
-        bail!("{}", missing.advice());
-    }
+    setup::require(NEEDS)?;
     match build() {
         Ok(()) => Ok(ExitCode::SUCCESS),
         Err(Stop::Skip(reason)) => bail!("{reason}"),
@@ -34,9 +31,9 @@ fn build() -> Result<(), Stop> {
     println!("--- 1 of 3: the native library, small (the first time takes minutes)");
     let native = native()?;
     println!("--- 2 of 3: the Kotlin sources that are generated");
-    kotlin::prepare()?;
+    clients::kotlin_sources()?;
     println!("--- 3 of 3: the jar");
-    Step::new("mvn")
+    Invocation::new("mvn")
         .args(["-B", "-ntp", "-DskipTests", "-Dmaven.test.skip=true", "install"])
         .within(checkout::kotlin())
         .run_online()?;
@@ -46,7 +43,7 @@ fn build() -> Result<(), Stop> {
 
 /// Builds the library as it goes into an app, and puts it where the jar takes it from.
 fn native() -> Result<PathBuf> {
-    Step::new("cargo")
+    Invocation::new("cargo")
         .args(["build", "--locked", "-p", "regrant-uniffi", "--lib", "--no-default-features"])
         .args(["--profile", "mobile"])
         .run()?;
@@ -55,7 +52,7 @@ fn native() -> Result<PathBuf> {
     let folder = checkout::kotlin().join("target/natives").join(platform()?);
     std::fs::create_dir_all(&folder)?;
     let native = folder.join(&name);
-    std::fs::copy(checkout::target().join("mobile").join(&name), &native).context(name)?;
+    std::fs::copy(checkout::built("mobile").join(&name), &native).context(name)?;
     Ok(native)
 }
 

@@ -4,7 +4,7 @@ mod debian;
 
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use crate::stages;
 use crate::tools::Tool;
@@ -22,6 +22,18 @@ pub(crate) fn run() -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     Ok(ExitCode::FAILURE)
+}
+
+/// Installs what of these tools is missing and can be installed.
+///
+/// # Errors
+/// One is missing still: what to do about it.
+pub(crate) fn require(needed: &[Tool]) -> Result<()> {
+    install_missing(needed)?;
+    match Tool::missing_of(needed).first() {
+        None => Ok(()),
+        Some(missing) => bail!("{}", missing.advice()),
+    }
 }
 
 /// Installs those of these tools that are missing and that the system's packages bring, where this

@@ -7,61 +7,74 @@ use anyhow::Result;
 
 use super::setup;
 use crate::args::Selection;
+use crate::cargo;
 use crate::interrupt;
-use crate::outcome::{Outcome, Stop};
-use crate::secrets;
+use crate::outcome::{self, Line, Outcome, Stop};
+use crate::runner::{self, Ended, Unit};
 use crate::stages::{self, Stage};
-use crate::summary::{self, Line};
 use crate::tools::Tool;
 
-/// Runs the stages selected, all of them to the end, and sums up.
+/// Compiles what the selected stages need, runs all of it to the end, and sums up.
 pub(crate) fn run(selection: &Selection) -> Result<ExitCode> {
     let strict = selection.strict || is_ci(std::env::var("CI").ok().as_deref());
     let stages = selected(selection);
-    prepare(&stages);
+    install_tools(&stages);
     let started = Instant::now();
-    let mut lines = Vec::new();
+    let mut units = Vec::new();
+    let mut prepared = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
         let (number, count, elapsed) = (index + 1, stages.len(), minutes(started.elapsed()));
-        println!("\n=== stage {number} of {count}: {} ({elapsed} elapsed)", stage.name);
-        let stage_started = Instant::now();
-        let end = run_one(stage, Tool::missing_of(stage.needs));
+        println!("\n=== compiling {number} of {count}: {} ({elapsed} elapsed)", stage.name);
+        let begun = Instant::now();
+        let end = prepare(stage, &Tool::missing_of(stage.needs)).map(|more| units.extend(more));
         if interrupt::requested() {
-            println!("\ninterrupted");
-            return Ok(ExitCode::from(interrupt::EXIT_CODE));
+            return Ok(interrupted());
         }
-        let outcome = Outcome::of(end.and(nothing_secret_was_printed()), strict);
-        if outcome != Outcome::Passed {
-            println!("\n!!! {} {}: {}", stage.name, outcome.word(), outcome.reason());
+        if let Err(Stop::Fail(error)) = &end {
+            println!("\n!!! {} FAILED: {error:#}", stage.name);
         }
-        lines.push(Line { stage: stage.name, outcome, took: stage_started.elapsed() });
+        prepared.push((stage.name, end, begun.elapsed()));
     }
-    println!("\n{} in all", minutes(started.elapsed()));
-    println!("{}", summary::table(&lines));
+    let (compiled_within, run_started) = (started.elapsed(), Instant::now());
+    let ended = runner::run(units)?;
+    if interrupt::requested() {
+        return Ok(interrupted());
+    }
+    let line = |(stage, end, took): (_, Result<(), Stop>, _)| {
+        Line::of(stage, end.as_ref().map(|&()| ()), took, &ended, strict)
+    };
+    let lines: Vec<_> = prepared.into_iter().map(line).collect();
+    sum_up(&lines, &ended, compiled_within, run_started.elapsed());
     Ok(exit_code(&lines))
 }
 
-/// Runs one stage, unless something that it needs is missing.
-fn run_one(stage: &Stage, missing: Vec<Tool>) -> Result<(), Stop> {
-    if missing.is_empty() {
-        return (stage.run)();
+fn sum_up(lines: &[Line], ended: &[Ended], compiled: Duration, ran: Duration) {
+    println!("\n{}", outcome::slowest(ended));
+    let (all, compiled, ran) = (minutes(compiled + ran), minutes(compiled), minutes(ran));
+    println!("\n{all} in all: {compiled} compiling ({}), {ran} running", cargo::units());
+    for line in lines.iter().filter(|line| line.outcome != Outcome::Passed) {
+        println!("\n!!! {} {}: {}", line.stage, line.outcome.word(), line.outcome.reason());
     }
-    let advice: Vec<_> = missing.into_iter().map(Tool::advice).collect();
-    Err(Stop::Skip(advice.join("; ")))
+    println!("\n{}", outcome::table(lines));
 }
 
-/// A stage that passed, and whose output had a secret in it, has failed.
-fn nothing_secret_was_printed() -> Result<(), Stop> {
-    let found = secrets::found();
-    match found.first() {
-        None => Ok(()),
-        Some(first) => Err(anyhow::anyhow!("{} lines: {first}", found.len()).into()),
+fn interrupted() -> ExitCode {
+    println!("\ninterrupted");
+    ExitCode::from(interrupt::EXIT_CODE)
+}
+
+/// Prepares one stage, unless something that it needs is missing.
+fn prepare(stage: &Stage, missing: &[Tool]) -> Result<Vec<Unit>, Stop> {
+    if missing.is_empty() {
+        return (stage.prepare)();
     }
+    let advice: Vec<_> = missing.iter().map(|tool| tool.advice()).collect();
+    Err(Stop::Skip(advice.join("; ")))
 }
 
 /// Installs what these stages need, as far as that can be done. What cannot is not an error here:
 /// the stage that needs it will say so.
-fn prepare(stages: &[&Stage]) {
+fn install_tools(stages: &[&Stage]) {
     let mut needed: Vec<_> = stages.iter().flat_map(|stage| stage.needs).copied().collect();
     needed.dedup();
     if let Err(error) = setup::install_missing(&needed) {
@@ -116,21 +129,20 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_without_its_tools_does_not_run() {
-        let stage = Stage { name: "x", needs: &[], run: || Err(anyhow::anyhow!("ran").into()) };
-        let end = run_one(&stage, vec![Tool::Chromium]);
+    fn a_stage_without_its_tools_is_not_prepared() {
+        let stage = Stage { name: "x", needs: &[], prepare: || Err(anyhow::anyhow!("ran").into()) };
+        let end = prepare(&stage, &[Tool::Chromium]);
         assert!(matches!(end, Err(Stop::Skip(why)) if why == Tool::Chromium.advice()));
-        assert!(matches!(run_one(&stage, vec![]), Err(Stop::Fail(_))));
+        assert!(matches!(prepare(&stage, &[]), Err(Stop::Fail(_))));
     }
 
     #[test]
     fn one_failure_fails_the_run_and_a_lenient_skip_does_not() {
-        let line = |outcome| Line { stage: "x", outcome, took: Duration::ZERO };
-        let skipped = || line(Outcome::Skipped(String::new()));
-        let failed = || line(Outcome::Failed(String::new()));
+        let line = |end: Result<(), &Stop>| Line::of("x", end, Duration::ZERO, &[], false);
+        let (skip, fail) = (Stop::Skip(String::new()), Stop::Fail(anyhow::anyhow!("broken")));
         let code = |lines: &[Line]| format!("{:?}", exit_code(lines));
-        assert_eq!(code(&[line(Outcome::Passed), skipped()]), format!("{:?}", ExitCode::SUCCESS));
-        assert_eq!(code(&[failed(), skipped()]), format!("{:?}", ExitCode::FAILURE));
+        assert_eq!(code(&[line(Ok(())), line(Err(&skip))]), format!("{:?}", ExitCode::SUCCESS));
+        assert_eq!(code(&[line(Err(&fail)), line(Err(&skip))]), format!("{:?}", ExitCode::FAILURE));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use rustix::fs::{CWD, FileType, Mode, makedev, mknodat};
 use super::mirror;
 use crate::checkout;
 use crate::outcome::Stop;
-use crate::process::Step;
+use crate::process::Invocation;
 use crate::tools::on_path;
 
 /// The release of Debian: the first that has Swift.
@@ -74,10 +74,15 @@ impl Chroot {
     /// `program` in a folder of the checkout, which is where it is outside: read-only, except for
     /// what Cargo builds into. Runs as root, with no more than these variables of the environment,
     /// still without arguments.
-    pub(super) fn step(&self, folder: &Path, variables: &[(&str, String)], program: &str) -> Step {
+    pub(super) fn step(
+        &self,
+        folder: &Path,
+        variables: &[(&str, String)],
+        program: &str,
+    ) -> Invocation {
         let enter = checkout::root().join("tests/xtask/src/swift/enter.sh");
         let (checkout, target) = (checkout::root(), checkout::target());
-        Step::new("unshare")
+        Invocation::new("unshare")
             .args(NAMESPACE)
             .args(["sh".as_ref(), enter.as_path(), &self.root, &checkout, &target, folder])
             .args(variables.iter().map(|(name, value)| format!("{name}={value}")))
@@ -91,7 +96,7 @@ fn make(root: &Path) -> Result<(), Stop> {
     discard(&partial)?;
     let mirror = mirror::address()?;
     println!("making a Debian with Swift in {}: about 3 GB, once", root.display());
-    let mut debootstrap = Step::new("unshare")
+    let mut debootstrap = Invocation::new("unshare")
         .args(NAMESPACE)
         .args(["debootstrap", "--variant=minbase"])
         .args([format!("--include={PACKAGES}"), SUITE.to_owned()])
@@ -102,7 +107,9 @@ fn make(root: &Path) -> Result<(), Stop> {
     debootstrap.run_online()?;
     devices(&partial)?;
     // The packages as they were fetched.
-    Step::new("chroot").args([partial.as_os_str(), "apt-get".as_ref(), "clean".as_ref()]).run()?;
+    Invocation::new("chroot")
+        .args([partial.as_os_str(), "apt-get".as_ref(), "clean".as_ref()])
+        .run()?;
     fs::rename(&partial, root).context("cannot put the chroot in its place")?;
     Ok(())
 }
@@ -130,7 +137,7 @@ fn discard(folder: &Path) -> Result<()> {
     if let Some(mount) = mounted_in(&mounts, &folder.canonicalize()?) {
         bail!("{} is mounted: unmount it first", mount.display());
     }
-    Step::new("rm").args(["-r", "-f", "--one-file-system", "--"]).args([folder]).run()
+    Invocation::new("rm").args(["-r", "-f", "--one-file-system", "--"]).args([folder]).run()
 }
 
 /// The first mount of these (`proc_pid_mounts(5)`) that is this folder or lies in it.

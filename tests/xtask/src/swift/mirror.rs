@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use anyhow::{Context, Result, bail};
 
 use crate::outcome::Stop;
-use crate::process::Step;
+use crate::process::Invocation;
 
 /// What apt is asked about each of its sources: one line of these, in this order.
 const FORMAT: &str = "$(ORIGIN) $(COMPONENT) $(REPO_URI)";
@@ -19,7 +19,7 @@ pub(super) fn address() -> Result<String, Stop> {
         return Ok(address);
     }
     // What a source is a mirror of is in the lists, which images often come without.
-    Step::new("apt-get").args(["-q", "update"]).run_online()?;
+    Invocation::new("apt-get").args(["-q", "update"]).run_online()?;
     let none = || Stop::Skip("apt has no mirror of Debian among its sources".to_owned());
     configured()?.ok_or_else(none)
 }

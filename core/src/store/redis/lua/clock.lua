@@ -1,5 +1,5 @@
--- The present instant in ms: the server's own clock, unless a test hands one in.
-local function instant(given)
+-- The present time in ms since 1970: the server's clock, unless a test passes in another one.
+local function current_time(given)
   if given ~= '' then return tonumber(given) end
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)

@@ -1,10 +1,10 @@
--- KEYS[1] the user's hash
--- ARGV: now or '', session, id, idle ttl, absolute ttl, label, most live sessions or '',
---       when it began in the app that was here before or ''
--- Answers the record, its label, and the sessions that gave way.
+-- KEYS[1] the hash of the user
+-- ARGV: now or '', session, id, idle ttl, absolute ttl, label, session limit or '',
+--       when the session began in the legacy app or ''
+-- Returns the record, its label, and the evicted sessions.
 local key, session, label = KEYS[1], ARGV[2], ARGV[6]
-local now = math.min(instant(ARGV[1]), LAST_INSTANT)
-local most, began = tonumber(ARGV[7]), tonumber(ARGV[8])
+local now = math.min(current_time(ARGV[1]), LAST_INSTANT)
+local max, began = tonumber(ARGV[7]), tonumber(ARGV[8])
 local all, known = {}, nil
 each_session(key, now, function(id, record, its_label)
   local it = { session = id, record = record, label = its_label }
@@ -12,9 +12,9 @@ each_session(key, now, function(id, record, its_label)
   if id == session then known = it end
 end)
 if known then
-  return { pack_record(known.record), known.label, displaced_at(all, known.record.created) }
+  return { pack_record(known.record), known.label, evicted_at(all, known.record.created) }
 end
-local displaced = most and make_room(key, all, most, now) or {}
+local evicted = max and make_room(key, all, max, now) or {}
 local expires = math.min(now + tonumber(ARGV[5]), LAST_INSTANT)
 local bytes = pack_record({
   state = LIVE, gen = 0, id = ARGV[3], child = false, branch = 0, minted = 0, used = false,
@@ -24,6 +24,6 @@ local bytes = pack_record({
 local left = redis.call('PTTL', key)
 redis.call('HSET', key, session, bytes)
 if label ~= '' then redis.call('HSET', key, label_field(session), label) end
--- The key lives as long as its longest session, which never moves its end.
+-- The key lives as long as its longest session; the absolute lifetime of a session never changes.
 redis.call('PEXPIRE', key, string.format('%d', math.max(left, expires - now)))
-return { bytes, label, displaced }
+return { bytes, label, evicted }

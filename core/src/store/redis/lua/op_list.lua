@@ -1,8 +1,8 @@
--- KEYS[1] the user's hash
+-- KEYS[1] the hash of the user
 -- ARGV: now or ''
--- Answers { session, record, label } of each.
+-- Returns { session, record, label } for each session.
 local found = {}
-each_session(KEYS[1], instant(ARGV[1]), function(session, record, label)
+each_session(KEYS[1], current_time(ARGV[1]), function(session, record, label)
   found[#found + 1] = { session, pack_record(record), label }
 end)
 return found

@@ -1,3 +1,3 @@
--- The server's clock, by which the ids of the log of revocations go.
--- KEYS[1] the log: in a cluster it says whose clock is asked for
-return instant('')
+-- The server's clock, which the ids of the feed's entries are based on.
+-- KEYS[1] the feed: in a cluster it selects the server
+return current_time('')

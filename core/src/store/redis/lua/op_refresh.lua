@@ -1,13 +1,13 @@
--- KEYS[1] the user's hash
+-- KEYS[1] the hash of the user
 -- ARGV: now or '', session, gen, branch, id, parent or '', iat, exp,
---       grace, idle ttl, rotate 0|1, theft scope 'session'|'subject',
---       perhaps until when the caller waits
+--       grace, idle ttl, rotate 0|1, revoke all of the user's sessions on theft 0|1,
+--       perhaps the time at which the caller gives up
 local key, session = KEYS[1], ARGV[2]
 local stored = redis.call('HGET', key, session)
 if not stored then return false end
-local now = instant(ARGV[1])
--- On a link that was cut off for a while it may come after its caller has asked again elsewhere and
--- gone on: acting on it would take that for a second holder.
+local now = current_time(ARGV[1])
+-- After a network partition a request may arrive when its caller has retried elsewhere and gone on:
+-- acting on it would look like a second holder of the token.
 if ARGV[13] and now > tonumber(ARGV[13]) then
   return redis.error_reply('LATE ' .. string.format('%d', now))
 end
@@ -22,8 +22,8 @@ local policy = {
 }
 local answer = step(r, p, now, policy)
 if answer.write then redis.call('HSET', key, session, pack_record(r)) end
-if answer.decision == 'theft' and ARGV[12] == 'subject' then revoke_live(key, now, REUSED) end
+if answer.decision == THEFT and ARGV[12] == '1' then revoke_live(key, now, REUSED) end
 return {
   answer.decision, tostring(answer.detail or ''),
-  r.gen, r.branch, r.minted, r.idle, answer.abandoned or -1, answer.issued_until or 0,
+  r.gen, r.branch, r.minted, r.idle, answer.discarded or -1, answer.issued_until or 0,
 }

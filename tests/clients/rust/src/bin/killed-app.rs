@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use regrant::client::{Endpoint, ReqwestTransport, Session};
+use regrant::client::{RefreshEndpoint, ReqwestTransport, Session};
 use regrant_clients::{FatalStorage, FatalTransport, Moment};
 
 #[tokio::main(flavor = "current_thread")]
@@ -12,7 +12,7 @@ async fn main() {
     let mut next = || arguments.next().expect("three arguments");
     let (url, path, moment) = (next(), next().into(), Moment::named(&next()).expect("a moment"));
     let inner = ReqwestTransport::new().unwrap();
-    let session = Session::builder(Endpoint::json(url))
+    let session = Session::builder(RefreshEndpoint::json(url))
         .transport(Arc::new(FatalTransport { inner, moment }))
         .storage(Arc::new(FatalStorage { path, moment }))
         .start()

@@ -4,15 +4,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regrant::client::{FileStorage, Refusal, SignOutReason};
-use regrant::dpop::{DpopSigner, SoftwareSigner};
+use regrant::client::{FileStorage, SessionError, SignOutReason};
+use regrant::dpop::{ProofKey, SoftwareKey};
 use regrant_clients::{App, Line, expiries, report};
 
 const OFF: Duration = Duration::from_secs(600);
 
-async fn key(folder: &Path) -> Arc<dyn DpopSigner> {
+async fn key(folder: &Path) -> Arc<dyn ProofKey> {
     let storage = FileStorage::new(folder.join("key"));
-    Arc::new(SoftwareSigner::kept_in(&storage).await.unwrap())
+    Arc::new(SoftwareKey::load_or_create(&storage).await.unwrap())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -63,8 +63,8 @@ async fn a_thief_without_the_key_gets_nothing_and_the_app_goes_on() {
     assert!(told.contains("ERR_DPOP_PROOF_MISSING"), "{told}");
     line.until_expired().await;
     assert_eq!(app.call().await, Ok(200));
-    let another = start(Arc::new(SoftwareSigner::generate().unwrap()));
-    assert_eq!(another.call().await, Err(Refusal::SignIn(SignOutReason::OtherKey)));
+    let another = start(Arc::new(SoftwareKey::generate().unwrap()));
+    assert_eq!(another.call().await, Err(SessionError::SignIn(SignOutReason::OtherKey)));
     // The key in the storage is the same the next time.
     assert_eq!(start(key(folder.path()).await).call().await, Ok(200));
     report("stolen: the thief of bound tokens is refused, the app goes on");

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use regrant::client::Refusal;
+use regrant::client::SessionError;
 use regrant_clients::{App, Line, expiries, report};
 use serde_json::json;
 
@@ -114,7 +114,7 @@ async fn without_a_network_nobody_is_signed_out() {
     line.until_expired().await;
     for _ in 0..20 {
         let refused = app.session.access_token().await;
-        assert!(matches!(refused, Err(Refusal::TryLater { .. })), "{refused:?}");
+        assert!(matches!(refused, Err(SessionError::Retry { .. })), "{refused:?}");
     }
     line.faults(json!({})).await;
     assert_eq!(app.call_until_answered().await.map(|(status, _)| status), Ok(200));

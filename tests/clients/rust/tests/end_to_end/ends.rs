@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use regrant::client::{Refusal, SignOutReason, State};
+use regrant::client::{SessionError, SessionState, SignOutReason};
 use regrant_clients::{App, Line, report};
 use serde_json::json;
 
@@ -24,8 +24,8 @@ async fn a_theft_ends_the_session_and_the_app_is_told_why() {
         line.thief(how).await;
         line.until_expired().await;
         let refused = app.call().await;
-        assert_eq!(refused, Err(Refusal::SignIn(expected)), "{how}");
-        assert_eq!(app.session.state(), State::SignedOut(expected), "{how}");
+        assert_eq!(refused, Err(SessionError::SignIn(expected)), "{how}");
+        assert_eq!(app.session.state(), SessionState::SignedOut(expected), "{how}");
         let told = Instant::now();
         while file.exists() {
             assert!(told.elapsed() < Duration::from_secs(10), "{how}: the tokens are still stored");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use crate::process::Step;
+use crate::process::Invocation;
 use crate::tools::on_path;
 
 /// Asked by Debian's packages before they start a service. 101: no.
@@ -33,7 +33,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
 }
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
-    Step::new("apt-get")
+    Invocation::new("apt-get")
         // Somebody else may be installing something at the moment.
         .args(["-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"])
         .args(arguments)

@@ -6,18 +6,18 @@ use anyhow::{Context, Result};
 
 /// The version that a `pom.xml` says.
 pub(super) fn versions(text: &str) -> Result<Vec<String>> {
-    Ok(vec![text.get(place(text)?).unwrap_or_default().trim().to_owned()])
+    Ok(vec![text.get(file(text)?).unwrap_or_default().trim().to_owned()])
 }
 
 /// The `pom.xml` with another version.
 pub(super) fn with_version(text: &str, version: &str) -> Result<String> {
     let mut edited = text.to_owned();
-    edited.replace_range(place(text)?, version);
+    edited.replace_range(file(text)?, version);
     Ok(edited)
 }
 
 /// Where the project's own version stands.
-fn place(text: &str) -> Result<Range<usize>> {
+fn file(text: &str) -> Result<Range<usize>> {
     let mut open: Vec<&str> = Vec::new();
     let mut rest = text;
     while let Some((_, from_tag)) = rest.split_once('<') {

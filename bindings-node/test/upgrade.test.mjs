@@ -1,0 +1,212 @@
+// What an earlier version wrote is read by this one, and nobody is signed out: tests/vectors/upgrade.
+import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { createHash, createPrivateKey, createPublicKey, randomUUID, sign } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { TestClock, createAuth } from 'regrant';
+import { withCode } from './support/auth.mjs';
+import { startRedis } from './support/redis.mjs';
+
+const VECTORS = new URL('../../tests/vectors/', import.meta.url);
+const FIXTURES = new URL('upgrade/0.1.0/', VECTORS);
+const read = (name) => JSON.parse(readFileSync(new URL(name, FIXTURES), 'utf8'));
+
+/** A store as it was written. `copy()` gives a fresh one, which `auth(config)` serves. */
+async function written(t, kind) {
+  const expected = read(`${kind}/expected.json`);
+  const { commands } = read(kind === 'file' ? 'file/legacy-redis.json' : 'redis/data.json');
+  const folder = await mkdtemp(join(tmpdir(), 'regrant-upgrade-'));
+  t.after(() => rm(folder, { recursive: true }));
+  const redis = await startRedis(t);
+  let copies = 0;
+
+  async function copy() {
+    copies += 1;
+    const clock = new TestClock(expected.now);
+    // Each has keys of its own in one Redis. Only the first has them as they were written.
+    const prefix = copies === 1 ? 'regrant:' : `copy-${copies}:`;
+    await load(redis, commands, prefix);
+    let store = redis.url;
+    if (kind === 'file') {
+      const path = join(folder, `${copies}.db`);
+      await copyFile(new URL('file/sessions.db', FIXTURES), path);
+      store = `file:${path}`;
+    }
+    const auth = (name) => {
+      const { migrate, ...config } = expected.configs[name];
+      const legacy = migrate && { migrate: { ...migrate, store: redis.url } };
+      return createAuth({ ...config, ...legacy, store, redis: { prefix }, clock });
+    };
+    return { auth, clock };
+  }
+  return { expected, copy };
+}
+
+/** Runs the commands of a fixture, with another prefix in the place of `regrant:`. */
+async function load(redis, commands, prefix) {
+  const bytes = (word) => (typeof word === 'string' ? Buffer.from(word) : Buffer.from(word.hex, 'hex'));
+  const own = Buffer.from('regrant:');
+  const encoded = commands.map(([name, key, ...rest]) => {
+    let place = bytes(key);
+    if (place.subarray(0, own.length).equals(own)) place = Buffer.concat([Buffer.from(prefix), place.subarray(own.length)]);
+    const words = [Buffer.from(name), place, ...rest.map(bytes)];
+    const parts = words.flatMap((word) => [Buffer.from(`$${word.length}\r\n`), word, Buffer.from('\r\n')]);
+    return Buffer.concat([Buffer.from(`*${words.length}\r\n`), ...parts]);
+  });
+  const child = spawn('redis-cli', ['-p', String(redis.port), '--pipe'], { stdio: ['pipe', 'pipe', 'inherit'] });
+  child.stdin.end(Buffer.concat(encoded));
+  const [code] = await once(child, 'close');
+  assert.equal(code, 0, 'redis-cli has loaded the fixture');
+}
+
+/** A proof by the key that the bound session began with: of a refresh, or with an access token. */
+function proofOf({ origin, method, path, key }, clock, token) {
+  const privateKey = createPrivateKey(key);
+  const { kty, crv, x, y } = createPublicKey(privateKey).export({ format: 'jwk' });
+  const claims = { jti: randomUUID(), htm: method, htu: origin + path, iat: Math.floor(clock.now() / 1000) };
+  if (token) claims.ath = createHash('sha256').update(token).digest('base64url');
+  const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const input = `${encode({ typ: 'dpop+jwt', alg: 'ES256', jwk: { kty, crv, x, y } })}.${encode(claims)}`;
+  const signature = sign('sha256', input, { key: privateKey, dsaEncoding: 'ieee-p1363' });
+  return { proof: `${input}.${signature.toString('base64url')}`, method, path };
+}
+
+/**
+ * Waits until the revocation feed was read. Without it, a denial might come from the store: it is told of the use of a
+ * token, and answers that the session is revoked.
+ */
+async function feedIsRead(auth) {
+  for (let attempt = 0; auth.feedLag === null; attempt += 1) {
+    assert.ok(attempt < 4000, 'the feed is read');
+    await sleep(5);
+  }
+}
+
+/** Checks the answer to an access token. */
+function checkAccess(auth, { access, subject, sessionId }, answer, what) {
+  if (answer !== 'ok') return assert.throws(() => auth.verifyAccess(access), withCode(answer), what);
+  const verified = auth.verifyAccess(access);
+  assert.deepEqual([verified.subject, verified.sessionId ?? null], [subject, sessionId], what);
+}
+
+async function runScenario({ expected, copy }, { name, config, steps }) {
+  const { auth: over, clock } = await copy();
+  const auth = over(config);
+  await feedIsRead(auth);
+  const { tokens, dpop } = expected;
+  let last;
+  const refreshToken = (named) => ({ last, nonsense: 'a.b.c' })[named] ?? tokens[named].refresh;
+
+  async function refresh(step, what) {
+    const options = { subject: step.as, address: step.address, proof: step.proof && proofOf(dpop, clock) };
+    const refreshing = auth.refresh(refreshToken(step.refresh), options);
+    if (step.answer.startsWith('ERR_')) {
+      const fields = { reason: step.reason, retryAfter: step.retryAfter && step.retryAfter / 1000 };
+      const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+      return assert.rejects(refreshing, { ...withCode(step.answer), ...Object.fromEntries(given) }, what);
+    }
+    const renewed = await refreshing;
+    assert.equal(renewed.renewal, step.answer, what);
+    // Without the tokens in the message.
+    if (step.same) assert.ok(renewed.refreshToken === tokens[step.same].refresh, `another child in ${what}`);
+    const known = tokens[step.refresh];
+    if (known?.sessionId) assert.deepEqual([renewed.subject, renewed.sessionId], [known.subject, known.sessionId], what);
+    const verified = step.proof
+      ? auth.verifyWithProof(renewed.accessToken, proofOf(dpop, clock, renewed.accessToken))
+      : auth.verifyAccess(renewed.accessToken);
+    assert.equal(verified.sessionId, renewed.sessionId, what);
+    last = renewed.refreshToken;
+  }
+
+  for (const [number, step] of steps.entries()) {
+    const what = `step ${number} of ${name}`;
+    if (step.refresh) await refresh(step, what);
+    else if (step.verify && step.proof) {
+      const { access, sessionId } = tokens[step.verify];
+      assert.equal(auth.verifyWithProof(access, proofOf(dpop, clock, access)).sessionId, sessionId, what);
+    } else if (step.verify) checkAccess(auth, tokens[step.verify], step.answer, what);
+    else if (step.logout) assert.equal(await auth.logout(refreshToken(step.logout)), step.answer, what);
+    else if (step.everywhere) {
+      const exceptSession = tokens[step.except].sessionId;
+      assert.equal(await auth.logoutEverywhere(step.everywhere, { exceptSession }), step.answer, what);
+    } else if (step.login) await auth.login(step.login);
+    else clock.advance(step.advance);
+  }
+}
+
+for (const kind of ['file', 'redis']) {
+  test(`${kind}: the sessions are listed as before`, async (t) => {
+    const { expected, copy } = await written(t, kind);
+    const auth = (await copy()).auth('main');
+    const byId = (a, b) => (a.sessionId < b.sessionId ? -1 : 1);
+    const asNumbers = (session) =>
+      Object.fromEntries(Object.entries(session).map(([name, value]) => [name, value instanceof Date ? value.getTime() : value]));
+    const users = Object.entries(expected.sessions);
+    assert.ok(users.length > 20);
+    for (const [user, sessions] of users) {
+      const found = (await auth.sessions(user)).map(asNumbers);
+      assert.deepEqual(found.sort(byId), sessions.sort(byId), `the sessions of ${user}`);
+    }
+  });
+
+  test(`${kind}: access tokens are accepted or denied as before`, async (t) => {
+    const { expected, copy } = await written(t, kind);
+    const { auth: over } = await copy();
+    // Those of a lost child last: to show one is theft, and ends the session.
+    const isLost = ([name]) => Number(name.endsWith('/lost'));
+    const access = Object.entries(expected.access).sort((a, b) => isLost(a) - isLost(b));
+    assert.ok(access.length > 50);
+    for (const config of Object.keys(expected.configs)) {
+      const auth = over(config);
+      await feedIsRead(auth);
+      for (const [name, answer] of access) {
+        const token = expected.tokens[name];
+        if (token.config === config) checkAccess(auth, token, answer, name);
+      }
+    }
+  });
+
+  test(`${kind}: every session goes on as before`, async (t) => {
+    const store = await written(t, kind);
+    assert.ok(store.expected.scenarios.length > 50);
+    for (const scenario of store.expected.scenarios) await runScenario(store, scenario);
+  });
+}
+
+test('every access token says what it said, and every proof is good once', async () => {
+  const { now, groups } = read('tokens.json');
+  for (const { name: group, config, tokens, proofs } of groups) {
+    const keys = config.keys?.map(({ privateKey, ...key }) => ({
+      ...key,
+      // `@NAME` is one of the keys of the vectors.
+      ...(privateKey && { privateKey: readFileSync(new URL(`keys/test-only-${privateKey.slice(1)}.pem`, VECTORS), 'utf8') }),
+    }));
+    const auth = createAuth({ ...config, ...(keys && { keys }), store: 'memory:', clock: new TestClock(now) });
+    for (const { name, token, subject, sessionId, claims, answer } of tokens) {
+      const what = `${name} of ${group}`;
+      if (answer === 'ok') {
+        const verified = auth.verifyAccess(token);
+        assert.deepEqual([verified.subject, verified.sessionId ?? null], [subject, sessionId], what);
+        assert.deepEqual({ ...verified.claims }, claims, what);
+        assert.deepEqual({ ...auth.verify(token) }, claims, what);
+      } else {
+        assert.throws(() => auth.verifyAccess(token), withCode(answer), what);
+      }
+    }
+    for (const { proof, method, path, access } of proofs) {
+      const request = { proof, method, path };
+      if (!access) {
+        auth.checkProof(request);
+        continue;
+      }
+      auth.verifyWithProof(access, request);
+      assert.throws(() => auth.verifyWithProof(access, request), withCode('ERR_DPOP_PROOF_REPLAYED'));
+    }
+  }
+});

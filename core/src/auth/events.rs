@@ -1,0 +1,121 @@
+//! Audit events: what happened to sessions, for the app's audit log, through a callback and
+//! through `tracing`.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use super::metrics;
+use crate::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
+
+/// An event in the life of a session. Contains no secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct AuditEvent {
+    /// When; milliseconds since 1970.
+    pub at: Timestamp,
+    /// The user of the session.
+    pub subject: Subject,
+    /// The session; serialized as `sessionId`.
+    #[serde(rename = "sessionId")]
+    pub session: SessionId,
+    /// What happened; serialized as `type` and its fields.
+    #[serde(flatten)]
+    pub kind: AuditKind,
+}
+
+/// The kind of an [`AuditEvent`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "type")]
+#[non_exhaustive]
+pub enum AuditKind {
+    /// A session started.
+    Login {
+        /// The device label; empty when the app gave none.
+        device: String,
+    },
+    /// A refresh token of a legacy app became a session; serialized as `adopted`.
+    #[serde(rename = "adopted")]
+    Migrated,
+    /// A refresh was answered with new tokens.
+    Refreshed {
+        /// Whether the refresh token was replaced too.
+        rotated: bool,
+    },
+    /// A refresh was answered with the same refresh token once more; serialized as `reissued`.
+    #[serde(rename = "reissued")]
+    Replayed,
+    /// A refresh presented a token that its holder had already replaced; nothing was issued.
+    Superseded,
+    /// Reuse of a refresh token was detected and the session revoked (RFC 9700 §4.14.2).
+    Theft {
+        /// How: `fork`, `parent_returned`, `abandoned_branch`, `older_token` or `denied_access`.
+        how: &'static str,
+    },
+    /// A session was revoked.
+    Revoked {
+        /// Why.
+        reason: RevocationReason,
+        /// Whether enough replicas of the store confirmed the revocation; absent where none were
+        /// asked. After `false` a failover may restore the session: revoke it again.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        replicated: Option<bool>,
+    },
+}
+
+impl AuditKind {
+    const fn name(&self) -> &'static str {
+        match self {
+            Self::Login { .. } => "login",
+            Self::Migrated => "adopted",
+            Self::Refreshed { .. } => "refreshed",
+            Self::Replayed => "reissued",
+            Self::Superseded => "superseded",
+            Self::Theft { .. } => "theft",
+            Self::Revoked { .. } => "revoked",
+        }
+    }
+
+    /// Counts what no operation counts by its outcome.
+    fn count(&self) {
+        let reason = match self {
+            Self::Migrated => return metrics::count(&metrics::MIGRATIONS, &[]),
+            Self::Theft { how } => {
+                metrics::count(&metrics::THEFTS, &[("how", how)]);
+                RevocationReason::Reused
+            }
+            Self::Revoked { reason, .. } => *reason,
+            Self::Login { .. } | Self::Refreshed { .. } | Self::Replayed | Self::Superseded => {
+                return;
+            }
+        };
+        metrics::count(&metrics::SESSIONS_REVOKED, &[("reason", reason.as_str())]);
+    }
+}
+
+/// Called on each event, on the thread where it happens. Must not block.
+pub(super) type Listener = Arc<dyn Fn(&AuditEvent) + Send + Sync>;
+
+/// Emits events to the metrics, the log and the listener.
+#[derive(Clone)]
+pub(crate) struct Auditor {
+    pub(super) listener: Option<Listener>,
+    pub(super) clock: Arc<dyn Clock>,
+}
+
+impl Auditor {
+    pub(crate) fn emit(&self, subject: &Subject, session: SessionId, kind: AuditKind) {
+        let name = kind.name();
+        kind.count();
+        let event = AuditEvent { at: self.clock.now(), subject: subject.clone(), session, kind };
+        if let AuditKind::Theft { how } = event.kind {
+            tracing::warn!(target: "regrant::audit", event = name, how, %subject, %session, "refresh token reuse detected, session revoked");
+        } else {
+            tracing::info!(target: "regrant::audit", event = name, %subject, %session, "session event");
+        }
+        if let Some(listener) = &self.listener {
+            listener(&event);
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! Limits of refreshes: how many run at once in this process, and how many may fail
+//! ([`FailureLimit`]) before further failures are answered with [`Error::TooManyAttempts`].
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use tracing::Span;
+
+use super::Engine;
+use crate::error::{Error, ErrorCode, Result};
+use crate::session::{FailureLimit, RefreshClaims};
+use crate::store::FailureKey;
+use crate::types::{Subject, Timestamp};
+
+/// Limits the refreshes in progress in this process.
+#[derive(Default)]
+pub(super) struct InFlightLimit(AtomicU32);
+
+/// A permit for one refresh in progress, released on drop.
+pub(super) struct Permit<'a>(&'a InFlightLimit);
+
+impl InFlightLimit {
+    /// # Errors
+    /// [`Error::StoreUnavailable`] when `limit` permits are held: the client retries.
+    pub(super) fn acquire(&self, limit: u32) -> Result<Permit<'_>> {
+        let permit = Permit(self);
+        if self.0.fetch_add(1, Ordering::Relaxed) >= limit {
+            return Err(Error::store("too many refreshes in progress"));
+        }
+        Ok(permit)
+    }
+}
+
+impl Drop for Permit<'_> {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A refresh in progress.
+pub(crate) struct Attempt {
+    /// The span of the operation.
+    pub(super) span: Span,
+    address: Option<FailureKey>,
+    /// The user and the token, once the token's signature was verified.
+    verified: Option<(Subject, FailureKey)>,
+}
+
+impl Attempt {
+    pub(super) fn new(address: Option<FailureKey>, span: Span) -> Self {
+        Self { span, address, verified: None }
+    }
+}
+
+/// Counts failed refreshes in the store, and remembers which keys are over the limit, so that
+/// their next attempts cost no round trip.
+#[derive(Default)]
+pub(super) struct FailureLimiter {
+    limit: Option<FailureLimit>,
+    /// When each key that is over the limit may try again.
+    blocked: Mutex<HashMap<FailureKey, Timestamp>>,
+}
+
+/// Upper bound of [`FailureLimiter::blocked`]. Keys over it cost a round trip to the store.
+const MAX_BLOCKED: usize = 16_384;
+
+impl FailureLimiter {
+    pub(super) fn new(limit: Option<FailureLimit>) -> Self {
+        Self { limit, blocked: Mutex::default() }
+    }
+
+    fn check(&self, key: &FailureKey, now: Timestamp) -> Result<()> {
+        let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        match blocked.get(key) {
+            Some(until) if now < *until => {
+                Err(Error::TooManyAttempts { retry_after: until.since(now) })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn block(&self, key: FailureKey, until: Timestamp, now: Timestamp) {
+        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
+        if blocked.len() >= MAX_BLOCKED {
+            blocked.retain(|_, until| now < *until);
+        }
+        if blocked.len() < MAX_BLOCKED {
+            blocked.insert(key, until);
+        }
+    }
+}
+
+impl Engine {
+    /// Notes that the token's signature is valid.
+    ///
+    /// # Errors
+    /// [`Error::TooManyAttempts`] where this very token was refused for good before, and the
+    /// failures of its user are over the limit.
+    pub(super) fn admit(&self, attempt: &mut Attempt, claims: &RefreshClaims) -> Result<()> {
+        if self.failure_limiter.limit.is_none() {
+            return Ok(());
+        }
+        let token = FailureKey::token(&claims.session, &claims.attempt().id);
+        attempt.verified = Some((claims.subject.clone(), token));
+        self.failure_limiter.check(&token, self.now())
+    }
+
+    /// Counts a failed attempt and returns the error to answer: `error`, or
+    /// [`Error::TooManyAttempts`] over the limit. A store that cannot count changes nothing.
+    ///
+    /// A valid signature is counted by the user, anything else by the client's address.
+    pub(super) async fn count_failure(&self, attempt: Attempt, error: Error) -> Error {
+        let limiter = &self.failure_limiter;
+        let (Some(limit), Some(failures)) = (limiter.limit, self.admin.store.failures()) else {
+            return error;
+        };
+        let (counted, to_block) = match (attempt.verified, attempt.address) {
+            (Some((subject, token)), _) if is_refusal(error.code()) => {
+                (FailureKey::subject(&subject), is_final(error.code()).then_some(token))
+            }
+            (None, Some(address)) if is_invalid_token(error.code()) => (address, Some(address)),
+            _ => return error,
+        };
+        let now = self.now();
+        if let Err(blocked) = limiter.check(&counted, now) {
+            return blocked;
+        }
+        match failures.count(&counted, limit.window).await {
+            Ok(failures) if failures.count > limit.failures.get() => {
+                if let Some(key) = to_block {
+                    limiter.block(key, now.plus(failures.left), now);
+                }
+                Error::TooManyAttempts { retry_after: failures.left }
+            }
+            _ => error,
+        }
+    }
+}
+
+/// The errors for which a token with a valid signature is refused.
+fn is_refusal(code: ErrorCode) -> bool {
+    is_final(code) || code == ErrorCode::SubjectMismatch
+}
+
+/// The errors after which the same token is never granted again.
+fn is_final(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::RefreshExpired
+            | ErrorCode::SessionUnknown
+            | ErrorCode::SessionRevoked
+            | ErrorCode::RefreshReused
+    )
+}
+
+/// The errors for a text that is no token of this server. A missing token is no attempt.
+fn is_invalid_token(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::TokenMalformed
+            | ErrorCode::TokenTooLarge
+            | ErrorCode::AlgNotAllowed
+            | ErrorCode::KeyNotFound
+            | ErrorCode::SignatureInvalid
+            | ErrorCode::TypMismatch
+            | ErrorCode::CritUnsupported
+    ) || is_final(code)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dropped_permit_can_be_acquired_again() {
+        let limit = InFlightLimit::default();
+        let first = limit.acquire(2).unwrap();
+        let _second = limit.acquire(2).unwrap();
+        assert!(matches!(limit.acquire(2), Err(Error::StoreUnavailable { .. })));
+        drop(first);
+        assert!(limit.acquire(2).is_ok());
+        assert_eq!(limit.0.load(Ordering::Relaxed), 1);
+    }
+}

@@ -1,0 +1,64 @@
+-- The session limit: make_room and evicted_at of store/operations.rs, line for line.
+
+-- Compares bytes, as Rust does; Lua's `<` on strings depends on the locale.
+local function is_less(a, b)
+  for i = 1, #a do
+    local x, y = string.byte(a, i), string.byte(b, i)
+    if x ~= y then return x < y end
+  end
+  return false
+end
+
+-- Sorts by an instant of each record, then by creation time, then by id.
+local function sort_by(all, instant_of)
+  table.sort(all, function(a, b)
+    local x, y = instant_of(a.record), instant_of(b.record)
+    if x ~= y then return x < y end
+    if a.record.created ~= b.record.created then return a.record.created < b.record.created end
+    return is_less(a.session, b.session)
+  end)
+end
+
+local function last_refreshed(r)
+  return r.child and math.max(r.minted, r.promoted) or r.promoted
+end
+
+local function idle_deadline(r) return r.idle end
+
+-- Makes room for one more session of which `max` may be live: revokes the least recently refreshed
+-- ones and returns their ids. Of the sessions that are over, the latest `max` are kept.
+local function make_room(key, sessions, max, now)
+  local live, over = {}, {}
+  for _, it in ipairs(sessions) do
+    local is_live = it.record.state == LIVE and now < it.record.idle
+    table.insert(is_live and live or over, it)
+  end
+  local evicted = {}
+  sort_by(live, last_refreshed)
+  for i = 1, #live + 1 - max do
+    local it = live[i]
+    revoke_record(it.record, EVICTED, now)
+    redis.call('HSET', key, it.session, pack_record(it.record))
+    evicted[i] = it.session
+    over[#over + 1] = it
+  end
+  -- Without the record of a migrated session its legacy token could be migrated once more.
+  local prunable = {}
+  for _, it in ipairs(over) do
+    if not it.record.adopted then prunable[#prunable + 1] = it end
+  end
+  sort_by(prunable, idle_deadline)
+  for i = 1, #prunable - max do delete_session(key, prunable[i].session) end
+  return evicted
+end
+
+-- The sessions that were evicted by the session created at `created`.
+local function evicted_at(all, created)
+  local evicted = {}
+  for _, it in ipairs(all) do
+    if it.record.state == EVICTED and it.record.idle == created then
+      evicted[#evicted + 1] = it.session
+    end
+  end
+  return evicted
+end

@@ -1,0 +1,180 @@
+//! Sessions that are bound to a key of the client (RFC 9449).
+
+use std::time::Duration;
+
+use regrant::dpop::{SoftwareKey, UnsignedProof, VerifiedProof};
+use regrant::{Error, Login, RefreshRequest, RefreshResponse, Result, TokenPair};
+use serde_json::json;
+
+use super::{World, alice};
+use regrant::types::Clock as _;
+
+const ORIGIN: &str = "https://api.example";
+const REFRESH: (&str, &str) = ("POST", "/auth/refresh");
+const ME: (&str, &str) = ("GET", "/me?a=b");
+
+/// A configuration with these fields and an origin.
+fn dpop(mut fields: serde_json::Value) -> serde_json::Value {
+    fields["origin"] = ORIGIN.into();
+    json!({ "dpop": fields })
+}
+
+impl World {
+    /// A proof by `key` for a request, as the server has checked it.
+    fn proof(
+        &self,
+        key: &SoftwareKey,
+        (method, path): (&str, &str),
+        access: Option<&str>,
+    ) -> VerifiedProof {
+        let nonce = self.auth.proof_nonce();
+        let (now, url) = (self.clock.now(), format!("{ORIGIN}{path}"));
+        let prover =
+            UnsignedProof { method, url: &url, now, nonce: nonce.as_deref(), access_token: access };
+        let proof = prover.sign(key).unwrap();
+        self.auth.check_proof(&proof, method, path).unwrap()
+    }
+
+    async fn bound_login(&self, key: &SoftwareKey) -> TokenPair {
+        let proof = self.proof(key, REFRESH, None);
+        self.auth.login(Login::new(alice()).proof(proof)).await.unwrap()
+    }
+
+    async fn bound_refresh(&self, token: &str, key: &SoftwareKey) -> Result<RefreshResponse> {
+        let proof = self.proof(key, REFRESH, None);
+        self.auth.refresh(RefreshRequest::new(token).proof(proof)).await
+    }
+}
+
+#[tokio::test]
+async fn neither_token_is_good_without_the_key() {
+    for fields in [json!({}), json!({ "nonce": "5m" })] {
+        let world = World::new(dpop(fields));
+        let (key, thiefs) = (SoftwareKey::generate().unwrap(), SoftwareKey::generate().unwrap());
+        let mut pair = world.bound_login(&key).await;
+
+        for _ in 0..3 {
+            let access = pair.access_token.expose();
+            let mine = world.proof(&key, ME, Some(access));
+            let verified = world.auth.verify_with_proof(access, &mine).unwrap();
+            assert_eq!(verified.key(), Some(key.thumbprint().unwrap()));
+            let used = world.auth.verify_with_proof(access, &mine);
+            assert!(matches!(used, Err(Error::DpopProofReplayed)));
+            assert!(matches!(world.auth.verify(access), Err(Error::DpopProofMissing)));
+            let header = format!("Bearer {access}");
+            let as_bearer = world.auth.verify_bearer(Some(&header));
+            assert!(matches!(as_bearer, Err(Error::DpopProofMissing)));
+            for bad in [world.proof(&thiefs, ME, Some(access)), world.proof(&key, ME, None)] {
+                let refused = world.auth.verify_with_proof(access, &bad);
+                assert!(matches!(refused, Err(Error::DpopProofInvalid { .. })));
+            }
+
+            let refresh = pair.refresh_token.expose();
+            let without = world.refresh(refresh).await;
+            assert!(matches!(without, Err(Error::DpopProofMissing)));
+            let by_thief = world.bound_refresh(refresh, &thiefs).await;
+            assert!(matches!(by_thief, Err(Error::DpopProofInvalid { .. })));
+            // What was refused has changed nothing, and is no theft.
+            world.clock.advance(Duration::from_secs(60));
+            let renewed = world.bound_refresh(refresh, &key).await.unwrap();
+            pair.access_token = renewed.access_token;
+            pair.refresh_token = renewed.refresh_token.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lost_answer_is_asked_for_again_with_another_proof() {
+    let world = World::new(dpop(json!({})));
+    let key = SoftwareKey::generate().unwrap();
+    let pair = world.bound_login(&key).await;
+    let one = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
+    let two = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
+    assert_eq!(one.refresh_token, two.refresh_token);
+}
+
+#[tokio::test]
+async fn access_tokens_may_stay_bearer_tokens() {
+    let world = World::new(dpop(json!({ "access": false })));
+    let key = SoftwareKey::generate().unwrap();
+    let pair = world.bound_login(&key).await;
+    assert_eq!(world.auth.verify(pair.access_token.expose()).unwrap().key(), None);
+    let without = world.refresh(pair.refresh_token.expose()).await;
+    assert!(matches!(without, Err(Error::DpopProofMissing)));
+    world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
+}
+
+#[tokio::test]
+async fn sessions_without_a_key_go_on_and_a_login_may_need_one() {
+    let world = World::new(dpop(json!({})));
+    let pair = world.login().await;
+    world.auth.verify(pair.access_token.expose()).unwrap();
+    let key = SoftwareKey::generate().unwrap();
+    // A proof does not bind what has begun without one.
+    let renewed = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
+    let access = renewed.access_token.expose();
+    assert_eq!(world.auth.verify(access).unwrap().key(), None);
+    // And whoever asks for a proof is not content with one by just any key.
+    let proof = world.proof(&key, ME, Some(access));
+    let refused = world.auth.verify_with_proof(access, &proof);
+    assert!(matches!(refused, Err(Error::DpopProofInvalid { .. })));
+
+    let strict = World::new(dpop(json!({ "required": true })));
+    let refused = strict.auth.login(Login::new(alice())).await;
+    assert!(matches!(refused, Err(Error::DpopProofMissing)));
+    strict.bound_login(&key).await;
+}
+
+#[tokio::test]
+async fn without_a_configuration_nothing_is_bound_and_nothing_bound_is_accepted() {
+    let bound = World::new(dpop(json!({})));
+    let key = SoftwareKey::generate().unwrap();
+    let pair = bound.bound_login(&key).await;
+    let plain = World::new(json!({}));
+    assert!(matches!(plain.auth.verify(pair.access_token.expose()), Err(Error::DpopProofMissing)));
+    let refused = plain.refresh(pair.refresh_token.expose()).await;
+    assert!(matches!(refused, Err(Error::DpopProofMissing)));
+    let checked = plain.auth.check_proof("a.b.c", "GET", "/me");
+    assert!(matches!(checked, Err(Error::ConfigInvalid { field, .. }) if field == "dpop"));
+}
+
+#[tokio::test]
+async fn an_app_cannot_write_the_claim_itself() {
+    let world = World::new(json!({}));
+    let claims = json!({ "cnf": { "jkt": "x" } }).as_object().unwrap().clone();
+    let refused = world.auth.login(Login::new(alice()).claims(claims)).await;
+    assert!(matches!(refused, Err(Error::ClaimInvalid { claim }) if claim == "cnf"));
+}
+
+#[tokio::test]
+async fn wrong_fields_are_named() {
+    for (fields, field) in [
+        (json!({ "maxAge": 0 }), "dpop.maxAge"),
+        (json!({ "maxAge": "11m" }), "dpop.maxAge"),
+        (json!({ "leeway": "6m" }), "dpop.leeway"),
+        (json!({ "nonce": 0 }), "dpop.nonce"),
+        (json!({ "capacity": 0 }), "dpop.capacity"),
+        (json!({ "origin": "https://api.example/path" }), "dpop.origin"),
+        (json!({ "origin": "api.example" }), "dpop.origin"),
+        (json!({ "origin": null }), "dpop.origin"),
+        (json!({ "origin": [] }), "dpop.origin"),
+        (json!({ "origin": ["https://api.example", "api.example"] }), "dpop.origin"),
+        (json!({ "wrong": 1 }), "dpop.wrong"),
+    ] {
+        let mut config = dpop(json!({}));
+        config["secret"] = super::SECRET.into();
+        config["store"] = "memory:".into();
+        for (name, value) in fields.as_object().unwrap() {
+            config["dpop"][name] = value.clone();
+        }
+        let refused = super::Auth::from_json(&config.to_string()).map(super::AuthBuilder::build);
+        let error = match refused {
+            Ok(built) => built.unwrap_err(),
+            Err(error) => error,
+        };
+        assert!(
+            matches!(&error, Error::ConfigInvalid { field: named, .. } if named == field),
+            "{error}"
+        );
+    }
+}

@@ -1,0 +1,237 @@
+//! What one process revokes, the others refuse; and the policies for a stale feed.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use regrant::auth::StalePolicy;
+use regrant::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed};
+use regrant::session::{
+    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
+};
+use regrant::store::{
+    Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
+    StoredSession,
+};
+use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, Timestamp};
+use regrant::{Error, Result};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::faults::delegate;
+use super::{World, alice, assert_code, next, settle};
+
+/// A store that several processes share, with a feed in memory.
+#[derive(Debug)]
+pub struct Common {
+    inner: MemoryStore,
+    clock: Arc<ManualClock>,
+    published_at: Mutex<Vec<(Revocation, Timestamp)>>,
+    news: Notify,
+    deaf: Mutex<bool>,
+    held: Mutex<bool>,
+}
+
+impl Common {
+    /// The store as one more process opens it.
+    pub fn process(self: &Arc<Self>) -> impl SessionStore + use<> {
+        Process(Arc::clone(self))
+    }
+
+    /// From here on nobody can read or tell, or can again.
+    pub fn cut(&self, deaf: bool) {
+        *self.deaf.lock().unwrap() = deaf;
+        self.news.notify_waiters();
+    }
+
+    /// From here on what is told stays unread, or is read.
+    pub fn hold(&self, held: bool) {
+        *self.held.lock().unwrap() = held;
+        self.news.notify_waiters();
+    }
+}
+
+#[derive(Debug)]
+struct Process(Arc<Common>);
+
+delegate!(
+    Process,
+    |this, call| call(&this.0.inner).await,
+    fn feed(&self) -> Option<&dyn RevocationFeed> {
+        Some(self)
+    }
+);
+
+#[async_trait]
+impl RevocationFeed for Process {
+    async fn publish(&self, revocations: &[Revocation]) -> Result<()> {
+        if *self.0.deaf.lock().unwrap() {
+            return Err(Error::store("cut off"));
+        }
+        let now = self.0.clock.now();
+        let entries = revocations.iter().map(|revocation| (revocation.clone(), now));
+        self.0.published_at.lock().unwrap().extend(entries);
+        self.0.news.notify_waiters();
+        Ok(())
+    }
+
+    async fn read(&self, cursor: &FeedCursor, _: Duration) -> Result<FeedPage> {
+        let from: usize = cursor.0.parse().unwrap_or(0);
+        loop {
+            if *self.0.deaf.lock().unwrap() {
+                return Err(Error::store("cut off"));
+            }
+            let news = self.0.news.notified();
+            let entries = self.0.published_at.lock().unwrap()[from..].to_vec();
+            let held = *self.0.held.lock().unwrap();
+            if !held && (!entries.is_empty() || from == 0 && cursor.0.is_empty()) {
+                let next = FeedCursor((from + entries.len()).to_string());
+                let (revocations, published_at) = entries.into_iter().unzip();
+                return Ok(FeedPage { revocations, published_at, next, complete: true });
+            }
+            news.await;
+        }
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>> {
+        Ok(Some(self.0.clock.now()))
+    }
+}
+
+/// Two processes on one store, under one clock.
+pub fn processes() -> (World, World, Arc<Common>) {
+    let plain = World::new(json!({}));
+    let clock = Arc::clone(&plain.clock);
+    let common = Arc::new(Common {
+        inner: MemoryStore::with_clock(Arc::clone(&clock) as Arc<dyn Clock>),
+        clock: Arc::clone(&clock),
+        published_at: Mutex::default(),
+        news: Notify::new(),
+        deaf: Mutex::new(false),
+        held: Mutex::new(false),
+    });
+    let process = || {
+        let world = World::with(json!({ "access": { "legacy": true } }), |builder| {
+            builder.store(Process(Arc::clone(&common))).clock(Arc::clone(&clock) as Arc<dyn Clock>)
+        });
+        World { clock: Arc::clone(&clock), ..world }
+    };
+    (process(), process(), Arc::clone(&common))
+}
+
+#[tokio::test]
+async fn a_logout_is_refused_in_other_processes() {
+    let (here, there, _) = processes();
+    let (one, two) = (here.login().await, here.login().await);
+    there.auth.verify(one.access_token.expose()).unwrap();
+    there.auth.verify(two.access_token.expose()).unwrap();
+    // From here on a sighting tells nothing more: what is learnt is learnt from the feed.
+    settle().await;
+    here.auth.logout(one.refresh_token.expose()).await.unwrap();
+    settle().await;
+    assert_code(there.auth.verify(one.access_token.expose()), "ERR_ACCESS_REVOKED");
+    there.auth.verify(two.access_token.expose()).unwrap();
+    here.auth.logout_everywhere(&alice()).await.unwrap();
+    settle().await;
+    assert_code(there.auth.verify(two.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn an_evicted_session_is_refused_in_other_processes() {
+    let (here, there, _) = processes();
+    let first = here.login().await;
+    there.auth.verify(first.access_token.expose()).unwrap();
+    settle().await;
+    for _ in 0..50 {
+        here.advance(1);
+        here.login().await;
+    }
+    settle().await;
+    assert_code(there.auth.verify(first.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn a_theft_is_refused_in_other_processes() {
+    let (here, there, _) = processes();
+    let pair = here.login().await;
+    let honest = here.refresh(pair.refresh_token.expose()).await.unwrap();
+    there.auth.verify(honest.access_token.expose()).unwrap();
+    settle().await;
+    here.advance(11);
+    assert_code(here.refresh(pair.refresh_token.expose()).await, "ERR_REFRESH_REUSED");
+    settle().await;
+    assert_code(there.auth.verify(honest.access_token.expose()), "ERR_ACCESS_REVOKED");
+    assert_code(there.refresh(next(&honest)).await, "ERR_SESSION_REVOKED");
+}
+
+#[tokio::test]
+async fn a_process_that_starts_later_knows_what_was_revoked_before() {
+    let (here, _, common) = processes();
+    let pair = here.login().await;
+    here.auth.logout(pair.refresh_token.expose()).await.unwrap();
+    let clock = Arc::clone(&here.clock) as Arc<dyn Clock>;
+    let later = World::with(json!({}), |b| b.store(Process(common)).clock(clock));
+    settle().await;
+    assert_code(later.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn an_unpublished_revocation_is_not_acknowledged_and_can_be_repeated() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    there.auth.verify(pair.access_token.expose()).unwrap();
+    settle().await;
+    common.cut(true);
+    assert_code(here.auth.logout(pair.refresh_token.expose()).await, "ERR_STORE_UNAVAILABLE");
+    assert_code(here.auth.logout_everywhere(&alice()).await, "ERR_STORE_UNAVAILABLE");
+    there.auth.verify(pair.access_token.expose()).unwrap();
+    common.cut(false);
+    here.auth.logout(pair.refresh_token.expose()).await.unwrap();
+    settle().await;
+    assert_code(there.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn nobody_can_end_the_session_of_another_user() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    let bob = Subject::new("bob").unwrap();
+    let reason = RevocationReason::Logout;
+    here.auth.revoke_session(&bob, &pair.session, reason).await.unwrap();
+    assert!(common.published_at.lock().unwrap().is_empty());
+    there.auth.verify(pair.access_token.expose()).unwrap();
+}
+
+#[tokio::test]
+async fn while_the_feed_is_stale_the_route_decides() {
+    let (here, there, common) = processes();
+    let (kept, ended) = (here.login().await, here.login().await);
+    settle().await;
+    assert_eq!(there.auth.feed_lag(), Some(Duration::ZERO));
+    // Fresh: nobody is asked.
+    for when in [StalePolicy::Accept, StalePolicy::CheckStore, StalePolicy::Reject] {
+        there.auth.verify_checked(kept.access_token.expose(), when).await.unwrap();
+    }
+    // The feed says nothing any more, and the session is ended behind its back.
+    let id = ended.session;
+    common.inner.revoke(&alice(), &id, RevocationReason::Logout).await.unwrap();
+    there.advance(11);
+    assert_eq!(there.auth.feed_lag(), Some(Duration::from_secs(11)));
+
+    let (kept, ended) = (kept.access_token.expose(), ended.access_token.expose());
+    there.auth.verify_checked(ended, StalePolicy::Accept).await.unwrap();
+    let closed = there.auth.verify_checked(kept, StalePolicy::Reject).await;
+    assert_code(closed, "ERR_STORE_UNAVAILABLE");
+    there.auth.verify_checked(kept, StalePolicy::CheckStore).await.unwrap();
+    let asked = there.auth.verify_checked(ended, StalePolicy::CheckStore).await;
+    assert_code(asked, "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn without_a_feed_nothing_is_ever_stale() {
+    let world = World::new(json!({}));
+    let pair = world.login().await;
+    world.advance(600);
+    world.auth.verify_checked(pair.access_token.expose(), StalePolicy::Reject).await.unwrap();
+    assert_eq!(world.auth.feed_lag(), Some(Duration::ZERO));
+}

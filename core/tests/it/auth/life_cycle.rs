@@ -1,0 +1,187 @@
+//! Log in, verify, refresh, expire.
+
+use std::time::Duration;
+
+use regrant::session::DeviceLabel;
+use regrant::types::{FamilyPosition, Subject};
+use regrant::{Login, RefreshRequest, Renewal, SessionStatus};
+use serde_json::json;
+
+use super::{World, alice, assert_code, next};
+
+#[tokio::test]
+async fn a_login_gives_a_pair_that_works() {
+    let world = World::new(json!({}));
+    let pair = world.login().await;
+    let access = world.auth.verify(pair.access_token.expose()).unwrap();
+    assert_eq!(access.subject(), &alice());
+    assert_eq!(access.session(), Some(pair.session));
+    assert_eq!(access.family_position(), Some(FamilyPosition { generation: 0, branch: 0 }));
+    assert_eq!(access.expires_at(), pair.access_expires_at);
+    assert_eq!(pair.access_expires_at.since(world.auth_now()), Duration::from_secs(900));
+    assert_eq!(pair.refresh_expires_at.since(world.auth_now()), Duration::from_secs(14 * 86_400));
+}
+
+#[tokio::test]
+async fn an_expired_access_token_is_refreshed() {
+    let world = World::new(json!({ "access": { "ttl": "1m" } }));
+    let pair = world.login().await;
+    world.advance(60);
+    let error = assert_code(world.auth.verify(pair.access_token.expose()), "ERR_TOKEN_EXPIRED");
+    assert_eq!(error.advice(), regrant::Advice::Refresh);
+
+    let renewed = world.refresh(pair.refresh_token.expose()).await.unwrap();
+    assert_eq!(renewed.renewal, Renewal::Rotated);
+    assert_eq!(renewed.subject, alice());
+    assert_ne!(next(&renewed), pair.refresh_token.expose());
+    let access = world.auth.verify(renewed.access_token.expose()).unwrap();
+    assert_eq!(access.family_position(), Some(FamilyPosition { generation: 1, branch: 0 }));
+    assert_eq!(access.session(), Some(pair.session));
+    assert_eq!(world.events(), ["login", "refreshed"]);
+}
+
+#[tokio::test]
+async fn the_grace_gives_the_same_refresh_token_again() {
+    let world = World::new(json!({}));
+    let pair = world.login().await;
+    let first = world.refresh(pair.refresh_token.expose()).await.unwrap();
+    world.advance(10);
+    let again = world.refresh(pair.refresh_token.expose()).await.unwrap();
+    assert_eq!(again.renewal, Renewal::Replayed);
+    assert_eq!(next(&again), next(&first));
+    assert_eq!(again.refresh_expires_at, first.refresh_expires_at);
+}
+
+#[tokio::test]
+async fn a_lost_answer_gives_another_branch() {
+    let world = World::new(json!({}));
+    let pair = world.login().await;
+    let lost = world.refresh(pair.refresh_token.expose()).await.unwrap();
+    world.advance(11);
+    let second = world.refresh(pair.refresh_token.expose()).await.unwrap();
+    assert_eq!(second.renewal, Renewal::Rotated);
+    assert_ne!(next(&second), next(&lost));
+    let access = world.auth.verify(second.access_token.expose()).unwrap();
+    assert_eq!(access.family_position(), Some(FamilyPosition { generation: 1, branch: 1 }));
+    world.advance(60);
+    world.refresh(next(&second)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_long_chain_ends_at_the_absolute_lifetime() {
+    let world = World::new(json!({ "refresh": { "idleTtl": "2d", "absoluteTtl": "10d" } }));
+    let mut token = world.login().await.refresh_token;
+    for day in 1..10 {
+        world.advance(86_400);
+        let renewed = world.refresh(token.expose()).await.unwrap();
+        let left = renewed.refresh_expires_at.since(world.auth_now());
+        assert_eq!(left, Duration::from_secs(86_400) * 2.min(10 - day));
+        token = renewed.refresh_token.unwrap();
+    }
+    world.advance(86_400);
+    assert_code(world.refresh(token.expose()).await, "ERR_REFRESH_EXPIRED");
+}
+
+#[tokio::test]
+async fn an_idle_session_ends() {
+    let world = World::new(json!({ "refresh": { "idleTtl": "2d" } }));
+    let pair = world.login().await;
+    world.advance(2 * 86_400);
+    assert!(world.auth.sessions(&alice(), None).await.unwrap().is_empty());
+    assert_code(world.refresh(pair.refresh_token.expose()).await, "ERR_REFRESH_EXPIRED");
+}
+
+#[tokio::test]
+async fn without_rotation_the_refresh_token_stays() {
+    let world = World::new(json!({ "refresh": { "rotation": false } }));
+    let pair = world.login().await;
+    for _ in 0..3 {
+        world.advance(3600);
+        let renewed = world.refresh(pair.refresh_token.expose()).await.unwrap();
+        assert_eq!(renewed.renewal, Renewal::Renewed);
+        assert!(renewed.refresh_token.is_none());
+        assert_eq!(renewed.refresh_expires_at, pair.refresh_expires_at);
+        world.auth.verify(renewed.access_token.expose()).unwrap();
+    }
+    // A client that can take a new refresh token asks for it.
+    let request = RefreshRequest::new(pair.refresh_token.expose()).rotate(true);
+    let rotated = world.auth.refresh(request).await.unwrap();
+    assert!(rotated.refresh_token.is_some());
+}
+
+#[tokio::test]
+async fn the_subject_is_compared_and_never_believed() {
+    let world = World::new(json!({}));
+    let pair = world.login().await;
+    let bob = Subject::new("bob").unwrap();
+    let request = RefreshRequest::new(pair.refresh_token.expose()).expect_subject(bob);
+    assert_code(world.auth.refresh(request).await, "ERR_SUBJECT_MISMATCH");
+    let request = RefreshRequest::new(pair.refresh_token.expose()).expect_subject(alice());
+    let renewed = world.auth.refresh(request).await.unwrap();
+    assert_eq!(renewed.renewal, Renewal::Rotated, "the refused request changed nothing");
+}
+
+#[tokio::test]
+async fn neither_token_passes_for_the_other() {
+    let world = World::new(json!({ "access": { "legacy": true, "subjectClaim": "userId" } }));
+    let pair = world.login().await;
+    assert!(world.auth.verify(pair.refresh_token.expose()).is_err());
+    assert_code(world.refresh(pair.access_token.expose()).await, "ERR_TYP_MISMATCH");
+    assert_eq!(world.auth.refresh_subject(pair.refresh_token.expose()).await.unwrap(), alice());
+}
+
+#[tokio::test]
+async fn a_session_that_the_store_lost_is_unknown() {
+    let (here, elsewhere) = (World::new(json!({})), World::new(json!({})));
+    let pair = elsewhere.login().await;
+    assert_code(here.refresh(pair.refresh_token.expose()).await, "ERR_SESSION_UNKNOWN");
+}
+
+#[tokio::test]
+async fn the_apps_claims_travel_and_reserved_ones_change_nothing() {
+    let world = World::new(json!({}));
+    let claims = json!({ "role": "admin", "__proto__": { "x": 1 } });
+    let login = Login::new(alice()).claims(claims.as_object().unwrap().clone());
+    let pair = world.auth.login(login).await.unwrap();
+    let access = world.auth.verify(pair.access_token.expose()).unwrap();
+    assert_eq!(access.claim("role"), Some(&json!("admin")));
+
+    let reserved = json!({ "exp": 1 }).as_object().unwrap().clone();
+    let login = Login::new(alice()).claims(reserved.clone());
+    assert_code(world.auth.login(login).await, "ERR_CLAIM_INVALID");
+    assert_eq!(world.auth.sessions(&alice(), None).await.unwrap().len(), 1);
+    let request = RefreshRequest::new(pair.refresh_token.expose()).claims(reserved);
+    assert_code(world.auth.refresh(request).await, "ERR_CLAIM_INVALID");
+    let renewed = world.refresh(pair.refresh_token.expose()).await.unwrap();
+    assert_eq!(renewed.renewal, Renewal::Rotated, "the refused request changed nothing");
+    let access = world.auth.verify(renewed.access_token.expose()).unwrap();
+    assert_eq!(access.claim("role"), None, "the app says its claims anew at each refresh");
+}
+
+#[tokio::test]
+async fn sessions_are_listed_newest_first() {
+    let world = World::new(json!({}));
+    let mut ids = Vec::new();
+    for device in ["Chrome on Linux", "아이폰"] {
+        let login = Login::new(alice()).device(DeviceLabel::new(device).unwrap());
+        let pair = world.auth.login(login).await.unwrap();
+        ids.push(pair.session);
+        world.advance(60);
+        world.refresh(pair.refresh_token.expose()).await.unwrap();
+    }
+    let sessions = world.auth.sessions(&alice(), Some(&ids[0])).await.unwrap();
+    let seen: Vec<_> = sessions.iter().map(|s| (s.id, s.device.as_str(), s.current)).collect();
+    assert_eq!(seen, [(ids[1], "아이폰", false), (ids[0], "Chrome on Linux", true)]);
+    assert!(sessions.iter().all(|session| session.status == SessionStatus::Live));
+    assert!(sessions.iter().all(|session| session.last_refreshed_at > session.created_at));
+    let json = serde_json::to_value(&sessions[0]).unwrap();
+    assert_eq!(json["state"], "live");
+    assert_eq!(json["sessionId"], ids[1].to_string());
+}
+
+#[tokio::test]
+async fn the_health_is_what_the_store_itself_reports() {
+    let world = World::new(json!({}));
+    let health = world.auth.health().await;
+    assert_eq!((health.store, health.reachable), ("memory", true));
+}

@@ -1,0 +1,187 @@
+//! Temporary failures of networks, servers and storages.
+
+use std::time::Duration;
+
+use regrant::client::{Action, Event, RefreshAnswer, SessionState, StorageRead, TransientError};
+
+use crate::client_machine::fixture::{LIFETIME, MachineFixture, Reply, settings, token};
+
+const BUSY: TransientError = TransientError::Server { status: 503, code: None };
+
+fn fails(fixture: &mut MachineFixture) {
+    let ticket = fixture.start_refresh(1);
+    fixture.handle(Event::Unanswered { ticket });
+    assert!(!fixture.locked, "others may try meanwhile");
+}
+
+#[test]
+fn callers_wait_through_a_short_outage() {
+    let mut fixture = MachineFixture::expired();
+    let caller = fixture.acquire();
+    for _ in 0..settings().failure_threshold - 1 {
+        fails(&mut fixture);
+        assert_eq!(fixture.reply_to(caller), None);
+        fixture.wake();
+    }
+    fixture.complete_refresh(1, 2);
+    assert_eq!(fixture.reply_to(caller), token(2));
+    assert_eq!(fixture.states, [SessionState::SignedIn]);
+}
+
+#[test]
+fn a_long_outage_opens_the_circuit_breaker() {
+    let mut fixture = MachineFixture::expired();
+    let caller = fixture.acquire();
+    for _ in 0..settings().failure_threshold - 1 {
+        fails(&mut fixture);
+        fixture.wake();
+    }
+    fails(&mut fixture);
+    let reply = fixture.reply_to(caller);
+    let Some(Reply::Later(TransientError::Network, retry_after)) = reply else {
+        panic!("{reply:?}")
+    };
+    for _ in 0..100 {
+        let caller = fixture.acquire();
+        assert_eq!(
+            fixture.reply_to(caller),
+            Some(Reply::Later(TransientError::Network, retry_after))
+        );
+    }
+    assert!(fixture.is_idle());
+    // Half open: one attempt, and what it finds decides.
+    fixture.wait(retry_after);
+    let callers = [fixture.acquire(), fixture.acquire()];
+    fails(&mut fixture);
+    for caller in callers {
+        assert!(matches!(fixture.reply_to(caller), Some(Reply::Later(..))));
+    }
+    fixture.wait(settings().max_backoff);
+    let caller = fixture.acquire();
+    fixture.complete_refresh(1, 2);
+    assert_eq!(fixture.reply_to(caller), token(2));
+    fixture.wait(LIFETIME);
+    let caller = fixture.acquire();
+    let ticket = fixture.start_refresh(2);
+    fixture.handle(Event::Unanswered { ticket });
+    assert_eq!(fixture.reply_to(caller), None, "closed again");
+}
+
+#[test]
+fn retry_after_is_honoured() {
+    let mut fixture = MachineFixture::expired();
+    fixture.acquire();
+    let ticket = fixture.start_refresh(1);
+    let retry_after = Some(Duration::from_secs(20));
+    fixture.answer(ticket, RefreshAnswer::Unavailable { cause: BUSY, retry_after });
+    fixture.wait(Duration::from_millis(19_999));
+    fixture.handle(Event::Tick);
+    assert!(fixture.pending.is_empty());
+    fixture.wait(Duration::from_millis(1));
+    fixture.handle(Event::Tick);
+    assert!(matches!(fixture.pending[0], Action::Lock { .. }));
+}
+
+#[test]
+fn a_token_that_is_still_valid_is_used_while_refreshes_fail() {
+    let mut fixture = MachineFixture::signed_in();
+    fixture.wait(LIFETIME - Duration::from_secs(20));
+    let caller = fixture.acquire();
+    assert_eq!(fixture.reply_to(caller), None);
+    fails(&mut fixture);
+    assert_eq!(fixture.reply_to(caller), token(1));
+    let caller = fixture.acquire();
+    assert_eq!(fixture.reply_to(caller), token(1), "at once, until the next attempt is due");
+    assert!(fixture.is_idle());
+    // But not one that the server has refused.
+    let caller = fixture.renew("a1");
+    fixture.wake();
+    fails(&mut fixture);
+    assert_eq!(fixture.reply_to(caller), None);
+}
+
+#[test]
+fn every_caller_is_answered_if_a_report_never_arrives() {
+    // At the lock, the storage, the server; reports that never come.
+    let stuck: [fn(&mut MachineFixture); 5] = [
+        |_| {},
+        |fixture| fixture.finish_lock(),
+        |fixture| {
+            fixture.start_refresh(1);
+        },
+        |fixture| {
+            let ticket = fixture.start_refresh(1);
+            fixture.grant(ticket, 2);
+        },
+        |fixture| {
+            let ticket = fixture.start_refresh(1);
+            fixture.grant(ticket, 2);
+            fixture.finish_read_stored();
+        },
+    ];
+    for (place, go) in stuck.into_iter().enumerate() {
+        let mut fixture = MachineFixture::expired();
+        let first = fixture.acquire();
+        go(&mut fixture);
+        fixture.wait(Duration::from_secs(10));
+        let second = fixture.acquire();
+        let leaves = fixture.sign_out();
+        let started = fixture.now.monotonic;
+        while fixture.machine.wake_at().is_some() {
+            fixture.wake();
+        }
+        for caller in [first, second, leaves] {
+            assert!(fixture.reply_to(caller).is_some(), "{caller} at {place}");
+        }
+        let took = fixture.now.monotonic - started;
+        assert!(took <= settings().wait_timeout, "{took:?} at {place}");
+    }
+}
+
+#[test]
+fn a_caller_times_out_while_the_refresh_continues() {
+    let mut fixture = MachineFixture::expired();
+    let caller = fixture.acquire();
+    let ticket = fixture.start_refresh(1);
+    fixture.wake();
+    assert_eq!(
+        fixture.reply_to(caller),
+        Some(Reply::Later(TransientError::Timeout, Duration::ZERO))
+    );
+    fixture.grant(ticket, 2);
+    fixture.finish_read_stored();
+    fixture.finish_write(true);
+    let caller = fixture.acquire();
+    assert_eq!(fixture.reply_to(caller), token(2));
+}
+
+#[test]
+fn a_read_failure_does_not_sign_out() {
+    let mut fixture = MachineFixture::new();
+    let caller = fixture.acquire();
+    fixture.finish_read(StorageRead::Failed);
+    assert_eq!((fixture.reply_to(caller), fixture.states.as_slice()), (None, [].as_slice()));
+    fixture.wake();
+    fixture.finish_read_of_other(1);
+    assert_eq!(fixture.reply_to(caller), token(1));
+
+    fixture.wait(LIFETIME);
+    let caller = fixture.acquire();
+    fixture.finish_lock();
+    fixture.finish_read(StorageRead::Failed);
+    fixture.wake();
+    fixture.complete_refresh(1, 2);
+    assert_eq!(fixture.reply_to(caller), token(2));
+}
+
+#[test]
+fn a_failed_lock_is_retried() {
+    let mut fixture = MachineFixture::expired();
+    let caller = fixture.acquire();
+    let Some(Action::Lock { ticket }) = fixture.pending.pop_front() else { panic!("no lock") };
+    fixture.handle(Event::LockFailed { ticket });
+    assert!(fixture.pending.is_empty());
+    fixture.wake();
+    fixture.complete_refresh(1, 2);
+    assert_eq!(fixture.reply_to(caller), token(2));
+}

@@ -1,0 +1,23 @@
+//! What an earlier version wrote is read by this one, and nobody is signed out: the fixtures in
+//! `tests/vectors/upgrade`. How they were written stands there in `README.md`.
+
+#[cfg(all(feature = "client", feature = "file", feature = "redis"))]
+mod client;
+#[cfg(all(feature = "file", feature = "redis"))]
+mod scenarios;
+#[cfg(all(feature = "file", feature = "redis"))]
+mod stores;
+mod tokens;
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+/// A file among the fixtures of a version.
+fn fixture(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/upgrade/0.1.0").join(name)
+}
+
+fn read_json(name: &str) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(fixture(name)).unwrap()).unwrap()
+}

@@ -1,0 +1,243 @@
+//! The scenarios of the fixtures: what honest clients, thieves and operators see after the upgrade.
+
+use std::time::Duration;
+
+use regrant::dpop::{SoftwareKey, UnsignedProof, VerifiedProof};
+use regrant::types::Clock as _;
+use regrant::types::SecretBytes;
+use regrant::types::{SessionId, Subject};
+use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, Renewal, Renewed};
+use serde_json::Value;
+
+use super::stores::{StoreCopy, Written};
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_session_in_a_file_goes_on_as_before() {
+    all_scenarios(&Written::file()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_session_in_redis_goes_on_as_before() {
+    all_scenarios(&Written::redis()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sessions_in_a_file_are_listed_as_before() {
+    all_sessions(&Written::file()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_sessions_in_redis_are_listed_as_before() {
+    all_sessions(&Written::redis()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_access_tokens_of_a_file_are_accepted_or_denied_as_before() {
+    all_access_tokens(&Written::file()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_access_tokens_of_redis_are_accepted_or_denied_as_before() {
+    all_access_tokens(&Written::redis()).await;
+}
+
+async fn all_scenarios(written: &Written) {
+    let scenarios = written.expected["scenarios"].as_array().unwrap();
+    for scenario in scenarios {
+        let copy = written.copy();
+        let name = scenario["name"].as_str().unwrap();
+        let auth = server(&copy, scenario["config"].as_str().unwrap()).await;
+        let mut run = ScenarioRun { expected: &written.expected, copy, auth, name, last: None };
+        for (number, step) in scenario["steps"].as_array().unwrap().iter().enumerate() {
+            run.step(number, step).await;
+        }
+    }
+    println!("{} scenarios", scenarios.len());
+}
+
+async fn all_sessions(written: &Written) {
+    let copy = written.copy();
+    let auth = copy.auth("main");
+    let by_id = |sessions: &Value| {
+        let mut sessions = sessions.as_array().unwrap().clone();
+        sessions.sort_by_key(|session| session["sessionId"].to_string());
+        sessions
+    };
+    let subjects = written.expected["sessions"].as_object().unwrap();
+    for (user, expected) in subjects {
+        let found = auth.sessions(&subject(user), None).await.unwrap();
+        let found = serde_json::to_value(&found).unwrap();
+        assert_eq!(by_id(&found), by_id(expected), "the sessions of {user}");
+    }
+    println!("{} users", subjects.len());
+}
+
+async fn all_access_tokens(written: &Written) {
+    let mut access: Vec<_> = written.expected["access"].as_object().unwrap().iter().collect();
+    // Those of a lost child last: to show one is theft, and ends the session.
+    access.sort_by_key(|(name, _)| name.ends_with("/lost"));
+    let copy = written.copy();
+    for (config, _) in written.expected["configs"].as_object().unwrap() {
+        let auth = server(&copy, config).await;
+        for (name, answer) in &access {
+            let token = &written.expected["tokens"][name];
+            if token["config"] == *config {
+                check_access(&auth, token, answer, name);
+            }
+        }
+    }
+    println!("{} access tokens", access.len());
+}
+
+/// A server that has read the revocation feed. Without it, a denial might come from the store: it is
+/// told of the use of a token, and answers that the session is revoked.
+async fn server(copy: &StoreCopy, config: &str) -> Auth {
+    let auth = copy.auth(config);
+    let feed_is_read = async {
+        while auth.is_stale() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), feed_is_read).await.expect("the feed is read");
+    auth
+}
+
+/// Checks the answer to an access token.
+fn check_access(auth: &Auth, token: &Value, answer: &Value, what: &str) {
+    match auth.verify(token["access"].as_str().unwrap()) {
+        Ok(verified) => {
+            assert_eq!(answer, "ok", "{what}");
+            assert_eq!(verified.subject().as_str(), token["subject"], "{what}");
+            let session = verified.session().map_or(Value::Null, |id| id.to_string().into());
+            assert_eq!(session, token["sessionId"], "{what}");
+        }
+        Err(error) => assert_eq!(answer, error.code().as_str(), "{what}"),
+    }
+}
+
+/// A scenario being run.
+struct ScenarioRun<'a> {
+    expected: &'a Value,
+    copy: StoreCopy,
+    auth: Auth,
+    name: &'a str,
+    /// The refresh token of the last answer.
+    last: Option<String>,
+}
+
+impl ScenarioRun<'_> {
+    async fn step(&mut self, number: usize, step: &Value) {
+        let what = format!("step {number} of {:?}", self.name);
+        let text = |name: &str| step[name].as_str();
+        if let Some(name) = text("refresh") {
+            self.refresh(name, step, &what).await;
+        } else if let Some(name) = text("verify") {
+            if step["proof"] == true {
+                let token = &self.expected["tokens"][name];
+                let access = token["access"].as_str().unwrap();
+                let proof = self.proof(Some(access));
+                let verified = self.auth.verify_with_proof(access, &proof).unwrap();
+                assert_eq!(verified.session(), Some(session_of(token)), "{what}");
+            } else {
+                let token = &self.expected["tokens"][name];
+                check_access(&self.auth, token, &step["answer"], &what);
+            }
+        } else if let Some(name) = text("logout") {
+            let was_live = self.auth.logout(&self.token(name)).await.unwrap();
+            assert_eq!(was_live, step["answer"], "{what}");
+        } else if let Some(user) = text("everywhere") {
+            let except = session_of(&self.expected["tokens"][text("except").unwrap()]);
+            let request = LogoutEverywhere::new(subject(user)).except(except);
+            let ended = self.auth.logout_everywhere(request).await.unwrap();
+            assert_eq!(step["answer"], ended, "{what}");
+        } else if let Some(user) = text("login") {
+            self.auth.login(Login::new(subject(user))).await.unwrap();
+        } else {
+            let millis = step["advance"].as_u64().expect("a step that is known");
+            self.copy.clock.advance(Duration::from_millis(millis));
+        }
+    }
+
+    async fn refresh(&mut self, name: &str, step: &Value, what: &str) {
+        let token = self.token(name);
+        let mut request = RefreshRequest::new(&token);
+        if let Some(user) = step["as"].as_str() {
+            request = request.expect_subject(subject(user));
+        }
+        if let Some(address) = step["address"].as_str() {
+            request = request.address(address);
+        }
+        if step["proof"] == true {
+            request = request.proof(self.proof(None));
+        }
+        match self.auth.refresh(request).await {
+            Ok(renewed) => {
+                let answer = match renewed.renewal {
+                    Renewal::Issued => "issued",
+                    Renewal::Reissued => "reissued",
+                    Renewal::Kept => "kept",
+                };
+                assert_eq!(step["answer"], answer, "{what}");
+                self.granted(name, &renewed, step, what);
+            }
+            Err(error) => {
+                assert_eq!(step["answer"], error.code().as_str(), "{what}");
+                if let Error::SessionRevoked { reason } = error {
+                    assert_eq!(step["reason"], reason.as_str(), "{what}");
+                }
+                if let Error::TooManyAttempts { retry_after } = error {
+                    let millis = u64::try_from(retry_after.as_millis()).unwrap();
+                    assert_eq!(step["retryAfter"], millis, "{what}");
+                }
+            }
+        }
+    }
+
+    fn granted(&mut self, name: &str, renewed: &Renewed, step: &Value, what: &str) {
+        let next = renewed.refresh_token.as_ref().map(|token| token.expose().to_owned());
+        if let Some(same) = step["same"].as_str() {
+            // Without the tokens in the message.
+            assert!(next == Some(self.token(same)), "another child in {what}");
+        }
+        let known = &self.expected["tokens"][name];
+        if known["sessionId"].is_string() {
+            assert_eq!(renewed.session, session_of(known), "{what}");
+            assert_eq!(renewed.subject.as_str(), known["subject"], "{what}");
+        }
+        let access = renewed.access_token.expose();
+        let verified = match step["proof"] == true {
+            true => self.auth.verify_with_proof(access, &self.proof(Some(access))),
+            false => self.auth.verify(access),
+        };
+        assert_eq!(verified.unwrap().session(), Some(renewed.session), "{what}");
+        self.last = next.or(self.last.take());
+    }
+
+    fn token(&self, name: &str) -> String {
+        match name {
+            "last" => self.last.clone().expect("an answer before"),
+            "nonsense" => "a.b.c".to_owned(),
+            name => self.expected["tokens"][name]["refresh"].as_str().expect("a token").to_owned(),
+        }
+    }
+
+    /// A proof by the key that the bound session began with: of a refresh, or with an access token.
+    fn proof(&self, access: Option<&str>) -> VerifiedProof {
+        let dpop = &self.expected["dpop"];
+        let text = |name: &str| dpop[name].as_str().unwrap();
+        let key = SoftwareKey::from_pem(&SecretBytes::new(text("key"))).unwrap();
+        let (method, path) = (text("method"), text("path"));
+        let url = format!("{}{path}", text("origin"));
+        let now = self.copy.clock.now();
+        let prover = UnsignedProof { method, url: &url, now, nonce: None, access_token: access };
+        self.auth.check_proof(&prover.sign(&key).unwrap(), method, path).unwrap()
+    }
+}
+
+fn subject(id: &str) -> Subject {
+    Subject::new(id).unwrap()
+}
+
+fn session_of(token: &Value) -> SessionId {
+    token["sessionId"].as_str().unwrap().parse().unwrap()
+}

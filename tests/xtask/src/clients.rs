@@ -1,0 +1,312 @@
+//! The clients of all languages and what they are tested against: the Express example with tokens that live for
+//! seconds, over lines that break (`tests/clients`).
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::cargo::{self, Artifact, Build, Kind};
+use crate::checkout;
+use crate::npm;
+use crate::outcome::Stop;
+use crate::process::{Group, Invocation, ensure_running};
+use crate::report::{Format, Report};
+use crate::swift::Toolchain;
+
+/// The crate of the client in Rust, and its test executable.
+pub(crate) const CRATE: &str = "regrant-clients";
+pub(crate) const TESTS: &str = "end_to_end";
+
+/// How long the bed may take until it answers, on a busy machine.
+const READY_WITHIN: Duration = Duration::from_secs(120);
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How the bed says where it is.
+const BED_SAYS: &str = "the test bed of the clients: http://127.0.0.1:";
+/// How the tests' lines of what they counted begin.
+const COUNTED: &str = "e2e: ";
+
+/// A language that has a client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Client {
+    Rust,
+    Kotlin,
+    Swift,
+}
+
+/// For how long the tests go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Length {
+    Short,
+    Long,
+}
+
+/// The tests of a client, compiled.
+pub(crate) struct Tests {
+    /// With these variables.
+    invocation: Box<dyn Fn(&[(&str, String)]) -> Invocation + Send>,
+    format: Format,
+    expected: Vec<String>,
+    length: Length,
+}
+
+impl Tests {
+    /// Runs them against a bed of their own; gives what they counted too.
+    ///
+    /// # Errors
+    /// They fail, or have not met the bed.
+    pub(crate) fn run(&self, log: &Path) -> Result<(Report, Vec<String>), Stop> {
+        let bed = Bed::start(log)?;
+        let invocation = (self.invocation)(&bed.variables(self.length));
+        let report = invocation.run_tests(self.format, self.expected.clone(), log)?;
+        if report.tests() == 0 {
+            return Err(anyhow::anyhow!("no test was run").into());
+        }
+        let output = std::fs::read(log)?;
+        Ok((report, counted(&String::from_utf8_lossy(&output))?))
+    }
+}
+
+/// Compiles the tests of a client, and the bed. With `end_to_end_only` those that need no bed are left out.
+///
+/// # Errors
+/// Something does not compile, or a package registry cannot be reached.
+pub(crate) fn prepare(
+    client: Client,
+    length: Length,
+    end_to_end_only: bool,
+) -> Result<Tests, Stop> {
+    npm::package(&[checkout::example()])?;
+    match client {
+        Client::Rust => rust(length),
+        Client::Kotlin => kotlin(length, end_to_end_only),
+        Client::Swift => swift(length, end_to_end_only),
+    }
+}
+
+fn rust(length: Length) -> Result<Tests, Stop> {
+    let artifacts = Build::Workspace.build(&["--test", TESTS])?;
+    let test = artifacts.into_iter().find(|it| it.kind == Kind::Test && it.package == CRATE);
+    let Artifact { path, folder, .. } = test.context("the client in Rust has no tests")?;
+    Ok(Tests {
+        expected: cargo::tests_of(&path)?,
+        invocation: Box::new(move |variables| {
+            let test = Invocation::new(&path).args(["--include-ignored"]).within(&folder);
+            variables.iter().fold(test, |test, (name, value)| test.env(name, value))
+        }),
+        format: Format::Libtest,
+        length,
+    })
+}
+
+fn kotlin(length: Length, end_to_end_only: bool) -> Result<Tests, Stop> {
+    kotlin_sources()?;
+    let folder = checkout::kotlin();
+    let mut inputs = vec![folder.join("pom.xml")];
+    for sources in ["src", "sample/src", "examples", "target/generated-sources"] {
+        inputs.extend(npm::files(&folder.join(sources), &|name| name.ends_with(".kt"))?);
+    }
+    let mut unreachable = None;
+    npm::unless_done(&folder.join("target/test-classes"), &inputs, || {
+        let compile = ["-B", "-ntp", "-q", "test-compile"];
+        match Invocation::new("mvn").args(compile).within(&folder).run_online() {
+            Err(Stop::Skip(reason)) => {
+                unreachable = Some(reason.clone());
+                anyhow::bail!(reason)
+            }
+            Err(Stop::Fail(error)) => Err(error),
+            Ok(()) => Ok(()),
+        }
+    })
+    .map_err(|error| unreachable.map_or(Stop::Fail(error), Stop::Skip))?;
+    Ok(Tests {
+        invocation: Box::new(move |variables| {
+            let mut native = OsString::from("-Dregrant.native=");
+            native.push(native_folder());
+            let test = ["-B", "-ntp", "surefire:test"];
+            let mut step = Invocation::new("mvn").args(test).args([native]).within(&folder);
+            if end_to_end_only {
+                step = step.args(["-Dtest=EndToEnd*"]);
+            }
+            variables.iter().fold(step, |step, (name, value)| step.env(name, value))
+        }),
+        format: Format::Surefire,
+        expected: Vec::new(),
+        length,
+    })
+}
+
+/// Builds the library and generates the Kotlin sources that are not committed.
+///
+/// # Errors
+/// It does not compile.
+pub(crate) fn kotlin_sources() -> Result<(), Stop> {
+    let (library, programs) = native_library()?;
+    let generator = cargo::program_of(&programs, "uniffi-bindgen")?;
+    let out = checkout::kotlin().join("target/generated-sources");
+    npm::unless_done(&out, std::slice::from_ref(&library), || {
+        Invocation::new(generator)
+            .args(["generate", "--language", "kotlin", "--no-format"])
+            .args([library.as_os_str(), "--out-dir".as_ref(), out.as_os_str()])
+            .run()
+    })?;
+    Ok(())
+}
+
+fn swift(length: Length, end_to_end_only: bool) -> Result<Tests, Stop> {
+    let toolchain = Toolchain::ready()?;
+    let (library, programs) = native_library()?;
+    let generator = cargo::program_of(&programs, "uniffi-bindgen-swift")?;
+    let sources = checkout::swift().join("Sources");
+    npm::unless_done(&sources.join("Regrant/Generated"), std::slice::from_ref(&library), || {
+        Invocation::new(&generator)
+            .args([library.as_os_str(), sources.join("Regrant/Generated").as_os_str()])
+            .args(["--swift-sources"])
+            .run()?;
+        Invocation::new(&generator)
+            .args([library.as_os_str(), sources.join("RegrantFFI").as_os_str()])
+            .args(["--headers", "--modulemap", "--module-name", "RegrantFFI"])
+            .args(["--modulemap-filename", "module.modulemap"])
+            .run()
+    })?;
+    // On a Mac: not the XCFramework.
+    let search = ("REGRANT_LIBRARY", "search-path".to_owned());
+    let options = |swift: Invocation| {
+        let built = native_folder();
+        let mut folder = OsString::from("-L");
+        folder.push(&built);
+        swift
+            .args(["--disable-swift-testing", "--scratch-path"])
+            .args([checkout::target().join("swift").as_os_str()])
+            .args(linker(&folder))
+            .args(linker("-rpath".as_ref()))
+            .args(linker(built.as_os_str()))
+    };
+    let build = toolchain.swift(&checkout::swift(), std::slice::from_ref(&search));
+    options(build.args(["build", "--build-tests"])).run()?;
+    Ok(Tests {
+        invocation: Box::new(move |variables| {
+            let mut variables = variables.to_vec();
+            variables.push(search.clone());
+            let test = toolchain.swift(&checkout::swift(), &variables);
+            let test = options(test.args(["test", "--skip-build"]));
+            if end_to_end_only { test.args(["--filter", "RegrantEndToEndTests"]) } else { test }
+        }),
+        format: Format::XcTest,
+        expected: Vec::new(),
+        length,
+    })
+}
+
+/// An argument for the linker, by way of `swift`.
+fn linker(argument: &OsStr) -> [&OsStr; 2] {
+    ["-Xlinker".as_ref(), argument]
+}
+
+/// Builds the library that apps load and puts it where Kotlin and Swift look for it; gives the generators as well.
+fn native_library() -> Result<(PathBuf, Vec<Artifact>)> {
+    let artifacts = Build::PureRust.build(&["--lib", "--bins"])?;
+    let built = cargo::library_of(&artifacts, "regrant-uniffi")?;
+    let library = native_folder().join(built.file_name().context("a library has a name")?);
+    npm::unless_done(&library, std::slice::from_ref(&built), || {
+        std::fs::create_dir_all(native_folder())?;
+        std::fs::copy(&built, &library).context("cannot copy the library")?;
+        Ok(())
+    })?;
+    Ok((library, artifacts))
+}
+
+/// Where Kotlin and Swift find the library, however it was built: the build of the workspace may put another one into
+/// the folder of its profile.
+fn native_folder() -> PathBuf {
+    checkout::target().join("native")
+}
+
+/// A running test bed; ended when this is dropped.
+struct Bed {
+    _program: Group,
+    address: String,
+}
+
+impl Bed {
+    /// Starts it, and waits until it says on which port it is.
+    fn start(log: &Path) -> Result<Self> {
+        let log = log.with_extension("bed.log");
+        let mut program = Invocation::new("node")
+            .args(["tests/clients/bed/main.mjs"])
+            .env("PORT", "0")
+            .start_quietly(&log)?;
+        let port = wait_for_port(&mut program, &log, BED_SAYS, READY_WITHIN)?;
+        Ok(Self { _program: program, address: format!("http://127.0.0.1:{port}") })
+    }
+
+    /// What the tests of a client find in their environment.
+    fn variables(&self, length: Length) -> Vec<(&'static str, String)> {
+        let mut variables = vec![("REGRANT_E2E", self.address.clone())];
+        if length == Length::Long {
+            variables.push(("REGRANT_E2E_KILLS", "100".to_owned()));
+            variables.push(("REGRANT_E2E_EXPIRIES", "10".to_owned()));
+        }
+        variables
+    }
+}
+
+/// Waits until a server has written its port into its log, behind these words.
+///
+/// # Errors
+/// It ends, takes too long, or somebody asked to stop.
+pub(crate) fn wait_for_port(
+    program: &mut Group,
+    log: &Path,
+    words: &str,
+    within: Duration,
+) -> Result<u16> {
+    let started = Instant::now();
+    loop {
+        let said = std::fs::read_to_string(log).unwrap_or_default();
+        // Up to the end of the line, or it may be half of it.
+        let rest = said.split_once(words).filter(|(_, rest)| rest.contains('\n'));
+        if let Some((_, rest)) = rest {
+            let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+            return digits.parse().with_context(|| format!("no port: {rest:.40}"));
+        }
+        ensure_running(program, "the server").with_context(|| said.clone())?;
+        ensure!(started.elapsed() < within, "no server after {within:?}:\n{said}");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+/// The lines in which tests have said what they counted.
+fn counted(output: &str) -> Result<Vec<String>> {
+    let lines = output.lines().filter_map(|line| line.split_once(COUNTED));
+    let counted: Vec<_> = lines.map(|(_, counted)| counted.trim_end().to_owned()).collect();
+    ensure!(!counted.is_empty(), "the end-to-end tests did not run");
+    Ok(counted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_tests_have_counted_is_found() {
+        let output = "test a ... ok\ne2e: rust: kills: 8\nx e2e: swift: kills: 9\r\nnothing\n";
+        assert_eq!(counted(output).unwrap(), ["rust: kills: 8", "swift: kills: 9"]);
+        assert!(counted("test a ... ok\n").is_err());
+    }
+
+    #[test]
+    fn a_server_says_where_it_is_or_why_not() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let port = |script: &str| {
+            let program = Invocation::new("/bin/sh").args(["-c", script]);
+            let mut program = program.start_quietly(log.path()).unwrap();
+            wait_for_port(&mut program, log.path(), BED_SAYS, READY_WITHIN)
+        };
+        let says = format!("printf '{BED_SAYS}41'; sleep 0.1; echo 23; sleep 60");
+        assert_eq!(port(&says).unwrap(), 4123);
+        let error = port("echo no argon2; exit 3").unwrap_err();
+        assert!(format!("{error:#}").contains("no argon2"), "{error:#}");
+    }
+}

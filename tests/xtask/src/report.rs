@@ -1,0 +1,239 @@
+//! What the output of a test runner says: how many tests ran, which were slow, and which are running now.
+
+use std::time::Duration;
+
+/// Whose output is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    /// Any program's. Every line is progress; there are no tests to be counted.
+    Plain,
+    /// A Rust test executable's.
+    Libtest,
+    /// `node --test` with the reporter `spec`.
+    Node,
+    /// Maven's Surefire.
+    Surefire,
+    /// `swift test` with XCTest.
+    XcTest,
+}
+
+/// What a run of tests has said so far.
+#[derive(Clone, Debug)]
+pub(crate) struct Report {
+    format: Format,
+    pub(crate) passed: usize,
+    pub(crate) failed: usize,
+    pub(crate) skipped: usize,
+    /// The time of each test, where the runner tells it.
+    pub(crate) times: Vec<(Duration, String)>,
+    /// Tests that have begun, or are expected, and have not ended.
+    pending: Vec<String>,
+    /// The last test that has ended, or the last line.
+    last: String,
+}
+
+impl Report {
+    /// Before anything was said. `expected` are the tests that will report, for runners that name a test only when it
+    /// has ended.
+    pub(crate) fn new(format: Format, expected: Vec<String>) -> Self {
+        Self {
+            format,
+            passed: 0,
+            failed: 0,
+            skipped: 0,
+            times: Vec::new(),
+            pending: expected,
+            last: "nothing was said".to_owned(),
+        }
+    }
+
+    /// How many tests ran.
+    pub(crate) fn tests(&self) -> usize {
+        self.passed + self.failed
+    }
+
+    /// The tests that are running now, or what was heard last where that cannot be told.
+    pub(crate) fn running(&self) -> String {
+        if self.pending.is_empty() {
+            return format!("(unknown; last: {})", self.last);
+        }
+        self.pending.join(", ")
+    }
+
+    /// Reads one line; whether it says that a test began or ended.
+    pub(crate) fn line(&mut self, line: &str) -> bool {
+        let progress = match self.format {
+            Format::Plain => true,
+            Format::Libtest => self.libtest(line),
+            Format::Node => self.node(line),
+            Format::Surefire => self.surefire(line),
+            Format::XcTest => self.xctest(line),
+        };
+        if progress {
+            self.last = line.trim().to_owned();
+        }
+        progress
+    }
+
+    /// `test a::b ... ok`
+    fn libtest(&mut self, line: &str) -> bool {
+        let Some((name, end)) =
+            line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... "))
+        else {
+            return false;
+        };
+        match end.split([',', ' ']).next() {
+            Some("ok") => self.passed += 1,
+            Some("ignored") => self.skipped += 1,
+            Some("FAILED") => self.failed += 1,
+            _ => return false,
+        }
+        let name = name.strip_suffix(" - should panic").unwrap_or(name);
+        self.pending.retain(|pending| pending != name);
+        true
+    }
+
+    /// `✔ a test (1.5ms)`, and at the end `ℹ pass 12`.
+    fn node(&mut self, line: &str) -> bool {
+        let line = line.trim_start();
+        if let Some(total) = line.strip_prefix("ℹ ") {
+            let (word, count) = total.split_once(' ').unwrap_or_default();
+            let count = count.parse().unwrap_or_default();
+            match word {
+                "pass" => self.passed = count,
+                "fail" | "cancelled" => self.failed += count,
+                "skipped" | "todo" => self.skipped += count,
+                _ => return false,
+            }
+            return true;
+        }
+        if line.starts_with(['✔', '✖', '▶', '﹣']) {
+            if let Some((name, time)) = line.rsplit_once(" (")
+                && let Some(milliseconds) = time.strip_suffix("ms)").and_then(|ms| ms.parse().ok())
+                && line.starts_with('✔')
+            {
+                let name = name.trim_start_matches('✔').trim();
+                self.times.push((
+                    Duration::from_secs_f64(f64::max(0.0, milliseconds) / 1e3),
+                    name.to_owned(),
+                ));
+            }
+            return true;
+        }
+        false
+    }
+
+    /// `[INFO] Running dev.x.ATest`, and later
+    /// `[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.2 s -- in dev.x.ATest`.
+    fn surefire(&mut self, line: &str) -> bool {
+        let line = line.split_once("] ").map_or(line, |(_, line)| line);
+        if let Some(class) = line.strip_prefix("Running ") {
+            self.pending.push(class.to_owned());
+            return true;
+        }
+        let Some((counts, rest)) = line.split_once(", Time elapsed: ") else { return false };
+        let Some((time, class)) = rest.split_once(" s ") else { return false };
+        let count = |name: &str| {
+            let field = counts.split(", ").find_map(|field| field.strip_prefix(name));
+            field.and_then(|count| count.parse::<usize>().ok()).unwrap_or_default()
+        };
+        let failed = count("Failures: ") + count("Errors: ");
+        let (ran, skipped) = (count("Tests run: "), count("Skipped: "));
+        self.passed += ran.saturating_sub(failed + skipped);
+        self.failed += failed;
+        self.skipped += skipped;
+        let class = class.rsplit(' ').next().unwrap_or(class);
+        self.pending.retain(|pending| pending != class);
+        self.times.push((seconds(time), class.to_owned()));
+        true
+    }
+
+    /// `Test Case 'A.test' started at …`, and later `Test Case 'A.test' passed (0.1 seconds)`.
+    fn xctest(&mut self, line: &str) -> bool {
+        let Some((name, end)) =
+            line.strip_prefix("Test Case '").and_then(|rest| rest.split_once("' "))
+        else {
+            return false;
+        };
+        if end.starts_with("started") {
+            self.pending.push(name.to_owned());
+            return true;
+        }
+        match end.split(' ').next() {
+            Some("passed") => self.passed += 1,
+            Some("skipped") => self.skipped += 1,
+            _ => self.failed += 1,
+        }
+        self.pending.retain(|pending| pending != name);
+        let time = end.split_once('(').and_then(|(_, time)| time.split(' ').next());
+        self.times.push((time.map(seconds).unwrap_or_default(), name.to_owned()));
+        true
+    }
+}
+
+fn seconds(text: &str) -> Duration {
+    text.parse()
+        .ok()
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(format: Format, expected: &[&str], output: &str) -> Report {
+        let expected = expected.iter().map(|&name| name.to_owned()).collect();
+        let mut report = Report::new(format, expected);
+        output.lines().for_each(|line| _ = report.line(line));
+        report
+    }
+
+    fn counts(report: &Report) -> (usize, usize, usize) {
+        (report.passed, report.failed, report.skipped)
+    }
+
+    #[test]
+    fn rust_tests_are_pending_until_they_report() {
+        let output = "running 5 tests\ntest a::one ... ok\ntest two - should panic ... ok\n\
+                      test three ... ignored, needs the bed\ntest four ... FAILED\n\
+                      test five has been running for over 60 seconds\n";
+        let report = read(Format::Libtest, &["a::one", "two", "three", "four", "five"], output);
+        assert_eq!(counts(&report), (2, 1, 1));
+        assert_eq!(report.running(), "five");
+        let doc = read(Format::Libtest, &[], "test core/src/lib.rs - a::b (line 3) ... ok\n");
+        assert_eq!((counts(&doc), doc.tests()), ((1, 0, 0), 1));
+    }
+
+    #[test]
+    fn node_counts_at_the_end_and_times_each_test() {
+        let output = "▶ a suite\n  ✔ one of it (12.5ms)\n▶ a suite (20.0ms)\n✖ two (1.0ms)\n\
+                      ﹣ three (0.1ms) # SKIP\nℹ tests 3\nℹ suites 1\nℹ pass 1\nℹ fail 1\n\
+                      ℹ cancelled 0\nℹ skipped 1\nℹ todo 0\nℹ duration_ms 90\n";
+        let report = read(Format::Node, &[], output);
+        assert_eq!(counts(&report), (1, 1, 1));
+        assert_eq!(report.times, [(Duration::from_micros(12_500), "one of it".to_owned())]);
+        assert!(read(Format::Node, &[], "✔ one (1ms)\nnoise\n").running().contains("✔ one"));
+    }
+
+    #[test]
+    fn surefire_names_classes() {
+        let output = "[INFO] Running dev.regrant.ATest\n\
+                      [INFO] Tests run: 5, Failures: 0, Errors: 1, Skipped: 1, Time elapsed: 1.25 s \
+                      <<< FAILURE! -- in dev.regrant.ATest\n[INFO] Running dev.regrant.BTest\n\
+                      [INFO] Tests run: 5, Failures: 0, Errors: 1, Skipped: 1\n";
+        let report = read(Format::Surefire, &[], output);
+        assert_eq!(counts(&report), (3, 1, 1));
+        assert_eq!(report.running(), "dev.regrant.BTest");
+        assert_eq!(report.times[0].0, Duration::from_millis(1250));
+    }
+
+    #[test]
+    fn xctest_names_cases() {
+        let output = "Test Case 'ATests.testOne' started at 2026-11-29 01:02:03.004\n\
+                      Test Case 'ATests.testOne' passed (0.25 seconds)\n\
+                      Test Case 'ATests.testTwo' started at 2026-11-29 01:02:03.004\n";
+        let report = read(Format::XcTest, &[], output);
+        assert_eq!((counts(&report), report.running().as_str()), ((1, 0, 0), "ATests.testTwo"));
+    }
+}
