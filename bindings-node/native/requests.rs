@@ -6,7 +6,7 @@ use std::sync::Arc;
 use napi_derive::napi;
 use regrant::access::VerifiedAccess;
 use regrant::auth::StalePolicy;
-use regrant::dpop::Proof;
+use regrant::dpop::VerifiedProof;
 use regrant::session::DeviceLabel;
 use regrant::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
 use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, Result};
@@ -26,7 +26,7 @@ pub struct PresentedProof {
 
 impl PresentedProof {
     /// Checks the proof and does not use it up.
-    pub fn check(&self, auth: &Auth) -> Result<Proof> {
+    pub fn check(&self, auth: &Auth) -> Result<VerifiedProof> {
         auth.check_proof(&self.proof, &self.method, &self.path)
     }
 }

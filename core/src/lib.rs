@@ -25,7 +25,9 @@ pub mod jwks;
 pub mod keys;
 #[cfg(feature = "server")]
 pub mod migration;
+#[cfg(feature = "server")]
 pub mod revocation;
+#[cfg(feature = "server")]
 pub mod session;
 #[cfg(feature = "server")]
 pub mod store;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Auth, Engine};
-use crate::dpop::{Nonces, Proof, ProofPolicy, ProofVerifier};
+use crate::dpop::{NonceIssuer, ProofPolicy, ProofVerifier, VerifiedProof};
 use crate::error::{Error, Result};
 use crate::keys::{RefreshKeys, Thumbprint};
 use crate::types::Clock;
@@ -54,9 +54,10 @@ impl DpopBinding {
         keys: &RefreshKeys,
         clock: Arc<dyn Clock>,
     ) -> Result<Self> {
-        let nonces = policy.nonce_lifetime.map(|lifetime| Nonces::new(keys.clone(), lifetime));
+        let nonces = policy.nonce_lifetime.map(|lifetime| NonceIssuer::new(keys.clone(), lifetime));
         Ok(Self {
-            proofs: ProofVerifier::new(policy.proofs, nonces, clock).served_at(policy.origins)?,
+            proofs: ProofVerifier::new(policy.proofs, nonces, clock)
+                .with_origins(policy.origins)?,
             bind_access_tokens: policy.bind_access_tokens,
             required: policy.required,
         })
@@ -76,8 +77,8 @@ impl Auth {
     /// # Errors
     /// [`Error::DpopProofInvalid`], [`Error::DpopNonceRequired`]; [`Error::ConfigInvalid`] for
     /// `dpop` where DPoP is not configured.
-    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<Proof> {
-        self.0.engine.dpop()?.proofs.check_request(proof, method, path)
+    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<VerifiedProof> {
+        self.0.engine.dpop()?.proofs.verify_request(proof, method, path)
     }
 
     /// Whether DPoP is configured.
@@ -97,12 +98,12 @@ impl Engine {
     }
 
     /// Uses up the proof of a login, if there is one, and returns the key of the new session.
-    pub(super) fn login_key(&self, proof: Option<&Proof>) -> Result<Option<Thumbprint>> {
+    pub(super) fn login_key(&self, proof: Option<&VerifiedProof>) -> Result<Option<Thumbprint>> {
         let required = self.dpop.as_ref().is_some_and(|dpop| dpop.required);
         match proof {
             None if required => Err(Error::DpopProofMissing),
             None => Ok(None),
-            Some(proof) => self.dpop()?.proofs.spend(proof).map(Some),
+            Some(proof) => self.dpop()?.proofs.consume(proof).map(Some),
         }
     }
 
@@ -111,12 +112,12 @@ impl Engine {
     pub(super) fn check_refresh_proof(
         &self,
         key: Option<Thumbprint>,
-        proof: Option<&Proof>,
+        proof: Option<&VerifiedProof>,
     ) -> Result<()> {
         match (key, proof) {
             (None, _) => Ok(()),
             (Some(_), None) => Err(Error::DpopProofMissing),
-            (Some(key), Some(proof)) => self.dpop()?.proofs.bound_to(proof, key, None),
+            (Some(key), Some(proof)) => self.dpop()?.proofs.consume_bound(proof, key, None),
         }
     }
 

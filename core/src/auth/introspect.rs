@@ -10,7 +10,7 @@ use super::{Auth, Engine, Renewal};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::revocation::{DenyList, FeedCursor};
-use crate::session::{Decision, Record, RefreshClaims, State, step};
+use crate::session::{Decision, Record, RefreshClaims, SessionState, step};
 use crate::types::{SessionId, Subject, Timestamp};
 
 /// A refresh that would be granted.
@@ -57,7 +57,7 @@ impl Auth {
         }
         let Some(session) = access.session() else { return Ok(access) };
         match engine.record(access.subject(), session).await? {
-            Some(Record { state: State::Revoked(_), .. }) => Err(Error::AccessRevoked),
+            Some(Record { state: SessionState::Revoked(_), .. }) => Err(Error::AccessRevoked),
             // Access tokens of a session that the store lost stay valid until they expire.
             Some(_) | None => Ok(access),
         }
@@ -87,7 +87,7 @@ impl Engine {
         let record = self.record(&claims.subject, claims.session).await?;
         let policy = self.policy.for_refresh(None);
         let decision =
-            record.map(|record| step(&record, &claims.presented(), self.now(), &policy).decision);
+            record.map(|record| step(&record, &claims.attempt(), self.now(), &policy).decision);
         match decision {
             Some(Decision::Rotate(_)) => Ok(Some(Renewal::Rotated)),
             Some(Decision::Replay(_)) => Ok(Some(Renewal::Replayed)),
@@ -109,7 +109,7 @@ impl Engine {
         loop {
             let page = feed.read(&cursor, Duration::ZERO).await?;
             for revocation in &page.revocations {
-                denied.refuse(revocation, self.now());
+                denied.deny(revocation, self.now());
             }
             if page.complete {
                 return Ok(denied);

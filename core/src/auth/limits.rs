@@ -101,7 +101,7 @@ impl Engine {
         if self.failure_limiter.limit.is_none() {
             return Ok(());
         }
-        let token = FailureKey::token(&claims.session, &claims.presented().id);
+        let token = FailureKey::token(&claims.session, &claims.attempt().id);
         attempt.verified = Some((claims.subject.clone(), token));
         self.failure_limiter.check(&token, self.now())
     }

@@ -7,7 +7,7 @@ use tracing::{Instrument, Span};
 
 use super::events::AuditKind;
 use super::{Auth, Engine, metrics};
-use crate::dpop::Proof;
+use crate::dpop::VerifiedProof;
 use crate::error::Result;
 use crate::session::{DeviceLabel, NewSession, RefreshClaims, TokenSecret};
 use crate::store::Created;
@@ -20,7 +20,7 @@ pub struct Login {
     subject: Subject,
     device: DeviceLabel,
     claims: Map<String, Value>,
-    proof: Option<Proof>,
+    proof: Option<VerifiedProof>,
 }
 
 impl Login {
@@ -44,7 +44,7 @@ impl Login {
     /// Binds the session to the key that signed `proof` (RFC 9449 §5). Its refresh tokens then
     /// need a proof by that key, and so do its access tokens unless
     /// [`DpopPolicy::bind_access_tokens`](super::DpopPolicy::bind_access_tokens) is off.
-    pub fn proof(mut self, proof: Proof) -> Self {
+    pub fn proof(mut self, proof: VerifiedProof) -> Self {
         self.proof = Some(proof);
         self
     }
@@ -107,7 +107,7 @@ impl Engine {
             absolute_ttl: self.policy.absolute_ttl,
             device,
             max_sessions: self.policy.max_sessions,
-            adopted: None,
+            legacy_login: None,
         };
         let Created { record, evicted } = self.admin.store.create(&subject, &session, &new).await?;
         let claims = RefreshClaims {

@@ -15,7 +15,7 @@ use super::events::AuditKind;
 use super::{Auth, Engine, SessionAdmin, metrics};
 use crate::error::Result;
 use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed, RevocationTarget};
-use crate::session::{State, TheftScope};
+use crate::session::{SessionState, TheftScope};
 use crate::store::{
     Replicated, RevocationOutcome, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
 };
@@ -176,7 +176,7 @@ impl Engine {
 
     /// The store detected a theft and revoked what the policy says: denies the access tokens.
     pub(super) async fn on_theft(&self, subject: &Subject, session: SessionId, how: &'static str) {
-        let mut targets = vec![RevocationTarget::Session { sid: session }];
+        let mut targets = vec![RevocationTarget::Session { session }];
         if self.policy.on_theft == TheftScope::Subject {
             match self.admin.revoked_sessions(subject).await {
                 Ok(sessions) => targets.extend(sessions),
@@ -253,7 +253,7 @@ impl SessionAdmin {
         }
         let stored = self.store.revoke_all(subject, which, *reason).await?;
         // Legacy access tokens name no session: they are denied by their user.
-        let user = RevocationTarget::Subject { sub: subject.clone(), before };
+        let user = RevocationTarget::Subject { subject: subject.clone(), issued_until: before };
         Ok(self.on_revoked(subject, stored, Some(user), *reason).await)
     }
 
@@ -271,7 +271,7 @@ impl SessionAdmin {
         let RevokedSessions { revoked, already_revoked, replicated } = stored;
         let sessions = revoked.iter().chain(&already_revoked);
         let sessions: Vec<_> =
-            sessions.map(|sid| RevocationTarget::Session { sid: *sid }).collect();
+            sessions.map(|sid| RevocationTarget::Session { session: *sid }).collect();
         if !sessions.is_empty() && replicated == Replicated::No {
             tracing::warn!(target: "regrant::store", "revocation not replicated; a failover may restore the session");
         }
@@ -286,7 +286,7 @@ impl SessionAdmin {
     /// A login evicted these sessions and the store revoked them: denies their access tokens and
     /// emits events.
     pub(super) async fn on_evicted(&self, subject: &Subject, evicted: &[SessionId]) {
-        let targets = evicted.iter().map(|session| RevocationTarget::Session { sid: *session });
+        let targets = evicted.iter().map(|session| RevocationTarget::Session { session: *session });
         self.deny_everywhere_best_effort(targets).await;
         let reason = RevocationReason::Displaced;
         for session in evicted {
@@ -296,10 +296,10 @@ impl SessionAdmin {
     }
 
     /// Denies access tokens in this process.
-    pub(super) fn deny_locally(&self, what: RevocationTarget) -> Revocation {
+    pub(super) fn deny_locally(&self, target: RevocationTarget) -> Revocation {
         let now = self.clock.now();
-        let revocation = Revocation { what, until: now.plus(self.longest_access) };
-        self.denied.refuse(&revocation, now);
+        let revocation = Revocation { target, expires_at: now.plus(self.longest_access) };
+        self.denied.deny(&revocation, now);
         metrics::set(&metrics::DENY_LIST_ENTRIES, self.denied.len() as f64);
         revocation
     }
@@ -336,8 +336,8 @@ impl SessionAdmin {
         let sessions = self.store.list(subject).await?;
         Ok(sessions
             .into_iter()
-            .filter(|stored| stored.record.state != State::Live)
-            .map(|stored| RevocationTarget::Session { sid: stored.id })
+            .filter(|stored| stored.record.state != SessionState::Live)
+            .map(|stored| RevocationTarget::Session { session: stored.id })
             .collect())
     }
 }
@@ -391,7 +391,7 @@ impl FeedFollower {
     ) -> Result<()> {
         let now = engine.now();
         for revocation in &page.revocations {
-            engine.admin.denied.refuse(revocation, now);
+            engine.admin.denied.deny(revocation, now);
         }
         self.cursor = page.next;
         if page.complete {

@@ -89,7 +89,7 @@ use tracing::{Instrument, Span};
 use crate::error::{Error, ErrorCode, Result};
 use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed};
 use crate::session::{
-    AccessTokenUse, Confirmation, NewSession, RefreshAttempt, RefreshPolicy, TheftScope,
+    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
 };
 use crate::store::{
     Created, FailureCounter, FailureKey, Failures, Refreshed, Replicated, RevokedSession,
@@ -456,20 +456,20 @@ impl SessionStore for InstrumentedStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &RefreshAttempt,
+        attempt: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
-        timed("refresh", self.0.refresh(subject, session, presented, policy)).await
+        timed("refresh", self.0.refresh(subject, session, attempt, policy)).await
     }
 
-    async fn confirm(
+    async fn record_use(
         &self,
         subject: &Subject,
         session: &SessionId,
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
-    ) -> Result<Option<Confirmation>> {
-        timed("confirm", self.0.confirm(subject, session, token_use, on_theft)).await
+    ) -> Result<Option<UseOutcome>> {
+        timed("confirm", self.0.record_use(subject, session, token_use, on_theft)).await
     }
 
     async fn revoke(

@@ -14,7 +14,7 @@ use tracing::{Instrument, Span};
 use super::events::AuditKind;
 use super::{Attempt, Auth, Engine, metrics};
 use crate::access::AccessGrant;
-use crate::dpop::Proof;
+use crate::dpop::VerifiedProof;
 use crate::error::{Error, Result};
 use crate::revocation::RevocationTarget;
 use crate::session::{Decision, RefreshClaims, RefreshPolicy};
@@ -29,7 +29,7 @@ pub struct RefreshRequest<'a> {
     expected: Option<Subject>,
     rotate: Option<bool>,
     claims: Map<String, Value>,
-    proof: Option<Proof>,
+    proof: Option<VerifiedProof>,
     address: Option<FailureKey>,
 }
 
@@ -59,7 +59,7 @@ impl<'a> RefreshRequest<'a> {
     }
 
     /// Sets the DPoP proof of the request, for a session that is bound to a key.
-    pub fn proof(mut self, proof: Proof) -> Self {
+    pub fn proof(mut self, proof: VerifiedProof) -> Self {
         self.proof = Some(proof);
         self
     }
@@ -216,11 +216,11 @@ impl Engine {
     ) -> Result<RefreshResponse> {
         let RefreshClaims { subject, session, .. } = presented;
         let refreshed =
-            self.admin.store.refresh(subject, session, &presented.presented(), policy).await?;
-        let Refreshed { decision, denied } =
+            self.admin.store.refresh(subject, session, &presented.attempt(), policy).await?;
+        let Refreshed { decision, discarded } =
             refreshed.ok_or_else(|| self.session_unknown_or_expired(presented))?;
-        if let Some(abandoned) = denied {
-            let target = RevocationTarget::Child { sid: *session, abandoned };
+        if let Some(child) = discarded {
+            let target = RevocationTarget::Child { session: *session, child };
             self.admin.deny_everywhere_best_effort([target]).await;
         }
         let (child, renewal, event) = match decision {
@@ -231,7 +231,7 @@ impl Engine {
             Decision::Renew => (None, Renewal::Renewed, AuditKind::Refreshed { rotated: false }),
             refusal => return Err(self.refuse(presented, refusal).await),
         };
-        if self.admin.denied.has_ended(session) {
+        if self.admin.denied.is_revoked(session) {
             return Err(self.revoke_again(presented).await);
         }
 
@@ -260,7 +260,7 @@ impl Engine {
             Decision::Theft(how) => self.on_theft(subject, *session, how.as_str()).await,
             // Perhaps revoked by another process: deny its access tokens here too.
             Decision::Revoked(_) => {
-                drop(self.admin.deny_locally(RevocationTarget::Session { sid: *session }));
+                drop(self.admin.deny_locally(RevocationTarget::Session { session: *session }));
             }
             _ => {}
         }

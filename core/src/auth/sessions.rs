@@ -13,7 +13,7 @@ use super::metrics::InstrumentedStore;
 use super::{Auth, LegacyTokens};
 use crate::error::Result;
 use crate::revocation::DenyList;
-use crate::session::State;
+use crate::session::SessionState;
 use crate::store::{SessionStore, StoreHealth, StoredSession};
 use crate::types::{Clock, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
 
@@ -84,7 +84,9 @@ impl SessionAdmin {
         let now = self.clock.now();
         let stored = self.store.list(subject).await?.into_iter();
         let mut sessions: Vec<_> = stored
-            .filter(|stored| stored.record.state != State::Live || stored.record.is_live(now))
+            .filter(|stored| {
+                stored.record.state != SessionState::Live || stored.record.is_live(now)
+            })
             .map(|stored| SessionInfo::new(&stored, current))
             .collect();
         sessions.sort_by_key(|session| {
@@ -164,8 +166,8 @@ impl SessionInfo {
             expires_at: record.idle_deadline,
             current: current == Some(id),
             status: match record.state {
-                State::Live => SessionStatus::Live,
-                State::Revoked(reason) => {
+                SessionState::Live => SessionStatus::Live,
+                SessionState::Revoked(reason) => {
                     SessionStatus::Revoked { reason, ended_at: record.idle_deadline }
                 }
             },

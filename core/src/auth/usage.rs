@@ -17,7 +17,7 @@ use super::{Auth, Engine, metrics};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::revocation::{Denial, RevocationTarget};
-use crate::session::{AccessTokenUse, Confirmation};
+use crate::session::{AccessTokenUse, UseOutcome};
 use crate::types::{FamilyPosition, SessionId, Subject};
 
 impl Auth {
@@ -33,18 +33,18 @@ impl Auth {
             return Ok(());
         };
         let engine = &self.0.engine;
-        let denied = engine.admin.denied.check(access) == Some(Denial::FamilyPosition);
+        let denied = engine.admin.denied.check(access) == Some(Denial::DiscardedChild);
         let token_use = AccessTokenUse { family_position, denied };
         match engine.record_use(access.subject(), session, token_use).await? {
-            UseOutcome::Live | UseOutcome::Unknown => Ok(()),
-            UseOutcome::Revoked => Err(Error::AccessRevoked),
+            StoredState::Live | StoredState::Unknown => Ok(()),
+            StoredState::Revoked => Err(Error::AccessRevoked),
         }
     }
 }
 
 /// What the store knows of the session whose access token was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UseOutcome {
+pub(super) enum StoredState {
     /// The session is live.
     Live,
     /// The session is revoked or expired, perhaps because of this very use.
@@ -59,14 +59,14 @@ impl Engine {
         subject: &Subject,
         session: SessionId,
         token_use: AccessTokenUse,
-    ) -> Result<UseOutcome> {
+    ) -> Result<StoredState> {
         let span = metrics::operation_span!(DEBUG, "confirm");
         span.record("session", display(session));
         let recording = self.try_record_use(subject, session, token_use);
         metrics::instrument(span, recording, |outcome| match outcome {
-            UseOutcome::Live => "live",
-            UseOutcome::Revoked => "ended",
-            UseOutcome::Unknown => "unknown",
+            StoredState::Live => "live",
+            StoredState::Revoked => "ended",
+            StoredState::Unknown => "unknown",
         })
         .await
     }
@@ -76,20 +76,25 @@ impl Engine {
         subject: &Subject,
         session: SessionId,
         token_use: AccessTokenUse,
-    ) -> Result<UseOutcome> {
-        match self.admin.store.confirm(subject, &session, &token_use, self.policy.on_theft).await? {
-            Some(Confirmation::Confirmed | Confirmation::Unchanged) => Ok(UseOutcome::Live),
-            Some(Confirmation::Theft) => {
+    ) -> Result<StoredState> {
+        match self
+            .admin
+            .store
+            .record_use(subject, &session, &token_use, self.policy.on_theft)
+            .await?
+        {
+            Some(UseOutcome::Confirmed | UseOutcome::Unchanged) => Ok(StoredState::Live),
+            Some(UseOutcome::Theft) => {
                 let how = if token_use.denied { "denied_access" } else { "abandoned_branch" };
                 self.on_theft(subject, session, how).await;
-                Ok(UseOutcome::Revoked)
+                Ok(StoredState::Revoked)
             }
             // Perhaps revoked by another process: deny its access tokens here too.
-            Some(Confirmation::Revoked(_) | Confirmation::Expired) => {
-                self.admin.deny_locally(RevocationTarget::Session { sid: session });
-                Ok(UseOutcome::Revoked)
+            Some(UseOutcome::Revoked(_) | UseOutcome::Expired) => {
+                self.admin.deny_locally(RevocationTarget::Session { session });
+                Ok(StoredState::Revoked)
             }
-            None => Ok(UseOutcome::Unknown),
+            None => Ok(StoredState::Unknown),
         }
     }
 }

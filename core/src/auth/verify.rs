@@ -6,14 +6,25 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::usage::UseOutcome;
+use super::usage::StoredState;
 use super::{Auth, Engine, metrics};
 use crate::access::{VerifiedAccess, after_scheme, is_token68};
-use crate::dpop::Proof;
+use crate::dpop::VerifiedProof;
 use crate::error::{Error, Result};
-use crate::revocation::Denial;
+use crate::revocation::{Denial, TokenIdentity};
 use crate::session::AccessTokenUse;
 use crate::types::Timestamp;
+
+impl<'a> From<&'a VerifiedAccess> for TokenIdentity<'a> {
+    fn from(access: &'a VerifiedAccess) -> Self {
+        Self {
+            subject: access.subject(),
+            session: access.session(),
+            family_position: access.family_position(),
+            issued_at: access.issued_at(),
+        }
+    }
+}
 
 impl Auth {
     /// Verifies an access token: form, algorithm, key, signature, type, claims, deny list.
@@ -47,10 +58,10 @@ impl Auth {
     /// # Errors
     /// As [`Auth::verify`]; then [`Error::DpopProofInvalid`] for a proof by another key or for
     /// another access token, and for a bearer token; and [`Error::DpopProofReplayed`].
-    pub fn verify_with_proof(&self, token: &str, proof: &Proof) -> Result<VerifiedAccess> {
+    pub fn verify_with_proof(&self, token: &str, proof: &VerifiedProof) -> Result<VerifiedAccess> {
         let access = self.0.verifier.load().verify_bound(token)?;
         let access = self.check_deny_list(access)?;
-        self.0.engine.dpop()?.proofs.binds(proof, &access, token)?;
+        self.0.engine.dpop()?.proofs.consume_for_access(proof, &access, token)?;
         Ok(access)
     }
 
@@ -89,8 +100,8 @@ impl Auth {
         };
         let token_use = AccessTokenUse { family_position, denied: false };
         match self.0.engine.record_use(access.subject(), session, token_use).await? {
-            UseOutcome::Live => Ok(access),
-            UseOutcome::Revoked | UseOutcome::Unknown => Err(Error::AccessRevoked),
+            StoredState::Live => Ok(access),
+            StoredState::Revoked | StoredState::Unknown => Err(Error::AccessRevoked),
         }
     }
 
@@ -120,7 +131,7 @@ impl Auth {
             match denial {
                 None => self.0.use_reporter.report_use(&access, session, family_position),
                 // The use of a discarded child's token reveals a second holder.
-                Some(Denial::FamilyPosition) => {
+                Some(Denial::DiscardedChild) => {
                     let token_use = AccessTokenUse { family_position, denied: true };
                     self.0.use_reporter.report(access.subject(), session, token_use);
                 }
@@ -130,7 +141,7 @@ impl Auth {
         let Some(by) = denial else { return Ok(access) };
         let label = match by {
             Denial::Session => "session",
-            Denial::FamilyPosition => "child",
+            Denial::DiscardedChild => "child",
             Denial::Subject => "subject",
             Denial::Overflow => "overflow",
         };

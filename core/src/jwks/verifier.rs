@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::remote::{JwksUri, RemoteKeys};
 use super::schedule::JwksSchedule;
 use crate::access::{AccessPolicy, AccessVerifier, VerifiedAccess};
-use crate::dpop::{Proof, ProofPolicy, ProofVerifier};
+use crate::dpop::{ProofPolicy, ProofVerifier, VerifiedProof};
 use crate::error::{Error, Result};
 use crate::http::Transport;
 use crate::keys::{Algorithm, Keyring};
@@ -154,9 +154,13 @@ impl JwksVerifier {
     /// # Errors
     /// As [`verify`](Self::verify); [`Error::DpopProofInvalid`] if the proof is by another key or
     /// for another access token, or if the token is not bound; [`Error::DpopProofReplayed`].
-    pub async fn verify_with_proof(&self, token: &str, proof: &Proof) -> Result<VerifiedAccess> {
+    pub async fn verify_with_proof(
+        &self,
+        token: &str,
+        proof: &VerifiedProof,
+    ) -> Result<VerifiedAccess> {
         let access = self.verify_any(token).await?;
-        self.proofs()?.binds(proof, &access, token)?;
+        self.proofs()?.consume_for_access(proof, &access, token)?;
         Ok(access)
     }
 
@@ -174,8 +178,8 @@ impl JwksVerifier {
     /// # Errors
     /// [`Error::DpopProofInvalid`]; [`Error::ConfigInvalid`] for `dpop` if proofs are not
     /// configured.
-    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<Proof> {
-        self.proofs()?.check_request(proof, method, path)
+    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<VerifiedProof> {
+        self.proofs()?.verify_request(proof, method, path)
     }
 
     /// Whether tokens that are bound to a key are accepted, with a proof.
@@ -311,7 +315,7 @@ impl JwksVerifierBuilder {
         }
         let proofs = self
             .proofs
-            .map(|(policy, origins)| ProofVerifier::new(policy, None, clock).served_at(origins));
+            .map(|(policy, origins)| ProofVerifier::new(policy, None, clock).with_origins(origins));
         let proofs = proofs.transpose()?;
         Ok(JwksVerifier(Arc::new(Inner { issuers, proofs })))
     }

@@ -196,7 +196,7 @@ impl LegacyRefreshTokens {
         token.check_times(engine.now())?;
         let (subject, state) = self.look_up(&token).await?.ok_or(Error::SessionUnknown)?;
         let session_end = match state {
-            MigrationState::Pending => Record::LAST_INSTANT,
+            MigrationState::Pending => Record::MAX_TIMESTAMP,
             MigrationState::Migrated(end) | MigrationState::LoggedOut(end) => end,
         };
         let claims = token.claims(subject, session_end);
@@ -252,7 +252,7 @@ fn new_session(token: &LegacyToken<'_>, policy: &SessionPolicy, now: Timestamp) 
         device: DeviceLabel::default(),
         // A migration evicts nobody.
         max_sessions: None,
-        adopted: Some(token.issued_at),
+        legacy_login: Some(token.issued_at),
     }
 }
 

@@ -1,52 +1,142 @@
-//! How every process learns of a revocation: a log in the store that each of them follows.
+//! The feed: a log of revocations in the store, which every process reads.
 
 use std::time::Duration;
 
 use async_trait::async_trait;
+#[cfg(any(feature = "file", feature = "redis"))]
+use serde::{Deserialize, Serialize};
 
 use super::Revocation;
+#[cfg(any(feature = "file", feature = "redis"))]
+use crate::error::Error;
 use crate::error::Result;
 use crate::types::Timestamp;
-
-/// How far a process has read. Its text is the store's own; the default is the beginning.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FeedCursor(pub String);
-
-/// What was read.
-#[derive(Clone, Debug, Default)]
-pub struct FeedPage {
-    /// In the order in which they were told.
-    pub revocations: Vec<Revocation>,
-    /// When they were told, by the store's clock, as far as that is known: for measuring only.
-    pub published_at: Vec<Timestamp>,
-    /// Where to read on.
-    pub next: FeedCursor,
-    /// Whether this was all; else there is more to be read at once.
-    pub complete: bool,
-}
 
 /// A log of revocations that several processes share.
 #[async_trait]
 pub trait RevocationFeed: Send + Sync {
-    /// Tells all processes. Once this is acknowledged, whoever reads on finds it. Telling twice
-    /// does no harm.
+    /// Appends revocations to the feed. Once this is acknowledged, every later read finds them.
+    /// Publishing a revocation twice is harmless.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     async fn publish(&self, revocations: &[Revocation]) -> Result<()>;
 
-    /// Reads on from `cursor`; where there is nothing new, waits for up to `wait`.
+    /// Reads on from `cursor`; waits for up to `wait` while there is nothing new.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage>;
 
-    /// The clock that [`FeedPage::published_at`] goes by, to measure how long entries are on their way;
-    /// `None` where that is not known.
+    /// The current time on the clock of [`FeedPage::published_at`], to measure propagation delay;
+    /// `None` where that clock is not known.
     ///
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     async fn now(&self) -> Result<Option<Timestamp>> {
         Ok(None)
+    }
+}
+
+/// A position in the feed. The text is the store's own; the default is the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedCursor(pub String);
+
+/// What one read of the feed returns.
+#[derive(Clone, Debug, Default)]
+pub struct FeedPage {
+    /// The revocations, in the order in which they were published.
+    pub revocations: Vec<Revocation>,
+    /// When they were published, by the store's clock, as far as it is known: for metrics only.
+    pub published_at: Vec<Timestamp>,
+    /// Where to read on.
+    pub next: FeedCursor,
+    /// Whether the end of the feed was reached. If not, more can be read at once.
+    pub complete: bool,
+}
+
+/// An entry of the feed as stores keep it, in JSON.
+#[cfg(any(feature = "file", feature = "redis"))]
+#[derive(Serialize, Deserialize)]
+struct Entry {
+    #[serde(flatten)]
+    revocation: Revocation,
+    #[serde(rename = "told", default, skip_serializing_if = "Option::is_none")]
+    published_at: Option<Timestamp>,
+}
+
+/// The JSON of an entry. `published_at` is for stores that have no other place for it.
+#[cfg(any(feature = "file", feature = "redis"))]
+pub(crate) fn feed_entry(
+    revocation: &Revocation,
+    published_at: Option<Timestamp>,
+) -> Result<String> {
+    serde_json::to_string(&Entry { revocation: revocation.clone(), published_at })
+        .map_err(|_| Error::internal("a revocation did not serialize"))
+}
+
+#[cfg(any(feature = "file", feature = "redis"))]
+impl FeedPage {
+    /// Adds an entry. `published_at` is for stores that keep it outside of the JSON.
+    pub(crate) fn push(&mut self, json: &str, published_at: Option<Timestamp>) {
+        match serde_json::from_str::<Entry>(json) {
+            Ok(entry) => {
+                self.revocations.push(entry.revocation);
+                self.published_at.extend(published_at.or(entry.published_at));
+            }
+            // Written by a newer version. The entries after it must still be read.
+            Err(_) => {
+                tracing::warn!(target: "regrant::store", "skipped a revocation feed entry of an unknown format");
+            }
+        }
+    }
+}
+
+#[cfg(all(test, any(feature = "file", feature = "redis")))]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::revocation::RevocationTarget;
+    use crate::session::DiscardedChild;
+    use crate::types::{FamilyPosition, SessionId, Subject};
+
+    /// Processes of different versions share a feed.
+    #[test]
+    fn the_stored_names_of_an_entry_are_stable() {
+        let at = Timestamp::from_millis;
+        let session = SessionId::from_bytes([7; 16]);
+        let family_position = FamilyPosition { generation: 3, branch: 1 };
+        let child = DiscardedChild { family_position, issued_until: at(5) };
+        let subject = Subject::new("alice").unwrap();
+        for (target, expected) in [
+            (
+                RevocationTarget::Session { session },
+                json!({"refuse": "session", "sid": session, "until": 9, "told": 2}),
+            ),
+            (
+                RevocationTarget::Child { session, child },
+                json!({"refuse": "child", "sid": session, "gen": 3, "brn": 1, "issued_until": 5,
+                    "until": 9, "told": 2}),
+            ),
+            (
+                RevocationTarget::Subject { subject, issued_until: at(4) },
+                json!({"refuse": "subject", "sub": "alice", "before": 4, "until": 9, "told": 2}),
+            ),
+        ] {
+            let revocation = Revocation { target, expires_at: at(9) };
+            let entry = feed_entry(&revocation, Some(at(2))).unwrap();
+            assert_eq!(serde_json::from_str::<Value>(&entry).unwrap(), expected);
+            let mut page = FeedPage::default();
+            page.push(&entry, None);
+            assert_eq!((page.revocations, page.published_at), (vec![revocation], vec![at(2)]));
+        }
+    }
+
+    #[test]
+    fn an_entry_of_an_unknown_format_is_skipped() {
+        let mut page = FeedPage::default();
+        page.push(r#"{"refuse":"everything","until":9}"#, None);
+        assert!(page.revocations.is_empty() && page.published_at.is_empty());
     }
 }

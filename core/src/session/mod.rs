@@ -1,24 +1,32 @@
 //! The session state machine: pure functions from a record and an event to a decision and the
-//! next record. No I/O, no clock, no randomness.
+//! next record. They do no I/O, read no clock and draw no random numbers.
 //!
-//! A refresh token is *confirmed* once its holder has shown it. The child that is minted from
-//! it is *provisional* until it is used itself: until then its parent may ask again, for the
-//! answer may have been lost. What one honest holder cannot do is theft (RFC 9700 §4.14.2).
+//! A session is one family of refresh tokens (RFC 9700 §4.14.2). Its record names one of them,
+//! the *confirmed* token: the latest one that a client has sent. Rotation issues a *child* of it,
+//! which becomes the confirmed token when it is used. Until then the confirmed token may be sent
+//! again, because the response that carried the child may have been lost. A request that no single
+//! client could have made is reuse, and revokes the session.
+//!
+//! | | |
+//! |---|---|
+//! | [`step`] | decides about a refresh token |
+//! | [`record_use`] | what the use of an access token tells about the session |
+//! | [`Record`] | all that is stored of a session, and its bytes |
+//! | [`SessionPolicy`] | lifetimes, grace, rotation and limits |
+//! | [`TokenSecret`] | the secret in a refresh token, and how a child's secret is derived |
 
-mod confirm;
-mod derive;
-mod failure_limit;
 mod policy;
 mod record;
-#[cfg(feature = "server")]
-mod refresh_claims;
+mod refresh_token;
 mod step;
 
-pub use confirm::{AccessTokenUse, Confirmation, Confirmed, confirm};
-pub use derive::{TokenId, TokenSecret};
-pub use failure_limit::FailureLimit;
-pub use policy::{RefreshPolicy, SessionPolicy, TheftScope};
-pub use record::{Child, DeviceLabel, NewSession, Record, State};
-#[cfg(feature = "server")]
-pub(crate) use refresh_claims::RefreshClaims;
-pub use step::{Decision, IssuedChild, RefreshAttempt, Step, Theft, step};
+pub use policy::{FailureLimit, RefreshPolicy, SessionPolicy, TheftScope};
+#[cfg(feature = "redis")]
+pub(crate) use record::layout;
+pub use record::{Child, DeviceLabel, NewSession, Record, SessionState, TokenId};
+pub(crate) use refresh_token::RefreshClaims;
+pub use refresh_token::TokenSecret;
+pub use step::{
+    AccessTokenUse, Decision, DiscardedChild, IssuedChild, RefreshAttempt, RefreshTransition,
+    Theft, UseOutcome, UseTransition, record_use, step,
+};

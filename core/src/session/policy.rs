@@ -1,54 +1,53 @@
-//! What the app decides about its sessions.
+//! The app's settings for its sessions.
 
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::failure_limit::FailureLimit;
 use crate::error::Error;
 
-/// What a theft takes down.
+/// What is revoked when refresh token reuse is detected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TheftScope {
-    /// The session whose token was stolen.
+    /// The session whose token was reused.
     #[default]
     Session,
-    /// All sessions of its user.
+    /// All sessions of the user.
     Subject,
 }
 
 /// How long sessions live and how they are refreshed.
 ///
-/// Construct with [`SessionPolicy::default`] and change what differs; [`Auth`](crate::Auth)
-/// checks the whole when it is built.
+/// Start from [`SessionPolicy::default`] and change what differs; building an
+/// [`Auth`](crate::Auth) checks the values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct SessionPolicy {
-    /// A session that is not refreshed for this long ends. Default 14 days.
+    /// A session expires when it has not been refreshed for this long. Default 14 days.
     pub idle_ttl: Duration,
-    /// A session ends this long after its login, whatever happens. Default 90 days.
+    /// A session expires this long after the login, refreshed or not. Default 90 days.
     pub absolute_ttl: Duration,
-    /// For this long a refresh token that was already used gets the same answer again: two tabs,
-    /// a retry, a double click. Default 10 seconds.
+    /// For this long a refresh token that was already used gets the same child again, so that two
+    /// tabs, a retry or a double click do not look like reuse. Default 10 seconds.
     pub grace: Duration,
-    /// Whether a refresh answers with a next refresh token. Default `true`.
+    /// Whether a refresh returns a new refresh token. Default `true`.
     pub rotation: bool,
-    /// What a theft takes down. Default: its session.
+    /// What is revoked when reuse is detected. Default: the session.
     pub on_theft: TheftScope,
-    /// How many live sessions a user may have; `None` for any number. Default 50.
+    /// The maximum number of live sessions of a user; `None` for no limit. Default 50.
     ///
-    /// To a login beyond that those sessions give way that were not refreshed for the longest
-    /// time. Of the sessions that are over as many are kept as well, until they expire, so that
-    /// their holders are told the reason; those that ended first are forgotten. With `None`
-    /// nothing is forgotten.
+    /// A login over the limit revokes the least recently refreshed sessions. Up to the same number
+    /// of revoked and idled-out sessions is kept until they expire, so that their clients get the
+    /// reason; beyond that, those that ended first are deleted. With `None` none is deleted before
+    /// it expires.
     pub max_sessions: Option<NonZeroU32>,
-    /// How many refreshes may be under way at once in this process. Default 10,000. One more is
-    /// answered by [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) at once, so that a
-    /// store that has become slow does not fill the memory.
+    /// The maximum number of concurrent refreshes in this process. Default 10,000. A refresh over
+    /// the limit fails at once with [`Error::StoreUnavailable`](crate::Error::StoreUnavailable), so
+    /// that a slow store does not exhaust the memory.
     pub max_in_flight: NonZeroU32,
-    /// How many refreshes may fail; `None` for any number. By default 30 in a minute.
+    /// The rate limit for failed refreshes; `None` for no limit. Default 30 per minute.
     pub limiter: Option<FailureLimit>,
 }
 
@@ -69,10 +68,10 @@ impl Default for SessionPolicy {
 }
 
 impl SessionPolicy {
-    /// The longest grace: a longer one would leave thieves unseen.
-    pub const LONGEST_GRACE: Duration = Duration::from_secs(300);
+    /// The longest grace. Reuse within the grace goes undetected.
+    pub const MAX_GRACE: Duration = Duration::from_secs(300);
 
-    /// Checks that the lifetimes can work together.
+    /// Checks the values against each other.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] naming the field.
@@ -86,14 +85,14 @@ impl SessionPolicy {
                 "must not be shorter than refresh.idleTtl",
             ));
         }
-        if self.grace > Self::LONGEST_GRACE {
+        if self.grace > Self::MAX_GRACE {
             return Err(Error::config("refresh.grace", "must not be longer than 5 minutes"));
         }
         self.limiter.map_or(Ok(()), FailureLimit::check)
     }
 
-    /// What one refresh goes by: this policy, with `rotate` in place of its rotation where the
-    /// client asked for one or the other.
+    /// The policy for one refresh. `rotate`, where the client asked for it, overrides
+    /// [`rotation`](Self::rotation).
     pub fn for_refresh(&self, rotate: Option<bool>) -> RefreshPolicy {
         RefreshPolicy {
             grace: self.grace,
@@ -104,15 +103,55 @@ impl SessionPolicy {
     }
 }
 
-/// What one refresh goes by.
+/// The part of [`SessionPolicy`] that decides about one refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshPolicy {
     /// See [`SessionPolicy::grace`].
     pub grace: Duration,
     /// See [`SessionPolicy::idle_ttl`].
     pub idle_ttl: Duration,
-    /// Whether the answer carries a next refresh token.
+    /// Whether the response carries a new refresh token.
     pub rotate: bool,
     /// See [`SessionPolicy::on_theft`].
     pub on_theft: TheftScope,
+}
+
+/// The maximum number of failed refreshes per client address and per user in a time window.
+///
+/// A failure counts in one of two ways:
+/// - a token that this server did not sign counts for the client *address*, where the caller gives
+///   one ([`RefreshRequest::address`](crate::RefreshRequest::address));
+/// - a token that this server signed and rejects (session revoked or unknown, token reused, another
+///   user than the client claims) counts for its *subject*.
+///
+/// Over the limit a failed refresh returns [`Error::TooManyAttempts`](crate::Error::TooManyAttempts)
+/// in place of its own error. A refresh that would succeed still succeeds, so nobody can lock out
+/// others, neither from behind the same address nor with an old token of the same user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FailureLimit {
+    /// The number of failures in a window that return their own error. Default 30.
+    pub failures: NonZeroU32,
+    /// The length of a window, which begins with the first failure. Default one minute.
+    pub window: Duration,
+}
+
+impl Default for FailureLimit {
+    fn default() -> Self {
+        let failures = NonZeroU32::MIN.saturating_add(29);
+        Self { failures, window: Duration::from_secs(60) }
+    }
+}
+
+impl FailureLimit {
+    /// The longest window: clients are told to retry after it.
+    pub const MAX_WINDOW: Duration = Duration::from_secs(24 * 3600);
+
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `refresh.limiter.window`.
+    fn check(self) -> Result<(), Error> {
+        if (Duration::from_secs(1)..=Self::MAX_WINDOW).contains(&self.window) {
+            return Ok(());
+        }
+        Err(Error::config("refresh.limiter.window", "expected 1 second to 1 day"))
+    }
 }

@@ -1,51 +1,85 @@
-//! The decision about one presented refresh token.
+//! The decisions: [`step`] for a refresh token, [`record_use`] for an access token.
+//!
+//! `step` compares the generation of the token with that of the confirmed token in the record.
+//! `p` is the token, `r` the record, `c` the child of the confirmed token, `G` the grace; the
+//! first line that applies decides:
+//!
+//! | generation | condition | decision |
+//! |---|---|---|
+//! | any | `p` or the session has expired | expired |
+//! | | the session was revoked | revoked |
+//! | `p = r` | `p.id ≠ r.id` | theft: fork |
+//! | | no child | issue a child on branch 0 |
+//! | | `now − c.issued_at ≤ G` | the same child again; no write |
+//! | | `c` was used | theft: the parent came back |
+//! | | `c` was not used | discard `c`; issue a child on the next branch |
+//! | `p > r` | `p = r + 1` and `p.branch < c.branch` | theft: discarded branch |
+//! | | `c.issued_at > p.issued_at + G` | theft: older token |
+//! | | `p = r + 1` and `p.parent ≠ r.id` | theft: fork |
+//! | | else | `p` becomes the confirmed token; issue a child on branch 0 |
+//! | `p < r` | `p = r − 1` and `now − r.confirmed_at ≤ G` | superseded |
+//! | | else | theft: older token |
+//!
+//! With rotation off nothing is issued: the decision is to renew the access token alone, and only a
+//! newly confirmed token is written.
+//!
+//! The Redis store does the same in Lua (`step.lua`, `op_confirm.lua`); a differential test
+//! compares the two.
 
-use crate::revocation::DiscardedChild;
+use std::cmp::Ordering;
+
+use serde::{Deserialize, Serialize};
+
+use super::policy::RefreshPolicy;
+use super::record::{Child, Record, SessionState, TokenId};
 use crate::types::{FamilyPosition, Generation, RevocationReason, Timestamp};
 
-use super::TokenId;
-use super::policy::RefreshPolicy;
-use super::record::{Child, Record, State};
-
-/// A refresh token whose signature was checked.
+/// A refresh token whose signature was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RefreshAttempt {
-    /// Its generation: the `gen` claim.
+    /// The generation: the `gen` claim.
     pub generation: Generation,
-    /// Its branch: the `brn` claim.
+    /// The branch: the `brn` claim.
     pub branch: u32,
-    /// The id of its secret.
+    /// The id of the token's secret.
     pub id: TokenId,
-    /// The id of its parent's secret: the `par` claim; `None` for the token of a login.
+    /// The id of the parent's secret: the `par` claim. `None` for the token of a login.
     pub parent: Option<TokenId>,
-    /// When it was minted: the `iat` claim.
+    /// The `iat` claim.
     pub issued_at: Timestamp,
-    /// When it ends: the `exp` claim.
+    /// The `exp` claim.
     pub expires_at: Timestamp,
 }
 
-/// The child that a decision hands out. With the parent's secret this is all that it takes to
-/// mint it.
+/// What to do about a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct IssuedChild {
-    /// Its place in the chain.
-    pub family_position: FamilyPosition,
-    /// Its `iat`.
-    pub issued_at: Timestamp,
-    /// Its `exp`.
-    pub expires_at: Timestamp,
+pub enum Decision {
+    /// Issue a new child.
+    Rotate(IssuedChild),
+    /// Issue the same child again.
+    Replay(IssuedChild),
+    /// Issue an access token only; the client keeps its refresh token (rotation is off).
+    Renew,
+    /// Issue nothing and revoke nothing: the client has a newer token and should use that.
+    Superseded,
+    /// Reuse is detected and the session is revoked.
+    Theft(Theft),
+    /// The session was revoked before.
+    Revoked(RevocationReason),
+    /// The token or the session has expired.
+    Expired,
 }
 
-/// How a second holder was recognised.
+/// How reuse was detected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Theft {
-    /// Two different tokens claim the same place in the chain.
+    /// Two different tokens claim the same position in the family.
     Fork,
-    /// The parent is back although its child is in use.
+    /// The parent was used although its child is in use.
     ParentReturned,
-    /// A child that was given up as lost is in use.
-    AbandonedBranch,
-    /// A token was used after a later one of another holder.
+    /// A discarded child was used.
+    DiscardedBranch,
+    /// A token was used after a later one.
     OlderToken,
 }
 
@@ -55,108 +89,102 @@ impl Theft {
         match self {
             Self::Fork => "fork",
             Self::ParentReturned => "parent_returned",
-            Self::AbandonedBranch => "abandoned_branch",
+            Self::DiscardedBranch => "abandoned_branch",
             Self::OlderToken => "older_token",
         }
     }
 }
 
-/// What is to be done about a presented refresh token.
+/// The child that a decision issues. With the secret of its parent, this determines the token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Decision {
-    /// Hand out a new child.
-    Rotate(IssuedChild),
-    /// Hand out the same child once more.
-    Replay(IssuedChild),
-    /// Hand out an access token only; the refresh token stays (rotation off).
-    Renew,
-    /// No token and no revocation: the holder has a newer token, let it ask with that.
-    Superseded,
-    /// Two holders: the session is revoked.
-    Theft(Theft),
-    /// The session was ended before.
-    Revoked(RevocationReason),
-    /// The token or the session is past its lifetime.
-    Expired,
+pub struct IssuedChild {
+    /// Its position in the token family.
+    pub family_position: FamilyPosition,
+    /// Its `iat`.
+    pub issued_at: Timestamp,
+    /// Its `exp`.
+    pub expires_at: Timestamp,
 }
 
-/// A decision and what it changes.
+/// A child that was discarded because its response is taken for lost. Use of it, or of the access
+/// token that was issued with it, is reuse.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DiscardedChild {
+    /// Its position in the token family.
+    #[serde(flatten)]
+    pub family_position: FamilyPosition,
+    /// The last instant at which it could be issued. A store that lost the record may issue
+    /// another child at the same position later.
+    pub issued_until: Timestamp,
+}
+
+impl DiscardedChild {
+    /// Whether an access token with this position and `iat` was issued with this child. `iat` is in
+    /// whole seconds, so instants are compared by their seconds.
+    pub fn covers(&self, family_position: FamilyPosition, issued_at: Timestamp) -> bool {
+        family_position == self.family_position
+            && issued_at.as_seconds() <= self.issued_until.as_seconds()
+    }
+}
+
+/// A decision about a refresh token, and what it changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
-    /// What is to be done.
+pub struct RefreshTransition {
+    /// What to do.
     pub decision: Decision,
-    /// The record to write; `None` when nothing changed.
+    /// The record to write; `None` when nothing changes.
     pub record: Option<Record>,
-    /// The access tokens that came with this child are to be refused from now on.
-    pub denied: Option<DiscardedChild>,
+    /// The child that this decision discards: its access token must be denied from now on.
+    pub discarded: Option<DiscardedChild>,
 }
 
-impl Step {
-    fn unchanged(decision: Decision) -> Self {
-        Self { decision, record: None, denied: None }
-    }
-
-    fn theft(record: &Record, theft: Theft, now: Timestamp) -> Self {
-        Self {
-            decision: Decision::Theft(theft),
-            record: Some(record.revoked(RevocationReason::Reused, now)),
-            denied: None,
-        }
-    }
-}
-
-/// Decides about `presented` at `now`.
+/// Decides about a refresh token at `now`.
 pub fn step(
     record: &Record,
-    presented: &RefreshAttempt,
+    attempt: &RefreshAttempt,
     now: Timestamp,
     policy: &RefreshPolicy,
-) -> Step {
-    if now >= presented.expires_at || now >= record.expires_at {
-        return Step::unchanged(Decision::Expired);
+) -> RefreshTransition {
+    if now >= attempt.expires_at || now >= record.expires_at {
+        return unchanged(Decision::Expired);
     }
-    if let State::Revoked(reason) = record.state {
-        return Step::unchanged(Decision::Revoked(reason));
+    if let SessionState::Revoked(reason) = record.state {
+        return unchanged(Decision::Revoked(reason));
     }
-    if presented.generation == record.generation {
-        confirmed_again(record, presented, now, policy)
-    } else if presented.generation > record.generation {
-        newer(record, presented, now, policy)
-    } else {
-        older(record, presented, now, policy)
+    match attempt.generation.cmp(&record.generation) {
+        Ordering::Equal => same_generation(record, attempt, now, policy),
+        Ordering::Greater => later_generation(record, attempt, now, policy),
+        Ordering::Less => earlier_generation(record, attempt, now, policy),
     }
 }
 
-/// The confirmed token is presented once more, or another one in its place.
-fn confirmed_again(
+/// The confirmed token is used again, or another one in its place.
+fn same_generation(
     record: &Record,
-    presented: &RefreshAttempt,
+    attempt: &RefreshAttempt,
     now: Timestamp,
     policy: &RefreshPolicy,
-) -> Step {
-    if presented.id != record.id {
-        return Step::theft(record, Theft::Fork, now);
+) -> RefreshTransition {
+    if attempt.id != record.id {
+        return theft(record, Theft::Fork, now);
     }
     let Some(child) = record.child else {
-        return issue(record, now.max(after(presented.issued_at)), 0, policy, now);
+        return issue(record, 0, attempt.issued_at, now, policy);
     };
     if now <= child.issued_at.plus(policy.grace) {
-        // Tabs, retries and double clicks converge on one child.
-        return Step::unchanged(if policy.rotate {
-            Decision::Replay(minted(record, child))
-        } else {
-            Decision::Renew
+        return unchanged(match policy.rotate {
+            true => Decision::Replay(issued(record, child)),
+            false => Decision::Renew,
         });
     }
     if child.used {
-        return Step::theft(record, Theft::ParentReturned, now);
+        return theft(record, Theft::ParentReturned, now);
     }
-    // The child was never seen: its answer was lost, or a thief holds it. The holder in front of
-    // us gets the next branch, and whoever uses the abandoned one gives himself away.
-    let mut next =
-        issue(record, now.max(after(child.issued_at)), child.branch.saturating_add(1), policy, now);
+    // Either the response with the child was lost, or a thief has it. This client gets the next
+    // branch, and use of the discarded one gives the other away.
+    let mut next = issue(record, child.branch.saturating_add(1), child.issued_at, now, policy);
     if policy.rotate {
-        next.denied = Some(DiscardedChild {
+        next.discarded = Some(DiscardedChild {
             family_position: record.child_position(child.branch),
             issued_until: child.issued_at.plus(policy.grace),
         });
@@ -164,76 +192,79 @@ fn confirmed_again(
     next
 }
 
-/// A token that this record has not seen: the child, or, where the store lost writes, a later
-/// descendant. Its signature proves that it was minted.
-fn newer(
+/// A token that this record does not know: the child or, where the store lost writes, a later
+/// descendant. Its signature proves that it was issued.
+fn later_generation(
     record: &Record,
-    presented: &RefreshAttempt,
+    attempt: &RefreshAttempt,
     now: Timestamp,
     policy: &RefreshPolicy,
-) -> Step {
+) -> RefreshTransition {
+    let is_next = attempt.generation == record.generation.saturating_add(1);
     if let Some(child) = record.child {
-        if presented.generation == record.generation.saturating_add(1)
-            && presented.branch < child.branch
-        {
-            return Step::theft(record, Theft::AbandonedBranch, now);
+        if is_next && attempt.branch < child.branch {
+            return theft(record, Theft::DiscardedBranch, now);
         }
-        if child.issued_at > presented.issued_at.plus(policy.grace) {
-            return Step::theft(record, Theft::OlderToken, now);
+        if child.issued_at > attempt.issued_at.plus(policy.grace) {
+            return theft(record, Theft::OlderToken, now);
         }
     }
-    if presented.generation == record.generation.saturating_add(1)
-        && presented.parent != Some(record.id)
-    {
-        return Step::theft(record, Theft::Fork, now);
+    if is_next && attempt.parent != Some(record.id) {
+        return theft(record, Theft::Fork, now);
     }
-    let confirmed_at = Record {
-        generation: presented.generation,
-        id: presented.id,
+    let confirmed = Record {
+        generation: attempt.generation,
+        id: attempt.id,
         child: None,
         confirmed_at: now,
         ..record.clone()
     };
-    let mut next = issue(&confirmed_at, now.max(after(presented.issued_at)), 0, policy, now);
-    next.record.get_or_insert(confirmed_at);
+    let mut next = issue(&confirmed, 0, attempt.issued_at, now, policy);
+    next.record.get_or_insert(confirmed);
     next
 }
 
 /// A token from before the confirmed one.
-fn older(
+fn earlier_generation(
     record: &Record,
-    presented: &RefreshAttempt,
+    attempt: &RefreshAttempt,
     now: Timestamp,
     policy: &RefreshPolicy,
-) -> Step {
-    let parent = presented.generation.saturating_add(1) == record.generation;
-    if parent && now <= record.confirmed_at.plus(policy.grace) {
-        return Step::unchanged(Decision::Superseded);
+) -> RefreshTransition {
+    let is_parent = attempt.generation.saturating_add(1) == record.generation;
+    if is_parent && now <= record.confirmed_at.plus(policy.grace) {
+        return unchanged(Decision::Superseded);
     }
-    Step::theft(record, Theft::OlderToken, now)
+    theft(record, Theft::OlderToken, now)
 }
 
-/// Mints a child at `at`; with rotation off, none.
+/// Issues a child, later than `after` even where the clock went back; none with rotation off.
 fn issue(
     record: &Record,
-    at: Timestamp,
     branch: u32,
-    policy: &RefreshPolicy,
+    after: Timestamp,
     now: Timestamp,
-) -> Step {
+    policy: &RefreshPolicy,
+) -> RefreshTransition {
     if !policy.rotate {
-        return Step::unchanged(Decision::Renew);
+        return unchanged(Decision::Renew);
     }
-    let child = Child { branch, issued_at: at, used: false };
+    let earliest = Timestamp::from_millis(after.as_millis().saturating_add(1));
+    let issued_at = now.max(earliest.min(Record::MAX_TIMESTAMP));
+    let child = Child { branch, issued_at, used: false };
     let next = Record {
         child: Some(child),
         idle_deadline: now.plus(policy.idle_ttl).min(record.expires_at),
         ..record.clone()
     };
-    Step { decision: Decision::Rotate(minted(&next, child)), record: Some(next), denied: None }
+    RefreshTransition {
+        decision: Decision::Rotate(issued(&next, child)),
+        record: Some(next),
+        discarded: None,
+    }
 }
 
-fn minted(record: &Record, child: Child) -> IssuedChild {
+fn issued(record: &Record, child: Child) -> IssuedChild {
     IssuedChild {
         family_position: record.child_position(child.branch),
         issued_at: child.issued_at,
@@ -241,7 +272,76 @@ fn minted(record: &Record, child: Child) -> IssuedChild {
     }
 }
 
-/// The first instant later than `instant` that a record can hold.
-fn after(instant: Timestamp) -> Timestamp {
-    Timestamp::from_millis(instant.as_millis().saturating_add(1)).min(Record::LAST_INSTANT)
+fn unchanged(decision: Decision) -> RefreshTransition {
+    RefreshTransition { decision, record: None, discarded: None }
+}
+
+fn theft(record: &Record, theft: Theft, now: Timestamp) -> RefreshTransition {
+    RefreshTransition {
+        decision: Decision::Theft(theft),
+        record: Some(record.revoked(RevocationReason::Reused, now)),
+        discarded: None,
+    }
+}
+
+/// The use of an access token, as a verifier saw it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct AccessTokenUse {
+    /// The position of its refresh token in the token family.
+    pub family_position: FamilyPosition,
+    /// Whether the verifier's deny list names it as issued with a discarded child.
+    pub denied: bool,
+}
+
+/// What the use of an access token tells about its session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UseOutcome {
+    /// The client has received the child, so from now on use of its parent is reuse.
+    Confirmed,
+    /// Nothing new.
+    Unchanged,
+    /// The access token was issued with a discarded child: reuse, and the session is revoked.
+    Theft,
+    /// The session was revoked before.
+    Revoked(RevocationReason),
+    /// The session has expired.
+    Expired,
+}
+
+/// The outcome of the use of an access token, and what it changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UseTransition {
+    /// What the use tells.
+    pub outcome: UseOutcome,
+    /// The record to write; `None` when nothing changes.
+    pub record: Option<Record>,
+}
+
+/// Records the use of an access token at `now`. A use that is never recorded delays the detection of
+/// reuse and signs nobody out.
+pub fn record_use(record: &Record, token_use: &AccessTokenUse, now: Timestamp) -> UseTransition {
+    let unchanged = |outcome| UseTransition { outcome, record: None };
+    if now >= record.expires_at {
+        return unchanged(UseOutcome::Expired);
+    }
+    if let SessionState::Revoked(reason) = record.state {
+        return unchanged(UseOutcome::Revoked(reason));
+    }
+    let FamilyPosition { generation, branch } = token_use.family_position;
+    let child = record.child.filter(|_| generation == record.generation.saturating_add(1));
+    // The record knows which branches were discarded, also where the deny list of the verifier
+    // does not.
+    if token_use.denied || child.is_some_and(|child| branch < child.branch) {
+        return UseTransition {
+            outcome: UseOutcome::Theft,
+            record: Some(record.revoked(RevocationReason::Reused, now)),
+        };
+    }
+    match child {
+        Some(child) if branch == child.branch && !child.used => UseTransition {
+            outcome: UseOutcome::Confirmed,
+            record: Some(Record { child: Some(Child { used: true, ..child }), ..record.clone() }),
+        },
+        _ => unchanged(UseOutcome::Unchanged),
+    }
 }

@@ -7,7 +7,6 @@ mod health;
 mod limits;
 mod memory;
 mod operations;
-pub mod packed;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod redis_options;
@@ -24,10 +23,10 @@ use std::fmt;
 use async_trait::async_trait;
 
 use crate::error::Result;
-use crate::revocation::{DiscardedChild, RevocationFeed};
+use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Confirmation, Decision, NewSession, Record, RefreshAttempt, RefreshPolicy,
-    TheftScope,
+    AccessTokenUse, Decision, DiscardedChild, NewSession, Record, RefreshAttempt, RefreshPolicy,
+    TheftScope, UseOutcome,
 };
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
@@ -48,25 +47,25 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         new: &NewSession,
     ) -> Result<Created>;
 
-    /// Decides about a presented refresh token ([`step`](crate::session::step)) and stores the
+    /// Decides about a refresh token ([`step`](crate::session::step)) and stores the
     /// new record. `None` if the session is unknown.
     async fn refresh(
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &RefreshAttempt,
+        attempt: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>>;
 
-    /// Records that an access token was used ([`confirm`](crate::session::confirm)). `None` if
+    /// Records that an access token was used ([`record_use`](crate::session::record_use)). `None` if
     /// the session is unknown.
-    async fn confirm(
+    async fn record_use(
         &self,
         subject: &Subject,
         session: &SessionId,
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
-    ) -> Result<Option<Confirmation>>;
+    ) -> Result<Option<UseOutcome>>;
 
     /// Revokes a session. A session that was revoked before keeps its reason.
     async fn revoke(
@@ -151,7 +150,7 @@ pub struct Refreshed {
     /// What to do with the request.
     pub decision: Decision,
     /// A discarded child whose access tokens must be denied from now on.
-    pub denied: Option<DiscardedChild>,
+    pub discarded: Option<DiscardedChild>,
 }
 
 /// The result of [`SessionStore::revoke`].

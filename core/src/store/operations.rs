@@ -18,8 +18,8 @@ use super::{
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Confirmation, Decision, NewSession, Record, RefreshAttempt, RefreshPolicy,
-    State, TheftScope, confirm as confirm_step, step,
+    AccessTokenUse, Decision, NewSession, Record, RefreshAttempt, RefreshPolicy, SessionState,
+    TheftScope, UseOutcome, record_use as record_use_step, step,
 };
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
@@ -91,34 +91,34 @@ impl<S: LocalStore> SessionStore for S {
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &RefreshAttempt,
+        attempt: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
-        let (session, presented, policy) = (*session, *presented, *policy);
+        let (session, attempt, policy) = (*session, *attempt, *policy);
         let durability = |refreshed: &Option<Refreshed>| match refreshed {
             Some(Refreshed { decision: Decision::Theft(_), .. }) => Durability::Disk,
             _ => Durability::Process,
         };
         self.write(subject, durability, move |sessions, now| {
-            refresh(sessions, &session, &presented, &policy, now)
+            refresh(sessions, &session, &attempt, &policy, now)
         })
         .await
     }
 
-    async fn confirm(
+    async fn record_use(
         &self,
         subject: &Subject,
         session: &SessionId,
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
-    ) -> Result<Option<Confirmation>> {
+    ) -> Result<Option<UseOutcome>> {
         let (session, token_use) = (*session, *token_use);
-        let durability = |confirmation: &Option<Confirmation>| match confirmation {
-            Some(Confirmation::Theft) => Durability::Disk,
+        let durability = |confirmation: &Option<UseOutcome>| match confirmation {
+            Some(UseOutcome::Theft) => Durability::Disk,
             _ => Durability::Process,
         };
         self.write(subject, durability, move |sessions, now| {
-            confirm(sessions, &session, &token_use, on_theft, now)
+            record_use(sessions, &session, &token_use, on_theft, now)
         })
         .await
     }
@@ -204,7 +204,7 @@ fn make_room(
     let ids = evicted.iter().map(|stored| stored.id).collect();
     over.extend(evicted);
     // Without the record of a migrated session its legacy token could be migrated once more.
-    over.retain(|stored| !stored.record.adopted);
+    over.retain(|stored| !stored.record.migrated);
     over.sort_by_key(|StoredSession { id, record }| (record.idle_deadline, record.created_at, *id));
     let pruned = over.len().saturating_sub(max);
     for StoredSession { id, .. } in over.iter().take(pruned) {
@@ -215,7 +215,7 @@ fn make_room(
 
 /// The sessions that were evicted by the session created at `created_at`.
 fn evicted_at(all: &[StoredSession], created_at: Timestamp) -> Vec<SessionId> {
-    let state = State::Revoked(RevocationReason::Displaced);
+    let state = SessionState::Revoked(RevocationReason::Displaced);
     all.iter()
         .filter(|stored| stored.record.state == state && stored.record.idle_deadline == created_at)
         .map(|stored| stored.id)
@@ -225,29 +225,29 @@ fn evicted_at(all: &[StoredSession], created_at: Timestamp) -> Vec<SessionId> {
 fn refresh(
     sessions: &mut dyn UserSessions,
     session: &SessionId,
-    presented: &RefreshAttempt,
+    attempt: &RefreshAttempt,
     policy: &RefreshPolicy,
     now: Timestamp,
 ) -> Result<Option<Refreshed>> {
     let Some(record) = get_unexpired(sessions, session, now)? else { return Ok(None) };
-    let next = step(&record, presented, now, policy);
+    let next = step(&record, attempt, now, policy);
     let theft = matches!(next.decision, Decision::Theft(_));
     apply(sessions, session, next.record, theft.then_some(policy.on_theft), now)?;
-    Ok(Some(Refreshed { decision: next.decision, denied: next.denied }))
+    Ok(Some(Refreshed { decision: next.decision, discarded: next.discarded }))
 }
 
-fn confirm(
+fn record_use(
     sessions: &mut dyn UserSessions,
     session: &SessionId,
     token_use: &AccessTokenUse,
     on_theft: TheftScope,
     now: Timestamp,
-) -> Result<Option<Confirmation>> {
+) -> Result<Option<UseOutcome>> {
     let Some(record) = get_unexpired(sessions, session, now)? else { return Ok(None) };
-    let next = confirm_step(&record, token_use, now);
-    let theft = next.confirmation == Confirmation::Theft;
+    let next = record_use_step(&record, token_use, now);
+    let theft = next.outcome == UseOutcome::Theft;
     apply(sessions, session, next.record, theft.then_some(on_theft), now)?;
-    Ok(Some(next.confirmation))
+    Ok(Some(next.outcome))
 }
 
 /// Stores the record that a decision changed and, after a theft, revokes what the policy says.
@@ -275,7 +275,7 @@ fn revoke(
 ) -> Result<RevokedSession> {
     let outcome = match get_unexpired(sessions, session, now)? {
         None => RevocationOutcome::Unknown,
-        Some(Record { state: State::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
+        Some(Record { state: SessionState::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
         Some(record) => {
             sessions.put(session, record.revoked(reason, now))?;
             RevocationOutcome::Revoked
@@ -293,7 +293,7 @@ fn revoke_all(
     let (mut revoked, mut already_revoked) = (Vec::new(), Vec::new());
     let all = unexpired(sessions, now)?;
     for StoredSession { id, record } in all.into_iter().filter(|stored| which.matches(stored)) {
-        if record.state == State::Live {
+        if record.state == SessionState::Live {
             sessions.put(&id, record.revoked(reason, now))?;
             revoked.push(id);
         } else {

@@ -1,4 +1,4 @@
-//! Proofs of a key (RFC 9449): what is accepted, and everything that is not.
+//! DPoP proofs (RFC 9449): which are accepted, and which are refused.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regrant::dpop::{
-    Nonces, Proof, ProofKey, ProofPolicy, ProofVerifier, Prover, SoftwareKey, Target,
+    NonceIssuer, ProofKey, ProofPolicy, ProofTarget, ProofVerifier, SoftwareKey, UnsignedProof,
+    VerifiedProof,
 };
 use regrant::keys::{Algorithm, Key, RefreshKeys, RefreshSecret};
 use regrant::types::{Clock, ManualClock, SecretBytes, Timestamp};
@@ -18,37 +19,37 @@ const EXAMPLE: &str = "eyJ0eXAiOiJkcG9wK2p3dCIsImFsZyI6IkVTMjU2IiwiandrIjp7Imt0e
 
 const URL: &str = "https://api.example/auth/refresh";
 
-struct World {
+struct Fixture {
     clock: Arc<ManualClock>,
     verifier: ProofVerifier,
     key: SoftwareKey,
 }
 
-impl World {
+impl Fixture {
     fn new() -> Self {
         Self::with(ProofPolicy::default(), None)
     }
 
-    fn with(policy: ProofPolicy, nonces: Option<Nonces>) -> Self {
+    fn with(policy: ProofPolicy, nonces: Option<NonceIssuer>) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(1_800_000_000)));
         let verifier = ProofVerifier::new(policy, nonces, Arc::clone(&clock) as Arc<dyn Clock>);
         Self { clock, verifier, key: SoftwareKey::generate().unwrap() }
     }
 
-    fn prover(&self) -> Prover<'static> {
+    fn unsigned(&self) -> UnsignedProof<'static> {
         let now = self.clock.now();
-        Prover { method: "POST", url: URL, now, nonce: None, access_token: None }
+        UnsignedProof { method: "POST", url: URL, now, nonce: None, access_token: None }
     }
 
     fn proof(&self) -> String {
-        self.prover().prove(&self.key).unwrap()
+        self.unsigned().sign(&self.key).unwrap()
     }
 
-    fn check(&self, proof: &str) -> Result<Proof> {
-        self.verifier.check(proof, &[Target::new("POST", URL).unwrap()])
+    fn check(&self, proof: &str) -> Result<VerifiedProof> {
+        self.verifier.verify(proof, &[ProofTarget::new("POST", URL).unwrap()])
     }
 
-    /// A proof of this header and these claims, signed whatever they say.
+    /// Signs this header and these claims, whatever they say.
     fn forged(&self, header: &Value, claims: &Value) -> String {
         forged_by(&self.key, header, claims)
     }
@@ -72,64 +73,64 @@ fn forged_by(key: &dyn ProofKey, header: &Value, claims: &Value) -> String {
     format!("{input}.{}", encode(&key.sign(input.as_bytes()).unwrap()))
 }
 
-fn is_invalid(outcome: &Result<Proof>) -> bool {
+fn is_invalid(outcome: &Result<VerifiedProof>) -> bool {
     matches!(outcome, Err(Error::DpopProofInvalid { .. }))
 }
 
 #[test]
-fn the_example_of_the_rfc() {
-    let world = World::new();
-    world.clock.set(Timestamp::from_seconds(1_562_262_616));
-    let target = Target::new("POST", "https://server.example.com/token").unwrap();
-    let proof = world.verifier.check(EXAMPLE, &[target]).unwrap();
+fn the_example_of_rfc_9449_is_accepted() {
+    let fixture = Fixture::new();
+    fixture.clock.set(Timestamp::from_seconds(1_562_262_616));
+    let target = ProofTarget::new("POST", "https://server.example.com/token").unwrap();
+    let proof = fixture.verifier.verify(EXAMPLE, &[target]).unwrap();
     assert_eq!(proof.thumbprint().to_string(), "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I");
 }
 
 #[test]
-fn what_is_proven_is_believed_once() {
-    let world = World::new();
-    let text = world.proof();
-    let proof = world.check(&text).unwrap();
-    assert_eq!(proof.thumbprint(), world.key.thumbprint().unwrap());
-    assert_eq!(world.verifier.spend(&proof).unwrap(), proof.thumbprint());
-    let again = world.check(&text).unwrap();
-    assert!(matches!(world.verifier.spend(&again), Err(Error::DpopProofReplayed)));
-    let next = world.check(&world.proof()).unwrap();
-    world.verifier.bound_to(&next, world.key.thumbprint().unwrap(), None).unwrap();
+fn a_proof_is_accepted_once() {
+    let fixture = Fixture::new();
+    let text = fixture.proof();
+    let proof = fixture.check(&text).unwrap();
+    assert_eq!(proof.thumbprint(), fixture.key.thumbprint().unwrap());
+    assert_eq!(fixture.verifier.consume(&proof).unwrap(), proof.thumbprint());
+    let again = fixture.check(&text).unwrap();
+    assert!(matches!(fixture.verifier.consume(&again), Err(Error::DpopProofReplayed)));
+    let next = fixture.check(&fixture.proof()).unwrap();
+    fixture.verifier.consume_bound(&next, fixture.key.thumbprint().unwrap(), None).unwrap();
 }
 
 #[test]
-fn a_key_that_was_kept_is_the_same() {
+fn a_software_key_is_restored_from_its_pem() {
     let key = SoftwareKey::generate().unwrap();
-    let kept = SoftwareKey::from_pem(key.pem()).unwrap();
-    assert_eq!(kept.thumbprint().unwrap(), key.thumbprint().unwrap());
+    let restored = SoftwareKey::from_pem(key.pem()).unwrap();
+    assert_eq!(restored.thumbprint().unwrap(), key.thumbprint().unwrap());
     assert!(!format!("{key:?}").contains("PRIVATE"));
     assert!(SoftwareKey::from_pem(&SecretBytes::new("not a key")).is_err());
 }
 
 #[test]
-fn the_request_counts() {
-    let world = World::new();
+fn method_and_url_must_match() {
+    let fixture = Fixture::new();
     for (method, url) in [
         ("GET", URL),
         ("POST", "https://api.example/auth/logout"),
         ("POST", "http://api.example/auth/refresh"),
         ("POST", "https://evil.example/auth/refresh"),
     ] {
-        let proof = Prover { method, url, ..world.prover() }.prove(&world.key).unwrap();
-        assert!(is_invalid(&world.check(&proof)), "{method} {url}");
+        let proof = UnsignedProof { method, url, ..fixture.unsigned() }.sign(&fixture.key).unwrap();
+        assert!(is_invalid(&fixture.check(&proof)), "{method} {url}");
     }
     let url = "https://api.example/auth/refresh?a=b#c";
-    let proof = Prover { url, ..world.prover() }.prove(&world.key).unwrap();
-    assert!(world.check(&proof).is_ok());
+    let proof = UnsignedProof { url, ..fixture.unsigned() }.sign(&fixture.key).unwrap();
+    assert!(fixture.check(&proof).is_ok());
 }
 
 #[test]
-fn the_time_counts() {
-    let world = World::new();
+fn iat_must_be_within_the_window() {
+    let fixture = Fixture::new();
     let check = |seconds: i64| {
         let now = Timestamp::from_seconds(1_800_000_000 + seconds);
-        world.check(&Prover { now, ..world.prover() }.prove(&world.key).unwrap())
+        fixture.check(&UnsignedProof { now, ..fixture.unsigned() }.sign(&fixture.key).unwrap())
     };
     for good in [-59, -1, 0, 10] {
         assert!(check(good).is_ok(), "{good}");
@@ -140,29 +141,30 @@ fn the_time_counts() {
 }
 
 #[test]
-fn an_access_token_has_a_proof_of_its_own() {
-    let world = World::new();
-    let key = world.key.thumbprint().unwrap();
+fn ath_and_key_must_match_the_access_token() {
+    let fixture = Fixture::new();
+    let key = fixture.key.thumbprint().unwrap();
     let check = |access_token| {
-        let proof = Prover { access_token, ..world.prover() }.prove(&world.key).unwrap();
-        let proof = world.check(&proof).unwrap();
-        world.verifier.bound_to(&proof, key, Some("the token"))
+        let proof =
+            UnsignedProof { access_token, ..fixture.unsigned() }.sign(&fixture.key).unwrap();
+        let proof = fixture.check(&proof).unwrap();
+        fixture.verifier.consume_bound(&proof, key, Some("the token"))
     };
     check(Some("the token")).unwrap();
     for bad in [None, Some(""), Some("another")] {
         assert!(matches!(check(bad), Err(Error::DpopProofInvalid { .. })), "{bad:?}");
     }
     let other = SoftwareKey::generate().unwrap();
-    let proof = world.prover().prove(&other).unwrap();
-    let proof = world.check(&proof).unwrap();
-    let outcome = world.verifier.bound_to(&proof, key, None);
+    let proof = fixture.unsigned().sign(&other).unwrap();
+    let proof = fixture.check(&proof).unwrap();
+    let outcome = fixture.verifier.consume_bound(&proof, key, None);
     assert!(matches!(outcome, Err(Error::DpopProofInvalid { .. })));
 }
 
 #[test]
-fn a_proof_is_a_proof_in_form() {
-    let world = World::new();
-    assert!(world.check(&world.forged(&world.header(), &world.claims())).is_ok());
+fn malformed_headers_claims_and_signatures_are_refused() {
+    let fixture = Fixture::new();
+    assert!(fixture.check(&fixture.forged(&fixture.header(), &fixture.claims())).is_ok());
     let mut headers = Vec::new();
     for (name, value) in [
         ("typ", json!("JWT")),
@@ -179,7 +181,7 @@ fn a_proof_is_a_proof_in_form() {
         ("jwk", json!({})),
         ("jwk", json!({ "kty": "oct", "k": "c2VjcmV0" })),
     ] {
-        let mut header = world.header();
+        let mut header = fixture.header();
         header[name] = value;
         headers.push(header);
     }
@@ -191,12 +193,12 @@ fn a_proof_is_a_proof_in_form() {
         ("crv", json!("P-384")),
         ("x", json!("AA")),
     ] {
-        let mut header = world.header();
+        let mut header = fixture.header();
         header["jwk"][name] = value;
         headers.push(header);
     }
     for header in headers {
-        let outcome = world.check(&world.forged(&header, &world.claims()));
+        let outcome = fixture.check(&fixture.forged(&header, &fixture.claims()));
         assert!(is_invalid(&outcome), "{header}: {outcome:?}");
     }
     for (name, value) in [
@@ -215,15 +217,16 @@ fn a_proof_is_a_proof_in_form() {
         ("ath", json!(1)),
         ("nonce", json!(1)),
     ] {
-        let mut claims = world.claims();
+        let mut claims = fixture.claims();
         claims[name] = value;
-        let outcome = world.check(&world.forged(&world.header(), &claims));
+        let outcome = fixture.check(&fixture.forged(&fixture.header(), &claims));
         assert!(is_invalid(&outcome), "{claims}: {outcome:?}");
     }
-    let good = world.proof();
+    let good = fixture.proof();
     let (input, signature) = good.rsplit_once('.').unwrap();
     let zero = URL_SAFE_NO_PAD.encode([0; 64]);
-    let of_another = forged_by(&SoftwareKey::generate().unwrap(), &world.header(), &world.claims());
+    let by_another_key =
+        forged_by(&SoftwareKey::generate().unwrap(), &fixture.header(), &fixture.claims());
     for bad in [
         "",
         "a.b.c",
@@ -232,14 +235,14 @@ fn a_proof_is_a_proof_in_form() {
         &format!("{input}.{zero}"),
         &format!("{input}.{signature}A"),
         &format!("{good}, {good}"),
-        &of_another,
+        &by_another_key,
         &"A".repeat(10_000),
     ] {
-        assert!(is_invalid(&world.check(bad)), "{bad}");
+        assert!(is_invalid(&fixture.check(bad)), "{bad}");
     }
 }
 
-/// A key of any algorithm, for proofs.
+/// Signs with a key of any algorithm.
 #[derive(Debug)]
 struct AnyKey(Key, Algorithm);
 
@@ -262,8 +265,8 @@ impl ProofKey for AnyKey {
 }
 
 #[test]
-fn keys_of_every_kind_prove() {
-    let world = World::new();
+fn rsa_and_eddsa_keys_sign_proofs() {
+    let fixture = Fixture::new();
     for (algorithm, pem) in [
         (
             Algorithm::RS256,
@@ -279,32 +282,33 @@ fn keys_of_every_kind_prove() {
         ),
     ] {
         let key = AnyKey(Key::private_pem(algorithm, pem).unwrap(), algorithm);
-        let proof = world.prover().prove(&key).unwrap();
-        assert!(world.check(&proof).is_ok(), "{algorithm}");
+        let proof = fixture.unsigned().sign(&key).unwrap();
+        assert!(fixture.check(&proof).is_ok(), "{algorithm}");
     }
 }
 
 #[test]
-fn a_server_that_gives_nonces_wants_them_back() {
+fn with_nonces_every_proof_needs_a_current_one() {
     let secret = RefreshSecret::derived_from(&SecretBytes::new("s".repeat(32))).unwrap();
-    let nonces = Nonces::new(RefreshKeys::new(secret), Duration::from_secs(300));
-    let world = World::with(ProofPolicy::default(), Some(nonces));
-    let Err(Error::DpopNonceRequired { nonce }) = world.check(&world.proof()) else {
+    let nonces = NonceIssuer::new(RefreshKeys::new(secret), Duration::from_secs(300));
+    let fixture = Fixture::with(ProofPolicy::default(), Some(nonces));
+    let Err(Error::DpopNonceRequired { nonce }) = fixture.check(&fixture.proof()) else {
         panic!("without a nonce")
     };
-    assert_eq!(world.verifier.nonce().as_deref(), Some(nonce.as_str()));
-    // The nonce tells the time, so that a client whose clock is wrong by an hour may prove.
+    assert_eq!(fixture.verifier.nonce().as_deref(), Some(nonce.as_str()));
+    // With a nonce, iat is not checked: the clock of this client is wrong by an hour.
     let now = Timestamp::from_seconds(1_800_003_600);
-    let prove = |nonce| Prover { now, nonce, ..world.prover() }.prove(&world.key).unwrap();
-    let text = prove(Some(&nonce));
-    let proof = world.check(&text).unwrap();
-    world.verifier.spend(&proof).unwrap();
-    world.clock.advance(Duration::from_secs(299));
-    let again = world.check(&text).unwrap();
-    assert!(matches!(world.verifier.spend(&again), Err(Error::DpopProofReplayed)));
-    world.clock.advance(Duration::from_secs(301));
+    let sign =
+        |nonce| UnsignedProof { now, nonce, ..fixture.unsigned() }.sign(&fixture.key).unwrap();
+    let text = sign(Some(&nonce));
+    let proof = fixture.check(&text).unwrap();
+    fixture.verifier.consume(&proof).unwrap();
+    fixture.clock.advance(Duration::from_secs(299));
+    let again = fixture.check(&text).unwrap();
+    assert!(matches!(fixture.verifier.consume(&again), Err(Error::DpopProofReplayed)));
+    fixture.clock.advance(Duration::from_secs(301));
     for old in [Some(nonce.as_str()), Some("made-up"), None] {
-        let outcome = world.check(&prove(old));
+        let outcome = fixture.check(&sign(old));
         assert!(matches!(outcome, Err(Error::DpopNonceRequired { .. })), "{old:?}");
     }
 }

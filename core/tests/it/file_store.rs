@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::revocation::{FeedCursor, Revocation, RevocationTarget};
-use regrant::session::{DeviceLabel, NewSession, State, TokenId};
+use regrant::session::{DeviceLabel, NewSession, SessionState, TokenId};
 use regrant::store::file::{FileOptions, FileStore};
 use regrant::store::{SessionStore, StoreAddress};
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, Timestamp};
@@ -32,7 +32,7 @@ fn new_session() -> NewSession {
         absolute_ttl: HOUR,
         device: DeviceLabel::new("노트북").unwrap(),
         max_sessions: None,
-        adopted: None,
+        legacy_login: None,
     }
 }
 
@@ -65,7 +65,7 @@ async fn acknowledged_changes_survive_reopening() {
     found.sort_by_key(|stored| stored.id);
     assert_eq!(found.len(), 2);
     assert_eq!(found[0].record, record);
-    assert_eq!(found[1].record.state, State::Revoked(RevocationReason::Logout));
+    assert_eq!(found[1].record.state, SessionState::Revoked(RevocationReason::Logout));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -183,10 +183,10 @@ async fn the_address_may_be_a_file_url() {
     assert!(path.exists());
 }
 
-fn revocation(number: u8, until: Timestamp) -> Revocation {
+fn revocation(number: u8, expires_at: Timestamp) -> Revocation {
     Revocation {
-        what: RevocationTarget::Session { sid: SessionId::from_bytes([number; 16]) },
-        until,
+        target: RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
+        expires_at,
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::access_support::*;
 use async_trait::async_trait;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy};
-use regrant::dpop::{ProofPolicy, Prover, SoftwareKey};
+use regrant::dpop::{ProofPolicy, SoftwareKey, UnsignedProof};
 use regrant::error::Cause;
 use regrant::http::{HttpRequest, HttpResponse, Transport};
 use regrant::jwks::{JwksUri, JwksVerifier, TrustedIssuer};
@@ -375,7 +375,7 @@ async fn a_bound_token_needs_a_proof_for_this_service() {
     let prove = |key: &SoftwareKey, origin: &str, access_token| {
         let url = format!("{origin}/orders");
         let (method, now) = ("GET", clock.now());
-        Prover { method, url: &url, now, nonce: None, access_token }.prove(key).unwrap()
+        UnsignedProof { method, url: &url, now, nonce: None, access_token }.sign(key).unwrap()
     };
     let check = |proof: &str| verifier.check_proof(proof, "GET", "/orders?page=2");
     for origin in &origins {

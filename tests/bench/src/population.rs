@@ -101,7 +101,7 @@ fn begin(device: &str) -> Result<NewSession> {
         absolute_ttl: policy.absolute_ttl,
         device: DeviceLabel::new(device)?,
         max_sessions: None,
-        adopted: None,
+        legacy_login: None,
     })
 }
 
@@ -123,10 +123,10 @@ pub(crate) async fn refresh(
     store: &dyn SessionStore,
     subject: &Subject,
     session: &SessionId,
-    presented: &RefreshAttempt,
+    attempt: &RefreshAttempt,
     policy: &RefreshPolicy,
 ) -> Result<()> {
-    let answer = store.refresh(subject, session, presented, policy).await?;
+    let answer = store.refresh(subject, session, attempt, policy).await?;
     let decision = answer.context("the session is unknown")?.decision;
     // The same millisecond again: the same child, as it must be.
     ensure!(

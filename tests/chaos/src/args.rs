@@ -8,14 +8,14 @@ use lexopt::{Arg, Parser, ValueExt};
 
 use crate::scenarios;
 
-/// What is to be run.
+/// The arguments.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Args {
-    /// Once through every fault, in about a minute.
+    /// Every fault once, in about a minute.
     pub(crate) quick: bool,
-    /// Where chance comes from; drawn where absent.
+    /// The seed; a random one if absent.
     pub(crate) seed: Option<u64>,
-    /// Where the table is to be written as well.
+    /// A file to write the table to.
     pub(crate) report: Option<PathBuf>,
     /// Only these scenarios; all where empty.
     pub(crate) only: Vec<String>,
@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn options_and_names_are_understood() {
+    fn options_and_names_are_parsed() {
         assert_eq!(parsed("").unwrap(), Args::default());
         let args = parsed("--quick --seed 7 --report out.md standalone-kill").unwrap();
         let only = vec!["standalone-kill".to_owned()];

@@ -36,7 +36,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Tells whether everything held.
+/// Whether all scenarios passed.
 fn run(args: &Args) -> Result<bool> {
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed} (faults and clients follow it; the timing of the machine does not)");

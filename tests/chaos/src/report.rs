@@ -1,4 +1,4 @@
-//! What a scenario ends with.
+//! The results of scenarios, as a table.
 
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -18,21 +18,21 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    /// What is wrong, if something is.
+    /// What failed, if anything.
     pub(crate) fn failure(&self) -> Option<String> {
         let tally = &self.tally;
         let mut wrong = Vec::new();
-        let mut demand = |holds: bool, what: &str| {
+        let mut require = |holds: bool, what: &str| {
             if !holds {
                 wrong.push(what.to_owned());
             }
         };
-        demand(tally.logged_out.get() == 0, "honest clients were logged out");
-        demand(tally.back_from_good.get() == 0, "ended sessions were accepted again");
-        demand(tally.caught.get() == tally.planted.get(), "thefts were not seen");
-        demand(tally.refreshes.get() > 0, "nobody refreshed");
-        demand(tally.planted.get() > 0, "no theft was planted");
-        demand(self.failovers + self.faults > 0, "there was no fault");
+        require(tally.logged_out.get() == 0, "honest clients were signed out");
+        require(tally.returned_durable.get() == 0, "ended sessions were accepted again");
+        require(tally.detected.get() == tally.committed.get(), "thefts were not seen");
+        require(tally.refreshes.get() > 0, "nobody refreshed");
+        require(tally.committed.get() > 0, "no theft was committed");
+        require(self.failovers + self.faults > 0, "there was no fault");
         (!wrong.is_empty()).then(|| format!("{}: {}", self.scenario, wrong.join(", ")))
     }
 }
@@ -46,18 +46,18 @@ const HEADINGS: [&str; 14] = [
     "503",
     "409",
     "honest",
-    "logged out",
+    "signed out",
     "logouts",
-    "back",
-    "unsure",
-    "back of these",
-    "thefts caught",
+    "accepted again",
+    "unreplicated",
+    "of these",
+    "thefts detected",
 ];
 
 /// The table of all reports, as Markdown.
 pub(crate) fn table(reports: &[Report]) -> String {
     let mut rows = vec![HEADINGS.map(str::to_owned).to_vec()];
-    rows[0].push("acts".to_owned());
+    rows[0].push("to detect".to_owned());
     rows[0].push("slowest recovery".to_owned());
     rows.extend(reports.iter().map(row));
     if reports.len() > 1 {
@@ -107,12 +107,12 @@ fn row(report: &Report) -> Vec<String> {
         tally.superseded.get().to_string(),
         tally.honest.get().to_string(),
         tally.logged_out.get().to_string(),
-        tally.ended_for_good.get().to_string(),
-        tally.back_from_good.get().to_string(),
-        tally.ended_unsurely.get().to_string(),
-        tally.back_from_unsure.get().to_string(),
-        format!("{} of {}", tally.caught.get(), tally.planted.get()),
-        tally.most_acts().to_string(),
+        tally.revoked_durably.get().to_string(),
+        tally.returned_durable.get().to_string(),
+        tally.revoked_unreplicated.get().to_string(),
+        tally.returned_unreplicated.get().to_string(),
+        format!("{} of {}", tally.detected.get(), tally.committed.get()),
+        tally.most_refreshes().to_string(),
         format!("{:.1} s", tally.slowest_recovery().as_secs_f64()),
     ]
 }
@@ -120,7 +120,8 @@ fn row(report: &Report) -> Vec<String> {
 /// What the columns mean.
 pub(crate) const LEGEND: &str = "\
 503: answered \"try again\"; 409: \"try again with your newest token\". logouts: acknowledged and on
-replicas (or on the disk of the only server), of which `back` were accepted again later: must be 0.
-unsure: acknowledged while too few replicas had it, which the caller is told. acts: the most acts of
-both holders that it took to catch a theft: 3, and more where the store was rolled back meanwhile.
-slowest recovery: the longest that any client had to try until it had an answer.";
+replicas (or on the disk of the only server), of which `accepted again` counts those whose tokens
+worked later: must be 0. unreplicated: acknowledged with too few replicas, which the caller is told;
+`of these` were accepted again. to detect: the most refreshes of both clients until a theft was
+detected: 3, and more where the store was rolled back meanwhile. slowest recovery: the longest time
+that a client had to retry until it got an answer.";

@@ -1,4 +1,4 @@
-//! The keys that the targets sign and verify with. Published with the source; they protect nothing.
+//! The keys of the targets. Public with the source; they protect nothing.
 
 use std::sync::Arc;
 
@@ -10,10 +10,10 @@ pub(crate) const REFRESH_SECRET: &str = "a secret for tests of refresh tokens";
 pub(crate) const P256: &str = include_str!("../../vectors/keys/test-only-p256-a.public.pem");
 pub(crate) const ED25519: &str = include_str!("../../vectors/keys/test-only-ed25519-a.public.pem");
 
-/// The second at which the clocks of the targets stand.
+/// The time on the clocks of the targets, in seconds.
 pub(crate) const NOW: i64 = 1_700_000_000;
 
-/// One key for each kind of signature, none of which the fuzzer can guess.
+/// One key for each kind of signature. The fuzzer can guess none.
 pub(crate) fn keyring() -> Keyring {
     let hmac = Key::hmac(Algorithm::HS256, &SecretBytes::new(SECRET), ShortSecret::Refuse);
     Keyring::builder()

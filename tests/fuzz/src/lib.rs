@@ -1,13 +1,13 @@
-//! What must hold whatever the input is. One file per target; each is a function of bytes that
-//! panics where a property is broken.
+//! Properties of any input. One file per target, each a function of bytes that panics where a
+//! property is violated.
 //!
-//! `libfuzzer/` runs them for as long as one likes (`cargo xtask fuzz`), `tests/seeds.rs` once over
-//! the seeds and over everything that was ever found.
+//! `libfuzzer/` runs them for any length of time (`cargo xtask fuzz`), `tests/seeds.rs` once over the
+//! seeds and all findings.
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "a broken property is told by a panic"
+    reason = "a panic reports a violated property"
 )]
 
 mod bearer;
@@ -23,7 +23,7 @@ mod second_opinion;
 mod source;
 mod step;
 
-/// A target: its name, and what must not panic.
+/// A target: its name, and the function that must not panic.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets. Each has a file of the same name in `libfuzzer/fuzz_targets`, and a folder in
@@ -39,10 +39,10 @@ pub const TARGETS: &[Target] = &[
     ("refresh", refresh::run),
 ];
 
-/// Runs the target named `name` once.
+/// Runs the target `name` once.
 ///
 /// # Panics
-/// Where there is no such target; and where a property is broken.
+/// When there is no such target, or a property is violated.
 pub fn run(name: &str, input: &[u8]) {
     let target = TARGETS.iter().find(|(known, _)| *known == name);
     target.unwrap_or_else(|| panic!("no target is called {name}")).1(input);

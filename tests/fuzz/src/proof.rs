@@ -1,5 +1,4 @@
-//! A proof of a key of the client (DPoP, RFC 9449): any text, and any header and claims that are
-//! signed.
+//! DPoP proofs (RFC 9449): any text, and any signed header and claims.
 
 use std::sync::LazyLock;
 
@@ -8,7 +7,9 @@ use p256::EncodedPoint;
 use p256::ecdsa::signature::Verifier as _;
 use p256::ecdsa::{Signature, VerifyingKey};
 use regrant::Error;
-use regrant::dpop::{Proof, ProofKey as _, ProofPolicy, ProofVerifier, SoftwareKey, Target};
+use regrant::dpop::{
+    ProofKey as _, ProofPolicy, ProofTarget, ProofVerifier, SoftwareKey, VerifiedProof,
+};
 use regrant::types::SecretBytes;
 use serde_json::{Map, Value};
 
@@ -22,8 +23,8 @@ const URL: &str = "https://api.example/auth/refresh";
 static KEY: LazyLock<SoftwareKey> =
     LazyLock::new(|| SoftwareKey::from_pem(&SecretBytes::new(PEM)).expect("a key"));
 
-/// A header and claims, each on a line, are signed; anything else is a proof as it is. `JWK` in the
-/// header stands for the key that signs.
+/// A header and claims, each on a line, are signed; anything else is a proof. `JWK` in the header
+/// stands for the signing key.
 pub(crate) fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let proof = match text.split_once('\n') {
@@ -31,12 +32,12 @@ pub(crate) fn run(input: &[u8]) {
         None => text.to_owned(),
     };
     let verifier = ProofVerifier::new(ProofPolicy::default(), None, keys::clock());
-    let target = Target::new(METHOD, URL).expect("an address");
-    match verifier.check(&proof, &[target]) {
+    let target = ProofTarget::new(METHOD, URL).expect("an address");
+    match verifier.verify(&proof, &[target]) {
         Ok(checked) => {
             is_entitled(&proof, &checked);
-            verifier.spend(&checked).expect("the first time");
-            assert!(matches!(verifier.spend(&checked), Err(Error::DpopProofReplayed)));
+            verifier.consume(&checked).expect("the first time");
+            assert!(matches!(verifier.consume(&checked), Err(Error::DpopProofReplayed)));
         }
         Err(Error::DpopProofInvalid { .. }) => assert!(!is_plain(&proof), "refused: {proof}"),
         Err(error) => panic!("{error:?}"),
@@ -53,23 +54,23 @@ fn signed(header: &str, claims: &str) -> String {
     format!("{input}.{}", base64url::encode(&signature))
 }
 
-/// Whether another program than the core finds a signature by the key in the header, and the claims
-/// that RFC 9449 §4.3 asks for.
-fn is_entitled(proof: &str, checked: &Proof) {
+/// Checks, without the core, the signature by the key in the header and the claims that RFC 9449 §4.3
+/// requires.
+fn is_entitled(proof: &str, checked: &VerifiedProof) {
     let (header, claims) = read(proof).expect("two objects");
-    // The fuzzer has the private part of no other key than this.
+    // The fuzzer has no other private key.
     assert_eq!(header["alg"], "ES256");
     let jwk = header["jwk"].as_object().expect("a key");
     assert!(["d", "k", "p"].iter().all(|private| !jwk.contains_key(*private)));
-    assert!(is_by(jwk, proof), "nobody signed it");
+    assert!(is_by(jwk, proof), "not signed by jwk");
     assert_eq!(checked.thumbprint().to_string(), thumbprint(jwk));
     let typ = header["typ"].as_str().expect("a type").to_ascii_lowercase();
     assert_eq!(typ.strip_prefix("application/").unwrap_or(&typ), "dpop+jwt");
     assert!(!header.contains_key("crit"));
     assert!(!claims["jti"].as_str().expect("a name").is_empty());
     assert_eq!(claims["htm"], METHOD);
-    let address = claims["htu"].as_str().expect("an address").to_ascii_lowercase();
-    assert!(address.contains("api.example") && address.contains("refresh"), "{address}");
+    let url = claims["htu"].as_str().expect("an address").to_ascii_lowercase();
+    assert!(url.contains("api.example") && url.contains("refresh"), "{url}");
     let issued_at = claims["iat"].as_f64().expect("a time");
     #[allow(clippy::cast_precision_loss, reason = "not that late")]
     let age = NOW as f64 - issued_at;
@@ -78,7 +79,7 @@ fn is_entitled(proof: &str, checked: &Proof) {
     assert!(claims.get("nonce").is_none_or(Value::is_string));
 }
 
-/// Whether it is just as clients write it, so that it must be let in.
+/// Whether the proof is as clients write it, so that it must be accepted.
 fn is_plain(proof: &str) -> bool {
     let Some((header, claims)) = read(proof) else { return false };
     let (Some(jwk), Some(jti)) = (header.get("jwk").and_then(Value::as_object), claims.get("jti"))
@@ -103,7 +104,7 @@ fn read(proof: &str) -> Option<(Map<String, Value>, Map<String, Value>)> {
     Some((object(parts.header)?, object(parts.payload)?))
 }
 
-/// By RustCrypto, where the core is on AWS-LC.
+/// Verifies with RustCrypto, where the core uses AWS-LC.
 fn is_by(jwk: &Map<String, Value>, proof: &str) -> bool {
     let coordinate = |name: &str| base64url::decode(jwk.get(name)?.as_str()?)?.try_into().ok();
     let (Some(x), Some(y)) = (coordinate("x"), coordinate("y")) else { return false };
@@ -116,7 +117,7 @@ fn is_by(jwk: &Map<String, Value>, proof: &str) -> bool {
         .is_ok_and(|signature| key.verify(input.as_bytes(), &signature).is_ok())
 }
 
-/// RFC 7638 §3.2, letter by letter.
+/// The thumbprint of RFC 7638 §3.2.
 fn thumbprint(jwk: &Map<String, Value>) -> String {
     let member = |name: &str| jwk[name].as_str().expect("text");
     let (x, y) = (member("x"), member("y"));

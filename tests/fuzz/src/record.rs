@@ -1,12 +1,11 @@
-//! A session's record as bytes.
+//! Records as bytes.
 
 use arbitrary::Unstructured;
 use regrant::session::{DeviceLabel, Record};
-use regrant::store::packed::{pack, unpack};
 
 use crate::source::Source;
 
-/// The first byte says how long the label is that follows; the rest is the record.
+/// The first byte is the length of the label that follows; the rest is the record.
 pub(crate) fn run(input: &[u8]) {
     let Some((length, rest)) = input.split_first() else { return };
     if let Some((label, bytes)) = rest.split_at_checked(usize::from(*length) % 80) {
@@ -20,12 +19,12 @@ pub(crate) fn run(input: &[u8]) {
 
 fn any_bytes(bytes: &[u8], label: &str) {
     let fits = label.len() <= DeviceLabel::MAX_BYTES && !label.chars().any(char::is_control);
-    match unpack(bytes, label) {
+    match Record::decode(bytes, label) {
         Ok(record) => {
-            assert!(fits, "a label that is none");
+            assert!(fits, "an invalid label");
             assert!((41..=57).contains(&bytes.len()));
-            assert_eq!(pack(&record), bytes, "a record has one spelling");
-            // The layout, read a second time from the table in its documentation.
+            assert_eq!(record.encode(), bytes, "a record has one encoding");
+            // The layout, as in the documentation of `Record`.
             assert_eq!(bytes[0], 1);
             assert_eq!(bytes[3..7], record.generation.to_be_bytes());
             assert_eq!(&bytes[7..23], record.id.as_bytes());
@@ -38,7 +37,7 @@ fn any_bytes(bytes: &[u8], label: &str) {
 }
 
 fn any_record(record: &Record) {
-    let bytes = pack(record);
+    let bytes = record.encode();
     assert!(bytes.len() <= 57);
-    assert_eq!(&unpack(&bytes, record.device.as_str()).expect("a whole record"), record);
+    assert_eq!(&Record::decode(&bytes, record.device.as_str()).expect("a whole record"), record);
 }

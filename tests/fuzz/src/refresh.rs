@@ -1,4 +1,4 @@
-//! The refresh from end to end: any text as a refresh token, and any claims that are signed.
+//! Refreshes through `Auth`: any text as a refresh token, and any signed claims.
 
 use std::sync::LazyLock;
 
@@ -20,7 +20,7 @@ const TOKEN: [u8; 32] = [5; 32];
 static RUNTIME: LazyLock<Runtime> =
     LazyLock::new(|| Builder::new_current_thread().enable_all().build().expect("a runtime"));
 
-/// What begins with `{` are claims, to be signed; anything else is a token as it is.
+/// Input that begins with `{` is claims to be signed; anything else is a token.
 pub(crate) fn run(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     let token = match text.strip_prefix('{') {
@@ -29,7 +29,7 @@ pub(crate) fn run(input: &[u8]) {
     };
     RUNTIME.block_on(async {
         refresh(&token).await;
-        // What the facade has begun in the background is to see that it is gone.
+        // Let background tasks notice that `Auth` is dropped.
         for _ in 0..3 {
             tokio::task::yield_now().await;
         }
@@ -63,7 +63,7 @@ async fn refresh(token: &str) {
     }
 }
 
-/// One session, of which the fuzzer knows everything but the secret that signs.
+/// One session, of which the fuzzer knows everything but the signing secret.
 async fn facade() -> Auth {
     let store = MemoryStore::with_clock(keys::clock());
     let policy = SessionPolicy::default();
@@ -73,7 +73,7 @@ async fn facade() -> Auth {
         absolute_ttl: policy.absolute_ttl,
         device: Default::default(),
         max_sessions: policy.max_sessions,
-        adopted: None,
+        legacy_login: None,
     };
     let subject = Subject::new("user").expect("a user");
     store.create(&subject, &SessionId::from_bytes(SESSION), &new).await.expect("a session");
@@ -87,11 +87,11 @@ async fn facade() -> Auth {
         .expect("a facade")
 }
 
-/// Whether `token` is signed and says what the session's holder could have been given.
+/// Checks that `token` is signed and could have been issued to the client of the session.
 fn is_entitled(token: &str) {
     let parts = jws::split(token).expect("three parts");
     let (input, _) = token.rsplit_once('.').expect("a signature");
-    assert!(jws::is_mac(input, &parts.signature, keys::REFRESH_SECRET), "nobody signed it");
+    assert!(jws::is_mac(input, &parts.signature, keys::REFRESH_SECRET), "not signed");
     let claims = String::from_utf8(parts.payload).expect("text");
     let claims = json::object(&claims).expect("an object");
     assert_eq!(claims["sub"], "user");
@@ -102,7 +102,7 @@ fn is_entitled(token: &str) {
     match number("gen") {
         0 => assert_eq!(claims["jti"], base64url::encode(&TOKEN)),
         1 => assert_eq!(claims["par"], base64url::encode(id.as_bytes())),
-        // A store that lost writes is healed by what was signed.
+        // Newer than the record: the store may have lost writes.
         _ => assert!(claims.contains_key("par")),
     }
 }

@@ -1,9 +1,9 @@
-//! The crate `jsonwebtoken`, as another library to compare with.
+//! The crate `jsonwebtoken`, to compare with.
 
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 
-/// Where other crates are built along, it has both kinds of cryptography, and must be told which.
+/// Chooses the cryptography, which is ambiguous when other crates enable both kinds.
 pub(crate) fn choose_cryptography() {
-    // Chosen before is chosen.
+    // An error means that it was chosen before.
     let _ = DEFAULT_PROVIDER.install_default();
 }

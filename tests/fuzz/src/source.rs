@@ -1,18 +1,18 @@
-//! Values made of bytes.
+//! Values made from the bytes of the fuzzer.
 
 use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use regrant::session::{
-    Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, State, TheftScope, TokenId,
+    Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, SessionState, TheftScope, TokenId,
 };
 use regrant::types::{RevocationReason, Timestamp};
 
-/// Around this, in ms, everything happens; twice at the ends of what a record can hold.
+/// The instants, in ms, around which the others lie; two of them at the limits of a record.
 const BASES: [i64; 4] = [100_000, 1_800_000_000_000, (1 << 48) - 30_000, 0];
 const DAY: i64 = 86_400_000;
 
-/// A session, a token and what they are judged by, close enough to each other to matter.
+/// Records, attempts, instants and policies, close enough to each other to interact.
 pub(crate) struct Source<'a, 'b> {
     bytes: &'a mut Unstructured<'b>,
     base: i64,
@@ -36,7 +36,7 @@ impl<'a, 'b> Source<'a, 'b> {
         })
     }
 
-    /// An instant on, beside or some graces away from the base; now and then anywhere.
+    /// An instant at, next to or some graces away from the base; sometimes anywhere.
     pub(crate) fn instant(&mut self) -> Result<Timestamp> {
         if self.bytes.ratio(1, 8)? {
             return Ok(Timestamp::from_millis(self.bytes.int_in_range(0..=(1 << 48) - 1)?));
@@ -61,9 +61,9 @@ impl<'a, 'b> Source<'a, 'b> {
             None
         };
         let state = if self.bytes.ratio(1, 8)? {
-            State::Revoked(self.bytes.choose(RevocationReason::ALL)?.0)
+            SessionState::Revoked(self.bytes.choose(RevocationReason::ALL)?.0)
         } else {
-            State::Live
+            SessionState::Live
         };
         let expires = self.later()?;
         Ok(Record {
@@ -73,15 +73,15 @@ impl<'a, 'b> Source<'a, 'b> {
             confirmed_at: self.instant()?,
             created_at: self.instant()?,
             expires_at: expires,
-            // As every way to a record has it.
+            // An invariant of all records.
             idle_deadline: self.later()?.min(expires),
             state,
-            adopted: self.bytes.ratio(1, 4)?,
+            migrated: self.bytes.ratio(1, 4)?,
             device: DeviceLabel::lossy(self.bytes.arbitrary()?),
         })
     }
 
-    pub(crate) fn presented(&mut self, record: &Record) -> Result<RefreshAttempt> {
+    pub(crate) fn attempt(&mut self, record: &Record) -> Result<RefreshAttempt> {
         let branch = record.child.map_or(0, |child| child.branch);
         Ok(RefreshAttempt {
             generation: self.beside(record.generation, 2)?,

@@ -1,15 +1,16 @@
-//! The decision about a refresh token, for records and tokens that no history leads to as well.
+//! Decisions about refresh tokens, also for records and tokens that no history leads to.
 
 use arbitrary::Unstructured;
-use regrant::session::{Child, Decision, Record, RefreshAttempt, RefreshPolicy, State, Step, step};
-use regrant::store::packed::{pack, unpack};
+use regrant::session::{
+    Child, Decision, Record, RefreshAttempt, RefreshPolicy, RefreshTransition, SessionState, step,
+};
 use regrant::types::Timestamp;
 
 use crate::source::Source;
 
 pub(crate) fn run(input: &[u8]) {
     let mut bytes = Unstructured::new(input);
-    // Too few bytes make no case.
+    // Too few bytes: no case.
     let _ = cases(&mut bytes);
 }
 
@@ -18,12 +19,12 @@ fn cases(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let policy = source.policy()?;
     let mut record = source.record()?;
     for _ in 0..8 {
-        let presented = source.presented(&record)?;
+        let attempt = source.attempt(&record)?;
         let now = source.instant()?;
-        let next = step(&record, &presented, now, &policy);
-        assert_eq!(kind(&next.decision), by_the_table(&record, &presented, now, &policy));
+        let next = step(&record, &attempt, now, &policy);
+        assert_eq!(kind(&next.decision), by_the_table(&record, &attempt, now, &policy));
         stays_in_bounds(&record, &next, now);
-        converges(&record, &presented, &next, now, &policy);
+        converges(&record, &attempt, &next, now, &policy);
         record = next.record.unwrap_or(record);
     }
     Ok(())
@@ -31,9 +32,9 @@ fn cases(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 
 #[derive(Debug, PartialEq)]
 enum Kind {
-    Issue,
-    Reissue,
-    Keep,
+    Rotate,
+    Replay,
+    Renew,
     Superseded,
     Theft,
     Revoked,
@@ -42,9 +43,9 @@ enum Kind {
 
 fn kind(decision: &Decision) -> Kind {
     match decision {
-        Decision::Rotate(_) => Kind::Issue,
-        Decision::Replay(_) => Kind::Reissue,
-        Decision::Renew => Kind::Keep,
+        Decision::Rotate(_) => Kind::Rotate,
+        Decision::Replay(_) => Kind::Replay,
+        Decision::Renew => Kind::Renew,
         Decision::Superseded => Kind::Superseded,
         Decision::Theft(_) => Kind::Theft,
         Decision::Revoked(_) => Kind::Revoked,
@@ -52,17 +53,17 @@ fn kind(decision: &Decision) -> Kind {
     }
 }
 
-/// The table of the design, row by row.
+/// The table in the documentation of `step`, row by row.
 fn by_the_table(r: &Record, p: &RefreshAttempt, now: Timestamp, policy: &RefreshPolicy) -> Kind {
     let grace = i64::try_from(policy.grace.as_millis()).expect("some minutes");
     let ms = |instant: Timestamp| i128::from(instant.as_millis());
     let (now, grace) = (ms(now), i128::from(grace));
-    let (issue, reissue) =
-        if policy.rotate { (Kind::Issue, Kind::Reissue) } else { (Kind::Keep, Kind::Keep) };
+    let (rotate, replay) =
+        if policy.rotate { (Kind::Rotate, Kind::Replay) } else { (Kind::Renew, Kind::Renew) };
     if now >= ms(p.expires_at) || now >= ms(r.expires_at) {
         return Kind::Expired;
     }
-    if r.state != State::Live {
+    if r.state != SessionState::Live {
         return Kind::Revoked;
     }
     let (generation, confirmed) = (u64::from(p.generation), u64::from(r.generation));
@@ -70,16 +71,16 @@ fn by_the_table(r: &Record, p: &RefreshAttempt, now: Timestamp, policy: &Refresh
     if generation == confirmed {
         match r.child {
             _ if p.id != r.id => Kind::Theft,
-            None => issue,
-            Some(child) if now - ms(child.issued_at) <= grace => reissue,
+            None => rotate,
+            Some(child) if now - ms(child.issued_at) <= grace => replay,
             Some(Child { used: true, .. }) => Kind::Theft,
-            Some(_) => issue,
+            Some(_) => rotate,
         }
     } else if generation == confirmed + 1 {
-        let abandoned = r.child.is_some_and(|child| p.branch < child.branch);
-        if p.parent != Some(r.id) || abandoned || is_older { Kind::Theft } else { issue }
+        let discarded = r.child.is_some_and(|child| p.branch < child.branch);
+        if p.parent != Some(r.id) || discarded || is_older { Kind::Theft } else { rotate }
     } else if generation > confirmed {
-        if is_older { Kind::Theft } else { issue }
+        if is_older { Kind::Theft } else { rotate }
     } else if generation + 1 == confirmed && now - ms(r.confirmed_at) <= grace {
         Kind::Superseded
     } else {
@@ -87,59 +88,59 @@ fn by_the_table(r: &Record, p: &RefreshAttempt, now: Timestamp, policy: &Refresh
     }
 }
 
-/// What no decision may do to a record.
-fn stays_in_bounds(record: &Record, next: &Step, now: Timestamp) {
+/// Bounds on every change of a record.
+fn stays_in_bounds(record: &Record, next: &RefreshTransition, now: Timestamp) {
     let Some(changed) = &next.record else { return };
     assert_eq!((changed.expires_at, changed.created_at), (record.expires_at, record.created_at));
     assert!(changed.generation >= record.generation);
-    assert_eq!(record.state, State::Live, "what is over changes no more");
-    let bytes = pack(changed);
-    assert_eq!(&unpack(&bytes, changed.device.as_str()).expect("a whole record"), changed);
+    assert_eq!(record.state, SessionState::Live, "a revoked session changed");
+    let bytes = changed.encode();
+    assert_eq!(&Record::decode(&bytes, changed.device.as_str()).expect("a whole record"), changed);
     match next.decision {
         Decision::Theft(_) => {
-            assert_ne!(changed.state, State::Live, "a theft that goes on");
+            assert_ne!(changed.state, SessionState::Live, "theft did not revoke the session");
             assert!(changed.idle_deadline <= record.idle_deadline);
             assert!(!changed.is_live(now));
         }
-        _ => assert_eq!(changed.state, State::Live),
+        _ => assert_eq!(changed.state, SessionState::Live),
     }
     assert_eq!(
-        next.denied.is_some(),
+        next.discarded.is_some(),
         matches!(next.decision, Decision::Rotate(_))
             && changed.generation == record.generation
             && record.child.is_some(),
-        "a child that is given up is denied, and nothing else is",
+        "an unused child is discarded, and nothing else",
     );
 }
 
-/// Whoever asks again gets the same child, and whoever comes with that child is let in.
+/// Trying again returns the same child, and that child is accepted.
 fn converges(
     record: &Record,
-    presented: &RefreshAttempt,
-    next: &Step,
+    attempt: &RefreshAttempt,
+    next: &RefreshTransition,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) {
-    let (Decision::Rotate(minted) | Decision::Replay(minted)) = next.decision else { return };
+    let (Decision::Rotate(issued) | Decision::Replay(issued)) = next.decision else { return };
     let record = next.record.as_ref().unwrap_or(record);
-    assert!(minted.expires_at <= record.expires_at);
-    assert_eq!(minted.expires_at, record.idle_deadline);
-    let again = step(record, presented, now, policy);
-    assert_eq!(again.decision, Decision::Replay(minted));
-    assert_eq!(again.record, None, "asking again changes nothing");
+    assert!(issued.expires_at <= record.expires_at);
+    assert_eq!(issued.expires_at, record.idle_deadline);
+    let again = step(record, attempt, now, policy);
+    assert_eq!(again.decision, Decision::Replay(issued));
+    assert_eq!(again.record, None, "a replay writes nothing");
 
     let child = RefreshAttempt {
-        generation: minted.family_position.generation,
-        branch: minted.family_position.branch,
+        generation: issued.family_position.generation,
+        branch: issued.family_position.branch,
         id: regrant::session::TokenId::from_bytes([9; 16]),
         parent: Some(record.id),
-        issued_at: minted.issued_at,
-        expires_at: minted.expires_at,
+        issued_at: issued.issued_at,
+        expires_at: issued.expires_at,
     };
-    // The end of all numbers is not reached by a rotation a second for 60 years.
+    // One rotation per second for 60 years does not reach the last generation.
     if record.generation < u32::MAX {
-        let confirmed_at = step(record, &child, now, policy);
-        let expected = if now >= child.expires_at { Kind::Expired } else { Kind::Issue };
-        assert_eq!(kind(&confirmed_at.decision), expected, "an honest client was refused");
+        let next = step(record, &child, now, policy);
+        let expected = if now >= child.expires_at { Kind::Expired } else { Kind::Rotate };
+        assert_eq!(kind(&next.decision), expected, "an honest client was refused");
     }
 }

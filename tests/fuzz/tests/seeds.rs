@@ -1,4 +1,4 @@
-//! Every seed, and everything that a fuzzer ever found, once.
+//! Runs every seed and every finding once.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 use std::ffi::OsString;
@@ -13,7 +13,7 @@ fn inputs(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
-fn no_seed_and_no_finding_breaks_a_property() {
+fn no_seed_and_no_finding_violates_a_property() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     for (name, target) in regrant_fuzz::TARGETS {
         let seeds = inputs(&root.join("seeds").join(name));
@@ -25,9 +25,9 @@ fn no_seed_and_no_finding_breaks_a_property() {
     }
 }
 
-/// So that `cargo fuzz` and this list cannot drift apart.
+/// Keeps `cargo fuzz` and this list in step.
 #[test]
-fn every_target_is_built_for_the_fuzzer() {
+fn every_target_has_a_fuzzer() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("libfuzzer/fuzz_targets");
     let mut built: Vec<_> =
         inputs(&folder).iter().map(|path| path.file_stem().unwrap().to_owned()).collect();

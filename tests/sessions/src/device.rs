@@ -1,4 +1,4 @@
-//! An honest client of a store, with whatever time the store has.
+//! An honest client of a store, on the store's own clock.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,11 +11,11 @@ use regrant::types::{SessionId, Subject};
 
 use crate::token::Token;
 
-/// What each of these stores is.
+/// Any store.
 pub type Store = Arc<dyn SessionStore>;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// Longer than any failover; whoever waits so long waits in vain.
+/// Longer than any failover.
 pub const LONG_ENOUGH: Duration = Duration::from_secs(40);
 
 /// A store in the Redis at `url`.
@@ -39,7 +39,7 @@ pub fn user(number: usize) -> Subject {
 /// A session and the newest token of it.
 #[derive(Clone, Debug)]
 pub struct Device {
-    /// Whose it is.
+    /// The user.
     pub subject: Subject,
     /// The session.
     pub session: SessionId,
@@ -60,7 +60,7 @@ impl Device {
             absolute_ttl: DAY * 2,
             device: DeviceLabel::default(),
             max_sessions: None,
-            adopted: None,
+            legacy_login: None,
         };
         let Created { record, .. } = store.create(&subject, &session, &new).await?;
         Ok(Self { subject, session, token: Token::of_login(secret, &record) })
@@ -72,42 +72,42 @@ impl Device {
     /// Those of the store.
     ///
     /// # Panics
-    /// The store refuses the token, which is what it must never do to an honest client.
+    /// The store refuses the token, which it must never do to an honest client.
     pub async fn refresh(&mut self, store: &Store) -> Result<()> {
         let policy = SessionPolicy::default().for_refresh(Some(true));
         let answer =
             store.refresh(&self.subject, &self.session, &self.token.claims, &policy).await?;
         match answer.map(|refreshed| refreshed.decision) {
-            Some(Decision::Rotate(minted) | Decision::Replay(minted)) => {
-                self.token = self.token.child(&minted);
+            Some(Decision::Rotate(issued_child) | Decision::Replay(issued_child)) => {
+                self.token = self.token.child(&issued_child);
                 Ok(())
             }
             other => panic!("an honest client of {} was refused: {other:?}", self.subject),
         }
     }
 
-    /// Refreshes again and again while the store is away.
+    /// Refreshes until the store is available again.
     ///
     /// # Panics
-    /// The store stays away, or refuses the token.
+    /// The store stays unavailable, or refuses the token.
     pub async fn refresh_at_last(&mut self, store: &Store) {
         let since = Instant::now();
         while let Err(error) = self.refresh(store).await {
             assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}");
-            assert!(since.elapsed() < LONG_ENOUGH, "the store stays away: {error:?}");
+            assert!(since.elapsed() < LONG_ENOUGH, "the store stays unavailable: {error:?}");
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }
 }
 
-/// Asks until the answer is yes.
+/// Waits until the condition holds.
 ///
 /// # Panics
-/// It is not, for longer than anything takes.
+/// It does not, for [`LONG_ENOUGH`].
 pub async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {
     let since = Instant::now();
     while !holds().await {
-        assert!(since.elapsed() < LONG_ENOUGH, "in vain: {what}");
+        assert!(since.elapsed() < LONG_ENOUGH, "timed out: {what}");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
 }

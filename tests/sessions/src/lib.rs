@@ -1,13 +1,12 @@
-//! Proof of the session engine, in four parts: an exhaustive check of the state machine over
-//! short histories (`model`), the same for clients and their server together (`clients`), one
-//! contract for all stores (`contract`), and the Redis scripts against the Rust functions over
-//! random histories (`differential`).
+//! Tests of sessions in four parts: a model check of the state machine (`model`), a model check of
+//! clients and server together (`clients`), one contract for all stores (`contract`), and
+//! differential tests of the Redis scripts against the Rust functions (`differential`).
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
-    reason = "everything here runs inside tests, where giving up is how a failure is told"
+    reason = "everything here runs inside tests, where a panic is a failure"
 )]
 
 pub mod backends;

@@ -1,9 +1,9 @@
-//! What a run found out, for whoever reads its output.
+//! Reports in the output of a test run.
 
 use std::fmt::Display;
 use std::io::Write as _;
 
-/// Writes a line that is seen although the test passes: the harness hides what `println!` writes.
+/// Writes a line that is shown although the test passes: the harness captures `println!`.
 pub fn report(line: impl Display) {
     writeln!(std::io::stderr(), "{line}").expect("standard error takes a line");
 }

@@ -1,14 +1,14 @@
-//! A client's tokens, without the JWT around them.
+//! Refresh tokens without the JWT around them.
 
 use regrant::session::{IssuedChild, Record, RefreshAttempt, TokenSecret};
 use regrant::types::FamilyPosition;
 
-/// A refresh token as whoever holds it sees it.
+/// A refresh token as its client has it.
 #[derive(Clone, Debug)]
 pub struct Token {
-    /// What the next token is derived from.
+    /// The secret from which the child's is derived.
     pub secret: TokenSecret,
-    /// What a store is shown of it.
+    /// What a store gets of the token.
     pub claims: RefreshAttempt,
 }
 
@@ -26,21 +26,21 @@ impl Token {
         Self { secret, claims }
     }
 
-    /// The child of this token that a store has handed out.
-    pub fn child(&self, minted: &IssuedChild) -> Self {
-        let secret = self.secret.child(minted.family_position.branch, minted.issued_at);
+    /// The child of this token that a store has issued.
+    pub fn child(&self, issued_child: &IssuedChild) -> Self {
+        let secret = self.secret.child(issued_child.family_position.branch, issued_child.issued_at);
         let claims = RefreshAttempt {
-            generation: minted.family_position.generation,
-            branch: minted.family_position.branch,
+            generation: issued_child.family_position.generation,
+            branch: issued_child.family_position.branch,
             id: secret.id(),
             parent: Some(self.claims.id),
-            issued_at: minted.issued_at,
-            expires_at: minted.expires_at,
+            issued_at: issued_child.issued_at,
+            expires_at: issued_child.expires_at,
         };
         Self { secret, claims }
     }
 
-    /// Its place in the chain, and that of the access token that came with it.
+    /// Its position in the token family, and that of the access token issued with it.
     pub fn family_position(&self) -> FamilyPosition {
         FamilyPosition { generation: self.claims.generation, branch: self.claims.branch }
     }

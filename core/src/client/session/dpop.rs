@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tokio::task::{JoinError, JoinHandle};
 
 use crate::client::clock::{DeviceClock, DeviceTime, ServerClock};
-use crate::dpop::{ProofKey, Prover};
+use crate::dpop::{ProofKey, UnsignedProof};
 use crate::error::{Cause, Error, Result};
 use crate::http::HttpResponse;
 use crate::keys::{Key, Thumbprint};
@@ -49,7 +49,7 @@ impl DpopClient {
             };
             let access_token = token.as_ref().map(AccessToken::expose);
             let nonce = nonce.as_deref();
-            Prover { method: &method, url: &url, now, nonce, access_token }.prove(&*this.key)
+            UnsignedProof { method: &method, url: &url, now, nonce, access_token }.sign(&*this.key)
         };
         Ok(AbortOnDrop(tokio::task::spawn_blocking(sign)).await??)
     }

@@ -23,7 +23,7 @@ use self::schema::unavailable;
 use self::writer::Writer;
 use super::limits::Window;
 use super::operations::{Durability, LocalStore, UserSessions};
-use super::{FailureCounter, FailureKey, Failures, StoredSession, packed};
+use super::{FailureCounter, FailureKey, Failures, StoredSession};
 use crate::error::{Error, Result};
 use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed, feed_entry};
 use crate::session::Record;
@@ -107,7 +107,7 @@ impl UserSessions for Rows<'_> {
                 select.query_row(params![self.subject, session.as_bytes()], columns).optional()
             })
             .map_err(unavailable)?;
-        row.map(|(record, device)| packed::unpack(&record, &device)).transpose()
+        row.map(|(record, device)| Record::decode(&record, &device)).transpose()
     }
 
     fn put(&mut self, session: &SessionId, record: Record) -> Result<()> {
@@ -116,8 +116,8 @@ impl UserSessions for Rows<'_> {
                    ON CONFLICT DO UPDATE SET expires = excluded.expires, record = excluded.record,
                    device = excluded.device";
         let (expires_at, device) = (record.expires_at.as_millis(), record.device.as_str());
-        let packed = packed::pack(&record);
-        let values = params![self.subject, session.as_bytes(), expires_at, packed, device];
+        let encoded = record.encode();
+        let values = params![self.subject, session.as_bytes(), expires_at, encoded, device];
         execute(self.connection, sql, values)
     }
 
@@ -139,7 +139,7 @@ impl UserSessions for Rows<'_> {
             let id =
                 id.try_into().map_err(|_| Error::internal("a stored session id is damaged"))?;
             let id = SessionId::from_bytes(id);
-            Ok(StoredSession { id, record: packed::unpack(&record, &device)? })
+            Ok(StoredSession { id, record: Record::decode(&record, &device)? })
         })
         .collect()
     }
@@ -221,7 +221,7 @@ fn publish(connection: &Connection, revocations: &[Revocation], now: Timestamp) 
     for revocation in revocations {
         let entry = feed_entry(revocation, Some(now))?;
         let sql = "INSERT INTO feed (until, entry) VALUES (?1, ?2)";
-        execute(connection, sql, params![revocation.until.as_millis(), entry])?;
+        execute(connection, sql, params![revocation.expires_at.as_millis(), entry])?;
     }
     Ok(())
 }

@@ -9,8 +9,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use serde::Serialize;
 
 use crate::error::{Error, Result};
-use crate::session::State;
-use crate::store::packed;
+use crate::session::{Record, SessionState};
 use crate::types::{Clock, SystemClock, Timestamp};
 
 /// The options of a file store.
@@ -240,12 +239,12 @@ impl FileReport {
                 .get(0)
                 .and_then(|subject| Ok((subject, row.get(1)?, row.get(2)?)))
                 .map_err(unavailable)?;
-            let record = packed::unpack(&bytes, &device)?;
+            let record = Record::decode(&bytes, &device)?;
             let counter = match record.state {
                 _ if now >= record.expires_at => &mut self.expired,
-                State::Revoked(_) => &mut self.ended,
-                State::Live if record.is_live(now) => &mut self.live,
-                State::Live => &mut self.expired,
+                SessionState::Revoked(_) => &mut self.ended,
+                SessionState::Live if record.is_live(now) => &mut self.live,
+                SessionState::Live => &mut self.expired,
             };
             *counter += 1;
             // A subject is never empty, and the rows are ordered by it.

@@ -56,7 +56,7 @@ impl Feed {
 impl RevocationFeed for Feed {
     async fn publish(&self, revocations: &[Revocation]) -> Result<()> {
         let now = self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now());
-        let Some(until) = revocations.iter().map(|revocation| revocation.until).max() else {
+        let Some(until) = revocations.iter().map(|revocation| revocation.expires_at).max() else {
             return Ok(());
         };
         let mut arguments = Arguments::new().duration(until.since(now) + CLOCK_MARGIN);

@@ -39,13 +39,12 @@ use self::script::{Arguments, Script, Scripts, reply};
 use super::{
     Created, FailureCounter, FailureKey, Failures, Refreshed, Replicated, RevocationOutcome,
     RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
-    packed,
 };
 use crate::error::{Error, Result};
-use crate::revocation::{DiscardedChild, RevocationFeed};
+use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Confirmation, Decision, IssuedChild, NewSession, RefreshAttempt, RefreshPolicy,
-    Theft, TheftScope,
+    AccessTokenUse, Decision, DiscardedChild, IssuedChild, NewSession, Record, RefreshAttempt,
+    RefreshPolicy, Theft, TheftScope, UseOutcome,
 };
 use crate::types::{Clock, FamilyPosition, RevocationReason, SessionId, Subject, Timestamp};
 
@@ -149,33 +148,33 @@ impl SessionStore for RedisStore {
             .duration(new.absolute_ttl)
             .text(new.device.as_str())
             .text(new.max_sessions.map(|max| max.to_string()).unwrap_or_default())
-            .instant(new.adopted);
+            .instant(new.legacy_login);
         let reply = self.run_replicated(&self.scripts.create, subject, arguments).await?;
         if reply.replicated == Replicated::No {
             tracing::warn!(target: "regrant::store", "too few replicas have a login: a failover may sign it out");
         }
         let (record, label, evicted): (Vec<u8>, String, Vec<Vec<u8>>) =
             reply.retried.unwrap_or(reply.value);
-        Ok(Created { record: packed::unpack(&record, &label)?, evicted: session_ids(evicted)? })
+        Ok(Created { record: Record::decode(&record, &label)?, evicted: session_ids(evicted)? })
     }
 
     async fn refresh(
         &self,
         subject: &Subject,
         session: &SessionId,
-        presented: &RefreshAttempt,
+        attempt: &RefreshAttempt,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
-        let parent = presented.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
+        let parent = attempt.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
         let arguments = self
             .arguments()
             .bytes(session.as_bytes())
-            .text(presented.generation)
-            .text(presented.branch)
-            .bytes(presented.id.as_bytes())
+            .text(attempt.generation)
+            .text(attempt.branch)
+            .bytes(attempt.id.as_bytes())
             .bytes(parent)
-            .text(presented.issued_at.as_millis())
-            .text(presented.expires_at.as_millis())
+            .text(attempt.issued_at.as_millis())
+            .text(attempt.expires_at.as_millis())
             .duration(policy.grace)
             .duration(policy.idle_ttl)
             .flag(policy.rotate)
@@ -189,13 +188,13 @@ impl SessionStore for RedisStore {
         reply.as_ref().map(refreshed).transpose()
     }
 
-    async fn confirm(
+    async fn record_use(
         &self,
         subject: &Subject,
         session: &SessionId,
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
-    ) -> Result<Option<Confirmation>> {
+    ) -> Result<Option<UseOutcome>> {
         let arguments = self
             .arguments()
             .bytes(session.as_bytes())
@@ -207,11 +206,11 @@ impl SessionStore for RedisStore {
             self.client.run(&self.scripts.confirm, &self.key(subject), arguments).await?;
         let Some((confirmation, reason)) = reply else { return Ok(None) };
         Ok(Some(match confirmation.as_str() {
-            reply::CONFIRMED => Confirmation::Confirmed,
-            reply::UNCHANGED => Confirmation::Unchanged,
-            reply::THEFT => Confirmation::Theft,
-            reply::EXPIRED => Confirmation::Expired,
-            reply::REVOKED => Confirmation::Revoked(revocation_reason(reason)?),
+            reply::CONFIRMED => UseOutcome::Confirmed,
+            reply::UNCHANGED => UseOutcome::Unchanged,
+            reply::THEFT => UseOutcome::Theft,
+            reply::EXPIRED => UseOutcome::Expired,
+            reply::REVOKED => UseOutcome::Revoked(revocation_reason(reason)?),
             _ => return Err(malformed()),
         }))
     }
@@ -267,7 +266,7 @@ impl SessionStore for RedisStore {
         reply
             .into_iter()
             .map(|(id, record, label)| {
-                let record = packed::unpack(&record, &label)?;
+                let record = Record::decode(&record, &label)?;
                 Ok(StoredSession { id: session_id(id)?, record })
             })
             .collect()
@@ -318,7 +317,7 @@ fn refreshed(reply: &RefreshReply) -> Result<Refreshed> {
             }
             _ => return Err(malformed()),
         },
-        denied: u32::try_from(*discarded).ok().map(|branch| DiscardedChild {
+        discarded: u32::try_from(*discarded).ok().map(|branch| DiscardedChild {
             family_position: child(branch),
             issued_until: Timestamp::from_millis(*issued_until),
         }),
@@ -326,7 +325,7 @@ fn refreshed(reply: &RefreshReply) -> Result<Refreshed> {
 }
 
 fn theft(name: &str) -> Result<Theft> {
-    [Theft::Fork, Theft::ParentReturned, Theft::AbandonedBranch, Theft::OlderToken]
+    [Theft::Fork, Theft::ParentReturned, Theft::DiscardedBranch, Theft::OlderToken]
         .into_iter()
         .find(|theft| theft.as_str() == name)
         .ok_or_else(malformed)

@@ -7,8 +7,7 @@ use std::time::Duration;
 
 use redis::Cmd;
 
-use crate::session::Theft;
-use crate::store::packed;
+use crate::session::{Record, Theft, layout};
 use crate::types::{Generation, RevocationReason, SessionId, Timestamp};
 
 /// The words by which scripts reply; the scripts know them as constants of the same names.
@@ -42,24 +41,24 @@ pub(super) mod reply {
 
 /// The constants that the scripts share with Rust, as Lua.
 fn constants() -> String {
-    let instant = packed::INSTANT_BYTES;
+    let instant = layout::INSTANT_BYTES;
     let head = format!(
         ">BBBI{}c{}I{instant}I{instant}I{instant}",
         size_of::<Generation>(),
-        packed::ID_BYTES
+        layout::ID_BYTES
     );
     let numbers = [
-        // Of the packed record.
-        ("VERSION", i64::from(packed::VERSION)),
-        ("HAS_CHILD", i64::from(packed::HAS_CHILD)),
-        ("CHILD_USED", i64::from(packed::CHILD_USED)),
-        ("BRANCHED", i64::from(packed::BRANCHED)),
-        ("PROMOTED", i64::from(packed::PROMOTED)),
-        ("ADOPTED", i64::from(packed::ADOPTED)),
-        ("LIVE", i64::from(packed::LIVE)),
+        // The layout of encoded records.
+        ("VERSION", i64::from(layout::VERSION)),
+        ("HAS_CHILD", i64::from(layout::HAS_CHILD)),
+        ("CHILD_USED", i64::from(layout::CHILD_USED)),
+        ("BRANCHED", i64::from(layout::HAS_BRANCH)),
+        ("PROMOTED", i64::from(layout::HAS_CONFIRMED_AT)),
+        ("ADOPTED", i64::from(layout::MIGRATED)),
+        ("LIVE", i64::from(layout::LIVE)),
         ("REUSED", i64::from(RevocationReason::Reused.number())),
         ("EVICTED", i64::from(RevocationReason::Displaced.number())),
-        ("LAST_INSTANT", packed::LAST_INSTANT),
+        ("LAST_INSTANT", Record::MAX_TIMESTAMP.as_millis()),
         ("LAST_BRANCH", i64::from(u32::MAX)),
         ("SESSION_ID_BYTES", size_of::<SessionId>() as i64),
     ];
@@ -71,7 +70,7 @@ fn constants() -> String {
     let thefts = [
         ("FORK", Theft::Fork),
         ("PARENT_RETURNED", Theft::ParentReturned),
-        ("ABANDONED_BRANCH", Theft::AbandonedBranch),
+        ("ABANDONED_BRANCH", Theft::DiscardedBranch),
         ("OLDER_TOKEN", Theft::OlderToken),
     ];
     let mut lua = String::new();

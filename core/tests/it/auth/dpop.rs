@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::dpop::{Proof, Prover, SoftwareKey};
+use regrant::dpop::{SoftwareKey, UnsignedProof, VerifiedProof};
 use regrant::{Error, Login, RefreshRequest, RefreshResponse, Result, TokenPair};
 use serde_json::json;
 
@@ -26,12 +26,12 @@ impl World {
         key: &SoftwareKey,
         (method, path): (&str, &str),
         access: Option<&str>,
-    ) -> Proof {
+    ) -> VerifiedProof {
         let nonce = self.auth.proof_nonce();
         let (now, url) = (self.clock.now(), format!("{ORIGIN}{path}"));
         let prover =
-            Prover { method, url: &url, now, nonce: nonce.as_deref(), access_token: access };
-        let proof = prover.prove(key).unwrap();
+            UnsignedProof { method, url: &url, now, nonce: nonce.as_deref(), access_token: access };
+        let proof = prover.sign(key).unwrap();
         self.auth.check_proof(&proof, method, path).unwrap()
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use regrant::session::{
-    AccessTokenUse, Confirmation, NewSession, RefreshAttempt, RefreshPolicy, TheftScope,
+    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
 };
 use regrant::store::{
     Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
@@ -62,14 +62,14 @@ macro_rules! delegate {
                 $body
             }
 
-            async fn confirm(
+            async fn record_use(
                 &self,
                 a: &Subject,
                 b: &SessionId,
                 c: &AccessTokenUse,
                 d: TheftScope,
-            ) -> Result<Option<Confirmation>> {
-                let ($self_, $call) = (self, async |s: &MemoryStore| s.confirm(a, b, c, d).await);
+            ) -> Result<Option<UseOutcome>> {
+                let ($self_, $call) = (self, async |s: &MemoryStore| s.record_use(a, b, c, d).await);
                 $body
             }
 

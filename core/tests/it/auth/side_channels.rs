@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use regrant::session::{
-    AccessTokenUse, Confirmation, NewSession, RefreshAttempt, RefreshPolicy, SessionPolicy,
-    TheftScope, TokenSecret,
+    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, SessionPolicy, TheftScope,
+    TokenSecret, UseOutcome,
 };
 use regrant::store::{
     Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
@@ -56,7 +56,7 @@ async fn an_unknown_session_and_a_wrong_token_cost_the_same_store_calls() {
         absolute_ttl: policy.absolute_ttl,
         device: Default::default(),
         max_sessions: None,
-        adopted: None,
+        legacy_login: None,
     };
     inner.create(&alice(), &pair.session, &new).await.unwrap();
     assert_eq!(asked("ERR_REFRESH_REUSED").await, 1);

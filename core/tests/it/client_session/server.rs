@@ -9,7 +9,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{get, post};
 use axum::{Json, Router};
 use regrant::client::{RefreshEndpoint, TokenPair};
-use regrant::dpop::Proof;
+use regrant::dpop::VerifiedProof;
 use regrant::types::{Clock, ManualClock, Subject, SystemClock};
 use regrant::{Auth, Error, Language, Login, RefreshRequest, Result};
 use serde_json::{Value, json};
@@ -172,7 +172,12 @@ async fn me(State(server): State<Arc<Server>>, headers: HeaderMap) -> HttpAnswer
 }
 
 impl Server {
-    fn proof_of(&self, headers: &HeaderMap, method: &str, path: &str) -> Result<Option<Proof>> {
+    fn proof_of(
+        &self,
+        headers: &HeaderMap,
+        method: &str,
+        path: &str,
+    ) -> Result<Option<VerifiedProof>> {
         let proof = headers.get("dpop").map(|proof| proof.to_str().unwrap());
         self.proofs.fetch_add(u32::from(proof.is_some()), Ordering::SeqCst);
         proof.map(|proof| self.auth.check_proof(proof, method, path)).transpose()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::dpop::{Proof, Prover, SoftwareKey};
+use regrant::dpop::{SoftwareKey, UnsignedProof, VerifiedProof};
 use regrant::types::Clock as _;
 use regrant::types::SecretBytes;
 use regrant::types::{SessionId, Subject};
@@ -222,15 +222,15 @@ impl ScenarioRun<'_> {
     }
 
     /// A proof by the key that the bound session began with: of a refresh, or with an access token.
-    fn proof(&self, access: Option<&str>) -> Proof {
+    fn proof(&self, access: Option<&str>) -> VerifiedProof {
         let dpop = &self.expected["dpop"];
         let text = |name: &str| dpop[name].as_str().unwrap();
         let key = SoftwareKey::from_pem(&SecretBytes::new(text("key"))).unwrap();
         let (method, path) = (text("method"), text("path"));
         let url = format!("{}{path}", text("origin"));
         let now = self.copy.clock.now();
-        let prover = Prover { method, url: &url, now, nonce: None, access_token: access };
-        self.auth.check_proof(&prover.prove(&key).unwrap(), method, path).unwrap()
+        let prover = UnsignedProof { method, url: &url, now, nonce: None, access_token: access };
+        self.auth.check_proof(&prover.sign(&key).unwrap(), method, path).unwrap()
     }
 }
 

@@ -149,8 +149,8 @@ async fn feed(context: &Context) -> Result<f64> {
     let feed = store.feed().context("no feed")?;
     context.progress.say(format_args!("feed: {TOLD} entries"));
     let revocation = |number| -> Result<Revocation> {
-        let what = RevocationTarget::Session { sid: session(number)? };
-        Ok(Revocation { what, until: SystemClock.now().plus(Duration::from_secs(900)) })
+        let target = RevocationTarget::Session { session: session(number)? };
+        Ok(Revocation { target, expires_at: SystemClock.now().plus(Duration::from_secs(900)) })
     };
     feed.publish(&[revocation(0)?]).await?;
     let before = server.number("used_memory")?;

@@ -24,8 +24,8 @@ pub(super) fn run(entries: &str) -> Result<()> {
     let now = SystemClock.now();
     let before = resident()?;
     for _ in 0..entries {
-        let what = RevocationTarget::Session { sid: SessionId::random()? };
-        list.refuse(&Revocation { what, until: now.plus(Duration::from_secs(900)) }, now);
+        let target = RevocationTarget::Session { session: SessionId::random()? };
+        list.deny(&Revocation { target, expires_at: now.plus(Duration::from_secs(900)) }, now);
     }
     let grown = resident()?.saturating_sub(before);
     ensure!(list.len() as u64 == entries, "{} entries", list.len());

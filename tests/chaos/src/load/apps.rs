@@ -1,4 +1,4 @@
-//! The processes of the app: facades, each with connections of its own.
+//! The processes of the app: several `Auth`s, each with its own connections.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -17,22 +17,22 @@ use super::tally::Tally;
 /// The grace of every session here. Like the default (10 s) it is longer than a request may take.
 pub(crate) const GRACE: Duration = Duration::from_millis(1000);
 /// How long one operation of a store may take.
-pub(crate) const PATIENCE: Duration = Duration::from_millis(400);
+pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 
-/// What a session's holder has in hand.
+/// The tokens of a client.
 #[derive(Clone)]
 pub(crate) struct Pair {
     pub(crate) access: String,
     pub(crate) refresh: String,
 }
 
-/// What an app answers.
+/// The answer of an app.
 pub(crate) enum Answer<T> {
-    /// Here it is.
+    /// Success.
     Done(T),
-    /// Try again with what you have.
+    /// Try again with the same token.
     Again,
-    /// The session is over.
+    /// A final refusal.
     Refused(Error),
 }
 
@@ -40,13 +40,13 @@ pub(crate) enum Answer<T> {
 pub(crate) struct Apps {
     facades: Vec<Auth>,
     tally: Arc<Tally>,
-    /// Whether there are replicas, so that an acknowledged end may be lost with the master.
+    /// Whether there are replicas, so that an acknowledged revocation may be lost with the primary.
     on_replicas: bool,
     replicated: Arc<Mutex<HashMap<SessionId, bool>>>,
 }
 
 impl Apps {
-    /// One facade for each address, which must all lead to the same sessions.
+    /// One process for each address, all of which lead to the same sessions.
     pub(crate) fn new(
         addresses: &[StoreAddress],
         on_replicas: bool,
@@ -63,7 +63,7 @@ impl Apps {
             .map(|address| {
                 let noted = Arc::clone(&replicated);
                 Ok(Auth::from_json(&config)?
-                    .store_at(address.clone().timeout(PATIENCE))
+                    .store_at(address.clone().timeout(TIMEOUT))
                     .on_event(move |event| note(&noted, event))
                     .build()?)
             })
@@ -71,15 +71,15 @@ impl Apps {
         Ok(Self { facades, tally: Arc::clone(tally), on_replicas, replicated })
     }
 
-    /// One of them, as a load balancer would pick it.
+    /// A random process, as a load balancer would choose.
     pub(crate) fn any(&self, random: &mut Rng) -> App {
         let auth = self.facades[random.usize(..self.facades.len())].clone();
         App { auth, tally: Arc::clone(&self.tally) }
     }
 
-    /// Whether the end of a session, which was acknowledged, must outlive every fault: it was
-    /// told to be on replicas, or it is on the disk of the only server.
-    pub(crate) fn is_for_good(&self, session: SessionId) -> bool {
+    /// Whether an acknowledged revocation must survive every fault: it was reported to be on
+    /// replicas, or is on the disk of the only server.
+    pub(crate) fn is_durable(&self, session: SessionId) -> bool {
         !self.on_replicas || lock(&self.replicated).get(&session).copied().unwrap_or(false)
     }
 }
@@ -115,7 +115,7 @@ impl App {
     pub(crate) async fn refresh(self, token: &str) -> Answer<Pair> {
         let answer = self.auth.refresh(RefreshRequest::new(token)).await.map(|next| Pair {
             access: next.access_token.expose().to_owned(),
-            // Rotation is on; without it the token would stay.
+            // Rotation is on, so there is always a new token.
             refresh: next
                 .refresh_token
                 .map_or_else(|| token.to_owned(), |next| next.expose().to_owned()),
@@ -131,7 +131,7 @@ impl App {
         self.judge(answer)
     }
 
-    /// Uses an access token; tells whether it passed.
+    /// Whether an access token is accepted.
     pub(crate) fn verify(&self, access: &str) -> bool {
         self.auth.verify(access).is_ok()
     }

@@ -1,5 +1,5 @@
-//! Honest clients: one refresh at a time, always with the newest token, which is kept whatever
-//! happens but an answer.
+//! Honest clients: one refresh at a time, always with the newest token, which is replaced only by a
+//! response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,28 +8,28 @@ use fastrand::Rng;
 use regrant::Error;
 
 use super::apps::{Answer, GRACE, Pair};
-use super::world::{Diary, World};
+use super::world::{EventLog, World};
 
-/// In how many of a hundred refreshes the answer is lost on its way to the client.
+/// The percentage of refreshes whose response is lost.
 const LOST_IN_HUNDRED: u64 = 4;
-/// In how many of a hundred refreshes both tabs of a client ask.
+/// The percentage of refreshes by two tabs at once.
 const TABS_IN_HUNDRED: u64 = 20;
 
-/// Lives until the load is over, and shows then that it is still logged in.
+/// Runs until the load is over, and checks then that the client is still signed in.
 pub(super) async fn live(world: Arc<World>, mut random: Rng) {
-    let mut diary = Diary::default();
+    let mut log = EventLog::default();
     loop {
-        match session(&world, &mut random, &mut diary).await {
+        match session(&world, &mut random, &mut log).await {
             Ok(()) => return,
-            // It signs in again, as a user would have to.
-            Err(why) => world.logged_out(&diary, &why),
+            // The user signs in again.
+            Err(why) => world.logged_out(&log, &why),
         }
     }
 }
 
-/// One session, until the load is over or the session is.
-async fn session(world: &World, random: &mut Rng, diary: &mut Diary) -> Result<(), String> {
-    let (_, mut newest) = world.login(random, diary).await.map_err(|error| error.to_string())?;
+/// One session, until the load or the session is over.
+async fn session(world: &World, random: &mut Rng, log: &mut EventLog) -> Result<(), String> {
+    let (_, mut newest) = world.login(random, log).await.map_err(|error| error.to_string())?;
     world.tally.honest.add(1);
     while !world.stopped() {
         world.think(random).await;
@@ -37,29 +37,29 @@ async fn session(world: &World, random: &mut Rng, diary: &mut Diary) -> Result<(
             return Err("its access token".to_owned());
         }
         let next = if random.u64(..100) < TABS_IN_HUNDRED {
-            both_tabs(world, random, diary, &newest.refresh).await
+            both_tabs(world, random, log, &newest.refresh).await
         } else {
-            world.refresh(random, diary, &newest.refresh).await
+            world.refresh(random, log, &newest.refresh).await
         };
         let next = next.map_err(|error| error.to_string())?;
         if random.u64(..100) < LOST_IN_HUNDRED {
-            diary.note(world.now(), || "the answer is lost".to_owned());
+            log.note(world.now(), || "the answer is lost".to_owned());
             let late = if random.bool() { GRACE / 4 } else { GRACE * 3 / 2 };
             world.pause(late).await;
         } else {
             newest = next;
         }
     }
-    let last = world.refresh(random, diary, &newest.refresh).await;
+    let last = world.refresh(random, log, &newest.refresh).await;
     last.map(drop).map_err(|error| format!("in the end: {error}"))
 }
 
-/// Two tabs ask at once with the same token. Which answer is kept is chance; both who have none
-/// ask again.
+/// Two tabs refresh at once with the same token. A random one of the responses is kept; without
+/// any, the client retries.
 async fn both_tabs(
     world: &World,
     random: &mut Rng,
-    diary: &mut Diary,
+    log: &mut EventLog,
     token: &str,
 ) -> Result<Pair, Error> {
     let (one, other) = (world.apps.any(random), world.apps.any(random));
@@ -74,14 +74,14 @@ async fn both_tabs(
             Answer::Done(pair) => answers.push(pair),
             Answer::Again => {}
             Answer::Refused(error) => {
-                diary.note(world.now(), || format!("one of two tabs: {error}"));
+                log.note(world.now(), || format!("one of two tabs: {error}"));
                 return Err(error);
             }
         }
     }
-    diary.note(world.now(), || format!("two tabs, {} answers", answers.len()));
+    log.note(world.now(), || format!("two tabs, {} answers", answers.len()));
     if answers.is_empty() {
-        return world.refresh(random, diary, token).await;
+        return world.refresh(random, log, token).await;
     }
     Ok(answers.swap_remove(random.usize(..answers.len())))
 }

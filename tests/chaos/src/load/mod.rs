@@ -1,8 +1,8 @@
 //! The load: honest clients, thieves, and people who log out, over several processes of an app.
 
 mod apps;
-mod ended;
 mod honest;
+mod revoked;
 mod tally;
 mod theft;
 mod world;
@@ -18,21 +18,21 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::apps::Apps;
-use self::ended::Ended;
+use self::revoked::RevokedSessions;
 pub(crate) use self::tally::Tally;
 use self::world::World;
 
-/// Clients of each kind. Enough that at any instant some request is under way.
+/// The number of clients of each kind, enough that some request is always in flight.
 const HONEST: usize = 24;
 const THEFTS: usize = 12;
-const LEAVERS: usize = 4;
-const COMERS: usize = 2;
+const LOGOUTS: usize = 4;
+const REVOKED: usize = 2;
 
-/// A load that runs.
+/// A running load.
 pub(crate) struct Load {
     runtime: Runtime,
     world: Arc<World>,
-    ended: Arc<Ended>,
+    revoked: Arc<RevokedSessions>,
     clients: JoinSet<()>,
     stop: watch::Sender<bool>,
     random: Rng,
@@ -40,7 +40,7 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Starts it over processes of an app, one for each address. Chance comes from `seed`.
+    /// Starts a load over processes of an app, one for each address. `seed` seeds all randomness.
     pub(crate) fn start(
         name: &'static str,
         seed: u64,
@@ -54,36 +54,44 @@ impl Load {
         let (stop, stopped) = watch::channel(false);
         let apps = Apps::new(addresses, on_replicas, &tally)?;
         let world = Arc::new(World::new(apps, tally, stopped, name));
-        let ended = Arc::new(Ended::default());
+        let revoked = Arc::new(RevokedSessions::default());
         let mut random = Rng::with_seed(seed);
         let mut clients = JoinSet::new();
         for _ in 0..HONEST {
             clients.spawn(honest::live(Arc::clone(&world), random.fork()));
         }
         for _ in 0..THEFTS {
-            clients.spawn(theft::plant(Arc::clone(&world), Arc::clone(&ended), random.fork()));
+            clients.spawn(theft::commit(Arc::clone(&world), Arc::clone(&revoked), random.fork()));
         }
-        for _ in 0..LEAVERS {
-            clients.spawn(ended::leave(Arc::clone(&world), Arc::clone(&ended), random.fork()));
+        for _ in 0..LOGOUTS {
+            clients.spawn(revoked::log_out(
+                Arc::clone(&world),
+                Arc::clone(&revoked),
+                random.fork(),
+            ));
         }
-        for _ in 0..COMERS {
-            clients.spawn(ended::come_back(Arc::clone(&world), Arc::clone(&ended), random.fork()));
+        for _ in 0..REVOKED {
+            clients.spawn(revoked::try_revoked(
+                Arc::clone(&world),
+                Arc::clone(&revoked),
+                random.fork(),
+            ));
         }
         drop(entered);
-        Ok(Self { runtime, world, ended, clients, stop, random, started: Instant::now() })
+        Ok(Self { runtime, world, revoked, clients, stop, random, started: Instant::now() })
     }
 
-    /// What was counted so far.
+    /// The counts so far.
     pub(crate) fn tally(&self) -> &Tally {
         &self.world.tally
     }
 
-    /// How long it has been running.
+    /// The time since the start.
     pub(crate) fn elapsed(&self) -> std::time::Duration {
         self.started.elapsed()
     }
 
-    /// Ends it, all faults being mended: every client comes to its end, and every session that was
+    /// Ends it, all faults being fixed: every client comes to its end, and every session that was
     /// ended is presented once more.
     pub(crate) fn finish(mut self) -> Result<Arc<Tally>> {
         self.stop.send(true).context("the load is gone")?;
@@ -91,7 +99,7 @@ impl Load {
             while let Some(client) = self.clients.join_next().await {
                 client.context("a client broke down")?;
             }
-            ended::all_come_back(&self.world, &self.ended, &mut self.random).await;
+            revoked::try_all_revoked(&self.world, &self.revoked, &mut self.random).await;
             anyhow::Ok(())
         })?;
         Ok(Arc::clone(&self.world.tally))

@@ -1,4 +1,4 @@
-//! What is counted while the load runs.
+//! Counts of a load.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -26,50 +26,50 @@ impl Count {
 pub(crate) struct Tally {
     /// Sessions of honest clients.
     pub(crate) honest: Count,
-    /// Refreshes that were answered with tokens.
+    /// Refreshes that returned tokens.
     pub(crate) refreshes: Count,
     /// Requests that were answered with "try again" (503).
     pub(crate) unavailable: Count,
     /// Requests that were answered with "try again with your newest token" (409).
     pub(crate) superseded: Count,
-    /// Sessions of honest clients that were refused. Must be none.
+    /// Sessions of honest clients that were refused. Must be 0.
     pub(crate) logged_out: Count,
-    /// Thefts planted.
-    pub(crate) planted: Count,
-    /// Those after which one of the holders was refused as he must be.
-    pub(crate) caught: Count,
-    /// The most acts of both holders that it took.
-    acts: Count,
-    /// Logouts acknowledged and told to be on replicas, or on the only server that there is.
-    pub(crate) ended_for_good: Count,
-    /// Logouts acknowledged without that.
-    pub(crate) ended_unsurely: Count,
-    /// Those of the former that were accepted again. Must be none.
-    pub(crate) back_from_good: Count,
-    /// Those of the latter that were accepted again.
-    pub(crate) back_from_unsure: Count,
-    /// In milliseconds.
+    /// Thefts.
+    pub(crate) committed: Count,
+    /// Thefts after which one of the two clients was refused, as it must be.
+    pub(crate) detected: Count,
+    /// The most refreshes of both clients that it took.
+    refreshes_to_detect: Count,
+    /// Logouts that were acknowledged and reported to be on replicas, or on the only server.
+    pub(crate) revoked_durably: Count,
+    /// Logouts that were acknowledged without enough replicas.
+    pub(crate) revoked_unreplicated: Count,
+    /// Durable logouts whose tokens were accepted again. Must be 0.
+    pub(crate) returned_durable: Count,
+    /// Other logouts whose tokens were accepted again.
+    pub(crate) returned_unreplicated: Count,
+    /// The slowest recovery in milliseconds.
     recovery: Count,
 }
 
 impl Tally {
-    /// A client had to try for so long.
+    /// A client had to retry for this long.
     pub(crate) fn recovered_after(&self, span: Duration) {
         self.recovery.raise(u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
     }
 
-    /// The longest that any client had to try until it had an answer.
+    /// The longest time that a client had to retry until it got an answer.
     pub(crate) fn slowest_recovery(&self) -> Duration {
         Duration::from_millis(self.recovery.get())
     }
 
-    /// A theft was caught at this act, counted from 1.
-    pub(crate) fn caught_at(&self, act: u64) {
-        self.caught.add(1);
-        self.acts.raise(act);
+    /// A theft was detected by the refresh with this number, counted from 1.
+    pub(crate) fn detected_after(&self, number: u64) {
+        self.detected.add(1);
+        self.refreshes_to_detect.raise(number);
     }
 
-    /// Adds what another scenario counted.
+    /// Adds the counts of another scenario.
     pub(crate) fn include(&self, other: &Self) {
         for (sum, more) in [
             (&self.honest, &other.honest),
@@ -77,21 +77,21 @@ impl Tally {
             (&self.unavailable, &other.unavailable),
             (&self.superseded, &other.superseded),
             (&self.logged_out, &other.logged_out),
-            (&self.planted, &other.planted),
-            (&self.caught, &other.caught),
-            (&self.ended_for_good, &other.ended_for_good),
-            (&self.ended_unsurely, &other.ended_unsurely),
-            (&self.back_from_good, &other.back_from_good),
-            (&self.back_from_unsure, &other.back_from_unsure),
+            (&self.committed, &other.committed),
+            (&self.detected, &other.detected),
+            (&self.revoked_durably, &other.revoked_durably),
+            (&self.revoked_unreplicated, &other.revoked_unreplicated),
+            (&self.returned_durable, &other.returned_durable),
+            (&self.returned_unreplicated, &other.returned_unreplicated),
         ] {
             sum.add(more.get());
         }
-        self.acts.raise(other.acts.get());
+        self.refreshes_to_detect.raise(other.refreshes_to_detect.get());
         self.recovery.raise(other.recovery.get());
     }
 
-    /// The most acts that it took to catch a theft.
-    pub(crate) fn most_acts(&self) -> u64 {
-        self.acts.get()
+    /// The most refreshes that it took to detect a theft.
+    pub(crate) fn most_refreshes(&self) -> u64 {
+        self.refreshes_to_detect.get()
     }
 }

@@ -1,4 +1,4 @@
-//! Thefts: a second holder of a client's refresh token, who acts later than the grace.
+//! Thefts: a thief uses a copy of a client's refresh token, later than the grace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,63 +6,67 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use super::apps::{GRACE, Pair};
-use super::ended::{End, Ended};
-use super::world::{Diary, World};
+use super::revoked::{RevokedSession, RevokedSessions};
+use super::world::{EventLog, World};
 
-/// How much further apart than the grace the holders act: for what a busy machine adds.
+/// Added to the grace between two refreshes, for the delays of a busy machine.
 const MARGIN: Duration = Duration::from_millis(250);
-/// Without a rollback of the store the third act gives it away: that of the first holder after
-/// that of the second. Each rollback may undo what was learnt.
-const ACTS: u64 = 8;
+/// Without a rollback of the store the third refresh detects the theft: that of the first client
+/// after that of the second. Each rollback may undo what the store has learnt.
+const MAX_REFRESHES: u64 = 8;
 
-/// Plants one theft after another until the load is over.
-pub(super) async fn plant(world: Arc<World>, ended: Arc<Ended>, mut random: Rng) {
-    let mut diary = Diary::default();
+/// Commits one theft after another until the load is over.
+pub(super) async fn commit(world: Arc<World>, revoked: Arc<RevokedSessions>, mut random: Rng) {
+    let mut log = EventLog::default();
     while !world.stopped() {
-        if let Err(why) = one(&world, &ended, &mut random, &mut diary).await {
-            world.logged_out(&diary, &why);
+        if let Err(why) = one(&world, &revoked, &mut random, &mut log).await {
+            world.logged_out(&log, &why);
         }
     }
 }
 
 async fn one(
     world: &World,
-    ended: &Ended,
+    revoked: &RevokedSessions,
     random: &mut Rng,
-    diary: &mut Diary,
+    log: &mut EventLog,
 ) -> Result<(), String> {
     let (session, mut newest) =
-        world.login(random, diary).await.map_err(|error| error.to_string())?;
+        world.login(random, log).await.map_err(|error| error.to_string())?;
     world.tally.honest.add(1);
     for _ in 0..random.u64(1..4) {
         world.think(random).await;
         world.apps.any(random).verify(&newest.access);
-        let next = world.refresh(random, diary, &newest.refresh).await;
+        let next = world.refresh(random, log, &newest.refresh).await;
         newest = next.map_err(|error| format!("before the theft: {error}"))?;
     }
 
-    world.tally.planted.add(1);
-    diary.note(world.now(), || "the token is copied".to_owned());
-    // Who acts first is chance: the owner or the thief.
-    let mut holders = [newest.clone(), newest];
-    for act in 1..=ACTS {
-        let holder = &mut holders[usize::from(act % 2 == 0)];
-        match world.refresh(random, diary, &holder.refresh).await {
-            Ok(next) => *holder = next,
+    world.tally.committed.add(1);
+    log.note(world.now(), || "the token is copied".to_owned());
+    // Which of the two is the thief makes no difference.
+    let mut clients = [newest.clone(), newest];
+    for number in 1..=MAX_REFRESHES {
+        let client = &mut clients[usize::from(number % 2 == 0)];
+        match world.refresh(random, log, &client.refresh).await {
+            Ok(next) => *client = next,
             Err(_) => {
-                world.tally.caught_at(act);
-                let [one, other] = holders.map(|Pair { refresh, .. }| refresh);
-                ended.add(End { session, tokens: vec![one, other], acknowledged: world.now() });
+                world.tally.detected_after(number);
+                let [one, other] = clients.map(|Pair { refresh, .. }| refresh);
+                revoked.add(RevokedSession {
+                    session,
+                    tokens: vec![one, other],
+                    acknowledged: world.now(),
+                });
                 return Ok(());
             }
         }
-        // He uses what he got. That this is heard of may be lost.
+        // Uses the access token. The report of the use may be lost.
         if random.bool() {
-            world.apps.any(random).verify(&holder.access);
+            world.apps.any(random).verify(&client.access);
         }
-        // Also when the load is over: a theft that was begun is brought to its end.
+        // Also when the load is over: every theft must be detected.
         tokio::time::sleep(GRACE + MARGIN).await;
     }
-    eprintln!("!!! a theft was not seen in {ACTS} acts\n{diary}");
+    eprintln!("!!! a theft was not detected in {MAX_REFRESHES} refreshes\n{log}");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! What all clients of one scenario share.
+//! What all clients of a scenario share.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,14 +13,14 @@ use tokio::sync::watch;
 use super::apps::{Answer, App, Apps, Pair};
 use super::tally::Tally;
 
-/// The world that clients live in.
+/// The state of a scenario.
 pub(crate) struct World {
     pub(crate) apps: Apps,
     pub(crate) tally: Arc<Tally>,
     started: Instant,
     stop: watch::Receiver<bool>,
     logins: AtomicU32,
-    /// What every user here is called first.
+    /// The prefix of the users' names.
     name: &'static str,
 }
 
@@ -41,20 +41,20 @@ impl World {
     /// Waits, but not longer than the load runs.
     pub(crate) async fn pause(&self, span: Duration) {
         let mut stop = self.stop.clone();
-        // Where it runs out, or the load is over: both are the end of the pause.
+        // Either the time is up or the load is over.
         let _ = tokio::time::timeout(span, stop.wait_for(|&stop| stop)).await;
     }
 
-    /// Some tens of milliseconds: between the acts of a client.
+    /// Waits between two requests of a client, for some tens of milliseconds.
     pub(crate) async fn think(&self, random: &mut Rng) {
         self.pause(Duration::from_millis(random.u64(10..80))).await;
     }
 
-    /// Asks one app after another until one answers with more than "try again".
-    pub(crate) async fn persist<T, F: Future<Output = Answer<T>>>(
+    /// Sends a request to one app after another until the answer is not "try again".
+    pub(crate) async fn retry<T, F: Future<Output = Answer<T>>>(
         &self,
         random: &mut Rng,
-        diary: &mut Diary,
+        log: &mut EventLog,
         mut ask: impl FnMut(App) -> F,
     ) -> Result<T, Error> {
         let since = Instant::now();
@@ -64,8 +64,8 @@ impl World {
             match answer {
                 Answer::Again => {
                     tries += 1;
-                    diary.note(self.now(), || "try again".to_owned());
-                    // Not cut short by the end of the load: by then all faults are mended.
+                    log.note(self.now(), || "try again".to_owned());
+                    // Also after the end of the load, when all faults are fixed.
                     tokio::time::sleep(Duration::from_millis(random.u64(20..100))).await;
                 }
                 Answer::Done(value) => {
@@ -79,48 +79,48 @@ impl World {
         }
     }
 
-    /// A login of a user that nobody else is.
+    /// Logs in a new user.
     pub(crate) async fn login(
         &self,
         random: &mut Rng,
-        diary: &mut Diary,
+        log: &mut EventLog,
     ) -> Result<(SessionId, Pair), Error> {
         let number = self.logins.fetch_add(1, Ordering::Relaxed);
         let subject = Subject::new(format!("{}-{number}", self.name))?;
-        let (session, pair) = self.persist(random, diary, |app| app.login(subject.clone())).await?;
-        diary.begin(self.now(), || format!("login of {subject}, session {session}"));
+        let (session, pair) = self.retry(random, log, |app| app.login(subject.clone())).await?;
+        log.begin(self.now(), || format!("login of {subject}, session {session}"));
         Ok((session, pair))
     }
 
-    /// Refreshes until there is an answer.
+    /// Refreshes, with retries.
     pub(crate) async fn refresh(
         &self,
         random: &mut Rng,
-        diary: &mut Diary,
+        log: &mut EventLog,
         token: &str,
     ) -> Result<Pair, Error> {
-        let answer = self.persist(random, diary, |app| app.refresh(token)).await;
-        diary.note(self.now(), || match &answer {
-            Ok(next) => format!("refresh of {} gave {}", place(token), place(&next.refresh)),
-            Err(error) => format!("refresh of {}: {error} ({})", place(token), error.code()),
+        let answer = self.retry(random, log, |app| app.refresh(token)).await;
+        log.note(self.now(), || match &answer {
+            Ok(next) => format!("refresh of {} gave {}", position(token), position(&next.refresh)),
+            Err(error) => format!("refresh of {}: {error} ({})", position(token), error.code()),
         });
         answer
     }
 
-    /// An honest client was refused: says everything that is known about how that came.
-    pub(crate) fn logged_out(&self, diary: &Diary, why: &str) {
+    /// Reports that an honest client was refused, with its log.
+    pub(crate) fn logged_out(&self, log: &EventLog, why: &str) {
         self.tally.logged_out.add(1);
-        eprintln!("!!! an honest client was refused: {why}\n{diary}");
+        eprintln!("!!! an honest client was refused: {why}\n{log}");
     }
 
-    /// Since the load began.
+    /// The time since the start of the load.
     pub(crate) fn now(&self) -> Duration {
         self.started.elapsed()
     }
 }
 
 /// `gen.brn` of a refresh token.
-fn place(token: &str) -> String {
+fn position(token: &str) -> String {
     let decoded = regrant::token::decode_unverified(token);
     let Ok(decoded) = decoded else { return "?".to_owned() };
     let claim =
@@ -128,14 +128,14 @@ fn place(token: &str) -> String {
     format!("{}.{}@{}", claim("gen"), claim("brn"), claim("iat"))
 }
 
-/// What a client last did, for when it is refused.
+/// The last requests of a client, printed when it is refused.
 #[derive(Default)]
-pub(crate) struct Diary(VecDeque<(Duration, String)>);
+pub(crate) struct EventLog(VecDeque<(Duration, String)>);
 
-impl Diary {
+impl EventLog {
     const ENTRIES: usize = 24;
 
-    /// A new session: what was before is of no interest.
+    /// Begins a new session and drops earlier entries.
     pub(crate) fn begin(&mut self, now: Duration, what: impl FnOnce() -> String) {
         self.0.clear();
         self.note(now, what);
@@ -143,14 +143,14 @@ impl Diary {
 
     pub(crate) fn note(&mut self, now: Duration, what: impl FnOnce() -> String) {
         if self.0.len() == Self::ENTRIES {
-            // The login stays.
+            // Keep the login.
             self.0.remove(1);
         }
         self.0.push_back((now, what()));
     }
 }
 
-impl std::fmt::Display for Diary {
+impl std::fmt::Display for EventLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0
             .iter()

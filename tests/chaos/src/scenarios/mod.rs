@@ -1,4 +1,4 @@
-//! The scenarios: servers, and what happens to them under load.
+//! The scenarios: servers, and the faults that they have under load.
 
 mod cluster;
 mod sentinel;
@@ -20,13 +20,13 @@ const APPS: usize = 3;
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// Rounds of a long run; a quick one has `quick_rounds`, and leaves out what has none.
+    /// The rounds of a long run. A quick run has `quick_rounds`, and skips scenarios with 0.
     rounds: u32,
     quick_rounds: u32,
     run: fn(&mut Run) -> Result<Report>,
 }
 
-/// All of them.
+/// All scenarios.
 pub(crate) const ALL: &[Scenario] = &[
     standalone::KILL,
     standalone::LINK,
@@ -38,7 +38,7 @@ pub(crate) const ALL: &[Scenario] = &[
     cluster::SLOTS,
 ];
 
-/// Those with these names; where there are none, all that such a run has.
+/// The scenarios with these names; without names, all of such a run.
 pub(crate) fn selected(only: &[String], quick: bool) -> impl Iterator<Item = &'static Scenario> {
     ALL.iter().filter(move |scenario| {
         let wanted = only.is_empty() || only.iter().any(|name| name == scenario.name);
@@ -47,7 +47,7 @@ pub(crate) fn selected(only: &[String], quick: bool) -> impl Iterator<Item = &'s
 }
 
 impl Scenario {
-    /// Runs it to its end.
+    /// Runs the scenario.
     pub(crate) fn run(&self, seed: u64, quick: bool) -> Result<Report> {
         let rounds = if quick { self.quick_rounds } else { self.rounds };
         let random = Rng::with_seed(seed);
@@ -56,7 +56,7 @@ impl Scenario {
     }
 }
 
-/// A scenario that runs.
+/// A running scenario.
 struct Run {
     name: &'static str,
     seed: u64,
@@ -67,24 +67,24 @@ struct Run {
 }
 
 impl Run {
-    /// The load over processes of which each has the same address.
+    /// Starts the load over processes with the same address.
     fn load(&self, url: &str, on_replicas: bool) -> Result<Load> {
         self.load_over(&vec![StoreAddress::new(url); APPS], on_replicas)
     }
 
-    /// The load over processes with these addresses.
+    /// Starts the load over processes with these addresses.
     fn load_over(&self, addresses: &[StoreAddress], on_replicas: bool) -> Result<Load> {
         let load = Load::start(self.name, self.seed, addresses, on_replicas)?;
-        self.calm();
+        self.pause();
         Ok(load)
     }
 
     /// Lets the load run undisturbed for a while.
-    fn calm(&self) {
+    fn pause(&self) {
         std::thread::sleep(Duration::from_millis(1500));
     }
 
-    /// Says how far it is.
+    /// Prints the progress.
     fn progress(&self, round: u32, load: &Load, what: &str) {
         let tally = load.tally();
         println!(
@@ -98,19 +98,19 @@ impl Run {
         );
     }
 
-    /// Waits until the servers have come to terms, and then for a while. Not at the end: the
-    /// next round needs it, and the clients do not.
+    /// Waits until the servers are ready for the next round, and then for a while. Not after the
+    /// last round, because clients must cope without.
     fn settle(&self, round: u32, settled: impl FnOnce() -> Result<()>) -> Result<()> {
         if round + 1 < self.rounds {
             settled()?;
         }
-        self.calm();
+        self.pause();
         Ok(())
     }
 
     /// Ends the load and sums up.
     fn finish(&self, load: Load) -> Result<Report> {
-        self.calm();
+        self.pause();
         let took = load.elapsed();
         let tally = load.finish()?;
         let Self { name: scenario, failovers, faults, .. } = *self;

@@ -75,7 +75,7 @@ fn partition(run: &mut Run) -> Result<Report> {
         proxy.hold();
         let next = sentinels.wait_for_another_master(master)?;
         run.failovers += 1;
-        run.calm();
+        run.pause();
         proxy.heal();
         run.settle(round, || sentinels.wait_until_settled())?;
         run.progress(round, &load, &format!("partitioned, server {next} is master"));

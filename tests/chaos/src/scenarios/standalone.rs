@@ -33,7 +33,7 @@ fn kill(run: &mut Run) -> Result<Report> {
         std::thread::sleep(Duration::from_millis(run.random.u64(..800)));
         server.restart()?;
         run.failovers += 1;
-        run.calm();
+        run.pause();
         run.progress(round, &load, "killed and restarted");
     }
     run.finish(load)
@@ -77,7 +77,7 @@ fn link(run: &mut Run) -> Result<Report> {
         run.faults += 1;
         std::thread::sleep(Duration::from_millis(run.random.u64(300..1500)));
         proxy.heal();
-        run.calm();
+        run.pause();
         run.progress(round, &load, what);
     }
     run.finish(load)

@@ -4,12 +4,11 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use regrant::client::{Grant, RefreshAnswer};
-use regrant::revocation::DiscardedChild;
+use regrant::session::DiscardedChild;
 use regrant::session::{
-    AccessTokenUse, Confirmation, Decision, DeviceLabel, NewSession, Record, RefreshPolicy,
-    TheftScope, TokenSecret, confirm, step,
+    AccessTokenUse, Decision, DeviceLabel, NewSession, Record, RefreshPolicy, TheftScope,
+    TokenSecret, UseOutcome, record_use, step,
 };
-use regrant::store::packed;
 use regrant::types::{AccessToken, FamilyPosition, RefreshToken, Timestamp};
 
 use super::violation::Violation;
@@ -50,7 +49,7 @@ impl Server {
             absolute_ttl: LONG,
             device: DeviceLabel::default(),
             max_sessions: None,
-            adopted: None,
+            legacy_login: None,
         };
         let record = Record::begin(&new, now);
         let token = Token::of_login(secret, &record);
@@ -83,7 +82,7 @@ impl Server {
         let policy =
             RefreshPolicy { grace: GRACE, idle_ttl: LONG, rotate, on_theft: TheftScope::Session };
         let next = step(&self.record, &presented.claims, now, &policy);
-        self.abandoned.extend(next.denied);
+        self.abandoned.extend(next.discarded);
         if let Some(record) = next.record {
             self.record = record;
         }
@@ -121,12 +120,12 @@ impl Server {
     pub fn sees(&mut self, token: &AccessToken, now: Timestamp) -> Result<(), Violation> {
         let (family_position, issued_at) = self.access[place(token.expose())];
         let denied = self.abandoned.iter().any(|gone| gone.covers(family_position, issued_at));
-        let seen = confirm(&self.record, &AccessTokenUse { family_position, denied }, now);
+        let seen = record_use(&self.record, &AccessTokenUse { family_position, denied }, now);
         if let Some(record) = seen.record {
             self.record = record;
         }
-        match seen.confirmation {
-            Confirmation::Confirmed | Confirmation::Unchanged if !denied => Ok(()),
+        match seen.outcome {
+            UseOutcome::Confirmed | UseOutcome::Unchanged if !denied => Ok(()),
             _ => Err(Violation::Accused),
         }
     }
@@ -145,7 +144,7 @@ impl Server {
 
 impl Hash for Server {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        packed::pack(&self.record).hash(state);
+        self.record.encode().hash(state);
         for gone in &self.abandoned {
             (gone.family_position, gone.issued_until.as_millis()).hash(state);
         }

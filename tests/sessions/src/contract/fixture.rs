@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Confirmation, Decision, DeviceLabel, IssuedChild, NewSession, Record,
-    RefreshAttempt, SessionPolicy, TheftScope, TokenSecret,
+    AccessTokenUse, Decision, DeviceLabel, IssuedChild, NewSession, Record, RefreshAttempt,
+    SessionPolicy, TheftScope, TokenSecret, UseOutcome,
 };
 use regrant::store::{Created, Refreshed, RevocationOutcome, SessionFilter, SessionStore};
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject};
@@ -67,7 +67,7 @@ impl Fixture {
             absolute_ttl: self.policy.absolute_ttl,
             device: DeviceLabel::new(device).expect("a short label"),
             max_sessions: self.policy.max_sessions,
-            adopted: None,
+            legacy_login: None,
         }
     }
 
@@ -103,7 +103,7 @@ impl Fixture {
         (Session { subject, id, token }, evicted.into_iter().collect())
     }
 
-    pub async fn ask(
+    pub async fn attempt(
         &self,
         session: &Session,
         token: &RefreshAttempt,
@@ -118,17 +118,17 @@ impl Fixture {
     }
 
     /// What is decided about this token, with rotation.
-    pub async fn present(&self, session: &Session, token: &Token) -> Decision {
-        let answer = self.ask(session, &token.claims, true, TheftScope::Session).await;
+    pub async fn decide(&self, session: &Session, token: &Token) -> Decision {
+        let answer = self.attempt(session, &token.claims, true, TheftScope::Session).await;
         answer.expect("a known session").decision
     }
 
     /// Refreshes and moves on to the child.
     pub async fn refresh(&self, session: &mut Session) -> IssuedChild {
-        match self.present(session, &session.token).await {
-            Decision::Rotate(minted) => {
-                session.token = session.token.child(&minted);
-                minted
+        match self.decide(session, &session.token).await {
+            Decision::Rotate(issued_child) => {
+                session.token = session.token.child(&issued_child);
+                issued_child
             }
             other => panic!("expected a child, got {other:?}"),
         }
@@ -153,15 +153,15 @@ impl Fixture {
         [answer.revoked, answer.already_revoked].map(BTreeSet::from_iter)
     }
 
-    pub async fn sight(
+    pub async fn record_use(
         &self,
         session: &Session,
         token: &Token,
         denied: bool,
-    ) -> Option<Confirmation> {
+    ) -> Option<UseOutcome> {
         let token_use = AccessTokenUse { family_position: token.family_position(), denied };
         let scope = TheftScope::Session;
-        let answer = self.store.confirm(&session.subject, &session.id, &token_use, scope).await;
+        let answer = self.store.record_use(&session.subject, &session.id, &token_use, scope).await;
         answer.expect("the store answers")
     }
 

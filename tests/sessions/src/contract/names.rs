@@ -1,4 +1,4 @@
-//! Names as people have them.
+//! Subjects and device labels in any script.
 
 use regrant::session::{DeviceLabel, TokenSecret};
 use regrant::store::SessionFilter;
@@ -7,7 +7,7 @@ use regrant::types::{SessionId, Subject};
 use super::fixture::{Fixture, Session};
 use crate::token::Token;
 
-/// Users whose names mean something to one store or another.
+/// Users whose names have a meaning for one store or another.
 const USERS: [&str; 9] = [
     "user name",
     "{alice}",
@@ -20,7 +20,7 @@ const USERS: [&str; 9] = [
     "🔑",
 ];
 
-/// Devices, up to the longest label.
+/// Device labels, up to the longest.
 const DEVICES: [&str; 4] =
     ["", "민수의 갤럭시 S24", "Léa's Mac “Pro” 🚀", "가나다라마바사아자차카타파하갸냐댜랴먀뱌샤!"];
 

@@ -1,12 +1,12 @@
-//! Any record and any token, also those that no history leads to: the scripts against the pure
+//! Random records and tokens, also those that no history leads to: the scripts against the pure
 //! functions.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, State, TheftScope,
-    TokenId, confirm, step,
+    AccessTokenUse, Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, SessionState,
+    TheftScope, TokenId, record_use, step,
 };
 use regrant::store::Refreshed;
 use regrant::types::{
@@ -14,42 +14,43 @@ use regrant::types::{
 };
 use regrant_test_support::RedisServer;
 
-use super::census::Census;
+use super::coverage::Coverage;
 use super::random::Random;
-use super::raw::{Packed, Raw};
+use super::raw::{Encoded, Raw};
 use crate::backends::redis_store;
 
 const PREFIX: &str = "any record:";
-/// The last instant of a packed record.
+/// The last instant of a encoded record.
 const LAST: i64 = (1 << 48) - 1;
 const DAY: i64 = 86_400_000;
 
-/// Puts `rounds` random records into Redis and asks about each once.
-pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize) -> Census {
+/// Puts `rounds` random records into Redis and runs one operation on each.
+pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize) -> Coverage {
     let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
     let store = redis_store(server, PREFIX, Some(Arc::clone(&clock) as Arc<dyn Clock>));
     let mut raw = Raw::connect(server, PREFIX).await;
     let subject = Subject::new("user").expect("a user");
     let session = SessionId::from_bytes([5; 16]);
-    let mut census = Census::default();
+    let mut coverage = Coverage::default();
     for round in 0..rounds {
         let base = *random.pick(&[100_000, 1_800_000_000_000, LAST - 30_000]);
         let policy = policy(random);
         let record = record(random, base, policy.grace);
         let now = near(random, base, policy.grace);
         clock.set(now);
-        raw.put(&subject, &session, &Packed::of(&record)).await;
+        raw.put(&subject, &session, &Encoded::of(&record)).await;
         let unknown = now >= record.expires_at;
 
         let next = if random.chance(80) {
             let token = token(random, &record, base, policy.grace);
             let ours = step(&record, &token, now, &policy);
-            let expected = Refreshed { decision: ours.decision, denied: ours.denied };
+            let expected = Refreshed { decision: ours.decision, discarded: ours.discarded };
             let answer =
                 store.refresh(&subject, &session, &token, &policy).await.expect("Redis answers");
             let context = (round, &record, &token, now, &policy);
             assert_eq!(answer, (!unknown).then_some(expected), "{context:#?}");
-            census.refresh(answer.map(|a| a.decision), answer.is_some_and(|a| a.denied.is_some()));
+            coverage
+                .refresh(answer.map(|a| a.decision), answer.is_some_and(|a| a.discarded.is_some()));
             ours.record
         } else {
             let family_position = FamilyPosition {
@@ -57,23 +58,23 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
                 branch: branch(random, &record),
             };
             let token_use = AccessTokenUse { family_position, denied: random.chance(10) };
-            let ours = confirm(&record, &token_use, now);
+            let ours = record_use(&record, &token_use, now);
             let answer = store
-                .confirm(&subject, &session, &token_use, policy.on_theft)
+                .record_use(&subject, &session, &token_use, policy.on_theft)
                 .await
                 .expect("Redis answers");
             let context = (round, &record, &token_use, now);
-            assert_eq!(answer, (!unknown).then_some(ours.confirmation), "{context:#?}");
-            census.confirm(answer);
+            assert_eq!(answer, (!unknown).then_some(ours.outcome), "{context:#?}");
+            coverage.record_use(answer);
             ours.record
         };
         let next = next.filter(|_| !unknown).unwrap_or_else(|| record.clone());
         let stored = raw.records(&subject).await.remove(&session).expect("still there");
         let context = (round, &record, now, &policy);
-        assert_eq!(stored.unpack().expect("a record"), next, "{context:#?}");
-        assert_eq!(stored, Packed::of(&next), "{context:#?}");
+        assert_eq!(stored.decode().expect("a record"), next, "{context:#?}");
+        assert_eq!(stored, Encoded::of(&next), "{context:#?}");
     }
-    census
+    coverage
 }
 
 fn policy(random: &mut Random) -> RefreshPolicy {
@@ -86,7 +87,7 @@ fn policy(random: &mut Random) -> RefreshPolicy {
     }
 }
 
-/// An instant that lies on, beside or some graces away from `base`.
+/// An instant at, next to or some graces away from `base`.
 fn near(random: &mut Random, base: i64, grace: Duration) -> Timestamp {
     let grace = i64::try_from(grace.as_millis()).expect("some minutes");
     let offset = random.pick(&[-1, 0, 0, 0, 1, 2]) * grace + random.pick(&[-1, 0, 0, 1]);
@@ -99,9 +100,9 @@ fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
     let child = Child { branch, issued_at: near(random, base, grace), used: random.chance(40) };
     let state = if random.chance(15) {
         let (reason, _) = random.pick(RevocationReason::ALL);
-        State::Revoked(*reason)
+        SessionState::Revoked(*reason)
     } else {
-        State::Live
+        SessionState::Live
     };
     let later = |random: &mut Random| {
         let ahead = *random.pick(&[0, 1, 20_000, DAY, 90 * DAY, 90 * DAY]);
@@ -116,7 +117,7 @@ fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
         expires_at: later(random),
         idle_deadline: later(random),
         state,
-        adopted: random.chance(20),
+        migrated: random.chance(20),
         device: DeviceLabel::new(*random.pick(&["", "노트북"])).expect("a short label"),
     }
 }

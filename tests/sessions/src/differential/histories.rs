@@ -15,23 +15,23 @@ use regrant::types::{
 };
 use regrant_test_support::RedisServer;
 
-use super::census::Census;
+use super::coverage::Coverage;
 use super::random::Random;
-use super::raw::{Packed, Raw};
+use super::raw::{Encoded, Raw};
 use crate::backends::redis_store;
 use crate::token::Token;
 
 const PREFIX: &str = "histories:";
 const DAY: i64 = 86_400_000;
-/// Where the clock starts over in turn: today, at its beginning, and twice before the last
-/// instant of a packed record, once so that lifetimes end there and once so that it passes it.
+/// Where the clock starts in turn: today, in 1970, and twice before the last instant of an encoded
+/// record, once so that sessions expire there and once so that the clock passes it.
 const ERAS: [i64; 4] = [1_800_000_000_000, 60_000, (1 << 48) - 2 * DAY, (1 << 48) - 60_000];
-/// How many operations are seen in each era.
+/// The number of operations in each era.
 const ERA: usize = 1_000;
-/// How many tokens of a session its holders still have.
+/// The number of tokens that are kept of a session.
 const HELD: usize = 12;
 
-/// A session and the tokens of it that somebody holds, oldest first.
+/// A session and its latest tokens, oldest first.
 #[derive(Debug)]
 struct Held {
     user: usize,
@@ -46,11 +46,11 @@ struct Pair {
     clock: Arc<ManualClock>,
     users: Vec<Subject>,
     held: Vec<Held>,
-    census: Census,
+    coverage: Coverage,
 }
 
 /// Runs this many random operations.
-pub async fn histories(server: &RedisServer, random: &mut Random, operations: usize) -> Census {
+pub async fn histories(server: &RedisServer, random: &mut Random, operations: usize) -> Coverage {
     let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
     let as_clock = || Arc::clone(&clock) as Arc<dyn Clock>;
     let users = ["alice", "{bob} *"].map(|user| Subject::new(user).expect("a user")).to_vec();
@@ -61,7 +61,7 @@ pub async fn histories(server: &RedisServer, random: &mut Random, operations: us
         clock,
         users,
         held: Vec::new(),
-        census: Census::default(),
+        coverage: Coverage::default(),
     };
     for number in 0..operations {
         if number % ERA == 0 {
@@ -77,7 +77,7 @@ pub async fn histories(server: &RedisServer, random: &mut Random, operations: us
             pair.compare_all(&when).await;
         }
     }
-    pair.census
+    pair.coverage
 }
 
 fn in_order(mut answer: RevokedSessions) -> RevokedSessions {
@@ -99,12 +99,12 @@ impl Pair {
             94..98 => random.millis(DAY / 24),
             _ => random.millis(DAY / 2),
         };
-        if self.clock.now() > Record::LAST_INSTANT && random.chance(20) {
+        if self.clock.now() > Record::MAX_TIMESTAMP && random.chance(20) {
             self.clock.set(Timestamp::from_millis(ERAS[3]));
         }
-        // Redis ends keys by its own clock. In the last seconds before the last instant it would
-        // do so while our clock stands still.
-        let left = Record::LAST_INSTANT.since(self.clock.now());
+        // Redis expires keys by its own clock. In the last seconds before the last instant it would
+        // do so while the test's clock stands still.
+        let left = Record::MAX_TIMESTAMP.since(self.clock.now());
         if !left.is_zero() && left < Duration::from_secs(5) {
             self.clock.advance(Duration::from_secs(10));
         }
@@ -119,7 +119,7 @@ impl Pair {
         let user = self.held[which].user;
         let what = match random.below(1000) {
             0..780 => self.refresh(random, which).await,
-            780..985 => self.confirm(random, which).await,
+            780..985 => self.record_use(random, which).await,
             985..997 => self.revoke(random, which).await,
             _ => self.revoke_all(random, which).await,
         };
@@ -129,7 +129,7 @@ impl Pair {
     async fn login(&mut self, random: &mut Random) -> (usize, String) {
         let again = !self.held.is_empty() && random.chance(15);
         let (user, id) = if again {
-            // Mostly the latest one, as who got no answer would.
+            // Mostly the latest one, like a client that got no response.
             let which =
                 if random.chance(70) { self.held.len() - 1 } else { random.below(self.held.len()) };
             (self.held[which].user, self.held[which].id)
@@ -149,7 +149,7 @@ impl Pair {
             ]),
             device: DeviceLabel::new(*random.pick(&["", "노트북", "x y"])).expect("a short label"),
             max_sessions: NonZeroU32::new(*random.pick(&[0, 0, 0, 0, 1, 2, 3])),
-            adopted: random.chance(15).then(|| {
+            legacy_login: random.chance(15).then(|| {
                 Timestamp::from_millis(self.clock.now().as_millis() - random.millis(90_000) + 1_000)
             }),
         };
@@ -164,11 +164,11 @@ impl Pair {
         let Created { record: ours, evicted } = ours;
         self.raw.keep(subject).await;
         let (again, some) = (ours.id != secret.id(), !evicted.is_empty());
-        self.census.create(again, some);
+        self.coverage.create(again, some);
         if self.memory.list(subject).await.expect("memory answers").len()
             < before + usize::from(!again)
         {
-            self.census.count("create: some forgotten");
+            self.coverage.count("create: some deleted");
         }
         if ours.id == secret.id() {
             self.held.retain(|held| held.id != id);
@@ -198,15 +198,15 @@ impl Pair {
         let now = self.clock.now();
         let what = format!("refresh {:?} {policy:?} of {subject} {id} at {now:?}", token.claims);
         assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
-        self.census.refresh(
+        self.coverage.refresh(
             ours.map(|answer| answer.decision),
-            ours.is_some_and(|answer| answer.denied.is_some()),
+            ours.is_some_and(|answer| answer.discarded.is_some()),
         );
-        if let Some(Decision::Rotate(minted) | Decision::Replay(minted)) =
+        if let Some(Decision::Rotate(issued_child) | Decision::Replay(issued_child)) =
             ours.map(|answer| answer.decision)
         {
             let tokens = &mut self.held[which].tokens;
-            tokens.push(token.child(&minted));
+            tokens.push(token.child(&issued_child));
             if tokens.len() > HELD {
                 tokens.remove(0);
             }
@@ -218,15 +218,14 @@ impl Pair {
             self.held.remove(which);
         }
         if asked != user {
-            // Memory has dropped what had expired there; it may be asked for again once the clock
-            // has stepped back.
+            // The memory store has dropped what had expired there. Compare, because the clock may step
+            // back.
             self.compare(asked, &what).await;
         }
         what
     }
 
-    /// A token that somebody may present: mostly the newest, at times an older one, at times one
-    /// that is pieced together.
+    /// A token to try: mostly the newest, sometimes an older one, sometimes one made of parts.
     fn choose(&self, random: &mut Random, which: usize) -> Token {
         let held = &self.held[which];
         let newest = held.tokens.last().expect("never empty");
@@ -257,7 +256,7 @@ impl Pair {
         }
     }
 
-    async fn confirm(&mut self, random: &mut Random, which: usize) -> String {
+    async fn record_use(&mut self, random: &mut Random, which: usize) -> String {
         let held = &self.held[which];
         let token = if random.chance(60) { held.tokens.last() } else { None };
         let token = token.unwrap_or_else(|| random.pick(&held.tokens));
@@ -271,12 +270,12 @@ impl Pair {
         let scope = if random.chance(10) { TheftScope::Subject } else { TheftScope::Session };
         let subject = &self.users[held.user];
         let id = if random.chance(3) { SessionId::from_bytes(random.bytes()) } else { held.id };
-        let ours = self.memory.confirm(subject, &id, &token_use, scope).await;
-        let theirs = self.redis.confirm(subject, &id, &token_use, scope).await;
+        let ours = self.memory.record_use(subject, &id, &token_use, scope).await;
+        let theirs = self.redis.record_use(subject, &id, &token_use, scope).await;
         let ours = ours.expect("memory answers");
-        let what = format!("confirm {token_use:?} of {subject} {id} at {:?}", self.clock.now());
+        let what = format!("record_use {token_use:?} of {subject} {id} at {:?}", self.clock.now());
         assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
-        self.census.confirm(ours);
+        self.coverage.record_use(ours);
         what
     }
 
@@ -287,7 +286,7 @@ impl Pair {
         let theirs = self.redis.revoke(subject, &id, reason).await.expect("Redis answers");
         let what = format!("revoke {id} of {subject} for {reason} at {:?}", self.clock.now());
         assert_eq!(theirs, ours, "{what}");
-        self.census.count("revoke");
+        self.coverage.count("revoke");
         what
     }
 
@@ -305,7 +304,7 @@ impl Pair {
         let theirs = self.redis.revoke_all(subject, &which, reason).await.expect("Redis answers");
         let what = format!("revoke all of {subject} for {reason} at {now:?}: {which:?}");
         assert_eq!(in_order(theirs), in_order(ours), "{what}");
-        self.census.count("revoke all");
+        self.coverage.count("revoke all");
         what
     }
 
@@ -315,23 +314,23 @@ impl Pair {
         }
     }
 
-    /// Compares all that is stored of a user, first as it lies in Redis and then as both list it.
+    /// Compares all that is stored of a user, first the bytes in Redis and then the lists.
     async fn compare(&mut self, user: usize, when: &str) {
         let now = self.clock.now();
         let subject = self.users[user].clone();
-        let lying = self.raw.records(&subject).await;
+        let raw = self.raw.records(&subject).await;
         let ours = self.memory.list(&subject).await.expect("memory answers");
         let ours: BTreeMap<_, _> =
-            ours.iter().map(|stored| (stored.id, Packed::of(&stored.record))).collect();
-        let unexpired = |packed: &Packed| {
-            now < packed.unpack().unwrap_or_else(|e| panic!("{when}: {e}")).expires_at
+            ours.iter().map(|stored| (stored.id, Encoded::of(&stored.record))).collect();
+        let unexpired = |encoded: &Encoded| {
+            now < encoded.decode().unwrap_or_else(|e| panic!("{when}: {e}")).expires_at
         };
         let theirs: BTreeMap<_, _> =
-            lying.into_iter().filter(|(_, packed)| unexpired(packed)).collect();
+            raw.into_iter().filter(|(_, encoded)| unexpired(encoded)).collect();
         assert_eq!(theirs, ours, "{when}");
         let listed = self.redis.list(&subject).await.expect("Redis answers");
         let listed: BTreeMap<_, _> =
-            listed.iter().map(|stored| (stored.id, Packed::of(&stored.record))).collect();
+            listed.iter().map(|stored| (stored.id, Encoded::of(&stored.record))).collect();
         assert_eq!(listed, ours, "{when}");
         assert_eq!(self.raw.records(&subject).await, ours, "{when}");
     }

@@ -1,13 +1,13 @@
-//! The Redis scripts against the Rust functions: random operations on a real server, every
-//! answer and every stored byte compared.
+//! Differential tests of the Redis scripts against the Rust functions: random operations on a real
+//! server, comparing every answer and every stored byte.
 
 mod any_record;
-mod census;
+mod coverage;
 mod histories;
 mod random;
 mod raw;
 
 pub use any_record::any_record;
-pub use census::Census;
+pub use coverage::Coverage;
 pub use histories::histories;
 pub use random::{Random, seed};

@@ -1,18 +1,18 @@
-//! What is under test: the functions of the session engine, as values.
+//! The functions under test, as values.
 
-use regrant::revocation::DiscardedChild;
 use regrant::session::{
-    AccessTokenUse, Confirmed, Record, RefreshAttempt, RefreshPolicy, Step, TokenId, TokenSecret,
+    AccessTokenUse, DiscardedChild, Record, RefreshAttempt, RefreshPolicy, RefreshTransition,
+    TokenId, TokenSecret, UseTransition,
 };
 use regrant::types::{FamilyPosition, Timestamp};
 
-/// The functions of the session engine.
+/// The functions of the state machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
     /// [`regrant::session::step`].
-    pub step: fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> Step,
-    /// [`regrant::session::confirm`].
-    pub confirm: fn(&Record, &AccessTokenUse, Timestamp) -> Confirmed,
+    pub step: fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> RefreshTransition,
+    /// [`regrant::session::record_use`].
+    pub record_use: fn(&Record, &AccessTokenUse, Timestamp) -> UseTransition,
     /// [`DiscardedChild::covers`].
     pub covers: fn(&DiscardedChild, FamilyPosition, Timestamp) -> bool,
     /// [`TokenSecret::id`].
@@ -22,10 +22,10 @@ pub struct Machine {
 }
 
 impl Machine {
-    /// The real ones.
+    /// The real functions.
     pub const REAL: Self = Self {
         step: regrant::session::step,
-        confirm: regrant::session::confirm,
+        record_use: regrant::session::record_use,
         covers: DiscardedChild::covers,
         id: TokenSecret::id,
         child: TokenSecret::child,

@@ -1,9 +1,9 @@
-//! The machine broken on purpose, one rule at a time: each wraps the real functions.
+//! Mutants: the real functions, each with one rule broken.
 
-use regrant::revocation::DiscardedChild;
 use regrant::session::{
-    AccessTokenUse, Child, Confirmation, Confirmed, Decision, IssuedChild, Record, RefreshAttempt,
-    RefreshPolicy, State, Step, Theft, TokenId, TokenSecret, confirm, step,
+    AccessTokenUse, Child, Decision, DiscardedChild, IssuedChild, Record, RefreshAttempt,
+    RefreshPolicy, RefreshTransition, SessionState, Theft, TokenId, TokenSecret, UseOutcome,
+    UseTransition, record_use, step,
 };
 use regrant::types::{RevocationReason, Timestamp};
 
@@ -18,26 +18,26 @@ pub struct Mutant {
     pub machine: Machine,
 }
 
-type StepFn = fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> Step;
-type ConfirmFn = fn(&Record, &AccessTokenUse, Timestamp) -> Confirmed;
+type StepFn = fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> RefreshTransition;
+type RecordUseFn = fn(&Record, &AccessTokenUse, Timestamp) -> UseTransition;
 
 const fn stepping(name: &'static str, step: StepFn) -> Mutant {
     Mutant { name, machine: Machine { step, ..Machine::REAL } }
 }
 
-const fn confirming(name: &'static str, confirm: ConfirmFn) -> Mutant {
-    Mutant { name, machine: Machine { confirm, ..Machine::REAL } }
+const fn recording_use(name: &'static str, record_use: RecordUseFn) -> Mutant {
+    Mutant { name, machine: Machine { record_use, ..Machine::REAL } }
 }
 
-/// Rules whose absence breaks a promise.
+/// Mutants that violate an invariant.
 pub const LOAD_BEARING: &[Mutant] = &[
-    stepping("no grace: nothing is handed out again", |r, p, now, policy| {
+    stepping("no grace: no child is replayed", |r, p, now, policy| {
         step(r, p, now, &RefreshPolicy { grace: std::time::Duration::ZERO, ..*policy })
     }),
-    stepping("handing out again restarts the grace", |r, p, now, policy| {
+    stepping("a replay restarts the grace", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
-        if let (Decision::Replay(minted), Some(child)) = (&mut next.decision, r.child) {
-            minted.issued_at = now;
+        if let (Decision::Replay(issued_child), Some(child)) = (&mut next.decision, r.child) {
+            issued_child.issued_at = now;
             next.record =
                 Some(Record { child: Some(Child { issued_at: now, ..child }), ..r.clone() });
         }
@@ -46,20 +46,20 @@ pub const LOAD_BEARING: &[Mutant] = &[
     stepping("a returning parent is tolerated", |r, p, now, policy| {
         step(&map_child(r, |child| Child { used: false, ..child }), p, now, policy)
     }),
-    stepping("a lost child's place is given to the next", |r, p, now, policy| {
+    stepping("the child after a discarded one has the same position", |r, p, now, policy| {
         let next = step(r, p, now, policy);
-        if next.denied.is_some() {
+        if next.discarded.is_some() {
             on_branch(next, r.child.map_or(0, |child| child.branch))
         } else {
             next
         }
     }),
-    stepping("another token in the confirmed one's place is taken for it", |r, p, now, policy| {
+    stepping("a different token at the confirmed position is accepted", |r, p, now, policy| {
         let id = if p.generation == r.generation { r.id } else { p.id };
         step(r, &RefreshAttempt { id, ..*p }, now, policy)
     }),
-    stepping("an abandoned child is taken, whatever came later", |r, p, now, policy| {
-        step(r, &as_the_latest_child(r, p), now, policy)
+    stepping("a discarded child is accepted, whatever came later", |r, p, now, policy| {
+        step(r, &as_latest_child(r, p), now, policy)
     }),
     stepping(
         "an older token must be older than the latest child, without the grace",
@@ -72,7 +72,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
             next
         },
     ),
-    stepping("a token from after lost writes is theft", |r, p, now, policy| {
+    stepping("a token newer than the record is theft", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if p.generation > r.generation + 1 && next.record.is_some() {
             return theft(r, Theft::OlderToken, now);
@@ -91,110 +91,116 @@ pub const LOAD_BEARING: &[Mutant] = &[
                     generation: r.generation + 1,
                     branch: child.branch,
                 };
-                let minted = IssuedChild {
+                let issued_child = IssuedChild {
                     family_position,
                     issued_at: child.issued_at,
                     expires_at: r.idle_deadline,
                 };
-                Step { decision: Decision::Replay(minted), ..next }
+                RefreshTransition { decision: Decision::Replay(issued_child), ..next }
             }
             _ => next,
         }
     }),
-    stepping("an older token is superseded for ever", |r, p, now, policy| {
+    stepping("an older token is superseded forever", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if p.generation < r.generation && matches!(next.decision, Decision::Theft(_)) {
-            return Step { decision: Decision::Superseded, record: None, denied: None };
+            return RefreshTransition {
+                decision: Decision::Superseded,
+                record: None,
+                discarded: None,
+            };
         }
         next
     }),
-    stepping("the grace of the superseded begins at the login", |r, p, now, policy| {
+    stepping("the grace of superseded tokens begins at the login", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
         if let Some(record) = &mut next.record {
             record.confirmed_at = r.confirmed_at;
         }
         next
     }),
-    stepping("a child may be minted before its parent", |r, p, now, policy| {
+    stepping("a child may be issued before its parent", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
-        if let (Decision::Rotate(minted), Some(record)) = (&mut next.decision, &mut next.record) {
-            minted.issued_at = now;
+        if let (Decision::Rotate(issued_child), Some(record)) =
+            (&mut next.decision, &mut next.record)
+        {
+            issued_child.issued_at = now;
             record.child = record.child.map(|child| Child { issued_at: now, ..child });
         }
         next
     }),
-    stepping("taking a child does not confirm it", |r, p, now, policy| {
+    stepping("use of a child does not confirm it", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if p.generation > r.generation && next.record.is_some() {
-            return Step { record: None, ..next };
+            return RefreshTransition { record: None, ..next };
         }
         next
     }),
-    stepping("expires moves", |r, p, now, policy| {
+    stepping("expires_at moves", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
         if let Some(record) = &mut next.record {
             record.expires_at = record.expires_at.plus(policy.idle_ttl);
         }
         next
     }),
-    stepping("handing out again moves the idle deadline", |r, p, now, policy| {
+    stepping("a replay moves the idle deadline", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if !matches!(next.decision, Decision::Replay(_)) {
             return next;
         }
         let idle_deadline = now.plus(policy.idle_ttl).min(r.expires_at);
-        Step { record: Some(Record { idle_deadline, ..r.clone() }), ..next }
+        RefreshTransition { record: Some(Record { idle_deadline, ..r.clone() }), ..next }
     }),
-    stepping("the idle deadline may pass the end", |r, p, now, policy| {
+    stepping("the idle deadline may pass expires_at", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
         if let (Decision::Rotate(_), Some(record)) = (next.decision, &mut next.record) {
             record.idle_deadline = now.plus(policy.idle_ttl);
         }
         next
     }),
-    stepping("an expired token is taken", |r, p, now, policy| {
+    stepping("an expired token is accepted", |r, p, now, policy| {
         step(r, &RefreshAttempt { expires_at: now.plus(policy.idle_ttl), ..*p }, now, policy)
     }),
-    stepping("with rotation off theft is not looked for", |r, p, now, policy| {
+    stepping("with rotation off theft is not detected", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if !policy.rotate && matches!(next.decision, Decision::Theft(_)) {
-            return Step { decision: Decision::Renew, record: None, denied: None };
+            return RefreshTransition { decision: Decision::Renew, record: None, discarded: None };
         }
         next
     }),
-    stepping("a revoked session is as good as live", |r, p, now, policy| {
-        step(&Record { state: State::Live, ..r.clone() }, p, now, policy)
+    stepping("a revoked session counts as live", |r, p, now, policy| {
+        step(&Record { state: SessionState::Live, ..r.clone() }, p, now, policy)
     }),
-    stepping("a theft is told and not kept", |r, p, now, policy| {
+    stepping("a detected theft is not stored", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if matches!(next.decision, Decision::Theft(_)) {
-            Step { record: None, ..next }
+            RefreshTransition { record: None, ..next }
         } else {
             next
         }
     }),
-    confirming("a use is never noted", |r, token_use, now| {
-        let next = confirm(r, token_use, now);
-        if next.confirmation == Confirmation::Confirmed {
-            return Confirmed { confirmation: Confirmation::Unchanged, record: None };
+    recording_use("a use is never recorded", |r, token_use, now| {
+        let next = record_use(r, token_use, now);
+        if next.outcome == UseOutcome::Confirmed {
+            return UseTransition { outcome: UseOutcome::Unchanged, record: None };
         }
         next
     }),
-    confirming("the use of an abandoned child is no theft", |r, token_use, now| {
-        if confirm(r, token_use, now).confirmation == Confirmation::Theft {
-            return Confirmed { confirmation: Confirmation::Unchanged, record: None };
+    recording_use("use of a discarded child is not theft", |r, token_use, now| {
+        if record_use(r, token_use, now).outcome == UseOutcome::Theft {
+            return UseTransition { outcome: UseOutcome::Unchanged, record: None };
         }
-        confirm(r, token_use, now)
+        record_use(r, token_use, now)
     }),
-    confirming("the use of any earlier child is theft", |r, token_use, now| {
-        if r.state == State::Live && token_use.family_position.generation < r.generation {
+    recording_use("use of any earlier child is theft", |r, token_use, now| {
+        if r.state == SessionState::Live && token_use.family_position.generation < r.generation {
             let record = Some(revoked(r, now));
-            return Confirmed { confirmation: Confirmation::Theft, record };
+            return UseTransition { outcome: UseOutcome::Theft, record };
         }
-        confirm(r, token_use, now)
+        record_use(r, token_use, now)
     }),
     Mutant {
-        name: "a denial is of a place for ever",
+        name: "a denial covers a position forever",
         machine: Machine {
             covers: |gone: &DiscardedChild, family_position, _| {
                 gone.family_position == family_position
@@ -203,7 +209,7 @@ pub const LOAD_BEARING: &[Mutant] = &[
         },
     },
     Mutant {
-        name: "an id is half of the secret",
+        name: "a token id is half of the secret",
         machine: Machine {
             id: |secret| {
                 let (half, _) = secret.expose().split_first_chunk::<16>().expect("32 bytes");
@@ -218,11 +224,11 @@ pub const LOAD_BEARING: &[Mutant] = &[
     },
 ];
 
-/// Rules that back up another one: without any single one of them every promise still holds in
-/// every space, and without both of a pair one breaks (see [`LOAD_BEARING`]). They stay because
-/// they name the theft rightly, or act where the other one's report or deny list is late.
+/// Mutants of rules that back each other up: with any single one of them every invariant still holds
+/// in every search space, and with both of a pair one is violated (see [`LOAD_BEARING`]). The rules
+/// stay because they name the theft correctly, or apply where the report or the deny list is late.
 pub const REDUNDANT: &[Mutant] = &[
-    stepping("a child of another parent is taken", |r, p, now, policy| {
+    stepping("a child of another parent is accepted", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if next.decision == Decision::Theft(Theft::Fork) && p.generation > r.generation {
             return step(r, &RefreshAttempt { parent: Some(r.id), ..*p }, now, policy);
@@ -230,52 +236,48 @@ pub const REDUNDANT: &[Mutant] = &[
         next
     }),
     stepping(
-        "an abandoned branch is told from the latest by its mint time alone",
+        "a discarded branch is told from the latest by its issue time alone",
         |r, p, now, policy| {
-            let branch = as_the_latest_child(r, p).branch;
+            let branch = as_latest_child(r, p).branch;
             step(r, &RefreshAttempt { branch, ..*p }, now, policy)
         },
     ),
-    stepping("the mint time of the latest child does not matter", |r, p, now, policy| {
-        let issued_at = as_the_latest_child(r, p).issued_at;
+    stepping("the issue time of the latest child does not matter", |r, p, now, policy| {
+        let issued_at = as_latest_child(r, p).issued_at;
         step(r, &RefreshAttempt { issued_at, ..*p }, now, policy)
     }),
-    stepping("an abandoned child is not denied to the verifiers", |r, p, now, policy| Step {
-        denied: None,
-        ..step(r, p, now, policy)
+    stepping("a discarded child is not denied to the verifiers", |r, p, now, policy| {
+        RefreshTransition { discarded: None, ..step(r, p, now, policy) }
     }),
-    confirming(
-        "the record does not tell an abandoned child; the deny list does",
-        |r, token_use, now| {
-            let latest = r.child.map_or(0, |child| child.branch);
-            if token_use.denied
-                || token_use.family_position.branch >= latest
-                || r.state != State::Live
-            {
-                return confirm(r, token_use, now);
-            }
-            Confirmed { confirmation: Confirmation::Unchanged, record: None }
-        },
-    ),
-    confirming("a denied use is no evidence; the record tells", |r, token_use, now| {
-        confirm(r, &AccessTokenUse { denied: false, ..*token_use }, now)
+    recording_use("a discarded child is detected by the deny list only", |r, token_use, now| {
+        let latest = r.child.map_or(0, |child| child.branch);
+        if token_use.denied
+            || token_use.family_position.branch >= latest
+            || r.state != SessionState::Live
+        {
+            return record_use(r, token_use, now);
+        }
+        UseTransition { outcome: UseOutcome::Unchanged, record: None }
+    }),
+    recording_use("a discarded child is detected by the record only", |r, token_use, now| {
+        record_use(r, &AccessTokenUse { denied: false, ..*token_use }, now)
     }),
     Mutant {
         name: "a child's secret does not depend on its branch",
         machine: Machine {
-            child: |secret, _, minted| TokenSecret::child(secret, 0, minted),
+            child: |secret, _, issued_child| TokenSecret::child(secret, 0, issued_child),
             ..Machine::REAL
         },
     },
 ];
 
-fn theft(record: &Record, theft: Theft, now: Timestamp) -> Step {
+fn theft(record: &Record, theft: Theft, now: Timestamp) -> RefreshTransition {
     let record = revoked(record, now);
-    Step { decision: Decision::Theft(theft), record: Some(record), denied: None }
+    RefreshTransition { decision: Decision::Theft(theft), record: Some(record), discarded: None }
 }
 
 fn revoked(record: &Record, now: Timestamp) -> Record {
-    let state = State::Revoked(RevocationReason::Reused);
+    let state = SessionState::Revoked(RevocationReason::Reused);
     Record { state, idle_deadline: record.idle_deadline.min(now), ..record.clone() }
 }
 
@@ -283,21 +285,21 @@ fn map_child(record: &Record, change: fn(Child) -> Child) -> Record {
     Record { child: record.child.map(change), ..record.clone() }
 }
 
-/// A newer token, with the branch and the mint time of the latest child where its own are lower.
-fn as_the_latest_child(record: &Record, presented: &RefreshAttempt) -> RefreshAttempt {
+/// A newer token, with at least the branch and issue time of the latest child.
+fn as_latest_child(record: &Record, attempt: &RefreshAttempt) -> RefreshAttempt {
     match record.child {
-        Some(child) if presented.generation > record.generation => RefreshAttempt {
-            branch: presented.branch.max(child.branch),
-            issued_at: presented.issued_at.max(child.issued_at),
-            ..*presented
+        Some(child) if attempt.generation > record.generation => RefreshAttempt {
+            branch: attempt.branch.max(child.branch),
+            issued_at: attempt.issued_at.max(child.issued_at),
+            ..*attempt
         },
-        _ => *presented,
+        _ => *attempt,
     }
 }
 
-fn on_branch(mut step: Step, branch: u32) -> Step {
-    if let (Decision::Rotate(minted), Some(record)) = (&mut step.decision, &mut step.record) {
-        minted.family_position.branch = branch;
+fn on_branch(mut step: RefreshTransition, branch: u32) -> RefreshTransition {
+    if let (Decision::Rotate(issued_child), Some(record)) = (&mut step.decision, &mut step.record) {
+        issued_child.family_position.branch = branch;
         record.child = record.child.map(|child| Child { branch, ..child });
     }
     step

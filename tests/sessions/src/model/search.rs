@@ -1,37 +1,37 @@
-//! The walk over all histories of a space.
+//! The exhaustive search over the histories of a search space.
 
-use super::act::{Act, Answer, Deed, Gap};
-use super::closing::close;
+use super::final_phase::final_phase;
 use super::machine::Machine;
-use super::spaces::Space;
+use super::search_space::SearchSpace;
+use super::step::{Answer, Event, Gap, Step};
 use super::violation::Violation;
 use super::world::World;
 
-/// How much was walked.
+/// The size of a search.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Histories of any length up to the depth, each judged after its last act.
+    /// Histories of any length up to the depth, each checked after its last step.
     pub histories: u64,
-    /// Those of the full depth.
+    /// Histories of the full depth.
     pub of_full_depth: u64,
 }
 
-/// A broken promise and the history that shows it.
+/// A violation and the history that leads to it.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The promise.
+    /// The violation.
     pub violation: Violation,
-    /// The acts, the last of which shows it.
-    pub history: Vec<Act>,
-    /// After these the two holders refreshed in turn, and that shows it.
-    pub in_turn: bool,
+    /// The steps, the last of which leads to it.
+    pub history: Vec<Step>,
+    /// Whether the violation came in the final phase, after these steps.
+    pub in_final_phase: bool,
 }
 
-/// Walks every history of `space`, depth first, without memory of states seen before.
+/// Visits every history of `space`, depth first, without a memory of visited states.
 ///
 /// # Errors
 /// The first violation.
-pub fn search(machine: &Machine, space: &Space) -> Result<Counts, Found> {
+pub fn search(machine: &Machine, space: &SearchSpace) -> Result<Counts, Found> {
     let mut walk = Walk { machine, space, counts: Counts::default(), history: Vec::new() };
     walk.from(&World::new(machine, space))?;
     Ok(walk.counts)
@@ -39,20 +39,25 @@ pub fn search(machine: &Machine, space: &Space) -> Result<Counts, Found> {
 
 struct Walk<'a> {
     machine: &'a Machine,
-    space: &'a Space,
+    space: &'a SearchSpace,
     counts: Counts,
-    history: Vec<Act>,
+    history: Vec<Step>,
 }
 
 impl Walk<'_> {
     fn from(&mut self, world: &World) -> Result<(), Found> {
-        for act in acts(world, self.space) {
+        for step in next_steps(world, self.space) {
             let mut next = world.clone();
-            self.history.push(act);
-            let found =
-                |violation, in_turn| Found { violation, history: self.history.clone(), in_turn };
-            next.act(self.machine, self.space, act).map_err(|violation| found(violation, false))?;
-            close(&next, self.machine, self.space).map_err(|violation| found(violation, true))?;
+            self.history.push(step);
+            let found = |violation, in_final_phase| Found {
+                violation,
+                history: self.history.clone(),
+                in_final_phase,
+            };
+            next.apply(self.machine, self.space, step)
+                .map_err(|violation| found(violation, false))?;
+            final_phase(&next, self.machine, self.space)
+                .map_err(|violation| found(violation, true))?;
             self.counts.histories += 1;
             if self.history.len() < self.space.depth {
                 self.from(&next)?;
@@ -65,48 +70,48 @@ impl Walk<'_> {
     }
 }
 
-/// What may happen next.
-pub fn acts(world: &World, space: &Space) -> Vec<Act> {
-    let mut acts = Vec::with_capacity(32);
-    let mut add = |gap, deed| acts.push(Act { gap, deed });
+/// The steps that are possible next.
+pub fn next_steps(world: &World, space: &SearchSpace) -> Vec<Step> {
+    let mut steps = Vec::with_capacity(32);
+    let mut add = |gap, event| steps.push(Step { gap, event });
     for gap in [Gap::Short, Gap::Long] {
-        add(gap, Deed::Refresh(Answer::Arrives));
-        add(gap, Deed::Refresh(Answer::Lost));
-        add(gap, Deed::Use { delivered: true });
+        add(gap, Event::Refresh(Answer::Arrives));
+        add(gap, Event::Refresh(Answer::Lost));
+        add(gap, Event::Use { delivered: true });
         if space.rotation_off {
-            add(gap, Deed::Keep);
+            add(gap, Event::Renew);
         }
         for which in world.duplicates_after(gap.span()) {
-            add(gap, Deed::Duplicate(which));
+            add(gap, Event::Duplicate(which));
         }
         if space.thief && !world.has_thief() {
-            add(gap, Deed::Refresh(Answer::Stolen));
+            add(gap, Event::Refresh(Answer::Stolen));
         }
         if world.has_thief() {
-            add(gap, Deed::ThiefRefreshes);
-            add(gap, Deed::ThiefUses { delivered: true });
+            add(gap, Event::ThiefRefreshes);
+            add(gap, Event::ThiefUses { delivered: true });
         }
     }
-    // A use that nobody hears of changes nothing but the time, so one gap will do. Stealing and
-    // rolling back take no time: what comes next brings its own.
-    add(Gap::Short, Deed::Use { delivered: false });
+    // An unreported use changes nothing but the time, so one gap is enough. Stealing and rolling
+    // back take no time: the next step has its own gap.
+    add(Gap::Short, Event::Use { delivered: false });
     if world.has_earlier_access() {
-        add(Gap::Short, Deed::UseEarlier);
+        add(Gap::Short, Event::UseEarlier);
     }
     if world.has_thief() {
-        add(Gap::Short, Deed::ThiefUses { delivered: false });
+        add(Gap::Short, Event::ThiefUses { delivered: false });
     } else if space.thief {
-        add(Gap::None, Deed::Steal);
+        add(Gap::None, Event::Steal);
     }
     if space.rollback {
         for (to, _) in
             world.known().iter().enumerate().filter(|(_, record)| **record != world.record)
         {
-            add(Gap::None, Deed::Rollback { to, clock_steps_back: false });
+            add(Gap::None, Event::Rollback { to, clock_steps_back: false });
             if space.clock_steps_back {
-                add(Gap::None, Deed::Rollback { to, clock_steps_back: true });
+                add(Gap::None, Event::Rollback { to, clock_steps_back: true });
             }
         }
     }
-    acts
+    steps
 }

@@ -1,35 +1,35 @@
-//! How a promise is broken.
+//! Violations of the invariants.
 
 use regrant::session::{Decision, Theft};
 
-/// Which promise was broken.
+/// A violation, with the number of the invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
     /// 1: the honest client was refused with its newest refresh token.
     HonestRefused(Decision),
     /// 1: the honest client was refused with its newest access token.
     HonestDenied,
-    /// 1: a use by the honest client was taken for theft.
+    /// 1: a use by the honest client counted as theft.
     HonestAccused,
     /// 1: a duplicate revoked the session of an honest client.
     DuplicateIsTheft(Theft),
     /// 2: one token had two children within the grace.
     TwoChildren,
-    /// 2: one place in the chain was given to two tokens.
-    SharedPlace,
-    /// 3: two holders acted more than the grace apart, and the next act did not revoke.
+    /// 2: two tokens had the same position in the family.
+    SharedPosition,
+    /// 3: two clients refreshed more than the grace apart, and the next refresh did not revoke.
     TwoHolders,
-    /// 3: a token whose child had arrived came back after the grace, and nothing was revoked.
+    /// 3: a token whose child had arrived was used after the grace, and nothing was revoked.
     SpentTolerated,
-    /// 3: both holders can go on.
+    /// 3: both clients can go on.
     BothContinue,
     /// 4: something succeeded after the revocation.
     AfterRevocation,
-    /// 5: something succeeded past the end of the token or of the session.
+    /// 5: something succeeded after the token or the session had expired.
     AfterExpiry,
-    /// 5: `created` or `expires` moved.
+    /// 5: `created_at` or `expires_at` changed.
     LifetimeMoved,
-    /// 5: the idle deadline moved other than to `now + idle_ttl` when a child was issued.
+    /// 5: the idle deadline changed other than to `now + idle_ttl` when a child was issued.
     IdleMoved,
     /// 6: the record holds a part of a secret.
     SecretStored,

@@ -1,63 +1,63 @@
-//! The world and what an act does to it.
+//! The state of the model, and what a step does to it.
 
 use std::time::Duration;
 
-use regrant::revocation::DiscardedChild;
-use regrant::session::{DeviceLabel, NewSession, Record, RefreshAttempt, State, TokenSecret};
+use regrant::session::{
+    DeviceLabel, DiscardedChild, NewSession, Record, RefreshAttempt, SessionState, TokenSecret,
+};
 use regrant::types::{FamilyPosition, Timestamp};
 
-use super::act::{Act, Answer, Deed, STEP_BACK};
-use super::book::Book;
-use super::holder::{Access, Holder, Token};
+use super::client::{Access, Client, Token};
+use super::ledger::Ledger;
 use super::machine::Machine;
-use super::spaces::Space;
+use super::search_space::SearchSpace;
+use super::step::{Answer, Event, STEP_BACK, Step};
 use super::violation::Violation;
 
-/// One of the two.
+/// A client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Who {
     Honest,
     Thief,
 }
 
-/// A refresh request that may arrive once more.
+/// A refresh request of which a copy may arrive.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub token: Token,
     pub rotate: bool,
-    /// A duplicate is one that arrives up to then: the grace after the first answer was made, by
-    /// a clock that never steps back.
+    /// A copy may arrive up to this instant: the grace after the first response, by a clock that
+    /// never steps back.
     pub until: Timestamp,
 }
 
-/// The world.
+/// The state of the model.
 #[derive(Clone, Debug)]
 pub struct World {
-    /// What the store's clock says.
+    /// The time on the store's clock.
     pub(super) now: Timestamp,
-    /// How far that clock has fallen behind since the login.
+    /// How far that clock has stepped back since the login.
     pub(super) behind: Duration,
     pub(super) record: Record,
-    pub(super) honest: Holder,
-    pub(super) thief: Option<Holder>,
-    /// The records that the store held, oldest first, up to the last one it did not lose.
+    pub(super) honest: Client,
+    pub(super) thief: Option<Client>,
+    /// The records that the store had, oldest first, up to the last one that it did not lose.
     known: Vec<Record>,
-    /// The deny list. It lives in the verifiers: no rollback touches it.
-    pub(super) abandoned: Vec<DiscardedChild>,
+    /// The deny list of the verifiers, which no rollback changes.
+    pub(super) discarded: Vec<DiscardedChild>,
     /// The honest client's requests, oldest first.
     pub(super) requests: Vec<Request>,
     pub(super) has_rolled_back: bool,
-    pub(super) book: Book,
+    pub(super) ledger: Ledger,
 }
 
-/// How many requests of the honest client may still be doubled: its last one and the one before.
-/// This is the exact bound. Were the one before those doubled as well, the machine would see the
-/// grandparent of the confirmed token, which no grace covers.
-const DOUBLED: usize = 2;
+/// How many of the honest client's latest requests may be duplicated. This is the exact bound: a copy
+/// of the one before carries the grandparent of the confirmed token, which no grace covers.
+const DUPLICATED: usize = 2;
 
 impl World {
-    /// A login a moment ago.
-    pub fn new(machine: &Machine, space: &Space) -> Self {
+    /// The state right after a login.
+    pub fn new(machine: &Machine, space: &SearchSpace) -> Self {
         let now = Timestamp::from_seconds(1_700_000_000);
         let secret = TokenSecret::from_bytes([0xA5; 32]);
         let id = (machine.id)(&secret);
@@ -67,7 +67,7 @@ impl World {
             absolute_ttl: space.absolute_ttl,
             device: DeviceLabel::default(),
             max_sessions: None,
-            adopted: None,
+            legacy_login: None,
         };
         let record = Record::begin(&new, now);
         let claims = RefreshAttempt {
@@ -80,29 +80,29 @@ impl World {
         };
         let refresh = Token { secret: *secret.expose(), claims };
         let access = Access::issued(FamilyPosition::default(), now, None);
-        let mut book = Book::default();
-        book.minted(secret.expose());
+        let mut ledger = Ledger::default();
+        ledger.issued(secret.expose());
         Self {
             now,
             behind: Duration::ZERO,
-            honest: Holder::new(refresh, access),
+            honest: Client::new(refresh, access),
             thief: None,
             known: vec![record.clone()],
             record,
-            abandoned: Vec::new(),
+            discarded: Vec::new(),
             requests: Vec::new(),
             has_rolled_back: false,
-            book,
+            ledger,
         }
     }
 
-    /// What the clock of the app says, which issues the access tokens: it never steps back.
+    /// The time on the clock of the app, which issues the access tokens and never steps back.
     pub(super) fn app_now(&self) -> Timestamp {
         self.now.plus(self.behind)
     }
 
     pub(super) fn is_live(&self) -> bool {
-        self.record.state == State::Live
+        self.record.state == SessionState::Live
     }
 
     pub(super) fn is_over(&self) -> bool {
@@ -113,7 +113,7 @@ impl World {
         self.thief.is_some()
     }
 
-    /// How many records there are to go back to; the present one is among them.
+    /// The number of records to roll back to, the present one included.
     pub fn known_records(&self) -> usize {
         self.known.len()
     }
@@ -122,10 +122,10 @@ impl World {
         &self.known
     }
 
-    /// The duplicates that could still arrive after `gap`: 0 is of the last request.
+    /// The requests of which a copy may arrive after `gap`; 0 is the last one.
     pub fn duplicates_after(&self, gap: Duration) -> impl Iterator<Item = usize> {
         let now = self.app_now().plus(gap);
-        let recent = self.requests.iter().rev().take(DOUBLED).enumerate();
+        let recent = self.requests.iter().rev().take(DUPLICATED).enumerate();
         recent.filter(move |(_, request)| now <= request.until).map(|(which, _)| which)
     }
 
@@ -133,54 +133,62 @@ impl World {
         self.honest.earlier_access.is_some()
     }
 
-    pub(super) fn holder(&self, who: Who) -> &Holder {
+    pub(super) fn client(&self, who: Who) -> &Client {
         match who {
             Who::Honest => &self.honest,
-            Who::Thief => self.thief.as_ref().expect("a thief acts only once there is one"),
+            Who::Thief => self.thief.as_ref().expect("there is a thief"),
         }
     }
 
-    pub(super) fn holders(&mut self, who: Who) -> (&mut Holder, Option<&mut Holder>) {
+    pub(super) fn clients(&mut self, who: Who) -> (&mut Client, Option<&mut Client>) {
         match who {
             Who::Honest => (&mut self.honest, self.thief.as_mut()),
             Who::Thief => {
-                let thief = self.thief.as_mut().expect("a thief acts only once there is one");
+                let thief = self.thief.as_mut().expect("there is a thief");
                 (thief, Some(&mut self.honest))
             }
         }
     }
 
-    /// Lets one act happen.
-    pub fn act(&mut self, machine: &Machine, space: &Space, act: Act) -> Result<(), Violation> {
-        self.now = self.now.plus(act.gap.span());
-        match act.deed {
-            Deed::Refresh(answer) => self.honest_refreshes(machine, space, true, answer),
-            Deed::Keep => self.honest_refreshes(machine, space, false, Answer::Arrives),
-            Deed::Duplicate(which) => self.duplicate(machine, space, which),
-            Deed::Use { delivered } => {
-                self.uses(machine, Who::Honest, self.honest.access, delivered)
+    /// Applies one step.
+    pub fn apply(
+        &mut self,
+        machine: &Machine,
+        space: &SearchSpace,
+        step: Step,
+    ) -> Result<(), Violation> {
+        self.now = self.now.plus(step.gap.span());
+        match step.event {
+            Event::Refresh(answer) => self.honest_refresh(machine, space, true, answer),
+            Event::Renew => self.honest_refresh(machine, space, false, Answer::Arrives),
+            Event::Duplicate(which) => self.duplicate(machine, space, which),
+            Event::Use { delivered } => {
+                self.use_access_token(machine, Who::Honest, self.honest.access, delivered)
             }
-            Deed::UseEarlier => {
-                let earlier = self.honest.earlier_access.expect("offered only where there is one");
-                self.uses(
+            Event::UseEarlier => {
+                let earlier = self.honest.earlier_access.expect("there is an earlier access token");
+                self.use_access_token(
                     machine,
                     Who::Honest,
                     Access { came_with_child_of: None, ..earlier },
                     true,
                 )
             }
-            Deed::Steal => {
+            Event::Steal => {
                 self.honest.forget_count();
-                self.thief = Some(Holder::new(self.honest.refresh, self.honest.access));
+                self.thief = Some(Client::new(self.honest.refresh, self.honest.access));
                 Ok(())
             }
-            Deed::ThiefRefreshes => {
-                self.refreshes(machine, space, Who::Thief, true, Answer::Arrives).map(drop)
+            Event::ThiefRefreshes => {
+                self.refresh_as(machine, space, Who::Thief, true, Answer::Arrives).map(drop)
             }
-            Deed::ThiefUses { delivered } => {
-                self.uses(machine, Who::Thief, self.holder(Who::Thief).access, delivered)
-            }
-            Deed::Rollback { to, clock_steps_back } => {
+            Event::ThiefUses { delivered } => self.use_access_token(
+                machine,
+                Who::Thief,
+                self.client(Who::Thief).access,
+                delivered,
+            ),
+            Event::Rollback { to, clock_steps_back } => {
                 if clock_steps_back {
                     self.now = self.now.minus(STEP_BACK);
                     self.behind += STEP_BACK;
@@ -192,27 +200,27 @@ impl World {
     }
 
     fn roll_back(&mut self, to: usize) {
-        // What came after is lost: it cannot come back.
+        // Later records are lost and cannot come back.
         self.known.truncate(to + 1);
         self.record = self.known[to].clone();
         self.has_rolled_back = true;
-        self.book.rolled_back();
-        for holder in std::iter::once(&mut self.honest).chain(self.thief.as_mut()) {
-            holder.forget_count();
-            holder.access.came_with_child_of = None;
+        self.ledger.rolled_back();
+        for client in std::iter::once(&mut self.honest).chain(self.thief.as_mut()) {
+            client.forget_count();
+            client.access.came_with_child_of = None;
         }
     }
 
-    /// Where the idle deadline belongs after a step to `next`, which minted a child that ends at
-    /// `issued` or none: a session that is over ended by now.
+    /// The correct idle deadline in `next`, where a child that expires at `issued` was issued, or
+    /// none. A revoked session ended now or earlier.
     pub(super) fn idle_deadline_after(
         &self,
         next: &Record,
         issued: Option<Timestamp>,
     ) -> Timestamp {
         match next.state {
-            State::Live => issued.unwrap_or(self.record.idle_deadline),
-            State::Revoked(_) => self.record.idle_deadline.min(self.now),
+            SessionState::Live => issued.unwrap_or(self.record.idle_deadline),
+            SessionState::Revoked(_) => self.record.idle_deadline.min(self.now),
         }
     }
 
@@ -220,7 +228,7 @@ impl World {
         if (next.created_at, next.expires_at) != (self.record.created_at, self.record.expires_at) {
             return Err(Violation::LifetimeMoved);
         }
-        if self.record.state != State::Live && next != self.record {
+        if self.record.state != SessionState::Live && next != self.record {
             return Err(Violation::AfterRevocation);
         }
         if !self.known.contains(&next) {

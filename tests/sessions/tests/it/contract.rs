@@ -1,4 +1,4 @@
-//! The contract of a store, over every home. A new home is one more line.
+//! Runs the contract of stores over every backend. A new backend is one more line.
 
 use regrant_session_tests::backends;
 use regrant_session_tests::contract;

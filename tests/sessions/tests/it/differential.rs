@@ -1,20 +1,20 @@
 //! Lua against Rust on a real redis-server. `REGRANT_SEED` repeats a run.
 
-use regrant_session_tests::differential::{Census, Random, any_record, histories, seed};
+use regrant_session_tests::differential::{Coverage, Random, any_record, histories, seed};
 use regrant_test_support::RedisServer;
 
 #[tokio::test]
 async fn random_histories_agree_with_the_memory_store() {
     let server = RedisServer::start().unwrap();
     let mut random = Random::new(seed());
-    let census = histories(&server, &mut random, 12_000).await;
-    census.demand(&Census::ANSWERS, 10);
-    census.demand(&Census::LOGINS, 2);
+    let coverage = histories(&server, &mut random, 12_000).await;
+    coverage.require(&Coverage::ANSWERS, 10);
+    coverage.require(&Coverage::LOGINS, 2);
 }
 
 #[tokio::test]
 async fn any_record_and_any_token_agree_with_the_state_machine() {
     let server = RedisServer::start().unwrap();
     let mut random = Random::new(seed());
-    any_record(&server, &mut random, 20_000).await.demand(&Census::ANSWERS, 20);
+    any_record(&server, &mut random, 20_000).await.require(&Coverage::ANSWERS, 20);
 }

@@ -102,8 +102,8 @@ async fn the_store_dates_what_it_is_told(address: &StoreAddress) {
     let store = address.open(None).unwrap();
     let feed = store.feed().unwrap();
     let before = feed.now().await.unwrap().unwrap();
-    let what = RevocationTarget::Session { sid: SessionId::from_bytes([7; 16]) };
-    let revocation = Revocation { what, until: before.plus(Duration::from_secs(60)) };
+    let target = RevocationTarget::Session { session: SessionId::from_bytes([7; 16]) };
+    let revocation = Revocation { target, expires_at: before.plus(Duration::from_secs(60)) };
     feed.publish(&[revocation.clone(), revocation]).await.unwrap();
     let page = feed.read(&FeedCursor::default(), Duration::ZERO).await.unwrap();
     let after = feed.now().await.unwrap().unwrap();
@@ -171,8 +171,8 @@ async fn what_is_told_after_a_failover_that_lost_entries_is_read() {
     let store = StoreAddress::new(server.url()).open(None).unwrap();
     let feed = store.feed().unwrap();
     let revocation = |number: u8| Revocation {
-        what: RevocationTarget::Session { sid: SessionId::from_bytes([number; 16]) },
-        until: SystemClock.now().plus(Duration::from_secs(900)),
+        target: RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
+        expires_at: SystemClock.now().plus(Duration::from_secs(900)),
     };
     let moment = Duration::from_millis(50);
     feed.publish(&[revocation(1)]).await.unwrap();
@@ -195,10 +195,10 @@ async fn what_is_told_after_a_failover_that_lost_entries_is_read() {
     server.command::<u32>(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
     let mut cursor = nothing.next;
     let (mut found, since) = (Vec::new(), Instant::now());
-    while !found.contains(&revocation(3).what) {
+    while !found.contains(&revocation(3).target) {
         assert!(since.elapsed() < LONG_ENOUGH, "the entry is not read: {found:?}");
         if let Ok(page) = feed.read(&cursor, moment).await {
-            found.extend(page.revocations.into_iter().map(|revocation| revocation.what));
+            found.extend(page.revocations.into_iter().map(|revocation| revocation.target));
             cursor = page.next;
         }
     }

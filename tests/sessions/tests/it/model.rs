@@ -1,4 +1,4 @@
-//! The model check: every history of each space keeps the six promises; see `model` for what they
+//! The model check: every history of each space keeps the six invariants; see `model` for what they
 //! are exactly. `REGRANT_DEEPER=1` adds one act to every history and takes minutes.
 
 use regrant_session_tests::report::report;
@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use regrant::session::Theft;
 use regrant_session_tests::model::{
-    Act, Answer, Deed, Gap, Machine, Space, Violation, World, search, spaces,
+    Answer, Event, Gap, Machine, SearchSpace, Step, Violation, World, search, search_space,
 };
 
-fn check(space: &Space) {
+fn check(space: &SearchSpace) {
     let deeper = usize::from(std::env::var_os("REGRANT_DEEPER").is_some_and(|value| value == "1"));
-    let space = &Space { depth: space.depth + deeper, ..*space };
+    let space = &SearchSpace { depth: space.depth + deeper, ..*space };
     let started = Instant::now();
     match search(&Machine::REAL, space) {
         Ok(counts) => report(format!(
@@ -27,46 +27,46 @@ fn check(space: &Space) {
 }
 
 #[test]
-fn an_honest_client_alone() {
-    for space in [spaces::HONEST, spaces::ROLLBACK, spaces::CLOCK] {
+fn an_honest_client_stays_signed_in() {
+    for space in [search_space::HONEST, search_space::ROLLBACK, search_space::CLOCK] {
         check(&space);
     }
 }
 
 #[test]
-fn an_honest_client_alone_with_rotation_off_and_short_lifetimes() {
-    for space in [spaces::ROTATION_OFF, spaces::SHORT_LIVED] {
+fn an_honest_client_stays_signed_in_with_rotation_off_and_short_lifetimes() {
+    for space in [search_space::ROTATION_OFF, search_space::SHORT_LIVED] {
         check(&space);
     }
 }
 
 #[test]
-fn a_thief() {
-    check(&spaces::THIEF);
+fn a_thief_is_detected() {
+    check(&search_space::THIEF);
 }
 
 #[test]
-fn a_thief_and_a_store_that_rolls_back() {
-    check(&spaces::THIEF_ROLLBACK);
+fn a_thief_is_detected_when_the_store_rolls_back() {
+    check(&search_space::THIEF_ROLLBACK);
 }
 
 #[test]
-fn a_thief_and_a_store_that_rolls_back_with_rotation_on_and_off() {
-    check(&spaces::THIEF_ROTATION_OFF);
+fn a_thief_is_detected_with_rotation_on_and_off() {
+    check(&search_space::THIEF_ROTATION_OFF);
 }
 
-/// The bound of the first promise is exact: a copy of the last request or of the one before does
+/// The bound of the first invariant is exact: a copy of the last request or of the one before does
 /// no harm within the grace, and one of the request before those is taken for theft.
 #[test]
-fn a_duplicate_of_the_third_last_request_is_one_too_old() {
-    let refresh = Act { gap: Gap::Short, deed: Deed::Refresh(Answer::Arrives) };
+fn a_duplicate_of_the_third_last_request_counts_as_theft() {
+    let refresh = Step { gap: Gap::Short, event: Event::Refresh(Answer::Arrives) };
     let after_three = |which| {
-        let mut world = World::new(&Machine::REAL, &spaces::HONEST);
+        let mut world = World::new(&Machine::REAL, &search_space::HONEST);
         for _ in 0..3 {
-            world.act(&Machine::REAL, &spaces::HONEST, refresh)?;
+            world.apply(&Machine::REAL, &search_space::HONEST, refresh)?;
         }
-        let duplicate = Act { gap: Gap::None, deed: Deed::Duplicate(which) };
-        world.act(&Machine::REAL, &spaces::HONEST, duplicate)
+        let duplicate = Step { gap: Gap::None, event: Event::Duplicate(which) };
+        world.apply(&Machine::REAL, &search_space::HONEST, duplicate)
     };
     assert_eq!(after_three(0), Ok(()));
     assert_eq!(after_three(1), Ok(()));

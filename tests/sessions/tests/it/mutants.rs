@@ -1,49 +1,52 @@
-//! The check is worth something only if it fails when the machine is wrong: broken on purpose,
-//! once per rule, it must.
+//! Mutation tests of the model check: it must fail for a machine with any one rule broken.
 
 use regrant_session_tests::model::mutants::{LOAD_BEARING, Mutant, REDUNDANT};
-use regrant_session_tests::model::{Found, Machine, Space, search, spaces};
+use regrant_session_tests::model::{Found, Machine, SearchSpace, search, search_space};
 use regrant_session_tests::report::report;
 
-/// The shortest history, over all spaces, that shows what is broken.
-fn shortest(machine: &Machine, deepest: usize) -> Option<(Found, Space)> {
+/// The shortest history, over all search spaces, that leads to a violation.
+fn shortest(machine: &Machine, deepest: usize) -> Option<(Found, SearchSpace)> {
     (1..=deepest).find_map(|depth| {
-        let deep_enough = spaces::ALL.into_iter().filter(|space| space.depth >= depth);
+        let deep_enough = search_space::ALL.into_iter().filter(|space| space.depth >= depth);
         deep_enough.into_iter().find_map(|space| {
-            let found = search(machine, &Space { depth, ..space }).err()?;
+            let found = search(machine, &SearchSpace { depth, ..space }).err()?;
             Some((found, space))
         })
     })
 }
 
-const fn then(in_turn: bool) -> &'static str {
-    if in_turn { ", then both in turn" } else { "" }
+const fn suffix(in_final_phase: bool) -> &'static str {
+    if in_final_phase { ", in the final phase" } else { "" }
 }
 
 #[test]
-fn every_rule_that_the_promises_need_is_missed() {
-    let mut unseen = Vec::new();
+fn every_load_bearing_mutant_is_killed() {
+    let mut survivors = Vec::new();
     for Mutant { name, machine } in LOAD_BEARING {
         match shortest(machine, 6) {
-            Some((Found { violation, history, in_turn }, space)) => {
+            Some((Found { violation, history, in_final_phase }, space)) => {
                 report(format!(
                     "mutant: {name}: {violation:?} ({}) after {history:?}{}",
                     space.name,
-                    then(in_turn)
+                    suffix(in_final_phase)
                 ));
             }
-            None => unseen.push(name),
+            None => survivors.push(name),
         }
     }
-    assert!(unseen.is_empty(), "no history shows what is wrong: {unseen:#?}");
+    assert!(survivors.is_empty(), "mutants that survive: {survivors:#?}");
 }
 
-/// Were one of them found, it would no longer be true that another rule covers for it.
+/// A mutant that is killed is no longer redundant and belongs to the load-bearing ones.
 #[test]
-fn a_rule_that_another_one_backs_up_is_not_missed() {
+fn every_redundant_mutant_survives() {
     for Mutant { name, machine } in REDUNDANT {
-        if let Some((Found { violation, history, in_turn }, space)) = shortest(machine, 4) {
-            panic!("{name}: {violation:?} ({}) after {history:?}{}", space.name, then(in_turn));
+        if let Some((Found { violation, history, in_final_phase }, space)) = shortest(machine, 4) {
+            panic!(
+                "{name}: {violation:?} ({}) after {history:?}{}",
+                space.name,
+                suffix(in_final_phase)
+            );
         }
         report(format!("mutant: {name}: covered by another rule"));
     }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use redis::AsyncCommands;
 use regrant::Error;
 use regrant::session::{
-    AccessTokenUse, Confirmation, Decision, DeviceLabel, NewSession, SessionPolicy, Theft,
-    TheftScope, TokenSecret,
+    AccessTokenUse, Decision, DeviceLabel, NewSession, SessionPolicy, Theft, TheftScope,
+    TokenSecret, UseOutcome,
 };
 use regrant::store::{SessionFilter, SessionStore};
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, SystemClock};
@@ -37,7 +37,7 @@ fn new_session(secret: &TokenSecret, absolute_ttl: Duration) -> NewSession {
         absolute_ttl,
         device: DeviceLabel::default(),
         max_sessions: None,
-        adopted: None,
+        legacy_login: None,
     }
 }
 
@@ -80,18 +80,20 @@ async fn time_is_the_server_s() {
     let after = SystemClock.now();
     assert!((before..=after).contains(&token.claims.issued_at), "{before:?} {token:?} {after:?}");
     for generation in 1..=5 {
-        let Decision::Rotate(minted) = refresh(&store, id(1), &token).await.unwrap() else {
+        let Decision::Rotate(issued_child) = refresh(&store, id(1), &token).await.unwrap() else {
             panic!("expected a child");
         };
-        assert_eq!(refresh(&store, id(1), &token).await.unwrap(), Decision::Replay(minted));
-        // Many within one millisecond: each is minted after its parent nevertheless.
-        assert!(minted.issued_at > token.claims.issued_at);
-        assert!(minted.issued_at <= SystemClock.now().plus(Duration::from_millis(generation)));
-        token = token.child(&minted);
+        assert_eq!(refresh(&store, id(1), &token).await.unwrap(), Decision::Replay(issued_child));
+        // Many within one millisecond: each is issued after its parent nevertheless.
+        assert!(issued_child.issued_at > token.claims.issued_at);
+        assert!(
+            issued_child.issued_at <= SystemClock.now().plus(Duration::from_millis(generation))
+        );
+        token = token.child(&issued_child);
     }
     let token_use = AccessTokenUse { family_position: token.family_position(), denied: false };
-    let seen = store.confirm(&alice(), &id(1), &token_use, TheftScope::Session).await.unwrap();
-    assert_eq!(seen, Some(Confirmation::Confirmed));
+    let seen = store.record_use(&alice(), &id(1), &token_use, TheftScope::Session).await.unwrap();
+    assert_eq!(seen, Some(UseOutcome::Confirmed));
     store.revoke(&alice(), &id(1), RevocationReason::Logout).await.unwrap();
     let listed = store.list(&alice()).await.unwrap();
     assert!(!listed[0].record.is_live(SystemClock.now()));
@@ -138,10 +140,10 @@ async fn scripts_that_redis_forgot_are_sent_again() {
     let mut token = login(&store, id(1)).await;
     for _ in 0..5 {
         let () = redis::cmd("SCRIPT").arg("FLUSH").query_async(&mut raw).await.unwrap();
-        let Decision::Rotate(minted) = refresh(&store, id(1), &token).await.unwrap() else {
+        let Decision::Rotate(issued_child) = refresh(&store, id(1), &token).await.unwrap() else {
             panic!("expected a child");
         };
-        token = token.child(&minted);
+        token = token.child(&issued_child);
     }
 }
 
@@ -150,7 +152,7 @@ async fn while_redis_is_away_nobody_is_signed_out() {
     let mut server = RedisOptions::new().append_only().start().unwrap();
     let store = redis_store(&server, "outage:", None);
     let token = login(&store, id(1)).await;
-    let Decision::Rotate(minted) = refresh(&store, id(1), &token).await.unwrap() else {
+    let Decision::Rotate(issued_child) = refresh(&store, id(1), &token).await.unwrap() else {
         panic!("expected a child");
     };
     for _ in 0..2 {
@@ -165,7 +167,7 @@ async fn while_redis_is_away_nobody_is_signed_out() {
         assert!(matches!(listed, Err(Error::StoreUnavailable { .. })), "{listed:?}");
         server.restart().unwrap();
         let again = until_it_answers(&store, id(1), &token).await;
-        assert_eq!(again, Decision::Replay(minted));
+        assert_eq!(again, Decision::Replay(issued_child));
     }
 }
 
@@ -205,9 +207,11 @@ async fn killed_between_fifty_refreshes_it_still_makes_one_child() {
     server.restart().unwrap();
     let mut children = BTreeSet::new();
     let mut note = |decision| match decision {
-        Decision::Rotate(minted) | Decision::Replay(minted) => {
-            children.insert((minted.family_position, minted.issued_at, minted.expires_at))
-        }
+        Decision::Rotate(issued_child) | Decision::Replay(issued_child) => children.insert((
+            issued_child.family_position,
+            issued_child.issued_at,
+            issued_child.expires_at,
+        )),
         other => panic!("{other:?}"),
     };
     for answer in tasks.join_all().await {
@@ -247,14 +251,14 @@ async fn a_dump_holds_no_secret() {
         for round in 0..10 {
             secrets.push(*token.secret.expose());
             advance(&at, round);
-            let Decision::Rotate(minted) = refresh(&store, id(number), &token).await.unwrap()
+            let Decision::Rotate(issued_child) = refresh(&store, id(number), &token).await.unwrap()
             else {
                 panic!("expected a child");
             };
-            token = token.child(&minted);
+            token = token.child(&issued_child);
             let token_use =
                 AccessTokenUse { family_position: token.family_position(), denied: false };
-            store.confirm(&alice(), &id(number), &token_use, TheftScope::Session).await.unwrap();
+            store.record_use(&alice(), &id(number), &token_use, TheftScope::Session).await.unwrap();
         }
         secrets.push(*token.secret.expose());
         busy.push(token);

@@ -23,7 +23,7 @@ fn new_session(secret: &TokenSecret, label: &str) -> NewSession {
         absolute_ttl: policy.absolute_ttl,
         device: DeviceLabel::new(label).unwrap(),
         max_sessions: policy.max_sessions,
-        adopted: None,
+        legacy_login: None,
     }
 }
 
@@ -79,10 +79,10 @@ async fn one_session_takes_one_small_allocation() {
         for _ in 0..3 {
             at.advance(Duration::from_secs(900));
             let answer = store.refresh(&subject, &id(1), &token.claims, &policy).await.unwrap();
-            let Decision::Rotate(minted) = answer.unwrap().decision else {
+            let Decision::Rotate(issued_child) = answer.unwrap().decision else {
                 unreachable!("the newest token is presented")
             };
-            token = token.child(&minted);
+            token = token.child(&issued_child);
         }
         let taken: usize = ask(&server, "MEMORY USAGE", &format!("regrant:u:{user}")).await;
         assert!(taken <= most, "{user}: {taken} bytes");

@@ -1,4 +1,4 @@
--- session/confirm.rs, line for line.
+-- `record_use` in session/step.rs, line for line.
 -- KEYS[1] the hash of the user
 -- ARGV: now or '', session, gen, branch, denied 0|1, revoke all of the user's sessions on theft 0|1
 local key, session = KEYS[1], ARGV[2]

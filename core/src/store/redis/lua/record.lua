@@ -1,4 +1,4 @@
--- Packed records (see packed.rs) as Lua tables, and back.
+-- Encoded records (see session/record.rs) as Lua tables, and back.
 
 -- The confirmation time of a record that does not state it.
 local function usual_promotion(r)

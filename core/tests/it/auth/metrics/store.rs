@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use async_trait::async_trait;
 use regrant::session::{
-    AccessTokenUse, Confirmation, NewSession, RefreshAttempt, RefreshPolicy, TheftScope,
+    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
 };
 use regrant::store::{
     Created, MemoryStore, Refreshed, Replicated, RevokedSession, RevokedSessions, SessionFilter,
@@ -101,7 +101,7 @@ answers! {
     RevokedSessions => |answer| RevokedSessions { replicated: Replicated::No, ..answer },
     Created => |answer| answer,
     Option<Refreshed> => |answer| answer,
-    Option<Confirmation> => |answer| answer,
+    Option<UseOutcome> => |answer| answer,
     Vec<StoredSession> => |answer| answer,
 }
 

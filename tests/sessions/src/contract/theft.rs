@@ -1,6 +1,8 @@
-//! Two holders.
+//! Detection of refresh token reuse.
 
-use regrant::session::{AccessTokenUse, Confirmation, Decision, State, Theft, TheftScope, TokenId};
+use regrant::session::{
+    AccessTokenUse, Decision, SessionState, Theft, TheftScope, TokenId, UseOutcome,
+};
 use regrant::store::RevocationOutcome;
 use regrant::types::{FamilyPosition, RevocationReason};
 
@@ -8,10 +10,10 @@ use super::fixture::{Fixture, MINUTE, Session};
 
 const REVOKED: Decision = Decision::Revoked(RevocationReason::Reused);
 
-/// Brings a session to where this theft shows and presents what shows it.
+/// Brings a session to where this kind of theft can happen, and commits it.
 async fn commit(at: &Fixture, session: &mut Session, theft: Theft, scope: TheftScope) {
     at.refresh(session).await;
-    let shown = match theft {
+    let stolen = match theft {
         Theft::Fork => {
             let mut forged = session.token.clone();
             forged.claims.parent = Some(TokenId::from_bytes([1; 16]));
@@ -20,11 +22,11 @@ async fn commit(at: &Fixture, session: &mut Session, theft: Theft, scope: TheftS
         Theft::ParentReturned => {
             let parent = session.token.clone();
             at.refresh(session).await;
-            at.sight(session, &session.token, false).await;
+            at.record_use(session, &session.token, false).await;
             at.wait(MINUTE);
             parent
         }
-        Theft::AbandonedBranch => {
+        Theft::DiscardedBranch => {
             let parent = session.token.clone();
             at.refresh(session).await;
             let lost = session.token.clone();
@@ -41,47 +43,47 @@ async fn commit(at: &Fixture, session: &mut Session, theft: Theft, scope: TheftS
             old
         }
     };
-    let answer = at.ask(session, &shown.claims, true, scope).await.unwrap();
+    let answer = at.attempt(session, &stolen.claims, true, scope).await.unwrap();
     assert_eq!(answer.decision, Decision::Theft(theft));
-    assert_eq!(answer.denied, None);
+    assert_eq!(answer.discarded, None);
 }
 
-pub async fn each_kind_of_theft_is_told(at: &Fixture) {
-    for theft in [Theft::Fork, Theft::ParentReturned, Theft::AbandonedBranch, Theft::OlderToken] {
+pub async fn each_kind_of_theft_is_detected(at: &Fixture) {
+    for theft in [Theft::Fork, Theft::ParentReturned, Theft::DiscardedBranch, Theft::OlderToken] {
         let mut session = at.login("alice").await;
         commit(at, &mut session, theft, TheftScope::Session).await;
         let record = at.record(&session).await.unwrap();
-        assert_eq!(record.state, State::Revoked(RevocationReason::Reused), "{theft:?}");
-        assert_eq!(at.present(&session, &session.token).await, REVOKED, "{theft:?}");
+        assert_eq!(record.state, SessionState::Revoked(RevocationReason::Reused), "{theft:?}");
+        assert_eq!(at.decide(&session, &session.token).await, REVOKED, "{theft:?}");
     }
 }
 
-pub async fn a_theft_ends_its_session_only(at: &Fixture) {
+pub async fn theft_revokes_its_session_only(at: &Fixture) {
     let (mut stolen, mut other) = (at.login("alice").await, at.login("alice").await);
     commit(at, &mut stolen, Theft::Fork, TheftScope::Session).await;
     assert!(!at.is_live(&stolen).await);
     at.refresh(&mut other).await;
 }
 
-pub async fn a_theft_ends_all_sessions_of_its_user(at: &Fixture) {
+pub async fn theft_revokes_all_sessions_of_the_user(at: &Fixture) {
     let mut stolen = at.login("alice").await;
     let (ended, other, mut bob) =
         (at.login("alice").await, at.login("alice").await, at.login("bob").await);
     let logout = RevocationReason::Logout;
     assert_eq!(at.revoke(&ended, logout).await, RevocationOutcome::Revoked);
     commit(at, &mut stolen, Theft::OlderToken, TheftScope::Subject).await;
-    assert_eq!(at.present(&stolen, &stolen.token).await, REVOKED);
-    assert_eq!(at.present(&other, &other.token).await, REVOKED);
-    assert_eq!(at.present(&ended, &ended.token).await, Decision::Revoked(logout));
+    assert_eq!(at.decide(&stolen, &stolen.token).await, REVOKED);
+    assert_eq!(at.decide(&other, &other.token).await, REVOKED);
+    assert_eq!(at.decide(&ended, &ended.token).await, Decision::Revoked(logout));
     at.refresh(&mut bob).await;
 }
 
-pub async fn a_denied_use_ends_all_sessions_of_its_user(at: &Fixture) {
+pub async fn a_denied_use_revokes_all_sessions_of_the_user(at: &Fixture) {
     let (stolen, other) = (at.login("alice").await, at.login("alice").await);
     let token_use = AccessTokenUse { family_position: FamilyPosition::default(), denied: true };
     let scope = TheftScope::Subject;
-    let answer = at.store.confirm(&stolen.subject, &stolen.id, &token_use, scope).await;
-    assert_eq!(answer.unwrap(), Some(Confirmation::Theft));
-    assert_eq!(at.present(&stolen, &stolen.token).await, REVOKED);
-    assert_eq!(at.present(&other, &other.token).await, REVOKED);
+    let answer = at.store.record_use(&stolen.subject, &stolen.id, &token_use, scope).await;
+    assert_eq!(answer.unwrap(), Some(UseOutcome::Theft));
+    assert_eq!(at.decide(&stolen, &stolen.token).await, REVOKED);
+    assert_eq!(at.decide(&other, &other.token).await, REVOKED);
 }

@@ -1,4 +1,4 @@
-//! Who holds tokens, and what is counted about them.
+//! A client: its tokens, and what the checker tracks about it.
 
 use regrant::session::RefreshAttempt;
 use regrant::types::{FamilyPosition, Timestamp};
@@ -6,7 +6,7 @@ use regrant::types::{FamilyPosition, Timestamp};
 /// The 32 bytes of a refresh token's secret.
 pub type Secret = [u8; 32];
 
-/// A refresh token, as whoever holds it sees it.
+/// A refresh token as its client has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
     pub secret: Secret,
@@ -19,8 +19,8 @@ pub struct Access {
     pub family_position: FamilyPosition,
     /// Its `iat`, in whole seconds as the wire has it.
     pub issued_at: Timestamp,
-    /// The secret of the refresh token that it was got with, and when the child that came with
-    /// it was minted; `None` for a login, with rotation off, and once the store has rolled back.
+    /// The secret of the refresh token that was exchanged for this one, and when the child was
+    /// issued; `None` for a login, with rotation off, and after a rollback.
     pub came_with_child_of: Option<(Secret, Timestamp)>,
 }
 
@@ -36,26 +36,26 @@ impl Access {
     }
 }
 
-/// One who holds a pair.
+/// The honest client or the thief.
 #[derive(Clone, Copy, Debug)]
-pub struct Holder {
+pub struct Client {
     pub refresh: Token,
     pub access: Access,
-    /// The one before.
+    /// The access token before this one.
     pub earlier_access: Option<Access>,
-    /// When it last got tokens, since the two last held the same token or the store rolled back.
+    /// When it last got tokens, since both last had the same token or the store rolled back.
     pub granted: Option<Timestamp>,
-    /// When the other last got tokens, of which it got a next refresh token more than the grace
-    /// after `granted`.
+    /// When the other client last got tokens, once it got a refresh token more than the grace after
+    /// `granted`.
     pub overtaken: Option<Timestamp>,
 }
 
-impl Holder {
+impl Client {
     pub fn new(refresh: Token, access: Access) -> Self {
         Self { refresh, access, earlier_access: None, granted: None, overtaken: None }
     }
 
-    /// Begins the count of the two-holder rule anew.
+    /// Starts over with the two-client invariant.
     pub fn forget_count(&mut self) {
         (self.granted, self.overtaken) = (None, None);
     }

@@ -2,8 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::revocation::DiscardedChild;
-use regrant::session::{Decision, IssuedChild, TheftScope, TokenSecret};
+use regrant::session::{Decision, DiscardedChild, IssuedChild, TheftScope, TokenSecret};
 use regrant::store::RevocationOutcome;
 use regrant::types::{Clock, FamilyPosition, SessionId};
 
@@ -11,7 +10,7 @@ use super::fixture::{Fixture, GRACE, HOUR, MINUTE, Session};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
-pub async fn a_login_is_repeated_without_harm(at: &Fixture) {
+pub async fn repeating_a_login_changes_nothing(at: &Fixture) {
     let mut session = at.login("alice").await;
     at.wait(MINUTE);
     at.refresh(&mut session).await;
@@ -24,7 +23,7 @@ pub async fn a_login_is_repeated_without_harm(at: &Fixture) {
     at.refresh(&mut session).await;
 }
 
-pub async fn an_expired_session_makes_room(at: &Fixture) {
+pub async fn a_login_replaces_an_expired_session_of_the_same_id(at: &Fixture) {
     let session = at.login("alice").await;
     at.wait(HOUR * 10);
     let secret = TokenSecret::from_bytes([9; 32]);
@@ -34,20 +33,20 @@ pub async fn an_expired_session_makes_room(at: &Fixture) {
     assert_eq!(at.record(&session).await, Some(record));
 }
 
-pub async fn each_refresh_hands_out_the_next_child(at: &Fixture) {
+pub async fn each_refresh_issues_the_next_child(at: &Fixture) {
     let mut session = at.login("alice").await;
     let begun = at.record(&session).await.unwrap();
     assert_eq!((begun.generation, begun.child), (0, None));
     assert_eq!(begun.idle_deadline, at.clock.now().plus(HOUR));
     for generation in 1..=20 {
         at.wait(HOUR / 3);
-        let minted = at.refresh(&mut session).await;
-        assert_eq!(minted.family_position, FamilyPosition { generation, branch: 0 });
-        assert_eq!(minted.issued_at, at.clock.now());
-        assert_eq!(minted.expires_at, at.clock.now().plus(HOUR));
+        let issued_child = at.refresh(&mut session).await;
+        assert_eq!(issued_child.family_position, FamilyPosition { generation, branch: 0 });
+        assert_eq!(issued_child.issued_at, at.clock.now());
+        assert_eq!(issued_child.expires_at, at.clock.now().plus(HOUR));
         let record = at.record(&session).await.unwrap();
         assert_eq!(record.generation, generation - 1);
-        assert_eq!(record.idle_deadline, minted.expires_at);
+        assert_eq!(record.idle_deadline, issued_child.expires_at);
         assert_eq!((record.created_at, record.expires_at), (begun.created_at, begun.expires_at));
     }
     // No child outlives the session.
@@ -59,37 +58,38 @@ pub async fn each_refresh_hands_out_the_next_child(at: &Fixture) {
     assert_eq!(session.token.claims.expires_at, begun.expires_at);
 }
 
-pub async fn within_the_grace_the_same_child_is_handed_out(at: &Fixture) {
+pub async fn within_the_grace_the_same_child_is_issued(at: &Fixture) {
     let mut session = at.login("alice").await;
     let parent = session.token.clone();
-    let minted = at.refresh(&mut session).await;
+    let issued_child = at.refresh(&mut session).await;
     let record = at.record(&session).await.unwrap();
     for wait in [Duration::ZERO, MOMENT, GRACE - MOMENT] {
         at.wait(wait);
-        assert_eq!(at.present(&session, &parent).await, Decision::Replay(minted));
+        assert_eq!(at.decide(&session, &parent).await, Decision::Replay(issued_child));
     }
-    assert_eq!(at.record(&session).await.unwrap(), record, "handing out again writes nothing");
+    assert_eq!(at.record(&session).await.unwrap(), record, "a replay writes nothing");
 }
 
-pub async fn a_lost_child_gives_way_to_the_next_branch(at: &Fixture) {
+pub async fn an_unused_child_is_discarded_for_the_next_branch(at: &Fixture) {
     let session = at.login("alice").await;
     at.wait(MINUTE);
     let mut first = session.clone();
     let lost = at.refresh(&mut first).await;
     at.wait(GRACE + MOMENT);
-    let answer = at.ask(&session, &session.token.claims, true, TheftScope::Session).await.unwrap();
+    let answer =
+        at.attempt(&session, &session.token.claims, true, TheftScope::Session).await.unwrap();
     let Decision::Rotate(next) = answer.decision else { panic!("{answer:?}") };
     assert_eq!(next.family_position, FamilyPosition { generation: 1, branch: 1 });
     assert_eq!(next.issued_at, at.clock.now());
-    let abandoned = DiscardedChild {
+    let discarded = DiscardedChild {
         family_position: lost.family_position,
         issued_until: lost.issued_at.plus(GRACE),
     };
-    assert_eq!(answer.denied, Some(abandoned));
+    assert_eq!(answer.discarded, Some(discarded));
     assert_ne!(first.token.secret.expose(), session.token.child(&next).secret.expose());
 }
 
-pub async fn fifty_at_once_get_one_child(at: &Fixture) {
+pub async fn fifty_concurrent_refreshes_get_one_child(at: &Fixture) {
     let session = at.login("alice").await;
     at.wait(MINUTE);
     let mut tasks = tokio::task::JoinSet::new();
@@ -105,11 +105,11 @@ pub async fn fifty_at_once_get_one_child(at: &Fixture) {
     let mut issued = 0;
     for answer in tasks.join_all().await {
         match answer.unwrap().unwrap().decision {
-            Decision::Rotate(minted) => {
+            Decision::Rotate(issued_child) => {
                 issued += 1;
-                children.push(minted);
+                children.push(issued_child);
             }
-            Decision::Replay(minted) => children.push(minted),
+            Decision::Replay(issued_child) => children.push(issued_child),
             other => panic!("{other:?}"),
         }
     }
@@ -117,12 +117,12 @@ pub async fn fifty_at_once_get_one_child(at: &Fixture) {
     assert!(children.iter().all(|child| child == &children[0]), "{children:?}");
 }
 
-pub async fn without_rotation_the_token_stays(at: &Fixture) {
+pub async fn without_rotation_the_refresh_token_is_kept(at: &Fixture) {
     let mut session = at.login("alice").await;
     at.refresh(&mut session).await;
     for _ in 0..3 {
         at.wait(MINUTE);
-        let answer = at.ask(&session, &session.token.claims, false, TheftScope::Session).await;
+        let answer = at.attempt(&session, &session.token.claims, false, TheftScope::Session).await;
         assert_eq!(answer.unwrap().decision, Decision::Renew);
     }
     let record = at.record(&session).await.unwrap();
@@ -130,7 +130,7 @@ pub async fn without_rotation_the_token_stays(at: &Fixture) {
     at.refresh(&mut session).await;
 }
 
-pub async fn a_token_from_after_lost_writes_is_taken(at: &Fixture) {
+pub async fn a_token_newer_than_the_record_is_accepted(at: &Fixture) {
     let session = at.login("alice").await;
     at.wait(MINUTE);
     let mut token = session.token.clone();
@@ -145,22 +145,22 @@ pub async fn a_token_from_after_lost_writes_is_taken(at: &Fixture) {
     assert_eq!(at.record(&session).await.unwrap().generation, 3);
 }
 
-pub async fn a_superseded_token_gets_nothing_and_ends_nothing(at: &Fixture) {
+pub async fn a_superseded_token_gets_nothing_and_revokes_nothing(at: &Fixture) {
     let mut session = at.login("alice").await;
     let first = session.token.clone();
     at.refresh(&mut session).await;
     at.wait(MINUTE);
     at.refresh(&mut session).await;
     at.wait(GRACE);
-    assert_eq!(at.present(&session, &first).await, Decision::Superseded);
+    assert_eq!(at.decide(&session, &first).await, Decision::Superseded);
     at.refresh(&mut session).await;
 }
 
 pub async fn an_unknown_session_stays_unknown(at: &Fixture) {
     let session = at.login("alice").await;
     let unknown = Session { id: SessionId::from_bytes([0xEE; 16]), ..session };
-    assert_eq!(at.ask(&unknown, &unknown.token.claims, true, TheftScope::Subject).await, None);
-    assert_eq!(at.sight(&unknown, &unknown.token, true).await, None);
+    assert_eq!(at.attempt(&unknown, &unknown.token.claims, true, TheftScope::Subject).await, None);
+    assert_eq!(at.record_use(&unknown, &unknown.token, true).await, None);
     let reason = regrant::types::RevocationReason::Logout;
     assert_eq!(at.revoke(&unknown, reason).await, RevocationOutcome::Unknown);
     assert_eq!(at.record(&unknown).await, None);
@@ -170,28 +170,28 @@ pub async fn another_user_s_session_is_unknown(at: &Fixture) {
     let alice = at.login("alice").await;
     let bob = at.login("bob").await;
     let mixed = Session { subject: bob.subject.clone(), ..alice.clone() };
-    assert_eq!(at.ask(&mixed, &alice.token.claims, true, TheftScope::Subject).await, None);
-    assert_eq!(at.sight(&mixed, &alice.token, true).await, None);
+    assert_eq!(at.attempt(&mixed, &alice.token.claims, true, TheftScope::Subject).await, None);
+    assert_eq!(at.record_use(&mixed, &alice.token, true).await, None);
     let reason = regrant::types::RevocationReason::Logout;
     assert_eq!(at.revoke(&mixed, reason).await, RevocationOutcome::Unknown);
     assert!(at.is_live(&alice).await && at.is_live(&bob).await);
 }
 
-pub async fn past_its_end_a_token_is_refused(at: &Fixture) {
+pub async fn an_expired_token_is_refused(at: &Fixture) {
     let mut session = at.login("alice").await;
     at.wait(HOUR - MOMENT);
     let first = session.token.clone();
     at.refresh(&mut session).await;
     at.wait(MOMENT);
-    assert_eq!(at.present(&session, &first).await, Decision::Expired);
+    assert_eq!(at.decide(&session, &first).await, Decision::Expired);
     let mut forever = session.token.clone();
     forever.claims.expires_at = at.clock.now().plus(HOUR * 100);
     // Past its end the whole session is unknown, whatever the token says.
     at.wait(HOUR * 9 - MOMENT);
-    assert!(matches!(at.present(&session, &forever).await, Decision::Rotate(_)));
+    assert!(matches!(at.decide(&session, &forever).await, Decision::Rotate(_)));
     at.wait(MOMENT);
-    assert_eq!(at.ask(&session, &forever.claims, true, TheftScope::Session).await, None);
-    assert_eq!(at.sight(&session, &forever, true).await, None);
+    assert_eq!(at.attempt(&session, &forever.claims, true, TheftScope::Session).await, None);
+    assert_eq!(at.record_use(&session, &forever, true).await, None);
     let reason = regrant::types::RevocationReason::Logout;
     assert_eq!(at.revoke(&session, reason).await, RevocationOutcome::Unknown);
 }

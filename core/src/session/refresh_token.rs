@@ -1,13 +1,22 @@
-//! The refresh token as a JWT: `typ: rt+jwt`, HS256, under a secret that no verifier of access
-//! tokens holds. Only this server reads it, so its form is exact.
+//! The refresh token: its claims, its secret, and how a child's secret is derived from its parent's.
+//!
+//! A refresh token is a JWT with `typ: rt+jwt`, signed with HS256 under a secret that no verifier of
+//! access tokens has. Only this server reads it, so the format is exact: unknown claims are
+//! rejected.
+//!
+//! The secret of a child is a hash of its parent's secret, its branch and its issue time, so the same
+//! child can be issued again, bit for bit, and nothing of it is stored.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use base64::display::Base64Display;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize, Serializer};
+use sha2::{Digest, Sha256};
+use zeroize::Zeroize;
 
-use super::{IssuedChild, RefreshAttempt, TokenId, TokenSecret};
+use super::{IssuedChild, RefreshAttempt, TokenId};
 use crate::error::{Error, Result};
 use crate::keys::{RefreshKeys, Thumbprint};
 use crate::token::base64url;
@@ -20,11 +29,14 @@ const ALG: &str = "HS256";
 /// The header of every refresh token, encoded.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9";
 
-/// The longest refresh token: a subject of full length, escaped, leaves ample room.
+/// The longest refresh token, in bytes. A subject of the longest length, with every character
+/// escaped, leaves ample room.
 const MAX_BYTES: usize = 4096;
 
-/// More rotations than one a second for 60 years.
-const LAST_GENERATION: Generation = 1 << 31;
+/// One rotation per second for more than 60 years.
+const MAX_GENERATION: Generation = 1 << 31;
+
+const CHILD_LABEL: &[u8] = b"regrant refresh child v1";
 
 /// The claims of a refresh token.
 #[derive(Clone, Debug)]
@@ -34,42 +46,15 @@ pub(crate) struct RefreshClaims {
     pub(crate) family_position: FamilyPosition,
     pub(crate) parent: Option<TokenId>,
     pub(crate) secret: TokenSecret,
-    /// The key of the client that the session is bound to (RFC 9449 §5), from its login on.
+    /// The client's key that the session is bound to (RFC 9449 §5), from its login on.
     pub(crate) key: Option<Thumbprint>,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
 }
 
-/// The claims as they stand in the token: read as texts, written from what they mean. `iat` and
-/// `exp` are in milliseconds: the state machine orders tokens by them.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Wire<S, T> {
-    sub: S,
-    sid: SessionId,
-    r#gen: Generation,
-    brn: u32,
-    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
-    par: Option<T>,
-    jti: T,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    jkt: Option<Thumbprint>,
-    iat: i64,
-    exp: i64,
-}
-
-/// Bytes that are written as base64url.
-struct Encoded<'a>(&'a [u8]);
-
-impl Serialize for Encoded<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_str(&Base64Display::new(self.0, &URL_SAFE_NO_PAD))
-    }
-}
-
 impl RefreshClaims {
-    /// Reads a refresh token: form, type, signature, claims. Whether it is still good only the
-    /// session's record tells, `exp` included: that is judged by the store's clock.
+    /// Checks form, type, signature and claims of a refresh token. Whether the token is still good,
+    /// `exp` included, is decided with the session's record and the store's clock.
     ///
     /// # Errors
     /// The `reject` errors.
@@ -80,8 +65,8 @@ impl RefreshClaims {
         if header.alg != ALG {
             return Err(Error::AlgNotAllowed);
         }
-        // Before the signature: an access token in the place of a refresh token is a mistake
-        // worth its own answer, and the type is no secret.
+        // Before the signature: an access token in place of a refresh token is a common mistake
+        // that deserves its own error, and the type is not secret.
         if !header.typ.as_deref().is_some_and(|typ| is_typ(typ, TYP_REFRESH)) {
             return Err(Error::TypMismatch);
         }
@@ -90,6 +75,7 @@ impl RefreshClaims {
             return Err(Error::SignatureInvalid);
         }
         let payload = base64url::decode_text(compact.payload)?;
+        // Strict JSON, as for access tokens.
         json::read_object(&payload, |_, _| ())?;
         let wire: Wire<_, Cow<'_, str>> =
             serde_json::from_str(&payload).map_err(|_| Error::TokenMalformed)?;
@@ -97,7 +83,7 @@ impl RefreshClaims {
     }
 
     fn from_wire(wire: Wire<Subject, Cow<'_, str>>) -> Option<Self> {
-        if wire.r#gen > LAST_GENERATION || wire.par.is_some() != (wire.r#gen > 0) {
+        if wire.r#gen > MAX_GENERATION || wire.par.is_some() != (wire.r#gen > 0) {
             return None;
         }
         let parent = match wire.par {
@@ -116,10 +102,10 @@ impl RefreshClaims {
         })
     }
 
-    /// The token of these claims. The same claims give the same token.
+    /// The token with these claims. The same claims give the same token.
     ///
     /// # Errors
-    /// [`Error::Internal`] never in practice: the claims always serialize.
+    /// [`Error::Internal`], never in practice: the claims always serialize.
     pub(crate) fn sign(&self, keys: &RefreshKeys) -> Result<RefreshToken> {
         let wire = Wire {
             sub: &self.subject,
@@ -138,8 +124,8 @@ impl RefreshClaims {
         Ok(RefreshToken::new(token))
     }
 
-    /// What the state machine needs to know of this token.
-    pub(crate) fn presented(&self) -> RefreshAttempt {
+    /// The part that the state machine decides about ([`step`](super::step)).
+    pub(crate) fn attempt(&self) -> RefreshAttempt {
         RefreshAttempt {
             generation: self.family_position.generation,
             branch: self.family_position.branch,
@@ -150,23 +136,106 @@ impl RefreshClaims {
         }
     }
 
-    /// The claims of the child that a decision hands out.
-    pub(crate) fn child(&self, minted: &IssuedChild) -> Self {
+    /// The claims of the child that a decision issues.
+    pub(crate) fn child(&self, issued: &IssuedChild) -> Self {
         Self {
             subject: self.subject.clone(),
             session: self.session,
-            family_position: minted.family_position,
+            family_position: issued.family_position,
             parent: Some(self.secret.id()),
-            secret: self.secret.child(minted.family_position.branch, minted.issued_at),
+            secret: self.secret.child(issued.family_position.branch, issued.issued_at),
             key: self.key,
-            issued_at: minted.issued_at,
-            expires_at: minted.expires_at,
+            issued_at: issued.issued_at,
+            expires_at: issued.expires_at,
         }
+    }
+}
+
+/// The claims as they are written in the token. `iat` and `exp` are in milliseconds, because the
+/// state machine orders tokens by them.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wire<S, T> {
+    sub: S,
+    sid: SessionId,
+    r#gen: Generation,
+    brn: u32,
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    par: Option<T>,
+    jti: T,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    jkt: Option<Thumbprint>,
+    iat: i64,
+    exp: i64,
+}
+
+/// Bytes that serialize as base64url.
+struct Encoded<'a>(&'a [u8]);
+
+impl Serialize for Encoded<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_str(&Base64Display::new(self.0, &URL_SAFE_NO_PAD))
     }
 }
 
 fn bytes<const N: usize>(text: &str) -> Option<[u8; N]> {
     base64url::decode(text).ok()?.try_into().ok()
+}
+
+/// The `jti` of a refresh token: 256 bits that only its client knows. Wiped on drop.
+#[derive(Clone)]
+pub struct TokenSecret([u8; 32]);
+
+impl TokenSecret {
+    /// The secret with these bytes.
+    pub const fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// A new random secret, for a login.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the operating system has no randomness.
+    pub fn random() -> Result<Self> {
+        let mut bytes = [0; 32];
+        getrandom::fill(&mut bytes).map_err(|_| Error::internal("no randomness"))?;
+        Ok(Self(bytes))
+    }
+
+    /// The bytes. Every call is a place where the secret may leak.
+    pub const fn expose(&self) -> &[u8; 32] {
+        &self.0
+    }
+
+    /// The secret of the child that was issued for this token at `issued_at` on `branch`.
+    pub fn child(&self, branch: u32, issued_at: Timestamp) -> Self {
+        let mut hash = Sha256::new();
+        hash.update(CHILD_LABEL);
+        hash.update(self.0);
+        hash.update(branch.to_be_bytes());
+        hash.update(issued_at.as_millis().to_be_bytes());
+        Self(hash.finalize().into())
+    }
+
+    /// What a record keeps of this token: the first 128 bits of its SHA-256.
+    pub fn id(&self) -> TokenId {
+        let hash = Sha256::digest(self.0);
+        let mut id = [0; 16];
+        id.copy_from_slice(&hash[..16]);
+        TokenId::from_bytes(id)
+    }
+}
+
+impl fmt::Debug for TokenSecret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenSecret([redacted])")
+    }
+}
+
+impl Drop for TokenSecret {
+    fn drop(&mut self) {
+        self.0.zeroize();
+    }
 }
 
 #[cfg(test)]
@@ -180,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn the_header_is_what_it_says() {
+    fn the_constant_header_is_what_the_encoder_writes() {
         assert_eq!(HEADER, jws::encode_header(ALG, TYP_REFRESH, None).unwrap());
     }
 
@@ -205,39 +274,39 @@ mod tests {
     }
 
     #[test]
-    fn what_is_signed_is_read_back() {
+    fn verify_returns_the_claims_that_were_signed() {
         let token = claims().sign(&keys("secret")).unwrap();
         let read = RefreshClaims::verify(token.expose(), &keys("secret")).unwrap();
-        assert_eq!(read.presented(), claims().presented());
+        assert_eq!(read.attempt(), claims().attempt());
         assert_eq!((read.subject, read.session), (claims().subject, claims().session));
         assert_eq!(read.key, claims().key);
         assert_eq!(claims().sign(&keys("secret")).unwrap().expose(), token.expose());
     }
 
     #[test]
-    fn a_child_knows_its_parent() {
-        let minted = IssuedChild {
+    fn a_child_carries_the_id_of_its_parent_and_the_key() {
+        let issued = IssuedChild {
             family_position: FamilyPosition { generation: 4, branch: 0 },
             issued_at: Timestamp::from_millis(5),
             expires_at: Timestamp::from_millis(9),
         };
-        let child = claims().child(&minted);
+        let child = claims().child(&issued);
         assert_eq!(child.parent, Some(claims().secret.id()));
         assert_eq!(child.key, claims().key);
-        assert_eq!(child.presented(), claims().child(&minted).presented());
-        let later = IssuedChild { issued_at: Timestamp::from_millis(6), ..minted };
-        assert_ne!(child.presented().id, claims().child(&later).presented().id);
+        assert_eq!(child.attempt(), claims().child(&issued).attempt());
+        let later = IssuedChild { issued_at: Timestamp::from_millis(6), ..issued };
+        assert_ne!(child.attempt().id, claims().child(&later).attempt().id);
     }
 
     #[test]
-    fn another_secret_is_refused() {
+    fn a_token_under_another_secret_is_refused() {
         let token = claims().sign(&keys("secret")).unwrap();
         let outcome = RefreshClaims::verify(token.expose(), &keys("other"));
         assert!(matches!(outcome, Err(Error::SignatureInvalid)));
     }
 
     #[test]
-    fn the_form_is_exact() {
+    fn unknown_duplicate_and_malformed_claims_are_refused() {
         let header = r#"{"alg":"HS256","typ":"rt+jwt"}"#;
         let payload = |extra: &str| {
             format!(

@@ -1,22 +1,22 @@
-//! Sessions ended on purpose.
+//! Revocation of one session, and of several.
 
 use std::time::Duration;
 
-use regrant::session::{Decision, State};
+use regrant::session::{Decision, SessionState};
 use regrant::store::RevocationOutcome::{AlreadyRevoked, Revoked};
 use regrant::store::SessionFilter;
 use regrant::types::{Clock, RevocationReason};
 
 use super::fixture::{Fixture, HOUR, MINUTE};
 
-pub async fn an_ended_session_stays_ended_for_the_first_reason(at: &Fixture) {
+pub async fn a_revoked_session_keeps_its_first_reason(at: &Fixture) {
     let session = at.login("alice").await;
     let (first, second) = (RevocationReason::Logout, RevocationReason::Administrative);
     assert_eq!(at.revoke(&session, first).await, Revoked);
     assert_eq!(at.revoke(&session, second).await, AlreadyRevoked);
     let [revoked, already] = at.revoke_all(&session.subject, SessionFilter::ALL, second).await;
     assert_eq!((revoked, already), ([].into(), [session.id].into()));
-    assert_eq!(at.present(&session, &session.token).await, Decision::Revoked(first));
+    assert_eq!(at.decide(&session, &session.token).await, Decision::Revoked(first));
 }
 
 pub async fn every_reason_is_kept_until_the_session_would_have_expired(at: &Fixture) {
@@ -30,14 +30,14 @@ pub async fn every_reason_is_kept_until_the_session_would_have_expired(at: &Fixt
     }
     at.wait(HOUR * 10 - Duration::from_millis(1));
     for (session, reason) in &sessions {
-        assert_eq!(at.record(session).await.unwrap().state, State::Revoked(*reason));
-        assert_eq!(at.present(session, &session.token).await, Decision::Revoked(*reason));
+        assert_eq!(at.record(session).await.unwrap().state, SessionState::Revoked(*reason));
+        assert_eq!(at.decide(session, &session.token).await, Decision::Revoked(*reason));
     }
     at.wait(Duration::from_millis(1));
     assert_eq!(at.store.list(&sessions[0].0.subject).await.unwrap(), []);
 }
 
-pub async fn all_sessions_of_a_user_end_at_once(at: &Fixture) {
+pub async fn revoke_all_revokes_every_session_of_the_user(at: &Fixture) {
     let mut sessions = Vec::new();
     for _ in 0..5 {
         sessions.push(at.login("alice").await);
@@ -50,13 +50,13 @@ pub async fn all_sessions_of_a_user_end_at_once(at: &Fixture) {
     assert_eq!(revoked, sessions[1..].iter().map(|session| session.id).collect());
     assert_eq!(already, [sessions[0].id].into());
     for session in &sessions[1..] {
-        assert_eq!(at.present(session, &session.token).await, Decision::Revoked(all));
+        assert_eq!(at.decide(session, &session.token).await, Decision::Revoked(all));
     }
-    assert_eq!(at.present(&sessions[0], &sessions[0].token).await, Decision::Revoked(one));
+    assert_eq!(at.decide(&sessions[0], &sessions[0].token).await, Decision::Revoked(one));
     at.refresh(&mut bob).await;
 }
 
-pub async fn all_but_one_end(at: &Fixture) {
+pub async fn revoke_all_spares_the_excepted_session(at: &Fixture) {
     let sessions = [at.login("alice").await, at.login("alice").await, at.login("alice").await];
     let [here, there, elsewhere] = &sessions;
     let which = SessionFilter { except: Some(here.id), ..SessionFilter::ALL };
@@ -67,15 +67,15 @@ pub async fn all_but_one_end(at: &Fixture) {
     }
     assert!(at.is_live(here).await);
     for session in [there, elsewhere] {
-        assert_eq!(at.present(session, &session.token).await, Decision::Revoked(reason));
+        assert_eq!(at.decide(session, &session.token).await, Decision::Revoked(reason));
     }
-    // An exception that is nobody's spares nobody.
+    // An exception that names a revoked session spares no live one.
     let which = SessionFilter { except: Some(there.id), ..SessionFilter::ALL };
     let [revoked, already] = at.revoke_all(&here.subject, which, reason).await;
     assert_eq!((revoked, already), ([here.id].into(), [elsewhere.id].into()));
 }
 
-pub async fn those_from_before_an_instant_end(at: &Fixture) {
+pub async fn revoke_all_created_before_spares_later_sessions(at: &Fixture) {
     let old = at.login("alice").await;
     at.wait(MINUTE);
     let instant = at.clock.now();

@@ -1,4 +1,4 @@
-//! What can happen in the world, one act at a time.
+//! The steps of a history: an event, and the time before it.
 
 use std::fmt;
 use std::time::Duration;
@@ -6,15 +6,15 @@ use std::time::Duration;
 /// The grace of every session here.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// How far a clock steps back at a failover: well beyond the grace.
+/// How far a clock steps back at a failover: much more than the grace.
 pub const STEP_BACK: Duration = Duration::from_secs(45);
 
-/// The time between an act and the one before it.
+/// The time between two events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Gap {
-    /// None: the act's own instant does not matter.
+    /// None: the instant of the event does not matter.
     None,
-    /// Half the grace: two of them are the grace exactly, three are more.
+    /// Half the grace: two of them are exactly the grace.
     Short,
     /// One millisecond more than the grace.
     Long,
@@ -31,33 +31,33 @@ impl Gap {
     }
 }
 
-/// What becomes of the answer to the honest client's refresh.
+/// What becomes of the response to the honest client's refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// It arrives.
     Arrives,
     /// It is lost on the way.
     Lost,
-    /// It is lost to the honest client, and the thief has it.
+    /// The honest client does not get it, the thief does.
     Stolen,
 }
 
 /// What happens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Deed {
+pub enum Event {
     /// The honest client refreshes.
     Refresh(Answer),
     /// The honest client asks for an access token only (rotation off).
-    Keep,
-    /// A delayed copy of one of the honest client's requests arrives; 0 is its last one.
+    Renew,
+    /// A delayed copy of one of the honest client's requests arrives; 0 is the last request.
     Duplicate(usize),
     /// The honest client uses its access token; the report to the store arrives or is lost.
     Use {
         /// The report arrives.
         delivered: bool,
     },
-    /// The honest client uses the access token that it had before its last refresh, as a request
-    /// does that was on its way meanwhile; the report arrives.
+    /// The honest client uses the access token from before its last refresh, as a request in
+    /// flight does; the report arrives.
     UseEarlier,
     /// The thief copies the pair that the honest client holds.
     Steal,
@@ -68,31 +68,31 @@ pub enum Deed {
         /// The report arrives.
         delivered: bool,
     },
-    /// The store goes back to an earlier record; its clock may be behind afterwards.
+    /// The store rolls back to an earlier record; its clock may step back too.
     Rollback {
-        /// Which of the records that it ever held.
+        /// Which of the records that the store ever had.
         to: usize,
-        /// Its clock is behind by 45 seconds more.
+        /// The clock steps back by [`STEP_BACK`].
         clock_steps_back: bool,
     },
 }
 
-/// A deed and the time before it.
+/// An event and the time before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Act {
-    /// The time since the act before.
+pub struct Step {
+    /// The time since the previous event.
     pub gap: Gap,
     /// What happens then.
-    pub deed: Deed,
+    pub event: Event,
 }
 
-impl fmt::Debug for Act {
+impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.gap {
             Gap::None => {}
             Gap::Short => f.write_str("short ")?,
             Gap::Long => f.write_str("long ")?,
         }
-        write!(f, "{:?}", self.deed)
+        write!(f, "{:?}", self.event)
     }
 }

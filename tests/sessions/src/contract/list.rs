@@ -1,8 +1,8 @@
-//! What a user sees of the own sessions.
+//! The list of a user's sessions.
 
 use std::collections::BTreeMap;
 
-use regrant::session::State;
+use regrant::session::SessionState;
 use regrant::store::{RevocationOutcome, SessionFilter};
 use regrant::types::{Clock, RevocationReason, Subject};
 
@@ -28,7 +28,7 @@ pub async fn sessions_are_listed_with_their_records(at: &Fixture) {
         .map(|stored| (stored.id, stored.record))
         .collect();
     assert_eq!(all.len(), 2);
-    assert_eq!(all[&ended.id].state, State::Revoked(reason));
+    assert_eq!(all[&ended.id].state, SessionState::Revoked(reason));
     assert_eq!(all[&ended.id].created_at, begun);
     assert_eq!(all[&refreshed.id].created_at, begun.plus(MINUTE));
     assert_eq!(all[&refreshed.id].last_refreshed(), at.clock.now());

@@ -1,4 +1,4 @@
-//! Failed attempts are counted in windows.
+//! The counters of failed refreshes.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use regrant::types::Subject;
 use super::{Fixture, MINUTE};
 
 async fn count(fixture: &Fixture, key: &FailureKey) -> Failures {
-    let failures = fixture.store.failures().expect("every home counts");
+    let failures = fixture.store.failures().expect("every backend has a failure counter");
     failures.count(key, MINUTE).await.expect("the store answers")
 }
 
@@ -18,7 +18,7 @@ pub async fn failures_are_counted_until_their_window_ends(fixture: &Fixture) {
     fixture.wait(Duration::from_secs(20));
     let left = Duration::from_secs(40);
     assert_eq!(count(fixture, &key).await, Failures { count: 2, left });
-    // Its end does not move, and is not part of it.
+    // The end of the window does not move, and is exclusive.
     fixture.wait(left - Duration::from_millis(1));
     let left = Duration::from_millis(1);
     assert_eq!(count(fixture, &key).await, Failures { count: 3, left });
@@ -40,12 +40,12 @@ pub async fn each_address_and_each_subject_has_its_own_failures(fixture: &Fixtur
     }
 }
 
-pub async fn fifty_at_once_are_counted_fifty_times(fixture: &Fixture) {
+pub async fn fifty_concurrent_failures_are_counted_fifty_times(fixture: &Fixture) {
     let key = FailureKey::address("192.0.2.9");
     let calls = (0..50).map(|_| {
         let store = std::sync::Arc::clone(&fixture.store);
         tokio::spawn(async move {
-            let failures = store.failures().expect("every home counts");
+            let failures = store.failures().expect("every backend has a failure counter");
             failures.count(&key, MINUTE).await.expect("the store answers").count
         })
     });

@@ -1,20 +1,19 @@
-//! What the checker writes down about the tokens handed out, to judge what comes later.
+//! A ledger of the issued tokens, by which the checker judges later steps.
 
 use regrant::session::Record;
-use regrant::store::packed;
 use regrant::types::Timestamp;
 
-use super::act::GRACE;
-use super::holder::{Secret, Token};
+use super::client::{Secret, Token};
+use super::step::GRACE;
 use super::violation::Violation;
 
-/// The books of one history.
+/// The ledger of one history.
 #[derive(Clone, Debug, Default)]
-pub struct Book {
-    /// The first half of every secret that was ever minted.
+pub struct Ledger {
+    /// The first half of every secret that was ever issued.
     halves: Vec<[u8; 16]>,
-    /// Parent and child, since the store last rolled back, oldest first.
-    handed_out: Vec<(Secret, Token)>,
+    /// Parents and children since the last rollback, oldest first.
+    issued_children: Vec<(Secret, Token)>,
     /// Tokens whose child has arrived, since the last rollback.
     spent: Vec<Spent>,
 }
@@ -25,62 +24,65 @@ struct Spent {
     token: Secret,
     /// When the grace began.
     since: Timestamp,
-    /// The child itself was taken; otherwise its access token was seen in use.
+    /// The child itself was used; else its access token was.
     by_refresh: bool,
 }
 
-impl Book {
-    /// After a rollback the store cannot know what came after.
+impl Ledger {
+    /// After a rollback the store cannot know what it lost.
     pub fn rolled_back(&mut self) {
-        self.handed_out.clear();
+        self.issued_children.clear();
         self.spent.clear();
     }
 
-    pub fn minted(&mut self, secret: &Secret) {
+    pub fn issued(&mut self, secret: &Secret) {
         let (half, _) = secret.split_first_chunk::<16>().expect("32 bytes");
         if !self.halves.contains(half) {
             self.halves.push(*half);
         }
     }
 
-    /// Invariant 2: within the grace one token has one child, bit for bit, and a place in the
-    /// chain belongs to one token.
-    pub fn hand_out(
+    /// Invariant 2: within the grace one token has one child, bit for bit, and a position in the
+    /// family belongs to one token.
+    pub fn record_issue(
         &mut self,
         parent: &Secret,
         child: &Token,
         now: Timestamp,
     ) -> Result<(), Violation> {
-        let earlier = self.handed_out.iter().rev().find(|(of, _)| of == parent);
+        let earlier = self.issued_children.iter().rev().find(|(of, _)| of == parent);
         if let Some((_, sibling)) = earlier
             && now <= sibling.claims.issued_at.plus(GRACE)
             && sibling != child
         {
             return Err(Violation::TwoChildren);
         }
-        let place = |token: &Token| (token.claims.generation, token.claims.branch);
-        if self.handed_out.iter().any(|(_, other)| place(other) == place(child) && other != child) {
-            return Err(Violation::SharedPlace);
+        let position = |token: &Token| (token.claims.generation, token.claims.branch);
+        if self
+            .issued_children
+            .iter()
+            .any(|(_, other)| position(other) == position(child) && other != child)
+        {
+            return Err(Violation::SharedPosition);
         }
         if earlier.is_none_or(|(_, sibling)| sibling != child) {
-            self.handed_out.push((*parent, *child));
+            self.issued_children.push((*parent, *child));
         }
-        self.minted(&child.secret);
+        self.issued(&child.secret);
         Ok(())
     }
 
-    /// The access token of its child was seen in use: the child has arrived, so whoever comes back
-    /// with the parent is another holder.
+    /// The access token of a child was used: the child has arrived, so use of the parent is theft.
     pub fn child_was_used(&mut self, parent: Secret, issued_at: Timestamp) {
         if !self.spent.iter().any(|spent| spent.token == parent) {
             self.spent.push(Spent { token: parent, since: issued_at, by_refresh: false });
         }
     }
 
-    /// This token was taken, so it has arrived. Its parent is spent from here on: also where its
-    /// use was seen before, for the grace begins anew.
+    /// A token was used, so it has arrived and its parent is spent. Where the parent was spent by a
+    /// reported use before, the grace begins anew.
     pub fn was_taken(&mut self, child: &Secret, now: Timestamp) {
-        let of_child = self.handed_out.iter().find(|(_, token)| token.secret == *child);
+        let of_child = self.issued_children.iter().find(|(_, token)| token.secret == *child);
         let Some((parent, _)) = of_child else { return };
         match self.spent.iter_mut().find(|spent| spent.token == *parent) {
             Some(spent) if spent.by_refresh => {}
@@ -89,14 +91,14 @@ impl Book {
         }
     }
 
-    /// Whether this token was spent for longer than the grace.
+    /// Whether this token has been spent for longer than the grace.
     pub fn long_spent(&self, secret: &Secret, now: Timestamp) -> bool {
         self.spent.iter().any(|spent| spent.token == *secret && now > spent.since.plus(GRACE))
     }
 
-    /// Invariant 6: nothing that is stored lets one make a token.
+    /// Invariant 6: no token can be made from what is stored.
     pub fn check_stored(&self, record: &Record) -> Result<(), Violation> {
-        let bytes = packed::pack(record);
+        let bytes = record.encode();
         if bytes.windows(16).any(|window| self.halves.iter().any(|half| half == window)) {
             return Err(Violation::SecretStored);
         }

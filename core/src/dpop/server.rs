@@ -1,0 +1,605 @@
+//! The server's side: checks proofs (RFC 9449 §4.3), without I/O.
+//!
+//! A proof passes two checks. [`ProofVerifier::verify`] checks its format, its signature and that it
+//! is for this request. Then it is *consumed*, for a token that is bound to its key or at a login,
+//! and every later use of it is refused.
+
+use std::collections::HashSet;
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
+use std::{fmt, mem};
+
+use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
+use url::Url;
+
+use super::{TYP_PROOF, access_token_hash};
+use crate::access::VerifiedAccess;
+use crate::error::{Error, Result};
+use crate::keys::{Algorithm, Key, RefreshKeys, Thumbprint};
+use crate::token::base64url;
+use crate::token::json::{self, Item, numeric_date};
+use crate::token::jws::{Compact, Header, is_typ};
+use crate::types::{Clock, Timestamp};
+
+/// How proofs are checked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct ProofPolicy {
+    /// How long after its `iat` a proof is accepted. Default 60 seconds. Not checked for a proof
+    /// with a nonce, whose age the nonce tells (RFC 9449 §11.1).
+    pub max_age: Duration,
+    /// How far in the future `iat` may be. Default 10 seconds.
+    pub leeway: Duration,
+    /// How many used proofs this process remembers, to refuse replays. Default 100,000, about 5 MB.
+    /// When the limit is reached, requests are refused until the oldest proofs have expired.
+    pub capacity: usize,
+}
+
+impl Default for ProofPolicy {
+    fn default() -> Self {
+        let (max_age, leeway) = (Duration::from_secs(60), Duration::from_secs(10));
+        Self { max_age, leeway, capacity: 100_000 }
+    }
+}
+
+/// Checks proofs. Used proofs are remembered per process: where several processes serve one URL,
+/// nonces ([`NonceIssuer`]) bound for how long a proof could be replayed at another process.
+#[derive(Debug)]
+pub struct ProofVerifier {
+    origins: Vec<String>,
+    policy: ProofPolicy,
+    nonces: Option<NonceIssuer>,
+    used: UsedProofs,
+    clock: Arc<dyn Clock>,
+}
+
+impl ProofVerifier {
+    /// A verifier with this policy. With `nonces`, every proof must have one of them.
+    pub fn new(policy: ProofPolicy, nonces: Option<NonceIssuer>, clock: Arc<dyn Clock>) -> Self {
+        let lifetime = match &nonces {
+            Some(nonces) => nonces.max_age(),
+            None => policy.max_age + policy.leeway,
+        };
+        let used = UsedProofs::new(lifetime, policy.capacity);
+        Self { origins: Vec::new(), policy, nonces, used, clock }
+    }
+
+    /// Sets the origins by which clients reach this server, such as `https://api.example`, for
+    /// [`verify_request`](Self::verify_request).
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `dpop.origin` when there is none, or one has more than scheme,
+    /// host and port.
+    pub fn with_origins(mut self, origins: Vec<String>) -> Result<Self> {
+        check_origins(&origins)?;
+        self.origins = origins;
+        Ok(self)
+    }
+
+    /// The nonces, where proofs must have one.
+    pub fn nonces(&self) -> Option<&NonceIssuer> {
+        self.nonces.as_ref()
+    }
+
+    /// The nonce for the header `DPoP-Nonce` of responses, where proofs must have one.
+    pub fn nonce(&self) -> Option<String> {
+        self.nonces.as_ref().map(|nonces| nonces.current(self.clock.now()))
+    }
+
+    /// Checks `proof` as [`verify`](Self::verify) does, for a request of `method` to `path` at one
+    /// of the origins. A query after the path is ignored.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_request(&self, proof: &str, method: &str, path: &str) -> Result<VerifiedProof> {
+        if !path.starts_with('/') {
+            return Err(Error::dpop_proof("the request has no path"));
+        }
+        let target = |origin| ProofTarget::new(method, &format!("{origin}{path}"));
+        self.verify(proof, &self.origins.iter().map(target).collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Checks the format and signature of `proof`, and that it is for this request. A server that
+    /// is reached by several names passes a target for each.
+    ///
+    /// # Errors
+    /// [`Error::DpopProofInvalid`] for its format, signature, `htm`, `htu` or `iat`;
+    /// [`Error::DpopNonceRequired`].
+    pub fn verify(&self, proof: &str, targets: &[ProofTarget]) -> Result<VerifiedProof> {
+        let (key, claims) = read(proof)?;
+        if !targets.iter().any(|target| target.matches(&claims.method, &claims.url)) {
+            return Err(Error::dpop_proof("htm and htu are of another request"));
+        }
+        let now = self.clock.now();
+        match &self.nonces {
+            Some(nonces) => {
+                if !claims.nonce.is_some_and(|nonce| nonces.accepts(&nonce, now)) {
+                    return Err(Error::DpopNonceRequired { nonce: nonces.current(now) });
+                }
+            }
+            None => {
+                let issued_at = claims.issued_at;
+                if issued_at > now.plus(self.policy.leeway)
+                    || now >= issued_at.plus(self.policy.max_age)
+                {
+                    return Err(Error::dpop_proof("iat is too old or in the future"));
+                }
+            }
+        }
+        Ok(VerifiedProof { key, id: claims.id, access_token_hash: claims.access_token_hash })
+    }
+
+    /// Consumes a proof, for the login of a session that is to be bound to its key.
+    ///
+    /// # Errors
+    /// [`Error::DpopProofReplayed`]; [`Error::StoreUnavailable`] when no more used proofs can be
+    /// remembered.
+    pub fn consume(&self, proof: &VerifiedProof) -> Result<Thumbprint> {
+        self.used.insert(&proof.key, &proof.id, self.clock.now())?;
+        Ok(proof.key)
+    }
+
+    /// Consumes a proof for an access token that was verified as `access`.
+    ///
+    /// # Errors
+    /// As [`consume_bound`](Self::consume_bound), and [`Error::DpopProofInvalid`] for a token that
+    /// is not bound: a thief of the token has a key too.
+    pub fn consume_for_access(
+        &self,
+        proof: &VerifiedProof,
+        access: &VerifiedAccess,
+        token: &str,
+    ) -> Result<()> {
+        let key = access.key().ok_or(Error::dpop_proof("the access token is not DPoP-bound"))?;
+        self.consume_bound(proof, key, Some(token))
+    }
+
+    /// Consumes a proof for a token that is bound to `key`. `access_token` is the token where it is
+    /// an access token.
+    ///
+    /// # Errors
+    /// [`Error::DpopProofInvalid`] for another key or another access token, and as
+    /// [`consume`](Self::consume).
+    pub fn consume_bound(
+        &self,
+        proof: &VerifiedProof,
+        key: Thumbprint,
+        access_token: Option<&str>,
+    ) -> Result<()> {
+        if proof.key != key {
+            return Err(Error::dpop_proof("the token is bound to another key"));
+        }
+        if let Some(token) = access_token {
+            let expected = access_token_hash(token);
+            let is_for = |hash: &String| bool::from(hash.as_bytes().ct_eq(expected.as_bytes()));
+            if !proof.access_token_hash.as_ref().is_some_and(is_for) {
+                return Err(Error::dpop_proof("ath is missing or of another access token"));
+            }
+        }
+        self.consume(proof).map(drop)
+    }
+}
+
+/// A proof that is good for its request (RFC 9449 §4.3); only [`ProofVerifier::verify`] makes one.
+///
+/// It says which key signed it, not that anything is bound to that key.
+#[derive(Clone, Debug)]
+pub struct VerifiedProof {
+    key: Thumbprint,
+    id: String,
+    access_token_hash: Option<String>,
+}
+
+impl VerifiedProof {
+    /// The thumbprint of the key that signed the proof.
+    pub const fn thumbprint(&self) -> Thumbprint {
+        self.key
+    }
+}
+
+/// The method and URL of a request, which the claims `htm` and `htu` of a proof must name.
+///
+/// URLs are compared without query and fragment (RFC 9449 §4.3), and after the normalisation of
+/// RFC 3986 §6.2.2 and §6.2.3: case of scheme and host, default port, dot segments.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProofTarget {
+    method: String,
+    url: String,
+}
+
+impl ProofTarget {
+    /// A request of `method` to `url`: the URL that clients use, not what a proxy makes of it.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `url` when it is not an absolute `http` or `https` URL.
+    pub fn new(method: &str, url: &str) -> Result<Self> {
+        let url = normalise(url).ok_or_else(|| Error::config("url", "is not an http address"))?;
+        Ok(Self { method: method.to_owned(), url })
+    }
+
+    /// Methods are case-sensitive (RFC 9110 §9.1).
+    fn matches(&self, method: &str, url: &str) -> bool {
+        self.method == method && normalise(url).is_some_and(|url| url == self.url)
+    }
+}
+
+fn normalise(url: &str) -> Option<String> {
+    let mut url = Url::parse(url).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+    url.set_query(None);
+    url.set_fragment(None);
+    Some(with_upper_case_escapes(url.as_str()))
+}
+
+/// `%7e` and `%7E` are the same (RFC 3986 §6.2.2.1).
+fn with_upper_case_escapes(url: &str) -> String {
+    let mut escaped = 0;
+    let letters = url.chars().map(|letter| {
+        if letter == '%' {
+            escaped = 2;
+            return letter;
+        }
+        if escaped == 0 {
+            return letter;
+        }
+        escaped -= 1;
+        letter.to_ascii_uppercase()
+    });
+    letters.collect()
+}
+
+/// Checks that these are the origins of a server.
+///
+/// # Errors
+/// [`Error::ConfigInvalid`] for `dpop.origin`.
+pub(crate) fn check_origins(origins: &[String]) -> Result<()> {
+    if origins.is_empty() {
+        return Err(Error::config("dpop.origin", "must name at least one origin"));
+    }
+    let is_origin = |origin: &String| {
+        Url::parse(origin).is_ok_and(|url| {
+            matches!(url.scheme(), "http" | "https")
+                && url.origin().ascii_serialization() == *origin
+        })
+    };
+    if origins.iter().all(is_origin) {
+        return Ok(());
+    }
+    Err(Error::config("dpop.origin", "must be an origin, such as https://api.example"))
+}
+
+/// The longest proof, in bytes. An RSA key of 8192 bits with a long URL fits.
+const MAX_BYTES: usize = 8192;
+
+/// The longest `jti`, in bytes.
+const MAX_ID: usize = 256;
+
+/// Checks format, type, algorithm, key and signature, in this order.
+///
+/// # Errors
+/// [`Error::DpopProofInvalid`].
+fn read(proof: &str) -> Result<(Thumbprint, ProofClaims)> {
+    let malformed = |_| Error::dpop_proof("not a compact JWS");
+    let compact = Compact::split(proof, MAX_BYTES).map_err(malformed)?;
+    let header = base64url::decode_text(compact.header).map_err(malformed)?;
+    let Header { alg, typ, .. } =
+        Header::parse(&header).map_err(|_| Error::dpop_proof("the header is malformed"))?;
+    if !typ.is_some_and(|typ| is_typ(&typ, TYP_PROOF)) {
+        return Err(Error::dpop_proof("typ is not dpop+jwt"));
+    }
+    let key = Algorithm::from_name(&alg)
+        .filter(|algorithm| !algorithm.is_symmetric())
+        .ok_or(Error::dpop_proof("alg is not an asymmetric algorithm"))
+        .and_then(|algorithm| embedded_key(&header, algorithm))?;
+    let signature = base64url::decode(compact.signature).map_err(malformed)?;
+    if !key.verify(compact.signing_input.as_bytes(), &signature) {
+        return Err(Error::dpop_proof("the signature does not match jwk"));
+    }
+    let public = key.public().ok_or(Error::dpop_proof(UNUSABLE_JWK))?;
+    let payload = base64url::decode_text(compact.payload).map_err(malformed)?;
+    Ok((Thumbprint::of(public)?, ProofClaims::read(&payload)?))
+}
+
+const UNUSABLE_JWK: &str = "jwk is missing or unusable";
+
+/// The key in the header parameter `jwk`. Proofs are the only place where such a key is used: it
+/// proves nothing but itself, and is compared with the thumbprint in a token.
+fn embedded_key(header: &str, algorithm: Algorithm) -> Result<Key> {
+    let unusable = || Error::dpop_proof(UNUSABLE_JWK);
+    let header = json::parse_object(header).map_err(|_| unusable())?;
+    let jwk = header.get("jwk").and_then(|jwk| jwk.as_object()).ok_or_else(unusable)?;
+    Key::from_public_jwk(jwk, algorithm).map_err(|_| unusable())
+}
+
+/// The claims of a proof (RFC 9449 §4.2), not yet compared with the request.
+struct ProofClaims {
+    id: String,
+    method: String,
+    url: String,
+    issued_at: Timestamp,
+    access_token_hash: Option<String>,
+    nonce: Option<String>,
+}
+
+impl ProofClaims {
+    fn read(payload: &str) -> Result<Self> {
+        let [mut jti, mut htm, mut htu, mut iat, mut ath, mut nonce] = [None; 6];
+        json::read_object(payload, |name, item| match name {
+            "jti" => jti = Some(item),
+            "htm" => htm = Some(item),
+            "htu" => htu = Some(item),
+            "iat" => iat = Some(item),
+            "ath" => ath = Some(item),
+            "nonce" => nonce = Some(item),
+            _ => {}
+        })
+        .map_err(|_| Error::dpop_proof("the claims are not a strict JSON object"))?;
+        let id = required(jti, "jti is missing or not a string")?;
+        if id.is_empty() || id.len() > MAX_ID {
+            return Err(Error::dpop_proof("jti is empty or too long"));
+        }
+        let issued_at = iat.and_then(|iat| numeric_date(iat, "iat").ok());
+        Ok(Self {
+            id,
+            method: required(htm, "htm is missing or not a string")?,
+            url: required(htu, "htu is missing or not a string")?,
+            issued_at: issued_at.ok_or(Error::dpop_proof("iat is missing or not a time"))?,
+            access_token_hash: optional(ath, "ath is not a string")?,
+            nonce: optional(nonce, "nonce is not a string")?,
+        })
+    }
+}
+
+fn required(item: Option<Item<'_>>, problem: &'static str) -> Result<String> {
+    optional(item, problem)?.ok_or(Error::dpop_proof(problem))
+}
+
+fn optional(item: Option<Item<'_>>, problem: &'static str) -> Result<Option<String>> {
+    let text = |item: Item<'_>| item.text().map(std::borrow::Cow::into_owned);
+    item.map(|item| text(item).ok_or(Error::dpop_proof(problem))).transpose()
+}
+
+/// Keeps the MACs of nonces apart from signatures of tokens under the same secret.
+const NONCE_LABEL: &str = "regrant dpop nonce v1 ";
+
+/// Issues nonces (RFC 9449 §8) without storing them: a nonce is a MAC of the period in which it is
+/// issued, so all processes with the same refresh secret issue and accept the same nonces.
+pub struct NonceIssuer {
+    keys: RwLock<RefreshKeys>,
+    lifetime: Duration,
+}
+
+impl NonceIssuer {
+    /// Nonces under `keys`, a new one every `lifetime`. A nonce is accepted for up to twice that.
+    pub fn new(keys: RefreshKeys, lifetime: Duration) -> Self {
+        Self { keys: RwLock::new(keys), lifetime: lifetime.max(Duration::from_secs(1)) }
+    }
+
+    /// Replaces the keys. Nonces under the retired ones among them are accepted.
+    pub(crate) fn set_keys(&self, keys: RefreshKeys) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// The nonce at `now`, for the header `DPoP-Nonce`.
+    pub fn current(&self, now: Timestamp) -> String {
+        base64url::encode(&self.keys().sign(&nonce_message(self.period(now))))
+    }
+
+    /// Whether `nonce` is that of this period or the one before, in constant time.
+    fn accepts(&self, nonce: &str, now: Timestamp) -> bool {
+        let Ok(mac) = base64url::decode(nonce) else { return false };
+        let (keys, period) = (self.keys(), self.period(now));
+        [period, period.saturating_sub(1)]
+            .into_iter()
+            .any(|period| keys.verify(&nonce_message(period), &mac))
+    }
+
+    /// For how long a nonce is accepted.
+    fn max_age(&self) -> Duration {
+        self.lifetime * 2
+    }
+
+    fn keys(&self) -> RwLockReadGuard<'_, RefreshKeys> {
+        self.keys.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn period(&self, now: Timestamp) -> i64 {
+        now.as_seconds() / i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX)
+    }
+}
+
+fn nonce_message(period: i64) -> Vec<u8> {
+    format!("{NONCE_LABEL}{period}").into_bytes()
+}
+
+impl fmt::Debug for NonceIssuer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NonceIssuer").field("lifetime", &self.lifetime).finish_non_exhaustive()
+    }
+}
+
+/// The proofs that were used in this process, for as long as they would be accepted again. They are
+/// kept in two generations, each of which collects for one lifetime of a proof, so the older one
+/// can be dropped as a whole when a third begins.
+#[derive(Debug)]
+struct UsedProofs {
+    lifetime: Duration,
+    capacity: usize,
+    generations: Mutex<Generations>,
+}
+
+#[derive(Debug, Default)]
+struct Generations {
+    since: Option<Timestamp>,
+    younger: HashSet<ProofId>,
+    older: HashSet<ProofId>,
+}
+
+/// 128 bits of a SHA-256 over key and `jti`, enough to make collisions infeasible.
+type ProofId = [u8; 16];
+
+impl UsedProofs {
+    fn new(lifetime: Duration, capacity: usize) -> Self {
+        Self { lifetime, capacity, generations: Mutex::default() }
+    }
+
+    /// Adds the proof with the `jti` `id` by this key.
+    ///
+    /// # Errors
+    /// [`Error::DpopProofReplayed`] when it is there already; [`Error::StoreUnavailable`] when the
+    /// capacity is reached, because dropping another proof would allow its replay.
+    fn insert(&self, key: &Thumbprint, id: &str, now: Timestamp) -> Result<()> {
+        let proof = proof_id(key, id);
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        generations.rotate(now, self.lifetime);
+        if generations.younger.contains(&proof) || generations.older.contains(&proof) {
+            return Err(Error::DpopProofReplayed);
+        }
+        if generations.younger.len() + generations.older.len() >= self.capacity {
+            return Err(Error::store("the capacity for used DPoP proofs is reached"));
+        }
+        generations.younger.insert(proof);
+        Ok(())
+    }
+}
+
+impl Generations {
+    fn rotate(&mut self, now: Timestamp, lifetime: Duration) {
+        let since = *self.since.get_or_insert(now);
+        let age = now.since(since);
+        if age < lifetime {
+            return;
+        }
+        self.older = mem::take(&mut self.younger);
+        if age >= lifetime * 2 {
+            self.older.clear();
+        }
+        self.since = Some(now);
+    }
+}
+
+fn proof_id(key: &Thumbprint, id: &str) -> ProofId {
+    let hash = Sha256::new_with_prefix(key.to_string()).chain_update(id).finalize();
+    let mut proof = [0; 16];
+    proof.copy_from_slice(&hash[..16]);
+    proof
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::keys::RefreshSecret;
+    use crate::types::SecretBytes;
+
+    #[test]
+    fn targets_match_without_query_and_after_normalisation() {
+        let target = ProofTarget::new("POST", "https://api.example/auth/refresh?a=b").unwrap();
+        for same in [
+            "https://api.example/auth/refresh",
+            "https://api.example/auth/refresh?x#y",
+            "HTTPS://API.example:443/auth/refresh",
+            "https://api.example/other/../auth/./refresh",
+        ] {
+            assert!(target.matches("POST", same), "{same}");
+        }
+        for other in [
+            "http://api.example/auth/refresh",
+            "https://api.example:8443/auth/refresh",
+            "https://api.example/auth/refresh/",
+            "https://api.example/Auth/refresh",
+            "https://evil.example/auth/refresh",
+            "/auth/refresh",
+            "",
+        ] {
+            assert!(!target.matches("POST", other), "{other}");
+        }
+        assert!(!target.matches("GET", "https://api.example/auth/refresh"));
+        assert!(!target.matches("post", "https://api.example/auth/refresh"));
+        let escaped = ProofTarget::new("GET", "https://api.example/%7euser").unwrap();
+        assert!(escaped.matches("GET", "https://api.example/%7Euser"));
+        let root = ProofTarget::new("GET", "https://api.example").unwrap();
+        assert!(root.matches("GET", "https://api.example/"));
+    }
+
+    #[test]
+    fn a_target_needs_an_absolute_http_url() {
+        for bad in ["", "/path", "ftp://api.example/", "not an address"] {
+            let target = ProofTarget::new("GET", bad);
+            assert!(matches!(target, Err(Error::ConfigInvalid { .. })), "{bad}");
+        }
+    }
+
+    fn nonces(secret: &str) -> NonceIssuer {
+        let secret = RefreshSecret::derived_from(&SecretBytes::new(secret)).unwrap();
+        NonceIssuer::new(RefreshKeys::new(secret), Duration::from_secs(300))
+    }
+
+    #[test]
+    fn a_nonce_is_accepted_in_its_period_and_the_next() {
+        let at = Timestamp::from_seconds;
+        let nonce = nonces("a").current(at(600));
+        assert_eq!(nonce.len(), 43);
+        for seconds in [600, 899, 900, 1199] {
+            assert!(nonces("a").accepts(&nonce, at(seconds)), "{seconds}");
+        }
+        for seconds in [0, 599, 1200, 9999] {
+            assert!(!nonces("a").accepts(&nonce, at(seconds)), "{seconds}");
+        }
+        assert!(!nonces("b").accepts(&nonce, at(600)));
+        assert!(!nonces("a").accepts("", at(600)));
+    }
+
+    #[test]
+    fn nonces_under_a_retired_secret_are_accepted() {
+        let at = Timestamp::from_seconds(600);
+        let secret = |text| RefreshSecret::derived_from(&SecretBytes::new(text)).unwrap();
+        let rotated = nonces("a");
+        let old = rotated.current(at);
+        rotated.set_keys(RefreshKeys::new(secret("b")).with_retired(secret("a")));
+        assert!(rotated.accepts(&old, at) && rotated.accepts(&nonces("b").current(at), at));
+        rotated.set_keys(RefreshKeys::new(secret("b")));
+        assert!(!rotated.accepts(&old, at));
+    }
+
+    const LIFETIME: Duration = Duration::from_secs(60);
+
+    fn key(text: &str) -> Thumbprint {
+        let text =
+            format!("{text}{}", &"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"[text.len()..]);
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_used_proof_is_refused_for_its_whole_lifetime() {
+        let used = UsedProofs::new(LIFETIME, 10);
+        let at = Timestamp::from_seconds;
+        // At different ages of the younger generation.
+        for start in [0, 1, 59, 60, 100, 119, 200] {
+            let id = format!("proof {start}");
+            used.insert(&key("a"), &id, at(start)).unwrap();
+            for later in [0, 1, 30, 59] {
+                let again = used.insert(&key("a"), &id, at(start + later));
+                assert!(matches!(again, Err(Error::DpopProofReplayed)), "{start} {later}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_jti_by_another_key_is_another_proof() {
+        let used = UsedProofs::new(LIFETIME, 10);
+        used.insert(&key("a"), "1", Timestamp::EPOCH).unwrap();
+        used.insert(&key("b"), "1", Timestamp::EPOCH).unwrap();
+    }
+
+    #[test]
+    fn used_proofs_over_the_capacity_are_refused_until_the_oldest_expire() {
+        let used = UsedProofs::new(LIFETIME, 2);
+        let at = Timestamp::from_seconds;
+        used.insert(&key("a"), "1", at(0)).unwrap();
+        used.insert(&key("a"), "2", at(0)).unwrap();
+        let full = used.insert(&key("a"), "3", at(59));
+        assert!(matches!(full, Err(Error::StoreUnavailable { .. })));
+        assert!(matches!(used.insert(&key("a"), "1", at(59)), Err(Error::DpopProofReplayed)));
+        used.insert(&key("a"), "3", at(120)).unwrap();
+    }
+}
