@@ -279,17 +279,13 @@ export interface RedisConfig {
    * @defaultValue `'2s'`
    */
   timeout?: Lifetime | undefined;
-  /**
-   * A PEM file with the trusted certificate authorities, for `rediss` addresses. By default the system's.
-   */
+  /** A PEM file with the trusted certificate authorities, for `rediss` addresses. By default the system's. */
   caFile?: string | undefined;
   /** A PEM file with the certificate chain of this client. */
   certFile?: string | undefined;
   /** A PEM file with the private key of that certificate. */
   keyFile?: string | undefined;
-  /**
-   * The credentials for the Sentinels, if they require any. Those in the address are for the data servers.
-   */
+  /** The credentials for the Sentinels, if they require any. Those in the address are for the data servers. */
   sentinel?: SentinelConfig | undefined;
   /**
    * How many replicas must acknowledge a login or a revocation (`WAIT`) before it counts as replicated. By default 1
@@ -328,8 +324,6 @@ export interface DpopConfig {
   /**
    * The origin by which clients reach this server, such as `https://api.example`, or several. A proof covers the full
    * URL of its request, and the `Host` header of a request cannot be trusted.
-   *
-   * @defaultValue `["https://app.example"]`
    */
   origin: string | readonly string[];
   /**
@@ -388,9 +382,7 @@ export interface VerifierOptions {
   issuers: readonly IssuerConfig[];
   /** When JWK Sets are fetched. */
   keySets?: KeySetsConfig | undefined;
-  /**
-   * Accepts DPoP-bound tokens (RFC 9449), with a proof for each request. Otherwise they are rejected.
-   */
+  /** Accepts DPoP-bound tokens (RFC 9449), with a proof for each request. Otherwise they are rejected. */
   dpop?: ProofConfig | false | undefined;
 }
 
@@ -486,11 +478,7 @@ export interface KeySetsConfig {
 
 /** How a service that verifies the tokens of others accepts DPoP-bound ones. */
 export interface ProofConfig {
-  /**
-   * The origin by which clients reach this service, such as `https://orders.example`, or several.
-   *
-   * @defaultValue `["https://app.example"]`
-   */
+  /** The origin by which clients reach this service, such as `https://orders.example`, or several. */
   origin: string | readonly string[];
   /**
    * How long after its `iat` a proof is accepted, at most 10 minutes.
