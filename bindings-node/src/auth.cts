@@ -328,10 +328,10 @@ export class Auth {
    * @throws {@link AuthError} `ERR_CONFIG_INVALID` without `migrate`; `ERR_STORE_UNAVAILABLE`:
    * begin again.
    */
-  async sweepOldTokens(options: SweepOptions = {}): Promise<SweepReport> {
+  async sweepLegacyTokens(options: SweepOptions = {}): Promise<SweepReport> {
     const { dryRun = false, removeDead = false, onProgress } = options;
     const progress = onProgress && ((text: string): void => onProgress(JSON.parse(text) as SweepReport));
-    const outcome = await this.#native.sweepOldTokens(dryRun, removeDead, progress);
+    const outcome = await this.#native.sweepLegacyTokens(dryRun, removeDead, progress);
     return JSON.parse(this.#text(outcome)) as SweepReport;
   }
 

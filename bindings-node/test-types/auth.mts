@@ -40,8 +40,8 @@ const auth = createAuth({
 });
 same<typeof auth, Auth>();
 same<ReturnType<typeof auth.health>, Promise<StoreHealth>>();
-same<ReturnType<typeof auth.sweepOldTokens>, Promise<SweepReport>>();
-void auth.sweepOldTokens({ dryRun: true, onProgress: (soFar) => same<typeof soFar, SweepReport>() });
+same<ReturnType<typeof auth.sweepLegacyTokens>, Promise<SweepReport>>();
+void auth.sweepLegacyTokens({ dryRun: true, onProgress: (soFar) => same<typeof soFar, SweepReport>() });
 createAuth({ secret: Buffer.from('x'), keys: [{ alg: 'ES256', privateKey: 'pem', active: true }] });
 createAuth({ refreshSecret: new Uint8Array(32), keys: [{ alg: 'RS256', kid: 'a', publicKey: 'pem' }] });
 

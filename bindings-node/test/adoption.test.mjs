@@ -161,7 +161,7 @@ test('while Redis or the table of users is away nobody is signed out', async (t)
   world.client.destroy();
   await world.redis.kill();
   await assert.rejects(auth.refresh(sessions[0].token), away);
-  await assert.rejects(auth.sweepOldTokens(), away);
+  await assert.rejects(auth.sweepLegacyTokens(), away);
 });
 
 test('the sweep: a dry run, dead tokens, progress; without migrate it is refused', async (t) => {
@@ -172,13 +172,13 @@ test('the sweep: a dry run, dead tokens, progress; without migrate it is refused
   await world.client.mSet({ [expired]: 'user-0', [gone]: 'gone', 'app:setting': 'kept' });
   const auth = adoptingAuth({ SECRET_KEY, REDIS_URL: world.redis.url });
   const counts = { scanned: 7, converted: 4, loggedOut: 0, expired: 1, unknownUsers: 1, foreign: 1 };
-  assert.deepEqual(await auth.sweepOldTokens({ dryRun: true, removeDead: true }), { ...counts, removed: 0 });
+  assert.deepEqual(await auth.sweepLegacyTokens({ dryRun: true, removeDead: true }), { ...counts, removed: 0 });
   assert.equal(await world.client.dbSize(), 7);
   const seen = [];
-  const report = await auth.sweepOldTokens({ removeDead: true, onProgress: (soFar) => seen.push(soFar) });
+  const report = await auth.sweepLegacyTokens({ removeDead: true, onProgress: (soFar) => seen.push(soFar) });
   assert.deepEqual(report, { ...counts, removed: 2 });
   await new Promise((told) => setImmediate(told));
   assert.deepEqual(seen.at(-1), report);
   assert.deepEqual(await world.client.keys('*:setting'), ['app:setting']);
-  await assert.rejects(testAuth().auth.sweepOldTokens(), withCode('ERR_CONFIG_INVALID'));
+  await assert.rejects(testAuth().auth.sweepLegacyTokens(), withCode('ERR_CONFIG_INVALID'));
 });

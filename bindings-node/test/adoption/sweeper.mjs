@@ -1,5 +1,5 @@
 // A process that sweeps, and tells what it met.
 import { adoptingAuth } from './adopting-auth.mjs';
 
-const report = await adoptingAuth(process.env).sweepOldTokens({ removeDead: true });
+const report = await adoptingAuth(process.env).sweepLegacyTokens({ removeDead: true });
 process.send({ report }, () => process.disconnect());

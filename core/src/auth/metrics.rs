@@ -13,7 +13,7 @@
 //! | `regrant_refreshes_total` | `outcome`: `issued`, `reissued`, `kept`, `superseded`, `expired`, `unknown`, `revoked`, `reused`; `limited` (too many failures); `store_error`; `rejected` (not a token of this server, or claims that cannot be issued); `failed` (a defect) | counter |
 //! | `regrant_refresh_seconds` | | histogram |
 //! | `regrant_thefts_total` | `how`, as in [`AuditKind::Theft`](crate::AuditKind::Theft) | counter |
-//! | `regrant_sessions_revoked_total` | `reason`: a [`RevocationReason`](crate::types::RevocationReason) | counter |
+//! | `regrant_sessions_revoked_total` | `reason`: a [`RevocationReason`] | counter |
 //! | `regrant_adoptions_total` | | counter |
 //! | `regrant_access_denied_total` | `by`: `session`, `child` (of a discarded child: a second holder), `subject`, `overflow` (the deny list was full) | counter |
 //! | `regrant_revocations_unreplicated_total` | | counter |

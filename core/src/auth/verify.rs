@@ -118,7 +118,7 @@ impl Auth {
     }
 
     /// Sets the gauges to their current values; call it just before a scrape. See
-    /// [`metrics`](super::metrics).
+    /// [`metrics`].
     pub fn update_gauges(&self) {
         self.0.engine.update_gauges();
     }

@@ -42,10 +42,12 @@ pub(crate) enum Length {
     Long,
 }
 
+/// How to run tests in an environment with these variables.
+type InvocationOf = Box<dyn Fn(&[(&str, String)]) -> Invocation + Send>;
+
 /// The tests of a client, compiled.
 pub(crate) struct Tests {
-    /// With these variables.
-    invocation: Box<dyn Fn(&[(&str, String)]) -> Invocation + Send>,
+    invocation: InvocationOf,
     format: Format,
     expected: Vec<String>,
     length: Length,

@@ -72,7 +72,7 @@ pub enum Event {
     Rollback {
         /// Which of the records that the store ever had.
         to: usize,
-        /// The clock steps back by [`STEP_BACK`].
+        /// The clock steps back by `STEP_BACK`.
         clock_steps_back: bool,
     },
 }
