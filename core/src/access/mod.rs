@@ -8,7 +8,6 @@ mod issuer;
 mod policy;
 mod verifier;
 
-#[cfg(feature = "server")]
 pub use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
 pub use policy::{AccessPolicy, AccessPolicyBuilder, LegacyTokens};
 pub use verifier::{AccessVerifier, VerifiedAccess, bearer_token};
