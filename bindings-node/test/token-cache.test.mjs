@@ -65,7 +65,7 @@ test('a token with a non-ASCII character is malformed', async () => {
   }
 });
 
-for (const cache of [undefined, 0, 1]) {
+for (const cache of [undefined, false, 1]) {
   test(`each caller has an object of its own, cache: ${cache}`, async () => {
     const { auth } = testAuth({ access: { cache } });
     for (const claims of [undefined, { role: 'admin' }, NESTED, JSON.parse('{"__proto__": {"admin": true}}')]) {
@@ -129,7 +129,7 @@ test('a value that is not a string is a missing token', () => {
   assert.throws(() => auth.verifyBearer(undefined), withCode('ERR_TOKEN_MISSING'));
 });
 
-for (const cache of [undefined, 0]) {
+for (const cache of [undefined, false]) {
   test(`the claims behave like a plain property, cache: ${cache}`, async () => {
     const { auth } = testAuth({ access: { cache } });
     const { accessToken, sessionId } = await auth.login('user-1', { claims: NESTED });
