@@ -2,32 +2,29 @@
 
 use std::sync::Arc;
 
+use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw, Unknown, within_runtime_if_available};
 use napi::threadsafe_function::ThreadsafeFunctionCallMode;
-use napi::{Env, JsString};
 use napi_derive::napi;
-use regrant::access::{VerifiedAccess, bearer_token};
+use regrant::access::bearer_token;
 use regrant::config::{AuthConfig, KeysConfig};
 use regrant::migration::{SweepOptions, SweepReport};
 use regrant::types::{Clock, SystemClock};
 use regrant::{Auth, Result};
 
-use crate::calls::{Calls, RefreshAsked};
-use crate::checker::{self, Given};
+use crate::callbacks::{AsyncFunction, JsIdentityResolver, Listener, forward_events};
 use crate::clock::TestClock;
-use crate::events::{self, Listener};
-use crate::failure::{Failure, Outcome, json, text};
-use crate::identity_resolver::{Resolver, Resolving};
+use crate::error::{ErrorDto, NativeResult, json, text};
 use crate::log::{LogListener, Subscription};
 use crate::metrics;
-use crate::proof::PresentedProof;
-use crate::token_text;
+use crate::requests::{Calls, PresentedProof, RefreshInput};
+use crate::verify::{self, InputKind, to_tuple_json};
 
-/// `Auth` of the core. Every method answers with text, mostly JSON, or with a [`Failure`].
+/// `Auth` of the core. The methods return text, mostly JSON, or an [`ErrorDto`].
 #[napi]
 pub struct NativeAuth {
     calls: Calls,
-    /// Listens as long as there is something to hear.
+    /// Keeps the listener subscribed as long as there is something to log.
     _log: Arc<Subscription>,
 }
 
@@ -43,8 +40,8 @@ impl NativeAuth {
             Listener,
         >,
         #[napi(ts_arg_type = "((value: string) => Promise<string>) | undefined | null")]
-        identity_resolver: Option<Resolver>,
-    ) -> Either<NativeAuth, Failure> {
+        identity_resolver: Option<AsyncFunction>,
+    ) -> Either<NativeAuth, ErrorDto> {
         let clock =
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
         metrics::install();
@@ -54,61 +51,44 @@ impl NativeAuth {
         }
     }
 
-    /// The function that checks access tokens; see `checker`.
+    /// The function that verifies access tokens; see [`verify::function`].
     #[napi(
-        ts_return_type = "(((token: string, inFull?: boolean) => number | string | undefined) & { readonly numbers: Float64Array })"
+        ts_return_type = "(((token: string, resend?: true) => number | string | undefined) & { readonly numbers: Float64Array })"
     )]
-    pub fn token_checker<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
-        checker::function(env, &self.calls.auth, Given::Token)
+    pub fn token_verifier<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
+        verify::function(env, &self.calls.auth, InputKind::Token)
     }
 
-    /// The function that checks the values of `Authorization` headers; see `checker`.
+    /// The function that verifies the values of `Authorization` headers; see [`verify::function`].
     #[napi(
-        ts_return_type = "(((header: string, inFull?: boolean) => number | string | undefined) & { readonly numbers: Float64Array })"
+        ts_return_type = "(((header: string, resend?: true) => number | string | undefined) & { readonly numbers: Float64Array })"
     )]
-    pub fn header_checker<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
-        checker::function(env, &self.calls.auth, Given::Header)
+    pub fn header_verifier<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
+        verify::function(env, &self.calls.auth, InputKind::Header)
     }
 
-    /// A kept token's number modulo this, a power of two, is its place; 0 where none is kept.
+    /// The number of cache slots, a power of two; 0 without a cache. A cache id modulo this is the
+    /// slot.
     #[napi(getter)]
-    pub fn kept_places(&self) -> u32 {
+    pub fn cache_slots(&self) -> u32 {
         u32::try_from(self.calls.auth.cache_slots()).unwrap_or(0)
     }
 
-    /// Verifies an access token. Answers with `[subject, sessionId, claims]`.
-    #[napi(catch_unwind)]
-    pub fn verify_access(&self, env: &Env, token: JsString<'_>) -> Outcome {
-        text(token_text::with(env, token, |token| described(&self.calls.auth.verify(token)?)))
-    }
-
-    /// Verifies the access token in the value of an `Authorization` header. Answers with
+    /// Verifies an access token that is bound to a key, and the proof of that key. Returns
     /// `[subject, sessionId, claims]`.
     #[napi(catch_unwind)]
-    pub fn verify_bearer(&self, env: &Env, header: Option<JsString<'_>>) -> Outcome {
-        text(match header {
-            None => self.calls.auth.verify_bearer(None).and_then(|access| described(&access)),
-            Some(header) => token_text::with(env, header, |header| {
-                described(&self.calls.auth.verify_bearer(Some(header))?)
-            }),
-        })
-    }
-
-    /// Verifies an access token, and the proof of the key that it is bound to. Answers with
-    /// `[subject, sessionId, claims]`.
-    #[napi(catch_unwind)]
-    pub fn verify_with_proof(&self, token: String, proof: PresentedProof) -> Outcome {
+    pub fn verify_with_proof(&self, token: String, proof: PresentedProof) -> NativeResult {
         let access = self.calls.verify_with_proof(&token, &proof);
-        text(access.and_then(|access| described(&access)))
+        text(access.and_then(|access| to_tuple_json(&access)))
     }
 
-    /// Checks a proof and does not use it up. Answers with nothing.
+    /// Checks a proof and does not use it up. Returns an empty text.
     #[napi(catch_unwind)]
-    pub fn check_proof(&self, proof: PresentedProof) -> Outcome {
+    pub fn check_proof(&self, proof: PresentedProof) -> NativeResult {
         text(proof.check(&self.calls.auth).map(|_| String::new()))
     }
 
-    /// Whether proofs of keys are checked here.
+    /// Whether proofs of keys are checked.
     #[napi(getter)]
     pub fn checks_proofs(&self) -> bool {
         self.calls.auth.checks_proofs()
@@ -120,7 +100,7 @@ impl NativeAuth {
         self.calls.auth.proof_nonce()
     }
 
-    /// Verifies an access token where revocations by other processes must be known. Answers with
+    /// Verifies an access token where revocations by other processes must be known. Returns
     /// `[subject, sessionId, claims]`.
     #[napi]
     pub fn verify_checked<'env>(
@@ -129,22 +109,22 @@ impl NativeAuth {
         token: String,
         stale_policy: String,
         proof: Option<PresentedProof>,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move {
             let access = calls.verify_checked(&token, &stale_policy, proof).await;
-            text(access.and_then(|access| described(&access)))
+            text(access.and_then(|access| to_tuple_json(&access)))
         })
     }
 
-    /// Verifies an access token on another thread. Answers with `[subject, sessionId, claims]`.
+    /// Verifies an access token on another thread. Returns `[subject, sessionId, claims]`.
     #[napi]
-    pub fn verify_elsewhere<'env>(
+    pub fn verify_on_thread_pool<'env>(
         &self,
         env: &'env Env,
         token: String,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move {
-            text(calls.auth.verify(&token).and_then(|access| described(&access)))
+            text(calls.auth.verify(&token).and_then(|access| to_tuple_json(&access)))
         })
     }
 
@@ -154,19 +134,19 @@ impl NativeAuth {
         self.calls.auth.jwks()
     }
 
-    /// Exchanges the keys for those of a configuration, JSON text. Answers with nothing.
+    /// Replaces the keys by those of a configuration, JSON text. Returns an empty text.
     #[napi(catch_unwind)]
-    pub fn set_keys(&self, config: String) -> Outcome {
+    pub fn set_keys(&self, config: String) -> NativeResult {
         text(set_keys(&self.calls.auth, &config).map(|()| String::new()))
     }
 
-    /// How far this process is behind the feed of revocations, in ms; null while unknown.
+    /// How far this process lags behind the revocation feed, in ms; null while unknown.
     #[napi]
     pub fn feed_lag(&self) -> Option<f64> {
         self.calls.auth.feed_lag().map(|lag| lag.as_secs_f64() * 1000.0)
     }
 
-    /// The metrics of the process, in the text format of Prometheus.
+    /// The metrics of the process in the Prometheus text format.
     #[napi(catch_unwind)]
     pub fn metrics(&self) -> String {
         self.calls.auth.update_gauges();
@@ -175,18 +155,18 @@ impl NativeAuth {
 
     /// The metrics of the process, as JSON.
     #[napi(catch_unwind)]
-    pub fn metrics_snapshot(&self) -> Outcome {
+    pub fn metrics_snapshot(&self) -> NativeResult {
         self.calls.auth.update_gauges();
         json(Ok(metrics::snapshot()))
     }
 
-    /// How the store is doing.
+    /// The health of the store.
     #[napi]
-    pub fn health<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    pub fn health<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move { json(Ok(calls.auth.health().await)) })
     }
 
-    /// Begins a session.
+    /// Starts a session.
     #[napi]
     pub fn login<'env>(
         &self,
@@ -195,20 +175,20 @@ impl NativeAuth {
         device: Option<String>,
         claims: Option<String>,
         proof: Option<PresentedProof>,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(
             env,
             |calls| async move { json(calls.login(subject, device, claims, proof).await) },
         )
     }
 
-    /// Whose refresh token this is.
+    /// The user of a refresh token.
     #[napi]
     pub fn refresh_subject<'env>(
         &self,
         env: &'env Env,
         token: String,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move {
             text(calls.auth.refresh_subject(&token).await.map(String::from))
         })
@@ -220,22 +200,22 @@ impl NativeAuth {
         &self,
         env: &'env Env,
         token: String,
-        asked: RefreshAsked,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
-        self.promise(env, |calls| async move { json(calls.refresh(&token, asked).await) })
+        input: RefreshInput,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.promise(env, |calls| async move { json(calls.refresh(&token, input).await) })
     }
 
-    /// Ends the session of a refresh token. Answers whether it was live.
+    /// Revokes the session of a refresh token. Returns whether it was live.
     #[napi]
     pub fn logout<'env>(
         &self,
         env: &'env Env,
         token: String,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move { json(calls.auth.logout(&token).await) })
     }
 
-    /// Ends one session. Answers whether it was live.
+    /// Revokes one session. Returns whether it was live.
     #[napi]
     pub fn revoke_session<'env>(
         &self,
@@ -243,14 +223,14 @@ impl NativeAuth {
         subject: String,
         session: String,
         reason: String,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move {
             json(calls.revoke_session(subject, &session, &reason).await)
         })
     }
 
-    /// Ends all sessions of a user, but perhaps one, or those from before an instant in ms.
-    /// Answers how many were live.
+    /// Revokes the sessions of a user: all, all except one, or those from before an instant in ms.
+    /// Returns how many were live.
     #[napi]
     pub fn logout_everywhere<'env>(
         &self,
@@ -259,7 +239,7 @@ impl NativeAuth {
         except: Option<String>,
         before: Option<f64>,
         reason: Option<String>,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move {
             json(calls.logout_everywhere(subject, except, before, reason).await)
         })
@@ -272,14 +252,14 @@ impl NativeAuth {
         env: &'env Env,
         subject: String,
         current: Option<String>,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move { json(calls.sessions(subject, current).await) })
     }
 
-    /// Takes over all tokens of the old app and removes their keys. Calls `progress` with a report
-    /// so far, as JSON, and answers with the last one.
+    /// Imports all refresh tokens of the legacy app and removes their keys. Calls `progress` with
+    /// the report so far, as JSON, and returns the last one.
     #[napi]
-    pub fn sweep_old_tokens<'env>(
+    pub fn sweep_legacy_tokens<'env>(
         &self,
         env: &'env Env,
         dry_run: bool,
@@ -287,34 +267,34 @@ impl NativeAuth {
         #[napi(ts_arg_type = "((report: string) => void) | undefined | null")] progress: Option<
             Listener,
         >,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>> {
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         let mut options = SweepOptions::default();
         options.dry_run = dry_run;
         options.remove_dead = remove_dead;
         self.promise(env, |calls| async move {
-            let tell = |report: &SweepReport| {
+            let report_progress = |report: &SweepReport| {
                 if let (Some(progress), Ok(text)) = (&progress, serde_json::to_string(report)) {
                     progress.call(text, ThreadsafeFunctionCallMode::NonBlocking);
                 }
             };
-            json(calls.auth.sweep_legacy_tokens(options, tell).await)
+            json(calls.auth.sweep_legacy_tokens(options, report_progress).await)
         })
     }
 }
 
 impl NativeAuth {
-    /// Starts a call that goes on beside JavaScript.
+    /// Starts an asynchronous call.
     ///
-    /// It owns what it uses, because JavaScript may let go of this object before it is done: a
-    /// worker thread that is terminated, and a process that exits, finalize all their objects at
-    /// once. The `async` methods that the macro offers borrow `self` all the same.
+    /// It owns what it uses, because this object may be finalized before the call is done, for
+    /// example when a worker thread is terminated or the process exits. The `async` methods of the
+    /// macro borrow `self`.
     fn promise<'env, F>(
         &self,
         env: &'env Env,
         call: impl FnOnce(Calls) -> F,
-    ) -> napi::Result<PromiseRaw<'env, Outcome>>
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>>
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output = NativeResult> + Send + 'static,
     {
         let call = call(self.calls.clone());
         env.spawn_future(async move { Ok(call.await) })
@@ -323,7 +303,7 @@ impl NativeAuth {
 
 /// The token in the value of an `Authorization` header.
 #[napi(catch_unwind)]
-pub fn bearer(header: String) -> Outcome {
+pub fn bearer(header: String) -> NativeResult {
     text(bearer_token(&header).map(ToOwned::to_owned))
 }
 
@@ -331,14 +311,14 @@ fn build(
     config: &str,
     clock: Arc<dyn Clock>,
     on_event: Option<Listener>,
-    identity_resolver: Option<Resolver>,
+    identity_resolver: Option<AsyncFunction>,
 ) -> Result<Auth> {
     let mut builder = AuthConfig::from_json(config)?.builder()?.clock(clock);
     if let Some(listener) = on_event {
-        builder = builder.on_event(events::forward(listener));
+        builder = builder.on_event(forward_events(listener));
     }
     if let Some(resolver) = identity_resolver {
-        builder = builder.identity_resolver(Resolving(resolver));
+        builder = builder.identity_resolver(JsIdentityResolver(resolver));
     }
     // The background work of the core runs where the async methods do.
     within_runtime_if_available(|| builder.build())
@@ -347,16 +327,4 @@ fn build(
 fn set_keys(auth: &Auth, config: &str) -> Result<()> {
     let keys = KeysConfig::from_json(config)?;
     auth.set_keys(keys.keyring()?, keys.refresh_keys()?)
-}
-
-/// `[subject, sessionId, claims]` without reading the claims once more.
-pub fn described(access: &VerifiedAccess) -> Result<String> {
-    let names = (access.subject(), access.session());
-    let mut described = serde_json::to_string(&names)
-        .map_err(|_| regrant::Error::internal("a subject cannot be serialized"))?;
-    described.pop();
-    described.push(',');
-    described.push_str(access.payload());
-    described.push(']');
-    Ok(described)
 }

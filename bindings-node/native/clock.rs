@@ -1,4 +1,4 @@
-//! The clock that tests move.
+//! The clock for tests.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,33 +6,33 @@ use std::time::Duration;
 use napi_derive::napi;
 use regrant::types::{Clock, ManualClock, SystemClock, Timestamp};
 
-/// A clock that stands still until it is told to move, so that tests of expiry need no waiting.
-/// All numbers are milliseconds, like those of `Date`.
+/// A clock that stands still until it is moved, so that tests of expiry need not wait. All numbers
+/// are milliseconds, as in `Date`.
 #[napi]
 pub struct TestClock(Arc<ManualClock>);
 
 #[napi]
 impl TestClock {
-    /// A clock that shows `now`: milliseconds since 1970, by default the system's time.
+    /// A clock that shows `now`, in milliseconds since 1970; by default the system time.
     #[napi(constructor, catch_unwind)]
     pub fn new(now: Option<f64>) -> Self {
         let now = now.map_or_else(|| SystemClock.now(), timestamp);
         Self(Arc::new(ManualClock::new(now)))
     }
 
-    /// What the clock shows: milliseconds since 1970.
+    /// The time of the clock, in milliseconds since 1970.
     #[napi(catch_unwind)]
     pub fn now(&self) -> f64 {
         millis(self.0.now())
     }
 
-    /// Shows `now` from here on: milliseconds since 1970.
+    /// Sets the clock to `now`, in milliseconds since 1970.
     #[napi(catch_unwind)]
     pub fn set(&self, now: f64) {
         self.0.set(timestamp(now));
     }
 
-    /// Moves the clock forward by `ms` milliseconds; not by less than nothing.
+    /// Moves the clock forward by `ms` milliseconds. A negative number does nothing.
     #[napi(catch_unwind)]
     pub fn advance(&self, ms: f64) {
         self.0.advance(Duration::from_millis(ms as u64));

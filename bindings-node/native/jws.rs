@@ -1,7 +1,7 @@
-//! A prepared key for `regrant/jsonwebtoken`, which brings its own rules: signatures and no more.
+//! Signatures for `regrant/jsonwebtoken`, which has its own rules for claims.
 //!
-//! Whatever this does not do (a key that the core refuses, a signature in another spelling) it
-//! answers with null, and JavaScript does it by `node:crypto`.
+//! Where the core does not help (a key that it rejects, a signature in another encoding), the
+//! result is null, and JavaScript falls back to `node:crypto`.
 
 use std::sync::Arc;
 
@@ -12,15 +12,15 @@ use regrant::Error;
 use regrant::keys::{Algorithm, Key, ShortSecret};
 use regrant::types::SecretBytes;
 
-use crate::bare_function::{self, Answer, Call, Callee};
+use crate::fast_function::{self, Call, NativeFn, Value};
 
-/// A key, prepared for one algorithm.
+/// A key for one algorithm.
 #[napi]
 pub struct JwsKey(Arc<Key>);
 
 #[napi]
 impl JwsKey {
-    /// From a secret of any length but none. Null when the core does not take it.
+    /// From a secret that is not empty. Null when the core does not accept it.
     #[napi(catch_unwind)]
     pub fn hmac(algorithm: String, secret: BufferSlice<'_>) -> Option<JwsKey> {
         let secret = SecretBytes::new(secret.to_vec());
@@ -28,32 +28,32 @@ impl JwsKey {
         key.ok().map(Arc::new).map(Self)
     }
 
-    /// From a public key, DER of its SPKI. Null when the core does not take it.
+    /// From a public key, its SPKI in DER. Null when the core does not accept it.
     #[napi(catch_unwind)]
     pub fn public(algorithm: String, spki: BufferSlice<'_>) -> Option<JwsKey> {
         let key = Key::public_der(Algorithm::from_name(&algorithm)?, &spki);
         key.ok().map(Arc::new).map(Self)
     }
 
-    /// A function `(token: string) => boolean | undefined`: whether this key signed the compact
-    /// JWS; nothing when that is not for this function to say.
+    /// Makes a function `(token: string) => boolean | undefined`: whether this key signed the
+    /// compact JWS; `undefined` when the core cannot tell.
     #[napi(catch_unwind, ts_return_type = "(token: string) => boolean | undefined")]
     pub fn verifier<'env>(&self, env: &'env Env) -> napi::Result<Unknown<'env>> {
-        bare_function::function(env, Verifier(self.0.clone()))
+        fast_function::create(env, Verifier(self.0.clone()))
     }
 
-    /// A function `(payload: string) => string | undefined`: the compact JWS with this encoded
-    /// header; nothing for a public key.
+    /// Makes a function `(payload: string) => string | undefined`, which signs a compact JWS with
+    /// this encoded header; `undefined` for a public key.
     #[napi(catch_unwind, ts_return_type = "(payload: string) => string | undefined")]
     pub fn signer<'env>(&self, env: &'env Env, header: String) -> napi::Result<Unknown<'env>> {
-        bare_function::function(env, Signer { key: self.0.clone(), header })
+        fast_function::create(env, Signer { key: self.0.clone(), header })
     }
 }
 
 struct Verifier(Arc<Key>);
 
-impl Callee for Verifier {
-    fn answer<'call>(&self, call: Call<'call>, _: &mut [f64]) -> Option<Answer<'call>> {
+impl NativeFn for Verifier {
+    fn call<'call>(&self, call: Call<'call>, _: &mut [f64]) -> Option<Value<'call>> {
         match call.text(|token| self.0.verify_jws(token)) {
             Ok(()) => call.boolean(true),
             Err(Error::SignatureInvalid) => call.boolean(false),
@@ -67,8 +67,8 @@ struct Signer {
     header: String,
 }
 
-impl Callee for Signer {
-    fn answer<'call>(&self, call: Call<'call>, _: &mut [f64]) -> Option<Answer<'call>> {
+impl NativeFn for Signer {
+    fn call<'call>(&self, call: Call<'call>, _: &mut [f64]) -> Option<Value<'call>> {
         let token = call.text(|payload| self.key.sign_jws(&self.header, payload)).ok()?;
         call.latin1(token.as_bytes())
     }

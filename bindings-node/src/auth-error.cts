@@ -1,5 +1,5 @@
 /** The one class of error that this package throws. */
-import { infoOf, type Advice, type ErrorCode } from './error-codes.cjs';
+import { errorInfo, type Advice, type ErrorCode } from './error-codes.cjs';
 
 /** Why a session was ended before it expired. */
 export type RevocationReason = 'logout' | 'logout_everywhere' | 'reused' | 'administrative' | 'displaced';
@@ -68,7 +68,7 @@ export class AuthError extends Error {
    * @param options - What is known beyond it.
    */
   constructor(code: ErrorCode, options: AuthErrorOptions = {}) {
-    const info = infoOf(code);
+    const info = errorInfo(code);
     const { text = info.messages.en, detail, field, reason, nonce, retryAfter, cause } = options;
     super(detail === undefined ? text : `${text}: ${detail}`, cause === undefined ? {} : { cause });
     this.code = info.code;

@@ -1,7 +1,7 @@
 /** The auth object: the methods of the core, with results parsed and failures thrown. */
-import { NativeAuth, bearer, type Outcome } from '../native.cjs';
+import { NativeAuth, bearer, type NativeResult } from '../native.cjs';
 import type { AuthError, RevocationReason } from './auth-error.cjs';
-import { Checker, parse } from './checker.cjs';
+import type { Catalog } from './catalog.cjs';
 import type { KeysConfig } from './config.cjs';
 import { encodeConfig } from './encode-config.cjs';
 import type { JwkSet } from './jwk-set.cjs';
@@ -12,7 +12,7 @@ import type { SweepOptions, SweepReport } from './migrate.cjs';
 import type { RequestProof } from './proof.cjs';
 import { parseSessions, type SessionInfo } from './session-info.cjs';
 import type { StoreHealth } from './store-health.cjs';
-import { Texts } from './texts.cjs';
+import { TokenCache, parseTuple } from './token-cache.cjs';
 import { parsePair, parseRenewed, type Renewed, type TokenPair } from './tokens.cjs';
 
 /** A user's id: text of 1 to 255 bytes, or a whole number, which becomes its digits. */
@@ -73,18 +73,18 @@ export interface RefreshOptions {
 /** Issues, verifies, refreshes and revokes. Made by `createAuth`. */
 export class Auth {
   readonly #native: NativeAuth;
-  readonly #texts: Texts;
-  readonly #token: Checker;
-  readonly #header: Checker;
+  readonly #catalog: Catalog;
+  readonly #tokens: TokenCache;
+  readonly #headers: TokenCache;
   /** Whether sessions may be bound to keys of clients: whether the configuration has `dpop`. */
   readonly checksProofs: boolean;
 
   /** @internal */
-  constructor(native: NativeAuth, texts: Texts) {
+  constructor(native: NativeAuth, catalog: Catalog) {
     this.#native = native;
-    this.#texts = texts;
-    this.#token = new Checker(native.tokenChecker(), native.keptPlaces);
-    this.#header = new Checker(native.headerChecker(), native.keptPlaces);
+    this.#catalog = catalog;
+    this.#tokens = new TokenCache(native.tokenVerifier(), native.cacheSlots, catalog);
+    this.#headers = new TokenCache(native.headerVerifier(), native.cacheSlots, catalog);
     this.checksProofs = native.checksProofs;
   }
 
@@ -97,18 +97,16 @@ export class Auth {
    * `ERR_ACCESS_REVOKED` and the other codes with the advice `reject`.
    */
   verify<T extends object = object>(token: string | undefined): AccessClaims & T {
-    const claims = this.#token.claims(token as string) ?? this.verifyAccess(token).claims;
-    return claims as AccessClaims & T;
+    return this.#tokens.claims(this.#present(token)) as AccessClaims & T;
   }
 
   /**
-   * As {@link Auth.verify}, with the subject and the session by name.
+   * As {@link Auth.verify}, with the subject and the session by name. Claims are parsed when they are first read.
    *
    * @throws {@link AuthError} as {@link Auth.verify}.
    */
   verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T> {
-    const access = this.#token.access(token as string);
-    return (access ?? parse(this.#text(this.#native.verifyAccess(this.#present(token))))) as VerifiedAccess<T>;
+    return this.#tokens.access(this.#present(token)) as VerifiedAccess<T>;
   }
 
   /**
@@ -118,20 +116,19 @@ export class Auth {
    * {@link Auth.verify}.
    */
   verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T> {
-    const access = this.#header.access(header as string);
-    return (access ?? parse(this.#text(this.#native.verifyBearer(header)))) as VerifiedAccess<T>;
+    return this.#headers.access(this.#present(header)) as VerifiedAccess<T>;
   }
 
   /**
-   * As {@link Auth.verifyAccess}, on a thread of its own: for servers that must never wait, not
-   * even the tens of microseconds that a signature by RSA or ECDSA takes. The way there and back
-   * takes about as long, so by itself it is slower; for HS256 it never pays.
+   * As {@link Auth.verifyAccess}, on the thread pool: for servers that must not block for the tens
+   * of microseconds that a signature by RSA or ECDSA takes. The round trip takes about as long, so a
+   * single call is slower; for HS256 it never pays.
    *
    * @throws {@link AuthError} as {@link Auth.verify}.
    */
   async verifyAccessAsync<T extends object = object>(token: string | undefined): Promise<VerifiedAccess<T>> {
-    const text = this.#text(await this.#native.verifyElsewhere(this.#present(token)));
-    return parse(text) as VerifiedAccess<T>;
+    const text = this.#text(await this.#native.verifyOnThreadPool(this.#present(token)));
+    return parseTuple(text) as VerifiedAccess<T>;
   }
 
   /**
@@ -142,7 +139,7 @@ export class Auth {
    * `ERR_DPOP_PROOF_REPLAYED`, `ERR_DPOP_NONCE_REQUIRED`; `ERR_CONFIG_INVALID` without `dpop`.
    */
   verifyWithProof<T extends object = object>(token: string | undefined, proof: RequestProof): VerifiedAccess<T> {
-    return parse(this.#text(this.#native.verifyWithProof(this.#present(token), proof))) as VerifiedAccess<T>;
+    return parseTuple(this.#text(this.#native.verifyWithProof(this.#present(token), proof))) as VerifiedAccess<T>;
   }
 
   /**
@@ -168,13 +165,13 @@ export class Auth {
    *
    * @throws {@link AuthError} as {@link Auth.verify}; `ERR_STORE_UNAVAILABLE`: try again.
    */
-  async verifyFresh<T extends object = object>(
+  async verifyChecked<T extends object = object>(
     token: string | undefined,
     whenStale: WhenStale,
     proof?: RequestProof,
   ): Promise<VerifiedAccess<T>> {
-    const text = this.#text(await this.#native.verifyFresh(this.#present(token), whenStale, proof));
-    return parse(text) as VerifiedAccess<T>;
+    const text = this.#text(await this.#native.verifyChecked(this.#present(token), whenStale, proof));
+    return parseTuple(text) as VerifiedAccess<T>;
   }
 
   /**
@@ -194,7 +191,7 @@ export class Auth {
    * @throws {@link AuthError} `ERR_CONFIG_INVALID`, with its `field`; then all stays as it was.
    */
   setKeys(keys: KeysConfig): void {
-    this.#text(this.#native.setKeys(encodeConfig(keys, this.#texts)));
+    this.#text(this.#native.setKeys(encodeConfig(keys, this.#catalog)));
   }
 
   /**
@@ -350,30 +347,30 @@ export class Auth {
 
   /** An error of this auth object, in its language: for apps that refuse for reasons of their own. */
   error(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}): AuthError {
-    return this.#texts.error(code, options);
+    return this.#catalog.error(code, options);
   }
 
   #present(token: unknown): string {
     if (typeof token === 'string' && token !== '') return token;
-    throw this.#texts.error('ERR_TOKEN_MISSING');
+    throw this.#catalog.error('ERR_TOKEN_MISSING');
   }
 
   /** Nothing but text and whole numbers: `String(undefined)` would be a user of that name. */
   #subject(subject: unknown): string {
     if (typeof subject === 'string') return subject;
     if (Number.isSafeInteger(subject)) return String(subject);
-    throw this.#texts.error('ERR_CLAIM_INVALID', { detail: 'sub' });
+    throw this.#catalog.error('ERR_CLAIM_INVALID', { detail: 'sub' });
   }
 
   #claims(claims: AppClaims | undefined): string | undefined {
     if (claims === undefined) return undefined;
     // A function has no JSON: it would be no claims at all.
     if (typeof claims === 'object') return JSON.stringify(claims);
-    throw this.#texts.error('ERR_CLAIM_INVALID', { detail: 'claims' });
+    throw this.#catalog.error('ERR_CLAIM_INVALID', { detail: 'claims' });
   }
 
-  #text(outcome: Outcome): string {
+  #text(outcome: NativeResult): string {
     if (typeof outcome === 'string') return outcome;
-    throw this.#texts.errorOf(outcome);
+    throw this.#catalog.errorOf(outcome);
   }
 }

@@ -1,4 +1,4 @@
-/** What access tokens say. */
+/** The content of access tokens. */
 
 /** The claims of an access token, as signed: the registered ones (RFC 7519 §4.1) and the app's. */
 export interface AccessClaims {
@@ -19,12 +19,12 @@ export interface AccessClaims {
   readonly [claim: string]: unknown;
 }
 
-/** An access token that passed. `T`: the app's own claims. */
+/** A verified access token. `T`: the app's own claims. */
 export interface VerifiedAccess<T extends object = object> {
   /** The user: the configured subject claim, else `sub`. */
   readonly subject: string;
-  /** The session; absent from tokens of an app from before. */
+  /** The session; absent from tokens of a legacy app. */
   readonly sessionId?: string;
-  /** All claims, as signed. */
+  /** All claims, as signed. They may be parsed when they are first read. */
   readonly claims: AccessClaims & T;
 }

@@ -4,7 +4,7 @@ import type { AuditEvent } from './events.cjs';
 import type { Language } from './error-codes.cjs';
 import type { LogEntry, LogLevel } from './log.cjs';
 import type { MigrateConfig } from './migrate.cjs';
-import type { Messages } from './texts.cjs';
+import type { Messages } from './catalog.cjs';
 
 /** Seconds, or text such as `'15m'`, `'12h'`, `'14d'` (`ms`, `s`, `m`, `h`, `d`, `w`). */
 export type Lifetime = number | string;

@@ -1,12 +1,12 @@
 /** From a configuration to an auth object. */
 import { LogListener, NativeAuth, TestClock } from '../native.cjs';
 import { Auth } from './auth.cjs';
+import { loadCatalog } from './catalog.cjs';
 import type { AuthConfig } from './config.cjs';
-import { configInvalid, encodeConfig } from './encode-config.cjs';
+import { encodeConfig } from './encode-config.cjs';
 import { parseEvent } from './events.cjs';
 import { isLogLevel, logLevels, parseLogEntry, warnOnce } from './log.cjs';
 import { answering } from './migrate.cjs';
-import { textsOf } from './texts-of.cjs';
 
 /**
  * Checks the configuration and makes an auth object. Does no I/O: a store that cannot be reached
@@ -20,31 +20,31 @@ import { textsOf } from './texts-of.cjs';
  */
 export function createAuth(config: AuthConfig): Auth {
   const { language, messages, onEvent, onLog, logLevel = 'warn', clock, migrate, ...rest } = config ?? {};
-  const texts = textsOf(language, messages);
+  const catalog = loadCatalog(language, messages);
   if (clock !== undefined && !(clock instanceof TestClock)) {
-    throw configInvalid(texts, 'clock', 'must be a TestClock');
+    throw catalog.configInvalid('clock', 'must be a TestClock');
   }
   if (onEvent !== undefined && typeof onEvent !== 'function') {
-    throw configInvalid(texts, 'onEvent', 'must be a function');
+    throw catalog.configInvalid('onEvent', 'must be a function');
   }
   if (onLog !== undefined && typeof onLog !== 'function') {
-    throw configInvalid(texts, 'onLog', 'must be a function');
+    throw catalog.configInvalid('onLog', 'must be a function');
   }
   if (!isLogLevel(logLevel)) {
-    throw configInvalid(texts, 'logLevel', `must be one of ${logLevels.join(', ')}`);
+    throw catalog.configInvalid('logLevel', `must be one of ${logLevels.join(', ')}`);
   }
   if (migrate !== undefined && (typeof migrate !== 'object' || migrate === null)) {
-    throw configInvalid(texts, 'migrate', 'must be an object');
+    throw catalog.configInvalid('migrate', 'must be an object');
   }
   const { resolve, ...old } = migrate ?? {};
   if (resolve !== undefined && typeof resolve !== 'function') {
-    throw configInvalid(texts, 'migrate.resolve', 'must be a function');
+    throw catalog.configInvalid('migrate.resolve', 'must be a function');
   }
   const core = migrate === undefined ? rest : { ...rest, migrate: old };
-  const listener = onEvent && ((text: string): void => onEvent(parseEvent(text)));
-  const hear = onLog ?? warnOnce;
-  const log = new LogListener((text) => hear(parseLogEntry(text)), onLog ? logLevel : 'warn', !onLog);
-  const native = NativeAuth.create(encodeConfig(core, texts), clock, log, listener, resolve && answering(resolve));
-  if (native instanceof NativeAuth) return new Auth(native, texts);
-  throw texts.errorOf(native);
+  const forwardEvent = onEvent && ((text: string): void => onEvent(parseEvent(text)));
+  const listener = onLog ?? warnOnce;
+  const log = new LogListener((text) => listener(parseLogEntry(text)), onLog ? logLevel : 'warn', !onLog);
+  const native = NativeAuth.create(encodeConfig(core, catalog), clock, log, forwardEvent, resolve && answering(resolve));
+  if (native instanceof NativeAuth) return new Auth(native, catalog);
+  throw catalog.errorOf(native);
 }

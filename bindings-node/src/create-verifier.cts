@@ -1,10 +1,10 @@
 /** From a configuration to a verifier. */
-import { LogListener, NativeIssuers, TestClock } from '../native.cjs';
-import { configInvalid, encodeConfig } from './encode-config.cjs';
+import { LogListener, NativeJwksVerifier, TestClock } from '../native.cjs';
+import { loadCatalog } from './catalog.cjs';
+import { encodeConfig } from './encode-config.cjs';
 import { fetching } from './fetch-key-set.cjs';
 import type { VerifierConfig } from './issuers-config.cjs';
 import { isLogLevel, logLevels, parseLogEntry, warnOnce } from './log.cjs';
-import { textsOf } from './texts-of.cjs';
 import { Verifier } from './verifier.cjs';
 
 /**
@@ -26,24 +26,24 @@ import { Verifier } from './verifier.cjs';
  */
 export function createVerifier(config: VerifierConfig): Verifier {
   const { language, messages, onLog, logLevel = 'warn', clock, fetch: given, ...core } = config ?? {};
-  const texts = textsOf(language, messages);
+  const catalog = loadCatalog(language, messages);
   if (clock !== undefined && !(clock instanceof TestClock)) {
-    throw configInvalid(texts, 'clock', 'must be a TestClock');
+    throw catalog.configInvalid('clock', 'must be a TestClock');
   }
   if (onLog !== undefined && typeof onLog !== 'function') {
-    throw configInvalid(texts, 'onLog', 'must be a function');
+    throw catalog.configInvalid('onLog', 'must be a function');
   }
   if (given !== undefined && typeof given !== 'function') {
-    throw configInvalid(texts, 'fetch', 'must be a function');
+    throw catalog.configInvalid('fetch', 'must be a function');
   }
   if (!isLogLevel(logLevel)) {
-    throw configInvalid(texts, 'logLevel', `must be one of ${logLevels.join(', ')}`);
+    throw catalog.configInvalid('logLevel', `must be one of ${logLevels.join(', ')}`);
   }
-  const hear = onLog ?? warnOnce;
-  const log = new LogListener((text) => hear(parseLogEntry(text)), onLog ? logLevel : 'warn', !onLog);
+  const listener = onLog ?? warnOnce;
+  const log = new LogListener((text) => listener(parseLogEntry(text)), onLog ? logLevel : 'warn', !onLog);
   // Looked up with every call, so that a test may replace the global one.
   const fetchKeySet = given ?? ((url, init) => fetch(url, init));
-  const native = NativeIssuers.create(encodeConfig(core, texts), clock, log, fetching(fetchKeySet));
-  if (native instanceof NativeIssuers) return new Verifier(native, texts);
-  throw texts.errorOf(native);
+  const native = NativeJwksVerifier.create(encodeConfig(core, catalog), clock, log, fetching(fetchKeySet));
+  if (native instanceof NativeJwksVerifier) return new Verifier(native, catalog);
+  throw catalog.errorOf(native);
 }

@@ -76,7 +76,7 @@ export const errorCodes: readonly ErrorCodeInfo[] = errorTable().map((entry) =>
 const byCode = new Map(errorCodes.map((entry) => [entry.code, entry]));
 
 /** What is fixed about `code`; about `ERR_INTERNAL` where there is no such code. */
-export function infoOf(code: string): ErrorCodeInfo {
+export function errorInfo(code: string): ErrorCodeInfo {
   return (byCode.get(code as ErrorCode) ?? byCode.get('ERR_INTERNAL')) as ErrorCodeInfo;
 }
 
@@ -87,5 +87,5 @@ export function isErrorCode(code: string): code is ErrorCode {
 
 /** Whether texts ship in `language`. */
 export function isLanguage(language: unknown): language is Language {
-  return typeof language === 'string' && Object.hasOwn(infoOf('ERR_INTERNAL').messages, language);
+  return typeof language === 'string' && Object.hasOwn(errorInfo('ERR_INTERNAL').messages, language);
 }

@@ -56,6 +56,6 @@ export type { MaybeUser, MigrateConfig, SweepOptions, SweepReport } from './migr
 export type { SessionInfo } from './session-info.cjs';
 export type { ServerHealth, StoreHealth, StoreWarning, StoreWarningCode } from './store-health.cjs';
 export type { RequestProof } from './proof.cjs';
-export type { Messages } from './texts.cjs';
+export type { Messages } from './catalog.cjs';
 export type { Renewal, Renewed, TokenPair } from './tokens.cjs';
 export type { Verifier } from './verifier.cjs';

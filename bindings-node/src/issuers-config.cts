@@ -3,7 +3,7 @@ import type { Algorithm, DpopConfig, KeyConfig, LegacyConfig, Lifetime } from '.
 import type { JwkSet } from './jwk-set.cjs';
 import type { Language } from './error-codes.cjs';
 import type { LogEntry, LogLevel } from './log.cjs';
-import type { Messages } from './texts.cjs';
+import type { Messages } from './catalog.cjs';
 import type { TestClock } from '../native.cjs';
 
 /** An issuer whose tokens are accepted. It has exactly one of `keysUrl`, `jwks` and `keys`. */

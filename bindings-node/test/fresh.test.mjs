@@ -90,7 +90,7 @@ for (const { name, express } of expressVersions) {
 test('a policy of another name is refused as configuration', async () => {
   const { auth } = testAuth();
   const { accessToken } = await auth.login('user-1');
-  await assert.rejects(auth.verifyFresh(accessToken, 'perhaps'), withCode('ERR_CONFIG_INVALID'));
-  assert.equal((await auth.verifyFresh(accessToken, 'closed')).subject, 'user-1');
+  await assert.rejects(auth.verifyChecked(accessToken, 'perhaps'), withCode('ERR_CONFIG_INVALID'));
+  assert.equal((await auth.verifyChecked(accessToken, 'closed')).subject, 'user-1');
   assert.equal(auth.feedLag, 0);
 });

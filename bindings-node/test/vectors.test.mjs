@@ -56,7 +56,7 @@ for (const [file, count] of Object.entries(index.files)) {
       const wanted = expected(expect);
       const about = `${name} (${why})`;
       // What other issuers call `sid`, `gen` and `brn` is theirs.
-      if (verifier !== 'sessions') assert.deepEqual(answer((text) => verifiers[verifier].verifyAccessSync(text), token), wanted, about);
+      if (verifier !== 'sessions') assert.deepEqual(answer((text) => verifiers[verifier].verifyAccess(text), token), wanted, about);
       const auth = auths[verifier];
       if (auth !== undefined) {
         // The second time it may be one that is kept.
@@ -88,7 +88,7 @@ test('what a JWK says of its use holds', (t) => {
   for (const { name, why, now, jwks, token, expect } of cases) {
     clock.set(now * 1000);
     const verifier = createVerifier({ issuers: [{ issuer: 'https://issuer.test', audience: 'api', jwks }], clock });
-    assert.deepEqual(answer((text) => verifier.verifyAccessSync(text), token), expected(expect), `${name} (${why})`);
+    assert.deepEqual(answer((text) => verifier.verifyAccess(text), token), expected(expect), `${name} (${why})`);
   }
   assert.equal(cases.length, count);
   t.diagnostic(`${count} key sets`);
@@ -100,7 +100,7 @@ test('keys are configured by their JWK', (t) => {
     clock.set(now * 1000);
     for (const given of [jwk, JSON.parse(jwk)]) {
       const make = () => createVerifier({ issuers: [{ issuer: 'https://issuer.test', audience: 'api', keys: [{ alg, jwk: given }] }], clock });
-      assert.deepEqual(answer((text) => make().verifyAccessSync(text), token), expected(expect), `${name} (${why})`);
+      assert.deepEqual(answer((text) => make().verifyAccess(text), token), expected(expect), `${name} (${why})`);
     }
   }
   assert.equal(cases.length, count);
@@ -126,7 +126,7 @@ test('tokens that ask for a refresh', async (t) => {
 test('no claim gets into the prototypes', () => {
   for (const { token, now } of read('tokens/prototype').cases) {
     clock.set(now * 1000);
-    for (const verify of [(text) => verifiers.HS256.verifyAccessSync(text).claims, (text) => auths.HS256.verify(text)]) {
+    for (const verify of [(text) => verifiers.HS256.verifyAccess(text).claims, (text) => auths.HS256.verify(text)]) {
       const got = answer((text) => ({ subject: '', claims: verify(text) }), token);
       if (!Array.isArray(got)) continue;
       assert.equal(got[1].admin, undefined, token);
@@ -143,7 +143,7 @@ test('texts that only JavaScript has: surrogates without a pair', () => {
   for (const odd of ['\ud800', '\udc00', '\udc00\ud800']) {
     for (const text of [`${token}${odd}`, `${odd}${token}`, token.replace('.', `${odd}.`), odd]) {
       assert.throws(() => auths.HS256.verify(text), { code: 'ERR_TOKEN_MALFORMED' });
-      assert.throws(() => verifiers.HS256.verifyAccessSync(text), { code: 'ERR_TOKEN_MALFORMED' });
+      assert.throws(() => verifiers.HS256.verifyAccess(text), { code: 'ERR_TOKEN_MALFORMED' });
     }
   }
 });

@@ -60,17 +60,17 @@ test('a service verifies what the issuer signed, and asks for its keys once', as
   // The last of its fetches may find the issuer gone.
   const verifier = verifierOf(issuer, clock, { onLog: () => {} });
   const token = await issuer.token();
-  assert.throws(() => verifier.verifyAccessSync(token), withCode('ERR_KEYS_UNAVAILABLE'));
-  const all = await Promise.all(Array.from({ length: 50 }, () => verifier.verifyAccess(token)));
+  assert.throws(() => verifier.verifyAccess(token), withCode('ERR_KEYS_UNAVAILABLE'));
+  const all = await Promise.all(Array.from({ length: 50 }, () => verifier.verifyAccessAsync(token)));
   for (const { subject, claims } of all) assert.deepEqual([subject, claims.iss], ['user-1', ISSUER]);
-  assert.equal(verifier.verifyAccessSync(token).subject, 'user-1');
-  assert.equal((await verifier.verifyBearer(`Bearer ${token}`)).subject, 'user-1');
+  assert.equal(verifier.verifyAccess(token).subject, 'user-1');
+  assert.equal((await verifier.verifyBearerAsync(`Bearer ${token}`)).subject, 'user-1');
   assert.equal(issuer.asked, 1);
-  await assert.rejects(verifier.verifyAccess(undefined), withCode('ERR_TOKEN_MISSING'));
-  await assert.rejects(verifier.verifyBearer(undefined), withCode('ERR_TOKEN_MISSING'));
-  await assert.rejects(verifier.verifyAccess(`${token}x`), withCode('ERR_TOKEN_MALFORMED'));
+  await assert.rejects(verifier.verifyAccessAsync(undefined), withCode('ERR_TOKEN_MISSING'));
+  await assert.rejects(verifier.verifyBearerAsync(undefined), withCode('ERR_TOKEN_MISSING'));
+  await assert.rejects(verifier.verifyAccessAsync(`${token}x`), withCode('ERR_TOKEN_MALFORMED'));
   clock.advance(3_600_000);
-  await assert.rejects(verifier.verifyAccess(token), withCode('ERR_TOKEN_EXPIRED'));
+  await assert.rejects(verifier.verifyAccessAsync(token), withCode('ERR_TOKEN_EXPIRED'));
 });
 
 test('keys are rotated and no token is refused', async (t) => {
@@ -79,7 +79,7 @@ test('keys are rotated and no token is refused', async (t) => {
   const verifier = verifierOf(issuer, clock);
   const tokens = [await issuer.token()];
   const allPass = async () => {
-    for (const token of tokens) assert.equal((await verifier.verifyAccess(token)).subject, 'user-1');
+    for (const token of tokens) assert.equal((await verifier.verifyAccessAsync(token)).subject, 'user-1');
   };
   await allPass();
   // Announced, then active, then the old one only verifies.
@@ -96,13 +96,13 @@ test('keys are rotated and no token is refused', async (t) => {
   clock.advance(61_000);
   const deadline = Date.now() + 10_000;
   for (;;) {
-    const outcome = await verifier.verifyAccess(tokens[0]).then(() => 'passed', ({ code }) => code);
+    const outcome = await verifier.verifyAccessAsync(tokens[0]).then(() => 'passed', ({ code }) => code);
     if (outcome === 'ERR_KEY_NOT_FOUND') break;
     assert.equal(outcome, 'passed');
     assert.ok(Date.now() < deadline, 'the old key was never given up');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
-  assert.equal((await verifier.verifyAccess(tokens.at(-1))).subject, 'user-1');
+  assert.equal((await verifier.verifyAccessAsync(tokens.at(-1))).subject, 'user-1');
 });
 
 test('unknown names are asked for no more than once in a cool-down', async (t) => {
@@ -113,7 +113,7 @@ test('unknown names are asked for no more than once in a cool-down', async (t) =
   clock.advance(20_000);
   const stranger = issuerWith(clock, keyPair('three'));
   const forged = (await stranger.login('admin')).accessToken;
-  for (let round = 0; round < 100; round += 1) await assert.rejects(verifier.verifyAccess(forged), withCode('ERR_KEY_NOT_FOUND'));
+  for (let round = 0; round < 100; round += 1) await assert.rejects(verifier.verifyAccessAsync(forged), withCode('ERR_KEY_NOT_FOUND'));
   assert.equal(issuer.asked, 2);
 });
 
@@ -174,14 +174,14 @@ test('several issuers, and each has keys and an audience of its own', async () =
   const ours = await signed({ keys: by(ONE), access: { issuer: ISSUER, audience: 'orders' } });
   const theirs = await signed({ keys: by(TWO), access: { issuer: 'https://partner.example', audience: 'partners' } });
   const inner = await signed({ secret: shared, access: { issuer: 'inner', subjectClaim: 'userId' } });
-  for (const token of [ours, theirs, inner]) assert.equal((await verifier.verifyAccess(token)).subject, '7');
+  for (const token of [ours, theirs, inner]) assert.equal((await verifier.verifyAccessAsync(token)).subject, '7');
   for (const [config, code] of [
     [{ keys: by(TWO), access: { issuer: ISSUER, audience: 'orders' } }, 'ERR_KEY_NOT_FOUND'],
     [{ keys: by(ONE), access: { issuer: ISSUER, audience: 'partners' } }, 'ERR_AUDIENCE_MISMATCH'],
     [{ keys: by(ONE), access: { issuer: 'https://evil.example', audience: 'orders' } }, 'ERR_ISSUER_MISMATCH'],
     [{ secret: shared, access: { issuer: ISSUER, audience: 'orders' } }, 'ERR_ALG_NOT_ALLOWED'],
   ]) {
-    await assert.rejects(verifier.verifyAccess(await signed(config)), withCode(code));
+    await assert.rejects(verifier.verifyAccessAsync(await signed(config)), withCode(code));
   }
 });
 
@@ -195,7 +195,7 @@ test('a fetch of the app is used, and what is no answer is said', async (t) => {
   };
   const far = { issuer: ISSUER, audience: 'orders', keysUrl: 'https://auth.example/keys' };
   const verifier = createVerifier({ issuers: [far], clock, fetch: mine });
-  assert.equal((await verifier.verifyAccess(await issuer.token())).subject, 'user-1');
+  assert.equal((await verifier.verifyAccessAsync(await issuer.token())).subject, 'user-1');
   assert.deepEqual(seen, [['https://auth.example/keys', 'error']]);
   for (const [answer, problem] of [
     [() => { throw new Error('no way'); }, /no way/],

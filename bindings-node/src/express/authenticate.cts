@@ -2,10 +2,10 @@
 import type { Request, RequestHandler } from 'express';
 import { accessOf, type AccessOptions } from '../http/authenticate.cjs';
 import type { AccessGuard } from '../http/guard.cjs';
-import { gate, type GateOptions } from './gate.cjs';
+import { middleware, type MiddlewareOptions } from './middleware.cjs';
 
 /** Where the access token is and what is made of it. `T`: the app's own claims. */
-export interface AuthenticateOptions<T extends object = object> extends AccessOptions, GateOptions<T> {}
+export interface AuthenticateOptions<T extends object = object> extends AccessOptions, MiddlewareOptions<T> {}
 
 /**
  * Lets a request pass whose access token is good, and sets `req.auth` (`AuthedRequest`). Looks at
@@ -15,5 +15,5 @@ export function authenticate<T extends object = object>(
   auth: AccessGuard,
   options: AuthenticateOptions<T> = {},
 ): RequestHandler {
-  return gate(auth, (req: Request) => accessOf<T>(auth, req, options), options);
+  return middleware(auth, (req: Request) => accessOf<T>(auth, req, options), options);
 }

@@ -15,7 +15,7 @@ export type { ErrorOptions } from './respond.cjs';
 export type { AuthRoutesOptions } from './routes.cjs';
 export type { AccessOptions, UserOptions } from '../http/authenticate.cjs';
 export type { TransportOptions } from '../http/cookies.cjs';
-export type { AccessGuard } from '../http/guard.cjs';
+export type { AccessGuard, FetchingGuard, GuardBase, LocalGuard } from '../http/guard.cjs';
 export type { JwksOptions } from '../http/jwks.cjs';
 export type { OriginOptions } from '../http/same-site.cjs';
 export type { RefreshOptions, TokenAnswer } from '../http/tokens.cjs';

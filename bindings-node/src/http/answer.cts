@@ -27,7 +27,7 @@ export function refusal(error: AuthError): HttpAnswer {
 }
 
 /** The answer that `work` gives, or the one to its refusal. Everything else that is thrown is the app's. */
-export async function answered(work: Promise<HttpAnswer>): Promise<HttpAnswer> {
+export async function toAnswer(work: Promise<HttpAnswer>): Promise<HttpAnswer> {
   try {
     return await work;
   } catch (thrown) {

@@ -87,7 +87,7 @@ export async function authenticate<T extends object = object, R extends HttpRequ
 
 /**
  * The verified access token of a request; `undefined` for one that may pass without. A promise
- * only where `whenStale` asks for one, because a promise costs more than the verification.
+ * only where the store or keys may have to be asked, because a promise costs more than the verification.
  *
  * @throws AuthError
  */
@@ -101,7 +101,8 @@ export function accessOf<T extends object>(
   if (value === undefined && optional) return undefined;
   const bound = auth.checksProofs && !bare ? boundToken(value) : undefined;
   if (bound !== undefined) return verifyBound(auth, bound, request, whenStale);
-  if (whenStale !== 'open') return verifyFresh(auth, value, bare, whenStale);
+  if (whenStale !== 'open') return verifyChecked(auth, value, bare, whenStale);
+  if (auth.fetchesKeys) return bare ? auth.verifyAccessAsync<T>(value) : auth.verifyBearerAsync<T>(value);
   return bare ? auth.verifyAccess<T>(value) : auth.verifyBearer<T>(value);
 }
 
@@ -114,21 +115,22 @@ function verifyBound<T extends object>(
   const proof = proofOf(request);
   if (proof === undefined) throw auth.error('ERR_DPOP_PROOF_MISSING');
   if (whenStale !== 'open') {
-    if (!auth.verifyFresh) throw cannotKnow(auth);
-    return auth.verifyFresh<T>(token, whenStale, proof);
+    if (!auth.verifyChecked) throw cannotKnow(auth);
+    return auth.verifyChecked<T>(token, whenStale, proof);
   }
-  if (!auth.verifyWithProof) throw auth.error('ERR_CONFIG_INVALID', { detail: 'proofs of keys cannot be checked' });
-  return auth.verifyWithProof<T>(token, proof);
+  const access = auth.fetchesKeys ? auth.verifyWithProofAsync?.<T>(token, proof) : auth.verifyWithProof?.<T>(token, proof);
+  if (access === undefined) throw auth.error('ERR_CONFIG_INVALID', { detail: 'proofs of keys cannot be checked' });
+  return access;
 }
 
-async function verifyFresh<T extends object>(
+async function verifyChecked<T extends object>(
   auth: AccessGuard,
   value: string | undefined,
   bare: boolean,
   whenStale: WhenStale,
 ): Promise<VerifiedAccess<T>> {
-  if (!auth.verifyFresh || !auth.bearerToken) throw cannotKnow(auth);
-  return auth.verifyFresh<T>(bare ? value : auth.bearerToken(value), whenStale);
+  if (!auth.verifyChecked || !auth.bearerToken) throw cannotKnow(auth);
+  return auth.verifyChecked<T>(bare ? value : auth.bearerToken(value), whenStale);
 }
 
 function cannotKnow(auth: AccessGuard): AuthError {

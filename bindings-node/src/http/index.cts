@@ -5,7 +5,7 @@
  */
 import type { Auth } from '../auth.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { answered, type HttpAnswer } from './answer.cjs';
+import { toAnswer, type HttpAnswer } from './answer.cjs';
 import type { HttpRequest } from './request.cjs';
 import { listOrEnd, type SessionsRequest } from './sessions.cjs';
 import { endSession, renew, type LogoutOptions, type RefreshOptions } from './tokens.cjs';
@@ -18,7 +18,7 @@ export { loginAnswer } from './tokens.cjs';
 export type { HttpAnswer } from './answer.cjs';
 export type { AccessOptions, AuthenticateOptions, Decision, UserOptions } from './authenticate.cjs';
 export type { TransportOptions } from './cookies.cjs';
-export type { AccessGuard } from './guard.cjs';
+export type { AccessGuard, FetchingGuard, GuardBase, LocalGuard } from './guard.cjs';
 export type { JwksOptions } from './jwks.cjs';
 export type { HttpHeaders, HttpRequest } from './request.cjs';
 export type { OriginOptions } from './same-site.cjs';
@@ -32,7 +32,7 @@ export type { LogoutOptions, RefreshOptions, TokenAnswer } from './tokens.cjs';
  * @throws what `claims` throws, and nothing else.
  */
 export function refresh(auth: Auth, request: HttpRequest, options: RefreshOptions = {}): Promise<HttpAnswer> {
-  return answered(renew(auth, request, options));
+  return toAnswer(renew(auth, request, options));
 }
 
 /**
@@ -40,7 +40,7 @@ export function refresh(auth: Auth, request: HttpRequest, options: RefreshOption
  * end. A store that does not answer is a refusal, and the cookies stay, so that it can be tried again.
  */
 export function logout(auth: Auth, request: HttpRequest, options: LogoutOptions = {}): Promise<HttpAnswer> {
-  return answered(endSession(auth, request, options));
+  return toAnswer(endSession(auth, request, options));
 }
 
 /**
@@ -53,5 +53,5 @@ export function logout(auth: Auth, request: HttpRequest, options: LogoutOptions 
  * @param access - Who asks: what {@link authenticate} gave.
  */
 export function sessions(auth: Auth, access: VerifiedAccess, request: SessionsRequest): Promise<HttpAnswer> {
-  return answered(listOrEnd(auth, access, request));
+  return toAnswer(listOrEnd(auth, access, request));
 }

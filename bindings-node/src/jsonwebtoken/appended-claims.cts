@@ -2,14 +2,13 @@
  * The claims that the options of `sign` ask for, behind those of the payload, as text: an object
  * that is copied and added to takes longer than all the rest of signing.
  */
-import type { Loose } from './loose.cjs';
 import { timespan } from './timespan.cjs';
 
 /**
  * What gives the JSON of a plain object as payload, with the claims of the options behind its own;
  * nothing where that may be another text, or an error, than by way of an object.
  */
-export function appended(payload: Loose, options: Loose): (() => string) | undefined {
+export function appended(payload: any, options: any): (() => string) | undefined {
   const { noTimestamp, mutatePayload, notBefore, expiresIn, audience, issuer, subject, jwtid } = options;
   if (noTimestamp || mutatePayload || isSpecial(payload) || 'iat' in payload) return undefined;
 
@@ -49,12 +48,12 @@ export function appended(payload: Loose, options: Loose): (() => string) | undef
 }
 
 /** It would not be written as its copy is. */
-function isSpecial(payload: Loose): boolean {
+function isSpecial(payload: any): boolean {
   return payload.toJSON !== undefined || Object.hasOwn(payload, '__proto__');
 }
 
 /** In seconds; nothing for what is no span of time, or none that JSON has a number for. */
-function instantOf(span: Loose, from: number): number | undefined {
+function instantOf(span: any, from: number): number | undefined {
   try {
     const instant: unknown = timespan(span, from);
     return Number.isFinite(instant) ? (instant as number) : undefined;

@@ -1,7 +1,6 @@
 /** What `verify` asks of the claims of a token whose signature is good. */
 import { JsonWebTokenError, NotBeforeError, TokenExpiredError } from './errors.cjs';
 import { timespan } from './timespan.cjs';
-import type { Loose } from './loose.cjs';
 
 /**
  * The first thing that is wrong, in the order in which npm `jsonwebtoken` looks.
@@ -9,11 +8,11 @@ import type { Loose } from './loose.cjs';
  * @param payload - Mostly an object. Null makes it throw, as it does there.
  * @param now - Seconds since 1970.
  */
-export function refusedClaim(payload: Loose, options: Loose, now: number): Error | undefined {
+export function refusedClaim(payload: any, options: any, now: number): Error | undefined {
   return refusedTime(payload, options, now) ?? refusedNames(payload, options) ?? refusedAge(payload, options, now);
 }
 
-function refusedTime(payload: Loose, options: Loose, now: number): Error | undefined {
+function refusedTime(payload: any, options: any, now: number): Error | undefined {
   const tolerance = options.clockTolerance || 0;
   if (typeof payload.nbf !== 'undefined' && !options.ignoreNotBefore) {
     if (typeof payload.nbf !== 'number') return new JsonWebTokenError('invalid nbf value');
@@ -26,11 +25,11 @@ function refusedTime(payload: Loose, options: Loose, now: number): Error | undef
   return undefined;
 }
 
-function refusedNames(payload: Loose, options: Loose): Error | undefined {
+function refusedNames(payload: any, options: any): Error | undefined {
   if (options.audience) {
-    const audiences: Loose[] = Array.isArray(options.audience) ? options.audience : [options.audience];
-    const targets: Loose[] = Array.isArray(payload.aud) ? payload.aud : [payload.aud];
-    const fits = (target: Loose) => (audience: Loose) =>
+    const audiences: any[] = Array.isArray(options.audience) ? options.audience : [options.audience];
+    const targets: any[] = Array.isArray(payload.aud) ? payload.aud : [payload.aud];
+    const fits = (target: any) => (audience: any) =>
       audience instanceof RegExp ? audience.test(target) : audience === target;
     if (!targets.some((target) => audiences.some(fits(target)))) {
       return new JsonWebTokenError('jwt audience invalid. expected: ' + audiences.join(' or '));
@@ -56,7 +55,7 @@ function refusedNames(payload: Loose, options: Loose): Error | undefined {
   return undefined;
 }
 
-function refusedAge(payload: Loose, options: Loose, now: number): Error | undefined {
+function refusedAge(payload: any, options: any, now: number): Error | undefined {
   if (!options.maxAge) return undefined;
   if (typeof payload.iat !== 'number') return new JsonWebTokenError('iat required when maxAge is specified');
   const end = timespan(options.maxAge, payload.iat);

@@ -1,12 +1,11 @@
 /** Compact JWS as npm `jws` reads and writes them: leniently, and without looking at the signature. */
-import type { Loose } from './loose.cjs';
-import { Recent } from './recent.cjs';
+import { Lru } from './lru.cjs';
 
 const COMPACT = /^[a-zA-Z0-9\-_]+?\.[a-zA-Z0-9\-_]+?\.([a-zA-Z0-9\-_]+)?$/;
 
 /** What is in a token. Whether the header is an object is not known. */
 export interface Decoded {
-  header: Loose;
+  header: any;
   payload: unknown;
   signature: string;
 }
@@ -49,12 +48,12 @@ export function decodeCompact(token: unknown, { json, reviver, sharedHeader }: D
 }
 
 /** Headers that were parsed lately. Of an app's tokens there are few. */
-const headers = new Recent<Loose>(64);
+const headers = new Lru<any>(64);
 
 /** Longer headers are not remembered. */
 const LONGEST = 512;
 
-function knownHeader(segment: string): Loose {
+function knownHeader(segment: string): any {
   const known = headers.get(segment);
   if (known !== undefined) return known;
   const header = parseHeader(segment);
@@ -62,7 +61,7 @@ function knownHeader(segment: string): Loose {
   return header;
 }
 
-function parseHeader(segment: string): Loose {
+function parseHeader(segment: string): any {
   try {
     // Bytes as characters, as it is written.
     return JSON.parse(textOfSegment(segment, 'latin1'));
@@ -93,7 +92,7 @@ export function encodeOrdinaryHeader(alg: string): string {
 }
 
 /** Headers that were written lately, encoded. */
-const encodedHeaders = new Recent<string>(64);
+const encodedHeaders = new Lru<string>(64);
 
 /** The first segment of a token with this header. Characters beyond Latin-1 lose their upper bits. */
 export function encodeHeader(header: object): string {

@@ -1,4 +1,9 @@
-/** The drop-in for npm `jsonwebtoken`. Its types are in `jsonwebtoken.d.cts`. */
+/**
+ * The drop-in for npm `jsonwebtoken`. Its types are in `jsonwebtoken.d.cts`.
+ *
+ * `any` is meant where it stands: npm `jsonwebtoken` accepts values of every type, and what comes of
+ * it (at times a TypeError with the text of its expression) is part of its behaviour.
+ */
 import type * as api from '../../jsonwebtoken.cjs';
 import { decode } from './decode.cjs';
 import { JsonWebTokenError, NotBeforeError, TokenExpiredError } from './errors.cjs';

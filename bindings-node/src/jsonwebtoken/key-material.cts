@@ -1,7 +1,7 @@
 /** From whatever a caller has for a key to Node's `KeyObject`, once per key and not per call. */
 import { KeyObject, createPrivateKey, createPublicKey, createSecretKey } from 'node:crypto';
 import { types } from 'node:util';
-import { Recent } from './recent.cjs';
+import { Lru } from './lru.cjs';
 
 /** Keys that are remembered by their content: this many, at most twice as many. */
 const REMEMBERED = 64;
@@ -17,9 +17,9 @@ type Reader = typeof createPrivateKey | typeof createPublicKey;
 /** Reads keys for one purpose: to sign or to verify. */
 class KeyMaterial {
   readonly #read: Reader;
-  readonly #texts = new Recent<KeyObject>(REMEMBERED);
-  readonly #bytes = new Recent<KeyObject>(REMEMBERED);
-  readonly #protected = new Recent<KeyObject>(REMEMBERED);
+  readonly #texts = new Lru<KeyObject>(REMEMBERED);
+  readonly #bytes = new Lru<KeyObject>(REMEMBERED);
+  readonly #protected = new Lru<KeyObject>(REMEMBERED);
 
   constructor(read: Reader) {
     this.#read = read;
@@ -37,7 +37,7 @@ class KeyMaterial {
     return name === undefined ? this.#parse(input, true) : this.#remembered(this.#protected, name, input);
   }
 
-  #remembered(cache: Recent<KeyObject>, name: string, input: unknown): KeyObject | undefined {
+  #remembered(cache: Lru<KeyObject>, name: string, input: unknown): KeyObject | undefined {
     let key = cache.get(name);
     if (key === undefined) {
       key = this.#parse(input, name.includes(PEM));

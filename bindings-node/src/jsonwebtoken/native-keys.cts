@@ -6,7 +6,7 @@
  */
 import type { KeyObject } from 'node:crypto';
 import { JwsKey } from '../../native.cjs';
-import { Recent } from './recent.cjs';
+import { Lru } from './lru.cjs';
 
 /** A key for one algorithm. What it cannot do it answers with `undefined`. */
 class NativeKey {
@@ -14,7 +14,7 @@ class NativeKey {
   readonly verify: (token: string) => boolean | undefined;
   readonly #key: JwsKey;
   /** By the encoded header. Of an app's tokens there are few. */
-  readonly #signers = new Recent<(payload: string) => string | undefined>(16);
+  readonly #signers = new Lru<(payload: string) => string | undefined>(16);
 
   constructor(key: JwsKey) {
     this.#key = key;

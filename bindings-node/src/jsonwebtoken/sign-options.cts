@@ -1,6 +1,5 @@
 /** What may be in the options and the payload of `sign`. */
 import { isBoolean, isNumber, isPlainObject, isString } from './kinds.cjs';
-import type { Loose } from './loose.cjs';
 
 interface Validator {
   isValid: (value: unknown) => unknown;
@@ -66,7 +65,7 @@ export function refusedPayload(payload: unknown): unknown {
   return refused(CLAIMS, true, payload, 'payload');
 }
 
-function refused(schema: Schema, allowUnknown: boolean, object: Loose, name: string): unknown {
+function refused(schema: Schema, allowUnknown: boolean, object: any, name: string): unknown {
   try {
     if (!isPlainObject(object)) return new Error(`Expected "${name}" to be a plain object.`);
     for (const key of Object.keys(object)) {

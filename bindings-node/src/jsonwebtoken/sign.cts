@@ -4,7 +4,6 @@ import { appended } from './appended-claims.cjs';
 import { encodeHeader, encodeOrdinaryHeader, textOf } from './compact.cjs';
 import { mismatch } from './key-check.cjs';
 import { signingKeys } from './key-material.cjs';
-import type { Loose } from './loose.cjs';
 import { refusedOptions, refusedPayload } from './sign-options.cjs';
 import { signCompact } from './signature.cjs';
 import { timespan } from './timespan.cjs';
@@ -13,12 +12,12 @@ const ONLY_FOR_OBJECTS = ['expiresIn', 'notBefore', 'noTimestamp', 'audience', '
 
 /** Everything that is needed to sign. */
 interface Job {
-  header: Loose;
+  header: any;
   /** As it is to be written, if nothing was to be put into it. */
-  payload: Loose;
+  payload: any;
   payloadText: () => string;
   key: KeyObject;
-  options: Loose;
+  options: any;
 }
 
 /** Why there is nothing to sign: handed to the callback, or thrown where there is none. */
@@ -29,7 +28,7 @@ class Refusal {
 const refuse = (message: string): Refusal => new Refusal(new Error(message));
 
 /** See `sign` of the package. With a callback, the header and the payload are written at the next tick. */
-export function sign(payload: Loose, secretOrPrivateKey: Loose, options?: Loose, callback?: Loose): Loose {
+export function sign(payload: any, secretOrPrivateKey: any, options?: any, callback?: any): any {
   if (typeof options === 'function') {
     callback = options;
     options = {};
@@ -66,9 +65,9 @@ export function sign(payload: Loose, secretOrPrivateKey: Loose, options?: Loose,
  * Checks everything and completes the payload. What throws here throws out of `sign`, callback or
  * not. `isAtOnce`: the payload is written before anybody can change it.
  */
-function prepare(payload: Loose, given: Loose, options: Loose, isAtOnce: boolean): Job | Refusal {
+function prepare(payload: any, given: any, options: any, isAtOnce: boolean): Job | Refusal {
   const isObject = typeof payload === 'object' && !Buffer.isBuffer(payload);
-  const header: Loose = {
+  const header: any = {
     alg: options.algorithm || 'HS256',
     typ: isObject ? 'JWT' : undefined,
     kid: options.keyid,
@@ -104,7 +103,7 @@ function prepare(payload: Loose, given: Loose, options: Loose, isAtOnce: boolean
 }
 
 /** The key to sign with, if it is of the kind that the algorithm needs. */
-function keyFor(header: Loose, given: Loose, options: Loose): KeyObject | Refusal {
+function keyFor(header: any, given: any, options: any): KeyObject | Refusal {
   if (!given && options.algorithm !== 'none') return refuse('secretOrPrivateKey must have a value');
 
   // For `none` there may be no key: then every look at it throws, as it always did.
@@ -130,18 +129,18 @@ const tooSmall = (algorithm: string): Refusal =>
   refuse(`secretOrPrivateKey has a minimum key size of 2048 bits for ${algorithm}`);
 
 /** As `Object.assign({}, payload)`, in a fifth of the time: where the two differ, that. */
-function copyOf(payload: Loose): Loose {
+function copyOf(payload: any): any {
   return Object.hasOwn(payload, '__proto__') ? Object.assign({}, payload) : { ...payload };
 }
 
 /** Sets a claim of a payload of the caller's, which stays as it is if it is frozen. */
-const put = (payload: Loose, claim: string, value: unknown): unknown => Reflect.set(payload, claim, value);
+const put = (payload: any, claim: string, value: unknown): unknown => Reflect.set(payload, claim, value);
 
 /**
  * Puts the claims that come of the options into the payload. The names of properties are written
  * out: by a name that is computed it takes several times as long to ask for one or to set it.
  */
-function complete(payload: Loose, isObject: boolean, options: Loose): Refusal | undefined {
+function complete(payload: any, isObject: boolean, options: any): Refusal | undefined {
   const { noTimestamp, mutatePayload, notBefore, expiresIn, audience, issuer, subject, jwtid } = options;
   const timestamp: number = payload.iat || Math.floor(Date.now() / 1000);
   if (noTimestamp) {
@@ -180,7 +179,7 @@ function noSpan(option: string): Refusal {
   return refuse(`"${option}" should be a number of seconds or string representing a timespan eg: "1d", "20h", 60`);
 }
 
-function completeName(payload: Loose, claim: string, option: string, options: Loose): Refusal | undefined {
+function completeName(payload: any, claim: string, option: string, options: any): Refusal | undefined {
   if (typeof payload[claim] !== 'undefined') {
     return refuse(`Bad "options.${option}" option. The payload already has an "${claim}" property.`);
   }
@@ -190,14 +189,14 @@ function completeName(payload: Loose, claim: string, option: string, options: Lo
 }
 
 /** Payloads that can be written, but not with a callback. @throws TypeError */
-function refuseUnwritable(payload: Loose): void {
+function refuseUnwritable(payload: any): void {
   if (payload && !payload.length && typeof payload !== 'object') {
     throw new TypeError('Unexpected data type (' + typeof payload + ')');
   }
 }
 
 /** The header has no members but the two that nearly all have. The algorithm is one that exists. */
-function isOrdinary(header: Loose, options: Loose): boolean {
+function isOrdinary(header: any, options: any): boolean {
   const { alg, typ, kid } = header;
   return options.header === undefined && kid === undefined && typ === 'JWT' && typeof alg === 'string';
 }

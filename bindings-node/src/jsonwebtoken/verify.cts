@@ -6,7 +6,6 @@ import { decodeToken } from './decode.cjs';
 import { JsonWebTokenError } from './errors.cjs';
 import { mismatch } from './key-check.cjs';
 import { verifyingKeys } from './key-material.cjs';
-import type { Loose } from './loose.cjs';
 import { verifyCompact } from './signature.cjs';
 
 const HS = ['HS256', 'HS384', 'HS512'];
@@ -14,7 +13,7 @@ const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const EC = ['ES256', 'ES384', 'ES512'];
 
 /** See `verify` of the package. A callback is called before this returns, unless the key comes later. */
-export function verify(jwtString: Loose, secretOrPublicKey: Loose, options?: Loose, callback?: Loose): Loose {
+export function verify(jwtString: any, secretOrPublicKey: any, options?: any, callback?: any): any {
   if (typeof options === 'function' && !callback) {
     callback = options;
     options = {};
@@ -50,7 +49,7 @@ export function verify(jwtString: Loose, secretOrPublicKey: Loose, options?: Loo
   }
   const token = decoded;
 
-  const withKey = (given: Loose): Loose => {
+  const withKey = (given: any): any => {
     const problem = refusedToken(jwtString, token, given, options, now);
     if (problem) return done(problem);
     return done(null, options.complete === true ? token : token.payload);
@@ -64,13 +63,13 @@ export function verify(jwtString: Loose, secretOrPublicKey: Loose, options?: Loo
       ),
     );
   }
-  return secretOrPublicKey(token.header, (err: Loose, given: Loose) => {
+  return secretOrPublicKey(token.header, (err: any, given: any) => {
     if (err) return done(new JsonWebTokenError('error in secret or public key callback: ' + err.message));
     return withKey(given);
   });
 }
 
-function refusedOptions(options: Loose): Error | undefined {
+function refusedOptions(options: any): Error | undefined {
   if (options.clockTimestamp && typeof options.clockTimestamp !== 'number') {
     return new JsonWebTokenError('clockTimestamp must be a number');
   }
@@ -85,7 +84,7 @@ function refusedOptions(options: Loose): Error | undefined {
 }
 
 /** What is wrong with the token under the key that was `given`. */
-function refusedToken(jwtString: string, token: Decoded, given: Loose, options: Loose, now: number): unknown {
+function refusedToken(jwtString: string, token: Decoded, given: any, options: any, now: number): unknown {
   const hasSignature = token.signature !== '';
   if (!hasSignature && given) return new JsonWebTokenError('jwt signature is required');
   if (hasSignature && !given) return new JsonWebTokenError('secret or public key must be provided');

@@ -1,9 +1,8 @@
-//! Verified tokens that are kept, so that their signatures are not checked again with every
-//! request.
+//! A cache of verified tokens, so that their signatures are not checked again with every request.
 //!
-//! A token is known by its whole text: whoever has that has the token. Nothing is kept but what
-//! passed, and what changes with time is left to the caller: expiry, and revocation. What passed by
-//! other keys than are in use now has to pass again.
+//! The key is the whole token. The cache holds only what was verified; what changes with time
+//! (expiry, revocation) is checked by the caller with each use. A token verified by an earlier
+//! keyring has to be verified again.
 
 use std::hash::BuildHasher;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -11,108 +10,123 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use foldhash::fast::RandomState;
 
-use super::verified::VerifiedAccess;
+/// Longer tokens are not cached, which bounds the memory.
+const MAX_TOKEN_BYTES: usize = 1024;
 
-/// Longer tokens are not kept, so that there is a bound on the memory.
-const LONGEST: usize = 1024;
-
-/// How many places a token has to choose from.
+/// The number of slots that a token can go to.
 const WAYS: usize = 8;
 
-/// The end of a token is hashed: its signature, or a part of that. No two users have the same.
-const HASHED: usize = 48;
+/// How many bytes at the end of a token are hashed: its signature or part of it, which differs
+/// between any two tokens.
+const HASHED_BYTES: usize = 48;
 
-/// A table of fixed size. In each set the token goes that was not used for longest.
-pub(super) struct VerifiedCache {
-    sets: Box<[Mutex<Set>]>,
+/// A set-associative cache of fixed size that evicts the least recently used entry of a set.
+pub(super) struct VerifiedCache<T> {
+    sets: Box<[Mutex<Set<T>>]>,
     hasher: RandomState,
     serials: AtomicU64,
-    key_rings: AtomicU32,
+    epochs: AtomicU32,
 }
 
-#[derive(Default)]
-struct Set {
-    ways: [Option<Entry>; WAYS],
-    /// Counts the uses.
+struct Set<T> {
+    ways: [Option<Entry<T>>; WAYS],
+    /// Counts the lookups.
     clock: u32,
 }
 
-struct Entry {
+struct Entry<T> {
     hash: u64,
-    used: u32,
-    key_ring: u32,
+    last_used: u32,
+    keyring_epoch: u32,
     token: Box<str>,
-    access: VerifiedAccess,
+    value: T,
 }
 
-impl VerifiedCache {
-    /// With room for so many tokens or a few more; `None` for none.
+impl<T: Clone> VerifiedCache<T> {
+    /// A cache for at least `tokens` tokens; `None` for 0.
     pub(super) fn new(tokens: usize) -> Option<Self> {
-        let sets = (0..tokens.div_ceil(WAYS)).map(|_| Mutex::default()).collect::<Box<[_]>>();
+        let set = |_| Mutex::new(Set { ways: [const { None }; WAYS], clock: 0 });
+        let sets = (0..tokens.div_ceil(WAYS)).map(set).collect::<Box<[_]>>();
         let (hasher, serials) = (RandomState::default(), AtomicU64::new(0));
-        let key_rings = AtomicU32::new(0);
-        (!sets.is_empty()).then_some(Self { sets, hasher, serials, key_rings })
+        let epochs = AtomicU32::new(0);
+        (!sets.is_empty()).then_some(Self { sets, hasher, serials, epochs })
     }
 
-    /// A number for a ring of keys that no other had.
-    pub(super) fn next_key_ring(&self) -> u32 {
-        self.key_rings.fetch_add(1, Ordering::Relaxed)
+    /// The number for the next keyring. What was cached under another number is not found.
+    pub(super) fn keyring_epoch(&self) -> u32 {
+        self.epochs.fetch_add(1, Ordering::Relaxed)
     }
 
-    /// How many places are numbered. Of a power of two the rest is found without a division.
-    pub(super) fn places(&self) -> usize {
+    /// The number of slots, rounded up to a power of two.
+    pub(super) fn slots(&self) -> usize {
         (self.sets.len() * WAYS).next_power_of_two()
     }
 
-    /// What `token` says, if it was found to be good by the keys of this number.
-    pub(super) fn find(&self, token: &str, key_ring: u32) -> Option<VerifiedAccess> {
+    /// The value for `token`, if it was verified by the keyring of this number.
+    pub(super) fn find(&self, token: &str, keyring_epoch: u32) -> Option<T> {
         let hash = self.hash(token);
         let mut set = self.set(hash).1;
         set.clock = set.clock.wrapping_add(1);
         let now = set.clock;
         let mut entries = set.ways.iter_mut().flatten();
-        let entry = entries.find(|entry| entry.is(token, hash) && entry.key_ring == key_ring)?;
-        entry.used = now;
-        Some(entry.access.clone())
+        let entry = entries
+            .find(|entry| entry.is_for(token, hash) && entry.keyring_epoch == keyring_epoch)?;
+        entry.last_used = now;
+        Some(entry.value.clone())
     }
 
-    /// Keeps `access`, which is what `token` says and was found to be good by the keys of this
-    /// number.
-    pub(super) fn keep(&self, token: &str, access: &VerifiedAccess, key_ring: u32) {
-        if token.len() > LONGEST {
-            return;
+    /// Caches the value that `make` returns for the id of the new entry. The id is never used
+    /// again; modulo [`slots`](Self::slots) it is the slot. Without an id the value is not cached.
+    pub(super) fn insert(
+        &self,
+        token: &str,
+        keyring_epoch: u32,
+        make: impl FnOnce(Option<u64>) -> T,
+    ) -> T {
+        if token.len() > MAX_TOKEN_BYTES {
+            return make(None);
         }
         let hash = self.hash(token);
         let (number, mut set) = self.set(hash);
         let now = set.clock;
-        let age = |way: &Option<Entry>| way.as_ref().map(|entry| now.wrapping_sub(entry.used));
-        // Another thread may have kept it meanwhile. An empty place counts as the oldest.
-        let kept = set.ways.iter().position(|way| way.as_ref().is_some_and(|e| e.is(token, hash)));
-        let oldest = || (0..WAYS).max_by_key(|way| age(&set.ways[*way]).unwrap_or(u32::MAX));
-        let Some(way) = kept.or_else(oldest) else { return };
+        // Another thread may have cached the same token meanwhile. Empty slots count as oldest.
+        let age = |way: &Option<Entry<T>>| match way {
+            Some(entry) => now.wrapping_sub(entry.last_used),
+            None => u32::MAX,
+        };
+        let same =
+            set.ways.iter().position(|way| way.as_ref().is_some_and(|e| e.is_for(token, hash)));
+        let oldest = || (0..WAYS).max_by_key(|way| age(&set.ways[*way])).unwrap_or(0);
+        let way = same.unwrap_or_else(oldest);
         let serial = self.serials.fetch_add(1, Ordering::Relaxed);
-        let place = (number * WAYS + way) as u64;
-        access.keep_as(serial.wrapping_mul(self.places() as u64).wrapping_add(place));
-        set.ways[way] =
-            Some(Entry { hash, used: now, key_ring, token: token.into(), access: access.clone() });
+        let slot = (number * WAYS + way) as u64;
+        let value = make(Some(serial.wrapping_mul(self.slots() as u64).wrapping_add(slot)));
+        set.ways[way] = Some(Entry {
+            hash,
+            last_used: now,
+            keyring_epoch,
+            token: token.into(),
+            value: value.clone(),
+        });
+        value
     }
 
     fn hash(&self, token: &str) -> u64 {
         let bytes = token.as_bytes();
-        self.hasher.hash_one(&bytes[bytes.len().saturating_sub(HASHED)..])
+        self.hasher.hash_one(&bytes[bytes.len().saturating_sub(HASHED_BYTES)..])
     }
 
-    /// The set for a hash, and which one it is.
-    fn set(&self, hash: u64) -> (usize, MutexGuard<'_, Set>) {
-        // The high half of the product is below the number of sets, and even.
+    /// The set for a hash, and its index.
+    fn set(&self, hash: u64) -> (usize, MutexGuard<'_, Set<T>>) {
+        // The high half of the product is below the number of sets, and evenly distributed.
         let wide = u128::from(hash) * self.sets.len() as u128;
         let number = usize::try_from(wide >> 64).unwrap_or_default();
         (number, self.sets[number].lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Entry {
-    fn is(&self, token: &str, hash: u64) -> bool {
+impl<T> Entry<T> {
+    fn is_for(&self, token: &str, hash: u64) -> bool {
         self.hash == hash && *self.token == *token
     }
 }

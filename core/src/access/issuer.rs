@@ -7,8 +7,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
-use super::claims::REGISTERED;
-use super::kind;
+use super::claims::{REGISTERED, SUB};
+use super::header;
 use super::policy::AccessPolicy;
 use crate::error::{Error, Result};
 use crate::keys::{Keyring, Thumbprint};
@@ -24,14 +24,14 @@ pub struct AccessIssuer {
     header: String,
 }
 
-/// Whom a token is for and what it says.
+/// What an access token is issued for and what it says.
 #[derive(Clone, Debug)]
 pub struct AccessGrant {
     /// The user.
     pub subject: Subject,
-    /// The session, for a token of one.
+    /// The session, if the token belongs to one.
     pub session: Option<SessionId>,
-    /// The place in the session's chain of rotations.
+    /// The position in the session's token family.
     pub family_position: Option<FamilyPosition>,
     /// The key of the client that the token is bound to (`cnf.jkt`, RFC 9449 §6.1).
     pub key: Option<Thumbprint>,
@@ -40,13 +40,13 @@ pub struct AccessGrant {
 }
 
 impl AccessGrant {
-    /// A token for `subject`, of no session and without further claims.
+    /// A grant for `subject`, without a session and without claims of the app.
     pub fn new(subject: Subject) -> Self {
         Self { subject, session: None, family_position: None, key: None, claims: Map::new() }
     }
 }
 
-/// A token that was issued.
+/// An issued access token.
 #[derive(Clone, Debug)]
 pub struct IssuedAccess {
     /// The token.
@@ -56,7 +56,7 @@ pub struct IssuedAccess {
 }
 
 impl AccessIssuer {
-    /// Issues with the active key of `keyring` by `policy` at the time that `clock` shows.
+    /// Issues with the active key of `keyring`, by `policy` and the time of `clock`.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for the field `keys` when no key is active.
@@ -64,11 +64,11 @@ impl AccessIssuer {
         let key = keyring.active().ok_or_else(|| {
             Error::config("keys", "no key can sign; an issuer needs an active one")
         })?;
-        let header = kind::encoded(key, TYP_ACCESS)?;
+        let header = header::encode(key, TYP_ACCESS)?;
         Ok(Self { keyring, policy, clock, header })
     }
 
-    /// One by the same rules with other keys.
+    /// An issuer with the same rules and other keys.
     ///
     /// # Errors
     /// As [`new`](Self::new).
@@ -81,17 +81,17 @@ impl AccessIssuer {
         &self.policy
     }
 
-    /// A new token for `grant`.
+    /// Issues a token for `grant`.
     ///
-    /// `iat` is the present second, rounded down, and `exp` is `iat` and the policy's `ttl`:
-    /// by clocks that show whole seconds it lives for exactly `ttl`.
+    /// `iat` is the current second, rounded down, and `exp` is `iat` plus the policy's `ttl`, so
+    /// that a token lives for exactly `ttl` by a clock with whole seconds.
     ///
     /// # Errors
     /// [`Error::ClaimInvalid`] when the app's claims use a name that only the library writes
     /// (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `sid`, `gen`, `brn`, `cnf`, the
-    /// subject claim), or are nested too deep (`claims`); [`Error::ClaimMissing`] for `sid` when there
-    /// is a lineage without a session; [`Error::TokenTooLarge`] when it would be refused for its
-    /// size; [`Error::Internal`] when the backend or the randomness fails.
+    /// subject claim), or are nested too deep (`claims`); [`Error::ClaimMissing`] for `sid` when
+    /// there is a family position without a session; [`Error::TokenTooLarge`] when the token would
+    /// be rejected for its size; [`Error::Internal`] when the backend or the randomness fails.
     pub fn issue(&self, grant: &AccessGrant) -> Result<IssuedAccess> {
         self.check(grant)?;
         let key = self.keyring.active().ok_or_else(|| Error::internal("the active key is gone"))?;
@@ -103,7 +103,7 @@ impl AccessIssuer {
         let payload = Payload { grant, policy: &self.policy, issued_at, expires_at, id };
         let payload = serde_json::to_string(&payload)
             .map_err(|_| Error::internal("the claims did not serialize"))?;
-        // What is issued must be accepted: this finds claims that are nested too deep.
+        // Finds claims that are nested too deep for the verifier.
         json::read_object(&payload, |_, _| ()).map_err(|_| Error::claim_invalid("claims"))?;
 
         let token = jws::encode(&self.header, &payload, |message| key.sign(message))?;
@@ -114,8 +114,7 @@ impl AccessIssuer {
         Ok(IssuedAccess { token: AccessToken::new(token), expires_at })
     }
 
-    /// Whether the names of the grant's claims are the app's to use; [`issue`](Self::issue)
-    /// checks so too.
+    /// Checks that the app may use the names of the grant's claims, as [`issue`](Self::issue) does.
     pub(crate) fn check(&self, grant: &AccessGrant) -> Result<()> {
         if grant.family_position.is_some() && grant.session.is_none() {
             return Err(Error::claim_missing("sid"));
@@ -168,8 +167,8 @@ impl Serialize for Payload<'_> {
         if let Some(issuer) = policy.issuers.first() {
             members.serialize_entry("iss", issuer)?;
         }
-        members.serialize_entry("sub", &grant.subject)?;
-        if policy.subject_claim != AccessPolicy::DEFAULT_SUBJECT_CLAIM {
+        members.serialize_entry(SUB, &grant.subject)?;
+        if policy.subject_claim != SUB {
             members.serialize_entry(&policy.subject_claim, &grant.subject)?;
         }
         match policy.audiences.as_slice() {

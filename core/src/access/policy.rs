@@ -1,8 +1,18 @@
-//! What an access token must say, and what one that is issued says.
+//! The rules for access tokens: what an issued token says and what an accepted one must say.
 
 use std::time::Duration;
 
-use super::policy_builder::AccessPolicyBuilder;
+use super::claims::{self, Claims, REGISTERED, RawClaims, RegisteredClaim, SUB, Times};
+use super::header::TokenType;
+use crate::error::{Error, Result};
+use crate::token::json::Item;
+use crate::types::{Subject, Timestamp};
+
+const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
+const MAX_TTL: Duration = Duration::from_secs(366 * 24 * 3600);
+const MAX_CACHE: usize = 1 << 20;
+/// [`RawClaims`] has one bit for each.
+const MAX_REQUIRED: usize = 64;
 
 /// The rules for access tokens. Made by [`AccessPolicy::builder`], which checks them together.
 ///
@@ -12,26 +22,26 @@ pub struct AccessPolicy {
     pub(super) ttl: Duration,
     pub(super) issuers: Vec<String>,
     pub(super) audiences: Vec<String>,
-    pub(super) leeway: Duration,
-    pub(super) max_age: Option<Duration>,
-    pub(super) required_claims: Vec<String>,
+    leeway: Duration,
+    max_age: Option<Duration>,
+    required_claims: Vec<String>,
     pub(super) subject_claim: String,
     pub(super) max_token_bytes: usize,
     pub(super) jti: bool,
-    pub(super) legacy: Option<LegacyTokens>,
-    pub(super) cache: usize,
+    legacy: Option<LegacyTokens>,
+    cache: usize,
     /// Whether the tokens are of another issuer, whose `sid`, `gen` and `brn` may be anything.
-    pub(super) foreign: bool,
+    foreign: bool,
 }
 
-/// Which tokens of an app from before are accepted: those without `typ`, or with `JWT`.
+/// Which tokens of a legacy app are accepted: those without `typ`, or with `JWT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LegacyTokens {
-    /// The longest that such a token may live: `exp - iat`, or `exp` less the present instant
-    /// where it has no `iat`. 24 hours by default.
+    /// The longest accepted lifetime: `exp - iat`, or `exp` minus the current time without `iat`.
+    /// 24 hours by default.
     ///
-    /// Such an app signed its long-lived refresh tokens with the same key and nothing else tells
-    /// them apart; so this is the bound that keeps them from passing for access tokens.
+    /// A legacy app signs its long-lived refresh tokens with the same key, and nothing else tells
+    /// them apart: this bound keeps them from passing as access tokens.
     pub max_lifetime: Duration,
 }
 
@@ -42,37 +52,37 @@ impl Default for LegacyTokens {
 }
 
 impl AccessPolicy {
-    /// The name of the claim that names the user unless another is configured.
-    pub const DEFAULT_SUBJECT_CLAIM: &'static str = "sub";
+    /// The name of the claim for the user unless another one is configured.
+    pub const DEFAULT_SUBJECT_CLAIM: &'static str = SUB;
 
     /// Starts from the default.
     pub fn builder() -> AccessPolicyBuilder {
         AccessPolicyBuilder::default()
     }
 
-    /// The same for the tokens of another issuer.
+    /// The same rules for the tokens of another issuer.
     #[cfg(feature = "server")]
     pub(crate) fn of_another_issuer(self) -> Self {
         Self { foreign: true, ..self }
     }
 
-    /// How long a token lives that is issued: whole seconds.
+    /// The lifetime of an issued token: whole seconds.
     pub const fn ttl(&self) -> Duration {
         self.ttl
     }
 
-    /// The accepted values of `iss`; the first is the one that is issued. Empty: not checked.
+    /// The accepted values of `iss`; the first one is issued. Empty: not checked.
     pub fn issuers(&self) -> &[String] {
         &self.issuers
     }
 
-    /// The values of `aud` that are issued, and one of which a token must name. Empty: a token
-    /// must have no `aud`.
+    /// The values of `aud`: an issued token has all of them, and an accepted one at least one.
+    /// Empty: a token must have no `aud`.
     pub fn audiences(&self) -> &[String] {
         &self.audiences
     }
 
-    /// How far the clocks of issuer and verifier may differ.
+    /// The accepted clock skew between issuer and verifier.
     pub const fn leeway(&self) -> Duration {
         self.leeway
     }
@@ -87,12 +97,12 @@ impl AccessPolicy {
         &self.required_claims
     }
 
-    /// The claim that names the user: `sub`, or the app's own name for it.
+    /// The claim for the user: `sub`, or the app's own name for it.
     pub fn subject_claim(&self) -> &str {
         &self.subject_claim
     }
 
-    /// The longest token, in bytes.
+    /// The longest accepted token, in bytes.
     pub const fn max_token_bytes(&self) -> usize {
         self.max_token_bytes
     }
@@ -102,22 +112,119 @@ impl AccessPolicy {
         self.jti
     }
 
-    /// Whether, and which, tokens of an app from before are accepted.
+    /// Which tokens of a legacy app are accepted, if any.
     pub const fn legacy(&self) -> Option<LegacyTokens> {
         self.legacy
     }
 
-    /// How many verified tokens a verifier keeps, so as not to check their signatures again; 0:
-    /// none.
+    /// How many verified tokens a verifier caches, so that their signatures are not checked
+    /// again. 0: none.
     pub const fn cache(&self) -> usize {
         self.cache
     }
 
-    /// How long a token that was issued by this policy, or a legacy one, can go on being accepted
-    /// at most: what a list of revoked tokens has to be kept for.
+    /// How long a token issued by this policy, or a legacy one, can be accepted at most: how long
+    /// a revocation of it has to be remembered.
     pub fn longest_acceptance(&self) -> Duration {
         let legacy = self.legacy.map_or(Duration::ZERO, |legacy| legacy.max_lifetime);
         self.ttl.max(legacy) + self.leeway
+    }
+
+    /// Checks the claims in `payload`.
+    ///
+    /// Expiry comes last: [`Error::TokenExpired`] means that the token was good in every other way,
+    /// so that no client is told to refresh because of a token that was never acceptable.
+    pub(super) fn check(
+        &self,
+        payload: &str,
+        token_type: TokenType,
+        now: Timestamp,
+    ) -> Result<Claims> {
+        let raw = RawClaims::read(payload, &self.subject_claim, &self.required_claims)?;
+        let times = Times::read(&raw)?;
+        if let (TokenType::Legacy, Some(legacy)) = (token_type, self.legacy)
+            && times.lifetime(now) > legacy.max_lifetime
+        {
+            return Err(Error::claim_invalid("exp"));
+        }
+        self.check_issuer(raw.get(RegisteredClaim::Issuer))?;
+        self.check_audience(raw.get(RegisteredClaim::Audience))?;
+        let subject = self.subject(&raw, token_type)?;
+        // In a legacy token these three names are the app's own. Another issuer may use `sid` for
+        // its own sessions (OpenID Connect Front-Channel Logout §3).
+        let (session, family_position) = match token_type {
+            TokenType::Access if self.foreign => raw.session().unwrap_or_default(),
+            TokenType::Access => raw.session()?,
+            TokenType::Legacy => (None, None),
+        };
+        let key = raw.key()?;
+        raw.check_id()?;
+        for (index, name) in self.required_claims.iter().enumerate() {
+            if !raw.has_required(index) {
+                return Err(Error::claim_missing(name.clone()));
+            }
+        }
+        self.check_times(&times, now)?;
+        Ok(Claims { subject, session, family_position, key, times })
+    }
+
+    /// Checks what changes with time: all that is left to check for a token that passed before.
+    pub(super) fn check_times(&self, times: &Times, now: Timestamp) -> Result<()> {
+        if times.nbf.is_some_and(|nbf| now.plus(self.leeway) < nbf) {
+            return Err(Error::TokenNotYetValid);
+        }
+        if let Some(max_age) = self.max_age {
+            let iat = times.iat.ok_or_else(|| Error::claim_missing("iat"))?;
+            if now >= iat.plus(max_age).plus(self.leeway) {
+                return Err(Error::TokenExpired);
+            }
+        }
+        if now >= times.exp.plus(self.leeway) {
+            return Err(Error::TokenExpired);
+        }
+        Ok(())
+    }
+
+    fn check_issuer(&self, item: Option<Item<'_>>) -> Result<()> {
+        let accepted = match item {
+            None => self.issuers.is_empty(),
+            Some(item) => {
+                let issuer = claims::text(item, "iss")?;
+                self.issuers.is_empty() || self.issuers.iter().any(|known| *known == issuer)
+            }
+        };
+        if accepted { Ok(()) } else { Err(Error::IssuerMismatch) }
+    }
+
+    /// RFC 7519 §4.1.3: a verifier that is not among the audiences of a token must reject it. A
+    /// verifier without a configured name is in no audience.
+    fn check_audience(&self, item: Option<Item<'_>>) -> Result<()> {
+        let is_ours = |name: &str| self.audiences.iter().any(|known| known == name);
+        let accepted = match item {
+            None => self.audiences.is_empty(),
+            Some(item) => match item.elements() {
+                None => is_ours(&claims::text(item, "aud")?),
+                Some(names) => {
+                    let names = names.into_iter().map(|name| claims::text(name, "aud"));
+                    names.collect::<Result<Vec<_>>>()?.iter().any(|name| is_ours(name))
+                }
+            },
+        };
+        if accepted { Ok(()) } else { Err(Error::AudienceMismatch) }
+    }
+
+    fn subject(&self, raw: &RawClaims<'_>, token_type: TokenType) -> Result<Subject> {
+        if let Some(item) = raw.get(RegisteredClaim::ConfiguredSubject) {
+            return claims::subject(item, &self.subject_claim);
+        }
+        let Some(item) = raw.get(RegisteredClaim::Subject) else {
+            return Err(Error::claim_missing(self.subject_claim.clone()));
+        };
+        // RFC 7519 §4.1.2 allows only text. Legacy apps write the ids of rows all the same.
+        if token_type == TokenType::Access && item.text().is_none() {
+            return Err(Error::claim_invalid(SUB));
+        }
+        claims::subject(item, SUB)
     }
 }
 
@@ -138,4 +245,153 @@ impl Default for AccessPolicy {
             foreign: false,
         }
     }
+}
+
+/// Collects the rules; [`build`](Self::build) checks them together.
+#[derive(Clone, Debug, Default)]
+pub struct AccessPolicyBuilder(AccessPolicy);
+
+impl AccessPolicyBuilder {
+    /// The lifetime of an issued token: whole seconds, 1 s to 366 days. 15 minutes by default.
+    #[must_use]
+    pub const fn ttl(mut self, ttl: Duration) -> Self {
+        self.0.ttl = ttl;
+        self
+    }
+
+    /// Adds an accepted `iss` (RFC 7519 §4.1.1). Issued tokens have the first one.
+    #[must_use]
+    pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
+        self.0.issuers.push(issuer.into());
+        self
+    }
+
+    /// Adds a name of this service in `aud` (RFC 7519 §4.1.3). Issued tokens have all of them; an
+    /// accepted token must have one.
+    #[must_use]
+    pub fn audience(mut self, audience: impl Into<String>) -> Self {
+        self.0.audiences.push(audience.into());
+        self
+    }
+
+    /// The accepted clock skew, at most 5 minutes. None by default.
+    #[must_use]
+    pub const fn leeway(mut self, leeway: Duration) -> Self {
+        self.0.leeway = leeway;
+        self
+    }
+
+    /// Rejects tokens this long after their `iat`, which they then must have.
+    #[must_use]
+    pub const fn max_age(mut self, max_age: Duration) -> Self {
+        self.0.max_age = Some(max_age);
+        self
+    }
+
+    /// Adds a claim that a token must have, with a value that is not null.
+    #[must_use]
+    pub fn required_claim(mut self, name: impl Into<String>) -> Self {
+        self.0.required_claims.push(name.into());
+        self
+    }
+
+    /// The app's own name for the user's id, such as `userId`. Issued tokens have it beside `sub`.
+    /// In a verified token it goes before `sub`, which is read where it is absent.
+    #[must_use]
+    pub fn subject_claim(mut self, name: impl Into<String>) -> Self {
+        self.0.subject_claim = name.into();
+        self
+    }
+
+    /// The longest accepted token, 256 bytes to 64 KiB. 8 KiB by default.
+    #[must_use]
+    pub const fn max_token_bytes(mut self, bytes: usize) -> Self {
+        self.0.max_token_bytes = bytes;
+        self
+    }
+
+    /// Whether issued tokens have a random `jti` (RFC 7519 §4.1.7). Off by default: `sid`, `gen`
+    /// and `brn` already identify a token of a session.
+    #[must_use]
+    pub const fn jti(mut self, on: bool) -> Self {
+        self.0.jti = on;
+        self
+    }
+
+    /// Accepts tokens without `typ`, or with `JWT`, as a legacy app issued them. Off by default.
+    #[must_use]
+    pub const fn accept_legacy(mut self, legacy: LegacyTokens) -> Self {
+        self.0.legacy = Some(legacy);
+        self
+    }
+
+    /// How many verified tokens a verifier caches, at most 1,048,576. None by default.
+    ///
+    /// The key is the whole token; expiry is checked with each use. An empty slot takes about 40
+    /// bytes, a used one also the token and its claims. Tokens of more than 1 KiB are not cached.
+    #[must_use]
+    pub const fn cache(mut self, tokens: usize) -> Self {
+        self.0.cache = tokens;
+        self
+    }
+
+    /// Checks the rules together.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the field `access.ttl`, `access.leeway`, `access.maxAge`,
+    /// `access.issuer`, `access.audience`, `access.subjectClaim`, `access.requiredClaims`,
+    /// `access.maxTokenBytes`, `access.cache` or `access.legacy.maxLifetime`.
+    pub fn build(self) -> Result<AccessPolicy> {
+        let policy = self.0;
+        validate_times(&policy)?;
+        validate_names(&policy)?;
+        ensure(
+            (256..=64 * 1024).contains(&policy.max_token_bytes),
+            "access.maxTokenBytes",
+            "expected 256 to 65536 bytes",
+        )?;
+        ensure(policy.cache <= MAX_CACHE, "access.cache", "expected at most 1048576 tokens")?;
+        Ok(policy)
+    }
+}
+
+fn validate_times(policy: &AccessPolicy) -> Result<()> {
+    ensure(
+        policy.ttl.subsec_nanos() == 0 && !policy.ttl.is_zero() && policy.ttl <= MAX_TTL,
+        "access.ttl",
+        "expected whole seconds, from 1 second to 366 days",
+    )?;
+    ensure(policy.leeway <= MAX_LEEWAY, "access.leeway", "expected at most 5 minutes")?;
+    ensure(policy.leeway < policy.ttl, "access.leeway", "must be shorter than access.ttl")?;
+    ensure(policy.max_age != Some(Duration::ZERO), "access.maxAge", "must not be zero")?;
+    let lifetime = policy.legacy.map(|legacy| legacy.max_lifetime);
+    ensure(lifetime != Some(Duration::ZERO), "access.legacy.maxLifetime", "must not be zero")?;
+    ensure(
+        lifetime.is_none_or(|lifetime| lifetime <= MAX_TTL),
+        "access.legacy.maxLifetime",
+        "expected at most 366 days",
+    )
+}
+
+fn validate_names(policy: &AccessPolicy) -> Result<()> {
+    let full = |names: &[String]| names.iter().all(|name| !name.is_empty());
+    ensure(full(&policy.issuers), "access.issuer", "must not be empty text")?;
+    ensure(full(&policy.audiences), "access.audience", "must not be empty text")?;
+    ensure(full(&policy.required_claims), "access.requiredClaims", "must not name an empty claim")?;
+    ensure(
+        policy.required_claims.len() <= MAX_REQUIRED,
+        "access.requiredClaims",
+        "expected at most 64 names",
+    )?;
+    let name = policy.subject_claim.as_str();
+    ensure(!name.is_empty(), "access.subjectClaim", "must not be empty text")?;
+    ensure(
+        name == SUB || !REGISTERED.contains(&name),
+        "access.subjectClaim",
+        "is a claim with another meaning",
+    )
+}
+
+fn ensure(holds: bool, field: &str, problem: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(Error::config(field, problem)) }
 }

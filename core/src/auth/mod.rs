@@ -114,10 +114,11 @@ impl Auth {
         self.0.verifier.load().keyring().jwks()
     }
 
-    /// The number of slots in the cache of verified access tokens; see
-    /// [`VerifiedAccess::kept_as`](crate::access::VerifiedAccess::kept_as).
+    /// For bindings: the number of slots of the cache of verified access tokens; see
+    /// [`VerifiedAccess::cache_id`](crate::access::VerifiedAccess::cache_id).
+    #[doc(hidden)]
     pub fn cache_slots(&self) -> usize {
-        self.0.verifier.load().places()
+        self.0.verifier.load().cache_slots()
     }
 
     /// Replaces all keys of this process. Calls in progress finish with the previous keys.

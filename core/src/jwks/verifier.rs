@@ -119,7 +119,7 @@ impl JwksVerifier {
     /// [`Error::IssuerMismatch`] if `iss` is not configured; [`Error::KeysUnavailable`], with the
     /// advice to retry, if the issuer's keys were never fetched or are too old.
     pub async fn verify(&self, token: &str) -> Result<VerifiedAccess> {
-        self.verify_any(token).await?.unless_bound()
+        self.verify_any(token).await?.require_bearer()
     }
 
     /// Verifies a bearer token with the cached keys, without I/O. Missing keys are fetched in the
@@ -132,7 +132,7 @@ impl JwksVerifier {
             IssuerVerifier::Fixed(verifier) => verifier.verify_bound(token),
             IssuerVerifier::Remote(keys) => keys.verify_cached(token),
         };
-        access?.unless_bound()
+        access?.require_bearer()
     }
 
     /// As [`verify_cached`](Self::verify_cached); `None` if [`verify`](Self::verify) would wait for
@@ -145,7 +145,7 @@ impl JwksVerifier {
             }
             Ok(Issuer { verifier: IssuerVerifier::Remote(keys), .. }) => keys.try_verify(token)?,
         };
-        Some(access.and_then(VerifiedAccess::unless_bound))
+        Some(access.and_then(VerifiedAccess::require_bearer))
     }
 
     /// As [`verify`](Self::verify), for a token that is bound to the key that signed `proof` (DPoP,

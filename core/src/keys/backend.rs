@@ -238,7 +238,7 @@ mod rust_crypto {
             // RSA keys are generated on servers, whose builds have AWS-LC.
             KeyKind::Rsa => Err(Error::config(
                 "algorithm",
-                "this build of regrant (RustCrypto) makes no RSA keys: use `openssl genpkey`, or a build with AWS-LC",
+                "this build of regrant (RustCrypto) cannot generate RSA keys: use `openssl genpkey`, or a build with AWS-LC",
             )),
         }
     }

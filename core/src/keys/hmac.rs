@@ -122,7 +122,7 @@ impl RefreshSecret {
         let mut derived = Zeroizing::new([0; 32]);
         Hkdf::<Sha256>::new(None, secret.expose())
             .expand(REFRESH_INFO, derived.as_mut_slice())
-            .map_err(|_| Error::internal("HKDF refused 32 bytes"))?;
+            .map_err(|_| Error::internal("HKDF rejected 32 bytes"))?;
         Self::new(&SecretBytes::new(derived.as_slice()), ShortSecret::Refuse)
     }
 

@@ -131,7 +131,7 @@ impl PublicKeyBytes {
         if !is_usable_ed25519(point) {
             return Err(refuse(
                 PUBLIC,
-                "is a point that is no key: of small order, or not reduced",
+                "is not a usable Ed25519 key: off the curve, not canonical, or of small order",
             ));
         }
         Ok(Self(bytes.to_vec()))
@@ -206,14 +206,14 @@ pub(super) fn key_format_of(secret: &[u8]) -> Option<&'static str> {
         return Some("a PEM file");
     }
     if secret.starts_with(b"ssh-") || secret.starts_with(b"ecdsa-sha2-") {
-        return Some("a key of SSH");
+        return Some("an SSH key");
     }
     let is_der = SubjectPublicKeyInfoRef::try_from(secret).is_ok()
         || PrivateKeyInfo::from_der(secret).is_ok()
         || RsaPublicKey::from_der(secret).is_ok()
         || RsaPrivateKey::from_der(secret).is_ok();
     if is_der {
-        return Some("a key of a pair in DER");
+        return Some("a DER-encoded key");
     }
     let object = serde_json::from_slice::<Map<String, Value>>(secret);
     let is_jwk = object.is_ok_and(|jwk| jwk.contains_key("kty") || jwk.contains_key("keys"));

@@ -1,4 +1,4 @@
-//! Verified tokens that are kept: nothing passes that would not pass without them.
+//! The cache of verified tokens: nothing passes that would not pass without it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use regrant::ErrorCode;
 use regrant::access::{AccessPolicy, AccessVerifier};
 use regrant::types::{ManualClock, Timestamp};
 
-fn keeping(tokens: usize) -> (AccessVerifier, Arc<ManualClock>) {
+fn caching(tokens: usize) -> (AccessVerifier, Arc<ManualClock>) {
     let clock = clock();
     let policy =
         AccessPolicy::builder().cache(tokens).leeway(Duration::from_secs(1)).build().unwrap();
@@ -21,20 +21,20 @@ fn of(subject: &str) -> String {
 }
 
 #[test]
-fn a_token_is_kept_from_its_first_use() {
-    let (verifier, _) = keeping(8);
+fn a_token_is_cached_by_its_first_use() {
+    let (verifier, _) = caching(8);
     let (first, again) = (verifier.verify(&of("u")).unwrap(), verifier.verify(&of("u")).unwrap());
-    assert!(first.kept_as().is_some());
-    assert_eq!(first.kept_as(), again.kept_as());
+    assert!(first.cache_id().is_some());
+    assert_eq!(first.cache_id(), again.cache_id());
     assert_eq!(first.payload(), again.payload());
     let other = verifier.verify(&of("v")).unwrap();
     assert_eq!(other.subject().as_str(), "v");
-    assert_ne!(other.kept_as(), first.kept_as());
+    assert_ne!(other.cache_id(), first.cache_id());
 }
 
 #[test]
-fn its_times_are_checked_each_time() {
-    let (verifier, clock) = keeping(8);
+fn times_of_a_cached_token_are_checked_with_each_use() {
+    let (verifier, clock) = caching(8);
     let claims = format!("{{\"sub\":\"u\",\"nbf\":{},\"exp\":{}}}", NOW - 10, NOW + 60);
     let token = token(ACCESS_HEADER, &claims);
     verifier.verify(&token).unwrap();
@@ -49,7 +49,7 @@ fn its_times_are_checked_each_time() {
 }
 
 #[test]
-fn too_old_is_too_old() {
+fn max_age_applies_to_a_cached_token() {
     let clock = clock();
     let policy = AccessPolicy::builder().cache(8).max_age(Duration::from_secs(30)).build().unwrap();
     let verifier = AccessVerifier::new(keyring(), policy, Arc::clone(&clock) as _).unwrap();
@@ -61,8 +61,8 @@ fn too_old_is_too_old() {
 }
 
 #[test]
-fn any_other_text_with_its_end_is_another_token() {
-    let (verifier, _) = keeping(8);
+fn a_token_with_the_signature_of_a_cached_one_is_not_found() {
+    let (verifier, _) = caching(8);
     let good = of("u");
     verifier.verify(&good).unwrap();
     for place in 0..good.len() {
@@ -79,46 +79,46 @@ fn any_other_text_with_its_end_is_another_token() {
 }
 
 #[test]
-fn there_are_no_more_than_so_many() {
-    let (verifier, _) = keeping(100);
-    assert_eq!(verifier.places(), 128);
+fn the_cache_has_a_fixed_number_of_slots() {
+    let (verifier, _) = caching(100);
+    assert_eq!(verifier.cache_slots(), 128);
     let tokens: Vec<_> = (0..1000).map(|number| of(&format!("u{number}"))).collect();
-    let mut numbers = std::collections::HashSet::new();
+    let mut ids = std::collections::HashSet::new();
     for token in &tokens {
-        let number = verifier.verify(token).unwrap().kept_as().unwrap();
-        assert!(numbers.insert(number), "no number is given twice");
+        let id = verifier.verify(token).unwrap().cache_id().unwrap();
+        assert!(ids.insert(id), "an id is given twice");
     }
-    let places: std::collections::HashSet<_> = numbers.iter().map(|number| number % 128).collect();
-    assert!(places.len() <= 104 && places.len() > 90, "{}", places.len());
-    let kept =
-        |token: &&String| numbers.contains(&verifier.verify(token).unwrap().kept_as().unwrap());
-    // The youngest of a set is not the one to give way.
-    assert!(kept(&tokens.last().unwrap()));
+    let slots: std::collections::HashSet<_> = ids.iter().map(|id| id % 128).collect();
+    assert!(slots.len() <= 104 && slots.len() > 90, "{}", slots.len());
+    let is_cached =
+        |token: &&String| ids.contains(&verifier.verify(token).unwrap().cache_id().unwrap());
+    // The most recently used entry of a set is not evicted.
+    assert!(is_cached(&tokens.last().unwrap()));
 }
 
 #[test]
-fn none_are_kept_unless_asked_for_and_no_long_ones() {
+fn nothing_is_cached_by_default_and_no_long_token() {
     let verifier = verifier(AccessPolicy::default());
-    assert_eq!(verifier.verify(&of("u")).unwrap().kept_as(), None);
-    assert_eq!(verifier.places(), 0);
-    let (verifier, _) = keeping(8);
+    assert_eq!(verifier.verify(&of("u")).unwrap().cache_id(), None);
+    assert_eq!(verifier.cache_slots(), 0);
+    let (verifier, _) = caching(8);
     let claims = format!("{{\"sub\":\"u\",\"exp\":{},\"x\":\"{}\"}}", NOW + 60, "x".repeat(1000));
     let token = token(ACCESS_HEADER, &claims);
-    assert_eq!(verifier.verify(&token).unwrap().kept_as(), None);
-    assert_eq!(verifier.verify(&token).unwrap().kept_as(), None);
+    assert_eq!(verifier.verify(&token).unwrap().cache_id(), None);
+    assert_eq!(verifier.verify(&token).unwrap().cache_id(), None);
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
-    /// In any order, at any time, with as few places as there can be.
+    /// In any order, at any time, with the smallest cache.
     #[test]
-    fn it_answers_as_a_verifier_that_keeps_nothing(
+    fn a_verifier_with_a_cache_answers_like_one_without(
         uses in proptest::collection::vec((0..20_u32, 0..90_i64, any::<bool>()), 1..200),
     ) {
-        let (keeps, clock) = keeping(1);
+        let (cached, clock) = caching(1);
         let policy = AccessPolicy::builder().leeway(Duration::from_secs(1)).build().unwrap();
-        let forgets = AccessVerifier::new(keyring(), policy, Arc::clone(&clock) as _).unwrap();
+        let uncached = AccessVerifier::new(keyring(), policy, Arc::clone(&clock) as _).unwrap();
         for (user, second, altered) in uses {
             clock.set(Timestamp::from_seconds(NOW + second));
             let mut token = of(&format!("u{user}"));
@@ -129,7 +129,7 @@ proptest! {
                 let access = verifier.verify(&token);
                 access.map(|a| a.payload().to_owned()).map_err(|error| error.code())
             };
-            prop_assert_eq!(said(&keeps), said(&forgets));
+            prop_assert_eq!(said(&cached), said(&uncached));
         }
     }
 }

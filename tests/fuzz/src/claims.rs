@@ -238,7 +238,7 @@ fn says_what_was_signed(access: &VerifiedAccess, expected: &Map<String, Value>, 
     for (name, value) in expected {
         assert_eq!(access.claim(name), Some(value));
     }
-    assert_eq!(access.names().len(), expected.len());
+    assert_eq!(access.claims().len(), expected.len());
 }
 
 /// As another library reads it. Its own rules about times are off: they go by the real clock.

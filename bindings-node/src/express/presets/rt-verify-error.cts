@@ -1,6 +1,6 @@
 /** The error that an old app's error handler gets. */
 import type { AuthError } from '../../auth-error.cjs';
-import { infoOf, type Advice, type ErrorCode, type Language } from '../../error-codes.cjs';
+import { errorInfo, type Advice, type ErrorCode, type Language } from '../../error-codes.cjs';
 import type { OldAnswer } from './rt-verify-texts.cjs';
 
 /** How messages are written: `prefixed` is `<status>/<text>`, which old error handlers split. */
@@ -52,6 +52,6 @@ export function oldError(wording: Wording, answer: OldAnswer, failedApi: string,
   const { language, messageStyle } = wording;
   const ours = cause.advice === 'retry' || cause.advice === 'fix';
   const status = ours ? cause.status : answer.status;
-  const text = ours ? infoOf(cause.code).messages[language] : answer.texts[language];
+  const text = ours ? errorInfo(cause.code).messages[language] : answer.texts[language];
   return new RtVerifyError(status, text, messageStyle, failedApi, cause);
 }

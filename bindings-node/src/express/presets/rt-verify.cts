@@ -9,7 +9,7 @@ import type { AccessClaims } from '../../claims.cjs';
 import type { Language } from '../../error-codes.cjs';
 import type { Renewed, TokenPair } from '../../tokens.cjs';
 import { addressOf, header, readCookie } from '../../http/request.cjs';
-import { gate } from '../gate.cjs';
+import { middleware } from '../middleware.cjs';
 import { noStore } from '../respond.cjs';
 import { oldError, type MessageStyle, type RtVerifyError } from './rt-verify-error.cjs';
 import * as old from './rt-verify-texts.cjs';
@@ -78,15 +78,15 @@ const ROTATE_HEADER = 'x-refresh-rotate';
  */
 export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
   const { language = 'ko', messageStyle = 'prefixed', failedApi = {} } = options;
-  const { authenticate: gateName = 'authenticate', rtVerify: routeName = 'rtVerify' } = failedApi;
+  const { authenticate: authenticateName = 'authenticate', rtVerify: routeName = 'rtVerify' } = failedApi;
   const wording = { language, messageStyle };
 
   return {
     authenticate: (auth, { loadUser } = {}) =>
-      gate(auth, (req) => auth.verifyBearer(presentedAccess(req)), {
+      middleware(auth, (req) => auth.verifyBearer(presentedAccess(req)), {
         loadUser,
         onError: (err, req, _res, next) =>
-          next(oldError(wording, accessAnswer(err, req), gateName, err)),
+          next(oldError(wording, accessAnswer(err, req), authenticateName, err)),
       }),
 
     rtVerify: (auth, { claims } = {}) => (req, res, next) => {

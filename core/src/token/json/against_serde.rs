@@ -1,4 +1,4 @@
-//! The reader agrees with `serde_json` about what is JSON and what it says.
+//! Checks the reader against `serde_json` on random input: what is JSON, and what it contains.
 
 use std::collections::HashSet;
 use std::fmt;
@@ -7,10 +7,9 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::item::Kind;
-use super::{Item, MAX_DEPTH, Number, read_object};
+use super::{Item, Kind, MAX_DEPTH, Number, read_object};
 
-/// A value as `serde_json` reads it, with every member that an object has, doubled or not.
+/// A value as `serde_json` parses it, with all members of objects, duplicates included.
 #[derive(Clone, Debug)]
 enum Tree {
     Null,
@@ -25,13 +24,13 @@ enum Tree {
 
 impl<'de> Deserialize<'de> for Tree {
     fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
-        input.deserialize_any(Planter)
+        input.deserialize_any(TreeVisitor)
     }
 }
 
-struct Planter;
+struct TreeVisitor;
 
-impl<'de> Visitor<'de> for Planter {
+impl<'de> Visitor<'de> for TreeVisitor {
     type Value = Tree;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -80,7 +79,7 @@ impl<'de> Visitor<'de> for Planter {
 }
 
 impl Tree {
-    /// Whether no object in it has a name twice and no more than `depth` values are open at once.
+    /// Whether no object has duplicate names and at most `depth` containers are nested.
     fn is_strict(&self, depth: usize) -> bool {
         match self {
             Self::Array(all) => depth > 0 && all.iter().all(|one| one.is_strict(depth - 1)),
@@ -93,7 +92,7 @@ impl Tree {
         }
     }
 
-    /// What there is to know of an item, as text.
+    /// A text for comparison with an [`Item`].
     fn known(&self, keep: bool) -> String {
         match self {
             Self::Null => "null".to_owned(),
@@ -112,7 +111,7 @@ impl Tree {
 }
 
 fn known(item: Item<'_>, keep: bool) -> String {
-    match item.kind() {
+    match item.kind {
         Kind::Null => "null".to_owned(),
         Kind::Bool => "bool".to_owned(),
         Kind::Number => format!("{:?}", item.number().expect("a number")),
@@ -195,12 +194,12 @@ fn object() -> impl Strategy<Value = String> {
 
 proptest! {
     #[test]
-    fn about_objects(text in object()) {
+    fn agrees_on_objects(text in object()) {
         agree(&text)?;
     }
 
     #[test]
-    fn about_objects_with_a_change(
+    fn agrees_on_objects_with_a_change(
         text in object(),
         place in any::<Index>(),
         with in prop_oneof![
@@ -216,7 +215,7 @@ proptest! {
     }
 
     #[test]
-    fn about_rubbish(text in "[{}\\[\\]\",:a0-9eE+.\\\\ -]{0,24}") {
+    fn agrees_on_rubbish(text in "[{}\\[\\]\",:a0-9eE+.\\\\ -]{0,24}") {
         agree(&text)?;
         agree(&format!("{{{text}}}"))?;
         agree(&format!("{{\"a\":{text}}}"))?;

@@ -132,7 +132,7 @@ async fn a_kept_token_has_a_number_of_its_own_after_keys_were_exchanged() {
         set(&auth, step).unwrap();
         let pair = auth.login(Login::new(alice())).await.unwrap();
         let access = auth.verify(pair.access_token.expose()).unwrap();
-        let number = access.kept_as().unwrap();
+        let number = access.cache_id().unwrap();
         assert!(!numbers.contains(&number), "{number} was that of another token");
         numbers.push(number);
     }

@@ -5,9 +5,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use regrant::client::{Endpoint, FileStorage, Request, Response, Session, Settings, Transport};
+use regrant::client::{FileStorage, RefreshEndpoint, Session, SessionSettings};
 use regrant::dpop::SoftwareKey;
 use regrant::error::Cause;
+use regrant::http::{HttpRequest, HttpResponse, Transport};
 use regrant::types::Clock;
 use regrant::{Auth, RefreshRequest};
 use serde_json::{Value, json};
@@ -24,7 +25,7 @@ struct Server {
 
 #[async_trait]
 impl Transport for Server {
-    async fn send(&self, request: Request) -> Result<Response, Cause> {
+    async fn send(&self, request: HttpRequest) -> Result<HttpResponse, Cause> {
         self.refreshes.fetch_add(1, Ordering::SeqCst);
         let body: Value = serde_json::from_slice(&request.body)?;
         let mut refresh = RefreshRequest::new(body["refreshToken"].as_str().unwrap());
@@ -37,7 +38,7 @@ impl Transport for Server {
             "refreshToken": renewed.refresh_token,
             "expiresIn": 900,
         });
-        Ok(Response { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() })
+        Ok(HttpResponse { status: 200, headers: Vec::new(), body: body.to_string().into_bytes() })
     }
 }
 
@@ -51,17 +52,19 @@ async fn every_app_stays_signed_in() {
         }
         let auth = copy.auth("main");
         let server = Arc::new(Server { auth: auth.clone(), refreshes: AtomicU32::new(0) });
-        let mut settings = Settings::default();
+        let mut settings = SessionSettings::default();
         settings.seed = 1;
-        let mut builder = Session::builder(Endpoint::json("https://api.example/auth/refresh"))
-            .transport(Arc::clone(&server) as Arc<dyn Transport>)
-            .storage(Arc::new(FileStorage::new(folder.path().join(name))))
-            .clock(Arc::clone(&copy.clock) as Arc<dyn Clock>)
-            .settings(settings);
+        let mut builder =
+            Session::builder(RefreshEndpoint::json("https://api.example/auth/refresh"))
+                .transport(Arc::clone(&server) as Arc<dyn Transport>)
+                .storage(Arc::new(FileStorage::new(folder.path().join(name))))
+                .clock(Arc::clone(&copy.clock) as Arc<dyn Clock>)
+                .settings(settings);
         let bound = name == "bound";
         if bound {
             let keys = FileStorage::new(folder.path().join("bound-key"));
-            builder = builder.proof_key(Arc::new(SoftwareKey::kept_in(&keys).await.unwrap()));
+            builder =
+                builder.proof_key(Arc::new(SoftwareKey::load_or_create(&keys).await.unwrap()));
         }
         let session = builder.start().unwrap();
         let stored: Value =

@@ -6,7 +6,7 @@ use regrant::dpop::{SoftwareKey, UnsignedProof, VerifiedProof};
 use regrant::types::Clock as _;
 use regrant::types::SecretBytes;
 use regrant::types::{SessionId, Subject};
-use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, Renewal, Renewed};
+use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, RefreshResponse, Renewal};
 use serde_json::Value;
 
 use super::stores::{StoreCopy, Written};
@@ -173,9 +173,9 @@ impl ScenarioRun<'_> {
         match self.auth.refresh(request).await {
             Ok(renewed) => {
                 let answer = match renewed.renewal {
-                    Renewal::Issued => "issued",
-                    Renewal::Reissued => "reissued",
-                    Renewal::Kept => "kept",
+                    Renewal::Rotated => "issued",
+                    Renewal::Replayed => "reissued",
+                    Renewal::Renewed => "kept",
                 };
                 assert_eq!(step["answer"], answer, "{what}");
                 self.granted(name, &renewed, step, what);
@@ -193,7 +193,7 @@ impl ScenarioRun<'_> {
         }
     }
 
-    fn granted(&mut self, name: &str, renewed: &Renewed, step: &Value, what: &str) {
+    fn granted(&mut self, name: &str, renewed: &RefreshResponse, step: &Value, what: &str) {
         let next = renewed.refresh_token.as_ref().map(|token| token.expose().to_owned());
         if let Some(same) = step["same"].as_str() {
             // Without the tokens in the message.

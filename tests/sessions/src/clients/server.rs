@@ -4,10 +4,9 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use regrant::client::{Grant, RefreshAnswer};
-use regrant::session::DiscardedChild;
 use regrant::session::{
-    AccessTokenUse, Decision, DeviceLabel, NewSession, Record, RefreshPolicy, TheftScope,
-    TokenSecret, UseOutcome, record_use, step,
+    AccessTokenUse, Decision, DeviceLabel, DiscardedChild, NewSession, Record, RefreshPolicy,
+    TheftScope, TokenSecret, UseOutcome, record_use, step,
 };
 use regrant::types::{AccessToken, FamilyPosition, RefreshToken, Timestamp};
 

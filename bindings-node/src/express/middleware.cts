@@ -7,7 +7,7 @@ import type { AuthedRequest } from './request-auth.cjs';
 import { failureOf, type ErrorOptions } from './respond.cjs';
 
 /** What happens once the token is verified: the user of `loadUser` becomes `res.locals.user`. */
-export interface GateOptions<T extends object = object> extends UserOptions<T, Request>, ErrorOptions {}
+export interface MiddlewareOptions<T extends object = object> extends UserOptions<T, Request>, ErrorOptions {}
 
 /** Who asks; `undefined` for a request that may pass without saying so. */
 type Verdict<T extends object> = VerifiedAccess<T> | undefined;
@@ -16,10 +16,10 @@ type Verdict<T extends object> = VerifiedAccess<T> | undefined;
  * @param verify - Finds and verifies the token of a request; throws the refusal. `undefined`
  * lets the request pass without `req.auth`. A promise is only waited for where there is one.
  */
-export function gate<T extends object>(
+export function middleware<T extends object>(
   auth: AccessGuard,
   verify: (req: Request) => Verdict<T> | Promise<Verdict<T>>,
-  options: GateOptions<T>,
+  options: MiddlewareOptions<T>,
 ): RequestHandler {
   return (req, res, next) => {
     const fail = failureOf(options, req, res, next);

@@ -1,11 +1,11 @@
-// Verified tokens are kept, in the core and as objects: what a request gets is its own, and right.
+// Verified tokens are cached, in the core and as objects: each request gets an object of its own with the right content.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claimsOf, testAuth, withCode } from './support/auth.mjs';
 
 const NESTED = { roles: ['a', { b: [1] }], 'x y': null, deep: { deeper: { list: [[], {}] } } };
 
-// What is special about a name, a text or a number, and more orders of names than are learnt.
+// Special names, texts and numbers.
 const ODD = [
   { 2: 'b', 1: 'a', '': 'empty', 'with "quotes" \\ and \n': 1 },
   { constructor: 'a', hasOwnProperty: 1, toString: 'b' },
@@ -19,7 +19,7 @@ const ODD = [
   { role: 'admin', count: 7 },
 ];
 
-test('claims are what JSON.parse makes of them, whatever they are', async () => {
+test('claims equal the parsed payload, whatever they are', async () => {
   const { auth } = testAuth({ access: { cache: 0 } });
   for (let round = 0; round < 3; round += 1) {
     for (const claims of ODD) {
@@ -36,7 +36,7 @@ test('claims are what JSON.parse makes of them, whatever they are', async () => 
   }
 });
 
-test('tokens of one shape, with the texts of the first one and with others', async () => {
+test('subject, session and claims are kept apart, whatever their length', async () => {
   const { auth } = testAuth({ access: { cache: 0 } });
   const texts = ['user-1', 'user-2', '', 'ü', 'with "quotes"', 'x'.repeat(40)];
   for (const role of texts) {
@@ -51,7 +51,7 @@ test('tokens of one shape, with the texts of the first one and with others', asy
   }
 });
 
-test('a character that is not of a token never passes for one that is', async () => {
+test('a token with a non-ASCII character is malformed', async () => {
   const { auth } = testAuth();
   const { accessToken } = await auth.login('user-1');
   auth.verify(accessToken);
@@ -81,7 +81,7 @@ for (const cache of [undefined, 0, 1]) {
           assert.deepEqual(Object.keys(got), Object.keys(expected));
           assert.equal(got.admin, undefined);
           assert.equal(Object.getPrototypeOf(got), Object.prototype);
-          // What one request does to it no other one sees.
+          // Changes by one request are invisible to others.
           got.sub = 'somebody else';
           if (got.roles) got.roles[1].b.push('more');
           delete got.exp;
@@ -94,7 +94,7 @@ for (const cache of [undefined, 0, 1]) {
   });
 }
 
-test('more tokens than there is room for: each says what it says', async () => {
+test('more tokens than cache slots: each has its own content', async () => {
   const { auth } = testAuth({ access: { cache: 16 } });
   const tokens = [];
   for (let n = 0; n < 200; n += 1) tokens.push((await auth.login(`user-${n}`)).accessToken);
@@ -107,7 +107,7 @@ test('more tokens than there is room for: each says what it says', async () => {
   }
 });
 
-test('a kept token expires and is revoked like any other', async () => {
+test('a cached token expires and is revoked like any other', async () => {
   const { auth, clock } = testAuth();
   const [one, two] = [await auth.login('user-1'), await auth.login('user-2')];
   for (let use = 0; use < 3; use += 1) {
@@ -120,11 +120,65 @@ test('a kept token expires and is revoked like any other', async () => {
   assert.throws(() => auth.verifyBearer(`Bearer ${two.accessToken}`), withCode('ERR_TOKEN_EXPIRED'));
 });
 
-test('what is no text is refused, however it is made', () => {
+test('a value that is not a string is a missing token', () => {
   const { auth } = testAuth();
   for (const value of [undefined, null, 1, Symbol('x'), {}, [], new String('a.b.c'), () => 'a.b.c']) {
     assert.throws(() => auth.verify(value), withCode('ERR_TOKEN_MISSING'));
     assert.throws(() => auth.verifyAccess(value), withCode('ERR_TOKEN_MISSING'));
   }
   assert.throws(() => auth.verifyBearer(undefined), withCode('ERR_TOKEN_MISSING'));
+});
+
+for (const cache of [undefined, 0]) {
+  test(`the claims behave like a plain property, cache: ${cache}`, async () => {
+    const { auth } = testAuth({ access: { cache } });
+    const { accessToken, sessionId } = await auth.login('user-1', { claims: NESTED });
+    const expected = { subject: 'user-1', sessionId, claims: claimsOf(accessToken) };
+    for (let use = 0; use < 3; use += 1) {
+      const access = () => auth.verifyBearer(`Bearer ${accessToken}`);
+      assert.deepEqual(access(), expected);
+      assert.deepEqual(Object.keys(access()), ['subject', 'sessionId', 'claims']);
+      assert.deepEqual({ ...access() }, expected);
+      assert.deepEqual(structuredClone(access()), expected);
+      assert.deepEqual(JSON.parse(JSON.stringify(access())), expected);
+      assert.equal(Object.getPrototypeOf(access()), Object.prototype);
+      const one = access();
+      assert.equal(one.claims, one.claims, 'parsed once');
+      one.claims = { exp: 1 };
+      assert.deepEqual(one.claims, { exp: 1 });
+    }
+  });
+}
+
+test('a rejected token is verified once', async () => {
+  const { auth } = testAuth();
+  const { accessToken, refreshToken } = await auth.login('user-1');
+  await auth.logout(refreshToken);
+  // Counted by the core with each verification of a revoked token.
+  const denials = () => auth.metricsSnapshot()
+    .find(({ name }) => name === 'regrant_access_denied_total').values
+    .reduce((sum, { value }) => sum + value, 0);
+  for (const verify of [
+    () => auth.verify(accessToken),
+    () => auth.verifyAccess(accessToken),
+    () => auth.verifyBearer(`Bearer ${accessToken}`),
+  ]) {
+    const before = denials();
+    assert.throws(verify, withCode('ERR_ACCESS_REVOKED'));
+    assert.equal(denials() - before, 1);
+  }
+});
+
+test('a rejection has the details of the error', async () => {
+  const { auth } = testAuth({ access: { requiredClaims: ['role'] } });
+  const { accessToken } = await auth.login('user-1');
+  const messages = [() => auth.verify(accessToken), () => auth.verifyBearer(`Bearer ${accessToken}`)].map((verify) => {
+    try {
+      return verify();
+    } catch (error) {
+      assert.equal(error.code, 'ERR_CLAIM_MISSING');
+      return error.message;
+    }
+  });
+  for (const message of messages) assert.match(message, /: role$/);
 });

@@ -1,10 +1,10 @@
-/** A map that forgets what was not asked for lately. */
+/** A map of bounded size that evicts what was not used lately. */
 
 /**
  * Holds at most `2 × size` entries in two generations: what is found in the old one moves to the
- * young one, and when that is full the old one is dropped. No entry is touched on the usual hit.
+ * young one, and when that is full the old one is dropped. A hit in the young one moves nothing.
  */
-export class Recent<Value> {
+export class Lru<Value> {
   readonly #size: number;
   #young = new Map<string, Value>();
   #old = new Map<string, Value>();

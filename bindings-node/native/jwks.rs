@@ -1,0 +1,119 @@
+//! The verifier of the tokens of other services as a class.
+
+use std::sync::Arc;
+
+use napi::bindgen_prelude::{Either, PromiseRaw, within_runtime_if_available};
+use napi::{Env, JsString};
+use napi_derive::napi;
+use regrant::Result;
+use regrant::config::IssuersConfig;
+use regrant::jwks::JwksVerifier;
+use regrant::types::{Clock, SystemClock};
+
+use crate::callbacks::{AsyncFunction, JsTransport};
+use crate::clock::TestClock;
+use crate::error::{ErrorDto, NativeResult, text};
+use crate::fast_function::with_text;
+use crate::log::{LogListener, Subscription};
+use crate::requests::PresentedProof;
+use crate::verify::to_tuple_json;
+
+/// `JwksVerifier` of the core. Its methods return `[subject, sessionId, claims]` as JSON text, or
+/// an [`ErrorDto`].
+#[napi]
+pub struct NativeJwksVerifier {
+    verifier: JwksVerifier,
+    /// Keeps the listener subscribed as long as there is something to log.
+    _log: Arc<Subscription>,
+}
+
+#[napi]
+impl NativeJwksVerifier {
+    /// Checks the configuration, JSON text, and builds. Does no I/O.
+    #[napi(catch_unwind)]
+    pub fn create(
+        config: String,
+        clock: Option<&TestClock>,
+        log: &LogListener,
+        #[napi(ts_arg_type = "(url: string) => Promise<string>")] fetch: AsyncFunction,
+    ) -> Either<NativeJwksVerifier, ErrorDto> {
+        let clock =
+            clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
+        match build(&config, clock, fetch) {
+            Ok(verifier) => Either::A(Self { verifier, _log: log.shared() }),
+            Err(error) => Either::B(error.into()),
+        }
+    }
+
+    /// Verifies by the keys at hand. Null where fetching keys may change the result.
+    #[napi(catch_unwind)]
+    pub fn try_verify(&self, env: &Env, token: JsString<'_>) -> Option<NativeResult> {
+        let verified = with_text(env, token, |token| {
+            self.verifier.try_verify(token).map(|access| to_tuple_json(&access?)).transpose()
+        });
+        verified.transpose().map(text)
+    }
+
+    /// Verifies by the keys at hand, whatever they are.
+    #[napi(catch_unwind)]
+    pub fn verify(&self, env: &Env, token: JsString<'_>) -> NativeResult {
+        text(with_text(env, token, |token| to_tuple_json(&self.verifier.verify_cached(token)?)))
+    }
+
+    /// Verifies, and fetches keys where that is needed.
+    #[napi]
+    pub fn verify_or_fetch<'env>(
+        &self,
+        env: &'env Env,
+        token: String,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.promise(env, |verifier| async move { to_tuple_json(&verifier.verify(&token).await?) })
+    }
+
+    /// Verifies a token that is bound to a key, and the proof of that key.
+    #[napi]
+    pub fn verify_with_proof<'env>(
+        &self,
+        env: &'env Env,
+        token: String,
+        proof: PresentedProof,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.promise(env, |verifier| async move {
+            let proof = verifier.check_proof(&proof.proof, &proof.method, &proof.path)?;
+            to_tuple_json(&verifier.verify_with_proof(&token, &proof).await?)
+        })
+    }
+
+    /// Whether proofs of keys are checked.
+    #[napi(getter)]
+    pub fn checks_proofs(&self) -> bool {
+        self.verifier.checks_proofs()
+    }
+
+    /// Fetches the missing keys. Returns an empty text.
+    #[napi]
+    pub fn ready<'env>(&self, env: &'env Env) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.promise(env, |verifier| async move { verifier.ready().await.map(|()| String::new()) })
+    }
+}
+
+impl NativeJwksVerifier {
+    fn promise<'env, F>(
+        &self,
+        env: &'env Env,
+        call: impl FnOnce(JwksVerifier) -> F,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>>
+    where
+        F: Future<Output = Result<String>> + Send + 'static,
+    {
+        let call = call(self.verifier.clone());
+        env.spawn_future(async move { Ok(text(call.await)) })
+    }
+}
+
+fn build(config: &str, clock: Arc<dyn Clock>, fetch: AsyncFunction) -> Result<JwksVerifier> {
+    let builder = IssuersConfig::from_json(config)?.builder()?;
+    let builder = builder.clock(clock).transport(Arc::new(JsTransport(fetch)));
+    // Keys are fetched where the async methods run.
+    within_runtime_if_available(|| builder.build())
+}

@@ -1,0 +1,199 @@
+//! The asynchronous calls of [`NativeAuth`](crate::auth::NativeAuth): checks and converts what
+//! JavaScript passes, then calls the core.
+
+use std::sync::Arc;
+
+use napi_derive::napi;
+use regrant::access::VerifiedAccess;
+use regrant::auth::StalePolicy;
+use regrant::dpop::VerifiedProof;
+use regrant::session::DeviceLabel;
+use regrant::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
+use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, Result};
+use serde::Serialize;
+use serde_json::{Map, Value};
+
+/// A DPoP proof (RFC 9449) as it was presented, and the request that it must be for.
+#[napi(object, object_to_js = false)]
+pub struct PresentedProof {
+    /// The value of the header `DPoP`.
+    pub proof: String,
+    /// The method of the request.
+    pub method: String,
+    /// Its path; a query may follow.
+    pub path: String,
+}
+
+impl PresentedProof {
+    /// Checks the proof and does not use it up.
+    pub fn check(&self, auth: &Auth) -> Result<VerifiedProof> {
+        auth.check_proof(&self.proof, &self.method, &self.path)
+    }
+}
+
+/// What a call needs. Each call has its own clone and borrows nothing from JavaScript.
+#[derive(Clone)]
+pub struct Calls {
+    pub auth: Auth,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// The options of a refresh.
+#[napi(object, object_to_js = false)]
+pub struct RefreshInput {
+    /// The user that the client claims to be.
+    #[napi(ts_type = "string | undefined")]
+    pub expected: Option<String>,
+    /// Whether to issue the next refresh token.
+    #[napi(ts_type = "boolean | undefined")]
+    pub rotate: Option<bool>,
+    /// The app's own claims, as JSON text of an object.
+    #[napi(ts_type = "string | undefined")]
+    pub claims: Option<String>,
+    /// The DPoP proof of the request.
+    #[napi(ts_type = "PresentedProof | undefined")]
+    pub proof: Option<PresentedProof>,
+    /// The address of the client.
+    #[napi(ts_type = "string | undefined")]
+    pub address: Option<String>,
+}
+
+/// Tokens, and the time of the clock by which they expire.
+#[derive(Serialize)]
+struct WithServerTime<T> {
+    now: Timestamp,
+    #[serde(flatten)]
+    tokens: T,
+}
+
+impl Calls {
+    pub async fn verify_checked(
+        &self,
+        token: &str,
+        stale_policy: &str,
+        proof: Option<PresentedProof>,
+    ) -> Result<VerifiedAccess> {
+        let stale_policy = parse_stale_policy(stale_policy)?;
+        let access = match proof {
+            None => self.auth.verify(token)?,
+            Some(proof) => self.verify_with_proof(token, &proof)?,
+        };
+        self.auth.apply_stale_policy(access, stale_policy).await
+    }
+
+    pub fn verify_with_proof(&self, token: &str, proof: &PresentedProof) -> Result<VerifiedAccess> {
+        self.auth.verify_with_proof(token, &proof.check(&self.auth)?)
+    }
+
+    pub async fn login(
+        &self,
+        subject: String,
+        device: Option<String>,
+        claims: Option<String>,
+        proof: Option<PresentedProof>,
+    ) -> Result<impl Serialize + use<>> {
+        let mut login = Login::new(Subject::new(subject)?)
+            .device(DeviceLabel::lossy(&device.unwrap_or_default()))
+            .claims(parse_claims(claims)?);
+        if let Some(proof) = proof {
+            login = login.proof(proof.check(&self.auth)?);
+        }
+        let tokens = self.auth.login(login).await?;
+        Ok(WithServerTime { now: self.clock.now(), tokens })
+    }
+
+    pub async fn refresh(
+        &self,
+        token: &str,
+        input: RefreshInput,
+    ) -> Result<impl Serialize + use<>> {
+        let RefreshInput { expected, rotate, claims, proof, address } = input;
+        let mut request = RefreshRequest::new(token).claims(parse_claims(claims)?);
+        if let Some(expected) = expected {
+            request = request.expect_subject(Subject::new(expected)?);
+        }
+        if let Some(address) = address {
+            request = request.address(&address);
+        }
+        if let Some(rotate) = rotate {
+            request = request.rotate(rotate);
+        }
+        if let Some(proof) = proof {
+            request = request.proof(proof.check(&self.auth)?);
+        }
+        let tokens = self.auth.refresh(request).await?;
+        Ok(WithServerTime { now: self.clock.now(), tokens })
+    }
+
+    pub async fn revoke_session(
+        &self,
+        subject: String,
+        session: &str,
+        reason: &str,
+    ) -> Result<bool> {
+        let (subject, session) = (Subject::new(subject)?, session.parse::<SessionId>()?);
+        self.auth.revoke_session(&subject, &session, parse_reason(reason)?).await
+    }
+
+    /// All sessions, except one (`except`), or only those from before an instant in ms (`before`).
+    pub async fn logout_everywhere(
+        &self,
+        subject: String,
+        except: Option<String>,
+        before: Option<f64>,
+        reason: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let mut request = LogoutEverywhere::new(Subject::new(subject)?);
+        if let Some(session) = except {
+            request = request.except(session.parse::<SessionId>()?);
+        }
+        if let Some(instant) = before {
+            request = request.before(parse_instant(instant, "before")?);
+        }
+        if let Some(name) = reason {
+            request = request.reason(parse_reason(&name)?);
+        }
+        self.auth.logout_everywhere(request).await
+    }
+
+    pub async fn sessions(
+        &self,
+        subject: String,
+        current: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let current = current.map(|id| id.parse::<SessionId>()).transpose()?;
+        self.auth.sessions(&Subject::new(subject)?, current.as_ref()).await
+    }
+}
+
+/// The app's claims, the JSON text of an object.
+fn parse_claims(text: Option<String>) -> Result<Map<String, Value>> {
+    match text {
+        None => Ok(Map::new()),
+        Some(text) => serde_json::from_str(&text).map_err(|_| Error::claim_invalid("claims")),
+    }
+}
+
+/// `open`, `ask` or `closed`.
+fn parse_stale_policy(name: &str) -> Result<StalePolicy> {
+    serde_json::from_value(Value::from(name))
+        .map_err(|_| Error::config("whenStale", "expected open, ask or closed"))
+}
+
+/// Milliseconds since 1970, as in `Date`.
+#[allow(clippy::cast_possible_truncation, reason = "a Date ends long before an i64 does")]
+fn parse_instant(millis: f64, name: &'static str) -> Result<Timestamp> {
+    match millis.is_finite() {
+        true => Ok(Timestamp::from_millis(millis as i64)),
+        false => Err(Error::claim_invalid(name)),
+    }
+}
+
+/// The name of a reason, for example `logout`.
+fn parse_reason(name: &str) -> Result<RevocationReason> {
+    RevocationReason::ALL
+        .iter()
+        .find(|(reason, _)| reason.as_str() == name)
+        .map(|(reason, _)| *reason)
+        .ok_or_else(|| Error::claim_invalid("reason"))
+}
