@@ -6,7 +6,7 @@ use napi::bindgen_prelude::{Either, PromiseRaw, within_runtime_if_available};
 use napi::{Env, JsString};
 use napi_derive::napi;
 use regrant::Result;
-use regrant::config::IssuersConfig;
+use regrant::config::VerifierConfig;
 use regrant::jwks::JwksVerifier;
 use regrant::types::{Clock, SystemClock};
 
@@ -112,7 +112,7 @@ impl NativeJwksVerifier {
 }
 
 fn build(config: &str, clock: Arc<dyn Clock>, fetch: AsyncFunction) -> Result<JwksVerifier> {
-    let builder = IssuersConfig::from_json(config)?.builder()?;
+    let builder = VerifierConfig::from_json(config)?.builder()?;
     let builder = builder.clock(clock).transport(Arc::new(JsTransport(fetch)));
     // Keys are fetched where the async methods run.
     within_runtime_if_available(|| builder.build())

@@ -52,5 +52,5 @@ fn start_runtime() {
 /// to standard output and standard error, and returns the exit status.
 #[napi(catch_unwind)]
 pub fn cli(args: Vec<String>) -> u32 {
-    regrant::cli::run(args).into()
+    regrant_cli::run(args).into()
 }

@@ -16,7 +16,7 @@ import { Verifier } from './verifier.cjs';
  *   issuers: [{
  *     issuer: 'https://auth.example',
  *     audience: 'orders',
- *     keysUrl: 'https://auth.example/.well-known/jwks.json',
+ *     jwksUri: 'https://auth.example/.well-known/jwks.json',
  *   }],
  * });
  * app.use(authenticate(verifier));

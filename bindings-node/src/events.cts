@@ -1,72 +1,72 @@
-/** What happened to sessions, for the app's audit log. */
+/** Audit events. */
 import type { RevocationReason } from './auth-error.cjs';
 
-/** What all events have. No event contains a token. */
+/** The fields of all events. No event contains a token. */
 export interface AuditEventBase {
-  /** When. */
+  /** The time of the event. */
   readonly at: Date;
-  /** Whose session. */
+  /** The user. */
   readonly subject: string;
-  /** Which session. */
+  /** The session. */
   readonly sessionId: string;
 }
 
-/** A session began. */
+/** A login: a session was created. */
 export interface LoginEvent extends AuditEventBase {
-  /** Tells the events apart. */
+  /** The type of the event. */
   readonly type: 'login';
-  /** The label of the device; empty when the app gave none. */
+  /** The label of the device; empty if the app gave none. */
   readonly device: string;
 }
 
-/** A refresh token of the app that was here before was taken over as a session. */
+/** A refresh token of a legacy app was migrated to a session. */
 export interface AdoptedEvent extends AuditEventBase {
-  /** Tells the events apart. */
+  /** The type of the event. */
   readonly type: 'adopted';
 }
 
-/** A refresh was answered with new tokens. */
+/** A refresh issued new tokens. */
 export interface RefreshedEvent extends AuditEventBase {
-  /** Tells the events apart. */
+  /** The type of the event. */
   readonly type: 'refreshed';
   /** Whether the refresh token was replaced too. */
   readonly rotated: boolean;
 }
 
-/** A refresh was answered with the same refresh token once more. */
+/** A refresh within the grace period returned the same refresh token again. */
 export interface ReissuedEvent extends AuditEventBase {
-  /** Tells the events apart. */
+  /** The type of the event. */
   readonly type: 'reissued';
 }
 
-/** A refresh came with a token that its holder had already replaced; nothing was issued. */
+/** A refresh used a token that had just been replaced; nothing was issued. */
 export interface SupersededEvent extends AuditEventBase {
-  /** Tells the events apart. */
+  /** The type of the event. */
   readonly type: 'superseded';
 }
 
-/** A second holder was recognised and the session revoked (RFC 9700 §4.14). */
+/** Reuse of a refresh token was detected and the session revoked (RFC 9700 §4.14). */
 export interface TheftEvent extends AuditEventBase {
-  /** Tells the events apart. */
+  /** The type of the event. */
   readonly type: 'theft';
-  /** How it was recognised. */
+  /** How it was detected. */
   readonly how: string;
 }
 
-/** A session was ended. */
+/** A session was revoked. */
 export interface RevokedEvent extends AuditEventBase {
-  /** Tells the events apart. */
+  /** The type of the event. */
   readonly type: 'revoked';
-  /** Why. */
+  /** The reason. */
   readonly reason: RevocationReason;
   /**
-   * Whether replicas of the store have it; absent where that was not asked. Where it is `false`,
-   * a failover of the store may bring the session back: revoke it again.
+   * Whether enough replicas of the store acknowledged it; absent if none were waited for. If `false`, a
+   * failover of the store may restore the session: revoke it again.
    */
   readonly replicated?: boolean;
 }
 
-/** Something that happened to a session. */
+/** An audit event. */
 export type AuditEvent =
   | LoginEvent
   | AdoptedEvent
@@ -76,7 +76,7 @@ export type AuditEvent =
   | TheftEvent
   | RevokedEvent;
 
-/** The event that the core wrote as JSON. */
+/** Parses an event that the core wrote as JSON. */
 export function parseEvent(text: string): AuditEvent {
   const event = JSON.parse(text) as AuditEvent & { at: number };
   return { ...event, at: new Date(event.at) };

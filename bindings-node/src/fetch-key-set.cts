@@ -1,21 +1,21 @@
-/** Fetches key sets for the core, which decides when, and what to make of the answer. */
+/** Fetches key sets for the core, which decides when and parses the response. */
 import type { FetchKeySet } from './issuers-config.cjs';
 
-/** More than any set has; the core refuses longer ones. */
-const LONGEST = 512 * 1024;
+/** The longest response that is read; the core rejects shorter ones too. */
+const MAX_LENGTH = 512 * 1024;
 
-/** The core gives up sooner; this ends what it does not wait for any more. */
-const GIVE_UP_MS = 60_000;
+/** The core's own timeout is shorter; this one ends abandoned requests. */
+const TIMEOUT_MS = 60_000;
 
-/** What the core calls: an address in, JSON text out, never rejected. */
+/** The function that the core calls: takes a URL and returns JSON text. The promise never rejects. */
 export function fetching(fetchKeySet: FetchKeySet): (url: string) => Promise<string> {
   return async (url) => {
     try {
       const response = await fetchKeySet(url, {
         headers: { accept: 'application/jwk-set+json, application/json' },
-        // The address is the one that is trusted.
+        // Only the configured URL is trusted.
         redirect: 'error',
-        signal: AbortSignal.timeout(GIVE_UP_MS),
+        signal: AbortSignal.timeout(TIMEOUT_MS),
       });
       const { status, headers } = response;
       return JSON.stringify({ response: { status, headers: [...headers], body: await textOf(response) } });
@@ -30,12 +30,12 @@ async function textOf(response: Response): Promise<string> {
   const decoder = new TextDecoder('utf-8', { fatal: true });
   for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
     text += decoder.decode(chunk, { stream: true });
-    if (text.length > LONGEST) throw new Error('the answer is too long');
+    if (text.length > MAX_LENGTH) throw new Error('the response is too long');
   }
   return text + decoder.decode();
 }
 
-/** `fetch` says but "fetch failed", and why in the cause. */
+/** With the cause, because `fetch` itself says only "fetch failed". */
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;

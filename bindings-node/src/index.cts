@@ -24,17 +24,21 @@ export type {
   AccessConfig,
   Algorithm,
   AuthConfig,
+  AuthOptions,
   DpopConfig,
   KeyConfig,
   KeysConfig,
   LegacyConfig,
   LimiterConfig,
   Lifetime,
+  MigrateOptions,
+  ProofConfig,
   RedisConfig,
   RefreshConfig,
   RevocationConfig,
   Secret,
   SentinelConfig,
+  VerifierOptions,
 } from './config.cjs';
 export type { Advice, ErrorCode, ErrorCodeInfo, Language } from './error-codes.cjs';
 export type {

@@ -1,16 +1,16 @@
 /** Public keys as JSON. */
 
-/** A public key (RFC 7517 §4). Which members it has beside these depends on its kind (RFC 7518 §6, RFC 8037 §2). */
+/** A public key (RFC 7517 §4). Its other members depend on the key type (RFC 7518 §6, RFC 8037 §2). */
 export interface PublicJwk {
-  /** The kind of key. */
+  /** The key type. */
   readonly kty: 'RSA' | 'EC' | 'OKP';
-  /** The one algorithm that it is for. */
+  /** The algorithm. */
   readonly alg: string;
-  /** That it is for signatures. */
+  /** For signatures. */
   readonly use: 'sig';
-  /** Its name, which tokens have as `kid`. */
+  /** The key's name: the `kid` of its tokens. */
   readonly kid?: string;
-  /** The members of its kind: `n` and `e`, or `crv`, `x` and `y`. */
+  /** The members of the key type: `n` and `e`, or `crv`, `x` and `y`. */
   readonly [member: string]: string | undefined;
 }
 

@@ -1,20 +1,20 @@
-/** What the core logs. */
+/** The log of the core. */
 
-/** The levels, the gravest first. */
+/** The levels, the most severe first. */
 export const logLevels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
 
-/** How grave an entry is. */
+/** The severity of an entry. */
 export type LogLevel = 'error' | 'warn' | 'info' | 'debug';
 
-/** An entry of the log. None contains a token or a secret. */
+/** A log entry. It never contains a token or a secret. */
 export interface LogEntry {
-  /** `error`: an operator must act; `warn`: something is wrong, and the core copes. */
+  /** `error`: an operator must act; `warn`: something failed, and the core recovers. */
   readonly level: LogLevel;
-  /** `regrant::store`, or `regrant::audit` for what `onEvent` is told too. */
+  /** Such as `regrant::store`; `regrant::audit` for what `onEvent` receives too. */
   readonly target: string;
-  /** What happened, in fixed words. */
+  /** The message, always the same text for the same event. */
   readonly message: string;
-  /** The particulars. Those of `regrant::audit` name a user. */
+  /** The fields. Those of `regrant::audit` name a user. */
   readonly fields: Readonly<Record<string, unknown>>;
 }
 
@@ -22,7 +22,7 @@ export function isLogLevel(level: unknown): level is LogLevel {
   return logLevels.some((known) => known === level);
 }
 
-/** The entry that the core wrote as JSON. */
+/** Parses an entry that the core wrote as JSON. */
 export function parseLogEntry(text: string): LogEntry {
   return JSON.parse(text) as LogEntry;
 }
@@ -30,15 +30,15 @@ export function parseLogEntry(text: string): LogEntry {
 const warned = new Set<string>();
 
 /**
- * Makes an entry a warning of the process, each message once: for apps without `onLog`. What is
- * for the audit log is left to `onEvent`.
+ * Emits an entry as a process warning, each message once, for apps without `onLog`. Audit entries are
+ * left to `onEvent`.
  */
 export function warnOnce({ target, message, fields }: LogEntry): void {
   if (target === 'regrant::audit' || warned.has(message)) return;
   warned.add(message);
-  const particulars = Object.entries(fields)
-    // The next one would be about another session.
+  const details = Object.entries(fields)
+    // Only the first session would be named.
     .filter(([name]) => name !== 'session')
     .map(([name, value]) => `${name}: ${String(value)}`);
-  process.emitWarning([message, ...particulars].join('; '), { type: 'RegrantWarning' });
+  process.emitWarning([message, ...details].join('; '), { type: 'RegrantWarning' });
 }

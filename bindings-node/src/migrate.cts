@@ -1,18 +1,14 @@
-/** The app that was here before, whose refresh tokens are taken over: what `migrate` takes. */
+/** The migration of the refresh tokens of a legacy app. */
 import type { SubjectId } from './auth.cjs';
-import type { Secret } from './config.cjs';
+import type { MigrateOptions } from './options.cjs';
 
-/** An app whose refresh tokens are HS256 JWTs that a Redis maps to their users. */
-export interface MigrateConfig {
-  /** The secret that signed them; default: `secret`. */
-  secret?: Secret | undefined;
-  /** The Redis whose keys they are: `'redis://…'`; default: `store`, where that is one. */
-  store?: string | undefined;
+/** A legacy app whose refresh tokens are HS256 JWTs that a Redis maps to their users. */
+export interface MigrateConfig extends MigrateOptions {
   /**
-   * Finds the user by the value in that Redis, such as an e-mail address; asked once per token.
-   * `undefined` or `null`: there is no such user any more. By default the value is the user's id.
+   * Finds the user by the value in that Redis, such as an e-mail address; called once per token.
+   * `undefined` or `null` means that the user no longer exists. By default the value is the user's id.
    *
-   * What it throws is `ERR_STORE_UNAVAILABLE` to the client: nobody is signed out.
+   * If it throws, the client gets `ERR_STORE_UNAVAILABLE` and nobody is signed out.
    */
   resolve?: ((value: string) => MaybeUser | Promise<MaybeUser>) | undefined;
 }
@@ -20,35 +16,35 @@ export interface MigrateConfig {
 /** A user, or none. */
 export type MaybeUser = SubjectId | undefined | null;
 
-/** How to sweep. */
+/** The options of a sweep. */
 export interface SweepOptions {
-  /** Counts and changes nothing; default false. */
+  /** Counts without changing anything; default `false`. */
   dryRun?: boolean | undefined;
-  /** Also removes tokens that have expired or whose user is gone; default false. */
+  /** Also removes expired tokens and those of unknown users; default `false`. */
   removeDead?: boolean | undefined;
   /** Called after each page of keys. */
   onProgress?: ((soFar: SweepReport) => void) | undefined;
 }
 
-/** What a sweep has met. A key may be met more than once. */
+/** The counts of a sweep. A key may be counted more than once. */
 export interface SweepReport {
-  /** Keys that were looked at. */
+  /** Scanned keys. */
   readonly scanned: number;
-  /** Tokens that became sessions and whose keys were removed; with `dryRun`, would be. */
+  /** Tokens that were migrated to sessions, or with `dryRun` would be. */
   readonly converted: number;
-  /** Tokens that had been logged out. */
+  /** Tokens that were logged out. */
   readonly loggedOut: number;
   /** Tokens past their `exp`. */
   readonly expired: number;
-  /** Tokens of users whom the app does not know any more. */
+  /** Tokens of unknown users. */
   readonly unknownUsers: number;
-  /** Keys that are no token of the old app; never touched. */
+  /** Keys that hold no token of the legacy app. They are never changed. */
   readonly foreign: number;
-  /** Keys of expired tokens and unknown users that were removed. */
+  /** Removed keys of expired tokens and unknown users. */
   readonly removed: number;
 }
 
-/** `resolve` as the core asks it: answers with JSON text, also for what it throws. */
+/** `resolve` as the core calls it: returns JSON text, also for an exception. */
 export function answering(
   resolve: NonNullable<MigrateConfig['resolve']>,
 ): (value: string) => Promise<string> {
@@ -57,7 +53,7 @@ export function answering(
       const user: unknown = await resolve(value);
       if (user === undefined || user === null) return JSON.stringify({ user: null });
       if (typeof user === 'string' || Number.isSafeInteger(user)) return JSON.stringify({ user: String(user) });
-      return JSON.stringify({ failed: 'migrate.resolve gave neither text nor a whole number' });
+      return JSON.stringify({ failed: 'migrate.resolve returned neither a string nor a whole number' });
     } catch (thrown) {
       return JSON.stringify({ failed: thrown instanceof Error ? thrown.message : 'migrate.resolve failed' });
     }

@@ -1,29 +1,29 @@
-/** The sessions of a user, as people want to see them. */
+/** The sessions of a user, for display. */
 import type { RevocationReason } from './auth-error.cjs';
 
-/** A session of a user: "where am I logged in?" */
+/** A session of a user. */
 export interface SessionInfo {
   /** The session. */
   readonly sessionId: string;
-  /** The label of the device; empty when the app gave none. */
+  /** The label of the device; empty if the app gave none. */
   readonly device: string;
   /** When the user logged in. */
   readonly createdAt: Date;
-  /** When it was last refreshed, or the login. */
+  /** The last refresh, or the login. */
   readonly lastRefreshedAt: Date;
-  /** When it ends unless it is refreshed before, or ended. */
+  /** When it expires unless it is refreshed or revoked before. */
   readonly expiresAt: Date;
-  /** Whether it is the one that asks. */
+  /** Whether it is the session of `current`. */
   readonly current: boolean;
-  /** Whether it can be used. */
+  /** Whether it is live or revoked. */
   readonly state: 'live' | 'revoked';
-  /** Why it was ended. */
+  /** The reason of the revocation. */
   readonly reason?: RevocationReason;
-  /** When it was ended. */
+  /** When it was revoked. */
   readonly endedAt?: Date;
 }
 
-/** The sessions that the core wrote as JSON; instants are milliseconds since 1970. */
+/** Parses sessions that the core wrote as JSON; times are milliseconds since 1970. */
 export function parseSessions(text: string): SessionInfo[] {
   type Instants = 'createdAt' | 'lastRefreshedAt' | 'expiresAt';
   type Written = Omit<SessionInfo, Instants | 'endedAt'> & Record<Instants, number> & { endedAt?: number };

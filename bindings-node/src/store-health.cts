@@ -1,62 +1,62 @@
-/** How the store is doing, for operators. */
+/** The health of the store. */
 
-/** What a warning is about; see its `text` for what to do. */
+/** The code of a warning; its `text` says what to do. */
 export type StoreWarningCode =
-  /** It does not answer, or is not used as it is. */
+  /** A server is unreachable, or refused because of its settings. */
   | 'unreachable'
   /** The server may evict live sessions. */
   | 'evicting_policy'
   /** Fewer replicas are connected than logins and revocations wait for. */
   | 'no_replica'
-  /** A restart of the server ends all sessions. */
+  /** A restart of the server loses all sessions. */
   | 'no_persistence'
-  /** What is stored is damaged. */
+  /** The data is damaged. */
   | 'damaged'
-  /** The server hides what the report is about from this user. */
+  /** The user may not read the server's state. */
   | 'not_allowed';
 
-/** Something that an operator should know. */
+/** A warning for operators. */
 export interface StoreWarning {
-  /** What it is about. */
+  /** The code. */
   readonly code: StoreWarningCode;
-  /** The server that it is about: `host:port`. */
+  /** The server: `host:port`. */
   readonly server?: string;
-  /** For people. */
+  /** The message. */
   readonly text: string;
 }
 
-/** One server of the store. What it did not say is `null`. */
+/** A server of the store. Unknown values are `null`. */
 export interface ServerHealth {
   /** `host:port`. */
   readonly address: string;
-  /** Whether it answers. */
+  /** Whether it is reachable. */
   readonly reachable: boolean;
-  /** How long it took to answer, in milliseconds. */
+  /** The round trip, in milliseconds. */
   readonly roundTripMs: number | null;
-  /** The version of its software. */
+  /** The version of the server. */
   readonly version: string | null;
-  /** Whether it takes writes (`master`) or follows one that does. */
+  /** `master` accepts writes. */
   readonly role: 'master' | 'replica' | null;
-  /** How many replicas are connected to it. */
+  /** The number of connected replicas. */
   readonly replicas: number | null;
-  /** What survives its restart: all (`aof`), all but the last minutes (`rdb`), or nothing. */
+  /** What survives a restart: everything (`aof`), all but the last minutes (`rdb`), or nothing. */
   readonly persistence: 'aof' | 'rdb' | 'none' | null;
   /** Its `maxmemory-policy`. */
   readonly evictionPolicy: string | null;
 }
 
-/** How the store is doing at one moment. */
+/** A health report. */
 export interface StoreHealth {
-  /** Which kind of store. */
+  /** The type of store. */
   readonly store: 'memory' | 'file' | 'redis' | 'other';
-  /** Whether all of it answers. */
+  /** Whether all servers are reachable. */
   readonly reachable: boolean;
-  /** How long it took to answer, in milliseconds; of several servers the slowest. */
+  /** The round trip to the slowest server, in milliseconds. */
   readonly roundTripMs: number | null;
-  /** How the servers of Redis belong together. */
+  /** The topology of Redis. */
   readonly layout?: 'standalone' | 'sentinel' | 'cluster';
-  /** The servers of Redis that take writes. */
+  /** The Redis servers that accept writes. */
   readonly servers?: readonly ServerHealth[];
-  /** What an operator should know; empty when all is well. */
+  /** Warnings; empty if the store is healthy. */
   readonly warnings: readonly StoreWarning[];
 }

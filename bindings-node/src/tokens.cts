@@ -1,14 +1,14 @@
-/** What login and refresh answer with. */
+/** The results of login and refresh. */
 
 /** The tokens of a session. */
 export interface TokenPair {
-  /** Goes with every request. */
+  /** The access token, for every request. */
   readonly accessToken: string;
   /** When the access token expires. */
   readonly accessExpiresAt: Date;
   /** Whole seconds until the access token expires. */
   readonly accessExpiresIn: number;
-  /** Goes to the refresh endpoint and nowhere else. */
+  /** The refresh token, for the refresh endpoint only. */
   readonly refreshToken: string;
   /** When the refresh token expires unless it is used before. */
   readonly refreshExpiresAt: Date;
@@ -16,22 +16,22 @@ export interface TokenPair {
   readonly refreshExpiresIn: number;
   /** The session. */
   readonly sessionId: string;
-  /** The user: the session's, whatever the client claimed. */
+  /** The user of the session. */
   readonly subject: string;
 }
 
-/** How a refresh was answered: with a new refresh token, with the same new one as a moment ago, or with none. */
+/** Whether a refresh issued a new refresh token, the same new one again within the grace period, or none. */
 export type Renewal = 'issued' | 'reissued' | 'kept';
 
-/** The answer to a refresh. `refreshToken` is the one to keep, whether it is new or not. */
+/** The result of a refresh. `refreshToken` is the one to store, whether it is new or not. */
 export interface Renewed extends TokenPair {
-  /** Whether `refreshToken` is another one than was presented. */
+  /** Whether `refreshToken` differs from the presented one. */
   readonly rotated: boolean;
-  /** How the refresh was answered. */
+  /** The kind of renewal. */
   readonly renewal: Renewal;
 }
 
-/** What the core writes as JSON; instants are milliseconds since 1970. */
+/** The JSON of the core; times are milliseconds since 1970. */
 interface Written {
   now: number;
   accessToken: string;
@@ -42,7 +42,7 @@ interface Written {
   subject: string;
 }
 
-/** The pair that the core wrote; `presented` stands in where no refresh token was issued. */
+/** The pair in the core's JSON, with `presented` if no refresh token was issued. */
 function pair(written: Written, presented: string): TokenPair {
   const { now, accessToken, accessExpiresAt, refreshToken, refreshExpiresAt } = written;
   const { sessionId, subject } = written;
@@ -62,12 +62,12 @@ function wholeSeconds(ms: number): number {
   return Math.max(0, Math.floor(ms / 1000));
 }
 
-/** The answer to a login. */
+/** Parses the result of a login. */
 export function parsePair(text: string): TokenPair {
   return pair(JSON.parse(text) as Written, '');
 }
 
-/** The answer to a refresh with `presented`. */
+/** Parses the result of a refresh with `presented`. */
 export function parseRenewed(text: string, presented: string): Renewed {
   const written = JSON.parse(text) as Written & { renewal: Renewal };
   return { ...pair(written, presented), rotated: written.refreshToken !== null, renewal: written.renewal };

@@ -118,12 +118,12 @@ await auth.logoutEverywhere(5, { exceptSession: access.sessionId, before: new Da
 await auth.logoutEverywhere('user-1', { before: 5 });
 // @ts-expect-error a name that is not an option
 await auth.logoutEverywhere('user-1', { except: access.sessionId });
-// @ts-expect-error a number, or 'unlimited'
+// @ts-expect-error a number, or false
 createAuth({ refresh: { maxSessions: 'many' } });
-createAuth({ refresh: { maxSessions: 'unlimited' } });
+createAuth({ refresh: { maxSessions: false } });
 createAuth({ refresh: { limiter: { failures: 5, window: '1m' }, maxInFlight: 100 } });
-createAuth({ refresh: { limiter: 'off' } });
-// @ts-expect-error limits, or 'off'
+createAuth({ refresh: { limiter: false } });
+// @ts-expect-error limits, or false
 createAuth({ refresh: { limiter: 'on' } });
 // @ts-expect-error not a reason
 await auth.revokeSession('user-1', 'id', 'bored');

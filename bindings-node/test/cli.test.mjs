@@ -80,7 +80,7 @@ test('it looks at what this process has signed, with the secret from the environ
 
   // It needs no secret to end a session, and tells this process of it.
   const ended = await regrant(['sessions', 'revoke', 'user-1', sessionId], { env: { REGRANT_STORE: env.REGRANT_STORE } });
-  assert.match(ended.stdout, /1 session ended \(administrative\)/);
+  assert.match(ended.stdout, /1 session revoked \(administrative\)/);
   const patience = Date.now() + 60_000;
   while (isAccepted(auth, accessToken)) {
     assert.ok(Date.now() < patience, 'this process is not told');

@@ -21,14 +21,14 @@ const [A, B] = [{ alg: 'EdDSA', kid: 'a', privateKey: privateKey() }, { alg: 'Ed
 const rotations = {
   'one secret': {
     before: { secret: OLD },
-    add: { secret: OLD, acceptedSecrets: [NEW] },
-    activate: { secret: NEW, acceptedSecrets: [OLD] },
+    add: { secret: OLD, previousSecrets: [NEW] },
+    activate: { secret: NEW, previousSecrets: [OLD] },
     retire: { secret: NEW },
   },
   'key pairs and a refresh secret': {
     before: { keys: [A], refreshSecret: REFRESH[0] },
-    add: { keys: [{ ...A, active: true }, B], refreshSecret: REFRESH[0], acceptedRefreshSecrets: [REFRESH[1]] },
-    activate: { keys: [A, { ...B, active: true }], refreshSecret: REFRESH[1], acceptedRefreshSecrets: [REFRESH[0]] },
+    add: { keys: [{ ...A, active: true }, B], refreshSecret: REFRESH[0], previousRefreshSecrets: [REFRESH[1]] },
+    activate: { keys: [A, { ...B, active: true }], refreshSecret: REFRESH[1], previousRefreshSecrets: [REFRESH[0]] },
     retire: { keys: [B], refreshSecret: REFRESH[1] },
   },
 };
@@ -126,7 +126,7 @@ test('wrong keys change nothing', async () => {
   const refused = (keys, field) => assert.throws(() => auth.setKeys(keys), { code: 'ERR_CONFIG_INVALID', field });
   refused({}, 'secret');
   refused({ secret: 'short' }, 'secret');
-  refused({ secret: NEW, acceptedSecrets: [OLD, 'short'] }, 'acceptedSecrets[1]');
+  refused({ secret: NEW, previousSecrets: [OLD, 'short'] }, 'previousSecrets[1]');
   refused({ secret: NEW, store: 'memory:' }, 'store');
   refused({ keys: [B] }, 'refreshSecret');
   refused({ secret: () => 1 }, 'secret');

@@ -20,7 +20,7 @@ const ODD = [
 ];
 
 test('claims equal the parsed payload, whatever they are', async () => {
-  const { auth } = testAuth({ access: { cache: 0 } });
+  const { auth } = testAuth({ access: { cache: false } });
   for (let round = 0; round < 3; round += 1) {
     for (const claims of ODD) {
       const { accessToken, sessionId } = await auth.login('user-1', { claims });
@@ -37,7 +37,7 @@ test('claims equal the parsed payload, whatever they are', async () => {
 });
 
 test('subject, session and claims are kept apart, whatever their length', async () => {
-  const { auth } = testAuth({ access: { cache: 0 } });
+  const { auth } = testAuth({ access: { cache: false } });
   const texts = ['user-1', 'user-2', '', 'ü', 'with "quotes"', 'x'.repeat(40)];
   for (const role of texts) {
     for (const team of texts) {

@@ -51,7 +51,7 @@ async function startIssuer(t, clock) {
 }
 
 function verifierOf(issuer, clock, more = {}) {
-  return createVerifier({ issuers: [{ issuer: ISSUER, audience: 'orders', keysUrl: issuer.url }], clock, ...more });
+  return createVerifier({ issuers: [{ issuer: ISSUER, audience: 'orders', jwksUri: issuer.url }], clock, ...more });
 }
 
 test('a service verifies what the issuer signed, and asks for its keys once', async (t) => {
@@ -108,7 +108,7 @@ test('keys are rotated and no token is refused', async (t) => {
 test('unknown names are asked for no more than once in a cool-down', async (t) => {
   const clock = new TestClock(START);
   const issuer = await startIssuer(t, clock);
-  const verifier = verifierOf(issuer, clock, { keySets: { coolDown: '20s' } });
+  const verifier = verifierOf(issuer, clock, { keySets: { refetchCooldown: '20s' } });
   await verifier.ready();
   clock.advance(20_000);
   const stranger = issuerWith(clock, keyPair('three'));
@@ -193,7 +193,7 @@ test('a fetch of the app is used, and what is no answer is said', async (t) => {
     seen.push([url, init.redirect]);
     return fetch(issuer.url, init);
   };
-  const far = { issuer: ISSUER, audience: 'orders', keysUrl: 'https://auth.example/keys' };
+  const far = { issuer: ISSUER, audience: 'orders', jwksUri: 'https://auth.example/keys' };
   const verifier = createVerifier({ issuers: [far], clock, fetch: mine });
   assert.equal((await verifier.verifyAccessAsync(await issuer.token())).subject, 'user-1');
   assert.deepEqual(seen, [['https://auth.example/keys', 'error']]);
@@ -210,7 +210,7 @@ test('a fetch of the app is used, and what is no answer is said', async (t) => {
     await assert.rejects(one.ready(), (error) => error.code === 'ERR_KEYS_UNAVAILABLE' && problem.test(error.cause.message));
   }
   const redirected = createVerifier({
-    issuers: [{ ...far, keysUrl: new URL('/elsewhere', issuer.url).href }], clock, onLog: () => {},
+    issuers: [{ ...far, jwksUri: new URL('/elsewhere', issuer.url).href }], clock, onLog: () => {},
   });
   await assert.rejects(redirected.ready(), withCode('ERR_KEYS_UNAVAILABLE'));
 });
@@ -223,18 +223,18 @@ test('what is configured wrongly is refused by its path', () => {
     [{}, /issuers|config/],
     [{ issuers: [] }, /^issuers$/],
     [{ issuers: [issuer] }, /^issuers\[0\]$/],
-    [{ issuers: [{ ...issuer, keysUrl: url, jwks: { keys: [] } }] }, /^issuers\[0\]$/],
-    [{ issuers: [{ ...issuer, keysUrl: 'http://auth.example/keys' }] }, /^issuers\[0\]\.keysUrl$/],
-    [{ issuers: [{ ...issuer, keysUrl: 'keys' }] }, /^issuers\[0\]\.keysUrl$/],
-    [{ issuers: [{ ...issuer, keysUrl: url, rsaAlgorithm: 'ES256' }] }, /^issuers\[0\]\.rsaAlgorithm$/],
-    [{ issuers: [{ ...issuer, keysUrl: url, leeway: '1h' }] }, /^issuers\[0\]\.leeway$/],
-    [{ issuers: [{ ...issuer, keysUrl: url, ttl: '1h' }] }, /^issuers\[0\]\.ttl$/],
+    [{ issuers: [{ ...issuer, jwksUri: url, jwks: { keys: [] } }] }, /^issuers\[0\]$/],
+    [{ issuers: [{ ...issuer, jwksUri: 'http://auth.example/keys' }] }, /^issuers\[0\]\.jwksUri$/],
+    [{ issuers: [{ ...issuer, jwksUri: 'keys' }] }, /^issuers\[0\]\.jwksUri$/],
+    [{ issuers: [{ ...issuer, jwksUri: url, rsaAlgorithm: 'ES256' }] }, /^issuers\[0\]\.rsaAlgorithm$/],
+    [{ issuers: [{ ...issuer, jwksUri: url, leeway: '1h' }] }, /^issuers\[0\]\.leeway$/],
+    [{ issuers: [{ ...issuer, jwksUri: url, ttl: '1h' }] }, /^issuers\[0\]\.ttl$/],
     [{ issuers: [{ ...issuer, jwks: { keys: [{ kty: 'oct', k: 'AA' }] } }] }, /^issuers\[0\]\.jwks$/],
     [{ issuers: [{ ...issuer, keys: [{ alg: 'EdDSA', publicKey: 'x' }] }] }, /^issuers\[0\]\.keys\[0\]\.publicKey$/],
-    [{ issuers: [{ ...issuer, keysUrl: url }, { ...issuer, keysUrl: url }] }, /^issuers$/],
-    [{ issuers: [{ ...issuer, keysUrl: url }], keySets: { coolDown: 0 } }, /^keySets\.coolDown$/],
-    [{ issuers: [{ ...issuer, keysUrl: url }], fetch: 1 }, /^fetch$/],
-    [{ issuers: [{ ...issuer, keysUrl: url }], clock: {} }, /^clock$/],
+    [{ issuers: [{ ...issuer, jwksUri: url }, { ...issuer, jwksUri: url }] }, /^issuers$/],
+    [{ issuers: [{ ...issuer, jwksUri: url }], keySets: { refetchCooldown: 0 } }, /^keySets\.refetchCooldown$/],
+    [{ issuers: [{ ...issuer, jwksUri: url }], fetch: 1 }, /^fetch$/],
+    [{ issuers: [{ ...issuer, jwksUri: url }], clock: {} }, /^clock$/],
   ]) {
     assert.throws(() => createVerifier(config), (error) => error.code === 'ERR_CONFIG_INVALID' && field.test(error.field), String(field));
   }

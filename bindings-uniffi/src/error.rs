@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use regrant::client::SessionError;
-use regrant::{Error, ErrorCode, Language};
+use regrant::{Error, ErrorCode};
 
 use crate::SignOutReason;
 
@@ -27,9 +27,10 @@ pub enum RegrantError {
         // Not `message`, which Kotlin's exceptions have already.
         /// The English text of the code.
         text: String,
-        /// Details beyond the text: the name of a claim, or the problem with a field.
+        /// Details beyond the text, for developers: the name of a claim, or a configuration field and
+        /// its problem.
         detail: Option<String>,
-        /// The path of the invalid configuration field.
+        /// The path of the invalid configuration field, or the name of the claim.
         field: Option<String>,
         /// Why the user must sign in. Only from a session, with that advice.
         sign_out: Option<SignOutReason>,
@@ -46,13 +47,12 @@ impl RegrantError {
         code
     }
 
-    /// An error with the static properties of `code`.
-    fn of_code(code: ErrorCode) -> Self {
+    fn of_info(info: regrant::error::ErrorInfo) -> Self {
         Self::Failed {
-            code: code.as_str().to_owned(),
-            advice: code.advice(),
-            status: code.http_status().into(),
-            text: code.message(Language::En).to_owned(),
+            code: info.code.as_str().to_owned(),
+            advice: info.advice,
+            status: info.status.into(),
+            text: info.messages.en.to_owned(),
             detail: None,
             field: None,
             sign_out: None,
@@ -63,25 +63,19 @@ impl RegrantError {
 
 impl From<Error> for RegrantError {
     fn from(error: Error) -> Self {
-        let mut plain = Self::of_code(error.code());
-        let Self::Failed { detail, field, .. } = &mut plain;
-        (*detail, *field) = match error {
-            Error::ClaimMissing { claim } | Error::ClaimInvalid { claim } => {
-                (Some(claim.into_owned()), None)
-            }
-            Error::ConfigInvalid { field, problem } => (Some(problem), Some(field)),
-            Error::Internal { what } => (Some(what.into_owned()), None),
-            Error::SessionRevoked { reason } => (Some(reason.to_string()), None),
-            _ => (None, None),
-        };
-        plain
+        let details = error.details();
+        let mut failed = Self::of_info(details.info);
+        let Self::Failed { detail, field, retry_after, .. } = &mut failed;
+        (*detail, *field) = (details.detail, details.field);
+        *retry_after = details.retry_after;
+        failed
     }
 }
 
 impl From<SessionError> for RegrantError {
     fn from(error: SessionError) -> Self {
-        let mut plain = Self::of_code(error.code());
-        let Self::Failed { detail, sign_out, retry_after, .. } = &mut plain;
+        let mut failed = Self::of_info(error.code().info());
+        let Self::Failed { detail, sign_out, retry_after, .. } = &mut failed;
         match error {
             SessionError::SignIn(reason) => {
                 (*detail, *sign_out) = (Some(reason.to_string()), Some(reason.into()));
@@ -90,7 +84,7 @@ impl From<SessionError> for RegrantError {
                 (*detail, *retry_after) = (Some(cause.to_string()), Some(delay));
             }
         }
-        plain
+        failed
     }
 }
 
@@ -133,16 +127,16 @@ pub struct ErrorMessages {
     pub ko: String,
 }
 
-impl From<ErrorCode> for ErrorInfo {
-    fn from(code: ErrorCode) -> Self {
+impl From<regrant::error::ErrorInfo> for ErrorInfo {
+    fn from(info: regrant::error::ErrorInfo) -> Self {
         Self {
-            code: code.as_str().to_owned(),
-            advice: code.advice(),
-            status: code.http_status().into(),
-            www_authenticate: code.www_authenticate(),
+            code: info.code.as_str().to_owned(),
+            advice: info.advice,
+            status: info.status.into(),
+            www_authenticate: info.www_authenticate,
             messages: ErrorMessages {
-                en: code.message(Language::En).to_owned(),
-                ko: code.message(Language::Ko).to_owned(),
+                en: info.messages.en.to_owned(),
+                ko: info.messages.ko.to_owned(),
             },
         }
     }
@@ -151,13 +145,13 @@ impl From<ErrorCode> for ErrorInfo {
 /// All codes of this version. Later versions may add codes, and never rename one.
 #[uniffi::export]
 pub fn error_codes() -> Vec<ErrorInfo> {
-    ErrorCode::ALL.iter().map(|code| (*code).into()).collect()
+    ErrorCode::ALL.iter().map(|code| code.info().into()).collect()
 }
 
 /// The static properties of `code`; nothing if this version does not know it.
 #[uniffi::export]
 pub fn error_info(code: &str) -> Option<ErrorInfo> {
-    ErrorCode::ALL.iter().find(|known| known.as_str() == code).map(|known| (*known).into())
+    ErrorCode::ALL.iter().find(|known| known.as_str() == code).map(|known| known.info().into())
 }
 
 #[cfg(test)]
@@ -175,7 +169,7 @@ mod tests {
             advice: Advice::Fix,
             status: 500,
             text: "The configuration is invalid".to_owned(),
-            detail: Some("expected at most 5 minutes".to_owned()),
+            detail: Some("access.leeway: expected at most 5 minutes".to_owned()),
             field: Some("access.leeway".to_owned()),
             sign_out: None,
             retry_after: None,
@@ -183,7 +177,7 @@ mod tests {
         assert_eq!(error, expected);
         assert_eq!(
             error.to_string(),
-            "ERR_CONFIG_INVALID: The configuration is invalid: expected at most 5 minutes"
+            "ERR_CONFIG_INVALID: The configuration is invalid: access.leeway: expected at most 5 minutes"
         );
     }
 
@@ -192,7 +186,7 @@ mod tests {
         for error in [Error::claim_missing("iat"), Error::claim_invalid("iat")] {
             let code = error.code();
             let RegrantError::Failed { detail, field, code: shown, .. } = error.into();
-            assert_eq!((detail.as_deref(), field), (Some("iat"), None));
+            assert_eq!((detail.as_deref(), field.as_deref()), (Some("iat"), Some("iat")));
             assert_eq!(shown, code.as_str());
         }
     }
@@ -225,7 +219,7 @@ mod tests {
             assert_eq!(info.code, code.as_str());
             assert_eq!(info.advice, code.advice());
             assert_eq!(info.status, i32::from(code.http_status()));
-            assert_eq!(info.messages.ko, code.message(Language::Ko));
+            assert_eq!(info.messages.ko, code.message(regrant::Language::Ko));
             assert_eq!(error_info(&info.code).as_ref(), Some(info));
         }
         assert_eq!(error_info("ERR_NO_SUCH_CODE"), None);

@@ -14,8 +14,6 @@
 pub mod access;
 #[cfg(feature = "server")]
 pub mod auth;
-#[cfg(feature = "cli")]
-pub mod cli;
 pub mod client;
 #[cfg(feature = "server")]
 pub mod config;

@@ -18,8 +18,8 @@ export function issuingService({ issuer, privateKey, refreshSecret, store }) {
 }
 
 /** Any other: no secret, no session, no store. */
-export function service({ name, issuer, keysUrl }) {
-  const verifier = createVerifier({ issuers: [{ issuer, audience: name, keysUrl }] });
+export function service({ name, issuer, jwksUri }) {
+  const verifier = createVerifier({ issuers: [{ issuer, audience: name, jwksUri }] });
   verifier.ready().catch(() => {}); // fetches the keys now; the first request would, too
   const app = express();
   app.get('/', authenticate(verifier), (req, res) => res.json({ service: name, role: req.auth.claims.role }));

@@ -1,4 +1,4 @@
-/** The end of the session that a request's refresh token belongs to. */
+/** The logout endpoint. */
 import type { RequestHandler } from 'express';
 import type { Auth } from '../auth.cjs';
 import { endSession, type LogoutOptions } from '../http/tokens.cjs';
@@ -8,8 +8,9 @@ import { handler, type ErrorOptions } from './respond.cjs';
 export interface LogoutHandlerOptions extends LogoutOptions, ErrorOptions {}
 
 /**
- * Ends the session, removes the cookies and answers 204; also when there was no session to end.
- * A store that does not answer is an error, and the cookies stay, so that it can be tried again.
+ * Revokes the session of the refresh token, removes the cookies and responds with 204, also if there is
+ * no such session. If the store is unreachable it is an error and the cookies stay, so that the client
+ * can retry.
  */
 export function logoutHandler(auth: Auth, options: LogoutHandlerOptions = {}): RequestHandler {
   return handler((req) => endSession(auth, req, options), options);

@@ -4,14 +4,14 @@ import type { Auth } from '../auth.cjs';
 import { renew, type RefreshOptions } from '../http/tokens.cjs';
 import { handler, type ErrorOptions } from './respond.cjs';
 
-/** How the refresh endpoint takes and gives tokens. */
+/** The options of the refresh endpoint. */
 export interface RefreshHandlerOptions extends RefreshOptions, ErrorOptions {}
 
 /**
- * Exchanges the refresh token of the request: `{ accessToken, expiresIn }` and the next refresh
+ * Exchanges the refresh token of the request for `{ accessToken, expiresIn }` and the next refresh
  * token, as a cookie or with `cookie: false` as `refreshToken`. Mount it with `app.post`.
  *
- * With a cookie, requests of foreign pages are answered as if they had none.
+ * The cookie of a cross-origin request is ignored.
  */
 export function refreshHandler(auth: Auth, options: RefreshHandlerOptions = {}): RequestHandler {
   return handler((req) => renew(auth, req, options), options);

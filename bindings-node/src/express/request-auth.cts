@@ -1,20 +1,20 @@
-/** What `authenticate` leaves on a request. */
+/** The result of `authenticate` on a request. */
 import type { Request } from 'express';
 import type { VerifiedAccess } from '../claims.cjs';
 
-/** Who asks: the verified access token. `T`: the app's own claims. */
+/** The verified access token. `T`: the app's own claims. */
 export type RequestAuth<T extends object = object> = VerifiedAccess<T>;
 
 /** A request that passed `authenticate`. */
 export type AuthedRequest<T extends object = object> = Request & {
-  /** Who asks. */
+  /** The verified access token. */
   auth: RequestAuth<T>;
 };
 
 /**
- * Who asks, for handlers whose request TypeScript knows as an ordinary one.
+ * Returns the verified access token of a request whose type does not have `auth`.
  *
- * @throws Error when the request did not pass `authenticate`: a defect of the app's routes.
+ * @throws Error if the request did not pass `authenticate`: a defect of the app's routes.
  */
 export function authOf<T extends object = object>(req: Request): RequestAuth<T> {
   const { auth } = req as Partial<AuthedRequest<T>>;

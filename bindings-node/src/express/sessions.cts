@@ -1,4 +1,4 @@
-/** "Where am I logged in?", and the way out of each. */
+/** The endpoint that lists and revokes a user's sessions. */
 import type { RequestHandler } from 'express';
 import type { Auth } from '../auth.cjs';
 import { listOrEnd } from '../http/sessions.cjs';
@@ -6,15 +6,15 @@ import { authOf } from './request-auth.cjs';
 import { handler, type ErrorOptions } from './respond.cjs';
 
 /**
- * The sessions of the user who asks; mount it behind {@link authenticate}:
+ * Lists and revokes the sessions of the user of the access token; mount it behind {@link authenticate}:
  *
  * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, lastRefreshedAt, expiresAt,
- *   current, state, reason?, endedAt? }] }`, instants in ISO 8601.
- * - `DELETE /sessions/:sessionId`: ends that one. `{ ended: 0 | 1 }`.
- * - `DELETE /sessions/others`: ends all but the one that asks. `{ ended: number }`.
- * - `DELETE /sessions`: ends all. `{ ended: number }`.
+ *   current, state, reason?, endedAt? }] }`, times in ISO 8601.
+ * - `DELETE /sessions/:sessionId`: revokes that one. `{ ended: 0 | 1 }`.
+ * - `DELETE /sessions/others`: revokes all but the current one. `{ ended: number }`.
+ * - `DELETE /sessions`: revokes all. `{ ended: number }`.
  *
- * The user is the access token's, so nobody can see or end another's sessions.
+ * Nobody can see or revoke the sessions of another user.
  */
 export function sessionsHandler(auth: Auth, options: ErrorOptions = {}): RequestHandler {
   return handler(async (req) => {

@@ -1,11 +1,11 @@
-/** The hook in front of protected routes. */
+/** The hook of protected routes. */
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { accessOf, userOf, type AccessOptions, type UserOptions } from '../http/authenticate.cjs';
 import type { AccessGuard } from '../http/guard.cjs';
 import type { AuthedRequest } from './request-auth.cjs';
 import { fail, type ErrorOptions } from './respond.cjs';
 
-/** Where the access token is and what is made of it. `T`: the app's own claims. */
+/** Where the access token is, and how it is used. `T`: the app's own claims. */
 export interface AuthenticateOptions<T extends object = object>
   extends AccessOptions, UserOptions<T, FastifyRequest>, ErrorOptions {}
 
@@ -13,9 +13,8 @@ export interface AuthenticateOptions<T extends object = object>
 export type AuthHook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 /**
- * Lets a request pass whose access token is good, and sets `request.auth`, and with `loadUser`
- * `request.user` (`AuthedRequest`). Looks at the access token alone: no I/O but that of `loadUser`,
- * and of `whenStale` where it is given.
+ * Verifies the access token of a request and sets `request.auth`, and with `loadUser` also
+ * `request.user` (`AuthedRequest`). Does no I/O except for `loadUser` and `whenStale`.
  */
 export function authenticate<T extends object = object>(
   auth: AccessGuard,

@@ -1,19 +1,19 @@
-/** What `authenticate` leaves on a request. */
+/** The result of `authenticate` on a request. */
 import type { FastifyRequest } from 'fastify';
 import type { VerifiedAccess } from '../claims.cjs';
 
-/** A request that passed `authenticate`. `T`: the app's own claims; `U`: the user that `loadUser` gave. */
+/** A request that passed `authenticate`. `T`: the app's own claims; `U`: the user that `loadUser` returned. */
 export type AuthedRequest<T extends object = object, U = unknown> = FastifyRequest & {
-  /** Who asks. */
+  /** The verified access token. */
   auth: VerifiedAccess<T>;
-  /** What `loadUser` gave. */
+  /** The user that `loadUser` returned. */
   user: U;
 };
 
 /**
- * Who asks, for handlers whose request TypeScript knows as an ordinary one.
+ * Returns the verified access token of a request whose type does not have `auth`.
  *
- * @throws Error when the request did not pass `authenticate`: a defect of the app's routes.
+ * @throws Error if the request did not pass `authenticate`: a defect of the app's routes.
  */
 export function authOf<T extends object = object>(request: FastifyRequest): VerifiedAccess<T> {
   const { auth } = request as Partial<AuthedRequest<T>>;

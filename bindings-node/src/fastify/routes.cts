@@ -1,4 +1,4 @@
-/** The routes that every app with sessions has, as a plugin. */
+/** Refresh, logout and sessions as a plugin. */
 import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
 import type { Auth } from '../auth.cjs';
 import type { HttpAnswer } from '../http/answer.cjs';
@@ -11,7 +11,7 @@ import { authenticate } from './authenticate.cjs';
 import { authOf } from './request-auth.cjs';
 import { fail, send, type ErrorOptions } from './respond.cjs';
 
-/** What the routes take: how tokens travel, and where the access token is. */
+/** The options of the routes. */
 export interface AuthRoutesOptions extends RefreshOptions, ErrorOptions {
   /** The auth object. */
   auth: Auth;
@@ -25,10 +25,10 @@ export interface AuthRoutesOptions extends RefreshOptions, ErrorOptions {
  * - `POST /refresh`: `{ accessToken, expiresIn }` and the next refresh token, as a cookie or with
  *   `cookie: false` as `refreshToken`;
  * - `POST /logout`: 204, and the cookies removed;
- * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, … }] }`, instants in ISO 8601;
+ * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, … }] }`, times in ISO 8601;
  * - `DELETE /sessions/:sessionId`, `/sessions/others` and `/sessions`: `{ ended: number }`.
  *
- * Register it where the refresh cookie goes, by default `/auth`:
+ * Register it at the path of the refresh cookie, by default `/auth`:
  *
  * ```ts
  * app.register(authRoutes, { auth, prefix: '/auth' });
@@ -59,8 +59,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
 };
 
 /**
- * Answers with the pair: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
- * `cookie: false` as `refreshToken`. The status is what `reply.code` was set to, else 200.
+ * Sends the pair: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
+ * `cookie: false` as `refreshToken`. The status is that of `reply.code`, by default 200.
  */
 export function loginReply(reply: FastifyReply, pair: TokenPair, options: TransportOptions = {}): FastifyReply {
   return send(reply, { ...loginAnswer(pair, options), status: reply.statusCode });

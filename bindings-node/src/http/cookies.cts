@@ -1,36 +1,35 @@
-/** The cookies that carry tokens, as values of `Set-Cookie`. */
+/** The cookies of tokens, as values of `Set-Cookie`. */
 import { serialize, type SerializeOptions } from 'cookie';
 import type { TokenPair } from '../tokens.cjs';
 
-/** Where the tokens of an answer go. Login, refresh and logout need the same. */
+/** How tokens are transported. Login, refresh and logout need the same options. */
 export interface TransportOptions {
   /**
-   * The refresh token's way: `true` (default) in the cookie `refreshToken`, text in a cookie of
-   * that name, `false` in the JSON bodies of request and answer.
+   * The refresh cookie: `true` (default) for a cookie `refreshToken`, a string for a cookie of that
+   * name, `false` to transport the refresh token in the JSON bodies of request and response instead.
    */
   cookie?: boolean | string | undefined;
   /**
-   * The path of the refresh cookie, default `/auth`: browsers send it to the routes below, and
-   * so not with every request. Refresh and logout must be mounted there.
+   * The path of the refresh cookie, by default `/auth`. Browsers send it to routes below that path only.
+   * Refresh and logout must be mounted there.
    */
   path?: string | undefined;
   /**
-   * Whether the access token goes into a cookie too, besides the JSON answer: `true` in
-   * `accessToken`, text in a cookie of that name. Default false.
+   * The access cookie, in addition to the JSON response: `true` for a cookie `accessToken`, a string for
+   * a cookie of that name, `false` (default) for none.
    */
   accessCookie?: boolean | string | undefined;
-  /** Whether cookies are sent over HTTPS alone; default true. Turn it off for plain HTTP only. */
+  /** Whether cookies are sent over HTTPS only; default `true`. Turn it off for plain HTTP only. */
   secure?: boolean | undefined;
   /** The domain of the cookies; default: the host that set them, without its subdomains. */
   domain?: string | undefined;
 }
 
-/** The default names. */
 const ACCESS_COOKIE = 'accessToken';
 const REFRESH_COOKIE = 'refreshToken';
 const REFRESH_PATH = '/auth';
 
-/** The name of the refresh cookie; `undefined` where the token is in the body. */
+/** The name of the refresh cookie; `undefined` if the token is in the body. */
 export function refreshCookieName({ cookie = true }: TransportOptions): string | undefined {
   return named(cookie, REFRESH_COOKIE);
 }
@@ -44,8 +43,8 @@ function named(option: boolean | string, usual: string): string | undefined {
 }
 
 /**
- * The refresh cookie: `HttpOnly`, `Secure`, `SameSite=Strict`, for its path, as long as the token lives. None with
- * `cookie: false`.
+ * The refresh cookie: `HttpOnly`, `Secure`, `SameSite=Strict`, for its path, with the lifetime of the token. None
+ * with `cookie: false`.
  */
 export function refreshCookie(pair: TokenPair, options: TransportOptions): string[] {
   const name = refreshCookieName(options);
@@ -53,14 +52,15 @@ export function refreshCookie(pair: TokenPair, options: TransportOptions): strin
 }
 
 /**
- * The access cookie: `HttpOnly`, `Secure`, `SameSite=Lax`, as long as the token lives. None without `accessCookie`.
+ * The access cookie: `HttpOnly`, `Secure`, `SameSite=Lax`, with the lifetime of the token. None without
+ * `accessCookie`.
  */
 export function accessCookie(pair: TokenPair, options: TransportOptions): string[] {
   const name = accessCookieName(options);
   return name ? [lasting(name, pair.accessToken, pair.accessExpiresIn, accessAttributes(options))] : [];
 }
 
-/** What removes both cookies from the browser. */
+/** Removes both cookies from the browser. */
 export function clearedCookies(options: TransportOptions): string[] {
   const refresh = refreshCookieName(options);
   const access = accessCookieName(options);
@@ -70,7 +70,7 @@ export function clearedCookies(options: TransportOptions): string[] {
   ];
 }
 
-/** With `Expires` too, for clients that do not know `Max-Age`. */
+/** With `Expires` too, for clients that do not support `Max-Age`. */
 function lasting(name: string, value: string, maxAge: number, attributes: SerializeOptions): string {
   return serialize(name, value, { ...attributes, maxAge, expires: new Date(Date.now() + maxAge * 1000) });
 }

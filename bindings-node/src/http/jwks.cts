@@ -7,15 +7,15 @@ import { header, type HttpRequest } from './request.cjs';
 /** How the keys are published. */
 export interface JwksOptions {
   /**
-   * For how many seconds others may keep the answer; default 300. A new key is to be published for
-   * so long before it signs, and a compromised one is accepted for so long after it was taken out.
+   * How many seconds others may cache the response; default 300. Publish a new key for this long before
+   * it signs; a removed key may be accepted for this long.
    */
   maxAge?: number | undefined;
 }
 
 /**
- * The answer to a request for the keys (RFC 7517 §5): with `Cache-Control` and `ETag`, and 304
- * (RFC 9110 §15.4.5) where the client has them already.
+ * The response with the keys (RFC 7517 §5), with `Cache-Control` and `ETag`; 304 (RFC 9110 §15.4.5) if the
+ * client has them already.
  */
 export function jwksAnswer(auth: Auth, request: HttpRequest, { maxAge = 300 }: JwksOptions = {}): HttpAnswer {
   const body = auth.jwks();

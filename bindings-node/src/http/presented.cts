@@ -1,11 +1,11 @@
-/** The refresh token that a request presents. */
+/** The refresh token of a request. */
 import { refreshCookieName, type TransportOptions } from './cookies.cjs';
 import { readCookie, type HttpRequest } from './request.cjs';
 import { isOwnPage, type OriginOptions } from './same-site.cjs';
 
 /**
- * The refresh token of the request: from the cookie, or with `cookie: false` from the JSON body,
- * which something must have parsed (`express.json()`). The cookie of a foreign page's request does not count.
+ * The refresh token of the request: from the cookie, or with `cookie: false` from the parsed JSON body
+ * (`express.json()`). The cookie of a cross-origin request is ignored.
  */
 export function presentedRefreshToken(
   request: HttpRequest,

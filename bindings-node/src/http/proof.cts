@@ -1,12 +1,12 @@
-/** The proof of a key in a request (DPoP, RFC 9449 §7.1). */
+/** The DPoP proof of a request (RFC 9449 §7.1). */
 import type { RequestProof } from '../proof.cjs';
 import { header, pathOf, type HttpRequest } from './request.cjs';
 
 const SCHEME = /^dpop +/i;
 
 /**
- * The proof that came with a request, for `auth.login(user, { proof })` and `auth.refresh(token, { proof })`; nothing
- * where there is none. It is checked there.
+ * Returns the proof of a request, for `auth.login(user, { proof })` and `auth.refresh(token, { proof })`, which check
+ * it; `undefined` if there is none.
  */
 export function proofOf(request: HttpRequest): RequestProof | undefined {
   const proof = header(request, 'dpop');
@@ -14,7 +14,7 @@ export function proofOf(request: HttpRequest): RequestProof | undefined {
   return { proof, method: request.method ?? '', path: pathOf(request) };
 }
 
-/** The token in the value of an `Authorization` header with the scheme `DPoP`; nothing with another scheme. */
+/** The token in an `Authorization` header with the scheme `DPoP`; `undefined` with another scheme. */
 export function boundToken(value: string | undefined): string | undefined {
   if (value === undefined || !SCHEME.test(value)) return undefined;
   return value.replace(SCHEME, '');

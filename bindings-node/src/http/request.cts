@@ -1,44 +1,43 @@
-/** What is read of a request, whichever framework it came through. */
+/** Reads requests of any framework. */
 import { parse } from 'cookie';
 
-/** `TRACE` is not among them: nobody needs it. */
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
-/** Headers as Node.js has them, with names in lower case, or as the Fetch API has them. */
+/** Headers of Node.js, with names in lower case, or of the Fetch API. */
 export type HttpHeaders =
   | Readonly<Record<string, string | readonly string[] | undefined>>
   | {
-    /** The value of a header; null where it is absent. */
+    /** The value of a header; null if it is absent. */
     get(name: string): string | null;
   };
 
 /**
- * A request. Those of Express, Fastify, Koa and `node:http` are one, and so is the `Request` of the Fetch API; only
- * where tokens travel in bodies must that be one with the parsed JSON: `{ method, headers, body: await request.json() }`.
+ * A request of Express, Fastify, Koa, `node:http` or the Fetch API. With the Fetch API and tokens in bodies, pass an
+ * object with the parsed JSON: `{ method, headers, body: await request.json() }`.
  */
 export interface HttpRequest {
   /** The method, in capitals. */
   readonly method?: string | undefined;
-  /** The path that was asked for, or the whole address. Only proofs of keys (DPoP) need it. */
+  /** The path, or the full URL. Only DPoP proofs need it. */
   readonly url?: string | undefined;
-  /** The path that was asked for, where a router has made another one of it (Express, Fastify). */
+  /** The original path, if a router has rewritten `url` (Express, Fastify). */
   readonly originalUrl?: string | undefined;
   /** The headers. */
   readonly headers: HttpHeaders;
-  /** The cookies, where something has read them already. Otherwise they are read from the headers. */
+  /** The parsed cookies. If absent, they are parsed from the headers. */
   readonly cookies?: unknown;
-  /** The address of the client, as Express and Fastify have it: by their settings about proxies. */
+  /** The address of the client, from Express and Fastify with their proxy settings. */
   readonly ip?: string | undefined;
-  /** The connection, as Node.js has it. */
+  /** The connection of Node.js. */
   readonly socket?: {
-    /** The address at its other end: of the client, or of a proxy. */
+    /** The address of the peer: the client or a proxy. */
     readonly remoteAddress?: string | undefined;
   } | undefined;
-  /** The body, where it was JSON and something has read it. */
+  /** The parsed JSON body. */
   readonly body?: unknown;
 }
 
-/** The value of a header; `undefined` where it is absent, or where Node.js has several of it. */
+/** The value of a header; `undefined` if it is absent or repeated. */
 export function header({ headers }: HttpRequest, name: string): string | undefined {
   const { get } = headers;
   const value = typeof get === 'function' ? get.call(headers, name) : (headers as Record<string, unknown>)[name];
@@ -52,20 +51,20 @@ export function readCookie(request: HttpRequest, name: string): string | undefin
   return typeof value === 'string' ? value : undefined;
 }
 
-/** Whether the request only reads (RFC 9110 §9.2.1). One that becomes a WebSocket begins as a `GET` and does more. */
+/** Whether the method is safe (RFC 9110 §9.2.1). A WebSocket upgrade is a `GET`, but not safe. */
 export function isSafe(request: HttpRequest): boolean {
   return SAFE_METHODS.has(request.method ?? '') && header(request, 'upgrade') === undefined;
 }
 
-/** The path of the request, with its query. */
+/** The path of the request, with the query. */
 export function pathOf({ originalUrl, url = '' }: HttpRequest): string {
-  const asked = originalUrl ?? url;
-  if (asked.startsWith('/') || !URL.canParse(asked)) return asked;
-  const { pathname, search } = new URL(asked);
+  const target = originalUrl ?? url;
+  if (target.startsWith('/') || !URL.canParse(target)) return target;
+  const { pathname, search } = new URL(target);
   return pathname + search;
 }
 
-/** The address of the client, as far as the request tells. */
+/** The address of the client, if known. */
 export function addressOf({ ip, socket }: HttpRequest): string | undefined {
   const address = typeof ip === 'string' ? ip : socket?.remoteAddress;
   return typeof address === 'string' ? address : undefined;

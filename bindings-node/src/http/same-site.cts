@@ -1,23 +1,23 @@
 /**
- * Whether a request comes from a page of this site, for requests that a cookie speaks for.
+ * The origin check of requests that are authorised by a cookie (CSRF).
  *
- * `SameSite=Strict` keeps the refresh cookie out of other sites' requests, but a site is a whole
- * registrable domain: a page on any subdomain passes. This check holds to the origin.
+ * `SameSite=Strict` keeps the refresh cookie out of cross-site requests, but a site is a whole registrable
+ * domain, so a page on any subdomain passes. This check compares origins.
  */
 import { header, type HttpRequest } from './request.cjs';
 
 /** Which other origins may use the cookie. */
 export interface OriginOptions {
   /**
-   * Origins beside the server's own whose pages may act by cookie, for example
-   * `https://app.example.com` for a server at `https://api.example.com`.
+   * Origins besides the server's own whose pages may use the cookie, such as `https://app.example.com`
+   * for a server at `https://api.example.com`.
    */
   allowedOrigins?: readonly string[] | undefined;
 }
 
 /**
- * Browsers say where a request comes from in `Sec-Fetch-Site`, older ones in `Origin`; a page can
- * forge neither. Requests with neither are not from a browser and no one's cookie is abused.
+ * Browsers send the origin of a request in `Sec-Fetch-Site`, older ones in `Origin`; a page can forge
+ * neither. A request with neither is not from a browser, so no cookie can be abused.
  */
 export function isOwnPage(request: HttpRequest, { allowedOrigins = [] }: OriginOptions): boolean {
   const origin = header(request, 'origin');

@@ -1,13 +1,13 @@
-/** "Where am I logged in?", and the way out of each. */
+/** Lists and revokes a user's sessions. */
 import type { Auth } from '../auth.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { answer, type HttpAnswer } from './answer.cjs';
 
-/** What is asked of the sessions of a user. */
+/** A request about the sessions of a user. */
 export interface SessionsRequest {
   /** `GET`, `HEAD` or `DELETE`. */
   readonly method?: string | undefined;
-  /** The session to end, or `others`; without it all. */
+  /** The session to revoke, or `others`; all without it. */
   readonly sessionId?: string | undefined;
 }
 
@@ -23,7 +23,7 @@ export async function listOrEnd(auth: Auth, access: VerifiedAccess, request: Ses
     return { ...refused, headers: { ...headers, Allow: 'GET, HEAD, DELETE' } };
   }
   if (one === 'others') {
-    // An access token of the app that was here before does not say which session is not to end.
+    // An access token of a legacy app does not name its session.
     if (current === undefined) throw auth.error('ERR_CLAIM_MISSING', { detail: 'sid' });
     return answer(200, { ended: await auth.logoutEverywhere(subject, { exceptSession: current }) });
   }

@@ -1,4 +1,4 @@
-/** The answers of login, refresh and logout. */
+/** Login, refresh and logout. */
 import type { Auth, ClaimsSource } from '../auth.cjs';
 import { AuthError } from '../auth-error.cjs';
 import type { TokenPair } from '../tokens.cjs';
@@ -9,7 +9,7 @@ import { proofOf } from './proof.cjs';
 import { addressOf, type HttpRequest } from './request.cjs';
 import type { OriginOptions } from './same-site.cjs';
 
-/** What clients are told, in the names of RFC 6749 §5.1 as JavaScript writes them. */
+/** The response body, with the names of RFC 6749 §5.1 in camel case. */
 export interface TokenAnswer {
   /** The access token, for `Authorization: Bearer` (RFC 6750 §2.1). */
   accessToken: string;
@@ -19,16 +19,16 @@ export interface TokenAnswer {
   refreshToken?: string;
 }
 
-/** How the refresh endpoint takes and gives tokens. */
+/** The options of the refresh endpoint. */
 export interface RefreshOptions extends TransportOptions, OriginOptions {
-  /** The app's own claims for the new access token. A refresh does not carry the old ones over. */
+  /** The app's own claims for the new access token. The previous ones are not carried over. */
   claims?: ClaimsSource | undefined;
-  /** Asks for a next refresh token, or for none, whatever the configuration says. */
+  /** Overrides `refresh.rotation`. */
   rotate?: boolean | undefined;
   /**
-   * The address of the client, for `refresh.limiter`. Default: `ip` of Express and Fastify, else the
-   * other end of the connection; none for the `Request` of the Fetch API, whose forged tokens are
-   * then not counted.
+   * The address of the client, for `refresh.limiter`. By default `ip` of Express and Fastify, else the
+   * peer of the connection. The `Request` of the Fetch API has none: failures are then not counted per
+   * address.
    */
   address?: ((request: HttpRequest) => string | undefined) | undefined;
 }
@@ -37,7 +37,7 @@ export interface RefreshOptions extends TransportOptions, OriginOptions {
 export interface LogoutOptions extends TransportOptions, OriginOptions {}
 
 /**
- * The answer to a login: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
+ * The response to a login: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
  * `cookie: false` as `refreshToken`.
  */
 export function loginAnswer(pair: TokenPair, options: TransportOptions = {}): HttpAnswer {
@@ -45,8 +45,8 @@ export function loginAnswer(pair: TokenPair, options: TransportOptions = {}): Ht
 }
 
 /**
- * Exchanges the refresh token of a request (RFC 6749 §6, RFC 9700 §4.14.2). The cookie of a
- * foreign page's request does not count.
+ * Exchanges the refresh token of a request (RFC 6749 §6, RFC 9700 §4.14.2). The cookie of a cross-origin
+ * request is ignored.
  *
  * @throws AuthError as `auth.refresh`.
  */
@@ -68,17 +68,17 @@ function tokenAnswer(pair: TokenPair, options: TransportOptions, cookies: readon
 }
 
 /**
- * Ends the session of a request's refresh token; also where there is none to end.
+ * Revokes the session of a request's refresh token, if there is one.
  *
- * @throws AuthError `ERR_STORE_UNAVAILABLE`: the cookies stay, so that it can be tried again.
+ * @throws AuthError `ERR_STORE_UNAVAILABLE`: the cookies stay, so that the client can retry.
  */
 export async function endSession(auth: Auth, request: HttpRequest, options: LogoutOptions): Promise<HttpAnswer> {
   try {
     await auth.logout(presentedRefreshToken(request, options));
   } catch (thrown) {
-    // What is no refresh token of ours, or none at all, has no session: the user is logged out.
-    const over = thrown instanceof AuthError && (thrown.advice === 'sign_in' || thrown.advice === 'reject');
-    if (!over) throw thrown;
+    // No valid refresh token, so no session: the user is logged out.
+    const loggedOut = thrown instanceof AuthError && (thrown.advice === 'sign_in' || thrown.advice === 'reject');
+    if (!loggedOut) throw thrown;
   }
   return answer(204, undefined, clearedCookies(options));
 }

@@ -39,11 +39,11 @@ test('services: one issues, the others verify by its published keys', async (t) 
   const privateKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey.export({ type: 'pkcs8', format: 'pem' });
   const issuer = 'https://auth.example';
   const issuing = await serve(t, issuingService({ issuer, privateKey, refreshSecret: SECRET, store: 'memory:' }));
-  const keysUrl = `${issuing.origin}/.well-known/jwks.json`;
+  const jwksUri = `${issuing.origin}/.well-known/jwks.json`;
   const { accessToken } = await (await issuing.post('/login')).json();
   const headers = { authorization: `Bearer ${accessToken}` };
   for (const name of ['orders', 'bills', 'letters']) {
-    const response = await (await serve(t, service({ name, issuer, keysUrl })))('/', { headers });
+    const response = await (await serve(t, service({ name, issuer, jwksUri })))('/', { headers });
     const body = await response.json();
     if (name === 'letters') assert.deepEqual([response.status, body.error.code], [401, 'ERR_AUDIENCE_MISMATCH']);
     else assert.deepEqual([response.status, body], [200, { service: name, role: 'buyer' }]);

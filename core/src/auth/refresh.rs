@@ -4,18 +4,15 @@
 //! [`Engine::try_refresh`] is the flow: verify the token, check the request, let the store decide
 //! ([`step`](crate::session::step)), issue. Nothing changes before the store decides.
 
-use std::any::Any;
-use std::fmt;
 use std::time::Instant;
 
-use async_trait::async_trait;
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::display;
 use tracing::{Instrument, Span};
 
 use super::events::AuditKind;
-use super::{Attempt, Auth, Engine, RefreshIntrospection, metrics};
+use super::{Attempt, Auth, Engine, metrics};
 use crate::access::AccessGrant;
 use crate::dpop::VerifiedProof;
 use crate::error::{Error, Result};
@@ -303,46 +300,5 @@ pub(super) fn refusal_error(refusal: Decision) -> Error {
         Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew => {
             Error::internal("a grant was taken for a refusal")
         }
-    }
-}
-
-/// The hook of a [`migration`](crate::migration): it handles the refresh tokens that a legacy app
-/// issued, and turns each into a session. All other tokens take the path above.
-#[async_trait]
-pub(crate) trait LegacyTokens: Any + fmt::Debug + Send + Sync {
-    /// Whether the unverified header of `token` says that it is a legacy token.
-    fn recognizes(&self, token: &str) -> bool;
-
-    /// See [`Auth::refresh_subject`].
-    async fn subject(&self, engine: &Engine, token: &str) -> Result<Subject>;
-
-    /// See [`Auth::refresh`].
-    async fn refresh(
-        &self,
-        engine: &Engine,
-        request: RefreshRequest<'_>,
-        attempt: &mut Attempt,
-    ) -> Result<RefreshResponse>;
-
-    /// See [`Auth::introspect_refresh`].
-    async fn introspect(&self, engine: &Engine, token: &str) -> Result<RefreshIntrospection>;
-
-    /// See [`Auth::logout`].
-    async fn logout(&self, engine: &Engine, token: &str, span: &Span) -> Result<bool>;
-
-    /// Revokes the user's legacy tokens issued up to `until`, used before or not, except the one
-    /// that became the session `except`.
-    async fn revoke_all(
-        &self,
-        subject: &Subject,
-        until: Timestamp,
-        except: Option<SessionId>,
-    ) -> Result<()>;
-}
-
-impl Engine {
-    /// The migration that handles `token`, if it is a legacy token and a migration is configured.
-    pub(super) fn legacy(&self, token: &str) -> Option<&dyn LegacyTokens> {
-        self.admin.legacy.as_deref().filter(|legacy| legacy.recognizes(token))
     }
 }

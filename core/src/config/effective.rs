@@ -1,42 +1,48 @@
-//! A configuration as it takes effect: defaults filled in, secrets left out.
-
-use std::num::NonZeroU32;
-use std::path::PathBuf;
+//! The effective configuration: defaults filled in, secrets redacted.
 
 use serde::Serialize;
 
-use super::{AuthConfig, DpopConfig, Limiter, SecretConfig, SessionLimit};
-use crate::auth::DEFAULT_MAX_STALENESS;
+use super::options::{
+    AccessConfig, AuthConfig, DpopConfig, LegacyConfig, LegacyOption, LimiterConfig, RedisConfig,
+    RefreshConfig, RevocationConfig, SentinelConfig,
+};
+use super::values::{Lifetime, OneOrMany, OrFalse, SecretConfig};
+use crate::access::AccessPolicy;
+use crate::auth::{DEFAULT_MAX_STALENESS, DpopPolicy};
 use crate::error::Result;
 use crate::keys::{Algorithm, Key, KeyId};
-use crate::session::TheftScope;
-use crate::store::{Eviction, RedisOptions, is_redis};
-use crate::types::format_span;
+use crate::session::SessionPolicy;
+use crate::store::{RedisOptions, is_redis};
 
-/// What a configuration amounts to. Lifetimes are text such as `15m`. Holds no secret.
+/// The options that are in effect, for display: with defaults, and with secrets and passwords
+/// redacted.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EffectiveConfig {
-    /// How long `secret` is; its bytes are left out.
-    pub secret: Option<String>,
+    /// The length of `secret`.
+    pub secret: Option<SecretConfig>,
+    /// The lengths of `previousSecrets`.
+    pub previous_secrets: Vec<SecretConfig>,
     /// The keys of access tokens; the first one signs.
     pub keys: Vec<EffectiveKey>,
-    /// Whether the secret of refresh tokens is given or derived.
-    pub refresh_secret: String,
-    /// See [`AccessConfig`](super::AccessConfig).
-    pub access: EffectiveAccess,
-    /// See [`RefreshConfig`](super::RefreshConfig).
-    pub refresh: EffectiveRefresh,
-    /// How sessions are bound to keys of clients; see [`DpopConfig`](super::DpopConfig).
-    pub dpop: Option<EffectiveDpop>,
-    /// How far a process may be behind the feed of revocations.
-    pub max_staleness: String,
+    /// The length of `refreshSecret`, or that it is derived.
+    pub refresh_secret: EffectiveRefreshSecret,
+    /// The lengths of `previousRefreshSecrets`.
+    pub previous_refresh_secrets: Vec<SecretConfig>,
+    /// Access tokens.
+    pub access: AccessConfig,
+    /// Sessions and refresh tokens.
+    pub refresh: RefreshConfig,
+    /// DPoP, or `false`.
+    pub dpop: OrFalse<DpopConfig>,
+    /// Revocations by other processes.
+    pub revocation: RevocationConfig,
     /// The address of the store, without its password.
     pub store: String,
-    /// How Redis is reached, where the store is one; see [`RedisConfig`](super::RedisConfig).
-    pub redis: Option<EffectiveRedis>,
-    /// The address of the old app's store, without its password.
+    /// The connection to Redis, if the store is one.
+    pub redis: Option<RedisConfig>,
+    /// The address of the legacy app's store, without its password.
     pub migrate: Option<String>,
 }
 
@@ -45,179 +51,142 @@ pub struct EffectiveConfig {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct EffectiveKey {
-    /// The one algorithm that it is for.
+    /// The one algorithm that the key is used with.
     pub alg: Algorithm,
-    /// Its name.
+    /// The key's name.
     pub kid: Option<KeyId>,
-    /// Whether it could sign.
+    /// Whether the key can sign.
     pub can_sign: bool,
 }
 
-/// What access tokens say and must say.
+/// The secret of refresh tokens.
 #[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-#[allow(missing_docs)] // each is a field of `AccessConfig`
-pub struct EffectiveAccess {
-    pub ttl: String,
-    pub issuer: Vec<String>,
-    pub audience: Vec<String>,
-    pub leeway: String,
-    pub max_age: Option<String>,
-    pub subject_claim: String,
-    pub required_claims: Vec<String>,
-    pub max_token_bytes: usize,
-    pub cache: usize,
-    pub jti: bool,
-    /// The longest life of tokens of an app from before; `None` where they are refused.
-    pub legacy_max_lifetime: Option<String>,
-}
-
-/// How sessions are refreshed.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-#[allow(missing_docs)] // each is a field of `RefreshConfig`
-pub struct EffectiveRefresh {
-    pub idle_ttl: String,
-    pub absolute_ttl: String,
-    pub grace: String,
-    pub rotation: bool,
-    pub on_theft: TheftScope,
-    pub max_sessions: SessionLimit,
-    pub max_in_flight: NonZeroU32,
-    pub limiter: Limiter,
-}
-
-/// How sessions are bound to keys of clients.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-#[allow(missing_docs)] // each is a field of `DpopConfig`
-pub struct EffectiveDpop {
-    pub origin: Vec<String>,
-    pub access: bool,
-    pub required: bool,
-    pub max_age: String,
-    pub leeway: String,
-    pub nonce: Option<String>,
-    pub capacity: usize,
-}
-
-/// How Redis is reached and used.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-#[allow(missing_docs)] // each is a field of `RedisConfig`
-pub struct EffectiveRedis {
-    pub prefix: String,
-    pub timeout: String,
-    pub ca_file: Option<PathBuf>,
-    pub cert_file: Option<PathBuf>,
-    pub key_file: Option<PathBuf>,
-    /// The user that the Sentinels are shown, if credentials are given.
-    pub sentinel_username: Option<String>,
-    /// `None`: 1 with Sentinels and in a cluster, else 0.
-    pub replicas: Option<u32>,
-    pub replica_timeout: String,
-    pub eviction: Eviction,
+#[serde(untagged)]
+pub enum EffectiveRefreshSecret {
+    /// The given one.
+    Given(SecretConfig),
+    /// `[derived from secret]`.
+    Derived(&'static str),
 }
 
 impl AuthConfig {
-    fn is_on_redis(&self) -> bool {
-        self.store_url().split_once(':').is_some_and(|(scheme, _)| is_redis(scheme))
-    }
-
-    /// What this configuration amounts to.
+    /// Returns the effective configuration.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`](crate::Error::ConfigInvalid): the first of
     /// [`AuthConfig::problems`].
     pub fn effective(&self) -> Result<EffectiveConfig> {
-        let (access, refresh) = (self.access.policy()?, self.refresh.policy()?);
-        let keyring = self.keys_config().keyring()?;
-        self.keys_config().refresh_keys()?;
-        Ok(EffectiveConfig {
-            secret: self.secret.as_ref().map(redacted),
-            keys: keyring.keys().iter().map(effective_key).collect(),
-            refresh_secret: match &self.refresh_secret {
-                Some(secret) => redacted(secret),
-                None => "[derived from secret]".to_owned(),
+        let keys = self.keys_config();
+        keys.refresh_keys()?;
+        let max_staleness = self.revocation.max_staleness;
+        let is_on_redis =
+            self.store_url().split_once(':').is_some_and(|(scheme, _)| is_redis(scheme));
+        let effective = EffectiveConfig {
+            keys: keys.keyring()?.keys().iter().map(EffectiveKey::of).collect(),
+            secret: keys.secret,
+            previous_secrets: keys.previous_secrets,
+            refresh_secret: match keys.refresh_secret {
+                Some(secret) => EffectiveRefreshSecret::Given(secret),
+                None => EffectiveRefreshSecret::Derived("[derived from secret]"),
             },
-            access: EffectiveAccess {
-                ttl: format_span(access.ttl()),
-                issuer: access.issuers().to_vec(),
-                audience: access.audiences().to_vec(),
-                leeway: format_span(access.leeway()),
-                max_age: access.max_age().map(format_span),
-                subject_claim: access.subject_claim().to_owned(),
-                required_claims: access.required_claims().to_vec(),
-                max_token_bytes: access.max_token_bytes(),
-                cache: access.cache(),
-                jti: access.jti(),
-                legacy_max_lifetime: access.legacy().map(|legacy| format_span(legacy.max_lifetime)),
+            previous_refresh_secrets: keys.previous_refresh_secrets,
+            access: AccessConfig::of(&self.access.policy()?),
+            refresh: RefreshConfig::of(&self.refresh.policy()?),
+            dpop: self.dpop_policy()?.as_ref().map(DpopConfig::of).into(),
+            revocation: RevocationConfig {
+                max_staleness: Some(max_staleness.unwrap_or(Lifetime(DEFAULT_MAX_STALENESS))),
             },
-            refresh: EffectiveRefresh {
-                idle_ttl: format_span(refresh.idle_ttl),
-                absolute_ttl: format_span(refresh.absolute_ttl),
-                grace: format_span(refresh.grace),
-                rotation: refresh.rotation,
-                on_theft: refresh.on_theft,
-                max_sessions: SessionLimit::of(refresh.max_sessions),
-                max_in_flight: refresh.max_in_flight,
-                limiter: Limiter::of(refresh.limiter),
-            },
-            dpop: self.dpop.as_ref().map(effective_dpop).transpose()?,
-            max_staleness: format_span(
-                self.revocation.max_staleness.unwrap_or(DEFAULT_MAX_STALENESS),
-            ),
-            redis: self.is_on_redis().then(|| effective_redis(&self.redis.options())),
             store: without_password(self.store_url()),
+            redis: is_on_redis.then(|| RedisConfig::of(self.redis.options())),
             migrate: self.migrate.as_ref().map(|migrate| {
                 without_password(migrate.store.as_deref().unwrap_or(self.store_url()))
             }),
-        })
+        };
+        Ok(effective)
     }
 }
 
-fn effective_key(key: &Key) -> EffectiveKey {
-    EffectiveKey { alg: key.algorithm(), kid: key.id().cloned(), can_sign: key.can_sign() }
-}
-
-fn effective_dpop(dpop: &DpopConfig) -> Result<EffectiveDpop> {
-    let policy = dpop.policy()?;
-    Ok(EffectiveDpop {
-        origin: dpop.origin.each().to_vec(),
-        access: dpop.binds_access(),
-        required: dpop.required,
-        max_age: format_span(policy.max_age),
-        leeway: format_span(policy.leeway),
-        nonce: dpop.nonce.map(format_span),
-        capacity: policy.capacity,
-    })
-}
-
-fn effective_redis(options: &RedisOptions) -> EffectiveRedis {
-    let sentinel = options.sentinel.as_ref();
-    EffectiveRedis {
-        prefix: options.prefix.clone(),
-        timeout: format_span(options.timeout),
-        ca_file: options.tls.ca_file.clone(),
-        cert_file: options.tls.cert_file.clone(),
-        key_file: options.tls.key_file.clone(),
-        sentinel_username: sentinel.map(|shown| shown.username.clone().unwrap_or("default".into())),
-        replicas: options.replicas,
-        replica_timeout: format_span(options.replica_timeout),
-        eviction: options.eviction,
+impl EffectiveKey {
+    fn of(key: &Key) -> Self {
+        Self { alg: key.algorithm(), kid: key.id().cloned(), can_sign: key.can_sign() }
     }
 }
 
-fn redacted(secret: &SecretConfig) -> String {
-    format!("[redacted, {} bytes]", secret.0.expose().len())
+impl AccessConfig {
+    fn of(policy: &AccessPolicy) -> Self {
+        let legacy = policy.legacy().map(|legacy| {
+            LegacyOption::Bound(LegacyConfig { max_lifetime: Some(Lifetime(legacy.max_lifetime)) })
+        });
+        Self {
+            ttl: Some(Lifetime(policy.ttl())),
+            issuer: Some(OneOrMany::Many(policy.issuers().to_vec())),
+            audience: Some(OneOrMany::Many(policy.audiences().to_vec())),
+            leeway: Some(Lifetime(policy.leeway())),
+            max_age: Some(policy.max_age().map(Lifetime).into()),
+            subject_claim: Some(policy.subject_claim().to_owned()),
+            required_claims: policy.required_claims().to_vec(),
+            max_token_bytes: Some(policy.max_token_bytes()),
+            cache: Some(policy.cache().try_into().ok().into()),
+            jti: policy.jti(),
+            legacy: Some(legacy.unwrap_or(LegacyOption::Flag(false))),
+        }
+    }
 }
 
-/// An address without what stands for a password: all between the first `:` of the user and the
-/// last `@` before the path.
+impl RefreshConfig {
+    fn of(policy: &SessionPolicy) -> Self {
+        let limiter = policy.limiter.map(|limit| LimiterConfig {
+            failures: Some(limit.failures),
+            window: Some(Lifetime(limit.window)),
+        });
+        Self {
+            idle_ttl: Some(Lifetime(policy.idle_ttl)),
+            absolute_ttl: Some(Lifetime(policy.absolute_ttl)),
+            grace: Some(Lifetime(policy.grace)),
+            rotation: Some(policy.rotation),
+            on_theft: Some(policy.on_theft),
+            max_sessions: Some(policy.max_sessions.into()),
+            max_in_flight: Some(policy.max_in_flight),
+            limiter: Some(limiter.into()),
+        }
+    }
+}
+
+impl DpopConfig {
+    fn of(policy: &DpopPolicy) -> Self {
+        Self {
+            origin: OneOrMany::Many(policy.origins.clone()),
+            access: Some(policy.bind_access_tokens),
+            required: policy.required,
+            max_age: Some(Lifetime(policy.proofs.max_age)),
+            leeway: Some(Lifetime(policy.proofs.leeway)),
+            nonce: Some(policy.nonce_lifetime.map(Lifetime).into()),
+            capacity: Some(policy.proofs.capacity),
+        }
+    }
+}
+
+impl RedisConfig {
+    fn of(options: RedisOptions) -> Self {
+        Self {
+            prefix: Some(options.prefix),
+            timeout: Some(Lifetime(options.timeout)),
+            ca_file: options.tls.ca_file,
+            cert_file: options.tls.cert_file,
+            key_file: options.tls.key_file,
+            sentinel: options.sentinel.map(|sentinel| SentinelConfig {
+                username: sentinel.username,
+                password: sentinel.password.map(SecretConfig),
+            }),
+            replicas: options.replicas,
+            replica_timeout: Some(Lifetime(options.replica_timeout)),
+            eviction: Some(options.eviction),
+        }
+    }
+}
+
+/// `url` with the password redacted: everything between the first `:` of the user information and
+/// the last `@`.
 fn without_password(url: &str) -> String {
     let Some((scheme, rest)) = url.split_once("://") else { return url.to_owned() };
     let Some((user, host)) = rest.rsplit_once('@') else { return url.to_owned() };
@@ -229,10 +198,12 @@ fn without_password(url: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
 
     #[test]
-    fn no_password_is_shown() {
+    fn passwords_in_addresses_are_redacted() {
         for (url, shown) in [
             ("memory:", "memory:"),
             ("file:/a@b:c", "file:/a@b:c"),
@@ -242,6 +213,44 @@ mod tests {
             ("redis://:p@ss:w/rd@h/0", "redis://:[redacted]@h/0"),
         ] {
             assert_eq!(without_password(url), shown);
+        }
+    }
+
+    /// Sets every option that holds a secret; `reference::tests` checks that the list is complete.
+    #[test]
+    fn no_secret_is_shown() {
+        const PLANTED: &str = "planted-planted-planted-planted";
+        let secret = |purpose: &str| format!("{PLANTED}-{purpose}");
+        let jwk = crate::token::base64url::encode(secret("jwk").as_bytes());
+        let pair = crate::keys::KeyPair::generate(Algorithm::ES256, Default::default()).unwrap();
+        let pem = String::from_utf8(pair.private_pem().expose().to_vec()).unwrap();
+        let config = json!({
+            "secret": secret("secret"),
+            "previousSecrets": [secret("previous")],
+            "refreshSecret": secret("refresh"),
+            "previousRefreshSecrets": [secret("previous-refresh")],
+            "keys": [
+                { "alg": "HS256", "kid": "a", "secret": secret("key") },
+                { "alg": "HS256", "kid": "b", "jwk": { "kty": "oct", "k": jwk } },
+                { "alg": "ES256", "kid": "c", "privateKey": pem },
+            ],
+            "store": format!("redis+sentinel://user:{}@h:1/main/0", secret("store")),
+            "redis": { "sentinel": { "username": "sentinel", "password": secret("sentinel") } },
+            "migrate": {
+                "secret": secret("migrate"),
+                "store": format!("redis://user:{}@h:1/0", secret("migrate-store")),
+            },
+        });
+        let config = AuthConfig::from_json(&config.to_string()).unwrap();
+        let effective = config.effective().unwrap();
+        for shown in [
+            serde_json::to_string(&effective).unwrap(),
+            format!("{effective:?}"),
+            format!("{:?}", config.keys_config()),
+        ] {
+            for planted in [PLANTED, jwk.as_str(), pem.lines().nth(1).unwrap()] {
+                assert!(!shown.contains(planted), "{shown}");
+            }
         }
     }
 }

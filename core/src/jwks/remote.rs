@@ -29,10 +29,10 @@ impl JwksUri {
     /// as anybody; `http` is accepted on loopback only, for tests.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] for `keysUrl` if it is not an absolute `https` URL, or has a user
+    /// [`Error::ConfigInvalid`] for `jwksUri` if it is not an absolute `https` URL, or has a user
     /// name, a password or a fragment.
     pub fn new(text: &str) -> Result<Self> {
-        let invalid = |problem: &str| Err(Error::config("keysUrl", problem));
+        let invalid = |problem: &str| Err(Error::config("jwksUri", problem));
         let Ok(url) = Url::parse(text) else { return invalid("is not an absolute URL") };
         let is_loopback = match url.host() {
             Some(Host::Domain(name)) => name == "localhost",

@@ -102,7 +102,7 @@ impl JwksScheduleBuilder {
     /// Checks the times and builds the schedule.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] for `keySets.coolDown`, `keySets.maxAge`, `keySets.maxStale` or
+    /// [`Error::ConfigInvalid`] for `keySets.refetchCooldown`, `keySets.maxAge`, `keySets.maxStale` or
     /// `keySets.timeout`.
     pub fn build(self) -> Result<JwksSchedule> {
         let schedule = self.0;
@@ -112,7 +112,7 @@ impl JwksScheduleBuilder {
             }
             Err(Error::config(field, "is too short or too long"))
         };
-        check(schedule.refetch_cooldown, Duration::from_secs(1), "keySets.coolDown")?;
+        check(schedule.refetch_cooldown, Duration::from_secs(1), "keySets.refetchCooldown")?;
         check(schedule.max_age, schedule.refetch_cooldown, "keySets.maxAge")?;
         check(schedule.max_stale, Duration::ZERO, "keySets.maxStale")?;
         check(schedule.timeout, Duration::from_millis(1), "keySets.timeout")?;

@@ -112,7 +112,7 @@ impl<'a> Header<'a> {
 
 /// Whether `typ` is the media type `expected`: case-insensitive, with or without the prefix
 /// `application/` (RFC 7515 §4.1.9).
-pub(crate) fn is_typ(typ: &str, expected: &str) -> bool {
+pub fn is_typ(typ: &str, expected: &str) -> bool {
     const PREFIX: &str = "application/";
     let bare = match typ.get(..PREFIX.len()) {
         Some(prefix) if prefix.eq_ignore_ascii_case(PREFIX) => &typ[PREFIX.len()..],

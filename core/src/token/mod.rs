@@ -5,4 +5,4 @@ pub(crate) mod base64url;
 pub(crate) mod json;
 pub(crate) mod jws;
 
-pub use jws::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified};
+pub use jws::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified, is_typ};

@@ -16,8 +16,9 @@ const LAYERS: &[&[&str]] = &[
     &["session"],
     &["revocation"],
     &["store"],
-    &["migration", "client", "jwks"],
+    &["client", "jwks"],
     &["auth"],
+    &["migration"],
     &["config"],
 ];
 

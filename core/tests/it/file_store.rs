@@ -1,4 +1,4 @@
-//! The store in a file: what it keeps, what it refuses, and who may share it.
+//! The file store: durability, sharing between processes, and the files that it rejects.
 
 use std::fs;
 use std::path::Path;
@@ -40,18 +40,18 @@ fn alice() -> Subject {
     Subject::new("alice").unwrap()
 }
 
-fn refusal(path: &Path) -> String {
+fn rejection(path: &Path) -> String {
     match open(path, &clock()) {
         Err(Error::ConfigInvalid { field, problem }) => {
             assert_eq!(field, "store");
             problem
         }
-        other => panic!("expected a refusal, got {other:?}"),
+        other => panic!("expected a rejection, got {other:?}"),
     }
 }
 
 #[tokio::test]
-async fn what_was_acknowledged_is_there_after_opening_anew() {
+async fn acknowledged_changes_survive_reopening() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("sessions.db"), clock());
     let (kept, ended) = (SessionId::from_bytes([1; 16]), SessionId::from_bytes([2; 16]));
@@ -69,7 +69,7 @@ async fn what_was_acknowledged_is_there_after_opening_anew() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_stores_on_one_file_are_one() {
+async fn two_stores_on_one_file_share_its_sessions() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("sessions.db"), clock());
     let stores = [open(&path, &clock).unwrap(), open(&path, &clock).unwrap()].map(Arc::new);
@@ -90,7 +90,7 @@ async fn two_stores_on_one_file_are_one() {
 }
 
 #[tokio::test]
-async fn expired_sessions_leave_the_file() {
+async fn expired_sessions_are_deleted_from_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("sessions.db"), clock());
     let store = open(&path, &clock).unwrap();
@@ -100,7 +100,7 @@ async fn expired_sessions_leave_the_file() {
     }
     clock.advance(HOUR);
     assert!(store.list(&alice()).await.unwrap().is_empty());
-    // Pruning follows the answer; the next answer follows the pruning.
+    // Pruning happens after the first response and before the second.
     assert!(store.list(&alice()).await.unwrap().is_empty());
     drop(store);
     let rows: i64 = Connection::open(&path)
@@ -111,12 +111,12 @@ async fn expired_sessions_leave_the_file() {
 }
 
 #[test]
-fn a_foreign_file_is_refused_and_left_alone() {
+fn a_file_of_another_program_is_rejected_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("notes.txt");
     fs::write(&text, "not a database, but somebody's notes ".repeat(100)).unwrap();
     let before = fs::read(&text).unwrap();
-    assert_eq!(refusal(&text), "the file is not a store of regrant");
+    assert_eq!(rejection(&text), "the file is not a store of regrant");
     assert_eq!(fs::read(&text).unwrap(), before);
 
     let other = folder.path().join("other.db");
@@ -124,12 +124,12 @@ fn a_foreign_file_is_refused_and_left_alone() {
     connection.execute_batch("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)").unwrap();
     drop(connection);
     let before = fs::read(&other).unwrap();
-    assert_eq!(refusal(&other), "the file is a database of another program");
+    assert_eq!(rejection(&other), "the file is a database of another program");
     assert_eq!(fs::read(&other).unwrap(), before);
 }
 
 #[tokio::test]
-async fn a_damaged_file_is_refused_and_left_alone() {
+async fn a_damaged_file_is_rejected_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("sessions.db"), clock());
     let store = open(&path, &clock).unwrap();
@@ -138,7 +138,7 @@ async fn a_damaged_file_is_refused_and_left_alone() {
         store.create(&alice(), &session, &new_session()).await.unwrap();
     }
     drop(store);
-    // The last connection folds the log into the file when it closes.
+    // The last connection checkpoints the log into the file when it closes.
     open(&path, &clock).unwrap();
     Connection::open(&path).unwrap().execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
     let mut bytes = fs::read(&path).unwrap();
@@ -148,25 +148,25 @@ async fn a_damaged_file_is_refused_and_left_alone() {
         *byte = 0x5a;
     }
     fs::write(&path, &bytes).unwrap();
-    assert_eq!(refusal(&path), "the file is damaged");
+    assert_eq!(rejection(&path), "the file is damaged");
     assert_eq!(fs::read(&path).unwrap(), bytes);
 }
 
 #[test]
-fn a_newer_file_is_refused() {
+fn a_file_of_a_newer_version_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
     drop(open(&path, &clock()).unwrap());
     Connection::open(&path).unwrap().execute_batch("PRAGMA user_version = 99").unwrap();
-    assert_eq!(refusal(&path), "the file was written by a newer version of regrant");
+    assert_eq!(rejection(&path), "the file was written by a newer version of regrant");
 }
 
 #[test]
-fn a_path_that_cannot_be_opened_is_named_as_the_problem() {
+fn a_path_that_cannot_be_opened_is_a_configuration_error() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(refusal(folder.path()), "the file cannot be opened or created");
+    assert_eq!(rejection(folder.path()), "the file cannot be opened or created");
     let missing = folder.path().join("no/such/folder/sessions.db");
-    assert_eq!(refusal(&missing), "the file cannot be opened or created");
+    assert_eq!(rejection(&missing), "the file cannot be opened or created");
     for address in ["file:", "file://", "file://host/path"] {
         let outcome = StoreAddress::new(address).open(None);
         assert!(matches!(outcome, Err(Error::ConfigInvalid { .. })), "{address}");
@@ -174,7 +174,7 @@ fn a_path_that_cannot_be_opened_is_named_as_the_problem() {
 }
 
 #[tokio::test]
-async fn the_address_may_be_written_as_a_url() {
+async fn the_address_may_be_a_file_url() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
     let url = format!("file://{}", path.display());
@@ -183,7 +183,7 @@ async fn the_address_may_be_written_as_a_url() {
     assert!(path.exists());
 }
 
-fn ended(number: u8, expires_at: Timestamp) -> Revocation {
+fn revocation(number: u8, expires_at: Timestamp) -> Revocation {
     Revocation {
         target: RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
         expires_at,
@@ -191,13 +191,14 @@ fn ended(number: u8, expires_at: Timestamp) -> Revocation {
 }
 
 #[tokio::test]
-async fn revocations_are_told_to_every_process_in_order() {
+async fn every_process_reads_published_revocations_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("sessions.db"), clock());
     let (here, there) = (open(&path, &clock).unwrap(), open(&path, &clock).unwrap());
     let until = clock.now().plus(HOUR);
-    let told: Vec<_> = (0..=255).chain(0..=255).chain(0..88).map(|n| ended(n, until)).collect();
-    here.feed().unwrap().publish(&told).await.unwrap();
+    let published: Vec<_> =
+        (0..=255).chain(0..=255).chain(0..88).map(|n| revocation(n, until)).collect();
+    here.feed().unwrap().publish(&published).await.unwrap();
 
     let (mut read, mut cursor) = (Vec::new(), FeedCursor::default());
     loop {
@@ -208,23 +209,23 @@ async fn revocations_are_told_to_every_process_in_order() {
             break;
         }
     }
-    assert_eq!(read, told);
-    let quiet = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
-    assert_eq!((quiet.revocations, quiet.next), (vec![], cursor.clone()));
+    assert_eq!(read, published);
+    let idle = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
+    assert_eq!((idle.revocations, idle.next), (vec![], cursor.clone()));
 
-    // A process that starts now reads what is not moot, and no more.
+    // A process that starts now reads only entries that have not expired.
     clock.advance(HOUR);
-    let later = ended(1, until.plus(HOUR));
+    let later = revocation(1, until.plus(HOUR));
     here.feed().unwrap().publish(std::slice::from_ref(&later)).await.unwrap();
     let anew = there.feed().unwrap().read(&FeedCursor::default(), Duration::ZERO).await.unwrap();
     assert_eq!(anew.revocations, std::slice::from_ref(&later));
-    // And whoever has read on so far goes on from there.
+    // A process that has read up to here continues from here.
     let on = there.feed().unwrap().read(&cursor, Duration::ZERO).await.unwrap();
     assert_eq!(on.revocations, [later]);
 }
 
 #[tokio::test]
-async fn a_store_that_works_says_that_it_is_well() {
+async fn a_working_store_reports_healthy() {
     let folder = tempfile::tempdir().unwrap();
     let health = open(&folder.path().join("sessions.db"), &clock()).unwrap().health().await;
     assert!(health.reachable && health.warnings.is_empty(), "{health:?}");

@@ -14,8 +14,6 @@ mod architecture;
 #[cfg(feature = "server")]
 mod auth;
 mod checklist;
-#[cfg(feature = "cli")]
-mod cli;
 mod client_machine;
 #[cfg(feature = "reqwest")]
 mod client_session;

@@ -29,6 +29,8 @@ use command_line::Command;
 use context::Context;
 
 fn main() -> Result<ExitCode> {
+    // Built along with crates that use RustCrypto, `jsonwebtoken` has both kinds of cryptography.
+    let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     match command_line::parse(std::env::args_os().skip(1))? {
         Command::Help => println!("{}", command_line::help()),
         Command::Child { name, argument } => child::run(&name, &argument)?,

@@ -1,4 +1,4 @@
-// The bed itself: that its faults break what they say, and that its counts are right.
+// Tests of the testbed itself: its faults and its counts.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -28,13 +28,13 @@ async function ask(url, method, body, token) {
   return { status: response.status, ...(text && JSON.parse(text)) };
 }
 
-/** A line of its own with a user of its own. */
-async function line(faults) {
-  const { id, url } = await ask(`${control}/lines`, 'POST', faults);
+/** A proxy of its own with a user of its own. */
+async function proxy(faults) {
+  const { id, url } = await ask(`${control}/proxies`, 'POST', faults);
   const body = { email: `user-${id}@example.org`, password: 'correct horse battery' };
   const user = await ask(`${url}/mobile/signup`, 'POST', body);
   assert.equal(user.status, 201);
-  const of = (what) => `${control}/lines/${id}/${what}`;
+  const of = (what) => `${control}/proxies/${id}/${what}`;
   return {
     user,
     refresh: (refreshToken) => ask(`${url}/mobile/refresh`, 'POST', { refreshToken }),
@@ -47,7 +47,7 @@ async function line(faults) {
 }
 
 test('counts what the server saw', async () => {
-  const { user, refresh, me, counts, forget } = await line();
+  const { user, refresh, me, counts, forget } = await proxy();
   const [first, again] = [await refresh(user.refreshToken), await refresh(user.refreshToken)];
   assert.deepEqual([first.refreshToken, first.status], [again.refreshToken, 200]);
   assert.equal((await me(first.accessToken)).status, 200);
@@ -62,7 +62,7 @@ test('counts what the server saw', async () => {
 });
 
 test('loses answers after the server has acted', async () => {
-  const { user, refresh, counts } = await line({ loseNext: 2 });
+  const { user, refresh, counts } = await proxy({ loseNext: 2 });
   await assert.rejects(refresh(user.refreshToken));
   await assert.rejects(refresh(user.refreshToken));
   assert.equal((await refresh(user.refreshToken)).status, 200);
@@ -71,14 +71,14 @@ test('loses answers after the server has acted', async () => {
 });
 
 test('loses the share of them that was asked for', async () => {
-  const { user, refresh, counts } = await line({ lose: 0.3 });
+  const { user, refresh, counts } = await proxy({ lose: 0.3 });
   await Promise.allSettled(Array.from({ length: 100 }, () => refresh(user.refreshToken)));
   const { lost } = (await counts()).refreshes;
   assert.ok(lost > 15 && lost < 45, `${lost} of 100`);
 });
 
 test('holds answers until they are let go', async () => {
-  const { user, refresh, counts, faults } = await line({ hold: true });
+  const { user, refresh, counts, faults } = await proxy({ hold: true });
   const answer = refresh(user.refreshToken);
   while ((await counts()).refreshes.held === 0);
   assert.equal((await counts()).refreshes.granted, 1);
@@ -86,8 +86,8 @@ test('holds answers until they are let go', async () => {
   assert.equal((await answer).status, 200);
 });
 
-test('cuts the line', async () => {
-  const { user, me, faults } = await line();
+test('cuts the proxy', async () => {
+  const { user, me, faults } = await proxy();
   await faults({ cut: true });
   await assert.rejects(me(user.accessToken));
   await faults({});
@@ -95,11 +95,11 @@ test('cuts the line', async () => {
 });
 
 test('a thief who comes first gives his victim away, one who comes late himself', async () => {
-  const first = await line();
+  const first = await proxy();
   assert.equal((await first.thief('steal')).status, 200);
   assert.equal((await first.refresh(first.user.refreshToken)).error.code, 'ERR_REFRESH_REUSED');
 
-  const late = await line();
+  const late = await proxy();
   const next = await late.refresh((await late.refresh(late.user.refreshToken)).refreshToken);
   assert.equal((await late.thief('replay')).code, 'ERR_REFRESH_REUSED');
   const { code, reason } = (await late.refresh(next.refreshToken)).error;
@@ -107,7 +107,7 @@ test('a thief who comes first gives his victim away, one who comes late himself'
 });
 
 test('a fault that there is not is refused', async () => {
-  const { faults } = await line();
+  const { faults } = await proxy();
   for (const body of [{ loose: 0.3 }, { lose: 30 }, { hold: 1 }]) {
     const { status, problem } = await faults(body);
     assert.deepEqual([status, typeof problem], [400, 'string'], JSON.stringify(body));

@@ -1,4 +1,4 @@
-// What a line does to the answers of refreshes, on their way from the server that has acted.
+// The faults that a proxy applies to the responses to refreshes, after the server has acted.
 
 const FIELDS = {
   lose: (value) => value >= 0 && value <= 1,
@@ -8,7 +8,7 @@ const FIELDS = {
   cut: (value) => typeof value === 'boolean',
 };
 
-/** Whoever misspells a fault is told so, instead of testing nothing. */
+/** Rejects unknown faults, so that a misspelled one does not go unnoticed. */
 export function checkedFaults(faults) {
   for (const [name, value] of Object.entries(faults)) {
     if (!FIELDS[name]?.(value)) throw new Error(`no such fault: ${name} = ${JSON.stringify(value)}`);
@@ -16,7 +16,7 @@ export function checkedFaults(faults) {
   return { lose: 0, loseNext: 0, delay: 0, hold: false, cut: false, ...faults };
 }
 
-/** Numbers between 0 and 1 that are the same in every run (mulberry32). */
+/** Reproducible random numbers between 0 and 1 (mulberry32). */
 export function chance(seed) {
   let state = seed;
   return () => {

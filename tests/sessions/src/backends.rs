@@ -1,4 +1,4 @@
-//! Empty stores of every backend, each on a clock of the test.
+//! An empty store of every backend, each with a clock of the test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -11,19 +11,19 @@ use regrant_test_support::{RedisCluster, RedisSentinels, RedisServer, SentinelOp
 
 use crate::contract::Fixture;
 
-/// A clock that shows a day in 2027.
+/// A manual clock, set to a day in 2027.
 pub fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_123)))
 }
 
-/// This process's memory.
+/// A store in memory.
 pub async fn memory() -> Fixture {
     let clock = clock();
     let store = MemoryStore::with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
     Fixture::new(Arc::new(store), clock, ())
 }
 
-/// A file in a folder of its own.
+/// A store in a file in a folder of its own.
 pub async fn file() -> Fixture {
     let clock = clock();
     let folder = tempfile::tempdir().expect("a folder");
@@ -33,26 +33,26 @@ pub async fn file() -> Fixture {
     Fixture::new(Arc::new(store), clock, folder)
 }
 
-/// A real Redis, shared by the tests of a process, under a prefix that no other fixture has.
+/// A store in a real Redis that the tests of a process share, under a prefix of its own.
 pub async fn redis() -> Fixture {
     static SERVER: OnceLock<RedisServer> = OnceLock::new();
     shared(&SERVER.get_or_init(|| RedisServer::start().expect("a redis-server")).url())
 }
 
-/// The master of a real set of Sentinels, shared likewise.
+/// A store in a Redis with real Sentinels, shared likewise.
 pub async fn sentinels() -> Fixture {
     static SENTINELS: OnceLock<RedisSentinels> = OnceLock::new();
     let options = SentinelOptions::new().replicas(1);
     shared(&SENTINELS.get_or_init(|| options.start().expect("Sentinels")).url())
 }
 
-/// A real cluster, shared likewise.
+/// A store in a real cluster, shared likewise.
 pub async fn cluster() -> Fixture {
     static CLUSTER: OnceLock<RedisCluster> = OnceLock::new();
     shared(&CLUSTER.get_or_init(|| RedisCluster::start().expect("a cluster")).url())
 }
 
-/// An empty store at this address, under a prefix of its own.
+/// A store at this address, under a prefix of its own.
 fn shared(url: &str) -> Fixture {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let clock = clock();
@@ -61,7 +61,7 @@ fn shared(url: &str) -> Fixture {
     Fixture::new(store, clock, ())
 }
 
-/// A store in `server`, by its own clock or another one.
+/// A store in `server`, with the server's clock or with `clock`.
 pub fn redis_store(
     server: &RedisServer,
     prefix: &str,

@@ -111,12 +111,30 @@ impl Build {
         artifacts(&messages.args(["--message-format", "json-render-diagnostics"]).run_and_read()?)
     }
 
+    /// A test target that costs nothing. Cargo gives dependencies the features of dev-dependencies only where a test is
+    /// built as well: with it, a program is made from what the tests are made from, and not from another set.
+    fn any_test(self) -> &'static [&'static str] {
+        match self {
+            Self::Addon => &[],
+            Self::Workspace => &["--test", "command_line"],
+            Self::PureRust => &["--test", "generators"],
+        }
+    }
+
+    /// Builds these targets without the tests, but from the same dependencies.
+    ///
+    /// # Errors
+    /// Something does not compile.
+    pub(crate) fn build_as_tested(self, targets: &[&str]) -> Result<Vec<Artifact>> {
+        self.build(&[targets, self.any_test()].concat())
+    }
+
     /// Builds one program; gives its path.
     ///
     /// # Errors
     /// It does not compile.
     pub(crate) fn program(self, name: &str) -> Result<PathBuf> {
-        program_of(&self.build(&["--bin", name])?, name)
+        program_of(&self.build_as_tested(&["--bin", name])?, name)
     }
 }
 

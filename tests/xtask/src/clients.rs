@@ -206,7 +206,7 @@ fn linker(argument: &OsStr) -> [&OsStr; 2] {
 
 /// Builds the library that apps load and puts it where Kotlin and Swift look for it; gives the generators as well.
 fn native_library() -> Result<(PathBuf, Vec<Artifact>)> {
-    let artifacts = Build::PureRust.build(&["--lib", "--bins"])?;
+    let artifacts = Build::PureRust.build_as_tested(&["--lib", "--bins"])?;
     let built = cargo::library_of(&artifacts, "regrant-uniffi")?;
     let library = native_folder().join(built.file_name().context("a library has a name")?);
     npm::unless_done(&library, std::slice::from_ref(&built), || {

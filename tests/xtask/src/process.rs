@@ -22,9 +22,9 @@ use crate::report::{Format, Report};
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// A program that says nothing for so long is reported as still running.
 const QUIET_FOR: Duration = Duration::from_secs(20);
-/// A test run in which nothing happens for so long is ended. The longest single test takes two minutes on a slow
+/// A test run in which nothing happens for so long is ended. The longest single test takes half a minute on a quiet
 /// machine.
-const STALLED_AFTER: Duration = Duration::from_secs(10 * 60);
+const STALLED_AFTER: Duration = Duration::from_secs(15 * 60);
 
 /// What package managers print when the network, and not the project, is at fault.
 const UNREACHABLE: &[&str] = &[
@@ -129,7 +129,7 @@ impl Invocation {
         Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
     }
 
-    /// Runs tests to their end, or until nothing has happened for ten minutes. What they print goes to the file `log`.
+    /// Runs tests to their end, or until nothing has happened for a quarter of an hour. What they print goes to the file `log`.
     ///
     /// # Errors
     /// They did not succeed, printed a secret, or stalled; or somebody asked to stop.

@@ -1,2 +1,2 @@
-/** Shapes of existing apps that regrant is swapped into. */
+/** The interfaces of existing apps that regrant replaces. */
 export { rtVerify } from './rt-verify.cjs';

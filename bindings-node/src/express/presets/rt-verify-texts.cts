@@ -1,7 +1,7 @@
-/** The statuses and texts of the old apps, word for word. */
+/** The statuses and messages of the legacy apps, word for word. */
 import type { Language } from '../../error-codes.cjs';
 
-/** What an old app answers with. */
+/** The error response of a legacy app. */
 export interface OldAnswer {
   readonly status: number;
   readonly texts: Readonly<Record<Language, string>>;
@@ -19,19 +19,19 @@ export const ACCESS_NOT_BEARER: OldAnswer = {
   texts: { ko: 'Access Token이 유효하지 않습니다.', en: 'The access token is not valid.' },
 };
 
-/** The middleware: a token that is refused, expired or not. */
+/** The middleware: a rejected token, expired or not. */
 export const ACCESS_REFUSED: OldAnswer = {
   status: 403,
   texts: { ko: 'Access Token이 만료되었습니다.', en: 'The access token has expired.' },
 };
 
-/** `rtVerify`: no refresh token, or one of a wrong form. */
+/** `rtVerify`: no refresh token, or a malformed one. */
 export const REFRESH_MALFORMED: OldAnswer = {
   status: 419,
   texts: { ko: 'refreshToken의 형식이 일치하지 않습니다.', en: 'The refresh token is malformed.' },
 };
 
-/** `rtVerify`: the store does not know the session. */
+/** `rtVerify`: the session is not in the store. */
 export const REFRESH_UNKNOWN: OldAnswer = {
   status: 419,
   texts: {
@@ -40,7 +40,7 @@ export const REFRESH_UNKNOWN: OldAnswer = {
   },
 };
 
-/** `rtVerify`: every other refusal. */
+/** `rtVerify`: every other rejection. */
 export const REFRESH_REFUSED: OldAnswer = {
   status: 419,
   texts: { ko: 'refreshToken이 유효하지 않습니다.', en: 'The refresh token is not valid.' },

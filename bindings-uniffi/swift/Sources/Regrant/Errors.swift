@@ -1,13 +1,13 @@
 import Foundation
 
-// The generated error has one case. These properties spare callers the pattern.
+// The generated error has one case. These properties avoid the pattern match.
 extension RegrantError {
-    /// The stable code, for example `ERR_TOKEN_EXPIRED`: the same in every language.
+    /// The stable code, for example `ERR_TOKEN_EXPIRED`.
     public var code: String {
         switch self { case .Failed(let code, _, _, _, _, _, _, _): code }
     }
 
-    /// What the caller should do now. A closed list: a `switch` over it needs no `default`.
+    /// What the caller should do. A closed list: a `switch` needs no `default`.
     public var advice: Advice {
         switch self { case .Failed(_, let advice, _, _, _, _, _, _): advice }
     }
@@ -22,31 +22,29 @@ extension RegrantError {
         switch self { case .Failed(_, _, _, let text, _, _, _, _): text }
     }
 
-    /// What there is to say beyond the text of the code: the name of a claim, the problem of a
-    /// field.
+    /// Details beyond the text: the name of a claim, or the problem with a field.
     public var detail: String? {
         switch self { case .Failed(_, _, _, _, let detail, _, _, _): detail }
     }
 
-    /// The path of the refused field of the configuration, with `ERR_CONFIG_INVALID`.
+    /// The path of the invalid configuration field, or the name of the claim.
     public var field: String? {
         switch self { case .Failed(_, _, _, _, _, let field, _, _): field }
     }
 
-    /// Why the user has to sign in; only by a `Session`, and only with the advice `.signIn`.
+    /// Why the user must sign in; only from a `Session` with the advice `.signIn`.
     public var signOut: SignOutReason? {
         switch self { case .Failed(_, _, _, _, _, _, let signOut, _): signOut }
     }
 
-    /// How many seconds to wait before trying again, 0 when it may be tried at once; only by a
-    /// `Session`, and only with the advice `.retry`.
+    /// How many seconds to wait before a retry; 0 if an immediate retry is fine. Only from a
+    /// `Session` with the advice `.retry`.
     public var retryAfter: TimeInterval? {
         switch self { case .Failed(_, _, _, _, _, _, _, let retryAfter): retryAfter }
     }
 
-    /// What else is fixed about the code: its texts for people, and the `WWW-Authenticate` header.
-    /// For a code that this version does not know, which only an error made by hand can have, it
-    /// is what the error itself says.
+    /// The static properties of the code: its messages for users, and the `WWW-Authenticate`
+    /// header. For a code that this version does not know, they are those of the error itself.
     public var info: ErrorInfo {
         errorInfo(code: code)
             ?? ErrorInfo(

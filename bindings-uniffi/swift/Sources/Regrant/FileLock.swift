@@ -1,10 +1,10 @@
 import Foundation
 
-/// A lock that processes of one machine share, by a file that they all can open. The system releases
-/// it when the process ends, however it ends.
+/// A lock between the processes of one machine, on a file. The system releases it when the process
+/// ends, even if it is killed.
 final class FileLock: @unchecked Sendable {
-    /// How long to wait before the lock is tried again.
-    private static let pause: UInt64 = 10_000_000
+    /// How long to wait before trying the lock again, in nanoseconds.
+    private static let retryDelay: UInt64 = 10_000_000
 
     private let path: String
     private let guarded = NSLock()
@@ -12,14 +12,14 @@ final class FileLock: @unchecked Sendable {
 
     init(path: String) { self.path = path }
 
-    /// Takes the lock, which others may hold: also this process, by another `FileLock`.
+    /// Takes the lock, waiting while another process or another `FileLock` holds it.
     func lock() async throws {
         let file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0o600)
         guard file >= 0 else { throw FileError("open a lock") }
         do {
             while flock(file, LOCK_EX | LOCK_NB) != 0 {
                 guard errno == EWOULDBLOCK || errno == EINTR else { throw FileError("lock") }
-                try await Task.sleep(nanoseconds: Self.pause)
+                try await Task.sleep(nanoseconds: Self.retryDelay)
             }
         } catch {
             close(file)
@@ -28,7 +28,7 @@ final class FileLock: @unchecked Sendable {
         guarded.withLock { held = file }
     }
 
-    /// Releases it.
+    /// Releases the lock.
     func unlock() {
         let file = guarded.withLock {
             defer { held = nil }
@@ -38,11 +38,11 @@ final class FileLock: @unchecked Sendable {
     }
 }
 
-/// What the system answered. It names neither the file nor what is in it.
+/// A failed system call. Contains neither the path nor the content of the file.
 struct FileError: Error, CustomStringConvertible {
     let description: String
 
-    /// To be made before anything else is called: it reads `errno`.
+    /// Reads `errno`, so create it right after the failed call.
     init(_ what: String) {
         description = "cannot \(what): \(String(cString: strerror(errno)))"
     }

@@ -1,17 +1,18 @@
 import Foundation
 
-/// A file that its owner alone can read, replaced as a whole, with a lock for all processes of this
-/// machine in a file beside it (`.lock`). The folder must exist, on a local file system.
+/// A storage in a file that only its owner can read. Writes replace the file atomically; a lock file
+/// beside it (`.lock`) serializes the processes of this machine. The folder must exist, on a local
+/// file system.
 ///
-/// The tokens in it are not encrypted: for Linux, for tests and for tools. On the platforms of Apple
-/// use `KeychainStorage`.
+/// The tokens are not encrypted: for Linux, tests and tools. On Apple platforms use
+/// `KeychainStorage`.
 public final class FileStorage: TokenStorage {
     private let path: String
     private let lockFile: FileLock
-    /// Where calls that may wait for a disk are made: none of them on a thread of Swift's tasks.
+    /// Runs blocking file I/O outside Swift's cooperative thread pool.
     private let queue = DispatchQueue(label: "regrant.file-storage")
 
-    /// A storage in the file at `path`, which need not exist.
+    /// A storage in the file at `path`. The file need not exist.
     public init(path: String) {
         self.path = path
         lockFile = FileLock(path: path + ".lock")
@@ -58,15 +59,15 @@ public final class FileStorage: TokenStorage {
     }
 }
 
-/// A renamed file is there after a power failure only when its folder is on disk too.
+/// A renamed file survives a power failure only if its folder is synced too.
 private func syncFolder(of path: String) throws {
-    let folder = open((path as NSString).deletingLastPathComponent.orHere, O_RDONLY | O_CLOEXEC)
+    let folder = open((path as NSString).deletingLastPathComponent.orCurrentFolder, O_RDONLY | O_CLOEXEC)
     guard folder >= 0 else { throw FileError("open the folder of the token storage") }
     defer { close(folder) }
     guard fsync(folder) == 0 else { throw FileError("sync the folder of the token storage") }
 }
 
 extension String {
-    /// The folder that a path without a slash is in.
-    fileprivate var orHere: String { isEmpty ? "." : self }
+    /// `.` for the empty folder of a path without a slash.
+    fileprivate var orCurrentFolder: String { isEmpty ? "." : self }
 }

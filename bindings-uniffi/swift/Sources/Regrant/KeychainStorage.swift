@@ -2,29 +2,28 @@
     import Foundation
     import Security
 
-    /// The tokens as one item of the Keychain, readable since the first unlock after a start of the
-    /// device, never synchronised and never in a backup for another device.
+    /// Stores the tokens as one Keychain item. It is readable after the first unlock of the device,
+    /// never synchronised, and never restored to another device.
     ///
-    /// An item outlives the removal of the app. Whoever wants a new installation to begin signed out
-    /// calls `clear()` on the first start.
+    /// The item survives the removal of the app. For a new installation to start signed out, call
+    /// `clear()` on its first start.
     public final class KeychainStorage: TokenStorage {
         private let service: String
         private let account: String
         private let accessGroup: String?
         private let lockFile: FileLock
-        /// Where the Keychain is asked, which may wait for another process.
+        /// Runs Keychain calls, which may block.
         private let queue = DispatchQueue(label: "regrant.keychain-storage")
 
         /// The item `account` of `service`.
         ///
-        /// An app and its extensions that share a session share two things: `accessGroup`, the
-        /// Keychain group in which the item is, and `lockFile`, a file in the container of their app
-        /// group by which they keep each other from refreshing at once. Without `lockFile` only this
-        /// process is kept from that.
+        /// An app and extensions that share a session must share `accessGroup`, the Keychain group
+        /// of the item, and `lockFile`, a file in their app group's container that prevents them from
+        /// refreshing at the same time. Without `lockFile` the lock covers this process only.
         ///
-        /// iOS ends an app that is suspended while it holds a lock in a shared container
-        /// (`0xDEAD10CC`): ask for a background task (`beginBackgroundTask`) for as long as calls
-        /// are under way.
+        /// iOS kills an app that is suspended while it holds a lock in a shared container
+        /// (`0xDEAD10CC`): request a background task (`beginBackgroundTask`) while calls are in
+        /// progress.
         public init(
             service: String, account: String = "session", accessGroup: String? = nil,
             lockFile: URL? = nil
@@ -46,8 +45,8 @@
                 query[kSecMatchLimit] = kSecMatchLimitOne
                 var found: CFTypeRef?
                 let status = SecItemCopyMatching(query as CFDictionary, &found)
-                // Nothing else means that nothing is there: before the first unlock, for example, it
-                // is `errSecInteractionNotAllowed`, and the user is to stay signed in.
+                // Any other error is thrown, for example `errSecInteractionNotAllowed` before the
+                // first unlock: the user must stay signed in.
                 if status == errSecItemNotFound { return nil }
                 guard status == errSecSuccess, let data = found as? Data else {
                     throw KeychainError(status: status)
@@ -90,7 +89,7 @@
                 kSecAttrService: service,
                 kSecAttrAccount: account,
                 kSecAttrSynchronizable: false,
-                // On a Mac: the Keychain that iOS has.
+                // On macOS, use the iOS-style Keychain.
                 kSecUseDataProtectionKeychain: true,
             ]
             item[kSecAttrAccessGroup] = accessGroup
@@ -104,9 +103,9 @@
         }
     }
 
-    /// What the Keychain answered.
+    /// A failed Keychain call.
     struct KeychainError: Error, CustomStringConvertible {
         let status: OSStatus
-        var description: String { "the Keychain answered \(status)" }
+        var description: String { "Keychain error \(status)" }
     }
 #endif

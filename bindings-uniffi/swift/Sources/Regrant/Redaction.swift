@@ -1,6 +1,5 @@
-// What is printed by accident holds neither secrets nor the app's claims. The texts are the core's
-// (`debugDescription`); what is here keeps `dump` and other users of `Mirror` from looking past
-// them. Whoever asks for a property still gets it.
+// Printed values contain neither secrets nor the app's claims. The texts come from the core
+// (`debugDescription`); the mirrors prevent `dump` and other reflection from showing properties.
 
 extension AccessClaims: CustomStringConvertible, CustomReflectable {
     /// The subject, the session and the expiry, without the app's claims.
@@ -11,7 +10,7 @@ extension AccessClaims: CustomStringConvertible, CustomReflectable {
 }
 
 extension DecodedToken: CustomStringConvertible, CustomReflectable {
-    /// The names of the header's members and of the claims, without their values.
+    /// The names of the header parameters and of the claims, without their values.
     public var description: String { debugDescription }
 
     /// Shows no property.
@@ -35,7 +34,7 @@ extension TokenPair: CustomStringConvertible, CustomReflectable {
 }
 
 extension RefreshEndpoint: CustomStringConvertible, CustomReflectable {
-    /// The address and the shape, without the headers.
+    /// The URL and the shape, without the headers.
     public var description: String { debugDescription }
 
     /// Shows no property.
@@ -51,7 +50,7 @@ extension SessionConfig: CustomStringConvertible, CustomReflectable {
 }
 
 extension HttpRequest: CustomStringConvertible, CustomReflectable {
-    /// The method and the address.
+    /// The method and the URL.
     public var description: String { debugDescription }
 
     /// Shows no property.

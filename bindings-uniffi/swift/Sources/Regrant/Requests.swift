@@ -5,33 +5,32 @@ import Foundation
 #endif
 
 extension Session {
-    /// Sends `request` with an access token in its header `Authorization` (RFC 6750 §2.1), and with a
-    /// proof of the session's key where the token is bound to it (RFC 9449); and once more with what
-    /// may do better if the server answers 401. A request whose body is a stream is not repeated: it
-    /// can be sent only once.
+    /// Sends `request` with an access token in its `Authorization` header (RFC 6750 §2.1), and with a
+    /// DPoP proof if the token is bound to the session's key (RFC 9449). If the server responds with
+    /// 401, retries once with a new token or proof, unless the request's body is a stream.
     ///
-    /// A proof is for one address: a request with a bound token is not let in where it is redirected
-    /// to, and the proof, which is of no use there, goes along.
+    /// A proof is valid for one URL: a redirected request with a bound token is rejected at its new
+    /// URL, which also receives the proof.
     ///
-    /// Throws `RegrantError` where there is no token to be had, and what `URLSession` throws. Every
-    /// answer is returned, whatever its status, also 401.
+    /// Throws `RegrantError` without an access token, and whatever `URLSession` throws. Returns every
+    /// response, whatever its status, including 401.
     public func data(
         for request: URLRequest, over urlSession: URLSession = .shared
     ) async throws -> (Data, HTTPURLResponse) {
         guard let url = request.url else { throw URLError(.badURL) }
-        let isRepeatable = request.httpBodyStream == nil
+        let canRetry = request.httpBodyStream == nil
         return try await authorize(
-            method: request.httpMethod ?? "GET", url: url, isRepeatable: isRepeatable
+            method: request.httpMethod ?? "GET", url: url, canRetry: canRetry
         ) { headers in
             var authorized = request
             for header in headers {
                 authorized.setValue(header.value, forHTTPHeaderField: header.name)
             }
-            return try await urlSession.answer(to: authorized)
+            return try await urlSession.response(to: authorized)
         } head: { _, response in
-            // What another server says, where a redirect has led, is not about this request.
-            let isOwn = response.url?.host == url.host && response.url?.port == url.port
-            return isOwn ? HttpResponse(head: response) : HttpResponse(status: 0, headers: [], body: Data())
+            // After a redirect to another server, its response is not about this token.
+            let isSameServer = response.url?.host == url.host && response.url?.port == url.port
+            return isSameServer ? HttpResponse(head: response) : HttpResponse(status: 0, headers: [], body: Data())
         }
     }
 
@@ -44,12 +43,12 @@ extension Session {
 }
 
 extension HttpResponse {
-    /// What a session needs to know of an answer: its status and its headers, without the body.
+    /// The part of a response that a session needs: status and headers, without the body.
     public init(head: HTTPURLResponse) {
         self.init(head: head, body: Data())
     }
 
-    /// The whole answer.
+    /// The complete response.
     public init(head: HTTPURLResponse, body: Data) {
         let headers = head.allHeaderFields.compactMap { name, value in
             (name as? String).map { HttpHeader(name: $0, value: "\(value)") }

@@ -2,22 +2,20 @@
     import Foundation
     import Security
 
-    /// A key in the Secure Enclave, which the tokens of a session are bound to (DPoP, RFC 9449): it
-    /// never leaves the device, so whoever copies the tokens off it cannot use them. Usable since the
-    /// first unlock after a start of the device.
+    /// A key in the Secure Enclave to bind the tokens of a session to (DPoP, RFC 9449). It never leaves
+    /// the device, so copied tokens are useless. Usable after the first unlock of the device.
     ///
-    /// It outlives the removal of the app, as the tokens in the Keychain do.
+    /// It survives the removal of the app, as the tokens in the Keychain do.
     public final class SecureEnclaveKey: ProofKey, @unchecked Sendable {
         // `SecKey` may be used on any thread.
         private let key: SecKey
 
-        /// The key of this name, made at the first call. An app and its extensions that share a
-        /// session share two things: `accessGroup`, the Keychain group in which the key is, and
-        /// `lockFile`, a file in the container of their app group by which they keep each other from
-        /// making two keys of one name.
+        /// Loads the key named `name`, or creates one. An app and extensions that share a session must
+        /// share `accessGroup`, the Keychain group of the key, and `lockFile`, a file in their app
+        /// group's container that prevents them from creating two keys of one name.
         ///
-        /// Throws where there is no Secure Enclave, as in the simulator on an old Mac: then
-        /// `softwareProofKey(storage:)` over a `KeychainStorage` of its own is the next best.
+        /// Throws without a Secure Enclave, for example in the simulator on an old Mac: then use
+        /// `softwareProofKey(storage:)` over a `KeychainStorage` of its own.
         public init(name: String, accessGroup: String? = nil, lockFile: URL? = nil) async throws {
             let file = Data(name.utf8).base64EncodedString().replacingOccurrences(of: "/", with: "_")
             let own = FileManager.default.temporaryDirectory
@@ -25,10 +23,10 @@
             let lock = FileLock(path: (lockFile ?? own).path)
             try await lock.lock()
             defer { lock.unlock() }
-            key = try Self.found(Data(name.utf8), accessGroup)
+            key = try Self.loadOrCreate(Data(name.utf8), accessGroup)
         }
 
-        private static func found(_ tag: Data, _ accessGroup: String?) throws -> SecKey {
+        private static func loadOrCreate(_ tag: Data, _ accessGroup: String?) throws -> SecKey {
             var query: [CFString: Any] = [
                 kSecClass: kSecClassKey,
                 kSecAttrKeyType: kSecAttrKeyTypeECSECPrimeRandom,
@@ -40,14 +38,14 @@
             var found: CFTypeRef?
             let status = SecItemCopyMatching(query as CFDictionary, &found)
             if status == errSecSuccess, let found {
-                // The query asks for nothing else.
+                // The query matches keys only.
                 return found as! SecKey
             }
             guard status == errSecItemNotFound else { throw KeychainError(status: status) }
-            return try made(tag, accessGroup)
+            return try create(tag, accessGroup)
         }
 
-        private static func made(_ tag: Data, _ accessGroup: String?) throws -> SecKey {
+        private static func create(_ tag: Data, _ accessGroup: String?) throws -> SecKey {
             var failure: Unmanaged<CFError>?
             let access = SecAccessControlCreateWithFlags(
                 nil, kSecAttrAccessibleAfterFirstUnlockThisDeviceOnly, .privateKeyUsage, &failure)
@@ -75,7 +73,7 @@
             var failure: Unmanaged<CFError>?
             guard let publicKey = SecKeyCopyPublicKey(key),
                 let point = SecKeyCopyExternalRepresentation(publicKey, &failure)
-            else { throw CallbackError.Failed(reason: "the key has no public part") }
+            else { throw CallbackError.Failed(reason: "the key has no public key") }
             return point as Data
         }
 

@@ -1,9 +1,9 @@
 import Foundation
 
 extension Session {
-    /// A session over `storage`, whose tokens are renewed at `url` as the Express handler
-    /// `refreshHandler(auth, { cookie: false })` does it. The other initialiser sets everything.
-    /// `proofKey` is what the tokens are to be bound to: see `ProofKey`.
+    /// A session over `storage` that refreshes its tokens at `url`, as served by the Express handler
+    /// `refreshHandler(auth, { cookie: false })`. The other initializer has all options. `proofKey` is
+    /// the key to bind the tokens to: see `ProofKey`.
     public convenience init(
         refreshingAt url: URL, storage: TokenStorage, transport: Transport = URLSessionTransport(),
         proofKey: ProofKey? = nil
@@ -14,10 +14,10 @@ extension Session {
             proofKey: proofKey)
     }
 
-    /// The state now, and every one that follows; of several in a row perhaps only the last.
+    /// The current state and its changes; of several quick changes, possibly only the last.
     ///
-    /// The stream ends with the task that reads it. Then it lets go of the session, but not before
-    /// the next change: keep one stream for as long as the session.
+    /// The stream ends with the task that reads it, and releases the session on the next change of
+    /// the state: keep one stream for the lifetime of the session.
     public var states: AsyncStream<SessionState> {
         AsyncStream(bufferingPolicy: .bufferingNewest(1)) { continuation in
             let task = Task { [weak self] in
@@ -33,80 +33,80 @@ extension Session {
         }
     }
 
-    /// Makes a request with an access token, and once more with another one if the server does not
-    /// take the first: `isUnauthorized` tells by its answer, which is most often status 401. An
-    /// answer that stays unauthorized is returned, not thrown.
+    /// Makes a request with an access token, and retries it once with another token if
+    /// `isUnauthorized` returns true for the response (usually: status 401). A second unauthorized
+    /// response is returned, not thrown.
     ///
-    /// For whatever sends requests. For `URLSession` there is `data(for:)`.
+    /// For any HTTP client. For `URLSession` use `data(for:)`.
     ///
-    /// A task that is cancelled does not wait for a token any more. The refresh goes on, and its
-    /// tokens are kept.
-    public func authorize<Answer>(
+    /// A cancelled task stops waiting for a token. The refresh continues, and its tokens are stored.
+    public func authorize<Response>(
         isolation: isolated (any Actor)? = #isolation,
-        _ send: (_ accessToken: String) async throws -> Answer,
-        isUnauthorized: (Answer) -> Bool
-    ) async throws -> Answer {
+        _ send: (_ accessToken: String) async throws -> Response,
+        isUnauthorized: (Response) -> Bool
+    ) async throws -> Response {
         let token = try await unlessCancelled { try await self.accessToken() }
-        let answer = try await send(token)
-        guard isUnauthorized(answer) else { return answer }
-        let another = try await unlessCancelled { try await self.tokenForRetry(refused: token) }
-        guard let another else { return answer }
-        return try await send(another)
+        let response = try await send(token)
+        guard isUnauthorized(response) else { return response }
+        let next = try await unlessCancelled { try await self.tokenForRetry(rejected: token) }
+        guard let next else { return response }
+        return try await send(next)
     }
 
-    /// As above for the request of `method` to `url`, whose token may be bound to the key of the
-    /// session (DPoP, RFC 9449): it carries `headers`, and is sent once more with others where its
-    /// answer says so, of which `head` gives status and headers (`HttpResponse(head:)`); not where it
-    /// cannot be sent twice.
-    public func authorize<Answer>(
+    /// As above for a request of `method` to `url` whose token may be bound to the session's key
+    /// (DPoP, RFC 9449): it carries `headers`, and is retried once with new ones if necessary, unless
+    /// `canRetry` is false. `head` returns the status and headers of a response
+    /// (`HttpResponse(head:)`).
+    public func authorize<Response>(
         isolation: isolated (any Actor)? = #isolation, method: String, url: URL,
-        isRepeatable: Bool = true,
-        _ send: (_ headers: [HttpHeader]) async throws -> Answer,
-        head: (Answer) -> HttpResponse
-    ) async throws -> Answer {
+        canRetry: Bool = true,
+        _ send: (_ headers: [HttpHeader]) async throws -> Response,
+        head: (Response) -> HttpResponse
+    ) async throws -> Response {
         let address = url.absoluteString
         let authorization = try await unlessCancelled {
             try await self.authorization(method: method, url: address)
         }
-        let answer = try await send(authorization.headers())
-        let seen = head(answer)
-        guard authorization.heeds(status: seen.status) else { return answer }
-        let another = try await unlessCancelled {
-            try await self.authorizationForRetry(refused: authorization, answer: seen)
+        let response = try await send(authorization.headers())
+        let responseHead = head(response)
+        guard authorization.isRelevant(status: responseHead.status) else { return response }
+        let next = try await unlessCancelled {
+            try await self.authorizationForRetry(
+                rejected: authorization, response: responseHead)
         }
-        guard let another, isRepeatable else { return answer }
-        let last = try await send(another.headers())
-        // It was the second time: what may be in its answer is for the next request.
-        _ = learn(url: address, answer: head(last))
+        guard let next, canRetry else { return response }
+        let last = try await send(next.headers())
+        // There is no further retry, but the response may contain the nonce for the next request.
+        _ = observeResponse(url: address, response: head(last))
         return last
     }
 }
 
-/// What `work` gives, unless the task that waits for it is cancelled before. What is written in Rust
-/// takes no notice of that: it goes on, and nobody waits for it.
+/// The result of `work`, unless the current task is cancelled first. Futures in Rust ignore the
+/// cancellation: they continue, and nobody waits for them.
 func unlessCancelled<T: Sendable>(
     _ work: @escaping @Sendable () async throws -> T
 ) async throws -> T {
-    let outcome = Outcome<T>()
+    let result = FirstResult<T>()
     return try await withTaskCancellationHandler {
         try await withCheckedThrowingContinuation { continuation in
-            outcome.awaited(by: continuation)
+            result.attach(continuation)
             Task {
-                do { outcome.settle(.success(try await work())) } catch { outcome.settle(.failure(error)) }
+                do { result.settle(.success(try await work())) } catch { result.settle(.failure(error)) }
             }
         }
     } onCancel: {
-        outcome.settle(.failure(CancellationError()))
+        result.settle(.failure(CancellationError()))
     }
 }
 
-/// The first of several outcomes.
-private final class Outcome<T: Sendable>: @unchecked Sendable {
+/// The first of several results.
+private final class FirstResult<T: Sendable>: @unchecked Sendable {
     private let guarded = NSLock()
     private var continuation: CheckedContinuation<T, Error>?
     private var settled: Result<T, Error>?
 
-    func awaited(by continuation: CheckedContinuation<T, Error>) {
+    func attach(_ continuation: CheckedContinuation<T, Error>) {
         guarded.lock()
         let early = settled
         if early == nil { self.continuation = continuation }

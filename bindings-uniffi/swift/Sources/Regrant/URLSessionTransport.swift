@@ -4,14 +4,13 @@ import Foundation
     import FoundationNetworking
 #endif
 
-/// Sends refreshes by a `URLSession`: without cookies, without a cache, and following no redirect,
-/// because a refresh token goes to its endpoint and nowhere else.
+/// A transport over `URLSession`, without cookies, cache and redirects: a refresh token must be sent to
+/// its endpoint only.
 public final class URLSessionTransport: Transport {
     private let session: URLSession
-    private let isOwn: Bool
+    private let ownsSession: Bool
 
-    /// With a `URLSession` of its own, by a configuration in which cookies and the cache are
-    /// switched off.
+    /// Creates its own `URLSession` from `configuration`, with cookies and cache disabled.
     public init(configuration: URLSessionConfiguration = .ephemeral) {
         configuration.httpCookieStorage = nil
         configuration.httpShouldSetCookies = false
@@ -19,19 +18,19 @@ public final class URLSessionTransport: Transport {
         configuration.requestCachePolicy = .reloadIgnoringLocalCacheData
         session = URLSession(
             configuration: configuration, delegate: NoRedirects(), delegateQueue: nil)
-        isOwn = true
+        ownsSession = true
     }
 
-    /// With the app's own, for whoever pins certificates by its delegate. It should follow no
-    /// redirects and keep no cookies.
+    /// Uses the app's `URLSession`, for example to pin certificates in its delegate. It should follow
+    /// no redirects and store no cookies.
     public init(session: URLSession) {
         self.session = session
-        isOwn = false
+        ownsSession = false
     }
 
     deinit {
-        // It would keep its delegate for ever.
-        if isOwn { session.finishTasksAndInvalidate() }
+        // Otherwise the URLSession keeps its delegate forever.
+        if ownsSession { session.finishTasksAndInvalidate() }
     }
 
     public func send(request: HttpRequest) async throws -> HttpResponse {
@@ -44,7 +43,7 @@ public final class URLSessionTransport: Transport {
             sent.setValue(header.value, forHTTPHeaderField: header.name)
         }
         if !request.body.isEmpty { sent.httpBody = request.body }
-        let (body, response) = try await session.answer(to: sent)
+        let (body, response) = try await session.response(to: sent)
         return HttpResponse(head: response, body: body)
     }
 }
@@ -60,10 +59,9 @@ private final class NoRedirects: NSObject, URLSessionTaskDelegate {
 }
 
 extension URLSession {
-    /// The answer to `request`. Cancelled with the task that waits for it, also where
-    /// `data(for:)` does not exist.
-    func answer(to request: URLRequest) async throws -> (Data, HTTPURLResponse) {
-        let running = Running()
+    /// Sends `request`. Cancelled with the current task, also on platforms without `data(for:)`.
+    func response(to request: URLRequest) async throws -> (Data, HTTPURLResponse) {
+        let cancellable = CancellableTask()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 let task = dataTask(with: request) { body, response, error in
@@ -73,16 +71,16 @@ extension URLSession {
                         continuation.resume(throwing: error ?? URLError(.badServerResponse))
                     }
                 }
-                running.start(task)
+                cancellable.start(task)
             }
         } onCancel: {
-            running.cancel()
+            cancellable.cancel()
         }
     }
 }
 
-/// A task that may be cancelled before it has begun.
-private final class Running: @unchecked Sendable {
+/// A task that may be cancelled before it starts.
+private final class CancellableTask: @unchecked Sendable {
     private let guarded = NSLock()
     private var task: URLSessionTask?
     private var isCancelled = false

@@ -72,4 +72,4 @@ let session = try Session(
     transport: FatalTransport(moment), storage: FatalStorage(path: arguments[2], moment))
 let token = try await session.accessToken()
 // It was good still: another one all the same.
-_ = try await session.renew(refused: token)
+_ = try await session.renew(rejected: token)

@@ -13,16 +13,16 @@ struct App: Sendable {
     private let http = URLSession(configuration: .ephemeral)
 
     /// The app over the file `session` in `folder`, started on a device whose clock is so wrong.
-    init(_ line: Line, _ folder: URL, clockOff: TimeInterval = 0, key: ProofKey? = nil) throws {
-        let url = line.url.appendingPathComponent("mobile/refresh").absoluteString
+    init(_ proxy: FaultProxy, _ folder: URL, clockOff: TimeInterval = 0, key: ProofKey? = nil) throws {
+        let url = proxy.url.appendingPathComponent("mobile/refresh").absoluteString
         // Tokens live for seconds here: they are renewed when they have all but expired, and the
         // longest wait is of their kind.
         let config = SessionConfig(
-            endpoint: RefreshEndpoint(url: url), minTtl: 0.1, backoff: 0.05, longestBackoff: 1)
+            endpoint: RefreshEndpoint(url: url), minTtl: 0.1, initialBackoff: 0.05, maxBackoff: 1)
         session = try Session(
             config: config, transport: URLSessionTransport(), storage: FileStorage(path: path(folder)),
             clock: WrongClock(off: clockOff), proofKey: key)
-        me = line.url.appendingPathComponent("api/me")
+        me = proxy.url.appendingPathComponent("api/me")
     }
 
     /// A call as an app makes it: the status of the answer.
@@ -43,7 +43,7 @@ struct App: Sendable {
     /// Another access token, whatever the one at hand is good for.
     func renew() async throws {
         let token = try await session.accessToken()
-        _ = try await session.renew(refused: token)
+        _ = try await session.renew(rejected: token)
     }
 }
 

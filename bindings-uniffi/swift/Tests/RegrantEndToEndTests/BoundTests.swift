@@ -9,8 +9,8 @@ final class BoundTests: FolderTestCase {
             for off in [0, 600, -600] {
                 let own = folder.appendingPathComponent("\(off)")
                 try FileManager.default.createDirectory(at: own, withIntermediateDirectories: false)
-                let line = try await Line.open()
-                group.addTask { (off, try await Self.overExpiries(line, own, TimeInterval(off))) }
+                let proxy = try await FaultProxy.open()
+                group.addTask { (off, try await Self.overExpiries(proxy, own, TimeInterval(off))) }
             }
             return try await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
         }
@@ -18,19 +18,19 @@ final class BoundTests: FolderTestCase {
         report("bound: \(expiries) expiries each, proofs refused at the login: \(refused.values.sorted()); none later")
     }
 
-    private static func overExpiries(_ line: Line, _ own: URL, _ off: TimeInterval) async throws -> Int {
+    private static func overExpiries(_ proxy: FaultProxy, _ own: URL, _ off: TimeInterval) async throws -> Int {
         let key = CountingKey(try await softwareProofKey(storage: inMemoryStorage()))
-        let first = try App(line, own, clockOff: off, key: key)
-        let refused = try await line.signUpBound("bound", first.session)
+        let first = try App(proxy, own, clockOff: off, key: key)
+        let refused = try await proxy.signUpBound("bound", first.session)
         for _ in 0..<expiries {
             // Each time another run of the app.
-            let app = try App(line, own, clockOff: off, key: key)
+            let app = try App(proxy, own, clockOff: off, key: key)
             for _ in 0..<2 {
                 try await callsAtOnce(app, 20)
-                try await line.untilExpired()
+                try await proxy.untilExpired()
             }
         }
-        let counts = try await line.counts()
+        let counts = try await proxy.counts()
         XCTAssertEqual(counts.refreshes.arrived, counts.refreshes.granted, "\(counts)")
         XCTAssertGreaterThanOrEqual(counts.refreshes.arrived, expiries, "\(counts)")
         XCTAssertNil(counts.calls["401"], "\(counts)")
@@ -39,21 +39,21 @@ final class BoundTests: FolderTestCase {
     }
 
     func testAThiefWithoutTheKeyGetsNothingAndTheAppGoesOn() async throws {
-        let line = try await Line.open()
+        let proxy = try await FaultProxy.open()
         let stored = FileStorage(path: folder.appendingPathComponent("key").path)
-        let app = try App(line, folder, key: try await softwareProofKey(storage: stored))
-        _ = try await line.signUpBound("robbed", app.session)
+        let app = try App(proxy, folder, key: try await softwareProofKey(storage: stored))
+        _ = try await proxy.signUpBound("robbed", app.session)
         do {
-            try await line.thief("steal")
+            try await proxy.thief("steal")
             XCTFail("the thief was let in")
         } catch let problem as Problem {
             XCTAssertTrue(problem.text.contains("ERR_DPOP_PROOF_MISSING"), problem.text)
         }
-        try await line.untilExpired()
+        try await proxy.untilExpired()
         let status = try await app.call()
         XCTAssertEqual(status, 200)
 
-        let another = try App(line, folder, key: try await softwareProofKey(storage: inMemoryStorage()))
+        let another = try App(proxy, folder, key: try await softwareProofKey(storage: inMemoryStorage()))
         do {
             _ = try await another.call()
             XCTFail("the key is another one")
@@ -61,7 +61,7 @@ final class BoundTests: FolderTestCase {
             XCTAssertEqual(refusal.signOut, .otherKey)
         }
         // The key in the storage is the same the next time.
-        let again = try App(line, folder, key: try await softwareProofKey(storage: stored))
+        let again = try App(proxy, folder, key: try await softwareProofKey(storage: stored))
         let statusAgain = try await again.call()
         XCTAssertEqual(statusAgain, 200)
         report("stolen: the thief of bound tokens is refused, the app goes on")

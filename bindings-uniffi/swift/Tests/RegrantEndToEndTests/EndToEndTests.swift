@@ -5,15 +5,15 @@ import XCTest
 /// An app against the Express example, over a network that fails.
 final class EndToEndTests: FolderTestCase {
     func testOneRefreshForEveryExpiry() async throws {
-        let line = try await Line.open()
-        let app = try App(line, folder)
-        try await app.session.signIn(pair: line.signUp("calls"))
+        let proxy = try await FaultProxy.open()
+        let app = try App(proxy, folder)
+        try await app.session.signIn(pair: proxy.signUp("calls"))
         for _ in 0..<expiries {
             try await callsAtOnce(app, 100)
-            try await line.untilExpired()
+            try await proxy.untilExpired()
         }
         try await callsAtOnce(app, 100)
-        let counts = try await line.counts()
+        let counts = try await proxy.counts()
         assertEachRefreshedOnce(counts)
         report(
             "expiries: \(counts.calls["200"] ?? 0) calls, 0 failed; \(expiries) expiries, "
@@ -23,19 +23,19 @@ final class EndToEndTests: FolderTestCase {
     /// Many users, each with an app of his own; a refresh in three gets no answer.
     func testLostAnswersSignNobodyOut() async throws {
         let users = 20
-        let line = try await Line.open()
-        try await line.faults(#"{"lose":0.3}"#)
+        let proxy = try await FaultProxy.open()
+        try await proxy.faults(#"{"lose":0.3}"#)
         var apps: [App] = []
         for user in 0..<users {
             let own = folder.appendingPathComponent("\(user)")
             try FileManager.default.createDirectory(at: own, withIntermediateDirectories: false)
-            let app = try App(line, own)
-            try await app.session.signIn(pair: line.signUp("lossy\(user)"))
+            let app = try App(proxy, own)
+            try await app.session.signIn(pair: proxy.signUp("lossy\(user)"))
             apps.append(app)
         }
         var toldLater = 0
         for _ in 0..<expiries {
-            try await line.untilExpired()
+            try await proxy.untilExpired()
             try await withThrowingTaskGroup(of: (status: Int, again: Int).self) { group in
                 for app in apps { group.addTask { try await app.callUntilAnswered() } }
                 for try await (status, again) in group {
@@ -44,7 +44,7 @@ final class EndToEndTests: FolderTestCase {
                 }
             }
         }
-        let refreshes = try await line.counts().refreshes
+        let refreshes = try await proxy.counts().refreshes
         XCTAssertEqual(refreshes.granted, refreshes.arrived)
         XCTAssertGreaterThan(refreshes.lost, 0)
         XCTAssertGreaterThanOrEqual(refreshes.arrived, users * expiries + refreshes.lost)
@@ -59,8 +59,8 @@ final class EndToEndTests: FolderTestCase {
             for (name, off) in [("ahead", 600), ("behind", -600)] {
                 let own = folder.appendingPathComponent(name)
                 try FileManager.default.createDirectory(at: own, withIntermediateDirectories: false)
-                let line = try await Line.open()
-                group.addTask { try await Self.atWrongTime(line, own, TimeInterval(off)) }
+                let proxy = try await FaultProxy.open()
+                group.addTask { try await Self.atWrongTime(proxy, own, TimeInterval(off)) }
             }
             return try await group.reduce(into: []) { $0.append($1) }
         }
@@ -68,29 +68,29 @@ final class EndToEndTests: FolderTestCase {
     }
 
     private static func atWrongTime(
-        _ line: Line, _ own: URL, _ off: TimeInterval
+        _ proxy: FaultProxy, _ own: URL, _ off: TimeInterval
     ) async throws -> Int {
-        var app = try App(line, own, clockOff: off)
-        try await app.session.signIn(pair: line.signUp("wrong"))
+        var app = try App(proxy, own, clockOff: off)
+        try await app.session.signIn(pair: proxy.signUp("wrong"))
         for _ in 0..<expiries {
             try await callsAtOnce(app, 10)
             // The next run of the app knows it too.
-            app = try App(line, own, clockOff: off)
+            app = try App(proxy, own, clockOff: off)
             try await callsAtOnce(app, 10)
-            try await line.untilExpired()
+            try await proxy.untilExpired()
         }
         try await callsAtOnce(app, 10)
-        let counts = try await line.counts()
+        let counts = try await proxy.counts()
         assertEachRefreshedOnce(counts)
         return counts.refreshes.arrived
     }
 
     func testWithoutANetworkNobodyIsSignedOut() async throws {
-        let line = try await Line.open()
-        let app = try App(line, folder)
-        try await app.session.signIn(pair: line.signUp("offline"))
-        try await line.faults(#"{"cut":true}"#)
-        try await line.untilExpired()
+        let proxy = try await FaultProxy.open()
+        let app = try App(proxy, folder)
+        try await app.session.signIn(pair: proxy.signUp("offline"))
+        try await proxy.faults(#"{"cut":true}"#)
+        try await proxy.untilExpired()
         for _ in 0..<20 {
             do {
                 _ = try await app.session.accessToken()
@@ -99,7 +99,7 @@ final class EndToEndTests: FolderTestCase {
                 XCTAssertEqual(refusal.advice, .retry)
             }
         }
-        try await line.faults("{}")
+        try await proxy.faults("{}")
         let status = try await app.callUntilAnswered().status
         XCTAssertEqual(status, 200)
     }
@@ -117,14 +117,14 @@ final class EndToEndTests: FolderTestCase {
     }
 
     private static func theft(_ how: String, _ own: URL) async throws {
-        let line = try await Line.open()
-        let app = try App(line, own)
-        try await app.session.signIn(pair: line.signUp("victim"))
+        let proxy = try await FaultProxy.open()
+        let app = try App(proxy, own)
+        try await app.session.signIn(pair: proxy.signUp("victim"))
         // As an app that is started now and then: one run does not take two refusals in a row.
-        for _ in 0..<2 { try await App(line, own).renew() }
+        for _ in 0..<2 { try await App(proxy, own).renew() }
         XCTAssertTrue(FileManager.default.fileExists(atPath: path(own)))
-        try await line.thief(how)
-        try await line.untilExpired()
+        try await proxy.thief(how)
+        try await proxy.untilExpired()
         do {
             _ = try await app.call()
             XCTFail("\(how): the session is over")
@@ -140,42 +140,42 @@ final class EndToEndTests: FolderTestCase {
     }
 
     func testACancelledTaskKeepsThePair() async throws {
-        let line = try await Line.open()
-        var app: App? = try App(line, folder)
-        try await app?.session.signIn(pair: line.signUp("cancelled"))
+        let proxy = try await FaultProxy.open()
+        var app: App? = try App(proxy, folder)
+        try await app?.session.signIn(pair: proxy.signUp("cancelled"))
         let file = URL(fileURLWithPath: path(folder))
         let before = try Data(contentsOf: file)
-        try await line.untilExpired()
-        try await line.faults(#"{"hold":true}"#)
+        try await proxy.untilExpired()
+        try await proxy.faults(#"{"hold":true}"#)
         let call = Task { [app] in try await app?.call() }
-        try await line.untilHeld(1)
+        try await proxy.untilHeld(1)
         call.cancel()
         let outcome = await call.result
         XCTAssertThrowsError(try outcome.get()) { XCTAssertTrue($0 is CancellationError, "\($0)") }
         app = nil
-        try await line.faults("{}")
+        try await proxy.faults("{}")
         try await until("the pair is stored") { try Data(contentsOf: file) != before }
-        let arrived = try await line.counts().refreshes.arrived
+        let arrived = try await proxy.counts().refreshes.arrived
         XCTAssertEqual(arrived, 1)
-        let status = try await App(line, folder).call()
+        let status = try await App(proxy, folder).call()
         XCTAssertEqual(status, 200)
         report("cancelled: the pair of a refresh whose caller gave up is stored")
     }
 
     /// The refresh token goes to its endpoint and nowhere else.
     func testTheTransportFollowsNoRedirect() async throws {
-        let line = try await Line.open()
+        let proxy = try await FaultProxy.open()
         let request = HttpRequest(
-            method: "GET", url: line.url.appendingPathComponent("style").absoluteString,
+            method: "GET", url: proxy.url.appendingPathComponent("style").absoluteString,
             headers: [], body: Data())
         let response = try await URLSessionTransport().send(request: request)
         XCTAssertEqual(response.status, 301)
     }
 }
 
-private func assertEachRefreshedOnce(_ counts: Line.Counts, line: UInt = #line) {
+private func assertEachRefreshedOnce(_ counts: FaultProxy.Counts, proxy: UInt = #proxy) {
     let refreshes = counts.refreshes
-    XCTAssertEqual(refreshes.arrived, refreshes.presented, line: line)
-    XCTAssertEqual(refreshes.arrived, refreshes.granted, line: line)
-    XCTAssertGreaterThanOrEqual(refreshes.arrived, expiries, line: line)
+    XCTAssertEqual(refreshes.arrived, refreshes.presented, proxy: proxy)
+    XCTAssertEqual(refreshes.arrived, refreshes.granted, proxy: proxy)
+    XCTAssertGreaterThanOrEqual(refreshes.arrived, expiries, proxy: proxy)
 }

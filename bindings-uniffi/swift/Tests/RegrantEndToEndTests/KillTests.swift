@@ -10,27 +10,27 @@ final class KillTests: FolderTestCase {
     private let late = 5
 
     func testAnAppThatIsKilledBeforeItsPairIsStoredStaysSignedIn() async throws {
-        let line = try await Line.open()
+        let proxy = try await FaultProxy.open()
         let kills = number("REGRANT_E2E_KILLS", 8)
-        try await App(line, folder).session.signIn(pair: line.signUp("killed"))
+        try await App(proxy, folder).session.signIn(pair: proxy.signUp("killed"))
         for round in 0..<kills {
             let moment = moments[round % moments.count]
             let about = "round \(round), \(moment)"
-            let before = try await line.counts().refreshes.granted
-            let url = line.url.appendingPathComponent("mobile/refresh").absoluteString
+            let before = try await proxy.counts().refreshes.granted
+            let url = proxy.url.appendingPathComponent("mobile/refresh").absoluteString
             let end = try await Program.run("KilledApp", [url, path(folder), moment])
             XCTAssertEqual(end.reason, .uncaughtSignal, "\(about): \(end.output)")
             XCTAssertEqual(end.status, SIGKILL, about)
-            let granted = try await line.counts().refreshes.granted
+            let granted = try await proxy.counts().refreshes.granted
             XCTAssertGreaterThan(granted, before, "\(about): the server had answered")
-            if round % late == late - 1 { try await sleep(line.grace) }
+            if round % late == late - 1 { try await sleep(proxy.grace) }
             // The user starts the app again, and goes on until the next refresh.
-            let app = try App(line, folder)
+            let app = try App(proxy, folder)
             try await app.renew()
             let status = try await app.call()
             XCTAssertEqual(status, 200, about)
         }
-        let refreshes = try await line.counts().refreshes
+        let refreshes = try await proxy.counts().refreshes
         XCTAssertEqual(refreshes.arrived, refreshes.granted)
         report(
             "kills: \(kills) processes killed after the server's answer, \(refreshes.granted) "

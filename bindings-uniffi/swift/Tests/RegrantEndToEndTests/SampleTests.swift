@@ -4,16 +4,16 @@ import XCTest
 /// The sample does what the README says.
 final class SampleTests: FolderTestCase {
     func testSignsUpCallsAndSignsOut() async throws {
-        let line = try await Line.open()
+        let proxy = try await FaultProxy.open()
         let environment = [
-            "REGRANT_SERVER": line.url.absoluteString, "REGRANT_SAMPLE_FILE": path(folder),
+            "REGRANT_SERVER": proxy.url.absoluteString, "REGRANT_SAMPLE_FILE": path(folder),
         ]
         func sample(_ arguments: String...) async throws -> (status: Int32, output: String) {
             let end = try await Program.run(
                 "regrant-sample", arguments, environment: environment, input: "correct horse\n")
             return (end.status, end.output)
         }
-        let email = "sample-\(line.url.port ?? 0)@example.org"
+        let email = "sample-\(proxy.url.port ?? 0)@example.org"
 
         var end = try await sample("me")
         XCTAssertEqual(end.status, 1)
@@ -23,7 +23,7 @@ final class SampleTests: FolderTestCase {
         XCTAssertEqual(end.status, 0, end.output)
         XCTAssertTrue(end.output.contains("signed in"), end.output)
 
-        try await line.untilExpired()
+        try await proxy.untilExpired()
         end = try await sample("me")
         XCTAssertEqual(end.status, 0, end.output)
         XCTAssertTrue(end.output.contains("200 ") && end.output.contains(email), end.output)

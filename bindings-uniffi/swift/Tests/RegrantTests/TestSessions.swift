@@ -59,7 +59,7 @@ struct TestBench {
         transport = ScriptedTransport(clock)
         let config = SessionConfig(
             endpoint: RefreshEndpoint(url: "https://server.example/auth/refresh"),
-            backoff: 0.01, refusalGap: 0)
+            initialBackoff: 0.01, renewCooldown: 0)
         session = try Session(
             config: config, transport: transport, storage: storage, logger: logger, clock: clock,
             proofKey: proofKey)

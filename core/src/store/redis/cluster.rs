@@ -38,7 +38,7 @@ pub(super) struct ClusterTopology {
 }
 
 /// The answer of one server.
-struct Answer {
+struct ClusterReport {
     /// Whether it sees a working cluster.
     is_ok: bool,
     epoch: u64,
@@ -174,7 +174,7 @@ fn owner_of(key: &[u8], map: &SlotMap) -> RedisResult<Node> {
         .ok_or_else(|| (ErrorKind::Client, "no server of the cluster has the key's slot").into())
 }
 
-async fn ask(connector: Arc<Connector>, node: Node) -> RedisResult<Answer> {
+async fn ask(connector: Arc<Connector>, node: Node) -> RedisResult<ClusterReport> {
     let mut commands = pipe();
     commands.cmd("CLUSTER").arg("SLOTS");
     commands.cmd("CLUSTER").arg("INFO");
@@ -186,7 +186,7 @@ async fn ask(connector: Arc<Connector>, node: Node) -> RedisResult<Answer> {
     }
     let info: String = from_redis_value(next()?)?;
     let field = |name: &str| info.lines().find_map(|line| line.strip_prefix(name));
-    Ok(Answer {
+    Ok(ClusterReport {
         is_ok: field("cluster_state:").is_some_and(|state| state.trim_end() == "ok"),
         epoch: field("cluster_current_epoch:")
             .and_then(|epoch| epoch.trim_end().parse().ok())

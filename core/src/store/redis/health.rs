@@ -55,7 +55,7 @@ async fn server_report(
     let connection = client.node(node);
     let asking = async { ask(&*connection.get().await?).await };
     match bounded(deployment.connector.timeout, asking).await {
-        Ok(Answers { round_trip, server, has_snapshots }) => {
+        Ok(ServerProbe { round_trip, server, has_snapshots }) => {
             deployment.eviction.observe(node, &server);
             health.reachable = true;
             health.round_trip = Some(round_trip);
@@ -105,14 +105,14 @@ fn warnings_about(server: &ServerHealth, replicas: u32) -> Vec<StoreWarning> {
 }
 
 /// What a server answered.
-struct Answers {
+struct ServerProbe {
     round_trip: Duration,
     server: ServerInfo,
     /// Whether it takes snapshots; `None` if it may not be asked.
     has_snapshots: Option<bool>,
 }
 
-async fn ask(connection: &Connection) -> RedisResult<Answers> {
+async fn ask(connection: &Connection) -> RedisResult<ServerProbe> {
     let deadline = Instant::now() + connection.timeout;
     let began = Began::now();
     let () = connection.execute(&cmd("PING"), false, deadline).await?;
@@ -122,7 +122,7 @@ async fn ask(connection: &Connection) -> RedisResult<Answers> {
     save.arg("GET").arg("save");
     // Many providers forbid it.
     let save: Option<(String, String)> = connection.execute(&save, false, deadline).await.ok();
-    Ok(Answers { round_trip, server, has_snapshots: save.map(|(_, save)| !save.is_empty()) })
+    Ok(ServerProbe { round_trip, server, has_snapshots: save.map(|(_, save)| !save.is_empty()) })
 }
 
 async fn bounded<T>(

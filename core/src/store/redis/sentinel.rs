@@ -67,7 +67,7 @@ struct Known {
 }
 
 /// The answer of one Sentinel.
-struct Answer {
+struct SentinelReport {
     primary: Node,
     epoch: u64,
     /// The Sentinel leads a failover that is about to replace this primary.
@@ -193,7 +193,7 @@ impl SentinelTopology {
         Ok((newest.primary, failing_over))
     }
 
-    async fn ask(self: Arc<Self>, node: Node) -> RedisResult<Answer> {
+    async fn ask(self: Arc<Self>, node: Node) -> RedisResult<SentinelReport> {
         let mut commands = pipe();
         // The address is taken from the first: during a failover it is ahead of the second.
         commands.cmd("SENTINEL").arg("GET-MASTER-ADDR-BY-NAME").arg(&self.name);
@@ -212,7 +212,7 @@ impl SentinelTopology {
         // After the switch only the first response names the new primary, and the flag remains.
         let undecided = node_of(&status).is_some_and(|listed| listed == primary);
         let flags = status.get("flags").map_or("", String::as_str);
-        Ok(Answer {
+        Ok(SentinelReport {
             primary,
             epoch: status.get("config-epoch").and_then(|epoch| epoch.parse().ok()).unwrap_or(0),
             failing_over: undecided && flags.split(',').any(|flag| flag == FAILOVER_FLAG),
@@ -220,7 +220,7 @@ impl SentinelTopology {
         })
     }
 
-    fn remember_sentinels(self: &Arc<Self>, answers: &[Answer]) {
+    fn remember_sentinels(self: &Arc<Self>, answers: &[SentinelReport]) {
         let mut sentinels = self.sentinels();
         for other in answers.iter().flat_map(|answer| &answer.other_sentinels) {
             if sentinels.len() < MAX_SENTINELS && !sentinels.contains(other) {

@@ -107,7 +107,7 @@ async fn the_field_is_named() {
 async fn a_limit_of_sessions_says_what_it_may_be() {
     let config = json!({ "secret": SECRET, "refresh": { "maxSessions": 0 } });
     let (_, problem) = refused(config);
-    assert!(problem.contains("a whole number from 1 on, or \"unlimited\""), "{problem}");
+    assert!(problem.contains("a whole number from 1 on, or false"), "{problem}");
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ async fn without_an_address_and_without_a_limiter_nothing_is_limited() {
     for _ in 0..10 {
         assert_code(world.refresh("not a token").await, "ERR_TOKEN_MALFORMED");
     }
-    let world = World::new(json!({ "refresh": { "limiter": "off" } }));
+    let world = World::new(json!({ "refresh": { "limiter": false } }));
     for _ in 0..40 {
         assert_code(from(&world, HERE, "not a token").await, "ERR_TOKEN_MALFORMED");
     }

@@ -20,8 +20,8 @@ const NEW_REFRESH: &str = "the refresh secret from now on, 32 bytes or more";
 fn by_secret() -> Vec<Value> {
     vec![
         json!({ "secret": OLD }),
-        json!({ "secret": OLD, "acceptedSecrets": [NEW] }),
-        json!({ "secret": NEW, "acceptedSecrets": [OLD] }),
+        json!({ "secret": OLD, "previousSecrets": [NEW] }),
+        json!({ "secret": NEW, "previousSecrets": [OLD] }),
         json!({ "secret": NEW }),
     ]
 }
@@ -36,7 +36,7 @@ fn by_keys() -> Vec<Value> {
         let pem = std::fs::read_to_string(path).unwrap();
         json!({ "alg": "EdDSA", "kid": kid, "privateKey": pem, "active": active })
     };
-    let with = |keys: Value, secret: &str, accepted: &[&str]| json!({ "keys": keys, "refreshSecret": secret, "acceptedRefreshSecrets": accepted });
+    let with = |keys: Value, secret: &str, accepted: &[&str]| json!({ "keys": keys, "refreshSecret": secret, "previousRefreshSecrets": accepted });
     vec![
         with(json!([key("a", true)]), OLD_REFRESH, &[]),
         with(json!([key("a", true), key("b", false)]), OLD_REFRESH, &[NEW_REFRESH]),
@@ -156,7 +156,7 @@ async fn keys_that_cannot_sign_change_nothing() {
 }
 
 #[test]
-fn wrong_accepted_secrets_are_refused_with_their_place() {
+fn wrong_previous_secrets_are_refused_with_their_place() {
     let field = |config: Value| {
         let config = KeysConfig::from_json(&config.to_string()).unwrap();
         match config.keyring().and(config.refresh_keys()).unwrap_err() {
@@ -164,12 +164,12 @@ fn wrong_accepted_secrets_are_refused_with_their_place() {
             other => panic!("{other}"),
         }
     };
-    assert_eq!(field(json!({ "acceptedSecrets": [OLD] })), "secret");
+    assert_eq!(field(json!({ "previousSecrets": [OLD] })), "secret");
     assert_eq!(
-        field(json!({ "secret": OLD, "acceptedSecrets": [NEW, "x"] })),
-        "acceptedSecrets[1]"
+        field(json!({ "secret": OLD, "previousSecrets": [NEW, "x"] })),
+        "previousSecrets[1]"
     );
-    let refresh = |accepted: &str| json!({ "secret": OLD, "acceptedRefreshSecrets": [accepted] });
-    assert_eq!(field(refresh("x")), "acceptedRefreshSecrets[0]");
-    assert_eq!(field(refresh(OLD)), "acceptedRefreshSecrets[0]");
+    let refresh = |accepted: &str| json!({ "secret": OLD, "previousRefreshSecrets": [accepted] });
+    assert_eq!(field(refresh("x")), "previousRefreshSecrets[0]");
+    assert_eq!(field(refresh(OLD)), "previousRefreshSecrets[0]");
 }

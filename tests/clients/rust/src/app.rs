@@ -11,7 +11,7 @@ use regrant::client::{
 use regrant::dpop::ProofKey;
 use regrant::types::{AccessToken, Clock, SystemClock, Timestamp};
 
-use crate::bed::Line;
+use crate::testbed::FaultProxy;
 
 /// A process of an app. Clones share everything.
 #[derive(Clone, Debug)]
@@ -39,33 +39,38 @@ impl Clock for Wrong {
 impl App {
     /// The app over the file `session` in `folder`, started.
     #[must_use]
-    pub fn start(line: &Line, folder: &Path) -> Self {
-        Self::of(builder(line, folder), line)
+    pub fn start(proxy: &FaultProxy, folder: &Path) -> Self {
+        Self::of(builder(proxy, folder), proxy)
     }
 
     /// The same on a device whose clock is wrong.
     #[must_use]
-    pub fn start_at_wrong_time(line: &Line, folder: &Path, by: Duration, is_ahead: bool) -> Self {
-        Self::of(builder(line, folder).clock(Arc::new(Wrong { by, is_ahead })), line)
+    pub fn start_at_wrong_time(
+        proxy: &FaultProxy,
+        folder: &Path,
+        by: Duration,
+        is_ahead: bool,
+    ) -> Self {
+        Self::of(builder(proxy, folder).clock(Arc::new(Wrong { by, is_ahead })), proxy)
     }
 
     /// The same with a key that the tokens are bound to.
     #[must_use]
     pub fn start_bound(
-        line: &Line,
+        proxy: &FaultProxy,
         folder: &Path,
         key: Arc<dyn ProofKey>,
         off: Option<(Duration, bool)>,
     ) -> Self {
-        let mut builder = builder(line, folder).proof_key(key);
+        let mut builder = builder(proxy, folder).proof_key(key);
         if let Some((by, is_ahead)) = off {
             builder = builder.clock(Arc::new(Wrong { by, is_ahead }));
         }
-        Self::of(builder, line)
+        Self::of(builder, proxy)
     }
 
-    fn of(builder: SessionBuilder, line: &Line) -> Self {
-        let (http, me) = (reqwest::Client::new(), format!("{}/api/me", line.url));
+    fn of(builder: SessionBuilder, proxy: &FaultProxy) -> Self {
+        let (http, me) = (reqwest::Client::new(), format!("{}/api/me", proxy.url));
         Self { session: builder.start().unwrap(), http, me }
     }
 
@@ -123,14 +128,14 @@ impl App {
 }
 
 /// A session as the apps here have it.
-pub(crate) fn builder(line: &Line, folder: &Path) -> SessionBuilder {
+pub(crate) fn builder(proxy: &FaultProxy, folder: &Path) -> SessionBuilder {
     let mut settings = SessionSettings::default();
     // Tokens live for seconds here: they are renewed when they have all but expired, and the longest
     // wait is of their kind.
     settings.min_ttl = Duration::from_millis(100);
     settings.initial_backoff = Duration::from_millis(50);
     settings.max_backoff = Duration::from_secs(1);
-    Session::builder(line.endpoint())
+    Session::builder(proxy.endpoint())
         .transport(Arc::new(ReqwestTransport::new().unwrap()))
         .storage(Arc::new(FileStorage::new(folder.join("session"))))
         .settings(settings)

@@ -1,17 +1,17 @@
-//! The Rust client end to end: an app over the test bed of `tests/clients/bed`.
+//! The Rust client end to end: an app over the testbed of `tests/clients/bed`.
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
 mod app;
-mod bed;
 mod fatal;
+mod testbed;
 
 use std::fmt::Display;
 use std::io::Write as _;
 
 pub use app::App;
-pub use bed::{Counts, Line};
 pub use fatal::{FatalStorage, FatalTransport, Moment};
+pub use testbed::{Counts, FaultProxy};
 
 /// A number of the environment; `fallback` where it is absent.
 ///

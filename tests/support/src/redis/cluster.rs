@@ -148,7 +148,7 @@ impl RedisCluster {
     /// The running nodes do not agree.
     pub fn master_of(&self, slot: u16) -> Result<usize> {
         let view = self.agreed()?;
-        let owns = |known: &&Known| known.slots.iter().any(|slots| slots.contains(&slot));
+        let owns = |known: &&KnownNode| known.slots.iter().any(|slots| slots.contains(&slot));
         self.of(view.iter().filter(owns)).first().copied().context("nobody has the slot")
     }
 
@@ -159,7 +159,7 @@ impl RedisCluster {
     pub fn replica_of(&self, master: usize) -> Result<usize> {
         let (view, id) = (self.agreed()?, self.id(master)?);
         let follows =
-            |known: &&Known| known.is_healthy && known.follows.as_deref() == Some(id.as_str());
+            |known: &&KnownNode| known.is_healthy && known.follows.as_deref() == Some(id.as_str());
         self.of(view.iter().filter(follows)).first().copied().context("it has no replica")
     }
 
@@ -227,8 +227,8 @@ impl RedisCluster {
     }
 
     /// The nodes as all running nodes know them, if they agree.
-    fn agreed(&self) -> Result<Vec<Known>> {
-        let mut agreed: Option<Vec<Known>> = None;
+    fn agreed(&self) -> Result<Vec<KnownNode>> {
+        let mut agreed: Option<Vec<KnownNode>> = None;
         for (_, node) in self.running() {
             let mut view = known_to(node)?;
             view.sort_by(|one, other| one.id.cmp(&other.id));
@@ -245,7 +245,7 @@ impl RedisCluster {
         self.nodes.iter().enumerate().filter(|(_, node)| node.is_running())
     }
 
-    fn of<'a>(&self, known: impl Iterator<Item = &'a Known>) -> Vec<usize> {
+    fn of<'a>(&self, known: impl Iterator<Item = &'a KnownNode>) -> Vec<usize> {
         known.filter_map(|known| self.ids.iter().position(|id| *id == known.id)).collect()
     }
 
@@ -429,7 +429,7 @@ impl ClusterOptions {
 
 /// A node as another node knows it (`CLUSTER NODES`).
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Known {
+struct KnownNode {
     id: String,
     is_master: bool,
     /// Neither failing nor unknown nor in a handshake.
@@ -440,13 +440,13 @@ struct Known {
 }
 
 /// All nodes that this one knows, including itself.
-fn known_to(server: &RedisServer) -> Result<Vec<Known>> {
+fn known_to(server: &RedisServer) -> Result<Vec<KnownNode>> {
     let text: String = server.command(&["CLUSTER", "NODES"])?;
     text.lines().map(|line| parse(line).with_context(|| line.to_owned())).collect()
 }
 
 /// `ID ADDRESS FLAGS MASTER PING PONG EPOCH LINK SLOT…`
-fn parse(line: &str) -> Result<Known> {
+fn parse(line: &str) -> Result<KnownNode> {
     let words: Vec<&str> = line.split(' ').collect();
     let word = |place: usize| words.get(place).copied().context("too few words");
     let flags: Vec<&str> = word(2)?.split(',').collect();
@@ -461,7 +461,7 @@ fn parse(line: &str) -> Result<Known> {
         })
         .collect::<Result<_>>()?;
     let unhealthy = ["fail", "fail?", "handshake", "noaddr"];
-    Ok(Known {
+    Ok(KnownNode {
         id: word(0)?.to_owned(),
         is_master: flags.contains(&"master"),
         is_healthy: !flags.iter().any(|flag| unhealthy.contains(flag)),
@@ -489,7 +489,7 @@ mod tests {
         );
         assert_eq!(
             master.unwrap(),
-            Known {
+            KnownNode {
                 id: "07c3".to_owned(),
                 is_master: true,
                 is_healthy: true,

@@ -35,7 +35,7 @@ fn prepare() -> Result<Invocation, Stop> {
     npm::install(&checkout::node())?;
     npm::npm(&checkout::node(), "build").run()?;
     npm::install(&checkout::bench())?;
-    Build::Workspace.build(&["--release", "--bin", PROGRAM])?;
+    Build::Workspace.build_as_tested(&["--release", "--bin", PROGRAM])?;
     Ok(Invocation::new(checkout::built("release").join(PROGRAM)))
 }
 

@@ -26,6 +26,7 @@ struct Parts {
 
 /// The crates, by folder and name.
 const CRATES: &[(&str, &str)] = &[
+    ("core/cli/", "regrant-cli"),
     ("core/", "regrant"),
     ("bindings-node/native/", "regrant-node"),
     ("bindings-uniffi/src/", "regrant-uniffi"),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use regrant::client::{FileStorage, SessionError, SignOutReason};
 use regrant::dpop::{ProofKey, SoftwareKey};
-use regrant_clients::{App, Line, expiries, report};
+use regrant_clients::{App, FaultProxy, expiries, report};
 
 const OFF: Duration = Duration::from_secs(600);
 
@@ -16,7 +16,7 @@ async fn key(folder: &Path) -> Arc<dyn ProofKey> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the test bed: cargo xtask test --only clients"]
+#[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn bound_tokens_live_over_expiries_on_a_device_with_a_wrong_clock_too() {
     let devices = [None, Some((OFF, true)), Some((OFF, false))];
     let devices = devices.map(|off| tokio::spawn(over_expiries(off)));
@@ -32,19 +32,19 @@ async fn bound_tokens_live_over_expiries_on_a_device_with_a_wrong_clock_too() {
 }
 
 async fn over_expiries(off: Option<(Duration, bool)>) -> usize {
-    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
+    let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
     let key = key(folder.path()).await;
-    let start = || App::start_bound(&line, folder.path(), Arc::clone(&key), off);
-    let refused = line.sign_up_bound("bound", &start().session).await;
+    let start = || App::start_bound(&proxy, folder.path(), Arc::clone(&key), off);
+    let refused = proxy.sign_up_bound("bound", &start().session).await;
     for _ in 0..expiries() {
         // Each time another run of the app.
         let app = start();
         for _ in 0..2 {
             app.calls_at_once(20).await;
-            line.until_expired().await;
+            proxy.until_expired().await;
         }
     }
-    let counts = line.counts().await;
+    let counts = proxy.counts().await;
     let arrived = counts.refreshes("arrived");
     assert_eq!(arrived, counts.refreshes("granted"), "{counts:?}");
     assert!(arrived >= u64::from(expiries()), "{counts:?}");
@@ -53,15 +53,15 @@ async fn over_expiries(off: Option<(Duration, bool)>) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the test bed: cargo xtask test --only clients"]
+#[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn a_thief_without_the_key_gets_nothing_and_the_app_goes_on() {
-    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
-    let start = |key| App::start_bound(&line, folder.path(), key, None);
+    let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
+    let start = |key| App::start_bound(&proxy, folder.path(), key, None);
     let app = start(key(folder.path()).await);
-    line.sign_up_bound("robbed", &app.session).await;
-    let told = line.thief_in_vain("steal").await;
+    proxy.sign_up_bound("robbed", &app.session).await;
+    let told = proxy.thief_in_vain("steal").await;
     assert!(told.contains("ERR_DPOP_PROOF_MISSING"), "{told}");
-    line.until_expired().await;
+    proxy.until_expired().await;
     assert_eq!(app.call().await, Ok(200));
     let another = start(Arc::new(SoftwareKey::generate().unwrap()));
     assert_eq!(another.call().await, Err(SessionError::SignIn(SignOutReason::OtherKey)));

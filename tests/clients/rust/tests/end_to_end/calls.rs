@@ -4,29 +4,29 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use regrant::client::SessionError;
-use regrant_clients::{App, Line, expiries, report};
+use regrant_clients::{App, FaultProxy, expiries, report};
 use serde_json::json;
 
 const AT_ONCE: usize = 100;
 
-async fn signed_in(line: &Line, app: &App, name: &str) {
-    app.session.sign_in(line.sign_up(name).await).await.unwrap();
+async fn signed_in(proxy: &FaultProxy, app: &App, name: &str) {
+    app.session.sign_in(proxy.sign_up(name).await).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the test bed: cargo xtask test --only clients"]
+#[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn one_refresh_for_every_expiry() {
-    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
-    let app = App::start(&line, folder.path());
-    signed_in(&line, &app, "calls").await;
+    let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
+    let app = App::start(&proxy, folder.path());
+    signed_in(&proxy, &app, "calls").await;
     let mut tokens = HashSet::new();
     for _ in 0..expiries() {
         app.calls_at_once(AT_ONCE).await;
         tokens.insert(app.session.access_token().await.unwrap());
-        line.until_expired().await;
+        proxy.until_expired().await;
     }
     app.calls_at_once(AT_ONCE).await;
-    let counts = line.counts().await;
+    let counts = proxy.counts().await;
     let (arrived, presented) = (counts.refreshes("arrived"), counts.refreshes("presented"));
     assert_eq!((arrived, counts.refreshes("granted")), (presented, presented), "{counts:?}");
     assert!(arrived >= u64::from(expiries()) && tokens.len() == expiries() as usize, "{counts:?}");
@@ -39,22 +39,22 @@ async fn one_refresh_for_every_expiry() {
 
 /// Many users, each with an app of his own; a refresh in three gets no answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the test bed: cargo xtask test --only clients"]
+#[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn lost_answers_sign_nobody_out() {
     const USERS: usize = 20;
-    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
-    line.faults(json!({ "lose": 0.3 })).await;
+    let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
+    proxy.faults(json!({ "lose": 0.3 })).await;
     let mut apps = Vec::new();
     for user in 0..USERS {
         let folder = folder.path().join(user.to_string());
         std::fs::create_dir(&folder).unwrap();
-        let app = App::start(&line, &folder);
-        signed_in(&line, &app, &format!("lossy{user}")).await;
+        let app = App::start(&proxy, &folder);
+        signed_in(&proxy, &app, &format!("lossy{user}")).await;
         apps.push(app);
     }
     let mut told_later = 0;
     for _ in 0..expiries() {
-        line.until_expired().await;
+        proxy.until_expired().await;
         let calls: Vec<_> = apps
             .iter()
             .cloned()
@@ -66,7 +66,7 @@ async fn lost_answers_sign_nobody_out() {
             told_later += again;
         }
     }
-    let counts = line.counts().await;
+    let counts = proxy.counts().await;
     let (arrived, lost) = (counts.refreshes("arrived"), counts.refreshes("lost"));
     assert_eq!(counts.refreshes("granted"), arrived, "{counts:?}");
     assert!(lost > 0 && arrived >= (USERS as u64) * u64::from(expiries()) + lost, "{counts:?}");
@@ -78,7 +78,7 @@ async fn lost_answers_sign_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the test bed: cargo xtask test --only clients"]
+#[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn a_clock_that_is_ten_minutes_wrong_changes_nothing() {
     const OFF: Duration = Duration::from_secs(600);
     let (ahead, behind) = tokio::join!(at_wrong_time(OFF, true), at_wrong_time(OFF, false));
@@ -86,18 +86,18 @@ async fn a_clock_that_is_ten_minutes_wrong_changes_nothing() {
 }
 
 async fn at_wrong_time(by: Duration, is_ahead: bool) -> u64 {
-    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
-    let mut app = App::start_at_wrong_time(&line, folder.path(), by, is_ahead);
-    signed_in(&line, &app, "wrong").await;
+    let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
+    let mut app = App::start_at_wrong_time(&proxy, folder.path(), by, is_ahead);
+    signed_in(&proxy, &app, "wrong").await;
     for _ in 0..expiries() {
         app.calls_at_once(10).await;
         // The next run of the app knows it too.
-        app = App::start_at_wrong_time(&line, folder.path(), by, is_ahead);
+        app = App::start_at_wrong_time(&proxy, folder.path(), by, is_ahead);
         app.calls_at_once(10).await;
-        line.until_expired().await;
+        proxy.until_expired().await;
     }
     app.calls_at_once(10).await;
-    let counts = line.counts().await;
+    let counts = proxy.counts().await;
     let (arrived, presented) = (counts.refreshes("arrived"), counts.refreshes("presented"));
     assert_eq!((arrived, counts.refreshes("granted")), (presented, presented), "{counts:?}");
     assert!(arrived >= u64::from(expiries()), "{counts:?}");
@@ -105,17 +105,17 @@ async fn at_wrong_time(by: Duration, is_ahead: bool) -> u64 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the test bed: cargo xtask test --only clients"]
+#[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn without_a_network_nobody_is_signed_out() {
-    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
-    let app = App::start(&line, folder.path());
-    signed_in(&line, &app, "offline").await;
-    line.faults(json!({ "cut": true })).await;
-    line.until_expired().await;
+    let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
+    let app = App::start(&proxy, folder.path());
+    signed_in(&proxy, &app, "offline").await;
+    proxy.faults(json!({ "cut": true })).await;
+    proxy.until_expired().await;
     for _ in 0..20 {
         let refused = app.session.access_token().await;
         assert!(matches!(refused, Err(SessionError::Retry { .. })), "{refused:?}");
     }
-    line.faults(json!({})).await;
+    proxy.faults(json!({})).await;
     assert_eq!(app.call_until_answered().await.map(|(status, _)| status), Ok(200));
 }

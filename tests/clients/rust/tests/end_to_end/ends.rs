@@ -3,26 +3,26 @@
 use std::time::{Duration, Instant};
 
 use regrant::client::{SessionError, SessionState, SignOutReason};
-use regrant_clients::{App, Line, report};
+use regrant_clients::{App, FaultProxy, report};
 use serde_json::json;
 
 /// What the app is told when the thief comes before it, and when he comes after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the test bed: cargo xtask test --only clients"]
+#[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn a_theft_ends_the_session_and_the_app_is_told_why() {
     let expected = SignOutReason::Reused;
     for how in ["steal", "replay"] {
-        let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
+        let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
         let file = folder.path().join("session");
-        let app = App::start(&line, folder.path());
-        app.session.sign_in(line.sign_up("victim").await).await.unwrap();
+        let app = App::start(&proxy, folder.path());
+        app.session.sign_in(proxy.sign_up("victim").await).await.unwrap();
         for _ in 0..2 {
             // As an app that is started now and then: one run does not take two refusals in a row.
-            App::start(&line, folder.path()).renew().await.unwrap();
+            App::start(&proxy, folder.path()).renew().await.unwrap();
         }
         assert!(file.exists());
-        line.thief(how).await;
-        line.until_expired().await;
+        proxy.thief(how).await;
+        proxy.until_expired().await;
         let refused = app.call().await;
         assert_eq!(refused, Err(SessionError::SignIn(expected)), "{how}");
         assert_eq!(app.session.state(), SessionState::SignedOut(expected), "{how}");
@@ -36,30 +36,30 @@ async fn a_theft_ends_the_session_and_the_app_is_told_why() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the test bed: cargo xtask test --only clients"]
+#[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn a_cancelled_call_keeps_the_pair() {
-    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
-    let app = App::start(&line, folder.path());
-    app.session.sign_in(line.sign_up("cancelled").await).await.unwrap();
+    let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
+    let app = App::start(&proxy, folder.path());
+    app.session.sign_in(proxy.sign_up("cancelled").await).await.unwrap();
     let before = std::fs::read(folder.path().join("session")).unwrap();
-    line.until_expired().await;
-    line.faults(json!({ "hold": true })).await;
+    proxy.until_expired().await;
+    proxy.faults(json!({ "hold": true })).await;
     let caller = tokio::spawn({
         let app = app.clone();
         async move { app.call().await }
     });
-    line.until_held(1).await;
+    proxy.until_held(1).await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
     drop(app);
-    line.faults(json!({})).await;
+    proxy.faults(json!({})).await;
     let stored = || std::fs::read(folder.path().join("session")).unwrap();
     let released = Instant::now();
     while stored() == before {
         assert!(released.elapsed() < Duration::from_secs(10), "the pair was dropped");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    assert_eq!(line.counts().await.refreshes("arrived"), 1);
-    assert_eq!(App::start(&line, folder.path()).call().await, Ok(200));
+    assert_eq!(proxy.counts().await.refreshes("arrived"), 1);
+    assert_eq!(App::start(&proxy, folder.path()).call().await, Ok(200));
     report("cancelled: the pair of a refresh whose caller gave up is stored");
 }

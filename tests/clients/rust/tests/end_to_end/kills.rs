@@ -4,40 +4,40 @@
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
 
-use regrant_clients::{App, Line, Moment, number, report};
+use regrant_clients::{App, FaultProxy, Moment, number, report};
 
 const SIGKILL: i32 = 9;
 /// After every so many kills the grace of the server passes before the app is started again.
 const LATE: u32 = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "needs the test bed: cargo xtask test --only clients"]
+#[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn an_app_that_is_killed_before_its_pair_is_stored_stays_signed_in() {
-    let (line, folder) = (Line::open().await, tempfile::tempdir().unwrap());
+    let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
     let kills = number("REGRANT_E2E_KILLS", 8);
-    let app = App::start(&line, folder.path());
-    app.session.sign_in(line.sign_up("killed").await).await.unwrap();
+    let app = App::start(&proxy, folder.path());
+    app.session.sign_in(proxy.sign_up("killed").await).await.unwrap();
     drop(app);
     for round in 0..kills {
         let moment = Moment::ALL[round as usize % Moment::ALL.len()];
-        let before = line.counts().await.refreshes("granted");
+        let before = proxy.counts().await.refreshes("granted");
         let status = Command::new(env!("CARGO_BIN_EXE_killed-app"))
-            .arg(format!("{}/mobile/refresh", line.url))
+            .arg(format!("{}/mobile/refresh", proxy.url))
             .arg(folder.path().join("session"))
             .arg(format!("{moment:?}"))
             .status()
             .unwrap();
         assert_eq!(status.signal(), Some(SIGKILL), "round {round}, {moment:?}: {status}");
-        assert!(line.counts().await.refreshes("granted") > before, "the server had answered");
+        assert!(proxy.counts().await.refreshes("granted") > before, "the server had answered");
         if round % LATE == LATE - 1 {
-            tokio::time::sleep(line.grace).await;
+            tokio::time::sleep(proxy.grace).await;
         }
         // The user starts the app again, and goes on until the next refresh.
-        let app = App::start(&line, folder.path());
+        let app = App::start(&proxy, folder.path());
         app.renew().await.unwrap_or_else(|refusal| panic!("round {round}, {moment:?}: {refusal}"));
         assert_eq!(app.call().await, Ok(200), "round {round}, {moment:?}");
     }
-    let counts = line.counts().await;
+    let counts = proxy.counts().await;
     assert_eq!(counts.refreshes("arrived"), counts.refreshes("granted"));
     report(format!(
         "kills: {kills} processes killed after the server's answer, {} refreshes, 0 signed out",

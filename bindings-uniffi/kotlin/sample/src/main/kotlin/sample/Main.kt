@@ -24,7 +24,7 @@ import dev.regrant.decodeUnverified
 import dev.regrant.jvm.JdkTransport
 import dev.regrant.readLogin
 import dev.regrant.retryAfter
-import dev.regrant.secretKeyIn
+import dev.regrant.loadOrCreateKey
 import dev.regrant.signOut
 import dev.regrant.states
 import java.io.IOException
@@ -49,7 +49,7 @@ private val folder = Path.of(System.getenv("REGRANT_SAMPLE_FOLDER") ?: (System.g
 // All there is to it: where tokens are renewed, and where they are kept.
 private val session by lazy {
     Files.createDirectories(folder)
-    val storage = EncryptedFileStorage(folder.resolve("session"), secretKeyIn(folder.resolve("key")))
+    val storage = EncryptedFileStorage(folder.resolve("session"), loadOrCreateKey(folder.resolve("key")))
     Session(SessionConfig(RefreshEndpoint("$server/mobile/refresh")), JdkTransport(), storage)
 }
 

@@ -1,7 +1,7 @@
 package dev.regrant
 
-/** This clock of the JDK as one for [AccessVerifier]: `Clock.fixed(…)` in tests, for example. */
-fun java.time.Clock.forRegrant(): Clock {
+/** Adapts a JDK clock for [AccessVerifier] and [Session], for example `Clock.fixed(…)` in tests. */
+fun java.time.Clock.asRegrantClock(): Clock {
     val clock = this
     return object : Clock {
         override fun now() = clock.instant()

@@ -14,9 +14,9 @@ import java.nio.file.StandardOpenOption.WRITE
 import java.nio.file.attribute.FileAttribute
 import java.nio.file.attribute.PosixFilePermissions
 
-/** A file that its owner alone can read, replaced as a whole: whoever is killed leaves the old content or the new. */
+/** A file that only its owner can read, replaced atomically: after a crash it has the old content or the new. */
 internal class DurableFile(private val path: Path) {
-    private val next = beside(path, ".next")
+    private val next = sibling(path, ".next")
 
     fun read(): ByteArray? = try {
         Files.readAllBytes(path)
@@ -25,7 +25,7 @@ internal class DurableFile(private val path: Path) {
     }
 
     fun write(content: ByteArray) {
-        // What somebody who was killed has left.
+        // Left by a process that was killed.
         Files.deleteIfExists(next)
         FileChannel.open(next, setOf(CREATE_NEW, WRITE), *ownerOnly(next)).use { channel ->
             val buffer = ByteBuffer.wrap(content)
@@ -40,20 +40,20 @@ internal class DurableFile(private val path: Path) {
         if (Files.deleteIfExists(path)) syncFolder()
     }
 
-    /** A renamed file is there after a power failure only when its folder is on disk too. */
+    /** A renamed file survives a power failure only if its folder is synced too. */
     private fun syncFolder() {
         try {
             FileChannel.open(path.parent, READ).use { it.force(true) }
         } catch (thrown: IOException) {
-            // Windows does not open folders, nor need it.
+            // Windows cannot open folders, and need not.
             if (isPosix(path)) throw thrown
         }
     }
 }
 
-internal fun beside(path: Path, suffix: String): Path = path.resolveSibling("${path.fileName}$suffix")
+internal fun sibling(path: Path, suffix: String): Path = path.resolveSibling("${path.fileName}$suffix")
 
-/** For a file that is about to be created: nobody else may read it. */
+/** Attributes for a new file that only its owner can read. */
 internal fun ownerOnly(path: Path): Array<FileAttribute<*>> =
     if (isPosix(path)) arrayOf(PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rw-------"))) else emptyArray()
 

@@ -9,20 +9,20 @@ import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.withContext
 
 /**
- * Keeps the tokens in the file [path], encrypted by AES-GCM under [key], with a lock for all processes of this machine in
- * a file beside it (`.lock`). The folder must exist, on a local file system.
+ * Stores the tokens in the file [path], encrypted with AES-GCM under [key]. A lock file beside it (`.lock`) serializes the
+ * processes of this machine. The folder must exist, on a local file system.
  *
- * The file is as safe as the key: best is one that the platform never gives away, as a keystore does (on Android:
- * `examples/android`); [secretKeyIn] keeps one in another file.
+ * The file is as safe as the key: prefer a key in the platform's keystore (on Android: `examples/android`);
+ * [loadOrCreateKey] stores one in another file.
  *
- * What was changed, cut short or written under another key counts as unreadable: the user is asked to sign in
- * ([SignOutReason.Unreadable]), and the file stays until somebody does.
+ * A file that was modified, truncated or encrypted with another key is unreadable: the user must sign in
+ * ([SignOutReason.Unreadable]), and the file stays until then.
  */
 class EncryptedFileStorage(path: Path, private val key: SecretKey) : TokenStorage {
-    // By its real folder, so that all who mean this file share one lock.
+    // With the real folder, so that all paths to this file share one lock.
     private val file = path.toAbsolutePath().run { parent.toRealPath().resolve(fileName) }
     private val content = DurableFile(file)
-    private val lock = ProcessLock(beside(file, ".lock"))
+    private val lock = ProcessLock(sibling(file, ".lock"))
 
     override suspend fun read(): ByteArray? = withContext(Dispatchers.IO) { content.read()?.let(::decrypt) }
 
@@ -36,14 +36,14 @@ class EncryptedFileStorage(path: Path, private val key: SecretKey) : TokenStorag
 
     private fun encrypt(value: ByteArray): ByteArray {
         val cipher = Cipher.getInstance(ALGORITHM)
-        // Without an IV of ours: keystores insist on drawing it.
+        // Keystores generate the IV themselves.
         cipher.init(Cipher.ENCRYPT_MODE, key)
-        check(cipher.iv.size == IV_BYTES) { "an IV of ${cipher.iv.size} bytes" }
+        check(cipher.iv.size == IV_BYTES) { "unexpected IV of ${cipher.iv.size} bytes" }
         cipher.updateAAD(HEADER)
         return HEADER + cipher.iv + cipher.doFinal(value)
     }
 
-    /** Nothing where there is something else: that is no pair, and so unreadable. */
+    /** Empty if it cannot be decrypted, which is not a token pair and so unreadable. */
     private fun decrypt(stored: ByteArray): ByteArray {
         val start = HEADER.size + IV_BYTES
         if (stored.size < start + TAG_BITS / 8 || !stored.copyOf(HEADER.size).contentEquals(HEADER)) return ByteArray(0)

@@ -3,11 +3,11 @@ package dev.regrant
 import java.security.PublicKey
 
 /**
- * A key from one of the JDK, as `KeyFactory`, `KeyStore` and `X509Certificate` give it.
+ * A verification key from a JDK key, as from `KeyFactory`, `KeyStore` or `X509Certificate`.
  *
- * Whether it fits [algorithm] is checked when the verifier is made.
+ * The constructor of the verifier checks that it fits [algorithm].
  *
- * @throws IllegalArgumentException when the key does not give its bytes away (SPKI).
+ * @throws IllegalArgumentException if the key has no encoded form (SPKI).
  */
 fun VerificationKey.Companion.of(algorithm: Algorithm, publicKey: PublicKey, kid: String? = null): VerificationKey {
     val der = requireNotNull(publicKey.encoded) { "the public key has no encoded form" }

@@ -12,20 +12,20 @@ import kotlinx.coroutines.sync.Mutex
 import kotlinx.coroutines.withContext
 
 /**
- * A lock for all processes of this machine, in the file [path], which stays when it is released. The system releases it
- * when a process dies.
+ * A lock between the processes of this machine, on the file [path], which is not deleted. The system releases it when the
+ * process ends.
  */
 internal class ProcessLock(private val path: Path) {
-    // A lock of a file belongs to the whole process, so within it something else must lock.
+    // A file lock belongs to the whole process, so a mutex locks within it.
     private val mutex = mutexes.computeIfAbsent(path) { Mutex() }
     private var channel: FileChannel? = null
 
-    /** Waits for whoever has it. Cancelled, it is not held. */
+    /** Takes the lock, waiting while it is held elsewhere. Not held if cancelled. */
     suspend fun lock() {
         mutex.lock()
         try {
             withContext(Dispatchers.IO) { channel = FileChannel.open(path, setOf(CREATE, WRITE), *ownerOnly(path)) }
-            while (!withContext(Dispatchers.IO) { tryLock() }) delay(PAUSE_MS)
+            while (!withContext(Dispatchers.IO) { tryLock() }) delay(RETRY_DELAY_MS)
         } catch (thrown: Throwable) {
             unlock()
             throw thrown
@@ -44,12 +44,12 @@ internal class ProcessLock(private val path: Path) {
     private fun tryLock(): Boolean = try {
         checkNotNull(channel).tryLock() != null
     } catch (_: OverlappingFileLockException) {
-        // By this library in another class loader.
+        // Held by this library in another class loader.
         false
     }
 
     private companion object {
-        const val PAUSE_MS = 10L
+        const val RETRY_DELAY_MS = 10L
         val mutexes = ConcurrentHashMap<Path, Mutex>()
     }
 }

@@ -9,18 +9,18 @@ import kotlinx.coroutines.runBlocking
 private const val KEY_BYTES = 32
 
 /**
- * The AES key in the file [path], which its owner alone can read; made at the first call. Reads a file: not for the main
- * thread of a user interface.
+ * Loads the AES key in the file [path], or creates one. Only the owner can read the file. Blocks on file I/O: do not call
+ * it on the main thread.
  *
- * It keeps the tokens from whoever gets hold of the encrypted file alone: a backup, a synchronised folder, a support
- * bundle. So keep it in another place. It does not keep them from whoever can read all files of the user.
+ * It protects the tokens where only the encrypted file leaks (a backup, a synchronised folder, a support bundle), so store
+ * it elsewhere. It does not protect them from a process that can read all files of the user.
  *
- * @throws IllegalStateException when the file has something else.
+ * @throws IllegalStateException if the file contains something else.
  */
-fun secretKeyIn(path: Path): SecretKey {
+fun loadOrCreateKey(path: Path): SecretKey {
     val file = path.toAbsolutePath().run { parent.toRealPath().resolve(fileName) }
-    val lock = ProcessLock(beside(file, ".lock"))
-    // Two processes that start at once must not make two keys.
+    val lock = ProcessLock(sibling(file, ".lock"))
+    // Two processes that start at once must not create two keys.
     val bytes = runBlocking {
         lock.lock()
         try {
@@ -30,6 +30,6 @@ fun secretKeyIn(path: Path): SecretKey {
             lock.unlock()
         }
     }
-    check(bytes.size == KEY_BYTES) { "the file of the key has ${bytes.size} bytes instead of $KEY_BYTES" }
+    check(bytes.size == KEY_BYTES) { "the key file has ${bytes.size} bytes instead of $KEY_BYTES" }
     return SecretKeySpec(bytes, "AES")
 }

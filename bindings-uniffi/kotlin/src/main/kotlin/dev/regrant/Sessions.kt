@@ -8,25 +8,25 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.stateIn
 
 /**
- * Makes a request with an access token, and once more with another one if the server does not take the first:
- * [isUnauthorized] tells by its answer, which is most often status 401. An answer that stays unauthorized is returned.
+ * Makes a request with an access token, and retries it once with another token if [isUnauthorized] returns true for the
+ * response (usually: status 401). A second unauthorized response is returned.
  *
- * For whatever sends requests with bearer tokens; for OkHttp and Ktor there are `dev.regrant.okhttp` and `dev.regrant.ktor`. The coroutine
- * may be cancelled at any time: a refresh that has begun goes on, and its tokens are kept.
+ * For bearer tokens and any HTTP client; for OkHttp and Ktor see `dev.regrant.okhttp` and `dev.regrant.ktor`. The coroutine
+ * may be cancelled at any time: a refresh that was started continues, and its tokens are stored.
  *
  * @throws RegrantException with the advice to sign in or to retry.
  */
 suspend fun <T> Session.authorize(isUnauthorized: (T) -> Boolean, send: suspend (accessToken: String) -> T): T {
     val token = accessToken()
-    val answer = send(token)
-    if (!isUnauthorized(answer)) return answer
-    val another = tokenForRetry(token) ?: return answer
-    return send(another)
+    val response = send(token)
+    if (!isUnauthorized(response)) return response
+    val next = tokenForRetry(token) ?: return response
+    return send(next)
 }
 
 /**
- * As above for the request of [method] to [url], whose token may be bound to the key of the session (DPoP, RFC 9449): it
- * carries `headers`, and is sent once more with others where its answer says so, of which [head] gives status and headers.
+ * As above for a request of [method] to [url] whose token may be bound to the session's key (DPoP, RFC 9449): it carries
+ * `headers`, and is retried once with new ones if necessary. [head] returns the status and headers of a response.
  *
  * @throws RegrantException with the advice to sign in or to retry.
  */
@@ -37,21 +37,21 @@ suspend fun <T> Session.authorize(
     send: suspend (headers: List<HttpHeader>) -> T,
 ): T {
     val authorization = authorization(method, url)
-    val answer = send(authorization.headers())
-    val seen = head(answer)
-    if (!authorization.heeds(seen.status)) return answer
-    val another = authorizationForRetry(authorization, seen) ?: return answer
-    // It is the second time: what may be in its answer is for the next request.
-    return send(another.headers()).also { learn(url, head(it)) }
+    val response = send(authorization.headers())
+    val responseHead = head(response)
+    if (!authorization.isRelevant(responseHead.status)) return response
+    val next = authorizationForRetry(authorization, responseHead) ?: return response
+    // There is no further retry, but the response may contain the nonce for the next request.
+    return send(next.headers()).also { observeResponse(url, head(it)) }
 }
 
-/** What a session needs to know of an answer: its [status] and its headers, without the body. */
-fun answerHead(status: Int, headers: Iterable<Pair<String, String>>): HttpResponse =
+/** The part of a response that a session needs: [status] and [headers], without the body. */
+fun responseHead(status: Int, headers: Iterable<Pair<String, String>>): HttpResponse =
     HttpResponse(status.toUShort(), headers.map { (name, value) -> HttpHeader(name, value) }, ByteArray(0))
 
 /**
- * The state now, and every one that follows; of several in a row perhaps only the last. Cold, without an end: a session
- * that is closed ends after its collectors are cancelled.
+ * The current state and its changes; of several quick changes, possibly only the last. Cold and infinite: a closed session
+ * ends once its collectors are cancelled.
  */
 val Session.states: Flow<SessionState>
     get() = flow {
@@ -62,10 +62,10 @@ val Session.states: Flow<SessionState>
         }
     }
 
-/** The state for as long as [scope] lives: what a screen shows. */
+/** The state as a [StateFlow] in [scope], for a user interface. */
 fun Session.stateIn(scope: CoroutineScope): StateFlow<SessionState> = states.stateIn(scope, SharingStarted.Eagerly, state())
 
-/** A logger that hands every entry to [write], on the session's own thread, which waits meanwhile. */
+/** A logger that passes every entry to [write], on the session's thread, which it blocks. */
 fun sessionLogger(write: (LogEntry) -> Unit): SessionLogger = object : SessionLogger {
     override fun log(entry: LogEntry) = write(entry)
 }

@@ -28,7 +28,7 @@ import org.junit.jupiter.api.io.TempDir
 class EncryptedFileStorageTest {
     @TempDir lateinit var folder: Path
     private val file get() = folder.resolve("session")
-    private val key get() = secretKeyIn(folder.resolve("key"))
+    private val key get() = loadOrCreateKey(folder.resolve("key"))
     private val value = "the pair of tokens".toByteArray()
 
     private fun storage() = EncryptedFileStorage(file, key)

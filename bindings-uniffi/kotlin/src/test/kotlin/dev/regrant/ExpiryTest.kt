@@ -53,7 +53,7 @@ class ExpiryTest {
 
     @Test
     fun `a clock of the JDK`() {
-        verifier(clock = fixed(exp, ZoneOffset.UTC).forRegrant()).use {
+        verifier(clock = fixed(exp, ZoneOffset.UTC).asRegrantClock()).use {
             assertEquals("ERR_TOKEN_EXPIRED", it.refusal().code)
         }
     }

@@ -7,7 +7,7 @@ import kotlinx.coroutines.awaitCancellation
 /** `FILE KEY RELEASED`: takes the lock of a storage, says whether RELEASED was there by then, and keeps it. */
 suspend fun main(arguments: Array<String>) {
     val (file, key, released) = arguments.map(Path::of)
-    val storage = EncryptedFileStorage(file, secretKeyIn(key))
+    val storage = EncryptedFileStorage(file, loadOrCreateKey(key))
     println("waiting")
     storage.lock()
     println(if (released.exists()) "locked after the release" else "locked too early")

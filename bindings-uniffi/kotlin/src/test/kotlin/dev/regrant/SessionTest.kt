@@ -29,7 +29,7 @@ class SessionTest {
     private val log = ConcurrentLinkedQueue<LogEntry>()
     private val ms10 = Duration.ofMillis(10)
 
-    private fun session(config: SessionConfig = SessionConfig(ENDPOINT, backoff = ms10, longestBackoff = ms10)) =
+    private fun session(config: SessionConfig = SessionConfig(ENDPOINT, initialBackoff = ms10, maxBackoff = ms10)) =
         Session(config, server, storage, logger = sessionLogger { log += it }, clock = clock)
 
     private suspend fun signedIn() = session().also { it.signIn(server.pair()) }
@@ -169,7 +169,7 @@ class SessionTest {
         signedIn().use { session ->
             expire()
             server.answer = { json(503, "busy", "Retry-After" to "77") }
-            val config = SessionConfig(ENDPOINT, failuresToOpen = 1u)
+            val config = SessionConfig(ENDPOINT, failureThreshold = 1u)
             session(config).use { other ->
                 val refusal = refusalOf { other.accessToken() }
                 assertEquals(Advice.RETRY, refusal.advice)

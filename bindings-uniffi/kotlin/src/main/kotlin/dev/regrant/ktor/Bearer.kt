@@ -1,7 +1,7 @@
 package dev.regrant.ktor
 
 import dev.regrant.Session
-import dev.regrant.answerHead
+import dev.regrant.responseHead
 import dev.regrant.authorize
 import io.ktor.client.plugins.api.ClientPlugin
 import io.ktor.client.plugins.api.Send
@@ -10,30 +10,30 @@ import io.ktor.client.statement.HttpResponse
 import io.ktor.http.HttpHeaders
 import io.ktor.http.Url
 
-/** What [Bearer] needs to know. */
+/** The configuration of [Bearer]. */
 class BearerConfig {
-    /** Whose tokens the calls carry. */
+    /** The session whose tokens are sent. */
     var session: Session? = null
 
-    /** Which calls go to the app's own server: no other gets a token. */
-    var isOwn: (Url) -> Boolean = { false }
+    /** Which URLs are protected by the session's tokens. No other request carries one. */
+    var isProtected: (Url) -> Boolean = { false }
 }
 
 /**
- * Calls to the app's own server carry an access token (RFC 6750 §2.1), with a proof of the session's key where the token is
- * bound to it (RFC 9449), and are repeated once with another one where the answer is 401. Those that have a header `Authorization` already are left alone.
+ * Adds an access token (RFC 6750 §2.1) to requests for protected URLs, with a DPoP proof if the token is bound to the
+ * session's key (RFC 9449), and retries them once on 401. Requests with an `Authorization` header are not changed.
  *
  * ```kotlin
- * val client = HttpClient { install(Bearer) { session = mine; isOwn = { it.host == "api.example" } } }
+ * val client = HttpClient { install(Bearer) { session = mine; isProtected = { it.host == "api.example" } } }
  * ```
  *
- * Where there is no token the call fails with `RegrantException`.
+ * Without a token the request fails with `RegrantException`.
  */
 val Bearer: ClientPlugin<BearerConfig> = createClientPlugin("RegrantBearer", ::BearerConfig) {
-    val session = requireNotNull(pluginConfig.session) { "the plugin needs a session" }
-    val isOwn = pluginConfig.isOwn
+    val session = requireNotNull(pluginConfig.session) { "session is required" }
+    val isProtected = pluginConfig.isProtected
     on(Send) { request ->
-        if (HttpHeaders.Authorization in request.headers || !isOwn(request.url.build())) return@on proceed(request)
+        if (HttpHeaders.Authorization in request.headers || !isProtected(request.url.build())) return@on proceed(request)
         val url = request.url.buildString()
         try {
             session.authorize(request.method.value, url, { headOf(it.response) }) { headers ->
@@ -41,7 +41,7 @@ val Bearer: ClientPlugin<BearerConfig> = createClientPlugin("RegrantBearer", ::B
                 proceed(request)
             }
         } finally {
-            // A redirect takes the headers along, and may leave the server.
+            // A redirect would send the headers along, possibly to another server.
             request.headers.remove(HttpHeaders.Authorization)
             request.headers.remove(PROOF)
         }
@@ -50,7 +50,7 @@ val Bearer: ClientPlugin<BearerConfig> = createClientPlugin("RegrantBearer", ::B
 
 private const val PROOF = "DPoP"
 
-private fun headOf(response: HttpResponse) = answerHead(
+private fun headOf(response: HttpResponse) = responseHead(
     response.status.value,
     response.headers.entries().flatMap { (name, values) -> values.map { name to it } },
 )

@@ -17,15 +17,15 @@ import okhttp3.Request
 import okhttp3.RequestBody.Companion.toRequestBody
 import okhttp3.Response
 
-/** More than any answer with tokens has; what a proxy says beyond is not read. */
-private const val LONGEST_BODY = 256L * 1024
+/** The longest body that is read, in bytes. Responses with tokens are far shorter. */
+private const val MAX_BODY = 256L * 1024
 
 /**
- * Sends refreshes by OkHttp, with the connections, certificates and interceptors of [client], but without its redirects,
- * cookies, cache and authenticators, and without [BearerInterceptor]: a refresh token goes to its endpoint and nowhere
- * else, and a refresh must not wait for itself.
+ * A transport over OkHttp, with the connections, certificates and interceptors of [client], but without its redirects,
+ * cookies, cache and authenticators, and without [BearerInterceptor]: a refresh token must be sent to its endpoint only, and
+ * a refresh must not wait for itself.
  *
- * A request whose connection breaks may be repeated by OkHttp, which the server takes for one.
+ * OkHttp may resend a request whose connection breaks; the server treats both as one refresh.
  */
 class OkHttpTransport(client: OkHttpClient = OkHttpClient()) : Transport {
     private val client = client.newBuilder().run {
@@ -46,21 +46,21 @@ class OkHttpTransport(client: OkHttpClient = OkHttpClient()) : Transport {
     }
 }
 
-private suspend fun Call.await(): HttpResponse = suspendCancellableCoroutine { waiting ->
-    waiting.invokeOnCancellation { cancel() }
+private suspend fun Call.await(): HttpResponse = suspendCancellableCoroutine { continuation ->
+    continuation.invokeOnCancellation { cancel() }
     enqueue(object : Callback {
-        override fun onFailure(call: Call, e: IOException) = waiting.resumeWithException(e)
+        override fun onFailure(call: Call, e: IOException) = continuation.resumeWithException(e)
 
         override fun onResponse(call: Call, response: Response) {
-            val answer = runCatching { response.use(::whole) }
-            answer.fold(waiting::resume, waiting::resumeWithException)
+            val result = runCatching { response.use(::read) }
+            result.fold(continuation::resume, continuation::resumeWithException)
         }
     })
 }
 
-private fun whole(response: Response): HttpResponse {
+private fun read(response: Response): HttpResponse {
     val source = response.body.source()
-    if (source.request(LONGEST_BODY + 1)) throw IOException("the answer is too long")
+    if (source.request(MAX_BODY + 1)) throw IOException("the response body is too long")
     val headers = response.headers.map { (name, value) -> HttpHeader(name, value) }
     return HttpResponse(response.code.toUShort(), headers, source.readByteArray())
 }

@@ -12,7 +12,7 @@ import dev.regrant.okhttp.NoAccessTokenException
 import dev.regrant.okhttp.OkHttpTransport
 import dev.regrant.okhttp.bearer
 import dev.regrant.retryAfter
-import dev.regrant.secretKeyIn
+import dev.regrant.loadOrCreateKey
 import java.io.IOException
 import java.nio.file.Path
 import java.time.Duration
@@ -32,14 +32,14 @@ import okhttp3.Response
 import org.junit.jupiter.api.Assertions.assertEquals
 
 /** A process of an app: a session over the file `session` in [folder], and calls by OkHttp with its tokens. */
-class App(line: Line, folder: Path, clock: Clock? = null, key: ProofKey? = null) : AutoCloseable {
+class App(proxy: FaultProxy, folder: Path, clock: Clock? = null, key: ProofKey? = null) : AutoCloseable {
     // Tokens live for seconds here: the longest wait is to be of their kind.
     val session = Session(
-        SessionConfig(RefreshEndpoint(line.refreshUrl), backoff = Duration.ofMillis(50), longestBackoff = Duration.ofSeconds(1)),
+        SessionConfig(RefreshEndpoint(proxy.refreshUrl), initialBackoff = Duration.ofMillis(50), maxBackoff = Duration.ofSeconds(1)),
         OkHttpTransport(plain), storage(folder), clock = clock, proofKey = key,
     )
     private val http = plain.newBuilder().bearer(session) { true }.build()
-    private val me = Request.Builder().url("${line.url}/api/me").build()
+    private val me = Request.Builder().url("${proxy.url}/api/me").build()
 
     /** A call as an app makes it: the status of the answer. */
     suspend fun call(): Int = http.newCall(me).status()
@@ -56,9 +56,9 @@ class App(line: Line, folder: Path, clock: Clock? = null, key: ProofKey? = null)
             try {
                 return call() to again
             } catch (thrown: NoAccessTokenException) {
-                if (thrown.refusal.advice != Advice.RETRY) throw thrown
+                if (thrown.error.advice != Advice.RETRY) throw thrown
                 again += 1
-                delay(checkNotNull(thrown.refusal.retryAfter).toMillis().coerceAtLeast(10))
+                delay(checkNotNull(thrown.error.retryAfter).toMillis().coerceAtLeast(10))
             }
         }
     }
@@ -75,7 +75,7 @@ class App(line: Line, folder: Path, clock: Clock? = null, key: ProofKey? = null)
 
         fun file(folder: Path): Path = folder.resolve("session")
 
-        fun storage(folder: Path) = EncryptedFileStorage(file(folder), secretKeyIn(folder.resolve("key")))
+        fun storage(folder: Path) = EncryptedFileStorage(file(folder), loadOrCreateKey(folder.resolve("key")))
     }
 }
 

@@ -3,7 +3,7 @@ package dev.regrant.endtoend
 import dev.regrant.DeviceKey
 import dev.regrant.SessionState
 import dev.regrant.SignOutReason
-import dev.regrant.forRegrant
+import dev.regrant.asRegrantClock
 import dev.regrant.okhttp.NoAccessTokenException
 import dev.regrant.signOut
 import dev.regrant.softwareProofKey
@@ -33,20 +33,20 @@ class EndToEndBoundTest {
     }
 
     private suspend fun overExpiries(wrongBy: Duration): Int {
-        val line = Line.open()
-        val (clock, key) = Clock.offset(Clock.systemUTC(), wrongBy).forRegrant() to DeviceKey()
+        val proxy = FaultProxy.open()
+        val (clock, key) = Clock.offset(Clock.systemUTC(), wrongBy).asRegrantClock() to DeviceKey()
         val folder = Files.createDirectory(folder.resolve("by$wrongBy"))
-        val refused = App(line, folder, clock, key).use { line.signUpBound("bound", it.session) }
+        val refused = App(proxy, folder, clock, key).use { proxy.signUpBound("bound", it.session) }
         assertEquals(if (wrongBy.isZero) 0 else 1, refused, "$wrongBy")
         repeat(expiries) {
             // Each time another run of the app.
-            App(line, folder, clock, key).use { app ->
+            App(proxy, folder, clock, key).use { app ->
                 app.callsAtOnce(20)
-                line.untilExpired()
+                proxy.untilExpired()
                 app.callsAtOnce(20)
             }
         }
-        val counts = line.counts()
+        val counts = proxy.counts()
         val arrived = counts.refreshes("arrived")
         assertEquals(listOf(arrived, arrived), listOf("presented", "granted").map(counts::refreshes), "$counts")
         assertTrue(arrived >= expiries && key.signed.get() >= counts.calls(200), "$counts")
@@ -56,24 +56,24 @@ class EndToEndBoundTest {
 
     @Test
     fun `a thief without the key gets nothing, and the app goes on`() = runBlocking(Dispatchers.Default) {
-        val line = Line.open()
+        val proxy = FaultProxy.open()
         val key = softwareProofKey(App.storage(Files.createDirectory(folder.resolve("own"))))
-        App(line, folder, key = key).use { app ->
-            line.signUpBound("robbed", app.session)
-            val refusal = assertThrows<IllegalStateException> { runBlocking { line.thief("steal") } }
+        App(proxy, folder, key = key).use { app ->
+            proxy.signUpBound("robbed", app.session)
+            val refusal = assertThrows<IllegalStateException> { runBlocking { proxy.thief("steal") } }
             assertTrue("ERR_DPOP_PROOF_MISSING" in "${refusal.message}", refusal.message)
-            line.untilExpired()
+            proxy.untilExpired()
             assertEquals(200, app.call())
         }
         val another = softwareProofKey(App.storage(Files.createDirectory(folder.resolve("another"))))
-        App(line, folder, key = another).use { app ->
-            val refusal = assertThrows<NoAccessTokenException> { runBlocking { app.call() } }.refusal
+        App(proxy, folder, key = another).use { app ->
+            val refusal = assertThrows<NoAccessTokenException> { runBlocking { app.call() } }.error
             assertEquals(SignOutReason.OtherKey, refusal.signOut)
             assertEquals(SessionState.SignedOut(SignOutReason.OtherKey), app.session.state())
         }
         // The key in the storage is the same the next time.
         val again = softwareProofKey(App.storage(folder.resolve("own")))
-        App(line, folder, key = again).use { assertEquals(200, it.call()) }
+        App(proxy, folder, key = again).use { assertEquals(200, it.call()) }
         report("stolen: the thief of bound tokens is refused, the app goes on")
     }
 }

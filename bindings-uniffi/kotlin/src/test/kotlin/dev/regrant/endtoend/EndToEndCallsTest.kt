@@ -2,7 +2,7 @@ package dev.regrant.endtoend
 
 import dev.regrant.Advice
 import dev.regrant.advice
-import dev.regrant.forRegrant
+import dev.regrant.asRegrantClock
 import dev.regrant.RegrantException
 import java.nio.file.Files
 import java.nio.file.Path
@@ -25,20 +25,20 @@ class EndToEndCallsTest {
 
     @Test
     fun `one refresh for every expiry`() = runBlocking(Dispatchers.Default) {
-        val line = Line.open()
-        App(line, folder).use { app ->
-            app.session.signIn(line.signUp("calls"))
+        val proxy = FaultProxy.open()
+        App(proxy, folder).use { app ->
+            app.session.signIn(proxy.signUp("calls"))
             // A JVM that was just started is slow: a burst may outlast a token that lives for 2 seconds, even one renewed for it.
             repeat(2) { List(100) { async { app.call() } }.awaitAll() }
-            line.countAnew()
+            proxy.countAnew()
             val tokens = mutableSetOf<String>()
             repeat(expiries) {
                 app.callsAtOnce(100)
                 tokens += app.session.accessToken()
-                line.untilExpired()
+                proxy.untilExpired()
             }
             app.callsAtOnce(100)
-            val counts = line.counts()
+            val counts = proxy.counts()
             val arrived = counts.refreshes("arrived")
             assertEquals(listOf(arrived, arrived), listOf("presented", "granted").map(counts::refreshes), "$counts")
             assertTrue(arrived >= expiries && tokens.size == expiries, "$counts")
@@ -49,21 +49,21 @@ class EndToEndCallsTest {
     /** Many users, each with an app of his own; a refresh in three gets no answer. */
     @Test
     fun `lost answers sign nobody out`() = runBlocking(Dispatchers.Default) {
-        val line = Line.open()
+        val proxy = FaultProxy.open()
         val users = 20
-        line.faults("""{"lose":0.3}""")
+        proxy.faults("""{"lose":0.3}""")
         val apps = List(users) { user ->
-            App(line, Files.createDirectory(folder.resolve("$user"))).also { it.session.signIn(line.signUp("lossy$user")) }
+            App(proxy, Files.createDirectory(folder.resolve("$user"))).also { it.session.signIn(proxy.signUp("lossy$user")) }
         }
         var toldLater = 0
         repeat(expiries) {
-            line.untilExpired()
+            proxy.untilExpired()
             val answers = apps.map { app -> async { app.callUntilAnswered() } }.awaitAll()
             assertEquals(setOf(200), answers.map { it.first }.toSet())
             toldLater += answers.sumOf { it.second }
         }
         apps.forEach(App::close)
-        val counts = line.counts()
+        val counts = proxy.counts()
         val (arrived, lost) = counts.refreshes("arrived") to counts.refreshes("lost")
         assertEquals(arrived, counts.refreshes("granted"), "$counts")
         assertTrue(lost > 0 && arrived >= users * expiries + lost, "$counts")
@@ -77,20 +77,20 @@ class EndToEndCallsTest {
     }
 
     private suspend fun atWrongTime(by: Duration): Int {
-        val line = Line.open()
-        val clock = Clock.offset(Clock.systemUTC(), by).forRegrant()
+        val proxy = FaultProxy.open()
+        val clock = Clock.offset(Clock.systemUTC(), by).asRegrantClock()
         val folder = Files.createDirectory(folder.resolve("by$by"))
-        App(line, folder, clock).use { it.session.signIn(line.signUp("wrong")) }
+        App(proxy, folder, clock).use { it.session.signIn(proxy.signUp("wrong")) }
         repeat(expiries) {
-            App(line, folder, clock).use { app -> app.callsAtOnce(10) }
+            App(proxy, folder, clock).use { app -> app.callsAtOnce(10) }
             // The next run of the app knows it too.
-            App(line, folder, clock).use { app ->
+            App(proxy, folder, clock).use { app ->
                 app.callsAtOnce(10)
-                line.untilExpired()
+                proxy.untilExpired()
                 app.callsAtOnce(10)
             }
         }
-        val counts = line.counts()
+        val counts = proxy.counts()
         val arrived = counts.refreshes("arrived")
         assertEquals(listOf(arrived, arrived), listOf("presented", "granted").map(counts::refreshes), "$counts")
         assertTrue(arrived >= expiries, "$counts")
@@ -99,16 +99,16 @@ class EndToEndCallsTest {
 
     @Test
     fun `without a network nobody is signed out`() = runBlocking(Dispatchers.Default) {
-        val line = Line.open()
-        App(line, folder).use { app ->
-            app.session.signIn(line.signUp("offline"))
-            line.faults("""{"cut":true}""")
-            line.untilExpired()
+        val proxy = FaultProxy.open()
+        App(proxy, folder).use { app ->
+            app.session.signIn(proxy.signUp("offline"))
+            proxy.faults("""{"cut":true}""")
+            proxy.untilExpired()
             repeat(20) {
                 val refusal = assertThrows<RegrantException> { runBlocking { app.session.accessToken() } }
                 assertEquals(Advice.RETRY, refusal.advice)
             }
-            line.faults("{}")
+            proxy.faults("{}")
             assertEquals(200, app.callUntilAnswered().first)
         }
     }

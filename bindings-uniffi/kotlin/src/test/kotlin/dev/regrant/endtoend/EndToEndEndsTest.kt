@@ -29,16 +29,16 @@ class EndToEndEndsTest {
     fun `a theft ends the session and the app is told why`() = runBlocking(Dispatchers.Default) {
         val reason = SignOutReason.Reused
         for (how in listOf("steal", "replay")) {
-            val line = Line.open()
+            val proxy = FaultProxy.open()
             val folder = Files.createDirectory(folder.resolve(how))
-            App(line, folder).use { app ->
-                app.session.signIn(line.signUp("victim"))
+            App(proxy, folder).use { app ->
+                app.session.signIn(proxy.signUp("victim"))
                 // As an app that is started now and then: one run does not take two refusals in a row.
-                repeat(2) { App(line, folder).use { it.renew() } }
+                repeat(2) { App(proxy, folder).use { it.renew() } }
                 assertTrue(App.file(folder).exists())
-                line.thief(how)
-                line.untilExpired()
-                val refusal = assertThrows<NoAccessTokenException> { runBlocking { app.call() } }.refusal
+                proxy.thief(how)
+                proxy.untilExpired()
+                val refusal = assertThrows<NoAccessTokenException> { runBlocking { app.call() } }.error
                 assertEquals(reason, refusal.signOut, how)
                 assertEquals(SessionState.SignedOut(reason), app.session.state(), how)
                 until("$how: the storage is cleared") { !App.file(folder).exists() }
@@ -49,20 +49,20 @@ class EndToEndEndsTest {
 
     @Test
     fun `a coroutine that is cancelled in mid-refresh keeps the pair`() = runBlocking(Dispatchers.Default) {
-        val line = Line.open()
-        val app = App(line, folder)
-        app.session.signIn(line.signUp("cancelled"))
+        val proxy = FaultProxy.open()
+        val app = App(proxy, folder)
+        app.session.signIn(proxy.signUp("cancelled"))
         val before = App.file(folder).readBytes()
-        line.untilExpired()
-        line.faults("""{"hold":true}""")
+        proxy.untilExpired()
+        proxy.faults("""{"hold":true}""")
         val caller = launch { app.session.accessToken() }
-        line.untilHeld(1)
+        proxy.untilHeld(1)
         caller.cancelAndJoin()
         app.close()
-        line.faults("{}")
+        proxy.faults("{}")
         until("the pair is stored") { !App.file(folder).readBytes().contentEquals(before) }
-        App(line, folder).use { assertEquals(200, it.call()) }
-        assertEquals(1, line.counts().refreshes("arrived"))
+        App(proxy, folder).use { assertEquals(200, it.call()) }
+        assertEquals(1, proxy.counts().refreshes("arrived"))
         report("cancelled: the pair of a refresh whose caller gave up is stored")
     }
 }

@@ -26,25 +26,25 @@ class EndToEndKillsTest {
 
     @Test
     fun `an app that is killed before its pair is stored stays signed in`() = runBlocking(Dispatchers.Default) {
-        val line = Line.open()
-        App(line, folder).use { it.session.signIn(line.signUp("killed")) }
+        val proxy = FaultProxy.open()
+        App(proxy, folder).use { it.session.signIn(proxy.signUp("killed")) }
         repeat(kills) { round ->
             val moment = Moment.entries[round % Moment.entries.size]
             val about = "round $round, $moment"
-            val before = line.counts().refreshes("granted")
-            Program.start("dev.regrant.endtoend.KilledAppKt", line.refreshUrl, folder, moment).use { program ->
+            val before = proxy.counts().refreshes("granted")
+            Program.start("dev.regrant.endtoend.KilledAppKt", proxy.refreshUrl, folder, moment).use { program ->
                 val (status, output) = program.ends()
                 assertEquals(KILLED, status, "$about: $output")
             }
-            assertTrue(line.counts().refreshes("granted") > before, "$about: the server had answered")
-            if (round % LATE == LATE - 1) delay(line.grace.toMillis())
+            assertTrue(proxy.counts().refreshes("granted") > before, "$about: the server had answered")
+            if (round % LATE == LATE - 1) delay(proxy.grace.toMillis())
             // The user starts the app again, and goes on until the next refresh.
-            App(line, folder).use { app ->
+            App(proxy, folder).use { app ->
                 app.renew()
                 assertEquals(200, app.call(), about)
             }
         }
-        val counts = line.counts()
+        val counts = proxy.counts()
         assertEquals(counts.refreshes("arrived"), counts.refreshes("granted"), "$counts")
         report("kills: $kills processes killed after the server's answer, ${counts.refreshes("granted")} refreshes, 0 signed out")
     }

@@ -17,8 +17,8 @@ class EndToEndSampleTest {
 
     @Test
     fun `signs up, calls and signs out`() = runBlocking {
-        val line = Line.open()
-        val environment = mapOf("REGRANT_SERVER" to line.url, "REGRANT_SAMPLE_FOLDER" to "$folder")
+        val proxy = FaultProxy.open()
+        val environment = mapOf("REGRANT_SERVER" to proxy.url, "REGRANT_SAMPLE_FOLDER" to "$folder")
         fun sample(vararg arguments: String): Pair<Int, String> {
             val program = Program.start("sample.MainKt", *arguments, environment = environment, input = "correct horse\n")
             val (status, lines) = program.use { it.ends() }
@@ -29,12 +29,12 @@ class EndToEndSampleTest {
             assertEquals(status, ended, said)
             assertTrue(text in said, said)
         }
-        val email = line.email("sample")
+        val email = proxy.email("sample")
         expect(1, "Sign in", "me")
         expect(0, "signed in", "sign-up", email)
-        line.untilExpired()
+        proxy.untilExpired()
         expect(0, email, "me")
-        assertEquals(1, line.counts().refreshes("arrived"))
+        assertEquals(1, proxy.counts().refreshes("arrived"))
         expect(0, "signed out", "sign-out")
         assertFalse(folder.resolve("session").exists())
         expect(1, "Sign in", "me")

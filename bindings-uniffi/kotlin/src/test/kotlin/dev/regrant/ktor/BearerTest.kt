@@ -51,7 +51,7 @@ class BearerTest {
     private val client = HttpClient(engine) {
         install(Bearer) {
             session = mine
-            isOwn = { it.host == "api.example" }
+            isProtected = { it.host == "api.example" }
         }
     }
 
@@ -97,7 +97,7 @@ class BearerTest {
         Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW), proofKey = key).use { bound ->
             val pair = refreshes.boundPair(key)
             bound.signIn(pair)
-            val client = HttpClient(engine) { install(Bearer) { session = bound; isOwn = { true } } }
+            val client = HttpClient(engine) { install(Bearer) { session = bound; isProtected = { true } } }
             assertEquals(200, client.post("https://api.example/me?x=y") { setBody("text") }.status.value)
             assertEquals(List(2) { "DPoP ${pair.accessToken}" }, seen.map { it.first })
             val claims = proofs.map { decodeUnverified(checkNotNull(it)).claims }

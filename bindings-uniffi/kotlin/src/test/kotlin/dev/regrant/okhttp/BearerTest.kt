@@ -132,7 +132,7 @@ class BearerTest {
     fun `without a token a call fails with the reason`() {
         TestServer { Answer(200) }.use { server ->
             val thrown = assertThrows<NoAccessTokenException> { call("${server.url}/own") }
-            assertEquals(SignOutReason.NotSignedIn, thrown.refusal.signOut)
+            assertEquals(SignOutReason.NotSignedIn, thrown.error.signOut)
             assertTrue(server.seen.isEmpty())
         }
     }

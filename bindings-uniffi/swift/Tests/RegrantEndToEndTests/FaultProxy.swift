@@ -1,0 +1,155 @@
+import Foundation
+import Regrant
+import XCTest
+
+#if canImport(FoundationNetworking)
+    import FoundationNetworking
+#endif
+
+/// A proxy of the testbed to the Express example, with faults and counts of its own: see
+/// `tests/clients/README.md`.
+struct FaultProxy: Sendable {
+    private let control: URL
+    /// The server as the client is to see it.
+    let url: URL
+    let accessTtl: TimeInterval
+    let grace: TimeInterval
+
+    private struct Opened: Decodable {
+        let id: String
+        let url: URL
+        let accessTtl: TimeInterval
+        let grace: TimeInterval
+    }
+
+    /// What happened on the proxy.
+    struct Counts: Decodable {
+        struct Refreshes: Decodable {
+            let arrived: Int
+            let presented: Int
+            let granted: Int
+            let refused: [String: Int]
+            let lost: Int
+            let held: Int
+        }
+
+        let refreshes: Refreshes
+        let calls: [String: Int]
+    }
+
+    /// A new proxy. Without a bed the test is skipped.
+    static func open() async throws -> FaultProxy {
+        guard let text = ProcessInfo.processInfo.environment["REGRANT_E2E"],
+            let bed = URL(string: text)
+        else { throw XCTSkip("no testbed: REGRANT_E2E does not say where it is") }
+        let answer = try await ask("POST", bed.appendingPathComponent("proxies"))
+        let opened = try JSONDecoder().decode(Opened.self, from: answer)
+        return FaultProxy(
+            control: bed.appendingPathComponent("proxies/\(opened.id)"), url: opened.url,
+            accessTtl: opened.accessTtl, grace: opened.grace)
+    }
+
+    /// In place of all faults before, as JSON.
+    func faults(_ json: String) async throws {
+        _ = try await Self.ask("PUT", control.appendingPathComponent("faults"), json)
+    }
+
+    func counts() async throws -> Counts {
+        let answer = try await Self.ask("GET", control.appendingPathComponent("counts"))
+        return try JSONDecoder().decode(Counts.self, from: answer)
+    }
+
+    /// `steal` or `replay`.
+    func thief(_ how: String) async throws {
+        _ = try await Self.ask("POST", control.appendingPathComponent(how))
+    }
+
+    /// A new user, signed up over the proxy.
+    func signUp(_ name: String) async throws -> TokenPair {
+        let answer = try await Self.ask("POST", signUpUrl, signUpBody(name))
+        return try XCTUnwrap(readLogin(body: answer))
+    }
+
+    /// The same by an app whose tokens are to be bound to the key of `session`. Gives how many
+    /// proofs were refused.
+    func signUpBound(_ name: String, _ session: Session) async throws -> Int {
+        let address = signUpUrl.absoluteString
+        for refused in 0...1 {
+            let proof = try await session.proof(method: "POST", url: address)
+            let headers = ["DPoP": try XCTUnwrap(proof)]
+            let (body, response) = try await Self.send("POST", signUpUrl, signUpBody(name), headers)
+            if session.observeResponse(url: address, response: HttpResponse(head: response)) { continue }
+            let pair = try XCTUnwrap(readLogin(body: body), String(decoding: body, as: UTF8.self))
+            try await session.signIn(pair: pair)
+            return refused
+        }
+        throw Problem(text: "the second proof was refused too")
+    }
+
+    private var signUpUrl: URL { url.appendingPathComponent("mobile/signup") }
+
+    private func signUpBody(_ name: String) -> String {
+        #"{"email":"\#(name)-\#(url.port ?? 0)@example.org","password":"correct horse"}"#
+    }
+
+    /// Long enough for any access token that there is now to expire: real time, as the server has no
+    /// other.
+    func untilExpired() async throws { try await sleep(accessTtl) }
+
+    /// Waits until so many answers to refreshes are held.
+    func untilHeld(_ count: Int) async throws {
+        try await until("a refresh has come") { try await counts().refreshes.held == count }
+    }
+
+    private static func ask(
+        _ method: String, _ url: URL, _ body: String? = nil
+    ) async throws -> Data {
+        let (data, response) = try await send(method, url, body)
+        let status = response.statusCode
+        guard (200..<300).contains(status) else {
+            throw Problem(text: "\(url): \(status) \(String(decoding: data, as: UTF8.self))")
+        }
+        return data
+    }
+
+    private static func send(
+        _ method: String, _ url: URL, _ body: String?, _ headers: [String: String] = [:]
+    ) async throws -> (Data, HTTPURLResponse) {
+        var request = URLRequest(url: url)
+        request.httpMethod = method
+        request.httpBody = body.map { Data($0.utf8) }
+        request.setValue("application/json", forHTTPHeaderField: "Content-Type")
+        for (name, value) in headers { request.setValue(value, forHTTPHeaderField: name) }
+        let (data, response) = try await URLSession.shared.data(for: request)
+        return (data, try XCTUnwrap(response as? HTTPURLResponse))
+    }
+}
+
+struct Problem: Error, CustomStringConvertible {
+    let text: String
+    var description: String { text }
+}
+
+func sleep(_ seconds: TimeInterval) async throws {
+    try await Task.sleep(nanoseconds: UInt64(max(0, seconds) * 1e9))
+}
+
+/// Looks until it is so; gives up after a time that nothing here takes.
+func until(_ what: String, _ holds: () async throws -> Bool) async throws {
+    let asked = Date()
+    while !(try await holds()) {
+        guard Date().timeIntervalSince(asked) < 20 else { throw Problem(text: "never: \(what)") }
+        try await sleep(0.01)
+    }
+}
+
+/// A number of the environment.
+func number(_ name: String, _ fallback: Int) -> Int {
+    ProcessInfo.processInfo.environment[name].flatMap(Int.init) ?? fallback
+}
+
+/// Over how many expiries to go.
+let expiries = number("REGRANT_E2E_EXPIRIES", 2)
+
+/// Says what was counted.
+func report(_ proxy: String) { print("e2e: swift: \(proxy)") }

@@ -1,0 +1,199 @@
+//! Inputs: the configuration and its sources, files, standard input, and parsers for arguments.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use clap::Args;
+use regrant::config::{AuthConfig, SecretConfig};
+use regrant::error::Error;
+use regrant::keys::{Algorithm, KeyId};
+use regrant::types::{SecretBytes, SessionId, Subject};
+
+use crate::Failure;
+
+/// The configuration file that is read if none is given.
+const DEFAULT_FILE: &str = "regrant.json";
+
+const SECRET: &str = "REGRANT_SECRET";
+const REFRESH_SECRET: &str = "REGRANT_REFRESH_SECRET";
+const STORE: &str = "REGRANT_STORE";
+
+/// The arguments for the configuration.
+#[derive(Args, Clone, Debug)]
+#[command(next_help_heading = "Configuration")]
+pub(crate) struct Settings {
+    /// The configuration file in JSON, or - for standard input. By default regrant.json, if it exists.
+    ///
+    /// The environment variables REGRANT_SECRET, REGRANT_REFRESH_SECRET and REGRANT_STORE take
+    /// precedence over `secret`, `refreshSecret` and `store`, so that no file need hold secrets.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// The address of the store, in place of the configured one: file:PATH or redis://…
+    ///
+    /// Other users of this machine can see arguments: pass an address with a password in
+    /// REGRANT_STORE.
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) store: Option<String>,
+}
+
+/// A configuration, and the names of its sources.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) config: AuthConfig,
+    pub(crate) sources: Vec<String>,
+}
+
+impl Settings {
+    /// Reads and merges all sources. Does not check that required options are present.
+    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+        let file = match &self.config {
+            Some(path) => Some(path.as_path()),
+            None => Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()),
+        };
+        let mut sources = Vec::new();
+        let json = match file {
+            Some(path) => {
+                sources.push(source_name(path));
+                read_text(path)?
+            }
+            None => "{}".to_owned(),
+        };
+        let mut config = AuthConfig::from_json(&json).map_err(|error| match file {
+            Some(path) => Failure::from(error).at(&source_name(path)),
+            None => error.into(),
+        })?;
+        let mut from_environment = |name: &str| {
+            let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+            sources.push(name.to_owned());
+            Some(value)
+        };
+        let secret = |text: String| SecretConfig(SecretBytes::new(text));
+        if let Some(text) = from_environment(SECRET) {
+            config.secret = Some(secret(text));
+        }
+        if let Some(text) = from_environment(REFRESH_SECRET) {
+            config.refresh_secret = Some(secret(text));
+        }
+        if let Some(address) = from_environment(STORE) {
+            config.store = Some(address);
+        }
+        if let Some(address) = &self.store {
+            sources.push("--store".to_owned());
+            config.store = Some(address.clone());
+        }
+        Ok(Loaded { config, sources })
+    }
+
+    /// Whether the configuration is read from standard input.
+    pub(crate) fn takes_stdin(&self) -> bool {
+        self.config.as_deref() == Some(Path::new(STDIN))
+    }
+}
+
+fn source_name(path: &Path) -> String {
+    if path == Path::new(STDIN) { "standard input".to_owned() } else { path.display().to_string() }
+}
+
+impl Loaded {
+    /// The sources as text.
+    pub(crate) fn origin(&self) -> String {
+        if self.sources.is_empty() {
+            format!("no {DEFAULT_FILE} here, and no environment variables")
+        } else {
+            self.sources.join(", ")
+        }
+    }
+}
+
+/// Whether there is a store that other processes share: a configured one, or the file at the default
+/// path.
+pub(crate) fn has_shared_store(config: &AuthConfig) -> bool {
+    let configured_or_found =
+        config.store.is_some() || config.store_address().file_path().is_none_or(Path::exists);
+    configured_or_found && !config.has_memory_store()
+}
+
+/// Fails for an in-memory store, and for a file that does not exist and would be created.
+pub(crate) fn require_existing_store(config: &AuthConfig) -> Result<(), Failure> {
+    if config.has_memory_store() {
+        let problem = "store: is required, by --store, REGRANT_STORE or the configuration; sessions in memory are visible to their own process only";
+        return Err(Failure::usage(problem));
+    }
+    match config.store_address().file_path() {
+        Some(path) if !path.exists() => {
+            Err(Failure::usage(format!("store: no such file: {}", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The argument for standard input.
+pub(crate) const STDIN: &str = "-";
+
+/// The limit for input files, larger than any configuration, key or token.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// Reads a file, or standard input, as text.
+pub(crate) fn read_text(path: &Path) -> Result<String, Failure> {
+    let (name, outcome) = if path == Path::new(STDIN) {
+        ("standard input".to_owned(), read(io::stdin().lock()))
+    } else {
+        (path.display().to_string(), File::open(path).and_then(read))
+    };
+    outcome.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Failure::usage("no such file").at(&name),
+        io::ErrorKind::InvalidData => Failure::usage("is not UTF-8 text, or too large").at(&name),
+        _ => Failure::unavailable(format!("cannot read: {error}")).at(&name),
+    })
+}
+
+fn read(input: impl Read) -> io::Result<String> {
+    let mut text = String::new();
+    let length = input.take(MAX_BYTES + 1).read_to_string(&mut text)?;
+    if length as u64 > MAX_BYTES {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    Ok(text)
+}
+
+/// Reads a token from the argument or from standard input. Strips the scheme `Bearer` and white space,
+/// as copied from a header.
+pub(crate) fn read_token(argument: &str) -> Result<String, Failure> {
+    let text = if argument == STDIN { read_text(Path::new(STDIN))? } else { argument.to_owned() };
+    let bare = text.trim();
+    let bare = match bare.split_once(char::is_whitespace) {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start(),
+        _ => bare,
+    };
+    if bare.is_empty() {
+        return Err(Failure::usage("no token given"));
+    }
+    Ok(bare.to_owned())
+}
+
+/// The problem without a configuration field.
+fn problem(error: Error) -> String {
+    match error {
+        Error::ConfigInvalid { problem, .. } => problem,
+        other => other.to_string(),
+    }
+}
+
+pub(crate) fn parse_algorithm(text: &str) -> Result<Algorithm, String> {
+    Algorithm::from_str(text).map_err(problem)
+}
+
+pub(crate) fn parse_subject(text: &str) -> Result<Subject, String> {
+    let expected = format!("expected 1 to {} bytes without control characters", Subject::MAX_BYTES);
+    Subject::new(text).map_err(|_| expected)
+}
+
+pub(crate) fn parse_session(text: &str) -> Result<SessionId, String> {
+    text.parse().map_err(|_| "expected a session id: 22 characters of base64url".to_owned())
+}
+
+pub(crate) fn parse_key_id(text: &str) -> Result<KeyId, String> {
+    KeyId::from_str(text).map_err(problem)
+}

@@ -1,0 +1,312 @@
+//! `token`: decodes and verifies tokens.
+
+use std::sync::Arc;
+
+use clap::{Args, Subcommand, ValueEnum};
+use regrant::access::{AccessVerifier, VerifiedAccess};
+use regrant::auth::{RefreshIntrospection, Renewal};
+use regrant::config::AuthConfig;
+use regrant::error::{Advice, Error, ErrorCode, Result};
+use regrant::token::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified, is_typ};
+use regrant::types::{Clock as _, SessionId, Subject, SystemClock, Timestamp};
+use serde::Serialize;
+
+use crate::decode::{Decode, Expectation, explain};
+use crate::output::{Page, printable, rfc3339_and_distance};
+use crate::settings::{STDIN, Settings, has_shared_store, read_token, require_existing_store};
+use crate::{Context, Exit, Failure, Reply};
+
+/// Decodes and verifies tokens.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Token {
+    Decode(Decode),
+    Check(Check),
+}
+
+impl Token {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        match self {
+            Self::Decode(command) => command.run(context),
+            Self::Check(command) => command.run(context),
+        }
+    }
+}
+
+/// Verifies a token as a server with this configuration would, and explains a rejection.
+///
+/// Changes nothing: a refresh token is not used, and reuse revokes no session. If there is a store
+/// that other processes share, the session is checked too. Exit status 1 if the token is rejected.
+#[derive(Args, Debug)]
+pub(crate) struct Check {
+    /// The token, or - to read it from standard input. Other users of this machine can see
+    /// arguments.
+    #[arg(value_name = "TOKEN")]
+    token: String,
+    /// The expected type of token. By default the type in its header.
+    #[arg(long = "as", value_enum, value_name = "TYPE")]
+    expected: Option<ExpectedType>,
+    /// Does not contact the store.
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    settings: Settings,
+}
+
+/// An accepted token.
+struct Accepted {
+    subject: Subject,
+    session: Option<SessionId>,
+    issued_at: Option<Timestamp>,
+    expires_at: Timestamp,
+    renewal: Option<Renewal>,
+    migrates: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Checked {
+    accepted: bool,
+    /// The type in its header; `None` if it is not a token.
+    kind: Option<TokenType>,
+    expected: ExpectedType,
+    code: Option<&'static str>,
+    advice: Option<Advice>,
+    message: Option<String>,
+    explanation: Option<String>,
+    subject: Option<Subject>,
+    session_id: Option<SessionId>,
+    issued_at: Option<Timestamp>,
+    expires_at: Option<Timestamp>,
+    /// What a refresh would return: `issued`, `reissued` or `kept`.
+    renewal: Option<Renewal>,
+    /// Whether a refresh would migrate the token of a legacy app.
+    adopts: bool,
+    /// Whether the session was checked in the store.
+    store_asked: bool,
+}
+
+impl Check {
+    pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
+        if self.token == STDIN && self.settings.takes_stdin() {
+            return Err(Failure::usage("standard input cannot be both token and configuration"));
+        }
+        let text = read_token(&self.token)?;
+        let config = self.settings.load()?.config;
+        let decoded = decode_unverified(&text).ok();
+        let kind = decoded.as_ref().map(TokenType::of);
+        let by_type = match kind {
+            Some(TokenType::Refresh) => ExpectedType::Refresh,
+            _ => ExpectedType::Access,
+        };
+        let expected = self.expected.unwrap_or(by_type);
+        let (keyring, policy) = (config.keys_config().keyring()?, config.access_policy()?);
+        let use_store = !self.offline && has_shared_store(&config);
+
+        let outcome = match use_store {
+            true => context.block_on(verify_with_store(config, &text, expected))?,
+            false => verify_offline(&config, &text, expected),
+        };
+        let (accepted, error) = match outcome {
+            Ok(accepted) => (Some(accepted), None),
+            Err(error) => (None, Some(rejection(error)?)),
+        };
+        let expectation =
+            Expectation { keyring: &keyring, policy: &policy, expected, now: context.now() };
+        let checked = Checked {
+            accepted: error.is_none(),
+            kind,
+            expected,
+            code: error.as_ref().map(|error| error.code().as_str()),
+            advice: error.as_ref().map(Error::advice),
+            message: error.as_ref().map(ToString::to_string),
+            explanation: match (&error, &decoded) {
+                (Some(error), Some(token)) => explain(error, token, &expectation),
+                _ => None,
+            },
+            subject: accepted.as_ref().map(|token| token.subject.clone()),
+            session_id: accepted.as_ref().and_then(|token| token.session),
+            issued_at: accepted.as_ref().and_then(|token| token.issued_at),
+            expires_at: accepted.as_ref().map(|token| token.expires_at),
+            renewal: accepted.as_ref().and_then(|token| token.renewal),
+            adopts: accepted.is_some_and(|token| token.migrates),
+            store_asked: use_store,
+        };
+        let exit = if checked.accepted { Exit::Yes } else { Exit::No };
+        context.reply(exit, &checked, |page| write(&checked, context.now(), page))
+    }
+}
+
+/// Separates the rejection of a token from a failure to check it.
+fn rejection(error: Error) -> Result<Error, Failure> {
+    match error.code() {
+        ErrorCode::RefreshSuperseded => Ok(error),
+        code if matches!(code.advice(), Advice::Retry | Advice::Fix) => Err(error.into()),
+        _ => Ok(error),
+    }
+}
+
+/// Verifies format, signature and claims.
+fn verify_offline(config: &AuthConfig, token: &str, expected: ExpectedType) -> Result<Accepted> {
+    match expected {
+        ExpectedType::Access => {
+            let clock = Arc::new(SystemClock);
+            let verifier = AccessVerifier::new(
+                config.keys_config().keyring()?,
+                config.access_policy()?,
+                clock,
+            )?;
+            verifier.verify(token).map(|access| accepted_access(&access))
+        }
+        ExpectedType::Refresh => {
+            let claims = config.verify_refresh_token_offline(token, SystemClock.now())?;
+            Ok(Accepted {
+                subject: claims.subject,
+                session: Some(claims.session),
+                issued_at: Some(claims.issued_at),
+                expires_at: claims.expires_at,
+                renewal: None,
+                migrates: false,
+            })
+        }
+    }
+}
+
+/// Verifies the token and its session.
+async fn verify_with_store(
+    config: AuthConfig,
+    token: &str,
+    expected: ExpectedType,
+) -> Result<Result<Accepted>, Failure> {
+    require_existing_store(&config)?;
+    let auth = config.builder()?.build()?;
+    Ok(match expected {
+        ExpectedType::Access => {
+            auth.introspect_access(token).await.map(|access| accepted_access(&access))
+        }
+        ExpectedType::Refresh => auth.introspect_refresh(token).await.map(accepted_refresh),
+    })
+}
+
+fn accepted_access(access: &VerifiedAccess) -> Accepted {
+    Accepted {
+        subject: access.subject().clone(),
+        session: access.session(),
+        issued_at: access.issued_at(),
+        expires_at: access.expires_at(),
+        renewal: None,
+        migrates: false,
+    }
+}
+
+fn accepted_refresh(introspection: RefreshIntrospection) -> Accepted {
+    Accepted {
+        subject: introspection.subject,
+        session: Some(introspection.session),
+        issued_at: Some(introspection.issued_at),
+        expires_at: introspection.expires_at,
+        renewal: Some(introspection.renewal),
+        migrates: introspection.migrates,
+    }
+}
+
+fn write(checked: &Checked, now: Timestamp, page: &mut Page) {
+    let mut rows: Vec<(&str, String)> = Vec::new();
+    let mut row = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
+    match (checked.code, &checked.message) {
+        (Some(code), Some(message)) => {
+            page.line(&format!("{} {code}: {message}", page.paint.bad("rejected")));
+            row("advice", checked.advice.map(|advice| advice.to_string()));
+            row("reason", checked.explanation.clone());
+        }
+        _ => page.line(&format!(
+            "{} as {}",
+            page.paint.good("accepted"),
+            match checked.expected {
+                ExpectedType::Access => "an access token",
+                ExpectedType::Refresh => "a refresh token",
+            }
+        )),
+    }
+    row("subject", checked.subject.as_ref().map(|subject| printable(subject.as_str()).into()));
+    row("session", checked.session_id.map(|session| session.to_string()));
+    row("issued", checked.issued_at.map(|at| rfc3339_and_distance(at, now)));
+    row("expires", checked.expires_at.map(|at| rfc3339_and_distance(at, now)));
+    row(
+        "refresh",
+        checked.renewal.map(|renewal| {
+            let answer = match renewal {
+                Renewal::Rotated => "returns a new pair",
+                Renewal::Replayed => "returns the same pair again",
+                Renewal::Renewed => "returns an access token; rotation is off",
+            };
+            let migration = if checked.adopts { ", and migrates the token" } else { "" };
+            format!("{answer}{migration}")
+        }),
+    );
+    if !checked.store_asked {
+        row("store", Some("not checked: the session may have been revoked".into()));
+    }
+    page.rows(&rows);
+}
+
+/// The types that a server accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ExpectedType {
+    /// An access token.
+    Access,
+    /// A refresh token.
+    Refresh,
+}
+
+/// The type in the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TokenType {
+    /// `at+jwt`.
+    Access,
+    /// `rt+jwt`.
+    Refresh,
+    /// No `typ`, or `JWT`: a token of a legacy app.
+    Untyped,
+    /// Another `typ`.
+    Other,
+}
+
+impl TokenType {
+    pub(crate) fn of(token: &DecodedToken) -> Self {
+        match token.header().get("typ") {
+            None => Self::Untyped,
+            Some(typ) => match typ.as_str() {
+                Some(typ) if is_typ(typ, TYP_ACCESS) => Self::Access,
+                Some(typ) if is_typ(typ, TYP_REFRESH) => Self::Refresh,
+                Some(typ) if is_typ(typ, "JWT") => Self::Untyped,
+                _ => Self::Other,
+            },
+        }
+    }
+
+    /// The name with its article.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "an access token",
+            Self::Refresh => "a refresh token",
+            Self::Untyped => "a token without a type",
+            Self::Other => "a token of an unknown type",
+        }
+    }
+}
+
+/// The timestamp in a claim: seconds (RFC 7519 §2), but milliseconds in regrant's refresh tokens.
+pub(crate) fn claim_instant(token: &DecodedToken, claim: &str) -> Option<Timestamp> {
+    let value = token.claims().get(claim)?;
+    if TokenType::of(token) == TokenType::Refresh {
+        return value.as_i64().map(Timestamp::from_millis);
+    }
+    match value.as_i64() {
+        Some(seconds) => Some(Timestamp::from_seconds(seconds)),
+        // The cast saturates, and `Timestamp` clamps further.
+        #[allow(clippy::cast_possible_truncation)]
+        None => value.as_f64().map(|seconds| Timestamp::from_millis((seconds * 1000.0) as i64)),
+    }
+}
