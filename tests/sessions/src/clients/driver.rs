@@ -1,4 +1,4 @@
-//! What stands between a machine and the world: it does as it is told, or is broken on purpose.
+//! The driver of a client's machine: correct, or with a flaw.
 
 use regrant::client::{
     Action, Caller, DeviceTime, Event, Machine, RefreshAnswer, SessionSettings, SignOutReason,
@@ -6,34 +6,34 @@ use regrant::client::{
 };
 use regrant::types::AccessToken;
 
-/// What is broken.
+/// A flaw of a driver.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Flaw {
-    /// Nothing.
+    /// No flaw.
     None,
     /// A pair is used before it is stored.
     UsesBeforeStoring,
-    /// A write that failed is taken for done.
+    /// A failed write is reported as done.
     BelievesFailedWrites,
-    /// What is under way is dropped when a caller gives up.
+    /// The operation in flight is dropped when a caller gives up.
     DropsOnCancel,
     /// The storage is read once, and not again before a refresh.
     DoesNotReadAgain,
-    /// No answer is taken for the end of the session.
+    /// A missing response is reported as the end of the session.
     SignsOutUnanswered,
-    /// A busy server is taken for the end of the session.
+    /// A busy server is reported as the end of the session.
     SignsOutWhenBusy,
-    /// A superseded token is taken for the end of the session.
+    /// A superseded token is reported as the end of the session.
     SignsOutSuperseded,
-    /// A storage that cannot be read is taken for an empty one.
+    /// A failed read is reported as an empty storage.
     TakesUnreadForEmpty,
     /// It does not wait for the lock.
     IgnoresTheLock,
-    /// The lock is released when the server has answered, before the pair is stored.
+    /// The lock is released after the response, before the pair is stored.
     UnlocksTooSoon,
-    /// The lock stays taken when all is done.
+    /// The lock is never released.
     KeepsTheLock,
-    /// It does not wake.
+    /// It does not wake up.
     DoesNotWake,
 }
 
@@ -41,16 +41,16 @@ pub enum Flaw {
 #[derive(Clone, Debug, Hash)]
 pub struct Process {
     pub machine: Machine,
-    /// By how many seconds its wall clock is ahead.
+    /// The seconds by which its wall clock is ahead.
     pub offset: i64,
-    /// What it wants done and awaits a report of.
+    /// The operation in flight.
     pub pending: Option<Action>,
-    /// Who waits for an answer.
+    /// The waiting callers.
     pub callers: Vec<Caller>,
     pub asked: u64,
-    /// The access token that it was last given.
+    /// The latest access token that it got.
     pub given: Option<AccessToken>,
-    /// A write that it does not wait for, and what was last found: for processes that are broken.
+    /// For drivers with a flaw: a write that is not awaited, and the first read.
     pub unwritten: Option<TokenPair>,
     pub remembered: Option<StorageRead>,
 }
@@ -69,7 +69,7 @@ impl Process {
         }
     }
 
-    /// What this process would store of the pair of a login.
+    /// The pair that this process would store at a login.
     pub fn signs_in(mut self, now: DeviceTime, pair: TokenPair) -> TokenPair {
         let signs_in = Event::SignIn { caller: Caller(0), pair };
         let Some(Action::Lock { ticket }) = self.machine.handle(now, signs_in).pop() else {
@@ -81,7 +81,7 @@ impl Process {
         }
     }
 
-    /// Nobody waits, and nothing is under way.
+    /// Whether nobody waits and nothing is in flight.
     pub fn is_quiet(&self) -> bool {
         self.pending.is_none() && self.callers.is_empty() && self.machine.is_idle()
     }
@@ -93,7 +93,7 @@ impl Process {
         caller
     }
 
-    /// The machine, told of an event.
+    /// Reports an event to the machine.
     pub fn tell(&mut self, now: DeviceTime, event: Event, flaw: Flaw) -> Vec<Action> {
         let event = flaw.bend(event);
         let mut actions = self.machine.handle(now, event);
@@ -109,7 +109,7 @@ impl Process {
 }
 
 impl Flaw {
-    /// The event as a broken driver tells it.
+    /// The event as a driver with this flaw reports it.
     fn bend(self, event: Event) -> Event {
         let end = RefreshAnswer::SignedOut(SignOutReason::Unknown);
         match (self, event) {

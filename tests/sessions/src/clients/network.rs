@@ -1,23 +1,23 @@
-//! What becomes of what a process wants done: the storage, its lock, and the way to the server.
+//! The environment of the processes: the storage, its lock, and the network.
 
 use regrant::client::{Action, Event, RefreshAnswer, StorageRead, TokenPair, TransientError};
 
-use super::act::Outcome;
 use super::driver::Flaw;
+use super::step::Outcome;
 use super::violation::Violation;
 use super::world::World;
 
 impl World {
-    /// The outcomes that what this process wants done can have; the first costs nothing.
+    /// The possible outcomes of the operation of this process. The first is not a fault.
     pub(super) fn outcomes(&self, process: usize) -> &'static [Outcome] {
-        use Outcome::{Busy, DoneUntold, Doubled, Fails, Late, Well};
+        use Outcome::{Busy, DoneUnreported, Duplicated, Fails, Late, Succeeds};
         match &self.processes[process].pending {
-            Some(Action::Lock { .. }) if self.may_lock() => &[Well, Fails],
-            Some(Action::Read { .. }) => &[Well, Fails],
-            Some(Action::Write { .. }) => &[Well, Fails, DoneUntold],
-            Some(Action::Send { .. }) => &[Well, Fails, DoneUntold, Late, Doubled, Busy],
-            // None of these is to come about: nobody signs out.
-            Some(Action::Clear { .. }) => &[Well],
+            Some(Action::Lock { .. }) if self.may_lock() => &[Succeeds, Fails],
+            Some(Action::Read { .. }) => &[Succeeds, Fails],
+            Some(Action::Write { .. }) => &[Succeeds, Fails, DoneUnreported],
+            Some(Action::Send { .. }) => &[Succeeds, Fails, DoneUnreported, Late, Duplicated, Busy],
+            // Never expected: nobody signs out.
+            Some(Action::Clear { .. }) => &[Succeeds],
             _ => &[],
         }
     }
@@ -26,9 +26,9 @@ impl World {
         !self.space.lock || self.locked_by.is_none() || self.flaw == Flaw::IgnoresTheLock
     }
 
-    /// What the process wanted done has this outcome.
+    /// The operation of the process has this outcome.
     pub(super) fn goes(&mut self, process: usize, outcome: Outcome) -> Result<(), Violation> {
-        let well = outcome == Outcome::Well;
+        let well = outcome == Outcome::Succeeds;
         let Some(action) = self.processes[process].pending.take() else { return Ok(()) };
         let event = match action {
             Action::Lock { ticket } if well => {
@@ -75,7 +75,7 @@ impl World {
         self.processes[process].remembered.get_or_insert(found).clone()
     }
 
-    /// The storage has this pair from now on.
+    /// Stores a pair.
     pub(super) fn store(&mut self, process: usize, pair: TokenPair) {
         self.was_stored.insert(pair.access_token().expose().to_owned());
         let remembers = self.flaw == Flaw::DoesNotReadAgain;
@@ -89,7 +89,7 @@ impl World {
         }
     }
 
-    /// The request, and the answer if it arrives.
+    /// Sends a request; returns the response if it arrives.
     fn sent(
         &mut self,
         pair: &TokenPair,
@@ -106,13 +106,13 @@ impl World {
                 self.late.push(token.clone());
                 Ok(None)
             }
-            Outcome::DoneUntold => self.asks(token).map(|_| None),
-            Outcome::Doubled => {
+            Outcome::DoneUnreported => self.asks(token).map(|_| None),
+            Outcome::Duplicated => {
                 let answer = self.asks(token)?;
                 self.late.push(token.clone());
                 Ok(Some(answer))
             }
-            Outcome::Well => self.asks(token).map(Some),
+            Outcome::Succeeds => self.asks(token).map(Some),
         }
     }
 }

@@ -1,52 +1,52 @@
-//! The walk over all schedules of a space.
+//! The exhaustive search over the schedules of a search space.
 
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use regrant::client::Action;
 
-use super::act::{Act, Outcome};
-use super::closing::close;
 use super::driver::{Flaw, Process};
-use super::spaces::Space;
+use super::final_phase::final_phase;
+use super::search_space::SearchSpace;
+use super::step::{Outcome, Step};
 use super::violation::Violation;
 use super::world::World;
 use crate::model::Gap;
 
-/// How much was walked.
+/// The size of a search.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Counts {
-    /// Worlds, each seen once.
+    /// States, each visited once.
     pub worlds: u64,
-    /// Steps from one to another.
+    /// Steps between states.
     pub steps: u64,
-    /// Worlds in which nothing was under way, each of which was asked for tokens once more.
-    pub closings: u64,
+    /// States without anything in flight, from each of which a final phase was run.
+    pub final_phases: u64,
 }
 
-/// A broken promise and the schedule that shows it.
+/// A violation and the schedule that leads to it.
 #[derive(Clone, Debug)]
 pub struct Found {
-    /// The promise.
+    /// The violation.
     pub violation: Violation,
-    /// The acts, the last of which shows it.
-    pub schedule: Vec<Act>,
-    /// After these all was well again, and yet it showed.
-    pub at_the_end: bool,
+    /// The steps, the last of which leads to it.
+    pub schedule: Vec<Step>,
+    /// Whether the violation came in the final phase, after these steps.
+    pub in_final_phase: bool,
 }
 
-/// Walks every schedule of `space`, depth first.
+/// Visits every schedule of `space`, depth first.
 ///
 /// # Errors
 /// The first violation.
-pub fn search(space: &Space, flaw: Flaw) -> Result<Counts, Found> {
+pub fn search(space: &SearchSpace, flaw: Flaw) -> Result<Counts, Found> {
     let mut walk = Walk { seen: HashSet::new(), counts: Counts::default(), schedule: Vec::new() };
     let budget = Budget { wants: space.wants, faults: space.faults, gaps: space.gaps };
     walk.from(&World::new(*space, flaw), budget)?;
     Ok(walk.counts)
 }
 
-/// What may still happen beside what must.
+/// What is left of the limits of the search space.
 #[derive(Clone, Copy, Debug, Hash)]
 struct Budget {
     wants: u8,
@@ -57,7 +57,7 @@ struct Budget {
 struct Walk {
     seen: HashSet<u64>,
     counts: Counts,
-    schedule: Vec<Act>,
+    schedule: Vec<Step>,
 }
 
 impl Walk {
@@ -67,15 +67,15 @@ impl Walk {
         }
         self.counts.worlds += 1;
         if world.processes.iter().all(|process| process.is_quiet()) {
-            self.counts.closings += 1;
-            close(world).map_err(|violation| self.found(violation, true))?;
+            self.counts.final_phases += 1;
+            final_phase(world).map_err(|violation| self.found(violation, true))?;
         }
         let mut goes_on = false;
-        for (act, left) in acts(world, budget) {
-            goes_on |= matches!(act, Act::Goes(..) | Act::Wake(_));
-            self.schedule.push(act);
+        for (step, left) in next_steps(world, budget) {
+            goes_on |= matches!(step, Step::Goes(..) | Step::Wake(_));
+            self.schedule.push(step);
             let mut next = world.clone();
-            next.act(act).map_err(|violation| self.found(violation, false))?;
+            next.apply(step).map_err(|violation| self.found(violation, false))?;
             self.counts.steps += 1;
             self.from(&next, left)?;
             self.schedule.pop();
@@ -86,19 +86,19 @@ impl Walk {
         Ok(())
     }
 
-    fn found(&self, violation: Violation, at_the_end: bool) -> Found {
-        Found { violation, schedule: self.schedule.clone(), at_the_end }
+    fn found(&self, violation: Violation, in_final_phase: bool) -> Found {
+        Found { violation, schedule: self.schedule.clone(), in_final_phase }
     }
 }
 
-/// What may happen next, and what is left of the budget then.
-fn acts(world: &World, budget: Budget) -> Vec<(Act, Budget)> {
-    let mut acts = Vec::with_capacity(16);
+/// The steps that are possible next, each with the budget left after it.
+fn next_steps(world: &World, budget: Budget) -> Vec<(Step, Budget)> {
+    let mut steps = Vec::with_capacity(16);
     let fault = budget.faults.checked_sub(1).map(|faults| Budget { faults, ..budget });
     let gap = budget.gaps.checked_sub(1).map(|gaps| Budget { gaps, ..budget });
     let want = budget.wants.checked_sub(1).map(|wants| Budget { wants, ..budget });
-    // Without a lock nothing but its own swiftness keeps others out between the last read of a
-    // process and its write.
+    // Without a lock a process is only safe while no other one runs between its last read and its
+    // write.
     let is_writing = |process: &Process| matches!(process.pending, Some(Action::Write { .. }));
     let alone = world.processes.iter().position(is_writing).filter(|_| !world.space.lock);
     for (process, state) in world.processes.iter().enumerate() {
@@ -106,47 +106,47 @@ fn acts(world: &World, budget: Budget) -> Vec<(Act, Budget)> {
             continue;
         }
         if let Some(left) = want {
-            acts.push((Act::Want(process), left));
+            steps.push((Step::Want(process), left));
             if state.given.is_some() {
-                acts.push((Act::Unauthorized(process), left));
+                steps.push((Step::Unauthorized(process), left));
             }
         }
         for outcome in world.outcomes(process) {
-            let left = if *outcome == Outcome::Well { Some(budget) } else { fault };
-            acts.extend(left.map(|left| (Act::Goes(process, *outcome), left)));
+            let left = if *outcome == Outcome::Succeeds { Some(budget) } else { fault };
+            steps.extend(left.map(|left| (Step::Goes(process, *outcome), left)));
         }
         if let Some(at) = world.wake_at(process) {
             let is_stuck = world.outcomes(process).is_empty();
-            // To wait for what others do takes time; to wait for oneself is what must happen.
+            // Waiting for another process takes from the budget; waiting for itself does not.
             let left = match at <= world.now || state.pending.is_none() {
                 true => Some(budget),
                 false => gap.filter(|_| is_stuck),
             };
-            acts.extend(left.map(|left| (Act::Wake(process), left)));
+            steps.extend(left.map(|left| (Step::Wake(process), left)));
         }
         if let Some(left) = fault {
-            acts.push((Act::Kill { process, done: false }, left));
+            steps.push((Step::Kill { process, done: false }, left));
             if matches!(state.pending, Some(Action::Write { .. } | Action::Send { .. })) {
-                acts.push((Act::Kill { process, done: true }, left));
+                steps.push((Step::Kill { process, done: true }, left));
             }
             if !state.callers.is_empty() {
-                acts.push((Act::Cancel(process), left));
+                steps.push((Step::Cancel(process), left));
             }
         }
     }
-    // Without a lock a process that stands still is taken for a thief.
+    // Without a lock a process that is paused in a refresh counts as a thief.
     let is_moving = world.processes.iter().any(|process| process.pending.is_some());
     if let Some(left) = gap.filter(|_| world.space.lock || !is_moving) {
-        acts.push((Act::Wait(Gap::Short), left));
-        acts.push((Act::Wait(Gap::Long), left));
-        acts.push((Act::Expire, left));
+        steps.push((Step::Wait(Gap::Short), left));
+        steps.push((Step::Wait(Gap::Long), left));
+        steps.push((Step::Expire, left));
     }
     let late = (0..world.late.len()).filter(|which| world.may_arrive(*which));
-    acts.extend(late.map(|which| (Act::Arrives(which), budget)));
-    acts
+    steps.extend(late.map(|which| (Step::Arrives(which), budget)));
+    steps
 }
 
-/// 64 bits: among a million worlds two have the same by chance once in ten million runs.
+/// 64 bits: among a million states, two collide once in some ten million runs.
 fn fingerprint(world: &World, budget: Budget) -> u64 {
     let mut hasher = DefaultHasher::new();
     (budget, world.now, &world.server, &world.stored, &world.was_stored).hash(&mut hasher);

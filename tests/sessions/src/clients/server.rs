@@ -1,13 +1,12 @@
-//! The server: its session, and the tokens that it has handed out.
+//! The server: a session, and its issued tokens.
 
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use regrant::client::{Grant, RefreshAnswer};
-use regrant::session::DiscardedChild;
 use regrant::session::{
-    AccessTokenUse, Decision, DeviceLabel, NewSession, Record, RefreshPolicy, TheftScope,
-    TokenSecret, UseOutcome, record_use, step,
+    AccessTokenUse, Decision, DeviceLabel, DiscardedChild, NewSession, Record, RefreshPolicy,
+    TheftScope, TokenSecret, UseOutcome, record_use, step,
 };
 use regrant::types::{AccessToken, FamilyPosition, RefreshToken, Timestamp};
 
@@ -19,24 +18,24 @@ use crate::token::Token;
 pub const LIFETIME: Duration = Duration::from_secs(900);
 const LONG: Duration = Duration::from_secs(90 * 86_400);
 
-/// A copy of a request may arrive of the last token that was sent and of the one before.
-const DOUBLED: usize = 2;
+/// Copies of requests carry one of the latest tokens, this many.
+const DUPLICATED: usize = 2;
 
-/// The server. Tokens are named by their place in its books: `r0`, `a0`.
+/// The server. Tokens are named by their index: `r0`, `a0`.
 #[derive(Clone, Debug)]
 pub struct Server {
     record: Record,
-    abandoned: Vec<DiscardedChild>,
+    discarded: Vec<DiscardedChild>,
     refresh: Vec<Issued>,
     access: Vec<(FamilyPosition, Timestamp)>,
-    /// The refresh tokens that were sent, in the order in which each came first.
+    /// The refresh tokens that were sent, in the order of their first use.
     sent: Vec<usize>,
 }
 
 #[derive(Clone, Debug)]
 struct Issued {
     token: Token,
-    /// When its latest child was minted; by a clock that never runs ahead.
+    /// When its latest child was issued.
     child: Option<Timestamp>,
 }
 
@@ -55,14 +54,14 @@ impl Server {
         let token = Token::of_login(secret, &record);
         Self {
             record,
-            abandoned: Vec::new(),
+            discarded: Vec::new(),
             refresh: vec![Issued { token, child: None }],
             access: vec![(FamilyPosition::default(), now)],
             sent: Vec::new(),
         }
     }
 
-    /// The names of the pair of the login.
+    /// The pair of the login.
     pub fn login() -> (AccessToken, RefreshToken) {
         (AccessToken::new("a0"), RefreshToken::new("r0"))
     }
@@ -82,20 +81,20 @@ impl Server {
         let policy =
             RefreshPolicy { grace: GRACE, idle_ttl: LONG, rotate, on_theft: TheftScope::Session };
         let next = step(&self.record, &presented.claims, now, &policy);
-        self.abandoned.extend(next.discarded);
+        self.discarded.extend(next.discarded);
         if let Some(record) = next.record {
             self.record = record;
         }
         let (family_position, refresh) = match next.decision {
-            Decision::Rotate(minted) | Decision::Replay(minted) => {
-                self.refresh[which].child = Some(minted.issued_at.min(now));
-                let child = presented.child(&minted);
+            Decision::Rotate(issued) | Decision::Replay(issued) => {
+                self.refresh[which].child = Some(issued.issued_at.min(now));
+                let child = presented.child(&issued);
                 let known = self.refresh.iter().position(|one| one.token.claims == child.claims);
                 let place = known.unwrap_or_else(|| {
                     self.refresh.push(Issued { token: child, child: None });
                     self.refresh.len() - 1
                 });
-                (minted.family_position, Some(RefreshToken::new(format!("r{place}"))))
+                (issued.family_position, Some(RefreshToken::new(format!("r{place}"))))
             }
             Decision::Renew => (presented.family_position(), None),
             Decision::Superseded => return Ok(RefreshAnswer::Superseded),
@@ -116,10 +115,10 @@ impl Server {
         }))
     }
 
-    /// An access token is used, and that is reported.
+    /// An access token is used, and the use is reported.
     pub fn sees(&mut self, token: &AccessToken, now: Timestamp) -> Result<(), Violation> {
         let (family_position, issued_at) = self.access[place(token.expose())];
-        let denied = self.abandoned.iter().any(|gone| gone.covers(family_position, issued_at));
+        let denied = self.discarded.iter().any(|gone| gone.covers(family_position, issued_at));
         let seen = record_use(&self.record, &AccessTokenUse { family_position, denied }, now);
         if let Some(record) = seen.record {
             self.record = record;
@@ -134,18 +133,18 @@ impl Server {
     pub fn may_arrive_late(&self, token: &RefreshToken, now: Timestamp) -> bool {
         let which = place(token.expose());
         let is_recent = match self.sent.iter().position(|sent| *sent == which) {
-            Some(place) => self.sent.len() - place <= DOUBLED,
+            Some(place) => self.sent.len() - place <= DUPLICATED,
             None => true,
         };
         let child = self.refresh[which].child;
-        is_recent && child.is_none_or(|minted| now <= minted.plus(GRACE))
+        is_recent && child.is_none_or(|issued| now <= issued.plus(GRACE))
     }
 }
 
 impl Hash for Server {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.record.encode().hash(state);
-        for gone in &self.abandoned {
+        for gone in &self.discarded {
             (gone.family_position, gone.issued_until.as_millis()).hash(state);
         }
         for issued in &self.refresh {

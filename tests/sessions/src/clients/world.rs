@@ -1,4 +1,4 @@
-//! The world and what an act does to it.
+//! The state of the model, and what a step does to it.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -8,35 +8,35 @@ use regrant::client::{
 };
 use regrant::types::{AccessToken, RefreshToken, Timestamp};
 
-use super::act::Act;
 use super::driver::{Flaw, Process};
+use super::search_space::SearchSpace;
 use super::server::{LIFETIME, Server};
-use super::spaces::Space;
+use super::step::Step;
 use super::violation::Violation;
 
-/// The world.
+/// The state of the model.
 #[derive(Clone, Debug)]
 pub struct World {
-    pub space: Space,
+    pub space: SearchSpace,
     pub flaw: Flaw,
     /// The time since the login.
     pub now: Duration,
     pub server: Server,
     pub stored: Option<TokenPair>,
-    /// The access tokens that the storage has ever had.
+    /// All access tokens that were ever stored.
     pub was_stored: BTreeSet<String>,
     pub locked_by: Option<usize>,
     pub processes: Vec<Process>,
-    /// Requests that are still on their way, although nobody waits for their answers.
+    /// Requests in flight, whose responses nobody waits for.
     pub late: Vec<RefreshToken>,
-    /// The last answer that a caller got.
+    /// The latest answer to a caller.
     pub answered: Option<Result<AccessToken, SessionError>>,
 }
 
 impl World {
-    /// The user has logged in, the pair is stored, and its access token has expired since. No
-    /// process has looked into the storage.
-    pub fn new(space: Space, flaw: Flaw) -> Self {
+    /// The state after a login whose pair is stored and whose access token has expired. No process
+    /// has read the storage yet.
+    pub fn new(space: SearchSpace, flaw: Flaw) -> Self {
         let mut world = Self {
             space,
             flaw,
@@ -73,42 +73,42 @@ impl World {
         self.server.refresh(token, self.space.rotate, time(self.now))
     }
 
-    /// Lets one act happen.
-    pub fn act(&mut self, act: Act) -> Result<(), Violation> {
-        match act {
-            Act::Want(process) => self.wants(process),
-            Act::Unauthorized(process) => {
+    /// Applies one step.
+    pub fn apply(&mut self, step: Step) -> Result<(), Violation> {
+        match step {
+            Step::Want(process) => self.wants(process),
+            Step::Unauthorized(process) => {
                 let given = self.processes[process].given.clone();
                 let token = given.expect("offered only where there is one");
                 let caller = self.processes[process].next_caller();
                 self.tell(process, Event::Renew { caller, rejected: token })
             }
-            Act::Cancel(process) => {
+            Step::Cancel(process) => {
                 let caller = self.processes[process].callers.remove(0);
                 if self.flaw == Flaw::DropsOnCancel {
                     self.processes[process].pending = None;
                 }
                 self.tell(process, Event::Cancel { caller })
             }
-            Act::Kill { process, done } => {
+            Step::Kill { process, done } => {
                 self.kill(process, done);
                 Ok(())
             }
-            Act::Goes(process, outcome) => self.goes(process, outcome),
-            Act::Wake(process) => {
+            Step::Goes(process, outcome) => self.goes(process, outcome),
+            Step::Wake(process) => {
                 let at = self.wake_at(process).expect("offered only where there is one");
                 self.now = self.now.max(at);
                 self.tell(process, Event::Tick)
             }
-            Act::Wait(gap) => {
+            Step::Wait(gap) => {
                 self.now += gap.span();
                 Ok(())
             }
-            Act::Expire => {
+            Step::Expire => {
                 self.now += LIFETIME;
                 Ok(())
             }
-            Act::Arrives(which) => {
+            Step::Arrives(which) => {
                 let token = self.late.remove(which);
                 self.asks(&token).map(drop)
             }

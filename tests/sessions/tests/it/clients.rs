@@ -1,62 +1,65 @@
-//! The search over schedules of clients and their server: see `clients` for what is promised.
-//! The search is worth something only if it fails when something is wrong: broken on purpose, it
-//! must. `REGRANT_DEEPER=1` adds a fault to every schedule and takes minutes.
+//! The search over schedules of clients and their server: see `clients` for the invariants.
+//! The search must fail for a driver with a flaw.
+//! `REGRANT_DEEPER=1` adds a fault to every schedule and takes minutes.
 
 use std::time::Instant;
 
-use regrant_session_tests::clients::{Flaw, Found, Space, search, spaces};
+use regrant_session_tests::clients::{Flaw, Found, SearchSpace, search, search_space};
 use regrant_session_tests::report::report;
 
-fn check(space: &Space) {
+fn check(space: &SearchSpace) {
     let deeper = u8::from(std::env::var_os("REGRANT_DEEPER").is_some_and(|value| value == "1"));
-    let space = &Space { faults: space.faults + deeper, ..*space };
+    let space = &SearchSpace { faults: space.faults + deeper, ..*space };
     let started = Instant::now();
     match search(space, Flaw::None) {
         Ok(counts) => report(format!(
-            "clients: {} worlds, {} steps, {} closings, {} calls, {} faults, {} spans, {}, {:.1} s",
+            "clients: {} worlds, {} steps, {} final phases, {} calls, {} faults, {} spans, {}, {:.1} s",
             counts.worlds,
             counts.steps,
-            counts.closings,
+            counts.final_phases,
             space.wants,
             space.faults,
             space.gaps,
             space.name,
             started.elapsed().as_secs_f64()
         )),
-        Err(Found { violation, schedule, at_the_end }) => {
-            panic!("{}: {violation:?} after {schedule:?}, at the end: {at_the_end}", space.name)
+        Err(Found { violation, schedule, in_final_phase }) => {
+            panic!(
+                "{}: {violation:?} after {schedule:?}, in the final phase: {in_final_phase}",
+                space.name
+            )
         }
     }
 }
 
 #[test]
 fn concurrent_callers_of_one_process() {
-    check(&spaces::CALLERS);
+    check(&search_space::CALLERS);
 }
 
 #[test]
 fn two_processes_over_one_storage() {
-    check(&spaces::PROCESSES);
+    check(&search_space::PROCESSES);
 }
 
 #[test]
 fn two_processes_with_more_calls() {
-    check(&spaces::LONG);
+    check(&search_space::LONG);
 }
 
 #[test]
 fn two_processes_with_wrong_clocks() {
-    check(&spaces::CLOCKS);
+    check(&search_space::CLOCKS);
 }
 
 #[test]
 fn two_processes_without_a_lock_or_without_rotation() {
-    check(&spaces::NO_LOCK);
-    check(&spaces::NO_ROTATION);
+    check(&search_space::NO_LOCK);
+    check(&search_space::NO_ROTATION);
 }
 
 #[test]
-fn every_flaw_is_found() {
+fn every_flaw_is_detected() {
     let flaws = [
         Flaw::UsesBeforeStoring,
         Flaw::BelievesFailedWrites,
@@ -71,25 +74,25 @@ fn every_flaw_is_found() {
         Flaw::KeepsTheLock,
         Flaw::DoesNotWake,
     ];
-    let mut unseen = Vec::new();
+    let mut undetected = Vec::new();
     for flaw in flaws {
         // As few faults as show it.
         let all = (0..=3).flat_map(|faults| {
-            let enough = spaces::ALL.into_iter().filter(move |space| space.faults >= faults);
-            enough.map(move |space| Space { faults, ..space })
+            let enough = search_space::ALL.into_iter().filter(move |space| space.faults >= faults);
+            enough.map(move |space| SearchSpace { faults, ..space })
         });
         let found = all.into_iter().find_map(|space| {
             let found = search(&space, flaw).err()?;
             Some((found, space))
         });
         match found {
-            Some((Found { violation, schedule, at_the_end }, space)) => report(format!(
+            Some((Found { violation, schedule, in_final_phase }, space)) => report(format!(
                 "flaw: {flaw:?}: {violation:?} ({}) after {schedule:?}{}",
                 space.name,
-                if at_the_end { ", then all is well" } else { "" }
+                if in_final_phase { ", in the final phase" } else { "" }
             )),
-            None => unseen.push(flaw),
+            None => undetected.push(flaw),
         }
     }
-    assert!(unseen.is_empty(), "no schedule shows what is wrong: {unseen:?}");
+    assert!(undetected.is_empty(), "no schedule detects: {undetected:?}");
 }

@@ -1,38 +1,37 @@
-//! What can happen, one thing at a time.
+//! The steps of a schedule.
 
 use std::fmt;
 
 use crate::model::Gap;
 
-/// What becomes of something that a process wanted done.
+/// The outcome of an operation of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// It goes well.
-    Well,
-    /// It fails and has changed nothing. For a request: it is lost on the way.
+    /// It succeeds.
+    Succeeds,
+    /// It fails and changes nothing. A request is lost.
     Fails,
-    /// It is done, and the process is told that it failed. For a request: the answer is lost.
-    DoneUntold,
-    /// The request is given up, and arrives later.
+    /// It takes effect, but is reported as failed. The response to a request is lost.
+    DoneUnreported,
+    /// The request times out, and arrives later.
     Late,
-    /// The request is answered, and a copy of it arrives later.
-    Doubled,
-    /// The server is busy and says so.
+    /// The request succeeds, and a copy of it arrives later.
+    Duplicated,
+    /// The server replies that it is busy.
     Busy,
 }
 
-/// What happens. Processes are counted from 0.
+/// A step. Processes are numbered from 0.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Act {
+pub enum Step {
     /// A caller wants an access token.
     Want(usize),
-    /// The server refused the access token that this process was last given, and its caller wants
-    /// another.
+    /// The server rejected the latest access token of this process, and its caller wants another.
     Unauthorized(usize),
-    /// The oldest caller that waits gives up.
+    /// The oldest waiting caller gives up.
     Cancel(usize),
-    /// The process is ended and started again: all that it had in memory is gone. What was under
-    /// way happens nevertheless or does not.
+    /// The process is killed and restarted, and loses its memory. The operation in flight takes
+    /// effect or does not.
     Kill {
         /// Which.
         process: usize,
@@ -51,7 +50,7 @@ pub enum Act {
     Arrives(usize),
 }
 
-impl fmt::Debug for Act {
+impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Want(process) => write!(f, "{process} wants"),

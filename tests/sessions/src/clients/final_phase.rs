@@ -1,20 +1,19 @@
-//! The end of every schedule: when all is well again, each process gets a token.
+//! The end of every schedule: without further faults, each process gets a token.
 
 use regrant::client::{SessionError, TransientError};
 
-use super::act::Outcome;
 use super::server::LIFETIME;
+use super::step::Outcome;
 use super::violation::Violation;
 use super::world::World;
 
-/// How often an app tries again that is told to try later.
+/// How often an app calls again after a transient error.
 const TRIES: usize = 4;
-/// More than any call takes.
+/// More steps than any call takes.
 const STEPS: usize = 40;
 
-/// From where the schedule left them, the processes ask in turn, twice, each with its access
-/// token expired.
-pub fn close(world: &World) -> Result<(), Violation> {
+/// The processes call in turn, twice, each with an expired access token.
+pub fn final_phase(world: &World) -> Result<(), Violation> {
     let mut world = world.clone();
     for process in (0..world.processes.len()).cycle().take(2 * world.processes.len()) {
         world.now += LIFETIME;
@@ -33,7 +32,7 @@ fn gets_token(world: &mut World, process: usize) -> Result<(), Violation> {
                 break;
             }
             if !world.outcomes(process).is_empty() {
-                world.goes(process, Outcome::Well)?;
+                world.goes(process, Outcome::Succeeds)?;
             } else if let Some(at) = world.wake_at(process) {
                 world.now = world.now.max(at);
                 world.tell(process, regrant::client::Event::Tick)?;
