@@ -173,9 +173,9 @@ final class EndToEndTests: FolderTestCase {
     }
 }
 
-private func assertEachRefreshedOnce(_ counts: FaultProxy.Counts, proxy: UInt = #proxy) {
+private func assertEachRefreshedOnce(_ counts: FaultProxy.Counts, line: UInt = #line) {
     let refreshes = counts.refreshes
-    XCTAssertEqual(refreshes.arrived, refreshes.presented, proxy: proxy)
-    XCTAssertEqual(refreshes.arrived, refreshes.granted, proxy: proxy)
-    XCTAssertGreaterThanOrEqual(refreshes.arrived, expiries, proxy: proxy)
+    XCTAssertEqual(refreshes.arrived, refreshes.presented, line: line)
+    XCTAssertEqual(refreshes.arrived, refreshes.granted, line: line)
+    XCTAssertGreaterThanOrEqual(refreshes.arrived, expiries, line: line)
 }
