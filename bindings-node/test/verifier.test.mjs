@@ -131,7 +131,7 @@ test('an issuer that is down: 503, try again; and then it works', async (t) => {
   assert.equal(refused.status, 503);
   assert.deepEqual((await refused.json()).error.advice, 'retry');
   await assert.rejects(verifier.ready(), (error) => error.code === 'ERR_KEYS_UNAVAILABLE' && /status 503/.test(error.cause.message));
-  assert.ok(entries.some(({ level, fields }) => level === 'warn' && fields.problem === 'status 503'));
+  assert.ok(entries.some(({ level, fields }) => level === 'warn' && fields.error === 'status 503'));
   issuer.down = false;
   clock.advance(30_000);
   assert.deepEqual(await (await call('/orders', bearer(token))).json(), { subject: 'user-1' });
