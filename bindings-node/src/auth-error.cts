@@ -1,24 +1,24 @@
-/** The one class of error that this package throws. */
+/** The class of all errors that this package throws. */
 import { errorInfo, type Advice, type ErrorCode } from './error-codes.cjs';
 
-/** Why a session was ended before it expired. */
+/** Why a session was revoked. */
 export type RevocationReason = 'logout' | 'logout_everywhere' | 'reused' | 'administrative' | 'displaced';
 
-/** What is known about one error beyond its code. */
+/** The details of an error beyond its code. */
 export interface AuthErrorOptions {
-  /** The text for people, in place of the English one. */
+  /** The message for people, in place of the English one. */
   text?: string | undefined;
-  /** What the message says beyond the text: a claim's name, the problem of a field. */
+  /** What the message says beyond that: the name of a claim, the problem of a field. */
   detail?: string | undefined;
-  /** The path of the refused field of the configuration. */
+  /** The path of the rejected field of the configuration. */
   field?: string | undefined;
   /** Why the session was revoked. */
   reason?: RevocationReason | undefined;
-  /** The nonce that a proof of a key needs, with `ERR_DPOP_NONCE_REQUIRED`. */
+  /** The nonce that a DPoP proof needs, with `ERR_DPOP_NONCE_REQUIRED`. */
   nonce?: string | undefined;
-  /** When to ask again at the earliest, in seconds. */
+  /** When to retry at the earliest, in seconds. */
   retryAfter?: number | undefined;
-  /** The error behind this one. */
+  /** The error that caused this one. */
   cause?: unknown;
 }
 
@@ -28,44 +28,44 @@ export interface AuthErrorJson {
   code: ErrorCode;
   /** What the client should do now. */
   advice: Advice;
-  /** The text for people. */
+  /** The message for people. */
   message: string;
-  /** Why the session was revoked, where that is why. */
+  /** Why the session was revoked, with `ERR_SESSION_REVOKED`. */
   reason?: RevocationReason;
 }
 
 /**
- * Why a token, a session or a configuration was refused.
+ * Why a token, a session or a configuration was rejected.
  *
- * Messages never contain a token or the value of a claim. Express answers with `status` and
- * `headers` by itself where no error handler of the app's own does.
+ * Messages never contain a token or the value of a claim. Express itself responds with `status` and
+ * `headers` where the app has no error handler.
  */
 export class AuthError extends Error {
   /** The stable code, the same in every language of this project. */
   readonly code: ErrorCode;
   /** What the caller should do now. */
   readonly advice: Advice;
-  /** The HTTP status of an answer. */
+  /** The HTTP status of the response. */
   readonly status: number;
   /**
-   * The HTTP headers of an answer: `WWW-Authenticate` (RFC 6750 §3) with status 401, `DPoP-Nonce` (RFC 9449 §8), and
-   * `Retry-After` (RFC 9110 §10.2.3) where it is known when to ask again.
+   * The HTTP headers of the response: `WWW-Authenticate` (RFC 6750 §3) with status 401, `DPoP-Nonce` (RFC 9449 §8), and
+   * `Retry-After` (RFC 9110 §10.2.3) where `retryAfter` is known.
    */
   readonly headers: Readonly<Record<string, string>>;
-  /** The text for people: the message without what only developers need. */
+  /** The message for people: without what only developers need. */
   readonly text: string;
-  /** The path of the refused field, with `ERR_CONFIG_INVALID`. */
+  /** The path of the rejected field, with `ERR_CONFIG_INVALID`. */
   declare readonly field?: string;
   /** Why the session was revoked, with `ERR_SESSION_REVOKED`. */
   declare readonly reason?: RevocationReason;
-  /** When to ask again at the earliest, in whole seconds, with `ERR_TOO_MANY_ATTEMPTS`. */
+  /** When to retry at the earliest, in whole seconds, with `ERR_TOO_MANY_ATTEMPTS`. */
   declare readonly retryAfter?: number;
 
   /**
-   * For apps and tests that answer as this package does.
+   * For apps and tests that respond as this package does.
    *
    * @param code - Advice, status and headers follow from it.
-   * @param options - What is known beyond it.
+   * @param options - The details beyond the code.
    */
   constructor(code: ErrorCode, options: AuthErrorOptions = {}) {
     const info = errorInfo(code);
@@ -85,14 +85,14 @@ export class AuthError extends Error {
     if (retryAfter !== undefined) this.retryAfter = retryAfter;
   }
 
-  /** What a client may see; bodies of answers are made of it. */
+  /** What a client may see, for the body of the response. */
   toJSON(): AuthErrorJson {
     const { code, advice, text: message, reason } = this;
     return reason === undefined ? { code, advice, message } : { code, advice, message, reason };
   }
 
   static {
-    // Not an own property of each error, so that it is not listed when one is printed.
+    // Not an own property, which would be listed when an error is printed.
     Object.defineProperty(AuthError.prototype, 'name', { value: 'AuthError', configurable: true });
   }
 }

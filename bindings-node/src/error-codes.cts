@@ -1,7 +1,7 @@
 /**
- * The codes, the advice and their texts, as the core has them.
+ * The error codes, with advice and messages, from the core's table.
  *
- * The literal types are for the compiler; everything at run time comes from the core's table.
+ * Only the literal types are written here, for the compiler.
  */
 import { errorTable, type ErrorEntry } from '../native.cjs';
 
@@ -50,32 +50,32 @@ export type ErrorCode =
  */
 export type Advice = 'refresh' | 'sign_in' | 'reject' | 'retry' | 'fix';
 
-/** A language that error texts ship in. */
+/** A language of the built-in messages. */
 export type Language = 'en' | 'ko';
 
-/** What is fixed about a code. */
+/** What follows from a code. */
 export interface ErrorCodeInfo {
   /** The code. */
   readonly code: ErrorCode;
   /** What the caller should do now. */
   readonly advice: Advice;
-  /** The HTTP status of an answer. */
+  /** The HTTP status of the response. */
   readonly status: number;
   /** The value of `WWW-Authenticate` (RFC 6750 §3); only with status 401. */
   readonly wwwAuthenticate?: string;
-  /** The text in each language. */
+  /** The message in each language. */
   readonly messages: Readonly<Record<Language, string>>;
 }
 
-/** Every code and what is fixed about it, in the order of the core's table. */
+/** Every code and what follows from it, in the order of the core's table. */
 export const errorCodes: readonly ErrorCodeInfo[] = errorTable().map((entry) =>
-  // The core's table has just these names; test/errors.test.mjs holds the types above to it.
+  // test/errors.test.mjs checks the types above against the table.
   Object.freeze(entry as ErrorEntry & ErrorCodeInfo),
 );
 
 const byCode = new Map(errorCodes.map((entry) => [entry.code, entry]));
 
-/** What is fixed about `code`; about `ERR_INTERNAL` where there is no such code. */
+/** What follows from `code`; from `ERR_INTERNAL` where there is no such code. */
 export function errorInfo(code: string): ErrorCodeInfo {
   return (byCode.get(code as ErrorCode) ?? byCode.get('ERR_INTERNAL')) as ErrorCodeInfo;
 }
@@ -85,7 +85,7 @@ export function isErrorCode(code: string): code is ErrorCode {
   return byCode.has(code as ErrorCode);
 }
 
-/** Whether texts ship in `language`. */
+/** Whether there are messages in `language`. */
 export function isLanguage(language: unknown): language is Language {
   return typeof language === 'string' && Object.hasOwn(errorInfo('ERR_INTERNAL').messages, language);
 }

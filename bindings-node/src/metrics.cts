@@ -1,16 +1,16 @@
-/** The metrics of the process as objects: their types. */
+/** The metrics of the process as objects. */
 
-/** What all metrics have. */
+/** What every metric has. */
 interface MetricBase {
-  /** As Prometheus knows it, such as `regrant_refreshes_total`. */
+  /** The name in Prometheus, for example `regrant_refreshes_total`. */
   readonly name: string;
-  /** What it means, in one sentence. */
+  /** The meaning, in one sentence. */
   readonly help: string;
 }
 
 /** A counter, which only grows, or a gauge. */
 export interface NumberMetric extends MetricBase {
-  /** What it can do. */
+  /** The kind of metric. */
   readonly type: 'counter' | 'gauge';
   /** One for each combination of labels. */
   readonly values: readonly NumberValue[];
@@ -24,33 +24,33 @@ export interface NumberValue {
   readonly value: number;
 }
 
-/** How many values were at most so large. */
+/** A bucket of a histogram; cumulative. */
 export interface Bucket {
-  /** The bound, which belongs to it. */
+  /** The upper bound, inclusive. */
   readonly le: number;
-  /** How many values. */
+  /** The number of values up to the bound. */
   readonly count: number;
 }
 
-/** How many values fell into which range. */
+/** The distribution of values for one combination of labels. */
 export interface Histogram {
   /** The labels, by name. */
   readonly labels: Readonly<Record<string, string>>;
-  /** How many values there were. */
+  /** The number of values. */
   readonly count: number;
   /** Their sum; of times in seconds. */
   readonly sum: number;
-  /** How many values were at most `le`, for each bound; cumulative. */
+  /** The buckets, by bound. */
   readonly buckets: readonly Bucket[];
 }
 
 /** A histogram; all are of times in seconds. */
 export interface HistogramMetric extends MetricBase {
-  /** What it is. */
+  /** The kind of metric. */
   readonly type: 'histogram';
   /** One for each combination of labels. */
   readonly values: readonly Histogram[];
 }
 
-/** A metric with its values. */
+/** A metric and its values. */
 export type Metric = NumberMetric | HistogramMetric;

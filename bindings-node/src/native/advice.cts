@@ -1,14 +1,14 @@
-/** What to do where no addon could be loaded. */
+/** The advice in the error for a missing native addon. */
 import { describe, namesOf, type Platform } from './platform.cjs';
 
-/** Why a place was passed over: nothing there, there but not loadable, of another version. */
+/** Why a location was skipped: nothing there, not loadable, of another version. */
 export type Why = 'absent' | 'broken' | 'version';
 
-/** One place where an addon was looked for in vain. */
+/** A location without a usable addon. */
 export interface Attempt {
   readonly what: string;
   readonly why: Why;
-  /** In words, after the name. */
+  /** For the message, after the name. */
   readonly reason: string;
 }
 

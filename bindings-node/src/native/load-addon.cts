@@ -1,19 +1,19 @@
-/** Chooses the addon for a platform, or says why there is none. */
+/** Loads the native addon for a platform, or explains why there is none. */
 import { advise, type Attempt, type Why } from './advice.cjs';
 import { describe, namesOf, type Platform } from './platform.cjs';
 
-/** What a `require` of an addon came to. */
+/** The outcome of requiring an addon. */
 export type Required = { readonly addon: unknown; readonly version?: string } | { readonly error: unknown };
 
-/** Where an addon may be: both `require` it anew and never throw. */
+/** Where an addon may be. Both `require` it and never throw. */
 export interface Places {
-  /** Next to this package: as its own build leaves it. */
+  /** In this package, where its own build leaves it. */
   local(): Required;
-  /** In the platform's package, which npm installs as an optional dependency. */
+  /** In the package for the platform, an optional dependency. */
   installed(): Required;
 }
 
-/** That no addon could be loaded. */
+/** No addon could be loaded. */
 export class AddonError extends Error {
   /** Always `ERR_ADDON_UNAVAILABLE`. */
   readonly code = 'ERR_ADDON_UNAVAILABLE';
@@ -28,11 +28,11 @@ export class AddonError extends Error {
 }
 
 /**
- * The addon for `platform`: the one built here, else the one of the platform's package.
+ * Loads the addon for `platform`: the one built here, else the one of the package for the platform.
  *
- * @param places - By name of the addon, as `namesOf` forms it.
- * @param version - Of this package. An addon of another version is not used.
- * @throws {@link AddonError} It names the platform, what was tried, and what to do.
+ * @param places - By the name of the addon, as `namesOf` returns it.
+ * @param version - The version of this package. An addon of another version is not used.
+ * @throws {@link AddonError} with the platform, what was tried, and what to do.
  */
 export function loadAddon(platform: Platform, places: Readonly<Record<string, Places>>, version: string): unknown {
   const attempts: Attempt[] = [];
@@ -48,7 +48,7 @@ export function loadAddon(platform: Platform, places: Readonly<Record<string, Pl
       const refused = refusal(what, outcome, version);
       if (refused === undefined) return (outcome as { addon: unknown }).addon;
       attempts.push(refused);
-      // What was there and did not load says more than what was not there.
+      // An addon that failed to load tells more than a missing one.
       if ('error' in outcome && (cause === undefined || refused.why === 'broken')) cause = outcome.error;
     }
   }
@@ -59,7 +59,7 @@ function refusal(what: string, outcome: Required, expected: string): Attempt | u
   if ('error' in outcome) {
     const { code, message = String(outcome.error) } = outcome.error as { code?: unknown; message?: string };
     const why: Why = code === 'MODULE_NOT_FOUND' && message.includes(`${what}'`) ? 'absent' : 'broken';
-    // The rest of a message of Node.js is the stack of `require`s.
+    // The rest of Node's message is the require stack.
     return { what, why, reason: why === 'absent' ? 'is not there' : (message.split('\n', 1)[0] ?? '') };
   }
   if (outcome.version === undefined || outcome.version === expected) return undefined;

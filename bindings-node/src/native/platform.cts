@@ -1,4 +1,4 @@
-/** Which platform this is, as far as it decides which addon fits. */
+/** The platform, as far as it decides which addon fits. */
 import { familySync, versionSync } from 'detect-libc';
 
 /** What decides which addon fits. */
@@ -7,7 +7,7 @@ export interface Platform {
   readonly os: string;
   /** As `process.arch`. */
   readonly arch: string;
-  /** The C library of a Linux; `null` where it could not be told, `undefined` elsewhere. */
+  /** The C library on Linux; `null` where it is unknown, `undefined` on other systems. */
   readonly libc?: 'glibc' | 'musl' | null;
   /** Its version, where it is known. */
   readonly libcVersion?: string | undefined;
@@ -23,7 +23,7 @@ export function currentPlatform(): Platform {
     os,
     arch,
     libc,
-    // Only a message asks for it, and to find it can take a process of its own.
+    // Only an error message needs it, and finding it may start a process.
     get libcVersion() {
       return versionSync() ?? undefined;
     },
@@ -31,14 +31,14 @@ export function currentPlatform(): Platform {
 }
 
 /**
- * The names under which an addon for this platform goes, the likeliest first, as @napi-rs/cli
- * forms them: `linux-x64-gnu`, `darwin-arm64`, `win32-x64-msvc`.
+ * The names of the addons that may fit this platform, the likeliest first, as @napi-rs/cli forms
+ * them: `linux-x64-gnu`, `darwin-arm64`, `win32-x64-msvc`.
  */
 export function namesOf({ os, arch, libc }: Platform): string[] {
   switch (os) {
     case 'linux': {
       const [gnu, musl] = [`linux-${arch}-gnu`, `linux-${arch}-musl`];
-      // Where it cannot be told, the wrong one of the two does not load.
+      // Where the C library is unknown, the wrong one of the two does not load.
       return libc === 'glibc' ? [gnu] : libc === 'musl' ? [musl] : [gnu, musl];
     }
     case 'win32':
@@ -48,7 +48,7 @@ export function namesOf({ os, arch, libc }: Platform): string[] {
   }
 }
 
-/** The platform for people: `linux, x64, glibc 2.36`. */
+/** The platform in words: `linux, x64, glibc 2.36`. */
 export function describe({ os, arch, libc, libcVersion }: Platform): string {
   if (libc === undefined) return `${os}, ${arch}`;
   const version = libcVersion === undefined ? '' : ` ${libcVersion}`;

@@ -23,7 +23,7 @@ fn grant() -> AccessGrant {
 }
 
 #[test]
-fn everything_that_is_granted_is_in_the_token() {
+fn a_token_has_all_granted_claims() {
     let policy = AccessPolicy::builder()
         .issuer("https://a")
         .issuer("https://former-a")
@@ -64,7 +64,7 @@ fn everything_that_is_granted_is_in_the_token() {
 }
 
 #[test]
-fn a_plain_token_has_nothing_to_spare() {
+fn a_plain_token_has_only_the_required_claims() {
     let issued = issuer(AccessPolicy::default()).issue(&grant()).unwrap();
     let decoded = decode_unverified(issued.token.expose()).unwrap();
     let expected = json!({ "sub": "u", "iat": NOW, "exp": NOW + 900 });
@@ -93,7 +93,7 @@ fn a_token_lives_for_its_ttl() {
 }
 
 #[test]
-fn names_of_the_library_are_not_the_apps() {
+fn registered_claims_cannot_be_set_by_the_app() {
     let policy = AccessPolicy::builder().subject_claim("userId").build().unwrap();
     let names = ["iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid", "gen", "brn", "userId"];
     for name in names {
@@ -106,7 +106,7 @@ fn names_of_the_library_are_not_the_apps() {
 }
 
 #[test]
-fn what_would_be_refused_is_not_issued() {
+fn a_token_that_would_be_rejected_is_not_issued() {
     let mut large = grant();
     large.claims.insert("text".to_owned(), json!("x".repeat(200)));
     let limited = |bytes| issuer(AccessPolicy::builder().max_token_bytes(bytes).build().unwrap());
@@ -138,7 +138,7 @@ fn debug_shows_no_secret() {
 }
 
 #[test]
-fn policies_that_cannot_work_are_refused_by_field() {
+fn invalid_policies_are_rejected_with_the_field() {
     let field = |set: fn(AccessPolicyBuilder) -> AccessPolicyBuilder| {
         config_error(set(AccessPolicy::builder()).build()).0
     };

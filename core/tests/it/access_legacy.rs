@@ -30,7 +30,7 @@ fn good() -> Value {
 }
 
 #[test]
-fn they_are_accepted_where_that_is_on() {
+fn legacy_tokens_are_accepted_if_enabled() {
     for header in [
         LEGACY_HEADER,
         r#"{"typ":"JWT","alg":"HS256"}"#,
@@ -46,7 +46,7 @@ fn they_are_accepted_where_that_is_on() {
 }
 
 #[test]
-fn other_kinds_of_token_are_not() {
+fn other_token_types_are_rejected() {
     for typ in ["rt+jwt", "application/rt+jwt", "id+jwt", ""] {
         let header = format!("{{\"alg\":\"HS256\",\"typ\":\"{typ}\"}}");
         assert_eq!(code(&header, good()), ErrorCode::TypMismatch, "{typ}");
@@ -55,7 +55,7 @@ fn other_kinds_of_token_are_not() {
 
 /// Its refresh tokens are signed with the same key: only their long life gives them away.
 #[test]
-fn a_long_life_is_that_of_a_refresh_token() {
+fn a_lifetime_over_the_bound_is_rejected() {
     let lives = |iat: Option<i64>, exp: i64| {
         let mut claims = json!({ "userId": 7, "exp": exp });
         if let Some(iat) = iat {
@@ -77,7 +77,7 @@ fn a_long_life_is_that_of_a_refresh_token() {
 }
 
 #[test]
-fn the_limit_can_be_set() {
+fn max_lifetime_is_configurable() {
     let policy = AccessPolicy::builder()
         .accept_legacy(LegacyTokens { max_lifetime: Duration::from_secs(60) })
         .build()
@@ -89,7 +89,7 @@ fn the_limit_can_be_set() {
 }
 
 #[test]
-fn exp_is_still_required_and_still_the_end() {
+fn exp_is_required_and_enforced_for_legacy_tokens() {
     let endless = json!({ "userId": 7, "iat": NOW });
     assert_eq!(claim_missing(verify(LEGACY_HEADER, endless)), "exp");
     let over = json!({ "userId": 7, "iat": NOW - 60, "exp": NOW });
@@ -97,7 +97,7 @@ fn exp_is_still_required_and_still_the_end() {
 }
 
 #[test]
-fn names_that_mean_something_here_are_the_apps_own_there() {
+fn session_claims_of_a_legacy_token_are_ignored() {
     let mut claims = good();
     claims["gen"] = json!("X");
     claims["sid"] = json!(12);

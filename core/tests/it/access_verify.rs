@@ -55,7 +55,7 @@ fn the_example_of_rfc_7515() {
 }
 
 #[test]
-fn shapes_that_are_not_a_token() {
+fn malformed_tokens_are_rejected() {
     let good = token(ACCESS_HEADER, &good_claims());
     let (input, signature) = good.rsplit_once('.').unwrap();
     for bad in [
@@ -164,7 +164,7 @@ fn a_public_key_cannot_be_used_as_a_secret() {
 }
 
 #[test]
-fn extensions_are_refused() {
+fn critical_extensions_are_rejected() {
     for extension in [
         r#""crit":["exp"],"exp":1"#,
         r#""crit":["b64"],"b64":false"#,

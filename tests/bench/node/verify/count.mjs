@@ -3,7 +3,7 @@
 // `npm run build` (`16`: how many tokens are kept, `0`: none; `4000`: how often):
 //
 //   valgrind --tool=callgrind --smc-check=all-non-file --collect-atstart=no \
-//     --toggle-collect='*regrant_node*bare_function*call*' node ../tests/bench/node/verify/count.mjs 16 4000
+//     --toggle-collect='*regrant_node*fast_function*call*' node ../tests/bench/node/verify/count.mjs 16 4000
 import { TestClock } from '../../../../bindings-node/index.mjs';
 import { authWith, keysFor } from './tokens.mjs';
 
