@@ -15,7 +15,7 @@ const GUARDS = {
   },
   'fast-jwt': () => byHand(createVerifier({ ...FAST, cache: false })),
   'fast-jwt, cache': () => byHand(createVerifier({ ...FAST, cache: true })),
-  regrant: () => authenticate(authWith(keysFor('HS256'), 0)),
+  regrant: () => authenticate(authWith(keysFor('HS256'), false)),
   'regrant, cache': () => authenticate(authWith(keysFor('HS256'))),
 };
 

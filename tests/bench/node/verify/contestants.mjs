@@ -30,7 +30,7 @@ export function contestants(algorithm, keys) {
   const fast = (cache) =>
     createVerifier({ key: keys.text, algorithms: [algorithm], allowedIss: ISSUER, allowedAud: AUDIENCE, cache });
   const [fastJwt, fastJwtCache] = [fast(false), fast(CACHE)];
-  const [plain, keeping] = [authWith(keys, 0), authWith(keys, CACHE)];
+  const [plain, keeping] = [authWith(keys, false), authWith(keys, CACHE)];
   const nodeRsRules = { algorithms: [nodeRs?.Algorithm[algorithm]], iss: [ISSUER], aud: [AUDIENCE], leeway: 0 };
   const all = [
     ['jsonwebtoken', (token) => jsonwebtoken.verify(token, keys.text, rules)],

@@ -28,7 +28,7 @@ const KINDS = {
   EdDSA: ['ed25519', {}],
 };
 
-/** An auth object on the memory store; `cache`: how many verified tokens it keeps. */
+/** An auth object on the memory store; `cache`: how many verified tokens it keeps, or `false`. */
 export function authWith(keys, cache, clock) {
   const access = { issuer: ISSUER, audience: AUDIENCE, cache };
   return createAuth({ ...keys.config, access, store: 'memory:', clock });
@@ -36,7 +36,7 @@ export function authWith(keys, cache, clock) {
 
 /** So many tokens of as many users. `past`: they have expired. */
 export async function issue(keys, count, past = false) {
-  const auth = authWith(keys, 0, past ? new TestClock(Date.now() - 3_600_000) : undefined);
+  const auth = authWith(keys, false, past ? new TestClock(Date.now() - 3_600_000) : undefined);
   const tokens = [];
   for (let user = 0; user < count; user += 1) tokens.push((await auth.login(`user-${user}`)).accessToken);
   return tokens;
