@@ -37,7 +37,7 @@ struct FaultProxy: Sendable {
         let calls: [String: Int]
     }
 
-    /// A new proxy. Without a bed the test is skipped.
+    /// A new proxy. Without a testbed the test is skipped.
     static func open() async throws -> FaultProxy {
         guard let text = ProcessInfo.processInfo.environment["REGRANT_E2E"],
             let bed = URL(string: text)
@@ -152,4 +152,4 @@ func number(_ name: String, _ fallback: Int) -> Int {
 let expiries = number("REGRANT_E2E_EXPIRIES", 2)
 
 /// Says what was counted.
-func report(_ proxy: String) { print("e2e: swift: \(proxy)") }
+func report(_ line: String) { print("e2e: swift: \(line)") }

@@ -25,7 +25,7 @@ import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable
 /** The testbed of `tests/clients`: where its control is. */
 private const val BED = "REGRANT_E2E"
 
-/** For tests that need the bed. */
+/** For tests that need the testbed. */
 @EnabledIfEnvironmentVariable(named = BED, matches = ".+", disabledReason = "there is no testbed: cargo xtask test --only kotlin")
 annotation class OverTheBed
 
@@ -50,7 +50,7 @@ class FaultProxy private constructor(private val control: String, val url: Strin
         ask("DELETE", "$control/counts")
     }
 
-    /** A thief: see the README of the bed. */
+    /** A thief: see the README of the testbed. */
     suspend fun thief(how: String) {
         ask("POST", "$control/$how")
     }
@@ -93,7 +93,7 @@ class FaultProxy private constructor(private val control: String, val url: Strin
 
     companion object {
         suspend fun open(): FaultProxy {
-            val bed = checkNotNull(System.getenv(BED)) { "$BED must say where the bed is" }
+            val bed = checkNotNull(System.getenv(BED)) { "$BED must be the URL of the testbed" }
             val opened = ask("POST", "$bed/proxies").jsonObject
             fun text(name: String) = opened.getValue(name).jsonPrimitive
             fun span(name: String) = Duration.ofMillis((text(name).double * 1000).toLong())
@@ -102,7 +102,7 @@ class FaultProxy private constructor(private val control: String, val url: Strin
     }
 }
 
-/** What the bed counted on a proxy. */
+/** The counts of a proxy. */
 class Counts(private val json: JsonElement) {
     /** One of the counts of refreshes: `arrived`, `presented`, `granted`, `lost`, `held`. */
     fun refreshes(what: String): Int = of("refreshes", what) ?: error("no count of $what: $json")
