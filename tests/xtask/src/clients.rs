@@ -23,7 +23,7 @@ pub(crate) const TESTS: &str = "end_to_end";
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// How the bed says where it is.
-const BED_SAYS: &str = "the test bed of the clients: http://127.0.0.1:";
+const BED_SAYS: &str = "clients testbed: http://127.0.0.1:";
 /// How the tests' lines of what they counted begin.
 const COUNTED: &str = "e2e: ";
 
