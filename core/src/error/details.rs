@@ -178,7 +178,7 @@ mod tests {
         }
     }
 
-    /// Whoever can see an error must not learn more from its data than from its text.
+    /// The data of an error must not reveal more than its text.
     #[test]
     fn details_without_context_have_only_the_table_row() {
         let details = Error::TokenExpired.details();

@@ -25,8 +25,8 @@ const TARGET: &str = "regrant::jwks";
 pub struct JwksUri(Url);
 
 impl JwksUri {
-    /// Parses a URL. It must be `https`, because whoever can change the set in transit can sign in
-    /// as anybody; `http` is accepted on loopback only, for tests.
+    /// Parses a URL. It must be `https`, because a set that is changed in transit lets an
+    /// attacker sign tokens for any user. `http` is accepted on loopback only, for tests.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for `jwksUri` if it is not an absolute `https` URL, or has a user

@@ -199,7 +199,7 @@ impl PemContent {
 
 /// The format of `secret` if it is a key file (PEM, DER, SSH or JWK) and not an HMAC secret.
 ///
-/// Whoever knows a public key could sign tokens with it if it were taken for a secret
+/// A public key that is used as an HMAC secret lets everybody who knows it sign tokens
 /// (RFC 8725 §2.1).
 pub(super) fn key_format_of(secret: &[u8]) -> Option<&'static str> {
     if secret.windows(11).any(|window| window == b"-----BEGIN ") {

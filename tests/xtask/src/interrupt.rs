@@ -1,5 +1,5 @@
-//! Ctrl-C and its relatives: noted here, acted upon by whoever waits for a program, so that nothing
-//! which was started stays behind.
+//! Ctrl-C and other termination signals: recorded here. The code that waits for a program acts on
+//! them, so that no started program stays behind.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

@@ -5,8 +5,8 @@
 //! by how they begin and tokens by their form, so that a new test need not register anything. Only what
 //! the demo serves is not heard: it has the terminal to itself.
 
-/// What the secrets of the tests contain. Whoever writes a test takes one of these: then it is
-/// planted.
+/// What the secrets of the tests contain. A test uses one of these, so that a leak is
+/// detected.
 const PLANTED: &[&str] = &[
     "an access secret of at least 32 bytes",
     "a refresh secret, at least as long",

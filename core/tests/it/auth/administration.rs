@@ -71,7 +71,7 @@ async fn a_failure_to_publish_is_reported_and_the_event_is_still_emitted() {
     assert_eq!(here.events().last().map(String::as_str), Some("revoked"));
 }
 
-/// Whoever ends sessions with too short a time in mind lets access tokens pass again.
+/// A deny entry that expires before the access token does would let the token pass again.
 #[tokio::test]
 async fn the_servers_are_told_for_as_long_as_access_tokens_may_live() {
     let (here, _, common) = processes();

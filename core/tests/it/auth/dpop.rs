@@ -114,7 +114,7 @@ async fn sessions_without_a_key_go_on_and_a_login_may_need_one() {
     let renewed = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
     let access = renewed.access_token.expose();
     assert_eq!(world.auth.verify(access).unwrap().key(), None);
-    // And whoever asks for a proof is not content with one by just any key.
+    // A proof by another key than the one that the token is bound to is rejected.
     let proof = world.proof(&key, ME, Some(access));
     let refused = world.auth.verify_with_proof(access, &proof);
     assert!(matches!(refused, Err(Error::DpopProofInvalid { .. })));

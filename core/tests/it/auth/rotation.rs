@@ -89,8 +89,8 @@ async fn no_token_is_refused_while_keys_are_rotated() {
         for (number, step) in steps.iter().enumerate().skip(1) {
             for ahead in &both {
                 set(ahead, step).unwrap();
-                // One is at this step and the other perhaps at that before: whoever issues,
-                // everybody accepts.
+                // The two processes may be one step apart: each accepts what the other
+                // issues.
                 for issuer in &both {
                     pair = refreshed(issuer, &pair.1).await.unwrap();
                     for verifier in &both {

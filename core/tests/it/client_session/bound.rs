@@ -297,7 +297,7 @@ async fn a_key_that_never_answers_blocks_nothing_else() {
     waiting.abort();
 }
 
-/// Whoever sends requests by the token alone is not let in, and wears out no refresh tokens by it.
+/// A bound token without a proof is rejected, and the rejection causes no refresh.
 #[tokio::test]
 async fn a_bound_token_rejected_without_a_proof_is_not_renewed() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());

@@ -7,7 +7,7 @@ use super::violation::Violation;
 use super::world::{Who, World};
 
 /// The two clients refresh in turn, each more than the grace after the other. Three refreshes must
-/// revoke the session, whoever begins: one after which their tokens differ, one by the other client,
+/// revoke the session, whichever client begins: one after which their tokens differ, one by the other client,
 /// and one that is detected.
 pub fn final_phase(world: &World, machine: &Machine, space: &SearchSpace) -> Result<(), Violation> {
     if !world.has_thief() || !world.is_live() {

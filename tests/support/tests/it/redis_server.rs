@@ -95,9 +95,9 @@ fn tls_is_served_on_a_port_of_its_own() {
         .and_then(|port| port.parse().ok())
         .unwrap();
     assert_ne!(port, server.port());
-    // Whoever speaks plainly there is not understood.
+    // A connection without TLS gets no answer.
     assert!(!ask(port, "PING").is_ok_and(|answer| answer.contains("PONG")));
-    // Who does not, is: redis-cli comes with the server.
+    // One with TLS does: redis-cli comes with the server.
     let output = std::process::Command::new("redis-cli")
         .args(["-p", &port.to_string(), "--tls", "--cacert"])
         .arg(certificates.ca_file())

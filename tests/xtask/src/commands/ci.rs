@@ -22,7 +22,7 @@ pub(crate) fn run() -> Result<ExitCode> {
     println!("\n=== the npm package with the addon as it ships");
     npm::npm(&checkout::node(), "build").run()?;
     let ended = runner::run(stages::node_units()?)?;
-    // The quicker one again, for whoever goes on working here.
+    // Build the debug addon again, which is quicker to rebuild while developing.
     npm::addon()?;
     if ended.iter().any(|unit| unit.end.is_err()) {
         bail!("the npm package fails its tests with the addon as it ships");
