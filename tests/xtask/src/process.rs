@@ -167,7 +167,11 @@ impl Invocation {
 
     fn judge(&self, ended: Ended) -> Result<Ended> {
         if !ended.status.success() {
-            bail!("`{self}`: {}", ended.status);
+            let failures = match &ended.report.failures[..] {
+                [] => String::new(),
+                failures => format!("{}; ", failures.join(", ")),
+            };
+            bail!("{failures}`{self}`: {}", ended.status);
         }
         match ended.secrets.first() {
             None => Ok(ended),

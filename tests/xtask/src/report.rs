@@ -26,6 +26,8 @@ pub(crate) struct Report {
     pub(crate) skipped: usize,
     /// The time of each test, where the runner tells it.
     pub(crate) times: Vec<(Duration, String)>,
+    /// The names of the tests that failed.
+    pub(crate) failures: Vec<String>,
     /// Tests that have begun, or are expected, and have not ended.
     pending: Vec<String>,
     /// The last test that has ended, or the last line.
@@ -42,6 +44,7 @@ impl Report {
             failed: 0,
             skipped: 0,
             times: Vec::new(),
+            failures: Vec::new(),
             pending: expected,
             last: "nothing was said".to_owned(),
         }
@@ -85,7 +88,10 @@ impl Report {
         match end.split([',', ' ']).next() {
             Some("ok") => self.passed += 1,
             Some("ignored") => self.skipped += 1,
-            Some("FAILED") => self.failed += 1,
+            Some("FAILED") => {
+                self.failed += 1;
+                self.failures.push(name.to_owned());
+            }
             _ => return false,
         }
         let name = name.strip_suffix(" - should panic").unwrap_or(name);
@@ -108,6 +114,14 @@ impl Report {
             return true;
         }
         if line.starts_with(['✔', '✖', '▶', '﹣']) {
+            if let Some((name, _)) = line.strip_prefix('✖').and_then(|rest| rest.rsplit_once(" ("))
+            {
+                // The runner repeats failures at the end.
+                let name = name.trim().to_owned();
+                if !self.failures.contains(&name) {
+                    self.failures.push(name);
+                }
+            }
             if let Some((name, time)) = line.rsplit_once(" (")
                 && let Some(milliseconds) = time.strip_suffix("ms)").and_then(|ms| ms.parse().ok())
                 && line.starts_with('✔')
@@ -129,6 +143,10 @@ impl Report {
         let line = line.split_once("] ").map_or(line, |(_, line)| line);
         if let Some(class) = line.strip_prefix("Running ") {
             self.pending.push(class.to_owned());
+            return true;
+        }
+        if let Some((name, _)) = line.split_once(" -- Time elapsed: ") {
+            self.failures.push(name.to_owned());
             return true;
         }
         let Some((counts, rest)) = line.split_once(", Time elapsed: ") else { return false };
@@ -162,7 +180,10 @@ impl Report {
         match end.split(' ').next() {
             Some("passed") => self.passed += 1,
             Some("skipped") => self.skipped += 1,
-            _ => self.failed += 1,
+            _ => {
+                self.failed += 1;
+                self.failures.push(name.to_owned());
+            }
         }
         self.pending.retain(|pending| pending != name);
         let time = end.split_once('(').and_then(|(_, time)| time.split(' ').next());
@@ -200,7 +221,10 @@ mod tests {
                       test five has been running for over 60 seconds\n";
         let report = read(Format::Libtest, &["a::one", "two", "three", "four", "five"], output);
         assert_eq!(counts(&report), (2, 1, 1));
-        assert_eq!(report.running(), "five");
+        assert_eq!(
+            (report.running().as_str(), report.failures.join(",").as_str()),
+            ("five", "four")
+        );
         let doc = read(Format::Libtest, &[], "test core/src/lib.rs - a::b (line 3) ... ok\n");
         assert_eq!((counts(&doc), doc.tests()), ((1, 0, 0), 1));
     }
@@ -212,6 +236,7 @@ mod tests {
                       ℹ cancelled 0\nℹ skipped 1\nℹ todo 0\nℹ duration_ms 90\n";
         let report = read(Format::Node, &[], output);
         assert_eq!(counts(&report), (1, 1, 1));
+        assert_eq!(report.failures, ["two"]);
         assert_eq!(report.times, [(Duration::from_micros(12_500), "one of it".to_owned())]);
         assert!(read(Format::Node, &[], "✔ one (1ms)\nnoise\n").running().contains("✔ one"));
     }
@@ -220,11 +245,13 @@ mod tests {
     fn surefire_names_classes() {
         let output = "[INFO] Running dev.regrant.ATest\n\
                       [INFO] Tests run: 5, Failures: 0, Errors: 1, Skipped: 1, Time elapsed: 1.25 s \
-                      <<< FAILURE! -- in dev.regrant.ATest\n[INFO] Running dev.regrant.BTest\n\
+                      <<< FAILURE! -- in dev.regrant.ATest\n\
+                      [ERROR] dev.regrant.ATest.one two -- Time elapsed: 0.1 s <<< ERROR!\n[INFO] Running dev.regrant.BTest\n\
                       [INFO] Tests run: 5, Failures: 0, Errors: 1, Skipped: 1\n";
         let report = read(Format::Surefire, &[], output);
         assert_eq!(counts(&report), (3, 1, 1));
         assert_eq!(report.running(), "dev.regrant.BTest");
+        assert_eq!(report.failures, ["dev.regrant.ATest.one two"]);
         assert_eq!(report.times[0].0, Duration::from_millis(1250));
     }
 
