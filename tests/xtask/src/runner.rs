@@ -15,8 +15,8 @@ use crate::report::{Format, Report};
 
 /// How often it is said what runs, where nothing ends.
 const SAY_EVERY: Duration = Duration::from_secs(30);
-/// More than this at a time compete for more than the processor: memory, ports, the disk.
-const WORKERS: usize = 4;
+/// Upper bound of concurrent units; beyond it they compete for memory and the disk.
+const MAX_WORKERS: usize = 4;
 
 type Work = Box<dyn FnOnce(&Path) -> Result<Report, Stop> + Send>;
 
@@ -119,7 +119,11 @@ fn run_in(folder: &Path, mut units: Vec<Unit>) -> Result<Vec<Ended>> {
     let times_file = folder.join("times.json");
     let mut times = Times::read(&times_file);
     units.sort_by_key(|unit| std::cmp::Reverse(times.of(&unit.label())));
-    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(WORKERS);
+    // One more than there are processors: the end-to-end suites mostly wait for tokens to expire.
+    let workers = std::thread::available_parallelism()
+        .map_or(1, usize::from)
+        .saturating_add(1)
+        .min(MAX_WORKERS);
     let count = units.len();
     println!(
         "\n=== running {count} units, {workers} at a time; their output: {}",
