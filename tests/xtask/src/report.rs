@@ -137,7 +137,8 @@ impl Report {
         false
     }
 
-    /// `[INFO] Running dev.x.ATest`, and later
+    /// `[INFO] Running dev.x.ATest`, then for each failed test
+    /// `[ERROR] dev.x.ATest.name -- Time elapsed: 0.1 s <<< FAILURE!`, and later
     /// `[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.2 s -- in dev.x.ATest`.
     fn surefire(&mut self, line: &str) -> bool {
         let line = line.split_once("] ").map_or(line, |(_, line)| line);
@@ -145,8 +146,10 @@ impl Report {
             self.pending.push(class.to_owned());
             return true;
         }
-        if let Some((name, _)) = line.split_once(" -- Time elapsed: ") {
-            self.failures.push(name.to_owned());
+        if let Some((name, end)) = line.split_once(" -- Time elapsed: ") {
+            if end.contains("<<< ") {
+                self.failures.push(name.to_owned());
+            }
             return true;
         }
         let Some((counts, rest)) = line.split_once(", Time elapsed: ") else { return false };
