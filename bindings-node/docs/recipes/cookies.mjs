@@ -1,7 +1,7 @@
 import express from 'express';
 import { authenticate, loginResponse, logoutHandler, refreshHandler } from 'regrant/express';
 
-/** What is said about cookies once holds for every handler. */
+/** Login, refresh and logout need the same options. */
 const transport = {
   cookie: '__Secure-refresh', // HttpOnly, Secure, SameSite=Strict, Path=/auth
   accessCookie: '__Host-access', // HttpOnly, Secure, SameSite=Lax, Path=/

@@ -7,7 +7,7 @@ import { authenticate } from 'regrant/http';
 
 export const AUTH = Symbol('the auth object');
 
-/** Lets a request pass whose access token is good, and sets `req.auth`. */
+/** Accepts requests with a valid access token, and sets `req.auth`. */
 @Injectable()
 export class AuthGuard implements CanActivate {
   constructor(@Inject(AUTH) private readonly auth: Auth) {}

@@ -2,7 +2,7 @@ import express from 'express';
 import { createAuth, createVerifier } from 'regrant';
 import { authenticate, jwksHandler, loginResponse, refreshHandler } from 'regrant/express';
 
-/** The one service that has private keys and sessions. */
+/** The issuing service: it has the private key and the sessions. */
 export function issuingService({ issuer, privateKey, refreshSecret, store }) {
   const auth = createAuth({
     keys: [{ alg: 'ES256', kid: '2026-01', privateKey, active: true }],
@@ -17,7 +17,7 @@ export function issuingService({ issuer, privateKey, refreshSecret, store }) {
   return app;
 }
 
-/** Any other: no secret, no session, no store. */
+/** A verifying service: no secret, no sessions, no store. */
 export function service({ name, issuer, jwksUri }) {
   const verifier = createVerifier({ issuers: [{ issuer, audience: name, jwksUri }] });
   verifier.ready().catch(() => {}); // fetches the keys now; the first request would, too
