@@ -20,15 +20,15 @@ const PAGE = fileURLToPath(new URL('./public', import.meta.url));
 
 /**
  * Builds the app from a configuration (config.mjs). `close` releases the database.
- * `clock` is a `TestClock` of regrant's, for tests that must not wait.
+ * `clock` is a `TestClock` of regrant, for tests that must not wait.
  */
 export function createApp(config, { clock } = {}) {
   const users = openUsers(config.database);
   const auth = createAuth({
     secret: config.secret,
-    // The old app's SECRET_KEY may be shorter than regrant would accept by itself.
+    // The legacy app's SECRET_KEY may have less than 32 bytes.
     allowShortSecret: true,
-    // `legacy` accepts access tokens that the old app signed, with its claim `userId`.
+    // `legacy` accepts access tokens of the legacy app, with its claim `userId`.
     access: { ttl: config.accessTtl, subjectClaim: 'userId', legacy: true },
     refresh: {
       idleTtl: config.refreshIdleTtl,
@@ -39,13 +39,13 @@ export function createApp(config, { clock } = {}) {
     dpop: { origin: config.origins },
     store: config.store,
     clock,
-    // What a real app writes to its audit log. No event contains a token.
+    // A real app would write events to its audit log. No event contains a token.
     onEvent: ({ type, sessionId, reason = '' }) => {
       if (config.log) console.log(['session', sessionId, type, reason].join(' ').trim());
     },
   });
 
-  // Guessing passwords is slow for the guesser and cheap for us.
+  // Limits the guessing of passwords.
   const limitLogin = rateLimit({
     windowMs: 5 * 60 * 1000,
     limit: config.loginLimit,
@@ -69,7 +69,7 @@ export function createApp(config, { clock } = {}) {
   app.use(express.json({ limit: '10kb' }));
 
   const context = { auth, users, config, limitLogin };
-  // A browser keeps the refresh token in a cookie; an app on a phone gets and sends it as JSON.
+  // A browser stores the refresh token in a cookie; a mobile app receives and sends it as JSON.
   for (const [path, delivery] of [
     ['/auth', cookieOptions(config)],
     ['/mobile', { cookie: false }],

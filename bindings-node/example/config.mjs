@@ -1,5 +1,5 @@
-// What can be set from outside, read once at the start. Everything has a default, so that
-// `npm start` works with no set-up; a real app would refuse to start without SECRET_KEY.
+// The settings, read from the environment at the start. Everything has a default, so that
+// `npm start` works without set-up; a real app would refuse to start without SECRET_KEY.
 
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
  * Reads the configuration from the environment.
  *
  * Lifetimes are whole seconds. The defaults are far shorter than an app would choose
- * (15 minutes, 14 days, 10 seconds), so that a visitor sees a token expire and be renewed.
+ * (15 minutes, 14 days, 10 seconds), so that a visitor sees a token expire.
  */
 export function configFromEnv(env = process.env) {
   const production = env.NODE_ENV === 'production';
@@ -28,21 +28,21 @@ export function configFromEnv(env = process.env) {
     refreshAbsoluteTtl: wholeNumber(env, 'REFRESH_ABSOLUTE_TTL', 24 * 60 * 60),
     grace: wholeNumber(env, 'GRACE', 2),
 
-    // Where sessions live ('memory:', 'file:…' or 'redis://…') and where the user table lives:
-    // in files that outlive a restart if there is a folder for them.
+    // The stores of sessions ('memory:', 'file:…' or 'redis://…') and of users: files in
+    // DATA_DIR, which survive a restart, or memory.
     store: env.REDIS_URL ?? (env.DATA_DIR ? `file:${inDataDir('sessions.db')}` : 'memory:'),
     database: env.DATA_DIR ? inDataDir('users.db') : ':memory:',
 
-    // By which addresses clients reach this server: what proofs of their keys (DPoP) are held against.
+    // The origins by which clients reach this server: DPoP proofs are checked against them.
     origins: env.ORIGINS?.split(',') ?? ownOrigins(wholeNumber(env, 'PORT', 3000, 0)),
 
     // Browsers drop `Secure` cookies that arrive over plain HTTP (except, mostly, from localhost).
     secureCookies: production,
-    // Attempts per address and five minutes, for log-in and sign-up together.
+    // Attempts per address in five minutes, for login and sign-up together.
     loginLimit: wholeNumber(env, 'LOGIN_LIMIT', 30),
-    // The routes that hand the refresh token to the page's thief (routes/demo.mjs).
+    // The routes that give the refresh token to the page's thief (routes/demo.mjs).
     demoRoutes: !production,
-    // Behind a reverse proxy: how many of them, so that the rate limit sees the client's address.
+    // The number of reverse proxies, so that the rate limit sees the client's address.
     trustProxy: wholeNumber(env, 'TRUST_PROXY', 0, 0),
 
     log: true,
@@ -57,7 +57,7 @@ function newSecret() {
   return randomBytes(32).toString('base64url');
 }
 
-/** The secret in a file, made at the first start: a real app has it from its secret manager. */
+/** The secret in a file, generated at the first start. A real app gets it from a secret manager. */
 function keptSecret(file) {
   try {
     writeFileSync(file, newSecret(), { flag: 'wx', mode: 0o600 });

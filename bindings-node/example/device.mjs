@@ -1,5 +1,5 @@
-// The label under which a session appears in the list of devices. A hint for people, never a check:
-// a client can send any User-Agent it likes.
+// The label of a session in the list of devices. It is for display only, because a client can
+// send any User-Agent.
 
 const BROWSERS = [
   [/\bEdgA?\//, 'Edge'],

@@ -5,12 +5,12 @@ import { hash, verify } from '@node-rs/argon2';
 /** Shortest and longest password accepted, in characters. The upper bound caps the work a request can cause. */
 export const PASSWORD_LENGTH = { min: 8, max: 200 };
 
-/** Hashes a new password; the answer carries its own salt and parameters. */
+/** Hashes a new password. The result contains salt and parameters. */
 export const hashPassword = (password) => hash(password);
 
 /**
- * Whether the password belongs to the hash. Without a hash (nobody has that e-mail address) the same
- * work is done and the answer is no, so that the time taken does not tell who has an account.
+ * Whether the password matches the hash. Without a hash (there is no such account) it does the same
+ * work and returns false, so that the response time does not reveal who has an account.
  */
 export async function passwordMatches(storedHash, password) {
   const matches = await verify(storedHash ?? (await placeholder()), password);

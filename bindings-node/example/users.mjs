@@ -1,9 +1,9 @@
-// The user table, in an embedded SQLite database. Tokens and sessions are not in here: regrant keeps those.
+// The user table, in an embedded SQLite database. Sessions are in regrant's store.
 
 import { randomUUID } from 'node:crypto';
 import Database from 'libsql';
 
-/** Thrown by `create` where the e-mail address already has an account. */
+/** Thrown by `create` if the e-mail address already has an account. */
 export class EmailTaken extends Error {
   constructor() {
     super('This e-mail address already has an account.');
@@ -11,7 +11,7 @@ export class EmailTaken extends Error {
   }
 }
 
-/** Opens the table in `file` (':memory:' for a table that ends with the process). */
+/** Opens the table in `file` (':memory:' for a table in memory). */
 export function openUsers(file) {
   const db = new Database(file);
   db.pragma('journal_mode = WAL');
@@ -40,13 +40,13 @@ export function openUsers(file) {
       return user;
     },
 
-    /** The row that `authenticate` puts into `res.locals.user`, or undefined. */
+    /** The user for `res.locals.user`, or undefined. */
     findById(id) {
       const row = byId.get(id);
       return row && { id: row.id, email: row.email, createdAt: row.created_at };
     },
 
-    /** The row with its password hash, for the log-in alone, or undefined. */
+    /** The row with its password hash, for the login only, or undefined. */
     findForLogin(email) {
       const row = byEmail.get(email);
       return row && { id: row.id, email: row.email, passwordHash: row.password_hash };

@@ -1,4 +1,4 @@
-// Puts the page together: two views, and what its buttons do.
+// The page: its two views, and the handlers of its buttons.
 
 import { SignedOut, TryLater, createClient, json } from './client.js';
 import { startCountdown, stopCountdown } from './countdown.js';
@@ -8,8 +8,8 @@ import { explain } from './reasons.js';
 import { clearTheft, playTheft } from './theft.js';
 import { startEntry } from './timeline.js';
 
-// The cookie is invisible from here, so remember whether there might be one ('yes', 'no'): a first visit (null)
-// need not ask.
+// A script cannot see the refresh cookie, so remember whether there may be one ('yes', 'no'). On a first visit
+// (null) no refresh is tried.
 const cookieHint = {
   get: () => localStorage.getItem('may-be-signed-in'),
   set: (value) => localStorage.setItem('may-be-signed-in', value),
@@ -63,7 +63,7 @@ async function loadDevices(trace) {
   if (status === 200) drawDevices(body.sessions, logOutDevice);
 }
 
-// Every action runs in here: its buttons rest meanwhile, and what can go wrong is told in one place.
+// Runs an action: disables the buttons meanwhile and reports errors in the timeline.
 
 async function act(title, run) {
   if (document.body.dataset.busy === 'true') return;
@@ -148,7 +148,7 @@ function logOutDevice(session) {
   });
 }
 
-/** Ends the session of the cookie and takes the cookie away. */
+/** Revokes the session of the refresh cookie and removes the cookie. */
 async function dropCookie(trace) {
   const { status, body } = await client.send('/auth/logout', { method: 'POST', trace });
   if (status >= 500) throw new TryLater(body?.error?.message ?? `The server answered ${status}.`);
@@ -178,7 +178,7 @@ byId('log-out-everywhere').addEventListener('click', () =>
   }),
 );
 
-// The theft. Its end is the one that every SignedOut has: the login page, with the reason.
+// The theft. It ends like every SignedOut: with the login page and the reason.
 
 byId('steal').addEventListener('click', () =>
   act('Steal my refresh token', (trace) => playTheft(client, lifetimes.grace, trace)),
@@ -187,12 +187,12 @@ byId('steal').addEventListener('click', () =>
 // Start
 
 keepTimesFresh();
-chooseForm(cookieHint.get() === null); // whoever is new here has no account yet
+chooseForm(cookieHint.get() === null); // a first-time visitor has no account yet
 if (lifetimes) byId('grace').textContent = `${lifetimes.grace} s`;
 else byId('theft').hidden = true; // a server without the demo routes
 
 if (cookieHint.get() === 'yes') {
-  // A reload has lost the access token but not the cookie.
+  // A reload loses the access token but not the refresh cookie.
   await act('Open the page', async (trace) => {
     await showSignedIn(trace);
     trace.close('Still signed in: the refresh cookie brought a new access token.');

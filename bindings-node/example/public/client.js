@@ -1,17 +1,17 @@
-// The client's side of the flow, for one page: send the access token, and when it has expired renew it once and
-// repeat the call.
+// The client's side of the flow in a browser: sends the access token; when it has expired, refreshes once and
+// repeats the call.
 //
 //   const client = createClient({ onAccess, onSignedOut });
 //   const answer = await client.call('/api/me');      // { status, body }
 //
 // Where the tokens are:
-// - The access token is in a variable. It lives for minutes at most; a reload asks for another one.
-// - The refresh token is in an HttpOnly cookie that this script cannot read and that the browser sends to /auth alone.
+// - The access token is in a variable and lives for minutes. After a reload the client refreshes.
+// - The refresh token is in an HttpOnly cookie that this script cannot read and that the browser sends to /auth only.
 //
-// A client that keeps its own refresh tokens (a mobile app, for instance) owes one thing more: write the new
-// pair to its storage *before* using it. Here the browser has stored the cookie by the time `fetch` resolves.
+// A client that stores refresh tokens itself (such as a mobile app) must write the new pair to its storage
+// *before* using it. Here the browser has stored the cookie by the time `fetch` resolves.
 
-/** Thrown by `call` and `refresh` when only a new log-in can help. `onSignedOut` was told the same. */
+/** Thrown by `call` and `refresh` when the user has to log in again, after `onSignedOut` was called with it. */
 export class SignedOut extends Error {
   constructor({ code, message, reason }) {
     super(message);
@@ -21,7 +21,7 @@ export class SignedOut extends Error {
   }
 }
 
-/** Thrown when the server could not answer. Nobody is signed out: the tokens are kept, try again later. */
+/** Thrown when the server is unavailable. The tokens are kept; try again later. */
 export class TryLater extends Error {
   constructor(message, code) {
     super(message);
@@ -30,39 +30,39 @@ export class TryLater extends Error {
   }
 }
 
-/** A trace watches the requests (timeline.js draws one); this one does not. */
+/** A trace that does nothing. The timeline (timeline.js) provides one that draws the requests. */
 const untraced = { step: () => () => {}, joined: () => {} };
 
 /**
  * @param {object} options
- * @param {(access: { token: string, expiresIn: number }) => void} options.onAccess a new access token arrived; seconds
- * @param {(why: SignedOut) => void} options.onSignedOut the session is over
+ * @param {(access: { token: string, expiresIn: number }) => void} options.onAccess receives each new access token; seconds
+ * @param {(why: SignedOut) => void} options.onSignedOut called when the session is revoked or expired
  */
 export function createClient({ onAccess, onSignedOut }) {
   let access; // the newest access token
   let refreshing; // the refresh in flight, if there is one
 
-  /** Takes `{ accessToken, expiresIn }`, as log-in and refresh answer it. */
+  /** Takes `{ accessToken, expiresIn }`, the response body of login and refresh. */
   function adopt({ accessToken, expiresIn }) {
     access = accessToken;
     onAccess({ token: accessToken, expiresIn });
   }
 
-  /** Sends a request with the access token; renews it and repeats the request once, if that is what is wrong. */
+  /** Sends a request with the access token. On 401 it refreshes and repeats the request once. */
   async function call(path, { trace = untraced, ...init } = {}) {
     if (!access) await refresh(trace);
     const sent = access;
     const answer = await send(path, authorized(init, sent), trace);
     if (answer.status !== 401) return answer;
 
-    // ERR_TOKEN_EXPIRED is the usual case. Any other refusal of an access token ends up here too, because only
-    // the refresh endpoint knows whether the session itself is over, and why. Somebody else may have renewed the
-    // token while this request was on its way: then there is nothing left but to repeat it.
+    // Usually ERR_TOKEN_EXPIRED. Other rejections of the access token end up here too, because only the refresh
+    // endpoint knows whether the session is revoked, and why. If another caller has refreshed meanwhile, just
+    // repeat the request.
     if (access === sent) await refresh(trace);
     return send(path, authorized(init, access), trace, { retry: true });
   }
 
-  /** Renews the access token. However many callers ask at the same time, one request is sent. */
+  /** Refreshes the access token. Concurrent callers share one request. */
   function refresh(trace = untraced) {
     if (refreshing) trace.joined();
     else refreshing = oneTabAtATime(() => renew(trace)).finally(() => (refreshing = undefined));
@@ -71,7 +71,7 @@ export function createClient({ onAccess, onSignedOut }) {
 
   async function renew(trace) {
     let answer = await send('/auth/refresh', { method: 'POST' }, trace, { refresh: true });
-    // ERR_REFRESH_SUPERSEDED: another tab was faster. The cookie it was given is ours too, so ask again with that.
+    // ERR_REFRESH_SUPERSEDED: another tab was faster. Its new refresh cookie is shared, so retry with that.
     if (answer.status === 409)
       answer = await send('/auth/refresh', { method: 'POST' }, trace, { refresh: true, retry: true });
     if (answer.status === 200) return adopt(answer.body);
@@ -83,7 +83,7 @@ export function createClient({ onAccess, onSignedOut }) {
     throw end(answer.body.error);
   }
 
-  /** Forgets the access token and says why. */
+  /** Drops the access token and reports the reason. */
   function end(why) {
     access = undefined;
     const ended = new SignedOut(why);
@@ -96,7 +96,7 @@ export function createClient({ onAccess, onSignedOut }) {
     call,
     refresh,
     end,
-    /** A request without tokens, for log-in and the like. */
+    /** Sends a request without an access token, such as a login. */
     send: (path, { trace = untraced, ...init } = {}) => send(path, init, trace),
     get signedIn() {
       return access !== undefined;
@@ -104,9 +104,9 @@ export function createClient({ onAccess, onSignedOut }) {
   };
 }
 
-/** Two tabs share one cookie. A lock makes them refresh one after the other, each with the newest cookie. */
+/** Tabs share the refresh cookie. A lock makes them refresh one after the other, each with the newest cookie. */
 function oneTabAtATime(task) {
-  // Browsers offer locks on HTTPS and localhost only. Without them the server's grace period settles the race.
+  // Browsers offer locks on HTTPS and localhost only. Without them the server's grace period covers the race.
   return navigator.locks ? navigator.locks.request('regrant-refresh', task) : task();
 }
 

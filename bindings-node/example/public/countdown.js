@@ -1,4 +1,4 @@
-// The ring that empties while the access token lives.
+// The ring that shows the remaining lifetime of the access token.
 
 import { byId } from './dom.js';
 
@@ -9,9 +9,8 @@ const state = byId('ring-state');
 let timer;
 
 /**
- * Starts over for a token that lives `expiresIn` seconds from now, as the server answered it: rounded down. One
- * second more, because the ring must not say "expired" before it is true. The page's own clock is used for
- * nothing but this drawing.
+ * Restarts for a token that expires in `expiresIn` seconds. The server rounds that down, so a second is added: the
+ * ring must not show "expired" too early. The page uses its own clock for this drawing only.
  */
 export function startCountdown(expiresIn) {
   const seconds = expiresIn + 1;

@@ -1,10 +1,10 @@
-// The list of devices: every session of this user, each with its own way out.
+// The list of devices: every live session of this user, each with a button to log it out.
 
 import { byId, el } from './dom.js';
 
 const list = byId('device-list');
 
-/** Draws the sessions; `onLogOut(session)` is called by a device's button. */
+/** Draws the sessions. A device's button calls `onLogOut(session)`. */
 export function drawDevices(sessions, onLogOut) {
   const live = sessions.filter((session) => session.state === 'live');
   live.sort((a, b) => b.current - a.current || Date.parse(b.lastRefreshedAt) - Date.parse(a.lastRefreshedAt));
@@ -53,7 +53,7 @@ function ago(iso) {
   return new Date(iso).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
 }
 
-/** Keeps the "… ago" of the list true. */
+/** Updates the "… ago" of the list every second. */
 export function keepTimesFresh() {
   setInterval(() => {
     for (const time of list.querySelectorAll('time')) time.textContent = ago(time.dateTime);

@@ -1,9 +1,9 @@
-// The two helpers that everything here draws with.
+// DOM helpers.
 
 export const byId = (id) => document.getElementById(id);
 
 /**
- * Makes an element: `el('li', { class: 'step', 'data-kind': 'refresh' }, 'text', child)`.
+ * Creates an element: `el('li', { class: 'step', 'data-kind': 'refresh' }, 'text', child)`.
  * Text is always set as text, never as markup.
  */
 export function el(tag, attributes = {}, ...children) {
@@ -17,7 +17,7 @@ export function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** Says something to screen readers without moving the focus. */
+/** Announces a text to screen readers without moving the focus. */
 export function announce(text) {
   byId('announcer').textContent = text;
 }

@@ -1,4 +1,4 @@
-// Why the login page is shown, in words for people. The code is shown beside them, for developers.
+// The texts that explain a sign-out on the login page. The code is shown beside them, for developers.
 
 const REASONS = {
   ERR_REFRESH_REUSED: {
@@ -14,8 +14,7 @@ const REASONS = {
     title: 'Your session has expired',
     text: 'It was not used for longer than its refresh token lives.',
   },
-  // The browser drops the cookie when the refresh token in it expires, so this is what a sleeping page finds on
-  // waking.
+  // The browser drops the refresh cookie when its token expires, so a page that was asleep for long gets this error.
   ERR_TOKEN_MISSING: {
     title: 'Your session has expired',
     text: 'The refresh token outlived its time and the browser has dropped its cookie.',
@@ -32,14 +31,14 @@ const REASONS = {
   LOGGED_OUT_EVERYWHERE: { title: 'You are logged out everywhere', text: 'No device has a working token any more.' },
 };
 
-// A revoked session says what revoked it, and theft deserves other words than a log-out.
+// Texts for the reason of a revoked session, where they differ.
 const BECAUSE = {
   reused: REASONS.ERR_REFRESH_REUSED,
   logout_everywhere: { title: 'This session was ended', text: 'You logged out on all devices, or on all but one, from another one.' },
   displaced: { title: 'This session was ended', text: 'You signed in on more devices than may be signed in at once.' },
 };
 
-/** `{ title, text, tone }` for a sign-out; unknown codes get the server's own message. */
+/** `{ title, text, tone }` for a sign-out. For unknown codes the text is the server's message. */
 export function explain({ code, reason, message }) {
   return BECAUSE[reason] ?? REASONS[code] ?? { title: 'You are signed out', text: message };
 }

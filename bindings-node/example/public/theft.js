@@ -1,5 +1,5 @@
-// The theft, played in front of the visitor. There are two holders of one refresh token: this page and a thief.
-// Whoever comes second with a token that was already spent gives the theft away, and the session ends for both.
+// Demonstrates a theft. This page and a thief hold the same refresh token. When one of them presents the token after
+// the other has used it, the reuse is detected and the session is revoked for both.
 
 import { SignedOut, json } from './client.js';
 import { byId, el } from './dom.js';
@@ -15,8 +15,8 @@ const STEPS = {
 const list = byId('theft-steps');
 
 /**
- * Plays it once and shows the requests in `trace`. `grace` in seconds.
- * Ends with the page's own call, which the client turns into a sign-out, and which is thrown here as `SignedOut`.
+ * Plays the theft once and shows the requests in `trace`. `grace` is in seconds. Ends by throwing `SignedOut`, the
+ * result of the page's next call.
  */
 export async function playTheft(client, grace, trace) {
   const board = drawBoard();
@@ -32,8 +32,8 @@ export async function playTheft(client, grace, trace) {
   await client.call('/api/me', { trace });
   board.done('honest', 'The copy is now the old token');
 
-  // Within the grace period an old token is taken for a lost answer or a second tab: it gets the same new pair
-  // again. A thief as fast as that is found out later, as soon as the ways of the two holders part.
+  // Within the grace period a used token is treated as a retry or a second tab and gets the same new refresh token.
+  // A thief who is that fast is detected later, when the two holders present different tokens.
   await countDown(grace * 1000 + 400, (left) => board.now('wait', `${left.toFixed(1)} s left`));
   board.done('wait', `${grace} s`);
   trace.say(`The grace period of ${grace} s has passed.`);
@@ -60,12 +60,12 @@ export async function playTheft(client, grace, trace) {
   }
 }
 
-/** A request that the timeline shows as the thief's. */
+/** Sends a request that the timeline shows as the thief's. */
 function asThief(trace, client, path, init) {
   return client.send(path, { ...init, trace: { step: (step) => trace.step({ ...step, actor: 'thief' }) } });
 }
 
-/** The list of steps in the card. `now` makes one current, `done` completes it; both may say more. */
+/** Draws the list of steps. `now` makes a step current, `done` completes it; both take an optional text. */
 function drawBoard() {
   const lines = new Map();
   for (const [name, text] of Object.entries(STEPS)) {
@@ -90,7 +90,7 @@ function drawBoard() {
   return { now: set('now'), done: set('done') };
 }
 
-/** Clears the card for the next time. */
+/** Clears the list of steps. */
 export function clearTheft() {
   list.hidden = true;
   list.replaceChildren();

@@ -1,11 +1,11 @@
-// The timeline: one entry per thing the visitor did, one line in it per request that this caused.
+// The timeline: one entry per action of the visitor, with one line per request.
 
 import { announce, byId, el } from './dom.js';
 
 const list = byId('timeline-list');
-const LONGEST = 30; // entries kept
+const LONGEST = 30; // entries shown
 
-/** Starts an entry and returns its trace, to be handed to the client's calls. */
+/** Starts an entry and returns its trace, for the client's calls. */
 export function startEntry(title) {
   const steps = el('ol', { class: 'steps' });
   const summary = el('p', { class: 'entry-summary' });
@@ -25,9 +25,9 @@ export function startEntry(title) {
   while (list.children.length > LONGEST) list.lastElementChild.remove();
   byId('timeline').dataset.empty = 'false';
 
-  let waiting = 0; // callers that wait for a refresh which another one started
+  let waiting = 0; // callers waiting for a refresh that another caller started
 
-  // Callers may join before the refresh is sent, while it waits for another tab: then its line comes later.
+  // Callers may join before the refresh is sent, while it waits for another tab; its line is added later.
   const showWaiting = () => {
     const request = steps.querySelector('[data-kind="refresh"] .step-request');
     if (!request || waiting === 0) return; // not sent yet, or it belongs to another entry
@@ -38,7 +38,7 @@ export function startEntry(title) {
   };
 
   return {
-    /** A request begins; call the answer with `{ status, code }` or `{ failed }` when it ends. */
+    /** Adds a request. Call the returned function with `{ status, code }` or `{ failed }` when it ends. */
     step: ({ method, path, refresh, retry, actor, note }) => {
       const started = performance.now();
       const kind = actor ?? (refresh ? 'refresh' : 'call');
@@ -73,16 +73,16 @@ export function startEntry(title) {
       };
     },
 
-    /** A caller found a refresh in flight and waits for that one. */
+    /** A caller joined a refresh in progress. */
     joined: () => {
       waiting += 1;
       showWaiting();
     },
 
-    /** A line of plain words between the requests. */
+    /** Adds a line of text between the requests. */
     say: (text, actor) => steps.append(el('li', { class: 'step step-words', 'data-kind': actor ?? 'note' }, text)),
 
-    /** The entry is complete; `text` sums it up. The first summary stands. */
+    /** Completes the entry with a summary. Only the first call counts. */
     close: (text, state = 'done') => {
       if (entry.dataset.state !== 'running') return;
       entry.dataset.state = state;

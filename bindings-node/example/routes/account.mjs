@@ -1,4 +1,4 @@
-// Sign-up and log-in: the app checks the password, then asks regrant for a pair of tokens.
+// Sign-up and login: the app checks the password, then regrant issues a token pair.
 
 import { Router } from 'express';
 import { loginResponse, proofOf } from 'regrant/express';
@@ -7,12 +7,12 @@ import { PASSWORD_LENGTH, hashPassword, passwordMatches } from '../passwords.mjs
 import { EmailTaken } from '../users.mjs';
 import { refuse } from './errors.mjs';
 
-/** `delivery` says how the refresh token travels: see `cookieOptions`, or `{ cookie: false }` for JSON. */
+/** `delivery`: how the refresh token is sent, `cookieOptions(…)` or `{ cookie: false }` for JSON. */
 export function accountRoutes({ auth, users, limitLogin }, delivery) {
   const routes = Router();
 
   async function startSession(req, res, user, status) {
-    // An app that sends a proof of its key (DPoP) gets tokens that are bound to it.
+    // A client that sends a DPoP proof gets tokens that are bound to its key.
     const pair = await auth.login(user.id, { device: deviceLabel(req), proof: proofOf(req) });
     res.status(status);
     loginResponse(res, pair, delivery);
@@ -21,7 +21,7 @@ export function accountRoutes({ auth, users, limitLogin }, delivery) {
   routes.post('/signup', limitLogin, async (req, res) => {
     const input = credentials(req.body);
     if (input.problem) return refuse(res, 400, 'INVALID_INPUT', input.problem);
-    // Who asks again with a better proof must not find the address taken by himself.
+    // Checked first: the client retries with a new proof, and must not find the account created already.
     auth.checkProof(proofOf(req));
     try {
       const user = users.create(input.email, await hashPassword(input.password));
@@ -36,7 +36,7 @@ export function accountRoutes({ auth, users, limitLogin }, delivery) {
     const input = credentials(req.body);
     const user = input.problem ? undefined : users.findForLogin(input.email);
     if (input.problem || !(await passwordMatches(user?.passwordHash, input.password))) {
-      // One answer for every cause: it must not tell which addresses have an account.
+      // One response for all causes, so that it does not reveal which addresses have an account.
       return refuse(res, 401, 'WRONG_CREDENTIALS', 'E-mail address or password is wrong.');
     }
     await startSession(req, res, user, 200);
@@ -45,7 +45,7 @@ export function accountRoutes({ auth, users, limitLogin }, delivery) {
   return routes;
 }
 
-/** Reads `{ email, password }`, or says what is wrong with them. */
+/** Validates `{ email, password }`; returns `{ problem }` if they are invalid. */
 export function credentials(body) {
   const { email, password } = body ?? {};
   if (typeof email !== 'string' || email.length > 254 || !/^[^\s@]+@[^\s@]+$/.test(email.trim())) {

@@ -1,10 +1,10 @@
-// How the refresh token travels: in a cookie that no script can read and that is sent to /auth alone,
-// so that it never accompanies an ordinary request.
+// The refresh cookie: no script can read it, and browsers send it to /auth only, so that it never
+// accompanies an ordinary request.
 
-/** Where the refresh cookie is sent. Everything that reads it is mounted below. */
+/** The path of the refresh cookie. The routes that read it are mounted below. */
 export const REFRESH_PATH = '/auth';
 
-/** The options shared by log-in, refresh and log-out; they must agree or the cookie would be set twice. */
+/** The options of login, refresh and logout, which must agree: a cookie of another path is another cookie. */
 export function cookieOptions(config) {
   return { cookie: true, path: REFRESH_PATH, secure: config.secureCookies };
 }

@@ -1,9 +1,9 @@
-// DEMO ONLY. Never copy these routes into an app: they exist so that a visitor can play the thief.
+// DEMO ONLY. Do not copy these routes into an app: they exist so that a visitor can play the thief.
 //
-// In a real app nothing can read the refresh token but the server: it is in an HttpOnly cookie. A thief gets it
-// from a stolen laptop, a backup of the browser profile, malware or a proxy's log. None of these can be shown by
-// a page, so here the server hands the token out (`refresh-token`) and takes it back in a body, as the thief's
-// own tool would send it (`refresh-as-thief`).
+// In a real app no script can read the refresh token, because it is in an HttpOnly cookie. A thief gets it
+// from a stolen laptop, a backup of the browser profile, malware or a proxy's log. A page cannot show any of
+// these, so here the server returns the token (`refresh-token`) and accepts it in a body, as the thief's
+// tool would send it (`refresh-as-thief`).
 
 import { Router } from 'express';
 import { refreshHandler } from 'regrant/express';
@@ -12,14 +12,13 @@ import { refuse } from './errors.mjs';
 export function demoRoutes({ auth, config }) {
   const routes = Router();
 
-  // What the page needs to know for its explanations; seconds.
+  // The lifetimes that the page displays, in seconds.
   routes.get('/lifetimes', (req, res) => {
     const { accessTtl, refreshIdleTtl, grace } = config;
     res.json({ accessTtl, refreshIdleTtl, grace });
   });
 
-  // The theft: the page's own refresh token, as a second holder would have it. POST, so that no link can ask for
-  // it.
+  // The theft: returns the page's own refresh token. POST, so that no link can trigger it.
   routes.post('/refresh-token', (req, res) => {
     const cookie = req.get('cookie')?.match(/(?:^|;\s*)refreshToken=([^;]+)/)?.[1];
     if (!cookie) return refuse(res, 404, 'NO_REFRESH_COOKIE', 'There is no refresh cookie.');

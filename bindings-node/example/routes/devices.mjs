@@ -1,4 +1,5 @@
-// The user's devices: each is one session. The user is the access token's, so nobody can see or end another's.
+// The user's devices: each is one session. The user comes from the access token, so nobody can list or revoke
+// the sessions of others.
 
 import { Router } from 'express';
 import { authenticate, sessionsHandler } from 'regrant/express';

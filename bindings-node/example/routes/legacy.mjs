@@ -1,4 +1,4 @@
-// The shape of the app that regrant replaces, so that its front end can stay as it is: tokens as `Bearer <jwt>`
+// The HTTP interface of the legacy app, so that its front end needs no change: tokens as `Bearer <jwt>`
 // in the headers `accesstoken` and `refreshtoken` or the cookie `accessToken`, Korean messages, statuses 400,
 // 419 and 403, no rotation.
 
@@ -28,7 +28,7 @@ export function legacyRoutes({ auth, users, config, limitLogin }) {
 
   routes.get('/rtVerify', old.rtVerify(auth));
 
-  // The old app's last handler: it takes its errors apart at the slash, `419/refreshToken의 …`.
+  // The legacy app's error handler: it splits messages at the slash, `419/refreshToken의 …`.
   routes.use((error, req, res, next) => {
     if (res.headersSent || !error.failedApi) return next(error);
     const [status, message] = error.message.split('/');

@@ -1,4 +1,4 @@
-// GET /metrics: what Prometheus scrapes. Only from this machine, because it asks for no password.
+// GET /metrics for Prometheus. Served on loopback only, because it has no authentication.
 
 import { Router } from 'express';
 
@@ -9,7 +9,7 @@ export function metricsRoutes({ auth }) {
   });
 }
 
-/** Whether the request was made on this machine. A proxy on this machine speaks for others: what it passes on does not count. */
+/** Whether the request comes from this machine and was not forwarded by a proxy on it. */
 function isLocal(req) {
   const { remoteAddress = '' } = req.socket;
   const forwarded = req.headers['x-forwarded-for'] ?? req.headers.forwarded ?? req.headers.via;

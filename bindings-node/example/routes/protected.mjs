@@ -1,5 +1,5 @@
-// A protected resource. The middleware looks at the access token alone, in this process, with no I/O for the
-// token; loading the user's row is the app's own choice.
+// A protected resource. The middleware verifies the access token in this process, without I/O; `loadUser` is
+// optional.
 
 import { Router } from 'express';
 import { authenticate } from 'regrant/express';

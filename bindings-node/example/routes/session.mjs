@@ -1,4 +1,4 @@
-// Renewing and ending the present session. Both read the refresh token from where `delivery` says.
+// Refresh and logout. `delivery` says where the refresh token is.
 
 import { Router } from 'express';
 import { logoutHandler, refreshHandler } from 'regrant/express';

@@ -1,8 +1,8 @@
-// What the browser test needs of Chromium and of the page, so that the test itself reads as the story.
+// Helpers of the browser test: Chromium, and the elements of the page.
 
 import { chromium } from 'playwright-core';
 
-/** Chromium that talks to nobody but the page under test. */
+/** Chromium without access to other hosts. */
 export function launchChromium() {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
@@ -19,7 +19,7 @@ export function launchChromium() {
   });
 }
 
-/** A visitor: a browser context of its own (its own cookies), with one page, and a record of what went wrong in it. */
+/** A visitor: a browser context with its own cookies and one page, and the errors that occur in it. */
 export async function visitor(browser, url, options = {}) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(10_000);
@@ -29,7 +29,7 @@ export async function visitor(browser, url, options = {}) {
     const page = await context.newPage();
     page.on('pageerror', (error) => problems.push(error.message));
     page.on('console', (message) => {
-      // The console reports every 401 as an error; those are the subject here. Anything else is a fault.
+      // The console reports every 401 as an error; those are expected here. Anything else fails the test.
       if (message.type() === 'error' && !/status of 401|net::ERR_/.test(message.text())) problems.push(message.text());
     });
     page.on('request', (request) => requests.push(`${request.method()} ${new URL(request.url()).pathname}`));
@@ -51,7 +51,7 @@ export async function signIn(page, email) {
   await enterCredentials(page, email);
 }
 
-/** By keyboard alone, as far as the fields go: the form is sent with Enter. */
+/** Fills in the form by keyboard and submits it with Enter. */
 async function enterCredentials(page, email) {
   await page.getByLabel('E-mail address').fill(email);
   await page.getByLabel('Password').fill(PASSWORD);

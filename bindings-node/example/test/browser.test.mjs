@@ -1,5 +1,4 @@
-// The whole story of the page, in a real Chromium. The lifetimes are real but short: where the test waits, it
-// waits for the page.
+// The page end to end, in Chromium. The lifetimes are real but short; the test waits only for the page.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -84,7 +83,7 @@ describe('the page', () => {
   test('five expired calls at once: one refresh', async () => {
     await accessExpired(ann.page);
     ann.requests.length = 0;
-    // Let no refresh through before all five calls have been refused, so that each of them wants one.
+    // Hold the refresh until all five calls have been rejected, so that each of them needs it.
     const refused = ann.page.locator('.entry').first().locator('[data-status="401"]');
     await ann.page.route('**/auth/refresh', async (route) => {
       await refused.nth(4).waitFor();

@@ -1,4 +1,4 @@
-// The routes in the shape of the old app, as its front end uses them.
+// The legacy routes, as the legacy front end uses them.
 
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';

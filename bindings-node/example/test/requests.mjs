@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 
 export const PASSWORD = 'correct horse battery';
 
-/** A request; `body` becomes JSON, `cookie` and `token` their headers. Answers `{ status, headers, cookies, body }`. */
+/** A request; `body` becomes JSON, `cookie` and `token` their headers. Returns `{ status, headers, cookies, body }`. */
 export async function ask(on, method, path, { body, cookie, token, headers = {} } = {}) {
   const response = await fetch(on.url + path, {
     method,
@@ -26,7 +26,7 @@ export async function ask(on, method, path, { body, cookie, token, headers = {} 
   return { status: response.status, headers: response.headers, cookies, body: isJson ? JSON.parse(text) : text };
 }
 
-/** The refresh token in an answer's cookie. */
+/** The refresh token in a response's cookie. */
 export const cookieValue = (answer) => decodeURIComponent(answer.cookies.refreshToken.split(';')[0]);
 
 /** Signs a new user up: `{ email, accessToken, refreshToken }`. */

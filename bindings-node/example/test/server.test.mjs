@@ -1,4 +1,4 @@
-// The program itself: what it needs (nothing), what it says, and when it refuses to start.
+// The program: it needs no settings, prints its address, and fails on invalid settings.
 
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
@@ -14,7 +14,7 @@ import { startExample } from './support.mjs';
 
 const SERVER = fileURLToPath(new URL('../server.mjs', import.meta.url));
 
-/** Starts server.mjs with these variables and no others that it knows. */
+/** Starts server.mjs with these variables and none of its others. */
 function start(env) {
   const inherited = { PATH: process.env.PATH };
   const child = spawn(process.execPath, [SERVER], { env: { ...inherited, PORT: '0', ...env } });

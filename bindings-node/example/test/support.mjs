@@ -1,10 +1,10 @@
-// A running example for a test, on a port of its own.
+// Starts the example for a test, on a free port.
 
 import { once } from 'node:events';
 import { createApp } from '../app.mjs';
 import { configFromEnv } from '../config.mjs';
 
-/** Starts the app with the defaults and what the test wants otherwise: fields of config.mjs, and a clock. */
+/** Starts the app with the defaults and these overrides: fields of config.mjs, and a clock. */
 export async function startExample({ clock, ...overrides } = {}) {
   const config = { ...configFromEnv({}), log: false, loginLimit: 10_000, ...overrides };
   const { app, close } = createApp(config, { clock });
