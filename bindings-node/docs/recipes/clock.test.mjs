@@ -7,7 +7,7 @@ function authAt(start) {
   return { clock, auth: createAuth({ secret: 's'.repeat(32), store: 'memory:', clock }) };
 }
 
-test('an access token ends after a quarter of an hour, and a refresh gives the next', async () => {
+test('an access token expires after 15 minutes, and a refresh returns the next', async () => {
   const { auth, clock } = authAt('2026-01-01T12:00:00Z');
   const { accessToken, refreshToken } = await auth.login('user-1');
   clock.advance(15 * 60_000);
@@ -16,14 +16,14 @@ test('an access token ends after a quarter of an hour, and a refresh gives the n
   assert.equal(auth.verify(renewed.accessToken).sub, 'user-1');
 });
 
-test('a session that nobody uses for two weeks is over', async () => {
+test('a session expires after 14 days without a refresh', async () => {
   const { auth, clock } = authAt('2026-01-01T12:00:00Z');
   const { refreshToken } = await auth.login('user-1');
   clock.advance(14 * 24 * 3_600_000 + 1_000);
   await assert.rejects(auth.refresh(refreshToken), { code: 'ERR_REFRESH_EXPIRED', advice: 'sign_in' });
 });
 
-test('a refresh token that comes back is a theft', async () => {
+test('reuse of an old refresh token revokes the session', async () => {
   const { auth, clock } = authAt('2026-01-01T12:00:00Z');
   const stolen = (await auth.login('user-1')).refreshToken;
   const { refreshToken } = await auth.refresh(stolen);
