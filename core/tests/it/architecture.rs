@@ -205,7 +205,7 @@ fn dependencies_point_down_the_layers() {
 }
 
 #[test]
-fn no_files_import_each_other_in_a_circle() {
+fn files_have_no_import_cycle() {
     let sources = sources();
     let graph = dependencies(&sources);
     let circles = circles(&graph);
@@ -213,7 +213,7 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
-fn no_modules_import_each_other_in_a_circle() {
+fn modules_have_no_import_cycle() {
     let mut graph: BTreeMap<Vec<String>, BTreeSet<Vec<String>>> = BTreeMap::new();
     for (from, uses) in dependencies(&sources()) {
         let entry = graph.entry(vec![from[0].clone()]).or_default();
@@ -255,7 +255,7 @@ fn circles(graph: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>) -> Vec<Vec<Stri
 }
 
 #[test]
-fn paths_and_circles_are_found() {
+fn the_check_finds_imports_and_cycles() {
     let words = |path: &str| path.split(' ').map(str::to_owned).collect::<Vec<_>>();
     assert_eq!(
         paths_in("use crate::a::{B, c::{D, E}, f::G};\nlet x = super::y();"),

@@ -16,7 +16,7 @@ fn links(page: &str) -> Vec<(&str, &str)> {
 }
 
 #[test]
-fn every_test_that_the_checklist_names_exists() {
+fn every_test_named_in_the_checklist_exists() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs");
     let page = std::fs::read_to_string(folder.join("checklist.md")).unwrap();
     let links = links(&page);

@@ -162,7 +162,7 @@ fn ath_and_key_must_match_the_access_token() {
 }
 
 #[test]
-fn malformed_headers_claims_and_signatures_are_refused() {
+fn malformed_headers_claims_and_signatures_are_rejected() {
     let fixture = Fixture::new();
     assert!(fixture.check(&fixture.forged(&fixture.header(), &fixture.claims())).is_ok());
     let mut headers = Vec::new();
@@ -288,7 +288,7 @@ fn rsa_and_eddsa_keys_sign_proofs() {
 }
 
 #[test]
-fn with_nonces_every_proof_needs_a_current_one() {
+fn with_nonces_every_proof_requires_a_current_nonce() {
     let secret = RefreshSecret::derived_from(&SecretBytes::new("s".repeat(32))).unwrap();
     let nonces = NonceIssuer::new(RefreshKeys::new(secret), Duration::from_secs(300));
     let fixture = Fixture::with(ProofPolicy::default(), Some(nonces));

@@ -78,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_greatest_has_the_longest_bar() {
+    fn the_largest_value_has_the_longest_bar() {
         let bars = vec![("a <b>".to_owned(), 1.0), ("regrant".to_owned(), 10.0)];
         let mut chart = Chart { name: "c", title: "t & u".to_owned(), bars, logarithmic: false };
         let is = |length: f64, wanted: f64| (length - wanted).abs() < 1e-9;

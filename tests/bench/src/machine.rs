@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_facts_are_there() {
+    fn the_machine_description_is_complete() {
         let text = facts().unwrap().to_string();
         assert!(text.contains("| cores | ") && text.contains("| redis-server | "), "{text}");
         assert!(!text.contains("|  |\n| cores"), "no processor in {text}");

@@ -163,19 +163,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_label_is_as_long_as_it_is_said_to_be() {
+    fn the_label_has_the_stated_length() {
         assert_eq!(LABEL.len(), 40);
     }
 
     #[test]
-    fn draws_stay_below_their_bound_and_reach_all_of_it() {
+    fn random_draws_cover_the_range_below_the_bound() {
         let mut draw = Draw::new(1, 8);
         let drawn: std::collections::BTreeSet<_> = (0..200).map(|_| draw.number()).collect();
         assert_eq!(drawn, (0..8).collect());
     }
 
     #[tokio::test]
-    async fn a_filled_store_grants_the_first_token_again_and_again() {
+    async fn a_filled_store_refreshes_the_first_token_repeatedly() {
         let store: Arc<dyn SessionStore> = Arc::new(regrant::store::MemoryStore::new());
         let all = Population { users: 5..8, sessions_each: 2, device: LABEL };
         all.fill(&store, &Progress::start()).await.unwrap();

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missed_target_stands_out() {
+    fn a_missed_target_is_marked() {
         let check = |met| Check {
             what: "w".to_owned(),
             measured: "m".to_owned(),

@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn percentiles_are_values_that_were_measured() {
+    fn percentiles_are_measured_values() {
         let hundred: Vec<f64> = (1..=100).map(f64::from).collect();
         let hundred = sample(&hundred);
         assert_eq!(hundred.percentile(0.5), 50.0);
@@ -94,7 +94,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_measured_is_no_sample() {
+    fn an_empty_sample_is_rejected() {
         assert!(Sample::new(vec![]).is_none());
         assert!(Sample::new(vec![1.0, f64::NAN]).is_none());
     }

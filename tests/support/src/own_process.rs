@@ -9,7 +9,7 @@ const OWN_PROCESS: &str = "REGRANT_OWN_PROCESS";
 /// Runs a test in a process of its own. Call it first, with the full name of the test:
 ///
 /// ```ignore
-/// if !in_own_process("secrets::nothing_secret_is_logged_or_counted") {
+/// if !in_own_process("secrets::no_secret_is_logged_or_in_metrics") {
 ///     return;
 /// }
 /// ```

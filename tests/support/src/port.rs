@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_port_is_given_to_one_at_a_time() {
+    fn a_port_is_reserved_by_one_holder_at_a_time() {
         let ports: Vec<_> = (0..50).map(|_| Port::free().unwrap()).collect();
         let mut numbers: Vec<_> = ports.iter().map(Port::number).collect();
         numbers.sort_unstable();

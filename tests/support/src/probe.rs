@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_server_meant_counts_and_only_once_it_is_ready() {
+    fn the_probe_waits_for_the_intended_server_to_be_ready() {
         let ready = "+PONG\r\n$40\r\n# Server\r\nprocess_id:42\r\n\r\n+OK\r\n";
         assert!(serves(server_that_says(ready), None, 42));
         assert!(!serves(server_that_says(ready), None, 4));

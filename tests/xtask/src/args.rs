@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn whatever_else_is_refused() {
+    fn invalid_command_lines_are_rejected() {
         for line in [
             "deploy",
             "test --only",

@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn tests_programs_and_libraries_are_told_apart() {
+    fn artifacts_are_classified_as_tests_programs_and_libraries() {
         let test = artifact(&message("test", true, json!("/t/it-1"))).unwrap();
         assert_eq!((test.kind, test.path), (Kind::Test, "/t/it-1".into()));
         assert_eq!((test.package.as_str(), test.folder), ("regrant", "/x/core".into()));

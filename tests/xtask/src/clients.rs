@@ -292,14 +292,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_tests_have_counted_is_found() {
+    fn counter_lines_are_extracted() {
         let output = "test a ... ok\ne2e: rust: kills: 8\nx e2e: swift: kills: 9\r\nnothing\n";
         assert_eq!(counted(output).unwrap(), ["rust: kills: 8", "swift: kills: 9"]);
         assert!(counted("test a ... ok\n").is_err());
     }
 
     #[test]
-    fn a_server_says_where_it_is_or_why_not() {
+    fn the_port_is_read_from_the_log_and_failures_include_it() {
         let log = tempfile::NamedTempFile::new().unwrap();
         let port = |script: &str| {
             let program = Invocation::new("/bin/sh").args(["-c", script]);

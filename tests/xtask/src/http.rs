@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_is_taken_apart_and_anything_else_refused() {
+    fn an_http_response_is_parsed_and_anything_else_is_an_error() {
         let port = server_that_says("HTTP/1.1 404 Not Found\r\n\r\nnope");
         assert!(!is_free(port));
         let answer = get(port, "/").unwrap();

@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_done_is_done_once() {
+    fn unless_done_runs_once_per_input_state() {
         let folder = tempfile::tempdir().unwrap();
         let (input, output) = (folder.path().join("in"), folder.path().join("out"));
         let make = |input: &PathBuf| {

@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_is_as_bad_as_the_worst_of_its_parts() {
+    fn a_stage_has_the_worst_outcome_of_its_units() {
         let broken = || Stop::Fail(anyhow::anyhow!("broken"));
         let line = |prepared: Result<(), &Stop>, units: Vec<Ended>| {
             Line::of("node", prepared, Duration::ZERO, &units, false).outcome

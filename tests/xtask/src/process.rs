@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn success_and_failure_are_told_apart() {
+    fn exit_codes_and_output_are_reported() {
         shell("exit 0").run().unwrap();
         let error = shell("echo words; exit 3").run().unwrap_err().to_string();
         assert!(error.contains("exit status: 3"), "{error}");
@@ -295,7 +295,7 @@ mod tests {
     }
 
     #[test]
-    fn folder_and_environment_are_as_said() {
+    fn folder_and_environment_are_applied() {
         shell("test \"$(pwd -P)\" = / && test \"$WORD\" = yes && test -z \"$CARGO_PKG_NAME\"")
             .within("/")
             .env("WORD", "yes")
@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn network_trouble_is_told_from_a_broken_build() {
+    fn network_errors_are_recognised() {
         assert!(is_unreachable("npm error code ENOTFOUND\nnpm error syscall getaddrinfo"));
         assert!(is_unreachable("[ERROR] Could not transfer artifact a:b:pom:1 from/to central"));
         assert!(is_unreachable("E: Failed getting release file http://mirror.test/dists/trixie"));
@@ -322,7 +322,7 @@ mod tests {
     }
 
     #[test]
-    fn a_program_that_prints_a_secret_has_failed() {
+    fn printing_a_secret_is_a_failure() {
         // Put together by the shell, so that no output of this test holds it.
         let step = shell("printf '%s %s\\n' 'a secret of' 'the tests'");
         let log = tempfile::NamedTempFile::new().unwrap();
@@ -331,7 +331,7 @@ mod tests {
     }
 
     #[test]
-    fn a_run_without_progress_is_ended_with_all_that_it_started() {
+    fn a_stalled_run_is_ended_with_its_children() {
         let directory = tempfile::tempdir().unwrap();
         let fifo = directory.path().join("held");
         assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());

@@ -201,7 +201,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_unit_ends_and_one_failure_hides_no_other() {
+    fn a_failing_unit_does_not_stop_the_others() {
         let shell = |name: &'static str, script: &str| {
             let step = Invocation::new("/bin/sh").args(["-c", script]);
             Unit::tests("runner-test", name, Format::Libtest, Vec::new(), step)

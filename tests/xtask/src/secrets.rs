@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_and_secrets_are_found_wherever_they_stand() {
+    fn tokens_and_secrets_are_found_anywhere_in_a_line() {
         for line in [
             format!("Bearer {}", token()),
             format!("{{\"accessToken\":\"{}\"}}", token()),
@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn the_complaint_does_not_repeat_the_secret() {
+    fn the_message_does_not_contain_the_secret() {
         let complaint = complaint(&format!("another with {} in it", token())).unwrap();
         assert!(complaint.contains("another with") && !complaint.contains(&token()));
     }

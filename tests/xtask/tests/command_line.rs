@@ -34,7 +34,7 @@ fn last_line(output: &Output) -> String {
 }
 
 #[test]
-fn without_its_tools_a_stage_is_skipped_loudly() {
+fn a_stage_without_its_tools_is_reported_as_skipped() {
     let nothing = programs(&[]);
     for (stage, reason) in [("kotlin", "a JDK"), ("swift", "Swift 6 is missing")] {
         let output = xtask(nothing.path(), &["test", "--only", stage]).output().unwrap();
@@ -46,7 +46,7 @@ fn without_its_tools_a_stage_is_skipped_loudly() {
 }
 
 #[test]
-fn strict_makes_that_a_failure_and_so_does_ci() {
+fn a_skipped_stage_fails_with_strict_or_ci() {
     let nothing = programs(&[]);
     for (arguments, ci) in [
         (&["test", "--only", "kotlin", "--strict"][..], ""),
@@ -59,7 +59,7 @@ fn strict_makes_that_a_failure_and_so_does_ci() {
 }
 
 #[test]
-fn a_failing_stage_does_not_keep_the_next_from_running() {
+fn a_failing_stage_does_not_stop_the_next() {
     let machine =
         programs(&[("cargo-fmt", "exit 0"), ("cargo", "if [ \"$1\" = fmt ]; then exit 1; fi")]);
     let arguments = ["test", "--only", "fmt", "--only", "doc"];
@@ -69,7 +69,7 @@ fn a_failing_stage_does_not_keep_the_next_from_running() {
 }
 
 #[test]
-fn ctrl_c_ends_what_was_started_and_says_so() {
+fn ctrl_c_ends_started_programs() {
     let machine = programs(&[("cargo", "echo \"PID $$\"; exec /bin/sleep 60")]);
     let mut running =
         xtask(machine.path(), &["test", "--only", "doc"]).stdout(Stdio::piped()).spawn().unwrap();
@@ -91,7 +91,7 @@ fn ctrl_c_ends_what_was_started_and_says_so() {
 }
 
 #[test]
-fn a_wrong_command_line_is_told_from_a_failed_command() {
+fn an_invalid_command_line_exits_with_2() {
     let nothing = programs(&[]);
     let output = xtask(nothing.path(), &["deploy"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
@@ -100,7 +100,7 @@ fn a_wrong_command_line_is_told_from_a_failed_command() {
 }
 
 #[test]
-fn a_swift_that_is_installed_is_used_unless_it_is_too_old() {
+fn an_installed_swift_is_used_unless_too_old() {
     for (version, is_used) in [("6.1", true), ("5.10", false)] {
         let compiler = format!("echo 'Swift version {version} (swift-{version}-RELEASE)'");
         // The stage begins with a build, which shows here that it was not skipped.

@@ -18,7 +18,7 @@ fn admin(common: &Arc<Common>, world: &World) -> SessionAdmin {
 }
 
 #[tokio::test]
-async fn sessions_revoked_by_the_admin_are_refused_by_the_servers() {
+async fn sessions_revoked_by_the_admin_are_denied_by_the_servers() {
     let (here, there, common) = processes();
     let admin = admin(&common, &here);
     let (one, two) = (here.login().await, there.login().await);
@@ -73,7 +73,7 @@ async fn a_failure_to_publish_is_reported_and_the_event_is_still_emitted() {
 
 /// A deny entry that expires before the access token does would let the token pass again.
 #[tokio::test]
-async fn the_servers_are_told_for_as_long_as_access_tokens_may_live() {
+async fn revocations_are_published_until_access_tokens_expire() {
     let (here, _, common) = processes();
     let short = SessionAdmin::new(Arc::new(common.process()), Duration::from_secs(1))
         .clock(Arc::clone(&here.clock) as Arc<dyn Clock>);

@@ -14,7 +14,7 @@ fn refused(config: Value) -> (String, String) {
 }
 
 #[tokio::test]
-async fn the_field_is_named() {
+async fn configuration_errors_name_the_field() {
     let rsa_public = "-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n";
     let cases = [
         (json!({}), "secret"),
@@ -104,14 +104,14 @@ async fn the_field_is_named() {
 }
 
 #[tokio::test]
-async fn a_limit_of_sessions_says_what_it_may_be() {
+async fn an_invalid_session_limit_names_the_valid_range() {
     let config = json!({ "secret": SECRET, "refresh": { "maxSessions": 0 } });
     let (_, problem) = refused(config);
     assert!(problem.contains("a whole number from 1 on, or false"), "{problem}");
 }
 
 #[tokio::test]
-async fn no_problem_quotes_a_secret() {
+async fn configuration_errors_do_not_quote_secrets() {
     let planted = "planted-in-the-configuration";
     let cases = [
         json!({ "secret": [planted] }),
@@ -128,12 +128,12 @@ async fn no_problem_quotes_a_secret() {
 }
 
 #[tokio::test]
-async fn a_short_secret_is_accepted_on_demand() {
+async fn a_short_secret_is_accepted_if_explicitly_allowed() {
     let config = json!({ "secret": "short", "allowShortSecret": true, "store": "memory:" });
     Auth::from_json(&config.to_string()).unwrap().build().unwrap();
 }
 
 #[test]
-fn outside_of_a_runtime_the_problem_is_named() {
+fn building_outside_of_a_runtime_is_a_clear_error() {
     assert_eq!(refused(json!({ "secret": SECRET })).0, "runtime");
 }

@@ -47,7 +47,7 @@ impl World {
 }
 
 #[tokio::test]
-async fn neither_token_is_good_without_the_key() {
+async fn bound_tokens_are_rejected_without_a_proof() {
     for fields in [json!({}), json!({ "nonce": "5m" })] {
         let world = World::new(dpop(fields));
         let (key, thiefs) = (SoftwareKey::generate().unwrap(), SoftwareKey::generate().unwrap());
@@ -84,7 +84,7 @@ async fn neither_token_is_good_without_the_key() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_asked_for_again_with_another_proof() {
+async fn a_lost_response_is_retried_with_a_new_proof() {
     let world = World::new(dpop(json!({})));
     let key = SoftwareKey::generate().unwrap();
     let pair = world.bound_login(&key).await;
@@ -105,7 +105,7 @@ async fn access_tokens_may_stay_bearer_tokens() {
 }
 
 #[tokio::test]
-async fn sessions_without_a_key_go_on_and_a_login_may_need_one() {
+async fn unbound_sessions_continue_and_a_login_can_require_dpop() {
     let world = World::new(dpop(json!({})));
     let pair = world.login().await;
     world.auth.verify(pair.access_token.expose()).unwrap();
@@ -126,7 +126,7 @@ async fn sessions_without_a_key_go_on_and_a_login_may_need_one() {
 }
 
 #[tokio::test]
-async fn without_a_configuration_nothing_is_bound_and_nothing_bound_is_accepted() {
+async fn without_dpop_configured_bound_tokens_are_neither_issued_nor_accepted() {
     let bound = World::new(dpop(json!({})));
     let key = SoftwareKey::generate().unwrap();
     let pair = bound.bound_login(&key).await;
@@ -139,7 +139,7 @@ async fn without_a_configuration_nothing_is_bound_and_nothing_bound_is_accepted(
 }
 
 #[tokio::test]
-async fn an_app_cannot_write_the_claim_itself() {
+async fn an_app_cannot_set_the_cnf_claim() {
     let world = World::new(json!({}));
     let claims = json!({ "cnf": { "jkt": "x" } }).as_object().unwrap().clone();
     let refused = world.auth.login(Login::new(alice()).claims(claims)).await;
@@ -147,7 +147,7 @@ async fn an_app_cannot_write_the_claim_itself() {
 }
 
 #[tokio::test]
-async fn wrong_fields_are_named() {
+async fn invalid_dpop_options_are_rejected_by_name() {
     for (fields, field) in [
         (json!({ "maxAge": 0 }), "dpop.maxAge"),
         (json!({ "maxAge": "11m" }), "dpop.maxAge"),

@@ -8,7 +8,7 @@ use super::revocation::sign_like_the_old_app;
 use super::{World, alice, assert_code};
 
 #[tokio::test]
-async fn everywhere_but_here_leaves_this_session_alone() {
+async fn logout_everywhere_except_keeps_this_session() {
     let world = World::new(json!({}));
     let (here, there) = (world.login().await, world.login().await);
     let here_again = world.refresh(here.refresh_token.expose()).await.unwrap();
@@ -40,7 +40,7 @@ async fn excepting_a_session_of_another_user_has_no_effect() {
 }
 
 #[tokio::test]
-async fn before_an_instant_ends_what_began_before_it() {
+async fn revoking_before_an_instant_revokes_older_sessions() {
     let world = World::new(json!({ "access": { "legacy": true, "subjectClaim": "userId" } }));
     let old = world.login().await;
     let old_nameless = sign_like_the_old_app(world.auth_now().as_seconds());

@@ -127,7 +127,7 @@ fn flaky_world_with(json: serde_json::Value) -> (World, Arc<Flaky>) {
 }
 
 #[tokio::test]
-async fn while_the_store_is_away_access_goes_on_and_refresh_says_retry() {
+async fn during_a_store_outage_verify_works_and_refresh_returns_retry() {
     let (world, store) = flaky_world();
     let pair = world.login().await;
     store.down.store(true, Ordering::SeqCst);
@@ -149,7 +149,7 @@ async fn while_the_store_is_away_access_goes_on_and_refresh_says_retry() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_is_no_theft_whenever_the_client_asks_again() {
+async fn a_lost_response_is_not_reuse_at_any_retry_time() {
     for wait in [0, 5, 11, 3600, 86_400] {
         let (world, store) = flaky_world();
         let pair = world.login().await;

@@ -120,7 +120,7 @@ pub fn processes() -> (World, World, Arc<Common>) {
 }
 
 #[tokio::test]
-async fn a_logout_is_refused_in_other_processes() {
+async fn a_logout_is_enforced_in_other_processes() {
     let (here, there, _) = processes();
     let (one, two) = (here.login().await, here.login().await);
     there.auth.verify(one.access_token.expose()).unwrap();
@@ -137,7 +137,7 @@ async fn a_logout_is_refused_in_other_processes() {
 }
 
 #[tokio::test]
-async fn an_evicted_session_is_refused_in_other_processes() {
+async fn an_eviction_is_enforced_in_other_processes() {
     let (here, there, _) = processes();
     let first = here.login().await;
     there.auth.verify(first.access_token.expose()).unwrap();
@@ -151,7 +151,7 @@ async fn an_evicted_session_is_refused_in_other_processes() {
 }
 
 #[tokio::test]
-async fn a_theft_is_refused_in_other_processes() {
+async fn a_detected_reuse_is_enforced_in_other_processes() {
     let (here, there, _) = processes();
     let pair = here.login().await;
     let honest = here.refresh(pair.refresh_token.expose()).await.unwrap();
@@ -165,7 +165,7 @@ async fn a_theft_is_refused_in_other_processes() {
 }
 
 #[tokio::test]
-async fn a_process_that_starts_later_knows_what_was_revoked_before() {
+async fn a_process_that_starts_later_reads_earlier_revocations() {
     let (here, _, common) = processes();
     let pair = here.login().await;
     here.auth.logout(pair.refresh_token.expose()).await.unwrap();
@@ -192,7 +192,7 @@ async fn an_unpublished_revocation_is_not_acknowledged_and_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn nobody_can_end_the_session_of_another_user() {
+async fn a_user_cannot_revoke_the_session_of_another_user() {
     let (here, there, common) = processes();
     let pair = here.login().await;
     let bob = Subject::new("bob").unwrap();
@@ -203,7 +203,7 @@ async fn nobody_can_end_the_session_of_another_user() {
 }
 
 #[tokio::test]
-async fn while_the_feed_is_stale_the_route_decides() {
+async fn the_stale_policy_of_a_route_applies_while_the_feed_is_stale() {
     let (here, there, common) = processes();
     let (kept, ended) = (here.login().await, here.login().await);
     settle().await;

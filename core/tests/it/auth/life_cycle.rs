@@ -10,7 +10,7 @@ use serde_json::json;
 use super::{World, alice, assert_code, next};
 
 #[tokio::test]
-async fn a_login_gives_a_pair_that_works() {
+async fn a_login_issues_a_working_pair() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let access = world.auth.verify(pair.access_token.expose()).unwrap();
@@ -41,7 +41,7 @@ async fn an_expired_access_token_is_refreshed() {
 }
 
 #[tokio::test]
-async fn the_grace_gives_the_same_refresh_token_again() {
+async fn within_the_grace_period_the_same_child_is_issued_again() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let first = world.refresh(pair.refresh_token.expose()).await.unwrap();
@@ -53,7 +53,7 @@ async fn the_grace_gives_the_same_refresh_token_again() {
 }
 
 #[tokio::test]
-async fn a_lost_answer_gives_another_branch() {
+async fn after_the_grace_period_a_lost_child_gets_another_branch() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let lost = world.refresh(pair.refresh_token.expose()).await.unwrap();
@@ -68,7 +68,7 @@ async fn a_lost_answer_gives_another_branch() {
 }
 
 #[tokio::test]
-async fn a_long_chain_ends_at_the_absolute_lifetime() {
+async fn rotation_does_not_extend_the_absolute_lifetime() {
     let world = World::new(json!({ "refresh": { "idleTtl": "2d", "absoluteTtl": "10d" } }));
     let mut token = world.login().await.refresh_token;
     for day in 1..10 {
@@ -83,7 +83,7 @@ async fn a_long_chain_ends_at_the_absolute_lifetime() {
 }
 
 #[tokio::test]
-async fn an_idle_session_ends() {
+async fn an_idle_session_expires() {
     let world = World::new(json!({ "refresh": { "idleTtl": "2d" } }));
     let pair = world.login().await;
     world.advance(2 * 86_400);
@@ -110,7 +110,7 @@ async fn without_rotation_the_refresh_token_stays() {
 }
 
 #[tokio::test]
-async fn the_subject_is_compared_and_never_believed() {
+async fn the_presented_subject_is_compared_and_not_trusted() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let bob = Subject::new("bob").unwrap();
@@ -122,7 +122,7 @@ async fn the_subject_is_compared_and_never_believed() {
 }
 
 #[tokio::test]
-async fn neither_token_passes_for_the_other() {
+async fn access_and_refresh_tokens_are_not_interchangeable() {
     let world = World::new(json!({ "access": { "legacy": true, "subjectClaim": "userId" } }));
     let pair = world.login().await;
     assert!(world.auth.verify(pair.refresh_token.expose()).is_err());
@@ -131,14 +131,14 @@ async fn neither_token_passes_for_the_other() {
 }
 
 #[tokio::test]
-async fn a_session_that_the_store_lost_is_unknown() {
+async fn a_session_lost_by_the_store_is_unknown() {
     let (here, elsewhere) = (World::new(json!({})), World::new(json!({})));
     let pair = elsewhere.login().await;
     assert_code(here.refresh(pair.refresh_token.expose()).await, "ERR_SESSION_UNKNOWN");
 }
 
 #[tokio::test]
-async fn the_apps_claims_travel_and_reserved_ones_change_nothing() {
+async fn app_claims_are_carried_and_reserved_claims_are_ignored() {
     let world = World::new(json!({}));
     let claims = json!({ "role": "admin", "__proto__": { "x": 1 } });
     let login = Login::new(alice()).claims(claims.as_object().unwrap().clone());
@@ -180,7 +180,7 @@ async fn sessions_are_listed_newest_first() {
 }
 
 #[tokio::test]
-async fn the_health_is_what_the_store_itself_reports() {
+async fn health_returns_the_report_of_the_store() {
     let world = World::new(json!({}));
     let health = world.auth.health().await;
     assert_eq!((health.store, health.reachable), ("memory", true));

@@ -45,7 +45,7 @@ async fn forged_tokens_count_against_their_address() {
 }
 
 #[tokio::test]
-async fn dead_tokens_are_counted_for_their_subject_and_lock_nobody_out() {
+async fn invalid_tokens_are_counted_per_subject_without_locking_users_out() {
     let world = world();
     let (phone, laptop) = (world.login().await, world.login().await);
     world.auth.logout(phone.refresh_token.expose()).await.unwrap();
@@ -97,7 +97,7 @@ async fn without_an_address_and_without_a_limiter_nothing_is_limited() {
 }
 
 #[tokio::test]
-async fn by_default_thirty_in_a_minute() {
+async fn the_default_limit_is_thirty_failures_per_minute() {
     let world = World::new(json!({}));
     for _ in 0..30 {
         assert_code(from(&world, HERE, "not a token").await, "ERR_TOKEN_MALFORMED");

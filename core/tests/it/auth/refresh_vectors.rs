@@ -12,7 +12,7 @@ fn read(name: &str) -> Value {
 }
 
 #[tokio::test]
-async fn every_refresh_token_is_answered_as_the_corpus_says() {
+async fn every_refresh_vector_has_the_expected_result() {
     let file = read("refresh-tokens");
     let cases = file["cases"].as_array().unwrap();
     let secret = &read("access/signatures")["secret"];

@@ -11,7 +11,7 @@ use sha2::Sha256;
 use super::{SECRET, World, alice, assert_code};
 
 #[tokio::test]
-async fn logout_ends_the_session_and_its_access_tokens() {
+async fn logout_revokes_the_session_and_its_access_tokens() {
     let world = World::new(json!({}));
     let (pair, other) = (world.login().await, world.login().await);
     assert!(world.auth.logout(pair.refresh_token.expose()).await.unwrap());
@@ -28,7 +28,7 @@ async fn logout_ends_the_session_and_its_access_tokens() {
 }
 
 #[tokio::test]
-async fn logout_everywhere_ends_all_sessions_of_one_user() {
+async fn logout_everywhere_revokes_all_sessions_of_one_user() {
     let world = World::new(json!({}));
     let pairs = [world.login().await, world.login().await];
     let bob = Subject::new("bob").unwrap();

@@ -80,7 +80,7 @@ async fn refreshed(auth: &Auth, token: &str) -> Result<(String, String)> {
 }
 
 #[tokio::test]
-async fn no_token_is_refused_while_keys_are_rotated() {
+async fn no_token_is_rejected_during_key_rotation() {
     for steps in [by_secret(), by_keys()] {
         let Processes { both, clock, _folder } = Processes::new(&steps[0]);
         let first = both[0].login(Login::new(alice())).await.unwrap();
@@ -105,7 +105,7 @@ async fn no_token_is_refused_while_keys_are_rotated() {
 }
 
 #[tokio::test]
-async fn what_was_signed_by_a_retired_key_is_refused_at_once() {
+async fn tokens_signed_by_a_retired_key_are_rejected_at_once() {
     for steps in [by_secret(), by_keys()] {
         let Processes { both: [auth, _], _folder, .. } = Processes::new(&steps[0]);
         let pair = auth.login(Login::new(alice())).await.unwrap();
@@ -124,7 +124,7 @@ async fn what_was_signed_by_a_retired_key_is_refused_at_once() {
 }
 
 #[tokio::test]
-async fn a_kept_token_has_a_number_of_its_own_after_keys_were_exchanged() {
+async fn a_cached_token_gets_a_new_cache_id_after_a_key_change() {
     let steps = by_secret();
     let Processes { both: [auth, _], _folder, .. } = Processes::new(&steps[0]);
     let mut numbers = Vec::new();
@@ -139,7 +139,7 @@ async fn a_kept_token_has_a_number_of_its_own_after_keys_were_exchanged() {
 }
 
 #[tokio::test]
-async fn keys_that_cannot_sign_change_nothing() {
+async fn replacing_keys_with_ones_that_cannot_sign_fails_without_effect() {
     let steps = by_secret();
     let Processes { both: [auth, _], _folder, .. } = Processes::new(&steps[0]);
     let pair = auth.login(Login::new(alice())).await.unwrap();
@@ -156,7 +156,7 @@ async fn keys_that_cannot_sign_change_nothing() {
 }
 
 #[test]
-fn wrong_previous_secrets_are_refused_with_their_place() {
+fn invalid_previous_secrets_are_rejected_with_their_index() {
     let field = |config: Value| {
         let config = KeysConfig::from_json(&config.to_string()).unwrap();
         match config.keyring().and(config.refresh_keys()).unwrap_err() {

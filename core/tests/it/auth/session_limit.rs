@@ -49,7 +49,7 @@ async fn many_logins_keep_at_most_twice_the_session_limit() {
 }
 
 #[tokio::test]
-async fn unlimited_is_without_limit() {
+async fn an_unlimited_session_limit_evicts_nothing() {
     let world = World::new(json!({ "refresh": { "maxSessions": false } }));
     for _ in 0..120 {
         world.login().await;

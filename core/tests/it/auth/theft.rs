@@ -11,7 +11,7 @@ use super::faults::Shared;
 use super::{World, alice, assert_code, next, settle};
 
 #[tokio::test]
-async fn the_parent_returns_although_its_child_is_in_use() {
+async fn presenting_a_parent_whose_child_is_used_is_reuse() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let honest = world.refresh(pair.refresh_token.expose()).await.unwrap();
@@ -32,7 +32,7 @@ async fn the_parent_returns_although_its_child_is_in_use() {
 }
 
 #[tokio::test]
-async fn using_an_access_token_of_a_discarded_branch_is_a_theft() {
+async fn using_an_access_token_of_a_discarded_branch_is_reuse() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let thief = world.refresh(pair.refresh_token.expose()).await.unwrap();
@@ -46,7 +46,7 @@ async fn using_an_access_token_of_a_discarded_branch_is_a_theft() {
 }
 
 #[tokio::test]
-async fn a_process_without_the_deny_list_entry_learns_from_the_store() {
+async fn a_process_without_the_deny_list_entry_detects_reuse_from_the_store() {
     let here = World::new(json!({}));
     let store = Arc::new(MemoryStore::with_clock(Arc::clone(&here.clock) as Arc<dyn Clock>));
     let process = || {
@@ -91,7 +91,7 @@ async fn record_use_reports_for_an_external_verifier() {
 }
 
 #[tokio::test]
-async fn a_theft_can_take_down_all_sessions_of_the_user() {
+async fn reuse_can_revoke_all_sessions_of_the_user() {
     let world = World::new(json!({ "refresh": { "onTheft": "subject" } }));
     let (pair, other) = (world.login().await, world.login().await);
     let honest = world.refresh(pair.refresh_token.expose()).await.unwrap();

@@ -142,7 +142,7 @@ async fn the_server_clock_and_nonce_are_reused_for_later_proofs() {
 }
 
 #[tokio::test]
-async fn stolen_bound_tokens_are_useless_and_sign_nobody_out() {
+async fn stolen_bound_tokens_are_rejected_and_sign_nobody_out() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let session = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
     log_in(&session, &server).await;

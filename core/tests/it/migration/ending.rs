@@ -7,7 +7,7 @@ use regrant::{Error, Login, LogoutEverywhere};
 use super::{START, World, assert_code, subject};
 
 #[tokio::test]
-async fn a_logout_here_counts_in_the_legacy_app() {
+async fn a_logout_applies_in_the_legacy_app() {
     let world = World::new();
     for (number, adopted) in [true, false].into_iter().enumerate() {
         let token = world.old.login("1", START - number as i64, None);
@@ -27,7 +27,7 @@ async fn a_logout_here_counts_in_the_legacy_app() {
 }
 
 #[tokio::test]
-async fn a_logout_in_the_legacy_app_counts_here() {
+async fn a_logout_in_the_legacy_app_revokes_the_migrated_session() {
     let world = World::new();
     let token = world.old.login("1", START, None);
     let access = world.refresh(&token).await.unwrap().access_token;
@@ -40,7 +40,7 @@ async fn a_logout_in_the_legacy_app_counts_here() {
 }
 
 #[tokio::test]
-async fn a_logout_in_the_legacy_app_during_a_migration_counts() {
+async fn a_logout_in_the_legacy_app_during_a_migration_takes_effect() {
     let world = World::new();
     let token = world.old.login("1", START, None);
     world.old.contents().logged_out_after_look = Some(token.clone());
@@ -89,7 +89,7 @@ async fn a_session_revoked_by_id_ends_in_the_legacy_app_at_its_next_refresh() {
 }
 
 #[tokio::test]
-async fn everywhere_but_here_keeps_the_legacy_token_of_this_session() {
+async fn logout_everywhere_except_keeps_the_legacy_token_of_this_session() {
     let world = World::new();
     let here = world.old.login("1", START - 3, None);
     let there = world.old.login("1", START - 2, None);
@@ -110,7 +110,7 @@ async fn everywhere_but_here_keeps_the_legacy_token_of_this_session() {
 }
 
 #[tokio::test]
-async fn before_an_instant_revokes_older_legacy_tokens() {
+async fn revoking_before_an_instant_revokes_older_legacy_tokens() {
     let world = World::new();
     let logins = [
         ("shown, from before it", START - 200, true),

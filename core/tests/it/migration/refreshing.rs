@@ -66,7 +66,7 @@ async fn with_rotation_reuse_of_a_legacy_token_is_detected() {
 }
 
 #[tokio::test]
-async fn the_session_keeps_what_the_legacy_app_promised() {
+async fn a_migrated_session_keeps_the_lifetime_of_the_legacy_token() {
     let world = World::with(r#""rotation": false, "idleTtl": "1d", "absoluteTtl": "2d""#);
     let promised = world.old.login("1", START, Some(30 * DAY));
     let endless = world.old.login("2", START, None);
@@ -86,7 +86,7 @@ async fn the_session_keeps_what_the_legacy_app_promised() {
 }
 
 #[tokio::test]
-async fn what_the_legacy_app_does_not_know_is_unknown() {
+async fn a_token_unknown_to_the_legacy_app_is_unknown() {
     let world = World::new();
     let access = sign(&json!({ "userId": "1", "iat": START, "exp": START + 900 }), SECRET_KEY);
     assert_code(world.refresh(&access).await, "ERR_SESSION_UNKNOWN");
@@ -103,7 +103,7 @@ async fn what_the_legacy_app_does_not_know_is_unknown() {
 }
 
 #[tokio::test]
-async fn the_user_is_compared_and_never_believed() {
+async fn the_presented_user_is_compared_and_not_trusted() {
     let world = World::new();
     let token = world.old.login("1@mail", START, None);
     for _ in 0..2 {

@@ -85,7 +85,7 @@ async fn a_sweep_counts_all_keys_and_changes_only_legacy_tokens() {
 }
 
 #[tokio::test]
-async fn a_logout_during_a_sweep_counts() {
+async fn a_logout_during_a_sweep_takes_effect() {
     let world = World::new();
     let token = world.old.login("1", START, None);
     world.old.contents().logged_out_after_look = Some(token.clone());

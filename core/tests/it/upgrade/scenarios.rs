@@ -12,32 +12,32 @@ use serde_json::Value;
 use super::stores::{StoreCopy, Written};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_session_in_a_file_goes_on_as_before() {
+async fn every_session_in_a_file_continues_after_the_upgrade() {
     all_scenarios(&Written::file()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_session_in_redis_goes_on_as_before() {
+async fn every_session_in_redis_continues_after_the_upgrade() {
     all_scenarios(&Written::redis()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_sessions_in_a_file_are_listed_as_before() {
+async fn sessions_in_a_file_are_listed_after_the_upgrade() {
     all_sessions(&Written::file()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_sessions_in_redis_are_listed_as_before() {
+async fn sessions_in_redis_are_listed_after_the_upgrade() {
     all_sessions(&Written::redis()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_access_tokens_of_a_file_are_accepted_or_denied_as_before() {
+async fn access_tokens_of_a_file_are_accepted_or_denied_after_the_upgrade() {
     all_access_tokens(&Written::file()).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_access_tokens_of_redis_are_accepted_or_denied_as_before() {
+async fn access_tokens_of_redis_are_accepted_or_denied_after_the_upgrade() {
     all_access_tokens(&Written::redis()).await;
 }
 

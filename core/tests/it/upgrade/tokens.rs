@@ -12,7 +12,7 @@ use serde_json::Value;
 use super::{fixture, read_json};
 
 #[test]
-fn every_access_token_says_what_it_said() {
+fn every_access_token_of_0_1_0_yields_the_same_claims() {
     let file = read_json("tokens.json");
     let now = Timestamp::from_millis(file["now"].as_i64().unwrap());
     let mut count = 0;
@@ -48,7 +48,7 @@ fn every_access_token_says_what_it_said() {
 
 #[cfg(feature = "server")]
 #[tokio::test]
-async fn every_proof_is_good_once() {
+async fn every_proof_of_0_1_0_is_accepted_once() {
     let file = read_json("tokens.json");
     let now = Timestamp::from_millis(file["now"].as_i64().unwrap());
     let groups = file["groups"].as_array().unwrap();

@@ -117,13 +117,13 @@ async fn the_store_dates_what_it_is_told(address: &StoreAddress) {
 }
 
 #[tokio::test]
-async fn redis_dates_what_it_is_told() {
+async fn redis_sets_the_publication_time() {
     let server = RedisServer::start().unwrap();
     the_store_dates_what_it_is_told(&StoreAddress::new(server.url())).await;
 }
 
 #[tokio::test]
-async fn a_file_dates_what_it_is_told() {
+async fn the_file_store_sets_the_publication_time() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("sessions.db");
     the_store_dates_what_it_is_told(&StoreAddress::new(format!("file:{}", path.display()))).await;
@@ -166,7 +166,7 @@ async fn facade_that_has_read(address: &StoreAddress) -> Auth {
 /// A failover that loses writes sets the ids of the stream back: what is told then has lower ids
 /// than what was read before.
 #[tokio::test]
-async fn what_is_told_after_a_failover_that_lost_entries_is_read() {
+async fn revocations_published_after_a_lossy_failover_are_read() {
     let server = RedisServer::start().unwrap();
     let store = StoreAddress::new(server.url()).open(None).unwrap();
     let feed = store.feed().unwrap();

@@ -43,17 +43,17 @@ proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
 
     #[test]
-    fn an_honest_client_is_never_refused(choices in choices()) {
+    fn an_honest_client_is_never_rejected(choices in choices()) {
         walk(&search_space::ROLLBACK, &choices, false)?;
     }
 
     #[test]
-    fn an_honest_client_is_never_refused_when_the_clock_steps_back(choices in choices()) {
+    fn an_honest_client_is_never_rejected_when_the_clock_steps_back(choices in choices()) {
         walk(&search_space::CLOCK, &choices, false)?;
     }
 
     #[test]
-    fn an_honest_client_is_never_refused_with_rotation_on_and_off(choices in choices()) {
+    fn an_honest_client_is_never_rejected_with_rotation_on_and_off(choices in choices()) {
         walk(&search_space::ROTATION_OFF, &choices, false)?;
     }
 

@@ -107,7 +107,7 @@ fn kill_after(mut child: Child, lines: usize, known: &mut HashMap<String, Known>
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_was_acknowledged_survives_and_nobody_is_signed_out() {
+async fn acknowledged_changes_survive_kills_and_sign_nobody_out() {
     let rounds = match std::env::var("REGRANT_KILLS") {
         Ok(kills) => kills.parse::<usize>().expect("REGRANT_KILLS is a number").div_ceil(2),
         Err(_) => 8,

@@ -20,7 +20,7 @@ const fn suffix(in_final_phase: bool) -> &'static str {
 }
 
 #[test]
-fn every_load_bearing_mutant_is_killed() {
+fn every_mutant_that_breaks_a_rule_is_killed() {
     let mut survivors = Vec::new();
     for Mutant { name, machine } in LOAD_BEARING {
         match shortest(machine, 6) {

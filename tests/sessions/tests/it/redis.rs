@@ -72,7 +72,7 @@ async fn until_it_answers(store: &Store, session: SessionId, token: &Token) -> D
 }
 
 #[tokio::test]
-async fn time_is_the_server_s() {
+async fn the_server_clock_is_used() {
     let server = RedisServer::start().unwrap();
     let store = redis_store(&server, "own:", None);
     let before = SystemClock.now();
@@ -100,7 +100,7 @@ async fn time_is_the_server_s() {
 }
 
 #[tokio::test]
-async fn a_key_lives_as_long_as_its_longest_session() {
+async fn a_key_expires_with_its_longest_session() {
     let server = RedisServer::start().unwrap();
     let store = redis_store(&server, "ttl:", None);
     let mut raw = plain(&server).await;
@@ -133,7 +133,7 @@ async fn a_key_lives_as_long_as_its_longest_session() {
 }
 
 #[tokio::test]
-async fn scripts_that_redis_forgot_are_sent_again() {
+async fn scripts_flushed_by_redis_are_loaded_again() {
     let server = RedisServer::start().unwrap();
     let store = redis_store(&server, "flush:", None);
     let mut raw = plain(&server).await;
@@ -148,7 +148,7 @@ async fn scripts_that_redis_forgot_are_sent_again() {
 }
 
 #[tokio::test]
-async fn while_redis_is_away_nobody_is_signed_out() {
+async fn a_redis_outage_signs_nobody_out() {
     let mut server = RedisOptions::new().append_only().start().unwrap();
     let store = redis_store(&server, "outage:", None);
     let token = login(&store, id(1)).await;
@@ -172,7 +172,7 @@ async fn while_redis_is_away_nobody_is_signed_out() {
 }
 
 #[tokio::test]
-async fn a_server_that_keeps_quiet_is_not_waited_for() {
+async fn an_unresponsive_server_causes_a_timeout() {
     let server = RedisServer::start().unwrap();
     let store = redis_store(&server, "quiet:", None);
     let token = login(&store, id(1)).await;
@@ -188,7 +188,7 @@ async fn a_server_that_keeps_quiet_is_not_waited_for() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_between_fifty_refreshes_it_still_makes_one_child() {
+async fn fifty_refreshes_across_a_server_kill_make_one_child() {
     let mut server = RedisOptions::new().append_only().start().unwrap();
     let store = redis_store(&server, "between:", None);
     let token = login(&store, id(1)).await;
@@ -240,7 +240,7 @@ async fn a_damaged_record_is_an_error_and_not_an_unknown_session() {
 }
 
 #[tokio::test]
-async fn a_dump_holds_no_secret() {
+async fn a_dump_contains_no_secret() {
     let server = RedisServer::start().unwrap();
     let at = clock();
     let store = redis_store(&server, "dump:", Some(Arc::clone(&at) as Arc<dyn Clock>));

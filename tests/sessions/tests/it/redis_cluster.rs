@@ -59,7 +59,7 @@ async fn users_are_spread_over_the_masters() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_slot_is_followed_to_its_new_home() {
+async fn a_moved_slot_is_followed() {
     let cluster = RedisCluster::start().unwrap();
     let store = redis_at(&cluster.url(), |_| ());
     let mut device = Device::login(&store, user(0)).await.unwrap();
@@ -99,7 +99,7 @@ async fn failovers_sign_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_master_does_not_hold_up_the_users_of_the_others() {
+async fn a_dead_master_does_not_delay_users_of_other_masters() {
     let mut cluster = RedisCluster::start().unwrap();
     let store = redis_at(&cluster.url(), |_| ());
     let mut devices = logged_in(&store).await;
@@ -143,7 +143,7 @@ async fn login_at_last(auth: &Auth, number: usize) -> TokenPair {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_feed_goes_on_after_its_master_was_replaced() {
+async fn the_feed_continues_after_its_master_is_replaced() {
     let mut cluster = RedisCluster::start().unwrap();
     let (here, there) = (facade(&cluster), facade(&cluster));
     let slot = cluster.slot_of("regrant:feed").unwrap();

@@ -50,7 +50,7 @@ fn codes(health: &StoreHealth) -> Vec<Code> {
 }
 
 #[tokio::test]
-async fn a_server_that_is_well() {
+async fn a_healthy_server_has_no_problems() {
     let server = RedisOptions::new().append_only().start().unwrap();
     let health = redis_at(&server.url(), |_| ()).health().await;
     assert!(health.reachable && health.round_trip.is_some());
@@ -67,7 +67,7 @@ async fn a_server_that_is_well() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_has_a_code() {
+async fn every_health_problem_has_a_code() {
     let server = RedisServer::start().unwrap();
     let health = redis_at(&server.url(), |options| options.replicas = Some(1)).health().await;
     assert!(health.reachable);
@@ -94,8 +94,8 @@ async fn what_is_wrong_has_a_code() {
 }
 
 #[tokio::test]
-async fn an_evicting_server_is_told_of_once() {
-    if !in_own_process("redis_health::an_evicting_server_is_told_of_once") {
+async fn an_evicting_server_is_warned_about_once() {
+    if !in_own_process("redis_health::an_evicting_server_is_warned_about_once") {
         return;
     }
     let policy = ("maxmemory-policy", "allkeys-lru");
@@ -128,7 +128,7 @@ async fn an_evicting_server_is_told_of_once() {
 }
 
 #[tokio::test]
-async fn an_evicting_server_is_refused_on_demand() {
+async fn an_evicting_server_is_rejected_if_configured() {
     let policy = "maxmemory-policy";
     let server = RedisOptions::new().setting(policy, "volatile-ttl").start().unwrap();
     let store = redis_at(&server.url(), |options| options.eviction = Eviction::Refuse);
@@ -146,7 +146,7 @@ async fn an_evicting_server_is_refused_on_demand() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_master_is_asked() {
+async fn health_checks_every_master() {
     let setup = SentinelOptions::new().replicas(1).append_only().start().unwrap();
     let health = redis_at(&setup.url(), |_| ()).health().await;
     assert_eq!((health.layout, codes(&health)), (Some("sentinel"), vec![]));
@@ -161,7 +161,7 @@ async fn each_master_is_asked() {
 
 /// The access lists that the page "Running on Redis" gives.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_documented_access_lists_are_enough() {
+async fn the_documented_acls_are_sufficient() {
     let page = include_str!("../../../../bindings-node/docs/redis.md");
     let rules: Vec<&str> = page.split('`').filter(|part| part.starts_with("+@read")).collect();
     let [data] = rules[..] else { panic!("{rules:?}") };

@@ -31,13 +31,13 @@ fn refused(server: &RedisServer) -> u32 {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_does_nothing() {
+async fn a_late_command_has_no_effect() {
     it_does_nothing_after(Duration::ZERO).await;
 }
 
 /// What the server's clock shows is learnt when it is connected to, here by a question that took long to arrive.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn it_does_nothing_where_connecting_was_slow() {
+async fn a_late_command_has_no_effect_after_a_slow_connect() {
     it_does_nothing_after(Duration::from_millis(120)).await;
 }
 

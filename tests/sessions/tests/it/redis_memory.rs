@@ -65,7 +65,7 @@ async fn a_full_user_with_the_longest_labels_stays_compact() {
 }
 
 #[tokio::test]
-async fn one_session_takes_one_small_allocation() {
+async fn a_record_with_one_session_is_one_small_allocation() {
     let server = RedisServer::start().unwrap();
     let at = clock();
     let store = redis_store(&server, "regrant:", Some(Arc::clone(&at) as Arc<dyn Clock>));

@@ -43,7 +43,7 @@ async fn login_at_last(store: &Store, number: usize) -> Device {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_switch_is_followed_while_the_old_master_still_takes_writes() {
+async fn a_failover_is_followed_while_the_old_master_accepts_writes() {
     // Where the old master was demoted before the test was through, it has shown nothing.
     for _ in 0..5 {
         if a_switch_is_followed().await {
@@ -80,7 +80,7 @@ async fn a_switch_is_followed() -> bool {
 
 /// The old master takes logins for a moment in which it has no replica any more.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn what_logs_in_during_a_failover_is_not_lost() {
+async fn logins_during_a_failover_are_not_lost() {
     let setup = Arc::new(SentinelOptions::new().replicas(1).start().unwrap());
     let store = redis_at(&setup.url(), |_| ());
     login_at_last(&store, 0).await;
@@ -133,7 +133,7 @@ async fn a_killed_master_is_replaced_and_nobody_is_signed_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_revocation_tells_whether_replicas_have_it() {
+async fn a_revocation_reports_whether_it_was_replicated() {
     let setup = SentinelOptions::new().replicas(1).start().unwrap();
     let store = redis_at(&setup.url(), |_| ());
     let not_asking = redis_at(&setup.url(), |options| options.replicas = Some(0));
@@ -182,7 +182,7 @@ async fn a_revocation_tells_whether_replicas_have_it() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_sentinels_the_known_master_serves_on() {
+async fn without_sentinels_the_known_master_stays_in_use() {
     let mut setup = SentinelOptions::new().replicas(1).start().unwrap();
     let store = redis_at(&setup.url(), |_| ());
     let mut device = Device::login(&store, user(0)).await.unwrap();
@@ -199,7 +199,7 @@ async fn without_sentinels_the_known_master_serves_on() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_living_sentinel_of_those_named_is_enough() {
+async fn one_reachable_sentinel_is_enough() {
     let mut setup = SentinelOptions::new().replicas(1).start().unwrap();
     setup.sentinel_mut(0).kill();
     setup.sentinel_mut(2).kill();
@@ -208,7 +208,7 @@ async fn one_living_sentinel_of_those_named_is_enough() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn servers_and_sentinels_have_passwords_of_their_own() {
+async fn servers_and_sentinels_have_separate_passwords() {
     let options =
         SentinelOptions::new().replicas(1).password("master1").sentinel_password("watch1");
     let setup = options.start().unwrap();
@@ -232,7 +232,7 @@ async fn servers_and_sentinels_have_passwords_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_watching_ends_with_the_store() {
+async fn the_failover_watch_stops_with_the_store() {
     let setup = SentinelOptions::new().replicas(1).start().unwrap();
     let listeners = || {
         let lists = setup.sentinels().iter().map(|sentinel| {

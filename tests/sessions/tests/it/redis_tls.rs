@@ -63,7 +63,7 @@ async fn a_cluster() {
 }
 
 #[test]
-fn a_file_that_is_of_no_use_is_named() {
+fn an_unusable_certificate_file_is_named() {
     let ours = Certificates::new().unwrap();
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, text: &str| {

@@ -130,8 +130,8 @@ async fn in_vain(auth: &Auth, token: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn nothing_secret_is_logged_or_counted() {
-    if !in_own_process("secrets::nothing_secret_is_logged_or_counted") {
+async fn no_secret_is_logged_or_in_metrics() {
+    if !in_own_process("secrets::no_secret_is_logged_or_in_metrics") {
         return;
     }
     let written = Written::default();

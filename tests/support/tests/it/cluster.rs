@@ -9,7 +9,7 @@ fn get(cluster: &RedisCluster, node: usize, key: &str) -> anyhow::Result<Option<
 }
 
 #[test]
-fn a_replica_takes_its_masters_place() {
+fn a_replica_is_promoted_when_its_master_is_killed() {
     let mut cluster = RedisCluster::start().unwrap();
     assert_eq!(cluster.masters().unwrap().len(), 3);
     let slot = cluster.slot_of("k").unwrap();
@@ -64,7 +64,7 @@ fn a_slot_moves_with_its_keys() {
 }
 
 #[test]
-fn a_password_and_tls_are_asked_for() {
+fn a_password_and_tls_are_required() {
     let certificates = Arc::new(Certificates::new().unwrap());
     let cluster = ClusterOptions::new().password("sesame").tls(&certificates).start().unwrap();
     assert!(cluster.url().starts_with("rediss+cluster://:sesame@127.0.0.1:"));

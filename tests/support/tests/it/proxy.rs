@@ -43,7 +43,7 @@ fn is_closed(stream: &mut TcpStream) -> bool {
 }
 
 #[test]
-fn it_passes_everything_until_told_otherwise() {
+fn a_proxy_without_faults_forwards_everything() {
     let server = RedisServer::start().unwrap();
     let proxy = TcpProxy::to(server.port()).unwrap();
     let mut stream = connect(&proxy);
@@ -67,7 +67,7 @@ fn a_slow_link_delays_and_loses_nothing() {
 }
 
 #[test]
-fn a_cut_closes_connections_and_refuses_new_ones() {
+fn a_cut_closes_connections_and_rejects_new_ones() {
     let server = RedisServer::start().unwrap();
     let proxy = TcpProxy::to(server.port()).unwrap();
     let mut stream = connect(&proxy);
@@ -80,7 +80,7 @@ fn a_cut_closes_connections_and_refuses_new_ones() {
 }
 
 #[test]
-fn what_a_partition_held_arrives_when_it_is_over() {
+fn data_held_by_a_partition_arrives_after_it_heals() {
     let server = RedisServer::start().unwrap();
     let proxy = TcpProxy::to(server.port()).unwrap();
     let mut stream = connect(&proxy);
@@ -97,7 +97,7 @@ fn what_a_partition_held_arrives_when_it_is_over() {
 }
 
 #[test]
-fn a_lost_answer_is_that_of_a_request_that_was_carried_out() {
+fn a_dropped_response_belongs_to_an_executed_request() {
     let server = RedisServer::start().unwrap();
     let proxy = TcpProxy::to(server.port()).unwrap();
     let mut stream = connect(&proxy);
@@ -119,7 +119,7 @@ fn a_lost_answer_is_that_of_a_request_that_was_carried_out() {
 }
 
 #[test]
-fn a_dropped_proxy_is_gone_with_its_connections() {
+fn dropping_a_proxy_closes_its_connections() {
     let server = RedisServer::start().unwrap();
     let proxy = TcpProxy::to(server.port()).unwrap();
     let mut stream = connect(&proxy);

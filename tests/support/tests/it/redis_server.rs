@@ -18,7 +18,7 @@ fn ask(port: u16, line: &str) -> std::io::Result<String> {
 }
 
 #[test]
-fn two_servers_do_not_share_anything() {
+fn two_servers_are_independent() {
     let (one, two) = (RedisServer::start().unwrap(), RedisServer::start().unwrap());
     assert_ne!(one.url(), two.url());
     assert_eq!(ask(one.port(), "SET k one").unwrap(), "+OK\r\n+OK\r\n");
@@ -26,7 +26,7 @@ fn two_servers_do_not_share_anything() {
 }
 
 #[test]
-fn a_killed_server_is_gone_and_comes_back_empty() {
+fn a_killed_server_restarts_empty() {
     let mut server = RedisServer::start().unwrap();
     let url = server.url();
     ask(server.port(), "SET k v").unwrap();
@@ -40,7 +40,7 @@ fn a_killed_server_is_gone_and_comes_back_empty() {
 }
 
 #[test]
-fn an_append_only_server_comes_back_with_its_data() {
+fn an_append_only_server_restarts_with_its_data() {
     let mut server = RedisOptions::new().append_only().start().unwrap();
     ask(server.port(), "SET k v").unwrap();
     server.kill();
@@ -49,7 +49,7 @@ fn an_append_only_server_comes_back_with_its_data() {
 }
 
 #[test]
-fn a_paused_server_keeps_quiet_until_it_is_resumed() {
+fn a_paused_server_does_not_respond_until_resumed() {
     let server = RedisServer::start().unwrap();
     server.pause().unwrap();
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, server.port())).unwrap();
@@ -61,20 +61,20 @@ fn a_paused_server_keeps_quiet_until_it_is_resumed() {
 }
 
 #[test]
-fn a_password_is_asked_for_and_part_of_the_url() {
+fn a_password_is_required_and_part_of_the_url() {
     let server = RedisOptions::new().password("sesame").start().unwrap();
     assert_eq!(server.url(), format!("redis://:sesame@127.0.0.1:{}/0", server.port()));
     assert!(ask(server.port(), "GET k").unwrap().starts_with("-NOAUTH"));
 }
 
 #[test]
-fn a_setting_that_the_server_refuses_is_reported_with_its_log() {
+fn a_rejected_setting_is_reported_with_the_server_log() {
     let error = RedisOptions::new().setting("no-such-setting", "1").start().unwrap_err();
     assert!(format!("{error:#}").contains("no-such-setting"), "{error:#}");
 }
 
 #[test]
-fn what_a_server_was_told_to_keep_it_keeps_over_a_restart() {
+fn a_runtime_setting_persists_over_a_restart() {
     let mut server = RedisServer::start().unwrap();
     server.command::<()>(&["CONFIG", "SET", "maxmemory-policy", "allkeys-lru"]).unwrap();
     server.command::<()>(&["CONFIG", "REWRITE"]).unwrap();
@@ -84,7 +84,7 @@ fn what_a_server_was_told_to_keep_it_keeps_over_a_restart() {
 }
 
 #[test]
-fn tls_is_served_on_a_port_of_its_own() {
+fn tls_has_its_own_port() {
     let certificates = std::sync::Arc::new(Certificates::new().unwrap());
     let server = RedisOptions::new().tls(&certificates).start().unwrap();
     assert_eq!(server.plain_url(), format!("redis://127.0.0.1:{}/0", server.port()));
@@ -108,7 +108,7 @@ fn tls_is_served_on_a_port_of_its_own() {
 }
 
 #[test]
-fn a_dropped_server_is_gone() {
+fn dropping_a_server_ends_its_process() {
     let server = RedisServer::start().unwrap();
     let port = server.port();
     let before = run_id(port).unwrap();

@@ -11,7 +11,7 @@ fn value_on(sentinels: &RedisSentinels, number: usize) -> Option<String> {
 }
 
 #[test]
-fn a_master_that_is_killed_or_told_to_go_is_replaced() {
+fn a_killed_or_failed_over_master_is_replaced() {
     let mut sentinels = RedisSentinels::start().unwrap();
     assert_eq!(sentinels.master().unwrap(), 0);
     sentinels.servers()[0].command::<()>(&["SET", "k", "v"]).unwrap();
@@ -43,7 +43,7 @@ fn a_master_that_is_killed_or_told_to_go_is_replaced() {
 }
 
 #[test]
-fn two_sentinels_are_enough_and_one_comes_back_with_what_it_knew() {
+fn two_sentinels_are_a_quorum_and_a_restarted_one_keeps_its_state() {
     let mut sentinels = SentinelOptions::new().replicas(1).start().unwrap();
     sentinels.sentinel_mut(0).kill();
     let now = sentinels.failover().unwrap();
@@ -53,7 +53,7 @@ fn two_sentinels_are_enough_and_one_comes_back_with_what_it_knew() {
 }
 
 #[test]
-fn passwords_and_tls_are_asked_for() {
+fn passwords_and_tls_are_required() {
     let certificates = Arc::new(Certificates::new().unwrap());
     let sentinels = SentinelOptions::new()
         .replicas(1)
@@ -75,7 +75,7 @@ fn passwords_and_tls_are_asked_for() {
 }
 
 #[test]
-fn behind_proxies_a_partition_is_a_failover() {
+fn a_partition_behind_proxies_causes_a_failover() {
     let sentinels = SentinelOptions::new().proxied().start().unwrap();
     let proxy = sentinels.proxy(0).unwrap();
     proxy.hold();
@@ -90,7 +90,7 @@ fn behind_proxies_a_partition_is_a_failover() {
 }
 
 #[test]
-fn all_are_gone_when_dropped() {
+fn dropping_the_sentinels_ends_all_processes() {
     let sentinels = SentinelOptions::new().replicas(1).proxied().start().unwrap();
     let mut ports: Vec<u16> = sentinels.servers().iter().map(|server| server.port()).collect();
     ports.extend(sentinels.sentinels().iter().map(|sentinel| sentinel.port()));

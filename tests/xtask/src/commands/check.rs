@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn what_changed_decides_what_is_looked_at() {
+    fn changed_files_select_the_checks() {
         assert_eq!(parts(&["README.md", "core/docs/limits.md"]), Parts::default());
         assert_eq!(parts(&["core/src/lib.rs", "core/Cargo.toml"]).crates, ["regrant"]);
         assert_eq!(parts(&["core/src/store/redis/step.lua"]).crates, ["regrant"]);

@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_asked_for_port_is_taken_as_it_is_or_refused() {
+    fn a_requested_port_is_used_or_an_error() {
         let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).unwrap();
         let number = taken.local_addr().unwrap().port().to_string();
         assert!(port(Some(&number), http::is_free).is_err());
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn without_one_a_free_port_is_found() {
+    fn without_a_requested_port_a_free_port_is_chosen() {
         for unset in [None, Some("")] {
             assert_eq!(port(unset, |_| true).unwrap(), USUAL_PORT);
             assert_eq!(port(unset, |port| port > USUAL_PORT + 4).unwrap(), USUAL_PORT + 5);

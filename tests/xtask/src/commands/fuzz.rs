@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_figures_are_those_of_the_last_words() {
+    fn the_summary_is_parsed_from_the_last_status_line() {
         let said = "#2\tINITED cov: 12 ft: 13 corp: 1/1b exec/s: 0 rss: 40Mb\n\
                     #99\tDONE   cov: 345 ft: 400 corp: 21/1Kb lim: 4 exec/s: 33 rss: 41Mb\n\
                     Done 99 runs in 3 second(s)\n\

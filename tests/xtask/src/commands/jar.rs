@@ -83,7 +83,7 @@ mod tests {
 
     #[test]
     #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-    fn platforms_are_named_as_jna_names_them() {
+    fn platform_names_match_jna() {
         assert_eq!(platform().unwrap(), "linux-x86-64");
     }
 }

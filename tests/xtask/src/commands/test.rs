@@ -113,13 +113,13 @@ mod tests {
     }
 
     #[test]
-    fn only_what_was_asked_for_is_selected_and_in_order() {
+    fn only_selects_stages_in_their_fixed_order() {
         assert_eq!(names(&["node", "fmt"]), ["fmt", "node"]);
         assert_eq!(names(&[]).len(), stages::ALL.len());
     }
 
     #[test]
-    fn ci_is_what_automatic_runs_set() {
+    fn the_ci_variable_is_interpreted() {
         for yes in ["true", "1", "yes"] {
             assert!(is_ci(Some(yes)), "{yes}");
         }
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stage_without_its_tools_is_not_prepared() {
+    fn a_stage_with_missing_tools_is_skipped() {
         let stage = Stage { name: "x", needs: &[], prepare: || Err(anyhow::anyhow!("ran").into()) };
         let end = prepare(&stage, &[Tool::Chromium]);
         assert!(matches!(end, Err(Stop::Skip(why)) if why == Tool::Chromium.advice()));

@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_file_says_the_same_version() {
+    fn every_file_has_the_same_version() {
         let expected = current().unwrap();
         let files = files::all().unwrap();
         assert!(!files.is_empty());

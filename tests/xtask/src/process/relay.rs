@@ -180,7 +180,7 @@ mod tests {
     use crate::report::Format;
 
     #[test]
-    fn lines_that_come_in_pieces_are_read_as_lines() {
+    fn partial_lines_are_joined() {
         let report = Report::new(Format::Libtest, Vec::new());
         let script = "printf 'test a ..'; sleep 0.05; printf '. ok\\ntest b ... ignored\\n'";
         let mut child = std::process::Command::new("/bin/sh")

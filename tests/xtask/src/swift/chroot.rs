@@ -168,7 +168,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_mounted_in_a_folder_is_found() {
+    fn mounts_in_a_folder_are_found() {
         let mounts = "\
             proc /proc proc rw 0 0\n\
             /dev/vda / ext4 rw 0 0\n\
@@ -195,7 +195,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_left_of_an_attempt_is_removed() {
+    fn the_rest_of_an_interrupted_attempt_is_removed() {
         let folder = tempfile::tempdir().unwrap();
         let partial = folder.path().join("x.partial");
         fs::create_dir_all(partial.join("usr")).unwrap();

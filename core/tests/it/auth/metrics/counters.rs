@@ -87,7 +87,7 @@ fn revoked_sessions_and_denied_tokens_are_counted() {
 }
 
 #[test]
-fn the_access_token_of_a_lost_child_counts_as_a_theft() {
+fn use_of_a_discarded_childs_access_token_is_counted_as_reuse() {
     record(async |seen| {
         let world = World::new(json!({}));
         let pair = world.login().await;

@@ -7,7 +7,7 @@ use super::super::{World, settle};
 use super::{Recorded, record};
 
 #[test]
-fn the_gauges_tell_the_lag_and_the_deny_list() {
+fn gauges_report_the_lag_and_the_deny_list_size() {
     record(async |seen| {
         let (here, there, common) = processes();
         // Not read yet: the lag counts from the start.
@@ -27,7 +27,7 @@ fn the_gauges_tell_the_lag_and_the_deny_list() {
 }
 
 #[test]
-fn delivery_is_measured_by_the_clock_of_the_store() {
+fn delivery_time_is_measured_by_the_server_clock() {
     record(async |seen| {
         let (here, _there, common) = processes();
         let pair = here.login().await;

@@ -21,7 +21,7 @@ use super::super::{World, alice, assert_code, settle};
 use super::{Recorded, record};
 
 #[test]
-fn a_store_that_fails_is_counted_by_operation() {
+fn store_errors_are_counted_by_operation() {
     record(async |seen| {
         let (world, store) = flaky_world();
         let pair = world.login().await;
@@ -61,7 +61,7 @@ fn a_store_that_fails_is_counted_by_operation() {
 }
 
 #[test]
-fn a_feed_that_cannot_be_read_is_counted() {
+fn feed_read_errors_are_counted() {
     record(async |seen| {
         let (_here, _there, common) = processes();
         settle().await;
@@ -106,7 +106,7 @@ answers! {
 }
 
 #[test]
-fn revocations_that_no_replica_has_are_counted() {
+fn unreplicated_revocations_are_counted() {
     record(async |seen| {
         let plain = World::new(json!({}));
         let clock = Arc::clone(&plain.clock) as Arc<dyn Clock>;

@@ -9,7 +9,7 @@ use super::super::{World, alice, settle};
 use super::{Recorded, record};
 
 #[test]
-fn every_metric_is_described_and_documented_and_counters_begin_at_zero() {
+fn every_metric_is_described_and_documented_and_counters_start_at_zero() {
     let page = include_str!("../../../../src/auth/metrics.rs");
     record(async |seen| {
         let _world = World::new(json!({}));
@@ -31,7 +31,7 @@ fn every_metric_is_described_and_documented_and_counters_begin_at_zero() {
 }
 
 #[test]
-fn nothing_is_recorded_that_is_not_in_the_table() {
+fn every_recorded_metric_is_in_the_table() {
     record(async |seen| {
         let (here, _there, _common) = processes();
         let pair = here.login().await;

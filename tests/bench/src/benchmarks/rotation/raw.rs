@@ -145,7 +145,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_words_of_a_command_are_read() {
+    fn a_benchmark_command_is_parsed() {
         let line = r#"+1700000000.123456 [0 127.0.0.1:5000] "EVALSHA" "" "a \"b\\ c" "x""#;
         assert_eq!(words(line).unwrap(), ["EVALSHA", "", r#"a "b\ c"#, "x"]);
         assert!(words(r#"+1 [0 x] "\x00""#).is_err());
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn the_result_is_read_from_the_end_of_the_line() {
+    fn the_result_is_parsed_from_the_end_of_the_line() {
         let text = "\"test\",\"rps\",\"avg_latency_ms\"\n\
             \"EVALSHA a \"\",\"\" b\",\"12345.67\",\"0.071\",\"0.032\",\"0.063\",\"0.111\",\"0.175\",\"1.5\"\n";
         let run = result(text, 7).unwrap();

@@ -17,7 +17,7 @@ async fn key(folder: &Path) -> Arc<dyn ProofKey> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the testbed: cargo xtask test --only clients"]
-async fn bound_tokens_live_over_expiries_on_a_device_with_a_wrong_clock_too() {
+async fn bound_sessions_survive_expiries_even_with_a_wrong_clock() {
     let devices = [None, Some((OFF, true)), Some((OFF, false))];
     let devices = devices.map(|off| tokio::spawn(over_expiries(off)));
     let mut refused = Vec::new();
@@ -54,7 +54,7 @@ async fn over_expiries(off: Option<(Duration, bool)>) -> usize {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the testbed: cargo xtask test --only clients"]
-async fn a_thief_without_the_key_gets_nothing_and_the_app_goes_on() {
+async fn a_thief_without_the_key_is_rejected_and_the_app_continues() {
     let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
     let start = |key| App::start_bound(&proxy, folder.path(), key, None);
     let app = start(key(folder.path()).await);

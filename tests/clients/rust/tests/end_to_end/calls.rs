@@ -15,7 +15,7 @@ async fn signed_in(proxy: &FaultProxy, app: &App, name: &str) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the testbed: cargo xtask test --only clients"]
-async fn one_refresh_for_every_expiry() {
+async fn each_expiry_causes_one_refresh() {
     let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
     let app = App::start(&proxy, folder.path());
     signed_in(&proxy, &app, "calls").await;
@@ -40,7 +40,7 @@ async fn one_refresh_for_every_expiry() {
 /// Many users, each with an app of his own; a refresh in three gets no answer.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the testbed: cargo xtask test --only clients"]
-async fn lost_answers_sign_nobody_out() {
+async fn lost_responses_do_not_sign_the_user_out() {
     const USERS: usize = 20;
     let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
     proxy.faults(json!({ "lose": 0.3 })).await;
@@ -79,7 +79,7 @@ async fn lost_answers_sign_nobody_out() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the testbed: cargo xtask test --only clients"]
-async fn a_clock_that_is_ten_minutes_wrong_changes_nothing() {
+async fn a_clock_ten_minutes_off_has_no_effect() {
     const OFF: Duration = Duration::from_secs(600);
     let (ahead, behind) = tokio::join!(at_wrong_time(OFF, true), at_wrong_time(OFF, false));
     report(format!("clocks: {} refreshes 10 minutes ahead, {} behind, 0 failed", ahead, behind));
@@ -106,7 +106,7 @@ async fn at_wrong_time(by: Duration, is_ahead: bool) -> u64 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the testbed: cargo xtask test --only clients"]
-async fn without_a_network_nobody_is_signed_out() {
+async fn a_network_outage_does_not_sign_the_user_out() {
     let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
     let app = App::start(&proxy, folder.path());
     signed_in(&proxy, &app, "offline").await;

@@ -9,7 +9,7 @@ use serde_json::json;
 /// What the app is told when the thief comes before it, and when he comes after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the testbed: cargo xtask test --only clients"]
-async fn a_theft_ends_the_session_and_the_app_is_told_why() {
+async fn reuse_revokes_the_session_and_the_app_receives_the_reason() {
     let expected = SignOutReason::Reused;
     for how in ["steal", "replay"] {
         let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());

@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn services_are_held_back_only_meanwhile() {
+    fn services_are_blocked_only_while_the_policy_exists() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy-rc.d");
         let policy = Policy::start_nothing(&path).unwrap();
@@ -86,7 +86,7 @@ mod tests {
     }
 
     #[test]
-    fn a_policy_that_was_there_stays_as_it_is() {
+    fn an_existing_policy_is_not_changed() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("policy-rc.d");
         std::fs::write(&path, "theirs").unwrap();

@@ -65,14 +65,14 @@ serde = { version = "1.0.0" }
 "#;
 
     #[test]
-    fn ours_are_changed_and_others_are_not() {
+    fn only_versions_of_workspace_crates_are_changed() {
         assert_eq!(versions(WORKSPACE).unwrap(), ["0.1.0", "0.1.0"]);
         let expected = WORKSPACE.replace("0.1.0", "2.0.0");
         assert_eq!(with_version(WORKSPACE, "2.0.0").unwrap(), expected);
     }
 
     #[test]
-    fn an_inherited_version_is_none_and_a_written_one_is() {
+    fn an_inherited_version_is_not_listed() {
         assert!(versions("[package]\nversion.workspace = true\n").unwrap().is_empty());
         assert_eq!(versions("[package]\nversion = \"3.0.0\"\n").unwrap(), ["3.0.0"]);
         assert!(versions("[package\n").is_err());

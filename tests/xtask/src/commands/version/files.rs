@@ -109,7 +109,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_workspace_is_found_and_nothing_that_was_installed() {
+    fn version_files_exclude_installed_packages() {
         let files = all().unwrap();
         assert!(files.iter().any(|file| file.to_string() == "Cargo.toml"));
         assert!(!files.iter().any(|file| file.to_string() == "core/Cargo.toml"), "it inherits");

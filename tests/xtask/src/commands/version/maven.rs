@@ -54,13 +54,13 @@ mod tests {
 "#;
 
     #[test]
-    fn only_the_projects_own_version_counts() {
+    fn only_the_version_of_the_project_is_used() {
         assert_eq!(versions(POM).unwrap(), ["0.1.0"]);
         assert_eq!(with_version(POM, "2.0.0").unwrap(), POM.replacen("0.1.0", "2.0.0", 1));
     }
 
     #[test]
-    fn a_project_without_a_version_is_refused() {
+    fn a_project_without_a_version_is_an_error() {
         assert!(versions("<project><parent><version>1</version></parent></project>").is_err());
         assert!(versions("<project").is_err());
         assert!(versions("").is_err());

@@ -113,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_changed_is_refused() {
+    fn unexpected_formatting_is_an_error() {
         assert!(with_version("{\"version\": \"0.1.0\"}", "2.0.0").is_err());
         assert!(with_version("{\n  \"name\": \"x\"\n}", "2.0.0").is_err());
         assert!(with_version("not json", "2.0.0").is_err());
