@@ -21,7 +21,8 @@ cargo xtask COMMAND
                             --strict (or CI=true): a skipped stage is a failure
                             stages: fmt node browser demo rust pure bench chaos clients kotlin swift clippy doc
   ci                        test --strict, then what a release needs
-  addon                     the native addon of the npm package, unoptimised, and its types
+  addon [--release]         the native addon of the npm package and its types
+                            --release: optimised, as it ships
   bench [--quick] [NAME]... measure how it scales (about 10 minutes on a quiet machine)
                             --quick: everything once and small, to see that it runs
                             names: rotation file latency memory revocation
@@ -52,7 +53,7 @@ const FUZZ_SECONDS: u32 = 60;
 #[derive(Debug, PartialEq)]
 pub(crate) enum Command {
     Help,
-    Addon,
+    Addon { release: bool },
     Check,
     Test(Selection),
     Ci,
@@ -105,6 +106,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
                 }
                 selection.only.push(name);
             }
+            (Command::Addon { release }, Arg::Long("release")) => *release = true,
             (Command::Bench { quick, .. }, Arg::Long("quick")) => *quick = true,
             (Command::Bench { names, .. }, Arg::Value(name)) => names.push(name.string()?),
             (Command::Chaos(chaos), Arg::Long("quick")) => chaos.quick = true,
@@ -132,7 +134,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Com
 fn named(name: &str) -> Result<Command> {
     Ok(match name {
         "help" => Command::Help,
-        "addon" => Command::Addon,
+        "addon" => Command::Addon { release: false },
         "check" => Command::Check,
         "test" => Command::Test(Selection::default()),
         "ci" => Command::Ci,
@@ -161,7 +163,8 @@ mod tests {
         for (line, expected) in [
             ("", Command::Help),
             ("help", Command::Help),
-            ("addon", Command::Addon),
+            ("addon", Command::Addon { release: false }),
+            ("addon --release", Command::Addon { release: true }),
             ("check", Command::Check),
             ("test --help", Command::Help),
             ("test", Command::Test(Selection { strict: false, only: vec![] })),

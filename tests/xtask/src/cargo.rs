@@ -1,5 +1,5 @@
-//! The builds by Cargo. There are three, each with one set of features, and everything that runs is taken out of
-//! their target folder: a `cargo run -p` or `cargo test -p` would resolve other features and compile them anew.
+//! The Cargo builds. There are three, each with one set of features, and every program is run from their target folder:
+//! `cargo run -p` or `cargo test -p` would resolve other features and compile everything again.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -14,30 +14,29 @@ use crate::process::Invocation;
 
 /// Where the macros of napi-rs write the types of the addon, as `.cargo/config.toml` says.
 const TYPES: &str = "napi-types/regrant-node";
-/// Whatever looks for a C compiler finds these in its place: programs that fail.
+/// Variables that name a C toolchain; all are set to a program that fails.
 const NO_C: &[&str] =
     &["CC", "CXX", "AR", "CMAKE", "TARGET_CC", "HOST_CC", "TARGET_CXX", "HOST_CXX"];
-/// Crates that compile C, or run what does.
+/// Crates that compile C.
 const C_BUILDERS: &[&str] =
     &["aws-lc-sys", "aws-lc-rs", "bindgen", "cc", "cmake", "libsqlite3-sys", "ring"];
 
-/// What is linted and documented at once: all that has all features. (The addon has features of its own only where it
-/// is built alone.)
+/// The packages to lint and document: all but the uniffi binding, with all features.
 pub(crate) const EVERYTHING: &[&str] =
     &["--workspace", "--exclude", "regrant-uniffi", "--all-features"];
 
 /// One of the builds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
-    /// The addon for Node.js as it ships.
+    /// The addon for Node.js.
     Addon,
     /// All crates but the two bindings, with all features.
     Workspace,
-    /// What an app carries: the core on RustCrypto, and the binding for Kotlin and Swift. Without a C compiler.
+    /// The mobile build: the core on RustCrypto and the uniffi binding, without a C compiler.
     PureRust,
 }
 
-/// A file that a build has made.
+/// A file that a build produced.
 #[derive(Clone, Debug)]
 pub(crate) struct Artifact {
     pub(crate) package: String,
@@ -56,11 +55,11 @@ pub(crate) enum Kind {
     DynamicLibrary,
 }
 
-/// How many compile units were compiled so far, and how many were there already.
+/// How many compile units were built so far, and how many were up to date.
 static UNITS: Mutex<(usize, usize)> = Mutex::new((0, 0));
 
 impl Build {
-    /// The packages and the features: what all calls for this build have in common.
+    /// The package and feature flags that all Cargo calls of this build share.
     pub(crate) fn selection(self) -> &'static [&'static str] {
         match self {
             Self::Addon => &["-p", "regrant-node"],
@@ -93,7 +92,7 @@ impl Build {
         cargo
     }
 
-    /// Builds these targets (`--lib`, `--bins`, `--tests`, `--bin NAME`); gives what can be run or loaded of them.
+    /// Builds these targets (`--lib`, `--bins`, `--tests`, `--bin NAME`); returns the executables and libraries.
     ///
     /// # Errors
     /// Something does not compile.
@@ -111,8 +110,8 @@ impl Build {
         artifacts(&messages.args(["--message-format", "json-render-diagnostics"]).run_and_read()?)
     }
 
-    /// A test target that costs nothing. Cargo gives dependencies the features of dev-dependencies only where a test is
-    /// built as well: with it, a program is made from what the tests are made from, and not from another set.
+    /// A small test target. Cargo enables the features of dev-dependencies only if a test is built too; building this
+    /// test along with a program makes the program share its dependencies with the tests.
     fn any_test(self) -> &'static [&'static str] {
         match self {
             Self::Addon => &[],
@@ -121,7 +120,7 @@ impl Build {
         }
     }
 
-    /// Builds these targets without the tests, but from the same dependencies.
+    /// Builds these targets with the dependencies that the tests use.
     ///
     /// # Errors
     /// Something does not compile.
@@ -129,7 +128,7 @@ impl Build {
         self.build(&[targets, self.any_test()].concat())
     }
 
-    /// Builds one program; gives its path.
+    /// Builds one program; returns its path.
     ///
     /// # Errors
     /// It does not compile.
@@ -151,24 +150,25 @@ pub(crate) fn library_of(artifacts: &[Artifact], package: &str) -> Result<PathBu
     Ok(found.with_context(|| format!("Cargo has built no library of {package}"))?.path.clone())
 }
 
-/// The addon, and the types that its macros have written down.
+/// Builds the addon; returns its path and that of the types that its macros wrote.
 ///
 /// # Errors
 /// It does not compile.
-pub(crate) fn addon() -> Result<(PathBuf, PathBuf)> {
+pub(crate) fn addon(release: bool) -> Result<(PathBuf, PathBuf)> {
+    let targets: &[&str] = if release { &["--lib", "--release"] } else { &["--lib"] };
     let types = checkout::root().join("target").join(TYPES);
-    let mut artifacts = Build::Addon.build(&["--lib"])?;
+    let mut artifacts = Build::Addon.build(targets)?;
     if !types.is_file() {
-        // The macros write only while they are compiled. This makes the build script run again, and so the crate.
+        // The macros write the file only during compilation. This variable makes Cargo compile the crate again.
         let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?.as_millis();
-        let forced = Build::Addon.cargo("build").args(["--lib"]);
+        let forced = Build::Addon.cargo("build").args(targets);
         forced.env("NAPI_FORCE_BUILD_REGRANT_NODE", now.to_string()).run()?;
-        artifacts = Build::Addon.build(&["--lib"])?;
+        artifacts = Build::Addon.build(targets)?;
     }
     Ok((library_of(&artifacts, "regrant-node")?, types))
 }
 
-/// Fails where C is compiled for the core on RustCrypto, its tests included.
+/// Fails if the pure-Rust build or its tests depend on a crate that compiles C.
 pub(crate) fn ensure_no_c() -> Result<()> {
     let tree = Build::PureRust.cargo("tree");
     let tree = tree.args(["--edges", "normal,build,dev", "--prefix", "none"]).run_and_read()?;
@@ -176,7 +176,7 @@ pub(crate) fn ensure_no_c() -> Result<()> {
         |line: &&str| line.split(' ').next().is_some_and(|name| C_BUILDERS.contains(&name));
     match tree.lines().find(compiles_c) {
         None => Ok(()),
-        Some(line) => Err(anyhow!("{line} is in the graph of the core on RustCrypto")),
+        Some(line) => Err(anyhow!("{line} is in the dependency graph of the pure-Rust build")),
     }
 }
 
@@ -192,7 +192,7 @@ pub(crate) fn tests_of(executable: &Path) -> Result<Vec<String>> {
     Ok(text.lines().filter_map(|line| Some(line.strip_suffix(": test")?.to_owned())).collect())
 }
 
-/// What was compiled so far, in words.
+/// Describes how many compile units were built.
 pub(crate) fn units() -> String {
     let (compiled, fresh) = *UNITS.lock().unwrap_or_else(PoisonError::into_inner);
     format!("{compiled} compile units built, {fresh} were up to date")
@@ -203,11 +203,11 @@ fn count(fresh: bool) {
     if fresh { units.1 += 1 } else { units.0 += 1 }
 }
 
-/// What these messages of Cargo say was made; counts the compile units.
+/// Parses Cargo's messages into artifacts and counts the compile units.
 fn artifacts(messages: &str) -> Result<Vec<Artifact>> {
     let mut artifacts = Vec::new();
     for line in messages.lines().filter(|line| line.starts_with('{')) {
-        let message: Value = serde_json::from_str(line).context("Cargo says what is no JSON")?;
+        let message: Value = serde_json::from_str(line).context("Cargo printed invalid JSON")?;
         if message["reason"] == "compiler-artifact" {
             count(message["fresh"] == true);
             artifacts.extend(artifact(&message));
@@ -216,7 +216,7 @@ fn artifacts(messages: &str) -> Result<Vec<Artifact>> {
     Ok(artifacts)
 }
 
-/// What a message of Cargo says was made, if it can be run or loaded.
+/// The executable or dynamic library of a Cargo message, if any.
 fn artifact(message: &Value) -> Option<Artifact> {
     let target = &message["target"];
     let kinds = target["kind"].as_array()?;

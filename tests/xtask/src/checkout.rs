@@ -1,4 +1,4 @@
-//! Where things are in this checkout.
+//! Paths in this checkout.
 
 use std::path::{Path, PathBuf};
 
@@ -18,12 +18,12 @@ pub(crate) fn example() -> PathBuf {
     node().join("example")
 }
 
-/// What writes the reference of the npm package.
+/// The generator of the npm package's API reference.
 pub(crate) fn reference() -> PathBuf {
     node().join("reference")
 }
 
-/// What the benchmarks run in Node.js.
+/// The Node.js part of the benchmarks.
 pub(crate) fn bench() -> PathBuf {
     root().join("tests/bench/node")
 }
@@ -38,18 +38,18 @@ pub(crate) fn swift() -> PathBuf {
     root().join("bindings-uniffi/swift")
 }
 
-/// Where Cargo puts what it builds.
+/// Cargo's target folder.
 pub(crate) fn target() -> PathBuf {
     root().join(std::env::var_os("CARGO_TARGET_DIR").unwrap_or_else(|| "target".into()))
 }
 
-/// Where Cargo puts what it builds for this machine in a profile (`debug`, `release`, `mobile`): `.cargo/config.toml`
-/// names the target, so it is in a folder of its own.
+/// Cargo's output folder for this machine and a profile (`debug`, `release`, `mobile`): `.cargo/config.toml`
+/// sets an explicit target, so it is a subfolder.
 pub(crate) fn built(profile: &str) -> PathBuf {
     target().join(env!("REGRANT_HOST")).join(profile)
 }
 
-/// A path as a reader of the output knows it: relative to the checkout.
+/// A path relative to the checkout, for messages.
 pub(crate) fn relative(path: &Path) -> String {
     match path.strip_prefix(root()) {
         Ok(inside) if inside.as_os_str().is_empty() => ".".to_owned(),

@@ -1,5 +1,5 @@
-//! The clients of all languages and what they are tested against: the Express example with tokens that live for
-//! seconds, over lines that break (`tests/clients`).
+//! The end-to-end tests of the clients of all languages, against the testbed: the Express example with short-lived
+//! tokens behind fault proxies (`tests/clients`).
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -19,12 +19,12 @@ use crate::swift::Toolchain;
 pub(crate) const CRATE: &str = "regrant-clients";
 pub(crate) const TESTS: &str = "end_to_end";
 
-/// How long the bed may take until it answers, on a busy machine.
+/// Startup timeout of the testbed on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How the bed says where it is.
-const BED_SAYS: &str = "clients testbed: http://127.0.0.1:";
-/// How the tests' lines of what they counted begin.
+/// The testbed prints its address after this prefix.
+const TESTBED_PREFIX: &str = "clients testbed: http://127.0.0.1:";
+/// The prefix of the lines in which the tests print counters.
 const COUNTED: &str = "e2e: ";
 
 /// A language that has a client.
@@ -35,14 +35,14 @@ pub(crate) enum Client {
     Swift,
 }
 
-/// For how long the tests go on.
+/// How long the tests run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Length {
     Short,
     Long,
 }
 
-/// How to run tests in an environment with these variables.
+/// Makes the invocation of the tests with these environment variables.
 type InvocationOf = Box<dyn Fn(&[(&str, String)]) -> Invocation + Send>;
 
 /// The tests of a client, compiled.
@@ -54,13 +54,13 @@ pub(crate) struct Tests {
 }
 
 impl Tests {
-    /// Runs them against a bed of their own; gives what they counted too.
+    /// Runs the tests against a new testbed; also returns their counters.
     ///
     /// # Errors
-    /// They fail, or have not met the bed.
+    /// They fail, or print no counters.
     pub(crate) fn run(&self, log: &Path) -> Result<(Report, Vec<String>), Stop> {
-        let bed = Bed::start(log)?;
-        let invocation = (self.invocation)(&bed.variables(self.length));
+        let testbed = Testbed::start(log)?;
+        let invocation = (self.invocation)(&testbed.variables(self.length));
         let report = invocation.run_tests(self.format, self.expected.clone(), log)?;
         if report.tests() == 0 {
             return Err(anyhow::anyhow!("no test was run").into());
@@ -70,7 +70,7 @@ impl Tests {
     }
 }
 
-/// Compiles the tests of a client, and the bed. With `end_to_end_only` those that need no bed are left out.
+/// Compiles the tests of a client and the testbed. `end_to_end_only` omits the tests that need no testbed.
 ///
 /// # Errors
 /// Something does not compile, or a package registry cannot be reached.
@@ -172,7 +172,7 @@ fn swift(length: Length, end_to_end_only: bool) -> Result<Tests, Stop> {
             .args(["--modulemap-filename", "module.modulemap"])
             .run()
     })?;
-    // On a Mac: not the XCFramework.
+    // On macOS, link this library instead of the XCFramework.
     let search = ("REGRANT_LIBRARY", "search-path".to_owned());
     let options = |swift: Invocation| {
         let built = native_folder();
@@ -201,12 +201,12 @@ fn swift(length: Length, end_to_end_only: bool) -> Result<Tests, Stop> {
     })
 }
 
-/// An argument for the linker, by way of `swift`.
+/// Passes an argument through `swift` to the linker.
 fn linker(argument: &OsStr) -> [&OsStr; 2] {
     ["-Xlinker".as_ref(), argument]
 }
 
-/// Builds the library that apps load and puts it where Kotlin and Swift look for it; gives the generators as well.
+/// Builds the native library and copies it to where Kotlin and Swift load it from; also returns the generators.
 fn native_library() -> Result<(PathBuf, Vec<Artifact>)> {
     let artifacts = Build::PureRust.build_as_tested(&["--lib", "--bins"])?;
     let built = cargo::library_of(&artifacts, "regrant-uniffi")?;
@@ -219,31 +219,31 @@ fn native_library() -> Result<(PathBuf, Vec<Artifact>)> {
     Ok((library, artifacts))
 }
 
-/// Where Kotlin and Swift find the library, however it was built: the build of the workspace may put another one into
-/// the folder of its profile.
+/// The folder from which Kotlin and Swift load the library. Not the folder of the profile, because the workspace build
+/// may write another variant there.
 fn native_folder() -> PathBuf {
     checkout::target().join("native")
 }
 
-/// A running test bed; ended when this is dropped.
-struct Bed {
+/// A running testbed, stopped on drop.
+struct Testbed {
     _program: Group,
     address: String,
 }
 
-impl Bed {
-    /// Starts it, and waits until it says on which port it is.
+impl Testbed {
+    /// Starts it and waits until it has printed its port.
     fn start(log: &Path) -> Result<Self> {
-        let log = log.with_extension("bed.log");
+        let log = log.with_extension("testbed.log");
         let mut program = Invocation::new("node")
             .args(["tests/clients/bed/main.mjs"])
             .env("PORT", "0")
             .start_quietly(&log)?;
-        let port = wait_for_port(&mut program, &log, BED_SAYS, READY_WITHIN)?;
+        let port = wait_for_port(&mut program, &log, TESTBED_PREFIX, READY_WITHIN)?;
         Ok(Self { _program: program, address: format!("http://127.0.0.1:{port}") })
     }
 
-    /// What the tests of a client find in their environment.
+    /// The environment variables of a client's tests.
     fn variables(&self, length: Length) -> Vec<(&'static str, String)> {
         let mut variables = vec![("REGRANT_E2E", self.address.clone())];
         if length == Length::Long {
@@ -254,21 +254,21 @@ impl Bed {
     }
 }
 
-/// Waits until a server has written its port into its log, behind these words.
+/// Waits until a server has written its port to its log, after this prefix.
 ///
 /// # Errors
-/// It ends, takes too long, or somebody asked to stop.
+/// The server ends, the timeout expires, or the user interrupts.
 pub(crate) fn wait_for_port(
     program: &mut Group,
     log: &Path,
-    words: &str,
+    prefix: &str,
     within: Duration,
 ) -> Result<u16> {
     let started = Instant::now();
     loop {
         let said = std::fs::read_to_string(log).unwrap_or_default();
-        // Up to the end of the line, or it may be half of it.
-        let rest = said.split_once(words).filter(|(_, rest)| rest.contains('\n'));
+        // The line may not be complete yet.
+        let rest = said.split_once(prefix).filter(|(_, rest)| rest.contains('\n'));
         if let Some((_, rest)) = rest {
             let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
             return digits.parse().with_context(|| format!("no port: {rest:.40}"));
@@ -279,7 +279,7 @@ pub(crate) fn wait_for_port(
     }
 }
 
-/// The lines in which tests have said what they counted.
+/// The counter lines of the tests' output.
 fn counted(output: &str) -> Result<Vec<String>> {
     let lines = output.lines().filter_map(|line| line.split_once(COUNTED));
     let counted: Vec<_> = lines.map(|(_, counted)| counted.trim_end().to_owned()).collect();
@@ -304,9 +304,9 @@ mod tests {
         let port = |script: &str| {
             let program = Invocation::new("/bin/sh").args(["-c", script]);
             let mut program = program.start_quietly(log.path()).unwrap();
-            wait_for_port(&mut program, log.path(), BED_SAYS, READY_WITHIN)
+            wait_for_port(&mut program, log.path(), TESTBED_PREFIX, READY_WITHIN)
         };
-        let says = format!("printf '{BED_SAYS}41'; sleep 0.1; echo 23; sleep 60");
+        let says = format!("printf '{TESTBED_PREFIX}41'; sleep 0.1; echo 23; sleep 60");
         assert_eq!(port(&says).unwrap(), 4123);
         let error = port("echo no argon2; exit 3").unwrap_err();
         assert!(format!("{error:#}").contains("no argon2"), "{error:#}");

@@ -12,20 +12,20 @@ static REQUESTED: OnceLock<Arc<AtomicBool>> = OnceLock::new();
 /// The exit code of a command that was interrupted: 128 + SIGINT.
 pub(crate) const EXIT_CODE: u8 = 130;
 
-/// Notes SIGINT, SIGTERM and SIGHUP from now on. Another one, while the first is acted upon, ends
-/// this process at once.
+/// Records SIGINT, SIGTERM and SIGHUP from now on. A second signal ends this process at once.
 pub(crate) fn listen() -> Result<()> {
     let flag = REQUESTED.get_or_init(Arc::default);
     for signal in [SIGINT, SIGTERM, SIGHUP] {
         // In this order: the first signal finds the flag unset, the second finds it set.
         signal_hook::flag::register_conditional_shutdown(signal, EXIT_CODE.into(), flag.clone())
-            .context("cannot listen to signals")?;
-        signal_hook::flag::register(signal, flag.clone()).context("cannot listen to signals")?;
+            .context("cannot install signal handlers")?;
+        signal_hook::flag::register(signal, flag.clone())
+            .context("cannot install signal handlers")?;
     }
     Ok(())
 }
 
-/// Whether somebody asked to stop.
+/// Whether a termination signal has arrived.
 pub(crate) fn requested() -> bool {
     REQUESTED.get().is_some_and(|flag| flag.load(Ordering::Relaxed))
 }

@@ -24,6 +24,7 @@ mod tools;
 use std::process::ExitCode;
 
 use args::Command;
+use outcome::Stop;
 
 fn main() -> ExitCode {
     let command = match args::parse(std::env::args_os().skip(1)) {
@@ -35,30 +36,33 @@ fn main() -> ExitCode {
     };
     match run(command) {
         Ok(code) => code,
-        Err(error) => {
+        Err(Stop::Fail(_)) if interrupt::requested() => ExitCode::from(interrupt::EXIT_CODE),
+        Err(Stop::Skip(reason)) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
+        }
+        Err(Stop::Fail(error)) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
     }
 }
 
-fn run(command: Command) -> anyhow::Result<ExitCode> {
+fn run(command: Command) -> Result<ExitCode, Stop> {
     interrupt::listen()?;
     match command {
-        Command::Help => {
-            println!("{}", args::HELP);
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Addon => npm::addon().map(|()| ExitCode::SUCCESS),
-        Command::Check => commands::check::run(),
-        Command::Test(selection) => commands::test::run(&selection),
-        Command::Bench { quick, names } => commands::bench::run(quick, &names),
-        Command::Chaos(chaos) => commands::chaos::run(&chaos),
-        Command::Fuzz { seconds, names } => commands::fuzz::run(seconds, &names),
-        Command::Ci => commands::ci::run(),
-        Command::Demo { check } => commands::demo::run(check),
-        Command::Jar => commands::jar::run(),
-        Command::Setup => commands::setup::run(),
-        Command::Version { set } => commands::version::run(set.as_ref()),
+        Command::Help => println!("{}", args::HELP),
+        Command::Addon { release } => npm::addon(release)?,
+        Command::Check => commands::check::run()?,
+        Command::Test(selection) => return Ok(commands::test::run(&selection)?),
+        Command::Bench { quick, names } => commands::bench::run(quick, &names)?,
+        Command::Chaos(chaos) => commands::chaos::run(&chaos)?,
+        Command::Fuzz { seconds, names } => return Ok(commands::fuzz::run(seconds, &names)?),
+        Command::Ci => return commands::ci::run(),
+        Command::Demo { check } => commands::demo::run(check)?,
+        Command::Jar => commands::jar::run()?,
+        Command::Setup => return Ok(commands::setup::run()?),
+        Command::Version { set } => commands::version::run(set.as_ref())?,
     }
+    Ok(ExitCode::SUCCESS)
 }

@@ -1,4 +1,4 @@
-//! The npm packages of this repository: installed as locked, the addon put in its place, TypeScript compiled.
+//! The npm packages of this repository: installs them as locked, copies the addon, compiles TypeScript.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
@@ -13,15 +13,15 @@ use crate::checkout;
 use crate::outcome::Stop;
 use crate::process::Invocation;
 
-/// A longer file is told by its length and its time.
-const WHOLE: u64 = 4 << 20;
+/// Larger files are compared by length and modification time instead of by content.
+const MAX_HASHED: u64 = 4 << 20;
 
-/// Installs a folder's npm packages exactly as its lock file says, unless they are.
+/// Installs a folder's npm packages as its lock file says, unless they are up to date.
 ///
 /// # Errors
 /// npm fails, or its registry cannot be reached.
 pub(crate) fn install(folder: &Path) -> Result<(), Stop> {
-    // One at a time: stages that are prepared side by side may want the same folder.
+    // Serialised: two folders of one preparation may be the same.
     static INSTALLING: Mutex<()> = Mutex::new(());
     let _guard = INSTALLING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let lock = folder.join("package-lock.json");
@@ -38,17 +38,30 @@ pub(crate) fn install(folder: &Path) -> Result<(), Stop> {
     Ok(fs::write(stamp, wanted)?)
 }
 
-/// Makes the package that everything in Node.js uses: the addon of the profile `dev`, its types, and the JavaScript.
-/// Installs the packages in these other folders too, all while Cargo compiles. Does nothing where nothing has changed.
+/// Builds the npm package with an unoptimised addon: addon, types and JavaScript. Installs the packages of the other
+/// folders while Cargo compiles. Does nothing if nothing has changed.
 ///
 /// # Errors
 /// Something does not compile, or npm's registry cannot be reached.
 pub(crate) fn package(others: &[PathBuf]) -> Result<(), Stop> {
+    build(others, false)
+}
+
+/// The same with the addon as it ships. Builds with Cargo and not with @napi-rs/cli, which makes Cargo compile the
+/// optimised addon again although nothing has changed.
+///
+/// # Errors
+/// As for [`package`].
+pub(crate) fn release_package(others: &[PathBuf]) -> Result<(), Stop> {
+    build(others, true)
+}
+
+fn build(others: &[PathBuf], release: bool) -> Result<(), Stop> {
     let folder = checkout::node();
     let (installed, built) = std::thread::scope(|scope| {
         let folders = std::iter::once(&folder).chain(others);
         let installing = scope.spawn(|| folders.into_iter().try_for_each(|folder| install(folder)));
-        let built = cargo::addon();
+        let built = cargo::addon(release);
         (installing.join(), built)
     });
     installed.map_err(|_| anyhow!("installing npm packages panicked"))??;
@@ -60,19 +73,19 @@ pub(crate) fn package(others: &[PathBuf]) -> Result<(), Stop> {
     Ok(())
 }
 
-/// Builds the addon and puts it, and its types, where the package loads them from.
+/// Builds the addon and copies it and its types to where the package loads them from.
 ///
 /// # Errors
 /// It does not compile.
-pub(crate) fn addon() -> Result<()> {
-    place_addon(cargo::addon()?)
+pub(crate) fn addon(release: bool) -> Result<()> {
+    place_addon(cargo::addon(release)?)
 }
 
 fn place_addon((library, types): (PathBuf, PathBuf)) -> Result<()> {
     let folder = checkout::node();
     let addon = folder.join(format!("regrant.{}.node", platform()?));
     if !same(&library, &addon)? {
-        // Renamed into its place: a process that runs the one before keeps it.
+        // Renamed into place: running processes keep the previous file.
         let next = addon.with_extension("node.next");
         fs::copy(&library, &next).context("cannot copy the addon")?;
         fs::rename(&next, &addon)?;
@@ -119,8 +132,7 @@ pub(crate) fn test_files(folder: &Path, script: &str) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Does something unless `output` is there and was made from these very inputs. Remembers what they were in
-/// `target/done`.
+/// Runs `make` unless `output` exists and was made from the same inputs. Their digest is stored in `target/done`.
 pub(crate) fn unless_done(
     output: &Path,
     inputs: &[PathBuf],
@@ -134,11 +146,11 @@ pub(crate) fn unless_done(
     }
     make()?;
     fs::create_dir_all(folder)?;
-    // As they are after it: what is generated on the way may be among them.
+    // Computed afterwards: `make` may generate some of the inputs.
     Ok(fs::write(stamp, digest(inputs)?)?)
 }
 
-/// The files in a folder and in those below it whose names are wanted, in order.
+/// The files in a folder and its subfolders whose names match, sorted.
 pub(crate) fn files(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
     let mut found = files_beside(folder, wanted)?;
     for entry in fs::read_dir(folder).with_context(|| checkout::relative(folder))? {
@@ -168,7 +180,7 @@ fn digest(inputs: &[PathBuf]) -> Result<String> {
     for input in inputs {
         input.hash(&mut hasher);
         let metadata = fs::metadata(input).with_context(|| checkout::relative(input))?;
-        if metadata.len() > WHOLE {
+        if metadata.len() > MAX_HASHED {
             (metadata.len(), metadata.modified()?).hash(&mut hasher);
         } else {
             fs::read(input)?.hash(&mut hasher);
@@ -177,7 +189,7 @@ fn digest(inputs: &[PathBuf]) -> Result<String> {
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-/// Whether both files are there and alike.
+/// Whether both files exist and have the same content.
 fn same(one: &Path, other: &Path) -> Result<bool> {
     let length = |path: &Path| match fs::metadata(path) {
         Ok(metadata) => Ok(Some(metadata.len())),
@@ -187,7 +199,7 @@ fn same(one: &Path, other: &Path) -> Result<bool> {
     Ok(length(one)? == length(other)? && fs::read(one)? == fs::read(other)?)
 }
 
-/// This machine as napi-rs calls it.
+/// This machine's platform name in napi-rs.
 fn platform() -> Result<&'static str> {
     Ok(match env!("REGRANT_HOST") {
         "aarch64-apple-darwin" => "darwin-arm64",
@@ -221,7 +233,7 @@ mod tests {
         for folder in [checkout::node().join("test"), checkout::example().join("test")] {
             let is_test = |name: &str| name.ends_with(".test.mjs") || name.ends_with(".test.cjs");
             for file in files(&folder, &is_test).unwrap() {
-                assert!(listed.contains(&file), "{} runs nowhere", file.display());
+                assert!(listed.contains(&file), "{} is in no script", file.display());
             }
         }
     }

@@ -1,4 +1,4 @@
-//! How the stages of `test` ended, and the table that says so.
+//! The outcomes of the stages of `test`, and the summary table.
 
 use std::time::Duration;
 
@@ -6,12 +6,12 @@ use anyhow::Error;
 
 use crate::runner::Ended;
 
-/// Why a stage ended before it was through.
+/// Why a stage or command did not complete.
 #[derive(Debug)]
 pub(crate) enum Stop {
-    /// Something from outside is absent: a tool, or a package registry.
+    /// A tool is missing or a package registry is unreachable.
     Skip(String),
-    /// It ran and something is wrong.
+    /// It failed.
     Fail(Error),
 }
 
@@ -21,7 +21,7 @@ impl<E: Into<Error>> From<E> for Stop {
     }
 }
 
-/// What the table says of a stage.
+/// The outcome of a stage.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Outcome {
     Passed,
@@ -30,19 +30,19 @@ pub(crate) enum Outcome {
 }
 
 impl Outcome {
-    /// Judges a stage's end. Where `strict`, a skip counts as a failure.
+    /// With `strict`, a skip is a failure.
     pub(crate) fn of(end: Result<(), &Stop>, strict: bool) -> Self {
         match end {
             Ok(()) => Self::Passed,
             Err(Stop::Fail(error)) => Self::Failed(format!("{error:#}")),
             Err(Stop::Skip(reason)) if strict => {
-                Self::Failed(format!("skipped, which is a failure here: {reason}"))
+                Self::Failed(format!("skipped (an error with --strict or CI): {reason}"))
             }
             Err(Stop::Skip(reason)) => Self::Skipped(reason.clone()),
         }
     }
 
-    /// The word for it in the table.
+    /// The word in the table.
     pub(crate) fn word(&self) -> &'static str {
         match self {
             Self::Passed => "passed",
@@ -51,7 +51,7 @@ impl Outcome {
         }
     }
 
-    /// Why it did not pass; empty where it did.
+    /// Why it did not pass; empty if it passed.
     pub(crate) fn reason(&self) -> &str {
         match self {
             Self::Passed => "",
@@ -65,16 +65,16 @@ impl Outcome {
 pub(crate) struct Line {
     pub(crate) stage: &'static str,
     pub(crate) outcome: Outcome,
-    /// To compile, install and generate what only this stage, or this stage first, needed.
+    /// Time to compile, install and generate. Shared work counts for the first stage that needs it.
     pub(crate) compile: Duration,
-    /// Of all its units, added up: several run at a time.
+    /// Sum over its units, several of which run in parallel.
     pub(crate) run: Duration,
     pub(crate) tests: usize,
     pub(crate) skipped: usize,
 }
 
 impl Line {
-    /// The line of a stage that was prepared and whose units, among these, have ended.
+    /// The line of a stage, from its preparation and those of the ended units that belong to it.
     pub(crate) fn of(
         stage: &'static str,
         prepared: Result<(), &Stop>,
@@ -113,7 +113,7 @@ pub(crate) fn table(lines: &[Line]) -> String {
     );
     for line in lines {
         let number = |number: usize| if number == 0 { String::new() } else { number.to_string() };
-        // A reason may carry a program's last words: only its first line belongs in a table.
+        // A reason may contain program output; the table shows its first line.
         let reason = line.outcome.reason().lines().next().unwrap_or_default();
         let row = format!(
             "{:<9} {:<8} {:>7.1} s {:>7.1} s {:>7} {:>8}  {reason}",
@@ -158,7 +158,7 @@ pub(crate) fn slowest(ended: &[Ended]) -> String {
             .collect::<String>()
     };
     let (units, tests) = (longest(&mut units), longest(&mut tests));
-    format!("slowest units:{units}\nslowest tests, where the runner tells their time:{tests}")
+    format!("slowest units:{units}\nslowest tests (of runners that report times):{tests}")
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! Running other programs: visibly, watched, and leaving nothing behind.
+//! Runs other programs: echoes the command line, watches the output, and leaves no process behind.
 
 mod group;
 mod relay;
@@ -18,15 +18,15 @@ use crate::interrupt;
 use crate::outcome::Stop;
 use crate::report::{Format, Report};
 
-/// How often a running program is looked at.
+/// How often a running program is polled.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// A program that says nothing for so long is reported as still running.
+/// A program without output for this long is reported as still running.
 const QUIET_FOR: Duration = Duration::from_secs(20);
-/// A test run in which nothing happens for so long is ended. The longest single test takes half a minute on a quiet
+/// A test run without progress for this long is killed. The longest single test takes half a minute on a quiet
 /// machine.
 const STALLED_AFTER: Duration = Duration::from_secs(15 * 60);
 
-/// What package managers print when the network, and not the project, is at fault.
+/// What package managers print on network errors.
 const UNREACHABLE: &[&str] = &[
     "ENOTFOUND",
     "EAI_AGAIN",
@@ -51,14 +51,14 @@ pub(crate) struct Invocation {
     environment: Vec<(OsString, OsString)>,
 }
 
-/// Where the output of a program goes, and when it is ended.
+/// Where the output of a program goes, and when it is killed.
 struct Watch {
     format: Format,
-    /// The tests that are expected to report, where they are known before.
+    /// The expected tests, if known in advance.
     expected: Vec<String>,
-    /// Standard output is for us, and not for the reader.
+    /// Captures standard output instead of printing it.
     keep_stdout: bool,
-    /// Everything goes to this file in place of the terminal.
+    /// Writes all output to this file instead of the terminal.
     log: Option<PathBuf>,
     stalled_after: Option<Duration>,
 }
@@ -66,7 +66,7 @@ struct Watch {
 /// How a program ended.
 struct Ended {
     status: ExitStatus,
-    /// The end of what it printed for the reader.
+    /// The end of the printed output.
     tail: String,
     stdout: Vec<u8>,
     report: Report,
@@ -99,21 +99,20 @@ impl Invocation {
         self
     }
 
-    /// Runs what compiles, installs or generates to its end, however long it takes.
+    /// Runs a build, installation or generator, without a time limit.
     ///
     /// # Errors
-    /// It could not be started, did not succeed, printed a secret, or somebody asked to stop.
+    /// It cannot be started, fails, prints a secret, or the user interrupts.
     pub(crate) fn run(&self) -> Result<()> {
         self.judge(self.finish(&Watch::compiling())?).map(drop)
     }
 
-    /// The same, and gives the end of its output.
+    /// The same; returns the end of its output.
     pub(crate) fn run_and_keep(&self) -> Result<String> {
         Ok(self.judge(self.finish(&Watch::compiling())?)?.tail)
     }
 
-    /// The same for what needs a package registry. Where that cannot be reached, the stage is skipped and has not
-    /// failed.
+    /// The same for a program that needs a package registry. An unreachable registry is a skip, not a failure.
     pub(crate) fn run_online(&self) -> Result<(), Stop> {
         let ended = self.finish(&Watch::compiling())?;
         if !ended.status.success() && is_unreachable(&ended.tail) {
@@ -122,17 +121,17 @@ impl Invocation {
         Ok(self.judge(ended).map(drop)?)
     }
 
-    /// The same, and gives its standard output, which nobody else sees.
+    /// The same; returns its standard output, which is not printed.
     pub(crate) fn run_and_read(&self) -> Result<String> {
         let ended = self.finish(&Watch { keep_stdout: true, ..Watch::compiling() })?;
         let ended = self.judge(ended)?;
         Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
     }
 
-    /// Runs tests to their end, or until nothing has happened for a quarter of an hour. What they print goes to the file `log`.
+    /// Runs tests until they end or make no progress for 15 minutes. Their output goes to the file `log`.
     ///
     /// # Errors
-    /// They did not succeed, printed a secret, or stalled; or somebody asked to stop.
+    /// They fail, print a secret or stall, or the user interrupts.
     pub(crate) fn run_tests(
         &self,
         format: Format,
@@ -149,7 +148,7 @@ impl Invocation {
         Ok(self.judge(self.finish(&watch)?)?.report)
     }
 
-    /// Starts it with the output inherited, for programs that serve until they are ended.
+    /// Starts a server with inherited output.
     pub(crate) fn start(&self) -> Result<Group> {
         self.announce();
         let mut command = self.command();
@@ -157,7 +156,7 @@ impl Invocation {
         Group::spawn(&mut command).with_context(|| format!("cannot start `{self}`"))
     }
 
-    /// The same without a word; what it prints goes to the file `log`.
+    /// The same without echoing the command; output goes to the file `log`.
     pub(crate) fn start_quietly(&self, log: &Path) -> Result<Group> {
         let file = std::fs::File::create(log)?;
         let mut command = self.command();
@@ -202,7 +201,7 @@ impl Invocation {
                 watch.stalled_after.filter(|&after| relay.last_progress().elapsed() > after);
             if let Some(after) = stalled {
                 let running = relay.running();
-                bail!("`{self}`: nothing happened for {after:?}, ended while running: {running}");
+                bail!("`{self}`: no progress for {after:?}, killed while running: {running}");
             }
             reported = reported.max(relay.last_output());
             if watch.log.is_none() && reported.elapsed() > QUIET_FOR {
@@ -228,7 +227,7 @@ impl Invocation {
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).current_dir(&self.directory).stdin(Stdio::null());
-        // What `cargo run` says about this very crate is not meant for others.
+        // Cargo sets these for this crate; other programs must not see them.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
             if text.starts_with("CARGO_PKG_") || text.starts_with("CARGO_MANIFEST_") {
@@ -241,7 +240,7 @@ impl Invocation {
 }
 
 impl Watch {
-    /// Whatever is not a test run: passed on as it comes, and never ended.
+    /// For anything but tests: output is printed, and there is no time limit.
     fn compiling() -> Self {
         Self {
             format: Format::Plain,
@@ -254,7 +253,7 @@ impl Watch {
 }
 
 impl std::fmt::Display for Invocation {
-    /// The command line as one would type it; only for reading.
+    /// The command line, for display only.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let program = Path::new(&self.program);
         write!(f, "{}", program.file_name().unwrap_or(&self.program).to_string_lossy())?;
@@ -262,17 +261,17 @@ impl std::fmt::Display for Invocation {
     }
 }
 
-/// Whether a program's output says that a package registry could not be reached.
+/// Whether a program's output shows that a package registry is unreachable.
 fn is_unreachable(output: &str) -> bool {
     UNREACHABLE.iter().any(|sign| output.contains(sign))
 }
 
-/// An error that says what ended before its time, if it has.
+/// Fails if the program has ended or the user interrupts.
 pub(crate) fn ensure_running(group: &mut Group, what: &str) -> Result<()> {
     match group.try_wait()? {
         None if interrupt::requested() => Err(anyhow!("interrupted")),
         None => Ok(()),
-        Some(status) => Err(anyhow!("{what} ended by itself: {status}")),
+        Some(status) => Err(anyhow!("{what} exited unexpectedly: {status}")),
     }
 }
 
@@ -323,7 +322,7 @@ mod tests {
 
     #[test]
     fn printing_a_secret_is_a_failure() {
-        // Put together by the shell, so that no output of this test holds it.
+        // Joined by the shell, so that this test's own output does not contain it.
         let step = shell("printf '%s %s\\n' 'a secret of' 'the tests'");
         let log = tempfile::NamedTempFile::new().unwrap();
         let error = step.run_tests(Format::Plain, Vec::new(), log.path()).unwrap_err();
@@ -348,7 +347,7 @@ mod tests {
             ..Watch::compiling()
         };
         let error = step.finish(&watch).err().unwrap().to_string();
-        assert!(error.ends_with("ended while running: b::c"), "{error}");
+        assert!(error.ends_with("killed while running: b::c"), "{error}");
         assert_eq!(gone.recv_timeout(Duration::from_secs(60)).as_deref(), Ok(&[][..]));
     }
 }

@@ -1,13 +1,13 @@
-//! What the output of a test runner says: how many tests ran, which were slow, and which are running now.
+//! Parses the output of test runners: test counts, times, failures, and which tests are running.
 
 use std::time::Duration;
 
-/// Whose output is read.
+/// The output format of a test runner.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Format {
-    /// Any program's. Every line is progress; there are no tests to be counted.
+    /// Any program. Every line is progress; tests are not counted.
     Plain,
-    /// A Rust test executable's.
+    /// A Rust test executable.
     Libtest,
     /// `node --test` with the reporter `spec`.
     Node,
@@ -17,26 +17,25 @@ pub(crate) enum Format {
     XcTest,
 }
 
-/// What a run of tests has said so far.
+/// The results of a test run so far.
 #[derive(Clone, Debug)]
 pub(crate) struct Report {
     format: Format,
     pub(crate) passed: usize,
     pub(crate) failed: usize,
     pub(crate) skipped: usize,
-    /// The time of each test, where the runner tells it.
+    /// The time of each test, if the runner reports it.
     pub(crate) times: Vec<(Duration, String)>,
     /// The names of the tests that failed.
     pub(crate) failures: Vec<String>,
-    /// Tests that have begun, or are expected, and have not ended.
+    /// Tests that are started or expected and have not ended.
     pending: Vec<String>,
-    /// The last test that has ended, or the last line.
+    /// The last line that was progress.
     last: String,
 }
 
 impl Report {
-    /// Before anything was said. `expected` are the tests that will report, for runners that name a test only when it
-    /// has ended.
+    /// An empty report. `expected` names the tests in advance, for runners that print a test only when it ends.
     pub(crate) fn new(format: Format, expected: Vec<String>) -> Self {
         Self {
             format,
@@ -46,7 +45,7 @@ impl Report {
             times: Vec::new(),
             failures: Vec::new(),
             pending: expected,
-            last: "nothing was said".to_owned(),
+            last: "no output".to_owned(),
         }
     }
 
@@ -55,7 +54,7 @@ impl Report {
         self.passed + self.failed
     }
 
-    /// The tests that are running now, or what was heard last where that cannot be told.
+    /// The tests that are running now, or the last progress if unknown.
     pub(crate) fn running(&self) -> String {
         if self.pending.is_empty() {
             return format!("(unknown; last: {})", self.last);
@@ -63,7 +62,7 @@ impl Report {
         self.pending.join(", ")
     }
 
-    /// Reads one line; whether it says that a test began or ended.
+    /// Parses one line; returns whether it shows progress.
     pub(crate) fn line(&mut self, line: &str) -> bool {
         let progress = match self.format {
             Format::Plain => true,

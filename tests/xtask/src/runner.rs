@@ -1,4 +1,4 @@
-//! Running what was built: several units at a time, the output of each in a file of its own.
+//! Runs the built tests: several units in parallel, each with its own log file.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::path::{Path, PathBuf};
@@ -13,14 +13,14 @@ use crate::outcome::Stop;
 use crate::process::Invocation;
 use crate::report::{Format, Report};
 
-/// How often it is said what runs, where nothing ends.
-const SAY_EVERY: Duration = Duration::from_secs(30);
+/// How often running units are printed while none ends.
+const STATUS_EVERY: Duration = Duration::from_secs(30);
 /// Upper bound of concurrent units; beyond it they compete for memory and the disk.
 const MAX_WORKERS: usize = 4;
 
 type Work = Box<dyn FnOnce(&Path) -> Result<Report, Stop> + Send>;
 
-/// Something that runs on its own: a test executable, a file of tests, a suite of another language.
+/// An independent piece of work: a test executable, a test file, a suite of another language.
 pub(crate) struct Unit {
     pub(crate) stage: &'static str,
     pub(crate) name: String,
@@ -37,7 +37,7 @@ pub(crate) struct Ended {
 }
 
 impl Unit {
-    /// Does this; the path is where its output belongs.
+    /// A unit with this work, which receives the path of its log.
     pub(crate) fn new(
         stage: &'static str,
         name: impl Into<String>,
@@ -46,7 +46,7 @@ impl Unit {
         Self { stage, name: name.into(), work: Box::new(work) }
     }
 
-    /// Runs a program that runs tests. `expected` are their names, where the runner does not say which have begun.
+    /// A unit that runs a test program. `expected` names the tests, if the runner does not print their start.
     pub(crate) fn tests(
         stage: &'static str,
         name: impl Into<String>,
@@ -68,7 +68,7 @@ impl Unit {
     }
 }
 
-/// Where the output of all units is.
+/// The folder of the logs.
 fn logs() -> PathBuf {
     checkout::root().join("target/test-logs")
 }
@@ -78,13 +78,13 @@ fn logs() -> PathBuf {
 struct Times(BTreeMap<String, u64>);
 
 impl Times {
-    /// Those of the last runs; none where there are none.
+    /// Reads the times of earlier runs, if any.
     fn read(file: &Path) -> Self {
         let text = std::fs::read(file).unwrap_or_default();
         Self(serde_json::from_slice(&text).unwrap_or_default())
     }
 
-    /// One that never ran may take longest.
+    /// A unit without a recorded time sorts first.
     fn of(&self, label: &str) -> u64 {
         self.0.get(label).copied().unwrap_or(u64::MAX)
     }
@@ -98,18 +98,18 @@ impl Times {
     }
 }
 
-/// The units that wait and those that run.
+/// Waiting, running and ended units.
 struct Queue {
     waiting: VecDeque<Unit>,
     running: Vec<(String, Instant)>,
     ended: Vec<Ended>,
 }
 
-/// Runs all of these and gives how each ended. Says of each that it has; of one that failed, all that it printed. What
-/// took longest the last time begins first, or the longest of all would keep one processor busy at the end.
+/// Runs all units and returns their results. Prints a line per unit, and the whole log of a failed one. The units that
+/// took longest last time start first, so that a long unit does not run alone at the end.
 ///
 /// # Errors
-/// There is no place for the output.
+/// The log folder cannot be written.
 pub(crate) fn run(units: Vec<Unit>) -> Result<Vec<Ended>> {
     run_in(&logs(), units)
 }
@@ -119,7 +119,7 @@ fn run_in(folder: &Path, mut units: Vec<Unit>) -> Result<Vec<Ended>> {
     let times_file = folder.join("times.json");
     let mut times = Times::read(&times_file);
     units.sort_by_key(|unit| std::cmp::Reverse(times.of(&unit.label())));
-    // One more than there are processors: the end-to-end suites mostly wait for tokens to expire.
+    // One more than the number of processors: the end-to-end suites mostly wait for tokens to expire.
     let workers = std::thread::available_parallelism()
         .map_or(1, usize::from)
         .saturating_add(1)
@@ -138,7 +138,7 @@ fn run_in(folder: &Path, mut units: Vec<Unit>) -> Result<Vec<Ended>> {
         let mut guard = lock(&queue);
         while guard.ended.len() < count && !interrupt::requested() {
             let before = guard.ended.len();
-            let waited = one_ended.wait_timeout(guard, SAY_EVERY);
+            let waited = one_ended.wait_timeout(guard, STATUS_EVERY);
             guard = waited.unwrap_or_else(PoisonError::into_inner).0;
             if guard.ended.len() == before {
                 let now = Instant::now();
@@ -154,7 +154,7 @@ fn run_in(folder: &Path, mut units: Vec<Unit>) -> Result<Vec<Ended>> {
     Ok(ended)
 }
 
-/// Takes units until there are none.
+/// Runs units until the queue is empty.
 fn work(folder: &Path, queue: &Mutex<Queue>, one_ended: &Condvar) {
     loop {
         let mut guard = lock(queue);

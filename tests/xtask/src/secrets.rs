@@ -1,12 +1,10 @@
-//! What no program here may print: the secrets and tokens of the tests.
+//! Detects secrets and tokens of the tests in program output.
 //!
-//! Every output that `cargo xtask` passes on goes through here, so the whole suite is listened to:
-//! tests of all languages, servers that they start, their panics and logs. Secrets of tests are told
-//! by how they begin and tokens by their form, so that a new test need not register anything. Only what
-//! the demo serves is not heard: it has the terminal to itself.
+//! All output that `cargo xtask` forwards is scanned: tests of all languages, their servers, panics and logs. Secrets
+//! are recognised by fixed phrases and tokens by their form, so new tests need not register anything. The output of
+//! `demo` is not scanned.
 
-/// What the secrets of the tests contain. A test uses one of these, so that a leak is
-/// detected.
+/// Every secret in a test contains one of these phrases, so that a leak is detected.
 const PLANTED: &[&str] = &[
     "an access secret of at least 32 bytes",
     "a refresh secret, at least as long",
@@ -18,15 +16,15 @@ const PLANTED: &[&str] = &[
     "-----BEGIN EC PRIVATE KEY-----",
 ];
 
-/// How a header of a token begins: `{"`, encoded.
+/// The start of every token: `{"` in base64url.
 const TOKEN: &str = "eyJ";
-/// The shortest parts that are taken for those of a live token: a payload with three claims, a
-/// signature by HMAC-SHA-256. Those in names of tests and in documentation are shorter.
+/// Minimum lengths of the payload (three claims) and signature (HMAC-SHA-256) of a real token. Tokens in test names and
+/// documentation are shorter.
 const PAYLOAD: usize = 40;
 const SIGNATURE: usize = 43;
 
-/// What is to be said of a line that a program has printed with a secret in it; the secret is left out.
-pub(crate) fn complaint(line: &str) -> Option<String> {
+/// Describes the secret in a line of output, without quoting it.
+pub(crate) fn violation(line: &str) -> Option<String> {
     let what = secret_in(line)?;
     let (length, beginning) = (line.chars().count(), beginning(line));
     Some(format!(
@@ -34,7 +32,7 @@ pub(crate) fn complaint(line: &str) -> Option<String> {
     ))
 }
 
-/// Enough to find the place by; less than a part of a token.
+/// Enough to find the line; shorter than any part of a token.
 fn beginning(line: &str) -> String {
     line.chars().take(30).collect()
 }
@@ -46,7 +44,7 @@ fn secret_in(line: &str) -> Option<&'static str> {
     line.match_indices(TOKEN).any(|(place, _)| is_token(&line[place..])).then_some("a token")
 }
 
-/// Whether a text begins with three parts of base64url, as long as those of a live token.
+/// Whether a text starts with three base64url parts as long as those of a real token.
 fn is_token(text: &str) -> bool {
     let letter = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let end = text.find(|c| !letter(c)).unwrap_or(text.len());
@@ -62,7 +60,7 @@ fn is_token(text: &str) -> bool {
 mod tests {
     use super::*;
 
-    /// Put together here, so that this file and its own output hold none.
+    /// Assembled here, so that this file contains no token.
     fn token() -> String {
         format!("{TOKEN}hbGciOiJIUzI1NiJ9.{}.{}", "e".repeat(PAYLOAD), "s".repeat(SIGNATURE))
     }
@@ -90,7 +88,7 @@ mod tests {
 
     #[test]
     fn the_message_does_not_contain_the_secret() {
-        let complaint = complaint(&format!("another with {} in it", token())).unwrap();
-        assert!(complaint.contains("another with") && !complaint.contains(&token()));
+        let violation = violation(&format!("another with {} in it", token())).unwrap();
+        assert!(violation.contains("another with") && !violation.contains(&token()));
     }
 }

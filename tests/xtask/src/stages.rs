@@ -1,4 +1,4 @@
-//! The stages of `test`: what each compiles, installs and generates, and what it runs then.
+//! The stages of `test`: what each compiles, installs and generates, and the units it then runs.
 
 use anyhow::Context;
 
@@ -15,15 +15,15 @@ use crate::tools::Tool;
 
 /// One stage of `test`.
 pub(crate) struct Stage {
-    /// What `--only` and the table call it.
+    /// The name in `--only` and in the table.
     pub(crate) name: &'static str,
-    /// What it needs beside Cargo. Without it the stage is skipped.
+    /// Required tools besides Cargo. The stage is skipped if one is missing.
     pub(crate) needs: &'static [Tool],
-    /// Compiles, installs and generates; gives what is to run.
+    /// Compiles, installs and generates; returns the units to run.
     pub(crate) prepare: fn() -> Result<Vec<Unit>, Stop>,
 }
 
-/// All stages, in the order in which they are prepared: what is quick and often wrong comes first.
+/// All stages in order of preparation: quick ones that often fail come first.
 pub(crate) const ALL: &[Stage] = &[
     Stage { name: "fmt", needs: &[Tool::Rustfmt], prepare: fmt },
     Stage { name: "node", needs: &[Tool::Node, Tool::RedisServer], prepare: node },
@@ -40,13 +40,13 @@ pub(crate) const ALL: &[Stage] = &[
     Stage { name: "doc", needs: &[], prepare: doc },
 ];
 
-/// The Rust code is formatted.
+/// Checks the format of the Rust code.
 fn fmt() -> Result<Vec<Unit>, Stop> {
     Invocation::new("cargo").args(["fmt", "--all", "--check"]).run()?;
     Ok(Vec::new())
 }
 
-/// No lint of the workspace is violated, with everything on and in the build without C.
+/// Runs clippy on the workspace with all features, and on the pure-Rust build.
 fn clippy() -> Result<Vec<Unit>, Stop> {
     let everything = Invocation::new("cargo").args(["clippy", "--locked"]).args(cargo::EVERYTHING);
     for call in [everything, Build::PureRust.cargo("clippy")] {
@@ -60,13 +60,13 @@ fn rust() -> Result<Vec<Unit>, Stop> {
     Ok(test_units("rust", &Build::Workspace.build(&["--lib", "--bins", "--tests"])?)?)
 }
 
-/// Those of the core on RustCrypto, and of the binding for apps, with no C compiler to be found.
+/// The tests of the pure-Rust build, without a C compiler.
 fn pure() -> Result<Vec<Unit>, Stop> {
     cargo::ensure_no_c()?;
     Ok(test_units("pure", &Build::PureRust.build(&["--lib", "--bins", "--tests"])?)?)
 }
 
-/// The documentation builds without a warning, so no link in it is broken, and its examples run.
+/// Builds the documentation without warnings and runs its examples.
 fn doc() -> Result<Vec<Unit>, Stop> {
     let doc = Invocation::new("cargo").args(["doc", "--locked"]).args(cargo::EVERYTHING);
     doc.args(["--lib", "--no-deps"]).env("RUSTDOCFLAGS", "-D warnings").run()?;
@@ -91,7 +91,7 @@ fn node() -> Result<Vec<Unit>, Stop> {
     Ok(units)
 }
 
-/// The tests of the npm package, whichever addon is in place.
+/// The tests of the npm package with the current addon.
 pub(crate) fn node_units() -> anyhow::Result<Vec<Unit>> {
     let mut units = Vec::new();
     for folder in [checkout::node(), checkout::example()] {
@@ -106,7 +106,7 @@ pub(crate) fn node_units() -> anyhow::Result<Vec<Unit>> {
     Ok(units)
 }
 
-/// The story that the example's page tells, in Chromium.
+/// The browser test of the example's page, in Chromium.
 fn browser() -> Result<Vec<Unit>, Stop> {
     npm::package(&[checkout::example()])?;
     let chromium = Tool::Chromium.locate().context("no chromium")?;
@@ -119,25 +119,25 @@ fn browser() -> Result<Vec<Unit>, Stop> {
     Ok(units)
 }
 
-/// The benchmarks still run; their figures are not looked at.
+/// Checks that the benchmarks run; results are ignored.
 fn bench() -> Result<Vec<Unit>, Stop> {
     let quick = commands::bench::prepare_quick()?;
     Ok(vec![Unit::tests("bench", "quick", Format::Plain, Vec::new(), quick)])
 }
 
-/// Every kind of fault once. (That the file store survives kills is among the Rust tests.)
+/// Injects every kind of fault once. (The kill test of the file store is a Rust test.)
 fn chaos() -> Result<Vec<Unit>, Stop> {
     let quick = commands::chaos::prepare_quick()?;
     Ok(vec![Unit::tests("chaos", "quick", Format::Plain, Vec::new(), quick)])
 }
 
-/// The client in Rust, end to end against the Express example, and the bed itself.
+/// The Rust client, end to end against the testbed, and the testbed itself.
 fn rust_client() -> Result<Vec<Unit>, Stop> {
-    let bed = Invocation::new("node").args(["--test", "--test-reporter=spec"]);
-    let bed = bed.args(["tests/clients/bed/bed.test.mjs"]);
+    let testbed = Invocation::new("node").args(["--test", "--test-reporter=spec"]);
+    let testbed = testbed.args(["tests/clients/bed/bed.test.mjs"]);
     let client = clients::prepare(Client::Rust, Length::Short, false)?;
     Ok(vec![
-        Unit::tests("clients", "bed", Format::Node, Vec::new(), bed),
+        Unit::tests("clients", "testbed", Format::Node, Vec::new(), testbed),
         Unit::new("clients", "rust", move |log| client.run(log).map(|(report, _)| report)),
     ])
 }
@@ -154,16 +154,16 @@ fn swift() -> Result<Vec<Unit>, Stop> {
     Ok(vec![Unit::new("swift", "tests", move |log| client.run(log).map(|(report, _)| report))])
 }
 
-/// The command that newcomers run first ends with a page.
+/// Checks that `demo` serves its page.
 fn demo() -> Result<Vec<Unit>, Stop> {
     commands::demo::build()?;
     Ok(vec![Unit::new("demo", "page", |log| Ok(commands::demo::fetch_page(log)?))])
 }
 
-/// One unit for each test executable. Those that take longest come first, so that the last to end is a short one.
+/// One unit per test executable, the longest first.
 fn test_units(stage: &'static str, artifacts: &[Artifact]) -> anyhow::Result<Vec<Unit>> {
     let mut tests: Vec<_> = artifacts.iter().filter(|it| it.kind == Kind::Test).collect();
-    // Run with a bed, by the stage of the clients.
+    // The `clients` stage runs these, with a testbed.
     tests.retain(|it| it.package != clients::CRATE || it.target != clients::TESTS);
     tests.sort_by_key(|it| it.package != "regrant-session-tests");
     let unit = |test: &Artifact| {

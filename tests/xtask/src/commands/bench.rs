@@ -1,9 +1,5 @@
 //! `cargo xtask bench`: how it scales, measured and written down.
 
-use std::process::ExitCode;
-
-use anyhow::{Result, bail};
-
 use super::setup;
 use crate::cargo::Build;
 use crate::checkout;
@@ -19,22 +15,15 @@ const PROGRAM: &str = "regrant-bench";
 
 /// Builds with optimisation, measures what these names say (everything where there are none), and
 /// keeps the figures.
-pub(crate) fn run(quick: bool, names: &[String]) -> Result<ExitCode> {
+pub(crate) fn run(quick: bool, names: &[String]) -> Result<(), Stop> {
     setup::require(NEEDS)?;
-    let prepared = if quick { prepare_quick() } else { prepare() };
-    match prepared {
-        Ok(bench) => bench.args(names).run()?,
-        Err(Stop::Skip(reason)) => bail!("{reason}"),
-        Err(Stop::Fail(error)) => return Err(error),
-    }
-    Ok(ExitCode::SUCCESS)
+    let bench = if quick { prepare_quick() } else { prepare() }?;
+    Ok(bench.args(names).run()?)
 }
 
 /// Everything optimised, the addon too, as it ships.
 fn prepare() -> Result<Invocation, Stop> {
-    npm::install(&checkout::node())?;
-    npm::npm(&checkout::node(), "build").run()?;
-    npm::install(&checkout::bench())?;
+    npm::release_package(&[checkout::bench()])?;
     Build::Workspace.build_as_tested(&["--release", "--bin", PROGRAM])?;
     Ok(Invocation::new(checkout::built("release").join(PROGRAM)))
 }

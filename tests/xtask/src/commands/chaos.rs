@@ -3,7 +3,6 @@
 
 use std::io::Write as _;
 use std::path::Path;
-use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
@@ -48,7 +47,7 @@ const APPS: [App; 3] = [
 ];
 
 /// Runs what was asked for.
-pub(crate) fn run(chaos: &Chaos) -> Result<ExitCode> {
+pub(crate) fn run(chaos: &Chaos) -> Result<()> {
     let is_app = |name: &String| APPS.iter().any(|app| app.name == name);
     let asked = |name: &str| chaos.names.iter().any(|it| it == name);
     let all = chaos.names.is_empty();
@@ -81,7 +80,7 @@ pub(crate) fn run(chaos: &Chaos) -> Result<ExitCode> {
         append(path, &format!("\n{counted}\n"))?;
     }
     if failures.is_empty() {
-        return Ok(ExitCode::SUCCESS);
+        return Ok(());
     }
     let failures: Vec<_> = failures.iter().map(|error| format!("{error:#}")).collect();
     bail!("{}", failures.join("\n"));

@@ -2,30 +2,30 @@
 
 use std::process::ExitCode;
 
-use anyhow::{Result, bail};
+use anyhow::anyhow;
 
 use crate::args::Selection;
-use crate::checkout;
 use crate::commands;
 use crate::npm;
+use crate::outcome::Stop;
 use crate::process::Invocation;
 use crate::runner;
 use crate::stages;
 use crate::tools::on_path;
 
 /// Runs all stages, strictly; then tries the addon as it ships, and whether the crate and the jar can be packed.
-pub(crate) fn run() -> Result<ExitCode> {
+pub(crate) fn run() -> Result<ExitCode, Stop> {
     let code = commands::test::run(&Selection { strict: true, only: Vec::new() })?;
     if code != ExitCode::SUCCESS {
         return Ok(code);
     }
     println!("\n=== the npm package with the addon as it ships");
-    npm::npm(&checkout::node(), "build").run()?;
+    npm::addon(true)?;
     let ended = runner::run(stages::node_units()?)?;
     // Build the debug addon again, which is quicker to rebuild while developing.
-    npm::addon()?;
+    npm::addon(false)?;
     if ended.iter().any(|unit| unit.end.is_err()) {
-        bail!("the npm package fails its tests with the addon as it ships");
+        return Err(anyhow!("the npm package fails its tests with the addon as it ships").into());
     }
     println!("\n=== packing the crate");
     Invocation::new("cargo")

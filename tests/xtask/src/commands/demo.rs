@@ -2,10 +2,9 @@
 
 use std::ffi::OsString;
 use std::path::Path;
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::setup;
 use crate::checkout;
@@ -38,14 +37,8 @@ Ctrl-C ends it.";
 
 /// Builds and starts the example, and serves until interrupted; with `check_only` until its page
 /// was fetched once.
-pub(crate) fn run(check_only: bool) -> Result<ExitCode> {
-    let end = if check_only { check() } else { serve() };
-    match end {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(Stop::Skip(reason)) => bail!("{reason}"),
-        Err(Stop::Fail(_)) if interrupt::requested() => Ok(ExitCode::from(interrupt::EXIT_CODE)),
-        Err(Stop::Fail(error)) => Err(error),
-    }
+pub(crate) fn run(check_only: bool) -> Result<(), Stop> {
+    if check_only { check() } else { serve() }
 }
 
 fn check() -> Result<(), Stop> {

@@ -2,14 +2,12 @@
 //! it.
 
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use anyhow::{Context, Result, bail};
 
 use super::setup;
 use crate::checkout;
 use crate::clients;
-use crate::interrupt;
 use crate::outcome::Stop;
 use crate::process::Invocation;
 use crate::tools::Tool;
@@ -17,17 +15,8 @@ use crate::tools::Tool;
 const NEEDS: &[Tool] = &[Tool::Jdk, Tool::Maven];
 
 /// Builds the jar and puts it into the local Maven repository.
-pub(crate) fn run() -> Result<ExitCode> {
+pub(crate) fn run() -> Result<(), Stop> {
     setup::require(NEEDS)?;
-    match build() {
-        Ok(()) => Ok(ExitCode::SUCCESS),
-        Err(Stop::Skip(reason)) => bail!("{reason}"),
-        Err(Stop::Fail(_)) if interrupt::requested() => Ok(ExitCode::from(interrupt::EXIT_CODE)),
-        Err(Stop::Fail(error)) => Err(error),
-    }
-}
-
-fn build() -> Result<(), Stop> {
     println!("--- 1 of 3: the native library, small (the first time takes minutes)");
     let native = native()?;
     println!("--- 2 of 3: the Kotlin sources that are generated");

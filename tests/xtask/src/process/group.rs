@@ -1,4 +1,4 @@
-//! A program together with everything that it starts, ended together.
+//! A program and its child processes as one process group.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use rustix::process::{Pid, Signal, kill_process_group};
 
-/// How long a program may take to end by itself once asked to.
-const END_WITHIN: Duration = Duration::from_secs(5);
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Time between SIGTERM and SIGKILL.
+const TERM_TIMEOUT: Duration = Duration::from_secs(5);
+const POLL_EVERY: Duration = Duration::from_millis(20);
 
-/// A running program in a process group of its own; the group is ended when this is dropped.
+/// A running program in a process group of its own; the group is killed on drop.
 #[derive(Debug)]
 pub(crate) struct Group {
     leader: Child,
@@ -19,7 +19,7 @@ pub(crate) struct Group {
 }
 
 impl Group {
-    /// Starts the program. Ctrl-C in the terminal no longer reaches it by itself.
+    /// Starts the program. Ctrl-C in the terminal no longer reaches it directly.
     pub(crate) fn spawn(command: &mut Command) -> std::io::Result<Self> {
         Ok(Self { leader: command.process_group(0).spawn()?, over: false })
     }
@@ -29,24 +29,24 @@ impl Group {
         &mut self.leader
     }
 
-    /// How the program ended, if it has.
+    /// The exit status, once the program has ended.
     pub(crate) fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
         let status = self.leader.try_wait()?;
         self.over = status.is_some();
         Ok(status)
     }
 
-    /// Asks all of them to end, and makes them after a while.
+    /// Sends SIGTERM to the group, then SIGKILL after a timeout.
     fn end(&mut self) {
         if self.over {
             return;
         }
-        // Failing here means that there is nobody left to signal, which is what is wanted.
+        // An error means that the group has no process left.
         let group = Pid::from_child(&self.leader);
         let _ = kill_process_group(group, Signal::TERM);
         let asked = Instant::now();
-        while asked.elapsed() < END_WITHIN && !matches!(self.leader.try_wait(), Ok(Some(_))) {
-            std::thread::sleep(LOOK_EVERY);
+        while asked.elapsed() < TERM_TIMEOUT && !matches!(self.leader.try_wait(), Ok(Some(_))) {
+            std::thread::sleep(POLL_EVERY);
         }
         let _ = kill_process_group(group, Signal::KILL);
         let _ = self.leader.kill();

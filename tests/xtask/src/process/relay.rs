@@ -1,4 +1,4 @@
-//! Passing on what a program prints: to the terminal or to a log, past the eyes that look for secrets and for tests.
+//! Forwards the output of a program to the terminal or a log, and scans it for secrets and test results.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -14,23 +14,22 @@ use anyhow::{Context, Result};
 use crate::report::Report;
 use crate::secrets;
 
-/// How much of the output is kept.
+/// How many bytes of output are kept.
 const TAIL: usize = 64 * 1024;
-/// How long the output may stay open after the program ended: something that it started and left
-/// behind may hold it.
-const CLOSES_WITHIN: Duration = Duration::from_secs(2);
+/// How long to wait for end of output after the program ended: a surviving child may hold it open.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// The threads that pass on both outputs of one program.
+/// The threads that forward both outputs of one program.
 pub(crate) struct Relay {
     heard: Arc<Mutex<Heard>>,
-    /// Closed once both threads are through.
+    /// Closed when both threads have ended.
     open: Receiver<()>,
 }
 
-/// What a program has said.
+/// The output of a program so far.
 pub(crate) struct Heard {
     tail: VecDeque<u8>,
-    /// What is not for the reader.
+    /// Captured standard output.
     pub(crate) stdout: Vec<u8>,
     pub(crate) report: Report,
     pub(crate) secrets: Vec<String>,
@@ -39,14 +38,26 @@ pub(crate) struct Heard {
 }
 
 impl Heard {
-    /// The end of what was for the reader.
+    fn new(report: Report) -> Self {
+        let now = Instant::now();
+        Self {
+            tail: VecDeque::new(),
+            stdout: Vec::new(),
+            report,
+            secrets: Vec::new(),
+            last_output: now,
+            last_progress: now,
+        }
+    }
+
+    /// The end of the printed output.
     pub(crate) fn tail(&self) -> String {
         let bytes: Vec<u8> = self.tail.iter().copied().collect();
         String::from_utf8_lossy(&bytes).into_owned()
     }
 
     fn line(&mut self, line: &str) {
-        self.secrets.extend(secrets::complaint(line));
+        self.secrets.extend(secrets::violation(line));
         if self.report.line(line) {
             self.last_progress = Instant::now();
         }
@@ -61,15 +72,7 @@ impl Relay {
         keep_stdout: bool,
         log: Option<&Path>,
     ) -> Result<Self> {
-        let now = Instant::now();
-        let heard = Arc::new(Mutex::new(Heard {
-            tail: VecDeque::new(),
-            stdout: Vec::new(),
-            report,
-            secrets: Vec::new(),
-            last_output: now,
-            last_progress: now,
-        }));
+        let heard = Arc::new(Mutex::new(Heard::new(report)));
         let log = log.map(|path| File::create(path).context(path.display().to_string()));
         let log = log.transpose()?;
         let (sender, open) = channel();
@@ -79,57 +82,48 @@ impl Relay {
                 Some(file) => Some(Box::new(file.try_clone()?)),
                 None => Some(Box::new(std::io::stdout())),
             };
-            pass_on(output, to, heard.clone(), sender.clone());
+            forward(output, to, heard.clone(), sender.clone());
         }
         if let Some(output) = child.stderr.take() {
             let to: Box<dyn Write + Send> = match log {
                 Some(file) => Box::new(file),
                 None => Box::new(std::io::stderr()),
             };
-            pass_on(output, Some(to), heard.clone(), sender);
+            forward(output, Some(to), heard.clone(), sender);
         }
         Ok(Self { heard, open })
     }
 
-    /// When the program last said something; its start if never.
+    /// The time of the last output; the start if there was none.
     pub(crate) fn last_output(&self) -> Instant {
         lock(&self.heard).last_output
     }
 
-    /// When a test last began or ended, as far as can be told.
+    /// The time at which a test last started or ended, as far as known.
     pub(crate) fn last_progress(&self) -> Instant {
         lock(&self.heard).last_progress
     }
 
-    /// The tests that are running now, as far as can be told.
+    /// The tests that are running now, as far as known.
     pub(crate) fn running(&self) -> String {
         lock(&self.heard).report.running()
     }
 
-    /// All that the program said, once it has ended.
+    /// The output of a program that has ended.
     pub(crate) fn finish(self) -> Result<Heard> {
-        // Nothing is ever sent: this returns when both threads are through, or after the time.
-        let _ = self.open.recv_timeout(CLOSES_WITHIN);
+        // Nothing is ever sent: returns when both threads have ended, or on timeout.
+        let _ = self.open.recv_timeout(CLOSE_TIMEOUT);
         let mut heard = lock(&self.heard);
         let report = heard.report.clone();
-        let now = Instant::now();
-        let empty = Heard {
-            tail: VecDeque::new(),
-            stdout: Vec::new(),
-            report,
-            secrets: Vec::new(),
-            last_output: now,
-            last_progress: now,
-        };
-        Ok(std::mem::replace(&mut heard, empty))
+        Ok(std::mem::replace(&mut heard, Heard::new(report)))
     }
 }
 
-/// A line that is longer is looked at in pieces, which overlap.
-const LONGEST_LINE: usize = 64 * 1024;
+/// Longer lines are scanned in overlapping pieces.
+const MAX_LINE: usize = 64 * 1024;
 
-/// Without `to`, the output is kept.
-fn pass_on(
+/// Forwards the output to `to`, or captures it.
+fn forward(
     mut from: impl Read + Send + 'static,
     mut to: Option<Box<dyn Write + Send>>,
     heard: Arc<Mutex<Heard>>,
@@ -141,7 +135,7 @@ fn pass_on(
         while let Ok(count @ 1..) = from.read(&mut buffer) {
             let Some(said) = buffer.get(..count) else { break };
             if let Some(to) = &mut to {
-                // Nobody may be reading what we print; the program is to run on all the same.
+                // Our own output may be closed; the program must continue anyway.
                 let _ = to.write_all(said).and_then(|()| to.flush());
             }
             let mut heard = lock(&heard);
@@ -158,9 +152,9 @@ fn pass_on(
                 let line: Vec<u8> = unfinished.drain(..=end).collect();
                 heard.line(String::from_utf8_lossy(&line).trim_end());
             }
-            if unfinished.len() > LONGEST_LINE {
+            if unfinished.len() > MAX_LINE {
                 heard.line(&String::from_utf8_lossy(&unfinished));
-                unfinished.drain(..LONGEST_LINE / 2);
+                unfinished.drain(..MAX_LINE / 2);
             }
         }
         if !unfinished.is_empty() {
