@@ -1,4 +1,4 @@
-//! `cargo xtask bench`: how it scales, measured and written down.
+//! `cargo xtask bench`: runs the benchmarks.
 
 use super::setup;
 use crate::cargo::Build;
@@ -8,28 +8,26 @@ use crate::outcome::Stop;
 use crate::process::Invocation;
 use crate::tools::Tool;
 
-/// What the measurements need beside Cargo.
+/// Required tools besides Cargo.
 pub(crate) const NEEDS: &[Tool] = &[Tool::Node, Tool::RedisServer];
 
 const PROGRAM: &str = "regrant-bench";
 
-/// Builds with optimisation, measures what these names say (everything where there are none), and
-/// keeps the figures.
+/// Builds optimised and runs the named benchmarks (all if empty).
 pub(crate) fn run(quick: bool, names: &[String]) -> Result<(), Stop> {
     setup::require(NEEDS)?;
     let bench = if quick { prepare_quick() } else { prepare() }?;
     Ok(bench.args(names).run()?)
 }
 
-/// Everything optimised, the addon too, as it ships.
+/// Builds everything optimised, including the addon.
 fn prepare() -> Result<Invocation, Stop> {
     npm::release_package(&[checkout::bench()])?;
     Build::Workspace.build_as_tested(&["--release", "--bin", PROGRAM])?;
     Ok(Invocation::new(checkout::built("release").join(PROGRAM)))
 }
 
-/// To go through the measurements once and small, with the addon and the program of the tests: so that they cannot
-/// rot.
+/// Prepares a short run of all benchmarks with the debug addon and program, to check that they work.
 ///
 /// # Errors
 /// Something does not compile, or npm's registry cannot be reached.

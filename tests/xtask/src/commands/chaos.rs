@@ -1,5 +1,5 @@
-//! `cargo xtask chaos`: honest clients and thieves over servers that are killed, failed over, cut
-//! off and moved; and the clients of all languages, killed, cut off and robbed.
+//! `cargo xtask chaos`: honest clients and thieves against servers that are killed, failed over, partitioned and
+//! resharded; and the clients of all languages with kills, network faults and stolen tokens.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -15,19 +15,19 @@ use crate::outcome::Stop;
 use crate::process::Invocation;
 use crate::tools::Tool;
 
-/// What it needs beside Cargo.
+/// Required tools besides Cargo.
 pub(crate) const NEEDS: &[Tool] = &[Tool::RedisServer];
 
 const PROGRAM: &str = "regrant-chaos";
 
-/// The scenario that is a test of the file store, which only kills more processes here.
+/// The scenario that runs the kill test of the file store with more kills.
 const FILE_KILL: &str = "file-kill";
-/// The test, in whichever executable and module it is.
+/// Part of the name of that test.
 const KILL_TEST: &str = "acknowledged";
-/// Processes that it kills.
+/// How many processes it kills.
 const KILLS: &str = "200";
-/// How that test's last words begin.
-const KILLS_SAID: &str = "kills: ";
+/// The prefix of that test's result.
+const KILLS_PREFIX: &str = "kills: ";
 
 /// A scenario that is the end-to-end tests of a client.
 struct App {
@@ -46,7 +46,7 @@ const APPS: [App; 3] = [
     App { name: "client-swift", needs: &[Tool::Node, Tool::Swift], client: Client::Swift },
 ];
 
-/// Runs what was asked for.
+/// Runs the selected scenarios.
 pub(crate) fn run(chaos: &Chaos) -> Result<()> {
     let is_app = |name: &String| APPS.iter().any(|app| app.name == name);
     let asked = |name: &str| chaos.names.iter().any(|it| it == name);
@@ -61,12 +61,12 @@ pub(crate) fn run(chaos: &Chaos) -> Result<()> {
     if all || !servers.is_empty() {
         setup::require(NEEDS)?;
         let program = Invocation::new(Build::Workspace.program(PROGRAM)?);
-        // Where it fails there is a table as well.
+        // It prints its table even if it fails.
         failures.extend(program.args(arguments(chaos, &servers)).run().err());
     }
     for app in &APPS {
         if all && !chaos.quick || asked(app.name) {
-            println!("\n=== {}: an app that is killed, cut off and robbed", app.name);
+            println!("\n=== {}: kills, network faults and stolen tokens", app.name);
             match run_app(app, chaos.quick) {
                 Ok(counted) => lines.extend(counted.iter().map(|it| format!("{}: {it}", app.name))),
                 Err(Stop::Skip(why)) => lines.push(format!("{}: SKIPPED: {why}", app.name)),
@@ -86,7 +86,7 @@ pub(crate) fn run(chaos: &Chaos) -> Result<()> {
     bail!("{}", failures.join("\n"));
 }
 
-/// To go through every kind of fault of servers once.
+/// The invocation that injects every kind of server fault once.
 ///
 /// # Errors
 /// It does not compile.
@@ -95,7 +95,7 @@ pub(crate) fn prepare_quick() -> Result<Invocation> {
     Ok(Invocation::new(Build::Workspace.program(PROGRAM)?).args(arguments(&quick, &[])))
 }
 
-/// Kills processes that share a file; returns what the test found out.
+/// Kills processes that share a file; returns the result line of the test.
 fn kill_file_users(quick: bool) -> Result<String> {
     let artifacts = Build::Workspace.build(&["--tests"])?;
     for it in artifacts.iter().filter(|it| it.kind == Kind::Test) {
@@ -107,10 +107,10 @@ fn kill_file_users(quick: bool) -> Result<String> {
             run = run.env("REGRANT_KILLS", KILLS);
         }
         let said = run.run_and_keep()?;
-        let words = said.lines().find_map(|line| line.split_once(KILLS_SAID));
-        return Ok(words.context("the test of kills did not say how many")?.1.to_owned());
+        let words = said.lines().find_map(|line| line.split_once(KILLS_PREFIX));
+        return Ok(words.context("the kill test printed no result")?.1.to_owned());
     }
-    bail!("there is no test of kills")
+    bail!("the kill test does not exist")
 }
 
 fn run_app(app: &App, quick: bool) -> Result<Vec<String>, Stop> {

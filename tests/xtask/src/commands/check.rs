@@ -1,4 +1,4 @@
-//! `cargo xtask check`: format, lints, unit tests and types of what has changed.
+//! `cargo xtask check`: format, lints, unit tests and types of the changed parts.
 
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -13,14 +13,14 @@ use crate::process::Invocation;
 use crate::report::Format;
 use crate::runner::{self, Unit};
 
-/// What a check looks at.
+/// The parts to check.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 struct Parts {
     /// The crates that have changed, by the folder of each.
     crates: Vec<&'static str>,
     /// The npm package's TypeScript.
     typescript: bool,
-    /// What only a stage of `test` looks at: its name.
+    /// Changed parts that only these stages of `test` check.
     stages: Vec<&'static str>,
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn run() -> Result<()> {
         }
     }
     for stage in &parts.stages {
-        println!("not looked at: cargo xtask test --only {stage}");
+        println!("not checked: cargo xtask test --only {stage}");
     }
     println!("checked within {} s", started.elapsed().as_secs());
     Ok(())
@@ -70,7 +70,7 @@ fn rust(parts: &Parts) -> Result<()> {
     Invocation::new("cargo").args(["fmt", "--all", "--check"]).run()?;
     let clippy = Invocation::new("cargo").args(["clippy", "--locked"]).args(cargo::EVERYTHING);
     clippy.args(["--all-targets", "--", "-D", "warnings"]).run()?;
-    // The unit tests alone: integration tests are what takes time to link and to run.
+    // Unit tests only: integration tests take long to link and run.
     let mut units = Vec::new();
     for (build, everything) in [(Build::Workspace, true), (Build::PureRust, false)] {
         let tested: Vec<_> =
@@ -94,7 +94,7 @@ fn rust(parts: &Parts) -> Result<()> {
     Ok(())
 }
 
-/// The files that differ, those that are new included.
+/// The changed files, including new ones.
 fn changed() -> Result<Vec<String>> {
     let base = git(&["merge-base", "HEAD", "main"]).unwrap_or_else(|_| "HEAD".to_owned());
     let changed = git(&["diff", "--name-only", base.trim()])?;
@@ -119,7 +119,7 @@ fn git(arguments: &[&str]) -> Result<String> {
 fn parts_of(changed: &[String]) -> Parts {
     let mut parts = Parts::default();
     for file in changed {
-        // What all crates are built from.
+        // Inputs of all crates.
         if matches!(file.as_str(), "Cargo.toml" | "Cargo.lock" | "clippy.toml" | "rustfmt.toml") {
             parts.crates = CRATES.iter().map(|(_, name)| *name).collect();
         }

@@ -1,4 +1,4 @@
-//! `cargo xtask ci`: everything that must hold before a change is merged.
+//! `cargo xtask ci`: all checks that a change must pass before it is merged.
 
 use std::process::ExitCode;
 
@@ -13,19 +13,19 @@ use crate::runner;
 use crate::stages;
 use crate::tools::on_path;
 
-/// Runs all stages, strictly; then tries the addon as it ships, and whether the crate and the jar can be packed.
+/// Runs all stages with `--strict`, tests the release addon, and packs the crate and the jar.
 pub(crate) fn run() -> Result<ExitCode, Stop> {
     let code = commands::test::run(&Selection { strict: true, only: Vec::new() })?;
     if code != ExitCode::SUCCESS {
         return Ok(code);
     }
-    println!("\n=== the npm package with the addon as it ships");
+    println!("\n=== the npm package with the release addon");
     npm::addon(true)?;
     let ended = runner::run(stages::node_units()?)?;
     // Build the debug addon again, which is quicker to rebuild while developing.
     npm::addon(false)?;
     if ended.iter().any(|unit| unit.end.is_err()) {
-        return Err(anyhow!("the npm package fails its tests with the addon as it ships").into());
+        return Err(anyhow!("the npm package fails its tests with the release addon").into());
     }
     println!("\n=== packing the crate");
     Invocation::new("cargo")
@@ -33,13 +33,13 @@ pub(crate) fn run() -> Result<ExitCode, Stop> {
         .run()?;
     println!("\n=== packing the jar");
     commands::jar::run()?;
-    println!("\n=== what is depended on");
+    println!("\n=== dependencies");
     if on_path("cargo-deny").is_none() {
-        // The workflow has it, and asks for advisories too.
+        // The workflow installs it and checks advisories too.
         println!("!!! SKIPPED: cargo-deny is missing: cargo install --locked cargo-deny");
         return Ok(ExitCode::SUCCESS);
     }
-    // Advisories need a database that is fetched from elsewhere; these three need no network.
+    // Advisories need a downloaded database; these three checks need no network.
     let deny = ["deny", "--locked", "check", "bans", "licenses", "sources"];
     Invocation::new("cargo").args(deny).run()?;
     Ok(ExitCode::SUCCESS)

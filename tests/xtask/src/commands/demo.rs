@@ -17,13 +17,13 @@ use crate::process::{Group, Invocation, ensure_running};
 use crate::report::{Format, Report};
 use crate::tools::Tool;
 
-/// The port where none is asked for and this one is free.
+/// The default port, if it is free.
 const USUAL_PORT: u16 = 3000;
-/// How long the example may take until its page is there, on a busy machine.
+/// Startup timeout on a busy machine.
 const READY_WITHIN: Duration = Duration::from_secs(120);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How the example says where it is.
-const SAYS: &str = "regrant example: http://localhost:";
+/// The example prints its address after this prefix.
+const ADDRESS_PREFIX: &str = "regrant example: http://localhost:";
 
 /// What to try, once the page is open.
 const TRY: &str = "\
@@ -35,8 +35,7 @@ const TRY: &str = "\
 
 Ctrl-C ends it.";
 
-/// Builds and starts the example, and serves until interrupted; with `check_only` until its page
-/// was fetched once.
+/// Builds and starts the example and serves until interrupted; with `check_only`, fetches its page once and stops.
 pub(crate) fn run(check_only: bool) -> Result<(), Stop> {
     if check_only { check() } else { serve() }
 }
@@ -52,11 +51,11 @@ fn check() -> Result<(), Stop> {
 /// Starts the example on a port of its own and fetches its page.
 ///
 /// # Errors
-/// It does not start, or what it serves is not the page.
+/// It does not start or does not serve the page.
 pub(crate) fn fetch_page(log: &Path) -> Result<Report> {
     let data = tempfile::tempdir()?;
     let mut example = example(0).env("DATA_DIR", data.path()).start_quietly(log)?;
-    let port = wait_for_port(&mut example, log, SAYS, READY_WITHIN)?;
+    let port = wait_for_port(&mut example, log, ADDRESS_PREFIX, READY_WITHIN)?;
     wait_for_page(&mut example, port)?;
     Ok(Report::new(Format::Plain, Vec::new()))
 }
@@ -75,7 +74,7 @@ fn serve() -> Result<(), Stop> {
     Ok(())
 }
 
-/// Builds what the example is made of.
+/// Builds the package and installs the example.
 ///
 /// # Errors
 /// Something does not compile, or npm or its registry is not there.
@@ -98,12 +97,12 @@ fn example(port: u16) -> Invocation {
     node.env("PORT", port.to_string())
 }
 
-/// Where users, sessions and the secret outlive a restart, unless `DATA_DIR` names a folder.
+/// The folder of users, sessions and the secret: `DATA_DIR`, or one in the target folder.
 fn data_folder() -> OsString {
     std::env::var_os("DATA_DIR").unwrap_or_else(|| checkout::target().join("demo").into())
 }
 
-/// Where the sessions will be. `REDIS_URL` may carry a password, so it is not printed.
+/// Describes the store. `REDIS_URL` may contain a password and is not printed.
 fn store_in_words() -> &'static str {
     match std::env::var_os("REDIS_URL") {
         Some(_) => "sessions in the Redis that REDIS_URL names",
@@ -125,11 +124,11 @@ fn wait_for_page(example: &mut Group, port: u16) -> Result<()> {
         std::thread::sleep(LOOK_EVERY);
     };
     ensure!(answer.status == 200, "the page answers with status {}", answer.status);
-    ensure!(answer.text.contains("<html"), "what is served is not a page: {:.200}", answer.text);
+    ensure!(answer.text.contains("<html"), "the response is not a page: {:.200}", answer.text);
     Ok(())
 }
 
-/// The port that was asked for, which then must be free; else the usual one or one nearby.
+/// The requested port, which must be free; otherwise the default port or the next free one.
 fn port(asked: Option<&str>, is_free: impl Fn(u16) -> bool) -> Result<u16> {
     let Some(asked) = asked.filter(|asked| !asked.is_empty()) else {
         let mut nearby = USUAL_PORT..USUAL_PORT + 20;

@@ -1,4 +1,4 @@
-//! `cargo xtask fuzz`: looks for inputs that break what must hold for every input.
+//! `cargo xtask fuzz`: searches for inputs that violate a property.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,10 +11,10 @@ use crate::interrupt;
 use crate::process::Invocation;
 use crate::tools::Tool;
 
-/// What it needs beside Cargo.
+/// Required tools besides Cargo.
 const NEEDS: &[Tool] = &[Tool::CargoFuzz];
 
-/// Runs these targets (all where there are none), each for so many seconds, and sums up.
+/// Runs these targets (all if empty), each for this many seconds, and prints a summary.
 pub(crate) fn run(seconds: u32, names: &[String]) -> Result<ExitCode> {
     if let Some(missing) = Tool::missing_of(NEEDS).first() {
         bail!("{}", missing.advice());
@@ -26,14 +26,14 @@ pub(crate) fn run(seconds: u32, names: &[String]) -> Result<ExitCode> {
         println!("\n=== target {} of {}: {target}, {seconds} s", index + 1, targets.len());
         let corpus = checkout::target().join("fuzz/corpus").join(target);
         fs::create_dir_all(&corpus)?;
-        // What broke a property ends the run of its target, and is kept by `cargo fuzz`.
+        // A violation ends the run of its target; `cargo fuzz` saves the input.
         let said = fuzzer(target, &corpus, seconds).run_and_keep();
         if interrupt::requested() {
             println!("\ninterrupted");
             return Ok(ExitCode::from(interrupt::EXIT_CODE));
         }
         lines.push(match said {
-            Ok(said) => figures(target, &said).with_context(|| format!("{target} said nothing"))?,
+            Ok(said) => figures(target, &said).with_context(|| format!("{target} printed no statistics"))?,
             Err(error) => {
                 found = true;
                 println!("\n!!! {target}: {error:#}");
@@ -49,8 +49,8 @@ pub(crate) fn run(seconds: u32, names: &[String]) -> Result<ExitCode> {
     Ok(if found { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-/// `cargo fuzz` with what a stable compiler has: coverage, and no sanitizer. There is no `unsafe`
-/// here that one could catch; what is looked for are panics and broken properties.
+/// `cargo fuzz` without a sanitizer, so that it runs on a stable compiler. The code has no `unsafe`; the fuzzer searches
+/// for panics and violated properties.
 fn fuzzer(target: &str, corpus: &Path, seconds: u32) -> Invocation {
     Invocation::new("cargo")
         .args(["fuzz", "run", "--sanitizer", "none", "--fuzz-dir"])
@@ -84,7 +84,7 @@ fn selected(all: &[String], names: &[String]) -> Result<Vec<String>> {
     }
 }
 
-/// The line of the summary, from the fuzzer's last words.
+/// The line of the summary, parsed from the fuzzer's final output.
 fn figures(target: &str, said: &str) -> Option<String> {
     let stat = |name: &str| {
         said.lines().rev().find_map(|line| line.strip_prefix(&format!("stat::{name}:")))

@@ -1,5 +1,5 @@
-//! `cargo xtask jar`: the Kotlin library as a jar with the native library of this machine inside, where Maven finds
-//! it.
+//! `cargo xtask jar`: installs the Kotlin library, with the native library of this machine, into the local Maven
+//! repository.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub(crate) fn run() -> Result<(), Stop> {
     setup::require(NEEDS)?;
     println!("--- 1 of 3: the native library, small (the first time takes minutes)");
     let native = native()?;
-    println!("--- 2 of 3: the Kotlin sources that are generated");
+    println!("--- 2 of 3: the generated Kotlin sources");
     clients::kotlin_sources()?;
     println!("--- 3 of 3: the jar");
     Invocation::new("mvn")
@@ -30,7 +30,7 @@ pub(crate) fn run() -> Result<(), Stop> {
     Ok(())
 }
 
-/// Builds the library as it goes into an app, and puts it where the jar takes it from.
+/// Builds the size-optimised library and copies it to where Maven packs it from.
 fn native() -> Result<PathBuf> {
     Invocation::new("cargo")
         .args(["build", "--locked", "-p", "regrant-uniffi", "--lib", "--no-default-features"])
@@ -50,18 +50,18 @@ fn described(native: &Path) -> Result<String> {
     Ok(format!("{} ({kilobytes} KB)", checkout::relative(native)))
 }
 
-/// This machine as JNA calls it.
+/// This machine's platform name in JNA.
 fn platform() -> Result<String> {
     let system = match std::env::consts::OS {
         "linux" => "linux",
         "macos" => "darwin",
         "windows" => "win32",
-        other => bail!("no name is known by which JNA calls {other}"),
+        other => bail!("the JNA name of {other} is unknown"),
     };
     let processor = match std::env::consts::ARCH {
         "x86_64" => "x86-64",
         "aarch64" => "aarch64",
-        other => bail!("no name is known by which JNA calls {other}"),
+        other => bail!("the JNA name of {other} is unknown"),
     };
     Ok(format!("{system}-{processor}"))
 }

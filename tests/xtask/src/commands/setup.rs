@@ -1,4 +1,4 @@
-//! `cargo xtask setup`: installs the programs that the tests need and that are missing.
+//! `cargo xtask setup`: installs missing programs that the tests need.
 
 mod debian;
 
@@ -9,7 +9,7 @@ use anyhow::{Result, bail};
 use crate::stages;
 use crate::tools::Tool;
 
-/// Installs what any stage needs and says what has to be installed by hand.
+/// Installs the tools of all stages and prints what must be installed by hand.
 pub(crate) fn run() -> Result<ExitCode> {
     let needed: Vec<_> = stages::ALL.iter().flat_map(|stage| stage.needs).copied().collect();
     install_missing(&needed)?;
@@ -24,10 +24,10 @@ pub(crate) fn run() -> Result<ExitCode> {
     Ok(ExitCode::FAILURE)
 }
 
-/// Installs what of these tools is missing and can be installed.
+/// Installs the missing ones of these tools.
 ///
 /// # Errors
-/// One is missing still: what to do about it.
+/// A tool is still missing; the message says how to install it.
 pub(crate) fn require(needed: &[Tool]) -> Result<()> {
     install_missing(needed)?;
     match Tool::missing_of(needed).first() {
@@ -36,8 +36,7 @@ pub(crate) fn require(needed: &[Tool]) -> Result<()> {
     }
 }
 
-/// Installs those of these tools that are missing and that the system's packages bring, where this
-/// is Debian and we may. Leaves the rest alone.
+/// Installs missing tools that are Debian packages, if this is Debian and the user is root.
 pub(crate) fn install_missing(needed: &[Tool]) -> Result<()> {
     let mut packages: Vec<_> =
         Tool::missing_of(needed).into_iter().filter_map(Tool::debian_package).collect();

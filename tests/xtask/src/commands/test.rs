@@ -14,7 +14,7 @@ use crate::runner::{self, Ended, Unit};
 use crate::stages::{self, Stage};
 use crate::tools::Tool;
 
-/// Compiles what the selected stages need, runs all of it to the end, and sums up.
+/// Compiles the selected stages, runs all units, and prints the summary.
 pub(crate) fn run(selection: &Selection) -> Result<ExitCode> {
     let strict = selection.strict || is_ci(std::env::var("CI").ok().as_deref());
     let stages = selected(selection);
@@ -63,7 +63,7 @@ fn interrupted() -> ExitCode {
     ExitCode::from(interrupt::EXIT_CODE)
 }
 
-/// Prepares one stage, unless something that it needs is missing.
+/// Prepares one stage unless one of its tools is missing.
 fn prepare(stage: &Stage, missing: &[Tool]) -> Result<Vec<Unit>, Stop> {
     if missing.is_empty() {
         return (stage.prepare)();
@@ -72,13 +72,12 @@ fn prepare(stage: &Stage, missing: &[Tool]) -> Result<Vec<Unit>, Stop> {
     Err(Stop::Skip(advice.join("; ")))
 }
 
-/// Installs what these stages need, as far as that can be done. What cannot is not an error here:
-/// the stage that needs it will say so.
+/// Installs the missing tools of these stages if possible. A failure is reported by the stage that needs the tool.
 fn install_tools(stages: &[&Stage]) {
     let mut needed: Vec<_> = stages.iter().flat_map(|stage| stage.needs).copied().collect();
     needed.dedup();
     if let Err(error) = setup::install_missing(&needed) {
-        println!("!!! could not install what is missing: {error:#}");
+        println!("!!! cannot install missing tools: {error:#}");
     }
 }
 
@@ -89,7 +88,7 @@ fn selected(selection: &Selection) -> Vec<&'static Stage> {
     stages::ALL.iter().filter(wanted).collect()
 }
 
-/// Whether the value of `CI` says that this is an automatic run.
+/// Whether this value of `CI` means a CI run.
 fn is_ci(value: Option<&str>) -> bool {
     value.is_some_and(|value| !matches!(value, "" | "0" | "false"))
 }

@@ -1,4 +1,4 @@
-//! Installing packages on Debian and its kin.
+//! Installs packages on Debian and its derivatives.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -10,11 +10,11 @@ use anyhow::{Context, Result};
 use crate::process::Invocation;
 use crate::tools::on_path;
 
-/// Asked by Debian's packages before they start a service. 101: no.
+/// Run by Debian packages before they start a service; exit code 101 forbids it.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
 const START_NOTHING: &str = "#!/bin/sh\nexit 101\n";
 
-/// Whether this is Debian or made from it, and we are root.
+/// Whether this is Debian or a derivative, and the user is root.
 pub(crate) fn may_install() -> bool {
     rustix::process::geteuid().is_root()
         && Path::new("/etc/debian_version").exists()
@@ -26,7 +26,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
     println!("installing {}", packages.join(", "));
     let _policy = Policy::start_nothing(Path::new(POLICY))?;
     if let Err(error) = apt_get(&["update"]) {
-        // The lists of last time may still do.
+        // The previous package lists may suffice.
         println!("!!! {error:#}");
     }
     apt_get(&[&["install", "-y", "--no-install-recommends"], packages].concat())
@@ -34,7 +34,7 @@ pub(crate) fn install(packages: &[&str]) -> Result<()> {
 
 fn apt_get(arguments: &[&str]) -> Result<()> {
     Invocation::new("apt-get")
-        // Somebody else may be installing something at the moment.
+        // Another installation may be running.
         .args(["-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"])
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive")
@@ -43,7 +43,7 @@ fn apt_get(arguments: &[&str]) -> Result<()> {
 
 /// Keeps packages from starting services for as long as it exists.
 struct Policy {
-    /// The file that is ours to remove: a machine that has one keeps its own.
+    /// The file to remove on drop; absent if the machine has its own policy.
     ours: Option<PathBuf>,
 }
 
