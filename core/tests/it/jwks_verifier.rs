@@ -46,7 +46,7 @@ fn set(keys: Vec<Key>) -> String {
 struct Web {
     answer: Mutex<Result<HttpResponse, String>>,
     asked: Mutex<Vec<String>>,
-    /// Holds answers back until it is told to let them go.
+    /// Holds responses back until released.
     held: AtomicBool,
     let_go: Notify,
 }

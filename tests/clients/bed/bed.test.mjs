@@ -94,7 +94,7 @@ test('cuts the proxy', async () => {
   assert.equal((await me(user.accessToken)).status, 200);
 });
 
-test('a thief who comes first gives his victim away, one who comes late himself', async () => {
+test('reuse is detected whether the thief or the client refreshes first', async () => {
   const first = await proxy();
   assert.equal((await first.thief('steal')).status, 200);
   assert.equal((await first.refresh(first.user.refreshToken)).error.code, 'ERR_REFRESH_REUSED');

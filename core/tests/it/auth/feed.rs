@@ -44,7 +44,7 @@ impl Common {
         self.news.notify_waiters();
     }
 
-    /// From here on what is told stays unread, or is read.
+    /// Stops or resumes reading of published revocations.
     pub fn hold(&self, held: bool) {
         *self.held.lock().unwrap() = held;
         self.news.notify_waiters();

@@ -100,7 +100,7 @@ impl App {
         }
     }
 
-    /// A call, tried again for as long as the app is told to; gives how often that was.
+    /// A call, repeated while the error's advice is to retry; returns the number of attempts.
     ///
     /// # Errors
     /// The reason why the user must sign in.

@@ -97,7 +97,7 @@ async fn over_a_file() {
     revocation_reaches_the_other("a file", &address, 10).await;
 }
 
-/// What is told is dated by the clock that the store is asked for later.
+/// The publication time comes from the clock that the store also reports later.
 async fn the_store_dates_what_it_is_told(address: &StoreAddress) {
     let store = address.open(None).unwrap();
     let feed = store.feed().unwrap();

@@ -1,4 +1,4 @@
-//! What an operator is told about Redis.
+//! The health problems and warnings that Redis stores report to operators.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock};

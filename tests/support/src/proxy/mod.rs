@@ -31,7 +31,7 @@ pub struct TcpProxy {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What the proxy is told.
+/// A command to the proxy.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Control {
     server: Option<u16>,

@@ -50,7 +50,7 @@ impl RedisServer {
         let ports = free_ports(&options)?;
         let mut server = Self { program, directory, options, ports, running: None };
         for attempt in 1.. {
-            // The server rewrites it as it is told things that must outlive it.
+            // The server rewrites it to persist runtime settings.
             let configuration = server.options.configuration(&server.ports);
             std::fs::write(server.configuration_path(), configuration)?;
             match server.launch() {

@@ -22,7 +22,7 @@ pub(super) enum Contestant {
     Pipeline(Raw, u64),
     Store(Store),
     Facade(Facade),
-    /// Each access token is verified once, which the store is told of.
+    /// Each access token is verified once, and its use is reported to the store.
     FacadeUsed(Facade),
     Node(Node),
 }
