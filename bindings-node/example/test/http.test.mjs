@@ -120,7 +120,7 @@ describe('the metrics', () => {
     assert.equal(await issued(), before + 1);
   });
 
-  test('are not there for whoever comes through a proxy', async () => {
+  test('are not served through a proxy', async () => {
     for (const header of ['X-Forwarded-For', 'Forwarded', 'Via']) {
       const answer = await ask(example, 'GET', '/metrics', { headers: { [header]: '127.0.0.1' } });
       assert.equal(answer.status, 404, header);
