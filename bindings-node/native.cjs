@@ -2,8 +2,7 @@
 // The addon of this platform. Every path is written out, within a `try` of its own: that is how bundlers and the
 // tracers of serverless platforms find the addons, and forgive those that are not installed.
 const { version } = require('./package.json');
-const { loadAddon } = require('./dist/native/load-addon.cjs');
-const { currentPlatform } = require('./dist/native/platform.cjs');
+const { currentPlatform, loadAddon } = require('./dist/addon.cjs');
 
 const places = {
   'darwin-arm64': {

@@ -1,74 +1,63 @@
-/** The auth object: the methods of the core, with results parsed and failures thrown. */
+/** The auth object: the methods of the core, with results parsed and errors thrown. */
 import { NativeAuth, bearer, type NativeResult } from '../native.cjs';
-import type { AuthError, RevocationReason } from './auth-error.cjs';
-import type { Catalog } from './catalog.cjs';
-import type { KeysConfig } from './config.cjs';
-import { encodeConfig } from './encode-config.cjs';
-import type { JwkSet } from './jwk-set.cjs';
+import type { AuthError, Catalog, RevocationReason } from './catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
+import { encodeConfig, resolverOf, sharedOptions, type AuthConfig } from './config.cjs';
 import type { ErrorCode } from './error-codes.cjs';
-import type { Metric } from './metrics.cjs';
-import type { SweepOptions, SweepReport } from './migrate.cjs';
-import type { RequestProof } from './proof.cjs';
-import { parseSessions, type SessionInfo } from './session-info.cjs';
-import type { StoreHealth } from './store-health.cjs';
+import type { JwkSet } from './jwk-set.cjs';
+import { parseEvent, type Metric, type StoreHealth } from './monitoring.cjs';
+import type { KeysConfig } from './options.cjs';
+import {
+  parsePair,
+  parseRenewed,
+  parseSessions,
+  type AppClaims,
+  type LoginOptions,
+  type LogoutEverywhereOptions,
+  type RefreshOptions,
+  type Renewed,
+  type RequestProof,
+  type SessionInfo,
+  type SubjectId,
+  type SweepOptions,
+  type SweepReport,
+  type TokenPair,
+} from './session.cjs';
 import { TokenCache, parseTuple } from './token-cache.cjs';
-import { parsePair, parseRenewed, type Renewed, type TokenPair } from './tokens.cjs';
-
-/** A user's id: text of 1 to 255 bytes, or a whole number, which becomes its digits. */
-export type SubjectId = string | number;
-
-/** The app's own claims, by name: whatever JSON can hold. */
-export type AppClaims = Readonly<Record<string, unknown>>;
 
 /**
- * What becomes of a good access token while it cannot be known whether another process revoked
- * it: `open` accepts it, `ask` asks the store, `closed` refuses it with `ERR_STORE_UNAVAILABLE`.
+ * Checks the configuration and makes an auth object. Does no I/O: a store that cannot be reached
+ * shows at the first call that needs it.
+ *
+ * ```ts
+ * const auth = createAuth({ secret: process.env.SECRET_KEY, store: process.env.REDIS_URL });
+ * ```
+ *
+ * @throws {@link AuthError} `ERR_CONFIG_INVALID`; its message and `field` name the field.
+ */
+export function createAuth(config: AuthConfig): Auth {
+  const { migrate, onEvent, ...others } = config ?? {};
+  const { catalog, clock, log, core } = sharedOptions(others);
+  if (onEvent !== undefined && typeof onEvent !== 'function') {
+    throw catalog.configInvalid('onEvent', 'must be a function');
+  }
+  const legacy = resolverOf(migrate, catalog);
+  const native = NativeAuth.create(
+    encodeConfig({ ...core, ...(legacy && { migrate: legacy.options }) }, catalog),
+    clock,
+    log,
+    onEvent && ((event) => onEvent(parseEvent(event))),
+    legacy?.resolve,
+  );
+  if (native instanceof NativeAuth) return new Auth(native, catalog);
+  throw catalog.errorOf(native);
+}
+
+/**
+ * What happens to a valid access token while this process is too far behind the revocation feed:
+ * `open` accepts it, `ask` checks the store, `closed` rejects it with `ERR_STORE_UNAVAILABLE`.
  */
 export type WhenStale = 'open' | 'ask' | 'closed';
-
-/** What a login may say beside the user. */
-export interface LoginOptions {
-  /** The name that people will know the device by; cut to 64 bytes. */
-  device?: string | undefined;
-  /** The app's own claims for the access token. */
-  claims?: AppClaims | undefined;
-  /** Binds the session to the key that signed this proof (RFC 9449 §5); with `dpop` alone. */
-  proof?: RequestProof | undefined;
-}
-
-/** The app's own claims for a new access token, or a function that looks them up. */
-export type ClaimsSource = AppClaims | ((subject: string) => AppClaims | Promise<AppClaims>);
-
-/** Which sessions of a user `logoutEverywhere` ends; by default all. */
-export interface LogoutEverywhereOptions {
-  /** Not this session: "everywhere but here". Its access tokens go on working. */
-  exceptSession?: string | undefined;
-  /**
-   * Only sessions that began before this instant, and access tokens without a session that were
-   * issued before it: those from before a change of password, whoever asks when.
-   */
-  before?: Date | undefined;
-  /** What the clients of these sessions are told; default `'logout_everywhere'`. */
-  reason?: RevocationReason | undefined;
-}
-
-/** What a refresh may say beside the token. */
-export interface RefreshOptions {
-  /** The user that the client says it is. It is compared, never believed. */
-  subject?: SubjectId | undefined;
-  /** Asks for a next refresh token, or for none, whatever the configuration says. */
-  rotate?: boolean | undefined;
-  /** The app's own claims for the access token. A refresh does not carry the old ones over. */
-  claims?: ClaimsSource | undefined;
-  /** The proof that came with the request, for a session that is bound to a key. */
-  proof?: RequestProof | undefined;
-  /**
-   * The address of the client, for which what is no refresh token of this server counts as a failure
-   * (`refresh.limiter`). Behind a proxy it is what that one says, if it is to be trusted.
-   */
-  address?: string | undefined;
-}
 
 /** Issues, verifies, refreshes and revokes. Made by `createAuth`. */
 export class Auth {
@@ -132,8 +121,8 @@ export class Auth {
   }
 
   /**
-   * As {@link Auth.verifyAccess}, and that the token is bound to the key that the proof is by
-   * (RFC 9449 §7.1). A proof is good once.
+   * As {@link Auth.verifyAccess}, for a DPoP-bound token: also checks that the proof is signed by the key of the
+   * token (RFC 9449 §7.1). Each proof is accepted once.
    *
    * @throws {@link AuthError} as {@link Auth.verify}; `ERR_DPOP_PROOF_INVALID`,
    * `ERR_DPOP_PROOF_REPLAYED`, `ERR_DPOP_NONCE_REQUIRED`; `ERR_CONFIG_INVALID` without `dpop`.
@@ -143,9 +132,8 @@ export class Auth {
   }
 
   /**
-   * Checks the proof of a request that is to become a login, and does not use it up: before anything is done that a
-   * client whose proof was refused for its time or its nonce, and who asks again, must not find done already. Nothing
-   * to check is right.
+   * Checks the proof of a login request without recording its use, so that a request whose proof is rejected for its
+   * time or nonce can be retried before the app has changed anything. Accepts `undefined`.
    *
    * @throws {@link AuthError} `ERR_DPOP_PROOF_INVALID`, `ERR_DPOP_NONCE_REQUIRED`; `ERR_CONFIG_INVALID` without `dpop`.
    */
@@ -159,11 +147,10 @@ export class Auth {
   }
 
   /**
-   * As {@link Auth.verifyAccess}, for routes that must know of logouts in other processes. A
-   * process follows a feed of them and mostly knows; while it was not read for longer than
-   * `revocation.maxStaleness`, `whenStale` decides.
+   * As {@link Auth.verifyAccess}, for routes that must know of logouts in other processes. If the
+   * revocation feed was not read for longer than `revocation.maxStaleness`, `whenStale` decides.
    *
-   * @throws {@link AuthError} as {@link Auth.verify}; `ERR_STORE_UNAVAILABLE`: try again.
+   * @throws {@link AuthError} as {@link Auth.verify}; `ERR_STORE_UNAVAILABLE`: retry.
    */
   async verifyChecked<T extends object = object>(
     token: string | undefined,
@@ -175,37 +162,36 @@ export class Auth {
   }
 
   /**
-   * The public keys of access tokens as a JWK Set (RFC 7517 §5), for services that verify what
-   * this one issues: `jwksHandler` of `regrant/express` publishes it. Secrets are not among them,
-   * so of a configuration with `secret` alone it is empty.
+   * The public keys of access tokens as a JWK Set (RFC 7517 §5), for services that verify these
+   * tokens; `jwksHandler` of `regrant/express` publishes it. It contains no secrets, so it is empty
+   * with `secret` alone.
    */
   jwks(): JwkSet {
     return JSON.parse(this.#native.jwks()) as JwkSet;
   }
 
   /**
-   * Exchanges all keys of this process: from here on tokens are signed and verified with these,
-   * and what an older key signed is refused where that is not among them. In which steps no token
-   * is refused, `docs/key-rotation.md` says.
+   * Replaces all keys of this process. Tokens signed by a key that is not in `keys` are rejected
+   * from now on; `docs/key-rotation.md` describes the steps in which no valid token is rejected.
    *
-   * @throws {@link AuthError} `ERR_CONFIG_INVALID`, with its `field`; then all stays as it was.
+   * @throws {@link AuthError} `ERR_CONFIG_INVALID`, with its `field`; the keys are then unchanged.
    */
   setKeys(keys: KeysConfig): void {
     this.#text(this.#native.setKeys(encodeConfig(keys, this.#catalog)));
   }
 
   /**
-   * How far this process is behind the feed of revocations, in milliseconds: 0 where no other
-   * process can revoke, `null` while the feed was never read.
+   * How far this process is behind the revocation feed, in milliseconds: 0 if no other process can
+   * revoke, `null` until the feed is first read.
    */
   get feedLag(): number | null {
     return this.#native.feedLag();
   }
 
   /**
-   * The metrics of this process in the text format of Prometheus: the answer of a route
-   * `/metrics`, with the content type `text/plain; version=0.0.4`. All auth objects and worker
-   * threads count together; the gauges are those of this object.
+   * The metrics of this process in the text format of Prometheus, for a route `/metrics` with the
+   * content type `text/plain; version=0.0.4`. Counters include all auth objects and worker threads;
+   * gauges are those of this object.
    */
   metrics(): string {
     return this.#native.metrics();
@@ -217,15 +203,15 @@ export class Auth {
   }
 
   /**
-   * How the store is doing: whether it answers, and what an operator should know. A store that
-   * cannot be reached is a report and no error, so this suits the page that a load balancer asks.
+   * The health of the store, with warnings for operators. An unreachable store is reported, not
+   * thrown, so this suits a load balancer's health check.
    */
   async health(): Promise<StoreHealth> {
     return JSON.parse(this.#text(await this.#native.health())) as StoreHealth;
   }
 
   /**
-   * Begins a session and issues its first pair of tokens. The app has checked the password.
+   * Creates a session and issues its first pair of tokens. The app has checked the password.
    *
    * @throws {@link AuthError} `ERR_CLAIM_INVALID` for a subject or claims that cannot be issued,
    * `ERR_STORE_UNAVAILABLE`.
@@ -238,14 +224,14 @@ export class Auth {
 
   /**
    * Exchanges a refresh token for a new access token and, with rotation, the next refresh token.
-   * Asking again within the grace gives the same refresh token again.
+   * A repeated call within the grace period returns the same refresh token.
    *
    * @throws {@link AuthError}
    * - `sign_in`: `ERR_REFRESH_EXPIRED`, `ERR_SESSION_UNKNOWN`, `ERR_SESSION_REVOKED`,
    *   `ERR_REFRESH_REUSED`, `ERR_TOKEN_MISSING`.
    * - `retry`, keep the token: `ERR_STORE_UNAVAILABLE`, `ERR_REFRESH_SUPERSEDED`,
    *   `ERR_TOO_MANY_ATTEMPTS` (not before `retryAfter` seconds).
-   * - `reject`: what is not a refresh token of this server; `ERR_SUBJECT_MISMATCH`.
+   * - `reject`: the token is not a refresh token of this server; `ERR_SUBJECT_MISMATCH`.
    */
   async refresh(refreshToken: string | undefined, options: RefreshOptions = {}): Promise<Renewed> {
     const token = this.#present(refreshToken);
@@ -261,23 +247,23 @@ export class Auth {
   }
 
   /**
-   * Ends the session of a refresh token, expired or not.
+   * Revokes the session of a refresh token, expired or not.
    *
    * @returns Whether it was live.
-   * @throws {@link AuthError} `reject` for what is not a refresh token of this server;
-   * `ERR_TOKEN_MISSING`; `ERR_STORE_UNAVAILABLE`: ask again.
+   * @throws {@link AuthError} `reject` if the token is not a refresh token of this server;
+   * `ERR_TOKEN_MISSING`; `ERR_STORE_UNAVAILABLE`: retry.
    */
   async logout(refreshToken: string | undefined): Promise<boolean> {
     return JSON.parse(this.#text(await this.#native.logout(this.#present(refreshToken)))) as boolean;
   }
 
   /**
-   * Ends one session of a user. Its access tokens are refused from now on in this process.
+   * Revokes one session of a user. This process rejects its access tokens at once.
    *
-   * @param reason - What the client of that session is told; default `'logout'`.
+   * @param reason - The reason reported to the client of that session; default `'logout'`.
    * @returns Whether it was live.
-   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for what is not a session id;
-   * `ERR_STORE_UNAVAILABLE`: ask again.
+   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for an invalid session id;
+   * `ERR_STORE_UNAVAILABLE`: retry.
    */
   async revokeSession(
     subject: SubjectId,
@@ -289,14 +275,13 @@ export class Auth {
   }
 
   /**
-   * Ends all sessions of a user, or those that the options mean: everywhere but here
-   * (`exceptSession`), or what is from before an instant (`before`). Access tokens that name no
-   * session, as an app that was here before issued them, are refused too, also where one session
-   * is left alone.
+   * Revokes all sessions of a user, or those that the options select: all but the current one
+   * (`exceptSession`), or those created before an instant (`before`). Access tokens without a
+   * session, issued by a legacy app, are rejected too, even with `exceptSession`.
    *
    * @returns How many were live.
-   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for what is not a session id, a date or a reason;
-   * `ERR_STORE_UNAVAILABLE`: ask again.
+   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for an invalid session id, date or reason;
+   * `ERR_STORE_UNAVAILABLE`: retry.
    */
   async logoutEverywhere(subject: SubjectId, options: LogoutEverywhereOptions = {}): Promise<number> {
     const { exceptSession, before, reason } = options;
@@ -307,10 +292,10 @@ export class Auth {
   }
 
   /**
-   * The sessions of a user: live ones first, each group by last use, newest first. Sessions that
-   * idled out are left out.
+   * The sessions of a user: live ones first, each group by last use, newest first. Expired
+   * sessions are omitted.
    *
-   * @param options - `current`: the session that asks, to be marked.
+   * @param options - `current`: the session to mark as the current one.
    * @throws {@link AuthError} `ERR_STORE_UNAVAILABLE`.
    */
   async sessions(
@@ -321,12 +306,11 @@ export class Auth {
   }
 
   /**
-   * Takes over all refresh tokens in the Redis of the app that was here before and removes their
-   * keys; with `migrate` alone. It can be interrupted and begun again at any time, while users
-   * refresh and log out. Processes of the old app find no session any more: stop them first.
+   * Migrates all refresh tokens in the Redis of the legacy app and removes their keys. It can be
+   * interrupted and repeated at any time, while users refresh and log out. Stop the processes of the
+   * legacy app first: they no longer find the sessions.
    *
-   * @throws {@link AuthError} `ERR_CONFIG_INVALID` without `migrate`; `ERR_STORE_UNAVAILABLE`:
-   * begin again.
+   * @throws {@link AuthError} `ERR_CONFIG_INVALID` without `migrate`; `ERR_STORE_UNAVAILABLE`: retry.
    */
   async sweepLegacyTokens(options: SweepOptions = {}): Promise<SweepReport> {
     const { dryRun = false, removeDead = false, onProgress } = options;
@@ -345,7 +329,7 @@ export class Auth {
     return this.#text(bearer(header ?? ''));
   }
 
-  /** An error of this auth object, in its language: for apps that refuse for reasons of their own. */
+  /** An error in the language of this auth object, for rejections by the app itself. */
   error(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}): AuthError {
     return this.#catalog.error(code, options);
   }
@@ -355,7 +339,7 @@ export class Auth {
     throw this.#catalog.error('ERR_TOKEN_MISSING');
   }
 
-  /** Nothing but text and whole numbers: `String(undefined)` would be a user of that name. */
+  /** Accepts strings and whole numbers only: `String(undefined)` would be a valid user id. */
   #subject(subject: unknown): string {
     if (typeof subject === 'string') return subject;
     if (Number.isSafeInteger(subject)) return String(subject);
@@ -364,7 +348,7 @@ export class Auth {
 
   #claims(claims: AppClaims | undefined): string | undefined {
     if (claims === undefined) return undefined;
-    // A function has no JSON: it would be no claims at all.
+    // JSON.stringify drops a function without an error.
     if (typeof claims === 'object') return JSON.stringify(claims);
     throw this.#catalog.error('ERR_CLAIM_INVALID', { detail: 'claims' });
   }

@@ -1,7 +1,102 @@
-/** The error messages of one auth object: in the chosen language, or the app's own. */
+/** AuthError, the class of all errors that this package throws, and the catalog that words them in one language. */
 import type { ErrorDto } from '../native.cjs';
-import { AuthError, type AuthErrorOptions, type RevocationReason } from './auth-error.cjs';
-import { errorInfo, isErrorCode, isLanguage, type ErrorCode, type Language } from './error-codes.cjs';
+import { errorInfo, isErrorCode, isLanguage, type Advice, type ErrorCode, type Language } from './error-codes.cjs';
+
+/** Why a session was revoked. */
+export type RevocationReason = 'logout' | 'logout_everywhere' | 'reused' | 'administrative' | 'displaced';
+
+/** The details of an error beyond its code. */
+export interface AuthErrorOptions {
+  /** The message for people, in place of the English one. */
+  text?: string | undefined;
+  /** What the message says beyond that: the name of a claim, the problem of a field. */
+  detail?: string | undefined;
+  /** The path of the rejected field of the configuration. */
+  field?: string | undefined;
+  /** Why the session was revoked. */
+  reason?: RevocationReason | undefined;
+  /** The nonce that a DPoP proof needs, with `ERR_DPOP_NONCE_REQUIRED`. */
+  nonce?: string | undefined;
+  /** When to retry at the earliest, in seconds. */
+  retryAfter?: number | undefined;
+  /** The error that caused this one. */
+  cause?: unknown;
+}
+
+/** What a client may see of an {@link AuthError}. */
+export interface AuthErrorJson {
+  /** The stable code. */
+  code: ErrorCode;
+  /** What the client should do now. */
+  advice: Advice;
+  /** The message for people. */
+  message: string;
+  /** Why the session was revoked, with `ERR_SESSION_REVOKED`. */
+  reason?: RevocationReason;
+}
+
+/**
+ * Why a token, a session or a configuration was rejected.
+ *
+ * Messages never contain a token or the value of a claim. Express itself responds with `status` and
+ * `headers` where the app has no error handler.
+ */
+export class AuthError extends Error {
+  /** The stable code, the same in every language of this project. */
+  readonly code: ErrorCode;
+  /** What the caller should do now. */
+  readonly advice: Advice;
+  /** The HTTP status of the response. */
+  readonly status: number;
+  /**
+   * The HTTP headers of the response: `WWW-Authenticate` (RFC 6750 §3) with status 401, `DPoP-Nonce` (RFC 9449 §8), and
+   * `Retry-After` (RFC 9110 §10.2.3) where `retryAfter` is known.
+   */
+  readonly headers: Readonly<Record<string, string>>;
+  /** The message for people: without what only developers need. */
+  readonly text: string;
+  /** The path of the rejected field, with `ERR_CONFIG_INVALID`. */
+  declare readonly field?: string;
+  /** Why the session was revoked, with `ERR_SESSION_REVOKED`. */
+  declare readonly reason?: RevocationReason;
+  /** When to retry at the earliest, in whole seconds, with `ERR_TOO_MANY_ATTEMPTS`. */
+  declare readonly retryAfter?: number;
+
+  /**
+   * For apps and tests that respond as this package does.
+   *
+   * @param code - Advice, status and headers follow from it.
+   * @param options - The details beyond the code.
+   */
+  constructor(code: ErrorCode, options: AuthErrorOptions = {}) {
+    const info = errorInfo(code);
+    const { text = info.messages.en, detail, field, reason, nonce, retryAfter, cause } = options;
+    super(detail === undefined ? text : `${text}: ${detail}`, cause === undefined ? {} : { cause });
+    this.code = info.code;
+    this.advice = info.advice;
+    this.status = info.status;
+    this.headers = {
+      ...(info.wwwAuthenticate && { 'WWW-Authenticate': info.wwwAuthenticate }),
+      ...(nonce && { 'DPoP-Nonce': nonce }),
+      ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
+    };
+    this.text = text;
+    if (field !== undefined) this.field = field;
+    if (reason !== undefined) this.reason = reason;
+    if (retryAfter !== undefined) this.retryAfter = retryAfter;
+  }
+
+  /** What a client may see, for the body of the response. */
+  toJSON(): AuthErrorJson {
+    const { code, advice, text: message, reason } = this;
+    return reason === undefined ? { code, advice, message } : { code, advice, message, reason };
+  }
+
+  static {
+    // Not an own property, which would be listed when an error is printed.
+    Object.defineProperty(AuthError.prototype, 'name', { value: 'AuthError', configurable: true });
+  }
+}
 
 /** The app's own messages, by code. */
 export type Messages = Partial<Readonly<Record<ErrorCode, string>>>;

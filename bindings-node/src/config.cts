@@ -1,13 +1,11 @@
-/** The configuration of `createAuth`: the options that are data, and those that are not. */
-import type { TestClock } from '../native.cjs';
-import type { AuditEvent } from './events.cjs';
+/** The configuration of `createAuth` and `createVerifier`, and its translation for the core. */
+import { types } from 'node:util';
+import { LogListener, TestClock } from '../native.cjs';
+import { loadCatalog, type Catalog, type Messages } from './catalog.cjs';
 import type { Language } from './error-codes.cjs';
-import type { LogEntry, LogLevel } from './log.cjs';
-import type { MigrateConfig } from './migrate.cjs';
-import type { AuthOptions } from './options.cjs';
-import type { Messages } from './catalog.cjs';
-
-export type * from './options.cjs';
+import { isLogLevel, logLevels, parseLogEntry, warnOnce, type AuditEvent, type LogEntry, type LogLevel } from './monitoring.cjs';
+import type { AuthOptions, MigrateOptions, VerifierOptions } from './options.cjs';
+import type { SubjectId } from './session.cjs';
 
 /** The configuration of `createAuth`. Unknown options are rejected. */
 export interface AuthConfig extends AuthOptions {
@@ -34,4 +32,129 @@ export interface AuthConfig extends AuthOptions {
   logLevel?: LogLevel | undefined;
   /** Replaces the system clock, for tests. */
   clock?: TestClock | undefined;
+}
+
+/** Fetches a key set: the part of the Fetch API that is used. */
+export type FetchKeySet = (url: string, init: RequestInit) => Promise<Response>;
+
+/** The configuration of `createVerifier`. Unknown options are rejected. */
+export interface VerifierConfig extends VerifierOptions {
+  /** Fetches key sets in place of the global `fetch`, for proxies and tests. */
+  fetch?: FetchKeySet | undefined;
+  /** The language of error messages; default `'en'`. */
+  language?: Language | undefined;
+  /** The app's own error messages, by code. They take precedence over those of `language`. */
+  messages?: Messages | undefined;
+  /** Called with the log entries of the core. Without it, warnings become process warnings, each once. */
+  onLog?: ((entry: LogEntry) => void) | undefined;
+  /** The lowest level that `onLog` is called with; default `'warn'`. */
+  logLevel?: LogLevel | undefined;
+  /** Replaces the system clock, for tests. */
+  clock?: TestClock | undefined;
+}
+
+/** A legacy app whose refresh tokens are HS256 JWTs that a Redis maps to their users. */
+export interface MigrateConfig extends MigrateOptions {
+  /**
+   * Finds the user by the value in that Redis, such as an e-mail address; called once per token.
+   * `undefined` or `null` means that the user no longer exists. By default the value is the user's id.
+   *
+   * If it throws, the client gets `ERR_STORE_UNAVAILABLE` and nobody is signed out.
+   */
+  resolve?: ((value: string) => MaybeUser | Promise<MaybeUser>) | undefined;
+}
+
+/** A user, or none. */
+export type MaybeUser = SubjectId | undefined | null;
+
+/** The options that `createAuth` and `createVerifier` share and that are not data for the core. */
+type SharedConfig = Pick<VerifierConfig, 'language' | 'messages' | 'onLog' | 'logLevel' | 'clock'>;
+
+/** The shared options, checked, and the other options of `config` in `core`. */
+export function sharedOptions<T extends SharedConfig>(config: T): {
+  catalog: Catalog;
+  clock: TestClock | undefined;
+  log: LogListener;
+  core: Omit<T, keyof SharedConfig>;
+} {
+  const { language, messages, onLog, logLevel = 'warn', clock, ...core } = config;
+  const catalog = loadCatalog(language, messages);
+  if (clock !== undefined && !(clock instanceof TestClock)) {
+    throw catalog.configInvalid('clock', 'must be a TestClock');
+  }
+  if (onLog !== undefined && typeof onLog !== 'function') {
+    throw catalog.configInvalid('onLog', 'must be a function');
+  }
+  if (!isLogLevel(logLevel)) {
+    throw catalog.configInvalid('logLevel', `must be one of ${logLevels.join(', ')}`);
+  }
+  const listener = onLog ?? warnOnce;
+  const log = new LogListener((entry) => listener(parseLogEntry(entry)), onLog ? logLevel : 'warn', !onLog);
+  return { catalog, clock, log, core };
+}
+
+/** The option `migrate`: its data, and `resolve` as the core calls it. */
+export function resolverOf(migrate: MigrateConfig | undefined, catalog: Catalog) {
+  if (migrate === undefined) return undefined;
+  if (typeof migrate !== 'object' || migrate === null) throw catalog.configInvalid('migrate', 'must be an object');
+  const { resolve, ...options } = migrate;
+  if (resolve !== undefined && typeof resolve !== 'function') {
+    throw catalog.configInvalid('migrate.resolve', 'must be a function');
+  }
+  return { options, resolve: resolve && toJsonResolver(resolve) };
+}
+
+/** `resolve` as the core calls it: returns JSON text, also for an exception. */
+function toJsonResolver(
+  resolve: NonNullable<MigrateConfig['resolve']>,
+): (value: string) => Promise<string> {
+  return async (value) => {
+    try {
+      const user: unknown = await resolve(value);
+      if (user === undefined || user === null) return JSON.stringify({ user: null });
+      if (typeof user === 'string' || Number.isSafeInteger(user)) return JSON.stringify({ user: String(user) });
+      return JSON.stringify({ failed: 'migrate.resolve returned neither a string nor a whole number' });
+    } catch (thrown) {
+      return JSON.stringify({ failed: thrown instanceof Error ? thrown.message : 'migrate.resolve failed' });
+    }
+  };
+}
+
+/**
+ * The configuration as JSON text; bytes become `{ base64 }`.
+ *
+ * @throws AuthError `ERR_CONFIG_INVALID` for a value that JSON cannot hold: it would be
+ * dropped or changed without a word.
+ */
+export function encodeConfig(config: object, catalog: Catalog): string {
+  return JSON.stringify(encode(config, '', catalog));
+}
+
+function encode(value: unknown, path: string, catalog: Catalog): unknown {
+  if (types.isUint8Array(value)) {
+    return { base64: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') };
+  }
+  if (Array.isArray(value)) {
+    return value.map((item, place) => encode(item, `${path}[${place}]`, catalog));
+  }
+  if (isPlain(value)) {
+    const fields = Object.entries(value).filter(([, field]) => field !== undefined);
+    return Object.fromEntries(
+      fields.map(([name, field]) => [name, encode(field, path ? `${path}.${name}` : name, catalog)]),
+    );
+  }
+  if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) {
+    return value;
+  }
+  throw catalog.configInvalid(path || 'config', `cannot be ${describe(value)}`);
+}
+
+/** Whether the content of `value` is in its properties, unlike that of a `Map` or a `Date`. */
+function isPlain(value: unknown): value is Record<string, unknown> {
+  return Object.prototype.toString.call(value) === '[object Object]';
+}
+
+function describe(value: unknown): string {
+  if (typeof value === 'object' && value !== null) return `an object of class ${value.constructor.name}`;
+  return typeof value === 'number' ? String(value) : `of type ${typeof value}`;
 }

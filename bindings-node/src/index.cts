@@ -3,34 +3,43 @@
  *
  * @module regrant
  */
-export { createAuth } from './create-auth.cjs';
-export { createVerifier } from './create-verifier.cjs';
-export { AuthError } from './auth-error.cjs';
+
+export { createAuth } from './auth.cjs';
+export { createVerifier } from './verifier.cjs';
+export { AuthError } from './catalog.cjs';
 export { errorCodes } from './error-codes.cjs';
 export { TestClock } from '../native.cjs';
 export type {
   AppClaims,
-  Auth,
   ClaimsSource,
   LoginOptions,
   LogoutEverywhereOptions,
   RefreshOptions,
+  Renewal,
+  Renewed,
+  RequestProof,
+  SessionInfo,
   SubjectId,
-  WhenStale,
-} from './auth.cjs';
-export type { AuthErrorJson, AuthErrorOptions, RevocationReason } from './auth-error.cjs';
+  SweepOptions,
+  SweepReport,
+  TokenPair,
+} from './session.cjs';
+export type { Auth, WhenStale } from './auth.cjs';
+export type { JwkSet, PublicJwk } from './jwk-set.cjs';
+export type { AuthErrorJson, AuthErrorOptions, Messages, RevocationReason } from './catalog.cjs';
 export type { AccessClaims, VerifiedAccess } from './claims.cjs';
 export type {
   AccessConfig,
   Algorithm,
-  AuthConfig,
   AuthOptions,
   DpopConfig,
+  IssuerConfig,
   KeyConfig,
+  KeySetsConfig,
   KeysConfig,
   LegacyConfig,
-  LimiterConfig,
   Lifetime,
+  LimiterConfig,
   MigrateOptions,
   ProofConfig,
   RedisConfig,
@@ -39,27 +48,30 @@ export type {
   Secret,
   SentinelConfig,
   VerifierOptions,
-} from './config.cjs';
+} from './options.cjs';
+export type { AuthConfig, FetchKeySet, MaybeUser, MigrateConfig, VerifierConfig } from './config.cjs';
 export type { Advice, ErrorCode, ErrorCodeInfo, Language } from './error-codes.cjs';
 export type {
   AdoptedEvent,
   AuditEvent,
   AuditEventBase,
+  Bucket,
+  Histogram,
+  HistogramMetric,
+  LogEntry,
+  LogLevel,
   LoginEvent,
+  Metric,
+  NumberMetric,
+  NumberValue,
   RefreshedEvent,
   ReissuedEvent,
   RevokedEvent,
+  ServerHealth,
+  StoreHealth,
+  StoreWarning,
+  StoreWarningCode,
   SupersededEvent,
   TheftEvent,
-} from './events.cjs';
-export type { FetchKeySet, IssuerConfig, KeySetsConfig, VerifierConfig } from './issuers-config.cjs';
-export type { JwkSet, PublicJwk } from './jwk-set.cjs';
-export type { LogEntry, LogLevel } from './log.cjs';
-export type { Bucket, Histogram, HistogramMetric, Metric, NumberMetric, NumberValue } from './metrics.cjs';
-export type { MaybeUser, MigrateConfig, SweepOptions, SweepReport } from './migrate.cjs';
-export type { SessionInfo } from './session-info.cjs';
-export type { ServerHealth, StoreHealth, StoreWarning, StoreWarningCode } from './store-health.cjs';
-export type { RequestProof } from './proof.cjs';
-export type { Messages } from './catalog.cjs';
-export type { Renewal, Renewed, TokenPair } from './tokens.cjs';
+} from './monitoring.cjs';
 export type { Verifier } from './verifier.cjs';

@@ -1,11 +1,41 @@
-/** The verifier of tokens of other services. */
-import { bearer, type NativeJwksVerifier, type NativeResult } from '../native.cjs';
-import type { AuthError } from './auth-error.cjs';
-import type { Catalog } from './catalog.cjs';
+/** The verifier of access tokens of other services. */
+import { NativeJwksVerifier, bearer, type NativeResult } from '../native.cjs';
+import type { AuthError, Catalog } from './catalog.cjs';
 import type { VerifiedAccess } from './claims.cjs';
+import { encodeConfig, sharedOptions, type FetchKeySet, type VerifierConfig } from './config.cjs';
 import type { ErrorCode } from './error-codes.cjs';
-import type { RequestProof } from './proof.cjs';
+import type { RequestProof } from './session.cjs';
 import { parseTuple } from './token-cache.cjs';
+
+/**
+ * Checks the configuration and makes a verifier of the tokens of other services, by the keys that
+ * they publish or that are given. Does no I/O: keys are fetched with the first token, or by `ready()`.
+ *
+ * ```ts
+ * const verifier = createVerifier({
+ *   issuers: [{
+ *     issuer: 'https://auth.example',
+ *     audience: 'orders',
+ *     jwksUri: 'https://auth.example/.well-known/jwks.json',
+ *   }],
+ * });
+ * app.use(authenticate(verifier));
+ * ```
+ *
+ * @throws {@link AuthError} `ERR_CONFIG_INVALID`; its message and `field` name the field.
+ */
+export function createVerifier(config: VerifierConfig): Verifier {
+  const { fetch: custom, ...others } = config ?? {};
+  const { catalog, clock, log, core } = sharedOptions(others);
+  if (custom !== undefined && typeof custom !== 'function') {
+    throw catalog.configInvalid('fetch', 'must be a function');
+  }
+  // The global `fetch` is looked up per call, so that a test can replace it.
+  const fetchKeySet = toJsonFetch(custom ?? ((url, init) => fetch(url, init)));
+  const native = NativeJwksVerifier.create(encodeConfig(core, catalog), clock, log, fetchKeySet);
+  if (native instanceof NativeJwksVerifier) return new Verifier(native, catalog);
+  throw catalog.errorOf(native);
+}
 
 /**
  * Verifies the access tokens of the configured issuers. Made by `createVerifier`. The middleware of
@@ -25,11 +55,11 @@ export class Verifier {
   readonly fetchesKeys = true as const;
 
   /**
-   * Verifies an access token by the keys at hand: in-process, without I/O. Missing keys are fetched in the background.
+   * Verifies an access token by the keys in memory: in-process, without I/O. Missing keys are fetched in the background.
    *
    * @typeParam T - The claims beside the registered ones.
    * @throws {@link AuthError} `ERR_TOKEN_EXPIRED`, `ERR_TOKEN_MISSING`, `ERR_ISSUER_MISMATCH` and the other codes with
-   * the advice `reject`; `ERR_KEYS_UNAVAILABLE`: try again.
+   * the advice `reject`; `ERR_KEYS_UNAVAILABLE`: retry.
    */
   verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T> {
     return parseTuple(this.#text(this.#native.verify(this.#present(token)))) as VerifiedAccess<T>;
@@ -66,8 +96,8 @@ export class Verifier {
   }
 
   /**
-   * As {@link Verifier.verifyAccessAsync}, for a token that is bound to a key: also checks the proof of that key
-   * (RFC 9449 §7.1). A proof is good once.
+   * As {@link Verifier.verifyAccessAsync}, for a DPoP-bound token: also checks the proof of its key
+   * (RFC 9449 §7.1). Each proof is accepted once.
    *
    * @throws {@link AuthError} as {@link Verifier.verifyAccess}; `ERR_DPOP_PROOF_INVALID`,
    * `ERR_DPOP_PROOF_REPLAYED`; `ERR_CONFIG_INVALID` without `dpop`.
@@ -80,13 +110,13 @@ export class Verifier {
     return parseTuple(this.#text(result)) as VerifiedAccess<T>;
   }
 
-  /** Whether tokens that are bound to keys are accepted, with a proof: whether the configuration has `dpop`. */
+  /** Whether DPoP-bound tokens are accepted: whether the configuration has `dpop`. */
   get checksProofs(): boolean {
     return this.#native.checksProofs;
   }
 
   /**
-   * Fetches the keys that are not there yet: for a program that is to start with them, or not at all.
+   * Fetches missing keys, for a program that must not start without them.
    *
    * @throws {@link AuthError} `ERR_KEYS_UNAVAILABLE`; its `cause` names the address.
    */
@@ -94,7 +124,7 @@ export class Verifier {
     this.#text(await this.#native.ready());
   }
 
-  /** An error of this verifier, in its language: for apps that refuse for reasons of their own. */
+  /** An error in the language of this verifier, for rejections by the app itself. */
   error(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}): AuthError {
     return this.#catalog.error(code, options);
   }
@@ -108,4 +138,44 @@ export class Verifier {
     if (typeof outcome === 'string') return outcome;
     throw this.#catalog.errorOf(outcome);
   }
+}
+
+/** The longest response that is read; the core rejects shorter ones too. */
+const MAX_LENGTH = 512 * 1024;
+
+/** The core's own timeout is shorter; this one ends abandoned requests. */
+const TIMEOUT_MS = 60_000;
+
+/** The function that the core calls: takes a URL and returns JSON text. The promise never rejects. */
+function toJsonFetch(fetchKeySet: FetchKeySet): (url: string) => Promise<string> {
+  return async (url) => {
+    try {
+      const response = await fetchKeySet(url, {
+        headers: { accept: 'application/jwk-set+json, application/json' },
+        // Only the configured URL is trusted.
+        redirect: 'error',
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      const { status, headers } = response;
+      return JSON.stringify({ response: { status, headers: [...headers], body: await readText(response) } });
+    } catch (error) {
+      return JSON.stringify({ failed: reasonOf(error) });
+    }
+  };
+}
+
+async function readText(response: Response): Promise<string> {
+  let text = '';
+  const decoder = new TextDecoder('utf-8', { fatal: true });
+  for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+    text += decoder.decode(chunk, { stream: true });
+    if (text.length > MAX_LENGTH) throw new Error('the response is too long');
+  }
+  return text + decoder.decode();
+}
+
+/** With the cause, because `fetch` itself says only "fetch failed". */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause instanceof Error ? `${error.message}: ${error.cause.message}` : error.message;
 }

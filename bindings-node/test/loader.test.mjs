@@ -6,8 +6,7 @@ import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 
 const require = createRequire(import.meta.url);
-const { loadAddon } = require('../dist/native/load-addon.cjs');
-const { currentPlatform, namesOf } = require('../dist/native/platform.cjs');
+const { currentPlatform, loadAddon, namesOf } = require('../dist/addon.cjs');
 const manifest = require('../package.json');
 
 const glibc = { os: 'linux', arch: 'x64', libc: 'glibc', libcVersion: '2.36' };

@@ -1,10 +1,22 @@
-/** The middleware itself: verify, leave who asks on the request, load the user, let it pass. */
-import type { Request, RequestHandler } from 'express';
+/** Middleware, routes and responses for Express. */
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { Auth } from '../auth.cjs';
+import { AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { userOf, type UserOptions } from '../http/authenticate.cjs';
-import type { AccessGuard } from '../http/guard.cjs';
-import type { AuthedRequest } from './request-auth.cjs';
-import { failureOf, type ErrorOptions } from './respond.cjs';
+import { accessOf, userOf, type AccessGuard, type AccessOptions, type UserOptions } from '../http/authenticate.cjs';
+import { accessCookie, clearedCookies, refreshCookie, type TransportOptions } from '../http/cookies.cjs';
+import {
+  endSession,
+  jwksAnswer,
+  listOrEnd,
+  loginAnswer,
+  renew,
+  type JwksOptions,
+  type LogoutOptions,
+  type RefreshOptions,
+} from '../http/endpoints.cjs';
+import { NO_STORE, refusal, type HttpAnswer } from '../http/request.cjs';
+import type { TokenPair } from '../session.cjs';
 
 /** What happens once the token is verified: the user of `loadUser` becomes `res.locals.user`. */
 export interface MiddlewareOptions<T extends object = object> extends UserOptions<T, Request>, ErrorOptions {}
@@ -40,5 +52,176 @@ export function middleware<T extends object>(
     }
     if (verdict instanceof Promise) verdict.then(pass, fail);
     else pass(verdict);
+  };
+}
+
+/** Where the access token is and what is made of it. `T`: the app's own claims. */
+export interface AuthenticateOptions<T extends object = object> extends AccessOptions, MiddlewareOptions<T> {}
+
+/**
+ * Lets a request pass whose access token is good, and sets `req.auth` (`AuthedRequest`). Looks at
+ * the access token alone: no I/O but that of `loadUser`, and of `whenStale` where it is given.
+ */
+export function authenticate<T extends object = object>(
+  auth: AccessGuard,
+  options: AuthenticateOptions<T> = {},
+): RequestHandler {
+  return middleware(auth, (req: Request) => accessOf<T>(auth, req, options), options);
+}
+
+/** The verified access token. `T`: the app's own claims. */
+export type RequestAuth<T extends object = object> = VerifiedAccess<T>;
+
+/** A request that passed `authenticate`. */
+export type AuthedRequest<T extends object = object> = Request & {
+  /** The verified access token. */
+  auth: RequestAuth<T>;
+};
+
+/**
+ * Returns the verified access token of a request whose type does not have `auth`.
+ *
+ * @throws Error if the request did not pass `authenticate`: a defect of the app's routes.
+ */
+export function authOf<T extends object = object>(req: Request): RequestAuth<T> {
+  const { auth } = req as Partial<AuthedRequest<T>>;
+  if (auth === undefined) throw new Error('this route needs authenticate() before it');
+  return auth;
+}
+
+/**
+ * Sends the pair: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
+ * `cookie: false` as `refreshToken`. The status is that of `res.status`, by default 200.
+ */
+export function loginResponse(res: Response, pair: TokenPair, options: TransportOptions = {}): void {
+  send(res, { ...loginAnswer(pair, options), status: res.statusCode });
+}
+
+/** The options of the refresh endpoint. */
+export interface RefreshHandlerOptions extends RefreshOptions, ErrorOptions {}
+
+/**
+ * Exchanges the refresh token of the request for `{ accessToken, expiresIn }` and the next refresh
+ * token, as a cookie or with `cookie: false` as `refreshToken`. Mount it with `app.post`.
+ *
+ * The cookie of a cross-origin request is ignored.
+ */
+export function refreshHandler(auth: Auth, options: RefreshHandlerOptions = {}): RequestHandler {
+  return handler((req) => renew(auth, req, options), options);
+}
+
+/** How logout finds the refresh token. */
+export interface LogoutHandlerOptions extends LogoutOptions, ErrorOptions {}
+
+/**
+ * Revokes the session of the refresh token, removes the cookies and responds with 204, also if there is
+ * no such session. If the store is unreachable it is an error and the cookies stay, so that the client
+ * can retry.
+ */
+export function logoutHandler(auth: Auth, options: LogoutHandlerOptions = {}): RequestHandler {
+  return handler((req) => endSession(auth, req, options), options);
+}
+
+/**
+ * Lists and revokes the sessions of the user of the access token; mount it behind {@link authenticate}:
+ *
+ * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, lastRefreshedAt, expiresAt,
+ *   current, state, reason?, endedAt? }] }`, times in ISO 8601.
+ * - `DELETE /sessions/:sessionId`: revokes that one. `{ ended: 0 | 1 }`.
+ * - `DELETE /sessions/others`: revokes all but the current one. `{ ended: number }`.
+ * - `DELETE /sessions`: revokes all. `{ ended: number }`.
+ *
+ * Nobody can see or revoke the sessions of another user.
+ */
+export function sessionsHandler(auth: Auth, options: ErrorOptions = {}): RequestHandler {
+  return handler(async (req) => {
+    const one: unknown = req.params['sessionId'];
+    return listOrEnd(auth, authOf(req), { method: req.method, sessionId: typeof one === 'string' ? one : undefined });
+  }, options);
+}
+
+/**
+ * Publishes the public keys of access tokens (RFC 7517 §5), with cache headers:
+ *
+ * ```ts
+ * app.get('/.well-known/jwks.json', jwksHandler(auth));
+ * ```
+ */
+export function jwksHandler(auth: Auth, options: JwksOptions = {}): RequestHandler {
+  return (req, res) => send(res, jwksAnswer(auth, req, options));
+}
+
+/**
+ * Sets the refresh cookie: `HttpOnly`, `Secure`, `SameSite=Strict`, for its path, with the lifetime of
+ * the token. Does nothing with `cookie: false`.
+ */
+export function setRefreshCookie(res: Response, pair: TokenPair, options: TransportOptions = {}): void {
+  setCookies(res, refreshCookie(pair, options));
+}
+
+/**
+ * Sets the access cookie: `HttpOnly`, `Secure`, `SameSite=Lax`, with the lifetime of the token. Does
+ * nothing without `accessCookie`.
+ */
+export function setAccessCookie(res: Response, pair: TokenPair, options: TransportOptions = {}): void {
+  setCookies(res, accessCookie(pair, options));
+}
+
+/** Removes both cookies from the browser. */
+export function clearAuthCookies(res: Response, options: TransportOptions = {}): void {
+  setCookies(res, clearedCookies(options));
+}
+
+/** Sends an error in the app's own way, or passes it to `next`. */
+export type OnError = (err: AuthError, req: Request, res: Response, next: NextFunction) => void;
+
+/** How errors are sent. */
+export interface ErrorOptions {
+  /**
+   * Sends an error in place of the default: the error's status and headers and the JSON
+   * `{ error: { code, advice, message } }`.
+   */
+  onError?: OnError | undefined;
+}
+
+/** Forbids caching of the response (RFC 6749 §5.1). */
+export function noStore(res: Response): void {
+  res.set(NO_STORE);
+}
+
+/** Adds cookies to those that the app has set. */
+export function setCookies(res: Response, cookies: readonly string[]): void {
+  for (const cookie of cookies) res.append('Set-Cookie', cookie);
+}
+
+/** Sends a response. */
+export function send(res: Response, { status, headers, cookies, body }: HttpAnswer): void {
+  setCookies(res, cookies);
+  res.status(status).set({ ...headers });
+  if (body === undefined) res.end();
+  else res.json(body);
+}
+
+/** Sends an error with its status and headers and `{ error: { code, advice, message } }`. */
+export function answerError(err: AuthError, _req: Request, res: Response): void {
+  send(res, refusal(err));
+}
+
+/** A route that sends the response of `answer`, or its error. */
+export function handler(answer: (req: Request) => Promise<HttpAnswer>, options: ErrorOptions): RequestHandler {
+  return (req, res, next) => {
+    answer(req).then((given) => send(res, given)).catch(failureOf(options, req, res, next));
+  };
+}
+
+/**
+ * A function that takes any exception: an `AuthError` is sent, anything else is the app's and goes to
+ * `next`.
+ */
+export function failureOf({ onError = answerError }: ErrorOptions, req: Request, res: Response, next: NextFunction) {
+  return (thrown: unknown): void => {
+    if (!(thrown instanceof AuthError)) return next(thrown);
+    noStore(res);
+    onError(thrown, req, res, next);
   };
 }

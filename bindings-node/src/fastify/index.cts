@@ -3,19 +3,185 @@
  *
  * @module regrant/fastify
  */
-export { authenticate } from './authenticate.cjs';
-export { jwksHandler } from './jwks.cjs';
-export { authOf } from './request-auth.cjs';
-export { answerError } from './respond.cjs';
-export { authRoutes, loginReply } from './routes.cjs';
-export { proofOf } from '../http/proof.cjs';
-export type { AuthHook, AuthenticateOptions } from './authenticate.cjs';
-export type { AuthedRequest } from './request-auth.cjs';
-export type { ErrorOptions } from './respond.cjs';
-export type { AuthRoutesOptions } from './routes.cjs';
-export type { AccessOptions, UserOptions } from '../http/authenticate.cjs';
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
+import type { Auth } from '../auth.cjs';
+import { AuthError } from '../catalog.cjs';
+import type { VerifiedAccess } from '../claims.cjs';
+import { accessOf, userOf, type AccessGuard, type AccessOptions, type UserOptions } from '../http/authenticate.cjs';
+import type { TransportOptions } from '../http/cookies.cjs';
+import {
+  endSession,
+  jwksAnswer,
+  listOrEnd,
+  loginAnswer,
+  renew,
+  type JwksOptions,
+  type RefreshOptions,
+} from '../http/endpoints.cjs';
+import { NO_STORE, refusal, type HttpAnswer } from '../http/request.cjs';
+import type { TokenPair } from '../session.cjs';
+
+export { proofOf } from '../http/request.cjs';
+export type {
+  AccessGuard,
+  AccessOptions,
+  FetchingGuard,
+  GuardBase,
+  LocalGuard,
+  UserOptions,
+} from '../http/authenticate.cjs';
 export type { TransportOptions } from '../http/cookies.cjs';
-export type { AccessGuard, FetchingGuard, GuardBase, LocalGuard } from '../http/guard.cjs';
-export type { JwksOptions } from '../http/jwks.cjs';
-export type { OriginOptions } from '../http/same-site.cjs';
-export type { RefreshOptions, TokenAnswer } from '../http/tokens.cjs';
+export type { JwksOptions, RefreshOptions, TokenAnswer } from '../http/endpoints.cjs';
+export type { OriginOptions } from '../http/request.cjs';
+
+/** Where the access token is, and how it is used. `T`: the app's own claims. */
+export interface AuthenticateOptions<T extends object = object>
+  extends AccessOptions, UserOptions<T, FastifyRequest>, ErrorOptions {}
+
+/** A hook of Fastify, for `onRequest` or `preHandler`. */
+export type AuthHook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+/**
+ * Verifies the access token of a request and sets `request.auth`, and with `loadUser` also
+ * `request.user` (`AuthedRequest`). Does no I/O except for `loadUser` and `whenStale`.
+ */
+export function authenticate<T extends object = object>(
+  auth: AccessGuard,
+  options: AuthenticateOptions<T> = {},
+): AuthHook {
+  return async (request, reply) => {
+    try {
+      const access = await accessOf<T>(auth, request, options);
+      if (access === undefined) return undefined;
+      const passed = request as AuthedRequest<T>;
+      passed.auth = access;
+      if (options.loadUser) passed.user = await userOf(auth, access, request, options);
+      return undefined;
+    } catch (thrown) {
+      return fail(thrown, request, reply, options);
+    }
+  };
+}
+
+/** A request that passed `authenticate`. `T`: the app's own claims; `U`: the user that `loadUser` returned. */
+export type AuthedRequest<T extends object = object, U = unknown> = FastifyRequest & {
+  /** The verified access token. */
+  auth: VerifiedAccess<T>;
+  /** The user that `loadUser` returned. */
+  user: U;
+};
+
+/**
+ * Returns the verified access token of a request whose type does not have `auth`.
+ *
+ * @throws Error if the request did not pass `authenticate`: a defect of the app's routes.
+ */
+export function authOf<T extends object = object>(request: FastifyRequest): VerifiedAccess<T> {
+  const { auth } = request as Partial<AuthedRequest<T>>;
+  if (auth === undefined) throw new Error('this route needs authenticate() before it');
+  return auth;
+}
+
+/** The options of the routes. */
+export interface AuthRoutesOptions extends RefreshOptions, ErrorOptions {
+  /** The auth object. */
+  auth: Auth;
+  /** Where the routes below `sessions` find the access token. */
+  access?: AccessOptions | undefined;
+}
+
+/**
+ * A plugin with the routes
+ *
+ * - `POST /refresh`: `{ accessToken, expiresIn }` and the next refresh token, as a cookie or with
+ *   `cookie: false` as `refreshToken`;
+ * - `POST /logout`: 204, and the cookies removed;
+ * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, … }] }`, times in ISO 8601;
+ * - `DELETE /sessions/:sessionId`, `/sessions/others` and `/sessions`: `{ ended: number }`.
+ *
+ * Register it at the path of the refresh cookie, by default `/auth`:
+ *
+ * ```ts
+ * app.register(authRoutes, { auth, prefix: '/auth' });
+ * ```
+ */
+export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
+  const { auth, access } = options;
+  const route = (answer: (request: FastifyRequest) => Promise<HttpAnswer>) =>
+    async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
+      try {
+        return send(reply, await answer(request));
+      } catch (thrown) {
+        return fail(thrown, request, reply, options);
+      }
+    };
+  app.post('/refresh', route((request) => renew(auth, request, options)));
+  app.post('/logout', route((request) => endSession(auth, request, options)));
+  const sessions = {
+    onRequest: authenticate(auth, { ...access, onError: options.onError, optional: false }),
+    handler: route((request) => {
+      const { sessionId } = request.params as { sessionId?: string };
+      return listOrEnd(auth, authOf(request), { method: request.method, sessionId });
+    }),
+  };
+  app.route({ method: ['GET', 'DELETE'], url: '/sessions', ...sessions });
+  app.route({ method: 'DELETE', url: '/sessions/:sessionId', ...sessions });
+  done();
+};
+
+/**
+ * Sends the pair: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
+ * `cookie: false` as `refreshToken`. The status is that of `reply.code`, by default 200.
+ */
+export function loginReply(reply: FastifyReply, pair: TokenPair, options: TransportOptions = {}): FastifyReply {
+  return send(reply, { ...loginAnswer(pair, options), status: reply.statusCode });
+}
+
+/**
+ * Publishes the public keys of access tokens (RFC 7517 §5), with cache headers:
+ *
+ * ```ts
+ * app.get('/.well-known/jwks.json', jwksHandler(auth));
+ * ```
+ */
+export function jwksHandler(
+  auth: Auth,
+  options: JwksOptions = {},
+): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+  return (request, reply) => send(reply, jwksAnswer(auth, request, options));
+}
+
+/** How errors are sent. */
+export interface ErrorOptions {
+  /**
+   * Sends an error in place of the default: the error's status and headers and the JSON
+   * `{ error: { code, advice, message } }`. To leave it to the app's error handler, throw the error.
+   */
+  onError?: ((error: AuthError, request: FastifyRequest, reply: FastifyReply) => unknown) | undefined;
+}
+
+/** Sends a response. */
+function send(reply: FastifyReply, { status, headers, cookies, body }: HttpAnswer): FastifyReply {
+  // Fastify appends headers of this name.
+  for (const cookie of cookies) reply.header('set-cookie', cookie);
+  return reply.code(status).headers({ ...headers }).send(body);
+}
+
+/** Sends an error with its status and headers and `{ error: { code, advice, message } }`. */
+export function answerError(error: AuthError, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  return send(reply, refusal(error));
+}
+
+/** Sends an `AuthError`; any other exception is the app's and is thrown again. */
+async function fail(
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  { onError = answerError }: ErrorOptions,
+): Promise<unknown> {
+  if (!(thrown instanceof AuthError)) throw thrown;
+  reply.headers(NO_STORE);
+  await onError(thrown, request, reply);
+  // Returning the reply tells Fastify that it was sent.
+  return reply;
+}

@@ -1,12 +1,21 @@
-/** Who asks: the access token of a request, verified, and the user behind it. */
+/** Authenticates a request: verifies its access token and loads the user. */
 import type { WhenStale } from '../auth.cjs';
-import { AuthError } from '../auth-error.cjs';
+import { AuthError } from '../catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
-import { refusal, type HttpAnswer } from './answer.cjs';
-import type { AccessGuard } from './guard.cjs';
-import { boundToken, proofOf } from './proof.cjs';
-import { header, isSafe, readCookie, type HttpRequest } from './request.cjs';
-import { isOwnPage, type OriginOptions } from './same-site.cjs';
+import type { ErrorCode } from '../error-codes.cjs';
+import {
+  boundToken,
+  header,
+  isOwnPage,
+  isSafe,
+  proofOf,
+  readCookie,
+  refusal,
+  type HttpAnswer,
+  type HttpRequest,
+  type OriginOptions,
+} from './request.cjs';
+import type { RequestProof } from '../session.cjs';
 
 /** Where the access token is, and what else it must meet. */
 export interface AccessOptions extends OriginOptions {
@@ -171,4 +180,53 @@ function claimText(auth: AccessGuard, claims: AccessClaims, name: string): strin
   const value = claims[name];
   if (typeof value === 'string' || typeof value === 'number') return String(value);
   throw auth.error('ERR_CLAIM_MISSING', { detail: name });
+}
+
+/**
+ * An auth object, or a verifier of other services' tokens. Methods that end in `Async` give a promise, the others return
+ * at once.
+ */
+export type AccessGuard = LocalGuard | FetchingGuard;
+
+/** Has its keys, as an auth object does. */
+export interface LocalGuard extends GuardBase {
+  /** Verifies without waiting. */
+  readonly fetchesKeys?: false;
+  /** Verifies an access token. */
+  verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T>;
+  /** Verifies the access token in the value of an `Authorization` header. */
+  verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T>;
+  /** Verifies a token that is bound to a key, with the proof of it. */
+  verifyWithProof?<T extends object = object>(token: string | undefined, proof: RequestProof): VerifiedAccess<T>;
+}
+
+/** May have to fetch keys, as a verifier does. */
+export interface FetchingGuard extends GuardBase {
+  /** Verifies with the methods that may wait. */
+  readonly fetchesKeys: true;
+  /** Verifies an access token. */
+  verifyAccessAsync<T extends object = object>(token: string | undefined): Promise<VerifiedAccess<T>>;
+  /** Verifies the access token in the value of an `Authorization` header. */
+  verifyBearerAsync<T extends object = object>(header: string | undefined): Promise<VerifiedAccess<T>>;
+  /** Verifies a token that is bound to a key, with the proof of it. */
+  verifyWithProofAsync?<T extends object = object>(
+    token: string | undefined,
+    proof: RequestProof,
+  ): Promise<VerifiedAccess<T>>;
+}
+
+/** What every guard has. */
+export interface GuardBase {
+  /** Verifies where logouts in other processes must be known. A verifier cannot know of them. */
+  verifyChecked?<T extends object = object>(
+    token: string | undefined,
+    whenStale: WhenStale,
+    proof?: RequestProof,
+  ): Promise<VerifiedAccess<T>>;
+  /** Whether proofs of keys are checked. */
+  readonly checksProofs?: boolean;
+  /** The token in the value of an `Authorization` header. */
+  bearerToken?(header: string | undefined): string;
+  /** An error in its language. */
+  error(code: ErrorCode, options?: { detail?: string; cause?: unknown }): AuthError;
 }

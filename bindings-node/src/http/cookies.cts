@@ -1,6 +1,7 @@
-/** The cookies of tokens, as values of `Set-Cookie`. */
+/** The cookies that carry tokens: written to responses, read from requests. */
 import { serialize, type SerializeOptions } from 'cookie';
-import type { TokenPair } from '../tokens.cjs';
+import { isOwnPage, readCookie, type HttpRequest, type OriginOptions } from './request.cjs';
+import type { TokenPair } from '../session.cjs';
 
 /** How tokens are transported. Login, refresh and logout need the same options. */
 export interface TransportOptions {
@@ -89,4 +90,18 @@ function accessAttributes(options: TransportOptions): SerializeOptions {
 
 function sharedAttributes({ secure = true, domain }: TransportOptions): SerializeOptions {
   return { httpOnly: true, secure, ...(domain === undefined ? {} : { domain }) };
+}
+
+/**
+ * The refresh token of the request: from the cookie, or with `cookie: false` from the parsed JSON body
+ * (`express.json()`). The cookie of a cross-origin request is ignored.
+ */
+export function presentedRefreshToken(
+  request: HttpRequest,
+  options: TransportOptions & OriginOptions,
+): string | undefined {
+  const name = refreshCookieName(options);
+  if (name !== undefined) return isOwnPage(request, options) ? readCookie(request, name) : undefined;
+  const body = request.body as { refreshToken?: unknown } | null | undefined;
+  return typeof body?.refreshToken === 'string' ? body.refreshToken : undefined;
 }

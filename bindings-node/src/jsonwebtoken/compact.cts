@@ -1,5 +1,34 @@
-/** Compact JWS as npm `jws` reads and writes them: leniently, and without looking at the signature. */
-import { Lru } from './lru.cjs';
+/** Compact JWS as npm `jws` reads and writes it: leniently, without checking the signature. */
+
+/**
+ * Holds at most `2 × size` entries in two generations: what is found in the old one moves to the
+ * young one, and when that is full the old one is dropped. A hit in the young one moves nothing.
+ */
+export class Lru<Value> {
+  readonly #size: number;
+  #young = new Map<string, Value>();
+  #old = new Map<string, Value>();
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  get(name: string): Value | undefined {
+    const young = this.#young.get(name);
+    if (young !== undefined) return young;
+    const old = this.#old.get(name);
+    if (old !== undefined) this.set(name, old);
+    return old;
+  }
+
+  set(name: string, value: Value): void {
+    if (this.#young.size >= this.#size) {
+      this.#old = this.#young;
+      this.#young = new Map();
+    }
+    this.#young.set(name, value);
+  }
+}
 
 const COMPACT = /^[a-zA-Z0-9\-_]+?\.[a-zA-Z0-9\-_]+?\.([a-zA-Z0-9\-_]+)?$/;
 
@@ -103,4 +132,36 @@ export function encodeHeader(header: object): string {
     if (segment.length <= LONGEST) encodedHeaders.set(text, segment);
   }
   return segment;
+}
+
+interface Options {
+  complete?: unknown;
+  json?: unknown;
+  encoding?: unknown;
+}
+
+/** See `decode` of the package. */
+export function decode(jwt: unknown, options?: Options | null): unknown {
+  const { complete, json, encoding } = options || ({} as Options);
+  const decoded = decodeToken(jwt, { json, reviver: encoding });
+  if (!decoded) return null;
+  return complete === true ? decoded : decoded.payload;
+}
+
+/** As {@link decodeCompact}; moreover a payload that is JSON of an object or an array becomes one. */
+export function decodeToken(jwt: unknown, decoding: Decoding): Decoded | null {
+  const decoded = decodeCompact(jwt, decoding);
+  if (decoded && typeof decoded.payload === 'string') {
+    const value = parsed(decoded.payload);
+    if (value !== null && typeof value === 'object') decoded.payload = value;
+  }
+  return decoded;
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
 }

@@ -5,10 +5,9 @@
  * it (at times a TypeError with the text of its expression) is part of its behaviour.
  */
 import type * as api from '../../jsonwebtoken.cjs';
-import { decode } from './decode.cjs';
-import { JsonWebTokenError, NotBeforeError, TokenExpiredError } from './errors.cjs';
+import { decode } from './compact.cjs';
 import { sign } from './sign.cjs';
-import { verify } from './verify.cjs';
+import { JsonWebTokenError, NotBeforeError, TokenExpiredError, verify } from './verify.cjs';
 
 /** A plain object, as there: test doubles replace its properties. */
 const jsonwebtoken: typeof api = {

@@ -1,5 +1,5 @@
-/** What may be in the options and the payload of `sign`. */
-import { isBoolean, isNumber, isPlainObject, isString } from './kinds.cjs';
+/** Validation of the options and payload of `sign`, and time spans. */
+import ms = require('ms');
 
 interface Validator {
   isValid: (value: unknown) => unknown;
@@ -80,4 +80,45 @@ function refused(schema: Schema, allowUnknown: boolean, object: any, name: strin
   } catch (error) {
     return error;
   }
+}
+
+const tagOf = (value: unknown): string => Object.prototype.toString.call(value) as string;
+const isBoxed = (value: unknown, tag: string): boolean => typeof value === 'object' && value !== null && tagOf(value) === tag;
+
+export function isString(value: unknown): boolean {
+  return typeof value === 'string' || (!Array.isArray(value) && isBoxed(value, '[object String]'));
+}
+
+/** NaN and the infinities are numbers. */
+export function isNumber(value: unknown): boolean {
+  return typeof value === 'number' || isBoxed(value, '[object Number]');
+}
+
+export function isBoolean(value: unknown): boolean {
+  return typeof value === 'boolean' || isBoxed(value, '[object Boolean]');
+}
+
+const objectSource = Function.prototype.toString.call(Object);
+
+/** Made by `{}`, `Object` or `Object.create(null)`, in whatever realm: by its source, not its identity. */
+export function isPlainObject(value: unknown): boolean {
+  if (!isBoxed(value, '[object Object]')) return false;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === null) return true;
+  // Nearly always: the source of a function is made anew whenever it is asked for.
+  if (prototype === Object.prototype && prototype.constructor === Object) return true;
+  const maker: unknown = Object.hasOwn(prototype, 'constructor') && prototype.constructor;
+  return typeof maker === 'function' && Function.prototype.toString.call(maker) === objectSource;
+}
+
+/**
+ * The instant `time` after `iat`, in seconds since 1970; after now where there is no `iat` or it
+ * is 0. Undefined when `time` is no span.
+ */
+export function timespan(time: unknown, iat?: number): number | undefined {
+  const timestamp = iat || Math.floor(Date.now() / 1000);
+  if (typeof time === 'number') return timestamp + time;
+  if (typeof time !== 'string') return undefined;
+  const milliseconds = ms(time as ms.StringValue) as number | undefined;
+  return milliseconds === undefined ? undefined : Math.floor(timestamp + milliseconds / 1000);
 }

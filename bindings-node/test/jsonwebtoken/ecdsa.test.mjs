@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
-import { derToJose, joseToDer } from '../../dist/jsonwebtoken/ecdsa.cjs';
+import { derToJose, joseToDer } from '../../dist/jsonwebtoken/signature.cjs';
 
 const require = createRequire(import.meta.url);
 // What npm `jsonwebtoken` has for it.

@@ -9,7 +9,7 @@ import { promisify } from 'node:util';
 
 export const run = promisify(execFile);
 const require = createRequire(import.meta.url);
-const { namesOf, currentPlatform } = require('../../dist/native/platform.cjs');
+const { namesOf, currentPlatform } = require('../../dist/addon.cjs');
 
 export const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
 export const manifest = require('../../package.json');

@@ -1,2 +1,0 @@
-/** The interfaces of existing apps that regrant replaces. */
-export { rtVerify } from './rt-verify.cjs';
