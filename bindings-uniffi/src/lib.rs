@@ -14,7 +14,6 @@
 mod claims;
 mod error;
 mod key;
-mod policy;
 mod session;
 mod time;
 mod token;
@@ -23,15 +22,14 @@ mod verifier;
 pub use claims::{AccessClaims, ClaimValue};
 pub use error::{Advice, ErrorInfo, ErrorMessages, RegrantError, error_codes, error_info};
 pub use key::{Algorithm, KeyMaterial, VerificationKey};
-pub use policy::{AccessPolicy, LegacyTokens};
 pub use session::{
-    Authorization, CallbackError, EndpointShape, HttpHeader, HttpRequest, HttpResponse, LogEntry,
-    LogLevel, ProofKey, RefreshEndpoint, Session, SessionConfig, SessionListener, SessionLogger,
-    SessionState, SignOutReason, TokenPair, TokenStorage, Transport, in_memory_storage, read_login,
-    software_proof_key, thumbprint_of,
+    Attempt, CallbackError, DurableFile, EndpointShape, FileLock, HttpHeader, HttpRequest,
+    HttpResponse, LogEntry, LogLevel, ProofKey, RefreshEndpoint, Session, SessionConfig,
+    SessionListener, SessionLogger, SessionState, SignOutReason, TokenPair, TokenStorage,
+    Transport, in_memory_storage, read_login, software_proof_key, thumbprint_of,
 };
 pub use time::Clock;
 pub use token::{DecodedToken, bearer_token, decode_unverified};
-pub use verifier::AccessVerifier;
+pub use verifier::{AccessPolicy, AccessVerifier, LegacyTokens};
 
 uniffi::setup_scaffolding!("regrant");

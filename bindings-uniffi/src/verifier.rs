@@ -1,12 +1,13 @@
-//! The access token verifier.
+//! The access token verifier and its policy. Omitted fields of the policy have the core's defaults.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use regrant::access;
 use regrant::keys::{JwkSet, Keyring};
 use regrant::types::AccessToken;
 
-use crate::{AccessClaims, AccessPolicy, Algorithm, Clock, RegrantError, VerificationKey, time};
+use crate::{AccessClaims, Algorithm, Clock, RegrantError, VerificationKey, time};
 
 /// Verifies access tokens. Synchronous, without I/O, and thread-safe.
 ///
@@ -61,5 +62,132 @@ impl AccessVerifier {
         // Wiped on drop.
         let token = AccessToken::new(token);
         self.0.verify(token.expose())?.try_into()
+    }
+}
+
+/// The requirements for access tokens. All fields are optional; invalid values are rejected by the
+/// verifier's constructor.
+#[derive(Clone, Debug, Default, PartialEq, Eq, uniffi::Record)]
+pub struct AccessPolicy {
+    /// The accepted values of `iss` (RFC 7519 §4.1.1). Empty: not checked.
+    #[uniffi(default)]
+    pub issuers: Vec<String>,
+    /// The names of this service, one of which `aud` must contain (RFC 7519 §4.1.3). Empty: a token
+    /// must have no `aud`.
+    #[uniffi(default)]
+    pub audiences: Vec<String>,
+    /// The tolerated clock difference between issuer and verifier: at most 5 minutes, default 0.
+    #[uniffi(default = None)]
+    pub leeway: Option<Duration>,
+    /// Rejects tokens older than this by their `iat`, which is then required.
+    #[uniffi(default = None)]
+    pub max_age: Option<Duration>,
+    /// The claims that a token must have, not null.
+    #[uniffi(default)]
+    pub required_claims: Vec<String>,
+    /// The claim with the user's id, such as `userId`. Default `sub`, which is also used for tokens
+    /// without the claim.
+    #[uniffi(default = None)]
+    pub subject_claim: Option<String>,
+    /// The maximum size of a token in bytes: 256 to 65536, default 8192.
+    #[uniffi(default = None)]
+    pub max_token_bytes: Option<u32>,
+    /// Accepts tokens of a legacy app. Default: not.
+    #[uniffi(default = None)]
+    pub legacy: Option<LegacyTokens>,
+}
+
+/// Which tokens of a legacy app are accepted. They have no `typ`, or `JWT`.
+#[derive(Clone, Debug, Default, PartialEq, Eq, uniffi::Record)]
+pub struct LegacyTokens {
+    /// The maximum lifetime of such a token: default 24 hours. A legacy app signs its long-lived
+    /// refresh tokens with the same key, and only this bound distinguishes them.
+    #[uniffi(default = None)]
+    pub max_lifetime: Option<Duration>,
+}
+
+impl AccessPolicy {
+    /// Converts to the core's policy and validates it.
+    pub(crate) fn into_core(self) -> Result<access::AccessPolicy, RegrantError> {
+        let mut policy = access::AccessPolicy::builder();
+        for issuer in self.issuers {
+            policy = policy.issuer(issuer);
+        }
+        for audience in self.audiences {
+            policy = policy.audience(audience);
+        }
+        for claim in self.required_claims {
+            policy = policy.required_claim(claim);
+        }
+        if let Some(leeway) = self.leeway {
+            policy = policy.leeway(leeway);
+        }
+        if let Some(max_age) = self.max_age {
+            policy = policy.max_age(max_age);
+        }
+        if let Some(name) = self.subject_claim {
+            policy = policy.subject_claim(name);
+        }
+        if let Some(bytes) = self.max_token_bytes {
+            // The core rejects the maximum.
+            policy = policy.max_token_bytes(bytes.try_into().unwrap_or(usize::MAX));
+        }
+        if let Some(legacy) = self.legacy {
+            let default = access::LegacyTokens::default();
+            let max_lifetime = legacy.max_lifetime.unwrap_or(default.max_lifetime);
+            policy = policy.accept_legacy(access::LegacyTokens { max_lifetime });
+        }
+        Ok(policy.build()?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn omitted_fields_have_the_defaults_of_the_core() {
+        assert_eq!(AccessPolicy::default().into_core().unwrap(), access::AccessPolicy::default());
+        let legacy = AccessPolicy { legacy: Some(LegacyTokens::default()), ..Default::default() };
+        assert_eq!(legacy.into_core().unwrap().legacy(), Some(access::LegacyTokens::default()));
+    }
+
+    #[test]
+    fn every_field_reaches_the_core() {
+        let seconds = Duration::from_secs;
+        let policy = AccessPolicy {
+            issuers: vec!["i1".to_owned(), "i2".to_owned()],
+            audiences: vec!["a1".to_owned(), "a2".to_owned()],
+            leeway: Some(seconds(1)),
+            max_age: Some(seconds(2)),
+            required_claims: vec!["role".to_owned()],
+            subject_claim: Some("userId".to_owned()),
+            max_token_bytes: Some(300),
+            legacy: Some(LegacyTokens { max_lifetime: Some(seconds(3)) }),
+        };
+        let policy = policy.into_core().unwrap();
+        let expected = access::AccessPolicy::builder()
+            .issuer("i1")
+            .issuer("i2")
+            .audience("a1")
+            .audience("a2")
+            .leeway(seconds(1))
+            .max_age(seconds(2))
+            .required_claim("role")
+            .subject_claim("userId")
+            .max_token_bytes(300)
+            .accept_legacy(access::LegacyTokens { max_lifetime: seconds(3) })
+            .build();
+        assert_eq!(policy, expected.unwrap());
+    }
+
+    #[test]
+    fn an_invalid_value_is_rejected_with_its_field() {
+        let policy = AccessPolicy { leeway: Some(Duration::from_secs(301)), ..Default::default() };
+        let RegrantError::Failed { code, field, .. } = policy.into_core().unwrap_err();
+        assert_eq!(
+            (code.as_str(), field.as_deref()),
+            ("ERR_CONFIG_INVALID", Some("access.leeway"))
+        );
     }
 }

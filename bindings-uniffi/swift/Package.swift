@@ -2,8 +2,8 @@
 
 import PackageDescription
 
-// The library in Rust. For the platforms of Apple it lies beside this file as an XCFramework; on
-// Linux, and where this repository is tested, the linker is told where to find it.
+// The Rust library: on Apple platforms an XCFramework beside this file; on Linux, and in the tests of
+// this repository, a library on the linker's search path.
 #if os(Linux)
     let isPacked = false
 #else
@@ -14,7 +14,7 @@ let native: Target =
     ? .binaryTarget(name: "RegrantFFI", path: "RegrantFFI.xcframework")
     : .systemLibrary(name: "RegrantFFI")
 
-let today: [SwiftSetting] = [.swiftLanguageMode(.v6)]
+let current: [SwiftSetting] = [.swiftLanguageMode(.v6)]
 
 let package = Package(
     name: "regrant",
@@ -27,18 +27,18 @@ let package = Package(
             dependencies: ["RegrantFFI"],
             linkerSettings: isPacked ? [] : [.linkedLibrary("regrant_uniffi")]
         ),
-        // As an app of today is compiled: what it shares between tasks must be `Sendable`.
-        .testTarget(name: "RegrantTests", dependencies: ["Regrant"], swiftSettings: today),
+        // Compiled like a current app: values shared between tasks must be `Sendable`.
+        .testTarget(name: "RegrantTests", dependencies: ["Regrant"], swiftSettings: current),
         .testTarget(
             name: "RegrantEndToEndTests", dependencies: ["Regrant", "KilledApp", "regrant-sample"],
-            swiftSettings: today),
+            swiftSettings: current),
         .executableTarget(
             name: "KilledApp", dependencies: ["Regrant"], path: "Tests/KilledApp",
-            swiftSettings: today),
+            swiftSettings: current),
         .executableTarget(
-            name: "regrant-sample", dependencies: ["Regrant"], path: "Sample", swiftSettings: today),
+            name: "regrant-sample", dependencies: ["Regrant"], path: "Sample", swiftSettings: current),
     ],
-    // Generated sources with asynchronous functions crash the compiler of Swift 6.0 in its own
-    // mode. That of the app does not matter.
+    // The generated asynchronous functions crash the Swift 6.0 compiler in language mode 6. The app's
+    // own mode does not matter.
     swiftLanguageModes: [.v5]
 )

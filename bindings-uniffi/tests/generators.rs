@@ -1,10 +1,11 @@
-//! The generators of Kotlin and Swift start.
-#![allow(clippy::unwrap_used, reason = "in a test, what must not fail may panic")]
+//! The generators of Kotlin and Swift start. `cargo xtask` also builds this small target to give the
+//! library the same dependencies as the tests.
+#![allow(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::process::Command;
 
 #[test]
-fn both_say_how_they_are_used() {
+fn both_print_their_usage() {
     for program in
         [env!("CARGO_BIN_EXE_uniffi-bindgen"), env!("CARGO_BIN_EXE_uniffi-bindgen-swift")]
     {

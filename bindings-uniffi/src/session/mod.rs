@@ -11,7 +11,7 @@ pub use config::{EndpointShape, RefreshEndpoint, SessionConfig};
 pub use observer::{LogEntry, LogLevel, SessionListener, SessionLogger};
 pub use proof_key::{ProofKey, software_proof_key, thumbprint_of};
 pub use state::{SessionState, SignOutReason, TokenPair, read_login};
-pub use storage::{TokenStorage, in_memory_storage};
+pub use storage::{DurableFile, FileLock, TokenStorage, in_memory_storage};
 pub use transport::{HttpHeader, HttpRequest, HttpResponse, Transport};
 
 use std::future::Future;
@@ -95,35 +95,28 @@ impl Session {
         Ok(text(&self.0.renew(AccessToken::new(rejected)).await?))
     }
 
-    /// The access token to retry a request with, once, after a server responded to `rejected` with
-    /// 401; nothing if another token is unlikely to be accepted. For bearer tokens; for tokens bound
-    /// to a key use `authorizationForRetry`.
-    pub async fn token_for_retry(&self, rejected: String) -> Result<Option<String>, RegrantError> {
-        let token = self.0.token_for_retry(AccessToken::new(rejected)).await?;
-        Ok(token.as_ref().map(text))
+    /// The first attempt at a request of `method` to `url`: an access token, with a DPoP proof if it
+    /// is bound to the session's key (RFC 9449). Pass the response to `nextAttempt`.
+    pub async fn attempt(&self, method: String, url: String) -> Result<Arc<Attempt>, RegrantError> {
+        Ok(Arc::new(Attempt(self.0.attempt(&method, &url).await?)))
     }
 
-    /// The headers for a request of `method` to `url`: an access token, with a DPoP proof if it is
-    /// bound to the session's key (RFC 9449).
-    pub async fn authorization(
+    /// The attempt after `attempt`, to which the server responded with `response`; nothing if the
+    /// response is final. A request is retried once, if the server rejects its access token or proof.
+    ///
+    /// Call it for every response, even if the request cannot be sent again: the response may
+    /// contain a nonce for the next proof. Its body may be omitted. `from` is the URL that the
+    /// response came from if the HTTP client follows redirects. A response from another server is
+    /// ignored.
+    #[uniffi::method(default(from = None))]
+    pub async fn next_attempt(
         &self,
-        method: String,
-        url: String,
-    ) -> Result<Arc<Authorization>, RegrantError> {
-        Ok(Arc::new(Authorization(self.0.authorization(&method, &url).await?)))
-    }
-
-    /// The headers to retry a request with, once, that was sent with `rejected` and answered with
-    /// `response`; nothing if it should not be retried. Only status 401 is retried. Call it whenever
-    /// `isRelevant` of `rejected` says so, even if the request cannot be retried: the response may
-    /// contain a nonce for the next proof. Its body may be omitted.
-    pub async fn authorization_for_retry(
-        &self,
-        rejected: Arc<Authorization>,
+        attempt: Arc<Attempt>,
         response: HttpResponse,
-    ) -> Result<Option<Arc<Authorization>>, RegrantError> {
-        let next = self.0.authorization_for_retry(&rejected.0, &response.into()).await?;
-        Ok(next.map(|authorization| Arc::new(Authorization(authorization))))
+        from: Option<String>,
+    ) -> Result<Option<Arc<Attempt>>, RegrantError> {
+        let next = self.0.next_attempt(&attempt.0, &response.into(), from.as_deref()).await?;
+        Ok(next.map(|attempt| Arc::new(Attempt(attempt))))
     }
 
     /// A DPoP proof for a request without an access token: the `DPoP` header of a login. Nothing for a
@@ -175,34 +168,23 @@ fn text(token: &AccessToken) -> String {
     token.expose().to_owned()
 }
 
-/// The headers for one request to the app's server.
+/// One attempt at a request of the app: what to send it with.
 #[derive(uniffi::Object)]
-pub struct Authorization(client::Authorization);
+pub struct Attempt(client::Attempt);
 
 #[uniffi::export]
-impl Authorization {
+impl Attempt {
     /// The headers, with names in lower case: `authorization` with the scheme `Bearer`, or with the
     /// scheme `DPoP` and the header `dpop`. They are as secret as the token, and valid for this
-    /// request only.
+    /// attempt only.
     pub fn headers(&self) -> Vec<HttpHeader> {
         let headers = self.0.headers().into_iter();
         headers.map(|(name, value)| HttpHeader { name: name.to_owned(), value }).collect()
     }
-
-    /// Whether to pass a response of this status to `authorizationForRetry`: it may require a retry,
-    /// or contain the nonce for the next proof.
-    pub fn is_relevant(&self, status: u16) -> bool {
-        self.0.is_relevant(status)
-    }
-
-    /// The access token.
-    pub fn access_token(&self) -> String {
-        text(self.0.token())
-    }
 }
 
-/// The error of a callback into the app (transport, storage, key, listener, logger). Any other error
-/// that is thrown counts the same.
+/// The error of a callback into the app (transport, storage, key, listener, logger), and of the files
+/// that a storage uses. Any other error that is thrown by a callback counts the same.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, uniffi::Error)]
 pub enum CallbackError {
     /// The callback failed.

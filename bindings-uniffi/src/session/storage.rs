@@ -1,11 +1,14 @@
-//! The app's token storage, for the core.
+//! The app's token storage, for the core; and what storages in Kotlin and Swift are made of: a file
+//! that is replaced atomically, and a lock between processes.
 
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use async_trait::async_trait;
-use regrant::client::StorageLock;
+use regrant::client::{self, StorageLock};
 use regrant::error::Cause;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
@@ -85,6 +88,76 @@ impl TokenStorage for Memory {
     }
 }
 
+/// A file that only its owner can read and that is replaced atomically: after a crash it has either
+/// the old content or the new. The folder must exist, on a local file system.
+///
+/// Calls block, so make them where that is allowed. They must not overlap with `replace`.
+#[derive(uniffi::Object)]
+pub struct DurableFile(client::DurableFile);
+
+#[uniffi::export]
+impl DurableFile {
+    /// The file at `path`, which need not exist.
+    #[uniffi::constructor]
+    pub fn new(path: String) -> Self {
+        Self(client::DurableFile::new(path))
+    }
+
+    /// Reads the content; nothing if there is no file.
+    pub fn read(&self) -> Result<Option<Vec<u8>>, CallbackError> {
+        let content = self.0.read().map_err(failed("read the file"))?;
+        Ok(content.map(|mut bytes| std::mem::take(&mut *bytes)))
+    }
+
+    /// Replaces the content, durably. If it fails, the content may or may not have been replaced.
+    pub fn replace(&self, content: Vec<u8>) -> Result<(), CallbackError> {
+        self.0.replace(&Zeroizing::new(content)).map_err(failed("replace the file"))
+    }
+
+    /// Removes the file, durably. Succeeds if there is none.
+    pub fn remove(&self) -> Result<(), CallbackError> {
+        self.0.remove().map_err(failed("remove the file"))
+    }
+}
+
+/// A lock on a file, between the processes of this machine and between the locks of this process.
+/// The system releases it when the process ends, even if it is killed.
+#[derive(uniffi::Object)]
+pub struct FileLock {
+    path: PathBuf,
+    held: Mutex<Option<StorageLock>>,
+}
+
+#[uniffi::export]
+impl FileLock {
+    /// A lock on the file at `path`, which is created if it does not exist and never removed.
+    #[uniffi::constructor]
+    pub fn new(path: String) -> Self {
+        Self { path: path.into(), held: Mutex::default() }
+    }
+
+    /// Tries to take the lock. Returns false if it is held, by this object or another.
+    // Waiting is left to the languages, whose tasks can be cancelled meanwhile.
+    pub fn try_lock(&self) -> Result<bool, CallbackError> {
+        let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.is_some() {
+            return Ok(false);
+        }
+        *held = StorageLock::try_file(&self.path).map_err(failed("lock the file"))?;
+        Ok(held.is_some())
+    }
+
+    /// Releases the lock, if it is held by this object.
+    pub fn unlock(&self) {
+        *self.held.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
+/// Names neither the path nor the content of the file.
+fn failed(what: &'static str) -> impl Fn(io::Error) -> CallbackError {
+    move |error| CallbackError::Failed { reason: format!("cannot {what}: {error}") }
+}
+
 /// The app's storage for the core.
 pub(super) struct Foreign {
     storage: Arc<dyn TokenStorage>,
@@ -101,7 +174,7 @@ impl Foreign {
 }
 
 #[async_trait]
-impl regrant::client::TokenStorage for Foreign {
+impl client::TokenStorage for Foreign {
     async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
         Ok(self.storage.read().await?.map(Zeroizing::new))
     }

@@ -2,12 +2,12 @@
 //
 //   swift run regrant-sample sign-up EMAIL      a new account; asks for a password
 //   swift run regrant-sample sign-in EMAIL
-//   swift run regrant-sample me                 one call; the token is renewed if that is due
+//   swift run regrant-sample me                 one call; refreshes the token when needed
 //   swift run regrant-sample watch              a call every second, until Ctrl-C
 //   swift run regrant-sample sign-out
 //
-// REGRANT_SERVER is the server (http://localhost:3000), REGRANT_SAMPLE_FILE where the tokens are kept
-// (.regrant-sample in the home folder). Any number of them may run at once: they share the tokens.
+// REGRANT_SERVER is the server (http://localhost:3000), REGRANT_SAMPLE_FILE where the tokens are stored
+// (.regrant-sample in the home folder). Concurrent runs share the tokens.
 
 import Foundation
 import Regrant
@@ -20,7 +20,7 @@ let environment = ProcessInfo.processInfo.environment
 let server = URL(string: environment["REGRANT_SERVER"] ?? "http://localhost:3000")!
 let file = environment["REGRANT_SAMPLE_FILE"] ?? NSHomeDirectory() + "/.regrant-sample"
 
-// All there is to it: where tokens are renewed, and where they are kept. On a phone, KeychainStorage.
+// The endpoint that refreshes tokens, and the storage. On a phone, use KeychainStorage.
 let session = try Session(
     refreshingAt: server.appendingPathComponent("mobile/refresh"), storage: FileStorage(path: file))
 
@@ -44,7 +44,7 @@ do {
     fail("\(error.localizedDescription)")
 }
 
-/// The app's own request; its answer has the pair that the session keeps from then on.
+/// The app's own request; its response contains the pair that the session manages from then on.
 func signIn(_ path: String, _ email: String) async throws {
     var request = URLRequest(url: server.appendingPathComponent(path))
     request.httpMethod = "POST"
@@ -77,7 +77,7 @@ func watch() async throws {
     }
 }
 
-/// The server ends the session, then the tokens are forgotten here.
+/// Revokes the session on the server, then deletes the tokens here.
 func signOut() async throws {
     struct Me: Decodable { let sessionId: String }
     let (body, _) = try await session.data(from: server.appendingPathComponent("api/me"))
@@ -91,7 +91,7 @@ func signOut() async throws {
     print("signed out")
 }
 
-/// A line from the terminal that it does not show.
+/// Reads a line from the terminal without echo.
 func password() -> String {
     FileHandle.standardError.write(Data("Password: ".utf8))
     var settings = termios()

@@ -24,7 +24,7 @@ mod pair;
 mod session;
 
 #[cfg(feature = "client")]
-pub use attempt::Authorization;
+pub use attempt::Attempt;
 pub use clock::DeviceTime;
 pub use endpoint::RefreshEndpoint;
 pub use error::{SessionError, SessionState, SignOutReason, TransientError};
@@ -34,4 +34,6 @@ pub use pair::{Grant, TokenPair};
 #[cfg(feature = "reqwest")]
 pub use session::{CallError, ReqwestTransport};
 #[cfg(feature = "client")]
-pub use session::{FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage};
+pub use session::{
+    DurableFile, FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage,
+};

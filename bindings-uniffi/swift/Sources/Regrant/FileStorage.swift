@@ -7,67 +7,49 @@ import Foundation
 /// The tokens are not encrypted: for Linux, tests and tools. On Apple platforms use
 /// `KeychainStorage`.
 public final class FileStorage: TokenStorage {
-    private let path: String
-    private let lockFile: FileLock
+    private let file: DurableFile
+    private let fileLock: FileLock
     /// Runs blocking file I/O outside Swift's cooperative thread pool.
     private let queue = DispatchQueue(label: "regrant.file-storage")
 
     /// A storage in the file at `path`. The file need not exist.
     public init(path: String) {
-        self.path = path
-        lockFile = FileLock(path: path + ".lock")
+        file = DurableFile(path: path)
+        fileLock = FileLock(path: path + ".lock")
     }
 
     public func read() async throws -> Data? {
-        try await onQueue { [path] in
-            let file = open(path, O_RDONLY | O_CLOEXEC)
-            if file < 0, errno == ENOENT { return nil }
-            guard file >= 0 else { throw FileError("open the token storage") }
-            return try FileHandle(fileDescriptor: file, closeOnDealloc: true).readToEnd() ?? Data()
-        }
+        try await queue.run { [file] in try file.read() }
     }
 
     public func write(value: Data) async throws {
-        try await onQueue { [path] in
-            let next = path + ".next"
-            let file = open(next, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
-            guard file >= 0 else { throw FileError("open the next token storage") }
-            let handle = FileHandle(fileDescriptor: file, closeOnDealloc: true)
-            try handle.write(contentsOf: value)
-            guard fsync(file) == 0 else { throw FileError("sync the next token storage") }
-            try handle.close()
-            guard rename(next, path) == 0 else { throw FileError("replace the token storage") }
-            try syncFolder(of: path)
-        }
+        try await queue.run { [file] in try file.replace(content: value) }
     }
 
     public func clear() async throws {
-        try await onQueue { [path] in
-            if unlink(path) == 0 { return try syncFolder(of: path) }
-            guard errno == ENOENT else { throw FileError("remove the token storage") }
-        }
+        try await queue.run { [file] in try file.remove() }
     }
 
-    public func lock() async throws { try await lockFile.lock() }
+    public func lock() async throws { try await fileLock.lock() }
 
-    public func unlock() throws { lockFile.unlock() }
+    public func unlock() throws { fileLock.unlock() }
+}
 
-    private func onQueue<T: Sendable>(_ work: @escaping @Sendable () throws -> T) async throws -> T {
+extension FileLock {
+    /// How long to wait before trying the lock again, in nanoseconds.
+    private static let retryDelay: UInt64 = 10_000_000
+
+    /// Takes the lock, waiting while it is held elsewhere. Not held if the task is cancelled.
+    func lock() async throws {
+        while try !tryLock() { try await Task.sleep(nanoseconds: Self.retryDelay) }
+    }
+}
+
+extension DispatchQueue {
+    /// The result of `work`, which may block.
+    func run<T>(_ work: @escaping () throws -> T) async throws -> T {
         try await withCheckedThrowingContinuation { continuation in
-            queue.async { continuation.resume(with: Result(catching: work)) }
+            self.async { continuation.resume(with: Result(catching: work)) }
         }
     }
-}
-
-/// A renamed file survives a power failure only if its folder is synced too.
-private func syncFolder(of path: String) throws {
-    let folder = open((path as NSString).deletingLastPathComponent.orCurrentFolder, O_RDONLY | O_CLOEXEC)
-    guard folder >= 0 else { throw FileError("open the folder of the token storage") }
-    defer { close(folder) }
-    guard fsync(folder) == 0 else { throw FileError("sync the folder of the token storage") }
-}
-
-extension String {
-    /// `.` for the empty folder of a path without a slash.
-    fileprivate var orCurrentFolder: String { isEmpty ? "." : self }
 }

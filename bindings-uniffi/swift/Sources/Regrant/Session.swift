@@ -33,52 +33,31 @@ extension Session {
         }
     }
 
-    /// Makes a request with an access token, and retries it once with another token if
-    /// `isUnauthorized` returns true for the response (usually: status 401). A second unauthorized
-    /// response is returned, not thrown.
+    /// Makes a request of `method` to `url` with an access token, and with a DPoP proof if the token is
+    /// bound to the session's key (RFC 9449): `send` adds `headers` to it. Retries it once if the
+    /// server rejects the token or the proof. `head` returns the status and headers of a response
+    /// (`HttpResponse(head:)`). Returns every response, whatever its status.
     ///
     /// For any HTTP client. For `URLSession` use `data(for:)`.
     ///
     /// A cancelled task stops waiting for a token. The refresh continues, and its tokens are stored.
     public func authorize<Response>(
-        isolation: isolated (any Actor)? = #isolation,
-        _ send: (_ accessToken: String) async throws -> Response,
-        isUnauthorized: (Response) -> Bool
-    ) async throws -> Response {
-        let token = try await unlessCancelled { try await self.accessToken() }
-        let response = try await send(token)
-        guard isUnauthorized(response) else { return response }
-        let next = try await unlessCancelled { try await self.tokenForRetry(rejected: token) }
-        guard let next else { return response }
-        return try await send(next)
-    }
-
-    /// As above for a request of `method` to `url` whose token may be bound to the session's key
-    /// (DPoP, RFC 9449): it carries `headers`, and is retried once with new ones if necessary, unless
-    /// `canRetry` is false. `head` returns the status and headers of a response
-    /// (`HttpResponse(head:)`).
-    public func authorize<Response>(
         isolation: isolated (any Actor)? = #isolation, method: String, url: URL,
-        canRetry: Bool = true,
         _ send: (_ headers: [HttpHeader]) async throws -> Response,
         head: (Response) -> HttpResponse
     ) async throws -> Response {
-        let address = url.absoluteString
-        let authorization = try await unlessCancelled {
-            try await self.authorization(method: method, url: address)
+        var attempt = try await unlessCancelled {
+            try await self.attempt(method: method, url: url.absoluteString)
         }
-        let response = try await send(authorization.headers())
-        let responseHead = head(response)
-        guard authorization.isRelevant(status: responseHead.status) else { return response }
-        let next = try await unlessCancelled {
-            try await self.authorizationForRetry(
-                rejected: authorization, response: responseHead)
+        while true {
+            let response = try await send(attempt.headers())
+            let (sent, responseHead) = (attempt, head(response))
+            let next = try await unlessCancelled {
+                try await self.nextAttempt(attempt: sent, response: responseHead)
+            }
+            guard let next else { return response }
+            attempt = next
         }
-        guard let next, canRetry else { return response }
-        let last = try await send(next.headers())
-        // There is no further retry, but the response may contain the nonce for the next request.
-        _ = observeResponse(url: address, response: head(last))
-        return last
     }
 }
 

@@ -1,17 +1,17 @@
-// KilledApp REFRESH_URL FILE MOMENT: an app that dies in the middle of a refresh, after the server
-// has answered. A part of the end-to-end tests.
+// KilledApp REFRESH_URL FILE MOMENT: an app that is killed during a refresh, after the server's
+// response. A part of the end-to-end tests.
 
 import Foundation
 import Regrant
 
 enum Moment: String {
-    /// The answer has come, and nobody has read it.
+    /// Before the response is read.
     case answered
-    /// It is about to be stored.
+    /// Before the pair is written.
     case storing
-    /// Half of it is in a file beside the one that counts.
+    /// After half of the temporary file was written.
     case halfStored
-    /// It is stored, and nobody knows yet.
+    /// After the write, before it is reported.
     case stored
 }
 
@@ -71,5 +71,5 @@ let session = try Session(
     config: SessionConfig(endpoint: RefreshEndpoint(url: arguments[1])),
     transport: FatalTransport(moment), storage: FatalStorage(path: arguments[2], moment))
 let token = try await session.accessToken()
-// It was good still: another one all the same.
+// The token was still valid: renew it anyway.
 _ = try await session.renew(rejected: token)

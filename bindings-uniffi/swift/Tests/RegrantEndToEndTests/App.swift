@@ -12,11 +12,10 @@ struct App: Sendable {
     private let me: URL
     private let http = URLSession(configuration: .ephemeral)
 
-    /// The app over the file `session` in `folder`, started on a device whose clock is so wrong.
+    /// Starts the app over the file `session` in `folder`, on a device with a wrong clock.
     init(_ proxy: FaultProxy, _ folder: URL, clockOff: TimeInterval = 0, key: ProofKey? = nil) throws {
         let url = proxy.url.appendingPathComponent("mobile/refresh").absoluteString
-        // Tokens live for seconds here: they are renewed when they have all but expired, and the
-        // longest wait is of their kind.
+        // Tokens live for seconds here, so refresh late and keep the backoff short.
         let config = SessionConfig(
             endpoint: RefreshEndpoint(url: url), minTtl: 0.1, initialBackoff: 0.05, maxBackoff: 1)
         session = try Session(
@@ -25,10 +24,10 @@ struct App: Sendable {
         me = proxy.url.appendingPathComponent("api/me")
     }
 
-    /// A call as an app makes it: the status of the answer.
+    /// Makes a call; returns the status.
     func call() async throws -> Int { try await session.data(from: me, over: http).1.statusCode }
 
-    /// A call, tried again for as long as the app is told to; gives how often that was.
+    /// Makes a call and retries it while the advice is to retry; returns the number of retries.
     func callUntilAnswered() async throws -> (status: Int, again: Int) {
         for again in 0... {
             do {
@@ -40,14 +39,14 @@ struct App: Sendable {
         fatalError("it goes on until it is answered")
     }
 
-    /// Another access token, whatever the one at hand is good for.
+    /// Renews the access token even if it is still valid.
     func renew() async throws {
         let token = try await session.accessToken()
         _ = try await session.renew(rejected: token)
     }
 }
 
-/// The clock of a device that is wrong.
+/// A clock that is off by a constant.
 final class WrongClock: Clock {
     private let off: TimeInterval
     init(off: TimeInterval) { self.off = off }
@@ -56,7 +55,7 @@ final class WrongClock: Clock {
 
 func path(_ folder: URL) -> String { folder.appendingPathComponent("session").path }
 
-/// So many calls at once, all of which must do.
+/// Makes concurrent calls, all of which must succeed.
 func callsAtOnce(_ app: App, _ count: Int) async throws {
     try await withThrowingTaskGroup(of: Int.self) { group in
         for _ in 0..<count { group.addTask { try await app.call() } }

@@ -4,7 +4,7 @@ import XCTest
 
 /// Apps whose tokens are bound to a key (DPoP, RFC 9449).
 final class BoundTests: FolderTestCase {
-    func testBoundTokensLiveOverExpiriesOnADeviceWithAWrongClockToo() async throws {
+    func testABoundSessionSurvivesExpiriesWithAnyClock() async throws {
         let refused = try await withThrowingTaskGroup(of: (Int, Int).self) { group in
             for off in [0, 600, -600] {
                 let own = folder.appendingPathComponent("\(off)")
@@ -23,7 +23,7 @@ final class BoundTests: FolderTestCase {
         let first = try App(proxy, own, clockOff: off, key: key)
         let refused = try await proxy.signUpBound("bound", first.session)
         for _ in 0..<expiries {
-            // Each time another run of the app.
+            // A new run of the app.
             let app = try App(proxy, own, clockOff: off, key: key)
             for _ in 0..<2 {
                 try await callsAtOnce(app, 20)
@@ -38,7 +38,7 @@ final class BoundTests: FolderTestCase {
         return refused
     }
 
-    func testAThiefWithoutTheKeyGetsNothingAndTheAppGoesOn() async throws {
+    func testStolenBoundTokensAreUselessAndSignNobodyOut() async throws {
         let proxy = try await FaultProxy.open()
         let stored = FileStorage(path: folder.appendingPathComponent("key").path)
         let app = try App(proxy, folder, key: try await softwareProofKey(storage: stored))
@@ -60,7 +60,7 @@ final class BoundTests: FolderTestCase {
         } catch let refusal as RegrantError {
             XCTAssertEqual(refusal.signOut, .otherKey)
         }
-        // The key in the storage is the same the next time.
+        // The stored key is loaded again.
         let again = try App(proxy, folder, key: try await softwareProofKey(storage: stored))
         let statusAgain = try await again.call()
         XCTAssertEqual(statusAgain, 200)
@@ -68,7 +68,7 @@ final class BoundTests: FolderTestCase {
     }
 }
 
-/// A key of the app's own making.
+/// A key implemented by the app.
 private final class CountingKey: ProofKey, @unchecked Sendable {
     private let key: ProofKey
     private let guarded = NSLock()

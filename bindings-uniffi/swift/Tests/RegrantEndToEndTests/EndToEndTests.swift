@@ -4,7 +4,7 @@ import XCTest
 
 /// An app against the Express example, over a network that fails.
 final class EndToEndTests: FolderTestCase {
-    func testOneRefreshForEveryExpiry() async throws {
+    func testOneRefreshPerExpiry() async throws {
         let proxy = try await FaultProxy.open()
         let app = try App(proxy, folder)
         try await app.session.signIn(pair: proxy.signUp("calls"))
@@ -20,8 +20,8 @@ final class EndToEndTests: FolderTestCase {
                 + "\(counts.refreshes.arrived) refreshes, each asked for once")
     }
 
-    /// Many users, each with an app of his own; a refresh in three gets no answer.
-    func testLostAnswersSignNobodyOut() async throws {
+    /// Many users with one app each; every third refresh loses its response.
+    func testLostResponsesSignNobodyOut() async throws {
         let users = 20
         let proxy = try await FaultProxy.open()
         try await proxy.faults(#"{"lose":0.3}"#)
@@ -54,7 +54,7 @@ final class EndToEndTests: FolderTestCase {
                 + "0 signed out")
     }
 
-    func testAClockThatIsTenMinutesWrongChangesNothing() async throws {
+    func testAClockTenMinutesOffChangesNothing() async throws {
         let refreshes = try await withThrowingTaskGroup(of: Int.self) { group in
             for (name, off) in [("ahead", 600), ("behind", -600)] {
                 let own = folder.appendingPathComponent(name)
@@ -74,7 +74,7 @@ final class EndToEndTests: FolderTestCase {
         try await app.session.signIn(pair: proxy.signUp("wrong"))
         for _ in 0..<expiries {
             try await callsAtOnce(app, 10)
-            // The next run of the app knows it too.
+            // The next run of the app knows the server's time too.
             app = try App(proxy, own, clockOff: off)
             try await callsAtOnce(app, 10)
             try await proxy.untilExpired()
@@ -85,7 +85,7 @@ final class EndToEndTests: FolderTestCase {
         return counts.refreshes.arrived
     }
 
-    func testWithoutANetworkNobodyIsSignedOut() async throws {
+    func testNetworkFailuresSignNobodyOut() async throws {
         let proxy = try await FaultProxy.open()
         let app = try App(proxy, folder)
         try await app.session.signIn(pair: proxy.signUp("offline"))
@@ -104,8 +104,8 @@ final class EndToEndTests: FolderTestCase {
         XCTAssertEqual(status, 200)
     }
 
-    /// What the app is told when the thief comes before it, and when he comes after it.
-    func testATheftEndsTheSessionAndTheAppIsToldWhy() async throws {
+    /// With the thief refreshing before the app, and after it.
+    func testATheftRevokesTheSessionAndTheAppLearnsTheReason() async throws {
         try await withThrowingTaskGroup(of: Void.self) { group in
             for how in ["steal", "replay"] {
                 let own = folder.appendingPathComponent(how)
@@ -120,7 +120,7 @@ final class EndToEndTests: FolderTestCase {
         let proxy = try await FaultProxy.open()
         let app = try App(proxy, own)
         try await app.session.signIn(pair: proxy.signUp("victim"))
-        // As an app that is started now and then: one run does not take two refusals in a row.
+        // Restart the app: one run does not renew twice in a row.
         for _ in 0..<2 { try await App(proxy, own).renew() }
         XCTAssertTrue(FileManager.default.fileExists(atPath: path(own)))
         try await proxy.thief(how)

@@ -6,11 +6,11 @@ import XCTest
     import FoundationNetworking
 #endif
 
-/// A proxy of the testbed to the Express example, with faults and counts of its own: see
+/// A fault proxy of the testbed to the Express example: see
 /// `tests/clients/README.md`.
 struct FaultProxy: Sendable {
     private let control: URL
-    /// The server as the client is to see it.
+    /// The server's address for the client.
     let url: URL
     let accessTtl: TimeInterval
     let grace: TimeInterval
@@ -22,7 +22,7 @@ struct FaultProxy: Sendable {
         let grace: TimeInterval
     }
 
-    /// What happened on the proxy.
+    /// The counters of the proxy.
     struct Counts: Decodable {
         struct Refreshes: Decodable {
             let arrived: Int
@@ -49,7 +49,7 @@ struct FaultProxy: Sendable {
             accessTtl: opened.accessTtl, grace: opened.grace)
     }
 
-    /// In place of all faults before, as JSON.
+    /// Replaces all faults; JSON.
     func faults(_ json: String) async throws {
         _ = try await Self.ask("PUT", control.appendingPathComponent("faults"), json)
     }
@@ -64,14 +64,13 @@ struct FaultProxy: Sendable {
         _ = try await Self.ask("POST", control.appendingPathComponent(how))
     }
 
-    /// A new user, signed up over the proxy.
+    /// Signs up a new user over the proxy.
     func signUp(_ name: String) async throws -> TokenPair {
         let answer = try await Self.ask("POST", signUpUrl, signUpBody(name))
         return try XCTUnwrap(readLogin(body: answer))
     }
 
-    /// The same by an app whose tokens are to be bound to the key of `session`. Gives how many
-    /// proofs were refused.
+    /// Signs up with tokens bound to the key of `session`; returns the number of rejected proofs.
     func signUpBound(_ name: String, _ session: Session) async throws -> Int {
         let address = signUpUrl.absoluteString
         for refused in 0...1 {
@@ -92,11 +91,10 @@ struct FaultProxy: Sendable {
         #"{"email":"\#(name)-\#(url.port ?? 0)@example.org","password":"correct horse"}"#
     }
 
-    /// Long enough for any access token that there is now to expire: real time, as the server has no
-    /// other.
+    /// Waits until every access token has expired, in real time, which is the server's.
     func untilExpired() async throws { try await sleep(accessTtl) }
 
-    /// Waits until so many answers to refreshes are held.
+    /// Waits until this many responses to refreshes are held.
     func untilHeld(_ count: Int) async throws {
         try await until("a refresh has come") { try await counts().refreshes.held == count }
     }
@@ -134,7 +132,7 @@ func sleep(_ seconds: TimeInterval) async throws {
     try await Task.sleep(nanoseconds: UInt64(max(0, seconds) * 1e9))
 }
 
-/// Looks until it is so; gives up after a time that nothing here takes.
+/// Polls a condition, with a timeout.
 func until(_ what: String, _ holds: () async throws -> Bool) async throws {
     let asked = Date()
     while !(try await holds()) {
@@ -143,13 +141,13 @@ func until(_ what: String, _ holds: () async throws -> Bool) async throws {
     }
 }
 
-/// A number of the environment.
+/// A number from the environment.
 func number(_ name: String, _ fallback: Int) -> Int {
     ProcessInfo.processInfo.environment[name].flatMap(Int.init) ?? fallback
 }
 
-/// Over how many expiries to go.
+/// The number of expiries to test.
 let expiries = number("REGRANT_E2E_EXPIRIES", 2)
 
-/// Says what was counted.
+/// Prints a result for the test report.
 func report(_ line: String) { print("e2e: swift: \(line)") }

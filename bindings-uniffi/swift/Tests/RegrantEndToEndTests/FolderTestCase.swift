@@ -1,7 +1,7 @@
 import Foundation
 import XCTest
 
-/// Tests that each have a folder of their own.
+/// Tests with a temporary folder each.
 class FolderTestCase: XCTestCase {
     private(set) var folder = FileManager.default.temporaryDirectory
 

@@ -1,15 +1,15 @@
 import Foundation
 import XCTest
 
-/// Processes killed between the server's answer and the moment when somebody knows that it is stored.
-/// `REGRANT_E2E_KILLS=100` makes the long run of it.
+/// Processes killed between the server's response and the report that the pair is stored.
+/// `REGRANT_E2E_KILLS=100` for the long run.
 final class KillTests: FolderTestCase {
-    /// As `KilledApp` names them.
+    /// The names in `KilledApp`.
     private let moments = ["answered", "storing", "halfStored", "stored"]
-    /// After every so many kills the grace of the server passes before the app is started again.
+    /// After this many kills, the server's grace passes before the app is restarted.
     private let late = 5
 
-    func testAnAppThatIsKilledBeforeItsPairIsStoredStaysSignedIn() async throws {
+    func testAnAppKilledDuringARefreshStaysSignedIn() async throws {
         let proxy = try await FaultProxy.open()
         let kills = number("REGRANT_E2E_KILLS", 8)
         try await App(proxy, folder).session.signIn(pair: proxy.signUp("killed"))
@@ -24,7 +24,7 @@ final class KillTests: FolderTestCase {
             let granted = try await proxy.counts().refreshes.granted
             XCTAssertGreaterThan(granted, before, "\(about): the server had answered")
             if round % late == late - 1 { try await sleep(proxy.grace) }
-            // The user starts the app again, and goes on until the next refresh.
+            // The user restarts the app and uses it until the next refresh.
             let app = try App(proxy, folder)
             try await app.renew()
             let status = try await app.call()

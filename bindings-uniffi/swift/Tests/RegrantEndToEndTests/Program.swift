@@ -1,12 +1,12 @@
 import Foundation
 
-/// What became of a program that SwiftPM has built beside the tests.
+/// A finished run of a program that SwiftPM built beside the tests.
 struct Program {
     let reason: Process.TerminationReason
     let status: Int32
     let output: String
 
-    /// Where SwiftPM puts what it builds.
+    /// SwiftPM's output folder.
     private static var products: URL {
         #if os(macOS)
             let tests = Bundle.allBundles.first { $0.bundlePath.hasSuffix(".xctest") }
@@ -30,7 +30,7 @@ struct Program {
         let ended: Process = try await withCheckedThrowingContinuation { continuation in
             process.terminationHandler = { continuation.resume(returning: $0) }
             do { try process.run() } catch { return continuation.resume(throwing: error) }
-            // Little enough for a pipe to hold.
+            // The input fits into the pipe's buffer.
             try? stdin.fileHandleForWriting.write(contentsOf: Data(input.utf8))
             try? stdin.fileHandleForWriting.close()
         }

@@ -3,7 +3,7 @@ import XCTest
 import Regrant
 
 final class ConcurrencyTests: XCTestCase {
-    func testOneVerifierServesManyTasksEachWithItsOwnToken() async throws {
+    func testOneVerifierServesManyTasks() async throws {
         let (count, rounds) = (64, 50)
         let verifier = try verifier()
         let subjects = try await withThrowingTaskGroup(of: (Int, [String]).self) { group in
@@ -29,8 +29,8 @@ final class ConcurrencyTests: XCTestCase {
         }
     }
 
-    /// Compiles only where all that an app hands from task to task may be handed so.
-    func testWhatAnAppSharesIsSendable() {
+    /// Compiles only if the types that an app shares between tasks are `Sendable`.
+    func testSharedTypesAreSendable() {
         func sendable<T: Sendable>(_: T.Type) -> Bool { true }
         XCTAssertTrue(sendable(AccessVerifier.self))
         XCTAssertTrue(sendable(AccessClaims.self))

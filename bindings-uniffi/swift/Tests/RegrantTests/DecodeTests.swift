@@ -3,7 +3,7 @@ import XCTest
 import Regrant
 
 final class DecodeTests: XCTestCase {
-    func testShowsATokenThatNobodyWouldAccept() throws {
+    func testDecodesAnUnverifiableToken() throws {
         let token = hs256(
             #"{"sub":"홍길동","exp":1,"roles":["a"]}"#, header: #"{"alg":"none","kid":"k"}"#)
         let decoded = try decodeUnverified(token: token)
@@ -15,7 +15,7 @@ final class DecodeTests: XCTestCase {
         XCTAssertEqual(decoded.claimsJson, #"{"exp":1,"roles":["a"],"sub":"홍길동"}"#)
     }
 
-    func testRefusesWhatIsNotAToken() throws {
+    func testRejectsMalformedTokens() throws {
         for bad in ["", "a.b", "e30.e30.A", "W10.e30.AA"] {
             let refusal = try refusal(bad) { try decodeUnverified(token: bad) }
             XCTAssertEqual(refusal.code, "ERR_TOKEN_MALFORMED", bad)

@@ -15,7 +15,7 @@ final class ExpiryTests: XCTestCase {
         XCTAssertEqual(refusal.status, 401, line: line)
     }
 
-    func testATokenEndsAtTheVeryInstantOfExp() throws {
+    func testATokenExpiresAtTheInstantOfExp() throws {
         let clock = ManualClock(exp - millisecond)
         let verifier = try verifier(clock: clock)
         XCTAssertEqual(try verifier.verify(token: token).subject, "user-7")
@@ -25,7 +25,7 @@ final class ExpiryTests: XCTestCase {
         try assertExpired(verifier)
     }
 
-    func testLeewayMovesTheEndAndNotByMore() throws {
+    func testLeewayExtendsExpExactly() throws {
         let clock = ManualClock(exp + 30 - millisecond)
         let verifier = try verifier(AccessPolicy(leeway: 30), clock: clock)
         XCTAssertEqual(try verifier.verify(token: token).expiresAt, exp)
@@ -33,7 +33,7 @@ final class ExpiryTests: XCTestCase {
         try assertExpired(verifier)
     }
 
-    func testMaxAgeEndsATokenBeforeItsExp() throws {
+    func testMaxAgeRejectsATokenBeforeItsExp() throws {
         let clock = ManualClock(now + 60 - millisecond)
         let verifier = try verifier(AccessPolicy(maxAge: 60), clock: clock)
         XCTAssertNoThrow(try verifier.verify(token: token))
@@ -41,7 +41,7 @@ final class ExpiryTests: XCTestCase {
         try assertExpired(verifier)
     }
 
-    func testWithoutAClockItIsTheSystems() throws {
+    func testTheDefaultIsTheSystemClock() throws {
         let verifier = try AccessVerifier(keys: [secretKey()], policy: AccessPolicy())
         try assertExpired(verifier)
         let inAnHour = Int(Date().timeIntervalSince1970) + 3600

@@ -17,7 +17,7 @@ final class FileStorageTests: XCTestCase {
 
     private var path: String { folder.appendingPathComponent("session").path }
 
-    func testWhatIsStoredIsFoundUntilItIsCleared() async throws {
+    func testAStoredValueIsReadUntilItIsCleared() async throws {
         let storage = FileStorage(path: path)
         var found = try await storage.read()
         XCTAssertNil(found)
@@ -32,7 +32,20 @@ final class FileStorageTests: XCTestCase {
         XCTAssertNil(found)
     }
 
-    func testNobodyElseMayReadIt() async throws {
+    func testReadsAFileWrittenByVersion010() async throws {
+        let fixture = VectorTests.vectors.appendingPathComponent("upgrade/0.1.0/client/login")
+        let stored = try Data(contentsOf: fixture)
+        try stored.write(to: URL(fileURLWithPath: path))
+        let found = try await FileStorage(path: path).read()
+        XCTAssertEqual(found, stored)
+        let session = try Session(
+            refreshingAt: URL(string: "https://server.example/auth/refresh")!,
+            storage: FileStorage(path: path))
+        try await session.signOut()
+        XCTAssertFalse(FileManager.default.fileExists(atPath: path))
+    }
+
+    func testTheFilesArePrivate() async throws {
         let storage = FileStorage(path: path)
         try await storage.lock()
         try await storage.write(value: Data("secret".utf8))
@@ -44,8 +57,8 @@ final class FileStorageTests: XCTestCase {
         }
     }
 
-    /// "Nothing" would sign the user out.
-    func testWhatCannotBeReadIsNotNothing() async throws {
+    /// `nil` would sign the user out.
+    func testIOErrorsAreThrown() async throws {
         try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: false)
         let storage = FileStorage(path: path)
         await assertThrows { _ = try await storage.read() }
@@ -53,7 +66,7 @@ final class FileStorageTests: XCTestCase {
         await assertThrows { try await storage.clear() }
     }
 
-    func testAWriteThatWasCutOffChangesNothing() async throws {
+    func testAPartialWriteHasNoEffect() async throws {
         let storage = FileStorage(path: path)
         try await storage.write(value: Data("whole".utf8))
         try Data("ha".utf8).write(to: URL(fileURLWithPath: path + ".next"))
@@ -64,8 +77,8 @@ final class FileStorageTests: XCTestCase {
         XCTAssertEqual(found, Data("n".utf8))
     }
 
-    /// Two storages over one file are as two processes: `flock` does not ask who opened it.
-    func testTheLockKeepsOthersOut() async throws {
+    /// Two storages over one file exclude each other as two processes do.
+    func testTheLockIsExclusive() async throws {
         let (first, second) = (FileStorage(path: path), FileStorage(path: path))
         let third = FileStorage(path: path)
         try await first.lock()
@@ -75,7 +88,7 @@ final class FileStorageTests: XCTestCase {
             order.add("second")
             try second.unlock()
         }
-        // Whoever gives up does not hold it later.
+        // A cancelled waiter does not hold the lock later.
         let givesUp = Task { try await third.lock() }
         givesUp.cancel()
         await assertThrows { try await givesUp.value }
@@ -88,7 +101,7 @@ final class FileStorageTests: XCTestCase {
     }
 }
 
-/// What happened, in order.
+/// A log of events, in order.
 final class Order: @unchecked Sendable {
     private let lock = NSLock()
     private var entries: [String] = []

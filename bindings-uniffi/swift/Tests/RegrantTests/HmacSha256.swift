@@ -1,7 +1,7 @@
 import Foundation
 
 // Foundation has no cryptography on Linux, and a dependency for one function of the tests would
-// have to be fetched. `VectorTests` holds this to tokens that another program signed.
+// have to be fetched. `VectorTests` checks this with tokens signed by another program.
 
 /// HMAC with SHA-256 (RFC 2104).
 func hmacSha256(_ message: Data, key: Data) -> Data {

@@ -3,9 +3,9 @@ import XCTest
 
 import Regrant
 
-/// What prints by accident holds neither secrets nor the app's claims.
+/// Text forms contain neither secrets nor the app's claims.
 final class RedactionTests: XCTestCase {
-    /// Everything that Swift writes of a value, alone and inside others.
+    /// Every text form of a value, alone and inside other values.
     private func printed(_ value: Any) -> [String: String] {
         var texts: [String: String] = [:]
         func add(_ how: String, _ write: (inout String) -> Void) {
@@ -40,14 +40,14 @@ final class RedactionTests: XCTestCase {
         }
     }
 
-    func testClaimsHideWhatTheAppPutThere() throws {
+    func testClaimsHideTheAppsClaims() throws {
         let token = hs256(payload(#","email":"a@example.com""#))
         let claims = try verifier().verify(token: token)
         XCTAssertTrue(claims.payloadJson.contains("example.com"))
         assertHides(claims, ["example.com", token], shows: "user-7")
     }
 
-    func testADecodedTokenShowsNamesAlone() throws {
+    func testADecodedTokenShowsOnlyNames() throws {
         let decoded = try decodeUnverified(token: hs256(payload(#","email":"a@example.com""#)))
         XCTAssertTrue(decoded.claimsJson.contains("example.com"))
         assertHides(decoded, ["example.com", "user-7"], shows: "email")
@@ -55,7 +55,7 @@ final class RedactionTests: XCTestCase {
 
     func testAKeyHidesItsBytes() throws {
         let secret = Data("correct horse battery staple 1234".utf8)
-        // As text, as the numbers and as the digits of the bytes.
+        // As text, as numbers and as digits of the bytes.
         let hidden = ["horse", "99, 111, 114", "636f7272", "33 bytes"]
         assertHides(KeyMaterial.secret(bytes: secret), hidden, shows: "Secret([redacted])")
         let key = VerificationKey(algorithm: .hs256, material: .secret(bytes: secret), kid: "k-1")
@@ -71,7 +71,7 @@ final class RedactionTests: XCTestCase {
         assertHides(pair, ["planted"], shows: "TokenPair([redacted])")
     }
 
-    func testRequestsAndAnswersHideWhatCarriesTokens() {
+    func testRequestsAndResponsesHideHeadersAndBody() {
         let header = HttpHeader(name: "refreshtoken", value: "planted-r")
         assertHides(header, ["planted"], shows: "refreshtoken")
         let body = Data("planted-b".utf8)
@@ -83,7 +83,7 @@ final class RedactionTests: XCTestCase {
         assertHides(HttpResponse(status: 207, headers: [header], body: body), hidden, shows: "207")
     }
 
-    func testAConfigurationHidesTheHeadersOfItsEndpoint() {
+    func testAConfigurationHidesItsHeaders() {
         let endpoint = RefreshEndpoint(
             url: "https://server.example/r", headers: ["x-gateway-key": "planted-k"])
         assertHides(endpoint, ["planted"], shows: "https://server.example/r")

@@ -72,7 +72,7 @@ final class RefusalTests: XCTestCase {
 
     private static let pad = String(repeating: "x", count: 256)
 
-    func testRefusesWithTheCodeOfTheCore() throws {
+    func testFailsWithTheCodeOfTheCore() throws {
         for one in Self.cases {
             let verifier = try verifier(one.policy, keys: [secretKey(kid: "k1")])
             let refusal = try refusal(one.name) { try verifier.verify(token: one.token) }
@@ -88,20 +88,21 @@ final class RefusalTests: XCTestCase {
         }
     }
 
-    func testTheCasesAreAllThatVerifyCanRefuse() {
-        // Those that come from sessions, stores, transport, configuration or an absent header.
+    func testTheCasesCoverEveryCodeOfVerify() {
+        // Codes of sessions, stores, transport, configuration, and of an absent header.
         let elsewhere: Set = [
             "ERR_TOKEN_MISSING", "ERR_REFRESH_EXPIRED", "ERR_SESSION_UNKNOWN",
             "ERR_SESSION_REVOKED", "ERR_REFRESH_REUSED", "ERR_SUBJECT_MISMATCH",
             "ERR_ACCESS_REVOKED", "ERR_STORE_UNAVAILABLE", "ERR_KEYS_UNAVAILABLE", "ERR_TRANSPORT",
             "ERR_DPOP_PROOF_INVALID", "ERR_DPOP_PROOF_REPLAYED", "ERR_DPOP_NONCE_REQUIRED",
             "ERR_REFRESH_SUPERSEDED", "ERR_TOO_MANY_ATTEMPTS", "ERR_CONFIG_INVALID", "ERR_INTERNAL",
+            "ERR_INSUFFICIENT_SCOPE", "ERR_NOT_FOUND", "ERR_ARGUMENT_INVALID",
         ]
         let codes = Set(errorCodes().map(\.code))
         XCTAssertEqual(codes.subtracting(elsewhere), Set(Self.cases.map(\.code)))
     }
 
-    func testTextsForPeopleAndForDevelopers() throws {
+    func testMessagesForUsersAndDevelopers() throws {
         let malformed = try refusal { try verifier().verify(token: "a.b") }
         XCTAssertEqual(malformed.info.messages.ko, "토큰의 형식이 일치하지 않습니다.")
         XCTAssertEqual(malformed.info.messages.en, "The token is malformed")
@@ -113,7 +114,7 @@ final class RefusalTests: XCTestCase {
         XCTAssertTrue(missing.description.hasSuffix(": exp"), missing.description)
     }
 
-    func testAnErrorMadeByHandDescribesItself() {
+    func testAnErrorOfAnUnknownCodeDescribesItself() {
         let error = RegrantError.Failed(
             code: "ERR_OURS", advice: .retry, status: 503, text: "later", detail: nil, field: nil,
             signOut: nil, retryAfter: nil)
@@ -122,7 +123,7 @@ final class RefusalTests: XCTestCase {
         XCTAssertEqual(error.info.messages.en, "later")
     }
 
-    func testTheTokenOfAHeaderOrWhyThereIsNone() throws {
+    func testBearerTokenReturnsTheTokenOrFailsWithACode() throws {
         XCTAssertEqual(try bearerToken(headerValue: "Bearer \(Self.valid)"), Self.valid)
         XCTAssertEqual(try bearerToken(headerValue: " bearer  \(Self.valid) "), Self.valid)
         for absent in ["", "Bearer", "Basic dTpw", Self.valid] {
@@ -134,7 +135,7 @@ final class RefusalTests: XCTestCase {
         XCTAssertEqual(two.code, "ERR_TOKEN_MALFORMED")
     }
 
-    func testAConfigurationThatCannotWorkNamesItsField() throws {
+    func testAnInvalidConfigurationNamesItsField() throws {
         let pem = VerificationKey(algorithm: .es256, material: .publicPem(pem: "not a key"))
         let short = VerificationKey(algorithm: .hs256, material: .secret(bytes: Data(count: 31)))
         let wrong: [(String, () throws -> AccessVerifier)] = [

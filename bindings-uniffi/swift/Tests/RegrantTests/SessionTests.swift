@@ -3,53 +3,55 @@ import XCTest
 
 import Regrant
 
+private let url = URL(string: "https://server.example/me")!
+private let accepted = HttpResponse(status: 200, headers: [], body: Data())
+
 final class SessionTests: XCTestCase {
-    /// A device that is locked: nobody is signed out, and later it works.
-    func testAKeyThatCannotBeUsedNowIsTroubleAndNoMore() async throws {
+    /// As on a locked device: nobody is signed out.
+    func testAnUnavailableKeyIsATransientError() async throws {
         let key = LockedKey(try await softwareProofKey(storage: inMemoryStorage()))
-        let bench = try TestBench(proofKey: key)
+        let fixture = try SessionFixture(proofKey: key)
         let (access, pair) = try boundPair(key)
-        try await bench.session.signIn(pair: pair)
-        let url = "https://server.example/me"
+        try await fixture.session.signIn(pair: pair)
         do {
-            _ = try await bench.session.authorization(method: "GET", url: url)
+            _ = try await fixture.session.attempt(method: "GET", url: url.absoluteString)
             XCTFail("the key is locked")
         } catch let refusal as RegrantError {
             XCTAssertEqual(refusal.advice, .retry)
             XCTAssertEqual(refusal.code, "ERR_STORE_UNAVAILABLE")
         }
         key.unlock()
-        let headers = try await bench.session.authorization(method: "GET", url: url).headers()
+        let headers = try await fixture.session.attempt(method: "GET", url: url.absoluteString)
+            .headers()
         XCTAssertEqual(headers.map(\.name), ["authorization", "dpop"])
         XCTAssertEqual(headers.first?.value, "DPoP \(access)")
         let claims = try decodeUnverified(token: headers[1].value).claims
         XCTAssertEqual(claims["htm"]?.stringValue, "GET")
-        XCTAssertEqual(claims["htu"]?.stringValue, url)
-        XCTAssertEqual(bench.session.state(), .signedIn)
+        XCTAssertEqual(claims["htu"]?.stringValue, url.absoluteString)
+        XCTAssertEqual(fixture.session.state(), .signedIn)
     }
 
-    /// In another session nothing could be done with it.
-    func testAPairThatIsBoundToAnotherKeyIsNotStored() async throws {
+    /// The session could not use it.
+    func testAPairBoundToAnotherKeyIsNotStored() async throws {
         let key = try await softwareProofKey(storage: inMemoryStorage())
-        let bench = try TestBench()
+        let fixture = try SessionFixture()
         do {
-            try await bench.session.signIn(pair: boundPair(key).pair)
+            try await fixture.session.signIn(pair: boundPair(key).pair)
             XCTFail("it is of no use")
         } catch let refusal as RegrantError {
             XCTAssertEqual(refusal.signOut, .otherKey)
         }
-        let stored = try await bench.storage.read()
+        let stored = try await fixture.storage.read()
         XCTAssertNil(stored)
     }
 
-    /// A refused proof is answered by another one, not by another token; and any answer may have a
-    /// nonce for the next.
-    func testAProofIsMadeAnewWithWhatTheAnswerSays() async throws {
+    /// A rejected proof is replaced by a new proof, not by a new token. Any response may contain a
+    /// nonce for the next proof.
+    func testARejectedProofIsReplaced() async throws {
         let key = try await softwareProofKey(storage: inMemoryStorage())
-        let bench = try TestBench(proofKey: key)
+        let fixture = try SessionFixture(proofKey: key)
         let (access, pair) = try boundPair(key)
-        try await bench.session.signIn(pair: pair)
-        let url = try XCTUnwrap(URL(string: "https://server.example/me"))
+        try await fixture.session.signIn(pair: pair)
         let challenge = HttpHeader(name: "WWW-Authenticate", value: #"DPoP error="use_dpop_nonce""#)
         let nonce = { HttpHeader(name: "DPoP-Nonce", value: $0) }
         var answers = [
@@ -59,7 +61,7 @@ final class SessionTests: XCTestCase {
         ]
         var seen: [[HttpHeader]] = []
         for _ in 0..<2 {
-            let answer = try await bench.session.authorize(method: "GET", url: url) { headers in
+            let answer = try await fixture.session.authorize(method: "GET", url: url) { headers in
                 seen.append(headers)
                 return answers.removeFirst()
             } head: { $0 }
@@ -68,59 +70,59 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(seen.map { $0[0].value }, Array(repeating: "DPoP \(access)", count: 3))
         let nonces = try seen.map { try decodeUnverified(token: $0[1].value).claims["nonce"]?.stringValue }
         XCTAssertEqual(nonces, [nil, "first", "next"])
-        XCTAssertTrue(bench.transport.requests.isEmpty)
+        XCTAssertTrue(fixture.transport.requests.isEmpty)
     }
 
-    func testWhatIsNoKeyIsRefusedAtOnce() throws {
-        XCTAssertThrowsError(try TestBench(proofKey: NoKey())) {
+    func testAnInvalidKeyIsRejectedAtOnce() throws {
+        XCTAssertThrowsError(try SessionFixture(proofKey: InvalidKey())) {
             XCTAssertEqual(($0 as? RegrantError)?.field, "proofKey")
         }
     }
 
-    func testOneRefreshForAllWhoAsk() async throws {
-        let bench = try TestBench()
-        let first = try await bench.signIn()
+    func testCallersShareOneRefresh() async throws {
+        let fixture = try SessionFixture()
+        let first = try await fixture.signIn()
         for expiry in 0..<3 {
-            let session = bench.session
+            let session = fixture.session
             let tokens = try await withThrowingTaskGroup(of: String.self) { group in
                 for _ in 0..<100 { group.addTask { try await session.accessToken() } }
                 return try await group.reduce(into: Set()) { $0.insert($1) }
             }
             XCTAssertEqual(tokens.count, 1)
             XCTAssertEqual(tokens.contains(first), expiry == 0)
-            XCTAssertEqual(bench.transport.requests.count, expiry)
-            bench.clock.advance(lifetime)
+            XCTAssertEqual(fixture.transport.requests.count, expiry)
+            fixture.clock.advance(lifetime)
         }
     }
 
-    func testTheRequestIsAsTheEndpointWantsIt() async throws {
-        let bench = try TestBench()
-        try await bench.signIn()
-        bench.clock.advance(lifetime)
-        _ = try await bench.session.accessToken()
-        let request = try XCTUnwrap(bench.transport.requests.first)
+    func testTheRefreshRequestHasTheJsonShape() async throws {
+        let fixture = try SessionFixture()
+        try await fixture.signIn()
+        fixture.clock.advance(lifetime)
+        _ = try await fixture.session.accessToken()
+        let request = try XCTUnwrap(fixture.transport.requests.first)
         XCTAssertEqual(request.method, "POST")
         XCTAssertEqual(request.url, "https://server.example/auth/refresh")
         XCTAssertEqual(String(decoding: request.body, as: UTF8.self), #"{"refreshToken":"refresh-0"}"#)
     }
 
-    func testStatesAsAStream() async throws {
-        let bench = try TestBench()
-        var states = bench.session.states.makeAsyncIterator()
+    func testTheStateIsAStream() async throws {
+        let fixture = try SessionFixture()
+        var states = fixture.session.states.makeAsyncIterator()
         var state = await states.next()
         XCTAssertEqual(state, .unknown)
-        try await bench.signIn()
+        try await fixture.signIn()
         state = await states.next()
         XCTAssertEqual(state, .signedIn)
-        try await bench.session.signOut()
+        try await fixture.session.signOut()
         state = await states.next()
         XCTAssertEqual(state, .signedOut(reason: .byUser))
-        XCTAssertEqual(bench.session.state(), .signedOut(reason: .byUser))
+        XCTAssertEqual(fixture.session.state(), .signedOut(reason: .byUser))
     }
 
     func testTheStreamEndsWithItsTask() async throws {
-        let bench = try TestBench()
-        let session = bench.session
+        let fixture = try SessionFixture()
+        let session = fixture.session
         let gate = Gate()
         let reader = Task {
             for await _ in session.states { await gate.open() }
@@ -130,43 +132,53 @@ final class SessionTests: XCTestCase {
         await reader.value
     }
 
-    func testARefusedTokenIsReplacedOnce() async throws {
-        let bench = try TestBench()
-        let first = try await bench.signIn()
+    func testARejectedTokenIsReplacedOnce() async throws {
+        let fixture = try SessionFixture()
+        let first = try await fixture.signIn()
         var sent: [String] = []
-        let status = try await bench.session.authorize { token in
+        let status = try await authorize(fixture.session) { token in
             sent.append(token)
-            return token == first ? 401 : 200
-        } isUnauthorized: { $0 == 401 }
+            return token == "Bearer \(first)" ? 401 : 200
+        }
         XCTAssertEqual(status, 200)
         XCTAssertEqual(sent.count, 2)
-        XCTAssertEqual(bench.transport.requests.count, 1)
+        XCTAssertEqual(fixture.transport.requests.count, 1)
 
         sent = []
-        let refused = try await bench.session.authorize { token in
+        let rejected = try await authorize(fixture.session) { token in
             sent.append(token)
             return 401
-        } isUnauthorized: { $0 == 401 }
-        XCTAssertEqual(refused, 401)
+        }
+        XCTAssertEqual(rejected, 401)
         XCTAssertEqual(sent.count, 2)
     }
 
-    func testAuthorizesWhereTheCallerIs() async throws { try await authorizeOnTheMainActor() }
+    private func authorize(
+        _ session: Session, _ send: (String) async throws -> UInt16
+    ) async throws -> UInt16 {
+        try await session.authorize(method: "POST", url: url) { headers in
+            try await send(headers[0].value)
+        } head: {
+            HttpResponse(status: $0, headers: [], body: Data())
+        }
+    }
 
-    func testACancelledTaskDoesNotWaitAndThePairIsKept() async throws {
-        let bench = try TestBench()
-        try await bench.signIn()
-        bench.clock.advance(lifetime)
+    func testAuthorizeKeepsTheCallersIsolation() async throws { try await authorizeOnTheMainActor() }
+
+    func testACancelledCallerDoesNotCancelTheRefresh() async throws {
+        let fixture = try SessionFixture()
+        try await fixture.signIn()
+        fixture.clock.advance(lifetime)
         let (asked, answered) = (Gate(), Gate())
-        let transport = bench.transport
+        let transport = fixture.transport
         transport.next {
             await asked.open()
             await answered.pass()
             return transport.renewed(7)
         }
-        let session = bench.session
+        let session = fixture.session
         let call = Task {
-            try await session.authorize { $0 } isUnauthorized: { _ in false }
+            try await session.authorize(method: "GET", url: url) { $0 } head: { _ in accepted }
         }
         await asked.pass()
         call.cancel()
@@ -174,40 +186,40 @@ final class SessionTests: XCTestCase {
         XCTAssertThrowsError(try outcome.get()) { XCTAssertTrue($0 is CancellationError, "\($0)") }
         await answered.open()
         let token = try await session.accessToken()
-        XCTAssertEqual(token, pair(7, at: bench.clock.now()).access)
+        XCTAssertEqual(token, pair(7, at: fixture.clock.now()).access)
         XCTAssertEqual(transport.requests.count, 1)
     }
 
-    func testTheftIsToldAndTheStorageIsCleared() async throws {
-        let bench = try TestBench()
-        try await bench.signIn()
-        bench.clock.advance(lifetime)
-        bench.transport.next(status: 401, #"{"error":{"code":"ERR_REFRESH_REUSED"}}"#)
-        let refusal = await refused { try await bench.session.accessToken() }
+    func testATheftIsReportedAndClearsTheStorage() async throws {
+        let fixture = try SessionFixture()
+        try await fixture.signIn()
+        fixture.clock.advance(lifetime)
+        fixture.transport.next(status: 401, #"{"error":{"code":"ERR_REFRESH_REUSED"}}"#)
+        let refusal = await refused { try await fixture.session.accessToken() }
         XCTAssertEqual(refusal?.advice, .signIn)
         XCTAssertEqual(refusal?.code, "ERR_REFRESH_REUSED")
         XCTAssertEqual(refusal?.signOut, .reused)
         XCTAssertNil(refusal?.retryAfter)
-        // Whoever was answered sees it at once.
-        XCTAssertEqual(bench.session.state(), .signedOut(reason: .reused))
-        // In its turn after the storage was cleared.
-        try await bench.session.signOut()
-        let stored = try await bench.storage.read()
+        // The state has changed before the caller gets the error.
+        XCTAssertEqual(fixture.session.state(), .signedOut(reason: .reused))
+        // Runs after the storage was cleared.
+        try await fixture.session.signOut()
+        let stored = try await fixture.storage.read()
         XCTAssertNil(stored)
     }
 
-    func testAFailureKeepsTheTokensAndSaysWhenToTryAgain() async throws {
+    func testAFailureKeepsTheTokensAndHasARetryDelay() async throws {
         struct Offline: Error {}
-        let bench = try TestBench()
-        try await bench.signIn()
-        bench.clock.advance(lifetime)
-        for _ in 0..<3 { bench.transport.next { throw Offline() } }
-        let refusal = await refused { try await bench.session.accessToken() }
+        let fixture = try SessionFixture()
+        try await fixture.signIn()
+        fixture.clock.advance(lifetime)
+        for _ in 0..<3 { fixture.transport.next { throw Offline() } }
+        let refusal = await refused { try await fixture.session.accessToken() }
         XCTAssertEqual(refusal?.advice, .retry)
         XCTAssertEqual(refusal?.code, "ERR_TRANSPORT")
         XCTAssertNil(refusal?.signOut)
         XCTAssertNotNil(refusal?.retryAfter)
-        XCTAssertEqual(bench.session.state(), .signedIn)
+        XCTAssertEqual(fixture.session.state(), .signedIn)
     }
 
     func testNoTokenIsLogged() async throws {
@@ -216,11 +228,11 @@ final class SessionTests: XCTestCase {
             func log(entry: LogEntry) { entries.add(entry.text) }
         }
         let log = Log()
-        let bench = try TestBench(logger: log)
-        let first = try await bench.signIn()
-        bench.clock.advance(lifetime)
-        bench.transport.next(status: 500, "refresh-0 \(first)")
-        let second = try await bench.session.accessToken()
+        let fixture = try SessionFixture(logger: log)
+        let first = try await fixture.signIn()
+        fixture.clock.advance(lifetime)
+        fixture.transport.next(status: 500, "refresh-0 \(first)")
+        let second = try await fixture.session.accessToken()
         let entries = log.entries.all
         XCTAssertFalse(entries.isEmpty)
         for entry in entries {
@@ -230,7 +242,7 @@ final class SessionTests: XCTestCase {
         }
     }
 
-    func testAnEndpointThatIsNoneIsRefused() throws {
+    func testAnInvalidEndpointIsRejected() throws {
         let refusal = try refusal {
             try Session(
                 config: SessionConfig(endpoint: RefreshEndpoint(url: "auth/refresh")),
@@ -251,17 +263,17 @@ final class SessionTests: XCTestCase {
     }
 }
 
-/// What a request is made of need not be `Sendable`: it stays where the caller is.
+/// The closures of `authorize` run in the caller's isolation and need not be `Sendable`.
 @MainActor
 private func authorizeOnTheMainActor() async throws {
     final class View { var shown = "" }
     let view = View()
-    let bench = try TestBench()
-    let first = try await bench.signIn()
-    let answer = try await bench.session.authorize { token in
+    let fixture = try SessionFixture()
+    let first = try await fixture.signIn()
+    let answer = try await fixture.session.authorize(method: "GET", url: url) { headers in
         MainActor.assertIsolated()
-        view.shown = token
+        view.shown = headers[0].value
         return view
-    } isUnauthorized: { _ in false }
-    XCTAssertEqual(answer.shown, first)
+    } head: { _ in accepted }
+    XCTAssertEqual(answer.shown, "Bearer \(first)")
 }

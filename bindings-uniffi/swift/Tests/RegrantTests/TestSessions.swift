@@ -2,17 +2,17 @@ import Foundation
 
 import Regrant
 
-/// How long the access tokens of these tests live.
+/// The lifetime of the access tokens.
 let lifetime: TimeInterval = 900
 
-/// A pair as a server of that time issues it. The number tells them apart.
+/// A pair issued at `instant`, told apart by its number.
 func pair(_ number: Int, at instant: Date) -> (access: String, refresh: String) {
     let iat = Int(instant.timeIntervalSince1970)
     let access = hs256(#"{"sub":"u","n":\#(number),"iat":\#(iat),"exp":\#(iat + Int(lifetime))}"#)
     return (access, "refresh-\(number)")
 }
 
-/// A server that renews whatever it is asked to, or answers as it is told to.
+/// A server that grants every refresh, or sends scripted responses.
 final class ScriptedTransport: Transport, @unchecked Sendable {
     typealias Answer = @Sendable () async throws -> HttpResponse
 
@@ -25,7 +25,7 @@ final class ScriptedTransport: Transport, @unchecked Sendable {
 
     var requests: [HttpRequest] { lock.withLock { asked } }
 
-    /// What the next request is answered with, after those before.
+    /// Appends a response to the script.
     func next(_ answer: @escaping Answer) { lock.withLock { script.append(answer) } }
 
     func next(status: UInt16, _ body: String) {
@@ -48,8 +48,8 @@ final class ScriptedTransport: Transport, @unchecked Sendable {
     }
 }
 
-/// A session over a server and a storage that these tests hold in their hands.
-struct TestBench {
+/// A session over a scripted server, an in-memory storage and a manual clock.
+struct SessionFixture {
     let clock = ManualClock(now)
     let transport: ScriptedTransport
     let storage = inMemoryStorage()
@@ -65,7 +65,7 @@ struct TestBench {
             proofKey: proofKey)
     }
 
-    /// The access token that the user begins with.
+    /// Signs in; returns the access token.
     @discardableResult
     func signIn() async throws -> String {
         let (access, refresh) = pair(0, at: clock.now())
@@ -74,7 +74,7 @@ struct TestBench {
     }
 }
 
-/// A pair whose access token is bound to this key.
+/// A pair whose access token is bound to `key`.
 func boundPair(_ key: ProofKey) throws -> (access: String, pair: TokenPair) {
     let iat = Int(now.timeIntervalSince1970)
     let jkt = try thumbprintOf(key: key)
@@ -82,7 +82,7 @@ func boundPair(_ key: ProofKey) throws -> (access: String, pair: TokenPair) {
     return (access, TokenPair(accessToken: access, refreshToken: "refresh"))
 }
 
-/// A key of a device that is locked at first.
+/// A key of a device that is locked until `unlock`.
 final class LockedKey: ProofKey, @unchecked Sendable {
     private let key: ProofKey
     private let guarded = NSLock()
@@ -100,13 +100,13 @@ final class LockedKey: ProofKey, @unchecked Sendable {
     }
 }
 
-/// Something that is no key on P-256.
-final class NoKey: ProofKey {
+/// Not a P-256 key.
+final class InvalidKey: ProofKey {
     func publicKey() throws -> Data { Data(count: 65) }
     func sign(message: Data) throws -> Data { message }
 }
 
-/// Opened once, for whoever waits at it.
+/// Opened once; tasks wait until then.
 actor Gate {
     private var isOpen = false
     private var waiting: [CheckedContinuation<Void, Never>] = []

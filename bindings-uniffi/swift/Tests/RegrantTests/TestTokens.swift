@@ -5,10 +5,10 @@ import Regrant
 
 let secret = Data(1...32)
 let accessHeader = #"{"alg":"HS256","typ":"at+jwt"}"#
-/// The instant at which `payload()` passes, without a policy and for 15 minutes.
+/// `payload()` is valid from this instant for 15 minutes, without a policy.
 let now = Date(timeIntervalSince1970: 1_700_000_000)
 
-/// A token that the library had no part in.
+/// A token created independently of the library.
 func hs256(_ payload: String, header: String = accessHeader, secret: Data = secret) -> String {
     let input = base64url(Data(header.utf8)) + "." + base64url(Data(payload.utf8))
     return input + "." + base64url(hmacSha256(Data(input.utf8), key: secret))
@@ -36,7 +36,7 @@ func verifier(
     try AccessVerifier(keys: keys, policy: policy, clock: clock)
 }
 
-/// The refusal that `body` ends with; the test fails when there is none.
+/// The error that `body` throws; the test fails without one.
 func refusal<T>(
     _ about: String = "", file: StaticString = #filePath, line: UInt = #line,
     _ body: () throws -> T
@@ -46,7 +46,7 @@ func refusal<T>(
     return try XCTUnwrap(thrown as? RegrantError, about, file: file, line: line)
 }
 
-/// A clock that stands still until it is told to move.
+/// A clock that advances only by `advance`.
 final class ManualClock: Clock, @unchecked Sendable {
     private let lock = NSLock()
     private var instant: Date

@@ -3,7 +3,7 @@ import XCTest
 
 import Regrant
 
-/// The files that every language is held to.
+/// The test vectors shared by all languages.
 final class VectorTests: XCTestCase {
     private struct Entry: Decodable, Equatable {
         struct Messages: Decodable, Equatable {
@@ -25,15 +25,15 @@ final class VectorTests: XCTestCase {
         let tokens: [Signed]
     }
 
-    /// `tests/vectors` of the checkout that this file is in.
-    private static let vectors = URL(fileURLWithPath: #filePath)
+    /// `tests/vectors` of this checkout.
+    static let vectors = URL(fileURLWithPath: #filePath)
         .deletingLastPathComponent().appendingPathComponent("../../../../tests/vectors").standardized
 
     private func read(_ path: String) throws -> Data {
         try Data(contentsOf: Self.vectors.appendingPathComponent(path))
     }
 
-    func testTheErrorCodesAreThoseOfTheVectorFileInAllTheirParts() throws {
+    func testErrorCodesMatchTheVectorFile() throws {
         let expected = try JSONDecoder().decode([Entry].self, from: read("errors.json"))
         XCTAssertGreaterThanOrEqual(expected.count, 26)
         let actual = errorCodes().map { info in
@@ -45,7 +45,7 @@ final class VectorTests: XCTestCase {
         XCTAssertEqual(actual, expected)
     }
 
-    func testATokenOfEveryAlgorithmSignedByAnotherProgram() throws {
+    func testVerifiesForeignTokensOfEveryAlgorithm() throws {
         let file = try JSONDecoder().decode(Signatures.self, from: read("access/signatures.json"))
         let policy = AccessPolicy(issuers: ["https://issuer.test"], audiences: ["api"])
         let clock = ManualClock(Date(timeIntervalSince1970: 1_700_000_899))
@@ -73,8 +73,8 @@ final class VectorTests: XCTestCase {
         XCTAssertEqual(file.tokens.count, algorithms.count)
     }
 
-    /// The other tests sign their tokens themselves; this holds what they do it with to the file.
-    func testTheTestsSignAsAnotherProgramDoes() throws {
+    /// Checks the HMAC that the other tests sign their tokens with.
+    func testTheTestHmacMatchesTheVectorFile() throws {
         let file = try JSONDecoder().decode(Signatures.self, from: read("access/signatures.json"))
         let token = try XCTUnwrap(file.tokens.first { $0.alg == "HS256" }).token
         XCTAssertEqual(hs256(file.payload, secret: Data(file.secret.utf8)), token)
@@ -135,7 +135,7 @@ final class VectorTests: XCTestCase {
         let policy: Policy
     }
 
-    func testEveryTokenOfTheCorpusIsAnsweredAsItSays() throws {
+    func testEveryTokenOfTheCorpusHasTheExpectedResult() throws {
         let index = try JSONDecoder().decode(Index.self, from: read("tokens/index.json"))
         let configured = try JSONDecoder().decode(
             [String: Configuration].self, from: read("tokens/verifiers.json"))
@@ -157,7 +157,7 @@ final class VectorTests: XCTestCase {
         print("\(run) tokens of the corpus")
     }
 
-    func testWhatAJwkSaysOfItsUseHoldsInASetAndAlone() throws {
+    func testUseKeyOpsAndAlgOfAJwkAreEnforced() throws {
         let policy = AccessPolicy(issuers: ["https://issuer.test"], audiences: ["api"])
         for name in ["key-sets", "single-keys"] {
             let file = try JSONDecoder().decode(Jwks.self, from: read("\(name).json"))
@@ -189,7 +189,7 @@ final class VectorTests: XCTestCase {
         }
     }
 
-    func testEveryUnfitKeyIsRefusedWhenTheVerifierIsMade() throws {
+    func testTheVerifierRejectsEveryUnfitKey() throws {
         let file = try JSONDecoder().decode(UnfitKeys.self, from: read("unfit-keys.json"))
         for one in file.cases {
             let refusal = try refusal(one.name) { try verifier(keys: [self.key(of: one.key)]) }
@@ -239,14 +239,14 @@ final class VectorTests: XCTestCase {
         func set(_ instant: Date) { lock.withLock { self.instant = instant } }
     }
 
-    /// Every algorithm by its name in tokens. `name(_:)` keeps the list whole.
+    /// Every algorithm by its name in tokens. `name(_:)` keeps the list complete.
     private let algorithms: [String: Algorithm] = Dictionary(
         uniqueKeysWithValues: [
             .hs256, .hs384, .hs512, .rs256, .rs384, .rs512, .ps256, .ps384, .ps512, .es256, .es384,
             .edDsa,
         ].map { (VectorTests.name(of: $0), $0) })
 
-    /// A `switch` without `default`: an algorithm that is added does not compile until it is here.
+    /// A `switch` without `default`: a new algorithm does not compile until it is added.
     private static func name(of algorithm: Algorithm) -> String {
         switch algorithm {
         case .hs256: "HS256"

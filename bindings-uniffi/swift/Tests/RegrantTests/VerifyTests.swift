@@ -4,7 +4,7 @@ import XCTest
 import Regrant
 
 final class VerifyTests: XCTestCase {
-    func testSaysEverythingThatTheTokenSays() throws {
+    func testReturnsEveryClaim() throws {
         let payload =
             #"{"sub":"사용자-7","sid":"AAECAwQFBgcICQoLDA0ODw","gen":3,"brn":1,"iat":1700000000,"#
             + #""nbf":1699999999.5,"exp":1700000900,"iss":"https://발급자.example","#
@@ -35,7 +35,7 @@ final class VerifyTests: XCTestCase {
         XCTAssertNil(claims["absent"])
     }
 
-    func testAValueOfAnotherKindIsNil() throws {
+    func testAClaimOfAnotherTypeIsNil() throws {
         let claims = try verifier().verify(token: hs256(payload(#","age":42,"name":"a""#)))
         XCTAssertNil(claims["age"]?.stringValue)
         XCTAssertNil(claims["age"]?.boolValue)
@@ -44,7 +44,7 @@ final class VerifyTests: XCTestCase {
         XCTAssertNil(claims["name"]?.doubleValue)
     }
 
-    func testWhatATokenLeavesOutIsNil() throws {
+    func testAbsentClaimsAreNil() throws {
         let claims = try verifier().verify(token: hs256(#"{"sub":"u","exp":1700000900}"#))
         XCTAssertNil(claims.sessionId)
         XCTAssertNil(claims.generation)
@@ -56,7 +56,7 @@ final class VerifyTests: XCTestCase {
         XCTAssertNil(claims.id)
     }
 
-    func testTokensOfAnAppFromBeforeWhereTheyAreAllowed() throws {
+    func testLegacyTokensAreAcceptedOnlyIfAllowed() throws {
         let token = hs256(
             #"{"userId":41,"iat":1700000000,"exp":1700003600}"#,
             header: #"{"alg":"HS256","typ":"JWT"}"#)
@@ -72,7 +72,7 @@ final class VerifyTests: XCTestCase {
         }
     }
 
-    func testAShortSecretWhereItIsAllowed() throws {
+    func testAShortSecretIsAcceptedOnlyIfAllowed() throws {
         let short = Data("비밀".utf8)
         let material = KeyMaterial.secret(bytes: short, allowShort: true)
         let keys = [VerificationKey(algorithm: .hs256, material: material)]

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 
 use tokio::task::{JoinError, JoinHandle};
 
+use crate::client::attempt::{origin_of, rejects_proof};
 use crate::client::clock::{DeviceClock, DeviceTime, ServerClock};
 use crate::dpop::{ProofKey, UnsignedProof};
 use crate::error::{Cause, Error, Result};
@@ -180,36 +181,10 @@ impl Servers {
     }
 }
 
-/// Whether a response rejects the request's proof (RFC 9449 §7.1, §8 and §9): in its challenge, or
-/// in the body of a token endpoint's response.
-fn rejects_proof(response: &HttpResponse) -> bool {
-    if !matches!(response.status, 400 | 401) {
-        return false;
-    }
-    let is_error = |text: &str| matches!(text, "use_dpop_nonce" | "invalid_dpop_proof");
-    let challenges =
-        response.headers.iter().filter(|(name, _)| name.eq_ignore_ascii_case("www-authenticate"));
-    let mut quoted = challenges.flat_map(|(_, challenge)| challenge.split('"'));
-    if quoted.any(is_error) {
-        return true;
-    }
-    let body: Option<serde_json::Value> = serde_json::from_slice(&response.body).ok();
-    body.is_some_and(|body| {
-        body.get("error").and_then(|error| error.as_str()).is_some_and(is_error)
-    })
-}
-
 /// RFC 9449 §8.1.
 fn is_nonce(nonce: &str) -> bool {
     let is_nonce_char = |byte: u8| matches!(byte, 0x21 | 0x23..=0x5b | 0x5d..=0x7e);
     !nonce.is_empty() && nonce.len() <= MAX_NONCE && nonce.bytes().all(is_nonce_char)
-}
-
-/// Scheme, host and port of a URL.
-fn origin_of(url: &str) -> &str {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let end = url.get(host..).and_then(|rest| rest.find(['/', '?', '#']));
-    end.and_then(|end| url.get(..host + end)).unwrap_or(url)
 }
 
 #[cfg(test)]
@@ -250,40 +225,6 @@ mod tests {
             servers.observe_response(&format!("https://{server}.example/"), &give("n"), now());
         }
         assert_eq!((servers.nonce_for(URL), servers.servers.len()), (None, MAX_SERVERS));
-    }
-
-    #[test]
-    fn detects_a_rejected_proof() {
-        for (rejected, status, headers, body) in [
-            (true, 401, &[("WWW-Authenticate", r#"DPoP error="use_dpop_nonce""#)][..], ""),
-            (
-                true,
-                401,
-                &[("www-authenticate", r#"DPoP algs="ES256", error="invalid_dpop_proof", x="y""#)],
-                "",
-            ),
-            (
-                true,
-                401,
-                &[
-                    ("www-authenticate", "Bearer"),
-                    ("www-authenticate", r#"DPoP error="use_dpop_nonce""#),
-                ],
-                "",
-            ),
-            (true, 400, &[], r#"{"error":"use_dpop_nonce"}"#),
-            (false, 401, &[("WWW-Authenticate", r#"DPoP error="invalid_token""#)], ""),
-            (false, 403, &[("WWW-Authenticate", r#"DPoP error="use_dpop_nonce""#)], ""),
-            (false, 400, &[], r#"{"error":{"code":"ERR_TOKEN_MISSING"}}"#),
-            (false, 401, &[], "use_dpop_nonce"),
-        ] {
-            let response = response(status, headers, body);
-            assert_eq!(
-                Servers::default().observe_response(URL, &response, now()),
-                rejected,
-                "{headers:?} {body}"
-            );
-        }
     }
 
     #[test]

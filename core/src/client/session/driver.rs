@@ -11,6 +11,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::dpop::DpopClient;
 use super::storage::{StorageLock, TokenStorage};
+use crate::client::attempt::Sent;
 use crate::client::clock::DeviceClock;
 use crate::client::endpoint::RefreshEndpoint;
 use crate::client::error::{SessionError, SessionState, TransientError};
@@ -324,8 +325,9 @@ impl Refresher {
             request.headers.push(("dpop".to_owned(), proof));
             let url = request.url.clone();
             let response = self.send(request).await?;
-            let should_retry = dpop.observe_response(&url, &response) && !is_retry;
-            if !should_retry {
+            dpop.observe_response(&url, &response);
+            let sent = Sent { token: false, proof: true, is_retry };
+            if sent.retry(&response).is_none() {
                 let answer = self.endpoint.read(&response);
                 if let RefreshAnswer::Granted(grant) = &answer
                     && let Some(issued_at) = grant.issued_at()

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::attempt::Authorization;
+use super::attempt::{Attempt, Retry, is_same_origin};
 use super::clock::DeviceClock;
 use super::endpoint::RefreshEndpoint;
 use super::error::{SessionError, SessionState, TransientError};
@@ -27,7 +27,7 @@ use crate::types::{AccessToken, Clock, SystemClock};
 use dpop::{DpopClient, thumbprint_of};
 use driver::{Driver, Io, Message, ProofRequest, Refresher, Reply};
 
-pub use storage::{FileStorage, MemoryStorage, StorageLock, TokenStorage};
+pub use storage::{DurableFile, FileStorage, MemoryStorage, StorageLock, TokenStorage};
 #[cfg(feature = "reqwest")]
 pub use transport::{CallError, ReqwestTransport};
 
@@ -120,111 +120,65 @@ impl Session {
         self.call_for_token(|caller| Event::Renew { caller, rejected }).await
     }
 
-    /// Makes a request with an access token, and retries it once with another token if
-    /// `is_unauthorized` returns true for the response (usually: status 401). For bearer tokens;
-    /// for tokens bound to a key use [`Session::authorization`].
-    ///
-    /// # Errors
-    /// As [`Session::access_token`]. A second unauthorized response is returned, not an error.
-    pub async fn authorize<F, O>(
-        &self,
-        mut request: impl FnMut(AccessToken) -> F,
-        is_unauthorized: impl Fn(&O) -> bool,
-    ) -> Result<O, SessionError>
-    where
-        F: Future<Output = O>,
-    {
-        let token = self.access_token().await?;
-        let response = request(token.clone()).await;
-        if !is_unauthorized(&response) {
-            return Ok(response);
-        }
-        match self.token_for_retry(token).await? {
-            Some(token) => Ok(request(token).await),
-            None => Ok(response),
-        }
-    }
-
-    /// The access token to retry a request with after a server responded to `rejected` with 401;
-    /// `None` if another token is unlikely to be accepted. For adapters that send requests
-    /// themselves. For bearer tokens; for tokens bound to a key use
-    /// [`Session::authorization_for_retry`].
-    ///
-    /// # Errors
-    /// As [`Session::access_token`].
-    pub async fn token_for_retry(
-        &self,
-        rejected: AccessToken,
-    ) -> Result<Option<AccessToken>, SessionError> {
-        // A bound token was sent without its proof; another token would be rejected too.
-        if matches!(DpopBinding::of_access(&rejected), DpopBinding::Key(_)) {
-            return Ok(None);
-        }
-        self.renew_for_retry(rejected).await
-    }
-
-    async fn renew_for_retry(
-        &self,
-        rejected: AccessToken,
-    ) -> Result<Option<AccessToken>, SessionError> {
-        match self.renew(rejected).await {
-            Ok(token) => Ok(Some(token)),
-            Err(SessionError::Retry { cause: TransientError::AccessRejected, .. }) => Ok(None),
-            Err(error) => Err(error),
-        }
-    }
-
-    /// The headers for a request of `method` to `url`: an access token, with a DPoP proof if it is
-    /// bound to the session's key (RFC 9449).
+    /// The first attempt at a request of `method` to `url`: an access token, with a DPoP proof if it
+    /// is bound to the session's key (RFC 9449). Pass the response to [`Session::next_attempt`].
     ///
     /// # Errors
     /// As [`Session::access_token`]; with [`TransientError::ProofKey`] if the key cannot be used.
-    pub async fn authorization(
-        &self,
-        method: &str,
-        url: &str,
-    ) -> Result<Authorization, SessionError> {
+    pub async fn attempt(&self, method: &str, url: &str) -> Result<Attempt, SessionError> {
         let token = self.access_token().await?;
-        self.authorization_with(token, method, url).await
+        self.attempt_with(token, method, url).await
     }
 
-    /// The headers to retry a request with that was sent with `rejected` and answered with
-    /// `response`; `None` if it should not be retried. Only status 401 is retried, once.
+    /// The attempt after `attempt`, to which the server responded with `response`; `None` if the
+    /// response is final. A request is retried once, if the server rejects its access token or proof.
     ///
-    /// Call it whenever [`Authorization::is_relevant`] says so, even if the request cannot be
-    /// retried: the response may contain a nonce for the next proof. Its body may be omitted.
+    /// Call it for every response, even if the request cannot be sent again: the response may
+    /// contain a nonce for the next proof. Its body may be omitted. `from` is the URL that the
+    /// response came from if the HTTP client follows redirects. A response from another server is
+    /// ignored.
     ///
     /// # Errors
-    /// As [`Session::authorization`].
-    pub async fn authorization_for_retry(
+    /// As [`Session::attempt`].
+    pub async fn next_attempt(
         &self,
-        rejected: &Authorization,
+        attempt: &Attempt,
         response: &HttpResponse,
-    ) -> Result<Option<Authorization>, SessionError> {
-        let Authorization { method, url, .. } = rejected;
-        let is_about_proof = self.observe_response(url, response) && rejected.proof.is_some();
-        let token = match response.status {
-            // The token itself was not rejected.
-            401 if is_about_proof => Some(rejected.token.clone()),
-            401 => self.renew_for_retry(rejected.token.clone()).await?,
-            _ => None,
-        };
-        match token {
-            Some(token) => self.authorization_with(token, method, url).await.map(Some),
-            None => Ok(None),
+        from: Option<&str>,
+    ) -> Result<Option<Attempt>, SessionError> {
+        let Attempt { method, url, token, .. } = attempt;
+        let from = from.unwrap_or(url);
+        if !is_same_origin(from, url) {
+            return Ok(None);
         }
+        let _ = self.observe_response(from, response);
+        let token = match attempt.retry(response, from) {
+            None => return Ok(None),
+            Some(Retry::Proof) => token.clone(),
+            Some(Retry::Token) => match self.renew(token.clone()).await {
+                Ok(token) => token,
+                // Another token is unlikely to be accepted.
+                Err(SessionError::Retry { cause: TransientError::AccessRejected, .. }) => {
+                    return Ok(None);
+                }
+                Err(error) => return Err(error),
+            },
+        };
+        let next = self.attempt_with(token, method, url).await?;
+        Ok(Some(Attempt { is_retry: true, ..next }))
     }
 
-    async fn authorization_with(
+    async fn attempt_with(
         &self,
         token: AccessToken,
         method: &str,
         url: &str,
-    ) -> Result<Authorization, SessionError> {
+    ) -> Result<Attempt, SessionError> {
         let is_bound = matches!(DpopBinding::of_access(&token), DpopBinding::Key(_));
         let proof =
             if is_bound { self.prove(method, url, Some(token.clone())).await? } else { None };
-        Ok(Authorization { token, proof, method: method.to_owned(), url: url.to_owned() })
+        let (method, url) = (method.to_owned(), url.to_owned());
+        Ok(Attempt { method, url, token, proof, is_retry: false })
     }
 
     /// A DPoP proof for a request without an access token: the `DPoP` header of a login. `None` for
@@ -238,8 +192,7 @@ impl Session {
 
     /// Takes the DPoP nonce and the server's time from the response to a login, including its body.
     /// Returns whether the proof was rejected: then retry the login once with a new
-    /// [`Session::proof`]. For other requests, pass the first response to
-    /// [`Session::authorization_for_retry`] and only the second one to this method.
+    /// [`Session::proof`].
     #[must_use = "a login whose proof was rejected should be retried"]
     pub fn observe_response(&self, url: &str, response: &HttpResponse) -> bool {
         self.dpop.as_ref().is_some_and(|dpop| dpop.observe_response(url, response))

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::fmt;
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -104,76 +104,49 @@ impl TokenStorage for MemoryStorage {
     }
 }
 
-/// A storage in a file that only its owner can read. Writes replace the file atomically; a lock file
-/// beside it (`.lock`) serializes the processes of this machine.
+/// A storage in a file that only its owner can read: a [`DurableFile`], with a lock file beside it
+/// (`.lock`) that serializes the processes of this machine.
 ///
 /// The tokens are not encrypted: prefer a [`TokenStorage`] over the platform's keychain or keystore
 /// where there is one. The folder must exist, on a local file system.
 #[derive(Clone, Debug)]
 pub struct FileStorage {
-    path: PathBuf,
+    file: DurableFile,
+    lock: PathBuf,
 }
 
 impl FileStorage {
     /// A storage in the file at `path`. The file need not exist.
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
-    }
-
-    /// The path with `suffix` appended to the file name.
-    fn sibling(&self, suffix: &str) -> PathBuf {
-        let mut path = self.path.clone().into_os_string();
-        path.push(suffix);
-        path.into()
+        let path = path.into();
+        Self { lock: with_suffix(&path, ".lock"), file: DurableFile::new(path) }
     }
 }
 
 #[async_trait]
 impl TokenStorage for FileStorage {
     async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
-        let path = self.path.clone();
-        blocking(move || match std::fs::read(&path) {
-            Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(error),
-        })
-        .await
+        let file = self.file.clone();
+        blocking(move || file.read()).await
     }
 
     async fn write(&self, value: Zeroizing<Vec<u8>>) -> Result<(), Cause> {
-        let (path, next) = (self.path.clone(), self.sibling(".next"));
-        blocking(move || {
-            let mut file = owner_only(OpenOptions::new().write(true).create(true).truncate(true))
-                .open(&next)?;
-            file.write_all(&value)?;
-            file.sync_all()?;
-            std::fs::rename(&next, &path)?;
-            sync_folder(&path)
-        })
-        .await
+        let file = self.file.clone();
+        blocking(move || file.replace(&value)).await
     }
 
     async fn clear(&self) -> Result<(), Cause> {
-        let path = self.path.clone();
-        blocking(move || match std::fs::remove_file(&path) {
-            Ok(()) => sync_folder(&path),
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            Err(error) => Err(error),
-        })
-        .await
+        let file = self.file.clone();
+        blocking(move || file.remove()).await
     }
 
     async fn lock(&self) -> Result<StorageLock, Cause> {
-        let path = self.sibling(".lock");
-        let open = move || owner_only(OpenOptions::new().write(true).create(true)).open(&path);
-        let file = blocking(open).await?;
         loop {
-            match file.try_lock() {
-                // The system releases the lock when the file is closed, even if the process is killed.
-                Ok(()) => return Ok(StorageLock::new(file)),
-                Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_RETRY_DELAY).await,
-                Err(TryLockError::Error(error)) => return Err(error.into()),
+            let path = self.lock.clone();
+            if let Some(lock) = blocking(move || StorageLock::try_file(&path)).await? {
+                return Ok(lock);
             }
+            tokio::time::sleep(LOCK_RETRY_DELAY).await;
         }
     }
 }
@@ -184,6 +157,107 @@ async fn blocking<T: Send + 'static>(
     Ok(tokio::task::spawn_blocking(work).await??)
 }
 
+/// A file that only its owner can read and that is replaced atomically: after a crash it has either
+/// the old content or the new. For storages that encrypt what [`FileStorage`] stores as it is.
+///
+/// The folder must exist, on a local file system. Calls block, and must not overlap with a
+/// [`DurableFile::replace`] of the same file.
+#[derive(Clone, Debug)]
+pub struct DurableFile {
+    path: PathBuf,
+}
+
+impl DurableFile {
+    /// The file at `path`, which need not exist.
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        Self { path: path.into() }
+    }
+
+    /// Reads the content; `None` if there is no file.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn read(&self) -> io::Result<Option<Zeroizing<Vec<u8>>>> {
+        match std::fs::read(&self.path) {
+            Ok(bytes) => Ok(Some(Zeroizing::new(bytes))),
+            Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Replaces the content, durably.
+    ///
+    /// # Errors
+    /// When the content may not have been replaced.
+    pub fn replace(&self, content: &[u8]) -> io::Result<()> {
+        let next = with_suffix(&self.path, ".next");
+        // Left by a process that was killed.
+        remove_if_exists(&next)?;
+        let mut file = owner_only(OpenOptions::new().write(true).create_new(true)).open(&next)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        std::fs::rename(&next, &self.path)?;
+        self.sync_folder()
+    }
+
+    /// Removes the file, durably. Succeeds if there is none.
+    ///
+    /// # Errors
+    /// When the file may still exist.
+    pub fn remove(&self) -> io::Result<()> {
+        if remove_if_exists(&self.path)? { self.sync_folder() } else { Ok(()) }
+    }
+
+    /// A renamed file survives a power failure only if its folder is synced too.
+    fn sync_folder(&self) -> io::Result<()> {
+        if cfg!(unix) {
+            let folder = self.path.parent().filter(|folder| !folder.as_os_str().is_empty());
+            File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+        }
+        Ok(())
+    }
+}
+
+impl StorageLock {
+    /// Tries to lock the file at `path`, which is created if it does not exist and never removed;
+    /// `None` if the lock is held, by this process or another. The system releases the lock when the
+    /// process ends, even if it is killed.
+    ///
+    /// # Errors
+    /// When the file cannot be opened or locked.
+    pub fn try_file(path: &Path) -> io::Result<Option<Self>> {
+        let file = owner_only(OpenOptions::new().write(true).create(true)).open(path)?;
+        Ok(try_lock(&file)?.then(|| Self::new(file)))
+    }
+}
+
+/// As [`File::try_lock`], which Android does not have before Rust 1.98.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn try_lock(file: &File) -> io::Result<bool> {
+    use rustix::fs::{FlockOperation, flock};
+    match flock(file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(true),
+        Err(rustix::io::Errno::WOULDBLOCK) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn try_lock(file: &File) -> io::Result<bool> {
+    match file.try_lock() {
+        Ok(()) => Ok(true),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(false),
+        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// `path` with `suffix` appended to the file name.
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
 /// Files are created readable by their owner only.
 fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
     #[cfg(unix)]
@@ -191,13 +265,13 @@ fn owner_only(options: &mut OpenOptions) -> &mut OpenOptions {
     options
 }
 
-/// A renamed file survives a power failure only if its folder is synced too.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    if cfg!(unix) {
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-        File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
+/// Whether there was a file.
+fn remove_if_exists(path: &Path) -> io::Result<bool> {
+    match std::fs::remove_file(path) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
     }
-    Ok(())
 }
 
 impl SoftwareKey {

@@ -6,7 +6,7 @@ use reqwest::header::HeaderValue;
 use reqwest::redirect::Policy;
 
 use super::Session;
-use crate::client::attempt::Authorization;
+use crate::client::attempt::Attempt;
 use crate::client::error::SessionError;
 use crate::error::{Cause, Error};
 use crate::http::{HttpRequest, HttpResponse, Transport};
@@ -85,26 +85,20 @@ impl Session {
         request: reqwest::Request,
     ) -> Result<reqwest::Response, CallError> {
         let (method, url) = (request.method().to_string(), request.url().to_string());
-        let origin = request.url().origin();
-        let retry = request.try_clone();
-        let authorization = self.authorization(&method, &url).await?;
-        let response = http.execute(authorized(&authorization, request)).await?;
-        // After a redirect to another server, its response is not about this token.
-        let is_same_origin = response.url().origin() == origin;
-        if !is_same_origin || !authorization.is_relevant(response.status().as_u16()) {
-            return Ok(response);
+        let (mut attempt, mut request) = (self.attempt(&method, &url).await?, request);
+        loop {
+            let again = request.try_clone();
+            let response = http.execute(authorized(&attempt, request)).await?;
+            let (head, from) = (response_head(&response), Some(response.url().as_str()));
+            let next = self.next_attempt(&attempt, &head, from).await?;
+            let Some(next) = next.zip(again) else { return Ok(response) };
+            (attempt, request) = next;
         }
-        let next = self.authorization_for_retry(&authorization, &response_head(&response)).await?;
-        let Some((next, retry)) = next.zip(retry) else { return Ok(response) };
-        let response = http.execute(authorized(&next, retry)).await?;
-        // There is no further retry, but the response may contain the nonce for the next request.
-        let _ = self.observe_response(&url, &response_head(&response));
-        Ok(response)
     }
 }
 
-fn authorized(authorization: &Authorization, mut request: reqwest::Request) -> reqwest::Request {
-    for (name, value) in authorization.headers() {
+fn authorized(attempt: &Attempt, mut request: reqwest::Request) -> reqwest::Request {
+    for (name, value) in attempt.headers() {
         // A token that is not a valid header value was not issued by any server; without it the
         // server rejects the request.
         if let Ok(mut value) = HeaderValue::try_from(value) {

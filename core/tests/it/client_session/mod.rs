@@ -38,11 +38,7 @@ async fn signed_in(server: &Server, folder: &Path) -> Session {
 
 /// The status of a request with the session's token.
 async fn call(session: &Session, http: &reqwest::Client, url: &str) -> u16 {
-    let send = |token: regrant::types::AccessToken| {
-        let request = http.get(url).bearer_auth(token.expose());
-        async move { request.send().await.unwrap().status().as_u16() }
-    };
-    session.authorize(send, |status| *status == 401).await.unwrap()
+    session.execute(http, http.get(url).build().unwrap()).await.unwrap().status().as_u16()
 }
 
 async fn until<F: Future<Output = bool>>(what: &str, mut holds: impl FnMut() -> F) {

@@ -39,6 +39,25 @@ async fn the_file_is_private_and_replaced_atomically() {
 }
 
 #[tokio::test]
+async fn a_partial_write_has_no_effect() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, next) = (folder.path().join("session"), folder.path().join("session.next"));
+    let storage = FileStorage::new(&path);
+    storage.write(Zeroizing::new(b"whole".to_vec())).await.unwrap();
+    // Left by a killed process, and readable by others.
+    std::fs::write(&next, "half of a longer value").unwrap();
+    assert_eq!(storage.read().await.unwrap().unwrap().as_slice(), b"whole");
+    storage.write(Zeroizing::new(b"new".to_vec())).await.unwrap();
+    assert_eq!(storage.read().await.unwrap().unwrap().as_slice(), b"new");
+    assert!(!next.exists());
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+}
+
+#[tokio::test]
 async fn the_lock_is_exclusive() {
     let folder = tempfile::tempdir().unwrap();
     let storage = FileStorage::new(folder.path().join("session"));

@@ -9,19 +9,19 @@ import java.security.PrivateKey
 import java.security.Signature
 import java.security.spec.ECGenParameterSpec
 
-// An example for an Android app: copy it. It is compiled in the tests here against stubs, and was never run on a device.
+// An example to copy into an Android app. The tests compile it against stubs; it was never run on a device.
 
 private const val PROVIDER = "AndroidKeyStore"
 
 /**
- * A key that never leaves the keystore, which the tokens of a session are bound to (DPoP, RFC 9449): whoever copies the
- * tokens off the device cannot use them. `Session(…, proofKey = KeystoreProofKey())`.
+ * A key that never leaves the keystore, to bind the tokens of a session to (DPoP, RFC 9449): copied tokens are useless
+ * without it. `Session(…, proofKey = KeystoreProofKey())`.
  */
 class KeystoreProofKey(private val alias: String = "regrant-proof") : ProofKey {
     private val keys = KeyStore.getInstance(PROVIDER).apply { load(null) }
 
-    // One at a time: a key that is made anew takes the place of the one that tokens are bound to. An app of several
-    // processes makes it in one of them.
+    // Synchronized, because a second key would replace the one that tokens are bound to. An app of several processes must
+    // create the key in one of them.
     override fun publicKey(): ByteArray = synchronized(KeystoreProofKey::class) {
         if (!keys.containsAlias(alias)) generate()
         keys.getCertificate(alias).publicKey.encoded

@@ -9,14 +9,15 @@ import java.security.KeyStore
 import javax.crypto.KeyGenerator
 import javax.crypto.SecretKey
 
-// An example for an Android app: copy it. It is compiled in the tests here against stubs, and was never run on a device.
+// An example to copy into an Android app. The tests compile it against stubs; it was never run on a device.
 
 private const val PROVIDER = "AndroidKeyStore"
 private const val ALIAS = "regrant-session"
 
 /**
- * Tokens in a file of the app, under a key that never leaves the keystore: `keystoreStorage(context.noBackupFilesDir)`.
- * Not in the folder that is backed up, as the key does not move to another device.
+ * Stores the tokens in a file encrypted with a key that never leaves the keystore:
+ * `keystoreStorage(context.noBackupFilesDir)`. Keep the file out of backups, because the key does not move to another
+ * device.
  */
 fun keystoreStorage(folder: File): TokenStorage = EncryptedFileStorage(File(folder, "session").toPath(), keystoreKey())
 

@@ -2,15 +2,16 @@
 //
 //   sign-up EMAIL      a new account; asks for a password
 //   sign-in EMAIL
-//   me                 one call; the token is renewed if that is due
+//   me                 one call; refreshes the token when needed
 //   watch              a call every second, until Ctrl-C
 //   sign-out
 //
-// REGRANT_SERVER is the server (http://localhost:3000), REGRANT_SAMPLE_FOLDER where the tokens are kept
-// (.regrant-sample in the home folder). Any number of them may run at once: they share the tokens.
+// REGRANT_SERVER is the server (http://localhost:3000), REGRANT_SAMPLE_FOLDER where the tokens are stored
+// (.regrant-sample in the home folder). Concurrent runs share the tokens.
 package sample
 
 import dev.regrant.Advice
+import dev.regrant.HttpHeader
 import dev.regrant.EncryptedFileStorage
 import dev.regrant.RefreshEndpoint
 import dev.regrant.RegrantException
@@ -23,6 +24,7 @@ import dev.regrant.authorize
 import dev.regrant.decodeUnverified
 import dev.regrant.jvm.JdkTransport
 import dev.regrant.readLogin
+import dev.regrant.responseHead
 import dev.regrant.retryAfter
 import dev.regrant.loadOrCreateKey
 import dev.regrant.signOut
@@ -46,7 +48,7 @@ import kotlinx.coroutines.runBlocking
 private val server = System.getenv("REGRANT_SERVER") ?: "http://localhost:3000"
 private val folder = Path.of(System.getenv("REGRANT_SAMPLE_FOLDER") ?: (System.getProperty("user.home") + "/.regrant-sample"))
 
-// All there is to it: where tokens are renewed, and where they are kept.
+// The endpoint that refreshes tokens, and the storage.
 private val session by lazy {
     Files.createDirectories(folder)
     val storage = EncryptedFileStorage(folder.resolve("session"), loadOrCreateKey(folder.resolve("key")))
@@ -75,18 +77,21 @@ fun main(arguments: Array<String>) = runBlocking {
     }
 }
 
-/** The app's own request; its answer has the pair that the session keeps from then on. */
+/** The app's own request; its response contains the pair that the session manages from then on. */
 private suspend fun signIn(path: String, email: String) {
     val answer = send("POST", path, body = """{"email":${quoted(email)},"password":${quoted(password())}}""")
     session.signIn(readLogin(answer.body().toByteArray()) ?: fail("${answer.statusCode()} ${answer.body()}"))
     println("signed in")
 }
 
-/** A protected resource: this and no more is what every request of an app does. */
+/** A protected resource. Every request of an app looks like this. */
 private suspend fun me() = authorized("GET", "/api/me")
 
 private suspend fun authorized(method: String, path: String) =
-    session.authorize({ it.statusCode() == 401 }) { token -> send(method, path, token) }
+    session.authorize(method, server + path, ::headOf) { headers -> send(method, path, headers) }
+
+private fun headOf(answer: HttpResponse<*>) =
+    responseHead(answer.statusCode(), answer.headers().map().flatMap { (name, values) -> values.map { name to it } })
 
 private suspend fun watch(): Unit = coroutineScope {
     launch { session.states.collect { println("state: $it") } }
@@ -101,7 +106,7 @@ private suspend fun watch(): Unit = coroutineScope {
     }
 }
 
-/** The server ends the session, then the tokens are forgotten here. */
+/** Revokes the session on the server, then deletes the tokens here. */
 private suspend fun signOut() {
     val own = decodeUnverified(session.accessToken()).claims["sid"]?.asText()
     authorized("DELETE", "/api/devices/$own")
@@ -111,14 +116,14 @@ private suspend fun signOut() {
 
 private val http = HttpClient.newHttpClient()
 
-private suspend fun send(method: String, path: String, token: String? = null, body: String = ""): HttpResponse<String> {
+private suspend fun send(method: String, path: String, headers: List<HttpHeader> = emptyList(), body: String = ""): HttpResponse<String> {
     val request = HttpRequest.newBuilder(URI(server + path)).method(method, BodyPublishers.ofString(body))
     request.header("Content-Type", "application/json")
-    if (token != null) request.header("Authorization", "Bearer $token")
+    for ((name, value) in headers) request.header(name, value)
     return http.sendAsync(request.build(), BodyHandlers.ofString()).await()
 }
 
-/** A line from the terminal that it does not show. */
+/** Reads a line from the terminal without echo. */
 private fun password(): String {
     System.console()?.let { return String(it.readPassword("Password: ")) }
     return readlnOrNull() ?: ""

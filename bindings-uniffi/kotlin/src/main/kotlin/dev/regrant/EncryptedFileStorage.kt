@@ -1,11 +1,15 @@
 package dev.regrant
 
 import java.nio.file.Path
+import java.security.SecureRandom
 import javax.crypto.AEADBadTagException
 import javax.crypto.Cipher
 import javax.crypto.SecretKey
 import javax.crypto.spec.GCMParameterSpec
+import javax.crypto.spec.SecretKeySpec
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
 
 /**
@@ -19,16 +23,20 @@ import kotlinx.coroutines.withContext
  * ([SignOutReason.Unreadable]), and the file stays until then.
  */
 class EncryptedFileStorage(path: Path, private val key: SecretKey) : TokenStorage {
-    // With the real folder, so that all paths to this file share one lock.
-    private val file = path.toAbsolutePath().run { parent.toRealPath().resolve(fileName) }
-    private val content = DurableFile(file)
-    private val lock = ProcessLock(sibling(file, ".lock"))
+    private val file: DurableFile
+    private val lock: FileLock
 
-    override suspend fun read(): ByteArray? = withContext(Dispatchers.IO) { content.read()?.let(::decrypt) }
+    init {
+        val absolute = path.inExistingFolder()
+        file = DurableFile(absolute)
+        lock = FileLock("$absolute.lock")
+    }
 
-    override suspend fun write(value: ByteArray): Unit = withContext(Dispatchers.IO) { content.write(encrypt(value)) }
+    override suspend fun read(): ByteArray? = withContext(Dispatchers.IO) { file.read()?.let(::decrypt) }
 
-    override suspend fun clear(): Unit = withContext(Dispatchers.IO) { content.remove() }
+    override suspend fun write(value: ByteArray): Unit = withContext(Dispatchers.IO) { file.replace(encrypt(value)) }
+
+    override suspend fun clear(): Unit = withContext(Dispatchers.IO) { file.remove() }
 
     override suspend fun lock() = lock.lock()
 
@@ -64,3 +72,40 @@ class EncryptedFileStorage(path: Path, private val key: SecretKey) : TokenStorag
         val HEADER = "regrant1".toByteArray()
     }
 }
+
+/**
+ * Loads the AES key in the file [path], or creates one. Only the owner can read the file. Blocks on file I/O: do not call
+ * it on the main thread.
+ *
+ * It protects the tokens where only the encrypted file leaks (a backup, a synchronised folder, a support bundle), so store
+ * it elsewhere. It does not protect them from a process that can read all files of the user.
+ *
+ * @throws IllegalStateException if the file contains something else.
+ */
+fun loadOrCreateKey(path: Path): SecretKey {
+    val absolute = path.inExistingFolder()
+    val (file, lock) = DurableFile(absolute) to FileLock("$absolute.lock")
+    // Two processes that start at once must not create two keys.
+    runBlocking { lock.lock() }
+    val bytes = try {
+        file.read() ?: ByteArray(KEY_BYTES).also(SecureRandom()::nextBytes).also(file::replace)
+    } finally {
+        lock.unlock()
+    }
+    check(bytes.size == KEY_BYTES) { "the key file has ${bytes.size} bytes instead of $KEY_BYTES" }
+    return SecretKeySpec(bytes, "AES")
+}
+
+private const val KEY_BYTES = 32
+private const val LOCK_RETRY_DELAY_MS = 10L
+
+/**
+ * Takes the lock, waiting while it is held elsewhere. Not held if cancelled: [FileLock.tryLock] waits for nothing, so it
+ * needs no other dispatcher, from which a cancelled coroutine would not return its result.
+ */
+private suspend fun FileLock.lock() {
+    while (!tryLock()) delay(LOCK_RETRY_DELAY_MS)
+}
+
+/** The absolute path. Fails if there is no such folder. */
+private fun Path.inExistingFolder(): String = toAbsolutePath().run { parent.toRealPath().resolve(fileName) }.toString()

@@ -8,25 +8,12 @@ import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.stateIn
 
 /**
- * Makes a request with an access token, and retries it once with another token if [isUnauthorized] returns true for the
- * response (usually: status 401). A second unauthorized response is returned.
+ * Makes a request of [method] to [url] with an access token, and with a DPoP proof if the token is bound to the session's key
+ * (RFC 9449): [send] adds `headers` to it. Retries it once if the server rejects the token or the proof. [head] returns the
+ * status and headers of a response. Returns every response, whatever its status.
  *
- * For bearer tokens and any HTTP client; for OkHttp and Ktor see `dev.regrant.okhttp` and `dev.regrant.ktor`. The coroutine
- * may be cancelled at any time: a refresh that was started continues, and its tokens are stored.
- *
- * @throws RegrantException with the advice to sign in or to retry.
- */
-suspend fun <T> Session.authorize(isUnauthorized: (T) -> Boolean, send: suspend (accessToken: String) -> T): T {
-    val token = accessToken()
-    val response = send(token)
-    if (!isUnauthorized(response)) return response
-    val next = tokenForRetry(token) ?: return response
-    return send(next)
-}
-
-/**
- * As above for a request of [method] to [url] whose token may be bound to the session's key (DPoP, RFC 9449): it carries
- * `headers`, and is retried once with new ones if necessary. [head] returns the status and headers of a response.
+ * For any HTTP client; for OkHttp and Ktor see `dev.regrant.okhttp` and `dev.regrant.ktor`. The coroutine may be cancelled at
+ * any time: a refresh that was started continues, and its tokens are stored.
  *
  * @throws RegrantException with the advice to sign in or to retry.
  */
@@ -36,13 +23,11 @@ suspend fun <T> Session.authorize(
     head: (T) -> HttpResponse,
     send: suspend (headers: List<HttpHeader>) -> T,
 ): T {
-    val authorization = authorization(method, url)
-    val response = send(authorization.headers())
-    val responseHead = head(response)
-    if (!authorization.isRelevant(responseHead.status)) return response
-    val next = authorizationForRetry(authorization, responseHead) ?: return response
-    // There is no further retry, but the response may contain the nonce for the next request.
-    return send(next.headers()).also { observeResponse(url, head(it)) }
+    var attempt = attempt(method, url)
+    while (true) {
+        val response = send(attempt.headers())
+        attempt = nextAttempt(attempt, head(response)) ?: return response
+    }
 }
 
 /** The part of a response that a session needs: [status] and [headers], without the body. */

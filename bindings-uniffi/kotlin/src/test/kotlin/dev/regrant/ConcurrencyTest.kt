@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test
 
 class ConcurrencyTest {
     @Test
-    fun `one verifier serves many coroutines, each with its own token`() = runBlocking(Dispatchers.Default) {
+    fun `one verifier serves many coroutines`() = runBlocking(Dispatchers.Default) {
         val count = 64
         val rounds = 50
         verifier().use { verifier ->

@@ -8,7 +8,7 @@ import org.junit.jupiter.api.assertThrows
 
 class DecodeTest {
     @Test
-    fun `shows a token that nobody would accept`() {
+    fun `decodes an unverifiable token`() {
         val token = TestTokens.hs256("""{"sub":"홍길동","exp":1,"roles":["a"]}""", """{"alg":"none","kid":"k"}""")
         val decoded = decodeUnverified(token)
         assertEquals("none", decoded.header["alg"]?.asText())
@@ -20,7 +20,7 @@ class DecodeTest {
     }
 
     @Test
-    fun `refuses what is not a token`() {
+    fun `rejects malformed tokens`() {
         for (bad in listOf("", "a.b", "e30.e30.A", "W10.e30.AA")) {
             assertEquals("ERR_TOKEN_MALFORMED", assertThrows<RegrantException>(bad) { decodeUnverified(bad) }.code)
         }
@@ -28,7 +28,7 @@ class DecodeTest {
     }
 
     @Test
-    fun `what prints by accident holds neither secrets nor the app's claims`() {
+    fun `text forms contain neither secrets nor the app's claims`() {
         val token = TestTokens.hs256(payload(""","email":"a@example.com""""))
         val claims = verifier().use { it.verify(token) }
         assertTrue(claims.toString().contains("user-7"), claims.toString())

@@ -5,11 +5,11 @@ import java.security.Signature
 import java.security.spec.ECGenParameterSpec
 import java.util.concurrent.atomic.AtomicInteger
 
-/** A key as a device has it: by the same calls as in the Android example. */
+/** A key that makes the same JCA calls as the Android example. */
 class DeviceKey : ProofKey {
     val signed = AtomicInteger()
 
-    /** What signing fails with. */
+    /** Thrown by [sign] if set. */
     @Volatile var failing: Throwable? = null
 
     private val pair = KeyPairGenerator.getInstance("EC").run {

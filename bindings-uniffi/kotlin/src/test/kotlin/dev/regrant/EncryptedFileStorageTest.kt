@@ -3,6 +3,7 @@ package dev.regrant
 import java.nio.file.Files
 import java.nio.file.Path
 import java.nio.file.attribute.PosixFilePermissions
+import java.util.Base64
 import java.util.concurrent.atomic.AtomicBoolean
 import java.util.concurrent.atomic.AtomicInteger
 import javax.crypto.spec.SecretKeySpec
@@ -34,7 +35,7 @@ class EncryptedFileStorageTest {
     private fun storage() = EncryptedFileStorage(file, key)
 
     @Test
-    fun `what is written is read, by another one too, and is not in the file`() = runBlocking {
+    fun `a written value is read back and not in the file as plain text`() = runBlocking {
         assertNull(storage().read())
         storage().write(value)
         assertArrayEquals(value, storage().read())
@@ -48,7 +49,14 @@ class EncryptedFileStorageTest {
     }
 
     @Test
-    fun `nobody else may read the files`() = runBlocking {
+    fun `reads a file written by version 0_1_0`() = runBlocking {
+        file.writeBytes(Base64.getDecoder().decode("cmVncmFudDFkZWZnaGlqa2xtbm8pO64HEJt27UoNLY2+RQiEYvIoO6VclhqSG6lMWqT+H+TeE8+I0Q=="))
+        val key = SecretKeySpec(ByteArray(32) { it.toByte() }, "AES")
+        assertEquals("a pair stored by 0.1.0", EncryptedFileStorage(file, key).read()?.decodeToString())
+    }
+
+    @Test
+    fun `the files are private`() = runBlocking {
         storage().run { write(value); lock(); unlock() }
         for (name in listOf("session", "session.lock", "key")) {
             val permissions = PosixFilePermissions.toString(Files.getPosixFilePermissions(folder.resolve(name)))
@@ -57,7 +65,7 @@ class EncryptedFileStorageTest {
     }
 
     @Test
-    fun `a file that was changed or cut short anywhere is no pair, and stays`() = runBlocking {
+    fun `a modified or truncated file is unreadable and kept`() = runBlocking {
         storage().write(value)
         val whole = file.readBytes()
         val changed = whole.indices.map { at -> whole.copyOf().also { it[at] = (it[at] + 1).toByte() } }
@@ -73,7 +81,7 @@ class EncryptedFileStorageTest {
     }
 
     @Test
-    fun `a session over such a file asks to sign in`() = runBlocking {
+    fun `an unreadable file signs out`() = runBlocking {
         file.writeBytes("half a".toByteArray())
         Session(SessionConfig(ENDPOINT), FakeServer(), storage()).use { session ->
             val refusal = runCatching { session.accessToken() }.exceptionOrNull() as RegrantException
@@ -84,7 +92,7 @@ class EncryptedFileStorageTest {
     }
 
     @Test
-    fun `what somebody who was killed has left does no harm`() = runBlocking {
+    fun `a partial write has no effect`() = runBlocking {
         storage().write(value)
         folder.resolve("session.next").writeBytes("half".toByteArray())
         assertArrayEquals(value, storage().read())
@@ -94,7 +102,7 @@ class EncryptedFileStorageTest {
     }
 
     @Test
-    fun `a file that cannot be read or written is a failure, not nothing`() {
+    fun `failures to read or write are thrown`() {
         Files.createDirectory(file)
         file.resolve("in the way").writeBytes(value)
         assertThrows<Exception> { runBlocking { storage().read() } }
@@ -103,7 +111,7 @@ class EncryptedFileStorageTest {
     }
 
     @Test
-    fun `one at a time has the lock, whichever storage it goes by`() = runBlocking(Dispatchers.Default) {
+    fun `the lock is exclusive between storages of one process`() = runBlocking(Dispatchers.Default) {
         val (inside, most, turns) = Triple(AtomicInteger(), AtomicInteger(), AtomicInteger())
         val key = key
         (1..8).map {
@@ -123,7 +131,7 @@ class EncryptedFileStorageTest {
     }
 
     @Test
-    fun `whoever gives up waiting for the lock does not get it`() = runBlocking(Dispatchers.Default) {
+    fun `a cancelled waiter does not hold the lock`() = runBlocking(Dispatchers.Default) {
         val (holder, other) = storage() to storage()
         holder.lock()
         repeat(20) { round ->
@@ -137,7 +145,7 @@ class EncryptedFileStorageTest {
     }
 
     @Test
-    fun `another process waits for the lock, and loses it when it dies`() = runBlocking(Dispatchers.Default) {
+    fun `the lock is exclusive between processes and released by a kill`() = runBlocking(Dispatchers.Default) {
         val (storage, released) = storage() to folder.resolve("released")
         storage.lock()
         Program.start("dev.regrant.LockHolderKt", file, folder.resolve("key"), released).use { other ->
@@ -150,7 +158,7 @@ class EncryptedFileStorageTest {
                 storage.lock()
                 isKilled.get()
             }
-            // It has had its chance to get what it must not.
+            // A chance to acquire the held lock by mistake.
             repeat(20) { yield() }
             isKilled.set(true)
             other.process.destroyForcibly()

@@ -17,7 +17,7 @@ class ExpiryTest {
     private fun AccessVerifier.refusal() = assertThrows<RegrantException> { verify(token) }
 
     @Test
-    fun `a token ends at the very instant of exp`() {
+    fun `a token expires at the instant of exp`() {
         val clock = ManualClock(exp - millisecond)
         verifier(clock = clock).use { verifier ->
             assertEquals("user-7", verifier.verify(token).subject)
@@ -32,7 +32,7 @@ class ExpiryTest {
     }
 
     @Test
-    fun `leeway moves the end and not by more`() {
+    fun `leeway extends exp exactly`() {
         val clock = ManualClock(exp + Duration.ofSeconds(30) - millisecond)
         verifier(AccessPolicy(leeway = Duration.ofSeconds(30)), clock = clock).use { verifier ->
             assertEquals(exp, verifier.verify(token).expiresAt)
@@ -42,7 +42,7 @@ class ExpiryTest {
     }
 
     @Test
-    fun `maxAge ends a token before its exp`() {
+    fun `maxAge rejects a token before its exp`() {
         val clock = ManualClock(NOW + Duration.ofSeconds(60) - millisecond)
         verifier(AccessPolicy(maxAge = Duration.ofSeconds(60)), clock = clock).use { verifier ->
             verifier.verify(token)
@@ -52,14 +52,14 @@ class ExpiryTest {
     }
 
     @Test
-    fun `a clock of the JDK`() {
+    fun `accepts a JDK clock`() {
         verifier(clock = fixed(exp, ZoneOffset.UTC).asRegrantClock()).use {
             assertEquals("ERR_TOKEN_EXPIRED", it.refusal().code)
         }
     }
 
     @Test
-    fun `a clock that throws does not let a token pass, nor ends the process`() {
+    fun `a throwing clock fails the verification only`() {
         val broken = object : Clock {
             override fun now(): Instant = throw UnsupportedOperationException("no time")
         }
@@ -70,7 +70,7 @@ class ExpiryTest {
     }
 
     @Test
-    fun `without a clock it is the system's`() {
+    fun `the default is the system clock`() {
         val inAnHour = Instant.now().epochSecond + 3600
         AccessVerifier(listOf(secretKey()), AccessPolicy()).use { verifier ->
             assertEquals("ERR_TOKEN_EXPIRED", verifier.refusal().code)

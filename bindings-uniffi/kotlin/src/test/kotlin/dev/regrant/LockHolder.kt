@@ -4,7 +4,7 @@ import java.nio.file.Path
 import kotlin.io.path.exists
 import kotlinx.coroutines.awaitCancellation
 
-/** `FILE KEY RELEASED`: takes the lock of a storage, says whether RELEASED was there by then, and keeps it. */
+/** `FILE KEY RELEASED`: locks a storage forever, and prints whether the file RELEASED existed when it got the lock. */
 suspend fun main(arguments: Array<String>) {
     val (file, key, released) = arguments.map(Path::of)
     val storage = EncryptedFileStorage(file, loadOrCreateKey(key))

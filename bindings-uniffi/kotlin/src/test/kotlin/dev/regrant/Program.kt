@@ -4,12 +4,12 @@ import java.util.concurrent.LinkedBlockingQueue
 import java.util.concurrent.TimeUnit
 import kotlin.concurrent.thread
 
-/** Another JVM with the classes of the tests. Ended by [close]. */
+/** Another JVM with the test classes. Killed by [close]. */
 class Program private constructor(val process: Process) : AutoCloseable {
     private val lines = LinkedBlockingQueue<String>()
     private val reader = thread(isDaemon = true) { process.inputStream.bufferedReader().forEachLine(lines::put) }
 
-    /** Waits for a line that begins so. */
+    /** Waits for a line that begins with [start]. */
     fun says(start: String): String {
         val heard = mutableListOf<String>()
         while (true) {
@@ -19,7 +19,7 @@ class Program private constructor(val process: Process) : AutoCloseable {
         }
     }
 
-    /** What it ends with, and all it said that nobody waited for. */
+    /** Waits for its end; returns the exit code and the remaining lines. */
     fun ends(): Pair<Int, List<String>> {
         check(process.waitFor(60, TimeUnit.SECONDS)) { "it does not end" }
         reader.join()
@@ -34,7 +34,7 @@ class Program private constructor(val process: Process) : AutoCloseable {
         fun start(main: String, vararg arguments: Any, environment: Map<String, String> = emptyMap(), input: String = ""): Program {
             val java = ProcessHandle.current().info().command().get()
             val properties = listOf("java.class.path", "jna.library.path").map { "-D$it=${System.getProperty(it)}" }
-            // Many are started: what is quick to start, not what is quick later.
+            // Many are started, so optimise for startup.
             val options = listOf("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xshare:auto")
             val builder = ProcessBuilder(listOf(java) + options + properties + main + arguments.map(Any::toString))
             builder.environment() += environment

@@ -55,7 +55,7 @@ class RefusalTest {
     )
 
     @TestFactory
-    fun `refuses with the code of the core`(): List<DynamicTest> = cases.map { case ->
+    fun `fails with the code of the core`(): List<DynamicTest> = cases.map { case ->
         dynamicTest("${case.name}: ${case.code}") {
             verifier(case.policy, keys = listOf(secretKey("k1"))).use { verifier ->
                 val refusal = assertThrows<RegrantException> { verifier.verify(case.token) }
@@ -72,26 +72,27 @@ class RefusalTest {
     }
 
     @Test
-    fun `the cases are all that verify can refuse`() {
-        // Those that come from sessions, stores, transport, configuration or an absent header.
+    fun `the cases cover every code of verify`() {
+        // Codes of sessions, stores, transport, configuration, and of an absent header.
         val elsewhere = setOf(
             "ERR_TOKEN_MISSING", "ERR_REFRESH_EXPIRED", "ERR_SESSION_UNKNOWN", "ERR_SESSION_REVOKED", "ERR_REFRESH_REUSED",
             "ERR_SUBJECT_MISMATCH", "ERR_ACCESS_REVOKED", "ERR_STORE_UNAVAILABLE", "ERR_KEYS_UNAVAILABLE", "ERR_TRANSPORT",
             "ERR_DPOP_PROOF_INVALID", "ERR_DPOP_PROOF_REPLAYED", "ERR_DPOP_NONCE_REQUIRED",
             "ERR_REFRESH_SUPERSEDED", "ERR_TOO_MANY_ATTEMPTS", "ERR_CONFIG_INVALID", "ERR_INTERNAL",
+            "ERR_INSUFFICIENT_SCOPE", "ERR_NOT_FOUND", "ERR_ARGUMENT_INVALID",
         )
         assertEquals(errorCodes().map { it.code }.toSet() - elsewhere, cases.map { it.code }.toSet())
     }
 
     @Test
-    fun `texts in Korean`() {
+    fun `messages in Korean`() {
         val refusal = verifier().use { verifier -> assertThrows<RegrantException> { verifier.verify("a.b") } }
         assertEquals("토큰의 형식이 일치하지 않습니다.", refusal.info.messages.ko)
         assertEquals("The token is malformed", refusal.info.messages.en)
     }
 
     @Test
-    fun `the token of a header, or why there is none`() {
+    fun `bearerToken returns the token or fails with a code`() {
         assertEquals(valid, bearerToken("Bearer $valid"))
         assertEquals(valid, bearerToken(" bearer  $valid "))
         for (absent in listOf("", "Bearer", "Basic dTpw", valid)) {
@@ -103,7 +104,7 @@ class RefusalTest {
     }
 
     @Test
-    fun `a configuration that cannot work names its field`() {
+    fun `an invalid configuration names its field`() {
         val pem = KeyMaterial.PublicPem("not a key")
         val short = KeyMaterial.Secret(ByteArray(31))
         val wrong: Map<String, () -> AccessVerifier> = mapOf(
@@ -124,7 +125,7 @@ class RefusalTest {
     }
 
     @Test
-    fun `a short secret, where it is allowed`() {
+    fun `a short secret is accepted only if allowed`() {
         val secret = "비밀".toByteArray()
         val key = VerificationKey(Algorithm.HS256, KeyMaterial.Secret(secret, allowShort = true))
         val claims = verifier(keys = listOf(key)).use { it.verify(TestTokens.hs256(payload(), secret = secret)) }
@@ -132,7 +133,7 @@ class RefusalTest {
     }
 
     @Test
-    fun `a closed verifier is an error of the program, not a crash`() {
+    fun `using a closed verifier throws`() {
         val verifier = verifier()
         verifier.close()
         assertThrows<IllegalStateException> { verifier.verify(valid) }

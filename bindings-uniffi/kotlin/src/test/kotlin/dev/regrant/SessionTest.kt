@@ -44,15 +44,15 @@ class SessionTest {
     }
 
     @Test
-    fun `a key that cannot be used now is trouble and no more, and one that is none is refused at once`(): Unit = runBlocking {
+    fun `an unavailable key is a transient error and an invalid one is rejected at once`(): Unit = runBlocking {
         val key = DeviceKey()
         Session(SessionConfig(ENDPOINT), server, storage, clock = clock, proofKey = key).use { session ->
             session.signIn(server.boundPair(key))
             key.failing = IllegalStateException("the device is locked")
-            val refusal = assertThrows<RegrantException> { runBlocking { session.authorization("GET", "https://api.example/me") } }
+            val refusal = assertThrows<RegrantException> { runBlocking { session.attempt("GET", "https://api.example/me") } }
             assertEquals(Advice.RETRY to "ERR_STORE_UNAVAILABLE", refusal.advice to refusal.code)
             key.failing = null
-            val headers = session.authorization("GET", "https://api.example/me").headers()
+            val headers = session.attempt("GET", "https://api.example/me").headers()
             assertEquals(listOf("authorization", "dpop"), headers.map { it.name })
             assertEquals(SessionState.SignedIn, session.state())
         }
@@ -67,7 +67,7 @@ class SessionTest {
     }
 
     @Test
-    fun `nobody is signed in at first`() = runBlocking {
+    fun `a new session is signed out`() = runBlocking {
         session().use { session ->
             assertEquals(SessionState.Unknown, session.state())
             val refusal = refusalOf { session.accessToken() }
@@ -80,7 +80,7 @@ class SessionTest {
     }
 
     @Test
-    fun `many callers share one refresh, and the pair is stored before they see it`() = runBlocking(Dispatchers.Default) {
+    fun `callers share one refresh, whose pair is stored first`() = runBlocking(Dispatchers.Default) {
         signedIn().use { session ->
             val first = session.accessToken()
             expire()
@@ -95,16 +95,19 @@ class SessionTest {
     }
 
     @Test
-    fun `a request is repeated once, and an answer that stays is returned`() = runBlocking {
+    fun `a request is retried once and the second 401 is returned`() = runBlocking {
         signedIn().use { session ->
             val sent = mutableListOf<String>()
-            val status = session.authorize({ it == 401 }) { token -> sent += token; if (sent.size == 1) 401 else 200 }
-            assertEquals(200, status)
+            suspend fun call(statusOf: (Int) -> Int) = session.authorize("POST", "https://api.example/me", { responseHead(it, emptyList()) }) {
+                sent += it.single().value
+                statusOf(sent.size)
+            }
+            assertEquals(200, call { if (it == 1) 401 else 200 })
             assertEquals(2, sent.toSet().size)
             assertEquals(1, server.requests.size)
-            // The server refuses the newest token as well: it is not renewed once more.
+            // The server rejects the newest token as well: it is not renewed again.
             sent.clear()
-            assertEquals(401, session.authorize({ it == 401 }) { token -> sent += token; 401 })
+            assertEquals(401, call { 401 })
             assertEquals(1, sent.size)
             assertEquals(1, server.requests.size)
             val refusal = refusalOf { session.renew(session.accessToken()) }
@@ -114,7 +117,7 @@ class SessionTest {
     }
 
     @Test
-    fun `the reasons to sign in are told apart`() = runBlocking {
+    fun `every rejection has its sign-out reason`() = runBlocking {
         val revoked = ""","reason":"administrative""""
         for ((answer, reason) in listOf(
             refusal(401, "ERR_REFRESH_EXPIRED", "sign_in") to SignOutReason.Expired,
@@ -146,7 +149,7 @@ class SessionTest {
     }
 
     @Test
-    fun `whatever is thrown keeps the tokens`() = runBlocking {
+    fun `exceptions of transport and storage keep the tokens`() = runBlocking {
         signedIn().use { session ->
             expire()
             for (thrown in listOf(IOException("no route"), IllegalStateException(), CallbackException.Failed("no"))) {
@@ -165,7 +168,7 @@ class SessionTest {
     }
 
     @Test
-    fun `a server's wish to be left alone is told`() = runBlocking {
+    fun `Retry-After reaches the caller`() = runBlocking {
         signedIn().use { session ->
             expire()
             server.answer = { json(503, "busy", "Retry-After" to "77") }
@@ -179,7 +182,7 @@ class SessionTest {
     }
 
     @Test
-    fun `a coroutine that is cancelled in mid-refresh leaves the pair to the others`() = runBlocking {
+    fun `a cancelled caller does not cancel the refresh`() = runBlocking {
         signedIn().use { session ->
             val before = storage.stored!!
             expire()
@@ -195,7 +198,7 @@ class SessionTest {
     }
 
     @Test
-    fun `a refresh goes on although the session is closed`() = runBlocking {
+    fun `a refresh continues after close`() = runBlocking {
         val session = signedIn()
         val before = storage.stored!!
         expire()
@@ -210,7 +213,7 @@ class SessionTest {
     }
 
     @Test
-    fun `a lock that comes too late is released`() = runBlocking {
+    fun `a lock taken after the timeout is released`() = runBlocking {
         storage.locking = CompletableDeferred()
         session(SessionConfig(ENDPOINT, lockTimeout = ms10)).use { session ->
             assertEquals("ERR_STORE_UNAVAILABLE", refusalOf { session.signIn(server.pair()) }.code)
@@ -221,7 +224,7 @@ class SessionTest {
     }
 
     @Test
-    fun `the state is a flow, and a listener is told`() = runBlocking {
+    fun `the state is a flow and is reported to the listener`() = runBlocking {
         val told = ConcurrentLinkedQueue<SessionState>()
         val listener = object : SessionListener {
             override fun onState(state: SessionState) {
@@ -245,7 +248,7 @@ class SessionTest {
     }
 
     @Test
-    fun `no token is logged, printed or in an exception`() = runBlocking {
+    fun `logs, text forms and exceptions contain no token`() = runBlocking {
         val secrets = listOf("refresh-", TestTokens.hs256("{}").take(12), "planted")
         signedIn().use { session ->
             expire()
@@ -265,7 +268,7 @@ class SessionTest {
     }
 
     @Test
-    fun `a clock that throws is not asked`() = runBlocking {
+    fun `a throwing clock is replaced by the system clock`() = runBlocking {
         val broken = object : Clock {
             override fun now() = error("no time")
         }
@@ -276,7 +279,7 @@ class SessionTest {
     }
 
     @Test
-    fun `an endpoint that is none is refused`() {
+    fun `an invalid endpoint is rejected`() {
         for (url in listOf("", "api.example/refresh", "ftp://api.example", "https://", "https://api.example/a b")) {
             val refusal = assertThrows<RegrantException> { Session(SessionConfig(RefreshEndpoint(url)), server, storage) }
             assertEquals("ERR_CONFIG_INVALID" to "endpoint.url", refusal.code to refusal.field)
@@ -284,7 +287,7 @@ class SessionTest {
     }
 
     @Test
-    fun `an old server is asked in its own shape`() = runBlocking {
+    fun `the shape rtVerify uses headers`() = runBlocking {
         val endpoint = RefreshEndpoint("https://old.example/rtVerify", EndpointShape.RT_VERIFY, mapOf("X-Key" to "k"))
         session(SessionConfig(endpoint)).use { session ->
             session.signIn(readLogin("""{"accessToken":"Bearer a","refreshToken":"Bearer r","userId":7,"expiresIn":60}""".toByteArray())!!)
@@ -296,7 +299,7 @@ class SessionTest {
     }
 
     @Test
-    fun `a storage in memory`() = runBlocking {
+    fun `the in-memory storage keeps the pair`() = runBlocking {
         val storage = inMemoryStorage()
         Session(SessionConfig(ENDPOINT), server, storage, clock = clock).use { it.signIn(server.pair()) }
         Session(SessionConfig(ENDPOINT), server, storage, clock = clock).use { it.accessToken() }

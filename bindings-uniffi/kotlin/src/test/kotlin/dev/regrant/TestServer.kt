@@ -10,7 +10,7 @@ import java.util.concurrent.Executors
 class TestServer(private val answer: (HttpExchange) -> Answer) : AutoCloseable {
     class Answer(val status: Int, val body: String = "", val headers: Map<String, String> = emptyMap())
 
-    /** A request as it came. */
+    /** A received request. */
     class Seen(val method: String, val path: String, val authorization: String?, val cookie: String?, val body: String)
 
     val seen = ConcurrentLinkedQueue<Seen>()

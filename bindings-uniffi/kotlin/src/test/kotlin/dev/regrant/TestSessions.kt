@@ -4,15 +4,15 @@ import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.atomic.AtomicInteger
 import kotlinx.coroutines.CompletableDeferred
 
-/** A server that a session asks: it grants, until a test says otherwise. */
+/** A scripted server: it grants every refresh unless [answer] is replaced. */
 class FakeServer : Transport {
     val requests = ConcurrentLinkedQueue<HttpRequest>()
     private val minted = AtomicInteger()
 
-    /** While it is there, answers wait for it; the server has acted by then. */
+    /** If set, responses wait for it after the request was processed. */
     @Volatile var gate: CompletableDeferred<Unit>? = null
 
-    /** Completed when a request has come. */
+    /** Completed by the first request. */
     @Volatile var asked = CompletableDeferred<Unit>()
 
     @Volatile var answer: (HttpRequest) -> HttpResponse = { grant() }
@@ -27,7 +27,7 @@ class FakeServer : Transport {
 
     fun pair() = minted.incrementAndGet().let { number -> TokenPair(access(number), "refresh-$number") }
 
-    /** A pair whose access token is bound to this key. */
+    /** A pair whose access token is bound to [key]. */
     fun boundPair(key: ProofKey) = pair().copy(accessToken = access(0, ""","cnf":{"jkt":"${thumbprintOf(key)}"}"""))
 
     fun grant() = pair().let { json(200, """{"accessToken":"${it.accessToken}","refreshToken":"${it.refreshToken}"}""") }
@@ -42,7 +42,7 @@ fun json(status: Int, body: String, vararg headers: Pair<String, String>) =
 fun refusal(status: Int, code: String, advice: String, more: String = "") =
     json(status, """{"error":{"code":"$code","advice":"$advice"$more}}""")
 
-/** A storage that counts, and fails where a test wants it. */
+/** A storage that counts its locks and throws [failing]. */
 class FakeStorage : TokenStorage {
     @Volatile var stored: ByteArray? = null
     @Volatile var failing: Throwable? = null

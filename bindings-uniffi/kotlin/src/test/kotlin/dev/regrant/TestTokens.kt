@@ -8,7 +8,7 @@ import java.util.Base64
 import javax.crypto.Mac
 import javax.crypto.spec.SecretKeySpec
 
-/** Makes tokens with the JDK alone, so that nothing of the library vouches for itself. */
+/** Creates tokens with the JDK only, independently of the library. */
 object TestTokens {
     val SECRET = ByteArray(32) { (it + 1).toByte() }
     const val ACCESS = """{"alg":"HS256","typ":"at+jwt"}"""
@@ -20,7 +20,7 @@ object TestTokens {
         }
     }
 
-    /** [name] is a signature algorithm of the JDK that puts out the raw form of RFC 7518 §3. */
+    /** [name] is a JDK signature algorithm with the raw output form of RFC 7518 §3. */
     fun signed(name: String, key: PrivateKey, payload: String, header: String): String = token(header, payload) {
         Signature.getInstance(name).run {
             initSign(key)
@@ -37,7 +37,7 @@ object TestTokens {
     }
 }
 
-/** A clock that stands still until it is told to move. */
+/** A clock that advances only by [advance]. */
 class ManualClock(@Volatile var instant: Instant) : Clock {
     override fun now(): Instant = instant
 
@@ -48,7 +48,7 @@ class ManualClock(@Volatile var instant: Instant) : Clock {
 
 val NOW: Instant = Instant.ofEpochSecond(1_700_000_000)
 
-/** Claims that pass at [NOW] without a policy, and for 15 minutes from then. */
+/** Claims that are valid from [NOW] for 15 minutes, without a policy. */
 fun payload(more: String = ""): String = """{"sub":"user-7","iat":1700000000,"exp":1700000900$more}"""
 
 fun secretKey(kid: String? = null) =

@@ -17,14 +17,14 @@ import org.junit.jupiter.api.assertThrows
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.MethodSource
 
-/** Whatever sends refreshes does no more than that. */
+/** Every transport sends requests and does nothing else. */
 class TransportTest {
     private fun request(url: String, method: String = "POST") =
         HttpRequest(method, url, listOf(HttpHeader("content-type", "application/json"), HttpHeader("x-key", "k")), if (method == "GET") ByteArray(0) else "{}".toByteArray())
 
     @ParameterizedTest
     @MethodSource("transports")
-    fun `sends a request and gives the whole answer`(transport: Transport) = runBlocking {
+    fun `returns the complete response`(transport: Transport) = runBlocking {
         val headers = mapOf("Retry-After" to "7", "Set-Cookie" to "a=b")
         TestServer { TestServer.Answer(if (it.requestMethod == "GET") 200 else 503, it.requestHeaders.getFirst("X-Key"), headers) }.use { server ->
             val answer = transport.send(request(server.url + "/refresh"))
@@ -38,7 +38,7 @@ class TransportTest {
 
     @ParameterizedTest
     @MethodSource("transports")
-    fun `follows no redirect and asks for no password`(transport: Transport) = runBlocking {
+    fun `follows no redirect and uses no authenticator`(transport: Transport) = runBlocking {
         for ((status, header) in listOf(307 to ("Location" to "/elsewhere"), 401 to ("WWW-Authenticate" to "Basic realm=\"x\""))) {
             TestServer { TestServer.Answer(status, headers = mapOf(header)) }.use { server ->
                 assertEquals(status, transport.send(request(server.url)).status.toInt())
@@ -49,7 +49,7 @@ class TransportTest {
 
     @ParameterizedTest
     @MethodSource("transports")
-    fun `fails where no answer comes or one without an end`(transport: Transport) {
+    fun `fails without a response and for an endless one`(transport: Transport) {
         val closed = TestServer { TestServer.Answer(200) }.also { it.close() }
         assertThrows<IOException> { runBlocking { transport.send(request(closed.url)) } }
         TestServer { TestServer.Answer(200, "x".repeat(300_000)) }.use { server ->
@@ -59,7 +59,7 @@ class TransportTest {
 
     @ParameterizedTest
     @MethodSource("transports")
-    fun `gives a request up when it is cancelled`(transport: Transport) = runBlocking {
+    fun `cancels the request with its coroutine`(transport: Transport) = runBlocking {
         val (arrived, end) = CountDownLatch(1) to CountDownLatch(1)
         TestServer { arrived.countDown(); end.await(); TestServer.Answer(200) }.use { server ->
             val sending = launch(Dispatchers.Default) { transport.send(request(server.url)) }
@@ -70,7 +70,7 @@ class TransportTest {
     }
 
     companion object {
-        /** Among them one with the client of the app, whose calls bear tokens: a refresh must not wait for itself. */
+        /** Includes one over a client with a bearer interceptor: a refresh must not wait for itself. */
         @JvmStatic
         fun transports(): List<Transport> {
             val session = Session(SessionConfig(ENDPOINT), FakeServer(), inMemoryStorage())

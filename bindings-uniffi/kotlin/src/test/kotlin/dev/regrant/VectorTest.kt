@@ -19,14 +19,14 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 
-/** The files that every language is held to. */
+/** The test vectors shared by all languages. */
 class VectorTest {
     private val vectors = File(checkNotNull(System.getProperty("regrant.vectors")))
     private fun read(path: String): JsonElement = Json.parseToJsonElement(vectors.resolve(path).readText())
     private fun JsonObject.text(name: String) = getValue(name).jsonPrimitive.content
 
     @Test
-    fun `the error codes are those of the vector file, in all their parts`() {
+    fun `error codes match the vector file`() {
         val expected = read("errors.json").jsonArray
         assertTrue(expected.size >= 26, "only ${expected.size} entries")
         val actual = errorCodes().map { info ->
@@ -44,7 +44,7 @@ class VectorTest {
     }
 
     @Test
-    fun `a token of every algorithm, signed by another program`() {
+    fun `verifies foreign tokens of every algorithm`() {
         val file = read("access/signatures.json").jsonObject
         val secret = file.text("secret").toByteArray()
         val policy = AccessPolicy(issuers = listOf("https://issuer.test"), audiences = listOf("api"))
@@ -65,7 +65,7 @@ class VectorTest {
     }
 
     @Test
-    fun `every token of the corpus is answered as it says`() {
+    fun `every token of the corpus has the expected result`() {
         val index = read("tokens/index.json").jsonObject
         val configured = read("tokens/verifiers.json").jsonObject
         val clock = ManualClock(NOW)
@@ -91,7 +91,7 @@ class VectorTest {
     }
 
     @Test
-    fun `every unfit key is refused when the verifier is made`() {
+    fun `the verifier's constructor rejects every unfit key`() {
         val file = read("unfit-keys.json").jsonObject
         val cases = file.getValue("cases").jsonArray.map { it.jsonObject }
         val problems = cases.filter { case ->
@@ -108,7 +108,7 @@ class VectorTest {
     }
 
     @Test
-    fun `what a JWK says of its use holds, in a set and alone`() {
+    fun `use, key_ops and alg of a JWK are enforced, in a set and alone`() {
         val policy = AccessPolicy(issuers = listOf("https://issuer.test"), audiences = listOf("api"))
         for (name in listOf("key-sets", "single-keys")) {
             val file = read("$name.json").jsonObject

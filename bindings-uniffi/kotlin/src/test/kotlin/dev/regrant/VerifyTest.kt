@@ -11,7 +11,7 @@ import org.junit.jupiter.api.assertThrows
 
 class VerifyTest {
     @Test
-    fun `says everything that the token says`() {
+    fun `returns every claim of the token`() {
         val payload =
             """{"sub":"사용자-7","sid":"AAECAwQFBgcICQoLDA0ODw","gen":3,"brn":1,"iat":1700000000,"nbf":1699999999.5,""" +
                 """"exp":1700000900,"iss":"https://발급자.example","aud":["api","web"],"jti":"t-1",""" +
@@ -42,7 +42,7 @@ class VerifyTest {
     }
 
     @Test
-    fun `what a token leaves out is null`() {
+    fun `absent claims are null`() {
         val claims = verifier().use { it.verify(TestTokens.hs256("""{"sub":"u","exp":1700000900}""")) }
         assertNull(claims.sessionId)
         assertNull(claims.generation)
@@ -55,7 +55,7 @@ class VerifyTest {
     }
 
     @Test
-    fun `RS256, ES256 and EdDSA keys of the JDK`() {
+    fun `verifies with JDK keys for RS256, ES256 and EdDSA`() {
         val rsa = KeyPairGenerator.getInstance("RSA").apply { initialize(2048) }.generateKeyPair()
         val ec = KeyPairGenerator.getInstance("EC").apply { initialize(ECGenParameterSpec("secp256r1")) }.generateKeyPair()
         val ed = KeyPairGenerator.getInstance("Ed25519").generateKeyPair()
@@ -80,7 +80,7 @@ class VerifyTest {
     }
 
     @Test
-    fun `tokens of an app from before, where they are allowed`() {
+    fun `legacy tokens are accepted only if allowed`() {
         val token = TestTokens.hs256("""{"userId":41,"iat":1700000000,"exp":1700003600}""", """{"alg":"HS256","typ":"JWT"}""")
         val policy = AccessPolicy(subjectClaim = "userId", legacy = LegacyTokens())
         assertEquals("41", verifier(policy).use { it.verify(token) }.subject)

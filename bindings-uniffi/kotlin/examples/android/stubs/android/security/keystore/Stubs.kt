@@ -1,4 +1,4 @@
-// What the example uses of Android, so that it can be compiled on a JVM.
+// Stubs of the Android classes that the example uses, to compile it on a JVM.
 package android.security.keystore
 
 import java.security.spec.AlgorithmParameterSpec

@@ -21,7 +21,7 @@ class BearerConfig {
 
 /**
  * Adds an access token (RFC 6750 §2.1) to requests for protected URLs, with a DPoP proof if the token is bound to the
- * session's key (RFC 9449), and retries them once on 401. Requests with an `Authorization` header are not changed.
+ * session's key (RFC 9449), and retries them once if the server rejects it. Requests with an `Authorization` header are not changed.
  *
  * ```kotlin
  * val client = HttpClient { install(Bearer) { session = mine; isProtected = { it.host == "api.example" } } }

@@ -31,9 +31,9 @@ import okhttp3.Request
 import okhttp3.Response
 import org.junit.jupiter.api.Assertions.assertEquals
 
-/** A process of an app: a session over the file `session` in [folder], and calls by OkHttp with its tokens. */
+/** A process of an app: a session over the file `session` in [folder], and OkHttp calls with its tokens. */
 class App(proxy: FaultProxy, folder: Path, clock: Clock? = null, key: ProofKey? = null) : AutoCloseable {
-    // Tokens live for seconds here: the longest wait is to be of their kind.
+    // Tokens live for seconds here, so the longest backoff must be short too.
     val session = Session(
         SessionConfig(RefreshEndpoint(proxy.refreshUrl), initialBackoff = Duration.ofMillis(50), maxBackoff = Duration.ofSeconds(1)),
         OkHttpTransport(plain), storage(folder), clock = clock, proofKey = key,
@@ -41,15 +41,15 @@ class App(proxy: FaultProxy, folder: Path, clock: Clock? = null, key: ProofKey? 
     private val http = plain.newBuilder().bearer(session) { true }.build()
     private val me = Request.Builder().url("${proxy.url}/api/me").build()
 
-    /** A call as an app makes it: the status of the answer. */
+    /** Makes a call; returns the status. */
     suspend fun call(): Int = http.newCall(me).status()
 
-    /** So many calls at once, all of which must do. */
+    /** Makes [count] concurrent calls, all of which must succeed. */
     suspend fun callsAtOnce(count: Int) = coroutineScope {
         assertEquals(List(count) { 200 }, List(count) { async { call() } }.awaitAll())
     }
 
-    /** A call, tried again for as long as the app is told to; gives how often that was. */
+    /** Makes a call and retries it while the advice is to retry; returns the number of retries. */
     suspend fun callUntilAnswered(): Pair<Int, Int> {
         var again = 0
         while (true) {
@@ -63,13 +63,13 @@ class App(proxy: FaultProxy, folder: Path, clock: Clock? = null, key: ProofKey? 
         }
     }
 
-    /** Another access token, whatever the one at hand is good for. */
+    /** Renews the access token even if it is still valid. */
     suspend fun renew(): String = session.renew(session.accessToken())
 
     override fun close() = session.close()
 
     companion object {
-        // As many calls at once as there are.
+        // No limit on concurrent calls.
         private val dispatcher = Dispatcher().apply { maxRequests = 500; maxRequestsPerHost = 500 }
         private val plain = OkHttpClient.Builder().dispatcher(dispatcher).build()
 

@@ -27,7 +27,7 @@ class EndToEndBoundTest {
     @TempDir lateinit var folder: Path
 
     @Test
-    fun `bound tokens live over expiries, on a device with a wrong clock too`() = runBlocking(Dispatchers.Default) {
+    fun `a bound session survives expiries with any clock`() = runBlocking(Dispatchers.Default) {
         val refused = listOf(0L, 10L, -10L).map { minutes -> async { overExpiries(Duration.ofMinutes(minutes)) } }.awaitAll()
         report("bound: $expiries expiries each, proofs refused at the login: $refused; none later")
     }
@@ -39,7 +39,7 @@ class EndToEndBoundTest {
         val refused = App(proxy, folder, clock, key).use { proxy.signUpBound("bound", it.session) }
         assertEquals(if (wrongBy.isZero) 0 else 1, refused, "$wrongBy")
         repeat(expiries) {
-            // Each time another run of the app.
+            // A new run of the app.
             App(proxy, folder, clock, key).use { app ->
                 app.callsAtOnce(20)
                 proxy.untilExpired()
@@ -55,7 +55,7 @@ class EndToEndBoundTest {
     }
 
     @Test
-    fun `a thief without the key gets nothing, and the app goes on`() = runBlocking(Dispatchers.Default) {
+    fun `stolen bound tokens are useless and sign nobody out`() = runBlocking(Dispatchers.Default) {
         val proxy = FaultProxy.open()
         val key = softwareProofKey(App.storage(Files.createDirectory(folder.resolve("own"))))
         App(proxy, folder, key = key).use { app ->
@@ -71,7 +71,7 @@ class EndToEndBoundTest {
             assertEquals(SignOutReason.OtherKey, refusal.signOut)
             assertEquals(SessionState.SignedOut(SignOutReason.OtherKey), app.session.state())
         }
-        // The key in the storage is the same the next time.
+        // The stored key is loaded again.
         val again = softwareProofKey(App.storage(folder.resolve("own")))
         App(proxy, folder, key = again).use { assertEquals(200, it.call()) }
         report("stolen: the thief of bound tokens is refused, the app goes on")

@@ -18,17 +18,17 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 import org.junit.jupiter.api.io.TempDir
 
-/** Many calls at once over several expiries, on a network that loses and on one that does not. */
+/** Concurrent calls over several expiries, with and without packet loss. */
 @OverTheBed
 class EndToEndCallsTest {
     @TempDir lateinit var folder: Path
 
     @Test
-    fun `one refresh for every expiry`() = runBlocking(Dispatchers.Default) {
+    fun `one refresh per expiry`() = runBlocking(Dispatchers.Default) {
         val proxy = FaultProxy.open()
         App(proxy, folder).use { app ->
             app.session.signIn(proxy.signUp("calls"))
-            // A JVM that was just started is slow: a burst may outlast a token that lives for 2 seconds, even one renewed for it.
+            // A JVM that was just started is slow: a burst may take longer than the 2 seconds that a token lives.
             repeat(2) { List(100) { async { app.call() } }.awaitAll() }
             proxy.countAnew()
             val tokens = mutableSetOf<String>()
@@ -46,9 +46,9 @@ class EndToEndCallsTest {
         }
     }
 
-    /** Many users, each with an app of his own; a refresh in three gets no answer. */
+    /** Many users with one app each; every third refresh loses its response. */
     @Test
-    fun `lost answers sign nobody out`() = runBlocking(Dispatchers.Default) {
+    fun `lost responses sign nobody out`() = runBlocking(Dispatchers.Default) {
         val proxy = FaultProxy.open()
         val users = 20
         proxy.faults("""{"lose":0.3}""")
@@ -71,7 +71,7 @@ class EndToEndCallsTest {
     }
 
     @Test
-    fun `a clock that is ten minutes wrong changes nothing`() = runBlocking(Dispatchers.Default) {
+    fun `a clock ten minutes off changes nothing`() = runBlocking(Dispatchers.Default) {
         val (ahead, behind) = listOf(10L, -10L).map { minutes -> async { atWrongTime(Duration.ofMinutes(minutes)) } }.awaitAll()
         report("clocks: $ahead refreshes 10 minutes ahead, $behind behind, 0 failed")
     }
@@ -83,7 +83,7 @@ class EndToEndCallsTest {
         App(proxy, folder, clock).use { it.session.signIn(proxy.signUp("wrong")) }
         repeat(expiries) {
             App(proxy, folder, clock).use { app -> app.callsAtOnce(10) }
-            // The next run of the app knows it too.
+            // The next run of the app knows the server's time too.
             App(proxy, folder, clock).use { app ->
                 app.callsAtOnce(10)
                 proxy.untilExpired()
@@ -98,7 +98,7 @@ class EndToEndCallsTest {
     }
 
     @Test
-    fun `without a network nobody is signed out`() = runBlocking(Dispatchers.Default) {
+    fun `network failures sign nobody out`() = runBlocking(Dispatchers.Default) {
         val proxy = FaultProxy.open()
         App(proxy, folder).use { app ->
             app.session.signIn(proxy.signUp("offline"))

@@ -19,21 +19,21 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 import org.junit.jupiter.api.io.TempDir
 
-/** Thefts that the server finds out, and callers that give up. */
+/** Detected thefts, and cancelled callers. */
 @OverTheBed
 class EndToEndEndsTest {
     @TempDir lateinit var folder: Path
 
-    /** What the app is told when the thief comes before it, and when he comes after it. */
+    /** With the thief refreshing before the app, and after it. */
     @Test
-    fun `a theft ends the session and the app is told why`() = runBlocking(Dispatchers.Default) {
+    fun `a theft revokes the session and the app learns the reason`() = runBlocking(Dispatchers.Default) {
         val reason = SignOutReason.Reused
         for (how in listOf("steal", "replay")) {
             val proxy = FaultProxy.open()
             val folder = Files.createDirectory(folder.resolve(how))
             App(proxy, folder).use { app ->
                 app.session.signIn(proxy.signUp("victim"))
-                // As an app that is started now and then: one run does not take two refusals in a row.
+                // Restart the app: one run does not renew twice in a row.
                 repeat(2) { App(proxy, folder).use { it.renew() } }
                 assertTrue(App.file(folder).exists())
                 proxy.thief(how)
@@ -48,7 +48,7 @@ class EndToEndEndsTest {
     }
 
     @Test
-    fun `a coroutine that is cancelled in mid-refresh keeps the pair`() = runBlocking(Dispatchers.Default) {
+    fun `a coroutine cancelled during a refresh keeps the pair`() = runBlocking(Dispatchers.Default) {
         val proxy = FaultProxy.open()
         val app = App(proxy, folder)
         app.session.signIn(proxy.signUp("cancelled"))

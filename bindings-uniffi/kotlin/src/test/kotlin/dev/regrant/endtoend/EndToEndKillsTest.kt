@@ -10,22 +10,22 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 
-/** What the JDK says of a process that SIGKILL ended. */
+/** The exit code of a process killed by SIGKILL, as reported by the JDK. */
 private const val KILLED = 128 + 9
 
-/** After every so many kills the grace of the server passes before the app is started again. */
+/** After this many kills, the server's grace passes before the app is restarted. */
 private const val LATE = 5
 
 /**
- * Processes killed between the server's answer and the moment when somebody knows that it is stored.
- * `REGRANT_E2E_KILLS=100` makes the long run of it.
+ * Processes killed between the server's response and the report that the pair is stored.
+ * `REGRANT_E2E_KILLS=100` for the long run.
  */
 @OverTheBed
 class EndToEndKillsTest {
     @TempDir lateinit var folder: Path
 
     @Test
-    fun `an app that is killed before its pair is stored stays signed in`() = runBlocking(Dispatchers.Default) {
+    fun `an app killed during a refresh stays signed in`() = runBlocking(Dispatchers.Default) {
         val proxy = FaultProxy.open()
         App(proxy, folder).use { it.session.signIn(proxy.signUp("killed")) }
         repeat(kills) { round ->
@@ -38,7 +38,7 @@ class EndToEndKillsTest {
             }
             assertTrue(proxy.counts().refreshes("granted") > before, "$about: the server had answered")
             if (round % LATE == LATE - 1) delay(proxy.grace.toMillis())
-            // The user starts the app again, and goes on until the next refresh.
+            // The user restarts the app and uses it until the next refresh.
             App(proxy, folder).use { app ->
                 app.renew()
                 assertEquals(200, app.call(), about)

@@ -22,7 +22,7 @@ import kotlinx.serialization.json.jsonObject
 import kotlinx.serialization.json.jsonPrimitive
 import org.junit.jupiter.api.condition.EnabledIfEnvironmentVariable
 
-/** The testbed of `tests/clients`: where its control is. */
+/** The control address of the testbed in `tests/clients`. */
 private const val BED = "REGRANT_E2E"
 
 /** For tests that need the testbed. */
@@ -32,14 +32,14 @@ annotation class OverTheBed
 val kills = System.getenv("REGRANT_E2E_KILLS")?.toInt() ?: 8
 val expiries = System.getenv("REGRANT_E2E_EXPIRIES")?.toInt() ?: 3
 
-/** Says what was counted. */
+/** Prints a result for the test report. */
 fun report(line: String) = println("e2e: kotlin: $line")
 
-/** A proxy to the Express example, with faults and counts of its own. */
+/** A fault proxy to the Express example. */
 class FaultProxy private constructor(private val control: String, val url: String, val accessTtl: Duration, val grace: Duration) {
     val refreshUrl = "$url/mobile/refresh"
 
-    /** In place of all faults before. */
+    /** Replaces all faults. */
     suspend fun faults(faults: String) {
         ask("PUT", "$control/faults", faults)
     }
@@ -50,12 +50,12 @@ class FaultProxy private constructor(private val control: String, val url: Strin
         ask("DELETE", "$control/counts")
     }
 
-    /** A thief: see the README of the testbed. */
+    /** Acts as a thief: see the README of the testbed. */
     suspend fun thief(how: String) {
         ask("POST", "$control/$how")
     }
 
-    /** Waits until so many answers to refreshes are held. */
+    /** Waits until [count] responses to refreshes are held. */
     suspend fun untilHeld(count: Int) {
         val asked = System.nanoTime()
         while (counts().refreshes("held") != count) {
@@ -64,13 +64,13 @@ class FaultProxy private constructor(private val control: String, val url: Strin
         }
     }
 
-    /** A new user, signed up over the proxy. */
+    /** Signs up a new user over the proxy. */
     suspend fun signUp(name: String): TokenPair {
         val answer = ask("POST", "$url/mobile/signup", signUpBody(name))
         return checkNotNull(readLogin(answer.toString().toByteArray())) { "no tokens" }
     }
 
-    /** The same by an app whose tokens are to be bound to the key of [session]. Gives how many proofs were refused. */
+    /** Signs up with tokens bound to the key of [session]; returns the number of rejected proofs. */
     suspend fun signUpBound(name: String, session: Session): Int {
         val url = "$url/mobile/signup"
         for (refused in 0..1) {
@@ -88,7 +88,7 @@ class FaultProxy private constructor(private val control: String, val url: Strin
 
     fun email(name: String) = "kotlin-$name-${URI(url).port}@example.org"
 
-    /** Long enough for any access token that there is now to expire: real time, as the server has no other. */
+    /** Waits until every access token has expired, in real time, which is the server's. */
     suspend fun untilExpired() = delay(accessTtl.toMillis())
 
     companion object {
@@ -104,10 +104,10 @@ class FaultProxy private constructor(private val control: String, val url: Strin
 
 /** The counts of a proxy. */
 class Counts(private val json: JsonElement) {
-    /** One of the counts of refreshes: `arrived`, `presented`, `granted`, `lost`, `held`. */
+    /** A counter of refreshes: `arrived`, `presented`, `granted`, `lost` or `held`. */
     fun refreshes(what: String): Int = of("refreshes", what) ?: error("no count of $what: $json")
 
-    /** How many calls were answered with this status. */
+    /** The number of calls with the response [status]. */
     fun calls(status: Int): Int = of("calls", "$status") ?: 0
 
     private fun of(group: String, name: String) = json.jsonObject.getValue(group).jsonObject[name]?.jsonPrimitive?.int
@@ -124,7 +124,7 @@ private suspend fun send(method: String, url: String, body: String?, vararg head
     return http.sendAsync(request.build(), BodyHandlers.ofString()).await()
 }
 
-/** Any status but a success ends the test. */
+/** Fails the test unless the status is a success. */
 private suspend fun ask(method: String, url: String, body: String? = null): JsonElement {
     val answer = send(method, url, body)
     check(answer.statusCode() in 200..299) { "$url: ${answer.statusCode()} ${answer.body()}" }

@@ -11,18 +11,18 @@ import dev.regrant.jvm.JdkTransport
 import java.nio.file.Path
 import kotlin.io.path.writeBytes
 
-/** When the process dies: always after the server has answered. */
+/** When the process is killed: always after the server's response. */
 enum class Moment {
-    /** The answer has come, and nobody has read it. */
+    /** Before the response is read. */
     ANSWERED,
 
-    /** It is about to be stored. */
+    /** Before the pair is written. */
     STORING,
 
-    /** Half of it is in a file beside the one that counts. */
+    /** After half of the temporary file was written. */
     HALF_STORED,
 
-    /** It is stored, and nobody knows yet. */
+    /** After the write, before it is reported. */
     STORED;
 
     fun strikes(at: Moment) {
@@ -49,14 +49,14 @@ private class FatalStorage(private val inner: TokenStorage, private val folder: 
     }
 }
 
-/** `REFRESH_URL FOLDER MOMENT`: an app that dies in the middle of a refresh. */
+/** `REFRESH_URL FOLDER MOMENT`: an app that is killed during a refresh. */
 suspend fun main(arguments: Array<String>) {
     val (url, path, name) = arguments
     val (folder, moment) = Path.of(path) to Moment.valueOf(name)
     val storage = FatalStorage(App.storage(folder), folder, moment)
     Session(SessionConfig(RefreshEndpoint(url)), FatalTransport(JdkTransport(), moment), storage).use { session ->
         val token = session.accessToken()
-        // It was good still: another one all the same.
+        // The token was still valid: renew it anyway.
         session.renew(token)
     }
 }

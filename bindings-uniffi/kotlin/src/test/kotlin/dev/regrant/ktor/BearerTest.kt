@@ -62,7 +62,7 @@ class BearerTest {
     }
 
     @Test
-    fun `a call to the own server bears a token, another one does not`(): Unit = runBlocking {
+    fun `only protected calls carry a token`(): Unit = runBlocking {
         mine.signIn(pair)
         client.get("https://api.example/me")
         client.get("https://other.example/me")
@@ -74,7 +74,7 @@ class BearerTest {
     }
 
     @Test
-    fun `a call is repeated once with another token, its body too`() = runBlocking {
+    fun `a rejected call is retried once with another token and its body`() = runBlocking {
         mine.signIn(pair)
         answer = { if (it == first) HttpStatusCode.Unauthorized else HttpStatusCode.OK }
         assertEquals(200, client.post("https://api.example/me") { setBody("text") }.status.value)
@@ -85,7 +85,7 @@ class BearerTest {
     }
 
     @Test
-    fun `a bound token comes with a proof for its call, and with another one where that was refused`() = runBlocking {
+    fun `a bound token carries a proof, and a rejected proof is replaced`() = runBlocking {
         val proofs = mutableListOf<String?>()
         val engine = MockEngine { request ->
             proofs += request.headers["DPoP"]
@@ -108,7 +108,7 @@ class BearerTest {
     }
 
     @Test
-    fun `without a token a call fails with the reason`() {
+    fun `a call without a token fails with the reason`() {
         val thrown = assertThrows<RegrantException> { runBlocking { client.get("https://api.example/me") } }
         assertEquals(Advice.SIGN_IN, thrown.advice)
         assertTrue(seen.isEmpty())

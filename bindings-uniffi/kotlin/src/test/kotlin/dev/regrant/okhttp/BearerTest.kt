@@ -18,8 +18,10 @@ import dev.regrant.signOut
 import kotlinx.coroutines.runBlocking
 import okhttp3.OkHttpClient
 import okhttp3.Request
+import okhttp3.RequestBody
 import okhttp3.RequestBody.Companion.toRequestBody
 import okhttp3.Response
+import okio.BufferedSink
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -41,7 +43,7 @@ class BearerTest {
     private fun signIn() = runBlocking { session.signIn(pair) }
 
     @Test
-    fun `a call to the own server bears a token, another one does not`() {
+    fun `only protected calls carry a token`() {
         signIn()
         TestServer { Answer(200) }.use { server ->
             call("${server.url}/own").close()
@@ -52,7 +54,7 @@ class BearerTest {
     }
 
     @Test
-    fun `a call is repeated once with another token, its body too`() {
+    fun `a rejected call is retried once with another token and its body`() {
         signIn()
         TestServer { Answer(if (it.requestHeaders.getFirst("Authorization") == first) 401 else 200) }.use { server ->
             assertEquals(200, call("${server.url}/own") { post("text".toRequestBody()) }.use { it.code })
@@ -62,22 +64,38 @@ class BearerTest {
     }
 
     @Test
-    fun `an answer that stays unauthorized is returned`() {
+    fun `a body that can be sent once is not retried, but its token is renewed`() {
+        signIn()
+        val once = object : RequestBody() {
+            override fun contentType() = null
+            override fun isOneShot() = true
+            override fun writeTo(sink: BufferedSink) { sink.writeUtf8("text") }
+        }
+        TestServer { Answer(if (it.requestHeaders.getFirst("Authorization") == first) 401 else 200) }.use { server ->
+            assertEquals(401, call("${server.url}/own") { post(once) }.use { it.code })
+            assertEquals(200, call("${server.url}/own") { post(once) }.use { it.code })
+            assertEquals(listOf("text", "text"), server.seen.map { it.body })
+            assertEquals(1, refreshes.requests.size)
+        }
+    }
+
+    @Test
+    fun `a second 401 is returned`() {
         signIn()
         TestServer { Answer(401) }.use { server ->
             assertEquals(401, call("${server.url}/own").use { it.code })
             assertEquals(2, server.seen.size)
-            // And the newest token is not renewed over and over.
+            // The newest token is not renewed again.
             assertEquals(401, call("${server.url}/own").use { it.code })
             assertEquals(3 to 1, server.seen.size to refreshes.requests.size)
         }
     }
 
     @Test
-    fun `a redirect to another server takes no token along`() {
+    fun `a redirect to another server carries no token`() {
         signIn()
         TestServer { Answer(401) }.use { other ->
-            // Another name for another server.
+                // Another host name for the same machine.
             val elsewhere = other.url.replace("127.0.0.1", "localhost") + "/own"
             TestServer { Answer(302, headers = mapOf("Location" to elsewhere)) }.use { server ->
                 assertEquals(401, call("${server.url}/own").use { it.code })
@@ -88,7 +106,7 @@ class BearerTest {
     }
 
     @Test
-    fun `a bound token comes with a proof for its call, with another one where that was refused, and with the latest nonce`() {
+    fun `a bound token carries a proof with the latest nonce, and a rejected proof is replaced`() {
         val key = DeviceKey()
         val (bound, pair) = Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW), proofKey = key) to refreshes.boundPair(key)
         val challenge = mapOf("WWW-Authenticate" to "DPoP error=\"use_dpop_nonce\"", "DPoP-Nonce" to "first")
@@ -112,7 +130,7 @@ class BearerTest {
     }
 
     @Test
-    fun `a redirect to another server takes no proof along`() {
+    fun `a redirect to another server carries no proof`() {
         val key = DeviceKey()
         Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW), proofKey = key).use { bound ->
             runBlocking { bound.signIn(refreshes.boundPair(key)) }
@@ -129,7 +147,7 @@ class BearerTest {
     }
 
     @Test
-    fun `without a token a call fails with the reason`() {
+    fun `a call without a token fails with the reason`() {
         TestServer { Answer(200) }.use { server ->
             val thrown = assertThrows<NoAccessTokenException> { call("${server.url}/own") }
             assertEquals(SignOutReason.NotSignedIn, thrown.error.signOut)

@@ -4,6 +4,63 @@ import Foundation
     import FoundationNetworking
 #endif
 
+extension Session {
+    /// Sends `request` with an access token in its `Authorization` header (RFC 6750 §2.1), and with a
+    /// DPoP proof if the token is bound to the session's key (RFC 9449). Retries it once if the server
+    /// rejects the token or the proof, unless the request's body is a stream.
+    ///
+    /// A proof is valid for one URL: a redirected request with a bound token is rejected at its new
+    /// URL, which also receives the proof.
+    ///
+    /// Throws `RegrantError` without an access token, and whatever `URLSession` throws. Returns every
+    /// response, whatever its status, including 401.
+    public func data(
+        for request: URLRequest, over urlSession: URLSession = .shared
+    ) async throws -> (Data, HTTPURLResponse) {
+        guard let url = request.url else { throw URLError(.badURL) }
+        let method = request.httpMethod ?? "GET"
+        var attempt = try await unlessCancelled {
+            try await self.attempt(method: method, url: url.absoluteString)
+        }
+        while true {
+            var authorized = request
+            for header in attempt.headers() {
+                authorized.setValue(header.value, forHTTPHeaderField: header.name)
+            }
+            let (body, response) = try await urlSession.response(to: authorized)
+            let (sent, head) = (attempt, HttpResponse(head: response))
+            let from = response.url?.absoluteString
+            let next = try await unlessCancelled {
+                try await self.nextAttempt(attempt: sent, response: head, from: from)
+            }
+            guard let next, request.httpBodyStream == nil else { return (body, response) }
+            attempt = next
+        }
+    }
+
+    /// `GET` of `url`: see `data(for:over:)`.
+    public func data(
+        from url: URL, over urlSession: URLSession = .shared
+    ) async throws -> (Data, HTTPURLResponse) {
+        try await data(for: URLRequest(url: url), over: urlSession)
+    }
+}
+
+extension HttpResponse {
+    /// The part of a response that a session needs: status and headers, without the body.
+    public init(head: HTTPURLResponse) {
+        self.init(head: head, body: Data())
+    }
+
+    /// The complete response.
+    public init(head: HTTPURLResponse, body: Data) {
+        let headers = head.allHeaderFields.compactMap { name, value in
+            (name as? String).map { HttpHeader(name: $0, value: "\(value)") }
+        }
+        self.init(status: UInt16(clamping: head.statusCode), headers: headers, body: body)
+    }
+}
+
 /// A transport over `URLSession`, without cookies, cache and redirects: a refresh token must be sent to
 /// its endpoint only.
 public final class URLSessionTransport: Transport {
