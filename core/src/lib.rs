@@ -1,11 +1,11 @@
 //! **regrant**: validates short-lived access tokens in-process and runs the refresh-token flow
 //! that renews them.
 //!
-//! One folder per idea; dependencies point one way:
-//! `error`, `secret`, `time`, `identity` ← `token` ← `keys` ← `access`, and
-//! `session` ← `store` ← `adopt` ← `auth` (the facade that most programs use). `client` is the side
-//! of an app that holds the tokens, `issuers` accepts the tokens of other services, `dpop` binds tokens to keys of clients. What an operator
-//! is told is in `auth::metrics`.
+//! One folder per idea, and dependencies point one way: `types` and `error` ← `token` ← `keys` ←
+//! `access` ← `dpop` ← `session` ← `revocation` ← `store` ← `auth` (what most programs use) ← `http`
+//! (the rules of requests, cookies and origins). `client` is the side of an app that holds the
+//! tokens, `jwks` accepts the tokens of other services, `migration` takes over those of a legacy
+//! app, and `config` reads all of it from JSON.
 //!
 //! Standards: RFC 7519 (JWT), RFC 7515 (JWS), RFC 6750 (Bearer), RFC 6749 (refresh flow),
 //! RFC 9068 (`at+jwt`), RFC 9700 (rotation and reuse detection), RFC 9449 (DPoP).

@@ -159,6 +159,13 @@ impl fmt::Debug for Auth {
     }
 }
 
+impl Auth {
+    /// The time of this server's clock.
+    pub(crate) fn now(&self) -> Timestamp {
+        self.0.engine.now()
+    }
+}
+
 impl Engine {
     pub(crate) fn now(&self) -> Timestamp {
         self.admin.clock.now()

@@ -101,6 +101,10 @@ impl Error {
                 details.detail = Some(format!("{field}: {problem}"));
                 details.field = Some(field.clone());
             }
+            Self::ArgumentInvalid { argument, problem } => {
+                details.detail = Some(format!("{argument}: {problem}"));
+                details.field = Some(argument.to_string());
+            }
             Self::SessionRevoked { reason } => {
                 details.detail = Some(reason.to_string());
                 details.reason = Some(*reason);
@@ -108,6 +112,9 @@ impl Error {
             Self::DpopProofInvalid { problem } => details.detail = Some((*problem).to_owned()),
             Self::DpopNonceRequired { nonce } => details.dpop_nonce = Some(nonce.clone()),
             Self::Internal { what } => details.detail = Some(what.to_string()),
+            Self::InsufficientScope { .. } => {
+                details.info.www_authenticate = self.www_authenticate();
+            }
             _ => {}
         }
         details

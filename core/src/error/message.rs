@@ -61,6 +61,9 @@ impl ErrorCode {
                 "A newer refresh token is in use; try again with the newest one"
             }
             Self::TooManyAttempts => "Too many attempts have failed; try again later",
+            Self::InsufficientScope => "The token does not grant what this needs",
+            Self::NotFound => "There is nothing of this name",
+            Self::ArgumentInvalid => "An argument is invalid",
             Self::ConfigInvalid => "The configuration is invalid",
             Self::Internal => "Internal error",
         }
@@ -103,6 +106,9 @@ impl ErrorCode {
                 "더 새로운 리프레시 토큰이 사용되었습니다. 최신 토큰으로 다시 시도해 주세요."
             }
             Self::TooManyAttempts => "실패한 시도가 너무 많습니다. 잠시 후 다시 시도해 주세요.",
+            Self::InsufficientScope => "권한이 부족합니다.",
+            Self::NotFound => "요청한 대상을 찾을 수 없습니다.",
+            Self::ArgumentInvalid => "인자가 올바르지 않습니다.",
             Self::ConfigInvalid => "설정이 올바르지 않습니다.",
             Self::Internal => "내부 오류가 발생했습니다.",
         }

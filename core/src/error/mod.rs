@@ -207,6 +207,20 @@ errors! {
         /// When to retry at the earliest.
         retry_after: Duration,
     } = "ERR_TOO_MANY_ATTEMPTS", Retry, 429;
+    /// The token is valid and does not grant what the route requires (RFC 6750 §3.1).
+    InsufficientScope {
+        /// The required scopes with blanks between them; empty if claims are required.
+        scope: String,
+    } = "ERR_INSUFFICIENT_SCOPE", Reject, 403;
+    /// What the request names does not exist.
+    NotFound = "ERR_NOT_FOUND", Reject, 404;
+    /// The app passed an argument that makes no sense: a missing user id, an unknown option.
+    ArgumentInvalid {
+        /// The name of the argument.
+        argument: Cow<'static, str>,
+        /// What is wrong with it, without its value.
+        problem: Cow<'static, str>,
+    } = "ERR_ARGUMENT_INVALID", Fix, 500;
     /// The configuration cannot work. Raised at construction only.
     ConfigInvalid {
         /// The path of the field as the caller wrote it: `access.ttl`.
@@ -230,6 +244,14 @@ impl Error {
     /// An [`Error::Internal`].
     pub fn internal(what: impl Into<Cow<'static, str>>) -> Self {
         Self::Internal { what: what.into() }
+    }
+
+    /// An [`Error::ArgumentInvalid`].
+    pub fn argument(
+        argument: impl Into<Cow<'static, str>>,
+        problem: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::ArgumentInvalid { argument: argument.into(), problem: problem.into() }
     }
 
     /// An [`Error::StoreUnavailable`] with its cause.
@@ -263,9 +285,16 @@ impl Error {
         self.code().http_status()
     }
 
-    /// The value of `WWW-Authenticate`; see [`ErrorCode::www_authenticate`].
+    /// The value of `WWW-Authenticate`; see [`ErrorCode::www_authenticate`]. It also names the scopes
+    /// of an [`Error::InsufficientScope`].
     pub fn www_authenticate(&self) -> Option<String> {
-        self.code().www_authenticate()
+        let challenge = self.code().www_authenticate()?;
+        match self {
+            Self::InsufficientScope { scope } if is_scope_list(scope) => {
+                Some(format!("{challenge}, scope=\"{scope}\""))
+            }
+            _ => Some(challenge),
+        }
     }
 
     /// When to retry at the earliest, where that is known (RFC 9110 §10.2.3).
@@ -284,6 +313,7 @@ impl fmt::Display for Error {
             Self::SessionRevoked { reason } => write!(f, " ({reason})"),
             Self::ClaimMissing { claim } | Self::ClaimInvalid { claim } => write!(f, " ({claim})"),
             Self::ConfigInvalid { field, problem } => write!(f, ": {field}: {problem}"),
+            Self::ArgumentInvalid { argument, problem } => write!(f, ": {argument}: {problem}"),
             Self::DpopProofInvalid { problem } => write!(f, ": {problem}"),
             Self::Internal { what } => write!(f, ": {what}"),
             _ => Ok(()),
@@ -292,7 +322,8 @@ impl fmt::Display for Error {
 }
 
 impl ErrorCode {
-    /// The challenge (`WWW-Authenticate`) of a 401 response; `None` for other statuses.
+    /// The challenge (`WWW-Authenticate`) of a 401 response, and of `insufficient_scope`; `None` for
+    /// others.
     ///
     /// A request without a token gets the bare scheme (RFC 6750 §3.1), a rejected token
     /// `invalid_token`, and a rejected DPoP proof the scheme `DPoP` (RFC 9449 §7.1, §9).
@@ -303,12 +334,19 @@ impl ErrorCode {
             Self::DpopProofMissing | Self::DpopProofInvalid | Self::DpopProofReplayed => {
                 ("DPoP", "invalid_dpop_proof")
             }
+            Self::InsufficientScope => ("Bearer", "insufficient_scope"),
             _ if self.http_status() == 401 => ("Bearer", "invalid_token"),
             _ => return None,
         };
         let text = self.message(Language::En);
         Some(format!("{scheme} error=\"{error}\", error_description=\"{text}\""))
     }
+}
+
+/// Whether `text` is a scope of RFC 6749 §3.3, so that it can stand in a quoted string.
+fn is_scope_list(text: &str) -> bool {
+    !text.is_empty()
+        && text.bytes().all(|byte| matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~'))
 }
 
 impl fmt::Display for ErrorCode {

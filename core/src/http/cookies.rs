@@ -1,0 +1,442 @@
+//! The cookies that carry tokens: their attributes, what a browser would drop, and `Set-Cookie`.
+
+use std::time::{Duration, SystemTime};
+
+use cookie::time::OffsetDateTime;
+use cookie::{Cookie, CookieBuilder};
+use serde::{Deserialize, Serialize};
+
+use super::request::RequestHead;
+use crate::error::{Error, Result};
+use crate::types::Timestamp;
+
+/// What browsers store of name and value together, in bytes (RFC 6265bis §5.6).
+const MAX_COOKIE_BYTES: usize = 4096;
+
+/// How a token's cookie is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CookiePolicy {
+    /// The name. `__Host-` in front keeps subdomains from setting it.
+    pub name: String,
+    /// Browsers send the cookie to this path and those below it.
+    pub path: String,
+    /// The domain whose hosts get the cookie. Default: the host that set it, and no other.
+    pub domain: Option<String>,
+    /// Whether browsers send it over HTTPS only.
+    pub secure: SecureCookie,
+    /// Whether scripts of the page cannot read it.
+    pub http_only: bool,
+    /// Whether other sites' requests carry it. `None` leaves the attribute out.
+    pub same_site: Option<SameSite>,
+    /// Whether the cookie goes when the browser is closed, rather than when its token expires.
+    pub until_browser_closes: bool,
+}
+
+/// When a cookie has the attribute `Secure`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SecureCookie {
+    /// Always.
+    #[default]
+    Always,
+    /// On responses to HTTPS requests, as the framework tells with its proxy settings.
+    Auto,
+    /// Never: for plain HTTP.
+    Never,
+}
+
+/// `SameSite` of a cookie.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SameSite {
+    /// Only requests of pages of the same site carry the cookie.
+    Strict,
+    /// Navigation from other sites carries it too.
+    Lax,
+}
+
+impl CookiePolicy {
+    /// The refresh cookie: `HttpOnly`, `Secure`, `SameSite=Strict`, for the path `/auth`.
+    pub fn refresh(name: impl Into<String>) -> Self {
+        Self { path: "/auth".to_owned(), same_site: Some(SameSite::Strict), ..Self::access(name) }
+    }
+
+    /// The access cookie: `HttpOnly`, `Secure`, `SameSite=Lax`, for all paths.
+    pub fn access(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            path: "/".to_owned(),
+            domain: None,
+            secure: SecureCookie::Always,
+            http_only: true,
+            same_site: Some(SameSite::Lax),
+            until_browser_closes: false,
+        }
+    }
+
+    /// Checks what browsers would silently drop.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `name_field`, `path` or `domain`.
+    pub(super) fn check(&self, name_field: &str) -> Result<()> {
+        let is_token =
+            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+        if self.name.is_empty() || !self.name.bytes().all(is_token) {
+            return Err(Error::config(name_field, "is no cookie name (RFC 6265 §4.1.1)"));
+        }
+        let is_path_byte = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b';';
+        if !self.path.starts_with('/')
+            || !self.path.bytes().all(is_path_byte)
+            || self.path.len() > 1024
+        {
+            return Err(Error::config("path", "must begin with / and have no ; (RFC 6265 §4.1.1)"));
+        }
+        if self.domain.as_deref().is_some_and(|domain| !is_domain(domain)) {
+            return Err(Error::config(
+                "domain",
+                "must be the name of a domain, such as example.com",
+            ));
+        }
+        let has_prefix = |prefix: &str| {
+            self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        };
+        if (has_prefix("__Host-") || has_prefix("__Secure-")) && self.secure != SecureCookie::Always
+        {
+            let problem =
+                "browsers drop a __Host- or __Secure- cookie without Secure: leave secure on";
+            return Err(Error::config(name_field, problem));
+        }
+        if has_prefix("__Host-") && self.domain.is_some() {
+            return Err(Error::config(name_field, "browsers drop a __Host- cookie with a domain"));
+        }
+        if has_prefix("__Host-") && self.path != "/" {
+            let problem = "browsers drop a __Host- cookie whose path is not /: set path to /";
+            return Err(Error::config(name_field, problem));
+        }
+        Ok(())
+    }
+
+    /// Whether a browser sends the cookie to `request_path` (RFC 6265 §5.1.4).
+    pub(super) fn covers(&self, request_path: &str) -> bool {
+        match request_path.strip_prefix(self.path.as_str()) {
+            Some(rest) => rest.is_empty() || self.path.ends_with('/') || rest.starts_with('/'),
+            None => false,
+        }
+    }
+
+    /// `Set-Cookie` with this value, which expires at `expires_at`.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for a value that is too long for browsers, which would keep the old
+    /// cookie without a word.
+    pub(super) fn set(
+        &self,
+        value: &str,
+        expires_at: Timestamp,
+        now: Timestamp,
+        request: &RequestHead<'_>,
+    ) -> Result<String> {
+        let cookie = self.attributes(value, request);
+        let max_age = Duration::from_secs(expires_at.since(now).as_secs());
+        let cookie = match self.until_browser_closes {
+            true => cookie,
+            // `Expires` too, for clients that do not know `Max-Age`.
+            false => expiring(cookie, max_age, now),
+        };
+        let cookie = cookie.build();
+        let text = cookie.encoded().to_string();
+        let pair = text.split(';').next().unwrap_or_default();
+        if pair.len() > MAX_COOKIE_BYTES {
+            let problem = "the token is longer than the 4096 bytes that browsers store in a cookie: put fewer claims into it";
+            return Err(Error::config(self.name.clone(), problem));
+        }
+        Ok(text)
+    }
+
+    /// `Set-Cookie` that removes the cookie.
+    pub(super) fn remove(&self, request: &RequestHead<'_>) -> String {
+        removed(self.attributes("", request))
+    }
+
+    /// `Set-Cookie` headers that remove cookies of this name with other attributes: those that an
+    /// earlier setting of `path` or `domain` left behind, or that a sibling domain planted.
+    ///
+    /// A request does not say which path and domain its cookies have, so each one is named that
+    /// would have sent the cookie with this request.
+    pub(super) fn remove_others(&self, request: &RequestHead<'_>) -> Vec<String> {
+        let own = (self.path.as_str(), self.domain.as_deref());
+        let path = request.path();
+        let authority = request.authority().unwrap_or_default();
+        let mut removals = Vec::new();
+        for domain in domains_of(&authority) {
+            for path in paths_of(&path) {
+                if (path, domain) == own {
+                    continue;
+                }
+                let other = Self {
+                    path: path.to_owned(),
+                    domain: domain.map(ToOwned::to_owned),
+                    ..self.clone()
+                };
+                removals.push(other.remove(request));
+            }
+        }
+        removals
+    }
+
+    fn attributes<'c>(&self, value: &'c str, request: &RequestHead<'_>) -> CookieBuilder<'c> {
+        let secure = match self.secure {
+            SecureCookie::Always => true,
+            SecureCookie::Auto => request.is_https() == Some(true),
+            SecureCookie::Never => false,
+        };
+        let mut cookie = Cookie::build((self.name.clone(), value)).path(self.path.clone());
+        if let Some(domain) = &self.domain {
+            cookie = cookie.domain(domain.clone());
+        }
+        if secure {
+            cookie = cookie.secure(true);
+        }
+        if self.http_only {
+            cookie = cookie.http_only(true);
+        }
+        match self.same_site {
+            None => cookie,
+            Some(SameSite::Strict) => cookie.same_site(cookie::SameSite::Strict),
+            Some(SameSite::Lax) => cookie.same_site(cookie::SameSite::Lax),
+        }
+    }
+}
+
+fn expiring<'c>(cookie: CookieBuilder<'c>, max_age: Duration, now: Timestamp) -> CookieBuilder<'c> {
+    let seconds = i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX);
+    let since_epoch = Duration::from_secs(u64::try_from(now.as_seconds()).unwrap_or(0));
+    let expires = SystemTime::UNIX_EPOCH.checked_add(since_epoch + max_age);
+    let cookie = cookie.max_age(cookie::time::Duration::seconds(seconds));
+    match expires {
+        Some(expires) => cookie.expires(OffsetDateTime::from(expires)),
+        None => cookie,
+    }
+}
+
+fn removed(cookie: CookieBuilder<'_>) -> String {
+    let removal = cookie.max_age(cookie::time::Duration::ZERO).expires(OffsetDateTime::UNIX_EPOCH);
+    removal.build().encoded().to_string()
+}
+
+fn is_domain(domain: &str) -> bool {
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
+    };
+    // The last label of an address in digits is a number, that of a domain is not.
+    let last = domain.rsplit('.').next().unwrap_or_default();
+    domain.len() <= 253
+        && domain.split('.').all(is_label)
+        && !last.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// The paths whose cookies a browser sends to `path`: itself and those above. The number is bounded.
+fn paths_of(path: &str) -> Vec<&str> {
+    let mut paths = vec!["/"];
+    let ends = path.match_indices('/').map(|(index, _)| index).filter(|index| *index > 0);
+    paths.extend(
+        ends.chain([path.len()]).map(|end| &path[..end]).filter(|part| part.len() > 1).take(5),
+    );
+    paths.dedup();
+    paths
+}
+
+/// The domains whose cookies a browser sends to the host of `authority`: the host alone (`None`),
+/// and those above with at least two labels. The number is bounded.
+fn domains_of(authority: &str) -> Vec<Option<&str>> {
+    let host = authority.rsplit_once(':').map_or(authority, |(host, port)| {
+        if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { authority }
+    });
+    let mut domains = vec![None];
+    let mut domain = host;
+    while is_domain(domain) && domain.contains('.') && domains.len() < 5 {
+        domains.push(Some(domain));
+        domain = domain.split_once('.').map_or("", |(_, parent)| parent);
+    }
+    domains
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_000_000_000);
+
+    fn attributes(text: &str) -> Vec<String> {
+        let mut parts: Vec<_> = text.split("; ").map(ToOwned::to_owned).collect();
+        parts[1..].sort_unstable();
+        parts
+    }
+
+    #[test]
+    fn a_refresh_cookie_has_all_attributes() {
+        let request = RequestHead::new("POST", "/auth/refresh");
+        let policy = CookiePolicy::refresh("refreshToken");
+        let text =
+            policy.set("a b", NOW.plus(Duration::from_millis(90_500)), NOW, &request).unwrap();
+        assert_eq!(
+            attributes(&text),
+            [
+                "refreshToken=a%20b",
+                "Expires=Sun, 09 Sep 2001 01:48:10 GMT",
+                "HttpOnly",
+                "Max-Age=90",
+                "Path=/auth",
+                "SameSite=Strict",
+                "Secure"
+            ]
+        );
+        let text = policy.remove(&request);
+        assert_eq!(
+            attributes(&text),
+            [
+                "refreshToken=",
+                "Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+                "HttpOnly",
+                "Max-Age=0",
+                "Path=/auth",
+                "SameSite=Strict",
+                "Secure"
+            ]
+        );
+    }
+
+    #[test]
+    fn secure_auto_follows_the_request() {
+        let mut policy = CookiePolicy::access("t");
+        policy.secure = SecureCookie::Auto;
+        let secure = |request: RequestHead<'_>| {
+            policy.set("v", NOW, NOW, &request).unwrap().contains("; Secure")
+        };
+        assert!(secure(RequestHead::new("GET", "/").https(true)));
+        assert!(!secure(RequestHead::new("GET", "/").https(false)));
+        assert!(!secure(RequestHead::new("GET", "/")));
+        assert!(secure(RequestHead::new("GET", "https://a.example/")));
+    }
+
+    #[test]
+    fn a_cookie_that_a_browser_would_drop_is_an_error() {
+        let problem = |change: &dyn Fn(&mut CookiePolicy)| {
+            let mut policy = CookiePolicy::access("t");
+            change(&mut policy);
+            match policy.check("accessCookie") {
+                Ok(()) => None,
+                Err(Error::ConfigInvalid { field, .. }) => Some(field),
+                Err(other) => panic!("{other}"),
+            }
+        };
+        assert_eq!(problem(&|_| {}), None);
+        assert_eq!(problem(&|policy| policy.name = "__Host-t".to_owned()), None);
+        assert_eq!(problem(&|policy| policy.domain = Some("a.example".to_owned())), None);
+        for name in ["", "a b", "a;b", "a=b", "ü"] {
+            assert_eq!(
+                problem(&|policy| policy.name = name.to_owned()).as_deref(),
+                Some("accessCookie"),
+                "{name}"
+            );
+        }
+        for path in ["", "auth", "/a;b", "/\n", "/ü"] {
+            assert_eq!(
+                problem(&|policy| policy.path = path.to_owned()).as_deref(),
+                Some("path"),
+                "{path}"
+            );
+        }
+        for domain in
+            ["", ".a.example", "a..example", "10.0.0.1", "https://a.example", "a.example:80"]
+        {
+            assert_eq!(
+                problem(&|policy| policy.domain = Some(domain.to_owned())).as_deref(),
+                Some("domain"),
+                "{domain}"
+            );
+        }
+        for change in [
+            (|policy: &mut CookiePolicy| policy.path = "/auth".to_owned()) as fn(&mut CookiePolicy),
+            |policy| policy.domain = Some("a.example".to_owned()),
+            |policy| policy.secure = SecureCookie::Auto,
+            |policy| policy.secure = SecureCookie::Never,
+        ] {
+            for name in ["__Host-t", "__host-t"] {
+                let field = problem(&|policy| {
+                    policy.name = name.to_owned();
+                    change(policy);
+                });
+                assert_eq!(field.as_deref(), Some("accessCookie"), "{name}");
+            }
+        }
+        let insecure = problem(&|policy| {
+            policy.name = "__Secure-t".to_owned();
+            policy.secure = SecureCookie::Never;
+        });
+        assert_eq!(insecure.as_deref(), Some("accessCookie"));
+    }
+
+    #[test]
+    fn a_cookie_too_long_for_browsers_is_an_error() {
+        let policy = CookiePolicy::access("t");
+        let request = RequestHead::new("GET", "/");
+        assert!(policy.set(&"x".repeat(4094), NOW, NOW, &request).is_ok());
+        let error = policy.set(&"x".repeat(4095), NOW, NOW, &request).unwrap_err();
+        assert!(matches!(error, Error::ConfigInvalid { field, .. } if field == "t"));
+    }
+
+    #[test]
+    fn other_cookies_of_the_name_are_removed_wherever_they_may_be() {
+        let policy = CookiePolicy::refresh("r");
+        let request =
+            RequestHead::new("POST", "/auth/refresh?x").header("host", "app.shop.example:8443");
+        let mut places: Vec<_> = policy
+            .remove_others(&request)
+            .iter()
+            .map(|text| {
+                let value = |name: &str| {
+                    let found = text.split("; ").find_map(|part| part.strip_prefix(name));
+                    found.unwrap_or_default().to_owned()
+                };
+                assert!(text.starts_with("r=;"));
+                (value("Domain="), value("Path="))
+            })
+            .collect();
+        places.sort_unstable();
+        let expected = [
+            ("", "/"),
+            ("", "/auth/refresh"),
+            ("app.shop.example", "/"),
+            ("app.shop.example", "/auth"),
+            ("app.shop.example", "/auth/refresh"),
+            ("shop.example", "/"),
+            ("shop.example", "/auth"),
+            ("shop.example", "/auth/refresh"),
+        ];
+        assert_eq!(places, expected.map(|(domain, path)| (domain.to_owned(), path.to_owned())));
+        let deep =
+            RequestHead::new("GET", "/a/b/c/d/e/f/g/h").header("host", "a.b.c.d.e.f.g.example");
+        assert!(policy.remove_others(&deep).len() <= 30);
+        let address = RequestHead::new("GET", "/").header("host", "127.0.0.1:3000");
+        assert_eq!(policy.remove_others(&address).len(), 1);
+    }
+
+    #[test]
+    fn the_path_of_a_cookie_covers_whole_segments() {
+        let policy = CookiePolicy::refresh("r");
+        for (path, covered) in [
+            ("/auth", true),
+            ("/auth/refresh", true),
+            ("/authority", false),
+            ("/api/auth", false),
+            ("/", false),
+        ] {
+            assert_eq!(policy.covers(path), covered, "{path}");
+        }
+        assert!(CookiePolicy::access("a").covers("/anything"));
+    }
+}

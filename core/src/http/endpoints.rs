@@ -1,0 +1,491 @@
+//! The endpoints of a session: what login, refresh, logout, the list of sessions and the key set
+//! respond.
+
+use std::sync::Once;
+
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use super::cookies::CookiePolicy;
+use super::guard::{AccessCredentials, proof_of};
+use super::origin::is_own_page;
+use super::policy::WebPolicy;
+use super::request::RequestHead;
+use super::response::{EndpointResponse, Rejection};
+use crate::access::VerifiedAccess;
+use crate::auth::{Auth, LogoutEverywhere, RefreshRequest, RefreshResponse, TokenPair};
+use crate::error::{Error, Result};
+use crate::token::base64url;
+use crate::types::{SessionId, Subject, Timestamp};
+
+/// How many refresh cookies of one name are looked at.
+const MAX_CANDIDATES: usize = 8;
+
+/// The refresh token that a request presents.
+#[derive(Clone)]
+pub struct PresentedRefresh {
+    /// The token.
+    pub token: String,
+    /// Whether the request had other cookies of the name, which the response removes.
+    pub had_others: bool,
+}
+
+/// What an app adds to a refresh.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct RefreshInput {
+    /// The app's own claims for the new access token.
+    pub claims: Map<String, Value>,
+    /// Overrides the policy's rotation.
+    pub rotate: Option<bool>,
+    /// The user that the client claims to be.
+    pub subject: Option<Subject>,
+    /// The address of the client, for the limiter.
+    pub address: Option<String>,
+}
+
+/// Which sessions `DELETE` of the sessions endpoint revokes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SessionSelector<'a> {
+    /// All of the user.
+    All,
+    /// All but the one that asks.
+    Others,
+    /// The one with this id.
+    One(&'a str),
+}
+
+impl<'a> SessionSelector<'a> {
+    /// The selector of the last segment of a path: `others`, a session id, or nothing.
+    pub fn parse(segment: Option<&'a str>) -> Self {
+        match segment {
+            None => Self::All,
+            Some("others") => Self::Others,
+            Some(id) => Self::One(id),
+        }
+    }
+}
+
+/// For how long others may cache the key set.
+#[derive(Clone, Copy, Debug)]
+pub struct JwksCaching {
+    /// In seconds. Publish a new key for this long before it signs.
+    pub max_age: u32,
+}
+
+impl Default for JwksCaching {
+    fn default() -> Self {
+        Self { max_age: 300 }
+    }
+}
+
+/// The endpoints of one `Auth` with one [`WebPolicy`].
+#[derive(Clone, Copy, Debug)]
+pub struct Endpoints<'a> {
+    auth: &'a Auth,
+    web: &'a WebPolicy,
+}
+
+impl<'a> Endpoints<'a> {
+    /// The endpoints of `auth`.
+    pub const fn new(auth: &'a Auth, web: &'a WebPolicy) -> Self {
+        Self { auth, web }
+    }
+
+    /// The response to a login: `{ "accessToken", "expiresIn" }`, with the refresh token as a cookie
+    /// or as `refreshToken`.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for a token that is too long for its cookie.
+    pub fn login(&self, pair: &TokenPair, request: &RequestHead<'_>) -> Result<EndpointResponse> {
+        let issued = Issued {
+            access_token: pair.access_token.expose(),
+            access_expires_at: pair.access_expires_at,
+            refresh_token: Some(pair.refresh_token.expose()),
+            refresh_expires_at: pair.refresh_expires_at,
+        };
+        self.tokens(&issued, request, Vec::new())
+    }
+
+    /// The refresh token that `request` presents, in the cookie or as `refreshToken` of the JSON
+    /// body. A cookie counts only from a page of this server or an allowed origin.
+    ///
+    /// Of several cookies the one counts whose session is alive. An earlier setting of `path` or
+    /// `domain` may have left others behind, and a subdomain may have planted one.
+    ///
+    /// # Errors
+    /// [`Error::TokenMissing`]; [`Error::SubjectMismatch`] for live sessions of several users;
+    /// [`Error::StoreUnavailable`] when there are several cookies and the store cannot tell.
+    pub async fn presented(
+        &self,
+        request: &RequestHead<'_>,
+        body_token: Option<&str>,
+    ) -> Result<PresentedRefresh, Rejection> {
+        let Some(cookie) = &self.web.refresh_cookie else {
+            let token = body_token.filter(|token| !token.is_empty()).ok_or(Error::TokenMissing)?;
+            return Ok(PresentedRefresh { token: token.to_owned(), had_others: false });
+        };
+        let mut tokens = match is_own_page(request, &self.web.allowed_origins) {
+            true => request.cookies(&cookie.name),
+            false => Vec::new(),
+        };
+        tokens.truncate(MAX_CANDIDATES);
+        if tokens.is_empty() {
+            warn_of_path(cookie, request);
+            return Err(Error::TokenMissing.into());
+        }
+        if tokens.len() == 1 {
+            return Ok(PresentedRefresh { token: tokens.remove(0), had_others: false });
+        }
+        match self.choose(tokens, request).await {
+            Ok(token) => Ok(PresentedRefresh { token, had_others: true }),
+            Err(error) => Err(self.rejection(error, request, true)),
+        }
+    }
+
+    /// Chooses the refresh token whose session is alive, the newest if there are several.
+    async fn choose(&self, tokens: Vec<String>, request: &RequestHead<'_>) -> Result<String> {
+        let mut live = Vec::new();
+        let mut superseded = None;
+        for token in &tokens {
+            match self.auth.introspect_refresh(token).await {
+                Ok(found) => live.push((token, found)),
+                Err(Error::RefreshSuperseded) => superseded = Some(token),
+                Err(error) if error.advice() == crate::Advice::Retry => return Err(error),
+                Err(_) => {}
+            }
+        }
+        let is_one_user = |live: &[(&String, crate::auth::RefreshIntrospection)]| {
+            live.windows(2).all(|pair| pair[0].1.subject == pair[1].1.subject)
+        };
+        if !is_one_user(&live) {
+            // The page's own access token tells whose page it is.
+            let access = self.access_of(request).ok_or(Error::SubjectMismatch)?;
+            live.retain(|(_, found)| found.subject == *access.subject());
+        }
+        let newest = live.into_iter().max_by_key(|(_, found)| found.issued_at);
+        let chosen = newest.map(|(token, _)| token).or(superseded);
+        // When none is alive, any of them tells why.
+        chosen.or(tokens.first()).cloned().ok_or(Error::TokenMissing)
+    }
+
+    fn access_of(&self, request: &RequestHead<'_>) -> Option<VerifiedAccess> {
+        match self.web.access_credentials(request).ok()? {
+            AccessCredentials::Bearer(token) => self.auth.verify(&token).ok(),
+            AccessCredentials::Several(tokens) => {
+                let verify = |token: &str| self.auth.verify(token);
+                self.auth.verify(&WebPolicy::choose_access(tokens, verify).ok()?).ok()
+            }
+            AccessCredentials::None | AccessCredentials::Dpop(_) => None,
+        }
+    }
+
+    /// Exchanges a presented refresh token (RFC 6749 §6): `{ "accessToken", "expiresIn" }`, with the
+    /// next refresh token as a cookie or as `refreshToken`.
+    ///
+    /// # Errors
+    /// As [`Auth::refresh`]. The cookies of a session that is over are removed.
+    pub async fn refresh(
+        &self,
+        presented: &PresentedRefresh,
+        request: &RequestHead<'_>,
+        input: RefreshInput,
+    ) -> Result<EndpointResponse, Rejection> {
+        let PresentedRefresh { token, had_others } = presented;
+        match self.exchange(token, request, input).await {
+            Ok(refreshed) => {
+                let next = refreshed.refresh_token.as_ref().map(|token| token.expose());
+                let issued = Issued {
+                    access_token: refreshed.access_token.expose(),
+                    access_expires_at: refreshed.access_expires_at,
+                    refresh_token: next.or(had_others.then_some(token.as_str())),
+                    refresh_expires_at: refreshed.refresh_expires_at,
+                };
+                let removed = if *had_others { self.removed_others(request) } else { Vec::new() };
+                let mut response = self.tokens(&issued, request, removed)?;
+                if self.web.refresh_cookie.is_none()
+                    && let Some(Value::Object(body)) = &mut response.body
+                {
+                    body.entry("refreshToken").or_insert_with(|| token.as_str().into());
+                }
+                Ok(response)
+            }
+            Err(error) => Err(self.rejection(error, request, *had_others)),
+        }
+    }
+
+    async fn exchange(
+        &self,
+        token: &str,
+        request: &RequestHead<'_>,
+        input: RefreshInput,
+    ) -> Result<RefreshResponse> {
+        let mut refresh = RefreshRequest::new(token).claims(input.claims);
+        if let Some(rotate) = input.rotate {
+            refresh = refresh.rotate(rotate);
+        }
+        if let Some(subject) = input.subject {
+            refresh = refresh.expect_subject(subject);
+        }
+        if let Some(address) = &input.address {
+            refresh = refresh.address(address);
+        }
+        if let Some(proof) = proof_of(self.auth, request)? {
+            refresh = refresh.proof(proof);
+        }
+        self.auth.refresh(refresh).await
+    }
+
+    /// Revokes the session of the request's refresh token and removes the cookies: 204. It is an
+    /// error if the request presents no refresh token of this server, because then nothing was
+    /// revoked.
+    ///
+    /// # Errors
+    /// As [`Auth::logout`], and [`Error::TokenMissing`]. When the store is unavailable, the cookies
+    /// stay, so that the client can retry.
+    pub async fn logout(
+        &self,
+        request: &RequestHead<'_>,
+        body_token: Option<&str>,
+    ) -> Result<EndpointResponse, Rejection> {
+        let tokens =
+            match (&self.web.refresh_cookie, is_own_page(request, &self.web.allowed_origins)) {
+                (None, _) => body_token.map(|token| vec![token.to_owned()]).unwrap_or_default(),
+                (Some(cookie), true) => request.cookies(&cookie.name),
+                (Some(_), false) => Vec::new(),
+            };
+        if tokens.is_empty() {
+            if let Some(cookie) = &self.web.refresh_cookie {
+                warn_of_path(cookie, request);
+            }
+            return Err(Error::TokenMissing.into());
+        }
+        let had_others = tokens.len() > 1;
+        let mut rejected = None;
+        let mut revoked_any = false;
+        for token in tokens.iter().take(MAX_CANDIDATES).filter(|token| !token.is_empty()) {
+            match self.auth.logout(token).await {
+                Ok(_) => revoked_any = true,
+                // A session that the store does not know is over.
+                Err(error) if error.advice() == crate::Advice::SignIn => revoked_any = true,
+                Err(error) if error.advice() == crate::Advice::Reject => rejected = Some(error),
+                Err(error) => return Err(error.into()),
+            }
+        }
+        if !revoked_any {
+            let error = rejected.unwrap_or(Error::TokenMissing);
+            return Err(self.rejection(error, request, had_others));
+        }
+        let mut response = EndpointResponse::uncached(204, None);
+        if had_others {
+            response.cookies = self.removed_others(request);
+        }
+        response.cookies.extend(self.removed(request));
+        Ok(response)
+    }
+
+    /// Lists (`GET`, `HEAD`) or revokes (`DELETE`) the sessions of the user of `access`:
+    /// `{ "sessions": […] }`, `{ "ended": number }`. Other methods: 405.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] for what is no session id; [`Error::ClaimMissing`] for
+    /// [`SessionSelector::Others`] with a token that names no session; [`Error::StoreUnavailable`].
+    pub async fn sessions(
+        &self,
+        access: &VerifiedAccess,
+        method: &str,
+        selector: SessionSelector<'_>,
+    ) -> Result<EndpointResponse, Rejection> {
+        let (subject, current) = (access.subject(), access.session());
+        let body = match (method, selector) {
+            ("GET" | "HEAD", _) => {
+                let sessions = self.auth.sessions(subject, current.as_ref()).await?;
+                let sessions = sessions
+                    .iter()
+                    .map(serde_json::to_value)
+                    .collect::<Result<Vec<_>, _>>()
+                    .map_err(|_| Error::internal("a session cannot be serialized"))?;
+                json!({ "sessions": sessions.into_iter().map(with_iso_times).collect::<Vec<_>>() })
+            }
+            ("DELETE", SessionSelector::All) => {
+                json!({ "ended": self.auth.logout_everywhere(subject).await? })
+            }
+            ("DELETE", SessionSelector::Others) => {
+                let current = current.ok_or(Error::claim_missing("sid"))?;
+                let others = LogoutEverywhere::new(subject.clone()).except(current);
+                json!({ "ended": self.auth.logout_everywhere(others).await? })
+            }
+            ("DELETE", SessionSelector::One(id)) => {
+                let id = id.parse::<SessionId>().map_err(|_| Error::NotFound)?;
+                let reason = crate::types::RevocationReason::Logout;
+                let ended = self.auth.revoke_session(subject, &id, reason).await?;
+                json!({ "ended": u8::from(ended) })
+            }
+            _ => {
+                let mut response = EndpointResponse::uncached(405, None);
+                response.headers.push(("Allow", "GET, HEAD, DELETE".to_owned()));
+                return Ok(response);
+            }
+        };
+        Ok(EndpointResponse::uncached(200, Some(body)))
+    }
+
+    /// The public keys of access tokens (RFC 7517 §5), with `Cache-Control` and `ETag`; 304 if the
+    /// client has them (RFC 9110 §15.4.5).
+    pub fn jwks(&self, request: &RequestHead<'_>, caching: JwksCaching) -> EndpointResponse {
+        let jwks = self.auth.jwks();
+        let etag = format!("\"{}\"", base64url::encode(&Sha256::digest(jwks.as_bytes())));
+        let mut headers = vec![
+            ("Cache-Control", format!("public, max-age={}", caching.max_age)),
+            ("ETag", etag.clone()),
+        ];
+        let mut conditions = request.values("if-none-match").flat_map(|list| list.split(','));
+        let has_already = conditions.any(|tag| {
+            let tag = tag.trim();
+            tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
+        });
+        if has_already {
+            return EndpointResponse { status: 304, headers, cookies: Vec::new(), body: None };
+        }
+        headers.push(("Content-Type", "application/jwk-set+json".to_owned()));
+        let body = serde_json::from_str(&jwks).ok();
+        EndpointResponse { status: 200, headers, cookies: Vec::new(), body }
+    }
+
+    fn tokens(
+        &self,
+        issued: &Issued<'_>,
+        request: &RequestHead<'_>,
+        removed: Vec<String>,
+    ) -> Result<EndpointResponse> {
+        let now = self.auth.now();
+        let expires_in = issued.access_expires_at.since(now).as_secs();
+        let mut body = json!({ "accessToken": issued.access_token, "expiresIn": expires_in });
+        let mut cookies = removed;
+        match (&self.web.refresh_cookie, issued.refresh_token) {
+            (Some(cookie), Some(token)) => {
+                cookies.push(cookie.set(token, issued.refresh_expires_at, now, request)?);
+            }
+            (None, Some(token)) => body["refreshToken"] = token.into(),
+            (_, None) => {}
+        }
+        if let Some(cookie) = &self.web.access_cookie {
+            cookies.push(cookie.set(
+                issued.access_token,
+                issued.access_expires_at,
+                now,
+                request,
+            )?);
+        }
+        let mut response = EndpointResponse::uncached(200, Some(body));
+        response.cookies = cookies;
+        if let Some(nonce) = self.auth.proof_nonce() {
+            response.headers.push(("DPoP-Nonce", nonce));
+        }
+        Ok(response)
+    }
+
+    /// The rejection of a refresh or logout, which removes the cookies of a session that is over.
+    fn rejection(&self, error: Error, request: &RequestHead<'_>, had_others: bool) -> Rejection {
+        let mut cookies = Vec::new();
+        if is_final(&error) && self.web.refresh_cookie.is_some() {
+            if had_others {
+                cookies = self.removed_others(request);
+            }
+            cookies.extend(self.removed(request));
+        }
+        Rejection { advice: error.advice(), error, cookies, nonce: self.auth.proof_nonce() }
+    }
+
+    /// `Set-Cookie` values that remove both cookies.
+    fn removed(&self, request: &RequestHead<'_>) -> Vec<String> {
+        let cookies = [&self.web.refresh_cookie, &self.web.access_cookie];
+        cookies.into_iter().flatten().map(|cookie| cookie.remove(request)).collect()
+    }
+
+    fn removed_others(&self, request: &RequestHead<'_>) -> Vec<String> {
+        self.web
+            .refresh_cookie
+            .as_ref()
+            .map(|cookie| cookie.remove_others(request))
+            .unwrap_or_default()
+    }
+}
+
+struct Issued<'a> {
+    access_token: &'a str,
+    access_expires_at: Timestamp,
+    refresh_token: Option<&'a str>,
+    refresh_expires_at: Timestamp,
+}
+
+/// Whether `error` means that the refresh token will never be good again. A problem with a proof, the
+/// store or the program says nothing about the token.
+fn is_final(error: &Error) -> bool {
+    match error {
+        Error::TokenMissing
+        | Error::DpopProofMissing
+        | Error::DpopProofInvalid { .. }
+        | Error::DpopProofReplayed
+        | Error::ClaimInvalid { .. } => false,
+        other => matches!(other.advice(), crate::Advice::SignIn | crate::Advice::Reject),
+    }
+}
+
+/// Warns once of a cookie path that browsers will never send to this endpoint. A proxy that
+/// rewrites paths may make it right all the same.
+fn warn_of_path(cookie: &CookiePolicy, request: &RequestHead<'_>) {
+    static WARNED: Once = Once::new();
+    if !cookie.covers(&request.path()) {
+        WARNED.call_once(|| {
+            tracing::warn!(
+                target: "regrant::http",
+                "no refresh cookie in a request whose path is not below the path of the cookie: browsers do not send it here unless a proxy rewrites paths"
+            );
+        });
+    }
+}
+
+/// Times as ISO 8601 rather than milliseconds, as JSON APIs have them.
+fn with_iso_times(mut session: Value) -> Value {
+    for name in ["createdAt", "lastRefreshedAt", "expiresAt", "endedAt"] {
+        if let Some(value) = session.get_mut(name)
+            && let Some(millis) = value.as_i64()
+        {
+            *value = iso_8601(millis).into();
+        }
+    }
+    session
+}
+
+/// `2026-01-31T12:34:56.789Z`, as JavaScript's `toISOString`.
+fn iso_8601(millis: i64) -> String {
+    let nanos = i128::from(millis) * 1_000_000;
+    match cookie::time::OffsetDateTime::from_unix_timestamp_nanos(nanos) {
+        Ok(at) => {
+            let (date, time) = (at.date(), at.time());
+            format!(
+                "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+                date.year(),
+                u8::from(date.month()),
+                date.day(),
+                time.hour(),
+                time.minute(),
+                time.second(),
+                time.millisecond()
+            )
+        }
+        Err(_) => millis.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_javascript_does() {
+        assert_eq!(iso_8601(0), "1970-01-01T00:00:00.000Z");
+        assert_eq!(iso_8601(1_000_000_000_123), "2001-09-09T01:46:40.123Z");
+    }
+}
