@@ -18,7 +18,7 @@ use serde_json::json;
 use crate::client_session::builder;
 use crate::client_session::server::{LIFETIME, Server};
 
-/// How a device shows the time.
+/// How a device's clock differs from the server's.
 type Wrong = fn(Timestamp) -> Timestamp;
 
 const OFF: Duration = Duration::from_secs(600);
@@ -27,7 +27,7 @@ fn key() -> Arc<dyn ProofKey> {
     Arc::new(SoftwareKey::generate().unwrap())
 }
 
-/// An answer as the session is to see it.
+/// Converts a response for the session.
 async fn seen(answer: reqwest::Response) -> HttpResponse {
     let text = |value: &reqwest::header::HeaderValue| value.to_str().unwrap().to_owned();
     let headers = answer.headers().iter().map(|(name, value)| (name.to_string(), text(value)));
@@ -39,7 +39,7 @@ async fn seen(answer: reqwest::Response) -> HttpResponse {
     }
 }
 
-/// Logs in as an app does: with a proof, and once more where that was refused.
+/// Logs in with a proof, and retries once if it is rejected.
 async fn log_in(session: &Session, server: &Server) {
     let (http, url) = (reqwest::Client::new(), server.login_url());
     for _ in 0..2 {
@@ -53,7 +53,7 @@ async fn log_in(session: &Session, server: &Server) {
                 .unwrap();
         }
     }
-    panic!("the second proof was refused too");
+    panic!("the second proof was rejected too");
 }
 
 /// The status of a request with the session's token and proof.
@@ -81,7 +81,7 @@ async fn a_bound_session_survives_expiries_with_any_clock_and_nonces() {
             log_in(&running, &server).await;
             for expiry in 0..3 {
                 assert_eq!(call(&running, &server.me()).await, 200);
-                // The next run of the app.
+                // A new run of the app.
                 running = session();
                 let calls = (0..20).map(|_| {
                     let (session, url) = (running.clone(), server.me());
@@ -90,14 +90,14 @@ async fn a_bound_session_survives_expiries_with_any_clock_and_nonces() {
                 for call in calls.collect::<Vec<_>>() {
                     assert_eq!(call.await.unwrap(), 200);
                 }
-                // One for each expiry, and once more where the nonce was out of date by then.
+                // One per expiry, and a retry if the nonce has expired too.
                 assert_eq!(server.refreshes(), expiry * if with_nonce { 2 } else { 1 });
                 server.clock.advance(LIFETIME);
                 clock.advance(LIFETIME);
             }
             assert!(server.all_live().await);
             if !with_nonce {
-                // Only a device that has never heard of the server can be wrong about its time.
+                // Only a device that knows no server time yet uses its own wrong clock.
                 let first = u32::from(now != server_began);
                 assert_eq!(server.proofs_refused.load(Ordering::SeqCst), first);
             }
@@ -105,7 +105,7 @@ async fn a_bound_session_survives_expiries_with_any_clock_and_nonces() {
     }
 }
 
-/// Without a wait, as what the server wants is known then.
+/// The backoff is an hour, so only an immediate retry succeeds.
 #[tokio::test]
 async fn a_refresh_with_a_rejected_proof_is_retried_at_once() {
     let (server, folder) =
@@ -124,8 +124,7 @@ async fn a_refresh_with_a_rejected_proof_is_retried_at_once() {
     assert_eq!(server.refreshes(), 2);
 }
 
-/// Nothing is refused where the time is right and no nonce is asked for, and with a nonce only the
-/// first proof, which could not know it.
+/// With nonces only the first proof is rejected, and without them none.
 #[tokio::test]
 async fn the_server_clock_and_nonce_are_reused_for_later_proofs() {
     for (dpop, refused) in [(json!({}), 0), (json!({ "nonce": "10m" }), 1)] {
@@ -165,7 +164,7 @@ async fn stolen_bound_tokens_are_rejected_and_sign_nobody_out() {
     assert!(server.all_live().await);
 }
 
-/// The tokens are left where they are: perhaps the key comes back.
+/// The stored tokens are kept, because the key may become available again.
 #[tokio::test]
 async fn a_bound_session_without_its_key_is_unusable_and_kept() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
@@ -187,7 +186,7 @@ async fn a_bound_session_without_its_key_is_unusable_and_kept() {
     assert_eq!(server.refreshes(), 1);
 }
 
-/// A session from before the app had a key: its tokens come without proofs.
+/// A session that signed in before the app had a key continues with bearer tokens.
 #[tokio::test]
 async fn an_unbound_session_continues_unbound_with_a_key() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
@@ -203,7 +202,7 @@ async fn an_unbound_session_continues_unbound_with_a_key() {
     assert_eq!(server.refreshes(), 2);
 }
 
-/// A device that is locked: nobody is signed out, and later it works.
+/// As on a locked device: nobody is signed out.
 #[tokio::test]
 async fn an_unavailable_key_is_a_transient_error() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
@@ -245,12 +244,12 @@ fn decoded(text: &str) -> Vec<u8> {
     base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).unwrap()
 }
 
-/// A key that never comes back from signing, as a prompt that nobody answers.
+/// A key whose signing never returns, like an unanswered prompt.
 #[derive(Debug)]
 struct Hanging {
     key: SoftwareKey,
     asked: mpsc::Sender<()>,
-    /// Closed when the test is over.
+    /// Closed at the end of the test.
     answer: Mutex<mpsc::Receiver<()>>,
 }
 
@@ -269,7 +268,7 @@ impl ProofKey for Hanging {
     }
 }
 
-/// It is given up as an answer is that does not come, and the storage let go.
+/// Signing times out like a request, and the storage lock is released.
 #[tokio::test]
 async fn a_key_that_never_answers_blocks_nothing_else() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
@@ -295,7 +294,7 @@ async fn a_key_that_never_answers_blocks_nothing_else() {
     waiting.abort();
 }
 
-/// In this session nothing could be done with it.
+/// The session could not use it.
 #[tokio::test]
 async fn a_pair_bound_to_another_key_is_not_stored() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
@@ -312,7 +311,7 @@ async fn a_pair_bound_to_another_key_is_not_stored() {
     assert!(!elsewhere.path().join("session").exists());
 }
 
-/// Not only refusals: with each new nonce one request would be made in vain.
+/// Otherwise one request would fail for every new nonce.
 #[tokio::test]
 async fn a_nonce_is_taken_from_any_response() {
     let (server, folder) =
@@ -323,13 +322,13 @@ async fn a_nonce_is_taken_from_any_response() {
         builder.proof_key(Arc::clone(&key)).start().unwrap()
     };
     log_in(&session(), &server).await;
-    // The next run of the app, which has not been told a nonce yet.
+    // The next run of the app does not know a nonce yet.
     let restarted = session();
     assert_eq!(call(&restarted, &server.me()).await, 200);
-    // What the answer to the second attempt says counts as well: it has the nonce of this moment.
+    // The response to the second attempt is observed as well: it has the latest nonce.
     assert_eq!(server.proofs_refused.load(Ordering::SeqCst), 2);
     let refused = server.proofs_refused.load(Ordering::SeqCst);
-    // One span later the old nonce is still good, and its answer has the new one.
+    // The old nonce is still valid one interval later, and the response has the new one.
     for _ in 0..3 {
         server.clock.advance(Duration::from_secs(290));
         assert_eq!(call(&restarted, &server.me()).await, 200);

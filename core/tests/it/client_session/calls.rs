@@ -1,4 +1,4 @@
-//! Many calls at once, over several expiries.
+//! Concurrent calls over several expiries.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -12,7 +12,7 @@ use crate::client_session::{builder, call, signed_in, until};
 
 const EXPIRIES: u32 = 5;
 
-/// A hundred calls at once, shared out among the sessions. All of them must do.
+/// A hundred concurrent calls, distributed over the sessions. All must succeed.
 async fn hundred_calls(server: &Arc<Server>, sessions: &[Session]) {
     let http = reqwest::Client::new();
     let calls: Vec<_> = (0..100)
@@ -27,7 +27,7 @@ async fn hundred_calls(server: &Arc<Server>, sessions: &[Session]) {
     }
 }
 
-/// Over several expiries the server counts one refresh for each, and nobody is signed out.
+/// The server counts one refresh per expiry, and nobody is signed out.
 async fn one_refresh_each_time(server: &Arc<Server>, session: &Session) {
     for expiry in 0..EXPIRIES {
         hundred_calls(server, std::slice::from_ref(session)).await;
@@ -44,8 +44,8 @@ async fn one_refresh_per_expiry() {
     one_refresh_each_time(&server, &session).await;
 }
 
-/// The device does not notice that its tokens have expired, because its clock stands still: the
-/// server says so, a hundred times.
+/// The device's clock stands still, so the session learns of the expiry only from a hundred 401
+/// responses.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_refresh_for_a_hundred_rejected_calls() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
@@ -68,7 +68,7 @@ async fn a_clock_ten_minutes_off_changes_nothing() {
         for expiry in 0..EXPIRIES {
             hundred_calls(&server, std::slice::from_ref(&session)).await;
             assert_eq!(server.refreshes(), expiry, "ahead: {ahead}");
-            // The next run of the app knows it too.
+            // The next run of the app knows the server's time too.
             session = builder(&server, folder.path(), &clock).start().unwrap();
             hundred_calls(&server, std::slice::from_ref(&session)).await;
             assert_eq!(server.refreshes(), expiry, "ahead: {ahead}, after a start");
@@ -78,7 +78,7 @@ async fn a_clock_ten_minutes_off_changes_nothing() {
     }
 }
 
-/// Two sessions over one file know nothing of each other but what is in it, as two processes do.
+/// Two sessions over one file share only the file, like two processes.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_sessions_over_one_file_share_a_refresh() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
@@ -105,7 +105,7 @@ async fn lost_responses_sign_nobody_out() {
         server.clock.advance(LIFETIME);
         server.lose.store(1, Ordering::SeqCst);
         hundred_calls(&server, std::slice::from_ref(&session)).await;
-        assert_eq!(server.refreshes(), 2 * round, "the lost one and its repetition");
+        assert_eq!(server.refreshes(), 2 * round, "the lost one and its retry");
     }
     assert!(server.all_live().await);
 }
@@ -125,7 +125,7 @@ async fn a_cancelled_call_does_not_cancel_the_refresh() {
     until("the request is at the server", async || server.refreshes() == 1).await;
     caller.abort();
     assert!(caller.await.unwrap_err().is_cancelled());
-    // Even when nobody is left who could ask for the outcome.
+    // Even if every session handle is dropped.
     drop(session);
     server.gate.add_permits(all);
     let stored = || std::fs::read(folder.path().join("session")).unwrap();
@@ -135,7 +135,7 @@ async fn a_cancelled_call_does_not_cancel_the_refresh() {
     assert_eq!(server.refreshes(), 1);
 }
 
-/// The runtime of the app is torn down at any moment of a refresh, and the app started again.
+/// The app's runtime is shut down at an arbitrary moment of a refresh, and the app is restarted.
 #[test]
 fn an_app_killed_during_a_refresh_stays_signed_in() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -155,7 +155,7 @@ fn an_app_killed_during_a_refresh_stays_signed_in() {
         app.spawn(async move { task.access_token().await });
         runtime
             .block_on(until("the request is at the server", async || polls.refreshes() > before));
-        // From here on the answer, the read, the write and the unlock race against the end.
+        // From here on the response, the read, the write and the unlock race with the shutdown.
         std::thread::yield_now();
         app.shutdown_background();
         let again = runtime.block_on(async {

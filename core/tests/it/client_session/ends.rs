@@ -1,4 +1,4 @@
-//! Signing in and out, and sessions that the server ends.
+//! Signing in and out, and sessions that the server revokes.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ async fn a_sign_out_applies_to_every_process() {
     server.clock.advance(LIFETIME);
     let elsewhere = SessionError::SignIn(SignOutReason::Elsewhere);
     assert_eq!(second.access_token().await.unwrap_err(), elsewhere);
-    // And in again.
+    // A new sign-in works.
     second.sign_in(server.login().await).await.unwrap();
     first.access_token().await.unwrap();
     assert_eq!(server.refreshes(), 0);
@@ -58,7 +58,7 @@ async fn a_sign_out_applies_to_every_process() {
 #[tokio::test]
 async fn an_unreachable_server_signs_nobody_out() {
     let server = Server::start().await;
-    // Port 1 of this machine serves nothing.
+    // Nothing listens on port 1.
     let session = Session::builder(RefreshEndpoint::json("http://127.0.0.1:1/auth/refresh"))
         .transport(Arc::new(ReqwestTransport::new().unwrap()))
         .storage(Arc::new(MemoryStorage::default()))

@@ -16,11 +16,11 @@ use regrant::types::{Clock, ManualClock};
 
 use server::Server;
 
-/// A session over the file `session` in `folder`, whose device has this clock.
+/// A session over the file `session` in `folder`, on a device with `clock`.
 fn builder(server: &Server, folder: &Path, clock: &Arc<ManualClock>) -> SessionBuilder {
     let mut settings = SessionSettings::default();
     settings.initial_backoff = Duration::from_millis(10);
-    // Time stands still here but for the wall clocks, so every error comes at once.
+    // The tests control only wall clocks, so cooldowns must not delay errors.
     settings.renew_cooldown = Duration::ZERO;
     Session::builder(server.endpoint())
         .transport(Arc::new(ReqwestTransport::new().unwrap()))
@@ -29,7 +29,7 @@ fn builder(server: &Server, folder: &Path, clock: &Arc<ManualClock>) -> SessionB
         .settings(settings)
 }
 
-/// Signed in on a device whose clock is the server's.
+/// Signs in on a device whose clock is the server's.
 async fn signed_in(server: &Server, folder: &Path) -> Session {
     let session = builder(server, folder, &server.clock).start().unwrap();
     session.sign_in(server.login().await).await.unwrap();

@@ -15,21 +15,21 @@ use regrant::{Auth, Error, Language, Login, RefreshRequest, Result};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-/// Longer than access tokens live.
+/// Longer than the lifetime of access tokens.
 pub const LIFETIME: Duration = Duration::from_secs(900);
 
 pub struct Server {
     pub auth: Auth,
     pub clock: Arc<ManualClock>,
-    /// How many refresh requests came.
+    /// The number of refresh requests.
     pub refreshes: AtomicU32,
-    /// How many requests came with a proof.
+    /// The number of requests with a proof.
     pub proofs: AtomicU32,
-    /// How many requests were refused for their proof.
+    /// The number of rejected proofs.
     pub proofs_refused: AtomicU32,
-    /// How many answers to refreshes are to be lost.
+    /// The number of responses to refreshes still to be lost.
     pub lose: AtomicU32,
-    /// How many requests may be answered. Plenty, unless a test takes them away.
+    /// Permits for responses. Plenty, unless a test takes them.
     pub gate: Semaphore,
     address: String,
 }
@@ -39,7 +39,7 @@ impl Server {
         Self::start_with(json!({})).await
     }
 
-    /// With this `dpop` beside its `origin`.
+    /// Starts a server with these `dpop` options; `origin` is added.
     pub async fn start_with(mut dpop: Value) -> Arc<Self> {
         let clock = Arc::new(ManualClock::new(SystemClock.now()));
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -83,7 +83,7 @@ impl Server {
         format!("{}/me", self.address)
     }
 
-    /// The route that begins a session, bound to the key of the proof that comes with it.
+    /// The login route: the session is bound to the key of the proof, if there is one.
     pub fn login_url(&self) -> String {
         format!("{}/login", self.address)
     }
@@ -97,7 +97,7 @@ impl Server {
         self.refreshes.load(Ordering::SeqCst)
     }
 
-    /// Whether no session of the user was ended.
+    /// Whether all sessions of the user are live.
     pub async fn all_live(&self) -> bool {
         let sessions = self.auth.sessions(&alice(), None).await.unwrap();
         !sessions.is_empty()
@@ -187,7 +187,7 @@ impl Server {
         (StatusCode::OK, self.headers(), Json(body))
     }
 
-    /// Every answer tells the time by this server's clock, and the nonce if there is one.
+    /// Every response has a `Date` by the server's clock, and the nonce if there is one.
     fn headers(&self) -> HeaderMap {
         let mut headers = HeaderMap::new();
         let now = Duration::from_millis(self.clock.now().as_millis().try_into().unwrap());

@@ -1,4 +1,4 @@
-//! The file, and storages that misbehave.
+//! The file storage, and faulty storages.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,14 +83,14 @@ async fn a_corrupt_file_signs_out_as_unreadable() {
     session.access_token().await.unwrap();
 }
 
-/// A storage whose code is at fault.
+/// A storage with a bug.
 #[derive(Debug)]
 struct Broken;
 
 #[async_trait]
 impl TokenStorage for Broken {
     async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
-        panic!("a defect of the app")
+        panic!("a bug of the app")
     }
 
     async fn write(&self, _: Zeroizing<Vec<u8>>) -> Result<(), Cause> {
