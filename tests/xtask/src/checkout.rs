@@ -23,6 +23,11 @@ pub(crate) fn reference() -> PathBuf {
     node().join("reference")
 }
 
+/// The bundlers that tests of the npm package run.
+pub(crate) fn bundlers() -> PathBuf {
+    node().join("test/bundlers")
+}
+
 /// The Node.js part of the benchmarks.
 pub(crate) fn bench() -> PathBuf {
     root().join("tests/bench/node")

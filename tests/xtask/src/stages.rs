@@ -82,7 +82,7 @@ fn doc() -> Result<Vec<Unit>, Stop> {
 
 /// The types, the reference and the tests of the npm package, and those of the example that need no browser.
 fn node() -> Result<Vec<Unit>, Stop> {
-    npm::package(&[checkout::example(), checkout::reference()])?;
+    npm::package(&[checkout::example(), checkout::reference(), checkout::bundlers()])?;
     let mut units = node_units()?;
     let types = npm::npm(&checkout::node(), "typecheck");
     units.push(Unit::tests("node", "types", Format::Plain, Vec::new(), types));

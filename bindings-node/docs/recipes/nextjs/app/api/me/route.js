@@ -1,0 +1,8 @@
+import { authenticate, toResponse } from 'regrant/http';
+import { auth } from '../../../lib/auth.js';
+
+export async function GET(request) {
+  const decision = await authenticate(auth(), request, { cookie: 'accessToken' });
+  if (!decision.ok) return toResponse(decision.answer);
+  return Response.json({ id: decision.auth.subject });
+}

@@ -1,0 +1,29 @@
+import { WebSocketServer } from 'ws';
+import { authenticate } from 'regrant/http';
+
+/** Accepts WebSockets with an access token, and closes them once the token has expired or the session is revoked. */
+export function webSockets(server, auth, checkEvery = 10_000) {
+  const sockets = new WebSocketServer({ noServer: true });
+  // A browser cannot set a header here. The cookie counts only for pages of this server or of `allowedOrigins`.
+  const check = (request) => authenticate(auth, request, { cookie: 'accessToken' });
+
+  server.on('upgrade', async (request, socket, head) => {
+    const destroy = () => socket.destroy();
+    socket.once('error', destroy);
+    const decision = await check(request);
+    if (!decision.ok) {
+      socket.once('finish', destroy);
+      return socket.end(`HTTP/1.1 ${decision.answer.status} Refused\r\nConnection: close\r\n\r\n`);
+    }
+    socket.off('error', destroy);
+    sockets.handleUpgrade(request, socket, head, (ws) => {
+      const timer = setInterval(async () => {
+        const { ok, error } = await check(request);
+        if (!ok) ws.close(4401, error.code); // the client refreshes and connects again
+      }, checkEvery);
+      ws.once('close', () => clearInterval(timer));
+      sockets.emit('connection', ws, decision.auth);
+    });
+  });
+  return sockets;
+}

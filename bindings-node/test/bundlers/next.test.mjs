@@ -1,0 +1,69 @@
+// The recipe of docs/recipes/nextjs.md: `next build`, `next start`, and requests over HTTP.
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { before, test } from 'node:test';
+import { run } from '../packed/support.mjs';
+import { claimsOf } from '../support/auth.mjs';
+import { json, setCookies } from '../support/server.mjs';
+import { project, scriptOf, start } from './support.mjs';
+
+const env = { ...process.env, NEXT_TELEMETRY_DISABLED: '1', NODE_ENV: 'production' };
+const next = scriptOf('next/dist/bin/next');
+
+let folder;
+before(async (t) => {
+  folder = await project(t, 'nextjs');
+  // Neither the secret nor the store is known when the app is built.
+  await run(process.execPath, [next, 'build'], { cwd: folder, env }).catch(({ stdout, stderr }) => assert.fail(stdout + stderr));
+});
+
+test('Next.js: login, a route handler, a server component, refresh, logout', async (t) => {
+  const call = await start(t, [next, 'start', '-p', '0', '-H', '127.0.0.1'], {
+    cwd: folder,
+    env: { ...env, SESSION_STORE: `file:${join(folder, 'sessions.db')}` },
+    portOf: (line) => /http:\/\/127\.0\.0\.1:(\d+)/.exec(line)?.[1],
+  });
+  const post = (path, init) => call(path, { method: 'POST', ...init });
+  const cookie = (cookies) => ({ headers: { cookie: Object.entries(cookies).map(([name, { value }]) => `${name}=${value}`).join('; ') } });
+  const page = async (init) => /<p>(.*?)<\/p>/.exec(await (await call('/', init)).text())?.[1];
+
+  assert.equal((await post('/auth/login', json({ name: 'ada', password: 'guess' }))).status, 401);
+  const login = await post('/auth/login', json({ name: 'ada', password: 'correct horse' }));
+  assert.deepEqual([login.status, login.headers.get('cache-control')], [200, 'no-store']);
+  const { accessToken, refreshToken } = setCookies(login);
+  assert.deepEqual([refreshToken.attributes.path, refreshToken.attributes.samesite, refreshToken.attributes.httponly], ['/', 'Strict', true]);
+
+  const me = await call('/api/me', cookie({ accessToken }));
+  assert.deepEqual([me.status, await me.json()], [200, { id: 'user-1' }]);
+  const refused = await call('/api/me');
+  assert.deepEqual([refused.status, (await refused.json()).error.code], [401, 'ERR_TOKEN_MISSING']);
+
+  // The browser has dropped the expired access cookie. A page may render any number of times and leaves the refresh token as it is.
+  assert.equal(await page(), 'Signed out');
+  assert.equal(await page(cookie({ accessToken })), 'Signed in as user-1');
+  for (let times = 0; times < 3; times += 1) {
+    const rendered = await call('/', cookie({ refreshToken }));
+    assert.match(await rendered.text(), /Signed in as user-1/);
+    assert.deepEqual(rendered.headers.getSetCookie(), []);
+  }
+  // Had one of them rotated the token, the endpoint would answer with the token of that time.
+  const renderedAt = Date.now();
+  const refreshed = await post('/auth/refresh', cookie({ refreshToken }));
+  assert.equal(refreshed.status, 200);
+  const renewed = setCookies(refreshed);
+  assert.notEqual(renewed.refreshToken.value, refreshToken.value);
+  assert.ok(claimsOf(renewed.refreshToken.value).iat >= renderedAt);
+  assert.equal((await call('/api/me', cookie({ accessToken: renewed.accessToken }))).status, 200);
+  assert.equal(await page(cookie({ refreshToken: renewed.refreshToken })), 'Signed in as user-1');
+
+  const left = await post('/auth/logout', cookie(renewed));
+  assert.deepEqual([left.status, setCookies(left).refreshToken.value], [204, '']);
+  assert.equal(await page(cookie(renewed)), 'Signed out');
+  assert.equal((await call('/api/me', cookie(renewed))).status, 401);
+});
+
+test('Next.js: the addon is among the files that a route needs when deployed', async () => {
+  const trace = JSON.parse(await readFile(join(folder, '.next/server/app/api/me/route.js.nft.json'), 'utf8'));
+  assert.equal(trace.files.filter((file) => /\/regrant-[^/]+\/regrant\.[^/]+\.node$/.test(file)).length, 1);
+});
