@@ -141,6 +141,13 @@ export interface AccessConfig {
    * @defaultValue `'sub'`
    */
   subjectClaim?: string | undefined;
+  /**
+   * Writes `subjectClaim` as a JSON number where the user's id is a whole number, for apps whose ids are numbers.
+   * `sub` is always text.
+   *
+   * @defaultValue `false`
+   */
+  numericSubject?: boolean | undefined;
   /** Claims that a token must have. */
   requiredClaims?: readonly string[] | undefined;
   /**
@@ -179,6 +186,13 @@ export interface LegacyConfig {
    * @defaultValue `'1d'`
    */
   maxLifetime?: Lifetime | undefined;
+  /** Claims that such a token must have. */
+  requiredClaims?: readonly string[] | undefined;
+  /**
+   * Claims that such a token must not have, for example the one that marks the links for password resets that the
+   * legacy app signed with the same secret.
+   */
+  forbiddenClaims?: readonly string[] | undefined;
 }
 
 /** Sessions and refresh tokens. */

@@ -60,23 +60,23 @@ impl RegisteredClaim {
 /// The registered claims of one token, not interpreted yet.
 pub(super) struct RawClaims<'a> {
     items: [Option<Item<'a>>; RegisteredClaim::COUNT],
-    /// One bit for each required claim that is present and not null.
-    required: u64,
+    /// One bit for each watched claim that is present and not null.
+    watched: u64,
 }
 
 impl<'a> RawClaims<'a> {
-    /// Reads `payload`, which must be a strict JSON object. `required_claims` has at most 64 names.
+    /// Reads `payload`, which must be a strict JSON object. `watched_claims` has at most 64 names.
     #[inline(always)]
     pub(super) fn read(
         payload: &'a str,
         subject_claim: &str,
-        required_claims: &[String],
+        watched_claims: &[String],
     ) -> Result<Self> {
-        let mut raw = Self { items: [None; RegisteredClaim::COUNT], required: 0 };
+        let mut raw = Self { items: [None; RegisteredClaim::COUNT], watched: 0 };
         json::read_object(payload, |name, item| {
             if !item.is_null() {
-                for (bit, required) in required_claims.iter().enumerate() {
-                    raw.required |= u64::from(required == name) << bit;
+                for (bit, watched) in watched_claims.iter().enumerate() {
+                    raw.watched |= u64::from(watched == name) << bit;
                 }
             }
             if let Some(claim) = RegisteredClaim::from_name(name, subject_claim) {
@@ -90,9 +90,9 @@ impl<'a> RawClaims<'a> {
         self.items[claim as usize]
     }
 
-    /// Whether the required claim at this index is present and not null.
-    pub(super) const fn has_required(&self, index: usize) -> bool {
-        self.required >> index & 1 == 1
+    /// Whether the watched claim at this index is present and not null.
+    pub(super) const fn has_watched(&self, index: usize) -> bool {
+        self.watched >> index & 1 == 1
     }
 
     /// `jti` is not used here, but must be text where it is present.

@@ -169,7 +169,11 @@ impl Serialize for Payload<'_> {
         }
         members.serialize_entry(SUB, &grant.subject)?;
         if policy.subject_claim != SUB {
-            members.serialize_entry(&policy.subject_claim, &grant.subject)?;
+            let number = grant.subject.as_integer().filter(|_| policy.numeric_subject);
+            match number {
+                Some(number) => members.serialize_entry(&policy.subject_claim, &number)?,
+                None => members.serialize_entry(&policy.subject_claim, &grant.subject)?,
+            }
         }
         match policy.audiences.as_slice() {
             [] => {}

@@ -12,7 +12,7 @@ const MAX_LEEWAY: Duration = Duration::from_secs(5 * 60);
 const MAX_TTL: Duration = Duration::from_secs(366 * 24 * 3600);
 const MAX_CACHE: usize = 1 << 20;
 /// [`RawClaims`] has one bit for each.
-const MAX_REQUIRED: usize = 64;
+const MAX_WATCHED: usize = 64;
 
 /// The rules for access tokens. Made by [`AccessPolicy::builder`], which checks them together.
 ///
@@ -26,9 +26,14 @@ pub struct AccessPolicy {
     max_age: Option<Duration>,
     required_claims: Vec<String>,
     pub(super) subject_claim: String,
+    pub(super) numeric_subject: bool,
     pub(super) max_token_bytes: usize,
     pub(super) jti: bool,
     legacy: Option<LegacyTokens>,
+    legacy_required_claims: Vec<String>,
+    legacy_forbidden_claims: Vec<String>,
+    /// The required claims, those of legacy tokens and the forbidden ones, in this order.
+    watched_claims: Vec<String>,
     cache: usize,
     /// Whether the tokens are of another issuer, whose `sid`, `gen` and `brn` may be anything.
     foreign: bool,
@@ -102,6 +107,11 @@ impl AccessPolicy {
         &self.subject_claim
     }
 
+    /// Whether the subject claim of an issued token is a number where the subject is one.
+    pub const fn numeric_subject(&self) -> bool {
+        self.numeric_subject
+    }
+
     /// The longest accepted token, in bytes.
     pub const fn max_token_bytes(&self) -> usize {
         self.max_token_bytes
@@ -115,6 +125,17 @@ impl AccessPolicy {
     /// Which tokens of a legacy app are accepted, if any.
     pub const fn legacy(&self) -> Option<LegacyTokens> {
         self.legacy
+    }
+
+    /// The claims that a token of a legacy app must have, besides
+    /// [`required_claims`](Self::required_claims).
+    pub fn legacy_required_claims(&self) -> &[String] {
+        &self.legacy_required_claims
+    }
+
+    /// The claims that a token of a legacy app must not have.
+    pub fn legacy_forbidden_claims(&self) -> &[String] {
+        &self.legacy_forbidden_claims
     }
 
     /// How many verified tokens a verifier caches, so that their signatures are not checked
@@ -140,7 +161,7 @@ impl AccessPolicy {
         token_type: TokenType,
         now: Timestamp,
     ) -> Result<Claims> {
-        let raw = RawClaims::read(payload, &self.subject_claim, &self.required_claims)?;
+        let raw = RawClaims::read(payload, &self.subject_claim, &self.watched_claims)?;
         let times = Times::read(&raw)?;
         if let (TokenType::Legacy, Some(legacy)) = (token_type, self.legacy)
             && times.lifetime(now) > legacy.max_lifetime
@@ -159,13 +180,27 @@ impl AccessPolicy {
         };
         let key = raw.key()?;
         raw.check_id()?;
-        for (index, name) in self.required_claims.iter().enumerate() {
-            if !raw.has_required(index) {
-                return Err(Error::claim_missing(name.clone()));
-            }
-        }
+        self.check_watched_claims(&raw, token_type)?;
         self.check_times(&times, now)?;
         Ok(Claims { subject, session, family_position, key, times })
+    }
+
+    fn check_watched_claims(&self, raw: &RawClaims<'_>, token_type: TokenType) -> Result<()> {
+        let required = self.required_claims.len();
+        let forbidden_from = required + self.legacy_required_claims.len();
+        for (index, name) in self.watched_claims.iter().enumerate() {
+            if index >= required && token_type != TokenType::Legacy {
+                break;
+            }
+            let is_present = raw.has_watched(index);
+            if index < forbidden_from && !is_present {
+                return Err(Error::claim_missing(name.clone()));
+            }
+            if index >= forbidden_from && is_present {
+                return Err(Error::claim_invalid(name.clone()));
+            }
+        }
+        Ok(())
     }
 
     /// Checks what changes with time: all that is left to check for a token that passed before.
@@ -238,9 +273,13 @@ impl Default for AccessPolicy {
             max_age: None,
             required_claims: Vec::new(),
             subject_claim: Self::DEFAULT_SUBJECT_CLAIM.to_owned(),
+            numeric_subject: false,
             max_token_bytes: 8 * 1024,
             jti: false,
             legacy: None,
+            legacy_required_claims: Vec::new(),
+            legacy_forbidden_claims: Vec::new(),
+            watched_claims: Vec::new(),
             cache: 0,
             foreign: false,
         }
@@ -303,6 +342,15 @@ impl AccessPolicyBuilder {
         self
     }
 
+    /// Writes the [`subject_claim`](Self::subject_claim) as a JSON number where the subject is the
+    /// canonical form of one ([`Subject::as_integer`]), for apps whose ids are numbers. `sub`
+    /// remains text (RFC 7519 §4.1.2). Off by default.
+    #[must_use]
+    pub const fn numeric_subject(mut self, on: bool) -> Self {
+        self.0.numeric_subject = on;
+        self
+    }
+
     /// The longest accepted token, 256 bytes to 64 KiB. 8 KiB by default.
     #[must_use]
     pub const fn max_token_bytes(mut self, bytes: usize) -> Self {
@@ -325,6 +373,21 @@ impl AccessPolicyBuilder {
         self
     }
 
+    /// Adds a claim that a token of a legacy app must have, with a value that is not null.
+    #[must_use]
+    pub fn legacy_required_claim(mut self, name: impl Into<String>) -> Self {
+        self.0.legacy_required_claims.push(name.into());
+        self
+    }
+
+    /// Adds a claim that a token of a legacy app must not have, except as null: one that marks
+    /// what the app signed with the same key for another purpose, such as a password reset.
+    #[must_use]
+    pub fn legacy_forbidden_claim(mut self, name: impl Into<String>) -> Self {
+        self.0.legacy_forbidden_claims.push(name.into());
+        self
+    }
+
     /// How many verified tokens a verifier caches, at most 1,048,576. None by default.
     ///
     /// The key is the whole token; expiry is checked with each use. An empty slot takes about 40
@@ -340,9 +403,17 @@ impl AccessPolicyBuilder {
     /// # Errors
     /// [`Error::ConfigInvalid`] with the field `access.ttl`, `access.leeway`, `access.maxAge`,
     /// `access.issuer`, `access.audience`, `access.subjectClaim`, `access.requiredClaims`,
-    /// `access.maxTokenBytes`, `access.cache` or `access.legacy.maxLifetime`.
+    /// `access.numericSubject`, `access.maxTokenBytes`, `access.cache`,
+    /// `access.legacy.maxLifetime`, `access.legacy.requiredClaims` or
+    /// `access.legacy.forbiddenClaims`.
     pub fn build(self) -> Result<AccessPolicy> {
-        let policy = self.0;
+        let mut policy = self.0;
+        policy.watched_claims = [
+            &policy.required_claims[..],
+            &policy.legacy_required_claims,
+            &policy.legacy_forbidden_claims,
+        ]
+        .concat();
         validate_times(&policy)?;
         validate_names(&policy)?;
         ensure(
@@ -379,9 +450,24 @@ fn validate_names(policy: &AccessPolicy) -> Result<()> {
     ensure(full(&policy.audiences), "access.audience", "must not be empty text")?;
     ensure(full(&policy.required_claims), "access.requiredClaims", "must not name an empty claim")?;
     ensure(
-        policy.required_claims.len() <= MAX_REQUIRED,
+        full(&policy.legacy_required_claims),
+        "access.legacy.requiredClaims",
+        "must not name an empty claim",
+    )?;
+    ensure(
+        full(&policy.legacy_forbidden_claims),
+        "access.legacy.forbiddenClaims",
+        "must not name an empty claim",
+    )?;
+    ensure(
+        policy.watched_claims.len() <= MAX_WATCHED,
         "access.requiredClaims",
-        "expected at most 64 names",
+        "expected at most 64 names, with those of access.legacy",
+    )?;
+    ensure(
+        !policy.numeric_subject || policy.subject_claim != SUB,
+        "access.numericSubject",
+        "needs access.subjectClaim: sub is always text",
     )?;
     let name = policy.subject_claim.as_str();
     ensure(!name.is_empty(), "access.subjectClaim", "must not be empty text")?;

@@ -11,7 +11,7 @@ use super::Engine;
 use crate::error::{Error, ErrorCode, Result};
 use crate::session::{FailureLimit, RefreshClaims};
 use crate::store::FailureKey;
-use crate::types::{Subject, Timestamp};
+use crate::types::Timestamp;
 
 /// Limits the refreshes in progress in this process.
 #[derive(Default)]
@@ -43,8 +43,14 @@ pub(crate) struct Attempt {
     /// The span of the operation.
     pub(super) span: Span,
     address: Option<FailureKey>,
-    /// The user and the token, once the token's signature was verified.
-    verified: Option<(Subject, FailureKey)>,
+    verified: Option<Verified>,
+}
+
+/// What a token whose signature was verified is counted by.
+struct Verified {
+    token: FailureKey,
+    /// The user; the token itself while its user is unknown.
+    counted: FailureKey,
 }
 
 impl Attempt {
@@ -98,26 +104,35 @@ impl Engine {
     /// [`Error::TooManyAttempts`] where this very token was refused for good before, and the
     /// failures of its user are over the limit.
     pub(super) fn admit(&self, attempt: &mut Attempt, claims: &RefreshClaims) -> Result<()> {
+        self.admit_token(attempt, FailureKey::token(&claims.session, &claims.attempt().id))?;
+        if let Some(verified) = &mut attempt.verified {
+            verified.counted = FailureKey::subject(&claims.subject);
+        }
+        Ok(())
+    }
+
+    /// As [`Engine::admit`], for a token whose user is not known yet.
+    pub(crate) fn admit_token(&self, attempt: &mut Attempt, token: FailureKey) -> Result<()> {
         if self.failure_limiter.limit.is_none() {
             return Ok(());
         }
-        let token = FailureKey::token(&claims.session, &claims.attempt().id);
-        attempt.verified = Some((claims.subject.clone(), token));
+        attempt.verified = Some(Verified { token, counted: token });
         self.failure_limiter.check(&token, self.now())
     }
 
     /// Counts a failed attempt and returns the error to answer: `error`, or
     /// [`Error::TooManyAttempts`] over the limit. A store that cannot count changes nothing.
     ///
-    /// A valid signature is counted by the user, anything else by the client's address.
+    /// A token with a valid signature is counted by its user, or by itself where the user is
+    /// unknown, anything else by the client's address.
     pub(super) async fn count_failure(&self, attempt: Attempt, error: Error) -> Error {
         let limiter = &self.failure_limiter;
         let (Some(limit), Some(failures)) = (limiter.limit, self.admin.store.failures()) else {
             return error;
         };
         let (counted, to_block) = match (attempt.verified, attempt.address) {
-            (Some((subject, token)), _) if is_refusal(error.code()) => {
-                (FailureKey::subject(&subject), is_final(error.code()).then_some(token))
+            (Some(Verified { token, counted }), _) if is_refusal(error.code()) => {
+                (counted, is_final(error.code()).then_some(token))
             }
             (None, Some(address)) if is_invalid_token(error.code()) => (address, Some(address)),
             _ => return error,

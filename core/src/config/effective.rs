@@ -115,7 +115,11 @@ impl EffectiveKey {
 impl AccessConfig {
     fn of(policy: &AccessPolicy) -> Self {
         let legacy = policy.legacy().map(|legacy| {
-            LegacyOption::Bound(LegacyConfig { max_lifetime: Some(Lifetime(legacy.max_lifetime)) })
+            LegacyOption::Bound(LegacyConfig {
+                max_lifetime: Some(Lifetime(legacy.max_lifetime)),
+                required_claims: policy.legacy_required_claims().to_vec(),
+                forbidden_claims: policy.legacy_forbidden_claims().to_vec(),
+            })
         });
         Self {
             ttl: Some(Lifetime(policy.ttl())),
@@ -124,6 +128,7 @@ impl AccessConfig {
             leeway: Some(Lifetime(policy.leeway())),
             max_age: Some(policy.max_age().map(Lifetime).into()),
             subject_claim: Some(policy.subject_claim().to_owned()),
+            numeric_subject: policy.numeric_subject(),
             required_claims: policy.required_claims().to_vec(),
             max_token_bytes: Some(policy.max_token_bytes()),
             cache: Some(policy.cache().try_into().ok().into()),

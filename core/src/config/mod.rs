@@ -383,6 +383,7 @@ impl AccessConfig {
             .leeway(self.leeway.map_or(default.leeway(), |leeway| leeway.0))
             .max_token_bytes(self.max_token_bytes.unwrap_or(default.max_token_bytes()))
             .cache(cache)
+            .numeric_subject(self.numeric_subject)
             .jti(self.jti);
         for issuer in self.issuer.iter().flat_map(OneOrMany::as_slice) {
             policy = policy.issuer(issuer);
@@ -399,14 +400,21 @@ impl AccessConfig {
         if let Some(name) = &self.subject_claim {
             policy = policy.subject_claim(name);
         }
-        let bound = match self.legacy {
-            None | Some(LegacyOption::Flag(false)) => return policy.build(),
-            Some(LegacyOption::Flag(true)) => None,
-            Some(LegacyOption::Bound(LegacyConfig { max_lifetime })) => max_lifetime,
-        };
         let mut legacy = LegacyTokens::default();
-        if let Some(Lifetime(bound)) = bound {
-            legacy.max_lifetime = bound;
+        match &self.legacy {
+            None | Some(LegacyOption::Flag(false)) => return policy.build(),
+            Some(LegacyOption::Flag(true)) => {}
+            Some(LegacyOption::Bound(bound)) => {
+                if let Some(Lifetime(max_lifetime)) = bound.max_lifetime {
+                    legacy.max_lifetime = max_lifetime;
+                }
+                for claim in &bound.required_claims {
+                    policy = policy.legacy_required_claim(claim);
+                }
+                for claim in &bound.forbidden_claims {
+                    policy = policy.legacy_forbidden_claim(claim);
+                }
+            }
         }
         policy.accept_legacy(legacy).build()
     }

@@ -80,6 +80,9 @@ pub struct AccessConfig {
     pub max_age: Option<OrFalse<Lifetime>>,
     /// The claim that holds the user's id beside `sub`, such as `userId`.
     pub subject_claim: Option<String>,
+    /// Writes `subjectClaim` as a JSON number where the user's id is a whole number, for apps whose
+    /// ids are numbers. `sub` is always text.
+    pub numeric_subject: bool,
     /// Claims that a token must have.
     pub required_claims: Vec<String>,
     /// The longest accepted token, in bytes: 256 to 65536.
@@ -94,25 +97,33 @@ pub struct AccessConfig {
     pub legacy: Option<LegacyOption>,
 }
 
-/// `access.legacy`: `true`, `false` or a bound.
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+/// `access.legacy`: `true`, `false` or which tokens.
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema), schemars(inline))]
-#[serde(untagged, expecting = "expected true, false or { maxLifetime }")]
+#[serde(
+    untagged,
+    expecting = "expected true, false or { maxLifetime, requiredClaims, forbiddenClaims }"
+)]
 pub enum LegacyOption {
-    /// Accepted with the default bound, or rejected.
+    /// Accepted with the defaults, or rejected.
     Flag(bool),
-    /// Accepted with this bound.
+    /// Accepted within these bounds.
     Bound(LegacyConfig),
 }
 
 /// Which tokens of a legacy app are accepted.
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields, default)]
 pub struct LegacyConfig {
     /// The longest accepted lifetime, from `iat` to `exp`. It keeps the long-lived refresh tokens of
     /// the legacy app from passing as access tokens.
     pub max_lifetime: Option<Lifetime>,
+    /// Claims that such a token must have.
+    pub required_claims: Vec<String>,
+    /// Claims that such a token must not have, for example the one that marks the links for
+    /// password resets that the legacy app signed with the same secret.
+    pub forbidden_claims: Vec<String>,
 }
 
 /// Sessions and refresh tokens.

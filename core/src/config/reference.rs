@@ -88,8 +88,10 @@ fn sections() -> Vec<Section> {
         }"#,
     );
     let effective = config.unwrap().effective().unwrap();
-    let legacy =
-        LegacyConfig { max_lifetime: Some(Lifetime(LegacyTokens::default().max_lifetime)) };
+    let legacy = LegacyConfig {
+        max_lifetime: Some(Lifetime(LegacyTokens::default().max_lifetime)),
+        ..LegacyConfig::default()
+    };
     let redis = AuthConfig::from_json(
         r#"{ "secret": "at least 32 bytes for a secret to be valid", "store": "redis://h" }"#,
     );

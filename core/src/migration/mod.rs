@@ -40,6 +40,7 @@ use crate::auth::{
 use crate::error::{Error, Result};
 use crate::keys::{Algorithm, Key, ShortSecret};
 use crate::session::{DeviceLabel, NewSession, Record, RefreshClaims, SessionPolicy};
+use crate::store::FailureKey;
 use crate::types::{RevocationReason, SecretBytes, SessionId, Subject, Timestamp};
 
 /// The refresh tokens of a legacy app: the secrets that signed them, the store that knows them,
@@ -190,11 +191,15 @@ impl LegacyRefreshTokens {
         })
     }
 
-    /// Verifies a token and looks it up. Changes nothing.
-    async fn resolve<'a>(&self, engine: &Engine, token: &'a str) -> Result<ResolvedToken<'a>> {
-        let token = self.verify(token)?;
-        token.check_times(engine.now())?;
+    /// Looks a verified token up. Changes nothing.
+    async fn resolve<'a>(
+        &self,
+        engine: &Engine,
+        token: LegacyToken<'a>,
+    ) -> Result<ResolvedToken<'a>> {
+        // Before its times: a token that is expired and logged out is unknown, as in the legacy app.
         let (subject, state) = self.look_up(&token).await?.ok_or(Error::SessionUnknown)?;
+        token.check_times(engine.now())?;
         let session_end = match state {
             MigrationState::Pending => Record::MAX_TIMESTAMP,
             MigrationState::Migrated(end) | MigrationState::LoggedOut(end) => end,
@@ -263,7 +268,7 @@ impl LegacyTokens for LegacyRefreshTokens {
     }
 
     async fn subject(&self, engine: &Engine, token: &str) -> Result<Subject> {
-        Ok(self.resolve(engine, token).await?.claims.subject)
+        Ok(self.resolve(engine, self.verify(token)?).await?.claims.subject)
     }
 
     /// Migrates the token if that is pending, and then refreshes its session like any other.
@@ -273,8 +278,10 @@ impl LegacyTokens for LegacyRefreshTokens {
         request: RefreshRequest<'_>,
         attempt: &mut Attempt,
     ) -> Result<RefreshResponse> {
-        let ResolvedToken { token, mut claims, state } =
-            self.resolve(engine, request.token).await?;
+        let token = self.verify(request.token)?;
+        // Its user may be unknown: until the store has named one, failures count for the token.
+        engine.admit_token(attempt, FailureKey::token(&token.session, &token.id()))?;
+        let ResolvedToken { token, mut claims, state } = self.resolve(engine, token).await?;
         let (grant, policy) = engine.check_request(&claims, request, attempt)?;
         match state {
             MigrationState::Pending => {
@@ -300,7 +307,7 @@ impl LegacyTokens for LegacyRefreshTokens {
     }
 
     async fn introspect(&self, engine: &Engine, token: &str) -> Result<RefreshIntrospection> {
-        let ResolvedToken { claims, state, .. } = self.resolve(engine, token).await?;
+        let ResolvedToken { claims, state, .. } = self.resolve(engine, self.verify(token)?).await?;
         if let MigrationState::LoggedOut(_) = state {
             return Err(Error::SessionRevoked { reason: RevocationReason::Logout });
         }

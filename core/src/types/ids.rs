@@ -37,6 +37,16 @@ impl Subject {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// The number of which the text is the canonical decimal form, such as the id of a row. `None`
+    /// for other text, and beyond 2^53 - 1, where JSON numbers are not exact (RFC 8259 §6).
+    pub fn as_integer(&self) -> Option<i64> {
+        const MAX_EXACT: i64 = (1 << 53) - 1;
+        let number: i64 = self.0.parse().ok()?;
+        let is_exact = (-MAX_EXACT..=MAX_EXACT).contains(&number);
+        // Neither `+7`, `007` nor `-0`: they are other users than `7` and `0`.
+        (is_exact && number.to_string() == *self.0).then_some(number)
+    }
 }
 
 impl fmt::Display for Subject {

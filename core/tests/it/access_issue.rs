@@ -182,3 +182,27 @@ fn issuer_and_verifier_are_shared_between_threads() {
     shared::<Keyring>();
     shared::<Algorithm>();
 }
+
+#[test]
+fn a_numeric_subject_is_issued_as_a_number_beside_sub() {
+    let claims_of = |on: bool, id: &str| {
+        let policy =
+            AccessPolicy::builder().subject_claim("userId").numeric_subject(on).build().unwrap();
+        let issued = issuer(policy.clone()).issue(&AccessGrant::new(Subject::new(id).unwrap()));
+        let token = issued.unwrap().token;
+        let verified = verifier(policy).verify(token.expose()).unwrap();
+        assert_eq!(verified.subject().as_str(), id);
+        assert_eq!(verified.claim("sub").unwrap(), id);
+        verified.claim("userId").unwrap().clone()
+    };
+    assert_eq!(claims_of(false, "7"), "7");
+    for number in [0, 7, -7, (1_i64 << 53) - 1] {
+        assert_eq!(claims_of(true, &number.to_string()), json!(number));
+    }
+    // Other users than those that the numbers name, or not exact as a number.
+    for text in ["007", "+7", "-0", "7.0", "7e0", " 7", "9007199254740992", "a", "7a"] {
+        assert_eq!(claims_of(true, text), text);
+    }
+    let refused = AccessPolicy::builder().numeric_subject(true).build();
+    assert!(refused.unwrap_err().to_string().contains("access.numericSubject"));
+}

@@ -106,3 +106,30 @@ fn session_claims_of_a_legacy_token_are_ignored() {
     assert_eq!(verified.claim("gen").unwrap(), "X");
     assert_eq!(code(ACCESS_HEADER, claims), ErrorCode::ClaimInvalid);
 }
+
+/// The legacy app may have signed links for password resets with the same key.
+#[test]
+fn legacy_tokens_can_be_told_apart_by_their_claims() {
+    let policy = AccessPolicy::builder()
+        .subject_claim("userId")
+        .accept_legacy(LegacyTokens::default())
+        .required_claim("iat")
+        .legacy_required_claim("nickname")
+        .legacy_forbidden_claim("purpose")
+        .build()
+        .unwrap();
+    let verify = |header: &str, claims: &Value| {
+        verifier(policy.clone()).verify(&token(header, &claims.to_string()))
+    };
+    let mut claims = good();
+    assert_eq!(claim_missing(verify(LEGACY_HEADER, &claims)), "nickname");
+    claims["nickname"] = json!("a");
+    verify(LEGACY_HEADER, &claims).unwrap();
+    claims["purpose"] = json!(null);
+    verify(LEGACY_HEADER, &claims).unwrap();
+    claims["purpose"] = json!("reset");
+    assert_eq!(claim_invalid(verify(LEGACY_HEADER, &claims)), "purpose");
+    // Tokens of this server are marked by their `typ`.
+    verify(ACCESS_HEADER, &claims).unwrap();
+    verify(ACCESS_HEADER, &good()).unwrap();
+}

@@ -98,6 +98,8 @@ async fn a_token_unknown_to_the_legacy_app_is_unknown() {
     assert_code(world.refresh(&forged).await, "ERR_SIGNATURE_INVALID");
     let expired = world.old.login("1", START - 10, Some(10));
     assert_code(world.refresh(&expired).await, "ERR_REFRESH_EXPIRED");
+    world.old.logout(&expired);
+    assert_code(world.refresh(&expired).await, "ERR_SESSION_UNKNOWN");
     assert!(world.events().is_empty());
     assert!(world.old.contents().marks.is_empty());
 }
@@ -146,4 +148,30 @@ async fn without_the_option_nothing_is_migrated() {
     let pair = world.auth.login(regrant::Login::new(subject("1"))).await.unwrap();
     assert_code(world.refresh(pair.access_token.expose()).await, "ERR_TYP_MISMATCH");
     world.refresh(pair.refresh_token.expose()).await.unwrap();
+}
+
+/// An office behind one address, in which everybody was logged out.
+#[tokio::test]
+async fn failures_of_legacy_tokens_do_not_count_against_their_address() {
+    let world = World::with(r#""rotation": false, "limiter": { "failures": 3, "window": "1m" }"#);
+    let refresh = async |token: &str| {
+        world.auth.refresh(RefreshRequest::new(token).address("192.0.2.7")).await
+    };
+    let dead = |number: i64| sign(&json!({ "iat": START - number }), SECRET_KEY);
+    for number in 0..40 {
+        assert_code(refresh(&dead(number)).await, "ERR_SESSION_UNKNOWN");
+    }
+    for _ in 0..2 {
+        assert_code(refresh(&dead(0)).await, "ERR_SESSION_UNKNOWN");
+    }
+    // The one token that is presented again and again costs no look-up from now on.
+    assert_code(refresh(&dead(0)).await, "ERR_TOO_MANY_ATTEMPTS");
+    world.old.contents().fails = 1;
+    assert_code(refresh(&dead(0)).await, "ERR_TOO_MANY_ATTEMPTS");
+    world.old.contents().fails = 0;
+    let forged = sign(&json!({ "iat": START }), "another secret");
+    for _ in 0..3 {
+        assert_code(refresh(&forged).await, "ERR_SIGNATURE_INVALID");
+    }
+    assert_code(refresh(&forged).await, "ERR_TOO_MANY_ATTEMPTS");
 }
