@@ -49,7 +49,7 @@ export function createAuth(config: AuthConfig): Auth {
     onEvent && ((event) => onEvent(parseEvent(event))),
     legacy?.resolve,
   );
-  if (native instanceof NativeAuth) return new Auth(native, catalog);
+  if (native instanceof NativeAuth) return new Auth(native, catalog, config.access?.numericSubject === true);
   throw catalog.errorOf(native);
 }
 
@@ -65,12 +65,14 @@ export class Auth {
   readonly #catalog: Catalog;
   readonly #tokens: TokenCache;
   readonly #headers: TokenCache;
+  readonly #numericSubject: boolean;
   /** Whether sessions may be bound to keys of clients: whether the configuration has `dpop`. */
   readonly checksProofs: boolean;
 
   /** @internal */
-  constructor(native: NativeAuth, catalog: Catalog) {
+  constructor(native: NativeAuth, catalog: Catalog, numericSubject: boolean) {
     this.#native = native;
+    this.#numericSubject = numericSubject;
     this.#catalog = catalog;
     this.#tokens = new TokenCache(native.tokenVerifier(), native.cacheSlots, catalog);
     this.#headers = new TokenCache(native.headerVerifier(), native.cacheSlots, catalog);
@@ -239,7 +241,7 @@ export class Auth {
     const expected = subject === undefined ? undefined : this.#subject(subject);
     const text = this.#claims(
       typeof claims === 'function'
-        ? await claims(this.#text(await this.#native.refreshSubject(token)))
+        ? await claims(this.#id(this.#text(await this.#native.refreshSubject(token))))
         : claims,
     );
     const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, address });
@@ -344,6 +346,13 @@ export class Auth {
     if (typeof subject === 'string') return subject;
     if (Number.isSafeInteger(subject)) return String(subject);
     throw this.#catalog.error('ERR_CLAIM_INVALID', { detail: 'sub' });
+  }
+
+  /** A user's id in the type of the claim that is issued: `Subject::as_integer` of the core. */
+  #id(subject: string): SubjectId {
+    const number = Number(subject);
+    const isNumber = Number.isSafeInteger(number) && String(number) === subject;
+    return this.#numericSubject && isNumber ? number : subject;
   }
 
   #claims(claims: AppClaims | undefined): string | undefined {

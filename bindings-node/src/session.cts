@@ -17,8 +17,11 @@ export interface LoginOptions {
   proof?: RequestProof | undefined;
 }
 
-/** The app's own claims for a new access token, or a function that looks them up. */
-export type ClaimsSource = AppClaims | ((subject: string) => AppClaims | Promise<AppClaims>);
+/**
+ * The app's own claims for a new access token, or a function that looks them up. It gets the user's id: text, or a
+ * number with `access.numericSubject`.
+ */
+export type ClaimsSource = AppClaims | ((subject: any) => AppClaims | Promise<AppClaims>);
 
 /** Which sessions of a user `logoutEverywhere` revokes; by default all. */
 export interface LogoutEverywhereOptions {

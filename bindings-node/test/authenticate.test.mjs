@@ -118,7 +118,7 @@ for (const { name, express } of expressVersions) {
     const options = { subjectClaim: 'tenant', loadUser: (id) => ({ id }) };
     const { auth, call } = await protectedApp(t, options);
     const token = async (claims) => bearer((await auth.login('user-1', { claims })).accessToken);
-    assert.deepEqual((await (await call('/me', await token({ tenant: 5 }))).json()).user, { id: '5' });
+    assert.deepEqual((await (await call('/me', await token({ tenant: 5 }))).json()).user, { id: 5 });
     const response = await call('/me', await token({}));
     assert.equal((await response.json()).error.code, 'ERR_CLAIM_MISSING');
   });

@@ -30,7 +30,7 @@ export function legacyRoutes({ auth, users, config, limitLogin }) {
 
   // The legacy app's error handler: it splits messages at the slash, `419/refreshToken의 …`.
   routes.use((error, req, res, next) => {
-    if (res.headersSent || !error.failedApi) return next(error);
+    if (res.headersSent || error.name !== 'RtVerifyError') return next(error);
     const [status, message] = error.message.split('/');
     res.status(Number(status)).json({ message, failedApi: error.failedApi });
   });

@@ -2,31 +2,35 @@
 import type { Request, Response } from 'express';
 import type { Auth } from '../auth.cjs';
 import { AuthError } from '../catalog.cjs';
+import type { ErrorCode } from '../error-codes.cjs';
 import { addressOf, header, readCookie } from '../http/request.cjs';
 import type { ClaimsSource, Renewed, TokenPair } from '../session.cjs';
 import { middleware, noStore } from './middleware.cjs';
 import * as legacy from './rt-verify.cjs';
-import type { RtVerifyOptions, RtVerifyPreset } from './rt-verify.cjs';
+import type { RtVerifyAuthenticateOptions, RtVerifyOptions, RtVerifyPreset } from './rt-verify.cjs';
 
 const ACCESS_HEADER = 'accesstoken';
 const ACCESS_COOKIE = 'accessToken';
 const REFRESH_HEADER = 'refreshtoken';
 const USER_HEADER = 'userid';
 const ROTATE_HEADER = 'x-refresh-rotate';
+const USER_CLAIM = 'userId';
+const REFRESH_API = 'refreshToken 검증';
 
 /**
  * The shape of apps with `GET /api/users/rtVerify`. Their claim `userId` and their own tokens
- * need `access: { subjectClaim: 'userId', legacy: true }` in the configuration.
+ * need `access: { subjectClaim: 'userId', legacy: true }` in the configuration, and `numericSubject: true` if the ids are
+ * numbers.
  */
 export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
   const { language = 'ko', messageStyle = 'prefixed', failedApi = {} } = options;
-  const { authenticate: authenticateName = 'authenticate', rtVerify: routeName = 'rtVerify' } = failedApi;
+  const { authenticate: authenticateName, rtVerify: routeName = REFRESH_API } = failedApi;
   const wording = { language, messageStyle };
 
   return {
-    authenticate: (auth, { loadUser } = {}) =>
-      middleware(auth, (req) => auth.verifyBearer(presentedAccess(req)), {
-        loadUser,
+    authenticate: <T extends object>(auth: Auth, { loadUser }: RtVerifyAuthenticateOptions<T> = {}) =>
+      middleware<T>(auth, (req) => auth.verifyAccess<T>(afterBearer(presentedAccess(req))), {
+        loadUser: loadUser && ((subject, claims, req) => loadUser(claims[USER_CLAIM] ?? subject, claims, req)),
         onError: (err, req, _res, next) =>
           next(legacy.legacyError(wording, accessAnswer(err, req), authenticateName, err)),
       }),
@@ -44,15 +48,20 @@ export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
     loginResponse(res, pair) {
       const accessToken = setCookie(res, pair, options);
       noStore(res);
-      res.json({ accessToken, refreshToken: bearer(pair.refreshToken), userId: pair.subject });
+      res.json({ accessToken, refreshToken: bearer(pair.refreshToken), userId: userIdOf(pair) });
     },
   };
 }
 
-/** Empty counts as absent where the other place has a value. */
+/** Empty is absent, in both places. */
 function presentedAccess(req: Request): string | undefined {
-  const value = header(req, ACCESS_HEADER);
-  return value || (readCookie(req, ACCESS_COOKIE) ?? value);
+  return header(req, ACCESS_HEADER) || readCookie(req, ACCESS_COOKIE) || undefined;
+}
+
+/** What follows `Bearer` and one blank, as the legacy apps split it; `undefined` for any other value. */
+function afterBearer(value: string | undefined): string | undefined {
+  const [scheme, token] = value?.split(' ') ?? [];
+  return scheme === 'Bearer' && token ? token : undefined;
 }
 
 function accessAnswer(err: AuthError, req: Request): legacy.LegacyAnswer {
@@ -61,16 +70,23 @@ function accessAnswer(err: AuthError, req: Request): legacy.LegacyAnswer {
 }
 
 async function renew(auth: Auth, req: Request, claims: ClaimsSource | undefined): Promise<Renewed> {
-  const token = auth.bearerToken(header(req, REFRESH_HEADER));
+  const token = afterBearer(header(req, REFRESH_HEADER));
+  if (token === undefined) throw auth.error('ERR_TOKEN_MISSING');
   const subject = header(req, USER_HEADER);
   // Old clients always send it; one that does not is not who it says.
-  if (subject === undefined) throw auth.error('ERR_SUBJECT_MISMATCH');
+  if (!subject) throw auth.error('ERR_SUBJECT_MISMATCH');
   return auth.refresh(token, { subject, claims, rotate: header(req, ROTATE_HEADER) === '1', address: addressOf(req) });
 }
 
+/** What the legacy apps do not find in their store: they look it up before they verify. */
+const NOT_IN_STORE: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  'ERR_SESSION_UNKNOWN', 'ERR_SESSION_REVOKED', 'ERR_TOO_MANY_ATTEMPTS', 'ERR_TOKEN_MALFORMED', 'ERR_TOKEN_TOO_LARGE',
+  'ERR_ALG_NOT_ALLOWED', 'ERR_KEY_NOT_FOUND', 'ERR_SIGNATURE_INVALID', 'ERR_TYP_MISMATCH', 'ERR_CRIT_UNSUPPORTED',
+]);
+
 function refreshAnswer({ code }: AuthError): legacy.LegacyAnswer {
-  if (code === 'ERR_TOKEN_MISSING' || code === 'ERR_TOKEN_MALFORMED') return legacy.REFRESH_MALFORMED;
-  return code === 'ERR_SESSION_UNKNOWN' ? legacy.REFRESH_UNKNOWN : legacy.REFRESH_REFUSED;
+  if (code === 'ERR_TOKEN_MISSING') return legacy.REFRESH_MALFORMED;
+  return NOT_IN_STORE.has(code) ? legacy.REFRESH_UNKNOWN : legacy.REFRESH_REFUSED;
 }
 
 function answerRenewed(res: Response, renewed: Renewed, options: RtVerifyOptions): void {
@@ -84,12 +100,24 @@ function answerRenewed(res: Response, renewed: Renewed, options: RtVerifyOptions
  * expired token (403) from none at all (400).
  */
 function setCookie(res: Response, pair: TokenPair, options: RtVerifyOptions): string {
-  const { secure = true, httpOnly = false } = options;
+  const { secure = false, httpOnly = false, sameSite } = options;
   const value = bearer(pair.accessToken);
-  res.cookie(ACCESS_COOKIE, value, { secure, httpOnly, sameSite: 'lax', path: '/' });
+  res.cookie(ACCESS_COOKIE, value, {
+    path: '/',
+    secure: secure === 'auto' ? res.req.secure : secure,
+    httpOnly,
+    ...(sameSite && { sameSite }),
+  });
   return value;
 }
 
 function bearer(token: string): string {
   return `Bearer ${token}`;
+}
+
+/** The user's id as the access token says it. */
+function userIdOf({ accessToken, subject }: TokenPair): unknown {
+  const [, payload = ''] = accessToken.split('.');
+  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
+  return claims[USER_CLAIM] ?? subject;
 }

@@ -12,11 +12,16 @@ export interface RtVerifyOptions {
   language?: Language | undefined;
   /** How `message` is written: `prefixed` (default) is `<status>/<text>`. `text` is always plain. */
   messageStyle?: MessageStyle | undefined;
-  /** Whether the cookie is sent over HTTPS alone; default true. */
-  secure?: boolean | undefined;
+  /**
+   * Whether the cookie is sent over HTTPS alone; default false, as in the old app, which may be served over plain HTTP.
+   * `'auto'`: where the request came by HTTPS, which behind a proxy needs `app.set('trust proxy', …)`.
+   */
+  secure?: boolean | 'auto' | undefined;
   /** Whether scripts cannot read the cookie; default false, because old front ends read it. */
   httpOnly?: boolean | undefined;
-  /** What `failedApi` says; default `authenticate` and `rtVerify`. */
+  /** Which requests of other sites carry the cookie; by default the browser decides, as in the old app. */
+  sameSite?: 'lax' | 'strict' | 'none' | undefined;
+  /** What `failedApi` says; default `refreshToken 검증` in the refresh endpoint, and absent in the middleware. */
   failedApi?: FailedApi | undefined;
 }
 
@@ -30,8 +35,11 @@ export interface FailedApi {
 
 /** What the middleware of the preset takes. `T`: the app's own claims. */
 export interface RtVerifyAuthenticateOptions<T extends object = object> {
-  /** Loads the row that becomes `res.locals.user`. No row is refused as a bad token is. */
-  loadUser?: ((userId: string, claims: AccessClaims & T, req: Request) => unknown) | undefined;
+  /**
+   * Loads the row that becomes `res.locals.user`. No row is refused as a bad token is. `userId` has the type of the
+   * claim: a number or text.
+   */
+  loadUser?: ((userId: any, claims: AccessClaims & T, req: Request) => unknown) | undefined;
 }
 
 /** The old shape: the middleware, the refresh route and the answer to a login. */
@@ -54,7 +62,10 @@ export interface RtVerifyPreset {
    * @param options - `claims`: the app's own claims for the new access token.
    */
   rtVerify(auth: Auth, options?: { claims?: ClaimsSource | undefined }): RequestHandler;
-  /** Sets the cookie and answers `{ accessToken, refreshToken, userId }`, tokens as `Bearer <jwt>`. */
+  /**
+   * Sets the cookie and answers `{ accessToken, refreshToken, userId }`, tokens as `Bearer <jwt>`, `userId` in the type
+   * of the claim.
+   */
   loginResponse(res: Response, pair: TokenPair): void;
 }
 
@@ -73,19 +84,19 @@ export class RtVerifyError extends Error {
   readonly code: ErrorCode;
   /** What the caller should do now. */
   readonly advice: Advice;
-  /** The step that failed. */
-  readonly failedApi: string;
+  /** The step that failed; absent where the old app names none. */
+  declare failedApi?: string;
   /** The refusal itself. */
   declare readonly cause: AuthError;
 
-  constructor(status: number, text: string, style: MessageStyle, failedApi: string, cause: AuthError) {
+  constructor(status: number, text: string, style: MessageStyle, failedApi: string | undefined, cause: AuthError) {
     super(style === 'prefixed' ? `${status}/${text}` : text, { cause });
     this.status = status;
     this.statusCode = status;
     this.text = text;
     this.code = cause.code;
     this.advice = cause.advice;
-    this.failedApi = failedApi;
+    if (failedApi !== undefined) this.failedApi = failedApi;
   }
 
   static {
@@ -100,14 +111,15 @@ export interface Wording {
 }
 
 /**
- * The old form of a refusal. Nothing is wrong with the user where the advice is `retry` or `fix`:
- * then it keeps its own status, so that no old client takes it for a sign-out.
+ * The old form of a refusal. Nothing is wrong with the user where the advice is `retry` or `fix`: then it keeps its own
+ * status, so that no old client takes it for a sign-out. `ERR_TOO_MANY_ATTEMPTS` only ever stands for a refusal, and old
+ * clients do not know 429.
  */
-export function legacyError(wording: Wording, answer: LegacyAnswer, failedApi: string, cause: AuthError): RtVerifyError {
+export function legacyError(wording: Wording, answer: LegacyAnswer, failedApi: string | undefined, cause: AuthError): RtVerifyError {
   const { language, messageStyle } = wording;
-  const ours = cause.advice === 'retry' || cause.advice === 'fix';
-  const status = ours ? cause.status : answer.status;
-  const text = ours ? errorInfo(cause.code).messages[language] : answer.texts[language];
+  const isRefusal = cause.code === 'ERR_TOO_MANY_ATTEMPTS' || (cause.advice !== 'retry' && cause.advice !== 'fix');
+  const status = isRefusal ? answer.status : cause.status;
+  const text = isRefusal ? answer.texts[language] : errorInfo(cause.code).messages[language];
   return new RtVerifyError(status, text, messageStyle, failedApi, cause);
 }
 
@@ -135,13 +147,13 @@ export const ACCESS_REFUSED: LegacyAnswer = {
   texts: { ko: 'Access Token이 만료되었습니다.', en: 'The access token has expired.' },
 };
 
-/** `rtVerify`: no refresh token, or a malformed one. */
+/** `rtVerify`: no refresh token, or a value that is not `Bearer <token>`. */
 export const REFRESH_MALFORMED: LegacyAnswer = {
   status: 419,
   texts: { ko: 'refreshToken의 형식이 일치하지 않습니다.', en: 'The refresh token is malformed.' },
 };
 
-/** `rtVerify`: the session is not in the store. */
+/** `rtVerify`: not in the store: never was, logged out, or no token of the app at all. */
 export const REFRESH_UNKNOWN: LegacyAnswer = {
   status: 419,
   texts: {

@@ -35,13 +35,13 @@ export interface AccessOptions extends OriginOptions {
 
 /** What happens once the token is verified. `T`: the app's own claims; `R`: the framework's request. */
 export interface UserOptions<T extends object = object, R = HttpRequest> {
-  /** The claim that `loadUser` gets, if not the configured subject. */
+  /** The claim that `loadUser` gets, text or a number as signed, if not the configured subject as text. */
   subjectClaim?: string | undefined;
   /**
    * Loads the user. No user (`null`, `undefined`) is refused as an unknown session; what it throws
    * is the app's.
    */
-  loadUser?: ((subject: string, claims: AccessClaims & T, request: R) => unknown) | undefined;
+  loadUser?: ((subject: any, claims: AccessClaims & T, request: R) => unknown) | undefined;
 }
 
 /** What {@link authenticate} takes. */
@@ -168,7 +168,7 @@ export async function userOf<T extends object, R>(
   request: R,
   { loadUser, subjectClaim }: UserOptions<T, R>,
 ): Promise<unknown> {
-  const id = subjectClaim === undefined ? subject : claimText(auth, claims, subjectClaim);
+  const id = subjectClaim === undefined ? subject : claimOf(auth, claims, subjectClaim);
   const user: unknown = await loadUser?.(id, claims, request);
   if (user === null || user === undefined) {
     throw auth.error('ERR_SESSION_UNKNOWN', { detail: 'no such user' });
@@ -176,9 +176,9 @@ export async function userOf<T extends object, R>(
   return user;
 }
 
-function claimText(auth: AccessGuard, claims: AccessClaims, name: string): string {
+function claimOf(auth: AccessGuard, claims: AccessClaims, name: string): string | number {
   const value = claims[name];
-  if (typeof value === 'string' || typeof value === 'number') return String(value);
+  if (typeof value === 'string' || typeof value === 'number') return value;
   throw auth.error('ERR_CLAIM_MISSING', { detail: name });
 }
 

@@ -1,0 +1,86 @@
+// Where the preset does not answer as the old app, and why: the table of docs/moving-an-existing-app.md.
+// `requests` name those of requests.mjs.
+const REFUSED = '403 Access Token이 만료되었습니다.';
+const UNKNOWN = '419 refreshToken의 정보가 서버에 존재하지 않습니다.';
+const INVALID = '419 refreshToken이 유효하지 않습니다.';
+
+const headerAndCookie = (token) => [`access: header, a token ${token}`, `access: cookie, a token ${token}`];
+
+export const differences = [
+  {
+    what: 'refresh with the `userid` of another user, or with none',
+    requests: [
+      'refresh: the userid of another user',
+      'refresh: the userid of another user, token of the old app',
+      'refresh: userid absent',
+      'refresh: userid empty',
+      'refresh: userid junk',
+    ],
+    old: '200',
+    preset: INVALID,
+    reason: 'Security: the old app issues a token for whatever user the header names.',
+  },
+  {
+    what: 'access token signed with HS384 or HS512',
+    requests: headerAndCookie('signed with HS512'),
+    old: '200',
+    preset: REFUSED,
+    reason: 'Security: a key belongs to one algorithm (RFC 8725 §3.1).',
+  },
+  {
+    what: 'refresh token signed with HS384 or HS512',
+    requests: ['refresh: stored, signed with HS512'],
+    old: '200',
+    preset: UNKNOWN,
+    reason: 'Security: a key belongs to one algorithm; the old app signs with HS256 alone.',
+  },
+  {
+    what: 'access token of the old app without `exp`',
+    requests: headerAndCookie('without exp'),
+    old: '200',
+    preset: REFUSED,
+    reason: 'Security: it would be valid for ever, and could not be revoked.',
+  },
+  {
+    what: 'access token of the old app that lives for more than 24 hours',
+    requests: headerAndCookie('that lives for 2 days'),
+    old: '200',
+    preset: REFUSED,
+    reason: 'Security: a refresh token must not pass as an access token. Set `access.legacy.maxLifetime` if yours live longer.',
+  },
+  {
+    what: 'access token with an `aud`',
+    requests: headerAndCookie('with an iss and an aud'),
+    old: '200',
+    preset: REFUSED,
+    reason: 'Security: it is for another service (RFC 7519 §4.1.3). Set `access.audience` if it is yours.',
+  },
+  {
+    what: 'access token after the logout of its session',
+    requests: ['access: after the logout'],
+    old: '200',
+    preset: REFUSED,
+    reason: 'Security: a logout also ends the access tokens of the session.',
+  },
+  {
+    what: 'access token of a user without a row',
+    requests: [...headerAndCookie('of a user who does not exist'), 'access: the user was deleted'],
+    old: '500 서버 오류',
+    preset: REFUSED,
+    reason: 'The old app goes on without a user, and the route fails or, worse, does not.',
+  },
+  {
+    what: 'cookie with JSON of cookie-parser (`j:{…}`)',
+    requests: ['access: cookie with JSON of cookie-parser'],
+    old: '500 서버 오류',
+    preset: '400 Access Token이 존재하지 않습니다.',
+    reason: 'The old app crashes on a value that is not text.',
+  },
+  {
+    what: 'refresh with a key of Redis that is no token signed by `SECRET_KEY`',
+    requests: ['refresh: stored, of another key', 'refresh: stored, not a JWT'],
+    old: INVALID,
+    preset: UNKNOWN,
+    reason: 'The store is only asked for tokens whose signature is valid. The status is the same.',
+  },
+];
