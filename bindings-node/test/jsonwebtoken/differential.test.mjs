@@ -111,7 +111,7 @@ function withoutRandomness(record, { args }) {
     // Not parsed: a header with characters beyond Latin-1 may come out as no JSON.
     const named = /"alg":"(ES|PS)/.test(Buffer.from(header, 'base64url').toString('latin1'));
     // A header of the caller's own need not name the algorithm.
-    const random = named || args.some((arg) => /^(ES|PS)/.test(arg?.algorithm));
+    const random = named || args.some((arg) => typeof arg?.algorithm === 'string' && /^(ES|PS)/.test(arg.algorithm));
     return random && signature ? [header, payload, signature.length] : token;
   };
   const callbacks = record.callbacks.map((made) => ({ ...made, args: made.args?.map(blur) }));
