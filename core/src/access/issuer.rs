@@ -87,10 +87,10 @@ impl AccessIssuer {
     /// that a token lives for exactly `ttl` by a clock with whole seconds.
     ///
     /// # Errors
-    /// [`Error::ClaimInvalid`] when the app's claims use a name that only the library writes
-    /// (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `sid`, `gen`, `brn`, `cnf`, the
-    /// subject claim), or are nested too deep (`claims`); [`Error::ClaimMissing`] for `sid` when
-    /// there is a family position without a session; [`Error::TokenTooLarge`] when the token would
+    /// [`Error::ArgumentInvalid`] for `claims` when the app's claims use a name that only the
+    /// library writes (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `sid`, `gen`, `brn`, `cnf`,
+    /// the subject claim), or are nested too deep, and for `session` when there is a family position
+    /// without a session; [`Error::TokenTooLarge`] when the token would
     /// be rejected for its size; [`Error::Internal`] when the backend or the randomness fails.
     pub fn issue(&self, grant: &AccessGrant) -> Result<IssuedAccess> {
         self.check(grant)?;
@@ -104,7 +104,7 @@ impl AccessIssuer {
         let payload = serde_json::to_string(&payload)
             .map_err(|_| Error::internal("the claims did not serialize"))?;
         // Finds claims that are nested too deep for the verifier.
-        json::read_object(&payload, |_, _| ()).map_err(|_| Error::claim_invalid("claims"))?;
+        json::read_object(&payload, |_, _| ()).map_err(|_| Error::argument("claims", "nested too deep"))?;
 
         let token = jws::encode(&self.header, &payload, |message| key.sign(message))?;
         if token.len() > self.policy.max_token_bytes {
@@ -117,13 +117,13 @@ impl AccessIssuer {
     /// Checks that the app may use the names of the grant's claims, as [`issue`](Self::issue) does.
     pub(crate) fn check(&self, grant: &AccessGrant) -> Result<()> {
         if grant.family_position.is_some() && grant.session.is_none() {
-            return Err(Error::claim_missing("sid"));
+            return Err(Error::argument("session", "required with a family position"));
         }
         let reserved = |name: &&String| {
             REGISTERED.contains(&name.as_str()) || **name == self.policy.subject_claim
         };
         match grant.claims.keys().find(reserved) {
-            Some(name) => Err(Error::claim_invalid(name.clone())),
+            Some(name) => Err(Error::argument("claims", format!("{name} is a reserved claim"))),
             None => Ok(()),
         }
     }

@@ -76,7 +76,7 @@ impl Auth {
     /// refreshed sessions of the user.
     ///
     /// # Errors
-    /// [`Error::ClaimInvalid`](crate::Error::ClaimInvalid) for claims that the app may not set,
+    /// [`Error::ArgumentInvalid`](crate::Error::ArgumentInvalid) for claims that the app may not set,
     /// [`Error::TokenTooLarge`](crate::Error::TokenTooLarge),
     /// [`Error::DpopProofMissing`](crate::Error::DpopProofMissing) where the policy requires a
     /// proof, [`Error::DpopProofReplayed`](crate::Error::DpopProofReplayed),

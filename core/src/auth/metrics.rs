@@ -401,7 +401,10 @@ fn failure(error: &Error) -> &'static str {
         ErrorCode::RefreshReused => "reused",
         ErrorCode::TooManyAttempts => "limited",
         ErrorCode::StoreUnavailable => "store_error",
-        ErrorCode::ConfigInvalid | ErrorCode::Internal | ErrorCode::KeysUnavailable => "failed",
+        ErrorCode::ArgumentInvalid
+        | ErrorCode::ConfigInvalid
+        | ErrorCode::Internal
+        | ErrorCode::KeysUnavailable => "failed",
         _ => "rejected",
     }
 }

@@ -121,9 +121,20 @@ impl Error {
     }
 }
 
-/// Rounds up, so that clients never retry too early.
+impl ErrorDetails {
+    /// The value of `Retry-After` (RFC 9110 §10.2.3): [`retry_after`](Self::retry_after) in whole
+    /// seconds, rounded up, so that clients never retry too early.
+    pub fn retry_after_seconds(&self) -> Option<u64> {
+        self.retry_after.map(round_up)
+    }
+}
+
+fn round_up(span: Duration) -> u64 {
+    span.as_secs() + u64::from(span.subsec_nanos() > 0)
+}
+
 fn whole_seconds<S: Serializer>(span: &Option<Duration>, out: S) -> Result<S::Ok, S::Error> {
-    span.map(|span| span.as_secs() + u64::from(span.subsec_nanos() > 0)).serialize(out)
+    span.map(round_up).serialize(out)
 }
 
 #[cfg(test)]
@@ -181,6 +192,7 @@ mod tests {
             let retry_after = Duration::from_millis(millis);
             let details = Error::TooManyAttempts { retry_after }.details();
             assert_eq!(details.retry_after, Some(retry_after));
+            assert_eq!(details.retry_after_seconds(), Some(seconds));
             assert_eq!(serde_json::to_value(&details).unwrap()["retryAfter"], seconds);
         }
     }
