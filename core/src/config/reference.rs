@@ -11,6 +11,9 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::*;
+use crate::access::LegacyTokens;
+use crate::jwks::JwksSchedule;
+use crate::keys::Algorithm;
 use crate::keys::KeyId;
 use crate::session::TheftScope;
 use crate::store::Eviction;
@@ -70,13 +73,6 @@ impl Section {
         self.options.retain(|own| base.options.iter().all(|inherited| inherited.name != own.name));
         self
     }
-}
-
-/// The names of the options of `T`, in the order of their definition.
-fn names_of<T: DeserializeOwned>() -> Vec<String> {
-    let error = serde_json::from_str::<T>(r#"{"?":0}"#).err().unwrap().to_string();
-    let (_, names) = unknown_option(&error).unwrap();
-    names.into_iter().map(ToOwned::to_owned).collect()
 }
 
 /// Every object, in the order of the generated files.

@@ -1,0 +1,109 @@
+//! The configuration of a verifier of other services' tokens.
+
+use serde_json::Value;
+
+use super::options::{AccessConfig, IssuerConfig, KeyConfig, KeySetsConfig, VerifierConfig};
+use super::parse::{in_element, names_of, parse};
+use super::values::{Lifetime, OrFalse};
+use crate::access::AccessPolicy;
+use crate::error::{Error, Result};
+use crate::jwks::{JwksSchedule, JwksUri, JwksVerifier, JwksVerifierBuilder, TrustedIssuer};
+use crate::keys::{Algorithm, JwkSet, Keyring, ShortSecret};
+
+impl VerifierConfig {
+    /// Parses a configuration.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn from_json(json: &str) -> Result<Self> {
+        parse(json)
+    }
+
+    /// The names of the options at the top level, for bindings that add their own.
+    pub fn option_names() -> Vec<String> {
+        names_of::<Self>()
+    }
+
+    /// Resolves all options into a builder, which lacks only the transport.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn builder(self) -> Result<JwksVerifierBuilder> {
+        let mut builder = JwksVerifier::builder().schedule(self.key_sets.schedule()?);
+        if let Some(dpop) = self.dpop.and_then(OrFalse::on) {
+            builder = builder.proofs(dpop.policy()?, dpop.origin.as_slice().to_vec());
+        }
+        for (index, issuer) in self.issuers.into_iter().enumerate() {
+            let issuer =
+                issuer.trusted_issuer().map_err(|error| in_element("issuers", index, error))?;
+            builder = builder.issuer(issuer);
+        }
+        Ok(builder)
+    }
+}
+
+impl IssuerConfig {
+    fn trusted_issuer(self) -> Result<TrustedIssuer> {
+        let rsa = self.rsa_algorithm.unwrap_or(Algorithm::RS256);
+        let keyring = match (&self.jwks_uri, &self.jwks, &self.keys) {
+            (Some(uri), None, None) => {
+                let uri = JwksUri::new(uri)?;
+                return TrustedIssuer::with_key_set(self.policy()?, uri, rsa);
+            }
+            (None, Some(Value::String(text)), None) => JwkSet::parse(text, rsa)?.into_keyring()?,
+            (None, Some(set), None) => JwkSet::parse(&set.to_string(), rsa)?.into_keyring()?,
+            (None, None, Some(keys)) => verifying_keyring(keys)?,
+            _ => return Err(Error::config("", "needs exactly one of jwksUri, jwks and keys")),
+        };
+        TrustedIssuer::with_keys(self.policy()?, keyring)
+    }
+
+    fn policy(self) -> Result<AccessPolicy> {
+        let access = AccessConfig {
+            issuer: Some(self.issuer),
+            audience: self.audience,
+            leeway: self.leeway,
+            max_age: self.max_age,
+            subject_claim: self.subject_claim,
+            required_claims: self.required_claims,
+            max_token_bytes: self.max_token_bytes,
+            cache: self.cache,
+            legacy: self.legacy,
+            ..AccessConfig::default()
+        };
+        access.policy().map_err(|error| match error {
+            Error::ConfigInvalid { field, problem } => {
+                Error::config(field.strip_prefix("access.").unwrap_or(&field).to_owned(), problem)
+            }
+            other => other,
+        })
+    }
+}
+
+fn verifying_keyring(keys: &[KeyConfig]) -> Result<Keyring> {
+    let mut ring = Keyring::builder();
+    for (index, key) in keys.iter().enumerate() {
+        let key = key.key(ShortSecret::Refuse);
+        ring = ring.verifying(key.map_err(|error| in_element("keys", index, error))?);
+    }
+    ring.build()
+}
+
+impl KeySetsConfig {
+    fn schedule(&self) -> Result<JwksSchedule> {
+        let mut schedule = JwksSchedule::builder();
+        if let Some(Lifetime(cooldown)) = self.refetch_cooldown {
+            schedule = schedule.refetch_cooldown(cooldown);
+        }
+        if let Some(Lifetime(max_age)) = self.max_age {
+            schedule = schedule.max_age(max_age);
+        }
+        if let Some(Lifetime(max_stale)) = self.max_stale {
+            schedule = schedule.max_stale(max_stale);
+        }
+        if let Some(Lifetime(timeout)) = self.timeout {
+            schedule = schedule.timeout(timeout);
+        }
+        schedule.build()
+    }
+}
