@@ -116,6 +116,11 @@ impl CookiePolicy {
         Ok(())
     }
 
+    /// Whether no subdomain can set a cookie of this name.
+    pub(super) fn is_host_only(&self) -> bool {
+        self.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("__Host-"))
+    }
+
     /// Whether a browser sends the cookie to `request_path` (RFC 6265 §5.1.4).
     pub(super) fn covers(&self, request_path: &str) -> bool {
         match request_path.strip_prefix(self.path.as_str()) {
@@ -129,7 +134,7 @@ impl CookiePolicy {
     /// # Errors
     /// [`Error::ConfigInvalid`] for a value that is too long for browsers, which would keep the old
     /// cookie without a word.
-    pub(super) fn set(
+    pub fn set(
         &self,
         value: &str,
         expires_at: Timestamp,
@@ -154,7 +159,7 @@ impl CookiePolicy {
     }
 
     /// `Set-Cookie` that removes the cookie.
-    pub(super) fn remove(&self, request: &RequestHead<'_>) -> String {
+    pub fn remove(&self, request: &RequestHead<'_>) -> String {
         removed(self.attributes("", request))
     }
 
@@ -176,6 +181,9 @@ impl CookiePolicy {
                 let other = Self {
                     path: path.to_owned(),
                     domain: domain.map(ToOwned::to_owned),
+                    // Short: proxies limit the headers of a response, often to 4 kB.
+                    http_only: false,
+                    same_site: None,
                     ..self.clone()
                 };
                 removals.push(other.remove(request));

@@ -10,7 +10,7 @@ use super::cookies::CookiePolicy;
 use super::guard::{AccessCredentials, proof_of};
 use super::origin::is_own_page;
 use super::policy::WebPolicy;
-use super::request::RequestHead;
+use super::request::{AuthorizationHeader, RequestHead};
 use super::response::{EndpointResponse, Rejection};
 use crate::access::VerifiedAccess;
 use crate::auth::{Auth, LogoutEverywhere, RefreshRequest, RefreshResponse, TokenPair};
@@ -139,6 +139,13 @@ impl<'a> Endpoints<'a> {
         }
         match self.choose(tokens, request).await {
             Ok(token) => Ok(PresentedRefresh { token, had_others: true }),
+            // Keep the cookie with this server's attributes, which no sibling domain can set as long as
+            // the policy has no `domain`: the next refresh is unambiguous.
+            Err(error @ Error::SubjectMismatch) => {
+                let mut rejection = self.rejection(error, request, true);
+                rejection.cookies = self.removed_others(request, true);
+                Err(rejection)
+            }
             Err(error) => Err(self.rejection(error, request, true)),
         }
     }
@@ -155,13 +162,13 @@ impl<'a> Endpoints<'a> {
                 Err(_) => {}
             }
         }
-        let is_one_user = |live: &[(&String, crate::auth::RefreshIntrospection)]| {
-            live.windows(2).all(|pair| pair[0].1.subject == pair[1].1.subject)
-        };
-        if !is_one_user(&live) {
-            // The page's own access token tells whose page it is.
-            let access = self.access_of(request).ok_or(Error::SubjectMismatch)?;
-            live.retain(|(_, found)| found.subject == *access.subject());
+        let live_count = live.len();
+        if let Some(subject) = self.page_subject(request) {
+            live.retain(|(_, found)| found.subject == subject);
+        }
+        let is_one_user = live.windows(2).all(|pair| pair[0].1.subject == pair[1].1.subject);
+        if !is_one_user || live.is_empty() && live_count > 0 {
+            return Err(Error::SubjectMismatch);
         }
         let newest = live.into_iter().max_by_key(|(_, found)| found.issued_at);
         let chosen = newest.map(|(token, _)| token).or(superseded);
@@ -169,14 +176,26 @@ impl<'a> Endpoints<'a> {
         chosen.or(tokens.first()).cloned().ok_or(Error::TokenMissing)
     }
 
-    fn access_of(&self, request: &RequestHead<'_>) -> Option<VerifiedAccess> {
+    /// The user of the page that sent `request`, as its access token says. A subdomain can plant an
+    /// access cookie together with a refresh cookie, so only a header tells, or a cookie that no
+    /// subdomain can set.
+    fn page_subject(&self, request: &RequestHead<'_>) -> Option<Subject> {
+        let from_header = matches!(
+            request.authorization(&self.web.access_header),
+            Ok(AuthorizationHeader::Bearer(_))
+        );
+        let is_host_only = self.web.access_cookie.as_ref().is_some_and(CookiePolicy::is_host_only);
+        if !from_header && !is_host_only {
+            return None;
+        }
         match self.web.access_credentials(request).ok()? {
-            AccessCredentials::Bearer(token) => self.auth.verify(&token).ok(),
-            AccessCredentials::Several(tokens) => {
-                let verify = |token: &str| self.auth.verify(token);
-                self.auth.verify(&WebPolicy::choose_access(tokens, verify).ok()?).ok()
+            AccessCredentials::Bearer(token) => {
+                Some(self.auth.verify(&token).ok()?.subject().clone())
             }
-            AccessCredentials::None | AccessCredentials::Dpop(_) => None,
+            // Two cookies cannot have one `__Host-` name.
+            AccessCredentials::Several(_)
+            | AccessCredentials::None
+            | AccessCredentials::Dpop(_) => None,
         }
     }
 
@@ -201,7 +220,7 @@ impl<'a> Endpoints<'a> {
                     refresh_token: next.or(had_others.then_some(token.as_str())),
                     refresh_expires_at: refreshed.refresh_expires_at,
                 };
-                let removed = if *had_others { self.removed_others(request) } else { Vec::new() };
+                let removed = self.removed_others(request, *had_others);
                 let mut response = self.tokens(&issued, request, removed)?;
                 if self.web.refresh_cookie.is_none()
                     && let Some(Value::Object(body)) = &mut response.body
@@ -263,7 +282,9 @@ impl<'a> Endpoints<'a> {
         let had_others = tokens.len() > 1;
         let mut rejected = None;
         let mut revoked_any = false;
-        for token in tokens.iter().take(MAX_CANDIDATES).filter(|token| !token.is_empty()) {
+        // All of them: a session that stays alive must not look like one that is over. The headers of
+        // a request are limited, and only tokens of this server reach the store.
+        for token in tokens.iter().filter(|token| !token.is_empty()) {
             match self.auth.logout(token).await {
                 Ok(_) => revoked_any = true,
                 // A session that the store does not know is over.
@@ -277,9 +298,7 @@ impl<'a> Endpoints<'a> {
             return Err(self.rejection(error, request, had_others));
         }
         let mut response = EndpointResponse::uncached(204, None);
-        if had_others {
-            response.cookies = self.removed_others(request);
-        }
+        response.cookies = self.removed_others(request, had_others);
         response.cookies.extend(self.removed(request));
         Ok(response)
     }
@@ -322,9 +341,7 @@ impl<'a> Endpoints<'a> {
                 json!({ "ended": u8::from(ended) })
             }
             _ => {
-                let mut response = EndpointResponse::uncached(405, None);
-                response.headers.push(("Allow", "GET, HEAD, DELETE".to_owned()));
-                return Ok(response);
+                return Ok(EndpointResponse::method_not_allowed("GET, HEAD, DELETE"));
             }
         };
         Ok(EndpointResponse::uncached(200, Some(body)))
@@ -389,9 +406,7 @@ impl<'a> Endpoints<'a> {
     fn rejection(&self, error: Error, request: &RequestHead<'_>, had_others: bool) -> Rejection {
         let mut cookies = Vec::new();
         if is_final(&error) && self.web.refresh_cookie.is_some() {
-            if had_others {
-                cookies = self.removed_others(request);
-            }
+            cookies = self.removed_others(request, had_others);
             cookies.extend(self.removed(request));
         }
         Rejection { advice: error.advice(), error, cookies, nonce: self.auth.proof_nonce() }
@@ -403,12 +418,13 @@ impl<'a> Endpoints<'a> {
         cookies.into_iter().flatten().map(|cookie| cookie.remove(request)).collect()
     }
 
-    fn removed_others(&self, request: &RequestHead<'_>) -> Vec<String> {
-        self.web
-            .refresh_cookie
-            .as_ref()
-            .map(|cookie| cookie.remove_others(request))
-            .unwrap_or_default()
+    /// `Set-Cookie` values that remove cookies with other attributes: refresh cookies where
+    /// `had_others` says that there are any, and access cookies where the request has several.
+    fn removed_others(&self, request: &RequestHead<'_>, had_others: bool) -> Vec<String> {
+        let refresh = self.web.refresh_cookie.as_ref().filter(|_| had_others);
+        let mut removals = refresh.map(|cookie| cookie.remove_others(request)).unwrap_or_default();
+        removals.extend(self.web.removed_other_access(request));
+        removals
     }
 }
 
@@ -420,13 +436,15 @@ struct Issued<'a> {
 }
 
 /// Whether `error` means that the refresh token will never be good again. A problem with a proof, the
-/// store or the program says nothing about the token.
+/// store or the program says nothing about the token, and neither does a client that names another
+/// user.
 fn is_final(error: &Error) -> bool {
     match error {
         Error::TokenMissing
         | Error::DpopProofMissing
         | Error::DpopProofInvalid { .. }
         | Error::DpopProofReplayed
+        | Error::SubjectMismatch
         | Error::ClaimInvalid { .. } => false,
         other => matches!(other.advice(), crate::Advice::SignIn | crate::Advice::Reject),
     }

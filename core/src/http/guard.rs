@@ -51,7 +51,7 @@ impl WebPolicy {
             AuthorizationHeader::None => {}
         }
         let Some(cookie) = &self.access_cookie else { return Ok(AccessCredentials::None) };
-        if !request.is_safe() && !is_own_page(request, &self.allowed_origins) {
+        if !self.accepts_cookies(request) {
             return Ok(AccessCredentials::None);
         }
         let mut tokens = request.cookies(&cookie.name);
@@ -69,6 +69,18 @@ impl WebPolicy {
                 AccessCredentials::Several(tokens)
             }
         })
+    }
+
+    /// Whether cookies count in `request`: not in one that may change something and comes from a
+    /// page of another origin.
+    pub fn accepts_cookies(&self, request: &RequestHead<'_>) -> bool {
+        request.is_safe() || is_own_page(request, &self.allowed_origins)
+    }
+
+    /// The response to a CORS preflight; `None` for every other request. A preflight carries no
+    /// credentials and must not reach a protected route, whose handler might answer it.
+    pub fn preflight(&self, request: &RequestHead<'_>) -> Option<EndpointResponse> {
+        request.is_preflight().then(|| EndpointResponse::preflight(request, &self.allowed_origins))
     }
 
     /// Chooses among several access cookies: the newest of those that `verify` accepts. An earlier
@@ -110,6 +122,17 @@ impl WebPolicy {
         match chosen {
             Some((token, _)) => Ok(token),
             None => Err(first_error.unwrap_or(Error::TokenMissing)),
+        }
+    }
+
+    /// `Set-Cookie` values that remove access cookies with other attributes, where `request` has
+    /// several of the name.
+    pub(super) fn removed_other_access(&self, request: &RequestHead<'_>) -> Vec<String> {
+        match &self.access_cookie {
+            Some(cookie) if request.cookies(&cookie.name).len() > 1 => {
+                cookie.remove_others(request)
+            }
+            _ => Vec::new(),
         }
     }
 
@@ -236,9 +259,13 @@ impl Guard {
     /// The response to a CORS preflight; `None` for every other request. A preflight carries no
     /// credentials and must not reach a protected route, whose handler might answer it.
     pub fn preflight(&self, request: &RequestHead<'_>) -> Option<EndpointResponse> {
-        request
-            .is_preflight()
-            .then(|| EndpointResponse::preflight(request, &self.web.allowed_origins))
+        self.web.preflight(request)
+    }
+
+    /// How tokens travel.
+    #[cfg(feature = "axum")]
+    pub(super) const fn web(&self) -> &WebPolicy {
+        &self.web
     }
 
     /// Checks a request: `None` for one that may pass without a token. Does I/O only as
@@ -255,12 +282,13 @@ impl Guard {
             Ok(access) => Ok(Some(access)),
             Err(error) => {
                 let advice = self.web.advice(&error);
-                Err(Rejection {
-                    advice,
-                    error,
-                    cookies: Vec::new(),
-                    nonce: self.auth.proof_nonce(),
-                })
+                // Only cookies of several users lead here. Without the planted ones the next request
+                // is unambiguous.
+                let cookies = match error {
+                    Error::SubjectMismatch => self.web.removed_other_access(request),
+                    _ => Vec::new(),
+                };
+                Err(Rejection { advice, error, cookies, nonce: self.auth.proof_nonce() })
             }
         }
     }

@@ -23,6 +23,8 @@ mod policy;
 mod request;
 #[cfg(feature = "server")]
 mod response;
+#[cfg(feature = "axum")]
+pub mod tower;
 
 #[cfg(feature = "server")]
 pub use cookies::{CookiePolicy, SameSite, SecureCookie};

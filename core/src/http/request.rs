@@ -145,10 +145,14 @@ impl<'a> RequestHead<'a> {
     ///
     /// # Errors
     /// [`Error::TokenMalformed`] if the header is repeated (RFC 6750 §2 allows one method of
-    /// presenting a token) or its token is not a `token68`.
+    /// presenting a token), is no text, or its token is not a `token68`.
     pub(super) fn authorization(&self, name: &str) -> Result<AuthorizationHeader<'a>> {
         let value = match self.value(name) {
             HeaderValue::Absent => return Ok(AuthorizationHeader::None),
+            // Frameworks decode bytes that are no text to this character.
+            HeaderValue::One(value) if value.contains(char::REPLACEMENT_CHARACTER) => {
+                return Err(Error::TokenMalformed);
+            }
             HeaderValue::One(value) => value,
             HeaderValue::Repeated => return Err(Error::TokenMalformed),
         };
@@ -243,7 +247,7 @@ mod tests {
             let request = get(&[("AUTHORIZATION", value)]);
             assert_eq!(request.authorization("authorization").unwrap(), expected);
         }
-        for value in ["Bearer a b", "Bearer a,b", "DPoP é"] {
+        for value in ["Bearer a b", "Bearer a,b", "DPoP é", "\u{fffd}", "Basic \u{fffd}"] {
             let request = get(&[("authorization", value)]);
             assert!(
                 matches!(request.authorization("authorization"), Err(Error::TokenMalformed)),

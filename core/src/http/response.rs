@@ -30,6 +30,13 @@ impl EndpointResponse {
         Self { status, headers, cookies: Vec::new(), body }
     }
 
+    /// 405, with the methods that are allowed (RFC 9110 §15.5.6).
+    pub(super) fn method_not_allowed(allow: &str) -> Self {
+        let mut response = Self::uncached(405, None);
+        response.headers.push(("Allow", allow.to_owned()));
+        response
+    }
+
     pub(super) fn rejection(rejection: &Rejection, language: Language) -> Self {
         let details = rejection.error.details();
         let mut error = Map::new();
