@@ -22,6 +22,8 @@ mod dpop;
 mod error_vectors;
 #[cfg(feature = "file")]
 mod file_store;
+#[cfg(feature = "server")]
+mod http;
 mod jwks;
 #[cfg(feature = "server")]
 mod jwks_verifier;

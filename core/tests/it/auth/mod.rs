@@ -5,7 +5,7 @@ mod configuration;
 mod dpop;
 mod everywhere;
 mod failover;
-mod faults;
+pub(crate) mod faults;
 mod feed;
 mod life_cycle;
 mod limiter;
