@@ -205,6 +205,34 @@ mod tests {
         assert_eq!((sign_out, retry_after), (None, Some(wait)));
     }
 
+    /// The vector file says what each error carries beyond its code, on every surface.
+    #[test]
+    fn details_match_the_vector_file() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/error-details.json");
+        let json = std::fs::read_to_string(file).unwrap();
+        let errors = [
+            Error::TokenExpired,
+            Error::claim_missing("sub"),
+            Error::claim_invalid("exp"),
+            Error::SessionRevoked { reason: regrant::types::RevocationReason::Administrative },
+            Error::DpopProofInvalid { problem: "the request has no path" },
+            Error::TooManyAttempts { retry_after: Duration::from_secs(60) },
+            Error::argument("claims", "sub is a reserved claim"),
+            Error::config("access.tll", "unknown option, did you mean ttl?"),
+        ];
+        let vectors: serde_json::Value = serde_json::from_str(&json).unwrap();
+        let vectors = vectors.as_array().unwrap();
+        assert_eq!(vectors.len(), errors.len());
+        for (error, expected) in errors.into_iter().zip(vectors) {
+            let RegrantError::Failed { code, detail, field, retry_after, .. } = error.into();
+            assert_eq!(code, expected["code"]);
+            assert_eq!(detail.as_deref(), expected["detail"].as_str(), "{code}");
+            assert_eq!(field.as_deref(), expected["field"].as_str(), "{code}");
+            let seconds = expected["retryAfter"].as_u64();
+            assert_eq!(retry_after, seconds.map(Duration::from_secs), "{code}");
+        }
+    }
+
     #[test]
     fn other_errors_have_no_detail() {
         let RegrantError::Failed { advice, status, detail, .. } = Error::TokenExpired.into();

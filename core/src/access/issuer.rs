@@ -104,7 +104,8 @@ impl AccessIssuer {
         let payload = serde_json::to_string(&payload)
             .map_err(|_| Error::internal("the claims did not serialize"))?;
         // Finds claims that are nested too deep for the verifier.
-        json::read_object(&payload, |_, _| ()).map_err(|_| Error::argument("claims", "nested too deep"))?;
+        json::read_object(&payload, |_, _| ())
+            .map_err(|_| Error::argument("claims", "nested too deep"))?;
 
         let token = jws::encode(&self.header, &payload, |message| key.sign(message))?;
         if token.len() > self.policy.max_token_bytes {

@@ -1,7 +1,10 @@
 //! Checks the vector file of error codes against the core's table; the bindings are tested against
 //! the same file. `REGRANT_UPDATE_VECTORS=1` rewrites it.
 
-use regrant::{ErrorCode, Language};
+use std::time::Duration;
+
+use regrant::types::RevocationReason;
+use regrant::{Error, ErrorCode, Language};
 use serde_json::Value;
 
 const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/errors.json");
@@ -37,4 +40,30 @@ fn challenges_are_quoted_strings() {
         assert_eq!(code.www_authenticate().is_some(), has_challenge, "{code}");
     }
     assert_eq!(ErrorCode::TokenMissing.www_authenticate().as_deref(), Some("Bearer"));
+}
+
+/// What errors carry beyond their code. Node and the clients are tested against the same file.
+#[test]
+fn details_match_the_vector_file() {
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/error-details.json");
+    let errors = [
+        Error::TokenExpired,
+        Error::claim_missing("sub"),
+        Error::claim_invalid("exp"),
+        Error::SessionRevoked { reason: RevocationReason::Administrative },
+        Error::DpopProofInvalid { problem: "the request has no path" },
+        Error::TooManyAttempts { retry_after: Duration::from_millis(59_001) },
+        Error::argument("claims", "sub is a reserved claim"),
+        Error::config("access.tll", "unknown option, did you mean ttl?"),
+    ];
+    let details = errors.iter().map(|error| {
+        let mut details = serde_json::to_value(error.details()).unwrap();
+        let members = details.as_object_mut().unwrap();
+        for member in ["advice", "status", "wwwAuthenticate", "messages"] {
+            members.remove(member);
+        }
+        details
+    });
+    let vectors: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
+    assert_eq!(details.collect::<Value>(), vectors);
 }
