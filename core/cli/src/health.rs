@@ -8,7 +8,7 @@ use regrant::store::file::FileReport;
 use regrant::store::{StoreHealth, StoreWarning, StoreWarningCode};
 use serde::Serialize;
 
-use crate::output::{Page, printable};
+use crate::output::{TextOutput, printable};
 use crate::settings::{Settings, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
@@ -42,7 +42,7 @@ impl Health {
             (true, false) => Exit::No,
             (true, true) => Exit::Yes,
         };
-        context.reply(exit, &report, |page| write(&report, page))
+        context.reply(exit, &report, |out| write(&report, out))
     }
 }
 
@@ -60,21 +60,21 @@ fn report(context: &Context, config: &AuthConfig) -> Result<Report, Failure> {
     Ok(Report { health, file: None })
 }
 
-fn write(report: &Report, page: &mut Page) {
+fn write(report: &Report, out: &mut TextOutput) {
     let health = &report.health;
     let verdict = match (health.reachable, health.warnings.is_empty()) {
-        (false, _) => page.paint.bad("unreachable"),
-        (true, false) => page.paint.warning("reachable, with warnings"),
-        (true, true) => page.paint.good("healthy"),
+        (false, _) => out.paint.bad("unreachable"),
+        (true, false) => out.paint.warning("reachable, with warnings"),
+        (true, true) => out.paint.good("healthy"),
     };
     let layout = health.layout.map(|layout| format!(", {layout}")).unwrap_or_default();
-    page.line(&format!("{verdict} ({}{layout})", health.store));
+    out.line(&format!("{verdict} ({}{layout})", health.store));
     let millis = |span: Duration| format!("{:.2} ms", span.as_secs_f64() * 1000.0);
-    page.rows(
+    out.rows(
         &health.round_trip.map(|span| ("round trip", millis(span))).into_iter().collect::<Vec<_>>(),
     );
     for server in &health.servers {
-        page.line(&format!("\nserver {}", printable(&server.address)));
+        out.line(&format!("\nserver {}", printable(&server.address)));
         let mut rows = vec![("reachable", if server.reachable { "yes" } else { "no" }.to_owned())];
         let mut row = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
         row("round trip", server.round_trip.map(millis));
@@ -83,10 +83,10 @@ fn write(report: &Report, page: &mut Page) {
         row("replicas", server.replicas.map(|count| count.to_string()));
         row("persistence", server.persistence.map(ToOwned::to_owned));
         row("eviction policy", server.eviction_policy.clone());
-        page.rows(&rows);
+        out.rows(&rows);
     }
     if let Some(file) = &report.file {
-        page.rows(&[
+        out.rows(&[
             ("path", printable(&file.path.display().to_string()).into_owned()),
             ("size", format!("{} bytes", file.bytes)),
             ("schema", format!("version {}", file.schema_version)),
@@ -100,9 +100,9 @@ fn write(report: &Report, page: &mut Page) {
     for warning in &health.warnings {
         let about =
             warning.server.as_deref().map(|server| format!("{server}: ")).unwrap_or_default();
-        page.line(&format!(
+        out.line(&format!(
             "\n{} {about}{}",
-            page.paint.warning("warning"),
+            out.paint.warning("warning"),
             printable(&warning.text)
         ));
     }

@@ -27,7 +27,7 @@ use regrant::types::{Clock as _, SystemClock, Timestamp};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::output::{Page, Paint, print_message, print_result};
+use crate::output::{Paint, TextOutput, print_message, print_result};
 
 /// Manages keys, tokens, sessions and stores of regrant.
 #[derive(Debug, Parser)]
@@ -199,20 +199,20 @@ impl Context {
         SystemClock.now()
     }
 
-    /// A reply with `data` as JSON, or with the text that `page` writes.
+    /// A reply with `data` as JSON, or with the text that `out` writes.
     pub(crate) fn reply(
         &self,
         exit: Exit,
         data: &impl Serialize,
-        page: impl FnOnce(&mut Page),
+        out: impl FnOnce(&mut TextOutput),
     ) -> Result<Reply, Failure> {
         let text = if self.json {
             let text = serde_json::to_string_pretty(data)
                 .map_err(|_| Failure::unavailable("the result is not JSON"))?;
             format!("{text}\n")
         } else {
-            let mut text = Page::new(self.paint);
-            page(&mut text);
+            let mut text = TextOutput::new(self.paint);
+            out(&mut text);
             text.into_text()
         };
         Ok(Reply { text, exit })

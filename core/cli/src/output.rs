@@ -93,12 +93,12 @@ impl Paint {
 
 /// Builds the text of a result.
 #[derive(Debug)]
-pub(crate) struct Page {
+pub(crate) struct TextOutput {
     text: String,
     pub(crate) paint: Paint,
 }
 
-impl Page {
+impl TextOutput {
     pub(crate) const fn new(paint: Paint) -> Self {
         Self { text: String::new(), paint }
     }
@@ -248,9 +248,9 @@ mod tests {
 
     #[test]
     fn columns_are_aligned() {
-        let mut page = Page::new(Paint(false));
-        page.rows(&[("a", "1"), ("longer", "2")]);
-        assert_eq!(page.into_text(), "  a       1\n  longer  2\n");
+        let mut out = TextOutput::new(Paint(false));
+        out.rows(&[("a", "1"), ("longer", "2")]);
+        assert_eq!(out.into_text(), "  a       1\n  longer  2\n");
     }
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);

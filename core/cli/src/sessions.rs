@@ -8,7 +8,7 @@ use regrant::auth::{RevocationReport, SessionAdmin, SessionInfo, SessionStatus};
 use regrant::types::{RevocationReason, SessionId, Subject};
 use serde::Serialize;
 
-use crate::output::{Page, distance, parse_instant, print_message, printable, rfc3339};
+use crate::output::{TextOutput, distance, parse_instant, print_message, printable, rfc3339};
 use crate::settings::{Settings, parse_session, parse_subject, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
@@ -60,14 +60,14 @@ impl List {
         let sessions = context
             .block_on(async { Ok(admin(&self.settings)?.sessions(&self.subject, None).await?) })?;
         let listed = Listed { subject: &self.subject, sessions };
-        context.reply(Exit::Yes, &listed, |page| {
+        context.reply(Exit::Yes, &listed, |out| {
             let now = context.now();
             let live = listed.sessions.iter().filter(|info| info.status == SessionStatus::Live);
             let (live, all) = (live.count(), listed.sessions.len());
             let name = printable(self.subject.as_str());
-            page.line(&format!("{name}: {live} live, {} revoked", all - live));
+            out.line(&format!("{name}: {live} live, {} revoked", all - live));
             let rows: Vec<_> = listed.sessions.iter().map(|info| row(info, now)).collect();
-            page.table(["session", "device", "state", "created", "last refreshed"], &rows);
+            out.table(["session", "device", "state", "created", "last refreshed"], &rows);
         })
     }
 }
@@ -177,7 +177,7 @@ impl Revoke {
             (true, true) => Exit::No,
             (true, false) => Exit::Yes,
         };
-        context.reply(exit, &revoked, |page| revoked.write(page, exit))
+        context.reply(exit, &revoked, |out| revoked.write(out, exit))
     }
 
     async fn revoke(&self, context: &Context) -> Result<RevocationReport, Failure> {
@@ -200,28 +200,28 @@ impl Revoke {
 }
 
 impl RevokeReport<'_> {
-    fn write(&self, page: &mut Page, exit: Exit) {
+    fn write(&self, out: &mut TextOutput, exit: Exit) {
         let name = printable(self.subject.as_str());
         if exit == Exit::No {
-            page.line(&format!("{name} has {}", page.paint.bad("no such session")));
+            out.line(&format!("{name} has {}", out.paint.bad("no such session")));
             return;
         }
         let (count, before) = (self.revoked.len(), self.already_revoked.len());
         let sessions = if count == 1 { "session" } else { "sessions" };
-        page.line(&format!("{name}: {count} {sessions} revoked ({})", self.reason));
-        page.rows(&self.revoked.iter().map(|id| (id.to_string(), "revoked")).collect::<Vec<_>>());
+        out.line(&format!("{name}: {count} {sessions} revoked ({})", self.reason));
+        out.rows(&self.revoked.iter().map(|id| (id.to_string(), "revoked")).collect::<Vec<_>>());
         if before > 0 {
-            page.line(&format!("{before} already revoked; their reasons are kept"));
+            out.line(&format!("{before} already revoked; their reasons are kept"));
         }
-        page.line(match self.told {
+        out.line(match self.told {
             true => "published to the servers",
             false => {
                 "NOT published to the servers: access tokens are accepted until they expire. Run it again"
             }
         });
         if self.replicated == Some(false) {
-            let warning = page.paint.warning("warning");
-            page.line(&format!(
+            let warning = out.paint.warning("warning");
+            out.line(&format!(
                 "{warning} too few replicas acknowledged it: a failover may lose the revocation"
             ));
         }

@@ -12,7 +12,7 @@ use regrant::types::{Clock as _, SessionId, Subject, SystemClock, Timestamp};
 use serde::Serialize;
 
 use crate::decode::{Decode, Expectation, explain};
-use crate::output::{Page, printable, rfc3339_and_distance};
+use crate::output::{TextOutput, printable, rfc3339_and_distance};
 use crate::settings::{STDIN, Settings, has_shared_store, read_token, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
@@ -132,7 +132,7 @@ impl Check {
             store_asked: use_store,
         };
         let exit = if checked.accepted { Exit::Yes } else { Exit::No };
-        context.reply(exit, &checked, |page| write(&checked, context.now(), page))
+        context.reply(exit, &checked, |out| write(&checked, context.now(), out))
     }
 }
 
@@ -209,18 +209,18 @@ fn accepted_refresh(introspection: RefreshIntrospection) -> Accepted {
     }
 }
 
-fn write(checked: &Checked, now: Timestamp, page: &mut Page) {
+fn write(checked: &Checked, now: Timestamp, out: &mut TextOutput) {
     let mut rows: Vec<(&str, String)> = Vec::new();
     let mut row = |name, value: Option<String>| rows.extend(value.map(|value| (name, value)));
     match (checked.code, &checked.message) {
         (Some(code), Some(message)) => {
-            page.line(&format!("{} {code}: {message}", page.paint.bad("rejected")));
+            out.line(&format!("{} {code}: {message}", out.paint.bad("rejected")));
             row("advice", checked.advice.map(|advice| advice.to_string()));
             row("reason", checked.explanation.clone());
         }
-        _ => page.line(&format!(
+        _ => out.line(&format!(
             "{} as {}",
-            page.paint.good("accepted"),
+            out.paint.good("accepted"),
             match checked.expected {
                 ExpectedType::Access => "an access token",
                 ExpectedType::Refresh => "a refresh token",
@@ -246,7 +246,7 @@ fn write(checked: &Checked, now: Timestamp, page: &mut Page) {
     if !checked.store_asked {
         row("store", Some("not checked: the session may have been revoked".into()));
     }
-    page.rows(&rows);
+    out.rows(&rows);
 }
 
 /// The types that a server accepts.

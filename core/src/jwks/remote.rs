@@ -77,12 +77,12 @@ pub(super) struct RemoteKeys {
     verifier: ArcSwapOption<AccessVerifier>,
     /// In milliseconds. Before it, verification need not lock `state`.
     fresh_until: AtomicI64,
-    state: Mutex<State>,
+    state: Mutex<KeySetState>,
     /// Counts completed fetches.
     completed: watch::Sender<u64>,
 }
 
-struct State {
+struct KeySetState {
     scheduler: FetchScheduler,
     /// The text of the cached set.
     text: String,
@@ -106,7 +106,7 @@ impl RemoteKeys {
         clock: Arc<dyn Clock>,
     ) -> Arc<Self> {
         let scheduler = FetchScheduler::new(schedule);
-        let state = State { scheduler, text: String::new(), problem: None };
+        let state = KeySetState { scheduler, text: String::new(), problem: None };
         Arc::new(Self {
             url,
             rsa,
@@ -260,7 +260,7 @@ impl RemoteKeys {
         Error::KeysUnavailable { source: format!("{}: {problem}", self.url.as_str()).into() }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, KeySetState> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -44,13 +44,13 @@ pub(crate) fn parse_object(text: &str) -> Result<Map<String, Value>> {
 /// The value of a member: well-formed, and converted on demand.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Item<'a> {
-    kind: Kind,
+    value_type: ValueType,
     /// The text of the value, without its quotes if it is a string.
     raw: &'a str,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum ValueType {
     Null,
     Bool,
     Number,
@@ -71,25 +71,25 @@ pub(crate) enum Number {
 
 impl<'a> Item<'a> {
     pub(crate) fn is_null(self) -> bool {
-        self.kind == Kind::Null
+        self.value_type == ValueType::Null
     }
 
     pub(crate) fn is_true(self) -> bool {
-        self.kind == Kind::Bool && self.raw == "true"
+        self.value_type == ValueType::Bool && self.raw == "true"
     }
 
-    /// The string; `None` for another kind of value.
+    /// The string; `None` for another type of value.
     pub(crate) fn text(self) -> Option<Cow<'a, str>> {
-        match self.kind {
-            Kind::Text => Some(Cow::Borrowed(self.raw)),
-            Kind::TextWithEscapes => unescape(self.raw).map(Cow::Owned),
+        match self.value_type {
+            ValueType::Text => Some(Cow::Borrowed(self.raw)),
+            ValueType::TextWithEscapes => unescape(self.raw).map(Cow::Owned),
             _ => None,
         }
     }
 
-    /// The number; `None` for another kind of value.
+    /// The number; `None` for another type of value.
     pub(crate) fn number(self) -> Option<Number> {
-        if self.kind != Kind::Number {
+        if self.value_type != ValueType::Number {
             return None;
         }
         if is_short_integer(self.raw) {
@@ -99,14 +99,14 @@ impl<'a> Item<'a> {
         other_number(self.raw)
     }
 
-    /// The text of the object; `None` for another kind of value.
+    /// The text of the object; `None` for another type of value.
     pub(crate) fn object(self) -> Option<&'a str> {
-        (self.kind == Kind::Object).then_some(self.raw)
+        (self.value_type == ValueType::Object).then_some(self.raw)
     }
 
-    /// The elements of the array; `None` for another kind of value.
+    /// The elements of the array; `None` for another type of value.
     pub(crate) fn elements(self) -> Option<Vec<Self>> {
-        if self.kind != Kind::Array {
+        if self.value_type != ValueType::Array {
             return None;
         }
         Reader::new(self.raw).elements().ok()
@@ -223,36 +223,36 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn value(&mut self, depth: usize) -> Read<Item<'a>> {
         let start = self.at;
-        let kind = match self.peek()? {
+        let value_type = match self.peek()? {
             b'"' => {
                 let (raw, escaped) = self.string()?;
                 if escaped {
                     unescape(raw).ok_or(Malformed)?;
                 }
-                let kind = if escaped { Kind::TextWithEscapes } else { Kind::Text };
-                return Ok(Item { kind, raw });
+                let value_type = if escaped { ValueType::TextWithEscapes } else { ValueType::Text };
+                return Ok(Item { value_type, raw });
             }
             b'0'..=b'9' | b'-' => self.number()?,
             b'{' | b'[' => self.nested(depth)?,
-            b't' => self.word("true", Kind::Bool)?,
-            b'f' => self.word("false", Kind::Bool)?,
-            b'n' => self.word("null", Kind::Null)?,
+            b't' => self.word("true", ValueType::Bool)?,
+            b'f' => self.word("false", ValueType::Bool)?,
+            b'n' => self.word("null", ValueType::Null)?,
             _ => return Err(Malformed),
         };
-        self.text.get(start..self.at).map(|raw| Item { kind, raw }).ok_or(Malformed)
+        self.text.get(start..self.at).map(|raw| Item { value_type, raw }).ok_or(Malformed)
     }
 
     #[inline(never)]
-    fn nested(&mut self, depth: usize) -> Read<Kind> {
+    fn nested(&mut self, depth: usize) -> Read<ValueType> {
         if depth == MAX_DEPTH {
             return Err(Malformed);
         }
         if self.peek()? == b'[' {
             self.each_element(|reader| reader.value(depth + 1).map(drop))?;
-            return Ok(Kind::Array);
+            return Ok(ValueType::Array);
         }
         self.members(|reader, _| reader.value(depth + 1).map(drop))?;
-        Ok(Kind::Object)
+        Ok(ValueType::Object)
     }
 
     #[inline(always)]
@@ -288,33 +288,33 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(always)]
-    fn number(&mut self) -> Read<Kind> {
+    fn number(&mut self) -> Read<ValueType> {
         let rest = self.text.get(self.at..).ok_or(Malformed)?;
         let digits = digits_length(rest.as_bytes());
         let more = rest.as_bytes().get(digits).is_some_and(|byte| in_number(*byte));
         if !more && rest.get(..digits).is_some_and(is_short_integer) {
             self.at += digits;
-            return Ok(Kind::Number);
+            return Ok(ValueType::Number);
         }
         self.other_number(rest)
     }
 
     #[cold]
-    fn other_number(&mut self, rest: &str) -> Read<Kind> {
+    fn other_number(&mut self, rest: &str) -> Read<ValueType> {
         let length = rest.bytes().position(|byte| !in_number(byte)).unwrap_or(rest.len());
         let number = rest.get(..length).ok_or(Malformed)?;
         self.at += length;
-        other_number(number).map(|_| Kind::Number).ok_or(Malformed)
+        other_number(number).map(|_| ValueType::Number).ok_or(Malformed)
     }
 
     #[inline(always)]
-    fn word(&mut self, word: &str, kind: Kind) -> Read<Kind> {
+    fn word(&mut self, word: &str, value_type: ValueType) -> Read<ValueType> {
         let rest = self.text.as_bytes().get(self.at..).ok_or(Malformed)?;
         if !rest.starts_with(word.as_bytes()) {
             return Err(Malformed);
         }
         self.at += word.len();
-        Ok(kind)
+        Ok(value_type)
     }
 
     #[inline(always)]

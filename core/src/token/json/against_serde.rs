@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::{Item, Kind, MAX_DEPTH, Number, read_object};
+use super::{Item, MAX_DEPTH, Number, ValueType, read_object};
 
 /// A value as `serde_json` parses it, with all members of objects, duplicates included.
 #[derive(Clone, Debug)]
@@ -111,17 +111,19 @@ impl Tree {
 }
 
 fn known(item: Item<'_>, keep: bool) -> String {
-    match item.kind {
-        Kind::Null => "null".to_owned(),
-        Kind::Bool => "bool".to_owned(),
-        Kind::Number => format!("{:?}", item.number().expect("a number")),
-        Kind::Text | Kind::TextWithEscapes => format!("{:?}", item.text().expect("a text")),
-        Kind::Array if keep => {
+    match item.value_type {
+        ValueType::Null => "null".to_owned(),
+        ValueType::Bool => "bool".to_owned(),
+        ValueType::Number => format!("{:?}", item.number().expect("a number")),
+        ValueType::Text | ValueType::TextWithEscapes => {
+            format!("{:?}", item.text().expect("a text"))
+        }
+        ValueType::Array if keep => {
             let elements = item.elements().expect("an array");
             format!("{:?}", elements.iter().map(|one| known(*one, false)).collect::<Vec<_>>())
         }
-        Kind::Array => "array".to_owned(),
-        Kind::Object => "object".to_owned(),
+        ValueType::Array => "array".to_owned(),
+        ValueType::Object => "object".to_owned(),
     }
 }
 
