@@ -97,7 +97,7 @@ pub struct Rejection {
     /// Why.
     pub error: Error,
     /// What the client should do now. It may differ from [`Error::advice`], see
-    /// [`WebPolicy::advice`].
+    /// [`WebPolicy::advice`](super::WebPolicy::advice).
     pub advice: Advice,
     /// Values of `Set-Cookie`: they remove the cookies of a session that is over.
     pub cookies: Vec<String>,
