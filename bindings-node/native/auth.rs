@@ -8,6 +8,7 @@ use napi::threadsafe_function::ThreadsafeFunctionCallMode;
 use napi_derive::napi;
 use regrant::access::bearer_token;
 use regrant::config::{AuthConfig, KeysConfig};
+use regrant::http::WebPolicy;
 use regrant::migration::{SweepOptions, SweepReport};
 use regrant::types::{Clock, SystemClock};
 use regrant::{Auth, Result};
@@ -30,7 +31,14 @@ pub struct NativeAuth {
 
 #[napi]
 impl NativeAuth {
-    /// Checks the configuration, JSON text, and builds. Does no I/O.
+    /// The names of the options of the configuration.
+    #[napi(catch_unwind)]
+    pub fn option_names() -> Vec<String> {
+        AuthConfig::option_names()
+    }
+
+    /// Checks the configuration, JSON text, and builds. Contacts no server; opens the file of a file
+    /// store, and creates it where it is missing.
     #[napi(catch_unwind)]
     pub fn create(
         config: String,
@@ -80,6 +88,12 @@ impl NativeAuth {
     pub fn verify_with_proof(&self, token: String, proof: PresentedProof) -> NativeResult {
         let access = self.calls.verify_with_proof(&token, &proof);
         text(access.and_then(|access| to_tuple_json(&access)))
+    }
+
+    /// Chooses among the access tokens of several cookies of one name.
+    #[napi(catch_unwind)]
+    pub fn choose_access(&self, tokens: Vec<String>) -> NativeResult {
+        text(WebPolicy::choose_access(tokens, |token| self.calls.auth.verify(token)))
     }
 
     /// Checks a proof and does not use it up. Returns an empty text.
@@ -283,6 +297,10 @@ impl NativeAuth {
 }
 
 impl NativeAuth {
+    pub const fn core(&self) -> &Auth {
+        &self.calls.auth
+    }
+
     /// Starts an asynchronous call.
     ///
     /// It owns what it uses, because this object may be finalized before the call is done, for

@@ -5,20 +5,22 @@
 
 use napi::bindgen_prelude::Either;
 use napi_derive::napi;
-use regrant::{Error, ErrorCode, Language};
+use regrant::http::Rejection;
+use regrant::{Error, ErrorCode};
 use serde::Serialize;
 
-/// An error. Messages, advice and status are in the table of codes.
+/// The details of an error beyond its code; those of the code are in the table of codes. See
+/// [`ErrorDetails`](regrant::error::ErrorDetails).
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 #[napi(object, object_from_js = false)]
 pub struct ErrorDto {
     /// The stable code, for example `ERR_TOKEN_EXPIRED`.
     pub code: String,
-    /// What the message says beyond the text of the code: the name of a claim, what is broken.
+    /// What developers should see beyond the message.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub detail: Option<String>,
-    /// The path of the rejected field of the configuration.
+    /// The path of a field of the configuration, or the name of an argument or a claim.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub field: Option<String>,
     /// Why the session was revoked.
@@ -27,39 +29,53 @@ pub struct ErrorDto {
     /// The nonce that a DPoP proof needs.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nonce: Option<String>,
-    /// When to retry at the earliest, in ms.
+    /// When to retry at the earliest, in whole seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub retry_after: Option<f64>,
-    /// What the store or another outside party said.
+    pub retry_after: Option<u32>,
+    /// The value of `WWW-Authenticate`, where it differs from that of the code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub www_authenticate: Option<String>,
+    /// The error of the store or another external system.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cause: Option<String>,
+    /// What the caller should do now, where that differs from the table of codes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub advice: Option<String>,
+    /// Values of `Set-Cookie` for the response.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cookies: Option<Vec<String>>,
 }
 
 impl From<Error> for ErrorDto {
     fn from(error: Error) -> Self {
-        let mut dto = Self {
-            code: error.code().as_str().to_owned(),
-            detail: None,
-            field: None,
-            reason: None,
-            nonce: None,
-            retry_after: error.retry_after().map(|span| span.as_secs_f64() * 1000.0),
-            cause: std::error::Error::source(&error).map(ToString::to_string),
-        };
-        match error {
-            Error::ClaimMissing { claim } | Error::ClaimInvalid { claim } => {
-                dto.detail = Some(claim.into_owned());
-            }
-            Error::ConfigInvalid { field, problem } => {
-                dto.detail = Some(format!("{field}: {problem}"));
-                dto.field = Some(field);
-            }
-            Error::Internal { what } => dto.detail = Some(what.into_owned()),
-            Error::DpopProofInvalid { problem } => dto.detail = Some(problem.to_owned()),
-            Error::DpopNonceRequired { nonce } => dto.nonce = Some(nonce),
-            Error::SessionRevoked { reason } => dto.reason = Some(reason.as_str().to_owned()),
-            _ => {}
+        let details = error.details();
+        let code = error.code();
+        Self {
+            code: code.as_str().to_owned(),
+            retry_after: details
+                .retry_after_seconds()
+                .map(|seconds| u32::try_from(seconds).unwrap_or(u32::MAX)),
+            www_authenticate: details
+                .info
+                .www_authenticate
+                .filter(|challenge| code.www_authenticate().as_ref() != Some(challenge)),
+            detail: details.detail,
+            field: details.field,
+            reason: details.reason.map(|reason| reason.as_str().to_owned()),
+            nonce: details.dpop_nonce,
+            cause: details.cause,
+            advice: None,
+            cookies: None,
         }
+    }
+}
+
+impl From<Rejection> for ErrorDto {
+    fn from(rejection: Rejection) -> Self {
+        let mut dto = Self::from(rejection.error);
+        dto.advice = Some(rejection.advice.as_str().to_owned());
+        dto.nonce = dto.nonce.or(rejection.nonce);
+        dto.cookies = (!rejection.cookies.is_empty()).then_some(rejection.cookies);
         dto
     }
 }
@@ -72,6 +88,7 @@ impl ErrorDto {
             || self.reason.is_some()
             || self.nonce.is_some()
             || self.retry_after.is_some()
+            || self.www_authenticate.is_some()
             || self.cause.is_some()
     }
 }
@@ -113,7 +130,7 @@ pub struct ErrorEntry {
     pub advice: String,
     /// The HTTP status of the response.
     pub status: u16,
-    /// The value of `WWW-Authenticate`, for a 401.
+    /// The value of `WWW-Authenticate`, for a 401 and for `ERR_INSUFFICIENT_SCOPE`.
     pub www_authenticate: Option<String>,
     /// The message in each language.
     pub messages: ErrorMessages,
@@ -124,15 +141,18 @@ pub struct ErrorEntry {
 pub fn error_table() -> Vec<ErrorEntry> {
     ErrorCode::ALL
         .iter()
-        .map(|code| ErrorEntry {
-            code: code.as_str().to_owned(),
-            advice: code.advice().as_str().to_owned(),
-            status: code.http_status(),
-            www_authenticate: code.www_authenticate(),
-            messages: ErrorMessages {
-                en: code.message(Language::En).to_owned(),
-                ko: code.message(Language::Ko).to_owned(),
-            },
+        .map(|code| {
+            let info = code.info();
+            ErrorEntry {
+                code: info.code.as_str().to_owned(),
+                advice: info.advice.as_str().to_owned(),
+                status: info.status,
+                www_authenticate: info.www_authenticate,
+                messages: ErrorMessages {
+                    en: info.messages.en.to_owned(),
+                    ko: info.messages.ko.to_owned(),
+                },
+            }
         })
         .collect()
 }

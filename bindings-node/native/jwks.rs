@@ -7,6 +7,7 @@ use napi::{Env, JsString};
 use napi_derive::napi;
 use regrant::Result;
 use regrant::config::VerifierConfig;
+use regrant::http::WebPolicy;
 use regrant::jwks::JwksVerifier;
 use regrant::types::{Clock, SystemClock};
 
@@ -29,6 +30,12 @@ pub struct NativeJwksVerifier {
 
 #[napi]
 impl NativeJwksVerifier {
+    /// The names of the options of the configuration.
+    #[napi(catch_unwind)]
+    pub fn option_names() -> Vec<String> {
+        VerifierConfig::option_names()
+    }
+
     /// Checks the configuration, JSON text, and builds. Does no I/O.
     #[napi(catch_unwind)]
     pub fn create(
@@ -81,6 +88,21 @@ impl NativeJwksVerifier {
         self.promise(env, |verifier| async move {
             let proof = verifier.check_proof(&proof.proof, &proof.method, &proof.path)?;
             to_tuple_json(&verifier.verify_with_proof(&token, &proof).await?)
+        })
+    }
+
+    /// Chooses among the access tokens of several cookies of one name, by the keys at hand after an
+    /// attempt to fetch the missing ones.
+    #[napi]
+    pub fn choose_access<'env>(
+        &self,
+        env: &'env Env,
+        tokens: Vec<String>,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.promise(env, |verifier| async move {
+            // Without keys, the verification of the chosen token tells what is wrong.
+            let _ = verifier.ready().await;
+            WebPolicy::choose_access(tokens, |token| verifier.verify_cached(token))
         })
     }
 

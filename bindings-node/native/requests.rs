@@ -92,7 +92,7 @@ impl Calls {
         claims: Option<String>,
         proof: Option<PresentedProof>,
     ) -> Result<impl Serialize + use<>> {
-        let mut login = Login::new(Subject::new(subject)?)
+        let mut login = Login::new(parse_subject(subject)?)
             .device(DeviceLabel::lossy(&device.unwrap_or_default()))
             .claims(parse_claims(claims)?);
         if let Some(proof) = proof {
@@ -110,7 +110,9 @@ impl Calls {
         let RefreshInput { expected, rotate, claims, proof, address } = input;
         let mut request = RefreshRequest::new(token).claims(parse_claims(claims)?);
         if let Some(expected) = expected {
-            request = request.expect_subject(Subject::new(expected)?);
+            // A client may claim to be anybody: an id that no user has is a mismatch.
+            let expected = Subject::new(expected).map_err(|_| Error::SubjectMismatch)?;
+            request = request.expect_subject(expected);
         }
         if let Some(address) = address {
             request = request.address(&address);
@@ -131,7 +133,7 @@ impl Calls {
         session: &str,
         reason: &str,
     ) -> Result<bool> {
-        let (subject, session) = (Subject::new(subject)?, session.parse::<SessionId>()?);
+        let (subject, session) = (parse_subject(subject)?, parse_session(session, "sessionId")?);
         self.auth.revoke_session(&subject, &session, parse_reason(reason)?).await
     }
 
@@ -143,9 +145,9 @@ impl Calls {
         before: Option<f64>,
         reason: Option<String>,
     ) -> Result<impl Serialize + use<>> {
-        let mut request = LogoutEverywhere::new(Subject::new(subject)?);
+        let mut request = LogoutEverywhere::new(parse_subject(subject)?);
         if let Some(session) = except {
-            request = request.except(session.parse::<SessionId>()?);
+            request = request.except(parse_session(&session, "exceptSession")?);
         }
         if let Some(instant) = before {
             request = request.before(parse_instant(instant, "before")?);
@@ -161,23 +163,42 @@ impl Calls {
         subject: String,
         current: Option<String>,
     ) -> Result<impl Serialize + use<>> {
-        let current = current.map(|id| id.parse::<SessionId>()).transpose()?;
-        self.auth.sessions(&Subject::new(subject)?, current.as_ref()).await
+        let current = current.map(|id| parse_session(&id, "current")).transpose()?;
+        self.auth.sessions(&parse_subject(subject)?, current.as_ref()).await
     }
 }
 
 /// The app's claims, the JSON text of an object.
-fn parse_claims(text: Option<String>) -> Result<Map<String, Value>> {
+pub fn parse_claims(text: Option<String>) -> Result<Map<String, Value>> {
     match text {
         None => Ok(Map::new()),
-        Some(text) => serde_json::from_str(&text).map_err(|_| Error::claim_invalid("claims")),
+        Some(text) => serde_json::from_str(&text)
+            .map_err(|_| Error::argument("claims", "expected an object that JSON can hold")),
     }
+}
+
+fn parse_subject(text: String) -> Result<Subject> {
+    Subject::new(text).map_err(|_| {
+        Error::argument("subject", "expected 1 to 255 bytes of text without control characters")
+    })
+}
+
+fn parse_session(text: &str, argument: &'static str) -> Result<SessionId> {
+    text.parse().map_err(|_| Error::argument(argument, "expected a session id"))
+}
+
+/// What is wrong with the option `name` where only those in `known` exist.
+#[napi(catch_unwind)]
+#[allow(clippy::needless_pass_by_value, reason = "napi passes values")]
+pub fn unknown_option_problem(name: String, known: Vec<String>) -> String {
+    let known: Vec<&str> = known.iter().map(String::as_str).collect();
+    regrant::config::unknown_option_problem(&name, &known)
 }
 
 /// `open`, `ask` or `closed`.
 fn parse_stale_policy(name: &str) -> Result<StalePolicy> {
     serde_json::from_value(Value::from(name))
-        .map_err(|_| Error::config("whenStale", "expected open, ask or closed"))
+        .map_err(|_| Error::argument("whenStale", "expected open, ask or closed"))
 }
 
 /// Milliseconds since 1970, as in `Date`.
@@ -185,7 +206,7 @@ fn parse_stale_policy(name: &str) -> Result<StalePolicy> {
 fn parse_instant(millis: f64, name: &'static str) -> Result<Timestamp> {
     match millis.is_finite() {
         true => Ok(Timestamp::from_millis(millis as i64)),
-        false => Err(Error::claim_invalid(name)),
+        false => Err(Error::argument(name, "expected a valid date")),
     }
 }
 
@@ -195,5 +216,8 @@ fn parse_reason(name: &str) -> Result<RevocationReason> {
         .iter()
         .find(|(reason, _)| reason.as_str() == name)
         .map(|(reason, _)| *reason)
-        .ok_or_else(|| Error::claim_invalid("reason"))
+        .ok_or_else(|| {
+            let names: Vec<_> = RevocationReason::ALL.iter().map(|(it, _)| it.as_str()).collect();
+            Error::argument("reason", format!("expected one of: {}", names.join(", ")))
+        })
 }

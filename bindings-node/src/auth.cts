@@ -1,5 +1,20 @@
 /** The auth object: the methods of the core, with results parsed and errors thrown. */
 import { NativeAuth, bearer, type NativeResult } from '../native.cjs';
+import {
+  checkArgument,
+  checkOptions,
+  encodeClaims,
+  errorOptions,
+  isAnything,
+  isDate,
+  isFlag,
+  isFunction,
+  isProof,
+  isSubject,
+  isText,
+  subjectText,
+  type Checks,
+} from './arguments.cjs';
 import type { AuthError, Catalog, RevocationReason } from './catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 import { encodeConfig, resolverOf, sharedOptions, type AuthConfig } from './config.cjs';
@@ -26,8 +41,9 @@ import {
 import { TokenCache, parseTuple } from './token-cache.cjs';
 
 /**
- * Checks the configuration and makes an auth object. Does no I/O: a store that cannot be reached
- * shows at the first call that needs it.
+ * Checks the configuration and makes an auth object. Opens the file of a file store, the default, and
+ * creates it where it is missing. Contacts no server: an unreachable store shows at the first call that
+ * needs it.
  *
  * ```ts
  * const auth = createAuth({ secret: process.env.SECRET_KEY, store: process.env.REDIS_URL });
@@ -37,7 +53,7 @@ import { TokenCache, parseTuple } from './token-cache.cjs';
  */
 export function createAuth(config: AuthConfig): Auth {
   const { migrate, onEvent, ...others } = config ?? {};
-  const { catalog, clock, log, core } = sharedOptions(others);
+  const { catalog, clock, log, core } = sharedOptions(others, [...NativeAuth.optionNames(), 'onEvent']);
   if (onEvent !== undefined && typeof onEvent !== 'function') {
     throw catalog.configInvalid('onEvent', 'must be a function');
   }
@@ -58,6 +74,29 @@ export function createAuth(config: AuthConfig): Auth {
  * `open` accepts it, `ask` checks the store, `closed` rejects it with `ERR_STORE_UNAVAILABLE`.
  */
 export type WhenStale = 'open' | 'ask' | 'closed';
+
+const loginOptions: Checks<LoginOptions> = { device: isText, claims: isAnything, proof: isProof };
+const refreshOptions: Checks<RefreshOptions> = {
+  subject: isSubject,
+  rotate: isFlag,
+  claims: isAnything,
+  proof: isProof,
+  address: isText,
+};
+const logoutOptions: Checks<LogoutEverywhereOptions> = { exceptSession: isText, before: isDate, reason: isText };
+const sessionsOptions: Checks<{ current?: string | undefined }> = { current: isText };
+const sweepOptions: Checks<SweepOptions> = { dryRun: isFlag, removeDead: isFlag, onProgress: isFunction };
+
+/** What the endpoints of `regrant/http` need of an auth object. */
+export interface AuthInternals {
+  readonly native: NativeAuth;
+  readonly catalog: Catalog;
+  /** A user's id in the type of the claim that is issued. */
+  readonly idOf: (subject: string) => SubjectId;
+}
+
+/** Not a method, so that it is not part of the package's interface. */
+export let internalsOf: (auth: Auth) => AuthInternals;
 
 /** Issues, verifies, refreshes and revokes. Made by `createAuth`. */
 export class Auth {
@@ -130,6 +169,7 @@ export class Auth {
    * `ERR_DPOP_PROOF_REPLAYED`, `ERR_DPOP_NONCE_REQUIRED`; `ERR_CONFIG_INVALID` without `dpop`.
    */
   verifyWithProof<T extends object = object>(token: string | undefined, proof: RequestProof): VerifiedAccess<T> {
+    checkArgument('proof', proof, isProof, this.#catalog);
     return parseTuple(this.#text(this.#native.verifyWithProof(this.#present(token), proof))) as VerifiedAccess<T>;
   }
 
@@ -140,7 +180,9 @@ export class Auth {
    * @throws {@link AuthError} `ERR_DPOP_PROOF_INVALID`, `ERR_DPOP_NONCE_REQUIRED`; `ERR_CONFIG_INVALID` without `dpop`.
    */
   checkProof(proof: RequestProof | undefined): void {
-    if (proof !== undefined) this.#text(this.#native.checkProof(proof));
+    if (proof === undefined) return;
+    checkArgument('proof', proof, isProof, this.#catalog);
+    this.#text(this.#native.checkProof(proof));
   }
 
   /** The nonce for the header `DPoP-Nonce` of answers (RFC 9449 §8.2), with `dpop.nonce`. */
@@ -152,13 +194,15 @@ export class Auth {
    * As {@link Auth.verifyAccess}, for routes that must know of logouts in other processes. If the
    * revocation feed was not read for longer than `revocation.maxStaleness`, `whenStale` decides.
    *
-   * @throws {@link AuthError} as {@link Auth.verify}; `ERR_STORE_UNAVAILABLE`: retry.
+   * @throws {@link AuthError} as {@link Auth.verify}; `ERR_STORE_UNAVAILABLE`: retry; `ERR_ARGUMENT_INVALID`.
    */
   async verifyChecked<T extends object = object>(
     token: string | undefined,
     whenStale: WhenStale,
     proof?: RequestProof,
   ): Promise<VerifiedAccess<T>> {
+    checkArgument('whenStale', whenStale, isText, this.#catalog);
+    if (proof !== undefined) checkArgument('proof', proof, isProof, this.#catalog);
     const text = this.#text(await this.#native.verifyChecked(this.#present(token), whenStale, proof));
     return parseTuple(text) as VerifiedAccess<T>;
   }
@@ -215,12 +259,13 @@ export class Auth {
   /**
    * Creates a session and issues its first pair of tokens. The app has checked the password.
    *
-   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for a subject or claims that cannot be issued,
-   * `ERR_STORE_UNAVAILABLE`.
+   * @throws {@link AuthError} `ERR_ARGUMENT_INVALID` for a subject or claims that cannot be issued, and for an unknown
+   * option; `ERR_STORE_UNAVAILABLE`: retry.
    */
   async login(subject: SubjectId, options: LoginOptions = {}): Promise<TokenPair> {
-    const claims = this.#claims(options.claims);
-    const outcome = await this.#native.login(this.#subject(subject), options.device, claims, options.proof);
+    checkOptions(options, loginOptions, this.#catalog);
+    const user = subjectText(subject, this.#catalog);
+    const outcome = await this.#native.login(user, options.device, this.#claims(options.claims), options.proof);
     return parsePair(this.#text(outcome));
   }
 
@@ -234,16 +279,17 @@ export class Auth {
    * - `retry`, keep the token: `ERR_STORE_UNAVAILABLE`, `ERR_REFRESH_SUPERSEDED`,
    *   `ERR_TOO_MANY_ATTEMPTS` (not before `retryAfter` seconds).
    * - `reject`: the token is not a refresh token of this server; `ERR_SUBJECT_MISMATCH`.
+   * - `fix`: `ERR_ARGUMENT_INVALID` for claims that cannot be issued, and for an unknown option.
    */
   async refresh(refreshToken: string | undefined, options: RefreshOptions = {}): Promise<Renewed> {
+    checkOptions(options, refreshOptions, this.#catalog);
     const token = this.#present(refreshToken);
     const { subject, rotate, claims, proof, address } = options;
-    const expected = subject === undefined ? undefined : this.#subject(subject);
-    const text = this.#claims(
+    const expected = subject === undefined ? undefined : subjectText(subject, this.#catalog);
+    const text =
       typeof claims === 'function'
-        ? await claims(this.#id(this.#text(await this.#native.refreshSubject(token))))
-        : claims,
-    );
+        ? encodeClaims(await claims(this.#id(this.#text(await this.#native.refreshSubject(token)))), this.#catalog)
+        : this.#claims(claims);
     const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, address });
     return parseRenewed(this.#text(outcome), token);
   }
@@ -264,7 +310,7 @@ export class Auth {
    *
    * @param reason - The reason reported to the client of that session; default `'logout'`.
    * @returns Whether it was live.
-   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for an invalid session id;
+   * @throws {@link AuthError} `ERR_ARGUMENT_INVALID` for what is no user id, session id or reason;
    * `ERR_STORE_UNAVAILABLE`: retry.
    */
   async revokeSession(
@@ -272,7 +318,9 @@ export class Auth {
     sessionId: string,
     reason: RevocationReason = 'logout',
   ): Promise<boolean> {
-    const outcome = await this.#native.revokeSession(this.#subject(subject), sessionId, reason);
+    checkArgument('sessionId', sessionId, isText, this.#catalog);
+    checkArgument('reason', reason, isText, this.#catalog);
+    const outcome = await this.#native.revokeSession(subjectText(subject, this.#catalog), sessionId, reason);
     return JSON.parse(this.#text(outcome)) as boolean;
   }
 
@@ -282,14 +330,14 @@ export class Auth {
    * session, issued by a legacy app, are rejected too, even with `exceptSession`.
    *
    * @returns How many were live.
-   * @throws {@link AuthError} `ERR_CLAIM_INVALID` for an invalid session id, date or reason;
+   * @throws {@link AuthError} `ERR_ARGUMENT_INVALID` for what is no user id, session id, date or reason;
    * `ERR_STORE_UNAVAILABLE`: retry.
    */
   async logoutEverywhere(subject: SubjectId, options: LogoutEverywhereOptions = {}): Promise<number> {
+    checkOptions(options, logoutOptions, this.#catalog);
+    const user = subjectText(subject, this.#catalog);
     const { exceptSession, before, reason } = options;
-    const outcome = await this.#native.logoutEverywhere(
-      this.#subject(subject), exceptSession, before?.getTime(), reason,
-    );
+    const outcome = await this.#native.logoutEverywhere(user, exceptSession, before?.getTime(), reason);
     return JSON.parse(this.#text(outcome)) as number;
   }
 
@@ -298,13 +346,15 @@ export class Auth {
    * sessions are omitted.
    *
    * @param options - `current`: the session to mark as the current one.
-   * @throws {@link AuthError} `ERR_STORE_UNAVAILABLE`.
+   * @throws {@link AuthError} `ERR_ARGUMENT_INVALID`; `ERR_STORE_UNAVAILABLE`: retry.
    */
   async sessions(
     subject: SubjectId,
     options: { current?: string | undefined } = {},
   ): Promise<SessionInfo[]> {
-    return parseSessions(this.#text(await this.#native.sessions(this.#subject(subject), options.current)));
+    checkOptions(options, sessionsOptions, this.#catalog);
+    const user = subjectText(subject, this.#catalog);
+    return parseSessions(this.#text(await this.#native.sessions(user, options.current)));
   }
 
   /**
@@ -315,6 +365,7 @@ export class Auth {
    * @throws {@link AuthError} `ERR_CONFIG_INVALID` without `migrate`; `ERR_STORE_UNAVAILABLE`: retry.
    */
   async sweepLegacyTokens(options: SweepOptions = {}): Promise<SweepReport> {
+    checkOptions(options, sweepOptions, this.#catalog);
     const { dryRun = false, removeDead = false, onProgress } = options;
     const progress = onProgress && ((text: string): void => onProgress(JSON.parse(text) as SweepReport));
     const outcome = await this.#native.sweepLegacyTokens(dryRun, removeDead, progress);
@@ -328,24 +379,27 @@ export class Auth {
    * @throws {@link AuthError} `ERR_TOKEN_MISSING` without a Bearer token, `ERR_TOKEN_MALFORMED`.
    */
   bearerToken(header: string | undefined): string {
-    return this.#text(bearer(header ?? ''));
+    return this.#text(bearer(typeof header === 'string' ? header : ''));
   }
 
   /** An error in the language of this auth object, for rejections by the app itself. */
   error(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}): AuthError {
+    checkOptions(options, errorOptions, this.#catalog);
     return this.#catalog.error(code, options);
+  }
+
+  /** Chooses among the access tokens of several cookies of one name: {@link AccessGuard}. @internal */
+  chooseAccess(tokens: string[]): string {
+    return this.#text(this.#native.chooseAccess(tokens));
+  }
+
+  static {
+    internalsOf = (auth) => ({ native: auth.#native, catalog: auth.#catalog, idOf: (subject) => auth.#id(subject) });
   }
 
   #present(token: unknown): string {
     if (typeof token === 'string' && token !== '') return token;
     throw this.#catalog.error('ERR_TOKEN_MISSING');
-  }
-
-  /** Accepts strings and whole numbers only: `String(undefined)` would be a valid user id. */
-  #subject(subject: unknown): string {
-    if (typeof subject === 'string') return subject;
-    if (Number.isSafeInteger(subject)) return String(subject);
-    throw this.#catalog.error('ERR_CLAIM_INVALID', { detail: 'sub' });
   }
 
   /** A user's id in the type of the claim that is issued: `Subject::as_integer` of the core. */
@@ -356,10 +410,7 @@ export class Auth {
   }
 
   #claims(claims: AppClaims | undefined): string | undefined {
-    if (claims === undefined) return undefined;
-    // JSON.stringify drops a function without an error.
-    if (typeof claims === 'object') return JSON.stringify(claims);
-    throw this.#catalog.error('ERR_CLAIM_INVALID', { detail: 'claims' });
+    return claims === undefined ? undefined : encodeClaims(claims, this.#catalog);
   }
 
   #text(outcome: NativeResult): string {

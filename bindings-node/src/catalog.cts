@@ -9,9 +9,9 @@ export type RevocationReason = 'logout' | 'logout_everywhere' | 'reused' | 'admi
 export interface AuthErrorOptions {
   /** The message for people, in place of the English one. */
   text?: string | undefined;
-  /** What the message says beyond that: the name of a claim, the problem of a field. */
+  /** What the message says beyond that: the name of a claim, the problem of a field or an argument. */
   detail?: string | undefined;
-  /** The path of the rejected field of the configuration. */
+  /** The path of a field of the configuration, or the name of an argument or a claim. */
   field?: string | undefined;
   /** Why the session was revoked. */
   reason?: RevocationReason | undefined;
@@ -19,6 +19,8 @@ export interface AuthErrorOptions {
   nonce?: string | undefined;
   /** When to retry at the earliest, in seconds. */
   retryAfter?: number | undefined;
+  /** The value of `WWW-Authenticate`, in place of that of the code. */
+  wwwAuthenticate?: string | undefined;
   /** The error that caused this one. */
   cause?: unknown;
 }
@@ -49,18 +51,23 @@ export class AuthError extends Error {
   /** The HTTP status of the response. */
   readonly status: number;
   /**
-   * The HTTP headers of the response: `WWW-Authenticate` (RFC 6750 §3) with status 401, `DPoP-Nonce` (RFC 9449 §8), and
+   * The HTTP headers of the response: `WWW-Authenticate` (RFC 6750 §3), `DPoP-Nonce` (RFC 9449 §8), and
    * `Retry-After` (RFC 9110 §10.2.3) where `retryAfter` is known.
    */
   readonly headers: Readonly<Record<string, string>>;
   /** The message for people: without what only developers need. */
   readonly text: string;
-  /** The path of the rejected field, with `ERR_CONFIG_INVALID`. */
+  /**
+   * The path of the rejected field with `ERR_CONFIG_INVALID`, the name of the argument with `ERR_ARGUMENT_INVALID`, and
+   * that of the claim with `ERR_CLAIM_MISSING` and `ERR_CLAIM_INVALID`.
+   */
   declare readonly field?: string;
   /** Why the session was revoked, with `ERR_SESSION_REVOKED`. */
   declare readonly reason?: RevocationReason;
   /** When to retry at the earliest, in whole seconds, with `ERR_TOO_MANY_ATTEMPTS`. */
   declare readonly retryAfter?: number;
+  /** Values of `Set-Cookie` for the response: a refused refresh removes the cookies of a session that is over. */
+  declare readonly cookies?: readonly string[];
 
   /**
    * For apps and tests that respond as this package does.
@@ -71,12 +78,13 @@ export class AuthError extends Error {
   constructor(code: ErrorCode, options: AuthErrorOptions = {}) {
     const info = errorInfo(code);
     const { text = info.messages.en, detail, field, reason, nonce, retryAfter, cause } = options;
+    const { wwwAuthenticate = info.wwwAuthenticate } = options;
     super(detail === undefined ? text : `${text}: ${detail}`, cause === undefined ? {} : { cause });
     this.code = info.code;
     this.advice = info.advice;
     this.status = info.status;
     this.headers = {
-      ...(info.wwwAuthenticate && { 'WWW-Authenticate': info.wwwAuthenticate }),
+      ...(wwwAuthenticate && { 'WWW-Authenticate': wwwAuthenticate }),
       ...(nonce && { 'DPoP-Nonce': nonce }),
       ...(retryAfter !== undefined && { 'Retry-After': String(retryAfter) }),
     };
@@ -115,14 +123,10 @@ export class Catalog {
   }
 
   /** The error that the core returned. */
-  errorOf({ code, detail, field, reason, nonce, retryAfter, cause }: ErrorDto): AuthError {
+  errorOf({ code, reason, cause, ...details }: ErrorDto): AuthError {
     return this.error(errorInfo(code).code, {
-      detail,
-      field,
-      nonce,
+      ...details,
       reason: reason as RevocationReason | undefined,
-      // Rounded up, so that clients never retry too early.
-      retryAfter: retryAfter === undefined ? undefined : Math.ceil(retryAfter / 1000),
       cause: cause === undefined ? undefined : new Error(cause),
     });
   }
@@ -130,6 +134,11 @@ export class Catalog {
   /** An `ERR_CONFIG_INVALID` that names `field`. */
   configInvalid(field: string, problem: string): AuthError {
     return this.error('ERR_CONFIG_INVALID', { field, detail: `${field}: ${problem}` });
+  }
+
+  /** An `ERR_ARGUMENT_INVALID` that names `argument`. */
+  argumentInvalid(argument: string, problem: string, cause?: unknown): AuthError {
+    return this.error('ERR_ARGUMENT_INVALID', { field: argument, detail: `${argument}: ${problem}`, cause });
   }
 }
 

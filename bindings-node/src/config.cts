@@ -1,6 +1,7 @@
 /** The configuration of `createAuth` and `createVerifier`, and its translation for the core. */
 import { types } from 'node:util';
-import { LogListener, TestClock } from '../native.cjs';
+import { LogListener, TestClock, unknownOptionProblem } from '../native.cjs';
+import { describe, isPlain } from './arguments.cjs';
 import { loadCatalog, type Catalog, type Messages } from './catalog.cjs';
 import type { Language } from './error-codes.cjs';
 import { isLogLevel, logLevels, parseLogEntry, warnOnce, type AuditEvent, type LogEntry, type LogLevel } from './monitoring.cjs';
@@ -70,8 +71,12 @@ export type MaybeUser = SubjectId | undefined | null;
 /** The options that `createAuth` and `createVerifier` share and that are not data for the core. */
 type SharedConfig = Pick<VerifierConfig, 'language' | 'messages' | 'onLog' | 'logLevel' | 'clock'>;
 
-/** The shared options, checked, and the other options of `config` in `core`. */
-export function sharedOptions<T extends SharedConfig>(config: T): {
+/**
+ * The shared options, checked, and the other options of `config` in `core`.
+ *
+ * @param names - The names of those others, and of the options that the caller took out of `config`.
+ */
+export function sharedOptions<T extends SharedConfig>(config: T, names: readonly string[]): {
   catalog: Catalog;
   clock: TestClock | undefined;
   log: LogListener;
@@ -79,6 +84,10 @@ export function sharedOptions<T extends SharedConfig>(config: T): {
 } {
   const { language, messages, onLog, logLevel = 'warn', clock, ...core } = config;
   const catalog = loadCatalog(language, messages);
+  const known = [...names, 'language', 'messages', 'onLog', 'logLevel', 'clock'];
+  for (const name of Object.keys(core)) {
+    if (!known.includes(name)) throw catalog.configInvalid(name, unknownOptionProblem(name, known));
+  }
   if (clock !== undefined && !(clock instanceof TestClock)) {
     throw catalog.configInvalid('clock', 'must be a TestClock');
   }
@@ -147,14 +156,4 @@ function encode(value: unknown, path: string, catalog: Catalog): unknown {
     return value;
   }
   throw catalog.configInvalid(path || 'config', `cannot be ${describe(value)}`);
-}
-
-/** Whether the content of `value` is in its properties, unlike that of a `Map` or a `Date`. */
-function isPlain(value: unknown): value is Record<string, unknown> {
-  return Object.prototype.toString.call(value) === '[object Object]';
-}
-
-function describe(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return `an object of class ${value.constructor.name}`;
-  return typeof value === 'number' ? String(value) : `of type ${typeof value}`;
 }

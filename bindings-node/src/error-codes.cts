@@ -36,6 +36,9 @@ export type ErrorCode =
   | 'ERR_TRANSPORT'
   | 'ERR_REFRESH_SUPERSEDED'
   | 'ERR_TOO_MANY_ATTEMPTS'
+  | 'ERR_INSUFFICIENT_SCOPE'
+  | 'ERR_NOT_FOUND'
+  | 'ERR_ARGUMENT_INVALID'
   | 'ERR_CONFIG_INVALID'
   | 'ERR_INTERNAL';
 
@@ -61,7 +64,7 @@ export interface ErrorCodeInfo {
   readonly advice: Advice;
   /** The HTTP status of the response. */
   readonly status: number;
-  /** The value of `WWW-Authenticate` (RFC 6750 §3); only with status 401. */
+  /** The value of `WWW-Authenticate` (RFC 6750 §3); with status 401 and with `ERR_INSUFFICIENT_SCOPE`. */
   readonly wwwAuthenticate?: string;
   /** The message in each language. */
   readonly messages: Readonly<Record<Language, string>>;

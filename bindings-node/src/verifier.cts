@@ -1,5 +1,6 @@
 /** The verifier of access tokens of other services. */
 import { NativeJwksVerifier, bearer, type NativeResult } from '../native.cjs';
+import { checkArgument, checkOptions, errorOptions, isProof } from './arguments.cjs';
 import type { AuthError, Catalog } from './catalog.cjs';
 import type { VerifiedAccess } from './claims.cjs';
 import { encodeConfig, sharedOptions, type FetchKeySet, type VerifierConfig } from './config.cjs';
@@ -26,7 +27,7 @@ import { parseTuple } from './token-cache.cjs';
  */
 export function createVerifier(config: VerifierConfig): Verifier {
   const { fetch: custom, ...others } = config ?? {};
-  const { catalog, clock, log, core } = sharedOptions(others);
+  const { catalog, clock, log, core } = sharedOptions(others, [...NativeJwksVerifier.optionNames(), 'fetch']);
   if (custom !== undefined && typeof custom !== 'function') {
     throw catalog.configInvalid('fetch', 'must be a function');
   }
@@ -83,7 +84,7 @@ export class Verifier {
    * @throws {@link AuthError} `ERR_TOKEN_MISSING` without a Bearer token, else as {@link Verifier.verifyAccess}.
    */
   verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T> {
-    return this.verifyAccess<T>(this.#text(bearer(header ?? '')));
+    return this.verifyAccess<T>(this.#text(bearer(typeof header === 'string' ? header : '')));
   }
 
   /**
@@ -92,7 +93,7 @@ export class Verifier {
    * @throws {@link AuthError} as {@link Verifier.verifyBearer}.
    */
   async verifyBearerAsync<T extends object = object>(header: string | undefined): Promise<VerifiedAccess<T>> {
-    return this.verifyAccessAsync<T>(this.#text(bearer(header ?? '')));
+    return this.verifyAccessAsync<T>(this.#text(bearer(typeof header === 'string' ? header : '')));
   }
 
   /**
@@ -106,6 +107,7 @@ export class Verifier {
     token: string | undefined,
     proof: RequestProof,
   ): Promise<VerifiedAccess<T>> {
+    checkArgument('proof', proof, isProof, this.#catalog);
     const result = await this.#native.verifyWithProof(this.#present(token), proof);
     return parseTuple(this.#text(result)) as VerifiedAccess<T>;
   }
@@ -126,7 +128,13 @@ export class Verifier {
 
   /** An error in the language of this verifier, for rejections by the app itself. */
   error(code: ErrorCode, options: { detail?: string; cause?: unknown } = {}): AuthError {
+    checkOptions(options, errorOptions, this.#catalog);
     return this.#catalog.error(code, options);
+  }
+
+  /** Chooses among the access tokens of several cookies of one name: `FetchingGuard`. @internal */
+  async chooseAccess(tokens: string[]): Promise<string> {
+    return this.#text(await this.#native.chooseAccess(tokens));
   }
 
   #present(token: unknown): string {

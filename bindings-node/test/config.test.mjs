@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
-import { AuthError, createAuth } from 'regrant';
+import { AuthError, createAuth, createVerifier } from 'regrant';
 import { SECRET, testAuth } from './support/auth.mjs';
 
 const wrong = [
@@ -10,7 +10,7 @@ const wrong = [
   ['a secret that is not set', { secret: undefined }, 'secret'],
   ['a short secret', { secret: 'short' }, 'secret'],
   ['a secret of another type', { secret: 42 }, 'secret'],
-  ['an unknown field', { secret: SECRET, acess: {} }, 'acess'],
+  ['an unknown field', { secret: SECRET, acess: {} }, 'acess', 'access'],
   ['an unknown inner field', { secret: SECRET, access: { tll: 5 } }, 'access.tll'],
   ['a lifetime that is none', { secret: SECRET, access: { ttl: 'soon' } }, 'access.ttl'],
   ['a negative lifetime', { secret: SECRET, refresh: { grace: -1 } }, 'refresh.grace'],
@@ -27,20 +27,32 @@ const wrong = [
   ['an old app with an unknown field', { secret: SECRET, migrate: { stroe: 'x' } }, 'migrate.stroe'],
   ['an old app that is none', { secret: SECRET, migrate: null }, 'migrate'],
   ['a resolver that is none', { secret: SECRET, migrate: { resolve: 'id' } }, 'migrate.resolve'],
+  ['a misspelt listener', { secret: SECRET, onEvnt: () => {} }, 'onEvnt', 'onEvent'],
+  ['a misspelt log', { secret: SECRET, onlog: () => {} }, 'onlog', 'onLog'],
+  ['a misspelt language', { secret: SECRET, langauge: 'ko' }, 'langauge', 'language'],
+  ['an option of a verifier', { secret: SECRET, fetch: () => {} }, 'fetch'],
   ['a listener that is none', { secret: SECRET, onEvent: 'log' }, 'onEvent'],
 ];
 
-for (const [what, config, field] of wrong) {
+for (const [what, config, field, near] of wrong) {
   test(`${what}: refused, naming ${field}`, () => {
     assert.throws(() => createAuth(config), (error) => {
       assert.ok(error instanceof AuthError);
       assert.equal(error.code, 'ERR_CONFIG_INVALID');
       assert.equal(error.field, field);
       assert.ok(error.message.includes(field), error.message);
+      if (near) assert.ok(error.message.endsWith(`: unknown option, did you mean ${near}?`), error.message);
       return true;
     });
   });
 }
+
+test('a misspelt option of a verifier is refused with the nearest known one', () => {
+  for (const [name, near] of [['fetsh', 'fetch'], ['isuers', 'issuers'], ['onLogs', 'onLog']]) {
+    const message = new RegExp(`unknown option, did you mean ${near}\\?$`);
+    assert.throws(() => createVerifier({ issuers: [], [name]: () => {} }), { code: 'ERR_CONFIG_INVALID', field: name, message });
+  }
+});
 
 test('no configuration at all is refused too', () => {
   assert.throws(() => createAuth(), { code: 'ERR_CONFIG_INVALID' });

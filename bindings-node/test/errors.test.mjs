@@ -1,8 +1,10 @@
 // The errors, held to the vector file that all languages share.
 import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
-import { AuthError, errorCodes } from 'regrant';
+import { AuthError, createAuth, errorCodes } from 'regrant';
+import { SECRET, START, testAuth } from './support/auth.mjs';
 
 const read = async (path) => readFile(new URL(path, import.meta.url), 'utf8');
 const vectors = JSON.parse(await read('../../tests/vectors/errors.json'));
@@ -49,4 +51,55 @@ test('detail is for developers: in the message, not in what a client sees', () =
 test('the reason of a revocation is for clients', () => {
   const error = new AuthError('ERR_SESSION_REVOKED', { reason: 'logout_everywhere' });
   assert.equal(error.toJSON().reason, 'logout_everywhere');
+});
+
+/** What each error of the vector file is caused by. */
+const causes = {
+  ERR_TOKEN_EXPIRED: async ({ auth, clock }) => {
+    const { accessToken } = await auth.login('user-1');
+    clock.advance(24 * 60 * 60 * 1000);
+    auth.verify(accessToken);
+  },
+  ERR_CLAIM_MISSING: ({ auth }) => auth.verify(signed({ exp: START / 1000 + 60 })),
+  ERR_CLAIM_INVALID: ({ auth }) => auth.verify(signed({ sub: 'user-1', exp: 'soon' })),
+  ERR_SESSION_REVOKED: async ({ auth }) => {
+    const { sessionId, refreshToken } = await auth.login('user-1');
+    await auth.revokeSession('user-1', sessionId, 'administrative');
+    await auth.refresh(refreshToken);
+  },
+  ERR_DPOP_PROOF_INVALID: ({ auth }) => auth.checkProof({ proof: 'a.b.c', method: 'GET', path: '' }),
+  ERR_TOO_MANY_ATTEMPTS: async ({ auth }) => {
+    for (let i = 0; i < 30; i++) {
+      await assert.rejects(auth.refresh('no token', { address: '192.0.2.1' }), { code: 'ERR_TOKEN_MALFORMED' });
+    }
+    await auth.refresh('no token', { address: '192.0.2.1' });
+  },
+  ERR_ARGUMENT_INVALID: ({ auth }) => auth.login('user-1', { claims: { sub: 'user-2' } }),
+  ERR_CONFIG_INVALID: () => createAuth({ secret: SECRET, access: { tll: '5m' } }),
+};
+
+function signed(payload) {
+  const part = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
+  const input = `${part({ alg: 'HS256', typ: 'at+jwt' })}.${part(payload)}`;
+  return `${input}.${createHmac('sha256', SECRET).update(input).digest('base64url')}`;
+}
+
+test('the details of an error are those of the vector file', async () => {
+  const details = JSON.parse(await read('../../tests/vectors/error-details.json'));
+  assert.deepEqual(details.map(({ code }) => code).sort(), Object.keys(causes).sort());
+  for (const { code, detail, ...expected } of details) {
+    const thrown = await (async () => causes[code](testAuth({ dpop: { origin: 'https://api.example' } })))().catch((error) => error);
+    assert.ok(thrown instanceof AuthError, `${code}: ${thrown}`);
+    const { field, reason, retryAfter, message, text } = thrown;
+    assert.equal(thrown.code, code);
+    assert.deepEqual(JSON.parse(JSON.stringify({ field, reason, retryAfter })), expected, code);
+    assert.equal(message, detail === undefined ? text : `${text}: ${detail}`);
+    assert.equal(thrown.headers['Retry-After'], retryAfter === undefined ? undefined : String(retryAfter));
+  }
+});
+
+test('the challenge may be another than that of the code', () => {
+  const wwwAuthenticate = 'Bearer error="insufficient_scope", scope="orders:read"';
+  const error = new AuthError('ERR_INSUFFICIENT_SCOPE', { wwwAuthenticate });
+  assert.deepEqual([error.status, error.headers], [403, { 'WWW-Authenticate': wwwAuthenticate }]);
 });
