@@ -236,7 +236,7 @@ impl Testbed {
     fn start(log: &Path) -> Result<Self> {
         let log = log.with_extension("testbed.log");
         let mut program = Invocation::new("node")
-            .args(["tests/clients/bed/main.mjs"])
+            .args(["tests/clients/testbed/main.mjs"])
             .env("PORT", "0")
             .start_quietly(&log)?;
         let port = wait_for_port(&mut program, &log, TESTBED_PREFIX, READY_WITHIN)?;

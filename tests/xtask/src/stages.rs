@@ -134,7 +134,7 @@ fn chaos() -> Result<Vec<Unit>, Stop> {
 /// The Rust client, end to end against the testbed, and the testbed itself.
 fn rust_client() -> Result<Vec<Unit>, Stop> {
     let testbed = Invocation::new("node").args(["--test", "--test-reporter=spec"]);
-    let testbed = testbed.args(["tests/clients/bed/bed.test.mjs"]);
+    let testbed = testbed.args(["tests/clients/testbed/testbed.test.mjs"]);
     let client = clients::prepare(Client::Rust, Length::Short, false)?;
     Ok(vec![
         Unit::tests("clients", "testbed", Format::Node, Vec::new(), testbed),
@@ -148,7 +148,7 @@ fn kotlin() -> Result<Vec<Unit>, Stop> {
     Ok(vec![Unit::new("kotlin", "tests", move |log| client.run(log).map(|(report, _)| report))])
 }
 
-/// The Swift binding likewise.
+/// The Swift binding, tested in the same way.
 fn swift() -> Result<Vec<Unit>, Stop> {
     let client = clients::prepare(Client::Swift, Length::Short, false)?;
     Ok(vec![Unit::new("swift", "tests", move |log| client.run(log).map(|(report, _)| report))])

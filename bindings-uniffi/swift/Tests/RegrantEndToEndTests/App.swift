@@ -36,7 +36,7 @@ struct App: Sendable {
                 try await sleep(max(refusal.retryAfter ?? 0, 0.01))
             }
         }
-        fatalError("it goes on until it is answered")
+        fatalError("the loop ends with an answer")
     }
 
     /// Renews the access token even if it is still valid.

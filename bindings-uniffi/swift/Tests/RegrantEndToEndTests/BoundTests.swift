@@ -64,7 +64,7 @@ final class BoundTests: FolderTestCase {
         let again = try App(proxy, folder, key: try await softwareProofKey(storage: stored))
         let statusAgain = try await again.call()
         XCTAssertEqual(statusAgain, 200)
-        report("stolen: the thief of bound tokens is refused, the app goes on")
+        report("stolen: the thief of bound tokens is rejected, the app continues")
     }
 }
 

@@ -50,7 +50,7 @@ final class EndToEndTests: FolderTestCase {
         XCTAssertGreaterThanOrEqual(refreshes.arrived, users * expiries + refreshes.lost)
         report(
             "losses: \(users) users, \(expiries) expiries, \(refreshes.arrived) refreshes, "
-                + "\(refreshes.lost) answers lost; \(toldLater) callers told to try later, "
+                + "\(refreshes.lost) answers lost; \(toldLater) retries, "
                 + "0 signed out")
     }
 
@@ -136,7 +136,7 @@ final class EndToEndTests: FolderTestCase {
         try await until("\(how): the storage is cleared") {
             !FileManager.default.fileExists(atPath: path(own))
         }
-        report("theft by \(how): the app is told reused, its storage is cleared")
+        report("theft by \(how): the app gets reused, its storage is cleared")
     }
 
     func testACancelledTaskKeepsThePair() async throws {

@@ -16,7 +16,7 @@ use crate::testbed::FaultProxy;
 /// A process of an app. Clones share everything.
 #[derive(Clone, Debug)]
 pub struct App {
-    /// What is tested.
+    /// The session under test.
     pub session: Session,
     http: reqwest::Client,
     me: String,
@@ -37,7 +37,7 @@ impl Clock for Wrong {
 }
 
 impl App {
-    /// The app over the file `session` in `folder`, started.
+    /// Starts the app with the file `session` in `folder`.
     #[must_use]
     pub fn start(proxy: &FaultProxy, folder: &Path) -> Self {
         Self::of(builder(proxy, folder), proxy)
@@ -82,12 +82,12 @@ impl App {
         let request = self.http.get(&self.me).build().expect("a request");
         match self.session.execute(&self.http, request).await {
             Ok(answer) => Ok(answer.status().as_u16()),
-            Err(CallError::Session(refusal)) => Err(refusal),
+            Err(CallError::Session(error)) => Err(error),
             Err(CallError::Http(error)) => panic!("no answer: {error}"),
         }
     }
 
-    /// So many calls at once, all of which must do.
+    /// Makes this many concurrent calls, which must all succeed.
     pub async fn calls_at_once(&self, count: usize) {
         let calls: Vec<_> = (0..count)
             .map(|_| {
@@ -114,10 +114,10 @@ impl App {
                 }
             }
         }
-        unreachable!("it goes on until it is answered")
+        unreachable!("the loop ends with an answer")
     }
 
-    /// Another access token, whatever the one at hand is good for.
+    /// Gets a new access token, even if the current one is still valid.
     ///
     /// # Errors
     /// As [`Session::renew`].
@@ -127,11 +127,11 @@ impl App {
     }
 }
 
-/// A session as the apps here have it.
+/// The session builder of the tested apps.
 pub(crate) fn builder(proxy: &FaultProxy, folder: &Path) -> SessionBuilder {
     let mut settings = SessionSettings::default();
-    // Tokens live for seconds here: they are renewed when they have all but expired, and the longest
-    // wait is of their kind.
+    // Tokens live for seconds here: renew them shortly before they expire, and limit the backoff
+    // accordingly.
     settings.min_ttl = Duration::from_millis(100);
     settings.initial_backoff = Duration::from_millis(50);
     settings.max_backoff = Duration::from_secs(1);

@@ -1,4 +1,4 @@
-//! The process dies in the middle of a refresh: a storage and a transport that end it.
+//! A storage and a transport that kill the process during a refresh.
 
 use std::path::PathBuf;
 
@@ -8,27 +8,27 @@ use regrant::http::{HttpRequest, HttpResponse, Transport};
 use rustix::process::{Signal, getpid, kill_process};
 use zeroize::Zeroizing;
 
-/// What may go wrong with either.
+/// The error type of both.
 type Cause = Box<dyn std::error::Error + Send + Sync>;
 
-/// When the process dies: always after the server has answered.
+/// When the process is killed: always after the server has answered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Moment {
-    /// The answer has come, and nobody has read it.
+    /// The response has arrived, but is not read.
     Answered,
-    /// It is about to be stored.
+    /// Before the pair is written.
     Storing,
-    /// Half of it is in a file beside the one that counts.
+    /// Half of the pair is written to the temporary file.
     HalfStored,
-    /// It is stored, and nobody knows yet.
+    /// The pair is stored, but the write has not returned.
     Stored,
 }
 
 impl Moment {
-    /// All of them.
+    /// All moments.
     pub const ALL: [Self; 4] = [Self::Answered, Self::Storing, Self::HalfStored, Self::Stored];
 
-    /// By its name as `Debug` writes it.
+    /// Parses the name that `Debug` writes.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|moment| format!("{moment:?}") == name)
@@ -41,12 +41,12 @@ impl Moment {
     }
 }
 
-/// A file whose user dies when a pair is written.
+/// A file storage that kills the process when a pair is written.
 #[derive(Debug)]
 pub struct FatalStorage {
     /// The file.
     pub path: PathBuf,
-    /// When its user dies.
+    /// When the process is killed.
     pub moment: Moment,
 }
 
@@ -84,12 +84,12 @@ impl TokenStorage for FatalStorage {
     }
 }
 
-/// A way to the server whose user dies when an answer has come.
+/// A transport that kills the process when a response has arrived.
 #[derive(Debug)]
 pub struct FatalTransport {
-    /// The real one.
+    /// The real transport.
     pub inner: ReqwestTransport,
-    /// When its user dies.
+    /// When the process is killed.
     pub moment: Moment,
 }
 

@@ -1,4 +1,4 @@
-//! The Rust client end to end: an app over the testbed of `tests/clients/bed`.
+//! The Rust client end to end: an app on the testbed in `tests/clients/testbed`.
 #![forbid(unsafe_code)]
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "helpers of tests")]
 
@@ -13,22 +13,22 @@ pub use app::App;
 pub use fatal::{FatalStorage, FatalTransport, Moment};
 pub use testbed::{Counts, FaultProxy};
 
-/// A number of the environment; `fallback` where it is absent.
+/// The number in an environment variable; `fallback` if it is not set.
 ///
 /// # Panics
-/// It is no number.
+/// The value is not a number.
 #[must_use]
 pub fn number(name: &str, fallback: u32) -> u32 {
     std::env::var(name).map_or(fallback, |text| text.parse().expect("a number"))
 }
 
-/// Over how many expiries to go.
+/// The number of expiries to cover.
 #[must_use]
 pub fn expiries() -> u32 {
     number("REGRANT_E2E_EXPIRIES", 2)
 }
 
-/// Says what was counted, although the harness hides what tests print.
+/// Prints counters past the harness, which captures the output of tests.
 ///
 /// # Panics
 /// Standard error is closed.

@@ -34,7 +34,7 @@ impl Counts {
         self.0["refreshes"][what].as_u64().unwrap_or_else(|| panic!("{what}: {self:?}"))
     }
 
-    /// How many refreshes were refused with this code.
+    /// How many refreshes were rejected with this code.
     #[must_use]
     pub fn refused(&self, code: &str) -> u64 {
         self.0["refreshes"]["refused"][code].as_u64().unwrap_or_default()
@@ -50,13 +50,13 @@ impl Counts {
 impl FaultProxy {
     /// Opens a proxy.
     pub async fn open() -> Self {
-        let bed = std::env::var(TESTBED)
+        let testbed = std::env::var(TESTBED)
             .unwrap_or_else(|_| panic!("{TESTBED} must be the URL of the testbed"));
         let http = Client::new();
-        let opened = ask(&http, Method::POST, &format!("{bed}/proxies"), None).await;
+        let opened = ask(&http, Method::POST, &format!("{testbed}/proxies"), None).await;
         let seconds = |name: &str| Duration::from_secs_f64(opened[name].as_f64().unwrap());
         Self {
-            control: format!("{bed}/proxies/{}", opened["id"].as_str().unwrap()),
+            control: format!("{testbed}/proxies/{}", opened["id"].as_str().unwrap()),
             http,
             url: opened["url"].as_str().unwrap().to_owned(),
             access_ttl: seconds("accessTtl"),
@@ -74,13 +74,13 @@ impl FaultProxy {
         Counts(self.control(Method::GET, "counts", None).await)
     }
 
-    /// A thief: see the README of the testbed.
-    pub async fn thief(&self, how: &str) {
+    /// Commits a theft: see the README of the testbed.
+    pub async fn theft(&self, how: &str) {
         self.control(Method::POST, how, None).await;
     }
 
-    /// A thief whose attempt fails; returns the error.
-    pub async fn thief_in_vain(&self, how: &str) -> String {
+    /// Attempts a theft that must fail; returns the error.
+    pub async fn failed_theft(&self, how: &str) -> String {
         let answer = self.http.post(format!("{}/{how}", self.control)).send().await.unwrap();
         assert_eq!(answer.status(), 400, "the theft succeeded");
         answer.text().await.unwrap()
@@ -90,7 +90,7 @@ impl FaultProxy {
     pub async fn until_held(&self, count: u64) {
         let asked = Instant::now();
         while self.counts().await.refreshes("held") != count {
-            assert!(asked.elapsed() < Duration::from_secs(20), "no refresh came");
+            assert!(asked.elapsed() < Duration::from_secs(20), "no refresh arrived");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }
@@ -118,7 +118,7 @@ impl FaultProxy {
             session.sign_in(pair).await.unwrap();
             return refused;
         }
-        panic!("the second proof was refused too");
+        panic!("the second proof was rejected too");
     }
 
     fn sign_up_request(&self, name: &str) -> (String, Value) {

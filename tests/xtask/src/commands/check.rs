@@ -137,7 +137,7 @@ fn parts_of(changed: &[String]) -> Parts {
             ("bindings-node/example/", "browser"),
             ("bindings-uniffi/kotlin/", "kotlin"),
             ("bindings-uniffi/swift/", "swift"),
-            ("tests/clients/bed/", "clients"),
+            ("tests/clients/testbed/", "clients"),
         ] {
             if file.starts_with(start) && !parts.stages.contains(&stage) {
                 parts.stages.push(stage);

@@ -1,4 +1,4 @@
-//! `killed-app REFRESH_URL FILE MOMENT`: an app that dies in the middle of a refresh.
+//! `killed-app REFRESH_URL FILE MOMENT`: an app that kills itself during a refresh.
 #![allow(clippy::expect_used, clippy::unwrap_used, reason = "a part of a test")]
 
 use std::sync::Arc;
@@ -18,6 +18,6 @@ async fn main() {
         .start()
         .unwrap();
     let token = session.access_token().await.unwrap();
-    // It was good still: another one all the same.
+    // The access token is still valid, so force a refresh.
     session.renew(token).await.unwrap();
 }

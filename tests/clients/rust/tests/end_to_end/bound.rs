@@ -20,14 +20,14 @@ async fn key(folder: &Path) -> Arc<dyn ProofKey> {
 async fn bound_sessions_survive_expiries_even_with_a_wrong_clock() {
     let devices = [None, Some((OFF, true)), Some((OFF, false))];
     let devices = devices.map(|off| tokio::spawn(over_expiries(off)));
-    let mut refused = Vec::new();
+    let mut rejected = Vec::new();
     for device in devices {
-        refused.push(device.await.unwrap());
+        rejected.push(device.await.unwrap());
     }
-    assert_eq!(refused, [0, 1, 1]);
+    assert_eq!(rejected, [0, 1, 1]);
     let expiries = expiries();
     report(format!(
-        "bound: {expiries} expiries each, proofs refused at the login: {refused:?}; none later"
+        "bound: {expiries} expiries each, proofs rejected at the login: {rejected:?}; none later"
     ));
 }
 
@@ -35,9 +35,9 @@ async fn over_expiries(off: Option<(Duration, bool)>) -> usize {
     let (proxy, folder) = (FaultProxy::open().await, tempfile::tempdir().unwrap());
     let key = key(folder.path()).await;
     let start = || App::start_bound(&proxy, folder.path(), Arc::clone(&key), off);
-    let refused = proxy.sign_up_bound("bound", &start().session).await;
+    let rejected = proxy.sign_up_bound("bound", &start().session).await;
     for _ in 0..expiries() {
-        // Each time another run of the app.
+        // A new run of the app each time.
         let app = start();
         for _ in 0..2 {
             app.calls_at_once(20).await;
@@ -49,7 +49,7 @@ async fn over_expiries(off: Option<(Duration, bool)>) -> usize {
     assert_eq!(arrived, counts.refreshes("granted"), "{counts:?}");
     assert!(arrived >= u64::from(expiries()), "{counts:?}");
     assert_eq!(counts.calls(401), 0, "{counts:?}");
-    refused
+    rejected
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -59,13 +59,13 @@ async fn a_thief_without_the_key_is_rejected_and_the_app_continues() {
     let start = |key| App::start_bound(&proxy, folder.path(), key, None);
     let app = start(key(folder.path()).await);
     proxy.sign_up_bound("robbed", &app.session).await;
-    let told = proxy.thief_in_vain("steal").await;
-    assert!(told.contains("ERR_DPOP_PROOF_MISSING"), "{told}");
+    let error = proxy.failed_theft("steal").await;
+    assert!(error.contains("ERR_DPOP_PROOF_MISSING"), "{error}");
     proxy.until_expired().await;
     assert_eq!(app.call().await, Ok(200));
     let another = start(Arc::new(SoftwareKey::generate().unwrap()));
     assert_eq!(another.call().await, Err(SessionError::SignIn(SignOutReason::OtherKey)));
-    // The key in the storage is the same the next time.
+    // The next run of the app loads the same key.
     assert_eq!(start(key(folder.path()).await).call().await, Ok(200));
-    report("stolen: the thief of bound tokens is refused, the app goes on");
+    report("stolen: the thief of bound tokens is rejected, the app continues");
 }

@@ -1,4 +1,4 @@
-//! Many calls at once over several expiries, on a network that loses and on one that does not.
+//! Concurrent calls over several expiries, with and without lost responses.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -37,7 +37,7 @@ async fn each_expiry_causes_one_refresh() {
     ));
 }
 
-/// Many users, each with an app of his own; a refresh in three gets no answer.
+/// Many users, each with a separate app; a third of the refreshes get no response.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn lost_responses_do_not_sign_the_user_out() {
@@ -52,7 +52,7 @@ async fn lost_responses_do_not_sign_the_user_out() {
         signed_in(&proxy, &app, &format!("lossy{user}")).await;
         apps.push(app);
     }
-    let mut told_later = 0;
+    let mut retries = 0;
     for _ in 0..expiries() {
         proxy.until_expired().await;
         let calls: Vec<_> = apps
@@ -63,7 +63,7 @@ async fn lost_responses_do_not_sign_the_user_out() {
         for call in calls {
             let (status, again) = call.await.unwrap().expect("still signed in");
             assert_eq!(status, 200);
-            told_later += again;
+            retries += again;
         }
     }
     let counts = proxy.counts().await;
@@ -72,7 +72,7 @@ async fn lost_responses_do_not_sign_the_user_out() {
     assert!(lost > 0 && arrived >= (USERS as u64) * u64::from(expiries()) + lost, "{counts:?}");
     report(format!(
         "losses: {USERS} users, {} expiries, {arrived} refreshes, {lost} answers lost; \
-         {told_later} callers told to try later, 0 signed out",
+         {retries} retries, 0 signed out",
         expiries(),
     ));
 }
@@ -91,7 +91,7 @@ async fn at_wrong_time(by: Duration, is_ahead: bool) -> u64 {
     signed_in(&proxy, &app, "wrong").await;
     for _ in 0..expiries() {
         app.calls_at_once(10).await;
-        // The next run of the app knows it too.
+        // The next run of the app knows the server's time too.
         app = App::start_at_wrong_time(&proxy, folder.path(), by, is_ahead);
         app.calls_at_once(10).await;
         proxy.until_expired().await;

@@ -1,4 +1,4 @@
-//! Thefts that the server finds out, and callers that give up.
+//! Thefts that the server detects, and cancelled callers.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +6,7 @@ use regrant::client::{SessionError, SessionState, SignOutReason};
 use regrant_clients::{App, FaultProxy, report};
 use serde_json::json;
 
-/// What the app is told when the thief comes before it, and when he comes after it.
+/// The error that the app gets if the thief refreshes before it or after it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs the testbed: cargo xtask test --only clients"]
 async fn reuse_revokes_the_session_and_the_app_receives_the_reason() {
@@ -17,21 +17,24 @@ async fn reuse_revokes_the_session_and_the_app_receives_the_reason() {
         let app = App::start(&proxy, folder.path());
         app.session.sign_in(proxy.sign_up("victim").await).await.unwrap();
         for _ in 0..2 {
-            // As an app that is started now and then: one run does not take two refusals in a row.
+            // Restart the app each time: one run does not accept two rejections in a row.
             App::start(&proxy, folder.path()).renew().await.unwrap();
         }
         assert!(file.exists());
-        proxy.thief(how).await;
+        proxy.theft(how).await;
         proxy.until_expired().await;
-        let refused = app.call().await;
-        assert_eq!(refused, Err(SessionError::SignIn(expected)), "{how}");
+        let rejected = app.call().await;
+        assert_eq!(rejected, Err(SessionError::SignIn(expected)), "{how}");
         assert_eq!(app.session.state(), SessionState::SignedOut(expected), "{how}");
-        let told = Instant::now();
+        let signed_out = Instant::now();
         while file.exists() {
-            assert!(told.elapsed() < Duration::from_secs(10), "{how}: the tokens are still stored");
+            assert!(
+                signed_out.elapsed() < Duration::from_secs(10),
+                "{how}: the tokens are still stored"
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-        report(format!("theft by {how}: the app is told {expected}, its storage is cleared"));
+        report(format!("theft by {how}: the app gets {expected}, its storage is cleared"));
     }
 }
 
@@ -61,5 +64,5 @@ async fn a_cancelled_call_keeps_the_pair() {
     }
     assert_eq!(proxy.counts().await.refreshes("arrived"), 1);
     assert_eq!(App::start(&proxy, folder.path()).call().await, Ok(200));
-    report("cancelled: the pair of a refresh whose caller gave up is stored");
+    report("cancelled: the pair of a refresh whose caller was cancelled is stored");
 }

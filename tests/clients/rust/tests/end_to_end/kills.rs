@@ -1,5 +1,5 @@
-//! Processes killed between the server's answer and the moment when somebody knows that it is
-//! stored. `REGRANT_E2E_KILLS=100` makes the long run of it.
+//! Processes killed between the server's response and the completed write of the pair.
+//! `REGRANT_E2E_KILLS=100` sets the number of kills.
 
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Command;
@@ -7,7 +7,7 @@ use std::process::Command;
 use regrant_clients::{App, FaultProxy, Moment, number, report};
 
 const SIGKILL: i32 = 9;
-/// After every so many kills the grace of the server passes before the app is started again.
+/// After this many kills the grace of the server passes before the app is restarted.
 const LATE: u32 = 5;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -32,15 +32,15 @@ async fn an_app_that_is_killed_before_its_pair_is_stored_stays_signed_in() {
         if round % LATE == LATE - 1 {
             tokio::time::sleep(proxy.grace).await;
         }
-        // The user starts the app again, and goes on until the next refresh.
+        // The user restarts the app and uses it until the next refresh.
         let app = App::start(&proxy, folder.path());
-        app.renew().await.unwrap_or_else(|refusal| panic!("round {round}, {moment:?}: {refusal}"));
+        app.renew().await.unwrap_or_else(|error| panic!("round {round}, {moment:?}: {error}"));
         assert_eq!(app.call().await, Ok(200), "round {round}, {moment:?}");
     }
     let counts = proxy.counts().await;
     assert_eq!(counts.refreshes("arrived"), counts.refreshes("granted"));
     report(format!(
-        "kills: {kills} processes killed after the server's answer, {} refreshes, 0 signed out",
+        "kills: {kills} processes killed after the server's response, {} refreshes, 0 signed out",
         counts.refreshes("granted")
     ));
 }

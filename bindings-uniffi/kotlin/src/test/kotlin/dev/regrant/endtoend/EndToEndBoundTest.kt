@@ -74,6 +74,6 @@ class EndToEndBoundTest {
         // The stored key is loaded again.
         val again = softwareProofKey(App.storage(folder.resolve("own")))
         App(proxy, folder, key = again).use { assertEquals(200, it.call()) }
-        report("stolen: the thief of bound tokens is refused, the app goes on")
+        report("stolen: the thief of bound tokens is rejected, the app continues")
     }
 }

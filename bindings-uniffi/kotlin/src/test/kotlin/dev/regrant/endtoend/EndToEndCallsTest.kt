@@ -67,7 +67,7 @@ class EndToEndCallsTest {
         val (arrived, lost) = counts.refreshes("arrived") to counts.refreshes("lost")
         assertEquals(arrived, counts.refreshes("granted"), "$counts")
         assertTrue(lost > 0 && arrived >= users * expiries + lost, "$counts")
-        report("losses: $users users, $expiries expiries, $arrived refreshes, $lost answers lost; $toldLater callers told to try later, 0 signed out")
+        report("losses: $users users, $expiries expiries, $arrived refreshes, $lost answers lost; $toldLater retries, 0 signed out")
     }
 
     @Test

@@ -42,7 +42,7 @@ class EndToEndEndsTest {
                 assertEquals(reason, refusal.signOut, how)
                 assertEquals(SessionState.SignedOut(reason), app.session.state(), how)
                 until("$how: the storage is cleared") { !App.file(folder).exists() }
-                report("theft by $how: the app is told ${refusal.signOut}, its storage is cleared")
+                report("theft by $how: the app gets ${refusal.signOut}, its storage is cleared")
             }
         }
     }

@@ -1,6 +1,6 @@
 // The HTTP API of the testbed, documented in README.md.
 
-import { replay, steal } from './thief.mjs';
+import { replay, steal } from './theft.mjs';
 
 /** The request handler of the control, which hands out `unused` one by one. */
 export function controlOver({ accessTtl, grace }, unused) {
@@ -44,7 +44,7 @@ export function controlOver({ accessTtl, grace }, unused) {
   }
 
   return async (request, response) => {
-    // Any error is a mistake of the test.
+    // Any error is a mistake in the test.
     const [status, body] = await answer(request).catch((error) => [400, { problem: error.message }]);
     response.writeHead(status, { 'Content-Type': 'application/json' });
     response.end(body && JSON.stringify(body));

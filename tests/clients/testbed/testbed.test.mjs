@@ -8,18 +8,18 @@ import { fileURLToPath } from 'node:url';
 
 const MAIN = fileURLToPath(new URL('./main.mjs', import.meta.url));
 
-let bed;
+let testbed;
 let control;
 before(async () => {
   const env = { ...process.env, PORT: '0', GRACE: '1' };
-  bed = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'inherit'] });
-  for await (const line of createInterface({ input: bed.stdout })) {
+  testbed = spawn(process.execPath, [MAIN], { env, stdio: ['ignore', 'pipe', 'inherit'] });
+  for await (const line of createInterface({ input: testbed.stdout })) {
     control = line.match(/http:\S+$/)?.[0];
     if (control) break;
   }
-  assert.ok(control, 'the bed says where it is');
+  assert.ok(control, 'the testbed prints its address');
 });
-after(() => bed?.kill());
+after(() => testbed?.kill());
 
 async function ask(url, method, body, token) {
   const headers = { 'Content-Type': 'application/json', ...(token && { Authorization: `Bearer ${token}` }) };
@@ -42,7 +42,7 @@ async function proxy(faults) {
     counts: () => ask(of('counts'), 'GET'),
     forget: () => ask(of('counts'), 'DELETE'),
     faults: (body) => ask(of('faults'), 'PUT', body),
-    thief: (how) => ask(of(how), 'POST'),
+    theft: (how) => ask(of(how), 'POST'),
   };
 }
 
@@ -96,12 +96,12 @@ test('cuts the proxy', async () => {
 
 test('reuse is detected whether the thief or the client refreshes first', async () => {
   const first = await proxy();
-  assert.equal((await first.thief('steal')).status, 200);
+  assert.equal((await first.theft('steal')).status, 200);
   assert.equal((await first.refresh(first.user.refreshToken)).error.code, 'ERR_REFRESH_REUSED');
 
   const late = await proxy();
   const next = await late.refresh((await late.refresh(late.user.refreshToken)).refreshToken);
-  assert.equal((await late.thief('replay')).code, 'ERR_REFRESH_REUSED');
+  assert.equal((await late.theft('replay')).code, 'ERR_REFRESH_REUSED');
   const { code, reason } = (await late.refresh(next.refreshToken)).error;
   assert.deepEqual([code, reason], ['ERR_SESSION_REVOKED', 'reused']);
 });

@@ -1,7 +1,7 @@
 // The testbed: the Express example with tokens that live for seconds, and an HTTP API (control.mjs) that opens
 // fault-injecting proxies to it. Serves until it is terminated.
 //
-//   PORT (required; 0: a free one, which is printed), ACCESS_TTL (6), GRACE (1): seconds; PROXIES (64): how many may be opened.
+//   PORT (required; 0: a free port, which is printed), ACCESS_TTL (6), GRACE (1): seconds; PROXIES (64): how many may be opened.
 // With shorter-lived tokens, a call on a busy machine may outlast its token, and the tests count every 401.
 
 import { once } from 'node:events';

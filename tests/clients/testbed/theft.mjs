@@ -1,4 +1,4 @@
-// A thief of refresh tokens, who bypasses the proxy.
+// Theft of refresh tokens, bypassing the proxy.
 
 import { setTimeout as sleep } from 'node:timers/promises';
 
