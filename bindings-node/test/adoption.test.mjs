@@ -1,7 +1,7 @@
-// An app of the old shape moves in: nobody is logged out, at no step. On a real Redis, with real
-// processes of the old app (npm jsonwebtoken and redis) beside those of the new one.
+// Migration of a legacy app: no step of it logs a user out. Runs on a real Redis, with processes of
+// the legacy app (npm jsonwebtoken and redis) and of the new app side by side.
 //
-// REGRANT_OLD_SESSIONS=10000 runs it at full size.
+// REGRANT_OLD_SESSIONS=10000 runs the full-size test.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import jwt from 'jsonwebtoken';
@@ -17,7 +17,7 @@ const REFUSED = 'refreshToken이 유효하지 않습니다.';
 
 const answer = async (response) => [response.status, (await response.json()).text];
 
-test(`${SESSIONS} sessions of the old app, old and new processes at once, a sweep that is killed: none logged out`, async (t) => {
+test(`${SESSIONS} legacy sessions survive parallel legacy and new processes and a killed sweep`, async (t) => {
   const world = await startWorld(t);
   const old = [await world.oldApp(), await world.oldApp()];
   const anew = [await world.newApp(), await world.newApp()];
@@ -31,8 +31,8 @@ test(`${SESSIONS} sessions of the old app, old and new processes at once, a swee
     assert.equal(userId, user);
   }
 
-  // Each user meets each process, in an order of their own; some both new ones at once. A third
-  // stays away until the sweep.
+  // Every user calls every process, in varying order, some both new processes in parallel. A third of
+  // the users stays inactive until the sweep.
   const present = sessions.filter((_, place) => place % 3 > 0);
   await forAll(present, async (session, place) => {
     const apps = place % 2 ? [...old, ...anew] : [...anew, ...old];
@@ -40,14 +40,14 @@ test(`${SESSIONS} sessions of the old app, old and new processes at once, a swee
     for (const app of apps) await accepted(app, session);
   });
 
-  // The old processes stop; the sweep begins, is killed, and begins again, while users go on.
+  // The legacy processes stop. The sweep is killed and restarted while users keep refreshing.
   for (const { child } of old) await end(child);
-  let going = true;
-  const goOn = forAll(Array.from({ length: 10 }), async (_, lane) => {
-    for (let place = lane; going; place += 7) await accepted(anew[place % 2], sessions[place % SESSIONS]);
+  let sweeping = true;
+  const refreshing = forAll(Array.from({ length: 10 }), async (_, lane) => {
+    for (let place = lane; sweeping; place += 7) await accepted(anew[place % 2], sessions[place % SESSIONS]);
   });
-  const reports = await killedAndBegunAgain(world).finally(() => (going = false));
-  await goOn;
+  const reports = await killAndRestartSweep(world).finally(() => (sweeping = false));
+  await refreshing;
   for (const report of reports) {
     assert.deepEqual([report.loggedOut, report.expired, report.unknownUsers, report.foreign], [0, 0, 0, 0]);
   }
@@ -55,24 +55,24 @@ test(`${SESSIONS} sessions of the old app, old and new processes at once, a swee
   await forAll(sessions, async (session) => {
     for (const app of anew) await accepted(app, session);
   });
-  const holds = await dump(world.client);
-  assert.ok(holds.includes('regrant:u:user-1\n'), 'this is where the sessions are');
+  const contents = await dump(world.client);
+  assert.ok(contents.includes('regrant:u:user-1\n'), 'the dump contains the sessions');
   assert.equal((await world.client.keys('ey*')).length, 0);
   for (const { token } of sessions) {
     const [, payload, signature] = token.split('.');
-    assert.ok(!holds.includes(payload) && !holds.includes(signature));
+    assert.ok(!contents.includes(payload) && !contents.includes(signature));
   }
 });
 
-/** Kills sweeping processes in the midst of their work, then lets two of them finish it. */
-async function killedAndBegunAgain(world) {
+/** Kills several sweepers midway, then lets two of them finish the sweep. */
+async function killAndRestartSweep(world) {
   const tokens = async () => (await world.client.keys('ey*')).length;
   for (let kill = 1; kill <= KILLS; kill += 1) {
     const before = await tokens();
     const sweeper = world.sweeper();
     while ((await tokens()) > before - SESSIONS / 10) assert.equal(sweeper.exitCode, null);
     await end(sweeper);
-    assert.ok((await tokens()) > 0, 'killed in the midst');
+    assert.ok((await tokens()) > 0, 'the sweep was killed midway');
   }
   return Promise.all([world.sweeper(), world.sweeper()].map(reportOf));
 }
@@ -80,11 +80,11 @@ async function killedAndBegunAgain(world) {
 function reportOf(sweeper) {
   return new Promise((done, failed) => {
     sweeper.on('message', ({ report }) => report && done(report));
-    sweeper.once('exit', () => failed(new Error('the sweeper ended without a report')));
+    sweeper.once('exit', () => failed(new Error('the sweeper exited without a report')));
   });
 }
 
-test('a logout on either side counts on the other, before and after the sweep', async (t) => {
+test('a logout in either app takes effect in the other, before and after the sweep', async (t) => {
   const world = await startWorld(t);
   const [old, anew] = [await world.oldApp(), await world.newApp()];
   const [first, second, third, fourth, bystander] = await fill(old, 5);
@@ -103,13 +103,13 @@ test('a logout on either side counts on the other, before and after the sweep', 
   assert.deepEqual(await refresh(anew, third), [419, UNKNOWN]);
 
   await reportOf(world.sweeper());
-  assert.deepEqual(await refresh(old, bystander), [419, UNKNOWN], 'old processes stop before the sweep');
+  assert.deepEqual(await refresh(old, bystander), [419, UNKNOWN], 'the legacy app does not know swept sessions');
   assert.equal((await anew.logout(fourth.token)).status, 204);
   assert.deepEqual(await refresh(anew, fourth), [419, UNKNOWN]);
   assert.equal((await anew.refresh(bystander.token, bystander.user)).status, 200);
 });
 
-test('only the user of an old refresh token, and only an old refresh token', async (t) => {
+test('a legacy refresh token works only for its user; no other token migrates', async (t) => {
   const world = await startWorld(t);
   const [old, anew] = [await world.oldApp(), await world.newApp()];
   const [a, b] = await fill(old, 2);
@@ -123,7 +123,7 @@ test('only the user of an old refresh token, and only an old refresh token', asy
 
   const { accessToken } = await (await old.refresh(b.token, b.user)).json();
   const me = await anew.call('/api/users/me', { headers: { accesstoken: accessToken } });
-  assert.equal(me.status, 200, 'an old access token goes on as one');
+  assert.equal(me.status, 200, 'a legacy access token stays valid');
   assert.deepEqual(await answer(await anew.refresh(accessToken.slice(7), b.user)), [419, UNKNOWN]);
   assert.equal(await world.client.exists(`regrant:u:${b.user}`), 0);
 
@@ -132,7 +132,7 @@ test('only the user of an old refresh token, and only an old refresh token', asy
   assert.deepEqual(await answer(await anew.refresh(forged, a.user)), [419, UNKNOWN]);
 });
 
-test('with rotation a client moves on; claims are looked up by the resolved user', async (t) => {
+test('a migrated session can rotate; claims are looked up by the resolved user', async (t) => {
   const world = await startWorld(t);
   const [, { token, user }] = await fill(await world.oldApp(), 2);
   const auth = adoptingAuth({ SECRET_KEY, REDIS_URL: world.redis.url });
@@ -142,10 +142,10 @@ test('with rotation a client moves on; claims are looked up by the resolved user
   assert.equal(auth.verify(renewed.accessToken).role, `role of ${user}`);
   assert.equal((await auth.refresh(renewed.refreshToken)).sessionId, renewed.sessionId);
   const ends = await Promise.all([token, `regrant:adopted:${renewed.sessionId}`].map((key) => world.client.pTTL(key)));
-  assert.ok(ends.every((ttl) => ttl > 89 * 86_400_000), 'the key and the note end with the session');
+  assert.ok(ends.every((ttl) => ttl > 89 * 86_400_000), 'the legacy key and the migration marker expire with the session');
 });
 
-test('while Redis or the table of users is away nobody is signed out', async (t) => {
+test('an unavailable Redis or user table logs nobody out', async (t) => {
   const world = await startWorld(t);
   const old = await world.oldApp();
   const sessions = await fill(old, 3);
@@ -164,7 +164,7 @@ test('while Redis or the table of users is away nobody is signed out', async (t)
   await assert.rejects(auth.sweepLegacyTokens(), away);
 });
 
-test('the sweep: a dry run, dead tokens, progress; without migrate it is refused', async (t) => {
+test('the sweep: dry run, dead tokens, progress; rejected without migrate', async (t) => {
   const world = await startWorld(t);
   await fill(await world.oldApp(), 4);
   const expired = jwt.sign({ exp: 1 }, SECRET_KEY);

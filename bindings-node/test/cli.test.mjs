@@ -1,5 +1,5 @@
-// `npx regrant`: the front door of the operator's command that comes with the package. What the
-// command does is tested with the core.
+// `npx regrant`: the npm entry point of the command line. The tests of the core cover the commands
+// themselves.
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -18,12 +18,12 @@ const bin = fileURLToPath(new URL('../bin/regrant.cjs', import.meta.url));
 const folder = await mkdtemp(join(tmpdir(), 'regrant-cli-'));
 after(() => rm(folder, { recursive: true }));
 
-/** Runs the command to its end. */
+/** Runs the command and collects its output and exit status. */
 function regrant(args, { input = '', env = {} } = {}) {
   const child = spawn(process.execPath, [bin, ...args], { cwd: folder, env: { PATH: process.env.PATH, ...env } });
   const outcome = { stdout: '', stderr: '' };
   for (const stream of ['stdout', 'stderr']) child[stream].setEncoding('utf8').on('data', (text) => (outcome[stream] += text));
-  child.stdin.on('error', () => {}).end(input); // it need not read what it does not want
+  child.stdin.on('error', () => {}).end(input); // the command may exit without reading its input
   return new Promise((resolve, reject) => {
     child.on('error', reject).on('close', (status, signal) => resolve({ ...outcome, status, signal }));
   });
@@ -38,7 +38,7 @@ function isAccepted(auth, token) {
   }
 }
 
-/** A token that nobody signed and that takes more room to show than any pipe has. */
+/** An unsigned token whose decoded form exceeds every pipe buffer. */
 function large() {
   let claim = new Array(20_000).fill(1);
   for (let depth = 0; depth < 20; depth++) claim = [claim];
@@ -46,7 +46,7 @@ function large() {
   return `${encode({ alg: 'HS256', typ: 'at+jwt' })}.${encode({ claim })}.AAAA`;
 }
 
-test('results go to stdout, messages to stderr, and the status says how it ended', async () => {
+test('results go to stdout, messages to stderr, and the exit status reports errors', async () => {
   const { version } = JSON.parse(await readFile(new URL('../package.json', import.meta.url), 'utf8'));
   assert.deepEqual(await regrant(['--version']), { stdout: `regrant ${version}\n`, stderr: '', status: 0, signal: null });
   const wrong = await regrant(['keyz']);
@@ -58,7 +58,7 @@ test('results go to stdout, messages to stderr, and the status says how it ended
   assert.equal(help.status, 0);
 });
 
-test('npx finds it where the package is installed', async () => {
+test('npx runs the installed command', async () => {
   const app = join(folder, 'app');
   await mkdir(join(app, 'node_modules/.bin'), { recursive: true });
   await writeFile(join(app, 'package.json'), '{ "private": true }');
@@ -67,7 +67,7 @@ test('npx finds it where the package is installed', async () => {
   assert.match(stdout, /^[\w-]{43}\n$/);
 });
 
-test('it looks at what this process has signed, with the secret from the environment', async () => {
+test('the command checks a token and revokes its session, with the secret from the environment', async () => {
   const secret = 'a secret of the tests of at least 32 bytes';
   const auth = createAuth({ secret, store: `file:${join(folder, 'sessions.db')}` });
   const { accessToken, refreshToken, sessionId } = await auth.login('user-1');
@@ -78,12 +78,12 @@ test('it looks at what this process has signed, with the secret from the environ
   const { accepted, kind, sessionId: seen, storeAsked } = JSON.parse(access.stdout);
   assert.deepEqual({ accepted, kind, seen, storeAsked }, { accepted: true, kind: 'access', seen: sessionId, storeAsked: true });
 
-  // It needs no secret to end a session, and tells this process of it.
+  // Revoking a session needs no secret and takes effect in this process.
   const ended = await regrant(['sessions', 'revoke', 'user-1', sessionId], { env: { REGRANT_STORE: env.REGRANT_STORE } });
   assert.match(ended.stdout, /1 session revoked \(administrative\)/);
-  const patience = Date.now() + 60_000;
+  const deadline = Date.now() + 60_000;
   while (isAccepted(auth, accessToken)) {
-    assert.ok(Date.now() < patience, 'this process is not told');
+    assert.ok(Date.now() < deadline, 'the revocation did not reach this process');
     await setTimeout(5);
   }
   const refused = await regrant(['token', 'check', '-'], { env, input: refreshToken });
@@ -91,12 +91,12 @@ test('it looks at what this process has signed, with the secret from the environ
   assert.equal(refused.status, 1);
 });
 
-test('a long result arrives whole, whoever reads it late', async () => {
+test('a slow reader gets the whole output', async () => {
   const child = spawn(process.execPath, [bin, 'token', 'decode', '-', '--json'], { cwd: folder });
   child.stdin.end(large());
   const closed = new Promise((resolve) => child.on('close', resolve));
   child.stdout.pause();
-  await new Promise((resolve) => child.stdout.once('readable', resolve)); // the pipe is filling
+  await new Promise((resolve) => child.stdout.once('readable', resolve)); // the pipe fills up
   let text = '';
   for await (const part of child.stdout.setEncoding('utf8')) text += part;
   assert.equal(await closed, 0);
@@ -104,18 +104,18 @@ test('a long result arrives whole, whoever reads it late', async () => {
   assert.equal(JSON.parse(text).claims.claim.flat(20).length, 20_000);
 });
 
-test('a reader who has seen enough is no failure', async () => {
+test('a closed stdout is not an error', async () => {
   const child = spawn(process.execPath, [bin, 'token', 'decode', '-', '--json'], { cwd: folder });
-  let complaint = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => (complaint += text));
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
   child.stdout.destroy();
   child.stdin.end(large());
   const [status, signal] = await new Promise((resolve) => child.on('close', (...how) => resolve(how)));
-  assert.deepEqual([status, signal, complaint], [0, null, '']);
+  assert.deepEqual([status, signal, stderr], [0, null, '']);
 });
 
-test('an interrupt ends it in its own way, and not in that of Node.js', async () => {
-  const silent = createServer(); // a store that takes connections and never answers
+test('SIGINT is handled by the command, not by Node.js', async () => {
+  const silent = createServer(); // a store that accepts connections and never replies
   after(() => silent.close());
   await new Promise((resolve) => silent.listen(0, '127.0.0.1', resolve));
   await writeFile(join(folder, 'sweep.json'), '{ "migrate": {}, "redis": { "timeout": "60s" } }');
@@ -124,12 +124,12 @@ test('an interrupt ends it in its own way, and not in that of Node.js', async ()
     cwd: folder,
     env: { PATH: process.env.PATH, REGRANT_SECRET: 'a secret of the tests of at least 32 bytes' },
   });
-  let complaint = '';
-  child.stderr.setEncoding('utf8').on('data', (text) => (complaint += text));
+  let stderr = '';
+  child.stderr.setEncoding('utf8').on('data', (text) => (stderr += text));
   const ended = new Promise((resolve) => child.on('close', (...how) => resolve(how)));
   const [connection] = await once(silent, 'connection');
   child.kill('SIGINT');
   assert.deepEqual(await ended, [130, null]);
-  assert.match(complaint, /run it again/);
+  assert.match(stderr, /run it again/);
   connection.destroy();
 });

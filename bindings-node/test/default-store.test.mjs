@@ -1,4 +1,4 @@
-// Without `store` sessions are in a file of the working folder: they outlive the process.
+// Without `store`, sessions are stored in a file in the working directory and survive a restart.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, readdir, rm } from 'node:fs/promises';
@@ -10,14 +10,14 @@ import { SECRET } from './support/auth.mjs';
 
 const run = promisify(execFile);
 
-/** A program that prints what `expression` gives, with `auth` at hand. */
+/** A program that prints the result of `expression`, which can use `auth`. */
 const program = (config, expression) => `
   import { createAuth } from ${JSON.stringify(import.meta.resolve('regrant'))};
   const auth = createAuth(${JSON.stringify(config)});
   console.log(JSON.stringify(await (${expression})));
 `;
 
-test('a session outlives the process that began it', async (t) => {
+test('a session survives the process that created it', async (t) => {
   const cwd = await mkdtemp(join(tmpdir(), 'regrant-default-store-'));
   t.after(() => rm(cwd, { recursive: true }));
   const inProcess = async (expression) => {
@@ -32,7 +32,7 @@ test('a session outlives the process that began it', async (t) => {
   assert.notEqual(renewed.refreshToken, refreshToken);
 });
 
-test('a wrong configuration makes no file', async (t) => {
+test('an invalid configuration creates no file', async (t) => {
   const cwd = await mkdtemp(join(tmpdir(), 'regrant-default-store-'));
   t.after(() => rm(cwd, { recursive: true }));
   for (const wrong of [{ access: { ttl: 0 } }, { refresh: { grace: '1h' } }, { language: 'fr' }]) {

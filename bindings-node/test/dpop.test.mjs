@@ -1,4 +1,4 @@
-// Sessions that are bound to a key of the client (DPoP, RFC 9449), over HTTP.
+// DPoP-bound sessions (RFC 9449) over HTTP.
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { test } from 'node:test';
@@ -14,7 +14,7 @@ const ORIGIN = 'https://api.example';
 const encode = (value) => Buffer.from(JSON.stringify(value)).toString('base64url');
 const hash = (text) => createHash('sha256').update(text).digest('base64url');
 
-/** A client with a key of its own, whose clock is that of the server. */
+/** A client with its own key and the clock of the server. */
 function device(clock) {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
   const jwk = publicKey.export({ format: 'jwk' });
@@ -41,7 +41,7 @@ function boundApp(express, auth) {
       next(error);
     }
   });
-  // Below another path, so that Express takes the address apart.
+  // Mounted below a path, so that `req.url` is not the whole path.
   const router = express.Router();
   router.post('/refresh', refreshHandler(auth, { cookie: false }));
   app.use('/auth', router);
@@ -54,10 +54,10 @@ function boundApp(express, auth) {
 const codeOf = async (response) => [response.status, (await response.json()).error.code];
 
 for (const { name, express } of expressVersions) {
-  test(`${name}: neither token is good without the key`, async (t) => {
+  test(`${name}: bound tokens are rejected without a proof by their key`, async (t) => {
     const { auth, clock } = testAuth({ dpop: { origin: ['https://other.example', ORIGIN] } });
     const call = await serve(t, boundApp(express, auth));
-    const [mine, thiefs] = [device(clock), device(clock)];
+    const [client, attacker] = [device(clock), device(clock)];
     const post = (path, body, dpop) => {
       const { headers, ...rest } = json(body);
       return call.post(path, { headers: { ...headers, ...(dpop && { dpop }) }, ...rest });
@@ -65,57 +65,57 @@ for (const { name, express } of expressVersions) {
     const get = (path, token, dpop, scheme = 'DPoP') =>
       call(path, { headers: { authorization: `${scheme} ${token}`, ...(dpop && { dpop }) } });
 
-    let pair = await (await post('/login', {}, mine.prove('POST', '/login'))).json();
-    assert.equal(claimsOf(pair.accessToken).cnf.jkt, mine.thumbprint);
+    let pair = await (await post('/login', {}, client.prove('POST', '/login'))).json();
+    assert.equal(claimsOf(pair.accessToken).cnf.jkt, client.thumbprint);
     for (let turn = 0; turn < 2; turn += 1) {
       const token = pair.accessToken;
       for (const path of ['/me', '/now']) {
-        const proof = mine.prove('GET', path, { token });
-        const welcome = await get(path, token, proof);
-        assert.deepEqual([welcome.status, await welcome.json()], [200, { user: 'user-1' }]);
+        const proof = client.prove('GET', path, { token });
+        const accepted = await get(path, token, proof);
+        assert.deepEqual([accepted.status, await accepted.json()], [200, { user: 'user-1' }]);
         assert.deepEqual(await codeOf(await get(path, token, proof)), [401, 'ERR_DPOP_PROOF_REPLAYED']);
         assert.deepEqual(await codeOf(await get(path, token)), [401, 'ERR_DPOP_PROOF_MISSING']);
         assert.deepEqual(await codeOf(await get(path, token, undefined, 'Bearer')), [401, 'ERR_DPOP_PROOF_MISSING']);
         for (const bad of [
-          thiefs.prove('GET', path, { token }),
-          mine.prove('GET', path),
-          mine.prove('POST', path, { token }),
-          mine.prove('GET', '/other', { token }),
-          mine.prove('GET', path, { token, origin: 'https://evil.example' }),
+          attacker.prove('GET', path, { token }),
+          client.prove('GET', path),
+          client.prove('POST', path, { token }),
+          client.prove('GET', '/other', { token }),
+          client.prove('GET', path, { token, origin: 'https://evil.example' }),
           'rubbish',
         ]) {
-          const refused = await get(path, token, bad);
-          assert.match(refused.headers.get('www-authenticate'), /^DPoP error="invalid_dpop_proof"/);
-          assert.deepEqual(await codeOf(refused), [401, 'ERR_DPOP_PROOF_INVALID']);
+          const rejected = await get(path, token, bad);
+          assert.match(rejected.headers.get('www-authenticate'), /^DPoP error="invalid_dpop_proof"/);
+          assert.deepEqual(await codeOf(rejected), [401, 'ERR_DPOP_PROOF_INVALID']);
         }
       }
       const body = { refreshToken: pair.refreshToken };
       assert.deepEqual(await codeOf(await post('/auth/refresh', body)), [401, 'ERR_DPOP_PROOF_MISSING']);
-      const stolen = await post('/auth/refresh', body, thiefs.prove('POST', '/auth/refresh'));
+      const stolen = await post('/auth/refresh', body, attacker.prove('POST', '/auth/refresh'));
       assert.deepEqual(await codeOf(stolen), [401, 'ERR_DPOP_PROOF_INVALID']);
       clock.advance(60_000);
-      const renewed = await post('/auth/refresh', body, mine.prove('POST', '/auth/refresh?x=y'));
+      const renewed = await post('/auth/refresh', body, client.prove('POST', '/auth/refresh?x=y'));
       assert.equal(renewed.status, 200);
       pair = await renewed.json();
     }
   });
 
-  test(`${name}: a server that gives nonces says which`, async (t) => {
+  test(`${name}: a server with nonces returns the nonce to use`, async (t) => {
     const { auth, clock } = testAuth({ dpop: { origin: ORIGIN, nonce: '5m' } });
     const call = await serve(t, boundApp(express, auth));
-    const mine = device(clock);
-    const login = (nonce) => call.post('/login', { headers: { dpop: mine.prove('POST', '/login', { nonce }) } });
-    const refused = await login();
-    assert.match(refused.headers.get('www-authenticate'), /^DPoP error="use_dpop_nonce"/);
-    assert.deepEqual(await codeOf(refused.clone()), [401, 'ERR_DPOP_NONCE_REQUIRED']);
-    assert.equal((await refused.json()).error.advice, 'retry');
-    const nonce = refused.headers.get('dpop-nonce');
+    const client = device(clock);
+    const login = (nonce) => call.post('/login', { headers: { dpop: client.prove('POST', '/login', { nonce }) } });
+    const rejected = await login();
+    assert.match(rejected.headers.get('www-authenticate'), /^DPoP error="use_dpop_nonce"/);
+    assert.deepEqual(await codeOf(rejected.clone()), [401, 'ERR_DPOP_NONCE_REQUIRED']);
+    assert.equal((await rejected.json()).error.advice, 'retry');
+    const nonce = rejected.headers.get('dpop-nonce');
     assert.equal(nonce, auth.proofNonce);
     const { refreshToken } = await (await login(nonce)).json();
     clock.advance(600_000);
     const refresh = (given) => {
       const { headers, body } = json({ refreshToken });
-      const dpop = mine.prove('POST', '/auth/refresh', { nonce: given });
+      const dpop = client.prove('POST', '/auth/refresh', { nonce: given });
       return call.post('/auth/refresh', { headers: { ...headers, dpop }, body });
     };
     const again = await refresh(nonce);
@@ -125,36 +125,36 @@ for (const { name, express } of expressVersions) {
   });
 }
 
-test('Fastify, and requests of the Fetch API', async (t) => {
+test('Fastify and Fetch API requests accept proofs', async (t) => {
   const { auth, clock } = testAuth({ dpop: { origin: ORIGIN } });
-  const mine = device(clock);
-  const proof = () => ({ proof: mine.prove('POST', '/login'), method: 'POST', path: '/login' });
+  const client = device(clock);
+  const proof = () => ({ proof: client.prove('POST', '/login'), method: 'POST', path: '/login' });
   const { accessToken: token } = await auth.login('user-1', { proof: proof() });
   const app = fastify();
   t.after(() => app.close());
   app.get('/me', { onRequest: forFastify.authenticate(auth) }, (request) => ({ user: request.auth.subject }));
-  const headers = () => ({ authorization: `DPoP ${token}`, dpop: mine.prove('GET', '/me', { token }) });
+  const headers = () => ({ authorization: `DPoP ${token}`, dpop: client.prove('GET', '/me', { token }) });
   assert.deepEqual((await app.inject({ url: '/me?a=b', headers: headers() })).json(), { user: 'user-1' });
   const decision = await decide(auth, new Request('http://127.0.0.1:80/me?a=b', { headers: headers() }));
   assert.equal(decision.auth.subject, 'user-1');
 });
 
-test('a server that knows no proofs takes none, and nothing that is bound', async () => {
+test('a server without dpop rejects proofs and bound tokens', async () => {
   const [bound, plain] = [testAuth({ dpop: { origin: ORIGIN } }), testAuth()];
-  const mine = device(bound.clock);
-  const proof = { proof: mine.prove('POST', '/login'), method: 'POST', path: '/login' };
+  const client = device(bound.clock);
+  const proof = { proof: client.prove('POST', '/login'), method: 'POST', path: '/login' };
   const { accessToken, refreshToken } = await bound.auth.login('user-1', { proof });
   assert.throws(() => plain.auth.verify(accessToken), withCode('ERR_DPOP_PROOF_MISSING'));
   await assert.rejects(plain.auth.refresh(refreshToken), withCode('ERR_DPOP_PROOF_MISSING'));
   const request = { method: 'GET', url: '/', headers: { authorization: `DPoP ${accessToken}`, dpop: 'x' } };
-  assert.equal((await decide(plain.auth, request)).error.code, 'ERR_TOKEN_MISSING');
+  assert.equal((await decide(plain.auth, request)).error.code, 'ERR_DPOP_PROOF_MISSING');
   assert.deepEqual([plain.auth.checksProofs, plain.auth.proofNonce], [false, null]);
   await assert.rejects(plain.auth.login('user-1', { proof }), { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop' });
   const strict = testAuth({ dpop: { origin: ORIGIN, required: true } });
   await assert.rejects(strict.auth.login('user-1'), withCode('ERR_DPOP_PROOF_MISSING'));
 });
 
-test('a proof is checked before a login and is good for it afterwards', async () => {
+test('checkProof before a login does not use the proof up', async () => {
   const { auth, clock } = testAuth({ dpop: { origin: ORIGIN } });
   const proof = { proof: device(clock).prove('POST', '/signup'), method: 'POST', path: '/signup' };
   auth.checkProof(undefined);
@@ -167,7 +167,7 @@ test('a proof is checked before a login and is good for it afterwards', async ()
   assert.throws(() => testAuth().auth.checkProof(proof), { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop' });
 });
 
-test('a service that verifies the tokens of another one takes bound ones with a proof for itself', async (t) => {
+test('a verifier of another issuer accepts bound tokens with a proof for its own origin', async (t) => {
   const issuer = 'https://auth.example';
   const { privateKey } = generateKeyPairSync('ed25519');
   const privateKeyPem = privateKey.export({ type: 'pkcs8', format: 'pem' });
@@ -176,8 +176,8 @@ test('a service that verifies the tokens of another one takes bound ones with a 
   const { auth, clock } = testAuth({
     secret: undefined, keys, refreshSecret, access: { issuer, audience: 'orders' }, dpop: { origin: issuer },
   });
-  const mine = device(clock);
-  const proof = { proof: mine.prove('POST', '/login', { origin: issuer }), method: 'POST', path: '/login' };
+  const client = device(clock);
+  const proof = { proof: client.prove('POST', '/login', { origin: issuer }), method: 'POST', path: '/login' };
   const { accessToken: token } = await auth.login('user-1', { proof });
   const issuers = [{ issuer, audience: 'orders', jwks: auth.jwks() }];
   const app = (config) => {
@@ -187,7 +187,7 @@ test('a service that verifies the tokens of another one takes bound ones with a 
     return serve(t, served);
   };
   const ask = async (call, origin, scheme = 'DPoP') => {
-    const headers = { authorization: `${scheme} ${token}`, dpop: mine.prove('GET', '/orders', { token, origin }) };
+    const headers = { authorization: `${scheme} ${token}`, dpop: client.prove('GET', '/orders', { token, origin }) };
     const answer = await call('/orders?page=2', { headers });
     return answer.status === 200 ? answer.json() : codeOf(answer);
   };
@@ -195,7 +195,7 @@ test('a service that verifies the tokens of another one takes bound ones with a 
   assert.equal(await ask(knows, ORIGIN), 'user-1');
   assert.deepEqual(await ask(knows, issuer), [401, 'ERR_DPOP_PROOF_INVALID']);
   assert.deepEqual(await ask(knows, ORIGIN, 'Bearer'), [401, 'ERR_DPOP_PROOF_MISSING']);
-  assert.deepEqual(await ask(await app({}), ORIGIN), [401, 'ERR_TOKEN_MISSING']);
+  assert.deepEqual(await ask(await app({}), ORIGIN), [401, 'ERR_DPOP_PROOF_MISSING']);
   const wrong = () => createVerifier({ issuers, dpop: { origin: 'api.example' } });
   assert.throws(wrong, { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop.origin' });
 });

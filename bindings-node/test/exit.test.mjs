@@ -1,4 +1,4 @@
-// A process that used auth objects ends by itself.
+// A process with auth objects exits by itself.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -23,43 +23,43 @@ const program = (store) => `
   })();
 `;
 
-/** Kills the program, and so fails, when it is still there after this long. */
-const LONGEST = { timeout: 30_000, cwd: import.meta.dirname };
+/** A program that is still running after the timeout is killed, and the test fails. */
+const OPTIONS = { timeout: 30_000, cwd: import.meta.dirname };
 
-test('with the memory store', async () => {
-  const { stdout } = await run(process.execPath, ['-e', program('memory:')], LONGEST);
+test('a process exits with the memory store', async () => {
+  const { stdout } = await run(process.execPath, ['-e', program('memory:')], OPTIONS);
   assert.equal(stdout, 'done\n');
 });
 
-test('with a file', async (t) => {
+test('a process exits with the file store', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'regrant-exit-'));
   t.after(() => rm(folder, { recursive: true }));
-  const { stdout } = await run(process.execPath, ['-e', program(`file:${join(folder, 'sessions.db')}`)], LONGEST);
+  const { stdout } = await run(process.execPath, ['-e', program(`file:${join(folder, 'sessions.db')}`)], OPTIONS);
   assert.equal(stdout, 'done\n');
 });
 
-test('with a Redis that is not there, asked or not', async () => {
-  // Port 1 of this machine serves nothing.
+test('a process exits with an unreachable Redis, used or not', async () => {
+  // Nothing listens on port 1.
   const store = 'redis://127.0.0.1:1/0';
   const created = program(store).replace(/\(async[^]*/, "console.log('done')");
-  assert.equal((await run(process.execPath, ['-e', created], LONGEST)).stdout, 'done\n');
+  assert.equal((await run(process.execPath, ['-e', created], OPTIONS)).stdout, 'done\n');
   const asked = program(store).replace(/\(async[^]*/, "auth.login('user-1').catch((error) => console.log(error.code))");
-  assert.equal((await run(process.execPath, ['-e', asked], LONGEST)).stdout, 'ERR_STORE_UNAVAILABLE\n');
+  assert.equal((await run(process.execPath, ['-e', asked], OPTIONS)).stdout, 'ERR_STORE_UNAVAILABLE\n');
 });
 
-test('with Redis', async (t) => {
+test('a process exits with Redis', async (t) => {
   const redis = await startRedis(t);
-  const { stdout } = await run(process.execPath, ['-e', program(redis.url)], LONGEST);
+  const { stdout } = await run(process.execPath, ['-e', program(redis.url)], OPTIONS);
   assert.equal(stdout, 'done\n');
 });
 
-test('what onEvent throws is an uncaught exception, not lost', async () => {
+test('an exception in onEvent is an uncaught exception', async () => {
   const failing = program('memory:').replace('onEvent: () => {}', "onEvent() { throw new Error('the audit log is full') }");
-  const kept = `setInterval(() => {}, 1000); ${failing}`;
-  await assert.rejects(run(process.execPath, ['-e', kept], LONGEST), { code: 1, stderr: /the audit log is full/ });
+  const keptAlive = `setInterval(() => {}, 1000); ${failing}`;
+  await assert.rejects(run(process.execPath, ['-e', keptAlive], OPTIONS), { code: 1, stderr: /the audit log is full/ });
 });
 
-test('worker threads have auth objects of their own, and may end in the middle of a call', async () => {
+test('worker threads have their own auth objects and may exit during a call', async () => {
   const workers = `
     const { Worker } = require('node:worker_threads');
     const source = ${JSON.stringify(program('memory:'))};
@@ -70,6 +70,6 @@ test('worker threads have auth objects of their own, and may end in the middle o
       console.log(whole.join(), await ended(cut));
     })();
   `;
-  const { stdout } = await run(process.execPath, ['-e', workers], LONGEST);
+  const { stdout } = await run(process.execPath, ['-e', workers], OPTIONS);
   assert.deepEqual(stdout.trim().split('\n').sort(), ['0,0,0 7', 'done', 'done', 'done']);
 });

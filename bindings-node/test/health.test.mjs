@@ -1,4 +1,4 @@
-// What an operator is told about the store.
+// Health reports and warnings about the store.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { test } from 'node:test';
@@ -6,7 +6,7 @@ import { createAuth } from 'regrant';
 import { SECRET, withCode } from './support/auth.mjs';
 import { startRedis } from './support/redis.mjs';
 
-test('a store that answers, and one that does not', async (t) => {
+test('health reports reachable and unreachable stores', async (t) => {
   const memory = await createAuth({ secret: SECRET, store: 'memory:' }).health();
   assert.deepEqual([memory.store, memory.reachable, memory.warnings], ['memory', true, []]);
   assert.ok(memory.roundTripMs >= 0);
@@ -24,7 +24,7 @@ test('a store that answers, and one that does not', async (t) => {
   assert.deepEqual([away.reachable, away.warnings.map(({ code }) => code)], [false, ['unreachable']]);
 });
 
-test('a server that evicts is told of by a warning of the process, once, or refused', async (t) => {
+test('an evicting server causes one process warning, or is rejected', async (t) => {
   const redis = await startRedis(t);
   await redis.command('CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru');
   const warnings = [];
@@ -56,7 +56,7 @@ test('a server that evicts is told of by a warning of the process, once, or refu
   }
 });
 
-test('an address, a file or a user that cannot be used is named, and not quoted', () => {
+test('an invalid store option is rejected by name, without its value', () => {
   const config = (store, redis) => () => createAuth({ secret: SECRET, store, redis });
   const named = (field) => (error) => {
     assert.equal(error.code, 'ERR_CONFIG_INVALID');

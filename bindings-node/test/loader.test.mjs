@@ -1,4 +1,4 @@
-// Which addon is loaded, and what is said where none can be. The platforms are made up.
+// Which addon the loader selects, and its error when no addon can be loaded. The platforms are simulated.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { createRequire } from 'node:module';
@@ -17,8 +17,8 @@ const absent = (path) => () => {
 };
 const broken = (message) => () => ({ error: new Error(message) });
 
-/** Places as they are where nothing is installed, but for `present`. */
-function placesWith(present = {}) {
+/** Candidate addons: none installed, except those in `present`. */
+function candidatesWith(present = {}) {
   const names = ['darwin-arm64', 'linux-x64-gnu', 'linux-x64-musl', 'win32-x64-msvc'];
   return Object.fromEntries(names.map((name) => [
     name,
@@ -26,15 +26,15 @@ function placesWith(present = {}) {
   ]));
 }
 
-/** The error of a platform without an addon. */
-function refused(platform, present) {
+/** The error for a platform without a loadable addon. */
+function loadError(platform, present) {
   try {
-    loadAddon(platform, placesWith(present), '1.2.3');
+    loadAddon(platform, candidatesWith(present), '1.2.3');
   } catch (error) {
     assert.deepEqual([error.name, error.code], ['AddonError', 'ERR_ADDON_UNAVAILABLE']);
     return error;
   }
-  return assert.fail('it was loaded');
+  return assert.fail('the addon was loaded');
 }
 
 for (const [platform, names] of [
@@ -50,68 +50,68 @@ for (const [platform, names] of [
   });
 }
 
-test('the addon built here goes before the installed one', () => {
-  const both = { local: () => ({ addon: 'built' }), installed: () => assert.fail('it was asked') };
-  assert.equal(loadAddon(glibc, placesWith({ 'linux-x64-gnu': both }), '1.2.3'), 'built');
+test('a locally built addon takes precedence over the installed package', () => {
+  const both = { local: () => ({ addon: 'built' }), installed: () => assert.fail('must not be loaded') };
+  assert.equal(loadAddon(glibc, candidatesWith({ 'linux-x64-gnu': both }), '1.2.3'), 'built');
 });
 
-test('the installed one is loaded where it is of this very version', () => {
+test('the installed package is loaded if its version matches', () => {
   const installed = () => ({ addon: 'installed', version: '1.2.3' });
-  assert.equal(loadAddon(glibc, placesWith({ 'linux-x64-gnu': { installed } }), '1.2.3'), 'installed');
+  assert.equal(loadAddon(glibc, candidatesWith({ 'linux-x64-gnu': { installed } }), '1.2.3'), 'installed');
 });
 
-test('where the C library cannot be told the one that loads is taken', () => {
-  const places = placesWith({
+test('with an unknown C library, the first addon that loads is used', () => {
+  const candidates = candidatesWith({
     'linux-x64-gnu': { installed: broken('libc.so.6: cannot open shared object file') },
     'linux-x64-musl': { installed: () => ({ addon: 'musl', version: '1.2.3' }) },
   });
-  assert.equal(loadAddon({ ...glibc, libc: null }, places, '1.2.3'), 'musl');
+  assert.equal(loadAddon({ ...glibc, libc: null }, candidates, '1.2.3'), 'musl');
 });
 
-test('an addon of the other C library is never asked where it is known', () => {
-  const error = refused(glibc, { 'linux-x64-musl': { installed: () => assert.fail('it was asked') } });
+test('an addon for another C library is never tried if the C library is known', () => {
+  const error = loadError(glibc, { 'linux-x64-musl': { installed: () => assert.fail('must not be loaded') } });
   assert.doesNotMatch(error.message, /musl/);
 });
 
-test('nothing installed: what was looked for, and that optional dependencies are needed', () => {
-  const { message, cause } = refused(glibc);
+test('nothing installed: the error lists the candidates and mentions optional dependencies', () => {
+  const { message, cause } = loadError(glibc);
   assert.match(message, /^regrant has no native addon for this platform \(linux, x64, glibc 2\.36\)\./);
   assert.match(message, /\n {2}regrant\.linux-x64-gnu\.node: is not there\n {2}regrant-linux-x64-gnu: is not there\n/);
   assert.match(message, /npm installs regrant-linux-x64-gnu as an optional dependency.*--omit=optional/);
   assert.equal(cause.code, 'MODULE_NOT_FOUND');
 });
 
-test('installed and not loadable: the reason of the system, and that it was built for another one', () => {
+test('not loadable: the error has the reason of the system and mentions a newer C library', () => {
   const reason = "/lib/libc.so.6: version `GLIBC_2.99' not found";
-  const { message, cause } = refused(glibc, { 'linux-x64-gnu': { installed: broken(`${reason}\nmore`) } });
+  const { message, cause } = loadError(glibc, { 'linux-x64-gnu': { installed: broken(`${reason}\nmore`) } });
   assert.ok(message.includes(`regrant-linux-x64-gnu: ${reason}\n`), message);
   assert.match(message, /cannot be loaded.*newer C library/);
-  assert.equal(cause.message, `${reason}\nmore`, 'what was there goes before what was not');
+  assert.equal(cause.message, `${reason}\nmore`, 'the cause is the load error, not a missing module');
 });
 
-test('a module that the addon itself misses is not taken for an absent addon', () => {
-  const { message } = refused(glibc, { 'linux-x64-gnu': { installed: absent('regrant-linux-x64-gnu/gone.node') } });
+test('a missing module inside the addon package is not reported as a missing addon', () => {
+  const { message } = loadError(glibc, { 'linux-x64-gnu': { installed: absent('regrant-linux-x64-gnu/gone.node') } });
   assert.match(message, /regrant-linux-x64-gnu: Cannot find module/);
   assert.match(message, /cannot be loaded/);
 });
 
-test('of another version: both versions, and to install again', () => {
-  const { message } = refused(glibc, { 'linux-x64-gnu': { installed: () => ({ addon: {}, version: '1.2.2' }) } });
+test('version mismatch: the error names both versions and suggests a reinstall', () => {
+  const { message } = loadError(glibc, { 'linux-x64-gnu': { installed: () => ({ addon: {}, version: '1.2.2' }) } });
   assert.match(message, /regrant-linux-x64-gnu: is version 1\.2\.2, and regrant is 1\.2\.3\n/);
   assert.match(message, /install again/);
 });
 
-test('a platform for which none is built: those that there are, and how to build one', () => {
-  const { message, cause } = refused({ os: 'linux', arch: 's390x', libc: 'glibc' });
+test('unsupported platform: the error lists the supported ones and links to the build instructions', () => {
+  const { message, cause } = loadError({ os: 'linux', arch: 's390x', libc: 'glibc' });
   assert.match(message, /\(linux, s390x, glibc\)\.\nThere are addons for darwin-arm64, linux-x64-gnu,.*docs\/platforms\.md/);
   assert.equal(cause, undefined);
 });
 
-test('an unknown C library is said to be one', () => {
-  assert.match(refused({ os: 'linux', arch: 'x64', libc: null }).message, /\(linux, x64, an unknown C library\)/);
+test('the error reports an unknown C library', () => {
+  assert.match(loadError({ os: 'linux', arch: 'x64', libc: null }).message, /\(linux, x64, an unknown C library\)/);
 });
 
-test('this platform is told as Node.js and the system tell it', () => {
+test('currentPlatform matches process and the system report', () => {
   const { os, arch, libc, libcVersion } = currentPlatform();
   assert.deepEqual([os, arch], [process.platform, process.arch]);
   const expected = { linux: process.report.getReport().header.glibcVersionRuntime };
@@ -119,9 +119,9 @@ test('this platform is told as Node.js and the system tell it', () => {
   if (libc === 'glibc') assert.equal(libcVersion, expected.linux);
 });
 
-test('native.cjs has a place for every target of the release, and no other', () => {
+test('native.cjs has a candidate for every release target, and no others', () => {
   const source = readFileSync(new URL('../native.cjs', import.meta.url), 'utf8');
-  // What @napi-rs/cli makes of a Rust target is its business: it is asked.
+  // Maps the Rust targets with @napi-rs/cli rather than by a copy of its rules.
   const listed = execFileSync(process.execPath, ['--input-type=module', '-e', `
     import { parseTriple } from '@napi-rs/cli';
     console.log(JSON.stringify(${JSON.stringify(manifest.napi.targets)}.map((triple) => parseTriple(triple).platformArchABI)));

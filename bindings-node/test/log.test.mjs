@@ -1,4 +1,4 @@
-// What the core logs is not lost.
+// Log entries of the core: onLog, logLevel and process warnings.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { test } from 'node:test';
@@ -10,36 +10,36 @@ import { startRedis } from './support/redis.mjs';
 
 const run = promisify(execFile);
 
-/** Makes every operation on this user's sessions one that Redis refuses. */
-const spoil = (redis, user) => redis.command('SET', `regrant:u:${user}`, 'not a hash');
+/** Makes Redis reject every operation on this user's sessions (WRONGTYPE). */
+const corrupt = (redis, user) => redis.command('SET', `regrant:u:${user}`, 'not a hash');
 
-/** An `onLog`, what it heard, and a way to wait for the first entry with a message. */
+/** An `onLog`, its recorded entries, and a function that waits for the first entry with a message. */
 function listener() {
-  const heard = [];
-  // Timers, because a listener does not keep the process alive.
+  const entries = [];
+  // Polls with timers because `onLog` does not keep the process alive.
   async function entry(message) {
     for (const end = Date.now() + 20_000; Date.now() < end; await setTimeout(5)) {
-      const found = heard.find((known) => known.message.includes(message));
+      const found = entries.find((known) => known.message.includes(message));
       if (found) return found;
     }
-    throw new Error(`not heard: ${message}`);
+    throw new Error(`no log entry: ${message}`);
   }
-  return { onLog: (entry) => heard.push(entry), heard, entry };
+  return { onLog: (entry) => entries.push(entry), entries, entry };
 }
 
-test('onLog hears of a store that refuses, without the user', async (t) => {
+test('onLog gets store errors, without the user', async (t) => {
   const redis = await startRedis(t);
-  const { onLog, heard, entry } = listener();
+  const { onLog, entries, entry } = listener();
   const auth = createAuth({ secret: SECRET, store: redis.url, onLog });
-  await spoil(redis, 'user-to-look-for');
+  await corrupt(redis, 'user-to-look-for');
   await assert.rejects(auth.login('user-to-look-for'), withCode('ERR_STORE_UNAVAILABLE'));
   const { level, target, fields } = await entry('Redis refused an operation');
   assert.deepEqual([level, target], ['error', 'regrant::store']);
   assert.match(JSON.stringify(fields), /WRONGTYPE/);
-  assert.ok(!JSON.stringify(heard).includes('user-to-look-for'));
+  assert.ok(!JSON.stringify(entries).includes('user-to-look-for'));
 });
 
-test('onLog hears that the feed of logouts is lost, and with logLevel info that it is back', async (t) => {
+test('onLog gets the loss of the revocation feed, and with logLevel info its recovery', async (t) => {
   const redis = await startRedis(t);
   const { onLog, entry } = listener();
   const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '5s' }, onLog, logLevel: 'info' });
@@ -49,12 +49,12 @@ test('onLog hears that the feed of logouts is lost, and with logLevel info that 
   assert.equal(level, 'warn');
   await redis.start();
   assert.equal((await entry('revocation feed recovered')).level, 'info');
-  // Holds on to it: an auth object that is gone hears nothing.
+  // Keeps the auth object reachable: a collected one logs nothing.
   assert.equal(typeof auth.metrics(), 'string');
 });
 
-test('logLevel decides what is heard', async () => {
-  const { onLog: warnings, heard, entry: warned } = listener();
+test('logLevel filters the entries', async () => {
+  const { onLog: warnings, entries, entry: warned } = listener();
   const { onLog: everything, entry } = listener();
   const quiet = testAuth({ onLog: warnings });
   const talkative = testAuth({ onLog: everything, logLevel: 'debug' });
@@ -67,19 +67,19 @@ test('logLevel decides what is heard', async () => {
   quiet.clock.advance(60_000);
   await assert.rejects(quiet.auth.refresh(pair.refreshToken), withCode('ERR_REFRESH_REUSED'));
   assert.equal((await warned('refresh token reuse detected, session revoked')).level, 'warn');
-  // The log is the process's: the objects of the tests before may still have something to say of their stores.
-  const ofSessions = heard.filter(({ message }) => /^(session event|refresh token reuse)/.test(message));
+  // The log is global to the process: auth objects of earlier tests may still log store errors.
+  const ofSessions = entries.filter(({ message }) => /^(session event|refresh token reuse)/.test(message));
   assert.deepEqual(ofSessions.map(({ level }) => level), ['warn']);
   assert.equal(talkative.auth.feedLag, 0);
 });
 
-test('a wrong onLog or logLevel is refused', () => {
+test('an invalid onLog or logLevel is rejected', () => {
   for (const [field, value] of [['onLog', 'console'], ['logLevel', 'verbose'], ['logLevel', null]]) {
     assert.throws(() => createAuth({ secret: SECRET, [field]: value }), { ...withCode('ERR_CONFIG_INVALID'), field });
   }
 });
 
-/** Fails three times, and ends once `end` was called. */
+/** A program whose logins fail three times, and that exits after a call of `end`. */
 const program = (store, { options = '', ending = '' }) => `
   const { createAuth } = require('regrant');
   const alive = setInterval(() => {}, 1000);
@@ -91,30 +91,30 @@ const program = (store, { options = '', ending = '' }) => `
   })();
 `;
 
-const LONGEST = { timeout: 30_000, cwd: import.meta.dirname };
+const OPTIONS = { timeout: 30_000, cwd: import.meta.dirname };
 const refused = 'ERR_STORE_UNAVAILABLE\n'.repeat(3);
 
-test('without onLog it is a warning of the process, once', async (t) => {
+test('without onLog, an error emits one process warning', async (t) => {
   const redis = await startRedis(t);
-  await spoil(redis, 'user-1');
-  const { stdout, stderr } = await run(process.execPath, ['-e', program(redis.url, { ending: "process.once('warning', end)" })], LONGEST);
+  await corrupt(redis, 'user-1');
+  const { stdout, stderr } = await run(process.execPath, ['-e', program(redis.url, { ending: "process.once('warning', end)" })], OPTIONS);
   assert.equal(stdout, refused);
   assert.match(stderr, /RegrantWarning: Redis refused an operation; code: WRONGTYPE/);
   assert.equal(stderr.split('RegrantWarning').length, 2, stderr);
 });
 
-test('with onLog it is not, and the process ends all the same', async (t) => {
+test('with onLog, no warning is emitted, and the process exits', async (t) => {
   const redis = await startRedis(t);
-  await spoil(redis, 'user-1');
+  await corrupt(redis, 'user-1');
   const options = 'onLog({ level }) { if (level === "error" && (errors += 1) === 3) end(); }, logLevel: "debug"';
   const source = program(redis.url, { options, ending: 'let errors = 0' });
-  const { stdout, stderr } = await run(process.execPath, ['-e', source], LONGEST);
+  const { stdout, stderr } = await run(process.execPath, ['-e', source], OPTIONS);
   assert.deepEqual([stdout, stderr], [refused, '']);
 });
 
-test('worker threads share the log, and one of them warns', async (t) => {
+test('worker threads share the log, and only one emits the warning', async (t) => {
   const redis = await startRedis(t);
-  await spoil(redis, 'user-1');
+  await corrupt(redis, 'user-1');
   const workers = `
     const { Worker } = require('node:worker_threads');
     const source = ${JSON.stringify(program(redis.url, { ending: "require('node:worker_threads').parentPort.once('message', end)" }))};
@@ -131,6 +131,6 @@ test('worker threads share the log, and one of them warns', async (t) => {
       worker.once('exit', (code) => console.log('ended', code, warning.split('RegrantWarning').length - 1));
     }
   `;
-  const { stdout, stderr } = await run(process.execPath, ['-e', workers], LONGEST);
+  const { stdout, stderr } = await run(process.execPath, ['-e', workers], OPTIONS);
   assert.deepEqual([stdout, stderr], ['ended 0 1\n'.repeat(3), '']);
 });

@@ -1,5 +1,5 @@
-// What a scrape of /metrics gets, and the same as objects. The numbers are the process's, so the
-// tests look at what they add to them.
+// Metrics as Prometheus text and as objects. The counters are global to the process, so the tests
+// compare values before and after.
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFile } from 'node:fs/promises';
@@ -8,7 +8,7 @@ import { Worker } from 'node:worker_threads';
 import { createAuth } from 'regrant';
 import { SECRET, testAuth, withCode } from './support/auth.mjs';
 
-/** Reads the text format 0.0.4, every line of it: name{labels} → value, and name → type. */
+/** Strictly parses the text format 0.0.4: name{labels} → value, and name → type. */
 function parse(page) {
   const [values, types, helps] = [new Map(), new Map(), new Map()];
   assert.ok(page.endsWith('\n'));
@@ -22,8 +22,8 @@ function parse(page) {
     }
     const label = '[a-z_]+="[^"\\\\\\n]*"';
     const [, series, family, value] = new RegExp(`^((\\w+)(?:\\{${label}(?:,${label})*\\})?) (\\S+)$`).exec(line) ?? [];
-    assert.ok(series !== undefined, `not a line of the format: ${line}`);
-    assert.ok(!values.has(series), `twice: ${series}`);
+    assert.ok(series !== undefined, `invalid line: ${line}`);
+    assert.ok(!values.has(series), `duplicate series: ${series}`);
     assert.ok(types.has(family.replace(/_(bucket|sum|count)$/, '')) || types.has(family), `${family} has no type`);
     assert.ok(Number.isFinite(Number(value)), line);
     values.set(series, Number(value));
@@ -39,7 +39,7 @@ const read = (auth) => {
 
 const refreshes = (outcome) => `regrant_refreshes_total{outcome="${outcome}"}`;
 
-test('what happens is counted', async () => {
+test('logins, refreshes and reuse are counted', async () => {
   const { auth, clock } = testAuth();
   const before = read(auth);
   const pair = await auth.login('user-1');
@@ -60,7 +60,7 @@ test('what happens is counted', async () => {
   assert.equal(after('regrant_revocation_feed_lag_seconds'), 0);
 });
 
-test('times are histograms with cumulative buckets', async () => {
+test('durations are histograms with cumulative buckets', async () => {
   const { auth } = testAuth();
   const pair = await auth.login('user-1');
   const before = read(auth);
@@ -80,13 +80,13 @@ test('times are histograms with cumulative buckets', async () => {
   assert.equal(values.get(asked), before(asked) + 1);
 });
 
-test('counters are there before anything happened', () => {
+test('counters exist with the value 0 before the first event', () => {
   const { values } = parse(testAuth().auth.metrics());
   assert.equal(values.get(refreshes('store_error')), 0);
   assert.equal(values.get('regrant_sightings_dropped_total'), 0);
 });
 
-test('the snapshot says the same as the page', async () => {
+test('metricsSnapshot has the same values as metrics', async () => {
   const { auth } = testAuth();
   await auth.refresh((await auth.login('user-1')).refreshToken);
   const series = (name, labels) => {
@@ -111,7 +111,7 @@ test('the snapshot says the same as the page', async () => {
   assert.deepEqual(values, parse(auth.metrics()).values);
 });
 
-test('worker threads count with the process', async () => {
+test('worker threads share the metrics of the process', async () => {
   const { auth } = testAuth();
   const before = read(auth);
   const program = `
@@ -124,13 +124,13 @@ test('worker threads count with the process', async () => {
   assert.equal(read(auth)(issued), before(issued) + 1);
 });
 
-test('every metric is in the documentation', async () => {
+test('every metric is documented', async () => {
   const page = await readFile(new URL('../docs/observability.md', import.meta.url), 'utf8');
   const documented = [...page.matchAll(/^\| `(regrant_\w+)` \|/gm)].map(([, name]) => name);
   assert.deepEqual(documented, testAuth().auth.metricsSnapshot().map(({ name }) => name));
 });
 
-test('no user, session or token is in it', async () => {
+test('metrics contain no user, session or token', async () => {
   const auth = createAuth({ secret: SECRET, store: 'memory:' });
   const pair = await auth.login('a-user-to-look-for');
   await auth.logout(pair.refreshToken);

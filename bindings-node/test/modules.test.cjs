@@ -1,4 +1,4 @@
-// The package from CommonJS and from ES modules: the same objects.
+// CommonJS and ES module imports of the package share their objects.
 const assert = require('node:assert/strict');
 const { test } = require('node:test');
 const regrant = require('regrant');
@@ -12,7 +12,7 @@ const entries = {
   'regrant/jsonwebtoken': jsonwebtoken,
 };
 
-test('import and require give the same objects, and every one of them', async () => {
+test('import and require return the same exports', async () => {
   for (const [name, required] of Object.entries(entries)) {
     const { default: _whole, 'module.exports': _same, ...imported } = await import(name);
     assert.deepEqual(Object.keys(imported).sort(), Object.keys(required).sort());
@@ -25,7 +25,7 @@ test('an error thrown through one is caught through the other', async () => {
   assert.throws(() => regrant.createAuth({}), AuthError);
 });
 
-test('the drop-in has what npm jsonwebtoken has, in a plain object that test doubles can change', async (t) => {
+test('the drop-in has the exports of npm jsonwebtoken, as a plain object that test doubles can change', async (t) => {
   assert.deepEqual(Object.keys(jsonwebtoken), Object.keys(require('jsonwebtoken')));
   assert.equal(jsonwebtoken.__esModule, undefined);
   assert.equal((await import('regrant/jsonwebtoken')).default, jsonwebtoken);
@@ -33,6 +33,6 @@ test('the drop-in has what npm jsonwebtoken has, in a plain object that test dou
   assert.equal(jsonwebtoken.verify('token', 'secret'), 'mocked');
 });
 
-test('internals cannot be reached', () => {
+test('internal modules are not exported', () => {
   assert.throws(() => require('regrant/native.cjs'), { code: 'ERR_PACKAGE_PATH_NOT_EXPORTED' });
 });

@@ -1,4 +1,4 @@
-// What npm would publish.
+// The contents of the published package.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
@@ -15,19 +15,19 @@ const answer = JSON.parse(stdout);
 const [{ files }] = Array.isArray(answer) ? answer : Object.values(answer);
 const packed = new Set(files.map(({ path }) => path));
 
-test('everything that package.json points to is packed', () => {
+test('every file that package.json refers to is packed', () => {
   const targets = (value) => (typeof value === 'string' ? [value] : Object.values(value).flatMap(targets));
   for (const path of [manifest.main, manifest.types, ...targets(manifest.bin), ...targets(manifest.exports)]) {
     assert.ok(packed.has(path.replace('./', '')), path);
   }
 });
 
-test('the loader and the types of the addon are packed, and the addon, which has a package of its own, is not', () => {
+test('the addon loader and its types are packed; the addon has a separate package', () => {
   for (const path of ['native.cjs', 'native.d.cts']) assert.ok(packed.has(path), path);
   assert.deepEqual([...packed].filter((path) => path.endsWith('.node')), []);
 });
 
-test('the licences are packed, word for word', async () => {
+test('the licence files are packed and match those of the project', async () => {
   for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) {
     assert.ok(packed.has(name), name);
     const [ours, project] = [`../${name}`, `../../${name}`].map((path) => readFile(new URL(path, import.meta.url), 'utf8'));
@@ -35,10 +35,10 @@ test('the licences are packed, word for word', async () => {
   }
 });
 
-test('sources, tests and the example are not', () => {
+test('sources, tests and the example are not packed', () => {
   for (const path of packed) assert.doesNotMatch(path, /^(src|native\/|test|example|node_modules)/);
 });
 
-test('nothing runs at installation', () => {
+test('the package has no install scripts', () => {
   for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) assert.equal(manifest.scripts[name], undefined);
 });

@@ -1,4 +1,4 @@
-// On a real Redis: simultaneous refreshes, a crash of the store in mid-run, and what it holds.
+// On a real Redis: concurrent refreshes, a crash of the server, and no tokens in its data.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestClock, createAuth } from 'regrant';
@@ -9,7 +9,7 @@ import { expressVersions, json, serve } from './support/server.mjs';
 
 const { express } = expressVersions.at(-1);
 
-/** An app on a Redis of its own, and a second auth object as another process would have it. */
+/** An app with its own Redis, and a second auth object like that of another process. */
 async function redisApp(t, config = {}) {
   const redis = await startRedis(t);
   const settings = { secret: SECRET, store: redis.url, redis: { timeout: '5s' }, ...config };
@@ -30,7 +30,7 @@ async function redisApp(t, config = {}) {
   };
 }
 
-test('200 requests with one expired access token and 50 simultaneous refreshes: one child, nobody logged out', async (t) => {
+test('200 requests with an expired access token and 50 concurrent refreshes: one child token, no logout', async (t) => {
   const clock = new TestClock();
   const { auth, elsewhere, login, me, refresh } = await redisApp(t, { clock });
   const first = await login();
@@ -45,7 +45,7 @@ test('200 requests with one expired access token and 50 simultaneous refreshes: 
     ...Array.from({ length: 25 }, () => elsewhere.refresh(first.refreshToken)),
   ]);
   const children = new Set(answers.map(({ refreshToken }) => refreshToken));
-  assert.equal(children.size, 1, 'one child');
+  assert.equal(children.size, 1, 'all refreshes return the same child token');
   const [child] = children;
   assert.notEqual(child, first.refreshToken);
   assert.deepEqual(claimsOf(child).gen, 1);
@@ -56,7 +56,7 @@ test('200 requests with one expired access token and 50 simultaneous refreshes: 
   assert.deepEqual(sessions.map(({ state }) => state), ['live']);
 });
 
-test('Redis killed and started again in mid-run: 503 meanwhile, access goes on, then everything continues', async (t) => {
+test('a Redis restart: refreshes get 503, access tokens stay valid, then refreshes recover', async (t) => {
   const { auth, login, me, redis, refresh } = await redisApp(t);
   let { accessToken, refreshToken } = await login();
   ({ accessToken, refreshToken } = await (await refresh(refreshToken)).json());
@@ -68,7 +68,7 @@ test('Redis killed and started again in mid-run: 503 meanwhile, access goes on, 
     assert.equal(response.headers.get('www-authenticate'), null);
     const { error } = await response.json();
     assert.deepEqual([error.code, error.advice], ['ERR_STORE_UNAVAILABLE', 'retry']);
-    assert.equal((await me(accessToken)).status, 200, 'access validation asks no store');
+    assert.equal((await me(accessToken)).status, 200, 'access validation does not use the store');
   }
   for (const call of [
     () => auth.login('user-1'),
@@ -86,7 +86,7 @@ test('Redis killed and started again in mid-run: 503 meanwhile, access goes on, 
   assert.equal((await auth.login('user-2')).subject, 'user-2');
 });
 
-test('a Redis that was never there: construction does not mind, calls are 503', async (t) => {
+test('an unreachable Redis: createAuth succeeds, calls fail with 503 until it starts', async (t) => {
   const redis = await startRedis(t);
   await redis.kill();
   const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '5s' } });
@@ -95,7 +95,7 @@ test('a Redis that was never there: construction does not mind, calls are 503', 
   assert.equal((await eventually(() => auth.login('user-1'))).subject, 'user-1');
 });
 
-test('neither the keys and values of Redis nor its history contain a token', async (t) => {
+test('Redis keys, values and append-only files contain no token', async (t) => {
   const { auth, login, redis, refresh } = await redisApp(t);
   const tokens = [];
   for (let user = 0; user < 5; user += 1) {
@@ -116,13 +116,13 @@ test('neither the keys and values of Redis nor its history contain a token', asy
   const history = await redis.history();
   assert.ok(keys.length >= 5, 'the store is not empty');
   for (const where of [bytes, history]) {
-    assert.ok(where.includes('a device to be found'), 'this is where the sessions are');
-    for (const token of tokens) assertHoldsNothingOf(token, where);
+    assert.ok(where.includes('a device to be found'), 'the data contains the sessions');
+    for (const token of tokens) assertTokenAbsent(token, where);
   }
 });
 
-/** Neither the token nor its secret parts, as text or as the bytes that they stand for. */
-function assertHoldsNothingOf(token, bytes) {
+/** Checks that neither the payload, the signature nor the jti occurs, encoded, decoded or in hex. */
+function assertTokenAbsent(token, bytes) {
   const [, payload, signature] = token.split('.');
   const { jti } = claimsOf(token);
   const secrets = [payload, signature, ...(jti ? [jti] : [])];
@@ -133,18 +133,18 @@ function assertHoldsNothingOf(token, bytes) {
   }
 }
 
-/** How long the client of the store may take to notice that the server is back. */
-const BACK_WITHIN = 20_000;
-const ASK_EVERY = 20;
+/** Milliseconds within which the store client must reconnect. */
+const RECOVERY_TIMEOUT = 20_000;
+const RETRY_INTERVAL = 20;
 
-/** Asks until the store is back; every other failure is passed on. */
+/** Retries until the store is available. Other errors propagate. */
 async function eventually(call) {
-  for (const end = Date.now() + BACK_WITHIN; ; ) {
+  for (const end = Date.now() + RECOVERY_TIMEOUT; ; ) {
     try {
       return await call();
     } catch (error) {
       if (error.code !== 'ERR_STORE_UNAVAILABLE' || Date.now() > end) throw error;
-      await new Promise((again) => setTimeout(again, ASK_EVERY));
+      await new Promise((again) => setTimeout(again, RETRY_INTERVAL));
     }
   }
 }

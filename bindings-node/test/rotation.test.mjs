@@ -1,4 +1,4 @@
-// The rotation of keys under load, in two processes: add, activate, retire, and nobody is refused.
+// Key rotation under load in two processes: add, activate, retire; no request is rejected.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
@@ -17,7 +17,7 @@ const USERS = 16;
 const privateKey = () => generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
 const [A, B] = [{ alg: 'EdDSA', kid: 'a', privateKey: privateKey() }, { alg: 'Ed25519', kid: 'b', privateKey: privateKey() }];
 
-/** What each step is configured as. */
+/** The configuration of each step. */
 const rotations = {
   'one secret': {
     before: { secret: OLD },
@@ -37,7 +37,7 @@ const ways = {
   'by a rolling restart': (processes, which, keys) => processes.replace(which, keys),
 };
 
-/** A user who never stops: each round asks one process for a pair and shows it to both. */
+/** A user under load: each round refreshes at one process and verifies the access token at both. */
 async function use(processes, user) {
   let pair = await processes.call(user.number % 2, 'login', user.name);
   user.first = pair;
@@ -47,16 +47,16 @@ async function use(processes, user) {
     }
     pair = await processes.call((user.number + round) % 2, 'refresh', pair.refresh);
     user.rounds += 1;
-    user.told();
+    user.onRound();
   }
 }
 
-/** Until every user has gone through so many whole rounds more. */
+/** Waits until every user has completed `more` further rounds. */
 function rounds(users, more) {
   const goals = users.map((user) => user.rounds + more);
   return new Promise((resolve) => {
     const check = () => users.every((user, at) => user.rounds >= goals[at]) && resolve();
-    for (const user of users) user.told = check;
+    for (const user of users) user.onRound = check;
     check();
   });
 }
@@ -68,17 +68,17 @@ for (const [kind, steps] of Object.entries(rotations)) {
       t.after(() => rm(folder, { recursive: true }));
       const processes = await startTwo({ store: `file:${join(folder, 'sessions.db')}` }, steps.before);
       t.after(() => processes.end());
-      const users = Array.from({ length: USERS }, (_, number) => ({ number, name: `user-${number}`, rounds: 0, told: () => {} }));
+      const users = Array.from({ length: USERS }, (_, number) => ({ number, name: `user-${number}`, rounds: 0, onRound: () => {} }));
       const all = Promise.all(users.map((user) => use(processes, user)));
-      const unrefused = (step) => Promise.race([step, all.then(() => assert.fail('the users stopped'))]);
+      const whileUsersRun = (step) => Promise.race([step, all.then(() => assert.fail('the users stopped'))]);
       for (const step of ['add', 'activate', 'retire']) {
         for (const which of [0, 1]) {
-          // Nothing that the key signed is in use any more two rounds after it was replaced everywhere.
-          await unrefused(rounds(users, 2));
-          await unrefused(exchange(processes, which, steps[step]));
+          // Two rounds after a key was replaced everywhere, no token of that key is in use.
+          await whileUsersRun(rounds(users, 2));
+          await whileUsersRun(exchange(processes, which, steps[step]));
         }
       }
-      await unrefused(rounds(users, 2));
+      await whileUsersRun(rounds(users, 2));
       for (const user of users) user.over = true;
       await all;
       for (const which of [0, 1]) {
@@ -90,7 +90,7 @@ for (const [kind, steps] of Object.entries(rotations)) {
   }
 }
 
-test('the step that is left out is felt: a key that others do not know yet is refused', async () => {
+test('without the add step, other processes reject tokens of the new key', async () => {
   const { before, activate } = rotations['one secret'];
   const [{ auth: one }, { auth: other }] = [testAuth(before), testAuth(before)];
   one.setKeys(activate);
@@ -99,7 +99,7 @@ test('the step that is left out is felt: a key that others do not know yet is re
   assert.throws(() => other.verify(accessToken), withCode('ERR_SIGNATURE_INVALID'));
 });
 
-test('a token that was kept is refused once its key is retired, and others do not get its claims', async () => {
+test('a cached token is rejected after its key is retired, and other tokens do not get its claims', async () => {
   const { before, activate, retire } = rotations['one secret'];
   const { auth } = testAuth(before);
   const [one, two] = [await auth.login('user-1'), await auth.login('user-2')];
@@ -120,7 +120,7 @@ test('a token that was kept is refused once its key is retired, and others do no
   }
 });
 
-test('wrong keys change nothing', async () => {
+test('setKeys with invalid keys changes nothing', async () => {
   const { auth } = testAuth();
   const { accessToken } = await auth.login('user-1');
   const refused = (keys, field) => assert.throws(() => auth.setKeys(keys), { code: 'ERR_CONFIG_INVALID', field });
@@ -133,7 +133,7 @@ test('wrong keys change nothing', async () => {
   assert.equal(auth.verify(accessToken).sub, 'user-1');
 });
 
-test('jwks shows the keys that are in use', () => {
+test('jwks returns the current keys', () => {
   const { before, add, retire } = rotations['key pairs and a refresh secret'];
   const auth = createAuth({ ...before, store: 'memory:' });
   const names = () => auth.jwks().keys.map(({ kid }) => kid).sort();

@@ -1,11 +1,11 @@
-// Verified tokens are cached, in the core and as objects: each request gets an object of its own with the right content.
+// Verified tokens are cached in the core and in JavaScript; each call returns a new object with the right content.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { claimsOf, testAuth, withCode } from './support/auth.mjs';
 
 const NESTED = { roles: ['a', { b: [1] }], 'x y': null, deep: { deeper: { list: [[], {}] } } };
 
-// Special names, texts and numbers.
+// Unusual names, strings and numbers.
 const ODD = [
   { 2: 'b', 1: 'a', '': 'empty', 'with "quotes" \\ and \n': 1 },
   { constructor: 'a', hasOwnProperty: 1, toString: 'b' },
@@ -19,7 +19,7 @@ const ODD = [
   { role: 'admin', count: 7 },
 ];
 
-test('claims equal the parsed payload, whatever they are', async () => {
+test('claims equal the parsed payload', async () => {
   const { auth } = testAuth({ access: { cache: false } });
   for (let round = 0; round < 3; round += 1) {
     for (const claims of ODD) {
@@ -36,7 +36,7 @@ test('claims equal the parsed payload, whatever they are', async () => {
   }
 });
 
-test('subject, session and claims are kept apart, whatever their length', async () => {
+test('subject, session and claims of different lengths are not mixed up', async () => {
   const { auth } = testAuth({ access: { cache: false } });
   const texts = ['user-1', 'user-2', '', 'ü', 'with "quotes"', 'x'.repeat(40)];
   for (const role of texts) {
@@ -56,17 +56,17 @@ test('a token with a non-ASCII character is malformed', async () => {
   const { accessToken } = await auth.login('user-1');
   auth.verify(accessToken);
   for (let place = 0; place < accessToken.length; place += 1) {
-    // The same in their lower halves.
+    // Has the same low byte as the original character.
     const other = String.fromCharCode(0x100 + accessToken.charCodeAt(place));
     const token = accessToken.slice(0, place) + other + accessToken.slice(place + 1);
-    // In the claims it is not looked at before the signature.
+    // In the payload, the signature check comes first.
     assert.throws(() => auth.verify(token), { code: /^ERR_(TOKEN_MALFORMED|SIGNATURE_INVALID)$/ });
     assert.throws(() => auth.verifyBearer(`Bearer ${token}`), withCode('ERR_TOKEN_MALFORMED'));
   }
 });
 
 for (const cache of [undefined, false, 1]) {
-  test(`each caller has an object of its own, cache: ${cache}`, async () => {
+  test(`each call returns a new object, cache: ${cache}`, async () => {
     const { auth } = testAuth({ access: { cache } });
     for (const claims of [undefined, { role: 'admin' }, NESTED, JSON.parse('{"__proto__": {"admin": true}}')]) {
       const { accessToken, sessionId } = await auth.login('user-1', { claims });
@@ -81,7 +81,7 @@ for (const cache of [undefined, false, 1]) {
           assert.deepEqual(Object.keys(got), Object.keys(expected));
           assert.equal(got.admin, undefined);
           assert.equal(Object.getPrototypeOf(got), Object.prototype);
-          // Changes by one request are invisible to others.
+          // Changes must not affect later calls.
           got.sub = 'somebody else';
           if (got.roles) got.roles[1].b.push('more');
           delete got.exp;
@@ -94,7 +94,7 @@ for (const cache of [undefined, false, 1]) {
   });
 }
 
-test('more tokens than cache slots: each has its own content', async () => {
+test('more tokens than cache slots: each returns its own claims', async () => {
   const { auth } = testAuth({ access: { cache: 16 } });
   const tokens = [];
   for (let n = 0; n < 200; n += 1) tokens.push((await auth.login(`user-${n}`)).accessToken);
@@ -107,7 +107,7 @@ test('more tokens than cache slots: each has its own content', async () => {
   }
 });
 
-test('a cached token expires and is revoked like any other', async () => {
+test('a cached token can expire and be revoked', async () => {
   const { auth, clock } = testAuth();
   const [one, two] = [await auth.login('user-1'), await auth.login('user-2')];
   for (let use = 0; use < 3; use += 1) {
@@ -154,7 +154,7 @@ test('a rejected token is verified once', async () => {
   const { auth } = testAuth();
   const { accessToken, refreshToken } = await auth.login('user-1');
   await auth.logout(refreshToken);
-  // Counted by the core with each verification of a revoked token.
+  // The core counts each verification of a revoked token.
   const denials = () => auth.metricsSnapshot()
     .find(({ name }) => name === 'regrant_access_denied_total').values
     .reduce((sum, { value }) => sum + value, 0);

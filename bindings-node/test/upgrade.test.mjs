@@ -1,4 +1,4 @@
-// What an earlier version wrote is read by this one, and nobody is signed out: tests/vectors/upgrade.
+// This version reads the data of earlier versions and logs nobody out: tests/vectors/upgrade.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { createHash, createPrivateKey, createPublicKey, randomUUID, sign } from 'node:crypto';
@@ -17,8 +17,8 @@ const VECTORS = new URL('../../tests/vectors/', import.meta.url);
 const FIXTURES = new URL('upgrade/0.1.0/', VECTORS);
 const read = (name) => JSON.parse(readFileSync(new URL(name, FIXTURES), 'utf8'));
 
-/** A store as it was written. `copy()` gives a fresh one, which `auth(config)` serves. */
-async function written(t, kind) {
+/** A store written by an earlier version. `copy()` creates a fresh copy, and its `auth(config)` opens it. */
+async function openFixture(t, kind) {
   const expected = read(`${kind}/expected.json`);
   const { commands } = read(kind === 'file' ? 'file/legacy-redis.json' : 'redis/data.json');
   const folder = await mkdtemp(join(tmpdir(), 'regrant-upgrade-'));
@@ -29,7 +29,7 @@ async function written(t, kind) {
   async function copy() {
     copies += 1;
     const clock = new TestClock(expected.now);
-    // Each has keys of its own in one Redis. Only the first has them as they were written.
+    // All copies share one Redis with a key prefix each. Only the first has the original prefix.
     const prefix = copies === 1 ? 'regrant:' : `copy-${copies}:`;
     await load(redis, commands, prefix);
     let store = redis.url;
@@ -48,7 +48,7 @@ async function written(t, kind) {
   return { expected, copy };
 }
 
-/** Runs the commands of a fixture, with another prefix in the place of `regrant:`. */
+/** Runs the commands of a fixture, with `prefix` instead of `regrant:`. */
 async function load(redis, commands, prefix) {
   const bytes = (word) => (typeof word === 'string' ? Buffer.from(word) : Buffer.from(word.hex, 'hex'));
   const own = Buffer.from('regrant:');
@@ -62,10 +62,10 @@ async function load(redis, commands, prefix) {
   const child = spawn('redis-cli', ['-p', String(redis.port), '--pipe'], { stdio: ['pipe', 'pipe', 'inherit'] });
   child.stdin.end(Buffer.concat(encoded));
   const [code] = await once(child, 'close');
-  assert.equal(code, 0, 'redis-cli has loaded the fixture');
+  assert.equal(code, 0, 'redis-cli loads the fixture');
 }
 
-/** A proof by the key that the bound session began with: of a refresh, or with an access token. */
+/** A DPoP proof by the key of the bound session, for a refresh or for the given access token. */
 function proofOf({ origin, method, path, key }, clock, token) {
   const privateKey = createPrivateKey(key);
   const { kty, crv, x, y } = createPublicKey(privateKey).export({ format: 'jwk' });
@@ -78,17 +78,17 @@ function proofOf({ origin, method, path, key }, clock, token) {
 }
 
 /**
- * Waits until the revocation feed was read. Without it, a denial might come from the store: it is told of the use of a
- * token, and answers that the session is revoked.
+ * Waits for the first read of the revocation feed. Before it, a rejection might come from the store, which receives
+ * access-token uses and replies that the session is revoked.
  */
-async function feedIsRead(auth) {
+async function feedWasRead(auth) {
   for (let attempt = 0; auth.feedLag === null; attempt += 1) {
-    assert.ok(attempt < 4000, 'the feed is read');
+    assert.ok(attempt < 4000, 'the feed was never read');
     await sleep(5);
   }
 }
 
-/** Checks the answer to an access token. */
+/** Checks the result of verifying an access token. */
 function checkAccess(auth, { access, subject, sessionId }, answer, what) {
   if (answer !== 'ok') return assert.throws(() => auth.verifyAccess(access), withCode(answer), what);
   const verified = auth.verifyAccess(access);
@@ -98,7 +98,7 @@ function checkAccess(auth, { access, subject, sessionId }, answer, what) {
 async function runScenario({ expected, copy }, { name, config, steps }) {
   const { auth: over, clock } = await copy();
   const auth = over(config);
-  await feedIsRead(auth);
+  await feedWasRead(auth);
   const { tokens, dpop } = expected;
   let last;
   const refreshToken = (named) => ({ last, nonsense: 'a.b.c' })[named] ?? tokens[named].refresh;
@@ -113,8 +113,8 @@ async function runScenario({ expected, copy }, { name, config, steps }) {
     }
     const renewed = await refreshing;
     assert.equal(renewed.renewal, step.answer, what);
-    // Without the tokens in the message.
-    if (step.same) assert.ok(renewed.refreshToken === tokens[step.same].refresh, `another child in ${what}`);
+    // `assert.ok` keeps the tokens out of the message.
+    if (step.same) assert.ok(renewed.refreshToken === tokens[step.same].refresh, `another child token in ${what}`);
     const known = tokens[step.refresh];
     if (known?.sessionId) assert.deepEqual([renewed.subject, renewed.sessionId], [known.subject, known.sessionId], what);
     const verified = step.proof
@@ -141,8 +141,8 @@ async function runScenario({ expected, copy }, { name, config, steps }) {
 }
 
 for (const kind of ['file', 'redis']) {
-  test(`${kind}: the sessions are listed as before`, async (t) => {
-    const { expected, copy } = await written(t, kind);
+  test(`${kind}: sessions are listed as by the earlier version`, async (t) => {
+    const { expected, copy } = await openFixture(t, kind);
     const auth = (await copy()).auth('main');
     const byId = (a, b) => (a.sessionId < b.sessionId ? -1 : 1);
     const asNumbers = (session) =>
@@ -155,16 +155,16 @@ for (const kind of ['file', 'redis']) {
     }
   });
 
-  test(`${kind}: access tokens are accepted or denied as before`, async (t) => {
-    const { expected, copy } = await written(t, kind);
+  test(`${kind}: access tokens are accepted or rejected as by the earlier version`, async (t) => {
+    const { expected, copy } = await openFixture(t, kind);
     const { auth: over } = await copy();
-    // Those of a lost child last: to show one is theft, and ends the session.
+    // Tokens of a lost child last: their use is detected as reuse and revokes the session.
     const isLost = ([name]) => Number(name.endsWith('/lost'));
     const access = Object.entries(expected.access).sort((a, b) => isLost(a) - isLost(b));
     assert.ok(access.length > 50);
     for (const config of Object.keys(expected.configs)) {
       const auth = over(config);
-      await feedIsRead(auth);
+      await feedWasRead(auth);
       for (const [name, answer] of access) {
         const token = expected.tokens[name];
         if (token.config === config) checkAccess(auth, token, answer, name);
@@ -172,19 +172,19 @@ for (const kind of ['file', 'redis']) {
     }
   });
 
-  test(`${kind}: every session goes on as before`, async (t) => {
-    const store = await written(t, kind);
+  test(`${kind}: every session continues as with the earlier version`, async (t) => {
+    const store = await openFixture(t, kind);
     assert.ok(store.expected.scenarios.length > 50);
     for (const scenario of store.expected.scenarios) await runScenario(store, scenario);
   });
 }
 
-test('every access token says what it said, and every proof is good once', async () => {
+test('access tokens have the same claims, and each proof is accepted once', async () => {
   const { now, groups } = read('tokens.json');
   for (const { name: group, config, tokens, proofs } of groups) {
     const keys = config.keys?.map(({ privateKey, ...key }) => ({
       ...key,
-      // `@NAME` is one of the keys of the vectors.
+      // `@NAME` refers to a key of tests/vectors/keys.
       ...(privateKey && { privateKey: readFileSync(new URL(`keys/test-only-${privateKey.slice(1)}.pem`, VECTORS), 'utf8') }),
     }));
     const auth = createAuth({ ...config, ...(keys && { keys }), store: 'memory:', clock: new TestClock(now) });

@@ -1,4 +1,4 @@
-// The corpus of tests/vectors: the answers of the npm package are those of the core.
+// Runs the corpus of tests/vectors: the npm package gives the same results as the core.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
@@ -10,7 +10,7 @@ const index = read('tokens/index');
 const configured = read('tokens/verifiers');
 const keyOf = ({ secret, ...key }) => (secret === undefined ? key : { ...key, secret: Buffer.from(secret, 'base64url') });
 
-/** What the two kinds of object have in common, from the policy of a verifier. */
+/** The options that verifiers and auth objects share, from the policy of a verifier. */
 function policyOf({ legacyMaxLifetime, issuers, audiences, ...policy }) {
   const legacy = legacyMaxLifetime === undefined ? undefined : { maxLifetime: legacyMaxLifetime };
   return { ...policy, issuer: issuers, audience: audiences, legacy };
@@ -23,7 +23,7 @@ const verifiers = Object.fromEntries(
     return [name, createVerifier({ issuers: [issuer], clock })];
   }),
 );
-/** Those whose keys could sign, as auth objects: another way through the addon, which keeps what it has verified. */
+/** Auth objects for the verifiers with secrets: another path through the addon, with a token cache. */
 const auths = Object.fromEntries(
   Object.entries(configured)
     .filter(([, { keys }]) => keys.some((key) => key.secret !== undefined))
@@ -33,7 +33,7 @@ const auths = Object.fromEntries(
     }),
 );
 
-/** `[subject, claims]`, or the code of the refusal. */
+/** `[subject, claims]`, or the error code. */
 function answer(verify, token) {
   try {
     const { subject, claims } = verify(token);
@@ -55,11 +55,11 @@ for (const [file, count] of Object.entries(index.files)) {
       clock.set(Math.round(now * 1000));
       const wanted = expected(expect);
       const about = `${name} (${why})`;
-      // What other issuers call `sid`, `gen` and `brn` is theirs.
+      // Skipped for `sessions`: verifiers give `sid`, `gen` and `brn` of other issuers no meaning.
       if (verifier !== 'sessions') assert.deepEqual(answer((text) => verifiers[verifier].verifyAccess(text), token), wanted, about);
       const auth = auths[verifier];
       if (auth !== undefined) {
-        // The second time it may be one that is kept.
+        // The second call may use the cache.
         for (const _ of [1, 2]) assert.deepEqual(answer((text) => auth.verifyAccess(text), token), wanted, about);
         if (Array.isArray(wanted)) assert.deepEqual(auth.verify(token), wanted[1], about);
       }
@@ -68,12 +68,12 @@ for (const [file, count] of Object.entries(index.files)) {
   });
 }
 
-test('every token of the corpus was run', (t) => {
+test('every token of the corpus is tested', (t) => {
   assert.equal(run, index.cases);
   t.diagnostic(`${run} tokens of the corpus`);
 });
 
-test('every unfit key is refused when the verifier is made', (t) => {
+test('createVerifier rejects every unfit key', (t) => {
   const { count, cases } = read('unfit-keys');
   for (const { name, key, field } of cases) {
     const make = () => createVerifier({ issuers: [{ issuer: 'https://issuer.test', keys: [keyOf(key)] }] });
@@ -83,7 +83,7 @@ test('every unfit key is refused when the verifier is made', (t) => {
   t.diagnostic(`${count} unfit keys`);
 });
 
-test('what a JWK says of its use holds', (t) => {
+test('a JWK is used only as its use, key_ops and alg allow', (t) => {
   const { count, cases } = read('key-sets');
   for (const { name, why, now, jwks, token, expect } of cases) {
     clock.set(now * 1000);
@@ -94,7 +94,7 @@ test('what a JWK says of its use holds', (t) => {
   t.diagnostic(`${count} key sets`);
 });
 
-test('keys are configured by their JWK', (t) => {
+test('keys can be configured as JWK', (t) => {
   const { count, cases } = read('single-keys');
   for (const { name, why, now, alg, jwk, token, expect } of cases) {
     clock.set(now * 1000);
@@ -107,14 +107,14 @@ test('keys are configured by their JWK', (t) => {
   t.diagnostic(`${count} single keys`);
 });
 
-test('tokens that ask for a refresh', async (t) => {
+test('invalid refresh tokens are rejected', async (t) => {
   const { count, cases } = read('refresh-tokens');
   const secret = Buffer.from(configured.HS256.keys[0].secret, 'base64url');
   const auth = createAuth({ secret, store: 'memory:', clock });
   for (const { name, why, now, token, expect } of cases) {
     clock.set(now * 1000);
     await assert.rejects(auth.refresh(token), expect, `${name} (${why})`);
-    // A good token of a session that is over, or unknown, logs out.
+    // A valid token of an expired or unknown session can still log out.
     if (!['ERR_SESSION_UNKNOWN', 'ERR_REFRESH_EXPIRED'].includes(expect.code)) {
       await assert.rejects(auth.logout(token), expect, `${name} (${why})`);
     }
@@ -123,7 +123,7 @@ test('tokens that ask for a refresh', async (t) => {
   t.diagnostic(`${count} refresh tokens`);
 });
 
-test('no claim gets into the prototypes', () => {
+test('claims do not pollute prototypes', () => {
   for (const { token, now } of read('tokens/prototype').cases) {
     clock.set(now * 1000);
     for (const verify of [(text) => verifiers.HS256.verifyAccess(text).claims, (text) => auths.HS256.verify(text)]) {
@@ -136,7 +136,7 @@ test('no claim gets into the prototypes', () => {
   assert.deepEqual([{}.admin, Object.prototype.admin, Object.keys(Object.prototype)], [undefined, undefined, []]);
 });
 
-test('texts that only JavaScript has: surrogates without a pair', () => {
+test('tokens with unpaired surrogates are malformed', () => {
   clock.set(1_700_000_000_000);
   const { cases } = read('tokens/valid');
   const { token } = cases.find((one) => one.verifier === 'HS256');

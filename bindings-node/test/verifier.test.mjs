@@ -1,4 +1,4 @@
-// Tokens of other services: an issuer that publishes its keys over HTTP, and services that trust it.
+// Verification of another service's tokens, with an issuer that publishes its JWKS over HTTP.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
@@ -22,7 +22,7 @@ function keyPair(kid) {
 
 const [ONE, TWO] = [keyPair('one'), keyPair('two')];
 
-/** An auth object that signs with the first of these keys. */
+/** An auth object that signs with the first key and publishes all keys. */
 function issuerWith(clock, ...keys) {
   const [active, ...others] = keys.map(({ kid, privateKey }) => ({ alg: 'EdDSA', kid, privateKey }));
   return createAuth({
@@ -34,7 +34,7 @@ function issuerWith(clock, ...keys) {
   });
 }
 
-/** An issuer on a real port, whose keys the test changes. `asked` counts the requests for them. */
+/** An issuer on a real port. Tests replace `auth` to rotate keys; `asked` counts JWKS requests. */
 async function startIssuer(t, clock) {
   const issuer = { auth: issuerWith(clock, ONE), asked: 0, down: false };
   const app = express();
@@ -54,10 +54,10 @@ function verifierOf(issuer, clock, more = {}) {
   return createVerifier({ issuers: [{ issuer: ISSUER, audience: 'orders', jwksUri: issuer.url }], clock, ...more });
 }
 
-test('a service verifies what the issuer signed, and asks for its keys once', async (t) => {
+test('a service verifies tokens of the issuer and fetches the JWKS once', async (t) => {
   const clock = new TestClock(START);
   const issuer = await startIssuer(t, clock);
-  // The last of its fetches may find the issuer gone.
+  // Ignores the log: the last fetch may fail because the issuer has stopped.
   const verifier = verifierOf(issuer, clock, { onLog: () => {} });
   const token = await issuer.token();
   assert.throws(() => verifier.verifyAccess(token), withCode('ERR_KEYS_UNAVAILABLE'));
@@ -73,7 +73,7 @@ test('a service verifies what the issuer signed, and asks for its keys once', as
   await assert.rejects(verifier.verifyAccessAsync(token), withCode('ERR_TOKEN_EXPIRED'));
 });
 
-test('keys are rotated and no token is refused', async (t) => {
+test('key rotation rejects no valid token', async (t) => {
   const clock = new TestClock(START);
   const issuer = await startIssuer(t, clock);
   const verifier = verifierOf(issuer, clock);
@@ -82,7 +82,7 @@ test('keys are rotated and no token is refused', async (t) => {
     for (const token of tokens) assert.equal((await verifier.verifyAccessAsync(token)).subject, 'user-1');
   };
   await allPass();
-  // Announced, then active, then the old one only verifies.
+  // The new key is published first, then it signs and the old key only verifies.
   for (const keys of [[ONE, TWO], [TWO, ONE]]) {
     issuer.auth = issuerWith(clock, ...keys);
     tokens.push(await issuer.token());
@@ -91,7 +91,7 @@ test('keys are rotated and no token is refused', async (t) => {
     tokens.push(await issuer.token());
     await allPass();
   }
-  // Taken out: what it signed is refused once the set was fetched again.
+  // The old key is removed: its tokens are rejected after the next JWKS fetch.
   issuer.auth = issuerWith(clock, TWO);
   clock.advance(61_000);
   const deadline = Date.now() + 10_000;
@@ -99,13 +99,13 @@ test('keys are rotated and no token is refused', async (t) => {
     const outcome = await verifier.verifyAccessAsync(tokens[0]).then(() => 'passed', ({ code }) => code);
     if (outcome === 'ERR_KEY_NOT_FOUND') break;
     assert.equal(outcome, 'passed');
-    assert.ok(Date.now() < deadline, 'the old key was never given up');
+    assert.ok(Date.now() < deadline, 'the removed key is still accepted');
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
   assert.equal((await verifier.verifyAccessAsync(tokens.at(-1))).subject, 'user-1');
 });
 
-test('unknown names are asked for no more than once in a cool-down', async (t) => {
+test('an unknown kid causes at most one JWKS fetch per cooldown', async (t) => {
   const clock = new TestClock(START);
   const issuer = await startIssuer(t, clock);
   const verifier = verifierOf(issuer, clock, { keySets: { refetchCooldown: '20s' } });
@@ -117,7 +117,7 @@ test('unknown names are asked for no more than once in a cool-down', async (t) =
   assert.equal(issuer.asked, 2);
 });
 
-test('an issuer that is down: 503, try again; and then it works', async (t) => {
+test('an unavailable issuer gives 503 with advice to retry, and recovers', async (t) => {
   const clock = new TestClock(START);
   const issuer = await startIssuer(t, clock);
   const entries = [];
@@ -139,7 +139,7 @@ test('an issuer that is down: 503, try again; and then it works', async (t) => {
   assert.equal((await call('/orders', bearer('rubbish'))).status, 401);
 });
 
-test('the middleware of every framework takes a verifier', async (t) => {
+test('the middleware of every framework accepts a verifier', async (t) => {
   const clock = new TestClock(START);
   const verifier = createVerifier({ issuers: [{ issuer: ISSUER, audience: 'bills', jwks: issuerWith(clock, ONE).jwks() }], clock });
   const token = (await issuerWith(clock, ONE).login('user-1')).accessToken;
@@ -158,7 +158,7 @@ test('the middleware of every framework takes a verifier', async (t) => {
   assert.equal((await decide(verifier, request, { whenStale: 'check' })).error.code, 'ERR_CONFIG_INVALID');
 });
 
-test('several issuers, and each has keys and an audience of its own', async () => {
+test('each of several issuers has its own keys and audience', async () => {
   const clock = new TestClock(START);
   const shared = 'a secret that two services share, long';
   const verifier = createVerifier({
@@ -185,7 +185,7 @@ test('several issuers, and each has keys and an audience of its own', async () =
   }
 });
 
-test('a fetch of the app is used, and what is no answer is said', async (t) => {
+test('a custom fetch is used, and invalid responses are reported', async (t) => {
   const clock = new TestClock(START);
   const issuer = await startIssuer(t, clock);
   const seen = [];
@@ -215,7 +215,7 @@ test('a fetch of the app is used, and what is no answer is said', async (t) => {
   await assert.rejects(redirected.ready(), withCode('ERR_KEYS_UNAVAILABLE'));
 });
 
-test('what is configured wrongly is refused by its path', () => {
+test('an invalid configuration is rejected with the path of the field', () => {
   const issuer = { issuer: ISSUER, audience: 'orders' };
   const url = 'https://auth.example/keys';
   for (const [config, field] of [
@@ -240,7 +240,7 @@ test('what is configured wrongly is refused by its path', () => {
   }
 });
 
-test('keys are published with cache headers, and no secret is', async (t) => {
+test('jwksHandler publishes public keys only, with cache headers', async (t) => {
   const clock = new TestClock(START);
   const auth = issuerWith(clock, ONE, TWO);
   assert.deepEqual(auth.jwks().keys.map(({ kid, alg, use, x }) => [kid, alg, use, x]), [

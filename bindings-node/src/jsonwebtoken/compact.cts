@@ -1,8 +1,9 @@
-/** Compact JWS as npm `jws` reads and writes it: leniently, without checking the signature. */
+/** Encodes and decodes compact JWS as npm `jws` does: leniently, without checking the signature. */
 
 /**
- * Holds at most `2 × size` entries in two generations: what is found in the old one moves to the
- * young one, and when that is full the old one is dropped. A hit in the young one moves nothing.
+ * An approximate LRU cache of at most `2 × size` entries in two generations. A hit in the old
+ * generation moves the entry to the young one; a full young generation replaces the old one.
+ * A hit in the young generation moves nothing.
  */
 export class Lru<Value> {
   readonly #size: number;
@@ -13,123 +14,123 @@ export class Lru<Value> {
     this.#size = size;
   }
 
-  get(name: string): Value | undefined {
-    const young = this.#young.get(name);
+  get(key: string): Value | undefined {
+    const young = this.#young.get(key);
     if (young !== undefined) return young;
-    const old = this.#old.get(name);
-    if (old !== undefined) this.set(name, old);
+    const old = this.#old.get(key);
+    if (old !== undefined) this.set(key, old);
     return old;
   }
 
-  set(name: string, value: Value): void {
+  set(key: string, value: Value): void {
     if (this.#young.size >= this.#size) {
       this.#old = this.#young;
       this.#young = new Map();
     }
-    this.#young.set(name, value);
+    this.#young.set(key, value);
   }
 }
 
 const COMPACT = /^[a-zA-Z0-9\-_]+?\.[a-zA-Z0-9\-_]+?\.([a-zA-Z0-9\-_]+)?$/;
 
-/** What is in a token. Whether the header is an object is not known. */
+/** A decoded token. The header may be JSON of any type. */
 export interface Decoded {
   header: any;
   payload: unknown;
   signature: string;
 }
 
-/** What is written into a segment, or taken for a token: text as it is, bytes as UTF-8, others as JSON. */
-export function textOf(value: unknown): string {
+/** Converts a segment or a token to text: strings unchanged, bytes as UTF-8, other values as JSON. */
+export function toText(value: unknown): string {
   if (typeof value === 'string') return value;
   if (typeof value === 'number' || Buffer.isBuffer(value)) return value.toString();
   return JSON.stringify(value);
 }
 
-/** How to decode. */
-export interface Decoding {
-  /** Whether the payload is to be parsed although the header has no `typ: JWT`. */
+export interface DecodeParameters {
+  /** Parse the payload as JSON even without `typ: JWT` in the header. */
   json?: unknown;
-  /** For `JSON.parse` of the payload. */
+  /** The reviver for `JSON.parse` of the payload. */
   reviver?: unknown;
-  /** Whether the header may be one that others have as well: then it is not to be given away. */
+  /** Allow a cached header object. Cached headers are shared; do not pass them to the caller. */
   sharedHeader?: boolean;
 }
 
 /**
- * Decodes; null when `token` is not three segments, of which the first is JSON of something.
+ * Decodes a token. Returns null unless `token` has three segments and the first one is JSON of a
+ * truthy value.
  *
- * @throws SyntaxError when a payload that is to be parsed is not JSON.
+ * @throws SyntaxError when the payload must be JSON and is not.
  */
-export function decodeCompact(token: unknown, { json, reviver, sharedHeader }: Decoding): Decoded | null {
-  const text = textOf(token);
+export function decodeCompact(token: unknown, { json, reviver, sharedHeader }: DecodeParameters): Decoded | null {
+  const text = toText(token);
   if (!COMPACT.test(text)) return null;
 
   const dot = text.indexOf('.');
   const end = text.lastIndexOf('.');
   const first = text.slice(0, dot);
-  const header = sharedHeader ? knownHeader(first) : parseHeader(first);
+  const header = sharedHeader ? cachedHeader(first) : parseHeader(first);
   if (!header) return null;
 
-  let payload: unknown = textOfSegment(text.slice(dot + 1, end), 'utf8');
+  let payload: unknown = decodeSegment(text.slice(dot + 1, end), 'utf8');
   if (header.typ === 'JWT' || json) payload = JSON.parse(payload as string, reviver as undefined);
   return { header, payload, signature: text.slice(end + 1) };
 }
 
-/** Headers that were parsed lately. Of an app's tokens there are few. */
-const headers = new Lru<any>(64);
+/** Recently parsed headers. An app uses few different ones. */
+const parsedHeaders = new Lru<any>(64);
 
-/** Longer headers are not remembered. */
-const LONGEST = 512;
+/** Longer encoded headers are not cached. */
+const MAX_CACHED_LENGTH = 512;
 
-function knownHeader(segment: string): any {
-  const known = headers.get(segment);
-  if (known !== undefined) return known;
+function cachedHeader(segment: string): any {
+  const cached = parsedHeaders.get(segment);
+  if (cached !== undefined) return cached;
   const header = parseHeader(segment);
-  if (header && segment.length <= LONGEST) headers.set(segment, header);
+  if (header && segment.length <= MAX_CACHED_LENGTH) parsedHeaders.set(segment, header);
   return header;
 }
 
 function parseHeader(segment: string): any {
   try {
-    // Bytes as characters, as it is written.
-    return JSON.parse(textOfSegment(segment, 'latin1'));
+    // Latin-1, as npm `jws` encodes headers.
+    return JSON.parse(decodeSegment(segment, 'latin1'));
   } catch {
     return undefined;
   }
 }
 
-/** Where short segments are decoded: a `Buffer` for each would cost more than the decoding. */
-const space = Buffer.allocUnsafeSlow(4096);
+/** Scratch buffer for short segments. Allocating a `Buffer` per segment costs more than decoding it. */
+const scratch = Buffer.allocUnsafeSlow(4096);
 
-function textOfSegment(segment: string, encoding: 'utf8' | 'latin1'): string {
-  if (segment.length > space.length) return Buffer.from(segment, 'base64').toString(encoding);
-  return space.toString(encoding, 0, space.write(segment, 'base64'));
+function decodeSegment(segment: string, encoding: 'utf8' | 'latin1'): string {
+  if (segment.length > scratch.length) return Buffer.from(segment, 'base64').toString(encoding);
+  return scratch.toString(encoding, 0, scratch.write(segment, 'base64'));
 }
 
-/** Headers with nothing but their `alg` and `typ: JWT`, encoded: one for each algorithm. */
-const ordinaryHeaders = new Map<string, string>();
+/** Encoded headers that contain only `alg` and `typ: JWT`, by algorithm. */
+const defaultHeaders = new Map<string, string>();
 
-/** The first segment of a token with nothing in its header but `alg` and `typ: JWT`. */
-export function encodeOrdinaryHeader(alg: string): string {
-  let segment = ordinaryHeaders.get(alg);
+/** Encodes a header that contains only `alg` and `typ: JWT`. */
+export function encodeDefaultHeader(alg: string): string {
+  let segment = defaultHeaders.get(alg);
   if (segment === undefined) {
     segment = encodeHeader({ alg, typ: 'JWT' });
-    ordinaryHeaders.set(alg, segment);
+    defaultHeaders.set(alg, segment);
   }
   return segment;
 }
 
-/** Headers that were written lately, encoded. */
+/** Recently encoded headers, by their JSON. */
 const encodedHeaders = new Lru<string>(64);
 
-/** The first segment of a token with this header. Characters beyond Latin-1 lose their upper bits. */
+/** Encodes a header. Characters beyond Latin-1 lose their upper bits, as with npm `jws`. */
 export function encodeHeader(header: object): string {
-  const text = textOf(header);
+  const text = toText(header);
   let segment = encodedHeaders.get(text);
   if (segment === undefined) {
     segment = Buffer.from(text, 'latin1').toString('base64url');
-    if (segment.length <= LONGEST) encodedHeaders.set(text, segment);
+    if (segment.length <= MAX_CACHED_LENGTH) encodedHeaders.set(text, segment);
   }
   return segment;
 }
@@ -140,7 +141,7 @@ interface Options {
   encoding?: unknown;
 }
 
-/** See `decode` of the package. */
+/** See `decode` in `jsonwebtoken.d.cts`. */
 export function decode(jwt: unknown, options?: Options | null): unknown {
   const { complete, json, encoding } = options || ({} as Options);
   const decoded = decodeToken(jwt, { json, reviver: encoding });
@@ -148,17 +149,17 @@ export function decode(jwt: unknown, options?: Options | null): unknown {
   return complete === true ? decoded : decoded.payload;
 }
 
-/** As {@link decodeCompact}; moreover a payload that is JSON of an object or an array becomes one. */
-export function decodeToken(jwt: unknown, decoding: Decoding): Decoded | null {
+/** Like {@link decodeCompact}, and also parses a payload that is the JSON of an object or an array. */
+export function decodeToken(jwt: unknown, decoding: DecodeParameters): Decoded | null {
   const decoded = decodeCompact(jwt, decoding);
   if (decoded && typeof decoded.payload === 'string') {
-    const value = parsed(decoded.payload);
+    const value = tryParse(decoded.payload);
     if (value !== null && typeof value === 'object') decoded.payload = value;
   }
   return decoded;
 }
 
-function parsed(text: string): unknown {
+function tryParse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {

@@ -1,48 +1,48 @@
-/** Keys: parsed once into a `KeyObject`, checked against the algorithm, and prepared for the native core. */
+/** Parses keys into `KeyObject`s, checks them against the algorithm, and creates native keys from them. */
 import { KeyObject, createPrivateKey, createPublicKey, createSecretKey } from 'node:crypto';
 import { types } from 'node:util';
 import { JwsKey } from '../../native.cjs';
 import { Lru } from './compact.cjs';
 
-/** Keys that are remembered by their content: this many, at most twice as many. */
-const REMEMBERED = 64;
+/** The size of each key cache. A cache holds at most twice as many entries. */
+const CACHE_SIZE = 64;
 
-/** Longer ones are read anew each time. A private RSA key of 8192 bits takes 6,400 characters. */
-const LONGEST = 8192;
+/** Longer inputs are not cached. A private RSA key of 8192 bits takes 6,400 characters. */
+const MAX_CACHED_LENGTH = 8192;
 
-/** Every PEM file has it. Looking for it saves asking OpenSSL whether a secret is a key. */
+/** Present in every PEM file. Without it a secret is not passed to the OpenSSL parser. */
 const PEM = '-----BEGIN ';
 
 type Reader = typeof createPrivateKey | typeof createPublicKey;
 
-/** Reads keys for one purpose: to sign or to verify. */
+/** Parses and caches keys for one purpose: signing or verifying. */
 class KeyMaterial {
   readonly #read: Reader;
-  readonly #texts = new Lru<KeyObject>(REMEMBERED);
-  readonly #bytes = new Lru<KeyObject>(REMEMBERED);
-  readonly #protected = new Lru<KeyObject>(REMEMBERED);
+  readonly #texts = new Lru<KeyObject>(CACHE_SIZE);
+  readonly #bytes = new Lru<KeyObject>(CACHE_SIZE);
+  readonly #encrypted = new Lru<KeyObject>(CACHE_SIZE);
 
   constructor(read: Reader) {
     this.#read = read;
   }
 
-  /** The key: asymmetric if `read` can make one of it, else a secret; undefined if it is neither. */
+  /** Returns an asymmetric key if `read` accepts the input, else a secret key, else undefined. */
   of(input: unknown): KeyObject | undefined {
     if (input instanceof KeyObject) return input;
-    if (typeof input === 'string') return this.#remembered(this.#texts, input, input);
+    if (typeof input === 'string') return this.#cached(this.#texts, input, input);
     if (types.isUint8Array(input)) {
       const text = Buffer.from(input.buffer, input.byteOffset, input.byteLength).toString('latin1');
-      return this.#remembered(this.#bytes, text, input);
+      return this.#cached(this.#bytes, text, input);
     }
-    const name = nameOfProtected(input);
-    return name === undefined ? this.#parse(input, true) : this.#remembered(this.#protected, name, input);
+    const cacheKey = encryptedCacheKey(input);
+    return cacheKey === undefined ? this.#parse(input, true) : this.#cached(this.#encrypted, cacheKey, input);
   }
 
-  #remembered(cache: Lru<KeyObject>, name: string, input: unknown): KeyObject | undefined {
-    let key = cache.get(name);
+  #cached(cache: Lru<KeyObject>, cacheKey: string, input: unknown): KeyObject | undefined {
+    let key = cache.get(cacheKey);
     if (key === undefined) {
-      key = this.#parse(input, name.includes(PEM));
-      if (key !== undefined && name.length <= LONGEST) cache.set(name, key);
+      key = this.#parse(input, cacheKey.includes(PEM));
+      if (key !== undefined && cacheKey.length <= MAX_CACHED_LENGTH) cache.set(cacheKey, key);
     }
     return key;
   }
@@ -56,8 +56,8 @@ class KeyMaterial {
   }
 }
 
-/** A name for the content of a plain `{ key, passphrase }`, of which decrypting takes milliseconds. */
-function nameOfProtected(input: unknown): string | undefined {
+/** The cache key of a plain `{ key, passphrase }`. Cached because decryption takes milliseconds. */
+function encryptedCacheKey(input: unknown): string | undefined {
   if (typeof input !== 'object' || input === null || Object.getPrototypeOf(input) !== Object.prototype) return undefined;
   const { key, passphrase, ...others } = input as { key?: unknown; passphrase?: unknown };
   if (typeof key !== 'string' || typeof passphrase !== 'string' || Object.keys(others).length > 0) return undefined;
@@ -72,10 +72,10 @@ function attempt<Value>(make: () => Value): Value | undefined {
   }
 }
 
-/** Keys to sign with. */
+/** Signing keys. */
 export const signingKeys = new KeyMaterial(createPrivateKey);
 
-/** Keys to verify with. Of a private key or a certificate it takes the public key. */
+/** Verification keys. A private key or a certificate yields its public key. */
 export const verifyingKeys = new KeyMaterial(createPublicKey);
 
 const algorithmsOf: Record<string, string[]> = {
@@ -86,8 +86,8 @@ const algorithmsOf: Record<string, string[]> = {
 
 const curveOf: Record<string, string> = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' };
 
-/** What is wrong with `key` for `algorithm`. Secrets, and no key at all, fit every algorithm here. */
-export function mismatch(algorithm: string, key: KeyObject | null | undefined): Error | undefined {
+/** Returns an error if `key` does not fit `algorithm`. Does not check secrets or a missing key. */
+export function keyMismatch(algorithm: string, key: KeyObject | null | undefined): Error | undefined {
   const keyType = algorithm && key ? key.asymmetricKeyType : undefined;
   if (!keyType) return undefined;
 
@@ -117,12 +117,12 @@ export function mismatch(algorithm: string, key: KeyObject | null | undefined): 
   return undefined;
 }
 
-/** A key for one algorithm. What it cannot do it answers with `undefined`. */
+/** A native key for one algorithm. Operations that it does not support return `undefined`. */
 class NativeKey {
-  /** Whether this key signed the token. */
+  /** Verifies the signature of a token. */
   readonly verify: (token: string) => boolean | undefined;
   readonly #key: JwsKey;
-  /** By the encoded header. Of an app's tokens there are few. */
+  /** Signers by encoded header. An app uses few different headers. */
   readonly #signers = new Lru<(payload: string) => string | undefined>(16);
 
   constructor(key: JwsKey) {
@@ -130,7 +130,7 @@ class NativeKey {
     this.verify = key.verifier();
   }
 
-  /** The token of an encoded header and a payload as text. */
+  /** Signs an encoded header and a payload text; returns the token. */
   sign(header: string, payload: string): string | undefined {
     let sign = this.#signers.get(header);
     if (sign === undefined) {
@@ -141,25 +141,25 @@ class NativeKey {
   }
 }
 
-const prepared = new WeakMap<KeyObject, Map<string, NativeKey | null>>();
+const nativeKeys = new WeakMap<KeyObject, Map<string, NativeKey | null>>();
 
-/** The native key, or null where `node:crypto` is to do the work. */
+/** Returns the native key, or null if `node:crypto` must handle this key. */
 export function nativeKey(algorithm: string, key: KeyObject): NativeKey | null {
-  let keys = prepared.get(key);
+  let keys = nativeKeys.get(key);
   if (keys === undefined) {
     keys = new Map();
-    prepared.set(key, keys);
+    nativeKeys.set(key, keys);
   }
   let native = keys.get(algorithm);
   if (native === undefined) {
-    const jws = prepare(algorithm, key);
+    const jws = createJwsKey(algorithm, key);
     native = jws && new NativeKey(jws);
     keys.set(algorithm, native);
   }
   return native;
 }
 
-function prepare(algorithm: string, key: KeyObject): JwsKey | null {
+function createJwsKey(algorithm: string, key: KeyObject): JwsKey | null {
   if (key.type === 'secret') {
     const secret = key.export();
     try {
@@ -168,12 +168,12 @@ function prepare(algorithm: string, key: KeyObject): JwsKey | null {
       secret.fill(0);
     }
   }
-  if (key.type !== 'public' || !isOrdinary(key)) return null;
+  if (key.type !== 'public' || !agreesWithOpenSsl(key)) return null;
   return JwsKey.public(algorithm, key.export({ format: 'der', type: 'spki' }));
 }
 
-/** Whether both libraries are sure to judge signatures by this key alike. */
-function isOrdinary(key: KeyObject): boolean {
+/** Whether the native core and OpenSSL accept the same signatures for this key. */
+function agreesWithOpenSsl(key: KeyObject): boolean {
   if (key.asymmetricKeyType === 'ec') return true;
   const { modulusLength = 0, publicExponent } = key.asymmetricKeyDetails ?? {};
   return key.asymmetricKeyType === 'rsa' && publicExponent === 65537n && modulusLength >= 2048 && modulusLength <= 8192;

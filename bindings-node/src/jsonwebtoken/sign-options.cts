@@ -1,4 +1,4 @@
-/** Validation of the options and payload of `sign`, and time spans. */
+/** Validates the options and payload of `sign`; parses timespans. */
 import ms = require('ms');
 
 interface Validator {
@@ -10,18 +10,18 @@ const ALGORITHMS = [
   'RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512', 'ES256', 'ES384', 'ES512', 'HS256', 'HS384', 'HS512', 'none',
 ];
 
-const isSpan = (value: unknown): unknown => Number.isInteger(value) || (isString(value) && value);
-const span = (name: string): Validator => ({
-  isValid: isSpan,
+const isTimespan = (value: unknown): unknown => Number.isInteger(value) || (isString(value) && value);
+const timespanOption = (name: string): Validator => ({
+  isValid: isTimespan,
   message: `"${name}" should be a number of seconds or string representing a timespan`,
 });
-const text = (name: string): Validator => ({ isValid: isString, message: `"${name}" must be a string` });
-const flag = (name: string): Validator => ({ isValid: isBoolean, message: `"${name}" must be a boolean` });
-const seconds = (name: string): Validator => ({ isValid: isNumber, message: `"${name}" should be a number of seconds` });
+const textOption = (name: string): Validator => ({ isValid: isString, message: `"${name}" must be a string` });
+const booleanOption = (name: string): Validator => ({ isValid: isBoolean, message: `"${name}" must be a boolean` });
+const secondsClaim = (name: string): Validator => ({ isValid: isNumber, message: `"${name}" should be a number of seconds` });
 
 const OPTIONS = schemaOf({
-  expiresIn: span('expiresIn'),
-  notBefore: span('notBefore'),
+  expiresIn: timespanOption('expiresIn'),
+  notBefore: timespanOption('notBefore'),
   audience: {
     isValid: (value) => isString(value) || Array.isArray(value),
     message: '"audience" must be a string or array',
@@ -31,41 +31,41 @@ const OPTIONS = schemaOf({
     message: '"algorithm" must be a valid string enum value',
   },
   header: { isValid: isPlainObject, message: '"header" must be an object' },
-  encoding: text('encoding'),
-  issuer: text('issuer'),
-  subject: text('subject'),
-  jwtid: text('jwtid'),
-  noTimestamp: flag('noTimestamp'),
-  keyid: text('keyid'),
-  mutatePayload: flag('mutatePayload'),
-  allowInsecureKeySizes: flag('allowInsecureKeySizes'),
-  allowInvalidAsymmetricKeyTypes: flag('allowInvalidAsymmetricKeyTypes'),
+  encoding: textOption('encoding'),
+  issuer: textOption('issuer'),
+  subject: textOption('subject'),
+  jwtid: textOption('jwtid'),
+  noTimestamp: booleanOption('noTimestamp'),
+  keyid: textOption('keyid'),
+  mutatePayload: booleanOption('mutatePayload'),
+  allowInsecureKeySizes: booleanOption('allowInsecureKeySizes'),
+  allowInvalidAsymmetricKeyTypes: booleanOption('allowInvalidAsymmetricKeyTypes'),
 });
 
-const CLAIMS = schemaOf({ iat: seconds('iat'), exp: seconds('exp'), nbf: seconds('nbf') });
+const CLAIMS = schemaOf({ iat: secondsClaim('iat'), exp: secondsClaim('exp'), nbf: secondsClaim('nbf') });
 
 type Schema = ReadonlyMap<string, Validator>;
 
 /**
- * Names such as `constructor` find what every object inherits, and are refused for it: as in npm
- * `jsonwebtoken`, which asks an object. A map says several times as fast that it has no such name.
+ * npm `jsonwebtoken` looks names up in a plain object, so names such as `constructor` find an
+ * inherited property and fail validation. The map reproduces that, with several times faster misses.
  */
 function schemaOf(validators: Record<string, Validator>): Schema {
   const inherited = Object.getOwnPropertyNames(Object.prototype);
   return new Map([...inherited, ...Object.keys(validators)].map((name) => [name, validators[name] as Validator]));
 }
 
-/** What is wrong with the options, in the order in which the caller wrote them. */
-export function refusedOptions(options: unknown): unknown {
-  return refused(OPTIONS, false, options, 'options');
+/** Returns the first validation error of the options, in the caller's property order. */
+export function validateOptions(options: unknown): unknown {
+  return validate(OPTIONS, false, options, 'options');
 }
 
-/** What is wrong with a payload that is an object. */
-export function refusedPayload(payload: unknown): unknown {
-  return refused(CLAIMS, true, payload, 'payload');
+/** Returns the first validation error of an object payload. */
+export function validatePayload(payload: unknown): unknown {
+  return validate(CLAIMS, true, payload, 'payload');
 }
 
-function refused(schema: Schema, allowUnknown: boolean, object: any, name: string): unknown {
+function validate(schema: Schema, allowUnknown: boolean, object: any, name: string): unknown {
   try {
     if (!isPlainObject(object)) return new Error(`Expected "${name}" to be a plain object.`);
     for (const key of Object.keys(object)) {
@@ -89,7 +89,7 @@ export function isString(value: unknown): boolean {
   return typeof value === 'string' || (!Array.isArray(value) && isBoxed(value, '[object String]'));
 }
 
-/** NaN and the infinities are numbers. */
+/** Accepts NaN and the infinities. */
 export function isNumber(value: unknown): boolean {
   return typeof value === 'number' || isBoxed(value, '[object Number]');
 }
@@ -100,20 +100,20 @@ export function isBoolean(value: unknown): boolean {
 
 const objectSource = Function.prototype.toString.call(Object);
 
-/** Made by `{}`, `Object` or `Object.create(null)`, in whatever realm: by its source, not its identity. */
+/** Whether `{}`, `Object` or `Object.create(null)` made the value, in any realm: compares the constructor's source. */
 export function isPlainObject(value: unknown): boolean {
   if (!isBoxed(value, '[object Object]')) return false;
   const prototype = Object.getPrototypeOf(value) as object | null;
   if (prototype === null) return true;
-  // Nearly always: the source of a function is made anew whenever it is asked for.
+  // Fast path for the common case: `toString` of a function builds its source on every call.
   if (prototype === Object.prototype && prototype.constructor === Object) return true;
-  const maker: unknown = Object.hasOwn(prototype, 'constructor') && prototype.constructor;
-  return typeof maker === 'function' && Function.prototype.toString.call(maker) === objectSource;
+  const ctor: unknown = Object.hasOwn(prototype, 'constructor') && prototype.constructor;
+  return typeof ctor === 'function' && Function.prototype.toString.call(ctor) === objectSource;
 }
 
 /**
- * The instant `time` after `iat`, in seconds since 1970; after now where there is no `iat` or it
- * is 0. Undefined when `time` is no span.
+ * Returns `iat` plus `time` in seconds since 1970, with the current time in place of a missing or
+ * zero `iat`; undefined if `time` is not a timespan.
  */
 export function timespan(time: unknown, iat?: number): number | undefined {
   const timestamp = iat || Math.floor(Date.now() / 1000);

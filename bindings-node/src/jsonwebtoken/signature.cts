@@ -1,4 +1,4 @@
-/** Signatures of compact JWS, by the name of the algorithm. */
+/** Signs and verifies compact JWS, by algorithm name. */
 import { constants, createHmac, createSign, createVerify, timingSafeEqual, type KeyObject } from 'node:crypto';
 import { format } from 'node:util';
 import { nativeKey } from './keys.cjs';
@@ -7,20 +7,20 @@ const SUPPORTED = ['HS', 'RS', 'PS', 'ES'].map((family) => `"${family}256", "${f
 
 const PSS = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST };
 
-/** How long signatures are in base64url, by the size of the hash. */
+/** Length of an ECDSA signature in base64url, by hash size. ES512 is always left to `node:crypto`. */
 const ECDSA_LENGTH: Record<string, number> = { 256: 86, 384: 128 };
 
 interface Scheme {
-  /** The algorithm: text, also if it was given as a `String`. */
+  /** The algorithm as a primitive string, even if the caller passes a `String` object. */
   name: string;
   family: string;
-  /** The size of the hash, as text. */
+  /** The hash size in bits, as text. */
   bits: string;
 }
 
 const schemes = new Map<unknown, Scheme>();
 
-/** @throws TypeError when there is no algorithm of this name. */
+/** @throws TypeError for an unsupported algorithm. */
 function schemeOf(algorithm: any): Scheme {
   const known = schemes.get(algorithm);
   if (known) return known;
@@ -36,12 +36,12 @@ function schemeOf(algorithm: any): Scheme {
 }
 
 /**
- * A compact JWS.
+ * Signs a compact JWS.
  *
- * @param encodeHeader - Gives the first segment. Called once the algorithm is known to exist.
- * @param payloadText - Gives the payload.
- * @param encoding - What kind of text the payload is, for `Buffer.from`.
- * @throws TypeError for an unknown algorithm, and what `node:crypto` throws.
+ * @param encodeHeader - Returns the first segment. Called after the algorithm check.
+ * @param payloadText - Returns the payload.
+ * @param encoding - The encoding of the payload text, for `Buffer.from`.
+ * @throws TypeError for an unsupported algorithm; errors of `node:crypto`.
  */
 export function signCompact(
   algorithm: string,
@@ -71,21 +71,21 @@ function sign({ family, bits }: Scheme, input: string, key: KeyObject): string {
 }
 
 /**
- * Whether the third segment of `token` signs the first two.
+ * Verifies the signature of a token.
  *
  * @param token - Three segments of the base64url alphabet; the third may be empty.
- * @throws TypeError for an unknown algorithm and for an ECDSA signature of a wrong size; what
- * `node:crypto` throws.
+ * @throws TypeError for an unsupported algorithm and for an ECDSA signature of the wrong size;
+ * errors of `node:crypto`.
  */
 export function verifyCompact(token: string, algorithm: string, key: KeyObject): boolean {
   const { name, family, bits } = schemeOf(algorithm);
   const end = token.lastIndexOf('.');
   if (family === 'none') return end === token.length - 1;
 
-  // Of an ECDSA signature of a wrong size there is something to say that `false` does not.
-  const ordinary = family !== 'ES' || token.length - end - 1 === ECDSA_LENGTH[bits];
-  const answer = ordinary ? nativeKey(name, key)?.verify(token) : undefined;
-  if (typeof answer === 'boolean') return answer;
+  // An ECDSA signature of the wrong size must reach `joseToDer`, which throws the error of npm `jsonwebtoken`.
+  const hasNativeSize = family !== 'ES' || token.length - end - 1 === ECDSA_LENGTH[bits];
+  const verified = hasNativeSize ? nativeKey(name, key)?.verify(token) : undefined;
+  if (typeof verified === 'boolean') return verified;
 
   const input = token.slice(0, end);
   const signature = token.slice(end + 1);
@@ -101,15 +101,17 @@ export function verifyCompact(token: string, algorithm: string, key: KeyObject):
   return verifier.verify(key, joseToDer(bytes, bits));
 }
 
-/** The bytes of `r`, and of `s`. */
+/** The size of `r` and of `s` in bytes, by hash size. */
 const sizeOf: Record<string, number> = { 256: 32, 384: 48, 512: 66 };
 
 const SEQUENCE = 0x30;
 const INTEGER = 0x02;
 
 /**
- * @param bits - The number in the name of the algorithm.
- * @throws Error when `der` is not an ECDSA signature or one of too large numbers.
+ * Converts an ECDSA signature from DER to the JWS format (RFC 7518 section 3.4).
+ *
+ * @param bits - The number in the algorithm name.
+ * @throws Error when `der` is not an ECDSA signature or its integers are too large.
  */
 export function derToJose(der: Buffer, bits: string): Buffer {
   const size = sizeOf[bits] ?? 0;
@@ -139,20 +141,22 @@ export function derToJose(der: Buffer, bits: string): Buffer {
   };
 
   const jose = Buffer.alloc(2 * size);
-  // A number that begins with a set bit has a zero before it in DER, which may be one byte too many.
-  const place = (number: Buffer, end: number): void => {
+  // DER puts a zero byte before an integer whose highest bit is set, which may exceed the size by one.
+  const copyRightAligned = (number: Buffer, end: number): void => {
     const fitting = number.subarray(Math.max(0, number.length - size));
     fitting.copy(jose, end - fitting.length);
   };
-  // At least the two bytes that every number begins with follow `r`.
-  place(integer('r', 2), size);
-  place(integer('s', 0), 2 * size);
+  // At least the tag and the length of `s` follow `r`.
+  copyRightAligned(integer('r', 2), size);
+  copyRightAligned(integer('s', 0), 2 * size);
   return jose;
 }
 
 /**
- * @param bits - The number in the name of the algorithm.
- * @throws TypeError when the signature has not the size that the algorithm says.
+ * Converts an ECDSA signature from the JWS format to DER.
+ *
+ * @param bits - The number in the algorithm name.
+ * @throws TypeError when the signature does not have the size that the algorithm requires.
  */
 export function joseToDer(jose: Buffer, bits: string): Buffer {
   const size = sizeOf[bits] ?? 0;
@@ -164,7 +168,7 @@ export function joseToDer(jose: Buffer, bits: string): Buffer {
   return Buffer.concat([Buffer.from(head), numbers]);
 }
 
-/** A non-negative number, without needless zeros before it. */
+/** Encodes a non-negative DER INTEGER without redundant leading zeros. */
 function integer(bytes: Buffer): Buffer {
   const first = bytes.findIndex((byte) => byte !== 0);
   const number = first === -1 ? Buffer.alloc(1) : bytes.subarray(first);

@@ -1,8 +1,8 @@
-/** Verifies the signature and claims of a token, in the order of npm `jsonwebtoken`. */
+/** Verifies tokens, with the checks of npm `jsonwebtoken` in the same order. */
 import type * as api from '../../jsonwebtoken.cjs';
 import type { KeyObject } from 'node:crypto';
 import { decodeToken, type Decoded } from './compact.cjs';
-import { mismatch, verifyingKeys } from './keys.cjs';
+import { keyMismatch, verifyingKeys } from './keys.cjs';
 import { timespan } from './sign-options.cjs';
 import { verifyCompact } from './signature.cjs';
 
@@ -10,13 +10,13 @@ const HS = ['HS256', 'HS384', 'HS512'];
 const RSA = ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'];
 const EC = ['ES256', 'ES384', 'ES512'];
 
-/** See `verify` of the package. A callback is called before this returns, unless the key comes later. */
+/** See `verify` in `jsonwebtoken.d.cts`. Calls the callback synchronously, unless the key function is asynchronous. */
 export function verify(jwtString: any, secretOrPublicKey: any, options?: any, callback?: any): any {
   if (typeof options === 'function' && !callback) {
     callback = options;
     options = {};
   }
-  // A copy: the caller may change his while the key is on its way, and defaults are put into it.
+  // Copy: the caller may change the options during an asynchronous key lookup, and defaults are added below.
   options = Object.assign({}, options);
 
   const done =
@@ -26,8 +26,8 @@ export function verify(jwtString: any, secretOrPublicKey: any, options?: any, ca
       return data;
     });
 
-  const refused = refusedOptions(options);
-  if (refused) return done(refused);
+  const invalidOption = checkOptions(options);
+  if (invalidOption) return done(invalidOption);
   const now = options.clockTimestamp || Math.floor(Date.now() / 1000);
 
   if (!jwtString) return done(new JsonWebTokenError('jwt must be provided'));
@@ -35,7 +35,7 @@ export function verify(jwtString: any, secretOrPublicKey: any, options?: any, ca
 
   let decoded: Decoded | null;
   try {
-    // The header goes to nobody unless it is asked for.
+    // A cached header must not reach the caller or the key function, which could change it.
     const sharedHeader = options.complete !== true && typeof secretOrPublicKey !== 'function';
     decoded = decodeToken(jwtString, { sharedHeader });
   } catch (error) {
@@ -47,8 +47,8 @@ export function verify(jwtString: any, secretOrPublicKey: any, options?: any, ca
   }
   const token = decoded;
 
-  const withKey = (given: any): any => {
-    const problem = refusedToken(jwtString, token, given, options, now);
+  const withKey = (keyInput: any): any => {
+    const problem = checkToken(jwtString, token, keyInput, options, now);
     if (problem) return done(problem);
     return done(null, options.complete === true ? token : token.payload);
   };
@@ -61,13 +61,13 @@ export function verify(jwtString: any, secretOrPublicKey: any, options?: any, ca
       ),
     );
   }
-  return secretOrPublicKey(token.header, (err: any, given: any) => {
+  return secretOrPublicKey(token.header, (err: any, keyInput: any) => {
     if (err) return done(new JsonWebTokenError('error in secret or public key callback: ' + err.message));
-    return withKey(given);
+    return withKey(keyInput);
   });
 }
 
-function refusedOptions(options: any): Error | undefined {
+function checkOptions(options: any): Error | undefined {
   if (options.clockTimestamp && typeof options.clockTimestamp !== 'number') {
     return new JsonWebTokenError('clockTimestamp must be a number');
   }
@@ -81,21 +81,21 @@ function refusedOptions(options: any): Error | undefined {
   return undefined;
 }
 
-/** What is wrong with the token under the key that was `given`. */
-function refusedToken(jwtString: string, token: Decoded, given: any, options: any, now: number): unknown {
+/** Returns the first error of the token: key, algorithm, signature, claims. */
+function checkToken(jwtString: string, token: Decoded, keyInput: any, options: any, now: number): unknown {
   const hasSignature = token.signature !== '';
-  if (!hasSignature && given) return new JsonWebTokenError('jwt signature is required');
-  if (hasSignature && !given) return new JsonWebTokenError('secret or public key must be provided');
+  if (!hasSignature && keyInput) return new JsonWebTokenError('jwt signature is required');
+  if (hasSignature && !keyInput) return new JsonWebTokenError('secret or public key must be provided');
   if (!hasSignature && !options.algorithms) {
     return new JsonWebTokenError('please specify "none" in "algorithms" to verify unsigned tokens');
   }
 
-  // Without a signature there may be no key: then every look at it throws, as it always did.
-  let key = given as KeyObject;
-  if (given != null) {
-    const made = verifyingKeys.of(given);
-    if (!made) return new JsonWebTokenError('secretOrPublicKey is not valid key material');
-    key = made;
+  // Without a signature the key may be missing; accessing its properties then throws, as in npm `jsonwebtoken`.
+  let key = keyInput as KeyObject;
+  if (keyInput != null) {
+    const parsedKey = verifyingKeys.of(keyInput);
+    if (!parsedKey) return new JsonWebTokenError('secretOrPublicKey is not valid key material');
+    key = parsedKey;
   }
   if (!options.algorithms) options.algorithms = defaultAlgorithms(key);
 
@@ -109,13 +109,13 @@ function refusedToken(jwtString: string, token: Decoded, given: any, options: an
   }
 
   try {
-    const unfit = options.allowInvalidAsymmetricKeyTypes ? undefined : mismatch(header.alg, key);
-    if (unfit) return unfit;
+    const problem = options.allowInvalidAsymmetricKeyTypes ? undefined : keyMismatch(header.alg, key);
+    if (problem) return problem;
     if (!verifyCompact(jwtString, header.alg, key)) return new JsonWebTokenError('invalid signature');
   } catch (error) {
     return error;
   }
-  return refusedClaim(token.payload, options, now);
+  return checkClaims(token.payload, options, now);
 }
 
 function defaultAlgorithms(key: KeyObject): string[] {
@@ -124,16 +124,16 @@ function defaultAlgorithms(key: KeyObject): string[] {
 }
 
 /**
- * The first thing that is wrong, in the order in which npm `jsonwebtoken` looks.
+ * Returns the first claim error, in the order of npm `jsonwebtoken`.
  *
- * @param payload - Mostly an object. Null makes it throw, as it does there.
+ * @param payload - Usually an object. Null throws, as in npm `jsonwebtoken`.
  * @param now - Seconds since 1970.
  */
-export function refusedClaim(payload: any, options: any, now: number): Error | undefined {
-  return refusedTime(payload, options, now) ?? refusedNames(payload, options) ?? refusedAge(payload, options, now);
+export function checkClaims(payload: any, options: any, now: number): Error | undefined {
+  return checkTimes(payload, options, now) ?? checkNames(payload, options) ?? checkMaxAge(payload, options, now);
 }
 
-function refusedTime(payload: any, options: any, now: number): Error | undefined {
+function checkTimes(payload: any, options: any, now: number): Error | undefined {
   const tolerance = options.clockTolerance || 0;
   if (typeof payload.nbf !== 'undefined' && !options.ignoreNotBefore) {
     if (typeof payload.nbf !== 'number') return new JsonWebTokenError('invalid nbf value');
@@ -146,7 +146,7 @@ function refusedTime(payload: any, options: any, now: number): Error | undefined
   return undefined;
 }
 
-function refusedNames(payload: any, options: any): Error | undefined {
+function checkNames(payload: any, options: any): Error | undefined {
   if (options.audience) {
     const audiences: any[] = Array.isArray(options.audience) ? options.audience : [options.audience];
     const targets: any[] = Array.isArray(payload.aud) ? payload.aud : [payload.aud];
@@ -158,9 +158,9 @@ function refusedNames(payload: any, options: any): Error | undefined {
   }
   const { issuer } = options;
   if (issuer) {
-    // Anything that is neither text nor an array checks nothing.
-    const other = typeof issuer === 'string' && payload.iss !== issuer;
-    if (other || (Array.isArray(issuer) && issuer.indexOf(payload.iss) === -1)) {
+    // An issuer that is neither a string nor an array is not checked, as in npm `jsonwebtoken`.
+    const isMismatch = typeof issuer === 'string' && payload.iss !== issuer;
+    if (isMismatch || (Array.isArray(issuer) && issuer.indexOf(payload.iss) === -1)) {
       return new JsonWebTokenError('jwt issuer invalid. expected: ' + issuer);
     }
   }
@@ -176,7 +176,7 @@ function refusedNames(payload: any, options: any): Error | undefined {
   return undefined;
 }
 
-function refusedAge(payload: any, options: any, now: number): Error | undefined {
+function checkMaxAge(payload: any, options: any, now: number): Error | undefined {
   if (!options.maxAge) return undefined;
   if (typeof payload.iat !== 'number') return new JsonWebTokenError('iat required when maxAge is specified');
   const end = timespan(options.maxAge, payload.iat);
@@ -191,7 +191,7 @@ function refusedAge(payload: any, options: any, now: number): Error | undefined 
   return undefined;
 }
 
-interface Unfinished {
+interface ErrorFields {
   name: string;
   message: string;
   inner?: unknown;
@@ -199,33 +199,33 @@ interface Unfinished {
   expiredAt?: unknown;
 }
 
-function JsonWebTokenErrorFunction(this: Unfinished, message: string, error?: unknown): void {
+function JsonWebTokenErrorFunction(this: ErrorFields, message: string, error?: unknown): void {
   Error.captureStackTrace(this, this.constructor as () => void);
   this.name = 'JsonWebTokenError';
   this.message = message;
   if (error) this.inner = error;
 }
 
-function TokenExpiredErrorFunction(this: Unfinished, message: string, expiredAt: unknown): void {
+function TokenExpiredErrorFunction(this: ErrorFields, message: string, expiredAt: unknown): void {
   JsonWebTokenErrorFunction.call(this, message);
   this.name = 'TokenExpiredError';
   this.expiredAt = expiredAt;
 }
 
-function NotBeforeErrorFunction(this: Unfinished, message: string, date: unknown): void {
+function NotBeforeErrorFunction(this: ErrorFields, message: string, date: unknown): void {
   JsonWebTokenErrorFunction.call(this, message);
   this.name = 'NotBeforeError';
   this.date = date;
 }
 
-/** Makes `constructor` inherit from `parent`, with `constructor` as enumerable as the real one. */
+/** Makes `constructor` inherit from `parent`. `constructor` stays enumerable, as in npm `jsonwebtoken`. */
 function inherit(constructor: { prototype: object }, parent: { prototype: object }, name: string): unknown {
   constructor.prototype = Object.create(parent.prototype) as object;
   (constructor.prototype as { constructor: unknown }).constructor = constructor;
   return Object.defineProperty(constructor, 'name', { value: name });
 }
 
-/** Whatever is wrong with a token, and the parent of the other two. */
+/** An invalid token; the base class of the other two errors. */
 export const JsonWebTokenError = inherit(
   JsonWebTokenErrorFunction,
   Error,
@@ -239,7 +239,7 @@ export const TokenExpiredError = inherit(
   'TokenExpiredError',
 ) as typeof api.TokenExpiredError;
 
-/** `nbf` has not come yet. */
+/** `nbf` is in the future. */
 export const NotBeforeError = inherit(
   NotBeforeErrorFunction,
   JsonWebTokenErrorFunction,

@@ -1,7 +1,7 @@
-// The configuration that an app of the old shape moves in with.
+// The configuration for the migration of a legacy app.
 import { createAuth } from 'regrant';
 
-/** The table of users: `<id>@example.com` is the address of the user `<id>`. */
+/** The user table: `<id>@example.com` is the e-mail address of the user `<id>`. */
 export async function userOf(value) {
   await new Promise((found) => setImmediate(found));
   const id = value.replace(/@example\.com$/, '');

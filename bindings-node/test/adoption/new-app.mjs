@@ -1,5 +1,5 @@
-// A process of the new app: the preset, and the old app's refresh tokens taken over.
-// Started with the address of the Redis that both use; tells its port.
+// A process of the new app: the rtVerify preset, with migration of legacy refresh tokens.
+// REDIS_URL is the Redis that both apps share. Sends its port to the parent.
 import express from 'express5';
 import { presets } from 'regrant/express';
 import { adoptingAuth } from './adopting-auth.mjs';

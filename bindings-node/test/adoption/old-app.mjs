@@ -1,5 +1,5 @@
-// A process of the old app: npm jsonwebtoken and npm redis, Express, the refresh token as the key.
-// Started with the address of its Redis; tells its port.
+// A process of the legacy app: Express, npm jsonwebtoken and npm redis, with refresh tokens as keys.
+// REDIS_URL is its Redis. Sends its port to the parent.
 import express from 'express5';
 import jwt from 'jsonwebtoken';
 import { createClient } from 'redis';
@@ -8,7 +8,7 @@ const { SECRET_KEY, REDIS_URL } = process.env;
 const redis = await createClient({ url: REDIS_URL }).connect();
 const app = express();
 
-/** One session per value; no two of them in the same second, in which their tokens would be equal. */
+/** Creates one session per value, each with another `iat`: tokens of the same second would be equal. */
 app.post('/fill', express.json({ limit: '10mb' }), async (req, res) => {
   const now = Math.floor(Date.now() / 1000);
   const sessions = req.body.map((value, place) => ({

@@ -1,18 +1,18 @@
-// Old and new processes beside each other on one real Redis, and the users who ask them.
+// Starts processes of the legacy and the new app on one real Redis, and creates sessions.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { createClient } from 'redis';
 import { startRedis } from '../support/redis.mjs';
 
-/** As short as the old app's may be. */
+/** Short, as the secret of a legacy app may be. */
 export const SECRET_KEY = 'old secret';
 
-/** How many requests are under way at once. */
+/** The number of concurrent requests. */
 const AT_ONCE = 50;
 
 export async function startWorld(t) {
-  // What uses Redis ends before it: what is registered first runs first.
+  // Register this hook before the one of startRedis: hooks run in order, and clients end before the server.
   const ends = [];
   t.after(() => Promise.all(ends.map((finish) => finish())));
   const redis = await startRedis(t);
@@ -46,7 +46,7 @@ export async function startWorld(t) {
   };
 }
 
-/** Ends a process at once (SIGKILL). */
+/** Kills a process (SIGKILL) and waits for its exit. */
 export async function end(child) {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const ended = once(child, 'exit');
@@ -54,7 +54,7 @@ export async function end(child) {
   await ended;
 }
 
-/** Logs `count` users in at an old process: half of them are known by their e-mail address. */
+/** Logs `count` users in at a legacy process, half of them by e-mail address. */
 export async function fill(app, count) {
   const users = Array.from({ length: count }, (_, place) => `user-${place}`);
   const values = users.map((user, place) => (place % 2 ? `${user}@example.com` : user));
@@ -63,7 +63,7 @@ export async function fill(app, count) {
   return sessions.map(({ token }, place) => ({ token, user: users[place] }));
 }
 
-/** Calls `work` for all `items`, some at once. */
+/** Calls `work` for all `items`, `AT_ONCE` in parallel. */
 export async function forAll(items, work) {
   const places = items.entries();
   await Promise.all(
@@ -73,7 +73,7 @@ export async function forAll(items, work) {
   );
 }
 
-/** All keys and values that the server holds, as one text. */
+/** All keys and values of the server, as text. */
 export async function dump(client) {
   const read = {
     string: (key) => client.get(key),

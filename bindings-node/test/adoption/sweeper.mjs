@@ -1,4 +1,4 @@
-// A process that sweeps, and tells what it met.
+// A process that runs the sweep and sends the report to its parent.
 import { adoptingAuth } from './adopting-auth.mjs';
 
 const report = await adoptingAuth(process.env).sweepLegacyTokens({ removeDead: true });

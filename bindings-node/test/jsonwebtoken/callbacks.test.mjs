@@ -1,4 +1,4 @@
-// Who is called, when, and with what.
+// Callbacks of sign and verify: timing, arguments and exceptions.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as wait } from 'node:timers/promises';
@@ -8,7 +8,7 @@ import { called, forBoth } from './support/both.mjs';
 import { SECRET, pairs } from './support/keys.mjs';
 
 forBoth((jwt) => {
-  test('sign answers at the next tick, and before what comes after it', async () => {
+  test('sign calls back in the next tick, in order', async () => {
     const order = [];
     const answer = new Promise((resolve) => {
       const returned = jwt.sign({ a: 1 }, SECRET, { noTimestamp: true }, (error, token) => {
@@ -32,7 +32,7 @@ forBoth((jwt) => {
     await assert.rejects(signed({ a: 1 }, ''), { message: 'secretOrPrivateKey must have a value' });
   });
 
-  test('what is refused is handed over at once', () => {
+  test('sign reports validation errors synchronously', () => {
     for (const [args, message] of [
       [[{}, ''], 'secretOrPrivateKey must have a value'],
       [[{}, SECRET, { algorithm: 'HS1' }], '"algorithm" must be a valid string enum value'],
@@ -45,7 +45,7 @@ forBoth((jwt) => {
     }
   });
 
-  test('what fails while signing is handed over later', async () => {
+  test('sign reports serialization errors asynchronously', async () => {
     const circular = {};
     circular.self = circular;
     const [error] = await called(jwt.sign, circular, SECRET);
@@ -54,7 +54,7 @@ forBoth((jwt) => {
     assert.throws(() => jwt.sign(circular, SECRET), TypeError);
   });
 
-  test('a payload that is neither object nor text cannot be signed with a callback', () => {
+  test('sign with a callback rejects a payload that is neither an object nor a string', () => {
     for (const payload of [5, true]) {
       assert.throws(() => jwt.sign(payload, SECRET, () => assert.fail()), {
         name: 'TypeError',
@@ -64,7 +64,7 @@ forBoth((jwt) => {
     }
   });
 
-  test('what a callback of sign throws is lost', async () => {
+  test('sign ignores an exception of its callback', async () => {
     const calls = [];
     jwt.sign({}, SECRET, (...answer) => {
       calls.push(answer);
@@ -74,7 +74,7 @@ forBoth((jwt) => {
     assert.equal(calls.length, 1);
   });
 
-  test('the payload is written when it is signed', async () => {
+  test('sign with a callback serializes the payload in the next tick', async () => {
     const payload = { list: [1] };
     const answer = called(jwt.sign, payload, SECRET, { noTimestamp: true });
     payload.list.push(2);
@@ -82,7 +82,7 @@ forBoth((jwt) => {
     assert.deepEqual(jwt.decode((await answer)[1]), { list: [1, 2] });
   });
 
-  test('verify answers before it returns, and returns what the callback does', () => {
+  test('verify calls back synchronously and returns the result of the callback', () => {
     const token = jwt.sign({ a: 1 }, SECRET, { noTimestamp: true });
     const answers = [];
     const callback = (...answer) => answers.push(answer);
@@ -94,11 +94,11 @@ forBoth((jwt) => {
     assert.deepEqual([answers[3].length, answers[3][0].message], [1, 'invalid signature']);
   });
 
-  test('what a callback of verify throws is thrown', () => {
+  test('verify rethrows an exception of its callback', () => {
     assert.throws(() => jwt.verify(jwt.sign({}, SECRET), SECRET, () => { throw new RangeError('mine'); }), RangeError);
   });
 
-  test('a function finds the key by the header', async () => {
+  test('a key function gets the header', async () => {
     const token = jwt.sign({ a: 1 }, pairs.p256.privateKey, { algorithm: 'ES256', keyid: 'key-1' });
     const seen = [];
     const getKey = (header, done) => {
@@ -112,7 +112,7 @@ forBoth((jwt) => {
     assert.equal(whole.header, seen[1]);
   });
 
-  test('a function may find the key at once, or none', async () => {
+  test('a key function may call back synchronously, with a key, an error or nothing', async () => {
     const token = jwt.sign({ a: 1 }, SECRET);
     const verify = (...answer) => called(jwt.verify, token, (header, done) => done(...answer));
     assert.equal((await verify(null, SECRET))[1].a, 1);
@@ -122,21 +122,21 @@ forBoth((jwt) => {
     assert.equal((await verify(null, 'another'))[0].message, 'invalid signature');
   });
 
-  test('a function without a callback', () => {
+  test('a key function requires a callback', () => {
     assert.throws(() => jwt.verify(jwt.sign({}, SECRET), () => assert.fail()), {
       name: 'JsonWebTokenError',
       message: 'verify must be called asynchronous if secret or public key is provided as a callback',
     });
   });
 
-  test('a token is looked at before its key is asked for', async () => {
+  test('verify rejects a malformed token before it calls the key function', async () => {
     const never = () => assert.fail();
     assert.equal((await called(jwt.verify, 'a.b', never))[0].message, 'jwt malformed');
     assert.equal((await called(jwt.verify, 'a.b.c', never))[0].message, 'invalid token');
   });
 });
 
-describe('where the drop-in differs on purpose', () => {
+describe('intentional differences from npm jsonwebtoken', () => {
   test('a callback that npm jsonwebtoken never calls is called', async () => {
     const empty = await called(jsonwebtoken.sign, '', SECRET);
     assert.deepEqual(empty, [null, jsonwebtoken.sign('', SECRET)]);

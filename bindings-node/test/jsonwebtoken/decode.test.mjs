@@ -1,4 +1,4 @@
-// What a token says, whoever wrote it.
+// Decoding without verification.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { forBoth } from './support/both.mjs';
@@ -7,7 +7,7 @@ import { SECRET } from './support/keys.mjs';
 const compact = (header, payload) => `${[header, payload].map((text) => Buffer.from(text).toString('base64url')).join('.')}.c2ln`;
 
 forBoth((jwt) => {
-  test('the payload, or the whole', () => {
+  test('decode returns the payload, or the complete token', () => {
     const token = jwt.sign({ userId: 'user-1' }, SECRET, { noTimestamp: true });
     assert.deepEqual(jwt.decode(token), { userId: 'user-1' });
     assert.deepEqual(jwt.decode(token, { complete: true }), {
@@ -19,20 +19,20 @@ forBoth((jwt) => {
     assert.deepEqual(jwt.decode(Buffer.from(token)), { userId: 'user-1' });
   });
 
-  test('what is no token is null', () => {
+  test('decode returns null for input that is not a token', () => {
     for (const token of [undefined, null, '', 'a', 'a.b.c', 5, {}, [], true, 'null', 'a.b.c.d', compact('null', '{}'), compact('', '{}')]) {
       assert.equal(jwt.decode(token), null);
       assert.equal(jwt.decode(token, { complete: true }), null);
     }
   });
 
-  test('the signature may be missing, and is not checked', () => {
+  test('decode does not check the signature, which may be missing', () => {
     assert.deepEqual(jwt.decode(compact('{"alg":"HS256"}', '{"a":1}')), { a: 1 });
     const token = compact('{"alg":"none"}', '{"a":1}').replace(/\.c2ln$/, '.');
     assert.equal(jwt.decode(token, { complete: true }).signature, '');
   });
 
-  test('JSON and what is not', () => {
+  test('payloads that are JSON, and payloads that are not', () => {
     assert.equal(jwt.decode(compact('{}', 'text')), 'text');
     assert.equal(jwt.decode(compact('{}', '5')), '5');
     assert.equal(jwt.decode(compact('{"typ":"JWT"}', '5')), 5);
@@ -42,7 +42,7 @@ forBoth((jwt) => {
     assert.throws(() => jwt.decode(compact('{}', 'text'), { json: true }), SyntaxError);
   });
 
-  test('characters: UTF-8 in the payload, Latin-1 in the header', () => {
+  test('the payload is UTF-8, the header Latin-1', () => {
     const token = compact('{"kid":"é"}', '{"name":"토큰 🔑"}');
     assert.deepEqual(jwt.decode(token), { name: '토큰 🔑' });
     assert.equal(jwt.decode(token, { complete: true }).header.kid, 'Ã©');

@@ -1,4 +1,4 @@
-// The same calls to npm `jsonwebtoken` and to the drop-in: the same answers. `REGRANT_SEED` repeats a run.
+// Makes the same random calls to npm `jsonwebtoken` and to the drop-in and compares the results. `REGRANT_SEED` repeats a run.
 import assert from 'node:assert/strict';
 import { mock, test } from 'node:test';
 import { inspect } from 'node:util';
@@ -13,28 +13,28 @@ import { NOW, SECONDS } from './support/values.mjs';
 const seed = seedOfRun();
 console.log(`REGRANT_SEED=${seed}`);
 
-// `setImmediate` and `process.nextTick` stay real.
+// Only `Date` is mocked: `observe` needs the real `setImmediate` and `process.nextTick`.
 mock.timers.enable({ apis: ['Date'], now: NOW });
 
-/** The differences that are meant: where, and why. */
-const MEANT = {
+/** The intentional differences, each with a predicate that recognizes it. */
+const INTENDED = {
   'a callback that npm jsonwebtoken never calls is called':
-    // Its streams wait for ever for a payload that is falsy and for a key that is none (`alg: none`).
+    // Its streams wait forever for a falsy payload and for a missing key (`alg: none`).
     (call, theirs, mine) =>
       call.method === 'sign' && theirs.callbacks.length === 0 && !('thrown' in theirs) && mine.callbacks.length === 1 &&
       (!call.args[0] || call.args[1] == null || typeof call.args[0].pipe === 'function'),
   'a callback that npm jsonwebtoken calls several times is called once':
-    // It goes on after it has refused an option that the payload has already.
+    // It continues after it has reported that an option duplicates a claim of the payload.
     (call, theirs, mine) =>
       call.method === 'sign' && theirs.callbacks.length > 1 && mine.callbacks.length === 1 &&
       /^Bad "options\./.test(theirs.callbacks[0].args[0].message) && same(theirs.callbacks[0], mine.callbacks[0]),
 };
 
-/** `REGRANT_TIMES`: how many times as many calls as usual. */
+/** `REGRANT_TIMES` multiplies the number of calls. */
 const TIMES = Number(process.env.REGRANT_TIMES ?? 1);
 const ROUNDS = { sign: 8_000 * TIMES, verify: 14_000 * TIMES, decode: 4_000 * TIMES };
 
-test('calls made at random', { timeout: 600_000 * TIMES }, async (t) => {
+test('random calls have the same results in npm jsonwebtoken and in the drop-in', { timeout: 600_000 * TIMES }, async (t) => {
   const tokens = goodTokens();
   const makers = { sign: signCall, verify: verifyCall, decode: decodeCall };
   const found = { equal: 0, succeeded: 0 };
@@ -45,13 +45,13 @@ test('calls made at random', { timeout: 600_000 * TIMES }, async (t) => {
       if (succeeded(theirs)) found.succeeded += 1;
       return;
     }
-    const reason = Object.keys(MEANT).find((name) => MEANT[name](call, theirs, mine));
+    const reason = Object.keys(INTENDED).find((name) => INTENDED[name](call, theirs, mine));
     if (reason === undefined) differences.push({ round, call, theirs, mine });
     else found[reason] = (found[reason] ?? 0) + 1;
   };
   for (const [method, rounds] of Object.entries(ROUNDS)) {
     for (let round = 0; round < rounds; round++) {
-      // Each package gets arguments of its own: both may change what they are given.
+      // Generate the arguments once per package: both packages may change them.
       const make = () => {
         const random = new Random(seed * 31 + round * 7 + method.length);
         return { ...makers[method](random, tokens), times: random.oneIn(8) ? 2 : 1 };
@@ -64,12 +64,12 @@ test('calls made at random', { timeout: 600_000 * TIMES }, async (t) => {
   }
   t.diagnostic(inspect(found));
   const shown = differences.slice(0, 4).map((difference) => inspect(difference, { depth: 9, maxStringLength: 400 }));
-  assert.equal(differences.length, 0, `${differences.length} differences, of which the first:\n${shown.join('\n')}`);
-  // Otherwise the calls would be too odd to show anything.
+  assert.equal(differences.length, 0, `${differences.length} differences; the first ones:\n${shown.join('\n')}`);
+  // Guard against a generator whose calls nearly all fail.
   assert.ok(found.succeeded > 5_000, `${found.succeeded} calls succeeded`);
 });
 
-/** Tokens that npm `jsonwebtoken` signed, with keys that verify them. */
+/** Tokens signed by npm `jsonwebtoken`, each with a key that verifies it. */
 function goodTokens() {
   const tokens = [];
   const payloads = [
@@ -103,14 +103,14 @@ function attempt(run) {
   }
 }
 
-/** Signatures by ECDSA and PSS differ each time: only how long they are can be compared. */
+/** ECDSA and PSS signatures are randomized: replaces them by their length. */
 function withoutRandomness(record, { args }) {
   const blur = (token) => {
     if (typeof token !== 'string' || !/^(eyJ|e30)/.test(token)) return token;
     const [header, payload, signature] = token.split('.');
-    // Not parsed: a header with characters beyond Latin-1 may come out as no JSON.
+    // Matched as text: a header with characters beyond Latin-1 may not be valid JSON.
     const named = /"alg":"(ES|PS)/.test(Buffer.from(header, 'base64url').toString('latin1'));
-    // A header of the caller's own need not name the algorithm.
+    // A header set by the caller may have another `alg` than the option.
     const random = named || args.some((arg) => typeof arg?.algorithm === 'string' && /^(ES|PS)/.test(arg.algorithm));
     return random && signature ? [header, payload, signature.length] : token;
   };

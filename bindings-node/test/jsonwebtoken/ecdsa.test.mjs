@@ -1,18 +1,18 @@
-// ECDSA signatures in DER and in the form of a JWS, at the edges of their numbers.
+// Conversion of ECDSA signatures between DER and the JWS format, with boundary values of `r` and `s`.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { derToJose, joseToDer } from '../../dist/jsonwebtoken/signature.cjs';
 
 const require = createRequire(import.meta.url);
-// What npm `jsonwebtoken` has for it.
+// The implementation that npm `jsonwebtoken` uses.
 const theirs = createRequire(require.resolve('jws'))('ecdsa-sig-formatter');
 
 const SIZES = { 256: 32, 384: 48, 512: 66 };
-/** How a number begins, the rest of it being 0xab. */
+/** The first bytes of an integer; the rest is 0xab. */
 const BEGINNINGS = [[1], [0x7f], [0x80], [0xff], [0, 1], [0, 0x7f], [0, 0x80], [0, 0, 0xff], [0, 0, 0, 1]];
 
-test('numbers with and without their highest bit, with and without zeros before', () => {
+test('integers with and without the highest bit and leading zeros convert both ways', () => {
   for (const [bits, size] of Object.entries(SIZES)) {
     const numbers = BEGINNINGS.map((first) => Buffer.concat([Buffer.from(first), Buffer.alloc(size - first.length, 0xab)]));
     for (const r of numbers) {
@@ -26,12 +26,12 @@ test('numbers with and without their highest bit, with and without zeros before'
   }
 });
 
-test('zero is a number', () => {
+test('zero converts both ways', () => {
   assert.equal(joseToDer(Buffer.alloc(64), '256').toString('hex'), '3006020100020100');
   assert.equal(derToJose(Buffer.from('3006020100020100', 'hex'), '256').toString('hex'), '0'.repeat(128));
 });
 
-test('what is not a signature is refused in the same words', () => {
+test('malformed DER is rejected with the messages of ecdsa-sig-formatter', () => {
   const good = joseToDer(Buffer.alloc(64, 0x7a), '256');
   const messageOf = (run) => {
     try {

@@ -1,4 +1,4 @@
-// What the errors are, also to code that looks closely.
+// The error classes: properties, inheritance and stack traces.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { forBoth } from './support/both.mjs';
@@ -12,7 +12,7 @@ forBoth((jwt) => {
     new jwt.NotBeforeError('message', date),
   ];
 
-  test('names, messages and properties', () => {
+  test('errors have the names, messages and properties of npm jsonwebtoken', () => {
     const [plain, expired, early] = make();
     assert.deepEqual(Object.entries(plain), [['name', 'JsonWebTokenError'], ['message', 'message'], ['inner', inner]]);
     assert.deepEqual(Object.entries(expired), [['name', 'TokenExpiredError'], ['message', 'message'], ['expiredAt', date]]);
@@ -20,14 +20,14 @@ forBoth((jwt) => {
     assert.deepEqual(Object.keys(new jwt.JsonWebTokenError('message')), ['name', 'message']);
   });
 
-  test('as JSON, as apps answer with them', () => {
+  test('errors serialize to JSON', () => {
     assert.equal(
       JSON.stringify(make()[1]),
       '{"name":"TokenExpiredError","message":"message","expiredAt":"1970-01-01T00:00:05.000Z"}',
     );
   });
 
-  test('ancestors', () => {
+  test('errors inherit from JsonWebTokenError and Error', () => {
     for (const error of make()) {
       assert.ok(error instanceof jwt.JsonWebTokenError && error instanceof Error);
       assert.equal(error.constructor.name, error.name);
@@ -37,11 +37,11 @@ forBoth((jwt) => {
     assert.ok(!(new jwt.TokenExpiredError('') instanceof jwt.NotBeforeError));
   });
 
-  test('the stack begins where the error was made', () => {
+  test('the stack trace begins at the caller of the constructor', () => {
     for (const error of make()) assert.match(error.stack.split('\n')[1], /\bmake\b/);
   });
 
-  test('they can be inherited from, in both ways', () => {
+  test('apps can subclass the errors with class syntax and with prototypes', () => {
     class Modern extends jwt.TokenExpiredError {}
     const modern = new Modern('message', date);
     assert.ok(modern instanceof Modern && modern instanceof jwt.JsonWebTokenError);

@@ -1,4 +1,4 @@
-// What a signed token says, and what is not signed.
+// Signing: claims, headers, payloads, keys and validation errors.
 import assert from 'node:assert/strict';
 import { afterEach, beforeEach, mock, test } from 'node:test';
 import { NOW, called, claimsOf, forBoth, freeze, headerOf } from './support/both.mjs';
@@ -8,7 +8,7 @@ beforeEach(freeze);
 afterEach(() => mock.timers.reset());
 
 forBoth((jwt) => {
-  test('a token to the letter', () => {
+  test('sign creates the expected token', () => {
     const token = jwt.sign({ foo: 'bar' }, 'shhhhh');
     assert.equal(
       token,
@@ -16,7 +16,7 @@ forBoth((jwt) => {
     );
   });
 
-  test('claims that come of options', () => {
+  test('options become claims', () => {
     const options = {
       expiresIn: 60, notBefore: '10s', audience: ['a', 'b'], issuer: 'i', subject: 's', jwtid: 'j', keyid: 'k',
     };
@@ -27,7 +27,7 @@ forBoth((jwt) => {
     });
   });
 
-  test('spans of time', () => {
+  test('timespans', () => {
     const exp = (expiresIn) => claimsOf(jwt.sign({}, SECRET, { expiresIn })).exp - NOW;
     const spans = { '1d': 86_400, '2 days': 172_800, '10h': 36_000, '1y': 31_557_600, '120': 0, '1500ms': 1, '-1h': -3600, '.5m': 30 };
     for (const [text, seconds] of Object.entries(spans)) assert.equal(exp(text), seconds, text);
@@ -35,11 +35,11 @@ forBoth((jwt) => {
     assert.equal(exp(-10), -10);
   });
 
-  test('spans count from the iat of the payload', () => {
+  test('timespans are relative to the iat of the payload', () => {
     assert.deepEqual(claimsOf(jwt.sign({ iat: 1000 }, SECRET, { expiresIn: '1m', notBefore: 5 })), { iat: 1000, exp: 1060, nbf: 1005 });
   });
 
-  test('spans that are none', () => {
+  test('invalid timespans are rejected', () => {
     const message = (name) => `"${name}" should be a number of seconds or string representing a timespan`;
     for (const name of ['expiresIn', 'notBefore']) {
       for (const value of ['', 1.5, NaN, Infinity, null, undefined, true, {}, [], ['1d'], new Date()]) {
@@ -51,12 +51,12 @@ forBoth((jwt) => {
     }
   });
 
-  test('noTimestamp takes iat away', () => {
+  test('noTimestamp removes iat', () => {
     assert.deepEqual(claimsOf(jwt.sign({ a: 1 }, SECRET, { noTimestamp: true })), { a: 1 });
     assert.deepEqual(claimsOf(jwt.sign({ iat: 5 }, SECRET, { noTimestamp: true, expiresIn: 1 })), { exp: 6 });
   });
 
-  test('mutatePayload', () => {
+  test('mutatePayload adds the claims to the payload object', () => {
     const payload = { a: 1 };
     jwt.sign(payload, SECRET, { expiresIn: 10 });
     assert.deepEqual(payload, { a: 1 });
@@ -64,14 +64,14 @@ forBoth((jwt) => {
     assert.deepEqual(payload, { a: 1, iat: NOW, exp: NOW + 10, iss: 'i' });
   });
 
-  test('a header of the caller overrules', () => {
+  test('the header option takes precedence', () => {
     const header = { typ: 'at+jwt', kid: 'mine', alg: 'HS512' };
     const token = jwt.sign({}, SECRET, { keyid: 'other', header });
     assert.deepEqual(headerOf(token), header);
     assert.equal(token.split('.')[2].length, 86);
   });
 
-  test('text and bytes are signed as they are', () => {
+  test('strings and bytes are signed unchanged', () => {
     for (const [payload, text] of [['text', 'text'], [Buffer.from('bytes'), 'bytes'], [5, '5'], [true, 'true'], ['', '']]) {
       const [header, segment] = jwt.sign(payload, SECRET).split('.');
       assert.equal(Buffer.from(header, 'base64url').toString(), '{"alg":"HS256"}');
@@ -82,7 +82,7 @@ forBoth((jwt) => {
     assert.throws(() => jwt.sign({}, SECRET, { encoding: 'nonsense' }), { code: 'ERR_UNKNOWN_ENCODING' });
   });
 
-  test('options that are claims are refused for a payload that is none', () => {
+  test('claim options are rejected for a payload that is not an object', () => {
     for (const payload of ['text', Buffer.from('bytes')]) {
       for (const options of [{ expiresIn: 1 }, { notBefore: 1 }, { noTimestamp: true }, { audience: 'a' }, { issuer: 'i' }]) {
         const message = `invalid ${Object.keys(options)[0]} option for ${typeof payload} payload`;
@@ -94,7 +94,7 @@ forBoth((jwt) => {
     });
   });
 
-  test('payloads that are no plain objects', () => {
+  test('a payload must be a plain object', () => {
     class Payload {}
     for (const payload of [null, [], new Date(), new Payload(), new Map(), new Uint8Array(1), new String('x')]) {
       assert.throws(() => jwt.sign(payload, SECRET), { message: 'Expected "payload" to be a plain object.' });
@@ -102,7 +102,7 @@ forBoth((jwt) => {
     assert.throws(() => jwt.sign(undefined, SECRET), { message: 'payload is required' });
   });
 
-  test('registered claims of a wrong type', () => {
+  test('registered claims of the wrong type are rejected', () => {
     for (const claim of ['iat', 'exp', 'nbf']) {
       for (const value of ['5', true, null, undefined, {}, []]) {
         assert.throws(() => jwt.sign({ [claim]: value }, SECRET), { message: `"${claim}" should be a number of seconds` });
@@ -110,7 +110,7 @@ forBoth((jwt) => {
     }
   });
 
-  test('a claim that an option gives as well', () => {
+  test('a claim and an option for it are rejected', () => {
     const bad = (option, claim) => `Bad "options.${option}" option. The payload already has an "${claim}" property.`;
     for (const [option, claim] of [['audience', 'aud'], ['issuer', 'iss'], ['subject', 'sub'], ['jwtid', 'jti']]) {
       assert.throws(() => jwt.sign({ [claim]: 'x' }, SECRET, { [option]: 'x' }), { message: bad(option, claim) });
@@ -123,7 +123,7 @@ forBoth((jwt) => {
     });
   });
 
-  test('options of a wrong type, and unknown ones', () => {
+  test('options of the wrong type and unknown options are rejected', () => {
     const messages = {
       audience: '"audience" must be a string or array',
       algorithm: '"algorithm" must be a valid string enum value',
@@ -145,7 +145,7 @@ forBoth((jwt) => {
     assert.throws(() => jwt.sign({}, SECRET, 'options'), { message: 'Expected "options" to be a plain object.' });
   });
 
-  test('keys that are none', () => {
+  test('invalid keys are rejected', () => {
     for (const key of [undefined, null, '', 0, false]) {
       assert.throws(() => jwt.sign({}, key), { message: 'secretOrPrivateKey must have a value' });
     }
@@ -154,7 +154,7 @@ forBoth((jwt) => {
     }
   });
 
-  test('keys of another kind than the algorithm', () => {
+  test('keys that do not fit the algorithm are rejected', () => {
     const refused = (key, algorithm, message) => assert.throws(() => jwt.sign({}, key, { algorithm }), { message });
     refused(pem('rsa2048-a.private'), 'HS256', 'secretOrPrivateKey must be a symmetric key when using HS256');
     refused(SECRET, 'RS256', 'secretOrPrivateKey must be an asymmetric key when using RS256');
@@ -177,12 +177,12 @@ forBoth((jwt) => {
     );
   });
 
-  test('what may be allowed', () => {
+  test('options allow insecure key sizes and invalid key types', () => {
     const small = jwt.sign({}, pairs.smallRsa.privateKey, { algorithm: 'RS256', allowInsecureKeySizes: true });
     assert.equal(small.split('.')[2].length, 171);
     const allowed = { algorithm: 'ES256', allowInvalidAsymmetricKeyTypes: true };
     assert.equal(jwt.sign({}, pairs.secp256k1.privateKey, allowed).split('.')[2].length, 86);
-    // A key that is not RSA is found out by its short signature.
+    // A short signature reveals a key that is not RSA.
     assert.throws(() => jwt.sign({}, pairs.p256.privateKey, { ...allowed, algorithm: 'RS256' }), {
       message: 'secretOrPrivateKey has a minimum key size of 2048 bits for RS256',
     });
@@ -191,7 +191,7 @@ forBoth((jwt) => {
     });
   });
 
-  test('none', async () => {
+  test('algorithm none', async () => {
     const token = jwt.sign({ a: 1 }, null, { algorithm: 'none', noTimestamp: true });
     assert.equal(token, 'eyJhbGciOiJub25lIiwidHlwIjoiSldUIn0.eyJhIjoxfQ.');
     assert.equal(jwt.sign({ a: 1 }, 'any secret', { algorithm: 'none', noTimestamp: true }), token);

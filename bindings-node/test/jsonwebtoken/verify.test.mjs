@@ -1,4 +1,4 @@
-// Which tokens pass, what is answered, and with what the others are refused.
+// Verification: results, keys, claims and errors.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { afterEach, beforeEach, mock, test } from 'node:test';
@@ -20,7 +20,7 @@ forBoth((jwt) => {
     return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
   };
 
-  test('the payload, or the whole', () => {
+  test('verify returns the payload, or the complete token', () => {
     const token = sign({ userId: 'user-1' }, { keyid: 'k' });
     const payload = { userId: 'user-1', iat: NOW };
     assert.deepEqual(jwt.verify(token, SECRET), payload);
@@ -34,7 +34,7 @@ forBoth((jwt) => {
     assert.deepEqual(jwt.verify(sign(Buffer.from('[1]')), SECRET), [1]);
   });
 
-  test('each answer is an object of its own', () => {
+  test('each call returns a new object', () => {
     const token = sign({ roles: ['user'] });
     for (const options of [{}, { complete: true }]) {
       const first = jwt.verify(token, SECRET, options);
@@ -46,7 +46,7 @@ forBoth((jwt) => {
     }
   });
 
-  test('a function for the key may change the header that it gets, and no other', () => {
+  test('a key function that changes its header does not affect other calls', () => {
     const token = sign({});
     let header;
     const getKey = (given, done) => {
@@ -62,7 +62,7 @@ forBoth((jwt) => {
     }
   });
 
-  test('secrets in every form', () => {
+  test('secrets of every supported type', () => {
     for (const algorithm of ['HS256', 'HS384', 'HS512']) {
       for (const one of secrets) {
         const token = jwt.sign({ a: 1 }, one, { algorithm });
@@ -72,7 +72,7 @@ forBoth((jwt) => {
     }
   });
 
-  test('a secret that is changed in place is another secret', () => {
+  test('a change of a secret in place takes effect', () => {
     const secret = Buffer.from(SECRET);
     const token = jwt.sign({}, secret);
     secret[0] ^= 1;
@@ -80,7 +80,7 @@ forBoth((jwt) => {
     assert.ok(jwt.verify(token, SECRET));
   });
 
-  test('more secrets than are remembered', () => {
+  test('more secrets than the key cache holds', () => {
     const secretOf = (user) => `${SECRET}, and the password of user ${user}`;
     for (let round = 0; round < 2; round++) {
       for (let user = 0; user < 300; user++) {
@@ -91,7 +91,7 @@ forBoth((jwt) => {
     }
   });
 
-  test('public keys in every form', () => {
+  test('public keys of every supported type', () => {
     const tried = new Set();
     for (const [name, key] of publicForms) {
       if (['ed25519', 'x25519', 'secp256k1', 'pss', 'pssLongSalt'].includes(name) || key.type === 'private') continue;
@@ -108,7 +108,7 @@ forBoth((jwt) => {
     assert.equal(tried.size, 9);
   });
 
-  test('private keys with a password', () => {
+  test('encrypted private keys', () => {
     const key = { key: pem('p256-a.encrypted.private'), passphrase: PASSWORD };
     const token = jwt.sign({ a: 1 }, key, { algorithm: 'ES256' });
     assert.equal(jwt.verify(token, pem('p256-a.certificate')).a, 1);
@@ -118,7 +118,7 @@ forBoth((jwt) => {
     assert.ok(jwt.sign({}, key, { algorithm: 'ES256' }));
   });
 
-  test('a public key is no secret', () => {
+  test('a public key is not accepted as an HMAC secret', () => {
     const text = pem('rsa2048-a.public');
     const forged = craft('{"alg":"HS256","typ":"JWT"}', '{"userId":"admin"}', text);
     refused(forged, text, {}, 'invalid algorithm');
@@ -126,7 +126,7 @@ forBoth((jwt) => {
     refused(forged, pairs.rsa.publicKey, { algorithms: ['HS256', 'RS256'] }, 'secretOrPublicKey must be a symmetric key when using HS256');
   });
 
-  test('algorithms', () => {
+  test('the algorithm must be allowed and fit the key', () => {
     const token = sign({});
     refused(token, SECRET, { algorithms: ['HS384'] }, 'invalid algorithm');
     refused(token, SECRET, { algorithms: [] }, 'invalid algorithm');
@@ -144,7 +144,7 @@ forBoth((jwt) => {
     refused(rs256, pairs.rsa.privateKey, {}, 'secretOrPublicKey must be an asymmetric key when using RS256');
   });
 
-  test('an ECDSA signature of a wrong size is another error', () => {
+  test('an ECDSA signature of the wrong size throws a TypeError', () => {
     const token = jwt.sign({}, pairs.p256.privateKey, { algorithm: 'ES256' });
     for (const [wrong, bytes] of [[token.slice(0, -2), 63], [token.slice(0, -4), 61], [`${token}AA`, 66], [`${token}A`, 65]]) {
       assert.throws(() => jwt.verify(wrong, pairs.p256.publicKey), {
@@ -156,7 +156,7 @@ forBoth((jwt) => {
     refused(zeros, pairs.p256.publicKey, {}, 'invalid signature');
   });
 
-  test('none', () => {
+  test('algorithm none', () => {
     const unsigned = jwt.sign({ a: 1 }, null, { algorithm: 'none' });
     assert.equal(jwt.verify(unsigned, undefined, { algorithms: ['none'] }).a, 1);
     refused(unsigned, undefined, {}, 'please specify "none" in "algorithms" to verify unsigned tokens');
@@ -169,7 +169,7 @@ forBoth((jwt) => {
     assert.throws(() => jwt.verify(stripped, undefined, { algorithms: ['HS256'] }), TypeError);
   });
 
-  test('what is no token', () => {
+  test('input that is not a token is rejected', () => {
     for (const token of [undefined, null, '', 0]) refused(token, SECRET, {}, 'jwt must be provided');
     for (const token of [5, {}, [], true, Buffer.from(sign({}))]) refused(token, SECRET, {}, 'jwt must be a string');
     for (const token of ['a', 'a.b', 'a.b.c.d', '.', ' ']) refused(token, SECRET, {}, 'jwt malformed');
@@ -180,7 +180,7 @@ forBoth((jwt) => {
     assert.equal(jwt.verify(craft('{"alg":"HS256"}', 'no JSON'), SECRET), 'no JSON');
   });
 
-  test('every changed character is noticed', () => {
+  test('a change of any character is detected', () => {
     const token = sign({ userId: 'user-1' });
     const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
     for (let at = 0; at < token.length; at++) {
@@ -192,12 +192,12 @@ forBoth((jwt) => {
     }
   });
 
-  test('keys that are none', () => {
+  test('invalid keys are rejected', () => {
     for (const key of [undefined, null, '', 0]) refused(sign({}), key, {}, 'secret or public key must be provided');
     for (const key of [5, true, {}, { key: 'x' }, []]) refused(sign({}), key, {}, 'secretOrPublicKey is not valid key material');
   });
 
-  test('exp and nbf, to the second', () => {
+  test('exp and nbf are exact to the second', () => {
     const token = sign({ nbf: NOW + 10, exp: NOW + 20 });
     const at = (clockTimestamp, options) => jwt.verify(token, SECRET, { clockTimestamp, ...options });
     assert.throws(() => at(NOW + 9), { name: 'NotBeforeError', message: 'jwt not active', date: new Date((NOW + 10) * 1000) });
@@ -211,14 +211,14 @@ forBoth((jwt) => {
     assert.ok(at(NOW + 99, { ignoreExpiration: true }));
   });
 
-  test('exp and nbf that are no numbers', () => {
+  test('exp and nbf must be numbers', () => {
     for (const value of ['"5"', 'null', '{}', 'true']) {
       refused(craft('{"alg":"HS256"}', `{"exp":${value}}`), SECRET, {}, 'invalid exp value');
       refused(craft('{"alg":"HS256"}', `{"nbf":${value}}`), SECRET, {}, 'invalid nbf value');
     }
   });
 
-  test('the clock is that of JavaScript, as tests fake it', () => {
+  test('verify uses the JavaScript clock, which tests can fake', () => {
     const token = sign({}, { expiresIn: '1h' });
     mock.timers.tick(3_599_000);
     assert.ok(jwt.verify(token, SECRET));
@@ -258,7 +258,7 @@ forBoth((jwt) => {
     refused(sign({}, { noTimestamp: true }), SECRET, { maxAge: 60 }, 'iat required when maxAge is specified');
   });
 
-  test('options of a wrong type', () => {
+  test('options of the wrong type are rejected', () => {
     refused(sign({}), SECRET, { clockTimestamp: '5' }, 'clockTimestamp must be a number');
     refused(sign({}), SECRET, { allowInvalidAsymmetricKeyTypes: 'yes' }, 'allowInvalidAsymmetricKeyTypes must be a boolean');
   });
@@ -273,7 +273,7 @@ forBoth((jwt) => {
     refused(expired, SECRET, { audience: 'b', ignoreNotBefore: true, ignoreExpiration: true }, 'jwt audience invalid. expected: b');
   });
 
-  test('the options stay as they are', () => {
+  test('verify does not change the options', () => {
     const options = Object.freeze({ issuer: 'i' });
     assert.ok(jwt.verify(sign({ iss: 'i' }), SECRET, options));
     assert.deepEqual(options, { issuer: 'i' });

@@ -1,4 +1,4 @@
-// `cluster` with the file store: whichever process answers, it is one app.
+// `cluster` with the file store: all processes share the sessions.
 import assert from 'node:assert/strict';
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
@@ -12,7 +12,7 @@ import { json } from '../support/server.mjs';
 
 const program = join(import.meta.dirname, 'programs/cluster.mjs');
 
-test('sessions pass from process to process, a logout reaches all, and a killed one takes nothing with it', { timeout: 60_000 }, async (t) => {
+test('processes share sessions and logouts, and killing one loses no session', { timeout: 60_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'regrant-cluster-'));
   const primary = fork(program, [SECRET, `file:${join(folder, 'sessions.db')}`]);
   const ended = once(primary, 'exit');
@@ -39,9 +39,9 @@ test('sessions pass from process to process, a logout reaches all, and a killed 
     ({ refreshToken } = await response.json());
   };
   for (let turn = 0; turn < 12; turn += 1) await refresh();
-  assert.ok(asked.size > 1, 'more than one process answered');
+  assert.ok(asked.size > 1, 'several processes served requests');
 
-  // What the primary has handed to a process that dies meanwhile is lost; so nothing is asked until it knows.
+  // A connection that the primary has passed to a dying process is lost, so wait for its exit event.
   const [victim] = asked;
   const noticed = once(primary, 'message');
   process.kill(victim, 'SIGKILL');
@@ -53,9 +53,9 @@ test('sessions pass from process to process, a logout reaches all, and a killed 
   for (const end = Date.now() + 20_000; ; await pause(5)) {
     const answers = await Promise.all(Array.from({ length: 6 }, () => me(first.accessToken)));
     if (answers.every(({ status }) => status === 401)) break;
-    assert.ok(Date.now() < end, 'every process knows of the logout');
+    assert.ok(Date.now() < end, 'the logout did not reach every process');
   }
 
   primary.send('end');
-  assert.deepEqual(await ended, [0, null], 'all of it ends by itself');
+  assert.deepEqual(await ended, [0, null], 'all processes exit by themselves');
 });

@@ -1,12 +1,12 @@
-// The tarballs, installed in empty projects: CommonJS, ES modules and TypeScript.
+// Installs the tarballs in empty projects: CommonJS, ES modules and TypeScript.
 import assert from 'node:assert/strict';
 import { copyFile, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { cliOf, lend, manifest, newProject, packDependencies, packMain, packPlatform, run } from './support.mjs';
+import { cliOf, linkInstalled, manifest, newProject, packDependencies, packMain, packPlatform, run } from './support.mjs';
 
-/** Beside this Node.js, those that `REGRANT_TEST_NODES` names: paths of programs, divided as in `PATH`. */
+/** This Node.js and those in `REGRANT_TEST_NODES`: paths of executables, separated as in `PATH`. */
 const nodes = [process.execPath, ...(process.env.REGRANT_TEST_NODES ?? '').split(delimiter).filter(Boolean)];
 
 let folder;
@@ -18,7 +18,7 @@ before(async () => {
 });
 after(() => rm(folder, { recursive: true }));
 
-/** Runs a program of a project with every Node.js; each says its version and that it passed. */
+/** Runs a program with every Node.js and checks that each prints its version and `passed`. */
 async function runEverywhere(t, project, program, times = 1) {
   for (const node of nodes) {
     const [{ stdout: version }, { stdout }] = [
@@ -32,26 +32,26 @@ async function runEverywhere(t, project, program, times = 1) {
 
 async function storyProject(t, template) {
   const project = await newProject(t, template, tarballs);
-  await lend(project, { express: 'express5' });
+  await linkInstalled(project, { express: 'express5' });
   await copyFile(new URL('projects/story.cjs', import.meta.url), join(project, 'story.cjs'));
   return project;
 }
 
-test('an empty project: commonjs, with the command line', async (t) => {
+test('an empty CommonJS project, with the command line', async (t) => {
   const project = await storyProject(t, 'commonjs');
   await runEverywhere(t, project, 'main.js');
   const { stdout } = await run(process.execPath, [join(project, 'node_modules/regrant/bin/regrant.cjs'), '--version']);
   assert.equal(stdout.trim(), `regrant ${manifest.version}`);
 });
 
-test('an empty project: esm, with the named and the default imports', async (t) => {
+test('an empty ES module project, with named and default imports', async (t) => {
   const project = await storyProject(t, 'esm');
   await runEverywhere(t, project, 'main.js', 2);
 });
 
-test('an empty project: typescript, strict, with the resolution of Node.js and of bundlers', async (t) => {
+test('an empty strict TypeScript project, with Node.js and bundler resolution', async (t) => {
   const project = await newProject(t, 'typescript', tarballs);
-  await lend(project, { express: 'express5', '@types/express': '@types/express', '@types/node': '@types/node' });
+  await linkInstalled(project, { express: 'express5', '@types/express': '@types/express', '@types/node': '@types/node' });
   const compile = (config) => run(process.execPath, [cliOf('typescript', 'tsc'), '-p', config], { cwd: project })
     .catch(({ stdout }) => assert.fail(stdout));
   await compile('tsconfig.bundler.json');
@@ -60,7 +60,7 @@ test('an empty project: typescript, strict, with the resolution of Node.js and o
   await runEverywhere(t, project, 'out/required.cjs');
 });
 
-test('without the package of the platform the error says what to do', async (t) => {
+test('a missing platform package gives an error with instructions', async (t) => {
   const project = await newProject(t, 'commonjs', tarballs.filter((path) => !path.includes(`regrant-${process.platform}`)));
   const failing = run(process.execPath, ['-e', "require('regrant')"], { cwd: project });
   await assert.rejects(failing, ({ stderr }) => {

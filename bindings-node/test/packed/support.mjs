@@ -1,4 +1,4 @@
-// The package as a release packs it: without an addon, and the platform's package beside it.
+// Packs the package as a release does: without an addon, with a separate platform package.
 import { execFile } from 'node:child_process';
 import { copyFile, cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
@@ -14,14 +14,14 @@ const { namesOf, currentPlatform } = require('../../dist/addon.cjs');
 export const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
 export const manifest = require('../../package.json');
 
-/** A folder of its own for the test `t`. */
+/** A temporary folder, removed after the test `t`. */
 export async function temporaryFolder(t) {
   const folder = await mkdtemp(join(tmpdir(), 'regrant-packed-'));
   t.after(() => rm(folder, { recursive: true }));
   return folder;
 }
 
-/** Packs a folder as npm would publish it; answers with the path of the tarball. */
+/** Packs a folder as npm would publish it. Returns the path of the tarball. */
 async function pack(folder, destination) {
   const { stdout } = await npm(['pack', '--json', '--ignore-scripts', '--pack-destination', destination], folder);
   const answer = JSON.parse(stdout);
@@ -33,7 +33,7 @@ export function packMain(destination) {
   return pack(packageFolder, destination);
 }
 
-/** The platform's package, laid out by @napi-rs/cli, with the addon that was built here. */
+/** Packs the platform package, created by @napi-rs/cli, with the local addon. */
 export async function packPlatform(destination) {
   const release = join(destination, 'release');
   await mkdir(release);
@@ -45,12 +45,12 @@ export async function packPlatform(destination) {
   return pack(folder, destination);
 }
 
-/** Packs what the package depends on, from where it is installed, so that no registry is asked. */
+/** Packs the dependencies from node_modules, so that the tests need no registry. */
 export function packDependencies(destination) {
   return Promise.all(Object.keys(manifest.dependencies).map((name) => pack(join(packageFolder, 'node_modules', name), destination)));
 }
 
-/** Makes an empty project of a template and installs the tarballs there, with an empty cache and no network. */
+/** Creates a project from a template and installs the tarballs, with an empty cache and no network. */
 export async function newProject(t, template, tarballs) {
   const folder = await temporaryFolder(t);
   await cp(new URL(`projects/${template}`, import.meta.url), folder, { recursive: true });
@@ -59,8 +59,8 @@ export async function newProject(t, template, tarballs) {
   return folder;
 }
 
-/** Has a project find packages that are installed here, with all that they depend on. */
-export async function lend(folder, packages) {
+/** Links packages of this node_modules into a project, so that their dependencies resolve too. */
+export async function linkInstalled(folder, packages) {
   for (const [name, installed] of Object.entries(packages)) {
     const link = join(folder, 'node_modules', name);
     await mkdir(dirname(link), { recursive: true });
@@ -68,14 +68,14 @@ export async function lend(folder, packages) {
   }
 }
 
-/** The script behind a command of an installed package. */
+/** The path of the script of an installed package's command. */
 export function cliOf(name, command = name) {
   const path = join(packageFolder, 'node_modules', name);
   const { bin } = require(join(path, 'package.json'));
   return join(path, typeof bin === 'string' ? bin : bin[command]);
 }
 
-/** Runs npm without what this very `npm test` hands down to it. */
+/** Runs npm without the `npm_*` environment of the surrounding `npm test`. */
 function npm(args, cwd) {
   const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
   return run('npm', args, { cwd, env, shell: process.platform === 'win32', maxBuffer: 2 ** 26 });

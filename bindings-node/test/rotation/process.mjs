@@ -1,4 +1,4 @@
-// One process of an app: does what it is told over IPC with an auth object of its own.
+// One process of an app: runs calls received over IPC on its own auth object.
 import { createAuth } from 'regrant';
 
 const auth = createAuth(JSON.parse(process.argv[2]));

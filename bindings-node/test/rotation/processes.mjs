@@ -1,11 +1,11 @@
-// Two processes of one app over one file of sessions, and a way to call them.
+// Starts two processes of one app with a shared session file, and calls them over IPC.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
 const program = fileURLToPath(new URL('process.mjs', import.meta.url));
 
-/** A process that serves calls until it is let go; then it ends what it has begun. */
+/** A child process that serves calls. `end` waits for pending calls. */
 class Running {
   #child;
   #waiting = new Map();
@@ -15,12 +15,12 @@ class Running {
   static async start(config) {
     const running = new Running();
     running.#child = fork(program, [JSON.stringify(config)]);
-    running.#child.on('message', ({ id, ...answer }) => running.#answered(id, answer));
+    running.#child.on('message', ({ id, ...answer }) => running.#settle(id, answer));
     await once(running.#child, 'message');
     return running;
   }
 
-  #answered(id, { value, code }) {
+  #settle(id, { value, code }) {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
@@ -45,12 +45,12 @@ class Running {
   }
 }
 
-/** Both of them; `config` is what they have in common. */
+/** Starts both processes with the shared `config`. */
 export async function startTwo(config, keys) {
   const both = [await Running.start({ ...config, ...keys }), await Running.start({ ...config, ...keys })];
   return {
     call: (which, ...call) => both[which].call(...call),
-    /** Another one takes its place, as a rolling restart does it: the new one first. */
+    /** Replaces a process as a rolling restart does: starts the new one before it ends the old one. */
     async replace(which, newKeys) {
       const before = both[which];
       both[which] = await Running.start({ ...config, ...newKeys });

@@ -1,9 +1,9 @@
-// An auth object on the memory store whose time the test moves.
+// An auth object on the memory store with a clock that the test controls.
 import { TestClock, createAuth } from 'regrant';
 
 export const SECRET = 'a secret of the tests, long enough for HS256';
 
-/** Where the clock of every test begins: 2026-01-01T00:00:00Z, a whole second. */
+/** The start time of the test clock: 2026-01-01T00:00:00Z, a whole second. */
 export const START = Date.UTC(2026, 0, 1);
 
 /** @param {import('regrant').AuthConfig} config */
@@ -12,7 +12,7 @@ export function testAuth(config = {}) {
   return { clock, auth: createAuth({ secret: SECRET, store: 'memory:', clock, ...config }) };
 }
 
-/** For `assert.throws` and `assert.rejects`: an AuthError with this code. */
+/** Matches an AuthError with this code, for `assert.throws` and `assert.rejects`. */
 export const withCode = (code) => ({ name: 'AuthError', code });
 
 /** The claims of a token, not verified. */

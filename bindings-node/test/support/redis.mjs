@@ -1,4 +1,4 @@
-// A real redis-server on a free loopback port, in a directory of its own.
+// Starts a real redis-server on a free loopback port, with its own directory.
 import { execFile, spawn } from 'node:child_process';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
@@ -11,10 +11,10 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 
-/** Another process may take a free port first. */
+/** Another process may take the port before redis-server binds it. */
 const PORT_ATTEMPTS = 5;
 
-/** Starts a server that writes every change to disk before it acknowledges; it ends with the test `t`. */
+/** Starts a server that syncs every write to disk before it replies. It stops after the test `t`. */
 export async function startRedis(t) {
   const directory = await mkdtemp(join(tmpdir(), 'regrant-redis-'));
   const server = new Redis(directory);
@@ -36,7 +36,7 @@ export async function startRedis(t) {
 }
 
 class Redis {
-  /** Gives the port back. */
+  /** Releases the port. */
   release = () => {};
   #directory;
   #process;
@@ -49,7 +49,7 @@ class Redis {
     return `redis://127.0.0.1:${this.port}/0`;
   }
 
-  /** Starts it, with the data that it had, and waits until it serves. */
+  /** Starts the server with its existing data and waits until it accepts connections. */
   async start() {
     const settings = { port: this.port, bind: '127.0.0.1', dir: this.#directory, save: '', appendonly: 'yes' };
     const durable = { appendfsync: 'always', 'aof-use-rdb-preamble': 'no' };
@@ -58,7 +58,7 @@ class Redis {
     const log = [];
     await new Promise((ready, failed) => {
       child.once('error', failed);
-      child.once('exit', () => failed(new Error(`redis-server ended:\n${log.join('\n')}`)));
+      child.once('exit', () => failed(new Error(`redis-server exited:\n${log.join('\n')}`)));
       createInterface({ input: child.stdout }).on('line', (line) => {
         log.push(line);
         if (line.includes('Ready to accept connections')) ready();
@@ -67,7 +67,7 @@ class Redis {
     this.#process = child;
   }
 
-  /** Ends it at once, as a crash would (SIGKILL). */
+  /** Kills the server (SIGKILL), to simulate a crash. */
   async kill() {
     const child = this.#process;
     this.#process = undefined;
@@ -77,13 +77,13 @@ class Redis {
     await ended;
   }
 
-  /** The raw output of one command. */
+  /** Runs one command and returns its raw output. */
   async command(...args) {
     const { stdout } = await run('redis-cli', ['-p', String(this.port), '--raw', ...args], { encoding: 'buffer' });
     return stdout;
   }
 
-  /** All keys and values that it holds, as bytes. */
+  /** All keys and values of the server, as bytes. */
   async contents() {
     const keys = (await this.command('KEYS', '*')).toString().split('\n').filter(Boolean);
     const values = await Promise.all(keys.map((key) => this.#value(key)));
@@ -103,7 +103,7 @@ class Redis {
     return this.command(...read);
   }
 
-  /** Every change that was ever written, from its append-only files. */
+  /** All writes, from the append-only files. */
   async history() {
     const directory = join(this.#directory, 'appendonlydir');
     const files = await readdir(directory);
@@ -111,17 +111,17 @@ class Redis {
   }
 }
 
-/** Below those that kernels give to outgoing connections: a client that knocks at a killed server could be given its port. */
+/** Below the ephemeral port range: a client that reconnects to a killed server could be assigned its port. */
 const PORTS = { first: 12_000, count: 20_000 };
-let asked = process.pid * 7919;
+let nextPort = process.pid * 7919;
 
 /**
- * A port that no other test is given until `release` is called, while the server is killed either: the lease is the UDP
- * port of the same number, as in tests/support.
+ * Leases a port until `release`, even while the server is down. The lease is a bound UDP socket with the same port
+ * number, as in tests/support.
  */
 async function leasePort() {
   for (let attempt = 0; attempt < PORTS.count; attempt += 1) {
-    const port = PORTS.first + (asked++ % PORTS.count);
+    const port = PORTS.first + (nextPort++ % PORTS.count);
     const lease = createSocket('udp4');
     const leased = await new Promise((resolve) => {
       lease.once('error', () => resolve(false));

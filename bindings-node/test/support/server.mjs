@@ -1,15 +1,15 @@
-// An Express app on a free loopback port, for as long as one test runs.
+// Serves an Express app on a free loopback port until the test ends.
 import { once } from 'node:events';
 import express4 from 'express4';
 import express5 from 'express5';
 
-/** Both major versions; every test of handlers runs on each. */
+/** Both supported major versions of Express. */
 export const expressVersions = [
   { name: 'Express 4', express: express4 },
   { name: 'Express 5', express: express5 },
 ];
 
-/** Serves `app` until the test `t` ends. Answers with a `fetch` for its paths. */
+/** Serves `app` until the test `t` ends. Returns a `fetch` for its paths. */
 export async function serve(t, app) {
   const server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -23,7 +23,7 @@ export async function serve(t, app) {
   return Object.assign(call, { origin, post: (path, init) => call(path, { method: 'POST', ...init }) });
 }
 
-/** The cookies that an answer sets: name → { value, attributes } with attribute names in lower case. */
+/** The cookies that a response sets: name → { value, attributes } with lower-case attribute names. */
 export function setCookies(response) {
   return Object.fromEntries(
     response.headers.getSetCookie().map((line) => {
@@ -41,7 +41,7 @@ export function setCookies(response) {
   );
 }
 
-/** A request body of JSON. */
+/** Headers and body of a JSON request. */
 export function json(body) {
   return { headers: { 'content-type': 'application/json' }, body: JSON.stringify(body) };
 }

@@ -1,4 +1,4 @@
-// The same tests for npm `jsonwebtoken` and for the drop-in: what they expect is what the former does.
+// Runs the same tests against npm `jsonwebtoken`, which defines the expected behaviour, and against the drop-in.
 import { describe, mock } from 'node:test';
 import real from 'jsonwebtoken';
 import ours from 'regrant/jsonwebtoken';
@@ -12,7 +12,7 @@ export function forBoth(suite) {
 /** 2026-01-01T00:00:00Z, in seconds. */
 export const NOW = Date.UTC(2026, 0, 1) / 1000;
 
-/** Stops the clock of JavaScript, as Jest, Vitest and sinon do. */
+/** Freezes the JavaScript clock, as Jest, Vitest and Sinon do. */
 export function freeze() {
   mock.timers.reset();
   mock.timers.enable({ apis: ['Date', 'setTimeout', 'setInterval', 'setImmediate'], now: NOW * 1000 });
@@ -24,5 +24,5 @@ export const claimsOf = (token) => JSON.parse(Buffer.from(token.split('.')[1], '
 /** The header of a token. */
 export const headerOf = (token) => JSON.parse(Buffer.from(token.split('.')[0], 'base64url').toString());
 
-/** What `method` hands to its callback: `[error, value]`. */
+/** Resolves with the callback arguments of `method`: `[error, value]`. */
 export const called = (method, ...args) => new Promise((resolve) => method(...args, (...answer) => resolve(answer)));

@@ -1,4 +1,4 @@
-// Calls of sign, verify and decode, from the ordinary to the hostile.
+// Generates calls of sign, verify and decode, from ordinary to hostile.
 import { createHmac } from 'node:crypto';
 import { SECRET, algorithmsOf, noKeys, oddSecrets, privateForms, publicForms, secrets } from './keys.mjs';
 import { callback, getKey } from './observe.mjs';
@@ -11,7 +11,7 @@ const WRONG_ALGORITHMS = ['HS1', 'hs256', 'None', '', 'EdDSA', 'RS', 'ES256K', '
 const anyAlgorithm = (random) => random.pick(random.oneIn(5) ? WRONG_ALGORITHMS : ALGORITHMS);
 const flag = (random) => random.oneIn(2);
 
-/** A key and an algorithm, which mostly fit. */
+/** A key and an algorithm, which usually fit. */
 function keyAndAlgorithm(random, forms) {
   const kind = random.below(20);
   if (kind < 10) return [random.pick(secrets), random.pick(HMACS)];
@@ -66,7 +66,7 @@ export function signCall(random) {
   const options = random.oneIn(15) ? anything(random) : some(random, SIGN_OPTIONS, 7);
   const settable = typeof options === 'object' && options !== null && Object.isExtensible(options);
   if (settable && (algorithm !== 'HS256' || random.oneIn(2))) options.algorithm = algorithm;
-  // What these keys make by RS256 is random (of an EC key even its length, by which it is refused as short).
+  // RS256 signatures of these keys are random. For an EC key even the length is, and the check for short signatures uses it.
   const written = settable ? (options.header?.alg ?? options.algorithm) : undefined;
   if (randomKeys.has(key) && typeof written === 'string' && /^(RS|PS)/.test(written)) delete options.allowInvalidAsymmetricKeyTypes;
   const args = [payloadToSign(random), key, options];
@@ -75,7 +75,7 @@ export function signCall(random) {
   return { method: 'sign', args };
 }
 
-/** A callback must be one that records how it was called. */
+/** Never a function: only callbacks that record their calls are allowed. */
 function noFunction(random) {
   const value = anything(random);
   return typeof value === 'function' ? undefined : value;
@@ -142,7 +142,7 @@ export function decodeCall(random, tokens) {
 
 const segment = (text, encoding) => Buffer.from(text, encoding).toString('base64url');
 
-/** A token of an odd header and odd claims with a good signature by the common secret. */
+/** A token with an unusual header and claims, and usually a valid signature of the shared secret. */
 function crafted(random) {
   const header = random.oneIn(3)
     ? random.pick([
@@ -173,7 +173,7 @@ function textOrEmpty(value) {
 
 const STRANGE = ['', '.', '=', ' ', '\n', '-', '_', '+', '/', 'A', 'é', '🔑', '\0'];
 
-/** The token with a few things done to it. */
+/** The token after one or two random mutations. */
 function mutated(random, token) {
   let text = token;
   for (let times = 1 + random.below(2); times > 0; times--) {
@@ -197,7 +197,7 @@ function mutated(random, token) {
         parts[which] = random.pick(['', ...parts]);
         text = parts.join('.');
         break;
-      case 5: // Another spelling of the same bytes: the last character has bits that do not count.
+      case 5: // Another encoding of the same bytes: base64url ignores some bits of the last character.
         parts[which] = parts[which].slice(0, -1) + String.fromCharCode((parts[which].charCodeAt(parts[which].length - 1) || 64) + 1);
         text = parts.join('.');
         break;
@@ -205,7 +205,7 @@ function mutated(random, token) {
         parts[which] = parts[which].slice(0, -1 - random.below(3));
         text = parts.join('.');
         break;
-      default: // A digit more or less of the signature.
+      default: // A longer signature.
         parts[parts.length - 1] += random.pick(['A', 'AA', 'B']);
         text = parts.join('.');
     }

@@ -1,10 +1,10 @@
-// Keys of every kind and in every form, for both packages alike.
+// Keys of every type and format, for both packages.
 import { createPrivateKey, createPublicKey, createSecretKey, generateKeyPairSync, webcrypto } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
 const FOLDER = new URL('../../../../tests/vectors/keys/', import.meta.url);
 
-/** The text of one of the published keys. */
+/** The PEM text of a key of tests/vectors/keys. */
 export const pem = (name) => readFileSync(new URL(`test-only-${name}.pem`, FOLDER), 'utf8');
 
 export const SECRET = 'a secret of the tests, long enough for HS256';
@@ -36,7 +36,7 @@ export const pairs = {
   x25519: generateKeyPairSync('x25519'),
 };
 
-/** The algorithms that a pair is for. */
+/** The algorithms of each key pair. */
 export const algorithmsOf = {
   rsa: ['RS256', 'RS384', 'RS512', 'PS256', 'PS384', 'PS512'],
   otherRsa: ['RS256', 'PS512'],
@@ -57,7 +57,7 @@ export const algorithmsOf = {
 
 const secretBytes = Buffer.from(SECRET);
 
-/** The secret in the forms that sign and verify. */
+/** One secret, in every type that sign and verify accept. */
 export const secrets = [
   SECRET,
   secretBytes,
@@ -67,7 +67,7 @@ export const secrets = [
   createSecretKey(secretBytes),
 ];
 
-/** Secrets that are another one each, and odd. */
+/** Unusual secrets, each different. */
 export const oddSecrets = [
   'short',
   ' ',
@@ -80,7 +80,7 @@ export const oddSecrets = [
   Buffer.alloc(200, 7),
   Buffer.alloc(0),
   'x'.repeat(9000),
-  // What a parser of keys may take for one, or choke on.
+  // Input that a key parser may accept, or fail on.
   'null',
   '{"kty":"oct","k":"c2VjcmV0"}',
   '\n-----BEGIN PUBLIC KEY-----\n',
@@ -91,7 +91,7 @@ export const oddSecrets = [
 
 const cryptoKey = await webcrypto.subtle.importKey('raw', secretBytes, { name: 'HMAC', hash: 'SHA-256' }, true, ['sign', 'verify']);
 
-/** Not keys at all. */
+/** Values that are not keys. */
 export const noKeys = [
   { kty: 'oct', k: secretBytes.toString('base64url') },
   { key: { kty: 'oct', k: secretBytes.toString('base64url') }, format: 'jwk' },
@@ -108,7 +108,7 @@ export const noKeys = [
 
 const { privateKey, publicKey } = pairs.rsa;
 
-/** Private keys as callers have them: `[the name of the pair, the key]`. */
+/** Private keys in the formats that callers use: `[name of the pair, key]`. */
 export const privateForms = [
   ...Object.entries(pairs).map(([name, pair]) => [name, pair.privateKey]),
   ['rsa', pem('rsa2048-a.private')],
@@ -132,7 +132,7 @@ export const privateForms = [
   ['smallRsa', pem('rsa1024.private')],
 ];
 
-/** Public keys likewise; private ones too, of which the public part is taken unless they are KeyObjects. */
+/** The same for public keys. A private key yields its public key, unless it is a KeyObject. */
 export const publicForms = [
   ...Object.entries(pairs).map(([name, pair]) => [name, pair.publicKey]),
   ['rsa', pem('rsa2048-a.public')],

@@ -1,12 +1,12 @@
-// What a call does, as data that can be compared.
+// Records the effects of a call as comparable data.
 import { types } from 'node:util';
 
-/** Messages about random numbers: what the DER of an ECDSA signature happened to be. */
+/** Messages that depend on the random bytes of an ECDSA signature in DER. */
 const RANDOM_MESSAGE = /^(Could not find expected "(seq|int)|"(seq|r|s)" specified length|Expected to consume)/;
 
 /**
- * Calls `api[method](...args)` and waits until it has answered, or will not. Gives what it did: of
- * each call, where there are several with the same arguments, which each may change.
+ * Calls `api[method](...args)` and waits for its callbacks. Returns one record per call; with
+ * `times` it repeats the call with the same arguments, which each call may change.
  *
  * `args` may hold functions made by `callback` and `getKey` below.
  */
@@ -35,9 +35,9 @@ export async function observe(api, { method, args, times = 1 }) {
       outcome = { thrown: picture(error) };
     }
     record.phase = 'next tick';
-    // Runs after whatever the call itself has put off.
+    // Runs after the ticks that the call itself has scheduled.
     process.nextTick(() => (record.phase = 'later'));
-    // Twice: a callback may come of something that was put off.
+    // Twice: scheduled work may schedule a callback.
     do await new Promise(setImmediate);
     while (pending > 0);
     await new Promise(setImmediate);
@@ -46,7 +46,7 @@ export async function observe(api, { method, args, times = 1 }) {
   return outcomes;
 }
 
-/** A callback that records how it was called, and then returns or throws what it is told. */
+/** A callback that records its calls, and then returns `returns` or throws `throws`. */
 export function callback({ returns, throws } = {}) {
   const placeholder = () => undefined;
   placeholder.inWorld = ({ record }) =>
@@ -58,7 +58,7 @@ export function callback({ returns, throws } = {}) {
   return placeholder;
 }
 
-/** A function for the key of `verify`: answers with `answers`, at once or later, and returns `returns`. */
+/** A key function for `verify`: calls back with `answers`, now or later, and returns `returns`. */
 export function getKey({ answers, late, returns, throws, before }) {
   const placeholder = () => undefined;
   placeholder.inWorld = ({ record, later }) =>
@@ -70,7 +70,7 @@ export function getKey({ answers, late, returns, throws, before }) {
         try {
           return done(...answers);
         } catch (error) {
-          // Later there is nobody who could catch it; at once it goes its way.
+          // A late exception would be uncaught, so it is recorded; a synchronous one propagates.
           if (!late) throw error;
           return record.callbacks.push({ thrownLate: picture(error) });
         }
@@ -83,7 +83,7 @@ export function getKey({ answers, late, returns, throws, before }) {
   return placeholder;
 }
 
-/** A value as data: with the order of its properties, its kind and, for an error, how it looks. */
+/** A value as comparable data: property order, type and, for an error, its own fields. */
 export function picture(value, seen = []) {
   if (typeof value === 'function') return `function ${value.name}`;
   if (typeof value !== 'object' || value === null) return value;
@@ -93,13 +93,13 @@ export function picture(value, seen = []) {
   if (types.isKeyObject(value)) return `key of type ${value.type}`;
   const properties = Object.entries(value).map(([name, inner]) => [name, picture(inner, path)]);
   const kind = Object.prototype.toString.call(value);
-  if (value instanceof Error) return { error: ancestors(value), kind, ...looks(value), properties };
+  if (value instanceof Error) return { error: ancestors(value), kind, ...errorFields(value), properties };
   if (value instanceof Date) return { kind, time: value.getTime(), properties };
   if (value instanceof RegExp) return { kind, text: String(value), lastIndex: value.lastIndex, properties };
   return { kind, ancestors: ancestors(value), frozen: Object.isFrozen(value), properties };
 }
 
-function looks(error) {
+function errorFields(error) {
   const message = RANDOM_MESSAGE.test(error.message) ? 'about a signature' : error.message;
   const names = Object.getOwnPropertyNames(error).sort();
   return { name: error.name, message, names, stackIsText: typeof error.stack === 'string', code: error.code };

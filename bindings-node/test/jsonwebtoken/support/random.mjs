@@ -1,6 +1,6 @@
-// Random choices that a seed brings back.
+// Reproducible random choices, by seed.
 
-/** The seed of this run: `REGRANT_SEED`, or a new one. */
+/** The seed of this run: `REGRANT_SEED`, or a random seed. */
 export function seedOfRun() {
   const given = process.env.REGRANT_SEED;
   if (given === undefined) return Number(process.hrtime.bigint() % 0x7fffffffn);
@@ -8,7 +8,7 @@ export function seedOfRun() {
   return Number(given);
 }
 
-/** mulberry32: small, and good enough to pick cases. */
+/** mulberry32: small, and sufficient for picking test cases. */
 export class Random {
   #state;
 
@@ -16,7 +16,7 @@ export class Random {
     this.#state = seed >>> 0;
   }
 
-  /** From 0 up to 1. */
+  /** A number from 0 (inclusive) to 1 (exclusive). */
   next() {
     this.#state = (this.#state + 0x6d2b79f5) >>> 0;
     let z = this.#state;
@@ -25,12 +25,12 @@ export class Random {
     return ((z ^ (z >>> 14)) >>> 0) / 2 ** 32;
   }
 
-  /** A whole number below `end`. */
+  /** An integer from 0 to `end` (exclusive). */
   below(end) {
     return Math.floor(this.next() * end);
   }
 
-  /** True in one of `n` cases. */
+  /** True with probability 1/n. */
   oneIn(n) {
     return this.below(n) === 0;
   }

@@ -1,6 +1,6 @@
-// Values for payloads and options, from sensible to hostile.
+// Generates values for payloads and options, from ordinary to hostile.
 
-/** 2026-01-01T00:00:00.250Z: between two seconds, as a clock mostly is. */
+/** 2026-01-01T00:00:00.250Z. Not a whole second, so that rounding matters. */
 export const NOW = Date.UTC(2026, 0, 1) + 250;
 export const SECONDS = Math.floor(NOW / 1000);
 
@@ -10,7 +10,7 @@ class Instance {
   }
 }
 
-/** Makes a value of any type. Each call makes it anew, so that no two calls share one. */
+/** A new value of any type. Values are never shared between calls. */
 export function anything(random, depth = 0) {
   const make = random.pick(ODD);
   return make(random, depth);
@@ -73,7 +73,7 @@ const ODD = [
   () => JSON.parse('{"__proto__":{"polluted":1},"constructor":"x"}'),
 ];
 
-/** A claim of this name that is mostly of the right type and around now. */
+/** A value for this claim, usually of the right type and near the current time. */
 export function claim(random, name) {
   if (random.oneIn(8)) return anything(random);
   switch (name) {
@@ -93,7 +93,7 @@ export function claim(random, name) {
 const CLAIMS = ['iat', 'exp', 'nbf', 'aud', 'iss', 'sub', 'jti', 'nonce'];
 const OWN = ['userId', 'role', 'a', 'toString', 'constructor', 'hasOwnProperty', 'pipe', 'length', 'then', '0'];
 
-/** An object of claims, mostly sensible. */
+/** An object of claims, usually valid. */
 export function claims(random) {
   const payload = random.oneIn(20) ? Object.create(null) : {};
   for (const name of CLAIMS) if (random.oneIn(4)) payload[name] = claim(random, name);
@@ -102,7 +102,7 @@ export function claims(random) {
   return payload;
 }
 
-/** A span of time, in the forms that `ms` knows and in others. */
+/** A timespan, in the formats that `ms` accepts and in others. */
 export function span(random) {
   if (random.oneIn(6)) return anything(random);
   const number = random.pick(['1', '10', '0', '-1', '1.5', '.5', '0.001', '100000', '1e3', ' 1', '']);
@@ -112,7 +112,7 @@ export function span(random) {
   return random.oneIn(2) ? random.pick([0, 1, 60, 3600, -1, 1.5, 1e9]) : number + unit;
 }
 
-/** An object with some of the properties that `makers` make; sometimes with one that is not among them. */
+/** An object with a random subset of the properties of `makers`, and sometimes an unknown property. */
 export function some(random, makers, likelihood) {
   const object = random.oneIn(40) ? Object.create(null) : {};
   for (const [name, make] of Object.entries(makers)) {

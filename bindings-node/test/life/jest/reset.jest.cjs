@@ -1,7 +1,7 @@
-// The package, loaded again by every test file and after every `jest.resetModules`.
+// The package is reloaded by every test file and after every `jest.resetModules`.
 const secret = 'a secret of the tests, long enough for HS256';
 
-test('the addon is loaded again after the modules were reset, and its objects work with each other', async () => {
+test('the addon works after a module reset', async () => {
   const seen = new Set();
   for (let turn = 0; turn < 5; turn += 1) {
     jest.resetModules();
@@ -18,14 +18,14 @@ test('the addon is loaded again after the modules were reset, and its objects wo
   expect(seen.size).toBe(5);
 });
 
-test('jest.isolateModules', () => {
+test('the package works in jest.isolateModules', () => {
   jest.isolateModules(() => {
     const { createAuth } = require('regrant');
     expect(() => createAuth({ secret, store: 'memory:' }).verify('rubbish')).toThrow();
   });
 });
 
-test('claims are objects as a test expects them', async () => {
+test('claims satisfy Jest object matchers', async () => {
   const { createAuth } = require('regrant');
   const jwt = require('regrant/jsonwebtoken');
   const auth = createAuth({ secret, store: 'memory:' });

@@ -1,10 +1,10 @@
-// Jest's fake timers: the drop-in lives by `Date`, and the store needs no timer of JavaScript.
+// Jest's fake timers: the drop-in uses `Date`, and the store uses no JavaScript timers.
 const jwt = require('regrant/jsonwebtoken');
 const { createAuth } = require('regrant');
 
 afterEach(() => jest.useRealTimers());
 
-test('the drop-in lives by the faked time', () => {
+test('the drop-in uses the fake clock', () => {
   jest.useFakeTimers({ now: Date.UTC(2001, 0, 1) });
   const token = jwt.sign({ id: 1 }, 'secret', { expiresIn: '1h' });
   expect(jwt.decode(token).iat).toBe(Date.UTC(2001, 0, 1) / 1000);
@@ -14,7 +14,7 @@ test('the drop-in lives by the faked time', () => {
   expect(() => jwt.verify(token, 'secret')).toThrow(jwt.TokenExpiredError);
 });
 
-test('sessions do not wait for a faked timer', async () => {
+test('sessions do not depend on JavaScript timers', async () => {
   jest.useFakeTimers();
   const auth = createAuth({ secret: 'a secret of the tests, long enough for HS256', store: 'memory:' });
   const pair = await auth.login('user-1');

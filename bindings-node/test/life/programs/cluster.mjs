@@ -1,5 +1,5 @@
-// Several processes of one app on one port and one file of sessions; tells its port
-// and which process is gone, and ends when it is asked to.
+// Several processes of one app with one port and one session file. Sends its port and the pid of every
+// exited worker to the parent, and exits on any message.
 import cluster from 'node:cluster';
 import express from 'express5';
 import { createAuth } from 'regrant';

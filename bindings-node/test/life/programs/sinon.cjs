@@ -1,4 +1,4 @@
-// Sinon's fake timers, which would stop those of the runner too: hence a process of their own.
+// Sinon's fake timers. A separate process, because they would also stop the timers of the test runner.
 const assert = require('node:assert/strict');
 const sinon = require('sinon');
 const jwt = require('regrant/jsonwebtoken');

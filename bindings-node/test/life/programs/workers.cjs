@@ -1,4 +1,4 @@
-// Worker threads verify and refresh as fast as they can; half of them are terminated in the middle.
+// Worker threads verify and refresh in a loop; half of them are terminated midway.
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 const { Worker, isMainThread, parentPort, workerData } = require('node:worker_threads');
@@ -12,7 +12,7 @@ const auth = createAuth({ secret, store });
 
 async function work() {
   let pair = await auth.login('worker');
-  parentPort.postMessage('began');
+  parentPort.postMessage('started');
   for (let turn = 0; turn < REFRESHES; turn += 1) {
     const renewing = auth.refresh(pair.refreshToken);
     for (let call = 0; call < 200; call += 1) auth.verify(pair.accessToken);
@@ -25,18 +25,18 @@ async function main() {
   for (let round = 0; round < 6; round += 1) {
     const workers = Array.from({ length: WORKERS }, () => new Worker(__filename, { workerData: [secret, store] }));
     const outcomes = workers.map(async (worker, place) => {
-      const heard = [];
-      worker.on('message', (message) => heard.push(message));
+      const messages = [];
+      worker.on('message', (message) => messages.push(message));
       const ended = once(worker, 'exit');
       if (place % 2) {
         await once(worker, 'message');
         await worker.terminate();
       }
       const [code] = await ended;
-      return [code, heard.at(-1)];
+      return [code, messages.at(-1)];
     });
     for (const [place, [code, last]] of (await Promise.all(outcomes)).entries()) {
-      if (place % 2) assert.notEqual(last, 'done', 'it was terminated in the middle');
+      if (place % 2) assert.notEqual(last, 'done', 'the worker must be terminated midway');
       else assert.deepEqual([code, last], [0, 'done']);
     }
     const pair = await auth.login('main');

@@ -1,11 +1,11 @@
-// The package, loaded again after `vi.resetModules`, and Vitest's fake timers.
+// The package after `vi.resetModules` and with Vitest's fake timers.
 import { afterEach, expect, test, vi } from 'vitest';
 
 const secret = 'a secret of the tests, long enough for HS256';
 
 afterEach(() => vi.useRealTimers());
 
-test('the package works after the modules were reset', async () => {
+test('the package works after a module reset', async () => {
   for (let turn = 0; turn < 3; turn += 1) {
     vi.resetModules();
     const { AuthError, createAuth } = await import('regrant');
@@ -16,7 +16,7 @@ test('the package works after the modules were reset', async () => {
   }
 });
 
-test('the drop-in lives by the faked time', async () => {
+test('the drop-in uses the fake clock', async () => {
   const { default: jwt } = await import('regrant/jsonwebtoken');
   vi.useFakeTimers({ now: Date.UTC(2001, 0, 1) });
   const token = jwt.sign({ id: 1 }, 'secret', { expiresIn: '1h' });
@@ -25,7 +25,7 @@ test('the drop-in lives by the faked time', async () => {
   expect(() => jwt.verify(token, 'secret')).toThrow(jwt.TokenExpiredError);
 });
 
-test('sessions do not wait for a faked timer', async () => {
+test('sessions do not depend on JavaScript timers', async () => {
   vi.useFakeTimers();
   const { createAuth } = await import('regrant');
   const auth = createAuth({ secret, store: 'memory:' });

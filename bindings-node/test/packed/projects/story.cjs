@@ -1,5 +1,5 @@
 'use strict';
-// What every project does with the package, whichever way it was imported.
+// The common program of every project, independent of the import style.
 const assert = require('node:assert/strict');
 const { once } = require('node:events');
 
