@@ -1,4 +1,4 @@
-//! The cache of verified tokens: nothing passes that would not pass without it.
+//! The cache of verified tokens accepts only tokens that full verification accepts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -71,7 +71,7 @@ fn a_token_with_the_signature_of_a_cached_one_is_not_found() {
         let altered = String::from_utf8(altered).unwrap();
         assert!(verifier.verify(&altered).is_err(), "{place}");
     }
-    // The claims of one user under the signature of another one.
+    // The claims of one user with the signature of another user's token.
     let (other, (signed, signature)) = (of("v"), good.rsplit_once('.').unwrap());
     let mixed = format!("{}.{signature}", other.rsplit_once('.').unwrap().0);
     assert_ne!(mixed, format!("{signed}.{signature}"));
@@ -86,7 +86,7 @@ fn the_cache_has_a_fixed_number_of_slots() {
     let mut ids = std::collections::HashSet::new();
     for token in &tokens {
         let id = verifier.verify(token).unwrap().cache_id().unwrap();
-        assert!(ids.insert(id), "an id is given twice");
+        assert!(ids.insert(id), "an id is assigned twice");
     }
     let slots: std::collections::HashSet<_> = ids.iter().map(|id| id % 128).collect();
     assert!(slots.len() <= 104 && slots.len() > 90, "{}", slots.len());

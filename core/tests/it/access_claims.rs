@@ -14,7 +14,7 @@ fn plain() -> AccessPolicy {
     AccessPolicy::default()
 }
 
-/// Good claims, changed by the members of `changes`; a null takes the member away.
+/// Valid claims, changed by the members of `changes`; a null removes the member.
 fn claims(changes: Value) -> Value {
     let mut claims = json!({ "sub": "u", "exp": NOW + 60 });
     for (name, value) in changes.as_object().unwrap() {
@@ -245,7 +245,7 @@ fn required_claims_must_have_a_value() {
     assert_eq!(claim_missing(result), "role");
 }
 
-/// The advice to refresh is for tokens that were good until a moment ago.
+/// Only a token that is otherwise valid is reported as expired, which advises the client to refresh.
 #[test]
 fn other_errors_take_precedence_over_expiry() {
     let policy = AccessPolicy::builder().issuer("https://a").audience("api").build().unwrap();

@@ -1,4 +1,4 @@
-//! Which key of a ring checks a token, and which rings are rejected.
+//! Selection of the verification key in a keyring, and rejected keyrings.
 
 use crate::access_support::*;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};

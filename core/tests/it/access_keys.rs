@@ -8,7 +8,7 @@ use regrant::{Error, Result};
 
 const LONG_SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
-/// The name of the test key that fits `algorithm`, or `None` where it takes a secret.
+/// The name of the test key for `algorithm`, or `None` if the algorithm takes a secret.
 fn pair(algorithm: Algorithm) -> Option<&'static str> {
     match algorithm {
         Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => None,

@@ -1,4 +1,4 @@
-//! Tokens of an app from before: no `typ` of their own, one key for everything.
+//! Tokens of a legacy app: no distinct `typ`, one key for everything.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ fn other_token_types_are_rejected() {
     }
 }
 
-/// Its refresh tokens are signed with the same key: only their long life gives them away.
+/// A legacy app signs refresh tokens with the same key; only their long lifetime distinguishes them.
 #[test]
 fn a_lifetime_over_the_bound_is_rejected() {
     let lives = |iat: Option<i64>, exp: i64| {
@@ -65,13 +65,13 @@ fn a_lifetime_over_the_bound_is_rejected() {
     };
     assert!(lives(Some(NOW - HOUR), NOW + 23 * HOUR).is_ok());
     assert_eq!(claim_invalid(lives(Some(NOW - HOUR), NOW + 23 * HOUR + 1)), "exp");
-    // Also when it is nearly or wholly over: nobody is advised to refresh because of it.
+    // Also when it is about to expire or has expired: the error must not advise a refresh.
     assert_eq!(claim_invalid(lives(Some(NOW - 14 * 24 * HOUR), NOW + 1)), "exp");
     assert_eq!(claim_invalid(lives(Some(NOW - 14 * 24 * HOUR), NOW - 1)), "exp");
-    // Without `iat`, what is left of it must be within the limit.
+    // Without `iat`, the remaining lifetime must be within the limit.
     assert!(lives(None, NOW + 24 * HOUR).is_ok());
     assert_eq!(claim_invalid(lives(None, NOW + 24 * HOUR + 1)), "exp");
-    // The limit is for tokens from before alone.
+    // The limit applies to legacy tokens only.
     let own = json!({ "userId": 7, "iat": NOW, "exp": NOW + 14 * 24 * HOUR });
     verify(ACCESS_HEADER, own).unwrap();
 }

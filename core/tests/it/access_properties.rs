@@ -1,4 +1,4 @@
-//! What must hold for every input.
+//! Property tests of access token verification.
 
 use crate::access_support::*;
 use proptest::prelude::*;
@@ -52,7 +52,7 @@ fn claim_value() -> impl Strategy<Value = String> {
     proptest::sample::select(values.chain([format!("\"{session}\"")]).collect::<Vec<_>>())
 }
 
-/// JSON-like text: more often near a header or a set of claims than random text would be.
+/// JSON-like text, which resembles a header or claims more often than random text does.
 fn jsonish() -> impl Strategy<Value = String> {
     let name = prop_oneof![
         proptest::sample::select(vec![
@@ -149,7 +149,7 @@ proptest! {
     }
 }
 
-/// Every single character, replaced by several others.
+/// Replaces every single character by several others.
 #[test]
 fn no_altered_token_verifies() {
     let ed25519 = Key::private_pem(Algorithm::EdDSA, &pem("ed25519-a.private")).unwrap();

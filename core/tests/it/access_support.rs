@@ -1,4 +1,4 @@
-//! What the tests of access tokens share: keys, tokens made by hand, and a clock that stands.
+//! Helpers of the access token tests: keys, hand-made tokens, and a fixed clock.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use sha2::Sha256;
 
 pub const SECRET: &str = "an HS256 secret for tests of access tokens";
 
-/// The second at which the clocks of the tests stand.
+/// The fixed time of the tests' clocks, in seconds.
 pub const NOW: i64 = 1_700_000_000;
 
 pub const ACCESS_HEADER: &str = r#"{"alg":"HS256","typ":"at+jwt"}"#;
@@ -69,7 +69,7 @@ pub fn verify_claims(policy: &AccessPolicy, claims: &Value) -> Result<VerifiedAc
     verifier(policy.clone()).verify(&token(ACCESS_HEADER, &claims.to_string()))
 }
 
-/// The name in an error about a claim; panics on any other error.
+/// The claim that an error names; panics on any other error.
 pub fn claim_missing(result: Result<VerifiedAccess>) -> String {
     match result {
         Err(Error::ClaimMissing { claim }) => claim.into_owned(),
@@ -84,7 +84,7 @@ pub fn claim_invalid(result: Result<VerifiedAccess>) -> String {
     }
 }
 
-/// The field and the text of a configuration error.
+/// The field and the message of a configuration error.
 pub fn config_error<T: std::fmt::Debug>(result: Result<T>) -> (String, String) {
     match result {
         Err(Error::ConfigInvalid { field, problem }) => (field, problem),

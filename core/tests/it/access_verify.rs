@@ -1,4 +1,4 @@
-//! The form of a token: what is refused before any claim is looked at, and in which order.
+//! The format of a token: what is rejected before any claim is checked, and in which order.
 
 use crate::access_support::*;
 use regrant::access::{AccessPolicy, AccessVerifier, LegacyTokens, VerifiedAccess};
@@ -39,7 +39,7 @@ fn the_example_of_rfc_7515() {
         )
         .unwrap();
     let key = Key::hmac(Algorithm::HS256, &SecretBytes::new(secret), ShortSecret::Refuse).unwrap();
-    // It has no claim that names a user except its issuer's own, which is not text.
+    // Its only claim that could name a user is the issuer's own, which is not a string.
     let policy = AccessPolicy::builder()
         .issuer("joe")
         .subject_claim("http://example.com/is_root")
@@ -89,7 +89,7 @@ fn every_segment_must_be_canonical_base64url() {
     let trailing = format!("{input}.{}{other}", &signature[..signature.len() - 1]);
     assert_eq!(code(&trailing), ErrorCode::TokenMalformed);
 
-    // Rightly signed, so that only the encoding can be the reason.
+    // Correctly signed, so that only the encoding can be the reason.
     let header = base64url(ACCESS_HEADER);
     let payload = base64url(good_claims());
     for (header, payload) in [
@@ -148,7 +148,7 @@ fn none_is_no_algorithm_in_any_spelling() {
     for alg in ["none", "None", "NONE", "nOnE", "", "hs256", "HS256 ", "HS384", "RS256", "ES256K"] {
         let header = format!("{{\"alg\":\"{alg}\",\"typ\":\"at+jwt\"}}");
         assert_eq!(code(&token(&header, &good_claims())), ErrorCode::AlgNotAllowed, "{alg}");
-        // No signature at all is a shape that no algorithm has.
+        // An empty signature is malformed for every algorithm.
         let bare = format!("{}.{}.", base64url(&header), base64url(good_claims()));
         assert_eq!(code(&bare), ErrorCode::TokenMalformed, "{alg}");
     }
@@ -213,7 +213,7 @@ fn the_size_limit_is_exact_and_comes_first() {
     assert_eq!(code(&nonsense), ErrorCode::TokenTooLarge);
 }
 
-/// Nothing is learnt about the claims of a token that nobody signed.
+/// Errors reveal nothing about the claims of an unsigned token.
 #[test]
 fn the_signature_is_checked_before_typ_and_claims() {
     for (header, claims) in [

@@ -22,11 +22,11 @@ const LAYERS: &[&[&str]] = &[
     &["config"],
 ];
 
-/// One source file: where it stands in the module tree, and what its code says.
+/// One source file: its module path and its code.
 struct Source {
     /// `["store", "redis", "address"]`.
     module: Vec<String>,
-    /// The code without comments, texts and tests.
+    /// The code without comments, string literals and tests.
     code: String,
 }
 
@@ -34,7 +34,7 @@ fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut paths = Vec::new();
     collect(&root, &mut paths);
-    assert!(paths.len() > 40, "the sources are not where they were");
+    assert!(paths.len() > 40, "the sources have moved");
     let source = |path: &PathBuf| {
         let inside = path.strip_prefix(&root).unwrap().with_extension("");
         let mut module: Vec<_> =
@@ -63,7 +63,7 @@ fn code_of(text: &str) -> String {
     let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
     let mut code = String::new();
     for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
-        // A path in a text is no dependency.
+        // A path in a string literal is not a dependency.
         for (index, piece) in line.split('"').enumerate() {
             code.push_str(if index % 2 == 0 { piece } else { "\"\"" });
         }
@@ -105,8 +105,8 @@ fn paths_in(code: &str) -> Vec<Vec<String>> {
     paths
 }
 
-/// The file that a path names, seen from `from`. A name that a module only hands on belongs to the file that it
-/// hands on from.
+/// The file that a path names, seen from `from`. A name that a module only re-exports belongs to the file that
+/// defines it.
 fn resolve(
     tree: &BTreeMap<Vec<String>, &Source>,
     from: &[String],
@@ -130,14 +130,14 @@ fn resolve(
             at = below;
             continue;
         }
-        // Handed on by `pub use child::Name;`?
-        let handed_on =
+        // Re-exported by `pub use child::Name;`?
+        let re_exported =
             tree.get(&at)?.code.split(';').filter(|one| one.contains("use ")).find_map(|one| {
                 let after = &one[one.rfind("use ")? + 4..];
                 paths_in(after).into_iter().find(|path| path.last() == Some(name) && path.len() > 1)
             });
         if let Some(target) =
-            handed_on.filter(|target| target[0] != "super" && target[0] != "crate")
+            re_exported.filter(|target| target[0] != "super" && target[0] != "crate")
         {
             let target = if target[0] == "self" { &target[1..] } else { &target[..] };
             let child = [&at[..], &target[..1]].concat();
@@ -154,7 +154,7 @@ fn resolve(
     Some(at)
 }
 
-/// From each file to those that it uses. A `mod.rs` does not use what it only declares and hands on.
+/// From each file to the files that it uses. A `mod.rs` does not use what it only declares and re-exports.
 fn dependencies(sources: &[Source]) -> BTreeMap<Vec<String>, BTreeSet<Vec<String>>> {
     let tree: BTreeMap<_, _> = sources.iter().map(|one| (one.module.clone(), one)).collect();
     let mut graph = BTreeMap::new();
@@ -172,7 +172,7 @@ fn dependencies(sources: &[Source]) -> BTreeMap<Vec<String>, BTreeSet<Vec<String
         let mut uses = BTreeSet::new();
         for path in paths_in(&own) {
             if let Some(target) = resolve(&tree, &source.module, &path) {
-                // A file may use the module that it is a part of.
+                // A file may use its parent module.
                 if !source.module.starts_with(&target) {
                     uses.insert(target);
                 }
@@ -187,7 +187,7 @@ fn layer(module: &str) -> usize {
     LAYERS
         .iter()
         .position(|layer| layer.contains(&module))
-        .unwrap_or_else(|| panic!("say in LAYERS where the module {module} stands"))
+        .unwrap_or_else(|| panic!("add the module {module} to LAYERS"))
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn modules_have_no_import_cycle() {
     assert!(circles.is_empty(), "{circles:#?}");
 }
 
-/// The strongly connected parts of more than one file.
+/// The strongly connected components of more than one file.
 fn circles(graph: &BTreeMap<Vec<String>, BTreeSet<Vec<String>>>) -> Vec<Vec<String>> {
     let reachable = |start: &Vec<String>| {
         let mut seen = BTreeSet::new();

@@ -1,8 +1,8 @@
-//! `docs/checklist.md` names tests; those exist.
+//! The tests that `docs/checklist.md` names exist.
 
 use std::path::Path;
 
-/// The links of a page: what is shown, and where it leads.
+/// The links of a page: text and target.
 fn links(page: &str) -> Vec<(&str, &str)> {
     let mut rest = page;
     let mut found = Vec::new();
@@ -23,7 +23,7 @@ fn every_test_named_in_the_checklist_exists() {
     let mut missing = Vec::new();
     for (shown, target) in &links {
         let Ok(text) = std::fs::read_to_string(folder.join(target)) else {
-            missing.push(format!("{target} is not there"));
+            missing.push(format!("{target} does not exist"));
             continue;
         };
         let there = match Path::new(target).extension().unwrap().to_str().unwrap() {
@@ -40,14 +40,14 @@ fn every_test_named_in_the_checklist_exists() {
     assert!(links.len() > 80, "only {} links were found", links.len());
 }
 
-/// Whether a function of this name follows an attribute `test`, or is one of `proptest!`.
+/// Whether a function of this name has an attribute `test` or is inside `proptest!`.
 fn is_test(text: &str, name: &str) -> bool {
     let Some((before, _)) = text.split_once(&format!("fn {name}(")) else { return false };
     let attributes = before.rsplit_once("\n\n").map_or(before, |(_, near)| near);
     attributes.contains("test]") || attributes.contains("test(") || text.contains("proptest! {")
 }
 
-/// A row without a test says so by an empty cell, and there are few.
+/// A row without a test has an empty cell; few rows may be untested.
 #[test]
 fn nearly_every_rule_has_a_test() {
     let page = include_str!("../../docs/checklist.md");

@@ -1,4 +1,4 @@
-//! DPoP proofs (RFC 9449): which are accepted, and which are refused.
+//! DPoP proofs (RFC 9449): accepted and rejected.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,7 +49,7 @@ impl Fixture {
         self.verifier.verify(proof, &[ProofTarget::new("POST", URL).unwrap()])
     }
 
-    /// Signs this header and these claims, whatever they say.
+    /// Signs this header and these claims without validation.
     fn forged(&self, header: &Value, claims: &Value) -> String {
         forged_by(&self.key, header, claims)
     }

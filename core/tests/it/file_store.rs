@@ -114,7 +114,7 @@ async fn expired_sessions_are_deleted_from_the_file() {
 fn a_file_of_another_program_is_rejected_and_not_changed() {
     let folder = tempfile::tempdir().unwrap();
     let text = folder.path().join("notes.txt");
-    fs::write(&text, "not a database, but somebody's notes ".repeat(100)).unwrap();
+    fs::write(&text, "not a database, but a text file ".repeat(100)).unwrap();
     let before = fs::read(&text).unwrap();
     assert_eq!(rejection(&text), "the file is not a store of regrant");
     assert_eq!(fs::read(&text).unwrap(), before);

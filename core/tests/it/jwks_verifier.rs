@@ -1,4 +1,4 @@
-//! Tokens of other services: keys that are fetched, renewed and withdrawn, and never guessed.
+//! Tokens of other issuers: keys that are fetched, refreshed and withdrawn.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -182,7 +182,7 @@ async fn a_withdrawn_key_is_rejected_although_its_token_was_cached() {
     clock.advance(MAX_AGE - SECOND);
     verifier.verify_cached(&token).unwrap();
     clock.advance(SECOND);
-    // The one that finds the keys too old is answered by them yet.
+    // The call that finds the keys stale is still served with them.
     verifier.verify_cached(&token).unwrap();
     until(|| web.count() == 2).await;
     until(|| matches!(verifier.verify_cached(&token), Err(Error::KeyNotFound))).await;
@@ -307,7 +307,7 @@ async fn each_issuer_has_its_own_keys() {
     assert_eq!(web.count(), fetched);
 }
 
-/// OpenID Connect names a session by `sid`, too, in whatever form.
+/// OpenID Connect also has a `sid`, in any format.
 #[test]
 fn another_issuers_session_claims_are_its_own() {
     let policy = policy(ISSUER);
@@ -347,7 +347,7 @@ fn conflicting_issuers_are_rejected() {
     assert_eq!(config_error(outcome).0, "rsaAlgorithm");
 }
 
-/// Polls, with a bound that no working machine reaches.
+/// Polls with a generous timeout.
 async fn until(condition: impl Fn() -> bool) {
     for _ in 0..10_000 {
         if condition() {
@@ -355,11 +355,11 @@ async fn until(condition: impl Fn() -> bool) {
         }
         tokio::time::sleep(Duration::from_millis(1)).await;
     }
-    panic!("it did not happen");
+    panic!("timed out");
 }
 
-/// A token that is bound to a key of the client (DPoP, RFC 9449) is good with a proof for a request
-/// to this service, and only where it was said how clients reach it.
+/// A DPoP-bound token (RFC 9449) is accepted with a proof for a request to this service, and only if
+/// the service's public URL is configured.
 #[tokio::test]
 async fn a_bound_token_needs_a_proof_for_this_service() {
     let (web, clock) = (Web::new(&set(vec![one()])), clock());
@@ -394,7 +394,7 @@ async fn a_bound_token_needs_a_proof_for_this_service() {
         let outcome = verifier.verify_with_proof(&token, &proof).await;
         assert!(matches!(outcome, Err(Error::DpopProofInvalid { .. })));
     }
-    // As a bearer token it is refused, in each of the ways to ask.
+    // As a bearer token it is rejected by every verify function.
     assert!(matches!(verifier.verify_cached(&token), Err(Error::DpopProofMissing)));
     assert!(matches!(verifier.try_verify(&token), Some(Err(Error::DpopProofMissing))));
     assert!(matches!(verifier.verify(&token).await, Err(Error::DpopProofMissing)));

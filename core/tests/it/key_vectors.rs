@@ -42,7 +42,7 @@ fn unsuitable_keys_are_rejected_at_construction() {
         }
     }
     assert!(problems.is_empty(), "{problems:#?}");
-    println!("{} unfit keys", cases(&file).len());
+    println!("{} unsuitable keys", cases(&file).len());
 }
 
 #[test]

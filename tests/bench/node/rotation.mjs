@@ -1,5 +1,5 @@
-// The Node.js contestant of the rotation benchmark. Orders come as lines of JSON on standard
-// input, one answer goes back for each. It ends with its input.
+// The Node.js contestant of the rotation benchmark. Reads requests as lines of JSON from standard
+// input and writes one response for each. Ends at the end of its input.
 import { performance } from 'node:perf_hooks';
 import { createInterface } from 'node:readline';
 import { createAuth } from '../../../bindings-node/index.mjs';
@@ -31,7 +31,7 @@ async function run({ concurrency, milliseconds }) {
   await together(concurrency, async (caller) => {
     let before = performance.now();
     while (before - began < milliseconds) {
-      // Every user has one caller, for two at once would both present the same token.
+      // Every user belongs to one caller, because two concurrent callers would present the same token.
       const place = Math.floor(Math.random() * Math.floor(tokens.length / concurrency)) * concurrency + caller;
       tokens[place] = (await auth.refresh(tokens[place])).refreshToken;
       const after = performance.now();

@@ -1,25 +1,25 @@
-//! Bars, as an SVG picture.
+//! Bar charts in SVG.
 
 use std::fmt;
 
-/// A picture of one quantity of several contestants.
+/// A chart of one quantity of several contestants.
 #[derive(Clone, Debug)]
 pub(crate) struct Chart {
-    /// The file that it is kept as, without its ending.
+    /// The file name without the extension.
     pub(crate) name: &'static str,
     pub(crate) title: String,
     pub(crate) bars: Vec<(String, f64)>,
-    /// Whether a bar's length is the logarithm: for what differs a thousandfold. The title says so.
+    /// Whether the scale is logarithmic, for values that differ a thousandfold. The title says so.
     pub(crate) logarithmic: bool,
 }
 
 const WIDTH: f64 = 720.0;
 const ROW: f64 = 26.0;
 const HEAD: f64 = 44.0;
-/// Where the bars begin, beside the names, and the length of the longest.
+/// The left edge of the bars, right of the names, and the length of the longest.
 const LEFT: f64 = 200.0;
 const LONGEST: f64 = 430.0;
-/// What is a bar of some length even on a logarithmic scale.
+/// The minimum that is still a visible bar on a logarithmic scale.
 const SHORTEST: f64 = 12.0;
 
 impl Chart {

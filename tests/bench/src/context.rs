@@ -1,4 +1,4 @@
-//! What every benchmark is given.
+//! The context of every benchmark.
 
 use std::future::Future;
 
@@ -15,7 +15,7 @@ pub(crate) struct Context {
 }
 
 impl Context {
-    /// With a runtime as `#[tokio::main]` makes it: as many threads as cores.
+    /// A context with a runtime like that of `#[tokio::main]`: one thread per core.
     pub(crate) fn new(plan: Plan) -> Result<Self> {
         let runtime = Runtime::new()?;
         Ok(Self { plan, progress: Progress::start(), runtime })

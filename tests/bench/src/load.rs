@@ -1,4 +1,4 @@
-//! A closed loop: so many callers, each with one call in flight.
+//! A closed-loop load: a number of callers, each with one call in flight.
 
 use std::future::Future;
 use std::time::{Duration, Instant};
@@ -10,11 +10,11 @@ use crate::statistics::{Sample, micros};
 
 /// One caller.
 pub(crate) trait Caller: Send + 'static {
-    /// Calls once and fails unless the answer is as it must be.
+    /// Calls once and fails unless the response is as expected.
     fn call(&mut self) -> impl Future<Output = Result<()>> + Send;
 }
 
-/// What came of it.
+/// The results of a load.
 #[derive(Debug)]
 pub(crate) struct Load {
     pub(crate) calls: u64,
@@ -30,7 +30,7 @@ impl Load {
     }
 }
 
-/// Lets all callers call again and again until `time` is over; gives them back too.
+/// Lets all callers call repeatedly until `time` is over; also returns the callers.
 pub(crate) async fn run<C: Caller>(callers: Vec<C>, time: Duration) -> Result<(Load, Vec<C>)> {
     let began = Instant::now();
     let mut loops = JoinSet::new();

@@ -1,4 +1,4 @@
-//! The machine that a run was made on: figures mean nothing without it.
+//! Describes the machine of a run, without which its results cannot be compared.
 
 use std::process::{Command, Stdio};
 
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::report::Table;
 
-/// The facts that belong to every result.
+/// The facts printed with every result.
 pub(crate) fn facts() -> Result<Table> {
     let mut table = Table::new(["machine", ""]);
     table.row(["processor".to_owned(), processor()]);
@@ -22,7 +22,7 @@ pub(crate) fn facts() -> Result<Table> {
     Ok(table)
 }
 
-/// The processor time that this process has used, all threads together.
+/// The processor time of this process, summed over all threads.
 pub(crate) fn processor_time() -> Duration {
     read_clock(ClockId::ProcessCPUTime)
 }
@@ -47,7 +47,7 @@ fn processor() -> String {
     )
 }
 
-/// The average number of processes that wanted to run in the last minute.
+/// The load average of the last minute.
 fn load() -> Result<String> {
     let text = read("/proc/loadavg")?;
     Ok(text.split(' ').next().unwrap_or_default().to_owned())
@@ -62,7 +62,7 @@ fn version(program: &str, mark: &str) -> Result<String> {
     let output = Command::new(program).arg("--version").stdin(Stdio::null()).output()?;
     let text = String::from_utf8(output.stdout)?;
     let word = text.split_whitespace().find_map(|word| word.strip_prefix(mark));
-    Ok(word.with_context(|| format!("{program} does not tell its version"))?.to_owned())
+    Ok(word.with_context(|| format!("{program} does not print its version"))?.to_owned())
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
-//! How regrant scales, measured: `cargo xtask bench`.
+//! The benchmarks of regrant: `cargo xtask bench`.
 //!
-//! `benchmarks` holds one file or folder per benchmark; `child` what runs as a process of its own;
-//! the other files are what those are made of: load, counters, statistics, the report.
+//! `benchmarks` holds one file or folder per benchmark; `child` holds child processes;
+//! the other files are shared: load, counters, statistics, the report.
 #![forbid(unsafe_code)]
 
 mod benchmarks;
@@ -29,7 +29,7 @@ use command_line::Command;
 use context::Context;
 
 fn main() -> Result<ExitCode> {
-    // Built along with crates that use RustCrypto, `jsonwebtoken` has both kinds of cryptography.
+    // Built together with crates that use RustCrypto, `jsonwebtoken` has both crypto backends.
     let _ = jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER.install_default();
     match command_line::parse(std::env::args_os().skip(1))? {
         Command::Help => println!("{}", command_line::help()),
@@ -41,7 +41,7 @@ fn main() -> Result<ExitCode> {
             for benchmark in &selected {
                 context.progress.say(format_args!("=== {}", benchmark.name));
                 let report = (benchmark.run)(&context)?;
-                // At once: whatever becomes of those after it, this one counts.
+                // Print it at once, in case a later benchmark fails.
                 println!("{report}");
                 reports.push(report);
             }

@@ -1,4 +1,4 @@
-//! Scripts in Node.js, which print what they measured as lines of JSON.
+//! Runs Node.js scripts, which print their results as lines of JSON.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::Path;
@@ -8,7 +8,7 @@ use anyhow::{Context as _, Result, ensure};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-/// Runs a script of the folder `node` with one argument, and hands each line that it prints to
+/// Runs a script of the folder `node` with one argument, and passes each line that it prints to
 /// `each`.
 pub(crate) fn run<T: DeserializeOwned>(
     script: &str,

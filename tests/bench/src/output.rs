@@ -1,4 +1,4 @@
-//! The page with the results: its head printed, and the whole kept where all of it was measured in earnest.
+//! The results page: prints its head, and saves the page after a full run.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -10,10 +10,10 @@ use crate::benchmarks::{ALL, Benchmark};
 use crate::plan::Plan;
 use crate::report::{Report, Table, targets};
 
-/// Where results are kept.
+/// The folder of saved results.
 const RESULTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/results");
 
-/// Prints what is over all reports and keeps the page; a target that was missed fails the run where the plan says so.
+/// Prints the summary and saves the page; a missed target fails the run if the plan says so.
 pub(crate) fn give(
     plan: &Plan,
     selected: &[&Benchmark],
@@ -44,7 +44,7 @@ pub(crate) fn give(
             let name = format!("{}.svg", chart.name);
             std::fs::write(Path::new(RESULTS).join(name), chart.to_string())?;
         }
-        eprintln!("kept as tests/bench/results/{name}");
+        eprintln!("saved as tests/bench/results/{name}");
     }
     let missed = checks.iter().filter(|check| !check.met).count();
     if plan.targets && missed > 0 {

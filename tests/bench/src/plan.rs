@@ -1,40 +1,40 @@
-//! How much is measured.
+//! The sizes and durations of a run.
 
 use std::time::Duration;
 
 /// The sizes of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Plan {
-    /// Repetitions, the contestants taking turns in each.
+    /// Rounds; the contestants take turns in each.
     pub(crate) rounds: usize,
     /// How long one contestant runs in one round.
     pub(crate) turn: Duration,
     /// How long one contestant verifies in one round.
     pub(crate) verify_turn: Duration,
-    /// The tokens that are verified where there are many.
+    /// The number of tokens in cases with many tokens.
     pub(crate) verify_tokens: u64,
-    /// How long one Express app is under load in one round: whole seconds.
+    /// How long one Express app is under load in one round, in whole seconds.
     pub(crate) express_turn: Duration,
     /// Users in the store while rotation is measured.
     pub(crate) rotation_users: u64,
-    /// Sessions in the stores between which latency must not differ, ascending.
+    /// The store sizes in sessions over which latency must not differ, ascending.
     pub(crate) store_sizes: [u64; 3],
-    /// Sessions in each of the stores whose users have different numbers of them.
+    /// Sessions in each of the stores with different numbers of sessions per user.
     pub(crate) shared_out: u64,
     /// Sessions in the store whose size is measured.
     pub(crate) memory_sessions: u64,
     /// Revocations timed over Redis.
     pub(crate) trials_redis: usize,
-    /// Revocations timed over a file, whose feed is looked at five times a second.
+    /// Revocations timed over a file, whose feed is polled five times a second.
     pub(crate) trials_file: usize,
     /// Entries in the deny list whose size is measured.
     pub(crate) denied: u64,
-    /// Whether a target that is missed fails the run.
+    /// Whether a missed target fails the run.
     pub(crate) targets: bool,
 }
 
 impl Plan {
-    /// What figures are published from.
+    /// A full run, for published results.
     pub(crate) const FULL: Self = Self {
         rounds: 7,
         turn: Duration::from_millis(1500),
@@ -51,7 +51,7 @@ impl Plan {
         targets: true,
     };
 
-    /// Goes through everything once, so that it cannot rot; its figures mean nothing.
+    /// Runs everything briefly, to check that it works; the results are meaningless.
     pub(crate) const QUICK: Self = Self {
         rounds: 2,
         turn: Duration::from_millis(100),

@@ -1,4 +1,4 @@
-//! Users and sessions by number, so that every contestant can find them again.
+//! Numbered users and sessions, so that every contestant can derive them.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 
 use crate::progress::Progress;
 
-/// What a browser on a telephone is usually called: 40 bytes.
+/// A typical device label of a phone's browser: 40 bytes.
 pub(crate) const LABEL: &str = "Chrome 131 on Android 15 (Pixel 9 ProXL)";
 
-/// Sessions that are begun at once while a store is filled.
+/// The number of concurrent logins while a store is filled.
 const AT_ONCE: usize = 64;
 
-/// The id of every first refresh token. Printable, so that `redis-benchmark` can say it too.
+/// The id of every first refresh token. Printable, so that `redis-benchmark` can send it too.
 const FIRST_TOKEN: TokenId = TokenId::from_bytes(*b"first-token-id-0");
 
 /// A user; with 12 digits, as `redis-benchmark` writes its random numbers.
@@ -36,15 +36,15 @@ pub(crate) fn session(number: u64) -> Result<SessionId> {
     Ok(SessionId::from_bytes(bytes))
 }
 
-/// How the sessions are refreshed: as by default, but without a grace, so that the same token
-/// presented again is granted again, each time with a write.
+/// The session policy: the default without a grace, so that the same token can be
+/// presented repeatedly, each time with a write.
 pub(crate) fn policy() -> RefreshPolicy {
     let mut policy = SessionPolicy::default();
     policy.grace = Duration::ZERO;
     policy.for_refresh(None)
 }
 
-/// What a store is filled with.
+/// The sessions that fill a store.
 #[derive(Clone, Debug)]
 pub(crate) struct Population {
     pub(crate) users: Range<u64>,
@@ -57,7 +57,7 @@ impl Population {
         (self.users.end - self.users.start) * self.sessions_each
     }
 
-    /// Begins all the sessions, by the store's own `create`.
+    /// Creates all sessions with the store's `create`.
     pub(crate) async fn fill(
         &self,
         store: &Arc<dyn SessionStore>,
@@ -118,7 +118,7 @@ pub(crate) fn first_token() -> RefreshAttempt {
     }
 }
 
-/// Presents the first refresh token of a session and fails unless it is granted.
+/// Presents the first refresh token of a session and fails unless it is accepted.
 pub(crate) async fn refresh(
     store: &dyn SessionStore,
     subject: &Subject,
@@ -128,15 +128,15 @@ pub(crate) async fn refresh(
 ) -> Result<()> {
     let answer = store.refresh(subject, session, attempt, policy).await?;
     let decision = answer.context("the session is unknown")?.decision;
-    // The same millisecond again: the same child, as it must be.
+    // Within the same millisecond the same child is returned, as it must be.
     ensure!(
         matches!(decision, Decision::Rotate(_) | Decision::Replay(_)),
-        "not granted: {decision:?}"
+        "not accepted: {decision:?}"
     );
     Ok(())
 }
 
-/// Numbers below a bound, spread evenly and cheaply, the same in every run.
+/// Reproducible pseudorandom numbers below a bound, evenly distributed.
 #[derive(Debug)]
 pub(crate) struct Draw {
     state: u64,

@@ -1,12 +1,12 @@
-//! Tells on standard error how far a long run is.
+//! Prints the progress of a long run to standard error.
 
 use std::fmt::Display;
 use std::time::{Duration, Instant};
 
-/// Between two lines about one step.
+/// The time between two lines about one step.
 const SPEAK_EVERY: Duration = Duration::from_secs(5);
 
-/// The time since a run began, in front of each line.
+/// Prints lines prefixed with the time since the run began.
 #[derive(Debug)]
 pub(crate) struct Progress {
     began: Instant,
@@ -22,7 +22,7 @@ impl Progress {
         eprintln!("[{}:{:02}] {line}", seconds / 60, seconds % 60);
     }
 
-    /// A step of `total` parts, which says every few seconds how many are done.
+    /// A step of `total` parts, which prints every few seconds how many are done.
     pub(crate) fn step(&self, name: impl Into<String>, total: u64) -> Step<'_> {
         Step { progress: self, name: name.into(), total, spoke: Instant::now() }
     }

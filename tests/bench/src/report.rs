@@ -1,10 +1,10 @@
-//! What a benchmark found out, and how it reads: Markdown.
+//! The report of a benchmark, in Markdown.
 
 use std::fmt::{self, Write as _};
 
 use crate::chart::Chart;
 
-/// The findings of one benchmark.
+/// The results of one benchmark.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     title: &'static str,
@@ -37,7 +37,7 @@ impl Report {
         self.text(table.to_string())
     }
 
-    /// Adds a picture, which is kept beside the page.
+    /// Adds a chart, which is saved next to the page.
     pub(crate) fn chart(&mut self, chart: Chart) -> &mut Self {
         self.charts.push(chart);
         self
@@ -47,7 +47,7 @@ impl Report {
         &self.charts
     }
 
-    /// Adds a target: `met` says whether what was measured reaches it.
+    /// Adds a target; `met` says whether the result reaches it.
     pub(crate) fn check(
         &mut self,
         what: impl Into<String>,

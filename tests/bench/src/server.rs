@@ -1,4 +1,4 @@
-//! The Redis that is measured, and what it counts itself.
+//! The measured Redis server and its own counters.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -9,8 +9,8 @@ use redis::Connection;
 use regrant::store::{SessionStore, StoreAddress};
 use regrant_test_support::RedisServer;
 
-/// How long one operation may take: a machine that is busy otherwise spoils the figures, but should
-/// not end the run.
+/// The timeout of one operation: other load on the machine distorts the results, but should
+/// not abort the run.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A `redis-server` of its own, with the settings that the page on sizing advises except for
@@ -20,10 +20,10 @@ pub(crate) struct Server {
     connection: Connection,
 }
 
-/// What the server counted; two of them subtracted are what one turn cost.
+/// The server's counters; the difference of two snapshots is the cost of a turn.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Counters {
-    /// Calls by command, those from inside scripts included.
+    /// Calls by command, including those from scripts.
     pub(crate) calls: BTreeMap<String, u64>,
     pub(crate) bytes_in: u64,
     pub(crate) bytes_out: u64,
@@ -60,7 +60,7 @@ impl Server {
         info.get(field).and_then(|text| text.parse().ok()).with_context(|| format!("no {field}"))
     }
 
-    /// The bytes that one key takes, all of its fields counted.
+    /// The memory of one key with all of its fields, in bytes.
     pub(crate) fn memory_of_a_key(&mut self) -> Result<u64> {
         let key: Option<Vec<u8>> = redis::cmd("RANDOMKEY").query(&mut self.connection)?;
         let key = key.context("there is no key")?;
@@ -70,7 +70,7 @@ impl Server {
             .arg("SAMPLES")
             .arg(0)
             .query(&mut self.connection)?;
-        bytes.context("the key is gone")
+        bytes.context("the key does not exist")
     }
 
     pub(crate) fn counters(&mut self) -> Result<Counters> {
@@ -102,7 +102,7 @@ impl Server {
 }
 
 impl Counters {
-    /// What was added since `earlier`.
+    /// The difference since `earlier`.
     pub(crate) fn since(&self, earlier: &Self) -> Self {
         let grown = |(command, count): (&String, &u64)| {
             let grown = count - earlier.calls.get(command).unwrap_or(&0);

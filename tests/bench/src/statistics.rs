@@ -8,7 +8,7 @@ use std::time::Duration;
 pub(crate) struct Sample(Vec<f64>);
 
 impl Sample {
-    /// `None` where nothing was measured.
+    /// `None` without measurements.
     pub(crate) fn new(mut values: Vec<f64>) -> Option<Self> {
         if values.is_empty() || values.iter().any(|value| value.is_nan()) {
             return None;
@@ -17,14 +17,14 @@ impl Sample {
         Some(Self(values))
     }
 
-    /// The nearest-rank percentile: the least value that `share` (0 to 1) of all do not exceed.
+    /// The nearest-rank percentile: the smallest value that `share` (0 to 1) of all values do not exceed.
     pub(crate) fn percentile(&self, share: f64) -> f64 {
         let count = self.0.len();
         let rank = (share * count as f64).ceil() as usize;
         self.0[rank.clamp(1, count) - 1]
     }
 
-    /// The middle one; of an even number the mean of the two in the middle.
+    /// The median; of an even number of values, the mean of the two in the middle.
     pub(crate) fn median(&self) -> f64 {
         let (count, half) = (self.0.len(), self.0.len() / 2);
         if count % 2 == 1 { self.0[half] } else { f64::midpoint(self.0[half - 1], self.0[half]) }
@@ -48,7 +48,7 @@ impl fmt::Display for Sample {
     }
 }
 
-/// A span of time as microseconds.
+/// A duration in microseconds.
 pub(crate) fn micros(span: Duration) -> f64 {
     span.as_secs_f64() * 1e6
 }

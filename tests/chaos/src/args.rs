@@ -17,7 +17,7 @@ pub(crate) struct Args {
     pub(crate) seed: Option<u64>,
     /// A file to write the table to.
     pub(crate) report: Option<PathBuf>,
-    /// Only these scenarios; all where empty.
+    /// Only these scenarios; all if empty.
     pub(crate) only: Vec<String>,
 }
 

@@ -1,9 +1,9 @@
-//! Chaos: a load of honest clients, thieves and people who log out, through the public facade,
-//! over real servers that are killed, failed over, partitioned and moved meanwhile. Everything
-//! happens in real time.
+//! Chaos: a load of honest clients, thieves and logouts, through the public `Auth`,
+//! on real servers that are killed, failed over, partitioned and resharded meanwhile. Everything
+//! runs in real time.
 //!
-//! It fails where an honest client is logged out, a session that was ended for good is accepted
-//! again, or a theft goes unseen.
+//! A run fails if an honest client is logged out, a durably revoked session is accepted again, or
+//! a theft is not detected.
 #![forbid(unsafe_code)]
 
 mod args;

@@ -28,9 +28,9 @@ impl Report {
             }
         };
         require(tally.logged_out.get() == 0, "honest clients were signed out");
-        require(tally.returned_durable.get() == 0, "ended sessions were accepted again");
-        require(tally.detected.get() == tally.committed.get(), "thefts were not seen");
-        require(tally.refreshes.get() > 0, "nobody refreshed");
+        require(tally.returned_durable.get() == 0, "revoked sessions were accepted again");
+        require(tally.detected.get() == tally.committed.get(), "thefts were not detected");
+        require(tally.refreshes.get() > 0, "there was no refresh");
         require(tally.committed.get() > 0, "no theft was committed");
         require(self.failovers + self.faults > 0, "there was no fault");
         (!wrong.is_empty()).then(|| format!("{}: {}", self.scenario, wrong.join(", ")))
@@ -120,8 +120,8 @@ fn row(report: &Report) -> Vec<String> {
 /// What the columns mean.
 pub(crate) const LEGEND: &str = "\
 503: answered \"try again\"; 409: \"try again with your newest token\". logouts: acknowledged and on
-replicas (or on the disk of the only server), of which `accepted again` counts those whose tokens
-worked later: must be 0. unreplicated: acknowledged with too few replicas, which the caller is told;
+replicas (or on the disk of the only server); `accepted again` counts those whose tokens
+worked later: must be 0. unreplicated: acknowledged and reported as not on enough replicas;
 `of these` were accepted again. to detect: the most refreshes of both clients until a theft was
 detected: 3, and more where the store was rolled back meanwhile. slowest recovery: the longest time
 that a client had to retry until it got an answer.";

@@ -9,7 +9,7 @@ pub(crate) fn run(input: &[u8]) {
         (Ok(token), Expected::Token(bytes)) => {
             assert_eq!(token.as_bytes(), bytes);
             let printed = format!("Bearer {token}");
-            assert_eq!(bearer_token(&printed).expect("it was a token"), token);
+            assert_eq!(bearer_token(&printed).expect("a valid token"), token);
         }
         (Err(Error::TokenMissing), Expected::Missing) => {}
         (Err(Error::TokenMalformed), Expected::Malformed) => {}
@@ -23,7 +23,7 @@ enum Expected<'a> {
     Token(&'a [u8]),
 }
 
-/// RFC 9110 §11.4 letter by letter: `"Bearer" 1*SP token68`, with blanks around it.
+/// The grammar of RFC 9110 §11.4: `"Bearer" 1*SP token68`, with whitespace around it.
 fn expected(mut value: &[u8]) -> Expected<'_> {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
         value = rest;

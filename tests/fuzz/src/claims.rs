@@ -1,4 +1,4 @@
-//! Headers and claims that somebody with the key has signed: which of them are accepted.
+//! Any correctly signed header and claims: which of them are accepted.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -44,7 +44,7 @@ pub(crate) fn run(input: &[u8]) {
     }
 }
 
-/// A verifier, and the rules of its policy once more.
+/// A verifier, and an independent implementation of its policy.
 struct Rules {
     verifier: AccessVerifier,
     subject_claim: &'static str,
@@ -101,7 +101,7 @@ fn verifier(policy: regrant::Result<AccessPolicy>) -> AccessVerifier {
 }
 
 impl Rules {
-    /// The claims, where they are to be accepted.
+    /// The claims, if they must be accepted.
     fn accept(&self, header: &str, claims: &str) -> Option<Map<String, Value>> {
         let legacy = is_legacy(&json::object(header)?)?;
         let claims = json::object(claims)?;
@@ -133,8 +133,8 @@ impl Rules {
             }
             Some(_) => false,
         };
-        // The app's own claim may be the number of a row; `sub` is text (RFC 7519 §4.1.2), but in
-        // tokens of an app from before.
+        // The app's own claim may be a number; `sub` is a string (RFC 7519 §4.1.2), except in
+        // legacy tokens.
         let subject = match claims.get(self.subject_claim) {
             Some(own) if self.subject_claim != "sub" => is_subject(own),
             _ => {
@@ -155,7 +155,7 @@ impl Rules {
     }
 }
 
-/// Absent, or right: `None` where it is there and wrong.
+/// `None` if the claim is present and invalid.
 fn flat(date: Option<Option<f64>>) -> Option<Option<f64>> {
     match date {
         Some(None) => None,
@@ -164,7 +164,7 @@ fn flat(date: Option<Option<f64>>) -> Option<Option<f64>> {
     }
 }
 
-/// Whether a header that may be accepted is one of an app from before.
+/// Whether an acceptable header is that of a legacy token.
 fn is_legacy(header: &Map<String, Value>) -> Option<bool> {
     let text = |name| header.get(name).map(Value::as_str);
     if text("alg")?? != "HS256"
@@ -174,7 +174,7 @@ fn is_legacy(header: &Map<String, Value>) -> Option<bool> {
     {
         return None;
     }
-    // The key has no name, so the token may name any.
+    // The key has no key id, so the token may have any.
     if text("kid") == Some(None) {
         return None;
     }
@@ -211,7 +211,7 @@ fn is_subject(value: &Value) -> bool {
     }
 }
 
-/// Whether no proof of a key is asked for (RFC 9449 §6.1): `cnf` is an object without `jkt`.
+/// Whether the token is not DPoP-bound (RFC 9449 §6.1): `cnf` is absent or an object without `jkt`.
 fn is_unbound(claims: &Map<String, Value>) -> bool {
     claims.get("cnf").is_none_or(|cnf| cnf.as_object().is_some_and(|cnf| !cnf.contains_key("jkt")))
 }
@@ -241,7 +241,7 @@ fn says_what_was_signed(access: &VerifiedAccess, expected: &Map<String, Value>, 
     assert_eq!(access.claims().len(), expected.len());
 }
 
-/// As another library reads it. Its own rules about times are off: they go by the real clock.
+/// Compares with `jsonwebtoken`. Its time checks are off, because they use the real clock.
 fn jsonwebtoken_agrees(token: &str, expected: &Map<String, Value>) {
     second_opinion::choose_cryptography();
     let mut validation = Validation::new(jsonwebtoken::Algorithm::HS256);
@@ -249,11 +249,11 @@ fn jsonwebtoken_agrees(token: &str, expected: &Map<String, Value>) {
     validation.required_spec_claims.clear();
     let key = DecodingKey::from_secret(keys::SECRET.as_bytes());
     let read = jsonwebtoken::decode::<Map<String, Value>>(token, &key, &validation);
-    assert_eq!(&read.expect("jsonwebtoken refuses it").claims, expected);
+    assert_eq!(&read.expect("jsonwebtoken rejects it").claims, expected);
 }
 
 fn is_a_refusal(error: &Error) {
     use regrant::Advice::{Refresh, Reject};
     assert!(matches!(error.advice(), Reject | Refresh), "{error:?}");
-    assert!(!matches!(error, Error::SignatureInvalid), "a good signature was refused");
+    assert!(!matches!(error, Error::SignatureInvalid), "a valid signature was rejected");
 }

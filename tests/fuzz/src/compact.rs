@@ -1,4 +1,4 @@
-//! A token as text: what is read of it, and that nobody gets in without a signature.
+//! A token as text: parsing, and that no unsigned token is accepted.
 
 use std::sync::LazyLock;
 
@@ -9,7 +9,7 @@ use regrant::token::decode_unverified;
 use crate::keys;
 use crate::reference::{json, jws};
 
-/// What [`decode_unverified`] looks into at most.
+/// The longest token that [`decode_unverified`] reads.
 const MOST: usize = 64 * 1024;
 
 pub(crate) fn run(input: &[u8]) {
@@ -27,7 +27,7 @@ fn is_read_as_by_others(token: &str) {
         (Ok(decoded), Some((header, claims, printed))) => {
             assert_eq!(decoded.header(), &header);
             assert_eq!(decoded.claims(), &claims);
-            assert_eq!(printed, token, "a token has one spelling");
+            assert_eq!(printed, token, "a token has one encoding");
         }
         (Err(Error::TokenTooLarge), _) => assert!(token.len() > MOST),
         (Err(Error::TokenMalformed), None) => {}
@@ -47,8 +47,8 @@ fn is_believed_only_when_signed(token: &str) {
             let again = VERIFIER.verify(token).expect("what was accepted is accepted again");
             assert_eq!(again.payload(), access.payload());
         }
-        Err(Error::SignatureInvalid) => assert!(!signed, "a good signature was refused"),
-        // What is only looked at behind a good signature.
+        Err(Error::SignatureInvalid) => assert!(!signed, "a valid signature was rejected"),
+        // Errors that only a correctly signed token may get.
         Err(
             error @ (Error::TypMismatch
             | Error::TokenExpired
@@ -57,7 +57,7 @@ fn is_believed_only_when_signed(token: &str) {
             | Error::AudienceMismatch
             | Error::ClaimMissing { .. }
             | Error::ClaimInvalid { .. }),
-        ) => assert!(signed, "{error:?} tells of what nobody signed"),
+        ) => assert!(signed, "{error:?} reveals unsigned content"),
         Err(
             Error::TokenMalformed
             | Error::TokenTooLarge

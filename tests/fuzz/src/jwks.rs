@@ -1,4 +1,4 @@
-//! A JWK Set: which keys are used, and what is published of them.
+//! A JWK Set: which keys are used, and what is published.
 
 use jsonwebtoken::DecodingKey;
 use regrant::ErrorCode;
@@ -31,7 +31,7 @@ pub(crate) fn run(input: &[u8]) {
         }
         (Err(error), None) => assert_eq!(error.code(), ErrorCode::ConfigInvalid),
         (Err(_), Some(_)) => assert!(text.len() > JwkSet::MAX_BYTES),
-        (Ok(set), None) => panic!("{set:?} was read of what is no set"),
+        (Ok(set), None) => panic!("{set:?} was read from input that is not a JWK Set"),
     }
 }
 
@@ -55,7 +55,7 @@ fn may_be_used(jwk: &Map<String, Value>, algorithm: Algorithm) {
         assert!(modulus.len() - zeros >= 256, "an RSA key of less than 2048 bits");
     }
     second_opinion::choose_cryptography();
-    // Its struct wants more of optional members than the RFC does; what it reads it can use.
+    // `jsonwebtoken` is stricter about optional members than the RFC; a key that it reads must work.
     if let Ok(theirs) = serde_json::from_value::<jsonwebtoken::jwk::Jwk>(jwk.clone().into()) {
         DecodingKey::from_jwk(&theirs).expect("another library cannot use it");
     }

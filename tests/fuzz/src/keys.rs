@@ -13,7 +13,7 @@ pub(crate) const ED25519: &str = include_str!("../../vectors/keys/test-only-ed25
 /// The time on the clocks of the targets, in seconds.
 pub(crate) const NOW: i64 = 1_700_000_000;
 
-/// One key for each kind of signature. The fuzzer can guess none.
+/// One key for each kind of signature. The fuzzer cannot guess any.
 pub(crate) fn keyring() -> Keyring {
     let hmac = Key::hmac(Algorithm::HS256, &SecretBytes::new(SECRET), ShortSecret::Refuse);
     Keyring::builder()

@@ -1,4 +1,4 @@
-//! Records as bytes.
+//! Encoded session records.
 
 use arbitrary::Unstructured;
 use regrant::session::{DeviceLabel, Record};

@@ -43,27 +43,31 @@ async fn refresh(token: &str) {
             is_entitled(token);
             assert_eq!(renewed.subject.as_str(), "user");
             assert_eq!(renewed.session.as_bytes(), &SESSION);
-            let access = auth.verify(renewed.access_token.expose()).expect("a good token");
+            let access = auth.verify(renewed.access_token.expose()).expect("a valid token");
             assert_eq!(access.subject().as_str(), "user");
 
             let child = renewed.refresh_token.expect("rotation is on");
-            assert!(auth.verify(child.expose()).is_err(), "a refresh token opens a route");
-            let again = auth.refresh(RefreshRequest::new(token)).await.expect("the same again");
+            assert!(
+                auth.verify(child.expose()).is_err(),
+                "a refresh token is accepted as an access token"
+            );
+            let again =
+                auth.refresh(RefreshRequest::new(token)).await.expect("a replay is accepted");
             assert_eq!(again.renewal, Renewal::Replayed);
             assert_eq!(again.refresh_token.expect("a token").expose(), child.expose());
-            auth.refresh(RefreshRequest::new(child.expose())).await.expect("the child is good");
+            auth.refresh(RefreshRequest::new(child.expose())).await.expect("the child is accepted");
         }
         Err(error) => {
             assert!(
                 matches!(error.advice(), Advice::SignIn | Advice::Reject | Advice::Retry),
                 "{error:?}"
             );
-            auth.refresh(RefreshRequest::new(token)).await.expect_err("refused and then granted");
+            auth.refresh(RefreshRequest::new(token)).await.expect_err("rejected and then accepted");
         }
     }
 }
 
-/// One session, of which the fuzzer knows everything but the signing secret.
+/// One session; the fuzzer knows all of it except the signing secret.
 async fn facade() -> Auth {
     let store = MemoryStore::with_clock(keys::clock());
     let policy = SessionPolicy::default();

@@ -2,8 +2,8 @@
 
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 
-/// Chooses the cryptography, which is ambiguous when other crates enable both kinds.
+/// Selects the crypto backend, which is ambiguous when other crates enable both.
 pub(crate) fn choose_cryptography() {
-    // An error means that it was chosen before.
+    // An error means that it was already selected.
     let _ = DEFAULT_PROVIDER.install_default();
 }

@@ -1,4 +1,4 @@
-//! Decisions about refresh tokens, also for records and tokens that no history leads to.
+//! Decisions about refresh tokens, including records and tokens that no history produces.
 
 use arbitrary::Unstructured;
 use regrant::session::{
@@ -10,7 +10,7 @@ use crate::source::Source;
 
 pub(crate) fn run(input: &[u8]) {
     let mut bytes = Unstructured::new(input);
-    // Too few bytes: no case.
+    // Too few bytes for a case.
     let _ = cases(&mut bytes);
 }
 
@@ -113,7 +113,7 @@ fn stays_in_bounds(record: &Record, next: &RefreshTransition, now: Timestamp) {
     );
 }
 
-/// Trying again returns the same child, and that child is accepted.
+/// A retry returns the same child, and that child is accepted.
 fn converges(
     record: &Record,
     attempt: &RefreshAttempt,
@@ -141,6 +141,6 @@ fn converges(
     if record.generation < u32::MAX {
         let next = step(record, &child, now, policy);
         let expected = if now >= child.expires_at { Kind::Expired } else { Kind::Rotate };
-        assert_eq!(kind(&next.decision), expected, "an honest client was refused");
+        assert_eq!(kind(&next.decision), expected, "an honest client was rejected");
     }
 }

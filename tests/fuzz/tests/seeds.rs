@@ -25,7 +25,7 @@ fn no_seed_and_no_finding_violates_a_property() {
     }
 }
 
-/// Keeps `cargo fuzz` and this list in step.
+/// Keeps the targets of `cargo fuzz` and this list in sync.
 #[test]
 fn every_target_has_a_fuzzer() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("libfuzzer/fuzz_targets");

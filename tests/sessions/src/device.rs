@@ -31,7 +31,7 @@ pub fn redis_at(url: &str, change: impl FnOnce(&mut RedisOptions)) -> Store {
 /// A user by number.
 ///
 /// # Panics
-/// Never: such a name is a subject.
+/// Never: the name is a valid subject.
 pub fn user(number: usize) -> Subject {
     Subject::new(format!("user-{number}")).expect("a subject")
 }
@@ -72,7 +72,7 @@ impl Device {
     /// Those of the store.
     ///
     /// # Panics
-    /// The store refuses the token, which it must never do to an honest client.
+    /// The store rejects the token, which must never happen to an honest client.
     pub async fn refresh(&mut self, store: &Store) -> Result<()> {
         let policy = SessionPolicy::default().for_refresh(Some(true));
         let answer =
@@ -82,14 +82,14 @@ impl Device {
                 self.token = self.token.child(&issued_child);
                 Ok(())
             }
-            other => panic!("an honest client of {} was refused: {other:?}", self.subject),
+            other => panic!("an honest client of {} was rejected: {other:?}", self.subject),
         }
     }
 
     /// Refreshes until the store is available again.
     ///
     /// # Panics
-    /// The store stays unavailable, or refuses the token.
+    /// The store stays unavailable, or rejects the token.
     pub async fn refresh_at_last(&mut self, store: &Store) {
         let since = Instant::now();
         while let Err(error) = self.refresh(store).await {

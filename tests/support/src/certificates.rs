@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use tempfile::TempDir;
 
-/// A certificate authority and a certificate of it for `127.0.0.1` and `localhost`, as PEM files
+/// A certificate authority and a certificate issued by it for `127.0.0.1` and `localhost`, as PEM files
 /// that are removed when this value is dropped.
 #[derive(Debug)]
 pub struct Certificates {
@@ -12,7 +12,7 @@ pub struct Certificates {
 }
 
 impl Certificates {
-    /// Makes them.
+    /// Generates the keys and certificates.
     ///
     /// # Errors
     /// The files cannot be written.

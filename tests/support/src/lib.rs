@@ -1,9 +1,9 @@
-//! What the tests of several crates share: real servers on loopback, started and stopped on
-//! demand, each with its own port and directory, and gone when the test is; and a proxy that
+//! Support for the tests of several crates: real servers on loopback, started and stopped on
+//! demand, each with its own port and directory, and stopped when the test ends; and a proxy that
 //! breaks the connections to them.
 //!
-//! Everything here blocks: it is for threads, or for async tests that have nothing else to do.
-//! Unix only: servers are paused with SIGSTOP and watched over by a shell.
+//! All functions block: call them from threads, or from async tests that have nothing else to do.
+//! Unix only: servers are paused with SIGSTOP and guarded by a shell.
 #![forbid(unsafe_code)]
 
 mod certificates;

@@ -3,7 +3,7 @@
 
 use std::process::Command;
 
-/// Names the test to the process that was started for it.
+/// The variable with the name of the test, for the process that was started for it.
 const OWN_PROCESS: &str = "REGRANT_OWN_PROCESS";
 
 /// Runs a test in a process of its own. Call it first, with the full name of the test:

@@ -1,4 +1,4 @@
-//! Loopback ports that stay ours while a server is down.
+//! Loopback ports that stay reserved while a server is down.
 
 use std::net::{Ipv4Addr, TcpListener, UdpSocket};
 use std::ops::Range;
@@ -6,14 +6,14 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use anyhow::{Result, bail};
 
-/// Below those that kernels give to outgoing connections (from 32768 on Linux, 49152 on macOS).
-/// Among those a client that keeps knocking at a killed server would sooner or later be given the
-/// server's own port.
+/// Below the ephemeral ports (from 32768 on Linux, 49152 on macOS). A client that keeps reconnecting
+/// to a killed server could otherwise be assigned the server's port as its own source port, and
+/// connect to itself.
 const PORTS: Range<u32> = 12_000..32_000;
 
-/// A loopback port that no other test is given while this value is there, in this process or another.
+/// A loopback port that no other test gets while this value exists, in this process or another.
 ///
-/// The lease is the UDP port of the same number: nothing here speaks UDP, and the kernel gives it back however the
+/// The lease is the UDP port of the same number: no test uses UDP, and the kernel releases it however the
 /// process ends. A program that is not one of these tests may still take the TCP port before it is used: the caller
 /// must be ready to ask for another.
 #[derive(Debug)]
@@ -23,13 +23,13 @@ pub(crate) struct Port {
 }
 
 impl Port {
-    /// A port that nobody listens on at this moment.
+    /// A port without a listener at this time.
     ///
     /// # Errors
-    /// There is none.
+    /// There is no free port.
     pub(crate) fn free() -> Result<Self> {
         static ASKED: AtomicU32 = AtomicU32::new(0);
-        // Processes that start at the same time begin far from each other.
+        // Processes that start at the same time start their search far from each other.
         let start = std::process::id().wrapping_mul(7919);
         for _ in PORTS {
             let offset = start.wrapping_add(ASKED.fetch_add(1, Ordering::Relaxed));
@@ -58,7 +58,7 @@ mod tests {
         numbers.sort_unstable();
         numbers.dedup();
         assert_eq!(numbers.len(), 50);
-        // Whether or not anybody listens.
+        // With or without a listener.
         assert!(numbers.iter().all(|&it| UdpSocket::bind((Ipv4Addr::LOCALHOST, it)).is_err()));
     }
 }

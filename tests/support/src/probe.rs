@@ -1,17 +1,17 @@
-//! Asking a server over its port whether it is ready.
+//! Probes a server's port until it is ready.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// How long one question may take.
+/// The timeout of one probe.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
 /// Whether the Redis server with this process id serves this loopback port: it takes the password,
-/// answers `PING` (a server that is still loading its data refuses), and says that it is the one
-/// meant, and not another server which was given the port first.
+/// answers `PING` (a server that is still loading its data refuses), and reports this process id, so
+/// that it is not another server that took the port first.
 pub(crate) fn serves(port: u16, password: Option<&str>, pid: u32) -> bool {
-    // A refused connection or a time-out is an answer too: not yet.
+    // A refused connection or a timeout means not ready yet.
     let answer = ask(port, password).unwrap_or_default();
     let told_pid = answer.lines().find_map(|line| line.strip_prefix("process_id:"));
     answer.lines().any(|line| line == "+PONG") && told_pid == Some(pid.to_string().as_str())
@@ -39,13 +39,13 @@ mod tests {
 
     use super::*;
 
-    /// A server that reads a question, says this, and hangs up.
+    /// A server that reads a request, sends this response, and closes the connection.
     fn server_that_says(answer: &'static str) -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
-            // All of it: a connection closed with something unread is reset.
+            // Read all of it: closing a connection with unread data resets it.
             let mut question = String::new();
             stream.read_to_string(&mut question).unwrap();
             assert!(question.ends_with("INFO server\r\n"));
@@ -62,7 +62,7 @@ mod tests {
         let loading = "-LOADING Redis is loading\r\n$40\r\nprocess_id:42\r\n\r\n+OK\r\n";
         assert!(!serves(server_that_says(loading), None, 42));
         assert!(!serves(server_that_says(""), None, 42));
-        // Nobody listens there, and nobody but the superuser may.
+        // No server listens on port 1, because only the superuser may.
         assert!(!serves(1, None, 42));
     }
 }

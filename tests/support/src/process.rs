@@ -1,4 +1,4 @@
-//! A server process that ends with the test process, however that ends.
+//! A server process that ends with the test process, however the test process ends.
 //!
 //! `Drop` does not run for a server in a `static`, nor when the test process is killed. But a pipe
 //! is closed in both cases: a small shell waits for that and kills the server by its id.

@@ -13,40 +13,40 @@ use crate::stages;
 pub(crate) const HELP: &str = "\
 cargo xtask COMMAND
 
-  check                     format, lints, unit tests and types of what has changed since main
+  check                     format, lints, unit tests and types of the changes since main
   demo [--check]            build everything and start the Express example (PORT, REDIS_URL)
                             --check: fetch its page once and stop
   test [--strict] [--only STAGE]...
                             run the tests of all languages
                             --strict (or CI=true): a skipped stage is a failure
                             stages: fmt node browser demo rust pure bench chaos clients kotlin swift clippy doc
-  ci                        test --strict, then what a release needs
+  ci                        test --strict, then the release checks
   addon [--release]         the native addon of the npm package and its types
                             --release: optimised, as it ships
-  bench [--quick] [NAME]... measure how it scales (about 10 minutes on a quiet machine)
-                            --quick: everything once and small, to see that it runs
+  bench [--quick] [NAME]... run the benchmarks (about 10 minutes on a quiet machine)
+                            --quick: run everything briefly, to check that it works
                             names: rotation file latency memory revocation
   chaos [--quick] [--seed N] [--report FILE] [NAME]...
-                            honest clients and thieves over servers that are killed, failed
-                            over, cut off and moved, and the clients of all languages, killed,
-                            cut off and robbed (about 15 minutes)
-                            --quick: every kind of fault once; --seed: repeat these choices;
+                            honest clients and thieves against servers that are killed,
+                            failed over, partitioned and resharded, and the clients of all
+                            languages with kills, network faults and thefts (about 15 minutes)
+                            --quick: every kind of fault once; --seed: repeat a run;
                             --report: write the table to FILE as well
                             names: file-kill standalone-kill standalone-link sentinel-kill
                             sentinel-failover sentinel-partition cluster-failover cluster-kill
                             cluster-slots client-rust client-kotlin client-swift
   fuzz [--seconds N] [NAME]...
-                            look for inputs that break a property: N seconds for each target
-                            (60 unless said otherwise), from the seeds and what the last run
-                            has found; fails where one is found
+                            search for inputs that violate a property: N seconds per target
+                            (default 60), starting from the seeds and earlier findings; fails
+                            if an input is found
                             names: compact claims jwks bearer proof record step refresh
-  jar                       the Kotlin library, with the native one of this machine inside, into the
+  jar                       install the Kotlin library, with this machine's native library, into the
                             local Maven repository
-  setup                     install what the tests need and is missing (root on Debian)
+  setup                     install missing tools of the tests (root on Debian)
   version [X.Y.Z]           print the version, or set it everywhere
   help                      this text";
 
-/// How long `fuzz` looks at each target.
+/// How long `fuzz` runs each target.
 const FUZZ_SECONDS: u32 = 60;
 
 /// One parsed command line.
@@ -71,7 +71,7 @@ pub(crate) enum Command {
 pub(crate) struct Selection {
     /// A stage that cannot run is a failure.
     pub(crate) strict: bool,
-    /// Only the stages with these names; all of them where empty.
+    /// Only the stages with these names; all if empty.
     pub(crate) only: Vec<String>,
 }
 
@@ -79,11 +79,11 @@ pub(crate) struct Selection {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Chaos {
     pub(crate) quick: bool,
-    /// Where chance comes from; drawn where absent.
+    /// The random seed; a random one if absent.
     pub(crate) seed: Option<u64>,
-    /// Where the table is written as well.
+    /// A file to write the table to.
     pub(crate) report: Option<PathBuf>,
-    /// Only these scenarios; all where empty.
+    /// Only these scenarios; all if empty.
     pub(crate) names: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
 //! The commands of this repository: `cargo xtask help` lists them.
 //!
 //! `commands` holds one file per command. `test` first prepares its `stages`, by `cargo`, `npm` and for the `clients` of
-//! other languages, and then has the `runner` run what they gave it, several at a time.
+//! other languages; then the `runner` runs their units in parallel.
 #![forbid(unsafe_code)]
 
 mod args;

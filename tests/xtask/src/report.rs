@@ -219,7 +219,7 @@ mod tests {
     #[test]
     fn rust_tests_are_pending_until_they_report() {
         let output = "running 5 tests\ntest a::one ... ok\ntest two - should panic ... ok\n\
-                      test three ... ignored, needs the bed\ntest four ... FAILED\n\
+                      test three ... ignored, needs the testbed\ntest four ... FAILED\n\
                       test five has been running for over 60 seconds\n";
         let report = read(Format::Libtest, &["a::one", "two", "three", "four", "five"], output);
         assert_eq!(counts(&report), (2, 1, 1));

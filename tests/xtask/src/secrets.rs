@@ -32,7 +32,7 @@ pub(crate) fn violation(line: &str) -> Option<String> {
     ))
 }
 
-/// Enough to find the line; shorter than any part of a token.
+/// How much of the line is quoted: enough to find it, shorter than any part of a token.
 fn beginning(line: &str) -> String {
     line.chars().take(30).collect()
 }

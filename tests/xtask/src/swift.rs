@@ -1,4 +1,4 @@
-//! Where Swift comes from: what is installed, or else Debian's own in a chroot.
+//! The Swift toolchain: the installed one, or Debian's in a chroot.
 
 mod chroot;
 mod mirror;
@@ -12,23 +12,23 @@ use crate::outcome::Stop;
 use crate::process::Invocation;
 use crate::tools::on_path;
 
-/// The oldest Swift that is supported, as in the package's `swift-tools-version`.
+/// The oldest supported Swift, as in the package's `swift-tools-version`.
 const MAJOR: u32 = 6;
 
 /// A Swift toolchain that can be run.
 #[derive(Debug)]
 pub(crate) enum Toolchain {
-    /// The program `swift`.
+    /// The installed program `swift`.
     Installed(PathBuf),
-    /// Debian's, in a chroot.
+    /// Debian's Swift in a chroot.
     Confined(Chroot),
 }
 
 impl Toolchain {
-    /// The toolchain, made first where none is installed.
+    /// Finds the toolchain, or creates the chroot if none is installed.
     ///
     /// # Errors
-    /// It can neither be found nor made here.
+    /// It can neither be found nor created.
     pub(crate) fn ready() -> Result<Self, Stop> {
         match installed() {
             Some(swift) => Ok(Self::Installed(swift)),
@@ -36,7 +36,7 @@ impl Toolchain {
         }
     }
 
-    /// `swift` in a folder of the checkout and with these variables, still without arguments.
+    /// `swift` in a folder of the checkout with these environment variables, without arguments yet.
     pub(crate) fn swift(&self, folder: &Path, variables: &[(&str, String)]) -> Invocation {
         match self {
             Self::Installed(swift) => {
@@ -48,7 +48,7 @@ impl Toolchain {
     }
 }
 
-/// What brings Swift here, if anything does: `swift` itself, or the program that makes the chroot.
+/// The program that provides Swift, if any: `swift` itself, or the one that creates the chroot.
 pub(crate) fn locate() -> Option<PathBuf> {
     installed().or_else(chroot::maker)
 }

@@ -1,11 +1,11 @@
-//! The programs that the stages need and that Cargo does not bring.
+//! The programs that the stages need and that Cargo does not install.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use crate::swift;
 
-/// A program, or a set of programs that come together.
+/// A program, or a set of programs installed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Tool {
     Rustfmt,
@@ -19,18 +19,18 @@ pub(crate) enum Tool {
     Swift,
 }
 
-/// The oldest Node.js that is supported.
+/// The oldest supported Node.js.
 const NODE_MAJOR: u32 = 20;
 
 impl Tool {
-    /// Where the program is, if it is installed and recent enough.
+    /// The path of the program, if it is installed and recent enough.
     pub(crate) fn locate(self) -> Option<PathBuf> {
         if self == Self::Swift {
             return swift::locate();
         }
         let found = self.names().iter().find_map(|name| on_path(name))?;
         let usable = match self {
-            // The programs that rustup puts there exist without the component behind them.
+            // The proxies of rustup exist even if the component is not installed.
             Self::Rustfmt | Self::Clippy => succeeds(&found),
             Self::Node => {
                 on_path("npm").is_some() && node_major(&found).is_some_and(|is| is >= NODE_MAJOR)
@@ -45,7 +45,7 @@ impl Tool {
         usable.then_some(found)
     }
 
-    /// Those of these tools that are missing.
+    /// The missing ones of these tools.
     pub(crate) fn missing_of(needed: &[Self]) -> Vec<Self> {
         needed.iter().copied().filter(|tool| tool.locate().is_none()).collect()
     }
@@ -64,7 +64,7 @@ impl Tool {
         }
     }
 
-    /// The package of Debian that brings it, where Debian's is recent enough.
+    /// The Debian package that contains the tool, if Debian's version is recent enough.
     pub(crate) fn debian_package(self) -> Option<&'static str> {
         match self {
             Self::Rustfmt | Self::Clippy | Self::CargoFuzz | Self::Node => None,
@@ -72,12 +72,12 @@ impl Tool {
             Self::Chromium => Some("chromium"),
             Self::Jdk => Some("default-jdk-headless"),
             Self::Maven => Some("maven"),
-            // Makes a newer Debian in a folder; bookworm has no Swift.
+            // Creates a chroot with a newer Debian, because bookworm has no Swift.
             Self::Swift => Some("debootstrap"),
         }
     }
 
-    /// What to do where it is missing, in one line.
+    /// One line that says how to install a missing tool.
     pub(crate) fn advice(self) -> &'static str {
         match self {
             Self::Rustfmt => "rustfmt is missing: rustup component add rustfmt",

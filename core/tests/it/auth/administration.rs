@@ -1,4 +1,4 @@
-//! `SessionAdmin`: lists and revokes sessions without a key, beside the servers.
+//! `SessionAdmin` lists and revokes sessions without a signing key, alongside the servers.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -55,7 +55,7 @@ async fn revoking_an_unknown_session_denies_nothing() {
     here.auth.verify(pair.access_token.expose()).unwrap();
 }
 
-/// The session has ended all the same, and the event would never come again.
+/// The session is revoked nevertheless, and the event would not be emitted again.
 #[tokio::test]
 async fn a_failure_to_publish_is_reported_and_the_event_is_still_emitted() {
     let (here, _, common) = processes();

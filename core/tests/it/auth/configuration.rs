@@ -1,4 +1,4 @@
-//! Wrong configuration is found at construction, by the name of its field.
+//! Construction rejects wrong configuration and names the field.
 
 use regrant::{Auth, Error};
 use serde_json::{Value, json};

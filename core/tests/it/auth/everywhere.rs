@@ -1,4 +1,4 @@
-//! Log out everywhere, and its restrictions.
+//! `logout_everywhere` and its restrictions.
 
 use regrant::types::{RevocationReason, Timestamp};
 use regrant::{Error, LogoutEverywhere, SessionStatus};
@@ -14,7 +14,11 @@ async fn logout_everywhere_except_keeps_this_session() {
     let here_again = world.refresh(here.refresh_token.expose()).await.unwrap();
     let request = || LogoutEverywhere::new(alice()).except(here.session);
     assert_eq!(world.auth.logout_everywhere(request()).await.unwrap(), 1);
-    assert_eq!(world.auth.logout_everywhere(request()).await.unwrap(), 0, "twice is once");
+    assert_eq!(
+        world.auth.logout_everywhere(request()).await.unwrap(),
+        0,
+        "a repeated logout revokes nothing"
+    );
 
     for token in [&here.access_token, &here_again.access_token] {
         world.auth.verify(token.expose()).unwrap();

@@ -1,4 +1,4 @@
-//! A store that does not answer signs nobody out and lets nobody in.
+//! While the store is unavailable, no session is revoked and no invalid token is accepted.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,11 +17,11 @@ use serde_json::json;
 
 use super::{World, alice, assert_code, next, settle};
 
-/// A store that several facades share.
+/// A store shared by several `Auth` instances.
 #[derive(Debug)]
 pub struct Shared<S>(pub Arc<S>);
 
-/// A store that can be cut off, before it acts or just before it answers.
+/// A store that can be made to fail before or after it performs an operation.
 #[derive(Debug)]
 pub struct Flaky {
     inner: MemoryStore,
@@ -39,7 +39,7 @@ impl Flaky {
     }
 }
 
-/// Passes every operation on to a memory store.
+/// Forwards every operation to a memory store.
 macro_rules! delegate {
     ($store:ty, |$self_:ident, $call:ident| $body:expr $(, $more:item)*) => {
         #[async_trait]
@@ -166,7 +166,7 @@ async fn a_lost_response_is_not_reuse_at_any_retry_time() {
 
 #[tokio::test]
 async fn a_lost_use_report_is_sent_again_at_the_next_use() {
-    // Kept or not: of a kept token a report that went its way is not made again.
+    // With and without the cache: a delivered use of a cached token is not reported again.
     for cache in [json!(false), json!(8)] {
         let (world, store) = flaky_world_with(json!({ "access": { "cache": cache } }));
         let pair = world.login().await;

@@ -1,4 +1,4 @@
-//! What one process revokes, the others refuse; and the policies for a stale feed.
+//! Revocations reach other processes through the feed; policies for a stale feed.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -21,26 +21,26 @@ use tokio::sync::Notify;
 use super::faults::delegate;
 use super::{World, alice, assert_code, next, settle};
 
-/// A store that several processes share, with a feed in memory.
+/// A store shared by several processes, with a revocation feed in memory.
 #[derive(Debug)]
 pub struct Common {
     inner: MemoryStore,
     clock: Arc<ManualClock>,
     published_at: Mutex<Vec<(Revocation, Timestamp)>>,
     news: Notify,
-    deaf: Mutex<bool>,
+    offline: Mutex<bool>,
     held: Mutex<bool>,
 }
 
 impl Common {
-    /// The store as one more process opens it.
+    /// Opens the store for another process.
     pub fn process(self: &Arc<Self>) -> impl SessionStore + use<> {
         Process(Arc::clone(self))
     }
 
-    /// From here on nobody can read or tell, or can again.
-    pub fn cut(&self, deaf: bool) {
-        *self.deaf.lock().unwrap() = deaf;
+    /// Takes the feed offline, so that reading and publishing fail, or brings it back.
+    pub fn cut(&self, offline: bool) {
+        *self.offline.lock().unwrap() = offline;
         self.news.notify_waiters();
     }
 
@@ -65,7 +65,7 @@ delegate!(
 #[async_trait]
 impl RevocationFeed for Process {
     async fn publish(&self, revocations: &[Revocation]) -> Result<()> {
-        if *self.0.deaf.lock().unwrap() {
+        if *self.0.offline.lock().unwrap() {
             return Err(Error::store("cut off"));
         }
         let now = self.0.clock.now();
@@ -78,7 +78,7 @@ impl RevocationFeed for Process {
     async fn read(&self, cursor: &FeedCursor, _: Duration) -> Result<FeedPage> {
         let from: usize = cursor.0.parse().unwrap_or(0);
         loop {
-            if *self.0.deaf.lock().unwrap() {
+            if *self.0.offline.lock().unwrap() {
                 return Err(Error::store("cut off"));
             }
             let news = self.0.news.notified();
@@ -98,7 +98,7 @@ impl RevocationFeed for Process {
     }
 }
 
-/// Two processes on one store, under one clock.
+/// Two processes with one store and one clock.
 pub fn processes() -> (World, World, Arc<Common>) {
     let plain = World::new(json!({}));
     let clock = Arc::clone(&plain.clock);
@@ -107,7 +107,7 @@ pub fn processes() -> (World, World, Arc<Common>) {
         clock: Arc::clone(&clock),
         published_at: Mutex::default(),
         news: Notify::new(),
-        deaf: Mutex::new(false),
+        offline: Mutex::new(false),
         held: Mutex::new(false),
     });
     let process = || {
@@ -125,7 +125,7 @@ async fn a_logout_is_enforced_in_other_processes() {
     let (one, two) = (here.login().await, here.login().await);
     there.auth.verify(one.access_token.expose()).unwrap();
     there.auth.verify(two.access_token.expose()).unwrap();
-    // From here on a sighting tells nothing more: what is learnt is learnt from the feed.
+    // From here on the report of a use has been delivered, so only the feed can deliver a revocation.
     settle().await;
     here.auth.logout(one.refresh_token.expose()).await.unwrap();
     settle().await;
@@ -208,11 +208,11 @@ async fn the_stale_policy_of_a_route_applies_while_the_feed_is_stale() {
     let (kept, ended) = (here.login().await, here.login().await);
     settle().await;
     assert_eq!(there.auth.feed_lag(), Some(Duration::ZERO));
-    // Fresh: nobody is asked.
+    // The feed is fresh: the store is not queried.
     for when in [StalePolicy::Accept, StalePolicy::CheckStore, StalePolicy::Reject] {
         there.auth.verify_checked(kept.access_token.expose(), when).await.unwrap();
     }
-    // The feed says nothing any more, and the session is ended behind its back.
+    // The feed delivers nothing more, and the session is revoked directly in the store.
     let id = ended.session;
     common.inner.revoke(&alice(), &id, RevocationReason::Logout).await.unwrap();
     there.advance(11);

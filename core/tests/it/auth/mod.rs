@@ -5,7 +5,7 @@ mod configuration;
 mod dpop;
 mod everywhere;
 mod failover;
-pub(crate) mod faults;
+mod faults;
 mod feed;
 mod life_cycle;
 mod limiter;
@@ -19,6 +19,8 @@ mod session_limit;
 mod side_channels;
 mod theft;
 mod usage;
+
+pub(crate) use faults::delegate;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,7 +40,7 @@ struct World {
 }
 
 impl World {
-    /// A world by the configuration in `json`, with `secret` and a store in memory added.
+    /// A world with the configuration in `json`, plus `secret` and a memory store.
     fn new(json: serde_json::Value) -> Self {
         Self::with(json, |builder| builder)
     }
@@ -72,7 +74,7 @@ impl World {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The kinds of the events so far, as JSON.
+    /// The events so far, as JSON.
     fn events(&self) -> Vec<String> {
         let events = self.events.lock().unwrap();
         events
@@ -86,12 +88,12 @@ fn alice() -> Subject {
     Subject::new("alice").unwrap()
 }
 
-/// The refresh token of an answer with rotation.
+/// The refresh token of a response with rotation.
 fn next(renewed: &RefreshResponse) -> &str {
     renewed.refresh_token.as_ref().expect("rotation is on").expose()
 }
 
-/// Lets the background task deliver what it has.
+/// Lets the background task deliver pending reports.
 async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;

@@ -1,4 +1,4 @@
-//! The corpus `tests/vectors/refresh-tokens.json`: what is no refresh token of this server.
+//! The corpus `tests/vectors/refresh-tokens.json`: refresh tokens that this server rejects.
 
 use std::sync::Arc;
 
@@ -23,8 +23,8 @@ async fn every_refresh_vector_has_the_expected_result() {
     for case in cases {
         assert_eq!(case["now"].as_i64(), Some(now));
         let token = case["token"].as_str().unwrap();
-        let refusal = auth.refresh(RefreshRequest::new(token)).await.unwrap_err();
-        assert_eq!(refusal.code().as_str(), case["expect"]["code"], "{}", case["name"]);
+        let error = auth.refresh(RefreshRequest::new(token)).await.unwrap_err();
+        assert_eq!(error.code().as_str(), case["expect"]["code"], "{}", case["name"]);
     }
     assert_eq!(file["count"].as_u64(), Some(cases.len() as u64));
     println!("{} refresh tokens", cases.len());

@@ -1,4 +1,4 @@
-//! Log out of one session or all, and the fate of their access tokens.
+//! Logout of one session or all, and its effect on their access tokens.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,7 +15,10 @@ async fn logout_revokes_the_session_and_its_access_tokens() {
     let world = World::new(json!({}));
     let (pair, other) = (world.login().await, world.login().await);
     assert!(world.auth.logout(pair.refresh_token.expose()).await.unwrap());
-    assert!(!world.auth.logout(pair.refresh_token.expose()).await.unwrap(), "twice is once");
+    assert!(
+        !world.auth.logout(pair.refresh_token.expose()).await.unwrap(),
+        "a repeated logout revokes nothing"
+    );
 
     let refused = world.refresh(pair.refresh_token.expose()).await;
     let error = assert_code(refused, "ERR_SESSION_REVOKED");
@@ -68,7 +71,7 @@ pub fn sign_like_the_old_app(iat: i64) -> String {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let claims = json!({ "userId": "alice", "iat": iat, "exp": iat + 900 }).to_string();
     let input = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims));
-    // By hand: the crate jsonwebtoken refuses to choose where both backends are compiled in.
+    // Signed by hand: the crate jsonwebtoken panics if both of its backends are compiled in.
     let mac = Hmac::<Sha256>::new_from_slice(SECRET.as_bytes()).unwrap().chain_update(&input);
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }

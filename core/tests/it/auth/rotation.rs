@@ -1,4 +1,4 @@
-//! The rotation of keys: add, activate, retire, while two processes are never at the same step.
+//! Key rotation (add, activate, retire) by two processes that are never at the same step.
 
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ fn by_secret() -> Vec<Value> {
     ]
 }
 
-/// Key pairs with names, and a refresh secret of its own.
+/// Key pairs with key ids, and a separate refresh secret.
 fn by_keys() -> Vec<Value> {
     let key = |kid: &str, active: bool| {
         let path = format!(
@@ -45,7 +45,7 @@ fn by_keys() -> Vec<Value> {
     ]
 }
 
-/// Two processes over one store.
+/// Two processes with one store.
 struct Processes {
     both: [Auth; 2],
     clock: Arc<ManualClock>,
@@ -109,14 +109,14 @@ async fn tokens_signed_by_a_retired_key_are_rejected_at_once() {
     for steps in [by_secret(), by_keys()] {
         let Processes { both: [auth, _], _folder, .. } = Processes::new(&steps[0]);
         let pair = auth.login(Login::new(alice())).await.unwrap();
-        // It is kept from here on.
+        // From here on the token is cached.
         auth.verify(pair.access_token.expose()).unwrap();
         set(&auth, &steps[3]).unwrap();
         let refused = auth.verify(pair.access_token.expose()).unwrap_err();
         assert!(matches!(refused, Error::SignatureInvalid | Error::KeyNotFound), "{refused}");
         let refused = refreshed(&auth, pair.refresh_token.expose()).await.unwrap_err();
         assert!(matches!(refused, Error::SignatureInvalid));
-        // And what was refused is accepted, once its key is there.
+        // A rejected token is accepted once its key is added.
         set(&auth, &steps[2]).unwrap();
         auth.verify(pair.access_token.expose()).unwrap();
         refreshed(&auth, pair.refresh_token.expose()).await.unwrap();

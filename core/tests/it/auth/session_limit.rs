@@ -1,4 +1,4 @@
-//! Logins over the limit of sessions of a user.
+//! Logins over a user's session limit.
 
 use regrant::types::RevocationReason;
 use regrant::{Error, SessionStatus};
@@ -26,7 +26,7 @@ async fn an_evicted_session_is_revoked_with_its_reason() {
     assert_eq!(event.session, first.session);
     let event = serde_json::to_value(event).unwrap();
     assert_eq!(event["reason"], json!("displaced"));
-    assert_eq!(event.get("replicated"), None, "nobody was asked");
+    assert_eq!(event.get("replicated"), None, "no replica was queried");
     let sessions = world.auth.sessions(&alice(), None).await.unwrap();
     let ended_at = world.auth_now();
     let reason = RevocationReason::Displaced;

@@ -19,7 +19,7 @@ use serde_json::json;
 use super::faults::delegate;
 use super::{World, alice, assert_code};
 
-/// A store that counts what it is asked.
+/// A store that counts operations.
 #[derive(Debug)]
 struct Counted {
     inner: Arc<MemoryStore>,
@@ -40,8 +40,8 @@ async fn an_unknown_session_and_a_wrong_token_cost_the_same_store_calls() {
     let store = Counted { inner: Arc::clone(&inner), questions: Arc::clone(&questions) };
     let world = World::with(json!({}), |builder| builder.store(store).clock(clock));
 
-    // Signed by the same secret; this store has no such session, then one with another token, then
-    // one that is over.
+    // Signed with the same secret: the session is unknown, then has another token, then has
+    // expired.
     let pair = elsewhere.login().await;
     let asked = async |code| {
         questions.store(0, Ordering::SeqCst);
@@ -74,7 +74,7 @@ async fn every_bad_signature_gets_the_same_error() {
             bytes[place] = if bytes[place] == b'A' { b'Q' } else { b'A' };
             String::from_utf8(bytes).unwrap()
         };
-        // The first and the last byte, all of them, too few, too many.
+        // Changed in the first byte, the last byte and all bytes; too short; too long.
         let wrong = [
             changed(0),
             changed(20),

@@ -1,4 +1,4 @@
-//! Two holders of one refresh token.
+//! Two clients with the same refresh token.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ async fn presenting_a_parent_whose_child_is_used_is_reuse() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let honest = world.refresh(pair.refresh_token.expose()).await.unwrap();
-    // The access token is seen in use: the answer has arrived.
+    // The use of the access token shows that the response has arrived.
     world.auth.verify(honest.access_token.expose()).unwrap();
     settle().await;
     world.advance(11);
@@ -38,7 +38,7 @@ async fn using_an_access_token_of_a_discarded_branch_is_reuse() {
     let thief = world.refresh(pair.refresh_token.expose()).await.unwrap();
     world.advance(11);
     let honest = world.refresh(pair.refresh_token.expose()).await.unwrap();
-    // Refused at once, without I/O, and reported in the background.
+    // Rejected at once, without I/O, and reported in the background.
     assert_code(world.auth.verify(thief.access_token.expose()), "ERR_ACCESS_REVOKED");
     settle().await;
     assert_code(world.refresh(next(&honest)).await, "ERR_SESSION_REVOKED");
@@ -62,14 +62,14 @@ async fn a_process_without_the_deny_list_entry_detects_reuse_from_the_store() {
     here.advance(11);
     let honest = one.refresh(pair.refresh_token.expose()).await.unwrap();
 
-    // The record itself knows which branches were given up.
+    // The record itself contains the discarded branches.
     two.auth.verify(thief.access_token.expose()).unwrap();
     settle().await;
     assert_eq!(two.events(), ["theft"]);
     assert_code(two.auth.verify(thief.access_token.expose()), "ERR_ACCESS_REVOKED");
     assert_code(one.refresh(next(&honest)).await, "ERR_SESSION_REVOKED");
 
-    // And whether the session was ended elsewhere.
+    // And whether the session was revoked elsewhere.
     let pair = one.login().await;
     one.auth.logout(pair.refresh_token.expose()).await.unwrap();
     two.auth.verify(pair.access_token.expose()).unwrap();
@@ -82,7 +82,7 @@ async fn record_use_reports_for_an_external_verifier() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let honest = world.refresh(pair.refresh_token.expose()).await.unwrap();
-    // It verified the token by itself: this facade has not seen it.
+    // The other process verified the token; this `Auth` has not seen it.
     let seen = World::new(json!({})).auth.verify(honest.access_token.expose()).unwrap();
     world.auth.record_use(&seen).await.unwrap();
     world.advance(11);

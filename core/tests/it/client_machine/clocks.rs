@@ -9,7 +9,7 @@ use crate::client_machine::fixture::{LIFETIME, MachineFixture, pair, token};
 
 const OFF: Duration = Duration::from_secs(600);
 
-/// The offsets of the wall clock, in turn.
+/// The tested offsets of the wall clock.
 fn offsets() -> [fn(Timestamp) -> Timestamp; 3] {
     [|at| at, |at| at.plus(OFF), |at| at.minus(OFF)]
 }

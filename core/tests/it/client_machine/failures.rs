@@ -1,4 +1,4 @@
-//! Temporary failures of networks, servers and storages.
+//! Transient failures of networks, servers and storages.
 
 use std::time::Duration;
 
@@ -49,7 +49,7 @@ fn a_long_outage_opens_the_circuit_breaker() {
         );
     }
     assert!(fixture.is_idle());
-    // Half open: one attempt, and what it finds decides.
+    // Half open: the result of one attempt decides.
     fixture.wait(retry_after);
     let callers = [fixture.acquire(), fixture.acquire()];
     fails(&mut fixture);
@@ -93,7 +93,7 @@ fn a_token_that_is_still_valid_is_used_while_refreshes_fail() {
     let caller = fixture.acquire();
     assert_eq!(fixture.reply_to(caller), token(1), "at once, until the next attempt is due");
     assert!(fixture.is_idle());
-    // But not one that the server has refused.
+    // But not a token that the server has rejected.
     let caller = fixture.renew("a1");
     fixture.wake();
     fails(&mut fixture);
@@ -102,7 +102,7 @@ fn a_token_that_is_still_valid_is_used_while_refreshes_fail() {
 
 #[test]
 fn every_caller_is_answered_if_a_report_never_arrives() {
-    // At the lock, the storage, the server; reports that never come.
+    // The lock, the storage or the server never completes.
     let stuck: [fn(&mut MachineFixture); 5] = [
         |_| {},
         |fixture| fixture.finish_lock(),

@@ -9,7 +9,7 @@ use regrant::client::{
 };
 use regrant::types::{AccessToken, RefreshToken, Timestamp};
 
-/// How long every access token here lives.
+/// The lifetime of every access token here.
 pub const LIFETIME: Duration = Duration::from_secs(900);
 
 /// What a caller received.
@@ -104,7 +104,7 @@ impl MachineFixture {
 
     /// Waits until the machine wants to be woken, and wakes it.
     pub fn wake(&mut self) {
-        let at = self.machine.wake_at().expect("the machine waits for something");
+        let at = self.machine.wake_at().expect("the machine has set a timer");
         self.wait(at.saturating_sub(self.now.monotonic));
         self.handle(Event::Tick);
     }
@@ -171,7 +171,9 @@ impl MachineFixture {
     }
 
     fn next(&mut self, what: &str) -> Action {
-        self.pending.pop_front().unwrap_or_else(|| panic!("nothing is wanted, let alone {what}"))
+        self.pending
+            .pop_front()
+            .unwrap_or_else(|| panic!("expected {what}, but no action is pending"))
     }
 
     pub fn finish_lock(&mut self) {
@@ -186,18 +188,18 @@ impl MachineFixture {
         self.handle(Event::Read { ticket, found });
     }
 
-    /// Reads what the machine has stored itself.
+    /// Performs a read that returns the pair that the machine stored last.
     pub fn finish_read_stored(&mut self) {
         self.finish_read(self.stored.clone());
     }
 
-    /// Reads a pair that another process has stored.
+    /// Performs a read that returns a pair of another process.
     pub fn finish_read_of_other(&mut self, number: u32) {
         self.stored = StorageRead::Pair(self.pair_of_other_process(number));
         self.finish_read_stored();
     }
 
-    /// A pair as another process would have stored it now.
+    /// A pair as another process would store it now.
     pub fn pair_of_other_process(&self, number: u32) -> TokenPair {
         let mut other = Self { now: self.now, server: self.server, ..Self::new() };
         other.sign_in(pair(number));

@@ -1,5 +1,5 @@
-//! The client's machine, one rule at a time. That the rules together are enough is shown by the
-//! search in `tests/sessions`.
+//! The client's state machine, one rule at a time. The search in `tests/sessions` shows that the
+//! rules together are sufficient.
 
 mod clocks;
 mod failures;

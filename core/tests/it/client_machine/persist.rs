@@ -39,7 +39,7 @@ fn a_pair_that_cannot_be_stored_is_held_back_and_retried() {
 
 #[test]
 fn the_storage_is_read_before_a_write_is_repeated() {
-    // It had worked after all.
+    // The write had succeeded after all.
     let (mut fixture, caller) = unwritten();
     let Some(Action::Write { pair: written, .. }) = ({
         let mut other = fixture.clone();
@@ -54,13 +54,13 @@ fn the_storage_is_read_before_a_write_is_repeated() {
     other.finish_read(StorageRead::Pair(written));
     assert_eq!(other.reply_to(caller), token(2));
     assert!(other.is_idle());
-    // Another process without regard for the lock has stored another pair.
+    // Another process that ignores the lock has stored another pair.
     let mut other = fixture.clone();
     other.wake();
     other.finish_read_of_other(3);
     assert_eq!(other.reply_to(caller), token(3));
     assert!(other.is_idle());
-    // Or has signed out.
+    // Or it has signed out.
     fixture.wake();
     fixture.finish_read(StorageRead::Empty);
     assert_eq!(fixture.reply_to(caller), Some(Reply::SignIn(SignOutReason::Elsewhere)));
@@ -80,7 +80,7 @@ fn a_pair_that_cannot_be_stored_is_dropped_and_its_parent_refreshed_again() {
     }
     assert!(fixture.now.monotonic - since <= settings().persist_timeout);
     assert_eq!(fixture.reply_to(caller), None);
-    // The parent asks again, once the wait for that is over.
+    // The parent token is sent again after the backoff.
     fixture.wake();
     fixture.complete_refresh(1, 3);
     assert_eq!(fixture.reply_to(caller), token(3));
@@ -232,7 +232,7 @@ fn a_sign_out_fails_if_the_lock_cannot_be_taken() {
         Some(Reply::Later(TransientError::StorageLocked, Duration::ZERO))
     );
     assert!(fixture.is_idle());
-    // What is stored still does not bring the session back here.
+    // The pair that is still stored does not revive the session.
     fixture.wait(settings().max_backoff);
     let caller = fixture.acquire();
     fixture.finish_read_stored();

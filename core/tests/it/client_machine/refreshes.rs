@@ -1,4 +1,4 @@
-//! Asking for an access token when all goes well.
+//! Acquiring an access token without failures.
 
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ fn an_empty_or_unreadable_storage_means_signed_out() {
         fixture.finish_read(found);
         assert_eq!(fixture.reply_to(caller), Some(Reply::SignIn(reason)));
         assert_eq!(fixture.states, [SessionState::SignedOut(reason)]);
-        // The next one looks again: another process may have signed in.
+        // The next call reads the storage again: another process may have signed in.
         let caller = fixture.acquire();
         fixture.finish_read_of_other(1);
         assert_eq!(fixture.reply_to(caller), token(1));
@@ -66,7 +66,7 @@ fn a_pair_stored_by_another_process_is_used() {
     fixture.finish_read_of_other(2);
     assert_eq!(fixture.reply_to(caller), token(2));
     assert!(fixture.is_idle());
-    // Also where that one has expired meanwhile: its refresh token is the newest.
+    // Also if that access token has expired meanwhile: its refresh token is the newest.
     fixture.stored = StorageRead::Pair(fixture.pair_of_other_process(3));
     fixture.wait(LIFETIME);
     let caller = fixture.acquire();

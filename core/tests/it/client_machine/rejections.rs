@@ -14,7 +14,7 @@ fn a_rejected_token_is_renewed_once_for_all_callers() {
     for caller in callers {
         assert_eq!(fixture.reply_to(caller), token(2));
     }
-    // One more who comes late gets what the others got.
+    // A late caller gets the same token as the others.
     let caller = fixture.renew("a1");
     assert_eq!(fixture.reply_to(caller), token(2));
     assert!(fixture.is_idle());
@@ -70,7 +70,11 @@ fn a_final_rejection_signs_out_with_its_reason() {
         assert!(fixture.is_idle());
         let caller = fixture.acquire();
         fixture.finish_read(StorageRead::Empty);
-        assert_eq!(fixture.reply_to(caller), Some(Reply::SignIn(reason)), "it is remembered");
+        assert_eq!(
+            fixture.reply_to(caller),
+            Some(Reply::SignIn(reason)),
+            "the rejection is remembered"
+        );
     }
 }
 
@@ -113,7 +117,7 @@ fn a_superseded_token_is_replaced_by_the_stored_one() {
     fixture.answer(ticket, RefreshAnswer::Superseded);
     fixture.finish_read_of_other(2);
     assert_eq!(fixture.reply_to(caller), token(2));
-    // And where that is not good any more, it is renewed at once.
+    // If that token has expired, it is renewed at once.
     let expired = StorageRead::Pair(fixture.pair_of_other_process(3));
     fixture.wait(crate::client_machine::fixture::LIFETIME);
     let caller = fixture.acquire();

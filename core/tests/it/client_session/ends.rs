@@ -31,7 +31,7 @@ async fn reuse_by_a_thief_signs_out_and_clears_the_storage() {
     assert!(matches!(thief, Err(Error::RefreshReused)));
     let error = session.access_token().await.unwrap_err();
     assert_eq!(error, SessionError::SignIn(SignOutReason::Reused));
-    // The state has changed by the time the caller gets its result.
+    // The state changes before the caller gets its result.
     assert_eq!(*states.borrow_and_update(), SessionState::SignedOut(SignOutReason::Reused));
     until("the file is gone", async || !folder.path().join("session").exists()).await;
 }

@@ -15,7 +15,7 @@ use regrant::{Auth, Error, Language, Login, RefreshRequest, Result};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
-/// Longer than the lifetime of access tokens.
+/// Longer than the lifetime of an access token.
 pub const LIFETIME: Duration = Duration::from_secs(900);
 
 pub struct Server {

@@ -45,7 +45,7 @@ async fn a_partial_write_has_no_effect() {
     let storage = FileStorage::new(&path);
     storage.write(Zeroizing::new(b"whole".to_vec())).await.unwrap();
     // Left by a killed process, and readable by others.
-    std::fs::write(&next, "half of a longer value").unwrap();
+    std::fs::write(&next, "part of a longer value").unwrap();
     assert_eq!(storage.read().await.unwrap().unwrap().as_slice(), b"whole");
     storage.write(Zeroizing::new(b"new".to_vec())).await.unwrap();
     assert_eq!(storage.read().await.unwrap().unwrap().as_slice(), b"new");
@@ -67,7 +67,7 @@ async fn the_lock_is_exclusive() {
         async move { storage.lock().await }
     });
     let waits = tokio::time::timeout(Duration::from_millis(50), &mut second).await;
-    assert!(waits.is_err(), "it is held");
+    assert!(waits.is_err(), "the lock is held");
     drop(held);
     second.await.unwrap().unwrap();
 }
@@ -90,7 +90,7 @@ struct Broken;
 #[async_trait]
 impl TokenStorage for Broken {
     async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
-        panic!("a bug of the app")
+        panic!("a bug in the app")
     }
 
     async fn write(&self, _: Zeroizing<Vec<u8>>) -> Result<(), Cause> {

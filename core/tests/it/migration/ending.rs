@@ -1,4 +1,4 @@
-//! A logout in either app counts in the other.
+//! A logout in either app takes effect in the other.
 
 use regrant::migration::SweepOptions;
 use regrant::types::{RevocationReason, Timestamp};
@@ -17,7 +17,7 @@ async fn a_logout_applies_in_the_legacy_app() {
         };
         assert!(world.auth.logout(&token).await.unwrap());
         assert!(!world.old.accepts(&token));
-        assert!(!world.auth.logout(&token).await.unwrap(), "twice is once");
+        assert!(!world.auth.logout(&token).await.unwrap(), "a repeated logout revokes nothing");
         let code = if adopted { "ERR_SESSION_REVOKED" } else { "ERR_SESSION_UNKNOWN" };
         assert_code(world.refresh(&token).await, code);
         if let Some(access) = access {
@@ -48,7 +48,7 @@ async fn a_logout_in_the_legacy_app_during_a_migration_takes_effect() {
     assert_code(world.refresh(&token).await, "ERR_SESSION_UNKNOWN");
     let sessions = world.auth.sessions(&subject("1"), None).await.unwrap();
     let live = regrant::SessionStatus::Live;
-    assert!(sessions.iter().all(|session| session.status != live), "no session is left behind");
+    assert!(sessions.iter().all(|session| session.status != live), "no session stays live");
 }
 
 #[tokio::test]
@@ -64,7 +64,7 @@ async fn a_logout_everywhere_revokes_unused_legacy_tokens() {
             let error = assert_code(world.refresh(token).await, "ERR_SESSION_REVOKED");
             let Error::SessionRevoked { reason } = error else { panic!("{error:?}") };
             assert_eq!(reason, RevocationReason::LogoutEverywhere);
-            assert!(!world.old.accepts(token), "from then on refused there too");
+            assert!(!world.old.accepts(token), "the legacy app rejects it from then on");
         }
     }
     world.refresh(&other).await.unwrap();
@@ -103,7 +103,7 @@ async fn logout_everywhere_except_keeps_the_legacy_token_of_this_session() {
     }
     world.refresh(&here).await.unwrap();
     assert!(world.old.accepts(&here));
-    // A sweep takes it over once more, and minds the exception.
+    // A sweep migrates it again and respects the exception.
     let report = world.auth.sweep_legacy_tokens(SweepOptions::default(), |_| ()).await.unwrap();
     assert_eq!((report.converted, report.logged_out), (1, 0));
     world.refresh(&here).await.unwrap();
@@ -124,7 +124,7 @@ async fn revoking_before_an_instant_revokes_older_legacy_tokens() {
             world.refresh(token).await.unwrap();
         }
     }
-    // What reaches further back changes nothing.
+    // An earlier cut-off time changes nothing.
     for seconds in [100, 5_000] {
         let instant = Timestamp::from_seconds(START - seconds);
         world
@@ -148,7 +148,7 @@ async fn the_session_limit_evicts_nobody_during_a_migration() {
             world.refresh(token).await.unwrap();
         }
     }
-    // A login is held to it. Ended sessions of old tokens stay ended, whatever is forgotten.
+    // A login respects the limit. Revoked sessions of legacy tokens stay revoked, whichever are pruned.
     for _ in 0..5 {
         world.advance(1);
         world.auth.login(Login::new(subject("1"))).await.unwrap();

@@ -1,4 +1,4 @@
-//! A legacy app in memory: its tokens, its keys, and its processes that still run.
+//! A legacy app in memory: its tokens, its keys, and its processes that are still running.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -74,7 +74,7 @@ impl OldApp {
 pub fn sign(claims: &serde_json::Value, secret: &str) -> String {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
     let input = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
-    // By hand: the crate jsonwebtoken refuses to choose where both backends are compiled in.
+    // Signed by hand: the crate jsonwebtoken panics if both of its backends are compiled in.
     let mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).unwrap().chain_update(&input);
     format!("{input}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
 }
@@ -130,7 +130,7 @@ impl LegacyStore for OldApp {
         Ok(())
     }
 
-    /// Three keys a page, from the `cursor`-th on.
+    /// A page of three keys, starting at index `cursor`.
     async fn keys(&self, cursor: u64) -> Result<KeyPage> {
         let contents = self.operation()?;
         let from = usize::try_from(cursor).unwrap();

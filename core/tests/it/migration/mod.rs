@@ -19,7 +19,7 @@ use legacy_app::{OldApp, SECRET_KEY};
 const START: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
 
-/// The new app beside the legacy one.
+/// The new app and the legacy app.
 struct World {
     auth: Auth,
     old: OldApp,
@@ -55,7 +55,7 @@ impl World {
         self.auth.refresh(RefreshRequest::new(token)).await
     }
 
-    /// A refresh as a user of the legacy app asks for it: with the user's id.
+    /// A refresh request of a legacy client: with the user's id.
     async fn refresh_as(&self, token: &str, user: &str) -> Result<RefreshResponse> {
         self.auth.refresh(RefreshRequest::new(token).expect_subject(subject(user))).await
     }
@@ -72,7 +72,7 @@ impl World {
     }
 }
 
-/// `ID@mail` is the address of the user `ID`; `gone` is nobody any more.
+/// `ID@mail` is the address of the user `ID`; the user `gone` no longer exists.
 struct ByMail;
 
 #[async_trait]
@@ -81,7 +81,7 @@ impl IdentityResolver for ByMail {
         let id = value.strip_suffix("@mail").unwrap_or(value);
         match id {
             "gone" => Ok(None),
-            "unlucky" => Err(Error::store("the table of users is away")),
+            "unlucky" => Err(Error::store("the user table is unavailable")),
             id => Ok(Some(subject(id))),
         }
     }

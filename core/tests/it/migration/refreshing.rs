@@ -61,7 +61,7 @@ async fn with_rotation_reuse_of_a_legacy_token_is_detected() {
     assert_eq!(second.session, first.session);
     world.advance(60);
     assert_code(world.refresh(&token).await, "ERR_REFRESH_REUSED");
-    assert!(!world.old.accepts(&token), "the thief is refused by old processes too");
+    assert!(!world.old.accepts(&token), "processes of the legacy app reject the thief too");
     assert_code(world.refresh(&token).await, "ERR_SESSION_REVOKED");
 }
 
@@ -77,7 +77,7 @@ async fn a_migrated_session_keeps_the_lifetime_of_the_legacy_token() {
     world.refresh(&endless).await.unwrap();
     assert_eq!(world.auth.sessions(&subject("2"), None).await.unwrap().len(), 1);
     world.advance(1);
-    // The key and the note end at this instant; whichever is seen later begins nothing anew.
+    // The key and the marker expire at this instant; neither must start a new session later.
     assert_code(world.refresh(&endless).await, "ERR_REFRESH_EXPIRED");
     world.advance(28 * DAY - 1);
     world.refresh(&promised).await.unwrap();
@@ -124,7 +124,7 @@ async fn an_unavailable_store_signs_nobody_out() {
     let unlucky = world.old.login("unlucky", START - 1, None);
     assert_code(world.refresh(&unlucky).await, "ERR_STORE_UNAVAILABLE");
     let token = world.old.login("1", START, None);
-    // At the look, and between the session and its note.
+    // At the look-up, and between creating the session and its marker.
     for fails in [1, 2] {
         world.old.contents().fails = fails;
         assert_code(world.refresh(&token).await, "ERR_STORE_UNAVAILABLE");
@@ -144,13 +144,13 @@ async fn without_the_option_nothing_is_migrated() {
     let plain = regrant::Auth::from_json(config).unwrap().build().unwrap();
     let outcome = plain.refresh(RefreshRequest::new(&token)).await;
     assert_code(outcome, "ERR_TYP_MISMATCH");
-    // And the option changes nothing about this server's own tokens.
+    // The option does not affect this server's own tokens.
     let pair = world.auth.login(regrant::Login::new(subject("1"))).await.unwrap();
     assert_code(world.refresh(pair.access_token.expose()).await, "ERR_TYP_MISMATCH");
     world.refresh(pair.refresh_token.expose()).await.unwrap();
 }
 
-/// An office behind one address, in which everybody was logged out.
+/// Many users behind one address, all of them logged out.
 #[tokio::test]
 async fn failures_of_legacy_tokens_do_not_count_against_their_address() {
     let world = World::with(r#""rotation": false, "limiter": { "failures": 3, "window": "1m" }"#);
@@ -164,7 +164,7 @@ async fn failures_of_legacy_tokens_do_not_count_against_their_address() {
     for _ in 0..2 {
         assert_code(refresh(&dead(0)).await, "ERR_SESSION_UNKNOWN");
     }
-    // The one token that is presented again and again costs no look-up from now on.
+    // From now on, repeated attempts with the same token cause no look-up.
     assert_code(refresh(&dead(0)).await, "ERR_TOO_MANY_ATTEMPTS");
     world.old.contents().fails = 1;
     assert_code(refresh(&dead(0)).await, "ERR_TOO_MANY_ATTEMPTS");

@@ -12,7 +12,7 @@ async fn sweep(world: &World, dry_run: bool, remove_dead: bool) -> Result<SweepR
     world.auth.sweep_legacy_tokens(options, |_| ()).await
 }
 
-/// Sweeps until nothing is converted any more: keys that are removed move the fake's pages.
+/// Sweeps until nothing is migrated: removing keys shifts the fake's pages.
 async fn sweep_all(world: &World) -> u64 {
     let mut converted = 0;
     loop {
@@ -31,7 +31,7 @@ async fn swept_tokens_become_sessions_and_stay_valid() {
     world.refresh(&tokens[0]).await.unwrap();
     assert_eq!(sweep_all(&world).await, 20);
     assert_eq!(world.events().iter().filter(|event| *event == "adopted").count(), 20);
-    assert!(world.old.contents().raw.is_empty(), "no token is left");
+    assert!(world.old.contents().raw.is_empty(), "no legacy token is left");
     let notes = format!("{:?}", world.old.contents().marks);
     for token in &tokens {
         assert!(!notes.contains(token.rsplit_once('.').unwrap().1));
@@ -81,7 +81,7 @@ async fn a_sweep_counts_all_keys_and_changes_only_legacy_tokens() {
         sweep(&world, false, true).await.unwrap();
     }
     let left: Vec<_> = world.old.contents().raw.keys().cloned().collect();
-    assert_eq!(left.len(), 2, "only what is no token of the legacy app: {left:?}");
+    assert_eq!(left.len(), 2, "only keys that are not legacy tokens: {left:?}");
 }
 
 #[tokio::test]

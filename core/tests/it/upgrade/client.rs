@@ -1,4 +1,4 @@
-//! What an app has stored: its pair of tokens, and the key that its session is bound to.
+//! The data that an app has stored: its token pair and its DPoP key.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -70,7 +70,7 @@ async fn every_app_stays_signed_in() {
         let stored: Value =
             serde_json::from_slice(&std::fs::read(folder.path().join(name)).unwrap()).unwrap();
         let first = session.access_token().await.unwrap();
-        // Only the first app has a token that has expired meanwhile.
+        // Only the first app's access token has expired meanwhile.
         let expired = u32::from(name == "login");
         assert_eq!(server.refreshes.load(Ordering::SeqCst), expired, "{name}");
         let is_stored = stored["accessToken"] == first.expose();

@@ -1,5 +1,5 @@
-//! What an earlier version wrote is read by this one, and nobody is signed out: the fixtures in
-//! `tests/vectors/upgrade`. How they were written stands there in `README.md`.
+//! This version reads data of earlier versions, and no session is lost: the fixtures in
+//! `tests/vectors/upgrade`, whose `README.md` describes how they were made.
 
 #[cfg(all(feature = "client", feature = "file", feature = "redis"))]
 mod client;

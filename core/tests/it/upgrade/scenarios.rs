@@ -74,7 +74,7 @@ async fn all_sessions(written: &Written) {
 
 async fn all_access_tokens(written: &Written) {
     let mut access: Vec<_> = written.expected["access"].as_object().unwrap().iter().collect();
-    // Those of a lost child last: to show one is theft, and ends the session.
+    // Tokens of a discarded child last: presenting one is theft and revokes the session.
     access.sort_by_key(|(name, _)| name.ends_with("/lost"));
     let copy = written.copy();
     for (config, _) in written.expected["configs"].as_object().unwrap() {
@@ -89,8 +89,8 @@ async fn all_access_tokens(written: &Written) {
     println!("{} access tokens", access.len());
 }
 
-/// A server that has read the revocation feed. Without it, a denial might come from the store: it is
-/// told of the use of a token, and answers that the session is revoked.
+/// A server that has read the revocation feed. Otherwise a denial might come from the store, which is
+/// notified of the use of a token and replies that the session is revoked.
 async fn server(copy: &StoreCopy, config: &str) -> Auth {
     let auth = copy.auth(config);
     let feed_is_read = async {
@@ -115,7 +115,7 @@ fn check_access(auth: &Auth, token: &Value, answer: &Value, what: &str) {
     }
 }
 
-/// A scenario being run.
+/// A running scenario.
 struct ScenarioRun<'a> {
     expected: &'a Value,
     copy: StoreCopy,
@@ -196,7 +196,7 @@ impl ScenarioRun<'_> {
     fn granted(&mut self, name: &str, renewed: &RefreshResponse, step: &Value, what: &str) {
         let next = renewed.refresh_token.as_ref().map(|token| token.expose().to_owned());
         if let Some(same) = step["same"].as_str() {
-            // Without the tokens in the message.
+            // `assert!`, so that the message does not contain the tokens.
             assert!(next == Some(self.token(same)), "another child in {what}");
         }
         let known = &self.expected["tokens"][name];
@@ -221,7 +221,7 @@ impl ScenarioRun<'_> {
         }
     }
 
-    /// A proof by the key that the bound session began with: of a refresh, or with an access token.
+    /// A DPoP proof with the session's original key, for a refresh or for an access token.
     fn proof(&self, access: Option<&str>) -> VerifiedProof {
         let dpop = &self.expected["dpop"];
         let text = |name: &str| dpop[name].as_str().unwrap();

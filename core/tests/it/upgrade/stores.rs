@@ -1,4 +1,4 @@
-//! Stores as they were written, each test on a copy of its own.
+//! Stores written by earlier versions; each test uses its own copy.
 
 use std::sync::{Arc, Mutex};
 
@@ -10,7 +10,7 @@ use tempfile::TempDir;
 
 use super::{fixture, read_json};
 
-/// One of the stores among the fixtures, and what is expected of it.
+/// A store fixture and its expected content.
 pub struct Written {
     kind: Kind,
     pub expected: Value,
@@ -31,7 +31,7 @@ impl Written {
         Self { kind: Kind::Redis, expected: read_json("redis/expected.json") }
     }
 
-    /// A fresh copy, at the instant at which the fixtures were finished.
+    /// A fresh copy, with the clock at the end of the fixture's recording.
     pub fn copy(&self) -> StoreCopy {
         let redis = RedisServer::start().unwrap();
         let (store, folder) = match self.kind {
@@ -59,7 +59,7 @@ impl Written {
     }
 }
 
-/// A copy of a store, which lives as long as this value.
+/// A copy of a store, removed when this value is dropped.
 pub struct StoreCopy {
     configs: Value,
     store: String,
@@ -70,7 +70,7 @@ pub struct StoreCopy {
 }
 
 impl StoreCopy {
-    /// A server over the copy, with one of the configurations of the fixtures.
+    /// A server on the copy, with one of the fixtures' configurations.
     pub fn auth(&self, config: &str) -> Auth {
         let mut config = self.configs[config].clone();
         config["store"] = self.store.as_str().into();
@@ -87,7 +87,7 @@ impl StoreCopy {
     }
 }
 
-/// Runs the commands of a fixture, which bring back what a Redis held.
+/// Runs the commands of a fixture, which restore the content of a Redis.
 fn load(redis: &RedisServer, name: &str) {
     let client = redis::Client::open(redis.url()).unwrap();
     let mut connection = client.get_connection().unwrap();

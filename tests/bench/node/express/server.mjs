@@ -1,4 +1,4 @@
-// An Express app with one route and, by its first argument, somebody to guard it. Prints its port.
+// An Express app with one route, guarded by the middleware that its first argument names. Prints its port.
 import { createSecretKey } from 'node:crypto';
 import express from 'express';
 import { createVerifier } from 'fast-jwt';

@@ -1,5 +1,5 @@
-// Who takes part: each a function that checks signature, `exp`, `iss` and `aud` of a token, and
-// gives its claims or throws.
+// The contestants: each is a function that checks signature, `exp`, `iss` and `aud` of a token and
+// returns its claims or throws.
 import { createRequire } from 'node:module';
 import { createVerifier } from 'fast-jwt';
 import { jwtVerify } from 'jose';

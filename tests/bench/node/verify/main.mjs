@@ -1,4 +1,4 @@
-// Verification in Node.js beside its peers: one process, the contestants taking turns. Prints a
+// Verification in Node.js compared with other libraries: one process, the contestants take turns. Prints a
 // line of JSON for each case: `{ title, contestants: [{ name, nanoseconds: [one per round] }] }`.
 import { createSigner } from 'fast-jwt';
 import { contestants, signers } from './contestants.mjs';
@@ -9,7 +9,7 @@ const { rounds, milliseconds, tokens: many } = JSON.parse(process.argv[2]);
 /** Header values as node:http makes them: a fresh string for each request. */
 function fresh(tokens) {
   const buffers = tokens.map((token) => Buffer.from(token, 'latin1'));
-  // 7919 is prime: neighbours in time are no neighbours in memory.
+  // 7919 is prime: consecutive tokens are not adjacent in memory.
   return (n) => buffers[(n * 7919) % buffers.length].latin1Slice();
 }
 
@@ -18,8 +18,8 @@ async function measure(title, taking, input, refused = false) {
   const calls = [];
   for (const [index, one] of taking.entries()) {
     await check(one, input(0), refused);
-    // Once over all, so that caches and the just-in-time compiler are warm; then for as long as a
-    // turn takes.
+    // Once over all tokens to warm up caches and the just-in-time compiler; then for one
+    // turn.
     const warm = one.caches ? many : 300;
     const took = await turn(one, input, warm, refused);
     calls[index] = Math.max(20, Math.round((milliseconds * 1e6) / took));

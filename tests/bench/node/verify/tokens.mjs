@@ -1,4 +1,4 @@
-// What is verified: tokens as regrant issues them, which every contestant reads.
+// The tokens to verify: as regrant issues them, and readable by every contestant.
 import { createSecretKey, generateKeyPairSync } from 'node:crypto';
 import { TestClock, createAuth } from '../../../../bindings-node/index.mjs';
 

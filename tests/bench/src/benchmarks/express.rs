@@ -17,7 +17,7 @@ the share is of the rate without auth in the same round. `jsonwebtoken` gets its
 
 const ALONE: &str = "no auth";
 const OURS: &str = "regrant, cache";
-/// The share of the rate without auth that is to be left.
+/// The target: the share of the rate without auth that remains.
 const TARGET: f64 = 0.97;
 
 #[derive(Deserialize)]
@@ -47,7 +47,8 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
 }
 
 fn report(Contest { contestants }: &Contest) -> Result<Report> {
-    let alone = contestants.iter().find(|one| one.name == ALONE).context("nobody without auth")?;
+    let alone =
+        contestants.iter().find(|one| one.name == ALONE).context("no contestant without auth")?;
     let mut report = Report::new("Express, end to end");
     let mut table = Table::new(["", "requests/s", "of the rate without auth"]);
     let mut bars = Vec::new();

@@ -1,4 +1,4 @@
-//! Rotation in a file, without a server: when that is enough.
+//! Rotation with the file store.
 
 use anyhow::Result;
 
@@ -12,7 +12,7 @@ use crate::report::{Report, Table};
 use crate::statistics::{Sample, grouped, micros};
 use regrant::store::StoreAddress;
 
-/// The callers at once.
+/// The numbers of concurrent callers.
 const CONCURRENCY: [usize; 2] = [1, 50];
 
 const HOW: &str = "\

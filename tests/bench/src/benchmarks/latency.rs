@@ -1,4 +1,4 @@
-//! Whether a refresh takes longer when there are more sessions: in the store, or of one user.
+//! The latency of a refresh over the number of sessions: in the store, and of one user.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -34,11 +34,11 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
             device: LABEL,
         };
         let sizes = context.plan.store_sizes;
-        for home in [Home::Redis, Home::File] {
+        for backend in [Backend::Redis, Backend::File] {
             let fields =
                 [("in the store", sizes.map(by_size)), ("of one user", OF_ONE_USER.map(by_user))];
             for (of_what, populations) in fields {
-                compare(context, home, of_what, &populations, &mut report).await?;
+                compare(context, backend, of_what, &populations, &mut report).await?;
             }
         }
         Ok(report)
@@ -46,12 +46,12 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Home {
+enum Backend {
     Redis,
     File,
 }
 
-/// A filled store, and what must outlive it.
+/// A filled store, with its server or folder.
 struct Filled {
     store: Arc<dyn SessionStore>,
     _server: Option<Server>,
@@ -62,26 +62,26 @@ struct Filled {
 }
 
 impl Filled {
-    async fn new(context: &Context, home: Home, population: &Population) -> Result<Self> {
-        let (store, server, folder) = match home {
-            Home::Redis => {
+    async fn new(context: &Context, backend: Backend, population: &Population) -> Result<Self> {
+        let (store, server, folder) = match backend {
+            Backend::Redis => {
                 let server = Server::start()?;
                 (server.store()?, Some(server), None)
             }
-            Home::File => {
+            Backend::File => {
                 let folder = tempfile::tempdir()?;
                 let path = folder.path().join("sessions.db");
                 let address = StoreAddress::new(format!("file:{}", path.display()));
                 (address.open(None)?, None, Some(folder))
             }
         };
-        context.progress.say(format_args!("{home:?}: {} sessions", population.sessions()));
+        context.progress.say(format_args!("{backend:?}: {} sessions", population.sessions()));
         population.fill(&store, &context.progress).await?;
         let (population, latencies) = (population.clone(), Vec::new());
         Ok(Self { store, _server: server, _folder: folder, population, latencies })
     }
 
-    /// Refreshes random sessions, one after the other, until the turn is over.
+    /// Refreshes random sessions sequentially until the turn is over.
     async fn turn(&mut self, context: &Context, round: usize, counts: bool) -> Result<()> {
         let (token, policy) = (first_token(), policy());
         let mut draw = Draw::new(round as u64, self.population.sessions());
@@ -102,24 +102,28 @@ impl Filled {
 
 async fn compare(
     context: &Context,
-    home: Home,
+    backend: Backend,
     of_what: &str,
     populations: &[Population],
     report: &mut Report,
 ) -> Result<()> {
     let mut all = Vec::new();
     for population in populations {
-        all.push(Filled::new(context, home, population).await?);
+        all.push(Filled::new(context, backend, population).await?);
     }
     for round in 0..=context.plan.rounds {
         for filled in &mut all {
             // The first round warms up.
             filled.turn(context, round, round > 0).await?;
         }
-        context.progress.say(format_args!("{home:?}, sessions {of_what}: round {round}"));
+        context.progress.say(format_args!("{backend:?}, sessions {of_what}: round {round}"));
     }
-    let mut table =
-        Table::new([&format!("{home:?}: sessions {of_what}"), "p50 µs", "p99 µs", "ratio of p50"]);
+    let mut table = Table::new([
+        &format!("{backend:?}: sessions {of_what}"),
+        "p50 µs",
+        "p99 µs",
+        "ratio of p50",
+    ]);
     let mut first = None;
     let mut worst = 0_f64;
     for filled in all {
@@ -137,7 +141,7 @@ async fn compare(
     }
     report.table(&table);
     report.check(
-        format!("latency, {home:?}, over sessions {of_what}"),
+        format!("latency, {backend:?}, over sessions {of_what}"),
         format!("{worst:.2}×"),
         format!("≤ {TARGET}×"),
         worst <= TARGET,

@@ -1,4 +1,4 @@
-//! What a session takes: in the memory of Redis, in a file, and in the deny list of a process.
+//! The size of a session: in the memory of Redis, in a file, and in the deny list of a process.
 
 use std::time::{Duration, Instant};
 
@@ -14,14 +14,14 @@ use crate::report::{Report, Table};
 use crate::server::Server;
 use crate::statistics::grouped;
 
-/// Bytes per session in Redis, all included, at one session per user.
+/// The target: total bytes per session in Redis, with one session per user.
 const TARGET: f64 = 200.0;
 
 /// Sessions per user.
 const EACH: [u64; 2] = [1, 5];
 
-/// Revocations written to the feed to see what one takes.
-const TOLD: u64 = 10_000;
+/// The number of revocations written to the feed to measure an entry.
+const FEED_ENTRIES: u64 = 10_000;
 
 /// How long the last transaction may take to reach the file.
 const CLOSED_WITHIN: Duration = Duration::from_secs(60);
@@ -70,7 +70,11 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
         report.table(&table);
         let mut others = Table::new(["", "entries", "bytes per entry"]);
         let feed = feed(context).await?;
-        others.row(["feed of revocations in Redis", &grouped(TOLD as f64), &format!("{feed:.0}")]);
+        others.row([
+            "feed of revocations in Redis",
+            &grouped(FEED_ENTRIES as f64),
+            &format!("{feed:.0}"),
+        ]);
         let denied = child::denied::measure(context.plan.denied)?;
         let count = grouped(context.plan.denied as f64);
         others.row(["deny list of a process", &count, &format!("{denied:.0}")]);
@@ -79,9 +83,9 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
     })
 }
 
-fn row(home: &str, all: &Population, per_session: f64, of_a_user: [&str; 2]) -> [String; 7] {
+fn row(backend: &str, all: &Population, per_session: f64, of_a_user: [&str; 2]) -> [String; 7] {
     [
-        home.to_owned(),
+        backend.to_owned(),
         all.sessions_each.to_string(),
         format!("{} bytes", all.device.len()),
         grouped(all.sessions() as f64),
@@ -95,7 +99,7 @@ fn row(home: &str, all: &Population, per_session: f64, of_a_user: [&str; 2]) -> 
 async fn in_redis(context: &Context, all: &Population) -> Result<f64> {
     let mut server = Server::start()?;
     let store = server.store()?;
-    // The connection and the scripts take memory too, and are no part of a session.
+    // The connection and the scripts also take memory; exclude it.
     let first = Population { users: all.users.end..all.users.end + 1, ..all.clone() };
     first.fill(&store, &context.progress).await?;
     let before = server.number("used_memory")?;
@@ -142,20 +146,20 @@ async fn in_a_file(context: &Context, all: &Population) -> Result<f64> {
     }
 }
 
-/// The bytes that one entry of the feed takes.
+/// Bytes per feed entry.
 async fn feed(context: &Context) -> Result<f64> {
     let mut server = Server::start()?;
     let store = server.store()?;
     let feed = store.feed().context("no feed")?;
-    context.progress.say(format_args!("feed: {TOLD} entries"));
+    context.progress.say(format_args!("feed: {FEED_ENTRIES} entries"));
     let revocation = |number| -> Result<Revocation> {
         let target = RevocationTarget::Session { session: session(number)? };
         Ok(Revocation { target, expires_at: SystemClock.now().plus(Duration::from_secs(900)) })
     };
     feed.publish(&[revocation(0)?]).await?;
     let before = server.number("used_memory")?;
-    for number in 0..TOLD {
+    for number in 0..FEED_ENTRIES {
         feed.publish(&[revocation(number)?]).await?;
     }
-    Ok((server.number("used_memory")? - before) / TOLD as f64)
+    Ok((server.number("used_memory")? - before) / FEED_ENTRIES as f64)
 }

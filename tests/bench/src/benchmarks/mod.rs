@@ -16,12 +16,12 @@ use crate::report::Report;
 
 /// One benchmark.
 pub(crate) struct Benchmark {
-    /// What the command line calls it.
+    /// The name on the command line.
     pub(crate) name: &'static str,
     pub(crate) run: fn(&Context) -> Result<Report>,
 }
 
-/// All benchmarks, in the order of the page that they make.
+/// All benchmarks, in the order of the results page.
 pub(crate) const ALL: &[Benchmark] = &[
     Benchmark { name: "core", run: core::run },
     Benchmark { name: "verify", run: verify::run },

@@ -1,4 +1,4 @@
-//! How long after an acknowledged "log out everywhere" another process still accepts.
+//! The delay between an acknowledged "log out everywhere" and the rejection in another process.
 
 use std::time::Duration;
 
@@ -15,14 +15,14 @@ use crate::report::{Report, Table};
 use crate::server::Server;
 use crate::statistics::Sample;
 
-/// Lets the verifier's note that the token was seen reach the store first: so it is the feed, and
-/// not the answer to that note, by which it learns of the end.
+/// Lets the verifier's report of the token's use reach the store first, so that the verifier learns of
+/// the revocation from the feed and not from the response to the report.
 const SETTLE: Duration = Duration::from_millis(3);
 
 const HOW: &str = "\
-One process logs a user out everywhere; another one verifies that user's access token in a tight loop. Measured is the time from \
-the acknowledgement in the first to the first refusal in the second, by the clock that both share: below zero where the refusal \
-came first. The loop takes a core for itself.";
+One process logs a user out everywhere; another one verifies that user's access token in a tight loop. The table shows the time from \
+the acknowledgement in the first to the first rejection in the second, by their common clock: negative if the rejection \
+came first. The loop occupies one core.";
 
 /// Runs the benchmark.
 pub(crate) fn run(context: &Context) -> Result<Report> {
@@ -43,14 +43,14 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
 }
 
 /// In milliseconds.
-async fn delays(context: &Context, home: &str, store: &str, trials: usize) -> Result<Sample> {
-    context.progress.say(format_args!("{home}: {trials} revocations"));
+async fn delays(context: &Context, backend: &str, store: &str, trials: usize) -> Result<Sample> {
+    context.progress.say(format_args!("{backend}: {trials} revocations"));
     let here = auth(StoreAddress::new(store))?;
     let mut there = Verifier::start(store)?;
-    let mut step = context.progress.step(home, trials as u64);
+    let mut step = context.progress.step(backend, trials as u64);
     let mut delays = Vec::new();
     for trial in 0..trials as u64 {
-        // Of a user of its own each: what a user ended before would make the next one longer.
+        // A new user for each trial: a user's earlier revocations would slow down the next one.
         let subject = user(trial)?;
         let pair = here.login(Login::new(subject.clone())).await?;
         there.accept(pair.access_token.expose())?;
@@ -64,10 +64,10 @@ async fn delays(context: &Context, home: &str, store: &str, trials: usize) -> Re
     Sample::new(delays).context("not one trial")
 }
 
-fn row(table: &mut Table, home: &str, trials: usize, delays: &Sample) {
+fn row(table: &mut Table, backend: &str, trials: usize, delays: &Sample) {
     let percentile = |share| format!("{:.2}", delays.percentile(share));
     table.row([
-        home.to_owned(),
+        backend.to_owned(),
         trials.to_string(),
         percentile(0.5),
         percentile(0.99),

@@ -1,4 +1,4 @@
-//! Verification in Node.js beside its peers.
+//! Verification in Node.js, compared with other libraries.
 
 use anyhow::Result;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ has issued, and give the claims. Each call gets a fresh string, as node:http mak
 the rounds (and the least and the greatest), the ratio that of two turns of the same round. `jsonwebtoken` gets its secret as text, as most apps give it, or as a \
 `KeyObject`; the caches hold all tokens; `regrant` without one checks each signature. Many tokens: more than the processor's caches hold.";
 
-/// What is to be reached: in this case this contestant is so many times as fast as that one.
+/// The targets: case, contestant, other contestant, and how many times as fast it must be.
 const TARGETS: &[(&str, &str, &str, f64)] = &[
     ("HS256, many tokens", "regrant", "fast-jwt", 10.0),
     ("HS256, many tokens", "regrant", "jsonwebtoken", 300.0),
@@ -50,7 +50,7 @@ impl Case {
         self.contestants.iter().find(|one| one.name == name).map(|one| &*one.nanoseconds)
     }
 
-    /// How many times as fast `name` is as `other`, round by round.
+    /// How many times as fast `name` is as `other`, for each round.
     fn ratio(&self, name: &str, other: &str) -> Option<Sample> {
         let (ours, theirs) = (self.of(name)?, self.of(other)?);
         Sample::new(ours.iter().zip(theirs).map(|(ours, theirs)| theirs / ours).collect())

@@ -1,4 +1,4 @@
-//! The whole refresh in Rust: verified, exchanged, signed.
+//! The whole refresh in Rust with `Auth`: verify, exchange, sign.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -13,34 +13,34 @@ use tokio::task::JoinSet;
 use crate::load::{self, Caller, Load};
 use crate::population::{Draw, LABEL};
 
-/// Logins at once while users log in.
+/// The number of concurrent logins.
 const AT_ONCE: usize = 64;
 
-/// The configuration of every facade, but for the store.
+/// The secret of every `Auth`.
 pub(crate) const SECRET: &str = "an access secret of at least 32 bytes";
 
-/// A facade as a process of an app has one.
+/// An `Auth`, as a process of an app has it.
 pub(crate) fn auth(address: StoreAddress) -> Result<Auth> {
     let config = serde_json::json!({ "secret": SECRET }).to_string();
     Ok(Auth::from_json(&config)?.store_at(address).build()?)
 }
 
-/// What becomes of the access tokens.
+/// How the access tokens are used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum AccessTokens {
-    /// They are thrown away.
+    /// They are discarded.
     Unused,
-    /// Each is verified once, by the same facade, which then tells the store that it was seen.
+    /// Each is verified once by the same `Auth`, which then reports the use to the store.
     Verified,
 }
 
 pub(crate) struct Facade {
-    /// With the newest tokens of the users that are theirs alone; lent out during a turn.
-    idle: Mutex<Vec<Holder>>,
+    /// Each with the newest tokens of its own users; taken out during a turn.
+    idle: Mutex<Vec<Client>>,
 }
 
 impl Facade {
-    /// Logs so many users in, whose names begin with `prefix`.
+    /// Logs in this many users, whose names begin with `prefix`.
     pub(crate) async fn log_in(
         address: StoreAddress,
         prefix: &'static str,
@@ -48,10 +48,10 @@ impl Facade {
         access_tokens: AccessTokens,
     ) -> Result<Self> {
         let auth = Arc::new(auth(address)?);
-        let mut holders = JoinSet::new();
+        let mut clients = JoinSet::new();
         for share in 0..AT_ONCE as u64 {
             let (auth, own) = (Arc::clone(&auth), (share..users).step_by(AT_ONCE));
-            holders.spawn(async move {
+            clients.spawn(async move {
                 let mut tokens = Vec::new();
                 for number in own {
                     let subject = Subject::new(format!("{prefix}-{number:012}"))?;
@@ -59,22 +59,22 @@ impl Facade {
                     tokens.push(auth.login(login).await?.refresh_token.expose().to_owned());
                 }
                 let draw = Draw::new(share, tokens.len() as u64);
-                anyhow::Ok(Holder { auth, tokens, draw, access_tokens })
+                anyhow::Ok(Client { auth, tokens, draw, access_tokens })
             });
         }
         let mut idle = Vec::new();
-        while let Some(holder) = holders.join_next().await {
-            idle.push(holder??);
+        while let Some(client) = clients.join_next().await {
+            idle.push(client??);
         }
         Ok(Self { idle: Mutex::new(idle) })
     }
 
-    /// `concurrency` callers present the newest tokens of random users of theirs, for so long.
+    /// For this time, `concurrency` callers present the newest tokens of random users of their own.
     pub(crate) async fn run(&self, concurrency: usize, time: Duration) -> Result<Load> {
         let busy: Vec<_> = {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             let left = idle.len().checked_sub(concurrency).context("too many callers")?;
-            // The first ones: others than in the turn before.
+            // Take the first ones, which did not run in the previous turn.
             idle.rotate_left(concurrency);
             idle.split_off(left)
         };
@@ -84,14 +84,14 @@ impl Facade {
     }
 }
 
-struct Holder {
+struct Client {
     auth: Arc<Auth>,
     tokens: Vec<String>,
     draw: Draw,
     access_tokens: AccessTokens,
 }
 
-impl Caller for Holder {
+impl Caller for Client {
     async fn call(&mut self) -> Result<()> {
         let place = usize::try_from(self.draw.number())?;
         let renewed = self.auth.refresh(RefreshRequest::new(&self.tokens[place])).await?;

@@ -1,4 +1,4 @@
-//! Who refreshes: the store alone, or the whole facade.
+//! Callers of a refresh: the store alone, or `Auth`.
 
 pub(crate) mod facade;
 pub(crate) mod store;

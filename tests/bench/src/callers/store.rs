@@ -1,4 +1,4 @@
-//! The store alone: what the raw calls do, through regrant's client.
+//! The store alone: the same commands as the raw calls, through regrant's client.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ impl Store {
         Self { store, users }
     }
 
-    /// `concurrency` callers present the first token of random users, for so long.
+    /// For this time, `concurrency` callers present the first token of random users.
     pub(crate) async fn run(&self, concurrency: usize, time: Duration) -> Result<Load> {
         let presenter = |seed: usize| Presenter {
             store: Arc::clone(&self.store),

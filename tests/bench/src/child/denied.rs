@@ -1,4 +1,4 @@
-//! A process that does nothing but fill a deny list, and tells what it takes.
+//! A process that fills a deny list and prints its memory use.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use super::command;
 
 pub(super) const NAME: &str = "denied";
 
-/// The bytes that one entry takes in a list of `entries` ended sessions.
+/// Bytes per entry in a deny list of `entries` revoked sessions.
 pub(crate) fn measure(entries: u64) -> Result<f64> {
     let output = command(NAME, &entries.to_string())?.output()?;
     let (text, problem) = (String::from_utf8(output.stdout)?, String::from_utf8(output.stderr)?);
@@ -33,7 +33,7 @@ pub(super) fn run(entries: &str) -> Result<()> {
     Ok(())
 }
 
-/// The memory that this process has in use, in bytes.
+/// The memory use of this process in bytes.
 fn resident() -> Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")?;
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));

@@ -1,4 +1,4 @@
-//! What this program does as a process of its own: `regrant-bench child NAME ARGUMENT`.
+//! Child processes of the benchmarks: `regrant-bench child NAME ARGUMENT`.
 
 pub(crate) mod denied;
 pub(crate) mod verifier;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Result, bail};
 
-/// This program as the child of that name.
+/// The command that runs this program as the child of that name.
 fn command(name: &str, argument: &str) -> Result<Command> {
     let mut command = Command::new(std::env::current_exe()?);
     command.args(["child", name, argument]);

@@ -1,5 +1,5 @@
-//! A process that verifies one access token in a tight loop until it is refused. The instants are
-//! of the clock that all processes of the machine share.
+//! A process that verifies one access token in a tight loop until it is rejected. The instants are
+//! from a clock that all processes of the machine share.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::process::{Child, ChildStdin, ChildStdout, Stdio};
@@ -15,10 +15,10 @@ use crate::machine::monotonic;
 
 pub(super) const NAME: &str = "verifier";
 
-/// Far more than it takes; a feed that needs this long is broken.
+/// A generous timeout: a feed that needs this long is broken.
 const LONG_ENOUGH: Duration = Duration::from_secs(20);
 
-/// What the process says once the token was accepted.
+/// The line that the process prints once the token was accepted.
 const ACCEPTED: &str = "accepted";
 
 /// The process, as its parent sees it.
@@ -40,7 +40,7 @@ impl Verifier {
         Ok(verifier)
     }
 
-    /// Has a token verified from now on; returns once it was accepted.
+    /// Starts the verification of a token; returns once it was accepted.
     pub(crate) fn accept(&mut self, token: &str) -> Result<()> {
         writeln!(self.tokens, "{token}")?;
         self.tokens.flush()?;
@@ -48,7 +48,7 @@ impl Verifier {
         Ok(())
     }
 
-    /// Waits until the token is refused; gives the instant of it.
+    /// Waits until the token is rejected; returns the instant.
     pub(crate) fn refused(&mut self) -> Result<Duration> {
         Ok(Duration::from_nanos(self.answer()?.parse()?))
     }
@@ -56,14 +56,14 @@ impl Verifier {
     fn answer(&mut self) -> Result<String> {
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
-        ensure!(!line.is_empty(), "the verifier has ended; see above");
+        ensure!(!line.is_empty(), "the verifier has exited; see above");
         Ok(line.trim_end().to_owned())
     }
 }
 
 impl Drop for Verifier {
     fn drop(&mut self) {
-        // Failing here means that the process is gone already, which is what is wanted.
+        // An error means that the process has exited already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
@@ -94,7 +94,7 @@ fn until_refused(auth: &regrant::Auth, token: &str) -> Result<Duration> {
         let outcome = auth.verify(token);
         let now = monotonic();
         match outcome {
-            Ok(_) => ensure!(now - began < LONG_ENOUGH, "the token was not refused"),
+            Ok(_) => ensure!(now - began < LONG_ENOUGH, "the token was not rejected"),
             Err(error) if error.code() == ErrorCode::AccessRevoked => return Ok(now),
             Err(error) => bail!(error),
         }

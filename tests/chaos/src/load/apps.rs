@@ -32,7 +32,7 @@ pub(crate) enum Answer<T> {
     Done(T),
     /// Try again with the same token.
     Again,
-    /// A final refusal.
+    /// A final rejection.
     Refused(Error),
 }
 
@@ -46,7 +46,7 @@ pub(crate) struct Apps {
 }
 
 impl Apps {
-    /// One process for each address, all of which lead to the same sessions.
+    /// One process for each address; all addresses lead to the same sessions.
     pub(crate) fn new(
         addresses: &[StoreAddress],
         on_replicas: bool,

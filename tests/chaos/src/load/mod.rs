@@ -91,13 +91,13 @@ impl Load {
         self.started.elapsed()
     }
 
-    /// Ends it, all faults being fixed: every client comes to its end, and every session that was
-    /// ended is presented once more.
+    /// Ends the load after all faults are fixed: waits for all clients, and presents the tokens of every
+    /// revoked session once more.
     pub(crate) fn finish(mut self) -> Result<Arc<Tally>> {
-        self.stop.send(true).context("the load is gone")?;
+        self.stop.send(true).context("the load has ended already")?;
         self.runtime.block_on(async {
             while let Some(client) = self.clients.join_next().await {
-                client.context("a client broke down")?;
+                client.context("a client panicked")?;
             }
             revoked::try_all_revoked(&self.world, &self.revoked, &mut self.random).await;
             anyhow::Ok(())

@@ -18,7 +18,7 @@ pub(super) struct RevokedSession {
     pub(super) acknowledged: Duration,
 }
 
-/// All revoked sessions. One that is accepted again is counted once.
+/// All revoked sessions. A session that is accepted again is counted once.
 #[derive(Default)]
 pub(super) struct RevokedSessions(Mutex<Vec<RevokedSession>>);
 

@@ -32,11 +32,11 @@ pub(crate) struct Tally {
     pub(crate) unavailable: Count,
     /// Requests that were answered with "try again with your newest token" (409).
     pub(crate) superseded: Count,
-    /// Sessions of honest clients that were refused. Must be 0.
+    /// Sessions of honest clients that were rejected. Must be 0.
     pub(crate) logged_out: Count,
     /// Thefts.
     pub(crate) committed: Count,
-    /// Thefts after which one of the two clients was refused, as it must be.
+    /// Thefts after which one of the two clients was rejected, as it must be.
     pub(crate) detected: Count,
     /// The most refreshes of both clients that it took.
     refreshes_to_detect: Count,

@@ -1,4 +1,4 @@
-//! Thefts: a thief uses a copy of a client's refresh token, later than the grace.
+//! Thefts: a second client uses a copy of a client's refresh token, later than the grace.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -43,7 +43,7 @@ async fn one(
 
     world.tally.committed.add(1);
     log.note(world.now(), || "the token is copied".to_owned());
-    // Which of the two is the thief makes no difference.
+    // It does not matter which of the two clients is the thief.
     let mut clients = [newest.clone(), newest];
     for number in 1..=MAX_REFRESHES {
         let client = &mut clients[usize::from(number % 2 == 0)];

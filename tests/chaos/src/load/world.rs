@@ -107,10 +107,10 @@ impl World {
         answer
     }
 
-    /// Reports that an honest client was refused, with its log.
+    /// Reports that an honest client was rejected, with its log.
     pub(crate) fn logged_out(&self, log: &EventLog, why: &str) {
         self.tally.logged_out.add(1);
-        eprintln!("!!! an honest client was refused: {why}\n{log}");
+        eprintln!("!!! an honest client was rejected: {why}\n{log}");
     }
 
     /// The time since the start of the load.
@@ -128,7 +128,7 @@ fn position(token: &str) -> String {
     format!("{}.{}@{}", claim("gen"), claim("brn"), claim("iat"))
 }
 
-/// The last requests of a client, printed when it is refused.
+/// The last requests of a client, printed when it is rejected.
 #[derive(Default)]
 pub(crate) struct EventLog(VecDeque<(Duration, String)>);
 

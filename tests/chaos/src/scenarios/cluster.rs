@@ -26,7 +26,7 @@ pub(super) const KILL: Scenario = Scenario {
 
 pub(super) const SLOTS: Scenario = Scenario {
     name: "cluster-slots",
-    about: "slots move from master to master with everything in them",
+    about: "slots with keys are migrated from master to master",
     rounds: 10,
     quick_rounds: 1,
     run: slots,
@@ -72,7 +72,7 @@ fn kill(run: &mut Run) -> Result<Report> {
     run.finish(load)
 }
 
-/// The slots of those users that log in first, and so live longest.
+/// The slots of the users that log in first and so have the longest sessions.
 const USERS: u32 = 8;
 
 fn slots(run: &mut Run) -> Result<Report> {
@@ -86,7 +86,7 @@ fn slots(run: &mut Run) -> Result<Report> {
                 cluster.masters()?.into_iter().filter(|&node| node != from).collect();
             let to = run.random.choice(others).context("there is another master")?;
             let migration = cluster.begin_migration(slot, to)?;
-            // For a while some of it is here and some is there.
+            // For a while the slot's keys are on both nodes.
             std::thread::sleep(Duration::from_millis(run.random.u64(..100)));
             migration.move_some()?;
             std::thread::sleep(Duration::from_millis(run.random.u64(..100)));

@@ -38,7 +38,7 @@ pub(crate) const ALL: &[Scenario] = &[
     cluster::SLOTS,
 ];
 
-/// The scenarios with these names; without names, all of such a run.
+/// The scenarios with these names; without names, all scenarios of a quick or long run.
 pub(crate) fn selected(only: &[String], quick: bool) -> impl Iterator<Item = &'static Scenario> {
     ALL.iter().filter(move |scenario| {
         let wanted = only.is_empty() || only.iter().any(|name| name == scenario.name);

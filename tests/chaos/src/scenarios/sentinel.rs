@@ -18,7 +18,7 @@ pub(super) const KILL: Scenario = Scenario {
 
 pub(super) const ORDERED: Scenario = Scenario {
     name: "sentinel-failover",
-    about: "SENTINEL FAILOVER; the old master goes on as one until it is told otherwise",
+    about: "SENTINEL FAILOVER; the old master remains one until a Sentinel reconfigures it",
     rounds: 6,
     quick_rounds: 1,
     run: ordered,
@@ -26,13 +26,13 @@ pub(super) const ORDERED: Scenario = Scenario {
 
 pub(super) const PARTITION: Scenario = Scenario {
     name: "sentinel-partition",
-    about: "the master cut off from everybody until it has a successor",
+    about: "the master is partitioned until it has a successor",
     rounds: 4,
     quick_rounds: 0,
     run: partition,
 };
 
-/// With one replica a revocation that it has cannot be lost: it is the only one that can be
+/// A revocation on the only replica cannot be lost, because no other replica can be
 /// promoted.
 fn setup() -> SentinelOptions {
     SentinelOptions::new().replicas(1).append_only()

@@ -19,7 +19,7 @@ pub(super) const KILL: Scenario = Scenario {
 
 pub(super) const LINK: Scenario = Scenario {
     name: "standalone-link",
-    about: "links of the app to the server cut, slow, partitioned, losing answers; SCRIPT FLUSH",
+    about: "connections of the app closed, slow, partitioned, losing responses; SCRIPT FLUSH",
     rounds: 24,
     quick_rounds: 6,
     run: link,
@@ -50,24 +50,24 @@ fn link(run: &mut Run) -> Result<Report> {
         let what = match round % 6 {
             0 => {
                 proxy.cut();
-                "one link cut"
+                "one proxy closes connections"
             }
             1 => {
                 let way = |run: &mut Run| Duration::from_millis(run.random.u64(..80));
                 proxy.delay(way(run), way(run));
-                "one link slow"
+                "one proxy is slow"
             }
             2 => {
                 proxy.lose_answers();
-                "one link loses answers"
+                "one proxy drops responses"
             }
             3 => {
                 proxy.cut_answers();
-                "one link breaks at each answer"
+                "one proxy closes the connection at each response"
             }
             4 => {
                 proxy.hold();
-                "one link holds everything"
+                "one proxy holds everything"
             }
             _ => {
                 server.command::<()>(&["SCRIPT", "FLUSH"])?;

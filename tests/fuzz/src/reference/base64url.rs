@@ -2,7 +2,7 @@
 
 const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
 
-/// The bytes of `text`; `None` where it is not what [`encode`] writes.
+/// The bytes of `text`; `None` unless [`encode`] produces this text.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     let (mut bits, mut held, mut bytes) = (0u32, 0u32, Vec::new());
     for byte in text.bytes() {
@@ -18,7 +18,7 @@ pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
     (encode(&bytes) == text).then_some(bytes)
 }
 
-/// The text of `bytes`.
+/// The encoding of `bytes`.
 pub(crate) fn encode(bytes: &[u8]) -> String {
     let (mut bits, mut held, mut text) = (0u32, 0u32, String::new());
     for byte in bytes {

@@ -5,11 +5,11 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};
 
-/// As deep as the core reads.
+/// The maximum nesting depth of the core.
 const MAX_DEPTH: usize = 32;
 
-/// The object that `text` is; `None` where it is none, where a name is there twice at any depth,
-/// or where it is nested too deep.
+/// Parses an object; `None` if `text` is not an object, if it has a duplicate name at any depth,
+/// or if it is nested too deep.
 pub(crate) fn object(text: &str) -> Option<Map<String, Value>> {
     match serde_json::from_str::<Unique>(text).ok()?.0 {
         Value::Object(map) if depth(&Value::Object(map.clone())) <= MAX_DEPTH => Some(map),
@@ -78,7 +78,7 @@ impl<'de> Visitor<'de> for Planter {
         let mut all = Map::new();
         while let Some((name, Unique(value))) = members.next_entry::<String, _>()? {
             if all.insert(name, value).is_some() {
-                return Err(A::Error::custom("a name is there twice"));
+                return Err(A::Error::custom("duplicate name"));
             }
         }
         Ok(Value::Object(all))

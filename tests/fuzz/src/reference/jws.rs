@@ -1,5 +1,5 @@
-//! A compact JWS (RFC 7515 §7.1), and whether one of the keys here signed it: by AWS-LC for HMAC
-//! and by RustCrypto for the rest, so never by the code that the core uses for the same.
+//! A compact JWS (RFC 7515 §7.1), and whether one of the test keys signed it. Uses AWS-LC for HMAC
+//! and RustCrypto for the rest, so never the code that the core uses.
 
 use std::sync::LazyLock;
 
@@ -34,7 +34,7 @@ pub(crate) fn split(token: &str) -> Option<Parts> {
 }
 
 impl Parts {
-    /// The token of these parts.
+    /// Joins the parts into a token.
     pub(crate) fn print(&self) -> String {
         [&self.header, &self.payload, &self.signature].map(|part| base64url::encode(part)).join(".")
     }

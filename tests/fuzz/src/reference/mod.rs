@@ -1,4 +1,4 @@
-//! The same questions answered a second time, as plainly as can be and by other code.
+//! Simple, independent reference implementations to compare with.
 
 pub(crate) mod base64url;
 pub(crate) mod json;

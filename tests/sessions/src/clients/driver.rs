@@ -1,4 +1,4 @@
-//! The driver of a client's machine: correct, or with a flaw.
+//! The driver of a client's state machine: correct, or with a flaw.
 
 use regrant::client::{
     Action, Caller, DeviceTime, Event, Machine, RefreshAnswer, SessionSettings, SignOutReason,
@@ -27,13 +27,13 @@ pub enum Flaw {
     SignsOutSuperseded,
     /// A failed read is reported as an empty storage.
     TakesUnreadForEmpty,
-    /// It does not wait for the lock.
+    /// The driver does not wait for the lock.
     IgnoresTheLock,
     /// The lock is released after the response, before the pair is stored.
     UnlocksTooSoon,
     /// The lock is never released.
     KeepsTheLock,
-    /// It does not wake up.
+    /// Timers never fire.
     DoesNotWake,
 }
 
@@ -48,7 +48,7 @@ pub struct Process {
     /// The waiting callers.
     pub callers: Vec<Caller>,
     pub asked: u64,
-    /// The latest access token that it got.
+    /// The latest access token that this process got.
     pub given: Option<AccessToken>,
     /// For drivers with a flaw: a write that is not awaited, and the first read.
     pub unwritten: Option<TokenPair>,
@@ -81,7 +81,7 @@ impl Process {
         }
     }
 
-    /// Whether nobody waits and nothing is in flight.
+    /// Whether no caller waits and nothing is in flight.
     pub fn is_quiet(&self) -> bool {
         self.pending.is_none() && self.callers.is_empty() && self.machine.is_idle()
     }
@@ -94,7 +94,7 @@ impl Process {
     }
 
     /// Reports an event to the machine.
-    pub fn tell(&mut self, now: DeviceTime, event: Event, flaw: Flaw) -> Vec<Action> {
+    pub fn notify(&mut self, now: DeviceTime, event: Event, flaw: Flaw) -> Vec<Action> {
         let event = flaw.bend(event);
         let mut actions = self.machine.handle(now, event);
         if flaw == Flaw::UsesBeforeStoring

@@ -35,15 +35,15 @@ fn gets_token(world: &mut World, process: usize) -> Result<(), Violation> {
                 world.goes(process, Outcome::Succeeds)?;
             } else if let Some(at) = world.wake_at(process) {
                 world.now = world.now.max(at);
-                world.tell(process, regrant::client::Event::Tick)?;
+                world.notify(process, regrant::client::Event::Tick)?;
             } else {
                 return Err(Violation::Unanswered);
             }
         }
         match &world.answered {
             Some(Ok(_)) => return Ok(()),
-            Some(Err(SessionError::Retry { cause: told, retry_after })) => {
-                cause = Some(*told);
+            Some(Err(SessionError::Retry { cause: reported, retry_after })) => {
+                cause = Some(*reported);
                 world.now += *retry_after;
             }
             _ => return Err(Violation::Unanswered),

@@ -16,7 +16,7 @@ impl World {
             Some(Action::Read { .. }) => &[Succeeds, Fails],
             Some(Action::Write { .. }) => &[Succeeds, Fails, DoneUnreported],
             Some(Action::Send { .. }) => &[Succeeds, Fails, DoneUnreported, Late, Duplicated, Busy],
-            // Never expected: nobody signs out.
+            // Never expected: no caller signs out.
             Some(Action::Clear { .. }) => &[Succeeds],
             _ => &[],
         }
@@ -64,7 +64,7 @@ impl World {
             }
             other => unreachable!("{other:?} is not reported on"),
         };
-        self.tell(process, event)
+        self.notify(process, event)
     }
 
     fn finds(&mut self, process: usize) -> StorageRead {

@@ -20,7 +20,7 @@ pub struct Counts {
     pub worlds: u64,
     /// Steps between states.
     pub steps: u64,
-    /// States without anything in flight, from each of which a final phase was run.
+    /// States with nothing in flight; the final phase was run from each.
     pub final_phases: u64,
 }
 
@@ -29,7 +29,7 @@ pub struct Counts {
 pub struct Found {
     /// The violation.
     pub violation: Violation,
-    /// The steps, the last of which leads to it.
+    /// The steps up to the violation.
     pub schedule: Vec<Step>,
     /// Whether the violation came in the final phase, after these steps.
     pub in_final_phase: bool,
@@ -46,7 +46,7 @@ pub fn search(space: &SearchSpace, flaw: Flaw) -> Result<Counts, Found> {
     Ok(walk.counts)
 }
 
-/// What is left of the limits of the search space.
+/// The remaining budget of the search space.
 #[derive(Clone, Copy, Debug, Hash)]
 struct Budget {
     wants: u8,

@@ -98,7 +98,7 @@ impl Server {
             }
             Decision::Renew => (presented.family_position(), None),
             Decision::Superseded => return Ok(RefreshAnswer::Superseded),
-            refusal => return Err(Violation::Refused(refusal)),
+            decision => return Err(Violation::Refused(decision)),
         };
         // The wire has whole seconds.
         let issued = (family_position, Timestamp::from_seconds(now.as_seconds()));

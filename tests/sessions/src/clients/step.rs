@@ -40,7 +40,7 @@ pub enum Step {
     },
     /// What a process wanted done.
     Goes(usize, Outcome),
-    /// The process is woken when it wanted to be.
+    /// The process's timer fires.
     Wake(usize),
     /// Time passes.
     Wait(Gap),
@@ -54,7 +54,7 @@ impl fmt::Debug for Step {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Want(process) => write!(f, "{process} wants"),
-            Self::Unauthorized(process) => write!(f, "{process} is refused"),
+            Self::Unauthorized(process) => write!(f, "{process} is rejected"),
             Self::Cancel(process) => write!(f, "{process} cancels"),
             Self::Kill { process, done: false } => write!(f, "{process} is killed"),
             Self::Kill { process, done: true } => write!(f, "{process} is killed after it"),

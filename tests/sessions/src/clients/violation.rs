@@ -6,11 +6,11 @@ use regrant::session::Decision;
 /// A violation, with the number of the invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// 1: the server refused the user.
+    /// 1: the server rejected the refresh token.
     Refused(Decision),
     /// 1: a use of an access token counted as theft.
     Accused,
-    /// 1: the user was told to sign in.
+    /// 1: the client asked for a sign-in.
     SignedOut(SignOutReason),
     /// 1: a process did not get a token in the final phase.
     NoToken(Option<TransientError>),

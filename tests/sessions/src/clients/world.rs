@@ -27,7 +27,7 @@ pub struct World {
     pub was_stored: BTreeSet<String>,
     pub locked_by: Option<usize>,
     pub processes: Vec<Process>,
-    /// Requests in flight, whose responses nobody waits for.
+    /// Late requests, whose responses no process waits for.
     pub late: Vec<RefreshToken>,
     /// The latest answer to a caller.
     pub answered: Option<Result<AccessToken, SessionError>>,
@@ -59,7 +59,7 @@ impl World {
         world
     }
 
-    /// What a process takes the time for.
+    /// The time as a process reads it.
     pub fn time_of(&self, process: usize) -> DeviceTime {
         let offset = Duration::from_secs(self.processes[process].offset.unsigned_abs());
         let server = time(self.now);
@@ -81,14 +81,14 @@ impl World {
                 let given = self.processes[process].given.clone();
                 let token = given.expect("offered only where there is one");
                 let caller = self.processes[process].next_caller();
-                self.tell(process, Event::Renew { caller, rejected: token })
+                self.notify(process, Event::Renew { caller, rejected: token })
             }
             Step::Cancel(process) => {
                 let caller = self.processes[process].callers.remove(0);
                 if self.flaw == Flaw::DropsOnCancel {
                     self.processes[process].pending = None;
                 }
-                self.tell(process, Event::Cancel { caller })
+                self.notify(process, Event::Cancel { caller })
             }
             Step::Kill { process, done } => {
                 self.kill(process, done);
@@ -98,7 +98,7 @@ impl World {
             Step::Wake(process) => {
                 let at = self.wake_at(process).expect("offered only where there is one");
                 self.now = self.now.max(at);
-                self.tell(process, Event::Tick)
+                self.notify(process, Event::Tick)
             }
             Step::Wait(gap) => {
                 self.now += gap.span();
@@ -118,10 +118,10 @@ impl World {
     /// A caller of this process wants an access token.
     pub fn wants(&mut self, process: usize) -> Result<(), Violation> {
         let caller = self.processes[process].next_caller();
-        self.tell(process, Event::Acquire { caller })
+        self.notify(process, Event::Acquire { caller })
     }
 
-    /// When this process wants to be woken.
+    /// When this process's timer fires.
     pub fn wake_at(&self, process: usize) -> Option<Duration> {
         let at = self.processes[process].machine.wake_at();
         at.filter(|_| self.flaw != Flaw::DoesNotWake)
@@ -142,16 +142,16 @@ impl World {
             }
             _ => {}
         }
-        // The operating system does that, whatever was meant to be kept.
+        // The operating system releases the lock of a killed process.
         if self.locked_by == Some(process) {
             self.locked_by = None;
         }
     }
 
-    /// Tells a machine of an event, and carries out what needs no report.
-    pub fn tell(&mut self, process: usize, event: Event) -> Result<(), Violation> {
+    /// Passes an event to a machine and performs the actions that need no result.
+    pub fn notify(&mut self, process: usize, event: Event) -> Result<(), Violation> {
         let now = self.time_of(process);
-        for action in self.processes[process].tell(now, event, self.flaw) {
+        for action in self.processes[process].notify(now, event, self.flaw) {
             match action {
                 Action::Give { caller, token } => {
                     self.answer(process, caller, Ok(token.clone()));

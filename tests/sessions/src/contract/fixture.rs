@@ -22,7 +22,7 @@ pub const MINUTE: Duration = Duration::from_secs(60);
 /// The idle lifetime of every session here; they end after ten of them.
 pub const HOUR: Duration = Duration::from_secs(3600);
 
-/// An empty store and the clock that it goes by.
+/// An empty store and its clock.
 #[derive(Debug)]
 pub struct Fixture {
     /// The store.
@@ -76,7 +76,7 @@ impl Fixture {
         self.login_as(user, |_| {}).await.0
     }
 
-    /// A login of `user` that differs by `change`, and who gave way to it.
+    /// A login of `user`, modified by `change`; also returns the evicted sessions.
     pub async fn login_as(
         &self,
         user: &str,
@@ -117,7 +117,7 @@ impl Fixture {
         answer.expect("the store answers")
     }
 
-    /// What is decided about this token, with rotation.
+    /// The decision about this token, with rotation.
     pub async fn decide(&self, session: &Session, token: &Token) -> Decision {
         let answer = self.attempt(session, &token.claims, true, TheftScope::Session).await;
         answer.expect("a known session").decision
@@ -134,14 +134,14 @@ impl Fixture {
         }
     }
 
-    /// What becomes of a session that is to be ended.
+    /// Revokes a session; returns the outcome.
     pub async fn revoke(&self, session: &Session, reason: RevocationReason) -> RevocationOutcome {
         let answer = self.store.revoke(&session.subject, &session.id, reason).await;
         answer.expect("the store answers").outcome
     }
 
-    /// Ends those that `which` means: the ids of those that were live, and of those that had been
-    /// ended before.
+    /// Revokes the sessions that `which` selects; returns the ids of those that were live, and of those
+    /// that had already been revoked.
     pub async fn revoke_all(
         &self,
         subject: &Subject,

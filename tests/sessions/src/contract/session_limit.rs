@@ -192,7 +192,7 @@ pub async fn a_migrated_session_is_not_deleted(at: &Fixture) {
     kept.extend(migrated.iter().map(|session| session.id));
     assert_eq!(listed(at, &third).await, kept);
     assert!(!is_known(at, &first).await);
-    // So its legacy token does not begin it anew.
+    // So its legacy token does not start a new session.
     let mut again = at.new_session(&TokenSecret::from_bytes([9; 32]), "");
     migrate(&mut again);
     let answer = at.store.create(&migrated[1].subject, &migrated[1].id, &again).await.unwrap();

@@ -1,4 +1,4 @@
-//! Random records and tokens, also those that no history leads to: the scripts against the pure
+//! Random records and tokens, including those that no history produces: the scripts against the pure
 //! functions.
 
 use std::sync::Arc;
@@ -20,7 +20,7 @@ use super::raw::{Encoded, Raw};
 use crate::backends::redis_store;
 
 const PREFIX: &str = "any record:";
-/// The last instant of a encoded record.
+/// The last instant of an encoded record.
 const LAST: i64 = (1 << 48) - 1;
 const DAY: i64 = 86_400_000;
 

@@ -8,7 +8,7 @@ use regrant::session::Record;
 use regrant::types::{SessionId, Subject};
 use regrant_test_support::RedisServer;
 
-/// The length of the name of a label's field: so much of the session id, from its end.
+/// The length of the name of a label's field: the last bytes of the session id.
 const LABEL_BYTES: usize = 8;
 
 /// A session as it is stored.
@@ -32,7 +32,7 @@ impl Encoded {
     }
 }
 
-/// A plain connection beside the store's.
+/// A separate connection to the store's Redis.
 #[derive(Clone)]
 pub struct Raw {
     connection: MultiplexedConnection,
@@ -72,7 +72,7 @@ impl Raw {
         records
     }
 
-    /// Keeps the key of a user for long: Redis expires it by its own clock, not by the test's.
+    /// Extends the expiry of a user's key: Redis uses its own clock, not the test's.
     pub async fn keep(&mut self, subject: &Subject) {
         let key = self.key(subject);
         let _kept: bool = self.connection.pexpire(key, 1 << 47).await.expect("Redis answers");

@@ -29,7 +29,7 @@ impl World {
             Decision::Renew => self.now,
             // The invariants hold within the lifetimes of the policy only.
             Decision::Expired => return Ok(()),
-            refusal if alone => return Err(Violation::HonestRefused(refusal)),
+            decision if alone => return Err(Violation::HonestRefused(decision)),
             _ => return Ok(()),
         };
         self.requests.push(Request {
@@ -97,7 +97,7 @@ impl World {
         if let Some(thief) = &mut self.thief
             && thief.refresh.secret == self.honest.refresh.secret
         {
-            // Both have the same token again, so they cannot be told apart.
+            // Both have the same token again and cannot be distinguished.
             thief.forget_count();
             self.honest.forget_count();
         }
@@ -214,7 +214,7 @@ impl World {
         if answer == UseOutcome::Theft && self.thief.is_none() {
             return Err(Violation::HonestAccused);
         }
-        // After a rollback the store may not know that the newer tokens overtook these; then the
+        // After a rollback the store may not know that newer tokens superseded these; then the
         // refresh detects it.
         let overdue = client.overtaken.is_some_and(|since| now > since.plus(GRACE));
         let is_detectable = came_with_child_of.is_some() && !self.has_rolled_back;

@@ -1,4 +1,4 @@
-//! The end of every history with a thief: the honest client and the thief cannot both go on.
+//! The end of every history with a thief: the honest client and the thief cannot both continue.
 
 use super::machine::Machine;
 use super::search_space::SearchSpace;

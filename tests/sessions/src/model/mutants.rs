@@ -235,13 +235,10 @@ pub const REDUNDANT: &[Mutant] = &[
         }
         next
     }),
-    stepping(
-        "a discarded branch is told from the latest by its issue time alone",
-        |r, p, now, policy| {
-            let branch = as_latest_child(r, p).branch;
-            step(r, &RefreshAttempt { branch, ..*p }, now, policy)
-        },
-    ),
+    stepping("a discarded branch is distinguished by its issue time alone", |r, p, now, policy| {
+        let branch = as_latest_child(r, p).branch;
+        step(r, &RefreshAttempt { branch, ..*p }, now, policy)
+    }),
     stepping("the issue time of the latest child does not matter", |r, p, now, policy| {
         let issued_at = as_latest_child(r, p).issued_at;
         step(r, &RefreshAttempt { issued_at, ..*p }, now, policy)

@@ -21,7 +21,7 @@ pub struct Counts {
 pub struct Found {
     /// The violation.
     pub violation: Violation,
-    /// The steps, the last of which leads to it.
+    /// The steps up to the violation.
     pub history: Vec<Step>,
     /// Whether the violation came in the final phase, after these steps.
     pub in_final_phase: bool,

@@ -9,7 +9,7 @@ pub struct SearchSpace {
     pub name: &'static str,
     /// The number of steps of a history.
     pub depth: usize,
-    /// Whether there is a thief, who steals once.
+    /// Whether there is a thief, which steals once.
     pub thief: bool,
     /// Whether the store may roll back to any earlier record, any number of times.
     pub rollback: bool,

@@ -5,9 +5,9 @@ use regrant::session::{Decision, Theft};
 /// A violation, with the number of the invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Violation {
-    /// 1: the honest client was refused with its newest refresh token.
+    /// 1: the honest client's newest refresh token was rejected.
     HonestRefused(Decision),
-    /// 1: the honest client was refused with its newest access token.
+    /// 1: the honest client's newest access token was rejected.
     HonestDenied,
     /// 1: a use by the honest client counted as theft.
     HonestAccused,
@@ -21,7 +21,7 @@ pub enum Violation {
     TwoHolders,
     /// 3: a token whose child had arrived was used after the grace, and nothing was revoked.
     SpentTolerated,
-    /// 3: both clients can go on.
+    /// 3: both clients can continue.
     BothContinue,
     /// 4: something succeeded after the revocation.
     AfterRevocation,

@@ -21,7 +21,7 @@ pub enum Who {
     Thief,
 }
 
-/// A refresh request of which a copy may arrive.
+/// A refresh request that may be duplicated.
 #[derive(Clone, Debug)]
 pub(super) struct Request {
     pub token: Token,
@@ -122,7 +122,7 @@ impl World {
         &self.known
     }
 
-    /// The requests of which a copy may arrive after `gap`; 0 is the last one.
+    /// The requests whose duplicate may arrive after `gap`; 0 is the last request.
     pub fn duplicates_after(&self, gap: Duration) -> impl Iterator<Item = usize> {
         let now = self.app_now().plus(gap);
         let recent = self.requests.iter().rev().take(DUPLICATED).enumerate();

@@ -1,4 +1,4 @@
-//! Real stores, real time: what one facade revokes another one refuses, by way of the feed.
+//! Revocations reach another `Auth` through the feed: real stores, real time.
 
 use regrant_session_tests::report::report;
 use std::time::{Duration, Instant};
@@ -10,10 +10,10 @@ use regrant::types::{Clock, SessionId, Subject, SystemClock};
 use regrant::{Auth, ErrorCode, Login};
 use regrant_test_support::{RedisCluster, RedisOptions, RedisServer, SentinelOptions};
 
-/// Far more than it takes; a feed that needs this long is broken.
+/// A generous timeout: a feed that needs this long is broken.
 const LONG_ENOUGH: Duration = Duration::from_secs(20);
 
-/// A facade of its own, as another process would have.
+/// A separate `Auth`, as another process would have.
 fn facade(address: &StoreAddress) -> Auth {
     Auth::from_json(r#"{ "secret": "an access secret of at least 32 bytes" }"#)
         .unwrap()
@@ -31,7 +31,7 @@ fn alice() -> Subject {
 async fn until(what: &str, mut condition: impl FnMut() -> bool) {
     let started = Instant::now();
     while !condition() {
-        assert!(started.elapsed() < LONG_ENOUGH, "in vain: {what}");
+        assert!(started.elapsed() < LONG_ENOUGH, "timed out: {what}");
         tokio::time::sleep(Duration::from_micros(200)).await;
     }
 }
@@ -46,8 +46,8 @@ fn is_refused(auth: &Auth, token: &str) -> bool {
     }
 }
 
-/// Logs out everywhere in one facade, `trials` times, and tells how long after the
-/// acknowledgement another one refused.
+/// Logs out everywhere in one `Auth`, `trials` times, and reports how long after the
+/// acknowledgement the other one rejects the token.
 async fn revocation_reaches_the_other(name: &str, address: &StoreAddress, trials: usize) {
     let (here, there) = (facade(address), facade(address));
     until("the feed is read", || there.feed_lag().is_some()).await;
@@ -56,7 +56,7 @@ async fn revocation_reaches_the_other(name: &str, address: &StoreAddress, trials
         let pair = here.login(Login::new(alice())).await.unwrap();
         let token = pair.access_token.expose();
         assert!(!is_refused(&there, token));
-        // Lets the sighting arrive first, so that the refusal is the feed's doing.
+        // Lets the report of the use arrive first, so that only the feed can cause the rejection.
         tokio::time::sleep(Duration::from_millis(5)).await;
         assert_eq!(here.logout_everywhere(&alice()).await.unwrap(), 1);
         let acknowledged = Instant::now();
@@ -156,15 +156,15 @@ async fn an_outage_of_redis_makes_the_feed_stale_and_loses_no_revocation() {
     assert!(is_refused(&facade_that_has_read(&address).await, ended.access_token.expose()));
 }
 
-/// A facade that starts now.
+/// An `Auth` that starts now.
 async fn facade_that_has_read(address: &StoreAddress) -> Auth {
     let auth = facade(address);
     until("the feed is read", || auth.feed_lag().is_some()).await;
     auth
 }
 
-/// A failover that loses writes sets the ids of the stream back: what is told then has lower ids
-/// than what was read before.
+/// A failover that loses writes sets the stream ids back: entries published afterwards have lower ids
+/// than entries that were read before.
 #[tokio::test]
 async fn revocations_published_after_a_lossy_failover_are_read() {
     let server = RedisServer::start().unwrap();
@@ -202,7 +202,7 @@ async fn revocations_published_after_a_lossy_failover_are_read() {
             cursor = page.next;
         }
     }
-    // And on from there: nothing comes twice any more.
+    // Reading continues from there: no entry is delivered twice.
     assert!(feed.read(&cursor, moment).await.unwrap().revocations.is_empty());
     feed.publish(&[revocation(4)]).await.unwrap();
     assert_eq!(feed.read(&cursor, moment).await.unwrap().revocations.len(), 1);

@@ -57,7 +57,7 @@ proptest! {
         walk(&search_space::ROTATION_OFF, &choices, false)?;
     }
 
-    /// Among the invariants that are checked at every act: one child within the grace.
+    /// One of the invariants checked at every step: one child within the grace.
     #[test]
     fn repeated_requests_change_nothing(choices in choices()) {
         walk(&search_space::ROLLBACK, &choices, true)?;

@@ -1,7 +1,7 @@
-//! The store in a file under kill −9: two processes at once log in, refresh and log out, and die
-//! in the middle of it. What was acknowledged holds, and nobody else is signed out.
+//! The file store under `kill -9`: two concurrent processes log in, refresh and log out, and are
+//! killed meanwhile. Acknowledged changes persist, and no other session is lost.
 //!
-//! `REGRANT_KILLS=200` makes the long run of it.
+//! `REGRANT_KILLS=200` sets the number of kills.
 
 use std::collections::HashMap;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -12,7 +12,7 @@ use regrant::types::Subject;
 use regrant::{Auth, ErrorCode, Login, RefreshRequest};
 use regrant_session_tests::report::report;
 
-/// Names the file to a process that is to be killed.
+/// The variable with the path of the file, for a process that is to be killed.
 const VICTIM: &str = "REGRANT_VICTIM_OF";
 
 fn facade(file: &Path) -> Auth {
@@ -24,7 +24,7 @@ fn facade(file: &Path) -> Auth {
     Auth::from_json(&config).unwrap().build().unwrap()
 }
 
-/// What is known of a session from the lines of the process that used it.
+/// The state of a session, from the output of the process that used it.
 #[derive(Default)]
 struct Known {
     newest: String,
@@ -32,7 +32,7 @@ struct Known {
     logged_out: bool,
 }
 
-/// Runs only as a process of its own, until it is killed: says what it is about to end, and
+/// Runs only in a child process, until it is killed: prints which session it is about to revoke, and
 /// what was acknowledged.
 #[test]
 fn victim() {
@@ -60,7 +60,7 @@ fn victim() {
     });
 }
 
-/// One line, at once, past the test harness.
+/// Writes one line unbuffered, bypassing the test harness.
 fn say(line: &str) {
     let mut out = std::io::stdout().lock();
     out.write_all(format!("@{line}\n").as_bytes()).unwrap();
@@ -76,7 +76,7 @@ fn start(file: &Path) -> Child {
         .unwrap()
 }
 
-/// Reads `lines` acknowledgements, kills the process, and reads what it still had said.
+/// Reads `lines` acknowledgements, kills the process, and reads the rest of its output.
 fn kill_after(mut child: Child, lines: usize, known: &mut HashMap<String, Known>) {
     let mut output = BufReader::new(child.stdout.take().unwrap());
     let mut take = |line: &str| {
@@ -127,7 +127,7 @@ async fn acknowledged_changes_survive_kills_and_sign_nobody_out() {
             match (outcome, logged_out, logout_begun) {
                 (Ok(_), false, false) => honest += 1,
                 (Err(error), true, _) if error.code() == ErrorCode::SessionRevoked => revoked += 1,
-                // Killed between the order and its acknowledgement: either is right.
+                // Killed between the request and its acknowledgement: either outcome is correct.
                 (Ok(_), false, true) => open += 1,
                 (Err(error), false, true) if error.code() == ErrorCode::SessionRevoked => open += 1,
                 (outcome, ..) => panic!("round {round}, {session}: {outcome:?}"),

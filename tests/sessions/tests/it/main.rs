@@ -1,4 +1,4 @@
-//! The proof of the session engine, as one program: it is linked once, and a test is named by its file.
+//! The tests of the session engine, as one program: it is linked once, and a test is named by its file.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
 mod clients;

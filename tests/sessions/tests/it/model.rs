@@ -1,5 +1,5 @@
-//! The model check: every history of each space keeps the six invariants; see `model` for what they
-//! are exactly. `REGRANT_DEEPER=1` adds one act to every history and takes minutes.
+//! The model check: every history of each search space satisfies the six invariants, which `model`
+//! defines. `REGRANT_DEEPER=1` adds one step to every history and takes minutes.
 
 use regrant_session_tests::report::report;
 use std::time::Instant;
@@ -55,8 +55,8 @@ fn a_thief_is_detected_with_rotation_on_and_off() {
     check(&search_space::THIEF_ROTATION_OFF);
 }
 
-/// The bound of the first invariant is exact: a copy of the last request or of the one before does
-/// no harm within the grace, and one of the request before those is taken for theft.
+/// The bound of the first invariant is exact: a copy of one of the last two requests is harmless
+/// within the grace, and a copy of an earlier request is treated as theft.
 #[test]
 fn a_duplicate_of_the_third_last_request_counts_as_theft() {
     let refresh = Step { gap: Gap::Short, event: Event::Refresh(Answer::Arrives) };

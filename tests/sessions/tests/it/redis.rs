@@ -1,4 +1,4 @@
-//! What only Redis owes: time-outs, outages, lifetimes of keys, and a dump without secrets.
+//! Behaviour specific to Redis: timeouts, outages, key expiry, and a dump without secrets.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -19,7 +19,7 @@ use regrant_test_support::{RedisOptions, RedisServer};
 type Store = Arc<dyn SessionStore>;
 
 const DAY: Duration = Duration::from_secs(86_400);
-/// No operation may take longer than this while Redis is away; the store's time-out is 2 s.
+/// No operation may take longer than this while Redis is down; the store's timeout is 2 s.
 const QUICKLY: Duration = Duration::from_secs(15);
 
 fn alice() -> Subject {
@@ -58,7 +58,7 @@ async fn plain(server: &RedisServer) -> redis::aio::MultiplexedConnection {
     client.get_multiplexed_async_connection().await.unwrap()
 }
 
-/// Asks until Redis is there again, which must be soon: every question makes a connection.
+/// Retries until Redis is available again, which must be soon: every request opens a connection.
 async fn until_it_answers(store: &Store, session: SessionId, token: &Token) -> Decision {
     let since = Instant::now();
     loop {
@@ -182,7 +182,7 @@ async fn an_unresponsive_server_causes_a_timeout() {
     assert!(matches!(answer, Err(Error::StoreUnavailable { .. })), "{answer:?}");
     assert!(since.elapsed() < QUICKLY, "{:?}", since.elapsed());
     server.resume().unwrap();
-    // The question above may have been carried out after all: then the same child comes again.
+    // The request above may have been executed after all: then the same child is returned.
     let decision = until_it_answers(&store, id(1), &token).await;
     assert!(matches!(decision, Decision::Rotate(_) | Decision::Replay(_)), "{decision:?}");
 }
@@ -263,7 +263,7 @@ async fn a_dump_contains_no_secret() {
         secrets.push(*token.secret.expose());
         busy.push(token);
     }
-    // Ended ones are kept as well.
+    // Revoked sessions are kept as well.
     let mut old = busy[0].clone();
     old.claims.generation = 1;
     let theft = Decision::Theft(Theft::OlderToken);
@@ -281,10 +281,10 @@ async fn a_dump_contains_no_secret() {
         let hex: String = secret.iter().map(|byte| format!("{byte:02x}")).collect();
         for needle in [&secret[..16], &secret[16..], hex.as_bytes(), base64(secret).as_bytes()] {
             let held = |bytes: &Vec<u8>| bytes.windows(needle.len()).any(|part| part == needle);
-            assert!(!dump.iter().any(held), "a secret lies in Redis");
+            assert!(!dump.iter().any(held), "a secret is stored in Redis");
         }
     }
-    // The search finds what is there.
+    // The search itself works.
     let stored = *busy[5].claims.parent.unwrap().as_bytes();
     assert!(dump.iter().any(|bytes| bytes.windows(16).any(|part| part == stored)));
 }
@@ -293,7 +293,7 @@ fn advance(clock: &ManualClock, round: u64) {
     clock.advance(Duration::from_secs(round * 7));
 }
 
-/// The first 40 characters of base64url, as a token has its secret.
+/// The first 40 base64url characters, in which a token encodes its secret.
 fn base64(secret: &[u8; 32]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let digit = |bits: u32| char::from(DIGITS[(bits & 63) as usize]);

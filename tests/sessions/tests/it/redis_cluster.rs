@@ -1,4 +1,4 @@
-//! A store in a cluster: each user is found wherever its slot is, and stays so when it moves.
+//! A store in a cluster: each user is found, also while its slot moves.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use regrant::{Auth, Error, ErrorCode, Login, TokenPair};
 use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, redis_at, until, user};
 use regrant_test_support::{RedisCluster, Takeover};
 
-/// Far more than failing takes while a master is away, far less than a failover.
+/// Far more than a failure takes while a master is down, far less than a failover.
 const QUICKLY: Duration = Duration::from_secs(10);
 const USERS: usize = 30;
 
@@ -25,7 +25,7 @@ fn slot(cluster: &RedisCluster, device: &Device) -> u16 {
     cluster.slot_of(&format!("regrant:u:{}", device.subject)).unwrap()
 }
 
-/// Which of them are users of this master.
+/// The users whose slots this master owns.
 fn users_of(cluster: &RedisCluster, devices: &[Device], master: usize) -> Vec<bool> {
     devices.iter().map(|it| cluster.master_of(slot(cluster, it)).unwrap() == master).collect()
 }
@@ -37,7 +37,7 @@ async fn users_are_spread_over_the_masters() {
     let mut devices = logged_in(&store).await;
     for master in cluster.masters().unwrap() {
         let keys: i64 = cluster.nodes()[master].command(&["DBSIZE"]).unwrap();
-        assert!(keys > 0, "master {master} has nobody");
+        assert!(keys > 0, "master {master} has no user");
     }
     for device in &mut devices {
         device.refresh(&store).await.unwrap();
@@ -48,7 +48,7 @@ async fn users_are_spread_over_the_masters() {
     let answer = store.revoke(&last.subject, &last.session, reason).await.unwrap();
     assert_eq!(answer.replicated, Replicated::Yes);
 
-    // Any one of them is enough to find the others.
+    // Any one node is enough to discover the others.
     let all = cluster.url();
     let (scheme, hosts) = all.split_once("://").unwrap();
     let one = format!("{scheme}://{}", hosts.rsplit(',').next().unwrap());
@@ -69,7 +69,7 @@ async fn a_moved_slot_is_followed() {
     let migration = cluster.begin_migration(slot, to).unwrap();
     device.refresh(&store).await.unwrap();
     assert!(migration.move_some().unwrap());
-    // It is at its new home, whose scripts are unknown there, and the slot is not yet.
+    // The key is on its new node, which has not cached the scripts, and the slot is not moved yet.
     cluster.nodes()[to].command::<()>(&["SCRIPT", "FLUSH"]).unwrap();
     device.refresh(&store).await.unwrap();
     migration.finish().unwrap();
@@ -159,7 +159,7 @@ async fn the_feed_continues_after_its_master_is_replaced() {
             0 => drop(cluster.failover(master, Takeover::Force).unwrap()),
             1 => {
                 cluster.node_mut(master).kill();
-                until("another one has the feed", || async {
+                until("another node has the feed", || async {
                     cluster.master_of(slot).is_ok_and(|now| now != master)
                 })
                 .await;

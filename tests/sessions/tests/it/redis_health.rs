@@ -10,12 +10,12 @@ use regrant_test_support::{
     RedisCluster, RedisOptions, RedisServer, SentinelOptions, in_own_process,
 };
 
-/// What was logged, as text.
+/// The log output, as text.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
 impl Written {
-    /// By all tests of this process.
+    /// The output of all tests of this process.
     fn of_the_process() -> Self {
         static WRITTEN: OnceLock<Written> = OnceLock::new();
         WRITTEN
@@ -102,27 +102,27 @@ async fn an_evicting_server_is_warned_about_once() {
     let mut server = RedisOptions::new().setting(policy.0, policy.1).start().unwrap();
     let written = Written::of_the_process();
     let port = format!("127.0.0.1:{}", server.port());
-    let told = || {
+    let warnings = || {
         let lines = written.text();
-        let told = lines.lines().filter(|line| line.contains("evict") && line.contains(&port));
-        told.map(ToOwned::to_owned).collect::<Vec<_>>()
+        let found = lines.lines().filter(|line| line.contains("evict") && line.contains(&port));
+        found.map(ToOwned::to_owned).collect::<Vec<_>>()
     };
     let store = redis_at(&server.url(), |_| ());
     for number in 0..5 {
         Device::login(&store, user(number)).await.unwrap();
     }
-    let lines = told();
+    let lines = warnings();
     let [line] = &lines[..] else { panic!("{lines:?}") };
     assert!(line.contains("ERROR") && line.contains("allkeys-lru"), "{line}");
     assert!(line.contains("noeviction"), "{line}");
     assert!(codes(&store.health().await).contains(&Code::EvictingPolicy));
 
-    // Again in its next life.
+    // Again after a restart.
     server.restart().unwrap();
     until("the store answers", || async { Device::login(&store, user(0)).await.is_ok() }).await;
-    assert_eq!(told().len(), 2);
+    assert_eq!(warnings().len(), 2);
 
-    // And no more once it is put right.
+    // Not after the setting is fixed.
     server.command::<()>(&["CONFIG", "SET", policy.0, "noeviction"]).unwrap();
     assert!(!codes(&store.health().await).contains(&Code::EvictingPolicy));
 }
@@ -142,7 +142,8 @@ async fn an_evicting_server_is_rejected_if_configured() {
     assert!(!health.reachable);
     assert_eq!(codes(&health), [Code::Unreachable, Code::EvictingPolicy]);
     server.command::<()>(&["CONFIG", "SET", policy, "noeviction"]).unwrap();
-    until("it is used", || async { Device::login(&store, user(0)).await.is_ok() }).await;
+    until("the store is available", || async { Device::login(&store, user(0)).await.is_ok() })
+        .await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -159,7 +160,7 @@ async fn health_checks_every_master() {
     assert!(health.reachable && health.servers.iter().all(|one| one.replicas == Some(1)));
 }
 
-/// The access lists that the page "Running on Redis" gives.
+/// The ACLs in the documentation page "Running on Redis".
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_documented_acls_are_sufficient() {
     let page = include_str!("../../../../bindings-node/docs/redis.md");
@@ -215,5 +216,6 @@ async fn the_documented_acls_are_sufficient() {
         let clients: String = one.command(&["CLIENT", "LIST"]).unwrap();
         clients.lines().any(|client| client.contains("user=app") && !client.contains(" sub=0 "))
     };
-    until("each Sentinel is listened to", || async { setup.sentinels().iter().all(listens) }).await;
+    until("every Sentinel has a subscription", || async { setup.sentinels().iter().all(listens) })
+        .await;
 }

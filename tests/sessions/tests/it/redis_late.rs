@@ -1,4 +1,4 @@
-//! A refresh that reaches Redis after its caller has given it up.
+//! A refresh that reaches Redis after its caller has timed out.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -9,9 +9,9 @@ use regrant::types::Subject;
 use regrant::{Auth, Login, RefreshRequest};
 use regrant_test_support::{RedisServer, TcpProxy};
 
-/// How long the process that is cut off waits for an answer.
+/// The timeout of the disconnected process.
 const IMPATIENT: Duration = Duration::from_millis(300);
-/// How long the other one does, on a busy machine.
+/// The timeout of the other process, for a busy machine.
 const PATIENT: Duration = Duration::from_secs(30);
 
 fn facade(url: String, timeout: Duration) -> Auth {
@@ -22,7 +22,7 @@ fn facade(url: String, timeout: Duration) -> Auth {
         .unwrap()
 }
 
-/// How many scripts the server has refused with `LATE`.
+/// How many script calls the server has rejected with `LATE`.
 fn refused(server: &RedisServer) -> u32 {
     let stats: String = server.command(&["INFO", "errorstats"]).unwrap();
     let counts: HashMap<_, _> = stats.lines().filter_map(|line| line.split_once(':')).collect();
@@ -35,13 +35,13 @@ async fn a_late_command_has_no_effect() {
     it_does_nothing_after(Duration::ZERO).await;
 }
 
-/// What the server's clock shows is learnt when it is connected to, here by a question that took long to arrive.
+/// The client reads the server's clock when it connects, here with a request that was delayed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_command_has_no_effect_after_a_slow_connect() {
     it_does_nothing_after(Duration::from_millis(120)).await;
 }
 
-/// The connection that is cut off was made while each question took so long to arrive.
+/// The disconnected connection was opened while each request was delayed by this.
 async fn it_does_nothing_after(delay: Duration) {
     let server = RedisServer::start().unwrap();
     let proxy = TcpProxy::to(server.port()).unwrap();
@@ -51,15 +51,15 @@ async fn it_does_nothing_after(delay: Duration) {
     let pair = other.login(Login::new(Subject::new("bob").unwrap())).await.unwrap();
     while cut_off.refresh(RefreshRequest::new(pair.refresh_token.expose())).await.is_err() {}
     proxy.heal();
-    // On a busy machine the question may be given up before it was sent, and then never arrives.
+    // On a busy machine the request may time out before it was sent, and then never arrives.
     let begun = Instant::now();
     while !a_held_refresh_is_refused(&server, &proxy, &cut_off, &other).await {
-        assert!(begun.elapsed() < Duration::from_secs(60), "nothing that was held has arrived");
+        assert!(begun.elapsed() < Duration::from_secs(60), "no held request has arrived");
     }
 }
 
-/// Whether what one process asked while it was cut off came to the server; if so, that it did
-/// nothing there.
+/// Whether the request of the disconnected process reached the server; if so, checks that it had no
+/// effect.
 async fn a_held_refresh_is_refused(
     server: &RedisServer,
     proxy: &TcpProxy,
@@ -68,12 +68,12 @@ async fn a_held_refresh_is_refused(
 ) -> bool {
     let pair = other.login(Login::new(Subject::new("alice").unwrap())).await.unwrap();
     let mut token = pair.refresh_token.expose().to_owned();
-    // The connection that is cut off is one that was there before.
+    // The disconnected connection was already open before.
     let again = cut_off.refresh(RefreshRequest::new(&token)).await;
     let Ok(next) = again else { return false };
     token = next.refresh_token.unwrap().expose().to_owned();
 
-    // One process is cut off while it asks; the client tries another one and goes on there.
+    // One process is disconnected during its request; the client retries at the other one.
     proxy.hold();
     let error = cut_off.refresh(RefreshRequest::new(&token)).await.unwrap_err();
     assert_eq!(error.code(), ErrorCode::StoreUnavailable);
@@ -93,7 +93,7 @@ async fn a_held_refresh_is_refused(
         }
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
-    // Taken for a second holder, it would have ended the session.
+    // Treated as reuse, the late request would have revoked the session.
     other.refresh(RefreshRequest::new(&token)).await.unwrap();
     has_arrived
 }

@@ -1,4 +1,4 @@
-//! What a session takes in Redis: one compact allocation per user, whatever the label.
+//! The memory of a session in Redis: one compact allocation per user, with any label.
 
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -49,7 +49,7 @@ async fn a_full_user_with_the_longest_labels_stays_compact() {
         let secret = TokenSecret::random().unwrap();
         let new = new_session(&secret, &label);
         let created = store.create(&subject, &id(number), &new).await.unwrap();
-        // The longest of records: a second child, because the first one was lost.
+        // The longest record: a second child, because the response with the first one was lost.
         let token = Token::of_login(secret, &created.record);
         for _ in 0..2 {
             at.advance(Duration::from_secs(11));
@@ -70,7 +70,7 @@ async fn a_record_with_one_session_is_one_small_allocation() {
     let at = clock();
     let store = redis_store(&server, "regrant:", Some(Arc::clone(&at) as Arc<dyn Clock>));
     let policy = SessionPolicy::default().for_refresh(None);
-    // Key, name and value. A byte too many in the value is 16 or 32 more of these.
+    // Key, name and value. One more byte in the value may cost 16 or 32 bytes of memory.
     for (user, label, most) in [("user-1234567", "", 152), ("user-7654321", &"x".repeat(40), 200)] {
         let subject = Subject::new(user).unwrap();
         let secret = TokenSecret::random().unwrap();

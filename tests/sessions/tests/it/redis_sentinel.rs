@@ -1,4 +1,4 @@
-//! A store behind Sentinels: the master is found, and left as soon as there is another one.
+//! A store behind Sentinels: the client discovers the master and follows failovers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, redis_at, until,
 use regrant_test_support::{RedisSentinels, RedisServer, SentinelOptions};
 
 const REASON: RevocationReason = RevocationReason::Logout;
-/// Far more than failing takes while the master is away, far less than a failover.
+/// Far more than a failure takes while the master is down, far less than a failover.
 const QUICKLY: Duration = Duration::from_secs(10);
 
 fn holds(server: &RedisServer, device: &Device) -> bool {
@@ -23,7 +23,7 @@ fn role(server: &RedisServer) -> String {
     redis::from_redis_value(answer.into_iter().next().unwrap()).unwrap()
 }
 
-/// How often the server was asked to wait for its replicas.
+/// The number of `WAIT` commands that the server has executed.
 fn waits(server: &RedisServer) -> u64 {
     let stats: String = server.command(&["INFO", "commandstats"]).unwrap();
     let calls =
@@ -44,7 +44,7 @@ async fn login_at_last(store: &Store, number: usize) -> Device {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_failover_is_followed_while_the_old_master_accepts_writes() {
-    // Where the old master was demoted before the test was through, it has shown nothing.
+    // If the old master was demoted before the end of the test, the test is inconclusive.
     for _ in 0..5 {
         if a_switch_is_followed().await {
             return;
@@ -62,11 +62,11 @@ async fn a_switch_is_followed() -> bool {
     assert!(holds(&setup.servers()[old], &device));
 
     let new = setup.failover().unwrap();
-    // All Sentinels have said so; it may be on its way to us for a moment.
+    // All Sentinels have announced the new master; the notification may be delayed.
     let since = Instant::now();
     let mut number = 1;
     while !holds(&setup.servers()[new], &login_at_last(&store, number).await) {
-        assert!(since.elapsed() < LONG_ENOUGH, "the old master is not left");
+        assert!(since.elapsed() < LONG_ENOUGH, "the client still uses the old master");
         number += 1;
     }
     for number in 1_000..1_050 {
@@ -78,7 +78,7 @@ async fn a_switch_is_followed() -> bool {
     shown
 }
 
-/// The old master takes logins for a moment in which it has no replica any more.
+/// The old master still accepts logins for a short time, without any replica.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_during_a_failover_are_not_lost() {
     let setup = Arc::new(SentinelOptions::new().replicas(1).start().unwrap());
@@ -118,7 +118,7 @@ async fn a_killed_master_is_replaced_and_nobody_is_signed_out() {
     setup.server_mut(old).kill();
     for device in &mut devices {
         let since = Instant::now();
-        // The first question may have been under way.
+        // The first request may have been in flight.
         match device.clone().refresh(&store).await {
             Ok(()) => {}
             Err(error) => assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}"),
@@ -155,7 +155,7 @@ async fn a_revocation_reports_whether_it_was_replicated() {
     let master = setup.master().unwrap();
     let replica = &setup.servers()[1 - master];
     replica.pause().unwrap();
-    // It stands all the same.
+    // The revocation is effective nevertheless.
     assert_eq!(revoke(&store).await, Replicated::No);
     let at_once = devices.split_off(4);
     let answers = at_once.iter().map(|device| {
@@ -169,7 +169,7 @@ async fn a_revocation_reports_whether_it_was_replicated() {
             (RevocationOutcome::Revoked, Replicated::No)
         );
     }
-    // They share a wait or two of 100 ms; one after the other there would be one for each.
+    // Concurrent revocations share one or two waits of 100 ms; in sequence each would have its own.
     let waited = waits(&setup.servers()[master]) - waits_before;
     assert!(waited < 10, "{waited} waits for 20 revocations");
     replica.resume().unwrap();
@@ -243,9 +243,9 @@ async fn the_failover_watch_stops_with_the_store() {
     };
     assert_eq!(listeners(), 0);
     let store = redis_at(&setup.url(), |_| ());
-    assert_eq!(listeners(), 0, "made without I/O");
+    assert_eq!(listeners(), 0, "construction does no I/O");
     Device::login(&store, user(0)).await.unwrap();
-    until("each Sentinel is listened to", || async { listeners() == 3 }).await;
+    until("every Sentinel has a subscription", || async { listeners() == 3 }).await;
     drop(store);
-    until("none is listened to", || async { listeners() == 0 }).await;
+    until("no Sentinel has a subscription", || async { listeners() == 0 }).await;
 }

@@ -1,4 +1,4 @@
-//! Redis over TLS: who is trusted is named by a file, and nobody else is.
+//! Redis over TLS: only the certificate authorities in the configured file are trusted.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,7 +38,7 @@ async fn one_server() {
     is_refused(&server.url(), other.ca_file()).await;
     // A name that the certificate does not have.
     is_refused(&server.url().replace("127.0.0.1", "127.0.0.2"), ours.ca_file()).await;
-    // Without TLS on the port with TLS, and the other way round.
+    // Plaintext to the TLS port, and TLS to the plaintext port.
     let plain = redis_at(&server.url().replace("rediss", "redis"), |_| ());
     assert!(Device::login(&plain, user(0)).await.is_err());
     let crossed = server.plain_url().replace("redis://", "rediss://");

@@ -1,5 +1,5 @@
-//! A busy run with everything logged: no token, no part of one, no secret and no password is in
-//! a span, an event or a label. In a process of its own, because it listens to all threads.
+//! With all logging enabled, no token, no part of a token, no secret and no password appears in
+//! a span, an event or a label. Runs in its own process, because the subscriber is global.
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ const REFRESH_SECRET: &str = "a refresh secret, at least as long";
 const PASSWORD: &str = "hunter2hunter2";
 const WRONG_PASSWORD: &str = "swordfishswordfish";
 
-/// What was written, as text.
+/// The log output, as text.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -41,7 +41,7 @@ impl Written {
     }
 }
 
-/// What must not be written, with what it is.
+/// Values that must not be logged, each with a description.
 #[derive(Default)]
 struct Forbidden(Vec<(&'static str, String)>);
 
@@ -54,7 +54,7 @@ impl Forbidden {
         self.0.push(("a signature", signature.to_owned()));
         let claims = URL_SAFE_NO_PAD.decode(payload).unwrap();
         let claims: serde_json::Value = serde_json::from_slice(&claims).unwrap();
-        // The rest of the payload is what may be logged, such as the session, in another writing.
+        // The rest of the payload may be logged, such as the session, in another encoding.
         self.0.push(("a payload", payload[..24].to_owned()));
         for name in ["jti", "par"] {
             if let Some(value) = claims.get(name) {
@@ -63,7 +63,7 @@ impl Forbidden {
         }
     }
 
-    /// Also finds a part: any 12 characters in a row are too many.
+    /// Also detects parts: any 12 consecutive characters count as a leak.
     fn found_in(&self, text: &str) -> Vec<&'static str> {
         let is_in = |(_, secret): &&(&str, String)| {
             (0..=secret.len().saturating_sub(12))
@@ -87,7 +87,7 @@ fn facade(url: &str, clock: &Arc<ManualClock>) -> Auth {
         .unwrap()
 }
 
-/// Logs in, is stolen from, refreshes in every way, logs out; notes every token.
+/// Logs in, refreshes in every way, suffers a theft, logs out; records every token.
 async fn busy(auth: &Auth, clock: &ManualClock, forbidden: &mut Forbidden) {
     let alice = Subject::new("alice").unwrap();
     let mut tokens = Vec::new();
@@ -111,7 +111,7 @@ async fn busy(auth: &Auth, clock: &ManualClock, forbidden: &mut Forbidden) {
         auth.logout(&forged).await.unwrap_err();
         auth.verify(&forged).unwrap_err();
         clock.advance(Duration::from_secs(60));
-        // The first token comes back: a theft.
+        // The first token is presented again: a theft.
         auth.refresh(RefreshRequest::new(pair.refresh_token.expose())).await.unwrap_err();
         auth.refresh(RefreshRequest::new(&refresh)).await.unwrap_err();
         auth.verify(pair.access_token.expose()).unwrap_err();
@@ -122,7 +122,7 @@ async fn busy(auth: &Auth, clock: &ManualClock, forbidden: &mut Forbidden) {
     tokens.iter().for_each(|token| forbidden.token(token));
 }
 
-/// Asks a store that cannot be asked.
+/// Uses an unreachable store.
 async fn in_vain(auth: &Auth, token: &str) {
     auth.login(Login::new(Subject::new("alice").unwrap())).await.unwrap_err();
     auth.refresh(RefreshRequest::new(token)).await.unwrap_err();
@@ -160,7 +160,7 @@ async fn no_secret_is_logged_or_in_metrics() {
         busy(&facade(url, &clock), &clock, &mut forbidden).await;
     }
 
-    // What a password is in, and what fails: a server that refuses it, none at all, one that died.
+    // Failures of URLs with a password: a server that rejects it, no server, a stopped server.
     let living = facade(&server.url(), &clock);
     let pair = living.login(Login::new(Subject::new("alice").unwrap())).await.unwrap();
     let token = pair.refresh_token.expose();
@@ -183,7 +183,7 @@ async fn no_secret_is_logged_or_in_metrics() {
     let log = written.text();
     let labels: Vec<_> =
         snapshotter.snapshot().into_vec().iter().map(|m| format!("{:?}", m.0)).collect();
-    // What should be there is there, or nothing would be proved.
+    // The expected messages are logged; otherwise the test would prove nothing.
     for expected in [
         "login{",
         "refresh{",

@@ -1,4 +1,4 @@
-//! One connection: what comes from one side goes to the other, as the faults allow.
+//! One connection: forwards data between both sides, as the faults allow.
 
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::Control;
 use super::faults::{Fate, Way};
 
-/// Carries both ways until one side ends or the faults end the connection.
+/// Forwards in both directions until one side closes or a fault closes the connection.
 pub(super) async fn carry(
     client: TcpStream,
     mut control: watch::Receiver<Control>,
@@ -23,7 +23,7 @@ pub(super) async fn carry(
         return;
     }
     let Ok(server) = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await else { return };
-    // Small requests and answers: nothing is to wait for more.
+    // Small requests and responses: send each at once.
     if client.set_nodelay(true).and_then(|()| server.set_nodelay(true)).is_err() {
         return;
     }
@@ -37,7 +37,7 @@ pub(super) async fn carry(
     }
 }
 
-/// Carries one way until the stream ends or must end.
+/// Forwards in one direction until the stream ends or must be closed.
 async fn pump(
     mut from: OwnedReadHalf,
     to: OwnedWriteHalf,
@@ -45,19 +45,19 @@ async fn pump(
     control: watch::Receiver<Control>,
     lost: &AtomicU64,
 ) {
-    // What has come must not wait for what is on its way, so that a delay delays and does not
-    // slow down.
+    // Keep reading while earlier data is delayed, so that a delay adds latency and does not reduce
+    // throughput.
     let (sender, pieces) = mpsc::unbounded_channel();
     let read = async {
         let mut buffer = vec![0; 64 * 1024];
-        // An error is an end as well.
+        // An error ends the stream as well.
         while let Ok(length @ 1..) = from.read(&mut buffer).await {
             if sender.send((Instant::now(), buffer[..length].to_vec())).is_err() {
                 break;
             }
         }
         drop(sender);
-        // The rest of it is still to be delivered.
+        // The rest is still to be delivered.
         std::future::pending::<()>().await;
     };
     tokio::select! {
@@ -91,7 +91,7 @@ async fn deliver(
                 }
                 Fate::Lose => {
                     lost.fetch_add(1, Ordering::Relaxed);
-                    // From here on the stream has a gap: it is never to go on.
+                    // From here on the stream has a gap and must never continue.
                     let loses = |control: &Control| control.faults.fate(way) == Fate::Lose;
                     let _ = control.wait_for(|control| !loses(control)).await;
                     return;

@@ -1,4 +1,4 @@
-//! What the proxy does to what passes.
+//! The faults that the proxy applies.
 
 use std::time::Duration;
 
@@ -13,23 +13,23 @@ pub(super) struct Faults {
     pub(super) answers_cut: bool,
 }
 
-/// Which way something goes.
+/// The direction of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
     ToServer,
     ToClient,
 }
 
-/// What becomes of a piece of a stream.
+/// How the proxy treats a chunk of a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fate {
-    /// It goes on, so long after it came.
+    /// Forwarded after this delay.
     Pass(Duration),
-    /// It waits until that changes.
+    /// Held until the faults change.
     Hold,
-    /// It vanishes.
+    /// Dropped.
     Lose,
-    /// It vanishes and takes the connection with it.
+    /// Dropped, and the connection is closed.
     Cut,
 }
 

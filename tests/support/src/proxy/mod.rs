@@ -1,4 +1,4 @@
-//! A proxy on loopback that stands between a client and a server and breaks what passes.
+//! A fault-injecting TCP proxy between a client and a server on loopback.
 
 mod connection;
 mod faults;
@@ -20,9 +20,9 @@ use crate::port::Port;
 /// How many free ports are tried before giving up: another process may take one first.
 const PORT_ATTEMPTS: u32 = 5;
 
-/// A TCP proxy on a loopback port of its own. At first it passes everything on; each fault holds,
-/// for the connections that there are and for new ones, until [`heal`](Self::heal) or another
-/// fault. It ends when this value is dropped.
+/// A TCP proxy on its own loopback port. At first it forwards everything; each fault applies to
+/// existing and new connections until [`heal`](Self::heal) or another
+/// fault. The proxy stops when this value is dropped.
 #[derive(Debug)]
 pub struct TcpProxy {
     port: Port,
@@ -69,44 +69,44 @@ impl TcpProxy {
         self.control.send_modify(|control| control.server = Some(server));
     }
 
-    /// The loopback port that clients are to use.
+    /// The loopback port for clients.
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.number()
     }
 
-    /// Everything passes again. What was held is delivered late; a connection that has lost
-    /// something is closed, because a stream with a gap in it is none.
+    /// Removes all faults. Held data is delivered late; a connection that has lost
+    /// data is closed, because its stream has a gap.
     pub fn heal(&self) {
         self.set(Faults::default());
     }
 
-    /// A slow link: everything arrives so much later, on its way to the server and back.
+    /// A slow network: adds this delay in each direction.
     pub fn delay(&self, to_server: Duration, to_client: Duration) {
         self.set(Faults { delay: [to_server, to_client], ..Faults::default() });
     }
 
-    /// A server that is gone: all connections are closed, and each new one at once.
+    /// A server that is down: all connections are closed, and each new one at once.
     pub fn cut(&self) {
         self.set(Faults { cut: true, ..Faults::default() });
     }
 
-    /// A partition: connections stay open, new ones are accepted, and nothing passes.
+    /// A partition: connections stay open, new ones are accepted, and no data passes.
     pub fn hold(&self) {
         self.set(Faults { held: true, ..Faults::default() });
     }
 
-    /// Requests arrive and are carried out; what the server answers is lost without a sign.
+    /// Requests are executed; the responses are dropped silently.
     pub fn lose_answers(&self) {
         self.set(Faults { answers_lost: true, ..Faults::default() });
     }
 
-    /// Requests arrive and are carried out; the connection is closed in place of the answer.
+    /// Requests are executed; the connection is closed instead of the response.
     pub fn cut_answers(&self) {
         self.set(Faults { answers_cut: true, ..Faults::default() });
     }
 
-    /// How many connections have lost an answer so far.
+    /// How many connections have lost a response so far.
     #[must_use]
     pub fn lost_answers(&self) -> u64 {
         self.lost_answers.load(Ordering::Relaxed)
@@ -121,7 +121,7 @@ impl Drop for TcpProxy {
     fn drop(&mut self) {
         self.control.send_modify(|control| control.ended = true);
         if let Some(thread) = self.thread.take() {
-            // A panic in it has been told on standard error already.
+            // A panic of the thread is already reported on standard error.
             let _ = thread.join();
         }
     }
@@ -161,7 +161,7 @@ async fn serve(
         let accepted = tokio::select! {
             accepted = listener.accept() => accepted,
             _ = control.wait_for(|control| control.ended) => return,
-            // Takes out those that are done.
+            // Removes finished tasks.
             Some(_) = connections.join_next() => continue,
         };
         match accepted {

@@ -149,7 +149,7 @@ impl RedisCluster {
     pub fn master_of(&self, slot: u16) -> Result<usize> {
         let view = self.agreed()?;
         let owns = |known: &&KnownNode| known.slots.iter().any(|slots| slots.contains(&slot));
-        self.of(view.iter().filter(owns)).first().copied().context("nobody has the slot")
+        self.of(view.iter().filter(owns)).first().copied().context("the slot has no owner")
     }
 
     /// The number of the replica of a primary.
@@ -175,7 +175,7 @@ impl RedisCluster {
         Ok(replica)
     }
 
-    /// Tells a replica to replace its primary and does not wait for it.
+    /// Makes a replica replace its primary, without waiting for completion.
     ///
     /// # Errors
     /// It refuses: it is no replica, or (agreed) its primary is down.

@@ -1,4 +1,4 @@
-//! How a [`RedisServer`] is to run.
+//! The options of a [`RedisServer`].
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::RedisServer;
 use crate::Certificates;
 use crate::port::Port;
 
-/// How a [`RedisServer`] is to run.
+/// The options of a [`RedisServer`].
 #[derive(Debug, Clone, Default)]
 pub struct RedisOptions {
     append_only: bool,
@@ -18,15 +18,15 @@ pub struct RedisOptions {
     settings: Vec<(String, String)>,
 }
 
-/// What the program does.
+/// The mode of the program.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) enum Role {
-    /// Keeps data.
+    /// A standalone server.
     #[default]
     Data,
-    /// Keeps data as a node of a cluster.
+    /// A cluster node.
     ClusterNode,
-    /// Watches over others.
+    /// A Sentinel.
     Sentinel,
 }
 
@@ -77,7 +77,7 @@ impl RedisOptions {
         self
     }
 
-    /// What the program is to do.
+    /// Sets the mode of the program.
     pub(super) fn role(mut self, role: Role) -> Self {
         self.role = role;
         self

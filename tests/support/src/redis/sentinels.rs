@@ -181,12 +181,12 @@ impl RedisSentinels {
     pub fn wait_until_settled(&self) -> Result<()> {
         until(SETTLED_WITHIN, "replicas are in sync and Sentinels know each other", || {
             let master = self.master()?;
-            ensure!(role(&self.servers[master])? == "master", "the master is none");
+            ensure!(role(&self.servers[master])? == "master", "the master is not a master");
             for (number, server) in self.servers.iter().enumerate() {
                 if number == master || !server.is_running() {
                     continue;
                 }
-                ensure!(role(server)? == "slave", "server {number} still calls itself a master");
+                ensure!(role(server)? == "slave", "server {number} is still a master");
                 let (_, _, port, link, _): (String, String, u16, String, i64) =
                     server.command(&["ROLE"])?;
                 ensure!(port == self.known_as(master), "server {number} follows another one");

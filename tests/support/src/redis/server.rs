@@ -16,7 +16,7 @@ use crate::process::Process;
 
 /// How long a server may take until it answers, its data loaded.
 const READY_WITHIN: Duration = Duration::from_secs(30);
-/// How often it is asked meanwhile.
+/// The probe interval meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 /// How many free ports are tried before giving up: another process may take one first.
 const PORT_ATTEMPTS: u32 = 5;
@@ -118,7 +118,7 @@ impl RedisServer {
     /// Sends one command on a connection of its own and returns the answer.
     ///
     /// # Errors
-    /// The server cannot be reached, keeps quiet for some seconds, or refuses.
+    /// The server cannot be reached, does not answer within some seconds, or returns an error.
     pub fn command<T: FromRedisValue>(&self, words: &[&str]) -> Result<T> {
         let (name, arguments) = words.split_first().context("a command has a name")?;
         let attempt = || -> redis::RedisResult<T> {
@@ -130,8 +130,8 @@ impl RedisServer {
         attempt().with_context(|| format!("{} to port {}", words.join(" "), self.port()))
     }
 
-    /// Ends the server at once (SIGKILL), as a crash would. Returns when it is gone; does nothing
-    /// where it does not run.
+    /// Kills the server (SIGKILL), like a crash. Returns when it has ended; does nothing
+    /// if it is not running.
     pub fn kill(&mut self) {
         self.running = None;
     }
@@ -147,7 +147,7 @@ impl RedisServer {
         self.launch()
     }
 
-    /// Freezes the server (SIGSTOP): connections stay open and nobody answers.
+    /// Pauses the server (SIGSTOP): connections stay open without answers.
     ///
     /// # Errors
     /// The server does not run.
@@ -155,7 +155,7 @@ impl RedisServer {
         self.signal(Signal::STOP)
     }
 
-    /// Thaws a paused server (SIGCONT).
+    /// Resumes a paused server (SIGCONT).
     ///
     /// # Errors
     /// The server does not run.
@@ -217,7 +217,7 @@ impl RedisServer {
         self.directory.path().join("redis.log")
     }
 
-    /// What the running server, or the last one, has written to its log.
+    /// The log of the running server, or of the last one.
     #[must_use]
     pub fn log(&self) -> String {
         std::fs::read_to_string(self.log_path())

@@ -10,13 +10,13 @@ use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
-/// The name that the Redis server on this port has given itself. Another program may have taken the port of a server
-/// that is gone, so that nobody answers there is not what a test can check.
+/// The `run_id` of the Redis server on this port. Tests compare it, because another program may take the port of a
+/// stopped server, so a free port is not proof that the server has ended.
 fn run_id(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
     stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
     stream.write_all(b"INFO server\r\n").ok()?;
-    // Not to its end: neither a Sentinel nor a proxy closes a connection because it was asked to.
+    // Do not read to the end: neither a Sentinel nor a proxy closes the connection on QUIT.
     let mut answer = Vec::new();
     let mut buffer = [0; 4096];
     while let Ok(count @ 1..) = stream.read(&mut buffer) {

@@ -7,16 +7,16 @@ use std::time::{Duration, Instant};
 use super::run_id;
 use regrant_test_support::{RedisServer, TcpProxy};
 
-/// Long enough for whatever is going to come.
+/// A generous timeout for data that must arrive.
 const LONG: Duration = Duration::from_secs(10);
-/// How long one listens for what must not come.
+/// How long to wait for data that must not arrive.
 const SHORT: Duration = Duration::from_millis(200);
 
 fn connect(proxy: &TcpProxy) -> TcpStream {
     TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).unwrap()
 }
 
-/// What comes next: nothing at the end of the stream.
+/// The next data; empty at the end of the stream.
 fn read(stream: &mut TcpStream, within: Duration) -> std::io::Result<String> {
     stream.set_read_timeout(Some(within)).unwrap();
     let mut buffer = [0; 100];
@@ -50,7 +50,7 @@ fn a_proxy_without_faults_forwards_everything() {
     assert_eq!(ask(&mut stream, "SET k v").unwrap(), "+OK\r\n");
     assert_eq!(ask(&mut connect(&proxy), "GET k").unwrap(), "$1\r\nv\r\n");
     assert!(server.url_through(&proxy).contains(&proxy.port().to_string()));
-    // The end of one side is the end of the other.
+    // Closing one side closes the other.
     assert_eq!(ask(&mut stream, "QUIT").unwrap(), "+OK\r\n");
     assert!(is_closed(&mut stream));
 }

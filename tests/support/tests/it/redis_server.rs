@@ -1,4 +1,4 @@
-//! The helper itself, on a real server.
+//! Tests of [`RedisServer`] with a real server.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::run_id;
 use regrant_test_support::{Certificates, RedisOptions, RedisServer};
 
-/// Sends one line and returns what comes back, or the reason why nothing did.
+/// Sends one line and returns the response or the error.
 fn ask(port: u16, line: &str) -> std::io::Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -116,8 +116,8 @@ fn dropping_a_server_ends_its_process() {
     assert_ne!(run_id(port), Some(before));
 }
 
-/// Kept in a `static`, a server is never dropped. The process that did so is this very test,
-/// started once more by itself.
+/// A server in a `static` is never dropped. The process with such a server is this test program,
+/// started once more.
 #[test]
 fn a_server_in_a_static_ends_with_the_process() {
     static KEPT: std::sync::OnceLock<RedisServer> = std::sync::OnceLock::new();
@@ -136,8 +136,8 @@ fn a_server_in_a_static_ends_with_the_process() {
         .output()
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
-    let told = text.split_once("PORT ").and_then(|(_, rest)| rest.split_once(" END"));
-    let (port, before) = told.and_then(|(told, _)| told.split_once(' ')).expect(&text);
+    let reported = text.split_once("PORT ").and_then(|(_, rest)| rest.split_once(" END"));
+    let (port, before) = reported.and_then(|(line, _)| line.split_once(' ')).expect(&text);
     let port = port.parse().unwrap();
     let gone = (0..1000).any(|_| {
         std::thread::sleep(Duration::from_millis(10));

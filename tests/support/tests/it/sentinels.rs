@@ -32,8 +32,8 @@ fn a_killed_or_failed_over_master_is_replaced() {
     let third = sentinels.wait_for_another_master(second).unwrap();
     assert_ne!(third, second);
     assert_eq!(value_on(&sentinels, third).as_deref(), Some("v"));
-    // It comes back in the place that it was given before, and is put right. (A busy machine may
-    // bring about one more failover meanwhile.)
+    // It restarts with its previous role, and is reconfigured. (A busy machine may
+    // cause one more failover meanwhile.)
     sentinels.server_mut(second).restart().unwrap();
     let (role, ..): (String, i64, Vec<redis::Value>) =
         sentinels.servers()[second].command(&["ROLE"]).unwrap();
@@ -67,10 +67,10 @@ fn passwords_and_tls_are_required() {
     assert!(url.ends_with("/mymaster/0"), "{url}");
     assert!(sentinels.servers()[0].plain_url().starts_with("redis://:sesame@"));
     assert!(sentinels.sentinels()[0].plain_url().starts_with("redis://:guardian@"));
-    let told: (String, u16) = sentinels.sentinels()[0]
+    let address: (String, u16) = sentinels.sentinels()[0]
         .command(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster"])
         .unwrap();
-    assert!(sentinels.servers()[0].url().ends_with(&format!("{}:{}/0", told.0, told.1)));
+    assert!(sentinels.servers()[0].url().ends_with(&format!("{}:{}/0", address.0, address.1)));
     sentinels.failover().unwrap();
 }
 
@@ -80,7 +80,7 @@ fn a_partition_behind_proxies_causes_a_failover() {
     let proxy = sentinels.proxy(0).unwrap();
     proxy.hold();
     let now = sentinels.wait_for_another_master(0).unwrap();
-    // Nobody has told the old one.
+    // No Sentinel has reconfigured the old one yet.
     let (role, ..): (String, i64, Vec<redis::Value>) =
         sentinels.servers()[0].command(&["ROLE"]).unwrap();
     assert_eq!(role, "master");
@@ -96,7 +96,7 @@ fn dropping_the_sentinels_ends_all_processes() {
     ports.extend(sentinels.sentinels().iter().map(|sentinel| sentinel.port()));
     ports.extend((0..2).map(|number| sentinels.proxy(number).unwrap().port()));
     assert_eq!(ports.len(), 7);
-    // Those of the proxies lead to a server as well.
+    // The proxies' ports lead to a server as well.
     let before: Vec<_> = ports.iter().map(|&port| run_id(port).unwrap()).collect();
     drop(sentinels);
     for (port, before) in ports.into_iter().zip(before) {

@@ -31,7 +31,7 @@ const TRY: &str = "\
 2. \"Call the protected API\", before the countdown is at zero and after: 401, refresh, the call again.
 3. \"5 at once\", after it has run out again: five calls, one refresh.
 4. Open the page in another browser too, look at the devices, and log one of them out.
-5. \"Steal my refresh token\": an old token is played back, and the session is revoked.
+5. \"Steal my refresh token\": an old token is replayed, and the session is revoked.
 
 Ctrl-C ends it.";
 
@@ -44,7 +44,7 @@ fn check() -> Result<(), Stop> {
     build()?;
     let folder = tempfile::tempdir()?;
     fetch_page(&folder.path().join("demo.log"))?;
-    println!("the page is there");
+    println!("the page is served");
     Ok(())
 }
 
@@ -70,7 +70,7 @@ fn serve() -> Result<(), Stop> {
         ensure_running(&mut example, "the example")?;
         std::thread::sleep(LOOK_EVERY);
     }
-    println!("\nending the example");
+    println!("\nstopping the example");
     Ok(())
 }
 

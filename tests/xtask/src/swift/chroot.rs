@@ -1,8 +1,8 @@
-//! Debian trixie with Swift in a folder, for machines that have no Swift of their own.
+//! A chroot of Debian trixie with Swift, for machines without Swift.
 //!
-//! Everything that is mounted for it is mounted in a mount namespace of the program that needs it
-//! (`unshare`): the machine itself never sees these mounts, and they end with the program, however
-//! it ends. So nothing that removes or walks the folder can get from there into the checkout.
+//! All mounts are made in a mount namespace of the program that needs them
+//! (`unshare`): the machine itself never sees them, and they end with the program, however
+//! it ends. So nothing that removes or walks the folder can reach the checkout through a mount.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -17,10 +17,10 @@ use crate::outcome::Stop;
 use crate::process::Invocation;
 use crate::tools::on_path;
 
-/// The release of Debian: the first that has Swift.
+/// The first release of Debian with Swift.
 const SUITE: &str = "trixie";
 const PACKAGES: &str = "swiftlang,libc6-dev,g++,ca-certificates";
-/// The devices that programs expect, by name, major and minor number. No more of the machine's.
+/// The only devices in the chroot: name, major and minor number.
 const DEVICES: &[(&str, u32, u32)] = &[
     ("null", 1, 3),
     ("zero", 1, 5),
@@ -29,16 +29,16 @@ const DEVICES: &[(&str, u32, u32)] = &[
     ("urandom", 1, 9),
     ("tty", 5, 0),
 ];
-/// A private view of mounts and processes; whatever runs in it ends with `unshare`.
+/// Private mount and process namespaces; all processes in them end with `unshare`.
 const NAMESPACE: &[&str] = &["--mount", "--pid", "--fork", "--kill-child", "--"];
 
-/// A Debian with Swift in a folder.
+/// A chroot of Debian with Swift.
 #[derive(Debug)]
 pub(crate) struct Chroot {
     root: PathBuf,
 }
 
-/// The program that makes the chroot, where it can: as root, and allowed to mount.
+/// The program that creates the chroot, if that is possible: as root with permission to mount.
 pub(super) fn maker() -> Option<PathBuf> {
     let debootstrap = on_path("debootstrap")?;
     let able = rustix::process::geteuid().is_root() && on_path("apt-get").is_some() && may_mount();
@@ -57,8 +57,8 @@ fn may_mount() -> bool {
 }
 
 impl Chroot {
-    /// The chroot, made first where the cache does not have it. It is shared by all checkouts of
-    /// this user, and made by one at a time.
+    /// The chroot in the cache, created if absent. All checkouts of this user share it, and a lock
+    /// serialises its creation.
     pub(super) fn ready() -> Result<Self, Stop> {
         let cache = cache()?;
         fs::create_dir_all(&cache)?;
@@ -71,9 +71,9 @@ impl Chroot {
         Ok(Self { root })
     }
 
-    /// `program` in a folder of the checkout, which is where it is outside: read-only, except for
-    /// what Cargo builds into. Runs as root, with no more than these variables of the environment,
-    /// still without arguments.
+    /// `program` in a folder of the checkout, which has the same path as outside and is read-only, except for
+    /// Cargo's target folder. Runs as root with only these environment variables,
+    /// without arguments yet.
     pub(super) fn step(
         &self,
         folder: &Path,
@@ -90,12 +90,12 @@ impl Chroot {
     }
 }
 
-/// Makes the chroot beside its place and puts it there when it is complete.
+/// Creates the chroot in a temporary folder and renames it when it is complete.
 fn make(root: &Path) -> Result<(), Stop> {
     let partial = root.with_extension("partial");
     discard(&partial)?;
     let mirror = mirror::address()?;
-    println!("making a Debian with Swift in {}: about 3 GB, once", root.display());
+    println!("creating a Debian chroot with Swift in {}: about 3 GB, once", root.display());
     let mut debootstrap = Invocation::new("unshare")
         .args(NAMESPACE)
         .args(["debootstrap", "--variant=minbase"])
@@ -106,15 +106,15 @@ fn make(root: &Path) -> Result<(), Stop> {
     }
     debootstrap.run_online()?;
     devices(&partial)?;
-    // The packages as they were fetched.
+    // The downloaded package files.
     Invocation::new("chroot")
         .args([partial.as_os_str(), "apt-get".as_ref(), "clean".as_ref()])
         .run()?;
-    fs::rename(&partial, root).context("cannot put the chroot in its place")?;
+    fs::rename(&partial, root).context("cannot rename the chroot")?;
     Ok(())
 }
 
-/// Makes the devices that debootstrap did not. The machine's own `/dev` is never mounted there.
+/// Creates the devices that debootstrap did not. The machine's own `/dev` is never mounted there.
 fn devices(root: &Path) -> Result<()> {
     for &(name, major, minor) in DEVICES {
         let path = root.join("dev").join(name);
@@ -123,12 +123,12 @@ fn devices(root: &Path) -> Result<()> {
         }
         let mode = Mode::from_raw_mode(0o666);
         mknodat(CWD, &path, FileType::CharacterDevice, mode, makedev(major, minor))
-            .with_context(|| format!("cannot make {}", path.display()))?;
+            .with_context(|| format!("cannot create {}", path.display()))?;
     }
     Ok(())
 }
 
-/// Removes what an attempt that was interrupted has left, and nothing that is mounted in there.
+/// Removes the rest of an interrupted attempt; fails if anything is mounted in it.
 fn discard(folder: &Path) -> Result<()> {
     if !folder.exists() {
         return Ok(());
@@ -140,13 +140,13 @@ fn discard(folder: &Path) -> Result<()> {
     Invocation::new("rm").args(["-r", "-f", "--one-file-system", "--"]).args([folder]).run()
 }
 
-/// The first mount of these (`proc_pid_mounts(5)`) that is this folder or lies in it.
+/// The first of these mounts (`proc_pid_mounts(5)`) that is this folder or inside it.
 fn mounted_in(mounts: &str, folder: &Path) -> Option<PathBuf> {
     let points = mounts.lines().filter_map(|line| line.split(' ').nth(1));
     points.map(|point| PathBuf::from(unescaped(point))).find(|point| point.starts_with(folder))
 }
 
-/// Undoes the escapes of mount points: a blank, tab, line feed or backslash is `\` and three octal
+/// Decodes the escapes of mount points: a space, tab, line feed or backslash is `\` and three octal
 /// digits.
 fn unescaped(point: &str) -> String {
     [("\\040", " "), ("\\011", "\t"), ("\\012", "\n"), ("\\134", "\\")]
@@ -154,13 +154,13 @@ fn unescaped(point: &str) -> String {
         .fold(point.to_owned(), |text, (escape, character)| text.replace(escape, character))
 }
 
-/// This user's folder for what can be made again.
+/// This user's cache folder.
 fn cache() -> Result<PathBuf> {
     let named = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
     named("XDG_CACHE_HOME")
         .or_else(|| Some(named("HOME")?.join(".cache")))
         .map(|cache| cache.join("regrant"))
-        .context("neither XDG_CACHE_HOME nor HOME says where a cache may be")
+        .context("neither XDG_CACHE_HOME nor HOME is set")
 }
 
 #[cfg(test)]

@@ -1,15 +1,15 @@
 #!/bin/sh
 # enter.sh ROOT CHECKOUT TARGET FOLDER [NAME=VALUE]... PROGRAM [ARGUMENT]...
 #
-# Runs PROGRAM in FOLDER with ROOT as its world, in which CHECKOUT and TARGET are where they are
-# outside. To be run in namespaces of its own: it mounts and leaves it to the kernel to unmount.
+# Runs PROGRAM in FOLDER with ROOT as the root folder, in which CHECKOUT and TARGET have the same paths
+# as outside. Must run in its own namespaces: it mounts, and the kernel unmounts when they end.
 set -eu
 
 root=$1 checkout=$2 target=$3 folder=$4
 shift 4
 
-# The first process of a namespace of processes, as `unshare --mount --pid --fork` makes it. Anywhere
-# else the mounts would stay.
+# It must be the first process of a PID namespace, as with `unshare --mount --pid --fork`. Otherwise
+# the mounts would stay.
 if [ $$ -ne 1 ]; then
     echo "enter.sh: not in namespaces of its own" >&2
     exit 1

@@ -1,4 +1,4 @@
-//! The mirror of Debian that this machine's apt uses, and the proxy on the way to it.
+//! The Debian mirror and the proxy that this machine's apt uses.
 
 use std::process::{Command, Stdio};
 
@@ -7,24 +7,24 @@ use anyhow::{Context, Result, bail};
 use crate::outcome::Stop;
 use crate::process::Invocation;
 
-/// What apt is asked about each of its sources: one line of these, in this order.
+/// The output format of apt: one line with these fields for each source.
 const FORMAT: &str = "$(ORIGIN) $(COMPONENT) $(REPO_URI)";
 
 /// The address of the mirror.
 ///
 /// # Errors
-/// apt has none.
+/// apt has no mirror of Debian.
 pub(super) fn address() -> Result<String, Stop> {
     if let Some(address) = configured()? {
         return Ok(address);
     }
-    // What a source is a mirror of is in the lists, which images often come without.
+    // The origin of a source is in the package lists, which images often do not contain.
     Invocation::new("apt-get").args(["-q", "update"]).run_online()?;
     let none = || Stop::Skip("apt has no mirror of Debian among its sources".to_owned());
     configured()?.ok_or_else(none)
 }
 
-/// The proxy for plain HTTP, if apt goes through one.
+/// apt's proxy for plain HTTP, if any.
 pub(super) fn proxy() -> Result<Option<String>> {
     let value = apt("apt-config", &["dump", "--format", "%v%n", "Acquire::http::Proxy"])?;
     Ok(Some(value.trim().to_owned()).filter(|value| !matches!(value.as_str(), "" | "DIRECT")))
@@ -35,8 +35,8 @@ fn configured() -> Result<Option<String>> {
     Ok(first(&apt("apt-get", &arguments)?))
 }
 
-/// The first source that is of Debian itself (its security updates call themselves otherwise) and
-/// that debootstrap can read.
+/// The first source with the origin Debian (security updates have another one) that
+/// debootstrap can read.
 fn first(sources: &str) -> Option<String> {
     sources.lines().find_map(|line| {
         let uri = line.strip_prefix("Debian main ")?;

@@ -1,4 +1,4 @@
-//! What becomes of refreshes, sessions and access tokens.
+//! The counters of refreshes, sessions and access tokens.
 
 use std::time::Duration;
 
@@ -64,7 +64,7 @@ fn revoked_sessions_and_denied_tokens_are_counted() {
         world.auth.logout(pairs[0].refresh_token.expose()).await.unwrap();
         let reason = RevocationReason::Administrative;
         assert!(world.auth.revoke_session(&alice(), &pairs[1].session, reason).await.unwrap());
-        // Once more changes nothing, and so counts for nothing.
+        // A repetition changes nothing and is not counted.
         assert!(!world.auth.revoke_session(&alice(), &pairs[1].session, reason).await.unwrap());
         world.auth.logout_everywhere(&alice()).await.unwrap();
         for pair in &pairs {
@@ -81,7 +81,7 @@ fn revoked_sessions_and_denied_tokens_are_counted() {
                 ("regrant_sessions_revoked_total{reason=\"logout_everywhere\"}", 1),
             ]
         );
-        // The three sessions, and the user's tokens without one.
+        // The three sessions, and the user's access tokens without a session.
         assert_eq!(recorded.gauge("regrant_deny_list_entries"), 4.0);
     });
 }
@@ -100,8 +100,8 @@ fn use_of_a_discarded_childs_access_token_is_counted_as_reuse() {
         let counters = recorded.counters();
         assert!(counters.contains(&("regrant_access_denied_total{by=\"child\"}", 1)));
         assert!(counters.contains(&("regrant_thefts_total{how=\"denied_access\"}", 1)));
-        let told = "regrant_store_operation_seconds{operation=\"confirm\",outcome=\"ok\"}";
-        assert_eq!(recorded.samples(told).len(), 1);
+        let confirm = "regrant_store_operation_seconds{operation=\"confirm\",outcome=\"ok\"}";
+        assert_eq!(recorded.samples(confirm).len(), 1);
     });
 }
 

@@ -1,4 +1,4 @@
-//! How this process keeps up with the others.
+//! The metrics of the revocation feed.
 
 use serde_json::json;
 
@@ -37,10 +37,10 @@ fn delivery_time_is_measured_by_the_server_clock() {
         here.advance(3);
         common.hold(false);
         settle().await;
-        // Both facades read it, the one that told it too.
+        // Both `Auth` instances read the revocation, including the one that published it.
         let recorded = Recorded::take(&seen);
         assert_eq!(recorded.samples("regrant_revocation_delivery_seconds"), [3.0, 3.0]);
-        // What was told before a process started is no news to it.
+        // Revocations published before a process started are not counted as received.
         let _later = World::with(json!({}), |builder| builder.store(common.process()));
         settle().await;
         let recorded = Recorded::take(&seen);

@@ -14,7 +14,7 @@ use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
 struct Recorded(BTreeMap<String, DebugValue>);
 
 impl Recorded {
-    /// What was recorded since the last look.
+    /// What was recorded since the last call.
     fn take(snapshotter: &Snapshotter) -> Self {
         let entries = snapshotter.snapshot().into_vec().into_iter();
         Self(entries.map(|(key, _, _, value)| (shown(key.key()), value)).collect())

@@ -1,4 +1,4 @@
-//! What the store takes, fails and does not replicate.
+//! The latency, failures and unreplicated writes of the store.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -75,13 +75,13 @@ fn feed_read_errors_are_counted() {
     });
 }
 
-/// Has no replica that answers.
+/// A store without a reachable replica.
 #[derive(Debug)]
 struct Alone(MemoryStore);
 
 delegate!(Alone, |this, call| call(&this.0).await.map(Answer::of_one_that_is_alone));
 
-/// What a store answers, and what it says of replicas.
+/// A result of the store and its replication status.
 trait Answer {
     fn of_one_that_is_alone(self) -> Self;
 }

@@ -1,4 +1,4 @@
-//! Who verifies: regrant, the crate `jsonwebtoken`, and the signature check with nothing around it.
+//! The contestants: regrant, the crate `jsonwebtoken`, and the signature check alone.
 
 use std::hint::black_box;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ const ISSUER: &str = "https://app.example";
 const AUDIENCE: &str = "api";
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// One who verifies, and does nothing else, the same token again with each call.
+/// A contestant, which verifies the same token with each call.
 pub(super) struct Contestant {
     pub(super) name: &'static str,
     pub(super) verify: Box<dyn Fn() -> Result<()>>,
@@ -28,7 +28,7 @@ pub(super) const REGRANT: &str = "regrant";
 pub(super) const CRATE: &str = "jsonwebtoken";
 pub(super) const BARE: &str = "signature alone";
 
-/// All of them, each with its key prepared.
+/// All contestants, each with its key prepared.
 pub(super) fn contestants(algorithm: Algorithm) -> Result<Vec<Contestant>> {
     let (signing, verifying, public) = match algorithm {
         Algorithm::HS256 => (hmac_key()?, hmac_key()?, None),
@@ -95,7 +95,7 @@ fn jsonwebtoken(algorithm: Algorithm, public: Option<&str>, token: String) -> Re
     Ok(Contestant { name: CRATE, verify })
 }
 
-/// By the same library as in regrant, of the signature's bytes.
+/// Checks the decoded signature with the library that regrant uses.
 fn bare(algorithm: Algorithm, public: Option<&str>, token: &str) -> Result<Contestant> {
     let (message, signature) = token.rsplit_once('.').context("no token")?;
     let message = message.to_owned();

@@ -1,4 +1,4 @@
-//! Verification in Rust: beside the crate `jsonwebtoken`, and beside the signature check alone.
+//! Verification in Rust, compared with the crate `jsonwebtoken` and with the signature check alone.
 
 mod contestants;
 
@@ -18,8 +18,8 @@ One thread, the same token with every call, the contestants taking turns of a te
 the crate `jsonwebtoken` (over AWS-LC) check signature, `exp`, `iss` and `aud` and read the claims. *Signature alone* is what cannot be done \
 without: HMAC by the crate `hmac` with its key prepared, or AWS-LC with a parsed key, of the signature's bytes, as regrant does it.";
 
-/// How many times the signature check alone it may take, and how many times as fast as the crate
-/// it is to be.
+/// The targets: at most this many times the time of the signature check alone, and at least this many
+/// times as fast as the crate.
 const TARGETS: [(Algorithm, f64, Option<f64>); 4] = [
     (Algorithm::HS256, 2.2, Some(3.5)),
     (Algorithm::RS256, 1.08, None),
@@ -27,7 +27,7 @@ const TARGETS: [(Algorithm, f64, Option<f64>); 4] = [
     (Algorithm::EdDSA, 1.08, None),
 ];
 
-/// The contestants take turns so many times in a round.
+/// How many turns each contestant has in a round.
 const TURNS: u32 = 10;
 
 /// Runs the benchmark.
@@ -94,9 +94,9 @@ fn measure(algorithm: Algorithm, plan: &Plan) -> Result<Case> {
     Ok(case)
 }
 
-/// Calls for about as long as a turn is, and says how long exactly and how often.
+/// Calls for about one turn; returns the exact time and the number of calls.
 fn time(one: &Contestant, turn: Duration) -> Result<(Duration, u64)> {
-    /// Between two looks at the clock.
+    /// Calls between two reads of the clock.
     const BATCH: u64 = 16;
     let (began, mut calls) = (Instant::now(), 0);
     loop {
@@ -116,7 +116,7 @@ impl Case {
         self.0.iter().find(|(one, _)| *one == name).map(|(_, rounds)| &**rounds)
     }
 
-    /// What `name` takes over what `other` takes, round by round.
+    /// The time of `name` divided by that of `other`, for each round.
     fn ratio(&self, name: &str, other: &str) -> Option<Sample> {
         let (ours, theirs) = (self.of(name)?, self.of(other)?);
         Sample::new(ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs).collect())

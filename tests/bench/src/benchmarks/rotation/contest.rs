@@ -1,5 +1,5 @@
-//! The rounds: all contestants, one after the other, again and again, so that what else the
-//! machine does hits all of them alike.
+//! The rounds: all contestants take turns in every round, so that other load on the
+//! machine affects all of them alike.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -21,8 +21,8 @@ pub(super) struct Contest {
     turns: BTreeMap<String, Vec<Turn>>,
 }
 
-/// Of the calls, how many must have written: a few fall into the same millisecond as the same
-/// user's one before, and are answered without a write.
+/// The share of the calls that must write: some calls fall into the same millisecond as the user's
+/// previous call and are answered without a write.
 const WRITES: f64 = 0.97;
 
 impl Contest {
@@ -42,7 +42,7 @@ impl Contest {
             baselines: contestants.iter().filter(is_raw).map(|&one| name(&one)).collect(),
             turns: BTreeMap::new(),
         };
-        // Connections, caches, the just-in-time compiler: nobody pays for them in a round.
+        // Warm up connections, caches and the just-in-time compiler before the rounds.
         let mut pace = BTreeMap::new();
         for contestant in &contestants {
             let turn = contestant.turn(server, concurrency, context.plan.turn / 4, 5_000.0).await?;
@@ -74,12 +74,12 @@ impl Contest {
         &self.baselines
     }
 
-    /// The raw contestant with as many connections as the others have callers.
+    /// The raw contestant with one connection per caller of the others.
     pub(super) fn baseline(&self) -> &str {
         self.baselines.first().map_or("", String::as_str)
     }
 
-    /// Of the rate of one contestant to that of another, round by round.
+    /// The ratio of one contestant's rate to another's, for each round.
     pub(super) fn ratio(&self, name: &str, baseline: &str) -> Option<Sample> {
         let (ours, theirs) = (self.turns.get(name)?, self.turns.get(baseline)?);
         Sample::new(ours.iter().zip(theirs).map(|(a, b)| a.rate / b.rate).collect())
@@ -96,7 +96,7 @@ impl Contest {
     }
 }
 
-/// How many calls take about so long at this rate.
+/// The number of calls that take about this time at this rate.
 pub(super) fn calls_within(time: Duration, rate: f64) -> u64 {
     ((time.as_secs_f64() * rate) as u64).max(100)
 }

@@ -1,4 +1,4 @@
-//! Who takes part.
+//! The contestants.
 
 use std::time::Duration;
 
@@ -16,9 +16,9 @@ use crate::machine::processor_time;
 use crate::server::Server;
 
 pub(super) enum Contestant {
-    /// `redis-benchmark`, as many connections as calls at once.
+    /// `redis-benchmark`, one connection per concurrent call.
     Connections(Raw, u64),
-    /// `redis-benchmark`, all calls at once on one connection.
+    /// `redis-benchmark`, all concurrent calls on one connection.
     Pipeline(Raw, u64),
     Store(Store),
     Facade(Facade),
@@ -28,7 +28,7 @@ pub(super) enum Contestant {
 }
 
 impl Contestant {
-    /// All of them, made ready.
+    /// All contestants, ready to run.
     pub(super) async fn all(context: &Context, server: &Server) -> Result<Vec<Self>> {
         let users = context.plan.rotation_users;
         let raw = Raw::overhear(server).await?;
@@ -61,12 +61,12 @@ impl Contestant {
         matches!(self, Self::Connections(..) | Self::Pipeline(..))
     }
 
-    /// A pipeline of one is a connection of one.
+    /// With one caller, the pipeline is the same as the single connection.
     pub(super) fn is_for(&self, concurrency: usize) -> bool {
         !matches!(self, Self::Pipeline(..)) || concurrency > 1
     }
 
-    /// Refreshes for about `time`; `pace` is the rate that is expected of it.
+    /// Refreshes for about `time`; `pace` is the expected rate.
     pub(super) async fn turn(
         &self,
         server: &mut Server,

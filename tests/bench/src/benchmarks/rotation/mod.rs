@@ -17,20 +17,20 @@ use crate::report::{Report, Table};
 use crate::server::Server;
 use crate::statistics::grouped;
 
-/// The callers at once.
+/// The numbers of concurrent callers.
 const CONCURRENCY: [usize; 2] = [1, 50];
 
-/// The share of the raw rate that is to be reached.
+/// The targets: shares of the raw rate.
 const TARGET_RUST: f64 = 0.85;
 const TARGET_NODE: f64 = 0.6;
 
 const HOW: &str = "\
-`redis-benchmark` sends the very command that the store sends (taken from `MONITOR`, the user's number replaced by a random one), \
+`redis-benchmark` sends exactly the command that the store sends (taken from `MONITOR`, the user's number replaced by a random one), \
 so script, arguments and records are the same; every call writes. The contestants take turns in each round; each ratio is of two \
-turns of the same round, and what stands here is the median over the rounds (and the least and the greatest). \
+turns of the same round, and the table shows the median over the rounds (and the minimum and maximum). \
 `store` is `SessionStore::refresh` with the same first token presented again without a grace, as the raw calls do. `Auth` is \
 `Auth::refresh`: the newest token of a random user is verified, exchanged, and the next pair is signed; `then verify` also verifies the new access token, \
-of which the store is told in the background. \
+and its use is reported to the store in the background. \
 Server and clients share the cores. All of regrant's callers share one connection, as they do in an app: \
 so 50 callers are compared with 50 connections of one call each, and with one connection that has 50 calls in flight.";
 

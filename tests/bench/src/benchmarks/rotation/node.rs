@@ -1,4 +1,4 @@
-//! The whole refresh in Node.js, by the built addon: a process of its own that is told when to run.
+//! The whole refresh in Node.js with the built addon, in a child process that runs on request.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -19,12 +19,12 @@ pub(super) struct Node(Mutex<Process>);
 
 struct Process {
     child: Child,
-    orders: ChildStdin,
+    requests: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Node {
-    /// Starts the process and lets it log so many users in.
+    /// Starts the process, which logs in this many users.
     pub(super) fn log_in(url: &str, users: u64) -> Result<Self> {
         let mut child = Command::new("node")
             .arg(Path::new(SCRIPT))
@@ -32,19 +32,19 @@ impl Node {
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start node")?;
-        let orders = child.stdin.take().context("no standard input")?;
+        let requests = child.stdin.take().context("no standard input")?;
         let answers = BufReader::new(child.stdout.take().context("no standard output")?);
-        let mut process = Process { child, orders, answers };
+        let mut process = Process { child, requests, answers };
         let config = json!({ "secret": SECRET, "store": url });
         process.ask(&json!({ "config": config, "users": users, "device": LABEL }))?;
         Ok(Self(Mutex::new(process)))
     }
 
-    /// `concurrency` callers present the newest tokens of random users of theirs, for so long.
+    /// For this time, `concurrency` callers present the newest tokens of random users of their own.
     pub(super) fn run(&self, concurrency: usize, time: Duration) -> Result<Turn> {
-        let order = json!({ "concurrency": concurrency, "milliseconds": time.as_millis() });
+        let request = json!({ "concurrency": concurrency, "milliseconds": time.as_millis() });
         let mut process = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let answer = process.ask(&order)?;
+        let answer = process.ask(&request)?;
         let number = |name: &str| -> Result<f64> {
             answer[name].as_f64().with_context(|| format!("no {name} in {answer}"))
         };
@@ -61,10 +61,10 @@ impl Node {
 }
 
 impl Process {
-    /// One line there, one line back.
-    fn ask(&mut self, order: &Value) -> Result<Value> {
-        writeln!(self.orders, "{order}").context("node has ended; see above")?;
-        self.orders.flush()?;
+    /// Sends one line and reads one line.
+    fn ask(&mut self, request: &Value) -> Result<Value> {
+        writeln!(self.requests, "{request}").context("node has exited; see above")?;
+        self.requests.flush()?;
         let mut line = String::new();
         self.answers.read_line(&mut line)?;
         serde_json::from_str(&line).with_context(|| {
@@ -75,7 +75,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // Failing here means that the process is gone already, which is what is wanted.
+        // An error means that the process has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }

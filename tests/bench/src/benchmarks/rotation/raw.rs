@@ -1,6 +1,6 @@
-//! The raw limit: `redis-benchmark` sending the very command that the store sends.
+//! The raw limit: `redis-benchmark` sends exactly the command that the store sends.
 //!
-//! The command is not written down here a second time: it is taken from `MONITOR` while the store
+//! The command is not duplicated here: it is captured with `MONITOR` while the store
 //! refreshes one session, and only the user's number is replaced by a random one. So both sides
 //! run the same script with the same arguments on the same records.
 
@@ -17,10 +17,10 @@ use crate::server::Server;
 /// How long the server may take to show a command.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10);
 
-/// Until when the caller waits, in place of the few moments that the store says: as long a number.
+/// A deadline in the far future that replaces the store's short one; it has as many digits.
 const NEVER_LATE: &str = "4102444800000";
 
-/// How `redis-benchmark` calls a random number.
+/// The placeholder of `redis-benchmark` for a random number.
 const RANDOM: &str = "__rand_int__";
 
 /// The command of a refresh, ready for `redis-benchmark`.
@@ -41,11 +41,11 @@ pub(super) struct RawRun {
 }
 
 impl Raw {
-    /// Overhears the refresh of user 0.
+    /// Captures the refresh of user 0.
     pub(super) async fn overhear(server: &Server) -> Result<Self> {
         let store = server.store()?;
         let token = first_token();
-        // Once without being overheard: the first call of a script sends its text.
+        // Once before capturing: the first call of a script sends its source.
         refresh(&*store, &user(0)?, &session(0)?, &token, &policy()).await?;
         let mut monitor = monitor(server.port())?;
         refresh(&*store, &user(0)?, &session(0)?, &token, &policy()).await?;
@@ -132,7 +132,7 @@ fn words(line: &str) -> Result<Vec<String>> {
             (Some(_), '"') => words.extend(word.take()),
             (Some(word), '\\') => match characters.next() {
                 Some(escaped @ ('"' | '\\')) => word.push(escaped),
-                _ => bail!("an argument is not printable, so redis-benchmark cannot say it"),
+                _ => bail!("an argument is not printable, so redis-benchmark cannot send it"),
             },
             (Some(word), other) => word.push(other),
         }

@@ -1,11 +1,11 @@
-//! One contestant in one round.
+//! One turn: one contestant in one round.
 
 use std::time::Duration;
 
 use crate::server::Counters;
 use crate::statistics::micros;
 
-/// What it did and what it cost.
+/// The results and costs of a turn.
 #[derive(Clone, Debug)]
 pub(super) struct Turn {
     /// Refreshes per second.
@@ -15,16 +15,16 @@ pub(super) struct Turn {
     /// In microseconds.
     pub(super) p99: f64,
     pub(super) calls: u64,
-    /// The client's processor time, where it can be told.
+    /// The client's processor time, if it can be measured.
     pub(super) client: Option<Duration>,
     pub(super) server: Counters,
 }
 
-/// Commands that are no part of a refresh: the question for these very counters, and the feed of
+/// Commands that are not part of a refresh: the query of these counters, and the reads of the feed of
 /// revocations, which each process reads once a second.
 const APART: [&str; 2] = ["info", "xread"];
 
-/// What the script calls inside the server.
+/// Commands that the script calls inside the server.
 const INSIDE: [&str; 3] = ["hget", "hset", "time"];
 
 impl Turn {
