@@ -18,7 +18,7 @@ use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, T
 use regrant::{Auth, Error, Login, RefreshRequest, Result, SessionStatus, TokenPair};
 use serde_json::{Value, json};
 
-use crate::auth::faults::delegate;
+use crate::auth::delegate;
 
 const LIVE: &[&str] = &["alice", "alice2", "bob", "carol", "dpop", "reader"];
 
