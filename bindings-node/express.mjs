@@ -1,7 +1,9 @@
 // The same objects as `require('regrant/express')` gives.
 export {
   answerError,
+  authErrorHandler,
   authOf,
+  authRouter,
   authenticate,
   clearAuthCookies,
   jwksHandler,
@@ -10,6 +12,8 @@ export {
   presets,
   proofOf,
   refreshHandler,
+  requireClaims,
+  requireScopes,
   sessionsHandler,
   setAccessCookie,
   setRefreshCookie,

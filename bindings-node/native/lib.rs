@@ -11,6 +11,7 @@ mod callbacks;
 mod clock;
 mod error;
 mod fast_function;
+mod http;
 mod jwks;
 mod jws;
 mod log;

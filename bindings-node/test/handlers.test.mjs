@@ -160,7 +160,7 @@ for (const { name, express } of expressVersions) {
       const response = await call.post('/auth/refresh', { headers: { ...held, ...headers } });
       assert.equal(response.status, passes ? 200 : 401);
       const left = await call.post('/auth/logout', { headers: { ...held, ...headers } });
-      assert.equal(left.status, 204);
+      assert.equal(left.status, passes ? 204 : 401);
       const [{ state }] = await auth.sessions('user-1');
       assert.equal(state, passes ? 'revoked' : 'live');
     });
@@ -201,11 +201,11 @@ for (const { name, express } of expressVersions) {
     assert.deepEqual([error.code, error.reason], ['ERR_SESSION_REVOKED', 'logout']);
   });
 
-  test(`${name}: logout without a session is done, too`, async (t) => {
-    const { call } = await sessionApp(t);
-    for (const headers of [{}, { cookie: 'refreshToken=rubbish' }]) {
-      assert.equal((await call.post('/auth/logout', { headers })).status, 204);
-    }
+  test(`${name}: logout of a session that is over is done, too`, async (t) => {
+    const { auth, call, login } = await sessionApp(t);
+    const headers = cookieHeader(await login());
+    await auth.logoutEverywhere('user-1');
+    assert.equal((await call.post('/auth/logout', { headers })).status, 204);
   });
 
   test(`${name}: logout while the store does not answer is 503 and keeps the cookies, to be tried again`, async (t) => {

@@ -6,13 +6,17 @@
 
 export {
   answerError,
+  authErrorHandler,
   authOf,
+  authRouter,
   authenticate,
   clearAuthCookies,
   jwksHandler,
   loginResponse,
   logoutHandler,
   refreshHandler,
+  requireClaims,
+  requireScopes,
   sessionsHandler,
   setAccessCookie,
   setRefreshCookie,
@@ -21,6 +25,7 @@ export { proofOf } from '../http/request.cjs';
 export * as presets from './presets.cjs';
 export type {
   AuthedRequest,
+  AuthRouterOptions,
   AuthenticateOptions,
   ErrorOptions,
   LogoutHandlerOptions,
@@ -29,8 +34,8 @@ export type {
   RefreshHandlerOptions,
   RequestAuth,
 } from './middleware.cjs';
-export type { TransportOptions } from '../http/cookies.cjs';
-export type { AccessGuard, FetchingGuard, GuardBase, LocalGuard } from '../http/authenticate.cjs';
+export type { OriginOptions, TransportOptions } from '../http/web.cjs';
+export type { AccessGuard, FetchingGuard, GuardBase, LocalGuard, RequiredClaims } from '../http/authenticate.cjs';
 export type { JwksOptions, TokenAnswer } from '../http/endpoints.cjs';
 export type {
   FailedApi,
@@ -40,4 +45,3 @@ export type {
   RtVerifyOptions,
   RtVerifyPreset,
 } from './rt-verify.cjs';
-export type { OriginOptions } from '../http/request.cjs';

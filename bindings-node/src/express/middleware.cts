@@ -1,21 +1,39 @@
 /** Middleware, routes and responses for Express. */
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Auth } from '../auth.cjs';
-import { AuthError } from '../catalog.cjs';
+import { AuthError, Catalog } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { accessOf, userOf, type AccessGuard, type AccessOptions, type UserOptions } from '../http/authenticate.cjs';
-import { accessCookie, clearedCookies, refreshCookie, type TransportOptions } from '../http/cookies.cjs';
+import { checkOptions, isFunction, type Checks } from '../arguments.cjs';
 import {
+  accessOf,
+  checkAccessOptions,
+  checkPermitted,
+  preflightAnswer,
+  scopesOf,
+  userOf,
+  type AccessGuard,
+  type AccessOptions,
+  type RequiredClaims,
+  type UserOptions,
+} from '../http/authenticate.cjs';
+import {
+  accessCookie,
+  checkEndpointOptions,
+  clearedCookies,
   endSession,
+  endpointChecks,
   jwksAnswer,
+  jwksChecks,
   listOrEnd,
   loginAnswer,
+  refreshCookie,
   renew,
   type JwksOptions,
   type LogoutOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
-import { NO_STORE, refusal, type HttpAnswer } from '../http/request.cjs';
+import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
+import { checkGuard, type TransportOptions } from '../http/web.cjs';
 import type { TokenPair } from '../session.cjs';
 
 /** What happens once the token is verified: the user of `loadUser` becomes `res.locals.user`. */
@@ -66,7 +84,43 @@ export function authenticate<T extends object = object>(
   auth: AccessGuard,
   options: AuthenticateOptions<T> = {},
 ): RequestHandler {
-  return middleware(auth, (req: Request) => accessOf<T>(auth, req, options), options);
+  checkAccessOptions(auth, options, errorChecks);
+  const verify = middleware(auth, (req: Request) => accessOf<T>(auth, req, options), options);
+  return (req, res, next) => {
+    const preflight = preflightAnswer(req, options);
+    if (preflight) send(res, preflight);
+    else verify(req, res, next);
+  };
+}
+
+/**
+ * Lets a request pass whose access token has all of `scopes` in its claim `scope`; mount it behind {@link authenticate}.
+ * Others are 403 `insufficient_scope` (RFC 6750 §3.1), and those without a token 401.
+ */
+export function requireScopes(auth: AccessGuard, scopes: string | readonly string[], options: ErrorOptions = {}): RequestHandler {
+  const all = scopesOf(scopes);
+  return permitted(auth, options, (access) => checkPermitted(auth, access, all, {}));
+}
+
+/**
+ * As {@link requireScopes}, for claims of the app: `requireClaims(auth, { role: 'admin' })`. A claim that is an array
+ * must contain the value.
+ */
+export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): RequestHandler {
+  return permitted(auth, options, (access) => checkPermitted(auth, access, [], claims));
+}
+
+function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: VerifiedAccess | undefined) => void): RequestHandler {
+  checkGuard(auth);
+  checkOptions(options, errorChecks, new Catalog());
+  return (req, res, next): void => {
+    try {
+      check((req as Partial<AuthedRequest>).auth);
+    } catch (thrown) {
+      return failureOf(options, req, res, next)(thrown);
+    }
+    next();
+  };
 }
 
 /** The verified access token. `T`: the app's own claims. */
@@ -94,7 +148,7 @@ export function authOf<T extends object = object>(req: Request): RequestAuth<T> 
  * `cookie: false` as `refreshToken`. The status is that of `res.status`, by default 200.
  */
 export function loginResponse(res: Response, pair: TokenPair, options: TransportOptions = {}): void {
-  send(res, { ...loginAnswer(pair, options), status: res.statusCode });
+  send(res, { ...loginAnswer(pair, options, res.req), status: res.statusCode });
 }
 
 /** The options of the refresh endpoint. */
@@ -107,6 +161,8 @@ export interface RefreshHandlerOptions extends RefreshOptions, ErrorOptions {}
  * The cookie of a cross-origin request is ignored.
  */
 export function refreshHandler(auth: Auth, options: RefreshHandlerOptions = {}): RequestHandler {
+  checkGuard(auth);
+  checkEndpointOptions(options);
   return handler((req) => renew(auth, req, options), options);
 }
 
@@ -115,10 +171,13 @@ export interface LogoutHandlerOptions extends LogoutOptions, ErrorOptions {}
 
 /**
  * Revokes the session of the refresh token, removes the cookies and responds with 204, also if there is
- * no such session. If the store is unreachable it is an error and the cookies stay, so that the client
+ * no such session any more. A request without a refresh token that counts, such as one that another site's page sends,
+ * is 401 and removes no cookies. If the store is unreachable it is an error and the cookies stay, so that the client
  * can retry.
  */
 export function logoutHandler(auth: Auth, options: LogoutHandlerOptions = {}): RequestHandler {
+  checkGuard(auth);
+  checkEndpointOptions(options);
   return handler((req) => endSession(auth, req, options), options);
 }
 
@@ -134,11 +193,52 @@ export function logoutHandler(auth: Auth, options: LogoutHandlerOptions = {}): R
  * Nobody can see or revoke the sessions of another user.
  */
 export function sessionsHandler(auth: Auth, options: ErrorOptions = {}): RequestHandler {
+  checkGuard(auth);
+  checkOptions(options, errorChecks, new Catalog());
   return handler(async (req) => {
     const one: unknown = req.params['sessionId'];
     return listOrEnd(auth, authOf(req), { method: req.method, sessionId: typeof one === 'string' ? one : undefined });
   }, options);
 }
+
+/** The options of {@link authRouter}. */
+export interface AuthRouterOptions extends RefreshHandlerOptions {
+  /** Where the routes below `sessions` find the access token. */
+  access?: AccessOptions | undefined;
+}
+
+/**
+ * The routes
+ *
+ * - `POST /refresh` and `POST /logout`: {@link refreshHandler} and {@link logoutHandler};
+ * - `GET /sessions`, `DELETE /sessions`, `/sessions/others` and `/sessions/:sessionId`: {@link sessionsHandler}.
+ *
+ * Mount it at the path of the refresh cookie, by default `/auth`:
+ *
+ * ```ts
+ * app.use('/auth', authRouter(auth));
+ * ```
+ */
+export function authRouter(auth: Auth, options: AuthRouterOptions = {}): RequestHandler {
+  checkOptions<object>(options, { ...endpointChecks, access: isObject }, new Catalog());
+  const { access, ...endpoints } = options;
+  const { onError } = options;
+  const refresh = refreshHandler(auth, endpoints);
+  const logout = logoutHandler(auth, endpoints);
+  const guard = authenticate(auth, { ...access, optional: false, ...(onError && { onError }) });
+  return (req, res, next): void => {
+    const [name, id, ...others] = req.path.split('/').slice(1);
+    const isLeaf = id === undefined || (id === '' && others.length === 0);
+    if (req.method === 'POST' && isLeaf && name === 'refresh') return void refresh(req, res, next);
+    if (req.method === 'POST' && isLeaf && name === 'logout') return void logout(req, res, next);
+    if (name !== 'sessions' || others.length > 0) return next();
+    const sessionId = isLeaf ? undefined : id;
+    const list = handler((asked) => listOrEnd(auth, authOf(asked), { method: asked.method, sessionId }), { onError });
+    guard(req, res, (thrown?: unknown) => void (thrown === undefined ? list(req, res, next) : next(thrown)));
+  };
+}
+
+const isObject = { accepts: (value: unknown) => typeof value === 'object' && value !== null, expected: 'an object' };
 
 /**
  * Publishes the public keys of access tokens (RFC 7517 §5), with cache headers:
@@ -148,6 +248,8 @@ export function sessionsHandler(auth: Auth, options: ErrorOptions = {}): Request
  * ```
  */
 export function jwksHandler(auth: Auth, options: JwksOptions = {}): RequestHandler {
+  checkGuard(auth);
+  checkOptions(options, jwksChecks, new Catalog());
   return (req, res) => send(res, jwksAnswer(auth, req, options));
 }
 
@@ -156,7 +258,7 @@ export function jwksHandler(auth: Auth, options: JwksOptions = {}): RequestHandl
  * the token. Does nothing with `cookie: false`.
  */
 export function setRefreshCookie(res: Response, pair: TokenPair, options: TransportOptions = {}): void {
-  setCookies(res, refreshCookie(pair, options));
+  setCookies(res, refreshCookie(pair, options, res.req));
 }
 
 /**
@@ -164,12 +266,12 @@ export function setRefreshCookie(res: Response, pair: TokenPair, options: Transp
  * nothing without `accessCookie`.
  */
 export function setAccessCookie(res: Response, pair: TokenPair, options: TransportOptions = {}): void {
-  setCookies(res, accessCookie(pair, options));
+  setCookies(res, accessCookie(pair, options, res.req));
 }
 
 /** Removes both cookies from the browser. */
 export function clearAuthCookies(res: Response, options: TransportOptions = {}): void {
-  setCookies(res, clearedCookies(options));
+  setCookies(res, clearedCookies(options, res.req));
 }
 
 /** Sends an error in the app's own way, or passes it to `next`. */
@@ -182,6 +284,23 @@ export interface ErrorOptions {
    * `{ error: { code, advice, message } }`.
    */
   onError?: OnError | undefined;
+}
+
+const errorChecks: Checks<ErrorOptions> = { onError: isFunction };
+
+/**
+ * Sends the `AuthError`s that reach the app's error handling: from `next(err)`, from routes that call `auth` and, in
+ * Express 5, from rejected promises. Mount it last; other errors go on.
+ *
+ * ```ts
+ * app.use(authErrorHandler());
+ * ```
+ */
+export function authErrorHandler(): ErrorRequestHandler {
+  return (err, req, res, next) => {
+    if (!(err instanceof AuthError) || res.headersSent) return next(err);
+    answerError(err, req, res);
+  };
 }
 
 /** Forbids caching of the response (RFC 6749 §5.1). */
@@ -204,7 +323,8 @@ export function send(res: Response, { status, headers, cookies, body }: HttpAnsw
 
 /** Sends an error with its status and headers and `{ error: { code, advice, message } }`. */
 export function answerError(err: AuthError, _req: Request, res: Response): void {
-  send(res, refusal(err));
+  // `failureOf` has set the cookies already, for an `onError` of the app too.
+  send(res, { ...refusal(err), cookies: [] });
 }
 
 /** A route that sends the response of `answer`, or its error. */
@@ -219,9 +339,16 @@ export function handler(answer: (req: Request) => Promise<HttpAnswer>, options: 
  * `next`.
  */
 export function failureOf({ onError = answerError }: ErrorOptions, req: Request, res: Response, next: NextFunction) {
+  const pass = (thrown: unknown): void => next(appError(thrown));
   return (thrown: unknown): void => {
-    if (!(thrown instanceof AuthError)) return next(thrown);
+    if (!(thrown instanceof AuthError)) return pass(thrown);
     noStore(res);
-    onError(thrown, req, res, next);
+    setCookies(res, thrown.cookies ?? []);
+    try {
+      // It may be an async function, whatever its type says.
+      Promise.resolve(onError(thrown, req, res, next) as unknown).catch(pass);
+    } catch (own) {
+      pass(own);
+    }
   };
 }

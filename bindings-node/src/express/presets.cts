@@ -1,9 +1,12 @@
 /** The preset for apps with `GET /api/users/rtVerify`. */
+import { parse } from 'cookie';
 import type { Request, Response } from 'express';
 import type { Auth } from '../auth.cjs';
-import { AuthError } from '../catalog.cjs';
+import { checkOptions, isAnything } from '../arguments.cjs';
+import { AuthError, Catalog } from '../catalog.cjs';
 import type { ErrorCode } from '../error-codes.cjs';
-import { addressOf, header, readCookie } from '../http/request.cjs';
+import { addressOf, appError, header, headOf } from '../http/request.cjs';
+import { checkGuard, webOf } from '../http/web.cjs';
 import type { ClaimsSource, Renewed, TokenPair } from '../session.cjs';
 import { middleware, noStore } from './middleware.cjs';
 import * as legacy from './rt-verify.cjs';
@@ -24,25 +27,35 @@ const REFRESH_API = 'refreshToken 검증';
  */
 export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
   const { language = 'ko', messageStyle = 'prefixed', failedApi = {} } = options;
+  checkOptions(options, legacy.rtVerifyChecks, new Catalog());
+  webOf({ cookie: false, allowedOrigins: options.allowedOrigins });
   const { authenticate: authenticateName, rtVerify: routeName = REFRESH_API } = failedApi;
   const wording = { language, messageStyle };
 
   return {
-    authenticate: <T extends object>(auth: Auth, { loadUser }: RtVerifyAuthenticateOptions<T> = {}) =>
-      middleware<T>(auth, (req) => auth.verifyAccess<T>(afterBearer(presentedAccess(req))), {
+    authenticate: <T extends object>(auth: Auth, authenticateOptions: RtVerifyAuthenticateOptions<T> = {}) => {
+      checkGuard(auth);
+      checkOptions(authenticateOptions, legacy.authenticateChecks, new Catalog());
+      const { loadUser } = authenticateOptions;
+      return middleware<T>(auth, (req) => auth.verifyAccess<T>(afterBearer(presentedAccess(req, options))), {
         loadUser: loadUser && ((subject, claims, req) => loadUser(claims[USER_CLAIM] ?? subject, claims, req)),
         onError: (err, req, _res, next) =>
-          next(legacy.legacyError(wording, accessAnswer(err, req), authenticateName, err)),
-      }),
+          next(legacy.legacyError(wording, accessAnswer(err, req, options), authenticateName, err)),
+      });
+    },
 
-    rtVerify: (auth, { claims } = {}) => (req, res, next) => {
-      noStore(res);
-      renew(auth, req, claims)
-        .then((renewed) => answerRenewed(res, renewed, options))
-        .catch((thrown: unknown) => {
-          if (!(thrown instanceof AuthError)) return next(thrown);
-          next(legacy.legacyError(wording, refreshAnswer(thrown), routeName, thrown));
-        });
+    rtVerify: (auth, routeOptions = {}) => {
+      checkGuard(auth);
+      checkOptions(routeOptions, { claims: isAnything }, new Catalog());
+      return (req, res, next) => {
+        noStore(res);
+        renew(auth, req, routeOptions.claims)
+          .then((renewed) => answerRenewed(res, renewed, options))
+          .catch((thrown: unknown) => {
+            if (!(thrown instanceof AuthError)) return next(appError(thrown));
+            next(legacy.legacyError(wording, refreshAnswer(thrown), routeName, thrown));
+          });
+      };
     },
 
     loginResponse(res, pair) {
@@ -54,8 +67,16 @@ export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
 }
 
 /** Empty is absent, in both places. */
-function presentedAccess(req: Request): string | undefined {
-  return header(req, ACCESS_HEADER) || readCookie(req, ACCESS_COOKIE) || undefined;
+function presentedAccess(req: Request, options: RtVerifyOptions): string | undefined {
+  return header(req, ACCESS_HEADER) || presentedCookie(req, options) || undefined;
+}
+
+/** The cookie, unless a page of another origin may change something with it: as in `authenticate`. */
+function presentedCookie(req: Request, { allowedOrigins, checkOrigin = true }: RtVerifyOptions): string | undefined {
+  const cookies = req.cookies as Record<string, unknown> | undefined;
+  const value = (cookies ?? parse(req.headers.cookie ?? ''))[ACCESS_COOKIE];
+  if (typeof value !== 'string') return undefined;
+  return !checkOrigin || webOf({ cookie: false, allowedOrigins }).acceptsCookies(headOf(req)) ? value : undefined;
 }
 
 /** What follows `Bearer` and one blank, as the legacy apps split it; `undefined` for any other value. */
@@ -64,9 +85,9 @@ function afterBearer(value: string | undefined): string | undefined {
   return scheme === 'Bearer' && token ? token : undefined;
 }
 
-function accessAnswer(err: AuthError, req: Request): legacy.LegacyAnswer {
+function accessAnswer(err: AuthError, req: Request, options: RtVerifyOptions): legacy.LegacyAnswer {
   if (err.code !== 'ERR_TOKEN_MISSING') return legacy.ACCESS_REFUSED;
-  return presentedAccess(req) === undefined ? legacy.ACCESS_ABSENT : legacy.ACCESS_NOT_BEARER;
+  return presentedAccess(req, options) === undefined ? legacy.ACCESS_ABSENT : legacy.ACCESS_NOT_BEARER;
 }
 
 async function renew(auth: Auth, req: Request, claims: ClaimsSource | undefined): Promise<Renewed> {

@@ -1,9 +1,11 @@
 /** The interface and the errors of apps with `GET /api/users/rtVerify`: statuses and messages word for word. */
 import type { Request, RequestHandler, Response } from 'express';
+import { isFlag, isFunction, type Check, type Checks } from '../arguments.cjs';
 import type { Auth } from '../auth.cjs';
 import type { AuthError } from '../catalog.cjs';
 import type { AccessClaims } from '../claims.cjs';
 import { errorInfo, type Advice, type ErrorCode, type Language } from '../error-codes.cjs';
+import { isTexts } from '../http/web.cjs';
 import type { ClaimsSource, TokenPair } from '../session.cjs';
 
 /** How the preset speaks and which names it goes by. */
@@ -21,9 +23,36 @@ export interface RtVerifyOptions {
   httpOnly?: boolean | undefined;
   /** Which requests of other sites carry the cookie; by default the browser decides, as in the old app. */
   sameSite?: 'lax' | 'strict' | 'none' | undefined;
+  /** Other origins whose pages may change something by the cookie, such as that of the front end. */
+  allowedOrigins?: readonly string[] | undefined;
+  /**
+   * Whether the cookie is ignored in requests that may change something (any method but `GET`, `HEAD` and `OPTIONS`)
+   * from pages of other origins; default true. The old apps did not look: `false` is for front ends whose origins are
+   * not known, and lets every page of the same site act for the user.
+   */
+  checkOrigin?: boolean | undefined;
   /** What `failedApi` says; default `refreshToken 검증` in the refresh endpoint, and absent in the middleware. */
   failedApi?: FailedApi | undefined;
 }
+
+const isOneOf = (...values: unknown[]): Check => ({
+  accepts: (value) => values.includes(value),
+  expected: `one of ${values.join(', ')}`,
+});
+const isObject: Check = { accepts: (value) => typeof value === 'object' && value !== null, expected: 'an object' };
+
+export const rtVerifyChecks: Checks<RtVerifyOptions> = {
+  language: isOneOf('ko', 'en'),
+  messageStyle: isOneOf('prefixed', 'plain'),
+  secure: isOneOf(true, false, 'auto'),
+  httpOnly: isFlag,
+  sameSite: isOneOf('lax', 'strict', 'none'),
+  allowedOrigins: isTexts,
+  checkOrigin: isFlag,
+  failedApi: isObject,
+};
+
+export const authenticateChecks: Checks<RtVerifyAuthenticateOptions> = { loadUser: isFunction };
 
 /** What the field `failedApi` of an answer says, by where the failure was. */
 export interface FailedApi {

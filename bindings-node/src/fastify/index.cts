@@ -3,22 +3,37 @@
  *
  * @module regrant/fastify
  */
-import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest, RegisterOptions } from 'fastify';
 import type { Auth } from '../auth.cjs';
-import { AuthError } from '../catalog.cjs';
+import { AuthError, Catalog } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { accessOf, userOf, type AccessGuard, type AccessOptions, type UserOptions } from '../http/authenticate.cjs';
-import type { TransportOptions } from '../http/cookies.cjs';
+import { checkOptions, isFunction, type Checks } from '../arguments.cjs';
 import {
+  accessOf,
+  checkAccessOptions,
+  checkPermitted,
+  preflightAnswer,
+  scopesOf,
+  userOf,
+  type AccessGuard,
+  type AccessOptions,
+  type RequiredClaims,
+  type UserOptions,
+} from '../http/authenticate.cjs';
+import {
+  checkEndpointOptions,
   endSession,
+  endpointChecks,
   jwksAnswer,
+  jwksChecks,
   listOrEnd,
   loginAnswer,
   renew,
   type JwksOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
-import { NO_STORE, refusal, type HttpAnswer } from '../http/request.cjs';
+import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
+import { checkGuard, type TransportOptions } from '../http/web.cjs';
 import type { TokenPair } from '../session.cjs';
 
 export { proofOf } from '../http/request.cjs';
@@ -28,11 +43,11 @@ export type {
   FetchingGuard,
   GuardBase,
   LocalGuard,
+  RequiredClaims,
   UserOptions,
 } from '../http/authenticate.cjs';
-export type { TransportOptions } from '../http/cookies.cjs';
+export type { OriginOptions, TransportOptions } from '../http/web.cjs';
 export type { JwksOptions, RefreshOptions, TokenAnswer } from '../http/endpoints.cjs';
-export type { OriginOptions } from '../http/request.cjs';
 
 /** Where the access token is, and how it is used. `T`: the app's own claims. */
 export interface AuthenticateOptions<T extends object = object>
@@ -49,13 +64,46 @@ export function authenticate<T extends object = object>(
   auth: AccessGuard,
   options: AuthenticateOptions<T> = {},
 ): AuthHook {
+  checkAccessOptions(auth, options, errorChecks);
   return async (request, reply) => {
+    const preflight = preflightAnswer(request, options);
+    if (preflight) return send(reply, preflight);
     try {
       const access = await accessOf<T>(auth, request, options);
       if (access === undefined) return undefined;
       const passed = request as AuthedRequest<T>;
       passed.auth = access;
       if (options.loadUser) passed.user = await userOf(auth, access, request, options);
+      return undefined;
+    } catch (thrown) {
+      return fail(thrown, request, reply, options);
+    }
+  };
+}
+
+/**
+ * Lets a request pass whose access token has all of `scopes` in its claim `scope`: a hook behind {@link authenticate}.
+ * Others are 403 `insufficient_scope` (RFC 6750 §3.1), and those without a token 401.
+ */
+export function requireScopes(auth: AccessGuard, scopes: string | readonly string[], options: ErrorOptions = {}): AuthHook {
+  const all = scopesOf(scopes);
+  return permitted(auth, options, (access) => checkPermitted(auth, access, all, {}));
+}
+
+/**
+ * As {@link requireScopes}, for claims of the app: `requireClaims(auth, { role: 'admin' })`. A claim that is an array
+ * must contain the value.
+ */
+export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): AuthHook {
+  return permitted(auth, options, (access) => checkPermitted(auth, access, [], claims));
+}
+
+function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: VerifiedAccess | undefined) => void): AuthHook {
+  checkGuard(auth);
+  checkOptions(options, errorChecks, new Catalog());
+  return async (request, reply) => {
+    try {
+      check((request as Partial<AuthedRequest>).auth);
       return undefined;
     } catch (thrown) {
       return fail(thrown, request, reply, options);
@@ -95,7 +143,7 @@ export interface AuthRoutesOptions extends RefreshOptions, ErrorOptions {
  *
  * - `POST /refresh`: `{ accessToken, expiresIn }` and the next refresh token, as a cookie or with
  *   `cookie: false` as `refreshToken`;
- * - `POST /logout`: 204, and the cookies removed;
+ * - `POST /logout`: 204, and the cookies removed; 401 without a refresh token that counts;
  * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, … }] }`, times in ISO 8601;
  * - `DELETE /sessions/:sessionId`, `/sessions/others` and `/sessions`: `{ ended: number }`.
  *
@@ -106,7 +154,10 @@ export interface AuthRoutesOptions extends RefreshOptions, ErrorOptions {
  * ```
  */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { auth, access } = options;
+  const { auth, access, prefix, logLevel, logSerializers, ...endpoints } = options as AuthRoutesOptions & RegisterOptions;
+  checkGuard(auth);
+  checkOptions(endpoints, endpointChecks, new Catalog());
+  checkEndpointOptions(endpoints);
   const route = (answer: (request: FastifyRequest) => Promise<HttpAnswer>) =>
     async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
       try {
@@ -115,10 +166,10 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
         return fail(thrown, request, reply, options);
       }
     };
-  app.post('/refresh', route((request) => renew(auth, request, options)));
-  app.post('/logout', route((request) => endSession(auth, request, options)));
+  app.post('/refresh', route((request) => renew(auth, request, endpoints)));
+  app.post('/logout', route((request) => endSession(auth, request, endpoints)));
   const sessions = {
-    onRequest: authenticate(auth, { ...access, onError: options.onError, optional: false }),
+    onRequest: authenticate(auth, { ...access, ...(options.onError && { onError: options.onError }), optional: false }),
     handler: route((request) => {
       const { sessionId } = request.params as { sessionId?: string };
       return listOrEnd(auth, authOf(request), { method: request.method, sessionId });
@@ -134,7 +185,7 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
  * `cookie: false` as `refreshToken`. The status is that of `reply.code`, by default 200.
  */
 export function loginReply(reply: FastifyReply, pair: TokenPair, options: TransportOptions = {}): FastifyReply {
-  return send(reply, { ...loginAnswer(pair, options), status: reply.statusCode });
+  return send(reply, { ...loginAnswer(pair, options, reply.request), status: reply.statusCode });
 }
 
 /**
@@ -148,6 +199,8 @@ export function jwksHandler(
   auth: Auth,
   options: JwksOptions = {},
 ): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+  checkGuard(auth);
+  checkOptions(options, jwksChecks, new Catalog());
   return (request, reply) => send(reply, jwksAnswer(auth, request, options));
 }
 
@@ -160,6 +213,8 @@ export interface ErrorOptions {
   onError?: ((error: AuthError, request: FastifyRequest, reply: FastifyReply) => unknown) | undefined;
 }
 
+const errorChecks: Checks<ErrorOptions> = { onError: isFunction };
+
 /** Sends a response. */
 function send(reply: FastifyReply, { status, headers, cookies, body }: HttpAnswer): FastifyReply {
   // Fastify appends headers of this name.
@@ -169,7 +224,8 @@ function send(reply: FastifyReply, { status, headers, cookies, body }: HttpAnswe
 
 /** Sends an error with its status and headers and `{ error: { code, advice, message } }`. */
 export function answerError(error: AuthError, _request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  return send(reply, refusal(error));
+  // `fail` has set the cookies already, for an `onError` of the app too.
+  return send(reply, { ...refusal(error), cookies: [] });
 }
 
 /** Sends an `AuthError`; any other exception is the app's and is thrown again. */
@@ -179,8 +235,9 @@ async function fail(
   reply: FastifyReply,
   { onError = answerError }: ErrorOptions,
 ): Promise<unknown> {
-  if (!(thrown instanceof AuthError)) throw thrown;
+  if (!(thrown instanceof AuthError)) throw appError(thrown);
   reply.headers(NO_STORE);
+  for (const cookie of thrown.cookies ?? []) reply.header('set-cookie', cookie);
   await onError(thrown, request, reply);
   // Returning the reply tells Fastify that it was sent.
   return reply;

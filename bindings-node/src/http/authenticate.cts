@@ -1,28 +1,20 @@
 /** Authenticates a request: verifies its access token and loads the user. */
 import type { WhenStale } from '../auth.cjs';
-import { AuthError } from '../catalog.cjs';
+import { checkPermission } from '../../native.cjs';
+import { checkOptions, isFlag, isFunction, isText, type Checks } from '../arguments.cjs';
+import { AuthError, Catalog } from '../catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
 import type { ErrorCode } from '../error-codes.cjs';
-import {
-  boundToken,
-  header,
-  isOwnPage,
-  isSafe,
-  proofOf,
-  readCookie,
-  refusal,
-  type HttpAnswer,
-  type HttpRequest,
-  type OriginOptions,
-} from './request.cjs';
+import { amend, appError, header, headOf, parseAnswer, proofOf, refusal, type HttpAnswer, type HttpRequest } from './request.cjs';
 import type { RequestProof } from '../session.cjs';
+import { checkGuard, isTexts, webOf, type OriginOptions } from './web.cjs';
 
 /** Where the access token is, and what else it must meet. */
 export interface AccessOptions extends OriginOptions {
   /** The header with `Bearer <token>`; default `authorization`. */
   header?: string | undefined;
   /**
-   * A cookie to read where the header is absent, with the token or `Bearer <token>`. Browsers send it with requests
+   * A cookie to read where the header has no token, with the token or `Bearer <token>`. Browsers send it with requests
    * that other sites' pages make; so it does not count in one that may change something (any method but `GET`, `HEAD`
    * and `OPTIONS`, or an upgrade to a WebSocket) and comes from a page of neither this server nor `allowedOrigins`.
    */
@@ -83,16 +75,66 @@ export async function authenticate<T extends object = object, R extends HttpRequ
   request: R,
   options: AuthenticateOptions<T, R> = {},
 ): Promise<Decision<T>> {
+  if (!checked.has(options)) checkAccessOptions(auth, options);
+  checked.add(options);
   try {
+    const preflight = preflightAnswer(request, options);
+    if (preflight) return { ok: false, error: auth.error('ERR_TOKEN_MISSING'), answer: preflight };
     const access = await accessOf<T>(auth, request, options);
     if (access === undefined) return { ok: true };
     if (!options.loadUser) return { ok: true, auth: access };
     return { ok: true, auth: access, user: await userOf(auth, access, request, options) };
   } catch (thrown) {
-    if (!(thrown instanceof AuthError)) throw thrown;
+    if (!(thrown instanceof AuthError)) throw appError(thrown);
     return { ok: false, error: thrown, answer: refusal(thrown) };
   }
 }
+
+/** Options that were checked, because {@link authenticate} gets them with every request. */
+const checked = new WeakSet<object>();
+
+const accessChecks: Checks<AuthenticateOptions> = {
+  header: isText,
+  cookie: isText,
+  optional: isFlag,
+  whenStale: isText,
+  allowedOrigins: isTexts,
+  subjectClaim: isText,
+  loadUser: isFunction,
+};
+
+/**
+ * Checks what a middleware is made of.
+ *
+ * @throws AuthError `ERR_ARGUMENT_INVALID`, `ERR_CONFIG_INVALID`
+ */
+export function checkAccessOptions<T extends object, R, M extends object>(
+  auth: AccessGuard,
+  options: AuthenticateOptions<T, R>,
+  more?: Checks<M>,
+): void {
+  checkGuard(auth);
+  checkOptions<object>(options, { ...accessChecks, ...more }, new Catalog());
+  accessWeb(options);
+}
+
+/** The rules for access tokens. @throws AuthError `ERR_CONFIG_INVALID` */
+export function accessWeb({ header, cookie, allowedOrigins }: AccessOptions): ReturnType<typeof webOf> {
+  return webOf({ header, accessCookie: cookie, cookie: false, allowedOrigins });
+}
+
+/**
+ * The answer to a CORS preflight; `undefined` for every other request. A preflight has no credentials and must not
+ * reach a protected route.
+ */
+export function preflightAnswer(request: HttpRequest, options: AccessOptions): HttpAnswer | undefined {
+  if (request.method !== 'OPTIONS') return undefined;
+  const text = accessWeb(options).preflight(headOf(request, options.header));
+  return text === null ? undefined : parseAnswer(text);
+}
+
+/** `Bearer`, blank, and the beginning of a token. */
+const BEARER = /^bearer [^ \t]/i;
 
 /**
  * The verified access token of a request; `undefined` for one that may pass without. A promise
@@ -105,14 +147,31 @@ export function accessOf<T extends object>(
   request: HttpRequest,
   options: AccessOptions,
 ): VerifiedAccess<T> | undefined | Promise<VerifiedAccess<T>> {
-  const { optional, whenStale = 'open' } = options;
-  const { value, bare } = presented(request, options);
-  if (value === undefined && optional) return undefined;
-  const bound = auth.checksProofs && !bare ? boundToken(value) : undefined;
-  if (bound !== undefined) return verifyBound(auth, bound, request, whenStale);
-  if (whenStale !== 'open') return verifyChecked(auth, value, bare, whenStale);
-  if (auth.fetchesKeys) return bare ? auth.verifyAccessAsync<T>(value) : auth.verifyBearerAsync<T>(value);
-  return bare ? auth.verifyAccess<T>(value) : auth.verifyBearer<T>(value);
+  const { header: name = 'authorization', optional = false, whenStale = 'open' } = options;
+  const value = header(request, name.toLowerCase());
+  // The usual case goes to the verifier in one native call.
+  if (value !== undefined && whenStale === 'open' && BEARER.test(value)) {
+    return auth.fetchesKeys ? auth.verifyBearerAsync<T>(value) : auth.verifyBearer<T>(value);
+  }
+  const outcome = accessWeb(options).present(headOf(request, name), optional);
+  if (outcome === '') return undefined;
+  if (typeof outcome !== 'string') {
+    throw amend(auth.error(outcome.code as ErrorCode, outcome.detail === undefined ? {} : { detail: outcome.detail }), outcome);
+  }
+  const { scheme, tokens } = JSON.parse(outcome) as { scheme: 'bearer' | 'dpop'; tokens: [string, ...string[]] };
+  if (scheme === 'dpop') return verifyBound(auth, tokens[0], request, whenStale);
+  if (auth.fetchesKeys) return verifyFetching(auth, tokens, whenStale);
+  const token = tokens.length > 1 && auth.chooseAccess ? auth.chooseAccess(tokens) : tokens[0];
+  return whenStale === 'open' ? auth.verifyAccess<T>(token) : verifyChecked(auth, token, whenStale);
+}
+
+async function verifyFetching<T extends object>(
+  auth: FetchingGuard,
+  tokens: [string, ...string[]],
+  whenStale: WhenStale,
+): Promise<VerifiedAccess<T>> {
+  const token = tokens.length > 1 && auth.chooseAccess ? await auth.chooseAccess(tokens) : tokens[0];
+  return whenStale === 'open' ? auth.verifyAccessAsync<T>(token) : verifyChecked(auth, token, whenStale);
 }
 
 function verifyBound<T extends object>(
@@ -121,7 +180,7 @@ function verifyBound<T extends object>(
   request: HttpRequest,
   whenStale: WhenStale,
 ): VerifiedAccess<T> | Promise<VerifiedAccess<T>> {
-  const proof = proofOf(request);
+  const proof = auth.checksProofs ? proofOf(request) : undefined;
   if (proof === undefined) throw auth.error('ERR_DPOP_PROOF_MISSING');
   if (whenStale !== 'open') {
     if (!auth.verifyChecked) throw cannotKnow(auth);
@@ -134,27 +193,15 @@ function verifyBound<T extends object>(
 
 async function verifyChecked<T extends object>(
   auth: AccessGuard,
-  value: string | undefined,
-  bare: boolean,
+  token: string,
   whenStale: WhenStale,
 ): Promise<VerifiedAccess<T>> {
-  if (!auth.verifyChecked || !auth.bearerToken) throw cannotKnow(auth);
-  return auth.verifyChecked<T>(bare ? value : auth.bearerToken(value), whenStale);
+  if (!auth.verifyChecked) throw cannotKnow(auth);
+  return auth.verifyChecked<T>(token, whenStale);
 }
 
 function cannotKnow(auth: AccessGuard): AuthError {
   return auth.error('ERR_CONFIG_INVALID', { detail: 'whenStale: a verifier cannot know of logouts' });
-}
-
-/** The value of the header, else of the cookie, and whether it is a token without a scheme. */
-function presented(request: HttpRequest, options: AccessOptions): { value: string | undefined; bare: boolean } {
-  const { header: name = 'authorization', cookie } = options;
-  const value = header(request, name.toLowerCase());
-  if (value !== undefined) return { value, bare: false };
-  const counts = cookie !== undefined && (isSafe(request) || isOwnPage(request, options));
-  const kept = counts ? readCookie(request, cookie) : undefined;
-  // A bare token has no blank in it, `Bearer <token>` has.
-  return { value: kept, bare: !kept?.includes(' ') };
 }
 
 /**
@@ -196,6 +243,8 @@ export interface LocalGuard extends GuardBase {
   verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T>;
   /** Verifies the access token in the value of an `Authorization` header. */
   verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T>;
+  /** Chooses among the tokens of several cookies of one name; without it, the first counts. */
+  chooseAccess?(tokens: string[]): string;
   /** Verifies a token that is bound to a key, with the proof of it. */
   verifyWithProof?<T extends object = object>(token: string | undefined, proof: RequestProof): VerifiedAccess<T>;
 }
@@ -208,6 +257,8 @@ export interface FetchingGuard extends GuardBase {
   verifyAccessAsync<T extends object = object>(token: string | undefined): Promise<VerifiedAccess<T>>;
   /** Verifies the access token in the value of an `Authorization` header. */
   verifyBearerAsync<T extends object = object>(header: string | undefined): Promise<VerifiedAccess<T>>;
+  /** Chooses among the tokens of several cookies of one name; without it, the first counts. */
+  chooseAccess?(tokens: string[]): Promise<string>;
   /** Verifies a token that is bound to a key, with the proof of it. */
   verifyWithProofAsync?<T extends object = object>(
     token: string | undefined,
@@ -225,8 +276,58 @@ export interface GuardBase {
   ): Promise<VerifiedAccess<T>>;
   /** Whether proofs of keys are checked. */
   readonly checksProofs?: boolean;
-  /** The token in the value of an `Authorization` header. */
-  bearerToken?(header: string | undefined): string;
   /** An error in its language. */
   error(code: ErrorCode, options?: { detail?: string; cause?: unknown }): AuthError;
+}
+
+/** The claims that a token must have, each with its value, or an array that contains it. */
+export type RequiredClaims = Readonly<Record<string, string | number | boolean | null>>;
+
+/** Whether a token grants what a route needs. */
+export type Permission = { readonly ok: true } | Extract<Decision, { ok: false }>;
+
+/**
+ * Decides whether an access token has all of `scopes` in its claim `scope` (RFC 9068 §2.2.3): names with blanks between
+ * them, or an array. Without a token, or without the scopes, the answer is 401 or 403 (RFC 6750 §3.1).
+ *
+ * @param access - The `auth` of a {@link Decision}.
+ */
+export function requireScopes(auth: AccessGuard, access: VerifiedAccess | undefined, scopes: string | readonly string[]): Permission {
+  return permission(() => checkPermitted(auth, access, scopesOf(scopes), {}));
+}
+
+/** As {@link requireScopes}, for claims of the app: `requireClaims(auth, access, { role: 'admin' })`. */
+export function requireClaims(auth: AccessGuard, access: VerifiedAccess | undefined, claims: RequiredClaims): Permission {
+  return permission(() => checkPermitted(auth, access, [], claims));
+}
+
+function permission(check: () => void): Permission {
+  try {
+    check();
+    return { ok: true };
+  } catch (thrown) {
+    if (!(thrown instanceof AuthError)) throw thrown;
+    return { ok: false, error: thrown, answer: refusal(thrown) };
+  }
+}
+
+/** One scope, or several. @throws AuthError `ERR_ARGUMENT_INVALID` for none. */
+export function scopesOf(scopes: string | readonly string[]): string[] {
+  const list = typeof scopes === 'string' ? [scopes] : [...(scopes ?? [])];
+  const isScope = (scope: unknown) => typeof scope === 'string' && /^[!#-[\]-~]+$/.test(scope);
+  if (list.length > 0 && list.every(isScope)) return list;
+  throw new Catalog().argumentInvalid('scopes', 'expected the name of a scope, or an array of names');
+}
+
+/** @throws AuthError `ERR_INSUFFICIENT_SCOPE`, and `ERR_TOKEN_MISSING` without a token. */
+export function checkPermitted(
+  auth: AccessGuard,
+  access: VerifiedAccess | undefined,
+  scopes: string[],
+  claims: RequiredClaims,
+): void {
+  if (access === undefined) throw auth.error('ERR_TOKEN_MISSING');
+  const outcome = checkPermission(scopes, JSON.stringify(claims), JSON.stringify(access.claims));
+  if (typeof outcome === 'string') return;
+  throw amend(auth.error(outcome.code as ErrorCode), outcome);
 }

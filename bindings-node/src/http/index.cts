@@ -5,9 +5,9 @@
  */
 
 export { proofOf, refusal, toResponse } from './request.cjs';
-export { authenticate } from './authenticate.cjs';
+export { authenticate, requireClaims, requireScopes } from './authenticate.cjs';
 export { jwksAnswer, loginAnswer, logout, refresh, sessions } from './endpoints.cjs';
-export type { HttpAnswer, HttpHeaders, HttpRequest, OriginOptions } from './request.cjs';
+export type { HttpAnswer, HttpHeaders, HttpRequest } from './request.cjs';
 export type {
   AccessGuard,
   AccessOptions,
@@ -16,7 +16,9 @@ export type {
   FetchingGuard,
   GuardBase,
   LocalGuard,
+  Permission,
+  RequiredClaims,
   UserOptions,
 } from './authenticate.cjs';
-export type { TransportOptions } from './cookies.cjs';
+export type { OriginOptions, TransportOptions } from './web.cjs';
 export type { JwksOptions, LogoutOptions, RefreshOptions, SessionsRequest, TokenAnswer } from './endpoints.cjs';

@@ -1,11 +1,9 @@
 /** HTTP requests and responses as plain data: how one is read, whose page sent it, and how the other is built. */
-import { parse } from 'cookie';
+import type { ErrorDto } from '../../native.cjs';
 import { AuthError } from '../catalog.cjs';
 import type { RequestProof } from '../session.cjs';
 
-const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
-
-/** Headers of Node.js, with names in lower case, or of the Fetch API. */
+/** Headers of Node.js, with names in any case, or of the Fetch API. */
 export type HttpHeaders =
   | Readonly<Record<string, string | readonly string[] | undefined>>
   | {
@@ -20,13 +18,17 @@ export type HttpHeaders =
 export interface HttpRequest {
   /** The method, in capitals. */
   readonly method?: string | undefined;
-  /** The path, or the full URL. Only DPoP proofs need it. */
+  /** The path, or the full URL. */
   readonly url?: string | undefined;
   /** The original path, if a router has rewritten `url` (Express, Fastify). */
   readonly originalUrl?: string | undefined;
   /** The headers. */
   readonly headers: HttpHeaders;
-  /** The parsed cookies. If absent, they are parsed from the headers. */
+  /** `http` or `https`, from Express and Fastify with their proxy settings. */
+  readonly protocol?: string | undefined;
+  /** Whether the client used HTTPS, from frameworks without `protocol`. */
+  readonly secure?: boolean | undefined;
+  /** Cookies that were parsed already. They count only where the headers have none. */
   readonly cookies?: unknown;
   /** The address of the client, from Express and Fastify with their proxy settings. */
   readonly ip?: string | undefined;
@@ -34,30 +36,77 @@ export interface HttpRequest {
   readonly socket?: {
     /** The address of the peer: the client or a proxy. */
     readonly remoteAddress?: string | undefined;
+    /** Whether the connection is TLS. */
+    readonly encrypted?: boolean | undefined;
   } | undefined;
   /** The parsed JSON body. */
   readonly body?: unknown;
 }
 
-/** The value of a header; `undefined` if it is absent or repeated. */
+/** The value of a header, in an array of one too; `undefined` if it is absent or repeated. */
 export function header({ headers }: HttpRequest, name: string): string | undefined {
   const { get } = headers;
   const value = typeof get === 'function' ? get.call(headers, name) : (headers as Record<string, unknown>)[name];
-  return typeof value === 'string' ? value : undefined;
+  if (typeof value === 'string') return value;
+  if (Array.isArray(value)) return value.length === 1 && typeof value[0] === 'string' ? value[0] : undefined;
+  return undefined;
 }
 
-/** The value of a cookie. */
-export function readCookie(request: HttpRequest, name: string): string | undefined {
-  const parsed = request.cookies as Record<string, unknown> | undefined;
-  // `cookies` of a `NextRequest` is an object with methods, not the parsed cookies.
-  const isRecord = parsed && typeof parsed['get'] !== 'function';
-  const value = isRecord ? parsed[name] : parse(header(request, 'cookie') ?? '')[name];
-  return typeof value === 'string' ? value : undefined;
+/** The headers that the rules of HTTP look at, beside the configured one of the access token. */
+const HEADERS = [
+  'authorization', 'cookie', 'origin', 'sec-fetch-site', 'host', 'upgrade', 'sec-websocket-key', 'dpop',
+  'access-control-request-method', 'access-control-request-headers',
+];
+const KNOWN_HEADERS = new Set([...HEADERS, ':authority']);
+
+/** The head of a request for the core: `[method, target, scheme, name, value, …]` as JSON. */
+export function headOf(request: HttpRequest, accessHeader = 'authorization'): string {
+  const head: string[] = [textOr(request.method), textOr(request.originalUrl ?? request.url), schemeOf(request)];
+  const { headers } = request;
+  const own = accessHeader.toLowerCase();
+  if (typeof headers.get === 'function') {
+    const get = (headers as { get(name: string): unknown }).get.bind(headers);
+    for (const name of KNOWN_HEADERS.has(own) ? HEADERS : [...HEADERS, own]) {
+      const value = get(name);
+      if (typeof value === 'string') head.push(name, value);
+    }
+  } else {
+    for (const key of Object.keys(headers)) {
+      const name = key.toLowerCase();
+      if (name !== own && !KNOWN_HEADERS.has(name)) continue;
+      const value: unknown = (headers as Record<string, unknown>)[key];
+      for (const one of Array.isArray(value) ? value : [value]) if (typeof one === 'string') head.push(name, one);
+    }
+  }
+  if (request.cookies !== undefined && !head.includes('cookie', 3)) {
+    const cookies = cookieHeaderOf(request.cookies);
+    if (cookies !== '') head.push('cookie', cookies);
+  }
+  return JSON.stringify(head);
 }
 
-/** Whether the method is safe (RFC 9110 §9.2.1). A WebSocket upgrade is a `GET`, but not safe. */
-export function isSafe(request: HttpRequest): boolean {
-  return SAFE_METHODS.has(request.method ?? '') && header(request, 'upgrade') === undefined;
+function textOr(value: unknown): string {
+  return typeof value === 'string' ? value : '';
+}
+
+/** As the framework says with its proxy settings; empty if unknown. Of the Fetch API, the URL has it. */
+function schemeOf({ protocol, secure, socket }: HttpRequest): string {
+  if (protocol === 'http' || protocol === 'https') return protocol;
+  if (typeof secure === 'boolean') return secure ? 'https' : 'http';
+  return socket?.encrypted === true ? 'https' : '';
+}
+
+/** The header of cookies that are only there parsed: a record, or an object with `getAll` (`NextRequest`). */
+function cookieHeaderOf(cookies: unknown): string {
+  if (typeof cookies !== 'object' || cookies === null) return '';
+  const { getAll } = cookies as { getAll?: unknown };
+  const pairs: unknown[][] = typeof getAll === 'function'
+    ? [...getAll.call(cookies) as Iterable<{ name: unknown; value: unknown }>].map(({ name, value }) => [name, value])
+    : Object.entries(cookies);
+  return pairs
+    .filter(([name, value]) => typeof name === 'string' && typeof value === 'string')
+    .map(([name, value]) => `${String(name)}=${encodeURIComponent(String(value))}`)
+    .join('; ');
 }
 
 /** The path of the request, with the query. */
@@ -74,33 +123,6 @@ export function addressOf({ ip, socket }: HttpRequest): string | undefined {
   return typeof address === 'string' ? address : undefined;
 }
 
-/** Which other origins may use the cookie. */
-export interface OriginOptions {
-  /**
-   * Origins besides the server's own whose pages may use the cookie, such as `https://app.example.com`
-   * for a server at `https://api.example.com`.
-   */
-  allowedOrigins?: readonly string[] | undefined;
-}
-
-/**
- * Browsers send the origin of a request in `Sec-Fetch-Site`, older ones in `Origin`; a page can forge
- * neither. A request with neither is not from a browser, so no cookie can be abused.
- */
-export function isOwnPage(request: HttpRequest, { allowedOrigins = [] }: OriginOptions): boolean {
-  const origin = header(request, 'origin');
-  if (origin !== undefined && allowedOrigins.includes(origin)) return true;
-  const site = header(request, 'sec-fetch-site');
-  if (site !== undefined) return site === 'same-origin' || site === 'none';
-  return origin === undefined || hostOf(origin) === header(request, 'host');
-}
-
-function hostOf(origin: string): string | undefined {
-  return URL.canParse(origin) ? new URL(origin).host : undefined;
-}
-
-const SCHEME = /^dpop +/i;
-
 /**
  * Returns the proof of a request, for `auth.login(user, { proof })` and `auth.refresh(token, { proof })`, which check
  * it; `undefined` if there is none.
@@ -109,12 +131,6 @@ export function proofOf(request: HttpRequest): RequestProof | undefined {
   const proof = header(request, 'dpop');
   if (proof === undefined) return undefined;
   return { proof, method: request.method ?? '', path: pathOf(request) };
-}
-
-/** The token in an `Authorization` header with the scheme `DPoP`; `undefined` with another scheme. */
-export function boundToken(value: string | undefined): string | undefined {
-  if (value === undefined || !SCHEME.test(value)) return undefined;
-  return value.replace(SCHEME, '');
 }
 
 /** What is to be sent. */
@@ -137,9 +153,9 @@ export function answer(status: number, body?: object, cookies: readonly string[]
   return { status, headers: NO_STORE, cookies, ...(body && { body }) };
 }
 
-/** The answer to a refusal: the error's status and headers, and `{ error: { code, advice, message } }`. */
+/** The answer to a refusal: the error's status, headers and cookies, and `{ error: { code, advice, message } }`. */
 export function refusal(error: AuthError): HttpAnswer {
-  return { status: error.status, headers: { ...NO_STORE, ...error.headers }, cookies: [], body: { error } };
+  return { status: error.status, headers: { ...NO_STORE, ...error.headers }, cookies: error.cookies ?? [], body: { error } };
 }
 
 /** The answer that `work` gives, or the one to its refusal. Everything else that is thrown is the app's. */
@@ -148,8 +164,34 @@ export async function toAnswer(work: Promise<HttpAnswer>): Promise<HttpAnswer> {
     return await work;
   } catch (thrown) {
     if (thrown instanceof AuthError) return refusal(thrown);
-    throw thrown;
+    throw appError(thrown);
   }
+}
+
+/** Adds to an error what the core has decided about the response. */
+export function amend(error: AuthError, { advice, cookies, wwwAuthenticate }: Partial<ErrorDto>): AuthError {
+  const { headers } = error;
+  return Object.assign(error, {
+    ...(advice !== undefined && { advice }),
+    ...(cookies !== undefined && { cookies }),
+    ...(wwwAuthenticate !== undefined && { headers: { ...headers, 'WWW-Authenticate': wwwAuthenticate } }),
+  });
+}
+
+/** A response that the core has made, as JSON. */
+export function parseAnswer(text: string): HttpAnswer {
+  type Written = { status: number; headers: [string, string][]; cookies: string[]; body: object | null };
+  const { status, headers, cookies, body } = JSON.parse(text) as Written;
+  return { status, headers: Object.fromEntries(headers), cookies, ...(body && { body }) };
+}
+
+/**
+ * What an app has thrown, as a value that Express takes for an error: `next(undefined)` and `next('route')` mean to go
+ * on.
+ */
+export function appError(thrown: unknown): unknown {
+  if (thrown && thrown !== 'route' && thrown !== 'router') return thrown;
+  return new Error(`the app has thrown ${thrown ? 'a string' : String(thrown)} in place of an error`, { cause: thrown });
 }
 
 /** The answer as a `Response` of the Fetch API: for Hono, Next.js and the like. */

@@ -40,7 +40,7 @@ test('another header, a cookie of the headers, and cookies that were parsed', as
   assert.ok(await passes(new Request(address, { headers: { cookie: `at=Bearer%20${accessToken}` } }), { cookie: 'at' }));
   assert.ok(await passes({ headers: {}, cookies: { at: accessToken } }, { cookie: 'at' }));
   assert.equal(await passes({ headers: { cookie: `at=${accessToken}` } }), false);
-  assert.equal(await passes({ headers: { cookie: `at=${accessToken}` }, cookies: {} }, { cookie: 'at' }), false);
+  assert.ok(await passes({ headers: { cookie: `at=${accessToken}` }, cookies: {} }, { cookie: 'at' }));
 });
 
 test('the access cookie of a foreign page reads, and changes nothing', async () => {
@@ -69,11 +69,11 @@ test('the access cookie of a foreign page reads, and changes nothing', async () 
   assert.ok(await passes('POST', { ...foreign, authorization: `Bearer ${accessToken}` }));
 });
 
-test('a header that Node.js has several times is none', async () => {
+test('a header that Node.js has several times is malformed', async () => {
   const { auth } = testAuth();
   const { accessToken } = await auth.login('user-1');
   const headers = { 'x-token': [`Bearer ${accessToken}`, 'Bearer other'] };
-  assert.equal((await authenticate(auth, { headers }, { header: 'x-token' })).error.code, 'ERR_TOKEN_MISSING');
+  assert.equal((await authenticate(auth, { headers }, { header: 'x-token' })).error.code, 'ERR_TOKEN_MALFORMED');
 });
 
 test('optional lets none pass, and refuses a bad one', async () => {
@@ -100,7 +100,7 @@ test('loadUser gets subject, claims and the very request; none is refused, what 
   };
   const { user } = await authenticate(auth, request, { loadUser });
   assert.deepEqual([user, seen[0][0], seen[0][1].tenant, seen[0][2] === request], [{ name: 'One' }, 'user-1', 7, true]);
-  assert.equal((await authenticate(auth, request, { loadUser: (id) => id, subjectClaim: 'tenant' })).user, '7');
+  assert.equal((await authenticate(auth, request, { loadUser: (id) => id, subjectClaim: 'tenant' })).user, 7);
   assert.equal((await authenticate(auth, request, { loadUser: (id) => id, subjectClaim: 'none' })).error.code, 'ERR_CLAIM_MISSING');
   assert.equal((await authenticate(auth, request, { loadUser: () => null })).error.code, 'ERR_SESSION_UNKNOWN');
   await assert.rejects(authenticate(auth, request, { loadUser: () => Promise.reject(new Error('no database')) }), /no database/);
@@ -112,8 +112,8 @@ test('login, refresh and logout as answers, and as responses with every cookie',
   const cookieHeader = (answer) => ({ headers: { cookie: answer.cookies.map((cookie) => cookie.split(';')[0]).join('; ') } });
   const login = loginAnswer(await auth.login('user-1'), options);
   assert.deepEqual([login.status, login.cookies.length, Object.keys(login.body)], [200, 2, ['accessToken', 'expiresIn']]);
-  assert.match(login.cookies[0], /^refreshToken=.+; Max-Age=1209600; Path=\/auth; Expires=.+ GMT; HttpOnly; SameSite=Strict$/);
-  assert.match(login.cookies[1], /^at=.+; Max-Age=900; Path=\/; Expires=.+ GMT; HttpOnly; SameSite=Lax$/);
+  assert.match(login.cookies[0], /^refreshToken=.+; HttpOnly; SameSite=Strict; Path=\/auth; Max-Age=1209600; Expires=.+ GMT$/);
+  assert.match(login.cookies[1], /^at=.+; HttpOnly; SameSite=Lax; Path=\/; Max-Age=900; Expires=.+ GMT$/);
 
   const renewed = await refresh(auth, new Request(address, cookieHeader(login)), options);
   const response = toResponse(renewed);
@@ -124,7 +124,7 @@ test('login, refresh and logout as answers, and as responses with every cookie',
   const left = toResponse(await logout(auth, cookieHeader(renewed), options));
   assert.deepEqual([left.status, left.body, left.headers.getSetCookie().length], [204, null, 2]);
   const over = await refresh(auth, cookieHeader(renewed), options);
-  assert.deepEqual([over.status, over.body.error.code, over.cookies], [401, 'ERR_SESSION_REVOKED', []]);
+  assert.deepEqual([over.status, over.body.error.code, over.cookies.length], [401, 'ERR_SESSION_REVOKED', 2]);
 });
 
 test('by body, and what a body may be', async () => {

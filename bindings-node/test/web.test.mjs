@@ -1,0 +1,353 @@
+// The rules of HTTP on every surface: cookies, origins, logout, options, what an app throws.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fastify from 'fastify';
+import * as forExpress from 'regrant/express';
+import * as forFastify from 'regrant/fastify';
+import * as forFetch from 'regrant/http';
+import { testAuth } from './support/auth.mjs';
+import { expressVersions, serve, setCookies } from './support/server.mjs';
+
+/** Routes: `/me` (guarded), `/read` and `/admin` (with a scope, a role), `/auth/…`. Answers what passed. */
+const surfaces = [
+  ...expressVersions.map(({ name, express }) => ({
+    name,
+    module: forExpress,
+    async start(t, auth, { access = {}, transport = {} } = {}) {
+      const app = express();
+      const guard = forExpress.authenticate(auth, access);
+      const passed = (req, res) => res.json({ user: req.auth?.subject ?? null });
+      app.all('/me', guard, passed);
+      app.get('/read', guard, forExpress.requireScopes(auth, ['read', 'list']), passed);
+      app.get('/admin', guard, forExpress.requireClaims(auth, { role: 'admin' }), passed);
+      app.post('/login', async (req, res) => forExpress.loginResponse(res, await auth.login('user-1'), transport));
+      app.use('/auth', forExpress.authRouter(auth, transport));
+      app.use(forExpress.authErrorHandler());
+      app.use((err, req, res, _next) => res.status(555).json({ passedOn: String(err?.message) }));
+      return serve(t, app);
+    },
+    handlers: [
+      (auth, options) => forExpress.authenticate(auth, options),
+      (auth, options) => forExpress.refreshHandler(auth, options),
+      (auth, options) => forExpress.logoutHandler(auth, options),
+      (auth, options) => forExpress.sessionsHandler(auth, options),
+      (auth, options) => forExpress.jwksHandler(auth, options),
+      (auth, options) => forExpress.authRouter(auth, options),
+      (auth, options) => forExpress.requireScopes(auth, 'read', options),
+      (auth, options) => forExpress.presets.rtVerify(options).authenticate(auth),
+      (auth, options) => forExpress.presets.rtVerify().authenticate(auth, options),
+      (auth, options) => forExpress.presets.rtVerify().rtVerify(auth, options),
+    ],
+  })),
+  {
+    name: 'fastify',
+    async start(t, auth, { access = {}, transport = {} } = {}) {
+      const app = fastify();
+      const guard = forFastify.authenticate(auth, access);
+      const passed = async (request) => ({ user: request.auth?.subject ?? null });
+      app.route({ method: ['GET', 'POST', 'OPTIONS'], url: '/me', onRequest: guard, handler: passed });
+      app.get('/read', { onRequest: [guard, forFastify.requireScopes(auth, ['read', 'list'])] }, passed);
+      app.get('/admin', { onRequest: [guard, forFastify.requireClaims(auth, { role: 'admin' })] }, passed);
+      app.post('/login', async (request, reply) => forFastify.loginReply(reply, await auth.login('user-1'), transport));
+      app.register(forFastify.authRoutes, { auth, prefix: '/auth', ...transport });
+      app.setErrorHandler((error, request, reply) => reply.code(555).send({ passedOn: String(error?.message) }));
+      const origin = await app.listen({ port: 0, host: '127.0.0.1' });
+      t.after(() => app.close());
+      const call = (path, init) => fetch(origin + path, init);
+      return Object.assign(call, { origin, post: (path, init) => call(path, { method: 'POST', ...init }) });
+    },
+    handlers: [
+      (auth, options) => forFastify.authenticate(auth, options),
+      (auth, options) => forFastify.jwksHandler(auth, options),
+      (auth, options) => forFastify.requireScopes(auth, 'read', options),
+    ],
+  },
+  {
+    name: 'fetch',
+    async start(t, auth, { access = {}, transport = {} } = {}) {
+      const origin = 'https://api.example';
+      const answer = async (request) => {
+        const [, first, second, third] = new URL(request.url).pathname.split('/');
+        if (first === 'login') return forFetch.loginAnswer(await auth.login('user-1'), transport, request);
+        if (second === 'refresh') return forFetch.refresh(auth, request, transport);
+        if (second === 'logout') return forFetch.logout(auth, request, transport);
+        const decision = await forFetch.authenticate(auth, request, first === 'auth' ? {} : access);
+        if (!decision.ok) return decision.answer;
+        if (first === 'auth') return forFetch.sessions(auth, decision.auth, { method: request.method, sessionId: third });
+        const permission = {
+          read: () => forFetch.requireScopes(auth, decision.auth, ['read', 'list']),
+          admin: () => forFetch.requireClaims(auth, decision.auth, { role: 'admin' }),
+        }[first]?.();
+        if (permission?.ok === false) return permission.answer;
+        return { status: 200, headers: {}, cookies: [], body: { user: decision.auth?.subject ?? null } };
+      };
+      const call = async (path, init) => {
+        try {
+          return forFetch.toResponse(await answer(new Request(origin + path, init)));
+        } catch (error) {
+          return Response.json({ passedOn: String(error?.message) }, { status: 555 });
+        }
+      };
+      return Object.assign(call, { origin, post: (path, init) => call(path, { method: 'POST', ...init }) });
+    },
+    handlers: [],
+  },
+];
+
+const cookieOf = (response) => Object.entries(setCookies(response)).map(([name, { value }]) => `${name}=${value}`).join('; ');
+const errorOf = async (response) => (await response.json()).error;
+const foreign = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
+
+for (const { name, start, handlers } of surfaces) {
+  for (const [what, loadUser] of [
+    ['rejects with nothing', () => Promise.reject()],
+    ['throws undefined', () => { throw undefined; }],
+    ['throws null', () => { throw null; }],
+    ['rejects with the word route', () => Promise.reject('route')],
+    ['rejects with the word router', () => Promise.reject('router')],
+  ]) {
+    test(`${name}: loadUser ${what}: an error, and no one passes`, async (t) => {
+      const { auth } = testAuth();
+      const call = await start(t, auth, { access: { loadUser } });
+      const { accessToken } = await auth.login('user-1');
+      const response = await call('/me', { headers: { authorization: `Bearer ${accessToken}` } });
+      assert.equal(response.status, 555);
+    });
+  }
+
+  test(`${name}: claims that reject with nothing are an error`, async (t) => {
+    const { auth } = testAuth();
+    const call = await start(t, auth, { transport: { claims: () => Promise.reject() } });
+    const response = await call.post('/auth/refresh', { headers: { cookie: cookieOf(await call.post('/login')) } });
+    assert.equal(response.status, 555);
+  });
+
+  if (name !== 'fetch') {
+    test(`${name}: an onError that throws or rejects with nothing is an error`, async (t) => {
+      for (const onError of [() => { throw undefined; }, () => Promise.reject(), async () => { throw null; }]) {
+        const call = await start(t, testAuth().auth, { access: { onError } });
+        assert.equal((await call('/me')).status, 555);
+      }
+    });
+  }
+
+  test(`${name}: unknown options are refused by name, with the nearest one`, () => {
+    const { auth } = testAuth();
+    for (const make of handlers) {
+      assert.throws(() => make(auth, { onEror: () => {} }), (error) => error.field === 'onEror', String(make));
+      assert.throws(() => make(undefined, {}), { field: 'auth' }, String(make));
+    }
+    for (const make of handlers.slice(0, 1)) {
+      assert.throws(() => make(auth, { loaduser: () => {} }), /loaduser.*did you mean loadUser/);
+      assert.throws(() => make(auth, { allowedOrigins: ['https://app.example/'] }), { field: 'allowedOrigins' });
+    }
+  });
+
+  test(`${name}: a foreign page's logout is 401, ends nothing and sets no cookie`, async (t) => {
+    const { auth } = testAuth();
+    const call = await start(t, auth, { transport: { accessCookie: true } });
+    const cookie = cookieOf(await call.post('/login'));
+    const response = await call.post('/auth/logout', { headers: { cookie, ...foreign } });
+    assert.equal(response.status, 401);
+    assert.deepEqual(setCookies(response), {});
+    assert.equal((await auth.sessions('user-1'))[0].state, 'live');
+    const own = await call.post('/auth/logout', { headers: { cookie, origin: call.origin, 'sec-fetch-site': 'same-origin' } });
+    assert.equal(own.status, 204);
+    assert.deepEqual(Object.keys(setCookies(own)).sort(), ['accessToken', 'refreshToken']);
+    assert.equal((await auth.sessions('user-1'))[0].state, 'revoked');
+  });
+
+  test(`${name}: logout without a token that counts is no success`, async (t) => {
+    const { auth } = testAuth();
+    const call = await start(t, auth);
+    const { accessToken } = await auth.login('user-1');
+    for (const headers of [{}, { cookie: 'other=1' }, { cookie: `refreshToken=${accessToken}` }, { authorization: `Bearer ${accessToken}` }]) {
+      assert.equal((await call.post('/auth/logout', { headers })).status, 401);
+    }
+    assert.equal((await auth.sessions('user-1'))[0].state, 'live');
+  });
+
+  for (const [what, transport] of [['', {}], [', with claims', { claims: (of) => ({ of }) }]]) {
+    test(`${name}: a refused refresh removes the dead cookies${what}`, async (t) => {
+      const { auth } = testAuth();
+      const call = await start(t, auth, { transport: { accessCookie: true, ...transport } });
+      const cookie = cookieOf(await call.post('/login'));
+      await auth.logoutEverywhere('user-1');
+      const response = await call.post('/auth/refresh', { headers: { cookie } });
+      assert.deepEqual([response.status, (await errorOf(response)).code], [401, 'ERR_SESSION_REVOKED']);
+      const removed = setCookies(response);
+      assert.deepEqual(Object.keys(removed).sort(), ['accessToken', 'refreshToken']);
+      for (const { value, attributes } of Object.values(removed)) assert.deepEqual([value, attributes['max-age']], ['', '0']);
+      assert.equal(removed.refreshToken.attributes.path, '/auth');
+    });
+  }
+
+  test(`${name}: optional looks at the cookie where the header has no token, and lets none pass`, async (t) => {
+    const { auth } = testAuth();
+    const call = await start(t, auth, { access: { optional: true, cookie: 'accessToken' } });
+    const { accessToken } = await auth.login('user-1');
+    for (const authorization of ['', 'Basic dTpw', 'Bearer', 'Bearer ', 'Digest a=b']) {
+      const user = async (headers) => {
+        const response = await call('/me', { headers: { authorization, ...headers } });
+        assert.equal(response.status, 200, authorization);
+        return (await response.json()).user;
+      };
+      assert.equal(await user({}), null);
+      assert.equal(await user({ cookie: `accessToken=${accessToken}` }), 'user-1');
+    }
+    assert.equal((await call('/me', { headers: { authorization: 'Bearer rubbish' } })).status, 401);
+  });
+
+  test(`${name}: without an access token, cookie mode says refresh and header mode says sign in`, async (t) => {
+    for (const [access, advice] of [[{ cookie: 'accessToken' }, 'refresh'], [{}, 'sign_in']]) {
+      const call = await start(t, testAuth().auth, { access });
+      assert.deepEqual(
+        (({ code, advice }) => ({ code, advice }))(await errorOf(await call('/me'))),
+        { code: 'ERR_TOKEN_MISSING', advice },
+      );
+    }
+  });
+
+  test(`${name}: of two access cookies the newest that is good counts, and those of two users are refused`, async (t) => {
+    const { auth, clock } = testAuth();
+    const call = await start(t, auth, { access: { cookie: 'at' } });
+    const token = async (user) => (await auth.login(user)).accessToken;
+    const get = (...tokens) => call('/me', { headers: { cookie: tokens.map((one) => `at=${one}`).join('; ') } });
+    const [first, other] = [await token('user-1'), await token('user-2')];
+    clock.advance(5000);
+    const second = await token('user-1');
+    for (const tokens of [[first, second], [second, first], ['rubbish', first], [first, 'rubbish']]) {
+      assert.equal((await get(...tokens)).status, 200);
+    }
+    assert.equal((await errorOf(await get(first, other))).code, 'ERR_SUBJECT_MISMATCH');
+  });
+
+  test(`${name}: of two refresh cookies the one counts whose session is alive, and the others go`, async (t) => {
+    const { auth } = testAuth();
+    const call = await start(t, auth);
+    const dead = cookieOf(await call.post('/login'));
+    await auth.logoutEverywhere('user-1');
+    const live = cookieOf(await call.post('/login'));
+    for (const cookie of [`${dead}; ${live}`, `${live}; ${dead}`]) {
+      const response = await call.post('/auth/refresh', { headers: { cookie } });
+      assert.equal(response.status, 200);
+      assert.ok(response.headers.getSetCookie().some((text) => /^refreshToken=;/.test(text)));
+    }
+  });
+
+  test(`${name}: a CORS preflight is answered by the guard`, async (t) => {
+    const call = await start(t, testAuth().auth, { access: { allowedOrigins: ['https://app.example'] } });
+    const preflight = (origin) => call('/me', {
+      method: 'OPTIONS',
+      headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
+    });
+    const own = await preflight('https://app.example');
+    assert.equal(own.status, 204);
+    assert.equal(own.headers.get('access-control-allow-origin'), 'https://app.example');
+    const other = await preflight('https://evil.example');
+    assert.deepEqual([other.status, other.headers.get('access-control-allow-origin')], [204, null]);
+    assert.equal((await call('/me', { method: 'OPTIONS' })).status, 401);
+  });
+
+  test(`${name}: a malformed session id is not found`, async (t) => {
+    const { auth } = testAuth();
+    const call = await start(t, auth);
+    const { accessToken, sessionId } = await auth.login('user-1');
+    const headers = { authorization: `Bearer ${accessToken}` };
+    for (const id of ['x', `${sessionId}A`, `${sessionId.slice(0, -1)}B`, '%20']) {
+      const response = await call(`/auth/sessions/${id}`, { method: 'DELETE', headers });
+      assert.deepEqual([response.status, (await errorOf(response)).code], [404, 'ERR_NOT_FOUND'], id);
+    }
+    const { sessions } = await (await call('/auth/sessions', { headers })).json();
+    assert.equal(sessions.length, 1);
+    const ended = await call(`/auth/sessions/${sessionId}`, { method: 'DELETE', headers });
+    assert.deepEqual(await ended.json(), { ended: 1 });
+  });
+
+  test(`${name}: scopes and claims that a token lacks are 403`, async (t) => {
+    const { auth } = testAuth();
+    const call = await start(t, auth, { access: { optional: true } });
+    const status = async (path, claims) => {
+      const { accessToken } = await auth.login('user-1', { claims });
+      return (await call(path, { headers: { authorization: `Bearer ${accessToken}` } })).status;
+    };
+    assert.equal(await status('/read', { scope: 'list read' }), 200);
+    assert.equal(await status('/read', { scope: ['read', 'list'] }), 200);
+    assert.equal(await status('/read', { scope: 'read' }), 403);
+    assert.equal(await status('/admin', { role: ['staff', 'admin'] }), 200);
+    assert.equal(await status('/admin', { role: 'administrator' }), 403);
+    assert.equal((await call('/read')).status, 401);
+    const { accessToken } = await auth.login('user-1');
+    const response = await call('/read', { headers: { authorization: `Bearer ${accessToken}` } });
+    assert.match(response.headers.get('www-authenticate'), /insufficient_scope.*scope="read list"/);
+    assert.equal((await errorOf(response)).code, 'ERR_INSUFFICIENT_SCOPE');
+  });
+
+  test(`${name}: secure: 'auto' follows the request`, async (t) => {
+    const call = await start(t, testAuth().auth, { transport: { secure: 'auto' } });
+    const { attributes } = setCookies(await call.post('/login')).refreshToken;
+    assert.equal(attributes.secure, call.origin.startsWith('https') ? true : undefined);
+  });
+
+  test(`${name}: a __Host- cookie has the path /`, async (t) => {
+    const call = await start(t, testAuth().auth, { transport: { cookie: '__Host-rt' } });
+    const response = await call.post('/login');
+    assert.equal(setCookies(response)['__Host-rt'].attributes.path, '/');
+    assert.equal((await call.post('/auth/refresh', { headers: { cookie: cookieOf(response) } })).status, 200);
+  });
+}
+
+test('fetch: unknown options are refused by name', async () => {
+  const { auth } = testAuth();
+  const pair = await auth.login('user-1');
+  const request = { headers: {} };
+  const refused = (call, field) => assert.rejects(async () => call(), (error) => error.field === field);
+  await refused(() => forFetch.authenticate(auth, request, { optionl: true }), 'optionl');
+  await refused(() => forFetch.authenticate(undefined, request), 'auth');
+  await refused(() => forFetch.refresh(auth, request, { rotates: true }), 'rotates');
+  await refused(() => forFetch.logout(auth, request, { cookies: true }), 'cookies');
+  await refused(() => forFetch.loginAnswer(pair, { secured: false }), 'secured');
+  await refused(() => forFetch.jwksAnswer(auth, request, { maxage: 1 }), 'maxage');
+  await refused(() => forFetch.loginAnswer(pair, { cookie: '__Host-rt', domain: 'a.example' }), 'refreshCookie');
+});
+
+test('headers in capitals, as arrays of one, and cookies that are only there parsed', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  const passes = async (request, options) => (await forFetch.authenticate(auth, request, options)).ok;
+  assert.ok(await passes({ headers: { Authorization: `Bearer ${accessToken}` } }));
+  assert.ok(await passes({ headers: { authorization: [`Bearer ${accessToken}`] } }));
+  assert.ok(await passes({ headers: { Cookie: [`at=${accessToken}`] } }, { cookie: 'at' }));
+  assert.ok(await passes({ headers: {}, cookies: { at: accessToken } }, { cookie: 'at' }));
+  const getAll = () => [{ name: 'at', value: accessToken }];
+  assert.ok(await passes({ headers: new Headers(), cookies: { getAll } }, { cookie: 'at' }));
+  assert.ok(await passes({ headers: { cookie: `at=${accessToken}` }, cookies: {} }, { cookie: 'at' }), 'the header decides');
+});
+
+test('the origin of HTTP/2 and default ports are compared as browsers mean them', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1');
+  const passes = async (headers) => {
+    const request = { method: 'POST', headers: { cookie: `at=${accessToken}`, ...headers } };
+    return (await forFetch.authenticate(auth, request, { cookie: 'at' })).ok;
+  };
+  assert.ok(await passes({ ':authority': 'api.example', origin: 'https://api.example' }));
+  assert.ok(await passes({ host: 'api.example:443', origin: 'https://api.example' }));
+  assert.equal(await passes({ origin: 'null' }), false);
+  assert.equal(await passes({ host: 'api.example:444', origin: 'https://api.example' }), false);
+});
+
+test('the preset takes no cookie of a foreign page for a change, unless it is told to', async (t) => {
+  const { express } = expressVersions[0];
+  const { auth } = testAuth({ access: { subjectClaim: 'userId' } });
+  const { accessToken } = await auth.login('7');
+  for (const [options, expected] of [[{}, 400], [{ allowedOrigins: [foreign.origin] }, 200], [{ checkOrigin: false }, 200]]) {
+    const app = express();
+    app.all('/me', forExpress.presets.rtVerify(options).authenticate(auth), (req, res) => res.json({}));
+    app.use((err, req, res, _next) => res.status(err.status).json({}));
+    const call = await serve(t, app);
+    const headers = { cookie: `accessToken=Bearer%20${accessToken}`, ...foreign };
+    assert.equal((await call.post('/me', { headers })).status, expected);
+    assert.equal((await call('/me', { headers })).status, 200);
+  }
+});
