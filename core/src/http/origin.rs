@@ -78,15 +78,12 @@ impl fmt::Debug for Origin {
 /// Browsers say so in `Sec-Fetch-Site`, older ones in `Origin`; a page can forge neither. A request
 /// with neither does not come from a browser's page, so nobody's cookies can be abused with it.
 pub(super) fn is_own_page(request: &RequestHead<'_>, allowed: &[Origin]) -> bool {
-    let origin = match request.value("origin") {
+    let presented = match request.value("origin") {
         HeaderValue::Absent => None,
+        HeaderValue::One(text) => Some(text),
         HeaderValue::Repeated => return false,
-        // An opaque origin, `null`, is the origin of nobody.
-        HeaderValue::One(text) => match Origin::parse(text) {
-            Some(origin) => Some(origin),
-            None => return false,
-        },
     };
+    let origin = presented.and_then(Origin::parse);
     if origin.as_ref().is_some_and(|origin| allowed.contains(origin)) {
         return true;
     }
@@ -95,7 +92,11 @@ pub(super) fn is_own_page(request: &RequestHead<'_>, allowed: &[Origin]) -> bool
         HeaderValue::Repeated => return false,
         HeaderValue::Absent => {}
     }
-    let Some(origin) = origin else { return true };
+    if presented.is_none() {
+        return true;
+    }
+    // An opaque origin, `null`, is the origin of nobody.
+    let Some(origin) = origin else { return false };
     let authority = request.authority();
     authority.is_some_and(|authority| origin.is_at(&authority, request.is_https()))
 }
@@ -165,6 +166,9 @@ mod tests {
                 [("sec-fetch-site", site), ("origin", "https://a.example"), ("host", "a.example")];
             assert_eq!(own(&headers, None, &[]), expected, "{site}");
         }
+        // A form of an own page with `Referrer-Policy: no-referrer`. A sandboxed frame is cross-site.
+        assert!(own(&[("sec-fetch-site", "same-origin"), ("origin", "null")], None, &[]));
+        assert!(!own(&[("sec-fetch-site", "cross-site"), ("origin", "null")], None, &[]));
         // A proxy that changes the host does not make an own page foreign.
         let headers = [
             ("sec-fetch-site", "same-origin"),
