@@ -50,14 +50,17 @@ export type Decision<T extends object = object> =
     /** What `loadUser` gave. */
     readonly user?: unknown;
   }
-  | {
-    /** The request is refused. */
-    readonly ok: false;
-    /** Why not. */
-    readonly error: AuthError;
-    /** The usual answer. */
-    readonly answer: HttpAnswer;
-  };
+  | Refused;
+
+/** A request that may not pass. */
+export interface Refused {
+  /** The request is refused. */
+  readonly ok: false;
+  /** Why not. */
+  readonly error: AuthError;
+  /** The usual answer. To a CORS preflight it is that of the preflight. */
+  readonly answer: HttpAnswer;
+}
 
 /**
  * Decides whether a request may pass: looks at its access token alone, without I/O but that of
@@ -284,7 +287,13 @@ export interface GuardBase {
 export type RequiredClaims = Readonly<Record<string, string | number | boolean | null>>;
 
 /** Whether a token grants what a route needs. */
-export type Permission = { readonly ok: true } | Extract<Decision, { ok: false }>;
+export type Permission = Granted | Refused;
+
+/** A token that grants what a route needs. */
+export interface Granted {
+  /** The request may pass. */
+  readonly ok: true;
+}
 
 /**
  * Decides whether an access token has all of `scopes` in its claim `scope` (RFC 9068 §2.2.3): names with blanks between

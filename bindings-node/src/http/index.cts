@@ -14,9 +14,11 @@ export type {
   AuthenticateOptions,
   Decision,
   FetchingGuard,
+  Granted,
   GuardBase,
   LocalGuard,
   Permission,
+  Refused,
   RequiredClaims,
   UserOptions,
 } from './authenticate.cjs';
