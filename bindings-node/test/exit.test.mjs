@@ -43,8 +43,8 @@ test('a process exits with an unreachable Redis, used or not', async () => {
   const store = 'redis://127.0.0.1:1/0';
   const created = program(store).replace(/\(async[^]*/, "console.log('done')");
   assert.equal((await run(process.execPath, ['-e', created], OPTIONS)).stdout, 'done\n');
-  const asked = program(store).replace(/\(async[^]*/, "auth.login('user-1').catch((error) => console.log(error.code))");
-  assert.equal((await run(process.execPath, ['-e', asked], OPTIONS)).stdout, 'ERR_STORE_UNAVAILABLE\n');
+  const used = program(store).replace(/\(async[^]*/, "auth.login('user-1').catch((error) => console.log(error.code))");
+  assert.equal((await run(process.execPath, ['-e', used], OPTIONS)).stdout, 'ERR_STORE_UNAVAILABLE\n');
 });
 
 test('a process exits with Redis', async (t) => {

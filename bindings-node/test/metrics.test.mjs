@@ -76,8 +76,8 @@ test('durations are histograms with cumulative buckets', async () => {
   assert.equal(counts.at(-1), values.get('regrant_refresh_seconds_count'));
   assert.equal(counts.at(-1), before('regrant_refresh_seconds_count') + 1);
   assert.ok(values.get('regrant_refresh_seconds_sum') > before('regrant_refresh_seconds_sum'));
-  const asked = 'regrant_store_operation_seconds_count{operation="refresh",outcome="ok"}';
-  assert.equal(values.get(asked), before(asked) + 1);
+  const series = 'regrant_store_operation_seconds_count{operation="refresh",outcome="ok"}';
+  assert.equal(values.get(series), before(series) + 1);
 });
 
 test('counters exist with the value 0 before the first event', () => {

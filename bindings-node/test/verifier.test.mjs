@@ -34,12 +34,12 @@ function issuerWith(clock, ...keys) {
   });
 }
 
-/** An issuer on a real port. Tests replace `auth` to rotate keys; `asked` counts JWKS requests. */
+/** An issuer on a real port. Tests replace `auth` to rotate keys; `jwksRequests` counts JWKS requests. */
 async function startIssuer(t, clock) {
-  const issuer = { auth: issuerWith(clock, ONE), asked: 0, down: false };
+  const issuer = { auth: issuerWith(clock, ONE), jwksRequests: 0, down: false };
   const app = express();
   app.get('/jwks.json', (req, res, next) => {
-    issuer.asked += 1;
+    issuer.jwksRequests += 1;
     if (issuer.down) return res.status(503).end();
     return jwksHandler(issuer.auth, { maxAge: 60 })(req, res, next);
   });
@@ -65,7 +65,7 @@ test('a service verifies tokens of the issuer and fetches the JWKS once', async 
   for (const { subject, claims } of all) assert.deepEqual([subject, claims.iss], ['user-1', ISSUER]);
   assert.equal(verifier.verifyAccess(token).subject, 'user-1');
   assert.equal((await verifier.verifyBearerAsync(`Bearer ${token}`)).subject, 'user-1');
-  assert.equal(issuer.asked, 1);
+  assert.equal(issuer.jwksRequests, 1);
   await assert.rejects(verifier.verifyAccessAsync(undefined), withCode('ERR_TOKEN_MISSING'));
   await assert.rejects(verifier.verifyBearerAsync(undefined), withCode('ERR_TOKEN_MISSING'));
   await assert.rejects(verifier.verifyAccessAsync(`${token}x`), withCode('ERR_TOKEN_MALFORMED'));
@@ -114,7 +114,7 @@ test('an unknown kid causes at most one JWKS fetch per cooldown', async (t) => {
   const stranger = issuerWith(clock, keyPair('three'));
   const forged = (await stranger.login('admin')).accessToken;
   for (let round = 0; round < 100; round += 1) await assert.rejects(verifier.verifyAccessAsync(forged), withCode('ERR_KEY_NOT_FOUND'));
-  assert.equal(issuer.asked, 2);
+  assert.equal(issuer.jwksRequests, 2);
 });
 
 test('an unavailable issuer gives 503 with advice to retry, and recovers', async (t) => {

@@ -11,7 +11,7 @@ export const SECRET_KEY = 'old secret';
 /** The number of concurrent requests. */
 const AT_ONCE = 50;
 
-export async function startWorld(t) {
+export async function startApps(t) {
   // Register this hook before the one of startRedis: hooks run in order, and clients end before the server.
   const ends = [];
   t.after(() => Promise.all(ends.map((finish) => finish())));

@@ -35,7 +35,7 @@ const TIMES = Number(process.env.REGRANT_TIMES ?? 1);
 const ROUNDS = { sign: 8_000 * TIMES, verify: 14_000 * TIMES, decode: 4_000 * TIMES };
 
 test('random calls have the same results in npm jsonwebtoken and in the drop-in', { timeout: 600_000 * TIMES }, async (t) => {
-  const tokens = goodTokens();
+  const tokens = validTokens();
   const makers = { sign: signCall, verify: verifyCall, decode: decodeCall };
   const found = { equal: 0, succeeded: 0 };
   const differences = [];
@@ -70,7 +70,7 @@ test('random calls have the same results in npm jsonwebtoken and in the drop-in'
 });
 
 /** Tokens signed by npm `jsonwebtoken`, each with a key that verifies it. */
-function goodTokens() {
+function validTokens() {
   const tokens = [];
   const payloads = [
     { userId: 'user-1', exp: SECONDS + 3600, aud: 'urn:one', iss: 'one', sub: 'one', jti: 'one', nonce: 'one' },

@@ -155,22 +155,22 @@ forBoth((jwt) => {
   });
 
   test('keys that do not fit the algorithm are rejected', () => {
-    const refused = (key, algorithm, message) => assert.throws(() => jwt.sign({}, key, { algorithm }), { message });
-    refused(pem('rsa2048-a.private'), 'HS256', 'secretOrPrivateKey must be a symmetric key when using HS256');
-    refused(SECRET, 'RS256', 'secretOrPrivateKey must be an asymmetric key when using RS256');
-    refused(pairs.rsa.publicKey, 'PS256', 'secretOrPrivateKey must be an asymmetric key when using PS256');
-    refused(pairs.smallRsa.privateKey, 'RS256', 'secretOrPrivateKey has a minimum key size of 2048 bits for RS256');
-    refused(pairs.p256.privateKey, 'RS256', '"alg" parameter for "ec" key type must be one of: ES256, ES384, ES512.');
-    refused(pairs.p256.privateKey, 'ES384', '"alg" parameter "ES384" requires curve "secp384r1".');
-    refused(pairs.secp256k1.privateKey, 'ES256', '"alg" parameter "ES256" requires curve "prime256v1".');
-    refused(pairs.ed25519.privateKey, 'ES256', 'Unknown key type "ed25519".');
-    refused(pairs.pss.privateKey, 'RS256', '"alg" parameter for "rsa-pss" key type must be one of: PS256, PS384, PS512.');
-    refused(
+    const assertRejected = (key, algorithm, message) => assert.throws(() => jwt.sign({}, key, { algorithm }), { message });
+    assertRejected(pem('rsa2048-a.private'), 'HS256', 'secretOrPrivateKey must be a symmetric key when using HS256');
+    assertRejected(SECRET, 'RS256', 'secretOrPrivateKey must be an asymmetric key when using RS256');
+    assertRejected(pairs.rsa.publicKey, 'PS256', 'secretOrPrivateKey must be an asymmetric key when using PS256');
+    assertRejected(pairs.smallRsa.privateKey, 'RS256', 'secretOrPrivateKey has a minimum key size of 2048 bits for RS256');
+    assertRejected(pairs.p256.privateKey, 'RS256', '"alg" parameter for "ec" key type must be one of: ES256, ES384, ES512.');
+    assertRejected(pairs.p256.privateKey, 'ES384', '"alg" parameter "ES384" requires curve "secp384r1".');
+    assertRejected(pairs.secp256k1.privateKey, 'ES256', '"alg" parameter "ES256" requires curve "prime256v1".');
+    assertRejected(pairs.ed25519.privateKey, 'ES256', 'Unknown key type "ed25519".');
+    assertRejected(pairs.pss.privateKey, 'RS256', '"alg" parameter for "rsa-pss" key type must be one of: PS256, PS384, PS512.');
+    assertRejected(
       pairs.pss512.privateKey,
       'PS256',
       'Invalid key for this operation, its RSA-PSS parameters do not meet the requirements of "alg" PS256.',
     );
-    refused(
+    assertRejected(
       pairs.pssLongSalt.privateKey,
       'PS256',
       'Invalid key for this operation, its RSA-PSS parameter saltLength does not meet the requirements of "alg" PS256.',

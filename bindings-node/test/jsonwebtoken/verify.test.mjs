@@ -9,7 +9,7 @@ beforeEach(freeze);
 afterEach(() => mock.timers.reset());
 
 forBoth((jwt) => {
-  const refused = (token, key, options, message, name = 'JsonWebTokenError') =>
+  const assertRejected = (token, key, options, message, name = 'JsonWebTokenError') =>
     assert.throws(() => jwt.verify(token, key, options), (error) => {
       assert.deepEqual([error.name, error.message], [name, message]);
       return error instanceof jwt.JsonWebTokenError && error instanceof Error;
@@ -67,7 +67,7 @@ forBoth((jwt) => {
       for (const one of secrets) {
         const token = jwt.sign({ a: 1 }, one, { algorithm });
         for (const other of secrets) assert.equal(jwt.verify(token, other).a, 1);
-        refused(token, 'another secret', {}, 'invalid signature');
+        assertRejected(token, 'another secret', {}, 'invalid signature');
       }
     }
   });
@@ -76,7 +76,7 @@ forBoth((jwt) => {
     const secret = Buffer.from(SECRET);
     const token = jwt.sign({}, secret);
     secret[0] ^= 1;
-    refused(token, secret, {}, 'invalid signature');
+    assertRejected(token, secret, {}, 'invalid signature');
     assert.ok(jwt.verify(token, SECRET));
   });
 
@@ -86,7 +86,7 @@ forBoth((jwt) => {
       for (let user = 0; user < 300; user++) {
         const token = jwt.sign({ user }, secretOf(user));
         assert.equal(jwt.verify(token, secretOf(user)).user, user);
-        refused(token, secretOf(user + 1), {}, 'invalid signature');
+        assertRejected(token, secretOf(user + 1), {}, 'invalid signature');
       }
     }
   });
@@ -101,7 +101,7 @@ forBoth((jwt) => {
         assert.equal(jwt.verify(token, key, { algorithms: [algorithm] }).name, name);
         const [header, , signature] = token.split('.');
         const forged = Buffer.from('{"name":"admin"}').toString('base64url');
-        refused(`${header}.${forged}.${signature}`, key, {}, 'invalid signature');
+        assertRejected(`${header}.${forged}.${signature}`, key, {}, 'invalid signature');
         tried.add(algorithm);
       }
     }
@@ -121,27 +121,27 @@ forBoth((jwt) => {
   test('a public key is not accepted as an HMAC secret', () => {
     const text = pem('rsa2048-a.public');
     const forged = craft('{"alg":"HS256","typ":"JWT"}', '{"userId":"admin"}', text);
-    refused(forged, text, {}, 'invalid algorithm');
-    refused(forged, text, { algorithms: ['HS256'] }, 'secretOrPublicKey must be a symmetric key when using HS256');
-    refused(forged, pairs.rsa.publicKey, { algorithms: ['HS256', 'RS256'] }, 'secretOrPublicKey must be a symmetric key when using HS256');
+    assertRejected(forged, text, {}, 'invalid algorithm');
+    assertRejected(forged, text, { algorithms: ['HS256'] }, 'secretOrPublicKey must be a symmetric key when using HS256');
+    assertRejected(forged, pairs.rsa.publicKey, { algorithms: ['HS256', 'RS256'] }, 'secretOrPublicKey must be a symmetric key when using HS256');
   });
 
   test('the algorithm must be allowed and fit the key', () => {
     const token = sign({});
-    refused(token, SECRET, { algorithms: ['HS384'] }, 'invalid algorithm');
-    refused(token, SECRET, { algorithms: [] }, 'invalid algorithm');
-    refused(token, SECRET, { algorithms: ['RS256'] }, 'invalid algorithm');
+    assertRejected(token, SECRET, { algorithms: ['HS384'] }, 'invalid algorithm');
+    assertRejected(token, SECRET, { algorithms: [] }, 'invalid algorithm');
+    assertRejected(token, SECRET, { algorithms: ['RS256'] }, 'invalid algorithm');
     assert.ok(jwt.verify(token, SECRET, { algorithms: ['HS256', 'RS256'] }));
     const rs256 = jwt.sign({}, pairs.rsa.privateKey, { algorithm: 'RS256' });
-    refused(rs256, SECRET, {}, 'invalid algorithm');
-    refused(rs256, SECRET, { algorithms: ['RS256'] }, 'secretOrPublicKey must be an asymmetric key when using RS256');
-    refused(rs256, pairs.otherRsa.publicKey, {}, 'invalid signature');
-    refused(rs256, pairs.p256.publicKey, {}, 'invalid algorithm');
+    assertRejected(rs256, SECRET, {}, 'invalid algorithm');
+    assertRejected(rs256, SECRET, { algorithms: ['RS256'] }, 'secretOrPublicKey must be an asymmetric key when using RS256');
+    assertRejected(rs256, pairs.otherRsa.publicKey, {}, 'invalid signature');
+    assertRejected(rs256, pairs.p256.publicKey, {}, 'invalid algorithm');
     assert.throws(() => jwt.verify(rs256, pairs.p256.publicKey, { algorithms: ['RS256'] }), {
       name: 'Error',
       message: '"alg" parameter for "ec" key type must be one of: ES256, ES384, ES512.',
     });
-    refused(rs256, pairs.rsa.privateKey, {}, 'secretOrPublicKey must be an asymmetric key when using RS256');
+    assertRejected(rs256, pairs.rsa.privateKey, {}, 'secretOrPublicKey must be an asymmetric key when using RS256');
   });
 
   test('an ECDSA signature of the wrong size throws a TypeError', () => {
@@ -153,28 +153,28 @@ forBoth((jwt) => {
       });
     }
     const zeros = `${token.slice(0, token.lastIndexOf('.') + 1)}${'A'.repeat(86)}`;
-    refused(zeros, pairs.p256.publicKey, {}, 'invalid signature');
+    assertRejected(zeros, pairs.p256.publicKey, {}, 'invalid signature');
   });
 
   test('algorithm none', () => {
     const unsigned = jwt.sign({ a: 1 }, null, { algorithm: 'none' });
     assert.equal(jwt.verify(unsigned, undefined, { algorithms: ['none'] }).a, 1);
-    refused(unsigned, undefined, {}, 'please specify "none" in "algorithms" to verify unsigned tokens');
-    refused(unsigned, SECRET, { algorithms: ['none'] }, 'jwt signature is required');
-    refused(`${unsigned}AA`, undefined, { algorithms: ['none'] }, 'secret or public key must be provided');
-    refused(`${unsigned}AA`, SECRET, { algorithms: ['none'] }, 'invalid signature');
+    assertRejected(unsigned, undefined, {}, 'please specify "none" in "algorithms" to verify unsigned tokens');
+    assertRejected(unsigned, SECRET, { algorithms: ['none'] }, 'jwt signature is required');
+    assertRejected(`${unsigned}AA`, undefined, { algorithms: ['none'] }, 'secret or public key must be provided');
+    assertRejected(`${unsigned}AA`, SECRET, { algorithms: ['none'] }, 'invalid signature');
     const stripped = sign({}).replace(/[^.]*$/, '');
-    refused(stripped, SECRET, {}, 'jwt signature is required');
-    refused(stripped, undefined, { algorithms: ['none'] }, 'invalid algorithm');
+    assertRejected(stripped, SECRET, {}, 'jwt signature is required');
+    assertRejected(stripped, undefined, { algorithms: ['none'] }, 'invalid algorithm');
     assert.throws(() => jwt.verify(stripped, undefined, { algorithms: ['HS256'] }), TypeError);
   });
 
   test('input that is not a token is rejected', () => {
-    for (const token of [undefined, null, '', 0]) refused(token, SECRET, {}, 'jwt must be provided');
-    for (const token of [5, {}, [], true, Buffer.from(sign({}))]) refused(token, SECRET, {}, 'jwt must be a string');
-    for (const token of ['a', 'a.b', 'a.b.c.d', '.', ' ']) refused(token, SECRET, {}, 'jwt malformed');
+    for (const token of [undefined, null, '', 0]) assertRejected(token, SECRET, {}, 'jwt must be provided');
+    for (const token of [5, {}, [], true, Buffer.from(sign({}))]) assertRejected(token, SECRET, {}, 'jwt must be a string');
+    for (const token of ['a', 'a.b', 'a.b.c.d', '.', ' ']) assertRejected(token, SECRET, {}, 'jwt malformed');
     for (const token of ['a.b.c', '..', `${sign({})} `, sign({}).replace('.', '.='), `Bearer ${sign({})}`]) {
-      refused(token, SECRET, {}, 'invalid token');
+      assertRejected(token, SECRET, {}, 'invalid token');
     }
     assert.throws(() => jwt.verify(craft('{"alg":"HS256","typ":"JWT"}', 'no JSON'), SECRET), SyntaxError);
     assert.equal(jwt.verify(craft('{"alg":"HS256"}', 'no JSON'), SECRET), 'no JSON');
@@ -193,8 +193,8 @@ forBoth((jwt) => {
   });
 
   test('invalid keys are rejected', () => {
-    for (const key of [undefined, null, '', 0]) refused(sign({}), key, {}, 'secret or public key must be provided');
-    for (const key of [5, true, {}, { key: 'x' }, []]) refused(sign({}), key, {}, 'secretOrPublicKey is not valid key material');
+    for (const key of [undefined, null, '', 0]) assertRejected(sign({}), key, {}, 'secret or public key must be provided');
+    for (const key of [5, true, {}, { key: 'x' }, []]) assertRejected(sign({}), key, {}, 'secretOrPublicKey is not valid key material');
   });
 
   test('exp and nbf are exact to the second', () => {
@@ -213,8 +213,8 @@ forBoth((jwt) => {
 
   test('exp and nbf must be numbers', () => {
     for (const value of ['"5"', 'null', '{}', 'true']) {
-      refused(craft('{"alg":"HS256"}', `{"exp":${value}}`), SECRET, {}, 'invalid exp value');
-      refused(craft('{"alg":"HS256"}', `{"nbf":${value}}`), SECRET, {}, 'invalid nbf value');
+      assertRejected(craft('{"alg":"HS256"}', `{"exp":${value}}`), SECRET, {}, 'invalid exp value');
+      assertRejected(craft('{"alg":"HS256"}', `{"nbf":${value}}`), SECRET, {}, 'invalid nbf value');
     }
   });
 
@@ -229,23 +229,23 @@ forBoth((jwt) => {
   test('audience', () => {
     const token = sign({ aud: ['urn:one', 'urn:two'] });
     for (const audience of ['urn:one', /two$/, ['no', 'urn:two'], ['no', /^urn:/]]) assert.ok(jwt.verify(token, SECRET, { audience }));
-    refused(token, SECRET, { audience: 'urn' }, 'jwt audience invalid. expected: urn');
-    refused(token, SECRET, { audience: ['a', /b/] }, 'jwt audience invalid. expected: a or /b/');
-    refused(token, SECRET, { audience: [] }, 'jwt audience invalid. expected: ');
-    refused(sign({}), SECRET, { audience: 'a' }, 'jwt audience invalid. expected: a');
+    assertRejected(token, SECRET, { audience: 'urn' }, 'jwt audience invalid. expected: urn');
+    assertRejected(token, SECRET, { audience: ['a', /b/] }, 'jwt audience invalid. expected: a or /b/');
+    assertRejected(token, SECRET, { audience: [] }, 'jwt audience invalid. expected: ');
+    assertRejected(sign({}), SECRET, { audience: 'a' }, 'jwt audience invalid. expected: a');
   });
 
   test('issuer, subject, jwtid and nonce', () => {
     const token = sign({ iss: 'i', sub: 's', jti: 'j', nonce: 'n' });
     assert.ok(jwt.verify(token, SECRET, { issuer: 'i', subject: 's', jwtid: 'j', nonce: 'n' }));
     assert.ok(jwt.verify(token, SECRET, { issuer: ['x', 'i'] }));
-    refused(token, SECRET, { issuer: 'x' }, 'jwt issuer invalid. expected: x');
-    refused(token, SECRET, { issuer: ['x', 'y'] }, 'jwt issuer invalid. expected: x,y');
-    refused(token, SECRET, { subject: 'x' }, 'jwt subject invalid. expected: x');
-    refused(token, SECRET, { jwtid: 'x' }, 'jwt jwtid invalid. expected: x');
-    refused(token, SECRET, { nonce: 'x' }, 'jwt nonce invalid. expected: x');
-    refused(sign({}), SECRET, { subject: 's' }, 'jwt subject invalid. expected: s');
-    for (const nonce of ['', ' ', 5, null]) refused(token, SECRET, { nonce }, 'nonce must be a non-empty string');
+    assertRejected(token, SECRET, { issuer: 'x' }, 'jwt issuer invalid. expected: x');
+    assertRejected(token, SECRET, { issuer: ['x', 'y'] }, 'jwt issuer invalid. expected: x,y');
+    assertRejected(token, SECRET, { subject: 'x' }, 'jwt subject invalid. expected: x');
+    assertRejected(token, SECRET, { jwtid: 'x' }, 'jwt jwtid invalid. expected: x');
+    assertRejected(token, SECRET, { nonce: 'x' }, 'jwt nonce invalid. expected: x');
+    assertRejected(sign({}), SECRET, { subject: 's' }, 'jwt subject invalid. expected: s');
+    for (const nonce of ['', ' ', 5, null]) assertRejected(token, SECRET, { nonce }, 'nonce must be a non-empty string');
   });
 
   test('maxAge', () => {
@@ -254,23 +254,23 @@ forBoth((jwt) => {
     assert.ok(later(59, { maxAge: '1m' }));
     assert.throws(() => later(60, { maxAge: '1m' }), { name: 'TokenExpiredError', message: 'maxAge exceeded', expiredAt: new Date((NOW + 60) * 1000) });
     assert.ok(later(60, { maxAge: 60, clockTolerance: 1 }));
-    refused(token, SECRET, { maxAge: 'ever' }, '"maxAge" should be a number of seconds or string representing a timespan eg: "1d", "20h", 60');
-    refused(sign({}, { noTimestamp: true }), SECRET, { maxAge: 60 }, 'iat required when maxAge is specified');
+    assertRejected(token, SECRET, { maxAge: 'ever' }, '"maxAge" should be a number of seconds or string representing a timespan eg: "1d", "20h", 60');
+    assertRejected(sign({}, { noTimestamp: true }), SECRET, { maxAge: 60 }, 'iat required when maxAge is specified');
   });
 
   test('options of the wrong type are rejected', () => {
-    refused(sign({}), SECRET, { clockTimestamp: '5' }, 'clockTimestamp must be a number');
-    refused(sign({}), SECRET, { allowInvalidAsymmetricKeyTypes: 'yes' }, 'allowInvalidAsymmetricKeyTypes must be a boolean');
+    assertRejected(sign({}), SECRET, { clockTimestamp: '5' }, 'clockTimestamp must be a number');
+    assertRejected(sign({}), SECRET, { allowInvalidAsymmetricKeyTypes: 'yes' }, 'allowInvalidAsymmetricKeyTypes must be a boolean');
   });
 
   test('the order of the checks', () => {
     const expired = sign({ exp: NOW - 1, nbf: NOW + 1, aud: 'a' });
-    refused('x', undefined, { nonce: '' }, 'nonce must be a non-empty string');
-    refused('x', undefined, {}, 'jwt malformed');
-    refused(expired, 'another secret', {}, 'invalid signature');
-    refused(expired, SECRET, { audience: 'b' }, 'jwt not active', 'NotBeforeError');
-    refused(expired, SECRET, { audience: 'b', ignoreNotBefore: true }, 'jwt expired', 'TokenExpiredError');
-    refused(expired, SECRET, { audience: 'b', ignoreNotBefore: true, ignoreExpiration: true }, 'jwt audience invalid. expected: b');
+    assertRejected('x', undefined, { nonce: '' }, 'nonce must be a non-empty string');
+    assertRejected('x', undefined, {}, 'jwt malformed');
+    assertRejected(expired, 'another secret', {}, 'invalid signature');
+    assertRejected(expired, SECRET, { audience: 'b' }, 'jwt not active', 'NotBeforeError');
+    assertRejected(expired, SECRET, { audience: 'b', ignoreNotBefore: true }, 'jwt expired', 'TokenExpiredError');
+    assertRejected(expired, SECRET, { audience: 'b', ignoreNotBefore: true, ignoreExpiration: true }, 'jwt audience invalid. expected: b');
   });
 
   test('verify does not change the options', () => {

@@ -22,10 +22,10 @@ test('processes share sessions and logouts, and killing one loses no session', {
     await rm(folder, { recursive: true });
   });
   const [{ port }] = await once(primary, 'message');
-  const asked = new Set();
+  const served = new Set();
   const call = async (path, init) => {
     const response = await fetch(`http://127.0.0.1:${port}${path}`, init);
-    asked.add(Number(response.headers.get('x-process')));
+    served.add(Number(response.headers.get('x-process')));
     return response;
   };
   const post = (path, body) => call(path, { method: 'POST', ...json(body) });
@@ -39,10 +39,10 @@ test('processes share sessions and logouts, and killing one loses no session', {
     ({ refreshToken } = await response.json());
   };
   for (let turn = 0; turn < 12; turn += 1) await refresh();
-  assert.ok(asked.size > 1, 'several processes served requests');
+  assert.ok(served.size > 1, 'several processes served requests');
 
   // A connection that the primary has passed to a dying process is lost, so wait for its exit event.
-  const [victim] = asked;
+  const [victim] = served;
   const noticed = once(primary, 'message');
   process.kill(victim, 'SIGKILL');
   assert.deepEqual(await noticed, [{ gone: victim }, undefined]);

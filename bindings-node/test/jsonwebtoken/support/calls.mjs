@@ -1,6 +1,6 @@
 // Generates calls of sign, verify and decode, from ordinary to hostile.
 import { createHmac } from 'node:crypto';
-import { SECRET, algorithmsOf, noKeys, oddSecrets, privateForms, publicForms, secrets } from './keys.mjs';
+import { SECRET, algorithmsOf, invalidKeys, unusualSecrets, privateForms, publicForms, secrets } from './keys.mjs';
 import { callback, getKey } from './observe.mjs';
 import { SECONDS, anything, claim, claims, some, span } from './values.mjs';
 
@@ -15,8 +15,8 @@ const flag = (random) => random.oneIn(2);
 function keyAndAlgorithm(random, forms) {
   const kind = random.below(20);
   if (kind < 10) return [random.pick(secrets), random.pick(HMACS)];
-  if (kind < 12) return [random.pick(oddSecrets), random.pick(HMACS)];
-  if (kind < 13) return [random.pick(noKeys), random.pick([...HMACS, 'none', 'none', 'RS256'])];
+  if (kind < 12) return [random.pick(unusualSecrets), random.pick(HMACS)];
+  if (kind < 13) return [random.pick(invalidKeys), random.pick([...HMACS, 'none', 'none', 'RS256'])];
   if (kind < 14) return [random.pick(secrets), anyAlgorithm(random)];
   const [name, key] = random.pick(forms);
   return [key, kind < 18 ? random.pick(algorithmsOf[name]) : anyAlgorithm(random)];
@@ -71,12 +71,12 @@ export function signCall(random) {
   if (randomKeys.has(key) && typeof written === 'string' && /^(RS|PS)/.test(written)) delete options.allowInvalidAsymmetricKeyTypes;
   const args = [payloadToSign(random), key, options];
   if (random.oneIn(12)) args.length = random.below(3);
-  if (random.oneIn(3)) args.push(random.oneIn(15) ? noFunction(random) : callback());
+  if (random.oneIn(3)) args.push(random.oneIn(15) ? anythingButFunction(random) : callback());
   return { method: 'sign', args };
 }
 
 /** Never a function: only callbacks that record their calls are allowed. */
-function noFunction(random) {
+function anythingButFunction(random) {
   const value = anything(random);
   return typeof value === 'function' ? undefined : value;
 }
@@ -156,14 +156,14 @@ function crafted(random) {
         'null', '5', '"text"', '"{\\"in\\":1}"', '[]', '[1]', 'true', 'no JSON', '{', ' {"a":1} ', '\ufeff{}', '\xff\xfe', '1e999',
         '{"exp":1e999}', '{"__proto__":{"exp":1}}', '{"a":1,"a":2}', '{"exp":"5"}', '{"nbf":null}', '{"iat":"5"}', '{"aud":null}',
       ])
-    : textOrEmpty(claims(random));
+    : jsonOrEmpty(claims(random));
   const input = `${segment(header, random.pick(['utf8', 'latin1']))}.${segment(payload, random.pick(['utf8', 'latin1']))}`;
   const hash = header.includes('HS512') ? 'sha512' : 'sha256';
   const signature = random.oneIn(8) ? '' : createHmac(hash, SECRET).update(input).digest('base64url');
   return `${input}.${signature}`;
 }
 
-function textOrEmpty(value) {
+function jsonOrEmpty(value) {
   try {
     return JSON.stringify(value) ?? '';
   } catch {

@@ -68,7 +68,7 @@ export const secrets = [
 ];
 
 /** Unusual secrets, each different. */
-export const oddSecrets = [
+export const unusualSecrets = [
   'short',
   ' ',
   'ключ 🔑',
@@ -92,7 +92,7 @@ export const oddSecrets = [
 const cryptoKey = await webcrypto.subtle.importKey('raw', secretBytes, { name: 'HMAC', hash: 'SHA-256' }, true, ['sign', 'verify']);
 
 /** Values that are not keys. */
-export const noKeys = [
+export const invalidKeys = [
   { kty: 'oct', k: secretBytes.toString('base64url') },
   { key: { kty: 'oct', k: secretBytes.toString('base64url') }, format: 'jwk' },
   pairs.rsa.publicKey.export({ format: 'jwk' }),

@@ -24,7 +24,7 @@ export async function observe(api, { method, args, times = 1 }) {
       });
     },
   };
-  const given = args.map((arg) => (typeof arg === 'function' && arg.inWorld ? arg.inWorld(world) : arg));
+  const given = args.map((arg) => (typeof arg === 'function' && arg.bind ? arg.bind(world) : arg));
   const outcomes = [];
   while (outcomes.length < times) {
     Object.assign(record, { callbacks: [], phase: 'at once' });
@@ -49,7 +49,7 @@ export async function observe(api, { method, args, times = 1 }) {
 /** A callback that records its calls, and then returns `returns` or throws `throws`. */
 export function callback({ returns, throws } = {}) {
   const placeholder = () => undefined;
-  placeholder.inWorld = ({ record }) =>
+  placeholder.bind = ({ record }) =>
     function callback(...args) {
       record.callbacks.push({ phase: record.phase, args: args.map((arg) => picture(arg)) });
       if (throws) throw throws;
@@ -61,7 +61,7 @@ export function callback({ returns, throws } = {}) {
 /** A key function for `verify`: calls back with `answers`, now or later, and returns `returns`. */
 export function getKey({ answers, late, returns, throws, before }) {
   const placeholder = () => undefined;
-  placeholder.inWorld = ({ record, later }) =>
+  placeholder.bind = ({ record, later }) =>
     function getKey(header, done) {
       record.callbacks.push({ phase: record.phase, header: picture(header) });
       before?.(header);
