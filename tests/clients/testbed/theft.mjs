@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
  */
 export async function steal(proxy, grace) {
   const token = proxy.refreshTokens.at(-1);
-  if (!token) throw new Error('nobody has signed in on this proxy');
+  if (!token) throw new Error('no session was created through this proxy');
   const stolen = await refresh(proxy, token);
   if (stolen.status !== 200) throw new Error(`the thief got ${JSON.stringify(stolen)}`);
   const headers = { authorization: `Bearer ${stolen.body.accessToken}` };

@@ -64,7 +64,7 @@ impl Drop for Process {
 /// The script of the guard: `$1` is the process id of the server, `$2` its directory.
 const GUARD: &str = r#"read -r _; kill -9 "$1" 2>/dev/null; rm -rf -- "$2""#;
 
-/// Kills a server and removes its directory when the test process is gone.
+/// Kills a server and removes its directory when the test process has ended.
 struct Guard {
     shell: Child,
 }

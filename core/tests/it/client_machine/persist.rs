@@ -23,7 +23,7 @@ fn unwritten() -> (MachineFixture, u64) {
 fn a_pair_that_cannot_be_stored_is_held_back_and_retried() {
     let (mut fixture, first) = unwritten();
     for _ in 0..3 {
-        assert!(fixture.locked, "nobody else may refresh meanwhile");
+        assert!(fixture.locked, "no other process may refresh meanwhile");
         let caller = fixture.acquire();
         assert_eq!((fixture.reply_to(first), fixture.reply_to(caller)), (None, None));
         fixture.wake();

@@ -112,7 +112,7 @@ fn early_refreshes_are_spread_over_time() {
         for tenth in 0.. {
             fixture.wait(Duration::from_millis(100));
             let caller = fixture.acquire();
-            assert_eq!(fixture.reply_to(caller), token(1), "nobody waits");
+            assert_eq!(fixture.reply_to(caller), token(1), "no caller waits");
             if !fixture.pending.is_empty() {
                 first_renewals.insert(tenth);
                 break;

@@ -202,7 +202,7 @@ async fn an_unbound_session_continues_unbound_with_a_key() {
     assert_eq!(server.refreshes(), 2);
 }
 
-/// As on a locked device: nobody is signed out.
+/// As on a locked device: the session stays signed in.
 #[tokio::test]
 async fn an_unavailable_key_is_a_transient_error() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());

@@ -27,7 +27,7 @@ async fn hundred_calls(server: &Arc<Server>, sessions: &[Session]) {
     }
 }
 
-/// The server counts one refresh per expiry, and nobody is signed out.
+/// The server counts one refresh per expiry, and no session is signed out.
 async fn one_refresh_each_time(server: &Arc<Server>, session: &Session) {
     for expiry in 0..EXPIRIES {
         hundred_calls(server, std::slice::from_ref(session)).await;

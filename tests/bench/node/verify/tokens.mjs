@@ -34,7 +34,7 @@ export function authWith(keys, cache, clock) {
   return createAuth({ ...keys.config, access, store: 'memory:', clock });
 }
 
-/** So many tokens of as many users. `past`: they have expired. */
+/** This many tokens, each of another user. `past`: they have expired. */
 export async function issue(keys, count, past = false) {
   const auth = authWith(keys, false, past ? new TestClock(Date.now() - 3_600_000) : undefined);
   const tokens = [];

@@ -6,7 +6,7 @@
 //!
 //! The invariants:
 //!
-//! 1. Nobody is signed out: the server never detects theft, no client asks for a sign-in, and after
+//! 1. No session is lost: the server never detects theft, no client asks for a sign-in, and after
 //!    every schedule each process gets tokens once more.
 //! 2. Where the storage has a lock, at most one refresh is in flight.
 //! 3. No token is given to a caller or sent to the server that is not stored.

@@ -118,7 +118,7 @@ impl Server {
     /// An access token is used, and the use is reported.
     pub fn sees(&mut self, token: &AccessToken, now: Timestamp) -> Result<(), Violation> {
         let (family_position, issued_at) = self.access[place(token.expose())];
-        let denied = self.discarded.iter().any(|gone| gone.covers(family_position, issued_at));
+        let denied = self.discarded.iter().any(|child| child.covers(family_position, issued_at));
         let seen = record_use(&self.record, &AccessTokenUse { family_position, denied }, now);
         if let Some(record) = seen.record {
             self.record = record;
@@ -144,8 +144,8 @@ impl Server {
 impl Hash for Server {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.record.encode().hash(state);
-        for gone in &self.discarded {
-            (gone.family_position, gone.issued_until.as_millis()).hash(state);
+        for child in &self.discarded {
+            (child.family_position, child.issued_until.as_millis()).hash(state);
         }
         for issued in &self.refresh {
             issued.token.claims.id.hash(state);

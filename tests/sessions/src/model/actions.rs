@@ -191,7 +191,7 @@ impl World {
         let client = *self.client(who);
         let Access { family_position, issued_at, came_with_child_of } = access;
         let denied =
-            self.discarded.iter().any(|gone| (machine.covers)(gone, family_position, issued_at));
+            self.discarded.iter().any(|child| (machine.covers)(child, family_position, issued_at));
         if denied && self.thief.is_none() {
             return Err(Violation::HonestDenied);
         }

@@ -202,8 +202,8 @@ pub const LOAD_BEARING: &[Mutant] = &[
     Mutant {
         name: "a denial covers a position forever",
         machine: Machine {
-            covers: |gone: &DiscardedChild, family_position, _| {
-                gone.family_position == family_position
+            covers: |child: &DiscardedChild, family_position, _| {
+                child.family_position == family_position
             },
             ..Machine::REAL
         },

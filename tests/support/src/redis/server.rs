@@ -137,7 +137,7 @@ impl RedisServer {
     }
 
     /// Starts the server again on the same ports and directory, as it was last configured, and
-    /// waits until it answers. One that still runs is killed first. Data is there again only with
+    /// waits until it answers. A running server is killed first. Data survives only with
     /// [`RedisOptions::append_only`].
     ///
     /// # Errors
