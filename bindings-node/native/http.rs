@@ -123,6 +123,7 @@ impl NativeWeb {
     /// Exchanges the refresh token that [`present_refresh`](Self::present_refresh) returned. Returns
     /// the response as JSON.
     #[napi]
+    #[allow(clippy::too_many_arguments, reason = "an object of napi costs more than its fields")]
     pub fn refresh<'env>(
         &self,
         env: &'env Env,
