@@ -123,7 +123,7 @@ impl NativeWeb {
     /// Exchanges the refresh token that [`present_refresh`](Self::present_refresh) returned. Returns
     /// the response as JSON.
     #[napi]
-    #[allow(clippy::too_many_arguments, reason = "an object of napi costs more than its fields")]
+    #[allow(clippy::too_many_arguments, reason = "one argument for each value of JavaScript")]
     pub fn refresh<'env>(
         &self,
         env: &'env Env,
