@@ -156,7 +156,8 @@ export interface RefreshHandlerOptions extends RefreshOptions, ErrorOptions {}
 
 /**
  * Exchanges the refresh token of the request for `{ accessToken, expiresIn }` and the next refresh
- * token, as a cookie or with `cookie: false` as `refreshToken`. Mount it with `app.post`.
+ * token, as a cookie or with `cookie: false` as `refreshToken`. Mount it with `app.post`, or with `app.all` to answer
+ * CORS preflights too; other methods are then 405.
  *
  * The cookie of a cross-origin request is ignored.
  */
@@ -173,7 +174,7 @@ export interface LogoutHandlerOptions extends LogoutOptions, ErrorOptions {}
  * Revokes the session of the refresh token, removes the cookies and responds with 204, also if there is
  * no such session any more. A request without a refresh token that counts, such as one that another site's page sends,
  * is 401 and removes no cookies. If the store is unreachable it is an error and the cookies stay, so that the client
- * can retry.
+ * can retry. Mount it as {@link refreshHandler}.
  */
 export function logoutHandler(auth: Auth, options: LogoutHandlerOptions = {}): RequestHandler {
   checkGuard(auth);
@@ -210,7 +211,8 @@ export interface AuthRouterOptions extends RefreshHandlerOptions {
 /**
  * The routes
  *
- * - `POST /refresh` and `POST /logout`: {@link refreshHandler} and {@link logoutHandler};
+ * - `POST /refresh` and `POST /logout`: {@link refreshHandler} and {@link logoutHandler}, with the responses to CORS preflights
+ *   and 405 for other methods;
  * - `GET /sessions`, `DELETE /sessions`, `/sessions/others` and `/sessions/:sessionId`: {@link sessionsHandler}.
  *
  * Mount it at the path of the refresh cookie, by default `/auth`:
@@ -229,8 +231,8 @@ export function authRouter(auth: Auth, options: AuthRouterOptions = {}): Request
   return (req, res, next): void => {
     const [name, id, ...others] = req.path.split('/').slice(1);
     const isLeaf = id === undefined || (id === '' && others.length === 0);
-    if (req.method === 'POST' && isLeaf && name === 'refresh') return void refresh(req, res, next);
-    if (req.method === 'POST' && isLeaf && name === 'logout') return void logout(req, res, next);
+    if (isLeaf && name === 'refresh') return void refresh(req, res, next);
+    if (isLeaf && name === 'logout') return void logout(req, res, next);
     if (name !== 'sessions' || others.length > 0) return next();
     const sessionId = isLeaf ? undefined : id;
     const list = handler((asked) => listOrEnd(auth, authOf(asked), { method: asked.method, sessionId }), { onError });

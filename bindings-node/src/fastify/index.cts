@@ -3,7 +3,14 @@
  *
  * @module regrant/fastify
  */
-import type { FastifyPluginCallback, FastifyReply, FastifyRequest, RegisterOptions } from 'fastify';
+import type {
+  FastifyPluginCallback,
+  FastifyReply,
+  FastifyRequest,
+  HTTPMethods,
+  RegisterOptions,
+  RouteHandlerMethod,
+} from 'fastify';
 import type { Auth } from '../auth.cjs';
 import { AuthError, Catalog } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
@@ -138,6 +145,8 @@ export interface AuthRoutesOptions extends RefreshOptions, ErrorOptions {
   access?: AccessOptions | undefined;
 }
 
+const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
+
 /**
  * A plugin with the routes
  *
@@ -146,6 +155,8 @@ export interface AuthRoutesOptions extends RefreshOptions, ErrorOptions {
  * - `POST /logout`: 204, and the cookies removed; 401 without a refresh token that counts;
  * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, … }] }`, times in ISO 8601;
  * - `DELETE /sessions/:sessionId`, `/sessions/others` and `/sessions`: `{ ended: number }`.
+ *
+ * They answer CORS preflights, and 405 to other methods.
  *
  * Register it at the path of the refresh cookie, by default `/auth`:
  *
@@ -166,8 +177,17 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
         return fail(thrown, request, reply, options);
       }
     };
-  app.post('/refresh', route((request) => renew(auth, request, endpoints)));
-  app.post('/logout', route((request) => endSession(auth, request, endpoints)));
+  // A form of another page gets the response of the route, not 415. Only JSON bodies count.
+  if (!app.hasContentTypeParser('*')) {
+    app.addContentTypeParser('*', (_request, payload, parsed) => {
+      payload.resume();
+      parsed(null);
+    });
+  }
+  const all = (url: string, handlers: { onRequest?: AuthHook; handler: RouteHandlerMethod }) =>
+    app.route({ method: METHODS, url, exposeHeadRoute: false, ...handlers });
+  all('/refresh', { handler: route((request) => renew(auth, request, endpoints)) });
+  all('/logout', { handler: route((request) => endSession(auth, request, endpoints)) });
   const sessions = {
     onRequest: authenticate(auth, { ...access, ...(options.onError && { onError: options.onError }), optional: false }),
     handler: route((request) => {
@@ -175,8 +195,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       return listOrEnd(auth, authOf(request), { method: request.method, sessionId });
     }),
   };
-  app.route({ method: ['GET', 'DELETE'], url: '/sessions', ...sessions });
-  app.route({ method: 'DELETE', url: '/sessions/:sessionId', ...sessions });
+  all('/sessions', sessions);
+  all('/sessions/:sessionId', sessions);
   done();
 };
 

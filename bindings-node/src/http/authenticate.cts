@@ -5,7 +5,7 @@ import { checkOptions, isFlag, isFunction, isText, type Checks } from '../argume
 import { AuthError, Catalog } from '../catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
 import type { ErrorCode } from '../error-codes.cjs';
-import { amend, appError, header, headOf, parseAnswer, proofOf, refusal, type HttpAnswer, type HttpRequest } from './request.cjs';
+import { amend, appError, header, headOf, isRepeated, parseAnswer, proofOf, refusal, type HttpAnswer, type HttpRequest } from './request.cjs';
 import type { RequestProof } from '../session.cjs';
 import { checkGuard, isTexts, webOf, type OriginOptions } from './web.cjs';
 
@@ -151,9 +151,10 @@ export function accessOf<T extends object>(
   options: AccessOptions,
 ): VerifiedAccess<T> | undefined | Promise<VerifiedAccess<T>> {
   const { header: name = 'authorization', optional = false, whenStale = 'open' } = options;
-  const value = header(request, name.toLowerCase());
+  const lowerName = name.toLowerCase();
+  const value = header(request, lowerName);
   // The usual case goes to the verifier in one native call.
-  if (value !== undefined && whenStale === 'open' && BEARER.test(value)) {
+  if (value !== undefined && whenStale === 'open' && BEARER.test(value) && !isRepeated(request, lowerName)) {
     return auth.fetchesKeys ? auth.verifyBearerAsync<T>(value) : auth.verifyBearer<T>(value);
   }
   const outcome = accessWeb(options).present(headOf(request, name), optional);

@@ -11,6 +11,7 @@ import {
   answer,
   header,
   headOf,
+  methodNotAllowed,
   parseAnswer,
   toAnswer,
   type HttpAnswer,
@@ -101,7 +102,8 @@ export interface RefreshOptions extends TransportOptions, OriginOptions {
 
 /**
  * The response of the refresh endpoint: `{ accessToken, expiresIn }` and the next refresh token, as a
- * cookie or with `cookie: false` as `refreshToken`; or the response to an error.
+ * cookie or with `cookie: false` as `refreshToken`; or the response to an error. Answers CORS preflights; other methods
+ * than `POST` are 405, and a request without `method` counts as `POST`.
  *
  * @throws what `claims` throws, and `ERR_ARGUMENT_INVALID` or `ERR_CONFIG_INVALID` for unfit options.
  */
@@ -118,6 +120,8 @@ export async function refresh(auth: Auth, request: HttpRequest, options: Refresh
  * @throws AuthError as `auth.refresh`. Its `cookies` remove those of a session that is over.
  */
 export async function renew(auth: Auth, request: HttpRequest, options: RefreshOptions): Promise<HttpAnswer> {
+  const other = otherMethod(request, options);
+  if (other) return other;
   const { rotate } = options;
   const { native, catalog, idOf } = internalsOf(auth);
   const [web, head] = [webOf(options), headOf(request)];
@@ -144,6 +148,14 @@ export async function renew(auth: Auth, request: HttpRequest, options: RefreshOp
   return parseAnswer(textOf(outcome, catalog));
 }
 
+/** The response to a request that is no `POST`: that of a CORS preflight, or 405. */
+function otherMethod(request: HttpRequest, options: RefreshOptions): HttpAnswer | undefined {
+  const { method = 'POST' } = request;
+  if (method === 'POST') return undefined;
+  const preflight = webOf(options).preflight(headOf(request));
+  return preflight === null ? methodNotAllowed('POST') : parseAnswer(preflight);
+}
+
 function textOf(outcome: NativeResult, catalog: Catalog): string {
   if (typeof outcome === 'string') return outcome;
   throw amend(catalog.errorOf(outcome), outcome);
@@ -161,7 +173,7 @@ export interface LogoutOptions extends TransportOptions, OriginOptions {}
 /**
  * The response of the logout endpoint: 204, and the cookies removed; also if there is no such session any more. A
  * request without a refresh token that counts is refused with 401, and its cookies stay: it ends nothing. If the store
- * is unreachable it is an error and the cookies stay, so that the client can retry.
+ * is unreachable it is an error and the cookies stay, so that the client can retry. Methods are those of {@link refresh}.
  */
 export async function logout(auth: Auth, request: HttpRequest, options: LogoutOptions = {}): Promise<HttpAnswer> {
   checkGuard(auth);
@@ -175,6 +187,8 @@ export async function logout(auth: Auth, request: HttpRequest, options: LogoutOp
  * @throws AuthError `ERR_TOKEN_MISSING`; `reject` for what is no refresh token of this server; `ERR_STORE_UNAVAILABLE`.
  */
 export async function endSession(auth: Auth, request: HttpRequest, options: LogoutOptions): Promise<HttpAnswer> {
+  const other = otherMethod(request, options);
+  if (other) return other;
   const { native, catalog } = internalsOf(auth);
   return parseAnswer(textOf(await webOf(options).logout(native, headOf(request), bodyToken(request)), catalog));
 }
@@ -210,10 +224,7 @@ export async function listOrEnd(auth: Auth, access: VerifiedAccess, request: Ses
   if (method === 'GET' || method === 'HEAD') {
     return answer(200, { sessions: await auth.sessions(subject, { current }) });
   }
-  if (method !== 'DELETE') {
-    const { headers, ...refused } = answer(405);
-    return { ...refused, headers: { ...headers, Allow: 'GET, HEAD, DELETE' } };
-  }
+  if (method !== 'DELETE') return methodNotAllowed('GET, HEAD, DELETE');
   if (one === 'others') {
     // An access token of a legacy app does not name its session.
     if (current === undefined) throw auth.error('ERR_CLAIM_MISSING', { detail: 'sid' });

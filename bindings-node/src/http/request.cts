@@ -24,6 +24,13 @@ export interface HttpRequest {
   readonly originalUrl?: string | undefined;
   /** The headers. */
   readonly headers: HttpHeaders;
+  /** Names and values in turn, as the client sent them (Node.js). */
+  readonly rawHeaders?: readonly string[] | undefined;
+  /** The request of Node.js that a framework wraps (Fastify). */
+  readonly raw?: {
+    /** Names and values in turn, as the client sent them. */
+    readonly rawHeaders?: readonly string[] | undefined;
+  } | undefined;
   /** `http` or `https`, from Express and Fastify with their proxy settings. */
   readonly protocol?: string | undefined;
   /** Whether the client used HTTPS, from frameworks without `protocol`. */
@@ -52,6 +59,22 @@ export function header({ headers }: HttpRequest, name: string): string | undefin
   return undefined;
 }
 
+/**
+ * Whether the client sent a header more than once. `headers` of Node.js has only the first `Authorization`.
+ *
+ * @param name - In lower case.
+ */
+export function isRepeated({ rawHeaders, raw }: HttpRequest, name: string): boolean {
+  const list: unknown = rawHeaders ?? raw?.rawHeaders;
+  if (!Array.isArray(list)) return false;
+  let count = 0;
+  for (let index = 0; index < list.length; index += 2) {
+    const sent: unknown = list[index];
+    if (typeof sent === 'string' && sent.length === name.length && sent.toLowerCase() === name) count += 1;
+  }
+  return count > 1;
+}
+
 /** The headers that the rules of HTTP look at, beside the configured one of the access token. */
 const HEADERS = [
   'authorization', 'cookie', 'origin', 'sec-fetch-site', 'host', 'upgrade', 'sec-websocket-key', 'dpop',
@@ -76,6 +99,8 @@ export function headOf(request: HttpRequest, accessHeader = 'authorization'): st
       if (name !== own && !KNOWN_HEADERS.has(name)) continue;
       const value: unknown = (headers as Record<string, unknown>)[key];
       for (const one of Array.isArray(value) ? value : [value]) if (typeof one === 'string') head.push(name, one);
+      // The core refuses a header that it gets twice.
+      if (name === own && typeof value === 'string' && isRepeated(request, own)) head.push(name, value);
     }
   }
   if (request.cookies !== undefined && !head.includes('cookie', 3)) {
@@ -151,6 +176,11 @@ export const NO_STORE = { 'Cache-Control': 'no-store' } as const;
 /** An answer that no cache keeps. */
 export function answer(status: number, body?: object, cookies: readonly string[] = []): HttpAnswer {
   return { status, headers: NO_STORE, cookies, ...(body && { body }) };
+}
+
+/** 405 for a method that is not among `allow` (RFC 9110 §15.5.6). */
+export function methodNotAllowed(allow: string): HttpAnswer {
+  return { status: 405, headers: { ...NO_STORE, Allow: allow }, cookies: [] };
 }
 
 /** The answer to a refusal: the error's status, headers and cookies, and `{ error: { code, advice, message } }`. */

@@ -115,7 +115,7 @@ test('login, refresh and logout as answers, and as responses with every cookie',
   assert.match(login.cookies[0], /^refreshToken=.+; HttpOnly; SameSite=Strict; Path=\/auth; Max-Age=1209600; Expires=.+ GMT$/);
   assert.match(login.cookies[1], /^at=.+; HttpOnly; SameSite=Lax; Path=\/; Max-Age=900; Expires=.+ GMT$/);
 
-  const renewed = await refresh(auth, new Request(address, cookieHeader(login)), options);
+  const renewed = await refresh(auth, new Request(address, { method: 'POST', ...cookieHeader(login) }), options);
   const response = toResponse(renewed);
   assert.deepEqual([response.status, response.headers.getSetCookie()], [200, renewed.cookies]);
   assert.equal(response.headers.get('content-type'), 'application/json');
