@@ -6,7 +6,7 @@ use cookie::time::OffsetDateTime;
 use cookie::{Cookie, CookieBuilder};
 use serde::{Deserialize, Serialize};
 
-use super::request::RequestHead;
+use super::request::{RequestHead, is_token};
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 
@@ -79,9 +79,7 @@ impl CookiePolicy {
     /// # Errors
     /// [`Error::ConfigInvalid`] for `name_field`, `path` or `domain`.
     pub(super) fn check(&self, name_field: &str) -> Result<()> {
-        let is_token =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if self.name.is_empty() || !self.name.bytes().all(is_token) {
+        if !is_token(&self.name) {
             return Err(Error::config(name_field, "is no cookie name (RFC 6265 §4.1.1)"));
         }
         let is_path_byte = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b';';

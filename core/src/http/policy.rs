@@ -2,6 +2,7 @@
 
 use super::cookies::CookiePolicy;
 use super::origin::Origin;
+use super::request::is_token;
 use crate::error::{Error, Result};
 
 /// How tokens travel between an app's server and its clients.
@@ -37,9 +38,7 @@ impl WebPolicy {
     /// [`Error::ConfigInvalid`] for `accessHeader`, `accessCookie`, `refreshCookie`, `path` or
     /// `domain`.
     pub fn checked(self) -> Result<Self> {
-        let is_token =
-            |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
-        if self.access_header.is_empty() || !self.access_header.bytes().all(is_token) {
+        if !is_token(&self.access_header) {
             return Err(Error::config("accessHeader", "is no header name (RFC 9110 §5.1)"));
         }
         if let Some(cookie) = &self.access_cookie {

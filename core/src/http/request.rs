@@ -208,6 +208,12 @@ impl<'a> RequestHead<'a> {
     }
 }
 
+/// Whether `text` is a `token` (RFC 9110 §5.6.2): the name of a header or a cookie.
+pub(super) fn is_token(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    !text.is_empty() && text.bytes().all(allowed)
+}
+
 impl fmt::Debug for RequestHead<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RequestHead")

@@ -47,9 +47,8 @@ impl EndpointResponse {
             error.insert("reason".to_owned(), reason.as_str().into());
         }
         let mut response = Self::uncached(details.info.status, Some(json!({ "error": error })));
+        let retry_after = details.retry_after_seconds();
         let nonce = details.dpop_nonce.or_else(|| rejection.nonce.clone());
-        let retry_after =
-            details.retry_after.map(|span| span.as_secs() + u64::from(span.subsec_nanos() > 0));
         let optional = [
             ("WWW-Authenticate", rejection.error.www_authenticate()),
             ("DPoP-Nonce", nonce),
