@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use regrant::error::Cause;
-use regrant::http;
+use regrant::transport as core;
 
 use super::CallbackError;
 
@@ -79,8 +79,8 @@ impl fmt::Debug for HttpHeader {
 pub(super) struct Foreign(pub(super) Arc<dyn Transport>);
 
 #[async_trait]
-impl http::Transport for Foreign {
-    async fn send(&self, request: http::HttpRequest) -> Result<http::HttpResponse, Cause> {
+impl core::Transport for Foreign {
+    async fn send(&self, request: core::HttpRequest) -> Result<core::HttpResponse, Cause> {
         let headers = request.headers.into_iter().map(|(name, value)| HttpHeader { name, value });
         let request = HttpRequest {
             method: request.method.to_owned(),
@@ -98,7 +98,7 @@ impl fmt::Debug for Foreign {
     }
 }
 
-impl From<HttpResponse> for http::HttpResponse {
+impl From<HttpResponse> for core::HttpResponse {
     fn from(response: HttpResponse) -> Self {
         let headers = response.headers.into_iter().map(|header| (header.name, header.value));
         Self { status: response.status, headers: headers.collect(), body: response.body }

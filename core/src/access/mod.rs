@@ -11,5 +11,4 @@ mod verifier;
 pub use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
 pub use policy::{AccessPolicy, AccessPolicyBuilder, LegacyTokens};
 pub use verifier::{AccessVerifier, VerifiedAccess, bearer_token};
-#[cfg(feature = "server")]
 pub(crate) use verifier::{after_scheme, is_token68};

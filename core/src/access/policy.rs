@@ -66,7 +66,6 @@ impl AccessPolicy {
     }
 
     /// The same rules for the tokens of another issuer.
-    #[cfg(feature = "server")]
     pub(crate) fn of_another_issuer(self) -> Self {
         Self { foreign: true, ..self }
     }

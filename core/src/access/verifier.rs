@@ -1,7 +1,6 @@
 //! Verifies access tokens: from the value of a header, or the token, to what the token says.
 
 use std::fmt;
-#[cfg(feature = "server")]
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
@@ -163,7 +162,6 @@ struct Verified {
     payload: String,
     parsed: OnceLock<Map<String, Value>>,
     cache_id: Option<u64>,
-    #[cfg(feature = "server")]
     reported: AtomicU64,
 }
 
@@ -174,13 +172,11 @@ impl VerifiedAccess {
             payload,
             parsed: OnceLock::new(),
             cache_id,
-            #[cfg(feature = "server")]
             reported: AtomicU64::new(0),
         }))
     }
 
     /// When the facade last reported this token as used; 0 at first.
-    #[cfg(feature = "server")]
     pub(crate) fn reported(&self) -> &AtomicU64 {
         &self.0.reported
     }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::http::HttpResponse;
+use crate::transport::HttpResponse;
 use crate::types::AccessToken;
 
 /// One attempt at a request of the app: the access token to send it with, and a DPoP proof if the

@@ -1,14 +1,7 @@
 //! The device's two clocks, and an estimate of the server's clock.
 
-#[cfg(feature = "client")]
-use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "client")]
-use tokio::time::Instant;
-
-#[cfg(feature = "client")]
-use crate::types::Clock;
 use crate::types::Timestamp;
 
 /// The current time on both clocks of the device.
@@ -21,30 +14,6 @@ pub struct DeviceTime {
     pub monotonic: Duration,
     /// The wall clock.
     pub wall: Timestamp,
-}
-
-/// Reads the device's clocks.
-#[cfg(feature = "client")]
-#[derive(Clone, Debug)]
-pub(super) struct DeviceClock {
-    started: Instant,
-    wall: Arc<dyn Clock>,
-}
-
-#[cfg(feature = "client")]
-impl DeviceClock {
-    pub(super) fn new(wall: Arc<dyn Clock>) -> Self {
-        Self { started: Instant::now(), wall }
-    }
-
-    pub(super) fn now(&self) -> DeviceTime {
-        DeviceTime { monotonic: self.started.elapsed(), wall: self.wall.now() }
-    }
-
-    /// The origin of the monotonic clock.
-    pub(super) const fn started(&self) -> Instant {
-        self.started
-    }
 }
 
 /// An estimate of the server's clock, from one of its responses.

@@ -7,9 +7,8 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::error::{Advice, ErrorCode};
-#[cfg(feature = "client")]
 use crate::error::{Error, Result};
-use crate::http::{HttpRequest, HttpResponse};
+use crate::transport::{HttpRequest, HttpResponse};
 use crate::types::{AccessToken, RefreshToken, RevocationReason};
 
 use super::error::{SignOutReason, TransientError};
@@ -59,7 +58,6 @@ impl RefreshEndpoint {
     }
 
     /// Checks that a request to the endpoint can be built.
-    #[cfg(feature = "client")]
     pub(super) fn check(&self) -> Result<()> {
         let is_http = ["https://", "http://"].iter().any(|scheme| {
             let start = self.url.get(..scheme.len());

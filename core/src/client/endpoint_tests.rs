@@ -164,7 +164,6 @@ fn reads_a_login_response() {
 }
 
 #[test]
-#[cfg(feature = "client")]
 fn check_rejects_invalid_urls_and_headers() {
     assert!(default().header("X-Api-Key", "a key").check().is_ok());
     assert!(RefreshEndpoint::json("HTTP://localhost:3000/refresh").check().is_ok());

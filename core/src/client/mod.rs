@@ -4,7 +4,7 @@
 //! [`Machine`] is the state machine, without I/O, clock, threads or `async`: it receives [`Event`]s
 //! and returns [`Action`]s. [`RefreshEndpoint`] knows the requests and responses of a server.
 //! `Session` (feature `client`) drives both on Tokio, over an
-//! [`http::Transport`](crate::http) and a `TokenStorage`.
+//! [`Transport`](crate::transport::Transport) and a `TokenStorage`.
 //!
 //! A client must follow these rules so that the server ([`crate::session`]) never signs out an
 //! honest user: one refresh at a time per storage; read the storage before it; store the new pair
@@ -24,7 +24,12 @@ mod pair;
 mod session;
 
 #[cfg(feature = "client")]
-pub use attempt::Attempt;
+pub use self::{
+    attempt::Attempt,
+    session::{
+        DurableFile, FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage,
+    },
+};
 pub use clock::DeviceTime;
 pub use endpoint::RefreshEndpoint;
 pub use error::{SessionError, SessionState, SignOutReason, TransientError};
@@ -32,8 +37,4 @@ pub use event::{Action, Caller, Event, RefreshAnswer, StorageRead, Ticket};
 pub use machine::{Machine, SessionSettings};
 pub use pair::{Grant, TokenPair};
 #[cfg(feature = "reqwest")]
-pub use session::{CallError, ReqwestTransport};
-#[cfg(feature = "client")]
-pub use session::{
-    DurableFile, FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage,
-};
+pub use session::transport::{CallError, ReqwestTransport};

@@ -136,7 +136,6 @@ pub struct Grant {
     pub date: Option<Timestamp>,
 }
 
-#[cfg(feature = "client")]
 impl Grant {
     /// When the access token was issued, by the server's clock.
     pub(super) fn issued_at(&self) -> Option<Timestamp> {

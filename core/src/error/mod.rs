@@ -270,7 +270,6 @@ impl Error {
     }
 
     /// An [`Error::DpopProofInvalid`].
-    #[cfg(feature = "server")]
     pub(crate) const fn dpop_proof(problem: &'static str) -> Self {
         Self::DpopProofInvalid { problem }
     }

@@ -42,12 +42,10 @@ impl RevocationReason {
         }
     }
 
-    #[cfg(feature = "server")]
     pub(crate) fn number(self) -> u8 {
         Self::ALL.iter().find(|(reason, _)| *reason == self).map_or(0, |(_, number)| *number)
     }
 
-    #[cfg(feature = "server")]
     pub(crate) fn from_number(number: u8) -> Option<Self> {
         Self::ALL.iter().find(|(_, known)| *known == number).map(|(reason, _)| *reason)
     }

@@ -263,7 +263,6 @@ impl Guard {
     }
 
     /// How tokens travel.
-    #[cfg(feature = "axum")]
     pub(super) const fn web(&self) -> &WebPolicy {
         &self.web
     }

@@ -6,7 +6,7 @@
 //! `kid` are compared, never dereferenced, and `jku`, `x5u`, `jwk` and `x5c` are ignored (RFC 8725
 //! §3.10).
 //!
-//! JWK Sets are fetched with a [`Transport`](crate::http::Transport) that the app supplies.
+//! JWK Sets are fetched with a [`Transport`](crate::transport::Transport) that the app supplies.
 
 mod remote;
 mod schedule;

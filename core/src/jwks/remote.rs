@@ -13,8 +13,8 @@ use url::{Host, Url};
 use super::schedule::{FetchDecision, FetchScheduler, JwksSchedule};
 use crate::access::{AccessPolicy, AccessVerifier, VerifiedAccess};
 use crate::error::{Cause, Error, Result};
-use crate::http::{HttpRequest, HttpResponse, Transport};
 use crate::keys::{Algorithm, JwkSet};
+use crate::transport::{HttpRequest, HttpResponse, Transport};
 use crate::types::Clock;
 
 /// The target of log events.

@@ -7,11 +7,11 @@ use super::schedule::JwksSchedule;
 use crate::access::{AccessPolicy, AccessVerifier, VerifiedAccess};
 use crate::dpop::{ProofPolicy, ProofVerifier, VerifiedProof};
 use crate::error::{Error, Result};
-use crate::http::Transport;
 use crate::keys::{Algorithm, Keyring};
 use crate::token::base64url;
 use crate::token::json;
 use crate::token::jws::Compact;
+use crate::transport::Transport;
 use crate::types::{Clock, SystemClock};
 
 /// An issuer whose tokens are accepted: the policy for its tokens, and the source of its keys.

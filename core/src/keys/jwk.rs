@@ -168,7 +168,6 @@ impl Key {
     }
 
     /// The public key of a parsed JWK for `algorithm`, with the rules of a key in a set.
-    #[cfg(feature = "client")]
     pub(crate) fn from_public_jwk(
         jwk: &Map<String, Value>,
         algorithm: Algorithm,

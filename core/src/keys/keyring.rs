@@ -69,7 +69,6 @@ impl Keyring {
     }
 
     /// Whether any key has a name.
-    #[cfg(feature = "server")]
     pub(crate) fn has_names(&self) -> bool {
         self.0.has_names
     }

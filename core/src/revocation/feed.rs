@@ -3,13 +3,10 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-#[cfg(any(feature = "file", feature = "redis"))]
 use serde::{Deserialize, Serialize};
 
 use super::Revocation;
-#[cfg(any(feature = "file", feature = "redis"))]
-use crate::error::Error;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::types::Timestamp;
 
 /// A log of revocations that several processes share.
@@ -56,7 +53,6 @@ pub struct FeedPage {
 }
 
 /// An entry of the feed as stores keep it, in JSON.
-#[cfg(any(feature = "file", feature = "redis"))]
 #[derive(Serialize, Deserialize)]
 struct Entry {
     #[serde(flatten)]
@@ -66,7 +62,6 @@ struct Entry {
 }
 
 /// The JSON of an entry. `published_at` is for stores that have no other place for it.
-#[cfg(any(feature = "file", feature = "redis"))]
 pub(crate) fn feed_entry(
     revocation: &Revocation,
     published_at: Option<Timestamp>,
@@ -75,7 +70,6 @@ pub(crate) fn feed_entry(
         .map_err(|_| Error::internal("a revocation did not serialize"))
 }
 
-#[cfg(any(feature = "file", feature = "redis"))]
 impl FeedPage {
     /// Adds an entry. `published_at` is for stores that keep it outside of the JSON.
     pub(crate) fn push(&mut self, json: &str, published_at: Option<Timestamp>) {
@@ -92,7 +86,7 @@ impl FeedPage {
     }
 }
 
-#[cfg(all(test, any(feature = "file", feature = "redis")))]
+#[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
 

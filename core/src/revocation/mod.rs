@@ -14,7 +14,6 @@ use crate::session::DiscardedChild;
 use crate::types::{SessionId, Subject, Timestamp};
 
 pub use deny_list::{Denial, DenyList, TokenIdentity};
-#[cfg(any(feature = "file", feature = "redis"))]
 pub(crate) use feed::feed_entry;
 pub use feed::{FeedCursor, FeedPage, RevocationFeed};
 

@@ -21,7 +21,6 @@ mod refresh_token;
 mod step;
 
 pub use policy::{FailureLimit, RefreshPolicy, SessionPolicy, TheftScope};
-#[cfg(feature = "redis")]
 pub(crate) use record::layout;
 pub use record::{Child, DeviceLabel, NewSession, Record, SessionState, TokenId};
 pub(crate) use refresh_token::RefreshClaims;

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// arises.
 const LAYERS: &[&[&str]] = &[
     &["types", "error"],
+    &["transport"],
     &["token"],
     &["keys"],
     &["access"],

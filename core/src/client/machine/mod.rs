@@ -269,7 +269,6 @@ impl Machine {
     }
 
     /// The estimate of the server's clock.
-    #[cfg(feature = "client")]
     pub(in crate::client) fn server_clock(&self) -> Option<ServerClock> {
         self.clock
     }

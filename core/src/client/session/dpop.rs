@@ -7,12 +7,13 @@ use std::task::{Context, Poll};
 
 use tokio::task::{JoinError, JoinHandle};
 
+use super::DeviceClock;
 use crate::client::attempt::{origin_of, rejects_proof};
-use crate::client::clock::{DeviceClock, DeviceTime, ServerClock};
+use crate::client::clock::{DeviceTime, ServerClock};
 use crate::dpop::{ProofKey, UnsignedProof};
 use crate::error::{Cause, Error, Result};
-use crate::http::HttpResponse;
 use crate::keys::{Key, Thumbprint};
+use crate::transport::HttpResponse;
 use crate::types::{AccessToken, Timestamp};
 
 /// The number of servers that are remembered. Beyond it the least recently updated is forgotten.

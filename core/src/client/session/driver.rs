@@ -9,17 +9,17 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep_until, timeout};
 
+use super::DeviceClock;
 use super::dpop::DpopClient;
 use super::storage::{StorageLock, TokenStorage};
 use crate::client::attempt::Sent;
-use crate::client::clock::DeviceClock;
 use crate::client::endpoint::RefreshEndpoint;
 use crate::client::error::{SessionError, SessionState, TransientError};
 use crate::client::event::{Action, Caller, Event, RefreshAnswer, StorageRead, Ticket};
 use crate::client::machine::Machine;
 use crate::client::pair::{DpopBinding, TokenPair};
 use crate::error::Cause;
-use crate::http::{HttpRequest, HttpResponse, Transport};
+use crate::transport::{HttpRequest, HttpResponse, Transport};
 use crate::types::AccessToken;
 
 /// The target of log events. They contain no token.

@@ -4,7 +4,7 @@ mod dpop;
 mod driver;
 mod storage;
 #[cfg(feature = "reqwest")]
-mod transport;
+pub(super) mod transport;
 
 use std::future::Future;
 use std::sync::Arc;
@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
 
 use super::attempt::{Attempt, Retry, is_same_origin};
-use super::clock::DeviceClock;
+use super::clock::DeviceTime;
 use super::endpoint::RefreshEndpoint;
 use super::error::{SessionError, SessionState, TransientError};
 use super::event::{Caller, Event};
@@ -22,14 +23,12 @@ use super::machine::{Machine, SessionSettings};
 use super::pair::{DpopBinding, TokenPair};
 use crate::dpop::ProofKey;
 use crate::error::{Error, Result};
-use crate::http::{HttpResponse, Transport};
+use crate::transport::{HttpResponse, Transport};
 use crate::types::{AccessToken, Clock, SystemClock};
 use dpop::{DpopClient, thumbprint_of};
 use driver::{Driver, Io, Message, ProofRequest, Refresher, Reply};
 
 pub use storage::{DurableFile, FileStorage, MemoryStorage, StorageLock, TokenStorage};
-#[cfg(feature = "reqwest")]
-pub use transport::{CallError, ReqwestTransport};
 
 /// A user's session: stores the token pair and keeps its access token fresh. Clones share state.
 ///
@@ -374,13 +373,35 @@ impl SessionBuilder {
     }
 }
 
+/// Reads the device's clocks.
+#[derive(Clone, Debug)]
+struct DeviceClock {
+    started: Instant,
+    wall: Arc<dyn Clock>,
+}
+
+impl DeviceClock {
+    fn new(wall: Arc<dyn Clock>) -> Self {
+        Self { started: Instant::now(), wall }
+    }
+
+    fn now(&self) -> DeviceTime {
+        DeviceTime { monotonic: self.started.elapsed(), wall: self.wall.now() }
+    }
+
+    /// The origin of the monotonic clock.
+    const fn started(&self) -> Instant {
+        self.started
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use async_trait::async_trait;
 
     use super::*;
     use crate::error::Cause;
-    use crate::http::{HttpRequest, HttpResponse};
+    use crate::transport::HttpRequest;
     use crate::types::RefreshToken;
 
     #[derive(Debug)]

@@ -9,7 +9,7 @@ use super::Session;
 use crate::client::attempt::Attempt;
 use crate::client::error::SessionError;
 use crate::error::{Cause, Error};
-use crate::http::{HttpRequest, HttpResponse, Transport};
+use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 /// The longest body that is read, in bytes. Responses with tokens are far shorter.
 const MAX_BODY: usize = 256 * 1024;

@@ -10,8 +10,8 @@ use regrant::client::{
 };
 use regrant::dpop::{DeviceKey, ProofKey, SoftwareKey};
 use regrant::error::Cause;
-use regrant::http::HttpResponse;
 use regrant::keys::Algorithm;
+use regrant::transport::HttpResponse;
 use regrant::types::{Clock, ManualClock, Timestamp};
 use serde_json::json;
 

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use regrant::client::{FileStorage, RefreshEndpoint, Session, SessionSettings};
 use regrant::dpop::SoftwareKey;
 use regrant::error::Cause;
-use regrant::http::{HttpRequest, HttpResponse, Transport};
+use regrant::transport::{HttpRequest, HttpResponse, Transport};
 use regrant::types::Clock;
 use regrant::{Auth, RefreshRequest};
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use async_trait::async_trait;
 use regrant::client::{FileStorage, ReqwestTransport, StorageLock, TokenStorage};
-use regrant::http::{HttpRequest, HttpResponse, Transport};
+use regrant::transport::{HttpRequest, HttpResponse, Transport};
 use rustix::process::{Signal, getpid, kill_process};
 use zeroize::Zeroizing;
 

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use regrant::client::{RefreshEndpoint, Session, TokenPair};
-use regrant::http::HttpResponse;
+use regrant::transport::HttpResponse;
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 

@@ -1,19 +1,16 @@
-//! Requests that are sent and their responses as plain data, and [`Transport`], which sends them
-//! with the app's HTTP client.
+//! How clients and key sets send HTTP requests: requests and responses as plain data, and
+//! [`Transport`], which sends them with the app's HTTP client.
 
 use std::fmt;
 use std::time::{Duration, SystemTime};
 
-#[cfg(feature = "client")]
 use async_trait::async_trait;
 
-#[cfg(feature = "client")]
 use crate::error::Cause;
 use crate::types::Timestamp;
 
 /// Sends HTTP requests, and nothing more: it follows no redirects, does not retry and stores no
 /// cookies.
-#[cfg(feature = "client")]
 #[async_trait]
 pub trait Transport: Send + Sync + fmt::Debug {
     /// Sends `request` and returns the complete response, whatever its status. Dropping the future
@@ -83,7 +80,6 @@ impl HttpResponse {
 
     /// How long the response may be cached (`Cache-Control`, RFC 9111 §5.2.2): zero for `no-store`
     /// and `no-cache`, `None` if unspecified.
-    #[cfg(feature = "server")]
     pub(crate) fn max_age(&self) -> Option<Duration> {
         let directives = self.header("cache-control")?.split(',').map(str::trim);
         let mut max_age = None;
@@ -135,7 +131,6 @@ mod tests {
     }
 
     #[test]
-    #[cfg(feature = "server")]
     fn reads_max_age_of_cache_control() {
         let age =
             |value| response_with(&[("Cache-Control", value)]).max_age().map(|age| age.as_secs());
