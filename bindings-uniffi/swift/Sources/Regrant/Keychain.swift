@@ -1,4 +1,5 @@
 #if canImport(Security)
+    import CryptoKit
     import Foundation
     import Security
 
@@ -7,6 +8,8 @@
     ///
     /// The item survives the removal of the app. For a new installation to start signed out, call
     /// `clear()` on its first start.
+    ///
+    /// Throws `KeychainError`.
     public final class KeychainStorage: TokenStorage {
         private let service: String
         private let account: String
@@ -19,7 +22,8 @@
         ///
         /// An app and extensions that share a session must share `accessGroup`, the Keychain group
         /// of the item, and `lockFile`, a file in their app group's container that prevents them from
-        /// refreshing at the same time. Without `lockFile` the lock covers this process only.
+        /// refreshing at the same time. Without `lockFile` the lock covers only processes that share
+        /// this temporary folder.
         ///
         /// iOS kills an app that is suspended while it holds a lock in a shared container
         /// (`0xDEAD10CC`): request a background task (`beginBackgroundTask`) while calls are in
@@ -31,60 +35,49 @@
             self.service = service
             self.account = account
             self.accessGroup = accessGroup
-            let name = Data("\(service)\n\(account)".utf8).base64EncodedString()
-                .replacingOccurrences(of: "/", with: "_")
-            let own = FileManager.default.temporaryDirectory
-                .appendingPathComponent("regrant-\(name).lock")
-            fileLock = FileLock(path: (lockFile ?? own).path)
+            fileLock = FileLock(file: lockFile, orNamed: "session\n\(service)\n\(account)")
         }
 
         public func read() async throws -> Data? {
-            try await queue.run { [item] in
-                var query = item
+            try await queue.run { [itemQuery] in
+                var query = itemQuery
                 query[kSecReturnData] = true
                 query[kSecMatchLimit] = kSecMatchLimitOne
-                var found: CFTypeRef?
-                let status = SecItemCopyMatching(query as CFDictionary, &found)
-                // Any other error is thrown, for example `errSecInteractionNotAllowed` before the
-                // first unlock: the user must stay signed in.
-                if status == errSecItemNotFound { return nil }
-                guard status == errSecSuccess, let data = found as? Data else {
-                    throw KeychainError(status: status)
+                // Any error but "not found" is thrown, for example `errSecInteractionNotAllowed` before
+                // the first unlock: the user must stay signed in.
+                guard let found = try item(matching: query) else { return nil }
+                guard let data = found as? Data else {
+                    throw KeychainError(status: errSecInternalComponent)
                 }
                 return data
             }
         }
 
         public func write(value: Data) async throws {
-            try await queue.run { [item] in
+            try await queue.run { [itemQuery] in
                 let attributes: [CFString: Any] = [
                     kSecValueData: value,
                     kSecAttrAccessible: kSecAttrAccessibleAfterFirstUnlockThisDeviceOnly,
                 ]
-                var status = SecItemUpdate(item as CFDictionary, attributes as CFDictionary)
+                var status = SecItemUpdate(itemQuery as CFDictionary, attributes as CFDictionary)
                 if status == errSecItemNotFound {
-                    let new = item.merging(attributes) { _, new in new }
-                    status = SecItemAdd(new as CFDictionary, nil)
+                    let item = itemQuery.merging(attributes) { _, new in new }
+                    status = SecItemAdd(item as CFDictionary, nil)
                 }
                 guard status == errSecSuccess else { throw KeychainError(status: status) }
             }
         }
 
         public func clear() async throws {
-            try await queue.run { [item] in
-                let status = SecItemDelete(item as CFDictionary)
-                guard status == errSecSuccess || status == errSecItemNotFound else {
-                    throw KeychainError(status: status)
-                }
-            }
+            try await queue.run { [itemQuery] in try deleteItem(matching: itemQuery) }
         }
 
         public func lock() async throws { try await fileLock.lock() }
 
         public func unlock() throws { fileLock.unlock() }
 
-        private var item: [CFString: Any] {
-            var item: [CFString: Any] = [
+        private var itemQuery: [CFString: Any] {
+            var query: [CFString: Any] = [
                 kSecClass: kSecClassGenericPassword,
                 kSecAttrService: service,
                 kSecAttrAccount: account,
@@ -92,98 +85,189 @@
                 // On macOS, use the iOS-style Keychain.
                 kSecUseDataProtectionKeychain: true,
             ]
-            item[kSecAttrAccessGroup] = accessGroup
-            return item
+            query[kSecAttrAccessGroup] = accessGroup
+            return query
         }
     }
 
-    /// A failed Keychain call.
-    struct KeychainError: Error, CustomStringConvertible {
-        let status: OSStatus
-        var description: String { "Keychain error \(status)" }
-    }
-
-    /// A key in the Secure Enclave to bind the tokens of a session to (DPoP, RFC 9449). It never leaves
-    /// the device, so copied tokens are useless. Usable after the first unlock of the device.
+    /// A P-256 key in the Secure Enclave to bind the tokens of a session to (DPoP, RFC 9449). It never
+    /// leaves the device, so copied tokens are useless. Usable after the first unlock of the device.
     ///
-    /// It survives the removal of the app, as the tokens in the Keychain do.
+    /// It survives the removal of the app, as the tokens in the Keychain do: see `delete(name:)`.
+    ///
+    /// Throws `KeychainError`.
     public final class SecureEnclaveKey: ProofKey, @unchecked Sendable {
         // `SecKey` may be used on any thread.
         private let key: SecKey
+        /// Runs Keychain calls, which may block.
+        private static let queue = DispatchQueue(label: "regrant.secure-enclave-key")
+
+        /// Whether the device has a Secure Enclave. The simulator on an old Mac has none: then use
+        /// `softwareProofKey(storage:)` over a `KeychainStorage` of its own.
+        public static var isAvailable: Bool { SecureEnclave.isAvailable }
 
         /// Loads the key named `name`, or creates one. An app and extensions that share a session must
         /// share `accessGroup`, the Keychain group of the key, and `lockFile`, a file in their app
-        /// group's container that prevents them from creating two keys of one name.
+        /// group's container that prevents them from creating two keys of one name. Without
+        /// `lockFile` the lock covers only processes that share this temporary folder.
         ///
-        /// Throws without a Secure Enclave, for example in the simulator on an old Mac: then use
-        /// `softwareProofKey(storage:)` over a `KeychainStorage` of its own.
+        /// Throws `KeychainError.noSecureEnclave` unless `isAvailable`. Any other error leaves an
+        /// existing key as it is, for example `errSecInteractionNotAllowed` before the first unlock of
+        /// the device: try again later. Do not use another key instead: the tokens are bound to this
+        /// one, and the user would be signed out.
         public init(name: String, accessGroup: String? = nil, lockFile: URL? = nil) async throws {
-            let file = Data(name.utf8).base64EncodedString().replacingOccurrences(of: "/", with: "_")
-            let own = FileManager.default.temporaryDirectory
-                .appendingPathComponent("regrant-key-\(file).lock")
-            let lock = FileLock(path: (lockFile ?? own).path)
+            guard SecureEnclaveKey.isAvailable else { throw KeychainError.noSecureEnclave }
+            let lock = FileLock(file: lockFile, orNamed: "key\n\(name)")
             try await lock.lock()
             defer { lock.unlock() }
-            key = try Self.loadOrCreate(Data(name.utf8), accessGroup)
+            key = try await SecureEnclaveKey.queue.run {
+                try SecureEnclaveKey.loadOrCreate(name: name, accessGroup: accessGroup)
+            }
         }
 
-        private static func loadOrCreate(_ tag: Data, _ accessGroup: String?) throws -> SecKey {
-            var query: [CFString: Any] = [
-                kSecClass: kSecClassKey,
-                kSecAttrKeyType: kSecAttrKeyTypeECSECPrimeRandom,
-                kSecAttrApplicationTag: tag,
-                kSecReturnRef: true,
-                kSecUseDataProtectionKeychain: true,
-            ]
-            query[kSecAttrAccessGroup] = accessGroup
-            var found: CFTypeRef?
-            let status = SecItemCopyMatching(query as CFDictionary, &found)
-            if status == errSecSuccess, let found {
+        /// Deletes the key named `name`, if there is one. Tokens that are bound to it cannot be used
+        /// any more: sign out first.
+        public static func delete(name: String, accessGroup: String? = nil) async throws {
+            try await queue.run {
+                try deleteItem(matching: keyQuery(name: name, accessGroup: accessGroup))
+            }
+        }
+
+        private static func loadOrCreate(name: String, accessGroup: String?) throws -> SecKey {
+            var query = keyQuery(name: name, accessGroup: accessGroup)
+            query[kSecReturnRef] = true
+            if let found = try item(matching: query) {
                 // The query matches keys only.
                 return found as! SecKey
             }
-            guard status == errSecItemNotFound else { throw KeychainError(status: status) }
-            return try create(tag, accessGroup)
+            return try create(name: name, accessGroup: accessGroup)
         }
 
-        private static func create(_ tag: Data, _ accessGroup: String?) throws -> SecKey {
+        private static func create(name: String, accessGroup: String?) throws -> SecKey {
             var failure: Unmanaged<CFError>?
             let access = SecAccessControlCreateWithFlags(
                 nil, kSecAttrAccessibleAfterFirstUnlockThisDeviceOnly, .privateKeyUsage, &failure)
-            guard let access else { throw failure!.takeRetainedValue() as Error }
-            var own: [CFString: Any] = [
+            guard let access else { throw KeychainError(failure) }
+            var privateKeyAttributes: [CFString: Any] = [
                 kSecAttrIsPermanent: true,
-                kSecAttrApplicationTag: tag,
+                kSecAttrApplicationTag: Data(name.utf8),
                 kSecAttrAccessControl: access,
             ]
-            own[kSecAttrAccessGroup] = accessGroup
+            privateKeyAttributes[kSecAttrAccessGroup] = accessGroup
             let attributes: [CFString: Any] = [
                 kSecAttrKeyType: kSecAttrKeyTypeECSECPrimeRandom,
                 kSecAttrKeySizeInBits: 256,
                 kSecAttrTokenID: kSecAttrTokenIDSecureEnclave,
                 kSecUseDataProtectionKeychain: true,
-                kSecPrivateKeyAttrs: own,
+                kSecPrivateKeyAttrs: privateKeyAttributes,
             ]
-            guard let key = SecKeyCreateRandomKey(attributes as CFDictionary, &failure) else {
-                throw failure!.takeRetainedValue() as Error
-            }
+            let key = SecKeyCreateRandomKey(attributes as CFDictionary, &failure)
+            guard let key else { throw KeychainError(failure) }
             return key
         }
 
+        /// Matches the private key of this name in the Secure Enclave, and no other key of the app with
+        /// the same tag.
+        private static func keyQuery(name: String, accessGroup: String?) -> [CFString: Any] {
+            var query: [CFString: Any] = [
+                kSecClass: kSecClassKey,
+                kSecAttrKeyClass: kSecAttrKeyClassPrivate,
+                kSecAttrKeyType: kSecAttrKeyTypeECSECPrimeRandom,
+                kSecAttrTokenID: kSecAttrTokenIDSecureEnclave,
+                kSecAttrApplicationTag: Data(name.utf8),
+                kSecUseDataProtectionKeychain: true,
+            ]
+            query[kSecAttrAccessGroup] = accessGroup
+            return query
+        }
+
+        /// The uncompressed point of the public key (SEC 1 §2.3.3): 65 bytes, the first of them 4.
         public func publicKey() throws -> Data {
             var failure: Unmanaged<CFError>?
-            guard let publicKey = SecKeyCopyPublicKey(key),
-                let point = SecKeyCopyExternalRepresentation(publicKey, &failure)
-            else { throw CallbackError.Failed(reason: "the key has no public key") }
+            guard let publicKey = SecKeyCopyPublicKey(key) else {
+                throw KeychainError(status: errSecInternalComponent)
+            }
+            let point = SecKeyCopyExternalRepresentation(publicKey, &failure)
+            guard let point else { throw KeychainError(failure) }
             return point as Data
         }
 
+        /// The ECDSA signature of `message` with SHA-256, in DER.
         public func sign(message: Data) throws -> Data {
             var failure: Unmanaged<CFError>?
             let signature = SecKeyCreateSignature(
                 key, .ecdsaSignatureMessageX962SHA256, message as CFData, &failure)
-            guard let signature else { throw failure!.takeRetainedValue() as Error }
+            guard let signature else { throw KeychainError(failure) }
             return signature as Data
+        }
+    }
+
+    /// Why the Keychain or the Secure Enclave could not be used.
+    public enum KeychainError: Error, Equatable {
+        /// The device has no Secure Enclave: see `SecureEnclaveKey.isAvailable`.
+        case noSecureEnclave
+        /// A call failed: `code` is an `OSStatus` if `domain` is `NSOSStatusErrorDomain`.
+        case failed(code: Int, domain: String)
+
+        init(status: OSStatus) {
+            self = .failed(code: Int(status), domain: NSOSStatusErrorDomain)
+        }
+
+        /// From the error that a function has returned beside `nil`.
+        init(_ returned: Unmanaged<CFError>?) {
+            guard let error = returned?.takeRetainedValue() else {
+                self.init(status: errSecInternalComponent)
+                return
+            }
+            self = .failed(code: CFErrorGetCode(error), domain: CFErrorGetDomain(error) as String)
+        }
+
+        /// The status of a failed call, for example `errSecInteractionNotAllowed` before the first
+        /// unlock of the device; `nil` if the error is none of the Keychain's.
+        public var status: OSStatus? {
+            guard case .failed(let code, NSOSStatusErrorDomain) = self else { return nil }
+            return OSStatus(exactly: code)
+        }
+    }
+
+    extension KeychainError: CustomStringConvertible, LocalizedError {
+        /// For developers: the domain and the code.
+        public var description: String {
+            switch self {
+            case .noSecureEnclave: "The device has no Secure Enclave"
+            case .failed(let code, let domain): "The Keychain failed: \(domain) \(code)"
+            }
+        }
+
+        /// See `description`.
+        public var errorDescription: String? { description }
+    }
+
+    /// The item that `query` matches, if any.
+    private func item(matching query: [CFString: Any]) throws -> CFTypeRef? {
+        var found: CFTypeRef?
+        let status = SecItemCopyMatching(query as CFDictionary, &found)
+        if status == errSecItemNotFound { return nil }
+        guard status == errSecSuccess, let found else { throw KeychainError(status: status) }
+        return found
+    }
+
+    /// Deletes the item that `query` matches, if any.
+    private func deleteItem(matching query: [CFString: Any]) throws {
+        let status = SecItemDelete(query as CFDictionary)
+        guard status == errSecSuccess || status == errSecItemNotFound else {
+            throw KeychainError(status: status)
+        }
+    }
+
+    extension FileLock {
+        /// The lock in `file`, or in one of the temporary folder that belongs to `name`.
+        fileprivate convenience init(file: URL?, orNamed name: String) {
+            // Hashed: any name fits in the name of a file.
+            let hash = SHA256.hash(data: Data(name.utf8)).map { String(format: "%02x", $0) }.joined()
+            let defaultLockFile = FileManager.default.temporaryDirectory
+                .appendingPathComponent("regrant-\(hash).lock")
+            self.init(path: (file ?? defaultLockFile).path)
         }
     }
 #endif

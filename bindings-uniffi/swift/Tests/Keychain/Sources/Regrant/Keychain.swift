@@ -1,0 +1,1 @@
+../../../../Sources/Regrant/Keychain.swift
