@@ -23,7 +23,8 @@ class KeystoreProofKey(private val alias: String = "regrant-proof") : ProofKey {
     // Synchronized, because a second key would replace the one that tokens are bound to. An app of several processes must
     // create the key in one of them.
     override fun publicKey(): ByteArray = synchronized(KeystoreProofKey::class) {
-        if (!keys.containsAlias(alias)) generate()
+        // Not `containsAlias`, which is also false when the keystore fails: a new key would replace the existing one.
+        if (keys.getKey(alias, null) == null) generate()
         keys.getCertificate(alias).publicKey.encoded
     }
 
@@ -32,6 +33,9 @@ class KeystoreProofKey(private val alias: String = "regrant-proof") : ProofKey {
         update(message)
         sign()
     }
+
+    /** Deletes the key. Tokens that are bound to it cannot be used any more: sign out first. */
+    fun delete() = keys.deleteEntry(alias)
 
     private fun generate() {
         val spec = KeyGenParameterSpec.Builder(alias, KeyProperties.PURPOSE_SIGN)
