@@ -1,4 +1,4 @@
-//! The inputs and outputs of [`Machine`](super::Machine): [`Event`]s report what happened,
+//! The inputs and outputs of [`Machine`](super::machine::Machine): [`Event`]s report what happened,
 //! [`Action`]s say what to do.
 
 use std::time::Duration;
@@ -84,7 +84,7 @@ pub enum Event {
         /// From the action.
         ticket: Ticket,
     },
-    /// Time has passed: see [`Machine::wake_at`](super::Machine::wake_at).
+    /// Time has passed: see [`Machine::wake_at`](super::machine::Machine::wake_at).
     Tick,
 }
 

@@ -1,8 +1,8 @@
 //! The client's side of the flow: a session that stores a token pair and keeps its access token
 //! fresh.
 //!
-//! [`Machine`] is the state machine, without I/O, clock, threads or `async`: it receives [`Event`]s
-//! and returns [`Action`]s. [`RefreshEndpoint`] knows the requests and responses of a server.
+//! [`machine`] holds the state machine, which has no I/O, clock, threads or `async`: it receives
+//! events and returns actions. [`RefreshEndpoint`] knows the requests and responses of a server.
 //! `Session` (feature `client`) drives both on Tokio, over an
 //! [`Transport`](crate::transport::Transport) and a `TokenStorage`.
 //!
@@ -18,7 +18,7 @@ mod clock;
 mod endpoint;
 mod error;
 mod event;
-mod machine;
+pub mod machine;
 mod pair;
 #[cfg(feature = "client")]
 mod session;
@@ -30,11 +30,9 @@ pub use self::{
         DurableFile, FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage,
     },
 };
-pub use clock::DeviceTime;
 pub use endpoint::RefreshEndpoint;
 pub use error::{SessionError, SessionState, SignOutReason, TransientError};
-pub use event::{Action, Caller, Event, RefreshAnswer, StorageRead, Ticket};
-pub use machine::{Machine, SessionSettings};
-pub use pair::{Grant, TokenPair};
+pub use machine::retry::SessionSettings;
+pub use pair::TokenPair;
 #[cfg(feature = "reqwest")]
 pub use session::transport::{CallError, ReqwestTransport};

@@ -3,7 +3,7 @@
 //! This file holds the state and the dispatch of events. `transitions` holds the three flows
 //! (acquire a token, refresh the pair, persist a change), `retry` the settings and the backoff.
 
-mod retry;
+pub(super) mod retry;
 mod transitions;
 
 use std::collections::VecDeque;
@@ -11,13 +11,14 @@ use std::time::Duration;
 
 use crate::types::{AccessToken, RefreshToken};
 
-use super::clock::{DeviceTime, ServerClock};
+use super::clock::ServerClock;
 use super::error::{SessionError, SessionState, SignOutReason, TransientError};
-use super::event::{Action, Caller, Event, Ticket};
 use super::pair::{DpopBinding, TokenPair};
-use retry::{Failures, Jitter};
+use retry::{Failures, Jitter, SessionSettings};
 
-pub use retry::SessionSettings;
+pub use super::clock::DeviceTime;
+pub use super::event::{Action, Caller, Event, RefreshAnswer, StorageRead, Ticket};
+pub use super::pair::Grant;
 
 /// The client's side of the flow for one token storage, without I/O: it receives [`Event`]s with
 /// the current time and returns [`Action`]s.

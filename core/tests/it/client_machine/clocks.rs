@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use regrant::client::{StorageRead, TokenPair};
+use regrant::client::TokenPair;
+use regrant::client::machine::StorageRead;
 use regrant::types::Timestamp;
 
 use crate::client_machine::fixture::{LIFETIME, MachineFixture, pair, token};
@@ -90,7 +91,7 @@ fn the_clock_skew_is_known_after_a_restart() {
         fixture.grant(ticket, 3);
         fixture.finish_read_stored();
         let stored = match fixture.pending.front() {
-            Some(regrant::client::Action::Write { pair, .. }) => pair.to_bytes().unwrap(),
+            Some(regrant::client::machine::Action::Write { pair, .. }) => pair.to_bytes().unwrap(),
             other => panic!("no write, but {other:?}"),
         };
         let found = || StorageRead::of_bytes(Some(&stored));

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use regrant::client::{Action, Event, RefreshAnswer, SessionState, StorageRead, TransientError};
+use regrant::client::machine::{Action, Event, RefreshAnswer, StorageRead};
+use regrant::client::{SessionState, TransientError};
 
 use crate::client_machine::fixture::{LIFETIME, MachineFixture, Reply, settings, token};
 

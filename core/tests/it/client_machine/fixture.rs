@@ -3,9 +3,11 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use regrant::client::machine::{
+    Action, Caller, DeviceTime, Event, Grant, Machine, RefreshAnswer, StorageRead, Ticket,
+};
 use regrant::client::{
-    Action, Caller, DeviceTime, Event, Grant, Machine, RefreshAnswer, SessionError,
-    SessionSettings, SessionState, SignOutReason, StorageRead, Ticket, TokenPair, TransientError,
+    SessionError, SessionSettings, SessionState, SignOutReason, TokenPair, TransientError,
 };
 use regrant::types::{AccessToken, RefreshToken, Timestamp};
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use regrant::client::{Action, Event, SessionState, SignOutReason, StorageRead, TransientError};
+use regrant::client::machine::{Action, Event, StorageRead};
+use regrant::client::{SessionState, SignOutReason, TransientError};
 
 use crate::client_machine::fixture::{
     LIFETIME, MachineFixture, Reply, pair, pair_tokens, settings, token,

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use regrant::client::{Event, SessionState, SignOutReason, StorageRead};
+use regrant::client::machine::{Event, StorageRead};
+use regrant::client::{SessionState, SignOutReason};
 
 use crate::client_machine::fixture::{LIFETIME, MachineFixture, Reply, settings, token};
 
@@ -86,7 +87,7 @@ fn a_sign_out_by_another_process_is_followed() {
 
 #[test]
 fn without_rotation_the_refresh_token_stays() {
-    use regrant::client::{Grant, RefreshAnswer};
+    use regrant::client::machine::{Grant, RefreshAnswer};
     use regrant::types::AccessToken;
 
     let mut fixture = MachineFixture::expired();
@@ -161,7 +162,7 @@ fn a_refresh_continues_after_its_callers_cancel() {
     let (first, second) = (fixture.acquire(), fixture.acquire());
     let ticket = fixture.start_refresh(1);
     for caller in [first, second] {
-        fixture.handle(Event::Cancel { caller: regrant::client::Caller(caller) });
+        fixture.handle(Event::Cancel { caller: regrant::client::machine::Caller(caller) });
     }
     fixture.grant(ticket, 2);
     fixture.finish_read_stored();

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use regrant::client::{RefreshAnswer, SessionState, SignOutReason, StorageRead, TransientError};
+use regrant::client::machine::{RefreshAnswer, StorageRead};
+use regrant::client::{SessionState, SignOutReason, TransientError};
 
 use crate::client_machine::fixture::{MachineFixture, Reply, token};
 

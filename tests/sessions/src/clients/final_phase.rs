@@ -35,7 +35,7 @@ fn gets_token(world: &mut World, process: usize) -> Result<(), Violation> {
                 world.goes(process, Outcome::Succeeds)?;
             } else if let Some(at) = world.wake_at(process) {
                 world.now = world.now.max(at);
-                world.notify(process, regrant::client::Event::Tick)?;
+                world.notify(process, regrant::client::machine::Event::Tick)?;
             } else {
                 return Err(Violation::Unanswered);
             }

@@ -1,6 +1,7 @@
 //! The environment of the processes: the storage, its lock, and the network.
 
-use regrant::client::{Action, Event, RefreshAnswer, StorageRead, TokenPair, TransientError};
+use regrant::client::{TokenPair, TransientError};
+use regrant::client::machine::{Action, Event, RefreshAnswer, StorageRead};
 
 use super::driver::Flaw;
 use super::step::Outcome;

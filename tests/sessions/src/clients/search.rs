@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-use regrant::client::Action;
+use regrant::client::machine::Action;
 
 use super::driver::{Flaw, Process};
 use super::final_phase::final_phase;

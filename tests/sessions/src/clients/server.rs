@@ -3,7 +3,7 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use regrant::client::{Grant, RefreshAnswer};
+use regrant::client::machine::{Grant, RefreshAnswer};
 use regrant::session::{
     AccessTokenUse, Decision, DeviceLabel, DiscardedChild, NewSession, Record, RefreshPolicy,
     TheftScope, TokenSecret, UseOutcome, record_use, step,

@@ -3,9 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use regrant::client::{
-    Action, Caller, DeviceTime, Event, RefreshAnswer, SessionError, SessionState, TokenPair,
-};
+use regrant::client::{SessionError, SessionState, TokenPair};
+use regrant::client::machine::{Action, Caller, DeviceTime, Event, RefreshAnswer};
 use regrant::types::{AccessToken, RefreshToken, Timestamp};
 
 use super::driver::{Flaw, Process};
