@@ -7,7 +7,7 @@ mod builder;
 mod dpop;
 mod events;
 mod introspect;
-mod legacy;
+pub(crate) mod legacy;
 mod limits;
 mod login;
 mod logout;

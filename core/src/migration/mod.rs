@@ -18,12 +18,11 @@ mod store;
 mod sweep;
 mod token;
 
+pub use crate::auth::legacy::{IdentityResolver, SweepOptions, SweepReport};
 pub use store::{
     ImportOutcome, KeyPage, LegacyKeyState, LegacyStore, Lookup, MigrationMarker, RevokedBefore,
 };
-pub use sweep::{SweepOptions, SweepReport};
 
-use std::any::Any;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +31,7 @@ use async_trait::async_trait;
 use tracing::Span;
 use tracing::field::display;
 
+use self::sweep::Sweep;
 use self::token::LegacyToken;
 use crate::auth::{
     Attempt, AuditKind, AuthBuilder, Engine, LegacyTokens, RefreshIntrospection, RefreshRequest,
@@ -88,20 +88,8 @@ impl fmt::Debug for LegacyRefreshTokens {
     }
 }
 
-/// Finds the user by the value that the legacy app stored with a token. Asked once per token.
-#[async_trait]
-pub trait IdentityResolver: Send + Sync {
-    /// Returns the user that `value` names, an id or an e-mail address. `None` when the user no
-    /// longer exists; the token is then unknown.
-    ///
-    /// # Errors
-    /// A failed look-up, as [`Error::store`]. It signs nobody out.
-    async fn subject(&self, value: &str) -> Result<Option<Subject>>;
-}
-
 /// The default [`IdentityResolver`]: the stored value is the user's id.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct ValueIsSubject;
+struct ValueIsSubject;
 
 #[async_trait]
 impl IdentityResolver for ValueIsSubject {
@@ -121,9 +109,8 @@ impl AuthBuilder {
     /// Sets how to find the user of a legacy token, where the legacy tokens come from a
     /// configuration; see [`LegacyRefreshTokens::users`]. Without legacy tokens it has no effect.
     pub fn identity_resolver(mut self, users: impl IdentityResolver + 'static) -> Self {
-        let hook = self.legacy.as_deref_mut().map(|hook| hook as &mut dyn Any);
-        if let Some(tokens) = hook.and_then(|hook| hook.downcast_mut::<LegacyRefreshTokens>()) {
-            tokens.users = Arc::new(users);
+        if let Some(tokens) = &mut self.legacy {
+            tokens.resolve_users_by(Arc::new(users));
         }
         self
     }
@@ -338,5 +325,18 @@ impl LegacyTokens for LegacyRefreshTokens {
         except: Option<SessionId>,
     ) -> Result<()> {
         self.store.revoke_before(subject, &RevokedBefore { until, except }).await
+    }
+
+    async fn sweep(
+        &self,
+        engine: &Engine,
+        options: SweepOptions,
+        progress: &mut (dyn for<'r> FnMut(&'r SweepReport) + Send),
+    ) -> Result<SweepReport> {
+        Sweep::new(self, engine, options).run(progress).await
+    }
+
+    fn resolve_users_by(&mut self, users: Arc<dyn IdentityResolver>) {
+        self.users = users;
     }
 }

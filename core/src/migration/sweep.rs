@@ -1,44 +1,10 @@
 //! The sweep: migrates every token in the legacy app's store and removes the raw keys.
 
-use std::any::Any;
-
-use serde::Serialize;
-
 use super::token::LegacyToken;
 use super::{LegacyKeyState, LegacyRefreshTokens, MigrationState};
+use crate::auth::legacy::{SweepOptions, SweepReport};
 use crate::auth::{Auth, Engine, metrics};
 use crate::error::{Error, Result};
-
-/// Options of a sweep.
-#[derive(Clone, Copy, Debug, Default)]
-#[non_exhaustive]
-pub struct SweepOptions {
-    /// Counts and changes nothing.
-    pub dry_run: bool,
-    /// Also removes tokens that have expired or whose user no longer exists.
-    pub remove_dead: bool,
-}
-
-/// What a sweep has done so far. A key may be counted more than once.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "camelCase")]
-#[non_exhaustive]
-pub struct SweepReport {
-    /// Keys that were read.
-    pub scanned: u64,
-    /// Tokens that became sessions and whose keys were removed; with `dry_run`, would be.
-    pub converted: u64,
-    /// Tokens whose user was logged out, here or by the legacy app; their keys are gone.
-    pub logged_out: u64,
-    /// Tokens past their `exp`.
-    pub expired: u64,
-    /// Tokens of users that no longer exist.
-    pub unknown_users: u64,
-    /// Keys that are not tokens of the legacy app; never touched.
-    pub foreign: u64,
-    /// Keys of expired tokens and unknown users that were removed.
-    pub removed: u64,
-}
 
 impl Auth {
     /// Migrates all tokens in the legacy app's store and removes their keys, calling `progress`
@@ -53,28 +19,37 @@ impl Auth {
     pub async fn sweep_legacy_tokens(
         &self,
         options: SweepOptions,
-        progress: impl FnMut(&SweepReport) + Send,
+        mut progress: impl FnMut(&SweepReport) + Send,
     ) -> Result<SweepReport> {
         let engine = self.engine();
-        let hook = engine.admin().legacy.as_deref().map(|hook| hook as &dyn Any);
-        let tokens = hook
-            .and_then(|hook| hook.downcast_ref::<LegacyRefreshTokens>())
-            .ok_or_else(|| Error::config("migrate", "is required to sweep legacy tokens"))?;
+        let tokens = engine.admin().legacy.as_deref();
+        let tokens =
+            tokens.ok_or_else(|| Error::config("migrate", "is required to sweep legacy tokens"))?;
         let span = metrics::operation_span!(INFO, "sweep");
-        let sweep = Sweep { tokens, engine, options, report: SweepReport::default() };
-        metrics::instrument(span, sweep.run(progress), |_| "ok").await
+        metrics::instrument(span, tokens.sweep(engine, options, &mut progress), |_| "ok").await
     }
 }
 
-struct Sweep<'a> {
+pub(super) struct Sweep<'a> {
     tokens: &'a LegacyRefreshTokens,
     engine: &'a Engine,
     options: SweepOptions,
     report: SweepReport,
 }
 
-impl Sweep<'_> {
-    async fn run(mut self, mut progress: impl FnMut(&SweepReport) + Send) -> Result<SweepReport> {
+impl<'a> Sweep<'a> {
+    pub(super) fn new(
+        tokens: &'a LegacyRefreshTokens,
+        engine: &'a Engine,
+        options: SweepOptions,
+    ) -> Self {
+        Self { tokens, engine, options, report: SweepReport::default() }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        progress: &mut (dyn for<'r> FnMut(&'r SweepReport) + Send),
+    ) -> Result<SweepReport> {
         let mut cursor = 0;
         loop {
             let page = self.tokens.store.keys(cursor).await?;
