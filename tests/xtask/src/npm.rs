@@ -1,76 +1,50 @@
 //! The npm packages of this repository: installs them as locked, copies the addon, compiles TypeScript.
 
+use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::{fs, io};
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde_json::Value;
 
 use crate::cargo;
-use crate::checkout;
-use crate::outcome::Stop;
+use crate::checkout::{self, NODE};
 use crate::process::Invocation;
 
-/// Larger files are compared by length and modification time instead of by content.
-const MAX_HASHED: u64 = 4 << 20;
-
-/// Installs a folder's npm packages as its lock file says, unless they are up to date.
-///
-/// # Errors
-/// npm fails, or its registry cannot be reached.
-pub(crate) fn install(folder: &Path) -> Result<(), Stop> {
-    // Serialised: two folders of one preparation may be the same.
-    static INSTALLING: Mutex<()> = Mutex::new(());
-    let _guard = INSTALLING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let lock = folder.join("package-lock.json");
-    let wanted =
-        fs::read(&lock).with_context(|| format!("cannot read {}", checkout::relative(&lock)))?;
-    // A copy of the lock file that the packages were installed from.
-    let stamp = folder.join("node_modules/.installed-lock.json");
-    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
-        return Ok(());
-    }
-    let npm = Invocation::new("npm").args(["ci", "--no-audit", "--no-fund", "--prefer-offline"]);
-    npm.within(folder).run_online()?;
-    fs::create_dir_all(folder.join("node_modules"))?;
-    Ok(fs::write(stamp, wanted)?)
-}
-
-/// Builds the npm package with an unoptimised addon: addon, types and JavaScript. Installs the packages of the other
-/// folders while Cargo compiles. Does nothing if nothing has changed.
+/// Builds the npm package: addon (optimised with `release`), types and JavaScript. Installs its npm packages and those of
+/// these other folders while Cargo compiles. Does nothing if nothing has changed. Calls Cargo and not @napi-rs/cli, which
+/// makes Cargo compile the optimised addon again although nothing has changed.
 ///
 /// # Errors
 /// Something does not compile, or npm's registry cannot be reached.
-pub(crate) fn package(others: &[PathBuf]) -> Result<(), Stop> {
-    build(others, false)
-}
-
-/// The same with the addon as it ships. Builds with Cargo and not with @napi-rs/cli, which makes Cargo compile the
-/// optimised addon again although nothing has changed.
-///
-/// # Errors
-/// As for [`package`].
-pub(crate) fn release_package(others: &[PathBuf]) -> Result<(), Stop> {
-    build(others, true)
-}
-
-fn build(others: &[PathBuf], release: bool) -> Result<(), Stop> {
-    let folder = checkout::node();
+pub(crate) fn package(release: bool, others: &[&str]) -> Result<()> {
     let (installed, built) = std::thread::scope(|scope| {
-        let folders = std::iter::once(&folder).chain(others);
-        let installing = scope.spawn(|| folders.into_iter().try_for_each(|folder| install(folder)));
+        let folders = [&[NODE], others].concat();
+        let installing = scope.spawn(move || folders.into_iter().try_for_each(install));
         let built = cargo::addon(release);
         (installing.join(), built)
     });
     installed.map_err(|_| anyhow!("installing npm packages panicked"))??;
     place_addon(built?)?;
-    let mut inputs = vec![folder.join("package-lock.json"), folder.join("native.d.cts")];
-    inputs.extend(files(&folder.join("src"), &|_| true)?);
-    inputs.extend(files_beside(&folder, &|name| name.starts_with("tsconfig"))?);
-    unless_done(&folder.join("dist"), &inputs, || npm(&folder, "build:ts").run())?;
-    Ok(())
+    let inputs =
+        ["src", "native.d.cts", "package-lock.json", "tsconfig.base.json", "tsconfig.build.json"];
+    let inputs = inputs.map(|input| checkout::path(NODE).join(input));
+    unless_done(&checkout::path(NODE).join("dist"), &inputs, || npm(NODE, "build:ts").run())
+}
+
+/// Installs a folder's npm packages as its lock file says, unless they are up to date.
+fn install(folder: &str) -> Result<()> {
+    let path = checkout::path(folder);
+    let wanted = fs::read(path.join("package-lock.json")).context(folder.to_owned())?;
+    // A copy of the lock file that the packages were installed from.
+    let stamp = path.join("node_modules/.installed-lock.json");
+    if fs::read(&stamp).is_ok_and(|installed| installed == wanted) {
+        return Ok(());
+    }
+    let npm = Invocation::new("npm").args(["ci", "--no-audit", "--no-fund", "--prefer-offline"]);
+    npm.within(folder).run_online()?;
+    fs::create_dir_all(path.join("node_modules"))?;
+    Ok(fs::write(stamp, wanted)?)
 }
 
 /// Builds the addon and copies it and its types to where the package loads them from.
@@ -82,182 +56,145 @@ pub(crate) fn addon(release: bool) -> Result<()> {
 }
 
 fn place_addon((library, types): (PathBuf, PathBuf)) -> Result<()> {
-    let folder = checkout::node();
+    let folder = checkout::path(NODE);
     let addon = folder.join(format!("regrant.{}.node", platform()?));
-    if !same(&library, &addon)? {
-        // Renamed into place: running processes keep the previous file.
-        let next = addon.with_extension("node.next");
-        fs::copy(&library, &next).context("cannot copy the addon")?;
-        fs::rename(&next, &addon)?;
-    }
-    let written = folder.join("native.d.cts");
-    unless_done(&written, std::slice::from_ref(&types), || {
-        let Some(types) = types.parent() else { bail!("no folder of types") };
-        Invocation::new("node")
-            .args(["write-types.mjs".as_ref(), types.as_os_str()])
-            .within(&folder)
-            .run()
+    // Renamed into place: running processes keep the previous file.
+    let next = addon.with_extension("node.next");
+    fs::copy(&library, &next).context("cannot copy the addon")?;
+    fs::rename(&next, &addon)?;
+    unless_done(&folder.join("native.d.cts"), std::slice::from_ref(&types), || {
+        let types = types.parent().context("no folder of types")?;
+        let write = ["write-types.mjs".as_ref(), types.as_os_str()];
+        Invocation::new("node").args(write).within(NODE).run()
+    })
+}
+
+/// This machine's platform name in napi-rs.
+fn platform() -> Result<String> {
+    let libc = if cfg!(target_env = "musl") { "musl" } else { "gnu" };
+    Ok(match (std::env::consts::OS, std::env::consts::ARCH) {
+        ("linux", "x86_64") => format!("linux-x64-{libc}"),
+        ("linux", "aarch64") => format!("linux-arm64-{libc}"),
+        ("macos", "x86_64") => "darwin-x64".to_owned(),
+        ("macos", "aarch64") => "darwin-arm64".to_owned(),
+        _ => bail!("there is no addon for this machine: see bindings-node/docs/platforms.md"),
     })
 }
 
 /// `npm run SCRIPT` in a folder.
-pub(crate) fn npm(folder: &Path, script: &str) -> Invocation {
+pub(crate) fn npm(folder: &str, script: &str) -> Invocation {
     Invocation::new("npm").args(["run", "--silent", script]).within(folder)
 }
 
-/// The files that a script of this folder's `package.json` gives to `node --test`.
-///
-/// # Errors
-/// There is no such script, or it names no file.
-pub(crate) fn test_files(folder: &Path, script: &str) -> Result<Vec<PathBuf>> {
-    let manifest = fs::read_to_string(folder.join("package.json"))?;
-    let manifest: Value = serde_json::from_str(&manifest)?;
-    let command = manifest["scripts"][script].as_str().context("no such script")?;
-    let Some(patterns) = command.strip_prefix("node --test ") else {
-        bail!("the script {script} is not `node --test FILES`");
-    };
-    let mut found = Vec::new();
-    for pattern in patterns.split_whitespace() {
-        let (parent, name) = pattern.rsplit_once('/').unwrap_or((".", pattern));
-        let matches = |file: &str| match name.split_once('*') {
-            Some((start, end)) => file.starts_with(start) && file.ends_with(end),
-            None => file == name,
-        };
-        let files = files_beside(&folder.join(parent), &matches)?;
-        if files.is_empty() {
-            bail!("{pattern} in the script {script} matches no file");
-        }
-        found.extend(files);
-    }
-    Ok(found)
+/// `node --test` with this file.
+pub(crate) fn test(file: impl AsRef<Path>) -> Invocation {
+    Invocation::new("node").args(["--test", "--test-reporter=spec"]).args([file.as_ref()])
 }
 
-/// Runs `make` unless `output` exists and was made from the same inputs. Their digest is stored in `target/done`.
+/// The files, relative to the folder, that a script of its `package.json` gives to `node --test`.
+///
+/// # Errors
+/// There is no such script, or it names a file that does not exist.
+pub(crate) fn test_files(folder: &str, script: &str) -> Result<Vec<String>> {
+    let path = checkout::path(folder);
+    let manifest: Value = serde_json::from_str(&fs::read_to_string(path.join("package.json"))?)?;
+    let command = manifest["scripts"][script].as_str().unwrap_or_default();
+    let patterns = command
+        .strip_prefix("node --test ")
+        .with_context(|| format!("the script {script} of {folder} is not `node --test FILES`"))?;
+    // The shell expands patterns as it does for npm; a pattern without a match stays as it is.
+    let expand = format!("printf '%s\\n' {patterns}");
+    let files = Invocation::new("/bin/sh").args(["-c", &expand]).within(folder).capture()?;
+    let files: Vec<_> = files.lines().map(str::to_owned).collect();
+    if let Some(missing) = files.iter().find(|file| !path.join(file).is_file()) {
+        bail!("{missing} in the script {script} of {folder} does not exist");
+    }
+    ensure!(!files.is_empty(), "the script {script} of {folder} names no file");
+    Ok(files)
+}
+
+/// Runs `make` unless `output` exists and was made from the same inputs, which are files and folders. Their digest is
+/// stored in `target/done`.
 pub(crate) fn unless_done(
     output: &Path,
     inputs: &[PathBuf],
     make: impl FnOnce() -> Result<()>,
 ) -> Result<()> {
-    let folder = checkout::root().join("target/done");
-    let stamp = folder.join(checkout::relative(output).replace(['/', '\\'], "-"));
-    let state = digest(inputs)?;
-    if output.exists() && fs::read_to_string(&stamp).is_ok_and(|done| done == state) {
+    let stamp = checkout::path("target/done").join(checkout::relative(output).replace('/', "-"));
+    let done = fs::read_to_string(&stamp).ok();
+    if output.exists() && done.is_some() && done == digest(inputs).ok() {
         return Ok(());
     }
     make()?;
-    fs::create_dir_all(folder)?;
+    fs::create_dir_all(checkout::path("target/done"))?;
     // Computed afterwards: `make` may generate some of the inputs.
     Ok(fs::write(stamp, digest(inputs)?)?)
 }
 
-/// The files in a folder and its subfolders whose names match, sorted.
-pub(crate) fn files(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
-    let mut found = files_beside(folder, wanted)?;
-    for entry in fs::read_dir(folder).with_context(|| checkout::relative(folder))? {
-        let entry = entry?;
-        if entry.file_type()?.is_dir() {
-            found.extend(files(&entry.path(), wanted)?);
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-fn files_beside(folder: &Path, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| checkout::relative(folder))? {
-        let entry = entry?;
-        if entry.file_type()?.is_file() && wanted(&entry.file_name().to_string_lossy()) {
-            found.push(entry.path());
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
 fn digest(inputs: &[PathBuf]) -> Result<String> {
     let mut hasher = DefaultHasher::new();
-    for input in inputs {
-        input.hash(&mut hasher);
-        let metadata = fs::metadata(input).with_context(|| checkout::relative(input))?;
-        if metadata.len() > MAX_HASHED {
-            (metadata.len(), metadata.modified()?).hash(&mut hasher);
-        } else {
-            fs::read(input)?.hash(&mut hasher);
-        }
-    }
+    inputs.iter().try_for_each(|input| hash(input, &mut hasher))?;
     Ok(format!("{:016x}", hasher.finish()))
 }
 
-/// Whether both files exist and have the same content.
-fn same(one: &Path, other: &Path) -> Result<bool> {
-    let length = |path: &Path| match fs::metadata(path) {
-        Ok(metadata) => Ok(Some(metadata.len())),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(error),
-    };
-    Ok(length(one)? == length(other)? && fs::read(one)? == fs::read(other)?)
-}
-
-/// This machine's platform name in napi-rs.
-fn platform() -> Result<&'static str> {
-    Ok(match env!("REGRANT_HOST") {
-        "aarch64-apple-darwin" => "darwin-arm64",
-        "x86_64-apple-darwin" => "darwin-x64",
-        "aarch64-unknown-linux-gnu" => "linux-arm64-gnu",
-        "aarch64-unknown-linux-musl" => "linux-arm64-musl",
-        "x86_64-unknown-linux-gnu" => "linux-x64-gnu",
-        "x86_64-unknown-linux-musl" => "linux-x64-musl",
-        other => bail!("there is no addon for {other}: see bindings-node/docs/platforms.md"),
-    })
+fn hash(path: &Path, hasher: &mut DefaultHasher) -> Result<()> {
+    path.hash(hasher);
+    if !path.is_dir() {
+        fs::read(path).with_context(|| checkout::relative(path))?.hash(hasher);
+        return Ok(());
+    }
+    let mut inside: Vec<_> =
+        fs::read_dir(path)?.map(|entry| Ok(entry?.path())).collect::<Result<_>>()?;
+    inside.sort();
+    inside.iter().try_for_each(|path| hash(path, hasher))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checkout::EXAMPLE;
 
     #[test]
     fn every_node_test_is_in_a_script() {
-        let scripts = [
-            (checkout::node(), "test"),
-            (checkout::example(), "test"),
-            (checkout::example(), "test:browser"),
-        ];
-        for (folder, script) in &scripts {
-            assert!(!test_files(folder, script).unwrap().is_empty());
+        let scripts = [(NODE, "test"), (EXAMPLE, "test"), (EXAMPLE, "test:browser")];
+        let mut listed = Vec::new();
+        for (folder, script) in scripts {
+            let files = test_files(folder, script).unwrap();
+            listed.extend(files.iter().map(|file| format!("{folder}/{file}")));
         }
-        let listed: Vec<_> = scripts
-            .iter()
-            .flat_map(|(folder, script)| test_files(folder, script).unwrap())
-            .collect();
-        for folder in [checkout::node().join("test"), checkout::example().join("test")] {
-            let is_test = |name: &str| name.ends_with(".test.mjs") || name.ends_with(".test.cjs");
-            for file in files(&folder, &is_test).unwrap() {
-                assert!(listed.contains(&file), "{} is in no script", file.display());
-            }
+        let files = ["ls-files", "--cached", "--others", "--exclude-standard"];
+        let patterns = ["test/*.test.[mc]js", "example/test/*.test.[mc]js"];
+        let files = Invocation::new("git").args(files).args(patterns).within(NODE);
+        let files = files.capture().unwrap();
+        assert!(files.lines().count() > 10);
+        for file in files.lines() {
+            assert!(listed.contains(&format!("{NODE}/{file}")), "{file} is in no script");
         }
     }
 
     #[test]
     fn unless_done_runs_once_per_input_state() {
         let folder = tempfile::tempdir().unwrap();
-        let (input, output) = (folder.path().join("in"), folder.path().join("out"));
-        let make = |input: &PathBuf| {
+        let (inputs, output) = (folder.path().join("in"), folder.path().join("out"));
+        let made = || {
             let mut made = false;
-            unless_done(&output, std::slice::from_ref(input), || {
+            unless_done(&output, std::slice::from_ref(&inputs), || {
                 made = true;
                 Ok(fs::write(&output, "x")?)
             })
             .unwrap();
             made
         };
-        fs::write(&input, "1").unwrap();
-        assert_eq!((make(&input), make(&input)), (true, false));
-        fs::write(&input, "2").unwrap();
-        assert_eq!((make(&input), make(&input)), (true, false));
+        fs::create_dir(&inputs).unwrap();
+        fs::write(inputs.join("a"), "1").unwrap();
+        assert_eq!((made(), made()), (true, false));
+        fs::write(inputs.join("a"), "2").unwrap();
+        assert_eq!((made(), made()), (true, false));
+        fs::write(inputs.join("b"), "1").unwrap();
+        assert_eq!((made(), made()), (true, false));
         fs::remove_file(&output).unwrap();
-        assert!(make(&input));
-        let stamp = checkout::relative(&output).replace(['/', '\\'], "-");
-        fs::remove_file(checkout::root().join("target/done").join(stamp)).unwrap();
+        assert!(made());
+        let stamp = checkout::relative(&output).replace('/', "-");
+        fs::remove_file(checkout::path("target/done").join(stamp)).unwrap();
     }
 }

@@ -1,30 +1,36 @@
-//! Runs other programs: echoes the command line, watches the output, and leaves no process behind.
+//! Runs other programs: echoes the command line, forwards and scans the output, and leaves no process behind.
 
-mod group;
-mod relay;
-
-use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, anyhow, bail};
-
-pub(crate) use group::Group;
-use relay::Relay;
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Pid, Signal, kill_process_group};
 
 use crate::checkout;
 use crate::interrupt;
-use crate::outcome::Stop;
 use crate::report::{Format, Report};
+use crate::secrets;
+use crate::tools::Skip;
 
 /// How often a running program is polled.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+const POLL_EVERY: Duration = Duration::from_millis(20);
 /// A program without output for this long is reported as still running.
 const QUIET_FOR: Duration = Duration::from_secs(20);
 /// A test run without progress for this long is killed. The longest single test takes half a minute on a quiet
 /// machine.
 const STALLED_AFTER: Duration = Duration::from_secs(15 * 60);
+/// Startup timeout of a server on a busy machine.
+pub(crate) const READY_WITHIN: Duration = Duration::from_secs(120);
+/// How long to wait for the end of the output after a program ended: a surviving child may hold it open.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Time between SIGTERM and SIGKILL.
+const TERM_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What package managers print on network errors.
 const UNREACHABLE: &[&str] = &[
@@ -43,190 +49,14 @@ const UNREACHABLE: &[&str] = &[
 ];
 
 /// One program to run, with its arguments, folder and environment.
-#[derive(Clone, Debug)]
-pub(crate) struct Invocation {
-    program: OsString,
-    arguments: Vec<OsString>,
-    directory: PathBuf,
-    environment: Vec<(OsString, OsString)>,
-}
-
-/// Where the output of a program goes, and when it is killed.
-struct Watch {
-    format: Format,
-    /// The expected tests, if known in advance.
-    expected: Vec<String>,
-    /// Captures standard output instead of printing it.
-    keep_stdout: bool,
-    /// Writes all output to this file instead of the terminal.
-    log: Option<PathBuf>,
-    stalled_after: Option<Duration>,
-}
-
-/// How a program ended.
-struct Ended {
-    status: ExitStatus,
-    /// The end of the printed output.
-    tail: String,
-    stdout: Vec<u8>,
-    report: Report,
-    secrets: Vec<String>,
-}
+#[derive(Debug)]
+pub(crate) struct Invocation(Command);
 
 impl Invocation {
     /// Runs `program` in the top folder of the checkout.
     pub(crate) fn new(program: impl AsRef<OsStr>) -> Self {
-        Self {
-            program: program.as_ref().to_owned(),
-            arguments: Vec::new(),
-            directory: checkout::root(),
-            environment: Vec::new(),
-        }
-    }
-
-    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
-        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
-        self
-    }
-
-    pub(crate) fn within(mut self, directory: impl AsRef<Path>) -> Self {
-        self.directory = directory.as_ref().to_path_buf();
-        self
-    }
-
-    pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
-        self.environment.push((name.as_ref().to_owned(), value.as_ref().to_owned()));
-        self
-    }
-
-    /// Runs a build, installation or generator, without a time limit.
-    ///
-    /// # Errors
-    /// It cannot be started, fails, prints a secret, or the user interrupts.
-    pub(crate) fn run(&self) -> Result<()> {
-        self.judge(self.finish(&Watch::compiling())?).map(drop)
-    }
-
-    /// The same; returns the end of its output.
-    pub(crate) fn run_and_keep(&self) -> Result<String> {
-        Ok(self.judge(self.finish(&Watch::compiling())?)?.tail)
-    }
-
-    /// The same for a program that needs a package registry. An unreachable registry is a skip, not a failure.
-    pub(crate) fn run_online(&self) -> Result<(), Stop> {
-        let ended = self.finish(&Watch::compiling())?;
-        if !ended.status.success() && is_unreachable(&ended.tail) {
-            return Err(Stop::Skip(format!("`{self}`: the package registry cannot be reached")));
-        }
-        Ok(self.judge(ended).map(drop)?)
-    }
-
-    /// The same; returns its standard output, which is not printed.
-    pub(crate) fn run_and_read(&self) -> Result<String> {
-        let ended = self.finish(&Watch { keep_stdout: true, ..Watch::compiling() })?;
-        let ended = self.judge(ended)?;
-        Ok(String::from_utf8_lossy(&ended.stdout).into_owned())
-    }
-
-    /// Runs tests until they end or make no progress for 15 minutes. Their output goes to the file `log`.
-    ///
-    /// # Errors
-    /// They fail, print a secret or stall, or the user interrupts.
-    pub(crate) fn run_tests(
-        &self,
-        format: Format,
-        expected: Vec<String>,
-        log: &Path,
-    ) -> Result<Report> {
-        let watch = Watch {
-            format,
-            expected,
-            log: Some(log.to_owned()),
-            stalled_after: Some(STALLED_AFTER),
-            keep_stdout: false,
-        };
-        Ok(self.judge(self.finish(&watch)?)?.report)
-    }
-
-    /// Starts a server with inherited output.
-    pub(crate) fn start(&self) -> Result<Group> {
-        self.announce();
-        let mut command = self.command();
-        command.stdout(Stdio::inherit()).stderr(Stdio::inherit());
-        Group::spawn(&mut command).with_context(|| format!("cannot start `{self}`"))
-    }
-
-    /// The same without echoing the command; output goes to the file `log`.
-    pub(crate) fn start_quietly(&self, log: &Path) -> Result<Group> {
-        let file = std::fs::File::create(log)?;
-        let mut command = self.command();
-        command.stdout(file.try_clone()?).stderr(file);
-        Group::spawn(&mut command).with_context(|| format!("cannot start `{self}`"))
-    }
-
-    fn judge(&self, ended: Ended) -> Result<Ended> {
-        if !ended.status.success() {
-            let failures = match &ended.report.failures[..] {
-                [] => String::new(),
-                failures => format!("{}; ", failures.join(", ")),
-            };
-            bail!("{failures}`{self}`: {}", ended.status);
-        }
-        match ended.secrets.first() {
-            None => Ok(ended),
-            Some(first) => bail!("`{self}`: {} lines: {first}", ended.secrets.len()),
-        }
-    }
-
-    fn finish(&self, watch: &Watch) -> Result<Ended> {
-        if watch.log.is_none() {
-            self.announce();
-        }
-        let mut command = self.command();
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut group =
-            Group::spawn(&mut command).with_context(|| format!("cannot start `{self}`"))?;
-        let report = Report::new(watch.format, watch.expected.clone());
-        let relay = Relay::of(group.leader(), report, watch.keep_stdout, watch.log.as_deref())?;
-        let started = Instant::now();
-        let mut reported = started;
-        let status = loop {
-            if let Some(status) = group.try_wait()? {
-                break status;
-            }
-            if interrupt::requested() {
-                bail!("interrupted");
-            }
-            let stalled =
-                watch.stalled_after.filter(|&after| relay.last_progress().elapsed() > after);
-            if let Some(after) = stalled {
-                let running = relay.running();
-                bail!("`{self}`: no progress for {after:?}, killed while running: {running}");
-            }
-            reported = reported.max(relay.last_output());
-            if watch.log.is_none() && reported.elapsed() > QUIET_FOR {
-                println!("  ... `{self}` still runs, {} s so far", started.elapsed().as_secs());
-                reported = Instant::now();
-            }
-            std::thread::sleep(LOOK_EVERY);
-        };
-        let heard = relay.finish()?;
-        Ok(Ended {
-            status,
-            tail: heard.tail(),
-            stdout: heard.stdout,
-            report: heard.report,
-            secrets: heard.secrets,
-        })
-    }
-
-    fn announce(&self) {
-        println!("$ {self}    [{}]", checkout::relative(&self.directory));
-    }
-
-    fn command(&self) -> Command {
-        let mut command = Command::new(&self.program);
-        command.args(&self.arguments).current_dir(&self.directory).stdin(Stdio::null());
+        let mut command = Command::new(program);
+        command.current_dir(checkout::root()).stdin(Stdio::null());
         // Cargo sets these for this crate; other programs must not see them.
         for (name, _) in std::env::vars_os() {
             let text = name.to_string_lossy();
@@ -234,30 +64,268 @@ impl Invocation {
                 command.env_remove(&name);
             }
         }
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
-        command
+        Self(command)
     }
-}
 
-impl Watch {
-    /// For anything but tests: output is printed, and there is no time limit.
-    fn compiling() -> Self {
-        Self {
-            format: Format::Plain,
-            expected: Vec::new(),
-            keep_stdout: false,
-            log: None,
-            stalled_after: None,
+    pub(crate) fn args<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.0.args(arguments);
+        self
+    }
+
+    /// Sets the folder, relative to the checkout.
+    pub(crate) fn within(mut self, folder: impl AsRef<Path>) -> Self {
+        self.0.current_dir(checkout::path(folder));
+        self
+    }
+
+    pub(crate) fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.0.env(name, value);
+        self
+    }
+
+    pub(crate) fn envs<N: AsRef<OsStr>, V: AsRef<OsStr>>(
+        mut self,
+        variables: impl IntoIterator<Item = (N, V)>,
+    ) -> Self {
+        self.0.envs(variables);
+        self
+    }
+
+    /// Runs a build, installation or generator, without a time limit.
+    ///
+    /// # Errors
+    /// It cannot be started, fails, prints a secret, or the user interrupts.
+    pub(crate) fn run(self) -> Result<()> {
+        self.run_and_keep().map(drop)
+    }
+
+    /// The same; also returns its output.
+    pub(crate) fn run_and_keep(self) -> Result<String> {
+        Ok(self.watch(Watch::new(To::Terminal))?.succeeded()?.text)
+    }
+
+    /// The same; returns its standard output, which is not printed.
+    pub(crate) fn run_and_read(self) -> Result<String> {
+        Ok(self.watch(Watch::new(To::Caller))?.succeeded()?.text)
+    }
+
+    /// The same for a program that needs a package registry. An unreachable registry is a skip, not a failure.
+    pub(crate) fn run_online(self) -> Result<()> {
+        let ended = self.watch(Watch::new(To::Terminal))?;
+        if !ended.status.success() && is_unreachable(&ended.watch.text) {
+            bail!(Skip(format!("`{}`: the package registry cannot be reached", ended.command)));
         }
+        ended.succeeded().map(drop)
+    }
+
+    /// Runs tests until they end or make no progress for 15 minutes. `expected` names the tests, if the runner does not
+    /// print their start. Their output goes to the file `log`.
+    ///
+    /// # Errors
+    /// They fail, print a secret or stall, or the user interrupts.
+    pub(crate) fn run_tests(
+        self,
+        format: Format,
+        expected: Vec<String>,
+        log: &Path,
+    ) -> Result<Report> {
+        let mut watch = Watch::new(To::Log(File::create(log)?));
+        watch.report = Report::new(format, expected);
+        watch.stalled_after = Some(STALLED_AFTER);
+        Ok(self.watch(watch)?.succeeded()?.report)
+    }
+
+    /// Runs a short command quietly; returns its standard output.
+    ///
+    /// # Errors
+    /// It cannot be started or fails.
+    pub(crate) fn capture(mut self) -> Result<String> {
+        let output = self.0.stderr(Stdio::null()).output();
+        let output = output.with_context(|| format!("cannot start `{self}`"))?;
+        ensure!(output.status.success(), "`{self}`: {}", output.status);
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    }
+
+    /// Starts a server. Its output goes to the terminal, or to the file `log`.
+    pub(crate) fn start(mut self, log: Option<&Path>) -> Result<Group> {
+        match log {
+            Some(log) => {
+                let file = File::create(log)?;
+                self.0.stdout(file.try_clone()?).stderr(file);
+            }
+            None => self.announce(),
+        }
+        Group::spawn(&mut self.0).with_context(|| format!("cannot start `{self}`"))
+    }
+
+    fn announce(&self) {
+        let folder = self.0.get_current_dir().map(checkout::relative);
+        println!("$ {self}    [{}]", folder.unwrap_or_default());
+    }
+
+    fn watch(mut self, mut watch: Watch) -> Result<Ended> {
+        let command = self.to_string();
+        if !watch.is_logged() {
+            self.announce();
+        }
+        self.0.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut group =
+            Group::spawn(&mut self.0).with_context(|| format!("cannot start `{command}`"))?;
+        let (sender, lines) = mpsc::channel();
+        let (stdout, stderr) = (group.leader.stdout.take(), group.leader.stderr.take());
+        std::thread::spawn({
+            let sender = sender.clone();
+            move || send_lines(stdout, Stream::Stdout, &sender)
+        });
+        std::thread::spawn(move || send_lines(stderr, Stream::Stderr, &sender));
+
+        let mut announced = Instant::now();
+        let status = loop {
+            match lines.recv_timeout(POLL_EVERY) {
+                Ok((stream, line)) => watch.line(stream, &line),
+                Err(RecvTimeoutError::Timeout) => {}
+                // It has closed its output and still runs.
+                Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_EVERY),
+            }
+            if let Some(status) = group.try_wait()? {
+                break status;
+            }
+            if interrupt::requested() {
+                bail!("interrupted");
+            }
+            if let Some(after) = watch.stalled_after
+                && watch.last_progress.elapsed() > after
+            {
+                let running = watch.report.running();
+                bail!("`{command}`: no progress for {after:?}, killed while running: {running}");
+            }
+            announced = announced.max(watch.last_line);
+            if !watch.is_logged() && announced.elapsed() > QUIET_FOR {
+                println!(
+                    "  ... `{command}` still runs, {} s so far",
+                    watch.started.elapsed().as_secs()
+                );
+                announced = Instant::now();
+            }
+        };
+        let ended = Instant::now();
+        while let Ok((stream, line)) =
+            lines.recv_timeout(CLOSE_TIMEOUT.saturating_sub(ended.elapsed()))
+        {
+            watch.line(stream, &line);
+        }
+        Ok(Ended { command, status, watch })
     }
 }
 
 impl std::fmt::Display for Invocation {
     /// The command line, for display only.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let program = Path::new(&self.program);
-        write!(f, "{}", program.file_name().unwrap_or(&self.program).to_string_lossy())?;
-        self.arguments.iter().try_for_each(|argument| write!(f, " {}", argument.to_string_lossy()))
+        let program = Path::new(self.0.get_program());
+        write!(f, "{}", program.file_name().unwrap_or(self.0.get_program()).to_string_lossy())?;
+        self.0.get_args().try_for_each(|argument| write!(f, " {}", argument.to_string_lossy()))
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stream {
+    Stdout,
+    Stderr,
+}
+
+/// Sends each line of an output, until its end.
+fn send_lines(output: Option<impl Read>, stream: Stream, sender: &Sender<(Stream, Vec<u8>)>) {
+    let Some(output) = output else { return };
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    while let Ok(1..) = output.read_until(b'\n', &mut line) {
+        if sender.send((stream, std::mem::take(&mut line))).is_err() {
+            return;
+        }
+    }
+}
+
+/// Where the output of a program goes.
+enum To {
+    Terminal,
+    /// Standard output to the caller, standard error to the terminal.
+    Caller,
+    Log(File),
+}
+
+/// What a program has printed so far, and what is expected of it.
+struct Watch {
+    to: To,
+    report: Report,
+    stalled_after: Option<Duration>,
+    /// What the caller gets: standard output for [`To::Caller`], otherwise all output.
+    text: String,
+    secrets: Vec<String>,
+    started: Instant,
+    last_line: Instant,
+    /// When a test last started or ended, as far as known.
+    last_progress: Instant,
+}
+
+impl Watch {
+    fn new(to: To) -> Self {
+        let now = Instant::now();
+        Self {
+            to,
+            report: Report::new(Format::Plain, Vec::new()),
+            stalled_after: None,
+            text: String::new(),
+            secrets: Vec::new(),
+            started: now,
+            last_line: now,
+            last_progress: now,
+        }
+    }
+
+    fn is_logged(&self) -> bool {
+        matches!(self.to, To::Log(_))
+    }
+
+    fn line(&mut self, stream: Stream, line: &[u8]) {
+        // Our own output may be closed; the program must continue anyway.
+        let _ = match (&mut self.to, stream) {
+            (To::Log(file), _) => file.write_all(line),
+            (To::Caller, Stream::Stdout) => Ok(()),
+            (To::Terminal, Stream::Stdout) => std::io::stdout().write_all(line),
+            (To::Terminal | To::Caller, Stream::Stderr) => std::io::stderr().write_all(line),
+        };
+        let text = String::from_utf8_lossy(line);
+        if stream == Stream::Stdout || !matches!(self.to, To::Caller) {
+            self.text.push_str(&text);
+        }
+        self.secrets.extend(secrets::violation(text.trim_end()));
+        self.last_line = Instant::now();
+        if self.report.line(text.trim_end()) {
+            self.last_progress = self.last_line;
+        }
+    }
+}
+
+/// A program that has ended.
+struct Ended {
+    command: String,
+    status: ExitStatus,
+    watch: Watch,
+}
+
+impl Ended {
+    /// What it printed, if it succeeded and printed no secret.
+    fn succeeded(self) -> Result<Watch> {
+        let Self { command, status, watch } = self;
+        if !status.success() {
+            let failures: String =
+                watch.report.failures.iter().map(|name| format!("{name}; ")).collect();
+            bail!("{failures}`{command}`: {status}");
+        }
+        match watch.secrets.first() {
+            None => Ok(watch),
+            Some(first) => bail!("`{command}`: {} lines: {first}", watch.secrets.len()),
+        }
     }
 }
 
@@ -266,12 +334,72 @@ fn is_unreachable(output: &str) -> bool {
     UNREACHABLE.iter().any(|sign| output.contains(sign))
 }
 
-/// Fails if the program has ended or the user interrupts.
-pub(crate) fn ensure_running(group: &mut Group, what: &str) -> Result<()> {
-    match group.try_wait()? {
-        None if interrupt::requested() => Err(anyhow!("interrupted")),
-        None => Ok(()),
-        Some(status) => Err(anyhow!("{what} exited unexpectedly: {status}")),
+/// A running program in a process group of its own, with its child processes; the group is killed on drop.
+#[derive(Debug)]
+pub(crate) struct Group {
+    leader: Child,
+    over: bool,
+}
+
+impl Group {
+    /// Starts the program. Ctrl-C in the terminal no longer reaches it directly.
+    fn spawn(command: &mut Command) -> std::io::Result<Self> {
+        Ok(Self { leader: command.process_group(0).spawn()?, over: false })
+    }
+
+    /// The exit status, once the program has ended.
+    fn try_wait(&mut self) -> Result<Option<ExitStatus>> {
+        let status = self.leader.try_wait()?;
+        self.over = status.is_some();
+        Ok(status)
+    }
+
+    /// Fails if the program has ended or the user interrupts; otherwise waits for a moment.
+    pub(crate) fn keep_running(&mut self) -> Result<()> {
+        if let Some(status) = self.try_wait()? {
+            bail!("the server exited unexpectedly: {status}");
+        }
+        ensure!(!interrupt::requested(), "interrupted");
+        std::thread::sleep(POLL_EVERY);
+        Ok(())
+    }
+
+    /// Waits until a server has written its port to its log, after this prefix.
+    ///
+    /// # Errors
+    /// The server ends, the timeout expires, or the user interrupts.
+    pub(crate) fn wait_for_port(&mut self, log: &Path, prefix: &str) -> Result<u16> {
+        let started = Instant::now();
+        loop {
+            let said = std::fs::read_to_string(log).unwrap_or_default();
+            // The line may not be complete yet.
+            if let Some((_, rest)) = said.split_once(prefix)
+                && rest.contains('\n')
+            {
+                let digits: String = rest.chars().take_while(char::is_ascii_digit).collect();
+                return digits.parse().with_context(|| format!("no port: {rest:.40}"));
+            }
+            ensure!(started.elapsed() < READY_WITHIN, "no server after {READY_WITHIN:?}:\n{said}");
+            self.keep_running().with_context(|| said.clone())?;
+        }
+    }
+}
+
+impl Drop for Group {
+    /// Sends SIGTERM to the group, then SIGKILL after a timeout.
+    fn drop(&mut self) {
+        if self.over {
+            return;
+        }
+        // An error means that the group has no process left.
+        let group = Pid::from_child(&self.leader);
+        let _ = kill_process_group(group, Signal::TERM);
+        let asked = Instant::now();
+        while asked.elapsed() < TERM_TIMEOUT && !matches!(self.leader.try_wait(), Ok(Some(_))) {
+            std::thread::sleep(POLL_EVERY);
+        }
+        let _ = kill_process_group(group, Signal::KILL);
+        let _ = self.leader.wait();
     }
 }
 
@@ -290,6 +418,8 @@ mod tests {
         assert!(error.contains("exit status: 3"), "{error}");
         assert_eq!(shell("echo words >&2").run_and_keep().unwrap(), "words\n");
         assert_eq!(shell("echo data; echo words >&2").run_and_read().unwrap(), "data\n");
+        assert_eq!(shell("printf data").capture().unwrap(), "data");
+        assert!(shell("exit 1").capture().is_err());
         assert!(Invocation::new("no-such-program").run().is_err());
     }
 
@@ -304,20 +434,23 @@ mod tests {
 
     #[test]
     fn an_unreachable_registry_is_a_skip_and_a_broken_build_is_not() {
-        let stop = shell("echo npm error code ENOTFOUND >&2; exit 1").run_online().unwrap_err();
-        assert!(matches!(stop, Stop::Skip(_)), "{stop:?}");
-        let stop = shell("echo no such script; exit 1").run_online().unwrap_err();
-        assert!(matches!(stop, Stop::Fail(_)), "{stop:?}");
+        let error = shell("echo npm error code ENOTFOUND >&2; exit 1").run_online().unwrap_err();
+        assert!(error.is::<Skip>(), "{error:?}");
+        let error = shell("echo no such script; exit 1").run_online().unwrap_err();
+        assert!(!error.is::<Skip>(), "{error:?}");
         shell("echo ENOTFOUND").run_online().unwrap();
+        assert!(is_unreachable("[ERROR] Could not transfer artifact a:b:pom:1 from/to central"));
+        assert!(is_unreachable("E: Failed getting release file http://mirror.test/dists/trixie"));
     }
 
     #[test]
-    fn network_errors_are_recognised() {
-        assert!(is_unreachable("npm error code ENOTFOUND\nnpm error syscall getaddrinfo"));
-        assert!(is_unreachable("[ERROR] Could not transfer artifact a:b:pom:1 from/to central"));
-        assert!(is_unreachable("E: Failed getting release file http://mirror.test/dists/trixie"));
-        assert!(!is_unreachable("npm error code EUSAGE\nnpm error `npm ci` can only install"));
-        assert!(!is_unreachable("[ERROR] Tests run: 3, Failures: 1"));
+    fn test_output_is_logged_and_counted_by_whole_lines() {
+        let script = "printf 'test a ..'; sleep 0.05; printf '. ok\\ntest b ... ignored'";
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let report = shell(script).run_tests(Format::Libtest, Vec::new(), log.path()).unwrap();
+        assert_eq!((report.passed, report.skipped), (1, 1));
+        let logged = std::fs::read_to_string(log.path()).unwrap();
+        assert_eq!(logged, "test a ... ok\ntest b ... ignored");
     }
 
     #[test]
@@ -338,16 +471,25 @@ mod tests {
         // gone.
         let script = "echo 'test a ... ok'; (exec 3>\"$FIFO\"; exec sleep 600) & wait";
         let step = shell(script).env("FIFO", &fifo);
-        let (sender, gone) = std::sync::mpsc::channel();
+        let (sender, gone) = mpsc::channel();
         std::thread::spawn(move || sender.send(std::fs::read(fifo).unwrap()));
-        let watch = Watch {
-            format: Format::Libtest,
-            expected: vec!["a".to_owned(), "b::c".to_owned()],
-            stalled_after: Some(Duration::from_millis(200)),
-            ..Watch::compiling()
-        };
-        let error = step.finish(&watch).err().unwrap().to_string();
+        let mut watch = Watch::new(To::Terminal);
+        watch.report = Report::new(Format::Libtest, vec!["a".to_owned(), "b::c".to_owned()]);
+        watch.stalled_after = Some(Duration::from_millis(200));
+        let error = step.watch(watch).err().unwrap().to_string();
         assert!(error.ends_with("killed while running: b::c"), "{error}");
         assert_eq!(gone.recv_timeout(Duration::from_secs(60)).as_deref(), Ok(&[][..]));
+    }
+
+    #[test]
+    fn the_port_is_read_from_the_log_and_failures_include_it() {
+        let log = tempfile::NamedTempFile::new().unwrap();
+        let port = |script: &str| {
+            let mut server = shell(script).start(Some(log.path())).unwrap();
+            server.wait_for_port(log.path(), "server: ")
+        };
+        assert_eq!(port("printf 'server: 41'; sleep 0.1; echo 23; sleep 60").unwrap(), 4123);
+        let error = port("echo no argon2; exit 3").unwrap_err();
+        assert!(format!("{error:#}").contains("no argon2"), "{error:#}");
     }
 }

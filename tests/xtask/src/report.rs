@@ -65,94 +65,100 @@ impl Report {
     /// Parses one line; returns whether it shows progress.
     pub(crate) fn line(&mut self, line: &str) -> bool {
         let progress = match self.format {
-            Format::Plain => true,
+            Format::Plain => Some(()),
             Format::Libtest => self.libtest(line),
-            Format::Node => self.node(line),
+            Format::Node => self.node(line.trim_start()),
             Format::Surefire => self.surefire(line),
             Format::XcTest => self.xctest(line),
         };
-        if progress {
-            self.last = line.trim().to_owned();
+        if progress.is_some() {
+            line.trim().clone_into(&mut self.last);
         }
-        progress
+        progress.is_some()
     }
 
     /// `test a::b ... ok`
-    fn libtest(&mut self, line: &str) -> bool {
-        let Some((name, end)) =
-            line.strip_prefix("test ").and_then(|rest| rest.rsplit_once(" ... "))
-        else {
-            return false;
-        };
-        match end.split([',', ' ']).next() {
-            Some("ok") => self.passed += 1,
-            Some("ignored") => self.skipped += 1,
-            Some("FAILED") => {
+    fn libtest(&mut self, line: &str) -> Option<()> {
+        let (name, end) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
+        self.ended(name.trim_end_matches(" - should panic"), end.split([',', ' ']).next()?)
+    }
+
+    /// `Test Case 'A.test' started at …`, and later `Test Case 'A.test' passed (0.1 seconds)`.
+    fn xctest(&mut self, line: &str) -> Option<()> {
+        let (name, end) = line.strip_prefix("Test Case '")?.split_once("' ")?;
+        if end.starts_with("started") {
+            self.pending.push(name.to_owned());
+            return Some(());
+        }
+        let time = end.split_once('(').and_then(|(_, time)| time.split(' ').next());
+        self.took(name, time.and_then(|seconds| seconds.parse().ok()));
+        self.ended(name, end.split(' ').next()?)
+    }
+
+    /// Counts a test with this result.
+    fn ended(&mut self, name: &str, result: &str) -> Option<()> {
+        match result {
+            "ok" | "passed" => self.passed += 1,
+            "ignored" | "skipped" => self.skipped += 1,
+            "FAILED" | "failed" => {
                 self.failed += 1;
                 self.failures.push(name.to_owned());
             }
-            _ => return false,
+            _ => return None,
         }
-        let name = name.strip_suffix(" - should panic").unwrap_or(name);
         self.pending.retain(|pending| pending != name);
-        true
+        Some(())
     }
 
-    /// `✔ a test (1.5ms)`, and at the end `ℹ pass 12`.
-    fn node(&mut self, line: &str) -> bool {
-        let line = line.trim_start();
+    fn took(&mut self, name: &str, seconds: Option<f64>) {
+        let time = seconds.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        self.times.extend(time.map(|time| (time, name.to_owned())));
+    }
+
+    /// `✔ a test (1.5ms)`, and at the end `ℹ pass 12`. The runner repeats failures at the end.
+    fn node(&mut self, line: &str) -> Option<()> {
         if let Some(total) = line.strip_prefix("ℹ ") {
-            let (word, count) = total.split_once(' ').unwrap_or_default();
-            let count = count.parse().unwrap_or_default();
+            let (word, count) = total.split_once(' ')?;
+            let count: usize = count.parse().ok()?;
             match word {
                 "pass" => self.passed = count,
                 "fail" | "cancelled" => self.failed += count,
                 "skipped" | "todo" => self.skipped += count,
-                _ => return false,
+                _ => return None,
             }
-            return true;
+            return Some(());
         }
-        if line.starts_with(['✔', '✖', '▶', '﹣']) {
-            if let Some((name, _)) = line.strip_prefix('✖').and_then(|rest| rest.rsplit_once(" ("))
-            {
-                // The runner repeats failures at the end.
-                let name = name.trim().to_owned();
-                if !self.failures.contains(&name) {
-                    self.failures.push(name);
-                }
+        let symbol = line.chars().next().filter(|symbol| "✔✖▶﹣".contains(*symbol))?;
+        let (name, time) = line.rsplit_once(" (").unwrap_or((line, ""));
+        let name = name.trim_start_matches(symbol).trim();
+        match symbol {
+            '✔' => {
+                let milliseconds = time.strip_suffix("ms)").and_then(|ms| ms.parse::<f64>().ok());
+                self.took(name, milliseconds.map(|ms| ms / 1e3));
             }
-            if let Some((name, time)) = line.rsplit_once(" (")
-                && let Some(milliseconds) = time.strip_suffix("ms)").and_then(|ms| ms.parse().ok())
-                && line.starts_with('✔')
-            {
-                let name = name.trim_start_matches('✔').trim();
-                self.times.push((
-                    Duration::from_secs_f64(f64::max(0.0, milliseconds) / 1e3),
-                    name.to_owned(),
-                ));
+            '✖' if !time.is_empty() && !self.failures.iter().any(|known| known == name) => {
+                self.failures.push(name.to_owned());
             }
-            return true;
+            _ => {}
         }
-        false
+        Some(())
     }
 
     /// `[INFO] Running dev.x.ATest`, then for each failed test
     /// `[ERROR] dev.x.ATest.name -- Time elapsed: 0.1 s <<< FAILURE!`, and later
     /// `[INFO] Tests run: 5, Failures: 0, Errors: 0, Skipped: 0, Time elapsed: 1.2 s -- in dev.x.ATest`.
-    fn surefire(&mut self, line: &str) -> bool {
+    fn surefire(&mut self, line: &str) -> Option<()> {
         let line = line.split_once("] ").map_or(line, |(_, line)| line);
         if let Some(class) = line.strip_prefix("Running ") {
             self.pending.push(class.to_owned());
-            return true;
+            return Some(());
         }
         if let Some((name, end)) = line.split_once(" -- Time elapsed: ") {
-            if end.contains("<<< ") {
-                self.failures.push(name.to_owned());
-            }
-            return true;
+            self.failures.extend(end.contains("<<< ").then(|| name.to_owned()));
+            return Some(());
         }
-        let Some((counts, rest)) = line.split_once(", Time elapsed: ") else { return false };
-        let Some((time, class)) = rest.split_once(" s ") else { return false };
+        let (counts, rest) = line.split_once(", Time elapsed: ")?;
+        let (time, class) = rest.split_once(" s ")?;
         let count = |name: &str| {
             let field = counts.split(", ").find_map(|field| field.strip_prefix(name));
             field.and_then(|count| count.parse::<usize>().ok()).unwrap_or_default()
@@ -164,41 +170,9 @@ impl Report {
         self.skipped += skipped;
         let class = class.rsplit(' ').next().unwrap_or(class);
         self.pending.retain(|pending| pending != class);
-        self.times.push((seconds(time), class.to_owned()));
-        true
+        self.took(class, time.parse().ok());
+        Some(())
     }
-
-    /// `Test Case 'A.test' started at …`, and later `Test Case 'A.test' passed (0.1 seconds)`.
-    fn xctest(&mut self, line: &str) -> bool {
-        let Some((name, end)) =
-            line.strip_prefix("Test Case '").and_then(|rest| rest.split_once("' "))
-        else {
-            return false;
-        };
-        if end.starts_with("started") {
-            self.pending.push(name.to_owned());
-            return true;
-        }
-        match end.split(' ').next() {
-            Some("passed") => self.passed += 1,
-            Some("skipped") => self.skipped += 1,
-            _ => {
-                self.failed += 1;
-                self.failures.push(name.to_owned());
-            }
-        }
-        self.pending.retain(|pending| pending != name);
-        let time = end.split_once('(').and_then(|(_, time)| time.split(' ').next());
-        self.times.push((time.map(seconds).unwrap_or_default(), name.to_owned()));
-        true
-    }
-}
-
-fn seconds(text: &str) -> Duration {
-    text.parse()
-        .ok()
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .unwrap_or_default()
 }
 
 #[cfg(test)]

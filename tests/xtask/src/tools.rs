@@ -1,9 +1,32 @@
-//! The programs that the stages need and that Cargo does not install.
+//! The programs that the stages need and that Cargo does not install: finds them, and installs them on Debian.
 
-use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::collections::BTreeSet;
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
 
+use anyhow::{Result, bail};
+
+use crate::process::Invocation;
+use crate::stages;
 use crate::swift;
+
+/// The oldest supported Node.js.
+const NODE_MAJOR: u32 = 20;
+/// Run by Debian packages before they start a service; exit code 101 forbids it.
+const POLICY: &str = "/usr/sbin/policy-rc.d";
+
+/// The error of what cannot run on this machine: a tool is missing, or a package registry is unreachable.
+#[derive(Debug)]
+pub(crate) struct Skip(pub(crate) String);
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
 
 /// A program, or a set of programs installed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,81 +42,78 @@ pub(crate) enum Tool {
     Swift,
 }
 
-/// The oldest supported Node.js.
-const NODE_MAJOR: u32 = 20;
-
 impl Tool {
+    /// The names of its program, the Debian package that contains it if Debian's version is recent enough, and one line
+    /// that says how to install it.
+    fn description(self) -> (&'static [&'static str], Option<&'static str>, &'static str) {
+        match self {
+            Self::Rustfmt => {
+                (&["cargo-fmt"], None, "rustfmt is missing: rustup component add rustfmt")
+            }
+            Self::Clippy => {
+                (&["cargo-clippy"], None, "clippy is missing: rustup component add clippy")
+            }
+            Self::CargoFuzz => {
+                (&["cargo-fuzz"], None, "cargo-fuzz is missing: cargo install --locked cargo-fuzz")
+            }
+            Self::Node => (
+                &["node"],
+                None,
+                "Node.js 20 or newer with npm is missing: install it from nodejs.org",
+            ),
+            Self::RedisServer => (
+                &["redis-server"],
+                Some("redis-server"),
+                "redis-server is missing: apt-get install redis-server, or brew install redis",
+            ),
+            Self::Chromium => (
+                &["chromium", "chromium-browser", "google-chrome"],
+                Some("chromium"),
+                "Chromium is missing: apt-get install chromium, or install Chrome",
+            ),
+            Self::Jdk => (
+                &["javac"],
+                Some("default-jdk-headless"),
+                "a JDK (17 or newer) is missing: apt-get install default-jdk-headless",
+            ),
+            Self::Maven => (
+                &["mvn"],
+                Some("maven"),
+                "Maven is missing: apt-get install maven, or brew install maven",
+            ),
+            Self::Swift => (
+                &["swift"],
+                // Creates a chroot with a newer Debian, because bookworm has no Swift.
+                Some("debootstrap"),
+                "Swift 6 is missing: install it from swift.org, or be root on Debian with debootstrap",
+            ),
+        }
+    }
+
+    pub(crate) fn advice(self) -> &'static str {
+        self.description().2
+    }
+
     /// The path of the program, if it is installed and recent enough.
     pub(crate) fn locate(self) -> Option<PathBuf> {
         if self == Self::Swift {
             return swift::locate();
         }
-        let found = self.names().iter().find_map(|name| on_path(name))?;
+        let found = self.description().0.iter().find_map(|name| on_path(name))?;
+        let version = || Invocation::new(&found).args(["--version"]).capture().ok();
         let usable = match self {
             // The proxies of rustup exist even if the component is not installed.
-            Self::Rustfmt | Self::Clippy => succeeds(&found),
+            Self::Rustfmt | Self::Clippy => version().is_some(),
             Self::Node => {
-                on_path("npm").is_some() && node_major(&found).is_some_and(|is| is >= NODE_MAJOR)
+                on_path("npm").is_some() && major(&version()?).is_some_and(|is| is >= NODE_MAJOR)
             }
-            Self::CargoFuzz
-            | Self::RedisServer
-            | Self::Chromium
-            | Self::Jdk
-            | Self::Maven
-            | Self::Swift => true,
+            _ => true,
         };
         usable.then_some(found)
     }
 
-    /// The missing ones of these tools.
-    pub(crate) fn missing_of(needed: &[Self]) -> Vec<Self> {
-        needed.iter().copied().filter(|tool| tool.locate().is_none()).collect()
-    }
-
-    fn names(self) -> &'static [&'static str] {
-        match self {
-            Self::Rustfmt => &["cargo-fmt"],
-            Self::Clippy => &["cargo-clippy"],
-            Self::CargoFuzz => &["cargo-fuzz"],
-            Self::Node => &["node"],
-            Self::RedisServer => &["redis-server"],
-            Self::Chromium => &["chromium", "chromium-browser", "google-chrome"],
-            Self::Jdk => &["javac"],
-            Self::Maven => &["mvn"],
-            Self::Swift => &["swift"],
-        }
-    }
-
-    /// The Debian package that contains the tool, if Debian's version is recent enough.
-    pub(crate) fn debian_package(self) -> Option<&'static str> {
-        match self {
-            Self::Rustfmt | Self::Clippy | Self::CargoFuzz | Self::Node => None,
-            Self::RedisServer => Some("redis-server"),
-            Self::Chromium => Some("chromium"),
-            Self::Jdk => Some("default-jdk-headless"),
-            Self::Maven => Some("maven"),
-            // Creates a chroot with a newer Debian, because bookworm has no Swift.
-            Self::Swift => Some("debootstrap"),
-        }
-    }
-
-    /// One line that says how to install a missing tool.
-    pub(crate) fn advice(self) -> &'static str {
-        match self {
-            Self::Rustfmt => "rustfmt is missing: rustup component add rustfmt",
-            Self::Clippy => "clippy is missing: rustup component add clippy",
-            Self::CargoFuzz => "cargo-fuzz is missing: cargo install --locked cargo-fuzz",
-            Self::Node => "Node.js 20 or newer with npm is missing: install it from nodejs.org",
-            Self::RedisServer => {
-                "redis-server is missing: apt-get install redis-server, or brew install redis"
-            }
-            Self::Chromium => "Chromium is missing: apt-get install chromium, or install Chrome",
-            Self::Jdk => "a JDK (17 or newer) is missing: apt-get install default-jdk-headless",
-            Self::Maven => "Maven is missing: apt-get install maven, or brew install maven",
-            Self::Swift => {
-                "Swift 6 is missing: install it from swift.org, or be root on Debian with debootstrap"
-            }
-        }
+    fn is_missing(&self) -> bool {
+        self.locate().is_none()
     }
 }
 
@@ -103,24 +123,72 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
 }
 
-fn succeeds(program: &PathBuf) -> bool {
-    Command::new(program)
-        .arg("--version")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .status()
-        .is_ok_and(|status| status.success())
-}
-
-fn node_major(node: &PathBuf) -> Option<u32> {
-    let output = Command::new(node).arg("--version").stdin(Stdio::null()).output().ok()?;
-    major(&String::from_utf8_lossy(&output.stdout))
-}
-
 /// `v20.11.1` → 20.
 fn major(version: &str) -> Option<u32> {
     version.trim().strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+/// Checks that these tools are installed.
+///
+/// # Errors
+/// A [`Skip`] that says how to install the missing ones.
+pub(crate) fn check(needed: &[Tool]) -> Result<()> {
+    let missing = needed.iter().filter(|tool| tool.is_missing());
+    let advice: Vec<_> = missing.map(|tool| tool.advice()).collect();
+    if !advice.is_empty() {
+        bail!(Skip(advice.join("; ")));
+    }
+    Ok(())
+}
+
+/// Installs the missing ones of these tools if possible, and checks that they are installed.
+pub(crate) fn require(needed: &[Tool]) -> Result<()> {
+    install_missing(needed)?;
+    check(needed)
+}
+
+/// `cargo xtask setup`: installs the tools of all stages, and says what must be installed by hand.
+pub(crate) fn setup() -> Result<()> {
+    let needed = stages::ALL.map(|stage| stage.needs).concat();
+    require(&needed)?;
+    println!("everything that the tests need is installed");
+    Ok(())
+}
+
+/// Installs missing tools that are Debian packages, if this is Debian or a derivative and the user is root.
+pub(crate) fn install_missing(needed: &[Tool]) -> Result<()> {
+    let missing = needed.iter().filter(|tool| tool.is_missing());
+    let packages: BTreeSet<_> = missing.filter_map(|tool| tool.description().1).collect();
+    let able = rustix::process::geteuid().is_root()
+        && Path::new("/etc/debian_version").exists()
+        && on_path("apt-get").is_some();
+    if packages.is_empty() || !able {
+        return Ok(());
+    }
+    println!("installing {packages:?}");
+    if Path::new(POLICY).exists() {
+        return install(&packages);
+    }
+    // Services are not started: the tests start their own.
+    fs::write(POLICY, "#!/bin/sh\nexit 101\n")?;
+    fs::set_permissions(POLICY, PermissionsExt::from_mode(0o755))?;
+    let installed = install(&packages);
+    fs::remove_file(POLICY)?;
+    installed
+}
+
+fn install(packages: &BTreeSet<&str>) -> Result<()> {
+    let apt_get = || {
+        Invocation::new("apt-get")
+            // Another installation may be running.
+            .args(["-q", "-o", "DPkg::Lock::Timeout=300", "-o", "Acquire::Retries=3"])
+            .env("DEBIAN_FRONTEND", "noninteractive")
+    };
+    if let Err(error) = apt_get().args(["update"]).run() {
+        // The previous package lists may suffice.
+        println!("!!! {error:#}");
+    }
+    apt_get().args(["install", "-y", "--no-install-recommends"]).args(packages).run()
 }
 
 #[cfg(test)]

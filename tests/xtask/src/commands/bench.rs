@@ -1,37 +1,33 @@
 //! `cargo xtask bench`: runs the benchmarks.
 
-use super::setup;
-use crate::cargo::Build;
-use crate::checkout;
+use anyhow::Result;
+
+use crate::cargo::{self, Build};
+use crate::checkout::BENCH;
 use crate::npm;
-use crate::outcome::Stop;
 use crate::process::Invocation;
-use crate::tools::Tool;
+use crate::tools::{self, Tool};
 
 /// Required tools besides Cargo.
 pub(crate) const NEEDS: &[Tool] = &[Tool::Node, Tool::RedisServer];
 
 const PROGRAM: &str = "regrant-bench";
 
-/// Builds optimised and runs the named benchmarks (all if empty).
-pub(crate) fn run(quick: bool, names: &[String]) -> Result<(), Stop> {
-    setup::require(NEEDS)?;
-    let bench = if quick { prepare_quick() } else { prepare() }?;
-    Ok(bench.args(names).run()?)
+/// Runs the named benchmarks (all if empty).
+pub(crate) fn run(quick: bool, names: &[String]) -> Result<()> {
+    tools::require(NEEDS)?;
+    prepare(quick)?.args(names).run()
 }
 
-/// Builds everything optimised, including the addon.
-fn prepare() -> Result<Invocation, Stop> {
-    npm::release_package(&[checkout::bench()])?;
-    Build::Workspace.build_as_tested(&["--release", "--bin", PROGRAM])?;
-    Ok(Invocation::new(checkout::built("release").join(PROGRAM)))
-}
-
-/// Prepares a short run of all benchmarks with the debug addon and program, to check that they work.
+/// Builds the program and the addon: optimised, or with `quick` unoptimised, for a short run that only checks that the
+/// benchmarks work.
 ///
 /// # Errors
 /// Something does not compile, or npm's registry cannot be reached.
-pub(crate) fn prepare_quick() -> Result<Invocation, Stop> {
-    npm::package(&[checkout::bench()])?;
-    Ok(Invocation::new(Build::Workspace.program(PROGRAM)?).args(["--quick"]))
+pub(crate) fn prepare(quick: bool) -> Result<Invocation> {
+    npm::package(!quick, &[BENCH])?;
+    let (profile, option) = if quick { ("dev", Some("--quick")) } else { ("release", None) };
+    let targets = ["--profile", profile, "--bin", PROGRAM];
+    let program = cargo::program_of(&Build::Workspace.build_as_tested(&targets)?, PROGRAM)?;
+    Ok(Invocation::new(program).args(option))
 }

@@ -1,19 +1,17 @@
 //! `cargo xtask chaos`: honest clients and thieves against servers that are killed, failed over, partitioned and
 //! resharded; and the clients of all languages with kills, network faults and stolen tokens.
 
+use std::fs::OpenOptions;
 use std::io::Write as _;
-use std::path::Path;
 
 use anyhow::{Context, Result, bail};
 
-use super::setup;
-use crate::args::Chaos;
-use crate::cargo::{Build, Kind, tests_of};
+use crate::Chaos;
+use crate::cargo::{self, Build, Kind};
 use crate::checkout;
 use crate::clients::{self, Client, Length};
-use crate::outcome::Stop;
 use crate::process::Invocation;
-use crate::tools::Tool;
+use crate::tools::{self, Skip, Tool};
 
 /// Required tools besides Cargo.
 pub(crate) const NEEDS: &[Tool] = &[Tool::RedisServer];
@@ -29,55 +27,46 @@ const KILLS: &str = "200";
 /// The prefix of that test's result.
 const KILLS_PREFIX: &str = "kills: ";
 
-/// A scenario that is the end-to-end tests of a client.
-struct App {
-    name: &'static str,
-    needs: &'static [Tool],
-    client: Client,
-}
-
-const APPS: [App; 3] = [
-    App { name: "client-rust", needs: &[Tool::Node], client: Client::Rust },
-    App {
-        name: "client-kotlin",
-        needs: &[Tool::Node, Tool::Jdk, Tool::Maven],
-        client: Client::Kotlin,
-    },
-    App { name: "client-swift", needs: &[Tool::Node, Tool::Swift], client: Client::Swift },
+/// The scenarios that are the end-to-end tests of a client.
+const CLIENTS: [(&str, Client, &[Tool]); 3] = [
+    ("client-rust", Client::Rust, &[Tool::Node]),
+    ("client-kotlin", Client::Kotlin, &[Tool::Node, Tool::Jdk, Tool::Maven]),
+    ("client-swift", Client::Swift, &[Tool::Node, Tool::Swift]),
 ];
 
 /// Runs the selected scenarios.
 pub(crate) fn run(chaos: &Chaos) -> Result<()> {
-    let is_app = |name: &String| APPS.iter().any(|app| app.name == name);
-    let asked = |name: &str| chaos.names.iter().any(|it| it == name);
-    let all = chaos.names.is_empty();
-    let servers: Vec<_> =
-        chaos.names.iter().filter(|name| *name != FILE_KILL && !is_app(name)).cloned().collect();
+    // Without names, `quick` runs the faults of servers only.
+    let is_selected = |name: &str| match &chaos.names[..] {
+        [] => !chaos.quick,
+        names => names.iter().any(|it| it == name),
+    };
+    let mut servers = chaos.names.clone();
+    servers.retain(|name| name != FILE_KILL && !CLIENTS.iter().any(|(client, ..)| client == name));
     let mut lines = Vec::new();
     let mut failures = Vec::new();
-    if all && !chaos.quick || asked(FILE_KILL) {
+    if is_selected(FILE_KILL) {
         lines.push(format!("{FILE_KILL}: {}", kill_file_users(chaos.quick)?));
     }
-    if all || !servers.is_empty() {
-        setup::require(NEEDS)?;
-        let program = Invocation::new(Build::Workspace.program(PROGRAM)?);
+    if chaos.names.is_empty() || !servers.is_empty() {
+        tools::require(NEEDS)?;
         // It prints its table even if it fails.
-        failures.extend(program.args(arguments(chaos, &servers)).run().err());
+        failures.extend(program(chaos)?.args(&servers).run().err());
     }
-    for app in &APPS {
-        if all && !chaos.quick || asked(app.name) {
-            println!("\n=== {}: kills, network faults and stolen tokens", app.name);
-            match run_app(app, chaos.quick) {
-                Ok(counted) => lines.extend(counted.iter().map(|it| format!("{}: {it}", app.name))),
-                Err(Stop::Skip(why)) => lines.push(format!("{}: SKIPPED: {why}", app.name)),
-                Err(Stop::Fail(error)) => failures.push(error.context(app.name)),
-            }
+    for (name, client, needs) in CLIENTS.iter().filter(|(name, ..)| is_selected(name)) {
+        println!("\n=== {name}: kills, network faults and stolen tokens");
+        match run_client(name, *client, needs, chaos.quick) {
+            Ok(counted) => lines.extend(counted.iter().map(|it| format!("{name}: {it}"))),
+            Err(skip) if skip.is::<Skip>() => lines.push(format!("{name}: SKIPPED: {skip}")),
+            Err(error) => failures.push(error.context(*name)),
         }
     }
     let counted = lines.join("\n");
     println!("\n{counted}");
     if let Some(path) = &chaos.report {
-        append(path, &format!("\n{counted}\n"))?;
+        let file = OpenOptions::new().append(true).create(true).open(path);
+        file.and_then(|mut file| write!(file, "\n{counted}\n"))
+            .with_context(|| format!("cannot write {}", path.display()))?;
     }
     if failures.is_empty() {
         return Ok(());
@@ -91,57 +80,47 @@ pub(crate) fn run(chaos: &Chaos) -> Result<()> {
 /// # Errors
 /// It does not compile.
 pub(crate) fn prepare_quick() -> Result<Invocation> {
-    let quick = Chaos { quick: true, ..Chaos::default() };
-    Ok(Invocation::new(Build::Workspace.program(PROGRAM)?).args(arguments(&quick, &[])))
+    program(&Chaos { quick: true, ..Chaos::default() })
+}
+
+/// The program that injects the faults of servers, with its options.
+fn program(chaos: &Chaos) -> Result<Invocation> {
+    let built = Build::Workspace.build_as_tested(&["--bin", PROGRAM])?;
+    let mut program = Invocation::new(cargo::program_of(&built, PROGRAM)?);
+    if chaos.quick {
+        program = program.args(["--quick"]);
+    }
+    if let Some(seed) = chaos.seed {
+        program = program.args(["--seed", &seed.to_string()]);
+    }
+    if let Some(path) = &chaos.report {
+        program = program.args(["--report".as_ref(), path.as_os_str()]);
+    }
+    Ok(program)
 }
 
 /// Kills processes that share a file; returns the result line of the test.
 fn kill_file_users(quick: bool) -> Result<String> {
-    let artifacts = Build::Workspace.build(&["--tests"])?;
-    for it in artifacts.iter().filter(|it| it.kind == Kind::Test) {
-        let tests =
-            if it.package == "regrant-session-tests" { tests_of(&it.path)? } else { continue };
-        let Some(test) = tests.iter().find(|test| test.contains(KILL_TEST)) else { continue };
-        let mut run = Invocation::new(&it.path).args(["--exact", test]).within(&it.folder);
-        if !quick {
-            run = run.env("REGRANT_KILLS", KILLS);
+    for it in Build::Workspace.build(&["--tests"])? {
+        if it.kind != Kind::Test || it.folder != "tests/sessions" {
+            continue;
         }
-        let said = run.run_and_keep()?;
-        let words = said.lines().find_map(|line| line.split_once(KILLS_PREFIX));
-        return Ok(words.context("the kill test printed no result")?.1.to_owned());
+        let tests = cargo::tests_of(&it.path)?;
+        let Some(test) = tests.iter().find(|test| test.contains(KILL_TEST)) else { continue };
+        let run = Invocation::new(&it.path).args(["--exact", test]).within(&it.folder);
+        let kills = (!quick).then_some(("REGRANT_KILLS", KILLS));
+        let output = run.envs(kills).run_and_keep()?;
+        let result = output.lines().find_map(|line| line.split_once(KILLS_PREFIX));
+        return Ok(result.context("the kill test printed no result")?.1.to_owned());
     }
     bail!("the kill test does not exist")
 }
 
-fn run_app(app: &App, quick: bool) -> Result<Vec<String>, Stop> {
-    setup::install_missing(app.needs)?;
-    if let Some(missing) = Tool::missing_of(app.needs).first() {
-        return Err(Stop::Skip(missing.advice().to_owned()));
-    }
-    let length = if quick { Length::Short } else { Length::Long };
-    let log = checkout::root().join("target").join(format!("chaos-{}.log", app.name));
+/// Runs the end-to-end tests of a client; returns their counters.
+fn run_client(name: &str, client: Client, needs: &[Tool], quick: bool) -> Result<Vec<String>> {
+    tools::require(needs)?;
+    let log = checkout::path(format!("target/chaos-{name}.log"));
     println!("its output: {}", checkout::relative(&log));
-    clients::prepare(app.client, length, true)?.run(&log).map(|(_, counted)| counted)
-}
-
-fn arguments(chaos: &Chaos, names: &[String]) -> Vec<String> {
-    let mut arguments = Vec::new();
-    if chaos.quick {
-        arguments.push("--quick".to_owned());
-    }
-    if let Some(seed) = chaos.seed {
-        arguments.extend(["--seed".to_owned(), seed.to_string()]);
-    }
-    if let Some(path) = &chaos.report {
-        arguments.extend(["--report".to_owned(), path.display().to_string()]);
-    }
-    arguments.extend_from_slice(names);
-    arguments
-}
-
-fn append(path: &Path, text: &str) -> Result<()> {
-    let mut options = std::fs::OpenOptions::new();
-    let file = options.append(true).create(true).open(path);
-    file.and_then(|mut file| file.write_all(text.as_bytes()))
-        .with_context(|| format!("cannot write {}", path.display()))
+    let length = if quick { Length::Short } else { Length::Long };
+    Ok(clients::prepare(client, true)?.run(length, &log)?.1)
 }

@@ -1,31 +1,17 @@
 //! `cargo xtask check`: format, lints, unit tests and types of the changed parts.
 
-use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::Result;
 
-use crate::cargo::{self, Build, Kind};
-use crate::checkout;
+use crate::cargo::{self, Build};
+use crate::checkout::{self, NODE};
 use crate::npm;
-use crate::outcome::Stop;
 use crate::process::Invocation;
-use crate::report::Format;
-use crate::runner::{self, Unit};
+use crate::tools::Skip;
 
-/// The parts to check.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Parts {
-    /// The crates that have changed, by the folder of each.
-    crates: Vec<&'static str>,
-    /// The npm package's TypeScript.
-    typescript: bool,
-    /// Changed parts that only these stages of `test` check.
-    stages: Vec<&'static str>,
-}
-
-/// The crates, by folder and name.
-const CRATES: &[(&str, &str)] = &[
+/// The folder and name of each crate; a folder inside of another comes first.
+const CRATES: [(&str, &str); 11] = [
     ("core/cli/", "regrant-cli"),
     ("core/", "regrant"),
     ("bindings-node/native/", "regrant-node"),
@@ -38,25 +24,51 @@ const CRATES: &[(&str, &str)] = &[
     ("tests/support/", "regrant-test-support"),
     ("tests/xtask/", "xtask"),
 ];
+/// Folders that only a stage of `test` checks.
+const STAGES: [(&str, &str); 5] = [
+    ("bindings-node/test/", "node"),
+    ("bindings-node/example/", "browser"),
+    ("bindings-uniffi/kotlin/", "kotlin"),
+    ("bindings-uniffi/swift/", "swift"),
+    ("tests/clients/testbed/", "clients"),
+];
+/// Inputs of all crates.
+const SHARED: [&str; 4] = ["Cargo.toml", "Cargo.lock", "clippy.toml", "rustfmt.toml"];
+
+/// The parts to check.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Parts {
+    /// The names of the crates that have changed.
+    crates: Vec<&'static str>,
+    /// The npm package's TypeScript.
+    typescript: bool,
+    /// Changed parts that only these stages of `test` check.
+    stages: Vec<&'static str>,
+}
 
 /// Checks what differs from the commit at which this branch left `main`, or from `HEAD` on `main` itself.
 pub(crate) fn run() -> Result<()> {
     let started = Instant::now();
     let changed = changed()?;
-    let parts = parts_of(&changed);
+    let parts = parts_of(changed.iter().map(String::as_str));
     if changed.is_empty() {
         println!("nothing has changed");
         return Ok(());
     }
     println!("{} files have changed: {}", changed.len(), parts.crates.join(", "));
     if !parts.crates.is_empty() {
-        rust(&parts)?;
+        Invocation::new("cargo").args(["fmt", "--all", "--check"]).run()?;
+        cargo::clippy(cargo::everything("clippy"))?;
+        if parts.crates.contains(&"regrant-uniffi") {
+            cargo::clippy(Build::PureRust.cargo("clippy"))?;
+        }
+        parts.crates.iter().try_for_each(|name| unit_tests(name))?;
     }
     if parts.typescript {
-        match npm::package(&[]) {
-            Ok(()) => npm::npm(&checkout::node(), "typecheck").run()?,
-            Err(Stop::Skip(reason)) => println!("!!! SKIPPED: {reason}"),
-            Err(Stop::Fail(error)) => return Err(error),
+        match npm::package(false, &[]) {
+            Ok(()) => npm::npm(NODE, "typecheck").run()?,
+            Err(skip) if skip.is::<Skip>() => println!("!!! SKIPPED: {skip}"),
+            Err(error) => return Err(error),
         }
     }
     for stage in &parts.stages {
@@ -66,83 +78,45 @@ pub(crate) fn run() -> Result<()> {
     Ok(())
 }
 
-fn rust(parts: &Parts) -> Result<()> {
-    Invocation::new("cargo").args(["fmt", "--all", "--check"]).run()?;
-    let clippy = Invocation::new("cargo").args(["clippy", "--locked"]).args(cargo::EVERYTHING);
-    clippy.args(["--all-targets", "--", "-D", "warnings"]).run()?;
-    // Unit tests only: integration tests take long to link and run.
-    let mut units = Vec::new();
-    for (build, everything) in [(Build::Workspace, true), (Build::PureRust, false)] {
-        let tested: Vec<_> =
-            parts.crates.iter().filter(|name| (**name != "regrant-uniffi") == everything).collect();
-        if tested.is_empty() {
-            continue;
-        }
-        let artifacts = build.unit_tests()?;
-        for test in artifacts.iter().filter(|it| it.kind == Kind::Test) {
-            if tested.iter().any(|name| **name == test.package) {
-                let name = format!("{} {}", test.package, test.target);
-                let expected = cargo::tests_of(&test.path)?;
-                let run = Invocation::new(&test.path).within(&test.folder);
-                units.push(Unit::tests("check", name, Format::Libtest, expected, run));
-            }
-        }
-    }
-    if runner::run(units)?.iter().any(|unit| unit.end.is_err()) {
-        bail!("unit tests failed");
-    }
-    Ok(())
+/// Runs the unit tests of a crate: integration tests take long to link and run. Selects this crate alone, because with the
+/// workspace's selection Cargo would also compile every crate that depends on it.
+fn unit_tests(name: &str) -> Result<()> {
+    let test = match name {
+        // The addon has no unit tests; without Node.js it could not be linked.
+        "regrant-node" => return Ok(()),
+        "regrant-uniffi" => Build::PureRust.cargo("test"),
+        _ => Invocation::new("cargo").args(["test", "--locked", "-p", name, "--all-features"]),
+    };
+    let (folder, _) = CRATES.iter().find(|(_, of)| *of == name).unwrap_or(&CRATES[0]);
+    let has_library = checkout::path(folder).join("src/lib.rs").exists();
+    let library = has_library.then_some("--lib");
+    test.args(library).args(["--bins", "--", "--quiet"]).run()
 }
 
 /// The changed files, including new ones.
 fn changed() -> Result<Vec<String>> {
+    let git = |arguments: &[&str]| Invocation::new("git").args(arguments).capture();
     let base = git(&["merge-base", "HEAD", "main"]).unwrap_or_else(|_| "HEAD".to_owned());
     let changed = git(&["diff", "--name-only", base.trim()])?;
     let new = git(&["ls-files", "--others", "--exclude-standard"])?;
     Ok(changed.lines().chain(new.lines()).map(str::to_owned).collect())
 }
 
-fn git(arguments: &[&str]) -> Result<String> {
-    let output = Command::new("git")
-        .args(arguments)
-        .current_dir(checkout::root())
-        .stdin(Stdio::null())
-        .stderr(Stdio::null())
-        .output()
-        .context("cannot start git")?;
-    if !output.status.success() {
-        bail!("git {}: {}", arguments.join(" "), output.status);
-    }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
-}
-
-fn parts_of(changed: &[String]) -> Parts {
+fn parts_of<'a>(changed: impl IntoIterator<Item = &'a str>) -> Parts {
     let mut parts = Parts::default();
     for file in changed {
-        // Inputs of all crates.
-        if matches!(file.as_str(), "Cargo.toml" | "Cargo.lock" | "clippy.toml" | "rustfmt.toml") {
-            parts.crates = CRATES.iter().map(|(_, name)| *name).collect();
+        if SHARED.contains(&file) {
+            parts.crates = CRATES.map(|(_, name)| name).to_vec();
         }
-        let is_rust = file.ends_with(".rs") || file.ends_with(".toml") || file.ends_with(".lua");
-        if let Some((_, name)) =
-            CRATES.iter().find(|(folder, _)| file.starts_with(folder) && is_rust)
-            && !parts.crates.contains(name)
-        {
-            parts.crates.push(name);
-        }
+        let is_rust = [".rs", ".toml", ".lua"].iter().any(|ending| file.ends_with(ending));
+        let of = |folders: &[(&str, &'static str)]| {
+            Some(folders.iter().find(|(folder, _)| file.starts_with(folder))?.1)
+        };
+        let changed = of(&CRATES).filter(|name| is_rust && !parts.crates.contains(name));
+        parts.crates.extend(changed);
         let typed = [".cts", ".mts", ".json"].iter().any(|ending| file.ends_with(ending));
         parts.typescript |= file.starts_with("bindings-node/") && typed;
-        for (start, stage) in [
-            ("bindings-node/test/", "node"),
-            ("bindings-node/example/", "browser"),
-            ("bindings-uniffi/kotlin/", "kotlin"),
-            ("bindings-uniffi/swift/", "swift"),
-            ("tests/clients/testbed/", "clients"),
-        ] {
-            if file.starts_with(start) && !parts.stages.contains(&stage) {
-                parts.stages.push(stage);
-            }
-        }
+        parts.stages.extend(of(&STAGES).filter(|stage| !parts.stages.contains(stage)));
     }
     parts
 }
@@ -151,12 +125,9 @@ fn parts_of(changed: &[String]) -> Parts {
 mod tests {
     use super::*;
 
-    fn parts(files: &[&str]) -> Parts {
-        parts_of(&files.iter().map(|&file| file.to_owned()).collect::<Vec<_>>())
-    }
-
     #[test]
     fn changed_files_select_the_checks() {
+        let parts = |files: &[&'static str]| parts_of(files.iter().copied());
         assert_eq!(parts(&["README.md", "core/docs/limits.md"]), Parts::default());
         assert_eq!(parts(&["core/src/lib.rs", "core/Cargo.toml"]).crates, ["regrant"]);
         assert_eq!(parts(&["core/src/store/redis/step.lua"]).crates, ["regrant"]);
@@ -167,7 +138,7 @@ mod tests {
 
     #[test]
     fn every_crate_is_known() {
-        let manifest = std::fs::read_to_string(checkout::root().join("Cargo.toml")).unwrap();
+        let manifest = std::fs::read_to_string(checkout::path("Cargo.toml")).unwrap();
         let (_, members) = manifest.split_once("members = [").unwrap();
         let (members, _) = members.split_once(']').unwrap();
         for member in members.split('"').filter(|it| it.len() > 2) {

@@ -1,74 +1,52 @@
 //! `cargo xtask fuzz`: searches for inputs that violate a property.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 use crate::checkout;
 use crate::interrupt;
 use crate::process::Invocation;
-use crate::tools::Tool;
-
-/// Required tools besides Cargo.
-const NEEDS: &[Tool] = &[Tool::CargoFuzz];
+use crate::tools::{self, Tool};
 
 /// Runs these targets (all if empty), each for this many seconds, and prints a summary.
-pub(crate) fn run(seconds: u32, names: &[String]) -> Result<ExitCode> {
-    if let Some(missing) = Tool::missing_of(NEEDS).first() {
-        bail!("{}", missing.advice());
+pub(crate) fn run(seconds: u32, names: &[String]) -> Result<()> {
+    tools::check(&[Tool::CargoFuzz])?;
+    let all = targets()?;
+    if let Some(unknown) = names.iter().find(|name| !all.contains(name)) {
+        bail!("no target is called {unknown}; there are {}", all.join(", "));
     }
-    let targets = selected(&targets()?, names)?;
+    let targets = if names.is_empty() { &all } else { names };
     let mut lines = Vec::new();
-    let mut found = false;
+    let mut found = 0;
     for (index, target) in targets.iter().enumerate() {
         println!("\n=== target {} of {}: {target}, {seconds} s", index + 1, targets.len());
-        let corpus = checkout::target().join("fuzz/corpus").join(target);
-        fs::create_dir_all(&corpus)?;
         // A violation ends the run of its target; `cargo fuzz` saves the input.
-        let said = fuzzer(target, &corpus, seconds).run_and_keep();
-        if interrupt::requested() {
-            println!("\ninterrupted");
-            return Ok(ExitCode::from(interrupt::EXIT_CODE));
-        }
-        lines.push(match said {
-            Ok(said) => figures(target, &said).with_context(|| format!("{target} printed no statistics"))?,
+        let output = fuzz(target, seconds);
+        ensure!(!interrupt::requested(), "interrupted");
+        lines.push(match output {
+            Ok(output) => {
+                figures(target, &output).with_context(|| format!("{target} printed no statistics"))?
+            }
             Err(error) => {
-                found = true;
+                found += 1;
                 println!("\n!!! {target}: {error:#}");
                 format!("{target:<9} FOUND     see above; keep the input in tests/fuzz/findings/{target}")
             }
         });
     }
-    println!(
-        "\n{:<9} {:>12} {:>9} {:>9} {:>8}",
-        "target", "executions", "per s", "coverage", "corpus"
-    );
+    let columns = ("target", "executions", "per s", "coverage", "corpus");
+    let (target, executions, per_second, coverage, corpus) = columns;
+    println!("\n{target:<9} {executions:>12} {per_second:>9} {coverage:>9} {corpus:>8}");
     lines.iter().for_each(|line| println!("{line}"));
-    Ok(if found { ExitCode::FAILURE } else { ExitCode::SUCCESS })
-}
-
-/// `cargo fuzz` without a sanitizer, so that it runs on a stable compiler. The code has no `unsafe`; the fuzzer searches
-/// for panics and violated properties.
-fn fuzzer(target: &str, corpus: &Path, seconds: u32) -> Invocation {
-    Invocation::new("cargo")
-        .args(["fuzz", "run", "--sanitizer", "none", "--fuzz-dir"])
-        .args([folder().join("libfuzzer").as_os_str(), "--target-dir".as_ref()])
-        .args([checkout::target().join("fuzz").as_os_str(), target.as_ref(), corpus.as_os_str()])
-        .args([folder().join("seeds").join(target)])
-        .args(["--", "-print_final_stats=1", &format!("-max_total_time={seconds}")])
-}
-
-fn folder() -> PathBuf {
-    checkout::root().join("tests/fuzz")
+    ensure!(found == 0, "inputs that violate a property were found for {found} targets");
+    Ok(())
 }
 
 /// The names of all targets.
 fn targets() -> Result<Vec<String>> {
-    let entries = fs::read_dir(folder().join("libfuzzer/fuzz_targets"))?;
     let mut names = Vec::new();
-    for entry in entries {
+    for entry in fs::read_dir(checkout::path("tests/fuzz/libfuzzer/fuzz_targets"))? {
         let path = entry?.path();
         names.extend(path.file_stem().map(|name| name.to_string_lossy().into_owned()));
     }
@@ -76,20 +54,26 @@ fn targets() -> Result<Vec<String>> {
     Ok(names)
 }
 
-fn selected(all: &[String], names: &[String]) -> Result<Vec<String>> {
-    match names.iter().find(|name| !all.contains(name)) {
-        Some(unknown) => bail!("no target is called {unknown}; there are {}", all.join(", ")),
-        None if names.is_empty() => Ok(all.to_vec()),
-        None => Ok(names.to_vec()),
-    }
+/// Runs `cargo fuzz` without a sanitizer, so that it runs on a stable compiler. The code has no `unsafe`; the fuzzer
+/// searches for panics and violated properties.
+fn fuzz(target: &str, seconds: u32) -> Result<String> {
+    let built = checkout::target().join("fuzz");
+    let corpus = built.join("corpus").join(target);
+    fs::create_dir_all(&corpus)?;
+    Invocation::new("cargo")
+        .args(["fuzz", "run", "--sanitizer", "none", "--fuzz-dir", "tests/fuzz/libfuzzer"])
+        .args(["--target-dir".as_ref(), built.as_os_str(), target.as_ref(), corpus.as_os_str()])
+        .args([checkout::path("tests/fuzz/seeds").join(target)])
+        .args(["--", "-print_final_stats=1", &format!("-max_total_time={seconds}")])
+        .run_and_keep()
 }
 
 /// The line of the summary, parsed from the fuzzer's final output.
-fn figures(target: &str, said: &str) -> Option<String> {
+fn figures(target: &str, output: &str) -> Option<String> {
     let stat = |name: &str| {
-        said.lines().rev().find_map(|line| line.strip_prefix(&format!("stat::{name}:")))
+        output.lines().rev().find_map(|line| line.strip_prefix(&format!("stat::{name}:")))
     };
-    let last = said.lines().rev().find(|line| line.contains(" cov: "))?;
+    let last = output.lines().rev().find(|line| line.contains(" cov: "))?;
     let after = |word: &str| last.split_once(word)?.1.split_whitespace().next();
     Some(format!(
         "{target:<9} {:>12} {:>9} {:>9} {:>8}",
@@ -102,16 +86,18 @@ fn figures(target: &str, said: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+
     use super::*;
 
     #[test]
     fn the_summary_is_parsed_from_the_last_status_line() {
-        let said = "#2\tINITED cov: 12 ft: 13 corp: 1/1b exec/s: 0 rss: 40Mb\n\
-                    #99\tDONE   cov: 345 ft: 400 corp: 21/1Kb lim: 4 exec/s: 33 rss: 41Mb\n\
-                    Done 99 runs in 3 second(s)\n\
-                    stat::number_of_executed_units: 99\n\
-                    stat::average_exec_per_sec:     33\n";
-        let line = figures("step", said).unwrap();
+        let output = "#2\tINITED cov: 12 ft: 13 corp: 1/1b exec/s: 0 rss: 40Mb\n\
+                      #99\tDONE   cov: 345 ft: 400 corp: 21/1Kb lim: 4 exec/s: 33 rss: 41Mb\n\
+                      Done 99 runs in 3 second(s)\n\
+                      stat::number_of_executed_units: 99\n\
+                      stat::average_exec_per_sec:     33\n";
+        let line = figures("step", output).unwrap();
         let words: Vec<_> = line.split_whitespace().collect();
         assert_eq!(words, ["step", "99", "33", "345", "21/1Kb"]);
         assert_eq!(figures("step", "error: no such target"), None);
@@ -119,10 +105,9 @@ mod tests {
 
     #[test]
     fn the_help_names_every_target() {
+        let mut command = crate::Command::command();
+        let help = command.find_subcommand_mut("fuzz").unwrap().render_help().to_string();
         let all = targets().unwrap();
-        let known = all.iter().all(|name| crate::args::HELP.contains(name.as_str()));
-        assert!(known && all.len() > 5, "{all:?}");
-        assert_eq!(selected(&all, &[]).unwrap(), all);
-        assert!(selected(&all, &["no-such".to_owned()]).is_err());
+        assert!(all.len() > 5 && all.iter().all(|name| help.contains(name.as_str())), "{all:?}");
     }
 }

@@ -1,91 +1,84 @@
-//! `cargo xtask test`: the tests of all languages.
+//! `cargo xtask test`: the tests of all languages. Compiles everything first, then runs it in parallel, then sums up.
 
-use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use anyhow::Result;
+use anyhow::{Error, Result, bail, ensure};
 
-use super::setup;
-use crate::args::Selection;
-use crate::cargo;
+use crate::Selection;
 use crate::interrupt;
-use crate::outcome::{self, Line, Outcome, Stop};
 use crate::runner::{self, Ended, Unit};
 use crate::stages::{self, Stage};
-use crate::tools::Tool;
+use crate::tools::{self, Skip};
+
+/// How many of the slowest units and tests are printed.
+const SLOWEST: usize = 8;
 
 /// Compiles the selected stages, runs all units, and prints the summary.
-pub(crate) fn run(selection: &Selection) -> Result<ExitCode> {
+///
+/// # Errors
+/// A stage fails, or is skipped with `--strict` or `CI=true`.
+pub(crate) fn run(selection: &Selection) -> Result<()> {
     let strict = selection.strict || is_ci(std::env::var("CI").ok().as_deref());
-    let stages = selected(selection);
-    install_tools(&stages);
+    let stages = selected(&selection.only);
+    let needed: Vec<_> = stages.iter().flat_map(|stage| stage.needs).copied().collect();
+    if let Err(error) = tools::install_missing(&needed) {
+        // The stage that needs the tool is skipped.
+        println!("!!! cannot install missing tools: {error:#}");
+    }
     let started = Instant::now();
     let mut units = Vec::new();
-    let mut prepared = Vec::new();
+    let mut results = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
         let (number, count, elapsed) = (index + 1, stages.len(), minutes(started.elapsed()));
         println!("\n=== compiling {number} of {count}: {} ({elapsed} elapsed)", stage.name);
         let begun = Instant::now();
-        let end = prepare(stage, &Tool::missing_of(stage.needs)).map(|more| units.extend(more));
-        if interrupt::requested() {
-            return Ok(interrupted());
+        let mut result = StageResult { stage: stage.name, ..StageResult::default() };
+        match prepare(stage) {
+            Ok(more) => units.extend(more),
+            Err(_) if interrupt::requested() => bail!("interrupted"),
+            Err(error) => {
+                if !error.is::<Skip>() {
+                    println!("\n!!! {} FAILED: {error:#}", stage.name);
+                }
+                result.did_not_pass("", &error, strict);
+            }
         }
-        if let Err(Stop::Fail(error)) = &end {
-            println!("\n!!! {} FAILED: {error:#}", stage.name);
-        }
-        prepared.push((stage.name, end, begun.elapsed()));
+        result.compile = begun.elapsed();
+        results.push(result);
     }
-    let (compiled_within, run_started) = (started.elapsed(), Instant::now());
+    let compiled = started.elapsed();
     let ended = runner::run(units)?;
-    if interrupt::requested() {
-        return Ok(interrupted());
+    ensure!(!interrupt::requested(), "interrupted");
+    for result in &mut results {
+        let stage = result.stage;
+        let units = ended.iter().filter(|unit| unit.stage == stage);
+        units.for_each(|unit| result.add(unit, strict));
     }
-    let line = |(stage, end, took): (_, Result<(), Stop>, _)| {
-        Line::of(stage, end.as_ref().map(|&()| ()), took, &ended, strict)
-    };
-    let lines: Vec<_> = prepared.into_iter().map(line).collect();
-    sum_up(&lines, &ended, compiled_within, run_started.elapsed());
-    Ok(exit_code(&lines))
+
+    println!("\n{}", slowest(&ended));
+    let all = started.elapsed();
+    let (compile, run) = (minutes(compiled), minutes(all.saturating_sub(compiled)));
+    println!("\n{} in all: {compile} compiling, {run} running", minutes(all));
+    for result in results.iter().filter(|result| result.word() != "passed") {
+        println!("\n!!! {} {}: {}", result.stage, result.word(), result.reason());
+    }
+    println!("\n{}", table(&results));
+    let failed = results.iter().filter(|result| !result.failures.is_empty()).count();
+    ensure!(failed == 0, "{failed} of {} stages failed", results.len());
+    Ok(())
 }
 
-fn sum_up(lines: &[Line], ended: &[Ended], compiled: Duration, ran: Duration) {
-    println!("\n{}", outcome::slowest(ended));
-    let (all, compiled, ran) = (minutes(compiled + ran), minutes(compiled), minutes(ran));
-    println!("\n{all} in all: {compiled} compiling ({}), {ran} running", cargo::units());
-    for line in lines.iter().filter(|line| line.outcome != Outcome::Passed) {
-        println!("\n!!! {} {}: {}", line.stage, line.outcome.word(), line.outcome.reason());
-    }
-    println!("\n{}", outcome::table(lines));
-}
-
-fn interrupted() -> ExitCode {
-    println!("\ninterrupted");
-    ExitCode::from(interrupt::EXIT_CODE)
+/// The stages with these names, or all, in their fixed order.
+fn selected(only: &[String]) -> Vec<Stage> {
+    let mut stages = stages::ALL.to_vec();
+    stages.retain(|stage| only.is_empty() || only.iter().any(|name| name == stage.name));
+    stages
 }
 
 /// Prepares one stage unless one of its tools is missing.
-fn prepare(stage: &Stage, missing: &[Tool]) -> Result<Vec<Unit>, Stop> {
-    if missing.is_empty() {
-        return (stage.prepare)();
-    }
-    let advice: Vec<_> = missing.iter().map(|tool| tool.advice()).collect();
-    Err(Stop::Skip(advice.join("; ")))
-}
-
-/// Installs the missing tools of these stages if possible. A failure is reported by the stage that needs the tool.
-fn install_tools(stages: &[&Stage]) {
-    let mut needed: Vec<_> = stages.iter().flat_map(|stage| stage.needs).copied().collect();
-    needed.dedup();
-    if let Err(error) = setup::install_missing(&needed) {
-        println!("!!! cannot install missing tools: {error:#}");
-    }
-}
-
-fn selected(selection: &Selection) -> Vec<&'static Stage> {
-    let wanted = |stage: &&Stage| {
-        selection.only.is_empty() || selection.only.iter().any(|name| name == stage.name)
-    };
-    stages::ALL.iter().filter(wanted).collect()
+fn prepare(stage: &Stage) -> Result<Vec<Unit>> {
+    tools::check(stage.needs)?;
+    (stage.prepare)()
 }
 
 /// Whether this value of `CI` means a CI run.
@@ -93,55 +86,189 @@ fn is_ci(value: Option<&str>) -> bool {
     value.is_some_and(|value| !matches!(value, "" | "0" | "false"))
 }
 
-fn exit_code(lines: &[Line]) -> ExitCode {
-    let failed = lines.iter().any(|line| matches!(line.outcome, Outcome::Failed(_)));
-    if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
 fn minutes(time: Duration) -> String {
     format!("{}:{:02}", time.as_secs() / 60, time.as_secs() % 60)
 }
 
+/// The outcome of a stage: one line of the table.
+#[derive(Debug, Default)]
+struct StageResult {
+    stage: &'static str,
+    failures: Vec<String>,
+    skips: Vec<String>,
+    /// Time to compile, install and generate. Shared work counts for the first stage that needs it.
+    compile: Duration,
+    /// Sum over its units, several of which run in parallel.
+    run: Duration,
+    tests: usize,
+    ignored: usize,
+}
+
+impl StageResult {
+    fn add(&mut self, unit: &Ended, strict: bool) {
+        self.run += unit.took;
+        match &unit.end {
+            Ok(report) => {
+                self.tests += report.tests();
+                self.ignored += report.skipped;
+            }
+            Err(error) => self.did_not_pass(&format!("{}: ", unit.name), error, strict),
+        }
+    }
+
+    /// Records a failure or a skip. With `strict`, a skip is a failure.
+    fn did_not_pass(&mut self, what: &str, error: &Error, strict: bool) {
+        match error.is::<Skip>() {
+            true if strict => {
+                let reason = format!("skipped (an error with --strict or CI): {error:#}");
+                self.failures.push(reason);
+            }
+            true => self.skips.push(format!("{error:#}")),
+            false => self.failures.push(format!("{what}{error:#}")),
+        }
+    }
+
+    /// The word in the table.
+    fn word(&self) -> &'static str {
+        match (&self.failures[..], &self.skips[..]) {
+            ([], []) => "passed",
+            ([], _) => "SKIPPED",
+            _ => "FAILED",
+        }
+    }
+
+    /// Why it did not pass; empty if it passed.
+    fn reason(&self) -> String {
+        let reasons = if self.failures.is_empty() { &self.skips } else { &self.failures };
+        reasons.join("\n")
+    }
+}
+
+/// The table, ending with `N passed, N failed, N skipped` on a line of its own.
+fn table(results: &[StageResult]) -> String {
+    let mut text = format!(
+        "{:<9} {:<8} {:>9} {:>9} {:>7} {:>8}\n",
+        "stage", "result", "compile", "run", "tests", "ignored"
+    );
+    let number = |number: usize| if number == 0 { String::new() } else { number.to_string() };
+    for it in results {
+        // A reason may contain program output; the table shows its first line.
+        let reason = it.reason();
+        let row = format!(
+            "{:<9} {:<8} {:>7.1} s {:>7.1} s {:>7} {:>8}  {}",
+            it.stage,
+            it.word(),
+            it.compile.as_secs_f64(),
+            it.run.as_secs_f64(),
+            number(it.tests),
+            number(it.ignored),
+            reason.lines().next().unwrap_or_default(),
+        );
+        text.push_str(row.trim_end());
+        text.push('\n');
+    }
+    let tests: usize = results.iter().map(|it| it.tests).sum();
+    let count = |word| results.iter().filter(|it| it.word() == word).count();
+    let (passed, failed, skipped) = (count("passed"), count("FAILED"), count("SKIPPED"));
+    text.push_str(&format!("{tests} tests\n{passed} passed, {failed} failed, {skipped} skipped"));
+    text
+}
+
+/// The units and the single tests that took longest.
+fn slowest(ended: &[Ended]) -> String {
+    let longest = |mut times: Vec<(Duration, String)>| -> String {
+        times.sort_by(|a, b| b.cmp(a));
+        let line = |(time, name): &(Duration, String)| {
+            format!("\n  {:>6.1} s  {name}", time.as_secs_f64())
+        };
+        times.iter().take(SLOWEST).map(line).collect()
+    };
+    let units = ended.iter().map(|unit| (unit.took, format!("{} {}", unit.stage, unit.name)));
+    let tests = ended.iter().flat_map(|unit| {
+        let times = unit.end.iter().flat_map(|report| &report.times);
+        times.map(|(time, name)| (*time, format!("{} {}: {name}", unit.stage, unit.name)))
+    });
+    let (units, tests) = (longest(units.collect()), longest(tests.collect()));
+    format!("slowest units:{units}\nslowest tests (of runners that report times):{tests}")
+}
+
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use anyhow::anyhow;
 
-    fn names(only: &[&str]) -> Vec<&'static str> {
-        let only = only.iter().map(|&name| name.to_owned()).collect();
-        selected(&Selection { strict: false, only }).iter().map(|stage| stage.name).collect()
+    use super::*;
+    use crate::report::{Format, Report};
+
+    fn passed(tests: usize) -> Result<Report> {
+        let mut report = Report::new(Format::Libtest, Vec::new());
+        (0..tests).for_each(|number| _ = report.line(&format!("test {number} ... ok")));
+        Ok(report)
+    }
+
+    fn skipped() -> Error {
+        Skip("no chromium".to_owned()).into()
+    }
+
+    /// The result of a stage with these units.
+    fn result(units: Vec<Result<Report>>, strict: bool) -> StageResult {
+        let mut result = StageResult { stage: "rust", ..StageResult::default() };
+        for end in units {
+            let (name, took) = ("unit".to_owned(), Duration::from_secs(31));
+            result.add(&Ended { stage: "rust", name, took, end }, strict);
+        }
+        result
     }
 
     #[test]
     fn only_selects_stages_in_their_fixed_order() {
+        let names = |only: &[&str]| -> Vec<_> {
+            let only: Vec<_> = only.iter().map(|&name| name.to_owned()).collect();
+            selected(&only).iter().map(|stage| stage.name).collect()
+        };
         assert_eq!(names(&["node", "fmt"]), ["fmt", "node"]);
         assert_eq!(names(&[]).len(), stages::ALL.len());
     }
 
     #[test]
     fn the_ci_variable_is_interpreted() {
-        for yes in ["true", "1", "yes"] {
-            assert!(is_ci(Some(yes)), "{yes}");
-        }
-        for no in [None, Some(""), Some("0"), Some("false")] {
-            assert!(!is_ci(no), "{no:?}");
-        }
+        assert!(["true", "1", "yes"].iter().all(|yes| is_ci(Some(yes))));
+        assert!([None, Some(""), Some("0"), Some("false")].iter().all(|no| !is_ci(*no)));
     }
 
     #[test]
-    fn a_stage_with_missing_tools_is_skipped() {
-        let stage = Stage { name: "x", needs: &[], prepare: || Err(anyhow::anyhow!("ran").into()) };
-        let end = prepare(&stage, &[Tool::Chromium]);
-        assert!(matches!(end, Err(Stop::Skip(why)) if why == Tool::Chromium.advice()));
-        assert!(matches!(prepare(&stage, &[]), Err(Stop::Fail(_))));
+    fn a_skip_is_a_failure_only_where_strict() {
+        let lenient = result(vec![Err(skipped())], false);
+        assert_eq!((lenient.word(), lenient.reason().as_str()), ("SKIPPED", "no chromium"));
+        let strict = result(vec![Err(skipped())], true);
+        assert_eq!(strict.word(), "FAILED");
+        assert!(strict.reason().ends_with("no chromium"), "{}", strict.reason());
     }
 
     #[test]
-    fn one_failure_fails_the_run_and_a_lenient_skip_does_not() {
-        let line = |end: Result<(), &Stop>| Line::of("x", end, Duration::ZERO, &[], false);
-        let (skip, fail) = (Stop::Skip(String::new()), Stop::Fail(anyhow::anyhow!("broken")));
-        let code = |lines: &[Line]| format!("{:?}", exit_code(lines));
-        assert_eq!(code(&[line(Ok(())), line(Err(&skip))]), format!("{:?}", ExitCode::SUCCESS));
-        assert_eq!(code(&[line(Err(&fail)), line(Err(&skip))]), format!("{:?}", ExitCode::FAILURE));
+    fn a_stage_has_the_worst_outcome_of_its_units() {
+        let worst = result(vec![passed(1), Err(skipped()), Err(anyhow!("broken"))], false);
+        assert_eq!((worst.word(), worst.reason().as_str()), ("FAILED", "unit: broken"));
+        assert_eq!(result(vec![passed(1), Err(skipped())], false).word(), "SKIPPED");
+        assert_eq!(result(vec![passed(1)], false).word(), "passed");
+    }
+
+    #[test]
+    fn the_table_counts_tests_and_stages() {
+        let mut rust = result(vec![passed(440), passed(2)], false);
+        rust.compile = Duration::from_secs(90);
+        let mut fmt = StageResult { stage: "fmt", ..StageResult::default() };
+        fmt.did_not_pass("", &anyhow!("cargo fmt: exit status 1\nmore"), false);
+        let mut node = StageResult { stage: "node", ..StageResult::default() };
+        node.did_not_pass("", &skipped(), false);
+        assert_eq!(
+            table(&[fmt, rust, node]),
+            "stage     result     compile       run   tests  ignored\n\
+             fmt       FAILED       0.0 s     0.0 s                   cargo fmt: exit status 1\n\
+             rust      passed      90.0 s    62.0 s     442\n\
+             node      SKIPPED      0.0 s     0.0 s                   no chromium\n\
+             442 tests\n\
+             1 passed, 1 failed, 1 skipped"
+        );
     }
 
     #[test]

@@ -12,7 +12,7 @@ shift 4
 # the mounts would stay.
 if [ $$ -ne 1 ]; then
     echo "enter.sh: not in namespaces of its own" >&2
-    exit 1
+    exit 3
 fi
 
 mkdir -p "$root$checkout"
