@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, PipeReader, Write};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -168,21 +168,23 @@ impl Invocation {
         if !watch.is_logged() {
             self.announce();
         }
-        self.0.stdout(Stdio::piped()).stderr(Stdio::piped());
+        // One pipe for both keeps the order of what is printed.
+        let (output, writer) = std::io::pipe()?;
+        if !matches!(watch.to, To::Caller) {
+            self.0.stderr(writer.try_clone()?);
+        }
+        self.0.stdout(writer);
         let mut group =
             Group::spawn(&mut self.0).with_context(|| format!("cannot start `{command}`"))?;
+        // Closes this end of the pipe, so that the output ends with the program.
+        drop(self);
         let (sender, lines) = mpsc::channel();
-        let (stdout, stderr) = (group.leader.stdout.take(), group.leader.stderr.take());
-        std::thread::spawn({
-            let sender = sender.clone();
-            move || send_lines(stdout, Stream::Stdout, &sender)
-        });
-        std::thread::spawn(move || send_lines(stderr, Stream::Stderr, &sender));
+        std::thread::spawn(move || send_lines(output, &sender));
 
         let mut announced = Instant::now();
         let status = loop {
             match lines.recv_timeout(POLL_EVERY) {
-                Ok((stream, line)) => watch.line(stream, &line),
+                Ok(line) => watch.line(&line),
                 Err(RecvTimeoutError::Timeout) => {}
                 // It has closed its output and still runs.
                 Err(RecvTimeoutError::Disconnected) => std::thread::sleep(POLL_EVERY),
@@ -209,10 +211,8 @@ impl Invocation {
             }
         };
         let ended = Instant::now();
-        while let Ok((stream, line)) =
-            lines.recv_timeout(CLOSE_TIMEOUT.saturating_sub(ended.elapsed()))
-        {
-            watch.line(stream, &line);
+        while let Ok(line) = lines.recv_timeout(CLOSE_TIMEOUT.saturating_sub(ended.elapsed())) {
+            watch.line(&line);
         }
         Ok(Ended { command, status, watch })
     }
@@ -227,19 +227,12 @@ impl std::fmt::Display for Invocation {
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Stream {
-    Stdout,
-    Stderr,
-}
-
 /// Sends each line of an output, until its end.
-fn send_lines(output: Option<impl Read>, stream: Stream, sender: &Sender<(Stream, Vec<u8>)>) {
-    let Some(output) = output else { return };
+fn send_lines(output: PipeReader, sender: &Sender<Vec<u8>>) {
     let mut output = BufReader::new(output);
     let mut line = Vec::new();
     while let Ok(1..) = output.read_until(b'\n', &mut line) {
-        if sender.send((stream, std::mem::take(&mut line))).is_err() {
+        if sender.send(std::mem::take(&mut line)).is_err() {
             return;
         }
     }
@@ -248,7 +241,7 @@ fn send_lines(output: Option<impl Read>, stream: Stream, sender: &Sender<(Stream
 /// Where the output of a program goes.
 enum To {
     Terminal,
-    /// Standard output to the caller, standard error to the terminal.
+    /// Standard output to the caller. Standard error is inherited.
     Caller,
     Log(File),
 }
@@ -258,7 +251,7 @@ struct Watch {
     to: To,
     report: Report,
     stalled_after: Option<Duration>,
-    /// What the caller gets: standard output for [`To::Caller`], otherwise all output.
+    /// All output; only standard output for [`To::Caller`].
     text: String,
     secrets: Vec<String>,
     started: Instant,
@@ -286,18 +279,15 @@ impl Watch {
         matches!(self.to, To::Log(_))
     }
 
-    fn line(&mut self, stream: Stream, line: &[u8]) {
+    fn line(&mut self, line: &[u8]) {
         // Our own output may be closed; the program must continue anyway.
-        let _ = match (&mut self.to, stream) {
-            (To::Log(file), _) => file.write_all(line),
-            (To::Caller, Stream::Stdout) => Ok(()),
-            (To::Terminal, Stream::Stdout) => std::io::stdout().write_all(line),
-            (To::Terminal | To::Caller, Stream::Stderr) => std::io::stderr().write_all(line),
+        let _ = match &mut self.to {
+            To::Terminal => std::io::stdout().write_all(line),
+            To::Caller => Ok(()),
+            To::Log(file) => file.write_all(line),
         };
         let text = String::from_utf8_lossy(line);
-        if stream == Stream::Stdout || !matches!(self.to, To::Caller) {
-            self.text.push_str(&text);
-        }
+        self.text.push_str(&text);
         self.secrets.extend(secrets::violation(text.trim_end()));
         self.last_line = Instant::now();
         if self.report.line(text.trim_end()) {

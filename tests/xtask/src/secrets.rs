@@ -1,8 +1,7 @@
 //! Detects secrets and tokens of the tests in program output.
 //!
-//! All output that `cargo xtask` forwards is scanned: tests of all languages, their servers, panics and logs. Secrets
-//! are recognised by fixed phrases and tokens by their form, so new tests need not register anything. The output of
-//! `demo` is not scanned.
+//! The output of the tests of all languages is scanned, with their servers, panics and logs. Secrets are recognised by
+//! fixed phrases and tokens by their form, so new tests need not register anything.
 
 /// Every secret in a test contains one of these phrases, so that a leak is detected.
 const PLANTED: &[&str] = &[
@@ -23,25 +22,21 @@ const TOKEN: &str = "eyJ";
 const PAYLOAD: usize = 40;
 const SIGNATURE: usize = 43;
 
-/// Describes the secret in a line of output, without quoting it.
+/// Describes the secret in a line of output. Quotes the beginning of the line: enough to find it, shorter than any part of
+/// a token.
 pub(crate) fn violation(line: &str) -> Option<String> {
-    let what = secret_in(line)?;
-    let (length, beginning) = (line.chars().count(), beginning(line));
+    let (what, length) = (secret_in(line)?, line.chars().count());
+    let beginning: String = line.chars().take(30).collect();
     Some(format!(
         "{what} was printed, in a line of {length} characters that begins with {beginning:?}"
     ))
-}
-
-/// How much of the line is quoted: enough to find it, shorter than any part of a token.
-fn beginning(line: &str) -> String {
-    line.chars().take(30).collect()
 }
 
 fn secret_in(line: &str) -> Option<&'static str> {
     if PLANTED.iter().any(|secret| line.contains(secret)) {
         return Some("a secret of the tests");
     }
-    line.match_indices(TOKEN).any(|(place, _)| is_token(&line[place..])).then_some("a token")
+    line.match_indices(TOKEN).any(|(start, _)| is_token(&line[start..])).then_some("a token")
 }
 
 /// Whether a text starts with three base64url parts as long as those of a real token.
