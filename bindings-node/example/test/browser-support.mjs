@@ -2,8 +2,8 @@
 
 import { chromium } from 'playwright-core';
 
-/** Chromium without access to other hosts. */
-export function launchChromium() {
+/** Chromium that does not update itself or call its vendor. `args`: more of its command line. */
+export function launchChromium({ args = [] } = {}) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -15,6 +15,7 @@ export function launchChromium() {
       '--disable-background-networking',
       '--disable-component-update',
       '--disable-sync',
+      ...args,
     ],
   });
 }
