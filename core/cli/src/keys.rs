@@ -125,11 +125,14 @@ impl Generate {
         if self.bits.is_some() && KeyKind::of(self.alg) != Some(KeyKind::Rsa) {
             return Err(Failure::usage(format!("--bits is for RSA, not for {}", self.alg)));
         }
-        let pair = KeyPair::generate(self.alg, self.bits.map(RsaBits::from).unwrap_or_default())
-            .map_err(|error| match error {
-                Error::ConfigInvalid { problem, .. } => Failure::usage(problem),
-                other => other.into(),
-            })?;
+        let pair = match self.bits {
+            Some(bits) => KeyPair::generate_rsa(self.alg, bits.into()),
+            None => KeyPair::generate(self.alg),
+        };
+        let pair = pair.map_err(|error| match error {
+            Error::ConfigInvalid { problem, .. } => Failure::usage(problem),
+            other => other.into(),
+        })?;
         let private = String::from_utf8(pair.private_pem().expose().to_vec())
             .map(Zeroizing::new)
             .map_err(|_| Error::internal("PEM is not text"))?;

@@ -227,7 +227,7 @@ mod tests {
         const PLANTED: &str = "planted-planted-planted-planted";
         let secret = |purpose: &str| format!("{PLANTED}-{purpose}");
         let jwk = crate::token::base64url::encode(secret("jwk").as_bytes());
-        let pair = crate::keys::KeyPair::generate(Algorithm::ES256, Default::default()).unwrap();
+        let pair = crate::keys::KeyPair::generate(Algorithm::ES256).unwrap();
         let pem = String::from_utf8(pair.private_pem().expose().to_vec()).unwrap();
         let config = json!({
             "secret": secret("secret"),

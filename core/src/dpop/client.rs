@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use super::{TYP_PROOF, access_token_hash};
 use crate::error::{Cause, Error, Result};
-use crate::keys::{Algorithm, Key, KeyPair, PublicKey, RsaBits, Thumbprint};
+use crate::keys::{Algorithm, Key, KeyPair, PublicKey, Thumbprint};
 use crate::token::{base64url, jws};
 use crate::types::{SecretBytes, Timestamp};
 
@@ -124,7 +124,7 @@ impl SoftwareKey {
     /// # Errors
     /// [`Error::Internal`] when the operating system has no randomness.
     pub fn generate() -> Result<Self> {
-        let pair = KeyPair::generate(Self::ALGORITHM, RsaBits::default())?;
+        let pair = KeyPair::generate(Self::ALGORITHM)?;
         Self::from_pem(pair.private_pem())
     }
 

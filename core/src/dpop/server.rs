@@ -16,7 +16,7 @@ use url::Url;
 use super::{TYP_PROOF, access_token_hash};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
-use crate::keys::{Algorithm, Key, RefreshKeys, Thumbprint};
+use crate::keys::{Algorithm, Key, PublicKey, RefreshKeys, Thumbprint};
 use crate::token::base64url;
 use crate::token::json::{self, Item, numeric_date};
 use crate::token::jws::{Compact, Header, is_typ};
@@ -268,8 +268,12 @@ pub(crate) fn check_origins(origins: &[String]) -> Result<()> {
     Err(Error::config("dpop.origin", "must be an origin, such as https://api.example"))
 }
 
-/// The longest proof, in bytes. An RSA key of 8192 bits with a long URL fits.
+/// The longest proof, in bytes. An RSA key of 4096 bits with a long URL fits.
 const MAX_BYTES: usize = 8192;
+
+/// The largest RSA modulus of a proof's key. The time of a verification grows with the square of the
+/// size, and anyone can send a proof. Configured keys and key sets may be larger.
+const RSA_MAX_BITS: usize = 4096;
 
 /// The longest `jti`, in bytes.
 const MAX_ID: usize = 256;
@@ -308,7 +312,11 @@ fn embedded_key(header: &str, algorithm: Algorithm) -> Result<Key> {
     let unusable = || Error::dpop_proof(UNUSABLE_JWK);
     let header = json::parse_object(header).map_err(|_| unusable())?;
     let jwk = header.get("jwk").and_then(|jwk| jwk.as_object()).ok_or_else(unusable)?;
-    Key::from_public_jwk(jwk, algorithm).map_err(|_| unusable())
+    let key = Key::from_public_jwk(jwk, algorithm).map_err(|_| unusable())?;
+    if key.public().and_then(PublicKey::rsa_bits).is_some_and(|bits| bits > RSA_MAX_BITS) {
+        return Err(Error::dpop_proof("jwk is an RSA key of more than 4096 bits"));
+    }
+    Ok(key)
 }
 
 /// The claims of a proof (RFC 9449 §4.2), not yet compared with the request.

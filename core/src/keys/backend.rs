@@ -1,82 +1,74 @@
 //! The only file that knows which library computes asymmetric signatures: AWS-LC or RustCrypto.
 //!
-//! The provider of `jsonwebtoken` is named explicitly. A program in which both features are on,
-//! through other crates for example, gets AWS-LC instead of a panic at first use.
+//! `jsonwebtoken` panics at first use if both of its backend features are on and none is installed.
+//! This file names the provider, so such a program gets AWS-LC.
 
 use jsonwebtoken::EncodingKey;
 use jsonwebtoken::jwk::EllipticCurve;
-use zeroize::Zeroizing;
+use pkcs8::SecretDocument;
 
 #[cfg(feature = "aws-lc-rs")]
-use self::aws_lc as chosen;
+use self::aws_lc as active;
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
-use self::rust_crypto as chosen;
+use self::rust_crypto as active;
 use super::algorithm::{Algorithm, KeyKind, RsaBits};
+use super::pem::{self, PrivateKeyDer, PublicKeyBytes};
 use crate::error::{Error, Result};
+
+pub(super) use active::{RSA_MAX_BITS, Verifier, generate};
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 compile_error!("regrant needs one of its features `aws-lc-rs` and `rust-crypto`");
 
-pub(super) use chosen::{Verifier, generate};
-
-/// A private key, checked, with its algorithm.
+/// A checked private key and its algorithm.
 pub(super) struct Signer {
     algorithm: jsonwebtoken::Algorithm,
     key: EncodingKey,
 }
 
-/// The public part of a private key.
-pub(super) enum PublicPart {
-    /// Both big-endian.
-    Rsa {
-        modulus: Vec<u8>,
-        exponent: Vec<u8>,
-    },
-    Ec {
-        x: Vec<u8>,
-        y: Vec<u8>,
-    },
-    Ed25519(Vec<u8>),
-}
-
 impl Signer {
-    /// Parses a private key (PKCS#1 for RSA, PKCS#8 for the others) and derives its public part.
-    pub(super) fn new(algorithm: Algorithm, der: &[u8]) -> Result<(Self, PublicPart)> {
+    /// Parses a private key for `algorithm` and derives its public key.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `privateKey` when the backend rejects the key.
+    pub(super) fn parse(
+        algorithm: Algorithm,
+        private: &PrivateKeyDer,
+    ) -> Result<(Self, PublicKeyBytes)> {
         let provider_algorithm = provider_algorithm(algorithm);
-        let utils = &chosen::PROVIDER.key_utils;
-        let invalid = |_| Error::config("privateKey", format!("is not a valid {algorithm} key"));
+        let utils = &active::PROVIDER.key_utils;
+        let der = private.as_bytes();
+        let invalid = |_| invalid_key(pem::PRIVATE, algorithm);
         let (key, public) = match KeyKind::of(algorithm) {
             Some(KeyKind::Rsa) => {
                 let (modulus, exponent) =
                     (utils.rsa_pub_components_from_private_key)(der).map_err(invalid)?;
-                (EncodingKey::from_rsa_der(der), PublicPart::Rsa { modulus, exponent })
+                let public = PublicKeyBytes::from_rsa_components(&modulus, &exponent)?;
+                (EncodingKey::from_rsa_der(der), public)
             }
             Some(KeyKind::P256 | KeyKind::P384) => {
                 let (_, x, y) = (utils.ec_pub_components_from_private_key)(der, provider_algorithm)
                     .map_err(invalid)?;
-                (EncodingKey::from_ec_der(der), PublicPart::Ec { x, y })
+                (EncodingKey::from_ec_der(der), PublicKeyBytes::from_coordinates(&x, &y))
             }
             Some(KeyKind::Ed25519) => {
                 let point =
                     (utils.ed_pub_components_from_private_key)(der, &EllipticCurve::Ed25519)
                         .map_err(invalid)?;
-                (EncodingKey::from_ed_der(der), PublicPart::Ed25519(point))
+                (EncodingKey::from_ed_der(der), PublicKeyBytes::from_ed25519(&point)?)
             }
-            None => {
-                return Err(Error::config(
-                    "privateKey",
-                    format!("{algorithm} takes a secret, not a private key"),
-                ));
-            }
+            None => return Err(pem::takes_secret(pem::PRIVATE, algorithm)),
         };
         Ok((Self { algorithm: provider_algorithm, key }, public))
     }
 
+    /// Signs as JWS does (ECDSA: `r ‖ s`).
+    ///
     /// # Errors
     /// [`Error::Internal`] when the backend fails, for example for lack of randomness.
     pub(super) fn sign(&self, message: &[u8]) -> Result<Vec<u8>> {
         // Built per call: the provider's signers are not `Sync`.
-        (chosen::PROVIDER.signer_factory)(&self.algorithm, &self.key)
+        (active::PROVIDER.signer_factory)(&self.algorithm, &self.key)
             .ok()
             .and_then(|signer| signer.try_sign(message).ok())
             .ok_or_else(|| Error::internal("the private key failed to sign"))
@@ -101,8 +93,8 @@ const fn provider_algorithm(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
     }
 }
 
-fn invalid_public_key(algorithm: Algorithm) -> Error {
-    Error::config("publicKey", format!("is not a valid {algorithm} key"))
+fn invalid_key(field: &'static str, algorithm: Algorithm) -> Error {
+    Error::config(field, format!("is not a valid {algorithm} key"))
 }
 
 /// AWS-LC. Its [`Verifier`](aws_lc::Verifier) keeps the parsed key, unlike the provider of
@@ -115,13 +107,19 @@ mod aws_lc {
     use aws_lc_rs::signature as aws;
     pub(super) use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER as PROVIDER;
 
-    use super::{Algorithm, Error, KeyKind, Result, RsaBits, Zeroizing, invalid_public_key};
+    use super::{
+        Algorithm, Error, KeyKind, PublicKeyBytes, Result, RsaBits, SecretDocument, invalid_key,
+        pem,
+    };
 
-    /// A public key, checked and parsed, with its algorithm.
+    /// The largest RSA modulus of AWS-LC's verification algorithms.
+    pub(in crate::keys) const RSA_MAX_BITS: usize = 8192;
+
+    /// A checked and parsed public key and its algorithm.
     pub(in crate::keys) struct Verifier(aws::ParsedPublicKey);
 
     impl Verifier {
-        pub(in crate::keys) fn new(algorithm: Algorithm, public_key: &[u8]) -> Result<Self> {
+        pub(in crate::keys) fn new(algorithm: Algorithm, public: &PublicKeyBytes) -> Result<Self> {
             let scheme: &'static dyn aws::VerificationAlgorithm = match algorithm {
                 Algorithm::RS256 => &aws::RSA_PKCS1_2048_8192_SHA256,
                 Algorithm::RS384 => &aws::RSA_PKCS1_2048_8192_SHA384,
@@ -133,12 +131,12 @@ mod aws_lc {
                 Algorithm::ES384 => &aws::ECDSA_P384_SHA384_FIXED,
                 Algorithm::EdDSA => &aws::ED25519,
                 Algorithm::HS256 | Algorithm::HS384 | Algorithm::HS512 => {
-                    return Err(invalid_public_key(algorithm));
+                    return Err(pem::takes_secret(pem::PUBLIC, algorithm));
                 }
             };
-            aws::ParsedPublicKey::new(scheme, public_key)
+            aws::ParsedPublicKey::new(scheme, public.as_bytes())
                 .map(Self)
-                .map_err(|_| invalid_public_key(algorithm))
+                .map_err(|_| invalid_key(pem::PUBLIC, algorithm))
         }
 
         pub(in crate::keys) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
@@ -146,33 +144,35 @@ mod aws_lc {
         }
     }
 
-    /// A new private key as PKCS#8.
-    pub(in crate::keys) fn generate(kind: KeyKind, bits: RsaBits) -> Result<Zeroizing<Vec<u8>>> {
-        let der = match kind {
+    /// A new private key in PKCS#8. `bits` is the size of an RSA key.
+    pub(in crate::keys) fn generate(kind: KeyKind, bits: RsaBits) -> Result<SecretDocument> {
+        let document = match kind {
             KeyKind::Rsa => rsa(bits),
             KeyKind::P256 => ecdsa(&aws::ECDSA_P256_SHA256_FIXED_SIGNING),
             KeyKind::P384 => ecdsa(&aws::ECDSA_P384_SHA384_FIXED_SIGNING),
             KeyKind::Ed25519 => aws::Ed25519KeyPair::generate()
                 .and_then(|pair| pair.to_pkcs8v1())
-                .map(|der| der.as_ref().to_vec()),
+                .and_then(|pkcs8| document(pkcs8.as_ref())),
         };
-        der.map(Zeroizing::new).map_err(|_| Error::internal("AWS-LC failed to generate a key"))
+        document.map_err(|_| Error::internal("AWS-LC failed to generate a key"))
     }
 
-    fn rsa(bits: RsaBits) -> std::result::Result<Vec<u8>, Unspecified> {
+    fn rsa(bits: RsaBits) -> Result<SecretDocument, Unspecified> {
         let size = match bits {
             RsaBits::B2048 => KeySize::Rsa2048,
             RsaBits::B3072 => KeySize::Rsa3072,
             RsaBits::B4096 => KeySize::Rsa4096,
         };
-        let der: Pkcs8V1Der<'_> = aws::RsaKeyPair::generate(size)?.as_der()?;
-        Ok(der.as_ref().to_vec())
+        let pkcs8: Pkcs8V1Der<'_> = aws::RsaKeyPair::generate(size)?.as_der()?;
+        document(pkcs8.as_ref())
     }
 
-    fn ecdsa(
-        curve: &'static aws::EcdsaSigningAlgorithm,
-    ) -> std::result::Result<Vec<u8>, Unspecified> {
-        Ok(aws::EcdsaKeyPair::generate(curve)?.to_pkcs8v1()?.as_ref().to_vec())
+    fn ecdsa(curve: &'static aws::EcdsaSigningAlgorithm) -> Result<SecretDocument, Unspecified> {
+        document(aws::EcdsaKeyPair::generate(curve)?.to_pkcs8v1()?.as_ref())
+    }
+
+    fn document(pkcs8: &[u8]) -> Result<SecretDocument, Unspecified> {
+        SecretDocument::try_from(pkcs8).map_err(|_| Unspecified)
     }
 }
 
@@ -181,35 +181,42 @@ mod aws_lc {
 mod rust_crypto {
     use jsonwebtoken::DecodingKey;
     pub(super) use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER as PROVIDER;
-    use pkcs8::EncodePrivateKey as _;
+    use pkcs8::der::Encode as _;
+    use pkcs8::der::asn1::OctetStringRef;
+    use pkcs8::{AlgorithmIdentifierRef, EncodePrivateKey as _, PrivateKeyInfo};
+    use zeroize::Zeroizing;
 
     use super::{
-        Algorithm, Error, KeyKind, Result, RsaBits, Zeroizing, invalid_public_key,
-        provider_algorithm,
+        Algorithm, Error, KeyKind, PublicKeyBytes, Result, RsaBits, SecretDocument, invalid_key,
+        pem, provider_algorithm,
     };
 
-    /// A public key, checked, with its algorithm.
+    /// The largest RSA modulus of the crate `rsa`: `RsaPublicKey::MAX_SIZE`.
+    pub(in crate::keys) const RSA_MAX_BITS: usize = 4096;
+
+    /// A checked public key and its algorithm.
     pub(in crate::keys) struct Verifier {
         algorithm: jsonwebtoken::Algorithm,
         key: DecodingKey,
     }
 
     impl Verifier {
-        pub(in crate::keys) fn new(algorithm: Algorithm, public_key: &[u8]) -> Result<Self> {
-            let invalid = || invalid_public_key(algorithm);
+        pub(in crate::keys) fn new(algorithm: Algorithm, public: &PublicKeyBytes) -> Result<Self> {
+            let bytes = public.as_bytes();
+            let invalid = |_| invalid_key(pem::PUBLIC, algorithm);
             let key = match KeyKind::of(algorithm) {
                 Some(KeyKind::Rsa) => {
                     // The provider would parse, and reject, an RSA key only at its first use.
-                    (PROVIDER.key_utils.rsa_pub_components_from_public_key)(public_key)
-                        .map_err(|_| invalid())?;
-                    DecodingKey::from_rsa_der(public_key)
+                    (PROVIDER.key_utils.rsa_pub_components_from_public_key)(bytes)
+                        .map_err(invalid)?;
+                    DecodingKey::from_rsa_der(bytes)
                 }
-                Some(KeyKind::P256 | KeyKind::P384) => DecodingKey::from_ec_der(public_key),
-                Some(KeyKind::Ed25519) => DecodingKey::from_ed_der(public_key),
-                None => return Err(invalid()),
+                Some(KeyKind::P256 | KeyKind::P384) => DecodingKey::from_ec_der(bytes),
+                Some(KeyKind::Ed25519) => DecodingKey::from_ed_der(bytes),
+                None => return Err(pem::takes_secret(pem::PUBLIC, algorithm)),
             };
             let algorithm = provider_algorithm(algorithm);
-            (PROVIDER.verifier_factory)(&algorithm, &key).map_err(|_| invalid())?;
+            (PROVIDER.verifier_factory)(&algorithm, &key).map_err(invalid)?;
             Ok(Self { algorithm, key })
         }
 
@@ -220,22 +227,20 @@ mod rust_crypto {
         }
     }
 
-    /// A new private key as PKCS#8.
-    pub(in crate::keys) fn generate(kind: KeyKind, _: RsaBits) -> Result<Zeroizing<Vec<u8>>> {
+    /// A new private key in PKCS#8.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `algorithm` with RSA: such keys are generated on servers, whose
+    /// builds have AWS-LC.
+    pub(in crate::keys) fn generate(kind: KeyKind, _: RsaBits) -> Result<SecretDocument> {
         match kind {
-            KeyKind::P256 => {
-                let key = random_scalar::<_, _, 32>(p256::SecretKey::from_slice)?;
-                key.to_pkcs8_der().map(|der| der.to_bytes()).map_err(unwritten)
-            }
-            KeyKind::P384 => {
-                let key = random_scalar::<_, _, 48>(p384::SecretKey::from_slice)?;
-                key.to_pkcs8_der().map(|der| der.to_bytes()).map_err(unwritten)
-            }
-            KeyKind::Ed25519 => {
-                let seed = random::<32>()?;
-                Ok(Zeroizing::new([ED25519_PREFIX, seed.as_slice()].concat()))
-            }
-            // RSA keys are generated on servers, whose builds have AWS-LC.
+            KeyKind::P256 => random_scalar::<_, _, 32>(p256::SecretKey::from_slice)?
+                .to_pkcs8_der()
+                .map_err(|_| encoding_failed()),
+            KeyKind::P384 => random_scalar::<_, _, 48>(p384::SecretKey::from_slice)?
+                .to_pkcs8_der()
+                .map_err(|_| encoding_failed()),
+            KeyKind::Ed25519 => ed25519_document(random::<32>()?.as_slice()),
             KeyKind::Rsa => Err(Error::config(
                 "algorithm",
                 "this build of regrant (RustCrypto) cannot generate RSA keys: use `openssl genpkey`, or a build with AWS-LC",
@@ -243,13 +248,18 @@ mod rust_crypto {
         }
     }
 
-    /// PKCS#8 up to the 32 bytes of the key (RFC 8410 §7).
-    const ED25519_PREFIX: &[u8] = &[48, 46, 2, 1, 0, 48, 5, 6, 3, 43, 101, 112, 4, 34, 4, 32];
+    /// RFC 8410 §7: the seed is an OCTET STRING inside that of PKCS#8.
+    fn ed25519_document(seed: &[u8]) -> Result<SecretDocument> {
+        let inner = OctetStringRef::new(seed).and_then(|seed| seed.to_der()).map(Zeroizing::new);
+        let inner = inner.map_err(|_| encoding_failed())?;
+        let algorithm = AlgorithmIdentifierRef { oid: pem::ED25519, parameters: None };
+        SecretDocument::try_from(PrivateKeyInfo::new(algorithm, &inner))
+            .map_err(|_| encoding_failed())
+    }
 
-    /// A key from random bytes below the order of its curve, as nearly all are.
-    fn random_scalar<K, E, const N: usize>(
-        parse: impl Fn(&[u8]) -> std::result::Result<K, E>,
-    ) -> Result<K> {
+    /// Draws random bytes until they are a valid scalar (below the order; almost always the first
+    /// draw).
+    fn random_scalar<K, E, const N: usize>(parse: impl Fn(&[u8]) -> Result<K, E>) -> Result<K> {
         const ATTEMPTS: usize = 64;
         for _ in 0..ATTEMPTS {
             if let Ok(key) = parse(random::<N>()?.as_slice()) {
@@ -265,7 +275,7 @@ mod rust_crypto {
         Ok(bytes)
     }
 
-    fn unwritten(_: pkcs8::Error) -> Error {
-        Error::internal("a new key cannot be written")
+    fn encoding_failed() -> Error {
+        Error::internal("a new private key cannot be encoded")
     }
 }

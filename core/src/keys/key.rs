@@ -12,7 +12,7 @@ use super::algorithm::{Algorithm, KeyKind, ShortSecret};
 use super::backend::{Signer, Verifier};
 use super::hmac::PreparedMac;
 use super::pem::{PrivateKeyDer, PublicKeyBytes};
-use super::public_key::{PublicKey, signer_and_public};
+use super::public_key::PublicKey;
 use crate::error::{Error, Result};
 use crate::token::base64url;
 use crate::token::jws::{self, Compact};
@@ -61,7 +61,8 @@ impl Key {
     ///
     /// # Errors
     /// For the field `privateKey`: not such a file, a key of another kind or curve than
-    /// `algorithm` takes, or an RSA key of less than 2048 bits.
+    /// `algorithm` takes, or an RSA key of less than 2048 bits or more than 8192 (4096 in a build
+    /// without AWS-LC).
     pub fn private_pem(algorithm: Algorithm, pem: &str) -> Result<Self> {
         Self::from_private(algorithm, &PrivateKeyDer::from_pem(algorithm, pem)?)
     }
@@ -78,7 +79,8 @@ impl Key {
     ///
     /// # Errors
     /// For the field `publicKey`: not such a file (a certificate is not one), a key of another
-    /// kind or curve than `algorithm` takes, or an RSA key of less than 2048 bits.
+    /// kind or curve than `algorithm` takes, or an RSA key of a size that
+    /// [`private_pem`](Self::private_pem) refuses.
     pub fn public_pem(algorithm: Algorithm, pem: &str) -> Result<Self> {
         Self::from_public(algorithm, PublicKeyBytes::from_pem(algorithm, pem)?)
     }
@@ -92,14 +94,14 @@ impl Key {
     }
 
     fn from_private(algorithm: Algorithm, private: &PrivateKeyDer) -> Result<Self> {
-        let (signer, bytes) = signer_and_public(algorithm, private)?;
-        let verifier = Verifier::new(algorithm, &bytes.0)?;
+        let (signer, bytes) = Signer::parse(algorithm, private)?;
+        let verifier = Verifier::new(algorithm, &bytes)?;
         let public = PublicKey::from_checked(pair_kind(algorithm)?, bytes);
         Ok(Self::from_material(algorithm, Material::Pair(signer, verifier, public)))
     }
 
     pub(super) fn from_public(algorithm: Algorithm, bytes: PublicKeyBytes) -> Result<Self> {
-        let verifier = Verifier::new(algorithm, &bytes.0)?;
+        let verifier = Verifier::new(algorithm, &bytes)?;
         let public = PublicKey::from_checked(pair_kind(algorithm)?, bytes);
         Ok(Self::from_material(algorithm, Material::Public(verifier, public)))
     }

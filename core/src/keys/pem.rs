@@ -6,13 +6,14 @@
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use pkcs1::{RsaPrivateKey, RsaPublicKey, UintRef};
 use pkcs8::der::asn1::{AnyRef, BitStringRef};
-use pkcs8::der::{Decode as _, Encode as _};
+use pkcs8::der::{Decode as _, Encode as _, EncodePem as _};
 use pkcs8::spki::{AlgorithmIdentifierRef, SubjectPublicKeyInfoRef};
-use pkcs8::{ObjectIdentifier, PrivateKeyInfo};
+use pkcs8::{LineEnding, ObjectIdentifier, PrivateKeyInfo, SecretDocument};
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::algorithm::{Algorithm, KeyKind};
+use super::backend;
 use crate::error::{Error, Result};
 
 const RSA: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1.1.1");
@@ -20,26 +21,26 @@ const RSA_PSS: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.113549.1
 const EC: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.2.1");
 const P256: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.2.840.10045.3.1.7");
 const P384: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.132.0.34");
-const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
+pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.101.112");
 
 /// The smallest RSA modulus (RFC 7518 §3.3).
 const RSA_MIN_BITS: usize = 2048;
-
-/// The largest RSA modulus. The time of a verification grows with the square of the size, and
-/// anyone can send a token to verify.
-const RSA_MAX_BITS: usize = 8192;
 
 /// The longest RSA public exponent; nearly all are 65537.
 const RSA_MAX_EXPONENT_BYTES: usize = 4;
 
 /// The configuration fields that errors name.
-const PRIVATE: &str = "privateKey";
-const PUBLIC: &str = "publicKey";
+pub(super) const PRIVATE: &str = "privateKey";
+pub(super) const PUBLIC: &str = "publicKey";
 
 /// A private key: PKCS#1 for RSA, PKCS#8 for the others.
-pub(super) struct PrivateKeyDer(pub(super) Zeroizing<Vec<u8>>);
+pub(super) struct PrivateKeyDer(Zeroizing<Vec<u8>>);
 
 impl PrivateKeyDer {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self> {
         let (label, der) = read_pem(text, PRIVATE)?;
         check_private_label(&label)?;
@@ -73,9 +74,13 @@ impl PrivateKeyDer {
 
 /// A public key: PKCS#1 for RSA, the uncompressed point for EC, the 32 bytes for Ed25519.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct PublicKeyBytes(pub(super) Vec<u8>);
+pub(super) struct PublicKeyBytes(Vec<u8>);
 
 impl PublicKeyBytes {
+    pub(super) fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+
     pub(super) fn from_pem(algorithm: Algorithm, text: &str) -> Result<Self> {
         let (label, der) = read_pem(text, PUBLIC)?;
         match label.as_str() {
@@ -103,7 +108,7 @@ impl PublicKeyBytes {
             Some(KeyKind::P256) => Self::from_point(bytes, 65),
             Some(KeyKind::P384) => Self::from_point(bytes, 97),
             Some(KeyKind::Ed25519) => Self::from_ed25519(bytes),
-            None => Err(refuse(PUBLIC, format!("{algorithm} takes a secret"))),
+            None => Err(takes_secret(PUBLIC, algorithm)),
         }
     }
 
@@ -146,6 +151,11 @@ impl PublicKeyBytes {
         RsaPublicKey { modulus, public_exponent }.to_der().map(Self).map_err(unusable)
     }
 
+    /// The size of the modulus of an RSA key, in bits.
+    pub(super) fn rsa_bits(&self) -> Option<usize> {
+        self.rsa_components().map(|(modulus, _)| bit_length(modulus))
+    }
+
     /// The modulus and the exponent of an RSA key, both big-endian.
     pub(super) fn rsa_components(&self) -> Option<(&[u8], &[u8])> {
         let key = RsaPublicKey::from_der(&self.0).ok()?;
@@ -160,12 +170,12 @@ impl PublicKeyBytes {
             KeyKind::P384 => (EC, Some(AnyRef::from(&P384))),
             KeyKind::Ed25519 => (ED25519, None),
         };
-        let written = BitStringRef::from_bytes(&self.0).and_then(|subject_public_key| {
-            let algorithm = AlgorithmIdentifierRef { oid, parameters };
-            SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_der()
-        });
-        let der = written.map_err(|_| Error::internal("a public key cannot be written"))?;
-        Ok(write_pem("PUBLIC KEY", der))
+        BitStringRef::from_bytes(&self.0)
+            .and_then(|subject_public_key| {
+                let algorithm = AlgorithmIdentifierRef { oid, parameters };
+                SubjectPublicKeyInfoRef { algorithm, subject_public_key }.to_pem(LineEnding::LF)
+            })
+            .map_err(|_| Error::internal("a public key cannot be encoded"))
     }
 }
 
@@ -220,10 +230,11 @@ pub(super) fn key_format_of(secret: &[u8]) -> Option<&'static str> {
     is_jwk.then_some("a JWK")
 }
 
-/// A PEM file as openssl writes it.
-pub(super) fn write_pem(label: &str, der: Vec<u8>) -> String {
-    let lines = pem::EncodeConfig::new().set_line_ending(pem::LineEnding::LF);
-    pem::encode_config(&pem::Pem::new(label, der), lines)
+/// A private key in PKCS#8 as PEM, as openssl writes it.
+pub(super) fn private_pem(pkcs8: &SecretDocument) -> Result<Zeroizing<String>> {
+    pkcs8
+        .to_pem("PRIVATE KEY", LineEnding::LF)
+        .map_err(|_| Error::internal("a private key cannot be encoded"))
 }
 
 /// The label and the content of the first block.
@@ -270,9 +281,7 @@ fn check_kind(
     identifier: AlgorithmIdentifierRef<'_>,
     field: &'static str,
 ) -> Result<()> {
-    let Some(expected) = KeyKind::of(algorithm) else {
-        return Err(refuse(field, format!("{algorithm} takes a secret, not a key pair")));
-    };
+    let expected = KeyKind::of(algorithm).ok_or_else(|| takes_secret(field, algorithm))?;
     let found = match kind_of(identifier) {
         Ok(kind) if kind == expected => return Ok(()),
         Ok(KeyKind::Rsa) => "an RSA key",
@@ -299,13 +308,14 @@ fn kind_of(identifier: AlgorithmIdentifierRef<'_>) -> Result<KeyKind, &'static s
 
 fn check_rsa(modulus: UintRef<'_>, exponent: UintRef<'_>, field: &'static str) -> Result<()> {
     let bytes = modulus.as_bytes();
-    let leading = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
-    let bits = bytes.len() * 8 - leading;
+    let bits = bit_length(bytes);
     if bits < RSA_MIN_BITS {
         return Err(refuse(field, format!("RSA with {bits} bits; at least {RSA_MIN_BITS} needed")));
     }
-    if bits > RSA_MAX_BITS {
-        return Err(refuse(field, format!("RSA with {bits} bits; at most {RSA_MAX_BITS} allowed")));
+    if bits > backend::RSA_MAX_BITS {
+        let limit = backend::RSA_MAX_BITS;
+        let problem = format!("RSA with {bits} bits; this build of regrant takes at most {limit}");
+        return Err(refuse(field, problem));
     }
     if bytes.last().is_none_or(|last| last % 2 == 0) {
         return Err(refuse(field, "RSA with an even modulus"));
@@ -319,6 +329,12 @@ fn check_rsa(modulus: UintRef<'_>, exponent: UintRef<'_>, field: &'static str) -
     Ok(())
 }
 
+/// The length of a big-endian number in bits.
+fn bit_length(bytes: &[u8]) -> usize {
+    let leading = bytes.first().map_or(0, |byte| byte.leading_zeros() as usize);
+    bytes.len() * 8 - leading
+}
+
 /// Whether 32 bytes are the canonical encoding of a point on the curve (RFC 8032 §5.1.3) that is
 /// not of small order.
 ///
@@ -327,6 +343,11 @@ fn check_rsa(modulus: UintRef<'_>, exponent: UintRef<'_>, field: &'static str) -
 fn is_usable_ed25519(bytes: &[u8; 32]) -> bool {
     let encoded = CompressedEdwardsY(*bytes);
     encoded.decompress().is_some_and(|point| point.compress() == encoded && !point.is_small_order())
+}
+
+/// The error of a key pair for an HMAC algorithm.
+pub(super) fn takes_secret(field: &'static str, algorithm: Algorithm) -> Error {
+    refuse(field, format!("{algorithm} takes a secret, not a key pair"))
 }
 
 fn refuse(field: &'static str, problem: impl Into<String>) -> Error {
@@ -359,6 +380,26 @@ mod tests {
         bytes[0] = first;
         bytes[31] = last;
         bytes
+    }
+
+    /// The limit is that of the backend: without it, a key would be refused without a reason.
+    #[test]
+    fn rsa_keys_of_a_size_that_the_backend_cannot_use_are_rejected_by_size() {
+        let of_bits =
+            |bits: usize| PublicKeyBytes::from_rsa_components(&vec![0xff; bits / 8], &[1, 0, 1]);
+        for bits in [RSA_MIN_BITS, backend::RSA_MAX_BITS] {
+            let key = of_bits(bits).unwrap();
+            assert_eq!(key.rsa_bits(), Some(bits));
+            assert!(backend::Verifier::new(Algorithm::RS256, &key).is_ok(), "{bits}");
+        }
+        for (bits, limit) in [
+            (RSA_MIN_BITS - 8, "at least 2048".to_owned()),
+            (backend::RSA_MAX_BITS + 8, format!("at most {}", backend::RSA_MAX_BITS)),
+        ] {
+            let problem = of_bits(bits).unwrap_err().to_string();
+            assert!(problem.contains(&format!("{bits} bits; ")), "{problem}");
+            assert!(problem.contains(&limit), "{problem}");
+        }
     }
 
     #[test]

@@ -1,15 +1,15 @@
 //! The public part of a key pair, its thumbprint, and the generation of new pairs.
 
-use std::fmt;
 use std::str::FromStr;
+use std::{fmt, mem};
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::algorithm::{Algorithm, KeyKind, RsaBits};
-use super::backend::{self, PublicPart, Signer, Verifier};
-use super::pem::{PemContent, PrivateKeyDer, PublicKeyBytes, write_pem};
+use super::backend::{self, Signer, Verifier};
+use super::pem::{self, PemContent, PrivateKeyDer, PublicKeyBytes};
 use crate::error::{Error, Result};
 use crate::token::base64url;
 use crate::types::SecretBytes;
@@ -42,16 +42,16 @@ impl PublicKey {
         let PemContent { kind, is_private } = PemContent::of(pem)?;
         let algorithm = kind.default_algorithm();
         let bytes = if is_private {
-            signer_and_public(algorithm, &PrivateKeyDer::from_pem(algorithm, pem)?)?.1
+            Signer::parse(algorithm, &PrivateKeyDer::from_pem(algorithm, pem)?)?.1
         } else {
             PublicKeyBytes::from_pem(algorithm, pem)?
         };
         // Only the backend knows, for example, whether a point is on its curve.
-        Verifier::new(algorithm, &bytes.0)?;
+        Verifier::new(algorithm, &bytes)?;
         Ok(Self { kind, bytes })
     }
 
-    /// From bytes that a [`Verifier`] accepted.
+    /// From bytes that a [`Verifier`] accepted or a private key yielded.
     pub(super) const fn from_checked(kind: KeyKind, bytes: PublicKeyBytes) -> Self {
         Self { kind, bytes }
     }
@@ -68,9 +68,7 @@ impl PublicKey {
 
     /// The size of an RSA modulus in bits; `None` for other kinds, which have one size each.
     pub fn rsa_bits(&self) -> Option<usize> {
-        let (modulus, _) = self.bytes.rsa_components()?;
-        let leading = modulus.first().map_or(0, |byte| byte.leading_zeros() as usize);
-        Some(modulus.len() * 8 - leading)
+        self.bytes.rsa_bits()
     }
 
     /// As PEM: a `PUBLIC KEY`, which is a `SubjectPublicKeyInfo` (RFC 5280 §4.1).
@@ -102,7 +100,7 @@ impl PublicKey {
 
     /// The required members of the JWK (RFC 7518 §6, RFC 8037 §2), ordered by name.
     fn members(&self) -> Vec<(&'static str, String)> {
-        let bytes = self.bytes.0.as_slice();
+        let bytes = self.bytes.as_bytes();
         match self.kind {
             KeyKind::Rsa => {
                 let (modulus, exponent) = self.bytes.rsa_components().unwrap_or_default();
@@ -125,22 +123,6 @@ impl PublicKey {
             ],
         }
     }
-}
-
-/// Parses a private key and derives its public key.
-pub(super) fn signer_and_public(
-    algorithm: Algorithm,
-    private: &PrivateKeyDer,
-) -> Result<(Signer, PublicKeyBytes)> {
-    let (signer, part) = Signer::new(algorithm, &private.0)?;
-    let public = match part {
-        PublicPart::Rsa { modulus, exponent } => {
-            PublicKeyBytes::from_rsa_components(&modulus, &exponent)?
-        }
-        PublicPart::Ec { x, y } => PublicKeyBytes::from_coordinates(&x, &y),
-        PublicPart::Ed25519(point) => PublicKeyBytes(point),
-    };
-    Ok((signer, public))
 }
 
 /// The SHA-256 thumbprint of a public key (RFC 7638), 43 characters of base64url: the `jkt` of a
@@ -201,26 +183,48 @@ pub struct KeyPair {
 }
 
 impl KeyPair {
-    /// Generates a pair for `algorithm`; `bits` applies to RSA alone.
+    /// Generates a pair for `algorithm`, for RSA with 2048 bits.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for `algorithm` when it takes a secret, or is RSA in a build
     /// without AWS-LC; [`Error::Internal`] for lack of randomness.
     ///
     /// ```
-    /// use regrant::keys::{Algorithm, Key, KeyPair, RsaBits};
+    /// use regrant::keys::{Algorithm, Key, KeyPair};
     ///
-    /// let pair = KeyPair::generate(Algorithm::ES256, RsaBits::default())?;
+    /// let pair = KeyPair::generate(Algorithm::ES256)?;
     /// let pem = std::str::from_utf8(pair.private_pem().expose()).unwrap();
     /// assert!(Key::private_pem(Algorithm::ES256, pem)?.can_sign());
     /// # Ok::<(), regrant::Error>(())
     /// ```
-    pub fn generate(algorithm: Algorithm, bits: RsaBits) -> Result<Self> {
-        let kind = KeyKind::of(algorithm).ok_or_else(|| {
-            Error::config("algorithm", format!("{algorithm} takes a secret, not a key pair"))
-        })?;
-        let pem = write_pem("PRIVATE KEY", backend::generate(kind, bits)?.to_vec());
-        Ok(Self { public: PublicKey::from_pem(&pem)?, private: SecretBytes::new(pem) })
+    pub fn generate(algorithm: Algorithm) -> Result<Self> {
+        Self::generate_kind(algorithm, RsaBits::default())
+    }
+
+    /// Generates an RSA pair of another size.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `algorithm` when it is not RSA, and as
+    /// [`generate`](Self::generate).
+    pub fn generate_rsa(algorithm: Algorithm, bits: RsaBits) -> Result<Self> {
+        if KeyKind::of(algorithm) != Some(KeyKind::Rsa) {
+            return Err(Error::config(
+                "algorithm",
+                format!("{algorithm} does not take an RSA key"),
+            ));
+        }
+        Self::generate_kind(algorithm, bits)
+    }
+
+    fn generate_kind(algorithm: Algorithm, bits: RsaBits) -> Result<Self> {
+        let kind =
+            KeyKind::of(algorithm).ok_or_else(|| pem::takes_secret("algorithm", algorithm))?;
+        let document = backend::generate(kind, bits)?;
+        let private = PrivateKeyDer::from_der(algorithm, document.as_bytes())?;
+        let (_, public) = Signer::parse(algorithm, &private)?;
+        // Moved out, not copied: `SecretBytes` wipes it.
+        let text = mem::take(&mut *pem::private_pem(&document)?);
+        Ok(Self { private: SecretBytes::new(text), public: PublicKey::from_checked(kind, public) })
     }
 
     /// The private key in PEM (PKCS#8).
@@ -258,8 +262,8 @@ mod tests {
         assert_eq!((rsa.rsa_bits(), &rsa.jwk()["n"]), (Some(2048), &modulus.into()));
 
         let x = "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo";
-        let bytes = PublicKeyBytes(base64url::decode(x).unwrap());
-        let ed = PublicKey { kind: KeyKind::Ed25519, bytes };
+        let bytes = PublicKeyBytes::from_ed25519(&base64url::decode(x).unwrap());
+        let ed = PublicKey { kind: KeyKind::Ed25519, bytes: bytes.unwrap() };
         assert_eq!(ed.thumbprint(), "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k");
         assert_eq!(ed.rsa_bits(), None);
     }
@@ -327,7 +331,7 @@ mod tests {
             Some(_) => true,
         };
         for algorithm in Algorithm::ALL.into_iter().filter(is_supported) {
-            let pair = KeyPair::generate(algorithm, RsaBits::B2048).unwrap();
+            let pair = KeyPair::generate(algorithm).unwrap();
             let pem = std::str::from_utf8(pair.private_pem().expose()).unwrap();
             let private = Key::private_pem(algorithm, pem).unwrap();
             let public = Key::public_pem(algorithm, &pair.public().to_pem().unwrap()).unwrap();
@@ -338,13 +342,15 @@ mod tests {
     #[test]
     #[cfg(feature = "aws-lc-rs")]
     fn generated_rsa_keys_have_the_requested_size() {
-        let pair = KeyPair::generate(Algorithm::RS256, RsaBits::B3072).unwrap();
+        let pair = KeyPair::generate_rsa(Algorithm::RS256, RsaBits::B3072).unwrap();
         assert_eq!(pair.public().rsa_bits(), Some(3072));
     }
 
     #[test]
     fn hmac_algorithms_have_no_key_pair() {
-        let rejected = KeyPair::generate(Algorithm::HS256, RsaBits::default()).unwrap_err();
+        let rejected = KeyPair::generate(Algorithm::HS256).unwrap_err();
         assert!(rejected.to_string().contains("takes a secret"), "{rejected}");
+        let rejected = KeyPair::generate_rsa(Algorithm::ES256, RsaBits::default()).unwrap_err();
+        assert!(rejected.to_string().contains("does not take an RSA key"), "{rejected}");
     }
 }

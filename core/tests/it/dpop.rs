@@ -287,6 +287,33 @@ fn rsa_and_eddsa_keys_sign_proofs() {
     }
 }
 
+/// The public part of a large RSA key.
+#[derive(Debug)]
+struct LargeKey;
+
+impl ProofKey for LargeKey {
+    fn algorithm(&self) -> Algorithm {
+        Algorithm::RS256
+    }
+
+    fn public_jwk(&self) -> Map<String, Value> {
+        let modulus = URL_SAFE_NO_PAD.encode([0xff; 513]);
+        let jwk = serde_json::json!({ "kty": "RSA", "n": modulus, "e": "AQAB" });
+        jwk.as_object().unwrap().clone()
+    }
+
+    fn sign(&self, _: &[u8]) -> std::result::Result<Vec<u8>, regrant::error::Cause> {
+        Ok(vec![0; 513])
+    }
+}
+
+#[test]
+fn an_rsa_key_of_more_than_4096_bits_is_refused_before_its_signature_is_checked() {
+    let fixture = Fixture::new();
+    let error = fixture.check(&fixture.unsigned().sign(&LargeKey).unwrap()).unwrap_err();
+    assert!(error.to_string().contains("more than 4096 bits"), "{error}");
+}
+
 #[test]
 fn with_nonces_every_proof_requires_a_current_nonce() {
     let secret = RefreshSecret::derived_from(&SecretBytes::new("s".repeat(32))).unwrap();

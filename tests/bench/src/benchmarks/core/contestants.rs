@@ -10,7 +10,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use hmac::{Hmac, KeyInit as _, Mac as _};
 use jsonwebtoken::{DecodingKey, Validation};
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
-use regrant::keys::{Algorithm, Key, KeyPair, Keyring, RsaBits, ShortSecret};
+use regrant::keys::{Algorithm, Key, KeyPair, Keyring, ShortSecret};
 use regrant::types::{Clock, FamilyPosition, SecretBytes, SessionId, Subject, SystemClock};
 use sha2::Sha256;
 
@@ -33,7 +33,7 @@ pub(super) fn contestants(algorithm: Algorithm) -> Result<Vec<Contestant>> {
     let (signing, verifying, public) = match algorithm {
         Algorithm::HS256 => (hmac_key()?, hmac_key()?, None),
         _ => {
-            let pair = KeyPair::generate(algorithm, RsaBits::B2048)?;
+            let pair = KeyPair::generate(algorithm)?;
             let private = std::str::from_utf8(pair.private_pem().expose())?;
             let public = pair.public().to_pem()?;
             let verifying = Key::public_pem(algorithm, &public)?;
