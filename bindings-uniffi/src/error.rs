@@ -93,17 +93,18 @@ impl From<SessionError> for RegrantError {
 pub enum Advice {
     /// Call the refresh endpoint, then repeat the request once.
     Refresh,
-    /// The session is over: show the login page.
+    /// Show the login page.
     SignIn,
-    /// The token is not acceptable, and a retry will not help.
+    /// Do not repeat this request unchanged.
     Reject,
-    /// A temporary failure: keep the tokens and retry later.
+    /// Stay signed in and repeat the request: with the newest token or the nonce given, and after
+    /// the time given, if any.
     Retry,
     /// A bug in the program or its configuration: tell a developer.
     Fix,
 }
 
-/// An error code and its static properties.
+/// The advice, HTTP status, challenge and messages of a code.
 #[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
 pub struct ErrorInfo {
     /// The stable code.
@@ -112,7 +113,8 @@ pub struct ErrorInfo {
     pub advice: Advice,
     /// The HTTP status that a server answers with.
     pub status: i32,
-    /// The value of `WWW-Authenticate` for a 401 (RFC 6750 §3).
+    /// The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1), with status 401 and with
+    /// `ERR_INSUFFICIENT_SCOPE`.
     pub www_authenticate: Option<String>,
     /// The messages for users.
     pub messages: ErrorMessages,
@@ -148,7 +150,8 @@ pub fn error_codes() -> Vec<ErrorInfo> {
     ErrorCode::ALL.iter().map(|code| code.info().into()).collect()
 }
 
-/// The static properties of `code`; nothing if this version does not know it.
+/// The advice, HTTP status, challenge and messages of `code`; nothing if this version does not know
+/// it.
 #[uniffi::export]
 pub fn error_info(code: &str) -> Option<ErrorInfo> {
     ErrorCode::ALL.iter().find(|known| known.as_str() == code).map(|known| known.info().into())

@@ -6,7 +6,7 @@ use serde::{Serialize, Serializer};
 
 use super::{Advice, Error, ErrorCode, Language, RevocationReason};
 
-/// What is fixed about an [`ErrorCode`].
+/// The advice, HTTP status, challenge and messages of an [`ErrorCode`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
@@ -17,7 +17,8 @@ pub struct ErrorInfo {
     pub advice: Advice,
     /// The HTTP status of a response with this error.
     pub status: u16,
-    /// The value of `WWW-Authenticate`, with status 401 (RFC 6750 §3, RFC 9449 §7.1).
+    /// The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1), with status 401 and with
+    /// [`ErrorCode::InsufficientScope`].
     pub www_authenticate: Option<String>,
     /// The message for people.
     pub messages: ErrorMessages,
@@ -39,7 +40,7 @@ pub struct ErrorMessages {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct ErrorDetails {
-    /// What is fixed about the code.
+    /// The advice, HTTP status, challenge and messages of the code.
     #[serde(flatten)]
     pub info: ErrorInfo,
     /// What developers should see beyond the message: the name of a claim, the field of a
@@ -65,7 +66,7 @@ pub struct ErrorDetails {
 }
 
 impl ErrorCode {
-    /// What is fixed about this code: a row of the table that bindings export.
+    /// The advice, HTTP status, challenge and messages of this code.
     pub fn info(self) -> ErrorInfo {
         ErrorInfo {
             code: self,

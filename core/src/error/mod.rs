@@ -30,11 +30,12 @@ pub type Cause = Box<dyn std::error::Error + Send + Sync>;
 pub enum Advice {
     /// Call the refresh endpoint, then repeat the request once.
     Refresh,
-    /// The session is over: show the login page.
+    /// Show the login page.
     SignIn,
-    /// The token is not acceptable and no retry will change that.
+    /// Do not repeat this request unchanged.
     Reject,
-    /// Nothing is wrong with the token: try again later and keep it.
+    /// Stay signed in and repeat the request: with the newest token or the nonce given, and after
+    /// `Retry-After` if present.
     Retry,
     /// A defect of the program or its configuration: tell a developer.
     Fix,
