@@ -121,29 +121,31 @@ pub struct ErrorMessages {
     pub ko: String,
 }
 
-/// A code and what follows from it.
+/// The advice, HTTP status, challenge and messages of a code.
 #[napi(object, object_from_js = false)]
-pub struct ErrorEntry {
+pub struct ErrorInfo {
     /// The stable code.
     pub code: String,
     /// What the caller should do now.
     pub advice: String,
     /// The HTTP status of the response.
     pub status: u16,
-    /// The value of `WWW-Authenticate`, for a 401 and for `ERR_INSUFFICIENT_SCOPE`.
+    /// The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1); with status 401 and with
+    /// `ERR_INSUFFICIENT_SCOPE`.
     pub www_authenticate: Option<String>,
     /// The message in each language.
     pub messages: ErrorMessages,
 }
 
-/// The table of all codes of the core, so that TypeScript has no copy.
+/// All codes of the core, in its order: the index of a code is its number in the results of the
+/// fast verifier.
 #[napi(catch_unwind)]
-pub fn error_table() -> Vec<ErrorEntry> {
+pub fn error_table() -> Vec<ErrorInfo> {
     ErrorCode::ALL
         .iter()
         .map(|code| {
             let info = code.info();
-            ErrorEntry {
+            ErrorInfo {
                 code: info.code.as_str().to_owned(),
                 advice: info.advice.as_str().to_owned(),
                 status: info.status,

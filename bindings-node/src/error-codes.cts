@@ -1,9 +1,9 @@
 /**
- * The error codes, with advice and messages, from the core's table.
+ * The error codes.
  *
- * Only the literal types are written here, for the compiler.
+ * The table comes from the Rust core. Its literals are repeated here as types; test/errors.test.mjs keeps both equal.
  */
-import { errorTable, type ErrorEntry } from '../native.cjs';
+import { errorTable } from '../native.cjs';
 
 /** The stable code of an {@link AuthError}. A later version may add codes, never rename one. */
 export type ErrorCode =
@@ -46,9 +46,10 @@ export type ErrorCode =
  * What the caller should do now; the list is closed.
  *
  * - `refresh`: call the refresh endpoint, then repeat the request once.
- * - `sign_in`: the session is over, show the login page.
- * - `reject`: the token is not acceptable, and no retry will change that.
- * - `retry`: nothing is wrong with the token, keep it and try again later.
+ * - `sign_in`: show the login page.
+ * - `reject`: do not repeat this request unchanged.
+ * - `retry`: stay signed in and repeat the request: with the newest token or the nonce given, and after `Retry-After` if
+ *   present.
  * - `fix`: a defect of the program or its configuration.
  */
 export type Advice = 'refresh' | 'sign_in' | 'reject' | 'retry' | 'fix';
@@ -56,36 +57,44 @@ export type Advice = 'refresh' | 'sign_in' | 'reject' | 'retry' | 'fix';
 /** A language of the built-in messages. */
 export type Language = 'en' | 'ko';
 
-/** What follows from a code. */
-export interface ErrorCodeInfo {
+/** The advice, HTTP status, challenge and messages of a code. */
+export interface ErrorInfo {
   /** The code. */
   readonly code: ErrorCode;
   /** What the caller should do now. */
   readonly advice: Advice;
   /** The HTTP status of the response. */
   readonly status: number;
-  /** The value of `WWW-Authenticate` (RFC 6750 §3); with status 401 and with `ERR_INSUFFICIENT_SCOPE`. */
+  /**
+   * The value of `WWW-Authenticate` (RFC 6750 §3, RFC 9449 §7.1); with status 401 and with `ERR_INSUFFICIENT_SCOPE`.
+   */
   readonly wwwAuthenticate?: string;
   /** The message in each language. */
   readonly messages: Readonly<Record<Language, string>>;
 }
 
-/** Every code and what follows from it, in the order of the core's table. */
-export const errorCodes: readonly ErrorCodeInfo[] = errorTable().map((entry) =>
-  // test/errors.test.mjs checks the types above against the table.
-  Object.freeze(entry as ErrorEntry & ErrorCodeInfo),
+/**
+ * Every code, in the order of the core's table. The array and its entries are frozen.
+ *
+ * The order is a contract within this package: the native verifier returns indexes into this array.
+ */
+export const errorCodes: readonly ErrorInfo[] = Object.freeze(
+  errorTable().map((entry) => {
+    Object.freeze(entry.messages);
+    return Object.freeze(entry as ErrorInfo);
+  }),
 );
 
-const byCode = new Map(errorCodes.map((entry) => [entry.code, entry]));
+const byCode = new Map<string, ErrorInfo>(errorCodes.map((info) => [info.code, info]));
 
-/** What follows from `code`; from `ERR_INTERNAL` where there is no such code. */
-export function errorInfo(code: string): ErrorCodeInfo {
-  return (byCode.get(code as ErrorCode) ?? byCode.get('ERR_INTERNAL')) as ErrorCodeInfo;
+/** The entry of `code`; that of `ERR_INTERNAL` for an unknown code. */
+export function errorInfo(code: string): ErrorInfo {
+  return (byCode.get(code) ?? byCode.get('ERR_INTERNAL')) as ErrorInfo;
 }
 
-/** Whether `code` is in the core's table. */
+/** Whether `code` is in the table. */
 export function isErrorCode(code: string): code is ErrorCode {
-  return byCode.has(code as ErrorCode);
+  return byCode.has(code);
 }
 
 /** Whether there are messages in `language`. */

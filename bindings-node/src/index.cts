@@ -50,7 +50,7 @@ export type {
   VerifierOptions,
 } from './options.cjs';
 export type { AuthConfig, FetchKeySet, MaybeUser, MigrateConfig, VerifierConfig } from './config.cjs';
-export type { Advice, ErrorCode, ErrorCodeInfo, Language } from './error-codes.cjs';
+export type { Advice, ErrorCode, ErrorInfo, Language } from './error-codes.cjs';
 export type {
   AdoptedEvent,
   AuditEvent,

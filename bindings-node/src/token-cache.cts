@@ -5,7 +5,7 @@
 import type { ErrorDto, NativeAuth } from '../native.cjs';
 import type { Catalog } from './catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
-import { errorCodes, type ErrorCodeInfo } from './error-codes.cjs';
+import { errorCodes, type ErrorInfo } from './error-codes.cjs';
 
 /** The native function; `native/verify.rs` documents its results. */
 export type VerifyFunction = ReturnType<NativeAuth['tokenVerifier']>;
@@ -63,7 +63,7 @@ export class TokenCache {
 
   /** The entry that the native function names by its id. */
   #find(text: string, id: number): Entry {
-    if (id < 0) throw this.#catalog.error((errorCodes[-1 - id] as ErrorCodeInfo).code);
+    if (id < 0) throw this.#catalog.error((errorCodes[-1 - id] as ErrorInfo).code);
     const entry = this.#entries[this.#slotOf(id)];
     // It is missing only where the stack overflowed or memory ran out after it was returned.
     return entry?.id === id ? entry : this.#receive(this.#verify(text, true) as string | undefined);

@@ -1,4 +1,4 @@
-// The errors, held to the vector file that all languages share.
+// The errors match the vector file that all languages share.
 import assert from 'node:assert/strict';
 import { createHmac } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -21,6 +21,40 @@ test('the table of codes is the vector file, entry for entry', () => {
   const table = errorCodes.map(({ wwwAuthenticate = null, ...entry }) => ({ ...entry, wwwAuthenticate }));
   const expected = vectors.map(({ wwwAuthenticate = null, ...entry }) => ({ ...entry, wwwAuthenticate }));
   assert.deepEqual(table, expected);
+});
+
+/** Every object of data that can be reached from `value`, itself included. A namespace of functions is none. */
+function* reachable(value) {
+  if (typeof value !== 'object' || value === null) return;
+  if (Object.values(value).some((member) => typeof member === 'function')) return;
+  yield value;
+  for (const member of Object.values(value)) yield* reachable(member);
+}
+
+test('an app cannot change the data that the package exports', async () => {
+  let checked = 0;
+  for (const entry of ['regrant', 'regrant/http', 'regrant/express', 'regrant/fastify']) {
+    for (const [name, exported] of Object.entries(await import(entry))) {
+      if (name === 'default') continue;
+      for (const object of reachable(exported)) {
+        assert.ok(Object.isFrozen(object), `${entry}: ${name}`);
+        checked += 1;
+      }
+    }
+  }
+  assert.ok(checked > vectors.length, 'errorCodes is among them');
+});
+
+// The native verifier returns indexes into the table.
+test('an app that tries to reorder the table still gets the right errors', () => {
+  assert.throws(() => errorCodes.reverse(), TypeError);
+  assert.throws(() => errorCodes.push(errorCodes[0]), TypeError);
+  assert.throws(() => {
+    errorCodes[0].messages.en = 'changed';
+  }, TypeError);
+  const { auth } = testAuth();
+  assert.throws(() => auth.verify('no token'), { code: 'ERR_TOKEN_MALFORMED' });
+  assert.equal(new AuthError(errorCodes[0].code).message, vectors[0].messages.en);
 });
 
 test('the literal types are the codes, the advice and the languages of the vector file', async () => {
