@@ -4,23 +4,26 @@
 //! is for this request. Then it is *consumed*, for a token that is bound to its key or at a login,
 //! and every later use of it is refused.
 
-use std::collections::HashSet;
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
-use std::time::Duration;
-use std::{fmt, mem};
+mod nonce;
+mod replay;
 
-use sha2::{Digest as _, Sha256};
+pub use nonce::NonceIssuer;
+
+use std::sync::Arc;
+use std::time::Duration;
+
 use subtle::ConstantTimeEq as _;
 use url::Url;
 
 use super::{TYP_PROOF, access_token_hash};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
-use crate::keys::{Algorithm, Key, PublicKey, RefreshKeys, Thumbprint};
+use crate::keys::{Algorithm, Key, PublicKey, Thumbprint};
 use crate::token::base64url;
 use crate::token::json::{self, Item, numeric_date};
 use crate::token::jws::{Compact, Header, is_typ};
 use crate::types::{Clock, Timestamp};
+use replay::UsedProofs;
 
 /// How proofs are checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -367,137 +370,9 @@ fn optional(item: Option<Item<'_>>, problem: &'static str) -> Result<Option<Stri
     item.map(|item| text(item).ok_or(Error::dpop_proof(problem))).transpose()
 }
 
-/// Keeps the MACs of nonces apart from signatures of tokens under the same secret.
-const NONCE_LABEL: &str = "regrant dpop nonce v1 ";
-
-/// Issues nonces (RFC 9449 §8) without storing them: a nonce is a MAC of the period in which it is
-/// issued, so all processes with the same refresh secret issue and accept the same nonces.
-pub struct NonceIssuer {
-    keys: RwLock<RefreshKeys>,
-    lifetime: Duration,
-}
-
-impl NonceIssuer {
-    /// Nonces under `keys`, a new one every `lifetime`. A nonce is accepted for up to twice that.
-    pub fn new(keys: RefreshKeys, lifetime: Duration) -> Self {
-        Self { keys: RwLock::new(keys), lifetime: lifetime.max(Duration::from_secs(1)) }
-    }
-
-    /// Replaces the keys. Nonces under the retired ones among them are accepted.
-    pub(crate) fn set_keys(&self, keys: RefreshKeys) {
-        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
-    }
-
-    /// The nonce at `now`, for the header `DPoP-Nonce`.
-    pub fn current(&self, now: Timestamp) -> String {
-        base64url::encode(&self.keys().sign(&nonce_message(self.period(now))))
-    }
-
-    /// Whether `nonce` is that of this period or the one before, in constant time.
-    fn accepts(&self, nonce: &str, now: Timestamp) -> bool {
-        let Ok(mac) = base64url::decode(nonce) else { return false };
-        let (keys, period) = (self.keys(), self.period(now));
-        [period, period.saturating_sub(1)]
-            .into_iter()
-            .any(|period| keys.verify(&nonce_message(period), &mac))
-    }
-
-    /// For how long a nonce is accepted.
-    fn max_age(&self) -> Duration {
-        self.lifetime * 2
-    }
-
-    fn keys(&self) -> RwLockReadGuard<'_, RefreshKeys> {
-        self.keys.read().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn period(&self, now: Timestamp) -> i64 {
-        now.as_seconds() / i64::try_from(self.lifetime.as_secs()).unwrap_or(i64::MAX)
-    }
-}
-
-fn nonce_message(period: i64) -> Vec<u8> {
-    format!("{NONCE_LABEL}{period}").into_bytes()
-}
-
-impl fmt::Debug for NonceIssuer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("NonceIssuer").field("lifetime", &self.lifetime).finish_non_exhaustive()
-    }
-}
-
-/// The proofs that were used in this process, for as long as they would be accepted again. They are
-/// kept in two generations, each of which collects for one lifetime of a proof, so the older one
-/// can be dropped as a whole when a third begins.
-#[derive(Debug)]
-struct UsedProofs {
-    lifetime: Duration,
-    capacity: usize,
-    generations: Mutex<Generations>,
-}
-
-#[derive(Debug, Default)]
-struct Generations {
-    since: Option<Timestamp>,
-    younger: HashSet<ProofId>,
-    older: HashSet<ProofId>,
-}
-
-/// 128 bits of a SHA-256 over key and `jti`, enough to make collisions infeasible.
-type ProofId = [u8; 16];
-
-impl UsedProofs {
-    fn new(lifetime: Duration, capacity: usize) -> Self {
-        Self { lifetime, capacity, generations: Mutex::default() }
-    }
-
-    /// Adds the proof with the `jti` `id` by this key.
-    ///
-    /// # Errors
-    /// [`Error::DpopProofReplayed`] when it is there already; [`Error::StoreUnavailable`] when the
-    /// capacity is reached, because dropping another proof would allow its replay.
-    fn insert(&self, key: &Thumbprint, id: &str, now: Timestamp) -> Result<()> {
-        let proof = proof_id(key, id);
-        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
-        generations.rotate(now, self.lifetime);
-        if generations.younger.contains(&proof) || generations.older.contains(&proof) {
-            return Err(Error::DpopProofReplayed);
-        }
-        if generations.younger.len() + generations.older.len() >= self.capacity {
-            return Err(Error::store("the capacity for used DPoP proofs is reached"));
-        }
-        generations.younger.insert(proof);
-        Ok(())
-    }
-}
-
-impl Generations {
-    fn rotate(&mut self, now: Timestamp, lifetime: Duration) {
-        let since = *self.since.get_or_insert(now);
-        let age = now.since(since);
-        if age < lifetime {
-            return;
-        }
-        self.older = mem::take(&mut self.younger);
-        if age >= lifetime * 2 {
-            self.older.clear();
-        }
-        self.since = Some(now);
-    }
-}
-
-fn proof_id(key: &Thumbprint, id: &str) -> ProofId {
-    let hash = Sha256::new_with_prefix(key.to_string()).chain_update(id).finalize();
-    let mut proof = [0; 16];
-    proof.copy_from_slice(&hash[..16]);
-    proof
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keys::RefreshSecret;
-    use crate::types::SecretBytes;
 
     #[test]
     fn targets_match_without_query_and_after_normalisation() {
@@ -535,79 +410,5 @@ mod tests {
             let target = ProofTarget::new("GET", bad);
             assert!(matches!(target, Err(Error::ConfigInvalid { .. })), "{bad}");
         }
-    }
-
-    fn nonces(secret: &str) -> NonceIssuer {
-        let secret = RefreshSecret::derived_from(&SecretBytes::new(secret)).unwrap();
-        NonceIssuer::new(RefreshKeys::new(secret), Duration::from_secs(300))
-    }
-
-    #[test]
-    fn a_nonce_is_accepted_in_its_period_and_the_next() {
-        let at = Timestamp::from_seconds;
-        let nonce = nonces("a").current(at(600));
-        assert_eq!(nonce.len(), 43);
-        for seconds in [600, 899, 900, 1199] {
-            assert!(nonces("a").accepts(&nonce, at(seconds)), "{seconds}");
-        }
-        for seconds in [0, 599, 1200, 9999] {
-            assert!(!nonces("a").accepts(&nonce, at(seconds)), "{seconds}");
-        }
-        assert!(!nonces("b").accepts(&nonce, at(600)));
-        assert!(!nonces("a").accepts("", at(600)));
-    }
-
-    #[test]
-    fn nonces_under_a_retired_secret_are_accepted() {
-        let at = Timestamp::from_seconds(600);
-        let secret = |text| RefreshSecret::derived_from(&SecretBytes::new(text)).unwrap();
-        let rotated = nonces("a");
-        let old = rotated.current(at);
-        rotated.set_keys(RefreshKeys::new(secret("b")).with_retired(secret("a")));
-        assert!(rotated.accepts(&old, at) && rotated.accepts(&nonces("b").current(at), at));
-        rotated.set_keys(RefreshKeys::new(secret("b")));
-        assert!(!rotated.accepts(&old, at));
-    }
-
-    const LIFETIME: Duration = Duration::from_secs(60);
-
-    fn key(text: &str) -> Thumbprint {
-        let text =
-            format!("{text}{}", &"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"[text.len()..]);
-        text.parse().unwrap()
-    }
-
-    #[test]
-    fn a_used_proof_is_refused_for_its_whole_lifetime() {
-        let used = UsedProofs::new(LIFETIME, 10);
-        let at = Timestamp::from_seconds;
-        // At different ages of the younger generation.
-        for start in [0, 1, 59, 60, 100, 119, 200] {
-            let id = format!("proof {start}");
-            used.insert(&key("a"), &id, at(start)).unwrap();
-            for later in [0, 1, 30, 59] {
-                let again = used.insert(&key("a"), &id, at(start + later));
-                assert!(matches!(again, Err(Error::DpopProofReplayed)), "{start} {later}");
-            }
-        }
-    }
-
-    #[test]
-    fn the_same_jti_by_another_key_is_another_proof() {
-        let used = UsedProofs::new(LIFETIME, 10);
-        used.insert(&key("a"), "1", Timestamp::EPOCH).unwrap();
-        used.insert(&key("b"), "1", Timestamp::EPOCH).unwrap();
-    }
-
-    #[test]
-    fn used_proofs_over_the_capacity_are_refused_until_the_oldest_expire() {
-        let used = UsedProofs::new(LIFETIME, 2);
-        let at = Timestamp::from_seconds;
-        used.insert(&key("a"), "1", at(0)).unwrap();
-        used.insert(&key("a"), "2", at(0)).unwrap();
-        let full = used.insert(&key("a"), "3", at(59));
-        assert!(matches!(full, Err(Error::StoreUnavailable { .. })));
-        assert!(matches!(used.insert(&key("a"), "1", at(59)), Err(Error::DpopProofReplayed)));
-        used.insert(&key("a"), "3", at(120)).unwrap();
     }
 }

@@ -1,0 +1,126 @@
+//! The proofs that were used, so that none is accepted twice (RFC 9449 §11.1).
+
+use std::collections::HashSet;
+use std::mem;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::error::{Error, Result};
+use crate::keys::Thumbprint;
+use crate::types::Timestamp;
+
+/// The proofs that were used in this process, for as long as they would be accepted again. They are
+/// kept in two generations, each of which collects for one lifetime of a proof, so the older one
+/// can be dropped as a whole when a third begins.
+#[derive(Debug)]
+pub(super) struct UsedProofs {
+    lifetime: Duration,
+    capacity: usize,
+    generations: Mutex<Generations>,
+}
+
+#[derive(Debug, Default)]
+struct Generations {
+    since: Option<Timestamp>,
+    younger: HashSet<ProofId>,
+    older: HashSet<ProofId>,
+}
+
+/// 128 bits of a SHA-256 over key and `jti`, enough to make collisions infeasible.
+type ProofId = [u8; 16];
+
+impl UsedProofs {
+    pub(super) fn new(lifetime: Duration, capacity: usize) -> Self {
+        Self { lifetime, capacity, generations: Mutex::default() }
+    }
+
+    /// Adds the proof with the `jti` `id` by this key.
+    ///
+    /// # Errors
+    /// [`Error::DpopProofReplayed`] when it is there already; [`Error::StoreUnavailable`] when the
+    /// capacity is reached, because dropping another proof would allow its replay.
+    pub(super) fn insert(&self, key: &Thumbprint, id: &str, now: Timestamp) -> Result<()> {
+        let proof = proof_id(key, id);
+        let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
+        generations.rotate(now, self.lifetime);
+        if generations.younger.contains(&proof) || generations.older.contains(&proof) {
+            return Err(Error::DpopProofReplayed);
+        }
+        if generations.younger.len() + generations.older.len() >= self.capacity {
+            return Err(Error::store("the capacity for used DPoP proofs is reached"));
+        }
+        generations.younger.insert(proof);
+        Ok(())
+    }
+}
+
+impl Generations {
+    fn rotate(&mut self, now: Timestamp, lifetime: Duration) {
+        let since = *self.since.get_or_insert(now);
+        let age = now.since(since);
+        if age < lifetime {
+            return;
+        }
+        self.older = mem::take(&mut self.younger);
+        if age >= lifetime * 2 {
+            self.older.clear();
+        }
+        self.since = Some(now);
+    }
+}
+
+fn proof_id(key: &Thumbprint, id: &str) -> ProofId {
+    let hash = Sha256::new_with_prefix(key.to_string()).chain_update(id).finalize();
+    let mut proof = [0; 16];
+    proof.copy_from_slice(&hash[..16]);
+    proof
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(60);
+
+    fn key(text: &str) -> Thumbprint {
+        let text =
+            format!("{text}{}", &"0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I"[text.len()..]);
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_used_proof_is_refused_for_its_whole_lifetime() {
+        let used = UsedProofs::new(LIFETIME, 10);
+        let at = Timestamp::from_seconds;
+        // At different ages of the younger generation.
+        for start in [0, 1, 59, 60, 100, 119, 200] {
+            let id = format!("proof {start}");
+            used.insert(&key("a"), &id, at(start)).unwrap();
+            for later in [0, 1, 30, 59] {
+                let again = used.insert(&key("a"), &id, at(start + later));
+                assert!(matches!(again, Err(Error::DpopProofReplayed)), "{start} {later}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_jti_by_another_key_is_another_proof() {
+        let used = UsedProofs::new(LIFETIME, 10);
+        used.insert(&key("a"), "1", Timestamp::EPOCH).unwrap();
+        used.insert(&key("b"), "1", Timestamp::EPOCH).unwrap();
+    }
+
+    #[test]
+    fn used_proofs_over_the_capacity_are_refused_until_the_oldest_expire() {
+        let used = UsedProofs::new(LIFETIME, 2);
+        let at = Timestamp::from_seconds;
+        used.insert(&key("a"), "1", at(0)).unwrap();
+        used.insert(&key("a"), "2", at(0)).unwrap();
+        let full = used.insert(&key("a"), "3", at(59));
+        assert!(matches!(full, Err(Error::StoreUnavailable { .. })));
+        assert!(matches!(used.insert(&key("a"), "1", at(59)), Err(Error::DpopProofReplayed)));
+        used.insert(&key("a"), "3", at(120)).unwrap();
+    }
+}
