@@ -28,6 +28,8 @@ pub mod dpop;
 pub mod error;
 #[cfg(feature = "server")]
 pub mod http;
+#[doc(hidden)]
+pub mod internal;
 #[cfg(feature = "server")]
 pub mod jwks;
 pub mod keys;

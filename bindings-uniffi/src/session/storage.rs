@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use async_trait::async_trait;
 use regrant::client::{self, StorageLock};
 use regrant::error::Cause;
+use regrant::internal;
 use tokio::sync::mpsc;
 use zeroize::Zeroizing;
 
@@ -93,14 +94,14 @@ impl TokenStorage for Memory {
 ///
 /// Calls block, so make them where that is allowed. They must not overlap with `replace`.
 #[derive(uniffi::Object)]
-pub struct DurableFile(client::DurableFile);
+pub struct DurableFile(internal::DurableFile);
 
 #[uniffi::export]
 impl DurableFile {
     /// The file at `path`, which need not exist.
     #[uniffi::constructor]
     pub fn new(path: String) -> Self {
-        Self(client::DurableFile::new(path))
+        Self(internal::DurableFile::new(path))
     }
 
     /// Reads the content; nothing if there is no file.

@@ -6,7 +6,8 @@ use std::io::{self, ErrorKind, Write};
 use std::thread::sleep;
 use std::time::Duration;
 
-use regrant::types::{Timestamp, parse_span};
+use regrant::internal::parse_span;
+use regrant::types::Timestamp;
 
 use crate::Exit;
 

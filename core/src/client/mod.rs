@@ -21,14 +21,12 @@ mod event;
 pub mod machine;
 mod pair;
 #[cfg(feature = "client")]
-mod session;
+pub(crate) mod session;
 
 #[cfg(feature = "client")]
 pub use self::{
     attempt::Attempt,
-    session::{
-        DurableFile, FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage,
-    },
+    session::{FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage},
 };
 pub use endpoint::RefreshEndpoint;
 pub use error::{SessionError, SessionState, SignOutReason, TransientError};

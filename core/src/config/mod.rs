@@ -23,13 +23,9 @@ mod reference;
 mod values;
 mod verifier;
 
-pub use effective::{EffectiveConfig, EffectiveKey, EffectiveRefreshSecret};
-pub use options::{
-    AccessConfig, AuthConfig, DpopConfig, IssuerConfig, KeyConfig, KeySetsConfig, KeysConfig,
-    LegacyConfig, LegacyOption, LimiterConfig, MigrateConfig, ProofConfig, RedisConfig,
-    RefreshConfig, RevocationConfig, SentinelConfig, VerifierConfig,
-};
-pub use values::{JwkConfig, Lifetime, OneOrMany, OrFalse, SecretConfig};
+pub use effective::EffectiveConfig;
+pub use options::{AuthConfig, KeysConfig, VerifierConfig};
+pub use values::SecretConfig;
 
 use std::fmt;
 use std::sync::Arc;
@@ -41,8 +37,10 @@ use crate::migration::{LegacyRefreshTokens, LegacyStore};
 use crate::session::RefreshClaims;
 use crate::store::{RedisOptions, StoreAddress, is_redis};
 use crate::types::{SessionId, Subject, Timestamp};
+use options::{DpopConfig, MigrateConfig};
 pub use parse::unknown_option_problem;
 use parse::{names_of, parse};
+use values::{Lifetime, OrFalse};
 
 /// Durable, and shared by all processes that are started in the same directory.
 const DEFAULT_STORE: &str = "file:regrant.db";

@@ -10,6 +10,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema, schema_for};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
+use super::options::*;
+use super::values::*;
 use super::*;
 use crate::access::LegacyTokens;
 use crate::jwks::JwksSchedule;

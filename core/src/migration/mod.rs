@@ -14,12 +14,12 @@
 
 #[cfg(feature = "redis")]
 pub mod redis;
-mod store;
+pub(crate) mod store;
 mod sweep;
 mod token;
 
 pub use crate::auth::legacy::{IdentityResolver, SweepOptions, SweepReport};
-pub use store::{
+pub(crate) use store::{
     ImportOutcome, KeyPage, LegacyKeyState, LegacyStore, Lookup, MigrationMarker, RevokedBefore,
 };
 
@@ -53,7 +53,8 @@ pub struct LegacyRefreshTokens {
 }
 
 impl LegacyRefreshTokens {
-    /// Tokens that were signed with `secret` and are known to `store`.
+    /// Tokens that were signed with `secret` and are known to `store`, a
+    /// [`LegacyRedis`](redis::LegacyRedis).
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for `secret` when it is empty or PEM. It may be short: no token is

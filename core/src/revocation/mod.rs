@@ -1,11 +1,11 @@
 //! Access tokens that are revoked before they expire.
 //!
-//! Access tokens are verified without I/O, so each process keeps a [`DenyList`] in memory. A
+//! Access tokens are verified without I/O, so each process keeps a deny list in memory. A
 //! revocation is applied to the list of the process that makes it and published to the
 //! [`RevocationFeed`] in the store, from which the other processes read it. An entry is kept until
 //! every token that it denies has expired.
 
-mod deny_list;
+pub(crate) mod deny_list;
 mod feed;
 
 use serde::{Deserialize, Serialize};
@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::session::DiscardedChild;
 use crate::types::{SessionId, Subject, Timestamp};
 
-pub use deny_list::{Denial, DenyList, TokenIdentity};
+pub(crate) use deny_list::{Denial, DenyList, TokenIdentity};
 pub(crate) use feed::feed_entry;
 pub use feed::{FeedCursor, FeedPage, RevocationFeed};
 

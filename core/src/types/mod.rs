@@ -2,11 +2,11 @@
 
 mod ids;
 mod secret;
-mod time;
+pub(crate) mod time;
 
 pub use crate::error::RevocationReason;
-pub use ids::{FamilyPosition, Generation, SessionId, Subject};
+pub(crate) use ids::Generation;
+pub use ids::{FamilyPosition, SessionId, Subject};
 pub use secret::{AccessToken, RefreshToken, SecretBytes};
-pub use time::{
-    Clock, ManualClock, SystemClock, Timestamp, format_span, parse_span, span_seconds_or_text,
-};
+pub use time::{Clock, ManualClock, SystemClock, Timestamp};
+pub(crate) use time::{format_span, span_seconds_or_text};

@@ -21,6 +21,7 @@ const LAYERS: &[&[&str]] = &[
     &["client", "jwks"],
     &["migration"],
     &["config"],
+    &["internal"],
 ];
 
 /// One source file: its module path and its code.

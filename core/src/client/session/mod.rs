@@ -2,7 +2,7 @@
 
 mod dpop;
 mod driver;
-mod storage;
+pub(crate) mod storage;
 #[cfg(feature = "reqwest")]
 pub(super) mod transport;
 
@@ -29,7 +29,7 @@ use crate::types::{AccessToken, Clock, SystemClock};
 use dpop::{DpopClient, thumbprint_of};
 use driver::{Driver, Io, Message, ProofRequest, Refresher, Reply};
 
-pub use storage::{DurableFile, FileStorage, MemoryStorage, StorageLock, TokenStorage};
+pub use storage::{FileStorage, MemoryStorage, StorageLock, TokenStorage};
 
 /// A user's session: stores the token pair and keeps its access token fresh. Clones share state.
 ///

@@ -104,8 +104,8 @@ impl TokenStorage for MemoryStorage {
     }
 }
 
-/// A storage in a file that only its owner can read: a [`DurableFile`], with a lock file beside it
-/// (`.lock`) that serializes the processes of this machine.
+/// A storage in a file that only its owner can read and that is replaced atomically, with a lock
+/// file beside it (`.lock`) that serializes the processes of this machine.
 ///
 /// The tokens are not encrypted: prefer a [`TokenStorage`] over the platform's keychain or keystore
 /// where there is one. The folder must exist, on a local file system.

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use regrant::revocation::{DenyList, Revocation, RevocationTarget};
+use regrant::internal::DenyList;
+use regrant::revocation::{Revocation, RevocationTarget};
 use regrant::types::{Clock as _, SessionId, SystemClock};
 
 use super::command;

@@ -4,7 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regrant::client::{CallError, FileStorage, ReqwestTransport, Session, SessionBuilder, SessionError, SessionSettings, SignOutReason};
+use regrant::client::{
+    CallError, FileStorage, ReqwestTransport, Session, SessionBuilder, SessionError,
+    SessionSettings, SignOutReason,
+};
 use regrant::dpop::ProofKey;
 use regrant::types::{AccessToken, Clock, SystemClock, Timestamp};
 

@@ -1,0 +1,14 @@
+//! For the bindings, the operator's command and the tests of this repository. Not part of the
+//! interface: it changes without notice.
+
+pub use crate::types::time::parse_span;
+
+#[cfg(feature = "client")]
+pub use crate::client::session::storage::DurableFile;
+#[cfg(feature = "server")]
+pub use crate::{
+    migration::store::{
+        ImportOutcome, KeyPage, LegacyKeyState, LegacyStore, Lookup, MigrationMarker, RevokedBefore,
+    },
+    revocation::deny_list::{Denial, DenyList, TokenIdentity},
+};
