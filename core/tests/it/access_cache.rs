@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access_support::*;
+use crate::support::access::*;
 use proptest::prelude::*;
 use regrant::ErrorCode;
 use regrant::access::{AccessPolicy, AccessVerifier};

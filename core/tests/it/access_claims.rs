@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::access_support::*;
+use crate::support::access::*;
 use regrant::access::AccessPolicy;
 use regrant::types::{FamilyPosition, SessionId, Timestamp};
 use regrant::{Error, ErrorCode};

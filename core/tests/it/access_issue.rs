@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::access_support::*;
+use crate::support::access::*;
 use regrant::ErrorCode;
 use regrant::access::{
     AccessGrant, AccessIssuer, AccessPolicy, AccessPolicyBuilder, AccessVerifier, LegacyTokens,

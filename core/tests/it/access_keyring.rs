@@ -1,6 +1,6 @@
 //! Selection of the verification key in a keyring, and rejected keyrings.
 
-use crate::access_support::*;
+use crate::support::access::*;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
 use regrant::keys::{Algorithm, Key, KeyId, Keyring};
 use regrant::types::Subject;

@@ -1,6 +1,6 @@
 //! Keys of every algorithm and file format, and the keys that are rejected.
 
-use crate::access_support::*;
+use crate::support::access::*;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
 use regrant::keys::{Algorithm, Key, KeyId, Keyring, ShortSecret};
 use regrant::types::{SecretBytes, Subject};
@@ -61,7 +61,7 @@ fn every_algorithm_signs_and_verifies() {
 
 #[test]
 fn tokens_of_another_implementation_verify() {
-    let file: serde_json::Value = serde_json::from_str(&vector("access/signatures.json")).unwrap();
+    let file: serde_json::Value = vector_json("access/signatures.json");
     let policy =
         AccessPolicy::builder().issuer("https://issuer.test").audience("api").build().unwrap();
     let tokens = file["tokens"].as_array().unwrap();

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::access_support::*;
+use crate::support::access::*;
 use regrant::access::{AccessPolicy, LegacyTokens, VerifiedAccess};
 use regrant::{ErrorCode, Result};
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Property tests of access token verification.
 
-use crate::access_support::*;
+use crate::support::access::*;
 use proptest::prelude::*;
 use regrant::access::{
     AccessGrant, AccessIssuer, AccessPolicy, AccessPolicyBuilder, AccessVerifier, LegacyTokens,
@@ -92,7 +92,7 @@ proptest! {
             prop_assert_eq!(verified.payload(), &claims);
             prop_assert!(decode_unverified(&token).is_ok());
         }
-        let _ = verifier(lenient()).verify(&crate::access_support::token(ACCESS_HEADER, &claims));
+        let _ = verifier(lenient()).verify(&crate::support::access::token(ACCESS_HEADER, &claims));
     }
 
     #[test]

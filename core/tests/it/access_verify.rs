@@ -1,6 +1,6 @@
 //! The format of a token: what is rejected before any claim is checked, and in which order.
 
-use crate::access_support::*;
+use crate::support::access::*;
 use regrant::access::{AccessPolicy, AccessVerifier, LegacyTokens, VerifiedAccess};
 use regrant::keys::{Algorithm, Key, Keyring, ShortSecret};
 use regrant::types::{ManualClock, SecretBytes, Timestamp};

@@ -7,7 +7,7 @@ use regrant::types::RevocationReason;
 use regrant::{Error, ErrorCode, Language};
 use serde_json::Value;
 
-const FILE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/errors.json");
+use crate::support::{vector, vector_json, vector_path};
 
 fn table() -> Value {
     ErrorCode::ALL.iter().map(|code| serde_json::to_value(code.info()).unwrap()).collect()
@@ -17,9 +17,9 @@ fn table() -> Value {
 fn vector_file_matches_the_table_of_codes() {
     let text = serde_json::to_string_pretty(&table()).unwrap() + "\n";
     if std::env::var_os("REGRANT_UPDATE_VECTORS").is_some() {
-        std::fs::write(FILE, &text).unwrap();
+        std::fs::write(vector_path("errors.json"), &text).unwrap();
     }
-    assert_eq!(std::fs::read_to_string(FILE).unwrap(), text, "see the head of this file");
+    assert_eq!(vector("errors.json"), text, "see the head of this file");
 }
 
 #[test]
@@ -45,7 +45,6 @@ fn challenges_are_quoted_strings() {
 /// What errors carry beyond their code. Node and the clients are tested against the same file.
 #[test]
 fn details_match_the_vector_file() {
-    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/error-details.json");
     let errors = [
         Error::TokenExpired,
         Error::claim_missing("sub"),
@@ -64,6 +63,5 @@ fn details_match_the_vector_file() {
         }
         details
     });
-    let vectors: Value = serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap();
-    assert_eq!(details.collect::<Value>(), vectors);
+    assert_eq!(details.collect::<Value>(), vector_json::<Value>("error-details.json"));
 }

@@ -9,15 +9,13 @@ use regrant::revocation::{FeedCursor, Revocation, RevocationTarget};
 use regrant::session::{DeviceLabel, NewSession, SessionState, TokenId};
 use regrant::store::file::{FileOptions, FileStore};
 use regrant::store::{SessionStore, StoreAddress};
-use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, Timestamp};
+use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Timestamp};
 use regrant::{Error, Result};
 use rusqlite::Connection;
 
-const HOUR: Duration = Duration::from_secs(3600);
+use crate::support::sessions::{alice, clock};
 
-fn clock() -> Arc<ManualClock> {
-    Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)))
-}
+const HOUR: Duration = Duration::from_secs(3600);
 
 fn open(path: &Path, clock: &Arc<ManualClock>) -> Result<FileStore> {
     let mut options = FileOptions::default();
@@ -34,10 +32,6 @@ fn new_session() -> NewSession {
         max_sessions: None,
         legacy_login: None,
     }
-}
-
-fn alice() -> Subject {
-    Subject::new("alice").unwrap()
 }
 
 fn rejection(path: &Path) -> String {

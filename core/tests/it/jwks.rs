@@ -1,6 +1,6 @@
 //! JWK Sets (RFC 7517): which keys of a set are used, and what is published.
 
-use crate::access_support::*;
+use crate::support::access::*;
 use regrant::Error;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
 use regrant::keys::{Algorithm, JwkError, JwkSet, Key, KeyId, Keyring};

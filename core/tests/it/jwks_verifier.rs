@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use crate::access_support::*;
+use crate::support::access::*;
 use async_trait::async_trait;
 use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy};
 use regrant::dpop::{ProofPolicy, SoftwareKey, UnsignedProof};

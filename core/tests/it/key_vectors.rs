@@ -1,6 +1,6 @@
 //! Vectors of keys: unsuitable keys, JWK Sets, and single JWKs.
 
-use crate::access_support::*;
+use crate::support::access::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regrant::access::{AccessPolicy, AccessVerifier};
@@ -9,7 +9,7 @@ use regrant::types::SecretBytes;
 use serde_json::Value;
 
 fn read(name: &str) -> Value {
-    serde_json::from_str(&vector(&format!("{name}.json"))).unwrap()
+    vector_json(&format!("{name}.json"))
 }
 
 fn cases(file: &Value) -> &[Value] {

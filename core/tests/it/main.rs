@@ -8,7 +8,6 @@ mod access_keyring;
 mod access_keys;
 mod access_legacy;
 mod access_properties;
-mod access_support;
 mod access_verify;
 mod architecture;
 #[cfg(feature = "server")]
@@ -30,5 +29,6 @@ mod jwks_verifier;
 mod key_vectors;
 #[cfg(feature = "server")]
 mod migration;
+mod support;
 mod token_vectors;
 mod upgrade;

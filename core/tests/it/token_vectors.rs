@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::access_support::*;
+use crate::support::access::*;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use regrant::Result;
@@ -169,7 +169,7 @@ fn problem(expect: &Expect, answer: Result<VerifiedAccess>) -> Option<String> {
 }
 
 fn read<T: serde::de::DeserializeOwned>(name: &str) -> T {
-    serde_json::from_str(&vector(&format!("tokens/{name}.json"))).unwrap()
+    vector_json(&format!("tokens/{name}.json"))
 }
 
 #[test]
@@ -201,8 +201,8 @@ fn every_token_vector_has_the_expected_result() {
 #[test]
 fn the_index_names_every_file() {
     let index: Index = read("index");
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/vectors/tokens");
-    let found = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let found =
+        std::fs::read_dir(vector_path("tokens")).unwrap().map(|entry| entry.unwrap().path());
     let json = found.filter(|path| path.extension().is_some_and(|end| end == "json"));
     let mut others = vec!["index", "verifiers"];
     for path in json {

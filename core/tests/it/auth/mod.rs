@@ -22,21 +22,19 @@ mod usage;
 
 pub(crate) use faults::delegate;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::auth::Login;
-use regrant::types::{Clock, ManualClock, Subject, Timestamp};
-use regrant::{
-    AuditEvent, Auth, AuthBuilder, Error, RefreshRequest, RefreshResponse, Result, TokenPair,
-};
+use regrant::types::{Clock, ManualClock, Timestamp};
+use regrant::{Auth, AuthBuilder, RefreshRequest, RefreshResponse, Result, TokenPair};
 
-const SECRET: &str = "an access secret of at least 32 bytes";
+use crate::support::sessions::{EventLog, SECRET, alice, assert_code, clock};
 
 struct World {
     auth: Auth,
     clock: Arc<ManualClock>,
-    events: Arc<Mutex<Vec<AuditEvent>>>,
+    events: EventLog,
 }
 
 impl World {
@@ -48,13 +46,11 @@ impl World {
     fn with(mut json: serde_json::Value, change: impl FnOnce(AuthBuilder) -> AuthBuilder) -> Self {
         json["secret"] = SECRET.into();
         json["store"] = "memory:".into();
-        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)));
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&events);
+        let (clock, events) = (clock(), EventLog::default());
         let builder = Auth::from_json(&json.to_string())
             .unwrap()
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
-            .on_event(move |event| heard.lock().unwrap().push(event.clone()));
+            .on_event(events.listener());
         Self { auth: change(builder).build().unwrap(), clock, events }
     }
 
@@ -74,18 +70,10 @@ impl World {
         self.clock.advance(Duration::from_secs(seconds));
     }
 
-    /// The events so far, as JSON.
+    /// The types of the events so far.
     fn events(&self) -> Vec<String> {
-        let events = self.events.lock().unwrap();
-        events
-            .iter()
-            .map(|event| serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned())
-            .collect()
+        self.events.types()
     }
-}
-
-fn alice() -> Subject {
-    Subject::new("alice").unwrap()
 }
 
 /// The refresh token of a response with rotation.
@@ -97,16 +85,5 @@ fn next(renewed: &RefreshResponse) -> &str {
 async fn settle() {
     for _ in 0..20 {
         tokio::task::yield_now().await;
-    }
-}
-
-#[track_caller]
-fn assert_code<T>(outcome: Result<T>, code: &str) -> Error {
-    match outcome {
-        Ok(_) => panic!("expected {code}, was accepted"),
-        Err(error) => {
-            assert_eq!(error.code().as_str(), code);
-            error
-        }
     }
 }

@@ -6,16 +6,13 @@ use regrant::types::{Clock, ManualClock, Timestamp};
 use regrant::{Auth, RefreshRequest};
 use serde_json::{Value, json};
 
-fn read(name: &str) -> Value {
-    let path = format!("{}/../tests/vectors/{name}.json", env!("CARGO_MANIFEST_DIR"));
-    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
-}
+use crate::support::vector_json;
 
 #[tokio::test]
 async fn every_refresh_vector_has_the_expected_result() {
-    let file = read("refresh-tokens");
+    let file: Value = vector_json("refresh-tokens.json");
     let cases = file["cases"].as_array().unwrap();
-    let secret = &read("access/signatures")["secret"];
+    let secret = &vector_json::<Value>("access/signatures.json")["secret"];
     let config = json!({ "secret": secret, "store": "memory:" }).to_string();
     let now = cases[0]["now"].as_i64().unwrap();
     let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(now)));

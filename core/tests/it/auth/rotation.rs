@@ -9,7 +9,8 @@ use regrant::types::{Clock, ManualClock, Timestamp};
 use regrant::{Auth, Error, RefreshRequest, Result};
 use serde_json::{Value, json};
 
-use crate::auth::alice;
+use crate::support::pem;
+use crate::support::sessions::alice;
 
 const OLD: &str = "the secret of before, of at least 32 bytes";
 const NEW: &str = "the secret from now on, of 32 bytes or more";
@@ -29,11 +30,7 @@ fn by_secret() -> Vec<Value> {
 /// Key pairs with key ids, and a separate refresh secret.
 fn by_keys() -> Vec<Value> {
     let key = |kid: &str, active: bool| {
-        let path = format!(
-            "{}/../tests/vectors/keys/test-only-ed25519-{kid}.private.pem",
-            env!("CARGO_MANIFEST_DIR")
-        );
-        let pem = std::fs::read_to_string(path).unwrap();
+        let pem = pem(&format!("ed25519-{kid}.private"));
         json!({ "alg": "EdDSA", "kid": kid, "privateKey": pem, "active": active })
     };
     let with = |keys: Value, secret: &str, accepted: &[&str]| json!({ "keys": keys, "refreshSecret": secret, "previousRefreshSecrets": accepted });
@@ -143,11 +140,7 @@ async fn replacing_keys_with_ones_that_cannot_sign_fails_without_effect() {
     let steps = by_secret();
     let Processes { both: [auth, _], _folder, .. } = Processes::new(&steps[0]);
     let pair = auth.login(Login::new(alice())).await.unwrap();
-    let public = std::fs::read_to_string(concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../tests/vectors/keys/test-only-ed25519-a.public.pem"
-    ));
-    let public = Key::public_pem(Algorithm::EdDSA, &public.unwrap()).unwrap();
+    let public = Key::public_pem(Algorithm::EdDSA, &pem("ed25519-a.public")).unwrap();
     let refresh = KeysConfig::from_json(&steps[3].to_string()).unwrap().refresh_keys().unwrap();
     let refused = auth.set_keys(Keyring::single(public), refresh).unwrap_err();
     assert!(matches!(refused, Error::ConfigInvalid { field, .. } if field == "keys"));

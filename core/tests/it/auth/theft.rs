@@ -23,7 +23,7 @@ async fn presenting_a_parent_whose_child_is_used_is_reuse() {
 
     assert_code(world.refresh(next(&honest)).await, "ERR_SESSION_REVOKED");
     assert_code(world.auth.verify(honest.access_token.expose()), "ERR_ACCESS_REVOKED");
-    let events = world.events.lock().unwrap();
+    let events = world.events.events();
     let how = events.iter().find_map(|event| match event.kind {
         AuditKind::Theft { how } => Some(how),
         _ => None,

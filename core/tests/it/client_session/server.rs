@@ -10,10 +10,12 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use regrant::client::{RefreshEndpoint, TokenPair};
 use regrant::dpop::VerifiedProof;
-use regrant::types::{Clock, ManualClock, Subject, SystemClock};
+use regrant::types::{Clock, ManualClock, SystemClock};
 use regrant::{Auth, Error, Language, Login, RefreshRequest, Result};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
+
+use crate::support::sessions::{SECRET, alice};
 
 /// Longer than the lifetime of an access token.
 pub const LIFETIME: Duration = Duration::from_secs(900);
@@ -46,7 +48,7 @@ impl Server {
         let address = format!("http://{}", listener.local_addr().unwrap());
         dpop["origin"] = json!(address);
         let config = json!({
-            "secret": "an access secret of at least 32 bytes",
+            "secret": SECRET,
             "store": "memory:",
             "access": { "ttl": "15m", "jti": true },
             "dpop": dpop,
@@ -105,10 +107,6 @@ impl Server {
                 .iter()
                 .all(|one| serde_json::to_value(one).unwrap()["state"] == json!("live"))
     }
-}
-
-fn alice() -> Subject {
-    Subject::new("alice").unwrap()
 }
 
 type HttpAnswer = (StatusCode, HeaderMap, Json<Value>);

@@ -5,18 +5,17 @@ mod legacy_app;
 mod refreshing;
 mod sweeping;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use regrant::migration::{IdentityResolver, LegacyRefreshTokens};
-use regrant::types::{Clock, ManualClock, SecretBytes, Subject, Timestamp};
-use regrant::{AuditEvent, Auth, Error, RefreshRequest, RefreshResponse, Result};
+use regrant::types::{Clock, ManualClock, SecretBytes, Subject};
+use regrant::{Auth, Error, RefreshRequest, RefreshResponse, Result};
 
+use crate::support::sessions::{EventLog, START, assert_code, clock, subject};
 use legacy_app::{OldApp, SECRET_KEY};
 
-/// A whole second.
-const START: i64 = 1_800_000_000;
 const DAY: i64 = 86_400;
 
 /// The new app and the legacy app.
@@ -24,7 +23,7 @@ struct World {
     auth: Auth,
     old: OldApp,
     clock: Arc<ManualClock>,
-    events: Arc<Mutex<Vec<AuditEvent>>>,
+    events: EventLog,
 }
 
 impl World {
@@ -34,9 +33,7 @@ impl World {
 
     fn with(refresh: &str) -> Self {
         let old = OldApp::default();
-        let clock = Arc::new(ManualClock::new(Timestamp::from_seconds(START)));
-        let events = Arc::new(Mutex::new(Vec::new()));
-        let heard = Arc::clone(&events);
+        let (clock, events) = (clock(), EventLog::default());
         let config = format!(
             r#"{{ "secret": "{SECRET_KEY}", "allowShortSecret": true, "store": "memory:", "refresh": {{ {refresh} }} }}"#
         );
@@ -45,7 +42,7 @@ impl World {
             .unwrap()
             .migrate_legacy_tokens(tokens.users(ByMail))
             .clock(Arc::clone(&clock) as Arc<dyn Clock>)
-            .on_event(move |event| heard.lock().unwrap().push(event.clone()))
+            .on_event(events.listener())
             .build()
             .unwrap();
         Self { auth, old, clock, events }
@@ -65,10 +62,7 @@ impl World {
     }
 
     fn events(&self) -> Vec<String> {
-        let events = self.events.lock().unwrap();
-        let name =
-            |event| serde_json::to_value(event).unwrap()["type"].as_str().unwrap().to_owned();
-        events.iter().map(name).collect()
+        self.events.types()
     }
 }
 
@@ -83,21 +77,6 @@ impl IdentityResolver for ByMail {
             "gone" => Ok(None),
             "unlucky" => Err(Error::store("the user table is unavailable")),
             id => Ok(Some(subject(id))),
-        }
-    }
-}
-
-fn subject(id: &str) -> Subject {
-    Subject::new(id).unwrap()
-}
-
-#[track_caller]
-fn assert_code<T>(outcome: Result<T>, code: &str) -> Error {
-    match outcome {
-        Ok(_) => panic!("expected {code}, was accepted"),
-        Err(error) => {
-            assert_eq!(error.code().as_str(), code);
-            error
         }
     }
 }

@@ -13,9 +13,11 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
+use crate::support::vector_path;
+
 /// A file among the fixtures of a version.
 fn fixture(name: &str) -> PathBuf {
-    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors/upgrade/0.1.0").join(name)
+    vector_path("upgrade/0.1.0").join(name)
 }
 
 fn read_json(name: &str) -> Value {

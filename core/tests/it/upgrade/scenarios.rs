@@ -3,13 +3,12 @@
 use std::time::Duration;
 
 use regrant::dpop::{SoftwareKey, UnsignedProof, VerifiedProof};
-use regrant::types::Clock as _;
-use regrant::types::SecretBytes;
-use regrant::types::{SessionId, Subject};
+use regrant::types::{Clock as _, SecretBytes, SessionId};
 use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, RefreshResponse, Renewal};
 use serde_json::Value;
 
 use super::stores::{StoreCopy, Written};
+use crate::support::sessions::subject;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_session_in_a_file_continues_after_the_upgrade() {
@@ -232,10 +231,6 @@ impl ScenarioRun<'_> {
         let prover = UnsignedProof { method, url: &url, now, nonce: None, access_token: access };
         self.auth.check_proof(&prover.sign(&key).unwrap(), method, path).unwrap()
     }
-}
-
-fn subject(id: &str) -> Subject {
-    Subject::new(id).unwrap()
 }
 
 fn session_of(token: &Value) -> SessionId {

@@ -1,6 +1,5 @@
 //! Helpers of the access token tests: keys, hand-made tokens, and a fixed clock.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -13,6 +12,8 @@ use regrant::{Error, Result};
 use serde_json::Value;
 use sha2::Sha256;
 
+pub use super::{pem, vector, vector_json, vector_path};
+
 pub const SECRET: &str = "an HS256 secret for tests of access tokens";
 
 /// The fixed time of the tests' clocks, in seconds.
@@ -23,16 +24,6 @@ pub const LEGACY_HEADER: &str = r#"{"alg":"HS256","typ":"JWT"}"#;
 
 pub fn clock() -> Arc<ManualClock> {
     Arc::new(ManualClock::new(Timestamp::from_seconds(NOW)))
-}
-
-/// The text of a file in `tests/vectors`.
-pub fn vector(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../tests/vectors").join(name);
-    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-}
-
-pub fn pem(name: &str) -> String {
-    vector(&format!("keys/test-only-{name}.pem"))
 }
 
 pub fn hmac_key(algorithm: Algorithm, secret: &str) -> Key {
