@@ -23,12 +23,12 @@ mod second_opinion;
 mod source;
 mod step;
 
-/// A target: its name, and the function that must not panic.
-pub type Target = (&'static str, fn(&[u8]));
+/// A fuzz target: its name, and the function that must not panic.
+pub type FuzzTarget = (&'static str, fn(&[u8]));
 
 /// All targets. Each has a file of the same name in `libfuzzer/fuzz_targets`, and a folder in
 /// `seeds`.
-pub const TARGETS: &[Target] = &[
+pub const TARGETS: &[FuzzTarget] = &[
     ("compact", compact::run),
     ("claims", claims::run),
     ("jwks", jwks::run),

@@ -31,7 +31,7 @@ fn cases(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
 }
 
 #[derive(Debug, PartialEq)]
-enum Kind {
+enum DecisionKind {
     Rotate,
     Replay,
     Renew,
@@ -41,50 +41,58 @@ enum Kind {
     Expired,
 }
 
-fn kind(decision: &Decision) -> Kind {
+fn kind(decision: &Decision) -> DecisionKind {
     match decision {
-        Decision::Rotate(_) => Kind::Rotate,
-        Decision::Replay(_) => Kind::Replay,
-        Decision::Renew => Kind::Renew,
-        Decision::Superseded => Kind::Superseded,
-        Decision::Theft(_) => Kind::Theft,
-        Decision::Revoked(_) => Kind::Revoked,
-        Decision::Expired => Kind::Expired,
+        Decision::Rotate(_) => DecisionKind::Rotate,
+        Decision::Replay(_) => DecisionKind::Replay,
+        Decision::Renew => DecisionKind::Renew,
+        Decision::Superseded => DecisionKind::Superseded,
+        Decision::Theft(_) => DecisionKind::Theft,
+        Decision::Revoked(_) => DecisionKind::Revoked,
+        Decision::Expired => DecisionKind::Expired,
     }
 }
 
 /// The table in the documentation of `step`, row by row.
-fn by_the_table(r: &Record, p: &RefreshAttempt, now: Timestamp, policy: &RefreshPolicy) -> Kind {
+fn by_the_table(
+    r: &Record,
+    p: &RefreshAttempt,
+    now: Timestamp,
+    policy: &RefreshPolicy,
+) -> DecisionKind {
     let grace = i64::try_from(policy.grace.as_millis()).expect("some minutes");
     let ms = |instant: Timestamp| i128::from(instant.as_millis());
     let (now, grace) = (ms(now), i128::from(grace));
-    let (rotate, replay) =
-        if policy.rotate { (Kind::Rotate, Kind::Replay) } else { (Kind::Renew, Kind::Renew) };
+    let (rotate, replay) = if policy.rotate {
+        (DecisionKind::Rotate, DecisionKind::Replay)
+    } else {
+        (DecisionKind::Renew, DecisionKind::Renew)
+    };
     if now >= ms(p.expires_at) || now >= ms(r.expires_at) {
-        return Kind::Expired;
+        return DecisionKind::Expired;
     }
     if r.state != SessionState::Live {
-        return Kind::Revoked;
+        return DecisionKind::Revoked;
     }
     let (generation, confirmed) = (u64::from(p.generation), u64::from(r.generation));
     let is_older = r.child.is_some_and(|child| ms(child.issued_at) > ms(p.issued_at) + grace);
     if generation == confirmed {
         match r.child {
-            _ if p.id != r.id => Kind::Theft,
+            _ if p.id != r.id => DecisionKind::Theft,
             None => rotate,
             Some(child) if now - ms(child.issued_at) <= grace => replay,
-            Some(Child { used: true, .. }) => Kind::Theft,
+            Some(Child { used: true, .. }) => DecisionKind::Theft,
             Some(_) => rotate,
         }
     } else if generation == confirmed + 1 {
         let discarded = r.child.is_some_and(|child| p.branch < child.branch);
-        if p.parent != Some(r.id) || discarded || is_older { Kind::Theft } else { rotate }
+        if p.parent != Some(r.id) || discarded || is_older { DecisionKind::Theft } else { rotate }
     } else if generation > confirmed {
-        if is_older { Kind::Theft } else { rotate }
+        if is_older { DecisionKind::Theft } else { rotate }
     } else if generation + 1 == confirmed && now - ms(r.confirmed_at) <= grace {
-        Kind::Superseded
+        DecisionKind::Superseded
     } else {
-        Kind::Theft
+        DecisionKind::Theft
     }
 }
 
@@ -140,7 +148,8 @@ fn converges(
     // One rotation per second for 60 years does not reach the last generation.
     if record.generation < u32::MAX {
         let next = step(record, &child, now, policy);
-        let expected = if now >= child.expires_at { Kind::Expired } else { Kind::Rotate };
+        let expected =
+            if now >= child.expires_at { DecisionKind::Expired } else { DecisionKind::Rotate };
         assert_eq!(kind(&next.decision), expected, "an honest client was rejected");
     }
 }

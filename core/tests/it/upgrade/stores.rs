@@ -12,37 +12,37 @@ use super::{fixture, read_json};
 
 /// A store fixture and its expected content.
 pub struct Written {
-    kind: Kind,
+    kind: StoreKind,
     pub expected: Value,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+enum StoreKind {
     File,
     Redis,
 }
 
 impl Written {
     pub fn file() -> Self {
-        Self { kind: Kind::File, expected: read_json("file/expected.json") }
+        Self { kind: StoreKind::File, expected: read_json("file/expected.json") }
     }
 
     pub fn redis() -> Self {
-        Self { kind: Kind::Redis, expected: read_json("redis/expected.json") }
+        Self { kind: StoreKind::Redis, expected: read_json("redis/expected.json") }
     }
 
     /// A fresh copy, with the clock at the end of the fixture's recording.
     pub fn copy(&self) -> StoreCopy {
         let redis = RedisServer::start().unwrap();
         let (store, folder) = match self.kind {
-            Kind::File => {
+            StoreKind::File => {
                 let folder = tempfile::tempdir().unwrap();
                 let path = folder.path().join("sessions.db");
                 std::fs::copy(fixture("file/sessions.db"), &path).unwrap();
                 load(&redis, "file/legacy-redis.json");
                 (format!("file:{}", path.display()), Some(folder))
             }
-            Kind::Redis => {
+            StoreKind::Redis => {
                 load(&redis, "redis/data.json");
                 (redis.url(), None)
             }

@@ -26,8 +26,8 @@ pub(crate) struct Pair {
     pub(crate) refresh: String,
 }
 
-/// The answer of an app.
-pub(crate) enum Answer<T> {
+/// The response of an app.
+pub(crate) enum AppResponse<T> {
     /// Success.
     Done(T),
     /// Try again with the same token.
@@ -101,7 +101,7 @@ pub(crate) struct App {
 }
 
 impl App {
-    pub(crate) async fn login(self, subject: Subject) -> Answer<(SessionId, Pair)> {
+    pub(crate) async fn login(self, subject: Subject) -> AppResponse<(SessionId, Pair)> {
         let answer = self.auth.login(Login::new(subject)).await.map(|pair| {
             let tokens = Pair {
                 access: pair.access_token.expose().to_owned(),
@@ -112,7 +112,7 @@ impl App {
         self.judge(answer)
     }
 
-    pub(crate) async fn refresh(self, token: &str) -> Answer<Pair> {
+    pub(crate) async fn refresh(self, token: &str) -> AppResponse<Pair> {
         let answer = self.auth.refresh(RefreshRequest::new(token)).await.map(|next| Pair {
             access: next.access_token.expose().to_owned(),
             // Rotation is on, so there is always a new token.
@@ -126,7 +126,7 @@ impl App {
         self.judge(answer)
     }
 
-    pub(crate) async fn logout(self, token: &str) -> Answer<bool> {
+    pub(crate) async fn logout(self, token: &str) -> AppResponse<bool> {
         let answer = self.auth.logout(token).await;
         self.judge(answer)
     }
@@ -136,18 +136,18 @@ impl App {
         self.auth.verify(access).is_ok()
     }
 
-    fn judge<T>(&self, answer: regrant::Result<T>) -> Answer<T> {
+    fn judge<T>(&self, answer: regrant::Result<T>) -> AppResponse<T> {
         match answer {
-            Ok(value) => Answer::Done(value),
+            Ok(value) => AppResponse::Done(value),
             Err(Error::RefreshSuperseded) => {
                 self.tally.superseded.add(1);
-                Answer::Again
+                AppResponse::Again
             }
             Err(error) if error.advice() == Advice::Retry => {
                 self.tally.unavailable.add(1);
-                Answer::Again
+                AppResponse::Again
             }
-            Err(error) => Answer::Refused(error),
+            Err(error) => AppResponse::Refused(error),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use regrant::Error;
 
-use super::apps::{Answer, GRACE, Pair};
+use super::apps::{AppResponse, GRACE, Pair};
 use super::world::{EventLog, World};
 
 /// The percentage of refreshes whose response is lost.
@@ -71,9 +71,9 @@ async fn both_tabs(
     let mut answers = Vec::new();
     for answer in <[_; 2]>::from(tokio::join!(one.refresh(token), late)) {
         match answer {
-            Answer::Done(pair) => answers.push(pair),
-            Answer::Again => {}
-            Answer::Refused(error) => {
+            AppResponse::Done(pair) => answers.push(pair),
+            AppResponse::Again => {}
+            AppResponse::Refused(error) => {
                 log.note(world.now(), || format!("one of two tabs: {error}"));
                 return Err(error);
             }

@@ -10,7 +10,7 @@ use regrant::Error;
 use regrant::types::{SessionId, Subject};
 use tokio::sync::watch;
 
-use super::apps::{Answer, App, Apps, Pair};
+use super::apps::{App, AppResponse, Apps, Pair};
 use super::tally::Tally;
 
 /// The state of a scenario.
@@ -51,7 +51,7 @@ impl World {
     }
 
     /// Sends a request to one app after another until the answer is not "try again".
-    pub(crate) async fn retry<T, F: Future<Output = Answer<T>>>(
+    pub(crate) async fn retry<T, F: Future<Output = AppResponse<T>>>(
         &self,
         random: &mut Rng,
         log: &mut EventLog,
@@ -62,19 +62,19 @@ impl World {
         loop {
             let answer = ask(self.apps.any(random)).await;
             match answer {
-                Answer::Again => {
+                AppResponse::Again => {
                     tries += 1;
                     log.note(self.now(), || "try again".to_owned());
                     // Also after the end of the load, when all faults are fixed.
                     tokio::time::sleep(Duration::from_millis(random.u64(20..100))).await;
                 }
-                Answer::Done(value) => {
+                AppResponse::Done(value) => {
                     if tries > 0 {
                         self.tally.recovered_after(since.elapsed());
                     }
                     return Ok(value);
                 }
-                Answer::Refused(error) => return Err(error),
+                AppResponse::Refused(error) => return Err(error),
             }
         }
     }

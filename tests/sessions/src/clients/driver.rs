@@ -1,7 +1,9 @@
 //! The driver of a client's state machine: correct, or with a flaw.
 
+use regrant::client::machine::{
+    Action, Caller, DeviceTime, Event, Machine, RefreshAnswer, StorageRead,
+};
 use regrant::client::{SessionSettings, SignOutReason, TokenPair};
-use regrant::client::machine::{Action, Caller, DeviceTime, Event, Machine, RefreshAnswer, StorageRead};
 use regrant::types::AccessToken;
 
 /// A flaw of a driver.

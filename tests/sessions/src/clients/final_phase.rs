@@ -3,7 +3,7 @@
 use regrant::client::{SessionError, TransientError};
 
 use super::server::LIFETIME;
-use super::step::Outcome;
+use super::step::OperationOutcome;
 use super::violation::Violation;
 use super::world::World;
 
@@ -32,7 +32,7 @@ fn gets_token(world: &mut World, process: usize) -> Result<(), Violation> {
                 break;
             }
             if !world.outcomes(process).is_empty() {
-                world.goes(process, Outcome::Succeeds)?;
+                world.goes(process, OperationOutcome::Succeeds)?;
             } else if let Some(at) = world.wake_at(process) {
                 world.now = world.now.max(at);
                 world.notify(process, regrant::client::machine::Event::Tick)?;

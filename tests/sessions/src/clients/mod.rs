@@ -28,7 +28,7 @@ mod violation;
 mod world;
 
 pub use driver::Flaw;
-pub use search::{Counts, Found, search};
+pub use search::{Counterexample, Counts, search};
 pub use search_space::SearchSpace;
-pub use step::{Outcome, Step};
+pub use step::{OperationOutcome, ScheduleStep};
 pub use violation::Violation;

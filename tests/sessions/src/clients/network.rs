@@ -1,17 +1,17 @@
 //! The environment of the processes: the storage, its lock, and the network.
 
-use regrant::client::{TokenPair, TransientError};
 use regrant::client::machine::{Action, Event, RefreshAnswer, StorageRead};
+use regrant::client::{TokenPair, TransientError};
 
 use super::driver::Flaw;
-use super::step::Outcome;
+use super::step::OperationOutcome;
 use super::violation::Violation;
 use super::world::World;
 
 impl World {
     /// The possible outcomes of the operation of this process. The first is not a fault.
-    pub(super) fn outcomes(&self, process: usize) -> &'static [Outcome] {
-        use Outcome::{Busy, DoneUnreported, Duplicated, Fails, Late, Succeeds};
+    pub(super) fn outcomes(&self, process: usize) -> &'static [OperationOutcome] {
+        use OperationOutcome::{Busy, DoneUnreported, Duplicated, Fails, Late, Succeeds};
         match &self.processes[process].pending {
             Some(Action::Lock { .. }) if self.may_lock() => &[Succeeds, Fails],
             Some(Action::Read { .. }) => &[Succeeds, Fails],
@@ -28,8 +28,12 @@ impl World {
     }
 
     /// The operation of the process has this outcome.
-    pub(super) fn goes(&mut self, process: usize, outcome: Outcome) -> Result<(), Violation> {
-        let well = outcome == Outcome::Succeeds;
+    pub(super) fn goes(
+        &mut self,
+        process: usize,
+        outcome: OperationOutcome,
+    ) -> Result<(), Violation> {
+        let well = outcome == OperationOutcome::Succeeds;
         let Some(action) = self.processes[process].pending.take() else { return Ok(()) };
         let event = match action {
             Action::Lock { ticket } if well => {
@@ -42,7 +46,7 @@ impl World {
                 Event::Read { ticket, found }
             }
             Action::Write { ticket, pair } => {
-                if outcome != Outcome::Fails {
+                if outcome != OperationOutcome::Fails {
                     self.store(process, pair);
                 }
                 Event::Written { ticket, done: well }
@@ -94,26 +98,26 @@ impl World {
     fn sent(
         &mut self,
         pair: &TokenPair,
-        outcome: Outcome,
+        outcome: OperationOutcome,
     ) -> Result<Option<RefreshAnswer>, Violation> {
         let token = pair.refresh_token();
         match outcome {
-            Outcome::Fails => Ok(None),
-            Outcome::Busy => {
+            OperationOutcome::Fails => Ok(None),
+            OperationOutcome::Busy => {
                 let cause = TransientError::Server { status: 503, code: None };
                 Ok(Some(RefreshAnswer::Unavailable { cause, retry_after: None }))
             }
-            Outcome::Late => {
+            OperationOutcome::Late => {
                 self.late.push(token.clone());
                 Ok(None)
             }
-            Outcome::DoneUnreported => self.asks(token).map(|_| None),
-            Outcome::Duplicated => {
+            OperationOutcome::DoneUnreported => self.asks(token).map(|_| None),
+            OperationOutcome::Duplicated => {
                 let answer = self.asks(token)?;
                 self.late.push(token.clone());
                 Ok(Some(answer))
             }
-            Outcome::Succeeds => self.asks(token).map(Some),
+            OperationOutcome::Succeeds => self.asks(token).map(Some),
         }
     }
 }

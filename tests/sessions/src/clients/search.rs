@@ -8,7 +8,7 @@ use regrant::client::machine::Action;
 use super::driver::{Flaw, Process};
 use super::final_phase::final_phase;
 use super::search_space::SearchSpace;
-use super::step::{Outcome, Step};
+use super::step::{OperationOutcome, ScheduleStep};
 use super::violation::Violation;
 use super::world::World;
 use crate::model::Gap;
@@ -26,11 +26,11 @@ pub struct Counts {
 
 /// A violation and the schedule that leads to it.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct Counterexample {
     /// The violation.
     pub violation: Violation,
     /// The steps up to the violation.
-    pub schedule: Vec<Step>,
+    pub schedule: Vec<ScheduleStep>,
     /// Whether the violation came in the final phase, after these steps.
     pub in_final_phase: bool,
 }
@@ -39,7 +39,7 @@ pub struct Found {
 ///
 /// # Errors
 /// The first violation.
-pub fn search(space: &SearchSpace, flaw: Flaw) -> Result<Counts, Found> {
+pub fn search(space: &SearchSpace, flaw: Flaw) -> Result<Counts, Counterexample> {
     let mut walk = Walk { seen: HashSet::new(), counts: Counts::default(), schedule: Vec::new() };
     let budget = Budget { wants: space.wants, faults: space.faults, gaps: space.gaps };
     walk.from(&World::new(*space, flaw), budget)?;
@@ -57,42 +57,42 @@ struct Budget {
 struct Walk {
     seen: HashSet<u64>,
     counts: Counts,
-    schedule: Vec<Step>,
+    schedule: Vec<ScheduleStep>,
 }
 
 impl Walk {
-    fn from(&mut self, world: &World, budget: Budget) -> Result<(), Found> {
+    fn from(&mut self, world: &World, budget: Budget) -> Result<(), Counterexample> {
         if !self.seen.insert(fingerprint(world, budget)) {
             return Ok(());
         }
         self.counts.worlds += 1;
         if world.processes.iter().all(|process| process.is_quiet()) {
             self.counts.final_phases += 1;
-            final_phase(world).map_err(|violation| self.found(violation, true))?;
+            final_phase(world).map_err(|violation| self.counterexample(violation, true))?;
         }
         let mut goes_on = false;
         for (step, left) in next_steps(world, budget) {
-            goes_on |= matches!(step, Step::Goes(..) | Step::Wake(_));
+            goes_on |= matches!(step, ScheduleStep::Goes(..) | ScheduleStep::Wake(_));
             self.schedule.push(step);
             let mut next = world.clone();
-            next.apply(step).map_err(|violation| self.found(violation, false))?;
+            next.apply(step).map_err(|violation| self.counterexample(violation, false))?;
             self.counts.steps += 1;
             self.from(&next, left)?;
             self.schedule.pop();
         }
         if !goes_on && world.processes.iter().any(|process| !process.callers.is_empty()) {
-            return Err(self.found(Violation::Unanswered, false));
+            return Err(self.counterexample(Violation::Unanswered, false));
         }
         Ok(())
     }
 
-    fn found(&self, violation: Violation, in_final_phase: bool) -> Found {
-        Found { violation, schedule: self.schedule.clone(), in_final_phase }
+    fn counterexample(&self, violation: Violation, in_final_phase: bool) -> Counterexample {
+        Counterexample { violation, schedule: self.schedule.clone(), in_final_phase }
     }
 }
 
 /// The steps that are possible next, each with the budget left after it.
-fn next_steps(world: &World, budget: Budget) -> Vec<(Step, Budget)> {
+fn next_steps(world: &World, budget: Budget) -> Vec<(ScheduleStep, Budget)> {
     let mut steps = Vec::with_capacity(16);
     let fault = budget.faults.checked_sub(1).map(|faults| Budget { faults, ..budget });
     let gap = budget.gaps.checked_sub(1).map(|gaps| Budget { gaps, ..budget });
@@ -106,14 +106,14 @@ fn next_steps(world: &World, budget: Budget) -> Vec<(Step, Budget)> {
             continue;
         }
         if let Some(left) = want {
-            steps.push((Step::Want(process), left));
+            steps.push((ScheduleStep::Want(process), left));
             if state.given.is_some() {
-                steps.push((Step::Unauthorized(process), left));
+                steps.push((ScheduleStep::Unauthorized(process), left));
             }
         }
         for outcome in world.outcomes(process) {
-            let left = if *outcome == Outcome::Succeeds { Some(budget) } else { fault };
-            steps.extend(left.map(|left| (Step::Goes(process, *outcome), left)));
+            let left = if *outcome == OperationOutcome::Succeeds { Some(budget) } else { fault };
+            steps.extend(left.map(|left| (ScheduleStep::Goes(process, *outcome), left)));
         }
         if let Some(at) = world.wake_at(process) {
             let is_stuck = world.outcomes(process).is_empty();
@@ -122,27 +122,27 @@ fn next_steps(world: &World, budget: Budget) -> Vec<(Step, Budget)> {
                 true => Some(budget),
                 false => gap.filter(|_| is_stuck),
             };
-            steps.extend(left.map(|left| (Step::Wake(process), left)));
+            steps.extend(left.map(|left| (ScheduleStep::Wake(process), left)));
         }
         if let Some(left) = fault {
-            steps.push((Step::Kill { process, done: false }, left));
+            steps.push((ScheduleStep::Kill { process, done: false }, left));
             if matches!(state.pending, Some(Action::Write { .. } | Action::Send { .. })) {
-                steps.push((Step::Kill { process, done: true }, left));
+                steps.push((ScheduleStep::Kill { process, done: true }, left));
             }
             if !state.callers.is_empty() {
-                steps.push((Step::Cancel(process), left));
+                steps.push((ScheduleStep::Cancel(process), left));
             }
         }
     }
     // Without a lock a process that is paused in a refresh counts as a thief.
     let is_moving = world.processes.iter().any(|process| process.pending.is_some());
     if let Some(left) = gap.filter(|_| world.space.lock || !is_moving) {
-        steps.push((Step::Wait(Gap::Short), left));
-        steps.push((Step::Wait(Gap::Long), left));
-        steps.push((Step::Expire, left));
+        steps.push((ScheduleStep::Wait(Gap::Short), left));
+        steps.push((ScheduleStep::Wait(Gap::Long), left));
+        steps.push((ScheduleStep::Expire, left));
     }
     let late = (0..world.late.len()).filter(|which| world.may_arrive(*which));
-    steps.extend(late.map(|which| (Step::Arrives(which), budget)));
+    steps.extend(late.map(|which| (ScheduleStep::Arrives(which), budget)));
     steps
 }
 

@@ -6,7 +6,7 @@ use crate::model::Gap;
 
 /// The outcome of an operation of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum OperationOutcome {
     /// It succeeds.
     Succeeds,
     /// It fails and changes nothing. A request is lost.
@@ -23,7 +23,7 @@ pub enum Outcome {
 
 /// A step. Processes are numbered from 0.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Step {
+pub enum ScheduleStep {
     /// A caller wants an access token.
     Want(usize),
     /// The server rejected the latest access token of this process, and its caller wants another.
@@ -39,7 +39,7 @@ pub enum Step {
         done: bool,
     },
     /// What a process wanted done.
-    Goes(usize, Outcome),
+    Goes(usize, OperationOutcome),
     /// The process's timer fires.
     Wake(usize),
     /// Time passes.
@@ -50,7 +50,7 @@ pub enum Step {
     Arrives(usize),
 }
 
-impl fmt::Debug for Step {
+impl fmt::Debug for ScheduleStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Want(process) => write!(f, "{process} wants"),

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use regrant::client::{SessionError, SessionState, TokenPair};
 use regrant::client::machine::{Action, Caller, DeviceTime, Event, RefreshAnswer};
+use regrant::client::{SessionError, SessionState, TokenPair};
 use regrant::types::{AccessToken, RefreshToken, Timestamp};
 
 use super::driver::{Flaw, Process};
 use super::search_space::SearchSpace;
 use super::server::{LIFETIME, Server};
-use super::step::Step;
+use super::step::ScheduleStep;
 use super::violation::Violation;
 
 /// The state of the model.
@@ -73,41 +73,41 @@ impl World {
     }
 
     /// Applies one step.
-    pub fn apply(&mut self, step: Step) -> Result<(), Violation> {
+    pub fn apply(&mut self, step: ScheduleStep) -> Result<(), Violation> {
         match step {
-            Step::Want(process) => self.wants(process),
-            Step::Unauthorized(process) => {
+            ScheduleStep::Want(process) => self.wants(process),
+            ScheduleStep::Unauthorized(process) => {
                 let given = self.processes[process].given.clone();
                 let token = given.expect("offered only where there is one");
                 let caller = self.processes[process].next_caller();
                 self.notify(process, Event::Renew { caller, rejected: token })
             }
-            Step::Cancel(process) => {
+            ScheduleStep::Cancel(process) => {
                 let caller = self.processes[process].callers.remove(0);
                 if self.flaw == Flaw::DropsOnCancel {
                     self.processes[process].pending = None;
                 }
                 self.notify(process, Event::Cancel { caller })
             }
-            Step::Kill { process, done } => {
+            ScheduleStep::Kill { process, done } => {
                 self.kill(process, done);
                 Ok(())
             }
-            Step::Goes(process, outcome) => self.goes(process, outcome),
-            Step::Wake(process) => {
+            ScheduleStep::Goes(process, outcome) => self.goes(process, outcome),
+            ScheduleStep::Wake(process) => {
                 let at = self.wake_at(process).expect("offered only where there is one");
                 self.now = self.now.max(at);
                 self.notify(process, Event::Tick)
             }
-            Step::Wait(gap) => {
+            ScheduleStep::Wait(gap) => {
                 self.now += gap.span();
                 Ok(())
             }
-            Step::Expire => {
+            ScheduleStep::Expire => {
                 self.now += LIFETIME;
                 Ok(())
             }
-            Step::Arrives(which) => {
+            ScheduleStep::Arrives(which) => {
                 let token = self.late.remove(which);
                 self.asks(&token).map(drop)
             }

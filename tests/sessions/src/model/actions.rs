@@ -8,7 +8,7 @@ use regrant::types::FamilyPosition;
 use super::client::{Access, Client, Token};
 use super::machine::Machine;
 use super::search_space::SearchSpace;
-use super::step::{Answer, GRACE};
+use super::step::{GRACE, ResponseFate};
 use super::violation::Violation;
 use super::world::{Request, Who, World};
 
@@ -19,7 +19,7 @@ impl World {
         machine: &Machine,
         space: &SearchSpace,
         rotate: bool,
-        answer: Answer,
+        answer: ResponseFate,
     ) -> Result<(), Violation> {
         let alone = self.thief.is_none();
         let token = self.honest.refresh;
@@ -64,7 +64,7 @@ impl World {
         space: &SearchSpace,
         who: Who,
         rotate: bool,
-        answer: Answer,
+        answer: ResponseFate,
     ) -> Result<Decision, Violation> {
         let now = self.now;
         let token = self.client(who).refresh;
@@ -83,13 +83,13 @@ impl World {
             }
         }
         match answer {
-            Answer::Arrives => {
+            ResponseFate::Arrives => {
                 client.earlier_access = Some(client.access);
                 (client.refresh, client.access) = (refresh, access);
                 (client.granted, client.overtaken) = (Some(now), None);
             }
-            Answer::Lost => {}
-            Answer::Stolen => {
+            ResponseFate::Lost => {}
+            ResponseFate::Stolen => {
                 self.thief = Some(Client::new(refresh, access));
                 self.honest.forget_count();
             }

@@ -2,7 +2,7 @@
 
 use super::machine::Machine;
 use super::search_space::SearchSpace;
-use super::step::{Answer, Gap};
+use super::step::{Gap, ResponseFate};
 use super::violation::Violation;
 use super::world::{Who, World};
 
@@ -17,7 +17,7 @@ pub fn final_phase(world: &World, machine: &Machine, space: &SearchSpace) -> Res
         let mut world = world.clone();
         for who in order {
             world.now = world.now.plus(Gap::Long.span());
-            world.refresh_as(machine, space, who, true, Answer::Arrives)?;
+            world.refresh_as(machine, space, who, true, ResponseFate::Arrives)?;
         }
         if world.is_live() && world.now < world.record.idle_deadline {
             return Err(Violation::BothContinue);

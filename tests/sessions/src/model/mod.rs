@@ -41,8 +41,8 @@ mod violation;
 mod world;
 
 pub use machine::Machine;
-pub use search::{Counts, Found, next_steps, search};
+pub use search::{Counterexample, Counts, next_steps, search};
 pub use search_space::SearchSpace;
-pub use step::{Answer, Event, GRACE, Gap, Step};
+pub use step::{Event, GRACE, Gap, HistoryStep, ResponseFate};
 pub use violation::Violation;
 pub use world::World;

@@ -3,7 +3,7 @@
 use super::final_phase::final_phase;
 use super::machine::Machine;
 use super::search_space::SearchSpace;
-use super::step::{Answer, Event, Gap, Step};
+use super::step::{Event, Gap, HistoryStep, ResponseFate};
 use super::violation::Violation;
 use super::world::World;
 
@@ -18,11 +18,11 @@ pub struct Counts {
 
 /// A violation and the history that leads to it.
 #[derive(Clone, Debug)]
-pub struct Found {
+pub struct Counterexample {
     /// The violation.
     pub violation: Violation,
     /// The steps up to the violation.
-    pub history: Vec<Step>,
+    pub history: Vec<HistoryStep>,
     /// Whether the violation came in the final phase, after these steps.
     pub in_final_phase: bool,
 }
@@ -31,7 +31,7 @@ pub struct Found {
 ///
 /// # Errors
 /// The first violation.
-pub fn search(machine: &Machine, space: &SearchSpace) -> Result<Counts, Found> {
+pub fn search(machine: &Machine, space: &SearchSpace) -> Result<Counts, Counterexample> {
     let mut walk = Walk { machine, space, counts: Counts::default(), history: Vec::new() };
     walk.from(&World::new(machine, space))?;
     Ok(walk.counts)
@@ -41,23 +41,23 @@ struct Walk<'a> {
     machine: &'a Machine,
     space: &'a SearchSpace,
     counts: Counts,
-    history: Vec<Step>,
+    history: Vec<HistoryStep>,
 }
 
 impl Walk<'_> {
-    fn from(&mut self, world: &World) -> Result<(), Found> {
+    fn from(&mut self, world: &World) -> Result<(), Counterexample> {
         for step in next_steps(world, self.space) {
             let mut next = world.clone();
             self.history.push(step);
-            let found = |violation, in_final_phase| Found {
+            let counterexample = |violation, in_final_phase| Counterexample {
                 violation,
                 history: self.history.clone(),
                 in_final_phase,
             };
             next.apply(self.machine, self.space, step)
-                .map_err(|violation| found(violation, false))?;
+                .map_err(|violation| counterexample(violation, false))?;
             final_phase(&next, self.machine, self.space)
-                .map_err(|violation| found(violation, true))?;
+                .map_err(|violation| counterexample(violation, true))?;
             self.counts.histories += 1;
             if self.history.len() < self.space.depth {
                 self.from(&next)?;
@@ -71,12 +71,12 @@ impl Walk<'_> {
 }
 
 /// The steps that are possible next.
-pub fn next_steps(world: &World, space: &SearchSpace) -> Vec<Step> {
+pub fn next_steps(world: &World, space: &SearchSpace) -> Vec<HistoryStep> {
     let mut steps = Vec::with_capacity(32);
-    let mut add = |gap, event| steps.push(Step { gap, event });
+    let mut add = |gap, event| steps.push(HistoryStep { gap, event });
     for gap in [Gap::Short, Gap::Long] {
-        add(gap, Event::Refresh(Answer::Arrives));
-        add(gap, Event::Refresh(Answer::Lost));
+        add(gap, Event::Refresh(ResponseFate::Arrives));
+        add(gap, Event::Refresh(ResponseFate::Lost));
         add(gap, Event::Use { delivered: true });
         if space.rotation_off {
             add(gap, Event::Renew);
@@ -85,7 +85,7 @@ pub fn next_steps(world: &World, space: &SearchSpace) -> Vec<Step> {
             add(gap, Event::Duplicate(which));
         }
         if space.thief && !world.has_thief() {
-            add(gap, Event::Refresh(Answer::Stolen));
+            add(gap, Event::Refresh(ResponseFate::Stolen));
         }
         if world.has_thief() {
             add(gap, Event::ThiefRefreshes);

@@ -33,7 +33,7 @@ impl Gap {
 
 /// What becomes of the response to the honest client's refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum ResponseFate {
     /// It arrives.
     Arrives,
     /// It is lost on the way.
@@ -46,7 +46,7 @@ pub enum Answer {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     /// The honest client refreshes.
-    Refresh(Answer),
+    Refresh(ResponseFate),
     /// The honest client asks for an access token only (rotation off).
     Renew,
     /// A delayed copy of one of the honest client's requests arrives; 0 is the last request.
@@ -79,14 +79,14 @@ pub enum Event {
 
 /// An event and the time before it.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub struct HistoryStep {
     /// The time since the previous event.
     pub gap: Gap,
     /// What happens then.
     pub event: Event,
 }
 
-impl fmt::Debug for Step {
+impl fmt::Debug for HistoryStep {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.gap {
             Gap::None => {}

@@ -11,7 +11,7 @@ use super::client::{Access, Client, Token};
 use super::ledger::Ledger;
 use super::machine::Machine;
 use super::search_space::SearchSpace;
-use super::step::{Answer, Event, STEP_BACK, Step};
+use super::step::{Event, HistoryStep, ResponseFate, STEP_BACK};
 use super::violation::Violation;
 
 /// A client.
@@ -155,12 +155,12 @@ impl World {
         &mut self,
         machine: &Machine,
         space: &SearchSpace,
-        step: Step,
+        step: HistoryStep,
     ) -> Result<(), Violation> {
         self.now = self.now.plus(step.gap.span());
         match step.event {
             Event::Refresh(answer) => self.honest_refresh(machine, space, true, answer),
-            Event::Renew => self.honest_refresh(machine, space, false, Answer::Arrives),
+            Event::Renew => self.honest_refresh(machine, space, false, ResponseFate::Arrives),
             Event::Duplicate(which) => self.duplicate(machine, space, which),
             Event::Use { delivered } => {
                 self.use_access_token(machine, Who::Honest, self.honest.access, delivered)
@@ -180,7 +180,7 @@ impl World {
                 Ok(())
             }
             Event::ThiefRefreshes => {
-                self.refresh_as(machine, space, Who::Thief, true, Answer::Arrives).map(drop)
+                self.refresh_as(machine, space, Who::Thief, true, ResponseFate::Arrives).map(drop)
             }
             Event::ThiefUses { delivered } => self.use_access_token(
                 machine,

@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use regrant_session_tests::clients::{Flaw, Found, SearchSpace, search, search_space};
+use regrant_session_tests::clients::{Counterexample, Flaw, SearchSpace, search, search_space};
 use regrant_session_tests::report::report;
 
 fn check(space: &SearchSpace) {
@@ -23,7 +23,7 @@ fn check(space: &SearchSpace) {
             space.name,
             started.elapsed().as_secs_f64()
         )),
-        Err(Found { violation, schedule, in_final_phase }) => {
+        Err(Counterexample { violation, schedule, in_final_phase }) => {
             panic!(
                 "{}: {violation:?} after {schedule:?}, in the final phase: {in_final_phase}",
                 space.name
@@ -86,11 +86,13 @@ fn every_flaw_is_detected() {
             Some((found, space))
         });
         match found {
-            Some((Found { violation, schedule, in_final_phase }, space)) => report(format!(
-                "flaw: {flaw:?}: {violation:?} ({}) after {schedule:?}{}",
-                space.name,
-                if in_final_phase { ", in the final phase" } else { "" }
-            )),
+            Some((Counterexample { violation, schedule, in_final_phase }, space)) => {
+                report(format!(
+                    "flaw: {flaw:?}: {violation:?} ({}) after {schedule:?}{}",
+                    space.name,
+                    if in_final_phase { ", in the final phase" } else { "" }
+                ))
+            }
             None => undetected.push(flaw),
         }
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use proptest::prelude::*;
 use regrant_session_tests::model::{
-    Event, Gap, Machine, SearchSpace, Step, World, next_steps, search_space,
+    Event, Gap, HistoryStep, Machine, SearchSpace, World, next_steps, search_space,
 };
 
 /// Picks one of the possible steps, so that a shrunk history is valid. Where `doubled`, a
@@ -21,7 +21,7 @@ fn walk(space: &SearchSpace, choices: &[(u16, bool)], doubled: bool) -> Result<(
             possible.retain(|step| !matches!(step.event, Event::Rollback { to, .. } if to < last));
         }
         let chosen = possible[usize::from(*choice) % possible.len()];
-        let again = Step { gap: Gap::None, event: Event::Duplicate(0) };
+        let again = HistoryStep { gap: Gap::None, event: Event::Duplicate(0) };
         for step in [chosen, again].into_iter().take(if doubled { 2 } else { 1 }) {
             if step == again && world.duplicates_after(Duration::ZERO).next() != Some(0) {
                 continue;

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use regrant::session::Theft;
 use regrant_session_tests::model::{
-    Answer, Event, Gap, Machine, SearchSpace, Step, Violation, World, search, search_space,
+    Event, Gap, HistoryStep, Machine, ResponseFate, SearchSpace, Violation, World, search,
+    search_space,
 };
 
 fn check(space: &SearchSpace) {
@@ -59,13 +60,13 @@ fn a_thief_is_detected_with_rotation_on_and_off() {
 /// within the grace, and a copy of an earlier request is treated as theft.
 #[test]
 fn a_duplicate_of_the_third_last_request_counts_as_theft() {
-    let refresh = Step { gap: Gap::Short, event: Event::Refresh(Answer::Arrives) };
+    let refresh = HistoryStep { gap: Gap::Short, event: Event::Refresh(ResponseFate::Arrives) };
     let after_three = |which| {
         let mut world = World::new(&Machine::REAL, &search_space::HONEST);
         for _ in 0..3 {
             world.apply(&Machine::REAL, &search_space::HONEST, refresh)?;
         }
-        let duplicate = Step { gap: Gap::None, event: Event::Duplicate(which) };
+        let duplicate = HistoryStep { gap: Gap::None, event: Event::Duplicate(which) };
         world.apply(&Machine::REAL, &search_space::HONEST, duplicate)
     };
     assert_eq!(after_three(0), Ok(()));

@@ -1,11 +1,11 @@
 //! Mutation tests of the model check: it must fail for a machine with any one rule broken.
 
 use regrant_session_tests::model::mutants::{LOAD_BEARING, Mutant, REDUNDANT};
-use regrant_session_tests::model::{Found, Machine, SearchSpace, search, search_space};
+use regrant_session_tests::model::{Counterexample, Machine, SearchSpace, search, search_space};
 use regrant_session_tests::report::report;
 
 /// The shortest history, over all search spaces, that leads to a violation.
-fn shortest(machine: &Machine, deepest: usize) -> Option<(Found, SearchSpace)> {
+fn shortest(machine: &Machine, deepest: usize) -> Option<(Counterexample, SearchSpace)> {
     (1..=deepest).find_map(|depth| {
         let deep_enough = search_space::ALL.into_iter().filter(|space| space.depth >= depth);
         deep_enough.into_iter().find_map(|space| {
@@ -24,7 +24,7 @@ fn every_mutant_that_breaks_a_rule_is_killed() {
     let mut survivors = Vec::new();
     for Mutant { name, machine } in LOAD_BEARING {
         match shortest(machine, 6) {
-            Some((Found { violation, history, in_final_phase }, space)) => {
+            Some((Counterexample { violation, history, in_final_phase }, space)) => {
                 report(format!(
                     "mutant: {name}: {violation:?} ({}) after {history:?}{}",
                     space.name,
@@ -41,7 +41,9 @@ fn every_mutant_that_breaks_a_rule_is_killed() {
 #[test]
 fn every_redundant_mutant_survives() {
     for Mutant { name, machine } in REDUNDANT {
-        if let Some((Found { violation, history, in_final_phase }, space)) = shortest(machine, 4) {
+        if let Some((Counterexample { violation, history, in_final_phase }, space)) =
+            shortest(machine, 4)
+        {
             panic!(
                 "{name}: {violation:?} ({}) after {history:?}{}",
                 space.name,

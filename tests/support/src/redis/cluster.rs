@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::options::{RedisOptions, Role};
+use super::options::{RedisOptions, ServerMode};
 use super::server::RedisServer;
 use crate::certificates::Certificates;
 use crate::deadline::until;
@@ -402,7 +402,7 @@ impl ClusterOptions {
 
     fn node(&self, proxy: Option<&TcpProxy>) -> RedisOptions {
         let mut options = RedisOptions::new()
-            .role(Role::ClusterNode)
+            .mode(ServerMode::ClusterNode)
             .setting("cluster-announce-ip", "127.0.0.1")
             .setting("cluster-node-timeout", "1000")
             // A replica takes over however old its data is, and keeps its primary.

@@ -14,13 +14,13 @@ pub struct RedisOptions {
     append_only: bool,
     pub(super) password: Option<String>,
     pub(super) certificates: Option<Arc<Certificates>>,
-    pub(super) role: Role,
+    pub(super) mode: ServerMode,
     settings: Vec<(String, String)>,
 }
 
 /// The mode of the program.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum ServerMode {
     /// A standalone server.
     #[default]
     Data,
@@ -78,8 +78,8 @@ impl RedisOptions {
     }
 
     /// Sets the mode of the program.
-    pub(super) fn role(mut self, role: Role) -> Self {
-        self.role = role;
+    pub(super) fn mode(mut self, mode: ServerMode) -> Self {
+        self.mode = mode;
         self
     }
 
@@ -108,12 +108,12 @@ impl RedisOptions {
         if let Some(password) = &self.password {
             set("requirepass", password);
         }
-        if self.role != Role::Sentinel {
+        if self.mode != ServerMode::Sentinel {
             set("save", "\"\"");
             set("appendonly", if self.append_only { "yes" } else { "no" });
             set("appendfsync", "always");
         }
-        if let (Role::ClusterNode, Some(port)) = (self.role, &ports.bus) {
+        if let (ServerMode::ClusterNode, Some(port)) = (self.mode, &ports.bus) {
             set("cluster-enabled", "yes");
             set("cluster-port", &port.number().to_string());
             if ports.tls.is_some() {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 
-use super::options::{RedisOptions, Role};
+use super::options::{RedisOptions, ServerMode};
 use super::server::RedisServer;
 use crate::certificates::Certificates;
 use crate::deadline::until;
@@ -362,7 +362,7 @@ impl SentinelOptions {
 
     fn sentinel(&self, master_port: u16) -> RedisOptions {
         let mut options = RedisOptions::new()
-            .role(Role::Sentinel)
+            .mode(ServerMode::Sentinel)
             .setting("sentinel", format!("monitor {NAME} 127.0.0.1 {master_port} 2"))
             .setting("sentinel", format!("down-after-milliseconds {NAME} 1500"))
             .setting("sentinel", format!("failover-timeout {NAME} 3000"))

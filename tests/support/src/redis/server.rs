@@ -9,7 +9,7 @@ use redis::FromRedisValue;
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use super::options::{Ports, RedisOptions, Role};
+use super::options::{Ports, RedisOptions, ServerMode};
 use crate::port::Port;
 use crate::probe::serves;
 use crate::process::Process;
@@ -171,7 +171,7 @@ impl RedisServer {
         let log = std::fs::File::create(self.log_path())?;
         let mut command = Command::new(&self.program);
         command.arg(self.configuration_path());
-        if self.options.role == Role::Sentinel {
+        if self.options.mode == ServerMode::Sentinel {
             command.arg("--sentinel");
         }
         command.stdin(Stdio::null()).stderr(log.try_clone()?).stdout(log);
@@ -229,7 +229,7 @@ fn free_ports(options: &RedisOptions) -> Result<Ports> {
     Ok(Ports {
         plain: Port::free()?,
         tls: options.certificates.as_ref().map(|_| Port::free()).transpose()?,
-        bus: (options.role == Role::ClusterNode).then(Port::free).transpose()?,
+        bus: (options.mode == ServerMode::ClusterNode).then(Port::free).transpose()?,
     })
 }
 

@@ -77,32 +77,32 @@ fn feed_read_errors_are_counted() {
 
 /// A store without a reachable replica.
 #[derive(Debug)]
-struct Alone(MemoryStore);
+struct UnreplicatedStore(MemoryStore);
 
-delegate!(Alone, |this, call| call(&this.0).await.map(Answer::of_one_that_is_alone));
+delegate!(UnreplicatedStore, |this, call| call(&this.0).await.map(StoreResult::unreplicated));
 
 /// A result of the store and its replication status.
-trait Answer {
-    fn of_one_that_is_alone(self) -> Self;
+trait StoreResult {
+    fn unreplicated(self) -> Self;
 }
 
-macro_rules! answers {
+macro_rules! store_results {
     ($($type:ty => $change:expr),+ $(,)?) => {$(
-        impl Answer for $type {
-            fn of_one_that_is_alone(self) -> Self {
+        impl StoreResult for $type {
+            fn unreplicated(self) -> Self {
                 $change(self)
             }
         }
     )+};
 }
 
-answers! {
-    RevokedSession => |answer| RevokedSession { replicated: Replicated::No, ..answer },
-    RevokedSessions => |answer| RevokedSessions { replicated: Replicated::No, ..answer },
-    Created => |answer| answer,
-    Option<Refreshed> => |answer| answer,
-    Option<UseOutcome> => |answer| answer,
-    Vec<StoredSession> => |answer| answer,
+store_results! {
+    RevokedSession => |result| RevokedSession { replicated: Replicated::No, ..result },
+    RevokedSessions => |result| RevokedSessions { replicated: Replicated::No, ..result },
+    Created => |result| result,
+    Option<Refreshed> => |result| result,
+    Option<UseOutcome> => |result| result,
+    Vec<StoredSession> => |result| result,
 }
 
 #[test]
@@ -110,7 +110,7 @@ fn unreplicated_revocations_are_counted() {
     record(async |seen| {
         let plain = World::new(json!({}));
         let clock = Arc::clone(&plain.clock) as Arc<dyn Clock>;
-        let store = Alone(MemoryStore::with_clock(Arc::clone(&clock)));
+        let store = UnreplicatedStore(MemoryStore::with_clock(Arc::clone(&clock)));
         let world = World::with(json!({}), |builder| builder.store(store).clock(clock));
         let pair = world.login().await;
         world.auth.logout(pair.refresh_token.expose()).await.unwrap();
