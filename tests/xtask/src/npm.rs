@@ -156,11 +156,12 @@ mod tests {
 
     #[test]
     fn every_node_test_is_in_a_script() {
-        let scripts = [(NODE, "test"), (EXAMPLE, "test"), (EXAMPLE, "test:browser")];
         let mut listed = Vec::new();
-        for (folder, script) in scripts {
-            let files = test_files(folder, script).unwrap();
-            listed.extend(files.iter().map(|file| format!("{folder}/{file}")));
+        for folder in [NODE, EXAMPLE] {
+            for script in ["test", "test:browser"] {
+                let files = test_files(folder, script).unwrap();
+                listed.extend(files.iter().map(|file| format!("{folder}/{file}")));
+            }
         }
         let files = ["ls-files", "--cached", "--others", "--exclude-standard"];
         let patterns = ["test/*.test.[mc]js", "example/test/*.test.[mc]js"];
