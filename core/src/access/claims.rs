@@ -104,7 +104,10 @@ impl<'a> RawClaims<'a> {
     pub(super) fn session(&self) -> Result<(Option<SessionId>, Option<FamilyPosition>)> {
         let session = match self.get(RegisteredClaim::Session) {
             None => None,
-            Some(sid) => Some(text(sid, "sid")?.parse()?),
+            Some(sid) => {
+                let sid = text(sid, "sid")?.parse::<SessionId>();
+                Some(sid.map_err(|_| Error::claim_invalid("sid"))?)
+            }
         };
         let generation = self.get(RegisteredClaim::Generation);
         let position = match (generation, self.get(RegisteredClaim::Branch)) {

@@ -146,11 +146,12 @@ impl DeviceLabel {
     /// Checks `text` and makes a label of it.
     ///
     /// # Errors
-    /// [`Error::ClaimInvalid`] for `device` when `text` is too long or has control characters.
+    /// [`Error::ArgumentInvalid`] for `device` when `text` is too long or has control characters.
     pub fn new(text: impl Into<String>) -> Result<Self, Error> {
         let text = text.into();
         if text.len() > Self::MAX_BYTES || text.chars().any(char::is_control) {
-            return Err(Error::claim_invalid("device"));
+            let expected = "expected at most 64 bytes of text without control characters";
+            return Err(Error::argument("device", expected));
         }
         Ok(Self(text.into_boxed_str()))
     }

@@ -22,13 +22,15 @@ impl Subject {
     /// Checks `text`.
     ///
     /// # Errors
-    /// [`Error::ClaimInvalid`] for `sub` when it is empty, too long or contains control characters.
+    /// [`Error::ArgumentInvalid`] for `subject` when it is empty, too long or contains control
+    /// characters.
     pub fn new(text: impl Into<String>) -> Result<Self, Error> {
         let text = text.into();
         let printable = |byte: u8| (0x20..0x7f).contains(&byte);
         let has_controls = || !text.bytes().all(printable) && text.chars().any(char::is_control);
         if text.is_empty() || text.len() > Self::MAX_BYTES || has_controls() {
-            return Err(Error::claim_invalid("sub"));
+            let expected = "expected 1 to 255 bytes of text without control characters";
+            return Err(Error::argument("subject", expected));
         }
         Ok(Self(text.into_boxed_str()))
     }
@@ -123,14 +125,16 @@ impl fmt::Debug for SessionId {
 impl FromStr for SessionId {
     type Err = Error;
 
+    /// # Errors
+    /// [`Error::ArgumentInvalid`] for `session`.
     fn from_str(text: &str) -> Result<Self, Error> {
         // On the stack: this runs for every access token.
         let mut space = [0; 18];
-        let length = URL_SAFE_NO_PAD
-            .decode_slice(text, &mut space)
-            .map_err(|_| Error::claim_invalid("sid"))?;
+        let length = URL_SAFE_NO_PAD.decode_slice(text, &mut space).unwrap_or_default();
         let bytes = space.get(..length).and_then(|bytes| bytes.try_into().ok());
-        bytes.map(Self).ok_or_else(|| Error::claim_invalid("sid"))
+        bytes
+            .map(Self)
+            .ok_or_else(|| Error::argument("session", "expected 22 characters of base64url"))
     }
 }
 
@@ -168,4 +172,28 @@ pub struct FamilyPosition {
     /// The index among the children of the parent token: 0 unless an earlier child was discarded.
     #[serde(rename = "brn")]
     pub branch: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_no_id_is_an_invalid_argument() {
+        let long = "x".repeat(Subject::MAX_BYTES + 1);
+        for text in ["", "a\nb", "\u{7f}", &long] {
+            let error = Subject::new(text).unwrap_err();
+            assert!(
+                matches!(&error, Error::ArgumentInvalid { argument, .. } if argument == "subject")
+            );
+        }
+        for text in ["", "x", "AAAAAAAAAAAAAAAAAAAAAB", "AAAAAAAAAAAAAAAAAAAAAAA", "é"] {
+            let error = text.parse::<SessionId>().unwrap_err();
+            assert!(
+                matches!(&error, Error::ArgumentInvalid { argument, .. } if argument == "session"),
+                "{text}"
+            );
+        }
+        assert!("AAAAAAAAAAAAAAAAAAAAAA".parse::<SessionId>().is_ok());
+    }
 }
