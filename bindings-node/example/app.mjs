@@ -6,7 +6,6 @@ import { rateLimit } from 'express-rate-limit';
 import helmet from 'helmet';
 import { createAuth } from 'regrant';
 import { accountRoutes } from './routes/account.mjs';
-import { cookieOptions } from './routes/cookies.mjs';
 import { demoRoutes } from './routes/demo.mjs';
 import { deviceRoutes } from './routes/devices.mjs';
 import { answerErrors, refuse } from './routes/errors.mjs';
@@ -38,6 +37,9 @@ export function createApp(config, { clock } = {}) {
     },
     dpop: { origin: config.origins },
     store: config.store,
+    // The refresh token is in a cookie that no script can read. Browsers send it to /auth only, so it never accompanies
+    // an ordinary request.
+    web: { refreshCookie: true, path: '/auth', secure: config.secureCookies },
     clock,
     // A real app would write events to its audit log. No event contains a token.
     onEvent: ({ type, sessionId, reason = '' }) => {
@@ -69,14 +71,10 @@ export function createApp(config, { clock } = {}) {
   app.use(express.json({ limit: '10kb' }));
 
   const context = { auth, users, config, limitLogin };
-  // A browser stores the refresh token in a cookie; a mobile app receives and sends it as JSON.
-  for (const [path, delivery] of [
-    ['/auth', cookieOptions(config)],
-    ['/mobile', { cookie: false }],
-  ]) {
-    app.use(path, accountRoutes(context, delivery));
-    app.use(path, sessionRoutes(context, delivery));
-  }
+  app.use('/auth', accountRoutes(context), sessionRoutes(context));
+  // A mobile app receives and sends the refresh token as JSON.
+  const mobile = { ...context, auth: auth.withWeb({ refreshCookie: false }) };
+  app.use('/mobile', accountRoutes(mobile), sessionRoutes(mobile));
   app.use('/api', protectedRoutes(context));
   app.use('/api', deviceRoutes(context));
   app.use('/api/users', legacyRoutes(context));

@@ -24,7 +24,8 @@ use crate::verify::{self, InputKind, to_tuple_json};
 /// `Auth` of the core. The methods return text, mostly JSON, or an [`ErrorDto`].
 #[napi]
 pub struct NativeAuth {
-    calls: Calls,
+    pub(crate) calls: Calls,
+    pub(crate) web: Arc<WebPolicy>,
     /// Keeps the listener subscribed as long as there is something to log.
     _log: Arc<Subscription>,
 }
@@ -54,7 +55,23 @@ impl NativeAuth {
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
         metrics::install();
         match build(&config, Arc::clone(&clock), on_event, identity_resolver) {
-            Ok(auth) => Either::A(Self { calls: Calls { auth, clock }, _log: log.shared() }),
+            Ok((auth, web)) => {
+                let calls = Calls { auth, clock };
+                Either::A(Self { calls, web: Arc::new(web), _log: log.shared() })
+            }
+            Err(error) => Either::B(error.into()),
+        }
+    }
+
+    /// This object with another `web`, which a configuration contains, JSON text.
+    #[napi(catch_unwind)]
+    pub fn with_web(&self, config: String) -> Either<NativeAuth, ErrorDto> {
+        match AuthConfig::from_json(&config).and_then(|config| config.web_policy()) {
+            Ok(web) => Either::A(Self {
+                calls: self.calls.clone(),
+                web: Arc::new(web),
+                _log: Arc::clone(&self._log),
+            }),
             Err(error) => Either::B(error.into()),
         }
     }
@@ -88,12 +105,6 @@ impl NativeAuth {
     pub fn verify_with_proof(&self, token: String, proof: PresentedProof) -> NativeResult {
         let access = self.calls.verify_with_proof(&token, &proof);
         text(access.and_then(|access| to_tuple_json(&access)))
-    }
-
-    /// Chooses among the access tokens of several cookies of one name.
-    #[napi(catch_unwind)]
-    pub fn choose_access(&self, tokens: Vec<String>) -> NativeResult {
-        text(WebPolicy::choose_access(tokens, |token| self.calls.auth.verify(token)))
     }
 
     /// Checks a proof and does not use it up. Returns an empty text.
@@ -297,10 +308,6 @@ impl NativeAuth {
 }
 
 impl NativeAuth {
-    pub const fn core(&self) -> &Auth {
-        &self.calls.auth
-    }
-
     /// Starts an asynchronous call.
     ///
     /// It owns what it uses, because this object may be finalized before the call is done, for
@@ -330,8 +337,10 @@ fn build(
     clock: Arc<dyn Clock>,
     on_event: Option<Listener>,
     identity_resolver: Option<AsyncFunction>,
-) -> Result<Auth> {
-    let mut builder = AuthConfig::from_json(config)?.builder()?.clock(clock);
+) -> Result<(Auth, WebPolicy)> {
+    let config = AuthConfig::from_json(config)?;
+    let web = config.web_policy()?;
+    let mut builder = config.builder()?.clock(clock);
     if let Some(listener) = on_event {
         builder = builder.on_event(forward_events(listener));
     }
@@ -339,7 +348,7 @@ fn build(
         builder = builder.identity_resolver(JsIdentityResolver(resolver));
     }
     // The background work of the core runs where the async methods do.
-    within_runtime_if_available(|| builder.build())
+    Ok((within_runtime_if_available(|| builder.build())?, web))
 }
 
 fn set_keys(auth: &Auth, config: &str) -> Result<()> {

@@ -1,5 +1,4 @@
-//! The HTTP rules of the core as a class: requests come as data, decisions and responses go back as
-//! JSON text.
+//! The HTTP rules of the core: requests come as data, decisions and responses go back as JSON text.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,65 +6,79 @@ use std::time::Duration;
 use napi::Env;
 use napi::bindgen_prelude::{Either, PromiseRaw};
 use napi_derive::napi;
+use regrant::access::VerifiedAccess;
 use regrant::http::{
-    AccessCredentials, CookiePolicy, Endpoints, Origin, Permission, PresentedRefresh, RefreshInput,
-    Rejection, RequestHead, SameSite, SecureCookie, WebPolicy,
+    AccessCredentials, CookiePolicy, Endpoints, IssuedTokens, JwksCaching, Permission,
+    PresentedRefresh, RefreshInput, Rejection, RequestHead, SessionSelector, WebPolicy,
 };
-use regrant::types::{Clock, Subject, SystemClock};
-use regrant::{Auth, Error, Result};
+use regrant::types::{Clock, Subject, SystemClock, Timestamp};
+use regrant::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::auth::NativeAuth;
 use crate::error::{ErrorDto, NativeResult, json, text};
-use crate::requests::parse_claims;
+use crate::requests::{Calls, parse_claims, parse_session};
 
-/// How tokens travel. Requests are passed as a [`Head`].
+/// How tokens travel: the policy of an auth object or of a verifier. Requests are passed as a
+/// [`Head`].
 #[napi]
 pub struct NativeWeb {
     policy: Arc<WebPolicy>,
 }
 
+impl NativeWeb {
+    pub const fn new(policy: Arc<WebPolicy>) -> Self {
+        Self { policy }
+    }
+}
+
 #[napi]
 impl NativeWeb {
-    /// Checks the options, JSON text.
-    #[napi(catch_unwind)]
-    pub fn create(options: String) -> Either<NativeWeb, ErrorDto> {
-        match parse_policy(&options) {
-            Ok(policy) => Either::A(Self { policy: Arc::new(policy) }),
-            Err(error) => Either::B(error.into()),
-        }
+    /// The header of access tokens, in lower case.
+    #[napi(getter)]
+    pub fn access_header(&self) -> String {
+        self.policy.access_header.to_ascii_lowercase()
+    }
+
+    /// The names of the headers that a [`Head`] contains, in lower case; `:authority` is one.
+    #[napi(getter)]
+    pub fn request_headers(&self) -> Vec<String> {
+        self.policy.request_headers()
     }
 
     /// The access token that a request presents, as JSON of [`PresentedAccess`]. Without one, an
     /// empty text if that is allowed (`optional`), else an error with the advice for guarded routes.
     #[napi(catch_unwind)]
     pub fn present(&self, head: String, optional: bool) -> NativeResult {
-        let result = Head::parse(&head).and_then(|head| {
-            let presented = match self.policy.access_credentials(&head.request())? {
-                AccessCredentials::Bearer(token) => {
-                    PresentedAccess { scheme: "bearer", tokens: vec![token.into_owned()] }
-                }
-                AccessCredentials::Dpop(token) => {
-                    PresentedAccess { scheme: "dpop", tokens: vec![token.to_owned()] }
-                }
-                AccessCredentials::Several(tokens) => PresentedAccess { scheme: "bearer", tokens },
-                _ if optional => return Ok(None),
-                _ => return Err(Error::TokenMissing),
-            };
-            Ok(Some(presented))
-        });
-        match result {
-            Ok(None) => Either::A(String::new()),
-            Ok(Some(presented)) => json(Ok(presented)),
-            Err(error) => {
-                let advice = self.policy.advice(&error);
-                Either::B(ErrorDto {
-                    advice: Some(advice.as_str().to_owned()),
-                    ..ErrorDto::from(error)
+        respond(&head, |head| {
+            let request = head.request();
+            let presented = self.policy.access_credentials(&request).and_then(|credentials| {
+                Ok(match credentials {
+                    AccessCredentials::Bearer(token) => {
+                        PresentedAccess { scheme: "bearer", tokens: vec![token.into_owned()] }
+                    }
+                    AccessCredentials::Dpop(token) => {
+                        PresentedAccess { scheme: "dpop", tokens: vec![token.to_owned()] }
+                    }
+                    AccessCredentials::Several(tokens) => {
+                        PresentedAccess { scheme: "bearer", tokens }
+                    }
+                    _ => return Err(Error::TokenMissing),
                 })
+            });
+            match presented {
+                Ok(presented) => to_json(&presented),
+                Err(Error::TokenMissing) if optional => Ok(String::new()),
+                Err(error) => Err(self.policy.rejection(error, &request)),
             }
-        }
+        })
+    }
+
+    /// The error of a guarded route for a request without a token.
+    #[napi(catch_unwind)]
+    pub fn token_missing(&self) -> ErrorDto {
+        self.policy.rejection(Error::TokenMissing, &RequestHead::new("", "")).into()
     }
 
     /// Whether cookies count in a request.
@@ -102,93 +115,190 @@ impl NativeWeb {
             cookies.into_iter().flatten().map(remove).collect::<Vec<_>>()
         }))
     }
+}
+
+/// The guard and the endpoints. Responses are JSON of [`EndpointResponse`].
+#[napi]
+impl NativeAuth {
+    /// How tokens travel.
+    #[napi(getter)]
+    pub fn web(&self) -> NativeWeb {
+        NativeWeb::new(Arc::clone(&self.web))
+    }
+
+    /// Chooses among the access tokens of several cookies of one name. The error removes cookies
+    /// that make the request ambiguous.
+    #[napi(catch_unwind)]
+    pub fn choose_access(&self, head: String, tokens: Vec<String>) -> NativeResult {
+        let verify = |token: &str| self.calls.auth.verify(token);
+        choose_access(&self.web, &head, tokens, verify)
+    }
+
+    /// The response to a login.
+    #[napi(catch_unwind)]
+    pub fn login_response(&self, head: String, pair: IssuedPair) -> NativeResult {
+        respond(&head, |head| {
+            let endpoints = Endpoints::new(&self.calls.auth, &self.web);
+            to_json(&endpoints.login(pair.issued(self.calls.clock.now()), &head.request())?)
+        })
+    }
 
     /// The refresh token that a request presents, as JSON of [`PresentedRefreshDto`].
     #[napi]
     pub fn present_refresh<'env>(
         &self,
         env: &'env Env,
-        auth: &NativeAuth,
         head: String,
-        body_token: Option<String>,
+        #[napi(ts_arg_type = "string | undefined")] body_token: Option<String>,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
-        self.promise(env, auth, head, move |auth, policy, head| async move {
-            let endpoints = Endpoints::new(&auth, &policy);
+        self.respond_later(env, |calls, web| async move {
+            let head = Head::parse(&head)?;
+            let endpoints = Endpoints::new(&calls.auth, &web);
             let presented = endpoints.presented(&head.request(), body_token.as_deref()).await?;
             let PresentedRefresh { token, had_others } = presented;
             to_json(&PresentedRefreshDto { token, had_others })
         })
     }
 
-    /// Exchanges the refresh token that [`present_refresh`](Self::present_refresh) returned. Returns
-    /// the response as JSON.
+    /// The response to a refresh, with the refresh token that
+    /// [`present_refresh`](Self::present_refresh) returned.
     #[napi]
-    #[allow(clippy::too_many_arguments, reason = "one argument for each value of JavaScript")]
-    pub fn refresh<'env>(
+    pub fn refresh_response<'env>(
         &self,
         env: &'env Env,
-        auth: &NativeAuth,
         head: String,
         presented: String,
-        #[napi(ts_arg_type = "string | undefined")] claims: Option<String>,
-        #[napi(ts_arg_type = "boolean | undefined")] rotate: Option<bool>,
-        #[napi(ts_arg_type = "string | undefined")] subject: Option<String>,
-        #[napi(ts_arg_type = "string | undefined")] address: Option<String>,
+        input: RefreshResponseInput,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
-        self.promise(env, auth, head, move |auth, policy, head| async move {
+        self.respond_later(env, |calls, web| async move {
+            let head = Head::parse(&head)?;
             let presented: PresentedRefreshDto = serde_json::from_str(&presented)
                 .map_err(|_| Error::internal("a presented refresh token is no JSON"))?;
             let PresentedRefreshDto { token, had_others } = presented;
             let presented = PresentedRefresh { token, had_others };
-            let mut input = RefreshInput::default();
-            input.claims = parse_claims(claims)?;
-            input.rotate = rotate;
-            input.subject = subject.map(Subject::new).transpose()?;
-            input.address = address;
-            let endpoints = Endpoints::new(&auth, &policy);
-            to_json(&endpoints.refresh(&presented, &head.request(), input).await?)
+            let mut refresh = RefreshInput::default();
+            refresh.claims = parse_claims(input.claims)?;
+            refresh.rotate = input.rotate;
+            refresh.address = input.address;
+            let endpoints = Endpoints::new(&calls.auth, &web);
+            to_json(&endpoints.refresh(&presented, &head.request(), refresh).await?)
         })
     }
 
-    /// Revokes the session of a request's refresh token. Returns the response as JSON.
+    /// The response to a logout.
     #[napi]
-    pub fn logout<'env>(
+    pub fn logout_response<'env>(
         &self,
         env: &'env Env,
-        auth: &NativeAuth,
         head: String,
-        body_token: Option<String>,
+        #[napi(ts_arg_type = "string | undefined")] body_token: Option<String>,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
-        self.promise(env, auth, head, move |auth, policy, head| async move {
-            let endpoints = Endpoints::new(&auth, &policy);
+        self.respond_later(env, |calls, web| async move {
+            let head = Head::parse(&head)?;
+            let endpoints = Endpoints::new(&calls.auth, &web);
             to_json(&endpoints.logout(&head.request(), body_token.as_deref()).await?)
+        })
+    }
+
+    /// The response of the endpoint for sessions. `segment` is that of the path below it.
+    #[napi]
+    pub fn sessions_response<'env>(
+        &self,
+        env: &'env Env,
+        subject: String,
+        #[napi(ts_arg_type = "string | undefined")] current: Option<String>,
+        method: String,
+        #[napi(ts_arg_type = "string | undefined")] segment: Option<String>,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.respond_later(env, |calls, web| async move {
+            let subject = Subject::new(subject)?;
+            let current = current.map(|id| parse_session(&id, "sessionId")).transpose()?;
+            let selector = SessionSelector::parse(segment.as_deref());
+            let endpoints = Endpoints::new(&calls.auth, &web);
+            to_json(&endpoints.sessions(&subject, current, &method, selector).await?)
+        })
+    }
+
+    /// The response with the public keys, which others may cache for so many seconds.
+    #[napi(catch_unwind)]
+    pub fn jwks_response(
+        &self,
+        head: String,
+        #[napi(ts_arg_type = "number | undefined")] max_age: Option<u32>,
+    ) -> NativeResult {
+        respond(&head, |head| {
+            let caching =
+                max_age.map_or_else(JwksCaching::default, |max_age| JwksCaching { max_age });
+            let endpoints = Endpoints::new(&self.calls.auth, &self.web);
+            to_json(&endpoints.jwks(&head.request(), caching))
         })
     }
 }
 
-impl NativeWeb {
-    fn promise<'env, F>(
+impl NativeAuth {
+    fn respond_later<'env, F>(
         &self,
         env: &'env Env,
-        auth: &NativeAuth,
-        head: String,
-        call: impl FnOnce(Auth, Arc<WebPolicy>, Head) -> F + Send + 'static,
+        call: impl FnOnce(Calls, Arc<WebPolicy>) -> F,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>>
     where
         F: Future<Output = Result<String, Rejection>> + Send + 'static,
     {
-        let (auth, policy) = (auth.core().clone(), Arc::clone(&self.policy));
-        env.spawn_future(async move {
-            let result = match Head::parse(&head) {
-                Ok(head) => call(auth, policy, head).await,
-                Err(error) => Err(error.into()),
-            };
-            Ok(match result {
-                Ok(text) => Either::A(text),
-                Err(rejection) => Either::B(rejection.into()),
-            })
-        })
+        let response = call(self.calls.clone(), Arc::clone(&self.web));
+        env.spawn_future(async move { Ok(native_result(response.await)) })
     }
+}
+
+/// A pair as `login` and `refresh` return it.
+#[napi(object, object_to_js = false)]
+pub struct IssuedPair {
+    /// The access token.
+    pub access_token: String,
+    /// Seconds until the access token expires.
+    pub access_expires_in: u32,
+    /// The refresh token.
+    pub refresh_token: String,
+    /// Seconds until the refresh token expires.
+    pub refresh_expires_in: u32,
+}
+
+impl IssuedPair {
+    fn issued(&self, now: Timestamp) -> IssuedTokens<'_> {
+        let after = |seconds: u32| now.plus(Duration::from_secs(seconds.into()));
+        IssuedTokens {
+            access_token: &self.access_token,
+            access_expires_at: after(self.access_expires_in),
+            refresh_token: Some(&self.refresh_token),
+            refresh_expires_at: after(self.refresh_expires_in),
+        }
+    }
+}
+
+/// What an app adds to a refresh.
+#[napi(object, object_to_js = false)]
+pub struct RefreshResponseInput {
+    /// The app's own claims, as JSON text of an object.
+    #[napi(ts_type = "string | undefined")]
+    pub claims: Option<String>,
+    /// Whether to issue the next refresh token.
+    #[napi(ts_type = "boolean | undefined")]
+    pub rotate: Option<bool>,
+    /// The address of the client.
+    #[napi(ts_type = "string | undefined")]
+    pub address: Option<String>,
+}
+
+/// Chooses among several access tokens of a request by `verify`.
+pub fn choose_access(
+    web: &WebPolicy,
+    head: &str,
+    tokens: Vec<String>,
+    verify: impl Fn(&str) -> Result<VerifiedAccess>,
+) -> NativeResult {
+    respond(head, |head| {
+        WebPolicy::choose_access(tokens, verify)
+            .map_err(|error| web.rejection(error, &head.request()))
+    })
 }
 
 /// Checks what an access token grants: all of `scopes`, and the claims of `required`, JSON text of
@@ -245,71 +355,6 @@ impl Head {
     }
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-struct WebOptions {
-    access_header: Option<String>,
-    access_cookie: Option<CookieOptions>,
-    refresh_cookie: Option<CookieOptions>,
-    #[serde(default)]
-    allowed_origins: Vec<String>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CookieOptions {
-    name: String,
-    path: Option<String>,
-    domain: Option<String>,
-    secure: Option<SecureOption>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum SecureOption {
-    Always(bool),
-    Auto(AutoSecure),
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum AutoSecure {
-    Auto,
-}
-
-impl CookieOptions {
-    fn policy(self, same_site: SameSite) -> CookiePolicy {
-        let mut policy = match same_site {
-            SameSite::Strict => CookiePolicy::refresh(self.name),
-            SameSite::Lax => CookiePolicy::access(self.name),
-        };
-        policy.domain = self.domain;
-        if let Some(path) = self.path {
-            policy.path = path;
-        }
-        policy.secure = match self.secure {
-            None | Some(SecureOption::Always(true)) => SecureCookie::Always,
-            Some(SecureOption::Always(false)) => SecureCookie::Never,
-            Some(SecureOption::Auto(AutoSecure::Auto)) => SecureCookie::Auto,
-        };
-        policy
-    }
-}
-
-fn parse_policy(options: &str) -> Result<WebPolicy> {
-    let options: WebOptions = serde_json::from_str(options)
-        .map_err(|_| Error::internal("the options of cookies and origins have another form"))?;
-    let mut policy = WebPolicy::default();
-    if let Some(name) = options.access_header {
-        policy.access_header = name;
-    }
-    policy.access_cookie = options.access_cookie.map(|cookie| cookie.policy(SameSite::Lax));
-    policy.refresh_cookie = options.refresh_cookie.map(|cookie| cookie.policy(SameSite::Strict));
-    policy.allowed_origins =
-        options.allowed_origins.iter().map(|text| Origin::new(text)).collect::<Result<_>>()?;
-    policy.checked()
-}
-
 fn set_cookie(
     policy: Option<&CookiePolicy>,
     head: &str,
@@ -320,6 +365,18 @@ fn set_cookie(
     let now = SystemClock.now();
     let expires_at = now.plus(Duration::from_secs(expires_in.into()));
     text(Head::parse(head).and_then(|head| policy.set(token, expires_at, now, &head.request())))
+}
+
+/// Calls `call` with the head of a request.
+fn respond(head: &str, call: impl FnOnce(Head) -> Result<String, Rejection>) -> NativeResult {
+    native_result(Head::parse(head).map_err(Rejection::from).and_then(call))
+}
+
+fn native_result(result: Result<String, Rejection>) -> NativeResult {
+    match result {
+        Ok(text) => Either::A(text),
+        Err(rejection) => Either::B(rejection.into()),
+    }
 }
 
 fn to_json<T: Serialize>(value: &T) -> Result<String, Rejection> {

@@ -15,6 +15,7 @@ use crate::callbacks::{AsyncFunction, JsTransport};
 use crate::clock::TestClock;
 use crate::error::{ErrorDto, NativeResult, text};
 use crate::fast_function::with_text;
+use crate::http::{NativeWeb, choose_access};
 use crate::log::{LogListener, Subscription};
 use crate::requests::PresentedProof;
 use crate::verify::to_tuple_json;
@@ -24,6 +25,7 @@ use crate::verify::to_tuple_json;
 #[napi]
 pub struct NativeJwksVerifier {
     verifier: JwksVerifier,
+    web: Arc<WebPolicy>,
     /// Keeps the listener subscribed as long as there is something to log.
     _log: Arc<Subscription>,
 }
@@ -47,7 +49,9 @@ impl NativeJwksVerifier {
         let clock =
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
         match build(&config, clock, fetch) {
-            Ok(verifier) => Either::A(Self { verifier, _log: log.shared() }),
+            Ok((verifier, web)) => {
+                Either::A(Self { verifier, web: Arc::new(web), _log: log.shared() })
+            }
             Err(error) => Either::B(error.into()),
         }
     }
@@ -91,18 +95,26 @@ impl NativeJwksVerifier {
         })
     }
 
+    /// How access tokens travel.
+    #[napi(getter)]
+    pub fn web(&self) -> NativeWeb {
+        NativeWeb::new(Arc::clone(&self.web))
+    }
+
     /// Chooses among the access tokens of several cookies of one name, by the keys at hand after an
-    /// attempt to fetch the missing ones.
+    /// attempt to fetch the missing ones. The error removes cookies that make the request ambiguous.
     #[napi]
     pub fn choose_access<'env>(
         &self,
         env: &'env Env,
+        head: String,
         tokens: Vec<String>,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
-        self.promise(env, |verifier| async move {
+        let (verifier, web) = (self.verifier.clone(), Arc::clone(&self.web));
+        env.spawn_future(async move {
             // Without keys, the verification of the chosen token tells what is wrong.
             let _ = verifier.ready().await;
-            WebPolicy::choose_access(tokens, |token| verifier.verify_cached(token))
+            Ok(choose_access(&web, &head, tokens, |token| verifier.verify_cached(token)))
         })
     }
 
@@ -133,9 +145,15 @@ impl NativeJwksVerifier {
     }
 }
 
-fn build(config: &str, clock: Arc<dyn Clock>, fetch: AsyncFunction) -> Result<JwksVerifier> {
-    let builder = VerifierConfig::from_json(config)?.builder()?;
+fn build(
+    config: &str,
+    clock: Arc<dyn Clock>,
+    fetch: AsyncFunction,
+) -> Result<(JwksVerifier, WebPolicy)> {
+    let config = VerifierConfig::from_json(config)?;
+    let web = config.web_policy()?;
+    let builder = config.builder()?;
     let builder = builder.clock(clock).transport(Arc::new(JsTransport(fetch)));
     // Keys are fetched where the async methods run.
-    within_runtime_if_available(|| builder.build())
+    Ok((within_runtime_if_available(|| builder.build())?, web))
 }

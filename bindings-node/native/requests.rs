@@ -92,7 +92,7 @@ impl Calls {
         claims: Option<String>,
         proof: Option<PresentedProof>,
     ) -> Result<impl Serialize + use<>> {
-        let mut login = Login::new(parse_subject(subject)?)
+        let mut login = Login::new(Subject::new(subject)?)
             .device(DeviceLabel::lossy(&device.unwrap_or_default()))
             .claims(parse_claims(claims)?);
         if let Some(proof) = proof {
@@ -133,7 +133,7 @@ impl Calls {
         session: &str,
         reason: &str,
     ) -> Result<bool> {
-        let (subject, session) = (parse_subject(subject)?, parse_session(session, "sessionId")?);
+        let (subject, session) = (Subject::new(subject)?, parse_session(session, "sessionId")?);
         self.auth.revoke_session(&subject, &session, parse_reason(reason)?).await
     }
 
@@ -145,7 +145,7 @@ impl Calls {
         before: Option<f64>,
         reason: Option<String>,
     ) -> Result<impl Serialize + use<>> {
-        let mut request = LogoutEverywhere::new(parse_subject(subject)?);
+        let mut request = LogoutEverywhere::new(Subject::new(subject)?);
         if let Some(session) = except {
             request = request.except(parse_session(&session, "exceptSession")?);
         }
@@ -164,7 +164,7 @@ impl Calls {
         current: Option<String>,
     ) -> Result<impl Serialize + use<>> {
         let current = current.map(|id| parse_session(&id, "current")).transpose()?;
-        self.auth.sessions(&parse_subject(subject)?, current.as_ref()).await
+        self.auth.sessions(&Subject::new(subject)?, current.as_ref()).await
     }
 }
 
@@ -177,13 +177,7 @@ pub fn parse_claims(text: Option<String>) -> Result<Map<String, Value>> {
     }
 }
 
-fn parse_subject(text: String) -> Result<Subject> {
-    Subject::new(text).map_err(|_| {
-        Error::argument("subject", "expected 1 to 255 bytes of text without control characters")
-    })
-}
-
-fn parse_session(text: &str, argument: &'static str) -> Result<SessionId> {
+pub fn parse_session(text: &str, argument: &'static str) -> Result<SessionId> {
     text.parse().map_err(|_| Error::argument(argument, "expected a session id"))
 }
 

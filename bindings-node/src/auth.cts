@@ -1,5 +1,5 @@
 /** The auth object: the methods of the core, with results parsed and errors thrown. */
-import { NativeAuth, bearer, type NativeResult } from '../native.cjs';
+import { NativeAuth, bearer } from '../native.cjs';
 import {
   checkArgument,
   checkOptions,
@@ -21,7 +21,7 @@ import { encodeConfig, resolverOf, sharedOptions, type AuthConfig } from './conf
 import type { ErrorCode } from './error-codes.cjs';
 import type { JwkSet } from './jwk-set.cjs';
 import { parseEvent, type Metric, type StoreHealth } from './monitoring.cjs';
-import type { KeysConfig } from './options.cjs';
+import type { KeysConfig, WebConfig } from './options.cjs';
 import {
   parsePair,
   parseRenewed,
@@ -39,6 +39,7 @@ import {
   type TokenPair,
 } from './session.cjs';
 import { TokenCache, parseTuple } from './token-cache.cjs';
+import { Web } from './web.cjs';
 
 /**
  * Checks the configuration and makes an auth object. Opens the file of a file store, the default, and
@@ -87,10 +88,11 @@ const logoutOptions: Checks<LogoutEverywhereOptions> = { exceptSession: isText, 
 const sessionsOptions: Checks<{ current?: string | undefined }> = { current: isText };
 const sweepOptions: Checks<SweepOptions> = { dryRun: isFlag, removeDead: isFlag, onProgress: isFunction };
 
-/** What the endpoints of `regrant/http` need of an auth object. */
+/** What `regrant/http` needs of an auth object. */
 export interface AuthInternals {
   readonly native: NativeAuth;
   readonly catalog: Catalog;
+  readonly web: Web;
   /** A user's id in the type of the claim that is issued. */
   readonly idOf: (subject: string) => SubjectId;
 }
@@ -105,6 +107,7 @@ export class Auth {
   readonly #tokens: TokenCache;
   readonly #headers: TokenCache;
   readonly #numericSubject: boolean;
+  readonly #internals: AuthInternals;
   /** Whether sessions may be bound to keys of clients: whether the configuration has `dpop`. */
   readonly checksProofs: boolean;
 
@@ -116,6 +119,25 @@ export class Auth {
     this.#tokens = new TokenCache(native.tokenVerifier(), native.cacheSlots, catalog);
     this.#headers = new TokenCache(native.headerVerifier(), native.cacheSlots, catalog);
     this.checksProofs = native.checksProofs;
+    this.#internals = { native, catalog, web: new Web(native.web), idOf: (subject) => this.#id(subject) };
+  }
+
+  /**
+   * This auth object with another option `web`, for clients of another kind: native apps, whose refresh tokens travel in
+   * JSON bodies, beside pages with cookies.
+   *
+   * ```ts
+   * app.use('/auth', authRouter(auth));
+   * app.use('/mobile', authRouter(auth.withWeb({ refreshCookie: false })));
+   * ```
+   *
+   * @param web - In place of the whole `web` of `createAuth`.
+   * @throws {@link AuthError} `ERR_CONFIG_INVALID`
+   */
+  withWeb(web: WebConfig): Auth {
+    const native = this.#native.withWeb(encodeConfig({ web: web ?? null }, this.#catalog));
+    if (native instanceof NativeAuth) return new Auth(native, this.#catalog, this.#numericSubject);
+    throw this.#catalog.errorOf(native);
   }
 
   /**
@@ -157,7 +179,7 @@ export class Auth {
    * @throws {@link AuthError} as {@link Auth.verify}.
    */
   async verifyAccessAsync<T extends object = object>(token: string | undefined): Promise<VerifiedAccess<T>> {
-    const text = this.#text(await this.#native.verifyOnThreadPool(this.#present(token)));
+    const text = this.#catalog.textOf(await this.#native.verifyOnThreadPool(this.#present(token)));
     return parseTuple(text) as VerifiedAccess<T>;
   }
 
@@ -170,7 +192,7 @@ export class Auth {
    */
   verifyWithProof<T extends object = object>(token: string | undefined, proof: RequestProof): VerifiedAccess<T> {
     checkArgument('proof', proof, isProof, this.#catalog);
-    return parseTuple(this.#text(this.#native.verifyWithProof(this.#present(token), proof))) as VerifiedAccess<T>;
+    return parseTuple(this.#catalog.textOf(this.#native.verifyWithProof(this.#present(token), proof))) as VerifiedAccess<T>;
   }
 
   /**
@@ -182,7 +204,7 @@ export class Auth {
   checkProof(proof: RequestProof | undefined): void {
     if (proof === undefined) return;
     checkArgument('proof', proof, isProof, this.#catalog);
-    this.#text(this.#native.checkProof(proof));
+    this.#catalog.textOf(this.#native.checkProof(proof));
   }
 
   /** The nonce for the header `DPoP-Nonce` of answers (RFC 9449 §8.2), with `dpop.nonce`. */
@@ -203,7 +225,7 @@ export class Auth {
   ): Promise<VerifiedAccess<T>> {
     checkArgument('whenStale', whenStale, isText, this.#catalog);
     if (proof !== undefined) checkArgument('proof', proof, isProof, this.#catalog);
-    const text = this.#text(await this.#native.verifyChecked(this.#present(token), whenStale, proof));
+    const text = this.#catalog.textOf(await this.#native.verifyChecked(this.#present(token), whenStale, proof));
     return parseTuple(text) as VerifiedAccess<T>;
   }
 
@@ -223,7 +245,7 @@ export class Auth {
    * @throws {@link AuthError} `ERR_CONFIG_INVALID`, with its `field`; the keys are then unchanged.
    */
   setKeys(keys: KeysConfig): void {
-    this.#text(this.#native.setKeys(encodeConfig(keys, this.#catalog)));
+    this.#catalog.textOf(this.#native.setKeys(encodeConfig(keys, this.#catalog)));
   }
 
   /**
@@ -245,7 +267,7 @@ export class Auth {
 
   /** As {@link Auth.metrics}, as objects: for prom-client, OpenTelemetry and the like. */
   metricsSnapshot(): Metric[] {
-    return JSON.parse(this.#text(this.#native.metricsSnapshot())) as Metric[];
+    return JSON.parse(this.#catalog.textOf(this.#native.metricsSnapshot())) as Metric[];
   }
 
   /**
@@ -253,7 +275,7 @@ export class Auth {
    * thrown, so this suits a load balancer's health check.
    */
   async health(): Promise<StoreHealth> {
-    return JSON.parse(this.#text(await this.#native.health())) as StoreHealth;
+    return JSON.parse(this.#catalog.textOf(await this.#native.health())) as StoreHealth;
   }
 
   /**
@@ -266,7 +288,7 @@ export class Auth {
     checkOptions(options, loginOptions, this.#catalog);
     const user = subjectText(subject, this.#catalog);
     const outcome = await this.#native.login(user, options.device, this.#claims(options.claims), options.proof);
-    return parsePair(this.#text(outcome));
+    return parsePair(this.#catalog.textOf(outcome));
   }
 
   /**
@@ -288,10 +310,10 @@ export class Auth {
     const expected = subject === undefined ? undefined : subjectText(subject, this.#catalog);
     const text =
       typeof claims === 'function'
-        ? encodeClaims(await claims(this.#id(this.#text(await this.#native.refreshSubject(token)))), this.#catalog)
+        ? encodeClaims(await claims(this.#id(this.#catalog.textOf(await this.#native.refreshSubject(token)))), this.#catalog)
         : this.#claims(claims);
     const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, address });
-    return parseRenewed(this.#text(outcome), token);
+    return parseRenewed(this.#catalog.textOf(outcome), token);
   }
 
   /**
@@ -302,7 +324,7 @@ export class Auth {
    * `ERR_TOKEN_MISSING`; `ERR_STORE_UNAVAILABLE`: retry.
    */
   async logout(refreshToken: string | undefined): Promise<boolean> {
-    return JSON.parse(this.#text(await this.#native.logout(this.#present(refreshToken)))) as boolean;
+    return JSON.parse(this.#catalog.textOf(await this.#native.logout(this.#present(refreshToken)))) as boolean;
   }
 
   /**
@@ -321,7 +343,7 @@ export class Auth {
     checkArgument('sessionId', sessionId, isText, this.#catalog);
     checkArgument('reason', reason, isText, this.#catalog);
     const outcome = await this.#native.revokeSession(subjectText(subject, this.#catalog), sessionId, reason);
-    return JSON.parse(this.#text(outcome)) as boolean;
+    return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
   }
 
   /**
@@ -338,7 +360,7 @@ export class Auth {
     const user = subjectText(subject, this.#catalog);
     const { exceptSession, before, reason } = options;
     const outcome = await this.#native.logoutEverywhere(user, exceptSession, before?.getTime(), reason);
-    return JSON.parse(this.#text(outcome)) as number;
+    return JSON.parse(this.#catalog.textOf(outcome)) as number;
   }
 
   /**
@@ -354,7 +376,7 @@ export class Auth {
   ): Promise<SessionInfo[]> {
     checkOptions(options, sessionsOptions, this.#catalog);
     const user = subjectText(subject, this.#catalog);
-    return parseSessions(this.#text(await this.#native.sessions(user, options.current)));
+    return parseSessions(this.#catalog.textOf(await this.#native.sessions(user, options.current)));
   }
 
   /**
@@ -369,7 +391,7 @@ export class Auth {
     const { dryRun = false, removeDead = false, onProgress } = options;
     const progress = onProgress && ((text: string): void => onProgress(JSON.parse(text) as SweepReport));
     const outcome = await this.#native.sweepLegacyTokens(dryRun, removeDead, progress);
-    return JSON.parse(this.#text(outcome)) as SweepReport;
+    return JSON.parse(this.#catalog.textOf(outcome)) as SweepReport;
   }
 
   /**
@@ -379,7 +401,7 @@ export class Auth {
    * @throws {@link AuthError} `ERR_TOKEN_MISSING` without a Bearer token, `ERR_TOKEN_MALFORMED`.
    */
   bearerToken(header: string | undefined): string {
-    return this.#text(bearer(typeof header === 'string' ? header : ''));
+    return this.#catalog.textOf(bearer(typeof header === 'string' ? header : ''));
   }
 
   /** An error in the language of this auth object, for rejections by the app itself. */
@@ -388,13 +410,8 @@ export class Auth {
     return this.#catalog.error(code, options);
   }
 
-  /** Chooses among the access tokens of several cookies of one name: {@link AccessGuard}. @internal */
-  chooseAccess(tokens: string[]): string {
-    return this.#text(this.#native.chooseAccess(tokens));
-  }
-
   static {
-    internalsOf = (auth) => ({ native: auth.#native, catalog: auth.#catalog, idOf: (subject) => auth.#id(subject) });
+    internalsOf = (auth) => auth.#internals;
   }
 
   #present(token: unknown): string {
@@ -411,10 +428,5 @@ export class Auth {
 
   #claims(claims: AppClaims | undefined): string | undefined {
     return claims === undefined ? undefined : encodeClaims(claims, this.#catalog);
-  }
-
-  #text(outcome: NativeResult): string {
-    if (typeof outcome === 'string') return outcome;
-    throw this.#catalog.errorOf(outcome);
   }
 }

@@ -1,5 +1,5 @@
 /** AuthError, the class of all errors that this package throws, and the catalog that words them in one language. */
-import type { ErrorDto } from '../native.cjs';
+import type { ErrorDto, NativeResult } from '../native.cjs';
 import { errorInfo, isErrorCode, isLanguage, type Advice, type ErrorCode, type Language } from './error-codes.cjs';
 
 /** Why a session was revoked. */
@@ -122,13 +122,20 @@ export class Catalog {
     return new AuthError(code, { ...options, text });
   }
 
-  /** The error that the core returned. */
-  errorOf({ code, reason, cause, ...details }: ErrorDto): AuthError {
-    return this.error(errorInfo(code).code, {
+  /** The error that the core returned, with what it has decided about the response. */
+  errorOf({ code, reason, cause, advice, cookies, ...details }: ErrorDto): AuthError {
+    const error = this.error(errorInfo(code).code, {
       ...details,
       reason: reason as RevocationReason | undefined,
       cause: cause === undefined ? undefined : new Error(cause),
     });
+    return Object.assign(error, { ...(advice !== undefined && { advice }), ...(cookies !== undefined && { cookies }) });
+  }
+
+  /** The text that the core returned. @throws AuthError */
+  textOf(outcome: NativeResult): string {
+    if (typeof outcome === 'string') return outcome;
+    throw this.errorOf(outcome);
   }
 
   /** An `ERR_CONFIG_INVALID` that names `field`. */

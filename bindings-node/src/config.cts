@@ -136,20 +136,26 @@ function toJsonResolver(
  * dropped or changed without a word.
  */
 export function encodeConfig(config: object, catalog: Catalog): string {
-  return JSON.stringify(encode(config, '', catalog));
+  return JSON.stringify(encode(config, '', catalog, 0));
 }
 
-function encode(value: unknown, path: string, catalog: Catalog): unknown {
+/** Deeper than any configuration. */
+const MAX_DEPTH = 16;
+
+function encode(value: unknown, path: string, catalog: Catalog, depth: number): unknown {
+  if (depth > MAX_DEPTH) throw catalog.configInvalid(path, 'is nested too deeply');
   if (types.isUint8Array(value)) {
-    return { base64: Buffer.from(value.buffer, value.byteOffset, value.byteLength).toString('base64') };
+    // A view of no bytes may be one whose buffer was transferred.
+    const bytes = value.byteLength === 0 ? '' : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
+    return { base64: bytes && bytes.toString('base64') };
   }
   if (Array.isArray(value)) {
-    return value.map((item, place) => encode(item, `${path}[${place}]`, catalog));
+    return value.map((item, place) => encode(item, `${path}[${place}]`, catalog, depth + 1));
   }
   if (isPlain(value)) {
     const fields = Object.entries(value).filter(([, field]) => field !== undefined);
     return Object.fromEntries(
-      fields.map(([name, field]) => [name, encode(field, path ? `${path}.${name}` : name, catalog)]),
+      fields.map(([name, field]) => [name, encode(field, path ? `${path}.${name}` : name, catalog, depth + 1)]),
     );
   }
   if (value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value)) {

@@ -48,6 +48,8 @@ export type {
   Secret,
   SentinelConfig,
   VerifierOptions,
+  VerifierWebConfig,
+  WebConfig,
 } from './options.cjs';
 export type { AuthConfig, FetchKeySet, MaybeUser, MigrateConfig, VerifierConfig } from './config.cjs';
 export type { Advice, ErrorCode, ErrorInfo, Language } from './error-codes.cjs';

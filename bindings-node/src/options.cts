@@ -104,6 +104,11 @@ export interface AuthOptions extends KeysConfig {
    * checked.
    */
   dpop?: DpopConfig | false | undefined;
+  /**
+   * How tokens travel between this server and its clients: cookies, the header, and the origins of pages. All
+   * endpoints and all middleware use it.
+   */
+  web?: WebConfig | undefined;
   /** A legacy app whose refresh tokens are migrated. */
   migrate?: MigrateOptions | undefined;
 }
@@ -379,6 +384,54 @@ export interface DpopConfig {
   capacity?: number | undefined;
 }
 
+/**
+ * How tokens travel between this server and its clients: cookies, the header, and the origins of pages. All endpoints
+ * and all middleware use it.
+ */
+export interface WebConfig {
+  /**
+   * The cookie that carries the refresh token: a name, or `true` for the default one. With `false`, refresh tokens
+   * travel in the JSON bodies of requests and responses.
+   *
+   * @defaultValue `'refreshToken'`
+   */
+  refreshCookie?: string | boolean | undefined;
+  /**
+   * The path of the refresh cookie, `/` for a name that begins with `__Host-`. Browsers send the cookie only to this
+   * path and below it: mount refresh and logout there.
+   *
+   * @defaultValue `'/auth'`
+   */
+  path?: string | undefined;
+  /**
+   * A cookie that carries the access token where a request has none in its header: a name, or `true` for
+   * `accessToken`. A login and a refresh set it in addition to the JSON response.
+   *
+   * @defaultValue `false`
+   */
+  accessCookie?: string | boolean | undefined;
+  /**
+   * The header that carries the access token, with a value such as `Bearer <token>`.
+   *
+   * @defaultValue `'authorization'`
+   */
+  accessHeader?: string | undefined;
+  /**
+   * Whether browsers send the cookies over HTTPS only. `"auto"`: where the request came by HTTPS, which behind a
+   * proxy needs the framework's setting for it. `false` is for plain HTTP.
+   *
+   * @defaultValue `true`
+   */
+  secure?: boolean | 'auto' | undefined;
+  /** The domain of the cookies, whose hosts all get them. By default only the host that set a cookie gets it. */
+  domain?: string | undefined;
+  /**
+   * Origins beside the server's own whose pages may use the cookies, such as `https://app.example.com` for a server
+   * at `https://api.example.com`.
+   */
+  allowedOrigins?: readonly string[] | undefined;
+}
+
 /** A legacy app whose refresh tokens are migrated. */
 export interface MigrateOptions {
   /** The secret that signed its refresh tokens. By default `secret`. */
@@ -398,6 +451,8 @@ export interface VerifierOptions {
   keySets?: KeySetsConfig | undefined;
   /** Accepts DPoP-bound tokens (RFC 9449), with a proof for each request. Otherwise they are rejected. */
   dpop?: ProofConfig | false | undefined;
+  /** How access tokens travel between clients and this service. */
+  web?: VerifierWebConfig | undefined;
 }
 
 /** An issuer whose tokens are accepted. Exactly one of `jwksUri`, `jwks` and `keys` is given. */
@@ -512,4 +567,31 @@ export interface ProofConfig {
    * @defaultValue `100000`
    */
   capacity?: number | undefined;
+}
+
+/** How access tokens travel between clients and a service that verifies the tokens of others. */
+export interface VerifierWebConfig {
+  /**
+   * The cookie that carries the access token where a request has none in its header: a name, or `true` for
+   * `accessToken`.
+   *
+   * @defaultValue `false`
+   */
+  accessCookie?: string | boolean | undefined;
+  /**
+   * The header that carries the access token, with a value such as `Bearer <token>`.
+   *
+   * @defaultValue `'authorization'`
+   */
+  accessHeader?: string | undefined;
+  /**
+   * Whether the server that sets the cookie marks it `Secure`, see `web.secure` of `createAuth`.
+   *
+   * @defaultValue `true`
+   */
+  secure?: boolean | 'auto' | undefined;
+  /** The domain of the cookie. */
+  domain?: string | undefined;
+  /** Origins beside the server's own whose pages may use the cookie. */
+  allowedOrigins?: readonly string[] | undefined;
 }

@@ -1,5 +1,5 @@
 /** The verifier of access tokens of other services. */
-import { NativeJwksVerifier, bearer, type NativeResult } from '../native.cjs';
+import { NativeJwksVerifier, bearer } from '../native.cjs';
 import { checkArgument, checkOptions, errorOptions, isProof } from './arguments.cjs';
 import type { AuthError, Catalog } from './catalog.cjs';
 import type { VerifiedAccess } from './claims.cjs';
@@ -7,6 +7,7 @@ import { encodeConfig, sharedOptions, type FetchKeySet, type VerifierConfig } fr
 import type { ErrorCode } from './error-codes.cjs';
 import type { RequestProof } from './session.cjs';
 import { parseTuple } from './token-cache.cjs';
+import { Web } from './web.cjs';
 
 /**
  * Checks the configuration and makes a verifier of the tokens of other services, by the keys that
@@ -38,6 +39,16 @@ export function createVerifier(config: VerifierConfig): Verifier {
   throw catalog.errorOf(native);
 }
 
+/** What `regrant/http` needs of a verifier. */
+export interface VerifierInternals {
+  readonly native: NativeJwksVerifier;
+  readonly catalog: Catalog;
+  readonly web: Web;
+}
+
+/** Not a method, so that it is not part of the package's interface. */
+export let verifierInternalsOf: (verifier: Verifier) => VerifierInternals;
+
 /**
  * Verifies the access tokens of the configured issuers. Made by `createVerifier`. The middleware of
  * `regrant/express`, `regrant/fastify` and `regrant/http` takes it in place of an auth object.
@@ -45,15 +56,14 @@ export function createVerifier(config: VerifierConfig): Verifier {
 export class Verifier {
   readonly #native: NativeJwksVerifier;
   readonly #catalog: Catalog;
+  readonly #internals: VerifierInternals;
 
   /** @internal */
   constructor(native: NativeJwksVerifier, catalog: Catalog) {
     this.#native = native;
     this.#catalog = catalog;
+    this.#internals = { native, catalog, web: new Web(native.web) };
   }
-
-  /** The middleware calls the methods ending in `Async`, because a verification may have to fetch keys. */
-  readonly fetchesKeys = true as const;
 
   /**
    * Verifies an access token by the keys in memory: in-process, without I/O. Missing keys are fetched in the background.
@@ -63,7 +73,7 @@ export class Verifier {
    * the advice `reject`; `ERR_KEYS_UNAVAILABLE`: retry.
    */
   verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T> {
-    return parseTuple(this.#text(this.#native.verify(this.#present(token)))) as VerifiedAccess<T>;
+    return parseTuple(this.#catalog.textOf(this.#native.verify(this.#present(token)))) as VerifiedAccess<T>;
   }
 
   /**
@@ -75,7 +85,7 @@ export class Verifier {
   async verifyAccessAsync<T extends object = object>(token: string | undefined): Promise<VerifiedAccess<T>> {
     const text = this.#present(token);
     const result = this.#native.tryVerify(text) ?? (await this.#native.verifyOrFetch(text));
-    return parseTuple(this.#text(result)) as VerifiedAccess<T>;
+    return parseTuple(this.#catalog.textOf(result)) as VerifiedAccess<T>;
   }
 
   /**
@@ -84,7 +94,7 @@ export class Verifier {
    * @throws {@link AuthError} `ERR_TOKEN_MISSING` without a Bearer token, else as {@link Verifier.verifyAccess}.
    */
   verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T> {
-    return this.verifyAccess<T>(this.#text(bearer(typeof header === 'string' ? header : '')));
+    return this.verifyAccess<T>(this.#catalog.textOf(bearer(typeof header === 'string' ? header : '')));
   }
 
   /**
@@ -93,7 +103,7 @@ export class Verifier {
    * @throws {@link AuthError} as {@link Verifier.verifyBearer}.
    */
   async verifyBearerAsync<T extends object = object>(header: string | undefined): Promise<VerifiedAccess<T>> {
-    return this.verifyAccessAsync<T>(this.#text(bearer(typeof header === 'string' ? header : '')));
+    return this.verifyAccessAsync<T>(this.#catalog.textOf(bearer(typeof header === 'string' ? header : '')));
   }
 
   /**
@@ -109,7 +119,7 @@ export class Verifier {
   ): Promise<VerifiedAccess<T>> {
     checkArgument('proof', proof, isProof, this.#catalog);
     const result = await this.#native.verifyWithProof(this.#present(token), proof);
-    return parseTuple(this.#text(result)) as VerifiedAccess<T>;
+    return parseTuple(this.#catalog.textOf(result)) as VerifiedAccess<T>;
   }
 
   /** Whether DPoP-bound tokens are accepted: whether the configuration has `dpop`. */
@@ -123,7 +133,7 @@ export class Verifier {
    * @throws {@link AuthError} `ERR_KEYS_UNAVAILABLE`; its `cause` names the address.
    */
   async ready(): Promise<void> {
-    this.#text(await this.#native.ready());
+    this.#catalog.textOf(await this.#native.ready());
   }
 
   /** An error in the language of this verifier, for rejections by the app itself. */
@@ -132,19 +142,13 @@ export class Verifier {
     return this.#catalog.error(code, options);
   }
 
-  /** Chooses among the access tokens of several cookies of one name: `FetchingGuard`. @internal */
-  async chooseAccess(tokens: string[]): Promise<string> {
-    return this.#text(await this.#native.chooseAccess(tokens));
+  static {
+    verifierInternalsOf = (verifier) => verifier.#internals;
   }
 
   #present(token: unknown): string {
     if (typeof token === 'string' && token !== '') return token;
     throw this.#catalog.error('ERR_TOKEN_MISSING');
-  }
-
-  #text(outcome: NativeResult): string {
-    if (typeof outcome === 'string') return outcome;
-    throw this.#catalog.errorOf(outcome);
   }
 }
 

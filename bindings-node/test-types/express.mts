@@ -3,6 +3,7 @@ import express, { type NextFunction, type Request, type RequestHandler, type Res
 import { createAuth } from 'regrant';
 import {
   authOf,
+  authRouter,
   authenticate,
   loginResponse,
   logoutHandler,
@@ -13,7 +14,10 @@ import {
   type RtVerifyError,
 } from 'regrant/express';
 
-const auth = createAuth({ secret: 'x' });
+const auth = createAuth({
+  secret: 'x',
+  web: { refreshCookie: 'rt', accessCookie: true, accessHeader: 'x-access-token', path: '/auth', secure: 'auto', allowedOrigins: ['https://a.example'] },
+});
 const app = express();
 
 interface AppClaims {
@@ -21,8 +25,6 @@ interface AppClaims {
 }
 
 const gate: RequestHandler = authenticate<AppClaims>(auth, {
-  header: 'x-access-token',
-  cookie: 'accessToken',
   subjectClaim: 'userId',
   optional: true,
   loadUser: async (subject, claims, req) => ({ subject: subject.trim(), role: claims.role, path: req.path }),
@@ -53,14 +55,19 @@ authenticate();
 // @ts-expect-error loadUser is a function
 authenticate(auth, { loadUser: 'users' });
 // @ts-expect-error a name that is not an option
-authenticate(auth, { coookie: 'accessToken' });
+authenticate(auth, { optionall: true });
+// @ts-expect-error an option of web
+authenticate(auth, { cookie: 'accessToken' });
+// @ts-expect-error not a value of secure
+createAuth({ secret: 'x', web: { secure: 'always' } });
 
-app.post('/login', async (_req, res) => loginResponse(res, await auth.login('user-1'), { cookie: true, path: '/auth', secure: false }));
-app.post('/auth/refresh', refreshHandler(auth, { cookie: 'rt', accessCookie: true, allowedOrigins: ['https://a.example'], claims: () => ({}) }));
-app.post('/auth/logout', logoutHandler(auth, { cookie: false }));
+app.post('/login', async (_req, res) => loginResponse(auth, res, await auth.login('user-1')));
+app.post('/auth/refresh', refreshHandler(auth, { claims: () => ({}), rotate: false, address: (req) => req.ip }));
+app.post('/auth/logout', logoutHandler(auth));
+app.use('/mobile', authRouter(auth.withWeb({ refreshCookie: false })));
 app.get('/sessions', gate, sessionsHandler(auth));
 // @ts-expect-error a pair is required
-loginResponse({} as Response, { accessToken: 'x' });
+loginResponse(auth, {} as Response, { accessToken: 'x' });
 
 const old = presets.rtVerify({ language: 'ko', messageStyle: 'plain', failedApi: { rtVerify: '/rt' } });
 app.get('/old', old.authenticate(auth, { loadUser: (userId) => ({ userId }) }));

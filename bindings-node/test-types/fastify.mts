@@ -11,14 +11,13 @@ interface AppClaims {
 }
 
 const onRequest = authenticate<AppClaims>(auth, {
-  cookie: 'at',
   loadUser: (subject, claims, request) => ({ subject, role: claims.role, ip: request.ip }),
   onError: (error, _request, reply) => reply.code(error.status).send(error),
 });
 app.get('/me', { onRequest }, async (request) => ({ role: authOf<AppClaims>(request).claims.role }));
 app.get('/cast', { preHandler: onRequest }, async (request) => named(request as AuthedRequest<AppClaims, { subject: string }>));
-app.post('/login', async (_request, reply) => loginReply(reply.code(201), await auth.login('user-1'), { secure: false }));
-await app.register(authRoutes, { auth, prefix: '/auth', claims: () => ({}), access: { cookie: 'at' } });
+app.post('/login', async (_request, reply) => loginReply(auth, reply.code(201), await auth.login('user-1')));
+await app.register(authRoutes, { auth, prefix: '/auth', claims: () => ({}) });
 
 function named(request: AuthedRequest<AppClaims, { subject: string }>): string {
   return `${request.auth.claims.role} ${request.user.subject}`;

@@ -11,7 +11,7 @@ interface AppClaims {
 }
 
 export async function route(request: Request): Promise<Response> {
-  const decision: Decision<AppClaims> = await authenticate<AppClaims>(auth, request, { cookie: 'at', whenStale: 'ask' });
+  const decision: Decision<AppClaims> = await authenticate<AppClaims>(auth, request, { whenStale: 'ask' });
   // @ts-expect-error it may have been refused
   decision.auth;
   if (!decision.ok) return toResponse(decision.answer);
@@ -29,13 +29,13 @@ export async function answers(request: IncomingMessage, express: ExpressRequest)
   return [
     ...(decision.ok ? [] : [decision.answer]),
     await refresh(auth, request, { claims: () => ({}) }),
-    await logout(auth, body, { cookie: false }),
+    await logout(auth, body),
     await sessions(auth, access, request),
-    loginAnswer(pair, { secure: false }),
+    loginAnswer(auth, request, pair),
   ];
 }
 
 // @ts-expect-error no headers
 await refresh(auth, { method: 'POST' });
 // @ts-expect-error a name that is not an option
-await authenticate(auth, { headers: {} }, { coookie: 'at' });
+await authenticate(auth, { headers: {} }, { cookie: 'at' });

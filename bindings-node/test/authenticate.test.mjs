@@ -12,8 +12,8 @@ const cookie = (text) => ({ headers: { cookie: text } });
 
 for (const { name, express } of expressVersions) {
   /** An app with one protected route that shows what the middleware left. */
-  async function protectedApp(t, options, { config, before = [] } = {}) {
-    const { auth, clock } = testAuth(config);
+  async function protectedApp(t, options, { web, config, before = [] } = {}) {
+    const { auth, clock } = testAuth({ web, ...config });
     const app = express();
     for (const middleware of before) app.use(middleware);
     app.get('/me', authenticate(auth, options), (req, res) => {
@@ -60,7 +60,7 @@ for (const { name, express } of expressVersions) {
   });
 
   test(`${name}: another header`, async (t) => {
-    const { call, pair } = await protectedApp(t, { header: 'X-Access-Token' });
+    const { call, pair } = await protectedApp(t, {}, { web: { accessHeader: 'X-Access-Token' } });
     const headers = { 'x-access-token': `Bearer ${pair.accessToken}` };
     assert.equal((await call('/me', { headers })).status, 200);
     assert.equal((await call('/me', bearer(pair.accessToken))).status, 401);
@@ -68,7 +68,7 @@ for (const { name, express } of expressVersions) {
 
   for (const [how, before] of [['without cookie-parser', []], ['with cookie-parser', [cookieParser()]]]) {
     test(`${name}: a cookie, ${how}`, async (t) => {
-      const { call, pair } = await protectedApp(t, { cookie: 'token' }, { before });
+      const { call, pair } = await protectedApp(t, {}, { web: { accessCookie: 'token' }, before });
       assert.equal((await call('/me', cookie(`a=b; token=${pair.accessToken}`))).status, 200);
       assert.equal((await call('/me', cookie(`token=Bearer%20${pair.accessToken}`))).status, 200);
       assert.equal((await call('/me', cookie('token=wrong'))).status, 401);
@@ -77,7 +77,7 @@ for (const { name, express } of expressVersions) {
   }
 
   test(`${name}: the header goes before the cookie, even a bad one`, async (t) => {
-    const { call, pair } = await protectedApp(t, { cookie: 'token' });
+    const { call, pair } = await protectedApp(t, {}, { web: { accessCookie: 'token' } });
     const headers = { authorization: 'Bearer bad', cookie: `token=${pair.accessToken}` };
     assert.equal((await call('/me', { headers })).status, 401);
   });
@@ -124,7 +124,7 @@ for (const { name, express } of expressVersions) {
   });
 
   test(`${name}: optional lets none pass, and refuses a bad one`, async (t) => {
-    const { call, clock, pair } = await protectedApp(t, { optional: true, cookie: 'token', loadUser: (id) => id });
+    const { call, clock, pair } = await protectedApp(t, { optional: true, loadUser: (id) => id }, { web: { accessCookie: 'token' } });
     assert.deepEqual(await (await call('/me')).json(), { auth: null, user: null });
     assert.equal((await (await call('/me', bearer(pair.accessToken))).json()).user, 'user-1');
     clock.advance(901_000);

@@ -124,7 +124,7 @@ const VALUES = [
 ];
 
 const METHODS = new Set([
-  'verify', 'verifyAccess', 'verifyBearer', 'verifyAccessAsync', 'verifyChecked', 'bearerToken', 'checkProof', 'error',
+  'verify', 'verifyAccess', 'verifyBearer', 'verifyAccessAsync', 'verifyChecked', 'withWeb', 'bearerToken', 'checkProof', 'error',
   'login', 'login with claims', 'refresh', 'refresh with options', 'refresh with claims', 'logout', 'revokeSession',
   'logoutEverywhere', 'logoutEverywhere with options', 'sessions', 'sweepLegacyTokens',
 ]);
@@ -163,7 +163,10 @@ async function targets() {
     ['clock.set', 1, (a) => { clock.set(a); clock.set(START); }],
     ['AuthError', 2, (a, b) => new AuthError(a, b)],
     ['http.refresh', 2, (a, b) => http.refresh(auth, a, b)],
-    ['http.refresh of headers', 3, (a, b, c) => http.refresh(auth, { method: 'POST', headers: { cookie: a, origin: b }, cookies: c }, { cookie: { name: 'refreshToken' } })],
+    ['http.refresh of headers', 3, (a, b, c) => http.refresh(auth, { method: 'POST', headers: { cookie: a, origin: b }, cookies: c })],
+    ['withWeb', 1, (a) => auth.withWeb(a)],
+    ['http.loginAnswer', 2, (a, b) => http.loginAnswer(auth, a, b)],
+    ['http.sessions', 2, (a, b) => http.sessions(auth, a, b)],
     ['http.logout', 1, (a) => http.logout(auth, { headers: a })],
     ['http.authenticate', 2, (a, b) => http.authenticate(auth, { headers: { authorization: a, cookie: b } })],
     ['jwt.verify', 3, (a, b, c) => jwt.verify(a, b, noCallback(c))],

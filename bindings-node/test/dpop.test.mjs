@@ -36,14 +36,14 @@ function boundApp(express, auth) {
   app.use(express.json());
   app.post('/login', async (req, res, next) => {
     try {
-      loginResponse(res, await auth.login('user-1', { proof: proofOf(req) }), { cookie: false });
+      loginResponse(auth, res, await auth.login('user-1', { proof: proofOf(req) }));
     } catch (error) {
       next(error);
     }
   });
   // Mounted below a path, so that `req.url` is not the whole path.
   const router = express.Router();
-  router.post('/refresh', refreshHandler(auth, { cookie: false }));
+  router.post('/refresh', refreshHandler(auth));
   app.use('/auth', router);
   app.get('/me', authenticate(auth), (req, res) => res.json({ user: req.auth.subject }));
   app.get('/now', authenticate(auth, { whenStale: 'ask' }), (req, res) => res.json({ user: req.auth.subject }));
@@ -55,7 +55,7 @@ const codeOf = async (response) => [response.status, (await response.json()).err
 
 for (const { name, express } of expressVersions) {
   test(`${name}: bound tokens are rejected without a proof by their key`, async (t) => {
-    const { auth, clock } = testAuth({ dpop: { origin: ['https://other.example', ORIGIN] } });
+    const { auth, clock } = testAuth({ dpop: { origin: ['https://other.example', ORIGIN] }, web: { refreshCookie: false } });
     const call = await serve(t, boundApp(express, auth));
     const [client, attacker] = [device(clock), device(clock)];
     const post = (path, body, dpop) => {
@@ -101,7 +101,7 @@ for (const { name, express } of expressVersions) {
   });
 
   test(`${name}: a server with nonces returns the nonce to use`, async (t) => {
-    const { auth, clock } = testAuth({ dpop: { origin: ORIGIN, nonce: '5m' } });
+    const { auth, clock } = testAuth({ dpop: { origin: ORIGIN, nonce: '5m' }, web: { refreshCookie: false } });
     const call = await serve(t, boundApp(express, auth));
     const client = device(clock);
     const login = (nonce) => call.post('/login', { headers: { dpop: client.prove('POST', '/login', { nonce }) } });
@@ -122,6 +122,8 @@ for (const { name, express } of expressVersions) {
     assert.deepEqual(await codeOf(again), [401, 'ERR_DPOP_NONCE_REQUIRED']);
     const renewed = await refresh(again.headers.get('dpop-nonce'));
     assert.deepEqual([renewed.status, renewed.headers.get('dpop-nonce')], [200, auth.proofNonce]);
+    const guarded = await call('/me');
+    assert.deepEqual([guarded.status, guarded.headers.get('dpop-nonce')], [401, auth.proofNonce]);
   });
 }
 

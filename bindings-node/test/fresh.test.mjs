@@ -55,13 +55,14 @@ for (const { name, express } of expressVersions) {
     const auth = createAuth({
       secret: SECRET,
       store: redis.url,
+      web: { accessCookie: true },
       redis: { timeout: '5s' },
       // Twice the longest delay between a feed poll and a request on a busy machine.
       revocation: { maxStaleness: '4s' },
     });
     const app = express();
     for (const whenStale of ['open', 'ask', 'closed']) {
-      app.get(`/${whenStale}`, authenticate(auth, { whenStale, cookie: 'accessToken' }), (req, res) => {
+      app.get(`/${whenStale}`, authenticate(auth, { whenStale }), (req, res) => {
         res.json(req.auth.subject);
       });
     }

@@ -12,12 +12,12 @@ const { express } = expressVersions.at(-1);
 /** An app with its own Redis, and a second auth object like that of another process. */
 async function redisApp(t, config = {}) {
   const redis = await startRedis(t);
-  const settings = { secret: SECRET, store: redis.url, redis: { timeout: '5s' }, ...config };
+  const settings = { secret: SECRET, store: redis.url, redis: { timeout: '5s' }, web: { refreshCookie: false }, ...config };
   const auth = createAuth(settings);
   const app = express();
   app.use(express.json());
-  app.post('/login', async (req, res) => loginResponse(res, await auth.login('user-1'), { cookie: false }));
-  app.post('/refresh', refreshHandler(auth, { cookie: false }));
+  app.post('/login', async (req, res) => loginResponse(auth, res, await auth.login('user-1')));
+  app.post('/refresh', refreshHandler(auth));
   app.get('/me', authenticate(auth), (req, res) => res.json({ subject: req.auth.subject }));
   const call = await serve(t, app);
   return {

@@ -43,6 +43,7 @@ for (const { name, express } of expressVersions) {
     });
     const call = await serve(t, app);
     return {
+      app,
       auth,
       clock,
       me: (headers = {}) => call('/api/users/me', { headers }),
@@ -68,7 +69,22 @@ for (const { name, express } of expressVersions) {
     assert.equal(auth.verifyBearer(body.accessToken).claims.userId, '1');
   });
 
-  test(`${name}: the cookie without Secure, hidden from scripts, by option`, async (t) => {
+  test(`${name}: secure: 'auto' follows the scheme that a trusted proxy names`, async (t) => {
+    for (const [trusted, scheme, secure] of [[1, 'https', true], [1, 'http', undefined], [0, 'https', undefined]]) {
+      const { app, call } = await oldApp(t, { preset: { secure: 'auto' } });
+      app.set('trust proxy', trusted);
+      const headers = { 'x-forwarded-proto': scheme };
+      const login = await call.post('/api/users/login/1', { headers });
+      const { refreshToken } = await login.json();
+      const renewed = await call('/api/users/rtVerify', { headers: { ...headers, refreshtoken: refreshToken, userid: '1' } });
+      assert.equal(renewed.status, 200);
+      for (const response of [login, renewed]) {
+        assert.equal(setCookies(response).accessToken.attributes.secure, secure, `${trusted} ${scheme}`);
+      }
+    }
+  });
+
+  test(`${name}: the cookie with Secure, hidden from scripts, by option`, async (t) => {
     const { call } = await oldApp(t, { preset: { secure: true, httpOnly: true, sameSite: 'lax' } });
     const { accessToken } = setCookies(await call.post('/api/users/login/1'));
     assert.deepEqual(accessToken.attributes, { path: '/', httponly: true, secure: true, samesite: 'Lax' });

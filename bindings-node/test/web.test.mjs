@@ -13,15 +13,15 @@ const surfaces = [
   ...expressVersions.map(({ name, express }) => ({
     name,
     module: forExpress,
-    async start(t, auth, { access = {}, transport = {} } = {}) {
+    async start(t, auth, { access = {}, refresh = {} } = {}) {
       const app = express();
       const guard = forExpress.authenticate(auth, access);
       const passed = (req, res) => res.json({ user: req.auth?.subject ?? null });
       app.all('/me', guard, passed);
       app.get('/read', guard, forExpress.requireScopes(auth, ['read', 'list']), passed);
       app.get('/admin', guard, forExpress.requireClaims(auth, { role: 'admin' }), passed);
-      app.post('/login', async (req, res) => forExpress.loginResponse(res, await auth.login('user-1'), transport));
-      app.use('/auth', forExpress.authRouter(auth, transport));
+      app.post('/login', async (req, res) => forExpress.loginResponse(auth, res, await auth.login('user-1')));
+      app.use('/auth', forExpress.authRouter(auth, refresh));
       app.use(forExpress.authErrorHandler());
       app.use((err, req, res, _next) => res.status(555).json({ passedOn: String(err?.message) }));
       return serve(t, app);
@@ -41,15 +41,15 @@ const surfaces = [
   })),
   {
     name: 'fastify',
-    async start(t, auth, { access = {}, transport = {} } = {}) {
+    async start(t, auth, { access = {}, refresh = {} } = {}) {
       const app = fastify();
       const guard = forFastify.authenticate(auth, access);
       const passed = async (request) => ({ user: request.auth?.subject ?? null });
       app.route({ method: ['GET', 'POST', 'OPTIONS'], url: '/me', onRequest: guard, handler: passed });
       app.get('/read', { onRequest: [guard, forFastify.requireScopes(auth, ['read', 'list'])] }, passed);
       app.get('/admin', { onRequest: [guard, forFastify.requireClaims(auth, { role: 'admin' })] }, passed);
-      app.post('/login', async (request, reply) => forFastify.loginReply(reply, await auth.login('user-1'), transport));
-      app.register(forFastify.authRoutes, { auth, prefix: '/auth', ...transport });
+      app.post('/login', async (request, reply) => forFastify.loginReply(auth, reply, await auth.login('user-1')));
+      app.register(forFastify.authRoutes, { auth, prefix: '/auth', ...refresh });
       app.setErrorHandler((error, request, reply) => reply.code(555).send({ passedOn: String(error?.message) }));
       const origin = await app.listen({ port: 0, host: '127.0.0.1' });
       t.after(() => app.close());
@@ -64,13 +64,13 @@ const surfaces = [
   },
   {
     name: 'fetch',
-    async start(t, auth, { access = {}, transport = {} } = {}) {
+    async start(t, auth, { access = {}, refresh = {} } = {}) {
       const origin = 'https://api.example';
       const answer = async (request) => {
         const [, first, second, third] = new URL(request.url).pathname.split('/');
-        if (first === 'login') return forFetch.loginAnswer(await auth.login('user-1'), transport, request);
-        if (second === 'refresh') return forFetch.refresh(auth, request, transport);
-        if (second === 'logout') return forFetch.logout(auth, request, transport);
+        if (first === 'login') return forFetch.loginAnswer(auth, request, await auth.login('user-1'));
+        if (second === 'refresh') return forFetch.refresh(auth, request, refresh);
+        if (second === 'logout') return forFetch.logout(auth, request);
         const decision = await forFetch.authenticate(auth, request, first === 'auth' ? {} : access);
         if (!decision.ok) return decision.answer;
         if (first === 'auth') return forFetch.sessions(auth, decision.auth, { method: request.method, sessionId: third });
@@ -117,7 +117,7 @@ for (const { name, start, handlers } of surfaces) {
 
   test(`${name}: claims that reject with nothing are an error`, async (t) => {
     const { auth } = testAuth();
-    const call = await start(t, auth, { transport: { claims: () => Promise.reject() } });
+    const call = await start(t, auth, { refresh: { claims: () => Promise.reject() } });
     const response = await call.post('/auth/refresh', { headers: { cookie: cookieOf(await call.post('/login')) } });
     assert.equal(response.status, 555);
   });
@@ -139,13 +139,12 @@ for (const { name, start, handlers } of surfaces) {
     }
     for (const make of handlers.slice(0, 1)) {
       assert.throws(() => make(auth, { loaduser: () => {} }), /loaduser.*did you mean loadUser/);
-      assert.throws(() => make(auth, { allowedOrigins: ['https://app.example/'] }), { field: 'allowedOrigins' });
     }
   });
 
   test(`${name}: a foreign page's logout is 401, ends nothing and sets no cookie`, async (t) => {
-    const { auth } = testAuth();
-    const call = await start(t, auth, { transport: { accessCookie: true } });
+    const { auth } = testAuth({ web: { accessCookie: true } });
+    const call = await start(t, auth);
     const cookie = cookieOf(await call.post('/login'));
     const response = await call.post('/auth/logout', { headers: { cookie, ...foreign } });
     assert.equal(response.status, 401);
@@ -167,10 +166,10 @@ for (const { name, start, handlers } of surfaces) {
     assert.equal((await auth.sessions('user-1'))[0].state, 'live');
   });
 
-  for (const [what, transport] of [['', {}], [', with claims', { claims: (of) => ({ of }) }]]) {
+  for (const [what, refresh] of [['', {}], [', with claims', { claims: (of) => ({ of }) }]]) {
     test(`${name}: a refused refresh removes the dead cookies${what}`, async (t) => {
-      const { auth } = testAuth();
-      const call = await start(t, auth, { transport: { accessCookie: true, ...transport } });
+      const { auth } = testAuth({ web: { accessCookie: true } });
+      const call = await start(t, auth, { refresh });
       const cookie = cookieOf(await call.post('/login'));
       await auth.logoutEverywhere('user-1');
       const response = await call.post('/auth/refresh', { headers: { cookie } });
@@ -183,8 +182,8 @@ for (const { name, start, handlers } of surfaces) {
   }
 
   test(`${name}: optional looks at the cookie where the header has no token, and lets none pass`, async (t) => {
-    const { auth } = testAuth();
-    const call = await start(t, auth, { access: { optional: true, cookie: 'accessToken' } });
+    const { auth } = testAuth({ web: { accessCookie: true } });
+    const call = await start(t, auth, { access: { optional: true } });
     const { accessToken } = await auth.login('user-1');
     for (const authorization of ['', 'Basic dTpw', 'Bearer', 'Bearer ', 'Digest a=b']) {
       const user = async (headers) => {
@@ -199,18 +198,18 @@ for (const { name, start, handlers } of surfaces) {
   });
 
   test(`${name}: without an access token, cookie mode says refresh and header mode says sign in`, async (t) => {
-    for (const [access, advice] of [[{ cookie: 'accessToken' }, 'refresh'], [{}, 'sign_in']]) {
-      const call = await start(t, testAuth().auth, { access });
-      assert.deepEqual(
-        (({ code, advice }) => ({ code, advice }))(await errorOf(await call('/me'))),
-        { code: 'ERR_TOKEN_MISSING', advice },
-      );
+    for (const [web, advice] of [[{ accessCookie: true }, 'refresh'], [{}, 'sign_in']]) {
+      const { auth } = testAuth({ web });
+      for (const [access, path] of [[{}, '/me'], [{ optional: true }, '/read']]) {
+        const error = await errorOf(await (await start(t, auth, { access }))(path));
+        assert.deepEqual([error.code, error.advice], ['ERR_TOKEN_MISSING', advice], path);
+      }
     }
   });
 
   test(`${name}: of two access cookies the newest that is good counts, and those of two users are refused`, async (t) => {
-    const { auth, clock } = testAuth();
-    const call = await start(t, auth, { access: { cookie: 'at' } });
+    const { auth, clock } = testAuth({ web: { accessCookie: 'at' } });
+    const call = await start(t, auth);
     const token = async (user) => (await auth.login(user)).accessToken;
     const get = (...tokens) => call('/me', { headers: { cookie: tokens.map((one) => `at=${one}`).join('; ') } });
     const [first, other] = [await token('user-1'), await token('user-2')];
@@ -236,7 +235,7 @@ for (const { name, start, handlers } of surfaces) {
   });
 
   test(`${name}: a CORS preflight is answered by the guard`, async (t) => {
-    const call = await start(t, testAuth().auth, { access: { allowedOrigins: ['https://app.example'] } });
+    const call = await start(t, testAuth({ web: { allowedOrigins: ['https://app.example'] } }).auth);
     const preflight = (origin) => call('/me', {
       method: 'OPTIONS',
       headers: { origin, 'access-control-request-method': 'POST', 'access-control-request-headers': 'authorization' },
@@ -284,13 +283,13 @@ for (const { name, start, handlers } of surfaces) {
   });
 
   test(`${name}: secure: 'auto' follows the request`, async (t) => {
-    const call = await start(t, testAuth().auth, { transport: { secure: 'auto' } });
+    const call = await start(t, testAuth({ web: { secure: 'auto' } }).auth);
     const { attributes } = setCookies(await call.post('/login')).refreshToken;
     assert.equal(attributes.secure, call.origin.startsWith('https') ? true : undefined);
   });
 
   test(`${name}: a __Host- cookie has the path /`, async (t) => {
-    const call = await start(t, testAuth().auth, { transport: { cookie: '__Host-rt' } });
+    const call = await start(t, testAuth({ web: { refreshCookie: '__Host-rt' } }).auth);
     const response = await call.post('/login');
     assert.equal(setCookies(response)['__Host-rt'].attributes.path, '/');
     assert.equal((await call.post('/auth/refresh', { headers: { cookie: cookieOf(response) } })).status, 200);
@@ -306,30 +305,67 @@ test('fetch: unknown options are refused by name', async () => {
   await refused(() => forFetch.authenticate(undefined, request), 'auth');
   await refused(() => forFetch.refresh(auth, request, { rotates: true }), 'rotates');
   await refused(() => forFetch.logout(auth, request, { cookies: true }), 'cookies');
-  await refused(() => forFetch.loginAnswer(pair, { secured: false }), 'secured');
+  await refused(() => forFetch.loginAnswer(pair, request), 'auth');
+  await refused(() => forFetch.loginAnswer(auth, request, {}), 'pair');
+  await refused(() => forFetch.sessions(auth, undefined, request), 'access');
   await refused(() => forFetch.jwksAnswer(auth, request, { maxage: 1 }), 'maxage');
-  await refused(() => forFetch.loginAnswer(pair, { cookie: '__Host-rt', domain: 'a.example' }), 'refreshCookie');
+});
+
+test('options of web are refused among those of a handler, with the place where they belong', () => {
+  const { auth } = testAuth();
+  for (const [name, option] of [
+    ['cookie', 'accessCookie'], ['header', 'accessHeader'], ['allowedOrigins', 'allowedOrigins'], ['secure', 'secure'],
+  ]) {
+    const expected = { code: 'ERR_ARGUMENT_INVALID', field: name, message: new RegExp(`web\\.${option} of createAuth`) };
+    assert.throws(() => forExpress.authenticate(auth, { [name]: true }), expected);
+    assert.throws(() => forFastify.authenticate(auth, { [name]: true }), expected);
+  }
+  for (const [name, option] of [
+    ['cookie', 'refreshCookie'], ['path', 'path'], ['accessCookie', 'accessCookie'], ['domain', 'domain'], ['access', 'accessHeader'],
+  ]) {
+    const expected = { code: 'ERR_ARGUMENT_INVALID', field: name, message: new RegExp(`web\\.${option}`) };
+    for (const handler of [forExpress.refreshHandler, forExpress.logoutHandler, forExpress.authRouter]) {
+      assert.throws(() => handler(auth, { [name]: 'x' }), expected);
+    }
+  }
+  const { allowedOrigins } = { allowedOrigins: [] };
+  assert.throws(() => forExpress.presets.rtVerify({ allowedOrigins }), { field: 'allowedOrigins', message: /web\.allowedOrigins/ });
+});
+
+test('auth.withWeb is the same auth object with other web options', async () => {
+  const { auth } = testAuth({ web: { accessCookie: true } });
+  const mobile = auth.withWeb({ refreshCookie: false });
+  const pair = await auth.login('user-1');
+  const request = { headers: {} };
+  assert.deepEqual(Object.keys(forFetch.loginAnswer(mobile, request, pair).body), ['accessToken', 'expiresIn', 'refreshToken']);
+  assert.equal(forFetch.loginAnswer(auth, request, pair).cookies.length, 2);
+  const left = await forFetch.logout(mobile, { headers: {}, body: { refreshToken: pair.refreshToken } });
+  assert.equal(left.status, 204);
+  assert.throws(() => auth.verify(pair.accessToken), { code: 'ERR_ACCESS_REVOKED' });
+  assert.throws(() => auth.withWeb({ refreshCookie: '__Host-rt', domain: 'a.example' }), { code: 'ERR_CONFIG_INVALID', field: 'web.refreshCookie' });
+  assert.throws(() => auth.withWeb({ cookie: false }), { code: 'ERR_CONFIG_INVALID', field: 'web.cookie' });
+  assert.throws(() => auth.withWeb(), { code: 'ERR_CONFIG_INVALID', field: 'web' });
 });
 
 test('headers in capitals, as arrays of one, and cookies that are only there parsed', async () => {
-  const { auth } = testAuth();
+  const { auth } = testAuth({ web: { accessCookie: 'at' } });
   const { accessToken } = await auth.login('user-1');
-  const passes = async (request, options) => (await forFetch.authenticate(auth, request, options)).ok;
+  const passes = async (request) => (await forFetch.authenticate(auth, request)).ok;
   assert.ok(await passes({ headers: { Authorization: `Bearer ${accessToken}` } }));
   assert.ok(await passes({ headers: { authorization: [`Bearer ${accessToken}`] } }));
-  assert.ok(await passes({ headers: { Cookie: [`at=${accessToken}`] } }, { cookie: 'at' }));
-  assert.ok(await passes({ headers: {}, cookies: { at: accessToken } }, { cookie: 'at' }));
+  assert.ok(await passes({ headers: { Cookie: [`at=${accessToken}`] } }));
+  assert.ok(await passes({ headers: {}, cookies: { at: accessToken } }));
   const getAll = () => [{ name: 'at', value: accessToken }];
-  assert.ok(await passes({ headers: new Headers(), cookies: { getAll } }, { cookie: 'at' }));
-  assert.ok(await passes({ headers: { cookie: `at=${accessToken}` }, cookies: {} }, { cookie: 'at' }), 'the header decides');
+  assert.ok(await passes({ headers: new Headers(), cookies: { getAll } }));
+  assert.ok(await passes({ headers: { cookie: `at=${accessToken}` }, cookies: {} }), 'the header decides');
 });
 
 test('the origin of HTTP/2 and default ports are compared as browsers mean them', async () => {
-  const { auth } = testAuth();
+  const { auth } = testAuth({ web: { accessCookie: 'at' } });
   const { accessToken } = await auth.login('user-1');
   const passes = async (headers) => {
     const request = { method: 'POST', headers: { cookie: `at=${accessToken}`, ...headers } };
-    return (await forFetch.authenticate(auth, request, { cookie: 'at' })).ok;
+    return (await forFetch.authenticate(auth, request)).ok;
   };
   assert.ok(await passes({ ':authority': 'api.example', origin: 'https://api.example' }));
   assert.ok(await passes({ host: 'api.example:443', origin: 'https://api.example' }));
@@ -341,9 +377,10 @@ test('the preset takes no cookie of a foreign page for a change, unless it is to
   const { express } = expressVersions[0];
   const { auth } = testAuth({ access: { subjectClaim: 'userId' } });
   const { accessToken } = await auth.login('7');
-  for (const [options, expected] of [[{}, 400], [{ allowedOrigins: [foreign.origin] }, 200], [{ checkOrigin: false }, 200]]) {
+  const open = auth.withWeb({ allowedOrigins: [foreign.origin] });
+  for (const [guard, options, expected] of [[auth, {}, 400], [open, {}, 200], [auth, { checkOrigin: false }, 200]]) {
     const app = express();
-    app.all('/me', forExpress.presets.rtVerify(options).authenticate(auth), (req, res) => res.json({}));
+    app.all('/me', forExpress.presets.rtVerify(options).authenticate(guard), (req, res) => res.json({}));
     app.use((err, req, res, _next) => res.status(err.status).json({}));
     const call = await serve(t, app);
     const headers = { cookie: `accessToken=Bearer%20${accessToken}`, ...foreign };

@@ -8,8 +8,9 @@ use std::net::SocketAddr;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, extract::State, http::StatusCode};
+use regrant::config::AuthConfig;
 use regrant::http::tower::{Access, AuthLayer, ClientRequest, auth_router};
-use regrant::http::{CookiePolicy, Endpoints, Guard, Rejection, SecureCookie, WebPolicy};
+use regrant::http::{Endpoints, Guard, Rejection, WebPolicy};
 use regrant::types::Subject;
 use regrant::{Auth, Login};
 use serde::Deserialize;
@@ -54,14 +55,15 @@ async fn me(Access(access): Access) -> Json<Value> {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let config = json!({ "secret": std::env::var("SECRET_KEY")?, "store": "memory:" });
-    let auth = Auth::from_json(&config.to_string())?.build()?;
-    let mut cookie = CookiePolicy::refresh("refreshToken");
-    // For plain HTTP on this machine. Leave this line out behind HTTPS.
-    cookie.secure = SecureCookie::Never;
-    let mut web = WebPolicy::default();
-    web.refresh_cookie = Some(cookie);
-    let web = web.checked()?;
+    let config = json!({
+        "secret": std::env::var("SECRET_KEY")?,
+        "store": "memory:",
+        // For plain HTTP on this machine. Leave this line out behind HTTPS.
+        "web": { "secure": false },
+    });
+    let config = AuthConfig::from_json(&config.to_string())?;
+    let web = config.web_policy()?;
+    let auth = config.builder()?.build()?;
 
     let app = Router::new()
         .route("/me", get(me))

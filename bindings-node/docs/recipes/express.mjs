@@ -3,7 +3,7 @@ import { authenticate, loginResponse, logoutHandler, refreshHandler, sessionsHan
 
 export function expressApp(auth) {
   const app = express();
-  app.post('/login', async (req, res) => loginResponse(res, await auth.login('user-1')));
+  app.post('/login', async (req, res) => loginResponse(auth, res, await auth.login('user-1')));
   app.post('/auth/refresh', refreshHandler(auth));
   app.post('/auth/logout', logoutHandler(auth));
   app.all('/auth/sessions{/:sessionId}', authenticate(auth), sessionsHandler(auth));

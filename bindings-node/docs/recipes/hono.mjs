@@ -12,7 +12,7 @@ const authenticated = (auth, options) => async (c, next) => {
 
 export function honoApp(auth) {
   const app = new Hono();
-  app.post('/login', async () => toResponse(loginAnswer(await auth.login('user-1'))));
+  app.post('/login', async (c) => toResponse(loginAnswer(auth, c.req.raw, await auth.login('user-1'))));
   app.post('/auth/refresh', async (c) => toResponse(await refresh(auth, c.req.raw)));
   app.post('/auth/logout', async (c) => toResponse(await logout(auth, c.req.raw)));
   app.on(['GET', 'DELETE'], '/auth/sessions/:sessionId?', authenticated(auth), async (c) => {

@@ -18,7 +18,7 @@ const authenticated = (auth, options) => async (ctx, next) => {
 
 export function koaApp(auth) {
   const routes = {
-    'POST /login': async (ctx) => send(ctx, loginAnswer(await auth.login('user-1'))),
+    'POST /login': async (ctx) => send(ctx, loginAnswer(auth, ctx.req, await auth.login('user-1'))),
     'POST /auth/refresh': async (ctx) => send(ctx, await refresh(auth, ctx.req)),
     'POST /auth/logout': async (ctx) => send(ctx, await logout(auth, ctx.req)),
     'GET /me': async (ctx) => {

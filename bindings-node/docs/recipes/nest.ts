@@ -33,7 +33,7 @@ export class AppController {
 
   @Post('login')
   async login(@Res() res: Response): Promise<void> {
-    loginResponse(res, await this.auth.login('user-1'));
+    loginResponse(this.auth, res, await this.auth.login('user-1'));
   }
 
   @Get('me')

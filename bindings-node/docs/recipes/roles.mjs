@@ -11,7 +11,7 @@ export function rolesApp(auth, rolesOf) {
   // Looked up at login and at every refresh: a changed role is in force after `access.ttl` at the latest.
   const claims = async (id) => ({ roles: await rolesOf(id) });
   const app = express();
-  app.post('/login', async (req, res) => loginResponse(res, await auth.login('user-1', { claims: await claims('user-1') })));
+  app.post('/login', async (req, res) => loginResponse(auth, res, await auth.login('user-1', { claims: await claims('user-1') })));
   app.post('/auth/refresh', refreshHandler(auth, { claims }));
   app.get('/reports', authenticate(auth), requireRole('admin', 'auditor'), (req, res) => res.json([]));
   return app;

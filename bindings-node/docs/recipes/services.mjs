@@ -11,7 +11,7 @@ export function issuingService({ issuer, privateKey, refreshSecret, store }) {
     store,
   });
   const app = express();
-  app.post('/login', async (req, res) => loginResponse(res, await auth.login('user-1', { claims: { role: 'buyer' } })));
+  app.post('/login', async (req, res) => loginResponse(auth, res, await auth.login('user-1', { claims: { role: 'buyer' } })));
   app.post('/auth/refresh', refreshHandler(auth, { claims: () => ({ role: 'buyer' }) }));
   app.get('/.well-known/jwks.json', jwksHandler(auth));
   return app;

@@ -14,7 +14,7 @@ const ofTenant = (req, res, next) => {
 export function tenantsApp(auth) {
   const app = express();
   // The tenant is part of the subject, so `sessions` and `logoutEverywhere` never reach into another tenant.
-  app.post('/login', async (req, res) => loginResponse(res, await auth.login(`${tenantOf(req)}/42`)));
+  app.post('/login', async (req, res) => loginResponse(auth, res, await auth.login(`${tenantOf(req)}/42`)));
   app.post('/auth/refresh', refreshHandler(auth));
   app.get('/me', authenticate(auth), ofTenant, (req, res) => res.json({ tenant: req.tenant, user: req.user }));
   return app;

@@ -4,8 +4,7 @@ import { authenticate } from 'regrant/http';
 /** Accepts WebSockets with an access token, and closes them once the token has expired or the session is revoked. */
 export function webSockets(server, auth, checkEvery = 10_000) {
   const sockets = new WebSocketServer({ noServer: true });
-  // A browser cannot set a header here. The cookie counts only for pages of this server or of `allowedOrigins`.
-  const check = (request) => authenticate(auth, request, { cookie: 'accessToken' });
+  const check = (request) => authenticate(auth, request);
 
   server.on('upgrade', async (request, socket, head) => {
     const destroy = () => socket.destroy();

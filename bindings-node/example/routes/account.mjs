@@ -7,15 +7,14 @@ import { PASSWORD_LENGTH, hashPassword, passwordMatches } from '../passwords.mjs
 import { EmailTaken } from '../users.mjs';
 import { refuse } from './errors.mjs';
 
-/** `delivery`: how the refresh token is sent, `cookieOptions(…)` or `{ cookie: false }` for JSON. */
-export function accountRoutes({ auth, users, limitLogin }, delivery) {
+export function accountRoutes({ auth, users, limitLogin }) {
   const routes = Router();
 
   async function startSession(req, res, user, status) {
     // A client that sends a DPoP proof gets tokens that are bound to its key.
     const pair = await auth.login(user.id, { device: deviceLabel(req), proof: proofOf(req) });
     res.status(status);
-    loginResponse(res, pair, delivery);
+    loginResponse(auth, res, pair);
   }
 
   routes.post('/signup', limitLogin, async (req, res) => {

@@ -27,7 +27,7 @@ export function demoRoutes({ auth, config }) {
 
   // The thief's refresh: the same handler, reading `{ refreshToken }` from the body instead of the victim's
   // cookie.
-  routes.post('/refresh-as-thief', refreshHandler(auth, { cookie: false }));
+  routes.post('/refresh-as-thief', refreshHandler(auth.withWeb({ refreshCookie: false })));
 
   return routes;
 }

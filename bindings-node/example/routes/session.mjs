@@ -1,11 +1,11 @@
-// Refresh and logout. `delivery` says where the refresh token is.
+// Refresh and logout.
 
 import { Router } from 'express';
 import { logoutHandler, refreshHandler } from 'regrant/express';
 
-export function sessionRoutes({ auth }, delivery) {
+export function sessionRoutes({ auth }) {
   const routes = Router();
-  routes.post('/refresh', refreshHandler(auth, delivery));
-  routes.post('/logout', logoutHandler(auth, delivery));
+  routes.post('/refresh', refreshHandler(auth));
+  routes.post('/logout', logoutHandler(auth));
   return routes;
 }

@@ -25,17 +25,15 @@ export { proofOf } from '../http/request.cjs';
 export * as presets from './presets.cjs';
 export type {
   AuthedRequest,
-  AuthRouterOptions,
   AuthenticateOptions,
   ErrorOptions,
-  LogoutHandlerOptions,
   MiddlewareOptions,
   OnError,
   RefreshHandlerOptions,
   RequestAuth,
 } from './middleware.cjs';
-export type { OriginOptions, TransportOptions } from '../http/web.cjs';
-export type { AccessGuard, FetchingGuard, GuardBase, LocalGuard, RequiredClaims } from '../http/authenticate.cjs';
+export type { AccessGuard } from '../http/guard.cjs';
+export type { RequiredClaims } from '../http/authenticate.cjs';
 export type { JwksOptions, TokenAnswer } from '../http/endpoints.cjs';
 export type {
   FailedApi,

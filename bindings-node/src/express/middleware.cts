@@ -1,9 +1,9 @@
 /** Middleware, routes and responses for Express. */
 import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Auth } from '../auth.cjs';
-import { AuthError, Catalog } from '../catalog.cjs';
+import { AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { checkOptions, isFunction, type Checks } from '../arguments.cjs';
+import { isFunction, type Checks } from '../arguments.cjs';
 import {
   accessOf,
   checkAccessOptions,
@@ -11,29 +11,27 @@ import {
   preflightAnswer,
   scopesOf,
   userOf,
-  type AccessGuard,
+  withNonce,
   type AccessOptions,
   type RequiredClaims,
   type UserOptions,
 } from '../http/authenticate.cjs';
 import {
   accessCookie,
-  checkEndpointOptions,
   clearedCookies,
   endSession,
-  endpointChecks,
   jwksAnswer,
   jwksChecks,
   listOrEnd,
   loginAnswer,
+  refreshChecks,
   refreshCookie,
   renew,
   type JwksOptions,
-  type LogoutOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
+import { checkAuth, checkHandlerOptions, webOf, type AccessGuard } from '../http/guard.cjs';
 import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
-import { checkGuard, type TransportOptions } from '../http/web.cjs';
 import type { TokenPair } from '../session.cjs';
 
 /** What happens once the token is verified: the user of `loadUser` becomes `res.locals.user`. */
@@ -52,7 +50,8 @@ export function middleware<T extends object>(
   options: MiddlewareOptions<T>,
 ): RequestHandler {
   return (req, res, next) => {
-    const fail = failureOf(options, req, res, next);
+    const send = failureOf(options, req, res, next);
+    const fail = (thrown: unknown): void => send(thrown instanceof AuthError ? withNonce(auth, thrown) : thrown);
     const pass = (access: Verdict<T>): void => {
       if (access === undefined) return next();
       (req as AuthedRequest<T>).auth = access;
@@ -73,7 +72,7 @@ export function middleware<T extends object>(
   };
 }
 
-/** Where the access token is and what is made of it. `T`: the app's own claims. */
+/** Which requests may pass, and what is made of them. `T`: the app's own claims. */
 export interface AuthenticateOptions<T extends object = object> extends AccessOptions, MiddlewareOptions<T> {}
 
 /**
@@ -84,10 +83,11 @@ export function authenticate<T extends object = object>(
   auth: AccessGuard,
   options: AuthenticateOptions<T> = {},
 ): RequestHandler {
+  const web = webOf(auth);
   checkAccessOptions(auth, options, errorChecks);
-  const verify = middleware(auth, (req: Request) => accessOf<T>(auth, req, options), options);
+  const verify = middleware(auth, (req: Request) => accessOf<T>(auth, web, req, options), options);
   return (req, res, next) => {
-    const preflight = preflightAnswer(req, options);
+    const preflight = preflightAnswer(req, web);
     if (preflight) send(res, preflight);
     else verify(req, res, next);
   };
@@ -111,13 +111,13 @@ export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options
 }
 
 function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: VerifiedAccess | undefined) => void): RequestHandler {
-  checkGuard(auth);
-  checkOptions(options, errorChecks, new Catalog());
+  webOf(auth);
+  checkHandlerOptions(options, errorChecks, 'accessCookie');
   return (req, res, next): void => {
     try {
       check((req as Partial<AuthedRequest>).auth);
     } catch (thrown) {
-      return failureOf(options, req, res, next)(thrown);
+      return failureOf(options, req, res, next)(thrown instanceof AuthError ? withNonce(auth, thrown) : thrown);
     }
     next();
   };
@@ -145,10 +145,10 @@ export function authOf<T extends object = object>(req: Request): RequestAuth<T> 
 
 /**
  * Sends the pair: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
- * `cookie: false` as `refreshToken`. The status is that of `res.status`, by default 200.
+ * `web.refreshCookie: false` as `refreshToken`. The status is that of `res.status`, by default 200.
  */
-export function loginResponse(res: Response, pair: TokenPair, options: TransportOptions = {}): void {
-  send(res, { ...loginAnswer(pair, options, res.req), status: res.statusCode });
+export function loginResponse(auth: Auth, res: Response, pair: TokenPair): void {
+  send(res, { ...loginAnswer(auth, requestOf(auth, res), pair), status: res.statusCode });
 }
 
 /** The options of the refresh endpoint. */
@@ -156,19 +156,16 @@ export interface RefreshHandlerOptions extends RefreshOptions, ErrorOptions {}
 
 /**
  * Exchanges the refresh token of the request for `{ accessToken, expiresIn }` and the next refresh
- * token, as a cookie or with `cookie: false` as `refreshToken`. Mount it with `app.post`, or with `app.all` to answer
+ * token, as a cookie or with `web.refreshCookie: false` as `refreshToken`. Mount it with `app.post`, or with `app.all` to answer
  * CORS preflights too; other methods are then 405.
  *
  * The cookie of a cross-origin request is ignored.
  */
 export function refreshHandler(auth: Auth, options: RefreshHandlerOptions = {}): RequestHandler {
-  checkGuard(auth);
-  checkEndpointOptions(options);
+  checkAuth(auth);
+  checkHandlerOptions(options, refreshHandlerChecks, 'refreshCookie');
   return handler((req) => renew(auth, req, options), options);
 }
-
-/** How logout finds the refresh token. */
-export interface LogoutHandlerOptions extends LogoutOptions, ErrorOptions {}
 
 /**
  * Revokes the session of the refresh token, removes the cookies and responds with 204, also if there is
@@ -176,10 +173,10 @@ export interface LogoutHandlerOptions extends LogoutOptions, ErrorOptions {}
  * is 401 and removes no cookies. If the store is unreachable it is an error and the cookies stay, so that the client
  * can retry. Mount it as {@link refreshHandler}.
  */
-export function logoutHandler(auth: Auth, options: LogoutHandlerOptions = {}): RequestHandler {
-  checkGuard(auth);
-  checkEndpointOptions(options);
-  return handler((req) => endSession(auth, req, options), options);
+export function logoutHandler(auth: Auth, options: ErrorOptions = {}): RequestHandler {
+  checkAuth(auth);
+  checkHandlerOptions(options, errorChecks, 'refreshCookie');
+  return handler((req) => endSession(auth, req), options);
 }
 
 /**
@@ -187,25 +184,19 @@ export function logoutHandler(auth: Auth, options: LogoutHandlerOptions = {}): R
  *
  * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, lastRefreshedAt, expiresAt,
  *   current, state, reason?, endedAt? }] }`, times in ISO 8601.
- * - `DELETE /sessions/:sessionId`: revokes that one. `{ ended: 0 | 1 }`.
+ * - `DELETE /sessions/:sessionId`: revokes that one. `{ ended: 0 | 1 }`; 404 if the user has no such session.
  * - `DELETE /sessions/others`: revokes all but the current one. `{ ended: number }`.
  * - `DELETE /sessions`: revokes all. `{ ended: number }`.
  *
  * Nobody can see or revoke the sessions of another user.
  */
 export function sessionsHandler(auth: Auth, options: ErrorOptions = {}): RequestHandler {
-  checkGuard(auth);
-  checkOptions(options, errorChecks, new Catalog());
+  checkAuth(auth);
+  checkHandlerOptions(options, errorChecks, 'accessCookie');
   return handler(async (req) => {
     const one: unknown = req.params['sessionId'];
     return listOrEnd(auth, authOf(req), { method: req.method, sessionId: typeof one === 'string' ? one : undefined });
   }, options);
-}
-
-/** The options of {@link authRouter}. */
-export interface AuthRouterOptions extends RefreshHandlerOptions {
-  /** Where the routes below `sessions` find the access token. */
-  access?: AccessOptions | undefined;
 }
 
 /**
@@ -221,13 +212,11 @@ export interface AuthRouterOptions extends RefreshHandlerOptions {
  * app.use('/auth', authRouter(auth));
  * ```
  */
-export function authRouter(auth: Auth, options: AuthRouterOptions = {}): RequestHandler {
-  checkOptions<object>(options, { ...endpointChecks, access: isObject }, new Catalog());
-  const { access, ...endpoints } = options;
-  const { onError } = options;
-  const refresh = refreshHandler(auth, endpoints);
-  const logout = logoutHandler(auth, endpoints);
-  const guard = authenticate(auth, { ...access, optional: false, ...(onError && { onError }) });
+export function authRouter(auth: Auth, options: RefreshHandlerOptions = {}): RequestHandler {
+  const errors: ErrorOptions = { onError: options.onError };
+  const refresh = refreshHandler(auth, options);
+  const logout = logoutHandler(auth, errors);
+  const guard = authenticate(auth, errors);
   return (req, res, next): void => {
     const [name, id, ...others] = req.path.split('/').slice(1);
     const isLeaf = id === undefined || (id === '' && others.length === 0);
@@ -235,12 +224,10 @@ export function authRouter(auth: Auth, options: AuthRouterOptions = {}): Request
     if (isLeaf && name === 'logout') return void logout(req, res, next);
     if (name !== 'sessions' || others.length > 0) return next();
     const sessionId = isLeaf ? undefined : id;
-    const list = handler((asked) => listOrEnd(auth, authOf(asked), { method: asked.method, sessionId }), { onError });
+    const list = handler((asked) => listOrEnd(auth, authOf(asked), { method: asked.method, sessionId }), errors);
     guard(req, res, (thrown?: unknown) => void (thrown === undefined ? list(req, res, next) : next(thrown)));
   };
 }
-
-const isObject = { accepts: (value: unknown) => typeof value === 'object' && value !== null, expected: 'an object' };
 
 /**
  * Publishes the public keys of access tokens (RFC 7517 §5), with cache headers:
@@ -250,30 +237,36 @@ const isObject = { accepts: (value: unknown) => typeof value === 'object' && val
  * ```
  */
 export function jwksHandler(auth: Auth, options: JwksOptions = {}): RequestHandler {
-  checkGuard(auth);
-  checkOptions(options, jwksChecks, new Catalog());
+  checkAuth(auth);
+  checkHandlerOptions(options, jwksChecks, 'refreshCookie');
   return (req, res) => send(res, jwksAnswer(auth, req, options));
 }
 
 /**
  * Sets the refresh cookie: `HttpOnly`, `Secure`, `SameSite=Strict`, for its path, with the lifetime of
- * the token. Does nothing with `cookie: false`.
+ * the token. Does nothing with `web.refreshCookie: false`.
  */
-export function setRefreshCookie(res: Response, pair: TokenPair, options: TransportOptions = {}): void {
-  setCookies(res, refreshCookie(pair, options, res.req));
+export function setRefreshCookie(auth: Auth, res: Response, pair: TokenPair): void {
+  setCookies(res, refreshCookie(auth, requestOf(auth, res), pair));
 }
 
 /**
  * Sets the access cookie: `HttpOnly`, `Secure`, `SameSite=Lax`, with the lifetime of the token. Does
- * nothing without `accessCookie`.
+ * nothing without `web.accessCookie`.
  */
-export function setAccessCookie(res: Response, pair: TokenPair, options: TransportOptions = {}): void {
-  setCookies(res, accessCookie(pair, options, res.req));
+export function setAccessCookie(auth: Auth, res: Response, pair: TokenPair): void {
+  setCookies(res, accessCookie(auth, requestOf(auth, res), pair));
 }
 
 /** Removes both cookies from the browser. */
-export function clearAuthCookies(res: Response, options: TransportOptions = {}): void {
-  setCookies(res, clearedCookies(options, res.req));
+export function clearAuthCookies(auth: Auth, res: Response): void {
+  setCookies(res, clearedCookies(auth, requestOf(auth, res)));
+}
+
+/** The request of a response. */
+function requestOf(auth: Auth, res: Response): Request {
+  checkAuth(auth);
+  return res.req;
 }
 
 /** Sends an error in the app's own way, or passes it to `next`. */
@@ -289,6 +282,7 @@ export interface ErrorOptions {
 }
 
 const errorChecks: Checks<ErrorOptions> = { onError: isFunction };
+const refreshHandlerChecks: Checks<RefreshHandlerOptions> = { ...refreshChecks, ...errorChecks };
 
 /**
  * Sends the `AuthError`s that reach the app's error handling: from `next(err)`, from routes that call `auth` and, in

@@ -2,12 +2,13 @@
 import { parse } from 'cookie';
 import type { Request, Response } from 'express';
 import type { Auth } from '../auth.cjs';
-import { checkOptions, isAnything } from '../arguments.cjs';
-import { AuthError, Catalog } from '../catalog.cjs';
+import { isAnything } from '../arguments.cjs';
+import { AuthError } from '../catalog.cjs';
 import type { ErrorCode } from '../error-codes.cjs';
+import { checkAuth, checkHandlerOptions, webOf } from '../http/guard.cjs';
 import { addressOf, appError, header, headOf } from '../http/request.cjs';
-import { checkGuard, webOf } from '../http/web.cjs';
 import type { ClaimsSource, Renewed, TokenPair } from '../session.cjs';
+import type { Web } from '../web.cjs';
 import { middleware, noStore } from './middleware.cjs';
 import * as legacy from './rt-verify.cjs';
 import type { RtVerifyAuthenticateOptions, RtVerifyOptions, RtVerifyPreset } from './rt-verify.cjs';
@@ -27,26 +28,28 @@ const REFRESH_API = 'refreshToken 검증';
  */
 export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
   const { language = 'ko', messageStyle = 'prefixed', failedApi = {} } = options;
-  checkOptions(options, legacy.rtVerifyChecks, new Catalog());
-  webOf({ cookie: false, allowedOrigins: options.allowedOrigins });
+  checkHandlerOptions(options, legacy.rtVerifyChecks, 'accessCookie');
   const { authenticate: authenticateName, rtVerify: routeName = REFRESH_API } = failedApi;
   const wording = { language, messageStyle };
 
   return {
     authenticate: <T extends object>(auth: Auth, authenticateOptions: RtVerifyAuthenticateOptions<T> = {}) => {
-      checkGuard(auth);
-      checkOptions(authenticateOptions, legacy.authenticateChecks, new Catalog());
+      checkAuth(auth);
+      checkHandlerOptions(authenticateOptions, legacy.authenticateChecks, 'accessCookie');
       const { loadUser } = authenticateOptions;
-      return middleware<T>(auth, (req) => auth.verifyAccess<T>(afterBearer(presentedAccess(req, options))), {
+      const web = webOf(auth);
+      /** The value of the header, else of the cookie. Empty is absent, in both places. */
+      const presented = (req: Request) => header(req, ACCESS_HEADER) || presentedCookie(req, web, options) || undefined;
+      return middleware<T>(auth, (req) => auth.verifyAccess<T>(afterBearer(presented(req))), {
         loadUser: loadUser && ((subject, claims, req) => loadUser(claims[USER_CLAIM] ?? subject, claims, req)),
         onError: (err, req, _res, next) =>
-          next(legacy.legacyError(wording, accessAnswer(err, req, options), authenticateName, err)),
+          next(legacy.legacyError(wording, accessAnswer(err, presented(req)), authenticateName, err)),
       });
     },
 
     rtVerify: (auth, routeOptions = {}) => {
-      checkGuard(auth);
-      checkOptions(routeOptions, { claims: isAnything }, new Catalog());
+      checkAuth(auth);
+      checkHandlerOptions(routeOptions, { claims: isAnything }, 'refreshCookie');
       return (req, res, next) => {
         noStore(res);
         renew(auth, req, routeOptions.claims)
@@ -66,17 +69,12 @@ export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
   };
 }
 
-/** Empty is absent, in both places. */
-function presentedAccess(req: Request, options: RtVerifyOptions): string | undefined {
-  return header(req, ACCESS_HEADER) || presentedCookie(req, options) || undefined;
-}
-
 /** The cookie, unless a page of another origin may change something with it: as in `authenticate`. */
-function presentedCookie(req: Request, { allowedOrigins, checkOrigin = true }: RtVerifyOptions): string | undefined {
+function presentedCookie(req: Request, web: Web, { checkOrigin = true }: RtVerifyOptions): string | undefined {
   const cookies = req.cookies as Record<string, unknown> | undefined;
   const value = (cookies ?? parse(req.headers.cookie ?? ''))[ACCESS_COOKIE];
   if (typeof value !== 'string') return undefined;
-  return !checkOrigin || webOf({ cookie: false, allowedOrigins }).acceptsCookies(headOf(req)) ? value : undefined;
+  return !checkOrigin || web.native.acceptsCookies(headOf(req, web)) ? value : undefined;
 }
 
 /** What follows `Bearer` and one blank, as the legacy apps split it; `undefined` for any other value. */
@@ -85,9 +83,9 @@ function afterBearer(value: string | undefined): string | undefined {
   return scheme === 'Bearer' && token ? token : undefined;
 }
 
-function accessAnswer(err: AuthError, req: Request, options: RtVerifyOptions): legacy.LegacyAnswer {
+function accessAnswer(err: AuthError, presented: string | undefined): legacy.LegacyAnswer {
   if (err.code !== 'ERR_TOKEN_MISSING') return legacy.ACCESS_REFUSED;
-  return presentedAccess(req, options) === undefined ? legacy.ACCESS_ABSENT : legacy.ACCESS_NOT_BEARER;
+  return presented === undefined ? legacy.ACCESS_ABSENT : legacy.ACCESS_NOT_BEARER;
 }
 
 async function renew(auth: Auth, req: Request, claims: ClaimsSource | undefined): Promise<Renewed> {

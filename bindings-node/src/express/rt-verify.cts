@@ -5,7 +5,6 @@ import type { Auth } from '../auth.cjs';
 import type { AuthError } from '../catalog.cjs';
 import type { AccessClaims } from '../claims.cjs';
 import { errorInfo, type Advice, type ErrorCode, type Language } from '../error-codes.cjs';
-import { isTexts } from '../http/web.cjs';
 import type { ClaimsSource, TokenPair } from '../session.cjs';
 
 /** How the preset speaks and which names it goes by. */
@@ -23,11 +22,9 @@ export interface RtVerifyOptions {
   httpOnly?: boolean | undefined;
   /** Which requests of other sites carry the cookie; by default the browser decides, as in the old app. */
   sameSite?: 'lax' | 'strict' | 'none' | undefined;
-  /** Other origins whose pages may change something by the cookie, such as that of the front end. */
-  allowedOrigins?: readonly string[] | undefined;
   /**
    * Whether the cookie is ignored in requests that may change something (any method but `GET`, `HEAD` and `OPTIONS`)
-   * from pages of other origins; default true. The old apps did not look: `false` is for front ends whose origins are
+   * from pages of other origins than `web.allowedOrigins` of `createAuth`; default true. The old apps did not look: `false` is for front ends whose origins are
    * not known, and lets every page of the same site act for the user.
    */
   checkOrigin?: boolean | undefined;
@@ -47,7 +44,6 @@ export const rtVerifyChecks: Checks<RtVerifyOptions> = {
   secure: isOneOf(true, false, 'auto'),
   httpOnly: isFlag,
   sameSite: isOneOf('lax', 'strict', 'none'),
-  allowedOrigins: isTexts,
   checkOrigin: isFlag,
   failedApi: isObject,
 };

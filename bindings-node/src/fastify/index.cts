@@ -12,9 +12,9 @@ import type {
   RouteHandlerMethod,
 } from 'fastify';
 import type { Auth } from '../auth.cjs';
-import { AuthError, Catalog } from '../catalog.cjs';
+import { AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { checkOptions, isFunction, type Checks } from '../arguments.cjs';
+import { isFunction, type Checks } from '../arguments.cjs';
 import {
   accessOf,
   checkAccessOptions,
@@ -22,41 +22,32 @@ import {
   preflightAnswer,
   scopesOf,
   userOf,
-  type AccessGuard,
+  withNonce,
   type AccessOptions,
   type RequiredClaims,
   type UserOptions,
 } from '../http/authenticate.cjs';
 import {
-  checkEndpointOptions,
   endSession,
-  endpointChecks,
   jwksAnswer,
   jwksChecks,
   listOrEnd,
   loginAnswer,
+  refreshChecks,
   renew,
   type JwksOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
+import { checkAuth, checkHandlerOptions, webOf, type AccessGuard } from '../http/guard.cjs';
 import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
-import { checkGuard, type TransportOptions } from '../http/web.cjs';
 import type { TokenPair } from '../session.cjs';
 
 export { proofOf } from '../http/request.cjs';
-export type {
-  AccessGuard,
-  AccessOptions,
-  FetchingGuard,
-  GuardBase,
-  LocalGuard,
-  RequiredClaims,
-  UserOptions,
-} from '../http/authenticate.cjs';
-export type { OriginOptions, TransportOptions } from '../http/web.cjs';
+export type { AccessOptions, RequiredClaims, UserOptions } from '../http/authenticate.cjs';
+export type { AccessGuard } from '../http/guard.cjs';
 export type { JwksOptions, RefreshOptions, TokenAnswer } from '../http/endpoints.cjs';
 
-/** Where the access token is, and how it is used. `T`: the app's own claims. */
+/** Which requests may pass, and what is made of them. `T`: the app's own claims. */
 export interface AuthenticateOptions<T extends object = object>
   extends AccessOptions, UserOptions<T, FastifyRequest>, ErrorOptions {}
 
@@ -71,19 +62,20 @@ export function authenticate<T extends object = object>(
   auth: AccessGuard,
   options: AuthenticateOptions<T> = {},
 ): AuthHook {
+  const web = webOf(auth);
   checkAccessOptions(auth, options, errorChecks);
   return async (request, reply) => {
-    const preflight = preflightAnswer(request, options);
+    const preflight = preflightAnswer(request, web);
     if (preflight) return send(reply, preflight);
     try {
-      const access = await accessOf<T>(auth, request, options);
+      const access = await accessOf<T>(auth, web, request, options);
       if (access === undefined) return undefined;
       const passed = request as AuthedRequest<T>;
       passed.auth = access;
       if (options.loadUser) passed.user = await userOf(auth, access, request, options);
       return undefined;
     } catch (thrown) {
-      return fail(thrown, request, reply, options);
+      return fail(thrown, request, reply, options, auth);
     }
   };
 }
@@ -106,14 +98,14 @@ export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options
 }
 
 function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: VerifiedAccess | undefined) => void): AuthHook {
-  checkGuard(auth);
-  checkOptions(options, errorChecks, new Catalog());
+  webOf(auth);
+  checkHandlerOptions(options, errorChecks, 'accessCookie');
   return async (request, reply) => {
     try {
       check((request as Partial<AuthedRequest>).auth);
       return undefined;
     } catch (thrown) {
-      return fail(thrown, request, reply, options);
+      return fail(thrown, request, reply, options, auth);
     }
   };
 }
@@ -141,8 +133,6 @@ export function authOf<T extends object = object>(request: FastifyRequest): Veri
 export interface AuthRoutesOptions extends RefreshOptions, ErrorOptions {
   /** The auth object. */
   auth: Auth;
-  /** Where the routes below `sessions` find the access token. */
-  access?: AccessOptions | undefined;
 }
 
 const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'];
@@ -151,7 +141,7 @@ const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE',
  * A plugin with the routes
  *
  * - `POST /refresh`: `{ accessToken, expiresIn }` and the next refresh token, as a cookie or with
- *   `cookie: false` as `refreshToken`;
+ *   `web.refreshCookie: false` as `refreshToken`;
  * - `POST /logout`: 204, and the cookies removed; 401 without a refresh token that counts;
  * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, … }] }`, times in ISO 8601;
  * - `DELETE /sessions/:sessionId`, `/sessions/others` and `/sessions`: `{ ended: number }`.
@@ -165,10 +155,9 @@ const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE',
  * ```
  */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
-  const { auth, access, prefix, logLevel, logSerializers, ...endpoints } = options as AuthRoutesOptions & RegisterOptions;
-  checkGuard(auth);
-  checkOptions(endpoints, endpointChecks, new Catalog());
-  checkEndpointOptions(endpoints);
+  const { auth, prefix, logLevel, logSerializers, ...endpoints } = options as AuthRoutesOptions & RegisterOptions;
+  checkAuth(auth);
+  checkHandlerOptions<RefreshOptions & ErrorOptions>(endpoints, { ...refreshChecks, ...errorChecks }, 'refreshCookie');
   const route = (answer: (request: FastifyRequest) => Promise<HttpAnswer>) =>
     async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
       try {
@@ -187,9 +176,9 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   const all = (url: string, handlers: { onRequest?: AuthHook; handler: RouteHandlerMethod }) =>
     app.route({ method: METHODS, url, exposeHeadRoute: false, ...handlers });
   all('/refresh', { handler: route((request) => renew(auth, request, endpoints)) });
-  all('/logout', { handler: route((request) => endSession(auth, request, endpoints)) });
+  all('/logout', { handler: route((request) => endSession(auth, request)) });
   const sessions = {
-    onRequest: authenticate(auth, { ...access, ...(options.onError && { onError: options.onError }), optional: false }),
+    onRequest: authenticate(auth, { onError: options.onError }),
     handler: route((request) => {
       const { sessionId } = request.params as { sessionId?: string };
       return listOrEnd(auth, authOf(request), { method: request.method, sessionId });
@@ -202,10 +191,11 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
 
 /**
  * Sends the pair: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
- * `cookie: false` as `refreshToken`. The status is that of `reply.code`, by default 200.
+ * `web.refreshCookie: false` as `refreshToken`. The status is that of `reply.code`, by default 200.
  */
-export function loginReply(reply: FastifyReply, pair: TokenPair, options: TransportOptions = {}): FastifyReply {
-  return send(reply, { ...loginAnswer(pair, options, reply.request), status: reply.statusCode });
+export function loginReply(auth: Auth, reply: FastifyReply, pair: TokenPair): FastifyReply {
+  checkAuth(auth);
+  return send(reply, { ...loginAnswer(auth, reply.request, pair), status: reply.statusCode });
 }
 
 /**
@@ -219,8 +209,8 @@ export function jwksHandler(
   auth: Auth,
   options: JwksOptions = {},
 ): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
-  checkGuard(auth);
-  checkOptions(options, jwksChecks, new Catalog());
+  checkAuth(auth);
+  checkHandlerOptions(options, jwksChecks, 'refreshCookie');
   return (request, reply) => send(reply, jwksAnswer(auth, request, options));
 }
 
@@ -254,8 +244,10 @@ async function fail(
   request: FastifyRequest,
   reply: FastifyReply,
   { onError = answerError }: ErrorOptions,
+  guard?: AccessGuard,
 ): Promise<unknown> {
   if (!(thrown instanceof AuthError)) throw appError(thrown);
+  if (guard) withNonce(guard, thrown);
   reply.headers(NO_STORE);
   for (const cookie of thrown.cookies ?? []) reply.header('set-cookie', cookie);
   await onError(thrown, request, reply);

@@ -1,24 +1,22 @@
 /** Authenticates a request: verifies its access token and loads the user. */
-import type { WhenStale } from '../auth.cjs';
+import { internalsOf, type WhenStale } from '../auth.cjs';
 import { checkPermission } from '../../native.cjs';
-import { checkOptions, isFlag, isFunction, isText, type Checks } from '../arguments.cjs';
+import { isFlag, isFunction, isText, type Check, type Checks } from '../arguments.cjs';
 import { AuthError, Catalog } from '../catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
-import type { ErrorCode } from '../error-codes.cjs';
-import { amend, appError, header, headOf, isRepeated, parseAnswer, proofOf, refusal, type HttpAnswer, type HttpRequest } from './request.cjs';
+import { Verifier, verifierInternalsOf } from '../verifier.cjs';
+import type { Web } from '../web.cjs';
+import { checkHandlerOptions, webOf, type AccessGuard } from './guard.cjs';
 import type { RequestProof } from '../session.cjs';
-import { checkGuard, isTexts, webOf, type OriginOptions } from './web.cjs';
+import { appError, header, headOf, isRepeated, parseAnswer, proofOf, refusal, type HttpAnswer, type HttpRequest } from './request.cjs';
 
-/** Where the access token is, and what else it must meet. */
-export interface AccessOptions extends OriginOptions {
-  /** The header with `Bearer <token>`; default `authorization`. */
-  header?: string | undefined;
-  /**
-   * A cookie to read where the header has no token, with the token or `Bearer <token>`. Browsers send it with requests
-   * that other sites' pages make; so it does not count in one that may change something (any method but `GET`, `HEAD`
-   * and `OPTIONS`, or an upgrade to a WebSocket) and comes from a page of neither this server nor `allowedOrigins`.
-   */
-  cookie?: string | undefined;
+/**
+ * Which requests may pass. Where the access token is, the option `web` of `createAuth` says, once for all routes: in the
+ * header `web.accessHeader`, else in the cookie `web.accessCookie`. Browsers send a cookie with requests that other
+ * sites' pages make; so it does not count in one that may change something (any method but `GET`, `HEAD` and `OPTIONS`,
+ * or an upgrade to a WebSocket) and comes from a page of neither this server nor `web.allowedOrigins`.
+ */
+export interface AccessOptions {
   /** Lets requests without a token pass. A bad token is refused all the same. */
   optional?: boolean | undefined;
   /** For routes that must know of logouts in other processes; default `open`: no I/O, ever. */
@@ -76,63 +74,65 @@ export interface Refused {
 export async function authenticate<T extends object = object, R extends HttpRequest = HttpRequest>(
   auth: AccessGuard,
   request: R,
-  options: AuthenticateOptions<T, R> = {},
+  options: AuthenticateOptions<T, R> = NO_OPTIONS,
 ): Promise<Decision<T>> {
+  const web = webOf(auth);
   if (!checked.has(options)) checkAccessOptions(auth, options);
   checked.add(options);
   try {
-    const preflight = preflightAnswer(request, options);
+    const preflight = preflightAnswer(request, web);
     if (preflight) return { ok: false, error: auth.error('ERR_TOKEN_MISSING'), answer: preflight };
-    const access = await accessOf<T>(auth, request, options);
+    const access = await accessOf<T>(auth, web, request, options);
     if (access === undefined) return { ok: true };
     if (!options.loadUser) return { ok: true, auth: access };
     return { ok: true, auth: access, user: await userOf(auth, access, request, options) };
   } catch (thrown) {
     if (!(thrown instanceof AuthError)) throw appError(thrown);
-    return { ok: false, error: thrown, answer: refusal(thrown) };
+    return refused(auth, thrown);
   }
 }
+
+const NO_OPTIONS = {};
 
 /** Options that were checked, because {@link authenticate} gets them with every request. */
 const checked = new WeakSet<object>();
 
+const isWhenStale: Check = {
+  accepts: (value) => value === 'open' || value === 'ask' || value === 'closed',
+  expected: 'open, ask or closed',
+};
+
 const accessChecks: Checks<AuthenticateOptions> = {
-  header: isText,
-  cookie: isText,
   optional: isFlag,
-  whenStale: isText,
-  allowedOrigins: isTexts,
+  whenStale: isWhenStale,
   subjectClaim: isText,
   loadUser: isFunction,
 };
 
 /**
- * Checks what a middleware is made of.
+ * Checks the options of a guard.
  *
- * @throws AuthError `ERR_ARGUMENT_INVALID`, `ERR_CONFIG_INVALID`
+ * @throws AuthError `ERR_ARGUMENT_INVALID`
  */
 export function checkAccessOptions<T extends object, R, M extends object>(
   auth: AccessGuard,
   options: AuthenticateOptions<T, R>,
   more?: Checks<M>,
 ): void {
-  checkGuard(auth);
-  checkOptions<object>(options, { ...accessChecks, ...more }, new Catalog());
-  accessWeb(options);
-}
-
-/** The rules for access tokens. @throws AuthError `ERR_CONFIG_INVALID` */
-export function accessWeb({ header, cookie, allowedOrigins }: AccessOptions): ReturnType<typeof webOf> {
-  return webOf({ header, accessCookie: cookie, cookie: false, allowedOrigins });
+  checkHandlerOptions<object>(options, { ...accessChecks, ...more }, 'accessCookie');
+  const { whenStale = 'open' } = options;
+  if (auth instanceof Verifier && whenStale !== 'open') {
+    throw new Catalog().argumentInvalid('whenStale', 'a verifier cannot know of logouts');
+  }
 }
 
 /**
  * The answer to a CORS preflight; `undefined` for every other request. A preflight has no credentials and must not
  * reach a protected route.
  */
-export function preflightAnswer(request: HttpRequest, options: AccessOptions): HttpAnswer | undefined {
+export function preflightAnswer(request: HttpRequest, web: Web): HttpAnswer | undefined {
   if (request.method !== 'OPTIONS') return undefined;
-  const text = accessWeb(options).preflight(headOf(request, options.header));
+  const text = web.native.preflight(headOf(request, web));
   return text === null ? undefined : parseAnswer(text);
 }
 
@@ -143,69 +143,54 @@ const BEARER = /^bearer [^ \t]/i;
  * The verified access token of a request; `undefined` for one that may pass without. A promise
  * only where the store or keys may have to be asked, because a promise costs more than the verification.
  *
+ * @param web - That of `auth`.
  * @throws AuthError
  */
 export function accessOf<T extends object>(
   auth: AccessGuard,
+  web: Web,
   request: HttpRequest,
-  options: AccessOptions,
+  { optional = false, whenStale = 'open' }: AccessOptions,
 ): VerifiedAccess<T> | undefined | Promise<VerifiedAccess<T>> {
-  const { header: name = 'authorization', optional = false, whenStale = 'open' } = options;
-  const lowerName = name.toLowerCase();
-  const value = header(request, lowerName);
+  const value = header(request, web.accessHeader);
   // The usual case goes to the verifier in one native call.
-  if (value !== undefined && whenStale === 'open' && BEARER.test(value) && !isRepeated(request, lowerName)) {
-    return auth.fetchesKeys ? auth.verifyBearerAsync<T>(value) : auth.verifyBearer<T>(value);
+  if (value !== undefined && whenStale === 'open' && BEARER.test(value) && !isRepeated(request, web.accessHeader)) {
+    return auth instanceof Verifier ? auth.verifyBearerAsync<T>(value) : auth.verifyBearer<T>(value);
   }
-  const outcome = accessWeb(options).present(headOf(request, name), optional);
-  if (outcome === '') return undefined;
-  if (typeof outcome !== 'string') {
-    throw amend(auth.error(outcome.code as ErrorCode, outcome.detail === undefined ? {} : { detail: outcome.detail }), outcome);
+  const head = headOf(request, web);
+  const presented = catalogOf(auth).textOf(web.native.present(head, optional));
+  if (presented === '') return undefined;
+  const { scheme, tokens } = JSON.parse(presented) as { scheme: 'bearer' | 'dpop'; tokens: [string, ...string[]] };
+  const [first, ...others] = tokens;
+  if (auth instanceof Verifier) {
+    if (scheme === 'dpop') return auth.verifyWithProofAsync<T>(first, proofIn(auth, request));
+    if (others.length === 0) return auth.verifyAccessAsync<T>(first);
+    const chosen = verifierInternalsOf(auth).native.chooseAccess(head, tokens);
+    return chosen.then((outcome) => auth.verifyAccessAsync<T>(catalogOf(auth).textOf(outcome)));
   }
-  const { scheme, tokens } = JSON.parse(outcome) as { scheme: 'bearer' | 'dpop'; tokens: [string, ...string[]] };
-  if (scheme === 'dpop') return verifyBound(auth, tokens[0], request, whenStale);
-  if (auth.fetchesKeys) return verifyFetching(auth, tokens, whenStale);
-  const token = tokens.length > 1 && auth.chooseAccess ? auth.chooseAccess(tokens) : tokens[0];
-  return whenStale === 'open' ? auth.verifyAccess<T>(token) : verifyChecked(auth, token, whenStale);
+  const proof = scheme === 'dpop' ? proofIn(auth, request) : undefined;
+  const token = others.length === 0 ? first : catalogOf(auth).textOf(internalsOf(auth).native.chooseAccess(head, tokens));
+  if (whenStale !== 'open') return auth.verifyChecked<T>(token, whenStale, proof);
+  return proof === undefined ? auth.verifyAccess<T>(token) : auth.verifyWithProof<T>(token, proof);
 }
 
-async function verifyFetching<T extends object>(
-  auth: FetchingGuard,
-  tokens: [string, ...string[]],
-  whenStale: WhenStale,
-): Promise<VerifiedAccess<T>> {
-  const token = tokens.length > 1 && auth.chooseAccess ? await auth.chooseAccess(tokens) : tokens[0];
-  return whenStale === 'open' ? auth.verifyAccessAsync<T>(token) : verifyChecked(auth, token, whenStale);
-}
-
-function verifyBound<T extends object>(
-  auth: AccessGuard,
-  token: string,
-  request: HttpRequest,
-  whenStale: WhenStale,
-): VerifiedAccess<T> | Promise<VerifiedAccess<T>> {
+/** @throws AuthError `ERR_DPOP_PROOF_MISSING` */
+function proofIn(auth: AccessGuard, request: HttpRequest): RequestProof {
   const proof = auth.checksProofs ? proofOf(request) : undefined;
   if (proof === undefined) throw auth.error('ERR_DPOP_PROOF_MISSING');
-  if (whenStale !== 'open') {
-    if (!auth.verifyChecked) throw cannotKnow(auth);
-    return auth.verifyChecked<T>(token, whenStale, proof);
-  }
-  const access = auth.fetchesKeys ? auth.verifyWithProofAsync?.<T>(token, proof) : auth.verifyWithProof?.<T>(token, proof);
-  if (access === undefined) throw auth.error('ERR_CONFIG_INVALID', { detail: 'proofs of keys cannot be checked' });
-  return access;
+  return proof;
 }
 
-async function verifyChecked<T extends object>(
-  auth: AccessGuard,
-  token: string,
-  whenStale: WhenStale,
-): Promise<VerifiedAccess<T>> {
-  if (!auth.verifyChecked) throw cannotKnow(auth);
-  return auth.verifyChecked<T>(token, whenStale);
+function catalogOf(auth: AccessGuard): Catalog {
+  return auth instanceof Verifier ? verifierInternalsOf(auth).catalog : internalsOf(auth).catalog;
 }
 
-function cannotKnow(auth: AccessGuard): AuthError {
-  return auth.error('ERR_CONFIG_INVALID', { detail: 'whenStale: a verifier cannot know of logouts' });
+/** Adds the nonce that the next proof needs (RFC 9449 §8.2) to an error. */
+export function withNonce(auth: AccessGuard, error: AuthError): AuthError {
+  if (auth instanceof Verifier || !auth.checksProofs) return error;
+  const { proofNonce } = auth;
+  if (proofNonce === null || 'DPoP-Nonce' in error.headers) return error;
+  return Object.assign(error, { headers: { ...error.headers, 'DPoP-Nonce': proofNonce } });
 }
 
 /**
@@ -233,57 +218,6 @@ function claimOf(auth: AccessGuard, claims: AccessClaims, name: string): string 
   throw auth.error('ERR_CLAIM_MISSING', { detail: name });
 }
 
-/**
- * An auth object, or a verifier of other services' tokens. Methods that end in `Async` give a promise, the others return
- * at once.
- */
-export type AccessGuard = LocalGuard | FetchingGuard;
-
-/** Has its keys, as an auth object does. */
-export interface LocalGuard extends GuardBase {
-  /** Verifies without waiting. */
-  readonly fetchesKeys?: false;
-  /** Verifies an access token. */
-  verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T>;
-  /** Verifies the access token in the value of an `Authorization` header. */
-  verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T>;
-  /** Chooses among the tokens of several cookies of one name; without it, the first counts. */
-  chooseAccess?(tokens: string[]): string;
-  /** Verifies a token that is bound to a key, with the proof of it. */
-  verifyWithProof?<T extends object = object>(token: string | undefined, proof: RequestProof): VerifiedAccess<T>;
-}
-
-/** May have to fetch keys, as a verifier does. */
-export interface FetchingGuard extends GuardBase {
-  /** Verifies with the methods that may wait. */
-  readonly fetchesKeys: true;
-  /** Verifies an access token. */
-  verifyAccessAsync<T extends object = object>(token: string | undefined): Promise<VerifiedAccess<T>>;
-  /** Verifies the access token in the value of an `Authorization` header. */
-  verifyBearerAsync<T extends object = object>(header: string | undefined): Promise<VerifiedAccess<T>>;
-  /** Chooses among the tokens of several cookies of one name; without it, the first counts. */
-  chooseAccess?(tokens: string[]): Promise<string>;
-  /** Verifies a token that is bound to a key, with the proof of it. */
-  verifyWithProofAsync?<T extends object = object>(
-    token: string | undefined,
-    proof: RequestProof,
-  ): Promise<VerifiedAccess<T>>;
-}
-
-/** What every guard has. */
-export interface GuardBase {
-  /** Verifies where logouts in other processes must be known. A verifier cannot know of them. */
-  verifyChecked?<T extends object = object>(
-    token: string | undefined,
-    whenStale: WhenStale,
-    proof?: RequestProof,
-  ): Promise<VerifiedAccess<T>>;
-  /** Whether proofs of keys are checked. */
-  readonly checksProofs?: boolean;
-  /** An error in its language. */
-  error(code: ErrorCode, options?: { detail?: string; cause?: unknown }): AuthError;
-}
-
 /** The claims that a token must have, each with its value, or an array that contains it. */
 export type RequiredClaims = Readonly<Record<string, string | number | boolean | null>>;
 
@@ -303,22 +237,27 @@ export interface Granted {
  * @param access - The `auth` of a {@link Decision}.
  */
 export function requireScopes(auth: AccessGuard, access: VerifiedAccess | undefined, scopes: string | readonly string[]): Permission {
-  return permission(() => checkPermitted(auth, access, scopesOf(scopes), {}));
+  return permission(auth, () => checkPermitted(auth, access, scopesOf(scopes), {}));
 }
 
 /** As {@link requireScopes}, for claims of the app: `requireClaims(auth, access, { role: 'admin' })`. */
 export function requireClaims(auth: AccessGuard, access: VerifiedAccess | undefined, claims: RequiredClaims): Permission {
-  return permission(() => checkPermitted(auth, access, [], claims));
+  return permission(auth, () => checkPermitted(auth, access, [], claims));
 }
 
-function permission(check: () => void): Permission {
+function permission(auth: AccessGuard, check: () => void): Permission {
   try {
     check();
     return { ok: true };
   } catch (thrown) {
     if (!(thrown instanceof AuthError)) throw thrown;
-    return { ok: false, error: thrown, answer: refusal(thrown) };
+    return refused(auth, thrown);
   }
+}
+
+function refused(auth: AccessGuard, thrown: AuthError): Refused {
+  const error = withNonce(auth, thrown);
+  return { ok: false, error, answer: refusal(error) };
 }
 
 /** One scope, or several. @throws AuthError `ERR_ARGUMENT_INVALID` for none. */
@@ -336,8 +275,7 @@ export function checkPermitted(
   scopes: string[],
   claims: RequiredClaims,
 ): void {
-  if (access === undefined) throw auth.error('ERR_TOKEN_MISSING');
-  const outcome = checkPermission(scopes, JSON.stringify(claims), JSON.stringify(access.claims));
-  if (typeof outcome === 'string') return;
-  throw amend(auth.error(outcome.code as ErrorCode), outcome);
+  const catalog = catalogOf(auth);
+  if (access === undefined) throw catalog.errorOf(webOf(auth).native.tokenMissing());
+  catalog.textOf(checkPermission(scopes, JSON.stringify(claims), JSON.stringify(access.claims)));
 }

@@ -9,18 +9,14 @@ export { authenticate, requireClaims, requireScopes } from './authenticate.cjs';
 export { jwksAnswer, loginAnswer, logout, refresh, sessions } from './endpoints.cjs';
 export type { HttpAnswer, HttpHeaders, HttpRequest } from './request.cjs';
 export type {
-  AccessGuard,
   AccessOptions,
   AuthenticateOptions,
   Decision,
-  FetchingGuard,
   Granted,
-  GuardBase,
-  LocalGuard,
   Permission,
   Refused,
   RequiredClaims,
   UserOptions,
 } from './authenticate.cjs';
-export type { OriginOptions, TransportOptions } from './web.cjs';
-export type { JwksOptions, LogoutOptions, RefreshOptions, SessionsRequest, TokenAnswer } from './endpoints.cjs';
+export type { AccessGuard } from './guard.cjs';
+export type { JwksOptions, RefreshOptions, SessionsRequest, TokenAnswer } from './endpoints.cjs';

@@ -1,7 +1,7 @@
 /** HTTP requests and responses as plain data: how one is read, whose page sent it, and how the other is built. */
-import type { ErrorDto } from '../../native.cjs';
 import { AuthError } from '../catalog.cjs';
 import type { RequestProof } from '../session.cjs';
+import type { Web } from '../web.cjs';
 
 /** Headers of Node.js, with names in any case, or of the Fetch API. */
 export type HttpHeaders =
@@ -75,32 +75,25 @@ export function isRepeated({ rawHeaders, raw }: HttpRequest, name: string): bool
   return count > 1;
 }
 
-/** The headers that the rules of HTTP look at, beside the configured one of the access token. */
-const HEADERS = [
-  'authorization', 'cookie', 'origin', 'sec-fetch-site', 'host', 'upgrade', 'sec-websocket-key', 'dpop',
-  'access-control-request-method', 'access-control-request-headers',
-];
-const KNOWN_HEADERS = new Set([...HEADERS, ':authority']);
-
 /** The head of a request for the core: `[method, target, scheme, name, value, …]` as JSON. */
-export function headOf(request: HttpRequest, accessHeader = 'authorization'): string {
+export function headOf(request: HttpRequest, { accessHeader, requestHeaders }: Web): string {
   const head: string[] = [textOr(request.method), textOr(request.originalUrl ?? request.url), schemeOf(request)];
   const { headers } = request;
-  const own = accessHeader.toLowerCase();
   if (typeof headers.get === 'function') {
     const get = (headers as { get(name: string): unknown }).get.bind(headers);
-    for (const name of KNOWN_HEADERS.has(own) ? HEADERS : [...HEADERS, own]) {
-      const value = get(name);
+    for (const name of requestHeaders) {
+      // `Headers` of the Fetch API throws at the name of a pseudo-header.
+      const value = name.startsWith(':') ? undefined : get(name);
       if (typeof value === 'string') head.push(name, value);
     }
   } else {
     for (const key of Object.keys(headers)) {
       const name = key.toLowerCase();
-      if (name !== own && !KNOWN_HEADERS.has(name)) continue;
+      if (!requestHeaders.has(name)) continue;
       const value: unknown = (headers as Record<string, unknown>)[key];
       for (const one of Array.isArray(value) ? value : [value]) if (typeof one === 'string') head.push(name, one);
       // The core refuses a header that it gets twice.
-      if (name === own && typeof value === 'string' && isRepeated(request, own)) head.push(name, value);
+      if (name === accessHeader && typeof value === 'string' && isRepeated(request, name)) head.push(name, value);
     }
   }
   if (request.cookies !== undefined && !head.includes('cookie', 3)) {
@@ -173,11 +166,6 @@ export interface HttpAnswer {
 /** Forbids every cache to keep the answer (RFC 6749 §5.1). */
 export const NO_STORE = { 'Cache-Control': 'no-store' } as const;
 
-/** An answer that no cache keeps. */
-export function answer(status: number, body?: object, cookies: readonly string[] = []): HttpAnswer {
-  return { status, headers: NO_STORE, cookies, ...(body && { body }) };
-}
-
 /** 405 for a method that is not among `allow` (RFC 9110 §15.5.6). */
 export function methodNotAllowed(allow: string): HttpAnswer {
   return { status: 405, headers: { ...NO_STORE, Allow: allow }, cookies: [] };
@@ -196,16 +184,6 @@ export async function toAnswer(work: Promise<HttpAnswer>): Promise<HttpAnswer> {
     if (thrown instanceof AuthError) return refusal(thrown);
     throw appError(thrown);
   }
-}
-
-/** Adds to an error what the core has decided about the response. */
-export function amend(error: AuthError, { advice, cookies, wwwAuthenticate }: Partial<ErrorDto>): AuthError {
-  const { headers } = error;
-  return Object.assign(error, {
-    ...(advice !== undefined && { advice }),
-    ...(cookies !== undefined && { cookies }),
-    ...(wwwAuthenticate !== undefined && { headers: { ...headers, 'WWW-Authenticate': wwwAuthenticate } }),
-  });
 }
 
 /** A response that the core has made, as JSON. */

@@ -21,7 +21,7 @@ async function protectedApp(t, options, config) {
 }
 
 test('header, cookie and optional', async (t) => {
-  const { ask, pair } = await protectedApp(t, { header: 'X-Token', cookie: 'at', optional: true });
+  const { ask, pair } = await protectedApp(t, { optional: true }, { web: { accessHeader: 'X-Token', accessCookie: 'at' } });
   assert.equal((await ask({ 'x-token': `Bearer ${pair.accessToken}` })).json().subject, 'user-1');
   assert.equal((await ask({ cookie: `at=${pair.accessToken}` })).json().subject, 'user-1');
   assert.deepEqual((await ask(bearer(pair.accessToken))).json(), { subject: null, user: null });
@@ -64,12 +64,11 @@ test('authOf names the defect of a route without authenticate', async (t) => {
 });
 
 test('the routes with tokens in bodies, other claims, and a status of the app\'s own', async (t) => {
-  const { auth } = testAuth();
+  const { auth } = testAuth({ web: { refreshCookie: false, accessHeader: 'x-token' } });
   const app = fastify();
   t.after(() => app.close());
-  const options = { cookie: false };
-  app.post('/login', async (request, reply) => loginReply(reply.code(201), await auth.login('user-1'), options));
-  app.register(authRoutes, { auth, prefix: '/session', ...options, claims: (subject) => ({ of: subject }), access: { header: 'x-token' } });
+  app.post('/login', async (request, reply) => loginReply(auth, reply.code(201), await auth.login('user-1')));
+  app.register(authRoutes, { auth, prefix: '/session', claims: (subject) => ({ of: subject }) });
   const login = await app.inject({ method: 'POST', url: '/login' });
   assert.deepEqual([login.statusCode, login.headers['set-cookie']], [201, undefined]);
   const { refreshToken } = login.json();
@@ -84,23 +83,23 @@ test('the routes with tokens in bodies, other claims, and a status of the app\'s
 });
 
 test('several cookies go beside each other and beside the app\'s', async (t) => {
-  const { auth } = testAuth();
+  const { auth } = testAuth({ web: { accessCookie: true } });
   const app = fastify();
   t.after(() => app.close());
   app.post('/login', async (request, reply) => {
     reply.header('set-cookie', 'own=1');
-    return loginReply(reply, await auth.login('user-1'), { accessCookie: true });
+    return loginReply(auth, reply, await auth.login('user-1'));
   });
   const cookies = (await app.inject({ method: 'POST', url: '/login' })).headers['set-cookie'];
   assert.deepEqual(cookies.map((cookie) => cookie.split('=')[0]), ['own', 'refreshToken', 'accessToken']);
 });
 
 test('what a function for claims throws goes to the error handler', async (t) => {
-  const { auth } = testAuth();
+  const { auth } = testAuth({ web: { refreshCookie: false } });
   const app = fastify();
   t.after(() => app.close());
   app.setErrorHandler((error, request, reply) => reply.code(555).send(error.message));
-  app.register(authRoutes, { auth, cookie: false, claims: () => Promise.reject(new Error('no database')) });
+  app.register(authRoutes, { auth, claims: () => Promise.reject(new Error('no database')) });
   const { refreshToken } = await auth.login('user-1');
   assert.equal((await app.inject({ method: 'POST', url: '/refresh', payload: { refreshToken } })).statusCode, 555);
 });

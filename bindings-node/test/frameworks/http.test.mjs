@@ -34,21 +34,21 @@ test('a refusal: status, challenge, no cache, and the error as JSON', async () =
 test('another header, a cookie of the headers, and cookies that were parsed', async () => {
   const { auth } = testAuth();
   const { accessToken } = await auth.login('user-1');
-  const passes = async (request, options) => (await authenticate(auth, request, options)).ok;
-  assert.ok(await passes({ headers: { 'x-token': `Bearer ${accessToken}` } }, { header: 'X-Token' }));
-  assert.ok(await passes({ headers: { cookie: `a=b; at=${accessToken}` } }, { cookie: 'at' }));
-  assert.ok(await passes(new Request(address, { headers: { cookie: `at=Bearer%20${accessToken}` } }), { cookie: 'at' }));
-  assert.ok(await passes({ headers: {}, cookies: { at: accessToken } }, { cookie: 'at' }));
-  assert.equal(await passes({ headers: { cookie: `at=${accessToken}` } }), false);
-  assert.ok(await passes({ headers: { cookie: `at=${accessToken}` }, cookies: {} }, { cookie: 'at' }));
+  const passes = async (request, web = { accessCookie: 'at' }) => (await authenticate(auth.withWeb(web), request)).ok;
+  assert.ok(await passes({ headers: { 'x-token': `Bearer ${accessToken}` } }, { accessHeader: 'X-Token' }));
+  assert.ok(await passes({ headers: { cookie: `a=b; at=${accessToken}` } }));
+  assert.ok(await passes(new Request(address, { headers: { cookie: `at=Bearer%20${accessToken}` } })));
+  assert.ok(await passes({ headers: {}, cookies: { at: accessToken } }));
+  assert.equal(await passes({ headers: { cookie: `at=${accessToken}` } }, {}), false);
+  assert.ok(await passes({ headers: { cookie: `at=${accessToken}` }, cookies: {} }));
 });
 
 test('the access cookie of a foreign page reads, and changes nothing', async () => {
   const { auth } = testAuth();
   const { accessToken } = await auth.login('user-1');
-  const passes = async (method, headers, options) => {
+  const passes = async (method, headers, web) => {
     const request = { method, headers: { cookie: `at=${accessToken}`, host: 'api.example', ...headers } };
-    const { ok, error } = await authenticate(auth, request, { cookie: 'at', ...options });
+    const { ok, error } = await authenticate(auth.withWeb({ accessCookie: 'at', ...web }), request);
     assert.equal(error?.code, ok ? undefined : 'ERR_TOKEN_MISSING');
     return ok;
   };
@@ -70,10 +70,10 @@ test('the access cookie of a foreign page reads, and changes nothing', async () 
 });
 
 test('a header that Node.js has several times is malformed', async () => {
-  const { auth } = testAuth();
+  const { auth } = testAuth({ web: { accessHeader: 'x-token' } });
   const { accessToken } = await auth.login('user-1');
   const headers = { 'x-token': [`Bearer ${accessToken}`, 'Bearer other'] };
-  assert.equal((await authenticate(auth, { headers }, { header: 'x-token' })).error.code, 'ERR_TOKEN_MALFORMED');
+  assert.equal((await authenticate(auth, { headers })).error.code, 'ERR_TOKEN_MALFORMED');
 });
 
 test('optional lets none pass, and refuses a bad one', async () => {
@@ -107,41 +107,40 @@ test('loadUser gets subject, claims and the very request; none is refused, what 
 });
 
 test('login, refresh and logout as answers, and as responses with every cookie', async () => {
-  const { auth } = testAuth();
-  const options = { accessCookie: 'at', secure: false };
+  const { auth } = testAuth({ web: { accessCookie: 'at', secure: false } });
   const cookieHeader = (answer) => ({ headers: { cookie: answer.cookies.map((cookie) => cookie.split(';')[0]).join('; ') } });
-  const login = loginAnswer(await auth.login('user-1'), options);
+  const login = loginAnswer(auth, { headers: {} }, await auth.login('user-1'));
   assert.deepEqual([login.status, login.cookies.length, Object.keys(login.body)], [200, 2, ['accessToken', 'expiresIn']]);
   assert.match(login.cookies[0], /^refreshToken=.+; HttpOnly; SameSite=Strict; Path=\/auth; Max-Age=1209600; Expires=.+ GMT$/);
   assert.match(login.cookies[1], /^at=.+; HttpOnly; SameSite=Lax; Path=\/; Max-Age=900; Expires=.+ GMT$/);
 
-  const renewed = await refresh(auth, new Request(address, { method: 'POST', ...cookieHeader(login) }), options);
+  const renewed = await refresh(auth, new Request(address, { method: 'POST', ...cookieHeader(login) }));
   const response = toResponse(renewed);
   assert.deepEqual([response.status, response.headers.getSetCookie()], [200, renewed.cookies]);
   assert.equal(response.headers.get('content-type'), 'application/json');
   assert.equal(auth.verify((await response.json()).accessToken).sub, 'user-1');
 
-  const left = toResponse(await logout(auth, cookieHeader(renewed), options));
+  const left = toResponse(await logout(auth, cookieHeader(renewed)));
   assert.deepEqual([left.status, left.body, left.headers.getSetCookie().length], [204, null, 2]);
-  const over = await refresh(auth, cookieHeader(renewed), options);
+  const over = await refresh(auth, cookieHeader(renewed));
   assert.deepEqual([over.status, over.body.error.code, over.cookies.length], [401, 'ERR_SESSION_REVOKED', 2]);
 });
 
 test('by body, and what a body may be', async () => {
-  const { auth } = testAuth();
-  const { refreshToken } = loginAnswer(await auth.login('user-1'), { cookie: false }).body;
-  const renewed = await refresh(auth, { headers: {}, body: { refreshToken } }, { cookie: false });
+  const { auth } = testAuth({ web: { refreshCookie: false } });
+  const { refreshToken } = loginAnswer(auth, { headers: {} }, await auth.login('user-1')).body;
+  const renewed = await refresh(auth, { headers: {}, body: { refreshToken } });
   assert.notEqual(renewed.body.refreshToken, refreshToken);
   for (const body of [undefined, null, 'text', { refreshToken: 5 }]) {
-    assert.equal((await refresh(auth, { headers: {}, body }, { cookie: false })).status, 401);
+    assert.equal((await refresh(auth, { headers: {}, body })).status, 401);
   }
 });
 
 test('what a function for claims throws is the app\'s', async () => {
-  const { auth } = testAuth();
+  const { auth } = testAuth({ web: { refreshCookie: false } });
   const { refreshToken } = await auth.login('user-1');
   const claims = () => Promise.reject(new Error('no database'));
-  await assert.rejects(refresh(auth, { headers: {}, body: { refreshToken } }, { cookie: false, claims }), /no database/);
+  await assert.rejects(refresh(auth, { headers: {}, body: { refreshToken } }, { claims }), /no database/);
 });
 
 test('a store that does not answer is 503, and logout leaves the cookies', async () => {

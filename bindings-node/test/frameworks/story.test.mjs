@@ -136,6 +136,8 @@ test('what docs/frameworks.md shows is what was run', async () => {
   const shown = [...page.matchAll(/```(?:js|ts)\n([^]*?)```/g)].map(([, code]) => code);
   assert.equal(shown.length, names.length);
   for (const line of shown.flatMap((code) => unindented(code).split('\n'))) assert.ok(run.includes(line), line);
+  const [, declaration] = /```ts express-auth\.d\.ts\n([^]*?)```/.exec(page);
+  assert.equal(declaration, await readFile(new URL('express-auth.d.ts', recipes), 'utf8'));
 });
 
 /** Lines without what is before them, for a page shows the inside of functions. */

@@ -29,7 +29,7 @@ async function bareServer(t) {
 }
 
 test('ws: a token is needed to connect, and to stay connected', async (t) => {
-  const { auth, clock } = testAuth();
+  const { auth, clock } = testAuth({ web: { accessCookie: true } });
   const { server, origin } = await bareServer(t);
   const { webSockets } = await recipe('websocket.mjs');
   webSockets(server, auth, CHECK_EVERY).on('connection', (ws, access) => ws.send(access.subject));
@@ -78,6 +78,15 @@ test('socket.io: a client whose token expires refreshes it and connects again', 
   t.after(() => stranger.close());
   const { data } = await new Promise((resolve) => { stranger.once('connect_error', resolve); });
   assert.deepEqual([data.advice, refreshes], ['sign_in', 1]);
+
+  // The refresh fails: the app is told, once, and the process has no unhandled rejection.
+  clock.advance(EXPIRED);
+  const signedOut = new Error('signed out');
+  const failed = await new Promise((resolve) => {
+    const over = connect(origin, { accessToken: pair.accessToken, refresh: () => Promise.reject(signedOut), onError: resolve });
+    t.after(() => over.close());
+  });
+  assert.equal(failed, signedOut);
 });
 
 test('socket.io: a client whose session is revoked is disconnected', async (t) => {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
+import { TestClock } from 'regrant';
 import { SECRET, testAuth } from '../support/auth.mjs';
 import { serve, setCookies } from '../support/server.mjs';
 import '../../docs/recipes/clock.test.mjs';
@@ -11,8 +12,8 @@ const docs = new URL('../../docs/', import.meta.url);
 const recipe = (name) => import(new URL(`recipes/${name}`, docs));
 
 test('cookies: no script sees a token, and no foreign page acts by one', async (t) => {
-  const { auth, clock } = testAuth();
-  const call = await serve(t, (await recipe('cookies.mjs')).cookieApp(auth));
+  const clock = new TestClock();
+  const call = await serve(t, (await recipe('cookies.mjs')).cookieApp({ secret: SECRET, store: 'memory:', clock }));
   const login = await call.post('/login');
   const { '__Secure-refresh': refresh, '__Host-access': access } = setCookies(login);
   assert.deepEqual([access.attributes.path, access.attributes.httponly, access.attributes.secure, access.attributes.domain], ['/', true, true, undefined]);

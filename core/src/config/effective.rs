@@ -4,12 +4,13 @@ use serde::Serialize;
 
 use super::options::{
     AccessConfig, AuthConfig, DpopConfig, LegacyConfig, LegacyOption, LimiterConfig, RedisConfig,
-    RefreshConfig, RevocationConfig, SentinelConfig,
+    RefreshConfig, RevocationConfig, SentinelConfig, WebConfig,
 };
-use super::values::{Lifetime, OneOrMany, OrFalse, SecretConfig};
+use super::values::{Lifetime, OneOrMany, OrFalse, SecretConfig, TokenCookie};
 use crate::access::AccessPolicy;
 use crate::auth::{DEFAULT_MAX_STALENESS, DpopPolicy};
 use crate::error::Result;
+use crate::http::{CookiePolicy, WebPolicy};
 use crate::keys::{Algorithm, Key, KeyId};
 use crate::session::SessionPolicy;
 use crate::store::{RedisOptions, is_redis};
@@ -42,6 +43,8 @@ pub struct EffectiveConfig {
     pub store: String,
     /// The connection to Redis, if the store is one.
     pub redis: Option<RedisConfig>,
+    /// How tokens travel over HTTP.
+    pub web: WebConfig,
     /// The address of the legacy app's store, without its password.
     pub migrate: Option<String>,
 }
@@ -97,6 +100,7 @@ impl AuthConfig {
                 max_staleness: Some(max_staleness.unwrap_or(Lifetime(DEFAULT_MAX_STALENESS))),
             },
             store: without_password(self.store_url()),
+            web: WebConfig::of(&self.web_policy()?),
             redis: is_on_redis.then(|| RedisConfig::of(self.redis.options())),
             migrate: self.migrate.as_ref().map(|migrate| {
                 without_password(migrate.store.as_deref().unwrap_or(self.store_url()))
@@ -167,6 +171,25 @@ impl DpopConfig {
             leeway: Some(Lifetime(policy.proofs.leeway)),
             nonce: Some(policy.nonce_lifetime.map(Lifetime).into()),
             capacity: Some(policy.proofs.capacity),
+        }
+    }
+}
+
+impl WebConfig {
+    fn of(policy: &WebPolicy) -> Self {
+        let (refresh, access) = (policy.refresh_cookie.as_ref(), policy.access_cookie.as_ref());
+        let cookie = |cookie: Option<&CookiePolicy>| match cookie {
+            Some(cookie) => TokenCookie::Name(cookie.name.clone()),
+            None => TokenCookie::Flag(false),
+        };
+        Self {
+            refresh_cookie: Some(cookie(refresh)),
+            path: refresh.map(|cookie| cookie.path.clone()),
+            access_cookie: Some(cookie(access)),
+            access_header: Some(policy.access_header.clone()),
+            secure: refresh.or(access).map(|cookie| cookie.secure),
+            domain: refresh.or(access).and_then(|cookie| cookie.domain.clone()),
+            allowed_origins: policy.allowed_origins.iter().map(ToString::to_string).collect(),
         }
     }
 }

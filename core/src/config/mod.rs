@@ -33,6 +33,7 @@ use std::sync::Arc;
 use crate::access::AccessPolicy;
 use crate::auth::{Auth, AuthBuilder, DpopPolicy, SessionAdmin};
 use crate::error::{Error, Result};
+use crate::http::WebPolicy;
 use crate::migration::{LegacyRefreshTokens, LegacyStore};
 use crate::session::RefreshClaims;
 use crate::store::{RedisOptions, StoreAddress, is_redis};
@@ -88,6 +89,7 @@ impl AuthConfig {
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn builder(self) -> Result<AuthBuilder> {
         let mut builder = AuthBuilder::default();
+        self.web_policy()?;
         if let Some(Lifetime(bound)) = self.revocation.max_staleness {
             builder = builder.max_staleness(bound);
         }
@@ -117,6 +119,7 @@ impl AuthConfig {
             self.refresh.policy().map(drop),
             self.legacy_tokens().map(drop),
             self.dpop_policy().map(drop),
+            self.web_policy().map(drop),
         ];
         let mut problems: Vec<Error> = Vec::new();
         for problem in results.into_iter().filter_map(Result::err) {
@@ -146,6 +149,15 @@ impl AuthConfig {
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn access_policy(&self) -> Result<AccessPolicy> {
         self.access.policy()
+    }
+
+    /// How tokens travel over HTTP: for [`Endpoints`](crate::http::Endpoints),
+    /// [`Guard`](crate::http::Guard), and the routes of axum.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn web_policy(&self) -> Result<WebPolicy> {
+        self.web.policy()
     }
 
     /// The address of the store, with the options for Redis.

@@ -13,7 +13,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::values::{JwkConfig, Lifetime, OneOrMany, OrFalse, SecretConfig};
+use super::values::{JwkConfig, Lifetime, OneOrMany, OrFalse, SecretConfig, TokenCookie};
+use crate::http::SecureCookie;
 use crate::keys::{Algorithm, KeyId};
 use crate::session::TheftScope;
 use crate::store::Eviction;
@@ -246,6 +247,34 @@ pub struct DpopConfig {
     pub capacity: Option<usize>,
 }
 
+/// How tokens travel between this server and its clients: cookies, the header, and the origins of
+/// pages. All endpoints and all middleware use it.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct WebConfig {
+    /// The cookie that carries the refresh token: a name, or `true` for the default one. With
+    /// `false`, refresh tokens travel in the JSON bodies of requests and responses.
+    pub refresh_cookie: Option<TokenCookie>,
+    /// The path of the refresh cookie, `/` for a name that begins with `__Host-`. Browsers send the
+    /// cookie only to this path and below it: mount refresh and logout there.
+    pub path: Option<String>,
+    /// A cookie that carries the access token where a request has none in its header: a name, or
+    /// `true` for `accessToken`. A login and a refresh set it in addition to the JSON response.
+    pub access_cookie: Option<TokenCookie>,
+    /// The header that carries the access token, with a value such as `Bearer <token>`.
+    pub access_header: Option<String>,
+    /// Whether browsers send the cookies over HTTPS only. `"auto"`: where the request came by
+    /// HTTPS, which behind a proxy needs the framework's setting for it. `false` is for plain HTTP.
+    pub secure: Option<SecureCookie>,
+    /// The domain of the cookies, whose hosts all get them. By default only the host that set a
+    /// cookie gets it.
+    pub domain: Option<String>,
+    /// Origins beside the server's own whose pages may use the cookies, such as
+    /// `https://app.example.com` for a server at `https://api.example.com`.
+    pub allowed_origins: Vec<String>,
+}
+
 /// A legacy app whose refresh tokens are migrated.
 #[derive(Clone, Deserialize)]
 #[cfg_attr(test, derive(JsonSchema))]
@@ -307,6 +336,10 @@ pub struct AuthConfig {
     /// Allows sessions whose tokens are bound to a key of the client (DPoP, RFC 9449). Without this
     /// option no proof is checked.
     pub dpop: Option<OrFalse<DpopConfig>>,
+    /// How tokens travel between this server and its clients: cookies, the header, and the origins
+    /// of pages. All endpoints and all middleware use it.
+    #[serde(default)]
+    pub web: WebConfig,
     /// A legacy app whose refresh tokens are migrated.
     pub migrate: Option<MigrateConfig>,
 }
@@ -381,6 +414,25 @@ pub struct ProofConfig {
     pub capacity: Option<usize>,
 }
 
+/// How access tokens travel between clients and a service that verifies the tokens of others.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[cfg_attr(test, derive(JsonSchema))]
+#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
+pub struct VerifierWebConfig {
+    /// The cookie that carries the access token where a request has none in its header: a name, or
+    /// `true` for `accessToken`.
+    pub access_cookie: Option<TokenCookie>,
+    /// The header that carries the access token, with a value such as `Bearer <token>`.
+    pub access_header: Option<String>,
+    /// Whether the server that sets the cookie marks it `Secure`, see `web.secure` of
+    /// `createAuth`.
+    pub secure: Option<SecureCookie>,
+    /// The domain of the cookie.
+    pub domain: Option<String>,
+    /// Origins beside the server's own whose pages may use the cookie.
+    pub allowed_origins: Vec<String>,
+}
+
 /// The configuration of a verifier of the tokens of other issuers. Unknown options are rejected.
 ///
 /// ```json
@@ -403,4 +455,7 @@ pub struct VerifierConfig {
     /// Accepts DPoP-bound tokens (RFC 9449), with a proof for each request. Otherwise they are
     /// rejected.
     pub dpop: Option<OrFalse<ProofConfig>>,
+    /// How access tokens travel between clients and this service.
+    #[serde(default)]
+    pub web: VerifierWebConfig,
 }

@@ -5,12 +5,14 @@ use std::time::Duration;
 
 use super::options::{
     AccessConfig, DpopConfig, LegacyOption, LimiterConfig, ProofConfig, RedisConfig, RefreshConfig,
+    VerifierWebConfig, WebConfig,
 };
-use super::values::{Lifetime, OneOrMany, OrFalse};
+use super::values::{Lifetime, OneOrMany, OrFalse, TokenCookie};
 use crate::access::{AccessPolicy, LegacyTokens};
 use crate::auth::DpopPolicy;
 use crate::dpop::{ProofPolicy, check_origins};
 use crate::error::{Error, Result};
+use crate::http::{CookiePolicy, DEFAULT_ACCESS_COOKIE, DEFAULT_REFRESH_COOKIE, Origin, WebPolicy};
 use crate::session::{FailureLimit, SessionPolicy};
 use crate::store::{RedisCredentials, RedisOptions};
 
@@ -153,6 +155,61 @@ impl ProofConfig {
         }
         check_origins(self.origin.as_slice())?;
         Ok(policy)
+    }
+}
+
+impl WebConfig {
+    pub(super) fn policy(&self) -> Result<WebPolicy> {
+        self.unprefixed_policy().map_err(|error| match error {
+            Error::ConfigInvalid { field, problem } => {
+                Error::config(format!("web.{field}"), problem)
+            }
+            other => other,
+        })
+    }
+
+    fn unprefixed_policy(&self) -> Result<WebPolicy> {
+        let mut policy = WebPolicy::default();
+        if let Some(name) = &self.access_header {
+            policy.access_header.clone_from(name);
+        }
+        if let Some(option) = &self.access_cookie {
+            policy.access_cookie = option.name(DEFAULT_ACCESS_COOKIE).map(CookiePolicy::access);
+        }
+        if let Some(option) = &self.refresh_cookie {
+            policy.refresh_cookie = option.name(DEFAULT_REFRESH_COOKIE).map(CookiePolicy::refresh);
+        }
+        match (&mut policy.refresh_cookie, &self.path) {
+            (Some(cookie), Some(path)) => cookie.path.clone_from(path),
+            (None, Some(_)) => {
+                return Err(Error::config("path", "is that of the refresh cookie, which is off"));
+            }
+            (_, None) => {}
+        }
+        for cookie in [&mut policy.refresh_cookie, &mut policy.access_cookie].into_iter().flatten()
+        {
+            cookie.domain.clone_from(&self.domain);
+            cookie.secure = self.secure.unwrap_or(cookie.secure);
+        }
+        policy.allowed_origins =
+            self.allowed_origins.iter().map(|text| Origin::new(text)).collect::<Result<_>>()?;
+        policy.checked()
+    }
+}
+
+impl VerifierWebConfig {
+    pub(super) fn policy(self) -> Result<WebPolicy> {
+        let Self { access_cookie, access_header, secure, domain, allowed_origins } = self;
+        let web = WebConfig {
+            refresh_cookie: Some(TokenCookie::Flag(false)),
+            path: None,
+            access_cookie,
+            access_header,
+            secure,
+            domain,
+            allowed_origins,
+        };
+        web.policy()
     }
 }
 

@@ -14,6 +14,7 @@ use super::options::*;
 use super::values::*;
 use super::*;
 use crate::access::LegacyTokens;
+use crate::http::SecureCookie;
 use crate::jwks::JwksSchedule;
 use crate::keys::Algorithm;
 use crate::keys::KeyId;
@@ -128,11 +129,13 @@ fn sections() -> Vec<Section> {
         Section::of::<RedisConfig>("RedisConfig", "redis", &redis),
         Section::of::<SentinelConfig>("SentinelConfig", "redis.sentinel", &none),
         Section::of::<DpopConfig>("DpopConfig", "dpop", &dpop),
+        Section::of::<WebConfig>("WebConfig", "web", &effective["web"]),
         Section::of::<MigrateConfig>("MigrateOptions", "migrate", &none),
         Section::of::<VerifierConfig>("VerifierOptions", "", &none),
         Section::of::<IssuerConfig>("IssuerConfig", "issuers[]", &issuer),
         Section::of::<KeySetsConfig>("KeySetsConfig", "keySets", &to_value(key_sets)),
         Section::of::<ProofConfig>("ProofConfig", "dpop", &dpop),
+        Section::of::<VerifierWebConfig>("VerifierWebConfig", "web", &effective["web"]),
     ]
 }
 
@@ -226,6 +229,8 @@ ts_type! {
     KeyId => "string",
     TheftScope => "'session' | 'subject'",
     Eviction => "'warn' | 'refuse'",
+    TokenCookie => "string | boolean",
+    SecureCookie => "boolean | 'auto'",
 }
 
 impl<T: JsonSchema> JsonSchema for OrFalse<T> {
@@ -365,7 +370,7 @@ fn page(sections: &[Section]) -> String {
             ("AuthOptions", _) => "createAuth".to_owned(),
             ("VerifierOptions", _) => "createVerifier".to_owned(),
             ("KeysConfig", _) => "Keys (`createAuth`, `auth.setKeys`)".to_owned(),
-            ("ProofConfig", path) => format!("`{path}` (`createVerifier`)"),
+            ("ProofConfig" | "VerifierWebConfig", path) => format!("`{path}` (`createVerifier`)"),
             (_, path) => format!("`{path}`"),
         };
         let _ = write!(out, "\n## {title}\n\n{}\n", section.description.replace('\n', " "));

@@ -50,6 +50,26 @@ impl OneOrMany {
     }
 }
 
+/// A cookie that carries a token: `true` for the default name, `false` for none, or a name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged, expecting = "expected a name, true or false")]
+pub enum TokenCookie {
+    /// The default name, or no cookie.
+    Flag(bool),
+    /// A name.
+    Name(String),
+}
+
+impl TokenCookie {
+    /// The name, or `default` for `true`; `None` for no cookie.
+    pub(super) fn name<'a>(&'a self, default: &'a str) -> Option<&'a str> {
+        match self {
+            Self::Flag(on) => on.then_some(default),
+            Self::Name(name) => Some(name),
+        }
+    }
+}
+
 /// The value of an option, or `false`, which turns the option off.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OrFalse<T> {

@@ -7,6 +7,7 @@ use super::parse::{in_element, names_of, parse};
 use super::values::{Lifetime, OrFalse};
 use crate::access::AccessPolicy;
 use crate::error::{Error, Result};
+use crate::http::WebPolicy;
 use crate::jwks::{JwksSchedule, JwksUri, JwksVerifier, JwksVerifierBuilder, TrustedIssuer};
 use crate::keys::{Algorithm, JwkSet, Keyring, ShortSecret};
 
@@ -24,11 +25,20 @@ impl VerifierConfig {
         names_of::<Self>()
     }
 
+    /// How access tokens travel over HTTP.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn web_policy(&self) -> Result<WebPolicy> {
+        self.web.clone().policy()
+    }
+
     /// Resolves all options into a builder, which lacks only the transport.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn builder(self) -> Result<JwksVerifierBuilder> {
+        self.web_policy()?;
         let mut builder = JwksVerifier::builder().schedule(self.key_sets.schedule()?);
         if let Some(dpop) = self.dpop.and_then(OrFalse::on) {
             builder = builder.proofs(dpop.policy()?, dpop.origin.as_slice().to_vec());

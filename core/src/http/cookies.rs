@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use cookie::time::OffsetDateTime;
 use cookie::{Cookie, CookieBuilder};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::request::{RequestHead, is_token};
 use crate::error::{Error, Result};
@@ -12,6 +12,9 @@ use crate::types::Timestamp;
 
 /// What browsers store of name and value together, in bytes (RFC 6265bis §5.6).
 const MAX_COOKIE_BYTES: usize = 4096;
+
+/// How much of a response may remove planted cookies, in bytes: proxies limit its headers.
+const MAX_REMOVAL_BYTES: usize = 4096;
 
 /// How a token's cookie is sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +48,28 @@ pub enum SecureCookie {
     Never,
 }
 
+/// In the configuration: `true`, `"auto"` or `false`.
+impl Serialize for SecureCookie {
+    fn serialize<S: Serializer>(&self, output: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Always => output.serialize_bool(true),
+            Self::Auto => output.serialize_str("auto"),
+            Self::Never => output.serialize_bool(false),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for SecureCookie {
+    fn deserialize<D: Deserializer<'de>>(input: D) -> Result<Self, D::Error> {
+        match serde_json::Value::deserialize(input)? {
+            serde_json::Value::Bool(true) => Ok(Self::Always),
+            serde_json::Value::Bool(false) => Ok(Self::Never),
+            serde_json::Value::String(text) if text == "auto" => Ok(Self::Auto),
+            _ => Err(de::Error::custom("expected true, false or \"auto\"")),
+        }
+    }
+}
+
 /// `SameSite` of a cookie.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -56,9 +81,14 @@ pub enum SameSite {
 }
 
 impl CookiePolicy {
-    /// The refresh cookie: `HttpOnly`, `Secure`, `SameSite=Strict`, for the path `/auth`.
+    /// The refresh cookie: `HttpOnly`, `Secure`, `SameSite=Strict`, for the path `/auth`, or `/` for
+    /// a name with `__Host-` in front, which browsers accept with no other path.
     pub fn refresh(name: impl Into<String>) -> Self {
-        Self { path: "/auth".to_owned(), same_site: Some(SameSite::Strict), ..Self::access(name) }
+        let mut cookie = Self { same_site: Some(SameSite::Strict), ..Self::access(name) };
+        if !cookie.is_host_only() {
+            "/auth".clone_into(&mut cookie.path);
+        }
+        cookie
     }
 
     /// The access cookie: `HttpOnly`, `Secure`, `SameSite=Lax`, for all paths.
@@ -95,19 +125,21 @@ impl CookiePolicy {
                 "must be the name of a domain, such as example.com",
             ));
         }
-        let has_prefix = |prefix: &str| {
-            self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-        };
-        if (has_prefix("__Host-") || has_prefix("__Secure-")) && self.secure != SecureCookie::Always
-        {
-            let problem =
-                "browsers drop a __Host- or __Secure- cookie without Secure: leave secure on";
+        let needs_secure = self.is_host_only() || self.is_http() || self.has_prefix("__Secure-");
+        if needs_secure && self.secure != SecureCookie::Always {
+            let problem = "browsers drop a __Host-, __Secure- or __Http- cookie without Secure: leave secure on";
             return Err(Error::config(name_field, problem));
         }
-        if has_prefix("__Host-") && self.domain.is_some() {
+        if self.is_http() && !self.http_only {
+            return Err(Error::config(
+                name_field,
+                "browsers drop a __Http- cookie without HttpOnly",
+            ));
+        }
+        if self.is_host_only() && self.domain.is_some() {
             return Err(Error::config(name_field, "browsers drop a __Host- cookie with a domain"));
         }
-        if has_prefix("__Host-") && self.path != "/" {
+        if self.is_host_only() && self.path != "/" {
             let problem = "browsers drop a __Host- cookie whose path is not /: set path to /";
             return Err(Error::config(name_field, problem));
         }
@@ -116,7 +148,16 @@ impl CookiePolicy {
 
     /// Whether no subdomain can set a cookie of this name.
     pub(super) fn is_host_only(&self) -> bool {
-        self.name.get(..7).is_some_and(|start| start.eq_ignore_ascii_case("__Host-"))
+        self.has_prefix("__Host-")
+    }
+
+    /// Whether browsers accept a cookie of this name only with `HttpOnly`.
+    fn is_http(&self) -> bool {
+        self.has_prefix("__Http-") || self.has_prefix("__Host-Http-")
+    }
+
+    fn has_prefix(&self, prefix: &str) -> bool {
+        self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     }
 
     /// Whether a browser sends the cookie to `request_path` (RFC 6265 §5.1.4).
@@ -167,27 +208,61 @@ impl CookiePolicy {
     /// A request does not say which path and domain its cookies have, so each one is named that
     /// would have sent the cookie with this request.
     pub(super) fn remove_others(&self, request: &RequestHead<'_>) -> Vec<String> {
-        let own = (self.path.as_str(), self.domain.as_deref());
+        let is_own = |path: &str, domain: Option<&str>| {
+            let is_own_domain = match (domain, &self.domain) {
+                (Some(domain), Some(own)) => domain.eq_ignore_ascii_case(own),
+                (domain, own) => domain.is_none() && own.is_none(),
+            };
+            is_own_domain && path == self.path
+        };
         let path = request.path();
         let authority = request.authority().unwrap_or_default();
         let mut removals = Vec::new();
         for domain in domains_of(&authority) {
             for path in paths_of(&path) {
-                if (path, domain) == own {
-                    continue;
+                if !is_own(path, domain) {
+                    removals.push(self.remove_at(path, domain, request));
                 }
-                let other = Self {
-                    path: path.to_owned(),
-                    domain: domain.map(ToOwned::to_owned),
-                    // Short: proxies limit the headers of a response, often to 4 kB.
-                    http_only: false,
-                    same_site: None,
-                    ..self.clone()
-                };
-                removals.push(other.remove(request));
             }
         }
         removals
+    }
+
+    /// As [`remove_others`](Self::remove_others), and those that are `Partitioned`, which browsers
+    /// keep apart. This server sets none, so only a sibling domain can have planted them.
+    pub(super) fn remove_planted(&self, request: &RequestHead<'_>) -> Vec<String> {
+        let mut removals = self.remove_others(request);
+        let path = request.path();
+        let authority = request.authority().unwrap_or_default();
+        // The widest domain first, which most hosts can set a cookie for.
+        for domain in domains_of(&authority).into_iter().rev().flatten() {
+            for path in paths_of(&path) {
+                let removal = self.remove_at(path, Some(domain), request);
+                // Browsers accept the attribute with `Secure` only.
+                if removal.contains("; Secure") {
+                    removals.push(format!("{removal}; Partitioned"));
+                }
+            }
+        }
+        let mut length = 0;
+        removals.retain(|removal| {
+            length += removal.len();
+            length <= MAX_REMOVAL_BYTES
+        });
+        removals
+    }
+
+    fn remove_at(&self, path: &str, domain: Option<&str>, request: &RequestHead<'_>) -> String {
+        let other = Self {
+            path: path.to_owned(),
+            domain: domain.map(ToOwned::to_owned),
+            // Short: proxies limit the headers of a response, often to 4 kB.
+            http_only: self.is_http(),
+            same_site: None,
+            ..self.clone()
+        };
+        let removal = other.attributes("", request).max_age(cookie::time::Duration::ZERO);
+        removal.build().encoded().to_string()
     }
 
     fn attributes<'c>(&self, value: &'c str, request: &RequestHead<'_>) -> CookieBuilder<'c> {
@@ -244,14 +319,17 @@ fn is_domain(domain: &str) -> bool {
         && !last.bytes().all(|byte| byte.is_ascii_digit())
 }
 
-/// The paths whose cookies a browser sends to `path`: itself and those above. The number is bounded.
+/// The paths whose cookies a browser sends to `path`: itself and those above, of which each may end
+/// with a slash or not (RFC 6265 §5.1.4). The number is bounded.
 fn paths_of(path: &str) -> Vec<&str> {
     let mut paths = vec!["/"];
-    let ends = path.match_indices('/').map(|(index, _)| index).filter(|index| *index > 0);
-    paths.extend(
-        ends.chain([path.len()]).map(|end| &path[..end]).filter(|part| part.len() > 1).take(5),
-    );
-    paths.dedup();
+    for (slash, _) in path.match_indices('/').filter(|(index, _)| *index > 0) {
+        paths.extend([&path[..slash], &path[..=slash]]);
+    }
+    if path.starts_with('/') && !path.ends_with('/') {
+        paths.push(path);
+    }
+    paths.truncate(9);
     paths
 }
 
@@ -379,11 +457,20 @@ mod tests {
                 assert_eq!(field.as_deref(), Some("accessCookie"), "{name}");
             }
         }
-        let insecure = problem(&|policy| {
-            policy.name = "__Secure-t".to_owned();
-            policy.secure = SecureCookie::Never;
-        });
-        assert_eq!(insecure.as_deref(), Some("accessCookie"));
+        for name in ["__Secure-t", "__Http-t"] {
+            let insecure = problem(&|policy| {
+                policy.name = name.to_owned();
+                policy.secure = SecureCookie::Never;
+            });
+            assert_eq!(insecure.as_deref(), Some("accessCookie"), "{name}");
+        }
+        for name in ["__Http-t", "__Host-Http-t"] {
+            let readable = problem(&|policy| {
+                policy.name = name.to_owned();
+                policy.http_only = false;
+            });
+            assert_eq!(readable.as_deref(), Some("accessCookie"), "{name}");
+        }
     }
 
     #[test]
@@ -415,20 +502,53 @@ mod tests {
         places.sort_unstable();
         let expected = [
             ("", "/"),
+            ("", "/auth/"),
             ("", "/auth/refresh"),
             ("app.shop.example", "/"),
             ("app.shop.example", "/auth"),
+            ("app.shop.example", "/auth/"),
             ("app.shop.example", "/auth/refresh"),
             ("shop.example", "/"),
             ("shop.example", "/auth"),
+            ("shop.example", "/auth/"),
             ("shop.example", "/auth/refresh"),
         ];
         assert_eq!(places, expected.map(|(domain, path)| (domain.to_owned(), path.to_owned())));
         let deep =
             RequestHead::new("GET", "/a/b/c/d/e/f/g/h").header("host", "a.b.c.d.e.f.g.example");
-        assert!(policy.remove_others(&deep).len() <= 30);
+        let removals = policy.remove_others(&deep);
+        assert!(removals.iter().map(String::len).sum::<usize>() < 4096, "{}", removals.len());
         let address = RequestHead::new("GET", "/").header("host", "127.0.0.1:3000");
         assert_eq!(policy.remove_others(&address).len(), 1);
+        let mut same_domain = CookiePolicy::refresh("r");
+        same_domain.domain = Some("Shop.Example".to_owned());
+        let removals = same_domain.remove_others(&request);
+        assert_eq!(removals.len(), expected.len(), "all but its own");
+    }
+
+    #[test]
+    fn planted_cookies_may_be_partitioned() {
+        let request = RequestHead::new("POST", "/auth/refresh").header("host", "app.shop.example");
+        let partitioned = |policy: &CookiePolicy, request: &RequestHead<'_>| {
+            let removals = policy.remove_planted(request);
+            assert!(removals.iter().map(String::len).sum::<usize>() <= MAX_REMOVAL_BYTES);
+            removals.into_iter().filter(|text| text.ends_with("; Partitioned")).count()
+        };
+        let mut policy = CookiePolicy::refresh("r");
+        assert_eq!(partitioned(&policy, &request), 8, "four paths of two domains");
+        let deep =
+            RequestHead::new("GET", "/a/b/c/d/e/f/g/h").header("host", "a.b.c.d.e.f.g.example");
+        let _ = partitioned(&policy, &deep);
+        policy.secure = SecureCookie::Never;
+        assert_eq!(partitioned(&policy, &request), 0);
+    }
+
+    #[test]
+    fn a_removal_has_the_attributes_that_the_name_needs() {
+        let request = RequestHead::new("POST", "/auth/refresh").header("host", "app.shop.example");
+        for text in CookiePolicy::refresh("__Http-r").remove_others(&request) {
+            assert!(text.contains("; HttpOnly") && text.contains("; Secure"), "{text}");
+        }
     }
 
     #[test]

@@ -7,19 +7,15 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::cookies::CookiePolicy;
-use super::guard::{AccessCredentials, proof_of};
+use super::guard::{AccessCredentials, MAX_CANDIDATES, proof_of};
 use super::origin::is_own_page;
 use super::policy::WebPolicy;
-use super::request::{AuthorizationHeader, RequestHead};
+use super::request::{AuthorizationHeader, HeaderName, RequestHead};
 use super::response::{EndpointResponse, Rejection};
-use crate::access::VerifiedAccess;
 use crate::auth::{Auth, LogoutEverywhere, RefreshRequest, RefreshResponse, TokenPair};
 use crate::error::{Error, Result};
 use crate::token::base64url;
 use crate::types::{SessionId, Subject, Timestamp};
-
-/// How many refresh cookies of one name are looked at.
-const MAX_CANDIDATES: usize = 8;
 
 /// The refresh token that a request presents.
 #[derive(Clone)]
@@ -28,6 +24,30 @@ pub struct PresentedRefresh {
     pub token: String,
     /// Whether the request had other cookies of the name, which the response removes.
     pub had_others: bool,
+}
+
+/// The tokens that a response hands over.
+#[derive(Clone, Copy)]
+pub struct IssuedTokens<'a> {
+    /// The access token.
+    pub access_token: &'a str,
+    /// When the access token expires.
+    pub access_expires_at: Timestamp,
+    /// The refresh token; `None` if the client keeps the one that it has.
+    pub refresh_token: Option<&'a str>,
+    /// When the refresh token expires.
+    pub refresh_expires_at: Timestamp,
+}
+
+impl<'a> From<&'a TokenPair> for IssuedTokens<'a> {
+    fn from(pair: &'a TokenPair) -> Self {
+        Self {
+            access_token: pair.access_token.expose(),
+            access_expires_at: pair.access_expires_at,
+            refresh_token: Some(pair.refresh_token.expose()),
+            refresh_expires_at: pair.refresh_expires_at,
+        }
+    }
 }
 
 /// What an app adds to a refresh.
@@ -97,14 +117,12 @@ impl<'a> Endpoints<'a> {
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for a token that is too long for its cookie.
-    pub fn login(&self, pair: &TokenPair, request: &RequestHead<'_>) -> Result<EndpointResponse> {
-        let issued = Issued {
-            access_token: pair.access_token.expose(),
-            access_expires_at: pair.access_expires_at,
-            refresh_token: Some(pair.refresh_token.expose()),
-            refresh_expires_at: pair.refresh_expires_at,
-        };
-        self.tokens(&issued, request, Vec::new())
+    pub fn login<'p>(
+        &self,
+        pair: impl Into<IssuedTokens<'p>>,
+        request: &RequestHead<'_>,
+    ) -> Result<EndpointResponse> {
+        self.tokens(&pair.into(), request, Vec::new())
     }
 
     /// The refresh token that `request` presents, in the cookie or as `refreshToken` of the JSON
@@ -114,7 +132,8 @@ impl<'a> Endpoints<'a> {
     /// `domain` may have left others behind, and a subdomain may have planted one.
     ///
     /// # Errors
-    /// [`Error::TokenMissing`]; [`Error::SubjectMismatch`] for live sessions of several users;
+    /// [`Error::TokenMissing`]; [`Error::SubjectMismatch`] for live sessions of several users, and
+    /// for more than 64 cookies;
     /// [`Error::StoreUnavailable`] when there are several cookies and the store cannot tell.
     pub async fn presented(
         &self,
@@ -129,7 +148,6 @@ impl<'a> Endpoints<'a> {
             true => request.cookies(&cookie.name),
             false => Vec::new(),
         };
-        tokens.truncate(MAX_CANDIDATES);
         if tokens.is_empty() {
             warn_of_path(cookie, request);
             return Err(Error::TokenMissing.into());
@@ -143,7 +161,8 @@ impl<'a> Endpoints<'a> {
             // the policy has no `domain`: the next refresh is unambiguous.
             Err(error @ Error::SubjectMismatch) => {
                 let mut rejection = self.rejection(error, request, true);
-                rejection.cookies = self.removed_others(request, true);
+                rejection.cookies = cookie.remove_planted(request);
+                rejection.cookies.extend(self.web.removed_other_access(request));
                 Err(rejection)
             }
             Err(error) => Err(self.rejection(error, request, true)),
@@ -152,26 +171,35 @@ impl<'a> Endpoints<'a> {
 
     /// Chooses the refresh token whose session is alive, the newest if there are several.
     async fn choose(&self, tokens: Vec<String>, request: &RequestHead<'_>) -> Result<String> {
+        if tokens.len() > MAX_CANDIDATES {
+            return Err(Error::SubjectMismatch);
+        }
         let mut live = Vec::new();
-        let mut superseded = None;
+        let mut superseded = Vec::new();
         for token in &tokens {
             match self.auth.introspect_refresh(token).await {
                 Ok(found) => live.push((token, found)),
-                Err(Error::RefreshSuperseded) => superseded = Some(token),
+                // Its session is alive, and another tab has the newest token.
+                Err(Error::RefreshSuperseded) => {
+                    superseded.push((token, self.auth.refresh_subject(token).await?));
+                }
                 Err(error) if error.advice() == crate::Advice::Retry => return Err(error),
                 Err(_) => {}
             }
         }
-        let live_count = live.len();
-        if let Some(subject) = self.page_subject(request) {
-            live.retain(|(_, found)| found.subject == subject);
+        let is_any_alive = !live.is_empty() || !superseded.is_empty();
+        if let Some(page) = self.page_subject(request) {
+            live.retain(|(_, found)| found.subject == page);
+            superseded.retain(|(_, subject)| *subject == page);
         }
-        let is_one_user = live.windows(2).all(|pair| pair[0].1.subject == pair[1].1.subject);
-        if !is_one_user || live.is_empty() && live_count > 0 {
+        let mut subjects: Vec<_> = live.iter().map(|(_, found)| &found.subject).collect();
+        subjects.extend(superseded.iter().map(|(_, subject)| subject));
+        let is_one_user = subjects.windows(2).all(|pair| pair[0] == pair[1]);
+        if !is_one_user || subjects.is_empty() && is_any_alive {
             return Err(Error::SubjectMismatch);
         }
         let newest = live.into_iter().max_by_key(|(_, found)| found.issued_at);
-        let chosen = newest.map(|(token, _)| token).or(superseded);
+        let chosen = newest.map(|(token, _)| token).or(superseded.first().map(|(token, _)| *token));
         // When none is alive, any of them tells why.
         chosen.or(tokens.first()).cloned().ok_or(Error::TokenMissing)
     }
@@ -214,7 +242,7 @@ impl<'a> Endpoints<'a> {
         match self.exchange(token, request, input).await {
             Ok(refreshed) => {
                 let next = refreshed.refresh_token.as_ref().map(|token| token.expose());
-                let issued = Issued {
+                let issued = IssuedTokens {
                     access_token: refreshed.access_token.expose(),
                     access_expires_at: refreshed.access_expires_at,
                     refresh_token: next.or(had_others.then_some(token.as_str())),
@@ -303,21 +331,21 @@ impl<'a> Endpoints<'a> {
         Ok(response)
     }
 
-    /// Lists (`GET`, `HEAD`) or revokes (`DELETE`) the sessions of the user of `access`:
-    /// `{ "sessions": […] }`, `{ "ended": number }`. Other methods: 405.
+    /// Lists (`GET`, `HEAD`) or revokes (`DELETE`) the sessions of `subject`, of which `current`
+    /// sent the request: `{ "sessions": […] }`, `{ "ended": number }`. Other methods: 405.
     ///
     /// # Errors
-    /// [`Error::NotFound`] for what is no session id; [`Error::ClaimMissing`] for
-    /// [`SessionSelector::Others`] with a token that names no session; [`Error::StoreUnavailable`].
+    /// [`Error::NotFound`] for what is no session of this user; [`Error::ClaimMissing`] for
+    /// [`SessionSelector::Others`] without `current`; [`Error::StoreUnavailable`].
     pub async fn sessions(
         &self,
-        access: &VerifiedAccess,
+        subject: &Subject,
+        current: Option<SessionId>,
         method: &str,
         selector: SessionSelector<'_>,
     ) -> Result<EndpointResponse, Rejection> {
-        let (subject, current) = (access.subject(), access.session());
         let body = match (method, selector) {
-            ("GET" | "HEAD", _) => {
+            ("GET" | "HEAD", SessionSelector::All) => {
                 let sessions = self.auth.sessions(subject, current.as_ref()).await?;
                 let sessions = sessions
                     .iter()
@@ -338,13 +366,23 @@ impl<'a> Endpoints<'a> {
                 let id = id.parse::<SessionId>().map_err(|_| Error::NotFound)?;
                 let reason = crate::types::RevocationReason::Logout;
                 let ended = self.auth.revoke_session(subject, &id, reason).await?;
+                if !ended && !self.is_session_of(subject, id).await? {
+                    return Err(Error::NotFound.into());
+                }
                 json!({ "ended": u8::from(ended) })
             }
-            _ => {
+            (_, SessionSelector::All) => {
                 return Ok(EndpointResponse::method_not_allowed("GET, HEAD, DELETE"));
             }
+            _ => return Ok(EndpointResponse::method_not_allowed("DELETE")),
         };
         Ok(EndpointResponse::uncached(200, Some(body)))
+    }
+
+    /// Whether the user has the session, live or revoked. A repeated revocation is no error.
+    async fn is_session_of(&self, subject: &Subject, id: SessionId) -> Result<bool> {
+        let sessions = self.auth.sessions(subject, None).await?;
+        Ok(sessions.iter().any(|session| session.id == id))
     }
 
     /// The public keys of access tokens (RFC 7517 §5), with `Cache-Control` and `ETag`; 304 if the
@@ -356,7 +394,8 @@ impl<'a> Endpoints<'a> {
             ("Cache-Control", format!("public, max-age={}", caching.max_age)),
             ("ETag", etag.clone()),
         ];
-        let mut conditions = request.values("if-none-match").flat_map(|list| list.split(','));
+        let mut conditions =
+            request.values(HeaderName::IfNoneMatch).flat_map(|list| list.split(','));
         let has_already = conditions.any(|tag| {
             let tag = tag.trim();
             tag == "*" || tag.strip_prefix("W/").unwrap_or(tag) == etag
@@ -371,7 +410,7 @@ impl<'a> Endpoints<'a> {
 
     fn tokens(
         &self,
-        issued: &Issued<'_>,
+        issued: &IssuedTokens<'_>,
         request: &RequestHead<'_>,
         removed: Vec<String>,
     ) -> Result<EndpointResponse> {
@@ -426,13 +465,6 @@ impl<'a> Endpoints<'a> {
         removals.extend(self.web.removed_other_access(request));
         removals
     }
-}
-
-struct Issued<'a> {
-    access_token: &'a str,
-    access_expires_at: Timestamp,
-    refresh_token: Option<&'a str>,
-    refresh_expires_at: Timestamp,
 }
 
 /// Whether `error` means that the refresh token will never be good again. A problem with a proof, the

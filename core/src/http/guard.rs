@@ -6,15 +6,16 @@ use serde_json::{Map, Value};
 
 use super::origin::is_own_page;
 use super::policy::WebPolicy;
-use super::request::{AuthorizationHeader, HeaderValue, RequestHead};
+use super::request::{AuthorizationHeader, HeaderName, HeaderValue, RequestHead};
 use super::response::{EndpointResponse, Rejection};
 use crate::access::VerifiedAccess;
 use crate::auth::{Auth, StalePolicy};
 use crate::dpop::VerifiedProof;
 use crate::error::{Advice, Error, Result};
 
-/// How many cookies of one name are looked at.
-const MAX_CANDIDATES: usize = 8;
+/// How many cookies of one name are decided by. A browser sends one for each path and domain that
+/// match, so more than this do not come from a browser.
+pub(super) const MAX_CANDIDATES: usize = 64;
 
 /// The access token that a request presents.
 #[derive(Clone, PartialEq, Eq)]
@@ -55,7 +56,6 @@ impl WebPolicy {
             return Ok(AccessCredentials::None);
         }
         let mut tokens = request.cookies(&cookie.name);
-        tokens.truncate(MAX_CANDIDATES);
         for token in &mut tokens {
             without_scheme(token);
         }
@@ -88,14 +88,18 @@ impl WebPolicy {
     ///
     /// # Errors
     /// [`Error::SubjectMismatch`] when they are of different users, because a subdomain may have
-    /// planted one. Else, when none is accepted, the error of the first.
+    /// planted one, and when there are more than 64. Else, when none is accepted, the error of the
+    /// first.
     pub fn choose_access(
         tokens: Vec<String>,
         verify: impl Fn(&str) -> Result<VerifiedAccess>,
     ) -> Result<String> {
+        if tokens.len() > MAX_CANDIDATES {
+            return Err(Error::SubjectMismatch);
+        }
         let mut chosen: Option<(String, VerifiedAccess)> = None;
         let mut first_error = None;
-        for token in tokens.into_iter().take(MAX_CANDIDATES) {
+        for token in tokens {
             let access = match verify(&token) {
                 Ok(access) => access,
                 Err(error) => {
@@ -136,6 +140,32 @@ impl WebPolicy {
         }
     }
 
+    /// The rejection of a guarded request. Where cookies of several users are the reason, it removes
+    /// those with other attributes than this policy's: the next request is unambiguous.
+    pub fn rejection(&self, error: Error, request: &RequestHead<'_>) -> Rejection {
+        let cookies = match error {
+            Error::SubjectMismatch => self
+                .access_cookie
+                .iter()
+                .flat_map(|cookie| cookie.remove_planted(request))
+                .collect(),
+            _ => Vec::new(),
+        };
+        Rejection { advice: self.advice(&error), error, cookies, nonce: None }
+    }
+
+    /// The names of all headers that the rules look at, in lower case, `:authority` of HTTP/2 among
+    /// them. A framework need not pass others to a [`RequestHead`].
+    pub fn request_headers(&self) -> Vec<String> {
+        let mut names: Vec<_> =
+            HeaderName::ALL.iter().map(|name| name.as_str().to_owned()).collect();
+        let own = self.access_header.to_ascii_lowercase();
+        if !names.contains(&own) {
+            names.push(own);
+        }
+        names
+    }
+
     /// What the caller should do about `error`, which a guarded route returned. Where the access
     /// token travels in a cookie, a request without one needs a refresh: browsers delete the cookie
     /// when the token expires.
@@ -161,7 +191,7 @@ fn without_scheme(value: &mut String) {
 /// [`Error::DpopProofInvalid`], also for a repeated header (RFC 9449 §4.3);
 /// [`Error::DpopNonceRequired`].
 pub(super) fn proof_of(auth: &Auth, request: &RequestHead<'_>) -> Result<Option<VerifiedProof>> {
-    match request.value("dpop") {
+    match request.value(HeaderName::Dpop) {
         _ if !auth.checks_proofs() => Ok(None),
         HeaderValue::Absent => Ok(None),
         HeaderValue::Repeated => Err(Error::dpop_proof("there is more than one proof")),
@@ -280,14 +310,8 @@ impl Guard {
             Err(Error::TokenMissing) if self.optional => Ok(None),
             Ok(access) => Ok(Some(access)),
             Err(error) => {
-                let advice = self.web.advice(&error);
-                // Only cookies of several users lead here. Without the planted ones the next request
-                // is unambiguous.
-                let cookies = match error {
-                    Error::SubjectMismatch => self.web.removed_other_access(request),
-                    _ => Vec::new(),
-                };
-                Err(Rejection { advice, error, cookies, nonce: self.auth.proof_nonce() })
+                let rejection = self.web.rejection(error, request);
+                Err(Rejection { nonce: self.auth.proof_nonce(), ..rejection })
             }
         }
     }

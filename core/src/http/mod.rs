@@ -16,9 +16,11 @@ mod response;
 pub mod tower;
 
 pub use cookies::{CookiePolicy, SameSite, SecureCookie};
-pub use endpoints::{Endpoints, JwksCaching, PresentedRefresh, RefreshInput, SessionSelector};
+pub use endpoints::{
+    Endpoints, IssuedTokens, JwksCaching, PresentedRefresh, RefreshInput, SessionSelector,
+};
 pub use guard::{AccessCredentials, Guard, Permission};
 pub use origin::Origin;
-pub use policy::WebPolicy;
+pub use policy::{DEFAULT_ACCESS_COOKIE, DEFAULT_REFRESH_COOKIE, WebPolicy};
 pub use request::RequestHead;
 pub use response::{EndpointResponse, Rejection};

@@ -7,7 +7,7 @@ use std::fmt;
 
 use url::Url;
 
-use super::request::{HeaderValue, RequestHead};
+use super::request::{HeaderName, HeaderValue, RequestHead};
 use crate::error::{Error, Result};
 
 /// The origin of a page: scheme, host and port.
@@ -78,7 +78,7 @@ impl fmt::Debug for Origin {
 /// Browsers say so in `Sec-Fetch-Site`, older ones in `Origin`; a page can forge neither. A request
 /// with neither does not come from a browser's page, so nobody's cookies can be abused with it.
 pub(super) fn is_own_page(request: &RequestHead<'_>, allowed: &[Origin]) -> bool {
-    let presented = match request.value("origin") {
+    let presented = match request.value(HeaderName::Origin) {
         HeaderValue::Absent => None,
         HeaderValue::One(text) => Some(text),
         HeaderValue::Repeated => return false,
@@ -87,7 +87,7 @@ pub(super) fn is_own_page(request: &RequestHead<'_>, allowed: &[Origin]) -> bool
     if origin.as_ref().is_some_and(|origin| allowed.contains(origin)) {
         return true;
     }
-    match request.value("sec-fetch-site") {
+    match request.value(HeaderName::SecFetchSite) {
         HeaderValue::One(site) => return matches!(site, "same-origin" | "none"),
         HeaderValue::Repeated => return false,
         HeaderValue::Absent => {}

@@ -5,6 +5,12 @@ use super::origin::Origin;
 use super::request::is_token;
 use crate::error::{Error, Result};
 
+/// The name of the refresh cookie unless the app has another one.
+pub const DEFAULT_REFRESH_COOKIE: &str = "refreshToken";
+
+/// The name of the access cookie unless the app has another one.
+pub const DEFAULT_ACCESS_COOKIE: &str = "accessToken";
+
 /// How tokens travel between an app's server and its clients.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -25,7 +31,7 @@ impl Default for WebPolicy {
         Self {
             access_header: "authorization".to_owned(),
             access_cookie: None,
-            refresh_cookie: Some(CookiePolicy::refresh("refreshToken")),
+            refresh_cookie: Some(CookiePolicy::refresh(DEFAULT_REFRESH_COOKIE)),
             allowed_origins: Vec::new(),
         }
     }

@@ -28,6 +28,59 @@ pub struct RequestHead<'a> {
     https: Option<bool>,
 }
 
+/// The headers that the rules look at, beside the configured one of access tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum HeaderName {
+    /// The pseudo-header of HTTP/2.
+    Authority,
+    Host,
+    Authorization,
+    Cookie,
+    Dpop,
+    Origin,
+    SecFetchSite,
+    Upgrade,
+    SecWebsocketKey,
+    IfNoneMatch,
+    AccessControlRequestMethod,
+    AccessControlRequestHeaders,
+}
+
+impl HeaderName {
+    pub(super) const ALL: [Self; 12] = [
+        Self::Authority,
+        Self::Host,
+        Self::Authorization,
+        Self::Cookie,
+        Self::Dpop,
+        Self::Origin,
+        Self::SecFetchSite,
+        Self::Upgrade,
+        Self::SecWebsocketKey,
+        Self::IfNoneMatch,
+        Self::AccessControlRequestMethod,
+        Self::AccessControlRequestHeaders,
+    ];
+
+    /// In lower case.
+    pub(super) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Authority => ":authority",
+            Self::Host => "host",
+            Self::Authorization => "authorization",
+            Self::Cookie => "cookie",
+            Self::Dpop => "dpop",
+            Self::Origin => "origin",
+            Self::SecFetchSite => "sec-fetch-site",
+            Self::Upgrade => "upgrade",
+            Self::SecWebsocketKey => "sec-websocket-key",
+            Self::IfNoneMatch => "if-none-match",
+            Self::AccessControlRequestMethod => "access-control-request-method",
+            Self::AccessControlRequestHeaders => "access-control-request-headers",
+        }
+    }
+}
+
 /// The values of one header of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum HeaderValue<'a> {
@@ -101,8 +154,12 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The values of the header `name`.
-    pub(super) fn value(&self, name: &str) -> HeaderValue<'a> {
-        let mut values = self.values(name);
+    pub(super) fn value(&self, name: HeaderName) -> HeaderValue<'a> {
+        self.value_named(name.as_str())
+    }
+
+    fn value_named(&self, name: &str) -> HeaderValue<'a> {
+        let mut values = self.values_named(name);
         match (values.next(), values.next()) {
             (None, _) => HeaderValue::Absent,
             (Some(value), None) => HeaderValue::One(value),
@@ -111,7 +168,7 @@ impl<'a> RequestHead<'a> {
     }
 
     /// The only value of the header `name`.
-    pub(super) fn single(&self, name: &str) -> Option<&'a str> {
+    pub(super) fn single(&self, name: HeaderName) -> Option<&'a str> {
         match self.value(name) {
             HeaderValue::One(value) => Some(value),
             HeaderValue::Absent | HeaderValue::Repeated => None,
@@ -119,7 +176,11 @@ impl<'a> RequestHead<'a> {
     }
 
     /// All values of the header `name`, without the blanks around them (RFC 9110 §5.5).
-    pub(super) fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
+    pub(super) fn values(&self, name: HeaderName) -> impl Iterator<Item = &'a str> {
+        self.values_named(name.as_str())
+    }
+
+    fn values_named(&self, name: &str) -> impl Iterator<Item = &'a str> {
         let matching =
             self.headers.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name));
         matching.map(|(_, value)| value.trim_matches([' ', '\t']))
@@ -132,10 +193,10 @@ impl<'a> RequestHead<'a> {
             HeaderValue::One(value) if !value.is_empty() => Some(Cow::Borrowed(value)),
             _ => None,
         };
-        if self.value("host") == HeaderValue::Repeated {
+        if self.value(HeaderName::Host) == HeaderValue::Repeated {
             return None;
         }
-        named(":authority").or_else(|| named("host")).or_else(|| {
+        named(HeaderName::Authority).or_else(|| named(HeaderName::Host)).or_else(|| {
             let url = Url::parse(self.target).ok()?;
             url.has_host().then(|| Cow::Owned(url.authority().to_owned()))
         })
@@ -147,7 +208,7 @@ impl<'a> RequestHead<'a> {
     /// [`Error::TokenMalformed`] if the header is repeated (RFC 6750 §2 allows one method of
     /// presenting a token), is no text, or its token is not a `token68`.
     pub(super) fn authorization(&self, name: &str) -> Result<AuthorizationHeader<'a>> {
-        let value = match self.value(name) {
+        let value = match self.value_named(name) {
             HeaderValue::Absent => return Ok(AuthorizationHeader::None),
             // Frameworks decode bytes that are no text to this character.
             HeaderValue::One(value) if value.contains(char::REPLACEMENT_CHARACTER) => {
@@ -173,7 +234,7 @@ impl<'a> RequestHead<'a> {
     pub(super) fn cookies(&self, name: &str) -> Vec<String> {
         let mut found: Vec<String> = Vec::new();
         // HTTP/2 may split the header (RFC 9113 §8.2.3).
-        for header in self.values("cookie") {
+        for header in self.values(HeaderName::Cookie) {
             for cookie in Cookie::split_parse_encoded(header).flatten() {
                 let value = cookie.value_trimmed();
                 if cookie.name() == name
@@ -191,9 +252,9 @@ impl<'a> RequestHead<'a> {
     /// follows it is not safe.
     pub(super) fn is_safe(&self) -> bool {
         matches!(self.method, "GET" | "HEAD" | "OPTIONS")
-            && self.value("upgrade") == HeaderValue::Absent
+            && self.value(HeaderName::Upgrade) == HeaderValue::Absent
             // Extended CONNECT (RFC 8441) does not get here: its method is CONNECT.
-            && self.value("sec-websocket-key") == HeaderValue::Absent
+            && self.value(HeaderName::SecWebsocketKey) == HeaderValue::Absent
     }
 
     /// Whether a browser asks in advance if a page of another origin may send a request: a CORS
@@ -201,10 +262,10 @@ impl<'a> RequestHead<'a> {
     pub(super) fn is_preflight(&self) -> bool {
         let has = |name| self.value(name) != HeaderValue::Absent;
         self.method == "OPTIONS"
-            && has("origin")
-            && has("access-control-request-method")
-            && !has("authorization")
-            && !has("cookie")
+            && has(HeaderName::Origin)
+            && has(HeaderName::AccessControlRequestMethod)
+            && !has(HeaderName::Authorization)
+            && !has(HeaderName::Cookie)
     }
 }
 

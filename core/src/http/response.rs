@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::origin::Origin;
-use super::request::RequestHead;
+use super::request::{HeaderName, RequestHead};
 use crate::error::{Advice, Error, Language};
 
 /// A response as plain data. `Debug` shows neither headers nor body, which may contain tokens.
@@ -64,15 +64,15 @@ impl EndpointResponse {
     /// The response to a CORS preflight: allows what `allowed` origins ask for.
     pub(super) fn preflight(request: &RequestHead<'_>, allowed: &[Origin]) -> Self {
         let mut headers = vec![("Vary", "Origin".to_owned())];
-        let origin = request.single("origin");
+        let origin = request.single(HeaderName::Origin);
         if let Some(origin) = origin
             && Origin::new(origin).is_ok_and(|origin| allowed.contains(&origin))
         {
             headers.push(("Access-Control-Allow-Origin", origin.to_owned()));
             headers.push(("Access-Control-Allow-Credentials", "true".to_owned()));
             for (asked, allowed) in [
-                ("access-control-request-method", "Access-Control-Allow-Methods"),
-                ("access-control-request-headers", "Access-Control-Allow-Headers"),
+                (HeaderName::AccessControlRequestMethod, "Access-Control-Allow-Methods"),
+                (HeaderName::AccessControlRequestHeaders, "Access-Control-Allow-Headers"),
             ] {
                 if let Some(value) = request.single(asked) {
                     headers.push((allowed, value.to_owned()));

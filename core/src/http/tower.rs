@@ -7,14 +7,17 @@
 //! ```no_run
 //! use axum::{Router, routing::get};
 //! use regrant::http::tower::{Access, AuthLayer, auth_router};
-//! use regrant::http::{Guard, WebPolicy};
+//! use regrant::config::AuthConfig;
+//! use regrant::http::Guard;
 //!
 //! async fn me(Access(access): Access) -> String {
 //!     access.subject().to_string()
 //! }
 //!
-//! # fn app(auth: regrant::Auth) -> regrant::Result<Router> {
-//! let web = WebPolicy::default().checked()?;
+//! # fn app(config: &str) -> regrant::Result<Router> {
+//! let config = AuthConfig::from_json(config)?;
+//! let web = config.web_policy()?;
+//! let auth = config.builder()?.build()?;
 //! let app: Router = Router::new()
 //!     .route("/me", get(me))
 //!     .layer(AuthLayer::new(Guard::new(auth.clone(), web.clone())))
@@ -413,11 +416,10 @@ impl AuthRouter {
         Access(access): Access,
         segment: Option<&str>,
     ) -> Response {
-        if segment.is_some() && client.method != Method::DELETE {
-            return EndpointResponse::method_not_allowed("DELETE").into_response();
-        }
         let selector = SessionSelector::parse(segment);
-        self.respond(self.endpoints().sessions(&access, client.method.as_str(), selector).await)
+        let (subject, current) = (access.subject(), access.session());
+        let method = client.method.as_str();
+        self.respond(self.endpoints().sessions(subject, current, method, selector).await)
     }
 
     fn respond(&self, outcome: Result<EndpointResponse, Rejection>) -> Response {

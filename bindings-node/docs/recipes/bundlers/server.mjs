@@ -6,7 +6,7 @@ import { authenticate, loginAnswer, toResponse } from 'regrant/http';
 const auth = createAuth({ secret: process.env.SECRET_KEY, store: 'memory:' });
 
 async function answer(request) {
-  if (request.url === '/login') return toResponse(loginAnswer(await auth.login('user-1')));
+  if (request.url === '/login') return toResponse(loginAnswer(auth, request, await auth.login('user-1')));
   const decision = await authenticate(auth, request);
   return decision.ok ? Response.json({ id: decision.auth.subject }) : toResponse(decision.answer);
 }

@@ -18,13 +18,13 @@ if (cluster.isPrimary) {
   cluster.on('exit', (worker) => process.connected && process.send({ gone: worker.process.pid }));
   process.on('message', () => cluster.disconnect(() => process.disconnect()));
 } else {
-  const auth = createAuth({ secret, store });
+  const auth = createAuth({ secret, store, web: { refreshCookie: false } });
   const app = express();
   app.use(express.json());
   app.use((req, res, next) => next(res.set({ connection: 'close', 'x-process': String(process.pid) }) && undefined));
   app.post('/login', async (req, res) => res.json(await auth.login(req.body.user)));
-  app.post('/refresh', refreshHandler(auth, { cookie: false }));
-  app.post('/logout', logoutHandler(auth, { cookie: false }));
+  app.post('/refresh', refreshHandler(auth));
+  app.post('/logout', logoutHandler(auth));
   app.get('/me', authenticate(auth), (req, res) => res.json(req.auth.subject));
   app.listen(0, '127.0.0.1');
 }

@@ -5,7 +5,7 @@ const { once } = require('node:events');
 
 module.exports = async ({ createAuth, AuthError }, { authenticate, loginResponse, refreshHandler }, jwt, express) => {
   const secret = 'the secret of an empty project, long enough';
-  const auth = createAuth({ secret, store: 'memory:' });
+  const auth = createAuth({ secret, store: 'memory:', web: { path: '/' } });
 
   const pair = await auth.login('user-1', { claims: { role: 'admin' } });
   assert.equal(auth.verify(pair.accessToken).role, 'admin');
@@ -16,9 +16,9 @@ module.exports = async ({ createAuth, AuthError }, { authenticate, loginResponse
 
   const app = express();
   app.post('/login', (req, res, next) => {
-    auth.login('user-2').then((second) => loginResponse(res, second, { path: '/' }), next);
+    auth.login('user-2').then((second) => loginResponse(auth, res, second), next);
   });
-  app.post('/refresh', refreshHandler(auth, { path: '/' }));
+  app.post('/refresh', refreshHandler(auth));
   app.get('/me', authenticate(auth), (req, res) => res.json(req.auth.subject));
   const server = app.listen(0, '127.0.0.1');
   await once(server, 'listening');

@@ -11,7 +11,7 @@ interface Claims {
 }
 
 const secret = 'the secret of an empty project, long enough';
-const auth: Auth = createAuth({ secret, store: 'memory:' });
+const auth: Auth = createAuth({ secret, store: 'memory:', web: { path: '/' } });
 
 const pair: TokenPair = await auth.login('user-1', { claims: { role: 'admin' } satisfies Claims });
 const role: 'admin' | 'reader' = auth.verify<Claims>(pair.accessToken).role;
@@ -21,8 +21,8 @@ assert.equal(renewed.rotated, true);
 assert.throws(() => auth.verify('rubbish'), (thrown: unknown) => thrown instanceof AuthError && thrown.advice === 'reject');
 
 const app = express();
-app.post('/login', async (_req, res) => loginResponse(res, await auth.login('user-2'), { path: '/' }));
-app.post('/refresh', refreshHandler(auth, { path: '/' }));
+app.post('/login', async (_req, res) => loginResponse(auth, res, await auth.login('user-2')));
+app.post('/refresh', refreshHandler(auth));
 app.get('/me', authenticate<Claims>(auth), (req, res) => {
   res.json(authOf<Claims>(req).subject);
 });

@@ -1,9 +1,9 @@
 import { loginAnswer, toResponse } from 'regrant/http';
-import { auth, transport } from '../../../lib/auth.js';
+import { auth } from '../../../lib/auth.js';
 import { checkPassword } from '../../../lib/users.js';
 
 export async function POST(request) {
   const user = await checkPassword(await request.json());
   if (!user) return Response.json({ error: 'wrong name or password' }, { status: 401 });
-  return toResponse(loginAnswer(await auth().login(user.id), transport));
+  return toResponse(loginAnswer(auth(), request, await auth().login(user.id)));
 }

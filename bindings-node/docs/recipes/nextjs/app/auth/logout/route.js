@@ -1,6 +1,6 @@
 import { logout, toResponse } from 'regrant/http';
-import { auth, transport } from '../../../lib/auth.js';
+import { auth } from '../../../lib/auth.js';
 
 export async function POST(request) {
-  return toResponse(await logout(auth(), request, transport));
+  return toResponse(await logout(auth(), request));
 }

@@ -1,0 +1,9 @@
+import type { RequestAuth } from 'regrant/express';
+
+declare global {
+  namespace Express {
+    interface Request {
+      auth: RequestAuth;
+    }
+  }
+}
