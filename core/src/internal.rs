@@ -1,6 +1,7 @@
 //! For the bindings, the operator's command and the tests of this repository. Not part of the
 //! interface: it changes without notice.
 
+pub use crate::access::issuer::{AccessGrant, AccessIssuer, IssuedAccess};
 pub use crate::types::time::parse_span;
 
 #[cfg(feature = "client")]

@@ -4,11 +4,11 @@
 mod cache;
 mod claims;
 mod header;
-mod issuer;
+pub(crate) mod issuer;
 mod policy;
 mod verifier;
 
-pub use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
+pub(crate) use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
 pub use policy::{AccessPolicy, AccessPolicyBuilder, LegacyTokens};
 pub use verifier::{AccessVerifier, VerifiedAccess, bearer_token};
 pub(crate) use verifier::{after_scheme, is_token68};

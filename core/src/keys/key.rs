@@ -171,8 +171,7 @@ impl Key {
 }
 
 /// Without the rules of this crate: for callers that check headers and claims themselves. Others
-/// use [`AccessVerifier`](crate::access::AccessVerifier) and
-/// [`AccessIssuer`](crate::access::AccessIssuer).
+/// use [`AccessVerifier`](crate::access::AccessVerifier), and an `Auth` to issue tokens.
 impl Key {
     /// Signs a compact JWS (RFC 7515 §7.1) of a `header` that is base64url already and a `payload`
     /// that is not.

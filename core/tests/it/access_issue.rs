@@ -4,9 +4,8 @@ use std::time::Duration;
 
 use crate::support::access::*;
 use regrant::ErrorCode;
-use regrant::access::{
-    AccessGrant, AccessIssuer, AccessPolicy, AccessPolicyBuilder, AccessVerifier, LegacyTokens,
-};
+use regrant::access::{AccessPolicy, AccessPolicyBuilder, AccessVerifier, LegacyTokens};
+use regrant::internal::{AccessGrant, AccessIssuer};
 use regrant::keys::{Algorithm, Keyring};
 use regrant::token::decode_unverified;
 use regrant::types::{Clock as _, FamilyPosition, SessionId, Subject, Timestamp};

@@ -1,7 +1,8 @@
 //! Selection of the verification key in a keyring, and rejected keyrings.
 
 use crate::support::access::*;
-use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
+use regrant::access::{AccessPolicy, AccessVerifier};
+use regrant::internal::{AccessGrant, AccessIssuer};
 use regrant::keys::{Algorithm, Key, KeyId, Keyring};
 use regrant::types::Subject;
 use regrant::{Error, Result};

@@ -1,7 +1,8 @@
 //! Keys of every algorithm and file format, and the keys that are rejected.
 
 use crate::support::access::*;
-use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
+use regrant::access::{AccessPolicy, AccessVerifier};
+use regrant::internal::{AccessGrant, AccessIssuer};
 use regrant::keys::{Algorithm, Key, KeyId, Keyring, ShortSecret};
 use regrant::types::{SecretBytes, Subject};
 use regrant::{Error, Result};

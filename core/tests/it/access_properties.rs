@@ -2,9 +2,8 @@
 
 use crate::support::access::*;
 use proptest::prelude::*;
-use regrant::access::{
-    AccessGrant, AccessIssuer, AccessPolicy, AccessPolicyBuilder, AccessVerifier, LegacyTokens,
-};
+use regrant::access::{AccessPolicy, AccessPolicyBuilder, AccessVerifier, LegacyTokens};
+use regrant::internal::{AccessGrant, AccessIssuer};
 use regrant::keys::{Algorithm, Key, Keyring};
 use regrant::token::decode_unverified;
 use regrant::types::{SessionId, Subject};

@@ -2,7 +2,8 @@
 
 use crate::support::access::*;
 use regrant::Error;
-use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy, AccessVerifier};
+use regrant::access::{AccessPolicy, AccessVerifier};
+use regrant::internal::{AccessGrant, AccessIssuer};
 use regrant::keys::{Algorithm, JwkError, JwkSet, Key, KeyId, Keyring};
 use regrant::types::Subject;
 use serde_json::{Map, Value, json};

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use crate::support::access::*;
 use async_trait::async_trait;
-use regrant::access::{AccessGrant, AccessIssuer, AccessPolicy};
+use regrant::access::AccessPolicy;
 use regrant::dpop::{ProofPolicy, SoftwareKey, UnsignedProof};
 use regrant::error::Cause;
+use regrant::internal::{AccessGrant, AccessIssuer};
 use regrant::jwks::{JwksUri, JwksVerifier, TrustedIssuer};
 use regrant::keys::{Algorithm, Key, KeyId, Keyring};
 use regrant::transport::{HttpRequest, HttpResponse, Transport};
