@@ -17,6 +17,8 @@ use crate::swift::Toolchain;
 pub(crate) const RUST: &str = "tests/clients/rust";
 pub(crate) const RUST_TESTS: &str = "end_to_end";
 
+/// The package that tests the Keychain code.
+const KEYCHAIN: &str = "bindings-uniffi/swift/Tests/Keychain";
 /// The testbed prints its address after this prefix.
 const TESTBED_PREFIX: &str = "clients testbed: http://127.0.0.1:";
 /// The prefix of the lines in which the tests print counters.
@@ -182,6 +184,21 @@ fn swift(end_to_end_only: bool) -> Result<Tests> {
             options(test).args(filter.iter().filter(|_| end_to_end_only))
         }),
     })
+}
+
+/// The tests of the Keychain code, compiled against fakes of Apple's frameworks.
+///
+/// # Errors
+/// They do not compile.
+pub(crate) fn keychain_tests() -> Result<Invocation> {
+    let toolchain = Toolchain::ready()?;
+    let swift = |arguments: [&str; 2]| {
+        let options = ["--disable-swift-testing", "--scratch-path"];
+        let scratch = [checkout::target().join("swift-keychain")];
+        toolchain.swift(KEYCHAIN, Vec::new()).args(arguments).args(options).args(scratch)
+    };
+    swift(["build", "--build-tests"]).run()?;
+    Ok(swift(["test", "--skip-build"]))
 }
 
 /// Builds the native library and copies it to where Kotlin and Swift load it from; also returns the generators.

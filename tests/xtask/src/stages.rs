@@ -161,9 +161,14 @@ fn kotlin() -> Result<Vec<Unit>> {
     Ok(vec![client("kotlin", "tests", Client::Kotlin)?])
 }
 
-/// The Swift binding, tested in the same way.
+/// The Swift binding, tested in the same way. On Linux, its Keychain code against fakes of Apple's frameworks.
 fn swift() -> Result<Vec<Unit>> {
-    Ok(vec![client("swift", "tests", Client::Swift)?])
+    let mut units = vec![client("swift", "tests", Client::Swift)?];
+    if cfg!(target_os = "linux") {
+        let keychain = clients::keychain_tests()?;
+        units.push(Unit::tests("swift", "keychain", Format::XcTest, keychain));
+    }
+    Ok(units)
 }
 
 fn client(stage: &'static str, name: &str, client: Client) -> Result<Unit> {
