@@ -127,7 +127,8 @@ impl From<&Subject> for LogoutEverywhere {
 pub struct RevocationReport {
     /// The sessions that were live until now.
     pub revoked: Vec<SessionId>,
-    /// The selected sessions that were revoked before; they keep their reasons.
+    /// The selected sessions that were over before: revoked, and they keep their reasons, or idle
+    /// for too long.
     pub already_revoked: Vec<SessionId>,
     /// Whether enough replicas of the store confirmed the revocation; `None` where none were
     /// asked. After `false` a failover may restore the sessions.

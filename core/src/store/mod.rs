@@ -167,7 +167,7 @@ pub struct RevokedSession {
 pub enum RevocationOutcome {
     /// It was live and is revoked now.
     Revoked,
-    /// It had been revoked before, and keeps that reason.
+    /// It was over before: revoked, and it keeps that reason, or idle for too long.
     AlreadyRevoked,
     /// The user has no such session, or it has expired.
     Unknown,
@@ -178,7 +178,8 @@ pub enum RevocationOutcome {
 pub struct RevokedSessions {
     /// Sessions that were live and are revoked now.
     pub revoked: Vec<SessionId>,
-    /// Selected sessions that had been revoked before; they keep their reasons.
+    /// Selected sessions that were over before: revoked, and they keep their reasons, or idle for
+    /// too long.
     pub already_revoked: Vec<SessionId>,
     /// Whether replicas have the revocations.
     pub replicated: Replicated,

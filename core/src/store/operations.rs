@@ -278,7 +278,10 @@ fn revoke(
         Some(Record { state: SessionState::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
         Some(record) => {
             sessions.put(session, record.revoked(reason, now))?;
-            RevocationOutcome::Revoked
+            match record.is_live(now) {
+                true => RevocationOutcome::Revoked,
+                false => RevocationOutcome::AlreadyRevoked,
+            }
         }
     };
     Ok(RevokedSession { outcome, replicated: Replicated::NotAsked })
@@ -295,9 +298,10 @@ fn revoke_all(
     for StoredSession { id, record } in all.into_iter().filter(|stored| which.matches(stored)) {
         if record.state == SessionState::Live {
             sessions.put(&id, record.revoked(reason, now))?;
-            revoked.push(id);
-        } else {
-            already_revoked.push(id);
+        }
+        match record.is_live(now) {
+            true => revoked.push(id),
+            false => already_revoked.push(id),
         }
     }
     Ok(RevokedSessions { revoked, already_revoked, replicated: Replicated::NotAsked })

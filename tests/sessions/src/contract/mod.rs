@@ -44,6 +44,7 @@ macro_rules! contract {
                 access_token_use: use_of_a_discarded_child_is_theft,
                 access_token_use: a_use_in_a_revoked_or_unknown_session_changes_nothing,
                 revoke: a_revoked_session_keeps_its_first_reason,
+                revoke: an_idle_session_is_revoked_and_not_counted_as_live,
                 revoke: every_reason_is_kept_until_the_session_would_have_expired,
                 revoke: revoke_all_revokes_every_session_of_the_user,
                 revoke: revoke_all_spares_the_excepted_session,

@@ -19,6 +19,17 @@ pub async fn a_revoked_session_keeps_its_first_reason(at: &Fixture) {
     assert_eq!(at.decide(&session, &session.token).await, Decision::Revoked(first));
 }
 
+pub async fn an_idle_session_is_revoked_and_not_counted_as_live(at: &Fixture) {
+    let (one, other) = (at.login("alice").await, at.login("alice").await);
+    at.wait(HOUR);
+    let live = at.login("alice").await;
+    assert_eq!(at.revoke(&one, RevocationReason::Logout).await, AlreadyRevoked);
+    let reason = RevocationReason::LogoutEverywhere;
+    let [revoked, over] = at.revoke_all(&live.subject, SessionFilter::ALL, reason).await;
+    assert_eq!((revoked, over), ([live.id].into(), [one.id, other.id].into()));
+    assert_eq!(at.record(&other).await.unwrap().state, SessionState::Revoked(reason));
+}
+
 pub async fn every_reason_is_kept_until_the_session_would_have_expired(at: &Fixture) {
     let mut sessions = Vec::new();
     for (reason, _) in RevocationReason::ALL {

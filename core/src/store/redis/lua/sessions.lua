@@ -29,17 +29,17 @@ local function each_session(key, now, visit)
 end
 
 -- Revokes the live sessions that matches(session, record) selects, by default all. Returns the ids
--- of the selected sessions that were live, and of those that had been revoked before.
+-- of the selected sessions that were live, and of those that were over: revoked before, or idle.
 local function revoke_live(key, now, reason, matches)
   local revoked, already_revoked = {}, {}
   each_session(key, now, function(session, record)
     if matches and not matches(session, record) then return end
+    local is_live = record.state == LIVE and now < record.idle
+    local list = is_live and revoked or already_revoked
+    list[#list + 1] = session
     if record.state == LIVE then
       revoke_record(record, reason, now)
       redis.call('HSET', key, session, pack_record(record))
-      revoked[#revoked + 1] = session
-    else
-      already_revoked[#already_revoked + 1] = session
     end
   end)
   return { revoked, already_revoked }
