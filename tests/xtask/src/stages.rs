@@ -86,6 +86,10 @@ fn rust_units(stage: &'static str, build: Build) -> Result<Vec<Unit>> {
 fn doc() -> Result<Vec<Unit>> {
     let doc = cargo::everything("doc").args(["--lib", "--no-deps"]);
     doc.env("RUSTDOCFLAGS", "-D warnings").run()?;
+    // What the examples link, so that the deadline of a run does not count its compilation.
+    for build in [Build::Workspace, Build::PureRust] {
+        build.build_as_tested(&["--lib"])?;
+    }
     let examples = |name: &str, build: Build| {
         let test = build.cargo("test").args(["--doc", "--no-fail-fast"]);
         Unit::tests("doc", name, Format::Libtest, test)
@@ -117,14 +121,16 @@ pub(crate) fn node_units() -> Result<Vec<Unit>> {
     Ok(units)
 }
 
-/// The browser test of the example's page, in Chromium.
+/// The tests in Chromium: of cookies and foreign pages, and of the example's page.
 fn browser() -> Result<Vec<Unit>> {
     npm::package(false, &[EXAMPLE])?;
     let chromium = Tool::Chromium.locate().context("no chromium")?;
     let mut units = Vec::new();
-    for file in npm::test_files(EXAMPLE, "test:browser")? {
-        let test = npm::test(file).env("CHROMIUM", &chromium).within(EXAMPLE);
-        units.push(Unit::tests("browser", "page", Format::Node, test));
+    for (folder, prefix) in [(NODE, ""), (EXAMPLE, "example/")] {
+        for file in npm::test_files(folder, "test:browser")? {
+            let test = npm::test(&file).env("CHROMIUM", &chromium).within(folder);
+            units.push(Unit::tests("browser", format!("{prefix}{file}"), Format::Node, test));
+        }
     }
     Ok(units)
 }
