@@ -3,7 +3,7 @@ import { parse } from 'cookie';
 import type { Request, Response } from 'express';
 import type { Auth } from '../auth.cjs';
 import { isAnything } from '../arguments.cjs';
-import { AuthError } from '../catalog.cjs';
+import { AuthError, Catalog } from '../catalog.cjs';
 import type { ErrorCode } from '../error-codes.cjs';
 import { checkAuth, checkHandlerOptions, webOf } from '../http/guard.cjs';
 import { addressOf, appError, header, headOf } from '../http/request.cjs';
@@ -29,6 +29,9 @@ const REFRESH_API = 'refreshToken 검증';
 export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
   const { language = 'ko', messageStyle = 'prefixed', failedApi = {} } = options;
   checkHandlerOptions(options, legacy.rtVerifyChecks, 'accessCookie');
+  if (options.sameSite === 'none' && !options.secure) {
+    throw new Catalog().argumentInvalid('sameSite', "browsers drop a cookie with SameSite=None without Secure: set secure to true or 'auto'");
+  }
   const { authenticate: authenticateName, rtVerify: routeName = REFRESH_API } = failedApi;
   const wording = { language, messageStyle };
 

@@ -7,40 +7,29 @@ import * as http from 'regrant/http';
 /** A clock that begins now, because browsers compare `Expires` with their own. */
 export const clockFromNow = () => new TestClock(Date.now());
 
-/** Where a session's cookies and access tokens are: the options of `web`, as each handler takes them. */
-function handlerOptions({ refreshCookie, accessCookie, ...common }) {
-  const { allowedOrigins } = common;
-  const cookie = accessCookie === true ? 'accessToken' : accessCookie;
-  return {
-    endpoint: { ...common, ...(refreshCookie !== undefined && { cookie: refreshCookie }), ...(accessCookie && { accessCookie }) },
-    access: { ...(cookie && { cookie }), ...(allowedOrigins && { allowedOrigins }) },
-  };
-}
-
 /**
- * @param web - `{ refreshCookie, accessCookie, path, secure, domain, allowedOrigins }`.
- * @param mount - Where the endpoints are.
+ * An app with a page, a login, the endpoints at `/auth`, and notes.
+ *
+ * @param web - How tokens travel.
  * @param routes - Adds routes to the app.
  */
-export function makeApp({ web = {}, store = 'memory:', clock = clockFromNow(), mount = '/auth', routes } = {}) {
-  const auth = createAuth({ secret: 'the secret of the tests in Chromium', store, clock });
-  const { endpoint, access } = handlerOptions(web);
+export function makeApp({ web = {}, store = 'memory:', clock = clockFromNow(), routes } = {}) {
+  const auth = createAuth({ secret: 'the secret of the tests in Chromium', store, clock, web });
   const app = express();
   app.get('/', (req, res) => res.send('<!doctype html><title>app</title>'));
-  app.post('/login', async (req, res) => loginResponse(res, await auth.login(req.query.user), endpoint));
-  app.post(`${mount}/handlers/refresh`, refreshHandler(auth, endpoint));
-  app.post(`${mount}/handlers/logout`, logoutHandler(auth, endpoint));
-  app.use(mount, authRouter(auth, { ...endpoint, access }));
+  app.post('/login', async (req, res) => loginResponse(auth, res, await auth.login(req.query.user)));
+  app.post('/auth/handlers/refresh', refreshHandler(auth));
+  app.post('/auth/handlers/logout', logoutHandler(auth));
+  app.use('/auth', authRouter(auth));
   routes?.(app, auth);
-  const guard = authenticate(auth, access);
   const notes = [];
-  app.get('/api/notes', guard, (req, res) => res.json({ user: req.auth.subject }));
-  app.post('/api/notes', guard, (req, res) => {
+  app.get('/api/notes', authenticate(auth), (req, res) => res.json({ user: req.auth.subject }));
+  app.post('/api/notes', authenticate(auth), (req, res) => {
     notes.push(req.auth.subject);
     res.status(201).json({ user: req.auth.subject });
   });
   /** Decides about a request as the guard does, for WebSockets. */
-  const decide = (req) => http.authenticate(auth, req, access);
+  const decide = (req) => http.authenticate(auth, req);
   return { app, auth, notes, decide };
 }
 

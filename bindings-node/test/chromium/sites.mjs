@@ -41,7 +41,7 @@ export async function startSites() {
         status: res.statusCode,
         cookies: [res.getHeader('set-cookie') ?? []].flat(),
       }));
-    (hostname === APP ? app : foreign)(req, res);
+    (hostname === APP && pathname !== '/plant' ? app : foreign)(req, res);
   };
   const servers = { https: https.createServer(certificate, listener), http: http.createServer(listener) };
   for (const server of Object.values(servers)) await once(server.listen(0, '127.0.0.1'), 'listening');
@@ -64,7 +64,7 @@ export async function startSites() {
   };
 }
 
-/** Pages of a foreign host: one without content, and one that sets the cookies of the query. */
+/** Pages of a foreign host. That which sets the cookies of the query is one of the app's host too. */
 function foreignApp() {
   const app = express();
   app.get('/', (req, res) => res.send('<!doctype html><title>foreign</title>'));
