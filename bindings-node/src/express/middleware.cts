@@ -11,7 +11,7 @@ import {
   preflightAnswer,
   scopesOf,
   userOf,
-  withNonce,
+  addNonce,
   type AccessOptions,
   type RequiredClaims,
   type UserOptions,
@@ -50,8 +50,7 @@ export function middleware<T extends object>(
   options: MiddlewareOptions<T>,
 ): RequestHandler {
   return (req, res, next) => {
-    const send = failureOf(options, req, res, next);
-    const fail = (thrown: unknown): void => send(thrown instanceof AuthError ? withNonce(auth, thrown) : thrown);
+    const fail = failureOf(options, req, res, next, auth);
     const pass = (access: Verdict<T>): void => {
       if (access === undefined) return next();
       (req as AuthedRequest<T>).auth = access;
@@ -117,7 +116,7 @@ function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: Ver
     try {
       check((req as Partial<AuthedRequest>).auth);
     } catch (thrown) {
-      return failureOf(options, req, res, next)(thrown instanceof AuthError ? withNonce(auth, thrown) : thrown);
+      return failureOf(options, req, res, next, auth)(thrown);
     }
     next();
   };
@@ -333,11 +332,20 @@ export function handler(answer: (req: Request) => Promise<HttpAnswer>, options: 
 /**
  * A function that takes any exception: an `AuthError` is sent, anything else is the app's and goes to
  * `next`.
+ *
+ * @param guard - That of a guarded route, whose rejections name the nonce for the next proof.
  */
-export function failureOf({ onError = answerError }: ErrorOptions, req: Request, res: Response, next: NextFunction) {
+export function failureOf(
+  { onError = answerError }: ErrorOptions,
+  req: Request,
+  res: Response,
+  next: NextFunction,
+  guard?: AccessGuard,
+) {
   const pass = (thrown: unknown): void => next(appError(thrown));
   return (thrown: unknown): void => {
     if (!(thrown instanceof AuthError)) return pass(thrown);
+    if (guard) addNonce(guard, thrown);
     noStore(res);
     setCookies(res, thrown.cookies ?? []);
     try {

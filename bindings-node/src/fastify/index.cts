@@ -22,7 +22,7 @@ import {
   preflightAnswer,
   scopesOf,
   userOf,
-  withNonce,
+  addNonce,
   type AccessOptions,
   type RequiredClaims,
   type UserOptions,
@@ -247,7 +247,7 @@ async function fail(
   guard?: AccessGuard,
 ): Promise<unknown> {
   if (!(thrown instanceof AuthError)) throw appError(thrown);
-  if (guard) withNonce(guard, thrown);
+  if (guard) addNonce(guard, thrown);
   reply.headers(NO_STORE);
   for (const cookie of thrown.cookies ?? []) reply.header('set-cookie', cookie);
   await onError(thrown, request, reply);

@@ -186,11 +186,11 @@ function catalogOf(auth: AccessGuard): Catalog {
 }
 
 /** Adds the nonce that the next proof needs (RFC 9449 §8.2) to an error. */
-export function withNonce(auth: AccessGuard, error: AuthError): AuthError {
-  if (auth instanceof Verifier || !auth.checksProofs) return error;
+export function addNonce(auth: AccessGuard, error: AuthError): void {
+  if (auth instanceof Verifier || !auth.checksProofs) return;
   const { proofNonce } = auth;
-  if (proofNonce === null || 'DPoP-Nonce' in error.headers) return error;
-  return Object.assign(error, { headers: { ...error.headers, 'DPoP-Nonce': proofNonce } });
+  if (proofNonce === null || 'DPoP-Nonce' in error.headers) return;
+  Object.assign(error, { headers: { ...error.headers, 'DPoP-Nonce': proofNonce } });
 }
 
 /**
@@ -255,8 +255,8 @@ function permission(auth: AccessGuard, check: () => void): Permission {
   }
 }
 
-function refused(auth: AccessGuard, thrown: AuthError): Refused {
-  const error = withNonce(auth, thrown);
+function refused(auth: AccessGuard, error: AuthError): Refused {
+  addNonce(auth, error);
   return { ok: false, error, answer: refusal(error) };
 }
 
