@@ -15,7 +15,7 @@ use super::algorithm::{Algorithm, KeyKind, RsaBits};
 use super::pem::{self, PrivateKeyDer, PublicKeyBytes};
 use crate::error::{Error, Result};
 
-pub(super) use active::{RSA_MAX_BITS, Verifier, generate};
+pub(super) use active::{Verifier, generate};
 
 #[cfg(not(any(feature = "aws-lc-rs", feature = "rust-crypto")))]
 compile_error!("regrant needs one of its features `aws-lc-rs` and `rust-crypto`");
@@ -112,9 +112,6 @@ mod aws_lc {
         pem,
     };
 
-    /// The largest RSA modulus of AWS-LC's verification algorithms.
-    pub(in crate::keys) const RSA_MAX_BITS: usize = 8192;
-
     /// A checked and parsed public key and its algorithm.
     pub(in crate::keys) struct Verifier(aws::ParsedPublicKey);
 
@@ -190,9 +187,6 @@ mod rust_crypto {
         Algorithm, Error, KeyKind, PublicKeyBytes, Result, RsaBits, SecretDocument, invalid_key,
         pem, provider_algorithm,
     };
-
-    /// The largest RSA modulus of the crate `rsa`: `RsaPublicKey::MAX_SIZE`.
-    pub(in crate::keys) const RSA_MAX_BITS: usize = 4096;
 
     /// A checked public key and its algorithm.
     pub(in crate::keys) struct Verifier {

@@ -339,6 +339,26 @@ mod tests {
         }
     }
 
+    /// The limit is that of the backend: without it, a key would be refused without a reason.
+    #[test]
+    fn rsa_keys_of_a_size_that_the_backend_cannot_use_are_rejected_by_size() {
+        let of_bits =
+            |bits: usize| PublicKeyBytes::from_rsa_components(&vec![0xff; bits / 8], &[1, 0, 1]);
+        for bits in [pem::RSA_MIN_BITS, pem::RSA_MAX_BITS] {
+            let key = of_bits(bits).unwrap();
+            assert_eq!(key.rsa_bits(), Some(bits));
+            assert!(Verifier::new(Algorithm::RS256, &key).is_ok(), "{bits}");
+        }
+        for (bits, limit) in [
+            (pem::RSA_MIN_BITS - 8, "at least 2048".to_owned()),
+            (pem::RSA_MAX_BITS + 8, format!("at most {}", pem::RSA_MAX_BITS)),
+        ] {
+            let problem = of_bits(bits).unwrap_err().to_string();
+            assert!(problem.contains(&format!("{bits} bits; ")), "{problem}");
+            assert!(problem.contains(&limit), "{problem}");
+        }
+    }
+
     #[test]
     #[cfg(feature = "aws-lc-rs")]
     fn generated_rsa_keys_have_the_requested_size() {
