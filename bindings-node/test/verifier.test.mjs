@@ -158,6 +158,31 @@ test('the middleware of every framework accepts a verifier', async (t) => {
   await assert.rejects(decide(verifier, request, { whenStale: 'ask' }), { ...withCode('ERR_ARGUMENT_INVALID'), field: 'whenStale' });
 });
 
+test('web: the access cookie of another service, and several of one name', async () => {
+  const clock = new TestClock(START);
+  const issuers = [{ issuer: ISSUER, audience: 'bills', jwks: issuerWith(clock, ONE).jwks() }];
+  const verifier = createVerifier({ issuers, clock, web: { accessCookie: 'at', allowedOrigins: ['https://app.example'] } });
+  const token = async (user) => (await issuerWith(clock, ONE).login(user)).accessToken;
+  const [first, other] = [await token('user-1'), await token('user-2')];
+  clock.advance(1000);
+  const second = await token('user-1');
+  const ask = (tokens, more = {}) => {
+    const cookie = tokens.map((one) => `at=${one}`).join('; ');
+    return decide(verifier, { method: 'GET', headers: { host: 'bills.example', cookie, ...more } });
+  };
+  for (const tokens of [[first], [first, second], ['junk', first]]) {
+    assert.equal((await ask(tokens)).auth.subject, 'user-1', String(tokens.length));
+  }
+  const { error, answer } = await ask([first, other]);
+  assert.equal(error.code, 'ERR_SUBJECT_MISMATCH');
+  assert.ok(answer.cookies.length > 0 && answer.cookies.every((text) => text.startsWith('at=;')));
+  assert.ok(!answer.cookies.some((text) => /Path=\/(;|$)/.test(text) && !text.includes('Domain')), 'its own stays');
+  assert.equal((await ask([])).error.advice, 'refresh');
+  for (const [web, field] of [[{ path: '/' }, 'web.path'], [{ refreshCookie: true }, 'web.refreshCookie'], [{ accessCookie: 'a b' }, 'web.accessCookie']]) {
+    assert.throws(() => createVerifier({ issuers, web }), { ...withCode('ERR_CONFIG_INVALID'), field });
+  }
+});
+
 test('each of several issuers has its own keys and audience', async () => {
   const clock = new TestClock(START);
   const shared = 'a secret that two services share, long';
