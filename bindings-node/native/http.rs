@@ -8,8 +8,9 @@ use napi::bindgen_prelude::{Either, PromiseRaw};
 use napi_derive::napi;
 use regrant::access::VerifiedAccess;
 use regrant::http::{
-    AccessCredentials, CookiePolicy, Endpoints, IssuedTokens, JwksCaching, Permission,
-    PresentedRefresh, RefreshInput, Rejection, RequestHead, SessionSelector, WebPolicy,
+    AccessCredentials, CookiePolicy, Endpoints, IssuedTokens, JwksCaching, PresentedRefresh,
+    RefreshInput, Rejection, RequestHead, Requirement, SessionSelector, WebPolicy,
+    choose_access_token,
 };
 use regrant::types::{Clock, Subject, SystemClock, Timestamp};
 use regrant::{Error, Result};
@@ -296,7 +297,8 @@ pub fn choose_access(
     verify: impl Fn(&str) -> Result<VerifiedAccess>,
 ) -> NativeResult {
     respond(head, |head| {
-        WebPolicy::choose_access(tokens, verify)
+        choose_access_token(tokens, verify)
+            .map(|(token, _)| token)
             .map_err(|error| web.rejection(error, &head.request()))
     })
 }
@@ -308,12 +310,12 @@ pub fn check_permission(scopes: Vec<String>, required: String, claims: String) -
     let check = || {
         let required: Map<String, Value> = serde_json::from_str(&required)
             .map_err(|_| Error::config("requireClaims", "expected JSON values"))?;
-        let permission = required
+        let requirement = required
             .into_iter()
-            .fold(Permission::default().scopes(scopes), |all, (name, value)| {
+            .fold(Requirement::default().scopes(scopes), |all, (name, value)| {
                 all.claim(name, value)
             });
-        permission.check(&claims)
+        requirement.check(&claims)
     };
     text(check().map(|()| String::new()))
 }

@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::cookies::CookiePolicy;
-use super::guard::{AccessCredentials, MAX_CANDIDATES, proof_of};
+use super::credentials::{AccessCredentials, MAX_CANDIDATES};
+use super::guard::proof_of;
 use super::origin::is_own_page;
 use super::policy::WebPolicy;
 use super::request::{AuthorizationHeader, HeaderName, RequestHead};
@@ -162,7 +163,7 @@ impl<'a> Endpoints<'a> {
             Err(error @ Error::SubjectMismatch) => {
                 let mut rejection = self.rejection(error, request, true);
                 rejection.cookies = cookie.remove_planted(request);
-                rejection.cookies.extend(self.web.removed_other_access(request));
+                rejection.cookies.extend(self.web.other_access_cookie_removals(request));
                 Err(rejection)
             }
             Err(error) => Err(self.rejection(error, request, true)),
@@ -222,7 +223,7 @@ impl<'a> Endpoints<'a> {
             }
             // Two cookies cannot have one `__Host-` name.
             AccessCredentials::Several(_)
-            | AccessCredentials::None
+            | AccessCredentials::Missing
             | AccessCredentials::Dpop(_) => None,
         }
     }
@@ -462,7 +463,7 @@ impl<'a> Endpoints<'a> {
     fn removed_others(&self, request: &RequestHead<'_>, had_others: bool) -> Vec<String> {
         let refresh = self.web.refresh_cookie.as_ref().filter(|_| had_others);
         let mut removals = refresh.map(|cookie| cookie.remove_others(request)).unwrap_or_default();
-        removals.extend(self.web.removed_other_access(request));
+        removals.extend(self.web.other_access_cookie_removals(request));
         removals
     }
 }

@@ -1,11 +1,12 @@
 //! The rules of HTTP on the server, without a framework and without I/O of their own.
 //!
 //! A framework's request becomes a [`RequestHead`] and a [`WebPolicy`] decides: which
-//! credentials of the request count ([`WebPolicy::access_credentials`]), and how the endpoints
+//! access token of the request is accepted ([`WebPolicy::access_credentials`]), and how the endpoints
 //! respond ([`Endpoints`]). The result is an [`EndpointResponse`], plain data that the framework
 //! sends.
 
 mod cookies;
+mod credentials;
 mod endpoints;
 mod guard;
 mod origin;
@@ -16,10 +17,11 @@ mod response;
 pub mod tower;
 
 pub use cookies::{CookiePolicy, SameSite, SecureCookie};
+pub use credentials::{AccessCredentials, choose_access_token};
 pub use endpoints::{
     Endpoints, IssuedTokens, JwksCaching, PresentedRefresh, RefreshInput, SessionSelector,
 };
-pub use guard::{AccessCredentials, Guard, Permission};
+pub use guard::{Guard, Requirement};
 pub use origin::Origin;
 pub use policy::{DEFAULT_ACCESS_COOKIE, DEFAULT_REFRESH_COOKIE, WebPolicy};
 pub use request::RequestHead;

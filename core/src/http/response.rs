@@ -98,7 +98,8 @@ pub struct Rejection {
     /// What the client should do now. It may differ from [`Error::advice`], see
     /// [`WebPolicy::advice`](super::WebPolicy::advice).
     pub advice: Advice,
-    /// Values of `Set-Cookie`: they remove the cookies of a session that is over.
+    /// Values of `Set-Cookie`: they remove the cookies of a session that is over, or that made the
+    /// request ambiguous.
     pub cookies: Vec<String>,
     /// The value of `DPoP-Nonce`, where proofs need one.
     pub nonce: Option<String>,

@@ -7,7 +7,7 @@ use axum::routing::any;
 use axum::{Json, Router};
 use regrant::Auth;
 use regrant::http::tower::{Access, AuthLayer, ClientInfo, auth_router};
-use regrant::http::{Guard, Permission, WebPolicy};
+use regrant::http::{Guard, Requirement, WebPolicy};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_service::Service as _;
@@ -21,7 +21,7 @@ fn app(auth: &Auth, web: &WebPolicy, route: &str, mount: &str) -> Router {
     let guarded = |guard| Router::new().fallback(any(me)).layer(AuthLayer::new(guard));
     match route {
         "guard" => guarded(guard),
-        "guard-scope" => guarded(guard.require(Permission::default().scopes(["read"]))),
+        "guard-scope" => guarded(guard.require(Requirement::default().scopes(["read"]))),
         "guard-optional" => {
             Router::new().fallback(any(me_or_nobody)).layer(AuthLayer::new(guard.optional()))
         }

@@ -1,7 +1,7 @@
 //! The core itself, without a framework.
 
 use regrant::http::{
-    EndpointResponse, Endpoints, Guard, Permission, RefreshInput, Rejection, RequestHead,
+    EndpointResponse, Endpoints, Guard, RefreshInput, Rejection, RequestHead, Requirement,
     SessionSelector, WebPolicy,
 };
 use regrant::{Error, Language};
@@ -79,7 +79,7 @@ async fn endpoint(
             match route {
                 "guard" => {}
                 "guard-optional" => guard = guard.optional(),
-                "guard-scope" => guard = guard.require(Permission::default().scopes(["read"])),
+                "guard-scope" => guard = guard.require(Requirement::default().scopes(["read"])),
                 other => panic!("{other}"),
             }
             let access = guard.check(head).await?;
