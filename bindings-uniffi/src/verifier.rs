@@ -104,6 +104,13 @@ pub struct LegacyTokens {
     /// refresh tokens with the same key, and only this bound distinguishes them.
     #[uniffi(default = None)]
     pub max_lifetime: Option<Duration>,
+    /// The claims that such a token must have.
+    #[uniffi(default)]
+    pub required_claims: Vec<String>,
+    /// The claims that such a token must not have, for example the one that marks the links for
+    /// password resets that the legacy app signed with the same key.
+    #[uniffi(default)]
+    pub forbidden_claims: Vec<String>,
 }
 
 impl AccessPolicy {
@@ -136,6 +143,12 @@ impl AccessPolicy {
             let default = access::LegacyTokens::default();
             let max_lifetime = legacy.max_lifetime.unwrap_or(default.max_lifetime);
             policy = policy.accept_legacy(access::LegacyTokens { max_lifetime });
+            for claim in legacy.required_claims {
+                policy = policy.legacy_required_claim(claim);
+            }
+            for claim in legacy.forbidden_claims {
+                policy = policy.legacy_forbidden_claim(claim);
+            }
         }
         Ok(policy.build()?)
     }
@@ -163,7 +176,11 @@ mod tests {
             required_claims: vec!["role".to_owned()],
             subject_claim: Some("userId".to_owned()),
             max_token_bytes: Some(300),
-            legacy: Some(LegacyTokens { max_lifetime: Some(seconds(3)) }),
+            legacy: Some(LegacyTokens {
+                max_lifetime: Some(seconds(3)),
+                required_claims: vec!["userId".to_owned()],
+                forbidden_claims: vec!["purpose".to_owned()],
+            }),
         };
         let policy = policy.into_core().unwrap();
         let expected = access::AccessPolicy::builder()
@@ -177,6 +194,8 @@ mod tests {
             .subject_claim("userId")
             .max_token_bytes(300)
             .accept_legacy(access::LegacyTokens { max_lifetime: seconds(3) })
+            .legacy_required_claim("userId")
+            .legacy_forbidden_claim("purpose")
             .build();
         assert_eq!(policy, expected.unwrap());
     }
