@@ -2,7 +2,7 @@
 //! interface: it changes without notice.
 
 pub use crate::access::issuer::{AccessGrant, AccessIssuer, IssuedAccess};
-pub use crate::types::time::parse_span;
+pub use crate::types::time::{format_span, parse_span};
 
 #[cfg(feature = "client")]
 pub use crate::client::session::storage::DurableFile;

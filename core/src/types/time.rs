@@ -138,9 +138,9 @@ const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
 ///
 /// ```
 /// use std::time::Duration;
-/// assert_eq!(regrant::types::parse_span("15m"), Ok(Duration::from_secs(900)));
-/// assert_eq!(regrant::types::parse_span("90"), Ok(Duration::from_secs(90)));
-/// assert!(regrant::types::parse_span("soon").is_err());
+/// assert_eq!(regrant::internal::parse_span("15m"), Ok(Duration::from_secs(900)));
+/// assert_eq!(regrant::internal::parse_span("90"), Ok(Duration::from_secs(90)));
+/// assert!(regrant::internal::parse_span("soon").is_err());
 /// ```
 pub fn parse_span(text: &str) -> Result<Duration, String> {
     let text = text.trim();
@@ -166,8 +166,8 @@ pub fn parse_span(text: &str) -> Result<Duration, String> {
 ///
 /// ```
 /// use std::time::Duration;
-/// assert_eq!(regrant::types::format_span(Duration::from_secs(900)), "15m");
-/// assert_eq!(regrant::types::format_span(Duration::from_secs(90)), "90s");
+/// assert_eq!(regrant::internal::format_span(Duration::from_secs(900)), "15m");
+/// assert_eq!(regrant::internal::format_span(Duration::from_secs(90)), "90s");
 /// ```
 pub fn format_span(span: Duration) -> String {
     let ms = span.as_millis();
