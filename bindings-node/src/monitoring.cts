@@ -192,8 +192,14 @@ export type StoreWarningCode =
   | 'no_persistence'
   /** The data is damaged. */
   | 'damaged'
-  /** The user may not read the server's state. */
-  | 'not_allowed';
+  /** The server does not have or allow a command that this report or a safeguard needs. */
+  | 'not_allowed'
+  /** The store is out of memory. Redis still accepts refreshes and revocations, but no logins. */
+  | 'out_of_memory'
+  /** The store cannot write to its disk. */
+  | 'disk_full'
+  /** The store responds, but refuses writes. */
+  | 'not_writable';
 
 /** A warning for operators. */
 export interface StoreWarning {
@@ -229,7 +235,12 @@ export interface ServerHealth {
 export interface StoreHealth {
   /** The type of store. */
   readonly store: 'memory' | 'file' | 'redis' | 'other';
-  /** Whether all servers are reachable. */
+  /**
+   * Whether logins, refreshes and logouts would succeed now: a write as a login makes it has
+   * succeeded within the last second, on every server. For readiness checks.
+   */
+  readonly ready: boolean;
+  /** Whether all servers respond, be it with an error. */
   readonly reachable: boolean;
   /** The round trip to the slowest server, in milliseconds. */
   readonly roundTripMs: number | null;

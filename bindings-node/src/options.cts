@@ -298,8 +298,13 @@ export interface RedisConfig {
    * @defaultValue `'2s'`
    */
   timeout?: Lifetime | undefined;
-  /** A PEM file with the trusted certificate authorities, for `rediss` addresses. By default the system's. */
+  /**
+   * A PEM file with the trusted certificate authorities, for `rediss` addresses. By default the system's. A server
+   * whose own certificate is in the file is trusted whatever that certificate says.
+   */
   caFile?: string | undefined;
+  /** The name that the servers' certificates must have. By default the host that is connected to. */
+  serverName?: string | undefined;
   /** A PEM file with the certificate chain of this client. */
   certFile?: string | undefined;
   /** A PEM file with the private key of that certificate. */

@@ -8,20 +8,26 @@ import { startRedis } from './support/redis.mjs';
 
 test('health reports reachable and unreachable stores', async (t) => {
   const memory = await createAuth({ secret: SECRET, store: 'memory:' }).health();
-  assert.deepEqual([memory.store, memory.reachable, memory.warnings], ['memory', true, []]);
+  assert.deepEqual([memory.store, memory.ready, memory.warnings], ['memory', true, []]);
   assert.ok(memory.roundTripMs >= 0);
 
   const redis = await startRedis(t);
   const auth = createAuth({ secret: SECRET, store: redis.url });
-  const { layout, reachable, servers, warnings } = await auth.health();
-  assert.deepEqual([layout, reachable, warnings], ['standalone', true, []]);
+  const { layout, reachable, ready, servers, warnings } = await auth.health();
+  assert.deepEqual([layout, reachable, ready, warnings], ['standalone', true, true, []]);
   const [{ address, evictionPolicy, persistence, role }] = servers;
   assert.deepEqual([role, persistence, evictionPolicy], ['master', 'aof', 'noeviction']);
   assert.equal(address, `127.0.0.1:${redis.port}`);
 
+  // A report is used for a second: ask another `Auth`.
+  const anew = () => createAuth({ secret: SECRET, store: redis.url }).health();
+  await redis.command('CONFIG', 'SET', 'maxmemory', '1');
+  const full = await anew();
+  assert.deepEqual([full.reachable, full.ready, full.warnings.map(({ code }) => code)], [true, false, ['out_of_memory']]);
+
   await redis.kill();
-  const away = await auth.health();
-  assert.deepEqual([away.reachable, away.warnings.map(({ code }) => code)], [false, ['unreachable']]);
+  const away = await anew();
+  assert.deepEqual([away.reachable, away.ready, away.warnings.map(({ code }) => code)], [false, false, ['unreachable']]);
 });
 
 test('an evicting server causes one process warning, or is rejected', async (t) => {

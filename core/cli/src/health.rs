@@ -12,7 +12,7 @@ use crate::output::{TextOutput, printable};
 use crate::settings::{Settings, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
-/// Reports the health of the store: whether it is reachable, its topology, and warnings.
+/// Reports the health of the store: whether it is ready, its topology, and warnings.
 ///
 /// For a file store it also reports the size, the number of sessions and the integrity: the whole
 /// file is read, and nothing is written. Needs no secret. Exit status 1 on warnings, 3 if the store
@@ -37,7 +37,7 @@ impl Health {
         let config = self.settings.load()?.config;
         require_existing_store(&config)?;
         let report = report(context, &config)?;
-        let exit = match (report.health.reachable, report.health.warnings.is_empty()) {
+        let exit = match (report.health.ready, report.health.warnings.is_empty()) {
             (false, _) => Exit::Unavailable,
             (true, false) => Exit::No,
             (true, true) => Exit::Yes,
@@ -62,10 +62,11 @@ fn report(context: &Context, config: &AuthConfig) -> Result<Report, Failure> {
 
 fn write(report: &Report, out: &mut TextOutput) {
     let health = &report.health;
-    let verdict = match (health.reachable, health.warnings.is_empty()) {
-        (false, _) => out.paint.bad("unreachable"),
-        (true, false) => out.paint.warning("reachable, with warnings"),
-        (true, true) => out.paint.good("healthy"),
+    let verdict = match (health.reachable, health.ready, health.warnings.is_empty()) {
+        (false, ..) => out.paint.bad("unreachable"),
+        (true, false, _) => out.paint.bad("reachable, but not ready"),
+        (true, true, false) => out.paint.warning("reachable, with warnings"),
+        (true, true, true) => out.paint.good("healthy"),
     };
     let layout = health.layout.map(|layout| format!(", {layout}")).unwrap_or_default();
     out.line(&format!("{verdict} ({}{layout})", health.store));

@@ -167,7 +167,7 @@ impl AuthBuilder {
             Store::Open(store) => store,
             Store::At(address) => address.open(store_clock)?,
         };
-        let store: Arc<dyn SessionStore> = Arc::new(InstrumentedStore(store));
+        let store: Arc<dyn SessionStore> = Arc::new(InstrumentedStore::new(store));
         let has_feed = store.feed().is_some();
         let engine = Arc::new(Engine {
             signers: ArcSwap::from_pointee(Signers { access: issuer, refresh: refresh_keys }),

@@ -92,8 +92,8 @@ use crate::session::{
     AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
 };
 use crate::store::{
-    Created, FailureCounter, FailureKey, Failures, Refreshed, Replicated, RevokedSession,
-    RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
+    Created, FailureCounter, FailureKey, Failures, HealthCache, Refreshed, Replicated,
+    RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
 };
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
@@ -410,7 +410,13 @@ fn failure(error: &Error) -> &'static str {
 }
 
 /// Wraps any store, and records the duration and failures of its operations.
-pub(super) struct InstrumentedStore(pub(super) Arc<dyn SessionStore>);
+pub(super) struct InstrumentedStore(Arc<dyn SessionStore>, HealthCache);
+
+impl InstrumentedStore {
+    pub(super) fn new(store: Arc<dyn SessionStore>) -> Self {
+        Self(store, HealthCache::default())
+    }
+}
 
 impl fmt::Debug for InstrumentedStore {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -510,7 +516,7 @@ impl SessionStore for InstrumentedStore {
     }
 
     async fn health(&self) -> StoreHealth {
-        self.0.health().await
+        self.1.get(self.0.health()).await
     }
 }
 

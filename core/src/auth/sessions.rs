@@ -41,7 +41,7 @@ impl SessionAdmin {
     pub fn new(store: Arc<dyn SessionStore>, longest_access: Duration) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         Self {
-            store: Arc::new(InstrumentedStore(store)),
+            store: Arc::new(InstrumentedStore::new(store)),
             denied: Arc::default(),
             auditor: Auditor { listener: None, clock: Arc::clone(&clock) },
             clock,

@@ -200,6 +200,7 @@ impl RedisConfig {
             prefix: Some(options.prefix),
             timeout: Some(Lifetime(options.timeout)),
             ca_file: options.tls.ca_file,
+            server_name: options.tls.server_name,
             cert_file: options.tls.cert_file,
             key_file: options.tls.key_file,
             sentinel: options.sentinel.map(|sentinel| SentinelConfig {

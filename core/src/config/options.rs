@@ -190,8 +190,11 @@ pub struct RedisConfig {
     /// The timeout of one operation, connecting included.
     pub timeout: Option<Lifetime>,
     /// A PEM file with the trusted certificate authorities, for `rediss` addresses. By default the
-    /// system's.
+    /// system's. A server whose own certificate is in the file is trusted whatever that certificate
+    /// says.
     pub ca_file: Option<PathBuf>,
+    /// The name that the servers' certificates must have. By default the host that is connected to.
+    pub server_name: Option<String>,
     /// A PEM file with the certificate chain of this client.
     pub cert_file: Option<PathBuf>,
     /// A PEM file with the private key of that certificate.

@@ -110,6 +110,7 @@ impl RedisConfig {
             options.timeout = timeout;
         }
         options.tls.ca_file.clone_from(&self.ca_file);
+        options.tls.server_name.clone_from(&self.server_name);
         options.tls.cert_file.clone_from(&self.cert_file);
         options.tls.key_file.clone_from(&self.key_file);
         options.sentinel = self.sentinel.as_ref().map(|sentinel| RedisCredentials {

@@ -62,6 +62,13 @@ impl StoreAddress {
     /// # Errors
     /// [`Error::ConfigInvalid`] for `store`.
     pub fn open(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
+        // Such an address comes from a file or a variable that was read to its end.
+        if self.url.trim() != self.url {
+            return Err(Error::config(
+                "store",
+                "has a space or a line break at its beginning or end: remove it",
+            ));
+        }
         match self.url.split_once(':').map(|(scheme, _)| scheme) {
             Some("memory") => {
                 let clock = clock.unwrap_or_else(|| Arc::new(SystemClock));

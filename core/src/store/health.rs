@@ -1,11 +1,15 @@
 //! The health report of a store.
 
 use std::fmt;
-use std::time::{Duration, Instant};
+use std::num::NonZeroU32;
+use std::time::Duration;
 
 use serde::{Serialize, Serializer};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
 
 use crate::error::{Error, Result};
+use crate::session::{DeviceLabel, NewSession, TokenSecret};
 use crate::types::Subject;
 
 /// How a store is doing at one moment, for operators and health checks.
@@ -15,7 +19,10 @@ use crate::types::Subject;
 pub struct StoreHealth {
     /// The kind of store: `memory`, `file`, `redis`, or `other`.
     pub store: &'static str,
-    /// Whether every part of it responds.
+    /// Whether logins, refreshes and logouts would succeed now: a write as a login makes it has
+    /// succeeded within the last second, on every server. For readiness checks.
+    pub ready: bool,
+    /// Whether every part of it responds, be it with an error.
     pub reachable: bool,
     /// The time of one round trip; with several servers that of the slowest. Milliseconds in JSON.
     #[serde(rename = "roundTripMs", serialize_with = "as_millis")]
@@ -85,8 +92,15 @@ pub enum StoreWarningCode {
     NoPersistence,
     /// The stored data is damaged.
     Damaged,
-    /// The server's access list (ACL) hides what this report needs.
+    /// The server does not have a command that this report or a safeguard needs, or its access list
+    /// (ACL) forbids it.
     NotAllowed,
+    /// The store is out of memory. Redis still accepts refreshes and revocations, but no logins.
+    OutOfMemory,
+    /// The store cannot write to its disk.
+    DiskFull,
+    /// The store responds, but refuses writes.
+    NotWritable,
 }
 
 impl StoreWarning {
@@ -107,33 +121,100 @@ impl StoreHealth {
     /// A report of a healthy store of this kind.
     pub fn new(store: &'static str) -> Self {
         let (round_trip, layout, servers, warnings) = (None, None, Vec::new(), Vec::new());
-        Self { store, reachable: true, round_trip, layout, servers, warnings }
+        Self { store, ready: true, reachable: true, round_trip, layout, servers, warnings }
     }
 
-    /// A report on a store of this kind, which times `operation`.
-    pub async fn probe<T>(
-        store: &'static str,
-        operation: impl Future<Output = Result<T>> + Send,
+    /// A report on a store of this kind, which times `write`: what logins, refreshes and logouts
+    /// need. If that fails, `read` tells whether the store responds at all.
+    pub async fn probe<W, R>(
+        kind: &'static str,
+        write: impl Future<Output = Result<W>> + Send,
+        read: impl Future<Output = Result<R>> + Send,
     ) -> Self {
-        let mut health = Self::new(store);
+        let mut health = Self::new(kind);
         let began = Instant::now();
-        match operation.await {
-            Ok(_) => health.round_trip = Some(began.elapsed()),
-            Err(error) => {
-                health.reachable = false;
-                health.warnings.push(StoreWarning::new(
-                    StoreWarningCode::Unreachable,
-                    format!("the store does not respond: {}", cause(&error)),
-                ));
+        let Err(error) = write.await else {
+            health.round_trip = Some(began.elapsed());
+            return health;
+        };
+        let began = Instant::now();
+        health.ready = false;
+        health.reachable = read.await.is_ok();
+        let cause = cause(&error);
+        let (code, text) = match health.reachable {
+            false => {
+                (StoreWarningCode::Unreachable, format!("the store does not respond: {cause}"))
             }
-        }
+            true if is_full(&error) => {
+                (StoreWarningCode::DiskFull, format!("the disk of the store is full: {cause}"))
+            }
+            true => (StoreWarningCode::NotWritable, format!("the store refuses writes: {cause}")),
+        };
+        health.round_trip = health.reachable.then(|| began.elapsed());
+        health.warnings.push(StoreWarning::new(code, text));
         health
     }
 }
 
-/// The user whose sessions a health check lists; most likely there are none.
-pub(super) fn probed_subject() -> Result<Subject> {
-    Subject::new("health of the store")
+/// The name of the user that a health check logs in.
+pub(super) const PROBE_SUBJECT: &str = "health of the store";
+
+/// How long the session of a health check lives.
+pub(super) const PROBE_TTL: Duration = Duration::from_secs(1);
+
+/// The user that a health check logs in.
+pub(super) fn probe_subject() -> Result<Subject> {
+    Subject::new(PROBE_SUBJECT)
+}
+
+/// The session of a health check.
+pub(super) fn probe_session() -> Result<NewSession> {
+    Ok(NewSession {
+        id: TokenSecret::random()?.id(),
+        idle_ttl: PROBE_TTL,
+        absolute_ttl: PROBE_TTL,
+        device: DeviceLabel::default(),
+        max_sessions: Some(NonZeroU32::MIN),
+        legacy_login: None,
+    })
+}
+
+/// Whether the disk of a file store is full.
+fn is_full(error: &Error) -> bool {
+    #[cfg(feature = "file")]
+    {
+        let cause = std::error::Error::source(error);
+        cause
+            .and_then(|cause| cause.downcast_ref::<rusqlite::Error>())
+            .is_some_and(|cause| cause.sqlite_error_code() == Some(rusqlite::ErrorCode::DiskFull))
+    }
+    #[cfg(not(feature = "file"))]
+    {
+        let _ = error;
+        false
+    }
+}
+
+/// The last report of a store. It is used for a second, so that health checks, however frequent,
+/// cost the store next to nothing.
+#[derive(Default)]
+pub(crate) struct HealthCache(Mutex<Option<(Instant, StoreHealth)>>);
+
+impl HealthCache {
+    const VALID_FOR: Duration = Duration::from_secs(1);
+
+    /// The last report, or the one that `check` returns; concurrent callers share it.
+    pub(crate) async fn get(&self, check: impl Future<Output = StoreHealth> + Send) -> StoreHealth {
+        let mut last = self.0.lock().await;
+        if let Some((at, health)) = &*last
+            && at.elapsed() < Self::VALID_FOR
+        {
+            return health.clone();
+        }
+        let health = check.await;
+        *last = Some((Instant::now(), health.clone()));
+        health
+    }
 }
 
 /// The source of an error, which is written for operators.

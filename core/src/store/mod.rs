@@ -13,6 +13,7 @@ mod redis_options;
 
 pub use address::StoreAddress;
 pub(crate) use address::is_redis;
+pub(crate) use health::HealthCache;
 pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
 pub use limits::{FailureCounter, FailureKey, Failures};
 pub use memory::MemoryStore;
@@ -101,7 +102,12 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// Reports how the store is doing. A store that cannot be reached is reported as such and is
     /// not an error.
     async fn health(&self) -> StoreHealth {
-        StoreHealth::probe("other", async { self.list(&health::probed_subject()?).await }).await
+        let login = async {
+            let (subject, session) = (health::probe_subject()?, SessionId::random()?);
+            self.create(&subject, &session, &health::probe_session()?).await
+        };
+        let read = async { self.list(&health::probe_subject()?).await };
+        StoreHealth::probe("other", login, read).await
     }
 }
 

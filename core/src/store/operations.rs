@@ -10,7 +10,7 @@ use std::num::NonZeroU32;
 
 use async_trait::async_trait;
 
-use super::health::probed_subject;
+use super::health::{probe_session, probe_subject};
 use super::{
     Created, FailureCounter, Refreshed, Replicated, RevocationOutcome, RevokedSession,
     RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
@@ -160,7 +160,12 @@ impl<S: LocalStore> SessionStore for S {
     }
 
     async fn health(&self) -> StoreHealth {
-        StoreHealth::probe(S::KIND, async { self.list(&probed_subject()?).await }).await
+        let login = async {
+            let (subject, session) = (probe_subject()?, SessionId::random()?);
+            self.create(&subject, &session, &probe_session()?).await
+        };
+        let read = async { self.list(&probe_subject()?).await };
+        StoreHealth::probe(S::KIND, login, read).await
     }
 }
 

@@ -60,8 +60,12 @@ impl Default for RedisOptions {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RedisTls {
-    /// The trusted certificate authorities, as PEM. Default: the system's.
+    /// The trusted certificate authorities, as PEM. Default: the system's. A server whose own
+    /// certificate is in the file is trusted whatever that certificate says.
     pub ca_file: Option<PathBuf>,
+    /// The name that the certificates of the servers must have. Default: the host that is connected
+    /// to.
+    pub server_name: Option<String>,
     /// The certificate chain of this client, as PEM. Requires `key_file`.
     pub cert_file: Option<PathBuf>,
     /// The private key of `cert_file`, as PEM.

@@ -35,6 +35,28 @@ impl Certificates {
         Ok(certificates)
     }
 
+    /// A self-signed certificate as `openssl req -x509` makes it: marked as an authority's, and
+    /// without the name of a host. It is both [`ca_file`](Self::ca_file) and the server's.
+    ///
+    /// # Errors
+    /// The files cannot be written.
+    #[cfg(feature = "tls")]
+    pub fn self_signed() -> anyhow::Result<Self> {
+        use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, KeyPair};
+
+        let directory = tempfile::Builder::new().prefix("regrant-tls-").tempdir()?;
+        let mut own = CertificateParams::default();
+        own.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        own.distinguished_name.push(DnType::CommonName, "redis");
+        let key = KeyPair::generate()?;
+        let own = own.self_signed(&key)?;
+        let certificates = Self { directory };
+        std::fs::write(certificates.ca_file(), own.pem())?;
+        std::fs::write(certificates.server_certificate(), own.pem())?;
+        std::fs::write(certificates.server_key(), key.serialize_pem())?;
+        Ok(certificates)
+    }
+
     /// The certificate of the authority: what a client must trust.
     #[must_use]
     pub fn ca_file(&self) -> PathBuf {

@@ -112,11 +112,17 @@ impl Scheme {
 fn parse(url: &str) -> std::result::Result<Address, &'static str> {
     let (scheme, rest) = url.split_once("://").ok_or("expected redis://…")?;
     let (scheme, tls) = parse_scheme(scheme).ok_or("expected redis://…")?;
+    if rest.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err("expected no space and no line break: remove it, or in a password \
+                    percent-encode it (%20, %0A)");
+    }
     if rest.contains(['?', '#']) {
-        return Err(
-            "expected no ? and no #: options go into `redis`, and in a password write %3F \
-                    and %23",
-        );
+        return Err("expected no ? and no #: options go into `redis`, and in a password \
+                    percent-encode them (%3F, %23)");
+    }
+    // An @ after a / is the end of user and password, so the / is part of those.
+    if rest.split_once('/').is_some_and(|(_, path)| path.contains('@')) {
+        return Err("expected no / before the @: percent-encode it in user and password (%2F)");
     }
     let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
     let (user, hosts) = match authority.rsplit_once('@') {
@@ -262,6 +268,14 @@ mod tests {
             ("redis://a/-1", "number"),
             ("redis://:%ff%feplanted@a", "UTF-8"),
             ("redis://planted?x=1", "no ?"),
+            ("redis://planted?family=0", "percent-encode"),
+            ("redis://:planted#1@h", "percent-encode"),
+            ("redis://:planted/1@h", "percent-encode"),
+            ("redis://planted:x/y/z@h:1/0", "percent-encode"),
+            ("redis+sentinel://:planted/1@a,b/m", "percent-encode"),
+            ("redis://planted\n", "line break"),
+            ("redis://planted/0\r\n", "line break"),
+            ("redis://:planted @h", "percent-encode"),
             ("redis+sentinel://planted", "MASTER"),
             ("redis+sentinel://planted/", "MASTER"),
             ("redis+sentinel://a,,planted/m", "Sentinels"),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{Cmd, ErrorKind, FromRedisValue, RedisError, RedisResult, ServerErrorKind};
+use tokio::select;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::address::{Address, Layout, Node};
@@ -19,8 +20,13 @@ use super::topology::{Advice, PrimaryStatus, Route, Standalone, Topology};
 use crate::error::{Error, Result};
 use crate::store::{RedisOptions, Replicated};
 
-/// How often a request is sent before it fails. A failover takes some of these attempts.
+/// How often a request is sent before it fails, not counting the attempts that wait for a failover
+/// ([`RETRY_DELAY`]): only the timeout limits those.
 const ATTEMPTS: u32 = 6;
+
+/// The share of the timeout after which a connection without any response is replaced. Firewalls
+/// and load balancers drop idle connections silently.
+const SILENCE_SHARE: u32 = 4;
 
 /// The servers at `address`. Reads the TLS certificates and does no other I/O.
 pub(super) fn deployment(address: &Address, options: &RedisOptions) -> Result<Arc<Deployment>> {
@@ -153,21 +159,26 @@ impl Client {
         request: &Request<'_>,
         wait: Duration,
     ) -> Result<(T, Arc<Connection>)> {
-        let deadline = Instant::now() + self.timeout + wait;
-        self.attempts(key, request, deadline).await.map_err(unavailable)
+        let (timeout, silence) = (self.timeout + wait, self.timeout / SILENCE_SHARE + wait);
+        self.try_query(key, request, timeout, silence).await.map_err(unavailable)
     }
 
-    async fn attempts<T: FromRedisValue>(
+    /// As [`Client::query`], with the error of Redis. A connection that is silent for as long as
+    /// `silence` is replaced.
+    pub(super) async fn try_query<T: FromRedisValue>(
         &self,
         key: &[u8],
         request: &Request<'_>,
-        deadline: Instant,
+        timeout: Duration,
+        silence: Duration,
     ) -> RedisResult<(T, Arc<Connection>)> {
+        let deadline = Instant::now() + timeout;
         let topology = &*self.deployment.topology;
         let mut redirected = None;
-        let mut attempts = 0;
+        let mut attempts = 1;
+        // What the server said last: it says more than that the time is over.
+        let mut said = None;
         loop {
-            attempts += 1;
             let route = match redirected.take() {
                 Some(route) => route,
                 None => {
@@ -183,34 +194,54 @@ impl Client {
                 Some(connection) => Ok(connection),
                 None => Box::pin(until(deadline, node.get())).await,
             };
-            let error = match connection {
+            let (error, used) = match connection {
                 Ok(connection) => {
-                    match execute(&connection, request, key, route.asking, deadline).await {
+                    let call = Call { request, key, asking: route.asking, deadline };
+                    let (response, replaced) =
+                        execute_unless_silent(&node, &connection, &call, silence).await;
+                    let connection = replaced.unwrap_or(connection);
+                    match response {
                         Ok(response) => return Ok((response, connection)),
                         // It may have taken effect. Repeating is harmless: every request is
                         // idempotent.
                         Err(error) if is_lost(&error) && attempts < ATTEMPTS => {
                             node.discard(&connection);
+                            attempts += 1;
                             continue;
                         }
-                        Err(error) => error,
+                        Err(error) => (error, Some(connection)),
                     }
                 }
-                Err(error) => error,
+                Err(error) => (error, None),
             };
             if !is_transient(&error) {
                 return Err(error);
             }
+            if error.is_timeout() && deadline <= Instant::now() {
+                return Err(said.unwrap_or(error));
+            }
+            said = Some(error.clone());
             let advice = topology.advise(&route.node, key, &error);
             match until(deadline, async { Ok(advice.await) }).await? {
-                _ if attempts >= ATTEMPTS => return Err(error),
                 Advice::GiveUp => return Err(error),
-                Advice::Retry => {}
-                Advice::RetryLater if deadline <= Instant::now() + RETRY_DELAY => {
+                Advice::Retry | Advice::Redirect(_) if attempts >= ATTEMPTS => return Err(error),
+                Advice::RetryLater | Advice::Reconnect
+                    if deadline <= Instant::now() + RETRY_DELAY =>
+                {
                     return Err(error);
                 }
+                Advice::Retry => attempts += 1,
+                Advice::Redirect(route) => {
+                    attempts += 1;
+                    redirected = Some(route);
+                }
                 Advice::RetryLater => retry_delay().await,
-                Advice::Redirect(route) => redirected = Some(route),
+                Advice::Reconnect => {
+                    if let Some(connection) = used {
+                        node.discard(&connection);
+                    }
+                    retry_delay().await;
+                }
             }
         }
     }
@@ -231,14 +262,48 @@ impl Client {
     }
 }
 
-/// Sends a request over a connection.
-async fn execute<T: FromRedisValue>(
-    connection: &Connection,
-    request: &Request<'_>,
-    key: &[u8],
+/// A request on its way to one server.
+struct Call<'a> {
+    request: &'a Request<'a>,
+    key: &'a [u8],
     asking: bool,
     deadline: Instant,
-) -> RedisResult<T> {
+}
+
+/// Sends a request over a connection. If nothing arrives over the connection for as long as
+/// `silence`, opens another one and sends the request over that one as well: the first response
+/// counts. Returns the other connection if the response is from there.
+async fn execute_unless_silent<T: FromRedisValue>(
+    node: &Arc<NodeConnection>,
+    connection: &Connection,
+    call: &Call<'_>,
+    silence: Duration,
+) -> (RedisResult<T>, Option<Arc<Connection>>) {
+    let responses = connection.responses();
+    let mut first = Box::pin(execute(connection, call));
+    match timeout_at(Instant::now() + silence, &mut first).await {
+        Ok(response) => return (response, None),
+        // The server is slow, and the connection works.
+        Err(_) if connection.responses() != responses => return (first.await, None),
+        Err(_) => node.discard(connection),
+    }
+    let second = Box::pin(async {
+        let other = node.get().await?;
+        Ok((execute(&other, call).await, other))
+    });
+    select! {
+        response = &mut first => (response, None),
+        second = second => match second {
+            Ok((response, other)) => (response, Some(other)),
+            // No other connection either: the server may be paused and respond later.
+            Err::<_, RedisError>(_) => (first.await, None),
+        },
+    }
+}
+
+/// Sends a request over a connection.
+async fn execute<T: FromRedisValue>(connection: &Connection, call: &Call<'_>) -> RedisResult<T> {
+    let &Call { request, key, asking, deadline } = call;
     match request {
         Request::Command(command) => connection.execute(command, asking, deadline).await,
         Request::PerConnection(command) => {

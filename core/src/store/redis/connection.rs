@@ -7,17 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{
-    Cmd, ErrorKind, FromRedisValue, RedisResult, ServerErrorKind, Value, cmd, from_redis_value,
-    pipe,
-};
+use redis::{Cmd, FromRedisValue, RedisResult, Value, cmd, from_redis_value, pipe};
 use tokio::select;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
 use super::address::Node;
 use super::connector::Connector;
-use super::retry::{Coalesce, SingleFlight, not_ready, timed_out, unexpected};
+use super::retry::{
+    Coalesce, SingleFlight, is_lost, is_unsupported, not_ready, timed_out, unexpected,
+};
 use super::topology::Topology;
 use crate::store::{Eviction, StoreWarning, StoreWarningCode};
 
@@ -36,7 +35,7 @@ impl Deployment {
         }
         let is_replica = server.role().is_some_and(|role| role != "master");
         if is_replica && !self.topology.admits_replicas() {
-            return Err(not_ready("the server is no longer the primary"));
+            return Err(not_ready("the server is a replica and not the primary"));
         }
         self.eviction.admit(node, server)
     }
@@ -138,7 +137,12 @@ impl Connection {
     ) -> RedisResult<Arc<Self>> {
         static NUMBER: AtomicU64 = AtomicU64::new(1);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-        let (connection, driver) = deployment.connector.open(node).await?;
+        let (connection, driver) = match deployment.connector.open(node).await {
+            Err(error) if is_lost(&error) => {
+                return Err(deployment.connector.refusal(node).await.unwrap_or(error));
+            }
+            outcome => outcome?,
+        };
         let close = Arc::new(Notify::new());
         let (closed, retired) = (Arc::clone(&close), deployment.topology.retired(node));
         let driver = tokio::spawn(async move {
@@ -164,12 +168,22 @@ impl Connection {
             close,
             driver: driver.abort_handle(),
         };
-        let server = ServerInfo::query(&this, Instant::now() + this.timeout).await?;
+        let server = match ServerInfo::query(&this, Instant::now() + this.timeout).await {
+            Err(error) if is_lost(&error) => {
+                return Err(deployment.connector.refusal(node).await.unwrap_or(error));
+            }
+            outcome => outcome?,
+        };
         if let Some(millis) = server.clock_millis() {
             this.clock.set(Instant::now(), millis);
         }
         deployment.admit(node, &server)?;
         Ok(Arc::new(this))
+    }
+
+    /// How many responses have arrived over this connection.
+    pub(super) fn responses(&self) -> u64 {
+        self.responses.load(Ordering::Relaxed)
     }
 
     /// Sends a command, after `ASKING` if that is set, and returns the response.
@@ -279,29 +293,46 @@ impl ServerClock {
     }
 }
 
-/// What a server reports about itself (`INFO`, which providers allow more often than `CONFIG`).
-/// Empty if the access list forbids it.
+/// What a server reports about itself (`INFO`, which providers allow more often than `CONFIG`), as
+/// far as it has the commands and allows them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct ServerInfo(HashMap<String, String>);
+pub(super) struct ServerInfo {
+    fields: HashMap<String, String>,
+    /// Whether the server reported anything.
+    pub(super) has_info: bool,
+}
 
 impl ServerInfo {
     pub(super) async fn query(connection: &Connection, deadline: Instant) -> RedisResult<Self> {
-        match connection.execute::<String>(&cmd("INFO"), false, deadline).await {
-            Ok(text) => Ok(Self::parse(&text)),
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {
-                Ok(Self::default())
+        let mut server = match connection.execute::<String>(&cmd("INFO"), false, deadline).await {
+            Ok(text) => Self::parse(&text),
+            Err(error) if is_unsupported(&error) => Self::default(),
+            Err(error) => return Err(error),
+        };
+        if server.role().is_none() {
+            match connection.execute::<Vec<Value>>(&cmd("ROLE"), false, deadline).await {
+                Ok(role) => {
+                    let role = role.into_iter().next().map(from_redis_value::<String>);
+                    let role = role.transpose()?.map(|role| ("role".to_owned(), role));
+                    server.fields.extend(role);
+                }
+                // Every script proves that it runs on a primary.
+                Err(error) if is_unsupported(&error) => {}
+                Err(error) => return Err(error),
             }
-            Err(error) => Err(error),
         }
+        Ok(server)
     }
 
     fn parse(text: &str) -> Self {
         let fields = text.lines().filter_map(|line| line.trim_end().split_once(':'));
-        Self(fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        let fields: HashMap<_, _> =
+            fields.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Self { has_info: !fields.is_empty(), fields }
     }
 
     fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str)
+        self.fields.get(name).map(String::as_str)
     }
 
     pub(super) fn version(&self) -> Option<&str> {

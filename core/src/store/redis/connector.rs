@@ -1,33 +1,35 @@
-//! Opening a connection to one server: TCP, TLS (rustls over AWS-LC) if the address asks for it,
-//! and authentication.
+//! Opening a connection to one server: TCP, TLS if the address asks for it, and authentication.
 
-use std::path::Path;
-use std::sync::Arc;
+use std::io;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use redis::aio::{MultiplexedConnection, PubSub};
-use redis::{AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisResult, Value};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use redis::{
+    AsyncConnectionConfig, Pipeline, RedisConnectionInfo, RedisError, RedisResult, Value,
+    parse_redis_value, pipe,
+};
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, BufReader};
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::crypto::aws_lc_rs;
-use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::address::{Address, Node};
 use super::retry::{closed, timed_out};
+use super::tls::{self, Tls};
 use crate::error::{Error, Result};
-use crate::store::{RedisCredentials, RedisOptions, RedisTls};
+use crate::store::{RedisCredentials, RedisOptions};
 
 /// The number of requests that may wait to be written to a connection.
 const WRITE_QUEUE: usize = 1024;
 
 /// How to connect to servers of one kind: data servers or Sentinels.
 pub(super) struct Connector {
-    tls: Option<TlsConnector>,
+    tls: Option<Tls>,
     login: RedisConnectionInfo,
+    /// How often a connection was opened.
+    attempts: AtomicUsize,
     /// How long connecting may take.
     pub(super) timeout: Duration,
 }
@@ -51,11 +53,16 @@ impl Connector {
                 check(credentials, "redis.sentinel.password")?;
                 login(credentials)
             }
-            None => anonymous(),
+            None => ANONYMOUS.clone(),
         };
-        let tls = address.tls.then(|| tls_connector(&options.tls)).transpose()?;
+        let tls = address.tls.then(|| Tls::new(&options.tls)).transpose()?;
         let data = login(&address.credentials).set_db(address.db);
-        let connector = |tls, login| Self { tls, login, timeout: options.timeout };
+        let connector = |tls, login| Self {
+            tls,
+            login,
+            attempts: AtomicUsize::new(0),
+            timeout: options.timeout,
+        };
         Ok((connector(tls.clone(), data), connector(tls, sentinel)))
     }
 
@@ -71,7 +78,21 @@ impl Connector {
             .set_pipeline_buffer_size(WRITE_QUEUE);
         self.bounded(async {
             let stream = self.stream(node).await?;
-            MultiplexedConnection::new_with_config(&self.login, stream, config).await
+            let (mut connection, driver) =
+                MultiplexedConnection::new_with_config(&*ANONYMOUS, stream, config).await?;
+            let mut driver = Box::pin(driver);
+            // The crate would log in as well, and drop the server's words about a failure.
+            let login = self.login_commands();
+            if !login.is_empty() {
+                let responses: Vec<RedisResult<Value>> = tokio::select! {
+                    responses = login.query_async(&mut connection) => responses?,
+                    () = &mut driver => return Err(closed()),
+                };
+                for response in responses {
+                    response?;
+                }
+            }
+            Ok((connection, driver))
         })
         .await
     }
@@ -95,25 +116,100 @@ impl Connector {
         }
     }
 
+    fn login_commands(&self) -> Pipeline {
+        let mut commands = pipe();
+        commands.ignore_errors();
+        if let Some(password) = self.login.password() {
+            let auth = commands.cmd("AUTH");
+            if let Some(username) = self.login.username() {
+                auth.arg(username);
+            }
+            auth.arg(password);
+        }
+        if self.login.db() != 0 {
+            commands.cmd("SELECT").arg(self.login.db());
+        }
+        commands
+    }
+
     async fn bounded<T>(&self, attempt: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
         timeout(self.timeout, attempt).await.unwrap_or_else(|_| Err(timed_out()))
     }
 
     async fn stream(&self, node: &Node) -> RedisResult<Box<dyn Stream>> {
-        let stream = TcpStream::connect((node.host(), node.port())).await?;
-        stream.set_nodelay(true)?;
+        let stream = self.tcp_stream(node).await?;
         let Some(tls) = &self.tls else { return Ok(Box::new(stream)) };
-        let name = ServerName::try_from(node.host().to_owned()).map_err(std::io::Error::other)?;
-        Ok(Box::new(tls.connect(name, stream).await?))
+        match timeout(self.timeout * 3 / 4, tls.connect(node.host(), stream)).await {
+            Ok(stream) => Ok(Box::new(stream?)),
+            // A Redis without TLS waits for the end of a line.
+            Err(_) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, tls::NO_TLS).into()),
+        }
+    }
+
+    /// Resolves the host and connects to one of its addresses.
+    async fn tcp_stream(&self, node: &Node) -> io::Result<TcpStream> {
+        let mut addresses: Vec<_> = lookup_host((node.host(), node.port())).await?.collect();
+        // Each attempt starts with another address: the first may lead to a replica.
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed);
+        let count = addresses.len().max(1);
+        addresses.rotate_left(attempt % count);
+        let share = self.timeout / u32::try_from(count).unwrap_or(u32::MAX);
+        let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+        for address in addresses {
+            match timeout(share, TcpStream::connect(address)).await {
+                Ok(Ok(stream)) => {
+                    stream.set_nodelay(true)?;
+                    SockRef::from(&stream).set_tcp_keepalive(&keepalive())?;
+                    return Ok(stream);
+                }
+                Ok(Err(error)) => failure = error,
+                Err(_) => failure = io::ErrorKind::TimedOut.into(),
+            }
+        }
+        Err(failure)
+    }
+
+    /// Why a server closes new connections before it responds to anything: what it says itself, such
+    /// as `max number of clients reached`, or in TLS 1.3 the alert after the handshake. A client that
+    /// has sent something meanwhile sees only a broken connection.
+    pub(super) async fn refusal(&self, node: &Node) -> Option<RedisError> {
+        let listening = async {
+            let stream = self.stream(node).await.ok()?;
+            let mut line = Vec::new();
+            let mut reader = BufReader::new(stream.take(MAX_REFUSAL_BYTES));
+            if let Err(error) = reader.read_until(b'\n', &mut line).await {
+                return self.tls.is_some().then(|| error.into());
+            }
+            match parse_redis_value(&line).ok()? {
+                Value::ServerError(error) => Some(error.into()),
+                _ => None,
+            }
+        };
+        timeout(self.timeout.min(REFUSAL_WAIT), listening).await.ok().flatten()
     }
 }
 
-fn anonymous() -> RedisConnectionInfo {
-    RedisConnectionInfo::default().set_skip_set_lib_name()
+/// How long to listen for the words of a server that refuses connections.
+const REFUSAL_WAIT: Duration = Duration::from_millis(200);
+const MAX_REFUSAL_BYTES: u64 = 512;
+
+/// Keeps idle connections open in firewalls and load balancers, and finds dead ones within half a
+/// minute.
+fn keepalive() -> TcpKeepalive {
+    let keepalive = TcpKeepalive::new().with_time(Duration::from_secs(15));
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple", windows))]
+    let keepalive = keepalive.with_interval(Duration::from_secs(5));
+    #[cfg(any(target_os = "linux", target_os = "android", target_vendor = "apple"))]
+    let keepalive = keepalive.with_retries(3);
+    keepalive
 }
 
+/// No credentials, and no other commands on a new connection.
+static ANONYMOUS: LazyLock<RedisConnectionInfo> =
+    LazyLock::new(|| RedisConnectionInfo::default().set_skip_set_lib_name());
+
 fn login(credentials: &RedisCredentials) -> RedisConnectionInfo {
-    let mut login = anonymous();
+    let mut login = ANONYMOUS.clone();
     if let Some(username) = &credentials.username {
         login = login.set_username(username);
     }
@@ -134,70 +230,4 @@ fn check(credentials: &RedisCredentials, field: &str) -> Result<()> {
         }
         _ => Ok(()),
     }
-}
-
-const CA_FILE: &str = "redis.caFile";
-const CERT_FILE: &str = "redis.certFile";
-const KEY_FILE: &str = "redis.keyFile";
-
-fn tls_connector(options: &RedisTls) -> Result<TlsConnector> {
-    let roots = match &options.ca_file {
-        Some(path) => roots_in(path)?,
-        None => system_roots()?,
-    };
-    // Named explicitly, because the application may have installed another default provider.
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-        .with_safe_default_protocol_versions()
-        .map_err(|_| Error::internal("the TLS provider has no protocol version"))?
-        .with_root_certificates(roots);
-    let config = match (&options.cert_file, &options.key_file) {
-        (None, None) => builder.with_no_client_auth(),
-        (Some(cert), Some(key)) => {
-            let key = PrivateKeyDer::from_pem_slice(&read(key, KEY_FILE)?)
-                .map_err(|_| Error::config(KEY_FILE, "expected a private key in PEM"))?;
-            builder
-                .with_client_auth_cert(certificates(cert, CERT_FILE)?, key)
-                .map_err(|_| Error::config(KEY_FILE, "is not the key of the certificate"))?
-        }
-        (Some(_), None) => return Err(Error::config(KEY_FILE, "is required with certFile")),
-        (None, Some(_)) => return Err(Error::config(CERT_FILE, "is required with keyFile")),
-    };
-    Ok(TlsConnector::from(Arc::new(config)))
-}
-
-fn read(path: &Path, field: &str) -> Result<Vec<u8>> {
-    std::fs::read(path)
-        .map_err(|error| Error::config(field, format!("cannot be read: {}", error.kind())))
-}
-
-fn certificates(path: &Path, field: &str) -> Result<Vec<CertificateDer<'static>>> {
-    let pem = read(path, field)?;
-    let found: std::result::Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-    found
-        .ok()
-        .filter(|certificates| !certificates.is_empty())
-        .ok_or_else(|| Error::config(field, "expected certificates in PEM"))
-}
-
-fn roots_in(path: &Path) -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    for certificate in certificates(path, CA_FILE)? {
-        roots
-            .add(certificate)
-            .map_err(|_| Error::config(CA_FILE, "contains an invalid X.509 certificate"))?;
-    }
-    Ok(roots)
-}
-
-fn system_roots() -> Result<RootCertStore> {
-    let mut roots = RootCertStore::empty();
-    // A certificate that cannot be parsed is skipped, and therefore not trusted.
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        return Err(Error::config(
-            CA_FILE,
-            "is required: this system has no CA certificates of its own",
-        ));
-    }
-    Ok(roots)
 }

@@ -69,7 +69,16 @@ impl RevocationFeed for Feed {
     }
 
     async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage> {
-        let position = Position::from(cursor);
+        let end: String = self
+            .reader
+            .query(&self.key, &Request::Script(&self.scripts.end, Arguments::new()), Duration::ZERO)
+            .await?
+            .0;
+        let before = Position::from(cursor);
+        let position = before.clone().within(&end);
+        if position != before {
+            tracing::warn!(target: "regrant::store", "Redis has lost the revocation feed; reading it from its beginning");
+        }
         let command = |connection| {
             let mut read = cmd("XREAD");
             read.arg("COUNT").arg(PAGE);
@@ -92,7 +101,7 @@ impl RevocationFeed for Feed {
         };
         for (id, (_, entry)) in entries {
             // An entry that is read again says nothing about how long entries take to arrive.
-            let is_new = parse_id(&id) > parse_id(&position.last);
+            let is_new = parse_id(&id) > parse_id(&before.last);
             page.push(&entry, published_at(&id).filter(|_| is_new));
         }
         Ok(page)
@@ -124,6 +133,14 @@ struct Position {
 }
 
 impl Position {
+    /// The same position, or the beginning if the last entry of the stream is before it: the stream
+    /// is then another one than was read so far, and the clock of its server may be behind, so that
+    /// this position would be reached only later.
+    fn within(self, end: &str) -> Self {
+        let is_ahead = parse_id(&self.last) > Some(parse_id(end).unwrap_or_default());
+        if is_ahead { Self { last: BEGINNING.to_owned(), ..self } } else { self }
+    }
+
     /// The id after which to read on over this connection.
     fn for_connection(&self, connection: u64) -> String {
         if connection == self.connection {
@@ -161,5 +178,18 @@ mod tests {
         assert_eq!(beginning.for_connection(8), BEGINNING);
         let early = Position { last: "5-1".to_owned(), connection: 7 };
         assert_eq!(early.for_connection(8), BEGINNING);
+    }
+
+    #[test]
+    fn a_position_behind_the_end_of_the_stream_is_reset() {
+        let position = Position { last: "100000-3".to_owned(), connection: 7 };
+        for end in ["100000-3", "100000-4", "200000-0"] {
+            assert_eq!(position.clone().within(end), position, "{end}");
+        }
+        for end in ["", "100000-2", "99999-9"] {
+            assert_eq!(position.clone().within(end).last, BEGINNING, "{end}");
+        }
+        let beginning = Position::from(&FeedCursor::default());
+        assert_eq!(beginning.clone().within(""), beginning);
     }
 }

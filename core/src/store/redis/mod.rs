@@ -5,7 +5,7 @@
 //! revoking all sessions of a user costs in proportion to that user's sessions. The time comes
 //! from the server, inside the script. A key expires with its longest session.
 //!
-//! From the bottom up: `address` and `connector` (how to connect to one server), `retry`
+//! From the bottom up: `address`, `tls` and `connector` (how to connect to one server), `retry`
 //! (when to try again), `topology` with `sentinel` and `cluster` (which server to ask),
 //! `connection` (the connection to one server), `client` (a request until it is answered),
 //! `script` (what is asked).
@@ -20,6 +20,7 @@ mod health;
 mod retry;
 mod script;
 mod sentinel;
+mod tls;
 mod topology;
 
 pub(crate) use self::address::{Address, Layout};
@@ -273,7 +274,7 @@ impl SessionStore for RedisStore {
     }
 
     async fn health(&self) -> StoreHealth {
-        health::report(&self.client, self.replicas).await
+        health::report(&self.client, &self.scripts.create, &self.prefix, self.replicas).await
     }
 }
 

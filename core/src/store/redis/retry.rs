@@ -36,26 +36,53 @@ pub(super) fn is_lost(error: &RedisError) -> bool {
     error.is_connection_dropped() || error.is_io_error() && !error.is_timeout()
 }
 
+/// The code of an error that the server responded with, such as `READONLY`.
+///
+/// Before Redis 7 a script fails with `ERR` when one of its commands fails, and the command's own
+/// error is in the text: `Error running script (…): … -READONLY You can't write …`.
+pub(super) fn server_code(error: &RedisError) -> Option<&str> {
+    let code = error.code()?;
+    let wrapped = error.detail().filter(|text| code == "ERR" && text.starts_with("Error running"));
+    let words = wrapped.into_iter().flat_map(|text| text.split([' ', ':']));
+    let is_code = |word: &&str| word.len() > 2 && word.bytes().all(|it| it.is_ascii_uppercase());
+    words.filter_map(|word| word.strip_prefix('-')).find(is_code).or(Some(code))
+}
+
 /// Whether another server, or the same one later, may give a better response.
 pub(super) fn is_transient(error: &RedisError) -> bool {
-    if is_lost(error) || error.is_timeout() {
+    // `Client`: `not_ready`, or Sentinels that do not know the primary.
+    if is_lost(error) || error.is_timeout() || error.kind() == ErrorKind::Client {
         return true;
     }
+    matches!(
+        server_code(error),
+        Some(
+            "LOADING"
+                | "MASTERDOWN"
+                | "READONLY"
+                | "MOVED"
+                | "ASK"
+                | "TRYAGAIN"
+                | "CLUSTERDOWN"
+                // The server is cut off from its replicas: another one may be the primary.
+                | "NOREPLICAS"
+                // The request was blocked when the server stopped being a primary.
+                | "UNBLOCKED"
+        )
+    )
+}
+
+/// The beginning of the error with which a server refuses a connection that is one too many.
+const TOO_MANY_CLIENTS: &str = "max number of clients";
+
+/// Whether the server does not have a command (renamed, or unknown to a proxy) or its access list
+/// (ACL) forbids it. For commands without which the store works.
+pub(super) fn is_unsupported(error: &RedisError) -> bool {
     match error.kind() {
-        ErrorKind::Server(kind) => matches!(
-            kind,
-            ServerErrorKind::BusyLoading
-                | ServerErrorKind::MasterDown
-                | ServerErrorKind::ReadOnly
-                | ServerErrorKind::Moved
-                | ServerErrorKind::Ask
-                | ServerErrorKind::TryAgain
-                | ServerErrorKind::ClusterDown
-        ),
-        // Blocked when the server stopped being a primary.
-        ErrorKind::Extension => error.code() == Some("UNBLOCKED"),
-        // `not_ready`, or Sentinels that do not know the primary.
-        ErrorKind::Client => true,
+        ErrorKind::Server(ServerErrorKind::NoPerm) => true,
+        ErrorKind::Server(ServerErrorKind::ResponseError) => {
+            !error.detail().is_some_and(|text| text.starts_with(TOO_MANY_CLIENTS))
+        }
         _ => false,
     }
 }
@@ -235,6 +262,51 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
+
+    /// As the server would respond.
+    fn response(line: &str) -> RedisError {
+        match redis::parse_redis_value(format!("-{line}\r\n").as_bytes()) {
+            Ok(redis::Value::ServerError(error)) => error.into(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn errors_within_scripts_keep_their_codes() {
+        let wrapped = "ERR Error running script (call to f_0ab): @user_script:1: @user_script: 1: \
+                       -READONLY You can't write against a read only replica. ";
+        for (line, code, transient) in [
+            ("READONLY You can't write against a read only replica. script: 0ab", "READONLY", true),
+            (wrapped, "READONLY", true),
+            (&wrapped.replace("READONLY", "OOM"), "OOM", false),
+            (&wrapped.replace("READONLY", "NOREPLICAS"), "NOREPLICAS", true),
+            ("ERR Error running script (call to f_0ab): a -1 b", "ERR", false),
+            ("ERR value -READONLY is not an integer", "ERR", false),
+            ("MISCONF Errors writing to the AOF file: No space left on device", "MISCONF", false),
+            ("LOADING Redis is loading the dataset in memory", "LOADING", true),
+        ] {
+            let error = response(line);
+            assert_eq!(
+                (server_code(&error), is_transient(&error)),
+                (Some(code), transient),
+                "{line}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_missing_command_is_told_from_a_refused_connection() {
+        for (line, unsupported) in [
+            ("ERR unknown command 'INFO', with args beginning with: ", true),
+            ("NOPERM User app has no permissions to run the 'info' command", true),
+            ("ERR Command is not available: 'INFO'", true),
+            ("ERR max number of clients reached", false),
+            ("NOAUTH Authentication required.", false),
+            ("LOADING Redis is loading the dataset in memory", false),
+        ] {
+            assert_eq!(is_unsupported(&response(line)), unsupported, "{line}");
+        }
+    }
 
     #[test]
     fn waits_grow_up_to_a_bound_and_differ() {

@@ -148,6 +148,7 @@ pub(super) struct Scripts {
 /// The scripts of the feed.
 pub(super) struct FeedScripts {
     pub(super) publish: Script,
+    pub(super) end: Script,
     pub(super) now: Script,
 }
 
@@ -163,11 +164,24 @@ impl Scripts {
         let script = |pieces: &str| Script::new(format!("{constants}{pieces}"));
         Self {
             create: script(pieces!("clock", "record", "sessions", "session_limit", "op_create")),
-            refresh: script(pieces!("clock", "record", "sessions", "step", "op_refresh")),
-            confirm: script(pieces!("clock", "record", "sessions", "op_confirm")),
-            revoke: script(pieces!("clock", "record", "op_revoke")),
-            revoke_all: script(pieces!("clock", "record", "sessions", "op_revoke_all")),
-            list: script(pieces!("clock", "record", "sessions", "op_list")),
+            refresh: script(pieces!(
+                "on_primary",
+                "clock",
+                "record",
+                "sessions",
+                "step",
+                "op_refresh"
+            )),
+            confirm: script(pieces!("on_primary", "clock", "record", "sessions", "op_confirm")),
+            revoke: script(pieces!("on_primary", "clock", "record", "op_revoke")),
+            revoke_all: script(pieces!(
+                "on_primary",
+                "clock",
+                "record",
+                "sessions",
+                "op_revoke_all"
+            )),
+            list: script(pieces!("on_primary", "clock", "record", "sessions", "op_list")),
             count_failure: Script::new(pieces!("clock", "op_count_failure").to_owned()),
         }
     }
@@ -176,7 +190,8 @@ impl Scripts {
 impl FeedScripts {
     pub(super) fn new() -> Self {
         Self {
-            publish: Script::new(pieces!("clock", "op_publish").to_owned()),
+            publish: Script::new(pieces!("feed_on_primary", "clock", "op_publish").to_owned()),
+            end: Script::new(pieces!("feed_on_primary", "op_feed_end").to_owned()),
             now: Script::new(pieces!("clock", "op_now").to_owned()),
         }
     }

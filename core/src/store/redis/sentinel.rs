@@ -12,16 +12,14 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt;
 use redis::aio::PubSub;
-use redis::{
-    ErrorKind, RedisError, RedisResult, ServerErrorKind, Value, cmd, from_redis_value, pipe,
-};
+use redis::{ErrorKind, RedisError, RedisResult, Value, cmd, from_redis_value, pipe};
 use tokio::select;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::address::Node;
 use super::connector::Connector;
-use super::retry::{Backoff, Coalesce, is_lost, jitter, timed_out, unexpected};
+use super::retry::{Backoff, Coalesce, is_lost, is_unsupported, jitter, timed_out, unexpected};
 use super::topology::{
     ANSWER_GRACE, Advice, MIN_QUERY_INTERVAL, PrimaryStatus, Retired, Snapshot, Topology,
     quorum_query,
@@ -298,8 +296,8 @@ async fn is_promoted(connector: &Connector, node: &Node) -> bool {
     while Instant::now() < deadline {
         match poll_role(connector, node, deadline).await {
             Ok(is_primary) => return is_primary,
-            Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoPerm) => {
-                tracing::debug!(target: "regrant::store", %node, %error, "the access list forbids ROLE; the promotion of this replica is noticed later");
+            Err(error) if is_unsupported(&error) => {
+                tracing::debug!(target: "regrant::store", %node, %error, "ROLE is not available; the promotion of this replica is noticed later");
                 return false;
             }
             Err(_) => sleep(ROLE_RECONNECT_DELAY).await,

@@ -1,7 +1,7 @@
 //! Which server answers for a key.
 //!
-//! [`Topology`] is what connections ask. It has three implementations: [`Standalone`] (one server
-//! that never changes), Sentinel (the primary that the Sentinels name) and cluster (the primary of
+//! [`Topology`] is what connections ask. It has three implementations: [`Standalone`] (the server
+//! that one address leads to, which may be another one tomorrow), Sentinel (the primary that the Sentinels name) and cluster (the primary of
 //! the key's slot). The last two share [`Snapshot`] and [`quorum_query`].
 
 use std::pin::Pin;
@@ -9,13 +9,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::{ErrorKind, RedisError, RedisResult};
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
 use super::address::Node;
-use super::retry::{SingleFlight, timed_out};
+use super::retry::{SingleFlight, is_lost, timed_out};
 
 /// The servers behind an address, and which of them is the primary for a key.
 #[async_trait]
@@ -75,13 +75,16 @@ pub(super) enum Advice {
     Retry,
     /// The same after [`RETRY_DELAY`](super::retry::RETRY_DELAY).
     RetryLater,
+    /// The same over a new connection: the address may lead to another server now.
+    Reconnect,
     Redirect(Route),
 }
 
 /// A future that completes when a server must not be used any more.
 pub(super) type Retired = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One server.
+/// One address. Behind it a proxy, a DNS name or a Kubernetes service may replace the server, so a
+/// server that is not a primary, or not ready, is left and the address is connected to again.
 pub(super) struct Standalone(Option<Node>);
 
 impl Standalone {
@@ -106,7 +109,7 @@ impl Topology for Standalone {
     }
 
     fn admits_replicas(&self) -> bool {
-        true
+        false
     }
 
     fn known_primary(&self, _: &[u8]) -> Option<Node> {
@@ -129,8 +132,14 @@ impl Topology for Standalone {
         Box::pin(std::future::pending())
     }
 
-    async fn advise(&self, _: &Node, _: &[u8], _: &RedisError) -> Advice {
-        Advice::GiveUp
+    async fn advise(&self, _: &Node, _: &[u8], error: &RedisError) -> Advice {
+        match error.kind() {
+            // A server of a cluster: the address must name the cluster.
+            ErrorKind::Server(ServerErrorKind::Moved | ServerErrorKind::Ask) => Advice::GiveUp,
+            // Unreachable: all requests fail at once until the server is back.
+            _ if is_lost(error) || error.is_timeout() => Advice::GiveUp,
+            _ => Advice::Reconnect,
+        }
     }
 }
 

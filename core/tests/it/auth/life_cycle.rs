@@ -1,12 +1,15 @@
 //! Log in, verify, refresh, expire.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use regrant::session::DeviceLabel;
+use regrant::store::StoreWarningCode;
 use regrant::types::{FamilyPosition, Subject};
 use regrant::{Login, RefreshRequest, Renewal, SessionStatus};
 use serde_json::json;
 
+use super::faults::flaky_world;
 use super::{World, alice, assert_code, next};
 
 #[tokio::test]
@@ -183,5 +186,18 @@ async fn sessions_are_listed_newest_first() {
 async fn health_returns_the_report_of_the_store() {
     let world = World::new(json!({}));
     let health = world.auth.health().await;
-    assert_eq!((health.store, health.reachable), ("memory", true));
+    assert_eq!((health.store, health.reachable, health.ready), ("memory", true, true));
+}
+
+#[tokio::test(start_paused = true)]
+async fn health_reports_are_used_for_a_second() {
+    let (world, store) = flaky_world();
+    assert!(world.auth.health().await.ready);
+    store.down.store(true, Ordering::SeqCst);
+    tokio::time::advance(Duration::from_millis(999)).await;
+    assert!(world.auth.health().await.ready);
+    tokio::time::advance(Duration::from_millis(1)).await;
+    let health = world.auth.health().await;
+    assert!(!health.ready && !health.reachable, "{health:?}");
+    assert_eq!(health.warnings[0].code, StoreWarningCode::Unreachable);
 }

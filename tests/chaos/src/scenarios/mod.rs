@@ -1,5 +1,6 @@
 //! The scenarios: servers, and the faults that they have under load.
 
+mod address;
 mod cluster;
 mod sentinel;
 mod standalone;
@@ -30,6 +31,10 @@ pub(crate) struct Scenario {
 pub(crate) const ALL: &[Scenario] = &[
     standalone::KILL,
     standalone::LINK,
+    address::FULL,
+    address::REPLICA,
+    address::SWITCH,
+    address::SILENCE,
     sentinel::KILL,
     sentinel::ORDERED,
     sentinel::PARTITION,

@@ -14,6 +14,56 @@ pub mod theft;
 
 pub use fixture::{Fixture, GRACE, HOUR, MINUTE};
 
+/// Passes all cases to the macro `$with`, after the arguments for it.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! contract_cases {
+    ($with:ident! $($arguments:tt)*) => {
+        $with! { $($arguments)*
+            refresh: repeating_a_login_changes_nothing,
+            refresh: a_login_replaces_an_expired_session_of_the_same_id,
+            refresh: each_refresh_issues_the_next_child,
+            refresh: within_the_grace_the_same_child_is_issued,
+            refresh: an_unused_child_is_discarded_for_the_next_branch,
+            refresh: fifty_concurrent_refreshes_get_one_child,
+            refresh: without_rotation_the_refresh_token_is_kept,
+            refresh: a_token_newer_than_the_record_is_accepted,
+            refresh: a_superseded_token_gets_nothing_and_revokes_nothing,
+            refresh: an_unknown_session_stays_unknown,
+            refresh: another_user_s_session_is_unknown,
+            refresh: an_expired_token_is_refused,
+            theft: each_kind_of_theft_is_detected,
+            theft: theft_revokes_its_session_only,
+            theft: theft_revokes_all_sessions_of_the_user,
+            theft: a_denied_use_revokes_all_sessions_of_the_user,
+            access_token_use: a_use_is_recorded_once,
+            access_token_use: use_of_a_discarded_child_is_theft,
+            access_token_use: a_use_in_a_revoked_or_unknown_session_changes_nothing,
+            revoke: a_revoked_session_keeps_its_first_reason,
+            revoke: an_idle_session_is_revoked_and_not_counted_as_live,
+            revoke: every_reason_is_kept_until_the_session_would_have_expired,
+            revoke: revoke_all_revokes_every_session_of_the_user,
+            revoke: revoke_all_spares_the_excepted_session,
+            revoke: revoke_all_created_before_spares_later_sessions,
+            session_limit: the_least_recently_refreshed_session_is_evicted,
+            session_limit: on_a_tie_the_older_session_is_evicted,
+            session_limit: only_live_sessions_count,
+            session_limit: a_lower_limit_evicts_several_at_once,
+            session_limit: a_repeated_login_evicts_nobody_else,
+            session_limit: the_most_recently_ended_sessions_are_kept,
+            session_limit: without_a_limit_nothing_is_deleted,
+            session_limit: a_migrated_session_is_not_deleted,
+            list: sessions_are_listed_with_their_records,
+            list: expired_sessions_are_left_out,
+            failure_counter: failures_are_counted_until_their_window_ends,
+            failure_counter: each_address_and_each_subject_has_its_own_failures,
+            failure_counter: fifty_concurrent_failures_are_counted_fifty_times,
+            names: labels_and_users_of_any_script,
+            names: users_do_not_share_anything,
+        }
+    };
+}
+
 /// Runs the contract over one backend: `contract!(memory, open())`, where `open()` is a future
 /// of a [`Fixture`] with an empty store.
 #[macro_export]
@@ -22,49 +72,9 @@ macro_rules! contract {
         mod $backend {
             #[allow(unused_imports, reason = "not every expression needs them")]
             use super::*;
+            use $crate::contract;
 
-            $crate::contract! { @cases $open;
-                refresh: repeating_a_login_changes_nothing,
-                refresh: a_login_replaces_an_expired_session_of_the_same_id,
-                refresh: each_refresh_issues_the_next_child,
-                refresh: within_the_grace_the_same_child_is_issued,
-                refresh: an_unused_child_is_discarded_for_the_next_branch,
-                refresh: fifty_concurrent_refreshes_get_one_child,
-                refresh: without_rotation_the_refresh_token_is_kept,
-                refresh: a_token_newer_than_the_record_is_accepted,
-                refresh: a_superseded_token_gets_nothing_and_revokes_nothing,
-                refresh: an_unknown_session_stays_unknown,
-                refresh: another_user_s_session_is_unknown,
-                refresh: an_expired_token_is_refused,
-                theft: each_kind_of_theft_is_detected,
-                theft: theft_revokes_its_session_only,
-                theft: theft_revokes_all_sessions_of_the_user,
-                theft: a_denied_use_revokes_all_sessions_of_the_user,
-                access_token_use: a_use_is_recorded_once,
-                access_token_use: use_of_a_discarded_child_is_theft,
-                access_token_use: a_use_in_a_revoked_or_unknown_session_changes_nothing,
-                revoke: a_revoked_session_keeps_its_first_reason,
-                revoke: an_idle_session_is_revoked_and_not_counted_as_live,
-                revoke: every_reason_is_kept_until_the_session_would_have_expired,
-                revoke: revoke_all_revokes_every_session_of_the_user,
-                revoke: revoke_all_spares_the_excepted_session,
-                revoke: revoke_all_created_before_spares_later_sessions,
-                session_limit: the_least_recently_refreshed_session_is_evicted,
-                session_limit: on_a_tie_the_older_session_is_evicted,
-                session_limit: only_live_sessions_count,
-                session_limit: a_lower_limit_evicts_several_at_once,
-                session_limit: a_repeated_login_evicts_nobody_else,
-                session_limit: the_most_recently_ended_sessions_are_kept,
-                session_limit: without_a_limit_nothing_is_deleted,
-                session_limit: a_migrated_session_is_not_deleted,
-                list: sessions_are_listed_with_their_records,
-                list: expired_sessions_are_left_out,
-                failure_counter: failures_are_counted_until_their_window_ends,
-                failure_counter: each_address_and_each_subject_has_its_own_failures,
-                failure_counter: fifty_concurrent_failures_are_counted_fifty_times,
-                names: labels_and_users_of_any_script,
-                names: users_do_not_share_anything,
-            }
+            $crate::contract_cases! { contract! @cases $open; }
         }
     };
     (@cases $open:expr; $($module:ident: $case:ident,)+) => {
@@ -76,4 +86,19 @@ macro_rules! contract {
             }
         )+
     };
+}
+
+macro_rules! run_each {
+    (($open:expr) $($module:ident: $case:ident,)+) => {
+        $(
+            eprintln!("{}: {}", stringify!($module), stringify!($case));
+            Box::pin($module::$case(&$open())).await;
+        )+
+    };
+}
+
+/// Runs all cases in one test, each over a store that `open` returns: for variants of a backend, of
+/// which there are many. The output names the case that failed.
+pub async fn run_all(open: &(dyn Fn() -> Fixture + Sync)) {
+    crate::contract_cases! { run_each! (open) }
 }

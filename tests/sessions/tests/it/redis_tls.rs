@@ -1,4 +1,5 @@
-//! Redis over TLS: only the certificate authorities in the configured file are trusted.
+//! Redis over TLS: only the certificates in the configured file are trusted, and those that they
+//! have issued.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,11 +22,88 @@ async fn works(url: &str, ca_file: PathBuf) {
 }
 
 async fn is_refused(url: &str, ca_file: PathBuf) {
-    let store = redis_at(url, trusting(ca_file));
+    let source = refusal(url, trusting(ca_file)).await;
+    assert!(source.contains("certificate"), "{source}");
+}
+
+/// Why the server cannot be used. It says what to do, in words for operators.
+async fn refusal(url: &str, change: impl FnOnce(&mut RedisOptions)) -> String {
+    let store = redis_at(url, change);
     let error = Device::login(&store, user(0)).await.unwrap_err();
     assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}");
     let source = std::error::Error::source(&error).unwrap().to_string();
-    assert!(source.contains("certificate"), "{source}");
+    for debug in ["(", "{", "::", "Other", "Context"] {
+        assert!(!source.contains(debug), "{source}");
+    }
+    source
+}
+
+fn named(ca_file: PathBuf, name: &str) -> impl FnOnce(&mut RedisOptions) {
+    move |options| {
+        options.tls.ca_file = Some(ca_file);
+        options.tls.server_name = Some(name.to_owned());
+    }
+}
+
+/// As `openssl req -x509` makes it, which is what most people do first.
+#[tokio::test]
+async fn a_self_signed_certificate_is_pinned() {
+    let ours = Arc::new(Certificates::self_signed().unwrap());
+    let other = Certificates::self_signed().unwrap();
+    let options = regrant_test_support::RedisOptions::new().tls(&ours);
+    let server = options.setting("bind", "127.0.0.1 127.0.0.2").start().unwrap();
+    works(&server.url(), ours.ca_file()).await;
+    works(&server.url().replace("127.0.0.1", "127.0.0.2"), ours.ca_file()).await;
+    works(&server.url().replace("127.0.0.1", "localhost"), ours.ca_file()).await;
+    // With others in the same file, before and after.
+    let folder = tempfile::tempdir().unwrap();
+    let all = folder.path().join("all.pem");
+    let pem = |certificates: &Certificates| std::fs::read(certificates.ca_file()).unwrap();
+    std::fs::write(&all, [pem(&other), pem(&ours), pem(&other)].concat()).unwrap();
+    works(&server.url(), all).await;
+    // Not pinned: one with the same names and another key.
+    let source = refusal(&server.url(), trusting(other.ca_file())).await;
+    assert!(source.contains("redis.caFile"), "{source}");
+    // The key of a pinned certificate is still required: its bytes alone are public.
+    let chain = Arc::new(Certificates::new().unwrap());
+    let server = regrant_test_support::RedisOptions::new().tls(&chain).start().unwrap();
+    is_refused(&server.url(), ours.ca_file()).await;
+}
+
+#[tokio::test]
+async fn the_name_of_the_certificate_can_be_configured() {
+    let ours = Arc::new(Certificates::new().unwrap());
+    let options = regrant_test_support::RedisOptions::new().tls(&ours);
+    let server = options.setting("bind", "127.0.0.1 127.0.0.2").start().unwrap();
+    let elsewhere = server.url().replace("127.0.0.1", "127.0.0.2");
+    for name in ["localhost", "127.0.0.1"] {
+        let store = redis_at(&elsewhere, named(ours.ca_file(), name));
+        Device::login(&store, user(0)).await.unwrap();
+    }
+    let source = refusal(&elsewhere, trusting(ours.ca_file())).await;
+    assert!(source.contains("redis.serverName") && source.contains("localhost"), "{source}");
+    // It replaces the host, it does not add to it.
+    let source = refusal(&server.url(), named(ours.ca_file(), "redis.example")).await;
+    assert!(source.contains("redis.serverName"), "{source}");
+    let mut options = RedisOptions::default();
+    options.tls.ca_file = Some(ours.ca_file());
+    options.tls.server_name = Some("not a name".to_owned());
+    match RedisStore::new("rediss://127.0.0.1", options) {
+        Err(Error::ConfigInvalid { field, .. }) => assert_eq!(field, "redis.serverName"),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn errors_of_tls_say_what_to_do() {
+    let ours = Arc::new(Certificates::new().unwrap());
+    let options = regrant_test_support::RedisOptions::new().tls(&ours);
+    let server = options.setting("tls-auth-clients", "yes").start().unwrap();
+    let source = refusal(&server.url(), trusting(ours.ca_file())).await;
+    assert!(source.contains("redis.certFile"), "{source}");
+    let crossed = server.plain_url().replace("redis://", "rediss://");
+    let source = refusal(&crossed, trusting(ours.ca_file())).await;
+    assert!(source.contains("does not speak TLS"), "{source}");
 }
 
 #[tokio::test]

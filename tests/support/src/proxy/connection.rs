@@ -15,10 +15,12 @@ use super::faults::{Fate, Way};
 /// Forwards in both directions until one side closes or a fault closes the connection.
 pub(super) async fn carry(
     client: TcpStream,
-    mut control: watch::Receiver<Control>,
+    control: watch::Receiver<Control>,
     lost_answers: &AtomicU64,
 ) {
-    let Control { server: Some(port), faults, .. } = *control.borrow() else { return };
+    let Control { server: Some(port), faults, closed, dropped, .. } = *control.borrow() else {
+        return;
+    };
     if faults.cut {
         return;
     }
@@ -30,11 +32,22 @@ pub(super) async fn carry(
     let watched = control.clone();
     let (from_client, to_client) = client.into_split();
     let (from_server, to_server) = server.into_split();
+    let up = pump(from_client, to_server, Way::ToServer, watched.clone(), lost_answers);
+    let down = pump(from_server, to_client, Way::ToClient, watched.clone(), lost_answers);
+    tokio::pin!(up, down);
     tokio::select! {
-        () = pump(from_client, to_server, Way::ToServer, watched.clone(), lost_answers) => {}
-        () = pump(from_server, to_client, Way::ToClient, watched, lost_answers) => {}
-        _ = control.wait_for(|control| control.faults.cut) => {}
+        () = &mut up => {}
+        () = &mut down => {}
+        () = until(watched.clone(), |control| control.faults.cut || control.closed > closed) => {}
+        // Both sides stay open, and nothing passes.
+        () = until(watched, |control| control.dropped > dropped) => {
+            until(control, |control| control.faults.cut || control.closed > closed).await;
+        }
     }
+}
+
+async fn until(mut control: watch::Receiver<Control>, holds: impl Fn(&Control) -> bool) {
+    let _ = control.wait_for(|control| holds(control)).await;
 }
 
 /// Forwards in one direction until the stream ends or must be closed.

@@ -36,6 +36,9 @@ pub struct TcpProxy {
 pub(crate) struct Control {
     server: Option<u16>,
     faults: Faults,
+    /// How often all connections were closed, and dropped silently.
+    closed: u64,
+    dropped: u64,
     ended: bool,
 }
 
@@ -52,7 +55,13 @@ impl TcpProxy {
 
     /// A proxy whose server is not known yet: for servers that must know their proxy's port first.
     pub(crate) fn to_nobody() -> Result<Self> {
-        let nothing = Control { server: None, faults: Faults::default(), ended: false };
+        let nothing = Control {
+            server: None,
+            faults: Faults::default(),
+            closed: 0,
+            dropped: 0,
+            ended: false,
+        };
         let (control, watched) = watch::channel(nothing);
         let lost_answers = Arc::new(AtomicU64::new(0));
         let (port, listener) = listener()?;
@@ -65,7 +74,9 @@ impl TcpProxy {
         Ok(Self { port, control, lost_answers, thread: Some(thread) })
     }
 
-    pub(crate) fn set_server(&self, server: u16) {
+    /// Leads new connections to the server on this loopback port. Existing ones stay where they
+    /// are.
+    pub fn set_server(&self, server: u16) {
         self.control.send_modify(|control| control.server = Some(server));
     }
 
@@ -94,6 +105,17 @@ impl TcpProxy {
     /// A partition: connections stay open, new ones are accepted, and no data passes.
     pub fn hold(&self) {
         self.set(Faults { held: true, ..Faults::default() });
+    }
+
+    /// Closes all existing connections. New ones work.
+    pub fn close_all(&self) {
+        self.control.send_modify(|control| control.closed += 1);
+    }
+
+    /// Drops all existing connections silently, as a firewall does with idle ones: they stay open,
+    /// and no data passes any more, also after [`heal`](Self::heal). New connections work.
+    pub fn drop_silently(&self) {
+        self.control.send_modify(|control| control.dropped += 1);
     }
 
     /// Requests are executed; the responses are dropped silently.

@@ -9,13 +9,15 @@ use crate::Certificates;
 use crate::port::Port;
 
 /// The options of a [`RedisServer`].
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub struct RedisOptions {
     append_only: bool,
     pub(super) password: Option<String>,
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) mode: ServerMode,
     settings: Vec<(String, String)>,
+    /// What the probe for readiness calls `INFO` and `PING`.
+    pub(crate) probe: [String; 2],
 }
 
 /// The mode of the program.
@@ -40,11 +42,37 @@ pub(super) struct Ports {
     pub(super) bus: Option<Port>,
 }
 
+impl Default for RedisOptions {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl RedisOptions {
     /// Nothing is written to disk, no password is asked for, and there is no TLS.
     #[must_use]
     pub fn new() -> Self {
-        Self::default()
+        Self {
+            append_only: false,
+            password: None,
+            certificates: None,
+            mode: ServerMode::default(),
+            settings: Vec::new(),
+            probe: ["INFO".to_owned(), "PING".to_owned()],
+        }
+    }
+
+    /// A server without this command (`rename-command`).
+    #[must_use]
+    pub fn without(mut self, command: &str) -> Self {
+        // The probe still needs it.
+        let hidden = format!("HIDDEN-{command}");
+        for name in &mut self.probe {
+            if name == command {
+                name.clone_from(&hidden);
+            }
+        }
+        self.setting("rename-command", format!("{command} {hidden}"))
     }
 
     /// Every write reaches the disk before it is acknowledged (`appendfsync always`), so that data

@@ -191,7 +191,8 @@ impl RedisServer {
             if let Some(status) = running.try_wait()? {
                 bail!("redis-server ended with {status}:\n{}", self.log());
             }
-            if serves(self.ports.plain.number(), self.options.password.as_deref(), running.id()) {
+            let (password, [info, ping]) = (self.options.password.as_deref(), &self.options.probe);
+            if serves(self.ports.plain.number(), password, running.id(), info, ping) {
                 return Ok(());
             }
             let waited = asked_since.elapsed();
