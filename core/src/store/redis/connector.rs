@@ -79,7 +79,7 @@ impl Connector {
         self.bounded(async {
             let stream = self.stream(node).await?;
             let (mut connection, driver) =
-                MultiplexedConnection::new_with_config(&*ANONYMOUS, stream, config).await?;
+                MultiplexedConnection::new_with_config(&ANONYMOUS, stream, config).await?;
             let mut driver = Box::pin(driver);
             // The crate would log in as well, and drop the server's words about a failure.
             let login = self.login_commands();
