@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fastify from 'fastify';
+import { createVerifier } from 'regrant';
 import * as forExpress from 'regrant/express';
 import * as forFastify from 'regrant/fastify';
 import * as forFetch from 'regrant/http';
@@ -387,4 +388,47 @@ test('the preset takes no cookie of a foreign page for a change, unless it is to
     assert.equal((await call.post('/me', { headers })).status, expected);
     assert.equal((await call('/me', { headers })).status, 200);
   }
+});
+
+test('a requirement that would let every token pass is refused', async () => {
+  const { auth } = testAuth();
+  const { accessToken } = await auth.login('user-1', { claims: { role: 'user' } });
+  const access = auth.verifyAccess(accessToken);
+  const unfit = { code: 'ERR_ARGUMENT_INVALID', status: 500 };
+  for (const claims of [undefined, null, {}, [], 'role', { role: undefined }, { role: NaN }, { role: {} }, { role: ['user'] }, { role: () => 1 }]) {
+    assert.throws(() => forExpress.requireClaims(auth, claims), unfit);
+    assert.throws(() => forFastify.requireClaims(auth, claims), unfit);
+    assert.throws(() => forFetch.requireClaims(auth, access, claims), unfit);
+  }
+  for (const scopes of [undefined, null, [], '', [''], 'a b', [1]]) {
+    assert.throws(() => forExpress.requireScopes(auth, scopes), unfit);
+    assert.throws(() => forFastify.requireScopes(auth, scopes), unfit);
+    assert.throws(() => forFetch.requireScopes(auth, access, scopes), unfit);
+  }
+  // What is required cannot be taken back by whoever holds the object.
+  const required = { role: 'admin' };
+  const middleware = forExpress.requireClaims(auth, required);
+  delete required.role;
+  let status = 0;
+  const res = { status: (code) => ((status = code), res), set: () => res, setHeader: () => res, append: () => res, json: () => res, end: () => res };
+  await middleware({ auth: access, headers: {} }, res, () => assert.fail('passed'));
+  assert.equal(status, 403);
+});
+
+test('fetch: options are checked for each guard that they are used with', async () => {
+  const { auth } = testAuth();
+  const verifier = createVerifier({ issuers: [{ issuer: 'https://issuer.example', audience: 'api', keys: [{ alg: 'HS256', secret: 'k'.repeat(32) }] }] });
+  const options = { whenStale: 'closed' };
+  await forFetch.authenticate(auth, { headers: {} }, options);
+  await assert.rejects(forFetch.authenticate(verifier, { headers: {} }, options), { code: 'ERR_ARGUMENT_INVALID', field: 'whenStale' });
+});
+
+test('a proof is found in any case of the header, and several are no proof', () => {
+  for (const name of ['dpop', 'DPoP', 'DPOP']) {
+    assert.equal(forFetch.proofOf({ method: 'GET', url: '/', headers: { [name]: 'a.b.c' } }).proof, 'a.b.c');
+    assert.equal(forFetch.proofOf({ method: 'GET', url: '/', headers: { [name]: ['a.b.c'] } }).proof, 'a.b.c');
+    assert.equal(forFetch.proofOf({ method: 'GET', url: '/', headers: { [name]: ['a.b.c', 'd.e.f'] } }).proof, 'a.b.c, d.e.f');
+  }
+  assert.equal(forFetch.proofOf(new Request('https://a.example/', { headers: { DPoP: 'a.b.c' } })).proof, 'a.b.c');
+  assert.equal(forFetch.proofOf({ headers: {} }), undefined);
 });

@@ -8,6 +8,7 @@ import {
   accessOf,
   checkAccessOptions,
   checkPermitted,
+  claimsOf,
   preflightAnswer,
   scopesOf,
   userOf,
@@ -106,7 +107,8 @@ export function requireScopes(auth: AccessGuard, scopes: string | readonly strin
  * must contain the value.
  */
 export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): RequestHandler {
-  return permitted(auth, options, (access) => checkPermitted(auth, access, [], claims));
+  const all = claimsOf(claims);
+  return permitted(auth, options, (access) => checkPermitted(auth, access, [], all));
 }
 
 function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: VerifiedAccess | undefined) => void): RequestHandler {

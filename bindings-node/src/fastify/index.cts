@@ -19,6 +19,7 @@ import {
   accessOf,
   checkAccessOptions,
   checkPermitted,
+  claimsOf,
   preflightAnswer,
   scopesOf,
   userOf,
@@ -94,7 +95,8 @@ export function requireScopes(auth: AccessGuard, scopes: string | readonly strin
  * must contain the value.
  */
 export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): AuthHook {
-  return permitted(auth, options, (access) => checkPermitted(auth, access, [], claims));
+  const all = claimsOf(claims);
+  return permitted(auth, options, (access) => checkPermitted(auth, access, [], all));
 }
 
 function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: VerifiedAccess | undefined) => void): AuthHook {

@@ -1,7 +1,7 @@
 /** Authenticates a request: verifies its access token and loads the user. */
 import { internalsOf, type WhenStale } from '../auth.cjs';
 import { checkPermission } from '../../native.cjs';
-import { isFlag, isFunction, isText, type Check, type Checks } from '../arguments.cjs';
+import { isFlag, isFunction, isPlain, isText, type Check, type Checks } from '../arguments.cjs';
 import { AuthError, Catalog } from '../catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
 import { Verifier, verifierInternalsOf } from '../verifier.cjs';
@@ -11,21 +11,21 @@ import type { RequestProof } from '../session.cjs';
 import { appError, header, headOf, isRepeated, parseAnswer, proofOf, refusal, type HttpAnswer, type HttpRequest } from './request.cjs';
 
 /**
- * Which requests may pass. Where the access token is, the option `web` of `createAuth` says, once for all routes: in the
- * header `web.accessHeader`, else in the cookie `web.accessCookie`. Browsers send a cookie with requests that other
- * sites' pages make; so it does not count in one that may change something (any method but `GET`, `HEAD` and `OPTIONS`,
- * or an upgrade to a WebSocket) and comes from a page of neither this server nor `web.allowedOrigins`.
+ * Which requests may pass. The access token is read from the header `web.accessHeader` of the configuration, else from
+ * the cookie `web.accessCookie`. Browsers send a cookie with requests that other sites' pages make; it is therefore
+ * ignored in one that may change something (any method but `GET`, `HEAD` and `OPTIONS`, or an upgrade to a WebSocket)
+ * and comes from a page of neither this server nor `web.allowedOrigins`.
  */
 export interface AccessOptions {
   /** Lets requests without a token pass. A bad token is refused all the same. */
   optional?: boolean | undefined;
-  /** For routes that must know of logouts in other processes; default `open`: no I/O, ever. */
+  /** What happens while logouts in other processes may be unknown, see {@link WhenStale}; default `open`: no I/O, ever. */
   whenStale?: WhenStale | undefined;
 }
 
 /** What happens once the token is verified. `T`: the app's own claims; `R`: the framework's request. */
 export interface UserOptions<T extends object = object, R = HttpRequest> {
-  /** The claim that `loadUser` gets, text or a number as signed, if not the configured subject as text. */
+  /** The claim that `loadUser` gets, a string or a number as it was signed. Default: the subject, as a string. */
   subjectClaim?: string | undefined;
   /**
    * Loads the user. No user (`null`, `undefined`) is refused as an unknown session; what it throws
@@ -43,7 +43,7 @@ export type Decision<T extends object = object> =
   | {
     /** The request may pass. */
     readonly ok: true;
-    /** Who asks; absent from a request that may pass without saying so. */
+    /** The verified token; absent for an anonymous request (`optional`). */
     readonly auth?: VerifiedAccess<T>;
     /** What `loadUser` gave. */
     readonly user?: unknown;
@@ -56,20 +56,21 @@ export interface Refused {
   readonly ok: false;
   /** Why not. */
   readonly error: AuthError;
-  /** The usual answer. To a CORS preflight it is that of the preflight. */
+  /** The response to send. For a CORS preflight it allows or refuses the origin. */
   readonly answer: HttpAnswer;
 }
 
 /**
- * Decides whether a request may pass: looks at its access token alone, without I/O but that of
- * `loadUser`, and of `whenStale` where it is given.
+ * Decides whether a request may pass. It waits for nothing but `loadUser`, the store where `whenStale` asks it, and the
+ * keys of a verifier.
  *
  * ```ts
  * const decision = await authenticate(auth, request);
  * if (!decision.ok) return toResponse(decision.answer);
  * ```
  *
- * @throws what `loadUser` throws, and nothing else.
+ * @throws AuthError `ERR_ARGUMENT_INVALID` for unfit arguments; and what `loadUser` throws, unless that is an AuthError,
+ * which refuses the request.
  */
 export async function authenticate<T extends object = object, R extends HttpRequest = HttpRequest>(
   auth: AccessGuard,
@@ -77,8 +78,8 @@ export async function authenticate<T extends object = object, R extends HttpRequ
   options: AuthenticateOptions<T, R> = NO_OPTIONS,
 ): Promise<Decision<T>> {
   const web = webOf(auth);
-  if (!checked.has(options)) checkAccessOptions(auth, options);
-  checked.add(options);
+  if (checkedFor.get(options) !== auth) checkAccessOptions(auth, options);
+  checkedFor.set(options, auth);
   try {
     const preflight = preflightAnswer(request, web);
     if (preflight) return { ok: false, error: auth.error('ERR_TOKEN_MISSING'), answer: preflight };
@@ -94,8 +95,8 @@ export async function authenticate<T extends object = object, R extends HttpRequ
 
 const NO_OPTIONS = {};
 
-/** Options that were checked, because {@link authenticate} gets them with every request. */
-const checked = new WeakSet<object>();
+/** The guard that options were last checked for, because {@link authenticate} gets them with every request. */
+const checkedFor = new WeakMap<object, AccessGuard>();
 
 const isWhenStale: Check = {
   accepts: (value) => value === 'open' || value === 'ask' || value === 'closed',
@@ -136,7 +137,7 @@ export function preflightAnswer(request: HttpRequest, web: Web): HttpAnswer | un
   return text === null ? undefined : parseAnswer(text);
 }
 
-/** `Bearer`, blank, and the beginning of a token. */
+/** `Bearer`, a space, and the beginning of a token. */
 const BEARER = /^bearer [^ \t]/i;
 
 /**
@@ -231,18 +232,20 @@ export interface Granted {
 }
 
 /**
- * Decides whether an access token has all of `scopes` in its claim `scope` (RFC 9068 §2.2.3): names with blanks between
+ * Decides whether an access token has all of `scopes` in its claim `scope` (RFC 9068 §2.2.3): names with spaces between
  * them, or an array. Without a token, or without the scopes, the answer is 401 or 403 (RFC 6750 §3.1).
  *
  * @param access - The `auth` of a {@link Decision}.
  */
 export function requireScopes(auth: AccessGuard, access: VerifiedAccess | undefined, scopes: string | readonly string[]): Permission {
-  return permission(auth, () => checkPermitted(auth, access, scopesOf(scopes), {}));
+  const all = scopesOf(scopes);
+  return permission(auth, () => checkPermitted(auth, access, all, {}));
 }
 
 /** As {@link requireScopes}, for claims of the app: `requireClaims(auth, access, { role: 'admin' })`. */
 export function requireClaims(auth: AccessGuard, access: VerifiedAccess | undefined, claims: RequiredClaims): Permission {
-  return permission(auth, () => checkPermitted(auth, access, [], claims));
+  const all = claimsOf(claims);
+  return permission(auth, () => checkPermitted(auth, access, [], all));
 }
 
 function permission(auth: AccessGuard, check: () => void): Permission {
@@ -266,6 +269,23 @@ export function scopesOf(scopes: string | readonly string[]): string[] {
   const isScope = (scope: unknown) => typeof scope === 'string' && /^[!#-[\]-~]+$/.test(scope);
   if (list.length > 0 && list.every(isScope)) return list;
   throw new Catalog().argumentInvalid('scopes', 'expected the name of a scope, or an array of names');
+}
+
+/**
+ * A copy of the required claims.
+ *
+ * @throws AuthError `ERR_ARGUMENT_INVALID` for none, and for a value that no claim equals, such as `undefined`: the
+ * route would be open to every token.
+ */
+export function claimsOf(claims: RequiredClaims): RequiredClaims {
+  const isValue = (value: unknown) =>
+    value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+  const required = isPlain(claims) ? Object.entries(claims) : [];
+  if (required.length > 0 && required.every(([, value]) => isValue(value))) {
+    // Not by assignment, which `__proto__` would escape.
+    return Object.fromEntries(required) as RequiredClaims;
+  }
+  throw new Catalog().argumentInvalid('claims', 'expected an object with strings, numbers, booleans or null');
 }
 
 /** @throws AuthError `ERR_INSUFFICIENT_SCOPE`, and `ERR_TOKEN_MISSING` without a token. */

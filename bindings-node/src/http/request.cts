@@ -146,9 +146,21 @@ export function addressOf({ ip, socket }: HttpRequest): string | undefined {
  * it; `undefined` if there is none.
  */
 export function proofOf(request: HttpRequest): RequestProof | undefined {
-  const proof = header(request, 'dpop');
-  if (proof === undefined) return undefined;
+  // Several proofs, joined as Node.js joins them, are no valid proof (RFC 9449 §4.3).
+  const proof = headerInAnyCase(request, 'dpop').join(', ');
+  if (proof === '') return undefined;
   return { proof, method: request.method ?? '', path: pathOf(request) };
+}
+
+/** All values of a header, whatever the case of its name. */
+function headerInAnyCase({ headers }: HttpRequest, name: string): string[] {
+  if (typeof headers.get === 'function') {
+    const value: unknown = (headers as { get(name: string): unknown }).get(name);
+    return typeof value === 'string' ? [value] : [];
+  }
+  const entries = Object.entries(headers as Record<string, unknown>);
+  const values = entries.filter(([key]) => key.toLowerCase() === name).flatMap(([, value]) => value);
+  return values.filter((value) => typeof value === 'string');
 }
 
 /** What is to be sent. */
