@@ -2,15 +2,16 @@
 //! fresh.
 //!
 //! [`machine`] holds the state machine, which has no I/O, clock, threads or `async`: it receives
-//! events and returns actions. [`RefreshEndpoint`] knows the requests and responses of a server.
-//! `Session` (feature `client`) drives both on Tokio, over an
-//! [`Transport`](crate::transport::Transport) and a `TokenStorage`.
+//! events and returns actions. [`RefreshEndpoint`] builds refresh requests and reads the responses.
+//! `Session` (feature `client`) drives both on Tokio, over a
+//! [`Transport`](crate::transport::Transport) and a `TokenStorage`. A pair is an access token and
+//! the refresh token that renews it.
 //!
 //! A client must follow these rules so that the server ([`crate::session`]) never signs out an
-//! honest user: one refresh at a time per storage; read the storage before it; store the new pair
-//! before using it; and keep the tokens unless the session is known to be over. A refresh whose
-//! response was lost may be repeated. A stored pair may be discarded in favour of its parent only
-//! while nobody has used it.
+//! honest user: one refresh at a time per storage; read the storage before each refresh; store the
+//! new pair before using it; and keep the tokens unless the session is known to be over. A refresh
+//! whose response was lost may be repeated. After a refresh the client may go back to the previous
+//! pair only if neither token of the new one was ever sent.
 
 #[cfg(feature = "client")]
 mod attempt;

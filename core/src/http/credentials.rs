@@ -10,8 +10,8 @@ use super::response::{EndpointResponse, Rejection};
 use crate::access::VerifiedAccess;
 use crate::error::{Advice, Error, Result};
 
-/// The most cookies of one name that are looked at. A browser sends one for each path and domain
-/// that match, so a request with more does not come from a browser as it is usually used.
+/// With more cookies of one name than this, a request is refused. A browser sends one for each path
+/// and domain that match, so such a request does not come from a browser as it is usually used.
 pub(super) const MAX_CANDIDATES: usize = 64;
 
 /// The access token that a request presents.
@@ -89,9 +89,9 @@ impl WebPolicy {
         }
     }
 
-    /// The rejection of a guarded request. [`Error::SubjectMismatch`] comes only from cookies of
-    /// several users; the rejection then removes those with other attributes than this policy's, so
-    /// that the next request is unambiguous.
+    /// The rejection of a guarded request. [`Error::SubjectMismatch`] comes only from ambiguous
+    /// cookies; the rejection then removes as many as fit in it of those with other attributes than
+    /// this policy's, so that a next request is unambiguous.
     pub fn rejection(&self, error: Error, request: &RequestHead<'_>) -> Rejection {
         let cookies = match error {
             Error::SubjectMismatch => self
@@ -131,9 +131,10 @@ impl WebPolicy {
 /// setting of `path` or `domain` may have left others behind.
 ///
 /// # Errors
-/// [`Error::SubjectMismatch`] when they are of different users, because a subdomain may have planted
-/// one, and when there are more than 64. Else, when none is accepted: [`Error::TokenExpired`] if one
-/// is expired, otherwise the error of the first.
+/// An error with the advice [`Advice::Retry`], because the token that it concerns might be the right
+/// one; [`Error::SubjectMismatch`] when they are of different users, because a subdomain may have
+/// planted one, and when there are more than 64. Else, when none is accepted:
+/// [`Error::TokenExpired`] if one is expired, otherwise the error of the first.
 pub fn choose_access_token(
     tokens: Vec<String>,
     verify: impl Fn(&str) -> Result<VerifiedAccess>,
@@ -150,6 +151,7 @@ pub fn choose_access_token(
             }
             (Ok(access), Some((_, other))) if other.issued_at() >= access.issued_at() => {}
             (Ok(access), _) => chosen = Some((token, access)),
+            (Err(error), _) if error.advice() == Advice::Retry => return Err(error),
             // An expired token says what to do next, a damaged one does not.
             (Err(error), _) if refusal.is_none() || matches!(error, Error::TokenExpired) => {
                 refusal = Some(error);

@@ -52,7 +52,7 @@ impl Guard {
         self.web.preflight(request)
     }
 
-    /// How tokens travel.
+    /// The policy of headers and cookies.
     pub(super) const fn web(&self) -> &WebPolicy {
         &self.web
     }
@@ -139,7 +139,8 @@ impl Requirement {
     /// Checks the claims of a verified token.
     ///
     /// # Errors
-    /// [`Error::InsufficientScope`], with the required scopes; [`Error::Internal`] if `claims_json`
+    /// [`Error::InsufficientScope`], with the required scopes, which are none where only a claim is
+    /// missing; [`Error::Internal`] if `claims_json`
     /// is no JSON object.
     pub fn check(&self, claims_json: &str) -> Result<()> {
         if self.scopes.is_empty() && self.claims.is_empty() {
