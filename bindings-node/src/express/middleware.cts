@@ -50,25 +50,25 @@ export function middleware<T extends object>(
   verify: (req: Request) => Verdict<T> | Promise<Verdict<T>>,
   options: MiddlewareOptions<T>,
 ): RequestHandler {
+  // No closure is made for a request whose verdict is there at once.
+  const pass = (access: Verdict<T>, req: Request, res: Response, next: NextFunction): void => {
+    if (access === undefined) return next();
+    (req as AuthedRequest<T>).auth = access;
+    if (!options.loadUser) return next();
+    userOf(auth, access, req, options).then((user) => {
+      res.locals['user'] = user;
+      next();
+    }, failureOf(options, req, res, next, auth));
+  };
   return (req, res, next) => {
-    const fail = failureOf(options, req, res, next, auth);
-    const pass = (access: Verdict<T>): void => {
-      if (access === undefined) return next();
-      (req as AuthedRequest<T>).auth = access;
-      if (!options.loadUser) return next();
-      userOf(auth, access, req, options).then((user) => {
-        res.locals['user'] = user;
-        next();
-      }, fail);
-    };
     let verdict: Verdict<T> | Promise<Verdict<T>>;
     try {
       verdict = verify(req);
     } catch (thrown) {
-      return fail(thrown);
+      return failureOf(options, req, res, next, auth)(thrown);
     }
-    if (verdict instanceof Promise) verdict.then(pass, fail);
-    else pass(verdict);
+    if (!(verdict instanceof Promise)) return pass(verdict, req, res, next);
+    verdict.then((access) => pass(access, req, res, next), failureOf(options, req, res, next, auth));
   };
 }
 

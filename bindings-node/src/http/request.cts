@@ -67,12 +67,19 @@ export function header({ headers }: HttpRequest, name: string): string | undefin
 export function isRepeated({ rawHeaders, raw }: HttpRequest, name: string): boolean {
   const list: unknown = rawHeaders ?? raw?.rawHeaders;
   if (!Array.isArray(list)) return false;
-  let count = 0;
+  let isSeen = false;
   for (let index = 0; index < list.length; index += 2) {
     const sent: unknown = list[index];
-    if (typeof sent === 'string' && sent.length === name.length && sent.toLowerCase() === name) count += 1;
+    // The length first, because this runs with every request and `toLowerCase` makes a new string.
+    if (typeof sent !== 'string' || sent.length !== name.length || !isNamed(sent, name)) continue;
+    if (isSeen) return true;
+    isSeen = true;
   }
-  return count > 1;
+  return false;
+}
+
+function isNamed(sent: string, name: string): boolean {
+  return sent === name || sent.toLowerCase() === name;
 }
 
 /** The head of a request for the core: `[method, target, scheme, name, value, …]` as JSON. */
