@@ -106,6 +106,15 @@ export class AuthError extends Error {
   }
 }
 
+/** Whether a value that was thrown is an {@link AuthError}, also for a proxy whose handler throws. */
+export function isAuthError(thrown: unknown): thrown is AuthError {
+  try {
+    return thrown instanceof AuthError;
+  } catch {
+    return false;
+  }
+}
+
 /** The app's own messages, by code. */
 export type Messages = Partial<Readonly<Record<ErrorCode, string>>>;
 

@@ -432,3 +432,58 @@ test('a proof is found in any case of the header, and several are no proof', () 
   assert.equal(forFetch.proofOf(new Request('https://a.example/', { headers: { DPoP: 'a.b.c' } })).proof, 'a.b.c');
   assert.equal(forFetch.proofOf({ headers: {} }), undefined);
 });
+
+for (const { name, express } of expressVersions) {
+  test(`${name}: nothing that comes after the response ends the process, and nothing that is thrown hangs`, async (t) => {
+    const { auth } = testAuth();
+    const { accessToken } = await auth.login('user-1');
+    const headers = { authorization: `Bearer ${accessToken}` };
+    const { proxy, revoke } = Proxy.revocable({}, {});
+    revoke();
+    const hostile = new Proxy({}, { getPrototypeOf() { throw new Error('trap'); } });
+    const app = express();
+    const late = [];
+    app.get('/late', (req, res, next) => {
+      res.status(503).json({});
+      next();
+    }, forExpress.authenticate(auth, { loadUser: async () => undefined }));
+    app.get('/revoked', forExpress.authenticate(auth, { loadUser: () => Promise.reject(proxy) }));
+    app.get('/hostile', forExpress.authenticate(auth, { loadUser: () => { throw hostile; } }));
+    app.get('/banned', forExpress.authenticate(auth, { loadUser: async () => false }), (req, res) => res.json({}));
+    app.get('/unguarded', forExpress.requireScopes(auth, 'read'), (req, res) => res.json({}));
+    app.use((err, req, res, next) => {
+      late.push(err);
+      if (!res.headersSent) res.status(555).end();
+    });
+    const call = await serve(t, app);
+    assert.equal((await call('/late', { headers })).status, 503);
+    for (const path of ['/revoked', '/hostile', '/unguarded']) assert.equal((await call(path, { headers })).status, 555, path);
+    assert.equal((await call('/banned', { headers })).status, 401);
+    assert.equal(late.length, 4);
+  });
+}
+
+for (const { name, start } of surfaces.filter(({ name }) => name !== 'fetch')) {
+  test(`${name}: an empty session id ends no session, an empty JSON body is none`, async (t) => {
+    const { auth } = testAuth({ web: { secure: false } });
+    const call = await start(t, auth);
+    const pairs = [await auth.login('user-1'), await auth.login('user-1')];
+    const headers = { authorization: `Bearer ${pairs[0].accessToken}` };
+    assert.equal((await call('/auth/sessions/', { method: 'DELETE', headers })).status, 404);
+    assert.equal((await auth.sessions('user-1')).filter(({ state }) => state === 'live').length, 2);
+    const cookie = `refreshToken=${pairs[1].refreshToken}`;
+    const logout = await call.post('/auth/logout', { headers: { cookie, origin: call.origin, 'content-type': 'application/json' } });
+    assert.equal(logout.status, 204);
+  });
+}
+
+test('claims that make the token too long are the mistake of the app, and sign nobody out', async (t) => {
+  const { auth } = testAuth();
+  const claims = { list: 'x'.repeat(9000) };
+  await assert.rejects(auth.login('user-1', { claims }), { code: 'ERR_ARGUMENT_INVALID', status: 500, advice: 'fix', field: 'claims' });
+  const { refreshToken } = await auth.login('user-1');
+  const request = { method: 'POST', url: '/auth/refresh', headers: { host: 'a.example', origin: 'https://a.example', cookie: `refreshToken=${refreshToken}` } };
+  const answer = await forFetch.refresh(auth, request, { claims: () => claims });
+  assert.deepEqual([answer.status, answer.cookies], [500, []]);
+  assert.equal((await forFetch.refresh(auth, request)).status, 200);
+});

@@ -1,7 +1,7 @@
 /** Middleware, routes and responses for Express. */
 import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Auth } from '../auth.cjs';
-import { AuthError } from '../catalog.cjs';
+import { AuthError, isAuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { isFunction, type Checks } from '../arguments.cjs';
 import {
@@ -52,8 +52,9 @@ export function middleware<T extends object>(
 ): RequestHandler {
   // No closure is made for a request whose verdict is there at once.
   const pass = (access: Verdict<T>, req: Request, res: Response, next: NextFunction): void => {
+    // Of an anonymous request `auth` is there and `undefined`.
+    (req as { auth?: Verdict<T> }).auth = access;
     if (access === undefined) return next();
-    (req as AuthedRequest<T>).auth = access;
     if (!options.loadUser) return next();
     userOf(auth, access, req, options).then((user) => {
       res.locals['user'] = user;
@@ -115,6 +116,7 @@ function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: Ver
   webOf(auth);
   checkHandlerOptions(options, errorChecks, 'accessCookie');
   return (req, res, next): void => {
+    if (!('auth' in req)) return next(new Error(NOT_AUTHENTICATED));
     try {
       check((req as Partial<AuthedRequest>).auth);
     } catch (thrown) {
@@ -123,6 +125,8 @@ function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: Ver
     next();
   };
 }
+
+const NOT_AUTHENTICATED = 'this route needs authenticate() before it';
 
 /** The verified access token. `T`: the app's own claims. */
 export type RequestAuth<T extends object = object> = VerifiedAccess<T>;
@@ -140,7 +144,7 @@ export type AuthedRequest<T extends object = object> = Request & {
  */
 export function authOf<T extends object = object>(req: Request): RequestAuth<T> {
   const { auth } = req as Partial<AuthedRequest<T>>;
-  if (auth === undefined) throw new Error('this route needs authenticate() before it');
+  if (auth === undefined) throw new Error(NOT_AUTHENTICATED);
   return auth;
 }
 
@@ -195,9 +199,18 @@ export function sessionsHandler(auth: Auth, options: ErrorOptions = {}): Request
   checkAuth(auth);
   checkHandlerOptions(options, errorChecks, 'accessCookie');
   return handler(async (req) => {
-    const one: unknown = req.params['sessionId'];
-    return listOrEnd(auth, authOf(req), { method: req.method, sessionId: typeof one === 'string' ? one : undefined });
+    return listOrEnd(auth, authOf(req), { method: req.method, sessionId: sessionIdOf(req, req.params['sessionId']) });
   }, options);
+}
+
+/**
+ * The session that a request names; `undefined` for all. An empty name, as in `DELETE /sessions/`, is that of no session:
+ * a client whose variable is empty must not end all of them.
+ */
+function sessionIdOf(req: Request, id: unknown): string | undefined {
+  if (typeof id === 'string' && id !== '') return id;
+  const isEmpty = req.method === 'DELETE' && /^[^?]*\/(\?|$)/.test(req.originalUrl);
+  return isEmpty ? '' : undefined;
 }
 
 /**
@@ -224,8 +237,7 @@ export function authRouter(auth: Auth, options: RefreshHandlerOptions = {}): Req
     if (isLeaf && name === 'refresh') return void refresh(req, res, next);
     if (isLeaf && name === 'logout') return void logout(req, res, next);
     if (name !== 'sessions' || others.length > 0) return next();
-    const sessionId = isLeaf ? undefined : id;
-    const list = handler((asked) => listOrEnd(auth, authOf(asked), { method: asked.method, sessionId }), errors);
+    const list = handler((asked) => listOrEnd(auth, authOf(asked), { method: asked.method, sessionId: sessionIdOf(asked, id) }), errors);
     guard(req, res, (thrown?: unknown) => void (thrown === undefined ? list(req, res, next) : next(thrown)));
   };
 }
@@ -295,7 +307,7 @@ const refreshHandlerChecks: Checks<RefreshHandlerOptions> = { ...refreshChecks, 
  */
 export function authErrorHandler(): ErrorRequestHandler {
   return (err, req, res, next) => {
-    if (!(err instanceof AuthError) || res.headersSent) return next(err);
+    if (!isAuthError(err) || res.headersSent) return next(err);
     answerError(err, req, res);
   };
 }
@@ -346,7 +358,8 @@ export function failureOf(
 ) {
   const pass = (thrown: unknown): void => next(appError(thrown));
   return (thrown: unknown): void => {
-    if (!(thrown instanceof AuthError)) return pass(thrown);
+    // After the response, by a time-out for example, there is nothing left to send.
+    if (!isAuthError(thrown) || res.headersSent) return pass(thrown);
     if (guard) addNonce(guard, thrown);
     noStore(res);
     setCookies(res, thrown.cookies ?? []);

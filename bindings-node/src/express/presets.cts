@@ -3,7 +3,7 @@ import { parse } from 'cookie';
 import type { Request, Response } from 'express';
 import type { Auth } from '../auth.cjs';
 import { isAnything } from '../arguments.cjs';
-import { AuthError, Catalog } from '../catalog.cjs';
+import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { ErrorCode } from '../error-codes.cjs';
 import { checkAuth, checkHandlerOptions, webOf } from '../http/guard.cjs';
 import { addressOf, appError, header, headOf } from '../http/request.cjs';
@@ -58,7 +58,7 @@ export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
         renew(auth, req, routeOptions.claims)
           .then((renewed) => answerRenewed(res, renewed, options))
           .catch((thrown: unknown) => {
-            if (!(thrown instanceof AuthError)) return next(appError(thrown));
+            if (!isAuthError(thrown) || res.headersSent) return next(appError(thrown));
             next(legacy.legacyError(wording, refreshAnswer(thrown), routeName, thrown));
           });
       };

@@ -12,7 +12,7 @@ import type {
   RouteHandlerMethod,
 } from 'fastify';
 import type { Auth } from '../auth.cjs';
-import { AuthError } from '../catalog.cjs';
+import { isAuthError, type AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { isFunction, type Checks } from '../arguments.cjs';
 import {
@@ -70,9 +70,10 @@ export function authenticate<T extends object = object>(
     if (preflight) return send(reply, preflight);
     try {
       const access = await accessOf<T>(auth, web, request, options);
+      // Of an anonymous request `auth` is there and `undefined`.
+      (request as { auth?: typeof access }).auth = access;
       if (access === undefined) return undefined;
       const passed = request as AuthedRequest<T>;
-      passed.auth = access;
       if (options.loadUser) passed.user = await userOf(auth, access, request, options);
       return undefined;
     } catch (thrown) {
@@ -103,6 +104,7 @@ function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: Ver
   webOf(auth);
   checkHandlerOptions(options, errorChecks, 'accessCookie');
   return async (request, reply) => {
+    if (!('auth' in request)) throw new Error('this route needs authenticate() before it');
     try {
       check((request as Partial<AuthedRequest>).auth);
       return undefined;
@@ -169,6 +171,13 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
       }
     };
   // A form of another page gets the response of the route, not 415. Only JSON bodies count.
+  // Many clients send `Content-Type: application/json` with every request, also with an empty body.
+  const json = app.getDefaultJsonParser('error', 'error');
+  app.removeContentTypeParser('application/json');
+  app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, parsed) => {
+    if (body === '') parsed(null);
+    else void json(request, body as string, parsed);
+  });
   if (!app.hasContentTypeParser('*')) {
     app.addContentTypeParser('*', (_request, payload, parsed) => {
       payload.resume();
@@ -248,7 +257,7 @@ async function fail(
   { onError = answerError }: ErrorOptions,
   guard?: AccessGuard,
 ): Promise<unknown> {
-  if (!(thrown instanceof AuthError)) throw appError(thrown);
+  if (!isAuthError(thrown)) throw appError(thrown);
   if (guard) addNonce(guard, thrown);
   reply.headers(NO_STORE);
   for (const cookie of thrown.cookies ?? []) reply.header('set-cookie', cookie);

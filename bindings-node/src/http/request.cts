@@ -1,5 +1,5 @@
 /** HTTP requests and responses as plain data: how one is read, whose page sent it, and how the other is built. */
-import { AuthError } from '../catalog.cjs';
+import { isAuthError, type AuthError } from '../catalog.cjs';
 import type { RequestProof } from '../session.cjs';
 import type { Web } from '../web.cjs';
 
@@ -78,8 +78,9 @@ export function isRepeated({ rawHeaders, raw }: HttpRequest, name: string): bool
   return false;
 }
 
+/** Most clients send `authorization` or `Authorization`, which needs no conversion. */
 function isNamed(sent: string, name: string): boolean {
-  return sent === name || sent.toLowerCase() === name;
+  return sent === name || (sent === 'Authorization' && name === 'authorization') || sent.toLowerCase() === name;
 }
 
 /** The head of a request for the core: `[method, target, scheme, name, value, …]` as JSON. */
@@ -200,7 +201,7 @@ export async function toAnswer(work: Promise<HttpAnswer>): Promise<HttpAnswer> {
   try {
     return await work;
   } catch (thrown) {
-    if (thrown instanceof AuthError) return refusal(thrown);
+    if (isAuthError(thrown)) return refusal(thrown);
     throw appError(thrown);
   }
 }
@@ -217,8 +218,18 @@ export function parseAnswer(text: string): HttpAnswer {
  * on.
  */
 export function appError(thrown: unknown): unknown {
+  if (!isReadable(thrown)) return new Error('the app has thrown a proxy that cannot be read');
   if (thrown && thrown !== 'route' && thrown !== 'router') return thrown;
   return new Error(`the app has thrown ${thrown ? 'a string' : String(thrown)} in place of an error`, { cause: thrown });
+}
+
+/** Whether error handlers can look at a value: not at a revoked proxy, for example. */
+function isReadable(value: unknown): boolean {
+  try {
+    return value instanceof Error || String((value as { stack?: unknown } | null | undefined)?.stack).length >= 0;
+  } catch {
+    return false;
+  }
 }
 
 /** The answer as a `Response` of the Fetch API: for Hono, Next.js and the like. */

@@ -89,9 +89,9 @@ impl AccessIssuer {
     /// # Errors
     /// [`Error::ArgumentInvalid`] for `claims` when the app's claims use a name that only the
     /// library writes (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `sid`, `gen`, `brn`, `cnf`,
-    /// the subject claim), or are nested too deep, and for `session` when there is a family position
-    /// without a session; [`Error::TokenTooLarge`] when the token would
-    /// be rejected for its size; [`Error::Internal`] when the backend or the randomness fails.
+    /// the subject claim), are nested too deep, or make the token longer than verifiers accept, and
+    /// for `session` when there is a family position without a session; [`Error::Internal`] when the
+    /// backend or the randomness fails.
     pub fn issue(&self, grant: &AccessGrant) -> Result<IssuedAccess> {
         self.check(grant)?;
         let key = self.keyring.active().ok_or_else(|| Error::internal("the active key is gone"))?;
@@ -109,7 +109,9 @@ impl AccessIssuer {
 
         let token = jws::encode(&self.header, &payload, |message| key.sign(message))?;
         if token.len() > self.policy.max_token_bytes {
-            return Err(Error::TokenTooLarge);
+            // The app's mistake and not the client's, which must not lose its session for it.
+            let problem = "the token would be longer than `access.maxTokenBytes`";
+            return Err(Error::argument("claims", problem));
         }
         let expires_at = Timestamp::from_seconds(expires_at);
         Ok(IssuedAccess { token: AccessToken::new(token), expires_at })

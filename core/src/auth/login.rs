@@ -77,7 +77,6 @@ impl Auth {
     ///
     /// # Errors
     /// [`Error::ArgumentInvalid`](crate::Error::ArgumentInvalid) for claims that the app may not set,
-    /// [`Error::TokenTooLarge`](crate::Error::TokenTooLarge),
     /// [`Error::DpopProofMissing`](crate::Error::DpopProofMissing) where the policy requires a
     /// proof, [`Error::DpopProofReplayed`](crate::Error::DpopProofReplayed),
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
