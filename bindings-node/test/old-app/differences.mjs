@@ -56,6 +56,20 @@ export const differences = [
     reason: 'Security: it is for another service (RFC 7519 §4.1.3). Set `access.audience` if it is yours.',
   },
   {
+    what: 'access token with a `jti`, `iss` or `kid` that is no string, another `typ`, `crit`, or bound to a key (`cnf`)',
+    requests: [
+      ...headerAndCookie('with a jti that is a number'),
+      ...headerAndCookie('with an iss that is a number'),
+      ...headerAndCookie('with a kid that is a number'),
+      ...headerAndCookie('with a typ that is JWS'),
+      ...headerAndCookie('with crit'),
+      ...headerAndCookie('that is bound to a key'),
+    ],
+    old: '200',
+    preset: REFUSED,
+    reason: 'Security: what the token says cannot be kept (RFC 7515 §4.1, RFC 7519 §4.1, RFC 9449 §6). npm `jsonwebtoken` writes no such token unless the app asks for it.',
+  },
+  {
     what: 'access token after the logout of its session',
     requests: ['access: after the logout'],
     old: '200',

@@ -55,6 +55,12 @@ const accessTokens = {
     const [header, , signature] = sign({ userId: id(1) }, { expiresIn: '2h' }).split('.');
     return [header, base64url({ userId: id(2), exp: now() + HOUR }), signature].join('.');
   },
+  'with a jti that is a number': ({ sign, id }) => sign({ userId: id(1), jti: 7 }, { expiresIn: '2h' }),
+  'with an iss that is a number': ({ sign, id }) => sign({ userId: id(1), iss: 7 }, { expiresIn: '2h' }),
+  'with a kid that is a number': ({ sign, id }) => sign({ userId: id(1) }, { expiresIn: '2h', header: { kid: 7 } }),
+  'with a typ that is JWS': ({ sign, id }) => sign({ userId: id(1) }, { expiresIn: '2h', header: { typ: 'JWS' } }),
+  'with crit': ({ sign, id }) => sign({ userId: id(1) }, { expiresIn: '2h', header: { crit: ['x'], x: 1 } }),
+  'that is bound to a key': ({ sign, id }) => sign({ userId: id(1), cnf: { jkt: 'x'.repeat(43) } }, { expiresIn: '2h' }),
   'whose payload is text': ({ sign }) => sign('text'),
 };
 
