@@ -1,7 +1,7 @@
 /** Checks of what the app passes to a method. Messages name the argument and never contain its value. */
 import { types } from 'node:util';
 import { unknownOptionProblem } from '../native.cjs';
-import { AuthError, type Catalog } from './catalog.cjs';
+import { AuthError, type AuthErrorOptions, type Catalog } from './catalog.cjs';
 import type { RequestProof, SubjectId } from './session.cjs';
 
 /** What an argument must be, and the words for it. */
@@ -14,6 +14,11 @@ export interface Check {
 export type Checks<T> = { readonly [Name in keyof Required<T>]: Check };
 
 export const isText: Check = { accepts: (value) => typeof value === 'string', expected: 'a string' };
+/** For ids: the core reads UTF-8, in which all lone surrogates would be the same character. */
+export const isWellFormedText: Check = {
+  accepts: (value) => typeof value === 'string' && value.isWellFormed(),
+  expected: 'a string without lone surrogates',
+};
 export const isFlag: Check = { accepts: (value) => typeof value === 'boolean', expected: 'true or false' };
 export const isFunction: Check = { accepts: (value) => typeof value === 'function', expected: 'a function' };
 export const isAnything: Check = { accepts: () => true, expected: 'a value' };
@@ -21,9 +26,13 @@ export const isDate: Check = {
   accepts: (value) => types.isDate(value) && !Number.isNaN(value.getTime()),
   expected: 'a valid date',
 };
+export const isObject: Check = {
+  accepts: (value) => typeof value === 'object' && value !== null && !Array.isArray(value),
+  expected: 'an object',
+};
 export const isProof: Check = {
   accepts: (value) => {
-    if (!isObject(value)) return false;
+    if (!isObject.accepts(value)) return false;
     const { proof, method, path } = value as unknown as RequestProof;
     return [proof, method, path].every(isText.accepts);
   },
@@ -32,6 +41,16 @@ export const isProof: Check = {
 
 /** The options of the methods `error`. */
 export const errorOptions: Checks<{ detail?: string; cause?: unknown }> = { detail: isText, cause: isAnything };
+/** The options of `new AuthError`. */
+export const authErrorOptions: Checks<AuthErrorOptions> = {
+  ...errorOptions,
+  text: isText,
+  field: isText,
+  reason: isText,
+  nonce: isText,
+  retryAfter: { accepts: Number.isFinite, expected: 'a number of seconds' },
+  wwwAuthenticate: isText,
+};
 
 /** @throws AuthError `ERR_ARGUMENT_INVALID` */
 export function checkArgument(name: string, value: unknown, check: Check, catalog: Catalog): void {
@@ -41,16 +60,33 @@ export function checkArgument(name: string, value: unknown, check: Check, catalo
 /**
  * Checks the options of a method. An option that is `undefined` is absent.
  *
- * @throws AuthError `ERR_ARGUMENT_INVALID` for what is no object, for an unknown option, with the nearest known one,
- * and for an unfit value.
+ * @param parent - The option that contains these; by default they are the argument `options`.
+ * @throws AuthError `ERR_ARGUMENT_INVALID` for what is no plain object, for an unknown option, with the nearest known
+ * one, and for an unfit value.
  */
-export function checkOptions<T extends object>(options: T, checks: Checks<T>, catalog: Catalog): void {
-  if (!isObject(options)) throw catalog.argumentInvalid('options', 'expected an object');
+export function checkOptions<T extends object>(options: T, checks: Checks<T>, catalog: Catalog, parent?: string): void {
+  if (!isPlain(options)) throw catalog.argumentInvalid(parent ?? 'options', 'expected a plain object');
   const known = Object.keys(checks);
-  for (const [name, value] of Object.entries(options)) {
-    if (!known.includes(name)) throw catalog.argumentInvalid(name, unknownOptionProblem(name, known));
-    if (value !== undefined) checkArgument(name, value, checks[name as keyof T], catalog);
+  const unknownProblem = (name: string) => (known.length === 0 ? 'there are no options here' : unknownOptionProblem(name, known));
+  const pathOf = (name: string) => (parent === undefined ? name : `${parent}.${name}`);
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw catalog.argumentInvalid(pathOf(name), unknownProblem(name));
   }
+  // By the known names, because an option that is not enumerable is read too.
+  for (const name of known) {
+    const value = options[name];
+    if (value !== undefined) checkArgument(pathOf(name), value, checks[name as keyof T], catalog);
+  }
+}
+
+/**
+ * Refuses options where a method takes none: they would be ignored.
+ *
+ * @param options - The argument after the last one.
+ * @throws AuthError `ERR_ARGUMENT_INVALID`
+ */
+export function refuseOptions(options: unknown, catalog: Catalog): void {
+  if (options !== undefined) checkOptions(options as object, {}, catalog);
 }
 
 /**
@@ -64,8 +100,8 @@ export function subjectText(subject: unknown, catalog: Catalog): string {
 }
 
 export const isSubject: Check = {
-  accepts: (value) => typeof value === 'string' || Number.isSafeInteger(value),
-  expected: 'a string or a whole number',
+  accepts: (value) => isWellFormedText.accepts(value) || Number.isSafeInteger(value),
+  expected: 'a string without lone surrogates, or a whole number',
 };
 
 /**
@@ -75,7 +111,7 @@ export const isSubject: Check = {
  * be dropped or changed without a word.
  */
 export function encodeClaims(claims: unknown, catalog: Catalog): string {
-  if (!isPlain(claims)) throw catalog.argumentInvalid('claims', 'expected a plain object');
+  if (!isRecord(claims)) throw catalog.argumentInvalid('claims', 'expected a plain object');
   const refuse = (name: string, value: unknown): unknown => {
     const what = unfit(value);
     if (what !== undefined) throw catalog.argumentInvalid('claims', `${name || 'the object'} cannot be ${what}`);
@@ -95,23 +131,35 @@ export function encodeClaims(claims: unknown, catalog: Catalog): string {
 /** The words for a value that JSON cannot hold. */
 function unfit(value: unknown): string | undefined {
   if (typeof value === 'object') {
-    return value === null || Array.isArray(value) || isPlain(value) ? undefined : describe(value);
+    return value === null || Array.isArray(value) || isRecord(value) ? undefined : describe(value);
   }
   const isFit = value === undefined || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
   return isFit ? undefined : describe(value);
 }
 
 /** Whether the content of `value` is in its properties, unlike that of a `Map` or a `Date`. */
-export function isPlain(value: unknown): value is Record<string, unknown> {
+function isRecord(value: unknown): value is Record<string, unknown> {
   return Object.prototype.toString.call(value) === '[object Object]';
+}
+
+/**
+ * Whether `value` is an object that inherits from nothing but the `Object.prototype` of any realm. What it inherited
+ * otherwise would be read and not be checked, or be dropped.
+ */
+export function isPlain<T>(value: T): value is T & Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value) as object | null;
+  if (prototype === null || prototype === Object.prototype) return true;
+  return Object.getPrototypeOf(prototype) === null && Object.hasOwn(prototype, 'isPrototypeOf');
 }
 
 /** The kind of a value that JSON cannot hold, without the value. */
 export function describe(value: unknown): string {
-  if (typeof value === 'object' && value !== null) return `an object of class ${value.constructor?.name}`;
+  if (Array.isArray(value)) return 'an array';
+  if (typeof value === 'object' && value !== null) {
+    const { constructor } = (Object.getPrototypeOf(value) ?? {}) as { constructor?: unknown };
+    const isClass = typeof constructor === 'function' && constructor.name !== 'Object';
+    return isClass ? `an object of class ${constructor.name}` : 'an object that inherits properties';
+  }
   return typeof value === 'number' ? String(value) : `of type ${typeof value}`;
-}
-
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

@@ -12,12 +12,14 @@ import {
   isProof,
   isSubject,
   isText,
+  isWellFormedText,
+  refuseOptions,
   subjectText,
   type Checks,
 } from './arguments.cjs';
 import type { AuthError, Catalog, RevocationReason } from './catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from './claims.cjs';
-import { encodeConfig, resolverOf, sharedOptions, type AuthConfig } from './config.cjs';
+import { encodeConfig, plainConfig, resolverOf, sharedOptions, type AuthConfig } from './config.cjs';
 import type { ErrorCode } from './error-codes.cjs';
 import type { JwkSet } from './jwk-set.cjs';
 import { parseEvent, type Metric, type StoreHealth } from './monitoring.cjs';
@@ -53,7 +55,7 @@ import { Web } from './web.cjs';
  * @throws {@link AuthError} `ERR_CONFIG_INVALID`; its message and `field` name the field.
  */
 export function createAuth(config: AuthConfig): Auth {
-  const { migrate, onEvent, ...others } = config ?? {};
+  const { migrate, onEvent, ...others } = plainConfig(config);
   const { catalog, clock, log, core } = sharedOptions(others, [...NativeAuth.optionNames(), 'onEvent']);
   if (onEvent !== undefined && typeof onEvent !== 'function') {
     throw catalog.configInvalid('onEvent', 'must be a function');
@@ -82,10 +84,10 @@ const refreshOptions: Checks<RefreshOptions> = {
   rotate: isFlag,
   claims: isAnything,
   proof: isProof,
-  address: isText,
+  address: isWellFormedText,
 };
-const logoutOptions: Checks<LogoutEverywhereOptions> = { exceptSession: isText, before: isDate, reason: isText };
-const sessionsOptions: Checks<{ current?: string | undefined }> = { current: isText };
+const logoutOptions: Checks<LogoutEverywhereOptions> = { exceptSession: isWellFormedText, before: isDate, reason: isText };
+const sessionsOptions: Checks<{ current?: string | undefined }> = { current: isWellFormedText };
 const sweepOptions: Checks<SweepOptions> = { dryRun: isFlag, removeDead: isFlag, onProgress: isFunction };
 
 /** What `regrant/http` needs of an auth object. */
@@ -135,6 +137,7 @@ export class Auth {
    * @throws {@link AuthError} `ERR_CONFIG_INVALID`
    */
   withWeb(web: WebConfig): Auth {
+    refuseOptions(arguments[1], this.#catalog);
     const native = this.#native.withWeb(encodeConfig({ web: web ?? null }, this.#catalog));
     if (native instanceof NativeAuth) return new Auth(native, this.#catalog, this.#numericSubject);
     throw this.#catalog.errorOf(native);
@@ -149,6 +152,7 @@ export class Auth {
    * `ERR_ACCESS_REVOKED` and the other codes with the advice `reject`.
    */
   verify<T extends object = object>(token: string | undefined): AccessClaims & T {
+    if (arguments.length > 1) refuseOptions(arguments[1], this.#catalog);
     return this.#tokens.claims(this.#present(token)) as AccessClaims & T;
   }
 
@@ -158,6 +162,7 @@ export class Auth {
    * @throws {@link AuthError} as {@link Auth.verify}.
    */
   verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T> {
+    if (arguments.length > 1) refuseOptions(arguments[1], this.#catalog);
     return this.#tokens.access(this.#present(token)) as VerifiedAccess<T>;
   }
 
@@ -168,6 +173,7 @@ export class Auth {
    * {@link Auth.verify}.
    */
   verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T> {
+    if (arguments.length > 1) refuseOptions(arguments[1], this.#catalog);
     return this.#headers.access(this.#present(header)) as VerifiedAccess<T>;
   }
 
@@ -179,6 +185,7 @@ export class Auth {
    * @throws {@link AuthError} as {@link Auth.verify}.
    */
   async verifyAccessAsync<T extends object = object>(token: string | undefined): Promise<VerifiedAccess<T>> {
+    refuseOptions(arguments[1], this.#catalog);
     const text = this.#catalog.textOf(await this.#native.verifyOnThreadPool(this.#present(token)));
     return parseTuple(text) as VerifiedAccess<T>;
   }
@@ -191,6 +198,7 @@ export class Auth {
    * `ERR_DPOP_PROOF_REPLAYED`, `ERR_DPOP_NONCE_REQUIRED`; `ERR_CONFIG_INVALID` without `dpop`.
    */
   verifyWithProof<T extends object = object>(token: string | undefined, proof: RequestProof): VerifiedAccess<T> {
+    refuseOptions(arguments[2], this.#catalog);
     checkArgument('proof', proof, isProof, this.#catalog);
     return parseTuple(this.#catalog.textOf(this.#native.verifyWithProof(this.#present(token), proof))) as VerifiedAccess<T>;
   }
@@ -202,6 +210,7 @@ export class Auth {
    * @throws {@link AuthError} `ERR_DPOP_PROOF_INVALID`, `ERR_DPOP_NONCE_REQUIRED`; `ERR_CONFIG_INVALID` without `dpop`.
    */
   checkProof(proof: RequestProof | undefined): void {
+    refuseOptions(arguments[1], this.#catalog);
     if (proof === undefined) return;
     checkArgument('proof', proof, isProof, this.#catalog);
     this.#catalog.textOf(this.#native.checkProof(proof));
@@ -223,6 +232,7 @@ export class Auth {
     whenStale: WhenStale,
     proof?: RequestProof,
   ): Promise<VerifiedAccess<T>> {
+    refuseOptions(arguments[3], this.#catalog);
     checkArgument('whenStale', whenStale, isText, this.#catalog);
     if (proof !== undefined) checkArgument('proof', proof, isProof, this.#catalog);
     const text = this.#catalog.textOf(await this.#native.verifyChecked(this.#present(token), whenStale, proof));
@@ -245,6 +255,7 @@ export class Auth {
    * @throws {@link AuthError} `ERR_CONFIG_INVALID`, with its `field`; the keys are then unchanged.
    */
   setKeys(keys: KeysConfig): void {
+    refuseOptions(arguments[1], this.#catalog);
     this.#catalog.textOf(this.#native.setKeys(encodeConfig(keys, this.#catalog)));
   }
 
@@ -324,6 +335,7 @@ export class Auth {
    * `ERR_TOKEN_MISSING`; `ERR_STORE_UNAVAILABLE`: retry.
    */
   async logout(refreshToken: string | undefined): Promise<boolean> {
+    refuseOptions(arguments[1], this.#catalog);
     return JSON.parse(this.#catalog.textOf(await this.#native.logout(this.#present(refreshToken)))) as boolean;
   }
 
@@ -340,7 +352,8 @@ export class Auth {
     sessionId: string,
     reason: RevocationReason = 'logout',
   ): Promise<boolean> {
-    checkArgument('sessionId', sessionId, isText, this.#catalog);
+    refuseOptions(arguments[3], this.#catalog);
+    checkArgument('sessionId', sessionId, isWellFormedText, this.#catalog);
     checkArgument('reason', reason, isText, this.#catalog);
     const outcome = await this.#native.revokeSession(subjectText(subject, this.#catalog), sessionId, reason);
     return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
@@ -401,6 +414,7 @@ export class Auth {
    * @throws {@link AuthError} `ERR_TOKEN_MISSING` without a Bearer token, `ERR_TOKEN_MALFORMED`.
    */
   bearerToken(header: string | undefined): string {
+    refuseOptions(arguments[1], this.#catalog);
     return this.#catalog.textOf(bearer(typeof header === 'string' ? header : ''));
   }
 

@@ -1,5 +1,6 @@
 /** AuthError, the class of all errors that this package throws, and the catalog that words them in one language. */
 import type { ErrorDto, NativeResult } from '../native.cjs';
+import { authErrorOptions, checkOptions, isPlain } from './arguments.cjs';
 import { errorInfo, isErrorCode, isLanguage, type Advice, type ErrorCode, type Language } from './error-codes.cjs';
 
 /** Why a session was revoked. */
@@ -74,8 +75,10 @@ export class AuthError extends Error {
    *
    * @param code - Advice, status and headers follow from it.
    * @param options - The details beyond the code.
+   * @throws AuthError `ERR_ARGUMENT_INVALID` for unfit options.
    */
   constructor(code: ErrorCode, options: AuthErrorOptions = {}) {
+    checkOptions(options, authErrorOptions, english);
     const info = errorInfo(code);
     const { text = info.messages.en, detail, field, reason, nonce, retryAfter, cause } = options;
     const { wwwAuthenticate = info.wwwAuthenticate } = options;
@@ -125,10 +128,11 @@ export class Catalog {
     readonly messages: Messages = {},
   ) {}
 
-  /** An error with this code. */
+  /** An error with this code; `ERR_INTERNAL` for an unknown one. */
   error(code: ErrorCode, options: Omit<AuthErrorOptions, 'text'> = {}): AuthError {
-    const text = this.messages[code] ?? errorInfo(code).messages[this.language];
-    return new AuthError(code, { ...options, text });
+    const info = errorInfo(code);
+    const text = this.messages[info.code] ?? info.messages[this.language];
+    return new AuthError(info.code, { ...options, text });
   }
 
   /** The error that the core returned, with what it has decided about the response. */
@@ -158,18 +162,26 @@ export class Catalog {
   }
 }
 
+/** For errors of what belongs to no auth object. */
+const english = new Catalog();
+
 /**
  * The catalog that a configuration asks for.
  *
  * @throws AuthError `ERR_CONFIG_INVALID`
  */
 export function loadCatalog(language: Language | undefined, messages: Messages | undefined): Catalog {
-  const catalog = new Catalog();
+  const catalog = english;
   if (language !== undefined && !isLanguage(language)) {
     throw catalog.configInvalid('language', "must be 'en' or 'ko'; other texts go into messages");
   }
-  for (const code of Object.keys(messages ?? {})) {
+  if (messages === undefined) return new Catalog(language);
+  if (!isPlain(messages)) throw catalog.configInvalid('messages', 'must be a plain object');
+  for (const [code, text] of Object.entries(messages as Record<string, unknown>)) {
     if (!isErrorCode(code)) throw catalog.configInvalid(`messages.${code}`, 'is no error code');
+    if (text !== undefined && (typeof text !== 'string' || text === '')) {
+      throw catalog.configInvalid(`messages.${code}`, 'must be a string that is not empty');
+    }
   }
-  return new Catalog(language, messages);
+  return new Catalog(language, { ...messages });
 }

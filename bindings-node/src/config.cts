@@ -1,8 +1,8 @@
 /** The configuration of `createAuth` and `createVerifier`, and its translation for the core. */
 import { types } from 'node:util';
 import { LogListener, TestClock, unknownOptionProblem } from '../native.cjs';
-import { describe, isPlain } from './arguments.cjs';
-import { loadCatalog, type Catalog, type Messages } from './catalog.cjs';
+import { describe, isPlain, isSubject } from './arguments.cjs';
+import { Catalog, loadCatalog, type Messages } from './catalog.cjs';
 import type { Language } from './error-codes.cjs';
 import { isLogLevel, logLevels, parseLogEntry, warnOnce, type AuditEvent, type LogEntry, type LogLevel } from './monitoring.cjs';
 import type { AuthOptions, MigrateOptions, VerifierOptions } from './options.cjs';
@@ -102,10 +102,22 @@ export function sharedOptions<T extends SharedConfig>(config: T, names: readonly
   return { catalog, clock, log, core };
 }
 
+/**
+ * The argument of `createAuth` and `createVerifier`. None at all is one without options, so that the error names what
+ * is missing.
+ *
+ * @throws AuthError `ERR_CONFIG_INVALID` for what is no plain object.
+ */
+export function plainConfig<T extends object>(config: T): T {
+  const given: T = config ?? {};
+  if (isPlain(given)) return given;
+  throw new Catalog().configInvalid('config', 'must be a plain object');
+}
+
 /** The option `migrate`: its data, and `resolve` as the core calls it. */
 export function resolverOf(migrate: MigrateConfig | undefined, catalog: Catalog) {
   if (migrate === undefined) return undefined;
-  if (typeof migrate !== 'object' || migrate === null) throw catalog.configInvalid('migrate', 'must be an object');
+  if (!isPlain(migrate)) throw catalog.configInvalid('migrate', 'must be a plain object');
   const { resolve, ...options } = migrate;
   if (resolve !== undefined && typeof resolve !== 'function') {
     throw catalog.configInvalid('migrate.resolve', 'must be a function');
@@ -121,8 +133,8 @@ function toJsonResolver(
     try {
       const user: unknown = await resolve(value);
       if (user === undefined || user === null) return JSON.stringify({ user: null });
-      if (typeof user === 'string' || Number.isSafeInteger(user)) return JSON.stringify({ user: String(user) });
-      return JSON.stringify({ failed: 'migrate.resolve returned neither a string nor a whole number' });
+      if (isSubject.accepts(user)) return JSON.stringify({ user: String(user) });
+      return JSON.stringify({ failed: `migrate.resolve has not returned ${isSubject.expected}` });
     } catch (thrown) {
       return JSON.stringify({ failed: thrown instanceof Error ? thrown.message : 'migrate.resolve failed' });
     }
@@ -133,10 +145,22 @@ function toJsonResolver(
  * The configuration as JSON text; bytes become `{ base64 }`.
  *
  * @throws AuthError `ERR_CONFIG_INVALID` for a value that JSON cannot hold: it would be
- * dropped or changed without a word.
+ * dropped or changed without a word; and for an array in place of an object, whose fields the core would read from it
+ * by their order.
  */
 export function encodeConfig(config: object, catalog: Catalog): string {
   return JSON.stringify(encode(config, '', catalog, 0));
+}
+
+/** The options that are lists. */
+const LISTS: ReadonlySet<string> = new Set([
+  'previousSecrets', 'previousRefreshSecrets', 'keys', 'issuers', 'issuer', 'audience', 'requiredClaims',
+  'forbiddenClaims', 'origin', 'allowedOrigins',
+]);
+
+/** Whether an array may be at `path`: a list, or what a JWK or a JWK Set contains. */
+function mayBeArray(path: string): boolean {
+  return /(^|\.)jwks?\./.test(path) || LISTS.has(path.slice(path.lastIndexOf('.') + 1));
 }
 
 /** Deeper than any configuration. */
@@ -149,7 +173,7 @@ function encode(value: unknown, path: string, catalog: Catalog, depth: number): 
     const bytes = value.byteLength === 0 ? '' : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     return { base64: bytes && bytes.toString('base64') };
   }
-  if (Array.isArray(value)) {
+  if (Array.isArray(value) && mayBeArray(path)) {
     return value.map((item, place) => encode(item, `${path}[${place}]`, catalog, depth + 1));
   }
   if (isPlain(value)) {

@@ -1,9 +1,9 @@
 /** The verifier of access tokens of other services. */
 import { NativeJwksVerifier, bearer } from '../native.cjs';
-import { checkArgument, checkOptions, errorOptions, isProof } from './arguments.cjs';
+import { checkArgument, checkOptions, errorOptions, isProof, refuseOptions } from './arguments.cjs';
 import type { AuthError, Catalog } from './catalog.cjs';
 import type { VerifiedAccess } from './claims.cjs';
-import { encodeConfig, sharedOptions, type FetchKeySet, type VerifierConfig } from './config.cjs';
+import { encodeConfig, plainConfig, sharedOptions, type FetchKeySet, type VerifierConfig } from './config.cjs';
 import type { ErrorCode } from './error-codes.cjs';
 import type { RequestProof } from './session.cjs';
 import { parseTuple } from './token-cache.cjs';
@@ -27,7 +27,7 @@ import { Web } from './web.cjs';
  * @throws {@link AuthError} `ERR_CONFIG_INVALID`; its message and `field` name the field.
  */
 export function createVerifier(config: VerifierConfig): Verifier {
-  const { fetch: custom, ...others } = config ?? {};
+  const { fetch: custom, ...others } = plainConfig(config);
   const { catalog, clock, log, core } = sharedOptions(others, [...NativeJwksVerifier.optionNames(), 'fetch']);
   if (custom !== undefined && typeof custom !== 'function') {
     throw catalog.configInvalid('fetch', 'must be a function');
@@ -73,6 +73,7 @@ export class Verifier {
    * the advice `reject`; `ERR_KEYS_UNAVAILABLE`: retry.
    */
   verifyAccess<T extends object = object>(token: string | undefined): VerifiedAccess<T> {
+    if (arguments.length > 1) refuseOptions(arguments[1], this.#catalog);
     return parseTuple(this.#catalog.textOf(this.#native.verify(this.#present(token)))) as VerifiedAccess<T>;
   }
 
@@ -83,6 +84,7 @@ export class Verifier {
    * @throws {@link AuthError} as {@link Verifier.verifyAccess}.
    */
   async verifyAccessAsync<T extends object = object>(token: string | undefined): Promise<VerifiedAccess<T>> {
+    if (arguments.length > 1) refuseOptions(arguments[1], this.#catalog);
     const text = this.#present(token);
     const result = this.#native.tryVerify(text) ?? (await this.#native.verifyOrFetch(text));
     return parseTuple(this.#catalog.textOf(result)) as VerifiedAccess<T>;
@@ -94,6 +96,7 @@ export class Verifier {
    * @throws {@link AuthError} `ERR_TOKEN_MISSING` without a Bearer token, else as {@link Verifier.verifyAccess}.
    */
   verifyBearer<T extends object = object>(header: string | undefined): VerifiedAccess<T> {
+    if (arguments.length > 1) refuseOptions(arguments[1], this.#catalog);
     return this.verifyAccess<T>(this.#catalog.textOf(bearer(typeof header === 'string' ? header : '')));
   }
 
@@ -103,6 +106,7 @@ export class Verifier {
    * @throws {@link AuthError} as {@link Verifier.verifyBearer}.
    */
   async verifyBearerAsync<T extends object = object>(header: string | undefined): Promise<VerifiedAccess<T>> {
+    if (arguments.length > 1) refuseOptions(arguments[1], this.#catalog);
     return this.verifyAccessAsync<T>(this.#catalog.textOf(bearer(typeof header === 'string' ? header : '')));
   }
 
@@ -117,6 +121,7 @@ export class Verifier {
     token: string | undefined,
     proof: RequestProof,
   ): Promise<VerifiedAccess<T>> {
+    refuseOptions(arguments[2], this.#catalog);
     checkArgument('proof', proof, isProof, this.#catalog);
     const result = await this.#native.verifyWithProof(this.#present(token), proof);
     return parseTuple(this.#catalog.textOf(result)) as VerifiedAccess<T>;

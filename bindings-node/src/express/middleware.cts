@@ -1,7 +1,7 @@
 /** Middleware, routes and responses for Express. */
 import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Response } from 'express';
 import type { Auth } from '../auth.cjs';
-import { AuthError, isAuthError } from '../catalog.cjs';
+import { AuthError, Catalog, isAuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { isFunction, type Checks } from '../arguments.cjs';
 import {
@@ -31,7 +31,7 @@ import {
   type JwksOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
-import { checkAuth, checkHandlerOptions, webOf, type AccessGuard } from '../http/guard.cjs';
+import { checkAuth, checkHandlerOptions, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
 import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
 
@@ -153,6 +153,7 @@ export function authOf<T extends object = object>(req: Request): RequestAuth<T> 
  * `web.refreshCookie: false` as `refreshToken`. The status is that of `res.status`, by default 200.
  */
 export function loginResponse(auth: Auth, res: Response, pair: TokenPair): void {
+  refuseOptions(arguments[3]);
   send(res, { ...loginAnswer(auth, requestOf(auth, res), pair), status: res.statusCode });
 }
 
@@ -227,8 +228,8 @@ function sessionIdOf(req: Request, id: unknown): string | undefined {
  * ```
  */
 export function authRouter(auth: Auth, options: RefreshHandlerOptions = {}): RequestHandler {
-  const errors: ErrorOptions = { onError: options.onError };
   const refresh = refreshHandler(auth, options);
+  const errors: ErrorOptions = { onError: options.onError };
   const logout = logoutHandler(auth, errors);
   const guard = authenticate(auth, errors);
   return (req, res, next): void => {
@@ -260,6 +261,7 @@ export function jwksHandler(auth: Auth, options: JwksOptions = {}): RequestHandl
  * the token. Does nothing with `web.refreshCookie: false`.
  */
 export function setRefreshCookie(auth: Auth, res: Response, pair: TokenPair): void {
+  refuseOptions(arguments[3]);
   setCookies(res, refreshCookie(auth, requestOf(auth, res), pair));
 }
 
@@ -268,18 +270,21 @@ export function setRefreshCookie(auth: Auth, res: Response, pair: TokenPair): vo
  * nothing without `web.accessCookie`.
  */
 export function setAccessCookie(auth: Auth, res: Response, pair: TokenPair): void {
+  refuseOptions(arguments[3]);
   setCookies(res, accessCookie(auth, requestOf(auth, res), pair));
 }
 
 /** Removes both cookies from the browser. */
 export function clearAuthCookies(auth: Auth, res: Response): void {
+  refuseOptions(arguments[2]);
   setCookies(res, clearedCookies(auth, requestOf(auth, res)));
 }
 
 /** The request of a response. */
 function requestOf(auth: Auth, res: Response): Request {
   checkAuth(auth);
-  return res.req;
+  if (res?.req?.headers) return res.req;
+  throw new Catalog().argumentInvalid('res', 'expected a response of Express');
 }
 
 /** Sends an error in the app's own way, or passes it to `next`. */
@@ -306,6 +311,7 @@ const refreshHandlerChecks: Checks<RefreshHandlerOptions> = { ...refreshChecks, 
  * ```
  */
 export function authErrorHandler(): ErrorRequestHandler {
+  refuseOptions(arguments[0]);
   return (err, req, res, next) => {
     if (!isAuthError(err) || res.headersSent) return next(err);
     answerError(err, req, res);

@@ -2,10 +2,11 @@
 import { parse } from 'cookie';
 import type { Request, Response } from 'express';
 import type { Auth } from '../auth.cjs';
-import { isAnything } from '../arguments.cjs';
+import { checkArgument, checkOptions, isAnything } from '../arguments.cjs';
 import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { ErrorCode } from '../error-codes.cjs';
-import { checkAuth, checkHandlerOptions, webOf } from '../http/guard.cjs';
+import { isPair } from '../http/endpoints.cjs';
+import { checkAuth, checkHandlerOptions, refuseOptions, webOf } from '../http/guard.cjs';
 import { addressOf, appError, header, headOf } from '../http/request.cjs';
 import type { ClaimsSource, Renewed, TokenPair } from '../session.cjs';
 import type { Web } from '../web.cjs';
@@ -27,8 +28,9 @@ const REFRESH_API = 'refreshToken 검증';
  * numbers.
  */
 export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
-  const { language = 'ko', messageStyle = 'prefixed', failedApi = {} } = options;
   checkHandlerOptions(options, legacy.rtVerifyChecks, 'accessCookie');
+  const { language = 'ko', messageStyle = 'prefixed', failedApi = {} } = options;
+  checkOptions(failedApi, legacy.failedApiChecks, new Catalog(), 'failedApi');
   if (options.sameSite === 'none' && !options.secure) {
     throw new Catalog().argumentInvalid('sameSite', "browsers drop a cookie with SameSite=None without Secure: set secure to true or 'auto'");
   }
@@ -65,9 +67,12 @@ export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
     },
 
     loginResponse(res, pair) {
+      refuseOptions(arguments[2]);
+      checkArgument('pair', pair, isPair, new Catalog());
+      const userId = userIdOf(pair);
       const accessToken = setCookie(res, pair, options);
       noStore(res);
-      res.json({ accessToken, refreshToken: bearer(pair.refreshToken), userId: userIdOf(pair) });
+      res.json({ accessToken, refreshToken: bearer(pair.refreshToken), userId });
     },
   };
 }
@@ -137,9 +142,18 @@ function bearer(token: string): string {
   return `Bearer ${token}`;
 }
 
-/** The user's id as the access token says it. */
+/**
+ * The user's id as the access token says it.
+ *
+ * @throws AuthError `ERR_ARGUMENT_INVALID` for what is no token.
+ */
 function userIdOf({ accessToken, subject }: TokenPair): unknown {
   const [, payload = ''] = accessToken.split('.');
-  const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
-  return claims[USER_CLAIM] ?? subject;
+  try {
+    const claims = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
+    return claims[USER_CLAIM] ?? subject;
+  } catch {
+    // Without the cause, whose message quotes the token.
+    throw new Catalog().argumentInvalid('pair', `expected ${isPair.expected}`);
+  }
 }

@@ -1,6 +1,6 @@
 /** The interface and the errors of apps with `GET /api/users/rtVerify`: statuses and messages word for word. */
 import type { Request, RequestHandler, Response } from 'express';
-import { isFlag, isFunction, type Check, type Checks } from '../arguments.cjs';
+import { isAnything, isFlag, isFunction, isText, type Check, type Checks } from '../arguments.cjs';
 import type { Auth } from '../auth.cjs';
 import type { AuthError } from '../catalog.cjs';
 import type { AccessClaims } from '../claims.cjs';
@@ -36,7 +36,6 @@ const isOneOf = (...values: unknown[]): Check => ({
   accepts: (value) => values.includes(value),
   expected: `one of ${values.join(', ')}`,
 });
-const isObject: Check = { accepts: (value) => typeof value === 'object' && value !== null, expected: 'an object' };
 
 export const rtVerifyChecks: Checks<RtVerifyOptions> = {
   language: isOneOf('ko', 'en'),
@@ -45,8 +44,10 @@ export const rtVerifyChecks: Checks<RtVerifyOptions> = {
   httpOnly: isFlag,
   sameSite: isOneOf('lax', 'strict', 'none'),
   checkOrigin: isFlag,
-  failedApi: isObject,
+  failedApi: isAnything,
 };
+
+export const failedApiChecks: Checks<FailedApi> = { authenticate: isText, rtVerify: isText };
 
 export const authenticateChecks: Checks<RtVerifyAuthenticateOptions> = { loadUser: isFunction };
 

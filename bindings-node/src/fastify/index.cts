@@ -4,6 +4,7 @@
  * @module regrant/fastify
  */
 import type {
+  FastifyInstance,
   FastifyPluginCallback,
   FastifyReply,
   FastifyRequest,
@@ -12,7 +13,7 @@ import type {
   RouteHandlerMethod,
 } from 'fastify';
 import type { Auth } from '../auth.cjs';
-import { isAuthError, type AuthError } from '../catalog.cjs';
+import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { isFunction, type Checks } from '../arguments.cjs';
 import {
@@ -39,7 +40,7 @@ import {
   type JwksOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
-import { checkAuth, checkHandlerOptions, webOf, type AccessGuard } from '../http/guard.cjs';
+import { checkAuth, checkHandlerOptions, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
 import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
 
@@ -159,6 +160,17 @@ const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE',
  * ```
  */
 export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, options, done) => {
+  try {
+    addRoutes(app, options);
+  } catch (thrown) {
+    // What a plugin throws would be uncaught; this rejects `app.ready()`.
+    return done(thrown as Error);
+  }
+  done();
+};
+
+/** @throws AuthError `ERR_ARGUMENT_INVALID`; and what Fastify throws, for a route that exists. */
+function addRoutes(app: FastifyInstance, options: AuthRoutesOptions): void {
   const { auth, prefix, logLevel, logSerializers, ...endpoints } = options as AuthRoutesOptions & RegisterOptions;
   checkAuth(auth);
   checkHandlerOptions<RefreshOptions & ErrorOptions>(endpoints, { ...refreshChecks, ...errorChecks }, 'refreshCookie');
@@ -197,8 +209,7 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
   };
   all('/sessions', sessions);
   all('/sessions/:sessionId', sessions);
-  done();
-};
+}
 
 /**
  * Sends the pair: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
@@ -206,6 +217,8 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
  */
 export function loginReply(auth: Auth, reply: FastifyReply, pair: TokenPair): FastifyReply {
   checkAuth(auth);
+  refuseOptions(arguments[3]);
+  if (typeof reply?.request !== 'object') throw new Catalog().argumentInvalid('reply', 'expected a reply of Fastify');
   return send(reply, { ...loginAnswer(auth, reply.request, pair), status: reply.statusCode });
 }
 

@@ -6,9 +6,9 @@ import { isAuthError, Catalog, type AuthError } from '../catalog.cjs';
 import type { AccessClaims, VerifiedAccess } from '../claims.cjs';
 import { Verifier, verifierInternalsOf } from '../verifier.cjs';
 import type { Web } from '../web.cjs';
-import { checkHandlerOptions, webOf, type AccessGuard } from './guard.cjs';
+import { checkHandlerOptions, refuseOptions, webOf, type AccessGuard } from './guard.cjs';
 import type { RequestProof } from '../session.cjs';
-import { appError, header, headOf, isRepeated, parseAnswer, proofOf, refusal, type HttpAnswer, type HttpRequest } from './request.cjs';
+import { appError, checkRequest, header, headOf, isRepeated, parseAnswer, proofOf, refusal, type HttpAnswer, type HttpRequest } from './request.cjs';
 
 /**
  * Which requests may pass. The access token is read from the header `web.accessHeader` of the configuration, else from
@@ -78,6 +78,7 @@ export async function authenticate<T extends object = object, R extends HttpRequ
   options: AuthenticateOptions<T, R> = NO_OPTIONS,
 ): Promise<Decision<T>> {
   const web = webOf(auth);
+  checkRequest(request);
   if (checkedFor.get(options) !== auth) checkAccessOptions(auth, options);
   checkedFor.set(options, auth);
   try {
@@ -241,12 +242,16 @@ export interface Granted {
  * @param access - The `auth` of a {@link Decision}.
  */
 export function requireScopes(auth: AccessGuard, access: VerifiedAccess | undefined, scopes: string | readonly string[]): Permission {
+  webOf(auth);
+  refuseOptions(arguments[3]);
   const all = scopesOf(scopes);
   return permission(auth, () => checkPermitted(auth, access, all, {}));
 }
 
 /** As {@link requireScopes}, for claims of the app: `requireClaims(auth, access, { role: 'admin' })`. */
 export function requireClaims(auth: AccessGuard, access: VerifiedAccess | undefined, claims: RequiredClaims): Permission {
+  webOf(auth);
+  refuseOptions(arguments[3]);
   const all = claimsOf(claims);
   return permission(auth, () => checkPermitted(auth, access, [], all));
 }
@@ -256,7 +261,8 @@ function permission(auth: AccessGuard, check: () => void): Permission {
     check();
     return { ok: true };
   } catch (thrown) {
-    if (!isAuthError(thrown)) throw thrown;
+    // A defect of the program is not the client's.
+    if (!isAuthError(thrown) || thrown.advice === 'fix') throw thrown;
     return refused(auth, thrown);
   }
 }
@@ -268,9 +274,9 @@ function refused(auth: AccessGuard, error: AuthError): Refused {
 
 /** One scope, or several. @throws AuthError `ERR_ARGUMENT_INVALID` for none. */
 export function scopesOf(scopes: string | readonly string[]): string[] {
-  const list = typeof scopes === 'string' ? [scopes] : [...(scopes ?? [])];
+  const list: unknown[] = Array.isArray(scopes) ? [...scopes] : [scopes];
   const isScope = (scope: unknown) => typeof scope === 'string' && /^[!#-[\]-~]+$/.test(scope);
-  if (list.length > 0 && list.every(isScope)) return list;
+  if (list.length > 0 && list.every(isScope)) return list as string[];
   throw new Catalog().argumentInvalid('scopes', 'expected the name of a scope, or an array of names');
 }
 
@@ -291,6 +297,17 @@ export function claimsOf(claims: RequiredClaims): RequiredClaims {
   throw new Catalog().argumentInvalid('claims', 'expected an object with strings, numbers, booleans or null');
 }
 
+/** The claims of a token as JSON text. @throws AuthError `ERR_ARGUMENT_INVALID` for what is no verified token. */
+function claimsText(access: VerifiedAccess): string {
+  const claims: unknown = (access as VerifiedAccess | null)?.claims;
+  try {
+    if (typeof claims === 'object' && claims !== null) return JSON.stringify(claims);
+  } catch {
+    // The claims are none that a token contains.
+  }
+  throw new Catalog().argumentInvalid('access', 'expected what authenticate returned');
+}
+
 /** @throws AuthError `ERR_INSUFFICIENT_SCOPE`, and `ERR_TOKEN_MISSING` without a token. */
 export function checkPermitted(
   auth: AccessGuard,
@@ -300,5 +317,5 @@ export function checkPermitted(
 ): void {
   const catalog = catalogOf(auth);
   if (access === undefined) throw catalog.errorOf(webOf(auth).native.tokenMissing());
-  catalog.textOf(checkPermission(scopes, JSON.stringify(claims), JSON.stringify(access.claims)));
+  catalog.textOf(checkPermission(scopes, JSON.stringify(claims), claimsText(access)));
 }

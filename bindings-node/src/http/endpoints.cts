@@ -1,11 +1,11 @@
 /** The responses of the endpoints: login, refresh, logout, sessions and public keys. */
 import type { NativeResult } from '../../native.cjs';
 import { internalsOf, type Auth, type AuthInternals } from '../auth.cjs';
-import { checkArgument, checkOptions, encodeClaims, isAnything, isFlag, isFunction, isText, type Check, type Checks } from '../arguments.cjs';
-import { Catalog, type AuthError } from '../catalog.cjs';
+import { checkArgument, encodeClaims, isAnything, isFlag, isFunction, isObject, isText, isWellFormedText, type Check, type Checks } from '../arguments.cjs';
+import type { AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { checkAuth, checkHandlerOptions } from './guard.cjs';
-import { addressOf, headOf, methodNotAllowed, parseAnswer, toAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
+import { checkAuth, checkHandlerOptions, refuseOptions } from './guard.cjs';
+import { addressOf, checkRequest, headOf, methodNotAllowed, parseAnswer, toAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
 import type { ClaimsSource, TokenPair } from '../session.cjs';
 
 /** The response body, with the names of RFC 6749 §5.1 in camel case. */
@@ -27,13 +27,15 @@ export interface TokenAnswer {
  */
 export function loginAnswer(auth: Auth, request: HttpRequest, pair: TokenPair): HttpAnswer {
   checkAuth(auth);
+  checkRequest(request);
+  refuseOptions(arguments[3]);
   const { native, catalog, web } = internalsOf(auth);
   checkArgument('pair', pair, isPair, catalog);
   return parseAnswer(catalog.textOf(native.loginResponse(headOf(request, web), pair)));
 }
 
 /** What the responses use of a pair. */
-const isPair: Check = {
+export const isPair: Check = {
   accepts: (value) => {
     const { accessToken, accessExpiresIn, refreshToken, refreshExpiresIn } = (value ?? {}) as Partial<TokenPair>;
     return [accessToken, refreshToken].every(isText.accepts)
@@ -80,9 +82,9 @@ export interface RefreshOptions {
   /**
    * The address of the client, for `refresh.limiter`. By default `ip` of Express and Fastify, else the
    * peer of the connection. The `Request` of the Fetch API has none: failures are then not counted per
-   * address.
+   * address, as with a function that returns `undefined` or `null`.
    */
-  address?: ((request: HttpRequest) => string | undefined) | undefined;
+  address?: ((request: HttpRequest) => string | undefined | null) | undefined;
 }
 
 /**
@@ -94,6 +96,7 @@ export interface RefreshOptions {
  */
 export async function refresh(auth: Auth, request: HttpRequest, options: RefreshOptions = {}): Promise<HttpAnswer> {
   checkAuth(auth);
+  checkRequest(request);
   checkHandlerOptions(options, refreshChecks, 'refreshCookie');
   return toAnswer(renew(auth, request, options));
 }
@@ -108,6 +111,8 @@ export async function renew(auth: Auth, request: HttpRequest, options: RefreshOp
   const other = otherMethod(auth, request);
   if (other) return other;
   const { native, catalog, web, idOf } = internalsOf(auth);
+  const address = (options.address ?? addressOf)(request) ?? undefined;
+  if (address !== undefined) checkArgument('address', address, isWellFormedText, catalog);
   const head = headOf(request, web);
   const presented = catalog.textOf(await native.presentRefresh(head, bodyToken(request)));
   const { token } = JSON.parse(presented) as { token: string };
@@ -126,7 +131,6 @@ export async function renew(auth: Auth, request: HttpRequest, options: RefreshOp
     }
   }
   const text = claims === undefined ? undefined : encodeClaims(claims, catalog);
-  const address = (options.address ?? addressOf)(request);
   const outcome = await native.refreshResponse(head, presented, { claims: text, rotate: options.rotate, address });
   if (unknownUser && typeof outcome === 'string') throw unknownUser;
   return parseAnswer(catalog.textOf(outcome));
@@ -156,6 +160,7 @@ function bodyToken({ body }: HttpRequest): string | undefined {
  */
 export async function logout(auth: Auth, request: HttpRequest, options: Record<string, never> = {}): Promise<HttpAnswer> {
   checkAuth(auth);
+  checkRequest(request);
   checkHandlerOptions(options, {}, 'refreshCookie');
   return toAnswer(endSession(auth, request));
 }
@@ -181,7 +186,10 @@ export interface SessionsRequest {
 }
 
 const isAccess: Check = {
-  accepts: (value) => isText.accepts((value as Partial<VerifiedAccess> | null | undefined)?.subject),
+  accepts: (value) => {
+    const { subject, sessionId } = (value ?? {}) as Partial<VerifiedAccess>;
+    return isWellFormedText.accepts(subject) && (sessionId === undefined || isWellFormedText.accepts(sessionId));
+  },
   expected: 'what authenticate returned',
 };
 
@@ -196,8 +204,14 @@ const isAccess: Check = {
  */
 export async function sessions(auth: Auth, access: VerifiedAccess, request: SessionsRequest): Promise<HttpAnswer> {
   checkAuth(auth);
-  checkArgument('access', access, isAccess, internalsOf(auth).catalog);
-  return toAnswer(listOrEnd(auth, access, request));
+  refuseOptions(arguments[3]);
+  const { catalog } = internalsOf(auth);
+  checkArgument('access', access, isAccess, catalog);
+  checkArgument('request', request, isObject, catalog);
+  const { method, sessionId } = request;
+  if (method !== undefined) checkArgument('method', method, isText, catalog);
+  if (sessionId !== undefined) checkArgument('sessionId', sessionId, isText, catalog);
+  return toAnswer(listOrEnd(auth, access, { method, sessionId }));
 }
 
 /** @throws AuthError as the core's endpoint. */
@@ -232,7 +246,8 @@ export const jwksChecks: Checks<JwksOptions> = {
  */
 export function jwksAnswer(auth: Auth, request: HttpRequest, options: JwksOptions = {}): HttpAnswer {
   checkAuth(auth);
-  checkOptions(options, jwksChecks, new Catalog());
+  checkRequest(request);
+  checkHandlerOptions(options, jwksChecks, 'refreshCookie');
   const { native, catalog, web } = internalsOf(auth);
   return parseAnswer(catalog.textOf(native.jwksResponse(headOf(request, web), options.maxAge)));
 }

@@ -57,3 +57,13 @@ export function checkHandlerOptions<T extends object>(
   }
   checkOptions(options, checks, catalog);
 }
+
+/**
+ * Refuses options where a function takes none: they would be ignored.
+ *
+ * @param options - The argument after the last one.
+ * @throws AuthError `ERR_ARGUMENT_INVALID`
+ */
+export function refuseOptions(options: unknown): void {
+  if (options !== undefined) checkHandlerOptions(options as object, {}, 'refreshCookie');
+}

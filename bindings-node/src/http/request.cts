@@ -1,5 +1,6 @@
 /** HTTP requests and responses as plain data: how one is read, whose page sent it, and how the other is built. */
-import { isAuthError, type AuthError } from '../catalog.cjs';
+import { isWellFormedText } from '../arguments.cjs';
+import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { RequestProof } from '../session.cjs';
 import type { Web } from '../web.cjs';
 
@@ -48,6 +49,13 @@ export interface HttpRequest {
   } | undefined;
   /** The parsed JSON body. */
   readonly body?: unknown;
+}
+
+/** @throws AuthError `ERR_ARGUMENT_INVALID` for what is no request. */
+export function checkRequest(request: HttpRequest): void {
+  const headers: unknown = (request as HttpRequest | null | undefined)?.headers;
+  if (typeof headers === 'object' && headers !== null) return;
+  throw new Catalog().argumentInvalid('request', 'expected an object with headers');
 }
 
 /** The value of a header, in an array of one too; `undefined` if it is absent or repeated. */
@@ -122,22 +130,38 @@ function schemeOf({ protocol, secure, socket }: HttpRequest): string {
   return socket?.encrypted === true ? 'https' : '';
 }
 
-/** The header of cookies that are only there parsed: a record, or an object with `getAll` (`NextRequest`). */
+/** The header of cookies that are only there parsed. */
 function cookieHeaderOf(cookies: unknown): string {
   if (typeof cookies !== 'object' || cookies === null) return '';
-  const { getAll } = cookies as { getAll?: unknown };
-  const pairs: unknown[][] = typeof getAll === 'function'
-    ? [...getAll.call(cookies) as Iterable<{ name: unknown; value: unknown }>].map(({ name, value }) => [name, value])
-    : Object.entries(cookies);
-  return pairs
-    .filter(([name, value]) => typeof name === 'string' && typeof value === 'string')
-    .map(([name, value]) => `${String(name)}=${encodeURIComponent(String(value))}`)
+  return cookiePairs(cookies)
+    // Neither a token nor its cookie's name has lone surrogates, which cannot be encoded.
+    .filter((pair): pair is [string, string] => pair.length === 2 && pair.every(isWellFormedText.accepts))
+    .map(([name, value]) => `${name}=${encodeURIComponent(value)}`)
     .join('; ');
 }
 
+/**
+ * The names and values: of an object with `getAll` (`NextRequest`), of pairs such as those of a `Map` or a `CookieMap`,
+ * or of a record.
+ */
+function cookiePairs(cookies: object): unknown[][] {
+  const { getAll } = cookies as { getAll?: unknown };
+  const list: unknown = typeof getAll === 'function' ? getAll.call(cookies) : cookies;
+  if (!isIterable(list)) return Object.entries(cookies);
+  return [...list].map((cookie) => {
+    if (Array.isArray(cookie)) return cookie as unknown[];
+    const { name, value } = (cookie ?? {}) as { name?: unknown; value?: unknown };
+    return [name, value];
+  });
+}
+
+function isIterable(value: unknown): value is Iterable<unknown> {
+  return typeof (value as Partial<Iterable<unknown>> | null | undefined)?.[Symbol.iterator] === 'function';
+}
+
 /** The path of the request, with the query. */
-export function pathOf({ originalUrl, url = '' }: HttpRequest): string {
-  const target = originalUrl ?? url;
+export function pathOf({ originalUrl, url }: HttpRequest): string {
+  const target = textOr(originalUrl ?? url);
   if (target.startsWith('/') || !URL.canParse(target)) return target;
   const { pathname, search } = new URL(target);
   return pathname + search;
@@ -152,12 +176,15 @@ export function addressOf({ ip, socket }: HttpRequest): string | undefined {
 /**
  * Returns the proof of a request, for `auth.login(user, { proof })` and `auth.refresh(token, { proof })`, which check
  * it; `undefined` if there is none.
+ *
+ * @throws AuthError `ERR_ARGUMENT_INVALID` for what is no request.
  */
 export function proofOf(request: HttpRequest): RequestProof | undefined {
+  checkRequest(request);
   // Several proofs, joined as Node.js joins them, are no valid proof (RFC 9449 §4.3).
   const proof = headerInAnyCase(request, 'dpop').join(', ');
   if (proof === '') return undefined;
-  return { proof, method: request.method ?? '', path: pathOf(request) };
+  return { proof, method: textOr(request.method), path: pathOf(request) };
 }
 
 /** All values of a header, whatever the case of its name. */
