@@ -57,6 +57,7 @@ import { Web } from './web.cjs';
 export function createAuth(config: AuthConfig): Auth {
   const { migrate, onEvent, ...others } = plainConfig(config);
   const { catalog, clock, log, core } = sharedOptions(others, [...NativeAuth.optionNames(), 'onEvent']);
+  refuseOptions(arguments[1], catalog);
   if (onEvent !== undefined && typeof onEvent !== 'function') {
     throw catalog.configInvalid('onEvent', 'must be a function');
   }

@@ -144,7 +144,7 @@ function toJsonResolver(
 /**
  * The configuration as JSON text; bytes become `{ base64 }`.
  *
- * @throws AuthError `ERR_CONFIG_INVALID` for a value that JSON cannot hold: it would be
+ * @throws AuthError `ERR_CONFIG_INVALID` for a value that JSON or UTF-8 cannot hold: it would be
  * dropped or changed without a word; and for an array in place of an object, whose fields the core would read from it
  * by their order.
  */
@@ -176,7 +176,11 @@ function encode(value: unknown, path: string, catalog: Catalog, depth: number): 
   if (Array.isArray(value) && mayBeArray(path)) {
     return value.map((item, place) => encode(item, `${path}[${place}]`, catalog, depth + 1));
   }
+  if (typeof value === 'string' && !value.isWellFormed()) throw catalog.configInvalid(path, 'cannot have lone surrogates');
   if (isPlain(value)) {
+    if (!Object.keys(value).every((name) => name.isWellFormed())) {
+      throw catalog.configInvalid(path || 'config', 'cannot have names with lone surrogates');
+    }
     const fields = Object.entries(value).filter(([, field]) => field !== undefined);
     return Object.fromEntries(
       fields.map(([name, field]) => [name, encode(field, path ? `${path}.${name}` : name, catalog, depth + 1)]),

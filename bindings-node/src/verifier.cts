@@ -29,6 +29,7 @@ import { Web } from './web.cjs';
 export function createVerifier(config: VerifierConfig): Verifier {
   const { fetch: custom, ...others } = plainConfig(config);
   const { catalog, clock, log, core } = sharedOptions(others, [...NativeJwksVerifier.optionNames(), 'fetch']);
+  refuseOptions(arguments[1], catalog);
   if (custom !== undefined && typeof custom !== 'function') {
     throw catalog.configInvalid('fetch', 'must be a function');
   }

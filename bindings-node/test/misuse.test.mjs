@@ -74,6 +74,9 @@ const arguments_ = [
   ['http.requireScopes', () => http.requireScopes(auth, access, 'read', { onError() {} }), 'onError'],
   ['http.requireClaims', () => http.requireClaims(auth, access, { role: 'a' }, { onError() {} }), 'onError'],
 
+  ['createAuth', () => createAuth({ secret: SECRET, store: 'memory:' }, { web: VALUE }), 'web'],
+  ['createVerifier', () => createVerifier({ issuers: [] }, { web: VALUE }), 'web'],
+
   // What is no plain object.
   ['login with a Map', () => auth.login('user-1', new Map()), 'options'],
   ['login with a Date', () => auth.login('user-1', new Date()), 'options'],
@@ -99,6 +102,12 @@ const arguments_ = [
 
   // Responses, pairs, tokens, scopes.
   ['loginResponse of the preset without a pair', () => old.loginResponse(response(), undefined), 'pair'],
+  ['loginResponse of the preset without a response', () => old.loginResponse(undefined, pair), 'res'],
+  ...[undefined, null, {}, { error: VALUE }, VALUE].flatMap((none) => [
+    ['toResponse', () => http.toResponse(none), 'answer'],
+    ['answerError of Express', () => forExpress.answerError(none, request, response()), 'error'],
+    ['answerError of Fastify', () => forFastify.answerError(none, request, {}), 'error'],
+  ]),
   ['loginResponse without a response', () => forExpress.loginResponse(auth, undefined, pair), 'res'],
   ['loginReply without a reply', () => forFastify.loginReply(auth, undefined, pair), 'reply'],
   ['http.requireScopes without an auth object', () => http.requireScopes({}, access, 'read'), 'auth'],
@@ -196,6 +205,9 @@ const configurations = [
   ['migrate by position', { migrate: [VALUE] }, 'migrate'],
   ['migrate as a Map', { migrate: new Map() }, 'migrate'],
   ['a list in a list', { web: { allowedOrigins: [['https://a.example']] } }, 'web.allowedOrigins[0]'],
+  ['an issuer with a lone surrogate', { access: { issuer: `${VALUE}\ud800` } }, 'access.issuer'],
+  ['a secret of lone surrogates', { secret: '\ud800'.repeat(32) }, 'secret'],
+  ['a name with a lone surrogate', { access: { '\ud800': 1 } }, 'access'],
   ['inherited options', { web: inheriting({ path: '/zz' }) }, 'web'],
   ['messages null', { messages: null }, 'messages'],
   ['messages as a Map', { messages: new Map() }, 'messages'],
@@ -316,6 +328,11 @@ test('cookies that were parsed already are read from every usual container', asy
   for (const [index, cookies] of containers.entries()) {
     const decision = await http.authenticate(auth, { method: 'GET', headers: {}, cookies });
     assert.equal(decision.auth?.subject, 'user-2', String(index));
+  }
+  for (const cookies of [new Map([['accessToken', `Bearer ${accessToken}`]]), { accessToken: `Bearer ${accessToken}` }]) {
+    const req = { method: 'GET', headers: {}, cookies };
+    await new Promise((next) => old.authenticate(auth)(req, response(), next));
+    assert.equal(req.auth?.subject, 'user-2', 'the preset');
   }
   for (const cookies of [{ accessToken: '\ud800' }, { getAll: () => Promise.resolve([]) }, { getAll: () => [null] }, 5, null]) {
     const decision = await http.authenticate(auth, { method: 'GET', headers: {}, cookies });

@@ -143,7 +143,7 @@ export type AuthedRequest<T extends object = object> = Request & {
  * @throws Error if the request did not pass `authenticate`: a defect of the app's routes.
  */
 export function authOf<T extends object = object>(req: Request): RequestAuth<T> {
-  const { auth } = req as Partial<AuthedRequest<T>>;
+  const auth = (req as Partial<AuthedRequest<T>> | undefined)?.auth;
   if (auth === undefined) throw new Error(NOT_AUTHENTICATED);
   return auth;
 }

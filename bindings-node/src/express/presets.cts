@@ -7,7 +7,7 @@ import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { ErrorCode } from '../error-codes.cjs';
 import { isPair } from '../http/endpoints.cjs';
 import { checkAuth, checkHandlerOptions, refuseOptions, webOf } from '../http/guard.cjs';
-import { addressOf, appError, header, headOf } from '../http/request.cjs';
+import { addressOf, appError, cookiePairs, header, headOf } from '../http/request.cjs';
 import type { ClaimsSource, Renewed, TokenPair } from '../session.cjs';
 import type { Web } from '../web.cjs';
 import { middleware, noStore } from './middleware.cjs';
@@ -69,6 +69,7 @@ export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
     loginResponse(res, pair) {
       refuseOptions(arguments[2]);
       checkArgument('pair', pair, isPair, new Catalog());
+      if (typeof res?.cookie !== 'function') throw new Catalog().argumentInvalid('res', 'expected a response of Express');
       const userId = userIdOf(pair);
       const accessToken = setCookie(res, pair, options);
       noStore(res);
@@ -79,8 +80,9 @@ export function rtVerify(options: RtVerifyOptions = {}): RtVerifyPreset {
 
 /** The cookie, unless a page of another origin may change something with it: as in `authenticate`. */
 function presentedCookie(req: Request, web: Web, { checkOrigin = true }: RtVerifyOptions): string | undefined {
-  const cookies = req.cookies as Record<string, unknown> | undefined;
-  const value = (cookies ?? parse(req.headers.cookie ?? ''))[ACCESS_COOKIE];
+  const parsed: unknown = req.cookies;
+  const cookies = typeof parsed === 'object' && parsed !== null ? parsed : parse(req.headers.cookie ?? '');
+  const value = cookiePairs(cookies).find(([name]) => name === ACCESS_COOKIE)?.[1];
   if (typeof value !== 'string') return undefined;
   return !checkOrigin || web.native.acceptsCookies(headOf(req, web)) ? value : undefined;
 }

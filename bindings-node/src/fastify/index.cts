@@ -129,7 +129,7 @@ export type AuthedRequest<T extends object = object, U = unknown> = FastifyReque
  * @throws Error if the request did not pass `authenticate`: a defect of the app's routes.
  */
 export function authOf<T extends object = object>(request: FastifyRequest): VerifiedAccess<T> {
-  const { auth } = request as Partial<AuthedRequest<T>>;
+  const auth = (request as Partial<AuthedRequest<T>> | undefined)?.auth;
   if (auth === undefined) throw new Error('this route needs authenticate() before it');
   return auth;
 }

@@ -1,5 +1,5 @@
 /** HTTP requests and responses as plain data: how one is read, whose page sent it, and how the other is built. */
-import { isWellFormedText } from '../arguments.cjs';
+import { checkArgument, isObject, isWellFormedText, type Check } from '../arguments.cjs';
 import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { RequestProof } from '../session.cjs';
 import type { Web } from '../web.cjs';
@@ -144,7 +144,7 @@ function cookieHeaderOf(cookies: unknown): string {
  * The names and values: of an object with `getAll` (`NextRequest`), of pairs such as those of a `Map` or a `CookieMap`,
  * or of a record.
  */
-function cookiePairs(cookies: object): unknown[][] {
+export function cookiePairs(cookies: object): unknown[][] {
   const { getAll } = cookies as { getAll?: unknown };
   const list: unknown = typeof getAll === 'function' ? getAll.call(cookies) : cookies;
   if (!isIterable(list)) return Object.entries(cookies);
@@ -218,8 +218,22 @@ export function methodNotAllowed(allow: string): HttpAnswer {
   return { status: 405, headers: { ...NO_STORE, Allow: allow }, cookies: [] };
 }
 
+const isAnswer: Check = {
+  accepts: (value) => {
+    const { status, headers, cookies } = (value ?? {}) as Partial<HttpAnswer>;
+    return Number.isInteger(status) && isObject.accepts(headers) && Array.isArray(cookies);
+  },
+  expected: 'an answer of this package',
+};
+/** Not `instanceof`: the error may be that of another copy of this package. */
+const isError: Check = {
+  accepts: (value) => value instanceof Error && Number.isInteger((value as Partial<AuthError>).status),
+  expected: 'an AuthError',
+};
+
 /** The answer to a refusal: the error's status, headers and cookies, and `{ error: { code, advice, message } }`. */
 export function refusal(error: AuthError): HttpAnswer {
+  checkArgument('error', error, isError, new Catalog());
   return { status: error.status, headers: { ...NO_STORE, ...error.headers }, cookies: error.cookies ?? [], body: { error } };
 }
 
@@ -260,7 +274,9 @@ function isReadable(value: unknown): boolean {
 }
 
 /** The answer as a `Response` of the Fetch API: for Hono, Next.js and the like. */
-export function toResponse({ status, headers, cookies, body }: HttpAnswer): Response {
+export function toResponse(answer: HttpAnswer): Response {
+  checkArgument('answer', answer, isAnswer, new Catalog());
+  const { status, headers, cookies, body } = answer;
   const all = new Headers(headers);
   for (const cookie of cookies) all.append('Set-Cookie', cookie);
   return body === undefined ? new Response(null, { status, headers: all }) : Response.json(body, { status, headers: all });
