@@ -7,13 +7,13 @@ const { createAuth } = require('regrant');
 const WORKERS = 4;
 const REFRESHES = 40;
 
-const [secret, store] = isMainThread ? process.argv.slice(2) : workerData;
+const [secret, store, refreshes] = isMainThread ? process.argv.slice(2) : workerData;
 const auth = createAuth({ secret, store });
 
 async function work() {
   let pair = await auth.login('worker');
   parentPort.postMessage('started');
-  for (let turn = 0; turn < REFRESHES; turn += 1) {
+  for (let turn = 0; turn < refreshes; turn += 1) {
     const renewing = auth.refresh(pair.refreshToken);
     for (let call = 0; call < 200; call += 1) auth.verify(pair.accessToken);
     pair = await renewing;
@@ -23,7 +23,9 @@ async function work() {
 
 async function main() {
   for (let round = 0; round < 6; round += 1) {
-    const workers = Array.from({ length: WORKERS }, () => new Worker(__filename, { workerData: [secret, store] }));
+    // Those that are to be terminated go on until they are, however late that is.
+    const lengths = Array.from({ length: WORKERS }, (_, place) => (place % 2 ? Infinity : REFRESHES));
+    const workers = lengths.map((refreshes) => new Worker(__filename, { workerData: [secret, store, refreshes] }));
     const outcomes = workers.map(async (worker, place) => {
       const messages = [];
       worker.on('message', (message) => messages.push(message));

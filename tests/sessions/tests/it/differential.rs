@@ -8,7 +8,8 @@ async fn random_histories_agree_with_the_memory_store() {
     let server = RedisServer::start().unwrap();
     let mut random = Random::new(seed());
     let coverage = histories(&server, &mut random, 12_000).await;
-    coverage.require(&Coverage::ANSWERS, 10);
+    // The rarest answer comes about 15 times in as many histories, and by chance now and then not even 10 times.
+    coverage.require(&Coverage::ANSWERS, 3);
     coverage.require(&Coverage::LOGINS, 2);
 }
 
