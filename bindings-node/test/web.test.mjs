@@ -405,7 +405,7 @@ test('a requirement that would let every token pass is refused', async () => {
     assert.throws(() => forFastify.requireScopes(auth, scopes), unfit);
     assert.throws(() => forFetch.requireScopes(auth, access, scopes), unfit);
   }
-  // What is required cannot be taken back by whoever holds the object.
+  // The middleware has a copy: a later change of the object does not lift the requirement.
   const required = { role: 'admin' };
   const middleware = forExpress.requireClaims(auth, required);
   delete required.role;

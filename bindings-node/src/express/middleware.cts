@@ -5,6 +5,7 @@ import { AuthError, Catalog, isAuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { isFunction, type Checks } from '../arguments.cjs';
 import {
+  NOT_AUTHENTICATED,
   accessOf,
   checkAccessOptions,
   checkPermitted,
@@ -125,8 +126,6 @@ function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: Ver
     next();
   };
 }
-
-const NOT_AUTHENTICATED = 'this route needs authenticate() before it';
 
 /** The verified access token. `T`: the app's own claims. */
 export type RequestAuth<T extends object = object> = VerifiedAccess<T>;

@@ -17,6 +17,7 @@ import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { isFunction, type Checks } from '../arguments.cjs';
 import {
+  NOT_AUTHENTICATED,
   accessOf,
   checkAccessOptions,
   checkPermitted,
@@ -105,7 +106,7 @@ function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: Ver
   webOf(auth);
   checkHandlerOptions(options, errorChecks, 'accessCookie');
   return async (request, reply) => {
-    if (!('auth' in request)) throw new Error('this route needs authenticate() before it');
+    if (!('auth' in request)) throw new Error(NOT_AUTHENTICATED);
     try {
       check((request as Partial<AuthedRequest>).auth);
       return undefined;
@@ -130,7 +131,7 @@ export type AuthedRequest<T extends object = object, U = unknown> = FastifyReque
  */
 export function authOf<T extends object = object>(request: FastifyRequest): VerifiedAccess<T> {
   const auth = (request as Partial<AuthedRequest<T>> | undefined)?.auth;
-  if (auth === undefined) throw new Error('this route needs authenticate() before it');
+  if (auth === undefined) throw new Error(NOT_AUTHENTICATED);
   return auth;
 }
 

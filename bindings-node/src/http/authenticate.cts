@@ -226,6 +226,9 @@ function claimOf(auth: AccessGuard, claims: AccessClaims, name: string): string 
 /** The claims that a token must have, each with its value, or an array that contains it. */
 export type RequiredClaims = Readonly<Record<string, string | number | boolean | null>>;
 
+/** The message of the error for a route that was mounted without {@link authenticate}. */
+export const NOT_AUTHENTICATED = 'this route needs authenticate() before it';
+
 /** Whether a token grants what a route needs. */
 export type Permission = Granted | Refused;
 

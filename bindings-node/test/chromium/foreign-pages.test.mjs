@@ -77,7 +77,7 @@ function foreignPages(user, from, scheme) {
   };
 }
 
-/** A logout that clears a cookie for whoever asks, and its login. */
+/** The control: a logout that clears the cookie whichever page sends the request, and its login. */
 function addNaiveLogout(app) {
   const cookie = (req, value) => `naive=${value}; Path=/auth; HttpOnly; SameSite=Strict${req.secure ? '; Secure' : ''}`;
   app.post('/naive/login', (req, res) => res.append('Set-Cookie', cookie(req, 'alice')).end());

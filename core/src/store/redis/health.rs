@@ -140,7 +140,7 @@ impl Probe<'_> {
             .text(1)
             .instant(None);
         let request = Request::Script(self.login, arguments);
-        // Half of the timeout: whoever asks for the health does not wait for long.
+        // Half of the timeout, because a readiness probe should not wait as long as a login.
         let timeout = self.client.deployment().connector.timeout / 2;
         let (_, connection): (Value, _) =
             self.client.try_query(&self.key, &request, timeout, timeout / 2).await?;

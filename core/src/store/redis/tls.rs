@@ -135,8 +135,8 @@ impl AsyncWrite for Explained {
 /// certificate that is itself in `caFile`.
 ///
 /// The second rule is for self-signed certificates as `openssl req -x509` makes them: without a
-/// name, and marked as an authority. It gives nobody more than the first rule does: whoever has the
-/// private key of a certificate in `caFile` can issue certificates for every name.
+/// name, and marked as an authority. It weakens nothing: by the first rule, the private key of a
+/// certificate in `caFile` can already sign certificates for every name.
 #[derive(Debug)]
 struct Verifier {
     authorities: Arc<WebPkiServerVerifier>,
