@@ -87,8 +87,8 @@ async function answer(auth, { route, mount = '/auth' }, request) {
   if (!decision.ok) return decision.answer;
   if (route === 'sessions') {
     const { method, url } = request;
-    const sessionId = new URL(url, 'http://localhost').pathname.slice(`${mount}/sessions/`.length) || undefined;
-    return sessions(auth, decision.auth, { method, sessionId });
+    const [, id] = new URL(url, 'http://localhost').pathname.split(`${mount}/sessions/`);
+    return sessions(auth, decision.auth, { method, sessionId: id });
   }
   const permission = route === 'guard-scope' ? requireScopes(auth, decision.auth, 'read') : { ok: true };
   if (!permission.ok) return permission.answer;
