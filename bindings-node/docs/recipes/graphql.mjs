@@ -2,11 +2,11 @@ import { GraphQLError } from 'graphql';
 import { createSchema, createYoga } from 'graphql-yoga';
 import { authenticate } from 'regrant/http';
 
-const refused = (error) => new GraphQLError(error.message, {
+const refused = (error) => new GraphQLError(error.text, {
   extensions: { code: error.code, advice: error.advice, http: { status: error.status, headers: error.headers } },
 });
 
-/** A bad token is rejected with its status before anything runs; without one the public fields are there. */
+/** Rejects a bad token before any resolver runs. Without a token only the public fields resolve. */
 export function graphQlServer(auth) {
   return createYoga({
     async context({ request }) {

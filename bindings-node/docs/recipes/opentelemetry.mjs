@@ -12,7 +12,7 @@ export const traced = (name, work) => trace.getTracer('regrant').startActiveSpan
   }
 });
 
-/** Middleware behind `authenticate`: names the session on the span of the request. */
+/** Middleware behind `authenticate`: names the user and the session on the span of the request. */
 export function identify(req, res, next) {
   trace.getActiveSpan()?.setAttributes({ 'user.id': req.auth.subject, 'session.id': req.auth.sessionId });
   next();
