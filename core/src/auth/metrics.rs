@@ -9,8 +9,8 @@
 //!
 //! | metric | labels | |
 //! |---|---|---|
-//! | `regrant_logins_total` | `outcome`: `issued`, or as below | counter |
-//! | `regrant_refreshes_total` | `outcome`: `issued`, `reissued`, `kept`, `superseded`, `expired`, `unknown`, `revoked`, `reused`; `limited` (too many failures); `store_error`; `rejected` (not a token of this server, or claims that cannot be issued); `failed` (a defect) | counter |
+//! | `regrant_logins_total` | `outcome`: `issued`; `store_error`, `rejected` and `failed` as below | counter |
+//! | `regrant_refreshes_total` | `outcome`: `issued`, `reissued`, `kept`, `superseded`, `expired`, `unknown`, `revoked`, `reused`; `limited` (too many failures); `store_error`; `rejected` (not a token of this server, another user, or the DPoP proof); `failed` (a defect of the program, such as claims that cannot be issued) | counter |
 //! | `regrant_refresh_seconds` | | histogram |
 //! | `regrant_thefts_total` | `how`, as in [`AuditKind::Theft`](crate::AuditKind::Theft) | counter |
 //! | `regrant_sessions_revoked_total` | `reason`: a [`RevocationReason`] | counter |
@@ -71,10 +71,11 @@
 //! the labels above; `ok` where there is only one) and `error` (a code such as
 //! `ERR_STORE_UNAVAILABLE`). A span names no user.
 //!
-//! Events have two targets. `regrant::audit` says what happened to which session, at info, a theft
-//! at warn; these events name the `subject`, which may be personal data, and can be switched off by
-//! their target. `regrant::store` reports failures of the store, at error where an operator must
-//! act.
+//! | target | events |
+//! |---|---|
+//! | `regrant::audit` | what happened to which session, at info; a theft at warn. Names the `subject`, which may be personal data: filter this target out where that must not be logged |
+//! | `regrant::store` | failures of the store, at error where an operator must act, and its recovery |
+//! | `regrant::auth`, `regrant::keys`, `regrant::http` | an overflow of the deny list, a change of keys, requests that point to a wrong configuration |
 //!
 //! No token, secret or password, and no part of one, appears in a span, an event or a label. Of a
 //! store only the host and port of a server appear.
