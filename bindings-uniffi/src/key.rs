@@ -56,9 +56,9 @@ pub enum KeyMaterial {
         /// The text of the file.
         pem: String,
     },
-    /// A JWK (RFC 7517 §4) as JSON: a public key, or a secret of at least the length above. Its
-    /// `alg`, `use` and `key_ops` must allow verification with the algorithm. Its `kid` is the
-    /// default for `kid`.
+    /// A JWK (RFC 7517 §4) as JSON: a public key, or a secret at least as long as the hash output.
+    /// `alg`, `use` and `key_ops`, where present, must allow verification with the algorithm. Its
+    /// `kid` is the default for the `kid` of the verification key.
     Jwk {
         /// The JSON.
         jwk: String,

@@ -19,7 +19,7 @@ use crate::token::Token;
 pub const GRACE: Duration = Duration::from_secs(10);
 /// Longer than the grace.
 pub const MINUTE: Duration = Duration::from_secs(60);
-/// The idle lifetime of every session here; they end after ten of them.
+/// The idle lifetime of every session here. The absolute lifetime is ten hours.
 pub const HOUR: Duration = Duration::from_secs(3600);
 
 /// An empty store and its clock.

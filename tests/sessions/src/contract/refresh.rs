@@ -49,7 +49,7 @@ pub async fn each_refresh_issues_the_next_child(at: &Fixture) {
         assert_eq!(record.idle_deadline, issued_child.expires_at);
         assert_eq!((record.created_at, record.expires_at), (begun.created_at, begun.expires_at));
     }
-    // No child outlives the session.
+    // No child outlives the session. The token has idled out by now, so its `exp` is extended.
     at.wait(HOUR / 2 * 5);
     for _ in 0..2 {
         session.token.claims.expires_at = begun.expires_at;
