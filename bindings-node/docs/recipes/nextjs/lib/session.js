@@ -19,6 +19,6 @@ export const session = cache(async () => {
     return auth().verifyAccess(accessToken);
   } catch (error) {
     if (error instanceof AuthError && ['sign_in', 'reject'].includes(error.advice)) return null;
-    throw error; // the store is unreachable: an error page, and not the login page
+    throw error; // such as an unreachable store: an error page, and not the login page
   }
 });
