@@ -1,4 +1,4 @@
-//! The facade of the core as a class.
+//! The core's `Auth` as a class of JavaScript.
 
 use std::sync::Arc;
 

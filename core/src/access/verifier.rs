@@ -176,7 +176,8 @@ impl VerifiedAccess {
         }))
     }
 
-    /// When the facade last reported this token as used; 0 at first.
+    /// The epoch in which the use of this token was last reported to the store (`auth/usage.rs`);
+    /// 0 until it is reported.
     pub(crate) fn reported(&self) -> &AtomicU64 {
         &self.0.reported
     }

@@ -2,7 +2,8 @@
 //! reuse detection of RFC 9700 §4.14.2.
 //!
 //! [`Engine::try_refresh`] is the flow: verify the token, check the request, let the store decide
-//! ([`step`](crate::session::step)), issue. Nothing changes before the store decides.
+//! ([`step`](crate::session::step)), issue. Before the store decides, only the request's DPoP proof
+//! is used up.
 
 use std::time::Instant;
 
@@ -132,7 +133,8 @@ impl Auth {
     ///   [`Error::TooManyAttempts`]: the client keeps its token.
     /// - `reject`: for a token that this server did not issue; [`Error::SubjectMismatch`]; for a
     ///   DPoP-bound session [`Error::DpopProofMissing`], [`Error::DpopProofInvalid`] and
-    ///   [`Error::DpopProofReplayed`]. These change nothing.
+    ///   [`Error::DpopProofReplayed`]. These leave the session as it is.
+    /// - `fix`: [`Error::ArgumentInvalid`] for claims that the app may not set.
     pub async fn refresh(&self, request: RefreshRequest<'_>) -> Result<RefreshResponse> {
         let span = metrics::operation_span!(INFO, "refresh");
         let start = Instant::now();
@@ -184,7 +186,7 @@ impl Engine {
     }
 
     /// Checks everything about a request that the store is not needed for: the failure limit, the
-    /// DPoP proof, the expected subject, the claims.
+    /// DPoP proof, which this uses up, the expected subject, the claims.
     pub(crate) fn check_request(
         &self,
         presented: &RefreshClaims,

@@ -15,17 +15,6 @@ use crate::revocation::{Denial, TokenIdentity};
 use crate::session::AccessTokenUse;
 use crate::types::Timestamp;
 
-impl<'a> From<&'a VerifiedAccess> for TokenIdentity<'a> {
-    fn from(access: &'a VerifiedAccess) -> Self {
-        Self {
-            subject: access.subject(),
-            session: access.session(),
-            family_position: access.family_position(),
-            issued_at: access.issued_at(),
-        }
-    }
-}
-
 impl Auth {
     /// Verifies an access token: form, algorithm, key, signature, type, claims, deny list.
     ///
@@ -147,6 +136,17 @@ impl Auth {
         };
         metrics::count(&metrics::ACCESS_DENIED, &[("by", label)]);
         Err(if by == Denial::Overflow { Error::TokenExpired } else { Error::AccessRevoked })
+    }
+}
+
+impl<'a> From<&'a VerifiedAccess> for TokenIdentity<'a> {
+    fn from(access: &'a VerifiedAccess) -> Self {
+        Self {
+            subject: access.subject(),
+            session: access.session(),
+            family_position: access.family_position(),
+            issued_at: access.issued_at(),
+        }
     }
 }
 
