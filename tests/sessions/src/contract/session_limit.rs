@@ -140,12 +140,12 @@ pub async fn the_most_recently_ended_sessions_are_kept(at: &Fixture) {
     let (here, evicted) = at.login_as("alice", at_most(2)).await;
     assert_eq!(evicted, [].into());
     assert_eq!(listed(at, &here).await, ids([&ended[0], &ended[2], &here]));
-    for forgotten in [&idle, &ended[1]] {
-        assert!(!is_known(at, forgotten).await);
-        let outcome = at.revoke(forgotten, RevocationReason::Logout).await;
+    for deleted in [&idle, &ended[1]] {
+        assert!(!is_known(at, deleted).await);
+        let outcome = at.revoke(deleted, RevocationReason::Logout).await;
         assert_eq!(outcome, RevocationOutcome::Unknown);
     }
-    // Further logins leave no more than that.
+    // After further logins there are still two live sessions and two that ended.
     for _ in 0..40 {
         at.wait(MINUTE);
         at.login_as("alice", at_most(2)).await;
@@ -181,7 +181,8 @@ pub async fn a_migrated_session_is_not_deleted(at: &Fixture) {
     assert_eq!((record.created_at, record.confirmed_at), (began, at.clock.now()));
     at.revoke(&migrated[0], RevocationReason::Logout).await;
     at.wait(MINUTE);
-    // Migrated sessions are evicted like all others, and kept beside those that may be deleted.
+    // Migrated sessions are evicted like all others, but never deleted, and do not count among the
+    // ended sessions that are kept.
     let (first, evicted) = at.login_as("alice", at_most(1)).await;
     assert_eq!(evicted, ids([&migrated[1], &migrated[2]]));
     at.wait(MINUTE);
@@ -192,7 +193,7 @@ pub async fn a_migrated_session_is_not_deleted(at: &Fixture) {
     kept.extend(migrated.iter().map(|session| session.id));
     assert_eq!(listed(at, &third).await, kept);
     assert!(!is_known(at, &first).await);
-    // So its legacy token does not start a new session.
+    // Because the record is kept, the legacy token does not start a new session.
     let mut again = at.new_session(&TokenSecret::from_bytes([9; 32]), "");
     migrate(&mut again);
     let answer = at.store.create(&migrated[1].subject, &migrated[1].id, &again).await.unwrap();

@@ -1,4 +1,4 @@
-//! A store in a cluster: each user is found, also while its slot moves.
+//! The Redis store in a cluster, while slots move and primaries fail.
 
 use std::time::{Duration, Instant};
 
@@ -25,7 +25,7 @@ fn slot(cluster: &RedisCluster, device: &Device) -> u16 {
     cluster.slot_of(&format!("regrant:u:{}", device.subject)).unwrap()
 }
 
-/// The users whose slots this master owns.
+/// For each device, whether this master owns the slot of its user.
 fn users_of(cluster: &RedisCluster, devices: &[Device], master: usize) -> Vec<bool> {
     devices.iter().map(|it| cluster.master_of(slot(cluster, it)).unwrap() == master).collect()
 }
