@@ -23,7 +23,7 @@ export function launchChromium({ args = [] } = {}) {
 /** A visitor: a browser context with its own cookies and one page, and the errors that occur in it. */
 export async function visitor(browser, url, options = {}) {
   const context = await browser.newContext(options);
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(60_000);
   const problems = [];
   const requests = [];
   const open = async () => {

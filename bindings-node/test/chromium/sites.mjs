@@ -78,11 +78,11 @@ function foreignApp() {
 
 /** Calls `look` until it returns something. */
 export async function until(look, what) {
-  const deadline = Date.now() + 10_000;
+  const deadline = Date.now() + 60_000;
   for (;;) {
     const found = await look();
     if (found) return found;
-    if (Date.now() > deadline) throw new Error(`${what}: not within ten seconds`);
+    if (Date.now() > deadline) throw new Error(`${what}: not within a minute`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
@@ -90,7 +90,7 @@ export async function until(look, what) {
 /** A browser with its own cookies, at the page of the app. */
 export async function visit(browser, sites, { scheme = 'https' } = {}) {
   const context = await browser.newContext({ ignoreHTTPSErrors: true });
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(60_000);
   const page = await context.newPage();
   await page.goto(`${sites.origin(APP, scheme)}/`);
 
