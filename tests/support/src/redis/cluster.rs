@@ -18,7 +18,7 @@ const MASTERS: u16 = 3;
 /// The number of slots of a Redis cluster.
 const SLOTS: u16 = 16_384;
 /// How long the nodes may take to agree.
-const SETTLED_WITHIN: Duration = Duration::from_secs(40);
+const SETTLED_WITHIN: Duration = Duration::from_secs(180);
 
 /// Three masters and three replicas.
 #[derive(Debug)]

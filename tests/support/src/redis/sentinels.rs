@@ -14,8 +14,9 @@ use crate::proxy::TcpProxy;
 
 /// The name of the primary.
 const NAME: &str = "mymaster";
-/// How long Sentinels and servers may take to agree.
-const SETTLED_WITHIN: Duration = Duration::from_secs(40);
+/// How long Sentinels and servers may take to agree. A Sentinel that was not scheduled for two seconds
+/// distrusts its clock (TILT) and starts no failover for the next 30.
+const SETTLED_WITHIN: Duration = Duration::from_secs(180);
 
 /// A primary with replicas, and three Sentinels with a quorum of two.
 #[derive(Debug)]

@@ -15,7 +15,7 @@ use crate::probe::serves;
 use crate::process::Process;
 
 /// How long a server may take until it answers, its data loaded.
-const READY_WITHIN: Duration = Duration::from_secs(30);
+const READY_WITHIN: Duration = Duration::from_secs(60);
 /// The probe interval meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(10);
 /// How many free ports are tried before giving up: another process may take one first.
