@@ -1,4 +1,5 @@
-// An Express app with one route, guarded by the middleware that its first argument names. Prints its port.
+// An Express app with one route, guarded by the middleware that its first argument names. Sends its port to its parent,
+// and its processor time whenever it is asked.
 import { createSecretKey } from 'node:crypto';
 import express from 'express';
 import { createVerifier } from 'fast-jwt';
@@ -39,5 +40,6 @@ function byHand(verify) {
 const app = express();
 app.disable('etag');
 app.get('/', GUARDS[process.argv[2]](), (req, res) => res.json({ hello: 'world' }));
-const server = app.listen(0, '127.0.0.1', () => console.log(server.address().port));
-process.stdin.resume().on('end', () => process.exit(0));
+const server = app.listen(0, '127.0.0.1', () => process.send(server.address().port));
+process.on('message', () => process.send(process.cpuUsage()));
+process.on('disconnect', () => process.exit(0));
