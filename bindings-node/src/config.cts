@@ -145,22 +145,10 @@ function toJsonResolver(
  * The configuration as JSON text; bytes become `{ base64 }`.
  *
  * @throws AuthError `ERR_CONFIG_INVALID` for a value that JSON or UTF-8 cannot hold: it would be
- * dropped or changed without a word; and for an array in place of an object, whose fields the core would read from it
- * by their order.
+ * dropped or changed without a word.
  */
 export function encodeConfig(config: object, catalog: Catalog): string {
   return JSON.stringify(encode(config, '', catalog, 0));
-}
-
-/** The options that are lists. */
-const LISTS: ReadonlySet<string> = new Set([
-  'previousSecrets', 'previousRefreshSecrets', 'keys', 'issuers', 'issuer', 'audience', 'requiredClaims',
-  'forbiddenClaims', 'origin', 'allowedOrigins',
-]);
-
-/** Whether an array may be at `path`: a list, or what a JWK or a JWK Set contains. */
-function mayBeArray(path: string): boolean {
-  return /(^|\.)jwks?\./.test(path) || LISTS.has(path.slice(path.lastIndexOf('.') + 1));
 }
 
 /** Deeper than any configuration. */
@@ -173,7 +161,7 @@ function encode(value: unknown, path: string, catalog: Catalog, depth: number): 
     const bytes = value.byteLength === 0 ? '' : Buffer.from(value.buffer, value.byteOffset, value.byteLength);
     return { base64: bytes && bytes.toString('base64') };
   }
-  if (Array.isArray(value) && mayBeArray(path)) {
+  if (Array.isArray(value)) {
     return value.map((item, place) => encode(item, `${path}[${place}]`, catalog, depth + 1));
   }
   if (typeof value === 'string' && !value.isWellFormed()) throw catalog.configInvalid(path, 'cannot have lone surrogates');

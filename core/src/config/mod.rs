@@ -15,6 +15,7 @@
 
 mod effective;
 mod keys;
+mod objects;
 mod options;
 mod parse;
 mod policies;

@@ -13,6 +13,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::objects::object;
 use super::values::{JwkConfig, Lifetime, OneOrMany, OrFalse, SecretConfig, TokenCookie};
 use crate::http::SecureCookie;
 use crate::keys::{Algorithm, KeyId};
@@ -109,7 +110,7 @@ pub enum LegacyOption {
     /// Accepted with the defaults, or rejected.
     Flag(bool),
     /// Accepted within these bounds.
-    Bound(LegacyConfig),
+    Bound(#[serde(deserialize_with = "object")] LegacyConfig),
 }
 
 /// Which tokens of a legacy app are accepted.

@@ -2,15 +2,18 @@
 
 use serde::de::DeserializeOwned;
 
+use super::objects::ObjectsOnly;
 use crate::error::{Error, Result};
 
 pub(super) fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
     let mut input = serde_json::Deserializer::from_str(json);
-    serde_path_to_error::deserialize(&mut input).map_err(|error| {
+    let config = serde_path_to_error::deserialize(ObjectsOnly(&mut input)).map_err(|error| {
         let path = error.path().to_string();
         let field = if path == "." { "config".to_owned() } else { path };
         Error::config(field, problem(error.inner()))
-    })
+    })?;
+    input.end().map_err(|error| Error::config("config", problem(&error)))?;
+    Ok(config)
 }
 
 /// What is wrong, in the words of a configuration and without the value, which may be a secret.
@@ -126,7 +129,7 @@ pub(super) fn in_element(list: &str, index: usize, error: Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::AuthConfig;
+    use super::super::{AuthConfig, KeysConfig, VerifierConfig};
     use super::*;
 
     fn problem_of(json: &str) -> (String, String) {
@@ -194,6 +197,56 @@ mod tests {
         ] {
             assert_eq!(problem_of(json), (field.to_owned(), problem.to_owned()), "{json}");
         }
+    }
+
+    #[test]
+    fn an_array_is_no_object() {
+        let rejected = |json: &str| match json.contains("issuers") || json.contains("keySets") {
+            true => VerifierConfig::from_json(json).map(drop),
+            false => AuthConfig::from_json(json).map(drop),
+        };
+        for (json, field, problem) in [
+            (r#"["planted"]"#, "config", "expected an object"),
+            (r#"{"access":[]}"#, "access", "expected an object"),
+            (r#"{"access":[900]}"#, "access", "expected an object"),
+            (r#"{"refresh":[900,900]}"#, "refresh", "expected an object"),
+            (r#"{"revocation":[5]}"#, "revocation", "expected an object"),
+            (r#"{"redis":["p"]}"#, "redis", "expected an object"),
+            (r#"{"redis":{"sentinel":["u","p"]}}"#, "redis.sentinel", "expected an object"),
+            (r#"{"web":["rt","/auth"]}"#, "web", "expected an object"),
+            (r#"{"migrate":["s","redis://r"]}"#, "migrate", "expected an object"),
+            (r#"{"keys":[["HS256"]]}"#, "keys[0]", "expected an object"),
+            (r#"{"dpop":["https://a.example"]}"#, "dpop", "expected an object, or false"),
+            (r#"{"refresh":{"limiter":[5]}}"#, "refresh.limiter", "expected an object, or false"),
+            (
+                r#"{"access":{"legacy":["1h"]}}"#,
+                "access.legacy",
+                "expected true, false or { maxLifetime, requiredClaims, forbiddenClaims }",
+            ),
+            (r#"{"secret":["planted"]}"#, "secret", "expected a string or { base64 }"),
+            (r#"{"issuers":[["i"]]}"#, "issuers[0]", "expected an object"),
+            (r#"{"issuers":[],"web":[true]}"#, "web", "expected an object"),
+            (r#"{"issuers":[],"keySets":[5]}"#, "keySets", "expected an object"),
+            (r#"{"issuers":[],"dpop":["o"]}"#, "dpop", "expected an object, or false"),
+            (
+                r#"{"issuers":[{"issuer":"i","keys":[["HS256"]]}]}"#,
+                "issuers[0].keys[0]",
+                "expected an object",
+            ),
+        ] {
+            match rejected(json) {
+                Err(Error::ConfigInvalid { field: found, problem: told }) => {
+                    assert_eq!((found.as_str(), told.as_str()), (field, problem), "{json}");
+                }
+                other => panic!("{json} gave {other:?}"),
+            }
+        }
+        assert!(KeysConfig::from_json(r#"["planted"]"#).is_err());
+    }
+
+    #[test]
+    fn nothing_follows_the_object() {
+        assert_eq!(problem_of("{} {}").1, "trailing characters at line 1 column 4");
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::value::MapAccessDeserializer;
-use serde::de::{self, IntoDeserializer, MapAccess, Visitor};
+use serde::de::{self, IntoDeserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_json::Value;
 use zeroize::Zeroize as _;
@@ -156,6 +156,11 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for OrFalseVisitor<T> {
 
     fn visit_str<E: de::Error>(self, text: &str) -> Result<OrFalse<T>, E> {
         Self::scalar(text)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, _: A) -> Result<OrFalse<T>, A::Error> {
+        // Nothing that can be turned off is a list. The error of `T` says what it is.
+        Self::scalar(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, members: A) -> Result<OrFalse<T>, A::Error> {
