@@ -1,5 +1,5 @@
 // Where the preset does not answer as the old app, and why: the table of docs/moving-an-existing-app.md.
-// `requests` name those of requests.mjs.
+// `requests` name those of requests.mjs. `preset` may depend on what the Redis of the old app holds.
 const REFUSED = '403 Access Token이 만료되었습니다.';
 const UNKNOWN = '419 refreshToken의 정보가 서버에 존재하지 않습니다.';
 const INVALID = '419 refreshToken이 유효하지 않습니다.';
@@ -19,6 +19,46 @@ export const differences = [
     old: '200',
     preset: INVALID,
     reason: 'Security: the old app issues a token for whatever user the header names.',
+  },
+  {
+    what: 'refresh with a `userid` in another spelling, such as `01`, `1.0` or `0x1`',
+    requests: [
+      ...['01', '1.0', '+1', '1e0', '0x1', '-1', '1,1', 'NaN', '[object Object]', '%31'].map((userid) => `refresh: userid ${userid}`),
+      'refresh: userid 01, token of the old app',
+      'refresh: userid 1.0, token of the old app',
+      'refresh: userid twice',
+    ],
+    old: '200',
+    preset: INVALID,
+    reason: 'Security: ids are compared as text. The old app makes a number of it, `NaN` too, and issues a token for that.',
+  },
+  {
+    what: 'refresh with a key of Redis whose value names another user than the `userid`',
+    requests: ['refresh: stored with another user'],
+    old: '200',
+    preset: INVALID,
+    reason: 'Security: the user is the one whom Redis names. The old app does not read the value.',
+  },
+  {
+    what: 'refresh with a key of Redis whose value names no user',
+    requests: ['a blank', 'the value null', 'the value 0', 'the value false', 'a user who does not exist'].map((what) => `refresh: stored with ${what}`),
+    old: '200',
+    preset: { id: INVALID, email: UNKNOWN },
+    reason: 'Security: as above. Where Redis holds e-mail addresses, `migrate.resolve` finds nobody.',
+  },
+  {
+    what: 'refresh with a key of Redis whose value is no text, or too long for an id',
+    requests: ['refresh: stored with a very long value', 'refresh: stored with bytes that are no text'],
+    old: '200',
+    preset: UNKNOWN,
+    reason: 'Security: as above.',
+  },
+  {
+    what: 'refresh with a key of Redis that holds a list, a hash or a set',
+    requests: ['refresh: stored with a list in place of a value'],
+    old: '500 서버 오류',
+    preset: UNKNOWN,
+    reason: 'The old app crashes on a key of another type.',
   },
   {
     what: 'access token signed with HS384 or HS512',
@@ -78,10 +118,22 @@ export const differences = [
   },
   {
     what: 'access token of a user without a row',
-    requests: [...headerAndCookie('of a user who does not exist'), 'access: the user was deleted'],
+    requests: [
+      ...headerAndCookie('of a user who does not exist'),
+      ...['is empty', 'is a fraction', 'is negative', 'is 0', 'is too large for a number', 'has another type than the column']
+        .flatMap((userId) => headerAndCookie(`whose userId ${userId}`)),
+      'access: the user was deleted',
+    ],
     old: '500 서버 오류',
     preset: REFUSED,
     reason: 'The old app goes on without a user, and the route fails or, worse, does not.',
+  },
+  {
+    what: 'access token whose `userId` is neither text nor a number',
+    requests: ['is true', 'is an array', 'is an object'].flatMap((userId) => headerAndCookie(`whose userId ${userId}`)),
+    old: '500 서버 오류',
+    preset: REFUSED,
+    reason: 'The old app asks its database for such an id.',
   },
   {
     what: 'cookie with JSON of cookie-parser (`j:{…}`)',
@@ -98,3 +150,12 @@ export const differences = [
     reason: 'The store is only asked for tokens whose signature is valid. The status is the same.',
   },
 ];
+
+/** What the preset answers, where the old app's Redis holds ids or e-mail addresses. */
+export const presetAnswer = ({ preset }, stored) => (typeof preset === 'string' ? preset : preset[stored]);
+
+/** The row of the guide. */
+export function tableRow({ what, old, preset, reason }) {
+  const answer = typeof preset === 'string' ? preset : `${preset.id}; with e-mail addresses ${preset.email}`;
+  return `| ${what} | ${old} | ${answer} | ${reason} |`;
+}

@@ -62,6 +62,34 @@ const accessTokens = {
   'with crit': ({ sign, id }) => sign({ userId: id(1) }, { expiresIn: '2h', header: { crit: ['x'], x: 1 } }),
   'that is bound to a key': ({ sign, id }) => sign({ userId: id(1), cnf: { jkt: 'x'.repeat(43) } }, { expiresIn: '2h' }),
   'whose payload is text': ({ sign }) => sign('text'),
+  'whose userId is empty': ({ sign }) => sign({ userId: '' }, { expiresIn: '2h' }),
+  'whose userId is a fraction': ({ sign }) => sign({ userId: 1.5 }, { expiresIn: '2h' }),
+  'whose userId is negative': ({ sign }) => sign({ userId: -1 }, { expiresIn: '2h' }),
+  'whose userId is 0': ({ sign }) => sign({ userId: 0 }, { expiresIn: '2h' }),
+  'whose userId is too large for a number': ({ sign }) => sign({ userId: 2 ** 60 }, { expiresIn: '2h' }),
+  'whose userId is true': ({ sign }) => sign({ userId: true }, { expiresIn: '2h' }),
+  'whose userId is an array': ({ sign, id }) => sign({ userId: [id(1)] }, { expiresIn: '2h' }),
+  'whose userId is an object': ({ sign, id }) => sign({ userId: { id: id(1) } }, { expiresIn: '2h' }),
+  'whose userId has another type than the column': ({ sign, id }) =>
+    sign({ userId: typeof id(1) === 'number' ? String(id(1)) : 1 }, { expiresIn: '2h' }),
+};
+
+/** What Redis may hold for a refresh token in place of the user's id or e-mail address. */
+const oddValues = {
+  'an empty value': (redis, token) => redis.set(token, ''),
+  'a blank': (redis, token) => redis.set(token, ' '),
+  'the value null': (redis, token) => redis.set(token, 'null'),
+  'the value 0': (redis, token) => redis.set(token, '0'),
+  'the value false': (redis, token) => redis.set(token, 'false'),
+  'a user who does not exist': (redis, token) => redis.set(token, 'nobody'),
+  'another user': (redis, token, app) => app.store(token, 2),
+  'a very long value': (redis, token) => redis.set(token, 'x'.repeat(100_000)),
+  'a value with a time to live': async (redis, token) => redis.expire(token, 600),
+  'bytes that are no text': (redis, token) => redis.set(token, Buffer.from([0xff, 0xfe])),
+  'a list in place of a value': async (redis, token) => {
+    await redis.del(token);
+    await redis.rPush(token, '1');
+  },
 };
 
 const bearer = (token) => `Bearer ${token}`;
@@ -122,6 +150,17 @@ export const requests = [
   ['refresh: userid absent', (app) => rtVerify(app, bearer(app.own.refresh), null)],
   ['refresh: userid empty', (app) => rtVerify(app, bearer(app.own.refresh), '')],
   ['refresh: userid junk', (app) => rtVerify(app, bearer(app.own.refresh), 'junk')],
+  ...['01', '1.0', '+1', '1e0', '0x1', '-1', '1,1', 'NaN', '[object Object]', '%31'].map((userid) =>
+    [`refresh: userid ${userid}`, (app) => rtVerify(app, bearer(app.own.refresh), userid)]),
+  ...['01', '1.0'].map((userid) =>
+    [`refresh: userid ${userid}, token of the old app`, (app) => rtVerify(app, bearer(app.legacy), userid)]),
+  ['refresh: userid with blanks around it', (app) => rtVerify(app, bearer(app.own.refresh), `  ${app.id(1)} `)],
+  ['refresh: userid twice', (app) => rtVerify(app, bearer(app.own.refresh), `${app.id(1)}, ${app.id(1)}`)],
+  ...Object.entries(oddValues).map(([name, of]) => [`refresh: stored with ${name}`, async (app) => {
+    const token = await app.keep(1);
+    await of(app.redis, token, app);
+    return rtVerify(app, bearer(token));
+  }]),
   ['refresh: never stored', (app) => rtVerify(app, bearer(app.sign({ iat: now() - 77 }, { expiresIn: '14d' })))],
   ['refresh: never stored, of another key', (app) => rtVerify(app, bearer(jwt.sign({}, 'another key', { expiresIn: '14d' })))],
   ['refresh: never stored, unsigned', (app) => rtVerify(app, bearer(jwt.sign({}, '', { algorithm: 'none' })))],

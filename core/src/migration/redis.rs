@@ -81,7 +81,9 @@ impl LegacyStore for LegacyRedis {
     async fn look_up(&self, key: &str, session: &SessionId) -> Result<Lookup> {
         let mut get = cmd("MGET");
         get.arg(key).arg(self.marker_key(session));
-        let (value, marker): (Option<String>, Option<String>) = self.execute(get).await?;
+        let (value, marker): (Option<Vec<u8>>, Option<String>) = self.execute(get).await?;
+        // Bytes that are no text name no user.
+        let value = value.and_then(|value| String::from_utf8(value).ok());
         Ok(Lookup { value, marker: parsed(marker)? })
     }
 
