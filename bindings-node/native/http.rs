@@ -9,7 +9,7 @@ use napi_derive::napi;
 use regrant::access::VerifiedAccess;
 use regrant::http::{
     AccessCredentials, CookiePolicy, Endpoints, IssuedTokens, JwksCaching, PresentedRefresh,
-    RefreshInput, Rejection, RequestHead, Requirement, SessionSelector, WebPolicy,
+    RefreshInput, Rejection, RequestBody, RequestHead, Requirement, SessionSelector, WebPolicy,
     choose_access_token,
 };
 use regrant::types::{Clock, Subject, SystemClock, Timestamp};
@@ -50,11 +50,13 @@ impl NativeWeb {
 
     /// The access token that a request presents, as JSON of [`PresentedAccess`]. Without one, an
     /// empty text if that is allowed (`optional`), else an error with the advice for guarded routes.
+    /// `accepts_dpop`: whether the guard checks proofs.
     #[napi(catch_unwind)]
-    pub fn present(&self, head: String, optional: bool) -> NativeResult {
+    pub fn present(&self, head: String, optional: bool, accepts_dpop: bool) -> NativeResult {
         respond(&head, |head| {
             let request = head.request();
-            let presented = self.policy.access_credentials(&request).and_then(|credentials| {
+            let credentials = self.policy.access_credentials(&request, accepts_dpop);
+            let presented = credentials.and_then(|credentials| {
                 Ok(match credentials {
                     AccessCredentials::Bearer(token) => {
                         PresentedAccess { scheme: "bearer", tokens: vec![token.into_owned()] }
@@ -65,12 +67,13 @@ impl NativeWeb {
                     AccessCredentials::Several(tokens) => {
                         PresentedAccess { scheme: "bearer", tokens }
                     }
+                    AccessCredentials::ForeignCookie => return Err(Error::OriginNotAllowed),
                     _ => return Err(Error::TokenMissing),
                 })
             });
             match presented {
                 Ok(presented) => to_json(&presented),
-                Err(Error::TokenMissing) if optional => Ok(String::new()),
+                Err(Error::TokenMissing | Error::OriginNotAllowed) if optional => Ok(String::new()),
                 Err(error) => Err(self.policy.rejection(error, &request)),
             }
         })
@@ -110,11 +113,7 @@ impl NativeWeb {
     /// The values of `Set-Cookie` that remove both cookies.
     #[napi(catch_unwind)]
     pub fn remove_cookies(&self, head: String) -> NativeResult {
-        json(Head::parse(&head).map(|head| {
-            let cookies = [&self.policy.refresh_cookie, &self.policy.access_cookie];
-            let remove = |cookie: &CookiePolicy| cookie.remove(&head.request());
-            cookies.into_iter().flatten().map(remove).collect::<Vec<_>>()
-        }))
+        json(Head::parse(&head).map(|head| self.policy.remove_cookies(&head.request())))
     }
 }
 
@@ -150,12 +149,12 @@ impl NativeAuth {
         &self,
         env: &'env Env,
         head: String,
-        #[napi(ts_arg_type = "string | undefined")] body_token: Option<String>,
+        body: PresentedBody,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.respond_later(env, |calls, web| async move {
             let head = Head::parse(&head)?;
             let endpoints = Endpoints::new(&calls.auth, &web);
-            let presented = endpoints.presented(&head.request(), body_token.as_deref()).await?;
+            let presented = endpoints.presented(&head.request(), body.request_body()).await?;
             let PresentedRefresh { token, had_others } = presented;
             to_json(&PresentedRefreshDto { token, had_others })
         })
@@ -192,12 +191,12 @@ impl NativeAuth {
         &self,
         env: &'env Env,
         head: String,
-        #[napi(ts_arg_type = "string | undefined")] body_token: Option<String>,
+        body: PresentedBody,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.respond_later(env, |calls, web| async move {
             let head = Head::parse(&head)?;
             let endpoints = Endpoints::new(&calls.auth, &web);
-            to_json(&endpoints.logout(&head.request(), body_token.as_deref()).await?)
+            to_json(&endpoints.logout(&head.request(), body.request_body()).await?)
         })
     }
 
@@ -247,6 +246,27 @@ impl NativeAuth {
     {
         let response = call(self.calls.clone(), Arc::clone(&self.web));
         env.spawn_future(async move { Ok(native_result(response.await)) })
+    }
+}
+
+/// The body of a request, as far as the endpoints look at it.
+#[napi(object, object_to_js = false)]
+pub struct PresentedBody {
+    /// What the app has of it.
+    #[napi(ts_type = "'unread' | 'raw' | 'parsed'")]
+    pub state: String,
+    /// The refresh token of a parsed one.
+    #[napi(ts_type = "string | undefined")]
+    pub refresh_token: Option<String>,
+}
+
+impl PresentedBody {
+    fn request_body(&self) -> RequestBody<'_> {
+        match self.state.as_str() {
+            "unread" => RequestBody::Unread,
+            "raw" => RequestBody::Raw,
+            _ => RequestBody::Parsed(self.refresh_token.as_deref()),
+        }
     }
 }
 

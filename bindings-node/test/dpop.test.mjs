@@ -149,7 +149,9 @@ test('a server without dpop rejects proofs and bound tokens', async () => {
   assert.throws(() => plain.auth.verify(accessToken), withCode('ERR_DPOP_PROOF_MISSING'));
   await assert.rejects(plain.auth.refresh(refreshToken), withCode('ERR_DPOP_PROOF_MISSING'));
   const request = { method: 'GET', url: '/', headers: { authorization: `DPoP ${accessToken}`, dpop: 'x' } };
-  assert.equal((await decide(plain.auth, request)).error.code, 'ERR_DPOP_PROOF_MISSING');
+  // RFC 9110 §11.6.2: an unknown scheme, as in any request without a token that counts.
+  const { error } = await decide(plain.auth, request);
+  assert.deepEqual([error.code, error.headers['WWW-Authenticate']], ['ERR_TOKEN_MISSING', 'Bearer']);
   assert.deepEqual([plain.auth.checksProofs, plain.auth.proofNonce], [false, null]);
   await assert.rejects(plain.auth.login('user-1', { proof }), { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop' });
   const strict = testAuth({ dpop: { origin: ORIGIN, required: true } });
@@ -197,7 +199,7 @@ test('a verifier of another issuer accepts bound tokens with a proof for its own
   assert.equal(await ask(knows, ORIGIN), 'user-1');
   assert.deepEqual(await ask(knows, issuer), [401, 'ERR_DPOP_PROOF_INVALID']);
   assert.deepEqual(await ask(knows, ORIGIN, 'Bearer'), [401, 'ERR_DPOP_PROOF_MISSING']);
-  assert.deepEqual(await ask(await app({}), ORIGIN), [401, 'ERR_DPOP_PROOF_MISSING']);
+  assert.deepEqual(await ask(await app({}), ORIGIN), [401, 'ERR_TOKEN_MISSING']);
   const wrong = () => createVerifier({ issuers, dpop: { origin: 'api.example' } });
   assert.throws(wrong, { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop.origin' });
 });

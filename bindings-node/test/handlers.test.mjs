@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import jwt from 'jsonwebtoken';
-import { authenticate, loginResponse, logoutHandler, refreshHandler, sessionsHandler } from 'regrant/express';
+import { answerError, authenticate, loginResponse, logoutHandler, refreshHandler, sessionsHandler } from 'regrant/express';
 import { SECRET, START, testAuth } from './support/auth.mjs';
 import { expressVersions, json, serve, setCookies } from './support/server.mjs';
 
@@ -135,12 +135,36 @@ for (const { name, express } of expressVersions) {
     assert.equal((await response.json()).error.code, 'ERR_TOKEN_MISSING');
   });
 
-  test(`${name}: a body without express.json() is no token, not a crash`, async (t) => {
+  test(`${name}: a body without express.json() is the app's fault, an empty one the client's`, async (t) => {
+    const { auth } = testAuth({ web: { refreshCookie: false } });
+    const errors = [];
+    const keep = (err, req, res, next) => {
+      errors.push(err);
+      answerError(err, req, res, next);
+    };
+    const app = express();
+    app.post('/refresh', refreshHandler(auth, { onError: keep }));
+    app.post('/logout', logoutHandler(auth, { onError: keep }));
+    app.use('/text', express.text({ type: '*/*' }));
+    app.post('/text/refresh', refreshHandler(auth, { onError: keep }));
+    const call = await serve(t, app);
+    for (const init of [json({ refreshToken: 'x' }), json(null), json({ refreshToken: { a: 1 } }), { body: 'refreshToken=x' }]) {
+      for (const path of ['/refresh', '/logout', '/text/refresh']) {
+        const response = await call.post(path, init);
+        assert.deepEqual([response.status, (await response.json()).error.advice], [500, 'fix']);
+        assert.match(errors.at(-1).message, /no body parser ran/);
+      }
+    }
+    for (const path of ['/refresh', '/logout', '/text/refresh']) assert.equal((await call.post(path)).status, 401);
+  });
+
+  test(`${name}: a body that express.json() does not take is the client's fault`, async (t) => {
     const { auth } = testAuth({ web: { refreshCookie: false } });
     const app = express();
+    app.use(express.json());
     app.post('/refresh', refreshHandler(auth));
     const call = await serve(t, app);
-    for (const init of [{}, json({ refreshToken: 'x' }), json(null), json({ refreshToken: { a: 1 } })]) {
+    for (const init of [{}, { body: 'refreshToken=x' }, json({}), json([]), json({ refreshToken: { a: 1 } })]) {
       assert.equal((await call.post('/refresh', init)).status, 401);
     }
   });
@@ -158,9 +182,9 @@ for (const { name, express } of expressVersions) {
       const { auth, call, login } = await sessionApp(t, {}, { web: { allowedOrigins: ['https://app.example.com'] } });
       const held = cookieHeader(await login());
       const response = await call.post('/auth/refresh', { headers: { ...held, ...headers } });
-      assert.equal(response.status, passes ? 200 : 401);
+      assert.equal(response.status, passes ? 200 : 403);
       const left = await call.post('/auth/logout', { headers: { ...held, ...headers } });
-      assert.equal(left.status, passes ? 204 : 401);
+      assert.equal(left.status, passes ? 204 : 403);
       const [{ state }] = await auth.sessions('user-1');
       assert.equal(state, passes ? 'revoked' : 'live');
     });

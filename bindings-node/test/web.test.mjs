@@ -1,6 +1,7 @@
 // The rules of HTTP on every surface: cookies, origins, logout, options, what an app throws.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import fastify from 'fastify';
 import { createVerifier } from 'regrant';
 import * as forExpress from 'regrant/express';
@@ -143,18 +144,33 @@ for (const { name, start, handlers } of surfaces) {
     }
   });
 
-  test(`${name}: a foreign page's logout is 401, ends nothing and sets no cookie`, async (t) => {
+  test(`${name}: a foreign page's logout is 403, ends nothing and sets no cookie`, async (t) => {
     const { auth } = testAuth({ web: { accessCookie: true } });
     const call = await start(t, auth);
     const cookie = cookieOf(await call.post('/login'));
     const response = await call.post('/auth/logout', { headers: { cookie, ...foreign } });
-    assert.equal(response.status, 401);
+    assert.deepEqual([response.status, (await errorOf(response)).advice], [403, 'reject']);
     assert.deepEqual(setCookies(response), {});
     assert.equal((await auth.sessions('user-1'))[0].state, 'live');
     const own = await call.post('/auth/logout', { headers: { cookie, origin: call.origin, 'sec-fetch-site': 'same-origin' } });
     assert.equal(own.status, 204);
     assert.deepEqual(Object.keys(setCookies(own)).sort(), ['accessToken', 'refreshToken']);
     assert.equal((await auth.sessions('user-1'))[0].state, 'revoked');
+  });
+
+  test(`${name}: a login removes the cookies of an earlier session wherever they may be, and none of other apps`, async (t) => {
+    const { auth } = testAuth();
+    const call = await start(t, auth);
+    const { refreshToken } = await auth.login('user-2');
+    const sent = async (value) => {
+      const response = await call.post('/login', { headers: { cookie: `refreshToken=${value}` } });
+      return response.headers.getSetCookie().filter((cookie) => cookie.startsWith('refreshToken='));
+    };
+    assert.equal((await sent('junk')).length, 1);
+    const cookies = await sent(refreshToken);
+    assert.ok(cookies.length > 1);
+    assert.ok(cookies.slice(0, -1).every((cookie) => cookie.startsWith('refreshToken=;')));
+    assert.ok(cookies.at(-1).startsWith('refreshToken=ey'));
   });
 
   test(`${name}: logout without a token that counts is no success`, async (t) => {
@@ -372,6 +388,53 @@ test('the origin of HTTP/2 and default ports are compared as browsers mean them'
   assert.ok(await passes({ host: 'api.example:443', origin: 'https://api.example' }));
   assert.equal(await passes({ origin: 'null' }), false);
   assert.equal(await passes({ host: 'api.example:444', origin: 'https://api.example' }), false);
+});
+
+test('a Request whose body nothing has read is the fault of the app', async () => {
+  const { auth } = testAuth({ web: { refreshCookie: false } });
+  const { refreshToken } = await auth.login('user-1');
+  const post = (body) => new Request('https://api.example/auth/refresh', { method: 'POST', body });
+  const body = JSON.stringify({ refreshToken });
+  for (const act of [forFetch.refresh, forFetch.logout]) {
+    const { status, body: { error } } = await act(auth, post(body));
+    assert.deepEqual([status, error.advice], [500, 'fix']);
+    assert.match(error.message, /no body parser ran/);
+    assert.equal((await act(auth, post())).status, 401);
+    for (const unread of [body, Buffer.from(body)]) {
+      assert.equal((await act(auth, { method: 'POST', headers: {}, body: unread })).status, 500);
+    }
+    for (const empty of ['', Buffer.alloc(0), null, undefined]) {
+      assert.equal((await act(auth, { method: 'POST', headers: {}, body: empty })).status, 401);
+    }
+  }
+  const request = post(body);
+  const { method, headers } = request;
+  assert.equal((await forFetch.refresh(auth, { method, headers, body: await request.json() })).status, 200);
+});
+
+test('Fastify: a client whose body is no JSON object is at fault, not the app', async (t) => {
+  const { auth } = testAuth({ web: { refreshCookie: false } });
+  const app = fastify();
+  app.register(forFastify.authRoutes, { auth, prefix: '/auth' });
+  t.after(() => app.close());
+  for (const [type, payload] of [['text/plain', 'x'], ['application/json', '"x"'], ['application/json', '[]'], ['application/json', 'null'], ['a/b', 'x']]) {
+    for (const url of ['/auth/refresh', '/auth/logout']) {
+      const { statusCode } = await app.inject({ method: 'POST', url, payload, headers: { 'content-type': type } });
+      assert.equal(statusCode, 401, `${type} ${payload}`);
+    }
+  }
+});
+
+test('the warning of a cookie path that does not match is given for each mount', async () => {
+  const entries = [];
+  const { auth } = testAuth({ onLog: ({ message }) => entries.push(message) });
+  const post = (url) => forFetch.refresh(auth, { method: 'POST', url, headers: {} });
+  for (const url of ['/one/refresh', '/one/refresh', '/two/refresh', '/auth/refresh']) assert.equal((await post(url)).status, 401);
+  // The core calls the listener from another thread.
+  for (let turn = 0; entries.length < 2 && turn < 1000; turn += 1) await setTimeout(5);
+  assert.equal(entries.filter((message) => message.includes('"/one"')).length, 1);
+  assert.equal(entries.filter((message) => message.includes('"/two"')).length, 1);
+  assert.equal(entries.filter((message) => message.includes('"/auth":')).length, 2, 'the path of the cookie');
 });
 
 test('the preset takes no cookie of a foreign page for a change, unless it is told to', async (t) => {

@@ -7,7 +7,6 @@
 export {
   answerError,
   authErrorHandler,
-  authOf,
   authRouter,
   authenticate,
   clearAuthCookies,
@@ -21,6 +20,7 @@ export {
   setAccessCookie,
   setRefreshCookie,
 } from './middleware.cjs';
+export { authOf } from '../http/permission.cjs';
 export { proofOf } from '../http/request.cjs';
 export * as presets from './presets.cjs';
 export type {
@@ -33,7 +33,7 @@ export type {
   RequestAuth,
 } from './middleware.cjs';
 export type { AccessGuard } from '../http/guard.cjs';
-export type { RequiredClaims } from '../http/authenticate.cjs';
+export type { RequiredClaims } from '../http/permission.cjs';
 export type { JwksOptions, TokenAnswer } from '../http/endpoints.cjs';
 export type {
   FailedApi,

@@ -3,19 +3,13 @@ import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Respon
 import type { Auth } from '../auth.cjs';
 import { AuthError, Catalog, isAuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { isFunction, type Checks } from '../arguments.cjs';
+import type { Checks } from '../arguments.cjs';
 import {
-  NOT_AUTHENTICATED,
-  accessOf,
-  checkAccessOptions,
-  checkPermitted,
-  claimsOf,
+  checkMiddlewareOptions,
   preflightAnswer,
-  scopesOf,
   userOf,
-  addNonce,
+  verifyRequest,
   type AccessOptions,
-  type RequiredClaims,
   type UserOptions,
 } from '../http/authenticate.cjs';
 import {
@@ -32,7 +26,8 @@ import {
   type JwksOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
-import { checkAuth, checkHandlerOptions, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
+import { addNonce, checkAuth, checkHandlerOptions, errorChecks, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
+import { authOf, requestCheck, requiredClaims, requiredScopes, type RequiredClaims, type Requirement } from '../http/permission.cjs';
 import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
 
@@ -86,8 +81,8 @@ export function authenticate<T extends object = object>(
   options: AuthenticateOptions<T> = {},
 ): RequestHandler {
   const web = webOf(auth);
-  checkAccessOptions(auth, options, errorChecks);
-  const verify = middleware(auth, (req: Request) => accessOf<T>(auth, web, req, options), options);
+  checkMiddlewareOptions(auth, options);
+  const verify = middleware(auth, (req: Request) => verifyRequest<T>(auth, web, req, options), options);
   return (req, res, next) => {
     const preflight = preflightAnswer(req, web);
     if (preflight) send(res, preflight);
@@ -100,8 +95,7 @@ export function authenticate<T extends object = object>(
  * Others are 403 `insufficient_scope` (RFC 6750 §3.1), and those without a token 401.
  */
 export function requireScopes(auth: AccessGuard, scopes: string | readonly string[], options: ErrorOptions = {}): RequestHandler {
-  const all = scopesOf(scopes);
-  return permitted(auth, options, (access) => checkPermitted(auth, access, all, {}));
+  return permitted(auth, requiredScopes(scopes), options);
 }
 
 /**
@@ -109,17 +103,14 @@ export function requireScopes(auth: AccessGuard, scopes: string | readonly strin
  * must contain the value.
  */
 export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): RequestHandler {
-  const all = claimsOf(claims);
-  return permitted(auth, options, (access) => checkPermitted(auth, access, [], all));
+  return permitted(auth, requiredClaims(claims), options);
 }
 
-function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: VerifiedAccess | undefined) => void): RequestHandler {
-  webOf(auth);
-  checkHandlerOptions(options, errorChecks, 'accessCookie');
+function permitted(auth: AccessGuard, requirement: Requirement, options: ErrorOptions): RequestHandler {
+  const check = requestCheck(auth, requirement, options);
   return (req, res, next): void => {
-    if (!('auth' in req)) return next(new Error(NOT_AUTHENTICATED));
     try {
-      check((req as Partial<AuthedRequest>).auth);
+      check(req);
     } catch (thrown) {
       return failureOf(options, req, res, next, auth)(thrown);
     }
@@ -135,17 +126,6 @@ export type AuthedRequest<T extends object = object> = Request & {
   /** The verified access token. */
   auth: RequestAuth<T>;
 };
-
-/**
- * Returns the verified access token of a request whose type does not have `auth`.
- *
- * @throws Error if the request did not pass `authenticate`: a defect of the app's routes.
- */
-export function authOf<T extends object = object>(req: Request): RequestAuth<T> {
-  const auth = (req as Partial<AuthedRequest<T>> | undefined)?.auth;
-  if (auth === undefined) throw new Error(NOT_AUTHENTICATED);
-  return auth;
-}
 
 /**
  * Sends the pair: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
@@ -164,7 +144,7 @@ export interface RefreshHandlerOptions extends RefreshOptions, ErrorOptions {}
  * token, as a cookie or with `web.refreshCookie: false` as `refreshToken`. Mount it with `app.post`, or with `app.all` to answer
  * CORS preflights too; other methods are then 405.
  *
- * The cookie of a cross-origin request is ignored.
+ * The cookie of a cross-origin request is refused. With `web.refreshCookie: false`, mount `express.json()` before it.
  */
 export function refreshHandler(auth: Auth, options: RefreshHandlerOptions = {}): RequestHandler {
   checkAuth(auth);
@@ -174,8 +154,8 @@ export function refreshHandler(auth: Auth, options: RefreshHandlerOptions = {}):
 
 /**
  * Revokes the session of the refresh token, removes the cookies and responds with 204, also if there is
- * no such session any more. A request without a refresh token that counts, such as one that another site's page sends,
- * is 401 and removes no cookies. If the store is unreachable it is an error and the cookies stay, so that the client
+ * no such session any more. A request without a refresh token is 401, one that another site's page sends 403, and
+ * neither removes cookies. If the store is unreachable it is an error and the cookies stay, so that the client
  * can retry. Mount it as {@link refreshHandler}.
  */
 export function logoutHandler(auth: Auth, options: ErrorOptions = {}): RequestHandler {
@@ -298,7 +278,6 @@ export interface ErrorOptions {
   onError?: OnError | undefined;
 }
 
-const errorChecks: Checks<ErrorOptions> = { onError: isFunction };
 const refreshHandlerChecks: Checks<RefreshHandlerOptions> = { ...refreshChecks, ...errorChecks };
 
 /**

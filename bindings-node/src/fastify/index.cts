@@ -15,19 +15,13 @@ import type {
 import type { Auth } from '../auth.cjs';
 import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { isFunction, type Checks } from '../arguments.cjs';
+import { isObject } from '../arguments.cjs';
 import {
-  NOT_AUTHENTICATED,
-  accessOf,
-  checkAccessOptions,
-  checkPermitted,
-  claimsOf,
+  checkMiddlewareOptions,
   preflightAnswer,
-  scopesOf,
   userOf,
-  addNonce,
+  verifyRequest,
   type AccessOptions,
-  type RequiredClaims,
   type UserOptions,
 } from '../http/authenticate.cjs';
 import {
@@ -41,12 +35,15 @@ import {
   type JwksOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
-import { checkAuth, checkHandlerOptions, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
+import { addNonce, checkAuth, checkHandlerOptions, errorChecks, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
+import { authOf, requestCheck, requiredClaims, requiredScopes, type RequiredClaims, type Requirement } from '../http/permission.cjs';
 import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
 
+export { authOf } from '../http/permission.cjs';
 export { proofOf } from '../http/request.cjs';
-export type { AccessOptions, RequiredClaims, UserOptions } from '../http/authenticate.cjs';
+export type { AccessOptions, UserOptions } from '../http/authenticate.cjs';
+export type { RequiredClaims } from '../http/permission.cjs';
 export type { AccessGuard } from '../http/guard.cjs';
 export type { JwksOptions, RefreshOptions, TokenAnswer } from '../http/endpoints.cjs';
 
@@ -66,12 +63,12 @@ export function authenticate<T extends object = object>(
   options: AuthenticateOptions<T> = {},
 ): AuthHook {
   const web = webOf(auth);
-  checkAccessOptions(auth, options, errorChecks);
+  checkMiddlewareOptions(auth, options);
   return async (request, reply) => {
     const preflight = preflightAnswer(request, web);
     if (preflight) return send(reply, preflight);
     try {
-      const access = await accessOf<T>(auth, web, request, options);
+      const access = await verifyRequest<T>(auth, web, request, options);
       // Of an anonymous request `auth` is there and `undefined`.
       (request as { auth?: typeof access }).auth = access;
       if (access === undefined) return undefined;
@@ -89,8 +86,7 @@ export function authenticate<T extends object = object>(
  * Others are 403 `insufficient_scope` (RFC 6750 §3.1), and those without a token 401.
  */
 export function requireScopes(auth: AccessGuard, scopes: string | readonly string[], options: ErrorOptions = {}): AuthHook {
-  const all = scopesOf(scopes);
-  return permitted(auth, options, (access) => checkPermitted(auth, access, all, {}));
+  return permitted(auth, requiredScopes(scopes), options);
 }
 
 /**
@@ -98,17 +94,14 @@ export function requireScopes(auth: AccessGuard, scopes: string | readonly strin
  * must contain the value.
  */
 export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): AuthHook {
-  const all = claimsOf(claims);
-  return permitted(auth, options, (access) => checkPermitted(auth, access, [], all));
+  return permitted(auth, requiredClaims(claims), options);
 }
 
-function permitted(auth: AccessGuard, options: ErrorOptions, check: (access: VerifiedAccess | undefined) => void): AuthHook {
-  webOf(auth);
-  checkHandlerOptions(options, errorChecks, 'accessCookie');
+function permitted(auth: AccessGuard, requirement: Requirement, options: ErrorOptions): AuthHook {
+  const check = requestCheck(auth, requirement, options);
   return async (request, reply) => {
-    if (!('auth' in request)) throw new Error(NOT_AUTHENTICATED);
     try {
-      check((request as Partial<AuthedRequest>).auth);
+      check(request);
       return undefined;
     } catch (thrown) {
       return fail(thrown, request, reply, options, auth);
@@ -124,17 +117,6 @@ export type AuthedRequest<T extends object = object, U = unknown> = FastifyReque
   user: U;
 };
 
-/**
- * Returns the verified access token of a request whose type does not have `auth`.
- *
- * @throws Error if the request did not pass `authenticate`: a defect of the app's routes.
- */
-export function authOf<T extends object = object>(request: FastifyRequest): VerifiedAccess<T> {
-  const auth = (request as Partial<AuthedRequest<T>> | undefined)?.auth;
-  if (auth === undefined) throw new Error(NOT_AUTHENTICATED);
-  return auth;
-}
-
 /** The options of the routes. */
 export interface AuthRoutesOptions extends RefreshOptions, ErrorOptions {
   /** The auth object. */
@@ -148,7 +130,7 @@ const METHODS: HTTPMethods[] = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE',
  *
  * - `POST /refresh`: `{ accessToken, expiresIn }` and the next refresh token, as a cookie or with
  *   `web.refreshCookie: false` as `refreshToken`;
- * - `POST /logout`: 204, and the cookies removed; 401 without a refresh token that counts;
+ * - `POST /logout`: 204, and the cookies removed; 401 without a refresh token;
  * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, … }] }`, times in ISO 8601;
  * - `DELETE /sessions/:sessionId`, `/sessions/others` and `/sessions`: `{ ended: number }`.
  *
@@ -188,9 +170,11 @@ function addRoutes(app: FastifyInstance, options: AuthRoutesOptions): void {
   const json = app.getDefaultJsonParser('error', 'error');
   app.removeContentTypeParser('application/json');
   app.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, parsed) => {
-    if (body === '') parsed(null);
-    else void json(request, body as string, parsed);
+    if (body === '') return parsed(null);
+    return void json(request, body as string, (error, value) => parsed(error, isObject.accepts(value) ? value : null));
   });
+  // Its default parser gives text, which would look like a body that nothing has parsed.
+  app.removeContentTypeParser('text/plain');
   if (!app.hasContentTypeParser('*')) {
     app.addContentTypeParser('*', (_request, payload, parsed) => {
       payload.resume();
@@ -247,8 +231,6 @@ export interface ErrorOptions {
    */
   onError?: ((error: AuthError, request: FastifyRequest, reply: FastifyReply) => unknown) | undefined;
 }
-
-const errorChecks: Checks<ErrorOptions> = { onError: isFunction };
 
 /** Sends a response. */
 function send(reply: FastifyReply, { status, headers, cookies, body }: HttpAnswer): FastifyReply {

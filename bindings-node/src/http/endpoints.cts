@@ -1,5 +1,5 @@
 /** The responses of the endpoints: login, refresh, logout, sessions and public keys. */
-import type { NativeResult } from '../../native.cjs';
+import type { NativeResult, PresentedBody } from '../../native.cjs';
 import { internalsOf, type Auth, type AuthInternals } from '../auth.cjs';
 import { checkArgument, encodeClaims, isAnything, isFlag, isFunction, isObject, isText, isWellFormedText, type Check, type Checks } from '../arguments.cjs';
 import type { AuthError } from '../catalog.cjs';
@@ -103,7 +103,7 @@ export async function refresh(auth: Auth, request: HttpRequest, options: Refresh
 
 /**
  * Exchanges the refresh token of a request (RFC 6749 §6, RFC 9700 §4.14.2). The cookie of a cross-origin
- * request is ignored.
+ * request is refused.
  *
  * @throws AuthError as `auth.refresh`. Its `cookies` remove those of a session that is over.
  */
@@ -114,7 +114,7 @@ export async function renew(auth: Auth, request: HttpRequest, options: RefreshOp
   const address = (options.address ?? addressOf)(request) ?? undefined;
   if (address !== undefined) checkArgument('address', address, isWellFormedText, catalog);
   const head = headOf(request, web);
-  const presented = catalog.textOf(await native.presentRefresh(head, bodyToken(request)));
+  const presented = catalog.textOf(await native.presentRefresh(head, bodyOf(request)));
   const { token } = JSON.parse(presented) as { token: string };
   let claims: unknown = options.claims;
   let unknownUser: AuthError | undefined;
@@ -145,15 +145,30 @@ function otherMethod(auth: Auth, request: HttpRequest): HttpAnswer | undefined {
   return preflight === null ? methodNotAllowed('POST') : parseAnswer(preflight);
 }
 
-/** The refresh token of the parsed JSON body (`express.json()`). */
-function bodyToken({ body }: HttpRequest): string | undefined {
+/**
+ * What there is of the body. A parser leaves a property `body`, in Express 5 also where it had nothing to parse. The
+ * `Request` of the Fetch API has an unread stream there.
+ */
+function bodyOf(request: HttpRequest): PresentedBody {
+  if (!('body' in request)) return { state: 'unread', refreshToken: undefined };
+  const { body } = request;
+  if (isRaw(body)) return { state: 'raw', refreshToken: undefined };
   const token = (body as { refreshToken?: unknown } | null | undefined)?.refreshToken;
-  return typeof token === 'string' ? token : undefined;
+  return { state: 'parsed', refreshToken: typeof token === 'string' ? token : undefined };
+}
+
+/** Whether a body is text, bytes or a stream, of Node.js or the Fetch API. */
+function isRaw(body: unknown): boolean {
+  if (typeof body === 'string') return body !== '';
+  if (ArrayBuffer.isView(body)) return body.byteLength > 0;
+  const { getReader, pipe } = (body ?? {}) as { getReader?: unknown; pipe?: unknown };
+  return typeof getReader === 'function' || typeof pipe === 'function';
 }
 
 /**
  * The response of the logout endpoint: 204, and the cookies removed; also if there is no such session any more. A
- * request without a refresh token that counts is refused with 401, and its cookies stay: it ends nothing. If the store
+ * request without a refresh token is refused with 401, one of another site's page with 403, and its cookies stay: it
+ * ends nothing. If the store
  * is unreachable it is an error and the cookies stay, so that the client can retry. Methods are those of {@link refresh}.
  *
  * @param options - There are none yet.
@@ -168,13 +183,14 @@ export async function logout(auth: Auth, request: HttpRequest, options: Record<s
 /**
  * Revokes the session of a request's refresh token.
  *
- * @throws AuthError `ERR_TOKEN_MISSING`; `reject` for what is no refresh token of this server; `ERR_STORE_UNAVAILABLE`.
+ * @throws AuthError `ERR_TOKEN_MISSING`; `reject` for what is no refresh token of this server, and for the cookie of a
+ * cross-origin request; `ERR_STORE_UNAVAILABLE`; `ERR_ARGUMENT_INVALID` for a body that was not parsed.
  */
 export async function endSession(auth: Auth, request: HttpRequest): Promise<HttpAnswer> {
   const other = otherMethod(auth, request);
   if (other) return other;
   const { native, catalog, web } = internalsOf(auth);
-  return parseAnswer(catalog.textOf(await native.logoutResponse(headOf(request, web), bodyToken(request))));
+  return parseAnswer(catalog.textOf(await native.logoutResponse(headOf(request, web), bodyOf(request))));
 }
 
 /** A request about the sessions of a user. */

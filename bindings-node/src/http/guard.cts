@@ -1,9 +1,10 @@
-/** The objects that guard routes, and the options of handlers. */
-import { checkOptions, type Checks } from '../arguments.cjs';
+/** The objects that guard routes, their refusals, and the options of handlers. */
+import { checkOptions, isFunction, type Checks } from '../arguments.cjs';
 import { Auth, internalsOf } from '../auth.cjs';
-import { Catalog } from '../catalog.cjs';
+import { Catalog, type AuthError } from '../catalog.cjs';
 import { Verifier, verifierInternalsOf } from '../verifier.cjs';
 import type { Web } from '../web.cjs';
+import { refusal, type HttpAnswer } from './request.cjs';
 
 /** An auth object, or a verifier of other services' tokens. */
 export type AccessGuard = Auth | Verifier;
@@ -17,6 +18,35 @@ export function webOf(guard: AccessGuard): Web {
   if (guard instanceof Auth) return internalsOf(guard).web;
   if (guard instanceof Verifier) return verifierInternalsOf(guard).web;
   throw new Catalog().argumentInvalid('auth', 'expected an object of createAuth or createVerifier');
+}
+
+/** The error messages of a guard. */
+export function catalogOf(guard: AccessGuard): Catalog {
+  return guard instanceof Verifier ? verifierInternalsOf(guard).catalog : internalsOf(guard).catalog;
+}
+
+/** A request that may not pass. */
+export interface Refused {
+  /** The request is refused. */
+  readonly ok: false;
+  /** Why not. */
+  readonly error: AuthError;
+  /** The response to send. For a CORS preflight it allows or refuses the origin. */
+  readonly answer: HttpAnswer;
+}
+
+/** The refusal of a request for `error`. */
+export function refused(guard: AccessGuard, error: AuthError): Refused {
+  addNonce(guard, error);
+  return { ok: false, error, answer: refusal(error) };
+}
+
+/** Adds the nonce that the next proof needs (RFC 9449 §8.2) to an error. */
+export function addNonce(guard: AccessGuard, error: AuthError): void {
+  if (guard instanceof Verifier || !guard.checksProofs) return;
+  const { proofNonce } = guard;
+  if (proofNonce === null || 'DPoP-Nonce' in error.headers) return;
+  Object.assign(error, { headers: { ...error.headers, 'DPoP-Nonce': proofNonce } });
 }
 
 /** @throws AuthError `ERR_ARGUMENT_INVALID` for what is no auth object. */
@@ -36,6 +66,9 @@ const WEB_OPTIONS: Readonly<Record<string, string>> = {
   refreshCookie: 'refreshCookie',
   secure: 'secure',
 };
+
+/** The option of all routes of a framework: how errors are sent. */
+export const errorChecks: Checks<{ onError?: unknown }> = { onError: isFunction };
 
 /**
  * Checks the options of a handler.

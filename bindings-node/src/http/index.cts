@@ -5,18 +5,16 @@
  */
 
 export { proofOf, refusal, toResponse } from './request.cjs';
-export { authenticate, requireClaims, requireScopes } from './authenticate.cjs';
+export { authenticate } from './authenticate.cjs';
+export { requireClaims, requireScopes } from './permission.cjs';
 export { jwksAnswer, loginAnswer, logout, refresh, sessions } from './endpoints.cjs';
 export type { HttpAnswer, HttpHeaders, HttpRequest } from './request.cjs';
 export type {
   AccessOptions,
   AuthenticateOptions,
   Decision,
-  Granted,
-  Permission,
-  Refused,
-  RequiredClaims,
   UserOptions,
 } from './authenticate.cjs';
-export type { AccessGuard } from './guard.cjs';
+export type { Granted, Permission, RequiredClaims } from './permission.cjs';
+export type { AccessGuard, Refused } from './guard.cjs';
 export type { JwksOptions, RefreshOptions, SessionsRequest, TokenAnswer } from './endpoints.cjs';

@@ -41,23 +41,32 @@ describe('a refresh cookie that another subdomain plants', () => {
     const plant = (token, more = '') => user.plant(SIBLING, `refreshToken=${token}; Domain=${SITE}; Path=${path}; Secure${more}`);
     const planted = `${SITE}${path}`;
 
-    for (const state of ['junk', 'revoked']) {
-      test(`${state}, for ${path}: it is removed`, async () => {
+    test(`junk, for ${path}: it is removed`, async () => {
+      await user.login('alice');
+      await plant(tokens.junk);
+      assert.deepEqual(await places('refreshToken'), ['/auth', planted]);
+      assert.deepEqual(await user.refresh(), SIGNED_IN);
+      assert.deepEqual(await places('refreshToken'), ['/auth']);
+    });
+
+    for (const state of ['live', 'revoked']) {
+      test(`of a ${state} session, for ${path}: refused once and removed`, async () => {
         await user.login('alice');
+        const [own] = await user.cookies('refreshToken');
         await plant(tokens[state]);
-        assert.deepEqual(await places('refreshToken'), ['/auth', planted]);
+        assert.deepEqual(await user.refresh(), { status: 401, code: 'ERR_SUBJECT_MISMATCH' });
+        assert.deepEqual(await user.cookies('refreshToken'), [own]);
         assert.deepEqual(await user.refresh(), SIGNED_IN);
-        assert.deepEqual(await places('refreshToken'), ['/auth']);
       });
     }
 
-    test(`of a live session, for ${path}: refused once and removed`, async () => {
+    test(`of a live session, for ${path}, once the own session is over: no other account`, async () => {
       await user.login('alice');
-      const [own] = await user.cookies('refreshToken');
+      await made.auth.logoutEverywhere('alice');
       await plant(tokens.live);
       assert.deepEqual(await user.refresh(), { status: 401, code: 'ERR_SUBJECT_MISMATCH' });
-      assert.deepEqual(await user.cookies('refreshToken'), [own]);
-      assert.deepEqual(await user.refresh(), SIGNED_IN);
+      assert.deepEqual(await user.refresh(), { status: 401, code: 'ERR_SESSION_REVOKED' });
+      assert.deepEqual(await places('refreshToken'), []);
     });
 
     test(`of a live session, for ${path}: the access token of the page decides`, async () => {
@@ -228,14 +237,24 @@ describe('a server that starts again with another path or domain', () => {
     }
   }
 
-  test('another user who logs in after the change is refused once', async () => {
+  test('the login of another user after the change removes the cookie of the first', async () => {
     const store = `file:${join(folder, 'two-users.db')}`;
     sites.use(makeApp({ store, web: { path: '/' } }).app);
     await user.login('bob');
     sites.use(makeApp({ store }).app);
     await user.login('alice');
-    assert.deepEqual(await user.refresh(), { status: 401, code: 'ERR_SUBJECT_MISMATCH' });
     assert.deepEqual(await places('refreshToken'), ['/auth']);
     assert.deepEqual(await user.refresh(), SIGNED_IN);
+  });
+
+  test('the only cookie, of a session that is over, is removed from its old place', async () => {
+    const store = `file:${join(folder, 'dead.db')}`;
+    sites.use(makeApp({ store, web: { path: '/', domain: SITE } }).app);
+    await user.login('alice');
+    const { app, auth } = makeApp({ store });
+    await auth.logoutEverywhere('alice');
+    sites.use(app);
+    assert.deepEqual(await user.refresh(), { status: 401, code: 'ERR_SESSION_REVOKED' });
+    assert.deepEqual(await places('refreshToken'), []);
   });
 });

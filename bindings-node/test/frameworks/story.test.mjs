@@ -101,7 +101,7 @@ for (const [name, { start, sessions }] of Object.entries(frameworks)) {
     assert.deepEqual(await refusal(await me(accessToken)), [401, 'ERR_TOKEN_EXPIRED', 'refresh', 'Bearer']);
 
     const foreign = await post('/auth/refresh', { cookie: cookieOf(login), 'sec-fetch-site': 'cross-site' });
-    assert.deepEqual((await refusal(foreign)).slice(0, 2), [401, 'ERR_TOKEN_MISSING']);
+    assert.deepEqual((await refusal(foreign)).slice(0, 3), [403, 'ERR_ORIGIN_NOT_ALLOWED', 'reject']);
     const refreshed = await post('/auth/refresh', { cookie: cookieOf(login) });
     assert.equal(refreshed.status, 200);
     assert.notEqual(cookieOf(refreshed), cookieOf(login));

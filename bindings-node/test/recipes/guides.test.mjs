@@ -40,7 +40,7 @@ test('ws: a token is needed to connect, and to stay connected', async (t) => {
   const cookie = `accessToken=${accessToken}`;
 
   assert.equal(await refusal({}), 401);
-  assert.equal(await refusal({ cookie, origin: 'https://evil.example' }), 401);
+  assert.equal(await refusal({ cookie, origin: 'https://evil.example' }), 403);
   const [one, other] = [connect({ cookie, origin }), connect({ authorization: `Bearer ${accessToken}` })];
   assert.deepEqual(await Promise.all([one, other].map(welcome)), ['user-1', 'user-1']);
 

@@ -24,13 +24,13 @@ test('cookies: no script sees a token, and no foreign page acts by one', async (
   const front = { 'sec-fetch-site': 'same-site', origin: 'https://app.example' };
   const foreign = { 'sec-fetch-site': 'same-site', origin: 'https://evil.example' };
   const write = async (headers) => (await call.post('/notes', { headers: { cookie, ...headers } })).status;
-  assert.deepEqual([await write(own), await write(front), await write(foreign)], [201, 201, 401]);
+  assert.deepEqual([await write(own), await write(front), await write(foreign)], [201, 201, 403]);
   assert.deepEqual(await (await call('/notes', { headers: { cookie, ...foreign } })).json(), ['a note of user-1']);
 
   clock.advance(901_000);
   assert.equal(await write(own), 401);
   const renew = (headers) => call.post('/auth/refresh', { headers: { cookie: `__Secure-refresh=${refresh.value}`, ...headers } });
-  assert.equal((await renew(foreign)).status, 401);
+  assert.equal((await renew(foreign)).status, 403);
   const renewed = setCookies(await renew(front))['__Host-access'];
   assert.equal((await call('/notes', { headers: { cookie: `__Host-access=${renewed.value}` } })).status, 200);
 });

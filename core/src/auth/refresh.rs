@@ -160,6 +160,11 @@ impl Auth {
             None => Ok(engine.verify_refresh_token(token)?.subject),
         }
     }
+
+    /// Whether this server signed `token`, whatever became of its session. Does no I/O.
+    pub(crate) fn has_signed_refresh_token(&self, token: &str) -> bool {
+        self.0.engine.verify_refresh_token(token).is_ok()
+    }
 }
 
 impl Engine {

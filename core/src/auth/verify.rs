@@ -28,6 +28,13 @@ impl Auth {
         self.check_deny_list(self.0.verifier.load().verify(token)?)
     }
 
+    /// Whether this server signed `token`, expired or not. Unlike [`verify`](Self::verify), reports no
+    /// use of it.
+    pub(crate) fn has_signed_access_token(&self, token: &str) -> bool {
+        let verified = self.0.verifier.load().verify_bound(token);
+        matches!(verified, Ok(_) | Err(Error::TokenExpired))
+    }
+
     /// Verifies the access token in the value of an `Authorization` header (RFC 6750 §2.1).
     ///
     /// # Errors

@@ -213,6 +213,8 @@ errors! {
         /// The required scopes with blanks between them; empty if claims are required.
         scope: String,
     } = "ERR_INSUFFICIENT_SCOPE", Reject, 403;
+    /// Only a cookie authorizes the request, and it comes from a page of another origin.
+    OriginNotAllowed = "ERR_ORIGIN_NOT_ALLOWED", Reject, 403;
     /// What the request names does not exist.
     NotFound = "ERR_NOT_FOUND", Reject, 404;
     /// The app passed an argument that makes no sense: a missing user id, an unknown option.

@@ -1,5 +1,6 @@
 //! The cookies that carry tokens: their attributes, what a browser would drop, and `Set-Cookie`.
 
+use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 use cookie::time::OffsetDateTime;
@@ -13,7 +14,7 @@ use crate::types::Timestamp;
 /// What browsers store of name and value together, in bytes (RFC 6265bis §5.6).
 const MAX_COOKIE_BYTES: usize = 4096;
 
-/// How much of a response may remove planted cookies, in bytes: proxies limit its headers.
+/// How much of a response may remove other cookies, in bytes: proxies limit its headers.
 const MAX_REMOVAL_BYTES: usize = 4096;
 
 /// How a token's cookie is sent.
@@ -119,11 +120,12 @@ impl CookiePolicy {
         {
             return Err(Error::config("path", "must begin with / and have no ; (RFC 6265 §4.1.1)"));
         }
-        if self.domain.as_deref().is_some_and(|domain| !is_domain(domain)) {
-            return Err(Error::config(
-                "domain",
-                "must be the name of a domain, such as example.com",
-            ));
+        if self.path.contains(['?', '#']) {
+            let problem = "is compared with the path of a request, without its query: it must have no ? and no #";
+            return Err(Error::config("path", problem));
+        }
+        if let Some(problem) = self.domain.as_deref().and_then(domain_problem) {
+            return Err(Error::config("domain", problem));
         }
         let needs_secure = self.is_host_only() || self.is_http() || self.has_prefix("__Secure-");
         if needs_secure && self.secure != SecureCookie::Always {
@@ -158,6 +160,11 @@ impl CookiePolicy {
 
     fn has_prefix(&self, prefix: &str) -> bool {
         self.name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    }
+
+    /// Whether `request` has several cookies of this name.
+    pub(super) fn is_repeated_in(&self, request: &RequestHead<'_>) -> bool {
+        request.cookies(&self.name).len() > 1
     }
 
     /// Whether a browser sends the cookie to `request_path` (RFC 6265 §5.1.4).
@@ -244,11 +251,7 @@ impl CookiePolicy {
                 }
             }
         }
-        let mut length = 0;
-        removals.retain(|removal| {
-            length += removal.len();
-            length <= MAX_REMOVAL_BYTES
-        });
+        truncate_removals(&mut removals);
         removals
     }
 
@@ -305,18 +308,46 @@ fn removed(cookie: CookieBuilder<'_>) -> String {
     removal.build().encoded().to_string()
 }
 
+/// Leaves out the last removals if they are too long for the headers of a response.
+pub(super) fn truncate_removals(removals: &mut Vec<String>) {
+    let mut length = 0;
+    removals.retain(|removal| {
+        length += removal.len();
+        length <= MAX_REMOVAL_BYTES
+    });
+}
+
+/// Why browsers would drop a cookie with this `Domain`; `None` if they would not.
+fn domain_problem(domain: &str) -> Option<&'static str> {
+    if domain.parse::<IpAddr>().is_ok() || domain.starts_with('[') || is_ipv4(domain) {
+        return Some("is an address, for which cookies have no domain: leave it out");
+    }
+    if !is_domain(domain) {
+        let problem =
+            "must be the name of a domain, such as example.com, without scheme, port and path";
+        return Some(problem);
+    }
+    // A longer public suffix, such as co.uk, is known from a list only.
+    let is_suffix = !domain.contains('.');
+    is_suffix.then_some("browsers drop a cookie for a whole top-level domain: name one below it, such as example.com, or leave it out")
+}
+
 fn is_domain(domain: &str) -> bool {
     let is_label = |label: &str| {
-        !label.is_empty()
+        (1..=63).contains(&label.len())
             && label
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_')
     };
-    // The last label of an address in digits is a number, that of a domain is not.
-    let last = domain.rsplit('.').next().unwrap_or_default();
-    domain.len() <= 253
-        && domain.split('.').all(is_label)
-        && !last.bytes().all(|byte| byte.is_ascii_digit())
+    domain.len() <= 253 && domain.split('.').all(is_label) && !is_ipv4(domain)
+}
+
+/// Whether browsers take a host for an IPv4 address: its last label is a number (URL §3.5).
+fn is_ipv4(host: &str) -> bool {
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let hex = last.get(..2).filter(|start| start.eq_ignore_ascii_case("0x")).map(|_| &last[2..]);
+    let is_decimal = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    is_decimal || hex.is_some_and(|digits| digits.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// The paths whose cookies a browser sends to `path`: itself and those above, of which each may end
@@ -434,9 +465,20 @@ mod tests {
                 "{path}"
             );
         }
-        for domain in
-            ["", ".a.example", "a..example", "10.0.0.1", "https://a.example", "a.example:80"]
-        {
+        for domain in [
+            "",
+            ".a.example",
+            "a..example",
+            "a.example.",
+            "10.0.0.1",
+            "10.0.0.0x1",
+            "::1",
+            "[::1]",
+            "https://a.example",
+            "a.example:80",
+            "com",
+            "localhost",
+        ] {
             assert_eq!(
                 problem(&|policy| policy.domain = Some(domain.to_owned())).as_deref(),
                 Some("domain"),

@@ -3,23 +3,25 @@
 use std::borrow::Cow;
 use std::sync::Once;
 
+use serde_json::Value;
+
 use super::origin::is_own_page;
 use super::policy::WebPolicy;
 use super::request::{AuthorizationHeader, HeaderName, RequestHead};
 use super::response::{EndpointResponse, Rejection};
 use crate::access::VerifiedAccess;
 use crate::error::{Advice, Error, Result};
-
-/// With more cookies of one name than this, a request is refused. A browser sends one for each path
-/// and domain that match, so such a request does not come from a browser as it is usually used.
-pub(super) const MAX_CANDIDATES: usize = 64;
+use crate::token::base64url;
 
 /// The access token that a request presents.
 #[derive(Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum AccessCredentials<'a> {
-    /// The request presents no access token, or only a cookie that is ignored.
+    /// The request presents no access token.
     Missing,
+    /// The request presents only a cookie, and comes from a page whose requests it does not
+    /// authorize; see [`WebPolicy::accepts_cookies`].
+    ForeignCookie,
     /// A bearer token (RFC 6750 §2.1), from the header or the cookie.
     Bearer(Cow<'a, str>),
     /// A token with the scheme `DPoP`, which needs a proof (RFC 9449 §7.1).
@@ -30,10 +32,8 @@ pub enum AccessCredentials<'a> {
 
 impl WebPolicy {
     /// The access token that `request` presents: that of the header, else that of the cookie.
-    ///
-    /// Browsers send cookies with requests that other sites' pages make. A cookie is therefore
-    /// ignored in a request that may change something (a method that is not safe, or a WebSocket
-    /// handshake) from a page of another origin.
+    /// `accepts_dpop` says whether this server checks proofs. Without it, `DPoP` is a scheme like
+    /// any other that the server does not know (RFC 9110 §11.6.2).
     ///
     /// # Errors
     /// [`Error::TokenMalformed`] for a header that is repeated or is no text, and for a token of the
@@ -41,24 +41,20 @@ impl WebPolicy {
     pub fn access_credentials<'r>(
         &self,
         request: &RequestHead<'r>,
+        accepts_dpop: bool,
     ) -> Result<AccessCredentials<'r>> {
-        match request.authorization(&self.access_header)? {
+        match request.authorization(&self.access_header, accepts_dpop)? {
             AuthorizationHeader::Bearer(token) => {
                 return Ok(AccessCredentials::Bearer(Cow::Borrowed(token)));
             }
             AuthorizationHeader::Dpop(token) => return Ok(AccessCredentials::Dpop(token)),
             AuthorizationHeader::None => {}
         }
-        let Some(cookie) = &self.access_cookie else { return Ok(AccessCredentials::Missing) };
-        let mut tokens = request.cookies(&cookie.name);
+        let mut tokens = self.access_cookies(request);
         if !tokens.is_empty() && !self.accepts_cookies(request) {
             warn_of_origin();
-            return Ok(AccessCredentials::Missing);
+            return Ok(AccessCredentials::ForeignCookie);
         }
-        for token in &mut tokens {
-            strip_bearer_scheme(token);
-        }
-        tokens.retain(|token| !token.is_empty());
         Ok(match tokens.len() {
             0 => AccessCredentials::Missing,
             1 => AccessCredentials::Bearer(Cow::Owned(tokens.remove(0))),
@@ -66,8 +62,20 @@ impl WebPolicy {
         })
     }
 
-    /// Whether cookies are accepted in `request`: not in one that may change something and comes from
-    /// a page of another origin.
+    /// The different tokens in the access cookies of `request`.
+    pub(super) fn access_cookies(&self, request: &RequestHead<'_>) -> Vec<String> {
+        let Some(cookie) = &self.access_cookie else { return Vec::new() };
+        let mut tokens = request.cookies(&cookie.name);
+        for token in &mut tokens {
+            strip_bearer_scheme(token);
+        }
+        tokens.retain(|token| !token.is_empty());
+        tokens
+    }
+
+    /// Whether cookies are accepted in `request`. Browsers send them with requests that other sites'
+    /// pages make, so they are not accepted in one that may change something (a method that is not
+    /// safe, or a WebSocket handshake) and comes from a page of another origin.
     pub fn accepts_cookies(&self, request: &RequestHead<'_>) -> bool {
         request.is_safe() || is_own_page(request, &self.allowed_origins)
     }
@@ -76,17 +84,6 @@ impl WebPolicy {
     /// credentials, so it must be answered here and not by the handler of the protected route.
     pub fn preflight(&self, request: &RequestHead<'_>) -> Option<EndpointResponse> {
         request.is_preflight().then(|| EndpointResponse::preflight(request, &self.allowed_origins))
-    }
-
-    /// The `Set-Cookie` values that remove access cookies with other attributes than this policy's,
-    /// where `request` has several of the name.
-    pub(super) fn other_access_cookie_removals(&self, request: &RequestHead<'_>) -> Vec<String> {
-        match &self.access_cookie {
-            Some(cookie) if request.cookies(&cookie.name).len() > 1 => {
-                cookie.remove_others(request)
-            }
-            _ => Vec::new(),
-        }
     }
 
     /// The rejection of a guarded request. [`Error::SubjectMismatch`] comes only from ambiguous
@@ -104,6 +101,16 @@ impl WebPolicy {
         Rejection { advice: self.advice(&error), error, cookies, nonce: None }
     }
 
+    /// What the caller should do about `error`, which a guarded route returned. Where the access
+    /// token travels in a cookie, a request without one needs a refresh: browsers delete the cookie
+    /// when the token expires.
+    pub fn advice(&self, error: &Error) -> Advice {
+        match error {
+            Error::TokenMissing if self.access_cookie.is_some() => Advice::Refresh,
+            other => other.advice(),
+        }
+    }
+
     /// The names of all headers that the rules look at, in lower case, `:authority` of HTTP/2 among
     /// them. A framework need not pass others to a [`RequestHead`].
     pub fn request_headers(&self) -> Vec<String> {
@@ -114,16 +121,6 @@ impl WebPolicy {
             names.push(own);
         }
         names
-    }
-
-    /// What the caller should do about `error`, which a guarded route returned. Where the access
-    /// token travels in a cookie, a request without one needs a refresh: browsers delete the cookie
-    /// when the token expires.
-    pub fn advice(&self, error: &Error) -> Advice {
-        match error {
-            Error::TokenMissing if self.access_cookie.is_some() => Advice::Refresh,
-            other => other.advice(),
-        }
     }
 }
 
@@ -144,6 +141,9 @@ pub fn choose_access_token(
     }
     let mut chosen: Option<(String, VerifiedAccess)> = None;
     let mut refusal = None;
+    // The `sub` of tokens that are over: the page may be of that user, whose cookie a planted one
+    // must not replace.
+    let mut past_users = Vec::new();
     for token in tokens {
         match (verify(&token), &chosen) {
             (Ok(access), Some((_, other))) if other.subject() != access.subject() => {
@@ -152,24 +152,44 @@ pub fn choose_access_token(
             (Ok(access), Some((_, other))) if other.issued_at() >= access.issued_at() => {}
             (Ok(access), _) => chosen = Some((token, access)),
             (Err(error), _) if error.advice() == Advice::Retry => return Err(error),
-            // An expired token says what to do next, a damaged one does not.
-            (Err(error), _) if refusal.is_none() || matches!(error, Error::TokenExpired) => {
-                refusal = Some(error);
+            (Err(error), _) => {
+                // These two are found out last: the token is of this server.
+                if matches!(error, Error::TokenExpired | Error::AccessRevoked) {
+                    past_users.extend(subject_claim(&token));
+                }
+                // An expired token says what to do next, a damaged one does not.
+                if refusal.is_none() || matches!(error, Error::TokenExpired) {
+                    refusal = Some(error);
+                }
             }
-            (Err(_), _) => {}
         }
     }
-    chosen.ok_or_else(|| refusal.unwrap_or(Error::TokenMissing))
+    let chosen = chosen.ok_or_else(|| refusal.unwrap_or(Error::TokenMissing))?;
+    let user = chosen.1.claim("sub");
+    if past_users.iter().any(|past| user.is_some_and(|user| user != past)) {
+        return Err(Error::SubjectMismatch);
+    }
+    Ok(chosen)
 }
 
-/// Warns once of an access cookie that a page of another origin sent: that is an attack, or an
-/// origin of the app that the configuration does not name.
-fn warn_of_origin() {
+/// With more cookies of one name than this, a request is refused. A browser sends one for each path
+/// and domain that match, so such a request does not come from a browser as it is usually used.
+pub(super) const MAX_CANDIDATES: usize = 64;
+
+/// `sub` of a token that was verified before.
+fn subject_claim(token: &str) -> Option<Value> {
+    let payload = base64url::decode_text(token.split('.').nth(1)?).ok()?;
+    serde_json::from_str::<Value>(&payload).ok()?.get_mut("sub").map(Value::take)
+}
+
+/// Warns once of a cookie that a page of another origin sent: that is an attack, or an origin of the
+/// app that the configuration does not name.
+pub(super) fn warn_of_origin() {
     static WARNED: Once = Once::new();
     WARNED.call_once(|| {
         tracing::warn!(
             target: "regrant::http",
-            "ignored an access cookie in a request by a page of another origin; pages of the app must be of an origin in `allowedOrigins`"
+            "refused a cookie in a request by a page of another origin; pages of the app must be of an origin in `allowedOrigins`"
         );
     });
 }
@@ -195,8 +215,9 @@ mod tests {
     }
 
     fn credentials(request: &RequestHead<'_>) -> Option<String> {
-        match web().access_credentials(request).unwrap() {
+        match web().access_credentials(request, true).unwrap() {
             AccessCredentials::Missing => None,
+            AccessCredentials::ForeignCookie => Some("foreign".to_owned()),
             AccessCredentials::Bearer(token) => Some(token.into_owned()),
             AccessCredentials::Dpop(token) => Some(format!("DPoP {token}")),
             AccessCredentials::Several(tokens) => Some(tokens.join("|")),
@@ -214,7 +235,9 @@ mod tests {
                 "{value:?}"
             );
         }
-        assert!(web().access_credentials(&get().header("authorization", "Bearer a b")).is_err());
+        assert!(
+            web().access_credentials(&get().header("authorization", "Bearer a b"), true).is_err()
+        );
     }
 
     #[test]
@@ -238,8 +261,22 @@ mod tests {
         };
         assert_eq!(credentials(&request("GET")).unwrap(), "a.b.c");
         for method in ["POST", "PUT", "DELETE", "PATCH", "get"] {
-            assert_eq!(credentials(&request(method)), None, "{method}");
+            assert_eq!(credentials(&request(method)).unwrap(), "foreign", "{method}");
         }
-        assert_eq!(credentials(&request("GET").header("upgrade", "websocket")), None);
+        let handshake = request("GET").header("upgrade", "websocket");
+        assert_eq!(credentials(&handshake).unwrap(), "foreign");
+    }
+
+    #[test]
+    fn dpop_is_an_unknown_scheme_unless_proofs_are_checked() {
+        let get = || RequestHead::new("GET", "/me").header("cookie", "accessToken=c.o.k");
+        for (value, dpop) in [("DPoP a.b.c", "DPoP a.b.c"), ("dpop", "c.o.k")] {
+            let request = get().header("authorization", value);
+            assert_eq!(credentials(&request).unwrap(), dpop, "{value}");
+            let without = web().access_credentials(&request, false).unwrap();
+            assert!(without == AccessCredentials::Bearer("c.o.k".into()), "{value}");
+        }
+        let malformed = get().header("authorization", "DPoP a b");
+        assert!(web().access_credentials(&malformed, false).is_ok());
     }
 }

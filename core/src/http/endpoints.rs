@@ -1,13 +1,14 @@
 //! The endpoints of a session: what login, refresh, logout, the list of sessions and the key set
 //! respond.
 
-use std::sync::Once;
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
 
 use serde_json::{Map, Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::cookies::CookiePolicy;
-use super::credentials::{AccessCredentials, MAX_CANDIDATES};
+use super::credentials::{AccessCredentials, MAX_CANDIDATES, warn_of_origin};
 use super::guard::proof_of;
 use super::origin::is_own_page;
 use super::policy::WebPolicy;
@@ -18,12 +19,23 @@ use crate::error::{Error, Result};
 use crate::token::base64url;
 use crate::types::{SessionId, Subject, Timestamp};
 
+/// The body of a request, as the app has it.
+#[derive(Clone, Copy)]
+pub enum RequestBody<'a> {
+    /// Nothing has read it.
+    Unread,
+    /// The app has it, but not as JSON: as text, bytes or a stream.
+    Raw,
+    /// It was parsed: the `refreshToken` of the JSON object, if it is one that has it.
+    Parsed(Option<&'a str>),
+}
+
 /// The refresh token that a request presents.
 #[derive(Clone)]
 pub struct PresentedRefresh {
     /// The token.
     pub token: String,
-    /// Whether the request had other cookies of the name, which the response removes.
+    /// Whether the request had several cookies of the name. The response removes the others.
     pub had_others: bool,
 }
 
@@ -123,7 +135,8 @@ impl<'a> Endpoints<'a> {
         pair: impl Into<IssuedTokens<'p>>,
         request: &RequestHead<'_>,
     ) -> Result<EndpointResponse> {
-        self.tokens(&pair.into(), request, Vec::new())
+        let removed = self.web.remove_other_cookies(request, self.is_left_behind(request));
+        self.tokens(&pair.into(), request, removed)
     }
 
     /// The refresh token that `request` presents, in the cookie or as `refreshToken` of the JSON
@@ -133,40 +146,79 @@ impl<'a> Endpoints<'a> {
     /// `domain` may have left others behind, and a subdomain may have planted one.
     ///
     /// # Errors
-    /// [`Error::TokenMissing`]; [`Error::SubjectMismatch`] for live sessions of several users, and
-    /// for more than 64 cookies;
+    /// [`Error::TokenMissing`]; [`Error::OriginNotAllowed`] for the cookie of a foreign page;
+    /// [`Error::SubjectMismatch`] for a session of another user than the page's, for sessions of
+    /// several users of which one is alive, and for more than 64 cookies;
+    /// [`Error::ArgumentInvalid`] for a body that the app has not parsed;
     /// [`Error::StoreUnavailable`] when there are several cookies and the store cannot tell.
     pub async fn presented(
         &self,
         request: &RequestHead<'_>,
-        body_token: Option<&str>,
+        body: RequestBody<'_>,
     ) -> Result<PresentedRefresh, Rejection> {
+        let mut tokens = self.presented_tokens(request, body)?;
         let Some(cookie) = &self.web.refresh_cookie else {
-            let token = body_token.filter(|token| !token.is_empty()).ok_or(Error::TokenMissing)?;
-            return Ok(PresentedRefresh { token: token.to_owned(), had_others: false });
-        };
-        let mut tokens = match is_own_page(request, &self.web.allowed_origins) {
-            true => request.cookies(&cookie.name),
-            false => Vec::new(),
-        };
-        if tokens.is_empty() {
-            warn_of_path(cookie, request);
-            return Err(Error::TokenMissing.into());
-        }
-        if tokens.len() == 1 {
             return Ok(PresentedRefresh { token: tokens.remove(0), had_others: false });
-        }
-        match self.choose(tokens, request).await {
-            Ok(token) => Ok(PresentedRefresh { token, had_others: true }),
+        };
+        let had_others = tokens.len() > 1;
+        let chosen = match had_others {
+            true => self.choose(tokens, request).await,
+            false => self.check_page(tokens.remove(0), request).await,
+        };
+        match chosen {
+            Ok(token) => Ok(PresentedRefresh { token, had_others }),
             // Keep the cookie with this server's attributes, which no sibling domain can set as long as
             // the policy has no `domain`: the next refresh is unambiguous.
             Err(error @ Error::SubjectMismatch) => {
-                let mut rejection = self.rejection(error, request, true);
+                let mut rejection = self.rejection(error, request);
                 rejection.cookies = cookie.remove_planted(request);
-                rejection.cookies.extend(self.web.other_access_cookie_removals(request));
+                let is_repeated =
+                    |other: &CookiePolicy| other != cookie && other.is_repeated_in(request);
+                rejection.cookies.extend(self.web.remove_other_cookies(request, is_repeated));
                 Err(rejection)
             }
-            Err(error) => Err(self.rejection(error, request, true)),
+            Err(error) => Err(self.rejection(error, request)),
+        }
+    }
+
+    /// The refresh tokens of the cookies, or that of the body: at least one.
+    fn presented_tokens(
+        &self,
+        request: &RequestHead<'_>,
+        body: RequestBody<'_>,
+    ) -> Result<Vec<String>> {
+        let Some(cookie) = &self.web.refresh_cookie else {
+            return match body {
+                RequestBody::Parsed(Some(token)) if !token.is_empty() => Ok(vec![token.to_owned()]),
+                RequestBody::Unread if request.has_body() == Some(true) => {
+                    Err(unparsed_body(request))
+                }
+                RequestBody::Raw if request.has_body() != Some(false) => {
+                    Err(unparsed_body(request))
+                }
+                _ => Err(Error::TokenMissing),
+            };
+        };
+        let tokens = request.cookies(&cookie.name);
+        if tokens.is_empty() {
+            warn_of_path(cookie, request);
+            return Err(Error::TokenMissing);
+        }
+        if !is_own_page(request, &self.web.allowed_origins) {
+            warn_of_origin();
+            return Err(Error::OriginNotAllowed);
+        }
+        Ok(tokens)
+    }
+
+    /// Returns the only refresh token of a request unless the page is of another user: the cookie may
+    /// be planted, or from a login in another tab.
+    async fn check_page(&self, token: String, request: &RequestHead<'_>) -> Result<String> {
+        let Some(page) = self.page_subject(request) else { return Ok(token) };
+        match self.auth.refresh_subject(&token).await {
+            Ok(subject) if subject != page => Err(Error::SubjectMismatch),
+            // The refresh tells what is wrong with the token.
+            Ok(_) | Err(_) => Ok(token),
         }
     }
 
@@ -177,6 +229,7 @@ impl<'a> Endpoints<'a> {
         }
         let mut live = Vec::new();
         let mut superseded = Vec::new();
+        let mut past_users = Vec::new();
         for token in &tokens {
             match self.auth.introspect_refresh(token).await {
                 Ok(found) => live.push((token, found)),
@@ -185,18 +238,26 @@ impl<'a> Endpoints<'a> {
                     superseded.push((token, self.auth.refresh_subject(token).await?));
                 }
                 Err(error) if error.advice() == crate::Advice::Retry => return Err(error),
-                Err(_) => {}
+                Err(_) => past_users.extend(self.auth.refresh_subject(token).await.ok()),
             }
         }
         let is_any_alive = !live.is_empty() || !superseded.is_empty();
         if let Some(page) = self.page_subject(request) {
             live.retain(|(_, found)| found.subject == page);
             superseded.retain(|(_, subject)| *subject == page);
+            past_users.clear();
         }
         let mut subjects: Vec<_> = live.iter().map(|(_, found)| &found.subject).collect();
         subjects.extend(superseded.iter().map(|(_, subject)| subject));
-        let is_one_user = subjects.windows(2).all(|pair| pair[0] == pair[1]);
-        if !is_one_user || subjects.is_empty() && is_any_alive {
+        if subjects.is_empty() && is_any_alive {
+            return Err(Error::SubjectMismatch);
+        }
+        // Without a page that tells, a user whose session is over may be the one who sits here: another
+        // user's live cookie must not take the place of the own one.
+        if is_any_alive {
+            subjects.extend(&past_users);
+        }
+        if subjects.windows(2).any(|pair| pair[0] != pair[1]) {
             return Err(Error::SubjectMismatch);
         }
         let newest = live.into_iter().max_by_key(|(_, found)| found.issued_at);
@@ -209,21 +270,23 @@ impl<'a> Endpoints<'a> {
     /// access cookie together with a refresh cookie, so only a header tells, or a cookie that no
     /// subdomain can set.
     fn page_subject(&self, request: &RequestHead<'_>) -> Option<Subject> {
+        let accepts_dpop = self.auth.checks_proofs();
         let from_header = matches!(
-            request.authorization(&self.web.access_header),
+            request.authorization(&self.web.access_header, accepts_dpop),
             Ok(AuthorizationHeader::Bearer(_))
         );
         let is_host_only = self.web.access_cookie.as_ref().is_some_and(CookiePolicy::is_host_only);
         if !from_header && !is_host_only {
             return None;
         }
-        match self.web.access_credentials(request).ok()? {
+        match self.web.access_credentials(request, accepts_dpop).ok()? {
             AccessCredentials::Bearer(token) => {
                 Some(self.auth.verify(&token).ok()?.subject().clone())
             }
             // Two cookies cannot have one `__Host-` name.
             AccessCredentials::Several(_)
             | AccessCredentials::Missing
+            | AccessCredentials::ForeignCookie
             | AccessCredentials::Dpop(_) => None,
         }
     }
@@ -249,7 +312,8 @@ impl<'a> Endpoints<'a> {
                     refresh_token: next.or(had_others.then_some(token.as_str())),
                     refresh_expires_at: refreshed.refresh_expires_at,
                 };
-                let removed = self.removed_others(request, *had_others);
+                let removed =
+                    self.web.remove_other_cookies(request, |cookie| cookie.is_repeated_in(request));
                 let mut response = self.tokens(&issued, request, removed)?;
                 if self.web.refresh_cookie.is_none()
                     && let Some(Value::Object(body)) = &mut response.body
@@ -258,7 +322,7 @@ impl<'a> Endpoints<'a> {
                 }
                 Ok(response)
             }
-            Err(error) => Err(self.rejection(error, request, *had_others)),
+            Err(error) => Err(self.rejection(error, request)),
         }
     }
 
@@ -289,31 +353,19 @@ impl<'a> Endpoints<'a> {
     /// revoked.
     ///
     /// # Errors
-    /// As [`Auth::logout`], and [`Error::TokenMissing`]. When the store is unavailable, the cookies
-    /// stay, so that the client can retry.
+    /// As [`Auth::logout`], and for a request without a token as [`presented`](Self::presented). When
+    /// the store is unavailable, the cookies stay, so that the client can retry.
     pub async fn logout(
         &self,
         request: &RequestHead<'_>,
-        body_token: Option<&str>,
+        body: RequestBody<'_>,
     ) -> Result<EndpointResponse, Rejection> {
-        let tokens =
-            match (&self.web.refresh_cookie, is_own_page(request, &self.web.allowed_origins)) {
-                (None, _) => body_token.map(|token| vec![token.to_owned()]).unwrap_or_default(),
-                (Some(cookie), true) => request.cookies(&cookie.name),
-                (Some(_), false) => Vec::new(),
-            };
-        if tokens.is_empty() {
-            if let Some(cookie) = &self.web.refresh_cookie {
-                warn_of_path(cookie, request);
-            }
-            return Err(Error::TokenMissing.into());
-        }
-        let had_others = tokens.len() > 1;
+        let tokens = self.presented_tokens(request, body)?;
         let mut rejected = None;
         let mut revoked_any = false;
         // All of them: a session that stays alive must not look like one that is over. The headers of
         // a request are limited, and only tokens of this server reach the store.
-        for token in tokens.iter().filter(|token| !token.is_empty()) {
+        for token in &tokens {
             match self.auth.logout(token).await {
                 Ok(_) => revoked_any = true,
                 // A session that the store does not know is over.
@@ -324,11 +376,10 @@ impl<'a> Endpoints<'a> {
         }
         if !revoked_any {
             let error = rejected.unwrap_or(Error::TokenMissing);
-            return Err(self.rejection(error, request, had_others));
+            return Err(self.rejection(error, request));
         }
         let mut response = EndpointResponse::uncached(204, None);
-        response.cookies = self.removed_others(request, had_others);
-        response.cookies.extend(self.removed(request));
+        response.cookies = self.web.remove_all_cookies(request, self.is_left_behind(request));
         Ok(response)
     }
 
@@ -443,28 +494,33 @@ impl<'a> Endpoints<'a> {
     }
 
     /// The rejection of a refresh or logout, which removes the cookies of a session that is over.
-    fn rejection(&self, error: Error, request: &RequestHead<'_>, had_others: bool) -> Rejection {
-        let mut cookies = Vec::new();
-        if is_final(&error) && self.web.refresh_cookie.is_some() {
-            cookies = self.removed_others(request, had_others);
-            cookies.extend(self.removed(request));
-        }
+    fn rejection(&self, error: Error, request: &RequestHead<'_>) -> Rejection {
+        let cookies = match is_final(&error) && self.web.refresh_cookie.is_some() {
+            true => self.web.remove_all_cookies(request, self.is_left_behind(request)),
+            false => Vec::new(),
+        };
         Rejection { advice: error.advice(), error, cookies, nonce: self.auth.proof_nonce() }
     }
 
-    /// `Set-Cookie` values that remove both cookies.
-    fn removed(&self, request: &RequestHead<'_>) -> Vec<String> {
-        let cookies = [&self.web.refresh_cookie, &self.web.access_cookie];
-        cookies.into_iter().flatten().map(|cookie| cookie.remove(request)).collect()
-    }
-
-    /// `Set-Cookie` values that remove cookies with other attributes: refresh cookies where
-    /// `had_others` says that there are any, and access cookies where the request has several.
-    fn removed_others(&self, request: &RequestHead<'_>, had_others: bool) -> Vec<String> {
-        let refresh = self.web.refresh_cookie.as_ref().filter(|_| had_others);
-        let mut removals = refresh.map(|cookie| cookie.remove_others(request)).unwrap_or_default();
-        removals.extend(self.web.other_access_cookie_removals(request));
-        removals
+    /// Whether a session that begins or ends leaves cookies of a name behind: there are several, or the
+    /// only one is of this server and may have the attributes of an earlier policy. Another may belong
+    /// to an app on a parent domain.
+    fn is_left_behind(&self, request: &RequestHead<'_>) -> impl Fn(&CookiePolicy) -> bool {
+        let refresh = self.web.refresh_cookie.as_ref().map(|cookie| request.cookies(&cookie.name));
+        let access = self.web.access_cookies(request);
+        let is_of_refresh = match refresh.as_deref() {
+            Some([only]) => self.auth.has_signed_refresh_token(only),
+            Some([_, _, ..]) => true,
+            Some([]) | None => false,
+        };
+        let is_of_access = match access.as_slice() {
+            [only] => self.auth.has_signed_access_token(only),
+            several => !several.is_empty(),
+        };
+        move |cookie| match Some(cookie) == self.web.access_cookie.as_ref() {
+            true => is_of_access,
+            false => is_of_refresh,
+        }
     }
 }
 
@@ -483,18 +539,41 @@ fn is_final(error: &Error) -> bool {
     }
 }
 
-/// Warns once of a cookie path that browsers will never send to this endpoint. A proxy that
-/// rewrites paths may make it right all the same.
-fn warn_of_path(cookie: &CookiePolicy, request: &RequestHead<'_>) {
-    static WARNED: Once = Once::new();
-    if !cookie.covers(&request.path()) {
-        WARNED.call_once(|| {
-            tracing::warn!(
-                target: "regrant::http",
-                "no refresh cookie in a request whose path is not below the path of the cookie: browsers do not send it here unless a proxy rewrites paths"
-            );
-        });
+/// The error for a body that nothing has parsed, which the log reports once for each mount.
+fn unparsed_body(request: &RequestHead<'_>) -> Error {
+    let problem = "no body parser ran: parse JSON bodies before this endpoint (express.json() in Express), or pass the parsed JSON as the body of the request";
+    if is_first_warning(format!("body of {}", mount_of(request))) {
+        tracing::error!(target: "regrant::http", "cannot read a refresh token: {problem}");
     }
+    Error::argument("body", problem)
+}
+
+/// Warns of a cookie path that browsers will never send to this endpoint, once for each path and
+/// mount. A proxy that rewrites paths may make it right all the same.
+fn warn_of_path(cookie: &CookiePolicy, request: &RequestHead<'_>) {
+    let mount = mount_of(request);
+    if !cookie.covers(&request.path()) && is_first_warning(format!("{} at {mount}", cookie.path)) {
+        tracing::warn!(
+            target: "regrant::http",
+            "no refresh cookie in a request below {mount:?}, which is not below the path of the cookie, {:?}: browsers do not send it here unless a proxy rewrites paths",
+            cookie.path
+        );
+    }
+}
+
+/// The path below which the endpoints are mounted.
+fn mount_of(request: &RequestHead<'_>) -> String {
+    let path = request.path();
+    path.trim_end_matches('/').rsplit_once('/').map_or("", |(mount, _)| mount).to_owned()
+}
+
+/// Whether a warning is new in this process. Clients choose paths, so only so many are remembered;
+/// then none is new.
+fn is_first_warning(about: String) -> bool {
+    const MAX_WARNINGS: usize = 64;
+    static WARNINGS: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    let mut warnings = WARNINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    warnings.len() < MAX_WARNINGS && warnings.insert(about)
 }
 
 /// Times as ISO 8601 rather than milliseconds, as JSON APIs have them.

@@ -29,7 +29,8 @@ impl Guard {
         Self { auth, web, optional: false, stale, requirement }
     }
 
-    /// Lets requests without a token pass. A bad token is rejected all the same.
+    /// Lets requests without a token pass, and those of foreign pages that a cookie does not
+    /// authorize. A bad token is rejected all the same.
     pub const fn optional(mut self) -> Self {
         self.optional = true;
         self
@@ -66,19 +67,17 @@ impl Guard {
         &self,
         request: &RequestHead<'_>,
     ) -> Result<Option<VerifiedAccess>, Rejection> {
-        match self.verify(request).await {
-            Err(Error::TokenMissing) if self.optional => Ok(None),
-            Ok(access) => Ok(Some(access)),
-            Err(error) => {
-                let rejection = self.web.rejection(error, request);
-                Err(Rejection { nonce: self.auth.proof_nonce(), ..rejection })
-            }
-        }
+        self.verify(request).await.map_err(|error| Rejection {
+            nonce: self.auth.proof_nonce(),
+            ..self.web.rejection(error, request)
+        })
     }
 
-    async fn verify(&self, request: &RequestHead<'_>) -> Result<VerifiedAccess> {
-        let access = match self.web.access_credentials(request)? {
-            AccessCredentials::Missing => return Err(Error::TokenMissing),
+    async fn verify(&self, request: &RequestHead<'_>) -> Result<Option<VerifiedAccess>> {
+        let without_token = |error| if self.optional { Ok(None) } else { Err(error) };
+        let access = match self.web.access_credentials(request, self.auth.checks_proofs())? {
+            AccessCredentials::Missing => return without_token(Error::TokenMissing),
+            AccessCredentials::ForeignCookie => return without_token(Error::OriginNotAllowed),
             AccessCredentials::Bearer(token) => self.auth.verify(&token)?,
             AccessCredentials::Several(tokens) => {
                 choose_access_token(tokens, |token| self.auth.verify(token))?.1
@@ -90,7 +89,7 @@ impl Guard {
         };
         // First what needs no store: a lack of permission is 403 also while the store is down.
         self.requirement.check(access.payload())?;
-        self.auth.apply_stale_policy(access, self.stale).await
+        self.auth.apply_stale_policy(access, self.stale).await.map(Some)
     }
 }
 

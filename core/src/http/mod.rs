@@ -19,7 +19,8 @@ pub mod tower;
 pub use cookies::{CookiePolicy, SameSite, SecureCookie};
 pub use credentials::{AccessCredentials, choose_access_token};
 pub use endpoints::{
-    Endpoints, IssuedTokens, JwksCaching, PresentedRefresh, RefreshInput, SessionSelector,
+    Endpoints, IssuedTokens, JwksCaching, PresentedRefresh, RefreshInput, RequestBody,
+    SessionSelector,
 };
 pub use guard::{Guard, Requirement};
 pub use origin::Origin;

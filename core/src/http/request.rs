@@ -42,12 +42,14 @@ pub(super) enum HeaderName {
     Upgrade,
     SecWebsocketKey,
     IfNoneMatch,
+    ContentLength,
+    TransferEncoding,
     AccessControlRequestMethod,
     AccessControlRequestHeaders,
 }
 
 impl HeaderName {
-    pub(super) const ALL: [Self; 12] = [
+    pub(super) const ALL: [Self; 14] = [
         Self::Authority,
         Self::Host,
         Self::Authorization,
@@ -58,6 +60,8 @@ impl HeaderName {
         Self::Upgrade,
         Self::SecWebsocketKey,
         Self::IfNoneMatch,
+        Self::ContentLength,
+        Self::TransferEncoding,
         Self::AccessControlRequestMethod,
         Self::AccessControlRequestHeaders,
     ];
@@ -75,6 +79,8 @@ impl HeaderName {
             Self::Upgrade => "upgrade",
             Self::SecWebsocketKey => "sec-websocket-key",
             Self::IfNoneMatch => "if-none-match",
+            Self::ContentLength => "content-length",
+            Self::TransferEncoding => "transfer-encoding",
             Self::AccessControlRequestMethod => "access-control-request-method",
             Self::AccessControlRequestHeaders => "access-control-request-headers",
         }
@@ -202,12 +208,17 @@ impl<'a> RequestHead<'a> {
         })
     }
 
-    /// The token of the header `name`, which has the form of `Authorization`.
+    /// The token of the header `name`, which has the form of `Authorization`. Without `accepts_dpop`
+    /// the scheme `DPoP` is one that this server does not know.
     ///
     /// # Errors
     /// [`Error::TokenMalformed`] if the header is repeated (RFC 6750 §2 allows one method of
     /// presenting a token), is no text, or its token is not a `token68`.
-    pub(super) fn authorization(&self, name: &str) -> Result<AuthorizationHeader<'a>> {
+    pub(super) fn authorization(
+        &self,
+        name: &str,
+        accepts_dpop: bool,
+    ) -> Result<AuthorizationHeader<'a>> {
         let value = match self.value_named(name) {
             HeaderValue::Absent => return Ok(AuthorizationHeader::None),
             // Frameworks decode bytes that are no text to this character.
@@ -223,7 +234,9 @@ impl<'a> RequestHead<'a> {
         let token = rest.trim_start_matches(' ');
         let presented = match scheme {
             _ if scheme.eq_ignore_ascii_case("bearer") => AuthorizationHeader::Bearer(token),
-            _ if scheme.eq_ignore_ascii_case("dpop") => AuthorizationHeader::Dpop(token),
+            _ if accepts_dpop && scheme.eq_ignore_ascii_case("dpop") => {
+                AuthorizationHeader::Dpop(token)
+            }
             _ => return Ok(AuthorizationHeader::None),
         };
         if is_token68(token) { Ok(presented) } else { Err(Error::TokenMalformed) }
@@ -246,6 +259,15 @@ impl<'a> RequestHead<'a> {
             }
         }
         found
+    }
+
+    /// Whether the request has a body (RFC 9112 §6.3): `None` if its headers do not say.
+    pub(super) fn has_body(&self) -> Option<bool> {
+        if self.value(HeaderName::TransferEncoding) != HeaderValue::Absent {
+            return Some(true);
+        }
+        let length = self.single(HeaderName::ContentLength)?.parse::<u64>().ok()?;
+        Some(length > 0)
     }
 
     /// Whether the method is safe (RFC 9110 §9.2.1). A WebSocket handshake is a `GET`, but what
@@ -301,7 +323,7 @@ mod tests {
         {
             let request = get(&[("Authorization", value)]);
             assert_eq!(
-                request.authorization("authorization").unwrap(),
+                request.authorization("authorization", true).unwrap(),
                 AuthorizationHeader::None,
                 "{value:?}"
             );
@@ -312,12 +334,12 @@ mod tests {
             ("DPOP a.b.c", AuthorizationHeader::Dpop("a.b.c")),
         ] {
             let request = get(&[("AUTHORIZATION", value)]);
-            assert_eq!(request.authorization("authorization").unwrap(), expected);
+            assert_eq!(request.authorization("authorization", true).unwrap(), expected);
         }
         for value in ["Bearer a b", "Bearer a,b", "DPoP é", "\u{fffd}", "Basic \u{fffd}"] {
             let request = get(&[("authorization", value)]);
             assert!(
-                matches!(request.authorization("authorization"), Err(Error::TokenMalformed)),
+                matches!(request.authorization("authorization", true), Err(Error::TokenMalformed)),
                 "{value:?}"
             );
         }
@@ -326,7 +348,7 @@ mod tests {
     #[test]
     fn a_repeated_authorization_header_is_malformed() {
         let request = get(&[("authorization", "Bearer a.b.c"), ("Authorization", "Bearer d.e.f")]);
-        assert!(matches!(request.authorization("authorization"), Err(Error::TokenMalformed)));
+        assert!(matches!(request.authorization("authorization", true), Err(Error::TokenMalformed)));
     }
 
     #[test]

@@ -52,7 +52,7 @@ use serde_json::{Map, Value};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::endpoints::{Endpoints, RefreshInput, SessionSelector};
+use super::endpoints::{Endpoints, RefreshInput, RequestBody, SessionSelector};
 use super::guard::Guard;
 use super::policy::WebPolicy;
 use super::request::RequestHead;
@@ -377,9 +377,10 @@ impl AuthRouter {
             Some(_) => None,
             None => refresh_token_of(body).await,
         };
+        let body = RequestBody::Parsed(token.as_deref());
         let outcome = match operation {
-            Operation::Refresh => self.refresh(&head, token.as_deref(), client.address()).await,
-            Operation::Logout => self.endpoints().logout(&head, token.as_deref()).await,
+            Operation::Refresh => self.refresh(&head, body, client.address()).await,
+            Operation::Logout => self.endpoints().logout(&head, body).await,
         };
         self.respond(outcome)
     }
@@ -387,10 +388,10 @@ impl AuthRouter {
     async fn refresh(
         &self,
         head: &RequestHead<'_>,
-        body_token: Option<&str>,
+        body: RequestBody<'_>,
         address: Option<&str>,
     ) -> Result<EndpointResponse, Rejection> {
-        let presented = self.endpoints().presented(head, body_token).await?;
+        let presented = self.endpoints().presented(head, body).await?;
         let mut input =
             RefreshInput { address: address.map(ToOwned::to_owned), ..RefreshInput::default() };
         let Some(claims) = &self.claims else {

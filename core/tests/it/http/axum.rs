@@ -82,6 +82,10 @@ async fn reply_of(response: Response) -> Reply {
 #[tokio::test]
 async fn axum_responds_as_the_vectors_say() {
     let passed = run_all(async |world: &World, web: &WebPolicy, case: &Value| {
+        // The routes read the body themselves.
+        if case["parsed"] == false {
+            return None;
+        }
         let mount = case["mount"].as_str().unwrap_or("/auth");
         let mut app = app(&world.auth, web, case["route"].as_str().unwrap(), mount);
         Some(reply_of(app.call(request_of(case)).await.unwrap()).await)
@@ -91,7 +95,7 @@ async fn axum_responds_as_the_vectors_say() {
 
 #[tokio::test]
 async fn a_header_that_is_no_text_is_malformed() {
-    let world = World::new().await;
+    let world = World::new(true).await;
     let mut app = app(&world.auth, &WebPolicy::default(), "guard-optional", "");
     for value in [&b"\xff"[..], b"Bearer \xff", b"Basic \xff"] {
         let value = HeaderValue::from_bytes(value).unwrap();
@@ -110,7 +114,7 @@ async fn access_without_a_layer_is_an_error_of_the_program() {
 
 #[tokio::test]
 async fn a_refresh_has_the_claims_of_the_hook_and_its_errors() {
-    let world = World::new().await;
+    let world = World::new(true).await;
     let web = WebPolicy::default();
     let case = json!({ "cookie": "refreshToken=${alice.refresh}" });
     let cookie = world.fill(&case)["cookie"].as_str().unwrap().to_owned();
@@ -136,7 +140,7 @@ async fn a_refresh_has_the_claims_of_the_hook_and_its_errors() {
 
 #[tokio::test]
 async fn over_a_socket() {
-    let world = World::new().await;
+    let world = World::new(true).await;
     let app = app(&world.auth, &WebPolicy::default(), "refresh", "/auth");
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

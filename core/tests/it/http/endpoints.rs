@@ -1,8 +1,8 @@
 //! The core itself, without a framework.
 
 use regrant::http::{
-    EndpointResponse, Endpoints, Guard, RefreshInput, Rejection, RequestHead, Requirement,
-    SessionSelector, WebPolicy,
+    EndpointResponse, Endpoints, Guard, RefreshInput, Rejection, RequestBody, RequestHead,
+    Requirement, SessionSelector, WebPolicy,
 };
 use regrant::{Error, Language};
 use serde_json::{Value, json};
@@ -21,7 +21,10 @@ async fn respond(world: &World, web: &WebPolicy, case: &Value) -> Option<Reply> 
     if let Some(https) = request["https"].as_bool() {
         head = head.https(https);
     }
-    let body = request["body"]["refreshToken"].as_str();
+    let body = match case["parsed"] == false {
+        true => RequestBody::Unread,
+        false => RequestBody::Parsed(request["body"]["refreshToken"].as_str()),
+    };
     let outcome = endpoint(world, web, case, &head, body).await;
     Some(outcome.unwrap_or_else(|rejection| rejection.response(Language::En).into()))
 }
@@ -48,7 +51,7 @@ async fn endpoint(
     web: &WebPolicy,
     case: &Value,
     head: &RequestHead<'_>,
-    body: Option<&str>,
+    body: RequestBody<'_>,
 ) -> Result<Reply, Rejection> {
     let endpoints = Endpoints::new(&world.auth, web);
     let mut guard = Guard::new(world.auth.clone(), web.clone());
