@@ -47,6 +47,13 @@ test('Next.js: login, a route handler, a server component, refresh, logout', asy
     assert.match(await rendered.text(), /Signed in as user-1/);
     assert.deepEqual(rendered.headers.getSetCookie(), []);
   }
+  // Of several cookies of one name the core chooses, whatever their order.
+  for (const value of [`refreshToken=junk; refreshToken=${refreshToken.value}`, `refreshToken=${refreshToken.value}; refreshToken=junk`]) {
+    assert.equal(await page({ headers: { cookie: value } }), 'Signed in as user-1');
+  }
+  for (const value of [`accessToken=junk; accessToken=${accessToken.value}`, `accessToken=${accessToken.value}; accessToken=junk`]) {
+    assert.equal(await page({ headers: { cookie: value } }), 'Signed in as user-1');
+  }
   // Had one of them rotated the token, the endpoint would answer with the token of that time.
   const renderedAt = Date.now();
   const refreshed = await post('/auth/refresh', cookie({ refreshToken }));

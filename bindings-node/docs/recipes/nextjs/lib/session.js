@@ -1,24 +1,18 @@
-import { cookies } from 'next/headers';
+import { headers } from 'next/headers';
 import { cache } from 'react';
-import { AuthError } from 'regrant';
+import { authenticate, refresh } from 'regrant/http';
 import { auth } from './auth.js';
 
 /** The session behind the request that is being rendered, or `null`. At most one refresh per request. */
 export const session = cache(async () => {
-  const jar = await cookies();
-  try {
-    return auth().verifyAccess(jar.get('accessToken')?.value);
-  } catch (error) {
-    if (!(error instanceof AuthError)) throw error;
-  }
-  const refreshToken = jar.get('refreshToken')?.value;
-  if (refreshToken === undefined) return null;
-  try {
-    // A server component cannot set cookies: a rotated refresh token would be lost with this response.
-    const { accessToken } = await auth().refresh(refreshToken, { rotate: false });
-    return auth().verifyAccess(accessToken);
-  } catch (error) {
-    if (error instanceof AuthError && ['sign_in', 'reject'].includes(error.advice)) return null;
-    throw error; // such as an unreachable store: an error page, and not the login page
-  }
+  // The header, because `cookies()` has only one of several cookies of one name, and perhaps not the right one.
+  const cookie = (await headers()).get('cookie') ?? '';
+  const request = { url: '/', headers: { cookie } };
+  const decision = await authenticate(auth(), { ...request, method: 'GET' });
+  if (decision.ok) return decision.auth;
+  // A server component cannot set cookies: a rotated refresh token would be lost with this response.
+  const { status, body } = await refresh(auth(), { ...request, method: 'POST' }, { rotate: false });
+  if (status === 200) return auth().verifyAccess(body.accessToken);
+  if (['sign_in', 'reject'].includes(body.error.advice)) return null;
+  throw body.error; // such as an unreachable store: an error page, and not the login page
 });
