@@ -60,6 +60,7 @@ test('a Redis restart: refreshes get 503, access tokens stay valid, then refresh
   const { auth, login, me, redis, refresh } = await redisApp(t);
   let { accessToken, refreshToken } = await login();
   ({ accessToken, refreshToken } = await (await refresh(refreshToken)).json());
+  const leaving = await auth.login('user-2');
 
   await redis.kill();
   for (let round = 0; round < 3; round += 1) {
@@ -72,12 +73,13 @@ test('a Redis restart: refreshes get 503, access tokens stay valid, then refresh
   }
   for (const call of [
     () => auth.login('user-1'),
-    () => auth.logout(refreshToken),
+    () => auth.logout(leaving.refreshToken),
     () => auth.sessions('user-1'),
-    () => auth.logoutEverywhere('user-1'),
+    () => auth.logoutEverywhere('user-2'),
   ]) {
     await assert.rejects(call(), { ...withCode('ERR_STORE_UNAVAILABLE'), status: 503 });
   }
+  assert.throws(() => auth.verifyAccess(leaving.accessToken), withCode('ERR_ACCESS_REVOKED'));
 
   await redis.start();
   const renewed = await eventually(() => auth.refresh(refreshToken));

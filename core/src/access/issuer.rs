@@ -93,11 +93,23 @@ impl AccessIssuer {
     /// for `session` when there is a family position without a session; [`Error::Internal`] when the
     /// backend or the randomness fails.
     pub fn issue(&self, grant: &AccessGrant) -> Result<IssuedAccess> {
+        self.issue_within(grant, None, None)
+    }
+
+    /// As [`issue`](Self::issue), with an `iat` of at least `earliest` and an `exp` of at most
+    /// `latest`, both in whole seconds.
+    pub(crate) fn issue_within(
+        &self,
+        grant: &AccessGrant,
+        earliest: Option<Timestamp>,
+        latest: Option<Timestamp>,
+    ) -> Result<IssuedAccess> {
         self.check(grant)?;
         let key = self.keyring.active().ok_or_else(|| Error::internal("the active key is gone"))?;
-        let issued_at = self.clock.now().as_seconds();
+        let issued_at = self.clock.now().max(earliest.unwrap_or(Timestamp::EPOCH)).as_seconds();
         let ttl = i64::try_from(self.policy.ttl.as_secs()).unwrap_or(i64::MAX);
         let expires_at = issued_at.saturating_add(ttl);
+        let expires_at = latest.map_or(expires_at, |latest| expires_at.min(latest.as_seconds()));
         let id = if self.policy.jti { Some(random_id()?) } else { None };
 
         let payload = Payload { grant, policy: &self.policy, issued_at, expires_at, id };

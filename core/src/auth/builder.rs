@@ -148,6 +148,7 @@ impl AuthBuilder {
         let keyring = self.keyring.ok_or_else(|| missing("secret"))?;
         let refresh_keys = self.refresh_keys.ok_or_else(|| missing("refreshSecret"))?;
         self.sessions.check()?;
+        check_lifetimes(&self.access, &self.sessions)?;
         let store = self.store.ok_or_else(|| missing("store"))?;
         let runtime = self
             .runtime
@@ -173,7 +174,6 @@ impl AuthBuilder {
             signers: ArcSwap::from_pointee(Signers { access: issuer, refresh: refresh_keys }),
             in_flight: InFlightLimit::default(),
             failure_limiter: FailureLimiter::new(self.sessions.limiter),
-            policy: self.sessions,
             dpop,
             revocation_lag: RevocationLag::new(has_feed, self.max_staleness, clock.now()),
             admin: SessionAdmin {
@@ -183,7 +183,11 @@ impl AuthBuilder {
                 clock,
                 legacy: self.legacy.map(Arc::from),
                 longest_access,
+                publications: Arc::default(),
+                in_flight: Arc::default(),
+                max_in_flight: self.sessions.max_in_flight.get(),
             },
+            policy: self.sessions,
         });
         metrics::describe();
         let use_reporter = UseReporter::start(Arc::clone(&engine), &runtime);
@@ -192,4 +196,16 @@ impl AuthBuilder {
         let key_change = Mutex::default();
         Ok(Auth(Arc::new(Inner { verifier, key_change, engine, use_reporter })))
     }
+}
+
+/// An access token must not outlive its session, and a session must not idle out before its access
+/// token expires, because nothing refreshes it until then.
+fn check_lifetimes(access: &AccessPolicy, sessions: &SessionPolicy) -> Result<()> {
+    if access.ttl() > sessions.absolute_ttl {
+        return Err(Error::config("access.ttl", "must not be longer than refresh.absoluteTtl"));
+    }
+    if access.ttl() > sessions.idle_ttl {
+        return Err(Error::config("refresh.idleTtl", "must not be shorter than access.ttl"));
+    }
+    Ok(())
 }

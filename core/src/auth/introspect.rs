@@ -91,7 +91,7 @@ impl Engine {
         match decision {
             Some(Decision::Rotate(_)) => Ok(Some(Renewal::Rotated)),
             Some(Decision::Replay(_)) => Ok(Some(Renewal::Replayed)),
-            Some(Decision::Renew) => Ok(Some(Renewal::Renewed)),
+            Some(Decision::Renew { .. }) => Ok(Some(Renewal::Renewed)),
             Some(refusal) => Err(refusal_error(refusal)),
             None => Ok(None),
         }

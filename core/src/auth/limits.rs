@@ -1,23 +1,23 @@
-//! Limits of refreshes: how many run at once in this process, and how many may fail
-//! ([`FailureLimit`]) before further failures are answered with [`Error::TooManyAttempts`].
+//! Limits: how many refreshes and revocations run at once in this process, and how many refreshes may
+//! fail ([`FailureLimit`]) before further failures are answered with [`Error::TooManyAttempts`].
 
-use std::collections::HashMap;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use tracing::Span;
 
 use super::Engine;
 use crate::error::{Error, ErrorCode, Result};
 use crate::session::{FailureLimit, RefreshClaims};
-use crate::store::FailureKey;
+use crate::store::{FailureKey, Failures, RecentMap, Windows};
 use crate::types::Timestamp;
 
-/// Limits the refreshes in progress in this process.
-#[derive(Default)]
+/// Limits the operations of one kind in progress in this process.
+#[derive(Debug, Default)]
 pub(super) struct InFlightLimit(AtomicU32);
 
-/// A permit for one refresh in progress, released on drop.
+/// A permit for one operation in progress, released on drop.
 pub(super) struct Permit<'a>(&'a InFlightLimit);
 
 impl InFlightLimit {
@@ -26,7 +26,7 @@ impl InFlightLimit {
     pub(super) fn acquire(&self, limit: u32) -> Result<Permit<'_>> {
         let permit = Permit(self);
         if self.0.fetch_add(1, Ordering::Relaxed) >= limit {
-            return Err(Error::store("too many refreshes in progress"));
+            return Err(Error::store("too many operations in progress"));
         }
         Ok(permit)
     }
@@ -59,21 +59,26 @@ impl Attempt {
     }
 }
 
-/// Counts failed refreshes in the store, and remembers which keys are over the limit, so that
+/// Counts failed refreshes: those by a user in the store, and those by an address, whose tokens are
+/// never a question to the store, in this process. Remembers which keys are over the limit, so that
 /// their next attempts cost no round trip.
 #[derive(Default)]
 pub(super) struct FailureLimiter {
     limit: Option<FailureLimit>,
     /// When each key that is over the limit may try again.
-    blocked: Mutex<HashMap<FailureKey, Timestamp>>,
+    blocked: Mutex<RecentMap<FailureKey, Timestamp>>,
+    /// The failures of each address.
+    addresses: Mutex<Windows>,
 }
-
-/// Upper bound of [`FailureLimiter::blocked`]. Keys over it cost a round trip to the store.
-const MAX_BLOCKED: usize = 16_384;
 
 impl FailureLimiter {
     pub(super) fn new(limit: Option<FailureLimit>) -> Self {
-        Self { limit, blocked: Mutex::default() }
+        Self { limit, blocked: Mutex::default(), addresses: Mutex::default() }
+    }
+
+    fn count_address(&self, key: FailureKey, window: Duration, now: Timestamp) -> Failures {
+        let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
+        addresses.count(key, window, now)
     }
 
     fn check(&self, key: &FailureKey, now: Timestamp) -> Result<()> {
@@ -86,14 +91,8 @@ impl FailureLimiter {
         }
     }
 
-    fn block(&self, key: FailureKey, until: Timestamp, now: Timestamp) {
-        let mut blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
-        if blocked.len() >= MAX_BLOCKED {
-            blocked.retain(|_, until| now < *until);
-        }
-        if blocked.len() < MAX_BLOCKED {
-            blocked.insert(key, until);
-        }
+    fn block(&self, key: FailureKey, until: Timestamp) {
+        self.blocked.lock().unwrap_or_else(PoisonError::into_inner).insert(key, until);
     }
 }
 
@@ -127,24 +126,26 @@ impl Engine {
     /// unknown, anything else by the client's address.
     pub(super) async fn count_failure(&self, attempt: Attempt, error: Error) -> Error {
         let limiter = &self.failure_limiter;
-        let (Some(limit), Some(failures)) = (limiter.limit, self.admin.store.failures()) else {
-            return error;
-        };
-        let (counted, to_block) = match (attempt.verified, attempt.address) {
+        let Some(limit) = limiter.limit else { return error };
+        let now = self.now();
+        let (failures, to_block) = match (attempt.verified, attempt.address) {
             (Some(Verified { token, counted }), _) if is_refusal(error.code()) => {
-                (counted, is_final(error.code()).then_some(token))
+                if let Err(blocked) = limiter.check(&counted, now) {
+                    return blocked;
+                }
+                let Some(counter) = self.admin.store.failures() else { return error };
+                let to_block = is_final(error.code()).then_some(token);
+                (counter.count(&counted, limit.window).await, to_block)
             }
-            (None, Some(address)) if is_invalid_token(error.code()) => (address, Some(address)),
+            (None, Some(address)) if is_invalid_token(error.code()) => {
+                (Ok(limiter.count_address(address, limit.window, now)), None)
+            }
             _ => return error,
         };
-        let now = self.now();
-        if let Err(blocked) = limiter.check(&counted, now) {
-            return blocked;
-        }
-        match failures.count(&counted, limit.window).await {
+        match failures {
             Ok(failures) if failures.count > limit.failures.get() => {
                 if let Some(key) = to_block {
-                    limiter.block(key, now.plus(failures.left), now);
+                    limiter.block(key, now.plus(failures.left));
                 }
                 Error::TooManyAttempts { retry_after: failures.left }
             }

@@ -97,7 +97,7 @@ impl Engine {
         let secret = TokenSecret::random()?;
         let key = self.login_key(proof.as_ref())?;
         let grant = self.grant(subject, session, FamilyPosition::default(), key, claims)?;
-        let access = self.issue(&grant)?;
+        let access = self.issue(&grant, self.now().plus(self.policy.absolute_ttl))?;
         let subject = grant.subject;
         let label = device.as_str().to_owned();
         let new = NewSession {
@@ -117,7 +117,8 @@ impl Engine {
             secret,
             key,
             issued_at: record.created_at,
-            expires_at: record.idle_deadline,
+            // Without rotation the client keeps this token for the whole session.
+            expires_at: if self.policy.rotation { record.idle_deadline } else { record.expires_at },
         };
         let refresh_token = self.sign_refresh_token(&claims)?;
         self.admin.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });

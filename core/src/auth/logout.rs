@@ -14,7 +14,9 @@ use tracing::field::display;
 use super::events::AuditKind;
 use super::{Auth, Engine, SessionAdmin, metrics};
 use crate::error::Result;
-use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed, RevocationTarget};
+use crate::revocation::{
+    DenyList, FeedCursor, FeedPage, Revocation, RevocationFeed, RevocationTarget,
+};
 use crate::session::{SessionState, TheftScope};
 use crate::store::{
     Replicated, RevocationOutcome, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
@@ -26,7 +28,10 @@ impl Auth {
     ///
     /// # Errors
     /// The `reject` errors for a token that this server did not issue;
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again;
+    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts): the session is revoked, but its
+    /// access tokens stay valid in other processes, because the user has ended more than 1,000
+    /// sessions within the lifetime of an access token. In this process they are denied in each case.
     pub async fn logout(&self, refresh_token: &str) -> Result<bool> {
         let span = metrics::operation_span!(INFO, "logout");
         let logout = self.0.engine.logout(refresh_token, &span);
@@ -35,10 +40,12 @@ impl Auth {
     }
 
     /// Revokes one session of a user. Returns whether it was live. Its access tokens are denied in
-    /// this process at once, and in other processes as soon as they have read the feed.
+    /// this process at once, and in other processes as soon as they have read the feed, also where the
+    /// store has lost the session.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again.
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) and
+    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), as [`Auth::logout`].
     pub async fn revoke_session(
         &self,
         subject: &Subject,
@@ -53,10 +60,13 @@ impl Auth {
     /// live.
     ///
     /// Access tokens that name no session, as legacy apps issue them, are denied too, even where
-    /// one session is excepted: nothing tells which of them belong to it.
+    /// one session is excepted: nothing tells which of them belong to it. So are those of sessions that
+    /// the store has lost, with [`Error::TokenExpired`](crate::Error::TokenExpired): their clients
+    /// refresh and are told to sign in.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again.
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) and
+    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), as [`Auth::logout`].
     pub async fn logout_everywhere(&self, request: impl Into<LogoutEverywhere>) -> Result<usize> {
         let report = self.0.engine.admin.logout_everywhere(request).await?;
         Ok(report.published_or_error()?.len())
@@ -164,7 +174,7 @@ impl Engine {
         self.end_session(&claims.subject, &claims.session, RevocationReason::Logout).await
     }
 
-    /// As [`Auth::revoke_session`], without a span of its own.
+    /// Revokes the session of a refresh token that this server issued, or that a legacy app did.
     pub(crate) async fn end_session(
         &self,
         subject: &Subject,
@@ -186,7 +196,7 @@ impl Engine {
                 }
             }
         }
-        self.admin.deny_everywhere_best_effort(targets).await;
+        self.admin.deny_everywhere_best_effort(subject, targets).await;
         self.admin.auditor.emit(subject, session, AuditKind::Theft { how });
     }
 }
@@ -228,18 +238,33 @@ impl SessionAdmin {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<RevocationReport> {
+        let _permit = self.in_flight.acquire(self.max_in_flight)?;
+        let unknown =
+            || RevocationTarget::UserSession { subject: subject.clone(), session: *session };
         let RevokedSession { outcome, replicated } =
-            self.store.revoke(subject, session, reason).await?;
-        let (revoked, already_revoked) = match outcome {
-            RevocationOutcome::Revoked => (vec![*session], Vec::new()),
-            RevocationOutcome::AlreadyRevoked => (Vec::new(), vec![*session]),
-            RevocationOutcome::Unknown => (Vec::new(), Vec::new()),
-        };
+            match self.store.revoke(subject, session, reason).await {
+                Ok(revoked) => revoked,
+                Err(error) => {
+                    // The caller must repeat the call, but this process can deny the tokens already.
+                    self.deny_locally(unknown());
+                    return Err(error);
+                }
+            };
+        let (mut revoked, mut already_revoked, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        match outcome {
+            RevocationOutcome::Revoked => revoked.push(*session),
+            RevocationOutcome::AlreadyRevoked { ended_at } => {
+                already_revoked.push((*session, ended_at));
+            }
+            // The store may have lost it, and its access tokens are still valid.
+            RevocationOutcome::Unknown => others.push(unknown()),
+        }
         let stored = RevokedSessions { revoked, already_revoked, replicated };
-        Ok(self.on_revoked(subject, stored, None, reason).await)
+        Ok(self.on_revoked(subject, stored, others, reason).await)
     }
 
     async fn end_all(&self, request: &LogoutEverywhere) -> Result<RevocationReport> {
+        let _permit = self.in_flight.acquire(self.max_in_flight)?;
         let LogoutEverywhere { subject, which, reason } = request;
         let now = self.clock.now();
         let before = which.created_before.map_or(now, |instant| instant.min(now));
@@ -252,35 +277,61 @@ impl SessionAdmin {
             };
             legacy.revoke_all(subject, until, which.except).await?;
         }
-        let stored = self.store.revoke_all(subject, which, *reason).await?;
-        // Legacy access tokens name no session: they are denied by their user.
-        let user = RevocationTarget::Subject { subject: subject.clone(), issued_until: before };
-        Ok(self.on_revoked(subject, stored, Some(user), *reason).await)
+        // Access tokens of legacy apps name no session, and the store may have lost sessions: both
+        // are denied by their user. Sessions from the second of `created_before` may be kept.
+        let session_tokens_until = match which.created_before {
+            Some(instant) if instant <= now => instant.minus(Duration::from_secs(1)),
+            _ => now,
+        };
+        let of_user = || {
+            [
+                RevocationTarget::Subject { subject: subject.clone(), issued_until: before },
+                RevocationTarget::UserCutoff {
+                    subject: subject.clone(),
+                    issued_until: session_tokens_until,
+                    except: which.except,
+                },
+            ]
+        };
+        let stored = self.store.revoke_all(subject, which, *reason).await.inspect_err(|_| {
+            for target in of_user() {
+                self.deny_locally(target);
+            }
+        })?;
+        Ok(self.on_revoked(subject, stored, of_user().to_vec(), *reason).await)
     }
 
     /// The store revoked these sessions: denies their access tokens everywhere and emits events.
     ///
-    /// Sessions that were already revoked are published again, because the caller may be retrying
-    /// after a failure to publish. The store returns only sessions of this user.
+    /// Sessions that were already revoked are published again where that has failed before, because
+    /// the caller may be retrying. The store returns only sessions of this user.
     async fn on_revoked(
         &self,
         subject: &Subject,
         stored: RevokedSessions,
-        user: Option<RevocationTarget>,
+        others: Vec<RevocationTarget>,
         reason: RevocationReason,
     ) -> RevocationReport {
         let RevokedSessions { revoked, already_revoked, replicated } = stored;
-        let sessions = revoked.iter().chain(&already_revoked);
-        let sessions: Vec<_> =
-            sessions.map(|sid| RevocationTarget::Session { session: *sid }).collect();
-        if !sessions.is_empty() && replicated == Replicated::No {
+        let target = |session: &SessionId| RevocationTarget::Session { session: *session };
+        if revoked.len() + already_revoked.len() > 0 && replicated == Replicated::No {
             tracing::warn!(target: "regrant::store", "revocation not replicated; a failover may restore the session");
         }
-        let published = self.deny_everywhere(sessions.into_iter().chain(user)).await;
+        let new: Vec<_> = revoked.iter().map(target).collect();
+        let now = self.clock.now();
+        // Of a session that ended long ago no access token is alive.
+        let is_recent = |session: &SessionId, ended_at: Timestamp| {
+            now < ended_at.plus(self.longest_access + CLOCK_MARGIN)
+                || self.denied.is_revoked(subject, session)
+        };
+        let recent = already_revoked.iter().filter(|(id, ended_at)| is_recent(id, *ended_at));
+        let repeated = recent.map(|(id, _)| target(id)).chain(others).collect();
+        let published = self.deny_everywhere(subject, new, repeated).await;
         let replicated = replicated.answer();
         for session in &revoked {
             self.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
         }
+        let already_revoked = already_revoked.into_iter().map(|(session, _)| session).collect();
         RevocationReport { revoked, already_revoked, replicated, published }
     }
 
@@ -288,7 +339,7 @@ impl SessionAdmin {
     /// emits events.
     pub(super) async fn on_evicted(&self, subject: &Subject, evicted: &[SessionId]) {
         let targets = evicted.iter().map(|session| RevocationTarget::Session { session: *session });
-        self.deny_everywhere_best_effort(targets).await;
+        self.deny_everywhere_best_effort(subject, targets).await;
         let reason = RevocationReason::Displaced;
         for session in evicted {
             let kind = AuditKind::Revoked { reason, replicated: None };
@@ -305,20 +356,51 @@ impl SessionAdmin {
         revocation
     }
 
-    /// Denies access tokens in this process and publishes that to the feed.
+    /// Denies access tokens of a user in this process and publishes that to the feed. Of the
+    /// `repeated` targets only those are published that the feed does not have yet.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): denied here, and perhaps
-    /// published.
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): denied here, and perhaps published.
+    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts): denied here, and not published.
     async fn deny_everywhere(
         &self,
-        targets: impl IntoIterator<Item = RevocationTarget>,
+        subject: &Subject,
+        new: Vec<RevocationTarget>,
+        repeated: Vec<RevocationTarget>,
     ) -> Result<()> {
-        let revocations: Vec<_> = targets.into_iter().map(|what| self.deny_locally(what)).collect();
-        match self.store.feed() {
-            Some(feed) if !revocations.is_empty() => feed.publish(&revocations).await,
-            _ => Ok(()),
+        let (published, unpublished): (Vec<_>, Vec<_>) =
+            repeated.into_iter().partition(|target| self.is_published_or_deferred(subject, target));
+        for target in published {
+            self.deny_locally(target);
         }
+        let targets = new.into_iter().chain(unpublished);
+        let mut revocations: Vec<_> = targets.map(|target| self.deny_locally(target)).collect();
+        let Some(feed) = self.store.feed().filter(|_| !revocations.is_empty()) else {
+            return Ok(());
+        };
+        let now = self.clock.now();
+        let denied_here = revocations.clone();
+        if revocations.len() > MAX_AT_ONCE {
+            // Covers the current second and, if a cut-off time has moved `iat` ahead, the next.
+            revocations = vec![self.deny_locally(RevocationTarget::UserCutoff {
+                subject: subject.clone(),
+                issued_until: now.plus(Duration::from_secs(1)),
+                except: None,
+            })];
+        }
+        self.publications.admit(subject, revocations.len(), self.longest_access, now)?;
+        feed.publish(&revocations).await?;
+        for revocation in denied_here.iter().chain(&revocations) {
+            self.denied.deny_published(revocation, now);
+        }
+        Ok(())
+    }
+
+    /// Whether the feed has this revocation, or will have it soon.
+    fn is_published_or_deferred(&self, subject: &Subject, target: &RevocationTarget) -> bool {
+        self.denied.is_published(target, Duration::ZERO)
+            || self.denied.is_published(target, DenyList::REPEAT_INTERVAL)
+                && self.publications.defer(subject, target, self.clock.now())
     }
 
     /// Denies as [`SessionAdmin::deny_everywhere`] does, where a failure to publish must not fail
@@ -326,11 +408,31 @@ impl SessionAdmin {
     /// the token's first use there.
     pub(super) async fn deny_everywhere_best_effort(
         &self,
+        subject: &Subject,
         targets: impl IntoIterator<Item = RevocationTarget>,
     ) {
-        if let Err(error) = self.deny_everywhere(targets).await {
+        let targets = targets.into_iter().collect();
+        if let Err(error) = self.deny_everywhere(subject, targets, Vec::new()).await {
             tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
         }
+    }
+
+    /// Publishes the cut-off times that [`SessionAdmin::deny_everywhere`] deferred.
+    ///
+    /// # Errors
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): they are kept for the next call.
+    async fn publish_deferred(&self) -> Result<()> {
+        let now = self.clock.now();
+        for (subject, targets) in self.publications.take_due(now) {
+            let published = self.deny_everywhere(&subject, targets.clone(), Vec::new()).await;
+            if published.is_err() {
+                for target in &targets {
+                    self.publications.defer(&subject, target, now);
+                }
+                return published;
+            }
+        }
+        Ok(())
     }
 
     async fn revoked_sessions(&self, subject: &Subject) -> Result<Vec<RevocationTarget>> {
@@ -342,6 +444,13 @@ impl SessionAdmin {
             .collect())
     }
 }
+
+/// How many sessions one call revokes one by one. Beyond that it publishes a cut-off time: all clients
+/// of the user refresh once, and the store knows which of their sessions are revoked.
+const MAX_AT_ONCE: usize = 500;
+
+/// How far the clocks of processes and store may differ before a revocation counts as over too early.
+const CLOCK_MARGIN: Duration = Duration::from_secs(300);
 
 const fn just_before(instant: Timestamp) -> Timestamp {
     Timestamp::from_millis(instant.as_millis().saturating_sub(1))
@@ -364,7 +473,10 @@ pub(super) async fn follow_feed(store: Arc<dyn SessionStore>, engine: Weak<Engin
         let page = feed.read(&follower.cursor, FEED_WAIT).await;
         let Some(engine) = engine.upgrade() else { return };
         let span = metrics::operation_span!(DEBUG, "follow_feed");
-        let applying = async { follower.apply(&engine, feed, page?).await };
+        let applying = async {
+            follower.apply(&engine, feed, page?).await?;
+            engine.admin.publish_deferred().await
+        };
         let applied = metrics::instrument(span, applying, |()| "ok").await;
         engine.update_gauges();
         drop(engine);
@@ -392,7 +504,7 @@ impl FeedFollower {
     ) -> Result<()> {
         let now = engine.now();
         for revocation in &page.revocations {
-            engine.admin.denied.deny(revocation, now);
+            engine.admin.denied.deny_published(revocation, now);
         }
         self.cursor = page.next;
         if page.complete {

@@ -15,7 +15,7 @@
 //! | `regrant_thefts_total` | `how`, as in [`AuditKind::Theft`](crate::AuditKind::Theft) | counter |
 //! | `regrant_sessions_revoked_total` | `reason`: a [`RevocationReason`] | counter |
 //! | `regrant_adoptions_total` | | counter |
-//! | `regrant_access_denied_total` | `by`: `session`, `child` (of a discarded child: a second holder), `subject`, `overflow` (the deny list was full) | counter |
+//! | `regrant_access_denied_total` | `by`: `session`, `child` (of a discarded child: a second holder), `subject`, `user` (a logout everywhere), `overflow` (the deny list or the feed was full) | counter |
 //! | `regrant_revocations_unreplicated_total` | | counter |
 //! | `regrant_store_operation_seconds` | `operation`: `create`, `refresh`, `confirm`, `revoke`, `revoke_all`, `list`, `count_failure`, `tell`; `outcome`: `ok`, `error` | histogram |
 //! | `regrant_store_errors_total` | `operation`: these and `read_feed` | counter |
@@ -211,7 +211,7 @@ pub(super) const ACCESS_DENIED: Metric = metric(
     MetricKind::Counter,
     "regrant_access_denied_total",
     "Access tokens refused by the deny list, by the kind of entry",
-    &[("by", &["session", "child", "subject", "overflow"])],
+    &[("by", &["session", "child", "subject", "user", "overflow"])],
 );
 
 pub(super) const REVOCATIONS_UNREPLICATED: Metric = metric(

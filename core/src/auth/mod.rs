@@ -12,6 +12,7 @@ mod limits;
 mod login;
 mod logout;
 pub mod metrics;
+mod publications;
 mod refresh;
 mod sessions;
 mod usage;
@@ -196,8 +197,12 @@ impl Engine {
         Ok(grant)
     }
 
-    fn issue(&self, grant: &AccessGrant) -> Result<IssuedAccess> {
-        self.signers.load().access.issue(grant)
+    /// Issues an access token that lives no longer than its session and that no cut-off time of the
+    /// deny list denies.
+    fn issue(&self, grant: &AccessGrant, session_end: Timestamp) -> Result<IssuedAccess> {
+        let AccessGrant { subject, session, .. } = grant;
+        let earliest = self.admin.denied.earliest_issue(subject, *session, self.now());
+        self.signers.load().access.issue_within(grant, earliest, Some(session_end))
     }
 
     fn sign_refresh_token(&self, claims: &RefreshClaims) -> Result<RefreshToken> {

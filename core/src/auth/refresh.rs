@@ -228,22 +228,27 @@ impl Engine {
             refreshed.ok_or_else(|| self.session_unknown_or_expired(presented))?;
         if let Some(child) = discarded {
             let target = RevocationTarget::Child { session: *session, child };
-            self.admin.deny_everywhere_best_effort([target]).await;
+            self.admin.deny_everywhere_best_effort(subject, [target]).await;
         }
-        let (child, renewal, event) = match decision {
+        let (child, expires_at, renewal, event) = match decision {
             Decision::Rotate(child) => {
-                (Some(child), Renewal::Rotated, AuditKind::Refreshed { rotated: true })
+                let event = AuditKind::Refreshed { rotated: true };
+                (Some(child), child.expires_at, Renewal::Rotated, event)
             }
-            Decision::Replay(child) => (Some(child), Renewal::Replayed, AuditKind::Replayed),
-            Decision::Renew => (None, Renewal::Renewed, AuditKind::Refreshed { rotated: false }),
+            Decision::Replay(child) => {
+                (Some(child), child.expires_at, Renewal::Replayed, AuditKind::Replayed)
+            }
+            Decision::Renew { expires_at } => {
+                (None, expires_at, Renewal::Renewed, AuditKind::Refreshed { rotated: false })
+            }
             refusal => return Err(self.refuse(presented, refusal).await),
         };
-        if self.admin.denied.is_revoked(session) {
+        if self.admin.denied.is_revoked(subject, session) {
             return Err(self.revoke_again(presented).await);
         }
 
         grant.family_position = child.map_or(grant.family_position, |it| Some(it.family_position));
-        let access = self.issue(&grant)?;
+        let access = self.issue(&grant, expires_at)?;
         let next = child.map(|child| presented.child(&child));
         let refresh_token = next.as_ref().map(|next| self.sign_refresh_token(next)).transpose()?;
         self.admin.auditor.emit(subject, *session, event);
@@ -251,7 +256,10 @@ impl Engine {
             access_token: access.token,
             access_expires_at: access.expires_at,
             refresh_token,
-            refresh_expires_at: next.as_ref().unwrap_or(presented).expires_at,
+            refresh_expires_at: match next {
+                Some(next) => next.expires_at,
+                None => presented.expires_at.max(expires_at),
+            },
             session: *session,
             subject: subject.clone(),
             renewal,
@@ -304,7 +312,7 @@ pub(super) fn refusal_error(refusal: Decision) -> Error {
         Decision::Theft(_) => Error::RefreshReused,
         Decision::Revoked(reason) => Error::SessionRevoked { reason },
         Decision::Expired => Error::RefreshExpired,
-        Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew => {
+        Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew { .. } => {
             Error::internal("a grant was taken for a refusal")
         }
     }

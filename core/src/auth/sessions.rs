@@ -9,11 +9,13 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::events::Auditor;
+use super::limits::InFlightLimit;
 use super::metrics::InstrumentedStore;
+use super::publications::Publications;
 use super::{Auth, LegacyTokens};
 use crate::error::Result;
 use crate::revocation::DenyList;
-use crate::session::SessionState;
+use crate::session::{SessionPolicy, SessionState};
 use crate::store::{SessionStore, StoreHealth, StoredSession};
 use crate::types::{Clock, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
 
@@ -33,6 +35,11 @@ pub struct SessionAdmin {
     pub(crate) legacy: Option<Arc<dyn LegacyTokens>>,
     /// How long a revocation stays in the feed and on deny lists: no access token lives longer.
     pub(super) longest_access: Duration,
+    /// What was published to the feed.
+    pub(super) publications: Arc<Publications>,
+    /// The revocations in progress.
+    pub(super) in_flight: Arc<InFlightLimit>,
+    pub(super) max_in_flight: u32,
 }
 
 impl SessionAdmin {
@@ -47,6 +54,9 @@ impl SessionAdmin {
             clock,
             legacy: None,
             longest_access,
+            publications: Arc::default(),
+            in_flight: Arc::default(),
+            max_in_flight: SessionPolicy::default().max_in_flight.get(),
         }
     }
 

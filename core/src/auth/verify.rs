@@ -139,10 +139,15 @@ impl Auth {
             Denial::Session => "session",
             Denial::DiscardedChild => "child",
             Denial::Subject => "subject",
+            Denial::UserCutoff => "user",
             Denial::Overflow => "overflow",
         };
         metrics::count(&metrics::ACCESS_DENIED, &[("by", label)]);
-        Err(if by == Denial::Overflow { Error::TokenExpired } else { Error::AccessRevoked })
+        Err(match by {
+            // Whether the token is revoked is not known: the refresh tells.
+            Denial::UserCutoff | Denial::Overflow => Error::TokenExpired,
+            Denial::Session | Denial::DiscardedChild | Denial::Subject => Error::AccessRevoked,
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
+use std::time::Duration;
 
 use super::{Revocation, RevocationTarget};
 use crate::session::DiscardedChild;
@@ -33,8 +34,11 @@ pub enum Denial {
     DiscardedChild,
     /// It names no session, and its user logged out everywhere after it was issued.
     Subject,
-    /// It was issued before the list overflowed. Whether it is revoked is not known: the client must
-    /// refresh, which asks the store.
+    /// Its user logged out everywhere after it was issued, or revoked very many sessions. Whether its
+    /// session is revoked is not known: the client must refresh, which asks the store.
+    UserCutoff,
+    /// It was issued before the list or the feed overflowed. Whether it is revoked is not known: the
+    /// client must refresh, which asks the store.
     Overflow,
 }
 
@@ -48,18 +52,144 @@ pub struct DenyList {
 
 #[derive(Debug, Default)]
 struct Entries {
-    sessions: HashMap<SessionId, Expiry>,
-    children: HashMap<(SessionId, FamilyPosition), (DiscardedChild, Expiry)>,
-    /// Tokens issued up to the first instant are denied.
-    subjects: HashMap<Subject, (Timestamp, Expiry)>,
-    /// Set on overflow: all tokens issued up to the first instant are denied.
-    cutoff: Option<(Timestamp, Expiry)>,
+    sessions: HashMap<SessionId, Entry>,
+    children: HashMap<(SessionId, FamilyPosition), (DiscardedChild, Entry)>,
+    users: HashMap<Subject, UserEntries>,
+    /// The number of sessions in `users`.
+    user_sessions: usize,
+    /// Set on overflow: all tokens issued up to its instant are denied.
+    cutoff: Option<Cutoff>,
     /// The number of entries at which expired ones are looked for.
     prune_at: usize,
 }
 
-/// When an entry is no longer needed.
-type Expiry = Timestamp;
+/// What is denied by the user.
+#[derive(Debug, Default)]
+struct UserEntries {
+    /// The user's tokens that name no session.
+    nameless: Option<Cutoff>,
+    /// All tokens of the user.
+    all: Option<Cutoff>,
+    /// All tokens of the user except those of this session.
+    others: Option<(SessionId, Cutoff)>,
+    /// Sessions that the store does not know.
+    sessions: HashMap<SessionId, Entry>,
+}
+
+/// When an entry is no longer needed, in milliseconds, and in the lowest bit whether the feed has the
+/// entry: packed, because a list may have a million of them.
+#[derive(Clone, Copy, Debug)]
+struct Entry(i64);
+
+impl Entry {
+    fn new(expires_at: Timestamp, published: bool) -> Self {
+        Self((expires_at.as_millis() << 1) | i64::from(published))
+    }
+
+    fn expires_at(self) -> Timestamp {
+        Timestamp::from_millis(self.0 >> 1)
+    }
+
+    const fn is_published(self) -> bool {
+        self.0 & 1 == 1
+    }
+
+    fn merge(&mut self, other: Self) {
+        let expires_at = self.expires_at().max(other.expires_at());
+        *self = Self::new(expires_at, self.is_published() || other.is_published());
+    }
+}
+
+/// Denies tokens by the time of issue.
+#[derive(Clone, Copy, Debug)]
+struct Cutoff {
+    /// Tokens issued up to this instant are denied.
+    issued_until: Timestamp,
+    /// When the entry is no longer needed.
+    expires_at: Timestamp,
+    /// The latest instant that the feed has.
+    published_until: Option<Timestamp>,
+}
+
+impl Cutoff {
+    fn merge(this: &mut Option<Self>, other: Self) {
+        let present = this.get_or_insert(other);
+        present.issued_until = present.issued_until.max(other.issued_until);
+        present.expires_at = present.expires_at.max(other.expires_at);
+        present.published_until = present.published_until.max(other.published_until);
+    }
+
+    /// `iat` is in whole seconds, so instants are compared by their seconds.
+    fn covers(&self, token: &TokenIdentity<'_>) -> bool {
+        let last = self.issued_until.as_seconds();
+        token.issued_at.is_none_or(|issued_at| issued_at.as_seconds() <= last)
+    }
+
+    /// Whether the feed has this instant, or one that is less than `interval` earlier.
+    fn was_published(&self, issued_until: Timestamp, interval: Duration) -> bool {
+        self.published_until.is_some_and(|published| {
+            issued_until.as_seconds() <= published.as_seconds()
+                || issued_until < published.plus(interval)
+        })
+    }
+}
+
+impl UserEntries {
+    fn check(&self, token: &TokenIdentity<'_>) -> Option<Denial> {
+        let covers = |cutoff: &Option<Cutoff>| cutoff.is_some_and(|cutoff| cutoff.covers(token));
+        let by_time = || match &self.others {
+            Some((except, cutoff)) => token.session != Some(*except) && cutoff.covers(token),
+            None => false,
+        };
+        match token.session {
+            Some(session) if self.sessions.contains_key(&session) => Some(Denial::Session),
+            None if covers(&self.nameless) => Some(Denial::Subject),
+            _ if covers(&self.all) || by_time() => Some(Denial::UserCutoff),
+            _ => None,
+        }
+    }
+
+    /// Two sessions cannot both be excepted: what denies either is kept for both, up to the earlier
+    /// instant. At worst a client refreshes once more.
+    fn merge_others(&mut self, except: SessionId, cutoff: Cutoff) {
+        match &mut self.others {
+            Some((session, present)) if *session == except => {
+                let mut merged = Some(*present);
+                Cutoff::merge(&mut merged, cutoff);
+                *present = merged.unwrap_or(cutoff);
+            }
+            Some((session, present)) => {
+                let issued_until = present.issued_until.min(cutoff.issued_until);
+                let expires_at = present.expires_at.max(cutoff.expires_at);
+                let both = Cutoff { issued_until, expires_at, published_until: None };
+                Cutoff::merge(&mut self.all, both);
+                if present.issued_until <= cutoff.issued_until {
+                    (*session, *present) = (except, cutoff);
+                }
+            }
+            None => self.others = Some((except, cutoff)),
+        }
+    }
+
+    fn prune(&mut self, now: Timestamp) {
+        self.nameless = self.nameless.filter(|cutoff| now < cutoff.expires_at);
+        self.all = self.all.filter(|cutoff| now < cutoff.expires_at);
+        self.others = self.others.filter(|(_, cutoff)| now < cutoff.expires_at);
+        self.sessions.retain(|_, entry| now < entry.expires_at());
+    }
+
+    fn is_empty(&self) -> bool {
+        self.nameless.is_none()
+            && self.all.is_none()
+            && self.others.is_none()
+            && self.sessions.is_empty()
+    }
+
+    fn cutoffs(&self) -> impl Iterator<Item = Cutoff> + '_ {
+        let others = self.others.map(|(_, cutoff)| cutoff);
+        [self.nameless, self.all, others].into_iter().flatten()
+    }
+}
 
 impl DenyList {
     /// Upper bound (about 53 MB). On overflow the list collapses into one cut-off time: every token
@@ -67,33 +197,99 @@ impl DenyList {
     /// out who was revoked.
     pub const MAX_ENTRIES: usize = 1_000_000;
 
+    /// A cut-off time of a user that moves by less than this is not published again.
+    pub(crate) const REPEAT_INTERVAL: Duration = Duration::from_secs(10);
+
+    /// How far a cut-off time may be ahead of this process's clock. One that is further ahead comes
+    /// from a clock that was wrong and would deny tokens that are yet to be issued.
+    const MAX_AHEAD: Duration = Duration::from_secs(60);
+
     /// Denies the tokens of `revocation`. Idempotent.
     pub fn deny(&self, revocation: &Revocation, now: Timestamp) {
+        self.insert(revocation, now, false);
+    }
+
+    /// Denies the tokens of a revocation that the feed has.
+    pub(crate) fn deny_published(&self, revocation: &Revocation, now: Timestamp) {
+        self.insert(revocation, now, true);
+    }
+
+    fn insert(&self, revocation: &Revocation, now: Timestamp, published: bool) {
         let expires_at = revocation.expires_at;
         if expires_at <= now {
             return;
         }
+        let entry = Entry::new(expires_at, published);
+        let latest = now.plus(Self::MAX_AHEAD);
+        let cutoff = |issued_until: Timestamp| {
+            let issued_until = issued_until.min(latest);
+            let published_until = published.then_some(issued_until);
+            Cutoff { issued_until, expires_at, published_until }
+        };
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
         entries.make_room(now);
         match &revocation.target {
             RevocationTarget::Session { session } => {
-                let expiry = entries.sessions.entry(*session).or_insert(expires_at);
-                *expiry = expires_at.max(*expiry);
+                entries.sessions.entry(*session).or_insert(entry).merge(entry);
             }
             RevocationTarget::Child { session, child } => {
                 let key = (*session, child.family_position);
-                let (latest, expiry) = entries.children.entry(key).or_insert((*child, expires_at));
+                let (latest, present) = entries.children.entry(key).or_insert((*child, entry));
                 latest.issued_until = latest.issued_until.max(child.issued_until);
-                *expiry = expires_at.max(*expiry);
+                present.merge(entry);
             }
             RevocationTarget::Subject { subject, issued_until } => {
-                let entry = entries.subjects.entry(subject.clone());
-                let (latest, expiry) = entry.or_insert((*issued_until, expires_at));
-                *latest = (*issued_until).max(*latest);
-                *expiry = expires_at.max(*expiry);
+                let user = entries.users.entry(subject.clone()).or_default();
+                Cutoff::merge(&mut user.nameless, cutoff(*issued_until));
+            }
+            RevocationTarget::UserSession { subject, session } => {
+                let user = entries.users.entry(subject.clone()).or_default();
+                let before = user.sessions.len();
+                user.sessions.entry(*session).or_insert(entry).merge(entry);
+                let added = user.sessions.len() - before;
+                entries.user_sessions += added;
+            }
+            RevocationTarget::UserCutoff { subject, issued_until, except } => {
+                let user = entries.users.entry(subject.clone()).or_default();
+                match except {
+                    Some(session) => user.merge_others(*session, cutoff(*issued_until)),
+                    None => Cutoff::merge(&mut user.all, cutoff(*issued_until)),
+                }
+            }
+            RevocationTarget::Cutoff { issued_until } => {
+                Cutoff::merge(&mut entries.cutoff, cutoff(*issued_until));
             }
         }
         self.count.store(entries.len(), Ordering::Release);
+    }
+
+    /// Whether the feed has this revocation, so that publishing it again would tell nothing new. Of a
+    /// cut-off time, one that is less than `interval` earlier counts too.
+    pub(crate) fn is_published(&self, target: &RevocationTarget, interval: Duration) -> bool {
+        if self.is_empty() {
+            return false;
+        }
+        let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+        let user = |subject: &Subject| entries.users.get(subject);
+        match target {
+            RevocationTarget::Session { session } => {
+                entries.sessions.get(session).is_some_and(|entry| entry.is_published())
+            }
+            RevocationTarget::UserSession { subject, session } => user(subject)
+                .and_then(|user| user.sessions.get(session))
+                .is_some_and(|entry| entry.is_published()),
+            RevocationTarget::Subject { subject, issued_until } => user(subject)
+                .and_then(|user| user.nameless)
+                .is_some_and(|cutoff| cutoff.was_published(*issued_until, interval)),
+            RevocationTarget::UserCutoff { subject, issued_until, except } => user(subject)
+                .is_some_and(|user| {
+                    let others = user.others.filter(|(session, _)| Some(*session) == *except);
+                    let cutoffs = user.all.into_iter().chain(others.map(|(_, cutoff)| cutoff));
+                    cutoffs.into_iter().any(|cutoff| cutoff.was_published(*issued_until, interval))
+                }),
+            // Each is new.
+            RevocationTarget::Child { .. } | RevocationTarget::Cutoff { .. } => false,
+        }
     }
 
     /// Whether a verified access token is denied, and why.
@@ -105,12 +301,37 @@ impl DenyList {
     }
 
     /// Whether a session is known to be revoked.
-    pub fn is_revoked(&self, session: &SessionId) -> bool {
+    pub fn is_revoked(&self, subject: &Subject, session: &SessionId) -> bool {
         if self.is_empty() {
             return false;
         }
         let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
-        entries.sessions.contains_key(session)
+        let of_user = |user: &UserEntries| user.sessions.contains_key(session);
+        entries.sessions.contains_key(session) || entries.users.get(subject).is_some_and(of_user)
+    }
+
+    /// The earliest `iat` of a token of this session that no cut-off time denies, if the list has a
+    /// cut-off time for it. A client that was told to refresh would otherwise be told so again
+    /// within the same second.
+    pub(crate) fn earliest_issue(
+        &self,
+        subject: &Subject,
+        session: Option<SessionId>,
+        now: Timestamp,
+    ) -> Option<Timestamp> {
+        if self.is_empty() {
+            return None;
+        }
+        let last = {
+            let entries = self.entries.read().unwrap_or_else(PoisonError::into_inner);
+            entries.last_cutoff(subject, session)?
+        };
+        let latest = now.plus(Self::MAX_AHEAD);
+        if last > latest {
+            // This process's clock was ahead when it set the cut-off time.
+            self.entries.write().unwrap_or_else(PoisonError::into_inner).set_back(latest);
+        }
+        Some(Timestamp::from_seconds(last.min(latest).as_seconds().saturating_add(1)))
     }
 
     /// The number of entries.
@@ -127,24 +348,36 @@ impl DenyList {
 impl Entries {
     fn len(&self) -> usize {
         let cutoff = usize::from(self.cutoff.is_some());
-        self.sessions.len() + self.children.len() + self.subjects.len() + cutoff
+        let users = self.users.len() + self.user_sessions;
+        self.sessions.len() + self.children.len() + users + cutoff
     }
 
     fn check(&self, token: &TokenIdentity<'_>) -> Option<Denial> {
-        // `iat` is in whole seconds, so instants are compared by their seconds.
-        let issued_up_to = |last: Timestamp| {
-            token.issued_at.is_none_or(|issued_at| issued_at.as_seconds() <= last.as_seconds())
-        };
-        let denial = match token.session {
-            Some(session) => self.check_session(session, token),
-            None => self
-                .subjects
-                .get(token.subject)
-                .and_then(|(last, _)| issued_up_to(*last).then_some(Denial::Subject)),
-        };
-        denial.or_else(|| {
-            self.cutoff.and_then(|(last, _)| issued_up_to(last).then_some(Denial::Overflow))
-        })
+        let by_session = token.session.and_then(|session| self.check_session(session, token));
+        let by_user = || self.users.get(token.subject).and_then(|user| user.check(token));
+        let by_time = || self.cutoff.filter(|cutoff| cutoff.covers(token));
+        by_session.or_else(by_user).or_else(|| by_time().map(|_| Denial::Overflow))
+    }
+
+    /// The latest cut-off time that applies to tokens of this session.
+    fn last_cutoff(&self, subject: &Subject, session: Option<SessionId>) -> Option<Timestamp> {
+        let user = self.users.get(subject);
+        let others = user.and_then(|user| user.others);
+        let others = others.filter(|(except, _)| session != Some(*except));
+        let all = user.and_then(|user| user.all);
+        let cutoffs = all.into_iter().chain(others.map(|(_, cutoff)| cutoff)).chain(self.cutoff);
+        cutoffs.map(|cutoff| cutoff.issued_until).max()
+    }
+
+    /// Moves cut-off times that are later than `latest` to `latest`.
+    fn set_back(&mut self, latest: Timestamp) {
+        let of_users = self.users.values_mut().flat_map(|user| {
+            let others = user.others.as_mut().map(|(_, cutoff)| cutoff);
+            user.nameless.as_mut().into_iter().chain(user.all.as_mut()).chain(others)
+        });
+        for cutoff in of_users.chain(self.cutoff.as_mut()) {
+            cutoff.issued_until = cutoff.issued_until.min(latest);
+        }
     }
 
     fn check_session(&self, session: SessionId, token: &TokenIdentity<'_>) -> Option<Denial> {
@@ -171,19 +404,28 @@ impl Entries {
     }
 
     fn prune(&mut self, now: Timestamp) {
-        self.sessions.retain(|_, expiry| now < *expiry);
-        self.children.retain(|_, (_, expiry)| now < *expiry);
-        self.subjects.retain(|_, (_, expiry)| now < *expiry);
-        self.cutoff = self.cutoff.filter(|(_, expiry)| now < *expiry);
+        self.sessions.retain(|_, entry| now < entry.expires_at());
+        self.children.retain(|_, (_, entry)| now < entry.expires_at());
+        self.users.retain(|_, user| {
+            user.prune(now);
+            !user.is_empty()
+        });
+        self.user_sessions = self.users.values().map(|user| user.sessions.len()).sum();
+        self.cutoff = self.cutoff.filter(|cutoff| now < cutoff.expires_at);
     }
 
     fn collapse(&mut self, now: Timestamp) {
-        let sessions = self.sessions.values();
-        let children = self.children.values().map(|(_, expiry)| expiry);
-        let subjects = self.subjects.values().map(|(_, expiry)| expiry);
-        let earlier = self.cutoff.iter().map(|(_, expiry)| expiry);
-        let expiry = sessions.chain(children).chain(subjects).chain(earlier).max().copied();
-        *self = Self { cutoff: expiry.map(|expiry| (now, expiry)), ..Self::default() };
+        let sessions = self.sessions.values().map(|entry| entry.expires_at());
+        let children = self.children.values().map(|(_, entry)| entry.expires_at());
+        let users = self.users.values().flat_map(|user| {
+            let sessions = user.sessions.values().map(|entry| entry.expires_at());
+            sessions.chain(user.cutoffs().map(|cutoff| cutoff.expires_at))
+        });
+        let earlier = self.cutoff.iter().map(|cutoff| cutoff.expires_at);
+        let last = sessions.chain(children).chain(users).chain(earlier).max();
+        let cutoff =
+            last.map(|expires_at| Cutoff { issued_until: now, expires_at, published_until: None });
+        *self = Self { cutoff, ..Self::default() };
         tracing::warn!(target: "regrant::auth", "deny list full; forcing a refresh of all tokens issued before now");
     }
 }
@@ -220,5 +462,96 @@ mod tests {
         deny(session(DenyList::MAX_ENTRIES));
         assert_eq!((list.len(), list.check(issued(0))), (2, Some(Denial::Overflow)));
         assert_eq!(list.check(issued(1)), None);
+    }
+
+    #[test]
+    fn a_cutoff_of_a_user_spares_the_excepted_session_and_later_tokens() {
+        let (alice, bob) = (Subject::new("alice").unwrap(), Subject::new("bob").unwrap());
+        let [here, there] = [1, 2].map(|id| SessionId::from_bytes([id; 16]));
+        let token = |subject, session, seconds| TokenIdentity {
+            subject,
+            session,
+            family_position: None,
+            issued_at: Some(at(seconds)),
+        };
+        let list = DenyList::default();
+        let deny = |except, seconds| {
+            let target = RevocationTarget::UserCutoff {
+                subject: alice.clone(),
+                issued_until: at(seconds),
+                except,
+            };
+            list.deny(&Revocation { target, expires_at: at(900) }, at(0));
+        };
+        deny(Some(here), 5);
+        assert_eq!(list.check(token(&alice, Some(there), 5)), Some(Denial::UserCutoff));
+        assert_eq!(list.check(token(&alice, None, 5)), Some(Denial::UserCutoff));
+        assert_eq!(list.check(token(&alice, Some(there), 6)), None);
+        assert_eq!(list.check(token(&alice, Some(here), 5)), None);
+        assert_eq!(list.check(token(&bob, Some(there), 5)), None);
+        assert_eq!(list.earliest_issue(&alice, Some(there), at(0)), Some(at(6)));
+        assert_eq!(list.earliest_issue(&alice, Some(here), at(0)), None);
+        // Another exception does not lift the earlier denial of its session.
+        deny(Some(there), 8);
+        assert_eq!(list.check(token(&alice, Some(there), 5)), Some(Denial::UserCutoff));
+        assert_eq!(list.check(token(&alice, Some(there), 8)), None);
+        assert_eq!(list.check(token(&alice, Some(here), 8)), Some(Denial::UserCutoff));
+        deny(None, 9);
+        assert_eq!(list.check(token(&alice, Some(there), 9)), Some(Denial::UserCutoff));
+    }
+
+    #[test]
+    fn a_cutoff_by_a_clock_that_was_ahead_does_not_deny_later_tokens() {
+        const DAYS: i64 = 100 * 86_400;
+        let alice = Subject::new("alice").unwrap();
+        let token = |seconds| TokenIdentity {
+            subject: &alice,
+            session: Some(SessionId::from_bytes([1; 16])),
+            family_position: None,
+            issued_at: Some(at(seconds)),
+        };
+        let target = |seconds| RevocationTarget::UserCutoff {
+            subject: alice.clone(),
+            issued_until: at(seconds),
+            except: None,
+        };
+        let expires_at = at(DAYS + 900);
+        // The clock of another process is ahead.
+        let list = DenyList::default();
+        list.deny_published(&Revocation { target: target(DAYS), expires_at }, at(0));
+        assert_eq!(list.check(token(0)), Some(Denial::UserCutoff));
+        assert_eq!(list.check(token(61)), None);
+        // The clock of this process was ahead.
+        let list = DenyList::default();
+        list.deny(&Revocation { target: target(DAYS), expires_at }, at(DAYS));
+        assert_eq!(list.check(token(0)), Some(Denial::UserCutoff));
+        let session = Some(SessionId::from_bytes([1; 16]));
+        assert_eq!(list.earliest_issue(&alice, session, at(0)), Some(at(61)));
+        assert_eq!(list.check(token(61)), None);
+    }
+
+    #[test]
+    fn a_session_that_the_store_does_not_know_is_denied_for_its_user_only() {
+        let (alice, bob) = (Subject::new("alice").unwrap(), Subject::new("bob").unwrap());
+        let id = SessionId::from_bytes([1; 16]);
+        let list = DenyList::default();
+        let target = RevocationTarget::UserSession { subject: bob.clone(), session: id };
+        list.deny(&Revocation { target: target.clone(), expires_at: at(900) }, at(0));
+        let token = |subject| TokenIdentity {
+            subject,
+            session: Some(id),
+            family_position: None,
+            issued_at: None,
+        };
+        assert_eq!(list.check(token(&alice)), None);
+        assert_eq!(list.check(token(&bob)), Some(Denial::Session));
+        assert!(list.is_revoked(&bob, &id) && !list.is_revoked(&alice, &id));
+        assert_eq!(list.len(), 2);
+        // Published once, it stays so.
+        assert!(!list.is_published(&target, Duration::ZERO));
+        let revocation = Revocation { target: target.clone(), expires_at: at(900) };
+        list.deny_published(&revocation, at(0));
+        list.deny(&revocation, at(0));
+        assert!(list.is_published(&target, Duration::ZERO));
     }
 }

@@ -5,11 +5,20 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 
-use super::Revocation;
+use super::{Revocation, RevocationTarget};
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 
-/// A log of revocations that several processes share.
+/// The largest number of entries in a feed. With one more, all of them are replaced by one cut-off
+/// time ([`RevocationTarget::Cutoff`](super::RevocationTarget::Cutoff)): every access token issued
+/// before it must be refreshed, which asks the store.
+pub const MAX_FEED_ENTRIES: usize = 100_000;
+
+/// The largest size of a feed, counted as the JSON of its entries; see [`MAX_FEED_ENTRIES`].
+pub const MAX_FEED_BYTES: usize = 16 << 20;
+
+/// A log of revocations that several processes share. It has at most [`MAX_FEED_ENTRIES`] entries
+/// of [`MAX_FEED_BYTES`] in all.
 #[async_trait]
 pub trait RevocationFeed: Send + Sync {
     /// Appends revocations to the feed. Once this is acknowledged, every later read finds them.
@@ -70,6 +79,18 @@ pub(crate) fn feed_entry(
         .map_err(|_| Error::internal("a revocation did not serialize"))
 }
 
+/// The JSON of the entry that replaces all others when the feed is full: it denies what they deny
+/// and everything else that was issued before `now`.
+pub(crate) fn cutoff_entry(
+    revocations: &[Revocation],
+    now: Timestamp,
+    published_at: Option<Timestamp>,
+) -> Result<String> {
+    let expires_at = revocations.iter().map(|it| it.expires_at).max().unwrap_or(now);
+    let target = RevocationTarget::Cutoff { issued_until: now };
+    feed_entry(&Revocation { target, expires_at }, published_at)
+}
+
 impl FeedPage {
     /// Adds an entry. `published_at` is for stores that keep it outside of the JSON.
     pub(crate) fn push(&mut self, json: &str, published_at: Option<Timestamp>) {
@@ -114,8 +135,31 @@ mod tests {
                     "until": 9, "told": 2}),
             ),
             (
-                RevocationTarget::Subject { subject, issued_until: at(4) },
+                RevocationTarget::Subject { subject: subject.clone(), issued_until: at(4) },
                 json!({"refuse": "subject", "sub": "alice", "before": 4, "until": 9, "told": 2}),
+            ),
+            (
+                RevocationTarget::UserSession { subject: subject.clone(), session },
+                json!({"refuse": "user_session", "sub": "alice", "sid": session, "until": 9,
+                    "told": 2}),
+            ),
+            (
+                RevocationTarget::UserCutoff {
+                    subject: subject.clone(),
+                    issued_until: at(4),
+                    except: Some(session),
+                },
+                json!({"refuse": "user_cutoff", "sub": "alice", "before": 4, "except": session,
+                    "until": 9, "told": 2}),
+            ),
+            (
+                RevocationTarget::UserCutoff { subject, issued_until: at(4), except: None },
+                json!({"refuse": "user_cutoff", "sub": "alice", "before": 4, "until": 9,
+                    "told": 2}),
+            ),
+            (
+                RevocationTarget::Cutoff { issued_until: at(4) },
+                json!({"refuse": "cutoff", "before": 4, "until": 9, "told": 2}),
             ),
         ] {
             let revocation = Revocation { target, expires_at: at(9) };

@@ -4,6 +4,10 @@
 //! revocation is applied to the list of the process that makes it and published to the
 //! [`RevocationFeed`] in the store, from which the other processes read it. An entry is kept until
 //! every token that it denies has expired.
+//!
+//! Nothing that a client can repeat grows the feed without limit: what was published is not
+//! published again, a user has a limited number of entries, and a full feed collapses into one
+//! cut-off time ([`RevocationTarget::Cutoff`]).
 
 pub(crate) mod deny_list;
 mod feed;
@@ -14,8 +18,8 @@ use crate::session::DiscardedChild;
 use crate::types::{SessionId, Subject, Timestamp};
 
 pub(crate) use deny_list::{Denial, DenyList, TokenIdentity};
-pub(crate) use feed::feed_entry;
-pub use feed::{FeedCursor, FeedPage, RevocationFeed};
+pub use feed::{FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, RevocationFeed};
+pub(crate) use feed::{cutoff_entry, feed_entry};
 
 /// A revocation of access tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +35,7 @@ pub struct Revocation {
 /// The access tokens that a revocation denies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "refuse")]
+#[non_exhaustive]
 pub enum RevocationTarget {
     /// All access tokens of a session.
     Session {
@@ -52,6 +57,36 @@ pub enum RevocationTarget {
         /// The user.
         #[serde(rename = "sub")]
         subject: Subject,
+        /// Tokens issued up to this instant are denied.
+        #[serde(rename = "before")]
+        issued_until: Timestamp,
+    },
+    /// All access tokens of a session that the store does not know, if it belongs to this user. The
+    /// store cannot tell whose session it was, so the tokens of other users are not denied.
+    UserSession {
+        /// The user.
+        #[serde(rename = "sub")]
+        subject: Subject,
+        /// The session.
+        #[serde(rename = "sid")]
+        session: SessionId,
+    },
+    /// A user's access tokens of which it is not known whether they are revoked: their clients must
+    /// refresh, which asks the store.
+    UserCutoff {
+        /// The user.
+        #[serde(rename = "sub")]
+        subject: Subject,
+        /// Tokens issued up to this instant are denied.
+        #[serde(rename = "before")]
+        issued_until: Timestamp,
+        /// The session whose tokens are not denied.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        except: Option<SessionId>,
+    },
+    /// All access tokens, of which it is not known whether they are revoked: the feed overflowed,
+    /// and every client must refresh once.
+    Cutoff {
         /// Tokens issued up to this instant are denied.
         #[serde(rename = "before")]
         issued_until: Timestamp,

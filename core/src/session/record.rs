@@ -24,7 +24,7 @@ pub struct Record {
     /// When the session expires, refreshed or not. Never changes.
     pub expires_at: Timestamp,
     /// When the session expires unless it is refreshed; for a revoked session, when it ended.
-    /// Moves when a child is issued, and to an earlier instant when the session is revoked.
+    /// Moves to a later instant with a refresh, and to an earlier one when the session is revoked.
     pub idle_deadline: Timestamp,
     /// Whether the session is live.
     pub state: SessionState,
@@ -94,6 +94,10 @@ impl Record {
     /// of milliseconds. A session with a longer lifetime expires then.
     pub const MAX_TIMESTAMP: Timestamp = Timestamp::from_millis((1 << 48) - 1);
 
+    /// How long stores keep an expired session. A clock that is ahead makes sessions look expired, and
+    /// they must still be there when it is corrected.
+    pub const RETENTION: Duration = Duration::from_secs(120 * 24 * 3600);
+
     /// The record of a login at `now`.
     pub fn begin(new: &NewSession, now: Timestamp) -> Self {
         let now = now.min(Self::MAX_TIMESTAMP);
@@ -121,6 +125,11 @@ impl Record {
     /// Whether the session can still be refreshed at `now`.
     pub fn is_live(&self, now: Timestamp) -> bool {
         self.state == SessionState::Live && now < self.idle_deadline && now < self.expires_at
+    }
+
+    /// Whether a store may delete the session at `now`.
+    pub(crate) fn is_prunable(&self, now: Timestamp) -> bool {
+        now >= self.expires_at.plus(Self::RETENTION)
     }
 
     /// The position in the token family of a child on `branch`.

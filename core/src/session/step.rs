@@ -6,7 +6,7 @@
 //!
 //! | generation | condition | decision |
 //! |---|---|---|
-//! | any | `p` or the session has expired | expired |
+//! | any | `p` or the session has expired (see below) | expired |
 //! | | the session was revoked | revoked |
 //! | `p = r` | `p.id ≠ r.id` | theft: fork |
 //! | | no child | issue a child on branch 0 |
@@ -20,8 +20,16 @@
 //! | `p < r` | `p = r − 1` and `now − r.confirmed_at ≤ G` | superseded |
 //! | | else | theft: older token |
 //!
-//! With rotation off nothing is issued: the decision is to renew the access token alone, and only a
-//! newly confirmed token is written.
+//! With rotation off nothing is issued: the decision is to renew the access token alone.
+//!
+//! Every granted refresh moves the idle deadline of the record, with rotation off too, except the
+//! replay of a child and a renewal within its grace, which belong to the refresh before. The deadline
+//! is computed from the time or, if the clock was set back, from the time of the last refresh, and
+//! moves back only when the session is revoked: a clock that was behind signs nobody out.
+//!
+//! The confirmed token of a live session expires with the idle deadline of the record, whatever its
+//! `exp` says, because its client may have refreshed since it was issued. Any other token expires by
+//! its `exp`, and so does the token of a legacy app.
 //!
 //! The Redis store does the same in Lua (`step.lua`, `op_confirm.lua`); a differential test
 //! compares the two.
@@ -59,7 +67,10 @@ pub enum Decision {
     /// Issue the same child again.
     Replay(IssuedChild),
     /// Issue an access token only; the client keeps its refresh token (rotation is off).
-    Renew,
+    Renew {
+        /// When the session expires unless it is refreshed again.
+        expires_at: Timestamp,
+    },
     /// Issue nothing and revoke nothing: the client has a newer token and should use that.
     Superseded,
     /// Reuse is detected and the session is revoked.
@@ -145,7 +156,7 @@ pub fn step(
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> RefreshTransition {
-    if now >= attempt.expires_at || now >= record.expires_at {
+    if now >= deadline(record, attempt) || now >= record.expires_at {
         return unchanged(Decision::Expired);
     }
     if let SessionState::Revoked(reason) = record.state {
@@ -155,6 +166,16 @@ pub fn step(
         Ordering::Equal => same_generation(record, attempt, now, policy),
         Ordering::Greater => later_generation(record, attempt, now, policy),
         Ordering::Less => earlier_generation(record, attempt, now, policy),
+    }
+}
+
+/// When the token expires.
+fn deadline(record: &Record, attempt: &RefreshAttempt) -> Timestamp {
+    let is_confirmed = attempt.generation == record.generation && attempt.id == record.id;
+    let is_legacy = record.migrated && record.generation == 0;
+    match record.state {
+        SessionState::Live if is_confirmed && !is_legacy => record.idle_deadline,
+        _ => attempt.expires_at,
     }
 }
 
@@ -173,8 +194,8 @@ fn same_generation(
     };
     if now <= child.issued_at.plus(policy.grace) {
         return unchanged(match policy.rotate {
-            true => Decision::Replay(issued(record, child)),
-            false => Decision::Renew,
+            true => Decision::Replay(issued(record, child, policy)),
+            false => Decision::Renew { expires_at: record.idle_deadline },
         });
     }
     if child.used {
@@ -219,9 +240,7 @@ fn later_generation(
         confirmed_at: now,
         ..record.clone()
     };
-    let mut next = issue(&confirmed, 0, attempt.issued_at, now, policy);
-    next.record.get_or_insert(confirmed);
-    next
+    issue(&confirmed, 0, attempt.issued_at, now, policy)
 }
 
 /// A token from before the confirmed one.
@@ -246,29 +265,27 @@ fn issue(
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> RefreshTransition {
-    if !policy.rotate {
-        return unchanged(Decision::Renew);
-    }
     let earliest = Timestamp::from_millis(after.as_millis().saturating_add(1));
     let issued_at = now.max(earliest.min(Record::MAX_TIMESTAMP));
-    let child = Child { branch, issued_at, used: false };
-    let next = Record {
-        child: Some(child),
-        idle_deadline: now.plus(policy.idle_ttl).min(record.expires_at),
-        ..record.clone()
+    let idle_deadline =
+        issued_at.plus(policy.idle_ttl).max(record.idle_deadline).min(record.expires_at);
+    let mut next = Record { idle_deadline, ..record.clone() };
+    let decision = if policy.rotate {
+        let child = Child { branch, issued_at, used: false };
+        next.child = Some(child);
+        Decision::Rotate(issued(&next, child, policy))
+    } else {
+        Decision::Renew { expires_at: idle_deadline }
     };
-    RefreshTransition {
-        decision: Decision::Rotate(issued(&next, child)),
-        record: Some(next),
-        discarded: None,
-    }
+    RefreshTransition { decision, record: Some(next), discarded: None }
 }
 
-fn issued(record: &Record, child: Child) -> IssuedChild {
+/// The child as it is issued, the first time and again: its expiry depends on nothing that changes.
+fn issued(record: &Record, child: Child, policy: &RefreshPolicy) -> IssuedChild {
     IssuedChild {
         family_position: record.child_position(child.branch),
         issued_at: child.issued_at,
-        expires_at: record.idle_deadline,
+        expires_at: child.issued_at.plus(policy.idle_ttl).min(record.expires_at),
     }
 }
 

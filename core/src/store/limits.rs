@@ -1,7 +1,9 @@
-//! Failed attempts, counted in the store so that all processes share the limit.
+//! Failed attempts. Those by a user are counted in the store, so that all processes share the limit.
 
 use std::collections::HashMap;
 use std::fmt;
+use std::hash::Hash;
+use std::mem;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -80,7 +82,7 @@ pub trait FailureCounter: Send + Sync {
 
 /// A window as stores keep it.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Window {
+pub(crate) struct Window {
     pub(super) count: u32,
     pub(super) ends: Timestamp,
 }
@@ -103,24 +105,44 @@ impl Window {
     }
 }
 
-/// Windows in memory, at most [`Windows::CAPACITY`] of them.
+/// A map of bounded size and constant cost. When its current half is full, that replaces the previous
+/// half, whose entries are forgotten.
+#[derive(Debug)]
+pub(crate) struct RecentMap<K, V> {
+    current: HashMap<K, V>,
+    previous: HashMap<K, V>,
+}
+
+/// Upper bound of each half of a [`RecentMap`].
+const HALF: usize = 32_768;
+
+impl<K, V> Default for RecentMap<K, V> {
+    fn default() -> Self {
+        Self { current: HashMap::new(), previous: HashMap::new() }
+    }
+}
+
+impl<K: Eq + Hash, V> RecentMap<K, V> {
+    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+        self.current.get(key).or_else(|| self.previous.get(key))
+    }
+
+    pub(crate) fn insert(&mut self, key: K, value: V) {
+        if self.current.len() >= HALF && !self.current.contains_key(&key) {
+            self.previous = mem::take(&mut self.current);
+        }
+        self.current.insert(key, value);
+    }
+}
+
+/// Windows in memory, at most 65,536 of them (about 4 MB). Beyond it those that did not count for the
+/// longest are evicted, which forgives their failures early.
 #[derive(Debug, Default)]
-pub(super) struct Windows(HashMap<FailureKey, Window>);
+pub(crate) struct Windows(RecentMap<FailureKey, Window>);
 
 impl Windows {
-    /// Upper bound (about 4 MB). Beyond it the window that ends first is evicted, which forgives
-    /// its failures early.
-    pub(super) const CAPACITY: usize = 65_536;
-
-    pub(super) fn count(&mut self, key: FailureKey, length: Duration, now: Timestamp) -> Failures {
+    pub(crate) fn count(&mut self, key: FailureKey, length: Duration, now: Timestamp) -> Failures {
         let window = Window::count(self.0.get(&key).copied(), length, now);
-        if self.0.len() >= Self::CAPACITY && !self.0.contains_key(&key) {
-            self.0.retain(|_, window| now < window.ends);
-            let first = self.0.iter().min_by_key(|(_, window)| window.ends).map(|(key, _)| *key);
-            if let Some(first) = first.filter(|_| self.0.len() >= Self::CAPACITY) {
-                self.0.remove(&first);
-            }
-        }
         self.0.insert(key, window);
         window.failures(now)
     }
@@ -148,11 +170,13 @@ mod tests {
         let length = Duration::from_secs(60);
         let key = |number: usize| FailureKey::address(&number.to_string());
         let at = |ms: usize| Timestamp::from_millis(i64::try_from(ms).unwrap());
-        for number in 0..Windows::CAPACITY + 10 {
+        for number in 0..3 * HALF + 10 {
             windows.count(key(number), length, at(number / 10_000));
         }
-        assert_eq!(windows.0.len(), Windows::CAPACITY);
-        // The latest windows are still there.
-        assert_eq!(windows.count(key(Windows::CAPACITY + 9), length, at(7)).count, 2);
+        assert_eq!((windows.0.previous.len(), windows.0.current.len()), (HALF, 10));
+        // The latest windows are still there, and the first ones are forgotten.
+        assert_eq!(windows.count(key(3 * HALF + 9), length, at(17)).count, 2);
+        assert_eq!(windows.count(key(2 * HALF), length, at(17)).count, 2);
+        assert_eq!(windows.count(key(0), length, at(17)).count, 1);
     }
 }

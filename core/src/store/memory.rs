@@ -42,7 +42,7 @@ impl MemoryStore {
         Self { users: Mutex::default(), failures: Mutex::default(), clock }
     }
 
-    /// Runs `operation` on the sessions of `subject`, after dropping the expired ones.
+    /// Runs `operation` on the sessions of `subject`, after dropping those that expired long ago.
     fn run<T>(
         &self,
         subject: &Subject,
@@ -52,7 +52,7 @@ impl MemoryStore {
         // No operation leaves the map half changed, so a poisoned lock is still usable.
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         let sessions = users.entry(subject.clone()).or_default();
-        sessions.retain(|_, record| now < record.expires_at);
+        sessions.retain(|_, record| !record.is_prunable(now));
         let outcome = operation(sessions, now);
         if sessions.is_empty() {
             users.remove(subject);

@@ -16,6 +16,7 @@ pub(crate) use address::is_redis;
 pub(crate) use health::HealthCache;
 pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
 pub use limits::{FailureCounter, FailureKey, Failures};
+pub(crate) use limits::{RecentMap, Windows};
 pub use memory::MemoryStore;
 pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls};
 
@@ -174,7 +175,10 @@ pub enum RevocationOutcome {
     /// It was live and is revoked now.
     Revoked,
     /// It was over before: revoked, and it keeps that reason, or idle for too long.
-    AlreadyRevoked,
+    AlreadyRevoked {
+        /// When it ended.
+        ended_at: Timestamp,
+    },
     /// The user has no such session, or it has expired.
     Unknown,
 }
@@ -184,9 +188,9 @@ pub enum RevocationOutcome {
 pub struct RevokedSessions {
     /// Sessions that were live and are revoked now.
     pub revoked: Vec<SessionId>,
-    /// Selected sessions that were over before: revoked, and they keep their reasons, or idle for
-    /// too long.
-    pub already_revoked: Vec<SessionId>,
+    /// Selected sessions that were over before, and when they ended: revoked, and they keep their
+    /// reasons, or idle for too long.
+    pub already_revoked: Vec<(SessionId, Timestamp)>,
     /// Whether replicas have the revocations.
     pub replicated: Replicated,
 }

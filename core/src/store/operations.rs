@@ -189,7 +189,8 @@ fn create(
 }
 
 /// Makes room for one more session of which `max` may be live: revokes the least recently
-/// refreshed ones and returns their ids. Of the sessions that are over, the latest `max` are kept.
+/// refreshed ones and returns their ids. Of the sessions that are over, expired or not, the latest
+/// `max` are kept: a clock that is ahead deletes none of the others.
 fn make_room(
     sessions: &mut dyn UserSessions,
     max: NonZeroU32,
@@ -197,7 +198,7 @@ fn make_room(
 ) -> Result<Vec<SessionId>> {
     let max = usize::try_from(max.get()).unwrap_or(usize::MAX);
     let (mut evicted, mut over): (Vec<_>, Vec<_>) =
-        unexpired(sessions, now)?.into_iter().partition(|stored| stored.record.is_live(now));
+        sessions.all()?.into_iter().partition(|stored| stored.record.is_live(now));
     evicted.sort_by_key(|StoredSession { id, record }| {
         (record.last_refreshed(), record.created_at, *id)
     });
@@ -278,17 +279,19 @@ fn revoke(
     reason: RevocationReason,
     now: Timestamp,
 ) -> Result<RevokedSession> {
-    let outcome = match get_unexpired(sessions, session, now)? {
-        None => RevocationOutcome::Unknown,
-        Some(Record { state: SessionState::Revoked(_), .. }) => RevocationOutcome::AlreadyRevoked,
-        Some(record) => {
-            sessions.put(session, record.revoked(reason, now))?;
-            match record.is_live(now) {
-                true => RevocationOutcome::Revoked,
-                false => RevocationOutcome::AlreadyRevoked,
-            }
-        }
+    let Some(record) = sessions.get(session)? else {
+        let outcome = RevocationOutcome::Unknown;
+        return Ok(RevokedSession { outcome, replicated: Replicated::NotAsked });
     };
+    let outcome = match record.state {
+        _ if now >= record.expires_at => RevocationOutcome::Unknown,
+        SessionState::Live if record.is_live(now) => RevocationOutcome::Revoked,
+        _ => RevocationOutcome::AlreadyRevoked { ended_at: record.idle_deadline },
+    };
+    // An expired session too: the clock may be ahead.
+    if record.state == SessionState::Live {
+        sessions.put(session, record.revoked(reason, now))?;
+    }
     Ok(RevokedSession { outcome, replicated: Replicated::NotAsked })
 }
 
@@ -299,14 +302,16 @@ fn revoke_all(
     now: Timestamp,
 ) -> Result<RevokedSessions> {
     let (mut revoked, mut already_revoked) = (Vec::new(), Vec::new());
-    let all = unexpired(sessions, now)?;
+    let all = sessions.all()?;
     for StoredSession { id, record } in all.into_iter().filter(|stored| which.matches(stored)) {
         if record.state == SessionState::Live {
             sessions.put(&id, record.revoked(reason, now))?;
         }
-        match record.is_live(now) {
-            true => revoked.push(id),
-            false => already_revoked.push(id),
+        // Expired ones are revoked too, because the clock may be ahead, but not reported.
+        match now < record.expires_at {
+            true if record.is_live(now) => revoked.push(id),
+            true => already_revoked.push((id, record.idle_deadline)),
+            false => {}
         }
     }
     Ok(RevokedSessions { revoked, already_revoked, replicated: Replicated::NotAsked })

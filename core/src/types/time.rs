@@ -1,8 +1,9 @@
 //! Timestamps, durations as text, and the injected clock.
 
 use std::fmt;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde::de::{self, Deserializer, Visitor};
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,12 @@ pub trait Clock: Send + Sync + fmt::Debug {
     fn coarse(&self) -> Timestamp {
         self.now()
     }
+
+    /// The time since some fixed instant by a clock that nobody can set, to tell whether
+    /// [`now`](Self::now) has jumped; `None` where there is no such clock.
+    fn elapsed(&self) -> Option<Duration> {
+        None
+    }
 }
 
 /// The clock of the operating system.
@@ -89,6 +96,11 @@ impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Timestamp::EPOCH.plus(since_epoch)
+    }
+
+    fn elapsed(&self) -> Option<Duration> {
+        static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+        Some(START.elapsed())
     }
 
     /// The time of the kernel's last tick, at a fifth of the cost.

@@ -5,8 +5,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use regrant::revocation::{FeedCursor, Revocation, RevocationTarget};
-use regrant::session::{DeviceLabel, NewSession, SessionState, TokenId};
+use regrant::revocation::{
+    FeedCursor, MAX_FEED_ENTRIES, Revocation, RevocationFeed, RevocationTarget,
+};
+use regrant::session::{DeviceLabel, NewSession, Record, SessionState, TokenId};
 use regrant::store::file::{FileOptions, FileStore};
 use regrant::store::{SessionStore, StoreAddress};
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Timestamp};
@@ -92,16 +94,207 @@ async fn expired_sessions_are_deleted_from_the_file() {
         let session = SessionId::from_bytes([number; 16]);
         store.create(&alice(), &session, &new_session()).await.unwrap();
     }
-    clock.advance(HOUR);
-    assert!(store.list(&alice()).await.unwrap().is_empty());
-    // Pruning happens after the first response and before the second.
-    assert!(store.list(&alice()).await.unwrap().is_empty());
+    let rows = || -> i64 {
+        let file = Connection::open(&path).unwrap();
+        file.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).unwrap()
+    };
+    for (wait, left) in [(HOUR, 50), (Record::RETENTION, 0)] {
+        clock.advance(wait);
+        assert!(store.list(&alice()).await.unwrap().is_empty());
+        // Pruning happens after the first response and before the second.
+        assert!(store.list(&alice()).await.unwrap().is_empty());
+        assert_eq!(rows(), left, "expired sessions are kept for a while");
+    }
+}
+
+/// A clock that can be set, beside one that nobody can set.
+#[derive(Debug)]
+struct JumpingClock(ManualClock);
+
+impl Clock for JumpingClock {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn elapsed(&self) -> Option<Duration> {
+        Some(Duration::from_secs(60))
+    }
+}
+
+/// However far it jumps, and for all users.
+#[tokio::test]
+async fn a_clock_that_jumps_ahead_deletes_no_session_and_no_revocation() {
+    let folder = tempfile::tempdir().unwrap();
+    let right = Timestamp::from_millis(1_800_000_000_000);
+    let clock = Arc::new(JumpingClock(ManualClock::new(right)));
+    let mut options = FileOptions::default();
+    options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    let store = FileStore::open(folder.path().join("sessions.db"), options).unwrap();
+    let session = SessionId::from_bytes([1; 16]);
+    store.create(&alice(), &session, &new_session()).await.unwrap();
+    let feed = store.feed().unwrap();
+    feed.publish(&[revocation(1, right.plus(HOUR))]).await.unwrap();
+
+    let bob = regrant::types::Subject::new("bob").unwrap();
+    for days in [100, 36_500] {
+        clock.0.set(right.plus(HOUR * 24 * days));
+        for _ in 0..3 {
+            store.list(&bob).await.unwrap();
+            store.create(&bob, &SessionId::from_bytes([2; 16]), &new_session()).await.unwrap();
+        }
+    }
+    clock.0.set(right);
+    assert_eq!(store.list(&alice()).await.unwrap().len(), 1);
+    let page = feed.read(&FeedCursor::default(), Duration::ZERO).await.unwrap();
+    assert_eq!(page.revocations, [revocation(1, right.plus(HOUR))]);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn only_the_owner_may_open_the_file() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+    let set = |path: &Path, mode| {
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    let store = open(&path, &clock()).unwrap();
+    store.create(&alice(), &SessionId::from_bytes([1; 16]), &new_session()).await.unwrap();
+    for name in ["sessions.db", "sessions.db-wal", "sessions.db-shm"] {
+        assert_eq!(mode(&folder.path().join(name)), 0o600, "{name}");
+    }
     drop(store);
-    let rows: i64 = Connection::open(&path)
-        .unwrap()
-        .query_row("SELECT count(*) FROM sessions", [], |row| row.get(0))
-        .unwrap();
-    assert_eq!(rows, 0);
+    // A file of an earlier version; what the group may do is the operator's choice.
+    set(&path, 0o644);
+    drop(open(&path, &clock()).unwrap());
+    assert_eq!(mode(&path), 0o640);
+
+    set(folder.path(), 0o777);
+    let problem = rejection(&folder.path().join("others.db"));
+    assert!(problem.starts_with("any user of this machine may write to the folder"), "{problem}");
+    assert!(!folder.path().join("others.db").exists());
+    // As `/tmp`, where nobody may delete the files of others.
+    set(folder.path(), 0o1777);
+    open(&path, &clock()).unwrap();
+    set(folder.path(), 0o770);
+    open(&path, &clock()).unwrap();
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_file_that_was_deleted_or_replaced_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, away, clock) =
+        (folder.path().join("sessions.db"), folder.path().join("away"), clock());
+    let store = open(&path, &clock).unwrap();
+    let session = SessionId::from_bytes([1; 16]);
+    store.create(&alice(), &session, &new_session()).await.unwrap();
+    let is_unavailable = async || {
+        let other = SessionId::from_bytes([2; 16]);
+        let results = [
+            store.create(&alice(), &other, &new_session()).await.map(drop),
+            store.revoke(&alice(), &session, RevocationReason::Logout).await.map(drop),
+            store.list(&alice()).await.map(drop),
+            store.feed().unwrap().publish(&[revocation(1, clock.now().plus(HOUR))]).await,
+        ];
+        for result in results {
+            let Err(Error::StoreUnavailable { source }) = result else { panic!("{result:?}") };
+            assert!(source.to_string().contains("deleted or replaced"), "{source}");
+        }
+        let health = store.health().await;
+        assert!(!health.reachable);
+        assert!(health.warnings[0].text.contains("deleted or replaced"), "{health:?}");
+    };
+    fs::rename(&path, &away).unwrap();
+    is_unavailable().await;
+    fs::write(&path, "").unwrap();
+    is_unavailable().await;
+    fs::remove_file(&path).unwrap();
+    is_unavailable().await;
+    // Put back, it is used again, and nobody was signed out.
+    fs::rename(&away, &path).unwrap();
+    assert!(store.health().await.reachable);
+    assert_eq!(store.list(&alice()).await.unwrap()[0].record.state, SessionState::Live);
+}
+
+#[tokio::test]
+async fn damage_to_a_large_file_is_found_in_the_background() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("sessions.db"), clock());
+    drop(open(&path, &clock).unwrap());
+    let file = Connection::open(&path).unwrap();
+    file.execute_batch(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 100000)
+         INSERT INTO feed (until, entry) SELECT 4000000000000 + i, printf('%0100d', i) FROM n;
+         PRAGMA wal_checkpoint(TRUNCATE);",
+    )
+    .unwrap();
+    drop(file);
+    let mut bytes = fs::read(&path).unwrap();
+    assert!(bytes.len() > 8 << 20);
+    let middle = bytes.len() / 2;
+    bytes[middle..middle + 8192].fill(0x5a);
+    fs::write(&path, &bytes).unwrap();
+
+    let store = open(&path, &clock).unwrap();
+    let since = std::time::Instant::now();
+    while store.health().await.reachable {
+        assert!(since.elapsed() < Duration::from_secs(60), "the damage is not found");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let health = store.health().await;
+    assert!(health.warnings[0].text.contains("the file is damaged"), "{health:?}");
+}
+
+/// All entries from the beginning.
+async fn read_all(feed: &dyn RevocationFeed) -> Vec<Revocation> {
+    let (mut all, mut cursor) = (Vec::new(), FeedCursor::default());
+    loop {
+        let page = feed.read(&cursor, Duration::ZERO).await.unwrap();
+        all.extend(page.revocations);
+        cursor = page.next;
+        if page.complete {
+            return all;
+        }
+    }
+}
+
+/// As an earlier version may have left it.
+#[tokio::test]
+async fn a_feed_that_is_far_too_long_is_replaced_and_deleted_in_small_batches() {
+    const OLD: usize = 2 * MAX_FEED_ENTRIES;
+    let folder = tempfile::tempdir().unwrap();
+    let (path, clock) = (folder.path().join("sessions.db"), clock());
+    let store = open(&path, &clock).unwrap();
+    let until = clock.now().plus(HOUR);
+    let old = serde_json::to_string(&revocation(7, until)).unwrap();
+    let file = Connection::open(&path).unwrap();
+    file.busy_timeout(Duration::from_secs(10)).unwrap();
+    file.execute_batch(&format!(
+        "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < {OLD})
+         INSERT INTO feed (until, entry) SELECT {}, '{old}' FROM n;",
+        until.as_millis()
+    ))
+    .unwrap();
+    let rows =
+        || -> i64 { file.query_row("SELECT count(*) FROM feed", [], |row| row.get(0)).unwrap() };
+    let feed = store.feed().unwrap();
+    feed.publish(&[revocation(1, until)]).await.unwrap();
+    let now = clock.now();
+    let cutoff =
+        Revocation { target: RevocationTarget::Cutoff { issued_until: now }, expires_at: until };
+    assert_eq!(read_all(feed).await, [cutoff.clone(), revocation(1, until)]);
+    assert!(rows() >= OLD as i64 - 1_000, "deleted at once: {} rows are left", rows());
+    for number in 2..=250 {
+        feed.publish(&[revocation(number, until)]).await.unwrap();
+    }
+    // One more per batch of 500: all batches have run.
+    for _ in 0..OLD / 500 - 200 {
+        feed.publish(&[revocation(251, until)]).await.unwrap();
+    }
+    assert!(rows() < 1_000, "{} rows are left", rows());
+    assert_eq!(read_all(feed).await[..2], [cutoff, revocation(1, until)]);
 }
 
 #[test]
@@ -158,10 +351,15 @@ fn a_file_of_a_newer_version_is_rejected() {
 #[test]
 fn a_path_that_cannot_be_opened_is_a_configuration_error() {
     let folder = tempfile::tempdir().unwrap();
-    assert_eq!(rejection(folder.path()), "the file cannot be opened or created");
     let missing = folder.path().join("no/such/folder/sessions.db");
-    assert_eq!(rejection(&missing), "the file cannot be opened or created");
-    for address in ["file:", "file://", "file://host/path"] {
+    for (path, reason) in [(folder.path(), "directory"), (&*missing, "No such file or directory")] {
+        let problem = rejection(path);
+        assert!(problem.starts_with(&path.display().to_string()), "{problem}");
+        assert!(problem.contains("cannot be opened") && problem.contains(reason), "{problem}");
+    }
+    let addresses =
+        ["file:", "file://", "file://host/path", "file::memory:", "file::memory:?cache"];
+    for address in addresses {
         let outcome = StoreAddress::new(address).open(None);
         assert!(matches!(outcome, Err(Error::ConfigInvalid { .. })), "{address}");
     }
@@ -211,6 +409,11 @@ async fn every_process_reads_published_revocations_in_order() {
     clock.advance(HOUR);
     let later = revocation(1, until.plus(HOUR));
     here.feed().unwrap().publish(std::slice::from_ref(&later)).await.unwrap();
+    // Expired ones are deleted after the response, some at a time.
+    for _ in 0..3 {
+        let session = SessionId::from_bytes([1; 16]);
+        here.revoke(&alice(), &session, RevocationReason::Logout).await.unwrap();
+    }
     let anew = there.feed().unwrap().read(&FeedCursor::default(), Duration::ZERO).await.unwrap();
     assert_eq!(anew.revocations, std::slice::from_ref(&later));
     // A process that has read up to here continues from here.

@@ -45,7 +45,7 @@ fn kind(decision: &Decision) -> DecisionKind {
     match decision {
         Decision::Rotate(_) => DecisionKind::Rotate,
         Decision::Replay(_) => DecisionKind::Replay,
-        Decision::Renew => DecisionKind::Renew,
+        Decision::Renew { .. } => DecisionKind::Renew,
         Decision::Superseded => DecisionKind::Superseded,
         Decision::Theft(_) => DecisionKind::Theft,
         Decision::Revoked(_) => DecisionKind::Revoked,
@@ -68,7 +68,13 @@ fn by_the_table(
     } else {
         (DecisionKind::Renew, DecisionKind::Renew)
     };
-    if now >= ms(p.expires_at) || now >= ms(r.expires_at) {
+    let is_confirmed = (p.generation, p.id) == (r.generation, r.id);
+    let is_legacy = r.migrated && r.generation == 0;
+    let deadline = match r.state {
+        SessionState::Live if is_confirmed && !is_legacy => r.idle_deadline,
+        _ => p.expires_at,
+    };
+    if now >= ms(deadline) || now >= ms(r.expires_at) {
         return DecisionKind::Expired;
     }
     if r.state != SessionState::Live {
@@ -132,7 +138,7 @@ fn converges(
     let (Decision::Rotate(issued) | Decision::Replay(issued)) = next.decision else { return };
     let record = next.record.as_ref().unwrap_or(record);
     assert!(issued.expires_at <= record.expires_at);
-    assert_eq!(issued.expires_at, record.idle_deadline);
+    assert!(issued.expires_at <= record.idle_deadline || record.idle_deadline < now);
     let again = step(record, attempt, now, policy);
     assert_eq!(again.decision, Decision::Replay(issued));
     assert_eq!(again.record, None, "a replay writes nothing");

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use regrant::store::file::{FileOptions, FileStore};
 use regrant::store::redis::{RedisOptions, RedisStore};
@@ -10,6 +11,9 @@ use regrant::types::{Clock, ManualClock, Timestamp};
 use regrant_test_support::{RedisCluster, RedisSentinels, RedisServer, SentinelOptions};
 
 use crate::contract::Fixture;
+
+/// How long a server of the tests may take for one operation.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A manual clock, set to a day in 2027.
 pub fn clock() -> Arc<ManualClock> {
@@ -57,7 +61,7 @@ fn shared(url: &str) -> Fixture {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let clock = clock();
     let prefix = format!("fixture {}:", NUMBER.fetch_add(1, Ordering::SeqCst));
-    let store = store_at(url, &prefix, Some(Arc::clone(&clock) as Arc<dyn Clock>));
+    let store = store_at(url, &prefix, Some(Arc::clone(&clock) as Arc<dyn Clock>), Some(PATIENCE));
     Fixture::new(store, clock, ())
 }
 
@@ -67,12 +71,27 @@ pub fn redis_store(
     prefix: &str,
     clock: Option<Arc<dyn Clock>>,
 ) -> Arc<dyn SessionStore> {
-    store_at(&server.url(), prefix, clock)
+    store_at(&server.url(), prefix, clock, None)
 }
 
-fn store_at(url: &str, prefix: &str, clock: Option<Arc<dyn Clock>>) -> Arc<dyn SessionStore> {
+/// As [`redis_store`], for tests that do not depend on the speed of the machine.
+pub fn patient_store(
+    server: &RedisServer,
+    prefix: &str,
+    clock: Option<Arc<dyn Clock>>,
+) -> Arc<dyn SessionStore> {
+    store_at(&server.url(), prefix, clock, Some(PATIENCE))
+}
+
+fn store_at(
+    url: &str,
+    prefix: &str,
+    clock: Option<Arc<dyn Clock>>,
+    timeout: Option<Duration>,
+) -> Arc<dyn SessionStore> {
     let mut options = RedisOptions::default();
     prefix.clone_into(&mut options.prefix);
     options.clock = clock;
+    options.timeout = timeout.unwrap_or(options.timeout);
     Arc::new(RedisStore::new(url, options).expect("an address"))
 }

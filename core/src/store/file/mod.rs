@@ -6,6 +6,7 @@
 //! machine crashes and loses them, the signed tokens heal the record
 //! ([`step`](crate::session::step)).
 
+mod identity;
 mod schema;
 mod writer;
 
@@ -19,13 +20,16 @@ use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use tokio::time::{Instant, sleep};
 
-use self::schema::unavailable;
+use self::schema::{OpenedFile, unavailable};
 use self::writer::Writer;
 use super::limits::Window;
 use super::operations::{Durability, LocalStore, UserSessions};
 use super::{FailureCounter, FailureKey, Failures, StoredSession};
 use crate::error::{Error, Result};
-use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed, feed_entry};
+use crate::revocation::{
+    FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed,
+    cutoff_entry, feed_entry,
+};
 use crate::session::Record;
 use crate::types::{SessionId, Subject, Timestamp};
 
@@ -41,15 +45,18 @@ impl fmt::Debug for FileStore {
 }
 
 impl FileStore {
-    /// Opens the store at `path`, or creates it if there is no file yet. Reads the whole file, to
-    /// find damage now and not during a login.
+    /// Opens the store at `path`, or creates it if there is no file yet, readable and writable by its
+    /// owner only. Reads a file of up to 8 MiB, to find damage now and not during a login; a larger
+    /// one is read by a background thread, and if it is damaged, every later operation fails.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for `store` when the file is not a store of regrant, is damaged,
-    /// was written by a newer version, or cannot be opened. Such a file is not changed.
+    /// was written by a newer version, cannot be opened, or is in a folder to which any user of the
+    /// machine may write. Such a file is not changed.
     pub fn open(path: impl AsRef<Path>, options: FileOptions) -> Result<Self> {
-        let connection = schema::open(path.as_ref(), options.timeout)?;
-        Ok(Self { writer: Writer::start(connection, options.clock)? })
+        let OpenedFile { connection, identity, damage } =
+            schema::open(path.as_ref(), options.timeout)?;
+        Ok(Self { writer: Writer::start(connection, options.clock, identity, damage)? })
     }
 }
 
@@ -217,16 +224,122 @@ impl RevocationFeed for FileStore {
 }
 
 fn publish(connection: &Connection, revocations: &[Revocation], now: Timestamp) -> Result<()> {
-    execute(connection, "DELETE FROM feed WHERE until <= ?1", [now.as_millis()])?;
+    let mut feed = FeedExtent::read(connection)?;
     for revocation in revocations {
+        if feed.is_full() {
+            feed = feed.collapsed();
+            let entry = cutoff_entry(revocations, now, Some(now))?;
+            let last = revocations.iter().map(|it| it.expires_at).max().unwrap_or(now);
+            feed.append(connection, last, &entry)?;
+        }
         let entry = feed_entry(revocation, Some(now))?;
-        let sql = "INSERT INTO feed (until, entry) VALUES (?1, ?2)";
-        execute(connection, sql, params![revocation.expires_at.as_millis(), entry])?;
+        feed.append(connection, revocation.expires_at, &entry)?;
     }
     Ok(())
 }
 
+/// The extent of the feed: its first entry and its last. An entry that was deleted between them counts
+/// on.
+///
+/// When the feed is full, the entries so far are replaced by a cut-off time and deleted later, in small
+/// batches ([`prune_feed`]). Each entry therefore ends with the place of the first entry that counts and
+/// with the size of all from there up to it. Entries of earlier versions lack both and have no size.
+#[derive(Clone, Copy, Debug, Default)]
+struct FeedExtent {
+    first: Entry,
+    last: Entry,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Entry {
+    place: i64,
+    /// The place of the first entry that counts.
+    from: i64,
+    /// The size of the entries from there up to this one.
+    size: u64,
+}
+
+impl Entry {
+    fn of_row(row: &Row<'_>) -> rusqlite::Result<Self> {
+        let (place, json): (i64, String) = (row.get(0)?, row.get(1)?);
+        let (from, size) = parse_extent(&json).unwrap_or_default();
+        Ok(Self { place, from, size })
+    }
+}
+
+/// The text that [`FeedExtent::append`] adds to an entry, read back.
+fn parse_extent(json: &str) -> Option<(i64, u64)> {
+    let (_, end) = json.rsplit_once(",\"from\":")?;
+    let (from, size) = end.strip_suffix('}')?.split_once(",\"size\":")?;
+    Some((from.parse().ok()?, size.parse().ok()?))
+}
+
+impl FeedExtent {
+    fn read(connection: &Connection) -> Result<Self> {
+        let read = |sql| {
+            connection
+                .prepare_cached(sql)
+                .and_then(|mut select| select.query_row([], Entry::of_row).optional())
+                .map_err(unavailable)
+        };
+        let Some(last) = read("SELECT place, entry FROM feed ORDER BY place DESC LIMIT 1")? else {
+            return Ok(Self::default());
+        };
+        let first = read("SELECT place, entry FROM feed ORDER BY place LIMIT 1")?.unwrap_or(last);
+        let first = match first.place < last.from {
+            true => Entry { place: last.from, from: last.from, size: 0 },
+            false => first,
+        };
+        Ok(Self { first, last })
+    }
+
+    fn is_full(&self) -> bool {
+        let entries = self.last.place.saturating_sub(self.first.place).saturating_add(1);
+        let bytes = self.last.size.saturating_sub(self.first.size);
+        usize::try_from(entries).is_ok_and(|entries| entries >= MAX_FEED_ENTRIES)
+            || usize::try_from(bytes).is_ok_and(|bytes| bytes >= MAX_FEED_BYTES)
+    }
+
+    /// Only later entries count.
+    fn collapsed(&self) -> Self {
+        let place = self.last.place.saturating_add(1);
+        let first = Entry { place, from: place, size: 0 };
+        Self { first, last: Entry { place: self.last.place, ..first } }
+    }
+
+    fn append(&mut self, connection: &Connection, until: Timestamp, entry: &str) -> Result<()> {
+        let from = self.last.from;
+        let size = self.last.size.saturating_add(u64::try_from(entry.len()).unwrap_or(u64::MAX));
+        let open = entry.strip_suffix('}').unwrap_or(entry);
+        let entry = format!("{open},\"from\":{from},\"size\":{size}}}");
+        let sql = "INSERT INTO feed (until, entry) VALUES (?1, ?2)";
+        execute(connection, sql, params![until.as_millis(), entry])?;
+        let place = connection.last_insert_rowid();
+        if self.first.place == 0 {
+            self.first = Entry { place, from, size };
+        }
+        self.last = Entry { place, from, size };
+        Ok(())
+    }
+}
+
+/// Deletes at most `limit` entries that have expired or no longer count. Returns how many.
+fn prune_feed(connection: &Connection, now: Timestamp, limit: usize) -> Result<usize> {
+    let from = FeedExtent::read(connection)?.first.place;
+    let sql = "DELETE FROM feed WHERE place IN
+               (SELECT place FROM feed WHERE place < ?2 OR until <= ?1 LIMIT ?3)";
+    connection
+        .prepare_cached(sql)
+        .and_then(|mut delete| {
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            delete.execute(params![now.as_millis(), from, limit])
+        })
+        .map_err(unavailable)
+}
+
 fn read_feed(connection: &Connection, from: i64) -> Result<FeedPage> {
+    let first = FeedExtent::read(connection)?.first.place;
+    let from = from.max(first.saturating_sub(1));
     let mut select = connection
         .prepare_cached("SELECT place, entry FROM feed WHERE place > ?1 ORDER BY place LIMIT ?2")
         .map_err(unavailable)?;
@@ -246,4 +359,85 @@ fn read_feed(connection: &Connection, from: i64) -> Result<FeedPage> {
     }
     page.complete = left > 0;
     Ok(page)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::session::{
+        DeviceLabel, NewSession, RefreshAttempt, SessionPolicy, TokenId, TokenSecret,
+    };
+    use crate::store::SessionStore;
+    use crate::types::{Clock, ManualClock};
+
+    impl FileStore {
+        /// Makes SQLite answer as on a full disk beyond the present number of pages, or no longer.
+        async fn fill_disk(&self, full: bool) {
+            let run = move |connection: &Connection, _| {
+                let pages: i64 = connection
+                    .query_row("PRAGMA page_count", [], |row| row.get(0))
+                    .map_err(unavailable)?;
+                let most = if full { pages } else { i64::from(u32::MAX - 1) };
+                let set = format!("PRAGMA max_page_count = {most}");
+                connection.query_row(&set, [], |_| Ok(())).map_err(unavailable)
+            };
+            self.writer.read(run).await.unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_full_disk_is_an_unavailable_store_and_signs_nobody_out() {
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)));
+        let options = FileOptions { clock: clock as Arc<dyn Clock>, ..FileOptions::default() };
+        let store = FileStore::open(folder.path().join("sessions.db"), options).unwrap();
+        let policy = SessionPolicy::default();
+        let secret = TokenSecret::from_bytes([7; 32]);
+        let new = |id| NewSession {
+            id,
+            idle_ttl: policy.idle_ttl,
+            absolute_ttl: policy.absolute_ttl,
+            device: DeviceLabel::new("x".repeat(64)).unwrap(),
+            max_sessions: None,
+            legacy_login: None,
+        };
+        let login = async |number: u16| {
+            let mut id = [0; 16];
+            id[..2].copy_from_slice(&number.to_be_bytes());
+            let subject = Subject::new(format!("user-{number}")).unwrap();
+            let new = new(TokenId::from_bytes(id));
+            store.create(&subject, &SessionId::from_bytes(id), &new).await.map(drop)
+        };
+        let (alice, session) = (Subject::new("alice").unwrap(), SessionId::from_bytes([1; 16]));
+        let record = store.create(&alice, &session, &new(secret.id())).await.unwrap().record;
+        store.fill_disk(true).await;
+        let mut failed = None;
+        for number in 0..2_000 {
+            failed = login(number).await.err();
+            if failed.is_some() {
+                break;
+            }
+        }
+        let Some(Error::StoreUnavailable { source }) = failed else { panic!("{failed:?}") };
+        assert!(source.to_string().contains("database or disk is full"), "{source}");
+
+        let attempt = RefreshAttempt {
+            generation: 0,
+            branch: 0,
+            id: secret.id(),
+            parent: None,
+            issued_at: record.created_at,
+            expires_at: record.idle_deadline,
+        };
+        let refresh =
+            async || store.refresh(&alice, &session, &attempt, &policy.for_refresh(None)).await;
+        // Granted or unavailable, but never a reason to sign in.
+        assert!(!matches!(refresh().await, Ok(None)));
+        store.fill_disk(false).await;
+        login(2_001).await.unwrap();
+        assert!(refresh().await.unwrap().is_some());
+        assert!(store.health().await.reachable);
+    }
 }

@@ -2,12 +2,14 @@
 //! inspection for operators.
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 use serde::Serialize;
 
+use super::identity::{FileIdentity, is_in_public_folder};
 use crate::error::{Error, Result};
 use crate::session::{Record, SessionState};
 use crate::types::{Clock, SystemClock, Timestamp};
@@ -66,25 +68,77 @@ const MIGRATIONS: &[&str] = &[
 /// The version that this program writes.
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
+/// The largest file that is checked for damage before it is used, in bytes. Checking it takes some
+/// 10 ms; a larger one would block the caller for too long.
+const MAX_CHECKED_AT_ONCE: u64 = 8 << 20;
+
+/// An open file.
+pub(super) struct OpenedFile {
+    pub(super) connection: Connection,
+    pub(super) identity: FileIdentity,
+    /// Set by a background thread if it finds damage.
+    pub(super) damage: Arc<OnceLock<String>>,
+}
+
 /// Opens and checks the file at `path`; creates or migrates it if needed.
-pub(super) fn open(path: &Path, timeout: Duration) -> Result<Connection> {
-    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
-        | OpenFlags::SQLITE_OPEN_CREATE
-        | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut connection = Connection::open_with_flags(path, flags).map_err(|e| unusable(&e))?;
-    connection.busy_timeout(timeout).map_err(|e| unusable(&e))?;
+pub(super) fn open(path: &Path, timeout: Duration) -> Result<OpenedFile> {
+    if path.as_os_str().as_encoded_bytes().starts_with(b":") {
+        return Err(problem("expected the path of a file; for sessions in memory, use memory:"));
+    }
+    if is_in_public_folder(path) {
+        return Err(problem(&format!(
+            "any user of this machine may write to the folder of {}; take that permission away \
+             (chmod o-w)",
+            path.display()
+        )));
+    }
+    let identity = FileIdentity::open_or_create(path).map_err(|error| {
+        problem(&format!("{} cannot be opened, created or written: {error}", path.display()))
+    })?;
+    let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let path = identity.path();
+    let unusable = |error: rusqlite::Error| unusable(path, &error);
+    let mut connection = Connection::open_with_flags(path, flags).map_err(unusable)?;
+    connection.busy_timeout(timeout).map_err(unusable)?;
     // Write nothing before the file is known to be ours.
-    if recognise(&connection)? == Origin::Empty {
+    if recognise(path, &connection)? == Origin::Empty {
         // Takes effect only in an empty file; harmless if another process was faster.
-        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(|e| unusable(&e))?;
+        connection.execute_batch("PRAGMA auto_vacuum = INCREMENTAL").map_err(unusable)?;
     }
-    connection.pragma_update(None, "journal_mode", "WAL").map_err(|e| unusable(&e))?;
-    connection.pragma_update(None, "synchronous", "NORMAL").map_err(|e| unusable(&e))?;
-    migrate(&mut connection)?;
-    match quick_check(&connection).map_err(|e| unusable(&e))? {
-        None => Ok(connection),
-        Some(_) => Err(problem("the file is damaged")),
+    connection.pragma_update(None, "journal_mode", "WAL").map_err(unusable)?;
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(unusable)?;
+    migrate(path, &mut connection)?;
+    let damage = Arc::default();
+    if size_on_disk(path) <= MAX_CHECKED_AT_ONCE {
+        if quick_check(&connection).map_err(unusable)?.is_some() {
+            return Err(problem("the file is damaged"));
+        }
+    } else {
+        check_in_background(path, &damage)?;
     }
+    Ok(OpenedFile { connection, identity, damage })
+}
+
+/// Looks for damage in a file on a thread and a connection of its own.
+fn check_in_background(path: &Path, damage: &Arc<OnceLock<String>>) -> Result<()> {
+    let (path, damage) = (path.to_owned(), Arc::clone(damage));
+    let check = move || {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let found = Connection::open_with_flags(path, flags).and_then(|file| quick_check(&file));
+        match found {
+            Ok(None) => {}
+            Ok(Some(found)) => {
+                tracing::error!(target: "regrant::store", found, "the store's file is damaged");
+                // Set once.
+                drop(damage.set(found));
+            }
+            Err(error) => {
+                tracing::warn!(target: "regrant::store", %error, "the store's file could not be checked for damage");
+            }
+        }
+    };
+    let thread = thread::Builder::new().name("regrant-check".to_owned()).spawn(check);
+    thread.map(drop).map_err(|_| problem("no thread could be started"))
 }
 
 /// Which program a file belongs to.
@@ -94,11 +148,12 @@ enum Origin {
     Regrant { version: usize },
 }
 
-fn recognise(connection: &Connection) -> Result<Origin> {
+fn recognise(path: &Path, connection: &Connection) -> Result<Origin> {
+    let unusable = |error: rusqlite::Error| unusable(path, &error);
     let number = |sql: &str| connection.query_row(sql, [], |row| row.get::<_, i64>(0));
-    let tables = number("SELECT count(*) FROM sqlite_schema").map_err(|e| unusable(&e))?;
-    let application = number("PRAGMA application_id").map_err(|e| unusable(&e))?;
-    let version = number("PRAGMA user_version").map_err(|e| unusable(&e))?;
+    let tables = number("SELECT count(*) FROM sqlite_schema").map_err(unusable)?;
+    let application = number("PRAGMA application_id").map_err(unusable)?;
+    let version = number("PRAGMA user_version").map_err(unusable)?;
     if tables == 0 && application == 0 && version == 0 {
         return Ok(Origin::Empty);
     }
@@ -113,24 +168,24 @@ fn recognise(connection: &Connection) -> Result<Origin> {
 }
 
 /// Runs the migrations that the file lacks, in one transaction.
-fn migrate(connection: &mut Connection) -> Result<()> {
-    let transaction = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(|e| unusable(&e))?;
-    let from = match recognise(&transaction)? {
+fn migrate(path: &Path, connection: &mut Connection) -> Result<()> {
+    let unusable = |error: rusqlite::Error| unusable(path, &error);
+    let transaction =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(unusable)?;
+    let from = match recognise(path, &transaction)? {
         Origin::Empty => 0,
         Origin::Regrant { version } => version,
     };
     for migration in MIGRATIONS.iter().skip(from) {
-        transaction.execute_batch(migration).map_err(|e| unusable(&e))?;
+        transaction.execute_batch(migration).map_err(unusable)?;
     }
     if from < MIGRATIONS.len() {
         transaction
             .pragma_update(None, "application_id", APPLICATION_ID)
             .and_then(|()| transaction.pragma_update(None, "user_version", VERSION))
-            .map_err(|e| unusable(&e))?;
+            .map_err(unusable)?;
     }
-    transaction.commit().map_err(|e| unusable(&e))
+    transaction.commit().map_err(unusable)
 }
 
 /// Reads the whole file and returns the first damage that SQLite finds, if any.
@@ -150,18 +205,21 @@ fn problem(text: &str) -> Error {
 }
 
 /// Why the file cannot be opened.
-fn unusable(error: &rusqlite::Error) -> Error {
+fn unusable(path: &Path, error: &rusqlite::Error) -> Error {
+    let name = path.display();
     match error.sqlite_error_code() {
         Some(ErrorCode::NotADatabase) => problem("the file is not a store of regrant"),
         Some(ErrorCode::DatabaseCorrupt) => problem("the file is damaged"),
-        Some(ErrorCode::CannotOpen) => problem("the file cannot be opened or created"),
+        Some(ErrorCode::CannotOpen) => {
+            problem(&format!("{name} cannot be opened or created: {error}"))
+        }
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
-            problem("the file cannot be written")
+            problem(&format!("{name} cannot be written: {error}"))
         }
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
             problem("the file is locked by another process")
         }
-        _ => problem(&format!("the file cannot be used: {error}")),
+        _ => problem(&format!("{name} cannot be used: {error}")),
     }
 }
 
@@ -208,8 +266,8 @@ impl FileReport {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)
             .and_then(|connection| connection.busy_timeout(options.timeout).map(|()| connection))
-            .map_err(|error| unusable(&error))?;
-        let Origin::Regrant { version } = recognise(&connection)? else {
+            .map_err(|error| unusable(path, &error))?;
+        let Origin::Regrant { version } = recognise(path, &connection)? else {
             return Err(problem("the file is empty: no process has used it yet"));
         };
         let mut report = Self {

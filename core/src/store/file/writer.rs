@@ -3,16 +3,19 @@
 //! write lock, so they do not block other processes.
 
 use std::iter;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
 use rusqlite::{Connection, TransactionBehavior, params};
 use tokio::sync::oneshot;
 
+use super::identity::FileIdentity;
+use super::prune_feed;
 use super::schema::unavailable;
 use crate::error::{Error, Result};
+use crate::session::Record;
 use crate::store::operations::Durability;
 use crate::types::{Clock, Timestamp};
 
@@ -71,7 +74,11 @@ where
     fn answer(self: Box<Self>, commit: &Result<(), String>) {
         let outcome = match commit {
             Ok(()) => self.outcome,
-            Err(problem) => Err(Error::store(problem.clone())),
+            // SQLite may have rolled back because of this very operation, whose own error says why.
+            Err(problem) => Err(match self.outcome {
+                Err(error @ Error::StoreUnavailable { .. }) => error,
+                _ => Error::store(problem.clone()),
+            }),
         };
         // The caller may have been cancelled; the operation has taken effect all the same.
         drop(self.reply.send(outcome));
@@ -79,11 +86,16 @@ where
 }
 
 impl Writer {
-    pub(super) fn start(connection: Connection, clock: Arc<dyn Clock>) -> Result<Self> {
+    pub(super) fn start(
+        connection: Connection,
+        clock: Arc<dyn Clock>,
+        identity: FileIdentity,
+        damage: Arc<OnceLock<String>>,
+    ) -> Result<Self> {
         let (queue, jobs) = sync_channel(QUEUE);
         thread::Builder::new()
             .name("regrant-store".to_owned())
-            .spawn(move || work(connection, &*clock, &jobs))
+            .spawn(move || work(connection, &*clock, &State { identity, damage }, &jobs))
             .map_err(|_| Error::config("store", "no thread could be started"))?;
         Ok(Self { queue })
     }
@@ -127,24 +139,87 @@ impl Writer {
     }
 }
 
+/// Whether the open file can be used.
+struct State {
+    identity: FileIdentity,
+    damage: Arc<OnceLock<String>>,
+}
+
+impl State {
+    /// # Errors
+    /// [`Error::StoreUnavailable`] when the file is damaged, or was deleted or replaced: what is
+    /// written into it would be lost.
+    fn check(&self) -> Result<()> {
+        if let Some(damage) = self.damage.get() {
+            return Err(Error::store(format!("the file is damaged: {damage}")));
+        }
+        if !self.identity.is_in_place() {
+            return Err(Error::store(
+                "the file was deleted or replaced while it was open; restore it or restart",
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The time by which rows are deleted: that of the clock, unless it has jumped ahead since the file was
+/// opened.
+struct PruneClock {
+    opened_at: Timestamp,
+    elapsed: Option<Duration>,
+}
+
+impl PruneClock {
+    fn start(clock: &dyn Clock) -> Self {
+        Self { opened_at: clock.now(), elapsed: clock.elapsed() }
+    }
+
+    fn now(&self, clock: &dyn Clock) -> Timestamp {
+        let now = clock.now();
+        match (self.elapsed, clock.elapsed()) {
+            (Some(start), Some(end)) => now.min(self.opened_at.plus(end.saturating_sub(start))),
+            _ => now,
+        }
+    }
+}
+
 /// Runs until the last sender is dropped.
-fn work(mut connection: Connection, clock: &dyn Clock, jobs: &Receiver<Box<dyn Job>>) {
-    let mut pruned = None;
+fn work(
+    mut connection: Connection,
+    clock: &dyn Clock,
+    state: &State,
+    jobs: &Receiver<Box<dyn Job>>,
+) {
+    let prune_clock = PruneClock::start(clock);
+    let (mut pruned, mut is_usable) = (None, true);
     while let Ok(first) = jobs.recv() {
         let now = clock.now();
         let group = iter::once(first).chain(jobs.try_iter().take(GROUP - 1));
         let (reads, writes): (Vec<_>, Vec<_>) = group.partition(|job| job.access() == Access::Read);
+        let usable = state.check();
+        if let (Err(error), true) = (&usable, is_usable) {
+            let cause = std::error::Error::source(error);
+            tracing::error!(target: "regrant::store", cause, "the store's file cannot be used");
+        }
+        is_usable = usable.is_ok();
+        if let Err(error) = usable {
+            let mut error = Some(error);
+            finish(reads.into_iter().chain(writes).collect(), |_| error.take().map_or(Ok(()), Err));
+            continue;
+        }
         let written = writes.is_empty() || finish(writes, |jobs| write(&mut connection, jobs, now));
         finish(reads, |jobs| {
-            // Each is a single statement and needs no transaction of its own.
+            // Each is a few statements and needs no transaction of its own.
             for job in jobs {
                 job.run(&connection, now);
             }
             Ok(())
         });
-        if written && pruned.is_none_or(|at: Timestamp| now.since(at) >= PRUNE_INTERVAL) {
+        let prune_at = prune_clock.now(clock);
+        if written && pruned.is_none_or(|at: Timestamp| now.since(at) >= PRUNE_INTERVAL || now < at)
+        {
             // A failure was logged by `unavailable`; the next pruning tries again.
-            let more = prune(&connection, now).unwrap_or(false);
+            let more = prune(&connection, prune_at).unwrap_or(false);
             if !more {
                 pruned = Some(now);
             }
@@ -191,25 +266,28 @@ fn sync(connection: &Connection) -> Result<()> {
         .map_err(unavailable)
 }
 
-/// Deletes expired sessions and failure counts and returns their pages to the file system.
-/// Returns whether there may be more.
+/// Deletes sessions and entries of the feed that expired long ago, and failure counts, and returns
+/// their pages to the file system. Returns whether there may be more.
 fn prune(connection: &Connection, now: Timestamp) -> Result<bool> {
     let limit = i64::try_from(PRUNE_LIMIT).unwrap_or(i64::MAX);
-    let delete = |sql| {
+    let delete = |sql, until: Timestamp| {
         connection
             .prepare_cached(sql)
-            .and_then(|mut delete| delete.execute(params![now.as_millis(), limit]))
+            .and_then(|mut delete| delete.execute(params![until.as_millis(), limit]))
             .map_err(unavailable)
     };
     let sessions = delete(
         "DELETE FROM sessions WHERE (subject, session) IN
          (SELECT subject, session FROM sessions WHERE expires <= ?1 LIMIT ?2)",
+        now.minus(Record::RETENTION),
     )?;
     let failures = delete(
         "DELETE FROM failures WHERE key IN (SELECT key FROM failures WHERE ends <= ?1 LIMIT ?2)",
+        now,
     )?;
-    if sessions + failures > 0 {
+    let feed = prune_feed(connection, now, PRUNE_LIMIT)?;
+    if sessions + failures + feed > 0 {
         connection.execute_batch("PRAGMA incremental_vacuum(64)").map_err(unavailable)?;
     }
-    Ok(sessions == PRUNE_LIMIT || failures == PRUNE_LIMIT)
+    Ok([sessions, failures, feed].contains(&PRUNE_LIMIT))
 }

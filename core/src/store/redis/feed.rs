@@ -9,7 +9,9 @@ use redis::cmd;
 use super::client::{Client, Request};
 use super::script::{Arguments, FeedScripts};
 use crate::error::Result;
-use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed, feed_entry};
+use crate::revocation::{
+    FeedCursor, FeedPage, Revocation, RevocationFeed, cutoff_entry, feed_entry,
+};
 use crate::types::{Clock, SystemClock, Timestamp};
 
 /// How far the clocks of processes and server may differ before entries are dropped too early.
@@ -59,7 +61,10 @@ impl RevocationFeed for Feed {
         let Some(until) = revocations.iter().map(|revocation| revocation.expires_at).max() else {
             return Ok(());
         };
-        let mut arguments = Arguments::new().duration(until.since(now) + CLOCK_MARGIN);
+        let mut arguments = Arguments::new()
+            .duration(until.since(now) + CLOCK_MARGIN)
+            .instant(Some(now))
+            .text(cutoff_entry(revocations, now, None)?);
         for revocation in revocations {
             // The entry needs no publication time: its id has it.
             arguments = arguments.text(feed_entry(revocation, None)?);

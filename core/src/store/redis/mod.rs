@@ -223,11 +223,14 @@ impl SessionStore for RedisStore {
         reason: RevocationReason,
     ) -> Result<RevokedSession> {
         let arguments = self.arguments().bytes(session.as_bytes()).text(reason.number());
-        let reply: ReplicatedReply<String> =
+        let reply: ReplicatedReply<(String, i64)> =
             self.run_replicated(&self.scripts.revoke, subject, arguments).await?;
-        let outcome = match reply.value.as_str() {
+        let (outcome, ended_at) = &reply.value;
+        let outcome = match outcome.as_str() {
             reply::REVOKED => RevocationOutcome::Revoked,
-            reply::ALREADY_REVOKED => RevocationOutcome::AlreadyRevoked,
+            reply::ALREADY_REVOKED => {
+                RevocationOutcome::AlreadyRevoked { ended_at: Timestamp::from_millis(*ended_at) }
+            }
             reply::UNKNOWN => RevocationOutcome::Unknown,
             _ => return Err(malformed()),
         };
@@ -243,12 +246,13 @@ impl SessionStore for RedisStore {
         let except = which.except.as_ref().map_or(&[][..], |session| session.as_bytes());
         let arguments =
             self.arguments().text(reason.number()).bytes(except).instant(which.created_before);
-        let reply: ReplicatedReply<(Vec<Vec<u8>>, Vec<Vec<u8>>)> =
+        let reply: ReplicatedReply<(Vec<Vec<u8>>, Vec<Vec<u8>>, Vec<i64>)> =
             self.run_replicated(&self.scripts.revoke_all, subject, arguments).await?;
-        let (revoked, already_revoked) = reply.value;
+        let (revoked, already_revoked, ended_at) = reply.value;
+        let ended_at = ended_at.into_iter().map(Timestamp::from_millis);
         Ok(RevokedSessions {
             revoked: session_ids(revoked)?,
-            already_revoked: session_ids(already_revoked)?,
+            already_revoked: session_ids(already_revoked)?.into_iter().zip(ended_at).collect(),
             replicated: reply.replicated,
         })
     }
@@ -291,24 +295,24 @@ impl FailureCounter for RedisStore {
 }
 
 /// The reply of the refresh script: decision, detail, generation, branch, issue time of the child,
-/// idle deadline; of the discarded child its branch (−1 if there is none) and the last instant at
+/// its expiry or that of the renewed session; of the discarded child its branch (−1 if there is none) and the last instant at
 /// which it was issued.
 type RefreshReply = (String, String, u32, u32, i64, i64, i64, i64);
 
 fn refreshed(reply: &RefreshReply) -> Result<Refreshed> {
-    let (decision, detail, generation, branch, issued_at, idle_deadline, discarded, issued_until) =
+    let (decision, detail, generation, branch, issued_at, expires_at, discarded, issued_until) =
         reply;
     let child = |branch| FamilyPosition { generation: generation.saturating_add(1), branch };
     let issued = IssuedChild {
         family_position: child(*branch),
         issued_at: Timestamp::from_millis(*issued_at),
-        expires_at: Timestamp::from_millis(*idle_deadline),
+        expires_at: Timestamp::from_millis(*expires_at),
     };
     Ok(Refreshed {
         decision: match decision.as_str() {
             reply::ROTATE => Decision::Rotate(issued),
             reply::REPLAY => Decision::Replay(issued),
-            reply::RENEW => Decision::Renew,
+            reply::RENEW => Decision::Renew { expires_at: issued.expires_at },
             reply::SUPERSEDED => Decision::Superseded,
             reply::EXPIRED => Decision::Expired,
             reply::THEFT => Decision::Theft(theft(detail)?),

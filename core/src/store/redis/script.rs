@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use redis::Cmd;
 
+use crate::revocation::{MAX_FEED_BYTES, MAX_FEED_ENTRIES};
 use crate::session::{Record, Theft, layout};
 use crate::types::{Generation, RevocationReason, SessionId, Timestamp};
 
@@ -60,6 +61,7 @@ fn constants() -> String {
         ("EVICTED", i64::from(RevocationReason::Displaced.number())),
         ("LAST_INSTANT", Record::MAX_TIMESTAMP.as_millis()),
         ("LAST_BRANCH", i64::from(u32::MAX)),
+        ("RETENTION", i64::try_from(Record::RETENTION.as_millis()).unwrap_or(i64::MAX)),
         ("SESSION_ID_BYTES", size_of::<SessionId>() as i64),
     ];
     let formats = [
@@ -190,7 +192,10 @@ impl Scripts {
 impl FeedScripts {
     pub(super) fn new() -> Self {
         Self {
-            publish: Script::new(pieces!("feed_on_primary", "clock", "op_publish").to_owned()),
+            publish: Script::new(format!(
+                "local MAX_ENTRIES = {MAX_FEED_ENTRIES}\nlocal MAX_BYTES = {MAX_FEED_BYTES}\n{}",
+                pieces!("feed_on_primary", "clock", "op_publish")
+            )),
             end: Script::new(pieces!("feed_on_primary", "op_feed_end").to_owned()),
             now: Script::new(pieces!("clock", "op_now").to_owned()),
         }

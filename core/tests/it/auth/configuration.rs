@@ -50,6 +50,20 @@ async fn configuration_errors_name_the_field() {
             json!({ "secret": SECRET, "refresh": { "idleTtl": "2d", "absoluteTtl": "1d" } }),
             "refresh.absoluteTtl",
         ),
+        (
+            json!({ "secret": SECRET, "access": { "ttl": "15m" }, "refresh": { "idleTtl": "14m" } }),
+            "refresh.idleTtl",
+        ),
+        (
+            json!({
+                "secret": SECRET,
+                "access": { "ttl": "2h" },
+                "refresh": { "idleTtl": "1h", "absoluteTtl": "90m" }
+            }),
+            "access.ttl",
+        ),
+        (json!({ "secret": SECRET, "access": { "ttl": "15d" } }), "refresh.idleTtl"),
+        (json!({ "secret": SECRET, "access": { "ttl": "91d" } }), "access.ttl"),
         (json!({ "secret": SECRET, "refresh": { "grace": "1h" } }), "refresh.grace"),
         (json!({ "secret": SECRET, "refresh": { "onTheft": "nobody" } }), "refresh.onTheft"),
         (json!({ "secret": SECRET, "refresh": { "maxSessions": 0 } }), "refresh.maxSessions"),

@@ -129,14 +129,14 @@ fn flaky_world_with(json: serde_json::Value) -> (World, Arc<Flaky>) {
 #[tokio::test]
 async fn during_a_store_outage_verify_works_and_refresh_returns_retry() {
     let (world, store) = flaky_world();
-    let pair = world.login().await;
+    let (pair, ended) = (world.login().await, world.login().await);
     store.down.store(true, Ordering::SeqCst);
     world.auth.verify(pair.access_token.expose()).unwrap();
     settle().await;
     let outcomes = [
         world.refresh(pair.refresh_token.expose()).await.map(drop),
         world.auth.login(Login::new(alice())).await.map(drop),
-        world.auth.logout(pair.refresh_token.expose()).await.map(drop),
+        world.auth.logout(ended.refresh_token.expose()).await.map(drop),
         world.auth.logout_everywhere(&alice()).await.map(drop),
         world.auth.sessions(&alice(), None).await.map(drop),
     ];
@@ -146,6 +146,8 @@ async fn during_a_store_outage_verify_works_and_refresh_returns_retry() {
     }
     store.down.store(false, Ordering::SeqCst);
     world.refresh(pair.refresh_token.expose()).await.unwrap();
+    // Its user has logged out, which this process remembers.
+    assert_code(world.refresh(ended.refresh_token.expose()).await, "ERR_SESSION_REVOKED");
 }
 
 #[tokio::test]

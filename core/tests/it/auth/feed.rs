@@ -38,6 +38,11 @@ impl Common {
         Process(Arc::clone(self))
     }
 
+    /// The number of published entries.
+    pub fn published(&self) -> usize {
+        self.published_at.lock().unwrap().len()
+    }
+
     /// Takes the feed offline, so that reading and publishing fail, or brings it back.
     pub fn cut(&self, offline: bool) {
         *self.offline.lock().unwrap() = offline;
@@ -100,6 +105,12 @@ impl RevocationFeed for Process {
 
 /// Two processes with one store and one clock.
 pub fn processes() -> (World, World, Arc<Common>) {
+    processes_with(json!({}))
+}
+
+/// As [`processes`], with this configuration.
+pub fn processes_with(mut config: serde_json::Value) -> (World, World, Arc<Common>) {
+    config["access"] = json!({ "legacy": true });
     let plain = World::new(json!({}));
     let clock = Arc::clone(&plain.clock);
     let common = Arc::new(Common {
@@ -111,7 +122,7 @@ pub fn processes() -> (World, World, Arc<Common>) {
         held: Mutex::new(false),
     });
     let process = || {
-        let world = World::with(json!({ "access": { "legacy": true } }), |builder| {
+        let world = World::with(config.clone(), |builder| {
             builder.store(Process(Arc::clone(&common))).clock(Arc::clone(&clock) as Arc<dyn Clock>)
         });
         World { clock: Arc::clone(&clock), ..world }
@@ -197,9 +208,13 @@ async fn a_user_cannot_revoke_the_session_of_another_user() {
     let pair = here.login().await;
     let bob = Subject::new("bob").unwrap();
     let reason = RevocationReason::Logout;
-    here.auth.revoke_session(&bob, &pair.session, reason).await.unwrap();
-    assert!(common.published_at.lock().unwrap().is_empty());
-    there.auth.verify(pair.access_token.expose()).unwrap();
+    assert!(!here.auth.revoke_session(&bob, &pair.session, reason).await.unwrap());
+    assert_eq!(common.published(), 1, "the store may have lost a session of this user");
+    settle().await;
+    for world in [&here, &there] {
+        world.auth.verify(pair.access_token.expose()).unwrap();
+        world.refresh(pair.refresh_token.expose()).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -85,6 +85,89 @@ async fn rotation_does_not_extend_the_absolute_lifetime() {
     assert_code(world.refresh(token.expose()).await, "ERR_REFRESH_EXPIRED");
 }
 
+/// Invariant 9: also with rotation off, and also for a token whose own `exp` has passed.
+#[tokio::test]
+async fn a_session_that_is_refreshed_does_not_idle_out_without_rotation() {
+    let world = World::new(json!({ "refresh": { "rotation": false, "idleTtl": "14d" } }));
+    let pair = world.login().await;
+    for _ in 1..90 {
+        world.advance(86_400);
+        let renewed = world.refresh(pair.refresh_token.expose()).await.unwrap();
+        world.auth.verify(renewed.access_token.expose()).unwrap();
+    }
+    world.advance(86_400);
+    assert_code(world.refresh(pair.refresh_token.expose()).await, "ERR_REFRESH_EXPIRED");
+    // It does idle out.
+    let idle = world.login().await;
+    world.advance(14 * 86_400);
+    assert_code(world.refresh(idle.refresh_token.expose()).await, "ERR_REFRESH_EXPIRED");
+
+    // The token of a login with rotation, refreshed without.
+    let world = World::new(json!({ "refresh": { "idleTtl": "14d" } }));
+    let pair = world.login().await;
+    for _ in 0..20 {
+        world.advance(86_400);
+        let request = RefreshRequest::new(pair.refresh_token.expose()).rotate(false);
+        let renewed = world.auth.refresh(request).await.unwrap();
+        let left = renewed.refresh_expires_at.since(world.auth_now());
+        assert_eq!(left, Duration::from_secs(14 * 86_400));
+        world.auth.verify(renewed.access_token.expose()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_access_token_does_not_outlive_its_session() {
+    for rotation in [true, false] {
+        let world = World::new(json!({
+            "access": { "ttl": "15m" },
+            "refresh": { "idleTtl": "1h", "absoluteTtl": "2h", "rotation": rotation }
+        }));
+        let pair = world.login().await;
+        let end = world.auth_now().plus(Duration::from_secs(7200));
+        let mut token = pair.refresh_token.expose().to_owned();
+        for wait in [3500, 3000, 600] {
+            world.advance(wait);
+            let renewed = world.refresh(&token).await.unwrap();
+            let ttl = Duration::from_secs(900);
+            assert_eq!(renewed.access_expires_at, world.auth_now().plus(ttl).min(end));
+            world.auth.verify(renewed.access_token.expose()).unwrap();
+            token = renewed.refresh_token.map_or(token, |next| next.expose().to_owned());
+        }
+    }
+}
+
+/// Invariant 8.
+#[tokio::test]
+async fn a_server_clock_that_was_wrong_signs_nobody_out() {
+    const DAY: u64 = 86_400;
+    for rotation in [true, false] {
+        let world = World::new(json!({ "refresh": { "rotation": rotation } }));
+        let pair = world.login().await;
+        let mut token = pair.refresh_token.expose().to_owned();
+        let refresh = async |token: &mut String| {
+            let renewed = world.refresh(token).await.unwrap();
+            if let Some(next) = renewed.refresh_token {
+                next.expose().clone_into(token);
+            }
+        };
+        world.advance(DAY);
+        refresh(&mut token).await;
+        let right = world.auth_now();
+        // Behind at a refresh.
+        world.clock.set(right.minus(Duration::from_secs(20 * DAY)));
+        refresh(&mut token).await;
+        world.clock.set(right.plus(Duration::from_secs(13 * DAY)));
+        refresh(&mut token).await;
+        // Ahead, while others log in and list sessions; then corrected.
+        let right = world.auth_now();
+        world.clock.set(right.plus(Duration::from_secs(100 * DAY)));
+        let other = world.login().await;
+        assert_eq!(world.auth.sessions(&alice(), None).await.unwrap()[0].id, other.session);
+        world.clock.set(right.plus(Duration::from_secs(13 * DAY)));
+        refresh(&mut token).await;
+    }
+}
+
 #[tokio::test]
 async fn an_idle_session_expires() {
     let world = World::new(json!({ "refresh": { "idleTtl": "2d" } }));

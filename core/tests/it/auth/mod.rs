@@ -1,6 +1,7 @@
 //! `Auth` on the memory store, with a clock that the test sets.
 
 mod administration;
+mod bounds;
 mod configuration;
 mod dpop;
 mod everywhere;

@@ -96,7 +96,7 @@ impl Server {
                 });
                 (issued.family_position, Some(RefreshToken::new(format!("r{place}"))))
             }
-            Decision::Renew => (presented.family_position(), None),
+            Decision::Renew { .. } => (presented.family_position(), None),
             Decision::Superseded => return Ok(RefreshAnswer::Superseded),
             decision => return Err(Violation::Refused(decision)),
         };

@@ -150,7 +150,8 @@ impl Fixture {
     ) -> [BTreeSet<SessionId>; 2] {
         let answer = self.store.revoke_all(subject, &which, reason).await;
         let answer = answer.expect("the store answers");
-        [answer.revoked, answer.already_revoked].map(BTreeSet::from_iter)
+        let already = answer.already_revoked.into_iter().map(|(session, _)| session).collect();
+        [answer.revoked, already].map(BTreeSet::from_iter)
     }
 
     pub async fn record_use(

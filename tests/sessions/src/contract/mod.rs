@@ -4,6 +4,7 @@
 
 pub mod access_token_use;
 pub mod failure_counter;
+pub mod feed;
 mod fixture;
 pub mod list;
 pub mod names;
@@ -27,6 +28,9 @@ macro_rules! contract_cases {
             refresh: an_unused_child_is_discarded_for_the_next_branch,
             refresh: fifty_concurrent_refreshes_get_one_child,
             refresh: without_rotation_the_refresh_token_is_kept,
+            refresh: a_renewal_moves_the_idle_deadline,
+            refresh: a_clock_that_was_behind_signs_nobody_out,
+            refresh: a_clock_that_is_ahead_deletes_nothing,
             refresh: a_token_newer_than_the_record_is_accepted,
             refresh: a_superseded_token_gets_nothing_and_revokes_nothing,
             refresh: an_unknown_session_stays_unknown,
@@ -58,6 +62,8 @@ macro_rules! contract_cases {
             failure_counter: failures_are_counted_until_their_window_ends,
             failure_counter: each_address_and_each_subject_has_its_own_failures,
             failure_counter: fifty_concurrent_failures_are_counted_fifty_times,
+            feed: too_many_entries_are_replaced_by_a_cutoff,
+            feed: too_many_bytes_are_replaced_by_a_cutoff,
             names: labels_and_users_of_any_script,
             names: users_do_not_share_anything,
         }

@@ -123,11 +123,93 @@ pub async fn without_rotation_the_refresh_token_is_kept(at: &Fixture) {
     for _ in 0..3 {
         at.wait(MINUTE);
         let answer = at.attempt(&session, &session.token.claims, false, TheftScope::Session).await;
-        assert_eq!(answer.unwrap().decision, Decision::Renew);
+        let expires_at = at.clock.now().plus(HOUR);
+        assert_eq!(answer.unwrap().decision, Decision::Renew { expires_at });
+        assert_eq!(at.record(&session).await.unwrap().idle_deadline, expires_at);
     }
     let record = at.record(&session).await.unwrap();
     assert_eq!((record.generation, record.child), (1, None));
     at.refresh(&mut session).await;
+}
+
+/// Invariant 9.
+pub async fn a_renewal_moves_the_idle_deadline(at: &Fixture) {
+    let session = at.login("alice").await;
+    let renew = async || {
+        let answer = at.attempt(&session, &session.token.claims, false, TheftScope::Session).await;
+        answer.map(|answer| answer.decision)
+    };
+    // Each time less than the idle lifetime after the time before; together much longer.
+    for _ in 0..10 {
+        at.wait(HOUR - MOMENT);
+        let expires_at =
+            at.clock.now().plus(HOUR).min(at.record(&session).await.unwrap().expires_at);
+        assert_eq!(renew().await, Some(Decision::Renew { expires_at }));
+    }
+    // Never past the end of the session.
+    at.wait(MOMENT * 10);
+    assert_eq!(renew().await, None);
+
+    let session = at.login("alice").await;
+    let expired = async || {
+        let answer = at.attempt(&session, &session.token.claims, false, TheftScope::Session).await;
+        answer.unwrap().decision
+    };
+    at.wait(HOUR);
+    assert_eq!(expired().await, Decision::Expired);
+}
+
+/// Invariant 8: with and without rotation.
+pub async fn a_clock_that_was_behind_signs_nobody_out(at: &Fixture) {
+    for rotate in [true, false] {
+        let mut session = at.login("alice").await;
+        at.wait(MINUTE);
+        at.refresh(&mut session).await;
+        let right = at.clock.now();
+        at.clock.set(right.minus(HOUR * 480));
+        let policy = at.attempt(&session, &session.token.claims, rotate, TheftScope::Session).await;
+        match policy.unwrap().decision {
+            Decision::Rotate(issued_child) => {
+                assert!(rotate);
+                session.token = session.token.child(&issued_child);
+            }
+            Decision::Renew { expires_at } => {
+                assert!(!rotate);
+                assert!(expires_at >= right.plus(HOUR));
+            }
+            other => panic!("{other:?}"),
+        }
+        at.clock.set(right.plus(HOUR - MOMENT));
+        at.refresh(&mut session).await;
+    }
+}
+
+/// Invariant 8: a clock that is ahead makes sessions look expired and deletes none.
+pub async fn a_clock_that_is_ahead_deletes_nothing(at: &Fixture) {
+    let mut sessions = Vec::new();
+    for _ in 0..3 {
+        sessions.push(at.login("alice").await);
+    }
+    let gone = sessions.pop().unwrap();
+    let right = at.clock.now();
+    at.wait(HOUR * 2400);
+    assert_eq!(at.store.list(&gone.subject).await.unwrap(), []);
+    let reason = regrant::types::RevocationReason::Logout;
+    // A logout counts, although the session looks expired.
+    assert_eq!(at.revoke(&gone, reason).await, RevocationOutcome::Unknown);
+    for session in &sessions {
+        let decision = at.attempt(session, &session.token.claims, true, TheftScope::Session).await;
+        assert_eq!(decision, None);
+    }
+    let (new, evicted) =
+        at.login_as("alice", |new| new.max_sessions = std::num::NonZeroU32::new(3)).await;
+    assert_eq!(evicted, [].into());
+    at.clock.set(right.plus(MINUTE));
+    for session in &mut sessions {
+        at.refresh(session).await;
+    }
+    assert_eq!(at.decide(&gone, &gone.token).await, Decision::Revoked(reason));
+    assert!(at.record(&new).await.is_some());
 }
 
 pub async fn a_token_newer_than_the_record_is_accepted(at: &Fixture) {
@@ -183,11 +265,15 @@ pub async fn an_expired_token_is_refused(at: &Fixture) {
     let first = session.token.clone();
     at.refresh(&mut session).await;
     at.wait(MOMENT);
+    // Its own lifetime is over, and that of the session has moved: a retry gets the same child.
+    assert!(matches!(at.decide(&session, &first).await, Decision::Replay(_)));
+    at.wait(HOUR - MOMENT);
     assert_eq!(at.decide(&session, &first).await, Decision::Expired);
+    assert_eq!(at.decide(&session, &session.token).await, Decision::Expired);
     let mut forever = session.token.clone();
     forever.claims.expires_at = at.clock.now().plus(HOUR * 100);
     // Past its end the whole session is unknown, whatever the token says.
-    at.wait(HOUR * 9 - MOMENT);
+    at.wait(HOUR * 8);
     assert!(matches!(at.decide(&session, &forever).await, Decision::Rotate(_)));
     at.wait(MOMENT);
     assert_eq!(at.attempt(&session, &forever.claims, true, TheftScope::Session).await, None);

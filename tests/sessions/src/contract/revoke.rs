@@ -12,10 +12,12 @@ use super::fixture::{Fixture, HOUR, MINUTE};
 pub async fn a_revoked_session_keeps_its_first_reason(at: &Fixture) {
     let session = at.login("alice").await;
     let (first, second) = (RevocationReason::Logout, RevocationReason::Administrative);
+    let ended_at = at.clock.now();
     assert_eq!(at.revoke(&session, first).await, Revoked);
-    assert_eq!(at.revoke(&session, second).await, AlreadyRevoked);
-    let [revoked, already] = at.revoke_all(&session.subject, SessionFilter::ALL, second).await;
-    assert_eq!((revoked, already), ([].into(), [session.id].into()));
+    at.wait(MINUTE);
+    assert_eq!(at.revoke(&session, second).await, AlreadyRevoked { ended_at });
+    let answer = at.store.revoke_all(&session.subject, &SessionFilter::ALL, second).await.unwrap();
+    assert_eq!((answer.revoked, answer.already_revoked), (vec![], vec![(session.id, ended_at)]));
     assert_eq!(at.decide(&session, &session.token).await, Decision::Revoked(first));
 }
 
@@ -23,7 +25,8 @@ pub async fn an_idle_session_is_revoked_and_not_counted_as_live(at: &Fixture) {
     let (one, other) = (at.login("alice").await, at.login("alice").await);
     at.wait(HOUR);
     let live = at.login("alice").await;
-    assert_eq!(at.revoke(&one, RevocationReason::Logout).await, AlreadyRevoked);
+    let ended_at = at.clock.now();
+    assert_eq!(at.revoke(&one, RevocationReason::Logout).await, AlreadyRevoked { ended_at });
     let reason = RevocationReason::LogoutEverywhere;
     let [revoked, over] = at.revoke_all(&live.subject, SessionFilter::ALL, reason).await;
     assert_eq!((revoked, over), ([live.id].into(), [one.id, other.id].into()));

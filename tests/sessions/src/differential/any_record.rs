@@ -17,7 +17,7 @@ use regrant_test_support::RedisServer;
 use super::coverage::Coverage;
 use super::random::Random;
 use super::raw::{Encoded, Raw};
-use crate::backends::redis_store;
+use crate::backends::patient_store;
 
 const PREFIX: &str = "any record:";
 /// The last instant of an encoded record.
@@ -27,7 +27,7 @@ const DAY: i64 = 86_400_000;
 /// Puts `rounds` random records into Redis and runs one operation on each.
 pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize) -> Coverage {
     let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
-    let store = redis_store(server, PREFIX, Some(Arc::clone(&clock) as Arc<dyn Clock>));
+    let store = patient_store(server, PREFIX, Some(Arc::clone(&clock) as Arc<dyn Clock>));
     let mut raw = Raw::connect(server, PREFIX).await;
     let subject = Subject::new("user").expect("a user");
     let session = SessionId::from_bytes([5; 16]);

@@ -50,7 +50,7 @@ impl Coverage {
             Some(Decision::Rotate(_)) if discarded => "refresh: rotate, one discarded".to_owned(),
             Some(Decision::Rotate(_)) => "refresh: rotate".to_owned(),
             Some(Decision::Replay(_)) => "refresh: replay".to_owned(),
-            Some(Decision::Renew) => "refresh: renew".to_owned(),
+            Some(Decision::Renew { .. }) => "refresh: renew".to_owned(),
             Some(Decision::Superseded) => "refresh: superseded".to_owned(),
             Some(Decision::Theft(theft)) => format!("refresh: theft: {}", theft.as_str()),
             Some(Decision::Revoked(reason)) => format!("refresh: revoked: {reason}"),

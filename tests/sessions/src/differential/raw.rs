@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use redis::AsyncCommands;
 use redis::aio::MultiplexedConnection;
+use redis::{AsyncCommands, AsyncConnectionConfig};
 use regrant::session::Record;
 use regrant::types::{SessionId, Subject};
 use regrant_test_support::RedisServer;
+
+use crate::backends::PATIENCE;
 
 /// The length of the name of a label's field: the last bytes of the session id.
 const LABEL_BYTES: usize = 8;
@@ -43,7 +45,11 @@ impl Raw {
     /// Connects to the keys of a store with this prefix.
     pub async fn connect(server: &RedisServer, prefix: &str) -> Self {
         let client = redis::Client::open(server.url()).expect("an address");
-        let connection = client.get_multiplexed_async_connection().await.expect("Redis answers");
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PATIENCE))
+            .set_response_timeout(Some(PATIENCE));
+        let connection = client.get_multiplexed_async_connection_with_config(&config).await;
+        let connection = connection.expect("Redis answers");
         Self { connection, prefix: prefix.to_owned() }
     }
 

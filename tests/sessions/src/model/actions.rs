@@ -1,5 +1,7 @@
 //! What clients do: refreshes and uses of access tokens, and the invariants after each.
 
+use std::time::Duration;
+
 use regrant::session::{
     AccessTokenUse, Decision, RefreshAttempt, RefreshPolicy, TheftScope, TokenSecret, UseOutcome,
 };
@@ -26,7 +28,7 @@ impl World {
         let decision = self.refresh_as(machine, space, Who::Honest, rotate, answer)?;
         let first_answer = match decision {
             Decision::Rotate(child) | Decision::Replay(child) => child.issued_at.min(self.now),
-            Decision::Renew => self.now,
+            Decision::Renew { .. } => self.now,
             // The invariants hold within the lifetimes of the policy only.
             Decision::Expired => return Ok(()),
             decision if alone => return Err(Violation::HonestRefused(decision)),
@@ -119,17 +121,44 @@ impl World {
             on_theft: TheftScope::Session,
         };
         let was_live = self.is_live();
+        let before = self.record.clone();
         let step = (machine.step)(&self.record, &token.claims, self.now, &policy);
         self.discarded.extend(step.discarded);
+        // The time of the refresh by a clock that never steps back, as far as the token tells.
+        let refreshed_at = self.now.max(token.claims.issued_at);
         if let Some(next) = step.record {
-            let issued = matches!(step.decision, Decision::Rotate(_));
-            let issued = issued.then(|| self.now.plus(space.idle_ttl).min(self.record.expires_at));
-            if next.idle_deadline != self.idle_deadline_after(&next, issued) {
+            let refreshed_at = match step.decision {
+                Decision::Rotate(child) => Some(child.issued_at),
+                Decision::Renew { .. } => {
+                    let child = before.child.filter(|_| next.generation == before.generation);
+                    let last = child.map_or(token.claims.issued_at, |child| child.issued_at);
+                    Some(self.now.max(last.plus(Duration::from_millis(1))))
+                }
+                _ => None,
+            };
+            if next.idle_deadline != self.idle_deadline_after(&next, refreshed_at, space) {
                 return Err(Violation::IdleMoved);
             }
             self.write(next)?;
         }
-        let expired = self.now >= token.claims.expires_at || self.is_over();
+        let is_granted = matches!(
+            step.decision,
+            Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew { .. }
+        );
+        let promised = refreshed_at.plus(space.idle_ttl).minus(GRACE).min(before.expires_at);
+        if is_granted && self.record.idle_deadline < promised.max(before.idle_deadline) {
+            return Err(Violation::IdleStands);
+        }
+        if let Decision::Rotate(child) = step.decision
+            && child.expires_at < refreshed_at.plus(space.idle_ttl).min(before.expires_at)
+        {
+            return Err(Violation::EarlyExpiry);
+        }
+        let is_confirmed =
+            (before.generation, before.id) == (token.claims.generation, token.claims.id);
+        let deadline =
+            if is_confirmed && was_live { before.idle_deadline } else { token.claims.expires_at };
+        let expired = self.now >= deadline || self.is_over();
         if expired != (step.decision == Decision::Expired) {
             return Err(Violation::AfterExpiry);
         }
@@ -163,7 +192,7 @@ impl World {
                     Access::issued(issued_child.family_position, self.app_now(), came_with),
                 ))
             }
-            Decision::Renew => {
+            Decision::Renew { .. } => {
                 let RefreshAttempt { generation, branch, .. } = token.claims;
                 Some((
                     *token,
@@ -183,6 +212,7 @@ impl World {
     pub(super) fn use_access_token(
         &mut self,
         machine: &Machine,
+        space: &SearchSpace,
         who: Who,
         access: Access,
         delivered: bool,
@@ -202,7 +232,7 @@ impl World {
         let token_use = AccessTokenUse { family_position, denied };
         let next = (machine.record_use)(&self.record, &token_use, now);
         if let Some(record) = next.record {
-            if record.idle_deadline != self.idle_deadline_after(&record, None) {
+            if record.idle_deadline != self.idle_deadline_after(&record, None, space) {
                 return Err(Violation::IdleMoved);
             }
             self.write(record)?;

@@ -24,9 +24,13 @@
 //!    - From any state, three refreshes in turn, each more than `G` after the other, leave the
 //!      session revoked.
 //! 4. Nothing succeeds in a revoked session, unless the store loses the revocation.
-//! 5. `created_at` and `expires_at` never change; the idle deadline changes when a child is issued,
-//!    and only to `now + idle_ttl` or `expires_at`; nothing succeeds after either.
+//! 5. `created_at` and `expires_at` never change; the idle deadline moves with a refresh only, never
+//!    back and never past `expires_at`, until the session is revoked; nothing succeeds after either.
 //! 6. The encoded record has no first half of any secret that was ever issued.
+//! 7. After every granted refresh, with rotation or without, the idle deadline is `idle_ttl` later, less
+//!    the grace for a repeated one, or `expires_at`.
+//! 8. A child that is issued while the clock is behind expires `idle_ttl` after its parent was issued or
+//!    later.
 
 mod actions;
 mod client;

@@ -151,6 +151,35 @@ pub const LOAD_BEARING: &[Mutant] = &[
         let idle_deadline = now.plus(policy.idle_ttl).min(r.expires_at);
         RefreshTransition { record: Some(Record { idle_deadline, ..r.clone() }), ..next }
     }),
+    stepping("a renewal does not move the idle deadline", |r, p, now, policy| {
+        let mut next = step(r, p, now, policy);
+        if let (Decision::Renew { .. }, Some(record)) = (next.decision, &mut next.record) {
+            record.idle_deadline = r.idle_deadline;
+        }
+        next
+    }),
+    stepping("a clock that is behind moves the idle deadline back", |r, p, now, policy| {
+        let mut next = step(r, p, now, policy);
+        let is_granted = matches!(next.decision, Decision::Rotate(_) | Decision::Renew { .. });
+        if let (true, Some(record)) = (is_granted, &mut next.record) {
+            record.idle_deadline = now.plus(policy.idle_ttl).min(r.expires_at);
+        }
+        next
+    }),
+    stepping("a renewal by a clock that is behind moves the deadline back", |r, p, now, policy| {
+        let mut next = step(r, p, now, policy);
+        if let (Decision::Renew { .. }, Some(record)) = (next.decision, &mut next.record) {
+            record.idle_deadline = now.plus(policy.idle_ttl).min(r.expires_at);
+        }
+        next
+    }),
+    stepping("a clock that is behind shortens the life of a child", |r, p, now, policy| {
+        let mut next = step(r, p, now, policy);
+        if let Decision::Rotate(child) = &mut next.decision {
+            child.expires_at = now.plus(policy.idle_ttl).min(r.expires_at);
+        }
+        next
+    }),
     stepping("the idle deadline may pass expires_at", |r, p, now, policy| {
         let mut next = step(r, p, now, policy);
         if let (Decision::Rotate(_), Some(record)) = (next.decision, &mut next.record) {
@@ -164,7 +193,8 @@ pub const LOAD_BEARING: &[Mutant] = &[
     stepping("with rotation off theft is not detected", |r, p, now, policy| {
         let next = step(r, p, now, policy);
         if !policy.rotate && matches!(next.decision, Decision::Theft(_)) {
-            return RefreshTransition { decision: Decision::Renew, record: None, discarded: None };
+            let decision = Decision::Renew { expires_at: r.idle_deadline };
+            return RefreshTransition { decision, record: None, discarded: None };
         }
         next
     }),

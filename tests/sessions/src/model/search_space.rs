@@ -53,6 +53,14 @@ pub const ROTATION_OFF: SearchSpace = SearchSpace {
     ..ROLLBACK
 };
 
+/// [`ROTATION_OFF`] with a clock that steps back.
+pub const CLOCK_ROTATION_OFF: SearchSpace = SearchSpace {
+    name: "honest, rollback, clock behind, rotation on and off",
+    depth: 4,
+    clock_steps_back: true,
+    ..ROTATION_OFF
+};
+
 /// [`ROTATION_OFF`] with sessions that expire within the history.
 pub const SHORT_LIVED: SearchSpace = SearchSpace {
     name: "honest, rollback, short lifetimes",
@@ -76,5 +84,14 @@ pub const THIEF_ROTATION_OFF: SearchSpace = SearchSpace {
 };
 
 /// All search spaces.
-pub const ALL: [SearchSpace; 8] =
-    [HONEST, ROLLBACK, CLOCK, ROTATION_OFF, SHORT_LIVED, THIEF, THIEF_ROLLBACK, THIEF_ROTATION_OFF];
+pub const ALL: [SearchSpace; 9] = [
+    HONEST,
+    ROLLBACK,
+    CLOCK,
+    ROTATION_OFF,
+    CLOCK_ROTATION_OFF,
+    SHORT_LIVED,
+    THIEF,
+    THIEF_ROLLBACK,
+    THIEF_ROTATION_OFF,
+];

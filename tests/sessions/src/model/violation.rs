@@ -29,8 +29,12 @@ pub enum Violation {
     AfterExpiry,
     /// 5: `created_at` or `expires_at` changed.
     LifetimeMoved,
-    /// 5: the idle deadline changed other than to `now + idle_ttl` when a child was issued.
+    /// 5: the idle deadline changed other than by a refresh, or past its bounds.
     IdleMoved,
+    /// 7: a refresh did not move the idle deadline, or moved it back.
+    IdleStands,
+    /// 8: a child expires too early, because the clock was behind when it was issued.
+    EarlyExpiry,
     /// 6: the record holds a part of a secret.
     SecretStored,
 }

@@ -163,12 +163,13 @@ impl World {
             Event::Renew => self.honest_refresh(machine, space, false, ResponseFate::Arrives),
             Event::Duplicate(which) => self.duplicate(machine, space, which),
             Event::Use { delivered } => {
-                self.use_access_token(machine, Who::Honest, self.honest.access, delivered)
+                self.use_access_token(machine, space, Who::Honest, self.honest.access, delivered)
             }
             Event::UseEarlier => {
                 let earlier = self.honest.earlier_access.expect("there is an earlier access token");
                 self.use_access_token(
                     machine,
+                    space,
                     Who::Honest,
                     Access { came_with_child_of: None, ..earlier },
                     true,
@@ -184,6 +185,7 @@ impl World {
             }
             Event::ThiefUses { delivered } => self.use_access_token(
                 machine,
+                space,
                 Who::Thief,
                 self.client(Who::Thief).access,
                 delivered,
@@ -211,15 +213,18 @@ impl World {
         }
     }
 
-    /// The correct idle deadline in `next`, where a child that expires at `issued` was issued, or
-    /// none. A revoked session ended now or earlier.
+    /// The correct idle deadline in `next` after a refresh at `refreshed_at`, or after none. A revoked
+    /// session ended now or earlier.
     pub(super) fn idle_deadline_after(
         &self,
         next: &Record,
-        issued: Option<Timestamp>,
+        refreshed_at: Option<Timestamp>,
+        space: &SearchSpace,
     ) -> Timestamp {
+        let present = self.record.idle_deadline;
+        let later = refreshed_at.map(|at| at.plus(space.idle_ttl).min(self.record.expires_at));
         match next.state {
-            SessionState::Live => issued.unwrap_or(self.record.idle_deadline),
+            SessionState::Live => later.map_or(present, |later| later.max(present)),
             SessionState::Revoked(_) => self.record.idle_deadline.min(self.now),
         }
     }

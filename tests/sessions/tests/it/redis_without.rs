@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use regrant::store::StoreWarningCode as Code;
 use regrant::types::Clock;
-use regrant_session_tests::backends::clock;
+use regrant_session_tests::backends::{PATIENCE, clock};
 use regrant_session_tests::contract;
 use regrant_session_tests::contract::Fixture;
 use regrant_session_tests::device::{Device, redis_at, user};
@@ -42,6 +42,7 @@ fn fixture(url: &str) -> Fixture {
         // So that `WAIT` is used.
         options.replicas = Some(1);
         options.replica_timeout = Duration::from_millis(1);
+        options.timeout = PATIENCE;
         options.clock = Some(Arc::clone(&clock) as Arc<dyn Clock>);
     });
     Fixture::new(store, clock, ())

@@ -9,10 +9,10 @@ local all, known = {}, nil
 each_session(key, now, function(id, record, its_label)
   local it = { session = id, record = record, label = its_label }
   all[#all + 1] = it
-  if id == session then known = it end
+  if id == session and now < record.expires then known = it end
 end)
 if known then
-  return { pack_record(known.record), known.label, evicted_at(all, known.record.created) }
+  return { pack_record(known.record), known.label, evicted_at(all, known.record.created, now) }
 end
 local evicted = max and make_room(key, all, max, now) or {}
 local expires = math.min(now + tonumber(ARGV[5]), LAST_INSTANT)
@@ -23,7 +23,13 @@ local bytes = pack_record({
 })
 local left = redis.call('PTTL', key)
 redis.call('HSET', key, session, bytes)
-if label ~= '' then redis.call('HSET', key, label_field(session), label) end
--- The key lives as long as its longest session; the absolute lifetime of a session never changes.
-redis.call('PEXPIRE', key, string.format('%d', math.max(left, expires - now)))
+if label ~= '' then
+  redis.call('HSET', key, label_field(session), label)
+else
+  -- Perhaps of an expired session of the same id.
+  redis.call('HDEL', key, label_field(session))
+end
+-- The key lives as long as its longest session, and for as long as expired sessions are kept; the
+-- absolute lifetime of a session never changes.
+redis.call('PEXPIRE', key, string.format('%d', math.max(left, expires - now + RETENTION)))
 return { bytes, label, evicted }

@@ -25,5 +25,5 @@ if answer.write then redis.call('HSET', key, session, pack_record(r)) end
 if answer.decision == THEFT and ARGV[12] == '1' then revoke_live(key, now, REUSED) end
 return {
   answer.decision, tostring(answer.detail or ''),
-  r.gen, r.branch, r.minted, r.idle, answer.discarded or -1, answer.issued_until or 0,
+  r.gen, r.branch, r.minted, answer.expires or 0, answer.discarded or -1, answer.issued_until or 0,
 }

@@ -26,11 +26,13 @@ end
 local function idle_deadline(r) return r.idle end
 
 -- Makes room for one more session of which `max` may be live: revokes the least recently refreshed
--- ones and returns their ids. Of the sessions that are over, the latest `max` are kept.
+-- ones and returns their ids. Of the sessions that are over, expired or not, the latest `max` are kept:
+-- a clock that is ahead deletes none of the others.
 local function make_room(key, sessions, max, now)
   local live, over = {}, {}
   for _, it in ipairs(sessions) do
-    local is_live = it.record.state == LIVE and now < it.record.idle
+    local r = it.record
+    local is_live = r.state == LIVE and now < r.idle and now < r.expires
     table.insert(is_live and live or over, it)
   end
   local evicted = {}
@@ -53,10 +55,11 @@ local function make_room(key, sessions, max, now)
 end
 
 -- The sessions that were evicted by the session created at `created`.
-local function evicted_at(all, created)
+local function evicted_at(all, created, now)
   local evicted = {}
   for _, it in ipairs(all) do
-    if it.record.state == EVICTED and it.record.idle == created then
+    local r = it.record
+    if now < r.expires and r.state == EVICTED and r.idle == created then
       evicted[#evicted + 1] = it.session
     end
   end

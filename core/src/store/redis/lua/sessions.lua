@@ -8,7 +8,8 @@ local function delete_session(key, session)
   redis.call('HDEL', key, session, label_field(session))
 end
 
--- Calls visit(session, record, label) for each unexpired session and deletes the expired ones.
+-- Calls visit(session, record, label) for each session, expired or not, and deletes those that expired
+-- long ago.
 local function each_session(key, now, visit)
   local fields = redis.call('HGETALL', key)
   local labels = {}
@@ -19,7 +20,7 @@ local function each_session(key, now, visit)
     local session = fields[i]
     if #session == SESSION_ID_BYTES then
       local record = unpack_record(fields[i + 1])
-      if now >= record.expires then
+      if now >= record.expires + RETENTION then
         delete_session(key, session)
       else
         visit(session, record, labels[label_field(session)] or '')
@@ -28,19 +29,25 @@ local function each_session(key, now, visit)
   end
 end
 
--- Revokes the live sessions that matches(session, record) selects, by default all. Returns the ids
--- of the selected sessions that were live, and of those that were over: revoked before, or idle.
+-- Revokes the live sessions that matches(session, record) selects, by default all; expired ones too,
+-- because the clock may be ahead. Returns the ids of the selected unexpired sessions that were live, of
+-- those that were over (revoked before, or idle), and when these had ended.
 local function revoke_live(key, now, reason, matches)
-  local revoked, already_revoked = {}, {}
+  local revoked, already_revoked, ended = {}, {}, {}
   each_session(key, now, function(session, record)
     if matches and not matches(session, record) then return end
-    local is_live = record.state == LIVE and now < record.idle
-    local list = is_live and revoked or already_revoked
-    list[#list + 1] = session
+    local was_live, ended_at = record.state == LIVE and now < record.idle, record.idle
     if record.state == LIVE then
       revoke_record(record, reason, now)
       redis.call('HSET', key, session, pack_record(record))
     end
+    if now >= record.expires then return end
+    if was_live then
+      revoked[#revoked + 1] = session
+    else
+      already_revoked[#already_revoked + 1] = session
+      ended[#ended + 1] = ended_at
+    end
   end)
-  return { revoked, already_revoked }
+  return { revoked, already_revoked, ended }
 end

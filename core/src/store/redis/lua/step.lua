@@ -6,9 +6,17 @@ local function after(instant)
   return math.min(instant + 1, LAST_INSTANT)
 end
 
-local function mint_child(r, branch, minted, now, policy)
-  r.child, r.branch, r.minted, r.used = true, branch, minted, false
-  r.idle = math.min(now + policy.idle_ttl, r.expires)
+-- When the token expires.
+local function deadline(r, p)
+  local is_confirmed = p.gen == r.gen and p.id == r.id
+  local is_legacy = r.adopted and r.gen == 0
+  if r.state == LIVE and is_confirmed and not is_legacy then return r.idle end
+  return p.exp
+end
+
+-- The expiry of the child, the same whenever the child is issued.
+local function child_expires(r, policy)
+  return math.min(r.minted + policy.idle_ttl, r.expires)
 end
 
 local function theft(r, kind, now)
@@ -16,22 +24,25 @@ local function theft(r, kind, now)
   return { decision = THEFT, detail = kind, write = true }
 end
 
-local function rotate(r, at, branch, now, policy)
-  if not policy.rotate then return { decision = RENEW } end
-  mint_child(r, branch, at, now, policy)
-  return { decision = ROTATE, write = true }
+-- Issues a child at the instant `at`; none with rotation off.
+local function rotate(r, at, branch, policy)
+  r.idle = math.min(math.max(at + policy.idle_ttl, r.idle), r.expires)
+  if not policy.rotate then return { decision = RENEW, write = true, expires = r.idle } end
+  r.child, r.branch, r.minted, r.used = true, branch, at, false
+  return { decision = ROTATE, write = true, expires = child_expires(r, policy) }
 end
 
 local function confirmed_again(r, p, now, policy)
   if p.id ~= r.id then return theft(r, FORK, now) end
-  if not r.child then return rotate(r, math.max(now, after(p.iat)), 0, now, policy) end
+  if not r.child then return rotate(r, math.max(now, after(p.iat)), 0, policy) end
   if now <= r.minted + policy.grace then
-    return { decision = policy.rotate and REPLAY or RENEW }
+    if policy.rotate then return { decision = REPLAY, expires = child_expires(r, policy) } end
+    return { decision = RENEW, expires = r.idle }
   end
   if r.used then return theft(r, PARENT_RETURNED, now) end
   local discarded, issued_until = r.branch, r.minted + policy.grace
   local answer =
-    rotate(r, math.max(now, after(r.minted)), math.min(r.branch + 1, LAST_BRANCH), now, policy)
+    rotate(r, math.max(now, after(r.minted)), math.min(r.branch + 1, LAST_BRANCH), policy)
   if policy.rotate then answer.discarded, answer.issued_until = discarded, issued_until end
   return answer
 end
@@ -44,9 +55,7 @@ local function newer(r, p, now, policy)
   if p.gen == r.gen + 1 and p.parent ~= r.id then return theft(r, FORK, now) end
   r.gen, r.id, r.promoted = p.gen, p.id, now
   r.child, r.branch, r.minted, r.used = false, 0, 0, false
-  local answer = rotate(r, math.max(now, after(p.iat)), 0, now, policy)
-  answer.write = true
-  return answer
+  return rotate(r, math.max(now, after(p.iat)), 0, policy)
 end
 
 local function older(r, p, now, policy)
@@ -57,7 +66,7 @@ local function older(r, p, now, policy)
 end
 
 local function step(r, p, now, policy)
-  if now >= p.exp or now >= r.expires then return { decision = EXPIRED } end
+  if now >= deadline(r, p) or now >= r.expires then return { decision = EXPIRED } end
   if r.state ~= LIVE then return { decision = REVOKED, detail = r.state } end
   if p.gen == r.gen then return confirmed_again(r, p, now, policy) end
   if p.gen > r.gen then return newer(r, p, now, policy) end

@@ -28,6 +28,7 @@ fn store_errors_are_counted_by_operation() {
         world.refresh(pair.refresh_token.expose()).await.unwrap();
         Recorded::take(&seen);
         store.down.store(true, Ordering::SeqCst);
+        world.auth.verify(pair.access_token.expose()).unwrap();
         let failures = [
             world.auth.login(Login::new(alice())).await.map(drop),
             world.refresh(pair.refresh_token.expose()).await.map(drop),
@@ -38,7 +39,6 @@ fn store_errors_are_counted_by_operation() {
         failures
             .into_iter()
             .for_each(|outcome| drop(assert_code(outcome, "ERR_STORE_UNAVAILABLE")));
-        world.auth.verify(pair.access_token.expose()).unwrap();
         settle().await;
         let recorded = Recorded::take(&seen);
         assert_eq!(

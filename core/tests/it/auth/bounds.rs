@@ -1,0 +1,281 @@
+//! Nothing that a client can repeat grows the feed or the store without limit, and a signed token is
+//! enough to deny it where the store has lost its session.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use async_trait::async_trait;
+use regrant::session::{
+    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
+};
+use regrant::store::{
+    Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
+    StoredSession,
+};
+use regrant::types::{Clock, RevocationReason, SessionId, Subject};
+use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest, Result, TokenPair};
+use serde_json::json;
+use tokio::sync::Notify;
+
+use super::faults::{Shared, delegate, flaky_world};
+use super::feed::processes;
+use super::{World, alice, assert_code, settle};
+
+const REASON: RevocationReason = RevocationReason::Administrative;
+
+/// Everything by which a client can revoke, once.
+async fn revoke_all_ways(auth: &Auth, pairs: &[TokenPair], here: SessionId) {
+    for pair in pairs {
+        auth.logout(pair.refresh_token.expose()).await.unwrap();
+        auth.revoke_session(&alice(), &pair.session, REASON).await.unwrap();
+    }
+    auth.logout_everywhere(LogoutEverywhere::new(alice()).except(here)).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_revocation_that_was_published_is_not_published_again() {
+    let (here, there, common) = processes();
+    let (mut pairs, kept) = (Vec::new(), here.login().await);
+    for _ in 0..10 {
+        pairs.push(here.login().await);
+    }
+    revoke_all_ways(&here.auth, &pairs, kept.session).await;
+    settle().await;
+    let published = common.published();
+    assert_eq!(published, 12, "10 sessions, and all of the user in two ways");
+    for _ in 0..100 {
+        revoke_all_ways(&here.auth, &pairs, kept.session).await;
+        // Another process has read the feed.
+        revoke_all_ways(&there.auth, &pairs, kept.session).await;
+    }
+    assert_eq!(common.published(), published);
+    there.auth.verify(kept.access_token.expose()).unwrap();
+
+    // A moment later nothing is published at once, and what moved is published later.
+    here.advance(5);
+    revoke_all_ways(&here.auth, &pairs, kept.session).await;
+    assert_eq!(common.published(), published);
+    here.advance(11);
+    let bob = here.auth.login(Login::new(Subject::new("bob").unwrap())).await.unwrap();
+    here.auth.logout(bob.refresh_token.expose()).await.unwrap();
+    settle().await;
+    assert_eq!(common.published(), published + 3);
+
+    // When the access tokens have expired, nothing is left to publish but the cut-off times.
+    here.advance(1300);
+    for _ in 0..100 {
+        revoke_all_ways(&here.auth, &pairs, kept.session).await;
+    }
+    settle().await;
+    assert_eq!(common.published(), published + 5);
+}
+
+#[tokio::test]
+async fn a_revocation_that_could_not_be_published_is_published_by_the_next_attempt() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    common.cut(true);
+    assert_code(here.auth.logout(pair.refresh_token.expose()).await, "ERR_STORE_UNAVAILABLE");
+    // Later than any access token lives by the record; this process knows better.
+    here.advance(60);
+    common.cut(false);
+    for _ in 0..3 {
+        assert!(!here.auth.logout(pair.refresh_token.expose()).await.unwrap());
+    }
+    assert_eq!(common.published(), 1);
+    settle().await;
+    assert_code(there.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+/// A user who logs in and out without end.
+#[tokio::test]
+async fn a_user_has_a_limited_number_of_entries() {
+    let (here, there, common) = processes();
+    let kept = there.login().await;
+    let logout = async || {
+        let pair = here.login().await;
+        let answer = here.auth.logout(pair.refresh_token.expose()).await;
+        assert_code(here.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+        assert_code(here.refresh(pair.refresh_token.expose()).await, "ERR_SESSION_REVOKED");
+        answer
+    };
+    for _ in 0..1000 {
+        assert!(logout().await.unwrap());
+    }
+    here.advance(100);
+    for _ in 0..300 {
+        // Not acknowledged, so nothing is forgotten.
+        let error = assert_code(logout().await, "ERR_TOO_MANY_ATTEMPTS");
+        // Legacy access tokens live for a day.
+        assert_eq!(error.retry_after().unwrap().as_secs(), 86_300);
+    }
+    settle().await;
+    assert_eq!(common.published(), 1000);
+    // Nobody is signed out, and other users notice nothing.
+    there.auth.verify(kept.access_token.expose()).unwrap();
+    let bob = here.auth.login(Login::new(Subject::new("bob").unwrap())).await.unwrap();
+    assert!(here.auth.logout(bob.refresh_token.expose()).await.unwrap());
+    here.advance(86_300);
+    assert!(logout().await.unwrap());
+}
+
+/// Where the number of sessions is not limited.
+#[tokio::test]
+async fn very_many_sessions_of_a_user_are_one_entry() {
+    let (here, there, common) =
+        super::feed::processes_with(json!({ "refresh": { "maxSessions": false } }));
+    let mut sessions = Vec::new();
+    for _ in 0..600 {
+        sessions.push(here.login().await);
+    }
+    let kept = here.login().await;
+    let everywhere = || LogoutEverywhere::new(alice()).except(kept.session);
+    assert_eq!(here.auth.logout_everywhere(everywhere()).await.unwrap(), 600);
+    assert_eq!(here.auth.logout_everywhere(everywhere()).await.unwrap(), 0);
+    settle().await;
+    assert_eq!(common.published(), 1);
+    for pair in &sessions {
+        assert_code(here.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+        assert_code(there.auth.verify(pair.access_token.expose()), "ERR_TOKEN_EXPIRED");
+    }
+    // The excepted session refreshes once, even within the same second.
+    let renewed = there.refresh(kept.refresh_token.expose()).await.unwrap();
+    there.auth.verify(renewed.access_token.expose()).unwrap();
+    here.auth.verify(renewed.access_token.expose()).unwrap();
+}
+
+/// A session that the store has lost, and a process that issued its tokens.
+async fn lost_session(clock: &World) -> TokenPair {
+    let elsewhere =
+        World::with(json!({}), |builder| builder.clock(Arc::clone(&clock.clock) as Arc<dyn Clock>));
+    elsewhere.login().await
+}
+
+#[tokio::test]
+async fn the_tokens_of_a_session_that_the_store_has_lost_are_denied_everywhere() {
+    for way in 0..4 {
+        let (here, there, _) = processes();
+        let (lost, kept) = (lost_session(&here).await, here.login().await);
+        let token = lost.access_token.expose();
+        for auth in [&here.auth, &there.auth] {
+            auth.verify(token).unwrap();
+        }
+        let everywhere = LogoutEverywhere::new(alice());
+        let code = match way {
+            0 => {
+                assert!(!here.auth.logout(lost.refresh_token.expose()).await.unwrap());
+                "ERR_ACCESS_REVOKED"
+            }
+            1 => {
+                let revoked = here.auth.revoke_session(&alice(), &lost.session, REASON).await;
+                assert!(!revoked.unwrap());
+                "ERR_ACCESS_REVOKED"
+            }
+            // Which sessions were lost is not known: the refresh tells.
+            2 => {
+                here.auth.logout_everywhere(everywhere.except(kept.session)).await.unwrap();
+                "ERR_TOKEN_EXPIRED"
+            }
+            _ => {
+                here.auth.logout_everywhere(everywhere).await.unwrap();
+                "ERR_TOKEN_EXPIRED"
+            }
+        };
+        settle().await;
+        for world in [&here, &there] {
+            assert_code(world.auth.verify(token), code);
+            let refreshed = world.refresh(lost.refresh_token.expose()).await;
+            assert_code(refreshed, "ERR_SESSION_UNKNOWN");
+            let kept = world.auth.verify(kept.access_token.expose());
+            assert_eq!(kept.is_ok(), way < 3);
+            // A login in the same second is not denied.
+            let new = world.login().await;
+            for auth in [&here.auth, &there.auth] {
+                auth.verify(new.access_token.expose()).unwrap();
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_user_cannot_deny_the_lost_session_of_another_user() {
+    let (here, there, common) = processes();
+    let lost = lost_session(&here).await;
+    let bob = Subject::new("bob").unwrap();
+    here.auth.revoke_session(&bob, &lost.session, REASON).await.unwrap();
+    here.auth.logout_everywhere(&bob).await.unwrap();
+    settle().await;
+    assert!(common.published() > 0);
+    for auth in [&here.auth, &there.auth] {
+        auth.verify(lost.access_token.expose()).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_the_store_cannot_take_denies_here_at_once() {
+    for way in 0..3 {
+        let (world, store) = flaky_world();
+        let pair = world.login().await;
+        store.down.store(true, Ordering::SeqCst);
+        let failed = match way {
+            0 => world.auth.logout(pair.refresh_token.expose()).await.map(drop),
+            1 => world.auth.revoke_session(&alice(), &pair.session, REASON).await.map(drop),
+            _ => world.auth.logout_everywhere(&alice()).await.map(drop),
+        };
+        assert_code(failed, "ERR_STORE_UNAVAILABLE");
+        assert!(world.auth.verify(pair.access_token.expose()).is_err());
+        store.down.store(false, Ordering::SeqCst);
+        assert!(world.auth.logout(pair.refresh_token.expose()).await.unwrap());
+    }
+}
+
+/// Counted in this process: the store has no counter here, and is not asked for one.
+#[tokio::test]
+async fn forged_tokens_are_limited_without_the_store() {
+    let (here, ..) = processes();
+    let attempt = async |address: &str, code| {
+        let request = RefreshRequest::new("forged").address(address);
+        assert_code(here.auth.refresh(request).await, code);
+    };
+    for number in 0..30 {
+        // A client may use every address of its network.
+        attempt(&format!("2001:db8::{number}"), "ERR_TOKEN_MALFORMED").await;
+    }
+    attempt("2001:db8::ffff", "ERR_TOO_MANY_ATTEMPTS").await;
+    attempt("2001:db8:0:1::1", "ERR_TOKEN_MALFORMED").await;
+}
+
+/// A store that does not answer.
+#[derive(Debug)]
+struct Stuck {
+    inner: MemoryStore,
+    never: Notify,
+}
+
+delegate!(Shared<Stuck>, |this, call| {
+    let answer = call(&this.0.inner).await;
+    this.0.never.notified().await;
+    answer
+});
+
+#[tokio::test]
+async fn revocations_in_progress_are_limited() {
+    let store = Arc::new(Stuck { inner: MemoryStore::new(), never: Notify::new() });
+    let shared = Shared(Arc::clone(&store));
+    let world =
+        World::with(json!({ "refresh": { "maxInFlight": 2 } }), |builder| builder.store(shared));
+    let logout = || {
+        let auth = world.auth.clone();
+        tokio::spawn(async move { auth.logout_everywhere(&alice()).await })
+    };
+    let calls = [logout(), logout()];
+    settle().await;
+    assert_code(world.auth.logout_everywhere(&alice()).await, "ERR_STORE_UNAVAILABLE");
+    let id = SessionId::from_bytes([1; 16]);
+    let revoked = world.auth.revoke_session(&alice(), &id, REASON).await;
+    assert_code(revoked, "ERR_STORE_UNAVAILABLE");
+    store.never.notify_waiters();
+    for call in calls {
+        call.await.unwrap().unwrap();
+    }
+}

@@ -1,0 +1,95 @@
+//! The revocation feed is bounded, of every backend that has one.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use regrant::revocation::{
+    FeedCursor, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed, RevocationTarget,
+};
+use regrant::types::{Clock, SessionId, Subject, Timestamp};
+
+use super::{Fixture, HOUR};
+
+/// How many entries one call publishes here.
+const BATCH: usize = 2_000;
+
+/// How many calls may have published twice. A store repeats a request whose response is late, so an
+/// entry can be in the feed twice.
+const REPEATED: usize = 4;
+
+/// All entries, each once: a new connection reads the last ones again.
+async fn read_all(feed: &dyn RevocationFeed) -> Vec<Revocation> {
+    let (mut all, mut cursor) = (Vec::new(), FeedCursor::default());
+    let mut known = HashSet::new();
+    loop {
+        let page = feed.read(&cursor, Duration::from_millis(1)).await.expect("the store answers");
+        let is_new = |entry: &Revocation| known.insert(format!("{entry:?}"));
+        all.extend(page.revocations.into_iter().filter(is_new));
+        cursor = page.next;
+        if page.complete {
+            return all;
+        }
+    }
+}
+
+async fn read_first(feed: &dyn RevocationFeed) -> Revocation {
+    let page = feed.read(&FeedCursor::default(), Duration::from_millis(1)).await;
+    page.expect("the store answers").revocations.remove(0)
+}
+
+/// Publishes entries until a cut-off time replaces them; returns how many there were before.
+async fn fill(fixture: &Fixture, target: impl Fn(usize) -> RevocationTarget) -> Option<usize> {
+    let feed = fixture.store.feed()?;
+    let (now, expires_at) = (fixture.clock.now(), fixture.clock.now().plus(HOUR));
+    let cutoff = Revocation { target: RevocationTarget::Cutoff { issued_until: now }, expires_at };
+    let publish = async |from: usize| {
+        let entry = |number| Revocation { target: target(number), expires_at };
+        let entries: Vec<_> = (from..from + BATCH).map(entry).collect();
+        feed.publish(&entries).await.expect("the store answers");
+        entries
+    };
+    let mut count = 0;
+    let last = loop {
+        let last = publish(count).await;
+        if read_first(feed).await == cutoff {
+            break last;
+        }
+        count += BATCH;
+        assert!(count <= MAX_FEED_ENTRIES, "the feed has no limit");
+        if count == MAX_FEED_ENTRIES {
+            assert_eq!(read_all(feed).await.len(), count);
+        }
+    };
+    // What is left is the last call, or what followed the overflow in the repetition of one.
+    let left = read_all(feed).await;
+    assert_eq!(left[0], cutoff);
+    assert!(left.len() > 1 && last.ends_with(&left[1..]), "{} entries are left", left.len());
+    // It fills again.
+    publish(count + BATCH).await;
+    assert_eq!(read_all(feed).await.len(), left.len() + BATCH);
+    Some(count)
+}
+
+pub async fn too_many_entries_are_replaced_by_a_cutoff(fixture: &Fixture) {
+    let session = |number: usize| {
+        let mut id = [0; 16];
+        id[..8].copy_from_slice(&number.to_be_bytes());
+        RevocationTarget::Session { session: SessionId::from_bytes(id) }
+    };
+    let Some(count) = fill(fixture, session).await else { return };
+    assert!(count + REPEATED * BATCH >= MAX_FEED_ENTRIES, "{count} entries at most");
+}
+
+pub async fn too_many_bytes_are_replaced_by_a_cutoff(fixture: &Fixture) {
+    let subject = Subject::new("\"".repeat(Subject::MAX_BYTES)).expect("a user");
+    let now = fixture.clock.now();
+    let of_user = |number| {
+        let issued_until = Timestamp::from_millis(now.as_millis() + number as i64);
+        RevocationTarget::Subject { subject: subject.clone(), issued_until }
+    };
+    let Some(count) = fill(fixture, of_user).await else { return };
+    // Each quotation mark takes two bytes; what is around the user takes less than 110.
+    let (shortest, longest) = (2 * Subject::MAX_BYTES, 2 * Subject::MAX_BYTES + 110);
+    assert!((count + (REPEATED + 1) * BATCH) * longest > MAX_FEED_BYTES, "{count} entries at most");
+    assert!(count * shortest <= MAX_FEED_BYTES, "{count} entries at most");
+}
