@@ -1,0 +1,87 @@
+/** What the responses of the server mean: tokens, a final rejection, or nothing about the session. */
+import { tokenTimes, type Pair, type RefreshAnswer, type SignedOut, type StorageRead } from './machine.cjs';
+
+/** The body of a login response. */
+export interface LoginBody {
+  /** The access token. */
+  accessToken: string;
+  /** The lifetime of the access token in seconds; not needed for a JWT with `iat` and `exp`. */
+  expiresIn?: number | undefined;
+  /** The refresh token; not with a refresh cookie. */
+  refreshToken?: string | undefined;
+  /** The user's id, which apps with `rtVerify` expect in a header. */
+  userId?: string | number | undefined;
+}
+
+/** Where the tokens are. */
+export interface Store {
+  read(): StorageRead | Promise<StorageRead>;
+  write(pair: Pair): unknown;
+  clear(): unknown;
+}
+
+/** Where both tokens are kept and how they travel: what `storedTokens` and `rtVerify` return. */
+export interface Tokens {
+  /** @internal */
+  readonly store: Store;
+  /** @internal The request that refreshes a pair, or ends its session. */
+  request(pair: Partial<Pair>): RequestInit;
+  /** @internal The interface of `presets.rtVerify`. */
+  readonly isLegacy?: true | undefined;
+}
+
+/** A token without its scheme; `undefined` if there is none. */
+export function withoutScheme(value: unknown): string | undefined {
+  return typeof value === 'string' ? value.replace(/^bearer +/i, '') || undefined : undefined;
+}
+
+/** The tokens in the body of a response. In cookie mode the access token names the pair. */
+function tokensOf({ accessToken, refreshToken, expiresIn }: Record<string, unknown>, tokens: Tokens | undefined) {
+  const access = withoutScheme(accessToken);
+  return {
+    access,
+    refresh: tokens ? withoutScheme(refreshToken) : access,
+    lifetime: typeof expiresIn === 'number' && expiresIn >= 0 ? expiresIn * 1000 : undefined,
+  };
+}
+
+/** The pair of a login; `undefined` if a token is missing. */
+export function pairOf(body: unknown, tokens: Tokens | undefined): Pair | undefined {
+  const members = Object(body);
+  const { access, refresh, lifetime } = tokensOf(members, tokens);
+  if (!access || !refresh) return undefined;
+  const times = tokenTimes(access, lifetime);
+  return { ...times, refresh, user: (members.userId ?? times.subject)?.toString() };
+}
+
+/**
+ * What the response to a refresh means. Anything but tokens or a known final rejection keeps the tokens: it may be a
+ * captive portal or the error page of a proxy.
+ */
+export function readAnswer({ status, headers }: Pick<Response, 'status' | 'headers'>, text: string, tokens: Tokens | undefined): RefreshAnswer {
+  let body: Record<string, unknown> = {};
+  try {
+    body = Object(JSON.parse(text));
+  } catch {
+    // Not JSON: it says nothing about the session.
+  }
+  const date = Date.parse(headers.get('date')!) || undefined;
+  const { access, ...granted } = tokensOf(body, tokens);
+  if (status >= 200 && status < 300 && access) return { granted: { access, ...granted, date } };
+  const { code: ownCode, advice, reason: revocation } = Object(body['error']);
+  // Legacy apps usually put the error code at the top level.
+  const code = String(ownCode ?? body['code'] ?? '');
+  if (code === 'ERR_REFRESH_SUPERSEDED' || (tokens?.isLegacy && status === 409)) return { superseded: true };
+  const known = /^ERR_(?:REFRESH|SESSION)_(EXPIRED|REUSED|REVOKED|UNKNOWN)$/.exec(code)?.[1];
+  const isFinal = advice ? /^(sign_in|reject)$/.test(advice) : known || (tokens?.isLegacy && status === 419);
+  // A rejected DPoP proof says nothing about the session.
+  if (status >= 400 && isFinal && !/^ERR_DPOP/.test(code)) {
+    // Both holders are told about reuse, whichever of them was detected.
+    const reason = revocation === 'reused' ? revocation : known?.toLowerCase() ?? (code === 'ERR_TOKEN_MISSING' ? 'not_signed_in' : 'rejected');
+    return { signedOut: { reason: reason as SignedOut['reason'], code, revocation } };
+  }
+  // RFC 9110 §10.2.3: seconds, or a date.
+  const retryAfter = headers.get('retry-after')!;
+  const span = Number(retryAfter) * 1000 || Date.parse(retryAfter) - (date ?? Date.now());
+  return { failure: { reason: 'server', status, code }, retryAfter: span > 0 ? span : undefined };
+}

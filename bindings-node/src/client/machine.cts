@@ -1,0 +1,580 @@
+/**
+ * The state machine of a client session, without I/O: it receives events with the current time and returns actions.
+ *
+ * It is the machine of the core (`regrant::client::machine`) without DPoP, and `tests/vectors/client` holds schedules of
+ * the core that it must repeat. It guarantees: one refresh at a time; the storage is read before a refresh and again
+ * before it is written; a token is used only after it is stored; only a final rejection by the server, or the user, signs
+ * out; and every caller gets a reply.
+ */
+
+/** An access token and the refresh token that renews it. Times are in milliseconds, by the server's clock. */
+export interface Pair {
+  /** Empty where it is not known yet: a refresh cookie may exist. */
+  access: string;
+  /** In cookie mode the access token again: it tells one pair from another. */
+  refresh: string;
+  /** The user's id, for servers that expect it with a refresh token. */
+  user?: string | undefined;
+  /** The user that the access token names. */
+  subject?: string | undefined;
+  lifetime?: number | undefined;
+  issuedAt?: number | undefined;
+  expiresAt?: number | undefined;
+  /** By how much the server's clock was ahead of the device's. */
+  skew?: number | undefined;
+}
+
+/** Why the user must sign in. */
+export interface SignedOut {
+  reason:
+    | 'not_signed_in' | 'by_user' | 'elsewhere' | 'expired' | 'revoked' | 'reused' | 'unknown' | 'rejected' | 'unreadable';
+  /** The error code of the server. */
+  code?: string | undefined;
+  /** Why the server revoked the session, such as `logout` or `displaced`. */
+  revocation?: string | undefined;
+}
+
+/** A temporary failure: the tokens are kept. */
+export interface Failure {
+  reason: 'network' | 'server' | 'superseded' | 'storage' | 'access_rejected' | 'timeout';
+  /** The HTTP status and the error code of the server. */
+  status?: number | undefined;
+  code?: string | undefined;
+}
+
+/** A failure, and after how many milliseconds to retry. */
+export interface Retry extends Failure {
+  retryAfter: number;
+}
+
+/** The tokens of a granted refresh. `refresh` is absent if the presented token stays valid. */
+export interface Grant {
+  access: string;
+  refresh?: string | undefined;
+  lifetime?: number | undefined;
+  /** The server's clock, from the header `Date`. */
+  date?: number | undefined;
+}
+
+/** What the refresh endpoint answered. */
+export type RefreshAnswer =
+  | { granted: Grant }
+  | { superseded: true }
+  | { signedOut: SignedOut }
+  | { failure: Failure; retryAfter?: number | undefined };
+
+/** What was read from the storage: a pair, `null` for an empty storage, or why there is neither. */
+export type StorageRead = Pair | null | 'unreadable' | 'failed';
+
+export type Event<Caller> =
+  | ['acquire', Caller]
+  /** A server rejected the token, and the caller wants another one. */
+  | ['renew', Caller, rejected: string]
+  | ['cancel', Caller]
+  | ['signIn', Caller, Pair]
+  | ['signOut', Caller]
+  /** The result of an action: of `read` a {@link StorageRead}; of `write` whether it is known to have succeeded; of `send` the answer. */
+  | ['report', ticket: number, result: StorageRead | boolean | RefreshAnswer | undefined]
+  | ['tick']
+  /** Another tab stored a pair, or signed out. */
+  | ['news', Pair | SignedOut]
+  /** The network is back. */
+  | ['online'];
+
+/** What to do, in order. Every action with a ticket is reported back. */
+export type Action<Caller> =
+  /** With the token or the error; with neither a sign-in or sign-out is complete. */
+  | ['reply', Caller, token?: string | undefined, error?: Retry | SignedOut]
+  | ['lock', ticket: number]
+  | ['unlock']
+  | ['read', ticket: number]
+  /** Without a pair: clear the storage. */
+  | ['write', ticket: number, Pair?]
+  | ['send', ticket: number, Pair]
+  /** {@link Machine.held} or {@link Machine.over} changed. */
+  | ['state'];
+
+/** Timing, in milliseconds: `SessionSettings` of the core, with its defaults. */
+const MIN_TTL = 30_000;
+const WAIT_TIMEOUT = 30_000;
+const INITIAL_BACKOFF = 500;
+const MAX_BACKOFF = 60_000;
+const MAX_RETRY_AFTER = 300_000;
+const FAILURE_THRESHOLD = 3;
+const PERSIST_TIMEOUT = 5_000;
+const RENEW_COOLDOWN = 5_000;
+
+/** How urgently the held access token must be refreshed. */
+const FRESH = 0;
+/** In the background: callers receive the held token meanwhile. */
+const EARLY = 1;
+/** Before use, unless a refresh fails. */
+const LATE = 2;
+/** Before use: it has expired, or a server rejected it. */
+const EXPIRED = 3;
+
+/** A change to the storage that is in progress. */
+interface Change<Caller> {
+  caller?: Caller | undefined;
+  failures: number;
+  deadline: number;
+  /** The new pair; without it the storage is cleared. */
+  pair?: Pair | undefined;
+  /** The refresh token that `pair` replaces; absent if the user signed in. */
+  parent?: string | undefined;
+}
+
+export interface Machine<Caller> {
+  /**
+   * Processes an event and returns the actions to perform.
+   *
+   * @param monotonic - The time on a clock that never jumps but may stop while the device sleeps, in milliseconds.
+   * @param wall - The time on a clock that may be wrong by any amount.
+   */
+  handle(monotonic: number, wall: number, event: Event<Caller>): Action<Caller>[];
+  /** The monotonic time by which the machine needs a tick, unless another event arrives before. */
+  wakeAt(): number;
+  /** The held pair, if it has an access token. */
+  held(): Pair | undefined;
+  /** Why there is no pair; `undefined` before the storage was read. */
+  over(): SignedOut | undefined;
+}
+
+/**
+ * @param random - A random number from 0 to 1. It spreads load and is not used for security.
+ */
+export function createMachine<Caller>(random: () => number): Machine<Caller> {
+  let now: number;
+  let wallNow: number;
+  let out: Action<Caller>[];
+
+  /** Both absent: the storage has not been read yet. */
+  let held: Pair | undefined;
+  let over: SignedOut | undefined;
+  /** The refresh token of an ended session, until the storage is known not to contain it. */
+  let ended: { refresh: string; why: SignedOut } | undefined;
+  /** The access token that a server rejected last, and when a rejected one was last renewed. */
+  let rejected: string | undefined;
+  let renewedAt = -Infinity;
+  /** What the server's clock showed at a time of the device. */
+  let clock: { server: number; at: number; wall: number } | undefined;
+  /** A random extension of the refresh margin, so that not all clients refresh at once. */
+  let earlyRefresh = 0;
+
+  /** Continues the operation in progress, of which there is one at a time, with the result of the last action. */
+  let resume: ((result: never) => void) | undefined;
+  let lastTicket = 0;
+  let isLocked = false;
+  let isRefreshing = false;
+  let change: Change<Caller> | undefined;
+  /** When to retry the failed change. */
+  let changeAt: number | undefined;
+
+  let waiters: { caller: Caller; deadline: number }[] = [];
+  let commands: { caller: Caller; pair: Pair | undefined; requestedAt: number; wall: number; deadline: number }[] = [];
+  let refreshInBackground = false;
+  /** The consecutive failures since the last success, and the time of the next attempt. */
+  let failures = 0;
+  let lastFailure: Failure | undefined;
+  let retryAt = 0;
+
+  const upTo = (max: number) => Math.floor(max * random());
+  const backoff = (count: number) => {
+    const half = Math.min(INITIAL_BACKOFF * 2 ** (count - 1), MAX_BACKOFF) / 2;
+    return half + upTo(half);
+  };
+  const isOpen = () => failures >= FAILURE_THRESHOLD && now < retryAt;
+  const retry = (reason: Failure['reason'], at = 0): Retry => ({ reason, retryAfter: Math.max(0, at - now) });
+  const lastError = () => ({ ...retry('timeout', retryAt), ...lastFailure });
+  const fail = (caller: Caller | undefined, error: Retry | SignedOut) => {
+    if (caller) out.push(['reply', caller, undefined, error]);
+  };
+  const failWaiters = (error: Retry | SignedOut) => {
+    for (const { caller } of waiters.splice(0)) fail(caller, error);
+  };
+  const giveWaiters = () => {
+    if (held) for (const { caller } of waiters.splice(0)) out.push(['reply', caller, held.access]);
+  };
+  const forgetFailures = () => {
+    failures = retryAt = 0;
+    lastFailure = undefined;
+  };
+
+  // What is known about the tokens.
+
+  const lifetimeOf = (pair: Pair) => pair.lifetime ?? Infinity;
+  const margin = (pair: Pair) => Math.min(MIN_TTL, lifetimeOf(pair) / 3);
+  function urgency({ access, expiresAt }: Pair) {
+    if (rejected === access || !access) return EXPIRED;
+    if (expiresAt === undefined) return FRESH;
+    // If the device's clocks disagree about the elapsed time, the longer one counts: renewing too early does no harm.
+    const { server, at, wall } = clock!;
+    const remaining = expiresAt - server - Math.max(now - at, wallNow - wall);
+    if (remaining <= 0) return EXPIRED;
+    if (remaining <= margin(held!)) return LATE;
+    return remaining <= margin(held!) + earlyRefresh ? EARLY : FRESH;
+  }
+  const isFresh = () => held && urgency(held) === FRESH;
+  const isValid = () => held && urgency(held) !== EXPIRED;
+  const isSame = (one: Pair, other: Pair) => one.refresh === other.refresh && one.access === other.access;
+
+  /** Notes when `pair` was received; `requestedAt` is no later than its issue, so that it never lives too long here. */
+  function received(pair: Pair, requestedAt: number, wall: number, date?: number) {
+    const server = pair.issuedAt ?? date;
+    if (server !== undefined) {
+      clock = { server, at: requestedAt, wall };
+      pair.skew = server - wall;
+    }
+    if (pair.lifetime !== undefined) pair.expiresAt ??= (server ?? wall) + pair.lifetime;
+    return pair;
+  }
+
+  /** Holds `pair`, which is known to be stored. */
+  function hold(pair: Pair) {
+    clock ??= { server: wallNow + (pair.skew ?? 0), at: now, wall: wallNow };
+    if (!held || !isSame(held, pair)) {
+      earlyRefresh = upTo(margin(pair) / 2);
+      held = pair;
+    }
+    over = undefined;
+  }
+
+  function lose(why: SignedOut) {
+    held = undefined;
+    over = why;
+    refreshInBackground = false;
+    failWaiters(why);
+  }
+
+  /** Ends the session in memory. The storage is empty, or is cleared next. */
+  function signOut(why: SignedOut) {
+    if (held) ended = { refresh: held.refresh, why };
+    lose(why);
+  }
+
+  /** The storage contains no pair that can be used. */
+  function noUsablePair(found: StorageRead) {
+    forgetFailures();
+    lose(found === 'unreadable' ? { reason: found } : held ? { reason: 'elsewhere' } : over ?? { reason: 'not_signed_in' });
+  }
+
+  // Operations.
+
+  /** Starts an action, and continues with its result. */
+  function act<Result>(kind: 'lock' | 'read' | 'write' | 'send', then: (result: Result) => void, pair?: Pair) {
+    resume = then;
+    out.push([kind, ++lastTicket, pair] as Action<Caller>);
+  }
+  /** Reads the storage under the lock. A command that came meanwhile is first. */
+  const read = (then: (found: StorageRead) => void) => act('read', (found: StorageRead) => runCommand() || then(found));
+  /** Ends the operation in progress and releases the lock. */
+  function finish() {
+    resume = change = changeAt = undefined;
+    isRefreshing = false;
+    if (isLocked) out.push(['unlock']);
+    isLocked = false;
+  }
+  /** The held token is fresh. */
+  function succeed() {
+    forgetFailures();
+    refreshInBackground = false;
+    giveWaiters();
+  }
+  /** The tokens are kept. Waiters receive the held token if it is still valid, or an error after several failures. */
+  function attemptFailed(failure: Failure, retryAfter = 0) {
+    failures++;
+    lastFailure = failure;
+    retryAt = now + Math.max(backoff(failures), Math.min(retryAfter, MAX_RETRY_AFTER));
+    refreshInBackground = false;
+    finish();
+    if (isValid()) giveWaiters();
+    else if (isOpen()) failWaiters(lastError());
+  }
+
+  // Acquire: callers that want an access token.
+
+  function acquire(caller: Caller) {
+    if (held) {
+      const how = urgency(held);
+      const isBackingOff = now < retryAt;
+      if (how === EARLY && !isBackingOff) refreshInBackground = true;
+      if (how <= EARLY || (how === LATE && isBackingOff)) {
+        out.push(['reply', caller, held.access]);
+        return;
+      }
+    }
+    if (isOpen()) fail(caller, lastError());
+    else waiters.push({ caller, deadline: now + WAIT_TIMEOUT });
+  }
+
+  function renew(caller: Caller, token: string) {
+    if (held?.access === token) {
+      const againAt = renewedAt + Math.min(RENEW_COOLDOWN, lifetimeOf(held) / 2);
+      if (now < againAt) return fail(caller, retry('access_rejected', againAt));
+    }
+    // A token that was replaced meanwhile need not be remembered.
+    if (!held || held.access === token) rejected = token;
+    acquire(caller);
+  }
+
+  // Refresh: lock, read the storage, ask the server.
+
+  const takeLock = () =>
+    act('lock', () => {
+      isLocked = true;
+      if (!runCommand()) read(readLocked);
+    });
+
+  /** The storage was read before a refresh, or again because the server rejected `sent`. */
+  function readLocked(found: StorageRead, sent?: Pair, final?: SignedOut) {
+    if (found && typeof found === 'object') {
+      if (found.refresh === sent?.refresh) {
+        if (final) endSession(final);
+        else attemptFailed({ reason: 'superseded' });
+        // An earlier attempt to clear the storage failed.
+      } else if (found.refresh === ended?.refresh) endSession(ended.why);
+      else {
+        hold(found);
+        if (isFresh()) {
+          succeed();
+          finish();
+        } else refresh(found, now, wallNow);
+      }
+    } else if (final) {
+      signOut(final);
+      finish();
+    } else if (found === 'failed') attemptFailed({ reason: 'storage' });
+    else {
+      noUsablePair(found);
+      finish();
+    }
+  }
+
+  function refresh(pair: Pair, requestedAt: number, wall: number) {
+    refreshInBackground = false;
+    isRefreshing = true;
+    const onAnswer = (answer?: RefreshAnswer) => {
+      isRefreshing = false;
+      if (!answer) attemptFailed({ reason: 'network' });
+      else if ('failure' in answer) attemptFailed(answer.failure, answer.retryAfter);
+      else if ('granted' in answer) {
+        const { access, refresh: token = pair.refresh, lifetime, date } = answer.granted;
+        persist(received({ ...tokenTimes(access, lifetime), refresh: token, user: pair.user }, requestedAt, wall, date), pair.refresh);
+      } else {
+        const final = 'signedOut' in answer ? answer.signedOut : undefined;
+        read((found) => readLocked(found, pair, final));
+      }
+    };
+    act('send', onAnswer, pair);
+  }
+
+  /** The server ended the session: clear the storage under the held lock. */
+  function endSession(why: SignedOut) {
+    signOut(why);
+    persist();
+  }
+
+  // Persist: changes to the storage, made under the lock and retried while they fail.
+
+  /** Starts the next sign-in or sign-out, if there is one. The lock is held, and no report is awaited. */
+  function runCommand() {
+    const command = commands.shift();
+    if (command) persist(command.pair && received({ ...command.pair }, command.requestedAt, command.wall), undefined, command.caller);
+    return command;
+  }
+
+  function persist(pair?: Pair, parent?: string, caller?: Caller) {
+    isRefreshing = false;
+    change = { pair, parent, caller, failures: 0, deadline: now + PERSIST_TIMEOUT };
+    tryChange(change);
+  }
+
+  function tryChange(tried: Change<Caller>) {
+    changeAt = undefined;
+    // Without a lock, another tab may have stored a later pair.
+    if (tried.parent === undefined) write(tried);
+    else read((found) => checked(found, tried));
+  }
+
+  function write(tried: Change<Caller>) {
+    act('write', (done: boolean) => (done ? changed(tried) : changeFailed(tried)), tried.pair);
+  }
+
+  /** The storage was read before writing the child of a refresh. */
+  function checked(found: StorageRead, tried: Change<Caller>) {
+    if (found === 'failed') changeFailed(tried);
+    else if (!found) {
+      signOut({ reason: 'elsewhere' });
+      finish();
+    } else if (found === 'unreadable') write(tried);
+    // An earlier attempt that was reported as failed has succeeded.
+    else if (isSame(found, tried.pair!)) changed(tried);
+    else if (found.refresh === tried.parent) write(tried);
+    else {
+      // Another tab stored a pair. The child was never used, so it can be dropped.
+      hold(found);
+      if (isFresh()) succeed();
+      finish();
+    }
+  }
+
+  /** The change is stored: from here on its tokens may be used. */
+  function changed({ caller, pair, parent }: Change<Caller>) {
+    if (pair && parent !== undefined) {
+      if (rejected) renewedAt = now;
+    } else {
+      ended = undefined;
+      if (pair) renewedAt = -Infinity;
+    }
+    if (pair) {
+      rejected = undefined;
+      // If a sign-out is queued, the storage is cleared next and the user stays signed out.
+      if (commands.every((command) => command.pair)) hold(pair);
+    }
+    if (caller) out.push(['reply', caller]);
+    if (runCommand()) return;
+    if (over) failWaiters(over);
+    else succeed();
+    finish();
+  }
+
+  /** The change failed, or its outcome is unknown: retry it until its deadline, without using its tokens. */
+  function changeFailed(failed: Change<Caller>) {
+    if (commands.length) {
+      fail(failed.caller, retry('storage'));
+      runCommand();
+    } else if (now >= failed.deadline) giveUp(failed);
+    else {
+      changeAt = Math.min(now + backoff(++failed.failures), failed.deadline);
+      if (isValid()) giveWaiters();
+    }
+  }
+
+  function giveUp({ caller, pair, parent }: Change<Caller>) {
+    fail(caller, retry('storage'));
+    // The child was never used, so its parent may be presented again.
+    if (parent !== undefined) return attemptFailed({ reason: 'storage' });
+    // The pair may have been stored nevertheless.
+    if (pair) held = over = undefined;
+    finish();
+  }
+
+  /** A sign-in or sign-out runs before any refresh. */
+  function submit(caller: Caller, pair?: Pair) {
+    commands.push({ caller, pair, requestedAt: now, wall: wallNow, deadline: now + WAIT_TIMEOUT });
+    if (changeAt !== undefined) fail(change!.caller, retry('storage'));
+    // The answer would be for a session that is no longer wanted.
+    if (changeAt !== undefined || isRefreshing) runCommand();
+  }
+
+  function onNews(news: Pair | SignedOut) {
+    if (commands.length || change) return;
+    ended = undefined;
+    if ('reason' in news) lose(news);
+    else {
+      hold(news);
+      if (isFresh()) succeed();
+    }
+  }
+
+  function onTick() {
+    if (change && changeAt !== undefined) {
+      if (now >= change.deadline) giveUp(change);
+      else if (now >= changeAt) tryChange(change);
+    }
+    const error = lastError();
+    waiters = waiters.filter(({ caller, deadline }) => now < deadline || fail(caller, error));
+    if (change && now >= change.deadline) {
+      fail(change.caller, retry('storage'));
+      change.caller = undefined;
+    }
+    while (commands[0] && now >= commands[0].deadline) fail(commands.shift()!.caller, retry('timeout'));
+  }
+
+  /** Starts the next operation, if nothing is in progress. */
+  function startNext() {
+    if (resume || changeAt !== undefined) return;
+    if (commands.length) takeLock();
+    else if ((waiters.length || refreshInBackground) && now >= retryAt) {
+      if (held) takeLock();
+      // Usually the storage has a fresh token, and the lock is not needed.
+      else act('read', readUnlocked);
+    }
+  }
+
+  function readUnlocked(found: StorageRead) {
+    // A command comes first; it takes the lock.
+    if (commands.length) return;
+    if (found === 'failed') attemptFailed({ reason: 'storage' });
+    else if (!found || found === 'unreadable') noUsablePair(found);
+    else if (found.refresh === ended?.refresh) noUsablePair(null);
+    else {
+      hold(found);
+      if (isFresh()) succeed();
+      else takeLock();
+    }
+  }
+
+  /** What the app is told about: the user, or why there is none. */
+  const state = () => (held?.access ? held.subject ?? '' : over);
+
+  const on: { [Name in Event<Caller>[0]]: (first: never, second: never) => void } = {
+    acquire,
+    renew,
+    cancel: (one: Caller) => (waiters = waiters.filter(({ caller }) => caller !== one)),
+    signIn: submit,
+    signOut(caller: Caller) {
+      signOut({ reason: 'by_user' });
+      submit(caller);
+    },
+    // Reports with an old ticket are ignored.
+    report(ticket: number, result) {
+      const then = ticket === lastTicket && resume;
+      if (!then) return;
+      resume = undefined;
+      then(result);
+    },
+    tick: onTick,
+    news: onNews,
+    online: forgetFailures,
+  };
+
+  return {
+    handle(monotonic, wall, [kind, first, second]) {
+      now = monotonic;
+      wallNow = wall;
+      out = [];
+      const before = state();
+      on[kind](first as never, second as never);
+      startNext();
+      // First, so that a caller that receives a reply sees the matching state.
+      if (state() !== before) out.unshift(['state']);
+      return out;
+    },
+    wakeAt() {
+      const deadlines = [...waiters, ...commands].map(({ deadline }) => deadline);
+      const attemptAt = !resume && waiters.length ? retryAt : Infinity;
+      return Math.min(...deadlines, change?.caller ? change.deadline : Infinity, changeAt ?? attemptAt);
+    },
+    held: () => (held?.access ? held : undefined),
+    over: () => over,
+  };
+}
+
+/** The claims of a JWT, not verified: it is the client's own token. */
+function claimsOf(token: string): Record<string, unknown> {
+  try {
+    // UTF-8, also where there is no TextDecoder.
+    return Object(JSON.parse(decodeURIComponent(escape(atob(token.split('.')[1]!.replace(/-/g, '+').replace(/_/g, '/'))))));
+  } catch {
+    return {};
+  }
+}
+
+/** A pair but for its refresh token: the times are those of the token, or else its lifetime is `lifetime`. */
+export function tokenTimes(access: string, lifetime?: number): Omit<Pair, 'refresh'> {
+  const { iat, exp, userId, sub = userId } = claimsOf(access);
+  const [issuedAt, expiresAt] = [iat, exp].map((seconds) => (typeof seconds === 'number' ? seconds * 1000 : undefined));
+  const own = Math.max(0, expiresAt! - issuedAt!);
+  return { access, subject: (sub as string | number | undefined)?.toString(), issuedAt, expiresAt, lifetime: own >= 0 ? own : lifetime };
+}

@@ -1,0 +1,201 @@
+// Tokens that scripts keep, the old interface with `rtVerify`, wrong options, and the package: its formats and its size.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { test } from 'node:test';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { gzipSync } from 'node:zlib';
+import express from 'express';
+import { createAuth } from 'regrant';
+import { createClient, rtVerify, SessionError, storedTokens } from 'regrant/client';
+import { authenticate, authErrorHandler, logoutHandler, presets, refreshHandler } from 'regrant/express';
+import { rolldown } from 'rolldown';
+import { serve } from '../support/server.mjs';
+import { Browser, ORIGIN } from './browser.mjs';
+
+const TTL = 900_000;
+
+/** A storage whose methods return promises, as in React Native. */
+function asyncStorage() {
+  const items = new Map();
+  return {
+    items,
+    getItem: async (key) => items.get(key) ?? null,
+    setItem: async (key, value) => void items.set(key, value),
+    removeItem: async (key) => void items.delete(key),
+  };
+}
+
+/** What a browser has and React Native or a worker does not. */
+const WITHOUT = ['BroadcastChannel', 'addEventListener', 'document', 'localStorage', 'location', 'navigator'];
+
+test('stored tokens: refresh tokens in JSON bodies, in a storage of the app, without anything of a browser', async () => {
+  const browser = new Browser({ config: { web: { refreshCookie: false } } });
+  const storage = asyncStorage();
+  const open = () => browser.open(({ storedTokens: stored }) => ({ refresh: `${ORIGIN}/auth/refresh`, tokens: stored(storage) }), { without: WITHOUT });
+  const app = open();
+  assert.equal((await browser.outcome(app.token)).error.reason, 'not_signed_in');
+  assert.equal(browser.requests.length, 0, 'an empty storage needs no request');
+  const login = await browser.login();
+  await browser.value(app.client.signIn(login));
+  assert.equal(storage.items.get('refreshToken'), `Bearer ${login.refreshToken}`);
+  await browser.advance(TTL);
+  assert.equal((await browser.value(app.client.fetch(`${ORIGIN}/api/me`))).status, 200);
+  const [{ body, headers }] = browser.refreshes();
+  assert.equal(body.refreshToken, login.refreshToken);
+  assert.equal(headers.get('authorization'), null);
+  assert.notEqual(storage.items.get('refreshToken'), `Bearer ${login.refreshToken}`);
+
+  app.close();
+  const restarted = open();
+  assert.equal((await browser.value(restarted.client.fetch(`${ORIGIN}/api/me`))).status, 200);
+  assert.equal(browser.refreshes().length, 1, 'the stored token is still good');
+  assert.deepEqual({ ...(await browser.value(restarted.client.signOut())) }, { revoked: true });
+  assert.equal(storage.items.size, 0);
+  assert.equal((await browser.auth.sessions('alice'))[0].state, 'revoked');
+});
+
+test('a storage that fails or hangs: an error, tokens kept, and it works again', async () => {
+  for (const fault of [() => Promise.reject(new Error('locked')), () => new Promise(() => {}), () => { throw new Error('locked'); }]) {
+    const browser = new Browser({ config: { web: { refreshCookie: false } } });
+    const storage = asyncStorage();
+    const app = browser.open(({ storedTokens: stored }) => ({ refresh: '/auth/refresh', tokens: stored(storage) }));
+    await browser.value(app.client.signIn(await browser.login()));
+    await browser.advance(TTL);
+    const { getItem } = storage;
+    storage.getItem = fault;
+    const { error } = await browser.outcome(app.token);
+    assert.equal(error.advice, 'retry');
+    assert.equal(app.client.state.status, 'signed_in');
+    storage.getItem = getItem;
+    await browser.advance(61_000);
+    assert.ok(await browser.value(app.token));
+  }
+});
+
+/** A browser before a server of the old shape. */
+async function oldBrowser(t) {
+  const browser = new Browser({ config: { secret: 'old secret', allowShortSecret: true, access: { subjectClaim: 'userId', numericSubject: true } } });
+  const old = presets.rtVerify();
+  const app = express();
+  app.post('/api/users/login', async (req, res) => old.loginResponse(res, await browser.auth.login('7')));
+  app.get('/api/users/rtVerify', old.rtVerify(browser.auth));
+  app.get('/api/me', old.authenticate(browser.auth), (req, res) => res.json({ id: req.auth.subject }));
+  app.use((err, req, res, _next) => res.status(Number(err.message.split('/')[0])).json({ message: err.message, failedApi: err.failedApi }));
+  const call = await serve(t, app);
+  browser.server = async ({ path, method, headers }) => {
+    browser.clock.set(browser.wall);
+    headers.delete('cookie');
+    const response = await call(path, { method, headers });
+    return { status: response.status, headers: { 'content-type': 'application/json' }, cookies: response.headers.getSetCookie(), body: await response.text() };
+  };
+  const tab = browser.open(({ rtVerify: tokens }, { localStorage }) => ({ refresh: '/api/users/rtVerify', tokens: tokens(localStorage) }));
+  const login = JSON.parse((await browser.server({ path: '/api/users/login', method: 'POST', headers: new Headers() })).body);
+  return { browser, tab, login };
+}
+
+test('rtVerify: headers, statuses and the items of an old front end', async (t) => {
+  const { browser, tab, login } = await oldBrowser(t);
+  await browser.value(tab.client.signIn(login));
+  assert.equal(browser.items.get('refreshToken'), login.refreshToken);
+  assert.equal(browser.items.get('accessToken'), login.accessToken);
+  assert.equal(browser.items.get('userId'), '7');
+  const response = await browser.value(tab.client.fetch('/api/me'));
+  assert.equal(response.status, 200);
+  assert.match(browser.requests.at(-1).headers.get('accesstoken'), /^Bearer ey/);
+
+  // 403: the old middleware's word for an expired token.
+  browser.items.set('accessToken', 'Bearer of.another.key');
+  tab.close();
+  const reloaded = browser.open(({ rtVerify: tokens }, { localStorage }) => ({ refresh: '/api/users/rtVerify', tokens: tokens(localStorage) }));
+  assert.equal((await browser.value(reloaded.client.fetch('/api/me'))).status, 200);
+  const statuses = browser.requests.slice(-3).map(({ path, status }) => `${path} ${status}`);
+  assert.deepEqual(statuses, ['/api/me 403', '/api/users/rtVerify 200', '/api/me 200']);
+  const { headers } = browser.requests.at(-2);
+  assert.deepEqual([headers.get('refreshtoken'), headers.get('userid'), headers.get('x-refresh-rotate')], [login.refreshToken, '7', '1']);
+  assert.notEqual(browser.items.get('refreshToken'), login.refreshToken, 'rotated');
+
+  // 419: the session is over.
+  await browser.auth.logoutEverywhere('7');
+  await browser.advance(10_000);
+  const { error } = await browser.outcome(reloaded.client.accessToken({ rejected: await browser.value(reloaded.token) }));
+  assert.equal(error.advice, 'sign_in');
+  assert.equal(browser.items.size, 0);
+  assert.equal(browser.jar.has('accessToken'), false);
+});
+
+test('wrong options are refused by name', () => {
+  const storage = asyncStorage();
+  for (const [options, message] of [
+    [{}, /invalid option "refresh"/],
+    [{ refresh: '' }, /invalid option "refresh"/],
+    [{ refresh: 5 }, /invalid option "refresh"/],
+    [{ refresh: 'https://a.example/', refreshUrl: 'S3CR3T' }, /unknown option "refreshUrl"/],
+    [{ refresh: 'https://a.example/', toString: 'S3CR3T' }, /unknown option "toString"/],
+    [{ refresh: 'https://a.example/', logout: false }, /invalid option "logout"/],
+    [{ refresh: 'https://a.example/', logout: null }, /invalid option "logout"/],
+    [{ refresh: 'https://a.example/', allowedOrigins: 'https://S3CR3T.example' }, /invalid option "allowedOrigins"/],
+    [{ refresh: 'https://a.example/', tokens: 'rtVerify' }, /invalid option "tokens"/],
+    [{ refresh: 'https://a.example/', fetch: {} }, /invalid option "fetch"/],
+    [{ refresh: '/auth/refresh' }, /URL/],
+  ]) {
+    assert.throws(() => createClient(options), (error) => error instanceof TypeError && message.test(error.message) && !/S3CR3T/.test(error.message), JSON.stringify(options));
+  }
+  assert.ok(createClient({ refresh: 'https://a.example/refresh', logout: undefined, fetch: undefined }));
+  assert.throws(() => storedTokens({}), /no method "getItem"/);
+  assert.throws(() => storedTokens(null), /no method "getItem"/);
+  assert.throws(() => storedTokens(storage, { refresh: 'a' }), /unknown key "refresh"/);
+  assert.throws(() => rtVerify(storage, { accessToken: 5 }), /invalid key "accessToken"/);
+});
+
+test('signIn wants the body of a login', async () => {
+  const client = createClient({ refresh: 'https://a.example/refresh' });
+  for (const body of [undefined, null, '', {}, { accessToken: '' }, { accessToken: 5 }]) {
+    await assert.rejects(client.signIn(body), { name: 'TypeError', message: /login/ });
+  }
+});
+
+test('in Node.js, over HTTP', async (t) => {
+  const auth = createAuth({ secret: 'a secret of the tests, long enough', store: 'memory:', web: { refreshCookie: false } });
+  const app = express();
+  app.use(express.json());
+  app.post('/auth/refresh', refreshHandler(auth));
+  app.post('/auth/logout', logoutHandler(auth));
+  app.get('/me', authenticate(auth), (req, res) => res.json({ user: req.auth.subject }));
+  app.use(authErrorHandler());
+  const { origin } = await serve(t, app);
+  const client = createClient({ refresh: `${origin}/auth/refresh`, tokens: storedTokens(asyncStorage()) });
+  await assert.rejects(client.fetch(`${origin}/me`), SessionError);
+  const { accessToken, refreshToken } = await auth.login('alice');
+  await client.signIn({ accessToken: 'not.valid.any-more', refreshToken });
+  assert.deepEqual(await (await client.fetch(`${origin}/me`)).json(), { user: 'alice' });
+  assert.notEqual(await client.accessToken(), accessToken);
+  assert.deepEqual(await client.signOut(), { revoked: true });
+});
+
+test('ES modules, CommonJS and the script tag have the same exports, and need neither Node.js nor the addon', async () => {
+  const names = ['SessionError', 'createClient', 'rtVerify', 'storedTokens'];
+  assert.deepEqual(Object.keys(await import('regrant/client')).sort(), names);
+  assert.deepEqual(Object.keys(createRequire(import.meta.url)('regrant/client')).sort(), names);
+  const tab = new Browser().open();
+  assert.deepEqual(Object.keys(tab.regrant).sort(), names);
+  const folder = new URL('../../dist/', import.meta.url);
+  for (const file of ['client.mjs', 'client.iife.js', 'client/index.cjs', 'client/machine.cjs', 'client/endpoint.cjs', 'client/stored.cjs', 'client/tabs.cjs']) {
+    const text = await readFile(new URL(file, folder), 'utf8');
+    assert.doesNotMatch(text, /^\s*(import|export .* from)\b|\brequire\(["'](?!\.\/)|\bprocess\.[a-z]|\bBuffer\b/m, file);
+  }
+  // Nothing keeps a process alive.
+  await promisify(execFile)(process.execPath, ['-e', "require('regrant/client').createClient({ refresh: 'https://a.example/' })"], { cwd: fileURLToPath(new URL('../..', import.meta.url)), timeout: 20_000 });
+});
+
+test('the size: at most 5 KB, minified and compressed', async (t) => {
+  const sizeOf = (text) => gzipSync(text, { level: 9 }).length;
+  const entry = fileURLToPath(new URL('../../dist/client.mjs', import.meta.url));
+  const bundle = await rolldown({ input: 'entry', treeshake: { moduleSideEffects: false }, plugins: [{ name: 'entry', resolveId: (id) => (id === 'entry' ? id : null), load: (id) => (id === 'entry' ? `export { createClient, SessionError } from ${JSON.stringify(entry)}` : null) }] });
+  const { output: [{ code }] } = await bundle.generate({ format: 'esm', minify: true });
+  const [alone, all] = [sizeOf(code), sizeOf(await readFile(new URL('../../dist/client.iife.js', import.meta.url)))];
+  t.diagnostic(`${alone} bytes with a refresh cookie, ${all} with everything`);
+  assert.ok(alone <= 5 * 1024, `${alone} bytes`);
+});
