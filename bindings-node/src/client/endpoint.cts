@@ -41,7 +41,7 @@ function tokensOf({ accessToken, refreshToken, expiresIn }: Record<string, unkno
   return {
     access,
     refresh: tokens ? withoutScheme(refreshToken) : access,
-    lifetime: typeof expiresIn === 'number' && expiresIn >= 0 ? expiresIn * 1000 : undefined,
+    lifetime: (expiresIn as number) > 0 ? (expiresIn as number) * 1000 : undefined,
   };
 }
 

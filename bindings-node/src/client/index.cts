@@ -102,8 +102,8 @@ export class SessionError extends Error {
 /** The types of the options. */
 const OPTIONS: Record<string, string> = { refresh: 'string', logout: 'string', allowedOrigins: 'object', tokens: 'object', fetch: 'function' };
 
-/** Scheme, host and port of an absolute URL; empty for other schemes. */
-const originOf = (url: string) => /^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? '';
+/** Scheme, host and port of an absolute URL; other schemes have none that two URLs share. */
+const originOf = (url: string) => /^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? url;
 
 /** After an aborted request, its cookie may still be on its way from the network to the browser's cookies. */
 const SETTLE = 1_000;
@@ -188,7 +188,9 @@ export function createClient(options: ClientOptions): Client {
     unlock: () => release(),
     read: (ticket) => bounded(read(), (found = 'failed') => dispatch('report', ticket, found)),
     write: (ticket, pair) => bounded(write(pair), (done) => dispatch('report', ticket, done)),
-    send: (ticket, pair) => (flight = sendRefresh(ticket, pair)),
+    send: (ticket, pair) =>
+      (flight = sendToken(refreshUrl, pair, REQUEST_TIMEOUT, async (response) => readAnswer(response, await response.text(), tokens))
+        .then((answer) => dispatch('report', ticket, answer))),
     state: () => publish(),
   };
 
@@ -197,7 +199,7 @@ export function createClient(options: ClientOptions): Client {
     const over = machine.over();
     const next = (held ? { status: 'signed_in', subject: held.subject } : { status: over ? 'signed_out' : 'unknown', ...over }) as SessionState;
     state = next;
-    for (const listener of listeners) queueMicrotask(() => listener(next));
+    listeners.forEach((listener) => queueMicrotask(() => listener(next)));
   }
 
   async function lock(ticket: number) {
@@ -278,10 +280,6 @@ export function createClient(options: ClientOptions): Client {
     return Promise.race([givenUp, answer.catch(() => (controller.signal.aborted ? givenUp : undefined))]).finally(() => clearTimeout(timer));
   }
 
-  async function sendRefresh(ticket: number, pair: Pair) {
-    dispatch('report', ticket, await sendToken(refreshUrl, pair, REQUEST_TIMEOUT, async (response) => readAnswer(response, await response.text(), tokens)));
-  }
-
   async function endSession(url: string, pair: StorageRead) {
     if (!tokens) pageItems?.setItem(untold, '1');
     revoked = !!(await sendToken(url, Object(pair), LOGOUT_TIMEOUT, ({ ok, status }) => ok || status === 401));
@@ -307,8 +305,8 @@ export function createClient(options: ClientOptions): Client {
     return new Promise<string>((resolve, reject) => {
       const caller: Caller = (token, error) => (error ? reject(new SessionError(error)) : resolve(token!));
       stop = () => {
-        dispatch('cancel', caller);
         reject(signal!.reason);
+        dispatch('cancel', caller);
       };
       if (signal?.aborted) return stop();
       signal?.addEventListener('abort', stop);
@@ -326,7 +324,7 @@ export function createClient(options: ClientOptions): Client {
     const signal = given('signal');
     const origin = originOf(absolute(request ? request.url : String(input)));
     const header = isLegacy ? 'accesstoken' : 'authorization';
-    if (!origin || !origins.includes(origin) || headers.has(header)) return send(input, init);
+    if (!origins.includes(origin) || headers.has(header)) return send(input, init);
 
     const attempt = (token: string, resource = input) => {
       headers.set(header, `Bearer ${token}`);
@@ -386,7 +384,7 @@ export function createClient(options: ClientOptions): Client {
     accessToken,
     async signIn(body) {
       const pair = pairOf(body, tokens);
-      if (!pair) throw new TypeError('no login response');
+      if (!pair) throw new TypeError('no login body');
       await call((caller) => ['signIn', caller, pair]);
     },
     signOut,

@@ -420,13 +420,10 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
 
   /** The change is stored: from here on its tokens may be used. */
   function changed({ caller, pair, parent }: Change<Caller>) {
-    if (pair && parent !== undefined) {
-      if (rejected) renewedAt = now;
-    } else {
-      ended = undefined;
-      if (pair) renewedAt = -Infinity;
-    }
+    if (parent === undefined) ended = undefined;
     if (pair) {
+      if (parent === undefined) renewedAt = -Infinity;
+      else if (rejected) renewedAt = now;
       rejected = undefined;
       // If a sign-out is queued, the storage is cleared next and the user stays signed out.
       if (commands.every((command) => command.pair)) hold(pair);
@@ -472,6 +469,8 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     ended = undefined;
     if ('reason' in news) lose(news);
     else {
+      // The other tab has just measured by how much the device's clock is wrong.
+      clock = undefined;
       hold(news);
       if (isFresh()) succeed();
     }
@@ -482,8 +481,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
       if (now >= change.deadline) giveUp(change);
       else if (now >= changeAt) tryChange(change);
     }
-    const error = lastError();
-    waiters = waiters.filter(({ caller, deadline }) => now < deadline || fail(caller, error));
+    waiters = waiters.filter(({ caller, deadline }) => now < deadline || fail(caller, lastError()));
     if (change && now >= change.deadline) {
       fail(change.caller, retry('storage'));
       change.caller = undefined;

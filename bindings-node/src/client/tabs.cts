@@ -26,7 +26,7 @@ export function pageStorage(): Storage | undefined {
  * app of one process. `onLost` is called if another tab takes it by force.
  */
 export async function takeLock(name: string, onLost: () => void): Promise<() => void> {
-  const { locks } = globalThis.navigator ?? {};
+  const locks = globalThis.navigator?.locks;
   const storage = pageStorage();
   if (!locks) return storage ? takeLease(storage, name) : () => {};
   const controller = new AbortController();
@@ -47,12 +47,15 @@ export async function takeLock(name: string, onLost: () => void): Promise<() => 
 /** The server's grace period covers two tabs that see the lease free at the same moment. */
 async function takeLease(storage: Storage, name: string): Promise<() => void> {
   const mine = String(Math.random());
+  const release = () => storage.getItem(name) === mine && storage.removeItem(name);
+  // Also while it is not confirmed.
+  addEventListener('pagehide', release);
   let holder: string | null = null;
   // Counted, because a clock goes on while the device sleeps.
   for (let waited = 0; ; waited += POLL) {
     const current = storage.getItem(name);
     // Still there after the others could see it.
-    if (current === mine) return () => storage.getItem(name) === mine && storage.removeItem(name);
+    if (current === mine) return release;
     if (current !== holder) waited = 0;
     if (!current || waited > MAX_HOLD) storage.setItem(name, mine);
     else holder = current;
