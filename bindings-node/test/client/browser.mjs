@@ -35,7 +35,7 @@ export class Browser {
   skew = 0;
   /** Requests that arrived at the server: `{ path, status, at, tab, headers, body, isDelivered }`. */
   requests = [];
-  /** What happens to a request: `{ toServer, toClient }` in ms, `lost` (`'request'`, `'response'`), `ignoresAbort`, or a `response`. */
+  /** What happens to a request: `{ toServer, toClient }` in ms, `lost` (`'request'`, `'response'`, `'hangs'`), `cancelled` in ms after it was aborted, or a `response`. */
   network = () => ({});
   #timers = [];
   #timerId = 0;
@@ -138,14 +138,14 @@ export class Browser {
     const headers = new Headers(init.headers);
     if (init.credentials === 'include' || origin === ORIGIN) headers.set('cookie', [...this.jar].map(([name, value]) => `${name}=${value}`).join('; '));
     const request = { path, origin, method: init.method ?? 'GET', headers, at: this.time, tab, body: typeof init.body === 'string' && init.body.startsWith('{') ? JSON.parse(init.body) : init.body };
-    const { toServer = 20, toClient = 20, lost, ignoresAbort = false, response } = this.network(request) ?? {};
+    const { toServer = 20, toClient = 20, lost, cancelled = 5, response } = this.network(request) ?? {};
     return new Promise((resolve, reject) => {
       let isCancelled = false;
       const { signal } = init;
       const abort = () => {
         reject(signal.reason);
         // The network process hears of it a moment later.
-        if (!ignoresAbort) this.setTimeout(() => (isCancelled = true), 5);
+        this.setTimeout(() => (isCancelled = true), cancelled);
       };
       if (signal?.aborted) return abort();
       signal?.addEventListener('abort', abort);
