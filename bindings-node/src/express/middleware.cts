@@ -3,7 +3,6 @@ import type { ErrorRequestHandler, NextFunction, Request, RequestHandler, Respon
 import type { Auth } from '../auth.cjs';
 import { AuthError, Catalog, isAuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import type { Checks } from '../arguments.cjs';
 import {
   checkMiddlewareOptions,
   preflightAnswer,
@@ -14,13 +13,13 @@ import {
 } from '../http/authenticate.cjs';
 import {
   accessCookie,
+  checkJwksRoute,
+  checkRefreshRoute,
   clearedCookies,
   endSession,
   jwksAnswer,
-  jwksChecks,
   listOrEnd,
   loginAnswer,
-  refreshChecks,
   refreshCookie,
   renew,
   type JwksOptions,
@@ -147,8 +146,7 @@ export interface RefreshHandlerOptions extends RefreshOptions, ErrorOptions {}
  * The cookie of a cross-origin request is refused. With `web.refreshCookie: false`, mount `express.json()` before it.
  */
 export function refreshHandler(auth: Auth, options: RefreshHandlerOptions = {}): RequestHandler {
-  checkAuth(auth);
-  checkHandlerOptions(options, refreshHandlerChecks, 'refreshCookie');
+  checkRefreshRoute(auth, options);
   return handler((req) => renew(auth, req, options), options);
 }
 
@@ -230,8 +228,7 @@ export function authRouter(auth: Auth, options: RefreshHandlerOptions = {}): Req
  * ```
  */
 export function jwksHandler(auth: Auth, options: JwksOptions = {}): RequestHandler {
-  checkAuth(auth);
-  checkHandlerOptions(options, jwksChecks, 'refreshCookie');
+  checkJwksRoute(auth, options);
   return (req, res) => send(res, jwksAnswer(auth, req, options));
 }
 
@@ -277,8 +274,6 @@ export interface ErrorOptions {
    */
   onError?: OnError | undefined;
 }
-
-const refreshHandlerChecks: Checks<RefreshHandlerOptions> = { ...refreshChecks, ...errorChecks };
 
 /**
  * Sends the `AuthError`s that reach the app's error handling: from `next(err)`, from routes that call `auth` and, in

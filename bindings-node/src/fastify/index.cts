@@ -25,17 +25,17 @@ import {
   type UserOptions,
 } from '../http/authenticate.cjs';
 import {
+  checkJwksRoute,
+  checkRefreshRoute,
   endSession,
   jwksAnswer,
-  jwksChecks,
   listOrEnd,
   loginAnswer,
-  refreshChecks,
   renew,
   type JwksOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
-import { addNonce, checkAuth, checkHandlerOptions, errorChecks, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
+import { addNonce, checkAuth, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
 import { authOf, requestCheck, requiredClaims, requiredScopes, type RequiredClaims, type Requirement } from '../http/permission.cjs';
 import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
@@ -155,8 +155,7 @@ export const authRoutes: FastifyPluginCallback<AuthRoutesOptions> = (app, option
 /** @throws AuthError `ERR_ARGUMENT_INVALID`; and what Fastify throws, for a route that exists. */
 function addRoutes(app: FastifyInstance, options: AuthRoutesOptions): void {
   const { auth, prefix, logLevel, logSerializers, ...endpoints } = options as AuthRoutesOptions & RegisterOptions;
-  checkAuth(auth);
-  checkHandlerOptions<RefreshOptions & ErrorOptions>(endpoints, { ...refreshChecks, ...errorChecks }, 'refreshCookie');
+  checkRefreshRoute(auth, endpoints);
   const route = (answer: (request: FastifyRequest) => Promise<HttpAnswer>) =>
     async (request: FastifyRequest, reply: FastifyReply): Promise<unknown> => {
       try {
@@ -218,8 +217,7 @@ export function jwksHandler(
   auth: Auth,
   options: JwksOptions = {},
 ): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
-  checkAuth(auth);
-  checkHandlerOptions(options, jwksChecks, 'refreshCookie');
+  checkJwksRoute(auth, options);
   return (request, reply) => send(reply, jwksAnswer(auth, request, options));
 }
 

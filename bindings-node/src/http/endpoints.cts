@@ -4,7 +4,7 @@ import { internalsOf, type Auth, type AuthInternals } from '../auth.cjs';
 import { checkArgument, encodeClaims, isAnything, isFlag, isFunction, isObject, isText, isWellFormedText, type Check, type Checks } from '../arguments.cjs';
 import type { AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
-import { checkAuth, checkHandlerOptions, refuseOptions } from './guard.cjs';
+import { checkAuth, checkHandlerOptions, errorChecks, refuseOptions } from './guard.cjs';
 import { addressOf, checkRequest, headOf, methodNotAllowed, parseAnswer, toAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
 import type { ClaimsSource, TokenPair } from '../session.cjs';
 
@@ -71,7 +71,7 @@ export function clearedCookies(auth: Auth, request: HttpRequest): string[] {
   return JSON.parse(catalog.textOf(web.native.removeCookies(headOf(request, web)))) as string[];
 }
 
-export const refreshChecks: Checks<RefreshOptions> = { claims: isAnything, rotate: isFlag, address: isFunction };
+const refreshChecks: Checks<RefreshOptions> = { claims: isAnything, rotate: isFlag, address: isFunction };
 
 /** The options of the refresh endpoint. */
 export interface RefreshOptions {
@@ -85,6 +85,16 @@ export interface RefreshOptions {
    * address, as with a function that returns `undefined` or `null`.
    */
   address?: ((request: HttpRequest) => string | undefined | null) | undefined;
+}
+
+/**
+ * Checks the arguments of a framework's route.
+ *
+ * @throws AuthError `ERR_ARGUMENT_INVALID`
+ */
+export function checkRefreshRoute(auth: Auth, options: RefreshOptions & { onError?: unknown }): void {
+  checkAuth(auth);
+  checkHandlerOptions(options, { ...refreshChecks, ...errorChecks }, 'refreshCookie');
 }
 
 /**
@@ -249,21 +259,26 @@ export interface JwksOptions {
 /** RFC 9111 §1.2.2. */
 const MAX_SECONDS = 2 ** 31;
 
-export const jwksChecks: Checks<JwksOptions> = {
+const jwksChecks: Checks<JwksOptions> = {
   maxAge: {
     accepts: (value) => Number.isSafeInteger(value) && (value as number) >= 0 && (value as number) <= MAX_SECONDS,
     expected: 'a number of seconds',
   },
 };
 
+/** @throws AuthError `ERR_ARGUMENT_INVALID` */
+export function checkJwksRoute(auth: Auth, options: JwksOptions): void {
+  checkAuth(auth);
+  checkHandlerOptions(options, jwksChecks, 'refreshCookie');
+}
+
 /**
  * The response with the keys (RFC 7517 §5), with `Cache-Control` and `ETag`; 304 (RFC 9110 §15.4.5) if the
  * client has them already.
  */
 export function jwksAnswer(auth: Auth, request: HttpRequest, options: JwksOptions = {}): HttpAnswer {
-  checkAuth(auth);
+  checkJwksRoute(auth, options);
   checkRequest(request);
-  checkHandlerOptions(options, jwksChecks, 'refreshCookie');
   const { native, catalog, web } = internalsOf(auth);
   return parseAnswer(catalog.textOf(native.jwksResponse(headOf(request, web), options.maxAge)));
 }
