@@ -26,13 +26,19 @@ export interface ClientOptions {
   fetch?: typeof fetch | undefined;
 }
 
-/** Whether a user is signed in. */
-export type SessionState =
-  /** Not known yet: ask for a token. */
-  | { readonly status: 'unknown' }
-  /** `subject`: the user that the access token names. It changes if another user signs in, in whichever tab. */
-  | { readonly status: 'signed_in'; readonly subject?: string | undefined }
-  | ({ readonly status: 'signed_out' } & Readonly<SignedOut>);
+/** Whether a user is signed in, and why not. */
+export interface SessionState extends Readonly<Partial<SignedOut>> {
+  /** `unknown` until a token was asked for. */
+  readonly status: 'unknown' | 'signed_in' | 'signed_out';
+  /** The user that the access token names. It changes if another user signs in, in whichever tab. */
+  readonly subject?: string | undefined;
+}
+
+/** What a sign-out has reached. */
+export interface SignOutResult {
+  /** Whether the server has answered that the session is over. If not, in cookie mode the client tells it later. */
+  revoked: boolean;
+}
 
 /** Options of {@link Client.accessToken}. */
 export interface AccessTokenOptions {
@@ -65,10 +71,9 @@ export interface Client {
    */
   signIn(body: LoginBody): Promise<void>;
   /**
-   * Ends the session in all tabs, and tells the server, for a few seconds at most. `revoked`: whether the server has answered that the session
-   * is over. If not, in cookie mode the client tells it later.
+   * Ends the session in all tabs, and tells the server, for a few seconds at most.
    */
-  signOut(): Promise<{ revoked: boolean }>;
+  signOut(): Promise<SignOutResult>;
   /** The present state. The object is the same until the state changes. */
   readonly state: SessionState;
   /** Calls `listener` at each change of the state; returns how to stop. */
@@ -90,7 +95,7 @@ export class SessionError extends Error {
   /** After how many seconds to retry. */
   declare readonly retryAfter?: number | undefined;
 
-  /** @param why - With `retryAfter` in milliseconds for a temporary failure. */
+  /** @internal `retryAfter` is in milliseconds here. */
   constructor(why: SignedOut | Retry) {
     const isRetry = 'retryAfter' in why;
     const advice = isRetry ? 'retry' : 'sign_in';
@@ -162,7 +167,7 @@ export function createClient(options: ClientOptions): Client {
   /** Gives up the refresh in flight. */
   let abort = () => {};
   let flight: Promise<unknown> | undefined;
-  let signingOut: Promise<{ revoked: boolean }> | undefined;
+  let signingOut: Promise<SignOutResult> | undefined;
   /** Whether the server has ended the session. */
   let revoked = false;
   /** In cookie mode, what is known of the session. The cookie is not seen: there may be one until the server says otherwise. */
@@ -197,7 +202,7 @@ export function createClient(options: ClientOptions): Client {
   function publish() {
     const held = machine.held();
     const over = machine.over();
-    const next = (held ? { status: 'signed_in', subject: held.subject } : { status: over ? 'signed_out' : 'unknown', ...over }) as SessionState;
+    const next: SessionState = held ? { status: 'signed_in', subject: held.subject } : { status: over ? 'signed_out' : 'unknown', ...over };
     state = next;
     listeners.forEach((listener) => queueMicrotask(() => listener(next)));
   }

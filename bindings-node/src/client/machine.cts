@@ -26,6 +26,7 @@ export interface Pair {
 
 /** Why the user must sign in. */
 export interface SignedOut {
+  /** `elsewhere`: in another tab. `reused`: the refresh token had two holders. `unreadable`: the storage has no tokens that can be read. */
   reason:
     | 'not_signed_in' | 'by_user' | 'elsewhere' | 'expired' | 'revoked' | 'reused' | 'unknown' | 'rejected' | 'unreadable';
   /** The error code of the server. */
@@ -36,9 +37,11 @@ export interface SignedOut {
 
 /** A temporary failure: the tokens are kept. */
 export interface Failure {
+  /** `superseded`: a newer refresh token is in use. `access_rejected`: the server rejects access tokens that it has just issued. */
   reason: 'network' | 'server' | 'superseded' | 'storage' | 'access_rejected' | 'timeout';
-  /** The HTTP status and the error code of the server. */
+  /** The HTTP status of the server's answer. */
   status?: number | undefined;
+  /** The error code of the server. */
   code?: string | undefined;
 }
 
