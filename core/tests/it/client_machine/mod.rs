@@ -7,3 +7,4 @@ mod fixture;
 mod persist;
 mod refreshes;
 mod rejections;
+mod traces;
