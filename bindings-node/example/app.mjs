@@ -1,5 +1,6 @@
 // The app: one `auth` object, one user table, and the routes that use them.
 
+import { basename, dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import express from 'express';
 import { rateLimit } from 'express-rate-limit';
@@ -16,6 +17,8 @@ import { sessionRoutes } from './routes/session.mjs';
 import { openUsers } from './users.mjs';
 
 const PAGE = fileURLToPath(new URL('./public', import.meta.url));
+/** regrant/client, for a page without a bundler. */
+const CLIENT = fileURLToPath(import.meta.resolve('regrant/client'));
 
 /**
  * Builds the app from a configuration (config.mjs). `close` releases the database.
@@ -68,6 +71,7 @@ export function createApp(config, { clock } = {}) {
     }),
   );
   app.use(express.static(PAGE));
+  app.get('/regrant-client.js', (req, res) => res.type('js').sendFile(basename(CLIENT), { root: dirname(CLIENT) }));
   app.use(express.json({ limit: '10kb' }));
 
   const context = { auth, users, config, limitLogin };

@@ -1,6 +1,6 @@
 // The page: its two views, and the handlers of its buttons.
 
-import { SignedOut, TryLater, createClient, json } from './client.js';
+import { SessionError, call, client, json, onAccessToken, send, traceRefreshes } from './client.js';
 import { startCountdown, stopCountdown } from './countdown.js';
 import { drawDevices, keepTimesFresh } from './devices.js';
 import { announce, byId } from './dom.js';
@@ -15,16 +15,20 @@ const cookieHint = {
   set: (value) => localStorage.setItem('may-be-signed-in', value),
 };
 
-const client = createClient({
-  onAccess: ({ token, expiresIn }) => {
-    cookieHint.set('yes');
-    startCountdown(expiresIn);
-    byId('token-text').textContent = `${token.slice(0, 12)}…${token.slice(-12)}`;
-  },
-  onSignedOut: (why) => {
-    cookieHint.set('no');
-    showLogin(why);
-  },
+onAccessToken((token) => {
+  cookieHint.set('yes');
+  const { exp } = JSON.parse(atob(token.split('.')[1].replaceAll('-', '+').replaceAll('_', '/')));
+  startCountdown(Math.floor(exp - Date.now() / 1000));
+  byId('token-text').textContent = `${token.slice(0, 12)}…${token.slice(-12)}`;
+});
+
+let loggedOut = 'LOGGED_OUT'; // how this page logs out
+
+client.subscribe(({ status, reason, code, revocation }) => {
+  if (status !== 'signed_out') return;
+  cookieHint.set('no');
+  const isOurs = reason === 'by_user' || reason === 'elsewhere';
+  showLogin({ code: isOurs ? loggedOut : (code ?? ''), reason: revocation, message: reason });
 });
 const answer = await fetch('/auth/demo/lifetimes');
 const lifetimes = answer.ok ? await answer.json() : undefined;
@@ -51,7 +55,7 @@ function showLogin(why) {
 }
 
 async function showSignedIn(trace) {
-  const { body } = await client.call('/api/me', { trace });
+  const { body } = await call('/api/me', { trace });
   byId('who').textContent = body.user.email;
   document.body.dataset.view = 'signed-in';
   byId('call').focus({ preventScroll: true });
@@ -59,7 +63,7 @@ async function showSignedIn(trace) {
 }
 
 async function loadDevices(trace) {
-  const { status, body } = await client.call('/api/devices', { trace });
+  const { status, body } = await call('/api/devices', { trace });
   if (status === 200) drawDevices(body.sessions, logOutDevice);
 }
 
@@ -69,13 +73,18 @@ async function act(title, run) {
   if (document.body.dataset.busy === 'true') return;
   const trace = startEntry(title);
   document.body.dataset.busy = 'true';
+  traceRefreshes(trace);
   try {
     await run(trace);
   } catch (error) {
-    if (error instanceof SignedOut) trace.close('The session is over: sign in again.', 'ended');
-    else if (error instanceof TryLater) trace.close(`${error.message} The tokens are kept; try again.`, 'failed');
-    else throw error;
+    if (!(error instanceof SessionError)) throw error;
+    if (error.advice === 'sign_in') trace.close('The session is over: sign in again.', 'ended');
+    else {
+      const what = error.status ? `The server answered ${error.status}.` : 'The server cannot be reached.';
+      trace.close(`${what} The tokens are kept; try again.`, 'failed');
+    }
   } finally {
+    traceRefreshes();
     document.body.dataset.busy = 'false';
   }
 }
@@ -102,13 +111,13 @@ byId('credentials').addEventListener('submit', (event) => {
   const credentials = { email: byId('email').value, password: byId('password').value };
   byId('form-error').textContent = '';
   act(signingUp ? 'Sign up' : 'Sign in', async (trace) => {
-    const answer = await client.send(signingUp ? '/auth/signup' : '/auth/login', { ...json(credentials), trace });
+    const answer = await send(signingUp ? '/auth/signup' : '/auth/login', { ...json(credentials), trace });
     if (answer.status >= 400) {
       byId('form-error').textContent = answer.body?.error?.message ?? 'Something went wrong.';
       trace.close('Not signed in.', 'failed');
       return;
     }
-    client.adopt(answer.body);
+    await client.signIn(answer.body);
     byId('reason').hidden = true;
     await showSignedIn(trace);
     trace.close('Signed in with an access token in memory and a refresh token in an HttpOnly cookie.');
@@ -122,14 +131,14 @@ byId('call-five').addEventListener('click', () => act('Call it 5 times at once',
 
 async function callTimes(times, trace) {
   let refreshes = 0;
-  const counting = {
+  traceRefreshes({
     ...trace,
     step: (step) => {
-      if (step.refresh) refreshes += 1;
+      refreshes += 1;
       return trace.step(step);
     },
-  };
-  const answers = await Promise.all(Array.from({ length: times }, () => client.call('/api/me', { trace: counting })));
+  });
+  const answers = await Promise.all(Array.from({ length: times }, () => call('/api/me', { trace })));
   const good = answers.filter(({ status }) => status === 200).length;
   const renewed =
     refreshes === 0 ? 'no refresh was needed' : refreshes === 1 ? 'after one refresh' : `after ${refreshes} refreshes`;
@@ -142,28 +151,22 @@ async function callTimes(times, trace) {
 function logOutDevice(session) {
   act(`Log out ${session.device || 'a device'}`, async (trace) => {
     if (session.current) return logOut(trace);
-    await client.call(`/api/devices/${encodeURIComponent(session.sessionId)}`, { method: 'DELETE', trace });
+    await call(`/api/devices/${encodeURIComponent(session.sessionId)}`, { method: 'DELETE', trace });
     await loadDevices(trace);
     trace.close('Its refresh token is revoked and its access tokens are refused from now on.');
   });
 }
 
-/** Revokes the session of the refresh cookie and removes the cookie. */
-async function dropCookie(trace) {
-  const { status, body } = await client.send('/auth/logout', { method: 'POST', trace });
-  if (status >= 500) throw new TryLater(body?.error?.message ?? `The server answered ${status}.`);
-}
-
 async function logOut(trace) {
-  await dropCookie(trace);
-  trace.close('Logged out on this device.');
-  client.end({ code: 'LOGGED_OUT', message: 'Logged out.' });
+  loggedOut = 'LOGGED_OUT';
+  const { revoked } = await client.signOut();
+  trace.close(revoked ? 'Logged out on this device.' : 'Logged out here. The server will be told later.');
 }
 
 byId('log-out').addEventListener('click', () => act('Log out', logOut));
 byId('log-out-others').addEventListener('click', () =>
   act('Log out my other devices', async (trace) => {
-    const { body } = await client.call('/api/devices/others', { method: 'DELETE', trace });
+    const { body } = await call('/api/devices/others', { method: 'DELETE', trace });
     await loadDevices(trace);
     const ended = body.ended === 1 ? 'One other session is' : `${body.ended} other sessions are`;
     trace.close(`${ended} revoked; this one goes on.`);
@@ -171,17 +174,17 @@ byId('log-out-others').addEventListener('click', () =>
 );
 byId('log-out-everywhere').addEventListener('click', () =>
   act('Log out everywhere', async (trace) => {
-    await client.call('/api/devices', { method: 'DELETE', trace });
-    await dropCookie(trace);
+    await call('/api/devices', { method: 'DELETE', trace });
+    loggedOut = 'LOGGED_OUT_EVERYWHERE';
+    await client.signOut();
     trace.close('Every session of this user is revoked.');
-    client.end({ code: 'LOGGED_OUT_EVERYWHERE', message: 'Logged out everywhere.' });
   }),
 );
 
-// The theft. It ends like every SignedOut: with the login page and the reason.
+// The theft. It ends like every session that is over: with the login page and the reason.
 
 byId('steal').addEventListener('click', () =>
-  act('Steal my refresh token', (trace) => playTheft(client, lifetimes.grace, trace)),
+  act('Steal my refresh token', (trace) => playTheft(lifetimes.grace, trace)),
 );
 
 // Start

@@ -1,133 +1,69 @@
-// The client's side of the flow in a browser: sends the access token; when it has expired, refreshes once and
-// repeats the call.
-//
-//   const client = createClient({ onAccess, onSignedOut });
-//   const answer = await client.call('/api/me');      // { status, body }
-//
-// Where the tokens are:
-// - The access token is in a variable and lives for minutes. After a reload the client refreshes.
-// - The refresh token is in an HttpOnly cookie that this script cannot read and that the browser sends to /auth only.
-//
-// A client that stores refresh tokens itself (such as a mobile app) must write the new pair to its storage
-// *before* using it. Here the browser has stored the cookie by the time `fetch` resolves.
+// The page's client, with each of its requests in the timeline. It is that of regrant/client: the access token is in
+// a variable and the refresh token in an HttpOnly cookie that no script sees and that the browser sends to /auth only.
 
-/** Thrown by `call` and `refresh` when the user has to log in again, after `onSignedOut` was called with it. */
-export class SignedOut extends Error {
-  constructor({ code, message, reason }) {
-    super(message);
-    this.name = 'SignedOut';
-    this.code = code;
-    this.reason = reason;
-  }
-}
+import { SessionError, createClient } from './regrant-client.js';
 
-/** Thrown when the server is unavailable. The tokens are kept; try again later. */
-export class TryLater extends Error {
-  constructor(message, code) {
-    super(message);
-    this.name = 'TryLater';
-    this.code = code;
-  }
-}
+export { SessionError };
+
+const REFRESH = '/auth/refresh';
 
 /** A trace that does nothing. The timeline (timeline.js) provides one that draws the requests. */
 const untraced = { step: () => () => {}, joined: () => {} };
 
-/**
- * @param {object} options
- * @param {(access: { token: string, expiresIn: number }) => void} options.onAccess receives each new access token; seconds
- * @param {(why: SignedOut) => void} options.onSignedOut called when the session is revoked or expired
- */
-export function createClient({ onAccess, onSignedOut }) {
-  let access; // the newest access token
-  let refreshing; // the refresh in flight, if there is one
+let current = untraced; // where refreshes are drawn
+let waiting = 0; // calls that were not sent yet
+let shown; // the access token that was used last
+let onToken = () => {};
 
-  /** Takes `{ accessToken, expiresIn }`, the response body of login and refresh. */
-  function adopt({ accessToken, expiresIn }) {
-    access = accessToken;
-    onAccess({ token: accessToken, expiresIn });
-  }
+export const client = createClient({ refresh: REFRESH, fetch: traced });
 
-  /** Sends a request with the access token. On 401 it refreshes and repeats the request once. */
-  async function call(path, { trace = untraced, ...init } = {}) {
-    if (!access) await refresh(trace);
-    const sent = access;
-    const answer = await send(path, authorized(init, sent), trace);
-    if (answer.status !== 401) return answer;
+/** Draws the refreshes of an action in its trace; without one they are not drawn. */
+export const traceRefreshes = (trace = untraced) => (current = trace);
 
-    // Usually ERR_TOKEN_EXPIRED. Other rejections of the access token end up here too, because only the refresh
-    // endpoint knows whether the session is revoked, and why. If another caller has refreshed meanwhile, just
-    // repeat the request.
-    if (access === sent) await refresh(trace);
-    return send(path, authorized(init, access), trace, { retry: true });
-  }
+/** `listener` receives each access token at its first use, whichever tab has renewed it. */
+export const onAccessToken = (listener) => (onToken = listener);
 
-  /** Refreshes the access token. Concurrent callers share one request. */
-  function refresh(trace = untraced) {
-    if (refreshing) trace.joined();
-    else refreshing = oneTabAtATime(() => renew(trace)).finally(() => (refreshing = undefined));
-    return refreshing;
-  }
-
-  async function renew(trace) {
-    let answer = await send('/auth/refresh', { method: 'POST' }, trace, { refresh: true });
-    // ERR_REFRESH_SUPERSEDED: another tab was faster. Its new refresh cookie is shared, so retry with that.
-    if (answer.status === 409)
-      answer = await send('/auth/refresh', { method: 'POST' }, trace, { refresh: true, retry: true });
-    if (answer.status === 200) return adopt(answer.body);
-    if (answer.status !== 401)
-      throw new TryLater(
-        answer.body?.error?.message ?? `The server answered ${answer.status}.`,
-        answer.body?.error?.code,
-      );
-    throw end(answer.body.error);
-  }
-
-  /** Drops the access token and reports the reason. */
-  function end(why) {
-    access = undefined;
-    const ended = new SignedOut(why);
-    onSignedOut(ended);
-    return ended;
-  }
-
-  return {
-    adopt,
-    call,
-    refresh,
-    end,
-    /** Sends a request without an access token, such as a login. */
-    send: (path, { trace = untraced, ...init } = {}) => send(path, init, trace),
-    get signedIn() {
-      return access !== undefined;
-    },
-  };
-}
-
-/** Tabs share the refresh cookie. A lock makes them refresh one after the other, each with the newest cookie. */
-function oneTabAtATime(task) {
-  // Browsers offer locks on HTTPS and localhost only. Without them the server's grace period covers the race.
-  return navigator.locks ? navigator.locks.request('regrant-refresh', task) : task();
-}
-
-function authorized(init, token) {
-  return { ...init, headers: { ...init.headers, Authorization: `Bearer ${token}` } };
-}
-
-/** One request, as `{ status, body }`. */
-async function send(path, init, trace, marks = {}) {
-  const finish = trace.step({ method: init.method ?? 'GET', path, ...marks });
-  let answer;
+/** A request with the access token: `{ status, body }`. */
+export async function call(path, { trace = untraced, ...init } = {}) {
+  const request = { trace, isSent: false };
+  waiting += 1;
   try {
-    const response = await fetch(path, init);
-    const isJson = response.headers.get('content-type')?.includes('json');
-    answer = { status: response.status, body: isJson ? await response.json() : undefined };
-  } catch {
-    finish({ failed: true });
-    throw new TryLater('The server cannot be reached.');
+    return await read(await client.fetch(path, { ...init, request }));
+  } finally {
+    if (!request.isSent) waiting -= 1;
   }
-  finish({ status: answer.status, code: answer.body?.error?.code });
-  return answer;
+}
+
+/** A request without an access token, such as a login: `{ status, body }`. */
+export const send = async (path, { trace = untraced, ...init } = {}) =>
+  read(await traced(path, { ...init, request: { trace, isSent: true, isFirst: true } }));
+
+/** The `fetch` of the client. */
+async function traced(input, { request, ...init } = {}) {
+  const path = new URL(input, location.href).pathname;
+  const refresh = path === REFRESH;
+  const { trace } = request ?? { trace: current };
+  if (refresh && !request) for (let others = 1; others < waiting; others++) trace.joined();
+  const retry = request?.isSent && !request.isFirst;
+  if (request && !request.isSent) waiting -= 1;
+  if (request) Object.assign(request, { isSent: true, isFirst: false });
+  const [, token] = /^Bearer (.+)/.exec(new Headers(init.headers).get('authorization')) ?? [];
+  if (token && token !== shown) onToken((shown = token));
+  const finish = trace.step({ method: init.method ?? 'GET', path, refresh, ...(retry && { retry }) });
+  try {
+    const response = await fetch(input, init);
+    const { status, body } = await read(response.clone());
+    finish({ status, code: body?.error?.code });
+    return response;
+  } catch (error) {
+    finish({ failed: true });
+    throw error;
+  }
+}
+
+async function read(response) {
+  const isJson = response.headers.get('content-type')?.includes('json');
+  return { status: response.status, body: isJson ? await response.json() : undefined };
 }
 
 /** A POST with a JSON body. */

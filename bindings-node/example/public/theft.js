@@ -1,7 +1,7 @@
 // Demonstrates a theft. This page and a thief hold the same refresh token. When one of them presents the token after
 // the other has used it, the reuse is detected and the session is revoked for both.
 
-import { SignedOut, json } from './client.js';
+import { SessionError, call, client, json, send } from './client.js';
 import { byId, el } from './dom.js';
 
 const STEPS = {
@@ -15,21 +15,22 @@ const STEPS = {
 const list = byId('theft-steps');
 
 /**
- * Plays the theft once and shows the requests in `trace`. `grace` is in seconds. Ends by throwing `SignedOut`, the
+ * Plays the theft once and shows the requests in `trace`. `grace` is in seconds. Ends by throwing the `SessionError`, the
  * result of the page's next call.
  */
-export async function playTheft(client, grace, trace) {
+export async function playTheft(grace, trace) {
   const board = drawBoard();
 
   board.now('copy');
-  const stolen = await asThief(trace, client, '/auth/demo/refresh-token', { method: 'POST' });
+  const stolen = await asThief(trace, '/auth/demo/refresh-token', { method: 'POST' });
   if (stolen.status !== 200) throw new Error('There was no refresh token to steal.');
   const { refreshToken } = stolen.body;
   board.done('copy', `${refreshToken.slice(0, 6)}…${refreshToken.slice(-6)}`);
 
   board.now('honest');
-  await client.refresh(trace);
-  await client.call('/api/me', { trace });
+  const { body: renewed } = await send('/auth/refresh', { method: 'POST', trace });
+  await client.signIn(renewed);
+  await call('/api/me', { trace });
   board.done('honest', 'The copy is now the old token');
 
   // Within the grace period a used token is treated as a retry or a second tab and gets the same new refresh token.
@@ -39,7 +40,7 @@ export async function playTheft(client, grace, trace) {
   trace.say(`The grace period of ${grace} s has passed.`);
 
   board.now('replay');
-  const replay = await asThief(trace, client, '/auth/demo/refresh-as-thief', {
+  const replay = await asThief(trace, '/auth/demo/refresh-as-thief', {
     ...json({ refreshToken }),
     credentials: 'omit',
   });
@@ -48,10 +49,10 @@ export async function playTheft(client, grace, trace) {
   board.now('over');
   trace.say('The server has ended the session. This page does not know yet and calls the API:');
   try {
-    await client.call('/api/me', { trace });
+    await call('/api/me', { trace });
     trace.close('The theft went unnoticed.', 'failed');
   } catch (error) {
-    if (error instanceof SignedOut) {
+    if (error instanceof SessionError && error.advice === 'sign_in') {
       trace.close(
         'Neither the thief nor this page holds a working token. The user can sign in again; the thief cannot.',
       );
@@ -61,8 +62,8 @@ export async function playTheft(client, grace, trace) {
 }
 
 /** Sends a request that the timeline shows as the thief's. */
-function asThief(trace, client, path, init) {
-  return client.send(path, { ...init, trace: { step: (step) => trace.step({ ...step, actor: 'thief' }) } });
+function asThief(trace, path, init) {
+  return send(path, { ...init, trace: { step: (step) => trace.step({ ...step, actor: 'thief' }) } });
 }
 
 /** Draws the list of steps. `now` makes a step current, `done` completes it; both take an optional text. */
