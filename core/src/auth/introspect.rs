@@ -10,7 +10,7 @@ use super::{Auth, Engine, Renewal};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::revocation::{DenyList, FeedCursor};
-use crate::session::{Decision, Record, RefreshClaims, SessionState, step};
+use crate::session::{Decision, Record, RefreshClaims, SessionState, decide_refresh};
 use crate::types::{SessionId, Subject, Timestamp};
 
 /// A refresh that would be granted.
@@ -86,8 +86,9 @@ impl Engine {
     pub(crate) async fn would_renew(&self, claims: &RefreshClaims) -> Result<Option<Renewal>> {
         let record = self.record(&claims.subject, claims.session).await?;
         let policy = self.policy.for_refresh(None);
-        let decision =
-            record.map(|record| step(&record, &claims.attempt(), self.now(), &policy).decision);
+        let decision = record.map(|record| {
+            decide_refresh(&record, &claims.presented_token(), self.now(), &policy).decision
+        });
         match decision {
             Some(Decision::Rotate(_)) => Ok(Some(Renewal::Rotated)),
             Some(Decision::Replay(_)) => Ok(Some(Renewal::Replayed)),

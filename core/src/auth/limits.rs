@@ -10,7 +10,7 @@ use tracing::Span;
 use super::Engine;
 use crate::error::{Error, ErrorCode, Result};
 use crate::session::{FailureLimit, RefreshClaims};
-use crate::store::{FailureKey, Failures, RecentMap, Windows};
+use crate::store::{FailureKey, FailureWindows, Failures, RecentMap};
 use crate::types::Timestamp;
 
 /// Limits the operations of one kind in progress in this process.
@@ -68,7 +68,7 @@ pub(super) struct FailureLimiter {
     /// When each key that is over the limit may try again.
     blocked: Mutex<RecentMap<FailureKey, Timestamp>>,
     /// The failures of each address.
-    addresses: Mutex<Windows>,
+    addresses: Mutex<FailureWindows>,
 }
 
 impl FailureLimiter {
@@ -78,7 +78,7 @@ impl FailureLimiter {
 
     fn count_address(&self, key: FailureKey, window: Duration, now: Timestamp) -> Failures {
         let mut addresses = self.addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        addresses.count(key, window, now)
+        addresses.add_failure(key, window, now)
     }
 
     fn check(&self, key: &FailureKey, now: Timestamp) -> Result<()> {
@@ -103,7 +103,10 @@ impl Engine {
     /// [`Error::TooManyAttempts`] where this very token was refused for good before, and the
     /// failures of its user are over the limit.
     pub(super) fn admit(&self, attempt: &mut Attempt, claims: &RefreshClaims) -> Result<()> {
-        self.admit_token(attempt, FailureKey::token(&claims.session, &claims.attempt().id))?;
+        self.admit_token(
+            attempt,
+            FailureKey::token(&claims.session, &claims.presented_token().id),
+        )?;
         if let Some(verified) = &mut attempt.verified {
             verified.counted = FailureKey::subject(&claims.subject);
         }

@@ -90,7 +90,7 @@ use tracing::{Instrument, Span};
 use crate::error::{Error, ErrorCode, Result};
 use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed};
 use crate::session::{
-    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
+    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
 };
 use crate::store::{
     Created, FailureCounter, FailureKey, Failures, HealthCache, Refreshed, Replicated,
@@ -466,10 +466,10 @@ impl SessionStore for InstrumentedStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        attempt: &RefreshAttempt,
+        token: &PresentedToken,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
-        timed("refresh", self.0.refresh(subject, session, attempt, policy)).await
+        timed("refresh", self.0.refresh(subject, session, token, policy)).await
     }
 
     async fn record_use(

@@ -2,8 +2,8 @@
 //! reuse detection of RFC 9700 §4.14.2.
 //!
 //! [`Engine::try_refresh`] is the flow: verify the token, check the request, let the store decide
-//! ([`step`](crate::session::step)), issue. Before the store decides, only the request's DPoP proof
-//! is used up.
+//! ([`decide_refresh`](crate::session::decide_refresh)), issue. Before the store decides, only the
+//! request's DPoP proof is used up.
 
 use std::time::Instant;
 
@@ -222,8 +222,11 @@ impl Engine {
         policy: &RefreshPolicy,
     ) -> Result<RefreshResponse> {
         let RefreshClaims { subject, session, .. } = presented;
-        let refreshed =
-            self.admin.store.refresh(subject, session, &presented.attempt(), policy).await?;
+        let refreshed = self
+            .admin
+            .store
+            .refresh(subject, session, &presented.presented_token(), policy)
+            .await?;
         let Refreshed { decision, discarded } =
             refreshed.ok_or_else(|| self.session_unknown_or_expired(presented))?;
         if let Some(child) = discarded {
@@ -272,7 +275,7 @@ impl Engine {
             Decision::Superseded => {
                 self.admin.auditor.emit(subject, *session, AuditKind::Superseded);
             }
-            Decision::Theft(how) => self.on_theft(subject, *session, how.as_str()).await,
+            Decision::Reuse(how) => self.on_theft(subject, *session, how.as_str()).await,
             // Perhaps revoked by another process: deny its access tokens here too.
             Decision::Revoked(_) => {
                 drop(self.admin.deny_locally(RevocationTarget::Session { session: *session }));
@@ -309,7 +312,7 @@ impl Engine {
 pub(super) fn refusal_error(refusal: Decision) -> Error {
     match refusal {
         Decision::Superseded => Error::RefreshSuperseded,
-        Decision::Theft(_) => Error::RefreshReused,
+        Decision::Reuse(_) => Error::RefreshReused,
         Decision::Revoked(reason) => Error::SessionRevoked { reason },
         Decision::Expired => Error::RefreshExpired,
         Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew { .. } => {

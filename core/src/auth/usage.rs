@@ -83,8 +83,8 @@ impl Engine {
             .record_use(subject, &session, &token_use, self.policy.on_theft)
             .await?
         {
-            Some(UseOutcome::Confirmed | UseOutcome::Unchanged) => Ok(StoredState::Live),
-            Some(UseOutcome::Theft) => {
+            Some(UseOutcome::ChildInUse | UseOutcome::Unchanged) => Ok(StoredState::Live),
+            Some(UseOutcome::Reuse) => {
                 let how = if token_use.denied { "denied_access" } else { "abandoned_branch" };
                 self.on_theft(subject, session, how).await;
                 Ok(StoredState::Revoked)

@@ -386,8 +386,9 @@ impl Entries {
         }
         let family_position = token.family_position?;
         let (child, _) = self.children.get(&(session, family_position))?;
-        let is_of_child =
-            token.issued_at.is_none_or(|issued_at| child.covers(family_position, issued_at));
+        let is_of_child = token
+            .issued_at
+            .is_none_or(|issued_at| child.was_issued_with(family_position, issued_at));
         is_of_child.then_some(Denial::DiscardedChild)
     }
 

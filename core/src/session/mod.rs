@@ -9,8 +9,8 @@
 //!
 //! | | |
 //! |---|---|
-//! | [`step`] | decides about a refresh token |
-//! | [`record_use`] | what the use of an access token tells about the session |
+//! | [`decide_refresh`] | decides about a refresh token |
+//! | [`decide_use`] | what the use of an access token tells about the session |
 //! | [`Record`] | all that is stored of a session, and its bytes |
 //! | [`SessionPolicy`] | lifetimes, grace, rotation and limits |
 //! | [`TokenSecret`] | the secret in a refresh token, and how a child's secret is derived |
@@ -19,6 +19,7 @@ mod policy;
 mod record;
 mod refresh_token;
 mod step;
+mod token_use;
 
 pub use policy::{FailureLimit, RefreshPolicy, SessionPolicy, TheftScope};
 pub(crate) use record::layout;
@@ -26,6 +27,7 @@ pub use record::{Child, DeviceLabel, NewSession, Record, SessionState, TokenId};
 pub(crate) use refresh_token::RefreshClaims;
 pub use refresh_token::TokenSecret;
 pub use step::{
-    AccessTokenUse, Decision, DiscardedChild, IssuedChild, RefreshAttempt, RefreshTransition,
-    Theft, UseOutcome, UseTransition, record_use, step,
+    Decision, DiscardedChild, IssuedChild, PresentedToken, RefreshTransition, ReuseEvidence,
+    decide_refresh,
 };
+pub use token_use::{AccessTokenUse, UseOutcome, UseTransition, decide_use};

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
-use super::{IssuedChild, RefreshAttempt, TokenId};
+use super::{IssuedChild, PresentedToken, TokenId};
 use crate::error::{Error, Result};
 use crate::keys::{RefreshKeys, Thumbprint};
 use crate::token::base64url;
@@ -124,9 +124,9 @@ impl RefreshClaims {
         Ok(RefreshToken::new(token))
     }
 
-    /// The part that the state machine decides about ([`step`](super::step)).
-    pub(crate) fn attempt(&self) -> RefreshAttempt {
-        RefreshAttempt {
+    /// The part that the state machine decides about ([`decide_refresh`](super::decide_refresh)).
+    pub(crate) fn presented_token(&self) -> PresentedToken {
+        PresentedToken {
             generation: self.family_position.generation,
             branch: self.family_position.branch,
             id: self.secret.id(),
@@ -277,7 +277,7 @@ mod tests {
     fn verify_returns_the_claims_that_were_signed() {
         let token = claims().sign(&keys("secret")).unwrap();
         let read = RefreshClaims::verify(token.expose(), &keys("secret")).unwrap();
-        assert_eq!(read.attempt(), claims().attempt());
+        assert_eq!(read.presented_token(), claims().presented_token());
         assert_eq!((read.subject, read.session), (claims().subject, claims().session));
         assert_eq!(read.key, claims().key);
         assert_eq!(claims().sign(&keys("secret")).unwrap().expose(), token.expose());
@@ -293,9 +293,9 @@ mod tests {
         let child = claims().child(&issued);
         assert_eq!(child.parent, Some(claims().secret.id()));
         assert_eq!(child.key, claims().key);
-        assert_eq!(child.attempt(), claims().child(&issued).attempt());
+        assert_eq!(child.presented_token(), claims().child(&issued).presented_token());
         let later = IssuedChild { issued_at: Timestamp::from_millis(6), ..issued };
-        assert_ne!(child.attempt().id, claims().child(&later).attempt().id);
+        assert_ne!(child.presented_token().id, claims().child(&later).presented_token().id);
     }
 
     #[test]

@@ -1,38 +1,37 @@
-//! The decisions: [`step`] for a refresh token, [`record_use`] for an access token.
+//! What to do about a refresh token: [`decide_refresh`].
 //!
-//! `step` compares the generation of the token with that of the confirmed token in the record.
-//! `p` is the token, `r` the record, `c` the child of the confirmed token, `G` the grace; the
-//! first line that applies decides:
+//! It compares the generation of the presented token with that of the confirmed token in the record.
+//! `p` is the presented token, `r` the record, `c` its child, `G` the grace; the first line that applies
+//! decides:
 //!
 //! | generation | condition | decision |
 //! |---|---|---|
-//! | any | `p` or the session has expired (see below) | expired |
-//! | | the session was revoked | revoked |
-//! | `p = r` | `p.id ≠ r.id` | theft: fork |
-//! | | no child | issue a child on branch 0 |
-//! | | `now − c.issued_at ≤ G` | the same child again; no write |
-//! | | `c` was used | theft: the parent came back |
-//! | | `c` was not used | discard `c`; issue a child on the next branch |
-//! | `p > r` | `p = r + 1` and `p.branch < c.branch` | theft: discarded branch |
-//! | | `c.issued_at > p.issued_at + G` | theft: older token |
-//! | | `p = r + 1` and `p.parent ≠ r.id` | theft: fork |
-//! | | else | `p` becomes the confirmed token; issue a child on branch 0 |
-//! | `p < r` | `p = r − 1` and `now − r.confirmed_at ≤ G` | superseded |
-//! | | else | theft: older token |
+//! | any | `p` or the session has expired (see below) | `Expired` |
+//! | | `r.state` is `Revoked` | `Revoked` |
+//! | `p = r` | `p.id ≠ r.id` | `Reuse(Fork)` |
+//! | | no `c` | `Rotate`, on branch 0 |
+//! | | `now − c.issued_at ≤ G` | `Replay`; no write |
+//! | | `c.used` | `Reuse(ParentReturned)` |
+//! | | not `c.used` | `Rotate`, on the next branch; `c` becomes a `DiscardedChild` |
+//! | `p > r` | `c`, `p = r + 1` and `p.branch < c.branch` | `Reuse(DiscardedBranch)` |
+//! | | `c` and `c.issued_at > p.issued_at + G` | `Reuse(OlderToken)` |
+//! | | `p = r + 1` and `p.parent ≠ r.id` | `Reuse(Fork)` |
+//! | | else | `p` becomes the confirmed token; `Rotate`, on branch 0 |
+//! | `p < r` | `p = r − 1` and `now − r.confirmed_at ≤ G` | `Superseded` |
+//! | | else | `Reuse(OlderToken)` |
 //!
-//! With rotation off nothing is issued: the decision is to renew the access token alone.
+//! With rotation off the decision is `Renew` in place of `Rotate` and `Replay`: no child is issued or
+//! discarded.
 //!
-//! Every granted refresh moves the idle deadline of the record, with rotation off too, except the
-//! replay of a child and a renewal within its grace, which belong to the refresh before. The deadline
-//! is computed from the time or, if the clock was set back, from the time of the last refresh, and
-//! moves back only when the session is revoked: a clock that was behind signs nobody out.
+//! `Rotate`, and `Renew` in place of it, move the idle deadline of the record to `idle_ttl` after the
+//! refresh. The time of the refresh is later than that of the refresh before, also when the clock was set
+//! back, and the deadline moves back only when the session is revoked.
 //!
 //! The confirmed token of a live session expires with the idle deadline of the record, whatever its
 //! `exp` says, because its client may have refreshed since it was issued. Any other token expires by
-//! its `exp`, and so does the token of a legacy app.
+//! its `exp`, and so does the migrated token of a legacy app.
 //!
-//! The Redis store does the same in Lua (`step.lua`, `op_confirm.lua`); a differential test
-//! compares the two.
+//! The Redis store does the same in Lua (`step.lua`); a differential test compares the two.
 
 use std::cmp::Ordering;
 
@@ -42,9 +41,9 @@ use super::policy::RefreshPolicy;
 use super::record::{Child, Record, SessionState, TokenId};
 use crate::types::{FamilyPosition, Generation, RevocationReason, Timestamp};
 
-/// A refresh token whose signature was verified.
+/// A refresh token that a client presents and whose signature was verified.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RefreshAttempt {
+pub struct PresentedToken {
     /// The generation: the `gen` claim.
     pub generation: Generation,
     /// The branch: the `brn` claim.
@@ -74,16 +73,16 @@ pub enum Decision {
     /// Issue nothing and revoke nothing: the client has a newer token and should use that.
     Superseded,
     /// Reuse is detected and the session is revoked.
-    Theft(Theft),
+    Reuse(ReuseEvidence),
     /// The session was revoked before.
     Revoked(RevocationReason),
     /// The token or the session has expired.
     Expired,
 }
 
-/// How reuse was detected.
+/// What shows that a token is reused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Theft {
+pub enum ReuseEvidence {
     /// Two different tokens claim the same position in the family.
     Fork,
     /// The parent was used although its child is in use.
@@ -94,7 +93,11 @@ pub enum Theft {
     OlderToken,
 }
 
-impl Theft {
+impl ReuseEvidence {
+    /// All kinds of evidence.
+    pub const ALL: [Self; 4] =
+        [Self::Fork, Self::ParentReturned, Self::DiscardedBranch, Self::OlderToken];
+
     /// The stable name: `fork`, `parent_returned`, `abandoned_branch` or `older_token`.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -117,6 +120,17 @@ pub struct IssuedChild {
     pub expires_at: Timestamp,
 }
 
+impl IssuedChild {
+    /// The same whenever the child is issued: its expiry depends on nothing that changes.
+    fn of(record: &Record, child: Child, policy: &RefreshPolicy) -> Self {
+        Self {
+            family_position: record.child_position(child.branch),
+            issued_at: child.issued_at,
+            expires_at: child.issued_at.plus(policy.idle_ttl).min(record.expires_at),
+        }
+    }
+}
+
 /// A child that was discarded because its response is taken for lost. Use of it, or of the access
 /// token that was issued with it, is reuse.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -132,7 +146,7 @@ pub struct DiscardedChild {
 impl DiscardedChild {
     /// Whether an access token with this position and `iat` was issued with this child. `iat` is in
     /// whole seconds, so instants are compared by their seconds.
-    pub fn covers(&self, family_position: FamilyPosition, issued_at: Timestamp) -> bool {
+    pub fn was_issued_with(&self, family_position: FamilyPosition, issued_at: Timestamp) -> bool {
         family_position == self.family_position
             && issued_at.as_seconds() <= self.issued_until.as_seconds()
     }
@@ -150,60 +164,61 @@ pub struct RefreshTransition {
 }
 
 /// Decides about a refresh token at `now`.
-pub fn step(
+pub fn decide_refresh(
     record: &Record,
-    attempt: &RefreshAttempt,
+    token: &PresentedToken,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> RefreshTransition {
-    if now >= deadline(record, attempt) || now >= record.expires_at {
+    if now >= deadline(record, token) || now >= record.expires_at {
         return unchanged(Decision::Expired);
     }
     if let SessionState::Revoked(reason) = record.state {
         return unchanged(Decision::Revoked(reason));
     }
-    match attempt.generation.cmp(&record.generation) {
-        Ordering::Equal => same_generation(record, attempt, now, policy),
-        Ordering::Greater => later_generation(record, attempt, now, policy),
-        Ordering::Less => earlier_generation(record, attempt, now, policy),
+    match token.generation.cmp(&record.generation) {
+        Ordering::Equal => same_generation(record, token, now, policy),
+        Ordering::Greater => later_generation(record, token, now, policy),
+        Ordering::Less => earlier_generation(record, token, now, policy),
     }
 }
 
 /// When the token expires.
-fn deadline(record: &Record, attempt: &RefreshAttempt) -> Timestamp {
-    let is_confirmed = attempt.generation == record.generation && attempt.id == record.id;
+fn deadline(record: &Record, token: &PresentedToken) -> Timestamp {
+    let is_confirmed = token.generation == record.generation && token.id == record.id;
     let is_legacy = record.migrated && record.generation == 0;
     match record.state {
         SessionState::Live if is_confirmed && !is_legacy => record.idle_deadline,
-        _ => attempt.expires_at,
+        _ => token.expires_at,
     }
 }
 
 /// The confirmed token is used again, or another one in its place.
 fn same_generation(
     record: &Record,
-    attempt: &RefreshAttempt,
+    token: &PresentedToken,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> RefreshTransition {
-    if attempt.id != record.id {
-        return theft(record, Theft::Fork, now);
+    if token.id != record.id {
+        return reuse(record, ReuseEvidence::Fork, now);
     }
     let Some(child) = record.child else {
-        return issue(record, 0, attempt.issued_at, now, policy);
+        return rotate_or_renew(record, 0, token.issued_at, now, policy);
     };
     if now <= child.issued_at.plus(policy.grace) {
         return unchanged(match policy.rotate {
-            true => Decision::Replay(issued(record, child, policy)),
+            true => Decision::Replay(IssuedChild::of(record, child, policy)),
             false => Decision::Renew { expires_at: record.idle_deadline },
         });
     }
     if child.used {
-        return theft(record, Theft::ParentReturned, now);
+        return reuse(record, ReuseEvidence::ParentReturned, now);
     }
     // Either the response with the child was lost, or a thief has it. This client gets the next
-    // branch, and use of the discarded one gives the other away.
-    let mut next = issue(record, child.branch.saturating_add(1), child.issued_at, now, policy);
+    // branch, and use of the discarded child is reuse.
+    let mut next =
+        rotate_or_renew(record, child.branch.saturating_add(1), child.issued_at, now, policy);
     if policy.rotate {
         next.discarded = Some(DiscardedChild {
             family_position: record.child_position(child.branch),
@@ -217,55 +232,56 @@ fn same_generation(
 /// descendant. Its signature proves that it was issued.
 fn later_generation(
     record: &Record,
-    attempt: &RefreshAttempt,
+    token: &PresentedToken,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> RefreshTransition {
-    let is_next = attempt.generation == record.generation.saturating_add(1);
+    let is_next = token.generation == record.generation.saturating_add(1);
     if let Some(child) = record.child {
-        if is_next && attempt.branch < child.branch {
-            return theft(record, Theft::DiscardedBranch, now);
+        if is_next && token.branch < child.branch {
+            return reuse(record, ReuseEvidence::DiscardedBranch, now);
         }
-        if child.issued_at > attempt.issued_at.plus(policy.grace) {
-            return theft(record, Theft::OlderToken, now);
+        if child.issued_at > token.issued_at.plus(policy.grace) {
+            return reuse(record, ReuseEvidence::OlderToken, now);
         }
     }
-    if is_next && attempt.parent != Some(record.id) {
-        return theft(record, Theft::Fork, now);
+    if is_next && token.parent != Some(record.id) {
+        return reuse(record, ReuseEvidence::Fork, now);
     }
     let confirmed = Record {
-        generation: attempt.generation,
-        id: attempt.id,
+        generation: token.generation,
+        id: token.id,
         child: None,
         confirmed_at: now,
         ..record.clone()
     };
-    issue(&confirmed, 0, attempt.issued_at, now, policy)
+    rotate_or_renew(&confirmed, 0, token.issued_at, now, policy)
 }
 
 /// A token from before the confirmed one.
 fn earlier_generation(
     record: &Record,
-    attempt: &RefreshAttempt,
+    token: &PresentedToken,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> RefreshTransition {
-    let is_parent = attempt.generation.saturating_add(1) == record.generation;
-    if is_parent && now <= record.confirmed_at.plus(policy.grace) {
+    let is_previous_generation = token.generation.saturating_add(1) == record.generation;
+    if is_previous_generation && now <= record.confirmed_at.plus(policy.grace) {
         return unchanged(Decision::Superseded);
     }
-    theft(record, Theft::OlderToken, now)
+    reuse(record, ReuseEvidence::OlderToken, now)
 }
 
-/// Issues a child, later than `after` even where the clock went back; none with rotation off.
-fn issue(
+/// Issues a child, or renews the session with rotation off, at an instant after `later_than` even where
+/// the clock was set back.
+fn rotate_or_renew(
     record: &Record,
     branch: u32,
-    after: Timestamp,
+    later_than: Timestamp,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> RefreshTransition {
-    let earliest = Timestamp::from_millis(after.as_millis().saturating_add(1));
+    let earliest = Timestamp::from_millis(later_than.as_millis().saturating_add(1));
     let issued_at = now.max(earliest.min(Record::MAX_TIMESTAMP));
     let idle_deadline =
         issued_at.plus(policy.idle_ttl).max(record.idle_deadline).min(record.expires_at);
@@ -273,92 +289,21 @@ fn issue(
     let decision = if policy.rotate {
         let child = Child { branch, issued_at, used: false };
         next.child = Some(child);
-        Decision::Rotate(issued(&next, child, policy))
+        Decision::Rotate(IssuedChild::of(&next, child, policy))
     } else {
         Decision::Renew { expires_at: idle_deadline }
     };
     RefreshTransition { decision, record: Some(next), discarded: None }
 }
 
-/// The child as it is issued, the first time and again: its expiry depends on nothing that changes.
-fn issued(record: &Record, child: Child, policy: &RefreshPolicy) -> IssuedChild {
-    IssuedChild {
-        family_position: record.child_position(child.branch),
-        issued_at: child.issued_at,
-        expires_at: child.issued_at.plus(policy.idle_ttl).min(record.expires_at),
-    }
-}
-
 fn unchanged(decision: Decision) -> RefreshTransition {
     RefreshTransition { decision, record: None, discarded: None }
 }
 
-fn theft(record: &Record, theft: Theft, now: Timestamp) -> RefreshTransition {
+fn reuse(record: &Record, evidence: ReuseEvidence, now: Timestamp) -> RefreshTransition {
     RefreshTransition {
-        decision: Decision::Theft(theft),
+        decision: Decision::Reuse(evidence),
         record: Some(record.revoked(RevocationReason::Reused, now)),
         discarded: None,
-    }
-}
-
-/// The use of an access token, as a verifier saw it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct AccessTokenUse {
-    /// The position of its refresh token in the token family.
-    pub family_position: FamilyPosition,
-    /// Whether the verifier's deny list names it as issued with a discarded child.
-    pub denied: bool,
-}
-
-/// What the use of an access token tells about its session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum UseOutcome {
-    /// The client has received the child, so from now on use of its parent is reuse.
-    Confirmed,
-    /// Nothing new.
-    Unchanged,
-    /// The access token was issued with a discarded child: reuse, and the session is revoked.
-    Theft,
-    /// The session was revoked before.
-    Revoked(RevocationReason),
-    /// The session has expired.
-    Expired,
-}
-
-/// The outcome of the use of an access token, and what it changes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct UseTransition {
-    /// What the use tells.
-    pub outcome: UseOutcome,
-    /// The record to write; `None` when nothing changes.
-    pub record: Option<Record>,
-}
-
-/// Records the use of an access token at `now`. A use that is never recorded delays the detection of
-/// reuse and signs nobody out.
-pub fn record_use(record: &Record, token_use: &AccessTokenUse, now: Timestamp) -> UseTransition {
-    let unchanged = |outcome| UseTransition { outcome, record: None };
-    if now >= record.expires_at {
-        return unchanged(UseOutcome::Expired);
-    }
-    if let SessionState::Revoked(reason) = record.state {
-        return unchanged(UseOutcome::Revoked(reason));
-    }
-    let FamilyPosition { generation, branch } = token_use.family_position;
-    let child = record.child.filter(|_| generation == record.generation.saturating_add(1));
-    // The record knows which branches were discarded, also where the deny list of the verifier
-    // does not.
-    if token_use.denied || child.is_some_and(|child| branch < child.branch) {
-        return UseTransition {
-            outcome: UseOutcome::Theft,
-            record: Some(record.revoked(RevocationReason::Reused, now)),
-        };
-    }
-    match child {
-        Some(child) if branch == child.branch && !child.used => UseTransition {
-            outcome: UseOutcome::Confirmed,
-            record: Some(Record { child: Some(Child { used: true, ..child }), ..record.clone() }),
-        },
-        _ => unchanged(UseOutcome::Unchanged),
     }
 }

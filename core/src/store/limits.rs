@@ -135,13 +135,18 @@ impl<K: Eq + Hash, V> RecentMap<K, V> {
     }
 }
 
-/// Windows in memory, at most 65,536 of them (about 4 MB). Beyond it those that did not count for the
+/// FailureWindows in memory, at most 65,536 of them (about 4 MB). Beyond it those that did not count for the
 /// longest are evicted, which forgives their failures early.
 #[derive(Debug, Default)]
-pub(crate) struct Windows(RecentMap<FailureKey, Window>);
+pub(crate) struct FailureWindows(RecentMap<FailureKey, Window>);
 
-impl Windows {
-    pub(crate) fn count(&mut self, key: FailureKey, length: Duration, now: Timestamp) -> Failures {
+impl FailureWindows {
+    pub(crate) fn add_failure(
+        &mut self,
+        key: FailureKey,
+        length: Duration,
+        now: Timestamp,
+    ) -> Failures {
         let window = Window::count(self.0.get(&key).copied(), length, now);
         self.0.insert(key, window);
         window.failures(now)
@@ -166,17 +171,17 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut windows = Windows::default();
+        let mut windows = FailureWindows::default();
         let length = Duration::from_secs(60);
         let key = |number: usize| FailureKey::address(&number.to_string());
         let at = |ms: usize| Timestamp::from_millis(i64::try_from(ms).unwrap());
         for number in 0..3 * HALF + 10 {
-            windows.count(key(number), length, at(number / 10_000));
+            windows.add_failure(key(number), length, at(number / 10_000));
         }
         assert_eq!((windows.0.previous.len(), windows.0.current.len()), (HALF, 10));
         // The latest windows are still there, and the first ones are forgotten.
-        assert_eq!(windows.count(key(3 * HALF + 9), length, at(17)).count, 2);
-        assert_eq!(windows.count(key(2 * HALF), length, at(17)).count, 2);
-        assert_eq!(windows.count(key(0), length, at(17)).count, 1);
+        assert_eq!(windows.add_failure(key(3 * HALF + 9), length, at(17)).count, 2);
+        assert_eq!(windows.add_failure(key(2 * HALF), length, at(17)).count, 2);
+        assert_eq!(windows.add_failure(key(0), length, at(17)).count, 1);
     }
 }

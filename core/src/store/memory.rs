@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use super::limits::Windows;
+use super::limits::FailureWindows;
 use super::operations::{Durability, LocalStore, UserSessions};
 use super::{FailureCounter, FailureKey, Failures, StoredSession};
 use crate::error::Result;
@@ -18,12 +18,13 @@ use crate::types::{Clock, SessionId, Subject, SystemClock, Timestamp};
 #[derive(Debug)]
 pub struct MemoryStore {
     users: Mutex<HashMap<Subject, Records>>,
-    failures: Mutex<Windows>,
+    failures: Mutex<FailureWindows>,
     clock: Arc<dyn Clock>,
 }
 
 /// The sessions of one user.
-type Records = HashMap<SessionId, Record>;
+#[derive(Debug, Default)]
+struct Records(HashMap<SessionId, Record>);
 
 impl Default for MemoryStore {
     fn default() -> Self {
@@ -52,9 +53,9 @@ impl MemoryStore {
         // No operation leaves the map half changed, so a poisoned lock is still usable.
         let mut users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
         let sessions = users.entry(subject.clone()).or_default();
-        sessions.retain(|_, record| !record.is_prunable(now));
+        sessions.0.retain(|_, record| !record.is_prunable(now));
         let outcome = operation(sessions, now);
-        if sessions.is_empty() {
+        if sessions.0.is_empty() {
             users.remove(subject);
         }
         outcome
@@ -92,23 +93,23 @@ impl LocalStore for MemoryStore {
 
 impl UserSessions for Records {
     fn get(&mut self, session: &SessionId) -> Result<Option<Record>> {
-        Ok(HashMap::get(self, session).cloned())
+        Ok(self.0.get(session).cloned())
     }
 
     fn put(&mut self, session: &SessionId, record: Record) -> Result<()> {
-        self.insert(*session, record);
+        self.0.insert(*session, record);
         Ok(())
     }
 
     fn remove(&mut self, session: &SessionId) -> Result<()> {
-        HashMap::remove(self, session);
+        self.0.remove(session);
         Ok(())
     }
 
     fn all(&mut self) -> Result<Vec<StoredSession>> {
         let stored =
             |(id, record): (&SessionId, &Record)| StoredSession { id: *id, record: record.clone() };
-        Ok(self.iter().map(stored).collect())
+        Ok(self.0.iter().map(stored).collect())
     }
 }
 
@@ -117,6 +118,6 @@ impl FailureCounter for MemoryStore {
     async fn count(&self, key: &FailureKey, window: Duration) -> Result<Failures> {
         let now = self.clock.now();
         let mut windows = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(windows.count(*key, window, now))
+        Ok(windows.add_failure(*key, window, now))
     }
 }

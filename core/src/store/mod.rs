@@ -16,7 +16,7 @@ pub(crate) use address::is_redis;
 pub(crate) use health::HealthCache;
 pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
 pub use limits::{FailureCounter, FailureKey, Failures};
-pub(crate) use limits::{RecentMap, Windows};
+pub(crate) use limits::{FailureWindows, RecentMap};
 pub use memory::MemoryStore;
 pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls};
 
@@ -27,7 +27,7 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Decision, DiscardedChild, NewSession, Record, RefreshAttempt, RefreshPolicy,
+    AccessTokenUse, Decision, DiscardedChild, NewSession, PresentedToken, Record, RefreshPolicy,
     TheftScope, UseOutcome,
 };
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
@@ -49,13 +49,13 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         new: &NewSession,
     ) -> Result<Created>;
 
-    /// Decides about a refresh token ([`step`](crate::session::step)) and stores the
+    /// Decides about a refresh token ([`decide_refresh`](crate::session::decide_refresh)) and stores the
     /// new record. `None` if the session is unknown.
     async fn refresh(
         &self,
         subject: &Subject,
         session: &SessionId,
-        attempt: &RefreshAttempt,
+        token: &PresentedToken,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>>;
 

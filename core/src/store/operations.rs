@@ -18,8 +18,8 @@ use super::{
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Decision, NewSession, Record, RefreshAttempt, RefreshPolicy, SessionState,
-    TheftScope, UseOutcome, record_use as record_use_step, step,
+    AccessTokenUse, Decision, NewSession, PresentedToken, Record, RefreshPolicy, SessionState,
+    TheftScope, UseOutcome, decide_refresh, decide_use,
 };
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
@@ -91,16 +91,16 @@ impl<S: LocalStore> SessionStore for S {
         &self,
         subject: &Subject,
         session: &SessionId,
-        attempt: &RefreshAttempt,
+        token: &PresentedToken,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
-        let (session, attempt, policy) = (*session, *attempt, *policy);
+        let (session, token, policy) = (*session, *token, *policy);
         let durability = |refreshed: &Option<Refreshed>| match refreshed {
-            Some(Refreshed { decision: Decision::Theft(_), .. }) => Durability::Disk,
+            Some(Refreshed { decision: Decision::Reuse(_), .. }) => Durability::Disk,
             _ => Durability::Process,
         };
         self.write(subject, durability, move |sessions, now| {
-            refresh(sessions, &session, &attempt, &policy, now)
+            refresh(sessions, &session, &token, &policy, now)
         })
         .await
     }
@@ -114,7 +114,7 @@ impl<S: LocalStore> SessionStore for S {
     ) -> Result<Option<UseOutcome>> {
         let (session, token_use) = (*session, *token_use);
         let durability = |confirmation: &Option<UseOutcome>| match confirmation {
-            Some(UseOutcome::Theft) => Durability::Disk,
+            Some(UseOutcome::Reuse) => Durability::Disk,
             _ => Durability::Process,
         };
         self.write(subject, durability, move |sessions, now| {
@@ -231,14 +231,14 @@ fn evicted_at(all: &[StoredSession], created_at: Timestamp) -> Vec<SessionId> {
 fn refresh(
     sessions: &mut dyn UserSessions,
     session: &SessionId,
-    attempt: &RefreshAttempt,
+    token: &PresentedToken,
     policy: &RefreshPolicy,
     now: Timestamp,
 ) -> Result<Option<Refreshed>> {
     let Some(record) = get_unexpired(sessions, session, now)? else { return Ok(None) };
-    let next = step(&record, attempt, now, policy);
-    let theft = matches!(next.decision, Decision::Theft(_));
-    apply(sessions, session, next.record, theft.then_some(policy.on_theft), now)?;
+    let next = decide_refresh(&record, token, now, policy);
+    let is_reuse = matches!(next.decision, Decision::Reuse(_));
+    apply(sessions, session, next.record, is_reuse.then_some(policy.on_theft), now)?;
     Ok(Some(Refreshed { decision: next.decision, discarded: next.discarded }))
 }
 
@@ -250,24 +250,24 @@ fn record_use(
     now: Timestamp,
 ) -> Result<Option<UseOutcome>> {
     let Some(record) = get_unexpired(sessions, session, now)? else { return Ok(None) };
-    let next = record_use_step(&record, token_use, now);
-    let theft = next.outcome == UseOutcome::Theft;
-    apply(sessions, session, next.record, theft.then_some(on_theft), now)?;
+    let next = decide_use(&record, token_use, now);
+    let is_reuse = next.outcome == UseOutcome::Reuse;
+    apply(sessions, session, next.record, is_reuse.then_some(on_theft), now)?;
     Ok(Some(next.outcome))
 }
 
-/// Stores the record that a decision changed and, after a theft, revokes what the policy says.
+/// Stores the record that a decision changed and, after reuse, revokes what the policy says.
 fn apply(
     sessions: &mut dyn UserSessions,
     session: &SessionId,
     record: Option<Record>,
-    theft: Option<TheftScope>,
+    on_reuse: Option<TheftScope>,
     now: Timestamp,
 ) -> Result<()> {
     if let Some(record) = record {
         sessions.put(session, record)?;
     }
-    if theft == Some(TheftScope::Subject) {
+    if on_reuse == Some(TheftScope::Subject) {
         revoke_all(sessions, &SessionFilter::ALL, RevocationReason::Reused, now)?;
     }
     Ok(())

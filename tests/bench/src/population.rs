@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
 use regrant::session::{
-    Decision, DeviceLabel, NewSession, RefreshAttempt, RefreshPolicy, SessionPolicy, TokenId,
+    Decision, DeviceLabel, NewSession, PresentedToken, RefreshPolicy, SessionPolicy, TokenId,
 };
 use regrant::store::SessionStore;
 use regrant::types::{Clock as _, SessionId, Subject, SystemClock};
@@ -106,9 +106,9 @@ fn begin(device: &str) -> Result<NewSession> {
 }
 
 /// The first refresh token of each session, as the state machine sees it.
-pub(crate) fn first_token() -> RefreshAttempt {
+pub(crate) fn first_token() -> PresentedToken {
     let now = SystemClock.now();
-    RefreshAttempt {
+    PresentedToken {
         generation: 0,
         branch: 0,
         id: FIRST_TOKEN,
@@ -123,7 +123,7 @@ pub(crate) async fn refresh(
     store: &dyn SessionStore,
     subject: &Subject,
     session: &SessionId,
-    attempt: &RefreshAttempt,
+    attempt: &PresentedToken,
     policy: &RefreshPolicy,
 ) -> Result<()> {
     let answer = store.refresh(subject, session, attempt, policy).await?;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use regrant::session::{
-    Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, SessionState, TheftScope, TokenId,
+    Child, DeviceLabel, PresentedToken, Record, RefreshPolicy, SessionState, TheftScope, TokenId,
 };
 use regrant::types::{RevocationReason, Timestamp};
 
@@ -81,9 +81,9 @@ impl<'a, 'b> Source<'a, 'b> {
         })
     }
 
-    pub(crate) fn attempt(&mut self, record: &Record) -> Result<RefreshAttempt> {
+    pub(crate) fn token(&mut self, record: &Record) -> Result<PresentedToken> {
         let branch = record.child.map_or(0, |child| child.branch);
-        Ok(RefreshAttempt {
+        Ok(PresentedToken {
             generation: self.beside(record.generation, 2)?,
             branch: self.beside(branch, 1)?,
             id: self.id()?,

@@ -2,7 +2,8 @@
 
 use arbitrary::Unstructured;
 use regrant::session::{
-    Child, Decision, Record, RefreshAttempt, RefreshPolicy, RefreshTransition, SessionState, step,
+    Child, Decision, PresentedToken, Record, RefreshPolicy, RefreshTransition, SessionState,
+    decide_refresh,
 };
 use regrant::types::Timestamp;
 
@@ -19,12 +20,12 @@ fn cases(bytes: &mut Unstructured<'_>) -> arbitrary::Result<()> {
     let policy = source.policy()?;
     let mut record = source.record()?;
     for _ in 0..8 {
-        let attempt = source.attempt(&record)?;
+        let token = source.token(&record)?;
         let now = source.instant()?;
-        let next = step(&record, &attempt, now, &policy);
-        assert_eq!(kind(&next.decision), by_the_table(&record, &attempt, now, &policy));
+        let next = decide_refresh(&record, &token, now, &policy);
+        assert_eq!(kind(&next.decision), by_the_table(&record, &token, now, &policy));
         stays_in_bounds(&record, &next, now);
-        converges(&record, &attempt, &next, now, &policy);
+        converges(&record, &token, &next, now, &policy);
         record = next.record.unwrap_or(record);
     }
     Ok(())
@@ -36,7 +37,7 @@ enum DecisionKind {
     Replay,
     Renew,
     Superseded,
-    Theft,
+    Reuse,
     Revoked,
     Expired,
 }
@@ -47,16 +48,16 @@ fn kind(decision: &Decision) -> DecisionKind {
         Decision::Replay(_) => DecisionKind::Replay,
         Decision::Renew { .. } => DecisionKind::Renew,
         Decision::Superseded => DecisionKind::Superseded,
-        Decision::Theft(_) => DecisionKind::Theft,
+        Decision::Reuse(_) => DecisionKind::Reuse,
         Decision::Revoked(_) => DecisionKind::Revoked,
         Decision::Expired => DecisionKind::Expired,
     }
 }
 
-/// The table in the documentation of `step`, row by row.
+/// The table in the documentation of `decide_refresh`, row by row.
 fn by_the_table(
     r: &Record,
-    p: &RefreshAttempt,
+    p: &PresentedToken,
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> DecisionKind {
@@ -84,21 +85,21 @@ fn by_the_table(
     let is_older = r.child.is_some_and(|child| ms(child.issued_at) > ms(p.issued_at) + grace);
     if generation == confirmed {
         match r.child {
-            _ if p.id != r.id => DecisionKind::Theft,
+            _ if p.id != r.id => DecisionKind::Reuse,
             None => rotate,
             Some(child) if now - ms(child.issued_at) <= grace => replay,
-            Some(Child { used: true, .. }) => DecisionKind::Theft,
+            Some(Child { used: true, .. }) => DecisionKind::Reuse,
             Some(_) => rotate,
         }
     } else if generation == confirmed + 1 {
         let discarded = r.child.is_some_and(|child| p.branch < child.branch);
-        if p.parent != Some(r.id) || discarded || is_older { DecisionKind::Theft } else { rotate }
+        if p.parent != Some(r.id) || discarded || is_older { DecisionKind::Reuse } else { rotate }
     } else if generation > confirmed {
-        if is_older { DecisionKind::Theft } else { rotate }
+        if is_older { DecisionKind::Reuse } else { rotate }
     } else if generation + 1 == confirmed && now - ms(r.confirmed_at) <= grace {
         DecisionKind::Superseded
     } else {
-        DecisionKind::Theft
+        DecisionKind::Reuse
     }
 }
 
@@ -111,7 +112,7 @@ fn stays_in_bounds(record: &Record, next: &RefreshTransition, now: Timestamp) {
     let bytes = changed.encode();
     assert_eq!(&Record::decode(&bytes, changed.device.as_str()).expect("a whole record"), changed);
     match next.decision {
-        Decision::Theft(_) => {
+        Decision::Reuse(_) => {
             assert_ne!(changed.state, SessionState::Live, "theft did not revoke the session");
             assert!(changed.idle_deadline <= record.idle_deadline);
             assert!(!changed.is_live(now));
@@ -130,7 +131,7 @@ fn stays_in_bounds(record: &Record, next: &RefreshTransition, now: Timestamp) {
 /// A retry returns the same child, and that child is accepted.
 fn converges(
     record: &Record,
-    attempt: &RefreshAttempt,
+    token: &PresentedToken,
     next: &RefreshTransition,
     now: Timestamp,
     policy: &RefreshPolicy,
@@ -139,11 +140,11 @@ fn converges(
     let record = next.record.as_ref().unwrap_or(record);
     assert!(issued.expires_at <= record.expires_at);
     assert!(issued.expires_at <= record.idle_deadline || record.idle_deadline < now);
-    let again = step(record, attempt, now, policy);
+    let again = decide_refresh(record, token, now, policy);
     assert_eq!(again.decision, Decision::Replay(issued));
     assert_eq!(again.record, None, "a replay writes nothing");
 
-    let child = RefreshAttempt {
+    let child = PresentedToken {
         generation: issued.family_position.generation,
         branch: issued.family_position.branch,
         id: regrant::session::TokenId::from_bytes([9; 16]),
@@ -153,7 +154,7 @@ fn converges(
     };
     // One rotation per second for 60 years does not reach the last generation.
     if record.generation < u32::MAX {
-        let next = step(record, &child, now, policy);
+        let next = decide_refresh(record, &child, now, policy);
         let expected =
             if now >= child.expires_at { DecisionKind::Expired } else { DecisionKind::Rotate };
         assert_eq!(kind(&next.decision), expected, "an honest client was rejected");

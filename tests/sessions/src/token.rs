@@ -1,6 +1,6 @@
 //! Refresh tokens without the JWT around them.
 
-use regrant::session::{IssuedChild, Record, RefreshAttempt, TokenSecret};
+use regrant::session::{IssuedChild, PresentedToken, Record, TokenSecret};
 use regrant::types::FamilyPosition;
 
 /// A refresh token as its client has it.
@@ -9,13 +9,13 @@ pub struct Token {
     /// The secret from which the child's is derived.
     pub secret: TokenSecret,
     /// What a store gets of the token.
-    pub claims: RefreshAttempt,
+    pub claims: PresentedToken,
 }
 
 impl Token {
     /// The token of a login that made `record`.
     pub fn of_login(secret: TokenSecret, record: &Record) -> Self {
-        let claims = RefreshAttempt {
+        let claims = PresentedToken {
             generation: 0,
             branch: 0,
             id: secret.id(),
@@ -29,7 +29,7 @@ impl Token {
     /// The child of this token that a store has issued.
     pub fn child(&self, issued_child: &IssuedChild) -> Self {
         let secret = self.secret.child(issued_child.family_position.branch, issued_child.issued_at);
-        let claims = RefreshAttempt {
+        let claims = PresentedToken {
             generation: issued_child.family_position.generation,
             branch: issued_child.family_position.branch,
             id: secret.id(),

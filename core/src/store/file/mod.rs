@@ -4,7 +4,7 @@
 //! arrived in one transaction (group commit). Logins and revocations are acknowledged once they
 //! are on disk. Rotations are acknowledged once they survive a crash of the process; if the
 //! machine crashes and loses them, the signed tokens heal the record
-//! ([`step`](crate::session::step)).
+//! ([`decide_refresh`](crate::session::decide_refresh)).
 
 mod identity;
 mod schema;
@@ -367,7 +367,7 @@ mod tests {
 
     use super::*;
     use crate::session::{
-        DeviceLabel, NewSession, RefreshAttempt, SessionPolicy, TokenId, TokenSecret,
+        DeviceLabel, NewSession, PresentedToken, SessionPolicy, TokenId, TokenSecret,
     };
     use crate::store::SessionStore;
     use crate::types::{Clock, ManualClock};
@@ -423,7 +423,7 @@ mod tests {
         let Some(Error::StoreUnavailable { source }) = failed else { panic!("{failed:?}") };
         assert!(source.to_string().contains("database or disk is full"), "{source}");
 
-        let attempt = RefreshAttempt {
+        let token = PresentedToken {
             generation: 0,
             branch: 0,
             id: secret.id(),
@@ -432,7 +432,7 @@ mod tests {
             expires_at: record.idle_deadline,
         };
         let refresh =
-            async || store.refresh(&alice, &session, &attempt, &policy.for_refresh(None)).await;
+            async || store.refresh(&alice, &session, &token, &policy.for_refresh(None)).await;
         // Granted or unavailable, but never a reason to sign in.
         assert!(!matches!(refresh().await, Ok(None)));
         store.fill_disk(false).await;

@@ -44,8 +44,8 @@ use super::{
 use crate::error::{Error, Result};
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Decision, DiscardedChild, IssuedChild, NewSession, Record, RefreshAttempt,
-    RefreshPolicy, Theft, TheftScope, UseOutcome,
+    AccessTokenUse, Decision, DiscardedChild, IssuedChild, NewSession, PresentedToken, Record,
+    RefreshPolicy, ReuseEvidence, TheftScope, UseOutcome,
 };
 use crate::types::{Clock, FamilyPosition, RevocationReason, SessionId, Subject, Timestamp};
 
@@ -163,19 +163,19 @@ impl SessionStore for RedisStore {
         &self,
         subject: &Subject,
         session: &SessionId,
-        attempt: &RefreshAttempt,
+        token: &PresentedToken,
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>> {
-        let parent = attempt.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
+        let parent = token.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
         let arguments = self
             .arguments()
             .bytes(session.as_bytes())
-            .text(attempt.generation)
-            .text(attempt.branch)
-            .bytes(attempt.id.as_bytes())
+            .text(token.generation)
+            .text(token.branch)
+            .bytes(token.id.as_bytes())
             .bytes(parent)
-            .text(attempt.issued_at.as_millis())
-            .text(attempt.expires_at.as_millis())
+            .text(token.issued_at.as_millis())
+            .text(token.expires_at.as_millis())
             .duration(policy.grace)
             .duration(policy.idle_ttl)
             .flag(policy.rotate)
@@ -207,9 +207,9 @@ impl SessionStore for RedisStore {
             self.client.run(&self.scripts.confirm, &self.key(subject), arguments).await?;
         let Some((confirmation, reason)) = reply else { return Ok(None) };
         Ok(Some(match confirmation.as_str() {
-            reply::CONFIRMED => UseOutcome::Confirmed,
+            reply::CHILD_IN_USE => UseOutcome::ChildInUse,
             reply::UNCHANGED => UseOutcome::Unchanged,
-            reply::THEFT => UseOutcome::Theft,
+            reply::REUSE => UseOutcome::Reuse,
             reply::EXPIRED => UseOutcome::Expired,
             reply::REVOKED => UseOutcome::Revoked(revocation_reason(reason)?),
             _ => return Err(malformed()),
@@ -315,7 +315,7 @@ fn refreshed(reply: &RefreshReply) -> Result<Refreshed> {
             reply::RENEW => Decision::Renew { expires_at: issued.expires_at },
             reply::SUPERSEDED => Decision::Superseded,
             reply::EXPIRED => Decision::Expired,
-            reply::THEFT => Decision::Theft(theft(detail)?),
+            reply::REUSE => Decision::Reuse(reuse_evidence(detail)?),
             reply::REVOKED => {
                 let reason = detail.parse().map_err(|_| malformed())?;
                 Decision::Revoked(revocation_reason(reason)?)
@@ -329,11 +329,8 @@ fn refreshed(reply: &RefreshReply) -> Result<Refreshed> {
     })
 }
 
-fn theft(name: &str) -> Result<Theft> {
-    [Theft::Fork, Theft::ParentReturned, Theft::DiscardedBranch, Theft::OlderToken]
-        .into_iter()
-        .find(|theft| theft.as_str() == name)
-        .ok_or_else(malformed)
+fn reuse_evidence(name: &str) -> Result<ReuseEvidence> {
+    ReuseEvidence::ALL.into_iter().find(|evidence| evidence.as_str() == name).ok_or_else(malformed)
 }
 
 fn revocation_reason(number: i64) -> Result<RevocationReason> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::Cmd;
 
 use crate::revocation::{MAX_FEED_BYTES, MAX_FEED_ENTRIES};
-use crate::session::{Record, Theft, layout};
+use crate::session::{Record, ReuseEvidence, layout};
 use crate::types::{Generation, RevocationReason, SessionId, Timestamp};
 
 /// The words by which scripts reply; the scripts know them as constants of the same names.
@@ -18,11 +18,11 @@ pub(super) mod reply {
     pub(crate) const RENEW: &str = "renew";
     pub(crate) const SUPERSEDED: &str = "superseded";
     pub(crate) const EXPIRED: &str = "expired";
-    pub(crate) const THEFT: &str = "theft";
+    pub(crate) const REUSE: &str = "reuse";
     pub(crate) const REVOKED: &str = "revoked";
     pub(crate) const ALREADY_REVOKED: &str = "already_revoked";
     pub(crate) const UNKNOWN: &str = "unknown";
-    pub(crate) const CONFIRMED: &str = "confirmed";
+    pub(crate) const CHILD_IN_USE: &str = "child_in_use";
     pub(crate) const UNCHANGED: &str = "unchanged";
 
     pub(crate) const ALL: [(&str, &str); 11] = [
@@ -31,11 +31,11 @@ pub(super) mod reply {
         ("RENEW", RENEW),
         ("SUPERSEDED", SUPERSEDED),
         ("EXPIRED", EXPIRED),
-        ("THEFT", THEFT),
+        ("REUSE", REUSE),
         ("REVOKED", REVOKED),
         ("ALREADY_REVOKED", ALREADY_REVOKED),
         ("UNKNOWN", UNKNOWN),
-        ("CONFIRMED", CONFIRMED),
+        ("CHILD_IN_USE", CHILD_IN_USE),
         ("UNCHANGED", UNCHANGED),
     ];
 }
@@ -69,11 +69,11 @@ fn constants() -> String {
         ("INSTANT_FORMAT", format!(">I{instant}")),
         ("BRANCH_FORMAT", format!(">I{}", size_of::<u32>())),
     ];
-    let thefts = [
-        ("FORK", Theft::Fork),
-        ("PARENT_RETURNED", Theft::ParentReturned),
-        ("ABANDONED_BRANCH", Theft::DiscardedBranch),
-        ("OLDER_TOKEN", Theft::OlderToken),
+    let evidence = [
+        ("FORK", ReuseEvidence::Fork),
+        ("PARENT_RETURNED", ReuseEvidence::ParentReturned),
+        ("DISCARDED_BRANCH", ReuseEvidence::DiscardedBranch),
+        ("OLDER_TOKEN", ReuseEvidence::OlderToken),
     ];
     let mut lua = String::new();
     // Writing to a string does not fail.
@@ -86,8 +86,8 @@ fn constants() -> String {
     for (name, format) in formats {
         local(name, &format_args!("'{format}'"));
     }
-    for (name, theft) in thefts {
-        local(name, &format_args!("'{}'", theft.as_str()));
+    for (name, evidence) in evidence {
+        local(name, &format_args!("'{}'", evidence.as_str()));
     }
     for (name, word) in reply::ALL {
         local(name, &format_args!("'{word}'"));

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use async_trait::async_trait;
 use regrant::session::{
-    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
+    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
 };
 use regrant::store::{
     Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
@@ -55,7 +55,7 @@ macro_rules! delegate {
                 &self,
                 a: &Subject,
                 b: &SessionId,
-                c: &RefreshAttempt,
+                c: &PresentedToken,
                 d: &RefreshPolicy,
             ) -> Result<Option<Refreshed>> {
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.refresh(a, b, c, d).await);

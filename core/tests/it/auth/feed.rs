@@ -7,7 +7,7 @@ use async_trait::async_trait;
 use regrant::auth::StalePolicy;
 use regrant::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed};
 use regrant::session::{
-    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
+    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
 };
 use regrant::store::{
     Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,

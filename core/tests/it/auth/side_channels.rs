@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use async_trait::async_trait;
 use regrant::session::{
-    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, SessionPolicy, TheftScope,
+    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, SessionPolicy, TheftScope,
     TokenSecret, UseOutcome,
 };
 use regrant::store::{

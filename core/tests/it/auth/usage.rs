@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use regrant::session::{
-    AccessTokenUse, NewSession, RefreshAttempt, RefreshPolicy, TheftScope, UseOutcome,
+    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
 };
 use regrant::store::{
     Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
-use regrant::session::{RefreshAttempt, RefreshPolicy};
+use regrant::session::{PresentedToken, RefreshPolicy};
 use regrant::store::SessionStore;
 
 use crate::load::{self, Caller, Load};
@@ -35,7 +35,7 @@ impl Store {
 struct Presenter {
     store: Arc<dyn SessionStore>,
     draw: Draw,
-    token: RefreshAttempt,
+    token: PresentedToken,
     policy: RefreshPolicy,
 }
 

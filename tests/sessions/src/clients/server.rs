@@ -6,7 +6,7 @@ use std::time::Duration;
 use regrant::client::machine::{Grant, RefreshAnswer};
 use regrant::session::{
     AccessTokenUse, Decision, DeviceLabel, DiscardedChild, NewSession, Record, RefreshPolicy,
-    TheftScope, TokenSecret, UseOutcome, record_use, step,
+    TheftScope, TokenSecret, UseOutcome, decide_refresh, decide_use,
 };
 use regrant::types::{AccessToken, FamilyPosition, RefreshToken, Timestamp};
 
@@ -80,7 +80,7 @@ impl Server {
         }
         let policy =
             RefreshPolicy { grace: GRACE, idle_ttl: LONG, rotate, on_theft: TheftScope::Session };
-        let next = step(&self.record, &presented.claims, now, &policy);
+        let next = decide_refresh(&self.record, &presented.claims, now, &policy);
         self.discarded.extend(next.discarded);
         if let Some(record) = next.record {
             self.record = record;
@@ -118,13 +118,14 @@ impl Server {
     /// An access token is used, and the use is reported.
     pub fn sees(&mut self, token: &AccessToken, now: Timestamp) -> Result<(), Violation> {
         let (family_position, issued_at) = self.access[place(token.expose())];
-        let denied = self.discarded.iter().any(|child| child.covers(family_position, issued_at));
-        let seen = record_use(&self.record, &AccessTokenUse { family_position, denied }, now);
+        let denied =
+            self.discarded.iter().any(|child| child.was_issued_with(family_position, issued_at));
+        let seen = decide_use(&self.record, &AccessTokenUse { family_position, denied }, now);
         if let Some(record) = seen.record {
             self.record = record;
         }
         match seen.outcome {
-            UseOutcome::Confirmed | UseOutcome::Unchanged if !denied => Ok(()),
+            UseOutcome::ChildInUse | UseOutcome::Unchanged if !denied => Ok(()),
             _ => Err(Violation::Accused),
         }
     }

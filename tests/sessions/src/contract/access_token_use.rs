@@ -1,6 +1,6 @@
 //! Uses of access tokens.
 
-use regrant::session::{Decision, SessionState, Theft, UseOutcome};
+use regrant::session::{Decision, ReuseEvidence, SessionState, UseOutcome};
 use regrant::store::RevocationOutcome;
 use regrant::types::RevocationReason;
 
@@ -12,7 +12,7 @@ pub async fn a_use_is_recorded_once(at: &Fixture) {
     assert_eq!(at.record_use(&session, &first, false).await, Some(UseOutcome::Unchanged));
     at.refresh(&mut session).await;
     let before = at.record(&session).await.unwrap();
-    assert_eq!(at.record_use(&session, &session.token, false).await, Some(UseOutcome::Confirmed));
+    assert_eq!(at.record_use(&session, &session.token, false).await, Some(UseOutcome::ChildInUse));
     assert_eq!(at.record_use(&session, &session.token, false).await, Some(UseOutcome::Unchanged));
     let after = at.record(&session).await.unwrap();
     assert!(after.child.unwrap().used && !before.child.unwrap().used);
@@ -21,7 +21,7 @@ pub async fn a_use_is_recorded_once(at: &Fixture) {
     at.wait(GRACE);
     assert!(matches!(at.decide(&session, &first).await, Decision::Replay(_)));
     at.wait(MINUTE);
-    let theft = Decision::Theft(Theft::ParentReturned);
+    let theft = Decision::Reuse(ReuseEvidence::ParentReturned);
     assert_eq!(at.decide(&session, &first).await, theft);
 }
 
@@ -32,9 +32,9 @@ pub async fn use_of_a_discarded_child_is_theft(at: &Fixture) {
     at.wait(MINUTE);
     let mut next = session.clone();
     at.refresh(&mut next).await;
-    assert_eq!(at.record_use(&session, &next.token, false).await, Some(UseOutcome::Confirmed));
+    assert_eq!(at.record_use(&session, &next.token, false).await, Some(UseOutcome::ChildInUse));
     // The record detects it, although no deny list named it.
-    assert_eq!(at.record_use(&session, &lost.token, false).await, Some(UseOutcome::Theft));
+    assert_eq!(at.record_use(&session, &lost.token, false).await, Some(UseOutcome::Reuse));
     let state = at.record(&session).await.unwrap().state;
     assert_eq!(state, SessionState::Revoked(RevocationReason::Reused));
 }

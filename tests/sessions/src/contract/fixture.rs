@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Decision, DeviceLabel, IssuedChild, NewSession, Record, RefreshAttempt,
+    AccessTokenUse, Decision, DeviceLabel, IssuedChild, NewSession, PresentedToken, Record,
     SessionPolicy, TheftScope, TokenSecret, UseOutcome,
 };
 use regrant::store::{Created, Refreshed, RevocationOutcome, SessionFilter, SessionStore};
@@ -106,7 +106,7 @@ impl Fixture {
     pub async fn attempt(
         &self,
         session: &Session,
-        token: &RefreshAttempt,
+        token: &PresentedToken,
         rotate: bool,
         on_theft: TheftScope,
     ) -> Option<Refreshed> {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Child, DeviceLabel, Record, RefreshAttempt, RefreshPolicy, SessionState,
-    TheftScope, TokenId, record_use, step,
+    AccessTokenUse, Child, DeviceLabel, PresentedToken, Record, RefreshPolicy, SessionState,
+    TheftScope, TokenId, decide_refresh, decide_use,
 };
 use regrant::store::Refreshed;
 use regrant::types::{
@@ -43,7 +43,7 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
 
         let next = if random.chance(80) {
             let token = token(random, &record, base, policy.grace);
-            let ours = step(&record, &token, now, &policy);
+            let ours = decide_refresh(&record, &token, now, &policy);
             let expected = Refreshed { decision: ours.decision, discarded: ours.discarded };
             let answer =
                 store.refresh(&subject, &session, &token, &policy).await.expect("Redis answers");
@@ -58,7 +58,7 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
                 branch: branch(random, &record),
             };
             let token_use = AccessTokenUse { family_position, denied: random.chance(10) };
-            let ours = record_use(&record, &token_use, now);
+            let ours = decide_use(&record, &token_use, now);
             let answer = store
                 .record_use(&subject, &session, &token_use, policy.on_theft)
                 .await
@@ -132,10 +132,10 @@ fn branch(random: &mut Random, record: &Record) -> u32 {
     of.saturating_add_signed(*random.pick(&[-1, 0, 0, 0, 1]))
 }
 
-fn token(random: &mut Random, record: &Record, base: i64, grace: Duration) -> RefreshAttempt {
+fn token(random: &mut Random, record: &Record, base: i64, grace: Duration) -> PresentedToken {
     let id = |random: &mut Random| TokenId::from_bytes([*random.pick(&[1, 1, 1, 2]); 16]);
     let ahead = *random.pick(&[-1, 0, 1, 20_000, DAY, DAY, DAY, DAY]);
-    RefreshAttempt {
+    PresentedToken {
         generation: generation(random, record.generation),
         branch: branch(random, record),
         id: id(random),

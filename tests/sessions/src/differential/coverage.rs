@@ -52,7 +52,7 @@ impl Coverage {
             Some(Decision::Replay(_)) => "refresh: replay".to_owned(),
             Some(Decision::Renew { .. }) => "refresh: renew".to_owned(),
             Some(Decision::Superseded) => "refresh: superseded".to_owned(),
-            Some(Decision::Theft(theft)) => format!("refresh: theft: {}", theft.as_str()),
+            Some(Decision::Reuse(theft)) => format!("refresh: theft: {}", theft.as_str()),
             Some(Decision::Revoked(reason)) => format!("refresh: revoked: {reason}"),
             Some(Decision::Expired) => "refresh: expired".to_owned(),
         });
@@ -62,9 +62,9 @@ impl Coverage {
     pub fn record_use(&mut self, answer: Option<UseOutcome>) {
         let name = match answer {
             None => "unknown",
-            Some(UseOutcome::Confirmed) => "confirmed",
+            Some(UseOutcome::ChildInUse) => "confirmed",
             Some(UseOutcome::Unchanged) => "unchanged",
-            Some(UseOutcome::Theft) => "theft",
+            Some(UseOutcome::Reuse) => "theft",
             Some(UseOutcome::Revoked(_)) => "revoked",
             Some(UseOutcome::Expired) => "expired",
         };

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Decision, RefreshAttempt, RefreshPolicy, TheftScope, TokenSecret, UseOutcome,
+    AccessTokenUse, Decision, PresentedToken, RefreshPolicy, TheftScope, TokenSecret, UseOutcome,
 };
 use regrant::types::FamilyPosition;
 
@@ -52,7 +52,7 @@ impl World {
         let request = self.requests[self.requests.len() - 1 - which].clone();
         let (decision, _) = self.attempt_refresh(machine, space, &request.token, request.rotate)?;
         match decision {
-            Decision::Theft(theft) if self.thief.is_none() => {
+            Decision::Reuse(theft) if self.thief.is_none() => {
                 Err(Violation::DuplicateIsTheft(theft))
             }
             _ => Ok(()),
@@ -122,7 +122,7 @@ impl World {
         };
         let was_live = self.is_live();
         let before = self.record.clone();
-        let step = (machine.step)(&self.record, &token.claims, self.now, &policy);
+        let step = (machine.decide_refresh)(&self.record, &token.claims, self.now, &policy);
         self.discarded.extend(step.discarded);
         // The time of the refresh by a clock that never steps back, as far as the token tells.
         let refreshed_at = self.now.max(token.claims.issued_at);
@@ -176,7 +176,7 @@ impl World {
                     issued_child.family_position.branch,
                     issued_child.issued_at,
                 );
-                let claims = RefreshAttempt {
+                let claims = PresentedToken {
                     generation: issued_child.family_position.generation,
                     branch: issued_child.family_position.branch,
                     id: (machine.id)(&secret),
@@ -193,7 +193,7 @@ impl World {
                 ))
             }
             Decision::Renew { .. } => {
-                let RefreshAttempt { generation, branch, .. } = token.claims;
+                let PresentedToken { generation, branch, .. } = token.claims;
                 Some((
                     *token,
                     Access::issued(FamilyPosition { generation, branch }, self.app_now(), None),
@@ -220,8 +220,10 @@ impl World {
         let now = self.now;
         let client = *self.client(who);
         let Access { family_position, issued_at, came_with_child_of } = access;
-        let denied =
-            self.discarded.iter().any(|child| (machine.covers)(child, family_position, issued_at));
+        let denied = self
+            .discarded
+            .iter()
+            .any(|child| (machine.was_issued_with)(child, family_position, issued_at));
         if denied && self.thief.is_none() {
             return Err(Violation::HonestDenied);
         }
@@ -230,7 +232,7 @@ impl World {
         }
         let was_live = self.is_live();
         let token_use = AccessTokenUse { family_position, denied };
-        let next = (machine.record_use)(&self.record, &token_use, now);
+        let next = (machine.decide_use)(&self.record, &token_use, now);
         if let Some(record) = next.record {
             if record.idle_deadline != self.idle_deadline_after(&record, None, space) {
                 return Err(Violation::IdleMoved);
@@ -241,7 +243,7 @@ impl World {
         if !was_live && !matches!(answer, UseOutcome::Revoked(_) | UseOutcome::Expired) {
             return Err(Violation::AfterRevocation);
         }
-        if answer == UseOutcome::Theft && self.thief.is_none() {
+        if answer == UseOutcome::Reuse && self.thief.is_none() {
             return Err(Violation::HonestAccused);
         }
         // After a rollback the store may not know that newer tokens superseded these; then the

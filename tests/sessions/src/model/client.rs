@@ -1,6 +1,6 @@
 //! A client: its tokens, and what the checker tracks about it.
 
-use regrant::session::RefreshAttempt;
+use regrant::session::PresentedToken;
 use regrant::types::{FamilyPosition, Timestamp};
 
 /// The 32 bytes of a refresh token's secret.
@@ -10,7 +10,7 @@ pub type Secret = [u8; 32];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Token {
     pub secret: Secret,
-    pub claims: RefreshAttempt,
+    pub claims: PresentedToken,
 }
 
 /// An access token.

@@ -1,7 +1,7 @@
 //! The functions under test, as values.
 
 use regrant::session::{
-    AccessTokenUse, DiscardedChild, Record, RefreshAttempt, RefreshPolicy, RefreshTransition,
+    AccessTokenUse, DiscardedChild, PresentedToken, Record, RefreshPolicy, RefreshTransition,
     TokenId, TokenSecret, UseTransition,
 };
 use regrant::types::{FamilyPosition, Timestamp};
@@ -9,12 +9,13 @@ use regrant::types::{FamilyPosition, Timestamp};
 /// The functions of the state machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
-    /// [`regrant::session::step`].
-    pub step: fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> RefreshTransition,
-    /// [`regrant::session::record_use`].
-    pub record_use: fn(&Record, &AccessTokenUse, Timestamp) -> UseTransition,
-    /// [`DiscardedChild::covers`].
-    pub covers: fn(&DiscardedChild, FamilyPosition, Timestamp) -> bool,
+    /// [`regrant::session::decide_refresh`].
+    pub decide_refresh:
+        fn(&Record, &PresentedToken, Timestamp, &RefreshPolicy) -> RefreshTransition,
+    /// [`regrant::session::decide_use`].
+    pub decide_use: fn(&Record, &AccessTokenUse, Timestamp) -> UseTransition,
+    /// [`DiscardedChild::was_issued_with`].
+    pub was_issued_with: fn(&DiscardedChild, FamilyPosition, Timestamp) -> bool,
     /// [`TokenSecret::id`].
     pub id: fn(&TokenSecret) -> TokenId,
     /// [`TokenSecret::child`].
@@ -24,9 +25,9 @@ pub struct Machine {
 impl Machine {
     /// The real functions.
     pub const REAL: Self = Self {
-        step: regrant::session::step,
-        record_use: regrant::session::record_use,
-        covers: DiscardedChild::covers,
+        decide_refresh: regrant::session::decide_refresh,
+        decide_use: regrant::session::decide_use,
+        was_issued_with: DiscardedChild::was_issued_with,
         id: TokenSecret::id,
         child: TokenSecret::child,
     };

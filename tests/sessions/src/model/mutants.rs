@@ -1,9 +1,9 @@
 //! Mutants: the real functions, each with one rule broken.
 
 use regrant::session::{
-    AccessTokenUse, Child, Decision, DiscardedChild, IssuedChild, Record, RefreshAttempt,
-    RefreshPolicy, RefreshTransition, SessionState, Theft, TokenId, TokenSecret, UseOutcome,
-    UseTransition, record_use, step,
+    AccessTokenUse, Child, Decision, DiscardedChild, IssuedChild, PresentedToken, Record,
+    RefreshPolicy, RefreshTransition, ReuseEvidence, SessionState, TokenId, TokenSecret,
+    UseOutcome, UseTransition, decide_refresh, decide_use,
 };
 use regrant::types::{RevocationReason, Timestamp};
 
@@ -18,24 +18,24 @@ pub struct Mutant {
     pub machine: Machine,
 }
 
-type StepFn = fn(&Record, &RefreshAttempt, Timestamp, &RefreshPolicy) -> RefreshTransition;
-type RecordUseFn = fn(&Record, &AccessTokenUse, Timestamp) -> UseTransition;
+type DecideRefreshFn = fn(&Record, &PresentedToken, Timestamp, &RefreshPolicy) -> RefreshTransition;
+type DecideUseFn = fn(&Record, &AccessTokenUse, Timestamp) -> UseTransition;
 
-const fn stepping(name: &'static str, step: StepFn) -> Mutant {
-    Mutant { name, machine: Machine { step, ..Machine::REAL } }
+const fn deciding(name: &'static str, decide_refresh: DecideRefreshFn) -> Mutant {
+    Mutant { name, machine: Machine { decide_refresh, ..Machine::REAL } }
 }
 
-const fn recording_use(name: &'static str, record_use: RecordUseFn) -> Mutant {
-    Mutant { name, machine: Machine { record_use, ..Machine::REAL } }
+const fn deciding_use(name: &'static str, decide_use: DecideUseFn) -> Mutant {
+    Mutant { name, machine: Machine { decide_use, ..Machine::REAL } }
 }
 
 /// Mutants that violate an invariant.
 pub const LOAD_BEARING: &[Mutant] = &[
-    stepping("no grace: no child is replayed", |r, p, now, policy| {
-        step(r, p, now, &RefreshPolicy { grace: std::time::Duration::ZERO, ..*policy })
+    deciding("no grace: no child is replayed", |r, p, now, policy| {
+        decide_refresh(r, p, now, &RefreshPolicy { grace: std::time::Duration::ZERO, ..*policy })
     }),
-    stepping("a replay restarts the grace", |r, p, now, policy| {
-        let mut next = step(r, p, now, policy);
+    deciding("a replay restarts the grace", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
         if let (Decision::Replay(issued_child), Some(child)) = (&mut next.decision, r.child) {
             issued_child.issued_at = now;
             next.record =
@@ -43,48 +43,52 @@ pub const LOAD_BEARING: &[Mutant] = &[
         }
         next
     }),
-    stepping("a returning parent is tolerated", |r, p, now, policy| {
-        step(&map_child(r, |child| Child { used: false, ..child }), p, now, policy)
+    deciding("a returning parent is tolerated", |r, p, now, policy| {
+        decide_refresh(&map_child(r, |child| Child { used: false, ..child }), p, now, policy)
     }),
-    stepping("the child after a discarded one has the same position", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
+    deciding("the child after a discarded one has the same position", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
         if next.discarded.is_some() {
             on_branch(next, r.child.map_or(0, |child| child.branch))
         } else {
             next
         }
     }),
-    stepping("a different token at the confirmed position is accepted", |r, p, now, policy| {
+    deciding("a different token at the confirmed position is accepted", |r, p, now, policy| {
         let id = if p.generation == r.generation { r.id } else { p.id };
-        step(r, &RefreshAttempt { id, ..*p }, now, policy)
+        decide_refresh(r, &PresentedToken { id, ..*p }, now, policy)
     }),
-    stepping("a discarded child is accepted, whatever came later", |r, p, now, policy| {
-        step(r, &as_latest_child(r, p), now, policy)
+    deciding("a discarded child is accepted, whatever came later", |r, p, now, policy| {
+        decide_refresh(r, &as_latest_child(r, p), now, policy)
     }),
-    stepping(
+    deciding(
         "an older token must be older than the latest child, without the grace",
         |r, p, now, policy| {
-            let next = step(r, p, now, policy);
+            let next = decide_refresh(r, p, now, policy);
             let older = r.child.is_some_and(|child| child.issued_at > p.issued_at);
             if p.generation > r.generation && next.record.is_some() && older {
-                return theft(r, Theft::OlderToken, now);
+                return reuse(r, ReuseEvidence::OlderToken, now);
             }
             next
         },
     ),
-    stepping("a token newer than the record is theft", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
+    deciding("a token newer than the record is theft", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
         if p.generation > r.generation + 1 && next.record.is_some() {
-            return theft(r, Theft::OlderToken, now);
+            return reuse(r, ReuseEvidence::OlderToken, now);
         }
         next
     }),
-    stepping("a superseded token is theft", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
-        if next.decision == Decision::Superseded { theft(r, Theft::OlderToken, now) } else { next }
+    deciding("a superseded token is theft", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        if next.decision == Decision::Superseded {
+            reuse(r, ReuseEvidence::OlderToken, now)
+        } else {
+            next
+        }
     }),
-    stepping("a superseded token gets a token", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
+    deciding("a superseded token gets a token", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
         match (next.decision, r.child) {
             (Decision::Superseded, Some(child)) => {
                 let family_position = regrant::types::FamilyPosition {
@@ -101,9 +105,9 @@ pub const LOAD_BEARING: &[Mutant] = &[
             _ => next,
         }
     }),
-    stepping("an older token is superseded forever", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
-        if p.generation < r.generation && matches!(next.decision, Decision::Theft(_)) {
+    deciding("an older token is superseded forever", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        if p.generation < r.generation && matches!(next.decision, Decision::Reuse(_)) {
             return RefreshTransition {
                 decision: Decision::Superseded,
                 record: None,
@@ -112,15 +116,15 @@ pub const LOAD_BEARING: &[Mutant] = &[
         }
         next
     }),
-    stepping("the grace of superseded tokens begins at the login", |r, p, now, policy| {
-        let mut next = step(r, p, now, policy);
+    deciding("the grace of superseded tokens begins at the login", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
         if let Some(record) = &mut next.record {
             record.confirmed_at = r.confirmed_at;
         }
         next
     }),
-    stepping("a child may be issued before its parent", |r, p, now, policy| {
-        let mut next = step(r, p, now, policy);
+    deciding("a child may be issued before its parent", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
         if let (Decision::Rotate(issued_child), Some(record)) =
             (&mut next.decision, &mut next.record)
         {
@@ -129,110 +133,115 @@ pub const LOAD_BEARING: &[Mutant] = &[
         }
         next
     }),
-    stepping("use of a child does not confirm it", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
+    deciding("use of a child does not confirm it", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
         if p.generation > r.generation && next.record.is_some() {
             return RefreshTransition { record: None, ..next };
         }
         next
     }),
-    stepping("expires_at moves", |r, p, now, policy| {
-        let mut next = step(r, p, now, policy);
+    deciding("expires_at moves", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
         if let Some(record) = &mut next.record {
             record.expires_at = record.expires_at.plus(policy.idle_ttl);
         }
         next
     }),
-    stepping("a replay moves the idle deadline", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
+    deciding("a replay moves the idle deadline", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
         if !matches!(next.decision, Decision::Replay(_)) {
             return next;
         }
         let idle_deadline = now.plus(policy.idle_ttl).min(r.expires_at);
         RefreshTransition { record: Some(Record { idle_deadline, ..r.clone() }), ..next }
     }),
-    stepping("a renewal does not move the idle deadline", |r, p, now, policy| {
-        let mut next = step(r, p, now, policy);
+    deciding("a renewal does not move the idle deadline", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
         if let (Decision::Renew { .. }, Some(record)) = (next.decision, &mut next.record) {
             record.idle_deadline = r.idle_deadline;
         }
         next
     }),
-    stepping("a clock that is behind moves the idle deadline back", |r, p, now, policy| {
-        let mut next = step(r, p, now, policy);
+    deciding("a clock that is behind moves the idle deadline back", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
         let is_granted = matches!(next.decision, Decision::Rotate(_) | Decision::Renew { .. });
         if let (true, Some(record)) = (is_granted, &mut next.record) {
             record.idle_deadline = now.plus(policy.idle_ttl).min(r.expires_at);
         }
         next
     }),
-    stepping("a renewal by a clock that is behind moves the deadline back", |r, p, now, policy| {
-        let mut next = step(r, p, now, policy);
+    deciding("a renewal by a clock that is behind moves the deadline back", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
         if let (Decision::Renew { .. }, Some(record)) = (next.decision, &mut next.record) {
             record.idle_deadline = now.plus(policy.idle_ttl).min(r.expires_at);
         }
         next
     }),
-    stepping("a clock that is behind shortens the life of a child", |r, p, now, policy| {
-        let mut next = step(r, p, now, policy);
+    deciding("a clock that is behind shortens the life of a child", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
         if let Decision::Rotate(child) = &mut next.decision {
             child.expires_at = now.plus(policy.idle_ttl).min(r.expires_at);
         }
         next
     }),
-    stepping("the idle deadline may pass expires_at", |r, p, now, policy| {
-        let mut next = step(r, p, now, policy);
+    deciding("the idle deadline may pass expires_at", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
         if let (Decision::Rotate(_), Some(record)) = (next.decision, &mut next.record) {
             record.idle_deadline = now.plus(policy.idle_ttl);
         }
         next
     }),
-    stepping("an expired token is accepted", |r, p, now, policy| {
-        step(r, &RefreshAttempt { expires_at: now.plus(policy.idle_ttl), ..*p }, now, policy)
+    deciding("an expired token is accepted", |r, p, now, policy| {
+        decide_refresh(
+            r,
+            &PresentedToken { expires_at: now.plus(policy.idle_ttl), ..*p },
+            now,
+            policy,
+        )
     }),
-    stepping("with rotation off theft is not detected", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
-        if !policy.rotate && matches!(next.decision, Decision::Theft(_)) {
+    deciding("with rotation off theft is not detected", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        if !policy.rotate && matches!(next.decision, Decision::Reuse(_)) {
             let decision = Decision::Renew { expires_at: r.idle_deadline };
             return RefreshTransition { decision, record: None, discarded: None };
         }
         next
     }),
-    stepping("a revoked session counts as live", |r, p, now, policy| {
-        step(&Record { state: SessionState::Live, ..r.clone() }, p, now, policy)
+    deciding("a revoked session counts as live", |r, p, now, policy| {
+        decide_refresh(&Record { state: SessionState::Live, ..r.clone() }, p, now, policy)
     }),
-    stepping("a detected theft is not stored", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
-        if matches!(next.decision, Decision::Theft(_)) {
+    deciding("a detected theft is not stored", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        if matches!(next.decision, Decision::Reuse(_)) {
             RefreshTransition { record: None, ..next }
         } else {
             next
         }
     }),
-    recording_use("a use is never recorded", |r, token_use, now| {
-        let next = record_use(r, token_use, now);
-        if next.outcome == UseOutcome::Confirmed {
+    deciding_use("a use is never recorded", |r, token_use, now| {
+        let next = decide_use(r, token_use, now);
+        if next.outcome == UseOutcome::ChildInUse {
             return UseTransition { outcome: UseOutcome::Unchanged, record: None };
         }
         next
     }),
-    recording_use("use of a discarded child is not theft", |r, token_use, now| {
-        if record_use(r, token_use, now).outcome == UseOutcome::Theft {
+    deciding_use("use of a discarded child is not theft", |r, token_use, now| {
+        if decide_use(r, token_use, now).outcome == UseOutcome::Reuse {
             return UseTransition { outcome: UseOutcome::Unchanged, record: None };
         }
-        record_use(r, token_use, now)
+        decide_use(r, token_use, now)
     }),
-    recording_use("use of any earlier child is theft", |r, token_use, now| {
+    deciding_use("use of any earlier child is theft", |r, token_use, now| {
         if r.state == SessionState::Live && token_use.family_position.generation < r.generation {
             let record = Some(revoked(r, now));
-            return UseTransition { outcome: UseOutcome::Theft, record };
+            return UseTransition { outcome: UseOutcome::Reuse, record };
         }
-        record_use(r, token_use, now)
+        decide_use(r, token_use, now)
     }),
     Mutant {
         name: "a denial covers a position forever",
         machine: Machine {
-            covers: |child: &DiscardedChild, family_position, _| {
+            was_issued_with: |child: &DiscardedChild, family_position, _| {
                 child.family_position == family_position
             },
             ..Machine::REAL
@@ -258,36 +267,36 @@ pub const LOAD_BEARING: &[Mutant] = &[
 /// in every search space, and with both of a pair one is violated (see [`LOAD_BEARING`]). The rules
 /// stay because they name the theft correctly, or apply where the report or the deny list is late.
 pub const REDUNDANT: &[Mutant] = &[
-    stepping("a child of another parent is accepted", |r, p, now, policy| {
-        let next = step(r, p, now, policy);
-        if next.decision == Decision::Theft(Theft::Fork) && p.generation > r.generation {
-            return step(r, &RefreshAttempt { parent: Some(r.id), ..*p }, now, policy);
+    deciding("a child of another parent is accepted", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        if next.decision == Decision::Reuse(ReuseEvidence::Fork) && p.generation > r.generation {
+            return decide_refresh(r, &PresentedToken { parent: Some(r.id), ..*p }, now, policy);
         }
         next
     }),
-    stepping("a discarded branch is distinguished by its issue time alone", |r, p, now, policy| {
+    deciding("a discarded branch is distinguished by its issue time alone", |r, p, now, policy| {
         let branch = as_latest_child(r, p).branch;
-        step(r, &RefreshAttempt { branch, ..*p }, now, policy)
+        decide_refresh(r, &PresentedToken { branch, ..*p }, now, policy)
     }),
-    stepping("the issue time of the latest child does not matter", |r, p, now, policy| {
+    deciding("the issue time of the latest child does not matter", |r, p, now, policy| {
         let issued_at = as_latest_child(r, p).issued_at;
-        step(r, &RefreshAttempt { issued_at, ..*p }, now, policy)
+        decide_refresh(r, &PresentedToken { issued_at, ..*p }, now, policy)
     }),
-    stepping("a discarded child is not denied to the verifiers", |r, p, now, policy| {
-        RefreshTransition { discarded: None, ..step(r, p, now, policy) }
+    deciding("a discarded child is not denied to the verifiers", |r, p, now, policy| {
+        RefreshTransition { discarded: None, ..decide_refresh(r, p, now, policy) }
     }),
-    recording_use("a discarded child is detected by the deny list only", |r, token_use, now| {
+    deciding_use("a discarded child is detected by the deny list only", |r, token_use, now| {
         let latest = r.child.map_or(0, |child| child.branch);
         if token_use.denied
             || token_use.family_position.branch >= latest
             || r.state != SessionState::Live
         {
-            return record_use(r, token_use, now);
+            return decide_use(r, token_use, now);
         }
         UseTransition { outcome: UseOutcome::Unchanged, record: None }
     }),
-    recording_use("a discarded child is detected by the record only", |r, token_use, now| {
-        record_use(r, &AccessTokenUse { denied: false, ..*token_use }, now)
+    deciding_use("a discarded child is detected by the record only", |r, token_use, now| {
+        decide_use(r, &AccessTokenUse { denied: false, ..*token_use }, now)
     }),
     Mutant {
         name: "a child's secret does not depend on its branch",
@@ -298,9 +307,9 @@ pub const REDUNDANT: &[Mutant] = &[
     },
 ];
 
-fn theft(record: &Record, theft: Theft, now: Timestamp) -> RefreshTransition {
+fn reuse(record: &Record, evidence: ReuseEvidence, now: Timestamp) -> RefreshTransition {
     let record = revoked(record, now);
-    RefreshTransition { decision: Decision::Theft(theft), record: Some(record), discarded: None }
+    RefreshTransition { decision: Decision::Reuse(evidence), record: Some(record), discarded: None }
 }
 
 fn revoked(record: &Record, now: Timestamp) -> Record {
@@ -313,14 +322,14 @@ fn map_child(record: &Record, change: fn(Child) -> Child) -> Record {
 }
 
 /// A newer token, with at least the branch and issue time of the latest child.
-fn as_latest_child(record: &Record, attempt: &RefreshAttempt) -> RefreshAttempt {
+fn as_latest_child(record: &Record, token: &PresentedToken) -> PresentedToken {
     match record.child {
-        Some(child) if attempt.generation > record.generation => RefreshAttempt {
-            branch: attempt.branch.max(child.branch),
-            issued_at: attempt.issued_at.max(child.issued_at),
-            ..*attempt
+        Some(child) if token.generation > record.generation => PresentedToken {
+            branch: token.branch.max(child.branch),
+            issued_at: token.issued_at.max(child.issued_at),
+            ..*token
         },
-        _ => *attempt,
+        _ => *token,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Violations of the invariants.
 
-use regrant::session::{Decision, Theft};
+use regrant::session::{Decision, ReuseEvidence};
 
 /// A violation, with the number of the invariant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum Violation {
     /// 1: a use by the honest client counted as theft.
     HonestAccused,
     /// 1: a duplicate revoked the session of an honest client.
-    DuplicateIsTheft(Theft),
+    DuplicateIsTheft(ReuseEvidence),
     /// 2: one token had two children within the grace.
     TwoChildren,
     /// 2: two tokens had the same position in the family.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use regrant::session::{
-    DeviceLabel, DiscardedChild, NewSession, Record, RefreshAttempt, SessionState, TokenSecret,
+    DeviceLabel, DiscardedChild, NewSession, PresentedToken, Record, SessionState, TokenSecret,
 };
 use regrant::types::{FamilyPosition, Timestamp};
 
@@ -70,7 +70,7 @@ impl World {
             legacy_login: None,
         };
         let record = Record::begin(&new, now);
-        let claims = RefreshAttempt {
+        let claims = PresentedToken {
             generation: 0,
             branch: 0,
             id,

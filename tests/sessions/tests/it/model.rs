@@ -4,7 +4,7 @@
 use regrant_session_tests::report::report;
 use std::time::Instant;
 
-use regrant::session::Theft;
+use regrant::session::ReuseEvidence;
 use regrant_session_tests::model::{
     Event, Gap, HistoryStep, Machine, ResponseFate, SearchSpace, Violation, World, search,
     search_space,
@@ -73,5 +73,5 @@ fn a_duplicate_of_the_third_last_request_counts_as_theft() {
     };
     assert_eq!(after_three(0), Ok(()));
     assert_eq!(after_three(1), Ok(()));
-    assert_eq!(after_three(2), Err(Violation::DuplicateIsTheft(Theft::OlderToken)));
+    assert_eq!(after_three(2), Err(Violation::DuplicateIsTheft(ReuseEvidence::OlderToken)));
 }

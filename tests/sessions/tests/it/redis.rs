@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use redis::AsyncCommands;
 use regrant::Error;
 use regrant::session::{
-    AccessTokenUse, Decision, DeviceLabel, NewSession, Record, SessionPolicy, Theft, TheftScope,
-    TokenSecret, UseOutcome,
+    AccessTokenUse, Decision, DeviceLabel, NewSession, Record, ReuseEvidence, SessionPolicy,
+    TheftScope, TokenSecret, UseOutcome,
 };
 use regrant::store::{SessionFilter, SessionStore};
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, SystemClock};
@@ -93,7 +93,7 @@ async fn the_server_clock_is_used() {
     }
     let token_use = AccessTokenUse { family_position: token.family_position(), denied: false };
     let seen = store.record_use(&alice(), &id(1), &token_use, TheftScope::Session).await.unwrap();
-    assert_eq!(seen, Some(UseOutcome::Confirmed));
+    assert_eq!(seen, Some(UseOutcome::ChildInUse));
     store.revoke(&alice(), &id(1), RevocationReason::Logout).await.unwrap();
     let listed = store.list(&alice()).await.unwrap();
     assert!(!listed[0].record.is_live(SystemClock.now()));
@@ -266,7 +266,7 @@ async fn a_dump_contains_no_secret() {
     // Revoked sessions are kept as well.
     let mut old = busy[0].clone();
     old.claims.generation = 1;
-    let theft = Decision::Theft(Theft::OlderToken);
+    let theft = Decision::Reuse(ReuseEvidence::OlderToken);
     assert_eq!(refresh(&store, id(1), &old).await.unwrap(), theft);
     store.revoke(&alice(), &id(2), RevocationReason::Logout).await.unwrap();
 

@@ -1,6 +1,6 @@
--- `record_use` in session/step.rs, line for line.
+-- session/token_use.rs, line for line.
 -- KEYS[1] the hash of the user
--- ARGV: now or '', session, gen, branch, denied 0|1, revoke all of the user's sessions on theft 0|1
+-- ARGV: now or '', session, gen, branch, denied 0|1, revoke all of the user's sessions on reuse 0|1
 local key, session = KEYS[1], ARGV[2]
 local stored = redis.call('HGET', key, session)
 if not stored then return false end
@@ -14,11 +14,11 @@ if ARGV[5] == '1' or (of_child and branch < r.branch) then
   revoke_record(r, REUSED, now)
   redis.call('HSET', key, session, pack_record(r))
   if ARGV[6] == '1' then revoke_live(key, now, REUSED) end
-  return { THEFT, 0 }
+  return { REUSE, 0 }
 end
 if of_child and branch == r.branch and not r.used then
   r.used = true
   redis.call('HSET', key, session, pack_record(r))
-  return { CONFIRMED, 0 }
+  return { CHILD_IN_USE, 0 }
 end
 return { UNCHANGED, 0 }

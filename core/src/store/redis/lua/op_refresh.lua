@@ -1,6 +1,6 @@
 -- KEYS[1] the hash of the user
 -- ARGV: now or '', session, gen, branch, id, parent or '', iat, exp,
---       grace, idle ttl, rotate 0|1, revoke all of the user's sessions on theft 0|1,
+--       grace, idle ttl, rotate 0|1, revoke all of the user's sessions on reuse 0|1,
 --       perhaps the time at which the caller gives up
 local key, session = KEYS[1], ARGV[2]
 local stored = redis.call('HGET', key, session)
@@ -22,7 +22,7 @@ local policy = {
 }
 local answer = step(r, p, now, policy)
 if answer.write then redis.call('HSET', key, session, pack_record(r)) end
-if answer.decision == THEFT and ARGV[12] == '1' then revoke_live(key, now, REUSED) end
+if answer.decision == REUSE and ARGV[12] == '1' then revoke_live(key, now, REUSED) end
 return {
   answer.decision, tostring(answer.detail or ''),
   r.gen, r.branch, r.minted, answer.expires or 0, answer.discarded or -1, answer.issued_until or 0,

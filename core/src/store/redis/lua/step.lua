@@ -19,13 +19,13 @@ local function child_expires(r, policy)
   return math.min(r.minted + policy.idle_ttl, r.expires)
 end
 
-local function theft(r, kind, now)
+local function reuse(r, kind, now)
   revoke_record(r, REUSED, now)
-  return { decision = THEFT, detail = kind, write = true }
+  return { decision = REUSE, detail = kind, write = true }
 end
 
 -- Issues a child at the instant `at`; none with rotation off.
-local function rotate(r, at, branch, policy)
+local function rotate_or_renew(r, at, branch, policy)
   r.idle = math.min(math.max(at + policy.idle_ttl, r.idle), r.expires)
   if not policy.rotate then return { decision = RENEW, write = true, expires = r.idle } end
   r.child, r.branch, r.minted, r.used = true, branch, at, false
@@ -33,36 +33,36 @@ local function rotate(r, at, branch, policy)
 end
 
 local function confirmed_again(r, p, now, policy)
-  if p.id ~= r.id then return theft(r, FORK, now) end
-  if not r.child then return rotate(r, math.max(now, after(p.iat)), 0, policy) end
+  if p.id ~= r.id then return reuse(r, FORK, now) end
+  if not r.child then return rotate_or_renew(r, math.max(now, after(p.iat)), 0, policy) end
   if now <= r.minted + policy.grace then
     if policy.rotate then return { decision = REPLAY, expires = child_expires(r, policy) } end
     return { decision = RENEW, expires = r.idle }
   end
-  if r.used then return theft(r, PARENT_RETURNED, now) end
+  if r.used then return reuse(r, PARENT_RETURNED, now) end
   local discarded, issued_until = r.branch, r.minted + policy.grace
   local answer =
-    rotate(r, math.max(now, after(r.minted)), math.min(r.branch + 1, LAST_BRANCH), policy)
+    rotate_or_renew(r, math.max(now, after(r.minted)), math.min(r.branch + 1, LAST_BRANCH), policy)
   if policy.rotate then answer.discarded, answer.issued_until = discarded, issued_until end
   return answer
 end
 
 local function newer(r, p, now, policy)
   if r.child then
-    if p.gen == r.gen + 1 and p.branch < r.branch then return theft(r, ABANDONED_BRANCH, now) end
-    if r.minted > p.iat + policy.grace then return theft(r, OLDER_TOKEN, now) end
+    if p.gen == r.gen + 1 and p.branch < r.branch then return reuse(r, DISCARDED_BRANCH, now) end
+    if r.minted > p.iat + policy.grace then return reuse(r, OLDER_TOKEN, now) end
   end
-  if p.gen == r.gen + 1 and p.parent ~= r.id then return theft(r, FORK, now) end
+  if p.gen == r.gen + 1 and p.parent ~= r.id then return reuse(r, FORK, now) end
   r.gen, r.id, r.promoted = p.gen, p.id, now
   r.child, r.branch, r.minted, r.used = false, 0, 0, false
-  return rotate(r, math.max(now, after(p.iat)), 0, policy)
+  return rotate_or_renew(r, math.max(now, after(p.iat)), 0, policy)
 end
 
 local function older(r, p, now, policy)
   if p.gen + 1 == r.gen and now <= r.promoted + policy.grace then
     return { decision = SUPERSEDED }
   end
-  return theft(r, OLDER_TOKEN, now)
+  return reuse(r, OLDER_TOKEN, now)
 end
 
 local function step(r, p, now, policy)
