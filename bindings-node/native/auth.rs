@@ -103,14 +103,14 @@ impl NativeAuth {
     /// `[subject, sessionId, claims]`.
     #[napi(catch_unwind)]
     pub fn verify_with_proof(&self, token: String, proof: PresentedProof) -> NativeResult {
-        let access = self.calls.verify_with_proof(&token, &proof);
+        let access = self.calls.auth.verify_with_proof(&token, &proof.into());
         text(access.and_then(|access| to_tuple_json(&access)))
     }
 
     /// Checks a proof and does not use it up. Returns an empty text.
     #[napi(catch_unwind)]
     pub fn check_proof(&self, proof: PresentedProof) -> NativeResult {
-        text(proof.check(&self.calls.auth).map(|_| String::new()))
+        text(self.calls.auth.check_proof(&proof.into()).map(|_| String::new()))
     }
 
     /// Whether proofs of keys are checked.

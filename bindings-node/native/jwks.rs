@@ -90,8 +90,7 @@ impl NativeJwksVerifier {
         proof: PresentedProof,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |verifier| async move {
-            let proof = verifier.check_proof(&proof.proof, &proof.method, &proof.path)?;
-            to_tuple_json(&verifier.verify_with_proof(&token, &proof).await?)
+            to_tuple_json(&verifier.verify_with_proof(&token, &proof.into()).await?)
         })
     }
 

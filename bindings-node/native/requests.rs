@@ -6,7 +6,7 @@ use std::sync::Arc;
 use napi_derive::napi;
 use regrant::access::VerifiedAccess;
 use regrant::auth::StalePolicy;
-use regrant::dpop::VerifiedProof;
+use regrant::dpop;
 use regrant::session::DeviceLabel;
 use regrant::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
 use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, Result};
@@ -24,10 +24,9 @@ pub struct PresentedProof {
     pub path: String,
 }
 
-impl PresentedProof {
-    /// Checks the proof and does not use it up.
-    pub fn check(&self, auth: &Auth) -> Result<VerifiedProof> {
-        auth.check_proof(&self.proof, &self.method, &self.path)
+impl From<PresentedProof> for dpop::PresentedProof {
+    fn from(PresentedProof { proof, method, path }: PresentedProof) -> Self {
+        Self::new(proof, method, path)
     }
 }
 
@@ -76,13 +75,9 @@ impl Calls {
         let stale_policy = parse_stale_policy(stale_policy)?;
         let access = match proof {
             None => self.auth.verify(token)?,
-            Some(proof) => self.verify_with_proof(token, &proof)?,
+            Some(proof) => self.auth.verify_with_proof(token, &proof.into())?,
         };
         self.auth.apply_stale_policy(access, stale_policy).await
-    }
-
-    pub fn verify_with_proof(&self, token: &str, proof: &PresentedProof) -> Result<VerifiedAccess> {
-        self.auth.verify_with_proof(token, &proof.check(&self.auth)?)
     }
 
     pub async fn login(
@@ -96,7 +91,7 @@ impl Calls {
             .device(DeviceLabel::lossy(&device.unwrap_or_default()))
             .claims(parse_claims(claims)?);
         if let Some(proof) = proof {
-            login = login.proof(proof.check(&self.auth)?);
+            login = login.proof(proof.into());
         }
         let tokens = self.auth.login(login).await?;
         Ok(WithServerTime { now: self.clock.now(), tokens })
@@ -121,7 +116,7 @@ impl Calls {
             request = request.rotate(rotate);
         }
         if let Some(proof) = proof {
-            request = request.proof(proof.check(&self.auth)?);
+            request = request.proof(proof.into());
         }
         let tokens = self.auth.refresh(request).await?;
         Ok(WithServerTime { now: self.clock.now(), tokens })

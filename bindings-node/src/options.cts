@@ -382,7 +382,7 @@ export interface DpopConfig {
    */
   nonce?: Lifetime | false | undefined;
   /**
-   * How many used proofs are remembered, so that none is used twice.
+   * How many used proofs are remembered, so that none is used twice; a hundredth of it for one key.
    *
    * @defaultValue `100000`
    */
@@ -567,7 +567,7 @@ export interface ProofConfig {
    */
   leeway?: Lifetime | undefined;
   /**
-   * How many used proofs are remembered, so that none is used twice.
+   * How many used proofs are remembered, so that none is used twice; a hundredth of it for one key.
    *
    * @defaultValue `100000`
    */

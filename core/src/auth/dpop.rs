@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Auth, Engine};
-use crate::dpop::{NonceIssuer, ProofPolicy, ProofVerifier, VerifiedProof};
+use crate::dpop::{NonceIssuer, PresentedProof, ProofPolicy, ProofVerifier, VerifiedProof};
 use crate::error::{Error, Result};
 use crate::keys::{RefreshKeys, Thumbprint};
 use crate::types::Clock;
@@ -71,14 +71,14 @@ impl DpopBinding {
 }
 
 impl Auth {
-    /// Checks `proof`, the value of the header `DPoP` of a request of `method` to `path`. The
-    /// login, refresh or verification that it is then passed to uses it up.
+    /// Checks a proof without using it up. Login, refresh and verification check the proof that they
+    /// are given themselves; this is for apps that check the proof of a login before the password.
     ///
     /// # Errors
     /// [`Error::DpopProofInvalid`], [`Error::DpopNonceRequired`]; [`Error::ConfigInvalid`] for
     /// `dpop` where DPoP is not configured.
-    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<VerifiedProof> {
-        self.0.engine.dpop()?.proofs.verify_request(proof, method, path)
+    pub fn check_proof(&self, proof: &PresentedProof) -> Result<VerifiedProof> {
+        self.0.engine.dpop()?.proofs.verify_request(proof)
     }
 
     /// Whether DPoP is configured.
@@ -97,13 +97,16 @@ impl Engine {
         self.dpop.as_ref().ok_or_else(|| Error::config("dpop", "is not configured"))
     }
 
-    /// Uses up the proof of a login, if there is one, and returns the key of the new session.
-    pub(super) fn login_key(&self, proof: Option<&VerifiedProof>) -> Result<Option<Thumbprint>> {
+    /// Checks and uses up the proof of a login, if there is one, and returns the key of the new session.
+    pub(super) fn login_key(&self, proof: Option<&PresentedProof>) -> Result<Option<Thumbprint>> {
         let required = self.dpop.as_ref().is_some_and(|dpop| dpop.required);
         match proof {
             None if required => Err(Error::DpopProofMissing),
             None => Ok(None),
-            Some(proof) => self.dpop()?.proofs.consume(proof).map(Some),
+            Some(proof) => {
+                let proofs = &self.dpop()?.proofs;
+                proofs.consume(&proofs.verify_request(proof)?).map(Some)
+            }
         }
     }
 
@@ -112,12 +115,12 @@ impl Engine {
     pub(super) fn check_refresh_proof(
         &self,
         key: Option<Thumbprint>,
-        proof: Option<&VerifiedProof>,
+        proof: Option<&PresentedProof>,
     ) -> Result<()> {
         match (key, proof) {
             (None, _) => Ok(()),
             (Some(_), None) => Err(Error::DpopProofMissing),
-            (Some(key), Some(proof)) => self.dpop()?.proofs.consume_bound(proof, key, None),
+            (Some(key), Some(proof)) => self.dpop()?.proofs.verify_and_consume(proof, key, None),
         }
     }
 

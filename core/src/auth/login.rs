@@ -7,7 +7,7 @@ use tracing::{Instrument, Span};
 
 use super::events::AuditKind;
 use super::{Auth, Engine, metrics};
-use crate::dpop::VerifiedProof;
+use crate::dpop::PresentedProof;
 use crate::error::Result;
 use crate::session::{DeviceLabel, NewSession, RefreshClaims, TokenSecret};
 use crate::store::Created;
@@ -20,7 +20,7 @@ pub struct Login {
     subject: Subject,
     device: DeviceLabel,
     claims: Map<String, Value>,
-    proof: Option<VerifiedProof>,
+    proof: Option<PresentedProof>,
 }
 
 impl Login {
@@ -44,7 +44,7 @@ impl Login {
     /// Binds the session to the key that signed `proof` (RFC 9449 §5). Its refresh tokens then
     /// need a proof by that key, and so do its access tokens unless
     /// [`DpopPolicy::bind_access_tokens`](super::DpopPolicy::bind_access_tokens) is off.
-    pub fn proof(mut self, proof: VerifiedProof) -> Self {
+    pub fn proof(mut self, proof: PresentedProof) -> Self {
         self.proof = Some(proof);
         self
     }
@@ -78,7 +78,9 @@ impl Auth {
     /// # Errors
     /// [`Error::ArgumentInvalid`](crate::Error::ArgumentInvalid) for claims that the app may not set,
     /// [`Error::DpopProofMissing`](crate::Error::DpopProofMissing) where the policy requires a
-    /// proof, [`Error::DpopProofReplayed`](crate::Error::DpopProofReplayed),
+    /// proof, [`Error::DpopProofInvalid`](crate::Error::DpopProofInvalid),
+    /// [`Error::DpopNonceRequired`](crate::Error::DpopNonceRequired),
+    /// [`Error::DpopProofReplayed`](crate::Error::DpopProofReplayed),
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     pub async fn login(&self, login: Login) -> Result<TokenPair> {
         let span = metrics::operation_span!(INFO, "login");

@@ -15,7 +15,7 @@ use tracing::{Instrument, Span};
 use super::events::AuditKind;
 use super::{Attempt, Auth, Engine, metrics};
 use crate::access::AccessGrant;
-use crate::dpop::VerifiedProof;
+use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
 use crate::revocation::RevocationTarget;
 use crate::session::{Decision, RefreshClaims, RefreshPolicy};
@@ -30,7 +30,7 @@ pub struct RefreshRequest<'a> {
     expected: Option<Subject>,
     rotate: Option<bool>,
     claims: Map<String, Value>,
-    proof: Option<VerifiedProof>,
+    proof: Option<PresentedProof>,
     address: Option<FailureKey>,
 }
 
@@ -59,8 +59,8 @@ impl<'a> RefreshRequest<'a> {
         self
     }
 
-    /// Sets the DPoP proof of the request, for a session that is bound to a key.
-    pub fn proof(mut self, proof: VerifiedProof) -> Self {
+    /// Sets the DPoP proof of the request, which is checked if the session is bound to a key.
+    pub fn proof(mut self, proof: PresentedProof) -> Self {
         self.proof = Some(proof);
         self
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use super::usage::StoredState;
 use super::{Auth, Engine, metrics};
 use crate::access::{VerifiedAccess, after_scheme, is_token68};
-use crate::dpop::VerifiedProof;
+use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
 use crate::revocation::{Denial, TokenIdentity};
 use crate::session::AccessTokenUse;
@@ -48,16 +48,17 @@ impl Auth {
         })
     }
 
-    /// Verifies a DPoP-bound access token as [`Auth::verify`] does, and that `proof` was signed by
-    /// the key that the token is bound to (RFC 9449 §7.1).
+    /// Verifies a DPoP-bound access token as [`Auth::verify`] does, then checks that `proof` is for this
+    /// request and was signed by the key that the token is bound to (RFC 9449 §7.1), and uses it up.
     ///
     /// # Errors
-    /// As [`Auth::verify`]; then [`Error::DpopProofInvalid`] for a proof by another key or for
-    /// another access token, and for a bearer token; and [`Error::DpopProofReplayed`].
-    pub fn verify_with_proof(&self, token: &str, proof: &VerifiedProof) -> Result<VerifiedAccess> {
-        let access = self.0.verifier.load().verify_bound(token)?;
-        let access = self.check_deny_list(access)?;
-        self.0.engine.dpop()?.proofs.consume_for_access(proof, &access, token)?;
+    /// As [`Auth::verify`]; then [`Error::DpopProofInvalid`], also for a proof by another key or for
+    /// another access token, and for a bearer token; [`Error::DpopNonceRequired`];
+    /// [`Error::DpopProofReplayed`]; [`Error::ConfigInvalid`] for `dpop` where DPoP is not configured.
+    pub fn verify_with_proof(&self, token: &str, proof: &PresentedProof) -> Result<VerifiedAccess> {
+        let proofs = &self.0.engine.dpop()?.proofs;
+        let access = self.check_deny_list(self.0.verifier.load().verify_bound(token)?)?;
+        proofs.check_access(proof, &access, token)?;
         Ok(access)
     }
 

@@ -247,7 +247,7 @@ pub struct DpopConfig {
     pub leeway: Option<Lifetime>,
     /// Requires a nonce of the server in each proof (RFC 9449 §8), renewed at this interval.
     pub nonce: Option<OrFalse<Lifetime>>,
-    /// How many used proofs are remembered, so that none is used twice.
+    /// How many used proofs are remembered, so that none is used twice; a hundredth of it for one key.
     pub capacity: Option<usize>,
 }
 
@@ -414,7 +414,7 @@ pub struct ProofConfig {
     pub max_age: Option<Lifetime>,
     /// How far the `iat` of a proof may be in the future, at most 5 minutes.
     pub leeway: Option<Lifetime>,
-    /// How many used proofs are remembered, so that none is used twice.
+    /// How many used proofs are remembered, so that none is used twice; a hundredth of it for one key.
     pub capacity: Option<usize>,
 }
 

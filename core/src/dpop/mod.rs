@@ -23,7 +23,9 @@ pub use client::{DeviceKey, ProofKey, SoftwareKey, UnsignedProof};
 #[cfg(feature = "server")]
 pub(crate) use server::check_origins;
 #[cfg(feature = "server")]
-pub use server::{NonceIssuer, ProofPolicy, ProofTarget, ProofVerifier, VerifiedProof};
+pub use server::{
+    NonceIssuer, PresentedProof, ProofPolicy, ProofTarget, ProofVerifier, VerifiedProof,
+};
 
 /// The `typ` of a proof (RFC 9449 §4.2).
 const TYP_PROOF: &str = "dpop+jwt";

@@ -9,6 +9,7 @@ mod replay;
 
 pub use nonce::NonceIssuer;
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,8 +35,9 @@ pub struct ProofPolicy {
     pub max_age: Duration,
     /// How far in the future `iat` may be. Default 10 seconds.
     pub leeway: Duration,
-    /// How many used proofs this process remembers, to refuse replays. Default 100,000, about 5 MB.
-    /// When the limit is reached, requests are refused until the oldest proofs have expired.
+    /// How many used proofs this process remembers, to refuse replays. Default 100,000, about 10 MB.
+    /// When the limit is reached, requests are refused until the oldest proofs have expired. One key
+    /// has a share of a hundredth.
     pub capacity: usize,
 }
 
@@ -90,17 +92,48 @@ impl ProofVerifier {
         self.nonces.as_ref().map(|nonces| nonces.current(self.clock.now()))
     }
 
-    /// Checks `proof` as [`verify`](Self::verify) does, for a request of `method` to `path` at one
-    /// of the origins. A query after the path is ignored.
+    /// Checks `proof` as [`verify`](Self::verify) does, for its request at one of the origins.
     ///
     /// # Errors
     /// As [`verify`](Self::verify).
-    pub fn verify_request(&self, proof: &str, method: &str, path: &str) -> Result<VerifiedProof> {
+    pub fn verify_request(&self, proof: &PresentedProof) -> Result<VerifiedProof> {
+        let PresentedProof { proof, method, path } = proof;
         if !path.starts_with('/') {
             return Err(Error::dpop_proof("the request has no path"));
         }
         let target = |origin| ProofTarget::new(method, &format!("{origin}{path}"));
         self.verify(proof, &self.origins.iter().map(target).collect::<Result<Vec<_>>>()?)
+    }
+
+    /// Checks and consumes the proof of a request with a token that is bound to `key`. `access_token`
+    /// is the token where it is an access token. The token must be verified before, because a proof
+    /// costs a signature by an algorithm of its sender's choice.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify) and [`consume_bound`](Self::consume_bound).
+    pub fn verify_and_consume(
+        &self,
+        proof: &PresentedProof,
+        key: Thumbprint,
+        access_token: Option<&str>,
+    ) -> Result<()> {
+        self.consume_bound(&self.verify_request(proof)?, key, access_token)
+    }
+
+    /// [`verify_and_consume`](Self::verify_and_consume) for an access token that was verified as
+    /// `access`.
+    ///
+    /// # Errors
+    /// As [`verify_and_consume`](Self::verify_and_consume), and [`Error::DpopProofInvalid`] for a token
+    /// that is not bound: a thief of the token has a key too.
+    pub(crate) fn check_access(
+        &self,
+        proof: &PresentedProof,
+        access: &VerifiedAccess,
+        token: &str,
+    ) -> Result<()> {
+        let key = access.key().ok_or(Error::dpop_proof("the access token is not DPoP-bound"))?;
+        self.verify_and_consume(proof, key, Some(token))
     }
 
     /// Checks the format and signature of `proof`, and that it is for this request. A server that
@@ -137,25 +170,10 @@ impl ProofVerifier {
     ///
     /// # Errors
     /// [`Error::DpopProofReplayed`]; [`Error::StoreUnavailable`] when no more used proofs can be
-    /// remembered.
+    /// remembered, of this key or of any.
     pub fn consume(&self, proof: &VerifiedProof) -> Result<Thumbprint> {
         self.used.insert(&proof.key, &proof.id, self.clock.now())?;
         Ok(proof.key)
-    }
-
-    /// Consumes a proof for an access token that was verified as `access`.
-    ///
-    /// # Errors
-    /// As [`consume_bound`](Self::consume_bound), and [`Error::DpopProofInvalid`] for a token that
-    /// is not bound: a thief of the token has a key too.
-    pub fn consume_for_access(
-        &self,
-        proof: &VerifiedProof,
-        access: &VerifiedAccess,
-        token: &str,
-    ) -> Result<()> {
-        let key = access.key().ok_or(Error::dpop_proof("the access token is not DPoP-bound"))?;
-        self.consume_bound(proof, key, Some(token))
     }
 
     /// Consumes a proof for a token that is bound to `key`. `access_token` is the token where it is
@@ -181,6 +199,32 @@ impl ProofVerifier {
             }
         }
         self.consume(proof).map(drop)
+    }
+}
+
+/// The value of the header `DPoP` and the request that it must be for, not checked yet.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PresentedProof {
+    proof: String,
+    method: String,
+    path: String,
+}
+
+impl PresentedProof {
+    /// `proof` as it came with a request of `method` to `path`. A query after the path is ignored.
+    pub fn new(
+        proof: impl Into<String>,
+        method: impl Into<String>,
+        path: impl Into<String>,
+    ) -> Self {
+        Self { proof: proof.into(), method: method.into(), path: path.into() }
+    }
+}
+
+/// Without the proof: it is as good as a secret until it is used.
+impl fmt::Debug for PresentedProof {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PresentedProof").field("method", &self.method).finish_non_exhaustive()
     }
 }
 

@@ -8,7 +8,7 @@ use super::request::{HeaderName, HeaderValue, RequestHead};
 use super::response::{EndpointResponse, Rejection};
 use crate::access::VerifiedAccess;
 use crate::auth::{Auth, StalePolicy};
-use crate::dpop::VerifiedProof;
+use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
 
 /// Decides which requests may pass to protected routes.
@@ -93,13 +93,11 @@ impl Guard {
     }
 }
 
-/// The DPoP proof of `request`, checked but not yet marked as used; `None` without the header or
-/// where DPoP is not configured.
+/// The DPoP proof of `request`, not checked; `None` without the header or where DPoP is not configured.
 ///
 /// # Errors
-/// [`Error::DpopProofInvalid`], also for a repeated header (RFC 9449 §4.3);
-/// [`Error::DpopNonceRequired`].
-pub(super) fn proof_of(auth: &Auth, request: &RequestHead<'_>) -> Result<Option<VerifiedProof>> {
+/// [`Error::DpopProofInvalid`] for a repeated header (RFC 9449 §4.3).
+pub(super) fn proof_of(auth: &Auth, request: &RequestHead<'_>) -> Result<Option<PresentedProof>> {
     if !auth.checks_proofs() {
         return Ok(None);
     }
@@ -107,7 +105,8 @@ pub(super) fn proof_of(auth: &Auth, request: &RequestHead<'_>) -> Result<Option<
         HeaderValue::Absent => Ok(None),
         HeaderValue::Repeated => Err(Error::dpop_proof("there is more than one proof")),
         HeaderValue::One(proof) => {
-            auth.check_proof(proof, request.method(), &request.path_and_query()).map(Some)
+            let (method, path) = (request.method(), request.path_and_query());
+            Ok(Some(PresentedProof::new(proof, method, path)))
         }
     }
 }

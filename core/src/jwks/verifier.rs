@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::remote::{JwksUri, RemoteKeys};
 use super::schedule::JwksSchedule;
 use crate::access::{AccessPolicy, AccessVerifier, VerifiedAccess};
-use crate::dpop::{ProofPolicy, ProofVerifier, VerifiedProof};
+use crate::dpop::{PresentedProof, ProofPolicy, ProofVerifier};
 use crate::error::{Error, Result};
 use crate::keys::{Algorithm, Keyring};
 use crate::token::base64url;
@@ -149,18 +149,20 @@ impl JwksVerifier {
     }
 
     /// As [`verify`](Self::verify), for a token that is bound to the key that signed `proof` (DPoP,
-    /// RFC 9449 §7.1).
+    /// RFC 9449 §7.1). The proof is checked after the token, and accepted once.
     ///
     /// # Errors
-    /// As [`verify`](Self::verify); [`Error::DpopProofInvalid`] if the proof is by another key or
-    /// for another access token, or if the token is not bound; [`Error::DpopProofReplayed`].
+    /// As [`verify`](Self::verify); [`Error::DpopProofInvalid`], also if the proof is by another key or
+    /// for another access token, or if the token is not bound; [`Error::DpopProofReplayed`];
+    /// [`Error::ConfigInvalid`] for `dpop` if proofs are not configured.
     pub async fn verify_with_proof(
         &self,
         token: &str,
-        proof: &VerifiedProof,
+        proof: &PresentedProof,
     ) -> Result<VerifiedAccess> {
+        let proofs = self.proofs()?;
         let access = self.verify_any(token).await?;
-        self.proofs()?.consume_for_access(proof, &access, token)?;
+        proofs.check_access(proof, &access, token)?;
         Ok(access)
     }
 
@@ -170,16 +172,6 @@ impl JwksVerifier {
             IssuerVerifier::Fixed(verifier) => verifier.verify_bound(token),
             IssuerVerifier::Remote(keys) => keys.verify(token).await,
         }
-    }
-
-    /// Checks the `DPoP` header of a request of `method` to `path`. Pass the proof to
-    /// [`verify_with_proof`](Self::verify_with_proof), which accepts it once.
-    ///
-    /// # Errors
-    /// [`Error::DpopProofInvalid`]; [`Error::ConfigInvalid`] for `dpop` if proofs are not
-    /// configured.
-    pub fn check_proof(&self, proof: &str, method: &str, path: &str) -> Result<VerifiedProof> {
-        self.proofs()?.verify_request(proof, method, path)
     }
 
     /// Whether tokens that are bound to a key are accepted, with a proof.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::support::access::*;
 use async_trait::async_trait;
 use regrant::access::AccessPolicy;
-use regrant::dpop::{ProofPolicy, SoftwareKey, UnsignedProof};
+use regrant::dpop::{PresentedProof, ProofPolicy, SoftwareKey, UnsignedProof};
 use regrant::error::Cause;
 use regrant::internal::{AccessGrant, AccessIssuer};
 use regrant::jwks::{JwksUri, JwksVerifier, TrustedIssuer};
@@ -378,9 +378,9 @@ async fn a_bound_token_needs_a_proof_for_this_service() {
         let (method, now) = ("GET", clock.now());
         UnsignedProof { method, url: &url, now, nonce: None, access_token }.sign(key).unwrap()
     };
-    let check = |proof: &str| verifier.check_proof(proof, "GET", "/orders?page=2");
+    let check = |proof: String| PresentedProof::new(proof, "GET", "/orders?page=2");
     for origin in &origins {
-        let proof = check(&prove(&mine, origin, Some(&token))).unwrap();
+        let proof = check(prove(&mine, origin, Some(&token)));
         assert_eq!(
             verifier.verify_with_proof(&token, &proof).await.unwrap().issuer(),
             Some(ISSUER)
@@ -388,10 +388,11 @@ async fn a_bound_token_needs_a_proof_for_this_service() {
         let again = verifier.verify_with_proof(&token, &proof).await;
         assert!(matches!(again, Err(Error::DpopProofReplayed)));
     }
-    let elsewhere = check(&prove(&mine, "https://issuer.example", Some(&token)));
-    assert!(matches!(elsewhere, Err(Error::DpopProofInvalid { .. })));
+    let elsewhere = check(prove(&mine, "https://issuer.example", Some(&token)));
+    let refused = verifier.verify_with_proof(&token, &elsewhere).await;
+    assert!(matches!(refused, Err(Error::DpopProofInvalid { .. })));
     for (key, access_token) in [(SoftwareKey::generate().unwrap(), Some(&*token)), (mine, None)] {
-        let proof = check(&prove(&key, &origins[0], access_token)).unwrap();
+        let proof = check(prove(&key, &origins[0], access_token));
         let outcome = verifier.verify_with_proof(&token, &proof).await;
         assert!(matches!(outcome, Err(Error::DpopProofInvalid { .. })));
     }
@@ -400,7 +401,7 @@ async fn a_bound_token_needs_a_proof_for_this_service() {
     assert!(matches!(verifier.try_verify(&token), Some(Err(Error::DpopProofMissing))));
     assert!(matches!(verifier.verify(&token).await, Err(Error::DpopProofMissing)));
     let without = trusting(&web, &clock);
-    let unknown = without.check_proof("x", "GET", "/");
+    let unknown = without.verify_with_proof(&token, &check("x".to_owned())).await;
     assert!(matches!(unknown, Err(Error::ConfigInvalid { field, .. }) if field == "dpop"));
     assert!(verifier.checks_proofs() && !without.checks_proofs());
 }

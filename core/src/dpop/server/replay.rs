@@ -1,6 +1,6 @@
 //! The proofs that were used, so that none is accepted twice (RFC 9449 §11.1).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::mem;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -14,6 +14,9 @@ use crate::types::Timestamp;
 /// The proofs that were used in this process, for as long as they would be accepted again. They are
 /// kept in two generations, each of which collects for one lifetime of a proof, so the older one
 /// can be dropped as a whole when a third begins.
+///
+/// Each key has a share of a hundredth, so that a client that signs very many proofs runs into its own
+/// limit: not even a user with the keys of 50 sessions fills more than half of the capacity.
 #[derive(Debug)]
 pub(super) struct UsedProofs {
     lifetime: Duration,
@@ -24,8 +27,15 @@ pub(super) struct UsedProofs {
 #[derive(Debug, Default)]
 struct Generations {
     since: Option<Timestamp>,
-    younger: HashSet<ProofId>,
-    older: HashSet<ProofId>,
+    younger: Generation,
+    older: Generation,
+}
+
+#[derive(Debug, Default)]
+struct Generation {
+    proofs: HashSet<ProofId>,
+    /// The number of proofs of each key.
+    counts: HashMap<Thumbprint, usize>,
 }
 
 /// 128 bits of a SHA-256 over key and `jti`, enough to make collisions infeasible.
@@ -39,19 +49,24 @@ impl UsedProofs {
     /// Adds the proof with the `jti` `id` by this key.
     ///
     /// # Errors
-    /// [`Error::DpopProofReplayed`] when it is there already; [`Error::StoreUnavailable`] when the
-    /// capacity is reached, because dropping another proof would allow its replay.
+    /// [`Error::DpopProofReplayed`] when it is there already; [`Error::StoreUnavailable`] when the share
+    /// of the key or the capacity is reached, because dropping another proof would allow its replay.
     pub(super) fn insert(&self, key: &Thumbprint, id: &str, now: Timestamp) -> Result<()> {
         let proof = proof_id(key, id);
         let mut generations = self.generations.lock().unwrap_or_else(PoisonError::into_inner);
         generations.rotate(now, self.lifetime);
-        if generations.younger.contains(&proof) || generations.older.contains(&proof) {
+        let Generations { younger, older, .. } = &mut *generations;
+        if younger.proofs.contains(&proof) || older.proofs.contains(&proof) {
             return Err(Error::DpopProofReplayed);
         }
-        if generations.younger.len() + generations.older.len() >= self.capacity {
+        if younger.proofs.len() + older.proofs.len() >= self.capacity {
             return Err(Error::store("the capacity for used DPoP proofs is reached"));
         }
-        generations.younger.insert(proof);
+        if younger.count(key) + older.count(key) >= self.capacity.div_ceil(100) {
+            return Err(Error::store("one key has used its share of the DPoP proofs"));
+        }
+        younger.proofs.insert(proof);
+        *younger.counts.entry(*key).or_default() += 1;
         Ok(())
     }
 }
@@ -65,9 +80,15 @@ impl Generations {
         }
         self.older = mem::take(&mut self.younger);
         if age >= lifetime * 2 {
-            self.older.clear();
+            self.older = Generation::default();
         }
         self.since = Some(now);
+    }
+}
+
+impl Generation {
+    fn count(&self, key: &Thumbprint) -> usize {
+        self.counts.get(key).copied().unwrap_or_default()
     }
 }
 
@@ -92,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_used_proof_is_refused_for_its_whole_lifetime() {
-        let used = UsedProofs::new(LIFETIME, 10);
+        let used = UsedProofs::new(LIFETIME, 1000);
         let at = Timestamp::from_seconds;
         // At different ages of the younger generation.
         for start in [0, 1, 59, 60, 100, 119, 200] {
@@ -117,10 +138,27 @@ mod tests {
         let used = UsedProofs::new(LIFETIME, 2);
         let at = Timestamp::from_seconds;
         used.insert(&key("a"), "1", at(0)).unwrap();
-        used.insert(&key("a"), "2", at(0)).unwrap();
-        let full = used.insert(&key("a"), "3", at(59));
+        used.insert(&key("b"), "2", at(0)).unwrap();
+        let full = used.insert(&key("c"), "3", at(59));
         assert!(matches!(full, Err(Error::StoreUnavailable { .. })));
         assert!(matches!(used.insert(&key("a"), "1", at(59)), Err(Error::DpopProofReplayed)));
-        used.insert(&key("a"), "3", at(120)).unwrap();
+        used.insert(&key("c"), "3", at(120)).unwrap();
+    }
+
+    #[test]
+    fn one_key_does_not_fill_the_capacity_for_all() {
+        let used = UsedProofs::new(LIFETIME, 1000);
+        let fill = |key: &Thumbprint, at: i64| {
+            let insert = |number| {
+                used.insert(key, &format!("{at} {number}"), Timestamp::from_seconds(at)).is_ok()
+            };
+            (0..1000).take_while(|number| insert(*number)).count()
+        };
+        for name in 'a'..='z' {
+            assert_eq!(fill(&key(&name.to_string()), 0), 10);
+        }
+        // What a key has used in the generation before counts too, until that expires.
+        assert_eq!((fill(&key("a"), 60), fill(&key("b2"), 60)), (0, 10));
+        assert_eq!((fill(&key("a"), 120), fill(&key("b2"), 120)), (10, 0));
     }
 }

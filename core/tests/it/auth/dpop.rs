@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::dpop::{SoftwareKey, UnsignedProof, VerifiedProof};
+use regrant::dpop::{PresentedProof, SoftwareKey, UnsignedProof};
 use regrant::{Error, Login, RefreshRequest, RefreshResponse, Result, TokenPair};
 use serde_json::json;
 
@@ -20,19 +20,18 @@ fn dpop(mut fields: serde_json::Value) -> serde_json::Value {
 }
 
 impl World {
-    /// A proof by `key` for a request, as the server has checked it.
+    /// A proof by `key` for a request.
     fn proof(
         &self,
         key: &SoftwareKey,
         (method, path): (&str, &str),
         access: Option<&str>,
-    ) -> VerifiedProof {
+    ) -> PresentedProof {
         let nonce = self.auth.proof_nonce();
         let (now, url) = (self.clock.now(), format!("{ORIGIN}{path}"));
         let prover =
             UnsignedProof { method, url: &url, now, nonce: nonce.as_deref(), access_token: access };
-        let proof = prover.sign(key).unwrap();
-        self.auth.check_proof(&proof, method, path).unwrap()
+        PresentedProof::new(prover.sign(key).unwrap(), method, path)
     }
 
     async fn bound_login(&self, key: &SoftwareKey) -> TokenPair {
@@ -80,6 +79,37 @@ async fn bound_tokens_are_rejected_without_a_proof() {
             pair.access_token = renewed.access_token;
             pair.refresh_token = renewed.refresh_token.unwrap();
         }
+    }
+}
+
+/// A proof may be signed by any algorithm of its sender's choice, so nobody gets one checked without a
+/// token.
+#[tokio::test]
+async fn the_token_is_verified_before_its_proof() {
+    for fields in [json!({}), json!({ "nonce": "5m" })] {
+        let world = World::new(dpop(fields));
+        let key = SoftwareKey::generate().unwrap();
+        let pair = world.bound_login(&key).await;
+        let (access, refresh) = (pair.access_token.expose(), pair.refresh_token.expose());
+        let junk = |(method, path)| PresentedProof::new("junk", method, path);
+        let is_invalid = |error: Error| matches!(error, Error::DpopProofInvalid { .. });
+        assert!(is_invalid(world.auth.verify_with_proof(access, &junk(ME)).unwrap_err()));
+        let with_junk = |token| world.auth.refresh(RefreshRequest::new(token).proof(junk(REFRESH)));
+        assert!(is_invalid(with_junk(refresh).await.unwrap_err()));
+
+        let changed = format!("{access}x");
+        for forged in ["junk", &changed] {
+            let refused = world.auth.verify_with_proof(forged, &junk(ME)).unwrap_err();
+            assert!(!is_invalid(refused));
+            assert!(!is_invalid(with_junk(forged).await.unwrap_err()));
+        }
+        world.clock.advance(Duration::from_secs(3600));
+        let expired = world.auth.verify_with_proof(access, &junk(ME)).unwrap_err();
+        assert!(matches!(expired, Error::TokenExpired));
+        world.auth.logout(refresh).await.unwrap();
+        let renewed = with_junk(refresh).await;
+        // The session is a question to the store, which comes after the proof.
+        assert!(is_invalid(renewed.unwrap_err()));
     }
 }
 
@@ -134,7 +164,7 @@ async fn without_dpop_configured_bound_tokens_are_neither_issued_nor_accepted() 
     assert!(matches!(plain.auth.verify(pair.access_token.expose()), Err(Error::DpopProofMissing)));
     let refused = plain.refresh(pair.refresh_token.expose()).await;
     assert!(matches!(refused, Err(Error::DpopProofMissing)));
-    let checked = plain.auth.check_proof("a.b.c", "GET", "/me");
+    let checked = plain.auth.check_proof(&PresentedProof::new("a.b.c", "GET", "/me"));
     assert!(matches!(checked, Err(Error::ConfigInvalid { field, .. }) if field == "dpop"));
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use regrant::dpop::{SoftwareKey, UnsignedProof};
+use regrant::dpop::{PresentedProof, SoftwareKey, UnsignedProof};
 use regrant::session::{
     AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
 };
@@ -111,7 +111,7 @@ impl World {
             let now = clock.now();
             let proof = UnsignedProof { method: "POST", url, now, nonce: None, access_token: None };
             let proof = proof.sign(&key).unwrap();
-            let proof = world.auth.check_proof(&proof, "POST", "/auth/refresh").unwrap();
+            let proof = PresentedProof::new(proof, "POST", "/auth/refresh");
             let bound = Login::new(Subject::new("alice").unwrap()).proof(proof);
             world.login_with("dpop", bound).await;
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use regrant::client::{FileStorage, RefreshEndpoint, Session, SessionSettings};
-use regrant::dpop::SoftwareKey;
+use regrant::dpop::{PresentedProof, SoftwareKey};
 use regrant::error::Cause;
 use regrant::transport::{HttpRequest, HttpResponse, Transport};
 use regrant::types::Clock;
@@ -30,7 +30,7 @@ impl Transport for Server {
         let body: Value = serde_json::from_slice(&request.body)?;
         let mut refresh = RefreshRequest::new(body["refreshToken"].as_str().unwrap());
         if let Some((_, proof)) = request.headers.iter().find(|(name, _)| name == "dpop") {
-            refresh = refresh.proof(self.auth.check_proof(proof, "POST", "/auth/refresh")?);
+            refresh = refresh.proof(PresentedProof::new(proof, "POST", "/auth/refresh"));
         }
         let renewed = self.auth.refresh(refresh).await?;
         let body = json!({

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::dpop::{SoftwareKey, UnsignedProof, VerifiedProof};
+use regrant::dpop::{PresentedProof, SoftwareKey, UnsignedProof};
 use regrant::types::{Clock as _, SecretBytes, SessionId};
 use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, RefreshResponse, Renewal};
 use serde_json::{Value, json};
@@ -238,7 +238,7 @@ impl ScenarioRun<'_> {
     }
 
     /// A DPoP proof with the session's original key, for a refresh or for an access token.
-    fn proof(&self, access: Option<&str>) -> VerifiedProof {
+    fn proof(&self, access: Option<&str>) -> PresentedProof {
         let dpop = &self.expected["dpop"];
         let text = |name: &str| dpop[name].as_str().unwrap();
         let key = SoftwareKey::from_pem(&SecretBytes::new(text("key"))).unwrap();
@@ -246,7 +246,7 @@ impl ScenarioRun<'_> {
         let url = format!("{}{path}", text("origin"));
         let now = self.copy.clock.now();
         let prover = UnsignedProof { method, url: &url, now, nonce: None, access_token: access };
-        self.auth.check_proof(&prover.sign(&key).unwrap(), method, path).unwrap()
+        PresentedProof::new(prover.sign(&key).unwrap(), method, path)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::access::{AccessPolicy, AccessVerifier, LegacyTokens};
+use regrant::dpop::PresentedProof;
 use regrant::keys::{Algorithm, Key, Keyring, ShortSecret};
 use regrant::types::SecretBytes;
 use regrant::types::{ManualClock, Timestamp};
@@ -62,13 +63,13 @@ async fn every_proof_of_0_1_0_is_accepted_once() {
         .unwrap();
     for proof in group["proofs"].as_array().unwrap() {
         let text = |name: &str| proof[name].as_str().unwrap();
-        let check = || auth.check_proof(text("proof"), text("method"), text("path"));
-        let checked = check().unwrap();
+        let presented = PresentedProof::new(text("proof"), text("method"), text("path"));
+        let checked = auth.check_proof(&presented).unwrap();
         assert_eq!(checked.thumbprint().to_string(), text("thumbprint"));
         if let Some(access) = proof["access"].as_str() {
-            let verified = auth.verify_with_proof(access, &checked).unwrap();
+            let verified = auth.verify_with_proof(access, &presented).unwrap();
             assert_eq!(verified.key(), Some(checked.thumbprint()));
-            let again = auth.verify_with_proof(access, &checked).unwrap_err();
+            let again = auth.verify_with_proof(access, &presented).unwrap_err();
             assert_eq!(again.code().as_str(), "ERR_DPOP_PROOF_REPLAYED");
         }
     }
