@@ -9,7 +9,7 @@ use super::{Revocation, RevocationTarget};
 use crate::error::{Error, Result};
 use crate::types::Timestamp;
 
-/// The largest number of entries in a feed. With one more, all of them are replaced by one cut-off
+/// The largest number of entries in the feed of a store of this crate. With one more, all of them are replaced by one cut-off
 /// time ([`RevocationTarget::Cutoff`](super::RevocationTarget::Cutoff)): every access token issued
 /// before it must be refreshed, which asks the store.
 pub const MAX_FEED_ENTRIES: usize = 100_000;
@@ -17,8 +17,7 @@ pub const MAX_FEED_ENTRIES: usize = 100_000;
 /// The largest size of a feed, counted as the JSON of its entries; see [`MAX_FEED_ENTRIES`].
 pub const MAX_FEED_BYTES: usize = 16 << 20;
 
-/// A log of revocations that several processes share. It has at most [`MAX_FEED_ENTRIES`] entries
-/// of [`MAX_FEED_BYTES`] in all.
+/// A log of revocations that several processes share. Its size is bounded.
 #[async_trait]
 pub trait RevocationFeed: Send + Sync {
     /// Appends revocations to the feed. Once this is acknowledged, every later read finds them.
@@ -33,6 +32,16 @@ pub trait RevocationFeed: Send + Sync {
     /// # Errors
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
     async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage>;
+
+    /// The largest number of entries. With one more, all of them are replaced by a cut-off time.
+    fn max_entries(&self) -> usize {
+        MAX_FEED_ENTRIES
+    }
+
+    /// The largest size, counted as the JSON of the entries.
+    fn max_bytes(&self) -> usize {
+        MAX_FEED_BYTES
+    }
 
     /// The current time on the clock of [`FeedPage::published_at`], to measure propagation delay;
     /// `None` where that clock is not known.

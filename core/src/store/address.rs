@@ -10,7 +10,8 @@ use crate::error::{Error, Result};
 use crate::types::{Clock, SystemClock};
 
 /// The address of a store: `memory:`, `file:PATH`, `redis://USER:PASSWORD@HOST:PORT/DB`,
-/// `redis+sentinel://…` or `redis+cluster://…`. The last three also with `rediss`, for TLS.
+/// `redis+sentinel://…` or `redis+cluster://…`, these three also with `rediss`, for TLS; or
+/// `postgres://USER:PASSWORD@HOST:PORT/DATABASE`.
 #[derive(Clone)]
 pub struct StoreAddress {
     url: String,
@@ -76,7 +77,11 @@ impl StoreAddress {
             }
             Some("file") => self.open_file(clock),
             Some(scheme) if is_redis(scheme) => self.open_redis(clock),
-            _ => Err(Error::config("store", "expected memory:, file:PATH or redis://…")),
+            Some("postgres" | "postgresql") => self.open_postgres(clock),
+            _ => Err(Error::config(
+                "store",
+                "expected memory:, file:PATH, redis://… or postgres://…",
+            )),
         }
     }
 
@@ -126,6 +131,20 @@ impl StoreAddress {
     #[cfg(not(feature = "redis"))]
     fn open_redis(&self, _: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
         Err(Error::config("store", "this build of regrant has no Redis store"))
+    }
+
+    #[cfg(feature = "postgres")]
+    fn open_postgres(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
+        let mut options = super::postgres::PostgresOptions { clock, ..Default::default() };
+        if let Some(timeout) = self.timeout {
+            options.timeout = timeout;
+        }
+        Ok(Arc::new(super::postgres::PostgresStore::new(&self.url, options)?))
+    }
+
+    #[cfg(not(feature = "postgres"))]
+    fn open_postgres(&self, _: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
+        Err(Error::config("store", "this build of regrant has no PostgreSQL store"))
     }
 }
 

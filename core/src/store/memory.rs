@@ -69,7 +69,7 @@ impl LocalStore for MemoryStore {
         &self,
         subject: &Subject,
         _: fn(&T) -> Durability,
-        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+        operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
         self.run(subject, operation)
     }
@@ -77,7 +77,7 @@ impl LocalStore for MemoryStore {
     async fn read<T: Send + 'static>(
         &self,
         subject: &Subject,
-        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+        operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
         self.run(subject, operation)
     }

@@ -1,18 +1,23 @@
-//! Where sessions live: one trait, its backends (memory, a file, Redis), and what they answer.
+//! Where sessions live: one trait, its backends (memory, a file, Redis, PostgreSQL, any database), and what they answer.
 
 mod address;
+mod custom;
 #[cfg(feature = "file")]
 pub mod file;
 mod health;
 mod limits;
 mod memory;
 mod operations;
+mod optimistic;
+#[cfg(feature = "postgres")]
+pub mod postgres;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod redis_options;
 
 pub use address::StoreAddress;
 pub(crate) use address::is_redis;
+pub use custom::{CustomStore, CustomStoreOptions, KeyValueStore, VersionedValue};
 pub(crate) use health::HealthCache;
 pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
 pub use limits::{FailureCounter, FailureKey, Failures};

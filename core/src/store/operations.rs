@@ -34,14 +34,14 @@ pub(super) trait LocalStore: fmt::Debug + Send + Sync {
         &self,
         subject: &Subject,
         durability: fn(&T) -> Durability,
-        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+        operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync + 'static,
     ) -> impl Future<Output = Result<T>> + Send;
 
     /// Runs an `operation` that changes nothing.
     fn read<T: Send + 'static>(
         &self,
         subject: &Subject,
-        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+        operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync + 'static,
     ) -> impl Future<Output = Result<T>> + Send;
 
     /// See [`SessionStore::feed`].

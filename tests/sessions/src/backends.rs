@@ -5,12 +5,14 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use regrant::store::file::{FileOptions, FileStore};
+use regrant::store::postgres::{PostgresOptions, PostgresStore};
 use regrant::store::redis::{RedisOptions, RedisStore};
-use regrant::store::{MemoryStore, SessionStore};
+use regrant::store::{CustomStore, CustomStoreOptions, MemoryStore, SessionStore};
 use regrant::types::{Clock, ManualClock, Timestamp};
-use regrant_test_support::{RedisCluster, RedisSentinels, RedisServer, SentinelOptions};
+use regrant_test_support::{PostgresServer, RedisCluster, RedisSentinels, RedisServer, SentinelOptions};
 
 use crate::contract::Fixture;
+use crate::key_value::MemoryKeyValues;
 
 /// How long a server of the tests may take for one operation.
 pub const PATIENCE: Duration = Duration::from_secs(30);
@@ -54,6 +56,32 @@ pub async fn sentinels() -> Fixture {
 pub async fn cluster() -> Fixture {
     static CLUSTER: OnceLock<RedisCluster> = OnceLock::new();
     shared(&CLUSTER.get_or_init(|| RedisCluster::start().expect("a cluster")).url())
+}
+
+/// A store in a real PostgreSQL that the tests of a process share, in a schema of its own.
+pub async fn postgres() -> Fixture {
+    static SERVER: OnceLock<PostgresServer> = OnceLock::new();
+    static NUMBER: AtomicU32 = AtomicU32::new(0);
+    let server = SERVER.get_or_init(|| PostgresServer::start().expect("a PostgreSQL server"));
+    let clock = clock();
+    let schema = format!("fixture_{}", NUMBER.fetch_add(1, Ordering::SeqCst));
+    server.sql(&format!("CREATE SCHEMA {schema}")).expect("a schema");
+    let mut options = PostgresOptions::default();
+    options.clock = Some(Arc::clone(&clock) as Arc<dyn Clock>);
+    options.timeout = Duration::from_secs(30);
+    let url = format!("{}?options=-csearch_path%3D{schema}", server.url());
+    let store = PostgresStore::new(&url, options).expect("an address");
+    Fixture::new(Arc::new(store), clock, ())
+}
+
+/// A store over a map of this process.
+pub async fn custom() -> Fixture {
+    let clock = clock();
+    let mut options = CustomStoreOptions::default();
+    options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
+    options.timeout = Duration::from_secs(30);
+    let store = CustomStore::new(Arc::new(MemoryKeyValues::default()), options);
+    Fixture::new(Arc::new(store), clock, ())
 }
 
 /// A store at this address, under a prefix of its own.

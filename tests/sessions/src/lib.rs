@@ -13,6 +13,7 @@ pub mod backends;
 pub mod clients;
 pub mod contract;
 pub mod device;
+mod key_value;
 pub mod differential;
 pub mod model;
 pub mod report;

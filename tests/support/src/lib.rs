@@ -10,6 +10,7 @@ mod certificates;
 mod deadline;
 mod own_process;
 mod port;
+mod postgres;
 mod probe;
 mod process;
 mod proxy;
@@ -21,4 +22,5 @@ pub use self::redis::{
 };
 pub use certificates::Certificates;
 pub use own_process::in_own_process;
+pub use postgres::PostgresServer;
 pub use proxy::TcpProxy;

@@ -67,7 +67,7 @@ impl LocalStore for FileStore {
         &self,
         subject: &Subject,
         durability: fn(&T) -> Durability,
-        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+        operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
         let subject = subject.clone();
         let run = move |connection: &Connection, now| {
@@ -79,7 +79,7 @@ impl LocalStore for FileStore {
     async fn read<T: Send + 'static>(
         &self,
         subject: &Subject,
-        operation: impl FnOnce(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + 'static,
+        operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
         let subject = subject.clone();
         let run = move |connection: &Connection, now| {

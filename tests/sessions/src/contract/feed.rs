@@ -4,14 +4,16 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use regrant::revocation::{
-    FeedCursor, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed, RevocationTarget,
+    FeedCursor, Revocation, RevocationFeed, RevocationTarget,
 };
 use regrant::types::{Clock, SessionId, Subject, Timestamp};
 
 use super::{Fixture, HOUR};
 
 /// How many entries one call publishes here.
-const BATCH: usize = 2_000;
+fn batch(feed: &dyn RevocationFeed) -> usize {
+    feed.max_entries() / 50
+}
 
 /// How many calls may have published twice. A store repeats a request whose response is late, so an
 /// entry can be in the feed twice.
@@ -40,11 +42,12 @@ async fn read_first(feed: &dyn RevocationFeed) -> Revocation {
 /// Publishes entries until a cut-off time replaces them; returns how many there were before.
 async fn fill(fixture: &Fixture, target: impl Fn(usize) -> RevocationTarget) -> Option<usize> {
     let feed = fixture.store.feed()?;
+    let batch = batch(feed);
     let (now, expires_at) = (fixture.clock.now(), fixture.clock.now().plus(HOUR));
     let cutoff = Revocation { target: RevocationTarget::Cutoff { issued_until: now }, expires_at };
     let publish = async |from: usize| {
         let entry = |number| Revocation { target: target(number), expires_at };
-        let entries: Vec<_> = (from..from + BATCH).map(entry).collect();
+        let entries: Vec<_> = (from..from + batch).map(entry).collect();
         feed.publish(&entries).await.expect("the store answers");
         entries
     };
@@ -54,9 +57,9 @@ async fn fill(fixture: &Fixture, target: impl Fn(usize) -> RevocationTarget) -> 
         if read_first(feed).await == cutoff {
             break last;
         }
-        count += BATCH;
-        assert!(count <= MAX_FEED_ENTRIES, "the feed has no limit");
-        if count == MAX_FEED_ENTRIES {
+        count += batch;
+        assert!(count <= feed.max_entries(), "the feed has no limit");
+        if count == feed.max_entries() {
             assert_eq!(read_all(feed).await.len(), count);
         }
     };
@@ -65,8 +68,8 @@ async fn fill(fixture: &Fixture, target: impl Fn(usize) -> RevocationTarget) -> 
     assert_eq!(left[0], cutoff);
     assert!(left.len() > 1 && last.ends_with(&left[1..]), "{} entries are left", left.len());
     // It fills again.
-    publish(count + BATCH).await;
-    assert_eq!(read_all(feed).await.len(), left.len() + BATCH);
+    publish(count + batch).await;
+    assert_eq!(read_all(feed).await.len(), left.len() + batch);
     Some(count)
 }
 
@@ -76,8 +79,10 @@ pub async fn too_many_entries_are_replaced_by_a_cutoff(fixture: &Fixture) {
         id[..8].copy_from_slice(&number.to_be_bytes());
         RevocationTarget::Session { session: SessionId::from_bytes(id) }
     };
+    let Some(feed) = fixture.store.feed() else { return };
+    let batch = batch(feed);
     let Some(count) = fill(fixture, session).await else { return };
-    assert!(count + REPEATED * BATCH >= MAX_FEED_ENTRIES, "{count} entries at most");
+    assert!(count + REPEATED * batch >= feed.max_entries(), "{count} entries at most");
 }
 
 pub async fn too_many_bytes_are_replaced_by_a_cutoff(fixture: &Fixture) {
@@ -87,9 +92,11 @@ pub async fn too_many_bytes_are_replaced_by_a_cutoff(fixture: &Fixture) {
         let issued_until = Timestamp::from_millis(now.as_millis() + number as i64);
         RevocationTarget::Subject { subject: subject.clone(), issued_until }
     };
+    let Some(feed) = fixture.store.feed() else { return };
+    let batch = batch(feed);
     let Some(count) = fill(fixture, of_user).await else { return };
     // Each quotation mark takes two bytes; what is around the user takes less than 110.
     let (shortest, longest) = (2 * Subject::MAX_BYTES, 2 * Subject::MAX_BYTES + 110);
-    assert!((count + (REPEATED + 1) * BATCH) * longest > MAX_FEED_BYTES, "{count} entries at most");
-    assert!(count * shortest <= MAX_FEED_BYTES, "{count} entries at most");
+    assert!((count + (REPEATED + 1) * batch) * longest > feed.max_bytes(), "{count} entries at most");
+    assert!(count * shortest <= feed.max_bytes(), "{count} entries at most");
 }

@@ -8,3 +8,5 @@ contract!(file, backends::file());
 contract!(redis, backends::redis());
 contract!(sentinels, backends::sentinels());
 contract!(cluster, backends::cluster());
+contract!(postgres, backends::postgres());
+contract!(custom, backends::custom());

@@ -1,0 +1,253 @@
+//! Sessions in a database that knows nothing of them: all sessions of a user are one value with a
+//! version, which is written only if nobody else has written it since it was read.
+//!
+//! Reading, deciding and writing is repeated until the write succeeds, so every operation is atomic.
+//! The operations of one process on one user wait for each other, so that only other processes cause
+//! conflicts.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+use tokio::time::{sleep, timeout};
+
+use super::StoredSession;
+use super::operations::UserSessions;
+use crate::error::{Error, Result};
+use crate::session::Record;
+use crate::types::{SessionId, Subject, Timestamp};
+
+/// A database with one value per user.
+pub(super) trait UserValues: fmt::Debug + Send + Sync {
+    /// Reads the value of a user, and the time.
+    fn load(&self, subject: &Subject) -> impl Future<Output = Result<Loaded>> + Send;
+
+    /// Writes the value of a user if it still has the version `replaces`, or, with `None`, if there
+    /// is none. Returns whether it was written. The database may delete it after `expires_at`.
+    fn save(
+        &self,
+        subject: &Subject,
+        value: Vec<u8>,
+        replaces: Option<String>,
+        expires_at: Timestamp,
+    ) -> impl Future<Output = Result<bool>> + Send;
+}
+
+/// What was read of a user.
+pub(super) struct Loaded {
+    /// The value and its version, if there is one.
+    pub(super) current: Option<(Vec<u8>, String)>,
+    /// The time, by the database's clock where it tells it.
+    pub(super) now: Timestamp,
+}
+
+/// Runs operations on the sessions of users.
+pub(super) struct Optimistic {
+    timeout: Duration,
+    /// Each user belongs to one of them. An operation holds it while it runs.
+    turns: Vec<Mutex<()>>,
+}
+
+/// How many operations of one process can run at a time.
+const TURNS: usize = 256;
+
+/// How often an operation is repeated because other processes were faster.
+const MAX_CONFLICTS: u32 = 20;
+
+impl Optimistic {
+    /// `timeout` limits an operation with all its repetitions.
+    pub(super) fn new(timeout: Duration) -> Self {
+        Self { timeout, turns: (0..TURNS).map(|_| Mutex::default()).collect() }
+    }
+
+    /// Runs `operation` on the sessions of `subject` and writes what it changed.
+    pub(super) async fn run<T>(
+        &self,
+        values: &impl UserValues,
+        subject: &Subject,
+        operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync,
+    ) -> Result<T>
+    where
+        T: Send,
+    {
+        let turn = self.turns.get(turn_of(subject)).ok_or_else(|| Error::internal("no turn"))?;
+        let run = async {
+            let _turn = turn.lock().await;
+            for conflicts in 0..MAX_CONFLICTS {
+                let Loaded { current, now } = values.load(subject).await?;
+                let (value, version) = current.unzip();
+                let mut sessions = Sessions::decode(value.as_deref().unwrap_or_default())?;
+                let outcome = operation(&mut sessions, now)?;
+                if !sessions.changed {
+                    return Ok(outcome);
+                }
+                sessions.records.retain(|_, record| !record.is_prunable(now));
+                let expires_at = sessions.expires_at(now);
+                if values.save(subject, sessions.encode(), version, expires_at).await? {
+                    return Ok(outcome);
+                }
+                sleep(backoff(conflicts)?).await;
+            }
+            Err(Error::store("the sessions of this user are written too often"))
+        };
+        let late = |_| Error::store("the database did not respond in time");
+        timeout(self.timeout, run).await.map_err(late)?
+    }
+}
+
+fn turn_of(subject: &Subject) -> usize {
+    // FNV-1a. Users who share a turn wait for each other, nothing worse.
+    let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
+    let hash = subject.as_str().bytes().fold(0x811c_9dc5, hash);
+    usize::try_from(hash).unwrap_or_default() % TURNS
+}
+
+/// A random time, on average twice as long with each conflict, up to 64 ms.
+pub(super) fn backoff(conflicts: u32) -> Result<Duration> {
+    let mut random = [0; 2];
+    getrandom::fill(&mut random).map_err(|_| Error::internal("no random numbers"))?;
+    let longest = Duration::from_millis(2 << conflicts.min(5));
+    Ok(longest.mul_f64(f64::from(u16::from_be_bytes(random)) / f64::from(u16::MAX)))
+}
+
+/// The sessions of a user, read from a value.
+#[derive(Debug, Default)]
+struct Sessions {
+    records: BTreeMap<SessionId, Record>,
+    changed: bool,
+}
+
+/// The version of the layout.
+const VERSION: u8 = 1;
+
+/// The layout: the version; then for each session its id (16 bytes), the length of the device label
+/// and the label, the length of the record and the record ([`Record::encode`]). A length is 1 byte.
+impl Sessions {
+    fn encode(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION];
+        for (id, record) in &self.records {
+            bytes.extend(id.as_bytes());
+            for part in [record.device.as_str().as_bytes(), &record.encode()] {
+                // Neither is longer than 64 bytes.
+                bytes.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
+                bytes.extend(part);
+            }
+        }
+        bytes
+    }
+
+    /// # Errors
+    /// [`Error::Internal`] when the value was written by a newer version or by something else.
+    fn decode(value: &[u8]) -> Result<Self> {
+        let records = match value.split_first() {
+            None => BTreeMap::new(),
+            Some((&VERSION, rest)) => parse(rest).ok_or_else(damaged)??,
+            Some(_) => return Err(Error::internal("a stored value has an unknown version")),
+        };
+        Ok(Self { records, changed: false })
+    }
+
+    /// When the value is no longer needed.
+    fn expires_at(&self, now: Timestamp) -> Timestamp {
+        let last = self.records.values().map(|record| record.expires_at).max();
+        last.map_or(now, |last| last.plus(Record::RETENTION))
+    }
+}
+
+fn damaged() -> Error {
+    Error::internal("a stored value is damaged")
+}
+
+/// `None` for a value that ends too early.
+fn parse(mut rest: &[u8]) -> Option<Result<BTreeMap<SessionId, Record>>> {
+    let mut records = BTreeMap::new();
+    while !rest.is_empty() {
+        let (id, after) = rest.split_first_chunk::<16>()?;
+        let (device, after) = take_part(after)?;
+        let (record, after) = take_part(after)?;
+        let Ok(device) = std::str::from_utf8(device) else { return Some(Err(damaged())) };
+        match Record::decode(record, device) {
+            Ok(record) => records.insert(SessionId::from_bytes(*id), record),
+            Err(error) => return Some(Err(error)),
+        };
+        rest = after;
+    }
+    Some(Ok(records))
+}
+
+fn take_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (length, rest) = bytes.split_first()?;
+    rest.split_at_checked(usize::from(*length))
+}
+
+impl UserSessions for Sessions {
+    fn get(&mut self, session: &SessionId) -> Result<Option<Record>> {
+        Ok(self.records.get(session).cloned())
+    }
+
+    fn put(&mut self, session: &SessionId, record: Record) -> Result<()> {
+        self.changed = true;
+        self.records.insert(*session, record);
+        Ok(())
+    }
+
+    fn remove(&mut self, session: &SessionId) -> Result<()> {
+        self.changed |= self.records.remove(session).is_some();
+        Ok(())
+    }
+
+    fn all(&mut self) -> Result<Vec<StoredSession>> {
+        let stored =
+            |(id, record): (&SessionId, &Record)| StoredSession { id: *id, record: record.clone() };
+        Ok(self.records.iter().map(stored).collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::{DeviceLabel, NewSession, TokenId};
+
+    fn sessions(count: u8) -> Sessions {
+        let mut sessions = Sessions::default();
+        for number in 0..count {
+            let new = NewSession {
+                id: TokenId::from_bytes([number; 16]),
+                idle_ttl: Duration::from_secs(60),
+                absolute_ttl: Duration::from_secs(600),
+                device: DeviceLabel::new("é".repeat(usize::from(number % 33))).unwrap(),
+                max_sessions: None,
+                legacy_login: None,
+            };
+            let record = Record::begin(&new, Timestamp::from_millis(i64::from(number)));
+            sessions.put(&SessionId::from_bytes([number; 16]), record).unwrap();
+        }
+        sessions
+    }
+
+    #[test]
+    fn decode_reverses_encode() {
+        for count in [0, 1, 2, 200] {
+            let written = sessions(count);
+            let read = Sessions::decode(&written.encode()).unwrap();
+            assert_eq!(read.records, written.records);
+            assert!(!read.changed);
+        }
+    }
+
+    #[test]
+    fn a_damaged_value_is_an_error_and_no_sessions() {
+        let whole = sessions(3).encode();
+        let ends = [1, 1 + whole.len() / 3, 1 + whole.len() / 3 * 2];
+        for end in (1..whole.len()).filter(|end| !ends.contains(end)) {
+            // A value that ends between two sessions cannot be told from a whole one.
+            if let Ok(read) = Sessions::decode(&whole[..end]) {
+                assert!(read.records.len() < 3, "{end}");
+            }
+        }
+        assert!(Sessions::decode(&[VERSION, 7]).is_err());
+        assert!(Sessions::decode(&[VERSION + 1]).is_err());
+        assert!(Sessions::decode(b"null").is_err());
+    }
+}

@@ -1,0 +1,301 @@
+//! Connections: by which address and with what certificates, and what happens when one fails.
+
+use std::error::Error as StdError;
+use std::str::FromStr as _;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use deadpool_postgres::{Client, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
+use tokio::sync::OnceCell;
+use tokio::time::{Instant, timeout};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::error::SqlState;
+use tokio_postgres::types::{ToSql, Type};
+use tokio_postgres::{Config, Error as PostgresError, NoTls, Row};
+use tokio_postgres_rustls::MakeRustlsConnect;
+use tokio_rustls::rustls::crypto::aws_lc_rs;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use super::{PostgresOptions, schema};
+use crate::error::{Error, Result};
+
+/// A parameter of a statement, with its type: without one, the server would be asked first.
+pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
+
+/// Statements that succeed or fail together.
+pub(super) trait Transact: Sync {
+    fn run(
+        &self,
+        client: &mut Client,
+    ) -> impl Future<Output = std::result::Result<(), PostgresError>> + Send;
+}
+
+/// How often an operation is tried on another connection: after a switch of the primary every idle
+/// connection may be dead.
+const ATTEMPTS: u32 = 3;
+
+/// How often expired rows are deleted.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// The connections of this process.
+pub(super) struct Connections {
+    pool: Pool,
+    timeout: Duration,
+    /// Set once the tables are known to exist.
+    has_tables: OnceCell<()>,
+    last_prune: Mutex<Option<Instant>>,
+}
+
+impl Connections {
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `store`.
+    pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self> {
+        let Address { mut config, tls } = Address::parse(url)?;
+        if config.get_connect_timeout().is_none() {
+            config.connect_timeout(options.timeout);
+        }
+        config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        if config.get_application_name().is_none() {
+            config.application_name("regrant");
+        }
+        // A connection that is known to be closed is not used again; no statement is spent on finding out.
+        let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
+        let manager = match tls {
+            Some(tls) => Manager::from_config(config, MakeRustlsConnect::new(tls), manager_config),
+            None => Manager::from_config(config, NoTls, manager_config),
+        };
+        let pool = Pool::builder(manager)
+            .max_size(options.max_connections.max(1))
+            .wait_timeout(Some(options.timeout))
+            .create_timeout(Some(options.timeout))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|_| Error::internal("the connection pool cannot be built"))?;
+        Ok(Self {
+            pool,
+            timeout: options.timeout,
+            has_tables: OnceCell::new(),
+            last_prune: Mutex::default(),
+        })
+    }
+
+    /// Runs one statement, which may be repeated, and returns its rows.
+    pub(super) async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+        let attempts = async {
+            let mut left = ATTEMPTS;
+            loop {
+                let client = self.client().await?;
+                match client.query_typed(sql, parameters).await {
+                    Ok(rows) => return Ok(rows),
+                    Err(error) => self.give_up_or_reconnect(client, error, &mut left)?,
+                }
+            }
+        };
+        self.in_time(attempts).await
+    }
+
+    /// As [`query`](Self::query), for a statement that returns exactly one row.
+    pub(super) async fn query_one(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Row> {
+        let row = self.query(sql, parameters).await?.pop();
+        row.ok_or_else(|| Error::internal("a statement returned no row"))
+    }
+
+    /// Runs a transaction, which may be repeated.
+    pub(super) async fn transact(&self, work: &impl Transact) -> Result<()> {
+        let attempts = async {
+            let mut left = ATTEMPTS;
+            loop {
+                let mut client = self.client().await?;
+                match work.run(&mut client).await {
+                    Ok(()) => return Ok(()),
+                    Err(error) => self.give_up_or_reconnect(client, error, &mut left)?,
+                }
+            }
+        };
+        self.in_time(attempts).await
+    }
+
+    /// Returns the error unless another connection may help.
+    fn give_up_or_reconnect(
+        &self,
+        client: Client,
+        error: PostgresError,
+        left: &mut u32,
+    ) -> Result<()> {
+        if !is_of_connection(&error) {
+            return Err(failed(error));
+        }
+        drop(Object::take(client));
+        // The others lead to the same server.
+        self.drop_all();
+        *left = left.saturating_sub(1);
+        if *left == 0 { Err(failed(error)) } else { Ok(()) }
+    }
+
+    async fn in_time<T>(&self, attempts: impl Future<Output = Result<T>>) -> Result<T> {
+        let late = |_| Error::store("the database did not respond in time");
+        timeout(self.timeout, attempts).await.map_err(late)?
+    }
+
+    /// A connection to a database with tables.
+    async fn client(&self) -> Result<Client> {
+        let mut client = self.pool.get().await.map_err(|error| match error {
+            deadpool_postgres::PoolError::Backend(error) => failed(error),
+            error => Error::store(error),
+        })?;
+        self.has_tables.get_or_try_init(|| create_tables(&mut client)).await?;
+        Ok(client)
+    }
+
+    /// Drops all idle connections, so that the address is resolved and connected to again.
+    pub(super) fn drop_all(&self) {
+        self.pool.retain(|_, _| false);
+    }
+
+    /// Whether expired rows should be deleted now; true once in a while.
+    pub(super) fn is_prune_due(&self) -> bool {
+        let now = Instant::now();
+        let mut last = self.last_prune.lock().unwrap_or_else(PoisonError::into_inner);
+        let due = last.is_none_or(|last| now.duration_since(last) >= PRUNE_INTERVAL);
+        if due {
+            *last = Some(now);
+        }
+        due
+    }
+}
+
+async fn create_tables(client: &mut Client) -> Result<()> {
+    let row = client.query_typed_one(schema::EXISTS, &[]).await.map_err(failed)?;
+    if row.try_get(0).map_err(failed)? {
+        return Ok(());
+    }
+    let sql = format!("{} {}", schema::CREATE_LOCK, schema::SCHEMA);
+    // Rolled back when it is dropped.
+    let transaction = client.transaction().await.map_err(failed)?;
+    transaction.batch_execute(&sql).await.map_err(failed)?;
+    transaction.commit().await.map_err(failed)
+}
+
+/// Whether another connection may help: this one is broken, its server is shutting down or starting,
+/// or is not the primary.
+fn is_of_connection(error: &PostgresError) -> bool {
+    match error.as_db_error() {
+        Some(error) => [
+            SqlState::READ_ONLY_SQL_TRANSACTION,
+            SqlState::ADMIN_SHUTDOWN,
+            SqlState::CRASH_SHUTDOWN,
+            SqlState::CANNOT_CONNECT_NOW,
+            SqlState::IDLE_SESSION_TIMEOUT,
+        ]
+        .contains(error.code()),
+        None => true,
+    }
+}
+
+/// An error in the server's own words. They name tables and roles, but no values: statements have
+/// parameters.
+fn failed(error: PostgresError) -> Error {
+    if let Some(server) = error.as_db_error() {
+        let text = format!("{}: {} ({})", server.severity(), server.message(), server.code().code());
+        return Error::store(text);
+    }
+    match error.source().map(ToString::to_string) {
+        Some(cause) => Error::store(format!("{error}: {cause}")),
+        None => Error::store(error),
+    }
+}
+
+/// An address, taken apart.
+struct Address {
+    config: Config,
+    tls: Option<ClientConfig>,
+}
+
+impl Address {
+    /// `sslmode` and `sslrootcert` are read here: tokio-postgres does not know all of their values.
+    fn parse(url: &str) -> Result<Self> {
+        let mut url = url::Url::parse(url).map_err(|_| {
+            problem(
+                "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE; characters such as / or @ in \
+                 the password must be percent-encoded",
+            )
+        })?;
+        let mut verify = false;
+        let mut authorities = None;
+        let mut others = Vec::new();
+        for (name, value) in url.query_pairs() {
+            match (name.as_ref(), value.as_ref()) {
+                ("sslmode", "disable") => {}
+                ("sslmode", "verify-full") => verify = true,
+                ("sslmode", _) => {
+                    return Err(problem(
+                        "sslmode must be disable or verify-full: what does not check the \
+                         certificate protects from nobody",
+                    ));
+                }
+                ("sslrootcert", path) => authorities = Some(path.to_owned()),
+                (name, value) => others.push((name.to_owned(), value.to_owned())),
+            }
+        }
+        if authorities.is_some() && !verify {
+            return Err(problem("sslrootcert needs sslmode=verify-full"));
+        }
+        match others.is_empty() {
+            true => url.set_query(None),
+            false => {
+                // Not `+` for a space: libpq decodes percent-encoding only.
+                let encode = |text: &str| {
+                    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+                        .to_string()
+                };
+                let pairs = others.iter().map(|(name, value)| encode(name) + "=" + &encode(value));
+                url.set_query(Some(&pairs.collect::<Vec<_>>().join("&")));
+            }
+        }
+        let mut config = Config::from_str(url.as_str()).map_err(|error| {
+            let cause = error.source().map(ToString::to_string).unwrap_or_default();
+            problem(&format!("the address is not understood: {cause}"))
+        })?;
+        if config.get_hosts().is_empty() {
+            return Err(problem("the host is missing"));
+        }
+        let over_network = config.get_hosts().iter().any(|host| matches!(host, Host::Tcp(_)));
+        if verify && !over_network {
+            return Err(problem("sslmode=verify-full needs a host name"));
+        }
+        config.ssl_mode(if verify { SslMode::Require } else { SslMode::Disable });
+        let tls = if verify { Some(tls_config(authorities.as_deref())?) } else { None };
+        Ok(Self { config, tls })
+    }
+}
+
+fn tls_config(authorities: Option<&str>) -> Result<ClientConfig> {
+    let mut roots = RootCertStore::empty();
+    match authorities {
+        Some(path) => {
+            let unreadable = |_| problem("the file of sslrootcert has no certificates in PEM");
+            for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+                roots
+                    .add(certificate.map_err(unreadable)?)
+                    .map_err(|_| problem("a certificate of sslrootcert is not usable"))?;
+            }
+        }
+        None => {
+            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        }
+    }
+    if roots.is_empty() {
+        return Err(problem("there are no certificate authorities: name a file by sslrootcert"));
+    }
+    // Named explicitly, because the application may have installed another default provider.
+    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|_| Error::internal("the TLS provider has no protocol version"))?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+}
+
+fn problem(text: &str) -> Error {
+    Error::config("store", text)
+}

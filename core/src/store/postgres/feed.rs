@@ -1,0 +1,178 @@
+//! The revocation feed in PostgreSQL: a table with places in the order of publication.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use deadpool_postgres::Client;
+use tokio::time::{Instant, sleep};
+use tokio_postgres::types::Type;
+use tokio_postgres::Row;
+
+use super::Rows;
+use super::connection::{Parameter, Transact};
+use crate::error::{Error, Result};
+use crate::revocation::{
+    FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed,
+    cutoff_entry, feed_entry,
+};
+use crate::types::Timestamp;
+
+/// How often a waiting reader polls. A notification (`LISTEN`) would be lost behind a pooler.
+const FEED_POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// The number of entries in one page.
+const FEED_PAGE: i64 = 512;
+
+const NOW: &str = "
+    SELECT coalesce($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8)";
+
+const LOCK_STATE: &str = "
+    SELECT coalesce($1, (extract(epoch FROM clock_timestamp()) * 1000)::int8),
+        first_place, last_place, bytes
+    FROM regrant_feed_state FOR UPDATE";
+
+const APPEND: &str = "
+    INSERT INTO regrant_feed (place, expires_at, entry)
+    SELECT * FROM unnest($1::int8[], $2::int8[], $3::text[])";
+
+const SET_STATE: &str =
+    "UPDATE regrant_feed_state SET first_place = $1, last_place = $2, bytes = $3";
+
+const READ: &str = "
+    SELECT state.id, state.last_place, pg_is_in_recovery(), place, entry
+    FROM regrant_feed_state AS state
+    LEFT JOIN regrant_feed ON place >= state.first_place
+        AND place > CASE WHEN state.id = $1 AND $2 <= state.last_place THEN $2 ELSE 0 END
+    ORDER BY place LIMIT $3";
+
+#[async_trait]
+impl RevocationFeed for Rows {
+    async fn publish(&self, revocations: &[Revocation]) -> Result<()> {
+        self.connections.transact(&Append { revocations, now: self.injected_now() }).await?;
+        self.prune().await;
+        Ok(())
+    }
+
+    async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage> {
+        let (id, place) = cursor.0.split_once('.').unwrap_or_default();
+        let place: i64 = place.parse().unwrap_or_default();
+        let end = Instant::now() + wait;
+        loop {
+            let parameters: [Parameter<'_>; 3] =
+                [(&id, Type::TEXT), (&place, Type::INT8), (&FEED_PAGE, Type::INT8)];
+            let page = page(&self.connections.query(READ, &parameters).await?)?;
+            let left = end.saturating_duration_since(Instant::now());
+            if page.next != *cursor || left.is_zero() {
+                return Ok(page);
+            }
+            sleep(left.min(FEED_POLL_INTERVAL)).await;
+        }
+    }
+
+    async fn now(&self) -> Result<Option<Timestamp>> {
+        let now = self.injected_now();
+        let row = self.connections.query_one(NOW, &[(&now, Type::INT8)]).await?;
+        Ok(Some(Timestamp::from_millis(row.try_get(0).map_err(Error::store)?)))
+    }
+}
+
+/// Appends to the feed.
+struct Append<'a> {
+    revocations: &'a [Revocation],
+    /// The time of the tests.
+    now: Option<i64>,
+}
+
+impl Transact for Append<'_> {
+    async fn run(&self, client: &mut Client) -> std::result::Result<(), tokio_postgres::Error> {
+        let transaction = client.transaction().await?;
+        let state = transaction.query_typed_one(LOCK_STATE, &[(&self.now, Type::INT8)]).await?;
+        let mut appended = Appended::after(&state)?;
+        appended.extend(self.revocations);
+        let parameters: [Parameter<'_>; 3] = [
+            (&appended.places, Type::INT8_ARRAY),
+            (&appended.expiries, Type::INT8_ARRAY),
+            (&appended.entries, Type::TEXT_ARRAY),
+        ];
+        transaction.execute_typed(APPEND, &parameters).await?;
+        let parameters: [Parameter<'_>; 3] = [
+            (&appended.first_place, Type::INT8),
+            (&appended.last_place, Type::INT8),
+            (&appended.bytes, Type::INT8),
+        ];
+        transaction.execute_typed(SET_STATE, &parameters).await?;
+        transaction.commit().await
+    }
+}
+
+/// New entries, and the state after them.
+struct Appended {
+    now: Timestamp,
+    first_place: i64,
+    last_place: i64,
+    bytes: i64,
+    places: Vec<i64>,
+    expiries: Vec<i64>,
+    entries: Vec<String>,
+}
+
+impl Appended {
+    fn after(state: &Row) -> std::result::Result<Self, tokio_postgres::Error> {
+        Ok(Self {
+            now: Timestamp::from_millis(state.try_get(0)?),
+            first_place: state.try_get(1)?,
+            last_place: state.try_get(2)?,
+            bytes: state.try_get(3)?,
+            places: Vec::new(),
+            expiries: Vec::new(),
+            entries: Vec::new(),
+        })
+    }
+
+    fn extend(&mut self, revocations: &[Revocation]) {
+        let last = revocations.iter().map(|it| it.expires_at).max().unwrap_or(self.now);
+        for revocation in revocations {
+            if self.is_full() {
+                self.first_place = self.last_place.saturating_add(1);
+                self.bytes = 0;
+                self.push(last, cutoff_entry(revocations, self.now, Some(self.now)));
+            }
+            self.push(revocation.expires_at, feed_entry(revocation, Some(self.now)));
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        let entries = self.last_place.saturating_add(1).saturating_sub(self.first_place);
+        usize::try_from(entries).is_ok_and(|entries| entries >= MAX_FEED_ENTRIES)
+            || usize::try_from(self.bytes).is_ok_and(|bytes| bytes >= MAX_FEED_BYTES)
+    }
+
+    fn push(&mut self, expires_at: Timestamp, entry: Result<String>) {
+        // Serializing a revocation does not fail.
+        let Ok(entry) = entry else { return };
+        let size = i64::try_from(entry.len()).unwrap_or(i64::MAX);
+        self.bytes = self.bytes.saturating_add(size);
+        self.last_place = self.last_place.saturating_add(1);
+        self.places.push(self.last_place);
+        self.expiries.push(expires_at.as_millis());
+        self.entries.push(entry);
+    }
+}
+
+fn page(rows: &[Row]) -> Result<FeedPage> {
+    let mut page = FeedPage::default();
+    for row in rows {
+        if row.try_get::<_, bool>(2).map_err(Error::store)? {
+            return Err(Error::store("the server is a standby, not the primary"));
+        }
+        let id: String = row.try_get(0).map_err(Error::store)?;
+        let last_place: i64 = row.try_get(1).map_err(Error::store)?;
+        let place: Option<i64> = row.try_get(3).map_err(Error::store)?;
+        page.next = FeedCursor(format!("{id}.{}", place.unwrap_or(last_place)));
+        if let Some(entry) = row.try_get::<_, Option<String>>(4).map_err(Error::store)? {
+            page.push(&entry, None);
+        }
+    }
+    page.complete = i64::try_from(rows.len()).is_ok_and(|rows| rows < FEED_PAGE);
+    Ok(page)
+}

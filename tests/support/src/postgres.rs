@@ -1,0 +1,197 @@
+//! A real PostgreSQL server for tests.
+
+use std::fs;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use rustix::process::{Signal, geteuid};
+use tempfile::TempDir;
+
+use crate::port::Port;
+use crate::process::Process;
+
+/// How long a server may take until it answers.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// The probe interval meanwhile.
+const ASK_EVERY: Duration = Duration::from_millis(30);
+/// How many free ports are tried before giving up: another process may take one first.
+const PORT_ATTEMPTS: u32 = 5;
+/// The user and group `nobody`: the server refuses to run as root.
+const NOBODY: u32 = 65_534;
+
+/// A PostgreSQL server on a loopback port and in a directory of its own. It ends when this value is
+/// dropped, and also when the whole test process ends without dropping it.
+#[derive(Debug)]
+pub struct PostgresServer {
+    programs: PathBuf,
+    directory: TempDir,
+    port: Port,
+    running: Option<Process>,
+}
+
+impl PostgresServer {
+    /// Starts an empty server and waits until it answers. It survives being killed, but not a crash
+    /// of the machine.
+    ///
+    /// # Errors
+    /// PostgreSQL is not installed (the message names the command that installs it), or the server
+    /// did not answer in time (the message contains its log).
+    pub fn start() -> Result<Self> {
+        let programs = programs()?;
+        let directory = tempfile::Builder::new().prefix("regrant-postgres-").tempdir()?;
+        if geteuid().is_root() {
+            chown(directory.path(), Some(NOBODY), Some(NOBODY))?;
+        }
+        let mut server = Self { programs, directory, port: Port::free()?, running: None };
+        let output = server
+            .program("initdb")
+            .args(["--auth=trust", "--username=regrant", "--encoding=UTF8", "--locale=C"])
+            .arg("--no-sync")
+            .arg("--pgdata")
+            .arg(server.data())
+            .output()?;
+        ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        for attempt in 1.. {
+            match server.launch() {
+                Ok(()) => break,
+                Err(error) if attempt == PORT_ATTEMPTS => return Err(error),
+                Err(error) => eprintln!("postgres, attempt {attempt}: {error:#}"),
+            }
+            server.port = Port::free()?;
+        }
+        Ok(server)
+    }
+
+    /// How clients reach it: `postgres://regrant@127.0.0.1:PORT/postgres`. Stays the same over
+    /// [`restart`](Self::restart).
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("postgres://regrant@127.0.0.1:{}/postgres", self.port.number())
+    }
+
+    /// How clients reach it through a [`TcpProxy`](crate::TcpProxy) on this port.
+    #[must_use]
+    pub fn url_through(&self, proxy: &crate::TcpProxy) -> String {
+        format!("postgres://regrant@127.0.0.1:{}/postgres", proxy.port())
+    }
+
+    /// The loopback port.
+    #[must_use]
+    pub fn port(&self) -> u16 {
+        self.port.number()
+    }
+
+    /// Runs SQL as the superuser, and returns what `psql` prints.
+    ///
+    /// # Errors
+    /// The SQL failed.
+    pub fn sql(&self, sql: &str) -> Result<String> {
+        let output = self
+            .program("psql")
+            .args(["--no-psqlrc", "--quiet", "--tuples-only", "--no-align", "--command", sql])
+            .args(["--set", "ON_ERROR_STOP=1", "--dbname"])
+            .arg(self.url())
+            .output()?;
+        ensure!(output.status.success(), "{sql}: {}", String::from_utf8_lossy(&output.stderr));
+        Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+    }
+
+    /// Kills the server and all its backends (SIGKILL) and waits until they are gone.
+    ///
+    /// # Errors
+    /// It does not run.
+    pub fn kill(&mut self) -> Result<()> {
+        let running = self.running.take().context("the server does not run")?;
+        running.signal(Signal::KILL)?;
+        drop(running);
+        // The backends notice that their parent is gone. While one is left, no server can start there.
+        let since = Instant::now();
+        while tcp_answers(self.port()) {
+            ensure!(since.elapsed() < READY_WITHIN, "the backends do not end");
+            sleep(ASK_EVERY);
+        }
+        Ok(())
+    }
+
+    /// Starts the server again after [`kill`](Self::kill), with its data.
+    ///
+    /// # Errors
+    /// It did not answer in time.
+    pub fn restart(&mut self) -> Result<()> {
+        self.running = None;
+        // Left behind by a killed server; the new one would take it for a running one.
+        match fs::remove_file(self.data().join("postmaster.pid")) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
+            _ => {}
+        }
+        self.launch()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.directory.path().join("data")
+    }
+
+    /// A program of PostgreSQL, run by somebody who is not root.
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.programs.join(name));
+        command.current_dir(self.directory.path()).env("HOME", self.directory.path());
+        if geteuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
+        command
+    }
+
+    fn launch(&mut self) -> Result<()> {
+        let log = self.directory.path().join("log");
+        let mut command = self.program("postgres");
+        command.arg("-D").arg(self.data()).arg("-p").arg(self.port().to_string());
+        for setting in [
+            "listen_addresses=127.0.0.1",
+            "unix_socket_directories=",
+            // What was written survives the death of the process all the same.
+            "fsync=off",
+            "max_connections=200",
+            "log_min_messages=fatal",
+        ] {
+            command.args(["-c", setting]);
+        }
+        let output = fs::File::create(&log)?;
+        command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
+        let mut process = Process::start(&mut command, self.directory.path())?;
+        let since = Instant::now();
+        while self.sql("SELECT 1").is_err() {
+            let ended = process.try_wait()?;
+            if ended.is_some() || since.elapsed() > READY_WITHIN {
+                bail!("postgres does not answer: {}", fs::read_to_string(log).unwrap_or_default());
+            }
+            sleep(ASK_EVERY);
+        }
+        self.running = Some(process);
+        Ok(())
+    }
+}
+
+fn tcp_answers(port: u16) -> bool {
+    std::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, port)).is_ok()
+}
+
+/// The folder with `postgres` and `initdb`, the newest version first. Debian has them outside of the `PATH`.
+fn programs() -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let on_path = std::env::split_paths(&path)
+        .filter_map(|folder| folder.join("postgres").canonicalize().ok())
+        .filter_map(|program| program.parent().map(Path::to_owned));
+    let mut debian: Vec<PathBuf> = fs::read_dir("/usr/lib/postgresql")
+        .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
+        .unwrap_or_default();
+    debian.sort();
+    on_path
+        .chain(debian.into_iter().rev())
+        .find(|folder| folder.join("initdb").exists() && folder.join("postgres").exists())
+        .context("PostgreSQL is missing: apt-get install postgresql, or brew install postgresql")
+}
