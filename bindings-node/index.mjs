@@ -1,2 +1,2 @@
 // The same objects as `require('regrant')` gives: there is one class AuthError, however it is imported.
-export { AuthError, TestClock, createAuth, createVerifier, errorCodes } from './dist/index.cjs';
+export { AuthError, TestClock, createAuth, createVerifier, custom, errorCodes } from './dist/index.cjs';

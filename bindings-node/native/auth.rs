@@ -10,10 +10,13 @@ use regrant::access::bearer_token;
 use regrant::config::{AuthConfig, KeysConfig};
 use regrant::http::WebPolicy;
 use regrant::migration::{SweepOptions, SweepReport};
+use regrant::store::{CustomStore, CustomStoreOptions};
 use regrant::types::{Clock, SystemClock};
 use regrant::{Auth, Result};
 
-use crate::callbacks::{AsyncFunction, JsIdentityResolver, Listener, forward_events};
+use crate::callbacks::{
+    AsyncFunction, JsIdentityResolver, JsKeyValueStore, Listener, forward_events,
+};
 use crate::clock::TestClock;
 use crate::error::{ErrorDto, NativeResult, json, text};
 use crate::log::{LogListener, Subscription};
@@ -50,11 +53,14 @@ impl NativeAuth {
         >,
         #[napi(ts_arg_type = "((value: string) => Promise<string>) | undefined | null")]
         identity_resolver: Option<AsyncFunction>,
+        #[napi(ts_arg_type = "((call: string) => Promise<string>) | undefined | null")]
+        key_value_store: Option<AsyncFunction>,
     ) -> Either<NativeAuth, ErrorDto> {
         let clock =
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
         metrics::install();
-        match build(&config, Arc::clone(&clock), on_event, identity_resolver) {
+        let callbacks = (on_event, identity_resolver, key_value_store);
+        match build(&config, Arc::clone(&clock), callbacks) {
             Ok((auth, web)) => {
                 let calls = Calls { auth, clock };
                 Either::A(Self { calls, web: Arc::new(web), _log: log.shared() })
@@ -335,12 +341,20 @@ pub fn bearer(header: String) -> NativeResult {
 fn build(
     config: &str,
     clock: Arc<dyn Clock>,
-    on_event: Option<Listener>,
-    identity_resolver: Option<AsyncFunction>,
+    (on_event, identity_resolver, key_value_store): (
+        Option<Listener>,
+        Option<AsyncFunction>,
+        Option<AsyncFunction>,
+    ),
 ) -> Result<(Auth, WebPolicy)> {
     let config = AuthConfig::from_json(config)?;
     let web = config.web_policy()?;
-    let mut builder = config.builder()?.clock(clock);
+    let mut builder = config.builder()?.clock(Arc::clone(&clock));
+    if let Some(functions) = key_value_store {
+        let mut options = CustomStoreOptions::default();
+        options.clock = clock;
+        builder = builder.store(CustomStore::new(Arc::new(JsKeyValueStore(functions)), options));
+    }
     if let Some(listener) = on_event {
         builder = builder.on_event(forward_events(listener));
     }

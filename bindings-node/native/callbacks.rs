@@ -4,16 +4,19 @@
 //! JSON text, also for what it throws, and its promise is never rejected.
 
 use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use napi::Status;
 use napi::bindgen_prelude::Promise;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
 use regrant::auth::AuditEvent;
 use regrant::error::Cause;
 use regrant::migration::IdentityResolver;
+use regrant::store::{KeyValueStore, VersionedValue};
 use regrant::transport::{HttpRequest, HttpResponse, Transport};
-use regrant::types::Subject;
+use regrant::types::{Subject, Timestamp};
 use regrant::{Error, Result};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 /// Called with JSON text: an audit event, a log entry, the progress of a sweep.
 pub type Listener = ThreadsafeFunction<String, (), String, Status, false, true>;
@@ -48,6 +51,74 @@ impl IdentityResolver for JsIdentityResolver {
         match serde_json::from_str(&json).map_err(Error::store)? {
             Resolved::User(user) => user.map(Subject::new).transpose(),
             Resolved::Failed(why) => Err(Error::store(why)),
+        }
+    }
+}
+
+/// The app's functions `get` and `put`, behind one function.
+pub struct JsKeyValueStore(pub AsyncFunction);
+
+impl std::fmt::Debug for JsKeyValueStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JsKeyValueStore")
+    }
+}
+
+/// One call. Values are base64url, versions the JSON text of what the app's function returned.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
+enum KeyValueCall<'a> {
+    Get { key: &'a str },
+    Put { key: &'a str, value: String, if_version: Option<&'a str>, expires_at: Timestamp },
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum KeyValueResult {
+    Found { value: String, version: String },
+    Absent(bool),
+    Written(bool),
+    Failed(String),
+}
+
+impl JsKeyValueStore {
+    async fn call(&self, call: &KeyValueCall<'_>) -> Result<KeyValueResult> {
+        let call = serde_json::to_string(call).map_err(Error::store)?;
+        let json = self.0.call_async(call).await.map_err(Error::store)?;
+        let json = json.await.map_err(Error::store)?;
+        match serde_json::from_str(&json).map_err(Error::store)? {
+            KeyValueResult::Failed(why) => Err(Error::store(why)),
+            result => Ok(result),
+        }
+    }
+}
+
+#[async_trait]
+impl KeyValueStore for JsKeyValueStore {
+    async fn get(&self, key: &str) -> Result<Option<VersionedValue>> {
+        match self.call(&KeyValueCall::Get { key }).await? {
+            KeyValueResult::Found { value, version } => {
+                let value = URL_SAFE_NO_PAD
+                    .decode(value)
+                    .map_err(|_| Error::store("get has not returned a value as it was written"))?;
+                Ok(Some(VersionedValue { value, version }))
+            }
+            KeyValueResult::Absent(_) => Ok(None),
+            _ => Err(Error::internal("an unexpected result of get")),
+        }
+    }
+
+    async fn put(
+        &self,
+        key: &str,
+        value: &[u8],
+        if_version: Option<&str>,
+        expires_at: Timestamp,
+    ) -> Result<bool> {
+        let value = URL_SAFE_NO_PAD.encode(value);
+        match self.call(&KeyValueCall::Put { key, value, if_version, expires_at }).await? {
+            KeyValueResult::Written(written) => Ok(written),
+            _ => Err(Error::internal("an unexpected result of put")),
         }
     }
 }

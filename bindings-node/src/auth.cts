@@ -22,6 +22,7 @@ import type { AccessClaims, VerifiedAccess } from './claims.cjs';
 import { encodeConfig, plainConfig, resolverOf, sharedOptions, type AuthConfig } from './config.cjs';
 import type { ErrorCode } from './error-codes.cjs';
 import type { JwkSet } from './jwk-set.cjs';
+import { storeOf } from './custom-store.cjs';
 import { parseEvent, type Metric, type StoreHealth } from './monitoring.cjs';
 import type { KeysConfig, WebConfig } from './options.cjs';
 import {
@@ -55,19 +56,21 @@ import { Web } from './web.cjs';
  * @throws {@link AuthError} `ERR_CONFIG_INVALID`; its message and `field` name the field.
  */
 export function createAuth(config: AuthConfig): Auth {
-  const { migrate, onEvent, ...others } = plainConfig(config);
+  const { migrate, onEvent, store: where, ...others } = plainConfig(config);
   const { catalog, clock, log, core } = sharedOptions(others, [...NativeAuth.optionNames(), 'onEvent']);
   refuseOptions(arguments[1], catalog);
   if (onEvent !== undefined && typeof onEvent !== 'function') {
     throw catalog.configInvalid('onEvent', 'must be a function');
   }
   const legacy = resolverOf(migrate, catalog);
+  const store = storeOf(where, catalog);
   const native = NativeAuth.create(
-    encodeConfig({ ...core, ...(legacy && { migrate: legacy.options }) }, catalog),
+    encodeConfig({ ...core, store: store.url, ...(legacy && { migrate: legacy.options }) }, catalog),
     clock,
     log,
     onEvent && ((event) => onEvent(parseEvent(event))),
     legacy?.resolve,
+    store.call,
   );
   if (native instanceof NativeAuth) return new Auth(native, catalog, config.access?.numericSubject === true);
   throw catalog.errorOf(native);

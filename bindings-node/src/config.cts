@@ -3,13 +3,19 @@ import { types } from 'node:util';
 import { LogListener, TestClock, unknownOptionProblem } from '../native.cjs';
 import { describe, isPlain, isSubject } from './arguments.cjs';
 import { Catalog, loadCatalog, type Messages } from './catalog.cjs';
+import type { CustomStore } from './custom-store.cjs';
 import type { Language } from './error-codes.cjs';
 import { isLogLevel, logLevels, parseLogEntry, warnOnce, type AuditEvent, type LogEntry, type LogLevel } from './monitoring.cjs';
 import type { AuthOptions, MigrateOptions, VerifierOptions } from './options.cjs';
 import type { SubjectId } from './session.cjs';
 
 /** The configuration of `createAuth`. Unknown options are rejected. */
-export interface AuthConfig extends AuthOptions {
+export interface AuthConfig extends Omit<AuthOptions, 'store'> {
+  /**
+   * Where sessions are stored: an address, see {@link AuthOptions}, or a database of the app, made by `custom`. Default:
+   * a file in the working directory.
+   */
+  store?: string | CustomStore | undefined;
   /** A legacy app whose refresh tokens are migrated. */
   migrate?: MigrateConfig | undefined;
   /** The language of error messages; default `'en'`. */

@@ -6,6 +6,7 @@
 
 export { createAuth } from './auth.cjs';
 export { createVerifier } from './verifier.cjs';
+export { custom } from './custom-store.cjs';
 export { AuthError } from './catalog.cjs';
 export { errorCodes } from './error-codes.cjs';
 export { TestClock } from '../native.cjs';
@@ -25,6 +26,7 @@ export type {
   TokenPair,
 } from './session.cjs';
 export type { Auth, WhenStale } from './auth.cjs';
+export type { CustomStore, KeyValueStore, PutOptions, Version, VersionedValue } from './custom-store.cjs';
 export type { JwkSet, PublicJwk } from './jwk-set.cjs';
 export type { AuthErrorJson, AuthErrorOptions, Messages, RevocationReason } from './catalog.cjs';
 export type { AccessClaims, VerifiedAccess } from './claims.cjs';

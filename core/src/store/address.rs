@@ -78,6 +78,9 @@ impl StoreAddress {
             Some("file") => self.open_file(clock),
             Some(scheme) if is_redis(scheme) => self.open_redis(clock),
             Some("postgres" | "postgresql") => self.open_postgres(clock),
+            Some("custom") => {
+                Err(Error::config("store", "a custom store cannot be opened by an address"))
+            }
             _ => Err(Error::config(
                 "store",
                 "expected memory:, file:PATH, redis://… or postgres://…",

@@ -36,6 +36,7 @@ pub(crate) enum Tool {
     CargoFuzz,
     Node,
     RedisServer,
+    Postgres,
     Chromium,
     Jdk,
     Maven,
@@ -65,6 +66,11 @@ impl Tool {
                 &["redis-server"],
                 Some("redis-server"),
                 "redis-server is missing: apt-get install redis-server, or brew install redis",
+            ),
+            Self::Postgres => (
+                &["postgres"],
+                Some("postgresql"),
+                "PostgreSQL is missing: apt-get install postgresql, or brew install postgresql",
             ),
             Self::Chromium => (
                 &["chromium", "chromium-browser", "google-chrome"],
@@ -99,7 +105,10 @@ impl Tool {
         if self == Self::Swift {
             return swift::locate();
         }
-        let found = self.description().0.iter().find_map(|name| on_path(name))?;
+        let found = self.description().0.iter().find_map(|name| on_path(name));
+        // Where Debian has the server, of which several versions may be installed.
+        let debian = || installed_beside("/usr/lib/postgresql", "bin/postgres");
+        let found = found.or_else(|| debian().filter(|_| self == Self::Postgres))?;
         let version = || Invocation::new(&found).args(["--version"]).capture().ok();
         let usable = match self {
             // The proxies of rustup exist even if the component is not installed.
@@ -121,6 +130,12 @@ impl Tool {
 pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
+
+/// A program in one of the folders in `folder`.
+fn installed_beside(folder: &str, program: &str) -> Option<PathBuf> {
+    let mut versions = std::fs::read_dir(folder).ok()?.flatten();
+    versions.find_map(|version| Some(version.path().join(program)).filter(|path| path.is_file()))
 }
 
 /// `v20.11.1` → 20.

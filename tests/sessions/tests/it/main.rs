@@ -9,6 +9,7 @@ mod histories;
 mod kills;
 mod model;
 mod mutants;
+mod postgres;
 mod redis;
 mod redis_address;
 mod redis_cluster;

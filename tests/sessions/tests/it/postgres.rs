@@ -1,0 +1,204 @@
+//! PostgreSQL beyond the contract: servers that die, restart and switch, several processes, permissions, and
+//! addresses.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use regrant::revocation::{FeedCursor, Revocation, RevocationTarget};
+use regrant::store::postgres::{PostgresOptions, PostgresStore};
+use regrant::store::{SessionStore, StoreAddress};
+use regrant::types::{Clock as _, SessionId, Subject, SystemClock};
+use regrant::auth::AuthBuilder;
+use regrant::{Auth, Error, ErrorCode, Login, RefreshRequest};
+use regrant_test_support::PostgresServer;
+
+/// An operation fails within its timeout of 2 s; a busy machine may be late.
+const QUICKLY: Duration = Duration::from_secs(30);
+
+/// An auth object over the database at `url`, as in a process of its own.
+fn auth(url: &str) -> Auth {
+    builder().store_at(StoreAddress::new(url)).build().expect("a configuration")
+}
+
+fn builder() -> AuthBuilder {
+    let config = r#"{ "secret": "a secret of 32 bytes or more, for tests", "store": "memory:" }"#;
+    Auth::from_json(config).expect("a configuration")
+}
+
+async fn until_ok<T>(mut call: impl AsyncFnMut() -> Result<T, Error>) -> T {
+    let since = Instant::now();
+    loop {
+        match call().await {
+            Ok(value) => return value,
+            Err(error) => {
+                assert_eq!(error.code(), ErrorCode::StoreUnavailable, "{error:?}");
+                assert!(since.elapsed() < QUICKLY, "{error:?}");
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn login(user: &str) -> Login {
+    Login::new(Subject::new(user).expect("a user"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_killed_server_signs_nobody_out_and_forgets_no_revocation() {
+    let mut server = PostgresServer::start().expect("a PostgreSQL server");
+    let auth = auth(&server.url());
+    let stays = auth.login(login("stays")).await.expect("a login");
+    let leaves = auth.login(login("leaves")).await.expect("a login");
+    assert!(auth.logout(leaves.refresh_token.expose()).await.expect("a logout"));
+    server.kill().expect("killed");
+    let since = Instant::now();
+    let error = auth.refresh(RefreshRequest::new(stays.refresh_token.expose())).await;
+    assert_eq!(error.expect_err("the server is down").code(), ErrorCode::StoreUnavailable);
+    assert!(since.elapsed() < QUICKLY);
+    assert!(!auth.health().await.ready);
+    server.restart().expect("restarted");
+    until_ok(async || auth.refresh(RefreshRequest::new(stays.refresh_token.expose())).await).await;
+    let error = auth.refresh(RefreshRequest::new(leaves.refresh_token.expose())).await;
+    assert_eq!(error.expect_err("logged out").code(), ErrorCode::SessionRevoked);
+    assert!(auth.health().await.ready);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn fifty_refreshes_by_two_processes_get_one_child() {
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    let auths = [auth(&server.url()), auth(&server.url())];
+    let pair = auths[0].login(login("alice")).await.expect("a login");
+    let calls = (0..50).map(|at| {
+        let (auth, token) = (auths[at % 2].clone(), pair.refresh_token.expose().to_owned());
+        tokio::spawn(async move {
+            let pair = auth.refresh(RefreshRequest::new(&token)).await.expect("a refresh");
+            pair.refresh_token.expect("rotation").expose().to_owned()
+        })
+    });
+    let mut children = Vec::new();
+    for call in calls.collect::<Vec<_>>() {
+        children.push(call.await.expect("no panic"));
+    }
+    children.sort();
+    children.dedup();
+    assert_eq!(children.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_read_only_server_is_unavailable_and_signs_nobody_out() {
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    let auth = auth(&server.url());
+    let pair = auth.login(login("alice")).await.expect("a login");
+    server.sql("ALTER SYSTEM SET default_transaction_read_only = on").expect("a setting");
+    server.sql("SELECT pg_reload_conf()").expect("a reload");
+    let since = Instant::now();
+    loop {
+        match auth.refresh(RefreshRequest::new(pair.refresh_token.expose())).await {
+            Ok(_) => assert!(since.elapsed() < QUICKLY, "the setting has no effect"),
+            Err(error) => break assert_eq!(error.code(), ErrorCode::StoreUnavailable, "{error:?}"),
+        }
+    }
+    assert!(!auth.health().await.ready);
+    server
+        .sql("SET default_transaction_read_only = off; ALTER SYSTEM RESET default_transaction_read_only")
+        .expect("a setting");
+    server.sql("SELECT pg_reload_conf()").expect("a reload");
+    until_ok(async || auth.refresh(RefreshRequest::new(pair.refresh_token.expose())).await).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_role_without_create_uses_tables_that_exist() {
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    let prepare = format!(
+        "{} CREATE ROLE app LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+         GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO app",
+        PostgresStore::SCHEMA
+    );
+    server.sql(&prepare).expect("tables");
+    let url = server.url().replace("regrant@", "app@");
+    let auth = auth(&url);
+    let pair = auth.login(login("alice")).await.expect("a login");
+    auth.refresh(RefreshRequest::new(pair.refresh_token.expose())).await.expect("a refresh");
+    assert!(auth.logout(pair.refresh_token.expose()).await.expect("a logout"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_missing_permission_is_named() {
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    server.sql("CREATE ROLE app LOGIN; REVOKE CREATE ON SCHEMA public FROM PUBLIC").expect("a role");
+    let store = PostgresStore::new(
+        &server.url().replace("regrant@", "app@"),
+        PostgresOptions::default(),
+    );
+    let health = store.expect("an address").health().await;
+    assert!(!health.ready);
+    let warning = &health.warnings[0].text;
+    assert!(warning.contains("permission denied for schema public"), "{warning}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_of_another_database_is_read_from_its_beginning() {
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    server.sql("CREATE SCHEMA one; CREATE SCHEMA two").expect("schemas");
+    let at = |schema: &str| {
+        let url = format!("{}?options=-csearch_path%3D{schema}", server.url());
+        PostgresStore::new(&url, PostgresOptions::default()).expect("an address")
+    };
+    let (one, two) = (at("one"), at("two"));
+    let revocation = |byte| Revocation {
+        target: RevocationTarget::Session { session: SessionId::from_bytes([byte; 16]) },
+        expires_at: SystemClock.now().plus(Duration::from_secs(900)),
+    };
+    let feed = one.feed().expect("a feed");
+    feed.publish(&[revocation(1), revocation(2)]).await.expect("published");
+    let page = feed.read(&FeedCursor::default(), Duration::ZERO).await.expect("a page");
+    assert_eq!(page.revocations.len(), 2);
+    let other = two.feed().expect("a feed");
+    other.publish(&[revocation(3)]).await.expect("published");
+    let page = other.read(&page.next, Duration::ZERO).await.expect("a page");
+    assert_eq!(page.revocations.len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn expired_rows_are_deleted_late() {
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    let clock = Arc::new(regrant::types::ManualClock::new(SystemClock.now()));
+    let open = || {
+        let mut options = PostgresOptions::default();
+        options.clock = Some(Arc::clone(&clock) as Arc<dyn regrant::types::Clock>);
+        let store = PostgresStore::new(&server.url(), options).expect("an address");
+        builder()
+            .clock(Arc::clone(&clock) as Arc<dyn regrant::types::Clock>)
+            .store(store)
+            .build()
+            .expect("a configuration")
+    };
+    let day = Duration::from_secs(24 * 3600);
+    open().login(login("alice")).await.expect("a login");
+    let users = || server.sql("SELECT count(*) FROM regrant_users").expect("a count");
+    clock.advance(day * 91);
+    open().login(login("bob")).await.expect("a login");
+    assert_eq!(users(), "2", "a clock may be ahead");
+    clock.advance(day * 300);
+    // Each store prunes with its first write.
+    open().login(login("carol")).await.expect("a login");
+    assert_eq!(users(), "1");
+}
+
+#[test]
+fn addresses_are_checked_and_never_printed() {
+    for (url, says) in [
+        ("postgres://user:pa/ss@host/db", "percent-encoded"),
+        ("postgres:///db", "host"),
+        ("postgres://host/db?sslmode=require", "verify-full"),
+        ("postgres://host/db?sslrootcert=/ca.pem", "sslmode=verify-full"),
+        ("postgres://host/db?sslmode=verify-full&sslrootcert=/none.pem", "sslrootcert"),
+        ("postgres://host/db?hotel=1", "hotel"),
+    ] {
+        let error = PostgresStore::new(url, PostgresOptions::default()).expect_err(url);
+        assert_eq!(error.code(), ErrorCode::ConfigInvalid);
+        let text = error.to_string();
+        assert!(text.contains(says), "{url}: {text}");
+        assert!(!text.contains("ss@") && !text.contains("user:"), "{text}");
+    }
+}
