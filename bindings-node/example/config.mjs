@@ -30,7 +30,7 @@ export function configFromEnv(env = process.env) {
 
     // The stores of sessions ('memory:', 'file:…' or 'redis://…') and of users: files in
     // DATA_DIR, which survive a restart, or memory.
-    store: env.REDIS_URL ?? (env.DATA_DIR ? `file:${inDataDir('sessions.db')}` : 'memory:'),
+    store: env.REDIS_URL ?? env.POSTGRES_URL ?? (env.DATA_DIR ? `file:${inDataDir('sessions.db')}` : 'memory:'),
     database: env.DATA_DIR ? inDataDir('users.db') : ':memory:',
 
     // The origins by which clients reach this server: DPoP proofs are checked against them.

@@ -269,11 +269,9 @@ impl Feed {
             Some(value) => {
                 serde_json::from_slice(value).map_err(|_| Error::internal("the feed is damaged"))
             }
-            None => Ok(Self {
-                id: SessionId::random()?.to_string(),
-                length: 0,
-                entries: Vec::new(),
-            }),
+            None => {
+                Ok(Self { id: SessionId::random()?.to_string(), length: 0, entries: Vec::new() })
+            }
         }
     }
 

@@ -9,7 +9,9 @@ use regrant::store::postgres::{PostgresOptions, PostgresStore};
 use regrant::store::redis::{RedisOptions, RedisStore};
 use regrant::store::{CustomStore, CustomStoreOptions, MemoryStore, SessionStore};
 use regrant::types::{Clock, ManualClock, Timestamp};
-use regrant_test_support::{PostgresServer, RedisCluster, RedisSentinels, RedisServer, SentinelOptions};
+use regrant_test_support::{
+    PostgresServer, RedisCluster, RedisSentinels, RedisServer, SentinelOptions,
+};
 
 use crate::contract::Fixture;
 use crate::key_value::MemoryKeyValues;

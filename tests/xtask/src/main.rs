@@ -30,7 +30,7 @@ use semver::Version;
 enum Command {
     /// Formatting, lints, unit tests and types of the changes since main
     Check,
-    /// Build everything and start the Express example (PORT, REDIS_URL)
+    /// Build everything and start the Express example (PORT, REDIS_URL, POSTGRES_URL)
     Demo {
         /// Fetch its page once and stop
         #[arg(long)]

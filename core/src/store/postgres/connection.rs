@@ -198,7 +198,8 @@ fn is_of_connection(error: &PostgresError) -> bool {
 /// parameters.
 fn failed(error: PostgresError) -> Error {
     if let Some(server) = error.as_db_error() {
-        let text = format!("{}: {} ({})", server.severity(), server.message(), server.code().code());
+        let text =
+            format!("{}: {} ({})", server.severity(), server.message(), server.code().code());
         return Error::store(text);
     }
     match error.source().map(ToString::to_string) {

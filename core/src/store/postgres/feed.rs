@@ -5,8 +5,8 @@ use std::time::Duration;
 use async_trait::async_trait;
 use deadpool_postgres::Client;
 use tokio::time::{Instant, sleep};
-use tokio_postgres::types::Type;
 use tokio_postgres::Row;
+use tokio_postgres::types::Type;
 
 use super::Rows;
 use super::connection::{Parameter, Transact};

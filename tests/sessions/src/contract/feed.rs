@@ -3,9 +3,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use regrant::revocation::{
-    FeedCursor, Revocation, RevocationFeed, RevocationTarget,
-};
+use regrant::revocation::{FeedCursor, Revocation, RevocationFeed, RevocationTarget};
 use regrant::types::{Clock, SessionId, Subject, Timestamp};
 
 use super::{Fixture, HOUR};
@@ -97,6 +95,9 @@ pub async fn too_many_bytes_are_replaced_by_a_cutoff(fixture: &Fixture) {
     let Some(count) = fill(fixture, of_user).await else { return };
     // Each quotation mark takes two bytes; what is around the user takes less than 110.
     let (shortest, longest) = (2 * Subject::MAX_BYTES, 2 * Subject::MAX_BYTES + 110);
-    assert!((count + (REPEATED + 1) * batch) * longest > feed.max_bytes(), "{count} entries at most");
+    assert!(
+        (count + (REPEATED + 1) * batch) * longest > feed.max_bytes(),
+        "{count} entries at most"
+    );
     assert!(count * shortest <= feed.max_bytes(), "{count} entries at most");
 }

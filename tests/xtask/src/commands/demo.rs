@@ -54,10 +54,12 @@ pub(crate) fn build() -> Result<()> {
 fn serve() -> Result<()> {
     let port = port(std::env::var("PORT").ok().as_deref(), is_free)?;
     build()?;
-    // `REDIS_URL` may contain a password and is not printed.
-    let store = match std::env::var_os("REDIS_URL") {
-        Some(_) => "sessions in the Redis that REDIS_URL names",
-        None => "sessions in a file (set REDIS_URL to keep them in Redis)",
+    // An address may contain a password and is not printed.
+    let is_set = |name| std::env::var_os(name).is_some();
+    let store = match (is_set("REDIS_URL"), is_set("POSTGRES_URL")) {
+        (true, _) => "sessions in the Redis that REDIS_URL names",
+        (_, true) => "sessions in the PostgreSQL that POSTGRES_URL names",
+        _ => "sessions in a file (set REDIS_URL or POSTGRES_URL to keep them there)",
     };
     println!("--- 2 of 2: the example, {store}");
     let data = std::env::var_os("DATA_DIR");
