@@ -87,6 +87,8 @@ export interface AuthOptions extends KeysConfig {
    * - `redis+sentinel://USER:PASSWORD@HOST:PORT,HOST:PORT/MASTER/DB`: Redis with Sentinels. The hosts are the
    *   Sentinels, the credentials those of the data servers.
    * - `redis+cluster://USER:PASSWORD@HOST:PORT,HOST:PORT`: a Redis Cluster.
+   * - `postgres://USER:PASSWORD@HOST:PORT/DATABASE`: a PostgreSQL database. With `?sslmode=verify-full` the
+   *   connection uses TLS.
    * - `memory:`: the memory of one process, for tests.
    *
    * With `rediss` in place of `redis` the connection uses TLS. Special characters in user and password are
