@@ -101,7 +101,7 @@ impl PostgresServer {
         Ok(String::from_utf8(output.stdout)?.trim().to_owned())
     }
 
-    /// Kills the server and all its backends (SIGKILL) and waits until they are gone.
+    /// Kills the server (SIGKILL); its backends end when they notice.
     ///
     /// # Errors
     /// It does not run.
@@ -109,12 +109,6 @@ impl PostgresServer {
         let running = self.running.take().context("the server does not run")?;
         running.signal(Signal::KILL)?;
         drop(running);
-        // The backends notice that their parent is gone. While one is left, no server can start there.
-        let since = Instant::now();
-        while tcp_answers(self.port()) {
-            ensure!(since.elapsed() < READY_WITHIN, "the backends do not end");
-            sleep(ASK_EVERY);
-        }
         Ok(())
     }
 
@@ -124,12 +118,17 @@ impl PostgresServer {
     /// It did not answer in time.
     pub fn restart(&mut self) -> Result<()> {
         self.running = None;
-        // Left behind by a killed server; the new one would take it for a running one.
-        match fs::remove_file(self.data().join("postmaster.pid")) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error.into()),
-            _ => {}
+        let since = Instant::now();
+        loop {
+            match self.launch() {
+                // As long as a backend of the killed server is left, a new one refuses to start.
+                Err(error) if since.elapsed() < READY_WITHIN => {
+                    eprintln!("postgres: {error:#}");
+                    sleep(ASK_EVERY);
+                }
+                outcome => return outcome,
+            }
         }
-        self.launch()
     }
 
     fn data(&self) -> PathBuf {
@@ -174,10 +173,6 @@ impl PostgresServer {
         self.running = Some(process);
         Ok(())
     }
-}
-
-fn tcp_answers(port: u16) -> bool {
-    std::net::TcpStream::connect((std::net::Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
 /// The folder with `postgres` and `initdb`, the newest version first. Debian has them outside of the `PATH`.
