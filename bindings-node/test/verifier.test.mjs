@@ -240,6 +240,33 @@ test('a custom fetch is used, and invalid responses are reported', async (t) => 
   await assert.rejects(redirected.ready(), withCode('ERR_KEYS_UNAVAILABLE'));
 });
 
+test('allowInsecureRequests accepts a jwksUri with http on any host', async (t) => {
+  const clock = new TestClock(START);
+  const issuer = await startIssuer(t, clock);
+  const seen = [];
+  const mine = (url, init) => {
+    seen.push(url);
+    return fetch(issuer.url, init);
+  };
+  const inside = { issuer: ISSUER, audience: 'orders', jwksUri: 'http://auth:3000/keys' };
+  assert.throws(() => createVerifier({ issuers: [inside] }), /allowInsecureRequests/);
+  const verifier = createVerifier({ issuers: [{ ...inside, allowInsecureRequests: true }], clock, fetch: mine });
+  assert.equal((await verifier.verifyAccessAsync(await issuer.token())).subject, 'user-1');
+  assert.deepEqual(seen, [inside.jwksUri]);
+});
+
+test('keys of a configured JWK Set that cannot be used are logged', async () => {
+  const entries = [];
+  const jwks = { keys: [{ kty: 'EC', crv: 'P-521', kid: 'later' }, { ...ONE.jwk, kid: 'one key\n' }] };
+  const verifier = createVerifier({ issuers: [{ issuer: ISSUER, jwks }], onLog: (entry) => entries.push(entry) });
+  // Entries arrive in a later turn.
+  while (entries.length === 0) await new Promise(setImmediate);
+  assert.deepEqual(entries.map(({ level, fields }) => [level, fields.issuer, fields.index, fields.reason]), [
+    ['warn', ISSUER, 0, 'it is of a kind that is not supported'],
+  ]);
+  assert.ok(verifier);
+});
+
 test('an invalid configuration is rejected with the path of the field', () => {
   const issuer = { issuer: ISSUER, audience: 'orders' };
   const url = 'https://auth.example/keys';
@@ -250,6 +277,8 @@ test('an invalid configuration is rejected with the path of the field', () => {
     [{ issuers: [issuer] }, /^issuers\[0\]$/],
     [{ issuers: [{ ...issuer, jwksUri: url, jwks: { keys: [] } }] }, /^issuers\[0\]$/],
     [{ issuers: [{ ...issuer, jwksUri: 'http://auth.example/keys' }] }, /^issuers\[0\]\.jwksUri$/],
+    [{ issuers: [{ ...issuer, jwksUri: 'ftp://auth.example/keys', allowInsecureRequests: true }] }, /^issuers\[0\]\.jwksUri$/],
+    [{ issuers: [{ ...issuer, jwks: { keys: [ONE.jwk] }, allowInsecureRequests: true }] }, /^issuers\[0\]\.allowInsecureRequests$/],
     [{ issuers: [{ ...issuer, jwksUri: 'keys' }] }, /^issuers\[0\]\.jwksUri$/],
     [{ issuers: [{ ...issuer, jwksUri: url, rsaAlgorithm: 'ES256' }] }, /^issuers\[0\]\.rsaAlgorithm$/],
     [{ issuers: [{ ...issuer, jwksUri: url, leeway: '1h' }] }, /^issuers\[0\]\.leeway$/],

@@ -30,6 +30,6 @@ pub use session::{
 };
 pub use time::Clock;
 pub use token::{DecodedToken, bearer_token, decode_unverified};
-pub use verifier::{AccessPolicy, AccessVerifier, LegacyTokens};
+pub use verifier::{AccessPolicy, AccessVerifier, LegacyTokens, SkippedKey};
 
 uniffi::setup_scaffolding!("regrant");

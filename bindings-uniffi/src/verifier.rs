@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::access;
-use regrant::keys::{JwkSet, Keyring};
+use regrant::keys::{self, JwkSet, Keyring};
 use regrant::types::AccessToken;
 
 use crate::{AccessClaims, Algorithm, Clock, RegrantError, VerificationKey, time};
@@ -13,14 +13,28 @@ use crate::{AccessClaims, Algorithm, Clock, RegrantError, VerificationKey, time}
 ///
 /// It holds native memory. Keep one for the lifetime of the app, or close it after use.
 #[derive(uniffi::Object)]
-pub struct AccessVerifier(access::AccessVerifier);
+pub struct AccessVerifier {
+    verifier: access::AccessVerifier,
+    skipped_keys: Vec<SkippedKey>,
+}
+
+/// A key of a JWK Set that is not used.
+#[derive(Clone, Debug, PartialEq, Eq, uniffi::Record)]
+pub struct SkippedKey {
+    /// The index of the key in the set.
+    pub index: u32,
+    /// The `kid` of the key, if it has one.
+    pub kid: Option<String>,
+    /// Why the key is not used, for logs.
+    pub reason: String,
+}
 
 #[uniffi::export]
 impl AccessVerifier {
     /// A verifier with `keys` and `policy`. `clock` defaults to the system clock.
     ///
     /// Fails with `ERR_CONFIG_INVALID` and the invalid field: `keys` if there are none or two with
-    /// the same id, `secret`, `publicKey` or `kid` of a key, or `access.…` of the policy.
+    /// the same id and algorithm, `secret`, `publicKey` or `kid` of a key, or `access.…` of the policy.
     #[uniffi::constructor(default(clock = None))]
     pub fn new(
         keys: Vec<VerificationKey>,
@@ -32,12 +46,13 @@ impl AccessVerifier {
             ring = ring.verifying(key.into_core()?);
         }
         let clock = time::clock(clock);
-        Ok(Self(access::AccessVerifier::new(ring.build()?, policy.into_core()?, clock)?))
+        let verifier = access::AccessVerifier::new(ring.build()?, policy.into_core()?, clock)?;
+        Ok(Self { verifier, skipped_keys: Vec::new() })
     }
 
     /// A verifier with the keys of a JWK Set (RFC 7517 §5), given as its JSON text. An app that has
     /// stored the text can verify offline. `rsa_algorithm` is the algorithm of RSA keys without
-    /// `alg`, default RS256. Unusable keys are ignored.
+    /// `alg`, default RS256. Unusable keys are ignored; `skippedKeys` returns them.
     ///
     /// Fails with `ERR_CONFIG_INVALID` and the invalid field: `jwks` if the text is not a JWK Set or
     /// contains no usable key, or `access.…` of the policy.
@@ -49,8 +64,15 @@ impl AccessVerifier {
         rsa_algorithm: Option<Algorithm>,
     ) -> Result<Self, RegrantError> {
         let set = JwkSet::parse(jwks, rsa_algorithm.unwrap_or(Algorithm::RS256))?;
-        let clock = time::clock(clock);
-        Ok(Self(access::AccessVerifier::new(set.into_keyring()?, policy.into_core()?, clock)?))
+        let skipped_keys = set.skipped().iter().map(SkippedKey::from_core).collect();
+        let (keyring, clock) = (set.into_keyring()?, time::clock(clock));
+        let verifier = access::AccessVerifier::new(keyring, policy.into_core()?, clock)?;
+        Ok(Self { verifier, skipped_keys })
+    }
+
+    /// The keys of the JWK Set that are not used, to be logged: tokens that they signed fail.
+    pub fn skipped_keys(&self) -> Vec<SkippedKey> {
+        self.skipped_keys.clone()
     }
 
     /// Verifies `token` (compact form, without a scheme) and returns its claims.
@@ -61,7 +83,17 @@ impl AccessVerifier {
     pub fn verify(&self, token: String) -> Result<AccessClaims, RegrantError> {
         // Wiped on drop.
         let token = AccessToken::new(token);
-        self.0.verify(token.expose())?.try_into()
+        self.verifier.verify(token.expose())?.try_into()
+    }
+}
+
+impl SkippedKey {
+    fn from_core(key: &keys::SkippedKey) -> Self {
+        Self {
+            index: key.index.try_into().unwrap_or(u32::MAX),
+            kid: key.kid.clone(),
+            reason: key.reason.to_string(),
+        }
     }
 }
 
@@ -198,6 +230,17 @@ mod tests {
             .legacy_forbidden_claim("purpose")
             .build();
         assert_eq!(policy, expected.unwrap());
+    }
+
+    #[test]
+    fn skipped_keys_of_a_set_are_reported() {
+        let set = r#"{"keys":[
+            {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"},
+            {"kty":"EC","crv":"P-521","kid":"later"}]}"#;
+        let verifier = AccessVerifier::from_jwks(set, AccessPolicy::default(), None, None).unwrap();
+        let reason = "it is of a kind that is not supported".to_owned();
+        let expected = SkippedKey { index: 1, kid: Some("later".to_owned()), reason };
+        assert_eq!(verifier.skipped_keys(), [expected]);
     }
 
     #[test]

@@ -100,29 +100,20 @@ impl<'a> RawClaims<'a> {
         self.get(RegisteredClaim::Id).map(|item| text(item, "jti")).transpose().map(drop)
     }
 
-    /// `sid` may stand alone; `gen` and `brn` need each other and `sid`.
-    pub(super) fn session(&self) -> Result<(Option<SessionId>, Option<FamilyPosition>)> {
-        let session = match self.get(RegisteredClaim::Session) {
-            None => None,
-            Some(sid) => {
-                let sid = text(sid, "sid")?.parse::<SessionId>();
-                Some(sid.map_err(|_| Error::claim_invalid("sid"))?)
-            }
+    /// The session, if `sid` is the id of one, and the position in its token family.
+    ///
+    /// Other issuers use these names for their own purposes, such as `sid` for the session of an
+    /// OpenID Provider (OpenID Connect Front-Channel Logout §3). Any other value, and a position
+    /// without a session, therefore means a token without a session.
+    pub(super) fn session(&self) -> (Option<SessionId>, Option<FamilyPosition>) {
+        let sid = self.get(RegisteredClaim::Session).and_then(|sid| sid.text());
+        let session = sid.and_then(|sid| sid.parse::<SessionId>().ok());
+        let number = |claim| self.get(claim).and_then(small_number);
+        let position = || {
+            let generation = number(RegisteredClaim::Generation)?;
+            Some(FamilyPosition { generation, branch: number(RegisteredClaim::Branch)? })
         };
-        let generation = self.get(RegisteredClaim::Generation);
-        let position = match (generation, self.get(RegisteredClaim::Branch)) {
-            (None, None) => None,
-            (Some(_), None) => return Err(Error::claim_missing("brn")),
-            (None, Some(_)) => return Err(Error::claim_missing("gen")),
-            (Some(generation), Some(branch)) => Some(FamilyPosition {
-                generation: small_number(generation, "gen")?,
-                branch: small_number(branch, "brn")?,
-            }),
-        };
-        if position.is_some() && session.is_none() {
-            return Err(Error::claim_missing("sid"));
-        }
-        Ok((session, position))
+        (session, session.and_then(|_| position()))
     }
 
     /// `cnf.jkt` (RFC 9449 §6.1). The other confirmation methods of RFC 7800 §3.1 are ignored.
@@ -188,10 +179,10 @@ pub(super) fn subject(item: Item<'_>, claim: &str) -> Result<Subject> {
     Subject::new(text).map_err(|_| Error::claim_invalid(claim.to_owned()))
 }
 
-fn small_number(item: Item<'_>, claim: &'static str) -> Result<u32> {
+fn small_number(item: Item<'_>) -> Option<u32> {
     match item.number() {
-        Some(Number::Integer(number)) => number.try_into().map_err(|_| Error::claim_invalid(claim)),
-        _ => Err(Error::claim_invalid(claim)),
+        Some(Number::Integer(number)) => number.try_into().ok(),
+        _ => None,
     }
 }
 

@@ -35,8 +35,6 @@ pub struct AccessPolicy {
     /// The required claims, those of legacy tokens and the forbidden ones, in this order.
     watched_claims: Vec<String>,
     cache: usize,
-    /// Whether the tokens are of another issuer, whose `sid`, `gen` and `brn` may be anything.
-    foreign: bool,
 }
 
 /// Which tokens of a legacy app are accepted: those without `typ`, or with `JWT`.
@@ -63,11 +61,6 @@ impl AccessPolicy {
     /// Starts from the default.
     pub fn builder() -> AccessPolicyBuilder {
         AccessPolicyBuilder::default()
-    }
-
-    /// The same rules for the tokens of another issuer.
-    pub(crate) fn of_another_issuer(self) -> Self {
-        Self { foreign: true, ..self }
     }
 
     /// The lifetime of an issued token: whole seconds.
@@ -170,11 +163,9 @@ impl AccessPolicy {
         self.check_issuer(raw.get(RegisteredClaim::Issuer))?;
         self.check_audience(raw.get(RegisteredClaim::Audience))?;
         let subject = self.subject(&raw, token_type)?;
-        // In a legacy token these three names are the app's own. Another issuer may use `sid` for
-        // its own sessions (OpenID Connect Front-Channel Logout §3).
         let (session, family_position) = match token_type {
-            TokenType::Access if self.foreign => raw.session().unwrap_or_default(),
-            TokenType::Access => raw.session()?,
+            TokenType::Access => raw.session(),
+            // In a legacy token these three names are the app's own.
             TokenType::Legacy => (None, None),
         };
         let key = raw.key()?;
@@ -280,7 +271,6 @@ impl Default for AccessPolicy {
             legacy_forbidden_claims: Vec::new(),
             watched_claims: Vec::new(),
             cache: 0,
-            foreign: false,
         }
     }
 }

@@ -196,7 +196,8 @@ impl VerifiedAccess {
         &self.0.claims.subject
     }
 
-    /// The session (`sid`), if the token belongs to one.
+    /// The session (`sid`), if the token belongs to one. `None` also for a `sid` that is not the id
+    /// of a session of this library: other issuers have their own.
     pub fn session(&self) -> Option<SessionId> {
         self.0.claims.session
     }

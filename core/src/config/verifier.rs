@@ -54,18 +54,32 @@ impl VerifierConfig {
 
 impl IssuerConfig {
     fn trusted_issuer(self) -> Result<TrustedIssuer> {
+        if self.allow_insecure_requests && self.jwks_uri.is_none() {
+            return Err(Error::config("allowInsecureRequests", "is for jwksUri, which is not given"));
+        }
         let rsa = self.rsa_algorithm.unwrap_or(Algorithm::RS256);
-        let keyring = match (&self.jwks_uri, &self.jwks, &self.keys) {
+        match (&self.jwks_uri, &self.jwks, &self.keys) {
             (Some(uri), None, None) => {
-                let uri = JwksUri::new(uri)?;
-                return TrustedIssuer::with_key_set(self.policy()?, uri, rsa);
+                let uri = if self.allow_insecure_requests {
+                    JwksUri::with_insecure_requests(uri)?
+                } else {
+                    JwksUri::new(uri)?
+                };
+                TrustedIssuer::with_key_set(self.policy()?, uri, rsa)
             }
-            (None, Some(Value::String(text)), None) => JwkSet::parse(text, rsa)?.into_keyring()?,
-            (None, Some(set), None) => JwkSet::parse(&set.to_string(), rsa)?.into_keyring()?,
-            (None, None, Some(keys)) => verifying_keyring(keys)?,
-            _ => return Err(Error::config("", "needs exactly one of jwksUri, jwks and keys")),
-        };
-        TrustedIssuer::with_keys(self.policy()?, keyring)
+            (None, Some(set), None) => {
+                let set = match set {
+                    Value::String(text) => JwkSet::parse(text, rsa)?,
+                    set => JwkSet::parse(&set.to_string(), rsa)?,
+                };
+                TrustedIssuer::with_jwks(self.policy()?, set)
+            }
+            (None, None, Some(keys)) => {
+                let keyring = verifying_keyring(keys)?;
+                TrustedIssuer::with_keys(self.policy()?, keyring)
+            }
+            _ => Err(Error::config("", "needs exactly one of jwksUri, jwks and keys")),
+        }
     }
 
     fn policy(self) -> Result<AccessPolicy> {

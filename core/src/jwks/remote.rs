@@ -18,7 +18,7 @@ use crate::transport::{HttpRequest, HttpResponse, Transport};
 use crate::types::Clock;
 
 /// The target of log events.
-const TARGET: &str = "regrant::jwks";
+pub(super) const TARGET: &str = "regrant::jwks";
 
 /// The URL of a JWK Set (`jwks_uri`, RFC 8414 §2).
 #[derive(Clone, PartialEq, Eq)]
@@ -32,16 +32,30 @@ impl JwksUri {
     /// [`Error::ConfigInvalid`] for `jwksUri` if it is not an absolute `https` URL, or has a user
     /// name, a password or a fragment.
     pub fn new(text: &str) -> Result<Self> {
-        let invalid = |problem: &str| Err(Error::config("jwksUri", problem));
-        let Ok(url) = Url::parse(text) else { return invalid("is not an absolute URL") };
-        let is_loopback = match url.host() {
+        let uri = Self::with_insecure_requests(text)?;
+        let is_loopback = match uri.0.host() {
             Some(Host::Domain(name)) => name == "localhost",
             Some(Host::Ipv4(address)) => address.is_loopback(),
             Some(Host::Ipv6(address)) => address.is_loopback(),
             None => false,
         };
-        if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
-            return invalid("must be https, except on loopback");
+        if uri.0.scheme() == "https" || is_loopback {
+            return Ok(uri);
+        }
+        let problem = "must be https, except on loopback; in a private network, allowInsecureRequests accepts http";
+        Err(Error::config("jwksUri", problem))
+    }
+
+    /// Parses a URL that may be `http` on any host: for a network in which nobody else can answer
+    /// for the issuer, such as that of the containers of one machine.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn with_insecure_requests(text: &str) -> Result<Self> {
+        let invalid = |problem: &str| Err(Error::config("jwksUri", problem));
+        let Ok(url) = Url::parse(text) else { return invalid("is not an absolute URL") };
+        if !["https", "http"].contains(&url.scheme()) {
+            return invalid("must be https");
         }
         if !url.username().is_empty() || url.password().is_some() || url.fragment().is_some() {
             return invalid("must not have a user name, a password or a fragment");
@@ -333,6 +347,8 @@ mod tests {
             "https://issuer.example/jwks#1",
         ] {
             assert!(matches!(JwksUri::new(bad), Err(Error::ConfigInvalid { .. })), "{bad}");
+            let is_refused = JwksUri::with_insecure_requests(bad).is_err();
+            assert_eq!(is_refused, !bad.starts_with("http://"), "{bad}");
         }
     }
 }

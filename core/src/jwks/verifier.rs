@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use super::remote::{JwksUri, RemoteKeys};
+use super::remote::{JwksUri, RemoteKeys, TARGET};
 use super::schedule::JwksSchedule;
 use crate::access::{AccessPolicy, AccessVerifier, VerifiedAccess};
 use crate::dpop::{PresentedProof, ProofPolicy, ProofVerifier};
 use crate::error::{Error, Result};
-use crate::keys::{Algorithm, Keyring};
+use crate::keys::{Algorithm, JwkSet, Keyring};
 use crate::token::base64url;
 use crate::token::json;
 use crate::token::jws::Compact;
@@ -36,6 +36,18 @@ impl TrustedIssuer {
         Self::new(policy, KeySource::Fixed(keys))
     }
 
+    /// An issuer whose JWK Set is known. The keys of the set that cannot be used are logged.
+    ///
+    /// # Errors
+    /// As [`with_keys`](Self::with_keys), and as [`JwkSet::into_keyring`].
+    pub fn with_jwks(policy: AccessPolicy, set: JwkSet) -> Result<Self> {
+        for key in set.skipped() {
+            let issuer = policy.issuers().first();
+            tracing::warn!(target: TARGET, issuer, index = key.index, reason = %key.reason, "ignoring unusable key in JWK Set");
+        }
+        Self::with_keys(policy, set.into_keyring()?)
+    }
+
     /// An issuer that publishes its keys at `url`. `rsa` is the algorithm of RSA keys without
     /// `alg`; most issuers mean [`Algorithm::RS256`].
     ///
@@ -53,7 +65,7 @@ impl TrustedIssuer {
         if policy.issuers().is_empty() {
             return Err(Error::config("issuer", "is required: it selects the keys"));
         }
-        Ok(Self { policy: policy.of_another_issuer(), keys })
+        Ok(Self { policy, keys })
     }
 }
 

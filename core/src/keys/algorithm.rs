@@ -125,7 +125,7 @@ impl From<Algorithm> for &'static str {
 /// The kind of a key pair. It determines the algorithms that the pair can be used with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum KeyKind {
-    /// RSA with 2048 to 8192 bits; to 4096 in a build without AWS-LC.
+    /// RSA with 2048 to 8192 bits.
     Rsa,
     /// The curve P-256.
     P256,

@@ -173,14 +173,18 @@ mod aws_lc {
     }
 }
 
-/// RustCrypto, through the provider of `jsonwebtoken`.
+/// RustCrypto, through the provider of `jsonwebtoken`, except for the verification by RSA: there the
+/// provider takes no key of more than 4096 bits, and parses the key for every signature.
 #[cfg(all(feature = "rust-crypto", not(feature = "aws-lc-rs")))]
 mod rust_crypto {
     use jsonwebtoken::DecodingKey;
     pub(super) use jsonwebtoken::crypto::rust_crypto::DEFAULT_PROVIDER as PROVIDER;
     use pkcs8::der::Encode as _;
     use pkcs8::der::asn1::OctetStringRef;
-    use pkcs8::{AlgorithmIdentifierRef, EncodePrivateKey as _, PrivateKeyInfo};
+    use pkcs8::{AlgorithmIdentifierRef, AssociatedOid, EncodePrivateKey as _, PrivateKeyInfo};
+    use rsa::sha2::digest::{Digest, DynDigest};
+    use rsa::sha2::{Sha256, Sha384, Sha512};
+    use rsa::{BigUint, Pkcs1v15Sign, Pss, RsaPublicKey};
     use zeroize::Zeroizing;
 
     use super::{
@@ -189,9 +193,9 @@ mod rust_crypto {
     };
 
     /// A checked public key and its algorithm.
-    pub(in crate::keys) struct Verifier {
-        algorithm: jsonwebtoken::Algorithm,
-        key: DecodingKey,
+    pub(in crate::keys) enum Verifier {
+        Rsa(Algorithm, RsaPublicKey),
+        Other(jsonwebtoken::Algorithm, DecodingKey),
     }
 
     impl Verifier {
@@ -200,10 +204,11 @@ mod rust_crypto {
             let invalid = |_| invalid_key(pem::PUBLIC, algorithm);
             let key = match KeyKind::of(algorithm) {
                 Some(KeyKind::Rsa) => {
-                    // The provider would parse, and reject, an RSA key only at its first use.
-                    (PROVIDER.key_utils.rsa_pub_components_from_public_key)(bytes)
-                        .map_err(invalid)?;
-                    DecodingKey::from_rsa_der(bytes)
+                    let invalid = || invalid_key(pem::PUBLIC, algorithm);
+                    let (modulus, exponent) = public.rsa_components().ok_or_else(invalid)?;
+                    let [n, e] = [modulus, exponent].map(BigUint::from_bytes_be);
+                    let key = RsaPublicKey::new_with_max_size(n, e, pem::RSA_MAX_BITS);
+                    return Ok(Self::Rsa(algorithm, key.map_err(|_| invalid())?));
                 }
                 Some(KeyKind::P256 | KeyKind::P384) => DecodingKey::from_ec_der(bytes),
                 Some(KeyKind::Ed25519) => DecodingKey::from_ed_der(bytes),
@@ -211,13 +216,43 @@ mod rust_crypto {
             };
             let algorithm = provider_algorithm(algorithm);
             (PROVIDER.verifier_factory)(&algorithm, &key).map_err(invalid)?;
-            Ok(Self { algorithm, key })
+            Ok(Self::Other(algorithm, key))
         }
 
         pub(in crate::keys) fn verify(&self, message: &[u8], signature: &[u8]) -> bool {
-            // Built per call: the provider's verifiers are not `Sync`.
-            (PROVIDER.verifier_factory)(&self.algorithm, &self.key)
-                .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok())
+            match self {
+                Self::Rsa(algorithm, key) => verify_rsa(*algorithm, key, message, signature),
+                // Built per call: the provider's verifiers are not `Sync`.
+                Self::Other(algorithm, key) => (PROVIDER.verifier_factory)(algorithm, key)
+                    .is_ok_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok()),
+            }
+        }
+    }
+
+    fn verify_rsa(
+        algorithm: Algorithm,
+        key: &RsaPublicKey,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        fn pkcs1<H: Digest + AssociatedOid>(key: &RsaPublicKey, message: &[u8], sig: &[u8]) -> bool {
+            key.verify(Pkcs1v15Sign::new::<H>(), &H::digest(message), sig).is_ok()
+        }
+        fn pss<H>(key: &RsaPublicKey, message: &[u8], signature: &[u8]) -> bool
+        where
+            H: Digest + DynDigest + Send + Sync + 'static,
+        {
+            // The salt is as long as the hash (RFC 7518 §3.5).
+            key.verify(Pss::new::<H>(), &H::digest(message), signature).is_ok()
+        }
+        match algorithm {
+            Algorithm::RS256 => pkcs1::<Sha256>(key, message, signature),
+            Algorithm::RS384 => pkcs1::<Sha384>(key, message, signature),
+            Algorithm::RS512 => pkcs1::<Sha512>(key, message, signature),
+            Algorithm::PS256 => pss::<Sha256>(key, message, signature),
+            Algorithm::PS384 => pss::<Sha384>(key, message, signature),
+            Algorithm::PS512 => pss::<Sha512>(key, message, signature),
+            _ => false,
         }
     }
 

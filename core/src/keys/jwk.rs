@@ -89,7 +89,7 @@ impl JwkSet {
         if self.keys.len() == Keyring::MAX_KEYS {
             return Err(JwkError::TooMany);
         }
-        if key.id().is_some() && self.keys.iter().any(|other| other.id() == key.id()) {
+        if self.keys.iter().any(|other| other.has_name_of(key)) {
             return Err(JwkError::DuplicateId);
         }
         Ok(())
@@ -199,8 +199,8 @@ pub enum JwkError {
     /// A member is missing or wrong.
     #[error("{0}")]
     Invalid(String),
-    /// Another key of the set has the same `kid`.
-    #[error("another key has the same kid")]
+    /// Another key of the set has the same `kid` and the same algorithm.
+    #[error("another key for its algorithm has the same kid")]
     DuplicateId,
     /// The set has more keys than [`Keyring::MAX_KEYS`].
     #[error("the set has too many keys")]
@@ -221,10 +221,10 @@ fn parse_public(jwk: &Map<String, Value>, rsa: Algorithm) -> Result<Key, JwkErro
     }
     let algorithm = algorithm_of(jwk, kind, rsa)?;
     let key = Key::from_public(algorithm, public_bytes(jwk, kind)?).map_err(invalid)?;
-    match text(jwk, "kid")? {
-        Some(kid) => Ok(key.with_id(KeyId::new(kid).map_err(invalid)?)),
-        None => Ok(key),
-    }
+    Ok(match text(jwk, "kid")? {
+        Some(kid) => key.with_id(KeyId::of_jwk(kid)),
+        None => key,
+    })
 }
 
 /// A secret (RFC 7518 §6.4).
@@ -247,7 +247,7 @@ fn parse_secret(
     }
     let mut key = Key::hmac(algorithm, &secret.map_err(refuse)?, short)?;
     if let Some(kid) = text(&jwk, "kid").map_err(refuse)? {
-        key = key.with_id(KeyId::new(kid)?);
+        key = key.with_id(KeyId::of_jwk(kid));
     }
     let signs = |operations: &Value| {
         operations.as_array().is_some_and(|all| all.iter().any(|one| one == "sign"))

@@ -61,8 +61,7 @@ impl Key {
     ///
     /// # Errors
     /// For the field `privateKey`: not such a file, a key of another kind or curve than
-    /// `algorithm` takes, or an RSA key of less than 2048 bits or more than 8192 (4096 in a build
-    /// without AWS-LC).
+    /// `algorithm` takes, or an RSA key of less than 2048 bits or more than 8192.
     pub fn private_pem(algorithm: Algorithm, pem: &str) -> Result<Self> {
         Self::from_private(algorithm, &PrivateKeyDer::from_pem(algorithm, pem)?)
     }
@@ -115,6 +114,12 @@ impl Key {
     pub fn with_id(mut self, id: KeyId) -> Self {
         self.id = Some(id);
         self
+    }
+
+    /// Whether a token that names `other` could mean this key as well: both have the same name and
+    /// the same algorithm. Keys of different types may share a name (RFC 7517 §4.5).
+    pub(super) fn has_name_of(&self, other: &Self) -> bool {
+        self.id.is_some() && self.id == other.id && self.algorithm == other.algorithm
     }
 
     /// Takes away the ability to sign.
@@ -225,13 +230,16 @@ fn pair_kind(algorithm: Algorithm) -> Result<KeyKind> {
     KeyKind::of(algorithm).ok_or_else(|| Error::internal("a secret is no key pair"))
 }
 
-/// The name of a key (RFC 7515 §4.1.4): 1 to 128 visible ASCII characters. It is not a secret.
+/// The name of a key (RFC 7515 §4.1.4). It is not a secret.
+///
+/// A configured name has 1 to 128 visible ASCII characters; that in a JWK is any text of its issuer
+/// (RFC 7517 §4.5).
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct KeyId(Box<str>);
 
 impl KeyId {
-    /// The longest name, in bytes.
+    /// The longest configured name, in bytes.
     pub const MAX_BYTES: usize = 128;
 
     /// Checks `text`.
@@ -248,6 +256,11 @@ impl KeyId {
         Ok(Self(text.into_boxed_str()))
     }
 
+    /// The `kid` of a JWK: any text.
+    pub(super) fn of_jwk(kid: &str) -> Self {
+        Self(kid.into())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -262,7 +275,7 @@ impl fmt::Display for KeyId {
 
 impl fmt::Debug for KeyId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "KeyId({self})")
+        write!(f, "KeyId({})", self.0.escape_debug())
     }
 }
 

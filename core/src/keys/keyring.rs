@@ -12,10 +12,11 @@ use crate::error::{Error, Result};
 /// Which key checks a token (RFC 7515 §4.1.4, RFC 8725 §3.1):
 /// - The token's `alg` must be the algorithm of a key in the ring, else [`Error::AlgNotAllowed`].
 ///   `none` never is.
-/// - With a `kid`, only the key of that name: [`Error::KeyNotFound`] when there is none,
-///   [`Error::AlgNotAllowed`] when it is pinned to another algorithm.
-/// - Without a `kid`, every key of that algorithm, the active one first. The tokens of an app that
-///   never wrote `kid` therefore keep verifying after its key gets a name here.
+/// - With a `kid`, only the key of that name and algorithm: [`Error::KeyNotFound`] when no key has
+///   the name, [`Error::AlgNotAllowed`] when those that have it are pinned to other algorithms.
+/// - Without a `kid`, the keys of that algorithm, the active one first: all that have no name, and
+///   up to [`MAX_NAMED_TRIES`](Self::MAX_NAMED_TRIES) that have one. The tokens of an app that never
+///   wrote `kid` therefore keep verifying after its key gets a name here.
 /// - When no key in the ring has a name, `kid` is ignored: one configured public key of an issuer
 ///   that writes `kid` is expected to be used.
 ///
@@ -36,13 +37,17 @@ struct Ring {
 pub(crate) enum Candidates {
     /// The key at this index.
     One(usize),
-    /// All keys of this algorithm.
-    All(Algorithm),
+    /// The keys of this algorithm that are tried for a token without `kid`.
+    Unnamed(Algorithm),
 }
 
 impl Keyring {
     /// The largest number of keys in a ring.
     pub const MAX_KEYS: usize = 64;
+
+    /// How many keys with a name are tried for a token without `kid`. A forged one costs the check
+    /// of as many signatures.
+    pub const MAX_NAMED_TRIES: usize = 8;
 
     /// Starts an empty ring.
     pub const fn builder() -> KeyringBuilder {
@@ -79,16 +84,18 @@ impl Keyring {
             .filter(|algorithm| self.0.keys.iter().any(|key| key.algorithm() == *algorithm))
             .ok_or(Error::AlgNotAllowed)?;
         let Some(kid) = kid.filter(|_| self.0.has_names) else {
-            return Ok(Candidates::All(algorithm));
+            return Ok(Candidates::Unnamed(algorithm));
         };
-        let named = |key: &Key| key.id().is_some_and(|id| id.as_str() == kid);
-        let index = self.0.keys.iter().position(named).ok_or(Error::KeyNotFound)?;
-        let pinned = self.0.keys.get(index).map(Key::algorithm);
-        if pinned == Some(algorithm) {
-            Ok(Candidates::One(index))
-        } else {
-            Err(Error::AlgNotAllowed)
+        let mut not_found = Error::KeyNotFound;
+        for (index, key) in self.0.keys.iter().enumerate() {
+            if key.id().is_some_and(|id| id.as_str() == kid) {
+                if key.algorithm() == algorithm {
+                    return Ok(Candidates::One(index));
+                }
+                not_found = Error::AlgNotAllowed;
+            }
         }
+        Err(not_found)
     }
 
     /// Checks `signature` with the candidate keys.
@@ -105,11 +112,19 @@ impl Keyring {
             Candidates::One(index) => {
                 self.0.keys.get(index).is_some_and(|key| key.verify(message, signature))
             }
-            Candidates::All(algorithm) => self
-                .0
-                .keys
-                .iter()
-                .any(|key| key.algorithm() == algorithm && key.verify(message, signature)),
+            Candidates::Unnamed(algorithm) => {
+                let mut names_left = Self::MAX_NAMED_TRIES;
+                let keys = self.0.keys.iter().filter(|key| key.algorithm() == algorithm);
+                keys.filter(|key| {
+                    if key.id().is_none() {
+                        return true;
+                    }
+                    let is_tried = names_left > 0;
+                    names_left = names_left.saturating_sub(1);
+                    is_tried
+                })
+                .any(|key| key.verify(message, signature))
+            }
         };
         if valid { Ok(()) } else { Err(Error::SignatureInvalid) }
     }
@@ -151,7 +166,8 @@ impl KeyringBuilder {
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for the field `keys`: no key at all, more than
-    /// [`Keyring::MAX_KEYS`], two keys of the same name, or an active key that cannot sign.
+    /// [`Keyring::MAX_KEYS`], two keys of the same name and algorithm, or an active key that cannot
+    /// sign.
     pub fn build(self) -> Result<Keyring> {
         let refuse = |problem: String| Err(Error::config("keys", problem));
         if self.active.as_ref().is_some_and(|key| !key.can_sign()) {
@@ -166,11 +182,10 @@ impl KeyringBuilder {
             return refuse(format!("more than {} keys", Keyring::MAX_KEYS));
         }
         for (index, key) in keys.iter().enumerate() {
-            let earlier = keys.iter().take(index);
             if let Some(id) = key.id()
-                && earlier.filter_map(Key::id).any(|other| other == id)
+                && keys.iter().take(index).any(|other| other.has_name_of(key))
             {
-                return refuse(format!("two keys are named {id}"));
+                return refuse(format!("two keys for {} are named {id}", key.algorithm()));
             }
         }
         let has_names = keys.iter().any(|key| key.id().is_some());

@@ -25,9 +25,8 @@ pub(super) const ED25519: ObjectIdentifier = ObjectIdentifier::new_unwrap("1.3.1
 /// The smallest RSA modulus (RFC 7518 §3.3).
 pub(super) const RSA_MIN_BITS: usize = 2048;
 
-/// The largest RSA modulus that the backend can use: AWS-LC's verification algorithms, or the crate
-/// `rsa` (`RsaPublicKey::MAX_SIZE`).
-pub(super) const RSA_MAX_BITS: usize = if cfg!(feature = "aws-lc-rs") { 8192 } else { 4096 };
+/// The largest RSA modulus: that of AWS-LC's verification algorithms.
+pub(super) const RSA_MAX_BITS: usize = 8192;
 
 /// The longest RSA public exponent; nearly all are 65537.
 const RSA_MAX_EXPONENT_BYTES: usize = 4;
@@ -316,9 +315,7 @@ fn check_rsa(modulus: UintRef<'_>, exponent: UintRef<'_>, field: &'static str) -
         return Err(refuse(field, format!("RSA with {bits} bits; at least {RSA_MIN_BITS} needed")));
     }
     if bits > RSA_MAX_BITS {
-        let problem =
-            format!("RSA with {bits} bits; this build of regrant takes at most {RSA_MAX_BITS}");
-        return Err(refuse(field, problem));
+        return Err(refuse(field, format!("RSA with {bits} bits; at most {RSA_MAX_BITS} accepted")));
     }
     if bytes.last().is_none_or(|last| last % 2 == 0) {
         return Err(refuse(field, "RSA with an even modulus"));

@@ -339,9 +339,9 @@ mod tests {
         }
     }
 
-    /// The limit is that of the backend: without it, a key would be refused without a reason.
+    /// Both backends can use all sizes up to the limit.
     #[test]
-    fn rsa_keys_of_a_size_that_the_backend_cannot_use_are_rejected_by_size() {
+    fn rsa_keys_of_other_sizes_are_rejected_by_size() {
         let of_bits =
             |bits: usize| PublicKeyBytes::from_rsa_components(&vec![0xff; bits / 8], &[1, 0, 1]);
         for bits in [pem::RSA_MIN_BITS, pem::RSA_MAX_BITS] {

@@ -211,23 +211,37 @@ fn the_session_claims_are_typed() {
     let none = verify_claims(&plain(), &claims(json!({}))).unwrap();
     assert_eq!((none.session(), none.family_position()), (None, None));
 
-    for (changes, name) in [
-        (json!({ "sid": 7 }), "sid"),
-        (json!({ "sid": "short" }), "sid"),
-        (json!({ "sid": format!("{id}A") }), "sid"),
-        (json!({ "sid": id, "gen": "3", "brn": 1 }), "gen"),
-        (json!({ "sid": id, "gen": -1, "brn": 1 }), "gen"),
-        (json!({ "sid": id, "gen": 3.0, "brn": 1 }), "gen"),
-        (json!({ "sid": id, "gen": 3, "brn": 1u64 << 32 }), "brn"),
+}
+
+/// OpenID Connect also has a `sid`, in any format.
+#[test]
+fn the_session_claims_of_another_issuer_are_its_own() {
+    let id = SessionId::from_bytes([7; 16]);
+    for theirs in [
+        json!({ "sid": "08a5019c-17e1-4977-8f42-65a12843ea02" }),
+        json!({ "sid": 7 }),
+        json!({ "sid": "" }),
+        json!({ "sid": format!("{id}A"), "gen": 3, "brn": 1 }),
+        json!({ "gen": 3, "brn": 1 }),
+        json!({ "gen": "stable" }),
+        json!({ "brn": ["x"] }),
     ] {
-        assert_eq!(claim_invalid(verify_claims(&plain(), &claims(changes))), name);
+        let verified = verify_claims(&plain(), &claims(theirs.clone())).unwrap();
+        assert_eq!((verified.session(), verified.family_position()), (None, None), "{theirs}");
+        for (name, value) in theirs.as_object().unwrap() {
+            assert_eq!(verified.claim(name), Some(value));
+        }
     }
-    for (changes, name) in [
-        (json!({ "sid": id, "gen": 3 }), "brn"),
-        (json!({ "sid": id, "brn": 3 }), "gen"),
-        (json!({ "gen": 3, "brn": 1 }), "sid"),
+    for theirs in [
+        json!({ "sid": id, "gen": "3", "brn": 1 }),
+        json!({ "sid": id, "gen": -1, "brn": 1 }),
+        json!({ "sid": id, "gen": 3.0, "brn": 1 }),
+        json!({ "sid": id, "gen": 3, "brn": 1u64 << 32 }),
+        json!({ "sid": id, "gen": 3 }),
+        json!({ "sid": id, "brn": 3 }),
     ] {
-        assert_eq!(claim_missing(verify_claims(&plain(), &claims(changes))), name);
+        let verified = verify_claims(&plain(), &claims(theirs.clone())).unwrap();
+        assert_eq!((verified.session(), verified.family_position()), (Some(id), None), "{theirs}");
     }
 }
 

@@ -250,3 +250,22 @@ fn types_that_hold_secrets_are_wiped_on_drop() {
     wiped::<jsonwebtoken::EncodingKey>();
     wiped::<zeroize::Zeroizing<Vec<u8>>>();
 }
+
+#[test]
+fn a_token_without_kid_is_tried_with_unnamed_keys_and_a_few_named_ones() {
+    let named = |index: usize| {
+        let secret = format!("{LONG_SECRET}{index}");
+        hmac_key(Algorithm::HS256, &secret).with_id(KeyId::new(index.to_string()).unwrap())
+    };
+    let unnamed = || hmac_key(Algorithm::HS256, LONG_SECRET);
+    let many = Keyring::MAX_KEYS - 1;
+    let ring = (0..many).fold(Keyring::builder(), |ring, index| ring.verifying(named(index)));
+    let ring = ring.verifying(unnamed()).build().unwrap();
+    let without_kid = |index: usize| issue(hmac_key(Algorithm::HS256, &format!("{LONG_SECRET}{index}")));
+    for index in 0..many {
+        let is_tried = verify(ring.clone(), &without_kid(index)).is_ok();
+        assert_eq!(is_tried, index < Keyring::MAX_NAMED_TRIES, "{index}");
+        assert!(verify(ring.clone(), &issue(named(index))).is_ok(), "{index}");
+    }
+    assert!(verify(ring, &issue(unnamed())).is_ok());
+}

@@ -308,29 +308,6 @@ async fn each_issuer_has_its_own_keys() {
     assert_eq!(web.count(), fetched);
 }
 
-/// OpenID Connect also has a `sid`, in any format.
-#[test]
-fn another_issuers_session_claims_are_its_own() {
-    let policy = policy(ISSUER);
-    let trusted = TrustedIssuer::with_keys(policy, keyring()).unwrap();
-    let verifier = JwksVerifier::builder().issuer(trusted).clock(clock()).build().unwrap();
-    let verify = |more: &str| {
-        let claims =
-            format!(r#"{{"iss":"{ISSUER}","aud":"api","sub":"u","exp":{},{more}}}"#, NOW + 60);
-        verifier.verify_cached(&token(ACCESS_HEADER, &claims)).unwrap()
-    };
-    for theirs in [
-        r#""sid":"08a5019c-17e1-4977-8f42-65a12843ea02""#,
-        r#""sid":7,"gen":"x","brn":null"#,
-        r#""gen":1"#,
-    ] {
-        let access = verify(theirs);
-        assert_eq!((access.session(), access.family_position()), (None, None), "{theirs}");
-    }
-    let ours = verify(r#""sid":"BwcHBwcHBwcHBwcHBwcHBw","gen":3,"brn":0"#);
-    assert!(ours.session().is_some() && ours.family_position().is_some());
-}
-
 #[test]
 fn conflicting_issuers_are_rejected() {
     let fixed = |issuer| TrustedIssuer::with_keys(policy(issuer), Keyring::single(one())).unwrap();

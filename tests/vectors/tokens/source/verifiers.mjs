@@ -18,8 +18,6 @@ export const verifiers = {
     policy,
   },
   rotated: { keys: [pair('EdDSA', 'ed25519-b', 'new'), pair('EdDSA', 'ed25519-a', 'old')], policy },
-  // Of the sessions of this library: not for what verifies the tokens of other issuers.
-  sessions: hs256({}),
   legacy: hs256({ legacyMaxLifetime: 86_400 }),
   'legacy-user-id': hs256({ legacyMaxLifetime: 86_400, subjectClaim: 'userId' }),
   'user-id': hs256({ subjectClaim: 'userId' }),

@@ -62,13 +62,6 @@ export const types = suite('claim-types', 'Registered claims of a wrong type, or
   refuse('no sub', token(HEADER, claims({ sub: undefined })), MISSING, sub);
   for (const text of ['7.5', 'null', 'true', '[]', '{}', '""', '"a\\u0000b"']) refuse(`userId is ${shown(text)}`, token(HEADER, claimsAnd(`"userId":${text}`)), INVALID, { verifier: 'user-id', why: 'a bad id is not passed over for sub' });
   for (const text of ['7', 'null', 'true', '[]', '["a"]', '{}']) refused('jti', text, INVALID, { why: 'RFC 7519 §4.1.7: a string' });
-  const own = (name, text, code, why) => refuse(name, token(HEADER, claimsAnd(text)), code, { verifier: 'sessions', why });
-  for (const text of ['7', 'null', '""', '"x"', '[]', '"BwcHBwcHBwcHBwcHBwcHBx"', '"BwcHBwcHBwcHBwcHBwcHBw=="']) own(`sid is ${shown(text)}`, `"sid":${text}`, INVALID, 'a session id is 16 bytes in base64url');
-  const session = '"sid":"BwcHBwcHBwcHBwcHBwcHBw"';
-  for (const text of ['-1', '1.5', '4294967296', '"1"', 'null', '[]']) own(`gen is ${text}`, `${session},"gen":${text},"brn":0`, INVALID, 'a lineage is of whole numbers');
-  own('gen without brn', `${session},"gen":1`, MISSING, 'a lineage is whole or absent');
-  own('brn without gen', `${session},"brn":1`, MISSING, 'a lineage is whole or absent');
-  own('gen and brn without sid', '"gen":1,"brn":1', MISSING, 'a lineage is of a session');
   const role = { verifier: 'role', why: 'RFC 7519 §4: which claims must be present is for the application to say' };
   refuse('a required claim is absent', token(HEADER), MISSING, role);
   refuse('a required claim is null', token(HEADER, claims({ role: null })), MISSING, role);

@@ -1,6 +1,6 @@
 // JWK Sets, and what they say of the use of a key. Beside the key in question each set has another one, so that
 // it never becomes empty.
-import { SECRET, publicKey } from '../keys.mjs';
+import { SECRET, privateKey, publicKey } from '../keys.mjs';
 import { CLAIMS, NOW, b64, segments, signedToken, token } from '../tokens.mjs';
 import { smallOrder } from './signatures.mjs';
 
@@ -40,6 +40,12 @@ for (const alg of ['RS256', 'ES256', 'EdDSA']) {
   refuse('the private member d', 'RFC 7517 §9.2', alg, { d: 'AAAA' });
   refuse('kid is a number', 'RFC 7517 §4.5: a string', alg, { kid: 1 });
   add('the name of another key', 'RFC 7515 §4.1.4', alg, { kid: 'mine' }, { code: 'ERR_KEY_NOT_FOUND' }, { text: token({ alg: 'EdDSA', kid: 'theirs', typ: 'at+jwt' }, CLAIMS, 'EdDSA'), set: (key) => [key, { ...jwk.EdDSA, kid: 'ed' }] });
+  // Signatures by ECDSA are random.
+  if (alg === 'ES256') continue;
+  for (const kid of ['', 'two words', '키\n', 'k'.repeat(1000)]) {
+    const named = (key) => [{ ...other, kid }, { ...key, kid }];
+    accept(`kid ${JSON.stringify(kid).slice(0, 20)} of keys of two types`, 'RFC 7517 §4.5: any text, alike for keys of different types', alg, {}, { set: named, text: token({ alg, kid, typ: 'at+jwt' }, CLAIMS, alg) });
+  }
 }
 for (const alg of ['RS384', 'RS512', 'PS256', 'PS384']) refuse(`alg is ${alg}`, 'RFC 7517 §4.4, RFC 8725 §3.1', 'RS256', { alg });
 accept('alg PS256', 'RFC 7517 §4.4', 'PS256', { alg: 'PS256' });
@@ -59,6 +65,8 @@ refuse('a y', 'RFC 8037 §2', 'EdDSA', (key) => ({ ...key, y: key.x }));
 for (const [name, bytes] of Object.entries(smallOrder)) refuse(`x is ${name}`, 'RFC 8032 §5.1.7', 'EdDSA', { x: Buffer.from(bytes, 'hex').toString('base64url') });
 accept('alg Ed25519, token EdDSA', 'RFC 9864 §2.2: two names of one algorithm here', 'EdDSA', { alg: 'Ed25519' });
 accept('alg EdDSA, token Ed25519', 'RFC 9864 §2.2: two names of one algorithm here', 'EdDSA', { alg: 'EdDSA' }, { text: token({ alg: 'Ed25519', typ: 'at+jwt' }, CLAIMS, 'EdDSA') });
+const large = { alg: 'RS256', typ: 'at+jwt' };
+accept('RSA of 8192 bits', 'RFC 7518 §3.3: 2048 bits or larger', 'RS256', jwkOf('rsa8192'), { text: token(large, CLAIMS, 'RS256', privateKey('rsa8192')) });
 refuse('RSA of 1024 bits', 'RFC 7518 §3.3', 'RS256', jwkOf('rsa1024'));
 for (const e of ['AQ', 'Ag', 'AQAA', 'AQAAAAE', '']) refuse(`e is ${e}`, 'RFC 8017 §3.1', 'RS256', { e });
 refuse('no n', 'RFC 7518 §6.3.1', 'RS256', (key) => without(key, 'n'));

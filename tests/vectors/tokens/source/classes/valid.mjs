@@ -39,6 +39,10 @@ export default suite('valid', 'What must be accepted: strictness that refuses go
   accept('NUL as an escape in a claim of the app', token(HEADER, claimsAnd('"note":"a\\u0000b"')), { why: 'RFC 8259 §7' });
   accept('aud as text', token(HEADER, claims({ aud: 'api' })), { why: 'RFC 7519 §4.1.3' });
   accept('aud with others beside', token(HEADER, claims({ aud: ['other', 'api', 'third'] })), { why: 'RFC 7519 §4.1.3' });
+  const others = { why: 'OpenID Connect Front-Channel Logout §3: sid is any text of the issuer; RFC 7519 §4.3: so are names that nobody registered' };
+  for (const text of ['"sid":"08a5019c-17e1-4977-8f42-65a12843ea02"', '"sid":""', '"sid":7', '"sid":["x"]', '"gen":1', '"brn":null', '"gen":"stable","brn":"main"', '"sid":"BwcHBwcHBwcHBwcHBwcHBw","gen":-1,"brn":0']) {
+    accept(`session claims of another issuer: ${text}`, token(HEADER, claimsAnd(text)), others);
+  }
   accept('no aud where no name is configured', token(HEADER, claims({ aud: undefined })), { verifier: 'no-audience', why: 'RFC 7519 §4.1.3' });
   accept('nbf is now', token(HEADER, claims({ nbf: NOW })), { why: 'RFC 7519 §4.1.5: "on or after"' });
   accept('exp is a second from now', token(HEADER, claims({ exp: NOW + 1 })), { why: 'RFC 7519 §4.1.4' });
