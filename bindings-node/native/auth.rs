@@ -242,8 +242,9 @@ impl NativeAuth {
         &self,
         env: &'env Env,
         token: String,
+        proof: Option<PresentedProof>,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
-        self.promise(env, |calls| async move { json(calls.auth.logout(&token).await) })
+        self.promise(env, |calls| async move { json(calls.logout(&token, proof).await) })
     }
 
     /// Revokes one session. Returns whether it was live.

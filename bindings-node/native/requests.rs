@@ -80,6 +80,13 @@ impl Calls {
         self.auth.apply_stale_policy(access, stale_policy).await
     }
 
+    pub async fn logout(&self, token: &str, proof: Option<PresentedProof>) -> Result<bool> {
+        match proof {
+            Some(proof) => self.auth.logout_with_proof(token, &proof.into()).await,
+            None => self.auth.logout(token).await,
+        }
+    }
+
     pub async fn login(
         &self,
         subject: String,

@@ -32,6 +32,7 @@ import {
   type AppClaims,
   type LoginOptions,
   type LogoutEverywhereOptions,
+  type LogoutOptions,
   type RefreshOptions,
   type Renewed,
   type RequestProof,
@@ -90,7 +91,8 @@ const refreshOptions: Checks<RefreshOptions> = {
   proof: isProof,
   address: isWellFormedText,
 };
-const logoutOptions: Checks<LogoutEverywhereOptions> = { exceptSession: isWellFormedText, before: isDate, reason: isText };
+const logoutOptions: Checks<LogoutOptions> = { proof: isProof };
+const everywhereOptions: Checks<LogoutEverywhereOptions> = { exceptSession: isWellFormedText, before: isDate, reason: isText };
 const sessionsOptions: Checks<{ current?: string | undefined }> = { current: isWellFormedText };
 const sweepOptions: Checks<SweepOptions> = { dryRun: isFlag, removeDead: isFlag, onProgress: isFunction };
 
@@ -332,15 +334,17 @@ export class Auth {
   }
 
   /**
-   * Revokes the session of a refresh token, expired or not.
+   * Revokes the session of a refresh token, expired or not. A session that is bound to a key needs the proof of the
+   * request (DPoP), so that nobody who stole its token can revoke it.
    *
    * @returns Whether it was live.
-   * @throws {@link AuthError} `reject` if the token is not a refresh token of this server;
+   * @throws {@link AuthError} `reject` if the token is not a refresh token of this server, or for its proof;
    * `ERR_TOKEN_MISSING`; `ERR_STORE_UNAVAILABLE`: retry.
    */
-  async logout(refreshToken: string | undefined): Promise<boolean> {
-    refuseOptions(arguments[1], this.#catalog);
-    return JSON.parse(this.#catalog.textOf(await this.#native.logout(this.#present(refreshToken)))) as boolean;
+  async logout(refreshToken: string | undefined, options: LogoutOptions = {}): Promise<boolean> {
+    checkOptions(options, logoutOptions, this.#catalog);
+    const outcome = await this.#native.logout(this.#present(refreshToken), options.proof);
+    return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
   }
 
   /**
@@ -373,7 +377,7 @@ export class Auth {
    * `ERR_STORE_UNAVAILABLE`: retry.
    */
   async logoutEverywhere(subject: SubjectId, options: LogoutEverywhereOptions = {}): Promise<number> {
-    checkOptions(options, logoutOptions, this.#catalog);
+    checkOptions(options, everywhereOptions, this.#catalog);
     const user = subjectText(subject, this.#catalog);
     const { exceptSession, before, reason } = options;
     const outcome = await this.#native.logoutEverywhere(user, exceptSession, before?.getTime(), reason);

@@ -15,6 +15,7 @@ export type {
   ClaimsSource,
   LoginOptions,
   LogoutEverywhereOptions,
+  LogoutOptions,
   RefreshOptions,
   Renewal,
   Renewed,

@@ -472,6 +472,13 @@ export interface IssuerConfig {
   audience?: string | readonly string[] | undefined;
   /** The URL of its JWK Set (RFC 8414 §2): `https`, or `http` on loopback. */
   jwksUri?: string | undefined;
+  /**
+   * Accepts a `jwksUri` with `http` on any host. Whoever can answer in the place of the issuer can sign tokens for
+   * any user, so only for a network that is closed to others, such as that of the containers of one machine.
+   *
+   * @defaultValue `false`
+   */
+  allowInsecureRequests?: boolean | undefined;
   /** Its JWK Set, as an object or as text. */
   jwks?: JwkSet | object | string | undefined;
   /** Its keys: public keys, or a secret shared with it. */

@@ -23,6 +23,12 @@ export interface LoginOptions {
  */
 export type ClaimsSource = AppClaims | ((subject: any) => AppClaims | Promise<AppClaims>);
 
+/** The options of a logout. */
+export interface LogoutOptions {
+  /** The DPoP proof of the request, for a DPoP-bound session. */
+  proof?: RequestProof | undefined;
+}
+
 /** Which sessions of a user `logoutEverywhere` revokes; by default all. */
 export interface LogoutEverywhereOptions {
   /** A session to leave out, such as the current one. Its access tokens stay valid. */

@@ -4,7 +4,7 @@ import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
 import { test } from 'node:test';
 import fastify from 'fastify';
 import { createVerifier } from 'regrant';
-import { authenticate, loginResponse, proofOf, refreshHandler } from 'regrant/express';
+import { authenticate, loginResponse, logoutHandler, proofOf, refreshHandler } from 'regrant/express';
 import * as forFastify from 'regrant/fastify';
 import { authenticate as decide } from 'regrant/http';
 import { claimsOf, testAuth, withCode } from './support/auth.mjs';
@@ -44,6 +44,7 @@ function boundApp(express, auth) {
   // Mounted below a path, so that `req.url` is not the whole path.
   const router = express.Router();
   router.post('/refresh', refreshHandler(auth));
+  router.post('/logout', logoutHandler(auth));
   app.use('/auth', router);
   app.get('/me', authenticate(auth), (req, res) => res.json({ user: req.auth.subject }));
   app.get('/now', authenticate(auth, { whenStale: 'ask' }), (req, res) => res.json({ user: req.auth.subject }));
@@ -93,11 +94,17 @@ for (const { name, express } of expressVersions) {
       assert.deepEqual(await codeOf(await post('/auth/refresh', body)), [401, 'ERR_DPOP_PROOF_MISSING']);
       const stolen = await post('/auth/refresh', body, attacker.prove('POST', '/auth/refresh'));
       assert.deepEqual(await codeOf(stolen), [401, 'ERR_DPOP_PROOF_INVALID']);
+      assert.deepEqual(await codeOf(await post('/auth/logout', body)), [401, 'ERR_DPOP_PROOF_MISSING']);
+      const foreign = await post('/auth/logout', body, attacker.prove('POST', '/auth/logout'));
+      assert.deepEqual(await codeOf(foreign), [401, 'ERR_DPOP_PROOF_INVALID']);
       clock.advance(60_000);
       const renewed = await post('/auth/refresh', body, client.prove('POST', '/auth/refresh?x=y'));
       assert.equal(renewed.status, 200);
       pair = await renewed.json();
     }
+    const body = { refreshToken: pair.refreshToken };
+    assert.equal((await post('/auth/logout', body, client.prove('POST', '/auth/logout'))).status, 204);
+    assert.deepEqual(await codeOf(await post('/auth/refresh', body, client.prove('POST', '/auth/refresh'))), [401, 'ERR_SESSION_REVOKED']);
   });
 
   test(`${name}: a server with nonces returns the nonce to use`, async (t) => {
@@ -148,6 +155,7 @@ test('a server without dpop rejects proofs and bound tokens', async () => {
   const { accessToken, refreshToken } = await bound.auth.login('user-1', { proof });
   assert.throws(() => plain.auth.verify(accessToken), withCode('ERR_DPOP_PROOF_MISSING'));
   await assert.rejects(plain.auth.refresh(refreshToken), withCode('ERR_DPOP_PROOF_MISSING'));
+  await assert.rejects(plain.auth.logout(refreshToken), withCode('ERR_DPOP_PROOF_MISSING'));
   const request = { method: 'GET', url: '/', headers: { authorization: `DPoP ${accessToken}`, dpop: 'x' } };
   // RFC 9110 §11.6.2: an unknown scheme, as in any request without a token that counts.
   const { error } = await decide(plain.auth, request);
@@ -202,4 +210,17 @@ test('a verifier of another issuer accepts bound tokens with a proof for its own
   assert.deepEqual(await ask(await app({}), ORIGIN), [401, 'ERR_TOKEN_MISSING']);
   const wrong = () => createVerifier({ issuers, dpop: { origin: 'api.example' } });
   assert.throws(wrong, { ...withCode('ERR_CONFIG_INVALID'), field: 'dpop.origin' });
+});
+
+test('auth.logout takes the proof of a bound session', async () => {
+  const { auth, clock } = testAuth({ dpop: { origin: ORIGIN } });
+  const [client, attacker] = [device(clock), device(clock)];
+  const proofBy = (key, path) => ({ proof: key.prove('POST', path), method: 'POST', path });
+  const { refreshToken } = await auth.login('user-1', { proof: proofBy(client, '/login') });
+  await assert.rejects(auth.logout(refreshToken), withCode('ERR_DPOP_PROOF_MISSING'));
+  await assert.rejects(auth.logout(refreshToken, { proof: proofBy(attacker, '/logout') }), withCode('ERR_DPOP_PROOF_INVALID'));
+  await assert.rejects(auth.logout(refreshToken, { proof: 'x' }), { ...withCode('ERR_ARGUMENT_INVALID'), field: 'proof' });
+  assert.equal(await auth.logout(refreshToken, { proof: proofBy(client, '/logout') }), true);
+  const unbound = await auth.login('user-1');
+  assert.equal(await auth.logout(unbound.refreshToken, { proof: proofBy(client, '/logout') }), true);
 });

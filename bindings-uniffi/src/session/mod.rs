@@ -138,7 +138,8 @@ impl Session {
     }
 
     /// Deletes the tokens, at once in memory and then in the storage. Does not contact the server:
-    /// call its logout endpoint first. If it fails, the storage may still contain them.
+    /// call its logout endpoint first, with `proof` if the session is bound to a key. If it fails, the
+    /// storage may still contain them.
     pub async fn sign_out(&self) -> Result<(), RegrantError> {
         Ok(self.0.sign_out().await?)
     }

@@ -21,7 +21,7 @@ pub struct DpopPolicy {
     /// processes with the same refresh secret share their nonces. Default: no nonce.
     pub nonce_lifetime: Option<Duration>,
     /// Whether the access tokens of bound sessions are bound too, so that each request needs a
-    /// proof. Otherwise only refreshes do. Default `true`.
+    /// proof. Otherwise only refreshes and logouts do. Default `true`.
     pub bind_access_tokens: bool,
     /// Whether a login needs a proof. Existing sessions are not affected. Default `false`.
     pub required: bool,
@@ -110,8 +110,8 @@ impl Engine {
         }
     }
 
-    /// Checks and uses up the proof of a refresh where the session is bound to `key`. A proof for
-    /// an unbound session is ignored.
+    /// Checks and uses up the proof of a refresh or logout where the session is bound to `key`. A
+    /// proof for an unbound session is ignored.
     pub(super) fn check_refresh_proof(
         &self,
         key: Option<Thumbprint>,

@@ -13,6 +13,7 @@ use tracing::field::display;
 
 use super::events::AuditKind;
 use super::{Auth, Engine, SessionAdmin, metrics};
+use crate::dpop::PresentedProof;
 use crate::error::Result;
 use crate::revocation::{
     DenyList, FeedCursor, FeedPage, Revocation, RevocationFeed, RevocationTarget,
@@ -28,13 +29,35 @@ impl Auth {
     ///
     /// # Errors
     /// The `reject` errors for a token that this server did not issue;
+    /// [`Error::DpopProofMissing`](crate::Error::DpopProofMissing) for a session that is bound to a
+    /// key ([`Auth::logout_with_proof`]);
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again;
     /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts): the session is revoked, but its
     /// access tokens stay valid in other processes, because the user has ended more than 1,000
     /// sessions within the lifetime of an access token. In this process they are denied in each case.
     pub async fn logout(&self, refresh_token: &str) -> Result<bool> {
+        self.logout_by(refresh_token, None).await
+    }
+
+    /// As [`Auth::logout`], with the DPoP proof of the request, which is checked if the session is
+    /// bound to a key: whoever stole its refresh token cannot revoke it either.
+    ///
+    /// # Errors
+    /// As [`Auth::logout`]; for a bound session
+    /// [`Error::DpopProofInvalid`](crate::Error::DpopProofInvalid),
+    /// [`Error::DpopProofReplayed`](crate::Error::DpopProofReplayed) and
+    /// [`Error::DpopNonceRequired`](crate::Error::DpopNonceRequired).
+    pub async fn logout_with_proof(
+        &self,
+        refresh_token: &str,
+        proof: &PresentedProof,
+    ) -> Result<bool> {
+        self.logout_by(refresh_token, Some(proof)).await
+    }
+
+    async fn logout_by(&self, refresh_token: &str, proof: Option<&PresentedProof>) -> Result<bool> {
         let span = metrics::operation_span!(INFO, "logout");
-        let logout = self.0.engine.logout(refresh_token, &span);
+        let logout = self.0.engine.logout(refresh_token, proof, &span);
         let outcome = |was_live: &bool| if *was_live { "ended" } else { "unchanged" };
         metrics::instrument(span.clone(), logout, outcome).await
     }
@@ -165,12 +188,18 @@ impl RevocationReport {
 }
 
 impl Engine {
-    async fn logout(&self, refresh_token: &str, span: &Span) -> Result<bool> {
+    async fn logout(
+        &self,
+        refresh_token: &str,
+        proof: Option<&PresentedProof>,
+        span: &Span,
+    ) -> Result<bool> {
         if let Some(legacy) = self.legacy(refresh_token) {
             return legacy.logout(self, refresh_token, span).await;
         }
         let claims = self.verify_refresh_token(refresh_token)?;
         span.record("session", display(claims.session));
+        self.check_refresh_proof(claims.key, proof)?;
         self.end_session(&claims.subject, &claims.session, RevocationReason::Logout).await
     }
 

@@ -236,7 +236,7 @@ pub struct DpopConfig {
     /// trusted.
     pub origin: OneOrMany,
     /// Whether the access tokens of bound sessions are bound too, so that each request needs a
-    /// proof. Otherwise only refreshes do.
+    /// proof. Otherwise only refreshes and logouts do.
     pub access: Option<bool>,
     /// Whether a login needs a proof. Existing sessions are not affected.
     #[serde(default)]

@@ -361,13 +361,28 @@ impl<'a> Endpoints<'a> {
         body: RequestBody<'_>,
     ) -> Result<EndpointResponse, Rejection> {
         let tokens = self.presented_tokens(request, body)?;
+        let proof = match proof_of(self.auth, request) {
+            Ok(proof) => proof,
+            Err(error) => return Err(self.rejection(error, request)),
+        };
         let mut rejected = None;
         let mut revoked_any = false;
         // All of them: a session that stays alive must not look like one that is over. The headers of
         // a request are limited, and only tokens of this server reach the store.
         for token in &tokens {
-            match self.auth.logout(token).await {
+            let outcome = match &proof {
+                Some(proof) => self.auth.logout_with_proof(token, proof).await,
+                None => self.auth.logout(token).await,
+            };
+            match outcome {
                 Ok(_) => revoked_any = true,
+                // The session is alive, whatever became of others.
+                Err(
+                    error @ (Error::DpopProofMissing
+                    | Error::DpopProofInvalid { .. }
+                    | Error::DpopProofReplayed
+                    | Error::DpopNonceRequired { .. }),
+                ) => return Err(self.rejection(error, request)),
                 // A session that the store does not know is over.
                 Err(error) if error.advice() == crate::Advice::SignIn => revoked_any = true,
                 Err(error) if error.advice() == crate::Advice::Reject => rejected = Some(error),

@@ -81,7 +81,7 @@ impl Session {
     }
 
     /// Deletes the tokens, at once in memory and then in the storage. Does not contact the server:
-    /// call its logout endpoint first.
+    /// call its logout endpoint first, with a proof (`proof`) if the session is bound to a key.
     ///
     /// # Errors
     /// [`SessionError::Retry`] if the storage could not be cleared. The user is then signed out in

@@ -11,6 +11,7 @@ use regrant::types::Clock as _;
 
 const ORIGIN: &str = "https://api.example";
 const REFRESH: (&str, &str) = ("POST", "/auth/refresh");
+const LOGOUT: (&str, &str) = ("POST", "/auth/logout");
 const ME: (&str, &str) = ("GET", "/me?a=b");
 
 /// A configuration with these fields and an origin.
@@ -73,12 +74,25 @@ async fn bound_tokens_are_rejected_without_a_proof() {
             assert!(matches!(without, Err(Error::DpopProofMissing)));
             let by_thief = world.bound_refresh(refresh, &thiefs).await;
             assert!(matches!(by_thief, Err(Error::DpopProofInvalid { .. })));
+            let logout = world.auth.logout(refresh).await;
+            assert!(matches!(logout, Err(Error::DpopProofMissing)));
+            let proof = world.proof(&thiefs, LOGOUT, None);
+            let logout = world.auth.logout_with_proof(refresh, &proof).await;
+            assert!(matches!(logout, Err(Error::DpopProofInvalid { .. })));
             // What was refused has changed nothing, and is no theft.
             world.clock.advance(Duration::from_secs(60));
             let renewed = world.bound_refresh(refresh, &key).await.unwrap();
             pair.access_token = renewed.access_token;
             pair.refresh_token = renewed.refresh_token.unwrap();
         }
+
+        let refresh = pair.refresh_token.expose();
+        let proof = world.proof(&key, LOGOUT, None);
+        assert!(world.auth.logout_with_proof(refresh, &proof).await.unwrap());
+        let again = world.auth.logout_with_proof(refresh, &proof).await;
+        assert!(matches!(again, Err(Error::DpopProofReplayed)));
+        let after = world.bound_refresh(refresh, &key).await;
+        assert!(matches!(after, Err(Error::SessionRevoked { .. })));
     }
 }
 
@@ -144,6 +158,8 @@ async fn unbound_sessions_continue_and_a_login_can_require_dpop() {
     let renewed = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
     let access = renewed.access_token.expose();
     assert_eq!(world.auth.verify(access).unwrap().key(), None);
+    let logout = world.proof(&key, LOGOUT, None);
+    assert!(world.auth.logout_with_proof(pair.refresh_token.expose(), &logout).await.unwrap());
     // A proof by another key than the one that the token is bound to is rejected.
     let proof = world.proof(&key, ME, Some(access));
     let refused = world.auth.verify_with_proof(access, &proof);
@@ -163,6 +179,8 @@ async fn without_dpop_configured_bound_tokens_are_neither_issued_nor_accepted() 
     let plain = World::new(json!({}));
     assert!(matches!(plain.auth.verify(pair.access_token.expose()), Err(Error::DpopProofMissing)));
     let refused = plain.refresh(pair.refresh_token.expose()).await;
+    assert!(matches!(refused, Err(Error::DpopProofMissing)));
+    let refused = plain.auth.logout(pair.refresh_token.expose()).await;
     assert!(matches!(refused, Err(Error::DpopProofMissing)));
     let checked = plain.auth.check_proof(&PresentedProof::new("a.b.c", "GET", "/me"));
     assert!(matches!(checked, Err(Error::ConfigInvalid { field, .. }) if field == "dpop"));
