@@ -152,7 +152,7 @@ test('an unknown option is refused with the nearest known one', async () => {
     [async (options) => auth.error('ERR_INTERNAL', options), 'details', 'detail'],
   ];
   for (const [call, name, near] of cases) {
-    const problem = near === undefined ? /unknown option, expected one of: / : new RegExp(`unknown option, did you mean ${near}\\?$`);
+    const problem = near === undefined ? /unknown option, expected one of: / : new RegExp(`unknown option, did you mean ${near}\\? Known options: `);
     for (const value of ['x', undefined]) {
       await assert.rejects(call({ [name]: value }), { ...invalidArgument(name), message: problem });
     }

@@ -419,7 +419,7 @@ fn validate_times(policy: &AccessPolicy) -> Result<()> {
     ensure(
         policy.ttl.subsec_nanos() == 0 && !policy.ttl.is_zero() && policy.ttl <= MAX_TTL,
         "access.ttl",
-        "expected whole seconds, from 1 second to 366 days",
+        "expected whole seconds, from 1 second to 366 days (900 or \"15m\" is 15 minutes)",
     )?;
     ensure(policy.leeway <= MAX_LEEWAY, "access.leeway", "expected at most 5 minutes")?;
     ensure(policy.leeway < policy.ttl, "access.leeway", "must be shorter than access.ttl")?;

@@ -13,6 +13,8 @@
 //! bytes. `false` turns an option off. An unknown or invalid option is rejected with its path. All
 //! options with their defaults: `docs/configuration.md` of this crate.
 
+#[cfg(test)]
+mod disclosure;
 mod effective;
 mod keys;
 mod objects;

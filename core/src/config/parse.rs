@@ -1,6 +1,8 @@
 //! Reads a configuration, and says what is wrong with it without printing a value.
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
+use serde_path_to_error::{Path, Segment};
 
 use super::objects::ObjectsOnly;
 use crate::error::{Error, Result};
@@ -10,7 +12,13 @@ pub(super) fn parse<T: DeserializeOwned>(json: &str) -> Result<T> {
     let config = serde_path_to_error::deserialize(ObjectsOnly(&mut input)).map_err(|error| {
         let path = error.path().to_string();
         let field = if path == "." { "config".to_owned() } else { path };
-        Error::config(field, problem(error.inner()))
+        let mut problem = problem(error.inner());
+        if problem.starts_with("expected ")
+            && let Some(found) = kind_at(json, error.path())
+        {
+            problem = format!("{problem}, found {found}");
+        }
+        Error::config(field, problem)
     })?;
     input.end().map_err(|error| Error::config("config", problem(&error)))?;
     Ok(config)
@@ -33,6 +41,24 @@ fn problem(error: &serde_json::Error) -> String {
     }
 }
 
+/// The kind of the value at `path`, for errors: all that they say of it.
+fn kind_at(json: &str, path: &Path) -> Option<&'static str> {
+    let root: Value = serde_json::from_str(json).ok()?;
+    let value = path.iter().try_fold(&root, |value, segment| match segment {
+        Segment::Seq { index } => value.get(index),
+        Segment::Map { key } => value.get(key),
+        Segment::Enum { .. } | Segment::Unknown => None,
+    });
+    Some(match value? {
+        Value::Null => "null",
+        Value::Bool(_) => "true or false",
+        Value::Number(_) => "a number",
+        Value::String(_) => "a string",
+        Value::Array(_) => "an array",
+        Value::Object(_) => "an object",
+    })
+}
+
 /// The name and the known names in serde's message about an unknown field.
 pub(super) fn unknown_option(message: &str) -> Option<(&str, Vec<&str>)> {
     let (name, known) = message.strip_prefix("unknown field `")?.split_once('`')?;
@@ -49,9 +75,10 @@ pub(super) fn names_of<T: DeserializeOwned>() -> Vec<String> {
 /// What is wrong with the option `name` where only those in `known` exist. For bindings, so that all
 /// options are rejected in the same words.
 pub fn unknown_option_problem(name: &str, known: &[&str]) -> String {
+    let all = known.join(", ");
     match nearest(name, known) {
-        Some(near) => format!("unknown option, did you mean {near}?"),
-        None => format!("unknown option, expected one of: {}", known.join(", ")),
+        Some(near) => format!("unknown option, did you mean {near}? Known options: {all}"),
+        None => format!("unknown option, expected one of: {all}"),
     }
 }
 
@@ -142,21 +169,15 @@ mod tests {
     #[test]
     fn an_unknown_option_is_rejected_with_the_nearest_known_one() {
         for (json, field, problem) in [
-            (r#"{"acces":{}}"#, "acces", "unknown option, did you mean access?"),
             (
-                r#"{"refresh":{"idle_ttl":1}}"#,
-                "refresh.idle_ttl",
-                "unknown option, did you mean idleTtl?",
-            ),
-            (
-                r#"{"previousSecret":[]}"#,
-                "previousSecret",
-                "unknown option, did you mean previousSecrets?",
+                r#"{"refresh":{"limiter":{"windows":1}}}"#,
+                "refresh.limiter.windows",
+                "unknown option, did you mean window? Known options: failures, window",
             ),
             (
                 r#"{"revocation":{"max":1}}"#,
                 "revocation.max",
-                "unknown option, did you mean maxStaleness?",
+                "unknown option, did you mean maxStaleness? Known options: maxStaleness",
             ),
             (
                 r#"{"refresh":{"limiter":{"x":1}}}"#,
@@ -166,34 +187,58 @@ mod tests {
         ] {
             assert_eq!(problem_of(json), (field.to_owned(), problem.to_owned()), "{json}");
         }
+        for (json, field, near) in [
+            (r#"{"acces":{}}"#, "acces", "access"),
+            (r#"{"refresh":{"idle_ttl":1}}"#, "refresh.idle_ttl", "idleTtl"),
+            (r#"{"previousSecret":[]}"#, "previousSecret", "previousSecrets"),
+        ] {
+            let (rejected, problem) = problem_of(json);
+            assert_eq!(rejected, field);
+            let start = format!("unknown option, did you mean {near}? Known options: ");
+            assert!(problem.starts_with(&start), "{problem}");
+        }
     }
 
     #[test]
     fn a_problem_names_what_is_expected_and_never_quotes_the_value() {
         for (json, field, problem) in [
-            (r#"{"access":"planted"}"#, "access", "expected an object"),
+            (r#"{"access":"planted"}"#, "access", "expected an object, found a string"),
             (
                 r#"{"access":{"cache":0}}"#,
                 "access.cache",
-                "expected a whole number from 1 on, or false",
+                "expected a whole number from 1 on, or false, found a number",
             ),
-            (r#"{"refresh":{"rotation":"planted"}}"#, "refresh.rotation", "expected true or false"),
+            (
+                r#"{"refresh":{"rotation":"planted"}}"#,
+                "refresh.rotation",
+                "expected true or false, found a string",
+            ),
             (
                 r#"{"refresh":{"limiter":"planted"}}"#,
                 "refresh.limiter",
-                "expected an object, or false",
+                "expected an object, or false, found a string",
             ),
             (
                 r#"{"redis":{"eviction":"planted"}}"#,
                 "redis.eviction",
-                "expected `warn` or `refuse`",
+                "expected `warn` or `refuse`, found a string",
             ),
             (
                 r#"{"redis":{"sentinel":{"password":7}}}"#,
                 "redis.sentinel.password",
-                "expected a string or { base64 }",
+                "expected a string or { base64 }, found a number",
             ),
-            (r#"{"keys":"planted"}"#, "keys", "expected an array"),
+            (
+                r#"{"access":{"issuer":{"planted":["planted"]}}}"#,
+                "access.issuer",
+                "expected a string or an array of strings, found an object",
+            ),
+            (
+                r#"{"previousSecrets":"planted"}"#,
+                "previousSecrets",
+                "expected an array, found a string",
+            ),
+            (r#"{"keys":"planted"}"#, "keys", "expected an array, found a string"),
         ] {
             assert_eq!(problem_of(json), (field.to_owned(), problem.to_owned()), "{json}");
         }

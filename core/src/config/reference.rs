@@ -22,19 +22,19 @@ use crate::session::TheftScope;
 use crate::store::Eviction;
 
 /// An object of the configuration.
-struct Section {
+pub(super) struct Section {
     /// The name of the TypeScript interface.
-    name: &'static str,
+    pub(super) name: &'static str,
     /// The interface that it extends.
     extends: Option<&'static str>,
     /// Where the object stands in the configuration; empty for the whole.
-    path: &'static str,
+    pub(super) path: &'static str,
     description: String,
-    options: Vec<ConfigOption>,
+    pub(super) options: Vec<ConfigOption>,
 }
 
-struct ConfigOption {
-    name: String,
+pub(super) struct ConfigOption {
+    pub(super) name: String,
     required: bool,
     /// In TypeScript.
     ty: String,
@@ -79,7 +79,7 @@ impl Section {
 }
 
 /// Every object, in the order of the generated files.
-fn sections() -> Vec<Section> {
+pub(super) fn sections() -> Vec<Section> {
     let config = AuthConfig::from_json(
         r#"{
             "secret": "at least 32 bytes for a secret to be valid",

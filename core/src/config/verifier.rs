@@ -55,7 +55,10 @@ impl VerifierConfig {
 impl IssuerConfig {
     fn trusted_issuer(self) -> Result<TrustedIssuer> {
         if self.allow_insecure_requests && self.jwks_uri.is_none() {
-            return Err(Error::config("allowInsecureRequests", "is for jwksUri, which is not given"));
+            return Err(Error::config(
+                "allowInsecureRequests",
+                "is for jwksUri, which is not given",
+            ));
         }
         let rsa = self.rsa_algorithm.unwrap_or(Algorithm::RS256);
         match (&self.jwks_uri, &self.jwks, &self.keys) {

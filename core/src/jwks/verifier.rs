@@ -291,10 +291,8 @@ impl JwksVerifierBuilder {
         let mut issuers: Vec<Issuer> = Vec::with_capacity(self.issuers.len());
         for TrustedIssuer { policy, keys } in self.issuers {
             let names = policy.issuers().to_vec();
-            if let Some(name) =
-                names.iter().find(|name| issuers.iter().any(|other| other.names.contains(name)))
-            {
-                return invalid(format!("two have the name {name}"));
+            if issuers.iter().any(|other| names.iter().any(|name| other.names.contains(name))) {
+                return invalid("two have the same `iss`".to_owned());
             }
             let max_token_bytes = policy.max_token_bytes();
             let clock = Arc::clone(&clock);

@@ -235,7 +235,11 @@ mod rust_crypto {
         message: &[u8],
         signature: &[u8],
     ) -> bool {
-        fn pkcs1<H: Digest + AssociatedOid>(key: &RsaPublicKey, message: &[u8], sig: &[u8]) -> bool {
+        fn pkcs1<H: Digest + AssociatedOid>(
+            key: &RsaPublicKey,
+            message: &[u8],
+            sig: &[u8],
+        ) -> bool {
             key.verify(Pkcs1v15Sign::new::<H>(), &H::digest(message), sig).is_ok()
         }
         fn pss<H>(key: &RsaPublicKey, message: &[u8], signature: &[u8]) -> bool

@@ -90,8 +90,8 @@ fn check_length(
         return Err(Error::config(
             field,
             format!(
-                "has {length} bytes; {purpose} needs at least {least} \
-                 (an existing secret can be kept by allowing short secrets)"
+                "has {length} bytes; {purpose} needs at least {least}: `regrant keys secret` makes one \
+                 (to keep an existing secret, allow short ones: allowShortSecret)"
             ),
         ));
     }

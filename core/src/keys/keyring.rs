@@ -182,10 +182,8 @@ impl KeyringBuilder {
             return refuse(format!("more than {} keys", Keyring::MAX_KEYS));
         }
         for (index, key) in keys.iter().enumerate() {
-            if let Some(id) = key.id()
-                && keys.iter().take(index).any(|other| other.has_name_of(key))
-            {
-                return refuse(format!("two keys for {} are named {id}", key.algorithm()));
+            if keys.iter().take(index).any(|other| other.has_name_of(key)) {
+                return refuse(format!("two keys for {} have the same kid", key.algorithm()));
             }
         }
         let has_names = keys.iter().any(|key| key.id().is_some());

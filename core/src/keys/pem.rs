@@ -3,6 +3,8 @@
 //!
 //! Error texts say how to convert a file that is not accepted.
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 use curve25519_dalek::edwards::CompressedEdwardsY;
 use pkcs1::{RsaPrivateKey, RsaPublicKey, UintRef};
 use pkcs8::der::asn1::{AnyRef, BitStringRef};
@@ -220,16 +222,39 @@ pub(super) fn key_format_of(secret: &[u8]) -> Option<&'static str> {
     if secret.starts_with(b"ssh-") || secret.starts_with(b"ecdsa-sha2-") {
         return Some("an SSH key");
     }
-    let is_der = SubjectPublicKeyInfoRef::try_from(secret).is_ok()
-        || PrivateKeyInfo::from_der(secret).is_ok()
-        || RsaPublicKey::from_der(secret).is_ok()
-        || RsaPrivateKey::from_der(secret).is_ok();
-    if is_der {
+    if is_der_key(secret) {
         return Some("a DER-encoded key");
+    }
+    if is_base64_of_der_key(secret) {
+        return Some("a PEM file without its BEGIN and END lines");
     }
     let object = serde_json::from_slice::<Map<String, Value>>(secret);
     let is_jwk = object.is_ok_and(|jwk| jwk.contains_key("kty") || jwk.contains_key("keys"));
     is_jwk.then_some("a JWK")
+}
+
+fn is_der_key(bytes: &[u8]) -> bool {
+    SubjectPublicKeyInfoRef::try_from(bytes).is_ok()
+        || PrivateKeyInfo::from_der(bytes).is_ok()
+        || RsaPublicKey::from_der(bytes).is_ok()
+        || RsaPrivateKey::from_der(bytes).is_ok()
+}
+
+/// Whether `text` is base64 or base64url of a key, with or without padding and line breaks.
+fn is_base64_of_der_key(text: &[u8]) -> bool {
+    // DER begins with a SEQUENCE (0x30).
+    if text.trim_ascii_start().first() != Some(&b'M') {
+        return false;
+    }
+    let standard = |byte: u8| match byte {
+        b'-' => b'+',
+        b'_' => b'/',
+        other => other,
+    };
+    let plain = text.iter().copied().filter(|byte| !byte.is_ascii_whitespace() && *byte != b'=');
+    let plain = Zeroizing::new(plain.map(standard).collect::<Vec<u8>>());
+    let decoded = STANDARD_NO_PAD.decode(plain.as_slice()).map(Zeroizing::new);
+    decoded.is_ok_and(|der| is_der_key(&der))
 }
 
 /// A private key in PKCS#8 as PEM, as openssl writes it.
@@ -315,7 +340,10 @@ fn check_rsa(modulus: UintRef<'_>, exponent: UintRef<'_>, field: &'static str) -
         return Err(refuse(field, format!("RSA with {bits} bits; at least {RSA_MIN_BITS} needed")));
     }
     if bits > RSA_MAX_BITS {
-        return Err(refuse(field, format!("RSA with {bits} bits; at most {RSA_MAX_BITS} accepted")));
+        return Err(refuse(
+            field,
+            format!("RSA with {bits} bits; at most {RSA_MAX_BITS} accepted"),
+        ));
     }
     if bytes.last().is_none_or(|last| last % 2 == 0) {
         return Err(refuse(field, "RSA with an even modulus"));

@@ -194,9 +194,14 @@ pub fn format_span(span: Duration) -> String {
 /// Deserializes a duration from a number of seconds or from text; for
 /// `#[serde(deserialize_with)]`.
 ///
+/// A bare number that can only be milliseconds by habit is rejected: `900000` for 15 minutes would be
+/// more than ten days.
+///
 /// # Errors
 /// Text that [`parse_span`] rejects, negative numbers and other types.
 pub fn span_seconds_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
+    const DAY: u64 = 24 * 3600;
+
     struct Span;
 
     impl Visitor<'_> for Span {
@@ -207,6 +212,10 @@ pub fn span_seconds_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<Durat
         }
 
         fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Duration, E> {
+            if seconds > DAY && seconds.is_multiple_of(1000) && !seconds.is_multiple_of(DAY) {
+                let problem = "a number is in seconds, and this one seems to be in milliseconds: write text such as \"15m\"";
+                return Err(E::custom(problem));
+            }
             parse_span(&seconds.to_string()).map_err(E::custom)
         }
 

@@ -210,7 +210,6 @@ fn the_session_claims_are_typed() {
     assert_eq!((alone.session(), alone.family_position()), (Some(id), None));
     let none = verify_claims(&plain(), &claims(json!({}))).unwrap();
     assert_eq!((none.session(), none.family_position()), (None, None));
-
 }
 
 /// OpenID Connect also has a `sid`, in any format.

@@ -261,7 +261,8 @@ fn a_token_without_kid_is_tried_with_unnamed_keys_and_a_few_named_ones() {
     let many = Keyring::MAX_KEYS - 1;
     let ring = (0..many).fold(Keyring::builder(), |ring, index| ring.verifying(named(index)));
     let ring = ring.verifying(unnamed()).build().unwrap();
-    let without_kid = |index: usize| issue(hmac_key(Algorithm::HS256, &format!("{LONG_SECRET}{index}")));
+    let without_kid =
+        |index: usize| issue(hmac_key(Algorithm::HS256, &format!("{LONG_SECRET}{index}")));
     for index in 0..many {
         let is_tried = verify(ring.clone(), &without_kid(index)).is_ok();
         assert_eq!(is_tried, index < Keyring::MAX_NAMED_TRIES, "{index}");

@@ -82,7 +82,7 @@ fn an_invalid_file_is_rejected() {
     program
         .run(&["config", "check"])
         .ended(2)
-        .complains(&["regrant.json: acces: unknown option, did you mean access?"]);
+        .complains(&["regrant.json: acces: unknown option, did you mean access? Known options: "]);
     program.write("regrant.json", r#"{ "access": { "ttl": "soon" } }"#);
     program.run(&["config", "check"]).ended(2).complains(&["access.ttl: expected seconds or text"]);
     program.write("regrant.json", "secret = 1");

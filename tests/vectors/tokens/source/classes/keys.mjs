@@ -70,3 +70,12 @@ for (const [name, bytes] of Object.entries({
   'a JWK of an RSA key': JSON.stringify(publicKey('rsa2048-a').export({ format: 'jwk' })), 'a JWK of an EC key, with spaces': JSON.stringify(publicKey('p256-a').export({ format: 'jwk' }), null, 2), 'a JWK Set': JSON.stringify({ keys: [publicKey('p256-a').export({ format: 'jwk' })] }),
   'a key of SSH': `ssh-ed25519 ${Buffer.concat([hex('0000000b'), Buffer.from('ssh-ed25519'), hex('00000020'), der('ed25519-a', 'spki').subarray(-32)]).toString('base64')} user@host\n`,
 })) refuse(`HS256: ${name} as a secret`, 'RFC 8725 §3.1: whoever knows a public key could sign with it', secret('HS256', bytes));
+// Base64 of a key, as a PEM file holds it between its first and its last line.
+for (const name of ['p256-a', 'ed25519-a', 'rsa2048-a']) {
+  const der = publicKey(name).export({ type: 'spki', format: 'der' });
+  for (const [form, text] of Object.entries({
+    'base64': der.toString('base64'), 'base64url': der.toString('base64url'), 'base64 without padding': der.toString('base64').replace(/=+$/, ''),
+    'lines of base64': `\n${der.toString('base64').match(/.{1,64}/g).join('\r\n')}\n`,
+  })) refuse(`HS256: the public key ${name} as ${form}`, 'RFC 8725 §2.1: everybody knows it', secret('HS256', text));
+}
+refuse('HS256: a private key as base64', 'RFC 8725 §2.1', secret('HS256', createPrivateKey(pem('p256-a.private')).export({ type: 'pkcs8', format: 'der' }).toString('base64')));
