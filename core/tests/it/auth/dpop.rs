@@ -158,12 +158,12 @@ async fn unbound_sessions_continue_and_a_login_can_require_dpop() {
     let renewed = world.bound_refresh(pair.refresh_token.expose(), &key).await.unwrap();
     let access = renewed.access_token.expose();
     assert_eq!(world.auth.verify(access).unwrap().key(), None);
-    let logout = world.proof(&key, LOGOUT, None);
-    assert!(world.auth.logout_with_proof(pair.refresh_token.expose(), &logout).await.unwrap());
     // A proof by another key than the one that the token is bound to is rejected.
     let proof = world.proof(&key, ME, Some(access));
     let refused = world.auth.verify_with_proof(access, &proof);
     assert!(matches!(refused, Err(Error::DpopProofInvalid { .. })));
+    let proof = world.proof(&key, LOGOUT, None);
+    assert!(world.auth.logout_with_proof(pair.refresh_token.expose(), &proof).await.unwrap());
 
     let strict = World::new(dpop(json!({ "required": true })));
     let refused = strict.auth.login(Login::new(alice())).await;
