@@ -281,7 +281,8 @@ mod tests {
         ] {
             match rejected(json) {
                 Err(Error::ConfigInvalid { field: found, problem: told }) => {
-                    assert_eq!((found.as_str(), told.as_str()), (field, problem), "{json}");
+                    let problem = format!("{problem}, found an array");
+                    assert_eq!((found.as_str(), told), (field, problem), "{json}");
                 }
                 other => panic!("{json} gave {other:?}"),
             }
