@@ -109,7 +109,7 @@ const causes = {
     await auth.refresh('no token', { address: '192.0.2.1' });
   },
   ERR_ARGUMENT_INVALID: ({ auth }) => auth.login('user-1', { claims: { sub: 'user-2' } }),
-  ERR_CONFIG_INVALID: () => createAuth({ secret: SECRET, access: { tll: '5m' } }),
+  ERR_CONFIG_INVALID: () => createAuth({ secret: SECRET, refresh: { limiter: { windows: '5m' } } }),
 };
 
 function signed(payload) {

@@ -221,7 +221,10 @@ mod tests {
             Error::DpopProofInvalid { problem: "the request has no path" },
             Error::TooManyAttempts { retry_after: Duration::from_secs(60) },
             Error::argument("claims", "sub is a reserved claim"),
-            Error::config("access.tll", "unknown option, did you mean ttl?"),
+            Error::config(
+                "refresh.limiter.windows",
+                "unknown option, did you mean window? Known options: failures, window",
+            ),
         ];
         let vectors: serde_json::Value = serde_json::from_str(&json).unwrap();
         let vectors = vectors.as_array().unwrap();

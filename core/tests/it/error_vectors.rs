@@ -53,7 +53,10 @@ fn details_match_the_vector_file() {
         Error::DpopProofInvalid { problem: "the request has no path" },
         Error::TooManyAttempts { retry_after: Duration::from_millis(59_001) },
         Error::argument("claims", "sub is a reserved claim"),
-        Error::config("access.tll", "unknown option, did you mean ttl?"),
+        Error::config(
+            "refresh.limiter.windows",
+            "unknown option, did you mean window? Known options: failures, window",
+        ),
     ];
     let details = errors.iter().map(|error| {
         let mut details = serde_json::to_value(error.details()).unwrap();
