@@ -354,7 +354,7 @@ export interface DpopConfig {
   origin: string | readonly string[];
   /**
    * Whether the access tokens of bound sessions are bound too, so that each request needs a proof. Otherwise only
-   * refreshes do.
+   * refreshes and logouts do.
    *
    * @defaultValue `true`
    */
