@@ -76,7 +76,7 @@ enum KeyValueCall<'a> {
 #[serde(rename_all = "camelCase")]
 enum KeyValueResult {
     Found { value: String, version: String },
-    Absent(bool),
+    Absent,
     Written(bool),
     Failed(String),
 }
@@ -103,7 +103,7 @@ impl KeyValueStore for JsKeyValueStore {
                     .map_err(|_| Error::store("get has not returned a value as it was written"))?;
                 Ok(Some(VersionedValue { value, version }))
             }
-            KeyValueResult::Absent(_) => Ok(None),
+            KeyValueResult::Absent => Ok(None),
             _ => Err(Error::internal("an unexpected result of get")),
         }
     }

@@ -92,10 +92,12 @@ type Call =
   | { get: { key: string } }
   | { put: { key: string; value: string; ifVersion: string | null; expiresAt: number } };
 
-async function perform(store: KeyValueStore, call: Call): Promise<object> {
+const ABSENT = 'absent';
+
+async function perform(store: KeyValueStore, call: Call): Promise<object | typeof ABSENT> {
   if ('get' in call) {
     const found: unknown = await store.get(call.get.key);
-    if (found === null || found === undefined) return { absent: true };
+    if (found === null || found === undefined) return ABSENT;
     const { value, version } = found as Partial<VersionedValue>;
     if (typeof value !== 'string') throw new TypeError('get must return { value, version } with the value as it was written');
     return { found: { value, version: encodeVersion(version) } };

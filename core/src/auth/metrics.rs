@@ -88,7 +88,9 @@ use async_trait::async_trait;
 use tracing::{Instrument, Span};
 
 use crate::error::{Error, ErrorCode, Result};
-use crate::revocation::{FeedCursor, FeedPage, Revocation, RevocationFeed};
+use crate::revocation::{
+    FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed,
+};
 use crate::session::{
     AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
 };
@@ -549,6 +551,14 @@ impl RevocationFeed for InstrumentedStore {
         let page = feed.read(cursor, wait).await;
         count_failure("read_feed", &page);
         page
+    }
+
+    fn max_entries(&self) -> usize {
+        self.0.feed().map_or(MAX_FEED_ENTRIES, RevocationFeed::max_entries)
+    }
+
+    fn max_bytes(&self) -> usize {
+        self.0.feed().map_or(MAX_FEED_BYTES, RevocationFeed::max_bytes)
     }
 
     async fn now(&self) -> Result<Option<Timestamp>> {
