@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::access::{AccessPolicy, AccessVerifier, LegacyTokens};
+#[cfg(feature = "server")]
 use regrant::dpop::PresentedProof;
 use regrant::keys::{Algorithm, Key, Keyring, ShortSecret};
 use regrant::types::SecretBytes;
