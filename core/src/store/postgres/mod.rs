@@ -8,6 +8,7 @@
 
 mod connection;
 mod feed;
+mod prune;
 mod schema;
 
 use std::fmt;

@@ -120,7 +120,7 @@ async fn the_token_is_verified_before_its_proof() {
         world.clock.advance(Duration::from_secs(3600));
         let expired = world.auth.verify_with_proof(access, &junk(ME)).unwrap_err();
         assert!(matches!(expired, Error::TokenExpired));
-        world.auth.logout(refresh).await.unwrap();
+        world.auth.logout_everywhere(&alice()).await.unwrap();
         let renewed = with_junk(refresh).await;
         // The session is a question to the store, which comes after the proof.
         assert!(is_invalid(renewed.unwrap_err()));
