@@ -64,7 +64,7 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         policy: &RefreshPolicy,
     ) -> Result<Option<Refreshed>>;
 
-    /// Records that an access token was used ([`record_use`](crate::session::record_use)). `None` if
+    /// Records that an access token was used ([`decide_use`](crate::session::decide_use)). `None` if
     /// the session is unknown.
     async fn record_use(
         &self,

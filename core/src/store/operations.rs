@@ -73,7 +73,7 @@ pub(super) trait UserSessions {
 }
 
 /// Logins and revocations must survive a crash of the machine. A rotation need not: if it is lost,
-/// the signed token heals the record ([`step`]).
+/// the signed token heals the record ([`decide_refresh`]).
 #[async_trait]
 impl<S: LocalStore> SessionStore for S {
     async fn create(

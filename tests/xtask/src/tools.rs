@@ -134,7 +134,7 @@ pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
 
 /// A program in one of the folders in `folder`.
 fn installed_beside(folder: &str, program: &str) -> Option<PathBuf> {
-    let mut versions = std::fs::read_dir(folder).ok()?.flatten();
+    let mut versions = fs::read_dir(folder).ok()?.flatten();
     versions.find_map(|version| Some(version.path().join(program)).filter(|path| path.is_file()))
 }
 

@@ -1,7 +1,7 @@
 //! Sessions in PostgreSQL.
 //!
 //! One row per user holds all sessions of the user, packed, with a version. An operation reads the
-//! row, decides in this process, and writes the row if nobody else has ([`optimistic`](super::optimistic)):
+//! row, decides in this process, and writes the row if nobody else has:
 //! a refresh takes two statements, each of them one round trip and a transaction of its own. No statement is
 //! prepared under a name and no session state is used, so a pooler such as PgBouncer may give each
 //! statement another connection.
