@@ -28,7 +28,7 @@ export class Browser {
   jar = new Map();
   items = new Map();
   channels = new Set();
-  /** Whoever holds or waits for a lock, by name; the first one holds it. */
+  /** The requests for each lock, by its name; the first one holds it. */
   locks = new Map();
   hasLocks = true;
   /** By how much the wall clock of the device is wrong. */

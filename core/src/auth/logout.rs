@@ -40,7 +40,7 @@ impl Auth {
     }
 
     /// As [`Auth::logout`], with the DPoP proof of the request, which is checked if the session is
-    /// bound to a key: whoever stole its refresh token cannot revoke it either.
+    /// bound to a key: a thief of its refresh token cannot revoke it either.
     ///
     /// # Errors
     /// As [`Auth::logout`]; for a bound session

@@ -362,9 +362,9 @@ pub struct IssuerConfig {
     pub audience: Option<OneOrMany>,
     /// The URL of its JWK Set (RFC 8414 §2): `https`, or `http` on loopback.
     pub jwks_uri: Option<String>,
-    /// Accepts a `jwksUri` with `http` on any host. Whoever can answer in the place of the issuer
-    /// can sign tokens for any user, so only for a network that is closed to others, such as that
-    /// of the containers of one machine.
+    /// Accepts a `jwksUri` with `http` on any host. An attacker in the network could answer
+    /// in place of the issuer and sign tokens for any user: only for a network that is closed to
+    /// others, such as that of the containers of one machine.
     #[serde(default)]
     pub allow_insecure_requests: bool,
     /// Its JWK Set, as an object or as text.

@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::limits::Window;
 use super::operations::{Durability, LocalStore, UserSessions};
-use super::optimistic::{Loaded, Optimistic, UserValues, backoff};
+use super::optimistic::{Loaded, Optimistic, UserValues, backoff, late};
 use super::{FailureCounter, FailureKey, Failures};
 use crate::error::{Error, Result};
 use crate::revocation::{
@@ -90,12 +90,6 @@ pub struct CustomStore {
 struct Entries {
     database: Arc<dyn KeyValueStore>,
     options: CustomStoreOptions,
-}
-
-impl fmt::Debug for Optimistic {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Optimistic").finish_non_exhaustive()
-    }
 }
 
 impl CustomStore {
@@ -191,10 +185,6 @@ impl Entries {
         };
         timeout(self.options.timeout, run).await.map_err(|_| late())?
     }
-}
-
-fn late() -> Error {
-    Error::store("the database did not respond in time")
 }
 
 struct Change<T> {

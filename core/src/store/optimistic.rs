@@ -55,6 +55,12 @@ const TURNS: usize = 256;
 /// How often an operation is repeated because other processes were faster.
 const MAX_CONFLICTS: u32 = 20;
 
+impl fmt::Debug for Optimistic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Optimistic").finish_non_exhaustive()
+    }
+}
+
 impl Optimistic {
     /// `timeout` limits an operation with all its repetitions.
     pub(super) fn new(timeout: Duration) -> Self {
@@ -91,9 +97,13 @@ impl Optimistic {
             }
             Err(Error::store("the sessions of this user are written too often"))
         };
-        let late = |_| Error::store("the database did not respond in time");
-        timeout(self.timeout, run).await.map_err(late)?
+        timeout(self.timeout, run).await.map_err(|_| late())?
     }
+}
+
+/// The error for a database that is too slow.
+pub(super) fn late() -> Error {
+    Error::store("the database did not respond in time")
 }
 
 fn turn_of(subject: &Subject) -> usize {

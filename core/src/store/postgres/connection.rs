@@ -20,6 +20,7 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 
 use super::{PostgresOptions, schema};
 use crate::error::{Error, Result};
+use crate::store::optimistic::late;
 
 /// A parameter of a statement, with its type: without one, the server would be asked first.
 pub(super) type Parameter<'a> = (&'a (dyn ToSql + Sync), Type);
@@ -135,8 +136,7 @@ impl Connections {
     }
 
     async fn in_time<T>(&self, attempts: impl Future<Output = Result<T>>) -> Result<T> {
-        let late = |_| Error::store("the database did not respond in time");
-        timeout(self.timeout, attempts).await.map_err(late)?
+        timeout(self.timeout, attempts).await.map_err(|_| late())?
     }
 
     /// A connection to a database with tables.

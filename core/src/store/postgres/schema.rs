@@ -1,6 +1,6 @@
 //! The tables.
 
-/// `regrant_feed_state` has one row. Whoever publishes locks it, so that entries become visible in the
+/// `regrant_feed_state` has one row. A publishing process locks it, so that entries become visible in the
 /// order of their places.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS regrant_users (
