@@ -339,7 +339,7 @@ export class Auth {
    *
    * @returns Whether it was live.
    * @throws {@link AuthError} `reject` if the token is not a refresh token of this server, or for its proof;
-   * `ERR_TOKEN_MISSING`; `ERR_STORE_UNAVAILABLE`: retry.
+   * `ERR_TOKEN_MISSING`; `ERR_STORE_UNAVAILABLE`: in force in this process, which repeats it until the store has it.
    */
   async logout(refreshToken: string | undefined, options: LogoutOptions = {}): Promise<boolean> {
     checkOptions(options, logoutOptions, this.#catalog);
@@ -353,7 +353,7 @@ export class Auth {
    * @param reason - The reason reported to the client of that session; default `'logout'`.
    * @returns Whether it was live.
    * @throws {@link AuthError} `ERR_ARGUMENT_INVALID` for what is no user id, session id or reason;
-   * `ERR_STORE_UNAVAILABLE`: retry.
+   * `ERR_STORE_UNAVAILABLE`: in force in this process, which repeats it until the store has it.
    */
   async revokeSession(
     subject: SubjectId,
@@ -374,7 +374,7 @@ export class Auth {
    *
    * @returns How many were live.
    * @throws {@link AuthError} `ERR_ARGUMENT_INVALID` for what is no user id, session id, date or reason;
-   * `ERR_STORE_UNAVAILABLE`: retry.
+   * `ERR_STORE_UNAVAILABLE`: in force in this process, which repeats it until the store has it.
    */
   async logoutEverywhere(subject: SubjectId, options: LogoutEverywhereOptions = {}): Promise<number> {
     checkOptions(options, everywhereOptions, this.#catalog);

@@ -10,8 +10,9 @@ use tokio::runtime::Handle;
 use super::dpop::{DpopBinding, DpopPolicy};
 use super::events::{AuditEvent, Auditor, Listener};
 use super::limits::{FailureLimiter, InFlightLimit};
-use super::logout::follow_feed;
+use super::logout::{follow_feed, repeat_unfinished};
 use super::metrics::{self, InstrumentedStore};
+use super::unfinished::UnfinishedRevocations;
 use super::usage::UseReporter;
 use super::verify::RevocationLag;
 use super::{Auth, Engine, Inner, LegacyTokens, SessionAdmin, Signers};
@@ -170,6 +171,7 @@ impl AuthBuilder {
         };
         let store: Arc<dyn SessionStore> = Arc::new(InstrumentedStore::new(store));
         let has_feed = store.feed().is_some();
+        let (unfinished, woken) = UnfinishedRevocations::new();
         let engine = Arc::new(Engine {
             signers: ArcSwap::from_pointee(Signers { access: issuer, refresh: refresh_keys }),
             in_flight: InFlightLimit::default(),
@@ -184,6 +186,7 @@ impl AuthBuilder {
                 legacy: self.legacy.map(Arc::from),
                 longest_access,
                 publications: Arc::default(),
+                unfinished: Arc::new(unfinished),
                 in_flight: Arc::default(),
                 max_in_flight: self.sessions.max_in_flight.get(),
             },
@@ -192,6 +195,7 @@ impl AuthBuilder {
         metrics::describe();
         let use_reporter = UseReporter::start(Arc::clone(&engine), &runtime);
         runtime.spawn(follow_feed(store, Arc::downgrade(&engine)));
+        runtime.spawn(repeat_unfinished(Arc::downgrade(&engine), woken));
         let verifier = ArcSwap::from_pointee(verifier);
         let key_change = Mutex::default();
         Ok(Auth(Arc::new(Inner { verifier, key_change, engine, use_reporter })))

@@ -7,14 +7,16 @@
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::time::sleep;
 use tracing::Span;
 use tracing::field::display;
 
 use super::events::AuditKind;
+use super::unfinished::RevocationRequest;
 use super::{Auth, Engine, SessionAdmin, metrics};
 use crate::dpop::PresentedProof;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::revocation::{
     DenyList, FeedCursor, FeedPage, Revocation, RevocationFeed, RevocationTarget,
 };
@@ -28,13 +30,14 @@ impl Auth {
     /// Revokes the session of a refresh token, expired or not. Returns whether it was live.
     ///
     /// # Errors
-    /// The `reject` errors for a token that this server did not issue;
-    /// [`Error::DpopProofMissing`](crate::Error::DpopProofMissing) for a session that is bound to a
-    /// key ([`Auth::logout_with_proof`]);
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again;
-    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts): the session is revoked, but its
-    /// access tokens stay valid in other processes, because the user has ended more than 1,000
-    /// sessions within the lifetime of an access token. In this process they are denied in each case.
+    /// - The `reject` errors for a token that this server did not issue.
+    /// - [`Error::DpopProofMissing`] for a session that is bound to a key ([`Auth::logout_with_proof`]).
+    /// - [`Error::StoreUnavailable`]: the access tokens are denied in this process, which repeats the
+    ///   revocation in the background until the store has it, for as long as the process runs. A call
+    ///   that succeeds tells that the store has it.
+    /// - [`Error::TooManyAttempts`]: the session is revoked and its access tokens are denied in this
+    ///   process, but they stay valid in others, because the user has ended more than 1,000 sessions
+    ///   within the lifetime of an access token.
     pub async fn logout(&self, refresh_token: &str) -> Result<bool> {
         self.logout_by(refresh_token, None).await
     }
@@ -67,8 +70,7 @@ impl Auth {
     /// store has lost the session.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) and
-    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), as [`Auth::logout`].
+    /// [`Error::StoreUnavailable`] and [`Error::TooManyAttempts`], as [`Auth::logout`].
     pub async fn revoke_session(
         &self,
         subject: &Subject,
@@ -84,12 +86,11 @@ impl Auth {
     ///
     /// Access tokens that name no session, as legacy apps issue them, are denied too, even where
     /// one session is excepted: nothing tells which of them belong to it. So are those of sessions that
-    /// the store has lost, with [`Error::TokenExpired`](crate::Error::TokenExpired): their clients
+    /// the store has lost, with [`Error::TokenExpired`]: their clients
     /// refresh and are told to sign in.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) and
-    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), as [`Auth::logout`].
+    /// [`Error::StoreUnavailable`] and [`Error::TooManyAttempts`], as [`Auth::logout`].
     pub async fn logout_everywhere(&self, request: impl Into<LogoutEverywhere>) -> Result<usize> {
         let report = self.0.engine.admin.logout_everywhere(request).await?;
         Ok(report.published_or_error()?.len())
@@ -235,7 +236,7 @@ impl SessionAdmin {
     /// they have read the feed.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again.
+    /// [`Error::StoreUnavailable`]: call again.
     pub async fn revoke_session(
         &self,
         subject: &Subject,
@@ -251,7 +252,7 @@ impl SessionAdmin {
     /// Revokes as [`Auth::logout_everywhere`] does, and reports the sessions.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again.
+    /// [`Error::StoreUnavailable`]: call again.
     pub async fn logout_everywhere(
         &self,
         request: impl Into<LogoutEverywhere>,
@@ -267,18 +268,59 @@ impl SessionAdmin {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<RevocationReport> {
-        let _permit = self.in_flight.acquire(self.max_in_flight)?;
-        let unknown =
-            || RevocationTarget::UserSession { subject: subject.clone(), session: *session };
-        let RevokedSession { outcome, replicated } =
-            match self.store.revoke(subject, session, reason).await {
-                Ok(revoked) => revoked,
-                Err(error) => {
-                    // The caller must repeat the call, but this process can deny the tokens already.
-                    self.deny_locally(unknown());
-                    return Err(error);
+        let report = self.try_end_session(subject, session, reason).await;
+        if is_unfinished(&report) {
+            let (subject, session) = (subject.clone(), *session);
+            self.unfinished.add(RevocationRequest::Session { subject, session, reason });
+        }
+        report
+    }
+
+    async fn end_all(&self, request: &LogoutEverywhere) -> Result<RevocationReport> {
+        let now = self.clock.now();
+        let report = self.try_end_all(request).await;
+        if is_unfinished(&report) {
+            let LogoutEverywhere { subject, mut which, reason } = request.clone();
+            // A session that begins before the repetition is not meant.
+            let until = Timestamp::from_millis(now.as_millis().saturating_add(1));
+            which.created_before = Some(which.created_before.map_or(until, |it| it.min(until)));
+            self.unfinished.add(RevocationRequest::Everywhere { subject, which, reason });
+        }
+        report
+    }
+
+    /// Repeats the revocations that the store did not take. Returns whether none is left.
+    async fn repeat_unfinished(&self) -> bool {
+        while let Some(request) = self.unfinished.next() {
+            let report = match request.clone() {
+                RevocationRequest::Session { subject, session, reason } => {
+                    self.try_end_session(&subject, &session, reason).await
+                }
+                RevocationRequest::Everywhere { subject, which, reason } => {
+                    self.try_end_all(&LogoutEverywhere { subject, which, reason }).await
                 }
             };
+            if is_unfinished(&report) {
+                return false;
+            }
+            self.unfinished.remove(&request);
+        }
+        true
+    }
+
+    /// Denies the access tokens in this process also where it fails.
+    async fn try_end_session(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+    ) -> Result<RevocationReport> {
+        let unknown =
+            || RevocationTarget::UserSession { subject: subject.clone(), session: *session };
+        let deny_here = |_: &Error| drop(self.deny_locally(unknown()));
+        let _permit = self.in_flight.acquire(self.max_in_flight).inspect_err(deny_here)?;
+        let stored = self.store.revoke(subject, session, reason).await.inspect_err(deny_here)?;
+        let RevokedSession { outcome, replicated } = stored;
         let (mut revoked, mut already_revoked, mut others) = (Vec::new(), Vec::new(), Vec::new());
         match outcome {
             RevocationOutcome::Revoked => revoked.push(*session),
@@ -292,20 +334,11 @@ impl SessionAdmin {
         Ok(self.on_revoked(subject, stored, others, reason).await)
     }
 
-    async fn end_all(&self, request: &LogoutEverywhere) -> Result<RevocationReport> {
-        let _permit = self.in_flight.acquire(self.max_in_flight)?;
+    /// Denies the access tokens in this process also where it fails.
+    async fn try_end_all(&self, request: &LogoutEverywhere) -> Result<RevocationReport> {
         let LogoutEverywhere { subject, which, reason } = request;
         let now = self.clock.now();
         let before = which.created_before.map_or(now, |instant| instant.min(now));
-        // Legacy tokens first: one that is migrated from here on is refused, and one that was
-        // migrated before has a session, which is revoked below.
-        if let Some(legacy) = &self.legacy {
-            let until = match which.created_before {
-                Some(instant) if instant <= now => just_before(instant),
-                _ => now,
-            };
-            legacy.revoke_all(subject, until, which.except).await?;
-        }
         // Access tokens of legacy apps name no session, and the store may have lost sessions: both
         // are denied by their user. Sessions from the second of `created_before` may be kept.
         let session_tokens_until = match which.created_before {
@@ -322,11 +355,22 @@ impl SessionAdmin {
                 },
             ]
         };
-        let stored = self.store.revoke_all(subject, which, *reason).await.inspect_err(|_| {
+        let deny_here = |_: &Error| {
             for target in of_user() {
                 self.deny_locally(target);
             }
-        })?;
+        };
+        let _permit = self.in_flight.acquire(self.max_in_flight).inspect_err(deny_here)?;
+        // Legacy tokens first: one that is migrated from here on is refused, and one that was
+        // migrated before has a session, which is revoked below.
+        if let Some(legacy) = &self.legacy {
+            let until = match which.created_before {
+                Some(instant) if instant <= now => just_before(instant),
+                _ => now,
+            };
+            legacy.revoke_all(subject, until, which.except).await.inspect_err(deny_here)?;
+        }
+        let stored = self.store.revoke_all(subject, which, *reason).await.inspect_err(deny_here)?;
         Ok(self.on_revoked(subject, stored, of_user().to_vec(), *reason).await)
     }
 
@@ -389,8 +433,8 @@ impl SessionAdmin {
     /// `repeated` targets only those are published that the feed does not have yet.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): denied here, and perhaps published.
-    /// [`Error::TooManyAttempts`](crate::Error::TooManyAttempts): denied here, and not published.
+    /// [`Error::StoreUnavailable`]: denied here, and perhaps published.
+    /// [`Error::TooManyAttempts`]: denied here, and not published.
     async fn deny_everywhere(
         &self,
         subject: &Subject,
@@ -449,7 +493,7 @@ impl SessionAdmin {
     /// Publishes the cut-off times that [`SessionAdmin::deny_everywhere`] deferred.
     ///
     /// # Errors
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): they are kept for the next call.
+    /// [`Error::StoreUnavailable`]: they are kept for the next call.
     async fn publish_deferred(&self) -> Result<()> {
         let now = self.clock.now();
         for (subject, targets) in self.publications.take_due(now) {
@@ -472,6 +516,15 @@ impl SessionAdmin {
             .map(|stored| RevocationTarget::Session { session: stored.id })
             .collect())
     }
+}
+
+/// Whether the store or the feed did not take a revocation and may take it later.
+const fn is_unfinished(report: &Result<RevocationReport>) -> bool {
+    matches!(
+        report,
+        Err(Error::StoreUnavailable { .. })
+            | Ok(RevocationReport { published: Err(Error::StoreUnavailable { .. }), .. })
+    )
 }
 
 /// How many sessions one call revokes one by one. Beyond that it publishes a cut-off time: all clients
@@ -511,6 +564,26 @@ pub(super) async fn follow_feed(store: Arc<dyn SessionStore>, engine: Weak<Engin
         drop(engine);
         if let Some(delay) = follower.retry_delay(applied) {
             sleep(delay + jitter(delay)).await;
+        }
+    }
+}
+
+/// The delay before a revocation that the store did not take is repeated; it doubles with each failure.
+const MIN_REPEAT_DELAY: Duration = Duration::from_millis(500);
+const MAX_REPEAT_DELAY: Duration = Duration::from_secs(4);
+
+/// Repeats what the store did not take, whenever `woken` says that there is something, until the last
+/// [`Auth`] is dropped.
+pub(super) async fn repeat_unfinished(engine: Weak<Engine>, mut woken: mpsc::Receiver<()>) {
+    while woken.recv().await.is_some() {
+        let mut delay = MIN_REPEAT_DELAY;
+        loop {
+            sleep(delay + jitter(delay)).await;
+            let Some(engine) = engine.upgrade() else { return };
+            if engine.admin.repeat_unfinished().await {
+                break;
+            }
+            delay = (delay * 2).min(MAX_REPEAT_DELAY);
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod metrics;
 mod publications;
 mod refresh;
 mod sessions;
+mod unfinished;
 mod usage;
 mod verify;
 

@@ -12,6 +12,7 @@ use super::events::Auditor;
 use super::limits::InFlightLimit;
 use super::metrics::InstrumentedStore;
 use super::publications::Publications;
+use super::unfinished::UnfinishedRevocations;
 use super::{Auth, LegacyTokens};
 use crate::error::Result;
 use crate::revocation::DenyList;
@@ -37,6 +38,8 @@ pub struct SessionAdmin {
     pub(super) longest_access: Duration,
     /// What was published to the feed.
     pub(super) publications: Arc<Publications>,
+    /// Revocations that the store did not take.
+    pub(super) unfinished: Arc<UnfinishedRevocations>,
     /// The revocations in progress.
     pub(super) in_flight: Arc<InFlightLimit>,
     pub(super) max_in_flight: u32,
@@ -55,6 +58,7 @@ impl SessionAdmin {
             legacy: None,
             longest_access,
             publications: Arc::default(),
+            unfinished: Arc::new(UnfinishedRevocations::new().0),
             in_flight: Arc::default(),
             max_in_flight: SessionPolicy::default().max_in_flight.get(),
         }

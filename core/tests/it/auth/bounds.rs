@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use regrant::session::{
@@ -13,7 +14,7 @@ use regrant::store::{
     StoredSession,
 };
 use regrant::types::{Clock, RevocationReason, SessionId, Subject};
-use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest, Result, TokenPair};
+use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest, Result, SessionStatus, TokenPair};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -225,7 +226,65 @@ async fn a_revocation_that_the_store_cannot_take_denies_here_at_once() {
         assert_code(failed, "ERR_STORE_UNAVAILABLE");
         assert!(world.auth.verify(pair.access_token.expose()).is_err());
         store.down.store(false, Ordering::SeqCst);
-        assert!(world.auth.logout(pair.refresh_token.expose()).await.unwrap());
+        world.auth.logout(pair.refresh_token.expose()).await.unwrap();
+    }
+}
+
+/// A user who is told that the logout failed may never try again.
+#[tokio::test]
+async fn a_revocation_that_the_store_did_not_take_is_repeated() {
+    for way in 0..3 {
+        let (world, store) = flaky_world();
+        let (pair, kept) = (world.login().await, world.login().await);
+        store.down.store(true, Ordering::SeqCst);
+        for _ in 0..3 {
+            let failed = match way {
+                0 => world.auth.logout(pair.refresh_token.expose()).await.map(drop),
+                1 => world.auth.revoke_session(&alice(), &pair.session, REASON).await.map(drop),
+                _ => {
+                    let others = LogoutEverywhere::new(alice()).except(kept.session);
+                    world.auth.logout_everywhere(others).await.map(drop)
+                }
+            };
+            assert_code(failed, "ERR_STORE_UNAVAILABLE");
+        }
+        world.advance(1);
+        store.down.store(false, Ordering::SeqCst);
+        // A session that began after the logout is not meant.
+        let later = world.login().await;
+        eventually("in the store", async || {
+            let listed = world.auth.sessions(&alice(), None).await.unwrap();
+            let is_live = |id| {
+                let info = listed.iter().find(|info| info.id == id).unwrap();
+                info.status == SessionStatus::Live
+            };
+            assert!(is_live(kept.session) && is_live(later.session));
+            !is_live(pair.session)
+        })
+        .await;
+        world.refresh(kept.refresh_token.expose()).await.unwrap();
+        world.refresh(later.refresh_token.expose()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_revocation_that_was_not_published_is_published_later() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    common.cut(true);
+    assert_code(here.auth.logout(pair.refresh_token.expose()).await, "ERR_STORE_UNAVAILABLE");
+    common.cut(false);
+    eventually("published", async || common.published() == 1).await;
+    settle().await;
+    assert_code(there.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+/// Waits until `condition` holds.
+async fn eventually(what: &str, condition: impl AsyncFn() -> bool) {
+    let since = std::time::Instant::now();
+    while !condition().await {
+        assert!(since.elapsed() < Duration::from_secs(60), "not {what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
 }
 
