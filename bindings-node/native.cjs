@@ -1,7 +1,7 @@
 'use strict';
 // The addon of this platform. Every path is written out, within a `try` of its own: that is how bundlers and the
 // tracers of serverless platforms find the addons, and forgive those that are not installed.
-const { version } = require('./package.json');
+const manifest = require('./package.json');
 const { currentPlatform, loadAddon } = require('./dist/addon.cjs');
 
 const places = {
@@ -77,4 +77,6 @@ const places = {
   },
 };
 
-module.exports = loadAddon(currentPlatform(), places, version);
+// In a bundle of ES modules there is no `__dirname`.
+const folder = typeof __dirname === 'string' ? __dirname : undefined;
+module.exports = loadAddon(currentPlatform(), places, manifest, folder);

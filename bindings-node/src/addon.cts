@@ -1,4 +1,6 @@
 /** Loads the native addon for a platform, or explains why there is none. */
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { familySync, versionSync } from 'detect-libc';
 
 /** The outcome of requiring an addon. */
@@ -26,14 +28,27 @@ export class AddonError extends Error {
   }
 }
 
+/** What the loader reads of the package's own `package.json`. */
+export interface Manifest {
+  readonly version: string;
+  /** A release lists its platform packages here; a checkout, and a tarball packed from one, lists none. */
+  readonly optionalDependencies?: Readonly<Record<string, string>> | undefined;
+}
+
 /**
- * Loads the addon for `platform`: the one built here, else the one of the package for the platform.
+ * Loads the addon for `platform`: the one in this package, else the one of the package for the platform.
  *
  * @param places - By the name of the addon, as `namesOf` returns it.
- * @param version - The version of this package. An addon of another version is not used.
+ * @param manifest - Of this package. An addon of another version is not used.
+ * @param folder - The folder of this package, `undefined` in a bundle. It is searched only to explain a failure.
  * @throws {@link AddonError} with the platform, what was tried, and what to do.
  */
-export function loadAddon(platform: Platform, places: Readonly<Record<string, Places>>, version: string): unknown {
+export function loadAddon(
+  platform: Platform,
+  places: Readonly<Record<string, Places>>,
+  manifest: Manifest,
+  folder: string | undefined,
+): unknown {
   const attempts: Attempt[] = [];
   let cause: unknown;
   for (const name of namesOf(platform)) {
@@ -44,14 +59,21 @@ export function loadAddon(platform: Platform, places: Readonly<Record<string, Pl
       [`regrant-${name}`, () => place.installed()],
     ] as const) {
       const outcome = required();
-      const refused = refusal(what, outcome, version);
+      const refused = refusal(what, outcome, manifest.version);
       if (refused === undefined) return (outcome as { addon: unknown }).addon;
       attempts.push(refused);
       // An addon that failed to load tells more than a missing one.
       if ('error' in outcome && (cause === undefined || refused.why === 'broken')) cause = outcome.error;
     }
   }
-  throw new AddonError(messageOf(platform, Object.keys(places), attempts), cause);
+  const offered = Object.keys(places);
+  const tried = attempts.map(({ what, reason }) => `\n  ${what}: ${reason}`).join('');
+  throw new AddonError(
+    `regrant cannot load its native addon on this platform (${describe(platform)}).`
+      + (tried === '' ? '' : `\nTried:${tried}`)
+      + `\n${advise(platform, attempts, { offered, manifest, ...searchDisk(folder, namesOf(platform), offered) })}`,
+    cause,
+  );
 }
 
 function refusal(what: string, outcome: Required, expected: string): Attempt | undefined {
@@ -65,13 +87,6 @@ function refusal(what: string, outcome: Required, expected: string): Attempt | u
   return { what, why: 'version', reason: `is version ${outcome.version}, and regrant is ${expected}` };
 }
 
-function messageOf(platform: Platform, offered: readonly string[], attempts: readonly Attempt[]): string {
-  const tried = attempts.map(({ what, reason }) => `\n  ${what}: ${reason}`).join('');
-  return `regrant has no native addon for this platform (${describe(platform)}).`
-    + (tried === '' ? '' : `\nTried:${tried}`)
-    + `\n${advise(platform, offered, attempts)}`;
-}
-
 /** Why a location was skipped: nothing there, not loadable, of another version. */
 export type Why = 'absent' | 'broken' | 'version';
 
@@ -83,24 +98,98 @@ export interface Attempt {
   readonly reason: string;
 }
 
-/** @param offered - The names of all addons that are built. */
-export function advise(platform: Platform, offered: readonly string[], attempts: readonly Attempt[]): string {
+/** What an advice is derived from, beside the attempts. */
+export interface Surroundings extends OnDisk {
+  /** The names of all addons that are built. */
+  readonly offered: readonly string[];
+  readonly manifest: Manifest;
+}
+
+/** What to do so that an addon can be loaded. */
+export function advise(platform: Platform, attempts: readonly Attempt[], around: Surroundings): string {
+  const { offered, manifest, foreign, lockFile } = around;
+  const packages = namesOf(platform).map((name) => `regrant-${name}`).join(' or ');
   if (attempts.length === 0) {
-    return `There are addons for ${offered.join(', ')}. For others it can be built from source, which needs Rust: `
-      + 'see docs/platforms.md of the package.';
+    const other = ['ia32', 'arm', 'mips', 'mipsel', 'ppc'].includes(platform.arch)
+      ? 'This Node.js is a 32-bit one; if the machine is not, install the 64-bit Node.js. '
+      : '';
+    return `There are addons for ${offered.join(', ')}. ${other}For another platform the addon can be built from source, which `
+      + 'needs Rust: see docs/platforms.md of the package.';
   }
   if (attempts.some(({ why }) => why === 'version')) {
     return 'regrant and its platform package must be of one version: remove node_modules and install again; if that '
       + 'does not help, remove the lock file too.';
   }
-  if (attempts.some(({ why }) => why === 'broken')) {
-    return `It is there and cannot be loaded: it is damaged, or was built for another system than ${describe(platform)}, for `
-      + 'example with a newer C library. Install again on this very system; an image of another system needs an '
-      + 'installation of its own.';
+  const broken = attempts.find(({ why }) => why === 'broken');
+  if (broken !== undefined) return adviseBroken(platform, broken.reason);
+  if (manifest.optionalDependencies === undefined) {
+    const has = foreign.length === 0 ? 'has no addon' : `has the addon of ${foreign.join(', ')} only`;
+    return `This regrant is a checkout, or was packed from one, and ${has}. On this platform, in bindings-node of the checkout: `
+      + '`npm ci && npm run build` (needs Rust), and for a tarball then `npm pack`.';
   }
-  return `npm installs ${namesOf(platform).map((name) => `regrant-${name}`).join(' or ')} as an optional dependency of regrant. Install `
-    + 'again on this very system, with optional dependencies (without --omit=optional or --no-optional): node_modules '
-    + 'made on another system has the addon of that one, and a lock file made there may name no other; then remove both.';
+  if (foreign.length > 0) {
+    return `Here is the addon of ${foreign.join(', ')}: node_modules was installed on another system, for another C library, or `
+      + 'by a Node.js of another architecture. Remove node_modules and install again with this Node.js, on this system; an '
+      + 'image runs `npm ci` itself.';
+  }
+  if (lockFile === 'incomplete') {
+    return `package-lock.json does not list ${packages}, because it was written on another system (npm issue 4828). Remove `
+      + 'package-lock.json and node_modules, and install again.';
+  }
+  return `npm installs ${packages} as an optional dependency of regrant, and left it out: install again without --omit=optional, `
+    + '--no-optional and the setting `omit=optional`'
+    + (lockFile === 'complete' ? '.' : '. If that does not help, remove node_modules and the lock file, which may be of another system.');
+}
+
+/** An addon is there, and the system does not load it. `reason` is Node's message, whose wording is the system's. */
+function adviseBroken(platform: Platform, reason: string): string {
+  if (/version `GLIBC_/.test(reason)) {
+    return 'This system has an older C library than the addon was built for: use a newer system or image, or build the addon '
+      + 'from source on this one (docs/platforms.md of the package).';
+  }
+  if (/libc\.so|libc\.musl|ld-musl|ld-linux|Error relocating/.test(reason)) {
+    return 'The addon is for the other C library of Linux (glibc or musl). Remove node_modules and install again on this '
+      + 'system; an image runs `npm ci` itself.';
+  }
+  if (/loading addons is disabled/.test(reason)) {
+    return 'Node.js was started so that it loads no addons: remove --no-addons, or with --permission add --allow-addons.';
+  }
+  if (/Permission denied|Operation not permitted|failed to map segment/i.test(reason)) {
+    return 'The system does not let this process load it: check the permissions of the file, and that its folder is not '
+      + 'mounted `noexec`.';
+  }
+  return `It is damaged, or was built for another architecture than ${describe(platform)}. Remove node_modules and install again `
+    + 'with this Node.js, on this system.';
+}
+
+/** What was found on disk after no addon could be loaded. */
+export interface OnDisk {
+  /** The names of the addons of other platforms. */
+  readonly foreign: readonly string[];
+  /** Whether npm's lock file lists a package for this platform; `undefined` where there is none. */
+  readonly lockFile?: 'complete' | 'incomplete' | undefined;
+}
+
+/** Looks for addons of other platforms in this package and wherever Node.js looks for packages, and for npm's lock file. */
+function searchDisk(folder: string | undefined, wanted: readonly string[], offered: readonly string[]): OnDisk {
+  if (folder === undefined) return { foreign: [] };
+  const above = [dirname(folder)];
+  for (let parent; (parent = dirname(above[0]!)) !== above[0]; ) above.unshift(parent);
+  const isThere = (name: string): boolean => existsSync(join(folder, `regrant.${name}.node`))
+    || above.some((place) => existsSync(join(place, 'node_modules', `regrant-${name}`)));
+  const foreign = offered.filter((name) => !wanted.includes(name) && isThere(name));
+  // That of the project, the innermost folder with one.
+  for (const place of above.reverse()) {
+    try {
+      const { packages } = JSON.parse(readFileSync(join(place, 'package-lock.json'), 'utf8')) as { packages?: object };
+      const listed = Object.keys(packages ?? {});
+      const isComplete = wanted.some((name) => listed.some((path) => path.endsWith(`node_modules/regrant-${name}`)));
+      return { foreign, lockFile: isComplete ? 'complete' : 'incomplete' };
+    } catch {
+      // No lock file here, or not one of npm.
+    }
+  }
+  return { foreign };
 }
 
 /** What decides which addon fits. */

@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { currentPlatform, namesOf, packMain, temporaryFolder } from './packed/support.mjs';
 
 const run = promisify(execFile);
 const directory = fileURLToPath(new URL('..', import.meta.url));
@@ -22,16 +23,33 @@ test('every file that package.json refers to is packed', () => {
   }
 });
 
-test('the addon loader and its types are packed; the addon has a separate package', () => {
-  for (const path of ['native.cjs', 'native.d.cts']) assert.ok(packed.has(path), path);
-  assert.deepEqual([...packed].filter((path) => path.endsWith('.node')), []);
+test('the addon loader and its types are packed, and the addon that was built here', () => {
+  const [name] = namesOf(currentPlatform());
+  for (const path of ['native.cjs', 'native.d.cts', `regrant.${name}.node`]) assert.ok(packed.has(path), path);
 });
 
-test('the licence files are packed and match those of the project', async () => {
+test('a release packs no addon: each has a separate package', async (t) => {
+  const { stdout: listing } = await run('tar', ['-tzf', await packMain(await temporaryFolder(t))]);
+  assert.match(listing, /package\/native\.cjs/);
+  assert.doesNotMatch(listing, /\.node$/m);
+});
+
+test('repository, home page and issues are those of the crate and of the jar', async () => {
+  const cargo = await readFile(new URL('../../Cargo.toml', import.meta.url), 'utf8');
+  const [, repository] = /^repository = "(.+)"$/m.exec(cargo);
+  assert.deepEqual(manifest.repository, { type: 'git', url: `git+${repository}.git`, directory: 'bindings-node' });
+  assert.deepEqual([manifest.homepage, manifest.bugs], [`${repository}#readme`, `${repository}/issues`]);
+  const pom = await readFile(new URL('../../bindings-uniffi/kotlin/pom.xml', import.meta.url), 'utf8');
+  const urls = [...pom.matchAll(/<(?:url|connection)>(?:scm:git:)?(.+)<\//g)].map(([, url]) => url);
+  assert.deepEqual(urls, [repository, repository, `${repository}.git`, `${repository}/issues`]);
+});
+
+test('the licence files are packed; each package has those of the project', async () => {
   for (const name of ['LICENSE-MIT', 'LICENSE-APACHE']) {
     assert.ok(packed.has(name), name);
-    const [ours, project] = [`../${name}`, `../../${name}`].map((path) => readFile(new URL(path, import.meta.url), 'utf8'));
-    assert.equal(await ours, await project, name);
+    const [project, ...copies] = await Promise.all(['../..', '..', '../../core', '../../core/cli'].map((folder) => (
+      readFile(new URL(`${folder}/${name}`, import.meta.url), 'utf8'))));
+    for (const copy of copies) assert.equal(copy, project, name);
   }
 });
 

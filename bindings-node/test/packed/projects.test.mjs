@@ -1,20 +1,27 @@
 // Installs the tarballs in empty projects: CommonJS, ES modules and TypeScript.
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
-import { cliOf, linkInstalled, manifest, newProject, packDependencies, packMain, packPlatform, run } from './support.mjs';
+import {
+  cliOf, currentPlatform, linkInstalled, manifest, namesOf, newProject, packCheckout, packDependencies, packMain, packPlatform, run,
+} from './support.mjs';
 
 /** This Node.js and those in `REGRANT_TEST_NODES`: paths of executables, separated as in `PATH`. */
 const nodes = [process.execPath, ...(process.env.REGRANT_TEST_NODES ?? '').split(delimiter).filter(Boolean)];
 
 let folder;
 let tarballs;
+let checkout;
+const [name] = namesOf(currentPlatform());
+const [platformPackage, addonFile] = [`regrant-${name}`, `regrant.${name}.node`];
+
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), 'regrant-tarballs-'));
   const [main, platform, dependencies] = await Promise.all([packMain(folder), packPlatform(folder), packDependencies(folder)]);
   tarballs = [main, platform, ...dependencies];
+  checkout = await packCheckout(await mkdtemp(join(folder, 'checkout-')));
 });
 after(() => rm(folder, { recursive: true }));
 
@@ -60,13 +67,51 @@ test('an empty strict TypeScript project, with Node.js and bundler resolution', 
   await runEverywhere(t, project, 'out/required.cjs');
 });
 
-test('a missing platform package gives an error with instructions', async (t) => {
-  const project = await newProject(t, 'commonjs', tarballs.filter((path) => !path.includes(`regrant-${process.platform}`)));
-  const failing = run(process.execPath, ['-e', "require('regrant')"], { cwd: project });
-  await assert.rejects(failing, ({ stderr }) => {
+test('the tarball of a checkout installs in an empty project, with nothing else of regrant', async (t) => {
+  const project = await newProject(t, 'commonjs', [checkout, ...tarballs.filter((path) => !basename(path).startsWith('regrant-'))]);
+  await linkInstalled(project, { express: 'express5' });
+  await copyFile(new URL('projects/story.cjs', import.meta.url), join(project, 'story.cjs'));
+  await runEverywhere(t, project, 'main.js');
+  await rm(join(project, 'node_modules/regrant', addonFile));
+  await failsToLoad(project, /This regrant is a checkout, or was packed from one, and has no addon.*npm run build/);
+});
+
+/** Checks the error of `require('regrant')` without an addon, and how Node.js prints it. */
+async function failsToLoad(project, advice, options = []) {
+  await assert.rejects(run(process.execPath, [...options, '-e', "require('regrant')"], { cwd: project }), ({ stderr }) => {
     assert.match(stderr, /ERR_ADDON_UNAVAILABLE/);
-    assert.match(stderr, new RegExp(`no native addon for this platform \\(${process.platform}, ${process.arch}`));
-    assert.match(stderr, /optional dependency/);
+    assert.match(stderr, new RegExp(`cannot load its native addon on this platform \\(${process.platform}, ${process.arch}`));
+    assert.match(stderr, advice);
     return true;
   });
+}
+
+test('a missing platform package gives an error with instructions', async (t) => {
+  const project = await newProject(t, 'commonjs', tarballs.filter((path) => !path.includes(`regrant-${process.platform}`)));
+  await failsToLoad(project, /package-lock\.json does not list regrant-/);
+});
+
+test('--omit=optional gives an error that names the option', async (t) => {
+  const project = await newProject(t, 'commonjs', tarballs);
+  // npm omits nothing that its command line names, so leave it out by hand.
+  await rm(join(project, 'node_modules', platformPackage), { recursive: true });
+  await failsToLoad(project, /left it out: install again without --omit=optional/);
+});
+
+test('node_modules of another system gives an error that names its addon', async (t) => {
+  const project = await newProject(t, 'commonjs', tarballs);
+  const [foreign] = ['regrant-win32-x64-msvc', 'regrant-darwin-arm64'].filter((name) => name !== platformPackage);
+  await rename(join(project, 'node_modules', platformPackage), join(project, 'node_modules', foreign));
+  await failsToLoad(project, new RegExp(`Here is the addon of ${foreign.replace('regrant-', '')}`));
+});
+
+test('an addon of another system in place of ours gives an error about the architecture', async (t) => {
+  const project = await newProject(t, 'commonjs', tarballs);
+  await writeFile(join(project, 'node_modules', platformPackage, addonFile), 'not an addon of this system');
+  await failsToLoad(project, /It is damaged, or was built for another architecture/);
+});
+
+test('Node.js without addons gives an error that names its option', async (t) => {
+  const project = await newProject(t, 'commonjs', tarballs);
+  await failsToLoad(project, /--no-addons/, ['--no-addons']);
 });

@@ -1,18 +1,23 @@
-// Packs the package as a release does: without an addon, with a separate platform package.
+// Packs the package from the checkout, with the addon that was built there, and as a release does: without one, with a
+// separate platform package.
 import { execFile } from 'node:child_process';
-import { copyFile, cp, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { readFileSync } from 'node:fs';
+import { copyFile, cp, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 export const run = promisify(execFile);
 const require = createRequire(import.meta.url);
-const { namesOf, currentPlatform } = require('../../dist/addon.cjs');
+export const { namesOf, currentPlatform } = require('../../dist/addon.cjs');
 
 export const packageFolder = fileURLToPath(new URL('../..', import.meta.url));
 export const manifest = require('../../package.json');
+/** The packages with the addons, as native.cjs names them. */
+const platformPackages = [...readFileSync(join(packageFolder, 'native.cjs'), 'utf8').matchAll(/require\('(regrant-[^/']+)'\)/g)]
+  .map(([, name]) => name);
 
 /** A temporary folder, removed after the test `t`. */
 export async function temporaryFolder(t) {
@@ -29,8 +34,18 @@ async function pack(folder, destination) {
   return join(destination, filename);
 }
 
-export function packMain(destination) {
+/** Packs the checkout, as `npm pack` does for those who build it. */
+export function packCheckout(destination) {
   return pack(packageFolder, destination);
+}
+
+/** Packs what a release publishes: the addons are in packages of their own, which `package.json` lists. */
+export async function packMain(destination) {
+  const folder = await mkdtemp(join(destination, 'main-'));
+  await cp(packageFolder, folder, { recursive: true, filter: (path) => !/node_modules|\.node$/.test(relative(packageFolder, path)) });
+  const optionalDependencies = Object.fromEntries(platformPackages.map((name) => [name, manifest.version]));
+  await writeFile(join(folder, 'package.json'), JSON.stringify({ ...manifest, optionalDependencies }));
+  return pack(folder, destination);
 }
 
 /** Packs the platform package, created by @napi-rs/cli, with the local addon. */
