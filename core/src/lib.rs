@@ -52,7 +52,8 @@ pub use auth::{
 };
 pub use error::{Advice, Error, ErrorCode, ErrorDetails, ErrorInfo, Language, Result};
 
-/// Compiles the Rust of the README.
+/// Compiles the Rust of the README and of its page.
 #[cfg(all(doctest, feature = "redis"))]
 #[doc = include_str!("../../README.md")]
+#[doc = include_str!("../docs/rust.md")]
 struct Readme;

@@ -1,6 +1,9 @@
 // Installs the tarballs in empty projects: CommonJS, ES modules and TypeScript.
 import assert from 'node:assert/strict';
-import { copyFile, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -75,6 +78,50 @@ test('the tarball of a checkout installs in an empty project, with nothing else 
   await rm(join(project, 'node_modules/regrant', addonFile));
   await failsToLoad(project, /This regrant is a checkout, or was packed from one, and has no addon.*npm run build/);
 });
+
+test('the program of the README runs in an empty project: login, request, refresh, logout', async (t) => {
+  const project = await newProject(t, 'esm', tarballs);
+  await linkInstalled(project, { express: 'express5' });
+  const readme = await readFile(new URL('../../../README.md', import.meta.url), 'utf8');
+  const [, program] = /^```js\n([^]*?)^```/m.exec(readme);
+  assert.ok(program.trim().split('\n').length <= 25, 'about twenty lines');
+  await writeFile(join(project, 'app.mjs'), program);
+
+  const { stdout: secret } = await run(process.execPath, ['node_modules/regrant/bin/regrant.cjs', 'keys', 'secret'], { cwd: project });
+  const port = await freePort();
+  const app = spawn(process.execPath, ['app.mjs'], {
+    cwd: project, env: { ...process.env, SECRET_KEY: secret.trim(), PORT: String(port), REDIS_URL: undefined }, stdio: 'inherit',
+  });
+  t.after(() => app.kill());
+  const call = (path, init) => fetch(`http://127.0.0.1:${port}${path}`, init);
+  const post = (path, cookie) => call(path, { method: 'POST', headers: { cookie } });
+  while (!(await call('/me').catch(() => undefined))) assert.equal(app.exitCode, null, 'the program has ended');
+
+  const logIn = (password) => call('/login', {
+    method: 'POST', headers: { 'content-type': 'application/json' }, body: JSON.stringify({ name: 'Ann', password }),
+  });
+  assert.equal((await logIn('guess')).status, 401);
+  const login = await logIn('change me');
+  const cookieOf = (response) => response.headers.getSetCookie()[0].split(';')[0];
+  const me = async (response) => {
+    const { accessToken } = await response.json();
+    return (await call('/me', { headers: { authorization: `Bearer ${accessToken}` } })).json();
+  };
+  const refreshed = await post('/auth/refresh', cookieOf(login));
+  assert.deepEqual([await me(login), await me(refreshed)], [{ id: 'user-1' }, { id: 'user-1' }]);
+  assert.equal((await call('/me')).status, 401);
+  await post('/auth/logout', cookieOf(refreshed));
+  assert.equal((await post('/auth/refresh', cookieOf(refreshed))).status, 401);
+});
+
+async function freePort() {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address();
+  server.close();
+  await once(server, 'close');
+  return port;
+}
 
 /** Checks the error of `require('regrant')` without an addon, and how Node.js prints it. */
 async function failsToLoad(project, advice, options = []) {
