@@ -33,3 +33,25 @@ test('reuse of an old refresh token revokes the session', async () => {
   await assert.rejects(auth.refresh(stolen), { code: 'ERR_REFRESH_REUSED' });
   await assert.rejects(auth.refresh(next.refreshToken), { code: 'ERR_SESSION_REVOKED' });
 });
+
+test('a thief who refreshes first is detected when the user comes', async () => {
+  const { auth, clock } = authAt('2026-01-01T12:00:00Z');
+  const { refreshToken } = await auth.login('user-1');
+  const thief = await auth.refresh(refreshToken);
+  clock.advance(60_000);
+  const next = await auth.refresh(thief.refreshToken);
+  clock.advance(60_000);
+  await assert.rejects(auth.refresh(refreshToken), { code: 'ERR_REFRESH_REUSED' });
+  await assert.rejects(auth.refresh(next.refreshToken), { code: 'ERR_SESSION_REVOKED' });
+});
+
+test('a repeated refresh is no theft', async () => {
+  const { auth, clock } = authAt('2026-01-01T12:00:00Z');
+  const { refreshToken } = await auth.login('user-1');
+  const lost = await auth.refresh(refreshToken);
+  assert.equal((await auth.refresh(refreshToken)).refreshToken, lost.refreshToken); // within the grace period: the same
+  clock.advance(60_000);
+  const again = await auth.refresh(refreshToken); // later: another one, because the first was never used
+  assert.notEqual(again.refreshToken, lost.refreshToken);
+  assert.equal(auth.verify(again.accessToken).sub, 'user-1');
+});

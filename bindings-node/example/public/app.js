@@ -1,12 +1,12 @@
 // The page: its two views, and the handlers of its buttons.
 
-import { SessionError, call, client, json, onAccessToken, send, traceRefreshes } from './client.js';
+import { SessionError, Unreachable, call, client, json, onAccessToken, send, traceRefreshes } from './client.js';
 import { startCountdown, stopCountdown } from './countdown.js';
 import { drawDevices, keepTimesFresh } from './devices.js';
 import { announce, byId } from './dom.js';
 import { explain } from './reasons.js';
-import { clearTheft, playTheft } from './theft.js';
-import { startEntry } from './timeline.js';
+import { TheftFailed, clearTheft, playTheft } from './theft.js';
+import { showAllEntries, startEntry } from './timeline.js';
 
 // A script cannot see the refresh cookie, so remember whether there may be one ('yes', 'no'). On a first visit
 // (null) no refresh is tried.
@@ -23,12 +23,21 @@ onAccessToken((token) => {
 });
 
 let loggedOut = 'LOGGED_OUT'; // how this page logs out
+let shownUser; // whose page is shown
+let isOpen = false; // the page has found out whether a user is signed in
 
-client.subscribe(({ status, reason, code, revocation }) => {
-  if (status !== 'signed_out') return;
-  cookieHint.set('no');
-  const isOurs = reason === 'by_user' || reason === 'elsewhere';
-  showLogin({ code: isOurs ? loggedOut : (code ?? ''), reason: revocation, message: reason });
+// All tabs share one session, so each follows what happens in the others.
+client.subscribe(({ status, subject, reason, code, revocation }) => {
+  if (status === 'signed_out') {
+    cookieHint.set('no');
+    const ours = { by_user: loggedOut, elsewhere: 'LOGGED_OUT_ELSEWHERE' }[reason];
+    showLogin({ code: ours ?? code ?? '', reason: revocation, message: reason });
+  } else if (status === 'signed_in' && isOpen && subject !== shownUser && document.body.dataset.busy === 'false') {
+    act('Signed in in another tab', async (trace) => {
+      await showSignedIn(trace);
+      trace.close('This tab uses the tokens of the other one.');
+    });
+  }
 });
 const answer = await fetch('/auth/demo/lifetimes');
 const lifetimes = answer.ok ? await answer.json() : undefined;
@@ -36,6 +45,7 @@ const lifetimes = answer.ok ? await answer.json() : undefined;
 // The views
 
 function showLogin(why) {
+  shownUser = undefined;
   stopCountdown();
   clearTheft();
   document.body.dataset.view = 'signed-out';
@@ -56,6 +66,7 @@ function showLogin(why) {
 
 async function showSignedIn(trace) {
   const { body } = await call('/api/me', { trace });
+  shownUser = client.state.subject;
   byId('who').textContent = body.user.email;
   document.body.dataset.view = 'signed-in';
   byId('call').focus({ preventScroll: true });
@@ -77,11 +88,12 @@ async function act(title, run) {
   try {
     await run(trace);
   } catch (error) {
-    if (!(error instanceof SessionError)) throw error;
-    if (error.advice === 'sign_in') trace.close('The session is over: sign in again.', 'ended');
+    if (error instanceof TheftFailed) trace.close(error.message, 'failed');
+    else if (error.advice === 'sign_in') trace.close('The session is over: sign in again.', 'ended');
     else {
       const what = error.status ? `The server answered ${error.status}.` : 'The server cannot be reached.';
-      trace.close(`${what} The tokens are kept; try again.`, 'failed');
+      trace.close(client.state.status === 'signed_in' ? `${what} The tokens are kept; try again.` : `${what} Try again.`, 'failed');
+      if (!(error instanceof SessionError || error instanceof Unreachable)) throw error;
     }
   } finally {
     traceRefreshes();
@@ -181,17 +193,21 @@ byId('log-out-everywhere').addEventListener('click', () =>
   }),
 );
 
-// The theft. It ends like every session that is over: with the login page and the reason.
+// The thefts. They end like every session that is over: with the login page and the reason.
 
-byId('steal').addEventListener('click', () =>
-  act('Steal my refresh token', (trace) => playTheft(lifetimes.grace, trace)),
+byId('steal-late').addEventListener('click', () =>
+  act('Thief comes late', (trace) => playTheft('late', lifetimes.grace, trace)),
 );
+byId('steal-first').addEventListener('click', () =>
+  act('Thief comes first', (trace) => playTheft('first', lifetimes.grace, trace)),
+);
+byId('timeline-more').addEventListener('click', showAllEntries);
 
 // Start
 
 keepTimesFresh();
 chooseForm(cookieHint.get() === null); // a first-time visitor has no account yet
-if (lifetimes) byId('grace').textContent = `${lifetimes.grace} s`;
+if (lifetimes) byId('grace').textContent = `${lifetimes.grace}\u00a0s`;
 else byId('theft').hidden = true; // a server without the demo routes
 
 if (cookieHint.get() === 'yes') {
@@ -203,3 +219,4 @@ if (cookieHint.get() === 'yes') {
 } else {
   showLogin();
 }
+isOpen = true;

@@ -34,9 +34,20 @@ export async function call(path, { trace = untraced, ...init } = {}) {
   }
 }
 
+/** Refreshes now, as the client does when a token has expired. Throws a `SessionError` if the session is over. */
+export const renew = () => client.accessToken({ rejected: shown });
+
+/** There was no answer to a request of `send`. */
+export class Unreachable extends Error {}
+
 /** A request without an access token, such as a login: `{ status, body }`. */
-export const send = async (path, { trace = untraced, ...init } = {}) =>
-  read(await traced(path, { ...init, request: { trace, isSent: true, isFirst: true } }));
+export async function send(path, { trace = untraced, ...init } = {}) {
+  const request = { trace, isSent: true, isFirst: true };
+  const response = await traced(path, { ...init, request }).catch((cause) => {
+    throw new Unreachable('no answer', { cause });
+  });
+  return read(response);
+}
 
 /** The `fetch` of the client. */
 async function traced(input, { request, ...init } = {}) {
@@ -44,11 +55,13 @@ async function traced(input, { request, ...init } = {}) {
   const refresh = path === REFRESH;
   const { trace } = request ?? { trace: current };
   if (refresh && !request) for (let others = 1; others < waiting; others++) trace.joined();
-  const retry = request?.isSent && !request.isFirst;
+  const bySend = request?.isFirst;
+  const retry = request?.isSent && !bySend;
   if (request && !request.isSent) waiting -= 1;
   if (request) Object.assign(request, { isSent: true, isFirst: false });
   const [, token] = /^Bearer (.+)/.exec(new Headers(init.headers).get('authorization')) ?? [];
-  if (token && token !== shown) onToken((shown = token));
+  // With `send` the token is the thief's.
+  if (token && token !== shown && !bySend) onToken((shown = token));
   const finish = trace.step({ method: init.method ?? 'GET', path, refresh, ...(retry && { retry }) });
   try {
     const response = await fetch(input, init);

@@ -28,7 +28,7 @@ function device(session, onLogOut) {
         'Signed in ',
         moment(session.createdAt),
         el('span', { 'aria-hidden': 'true' }, ' · '),
-        'last refreshed ',
+        'refreshed ',
         moment(session.lastRefreshedAt),
       ),
     ),

@@ -3,7 +3,7 @@
 const REASONS = {
   ERR_REFRESH_REUSED: {
     title: 'Your session was ended for your safety',
-    text: 'A refresh token that had already been used came back. Two holders had it, so nobody keeps the session.',
+    text: 'An old refresh token came back although the next one was in use. Two holders had it, so nobody keeps the session.',
     tone: 'bad',
   },
   ERR_SESSION_REVOKED: {
@@ -28,6 +28,7 @@ const REASONS = {
     text: 'It was restarted without a SECRET_KEY, so tokens from before are not valid. Accounts kept in memory are gone too.',
   },
   LOGGED_OUT: { title: 'You are logged out', text: 'This device only. Others stay signed in.' },
+  LOGGED_OUT_ELSEWHERE: { title: 'You are logged out', text: 'You logged out in another tab. All tabs share one session.' },
   LOGGED_OUT_EVERYWHERE: { title: 'You are logged out everywhere', text: 'No device has a working token any more.' },
 };
 

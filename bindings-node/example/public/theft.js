@@ -1,75 +1,127 @@
-// Demonstrates a theft. This page and a thief hold the same refresh token. When one of them presents the token after
-// the other has used it, the reuse is detected and the session is revoked for both.
+// Demonstrates two thefts. This page and a thief hold the same refresh token; one of them uses it first. When the other
+// presents it afterwards, the reuse is detected and the session is revoked for both.
 
-import { SessionError, call, client, json, send } from './client.js';
+import { SessionError, call, client, json, renew, send } from './client.js';
 import { byId, el } from './dom.js';
 
-const STEPS = {
-  copy: 'The thief copies the refresh token',
-  honest: 'This page refreshes and goes on working',
-  wait: 'The grace period passes',
-  replay: 'The thief replays the old token',
-  over: 'The session is over for both',
+const list = byId('theft-steps');
+const OVER = 'The session is over for both';
+
+/** The page refreshes first. The thief's copy is the old token then. */
+const late = {
+  steps: {
+    copy: 'The thief copies the refresh token',
+    refresh: 'This page refreshes and goes on working',
+    wait: 'The grace period passes',
+    replay: 'The thief presents the old token',
+    over: OVER,
+  },
+  async play(board, { grace, trace, thief }) {
+    const refreshToken = await thief.copy();
+    await board.during('refresh', async () => {
+      await client.signIn(granted(await send('/auth/refresh', { method: 'POST', trace })));
+      await call('/api/me', { trace });
+      return 'The copy is now the old token';
+    });
+    await board.wait(grace);
+    await board.during('replay', async () => {
+      const { status, body } = await thief.refresh(refreshToken);
+      return body?.error?.code ?? `answered ${status}`;
+    });
+    board.now('over');
+    trace.say('The server has revoked the session. This page does not know yet and calls the API:');
+    await call('/api/me', { trace });
+  },
 };
 
-const list = byId('theft-steps');
+/** The thief refreshes first and works with the new pair. This page's own token is the old one then. */
+const first = {
+  steps: {
+    copy: 'The thief copies the refresh token',
+    refresh: 'The thief refreshes and uses the new pair',
+    wait: 'The grace period passes',
+    replay: 'This page refreshes, with the old token',
+    over: OVER,
+  },
+  async play(board, { grace, trace, thief }) {
+    const refreshToken = await thief.copy();
+    let accessToken;
+    await board.during('refresh', async () => {
+      ({ accessToken } = granted(await thief.refresh(refreshToken)));
+      const { status } = await thief.call('/api/me', accessToken);
+      return `The API answers ${status}: it cannot tell them apart`;
+    });
+    await board.wait(grace);
+    board.now('replay');
+    try {
+      await renew();
+    } catch (error) {
+      if (isOver(error)) {
+        trace.say('The server has revoked the session. The thief does not know yet and calls the API:');
+        await thief.call('/api/me', accessToken);
+      }
+      throw error;
+    }
+  },
+};
+
+// Who comes second is detected.
+const THEFTS = { late, first };
 
 /**
- * Plays the theft once and shows the requests in `trace`. `grace` is in seconds. Ends by throwing the `SessionError`, the
- * result of the page's next call.
+ * Plays a theft once and shows the requests in `trace`. `grace` is in seconds. Ends by throwing the `SessionError` with which
+ * the page learns that its session is over, or the error for which the theft was given up.
  */
-export async function playTheft(grace, trace) {
-  const board = drawBoard();
-
-  board.now('copy');
-  const stolen = await asThief(trace, '/auth/demo/refresh-token', { method: 'POST' });
-  if (stolen.status !== 200) throw new Error('There was no refresh token to steal.');
-  const { refreshToken } = stolen.body;
-  board.done('copy', `${refreshToken.slice(0, 6)}…${refreshToken.slice(-6)}`);
-
-  board.now('honest');
-  const { body: renewed } = await send('/auth/refresh', { method: 'POST', trace });
-  await client.signIn(renewed);
-  await call('/api/me', { trace });
-  board.done('honest', 'The copy is now the old token');
-
-  // Within the grace period a used token is treated as a retry or a second tab and gets the same new refresh token.
-  // A thief who is that fast is detected later, when the two holders present different tokens.
-  await countDown(grace * 1000 + 400, (left) => board.now('wait', `${left.toFixed(1)} s left`));
-  board.done('wait', `${grace} s`);
-  trace.say(`The grace period of ${grace} s has passed.`);
-
-  board.now('replay');
-  const replay = await asThief(trace, '/auth/demo/refresh-as-thief', {
-    ...json({ refreshToken }),
-    credentials: 'omit',
-  });
-  board.done('replay', replay.body?.error?.code ?? `answered ${replay.status}`);
-
-  board.now('over');
-  trace.say('The server has ended the session. This page does not know yet and calls the API:');
+export async function playTheft(who, grace, trace) {
+  const { steps, play } = THEFTS[who];
+  const board = drawBoard(steps);
   try {
-    await call('/api/me', { trace });
+    await play(board, { grace, trace, thief: thiefOf(board, trace) });
     trace.close('The theft went unnoticed.', 'failed');
   } catch (error) {
-    if (error instanceof SessionError && error.advice === 'sign_in') {
-      trace.close(
-        'Neither the thief nor this page holds a working token. The user can sign in again; the thief cannot.',
-      );
-    }
+    // Half a theft explains nothing; the timeline says what went wrong.
+    if (!isOver(error)) clearTheft();
+    else trace.close('Neither the thief nor this page holds a working token. The user can sign in again; the thief cannot.');
     throw error;
   }
 }
 
-/** Sends a request that the timeline shows as the thief's. */
-function asThief(trace, path, init) {
-  return send(path, { ...init, trace: { step: (step) => trace.step({ ...step, actor: 'thief' }) } });
+const isOver = (error) => error instanceof SessionError && error.advice === 'sign_in';
+
+/** What the thief does. The timeline shows these requests as the thief's. */
+function thiefOf(board, trace) {
+  const asThief = (path, init) =>
+    send(path, { ...init, trace: { step: (step) => trace.step({ ...step, actor: 'thief' }) } });
+  return {
+    /** The copy of the page's refresh token. */
+    async copy() {
+      let refreshToken;
+      await board.during('copy', async () => {
+        ({ refreshToken } = granted(await asThief('/auth/demo/refresh-token', { method: 'POST' })));
+        return `${refreshToken.slice(0, 6)}…${refreshToken.slice(-6)}`;
+      });
+      return refreshToken;
+    },
+    refresh: (refreshToken) =>
+      asThief('/auth/demo/refresh-as-thief', { ...json({ refreshToken }), credentials: 'omit' }),
+    call: (path, accessToken) =>
+      asThief(path, { headers: { Authorization: `Bearer ${accessToken}` }, credentials: 'omit' }),
+  };
 }
 
-/** Draws the list of steps. `now` makes a step current, `done` completes it; both take an optional text. */
-function drawBoard() {
+/** A theft that cannot be played. The message is for the visitor. */
+export class TheftFailed extends Error {}
+
+/** The body of an answer with tokens. */
+function granted({ status, body }) {
+  if (status !== 200) throw new TheftFailed(`The theft cannot be played: the server answered ${status}.`);
+  return body;
+}
+
+/** Draws the list of steps. `now` makes a step current; `during` and `wait` also complete it, with a text. */
+function drawBoard(steps) {
   const lines = new Map();
-  for (const [name, text] of Object.entries(STEPS)) {
+  for (const [name, text] of Object.entries(steps)) {
     lines.set(
       name,
       el(
@@ -82,13 +134,22 @@ function drawBoard() {
   }
   list.replaceChildren(...lines.values());
   list.hidden = false;
-  const set =
-    (state) =>
-    (name, more = '') => {
-      lines.get(name).dataset.state = state;
-      lines.get(name).lastElementChild.textContent = more;
-    };
-  return { now: set('now'), done: set('done') };
+  const set = (name, state, more = '') => {
+    lines.get(name).dataset.state = state;
+    lines.get(name).lastElementChild.textContent = more;
+  };
+  return {
+    now: (name) => set(name, 'now'),
+    async during(name, run) {
+      set(name, 'now');
+      set(name, 'done', await run());
+    },
+    /** Within the grace period a used token is treated as a retry or a second tab, and gets the same new one. */
+    async wait(grace) {
+      await countDown(grace * 1000 + 400, (left) => set('wait', 'now', `${left.toFixed(1)} s left`));
+      set('wait', 'done', `${grace} s`);
+    },
+  };
 }
 
 /** Clears the list of steps. */

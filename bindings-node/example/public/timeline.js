@@ -5,6 +5,11 @@ import { announce, byId, el } from './dom.js';
 const list = byId('timeline-list');
 const LONGEST = 30; // entries shown
 
+/** Shows all entries where only the newest are shown, on narrow screens. */
+export function showAllEntries() {
+  byId('timeline').dataset.all = 'true';
+}
+
 /** Starts an entry and returns its trace, for the client's calls. */
 export function startEntry(title) {
   const steps = el('ol', { class: 'steps' });

@@ -183,31 +183,69 @@ describe('the page', () => {
     assert.match((await timelineEntry(ann.page, CALL)).steps.at(-1), /^GET \/api\/me 200/);
   });
 
-  test('a stolen refresh token is found out and the session ends for both', async () => {
-    await signIn(phone.page, 'ann@example.org');
-    const theft = 'Steal my refresh token';
-    await press(ann.page, theft);
-    await ann.page.getByText(/^\d\.\d s left$/).waitFor();
-    const reason = await loginReason(ann.page);
-    assert.equal(reason.title, 'Your session was ended for your safety');
+  test('a theft that cannot be played leaves no half of it on the page', async () => {
+    await ann.page.route('**/auth/demo/refresh-token', (route) => route.fulfill({ status: 401, json: {} }));
+    await press(ann.page, 'Thief comes late');
+    const { state, summary } = await timelineEntry(ann.page, 'Thief comes late');
+    assert.deepEqual([state, summary], ['failed', 'The theft cannot be played: the server answered 401.']);
+    assert.equal(await ann.page.locator('#theft-steps').isVisible(), false);
+    await ann.page.unroute('**/auth/demo/refresh-token');
 
-    const { steps, summary } = await timelineEntry(ann.page, theft);
-    const [copy, refresh, honestCall, replay, ...end] = steps;
-    assert.equal(copy, 'thief: POST /auth/demo/refresh-token 200');
-    assert.equal(refresh, 'POST /auth/refresh 200');
-    assert.equal(honestCall, 'GET /api/me 200');
-    assert.equal(replay, 'thief: POST /auth/demo/refresh-as-thief 401 ERR_REFRESH_REUSED');
-    assert.match(end.at(-2), /^GET \/api\/me 401 ERR_/);
-    assert.equal(end.at(-1), 'POST /auth/refresh 401 ERR_SESSION_REVOKED');
-    assert.match(summary, /Neither the thief nor this page/);
-
-    await press(phone.page, CALL);
-    assert.match(
-      (await timelineEntry(phone.page, CALL)).steps.at(-1),
-      /^GET \/api\/me 200/,
-      'her other device is not concerned',
-    );
+    await ann.page.route('**/auth/demo/refresh-as-thief', (route) => route.abort());
+    await press(ann.page, 'Thief comes first');
+    assert.match((await timelineEntry(ann.page, 'Thief comes first')).summary, /cannot be reached/);
+    assert.equal(await ann.page.locator('#theft-steps').isVisible(), false);
+    await ann.page.unroute('**/auth/demo/refresh-as-thief');
   });
+
+  for (const [theft, expected] of [
+    [
+      'Thief comes late',
+      [
+        /^thief: POST \/auth\/demo\/refresh-token 200$/,
+        /^POST \/auth\/refresh 200$/,
+        /^GET \/api\/me 200$/,
+        /^thief: POST \/auth\/demo\/refresh-as-thief 401 ERR_REFRESH_REUSED$/,
+        /^GET \/api\/me 401 ERR_/,
+        /^POST \/auth\/refresh 401 ERR_SESSION_REVOKED$/,
+      ],
+    ],
+    [
+      'Thief comes first',
+      [
+        /^thief: POST \/auth\/demo\/refresh-token 200$/,
+        /^thief: POST \/auth\/demo\/refresh-as-thief 200$/,
+        /^thief: GET \/api\/me 200$/,
+        /^POST \/auth\/refresh 401 ERR_REFRESH_REUSED$/,
+        /^thief: GET \/api\/me 401 ERR_ACCESS_REVOKED$/,
+      ],
+    ],
+  ]) {
+    test(`${theft}: it is detected and the session ends for both`, async () => {
+      for (const { page } of [ann, phone])
+        if (await page.locator('#credentials').isVisible()) await signIn(page, 'ann@example.org');
+      // With a fresh access token the page refreshes only where the theft does.
+      await accessExpired(ann.page);
+      await press(ann.page, CALL);
+      await timelineEntry(ann.page, CALL);
+      await press(ann.page, theft);
+      await ann.page.getByText(/^\d\.\d s left$/).waitFor();
+      const { title } = await loginReason(ann.page);
+      assert.equal(title, 'Your session was ended for your safety');
+
+      const { steps, summary } = await timelineEntry(ann.page, theft);
+      assert.equal(steps.length, expected.length, steps.join('\n'));
+      expected.forEach((step, at) => assert.match(steps[at], step));
+      assert.match(summary, /Neither the thief nor this page/);
+
+      await press(phone.page, CALL);
+      assert.match(
+        (await timelineEntry(phone.page, CALL)).steps.at(-1),
+        /^GET \/api\/me 200/,
+        'her other device is not concerned',
+      );
+    });
+  }
 
   test('after a reload the ended session stays ended', async () => {
     await ann.page.reload();
@@ -231,6 +269,31 @@ describe('the page', () => {
     assert.deepEqual(await ann.context.cookies(), []);
   });
 
+  test('what one tab does is seen in the others', async () => {
+    const tab = await ann.open();
+    await signIn(ann.page, 'ann@example.org');
+    const { summary } = await timelineEntry(tab, 'Signed in in another tab');
+    assert.match(summary, /tokens of the other one/);
+    assert.equal(await tab.locator('#who').textContent(), 'ann@example.org');
+
+    await press(tab, 'Log out');
+    assert.equal((await loginReason(tab)).title, 'You are logged out');
+    assert.equal((await loginReason(ann.page)).title, 'You are logged out');
+    assert.match(await ann.page.locator('#reason-text').textContent(), /^You logged out in another tab\./);
+
+    // The next user may be another one.
+    await signIn(ann.page, 'ann@example.org');
+    await timelineEntry(tab, 'Signed in in another tab');
+    await press(tab, 'Log out');
+    await loginReason(ann.page);
+    await signUp(tab, 'eve@example.org');
+    await ann.page.locator('#who').getByText('eve@example.org').waitFor();
+    await press(ann.page, 'Log out everywhere');
+    assert.equal((await loginReason(ann.page)).title, 'You are logged out everywhere');
+    await loginReason(tab);
+    await tab.close();
+  });
+
   test('a wrong password is said at the form', async () => {
     await ann.page.getByLabel('E-mail address').fill('ann@example.org');
     await ann.page.getByLabel('Password').fill('wrong password');
@@ -246,6 +309,37 @@ describe('the page', () => {
     await timelineEntry(phone.page, FIVE);
     const [content, window] = await phone.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
     assert.ok(content <= window, `${content} px of content in ${window} px`);
+    const scrolling = await phone.page.evaluate(() =>
+      [...document.querySelectorAll('main *')]
+        .filter((node) => node.scrollHeight > node.clientHeight + 1 && /auto|scroll/.test(getComputedStyle(node).overflowY))
+        .map((node) => node.id),
+    );
+    assert.deepEqual(scrolling, [], 'nothing scrolls but the page');
+    const shown = () => phone.page.locator('.entry').filter({ visible: true }).count();
+    assert.equal(await shown(), 2, 'the newest entries');
+    await press(phone.page, 'Show earlier entries');
+    assert.ok((await shown()) > 2);
+    assert.equal(await phone.page.getByRole('button', { name: 'Show earlier entries' }).isVisible(), false);
+  });
+
+  test('buttons fill their row, have one line of text each, and the page has one first heading', async () => {
+    for (const { page } of [ann, phone]) {
+      if (await page.locator('#credentials').isVisible()) await signIn(page, 'ann@example.org');
+      await press(page, CALL);
+      await device(page, 'Safari on iPhone').waitFor();
+      const rows = await page.locator('.buttons').evaluateAll((nodes) =>
+        nodes.map((node) => {
+          const buttons = [...node.querySelectorAll('button')].filter((button) => button.offsetParent);
+          const gap = node.getBoundingClientRect().right - Math.max(...buttons.map((button) => button.getBoundingClientRect().right));
+          return { gap: Math.round(gap), tallest: Math.max(...buttons.map((button) => button.offsetHeight)) };
+        }),
+      );
+      for (const { gap, tallest } of rows) {
+        assert.equal(gap, 0);
+        assert.ok(tallest < 50, `${tallest} px`);
+      }
+      assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1);
+    }
   });
 
   test('nothing went wrong in the pages meanwhile', () => {

@@ -22,10 +22,10 @@ const ADDRESS_PREFIX: &str = "regrant example: http://localhost:";
 /// What to try, once the page is open.
 const TRY: &str = "\
 1. Sign up (\"I am new here\"). The access token's countdown starts.
-2. \"Call the protected API\", before the countdown is at zero and after: 401, refresh, the call again.
+2. \"Call the protected API\", before the countdown is at zero and after: one refresh, then the call.
 3. \"5 at once\", after it has run out again: five calls, one refresh.
 4. Open the page in another browser too, look at the devices, and log one of them out.
-5. \"Steal my refresh token\": an old token is replayed, and the session is revoked.
+5. \"Thief comes late\", \"Thief comes first\": an old token is presented, and the session is revoked for both.
 
 Ctrl-C ends it.";
 
