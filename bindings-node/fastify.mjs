@@ -6,7 +6,9 @@ export {
   authenticate,
   jwksHandler,
   loginReply,
+  oauthRoutes,
   proofOf,
   requireClaims,
+  requireFreshLogin,
   requireScopes,
 } from './dist/fastify/index.cjs';

@@ -1,6 +1,7 @@
 // The same objects as `require('regrant/http')` gives.
 export {
   authenticate,
+  introspect,
   jwksAnswer,
   loginAnswer,
   logout,
@@ -8,7 +9,10 @@ export {
   refresh,
   refusal,
   requireClaims,
+  requireFreshLogin,
   requireScopes,
+  revoke,
   sessions,
   toResponse,
+  token,
 } from './dist/http/index.cjs';

@@ -14,14 +14,12 @@ use regrant::store::{CustomStore, CustomStoreOptions};
 use regrant::types::{Clock, SystemClock};
 use regrant::{Auth, Result};
 
-use crate::callbacks::{
-    AsyncFunction, JsIdentityResolver, JsKeyValueStore, Listener, forward_events,
-};
+use crate::callbacks::{AsyncFunction, JsIdentityResolver, JsKeyValueStore, Listener, forward};
 use crate::clock::TestClock;
 use crate::error::{ErrorDto, NativeResult, json, text};
 use crate::log::{LogListener, Subscription};
 use crate::metrics;
-use crate::requests::{Calls, PresentedProof, RefreshInput};
+use crate::requests::{Calls, LoginInput, PresentedProof, RefreshInput};
 use crate::verify::{self, InputKind, to_tuple_json};
 
 /// `Auth` of the core. The methods return text, mostly JSON, or an [`ErrorDto`].
@@ -55,11 +53,14 @@ impl NativeAuth {
         identity_resolver: Option<AsyncFunction>,
         #[napi(ts_arg_type = "((call: string) => Promise<string>) | undefined | null")]
         key_value_store: Option<AsyncFunction>,
+        #[napi(ts_arg_type = "((revoked: string) => void) | undefined | null")] on_revoked: Option<
+            Listener,
+        >,
     ) -> Either<NativeAuth, ErrorDto> {
         let clock =
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
         metrics::install();
-        let callbacks = (on_event, identity_resolver, key_value_store);
+        let callbacks = (on_event, identity_resolver, key_value_store, on_revoked);
         match build(&config, Arc::clone(&clock), callbacks) {
             Ok((auth, web)) => {
                 let calls = Calls { auth, clock };
@@ -203,26 +204,19 @@ impl NativeAuth {
         &self,
         env: &'env Env,
         subject: String,
-        device: Option<String>,
-        claims: Option<String>,
-        proof: Option<PresentedProof>,
+        input: LoginInput,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
-        self.promise(
-            env,
-            |calls| async move { json(calls.login(subject, device, claims, proof).await) },
-        )
+        self.promise(env, |calls| async move { json(calls.login(subject, input).await) })
     }
 
-    /// The user of a refresh token.
+    /// Whose session a refresh token belongs to, and the app's claims that it has so far.
     #[napi]
-    pub fn refresh_subject<'env>(
+    pub fn refresh_identity<'env>(
         &self,
         env: &'env Env,
         token: String,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
-        self.promise(env, |calls| async move {
-            text(calls.auth.refresh_subject(&token).await.map(String::from))
-        })
+        self.promise(env, |calls| async move { json(calls.auth.refresh_identity(&token).await) })
     }
 
     /// Exchanges a refresh token.
@@ -342,10 +336,11 @@ pub fn bearer(header: String) -> NativeResult {
 fn build(
     config: &str,
     clock: Arc<dyn Clock>,
-    (on_event, identity_resolver, key_value_store): (
+    (on_event, identity_resolver, key_value_store, on_revoked): (
         Option<Listener>,
         Option<AsyncFunction>,
         Option<AsyncFunction>,
+        Option<Listener>,
     ),
 ) -> Result<(Auth, WebPolicy)> {
     let config = AuthConfig::from_json(config)?;
@@ -357,7 +352,10 @@ fn build(
         builder = builder.store(CustomStore::new(Arc::new(JsKeyValueStore(functions)), options));
     }
     if let Some(listener) = on_event {
-        builder = builder.on_event(forward_events(listener));
+        builder = builder.on_event(forward(listener));
+    }
+    if let Some(listener) = on_revoked {
+        builder = builder.on_revoked(forward(listener));
     }
     if let Some(resolver) = identity_resolver {
         builder = builder.identity_resolver(JsIdentityResolver(resolver));

@@ -9,7 +9,6 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use napi::Status;
 use napi::bindgen_prelude::Promise;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
-use regrant::auth::AuditEvent;
 use regrant::error::Cause;
 use regrant::migration::IdentityResolver;
 use regrant::store::{KeyValueStore, VersionedValue};
@@ -24,8 +23,8 @@ pub type Listener = ThreadsafeFunction<String, (), String, Status, false, true>;
 /// Called with text; gives a promise of JSON text.
 pub type AsyncFunction = ThreadsafeFunction<String, Promise<String>, String, Status, false, true>;
 
-/// Passes audit events on to `listener`. Never blocks; an event during the shutdown of Node is lost.
-pub fn forward_events(listener: Listener) -> impl Fn(&AuditEvent) + Send + Sync + 'static {
+/// Passes events on to `listener`, as JSON. Never blocks; an event during the shutdown of Node is lost.
+pub fn forward<T: Serialize>(listener: Listener) -> impl Fn(&T) + Send + Sync + 'static {
     move |event| {
         if let Ok(text) = serde_json::to_string(event) {
             listener.call(text, ThreadsafeFunctionCallMode::NonBlocking);

@@ -98,15 +98,26 @@ impl NativeWeb {
         serde_json::to_string(&self.policy.preflight(&head.request())?).ok()
     }
 
-    /// `Set-Cookie` for an access token that expires in so many seconds; empty without such a cookie.
+    /// `Set-Cookie` for an access token that expires in so many seconds, or when the browser closes;
+    /// empty without such a cookie.
     #[napi(catch_unwind)]
-    pub fn set_access_cookie(&self, head: String, token: String, expires_in: u32) -> NativeResult {
+    pub fn set_access_cookie(
+        &self,
+        head: String,
+        token: String,
+        #[napi(ts_arg_type = "number | undefined")] expires_in: Option<u32>,
+    ) -> NativeResult {
         set_cookie(self.policy.access_cookie.as_ref(), &head, &token, expires_in)
     }
 
-    /// `Set-Cookie` for a refresh token that expires in so many seconds; empty without such a cookie.
+    /// As [`set_access_cookie`](Self::set_access_cookie), for a refresh token.
     #[napi(catch_unwind)]
-    pub fn set_refresh_cookie(&self, head: String, token: String, expires_in: u32) -> NativeResult {
+    pub fn set_refresh_cookie(
+        &self,
+        head: String,
+        token: String,
+        #[napi(ts_arg_type = "number | undefined")] expires_in: Option<u32>,
+    ) -> NativeResult {
         set_cookie(self.policy.refresh_cookie.as_ref(), &head, &token, expires_in)
     }
 
@@ -176,12 +187,52 @@ impl NativeAuth {
                 .map_err(|_| Error::internal("a presented refresh token is no JSON"))?;
             let PresentedRefreshDto { token, had_others } = presented;
             let presented = PresentedRefresh { token, had_others };
-            let mut refresh = RefreshInput::default();
-            refresh.claims = parse_claims(input.claims)?;
-            refresh.rotate = input.rotate;
-            refresh.address = input.address;
+            let refresh = input.refresh_input()?;
             let endpoints = Endpoints::new(&calls.auth, &web);
             to_json(&endpoints.refresh(&presented, &head.request(), refresh).await?)
+        })
+    }
+
+    /// The response of the OAuth token endpoint to a form.
+    #[napi]
+    pub fn token_response<'env>(
+        &self,
+        env: &'env Env,
+        head: String,
+        form: String,
+        input: RefreshResponseInput,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.respond_later(env, |calls, web| async move {
+            let (head, input) = (Head::parse(&head)?, input.refresh_input()?);
+            let endpoints = Endpoints::new(&calls.auth, &web);
+            to_json(&endpoints.token(&head.request(), &form, input).await)
+        })
+    }
+
+    /// The response of the OAuth revocation endpoint to a form.
+    #[napi]
+    pub fn revocation_response<'env>(
+        &self,
+        env: &'env Env,
+        head: String,
+        form: String,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.respond_later(env, |calls, web| async move {
+            let head = Head::parse(&head)?;
+            let endpoints = Endpoints::new(&calls.auth, &web);
+            to_json(&endpoints.revoke(&head.request(), &form).await)
+        })
+    }
+
+    /// The response of the OAuth introspection endpoint to a form.
+    #[napi]
+    pub fn introspection_response<'env>(
+        &self,
+        env: &'env Env,
+        form: String,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.respond_later(env, |calls, web| async move {
+            to_json(&Endpoints::new(&calls.auth, &web).introspect(&form).await)
         })
     }
 
@@ -281,6 +332,9 @@ pub struct IssuedPair {
     pub refresh_token: String,
     /// Seconds until the refresh token expires.
     pub refresh_expires_in: u32,
+    /// Whether browsers keep the cookies when they close.
+    #[napi(ts_type = "boolean | undefined")]
+    pub persistent: Option<bool>,
 }
 
 impl IssuedPair {
@@ -291,6 +345,7 @@ impl IssuedPair {
             access_expires_at: after(self.access_expires_in),
             refresh_token: Some(&self.refresh_token),
             refresh_expires_at: after(self.refresh_expires_in),
+            persistent: self.persistent.unwrap_or(true),
         }
     }
 }
@@ -309,6 +364,16 @@ pub struct RefreshResponseInput {
     pub address: Option<String>,
 }
 
+impl RefreshResponseInput {
+    fn refresh_input(self) -> Result<RefreshInput> {
+        let mut refresh = RefreshInput::default();
+        refresh.claims = parse_claims(self.claims)?;
+        refresh.rotate = self.rotate;
+        refresh.address = self.address;
+        Ok(refresh)
+    }
+}
+
 /// Chooses among several access tokens of a request by `verify`.
 pub fn choose_access(
     web: &WebPolicy,
@@ -323,19 +388,27 @@ pub fn choose_access(
     })
 }
 
-/// Checks what an access token grants: all of `scopes`, and the claims of `required`, JSON text of
-/// an object. Returns an empty text.
+/// Checks what an access token grants: all of `scopes`, the claims of `required`, JSON text of an
+/// object, and a login of at most so many seconds ago. Returns an empty text.
 #[napi(catch_unwind)]
-pub fn check_permission(scopes: Vec<String>, required: String, claims: String) -> NativeResult {
+pub fn check_permission(
+    scopes: Vec<String>,
+    required: String,
+    #[napi(ts_arg_type = "number | undefined")] max_login_age: Option<u32>,
+    claims: String,
+) -> NativeResult {
     let check = || {
         let required: Map<String, Value> = serde_json::from_str(&required)
             .map_err(|_| Error::config("requireClaims", "expected JSON values"))?;
-        let requirement = required
+        let mut requirement = required
             .into_iter()
             .fold(Requirement::default().scopes(scopes), |all, (name, value)| {
                 all.claim(name, value)
             });
-        requirement.check(&claims)
+        if let Some(seconds) = max_login_age {
+            requirement = requirement.fresh_login(Duration::from_secs(seconds.into()));
+        }
+        requirement.check(&claims, SystemClock.now())
     };
     text(check().map(|()| String::new()))
 }
@@ -381,11 +454,11 @@ fn set_cookie(
     policy: Option<&CookiePolicy>,
     head: &str,
     token: &str,
-    expires_in: u32,
+    expires_in: Option<u32>,
 ) -> NativeResult {
     let Some(policy) = policy else { return Either::A(String::new()) };
     let now = SystemClock.now();
-    let expires_at = now.plus(Duration::from_secs(expires_in.into()));
+    let expires_at = expires_in.map(|seconds| now.plus(Duration::from_secs(seconds.into())));
     text(Head::parse(head).and_then(|head| policy.set(token, expires_at, now, &head.request())))
 }
 

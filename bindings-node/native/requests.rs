@@ -2,10 +2,12 @@
 //! JavaScript passes, then calls the core.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use napi_derive::napi;
 use regrant::access::VerifiedAccess;
 use regrant::auth::StalePolicy;
+use regrant::config::Lifetime;
 use regrant::dpop;
 use regrant::session::DeviceLabel;
 use regrant::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
@@ -35,6 +37,29 @@ impl From<PresentedProof> for dpop::PresentedProof {
 pub struct Calls {
     pub auth: Auth,
     pub clock: Arc<dyn Clock>,
+}
+
+/// The options of a login.
+#[napi(object, object_to_js = false)]
+pub struct LoginInput {
+    /// The label of the device.
+    #[napi(ts_type = "string | undefined")]
+    pub device: Option<String>,
+    /// The app's own claims, as JSON text of an object.
+    #[napi(ts_type = "string | undefined")]
+    pub claims: Option<String>,
+    /// The idle lifetime, as the JSON text of a number of seconds or of a text such as `"14d"`.
+    #[napi(ts_type = "string | undefined")]
+    pub idle_ttl: Option<String>,
+    /// The absolute lifetime, likewise.
+    #[napi(ts_type = "string | undefined")]
+    pub absolute_ttl: Option<String>,
+    /// Whether browsers keep the cookies when they close.
+    #[napi(ts_type = "boolean | undefined")]
+    pub persistent: Option<bool>,
+    /// The DPoP proof of the request.
+    #[napi(ts_type = "PresentedProof | undefined")]
+    pub proof: Option<PresentedProof>,
 }
 
 /// The options of a refresh.
@@ -90,13 +115,19 @@ impl Calls {
     pub async fn login(
         &self,
         subject: String,
-        device: Option<String>,
-        claims: Option<String>,
-        proof: Option<PresentedProof>,
+        input: LoginInput,
     ) -> Result<impl Serialize + use<>> {
+        let LoginInput { device, claims, idle_ttl, absolute_ttl, persistent, proof } = input;
         let mut login = Login::new(Subject::new(subject)?)
             .device(DeviceLabel::lossy(&device.unwrap_or_default()))
-            .claims(parse_claims(claims)?);
+            .claims(parse_claims(claims)?.unwrap_or_default())
+            .persistent(persistent.unwrap_or(true));
+        if let Some(ttl) = idle_ttl {
+            login = login.idle_ttl(parse_lifetime("idleTtl", &ttl)?);
+        }
+        if let Some(ttl) = absolute_ttl {
+            login = login.absolute_ttl(parse_lifetime("absoluteTtl", &ttl)?);
+        }
         if let Some(proof) = proof {
             login = login.proof(proof.into());
         }
@@ -110,7 +141,10 @@ impl Calls {
         input: RefreshInput,
     ) -> Result<impl Serialize + use<>> {
         let RefreshInput { expected, rotate, claims, proof, address } = input;
-        let mut request = RefreshRequest::new(token).claims(parse_claims(claims)?);
+        let mut request = RefreshRequest::new(token);
+        if let Some(claims) = parse_claims(claims)? {
+            request = request.claims(claims);
+        }
         if let Some(expected) = expected {
             // A client may claim to be anybody: an id that no user has is a mismatch.
             let expected = Subject::new(expected).map_err(|_| Error::SubjectMismatch)?;
@@ -171,12 +205,17 @@ impl Calls {
 }
 
 /// The app's claims, the JSON text of an object.
-pub fn parse_claims(text: Option<String>) -> Result<Map<String, Value>> {
-    match text {
-        None => Ok(Map::new()),
-        Some(text) => serde_json::from_str(&text)
-            .map_err(|_| Error::argument("claims", "expected an object that JSON can hold")),
-    }
+pub fn parse_claims(text: Option<String>) -> Result<Option<Map<String, Value>>> {
+    text.map(|text| serde_json::from_str(&text))
+        .transpose()
+        .map_err(|_| Error::argument("claims", "expected an object that JSON can hold"))
+}
+
+fn parse_lifetime(argument: &'static str, json: &str) -> Result<Duration> {
+    let lifetime: Lifetime = serde_json::from_str(json).map_err(|_| {
+        Error::argument(argument, "expected a number of seconds, or a text such as \"14d\"")
+    })?;
+    Ok(lifetime.0)
 }
 
 pub fn parse_session(text: &str, argument: &'static str) -> Result<SessionId> {

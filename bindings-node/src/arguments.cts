@@ -99,6 +99,11 @@ export function subjectText(subject: unknown, catalog: Catalog): string {
   return String(subject as SubjectId);
 }
 
+export const isLifetime: Check = {
+  accepts: (value) => isWellFormedText.accepts(value) || (typeof value === 'number' && Number.isFinite(value)),
+  expected: "a number of seconds, or a text such as '14d'",
+};
+
 export const isSubject: Check = {
   accepts: (value) => isWellFormedText.accepts(value) || Number.isSafeInteger(value),
   expected: 'a string without lone surrogates, or a whole number',

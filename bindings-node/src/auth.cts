@@ -9,6 +9,7 @@ import {
   isDate,
   isFlag,
   isFunction,
+  isLifetime,
   isProof,
   isSubject,
   isText,
@@ -23,16 +24,18 @@ import { encodeConfig, plainConfig, resolverOf, sharedOptions, type AuthConfig }
 import type { ErrorCode } from './error-codes.cjs';
 import type { JwkSet } from './jwk-set.cjs';
 import { storeOf } from './custom-store.cjs';
-import { parseEvent, type Metric, type StoreHealth } from './monitoring.cjs';
+import { parseEvent, parseRevoked, type Metric, type RevokedAccess, type StoreHealth } from './monitoring.cjs';
 import type { KeysConfig, WebConfig } from './options.cjs';
 import {
   parsePair,
   parseRenewed,
   parseSessions,
   type AppClaims,
+  type ClaimsFunction,
   type LoginOptions,
   type LogoutEverywhereOptions,
   type LogoutOptions,
+  type RefreshIdentity,
   type RefreshOptions,
   type Renewed,
   type RequestProof,
@@ -65,6 +68,7 @@ export function createAuth(config: AuthConfig): Auth {
   }
   const legacy = resolverOf(migrate, catalog);
   const store = storeOf(where, catalog);
+  const listeners: RevocationListeners = new Set();
   const native = NativeAuth.create(
     encodeConfig({ ...core, store: store.url, ...(legacy && { migrate: legacy.options }) }, catalog),
     clock,
@@ -72,8 +76,11 @@ export function createAuth(config: AuthConfig): Auth {
     onEvent && ((event) => onEvent(parseEvent(event))),
     legacy?.resolve,
     store.call,
+    (text) => {
+      for (const listener of [...listeners]) listener(parseRevoked(text));
+    },
   );
-  if (native instanceof NativeAuth) return new Auth(native, catalog, config.access?.numericSubject === true);
+  if (native instanceof NativeAuth) return new Auth(native, catalog, config.access?.numericSubject === true, listeners);
   throw catalog.errorOf(native);
 }
 
@@ -83,7 +90,14 @@ export function createAuth(config: AuthConfig): Auth {
  */
 export type WhenStale = 'open' | 'ask' | 'closed';
 
-const loginOptions: Checks<LoginOptions> = { device: isText, claims: isAnything, proof: isProof };
+const loginOptions: Checks<LoginOptions> = {
+  device: isText,
+  claims: isAnything,
+  idleTtl: isLifetime,
+  absoluteTtl: isLifetime,
+  persistent: isFlag,
+  proof: isProof,
+};
 const refreshOptions: Checks<RefreshOptions> = {
   subject: isSubject,
   rotate: isFlag,
@@ -108,6 +122,8 @@ export interface AuthInternals {
 /** Not a method, so that it is not part of the package's interface. */
 export let internalsOf: (auth: Auth) => AuthInternals;
 
+type RevocationListeners = Set<(revoked: RevokedAccess) => void>;
+
 /** Issues, verifies, refreshes and revokes. Made by `createAuth`. */
 export class Auth {
   readonly #native: NativeAuth;
@@ -116,11 +132,13 @@ export class Auth {
   readonly #headers: TokenCache;
   readonly #numericSubject: boolean;
   readonly #internals: AuthInternals;
+  readonly #listeners: RevocationListeners;
   /** Whether sessions may be bound to keys of clients: whether the configuration has `dpop`. */
   readonly checksProofs: boolean;
 
   /** @internal */
-  constructor(native: NativeAuth, catalog: Catalog, numericSubject: boolean) {
+  constructor(native: NativeAuth, catalog: Catalog, numericSubject: boolean, listeners: RevocationListeners) {
+    this.#listeners = listeners;
     this.#native = native;
     this.#numericSubject = numericSubject;
     this.#catalog = catalog;
@@ -145,7 +163,7 @@ export class Auth {
   withWeb(web: WebConfig): Auth {
     refuseOptions(arguments[1], this.#catalog);
     const native = this.#native.withWeb(encodeConfig({ web: web ?? null }, this.#catalog));
-    if (native instanceof NativeAuth) return new Auth(native, this.#catalog, this.#numericSubject);
+    if (native instanceof NativeAuth) return new Auth(native, this.#catalog, this.#numericSubject, this.#listeners);
     throw this.#catalog.errorOf(native);
   }
 
@@ -288,6 +306,21 @@ export class Auth {
   }
 
   /**
+   * Calls `listener` when access tokens are revoked, by this process or by another one: for connections that stay open
+   * longer than one request. What the listener throws is an uncaught exception.
+   *
+   * @returns A function that ends the subscription.
+   */
+  onRevoked(listener: (revoked: RevokedAccess) => void): () => void {
+    refuseOptions(arguments[1], this.#catalog);
+    checkArgument('listener', listener, isFunction, this.#catalog);
+    // One function may be subscribed twice.
+    const subscribed = (revoked: RevokedAccess) => listener(revoked);
+    this.#listeners.add(subscribed);
+    return () => void this.#listeners.delete(subscribed);
+  }
+
+  /**
    * The health of the store, with warnings for operators. An unreachable store is reported, not
    * thrown, so this suits a load balancer's health check.
    */
@@ -304,7 +337,15 @@ export class Auth {
   async login(subject: SubjectId, options: LoginOptions = {}): Promise<TokenPair> {
     checkOptions(options, loginOptions, this.#catalog);
     const user = subjectText(subject, this.#catalog);
-    const outcome = await this.#native.login(user, options.device, this.#claims(options.claims), options.proof);
+    const { device, claims, idleTtl, absoluteTtl, persistent, proof } = options;
+    const outcome = await this.#native.login(user, {
+      device,
+      claims: this.#claims(claims),
+      idleTtl: idleTtl === undefined ? undefined : JSON.stringify(idleTtl),
+      absoluteTtl: absoluteTtl === undefined ? undefined : JSON.stringify(absoluteTtl),
+      persistent,
+      proof,
+    });
     return parsePair(this.#catalog.textOf(outcome));
   }
 
@@ -327,7 +368,7 @@ export class Auth {
     const expected = subject === undefined ? undefined : subjectText(subject, this.#catalog);
     const text =
       typeof claims === 'function'
-        ? encodeClaims(await claims(this.#id(this.#catalog.textOf(await this.#native.refreshSubject(token)))), this.#catalog)
+        ? encodeClaims(await this.#newClaims(claims, this.#catalog.textOf(await this.#native.refreshIdentity(token))), this.#catalog)
         : this.#claims(claims);
     const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, address });
     return parseRenewed(this.#catalog.textOf(outcome), token);
@@ -446,6 +487,11 @@ export class Auth {
     const number = Number(subject);
     const isNumber = Number.isSafeInteger(number) && String(number) === subject;
     return this.#numericSubject && isNumber ? number : subject;
+  }
+
+  #newClaims(claims: ClaimsFunction, identity: string): unknown {
+    const { subject, ...session } = JSON.parse(identity) as RefreshIdentity;
+    return claims(this.#id(subject), { ...session, request: undefined });
   }
 
   #claims(claims: AppClaims | undefined): string | undefined {

@@ -1,5 +1,6 @@
 /** What operators see: log entries, audit events, metrics and the health of the store. */
 import type { RevocationReason } from './catalog.cjs';
+import type { ErrorCode } from './error-codes.cjs';
 
 /** The levels, the most severe first. */
 export const logLevels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
@@ -88,6 +89,14 @@ export interface SupersededEvent extends AuditEventBase {
   readonly type: 'superseded';
 }
 
+/** A refresh was refused: its token or its session has expired, or the session is revoked or unknown. */
+export interface RefusedEvent extends AuditEventBase {
+  /** The type of the event. */
+  readonly type: 'refused';
+  /** The code of the error. */
+  readonly code: ErrorCode;
+}
+
 /** Reuse of a refresh token was detected and the session revoked (RFC 9700 §4.14). */
 export interface TheftEvent extends AuditEventBase {
   /** The type of the event. */
@@ -116,6 +125,7 @@ export type AuditEvent =
   | RefreshedEvent
   | ReissuedEvent
   | SupersededEvent
+  | RefusedEvent
   | TheftEvent
   | RevokedEvent;
 
@@ -123,6 +133,27 @@ export type AuditEvent =
 export function parseEvent(text: string): AuditEvent {
   const event = JSON.parse(text) as AuditEvent & { at: number };
   return { ...event, at: new Date(event.at) };
+}
+
+/**
+ * Access tokens that this process rejects from now on, whichever process revoked them. An absent field selects all: with
+ * `issuedUntil` alone, every client must refresh once.
+ */
+export interface RevokedAccess {
+  /** Those of this user. */
+  readonly subject?: string;
+  /** Those of this session. */
+  readonly sessionId?: string;
+  /** Not those of this session. */
+  readonly exceptSession?: string;
+  /** Those issued up to this instant. */
+  readonly issuedUntil?: Date;
+}
+
+/** Parses what the core wrote as JSON. */
+export function parseRevoked(text: string): RevokedAccess {
+  const { issuedUntil, ...revoked } = JSON.parse(text) as Omit<RevokedAccess, 'issuedUntil'> & { issuedUntil?: number };
+  return issuedUntil === undefined ? revoked : { ...revoked, issuedUntil: new Date(issuedUntil) };
 }
 
 /** What every metric has. */

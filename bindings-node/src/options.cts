@@ -74,6 +74,19 @@ export interface KeyConfig {
 
 /** The configuration of an auth object. Unknown options are rejected. */
 export interface AuthOptions extends KeysConfig {
+  /**
+   * The name of the realm, which keeps sessions and refresh tokens apart from those of other apps with the same
+   * secret or store, 1 to 255 bytes. By default the first issuer and the audiences of access tokens, the latter in
+   * alphabetical order, separated by spaces. Give that as the name before you change the issuer or an audience, or
+   * every user signs in again.
+   */
+  realm?: string | undefined;
+  /**
+   * The realms whose sessions go on here, such as the former `realm`. By default `[""]`, the sessions of apps without
+   * issuer and audience, to which all belong that began before there were realms. With `[]` only those of `realm` are
+   * accepted.
+   */
+  previousRealms?: readonly string[] | undefined;
   /** Access tokens: what is issued and what is accepted. */
   access?: AccessConfig | undefined;
   /** Sessions and refresh tokens. */

@@ -1,5 +1,6 @@
 /** What goes into login, refresh and logout, and what comes out of them. */
 import type { RevocationReason } from './catalog.cjs';
+import type { Lifetime } from './options.cjs';
 
 /** The id of a user: a string of 1 to 255 bytes, or a whole number, which is converted to a string. */
 export type SubjectId = string | number;
@@ -11,17 +12,53 @@ export type AppClaims = Readonly<Record<string, unknown>>;
 export interface LoginOptions {
   /** A label for the device, shown to the user; truncated to 64 bytes. */
   device?: string | undefined;
-  /** The app's own claims for the access token. */
+  /**
+   * The app's own claims for the access tokens of the session, at most 2048 bytes of JSON. They come back with every
+   * refresh until one replaces them. The client can read them.
+   */
   claims?: AppClaims | undefined;
+  /**
+   * The session expires when it is not refreshed for this long, in place of `refresh.idleTtl`: seconds, or a text such as
+   * `'30d'`. If it is longer than `refresh.absoluteTtl`, that is as long.
+   */
+  idleTtl?: Lifetime | undefined;
+  /** The session expires this long after the login, in place of `refresh.absoluteTtl`. */
+  absoluteTtl?: Lifetime | undefined;
+  /** Whether browsers keep the cookies of the session when they close: "remember me". Default `true`. */
+  persistent?: boolean | undefined;
   /** Binds the session to the key that signed this proof (RFC 9449 §5); needs `dpop`. */
   proof?: RequestProof | undefined;
 }
 
+/** The session that a refresh is for. */
+export interface RefreshContext {
+  /** The session. */
+  readonly sessionId: string;
+  /** The app's claims that the session has so far: those of the login, or of the latest refresh that replaced them. */
+  readonly claims: AppClaims;
+  /** The request, as the framework has it; `undefined` for `auth.refresh`. */
+  readonly request: any;
+}
+
 /**
- * The app's own claims for a new access token, or a function that looks them up. It gets the user's id: text, or a
- * number with `access.numericSubject`.
+ * The app's own claims from a refresh on, in place of those that the session has, or a function that looks them up. It
+ * gets the user's id, which is text, or a number with `access.numericSubject`, and the session.
+ *
+ * ```ts
+ * claims: async (userId, { claims }) => ({ ...claims, roles: await rolesOf(userId) })
+ * ```
  */
-export type ClaimsSource = AppClaims | ((subject: any) => AppClaims | Promise<AppClaims>);
+export type ClaimsSource = AppClaims | ((subject: any, session: RefreshContext) => AppClaims | Promise<AppClaims>);
+
+/** The function of {@link ClaimsSource}. */
+export type ClaimsFunction = Extract<ClaimsSource, (...args: never[]) => unknown>;
+
+/** Whose session a refresh token belongs to, as the core writes it. */
+export interface RefreshIdentity {
+  readonly subject: string;
+  readonly sessionId: string;
+  readonly claims: AppClaims;
+}
 
 /** The options of a logout. */
 export interface LogoutOptions {
@@ -48,7 +85,7 @@ export interface RefreshOptions {
   subject?: SubjectId | undefined;
   /** Overrides `refresh.rotation`. */
   rotate?: boolean | undefined;
-  /** The app's own claims for the access token. The previous ones are not carried over. */
+  /** Replaces the app's own claims, from this access token on. Without it, those that the session has stay. */
   claims?: ClaimsSource | undefined;
   /** The DPoP proof of the request, for a DPoP-bound session. */
   proof?: RequestProof | undefined;
@@ -122,6 +159,8 @@ export interface TokenPair {
   readonly sessionId: string;
   /** The user of the session. */
   readonly subject: string;
+  /** Whether browsers keep the cookies of the session when they close. */
+  readonly persistent: boolean;
 }
 
 /** Whether a refresh issued a new refresh token, the same new one again within the grace period, or none. */
@@ -144,12 +183,13 @@ interface Written {
   refreshExpiresAt: number;
   sessionId: string;
   subject: string;
+  persistent: boolean;
 }
 
 /** The pair in the core's JSON, with `presented` if no refresh token was issued. */
 function pair(written: Written, presented: string): TokenPair {
   const { now, accessToken, accessExpiresAt, refreshToken, refreshExpiresAt } = written;
-  const { sessionId, subject } = written;
+  const { sessionId, subject, persistent } = written;
   return {
     accessToken,
     accessExpiresAt: new Date(accessExpiresAt),
@@ -159,6 +199,7 @@ function pair(written: Written, presented: string): TokenPair {
     refreshExpiresIn: wholeSeconds(refreshExpiresAt - now),
     sessionId,
     subject,
+    persistent,
   };
 }
 

@@ -277,9 +277,9 @@ test('a refresh token that comes back after its child was used: theft, with an e
   await assert.rejects(auth.refresh(first.refreshToken), { ...withCode('ERR_REFRESH_REUSED'), advice: 'sign_in' });
   await assert.rejects(auth.refresh(third.refreshToken), { ...withCode('ERR_SESSION_REVOKED'), reason: 'reused' });
   assert.throws(() => auth.verify(third.accessToken), withCode('ERR_ACCESS_REVOKED'));
-  while (events.length < 4) await turn();
+  while (events.length < 5) await turn();
   const { sessionId } = first;
-  assert.deepEqual(events.map(({ type }) => type), ['login', 'refreshed', 'refreshed', 'theft']);
+  assert.deepEqual(events.map(({ type }) => type), ['login', 'refreshed', 'refreshed', 'theft', 'refused']);
   assert.deepEqual(events[0], { type: 'login', subject: 'user-1', sessionId, device: 'phone', at: new Date(START) });
   assert.equal(typeof events[3].how, 'string');
 });
@@ -347,10 +347,11 @@ test('one session more than there may be: the least recently refreshed gives way
   await auth.login('user-1');
   await assert.rejects(auth.refresh(second.refreshToken), { ...withCode('ERR_SESSION_REVOKED'), reason: 'displaced' });
   assert.throws(() => auth.verify(second.accessToken), withCode('ERR_ACCESS_REVOKED'));
-  while (events.length < 5) await turn();
+  while (events.length < 6) await turn();
   const { sessionId } = second;
   const at = new Date(START + 2 * MINUTE);
-  assert.deepEqual(events.at(-1), { type: 'revoked', subject: 'user-1', sessionId, reason: 'displaced', at });
+  assert.deepEqual(events.at(-2), { type: 'revoked', subject: 'user-1', sessionId, reason: 'displaced', at });
+  assert.deepEqual(events.at(-1), { type: 'refused', subject: 'user-1', sessionId, code: 'ERR_SESSION_REVOKED', at });
 });
 
 test('revokeSession tells the client of the session why', async () => {

@@ -16,7 +16,7 @@ import { expressVersions } from './support/server.mjs';
 
 const vectors = async (name) =>
   JSON.parse(await readFile(new URL(`../../tests/vectors/http/${name}.json`, import.meta.url), 'utf8')).cases;
-const LIVE = { alice: 'alice', alice2: 'alice', bob: 'bob', carol: 'carol', reader: 'alice', dpop: 'alice' };
+const LIVE = { alice: 'alice', alice2: 'alice', bob: 'bob', carol: 'carol', reader: 'alice', brief: 'dave', dpop: 'alice' };
 const ORIGIN = 'https://app.shop.example';
 
 const NO_HTTP2 = { count: 3, matches: isHttp2, reason: 'Express does not support HTTP/2' };
@@ -70,6 +70,7 @@ async function makeWorld(web, { store = 'memory:', dpop = true } = {}) {
   await login('bob', 'bob');
   await login('carol', 'carol');
   await login('reader', 'alice', { claims: { scope: 'read write' } });
+  await login('brief', 'dave', { persistent: false });
   if (dpop) await login('dpop', 'alice', { proof: loginProof(clock) });
   await auth.logout(await login('revoked', 'alice'));
   const other = createAuth({ ...config, secret: 'another secret of at least 32 bytes' });

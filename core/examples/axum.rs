@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Json, Router, extract::State, http::StatusCode};
+use regrant::auth::RefreshIdentity;
 use regrant::config::AuthConfig;
 use regrant::http::tower::{Access, AuthLayer, ClientRequest, auth_router};
 use regrant::http::{Endpoints, Guard, Rejection, WebPolicy};
@@ -39,14 +40,14 @@ async fn login(
         return Ok(StatusCode::UNAUTHORIZED.into_response());
     }
     let subject = Subject::new(&credentials.name)?;
-    let claims = claims_of(subject.clone()).await?;
+    let claims = claims_of(&subject);
     let pair = app.auth.login(Login::new(subject).claims(claims)).await?;
     Ok(Endpoints::new(&app.auth, &app.web).login(&pair, &client.head())?.into_response())
 }
 
-/// The app's own claims, the same at login and at each refresh.
-async fn claims_of(_subject: Subject) -> regrant::Result<Map<String, Value>> {
-    Ok(Map::from_iter([("role".to_owned(), "user".into())]))
+/// The app's own claims, looked up at login and at each refresh.
+fn claims_of(_user: &Subject) -> Map<String, Value> {
+    Map::from_iter([("role".to_owned(), "user".into())])
 }
 
 async fn me(Access(access): Access) -> Json<Value> {
@@ -69,7 +70,12 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/me", get(me))
         .layer(AuthLayer::new(Guard::new(auth.clone(), web.clone())))
         .route("/login", post(login))
-        .nest("/auth", auth_router(auth.clone(), web.clone()).claims(claims_of).build())
+        .nest(
+            "/auth",
+            auth_router(auth.clone(), web.clone())
+                .claims(async |session: RefreshIdentity| Ok(claims_of(&session.subject)))
+                .build(),
+        )
         .with_state(App { auth, web });
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 3000)).await?;
     axum::serve(listener, app.into_make_service_with_connect_info::<SocketAddr>()).await?;

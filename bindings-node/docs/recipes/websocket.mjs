@@ -16,11 +16,18 @@ export function webSockets(server, auth, checkEvery = 10_000) {
     }
     socket.off('error', destroy);
     sockets.handleUpgrade(request, socket, head, (ws) => {
-      const timer = setInterval(async () => {
+      const recheck = async () => {
         const { ok, error } = await check(request);
         if (!ok) ws.close(4401, error.code); // the client refreshes and connects again
-      }, checkEvery);
-      ws.once('close', () => clearInterval(timer));
+      };
+      const timer = setInterval(recheck, checkEvery);
+      const { sessionId: own } = decision.auth;
+      // A session that is revoked, here or by another process, is over at once.
+      const unsubscribe = auth.onRevoked(({ sessionId = own }) => void (sessionId === own && recheck()));
+      ws.once('close', () => {
+        clearInterval(timer);
+        unsubscribe();
+      });
       sockets.emit('connection', ws, decision.auth);
     });
   });

@@ -13,8 +13,10 @@ export {
   jwksHandler,
   loginResponse,
   logoutHandler,
+  oauthRouter,
   refreshHandler,
   requireClaims,
+  requireFreshLogin,
   requireScopes,
   sessionsHandler,
   setAccessCookie,
@@ -28,12 +30,13 @@ export type {
   AuthenticateOptions,
   ErrorOptions,
   MiddlewareOptions,
+  OAuthRouterOptions,
   OnError,
   RefreshHandlerOptions,
   RequestAuth,
 } from './middleware.cjs';
 export type { AccessGuard } from '../http/guard.cjs';
-export type { RequiredClaims } from '../http/permission.cjs';
+export type { FreshLogin, RequiredClaims } from '../http/permission.cjs';
 export type { JwksOptions, TokenAnswer } from '../http/endpoints.cjs';
 export type {
   FailedApi,

@@ -26,7 +26,16 @@ import {
   type RefreshOptions,
 } from '../http/endpoints.cjs';
 import { addNonce, checkAuth, checkHandlerOptions, errorChecks, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
-import { authOf, requestCheck, requiredClaims, requiredScopes, type RequiredClaims, type Requirement } from '../http/permission.cjs';
+import {
+  answerToken,
+  checkIntrospectionRoute,
+  checkTokenRoute,
+  introspect,
+  revoke,
+  type IntrospectionOptions,
+  type TokenOptions,
+} from '../http/oauth.cjs';
+import { authOf, requestCheck, requiredClaims, freshLogin, requiredScopes, type FreshLogin, type RequiredClaims, type Requirement } from '../http/permission.cjs';
 import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
 
@@ -103,6 +112,15 @@ export function requireScopes(auth: AccessGuard, scopes: string | readonly strin
  */
 export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): RequestHandler {
   return permitted(auth, requiredClaims(claims), options);
+}
+
+/**
+ * As {@link requireScopes}, for a recent login (RFC 9470): of at most `maxAge` seconds ago by the claim `auth_time`, which
+ * the app gives to the session: `auth.login(user, { claims: { auth_time: Math.floor(Date.now() / 1000) } })`. Others are
+ * 401 `insufficient_user_authentication`.
+ */
+export function requireFreshLogin(auth: AccessGuard, { maxAge, ...options }: FreshLogin & ErrorOptions): RequestHandler {
+  return permitted(auth, freshLogin({ maxAge }), options);
 }
 
 function permitted(auth: AccessGuard, requirement: Requirement, options: ErrorOptions): RequestHandler {
@@ -217,6 +235,38 @@ export function authRouter(auth: Auth, options: RefreshHandlerOptions = {}): Req
     if (name !== 'sessions' || others.length > 0) return next();
     const list = handler((asked) => listOrEnd(auth, authOf(asked), { method: asked.method, sessionId: sessionIdOf(asked, id) }), errors);
     guard(req, res, (thrown?: unknown) => void (thrown === undefined ? list(req, res, next) : next(thrown)));
+  };
+}
+
+/** The options of {@link oauthRouter}. */
+export interface OAuthRouterOptions extends TokenOptions, Partial<IntrospectionOptions>, ErrorOptions {}
+
+/**
+ * The endpoints of OAuth 2.0, for clients and services that speak nothing else. They take forms, read by
+ * `express.urlencoded()` or by themselves, and never cookies:
+ *
+ * - `POST /token` with `grant_type=refresh_token` (RFC 6749 §6);
+ * - `POST /revoke` (RFC 7009);
+ * - `POST /introspect` (RFC 7662), with `authorize`, which decides who may ask.
+ *
+ * ```ts
+ * app.use('/oauth', oauthRouter(auth, { authorize: (req) => isService(req) }));
+ * ```
+ */
+export function oauthRouter(auth: Auth, options: OAuthRouterOptions = {}): RequestHandler {
+  const { onError, authorize, ...tokenOptions } = options;
+  checkTokenRoute(auth, tokenOptions);
+  if ('authorize' in options) checkIntrospectionRoute(auth, { authorize } as IntrospectionOptions);
+  const routes: Record<string, RequestHandler> = {
+    token: handler((req) => answerToken(auth, req, tokenOptions), { onError }),
+    revoke: handler((req) => revoke(auth, req), { onError }),
+    ...(authorize && { introspect: handler((req) => introspect(auth, req, { authorize }), { onError }) }),
+  };
+  return (req, res, next): void => {
+    const [, name = '', ...others] = req.path.split('/');
+    const route = others.length === 0 && Object.hasOwn(routes, name) ? routes[name] : undefined;
+    if (route) return void route(req, res, next);
+    next();
   };
 }
 

@@ -104,7 +104,9 @@ async function renew(auth: Auth, req: Request, claims: ClaimsSource | undefined)
   const subject = header(req, USER_HEADER);
   // Old clients always send it; one that does not is not who it says.
   if (!subject) throw auth.error('ERR_SUBJECT_MISMATCH');
-  return auth.refresh(token, { subject, claims, rotate: header(req, ROTATE_HEADER) === '1', address: addressOf(req) });
+  const source: ClaimsSource | undefined =
+    typeof claims === 'function' ? (user, session) => claims(user, { ...session, request: req }) : claims;
+  return auth.refresh(token, { subject, claims: source, rotate: header(req, ROTATE_HEADER) === '1', address: addressOf(req) });
 }
 
 /** What the legacy apps do not find in their store: they look it up before they verify. */

@@ -36,14 +36,23 @@ import {
   type RefreshOptions,
 } from '../http/endpoints.cjs';
 import { addNonce, checkAuth, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
-import { authOf, requestCheck, requiredClaims, requiredScopes, type RequiredClaims, type Requirement } from '../http/permission.cjs';
+import {
+  answerToken,
+  checkIntrospectionRoute,
+  checkTokenRoute,
+  introspect,
+  revoke,
+  type IntrospectionOptions,
+  type TokenOptions,
+} from '../http/oauth.cjs';
+import { authOf, requestCheck, requiredClaims, freshLogin, requiredScopes, type FreshLogin, type RequiredClaims, type Requirement } from '../http/permission.cjs';
 import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
 
 export { authOf } from '../http/permission.cjs';
 export { proofOf } from '../http/request.cjs';
 export type { AccessOptions, UserOptions } from '../http/authenticate.cjs';
-export type { RequiredClaims } from '../http/permission.cjs';
+export type { FreshLogin, RequiredClaims } from '../http/permission.cjs';
 export type { AccessGuard } from '../http/guard.cjs';
 export type { JwksOptions, RefreshOptions, TokenAnswer } from '../http/endpoints.cjs';
 
@@ -95,6 +104,15 @@ export function requireScopes(auth: AccessGuard, scopes: string | readonly strin
  */
 export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): AuthHook {
   return permitted(auth, requiredClaims(claims), options);
+}
+
+/**
+ * As {@link requireScopes}, for a recent login (RFC 9470): of at most `maxAge` seconds ago by the claim `auth_time`, which
+ * the app gives to the session: `auth.login(user, { claims: { auth_time: Math.floor(Date.now() / 1000) } })`. Others are
+ * 401 `insufficient_user_authentication`.
+ */
+export function requireFreshLogin(auth: AccessGuard, { maxAge, ...options }: FreshLogin & ErrorOptions): AuthHook {
+  return permitted(auth, freshLogin({ maxAge }), options);
 }
 
 function permitted(auth: AccessGuard, requirement: Requirement, options: ErrorOptions): AuthHook {
@@ -193,6 +211,54 @@ function addRoutes(app: FastifyInstance, options: AuthRoutesOptions): void {
   };
   all('/sessions', sessions);
   all('/sessions/:sessionId', sessions);
+}
+
+/** The options of {@link oauthRoutes}. */
+export interface OAuthRoutesOptions extends TokenOptions, Partial<IntrospectionOptions>, ErrorOptions {
+  /** The auth object. */
+  auth: Auth;
+}
+
+/**
+ * A plugin with the endpoints of OAuth 2.0, for clients and services that speak nothing else. They take forms, and never
+ * cookies:
+ *
+ * - `POST /token` with `grant_type=refresh_token` (RFC 6749 §6);
+ * - `POST /revoke` (RFC 7009);
+ * - `POST /introspect` (RFC 7662), with `authorize`, which decides who may ask.
+ *
+ * ```ts
+ * app.register(oauthRoutes, { auth, prefix: '/oauth', authorize: (request) => isService(request) });
+ * ```
+ */
+export const oauthRoutes: FastifyPluginCallback<OAuthRoutesOptions> = (app, options, done) => {
+  try {
+    addOAuthRoutes(app, options);
+  } catch (thrown) {
+    return done(thrown as Error);
+  }
+  done();
+};
+
+/** @throws AuthError `ERR_ARGUMENT_INVALID` */
+function addOAuthRoutes(app: FastifyInstance, options: OAuthRoutesOptions): void {
+  const { auth, prefix, logLevel, logSerializers, onError, authorize, ...tokenOptions } = options as OAuthRoutesOptions & RegisterOptions;
+  checkTokenRoute(auth, tokenOptions);
+  if ('authorize' in options) checkIntrospectionRoute(auth, { authorize } as IntrospectionOptions);
+  // Whatever the client calls its body, it is read as a form.
+  app.removeAllContentTypeParsers();
+  app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, parsed) => parsed(null, body));
+  const post = (url: string, answer: (request: FastifyRequest) => Promise<HttpAnswer>) =>
+    app.post(url, async (request, reply) => {
+      try {
+        return send(reply, await answer(request));
+      } catch (thrown) {
+        return fail(thrown, request, reply, options);
+      }
+    });
+  post('/token', (request) => answerToken(auth, request, tokenOptions));
+  post('/revoke', (request) => revoke(auth, request));
+  if (authorize) post('/introspect', (request) => introspect(auth, request, { authorize }));
 }
 
 /**

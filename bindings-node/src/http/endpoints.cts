@@ -6,7 +6,7 @@ import type { AuthError } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { checkAuth, checkHandlerOptions, errorChecks, refuseOptions } from './guard.cjs';
 import { addressOf, checkRequest, headOf, methodNotAllowed, parseAnswer, toAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
-import type { ClaimsSource, TokenPair } from '../session.cjs';
+import type { ClaimsSource, RefreshIdentity, TokenPair } from '../session.cjs';
 
 /** The response body, with the names of RFC 6749 §5.1 in camel case. */
 export interface TokenAnswer {
@@ -37,8 +37,9 @@ export function loginAnswer(auth: Auth, request: HttpRequest, pair: TokenPair): 
 /** What the responses use of a pair. */
 export const isPair: Check = {
   accepts: (value) => {
-    const { accessToken, accessExpiresIn, refreshToken, refreshExpiresIn } = (value ?? {}) as Partial<TokenPair>;
+    const { accessToken, accessExpiresIn, refreshToken, refreshExpiresIn, persistent } = (value ?? {}) as Partial<TokenPair>;
     return [accessToken, refreshToken].every(isText.accepts)
+      && (persistent === undefined || typeof persistent === 'boolean')
       && [accessExpiresIn, refreshExpiresIn].every((seconds) => Number.isSafeInteger(seconds) && seconds! >= 0);
   },
   expected: 'what auth.login returned',
@@ -47,13 +48,13 @@ export const isPair: Check = {
 /** The refresh cookie; none with `web.refreshCookie: false`. */
 export function refreshCookie(auth: Auth, request: HttpRequest, pair: TokenPair): string[] {
   return tokenCookie(auth, pair, ({ web }) =>
-    web.native.setRefreshCookie(headOf(request, web), pair.refreshToken, pair.refreshExpiresIn));
+    web.native.setRefreshCookie(headOf(request, web), pair.refreshToken, cookieLifetime(pair, pair.refreshExpiresIn)));
 }
 
 /** The access cookie; none without `web.accessCookie`. */
 export function accessCookie(auth: Auth, request: HttpRequest, pair: TokenPair): string[] {
   return tokenCookie(auth, pair, ({ web }) =>
-    web.native.setAccessCookie(headOf(request, web), pair.accessToken, pair.accessExpiresIn));
+    web.native.setAccessCookie(headOf(request, web), pair.accessToken, cookieLifetime(pair, pair.accessExpiresIn)));
 }
 
 function tokenCookie(auth: Auth, pair: TokenPair, set: (internals: AuthInternals) => NativeResult): string[] {
@@ -62,6 +63,11 @@ function tokenCookie(auth: Auth, pair: TokenPair, set: (internals: AuthInternals
   checkArgument('pair', pair, isPair, internals.catalog);
   const cookie = internals.catalog.textOf(set(internals));
   return cookie === '' ? [] : [cookie];
+}
+
+/** The seconds after which a cookie of the pair expires; `undefined`: when the browser closes. */
+function cookieLifetime(pair: TokenPair, seconds: number): number | undefined {
+  return pair.persistent === false ? undefined : seconds;
 }
 
 /** Removes both cookies from the browser. */
@@ -75,7 +81,7 @@ const refreshChecks: Checks<RefreshOptions> = { claims: isAnything, rotate: isFl
 
 /** The options of the refresh endpoint. */
 export interface RefreshOptions {
-  /** The app's own claims for the new access token. The previous ones are not carried over. */
+  /** Replaces the app's own claims, from this access token on. Without it, those that the session has stay. */
   claims?: ClaimsSource | undefined;
   /** Overrides `refresh.rotation`. */
   rotate?: boolean | undefined;
@@ -129,14 +135,15 @@ export async function renew(auth: Auth, request: HttpRequest, options: RefreshOp
   let claims: unknown = options.claims;
   let unknownUser: AuthError | undefined;
   if (typeof options.claims === 'function') {
-    const subject = await native.refreshSubject(token);
-    if (typeof subject !== 'string') {
-      unknownUser = catalog.errorOf(subject);
+    const identity = await native.refreshIdentity(token);
+    if (typeof identity !== 'string') {
+      unknownUser = catalog.errorOf(identity);
       if (unknownUser.advice === 'retry') throw unknownUser;
       // The refresh is refused for the same reason, and with the cookies that are to be removed.
       claims = undefined;
     } else {
-      claims = await options.claims(idOf(subject));
+      const { subject, ...session } = JSON.parse(identity) as RefreshIdentity;
+      claims = await options.claims(idOf(subject), { ...session, request });
       if (claims === undefined) throw catalog.argumentInvalid('claims', 'expected a plain object');
     }
   }

@@ -6,8 +6,10 @@
 
 export { proofOf, refusal, toResponse } from './request.cjs';
 export { authenticate } from './authenticate.cjs';
-export { requireClaims, requireScopes } from './permission.cjs';
+export { requireClaims, requireFreshLogin, requireScopes } from './permission.cjs';
 export { jwksAnswer, loginAnswer, logout, refresh, sessions } from './endpoints.cjs';
+export { introspect, revoke, token } from './oauth.cjs';
+export type { IntrospectionOptions, TokenOptions } from './oauth.cjs';
 export type { HttpAnswer, HttpHeaders, HttpRequest } from './request.cjs';
 export type {
   AccessOptions,
@@ -15,6 +17,6 @@ export type {
   Decision,
   UserOptions,
 } from './authenticate.cjs';
-export type { Granted, Permission, RequiredClaims } from './permission.cjs';
+export type { FreshLogin, Granted, Permission, RequiredClaims } from './permission.cjs';
 export type { AccessGuard, Refused } from './guard.cjs';
 export type { JwksOptions, RefreshOptions, SessionsRequest, TokenAnswer } from './endpoints.cjs';

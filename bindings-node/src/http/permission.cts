@@ -36,6 +36,20 @@ export function requireClaims(auth: AccessGuard, access: VerifiedAccess | undefi
   return permission(auth, access, requiredClaims(claims));
 }
 
+/**
+ * As {@link requireScopes}, for a recent login (RFC 9470): of at most `maxAge` seconds ago by the claim `auth_time`, which
+ * the app gives to the session at its login. Others are 401 `insufficient_user_authentication`.
+ *
+ * ```ts
+ * await auth.login(user, { claims: { auth_time: Math.floor(Date.now() / 1000) } });
+ * ```
+ */
+export function requireFreshLogin(auth: AccessGuard, access: VerifiedAccess | undefined, { maxAge }: FreshLogin): Permission {
+  webOf(auth);
+  refuseOptions(arguments[3]);
+  return permission(auth, access, freshLogin({ maxAge }));
+}
+
 function permission(auth: AccessGuard, access: VerifiedAccess | undefined, requirement: Requirement): Permission {
   try {
     checkRequirement(auth, access, requirement);
@@ -51,6 +65,23 @@ function permission(auth: AccessGuard, access: VerifiedAccess | undefined, requi
 export interface Requirement {
   readonly scopes: string[];
   readonly claims: RequiredClaims;
+  /** In seconds. */
+  readonly maxLoginAge?: number;
+}
+
+/** How long ago a login may be. */
+export interface FreshLogin {
+  /** In seconds, at least 1. */
+  readonly maxAge: number;
+}
+
+/** Requires a recent login. @throws AuthError `ERR_ARGUMENT_INVALID` */
+export function freshLogin(options: FreshLogin): Requirement {
+  const { maxAge, ...others } = (options ?? {}) as FreshLogin;
+  refuseOptions(Object.keys(others).length > 0 ? others : undefined);
+  const isAge = Number.isSafeInteger(maxAge) && maxAge >= 1 && maxAge < 2 ** 32;
+  if (isAge) return { scopes: [], claims: {}, maxLoginAge: maxAge };
+  throw new Catalog().argumentInvalid('maxAge', 'expected a whole number of seconds');
 }
 
 /** Requires one scope, or several. @throws AuthError `ERR_ARGUMENT_INVALID` for none. */
@@ -110,11 +141,11 @@ export function authOf<T extends object = object>(request: object): VerifiedAcce
 
 const NOT_AUTHENTICATED = 'this route needs authenticate() before it';
 
-/** @throws AuthError `ERR_INSUFFICIENT_SCOPE`, and `ERR_TOKEN_MISSING` without a token. */
-function checkRequirement(auth: AccessGuard, access: VerifiedAccess | undefined, { scopes, claims }: Requirement): void {
+/** @throws AuthError `ERR_INSUFFICIENT_SCOPE`, `ERR_LOGIN_TOO_OLD`, and `ERR_TOKEN_MISSING` without a token. */
+function checkRequirement(auth: AccessGuard, access: VerifiedAccess | undefined, { scopes, claims, maxLoginAge }: Requirement): void {
   const catalog = catalogOf(auth);
   if (access === undefined) throw catalog.errorOf(webOf(auth).native.tokenMissing());
-  catalog.textOf(checkPermission(scopes, JSON.stringify(claims), claimsText(access)));
+  catalog.textOf(checkPermission(scopes, JSON.stringify(claims), maxLoginAge, claimsText(access)));
 }
 
 /** The claims of a token as JSON text. @throws AuthError `ERR_ARGUMENT_INVALID` for what is no verified token. */

@@ -36,6 +36,10 @@ pub(crate) struct Settings {
     /// REGRANT_STORE.
     #[arg(long, value_name = "ADDRESS")]
     pub(crate) store: Option<String>,
+    /// The realm, in place of the configured one. Without a configuration file it is needed where the
+    /// servers have an issuer or an audience: by default these two, separated by spaces.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) realm: Option<String>,
 }
 
 /// A configuration, and the names of its sources.
@@ -82,6 +86,10 @@ impl Settings {
         if let Some(address) = &self.store {
             sources.push("--store".to_owned());
             config.store = Some(address.clone());
+        }
+        if let Some(realm) = &self.realm {
+            sources.push("--realm".to_owned());
+            config.realm = Some(realm.clone());
         }
         Ok(Loaded { config, sources })
     }

@@ -21,6 +21,7 @@ const MAX_WATCHED: usize = 64;
 pub struct AccessPolicy {
     pub(super) ttl: Duration,
     pub(super) issuers: Vec<String>,
+    issuer_patterns: Vec<IssuerPattern>,
     pub(super) audiences: Vec<String>,
     leeway: Duration,
     max_age: Option<Duration>,
@@ -210,12 +211,23 @@ impl AccessPolicy {
         Ok(())
     }
 
+    /// Whether tokens must have an `iss`.
+    pub(crate) fn checks_issuer(&self) -> bool {
+        !self.issuers.is_empty() || !self.issuer_patterns.is_empty()
+    }
+
+    /// Whether a configured issuer is `issuer`, or a pattern that it matches.
+    pub(crate) fn accepts_issuer(&self, issuer: &str) -> bool {
+        self.issuers.iter().any(|known| *known == issuer)
+            || self.issuer_patterns.iter().any(|pattern| pattern.matches(issuer))
+    }
+
     fn check_issuer(&self, item: Option<Item<'_>>) -> Result<()> {
         let accepted = match item {
-            None => self.issuers.is_empty(),
+            None => !self.checks_issuer(),
             Some(item) => {
                 let issuer = claims::text(item, "iss")?;
-                self.issuers.is_empty() || self.issuers.iter().any(|known| *known == issuer)
+                !self.checks_issuer() || self.accepts_issuer(&issuer)
             }
         };
         if accepted { Ok(()) } else { Err(Error::IssuerMismatch) }
@@ -253,11 +265,50 @@ impl AccessPolicy {
     }
 }
 
+/// An issuer's URL with a variable segment in its path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct IssuerPattern {
+    before: String,
+    after: String,
+}
+
+impl IssuerPattern {
+    fn parse(pattern: &str) -> Result<Self> {
+        let invalid = || {
+            let expected =
+                "expected one `*`, as a segment of the path of a URL: https://login.example/*/v2.0";
+            Error::config("issuer", expected)
+        };
+        let (before, after) = pattern.split_once('*').ok_or_else(invalid)?;
+        let authority = before.split_once("://").map(|(_, rest)| rest).unwrap_or_default();
+        // A host is never variable: anybody may own the ones that match.
+        let is_in_path = authority.split_once('/').is_some_and(|(host, _)| !host.is_empty());
+        let is_segment = before.ends_with('/') && (after.is_empty() || after.starts_with('/'));
+        if !is_in_path || !is_segment || after.contains('*') {
+            return Err(invalid());
+        }
+        Ok(Self { before: before.to_owned(), after: after.to_owned() })
+    }
+
+    fn matches(&self, issuer: &str) -> bool {
+        let segment = issuer
+            .strip_prefix(self.before.as_str())
+            .and_then(|rest| rest.strip_suffix(self.after.as_str()));
+        segment.is_some_and(|segment| {
+            let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+            !segment.is_empty()
+                && segment.bytes().all(is_plain)
+                && segment.bytes().any(|byte| byte != b'.')
+        })
+    }
+}
+
 impl Default for AccessPolicy {
     fn default() -> Self {
         Self {
             ttl: Duration::from_secs(15 * 60),
             issuers: Vec::new(),
+            issuer_patterns: Vec::new(),
             audiences: Vec::new(),
             leeway: Duration::ZERO,
             max_age: None,
@@ -292,6 +343,17 @@ impl AccessPolicyBuilder {
     pub fn issuer(mut self, issuer: impl Into<String>) -> Self {
         self.0.issuers.push(issuer.into());
         self
+    }
+
+    /// Adds the issuers of all tenants of one service, which sign with the same keys: a URL in whose path
+    /// `*` stands for one segment, such as `https://login.example/*/v2.0`. Which tenants may enter is for
+    /// the app to check, by `iss` or a claim of the tenant.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `issuer` unless there is exactly one `*`, as a segment of the path.
+    pub fn issuer_pattern(mut self, pattern: &str) -> Result<Self> {
+        self.0.issuer_patterns.push(IssuerPattern::parse(pattern)?);
+        Ok(self)
     }
 
     /// Adds a name of this service in `aud` (RFC 7519 §4.1.3). Issued tokens have all of them; an

@@ -8,7 +8,7 @@ use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
 use super::dpop::{DpopBinding, DpopPolicy};
-use super::events::{AuditEvent, Auditor, Listener};
+use super::events::{AuditEvent, Auditor, Listener, RevocationListener, RevokedAccess};
 use super::limits::{FailureLimiter, InFlightLimit};
 use super::logout::{follow_feed, repeat_unfinished};
 use super::metrics::{self, InstrumentedStore};
@@ -20,8 +20,8 @@ use crate::access::{AccessIssuer, AccessPolicy, AccessVerifier};
 use crate::error::{Error, Result};
 use crate::keys::{Keyring, RefreshKeys};
 use crate::session::SessionPolicy;
-use crate::store::{SessionStore, StoreAddress};
-use crate::types::{Clock, SystemClock};
+use crate::store::{RealmStore, SessionStore, StoreAddress};
+use crate::types::{Clock, Realm, Realms, SystemClock};
 
 /// The default of [`AuthBuilder::max_staleness`].
 pub(crate) const DEFAULT_MAX_STALENESS: Duration = Duration::from_secs(10);
@@ -37,9 +37,12 @@ pub struct AuthBuilder {
     pub(crate) legacy: Option<Box<dyn LegacyTokens>>,
     clock: Option<Arc<dyn Clock>>,
     listener: Option<Listener>,
+    on_revoked: Option<RevocationListener>,
     runtime: Option<Handle>,
     max_staleness: Duration,
     dpop: Option<DpopPolicy>,
+    realm: Option<Realm>,
+    previous_realms: Option<Vec<Realm>>,
 }
 
 enum Store {
@@ -58,9 +61,12 @@ impl Default for AuthBuilder {
             legacy: None,
             clock: None,
             listener: None,
+            on_revoked: None,
             runtime: None,
             max_staleness: DEFAULT_MAX_STALENESS,
             dpop: None,
+            realm: None,
+            previous_realms: None,
         }
     }
 }
@@ -102,6 +108,12 @@ impl AuthBuilder {
         self
     }
 
+    /// Sets a store that several [`Auth`] objects share.
+    pub fn shared_store(mut self, store: Arc<dyn SessionStore>) -> Self {
+        self.store = Some(Store::Open(store));
+        self
+    }
+
     /// Sets the store of sessions by its address.
     pub fn store_at(mut self, address: StoreAddress) -> Self {
         self.store = Some(Store::At(address));
@@ -121,6 +133,13 @@ impl AuthBuilder {
         self
     }
 
+    /// Calls `listener` when access tokens are revoked, by this process or by another one: for connections
+    /// that stay open longer than one request. It must not block.
+    pub fn on_revoked(mut self, listener: impl Fn(&RevokedAccess) + Send + Sync + 'static) -> Self {
+        self.on_revoked = Some(Arc::new(listener));
+        self
+    }
+
     /// Sets how far this process may lag behind the revocation feed before a route's
     /// [`StalePolicy`](super::StalePolicy) applies. Default 10 seconds.
     pub fn max_staleness(mut self, bound: Duration) -> Self {
@@ -131,6 +150,25 @@ impl AuthBuilder {
     /// Allows sessions whose tokens are bound to a key of the client (DPoP, RFC 9449).
     pub fn dpop(mut self, policy: DpopPolicy) -> Self {
         self.dpop = Some(policy);
+        self
+    }
+
+    /// Sets the realm of the sessions, which keeps them apart from those of other apps with the same
+    /// secret or the same store. By default it is that of the access tokens' issuer and audiences
+    /// ([`Realm::of_tokens`]): name it before you change those, or every user signs in again.
+    pub fn realm(mut self, realm: Realm) -> Self {
+        self.realm = Some(realm);
+        self
+    }
+
+    /// Sets the realms whose sessions go on beside the realm's own. By default the realm without a name,
+    /// to which sessions belong that began before there were realms.
+    ///
+    /// Every app that lists a realm here accepts its refresh tokens. Two apps that have shared a secret
+    /// and a store until now are kept apart at once only where this is empty; their users then sign in
+    /// again.
+    pub fn previous_realms(mut self, realms: Vec<Realm>) -> Self {
+        self.previous_realms = Some(realms);
         self
     }
 
@@ -155,6 +193,8 @@ impl AuthBuilder {
             .runtime
             .or_else(|| Handle::try_current().ok())
             .ok_or_else(|| Error::config("runtime", "build within a Tokio runtime or name one"))?;
+        let realms = realms(self.realm, self.previous_realms, &self.access);
+        let refresh_keys = refresh_keys.in_realms(&realms)?;
         let store_clock = self.clock.clone();
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let dpop = self
@@ -169,7 +209,8 @@ impl AuthBuilder {
             Store::Open(store) => store,
             Store::At(address) => address.open(store_clock)?,
         };
-        let store: Arc<dyn SessionStore> = Arc::new(InstrumentedStore::new(store));
+        let store: Arc<dyn SessionStore> =
+            Arc::new(InstrumentedStore::new(Arc::new(RealmStore::new(store, realms.clone()))));
         let has_feed = store.feed().is_some();
         let (unfinished, woken) = UnfinishedRevocations::new();
         let engine = Arc::new(Engine {
@@ -177,11 +218,16 @@ impl AuthBuilder {
             in_flight: InFlightLimit::default(),
             failure_limiter: FailureLimiter::new(self.sessions.limiter),
             dpop,
+            realms,
             revocation_lag: RevocationLag::new(has_feed, self.max_staleness, clock.now()),
             admin: SessionAdmin {
                 store: Arc::clone(&store),
                 denied: Arc::default(),
-                auditor: Auditor { listener: self.listener, clock: Arc::clone(&clock) },
+                auditor: Auditor {
+                    listener: self.listener,
+                    on_revoked: self.on_revoked,
+                    clock: Arc::clone(&clock),
+                },
                 clock,
                 legacy: self.legacy.map(Arc::from),
                 longest_access,
@@ -212,4 +258,18 @@ fn check_lifetimes(access: &AccessPolicy, sessions: &SessionPolicy) -> Result<()
         return Err(Error::config("refresh.idleTtl", "must not be shorter than access.ttl"));
     }
     Ok(())
+}
+
+/// The realms that are in effect.
+pub(crate) fn realms(
+    realm: Option<Realm>,
+    previous: Option<Vec<Realm>>,
+    access: &AccessPolicy,
+) -> Realms {
+    let issuer = access.issuers().first().map(String::as_str);
+    let realms = Realms::new(realm.unwrap_or_else(|| Realm::of_tokens(issuer, access.audiences())));
+    match previous {
+        Some(previous) => Realms { previous, ..realms },
+        None => realms,
+    }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::Serialize;
 
 use super::metrics;
+use crate::revocation::RevocationTarget;
 use crate::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
 
 /// An event in the life of a session. Contains no secret.
@@ -48,6 +49,11 @@ pub enum AuditKind {
     Replayed,
     /// A refresh presented a token that its holder had already replaced; nothing was issued.
     Superseded,
+    /// A refresh was refused: its token or its session has expired, or the session is revoked or unknown.
+    Refused {
+        /// The code of the error, such as `ERR_SESSION_REVOKED`.
+        code: &'static str,
+    },
     /// Reuse of a refresh token was detected and the session revoked (RFC 9700 §4.14.2).
     Theft {
         /// How: `fork`, `parent_returned`, `abandoned_branch`, `older_token` or `denied_access`.
@@ -72,6 +78,7 @@ impl AuditKind {
             Self::Refreshed { .. } => "refreshed",
             Self::Replayed => "reissued",
             Self::Superseded => "superseded",
+            Self::Refused { .. } => "refused",
             Self::Theft { .. } => "theft",
             Self::Revoked { .. } => "revoked",
         }
@@ -86,25 +93,86 @@ impl AuditKind {
                 RevocationReason::Reused
             }
             Self::Revoked { reason, .. } => *reason,
-            Self::Login { .. } | Self::Refreshed { .. } | Self::Replayed | Self::Superseded => {
-                return;
-            }
+            Self::Login { .. }
+            | Self::Refreshed { .. }
+            | Self::Replayed
+            | Self::Superseded
+            | Self::Refused { .. } => return,
         };
         metrics::count(&metrics::SESSIONS_REVOKED, &[("reason", reason.as_str())]);
+    }
+}
+
+/// Access tokens that this process rejects from now on, whichever process revoked them: what an open
+/// connection is to be checked against. An absent field selects all.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RevokedAccess {
+    /// Those of this user.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// Those of this session; serialized as `sessionId`.
+    #[serde(rename = "sessionId", skip_serializing_if = "Option::is_none")]
+    pub session: Option<SessionId>,
+    /// Not those of this session.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub except_session: Option<SessionId>,
+    /// Those issued up to this instant; milliseconds since 1970.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub issued_until: Option<Timestamp>,
+}
+
+impl RevokedAccess {
+    /// `None` for what ends no session.
+    fn of(target: &RevocationTarget) -> Option<Self> {
+        let nothing =
+            Self { subject: None, session: None, except_session: None, issued_until: None };
+        match target {
+            RevocationTarget::Session { session } => {
+                Some(Self { session: Some(*session), ..nothing })
+            }
+            RevocationTarget::UserSession { subject, session } => {
+                Some(Self { subject: Some(subject.clone()), session: Some(*session), ..nothing })
+            }
+            RevocationTarget::UserCutoff { subject, issued_until, except } => Some(Self {
+                subject: Some(subject.clone()),
+                except_session: *except,
+                issued_until: Some(*issued_until),
+                ..nothing
+            }),
+            RevocationTarget::Subject { .. } | RevocationTarget::Child { .. } => None,
+            RevocationTarget::Cutoff { issued_until } => {
+                Some(Self { issued_until: Some(*issued_until), ..nothing })
+            }
+        }
     }
 }
 
 /// Called on each event, on the thread where it happens. Must not block.
 pub(super) type Listener = Arc<dyn Fn(&AuditEvent) + Send + Sync>;
 
-/// Emits events to the metrics, the log and the listener.
+/// Called when access tokens are revoked. Must not block.
+pub(super) type RevocationListener = Arc<dyn Fn(&RevokedAccess) + Send + Sync>;
+
+/// Emits events to the metrics, the log and the listeners.
 #[derive(Clone)]
 pub(crate) struct Auditor {
     pub(super) listener: Option<Listener>,
+    pub(super) on_revoked: Option<RevocationListener>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Auditor {
+    /// Access tokens are denied that were not denied before.
+    pub(super) fn emit_revoked(&self, target: &RevocationTarget) {
+        if let Some(listener) = &self.on_revoked
+            && let Some(revoked) = RevokedAccess::of(target)
+        {
+            listener(&revoked);
+        }
+    }
+
     pub(crate) fn emit(&self, subject: &Subject, session: SessionId, kind: AuditKind) {
         let name = kind.name();
         kind.count();

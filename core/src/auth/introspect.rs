@@ -85,7 +85,7 @@ impl Engine {
     /// How a refresh with `claims` would be answered. `None` if the store has no such session.
     pub(crate) async fn would_renew(&self, claims: &RefreshClaims) -> Result<Option<Renewal>> {
         let record = self.record(&claims.subject, claims.session).await?;
-        let policy = self.policy.for_refresh(None);
+        let policy = claims.terms.refresh_policy(&self.policy, None);
         let decision = record.map(|record| {
             decide_refresh(&record, &claims.presented_token(), self.now(), &policy).decision
         });

@@ -11,6 +11,7 @@ use tracing::Span;
 
 use super::{Attempt, Engine, RefreshIntrospection, RefreshRequest, RefreshResponse};
 use crate::error::Result;
+use crate::session::RefreshClaims;
 use crate::types::{SessionId, Subject, Timestamp};
 
 /// Turns each refresh token of a legacy app into a session at its first refresh.
@@ -19,8 +20,8 @@ pub(crate) trait LegacyTokens: fmt::Debug + Send + Sync {
     /// Whether the unverified header of `token` says that it is a legacy token.
     fn recognizes(&self, token: &str) -> bool;
 
-    /// See [`Auth::refresh_subject`](super::Auth::refresh_subject).
-    async fn subject(&self, engine: &Engine, token: &str) -> Result<Subject>;
+    /// See [`Auth::refresh_identity`](super::Auth::refresh_identity).
+    async fn claims(&self, engine: &Engine, token: &str) -> Result<RefreshClaims>;
 
     /// See [`Auth::refresh`](super::Auth::refresh).
     async fn refresh(

@@ -1,5 +1,7 @@
 //! Login: starts a session and issues its first pair of tokens. The app has checked the password.
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::{Map, Value};
 use tracing::field::display;
@@ -8,8 +10,10 @@ use tracing::{Instrument, Span};
 use super::events::AuditKind;
 use super::{Auth, Engine, metrics};
 use crate::dpop::PresentedProof;
-use crate::error::Result;
-use crate::session::{DeviceLabel, NewSession, RefreshClaims, TokenSecret};
+use crate::error::{Error, Result};
+use crate::session::{
+    DeviceLabel, NewSession, RefreshClaims, SessionPolicy, SessionTerms, TokenSecret,
+};
 use crate::store::Created;
 use crate::types::{AccessToken, FamilyPosition, RefreshToken, SessionId, Subject, Timestamp};
 
@@ -20,13 +24,24 @@ pub struct Login {
     subject: Subject,
     device: DeviceLabel,
     claims: Map<String, Value>,
+    idle_ttl: Option<Duration>,
+    absolute_ttl: Option<Duration>,
+    until_browser_closes: bool,
     proof: Option<PresentedProof>,
 }
 
 impl Login {
     /// A login of `subject`.
     pub fn new(subject: Subject) -> Self {
-        Self { subject, device: DeviceLabel::default(), claims: Map::new(), proof: None }
+        Self {
+            subject,
+            device: DeviceLabel::default(),
+            claims: Map::new(),
+            idle_ttl: None,
+            absolute_ttl: None,
+            until_browser_closes: false,
+            proof: None,
+        }
     }
 
     /// Sets the label by which users recognise the device in their list of sessions.
@@ -35,9 +50,31 @@ impl Login {
         self
     }
 
-    /// Sets the app's own claims for the access token.
+    /// Sets the app's own claims for the access tokens of the session, at most 2048 bytes of JSON. They
+    /// come back with every refresh until one sets others
+    /// ([`RefreshRequest::claims`](crate::RefreshRequest::claims)). The client can read them.
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = claims;
+        self
+    }
+
+    /// The session expires when it is not refreshed for this long, in place of
+    /// [`SessionPolicy::idle_ttl`]: at least the lifetime of an access token. If it is longer than the
+    /// absolute lifetime of the policy, that is as long.
+    pub fn idle_ttl(mut self, ttl: Duration) -> Self {
+        self.idle_ttl = Some(ttl);
+        self
+    }
+
+    /// The session expires this long after the login, in place of [`SessionPolicy::absolute_ttl`].
+    pub fn absolute_ttl(mut self, ttl: Duration) -> Self {
+        self.absolute_ttl = Some(ttl);
+        self
+    }
+
+    /// Whether browsers keep the cookies of the session when they close: "remember me". Default `true`.
+    pub fn persistent(mut self, persistent: bool) -> Self {
+        self.until_browser_closes = !persistent;
         self
     }
 
@@ -68,6 +105,8 @@ pub struct TokenPair {
     pub session: SessionId,
     /// The user.
     pub subject: Subject,
+    /// Whether browsers keep the cookies of the session when they close.
+    pub persistent: bool,
 }
 
 impl Auth {
@@ -93,19 +132,22 @@ impl Auth {
 
 impl Engine {
     async fn login(&self, login: Login, span: &Span) -> Result<TokenPair> {
-        let Login { subject, device, claims, proof } = login;
+        let lifetimes = self.lifetimes(&login)?;
+        let Login { subject, device, claims, proof, .. } = login;
+        let own_idle_ttl = login.idle_ttl.map(|_| lifetimes.idle);
+        let terms = SessionTerms::new(claims.clone(), own_idle_ttl, login.until_browser_closes)?;
         let session = SessionId::random()?;
         span.record("session", display(session));
         let secret = TokenSecret::random()?;
         let key = self.login_key(proof.as_ref())?;
         let grant = self.grant(subject, session, FamilyPosition::default(), key, claims)?;
-        let access = self.issue(&grant, self.now().plus(self.policy.absolute_ttl))?;
+        let access = self.issue(&grant, self.now().plus(lifetimes.absolute))?;
         let subject = grant.subject;
         let label = device.as_str().to_owned();
         let new = NewSession {
             id: secret.id(),
-            idle_ttl: self.policy.idle_ttl,
-            absolute_ttl: self.policy.absolute_ttl,
+            idle_ttl: lifetimes.idle,
+            absolute_ttl: lifetimes.absolute,
             device,
             max_sessions: self.policy.max_sessions,
             legacy_login: None,
@@ -118,6 +160,7 @@ impl Engine {
             parent: None,
             secret,
             key,
+            terms,
             issued_at: record.created_at,
             // Without rotation the client keeps this token for the whole session.
             expires_at: if self.policy.rotation { record.idle_deadline } else { record.expires_at },
@@ -132,6 +175,34 @@ impl Engine {
             refresh_expires_at: claims.expires_at,
             session,
             subject: claims.subject,
+            persistent: claims.terms.is_persistent(),
         })
     }
+
+    /// The lifetimes of a new session.
+    ///
+    /// # Errors
+    /// [`Error::ArgumentInvalid`] for lifetimes that contradict each other or that of access tokens,
+    /// because nothing refreshes a session before its access token expires.
+    fn lifetimes(&self, login: &Login) -> Result<Lifetimes> {
+        let access = self.signers.load().access.policy().ttl();
+        let SessionPolicy { idle_ttl, absolute_ttl, .. } = self.policy;
+        let given_idle = login.idle_ttl.unwrap_or(idle_ttl);
+        let absolute = login.absolute_ttl.unwrap_or(absolute_ttl.max(given_idle));
+        for (argument, ttl) in [("absoluteTtl", absolute), ("idleTtl", given_idle)] {
+            if ttl < access {
+                return Err(Error::argument(argument, "must not be shorter than access.ttl"));
+            }
+        }
+        if login.idle_ttl.is_some() && absolute < given_idle {
+            return Err(Error::argument("absoluteTtl", "must not be shorter than idleTtl"));
+        }
+        Ok(Lifetimes { idle: given_idle.min(absolute), absolute })
+    }
+}
+
+/// The lifetimes of a session.
+struct Lifetimes {
+    idle: Duration,
+    absolute: Duration,
 }

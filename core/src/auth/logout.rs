@@ -423,8 +423,10 @@ impl SessionAdmin {
     /// Denies access tokens in this process.
     pub(super) fn deny_locally(&self, target: RevocationTarget) -> Revocation {
         let now = self.clock.now();
-        let revocation = Revocation { target, expires_at: now.plus(self.longest_access) };
-        self.denied.deny(&revocation, now);
+        let revocation = Revocation::new(target, now.plus(self.longest_access));
+        if self.denied.deny(&revocation, now) {
+            self.auditor.emit_revoked(&revocation.target);
+        }
         metrics::set(&metrics::DENY_LIST_ENTRIES, self.denied.len() as f64);
         revocation
     }
@@ -606,7 +608,9 @@ impl FeedFollower {
     ) -> Result<()> {
         let now = engine.now();
         for revocation in &page.revocations {
-            engine.admin.denied.deny_published(revocation, now);
+            if engine.admin.denied.deny_published(revocation, now) {
+                engine.admin.auditor.emit_revoked(&revocation.target);
+            }
         }
         self.cursor = page.next;
         if page.complete {

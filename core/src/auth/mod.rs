@@ -20,15 +20,15 @@ mod usage;
 mod verify;
 
 pub use builder::AuthBuilder;
-pub(crate) use builder::DEFAULT_MAX_STALENESS;
+pub(crate) use builder::{DEFAULT_MAX_STALENESS, realms};
 pub use dpop::DpopPolicy;
-pub use events::{AuditEvent, AuditKind};
+pub use events::{AuditEvent, AuditKind, RevokedAccess};
 pub use introspect::RefreshIntrospection;
 pub(crate) use legacy::LegacyTokens;
 pub(crate) use limits::Attempt;
 pub use login::{Login, TokenPair};
 pub use logout::{LogoutEverywhere, RevocationReport};
-pub use refresh::{RefreshRequest, RefreshResponse, Renewal};
+pub use refresh::{RefreshIdentity, RefreshRequest, RefreshResponse, Renewal};
 pub use sessions::{SessionAdmin, SessionInfo, SessionStatus};
 pub use verify::StalePolicy;
 
@@ -42,7 +42,7 @@ use crate::error::Result;
 use crate::keys::{Keyring, RefreshKeys, Thumbprint};
 use crate::session::{RefreshClaims, SessionPolicy};
 use crate::store::StoreHealth;
-use crate::types::{FamilyPosition, RefreshToken, SessionId, Subject, Timestamp};
+use crate::types::{FamilyPosition, Realms, RefreshToken, SessionId, Subject, Timestamp};
 
 use dpop::DpopBinding;
 use limits::{FailureLimiter, InFlightLimit};
@@ -84,6 +84,7 @@ pub(crate) struct Engine {
     policy: SessionPolicy,
     /// `None`: all sessions use bearer tokens.
     dpop: Option<DpopBinding>,
+    realms: Realms,
     admin: SessionAdmin,
     failure_limiter: FailureLimiter,
     in_flight: InFlightLimit,
@@ -141,6 +142,7 @@ impl Auth {
     /// sign; nothing changes then.
     pub fn set_keys(&self, access: Keyring, refresh: RefreshKeys) -> Result<()> {
         let Inner { verifier, key_change, engine, .. } = &*self.0;
+        let refresh = refresh.in_realms(&engine.realms)?;
         let _guard = key_change.lock().unwrap_or_else(PoisonError::into_inner);
         let new_issuer = engine.signers.load().access.with_keys(access.clone())?;
         let new_verifier = verifier.load().with_keys(access)?;

@@ -29,7 +29,7 @@ pub struct RefreshRequest<'a> {
     pub(crate) token: &'a str,
     expected: Option<Subject>,
     rotate: Option<bool>,
-    claims: Map<String, Value>,
+    claims: Option<Map<String, Value>>,
     proof: Option<PresentedProof>,
     address: Option<FailureKey>,
 }
@@ -37,8 +37,7 @@ pub struct RefreshRequest<'a> {
 impl<'a> RefreshRequest<'a> {
     /// A request with `token` as the client sent it, without a scheme in front.
     pub fn new(token: &'a str) -> Self {
-        let claims = Map::new();
-        Self { token, expected: None, rotate: None, claims, proof: None, address: None }
+        Self { token, expected: None, rotate: None, claims: None, proof: None, address: None }
     }
 
     /// Sets the user that the client claims to be. It is compared with the token's, never trusted.
@@ -53,9 +52,11 @@ impl<'a> RefreshRequest<'a> {
         self
     }
 
-    /// Sets the app's own claims for the access token.
+    /// Replaces the app's own claims, from this access token on: those of the login, or of the latest
+    /// refresh that replaced them ([`Login::claims`](crate::Login::claims)). With rotation off, where the
+    /// client keeps its refresh token, for this access token only.
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
-        self.claims = claims;
+        self.claims = Some(claims);
         self
     }
 
@@ -120,6 +121,25 @@ pub struct RefreshResponse {
     pub subject: Subject,
     /// How the refresh was answered.
     pub renewal: Renewal,
+    /// Whether browsers keep the cookies of the session when they close.
+    pub persistent: bool,
+    /// Whether the access token is bound to a key of the client.
+    #[serde(skip)]
+    pub(crate) is_bound: bool,
+}
+
+/// Whose session a refresh token belongs to; see [`Auth::refresh_identity`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+#[non_exhaustive]
+pub struct RefreshIdentity {
+    /// The user.
+    pub subject: Subject,
+    /// The session; serialized as `sessionId`.
+    #[serde(rename = "sessionId")]
+    pub session: SessionId,
+    /// The app's claims that the session has so far.
+    pub claims: Map<String, Value>,
 }
 
 impl Auth {
@@ -145,20 +165,29 @@ impl Auth {
         response
     }
 
-    /// Returns the user of a refresh token after checking its form, type and signature, for apps
-    /// that look up their own claims before [`Auth::refresh`]. Does no I/O, except for a legacy
-    /// token, whose user is known to the legacy store alone.
+    /// Returns whose session a refresh token belongs to, with the claims that it has so far, for apps that
+    /// look up their own claims before [`Auth::refresh`]: otherwise as [`Auth::refresh_subject`].
+    ///
+    /// # Errors
+    /// As [`Auth::refresh_subject`].
+    pub async fn refresh_identity(&self, token: &str) -> Result<RefreshIdentity> {
+        let engine = &self.0.engine;
+        let RefreshClaims { subject, session, terms, .. } = match engine.legacy(token) {
+            Some(legacy) => legacy.claims(engine, token).await?,
+            None => engine.verify_refresh_token(token)?,
+        };
+        Ok(RefreshIdentity { subject, session, claims: terms.claims })
+    }
+
+    /// Returns the user of a refresh token after checking its form, type and signature. Does no I/O,
+    /// except for a legacy token, whose user is known to the legacy store alone.
     ///
     /// # Errors
     /// The `reject` errors. Only [`Auth::refresh`] tells whether the token is still good. For a
     /// legacy token also [`Error::SessionUnknown`], [`Error::RefreshExpired`] and
     /// [`Error::StoreUnavailable`].
     pub async fn refresh_subject(&self, token: &str) -> Result<Subject> {
-        let engine = &self.0.engine;
-        match engine.legacy(token) {
-            Some(legacy) => legacy.subject(engine, token).await,
-            None => Ok(engine.verify_refresh_token(token)?.subject),
-        }
+        Ok(self.refresh_identity(token).await?.subject)
     }
 
     /// Whether this server signed `token`, whatever became of its session. Does no I/O.
@@ -204,14 +233,18 @@ impl Engine {
         if request.expected.is_some_and(|expected| expected != presented.subject) {
             return Err(Error::SubjectMismatch);
         }
+        let terms = &presented.terms;
+        if let Some(claims) = &request.claims {
+            terms.clone().with_claims(claims.clone())?;
+        }
         let grant = self.grant(
             presented.subject.clone(),
             presented.session,
             presented.family_position,
             presented.key,
-            request.claims,
+            request.claims.unwrap_or_else(|| terms.claims.clone()),
         )?;
-        Ok((grant, self.policy.for_refresh(request.rotate)))
+        Ok((grant, terms.refresh_policy(&self.policy, request.rotate)))
     }
 
     /// Lets the store decide about the presented token, and issues what it grants.
@@ -227,8 +260,11 @@ impl Engine {
             .store
             .refresh(subject, session, &presented.presented_token(), policy)
             .await?;
-        let Refreshed { decision, discarded } =
-            refreshed.ok_or_else(|| self.session_unknown_or_expired(presented))?;
+        let Refreshed { decision, discarded } = refreshed.ok_or_else(|| {
+            let error = self.session_unknown_or_expired(presented);
+            self.emit_refused(presented, &error);
+            error
+        })?;
         if let Some(child) = discarded {
             let target = RevocationTarget::Child { session: *session, child };
             self.admin.deny_everywhere_best_effort(subject, [target]).await;
@@ -252,7 +288,10 @@ impl Engine {
 
         grant.family_position = child.map_or(grant.family_position, |it| Some(it.family_position));
         let access = self.issue(&grant, expires_at)?;
-        let next = child.map(|child| presented.child(&child));
+        let is_bound = grant.key.is_some();
+        let terms = presented.terms.clone().with_claims(grant.claims)?;
+        let persistent = terms.is_persistent();
+        let next = child.map(|child| presented.child(&child, terms));
         let refresh_token = next.as_ref().map(|next| self.sign_refresh_token(next)).transpose()?;
         self.admin.auditor.emit(subject, *session, event);
         Ok(RefreshResponse {
@@ -266,11 +305,14 @@ impl Engine {
             session: *session,
             subject: subject.clone(),
             renewal,
+            persistent,
+            is_bound,
         })
     }
 
     async fn refuse(&self, presented: &RefreshClaims, refusal: Decision) -> Error {
         let RefreshClaims { subject, session, .. } = presented;
+        let error = refusal_error(refusal);
         match refusal {
             Decision::Superseded => {
                 self.admin.auditor.emit(subject, *session, AuditKind::Superseded);
@@ -279,10 +321,11 @@ impl Engine {
             // Perhaps revoked by another process: deny its access tokens here too.
             Decision::Revoked(_) => {
                 drop(self.admin.deny_locally(RevocationTarget::Session { session: *session }));
+                self.emit_refused(presented, &error);
             }
-            _ => {}
+            _ => self.emit_refused(presented, &error),
         }
-        refusal_error(refusal)
+        error
     }
 
     /// The deny list knows that the session is revoked and the store does not: the store lost the
@@ -295,6 +338,11 @@ impl Engine {
             Ok(_) => Error::SessionRevoked { reason },
             Err(error) => error,
         }
+    }
+
+    fn emit_refused(&self, presented: &RefreshClaims, error: &Error) {
+        let kind = AuditKind::Refused { code: error.code().as_str() };
+        self.admin.auditor.emit(&presented.subject, presented.session, kind);
     }
 
     /// The error for a token whose session the store does not have. Stores drop expired records,

@@ -17,8 +17,8 @@ use super::{Auth, LegacyTokens};
 use crate::error::Result;
 use crate::revocation::DenyList;
 use crate::session::{SessionPolicy, SessionState};
-use crate::store::{SessionStore, StoreHealth, StoredSession};
-use crate::types::{Clock, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
+use crate::store::{RealmStore, SessionStore, StoreHealth, StoredSession};
+use crate::types::{Clock, Realms, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
 
 /// Lists and revokes the sessions of users.
 ///
@@ -53,7 +53,7 @@ impl SessionAdmin {
         Self {
             store: Arc::new(InstrumentedStore::new(store)),
             denied: Arc::default(),
-            auditor: Auditor { listener: None, clock: Arc::clone(&clock) },
+            auditor: Auditor { listener: None, on_revoked: None, clock: Arc::clone(&clock) },
             clock,
             legacy: None,
             longest_access,
@@ -62,6 +62,14 @@ impl SessionAdmin {
             in_flight: Arc::default(),
             max_in_flight: SessionPolicy::default().max_in_flight.get(),
         }
+    }
+
+    /// Manages the sessions of these realms. Without this, those of the realm without a name, which the
+    /// servers use that have neither an issuer nor an audience.
+    #[must_use]
+    pub fn realms(mut self, realms: Realms) -> Self {
+        self.store = Arc::new(RealmStore::new(self.store, realms));
+        self
     }
 
     /// Replaces the system clock, for tests.

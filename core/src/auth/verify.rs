@@ -75,6 +75,13 @@ impl Auth {
         self.apply_stale_policy(self.verify(token)?, stale_policy).await
     }
 
+    /// Verifies an access token for another service, which checks the proof itself if the token is bound
+    /// to a key. Asks the store where this process lags behind the revocation feed.
+    pub(crate) async fn verify_for_introspection(&self, token: &str) -> Result<VerifiedAccess> {
+        let access = self.check_deny_list(self.0.verifier.load().verify_bound(token)?)?;
+        self.apply_stale_policy(access, StalePolicy::CheckStore).await
+    }
+
     /// Applies `stale_policy` to a token that was just verified, if this process
     /// [lags too far](Auth::is_stale) behind the revocation feed.
     ///

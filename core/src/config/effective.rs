@@ -31,6 +31,10 @@ pub struct EffectiveConfig {
     pub refresh_secret: EffectiveRefreshSecret,
     /// The lengths of `previousRefreshSecrets`.
     pub previous_refresh_secrets: Vec<SecretConfig>,
+    /// The name of the realm; empty without issuer and audience.
+    pub realm: String,
+    /// The names of the realms whose sessions go on.
+    pub previous_realms: Vec<String>,
     /// Access tokens.
     pub access: AccessConfig,
     /// Sessions and refresh tokens.
@@ -81,6 +85,7 @@ impl AuthConfig {
     pub fn effective(&self) -> Result<EffectiveConfig> {
         let keys = self.keys_config();
         keys.refresh_keys()?;
+        let realms = self.realms()?;
         let max_staleness = self.revocation.max_staleness;
         let is_on_redis =
             self.store_url().split_once(':').is_some_and(|(scheme, _)| is_redis(scheme));
@@ -93,6 +98,8 @@ impl AuthConfig {
                 None => EffectiveRefreshSecret::Derived("[derived from secret]"),
             },
             previous_refresh_secrets: keys.previous_refresh_secrets,
+            realm: realms.current.name().to_owned(),
+            previous_realms: realms.previous.iter().map(|realm| realm.name().to_owned()).collect(),
             access: AccessConfig::of(&self.access.policy()?),
             refresh: RefreshConfig::of(&self.refresh.policy()?),
             dpop: self.dpop_policy()?.as_ref().map(DpopConfig::of).into(),
@@ -128,6 +135,7 @@ impl AccessConfig {
         Self {
             ttl: Some(Lifetime(policy.ttl())),
             issuer: Some(OneOrMany::Many(policy.issuers().to_vec())),
+            issuer_patterns: Vec::new(),
             audience: Some(OneOrMany::Many(policy.audiences().to_vec())),
             leeway: Some(Lifetime(policy.leeway())),
             max_age: Some(policy.max_age().map(Lifetime).into()),

@@ -28,23 +28,23 @@ mod verifier;
 
 pub use effective::EffectiveConfig;
 pub use options::{AuthConfig, KeysConfig, VerifierConfig};
-pub use values::SecretConfig;
+pub use values::{Lifetime, SecretConfig};
 
 use std::fmt;
 use std::sync::Arc;
 
 use crate::access::AccessPolicy;
-use crate::auth::{Auth, AuthBuilder, DpopPolicy, SessionAdmin};
+use crate::auth::{self, Auth, AuthBuilder, DpopPolicy, SessionAdmin};
 use crate::error::{Error, Result};
 use crate::http::WebPolicy;
 use crate::migration::{LegacyRefreshTokens, LegacyStore};
 use crate::session::RefreshClaims;
 use crate::store::{RedisOptions, StoreAddress, is_redis};
-use crate::types::{SessionId, Subject, Timestamp};
+use crate::types::{Realm, Realms, SessionId, Subject, Timestamp};
 use options::{DpopConfig, MigrateConfig};
 pub use parse::unknown_option_problem;
-use parse::{names_of, parse};
-use values::{Lifetime, OrFalse};
+use parse::{names_of, of_element, parse};
+use values::OrFalse;
 
 /// Durable, and shared by all processes that are started in the same directory.
 const DEFAULT_STORE: &str = "file:regrant.db";
@@ -103,7 +103,10 @@ impl AuthConfig {
             builder = builder.dpop(dpop);
         }
         let keys = self.keys_config();
+        let realms = self.realms()?;
         Ok(builder
+            .realm(realms.current)
+            .previous_realms(realms.previous)
             .access_keys(keys.keyring()?)
             .refresh_keys(keys.refresh_keys()?)
             .access_policy(self.access.policy()?)
@@ -118,7 +121,7 @@ impl AuthConfig {
         let results = [
             keys.keyring().map(drop),
             keys.refresh_keys().map(drop),
-            self.access.policy().map(drop),
+            self.access.policy().and_then(|_| self.realms()).map(drop),
             self.refresh.policy().map(drop),
             self.legacy_tokens().map(drop),
             self.dpop_policy().map(drop),
@@ -152,6 +155,24 @@ impl AuthConfig {
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn access_policy(&self) -> Result<AccessPolicy> {
         self.access.policy()
+    }
+
+    /// The realm of the sessions, and the realms whose sessions go on.
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn realms(&self) -> Result<Realms> {
+        if self.realm.as_deref() == Some("") {
+            return Err(Error::config("realm", "expected 1 to 255 bytes of text"));
+        }
+        let realm = self.realm.as_deref().map(Realm::new).transpose()?;
+        let previous = self.previous_realms.as_ref().map(|names| {
+            let realms = names.iter().enumerate().map(|(index, name)| {
+                Realm::new(name).map_err(|error| of_element("previousRealms", index, error))
+            });
+            realms.collect::<Result<Vec<_>>>()
+        });
+        Ok(auth::realms(realm, previous.transpose()?, &self.access.policy()?))
     }
 
     /// How tokens travel over HTTP: for [`Endpoints`](crate::http::Endpoints),
@@ -190,7 +211,8 @@ impl AuthConfig {
     pub fn session_admin(&self) -> Result<SessionAdmin> {
         let (legacy_store, access) = (self.legacy_store()?, self.access.policy()?);
         let admin =
-            SessionAdmin::new(self.store_address().open(None)?, access.longest_acceptance());
+            SessionAdmin::new(self.store_address().open(None)?, access.longest_acceptance())
+                .realms(self.realms()?);
         Ok(match legacy_store {
             Some(legacy_store) => admin.with_legacy_store(legacy_store),
             None => admin,
@@ -207,7 +229,10 @@ impl AuthConfig {
         token: &str,
         now: Timestamp,
     ) -> Result<OfflineRefreshToken> {
-        let claims = RefreshClaims::verify(token, &self.keys_config().refresh_keys()?)?;
+        let claims = {
+            let keys = self.keys_config().refresh_keys()?.in_realms(&self.realms()?)?;
+            RefreshClaims::verify(token, &keys)?
+        };
         if now >= claims.expires_at {
             return Err(Error::RefreshExpired);
         }

@@ -73,6 +73,9 @@ pub struct AccessConfig {
     pub ttl: Option<Lifetime>,
     /// The accepted issuers (`iss`). The first one is issued. By default not checked.
     pub issuer: Option<OneOrMany>,
+    /// For tokens of other services: patterns of issuers.
+    #[serde(skip)]
+    pub(super) issuer_patterns: Vec<String>,
     /// The audiences (`aud`): all are issued, and a token must have one of them. Without this
     /// option a token must have none.
     pub audience: Option<OneOrMany>,
@@ -312,6 +315,15 @@ pub struct AuthConfig {
     /// See [`KeysConfig::previous_refresh_secrets`].
     #[serde(default)]
     pub previous_refresh_secrets: Vec<SecretConfig>,
+    /// The name of the realm, which keeps sessions and refresh tokens apart from those of other apps with
+    /// the same secret or store, 1 to 255 bytes. By default the first issuer and the audiences of access
+    /// tokens, the latter in alphabetical order, separated by spaces. Give that as the name before you
+    /// change the issuer or an audience, or every user signs in again.
+    pub realm: Option<String>,
+    /// The realms whose sessions go on here, such as the former `realm`. By default `[""]`, the sessions
+    /// of apps without issuer and audience, to which all belong that began before there were realms. With
+    /// `[]` only those of `realm` are accepted.
+    pub previous_realms: Option<Vec<String>>,
     /// Access tokens: what is issued and what is accepted.
     #[serde(default)]
     pub access: AccessConfig,
@@ -355,7 +367,9 @@ pub struct AuthConfig {
 #[cfg_attr(test, derive(JsonSchema))]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IssuerConfig {
-    /// The `iss` of its tokens (RFC 7519 §4.1.1), or several. It is compared, never fetched.
+    /// The `iss` of its tokens (RFC 7519 §4.1.1), or several. It is compared, never fetched. For a service
+    /// whose tenants have issuers of their own and the same keys, `*` stands for one segment of the path,
+    /// as in `https://login.example/*/v2.0`: then check in the app which tenants may enter.
     pub issuer: OneOrMany,
     /// The names of this service, one of which a token must have in `aud`. Without this option a
     /// token must have none.

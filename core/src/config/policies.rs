@@ -37,6 +37,9 @@ impl AccessConfig {
         for issuer in self.issuer.iter().flat_map(OneOrMany::as_slice) {
             policy = policy.issuer(issuer);
         }
+        for pattern in &self.issuer_patterns {
+            policy = policy.issuer_pattern(pattern)?;
+        }
         for audience in self.audience.iter().flat_map(OneOrMany::as_slice) {
             policy = policy.audience(audience);
         }

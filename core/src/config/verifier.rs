@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::options::{AccessConfig, IssuerConfig, KeyConfig, KeySetsConfig, VerifierConfig};
 use super::parse::{in_element, names_of, parse};
-use super::values::{Lifetime, OrFalse};
+use super::values::{Lifetime, OneOrMany, OrFalse};
 use crate::access::AccessPolicy;
 use crate::error::{Error, Result};
 use crate::http::WebPolicy;
@@ -86,8 +86,11 @@ impl IssuerConfig {
     }
 
     fn policy(self) -> Result<AccessPolicy> {
+        let issuers = self.issuer.as_slice().iter().cloned();
+        let (issuer_patterns, names) = issuers.partition(|issuer| issuer.contains('*'));
         let access = AccessConfig {
-            issuer: Some(self.issuer),
+            issuer: Some(OneOrMany::Many(names)),
+            issuer_patterns,
             audience: self.audience,
             leeway: self.leeway,
             max_age: self.max_age,

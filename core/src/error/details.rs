@@ -113,7 +113,7 @@ impl Error {
             Self::DpopProofInvalid { problem } => details.detail = Some((*problem).to_owned()),
             Self::DpopNonceRequired { nonce } => details.dpop_nonce = Some(nonce.clone()),
             Self::Internal { what } => details.detail = Some(what.to_string()),
-            Self::InsufficientScope { .. } => {
+            Self::InsufficientScope { .. } | Self::LoginTooOld { .. } => {
                 details.info.www_authenticate = self.www_authenticate();
             }
             _ => {}

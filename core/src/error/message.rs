@@ -62,6 +62,7 @@ impl ErrorCode {
             }
             Self::TooManyAttempts => "Too many attempts have failed; try again later",
             Self::InsufficientScope => "The token does not grant what this needs",
+            Self::LoginTooOld => "This needs a new login",
             Self::OriginNotAllowed => "Cookies do not count in a request by a page of this origin",
             Self::NotFound => "There is nothing of this name",
             Self::ArgumentInvalid => "An argument is invalid",
@@ -108,6 +109,7 @@ impl ErrorCode {
             }
             Self::TooManyAttempts => "실패한 시도가 너무 많습니다. 잠시 후 다시 시도해 주세요.",
             Self::InsufficientScope => "권한이 부족합니다.",
+            Self::LoginTooOld => "다시 로그인해야 합니다.",
             Self::OriginNotAllowed => "허용되지 않은 출처의 페이지가 보낸 요청입니다.",
             Self::NotFound => "요청한 대상을 찾을 수 없습니다.",
             Self::ArgumentInvalid => "인자가 올바르지 않습니다.",

@@ -213,6 +213,11 @@ errors! {
         /// The required scopes with blanks between them; empty if claims are required.
         scope: String,
     } = "ERR_INSUFFICIENT_SCOPE", Reject, 403;
+    /// The token is valid, and its user logged in too long ago for the route (RFC 9470).
+    LoginTooOld {
+        /// How long ago the login may be.
+        max_age: Duration,
+    } = "ERR_LOGIN_TOO_OLD", Reject, 401;
     /// Only a cookie authorizes the request, and it comes from a page of another origin.
     OriginNotAllowed = "ERR_ORIGIN_NOT_ALLOWED", Reject, 403;
     /// What the request names does not exist.
@@ -288,12 +293,15 @@ impl Error {
     }
 
     /// The value of `WWW-Authenticate`; see [`ErrorCode::www_authenticate`]. It also names the scopes
-    /// of an [`Error::InsufficientScope`].
+    /// of an [`Error::InsufficientScope`] and the age of an [`Error::LoginTooOld`].
     pub fn www_authenticate(&self) -> Option<String> {
         let challenge = self.code().www_authenticate()?;
         match self {
             Self::InsufficientScope { scope } if is_scope_list(scope) => {
                 Some(format!("{challenge}, scope=\"{scope}\""))
+            }
+            Self::LoginTooOld { max_age } => {
+                Some(format!("{challenge}, max_age=\"{}\"", max_age.as_secs()))
             }
             _ => Some(challenge),
         }
@@ -337,6 +345,7 @@ impl ErrorCode {
                 ("DPoP", "invalid_dpop_proof")
             }
             Self::InsufficientScope => ("Bearer", "insufficient_scope"),
+            Self::LoginTooOld => ("Bearer", "insufficient_user_authentication"),
             _ if self.http_status() == 401 => ("Bearer", "invalid_token"),
             _ => return None,
         };

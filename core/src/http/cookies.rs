@@ -175,7 +175,7 @@ impl CookiePolicy {
         }
     }
 
-    /// `Set-Cookie` with this value, which expires at `expires_at`.
+    /// `Set-Cookie` with this value, which expires at `expires_at`; without it, when the browser closes.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for a value that is too long for browsers, which would keep the old
@@ -183,16 +183,17 @@ impl CookiePolicy {
     pub fn set(
         &self,
         value: &str,
-        expires_at: Timestamp,
+        expires_at: impl Into<Option<Timestamp>>,
         now: Timestamp,
         request: &RequestHead<'_>,
     ) -> Result<String> {
         let cookie = self.attributes(value, request);
-        let max_age = Duration::from_secs(expires_at.since(now).as_secs());
-        let cookie = match self.until_browser_closes {
-            true => cookie,
+        let cookie = match expires_at.into().filter(|_| !self.until_browser_closes) {
             // `Expires` too, for clients that do not know `Max-Age`.
-            false => expiring(cookie, max_age, now),
+            Some(expires_at) => {
+                expiring(cookie, Duration::from_secs(expires_at.since(now).as_secs()), now)
+            }
+            None => cookie,
         };
         let cookie = cookie.build();
         let text = cookie.encoded().to_string();

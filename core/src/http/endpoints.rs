@@ -50,6 +50,8 @@ pub struct IssuedTokens<'a> {
     pub refresh_token: Option<&'a str>,
     /// When the refresh token expires.
     pub refresh_expires_at: Timestamp,
+    /// Whether browsers keep the cookies when they close.
+    pub persistent: bool,
 }
 
 impl<'a> From<&'a TokenPair> for IssuedTokens<'a> {
@@ -59,6 +61,7 @@ impl<'a> From<&'a TokenPair> for IssuedTokens<'a> {
             access_expires_at: pair.access_expires_at,
             refresh_token: Some(pair.refresh_token.expose()),
             refresh_expires_at: pair.refresh_expires_at,
+            persistent: pair.persistent,
         }
     }
 }
@@ -67,8 +70,8 @@ impl<'a> From<&'a TokenPair> for IssuedTokens<'a> {
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct RefreshInput {
-    /// The app's own claims for the new access token.
-    pub claims: Map<String, Value>,
+    /// Replaces the app's own claims; see [`RefreshRequest::claims`].
+    pub claims: Option<Map<String, Value>>,
     /// Overrides the policy's rotation.
     pub rotate: Option<bool>,
     /// The user that the client claims to be.
@@ -115,7 +118,7 @@ impl Default for JwksCaching {
 /// The endpoints of one `Auth` with one [`WebPolicy`].
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoints<'a> {
-    auth: &'a Auth,
+    pub(super) auth: &'a Auth,
     web: &'a WebPolicy,
 }
 
@@ -311,6 +314,7 @@ impl<'a> Endpoints<'a> {
                     access_expires_at: refreshed.access_expires_at,
                     refresh_token: next.or(had_others.then_some(token.as_str())),
                     refresh_expires_at: refreshed.refresh_expires_at,
+                    persistent: refreshed.persistent,
                 };
                 let removed =
                     self.web.remove_other_cookies(request, |cookie| cookie.is_repeated_in(request));
@@ -326,13 +330,16 @@ impl<'a> Endpoints<'a> {
         }
     }
 
-    async fn exchange(
+    pub(super) async fn exchange(
         &self,
         token: &str,
         request: &RequestHead<'_>,
         input: RefreshInput,
     ) -> Result<RefreshResponse> {
-        let mut refresh = RefreshRequest::new(token).claims(input.claims);
+        let mut refresh = RefreshRequest::new(token);
+        if let Some(claims) = input.claims {
+            refresh = refresh.claims(claims);
+        }
         if let Some(rotate) = input.rotate {
             refresh = refresh.rotate(rotate);
         }
@@ -487,18 +494,15 @@ impl<'a> Endpoints<'a> {
         let mut cookies = removed;
         match (&self.web.refresh_cookie, issued.refresh_token) {
             (Some(cookie), Some(token)) => {
-                cookies.push(cookie.set(token, issued.refresh_expires_at, now, request)?);
+                let expires_at = issued.persistent.then_some(issued.refresh_expires_at);
+                cookies.push(cookie.set(token, expires_at, now, request)?);
             }
             (None, Some(token)) => body["refreshToken"] = token.into(),
             (_, None) => {}
         }
         if let Some(cookie) = &self.web.access_cookie {
-            cookies.push(cookie.set(
-                issued.access_token,
-                issued.access_expires_at,
-                now,
-                request,
-            )?);
+            let expires_at = issued.persistent.then_some(issued.access_expires_at);
+            cookies.push(cookie.set(issued.access_token, expires_at, now, request)?);
         }
         let mut response = EndpointResponse::uncached(200, Some(body));
         response.cookies = cookies;

@@ -1,5 +1,7 @@
 //! The guard of protected routes: whether a request may pass.
 
+use std::time::Duration;
+
 use serde_json::{Map, Value};
 
 use super::credentials::{AccessCredentials, choose_access_token};
@@ -10,6 +12,7 @@ use crate::access::VerifiedAccess;
 use crate::auth::{Auth, StalePolicy};
 use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
+use crate::types::Timestamp;
 
 /// Decides which requests may pass to protected routes.
 #[derive(Clone, Debug)]
@@ -88,7 +91,7 @@ impl Guard {
             }
         };
         // First what needs no store: a lack of permission is 403 also while the store is down.
-        self.requirement.check(access.payload())?;
+        self.requirement.check(access.payload(), self.auth.now())?;
         self.auth.apply_stale_policy(access, self.stale).await.map(Some)
     }
 }
@@ -111,12 +114,17 @@ pub(super) fn proof_of(auth: &Auth, request: &RequestHead<'_>) -> Result<Option<
     }
 }
 
+/// How far a login may be in the future, in seconds.
+const MAX_CLOCK_SKEW: i64 = 60;
+
 /// What an access token must grant beyond being valid.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[must_use]
 pub struct Requirement {
     scopes: Vec<String>,
     claims: Vec<(String, Value)>,
+    /// How long ago the login may be.
+    max_login_age: Option<Duration>,
 }
 
 impl Requirement {
@@ -134,14 +142,22 @@ impl Requirement {
         self
     }
 
-    /// Checks the claims of a verified token.
+    /// Requires that the user logged in at most `max_age` ago (RFC 9470): by the claim `auth_time`
+    /// (RFC 9068 §2.2.1), in seconds since 1970, which the app gives to the session at its login. A token
+    /// without it does not suffice.
+    pub const fn fresh_login(mut self, max_age: Duration) -> Self {
+        self.max_login_age = Some(max_age);
+        self
+    }
+
+    /// Checks the claims of a verified token at `now`.
     ///
     /// # Errors
-    /// [`Error::InsufficientScope`], with the required scopes, which are none where only a claim is
+    /// [`Error::LoginTooOld`]; [`Error::InsufficientScope`], with the required scopes, which are none where only a claim is
     /// missing; [`Error::Internal`] if `claims_json`
     /// is no JSON object.
-    pub fn check(&self, claims_json: &str) -> Result<()> {
-        if self.scopes.is_empty() && self.claims.is_empty() {
+    pub fn check(&self, claims_json: &str, now: Timestamp) -> Result<()> {
+        if *self == Self::default() {
             return Ok(());
         }
         let claims: Map<String, Value> = serde_json::from_str(claims_json)
@@ -156,10 +172,17 @@ impl Requirement {
             Some(Value::Array(list)) => list.contains(expected),
             _ => false,
         };
-        if self.scopes.iter().all(has_scope) && self.claims.iter().all(has_claim) {
-            return Ok(());
+        if !self.scopes.iter().all(has_scope) || !self.claims.iter().all(has_claim) {
+            return Err(Error::InsufficientScope { scope: self.scopes.join(" ") });
         }
-        Err(Error::InsufficientScope { scope: self.scopes.join(" ") })
+        let Some(max_age) = self.max_login_age else { return Ok(()) };
+        let logged_in = claims.get("auth_time").and_then(Value::as_i64).unwrap_or(i64::MIN);
+        // In whole seconds, and not in the future, beyond the usual differences between clocks.
+        let age = now.as_seconds().saturating_sub(logged_in);
+        if age < -MAX_CLOCK_SKEW || age > i64::try_from(max_age.as_secs()).unwrap_or(i64::MAX) {
+            return Err(Error::LoginTooOld { max_age });
+        }
+        Ok(())
     }
 }
 
@@ -168,6 +191,8 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 
     #[test]
     fn a_requirement_looks_at_scope_and_claims() {
@@ -179,7 +204,7 @@ mod tests {
             Requirement::default().scopes(["write", "read"]),
             Requirement::default().claim("roles", "admin").claim("org", 7),
         ] {
-            assert!(granted.check(&claims).is_ok(), "{granted:?}");
+            assert!(granted.check(&claims, NOW).is_ok(), "{granted:?}");
         }
         for refused in [
             Requirement::default().scopes(["rea"]),
@@ -190,10 +215,28 @@ mod tests {
             Requirement::default().claim("absent", Value::Null),
             Requirement::default().claim("roles", "owner").claim("roles", "admin"),
         ] {
-            let error = refused.check(&claims).unwrap_err();
+            let error = refused.check(&claims, NOW).unwrap_err();
             assert!(matches!(error, Error::InsufficientScope { .. }), "{refused:?}");
         }
         let array = json!({ "scope": ["read"] }).to_string();
-        assert!(Requirement::default().scopes(["read"]).check(&array).is_ok());
+        assert!(Requirement::default().scopes(["read"]).check(&array, NOW).is_ok());
+    }
+
+    #[test]
+    fn a_login_may_be_too_long_ago() {
+        let requirement = Requirement::default().fresh_login(Duration::from_secs(300));
+        let check = |claims: Value| requirement.check(&claims.to_string(), NOW);
+        let seconds = NOW.as_seconds();
+        for fresh in [seconds, seconds - 300, seconds + 60] {
+            assert!(check(json!({ "auth_time": fresh })).is_ok(), "{fresh}");
+        }
+        for old in [json!(seconds - 301), json!(seconds + 61), json!(0), json!("now"), Value::Null]
+        {
+            let error = check(json!({ "auth_time": old })).unwrap_err();
+            let challenge = error.www_authenticate().unwrap();
+            assert!(challenge.contains("insufficient_user_authentication"), "{challenge}");
+            assert!(challenge.ends_with("max_age=\"300\""), "{challenge}");
+        }
+        assert!(matches!(check(json!({})), Err(Error::LoginTooOld { .. })));
     }
 }

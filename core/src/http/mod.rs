@@ -9,6 +9,7 @@ mod cookies;
 mod credentials;
 mod endpoints;
 mod guard;
+mod oauth;
 mod origin;
 mod policy;
 mod request;

@@ -58,9 +58,8 @@ use super::policy::WebPolicy;
 use super::request::RequestHead;
 use super::response::{EndpointResponse, Rejection};
 use crate::access::VerifiedAccess;
-use crate::auth::Auth;
+use crate::auth::{Auth, RefreshIdentity};
 use crate::error::{Advice, Error, Language, Result};
-use crate::types::Subject;
 
 /// The largest body of a refresh or logout, in bytes. It contains one token.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -298,7 +297,8 @@ impl IntoResponse for Rejection {
     }
 }
 
-type ClaimsHook = Arc<dyn Fn(Subject) -> BoxFuture<Result<Map<String, Value>>> + Send + Sync>;
+type ClaimsHook =
+    Arc<dyn Fn(RefreshIdentity) -> BoxFuture<Result<Map<String, Value>>> + Send + Sync>;
 
 /// The routes of a session, see [`auth_router`].
 #[derive(Clone)]
@@ -318,14 +318,14 @@ pub fn auth_router(auth: Auth, web: WebPolicy) -> AuthRouter {
 }
 
 impl AuthRouter {
-    /// Sets the function that gives the app's own claims for the access token of a refresh. An error
-    /// refuses the refresh and changes nothing: [`Error::Internal`] if the app is at fault.
+    /// Sets the function that gives the app's own claims from a refresh on, in place of those that the
+    /// session has so far. An error refuses the refresh and changes nothing: [`Error::Internal`] if the app is at fault.
     pub fn claims<F, Fut>(mut self, claims: F) -> Self
     where
-        F: Fn(Subject) -> Fut + Send + Sync + 'static,
+        F: Fn(RefreshIdentity) -> Fut + Send + Sync + 'static,
         Fut: Future<Output = Result<Map<String, Value>>> + Send + 'static,
     {
-        self.claims = Some(Arc::new(move |subject| Box::pin(claims(subject))));
+        self.claims = Some(Arc::new(move |identity| Box::pin(claims(identity))));
         self
     }
 
@@ -397,9 +397,9 @@ impl AuthRouter {
         let Some(claims) = &self.claims else {
             return self.endpoints().refresh(&presented, head, input).await;
         };
-        match self.auth.refresh_subject(&presented.token).await {
-            Ok(subject) => {
-                input.claims = claims(subject).await?;
+        match self.auth.refresh_identity(&presented.token).await {
+            Ok(identity) => {
+                input.claims = Some(claims(identity).await?);
                 self.endpoints().refresh(&presented, head, input).await
             }
             Err(error) if error.advice() == Advice::Retry => Err(error.into()),

@@ -62,7 +62,7 @@ impl TrustedIssuer {
     }
 
     fn new(policy: AccessPolicy, keys: KeySource) -> Result<Self> {
-        if policy.issuers().is_empty() {
+        if !policy.checks_issuer() {
             return Err(Error::config("issuer", "is required: it selects the keys"));
         }
         Ok(Self { policy, keys })
@@ -106,8 +106,7 @@ struct Inner {
 
 #[derive(Debug)]
 struct Issuer {
-    names: Vec<String>,
-    max_token_bytes: usize,
+    policy: AccessPolicy,
     verifier: IssuerVerifier,
 }
 
@@ -215,8 +214,13 @@ impl JwksVerifier {
         if let [only] = &*self.0.issuers {
             return Ok(only);
         }
-        let max_token_bytes =
-            self.0.issuers.iter().map(|issuer| issuer.max_token_bytes).max().unwrap_or_default();
+        let max_token_bytes = self
+            .0
+            .issuers
+            .iter()
+            .map(|issuer| issuer.policy.max_token_bytes())
+            .max()
+            .unwrap_or_default();
         let compact = Compact::split(token, max_token_bytes)?;
         let payload = base64url::decode_text(compact.payload)?;
         let mut iss = None;
@@ -227,8 +231,11 @@ impl JwksVerifier {
         })?;
         let iss = iss.ok_or(Error::IssuerMismatch)?;
         let iss = iss.text().ok_or_else(|| Error::claim_invalid("iss"))?;
-        let is_named = |issuer: &&Issuer| issuer.names.iter().any(|name| *name == iss);
-        self.0.issuers.iter().find(is_named).ok_or(Error::IssuerMismatch)
+        // A name before a pattern that it matches too.
+        let is_named = |issuer: &&Issuer| issuer.policy.issuers().iter().any(|name| *name == iss);
+        let by_name = self.0.issuers.iter().find(is_named);
+        let matches = |issuer: &&Issuer| issuer.policy.accepts_issuer(&iss);
+        by_name.or_else(|| self.0.issuers.iter().find(matches)).ok_or(Error::IssuerMismatch)
     }
 }
 
@@ -290,11 +297,11 @@ impl JwksVerifierBuilder {
         let invalid = |problem: String| Err(Error::config("issuers", problem));
         let mut issuers: Vec<Issuer> = Vec::with_capacity(self.issuers.len());
         for TrustedIssuer { policy, keys } in self.issuers {
-            let names = policy.issuers().to_vec();
-            if issuers.iter().any(|other| names.iter().any(|name| other.names.contains(name))) {
+            let is_taken = |name| issuers.iter().any(|other| other.policy.issuers().contains(name));
+            if policy.issuers().iter().any(is_taken) {
                 return invalid("two have the same `iss`".to_owned());
             }
-            let max_token_bytes = policy.max_token_bytes();
+            let own_policy = policy.clone();
             let clock = Arc::clone(&clock);
             let verifier = match (keys, &self.transport) {
                 (KeySource::Fixed(keyring), _) => {
@@ -310,7 +317,7 @@ impl JwksVerifierBuilder {
                     return invalid("fetching keys requires a transport".to_owned());
                 }
             };
-            issuers.push(Issuer { names, max_token_bytes, verifier });
+            issuers.push(Issuer { policy: own_policy, verifier });
         }
         if issuers.is_empty() {
             return invalid("must not be empty".to_owned());

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 use super::algorithm::{Algorithm, ShortSecret};
 use super::pem;
 use crate::error::{Error, Result};
-use crate::types::SecretBytes;
+use crate::types::{Realm, Realms, SecretBytes};
 
 /// A prepared HMAC key.
 #[derive(Clone)]
@@ -101,6 +101,9 @@ fn check_length(
 /// The HKDF info string of refresh secrets. Changing it signs every user out.
 const REFRESH_INFO: &[u8] = b"regrant refresh token v1";
 
+/// The HKDF info string of a realm's secret, before the realm's name. Changing it signs every user out.
+const REALM_INFO: &[u8] = b"regrant refresh realm v1\0";
+
 const REFRESH_FIELD: &str = "refreshSecret";
 
 /// An HS256 secret for refresh tokens, prepared once. `Debug` shows nothing of it.
@@ -132,6 +135,18 @@ impl RefreshSecret {
     /// [`Error::ConfigInvalid`] for `refreshSecret` when it is empty or too short.
     pub fn new(secret: &SecretBytes, short: ShortSecret) -> Result<Self> {
         PreparedMac::new(Algorithm::HS256, secret, short, REFRESH_FIELD).map(Self)
+    }
+
+    /// The secret of a realm: HKDF-Expand (RFC 5869 §2.3) of this secret, so that the tokens of one
+    /// realm are not valid in another one. The realm without a name has this secret itself.
+    fn in_realm(&self, realm: &Realm) -> Result<Self> {
+        if realm.tag().is_none() {
+            return Ok(self.clone());
+        }
+        // The first block of HKDF-Expand, which is all that 32 bytes need.
+        let info = [REALM_INFO, realm.name().as_bytes(), &[1]].concat();
+        let derived = Zeroizing::new(self.sign(&info));
+        Self::new(&SecretBytes::new(derived.as_slice()), ShortSecret::Refuse)
     }
 
     /// The HMAC-SHA-256 of `message`.
@@ -173,6 +188,19 @@ impl RefreshKeys {
     pub fn with_retired(mut self, secret: RefreshSecret) -> Self {
         self.retired.push(secret);
         self
+    }
+
+    /// The secrets of a realm, which also accept the tokens of the realms whose sessions go on.
+    ///
+    /// # Errors
+    /// [`Error::Internal`], never in practice.
+    pub(crate) fn in_realms(&self, realms: &Realms) -> Result<Self> {
+        let secrets = || std::iter::once(&self.active).chain(&self.retired);
+        let derived =
+            realms.iter().flat_map(|realm| secrets().map(|secret| secret.in_realm(realm)));
+        let mut derived = derived.collect::<Result<Vec<_>>>()?.into_iter();
+        let active = derived.next().ok_or_else(|| Error::internal("no realm"))?;
+        Ok(Self { active, retired: derived.collect() })
     }
 
     /// The HMAC-SHA-256 of `message` under the active secret.

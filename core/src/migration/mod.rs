@@ -255,8 +255,8 @@ impl LegacyTokens for LegacyRefreshTokens {
         LegacyToken::has_legacy_header(token)
     }
 
-    async fn subject(&self, engine: &Engine, token: &str) -> Result<Subject> {
-        Ok(self.resolve(engine, self.verify(token)?).await?.claims.subject)
+    async fn claims(&self, engine: &Engine, token: &str) -> Result<RefreshClaims> {
+        Ok(self.resolve(engine, self.verify(token)?).await?.claims)
     }
 
     /// Migrates the token if that is pending, and then refreshes its session like any other.

@@ -4,7 +4,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::error::{Error, Result};
 use crate::keys::Key;
-use crate::session::{RefreshClaims, TokenSecret};
+use crate::session::{RefreshClaims, SessionTerms, TokenSecret};
 use crate::token::base64url;
 use crate::token::json::{self, numeric_date};
 use crate::token::jws::{Compact, Header, TYP_JWT, is_typ};
@@ -115,6 +115,7 @@ impl<'a> LegacyToken<'a> {
             parent: None,
             secret: self.secret.clone(),
             key: None,
+            terms: SessionTerms::default(),
             issued_at: self.issued_at,
             expires_at: self.expires_at.map_or(session_end, |end| end.min(session_end)),
         }

@@ -204,20 +204,20 @@ impl DenyList {
     /// from a clock that was wrong and would deny tokens that are yet to be issued.
     const MAX_AHEAD: Duration = Duration::from_secs(60);
 
-    /// Denies the tokens of `revocation`. Idempotent.
-    pub fn deny(&self, revocation: &Revocation, now: Timestamp) {
-        self.insert(revocation, now, false);
+    /// Denies the tokens of `revocation`. Idempotent. Returns whether it denies more than before.
+    pub fn deny(&self, revocation: &Revocation, now: Timestamp) -> bool {
+        self.insert(revocation, now, false)
     }
 
-    /// Denies the tokens of a revocation that the feed has.
-    pub(crate) fn deny_published(&self, revocation: &Revocation, now: Timestamp) {
-        self.insert(revocation, now, true);
+    /// Denies the tokens of a revocation that the feed has. Returns whether it denies more than before.
+    pub(crate) fn deny_published(&self, revocation: &Revocation, now: Timestamp) -> bool {
+        self.insert(revocation, now, true)
     }
 
-    fn insert(&self, revocation: &Revocation, now: Timestamp, published: bool) {
+    fn insert(&self, revocation: &Revocation, now: Timestamp, published: bool) -> bool {
         let expires_at = revocation.expires_at;
         if expires_at <= now {
-            return;
+            return false;
         }
         let entry = Entry::new(expires_at, published);
         let latest = now.plus(Self::MAX_AHEAD);
@@ -227,6 +227,7 @@ impl DenyList {
             Cutoff { issued_until, expires_at, published_until }
         };
         let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        let is_new = !entries.denies(&revocation.target);
         entries.make_room(now);
         match &revocation.target {
             RevocationTarget::Session { session } => {
@@ -261,6 +262,7 @@ impl DenyList {
             }
         }
         self.count.store(entries.len(), Ordering::Release);
+        is_new
     }
 
     /// Whether the feed has this revocation, so that publishing it again would tell nothing new. Of a
@@ -350,6 +352,33 @@ impl Entries {
         let cutoff = usize::from(self.cutoff.is_some());
         let users = self.users.len() + self.user_sessions;
         self.sessions.len() + self.children.len() + users + cutoff
+    }
+
+    /// Whether all tokens of `target` are denied by an entry of the same kind.
+    fn denies(&self, target: &RevocationTarget) -> bool {
+        let covers = |cutoff: Option<Cutoff>, issued_until: &Timestamp| {
+            cutoff.is_some_and(|cutoff| *issued_until <= cutoff.issued_until)
+        };
+        let user = |subject: &Subject| self.users.get(subject);
+        match target {
+            RevocationTarget::Session { session } => self.sessions.contains_key(session),
+            RevocationTarget::Child { session, child } => {
+                self.children.contains_key(&(*session, child.family_position))
+            }
+            RevocationTarget::Subject { subject, issued_until } => {
+                covers(user(subject).and_then(|user| user.nameless), issued_until)
+            }
+            RevocationTarget::UserSession { subject, session } => {
+                user(subject).is_some_and(|user| user.sessions.contains_key(session))
+            }
+            RevocationTarget::UserCutoff { subject, issued_until, except } => user(subject)
+                .is_some_and(|user| {
+                    let others = user.others.filter(|(session, _)| Some(*session) == *except);
+                    covers(user.all, issued_until)
+                        || covers(others.map(|(_, cutoff)| cutoff), issued_until)
+                }),
+            RevocationTarget::Cutoff { issued_until } => covers(self.cutoff, issued_until),
+        }
     }
 
     fn check(&self, token: &TokenIdentity<'_>) -> Option<Denial> {
@@ -455,7 +484,7 @@ mod tests {
             issued_at: Some(at(seconds)),
         };
         let list = DenyList::default();
-        let deny = |target| list.deny(&Revocation { target, expires_at: at(900) }, at(0));
+        let deny = |target| list.deny(&Revocation::new(target, at(900)), at(0));
         for number in 0..DenyList::MAX_ENTRIES {
             deny(session(number));
         }
@@ -482,7 +511,7 @@ mod tests {
                 issued_until: at(seconds),
                 except,
             };
-            list.deny(&Revocation { target, expires_at: at(900) }, at(0));
+            list.deny(&Revocation::new(target, at(900)), at(0));
         };
         deny(Some(here), 5);
         assert_eq!(list.check(token(&alice, Some(there), 5)), Some(Denial::UserCutoff));
@@ -519,12 +548,12 @@ mod tests {
         let expires_at = at(DAYS + 900);
         // The clock of another process is ahead.
         let list = DenyList::default();
-        list.deny_published(&Revocation { target: target(DAYS), expires_at }, at(0));
+        list.deny_published(&Revocation::new(target(DAYS), expires_at), at(0));
         assert_eq!(list.check(token(0)), Some(Denial::UserCutoff));
         assert_eq!(list.check(token(61)), None);
         // The clock of this process was ahead.
         let list = DenyList::default();
-        list.deny(&Revocation { target: target(DAYS), expires_at }, at(DAYS));
+        list.deny(&Revocation::new(target(DAYS), expires_at), at(DAYS));
         assert_eq!(list.check(token(0)), Some(Denial::UserCutoff));
         let session = Some(SessionId::from_bytes([1; 16]));
         assert_eq!(list.earliest_issue(&alice, session, at(0)), Some(at(61)));
@@ -537,7 +566,7 @@ mod tests {
         let id = SessionId::from_bytes([1; 16]);
         let list = DenyList::default();
         let target = RevocationTarget::UserSession { subject: bob.clone(), session: id };
-        list.deny(&Revocation { target: target.clone(), expires_at: at(900) }, at(0));
+        list.deny(&Revocation::new(target.clone(), at(900)), at(0));
         let token = |subject| TokenIdentity {
             subject,
             session: Some(id),
@@ -550,7 +579,7 @@ mod tests {
         assert_eq!(list.len(), 2);
         // Published once, it stays so.
         assert!(!list.is_published(&target, Duration::ZERO));
-        let revocation = Revocation { target: target.clone(), expires_at: at(900) };
+        let revocation = Revocation::new(target.clone(), at(900));
         list.deny_published(&revocation, at(0));
         list.deny(&revocation, at(0));
         assert!(list.is_published(&target, Duration::ZERO));

@@ -97,7 +97,7 @@ pub(crate) fn cutoff_entry(
 ) -> Result<String> {
     let expires_at = revocations.iter().map(|it| it.expires_at).max().unwrap_or(now);
     let target = RevocationTarget::Cutoff { issued_until: now };
-    feed_entry(&Revocation { target, expires_at }, published_at)
+    feed_entry(&Revocation::new(target, expires_at), published_at)
 }
 
 impl FeedPage {
@@ -171,7 +171,7 @@ mod tests {
                 json!({"refuse": "cutoff", "before": 4, "until": 9, "told": 2}),
             ),
         ] {
-            let revocation = Revocation { target, expires_at: at(9) };
+            let revocation = Revocation::new(target, at(9));
             let entry = feed_entry(&revocation, Some(at(2))).unwrap();
             assert_eq!(serde_json::from_str::<Value>(&entry).unwrap(), expected);
             let mut page = FeedPage::default();

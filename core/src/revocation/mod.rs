@@ -30,6 +30,16 @@ pub struct Revocation {
     /// When every token that this denies has expired, so that the revocation is no longer needed.
     #[serde(rename = "until")]
     pub expires_at: Timestamp,
+    /// The realm whose tokens to deny, by its name in the store. `None`: every realm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub realm: Option<Box<str>>,
+}
+
+impl Revocation {
+    /// Denies `target` until `expires_at`, in every realm.
+    pub const fn new(target: RevocationTarget, expires_at: Timestamp) -> Self {
+        Self { target, expires_at, realm: None }
+    }
 }
 
 /// The access tokens that a revocation denies.

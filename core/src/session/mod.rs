@@ -19,6 +19,7 @@ mod policy;
 mod record;
 mod refresh_token;
 mod step;
+mod terms;
 mod token_use;
 
 pub use policy::{FailureLimit, RefreshPolicy, SessionPolicy, TheftScope};
@@ -30,4 +31,5 @@ pub use step::{
     Decision, DiscardedChild, IssuedChild, PresentedToken, RefreshTransition, ReuseEvidence,
     decide_refresh,
 };
+pub(crate) use terms::SessionTerms;
 pub use token_use::{AccessTokenUse, UseOutcome, UseTransition, decide_use};

@@ -16,7 +16,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroize;
 
-use super::{IssuedChild, PresentedToken, TokenId};
+use super::{IssuedChild, PresentedToken, SessionTerms, TokenId};
 use crate::error::{Error, Result};
 use crate::keys::{RefreshKeys, Thumbprint};
 use crate::token::base64url;
@@ -29,8 +29,8 @@ const ALG: &str = "HS256";
 /// The header of every refresh token, encoded.
 const HEADER: &str = "eyJhbGciOiJIUzI1NiIsInR5cCI6InJ0K2p3dCJ9";
 
-/// The longest refresh token, in bytes. A subject of the longest length, with every character
-/// escaped, leaves ample room.
+/// The longest refresh token, in bytes, which is also what a cookie can hold. A subject and claims of the
+/// longest lengths, with every character escaped, make less than 4000.
 const MAX_BYTES: usize = 4096;
 
 /// One rotation per second for more than 60 years.
@@ -48,6 +48,7 @@ pub(crate) struct RefreshClaims {
     pub(crate) secret: TokenSecret,
     /// The client's key that the session is bound to (RFC 9449 §5), from its login on.
     pub(crate) key: Option<Thumbprint>,
+    pub(crate) terms: SessionTerms,
     pub(crate) issued_at: Timestamp,
     pub(crate) expires_at: Timestamp,
 }
@@ -77,12 +78,12 @@ impl RefreshClaims {
         let payload = base64url::decode_text(compact.payload)?;
         // Strict JSON, as for access tokens.
         json::read_object(&payload, |_, _| ())?;
-        let wire: Wire<_, Cow<'_, str>> =
+        let wire: Wire<_, Cow<'_, str>, SessionTerms> =
             serde_json::from_str(&payload).map_err(|_| Error::TokenMalformed)?;
         Self::from_wire(wire).ok_or(Error::TokenMalformed)
     }
 
-    fn from_wire(wire: Wire<Subject, Cow<'_, str>>) -> Option<Self> {
+    fn from_wire(wire: Wire<Subject, Cow<'_, str>, SessionTerms>) -> Option<Self> {
         if wire.r#gen > MAX_GENERATION || wire.par.is_some() != (wire.r#gen > 0) {
             return None;
         }
@@ -97,6 +98,7 @@ impl RefreshClaims {
             parent,
             secret: TokenSecret::from_bytes(bytes(&wire.jti)?),
             key: wire.jkt,
+            terms: wire.ses.unwrap_or_default(),
             issued_at: Timestamp::from_millis(wire.iat),
             expires_at: Timestamp::from_millis(wire.exp),
         })
@@ -115,6 +117,7 @@ impl RefreshClaims {
             par: self.parent.as_ref().map(|parent| Encoded(parent.as_bytes())),
             jti: Encoded(self.secret.expose()),
             jkt: self.key,
+            ses: Some(&self.terms).filter(|terms| !terms.is_default()),
             iat: self.issued_at.as_millis(),
             exp: self.expires_at.as_millis(),
         };
@@ -136,8 +139,8 @@ impl RefreshClaims {
         }
     }
 
-    /// The claims of the child that a decision issues.
-    pub(crate) fn child(&self, issued: &IssuedChild) -> Self {
+    /// The claims of the child that a decision issues, which carries `terms` on.
+    pub(crate) fn child(&self, issued: &IssuedChild, terms: SessionTerms) -> Self {
         Self {
             subject: self.subject.clone(),
             session: self.session,
@@ -145,6 +148,7 @@ impl RefreshClaims {
             parent: Some(self.secret.id()),
             secret: self.secret.child(issued.family_position.branch, issued.issued_at),
             key: self.key,
+            terms,
             issued_at: issued.issued_at,
             expires_at: issued.expires_at,
         }
@@ -155,7 +159,7 @@ impl RefreshClaims {
 /// state machine orders tokens by them.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Wire<S, T> {
+struct Wire<S, T, M> {
     sub: S,
     sid: SessionId,
     r#gen: Generation,
@@ -165,6 +169,8 @@ struct Wire<S, T> {
     jti: T,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     jkt: Option<Thumbprint>,
+    #[serde(default = "Option::default", skip_serializing_if = "Option::is_none")]
+    ses: Option<M>,
     iat: i64,
     exp: i64,
 }
@@ -253,6 +259,11 @@ mod tests {
         assert_eq!(HEADER, jws::encode_header(ALG, TYP_REFRESH, None).unwrap());
     }
 
+    fn terms() -> SessionTerms {
+        let claims = serde_json::json!({ "role": "admin" }).as_object().cloned().unwrap();
+        SessionTerms::new(claims, Some(std::time::Duration::from_secs(60)), true).unwrap()
+    }
+
     fn claims() -> RefreshClaims {
         RefreshClaims {
             subject: Subject::new("사용자 \"1\"").unwrap(),
@@ -261,6 +272,7 @@ mod tests {
             parent: Some(TokenId::from_bytes([9; 16])),
             secret: TokenSecret::from_bytes([5; 32]),
             key: Some("0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I".parse().unwrap()),
+            terms: terms(),
             issued_at: Timestamp::from_millis(1_700_000_000_123),
             expires_at: Timestamp::from_millis(1_800_000_000_456),
         }
@@ -279,7 +291,7 @@ mod tests {
         let read = RefreshClaims::verify(token.expose(), &keys("secret")).unwrap();
         assert_eq!(read.presented_token(), claims().presented_token());
         assert_eq!((read.subject, read.session), (claims().subject, claims().session));
-        assert_eq!(read.key, claims().key);
+        assert_eq!((read.key, read.terms), (claims().key, claims().terms));
         assert_eq!(claims().sign(&keys("secret")).unwrap().expose(), token.expose());
     }
 
@@ -290,12 +302,16 @@ mod tests {
             issued_at: Timestamp::from_millis(5),
             expires_at: Timestamp::from_millis(9),
         };
-        let child = claims().child(&issued);
+        let child = claims().child(&issued, terms());
+        assert_eq!(child.terms, terms());
         assert_eq!(child.parent, Some(claims().secret.id()));
         assert_eq!(child.key, claims().key);
-        assert_eq!(child.presented_token(), claims().child(&issued).presented_token());
+        assert_eq!(child.presented_token(), claims().child(&issued, terms()).presented_token());
         let later = IssuedChild { issued_at: Timestamp::from_millis(6), ..issued };
-        assert_ne!(child.presented_token().id, claims().child(&later).presented_token().id);
+        assert_ne!(
+            child.presented_token().id,
+            claims().child(&later, terms()).presented_token().id
+        );
     }
 
     #[test]
@@ -319,6 +335,8 @@ mod tests {
             payload(r#","more":1"#),
             payload(r#","exp":3"#),
             payload(r#","jkt":"short""#),
+            payload(r#","ses":{"more":1}"#),
+            payload(r#","ses":{"idle":-1}"#),
             payload(r#","par":"BwcHBwcHBwcHBwcHBwcHBw""#),
             payload("").replace(r#""gen":0"#, r#""gen":1"#),
             payload("").replace(r#""gen":0"#, r#""gen":-1"#),

@@ -42,7 +42,7 @@ impl FailureKey {
         Self::of(b"token", &[&session.as_bytes()[..], id.as_bytes()].concat())
     }
 
-    fn of(kind: &[u8], value: &[u8]) -> Self {
+    pub(super) fn of(kind: &[u8], value: &[u8]) -> Self {
         let hash =
             Sha256::new().chain_update(kind).chain_update([0]).chain_update(value).finalize();
         let mut key = [0; 16];

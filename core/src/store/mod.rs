@@ -11,6 +11,7 @@ mod operations;
 mod optimistic;
 #[cfg(feature = "postgres")]
 pub mod postgres;
+mod realm;
 #[cfg(feature = "redis")]
 pub mod redis;
 mod redis_options;
@@ -23,6 +24,7 @@ pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
 pub use limits::{FailureCounter, FailureKey, Failures};
 pub(crate) use limits::{FailureWindows, RecentMap};
 pub use memory::MemoryStore;
+pub use realm::RealmStore;
 pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls};
 
 use std::fmt;

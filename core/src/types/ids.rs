@@ -35,6 +35,12 @@ impl Subject {
         Ok(Self(text.into_boxed_str()))
     }
 
+    /// The name of this user within a realm, for stores alone: longer than an id may be, and with a
+    /// character that no id has.
+    pub(super) fn qualified(realm: &str, subject: &Self) -> Self {
+        Self(format!("{realm}\u{1f}{subject}").into_boxed_str())
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0

@@ -282,8 +282,7 @@ async fn a_feed_that_is_far_too_long_is_replaced_and_deleted_in_small_batches() 
     let feed = store.feed().unwrap();
     feed.publish(&[revocation(1, until)]).await.unwrap();
     let now = clock.now();
-    let cutoff =
-        Revocation { target: RevocationTarget::Cutoff { issued_until: now }, expires_at: until };
+    let cutoff = Revocation::new(RevocationTarget::Cutoff { issued_until: now }, until);
     assert_eq!(read_all(feed).await, [cutoff.clone(), revocation(1, until)]);
     assert!(rows() >= OLD as i64 - 1_000, "deleted at once: {} rows are left", rows());
     for number in 2..=250 {
@@ -376,10 +375,10 @@ async fn the_address_may_be_a_file_url() {
 }
 
 fn revocation(number: u8, expires_at: Timestamp) -> Revocation {
-    Revocation {
-        target: RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
+    Revocation::new(
+        RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
         expires_at,
-    }
+    )
 }
 
 #[tokio::test]

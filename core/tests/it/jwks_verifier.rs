@@ -308,6 +308,64 @@ async fn each_issuer_has_its_own_keys() {
     assert_eq!(web.count(), fetched);
 }
 
+#[tokio::test]
+async fn a_pattern_accepts_the_issuers_of_all_tenants() {
+    let web = Web::new(&set(vec![one()]));
+    let clock = clock();
+    let pattern = "https://login.example/*/v2.0";
+    let tenants = || {
+        let policy = AccessPolicy::builder().issuer_pattern(pattern).unwrap().audience("api");
+        let url = JwksUri::new(URL).unwrap();
+        TrustedIssuer::with_key_set(policy.build().unwrap(), url, Algorithm::RS256).unwrap()
+    };
+    // One tenant has a key of its own: its name counts before the pattern.
+    let own = "https://login.example/own/v2.0";
+    let named = || TrustedIssuer::with_keys(policy(own), Keyring::single(two())).unwrap();
+    for alone in [true, false] {
+        let mut builder = JwksVerifier::builder().issuer(tenants());
+        if !alone {
+            builder = builder.issuer(named());
+        }
+        let web = Arc::clone(&web) as Arc<dyn Transport>;
+        let verifier = builder.clock(Arc::clone(&clock) as _).transport(web).build().unwrap();
+        let outcome = async |key, issuer: &str| {
+            verifier.verify(&token_of(key, issuer, &clock)).await.map(drop)
+        };
+        for issuer in ["https://login.example/acme/v2.0", "https://login.example/a-1_~.b/v2.0"] {
+            assert!(outcome(one(), issuer).await.is_ok(), "{issuer}");
+            assert!(outcome(two(), issuer).await.is_err(), "{issuer}");
+        }
+        for issuer in [
+            "https://login.example/v2.0",
+            "https://login.example//v2.0",
+            "https://login.example/../v2.0",
+            "https://login.example/a/b/v2.0",
+            "https://login.example/a?x/v2.0",
+            "https://login.example/a%2fb/v2.0",
+            "https://login.example/acme/v2.0/",
+            "https://login.example.evil.example/acme/v2.0",
+            pattern,
+        ] {
+            let result = outcome(one(), issuer).await;
+            assert!(matches!(result, Err(Error::IssuerMismatch)), "{issuer}: {result:?}");
+        }
+        assert_eq!(outcome(two(), own).await.is_ok(), !alone);
+    }
+    for bad in [
+        "*",
+        "https://*",
+        "https://*/v2.0",
+        "https://*.example/v2.0",
+        "https://a.example/x*/v2.0",
+        "https://a.example/*x",
+        "https://a.example/*/*",
+        "https://a.example/v2.0",
+        "a.example/*",
+    ] {
+        assert!(AccessPolicy::builder().issuer_pattern(bad).is_err(), "{bad}");
+    }
+}
+
 #[test]
 fn conflicting_issuers_are_rejected() {
     let fixed = |issuer| TrustedIssuer::with_keys(policy(issuer), Keyring::single(one())).unwrap();

@@ -96,7 +96,7 @@ final class RefusalTests: XCTestCase {
             "ERR_ACCESS_REVOKED", "ERR_STORE_UNAVAILABLE", "ERR_KEYS_UNAVAILABLE", "ERR_TRANSPORT",
             "ERR_DPOP_PROOF_INVALID", "ERR_DPOP_PROOF_REPLAYED", "ERR_DPOP_NONCE_REQUIRED",
             "ERR_REFRESH_SUPERSEDED", "ERR_TOO_MANY_ATTEMPTS", "ERR_CONFIG_INVALID", "ERR_INTERNAL",
-            "ERR_INSUFFICIENT_SCOPE", "ERR_ORIGIN_NOT_ALLOWED", "ERR_NOT_FOUND", "ERR_ARGUMENT_INVALID",
+            "ERR_INSUFFICIENT_SCOPE", "ERR_LOGIN_TOO_OLD", "ERR_ORIGIN_NOT_ALLOWED", "ERR_NOT_FOUND", "ERR_ARGUMENT_INVALID",
         ]
         let codes = Set(errorCodes().map(\.code))
         XCTAssertEqual(codes.subtracting(elsewhere), Set(Self.cases.map(\.code)))

@@ -241,7 +241,7 @@ async fn app_claims_are_carried_and_reserved_claims_are_rejected() {
     let renewed = world.refresh(pair.refresh_token.expose()).await.unwrap();
     assert_eq!(renewed.renewal, Renewal::Rotated, "the refused request changed nothing");
     let access = world.auth.verify(renewed.access_token.expose()).unwrap();
-    assert_eq!(access.claim("role"), None, "the app says its claims anew at each refresh");
+    assert_eq!(access.claim("role"), Some(&json!("admin")), "the session keeps them");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ mod revocation;
 mod rotation;
 mod session_limit;
 mod side_channels;
+mod terms;
 mod theft;
 mod usage;
 

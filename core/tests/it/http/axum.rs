@@ -6,6 +6,7 @@ use axum::response::Response;
 use axum::routing::any;
 use axum::{Json, Router};
 use regrant::Auth;
+use regrant::auth::RefreshIdentity;
 use regrant::http::tower::{Access, AuthLayer, ClientInfo, auth_router};
 use regrant::http::{Guard, Requirement, WebPolicy};
 use serde_json::{Map, Value, json};
@@ -129,8 +130,9 @@ async fn a_refresh_has_the_claims_of_the_hook_and_its_errors() {
     assert_eq!((reply.status, &reply.body["error"]["advice"]), (401, &json!("sign_in")));
     assert!(world.sessions_over().await.is_empty());
 
-    let with_role = router().claims(async |subject| {
-        Ok(Map::from_iter([("role".to_owned(), format!("of {subject}").into())]))
+    let with_role = router().claims(async |session: RefreshIdentity| {
+        let role = format!("of {}", session.subject);
+        Ok(Map::from_iter([("role".to_owned(), role.into())]))
     });
     let mut app: Router = Router::new().nest("/auth", with_role.build());
     let reply = reply_of(app.call(request()).await.unwrap()).await;

@@ -3,6 +3,7 @@
 #[cfg(feature = "axum")]
 mod axum;
 mod endpoints;
+mod oauth;
 mod world;
 
 use std::collections::BTreeSet;

@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use crate::auth::delegate;
 
-const LIVE: &[&str] = &["alice", "alice2", "bob", "carol", "dpop", "reader"];
+const LIVE: &[&str] = &["alice", "alice2", "bob", "brief", "carol", "dpop", "reader"];
 
 /// A response, as any surface gives it.
 pub struct Reply {
@@ -102,6 +102,8 @@ impl World {
         let claims = serde_json::from_value(json!({ "scope": "read write" })).unwrap();
         let reader = Login::new(Subject::new("alice").unwrap()).claims(claims);
         world.login_with("reader", reader).await;
+        let brief = Login::new(Subject::new("dave").unwrap()).persistent(false);
+        world.login_with("brief", brief).await;
         let revoked = world.login("revoked", "alice").await;
         world.auth.logout(revoked.refresh_token.expose()).await.unwrap();
 

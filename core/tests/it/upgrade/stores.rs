@@ -14,6 +14,8 @@ use super::{fixture, read_json};
 pub struct Written {
     kind: StoreKind,
     pub expected: Value,
+    /// The realm that the upgraded servers name.
+    pub realm: Option<&'static str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -24,11 +26,16 @@ enum StoreKind {
 
 impl Written {
     pub fn file() -> Self {
-        Self { kind: StoreKind::File, expected: read_json("file/expected.json") }
+        Self { kind: StoreKind::File, expected: read_json("file/expected.json"), realm: None }
     }
 
     pub fn redis() -> Self {
-        Self { kind: StoreKind::Redis, expected: read_json("redis/expected.json") }
+        Self { kind: StoreKind::Redis, expected: read_json("redis/expected.json"), realm: None }
+    }
+
+    /// The same, with servers that name a realm after the upgrade.
+    pub fn in_a_realm(self) -> Self {
+        Self { realm: Some("an app"), ..self }
     }
 
     /// A fresh copy, with the clock at the end of the fixture's recording.
@@ -50,6 +57,7 @@ impl Written {
         let now = Timestamp::from_millis(self.expected["now"].as_i64().unwrap());
         StoreCopy {
             configs: self.expected["configs"].clone(),
+            realm: self.realm,
             store,
             clock: Arc::new(ManualClock::new(now)),
             events: Arc::default(),
@@ -62,6 +70,7 @@ impl Written {
 /// A copy of a store, removed when this value is dropped.
 pub struct StoreCopy {
     configs: Value,
+    realm: Option<&'static str>,
     store: String,
     pub clock: Arc<ManualClock>,
     pub events: Arc<Mutex<Vec<AuditEvent>>>,
@@ -74,6 +83,9 @@ impl StoreCopy {
     pub fn auth(&self, config: &str) -> Auth {
         let mut config = self.configs[config].clone();
         config["store"] = self.store.as_str().into();
+        if let Some(realm) = self.realm {
+            config["realm"] = realm.into();
+        }
         if let Some(migrate) = config.get_mut("migrate") {
             migrate["store"] = self.redis.url().into();
         }

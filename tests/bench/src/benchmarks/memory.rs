@@ -154,7 +154,7 @@ async fn feed(context: &Context) -> Result<f64> {
     context.progress.say(format_args!("feed: {FEED_ENTRIES} entries"));
     let revocation = |number| -> Result<Revocation> {
         let target = RevocationTarget::Session { session: session(number)? };
-        Ok(Revocation { target, expires_at: SystemClock.now().plus(Duration::from_secs(900)) })
+        Ok(Revocation::new(target, SystemClock.now().plus(Duration::from_secs(900))))
     };
     feed.publish(&[revocation(0)?]).await?;
     let before = server.number("used_memory")?;

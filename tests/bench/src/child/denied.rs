@@ -26,7 +26,7 @@ pub(super) fn run(entries: &str) -> Result<()> {
     let before = resident()?;
     for _ in 0..entries {
         let target = RevocationTarget::Session { session: SessionId::random()? };
-        list.deny(&Revocation { target, expires_at: now.plus(Duration::from_secs(900)) }, now);
+        list.deny(&Revocation::new(target, now.plus(Duration::from_secs(900))), now);
     }
     let grown = resident()?.saturating_sub(before);
     ensure!(list.len() as u64 == entries, "{} entries", list.len());

@@ -42,9 +42,9 @@ async fn fill(fixture: &Fixture, target: impl Fn(usize) -> RevocationTarget) -> 
     let feed = fixture.store.feed()?;
     let batch = batch(feed);
     let (now, expires_at) = (fixture.clock.now(), fixture.clock.now().plus(HOUR));
-    let cutoff = Revocation { target: RevocationTarget::Cutoff { issued_until: now }, expires_at };
+    let cutoff = Revocation::new(RevocationTarget::Cutoff { issued_until: now }, expires_at);
     let publish = async |from: usize| {
-        let entry = |number| Revocation { target: target(number), expires_at };
+        let entry = |number| Revocation::new(target(number), expires_at);
         let entries: Vec<_> = (from..from + batch).map(entry).collect();
         feed.publish(&entries).await.expect("the store answers");
         entries

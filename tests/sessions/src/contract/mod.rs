@@ -8,6 +8,7 @@ pub mod feed;
 mod fixture;
 pub mod list;
 pub mod names;
+pub mod realm;
 pub mod refresh;
 pub mod revoke;
 pub mod session_limit;
@@ -64,6 +65,9 @@ macro_rules! contract_cases {
             failure_counter: fifty_concurrent_failures_are_counted_fifty_times,
             feed: too_many_entries_are_replaced_by_a_cutoff,
             feed: too_many_bytes_are_replaced_by_a_cutoff,
+            realm: nothing_of_one_realm_means_anything_in_another,
+            realm: sessions_of_previous_realms_go_on,
+            realm: theft_of_a_session_of_a_previous_realm_is_detected,
             names: labels_and_users_of_any_script,
             names: users_do_not_share_anything,
         }

@@ -103,7 +103,7 @@ async fn the_store_dates_what_it_is_told(address: &StoreAddress) {
     let feed = store.feed().unwrap();
     let before = feed.now().await.unwrap().unwrap();
     let target = RevocationTarget::Session { session: SessionId::from_bytes([7; 16]) };
-    let revocation = Revocation { target, expires_at: before.plus(Duration::from_secs(60)) };
+    let revocation = Revocation::new(target, before.plus(Duration::from_secs(60)));
     feed.publish(&[revocation.clone(), revocation]).await.unwrap();
     let page = feed.read(&FeedCursor::default(), Duration::ZERO).await.unwrap();
     let after = feed.now().await.unwrap().unwrap();
@@ -170,9 +170,11 @@ async fn revocations_published_after_a_lossy_failover_are_read() {
     let server = RedisServer::start().unwrap();
     let store = StoreAddress::new(server.url()).open(None).unwrap();
     let feed = store.feed().unwrap();
-    let revocation = |number: u8| Revocation {
-        target: RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
-        expires_at: SystemClock.now().plus(Duration::from_secs(900)),
+    let revocation = |number: u8| {
+        Revocation::new(
+            RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
+            SystemClock.now().plus(Duration::from_secs(900)),
+        )
     };
     let moment = Duration::from_millis(50);
     feed.publish(&[revocation(1)]).await.unwrap();

@@ -148,9 +148,11 @@ async fn a_feed_of_another_database_is_read_from_its_beginning() {
         PostgresStore::new(&url, PostgresOptions::default()).expect("an address")
     };
     let (one, two) = (at("one"), at("two"));
-    let revocation = |byte| Revocation {
-        target: RevocationTarget::Session { session: SessionId::from_bytes([byte; 16]) },
-        expires_at: SystemClock.now().plus(Duration::from_secs(900)),
+    let revocation = |byte| {
+        Revocation::new(
+            RevocationTarget::Session { session: SessionId::from_bytes([byte; 16]) },
+            SystemClock.now().plus(Duration::from_secs(900)),
+        )
     };
     let feed = one.feed().expect("a feed");
     feed.publish(&[revocation(1), revocation(2)]).await.expect("published");

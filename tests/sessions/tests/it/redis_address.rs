@@ -194,10 +194,10 @@ async fn open_connections_to_a_demoted_primary_are_left() {
     let reason = RevocationReason::Logout;
     let revoked = store.revoke(&other.subject, &other.session, reason).await.unwrap();
     assert_eq!(revoked.outcome, RevocationOutcome::Revoked);
-    let revocation = Revocation {
-        target: RevocationTarget::Session { session: other.session },
-        expires_at: SystemClock.now().plus(Duration::from_secs(900)),
-    };
+    let revocation = Revocation::new(
+        RevocationTarget::Session { session: other.session },
+        SystemClock.now().plus(Duration::from_secs(900)),
+    );
     feed.publish(std::slice::from_ref(&revocation)).await.unwrap();
     let page = feed.read(&cursor, MOMENT).await.unwrap();
     assert_eq!(page.revocations, [revocation]);
@@ -286,9 +286,11 @@ async fn an_empty_replacement_with_a_slow_clock_is_heard() {
     let address = TcpProxy::to(server.port()).unwrap();
     let store = redis_at(&server.url_through(&address), |_| ());
     let feed = store.feed().unwrap();
-    let entry = |number: u8| Revocation {
-        target: RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
-        expires_at: SystemClock.now().plus(Duration::from_secs(900)),
+    let entry = |number: u8| {
+        Revocation::new(
+            RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) },
+            SystemClock.now().plus(Duration::from_secs(900)),
+        )
     };
     // The first server's clock is an hour ahead of the second one's.
     let ahead = SystemClock.now().plus(Duration::from_secs(3_600)).as_millis();
@@ -328,10 +330,10 @@ async fn an_empty_replacement_with_a_slow_clock_is_heard() {
 /// The entry about this session, with the expiry that was read.
 fn entry_like(read: &[Revocation], number: u8) -> Revocation {
     let session = SessionId::from_bytes([number; 16]);
-    Revocation {
-        target: RevocationTarget::Session { session },
-        expires_at: read.first().map_or(SystemClock.now(), |it| it.expires_at),
-    }
+    Revocation::new(
+        RevocationTarget::Session { session },
+        read.first().map_or(SystemClock.now(), |it| it.expires_at),
+    )
 }
 
 #[tokio::test]

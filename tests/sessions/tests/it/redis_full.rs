@@ -45,10 +45,10 @@ async fn out_of_memory_stops_logins_only() {
     assert_eq!(revoked.outcome, RevocationOutcome::Revoked);
     let all = store.revoke_all(&everywhere.subject, &SessionFilter::ALL, reason).await.unwrap();
     assert_eq!(all.revoked, [everywhere.session]);
-    let revocation = Revocation {
-        target: RevocationTarget::Session { session: left.session },
-        expires_at: SystemClock.now().plus(Duration::from_secs(900)),
-    };
+    let revocation = Revocation::new(
+        RevocationTarget::Session { session: left.session },
+        SystemClock.now().plus(Duration::from_secs(900)),
+    );
     let feed = store.feed().unwrap();
     feed.publish(std::slice::from_ref(&revocation)).await.unwrap();
     let page = feed.read(&FeedCursor::default(), Duration::from_millis(20)).await.unwrap();

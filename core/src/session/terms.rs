@@ -1,0 +1,85 @@
+//! What a login fixed for its session: the app's claims, and lifetimes that differ from the policy.
+//!
+//! Every refresh token of the session carries them, signed, so no store has to keep them. Its client can
+//! read them, as it can read an access token.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+use super::policy::{RefreshPolicy, SessionPolicy};
+use crate::error::{Error, Result};
+
+/// The terms of a session. The default are those of the policy, without claims.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct SessionTerms {
+    /// The app's claims, which every access token of the session has.
+    #[serde(skip_serializing_if = "Map::is_empty")]
+    pub(crate) claims: Map<String, Value>,
+    /// The session's own idle lifetime, in milliseconds.
+    #[serde(rename = "idle", skip_serializing_if = "Option::is_none")]
+    idle_ttl: Option<u64>,
+    /// Whether browsers forget the session when they close.
+    #[serde(rename = "brief", skip_serializing_if = "is_false")]
+    until_browser_closes: bool,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+impl SessionTerms {
+    /// The longest claims, in bytes of JSON. A cookie with the token must not exceed 4096 bytes.
+    pub(crate) const MAX_CLAIMS_BYTES: usize = 2048;
+
+    /// The terms of a login.
+    ///
+    /// # Errors
+    /// [`Error::ArgumentInvalid`] for `claims` that are too long.
+    pub(crate) fn new(
+        claims: Map<String, Value>,
+        idle_ttl: Option<Duration>,
+        until_browser_closes: bool,
+    ) -> Result<Self> {
+        let idle_ttl = idle_ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
+        Self { claims: Map::new(), idle_ttl, until_browser_closes }.with_claims(claims)
+    }
+
+    /// The same terms with other claims.
+    ///
+    /// # Errors
+    /// [`Error::ArgumentInvalid`] for `claims` that are too long.
+    pub(crate) fn with_claims(self, claims: Map<String, Value>) -> Result<Self> {
+        let text = serde_json::to_string(&claims)
+            .map_err(|_| Error::internal("the claims did not serialize"))?;
+        if text.len() > Self::MAX_CLAIMS_BYTES {
+            let problem = "a session keeps at most 2048 bytes of claims, as JSON";
+            return Err(Error::argument("claims", problem));
+        }
+        Ok(Self { claims, ..self })
+    }
+
+    /// Whether a refresh token need not say anything.
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
+
+    /// Whether browsers keep the session when they close.
+    pub(crate) const fn is_persistent(&self) -> bool {
+        !self.until_browser_closes
+    }
+
+    /// The policy for one refresh of this session.
+    pub(crate) fn refresh_policy(
+        &self,
+        policy: &SessionPolicy,
+        rotate: Option<bool>,
+    ) -> RefreshPolicy {
+        let of_policy = policy.for_refresh(rotate);
+        let idle_ttl = self.idle_ttl.map_or(of_policy.idle_ttl, Duration::from_millis);
+        RefreshPolicy { idle_ttl, ..of_policy }
+    }
+}

@@ -1,0 +1,121 @@
+//! Apps that share a secret and a store, each in a realm of its own, and the sessions of previous
+//! realms.
+
+use std::sync::Arc;
+
+use regrant::types::{Clock, RevocationReason, Subject};
+use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, TokenPair};
+use serde_json::{Value, json};
+
+use super::fixture::{Fixture, HOUR};
+
+/// An app with its own audience, and what else its configuration says.
+fn app(at: &Fixture, audience: &str, more: &Value) -> Auth {
+    let mut config = json!({
+        "secret": "the one secret of several apps, in tests",
+        "refresh": { "maxSessions": 1 },
+    });
+    if !audience.is_empty() {
+        config["access"] = json!({ "audience": audience });
+    }
+    for (name, value) in more.as_object().expect("options") {
+        config[name] = value.clone();
+    }
+    Auth::from_json(&config.to_string())
+        .and_then(|builder| {
+            let clock = Arc::clone(&at.clock) as Arc<dyn Clock>;
+            builder.shared_store(Arc::clone(&at.store)).clock(clock).build()
+        })
+        .expect("a configuration")
+}
+
+fn alice() -> Subject {
+    Subject::new("alice").expect("a subject")
+}
+
+async fn login(app: &Auth) -> TokenPair {
+    app.login(Login::new(alice())).await.expect("a login")
+}
+
+/// Refreshes and returns the next refresh token.
+async fn refresh(app: &Auth, token: &str) -> Result<String, Error> {
+    let response = app.refresh(RefreshRequest::new(token)).await?;
+    Ok(response.refresh_token.expect("rotation is on").expose().to_owned())
+}
+
+pub async fn nothing_of_one_realm_means_anything_in_another(at: &Fixture) {
+    let (shop, admin) = (app(at, "shop", &json!({})), app(at, "admin", &json!({})));
+    // With a limit of one session: a login at one app displaces none of the other's.
+    let (of_shop, of_admin) = (login(&shop).await, login(&admin).await);
+    let token = of_shop.refresh_token.expose();
+    for result in [
+        admin.refresh(RefreshRequest::new(token)).await.map(drop),
+        admin.refresh_subject(token).await.map(drop),
+        admin.introspect_refresh(token).await.map(drop),
+        admin.logout(token).await.map(drop),
+        shop.refresh(RefreshRequest::new(of_admin.refresh_token.expose())).await.map(drop),
+    ] {
+        assert!(matches!(result, Err(Error::SignatureInvalid)), "{result:?}");
+    }
+    for (app, own, other) in [(&shop, &of_shop, &of_admin), (&admin, &of_admin, &of_shop)] {
+        let listed = app.sessions(&alice(), None).await.expect("a list");
+        assert_eq!(listed.iter().map(|info| info.id).collect::<Vec<_>>(), [own.session]);
+        let reason = RevocationReason::Administrative;
+        let was_live = app.revoke_session(&alice(), &other.session, reason).await.expect("done");
+        assert!(!was_live);
+    }
+    let ended = admin.logout_everywhere(LogoutEverywhere::new(alice())).await.expect("done");
+    assert_eq!(ended, 1);
+    shop.verify(of_shop.access_token.expose()).expect("shop knows nothing of it");
+    let next = refresh(&shop, token).await.expect("shop's session goes on");
+    assert!(matches!(refresh(&admin, &next).await, Err(Error::SignatureInvalid)));
+}
+
+pub async fn sessions_of_previous_realms_go_on(at: &Fixture) {
+    let first = app(at, "", &json!({}));
+    let pair = login(&first).await;
+    let named = app(at, "shop", &json!({}));
+    let renamed = app(at, "shop", &json!({"realm": "store", "previousRealms": ["shop", ""]}));
+    let strict = app(at, "shop", &json!({"realm": "strict", "previousRealms": []}));
+    let mut token = pair.refresh_token.expose().to_owned();
+    let mut earlier: Vec<&Auth> = Vec::new();
+    for app in [&named, &renamed] {
+        let result = refresh(&strict, &token).await;
+        assert!(matches!(result, Err(Error::SignatureInvalid)), "{result:?}");
+        token = refresh(app, &token).await.expect("the session goes on");
+        // From now on it is of this realm: those before do not accept it.
+        earlier.push(if earlier.is_empty() { &first } else { &named });
+        for app in &earlier {
+            let result = refresh(app, &token).await;
+            assert!(matches!(result, Err(Error::SignatureInvalid)), "{result:?}");
+        }
+        let listed = app.sessions(&alice(), None).await.expect("a list");
+        assert_eq!(listed.iter().map(|info| info.id).collect::<Vec<_>>(), [pair.session]);
+        at.wait(HOUR / 2);
+    }
+    // Both the session of before and one of this realm.
+    let second = login(&renamed).await;
+    assert_eq!(renamed.sessions(&alice(), None).await.expect("a list").len(), 2);
+    let everywhere = LogoutEverywhere::new(alice());
+    assert_eq!(renamed.logout_everywhere(everywhere).await.expect("done"), 2);
+    for token in [&token, second.refresh_token.expose()] {
+        let result = refresh(&renamed, token).await;
+        assert!(matches!(result, Err(Error::SessionRevoked { .. })), "{result:?}");
+    }
+}
+
+pub async fn theft_of_a_session_of_a_previous_realm_is_detected(at: &Fixture) {
+    let everywhere = json!({"refresh": { "onTheft": "subject", "maxSessions": 9 }});
+    let pair = login(&app(at, "", &everywhere)).await;
+    let named = app(at, "shop", &everywhere);
+    let other = login(&named).await;
+    let stolen = pair.refresh_token.expose().to_owned();
+    let next = refresh(&named, &stolen).await.expect("a refresh");
+    at.wait(HOUR / 4);
+    refresh(&named, &next).await.expect("a refresh");
+    at.wait(HOUR / 4);
+    let result = refresh(&named, &stolen).await;
+    assert!(matches!(result, Err(Error::RefreshReused)), "{result:?}");
+    let result = refresh(&named, other.refresh_token.expose()).await;
+    assert!(matches!(result, Err(Error::SessionRevoked { .. })), "{result:?}");
+}
