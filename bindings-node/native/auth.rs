@@ -209,6 +209,16 @@ impl NativeAuth {
         self.promise(env, |calls| async move { json(calls.login(subject, input).await) })
     }
 
+    /// Issues an access token without a session.
+    #[napi(catch_unwind)]
+    pub fn issue_access_token(
+        &self,
+        subject: String,
+        #[napi(ts_arg_type = "string | undefined")] claims: Option<String>,
+    ) -> NativeResult {
+        json(self.calls.issue_access_token(subject, claims))
+    }
+
     /// Whose session a refresh token belongs to, and the app's claims that it has so far.
     #[napi]
     pub fn refresh_identity<'env>(

@@ -135,6 +135,20 @@ impl Calls {
         Ok(WithServerTime { now: self.clock.now(), tokens })
     }
 
+    pub fn issue_access_token(
+        &self,
+        subject: String,
+        claims: Option<String>,
+    ) -> Result<impl Serialize + use<>> {
+        let claims = parse_claims(claims)?.unwrap_or_default();
+        let issued = self.auth.issue_access_token(Subject::new(subject)?, claims)?;
+        Ok(serde_json::json!({
+            "now": self.clock.now(),
+            "accessToken": issued.token,
+            "accessExpiresAt": issued.expires_at,
+        }))
+    }
+
     pub async fn refresh(
         &self,
         token: &str,

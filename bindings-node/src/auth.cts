@@ -27,11 +27,14 @@ import { storeOf } from './custom-store.cjs';
 import { parseEvent, parseRevoked, type Metric, type RevokedAccess, type StoreHealth } from './monitoring.cjs';
 import type { KeysConfig, WebConfig } from './options.cjs';
 import {
+  parseIssued,
   parsePair,
   parseRenewed,
   parseSessions,
   type AppClaims,
   type ClaimsFunction,
+  type IssueOptions,
+  type IssuedAccessToken,
   type LoginOptions,
   type LogoutEverywhereOptions,
   type LogoutOptions,
@@ -98,6 +101,7 @@ const loginOptions: Checks<LoginOptions> = {
   persistent: isFlag,
   proof: isProof,
 };
+const issueOptions: Checks<IssueOptions> = { claims: isAnything };
 const refreshOptions: Checks<RefreshOptions> = {
   subject: isSubject,
   rotate: isFlag,
@@ -347,6 +351,18 @@ export class Auth {
       proof,
     });
     return parsePair(this.#catalog.textOf(outcome));
+  }
+
+  /**
+   * Issues an access token without a session, for a service that calls another one in its own name. Nothing refreshes it;
+   * `logoutEverywhere` of its subject revokes it.
+   *
+   * @throws {@link AuthError} `ERR_ARGUMENT_INVALID` for a subject or claims that cannot be issued, and for an unknown option.
+   */
+  issueAccessToken(subject: SubjectId, options: IssueOptions = {}): IssuedAccessToken {
+    checkOptions(options, issueOptions, this.#catalog);
+    const outcome = this.#native.issueAccessToken(subjectText(subject, this.#catalog), this.#claims(options.claims));
+    return parseIssued(this.#catalog.textOf(outcome));
   }
 
   /**

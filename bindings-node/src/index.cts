@@ -13,9 +13,12 @@ export { TestClock } from '../native.cjs';
 export type {
   AppClaims,
   ClaimsSource,
+  IssueOptions,
+  IssuedAccessToken,
   LoginOptions,
   LogoutEverywhereOptions,
   LogoutOptions,
+  RefreshContext,
   RefreshOptions,
   Renewal,
   Renewed,

@@ -61,6 +61,8 @@ export interface LoginEvent extends AuditEventBase {
   readonly type: 'login';
   /** The label of the device; empty if the app gave none. */
   readonly device: string;
+  /** Who acts in place of the user (RFC 8693 §4.1): the `sub` of the claim `act`, if the login has that claim. */
+  readonly actor?: string;
 }
 
 /** A refresh token of a legacy app was migrated to a session. */

@@ -477,7 +477,11 @@ export interface VerifierOptions {
 
 /** An issuer whose tokens are accepted. Exactly one of `jwksUri`, `jwks` and `keys` is given. */
 export interface IssuerConfig {
-  /** The `iss` of its tokens (RFC 7519 §4.1.1), or several. It is compared, never fetched. */
+  /**
+   * The `iss` of its tokens (RFC 7519 §4.1.1), or several. It is compared, never fetched. For a service whose tenants
+   * have issuers of their own and the same keys, `*` stands for one segment of the path, as in
+   * `https://login.example/tenants/*`: then check in the app which tenants may enter.
+   */
   issuer: string | readonly string[];
   /**
    * The names of this service, one of which a token must have in `aud`. Without this option a token must have none.

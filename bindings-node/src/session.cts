@@ -141,6 +141,28 @@ export function parseSessions(text: string): SessionInfo[] {
   }));
 }
 
+/** The options of an access token without a session. */
+export interface IssueOptions {
+  /** The app's own claims. */
+  claims?: AppClaims | undefined;
+}
+
+/** An access token without a session. */
+export interface IssuedAccessToken {
+  /** The access token. */
+  readonly accessToken: string;
+  /** When it expires. */
+  readonly accessExpiresAt: Date;
+  /** Whole seconds until it expires. */
+  readonly accessExpiresIn: number;
+}
+
+/** Parses an access token that the core issued. */
+export function parseIssued(text: string): IssuedAccessToken {
+  const { now, accessToken, accessExpiresAt } = JSON.parse(text) as Pick<Written, 'now' | 'accessToken' | 'accessExpiresAt'>;
+  return { accessToken, accessExpiresAt: new Date(accessExpiresAt), accessExpiresIn: wholeSeconds(accessExpiresAt - now) };
+}
+
 /** The tokens of a session. */
 export interface TokenPair {
   /** The access token, for every request. */

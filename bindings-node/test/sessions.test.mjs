@@ -250,3 +250,29 @@ test('a refused refresh is an event', async () => {
     { type: 'refused', code: 'ERR_REFRESH_EXPIRED', sessionId },
   ]);
 });
+
+test('an access token without a session, for a service', async () => {
+  const { auth, clock } = testAuth();
+  const issued = auth.issueAccessToken('billing', { claims: { scope: 'read' } });
+  assert.equal(issued.accessExpiresIn, 900);
+  const { subject, sessionId, claims } = auth.verifyAccess(issued.accessToken);
+  assert.deepEqual([subject, sessionId, claims.scope], ['billing', undefined, 'read']);
+  assert.deepEqual(await auth.sessions('billing'), []);
+  await auth.logoutEverywhere('billing');
+  assert.throws(() => auth.verify(issued.accessToken), withCode('ERR_ACCESS_REVOKED'));
+  clock.advance(2000);
+  auth.verify(auth.issueAccessToken('billing').accessToken);
+  assert.throws(() => auth.issueAccessToken('billing', { claims: { exp: 1 } }), invalid('claims'));
+  assert.throws(() => auth.issueAccessToken('billing', { ttl: 1 }), invalid('ttl'));
+});
+
+test('an operator who acts as a user is named in the event of the login, and in the tokens', async () => {
+  const logins = [];
+  const { auth } = testAuth({ onEvent: (event) => event.type === 'login' && logins.push(event) });
+  const pair = await auth.login('user-1', { claims: { act: { sub: 'support-7' } } });
+  await auth.login('user-1');
+  while (logins.length < 2) await wait(5);
+  assert.deepEqual(logins.map(({ actor }) => actor), ['support-7', undefined]);
+  const renewed = await auth.refresh(pair.refreshToken);
+  assert.deepEqual(auth.verify(renewed.accessToken).act, { sub: 'support-7' });
+});

@@ -8,7 +8,8 @@ pub(crate) mod issuer;
 mod policy;
 mod verifier;
 
-pub(crate) use issuer::{AccessGrant, AccessIssuer, IssuedAccess};
+pub use issuer::IssuedAccess;
+pub(crate) use issuer::{AccessGrant, AccessIssuer};
 pub use policy::{AccessPolicy, AccessPolicyBuilder, LegacyTokens};
 pub use verifier::{AccessVerifier, VerifiedAccess, bearer_token};
 pub(crate) use verifier::{after_scheme, is_token68};

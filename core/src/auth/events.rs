@@ -35,6 +35,10 @@ pub enum AuditKind {
     Login {
         /// The device label; empty when the app gave none.
         device: String,
+        /// Who acts in place of the user (RFC 8693 §4.1): the `sub` of the claim `act`, if the login has
+        /// that claim.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        actor: Option<String>,
     },
     /// A refresh token of a legacy app became a session; serialized as `adopted`.
     #[serde(rename = "adopted")]

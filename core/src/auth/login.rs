@@ -9,6 +9,7 @@ use tracing::{Instrument, Span};
 
 use super::events::AuditKind;
 use super::{Auth, Engine, metrics};
+use crate::access::{AccessGrant, IssuedAccess};
 use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
 use crate::session::{
@@ -130,6 +131,24 @@ impl Auth {
     }
 }
 
+impl Auth {
+    /// Issues an access token without a session, for a service that calls another one in its own name.
+    /// Nothing refreshes it; [`Auth::logout_everywhere`] of its subject revokes it.
+    ///
+    /// # Errors
+    /// [`Error::ArgumentInvalid`](crate::Error::ArgumentInvalid) for claims that the app may not set.
+    pub fn issue_access_token(
+        &self,
+        subject: Subject,
+        claims: Map<String, Value>,
+    ) -> Result<IssuedAccess> {
+        let engine = &self.0.engine;
+        let grant = AccessGrant { claims, ..AccessGrant::new(subject) };
+        let earliest = engine.admin.denied.earliest_issue(&grant.subject, None, engine.now());
+        engine.signers.load().access.issue_within(&grant, earliest, None)
+    }
+}
+
 impl Engine {
     async fn login(&self, login: Login, span: &Span) -> Result<TokenPair> {
         let lifetimes = self.lifetimes(&login)?;
@@ -144,6 +163,8 @@ impl Engine {
         let access = self.issue(&grant, self.now().plus(lifetimes.absolute))?;
         let subject = grant.subject;
         let label = device.as_str().to_owned();
+        let actor = terms.claims.get("act").and_then(|act| act.get("sub")?.as_str());
+        let actor = actor.map(ToOwned::to_owned);
         let new = NewSession {
             id: secret.id(),
             idle_ttl: lifetimes.idle,
@@ -166,7 +187,11 @@ impl Engine {
             expires_at: if self.policy.rotation { record.idle_deadline } else { record.expires_at },
         };
         let refresh_token = self.sign_refresh_token(&claims)?;
-        self.admin.auditor.emit(&claims.subject, session, AuditKind::Login { device: label });
+        self.admin.auditor.emit(
+            &claims.subject,
+            session,
+            AuditKind::Login { device: label, actor },
+        );
         self.admin.on_evicted(&claims.subject, &evicted).await;
         Ok(TokenPair {
             access_token: access.token,

@@ -369,7 +369,7 @@ pub struct AuthConfig {
 pub struct IssuerConfig {
     /// The `iss` of its tokens (RFC 7519 §4.1.1), or several. It is compared, never fetched. For a service
     /// whose tenants have issuers of their own and the same keys, `*` stands for one segment of the path,
-    /// as in `https://login.example/*/v2.0`: then check in the app which tenants may enter.
+    /// as in `https://login.example/tenants/*`: then check in the app which tenants may enter.
     pub issuer: OneOrMany,
     /// The names of this service, one of which a token must have in `aud`. Without this option a
     /// token must have none.

@@ -28,7 +28,7 @@ async fn logout_everywhere_except_keeps_this_session() {
     let error =
         assert_code(world.refresh(there.refresh_token.expose()).await, "ERR_SESSION_REVOKED");
     assert!(matches!(error, Error::SessionRevoked { reason: RevocationReason::LogoutEverywhere }));
-    assert_eq!(world.events(), ["login", "login", "refreshed", "revoked", "refreshed"]);
+    assert_eq!(world.events(), ["login", "login", "refreshed", "revoked", "refreshed", "refused"]);
 }
 
 #[tokio::test]

@@ -27,7 +27,7 @@ async fn logout_revokes_the_session_and_its_access_tokens() {
 
     world.auth.verify(other.access_token.expose()).unwrap();
     world.refresh(other.refresh_token.expose()).await.unwrap();
-    assert_eq!(world.events(), ["login", "login", "revoked", "refreshed"]);
+    assert_eq!(world.events(), ["login", "login", "revoked", "refused", "refreshed"]);
 }
 
 #[tokio::test]

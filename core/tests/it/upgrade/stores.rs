@@ -70,7 +70,7 @@ impl Written {
 /// A copy of a store, removed when this value is dropped.
 pub struct StoreCopy {
     configs: Value,
-    realm: Option<&'static str>,
+    pub realm: Option<&'static str>,
     store: String,
     pub clock: Arc<ManualClock>,
     pub events: Arc<Mutex<Vec<AuditEvent>>>,
