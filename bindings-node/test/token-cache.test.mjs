@@ -13,7 +13,7 @@ const ODD = [
   { short: 'ÿ', latin: 'é' },
   { zero: 0, minus: -1, half: 1.5, largest: 4_294_967_295, larger: 4_294_967_296, huge: 9_007_199_254_740_991, ten: 9_999_999_999 },
   { yes: true, no: false, nothing: null, list: [1, 'a'], empty: [], object: {} },
-  { long: 'x'.repeat(300), longer: 'y'.repeat(1900) },
+  { long: 'x'.repeat(300), longer: 'y'.repeat(1600) },
   ...Array.from({ length: 80 }, (_, n) => ({ [`claim${n}`]: n, more: `text ${n}` })),
   { role: 'admin' },
   { role: 'admin', count: 7 },
