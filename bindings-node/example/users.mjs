@@ -20,17 +20,23 @@ export function openUsers(file) {
     id TEXT PRIMARY KEY,
     email TEXT NOT NULL UNIQUE COLLATE NOCASE,
     password_hash TEXT NOT NULL,
-    created_at TEXT NOT NULL
+    created_at TEXT NOT NULL,
+    role TEXT NOT NULL DEFAULT 'reader'
   ) STRICT`);
+  // A table of before there were roles.
+  if (!db.prepare('PRAGMA table_info(users)').all().some(({ name }) => name === 'role')) {
+    db.exec("ALTER TABLE users ADD COLUMN role TEXT NOT NULL DEFAULT 'reader'");
+  }
 
   const insert = db.prepare('INSERT INTO users (id, email, password_hash, created_at) VALUES (?, ?, ?, ?)');
-  const byId = db.prepare('SELECT id, email, created_at FROM users WHERE id = ?');
-  const byEmail = db.prepare('SELECT id, email, password_hash FROM users WHERE email = ?');
+  const byId = db.prepare('SELECT id, email, created_at, role FROM users WHERE id = ?');
+  const updateRole = db.prepare('UPDATE users SET role = ? WHERE id = ?');
+  const byEmail = db.prepare('SELECT id, email, password_hash, role FROM users WHERE email = ?');
 
   return {
     /** Adds a user and returns the row without its hash. */
     create(email, passwordHash) {
-      const user = { id: randomUUID(), email, createdAt: new Date().toISOString() };
+      const user = { id: randomUUID(), email, createdAt: new Date().toISOString(), role: 'reader' };
       try {
         insert.run(user.id, email, passwordHash, user.createdAt);
       } catch (error) {
@@ -43,13 +49,18 @@ export function openUsers(file) {
     /** The user for `res.locals.user`, or undefined. */
     findById(id) {
       const row = byId.get(id);
-      return row && { id: row.id, email: row.email, createdAt: row.created_at };
+      return row && { id: row.id, email: row.email, createdAt: row.created_at, role: row.role };
     },
 
     /** The row with its password hash, for the login only, or undefined. */
     findForLogin(email) {
       const row = byEmail.get(email);
-      return row && { id: row.id, email: row.email, passwordHash: row.password_hash };
+      return row && { id: row.id, email: row.email, passwordHash: row.password_hash, role: row.role };
+    },
+
+    /** Gives a user another role, which is in the tokens from the next refresh on. */
+    setRole(id, role) {
+      updateRole.run(role, id);
     },
 
     close: () => db.close(),

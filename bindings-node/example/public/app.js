@@ -64,8 +64,16 @@ function showLogin(why) {
   if (why) window.scrollTo({ top: 0 });
 }
 
+/** The role in the access token, and the one that the next refresh will bring. */
+function showRole({ user, role = 'none' }) {
+  const isPending = user.role !== role;
+  byId('role-text').textContent = isPending ? `Role: ${role}; ${user.role} from the next refresh on` : `Role: ${role}`;
+  byId('change-role').dataset.role = user.role === 'editor' ? 'reader' : 'editor';
+}
+
 async function showSignedIn(trace) {
   const { body } = await call('/api/me', { trace });
+  showRole(body);
   shownUser = client.state.subject;
   byId('who').textContent = body.user.email;
   document.body.dataset.view = 'signed-in';
@@ -120,7 +128,8 @@ byId('tab-signup').addEventListener('click', () => chooseForm(true));
 
 byId('credentials').addEventListener('submit', (event) => {
   event.preventDefault();
-  const credentials = { email: byId('email').value, password: byId('password').value };
+  const remember = byId('remember').checked;
+  const credentials = { email: byId('email').value, password: byId('password').value, remember };
   byId('form-error').textContent = '';
   act(signingUp ? 'Sign up' : 'Sign in', async (trace) => {
     const answer = await send(signingUp ? '/auth/signup' : '/auth/login', { ...json(credentials), trace });
@@ -141,6 +150,15 @@ byId('credentials').addEventListener('submit', (event) => {
 byId('call').addEventListener('click', () => act('Call the protected API', (trace) => callTimes(1, trace)));
 byId('call-five').addEventListener('click', () => act('Call it 5 times at once', (trace) => callTimes(5, trace)));
 
+byId('change-role').addEventListener('click', () =>
+  act('Change my role', async (trace) => {
+    const { role } = byId('change-role').dataset;
+    await call('/auth/demo/role', { method: 'POST', ...json({ role }), trace });
+    showRole((await call('/api/me', { trace })).body);
+    trace.close(`The database says ${role}. The access token says so from the next refresh on.`);
+  }),
+);
+
 async function callTimes(times, trace) {
   let refreshes = 0;
   traceRefreshes({
@@ -152,6 +170,7 @@ async function callTimes(times, trace) {
   });
   const answers = await Promise.all(Array.from({ length: times }, () => call('/api/me', { trace })));
   const good = answers.filter(({ status }) => status === 200).length;
+  if (good > 0) showRole(answers.find(({ status }) => status === 200).body);
   const renewed =
     refreshes === 0 ? 'no refresh was needed' : refreshes === 1 ? 'after one refresh' : `after ${refreshes} refreshes`;
   trace.close(`${good} of ${times} answered 200, ${renewed}.`, good === times ? 'done' : 'failed');
@@ -209,6 +228,7 @@ keepTimesFresh();
 chooseForm(cookieHint.get() === null); // a first-time visitor has no account yet
 if (lifetimes) byId('grace').textContent = `${lifetimes.grace}\u00a0s`;
 else byId('theft').hidden = true; // a server without the demo routes
+byId('change-role').hidden = !lifetimes;
 
 if (cookieHint.get() === 'yes') {
   // A reload loses the access token but not the refresh cookie.

@@ -11,8 +11,14 @@ export function accountRoutes({ auth, users, limitLogin }) {
   const routes = Router();
 
   async function startSession(req, res, user, status) {
-    // A client that sends a DPoP proof gets tokens that are bound to its key.
-    const pair = await auth.login(user.id, { device: deviceLabel(req), proof: proofOf(req) });
+    const pair = await auth.login(user.id, {
+      device: deviceLabel(req),
+      claims: { role: user.role },
+      // Without "remember me" the browser forgets the session when it closes.
+      persistent: req.body.remember !== false,
+      // A client that sends a DPoP proof gets tokens that are bound to its key.
+      proof: proofOf(req),
+    });
     res.status(status);
     loginResponse(auth, res, pair);
   }

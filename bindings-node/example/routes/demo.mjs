@@ -6,16 +6,23 @@
 // tool would send it (`refresh-as-thief`).
 
 import { Router } from 'express';
-import { refreshHandler } from 'regrant/express';
+import { authenticate, refreshHandler } from 'regrant/express';
 import { refuse } from './errors.mjs';
 
-export function demoRoutes({ auth, config }) {
+export function demoRoutes({ auth, users, config }) {
   const routes = Router();
 
   // The lifetimes that the page displays, in seconds.
   routes.get('/lifetimes', (req, res) => {
     const { accessTtl, refreshIdleTtl, grace } = config;
     res.json({ accessTtl, refreshIdleTtl, grace });
+  });
+
+  // Gives the visitor another role, as an administrator would in a real app.
+  routes.post('/role', authenticate(auth), (req, res) => {
+    const role = req.body.role === 'editor' ? 'editor' : 'reader';
+    users.setRole(req.auth.subject, role);
+    res.json({ role });
   });
 
   // The theft: returns the page's own refresh token. POST, so that no link can trigger it.

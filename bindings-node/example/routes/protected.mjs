@@ -9,7 +9,7 @@ export function protectedRoutes({ auth, users }) {
 
   routes.get('/me', authenticate(auth, { loadUser: (id) => users.findById(id) }), (req, res) => {
     const { user } = res.locals;
-    res.set('Cache-Control', 'no-store').json({ user, sessionId: req.auth.sessionId });
+    res.set('Cache-Control', 'no-store').json({ user, role: req.auth.claims.role, sessionId: req.auth.sessionId });
   });
 
   return routes;

@@ -10,6 +10,30 @@ let example;
 before(async () => (example = await startExample()));
 after(() => example?.stop());
 
+describe('what a session keeps', () => {
+  test('without "remember me" the refresh cookie ends with the browser, also after a refresh', async () => {
+    const body = { email: 'brief@example.org', password: PASSWORD, remember: false };
+    const signup = await ask(example, 'POST', '/auth/signup', { body });
+    assert.doesNotMatch(signup.cookies.refreshToken, /Max-Age|Expires/);
+    const refreshed = await ask(example, 'POST', '/auth/refresh', { cookie: cookieValue(signup) });
+    assert.equal(refreshed.status, 200);
+    assert.doesNotMatch(refreshed.cookies.refreshToken, /Max-Age|Expires/);
+  });
+
+  test('a new role is in the access token after the next refresh', async () => {
+    const signup = await newUser(example, 'role@example.org');
+    const me = async (token) => (await ask(example, 'GET', '/api/me', { token })).body;
+    const { accessToken, refreshToken } = signup;
+    assert.equal((await me(accessToken)).role, 'reader');
+    const changed = await ask(example, 'POST', '/auth/demo/role', { token: accessToken, body: { role: 'editor' } });
+    assert.deepEqual([changed.status, changed.body], [200, { role: 'editor' }]);
+    const before = await me(accessToken);
+    assert.deepEqual([before.role, before.user.role], ['reader', 'editor']);
+    const refreshed = await ask(example, 'POST', '/auth/refresh', { cookie: refreshToken });
+    assert.equal((await me(refreshed.body.accessToken)).role, 'editor');
+  });
+});
+
 describe('sign-up and log-in', () => {
   test('answer an access token, and the refresh token in an HttpOnly cookie alone', async () => {
     const answer = await ask(example, 'POST', '/auth/signup', {
