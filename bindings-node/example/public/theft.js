@@ -77,6 +77,7 @@ export async function playTheft(who, grace, trace) {
   const board = drawBoard(steps);
   try {
     await play(board, { grace, trace, thief: thiefOf(board, trace) });
+    clearTheft();
     trace.close('The theft went unnoticed.', 'failed');
   } catch (error) {
     // Half a theft explains nothing; the timeline says what went wrong.
