@@ -15,6 +15,12 @@ pub(crate) struct Plan {
     pub(crate) verify_tokens: u64,
     /// How long one Express app is under load in one round, in whole seconds.
     pub(crate) express_turn: Duration,
+    /// Users of each behaviour that is compared with peers.
+    pub(crate) peer_users: usize,
+    /// What the waits in these behaviours are multiplied by.
+    pub(crate) peer_patience: f64,
+    /// Sessions that are refreshed while the rates of the peers are measured.
+    pub(crate) peer_sessions: usize,
     /// Users in the store while rotation is measured.
     pub(crate) rotation_users: u64,
     /// The store sizes in sessions over which latency must not differ, ascending.
@@ -41,6 +47,9 @@ impl Plan {
         verify_turn: Duration::from_millis(60),
         verify_tokens: 10_000,
         express_turn: Duration::from_secs(2),
+        peer_users: 20,
+        peer_patience: 1.0,
+        peer_sessions: 200,
         rotation_users: 100_000,
         store_sizes: [1_000, 100_000, 1_000_000],
         shared_out: 20_000,
@@ -58,6 +67,9 @@ impl Plan {
         verify_turn: Duration::from_millis(5),
         verify_tokens: 300,
         express_turn: Duration::from_secs(1),
+        peer_users: 2,
+        peer_patience: 0.0,
+        peer_sessions: 50,
         rotation_users: 10_000,
         store_sizes: [100, 1_000, 2_000],
         shared_out: 2_000,

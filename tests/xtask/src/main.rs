@@ -46,12 +46,12 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
-    /// Run the benchmarks (about 10 minutes on a quiet machine)
+    /// Run the benchmarks (about 15 minutes on a quiet machine)
     Bench {
         /// Run everything briefly, to check that it works
         #[arg(long)]
         quick: bool,
-        /// Only these: core verify express rotation file latency memory revocation
+        /// Only these: core verify express rotation file latency memory revocation peers
         names: Vec<String>,
     },
     /// Honest clients and thieves against servers that are killed, failed over, partitioned and resharded, and the

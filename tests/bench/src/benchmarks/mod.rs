@@ -5,6 +5,7 @@ mod express;
 mod file;
 mod latency;
 mod memory;
+mod peers;
 mod revocation;
 mod rotation;
 mod verify;
@@ -31,4 +32,5 @@ pub(crate) const ALL: &[Benchmark] = &[
     Benchmark { name: "latency", run: latency::run },
     Benchmark { name: "memory", run: memory::run },
     Benchmark { name: "revocation", run: revocation::run },
+    Benchmark { name: "peers", run: peers::run },
 ];
