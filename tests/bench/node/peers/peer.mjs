@@ -1,6 +1,7 @@
 // A peer under test: two server processes of one app over a Redis of its own.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { rmSync } from 'node:fs';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,9 +10,14 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { Connections, connectRedis } from './http.mjs';
 
-/** The Redis servers of this process, which end with it. */
-const running = new Set();
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+/** The running Redis servers with their folders, which end with this process. */
+const running = new Map();
+process.on('exit', () => {
+  for (const [child, folder] of running) {
+    child.kill('SIGKILL');
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(1));
 
 /** Another process may take a free port before redis-server binds it. */
@@ -114,7 +120,7 @@ class RedisServer {
     const settings = { port: this.port, bind: '127.0.0.1', dir: this.#folder, save: '', appendonly: 'no' };
     const args = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
     const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] });
-    running.add(child);
+    running.set(child, this.#folder);
     child.once('exit', () => running.delete(child));
     await new Promise((ready, failed) => {
       child.once('error', failed);
