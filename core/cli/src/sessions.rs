@@ -39,6 +39,15 @@ fn admin(settings: &Settings) -> Result<SessionAdmin, Failure> {
     Ok(config.session_admin()?.publish_for_at_least(PUBLISH_FOR))
 }
 
+/// What to try where a user has no session: the servers may have another realm.
+fn hint_of_realm(settings: &Settings) -> Option<String> {
+    let realm = settings.load().ok()?.config.realms().ok()?.current;
+    Some(match realm.name() {
+        "" => "Servers with an issuer or an audience have a realm: name it with --realm".to_owned(),
+        name => format!("Looked in the realm {}", printable(name)),
+    })
+}
+
 /// Lists the live sessions of a user, and the revoked ones with the reason.
 #[derive(Args, Debug)]
 pub(crate) struct List {
@@ -68,6 +77,11 @@ impl List {
             out.line(&format!("{name}: {live} live, {} revoked", all - live));
             let rows: Vec<_> = listed.sessions.iter().map(|info| row(info, now)).collect();
             out.table(["session", "device", "state", "created", "last refreshed"], &rows);
+            if rows.is_empty()
+                && let Some(hint) = hint_of_realm(&self.settings)
+            {
+                out.line(&hint);
+            }
         })
     }
 }

@@ -87,6 +87,27 @@ async fn sessions_are_listed_without_any_secret() {
     assert_eq!(world.run(&["sessions", "list", "nobody"])["sessions"], json!([]));
 }
 
+#[tokio::test]
+async fn the_sessions_of_a_realm_are_found_by_its_name_or_its_configuration() {
+    let program = Program::new().env("REGRANT_STORE", "file:sessions.db");
+    let store = format!("file:{}", program.path("sessions.db").display());
+    let config = json!({ "secret": SECRET, "store": store, "access": { "audience": "shop" } });
+    let auth = Auth::from_json(&config.to_string()).unwrap().build().unwrap();
+    let pair = auth.login(Login::new(subject())).await.unwrap();
+    let list = ["sessions", "list", "user-1"];
+    program.run(&list).fine().says(&["user-1: 0 live", "--realm"]);
+    program.run(&[&list[..], &["--realm", "admin"]].concat()).fine().says(&["0 live", "admin"]);
+    program.run(&[&list[..], &["--realm", "shop"]].concat()).fine().says(&["user-1: 1 live"]);
+    let configured = json!({ "access": { "audience": "shop" } });
+    std::fs::write(program.path("regrant.json"), configured.to_string()).unwrap();
+    program.run(&list).fine().says(&["user-1: 1 live"]);
+    let revoke = ["sessions", "revoke", "user-1", "--all"];
+    program.run(&revoke).fine().says(&["1 session revoked"]);
+    let refresh = RefreshRequest::new(pair.refresh_token.expose());
+    let error = auth.refresh(refresh).await.unwrap_err();
+    assert_eq!(error.code().as_str(), "ERR_SESSION_REVOKED");
+}
+
 async fn one_session_is_revoked(world: World) {
     let (phone, laptop) = (world.login("phone").await, world.login("laptop").await);
     let id = phone.session.to_string();
