@@ -331,16 +331,59 @@ impl RevocationFeed for Entries {
     }
 }
 
-/// The entries after `cursor`: the id of the feed, a dot, and the place of the last entry that was read.
+/// The entries after the last one that was read, which `cursor` names by the id of the feed, its place, and
+/// when it expires. A feed without it is read from its beginning: it is another one, or was set back and
+/// gives its place to another entry, which expires in another millisecond.
 fn page_after(feed: &Feed, cursor: &FeedCursor) -> FeedPage {
-    let read = cursor.0.split_once('.').filter(|(id, _)| *id == feed.id);
-    // A feed that is shorter than what was read of it was set back.
-    let read = read.and_then(|(_, place)| place.parse::<u64>().ok());
-    let read = read.filter(|place| *place <= feed.length).unwrap_or(0);
+    let name = |item: &FeedItem| format!("{}.{}.{}", feed.id, item.place, item.until.as_millis());
+    let last = feed.entries.iter().rposition(|item| name(item) == cursor.0);
+    let new = &feed.entries[last.map_or(0, |last| last + 1)..];
     let mut page = FeedPage { complete: true, ..FeedPage::default() };
-    for item in feed.entries.iter().filter(|item| item.place > read) {
+    for item in new {
         page.push(&item.entry, None);
     }
-    page.next = FeedCursor(format!("{}.{}", feed.id, feed.length));
+    page.next = match feed.entries.last() {
+        Some(item) => FeedCursor(name(item)),
+        None => FeedCursor(feed.id.clone()),
+    };
     page
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::revocation::RevocationTarget;
+
+    #[test]
+    fn a_feed_that_was_set_back_is_read_from_its_beginning() {
+        let target = RevocationTarget::Session { session: SessionId::from_bytes([1; 16]) };
+        let revocation =
+            |until: i64| Revocation::new(target.clone(), Timestamp::from_millis(until));
+        let item = |(place, until)| FeedItem {
+            place,
+            until: Timestamp::from_millis(until),
+            entry: feed_entry(&revocation(until), None).unwrap(),
+        };
+        let feed = |entries: &[(u64, i64)]| Feed {
+            id: "id".to_owned(),
+            length: entries.last().map_or(0, |(place, _)| *place),
+            entries: entries.iter().copied().map(item).collect(),
+        };
+        let read = |feed: &Feed, cursor: &FeedCursor| {
+            let page = page_after(feed, cursor);
+            let untils = page.revocations.iter().map(|it| it.expires_at.as_millis());
+            (untils.collect::<Vec<_>>(), page.next)
+        };
+        let (all, cursor) = read(&feed(&[(1, 10), (2, 20), (3, 30)]), &FeedCursor::default());
+        assert_eq!(all, [10, 20, 30]);
+        let (new, _) = read(&feed(&[(2, 20), (3, 30), (4, 40)]), &cursor);
+        assert_eq!(new, [40]);
+        // From a backup, and then longer than before.
+        let (again, cursor) = read(&feed(&[(1, 10), (2, 25), (3, 35), (4, 45)]), &cursor);
+        assert_eq!(again, [10, 25, 35, 45]);
+        // Everything has expired.
+        let (none, cursor) = read(&feed(&[]), &cursor);
+        assert!(none.is_empty());
+        assert_eq!(read(&feed(&[(5, 55)]), &cursor).0, [55]);
+    }
 }

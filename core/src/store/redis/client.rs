@@ -59,8 +59,6 @@ pub(super) enum Request<'a> {
     /// If it runs later it changes nothing and fails with `LATE` and the server's time.
     WithDeadline(&'a Script, Arguments),
     Command(&'a Cmd),
-    /// A command that depends on the connection it is sent over, given by its number.
-    PerConnection(&'a (dyn Fn(u64) -> Cmd + Send + Sync)),
 }
 
 /// The reply to a script that replicas had to acknowledge.
@@ -306,9 +304,6 @@ async fn execute<T: FromRedisValue>(connection: &Connection, call: &Call<'_>) ->
     let &Call { request, key, asking, deadline } = call;
     match request {
         Request::Command(command) => connection.execute(command, asking, deadline).await,
-        Request::PerConnection(command) => {
-            connection.execute(&command(connection.number), asking, deadline).await
-        }
         Request::Script(script, arguments) => {
             run_script(connection, script, (key, arguments, None), asking, deadline).await
         }

@@ -150,7 +150,7 @@ pub(super) struct Scripts {
 /// The scripts of the feed.
 pub(super) struct FeedScripts {
     pub(super) publish: Script,
-    pub(super) end: Script,
+    pub(super) has: Script,
     pub(super) now: Script,
 }
 
@@ -196,7 +196,7 @@ impl FeedScripts {
                 "local MAX_ENTRIES = {MAX_FEED_ENTRIES}\nlocal MAX_BYTES = {MAX_FEED_BYTES}\n{}",
                 pieces!("feed_on_primary", "clock", "op_publish")
             )),
-            end: Script::new(pieces!("feed_on_primary", "op_feed_end").to_owned()),
+            has: Script::new(pieces!("feed_on_primary", "op_feed_has").to_owned()),
             now: Script::new(pieces!("clock", "op_now").to_owned()),
         }
     }

@@ -327,6 +327,40 @@ async fn an_empty_replacement_with_a_slow_clock_is_heard() {
     assert_eq!(page.revocations, []);
 }
 
+/// The same, and when this process reads again, the replacement has entries from before and after the last one
+/// that was read.
+#[tokio::test]
+async fn a_replacement_that_was_used_before_it_is_read_is_heard() {
+    let server = RedisServer::start().unwrap();
+    let replacement = RedisServer::start().unwrap();
+    let address = TcpProxy::to(server.port()).unwrap();
+    let store = redis_at(&server.url_through(&address), |_| ());
+    let feed = store.feed().unwrap();
+    let entry = |number: u8| {
+        let target = RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) };
+        Revocation::new(target, SystemClock.now().plus(Duration::from_secs(900)))
+    };
+    feed.publish(&[entry(1)]).await.unwrap();
+    let page = feed.read(&FeedCursor::default(), MOMENT).await.unwrap();
+    assert_eq!(page.revocations.len(), 1);
+    for (number, seconds) in [(2, -600), (3, 60)] {
+        let id = format!("{}-0", SystemClock.now().as_millis() + seconds * 1_000);
+        let json = serde_json::to_string(&entry(number)).unwrap();
+        replacement.command::<()>(&["XADD", "regrant:feed", &id, "e", &json]).unwrap();
+    }
+    address.set_server(replacement.port());
+    address.close_all();
+    let (mut cursor, mut heard) = (page.next, Vec::new());
+    let since = Instant::now();
+    while heard.len() < 2 && since.elapsed() < Duration::from_secs(30) {
+        if let Ok(page) = feed.read(&cursor, MOMENT).await {
+            heard.extend(page.revocations.into_iter().map(|revocation| revocation.target));
+            cursor = page.next;
+        }
+    }
+    assert_eq!(heard, [entry(2).target, entry(3).target]);
+}
+
 /// The entry about this session, with the expiry that was read.
 fn entry_like(read: &[Revocation], number: u8) -> Revocation {
     let session = SessionId::from_bytes([number; 16]);
