@@ -1,6 +1,8 @@
 //! Where sessions live: one trait, its backends (memory, a file, Redis, PostgreSQL, any database), and what they answer.
 
 mod address;
+#[cfg(any(feature = "redis", feature = "postgres"))]
+mod certificates;
 mod custom;
 #[cfg(feature = "file")]
 pub mod file;

@@ -1,7 +1,7 @@
 //! A real PostgreSQL server for tests.
 
 use std::fs;
-use std::os::unix::fs::chown;
+use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -129,6 +129,27 @@ impl PostgresServer {
                 outcome => return outcome,
             }
         }
+    }
+
+    /// Restarts the server so that it accepts TLS too, with the server's certificate of `certificates`.
+    ///
+    /// # Errors
+    /// The files cannot be written, or the server did not answer in time.
+    pub fn use_tls(&mut self, certificates: &crate::Certificates) -> Result<()> {
+        let files = [
+            (certificates.server_certificate(), "server.crt"),
+            (certificates.server_key(), "server.key"),
+        ];
+        for (from, name) in files {
+            let to = self.data().join(name);
+            fs::copy(from, &to)?;
+            fs::set_permissions(&to, fs::Permissions::from_mode(0o600))?;
+            if geteuid().is_root() {
+                chown(&to, Some(NOBODY), Some(NOBODY))?;
+            }
+        }
+        self.sql("ALTER SYSTEM SET ssl = on")?;
+        self.restart()
     }
 
     fn data(&self) -> PathBuf {

@@ -1,6 +1,7 @@
 //! Connections: by which address and with what certificates, and what happens when one fails.
 
 use std::error::Error as StdError;
+use std::io;
 use std::str::FromStr as _;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,10 +17,11 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
-use tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use tokio_rustls::rustls::{ClientConfig, Error as TlsError, RootCertStore};
 
 use super::{PostgresOptions, schema};
 use crate::error::{Error, Result};
+use crate::store::certificates::{PinningVerifier, certificate_problem};
 use crate::store::optimistic::late;
 
 /// A parameter of a statement, with its type: without one, the server would be asked first.
@@ -36,6 +38,13 @@ pub(super) trait Transact: Sync {
 /// How often an operation is tried on another connection: after a switch of the primary every idle
 /// connection may be dead.
 const ATTEMPTS: u32 = 3;
+
+/// The share of the timeout for which a connection may be silent, once in an operation.
+const SILENCE_SHARE: u32 = 4;
+
+/// How long a connection is idle before TCP probes whether it is still there. Firewalls and load balancers
+/// drop connections after some minutes.
+const KEEPALIVE: Duration = Duration::from_secs(15);
 
 /// How often expired rows are deleted.
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
@@ -58,6 +67,9 @@ impl Connections {
             config.connect_timeout(options.timeout);
         }
         config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        if config.get_keepalives_idle() == Config::new().get_keepalives_idle() {
+            config.keepalives_idle(KEEPALIVE);
+        }
         if config.get_application_name().is_none() {
             config.application_name("regrant");
         }
@@ -88,9 +100,11 @@ impl Connections {
             let mut left = ATTEMPTS;
             loop {
                 let client = self.client().await?;
-                match client.query_typed(sql, parameters).await {
-                    Ok(rows) => return Ok(rows),
-                    Err(error) => self.give_up_or_reconnect(client, error, &mut left)?,
+                let query = client.query_typed(sql, parameters);
+                match self.unless_silent(query, left).await {
+                    Some(Ok(rows)) => return Ok(rows),
+                    Some(Err(error)) => self.give_up_or_reconnect(client, error, &mut left)?,
+                    None => self.leave_silent(client, &mut left),
                 }
             }
         };
@@ -109,13 +123,30 @@ impl Connections {
             let mut left = ATTEMPTS;
             loop {
                 let mut client = self.client().await?;
-                match work.run(&mut client).await {
-                    Ok(()) => return Ok(()),
-                    Err(error) => self.give_up_or_reconnect(client, error, &mut left)?,
+                match self.unless_silent(work.run(&mut client), left).await {
+                    Some(Ok(())) => return Ok(()),
+                    Some(Err(error)) => self.give_up_or_reconnect(client, error, &mut left)?,
+                    None => self.leave_silent(client, &mut left),
                 }
             }
         };
         self.in_time(attempts).await
+    }
+
+    /// The outcome of an attempt; `None` if it is the first one and the connection is silent for a quarter
+    /// of the timeout: a firewall or a load balancer may have dropped it without a word.
+    async fn unless_silent<T>(&self, attempt: impl Future<Output = T>, left: u32) -> Option<T> {
+        match left {
+            ATTEMPTS => timeout(self.timeout / SILENCE_SHARE, attempt).await.ok(),
+            _ => Some(attempt.await),
+        }
+    }
+
+    /// Drops a silent connection, and the idle ones that may share its fate.
+    fn leave_silent(&self, client: Client, left: &mut u32) {
+        drop(Object::take(client));
+        self.pool.retain(|_, metrics| metrics.last_used() < self.timeout);
+        *left = left.saturating_sub(1);
     }
 
     /// Returns the error unless another connection may help.
@@ -164,6 +195,11 @@ impl Connections {
         }
         due
     }
+
+    /// Makes [`is_prune_due`](Self::is_prune_due) true once more at once.
+    pub(super) fn prune_again(&self) {
+        *self.last_prune.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
 }
 
 async fn create_tables(client: &mut Client) -> Result<()> {
@@ -202,10 +238,18 @@ fn failed(error: PostgresError) -> Error {
             format!("{}: {} ({})", server.severity(), server.message(), server.code().code());
         return Error::store(text);
     }
+    if let Some(TlsError::InvalidCertificate(cause)) = tls_error(&error) {
+        return Error::store(certificate_problem(cause, "sslrootcert", None));
+    }
     match error.source().map(ToString::to_string) {
         Some(cause) => Error::store(format!("{error}: {cause}")),
         None => Error::store(error),
     }
+}
+
+/// The error of TLS, if it is one.
+fn tls_error(error: &PostgresError) -> Option<&TlsError> {
+    error.source()?.downcast_ref::<io::Error>()?.get_ref()?.downcast_ref()
 }
 
 /// An address, taken apart.
@@ -274,27 +318,36 @@ impl Address {
 
 fn tls_config(authorities: Option<&str>) -> Result<ClientConfig> {
     let mut roots = RootCertStore::empty();
+    let mut pinned = Vec::new();
     match authorities {
         Some(path) => {
             let unreadable = |_| problem("the file of sslrootcert has no certificates in PEM");
             for certificate in CertificateDer::pem_file_iter(path).map_err(unreadable)? {
+                let certificate = certificate.map_err(unreadable)?;
                 roots
-                    .add(certificate.map_err(unreadable)?)
+                    .add(certificate.clone())
                     .map_err(|_| problem("a certificate of sslrootcert is not usable"))?;
+                pinned.push(certificate);
             }
         }
         None => {
             roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
         }
     }
+    let none = || problem("there are no certificate authorities: name a file by sslrootcert");
     if roots.is_empty() {
-        return Err(problem("there are no certificate authorities: name a file by sslrootcert"));
+        return Err(none());
     }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let verifier = PinningVerifier::new(Arc::new(roots), pinned, Arc::clone(&provider));
     // Named explicitly, because the application may have installed another default provider.
-    let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let builder = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|_| Error::internal("the TLS provider has no protocol version"))?;
-    Ok(builder.with_root_certificates(roots).with_no_client_auth())
+    Ok(builder
+        .dangerous()
+        .with_custom_certificate_verifier(Arc::new(verifier.ok_or_else(none)?))
+        .with_no_client_auth())
 }
 
 fn problem(text: &str) -> Error {

@@ -1,4 +1,7 @@
 //! Deleting what has expired.
+//!
+//! `statement_timestamp()` does not change within a statement, and the order is that of an index, so that
+//! no statement reads a whole table while it holds a lock.
 
 use tokio_postgres::types::Type;
 
@@ -9,25 +12,33 @@ use super::connection::Parameter;
 const BATCH: i64 = 500;
 
 const PRUNE_USERS: &str = "
-    DELETE FROM regrant_users WHERE subject IN (SELECT subject FROM regrant_users
-        WHERE expires_at <= coalesce($2, (extract(epoch FROM clock_timestamp()) * 1000)::int8)
-        LIMIT $1 FOR UPDATE SKIP LOCKED)";
+    WITH gone AS (DELETE FROM regrant_users WHERE subject IN (SELECT subject FROM regrant_users
+        WHERE expires_at <= coalesce($2, (extract(epoch FROM statement_timestamp()) * 1000)::int8)
+        ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING 1)
+    SELECT count(*) FROM gone";
 
 const PRUNE_FAILURES: &str = "
-    DELETE FROM regrant_failures WHERE key IN (SELECT key FROM regrant_failures
-        WHERE ends_at <= coalesce($2, (extract(epoch FROM clock_timestamp()) * 1000)::int8)
-        LIMIT $1 FOR UPDATE SKIP LOCKED)";
+    WITH gone AS (DELETE FROM regrant_failures WHERE key IN (SELECT key FROM regrant_failures
+        WHERE ends_at <= coalesce($2, (extract(epoch FROM statement_timestamp()) * 1000)::int8)
+        ORDER BY ends_at LIMIT $1 FOR UPDATE SKIP LOCKED) RETURNING 1)
+    SELECT count(*) FROM gone";
 
 const PRUNE_FEED: &str = "
-    WITH state AS (SELECT first_place FROM regrant_feed_state FOR UPDATE),
-    gone AS (DELETE FROM regrant_feed WHERE place IN (SELECT place FROM regrant_feed, state
-        WHERE expires_at <= coalesce($2, (extract(epoch FROM clock_timestamp()) * 1000)::int8)
-            OR place < first_place LIMIT $1) RETURNING place, octet_length(entry) AS size)
-    UPDATE regrant_feed_state SET bytes = bytes - (SELECT coalesce(sum(size), 0) FROM gone, state
-        WHERE place >= state.first_place)";
+    WITH state AS (SELECT first_place FROM regrant_feed_state LIMIT 1 FOR UPDATE),
+    gone AS (DELETE FROM regrant_feed WHERE place IN (
+        (SELECT place FROM regrant_feed
+            WHERE expires_at <= coalesce($2, (extract(epoch FROM statement_timestamp()) * 1000)::int8)
+            ORDER BY expires_at LIMIT $1)
+        UNION ALL
+        (SELECT place FROM regrant_feed WHERE place < (SELECT first_place FROM state)
+            ORDER BY place LIMIT $1)) RETURNING place, octet_length(entry) AS size),
+    updated AS (UPDATE regrant_feed_state SET bytes = bytes - (SELECT coalesce(sum(size), 0)
+        FROM gone, state WHERE place >= state.first_place))
+    SELECT count(*) FROM gone";
 
 impl Rows {
-    /// Deletes some of what has expired, at most once a minute. A failure is only logged: nothing depends on it.
+    /// Deletes some of what has expired: at most once a minute, and with the next write if there may be more.
+    /// A failure is only logged: nothing depends on it.
     pub(super) async fn prune(&self) {
         if !self.connections.is_prune_due() {
             return;
@@ -35,8 +46,14 @@ impl Rows {
         let now = self.injected_now();
         for sql in [PRUNE_USERS, PRUNE_FAILURES, PRUNE_FEED] {
             let parameters: [Parameter<'_>; 2] = [(&BATCH, Type::INT8), (&now, Type::INT8)];
-            if let Err(error) = self.connections.query(sql, &parameters).await {
-                tracing::warn!(target: "regrant::store", %error, "expired rows could not be deleted");
+            match self.connections.query_one(sql, &parameters).await {
+                Ok(row) if row.try_get(0).is_ok_and(|count: i64| count >= BATCH) => {
+                    self.connections.prune_again();
+                }
+                Ok(_) => {}
+                Err(error) => {
+                    tracing::warn!(target: "regrant::store", %error, "expired rows could not be deleted");
+                }
             }
         }
     }

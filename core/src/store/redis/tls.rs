@@ -11,20 +11,14 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
-use tokio_rustls::rustls::client::WebPkiServerVerifier;
-use tokio_rustls::rustls::client::danger::{
-    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
-};
 use tokio_rustls::rustls::crypto::aws_lc_rs;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
-use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{
-    AlertDescription, CertificateError, ClientConfig, DigitallySignedStruct, Error as TlsError,
-    RootCertStore, SignatureScheme,
-};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use tokio_rustls::rustls::{AlertDescription, ClientConfig, Error as TlsError, RootCertStore};
 
 use crate::error::{Error, Result};
 use crate::store::RedisTls;
+use crate::store::certificates::{PinningVerifier, certificate_problem};
 
 /// Why a handshake does not succeed with a server without TLS.
 pub(super) const NO_TLS: &str =
@@ -58,15 +52,14 @@ impl Tls {
             Some(_) => roots_of(&pinned)?,
             None => system_roots()?,
         });
-        let authorities = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider))
-            .build()
-            .map_err(|_| Error::config(CA_FILE, "contains no usable certificate"))?;
+        let verifier = PinningVerifier::new(roots, pinned, Arc::clone(&provider))
+            .ok_or_else(|| Error::config(CA_FILE, "contains no usable certificate"))?;
         // Named explicitly, because the application may have installed another default provider.
         let builder = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(|_| Error::internal("the TLS provider has no protocol version"))?
             .dangerous()
-            .with_custom_certificate_verifier(Arc::new(Verifier { authorities, pinned }));
+            .with_custom_certificate_verifier(Arc::new(verifier));
         let config = match (&options.cert_file, &options.key_file) {
             (None, None) => builder.with_no_client_auth(),
             (Some(cert), Some(key)) => {
@@ -131,66 +124,12 @@ impl AsyncWrite for Explained {
     }
 }
 
-/// Accepts certificates that a trusted authority has issued for the server's name, and any
-/// certificate that is itself in `caFile`.
-///
-/// The second rule is for self-signed certificates as `openssl req -x509` makes them: without a
-/// name, and marked as an authority. It weakens nothing: by the first rule, the private key of a
-/// certificate in `caFile` can already sign certificates for every name.
-#[derive(Debug)]
-struct Verifier {
-    authorities: Arc<WebPkiServerVerifier>,
-    pinned: Vec<CertificateDer<'static>>,
-}
-
-impl ServerCertVerifier for Verifier {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> std::result::Result<ServerCertVerified, TlsError> {
-        if self.pinned.iter().any(|pinned| pinned.as_ref() == end_entity.as_ref()) {
-            return Ok(ServerCertVerified::assertion());
-        }
-        self.authorities.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        )
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, TlsError> {
-        self.authorities.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> std::result::Result<HandshakeSignatureValid, TlsError> {
-        self.authorities.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.authorities.supported_verify_schemes()
-    }
-}
-
 /// The error of a handshake in words for operators.
 fn explain(error: io::Error) -> io::Error {
     let text = match error.get_ref().and_then(|inner| inner.downcast_ref::<TlsError>()) {
-        Some(TlsError::InvalidCertificate(problem)) => certificate_problem(problem),
+        Some(TlsError::InvalidCertificate(problem)) => {
+            certificate_problem(problem, CA_FILE, Some(SERVER_NAME))
+        }
         Some(TlsError::InvalidMessage(_)) => NO_TLS.to_owned(),
         Some(TlsError::AlertReceived(
             AlertDescription::CertificateRequired
@@ -208,56 +147,6 @@ fn explain(error: io::Error) -> io::Error {
     };
     // The kind of a connection that is lost, which is what this is for the callers.
     io::Error::new(io::ErrorKind::ConnectionAborted, text)
-}
-
-fn certificate_problem(problem: &CertificateError) -> String {
-    match problem {
-        CertificateError::UnknownIssuer => {
-            "the server's certificate is not from a trusted authority: set redis.caFile to its \
-             authority's certificate, or to the server's own"
-                .to_owned()
-        }
-        CertificateError::NotValidForName => {
-            "the server's certificate is for another name: set redis.serverName to its name"
-                .to_owned()
-        }
-        CertificateError::NotValidForNameContext { presented, .. } if presented.is_empty() => {
-            "the server's certificate names no host: set redis.caFile to that certificate itself"
-                .to_owned()
-        }
-        CertificateError::NotValidForNameContext { presented, .. } => format!(
-            "the server's certificate is for {}: set redis.serverName to that name",
-            names(presented)
-        ),
-        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "the server's certificate has expired: renew it".to_owned()
-        }
-        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "the server's certificate is not valid yet: check the clock of this machine".to_owned()
-        }
-        CertificateError::InvalidPurpose | CertificateError::InvalidPurposeContext { .. } => {
-            "the server's certificate is not for servers".to_owned()
-        }
-        // webpki reports a certificate of an authority in this way.
-        CertificateError::Other(_) => {
-            "the server's certificate is self-signed or unusual: set redis.caFile to that \
-             certificate itself"
-                .to_owned()
-        }
-        _ => "the server's certificate is invalid: set redis.caFile to that certificate itself, \
-              or replace it"
-            .to_owned(),
-    }
-}
-
-/// The names of a certificate, which rustls formats as `DnsName("redis.example")` and
-/// `IpAddress(10.0.0.1)`.
-fn names(presented: &[String]) -> String {
-    let bare = presented.iter().map(|name| {
-        let inner = name.split_once('(').and_then(|(_, rest)| rest.strip_suffix(')'));
-        inner.unwrap_or(name).trim_matches('"')
-    });
-    bare.collect::<Vec<_>>().join(", ")
 }
 
 fn read(path: &Path, field: &str) -> Result<Vec<u8>> {

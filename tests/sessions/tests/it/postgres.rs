@@ -10,7 +10,7 @@ use regrant::store::postgres::{PostgresOptions, PostgresStore};
 use regrant::store::{SessionStore, StoreAddress};
 use regrant::types::{Clock as _, SessionId, Subject, SystemClock};
 use regrant::{Auth, Error, ErrorCode, Login, RefreshRequest};
-use regrant_test_support::PostgresServer;
+use regrant_test_support::{Certificates, PostgresServer, TcpProxy};
 
 /// An operation fails within its timeout of 2 s; a busy machine may be late.
 const QUICKLY: Duration = Duration::from_secs(30);
@@ -164,6 +164,82 @@ async fn a_feed_of_another_database_is_read_from_its_beginning() {
     assert_eq!(page.revocations.len(), 1);
 }
 
+/// As `openssl req -x509` makes it, which is what most people do first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_self_signed_certificate_is_pinned() {
+    let ours = Certificates::self_signed().expect("a certificate");
+    let other = Certificates::self_signed().expect("a certificate");
+    let mut server = PostgresServer::start().expect("a PostgreSQL server");
+    server.use_tls(&ours).expect("TLS");
+    let health = async |trusted: &Certificates| {
+        let file = trusted.ca_file();
+        let url = format!("{}?sslmode=verify-full&sslrootcert={}", server.url(), file.display());
+        let store = PostgresStore::new(&url, PostgresOptions::default()).expect("an address");
+        store.health().await
+    };
+    let pinned = health(&ours).await;
+    assert!(pinned.ready, "{pinned:?}");
+    let refused = health(&other).await;
+    let text = &refused.warnings[0].text;
+    assert!(!refused.ready && text.contains("set sslrootcert to"), "{text}");
+}
+
+/// Idle connections that a firewall has dropped, which nobody tells.
+#[tokio::test(flavor = "multi_thread")]
+async fn silently_dropped_connections_cost_a_part_of_the_timeout() {
+    const TIMEOUT: Duration = Duration::from_secs(8);
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    let proxy = TcpProxy::to(server.port()).expect("a proxy");
+    let address = StoreAddress::new(server.url_through(&proxy)).timeout(TIMEOUT);
+    let auth = builder().store_at(address).build().expect("a configuration");
+    let pair = auth.login(login("alice")).await.expect("a login");
+    for _ in 0..2 {
+        // Several connections, all of which are idle in the end.
+        let lists = (0..4).map(|_| auth.sessions(&pair.subject, None));
+        for listed in futures_util::future::join_all(lists).await {
+            assert_eq!(listed.expect("a list").len(), 1);
+        }
+        proxy.drop_silently();
+        let since = Instant::now();
+        let request = RefreshRequest::new(pair.refresh_token.expose());
+        auth.refresh(request).await.expect("a refresh");
+        assert!(since.elapsed() < TIMEOUT * 3 / 4, "{:?}", since.elapsed());
+        auth.login(login("bob")).await.expect("a login");
+    }
+}
+
+/// A failover to a standby that lacked the last entries, or a backup: their places are given to others.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_feed_that_was_set_back_is_read_from_its_beginning() {
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    let store = PostgresStore::new(&server.url(), PostgresOptions::default()).expect("an address");
+    let feed = store.feed().expect("a feed");
+    let revocation = |byte| {
+        let target = RevocationTarget::Session { session: SessionId::from_bytes([byte; 16]) };
+        Revocation::new(target, SystemClock.now().plus(Duration::from_secs(900)))
+    };
+    feed.publish(&[revocation(1)]).await.expect("published");
+    server
+        .sql("CREATE TABLE backup AS SELECT * FROM regrant_feed; CREATE TABLE state AS SELECT * FROM regrant_feed_state")
+        .expect("a backup");
+    feed.publish(&[revocation(2), revocation(3)]).await.expect("published");
+    let page = feed.read(&FeedCursor::default(), Duration::ZERO).await.expect("a page");
+    assert_eq!(page.revocations.len(), 3);
+    server
+        .sql(
+            "DELETE FROM regrant_feed; INSERT INTO regrant_feed SELECT * FROM backup;
+             DELETE FROM regrant_feed_state; INSERT INTO regrant_feed_state SELECT * FROM state",
+        )
+        .expect("the backup");
+    // Further than what was read.
+    let later = [revocation(4), revocation(5), revocation(6)];
+    feed.publish(&later).await.expect("published");
+    let page = feed.read(&page.next, Duration::ZERO).await.expect("a page");
+    assert_eq!(page.revocations[1..], later);
+    let page = feed.read(&page.next, Duration::ZERO).await.expect("a page");
+    assert_eq!(page.revocations, []);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn expired_rows_are_deleted_late() {
     let server = PostgresServer::start().expect("a PostgreSQL server");
@@ -188,6 +264,15 @@ async fn expired_rows_are_deleted_late() {
     // Each store prunes with its first write.
     open().login(login("carol")).await.expect("a login");
     assert_eq!(users(), "1");
+    // Very many are deleted in small batches, one with each write, and no table is read as a whole.
+    let many =
+        "INSERT INTO regrant_users SELECT 'old-' || n, '', 1, n FROM generate_series(1, 1200) n";
+    server.sql(many).expect("rows");
+    let auth = open();
+    for left in ["702", "203", "4", "5"] {
+        auth.login(login(&format!("user-{left}"))).await.expect("a login");
+        assert_eq!(users(), left);
+    }
 }
 
 #[test]
