@@ -216,6 +216,7 @@ impl AuthBuilder {
         let engine = Arc::new(Engine {
             signers: ArcSwap::from_pointee(Signers { access: issuer, refresh: refresh_keys }),
             in_flight: InFlightLimit::default(),
+            logins: InFlightLimit::default(),
             failure_limiter: FailureLimiter::new(self.sessions.limiter),
             dpop,
             realms,
@@ -234,6 +235,7 @@ impl AuthBuilder {
                 publications: Arc::default(),
                 unfinished: Arc::new(unfinished),
                 in_flight: Arc::default(),
+                queries: Arc::default(),
                 max_in_flight: self.sessions.max_in_flight.get(),
             },
             policy: self.sessions,

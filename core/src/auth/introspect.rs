@@ -99,6 +99,7 @@ impl Engine {
     }
 
     async fn record(&self, subject: &Subject, session: SessionId) -> Result<Option<Record>> {
+        let _permit = self.admin.queries.acquire(self.admin.max_in_flight)?;
         let sessions = self.admin.store.list(subject).await?;
         Ok(sessions.into_iter().find(|stored| stored.id == session).map(|stored| stored.record))
     }

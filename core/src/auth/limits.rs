@@ -137,17 +137,19 @@ impl Engine {
                     return blocked;
                 }
                 let Some(counter) = self.admin.store.failures() else { return error };
-                let to_block = is_final(error.code()).then_some(token);
-                (counter.count(&counted, limit.window).await, to_block)
+                // The store need not count the failures of this user any more.
+                let user = Some(counted).filter(|counted| *counted != token);
+                let token = Some(token).filter(|_| is_final(error.code()));
+                (counter.count(&counted, limit.window).await, [user, token])
             }
             (None, Some(address)) if is_invalid_token(error.code()) => {
-                (Ok(limiter.count_address(address, limit.window, now)), None)
+                (Ok(limiter.count_address(address, limit.window, now)), [None, None])
             }
             _ => return error,
         };
         match failures {
             Ok(failures) if failures.count > limit.failures.get() => {
-                if let Some(key) = to_block {
+                for key in to_block.into_iter().flatten() {
                     limiter.block(key, now.plus(failures.left));
                 }
                 Error::TooManyAttempts { retry_after: failures.left }

@@ -173,7 +173,9 @@ impl Engine {
             max_sessions: self.policy.max_sessions,
             legacy_login: None,
         };
+        let permit = self.logins.acquire(self.policy.max_in_flight.get())?;
         let Created { record, evicted } = self.admin.store.create(&subject, &session, &new).await?;
+        drop(permit);
         let claims = RefreshClaims {
             subject,
             session,

@@ -593,6 +593,8 @@ pub(super) async fn repeat_unfinished(engine: Weak<Engine>, mut woken: mpsc::Rec
 #[derive(Default)]
 struct FeedFollower {
     cursor: FeedCursor,
+    /// The time of the latest read.
+    read_at: Option<Timestamp>,
     /// Whether the end of the feed was reached once. Only what is published later is measured.
     caught_up: bool,
     /// The delay after the latest failure; `None` while reads succeed.
@@ -607,12 +609,23 @@ impl FeedFollower {
         page: FeedPage,
     ) -> Result<()> {
         let now = engine.now();
-        for revocation in &page.revocations {
-            if engine.admin.denied.deny_published(revocation, now) {
-                engine.admin.auditor.emit_revoked(&revocation.target);
+        let admin = &engine.admin;
+        for mut revocation in page.revocations {
+            if self.caught_up {
+                // Just published, whatever the clock of the publisher says.
+                let expires_at = now.plus(admin.longest_access);
+                revocation.expires_at = revocation.expires_at.max(expires_at);
+            }
+            if admin.denied.deny_published(&revocation, now) {
+                admin.auditor.emit_revoked(&revocation.target);
             }
         }
         self.cursor = page.next;
+        // A clock that was ahead and is corrected had made revocations expire that are in force.
+        let is_set_back = self.read_at.replace(now).is_some_and(|at| now.plus(CLOCK_MARGIN) < at);
+        if is_set_back {
+            self.cursor = FeedCursor::default();
+        }
         if page.complete {
             engine.revocation_lag.set_read_at(now);
         }

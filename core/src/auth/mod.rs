@@ -88,6 +88,7 @@ pub(crate) struct Engine {
     admin: SessionAdmin,
     failure_limiter: FailureLimiter,
     in_flight: InFlightLimit,
+    logins: InFlightLimit,
     revocation_lag: RevocationLag,
 }
 

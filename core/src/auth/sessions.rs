@@ -42,6 +42,8 @@ pub struct SessionAdmin {
     pub(super) unfinished: Arc<UnfinishedRevocations>,
     /// The revocations in progress.
     pub(super) in_flight: Arc<InFlightLimit>,
+    /// Lists of sessions, and checks of access tokens against the store, in progress.
+    pub(super) queries: Arc<InFlightLimit>,
     pub(super) max_in_flight: u32,
 }
 
@@ -60,6 +62,7 @@ impl SessionAdmin {
             publications: Arc::default(),
             unfinished: Arc::new(UnfinishedRevocations::new().0),
             in_flight: Arc::default(),
+            queries: Arc::default(),
             max_in_flight: SessionPolicy::default().max_in_flight.get(),
         }
     }
@@ -104,7 +107,9 @@ impl SessionAdmin {
         current: Option<&SessionId>,
     ) -> Result<Vec<SessionInfo>> {
         let now = self.clock.now();
+        let permit = self.queries.acquire(self.max_in_flight)?;
         let stored = self.store.list(subject).await?.into_iter();
+        drop(permit);
         let mut sessions: Vec<_> = stored
             .filter(|stored| {
                 stored.record.state != SessionState::Live || stored.record.is_live(now)

@@ -24,12 +24,16 @@ enum Selection {
 }
 
 impl RevocationRequest {
-    fn key(&self) -> (Subject, Selection) {
+    const fn subject(&self) -> &Subject {
         match self {
-            Self::Session { subject, session, .. } => (subject.clone(), Selection::One(*session)),
-            Self::Everywhere { subject, which, .. } => {
-                (subject.clone(), Selection::AllBut(which.except))
-            }
+            Self::Session { subject, .. } | Self::Everywhere { subject, .. } => subject,
+        }
+    }
+
+    const fn selection(&self) -> Selection {
+        match self {
+            Self::Session { session, .. } => Selection::One(*session),
+            Self::Everywhere { which, .. } => Selection::AllBut(which.except),
         }
     }
 
@@ -48,12 +52,23 @@ impl RevocationRequest {
 /// The revocations to repeat.
 #[derive(Debug)]
 pub(super) struct UnfinishedRevocations {
-    requests: Mutex<HashMap<(Subject, Selection), RevocationRequest>>,
+    requests: Mutex<Requests>,
     wake: mpsc::Sender<()>,
+}
+
+#[derive(Debug, Default)]
+struct Requests {
+    by_user: HashMap<Subject, HashMap<Selection, RevocationRequest>>,
+    count: usize,
+    /// Whether one was refused since the last time that none was left.
+    is_over_limit: bool,
 }
 
 /// Upper bound of [`UnfinishedRevocations`]. Further ones are not repeated.
 const MAX_UNFINISHED: usize = 10_000;
+
+/// As [`MAX_UNFINISHED`], of one user.
+const MAX_OF_USER: usize = 100;
 
 impl UnfinishedRevocations {
     /// None yet, and what tells a task to repeat them.
@@ -63,38 +78,85 @@ impl UnfinishedRevocations {
     }
 
     pub(super) fn add(&self, request: RevocationRequest) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = request.key();
-        if let Some(present) = requests.get_mut(&key) {
+        let mut guard = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = &mut *guard;
+        let (subject, selection) = (request.subject().clone(), request.selection());
+        let of_user = requests.by_user.get_mut(&subject);
+        let count_of_user = of_user.as_ref().map_or(0, |of_user| of_user.len());
+        if let Some(present) = of_user.and_then(|of_user| of_user.get_mut(&selection)) {
             present.merge(request);
             return;
         }
-        if requests.len() >= MAX_UNFINISHED {
-            tracing::warn!(target: "regrant::store", "too many revocations that the store did not take; one is not repeated");
+        if requests.count >= MAX_UNFINISHED || count_of_user >= MAX_OF_USER {
+            if !requests.is_over_limit {
+                tracing::warn!(target: "regrant::store", "too many revocations that the store did not take; some are not repeated");
+            }
+            requests.is_over_limit = true;
             return;
         }
-        if requests.is_empty() {
+        if requests.count == 0 {
             tracing::warn!(target: "regrant::store", "the store did not take a revocation; it is in force in this process and is repeated");
         }
-        requests.insert(key, request);
+        requests.by_user.entry(subject).or_default().insert(selection, request);
+        requests.count += 1;
         // A full channel has woken the task already; a closed one has no task, as for operators.
         let _ = self.wake.try_send(());
     }
 
     pub(super) fn next(&self) -> Option<RevocationRequest> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.values().next().cloned()
+        requests.by_user.values().find_map(|of_user| of_user.values().next()).cloned()
     }
 
     /// Removes a request, unless it was extended meanwhile.
     pub(super) fn remove(&self, done: &RevocationRequest) {
-        let mut requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        let key = done.key();
-        if requests.get(&key) == Some(done) {
-            requests.remove(&key);
-            if requests.is_empty() {
-                tracing::info!(target: "regrant::store", "the store has taken the revocations that were repeated");
-            }
+        let mut guard = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
+        let requests = &mut *guard;
+        let Some(of_user) = requests.by_user.get_mut(done.subject()) else { return };
+        if of_user.get(&done.selection()) != Some(done) {
+            return;
         }
+        of_user.remove(&done.selection());
+        if of_user.is_empty() {
+            requests.by_user.remove(done.subject());
+        }
+        requests.count -= 1;
+        if requests.count == 0 {
+            requests.is_over_limit = false;
+            tracing::info!(target: "regrant::store", "the store has taken the revocations that were repeated");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_user_does_not_displace_the_revocations_of_others() {
+        let (unfinished, _woken) = UnfinishedRevocations::new();
+        let request = |user: &str, number: u32| {
+            let mut id = [0; 16];
+            id[..4].copy_from_slice(&number.to_be_bytes());
+            let (subject, session) = (Subject::new(user).unwrap(), SessionId::from_bytes(id));
+            RevocationRequest::Session { subject, session, reason: RevocationReason::Logout }
+        };
+        for number in 0..20_000 {
+            unfinished.add(request("mallory", number));
+        }
+        for user in 0..20_000 {
+            unfinished.add(request(&format!("user-{user}"), 0));
+        }
+        let count = || unfinished.requests.lock().unwrap().count;
+        assert_eq!(count(), MAX_UNFINISHED);
+        for user in 0..MAX_UNFINISHED - MAX_OF_USER {
+            unfinished.remove(&request(&format!("user-{user}"), 0));
+        }
+        assert_eq!(count(), MAX_OF_USER);
+        while let Some(request) = unfinished.next() {
+            assert_eq!(request.subject().as_str(), "mallory");
+            unfinished.remove(&request);
+        }
+        assert_eq!(count(), 0);
     }
 }

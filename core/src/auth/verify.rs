@@ -103,6 +103,8 @@ impl Auth {
             return Ok(access);
         };
         let token_use = AccessTokenUse { family_position, denied: false };
+        let admin = &self.0.engine.admin;
+        let _permit = admin.queries.acquire(admin.max_in_flight)?;
         match self.0.engine.record_use(access.subject(), session, token_use).await? {
             StoredState::Live => Ok(access),
             StoredState::Revoked | StoredState::Unknown => Err(Error::AccessRevoked),

@@ -171,6 +171,19 @@ impl UserEntries {
         }
     }
 
+    /// Sessions that the store does not know cost a client nothing but their ids. Beyond
+    /// [`MAX_USER_SESSIONS`] they are replaced by a cut-off time, so that no user fills the list for all.
+    fn deny_session(&mut self, session: SessionId, entry: Entry, now: Timestamp) {
+        if self.sessions.len() >= MAX_USER_SESSIONS && !self.sessions.contains_key(&session) {
+            let ends = self.sessions.values().map(|entry| entry.expires_at());
+            let expires_at = ends.max().unwrap_or(now);
+            let cutoff = Cutoff { issued_until: now, expires_at, published_until: None };
+            Cutoff::merge(&mut self.all, cutoff);
+            self.sessions.clear();
+        }
+        self.sessions.entry(session).or_insert(entry).merge(entry);
+    }
+
     fn prune(&mut self, now: Timestamp) {
         self.nameless = self.nameless.filter(|cutoff| now < cutoff.expires_at);
         self.all = self.all.filter(|cutoff| now < cutoff.expires_at);
@@ -190,6 +203,9 @@ impl UserEntries {
         [self.nameless, self.all, others].into_iter().flatten()
     }
 }
+
+/// How many sessions that the store does not know are denied of one user, one by one.
+const MAX_USER_SESSIONS: usize = 1_000;
 
 impl DenyList {
     /// Upper bound (about 53 MB). On overflow the list collapses into one cut-off time: every token
@@ -246,9 +262,9 @@ impl DenyList {
             RevocationTarget::UserSession { subject, session } => {
                 let user = entries.users.entry(subject.clone()).or_default();
                 let before = user.sessions.len();
-                user.sessions.entry(*session).or_insert(entry).merge(entry);
-                let added = user.sessions.len() - before;
-                entries.user_sessions += added;
+                user.deny_session(*session, entry, now);
+                let after = user.sessions.len();
+                entries.user_sessions = entries.user_sessions + after - before;
             }
             RevocationTarget::UserCutoff { subject, issued_until, except } => {
                 let user = entries.users.entry(subject.clone()).or_default();
@@ -558,6 +574,30 @@ mod tests {
         let session = Some(SessionId::from_bytes([1; 16]));
         assert_eq!(list.earliest_issue(&alice, session, at(0)), Some(at(61)));
         assert_eq!(list.check(token(61)), None);
+    }
+
+    #[test]
+    fn one_user_does_not_fill_the_list_with_sessions_that_do_not_exist() {
+        let [alice, mallory] = ["alice", "mallory"].map(|user| Subject::new(user).unwrap());
+        let list = DenyList::default();
+        let id = |number: u32| SessionId::from_bytes(u128::from(number).to_be_bytes());
+        for number in 0..1_500_000 {
+            let (subject, session) = (mallory.clone(), id(number));
+            let target = RevocationTarget::UserSession { subject, session };
+            list.deny(&Revocation::new(target, at(900)), at(0));
+        }
+        assert!(list.len() <= MAX_USER_SESSIONS + 2, "{}", list.len());
+        let token = |subject, session, seconds| TokenIdentity {
+            subject,
+            session: Some(session),
+            family_position: None,
+            issued_at: Some(at(seconds)),
+        };
+        // All of them are still denied, and nobody else notices.
+        assert_eq!(list.check(token(&mallory, id(1_499_999), 0)), Some(Denial::Session));
+        assert_eq!(list.check(token(&mallory, id(0), 0)), Some(Denial::UserCutoff));
+        assert_eq!(list.check(token(&mallory, id(0), 1)), None);
+        assert_eq!(list.check(token(&alice, id(0), 0)), None);
     }
 
     #[test]

@@ -43,9 +43,10 @@ pub struct SessionPolicy {
     /// reason; beyond that, those that ended first are deleted. With `None` none is deleted before
     /// it expires.
     pub max_sessions: Option<NonZeroU32>,
-    /// The maximum number of concurrent refreshes in this process. Default 10,000. A refresh over
-    /// the limit fails at once with [`Error::StoreUnavailable`](crate::Error::StoreUnavailable), so
-    /// that a slow store does not exhaust the memory.
+    /// The maximum number of concurrent refreshes in this process, and likewise of logins, of
+    /// revocations, and of lists of sessions. Default 10,000. One over the limit fails at once with
+    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable), so that a slow store does not
+    /// exhaust the memory.
     pub max_in_flight: NonZeroU32,
     /// The rate limit for failed refreshes; `None` for no limit. Default 30 per minute.
     pub limiter: Option<FailureLimit>,

@@ -338,3 +338,29 @@ async fn revocations_in_progress_are_limited() {
         call.await.unwrap().unwrap();
     }
 }
+
+#[tokio::test]
+async fn logins_and_lists_in_progress_are_limited() {
+    let store = Arc::new(Stuck { inner: MemoryStore::new(), never: Notify::new() });
+    let shared = Shared(Arc::clone(&store));
+    let world =
+        World::with(json!({ "refresh": { "maxInFlight": 2 } }), |builder| builder.store(shared));
+    let start = |which: usize| {
+        let auth = world.auth.clone();
+        tokio::spawn(async move {
+            match which {
+                0 => auth.login(Login::new(alice())).await.map(drop),
+                _ => auth.sessions(&alice(), None).await.map(drop),
+            }
+        })
+    };
+    for which in 0..2 {
+        let calls = [start(which), start(which)];
+        settle().await;
+        assert_code(start(which).await.unwrap(), "ERR_STORE_UNAVAILABLE");
+        store.never.notify_waiters();
+        for call in calls {
+            call.await.unwrap().unwrap();
+        }
+    }
+}

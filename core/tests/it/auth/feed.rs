@@ -250,3 +250,44 @@ async fn without_a_feed_nothing_is_ever_stale() {
     world.auth.verify_checked(pair.access_token.expose(), StalePolicy::Reject).await.unwrap();
     assert_eq!(world.auth.feed_lag(), Some(Duration::ZERO));
 }
+
+/// The clock of a process is ahead, so that it believes every revocation to be over.
+#[tokio::test]
+async fn a_clock_that_was_ahead_forgets_no_revocation() {
+    let (here, there, common) = processes();
+    let ahead = Arc::new(ManualClock::new(here.clock.now()));
+    let third = World::with(json!({}), |builder| {
+        builder.store(common.process()).clock(Arc::clone(&ahead) as Arc<dyn Clock>)
+    });
+    let (pair, bob) = (here.login().await, here.login().await);
+    settle().await;
+    ahead.advance(Duration::from_secs(100 * 86_400));
+    here.auth.logout(pair.refresh_token.expose()).await.unwrap();
+    settle().await;
+    ahead.set(here.clock.now());
+    here.auth.logout(bob.refresh_token.expose()).await.unwrap();
+    settle().await;
+    for world in [&here, &there, &third] {
+        for token in [&pair.access_token, &bob.access_token] {
+            assert_code(world.auth.verify(token.expose()), "ERR_ACCESS_REVOKED");
+        }
+    }
+}
+
+/// The clock of the process that revokes is behind, so that by its word the revocation is over.
+#[tokio::test]
+async fn a_revocation_by_a_clock_that_is_behind_counts_elsewhere() {
+    let (here, there, common) = processes();
+    let behind = Arc::new(ManualClock::new(here.clock.now()));
+    let third = World::with(json!({}), |builder| {
+        builder.store(common.process()).clock(Arc::clone(&behind) as Arc<dyn Clock>)
+    });
+    let pair = here.login().await;
+    settle().await;
+    behind.set(behind.now().minus(Duration::from_secs(20 * 86_400)));
+    third.auth.revoke_session(&alice(), &pair.session, RevocationReason::Logout).await.unwrap();
+    settle().await;
+    for world in [&here, &there] {
+        assert_code(world.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+    }
+}

@@ -1,10 +1,22 @@
 //! The limit of failed refreshes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use async_trait::async_trait;
+use regrant::session::{
+    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
+};
+use regrant::store::{
+    Created, FailureCounter, FailureKey, Failures, MemoryStore, Refreshed, RevokedSession,
+    RevokedSessions, SessionFilter, SessionStore, StoredSession,
+};
+use regrant::types::{RevocationReason, SessionId, Subject};
 use regrant::{Error, RefreshRequest, RefreshResponse, Result};
 use serde_json::json;
 
+use super::faults::{Shared, delegate};
 use super::{World, assert_code, next};
 
 const HERE: &str = "192.0.2.7";
@@ -74,7 +86,7 @@ async fn a_token_presented_with_the_wrong_user_stays_valid() {
     let world = world();
     let pair = world.login().await;
     let as_bob = || {
-        let bob = regrant::types::Subject::new("bob").unwrap();
+        let bob = Subject::new("bob").unwrap();
         RefreshRequest::new(pair.refresh_token.expose()).expect_subject(bob)
     };
     for _ in 0..3 {
@@ -117,4 +129,44 @@ async fn failures_of_the_app_are_not_counted() {
     for _ in 0..10 {
         assert_code(world.auth.refresh(wrong()).await, "ERR_ARGUMENT_INVALID");
     }
+}
+
+/// Counts how often the store is asked to count.
+#[derive(Debug, Default)]
+struct Counting {
+    inner: MemoryStore,
+    counted: AtomicUsize,
+}
+
+delegate!(
+    Shared<Counting>,
+    |this, call| call(&this.0.inner).await,
+    fn failures(&self) -> Option<&dyn FailureCounter> {
+        Some(self)
+    }
+);
+
+#[async_trait]
+impl FailureCounter for Shared<Counting> {
+    async fn count(&self, key: &FailureKey, window: Duration) -> Result<Failures> {
+        self.0.counted.fetch_add(1, Ordering::SeqCst);
+        self.0.inner.failures().unwrap().count(key, window).await
+    }
+}
+
+#[tokio::test]
+async fn failures_over_the_limit_cost_the_store_nothing() {
+    let store = Arc::new(Counting::default());
+    let shared = Shared(Arc::clone(&store));
+    let world = World::with(json!({}), |builder| builder.store(shared));
+    let pair = world.login().await;
+    let bob = || Subject::new("bob").unwrap();
+    for _ in 0..1000 {
+        let request = RefreshRequest::new(pair.refresh_token.expose()).expect_subject(bob());
+        assert!(world.auth.refresh(request).await.is_err());
+        let address = format!("192.0.2.{}", store.counted.load(Ordering::SeqCst));
+        assert!(from(&world, &address, "forged").await.is_err());
+    }
+    assert_eq!(store.counted.load(Ordering::SeqCst), 31);
+    world.refresh(pair.refresh_token.expose()).await.unwrap();
 }
