@@ -1,13 +1,15 @@
 //! Chaos: a load of honest clients, thieves and logouts, through the public `Auth`,
-//! on real servers that are killed, failed over, partitioned and resharded meanwhile. Everything
-//! runs in real time.
+//! on real servers that are killed, failed over, partitioned, resharded and filled meanwhile.
+//! Everything runs in real time.
 //!
-//! A run fails if an honest client is logged out, a durably revoked session is accepted again, or
-//! a theft is not detected.
+//! A run fails if an honest client is logged out, a durably revoked session is accepted again, a
+//! theft is not detected, or repeated requests fill a server. Beside the load runs a control, whose clients
+//! show that the faults do harm.
 #![forbid(unsafe_code)]
 
 mod args;
 mod load;
+mod peer;
 mod report;
 mod scenarios;
 
@@ -48,9 +50,10 @@ fn run(args: &Args) -> Result<bool> {
         reports.push(report);
     }
     let table = report::table(&reports);
-    println!("\n{table}\n{}", report::LEGEND);
+    let summary = report::summary(&reports);
+    println!("\n{table}\n{}\n\n{summary}", report::LEGEND);
     if let Some(path) = &args.report {
-        let text = format!("seed {seed}\n\n{table}\n{}\n", report::LEGEND);
+        let text = format!("seed {seed}\n\n{table}\n{}\n\n{summary}", report::LEGEND);
         std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))?;
     }
     let failures: Vec<_> = reports.iter().filter_map(Report::failure).collect();

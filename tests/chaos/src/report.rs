@@ -1,10 +1,11 @@
 //! The results of scenarios, as a table.
 
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::load::Tally;
+use crate::peer::PeerCounts;
 
 /// One line of the table.
 pub(crate) struct Report {
@@ -15,11 +16,42 @@ pub(crate) struct Report {
     /// Other faults.
     pub(crate) faults: u32,
     pub(crate) tally: Arc<Tally>,
+    /// The memory that repeated requests took.
+    pub(crate) growth: Option<Growth>,
+    /// The control, if it ran.
+    pub(crate) peer: Option<PeerCounts>,
+    /// Whether this machine cannot run the scenario.
+    pub(crate) skipped: bool,
+}
+
+/// The memory that repeated requests took, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Growth {
+    /// Of the server.
+    pub(crate) server: u64,
+    /// Of the processes of the app.
+    pub(crate) process: u64,
+    /// Of the server of the control.
+    pub(crate) peer: u64,
+}
+
+impl fmt::Display for Growth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [server, process] = [self.server, self.process].map(megabytes);
+        write!(f, "{server:.1} MB more in the server and {process:.1} MB in the app")
+    }
+}
+
+fn megabytes(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
 }
 
 impl Report {
     /// What failed, if anything.
     pub(crate) fn failure(&self) -> Option<String> {
+        if self.skipped {
+            return None;
+        }
         let tally = &self.tally;
         let mut wrong = Vec::new();
         let mut require = |holds: bool, what: &str| {
@@ -63,6 +95,10 @@ pub(crate) fn table(reports: &[Report]) -> String {
     if reports.len() > 1 {
         rows.push(row(&total(reports)));
     }
+    aligned(&rows)
+}
+
+fn aligned(rows: &[Vec<String>]) -> String {
     let widths: Vec<usize> = (0..rows[0].len())
         .map(|column| rows.iter().map(|row| row[column].len()).max().unwrap_or_default())
         .collect();
@@ -92,13 +128,16 @@ fn total(reports: &[Report]) -> Report {
         failovers: reports.iter().map(|report| report.failovers).sum(),
         faults: reports.iter().map(|report| report.faults).sum(),
         tally: Arc::new(tally),
+        growth: None,
+        peer: None,
+        skipped: false,
     }
 }
 
 fn row(report: &Report) -> Vec<String> {
     let tally = &report.tally;
     vec![
-        report.scenario.to_owned(),
+        format!("{}{}", report.scenario, if report.skipped { " (skipped)" } else { "" }),
         report.took.as_secs().to_string(),
         report.failovers.to_string(),
         report.faults.to_string(),
@@ -125,3 +164,75 @@ worked later: must be 0. unreplicated: acknowledged and reported as not on enoug
 `of these` were accepted again. to detect: the most refreshes of both clients until a theft was
 detected: 3, and more where the store was rolled back meanwhile. slowest recovery: the longest time
 that a client had to retry until it got an answer.";
+
+/// The zeros that a run is about, beside the numbers of the control.
+pub(crate) fn summary(reports: &[Report]) -> String {
+    let Report { tally, .. } = total(reports);
+    let mut peer = PeerCounts::default();
+    reports.iter().filter_map(|report| report.peer).for_each(|it| peer.include(&it));
+    let undetected = tally.committed.get().saturating_sub(tally.detected.get());
+    let mut text = String::new();
+    let mut line = |what: String| {
+        text.push_str(&what);
+        text.push('\n');
+    };
+    line(format!(
+        "honest clients signed out: {} of {} (control: {} of {})",
+        tally.logged_out.get(),
+        tally.honest.get(),
+        peer.signed_out,
+        peer.honest,
+    ));
+    line(format!(
+        "acknowledged logouts forgotten: {} of {} (control: {} of {})",
+        tally.returned_durable.get(),
+        tally.revoked_durably.get(),
+        peer.forgotten,
+        peer.logouts,
+    ));
+    line(format!("thefts not detected: {undetected} of {}", tally.committed.get()));
+    for report in reports {
+        let Some(growth) = report.growth else { continue };
+        let calls = report.tally.endless.get();
+        let of_peer = report.peer.map_or(0, |peer| peer.endless);
+        line(format!(
+            "memory after {calls} repeated requests: {growth} (control: {:.1} MB after {of_peer})",
+            megabytes(growth.peer)
+        ));
+    }
+    let mut rows = vec![PEER_HEADINGS.map(str::to_owned).to_vec()];
+    rows.extend(reports.iter().filter_map(|report| Some((report, report.peer?))).map(
+        |(report, peer)| {
+            vec![
+                report.scenario.to_owned(),
+                format!("{} of {}", report.tally.logged_out.get(), report.tally.honest.get()),
+                format!("{} of {}", peer.signed_out, peer.honest),
+                report.tally.returned_durable.get().to_string(),
+                format!("{} of {}", peer.forgotten, peer.logouts),
+                format!("{} of {}", report.tally.unavailable.get(), report.tally.refreshes.get()),
+                format!("{} of {}", peer.failed, peer.refreshes),
+            ]
+        },
+    ));
+    if rows.len() == 1 {
+        line(
+            "The control did not run: it needs Node.js and `npm ci` in tests/chaos/node."
+                .to_owned(),
+        );
+        return text;
+    }
+    format!(
+        "{text}\nControl: a strict rotation on ioredis under the same faults, whose clients lose no answers otherwise.\n\n{}",
+        aligned(&rows)
+    )
+}
+
+const PEER_HEADINGS: [&str; 7] = [
+    "scenario",
+    "signed out",
+    "control",
+    "forgotten",
+    "control",
+    "repeated per refreshes",
+    "control",
+];

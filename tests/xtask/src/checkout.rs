@@ -12,6 +12,8 @@ pub(crate) const REFERENCE: &str = "bindings-node/reference";
 pub(crate) const BUNDLERS: &str = "bindings-node/test/bundlers";
 /// The Node.js part of the benchmarks.
 pub(crate) const BENCH: &str = "tests/bench/node";
+/// The Node.js part of the chaos runs.
+pub(crate) const CHAOS: &str = "tests/chaos/node";
 /// The Maven module.
 pub(crate) const KOTLIN: &str = "bindings-uniffi/kotlin";
 /// The SwiftPM package.

@@ -33,7 +33,10 @@ pub(crate) fn package(release: bool, others: &[&str]) -> Result<()> {
 }
 
 /// Installs a folder's npm packages as its lock file says, unless they are up to date.
-fn install(folder: &str) -> Result<()> {
+///
+/// # Errors
+/// npm's registry cannot be reached.
+pub(crate) fn install(folder: &str) -> Result<()> {
     let path = checkout::path(folder);
     let wanted = fs::read(path.join("package-lock.json")).context(folder.to_owned())?;
     // A copy of the lock file that the packages were installed from.

@@ -9,9 +9,10 @@ use fastrand::Rng;
 use regrant::auth::{AuditEvent, AuditKind};
 use regrant::error::Advice;
 use regrant::store::StoreAddress;
-use regrant::types::{SessionId, Subject};
+use regrant::types::{Clock, SessionId, Subject};
 use regrant::{Auth, Error, Login, RefreshRequest};
 
+use super::clock::ShiftedClock;
 use super::tally::Tally;
 
 /// The grace of every session here. Like the default (10 s) it is longer than a request may take.
@@ -51,6 +52,7 @@ impl Apps {
         addresses: &[StoreAddress],
         on_replicas: bool,
         tally: &Arc<Tally>,
+        clock: Option<Arc<ShiftedClock>>,
     ) -> Result<Self> {
         let replicated = Arc::new(Mutex::new(HashMap::new()));
         let config = format!(
@@ -62,10 +64,13 @@ impl Apps {
             .iter()
             .map(|address| {
                 let noted = Arc::clone(&replicated);
-                Ok(Auth::from_json(&config)?
+                let mut builder = Auth::from_json(&config)?
                     .store_at(address.clone().timeout(TIMEOUT))
-                    .on_event(move |event| note(&noted, event))
-                    .build()?)
+                    .on_event(move |event| note(&noted, event));
+                if let Some(clock) = &clock {
+                    builder = builder.clock(Arc::clone(clock) as Arc<dyn Clock>);
+                }
+                Ok(builder.build()?)
             })
             .collect::<Result<_>>()?;
         Ok(Self { facades, tally: Arc::clone(tally), on_replicas, replicated })
@@ -73,8 +78,22 @@ impl Apps {
 
     /// A random process, as a load balancer would choose.
     pub(crate) fn any(&self, random: &mut Rng) -> App {
-        let auth = self.facades[random.usize(..self.facades.len())].clone();
-        App { auth, tally: Arc::clone(&self.tally) }
+        App { auth: self.any_auth(random), tally: Arc::clone(&self.tally) }
+    }
+
+    /// As [`any`](Self::any), for requests that are not counted.
+    pub(crate) fn any_auth(&self, random: &mut Rng) -> Auth {
+        self.facades[random.usize(..self.facades.len())].clone()
+    }
+
+    /// All processes.
+    pub(crate) fn all(&self) -> &[Auth] {
+        &self.facades
+    }
+
+    /// Whether acknowledged entries of the feed survive every fault. They do not wait for replicas.
+    pub(crate) fn keeps_revocations(&self) -> bool {
+        !self.on_replicas
     }
 
     /// Whether an acknowledged revocation must survive every fault: it was reported to be on
@@ -131,9 +150,9 @@ impl App {
         self.judge(answer)
     }
 
-    /// Whether an access token is accepted.
+    /// Whether an access token is accepted, or the client is told to refresh.
     pub(crate) fn verify(&self, access: &str) -> bool {
-        self.auth.verify(access).is_ok()
+        self.auth.verify(access).map_or_else(|error| error.advice() == Advice::Refresh, |_| true)
     }
 
     fn judge<T>(&self, answer: regrant::Result<T>) -> AppResponse<T> {

@@ -1,6 +1,8 @@
 //! The load: honest clients, thieves, and people who log out, over several processes of an app.
 
 mod apps;
+mod clock;
+mod endless;
 mod honest;
 mod revoked;
 mod tally;
@@ -8,7 +10,7 @@ mod theft;
 mod world;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
@@ -18,6 +20,7 @@ use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::apps::Apps;
+pub(crate) use self::clock::ShiftedClock;
 use self::revoked::RevokedSessions;
 pub(crate) use self::tally::Tally;
 use self::world::World;
@@ -35,25 +38,29 @@ pub(crate) struct Load {
     revoked: Arc<RevokedSessions>,
     clients: JoinSet<()>,
     stop: watch::Sender<bool>,
+    hold: watch::Sender<bool>,
     random: Rng,
     started: Instant,
 }
 
 impl Load {
-    /// Starts a load over processes of an app, one for each address. `seed` seeds all randomness.
+    /// Starts a load over processes of an app, one for each address, by the clock of the machine or
+    /// by `clock`. `seed` seeds all randomness.
     pub(crate) fn start(
         name: &'static str,
         seed: u64,
         addresses: &[StoreAddress],
         on_replicas: bool,
+        clock: Option<Arc<ShiftedClock>>,
     ) -> Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let entered = runtime.enter();
         let tally = Arc::new(Tally::default());
         let (stop, stopped) = watch::channel(false);
-        let apps = Apps::new(addresses, on_replicas, &tally)?;
-        let world = Arc::new(World::new(apps, tally, stopped, name));
+        let (hold, held) = watch::channel(false);
+        let apps = Apps::new(addresses, on_replicas, &tally, clock)?;
+        let world = Arc::new(World::new(apps, tally, stopped, held, name));
         let revoked = Arc::new(RevokedSessions::default());
         let mut random = Rng::with_seed(seed);
         let mut clients = JoinSet::new();
@@ -78,7 +85,44 @@ impl Load {
             ));
         }
         drop(entered);
-        Ok(Self { runtime, world, revoked, clients, stop, random, started: Instant::now() })
+        let started = Instant::now();
+        Ok(Self { runtime, world, revoked, clients, stop, hold, random, started })
+    }
+
+    /// Starts clients that repeat requests without end.
+    pub(crate) fn add_endless(&mut self) {
+        let _entered = self.runtime.enter();
+        for route in endless::ROUTES {
+            let world = Arc::clone(&self.world);
+            self.clients.spawn(endless::repeat(world, route, self.random.fork()));
+        }
+    }
+
+    /// Lets no client send another request, and waits until those in progress are answered.
+    pub(crate) fn hold(&self) {
+        self.hold.send_replace(true);
+        std::thread::sleep(Duration::from_secs(1));
+    }
+
+    /// Lets the clients go on.
+    pub(crate) fn release(&self) {
+        self.hold.send_replace(false);
+    }
+
+    /// Lets nobody log in, and waits until logins in progress are answered; or lets everybody again.
+    pub(crate) fn stop_logins(&self, stop: bool) {
+        self.world.stop_logins(stop);
+        std::thread::sleep(Duration::from_millis(500));
+    }
+
+    /// All sessions so far are lost with their server.
+    pub(crate) fn lose_sessions(&self) {
+        self.world.lose_sessions();
+    }
+
+    /// Logs in this many other users in each process, who list their sessions and log out.
+    pub(crate) fn visit(&self, users: usize) {
+        self.runtime.block_on(self.world.visit(users));
     }
 
     /// The counts so far.
@@ -87,7 +131,7 @@ impl Load {
     }
 
     /// The time since the start.
-    pub(crate) fn elapsed(&self) -> std::time::Duration {
+    pub(crate) fn elapsed(&self) -> Duration {
         self.started.elapsed()
     }
 

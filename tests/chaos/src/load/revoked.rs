@@ -1,12 +1,15 @@
 //! Revoked sessions, whose tokens must not be accepted again.
 
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 use regrant::types::SessionId;
 
 use super::world::{EventLog, World};
+
+/// How long after the last fault every process must know of every revocation.
+const FEED_LAG: Duration = Duration::from_secs(10);
 
 /// A session whose revocation was acknowledged.
 #[derive(Clone)]
@@ -14,6 +17,8 @@ pub(super) struct RevokedSession {
     pub(super) session: SessionId,
     /// The newest tokens of its clients.
     pub(super) tokens: Vec<String>,
+    /// The access token with which it ended, if its user was told that it is over.
+    pub(super) access: Option<String>,
     /// When it was acknowledged, since the start of the load.
     pub(super) acknowledged: Duration,
 }
@@ -97,6 +102,7 @@ async fn one(
     revoked.add(RevokedSession {
         session,
         tokens: vec![newest.refresh],
+        access: Some(newest.access),
         acknowledged: world.now(),
     });
     Ok(())
@@ -113,9 +119,22 @@ pub(super) async fn try_revoked(world: Arc<World>, revoked: Arc<RevokedSessions>
     }
 }
 
-/// Tries the tokens of all revoked sessions once more.
+/// Tries the tokens of all revoked sessions once more, and their access tokens in every process.
 pub(super) async fn try_all_revoked(world: &World, revoked: &RevokedSessions, random: &mut Rng) {
     for revoked_session in revoked.all() {
         revoked.attempt(world, random, &revoked_session).await;
+    }
+    let since = Instant::now();
+    for RevokedSession { session, access, .. } in revoked.all() {
+        let Some(access) = access.filter(|_| world.apps.keeps_revocations()) else { continue };
+        for auth in world.apps.all() {
+            while auth.verify(&access).is_ok() && since.elapsed() < FEED_LAG {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            if auth.verify(&access).is_ok() {
+                world.tally.returned_durable.add(1);
+                eprintln!("!!! a process accepts the access token of revoked session {session}");
+            }
+        }
     }
 }

@@ -34,6 +34,8 @@ pub(crate) struct Tally {
     pub(crate) superseded: Count,
     /// Sessions of honest clients that were rejected. Must be 0.
     pub(crate) logged_out: Count,
+    /// Sessions of honest clients that were lost with their server.
+    pub(crate) lost: Count,
     /// Thefts.
     pub(crate) committed: Count,
     /// Thefts after which one of the two clients was rejected, as it must be.
@@ -48,6 +50,8 @@ pub(crate) struct Tally {
     pub(crate) returned_durable: Count,
     /// Other logouts whose tokens were accepted again.
     pub(crate) returned_unreplicated: Count,
+    /// Requests of clients that repeat them without end.
+    pub(crate) endless: Count,
     /// The slowest recovery in milliseconds.
     recovery: Count,
 }
@@ -77,12 +81,14 @@ impl Tally {
             (&self.unavailable, &other.unavailable),
             (&self.superseded, &other.superseded),
             (&self.logged_out, &other.logged_out),
+            (&self.lost, &other.lost),
             (&self.committed, &other.committed),
             (&self.detected, &other.detected),
             (&self.revoked_durably, &other.revoked_durably),
             (&self.revoked_unreplicated, &other.revoked_unreplicated),
             (&self.returned_durable, &other.returned_durable),
             (&self.returned_unreplicated, &other.returned_unreplicated),
+            (&self.endless, &other.endless),
         ] {
             sum.add(more.get());
         }

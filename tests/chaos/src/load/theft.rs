@@ -51,12 +51,14 @@ async fn one(
             Ok(next) => *client = next,
             Err(_) => {
                 world.tally.detected_after(number);
-                let [one, other] = clients.map(|Pair { refresh, .. }| refresh);
-                revoked.add(RevokedSession {
-                    session,
-                    tokens: vec![one, other],
-                    acknowledged: world.now(),
-                });
+                // A session that was lost with its server is unknown, not revoked.
+                if world.has_lost(log) {
+                    return Ok(());
+                }
+                let tokens = clients.map(|Pair { refresh, .. }| refresh).to_vec();
+                // Its access tokens are denied elsewhere if the store has taken that, or once they are used.
+                let (access, acknowledged) = (None, world.now());
+                revoked.add(RevokedSession { session, tokens, access, acknowledged });
                 return Ok(());
             }
         }

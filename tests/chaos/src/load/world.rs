@@ -2,12 +2,12 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use regrant::Error;
 use regrant::types::{SessionId, Subject};
+use regrant::{Error, Login};
 use tokio::sync::watch;
 
 use super::apps::{App, AppResponse, Apps, Pair};
@@ -19,7 +19,11 @@ pub(crate) struct World {
     pub(crate) tally: Arc<Tally>,
     started: Instant,
     stop: watch::Receiver<bool>,
+    held: watch::Receiver<bool>,
     logins: AtomicU32,
+    /// How often all sessions were lost with their server.
+    losses: AtomicU32,
+    no_logins: AtomicBool,
     /// The prefix of the users' names.
     name: &'static str,
 }
@@ -29,9 +33,20 @@ impl World {
         apps: Apps,
         tally: Arc<Tally>,
         stop: watch::Receiver<bool>,
+        held: watch::Receiver<bool>,
         name: &'static str,
     ) -> Self {
-        Self { apps, tally, started: Instant::now(), stop, logins: AtomicU32::new(0), name }
+        Self {
+            apps,
+            tally,
+            started: Instant::now(),
+            stop,
+            held,
+            logins: AtomicU32::new(0),
+            losses: AtomicU32::new(0),
+            no_logins: AtomicBool::new(false),
+            name,
+        }
     }
 
     pub(crate) fn stopped(&self) -> bool {
@@ -48,6 +63,32 @@ impl World {
     /// Waits between two requests of a client, for some tens of milliseconds.
     pub(crate) async fn think(&self, random: &mut Rng) {
         self.pause(Duration::from_millis(random.u64(10..80))).await;
+        self.while_held().await;
+    }
+
+    /// Waits while no request is to be sent.
+    async fn while_held(&self) {
+        let mut held = self.held.clone();
+        // Fails only when the load is dropped.
+        let _ = held.wait_for(|&held| !held).await;
+    }
+
+    /// Other users log in, list their sessions and log out, in each process.
+    pub(crate) async fn visit(&self, users: usize) {
+        for auth in self.apps.all() {
+            for _ in 0..users {
+                let number = self.logins.fetch_add(1, Ordering::Relaxed);
+                let visited = async {
+                    let subject = Subject::new(format!("{}-visitor-{number}", self.name))?;
+                    let pair = auth.login(Login::new(subject.clone())).await?;
+                    auth.sessions(&subject, None).await?;
+                    auth.logout(pair.refresh_token.expose()).await
+                };
+                if let Err(error) = visited.await {
+                    self.logged_out(&EventLog::default(), &format!("a visitor: {error}"));
+                }
+            }
+        }
     }
 
     /// Sends a request to one app after another until the answer is not "try again".
@@ -60,6 +101,7 @@ impl World {
         let since = Instant::now();
         let mut tries = 0;
         loop {
+            self.while_held().await;
             let answer = ask(self.apps.any(random)).await;
             match answer {
                 AppResponse::Again => {
@@ -85,10 +127,14 @@ impl World {
         random: &mut Rng,
         log: &mut EventLog,
     ) -> Result<(SessionId, Pair), Error> {
+        while self.no_logins.load(Ordering::Relaxed) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
         let number = self.logins.fetch_add(1, Ordering::Relaxed);
         let subject = Subject::new(format!("{}-{number}", self.name))?;
         let (session, pair) = self.retry(random, log, |app| app.login(subject.clone())).await?;
         log.begin(self.now(), || format!("login of {subject}, session {session}"));
+        log.losses = self.losses.load(Ordering::Relaxed);
         Ok((session, pair))
     }
 
@@ -107,8 +153,27 @@ impl World {
         answer
     }
 
+    /// All sessions of before are lost with their server: their clients must log in again.
+    pub(crate) fn lose_sessions(&self) {
+        self.losses.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether the session of this log was lost with its server.
+    pub(crate) fn has_lost(&self, log: &EventLog) -> bool {
+        log.losses < self.losses.load(Ordering::Relaxed)
+    }
+
+    /// Lets nobody log in, or everybody again.
+    pub(crate) fn stop_logins(&self, stop: bool) {
+        self.no_logins.store(stop, Ordering::Relaxed);
+    }
+
     /// Reports that an honest client was rejected, with its log.
     pub(crate) fn logged_out(&self, log: &EventLog, why: &str) {
+        if self.has_lost(log) {
+            self.tally.lost.add(1);
+            return;
+        }
         self.tally.logged_out.add(1);
         eprintln!("!!! an honest client was rejected: {why}\n{log}");
     }
@@ -130,29 +195,33 @@ fn position(token: &str) -> String {
 
 /// The last requests of a client, printed when it is rejected.
 #[derive(Default)]
-pub(crate) struct EventLog(VecDeque<(Duration, String)>);
+pub(crate) struct EventLog {
+    last: VecDeque<(Duration, String)>,
+    /// How often all sessions had been lost before this one began.
+    losses: u32,
+}
 
 impl EventLog {
     const ENTRIES: usize = 24;
 
     /// Begins a new session and drops earlier entries.
     pub(crate) fn begin(&mut self, now: Duration, what: impl FnOnce() -> String) {
-        self.0.clear();
+        self.last.clear();
         self.note(now, what);
     }
 
     pub(crate) fn note(&mut self, now: Duration, what: impl FnOnce() -> String) {
-        if self.0.len() == Self::ENTRIES {
+        if self.last.len() == Self::ENTRIES {
             // Keep the login.
-            self.0.remove(1);
+            self.last.remove(1);
         }
-        self.0.push_back((now, what()));
+        self.last.push_back((now, what()));
     }
 }
 
 impl std::fmt::Display for EventLog {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0
+        self.last
             .iter()
             .try_for_each(|(when, what)| writeln!(f, "    {:>9.3} s  {what}", when.as_secs_f64()))
     }

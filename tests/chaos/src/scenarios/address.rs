@@ -3,7 +3,6 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
-use regrant::store::StoreAddress;
 use regrant_test_support::{RedisOptions, RedisServer, TcpProxy};
 
 use super::{APPS, Run, Scenario};
@@ -62,9 +61,8 @@ impl Pair {
         Ok(pair)
     }
 
-    fn store_addresses(&self) -> Vec<StoreAddress> {
-        let url = |proxy| StoreAddress::new(self.servers[0].url_through(proxy));
-        self.addresses.iter().map(url).collect()
+    fn urls(&self) -> Vec<String> {
+        self.addresses.iter().map(|proxy| self.servers[0].url_through(proxy)).collect()
     }
 
     /// The address leads to this server from now on, and the connections to the other one close.
@@ -91,7 +89,7 @@ fn wait_for_link(replica: &RedisServer) -> Result<()> {
 
 fn replica(run: &mut Run) -> Result<Report> {
     let pair = Pair::start()?;
-    let load = run.load_over(&pair.store_addresses(), false)?;
+    let load = run.load_over(&pair.urls(), false)?;
     for round in 0..run.rounds {
         let what = if round % 2 == 0 {
             pair.link.hold();
@@ -115,7 +113,7 @@ fn replica(run: &mut Run) -> Result<Report> {
 
 fn switch(run: &mut Run) -> Result<Report> {
     let pair = Pair::start()?;
-    let load = run.load_over(&pair.store_addresses(), false)?;
+    let load = run.load_over(&pair.urls(), false)?;
     for round in 0..run.rounds {
         let (old, new) = if round % 2 == 0 { (0, 1) } else { (1, 0) };
         let [old_server, new_server] = [&pair.servers[old], &pair.servers[new]];
@@ -140,9 +138,8 @@ fn switch(run: &mut Run) -> Result<Report> {
 fn silence(run: &mut Run) -> Result<Report> {
     let server = RedisOptions::new().append_only().start()?;
     let proxies = (0..APPS).map(|_| TcpProxy::to(server.port())).collect::<Result<Vec<_>>>()?;
-    let addresses: Vec<_> =
-        proxies.iter().map(|proxy| StoreAddress::new(server.url_through(proxy))).collect();
-    let load = run.load_over(&addresses, false)?;
+    let urls: Vec<_> = proxies.iter().map(|proxy| server.url_through(proxy)).collect();
+    let load = run.load_over(&urls, false)?;
     for round in 0..run.rounds {
         let what = if round % 2 == 0 {
             proxies[run.random.usize(..APPS)].drop_silently();

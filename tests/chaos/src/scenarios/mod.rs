@@ -2,9 +2,11 @@
 
 mod address;
 mod cluster;
+mod file;
 mod sentinel;
 mod standalone;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -12,7 +14,8 @@ use fastrand::Rng;
 use regrant::store::StoreAddress;
 
 use crate::load::Load;
-use crate::report::Report;
+use crate::peer::Peer;
+use crate::report::{Growth, Report};
 
 /// Processes of the app in every scenario.
 const APPS: usize = 3;
@@ -31,6 +34,11 @@ pub(crate) struct Scenario {
 pub(crate) const ALL: &[Scenario] = &[
     standalone::KILL,
     standalone::LINK,
+    standalone::ENDLESS,
+    standalone::FEED,
+    standalone::REPLACED,
+    file::FULL,
+    file::CLOCK,
     address::FULL,
     address::REPLICA,
     address::SWITCH,
@@ -57,7 +65,16 @@ impl Scenario {
         let rounds = if quick { self.quick_rounds } else { self.rounds };
         let random = Rng::with_seed(seed);
         let name = self.name;
-        (self.run)(&mut Run { name, seed, rounds, random, failovers: 0, faults: 0 })
+        (self.run)(&mut Run {
+            name,
+            seed,
+            rounds,
+            random,
+            failovers: 0,
+            faults: 0,
+            growth: None,
+            peer: None,
+        })
     }
 }
 
@@ -69,17 +86,26 @@ struct Run {
     random: Rng,
     failovers: u32,
     faults: u32,
+    growth: Option<Growth>,
+    peer: Option<Peer>,
 }
 
 impl Run {
     /// Starts the load over processes with the same address.
-    fn load(&self, url: &str, on_replicas: bool) -> Result<Load> {
-        self.load_over(&vec![StoreAddress::new(url); APPS], on_replicas)
+    fn load(&mut self, url: &str, on_replicas: bool) -> Result<Load> {
+        self.load_over(&vec![url.to_owned(); APPS], on_replicas)
     }
 
-    /// Starts the load over processes with these addresses.
-    fn load_over(&self, addresses: &[StoreAddress], on_replicas: bool) -> Result<Load> {
-        let load = Load::start(self.name, self.seed, addresses, on_replicas)?;
+    /// Starts the load over processes with these addresses, and the control beside it.
+    fn load_over(&mut self, urls: &[String], on_replicas: bool) -> Result<Load> {
+        self.peer = Peer::start(urls, false)?;
+        self.load_alone(urls, on_replicas)
+    }
+
+    /// As [`load_over`](Self::load_over), without the control.
+    fn load_alone(&self, urls: &[String], on_replicas: bool) -> Result<Load> {
+        let addresses: Vec<_> = urls.iter().map(StoreAddress::new).collect();
+        let load = Load::start(self.name, self.seed, &addresses, on_replicas, None)?;
         self.pause();
         Ok(load)
     }
@@ -114,11 +140,28 @@ impl Run {
     }
 
     /// Ends the load and sums up.
-    fn finish(&self, load: Load) -> Result<Report> {
+    fn finish(&mut self, load: Load) -> Result<Report> {
         self.pause();
         let took = load.elapsed();
         let tally = load.finish()?;
-        let Self { name: scenario, failovers, faults, .. } = *self;
-        Ok(Report { scenario, took, failovers, faults, tally })
+        let peer = self.peer.take().map(Peer::finish).transpose()?;
+        let Self { name: scenario, failovers, faults, growth, .. } = *self;
+        Ok(Report { scenario, took, failovers, faults, tally, growth, peer, skipped: false })
+    }
+
+    /// The report of a scenario that this machine cannot run.
+    fn skip(&self, why: &str) -> Report {
+        println!("  skipped: {why}");
+        let (scenario, took) = (self.name, Duration::ZERO);
+        Report {
+            scenario,
+            took,
+            failovers: 0,
+            faults: 0,
+            tally: Arc::default(),
+            growth: None,
+            peer: None,
+            skipped: true,
+        }
     }
 }

@@ -234,7 +234,11 @@ fn free_ports(options: &RedisOptions) -> Result<Ports> {
     })
 }
 
+/// `REGRANT_REDIS_SERVER`, for example a `valkey-server`, or the `redis-server` on the `PATH`.
 fn program() -> Result<PathBuf> {
+    if let Some(program) = std::env::var_os("REGRANT_REDIS_SERVER") {
+        return Ok(program.into());
+    }
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|directory| directory.join("redis-server"))

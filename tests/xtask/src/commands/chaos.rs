@@ -8,8 +8,9 @@ use anyhow::{Context, Result, bail};
 
 use crate::Chaos;
 use crate::cargo::{self, Build, Kind};
-use crate::checkout;
+use crate::checkout::{self, CHAOS};
 use crate::clients::{self, Client, Length};
+use crate::npm;
 use crate::process::Invocation;
 use crate::tools::{self, Skip, Tool};
 
@@ -86,6 +87,11 @@ pub(crate) fn prepare_quick() -> Result<Invocation> {
 /// The program that injects the faults of servers, with its options.
 fn program(chaos: &Chaos) -> Result<Invocation> {
     let built = Build::Workspace.build_as_tested(&["--bin", PROGRAM])?;
+    if tools::require(&[Tool::Node]).is_ok()
+        && let Err(error) = npm::install(CHAOS)
+    {
+        println!("without the control: {error:#}");
+    }
     let mut program = Invocation::new(cargo::program_of(&built, PROGRAM)?);
     if chaos.quick {
         program = program.args(["--quick"]);
