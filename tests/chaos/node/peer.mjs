@@ -12,6 +12,8 @@ const REFRESH_TTL = 14 * 24 * 3600;
 const ACCESS_TTL = 15 * 60;
 const HONEST = 24;
 const LOGOUTS = 4;
+/** How long after the end the clients are waited for. */
+const PATIENCE = 10_000;
 /** Clients that repeat one request without end. */
 const ENDLESS = 4;
 
@@ -62,10 +64,6 @@ class App {
   async refuse(address) {
     const key = `peer:limit:${address}`;
     await this.redis.multi().incr(key).expire(key, 60).exec();
-  }
-
-  close() {
-    this.redis.disconnect();
   }
 }
 
@@ -161,9 +159,12 @@ if (endless) {
   start(HONEST, honest);
   start(LOGOUTS, logOut);
 }
-process.stdin.on('end', () => { isOver = true; });
+const over = new Promise((resolve) => process.stdin.on('end', resolve));
 process.stdin.resume();
-await Promise.all(clients);
-await tryEnded();
+const finished = Promise.all(clients).then(tryEnded);
+await over;
+isOver = true;
+// ioredis keeps a connection that was dropped silently, until the system gives it up after many minutes.
+await Promise.race([finished, sleep(PATIENCE)]);
 console.log(JSON.stringify(counts));
-apps.forEach((app) => app.close());
+process.exit();
