@@ -36,6 +36,7 @@ export function createApp(config, { clock } = {}) {
       idleTtl: config.refreshIdleTtl,
       absoluteTtl: config.refreshAbsoluteTtl,
       grace: config.grace,
+      unusedGrace: config.unusedGrace,
       rotation: true,
     },
     dpop: { origin: config.origins },

@@ -9,7 +9,7 @@ import { join } from 'node:path';
  * Reads the configuration from the environment.
  *
  * Lifetimes are whole seconds. The defaults are far shorter than an app would choose
- * (15 minutes, 14 days, 10 seconds), so that a visitor sees a token expire.
+ * (15 minutes, 14 days, 10 seconds), so that a visitor sees a token expire; `UNUSED_GRACE` is that of an app.
  */
 export function configFromEnv(env = process.env) {
   const production = env.NODE_ENV === 'production';
@@ -27,6 +27,7 @@ export function configFromEnv(env = process.env) {
     refreshIdleTtl: wholeNumber(env, 'REFRESH_IDLE_TTL', 30 * 60),
     refreshAbsoluteTtl: wholeNumber(env, 'REFRESH_ABSOLUTE_TTL', 24 * 60 * 60),
     grace: wholeNumber(env, 'GRACE', 2),
+    unusedGrace: wholeNumber(env, 'UNUSED_GRACE', 60),
 
     // The stores of sessions ('memory:', 'file:…' or 'redis://…') and of users: files in
     // DATA_DIR, which survive a restart, or memory.

@@ -367,7 +367,8 @@ export class Auth {
 
   /**
    * Exchanges a refresh token for a new access token and, with rotation, the next refresh token.
-   * A repeated call within the grace period returns the same refresh token.
+   * A repeated call within the grace period returns the same refresh token, and so does one within
+   * `refresh.unusedGrace` while nobody has used the new pair. A session that has rotated once always rotates.
    *
    * @throws {@link AuthError}
    * - `sign_in`: `ERR_REFRESH_EXPIRED`, `ERR_SESSION_UNKNOWN`, `ERR_SESSION_REVOKED`,

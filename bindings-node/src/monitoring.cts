@@ -79,7 +79,7 @@ export interface RefreshedEvent extends AuditEventBase {
   readonly rotated: boolean;
 }
 
-/** A refresh within the grace period returned the same refresh token again. */
+/** A refresh within the grace period, or a longer one while nobody has used the new pair, returned the same refresh token again. */
 export interface ReissuedEvent extends AuditEventBase {
   /** The type of the event. */
   readonly type: 'reissued';

@@ -83,7 +83,7 @@ export interface LogoutEverywhereOptions {
 export interface RefreshOptions {
   /** The user that the client claims to be. A mismatch is an error. */
   subject?: SubjectId | undefined;
-  /** Overrides `refresh.rotation`. */
+  /** Overrides `refresh.rotation`. A session that has rotated once always rotates, also with `false`. */
   rotate?: boolean | undefined;
   /** Replaces the app's own claims, from this access token on. Without it, those that the session has stay. */
   claims?: ClaimsSource | undefined;
@@ -185,7 +185,10 @@ export interface TokenPair {
   readonly persistent: boolean;
 }
 
-/** Whether a refresh issued a new refresh token, the same new one again within the grace period, or none. */
+/**
+ * Whether a refresh issued a new refresh token, the same new one again (within the grace period, or longer while nobody
+ * has used it), or none.
+ */
 export type Renewal = 'issued' | 'reissued' | 'kept';
 
 /** The result of a refresh. `refreshToken` is the one to store, whether it is new or not. */

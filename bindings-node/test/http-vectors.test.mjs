@@ -45,9 +45,9 @@ function loginProof(clock) {
 }
 
 /** The users, sessions and tokens that the vectors name, with the auth object of a case. */
-async function makeWorld(web, { store = 'memory:', dpop = true } = {}) {
+async function makeWorld(web, { store = 'memory:', dpop = true, rotation = true } = {}) {
   const clock = new TestClock(1_800_000_000_000);
-  const config = { secret: 'an access secret of at least 32 bytes', store, clock };
+  const config = { secret: 'an access secret of at least 32 bytes', store, clock, refresh: { rotation } };
   const auth = createAuth({ ...config, dpop: dpop && { origin: ORIGIN }, web });
   const values = {};
   const login = async (name, user, options) => {
@@ -60,7 +60,7 @@ async function makeWorld(web, { store = 'memory:', dpop = true } = {}) {
   let token = await login('alice', 'alice');
   values['alice.refresh.old'] = token;
   for (const seconds of [60, 3540]) {
-    token = (await auth.refresh(token)).refreshToken;
+    token = (await auth.refresh(token, { rotate: true })).refreshToken;
     clock.advance(seconds * 1000);
   }
   const last = await auth.refresh(token);
@@ -214,7 +214,7 @@ for (const [surface, send] of Object.entries(SURFACES)) {
     const skip = SKIPPED[surface].find(({ matches }) => matches(one))?.reason ?? false;
     test(`${surface}: ${file}: ${one.name}`, { skip }, async (t) => {
       const redis = one.store === 'unavailable' ? await startRedis(t) : undefined;
-      const { auth, values } = await makeWorld(one.web, { store: redis?.url, dpop: one.dpop });
+      const { auth, values } = await makeWorld(one.web, { store: redis?.url, dpop: one.dpop, rotation: one.rotation });
       const { expect, ...given } = fill(one, values);
       await redis?.kill();
       const reply = await send(t, auth, given);

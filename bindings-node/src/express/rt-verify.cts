@@ -82,8 +82,10 @@ export interface RtVerifyPreset {
    * `GET /api/users/rtVerify`: headers `refreshtoken` (`Bearer <jwt>`) and `userid`, which is
    * compared with the session's user. Sets the cookie and answers `{ accessToken: 'Bearer <jwt>' }`.
    *
-   * The refresh token stays the same, because old clients keep the one of their login. A client
-   * that sends `x-refresh-rotate: 1` gets the next one too, as `refreshToken: 'Bearer <jwt>'`.
+   * The refresh token stays the same, because old clients keep the one of their login, whatever `refresh.rotation`
+   * says. A client that sends `x-refresh-rotate: 1` gets the next one too, as `refreshToken: 'Bearer <jwt>'`. From then
+   * on every refresh of that session returns the next one, with the header or without: a thief must not be able to
+   * choose.
    *
    * @param options - `claims`: the app's own claims for the new access token.
    */

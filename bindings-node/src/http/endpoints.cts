@@ -83,7 +83,7 @@ const refreshChecks: Checks<RefreshOptions> = { claims: isAnything, rotate: isFl
 export interface RefreshOptions {
   /** Replaces the app's own claims, from this access token on. Without it, those that the session has stay. */
   claims?: ClaimsSource | undefined;
-  /** Overrides `refresh.rotation`. */
+  /** Overrides `refresh.rotation`. A session that has rotated once always rotates, also with `false`. */
   rotate?: boolean | undefined;
   /**
    * The address of the client, for `refresh.limiter`. By default `ip` of Express and Fastify, else the

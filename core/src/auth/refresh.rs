@@ -46,7 +46,10 @@ impl<'a> RefreshRequest<'a> {
         self
     }
 
-    /// Overrides the policy's rotation: whether the response carries a next refresh token.
+    /// Overrides the policy's rotation: whether the response carries a next refresh token. `false`
+    /// has an effect only while the session has never rotated. A session that has rotated once
+    /// always rotates, so that a thief cannot choose to stay undetected; the client must store
+    /// [`RefreshResponse::refresh_token`] whenever there is one.
     pub fn rotate(mut self, rotate: bool) -> Self {
         self.rotate = Some(rotate);
         self
@@ -85,7 +88,8 @@ pub enum Renewal {
     /// `reissued`.
     #[serde(rename = "reissued")]
     Replayed,
-    /// With an access token alone: rotation is off ([`Decision::Renew`]); serialized as `kept`.
+    /// With an access token alone: rotation is off and the session has never rotated
+    /// ([`Decision::Renew`]); serialized as `kept`.
     #[serde(rename = "kept")]
     Renewed,
 }
@@ -110,7 +114,8 @@ pub struct RefreshResponse {
     pub access_token: AccessToken,
     /// When the access token expires; milliseconds since 1970.
     pub access_expires_at: Timestamp,
-    /// Replaces the presented token. `None` with rotation off: the client keeps that one.
+    /// Replaces the presented token. `None` with rotation off, if the session has never rotated:
+    /// the client keeps the presented one.
     pub refresh_token: Option<RefreshToken>,
     /// When the refresh token that the client now holds expires; milliseconds since 1970.
     pub refresh_expires_at: Timestamp,
@@ -144,7 +149,9 @@ pub struct RefreshIdentity {
 
 impl Auth {
     /// Exchanges a refresh token for a new access token and, with rotation, the next refresh
-    /// token. A repeated request within the grace period gets the same refresh token again.
+    /// token. A repeated request within the grace period, or within
+    /// [`unused_grace`](crate::session::SessionPolicy::unused_grace) while nobody has used the new
+    /// pair, gets the same refresh token again.
     ///
     /// # Errors
     /// - `sign_in`: [`Error::RefreshExpired`], [`Error::SessionUnknown`],

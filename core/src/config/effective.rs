@@ -160,6 +160,7 @@ impl RefreshConfig {
             idle_ttl: Some(Lifetime(policy.idle_ttl)),
             absolute_ttl: Some(Lifetime(policy.absolute_ttl)),
             grace: Some(Lifetime(policy.grace)),
+            unused_grace: Some(Lifetime(policy.unused_grace())),
             rotation: Some(policy.rotation),
             on_theft: Some(policy.on_theft),
             max_sessions: Some(policy.max_sessions.into()),

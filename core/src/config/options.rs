@@ -144,7 +144,11 @@ pub struct RefreshConfig {
     /// For this long a used refresh token gets the same pair again, at most 5 minutes: for lost
     /// responses, retries and concurrent requests.
     pub grace: Option<Lifetime>,
-    /// Whether a refresh also issues a new refresh token.
+    /// The same while nobody has used the new pair, at least `grace` and at most 5 minutes: for
+    /// responses that arrive late. If only a longer `grace` is given, that applies here too.
+    pub unused_grace: Option<Lifetime>,
+    /// Whether a refresh also issues a new refresh token. A session that has rotated once always
+    /// rotates.
     pub rotation: Option<bool>,
     /// What is revoked when a refresh token is reused: its session, or all sessions of the user
     /// (`subject`).

@@ -81,6 +81,7 @@ impl RefreshConfig {
         policy.absolute_ttl =
             self.absolute_ttl.map_or(policy.absolute_ttl.max(policy.idle_ttl), |ttl| ttl.0);
         policy.grace = self.grace.map_or(policy.grace, |grace| grace.0);
+        policy.unused_grace = self.unused_grace.map(|grace| grace.0);
         policy.rotation = self.rotation.unwrap_or(policy.rotation);
         policy.on_theft = self.on_theft.unwrap_or(policy.on_theft);
         policy.max_sessions = self.max_sessions.map_or(policy.max_sessions, OrFalse::on);

@@ -72,7 +72,8 @@ impl<'a> From<&'a TokenPair> for IssuedTokens<'a> {
 pub struct RefreshInput {
     /// Replaces the app's own claims; see [`RefreshRequest::claims`].
     pub claims: Option<Map<String, Value>>,
-    /// Overrides the policy's rotation.
+    /// Overrides the policy's rotation. A session that has rotated once always rotates: the response
+    /// then sets the next refresh token, whatever this says.
     pub rotate: Option<bool>,
     /// The user that the client claims to be.
     pub subject: Option<Subject>,

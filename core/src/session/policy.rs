@@ -32,7 +32,12 @@ pub struct SessionPolicy {
     /// For this long a refresh token that was already used gets the same child again, so that two
     /// tabs, a retry or a double click do not look like reuse. Default 10 seconds.
     pub grace: Duration,
-    /// Whether a refresh returns a new refresh token. Default `true`.
+    /// The grace while nobody has used the child or its access token, so that a response that is
+    /// slower than [`grace`](Self::grace) carries the token that the client's other tabs got.
+    /// `None`, the default: one minute, or `grace` if that is longer.
+    pub unused_grace: Option<Duration>,
+    /// Whether a refresh returns a new refresh token. Default `true`. A session that has rotated
+    /// once always rotates.
     pub rotation: bool,
     /// What is revoked when reuse is detected. Default: the session.
     pub on_theft: TheftScope,
@@ -59,6 +64,7 @@ impl Default for SessionPolicy {
             idle_ttl: DAY * 14,
             absolute_ttl: DAY * 90,
             grace: Duration::from_secs(10),
+            unused_grace: None,
             rotation: true,
             on_theft: TheftScope::Session,
             max_sessions: NonZeroU32::new(50),
@@ -69,7 +75,7 @@ impl Default for SessionPolicy {
 }
 
 impl SessionPolicy {
-    /// The longest grace. Reuse within the grace goes undetected.
+    /// The longest grace, of used and of unused children. Reuse within the grace goes undetected.
     pub const MAX_GRACE: Duration = Duration::from_secs(300);
 
     /// Checks the values against each other.
@@ -89,7 +95,21 @@ impl SessionPolicy {
         if self.grace > Self::MAX_GRACE {
             return Err(Error::config("refresh.grace", "must not be longer than 5 minutes"));
         }
+        if self.unused_grace() > Self::MAX_GRACE {
+            return Err(Error::config("refresh.unusedGrace", "must not be longer than 5 minutes"));
+        }
+        if self.unused_grace() < self.grace {
+            return Err(Error::config(
+                "refresh.unusedGrace",
+                "must not be shorter than refresh.grace",
+            ));
+        }
         self.limiter.map_or(Ok(()), FailureLimit::check)
+    }
+
+    /// [`unused_grace`](Self::unused_grace), or its default.
+    pub fn unused_grace(&self) -> Duration {
+        self.unused_grace.unwrap_or(self.grace.max(Duration::from_secs(60)))
     }
 
     /// The policy for one refresh. `rotate`, where the client asked for it, overrides
@@ -97,6 +117,7 @@ impl SessionPolicy {
     pub fn for_refresh(&self, rotate: Option<bool>) -> RefreshPolicy {
         RefreshPolicy {
             grace: self.grace,
+            unused_grace: self.unused_grace(),
             idle_ttl: self.idle_ttl,
             rotate: rotate.unwrap_or(self.rotation),
             on_theft: self.on_theft,
@@ -109,9 +130,12 @@ impl SessionPolicy {
 pub struct RefreshPolicy {
     /// See [`SessionPolicy::grace`].
     pub grace: Duration,
+    /// See [`SessionPolicy::unused_grace`].
+    pub unused_grace: Duration,
     /// See [`SessionPolicy::idle_ttl`].
     pub idle_ttl: Duration,
-    /// Whether the response carries a new refresh token.
+    /// Whether a session that has never rotated gets a new refresh token. One that has rotated
+    /// always does.
     pub rotate: bool,
     /// See [`SessionPolicy::on_theft`].
     pub on_theft: TheftScope,

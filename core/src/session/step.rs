@@ -1,8 +1,8 @@
 //! What to do about a refresh token: [`decide_refresh`].
 //!
 //! It compares the generation of the presented token with that of the confirmed token in the record.
-//! `p` is the presented token, `r` the record, `c` its child, `G` the grace; the first line that applies
-//! decides:
+//! `p` is the presented token, `r` the record, `c` its child, `G` the grace, `U` the longer grace of a
+//! child that nobody has used; the first line that applies decides:
 //!
 //! | generation | condition | decision |
 //! |---|---|---|
@@ -10,18 +10,25 @@
 //! | | `r.state` is `Revoked` | `Revoked` |
 //! | `p = r` | `p.id ≠ r.id` | `Reuse(Fork)` |
 //! | | no `c` | `Rotate`, on branch 0 |
-//! | | `now − c.issued_at ≤ G` | `Replay`; no write |
+//! | | `c.used`, `now − c.issued_at ≤ G` | `Replay`; no write |
 //! | | `c.used` | `Reuse(ParentReturned)` |
-//! | | not `c.used` | `Rotate`, on the next branch; `c` becomes a `DiscardedChild` |
+//! | | `now − c.issued_at ≤ U` | `Replay`; no write |
+//! | | else | `Rotate`, on the next branch; `c` becomes a `DiscardedChild` |
 //! | `p > r` | `c`, `p = r + 1` and `p.branch < c.branch` | `Reuse(DiscardedBranch)` |
-//! | | `c` and `c.issued_at > p.issued_at + G` | `Reuse(OlderToken)` |
+//! | | `c` and `c.issued_at > p.issued_at + U` | `Reuse(OlderToken)` |
 //! | | `p = r + 1` and `p.parent ≠ r.id` | `Reuse(Fork)` |
 //! | | else | `p` becomes the confirmed token; `Rotate`, on branch 0 |
 //! | `p < r` | `p = r − 1` and `now − r.confirmed_at ≤ G` | `Superseded` |
 //! | | else | `Reuse(OlderToken)` |
 //!
-//! With rotation off the decision is `Renew` in place of `Rotate` and `Replay`: no child is issued or
-//! discarded.
+//! Without rotation the decision is `Renew` in place of `Rotate` while the session has never rotated: `r`
+//! is of generation 0 and has no `c`. A session that has rotated always rotates, whatever the policy says
+//! and the request asks, because a thief who could choose would use the owner's token and never be
+//! detected.
+//!
+//! `U` is for responses that are slower than `G`: the child is lost only when its client has had enough time
+//! to receive and use it, so a late response carries the token that the client's other tabs got. Use of
+//! the child ends `U`, so a thief of the parent shares only a child that its owner has not used yet.
 //!
 //! `Rotate`, and `Renew` in place of it, move the idle deadline of the record to `idle_ttl` after the
 //! refresh. The time of the refresh is later than that of the refresh before, also when the clock was set
@@ -65,7 +72,8 @@ pub enum Decision {
     Rotate(IssuedChild),
     /// Issue the same child again.
     Replay(IssuedChild),
-    /// Issue an access token only; the client keeps its refresh token (rotation is off).
+    /// Issue an access token only; the client keeps its refresh token (rotation is off, and the
+    /// session has never rotated).
     Renew {
         /// When the session expires unless it is refreshed again.
         expires_at: Timestamp,
@@ -206,11 +214,12 @@ fn same_generation(
     let Some(child) = record.child else {
         return rotate_or_renew(record, 0, token.issued_at, now, policy);
     };
-    if now <= child.issued_at.plus(policy.grace) {
-        return unchanged(match policy.rotate {
-            true => Decision::Replay(IssuedChild::of(record, child, policy)),
-            false => Decision::Renew { expires_at: record.idle_deadline },
-        });
+    let replayed_until = child.issued_at.plus(match child.used {
+        true => policy.grace,
+        false => policy.unused_grace,
+    });
+    if now <= replayed_until {
+        return unchanged(Decision::Replay(IssuedChild::of(record, child, policy)));
     }
     if child.used {
         return reuse(record, ReuseEvidence::ParentReturned, now);
@@ -219,12 +228,10 @@ fn same_generation(
     // branch, and use of the discarded child is reuse.
     let mut next =
         rotate_or_renew(record, child.branch.saturating_add(1), child.issued_at, now, policy);
-    if policy.rotate {
-        next.discarded = Some(DiscardedChild {
-            family_position: record.child_position(child.branch),
-            issued_until: child.issued_at.plus(policy.grace),
-        });
-    }
+    next.discarded = Some(DiscardedChild {
+        family_position: record.child_position(child.branch),
+        issued_until: replayed_until,
+    });
     next
 }
 
@@ -241,7 +248,7 @@ fn later_generation(
         if is_next && token.branch < child.branch {
             return reuse(record, ReuseEvidence::DiscardedBranch, now);
         }
-        if child.issued_at > token.issued_at.plus(policy.grace) {
+        if child.issued_at > token.issued_at.plus(policy.unused_grace) {
             return reuse(record, ReuseEvidence::OlderToken, now);
         }
     }
@@ -272,8 +279,8 @@ fn earlier_generation(
     reuse(record, ReuseEvidence::OlderToken, now)
 }
 
-/// Issues a child, or renews the session with rotation off, at an instant after `later_than` even where
-/// the clock was set back.
+/// Issues a child, or renews a session that has never rotated with rotation off, at an instant after
+/// `later_than` even where the clock was set back.
 fn rotate_or_renew(
     record: &Record,
     branch: u32,
@@ -286,7 +293,8 @@ fn rotate_or_renew(
     let idle_deadline =
         issued_at.plus(policy.idle_ttl).max(record.idle_deadline).min(record.expires_at);
     let mut next = Record { idle_deadline, ..record.clone() };
-    let decision = if policy.rotate {
+    let has_rotated = record.generation > 0 || record.child.is_some();
+    let decision = if policy.rotate || has_rotated {
         let child = Child { branch, issued_at, used: false };
         next.child = Some(child);
         Decision::Rotate(IssuedChild::of(&next, child, policy))

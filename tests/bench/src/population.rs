@@ -41,6 +41,7 @@ pub(crate) fn session(number: u64) -> Result<SessionId> {
 pub(crate) fn policy() -> RefreshPolicy {
     let mut policy = SessionPolicy::default();
     policy.grace = Duration::ZERO;
+    policy.unused_grace = Some(Duration::ZERO);
     policy.for_refresh(None)
 }
 

@@ -20,7 +20,7 @@ if (!PORT) throw new Error('PORT is required: the port of the control');
 // The example must know its origins at startup, because DPoP proofs contain them.
 const proxies = await Promise.all(Array.from({ length: Number(PROXIES) }, (_, index) => FaultProxy.open(index + 1)));
 const origins = proxies.map((proxy) => proxy.url);
-const config = { ...configFromEnv({ ACCESS_TTL, GRACE }), origins, log: false, loginLimit: 1_000_000 };
+const config = { ...configFromEnv({ ACCESS_TTL, GRACE, UNUSED_GRACE: GRACE }), origins, log: false, loginLimit: 1_000_000 };
 const { app } = createApp(config);
 const example = app.listen(0, LOOPBACK);
 await once(example, 'listening');

@@ -16,20 +16,23 @@ const DAY: i64 = 86_400_000;
 pub(crate) struct Source<'a, 'b> {
     bytes: &'a mut Unstructured<'b>,
     base: i64,
-    grace: i64,
+    /// Of used and of unused children.
+    graces: [i64; 2],
 }
 
 impl<'a, 'b> Source<'a, 'b> {
     pub(crate) fn new(bytes: &'a mut Unstructured<'b>) -> Result<Self> {
         let base = *bytes.choose(&BASES)?;
         let grace = *bytes.choose(&[0, 1, 10_000, 300_000])?;
-        Ok(Self { bytes, base, grace })
+        let unused_grace = grace + *bytes.choose(&[0, grace, 60_000])?;
+        Ok(Self { bytes, base, graces: [grace, unused_grace] })
     }
 
     pub(crate) fn policy(&mut self) -> Result<RefreshPolicy> {
         let idle = *self.bytes.choose(&[1, DAY, 300 * DAY])?;
         Ok(RefreshPolicy {
-            grace: Duration::from_millis(self.grace.unsigned_abs()),
+            grace: Duration::from_millis(self.graces[0].unsigned_abs()),
+            unused_grace: Duration::from_millis(self.graces[1].unsigned_abs()),
             idle_ttl: Duration::from_millis(idle.unsigned_abs()),
             rotate: self.bytes.ratio(3, 4)?,
             on_theft: *self.bytes.choose(&[TheftScope::Session, TheftScope::Subject])?,
@@ -44,7 +47,8 @@ impl<'a, 'b> Source<'a, 'b> {
         let graces = self.bytes.int_in_range(-1..=2)?;
         let beside = self.bytes.int_in_range(-1..=1)?;
         let noise = if self.bytes.ratio(1, 4)? { self.bytes.int_in_range(0..=20_000)? } else { 0 };
-        let ms = self.base + graces * self.grace + beside + noise;
+        let grace = *self.bytes.choose(&self.graces)?;
+        let ms = self.base + graces * grace + beside + noise;
         Ok(Timestamp::from_millis(ms.clamp(0, (1 << 48) - 1)))
     }
 

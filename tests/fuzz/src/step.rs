@@ -1,5 +1,7 @@
 //! Decisions about refresh tokens, including records and tokens that no history produces.
 
+use std::time::Duration;
+
 use arbitrary::Unstructured;
 use regrant::session::{
     Child, Decision, PresentedToken, Record, RefreshPolicy, RefreshTransition, SessionState,
@@ -61,14 +63,10 @@ fn by_the_table(
     now: Timestamp,
     policy: &RefreshPolicy,
 ) -> DecisionKind {
-    let grace = i64::try_from(policy.grace.as_millis()).expect("some minutes");
+    let span = |grace: Duration| i128::try_from(grace.as_millis()).expect("some minutes");
     let ms = |instant: Timestamp| i128::from(instant.as_millis());
-    let (now, grace) = (ms(now), i128::from(grace));
-    let (rotate, replay) = if policy.rotate {
-        (DecisionKind::Rotate, DecisionKind::Replay)
-    } else {
-        (DecisionKind::Renew, DecisionKind::Renew)
-    };
+    let (now, grace, unused_grace) = (ms(now), span(policy.grace), span(policy.unused_grace));
+    let has_rotated = r.generation > 0 || r.child.is_some();
     let is_confirmed = (p.generation, p.id) == (r.generation, r.id);
     let is_legacy = r.migrated && r.generation == 0;
     let deadline = match r.state {
@@ -82,20 +80,26 @@ fn by_the_table(
         return DecisionKind::Revoked;
     }
     let (generation, confirmed) = (u64::from(p.generation), u64::from(r.generation));
-    let is_older = r.child.is_some_and(|child| ms(child.issued_at) > ms(p.issued_at) + grace);
+    let is_older =
+        r.child.is_some_and(|child| ms(child.issued_at) > ms(p.issued_at) + unused_grace);
     if generation == confirmed {
         match r.child {
             _ if p.id != r.id => DecisionKind::Reuse,
-            None => rotate,
-            Some(child) if now - ms(child.issued_at) <= grace => replay,
+            None if policy.rotate || has_rotated => DecisionKind::Rotate,
+            None => DecisionKind::Renew,
+            Some(child @ Child { used: true, .. }) if now - ms(child.issued_at) <= grace => {
+                DecisionKind::Replay
+            }
             Some(Child { used: true, .. }) => DecisionKind::Reuse,
-            Some(_) => rotate,
+            Some(child) if now - ms(child.issued_at) <= unused_grace => DecisionKind::Replay,
+            Some(_) => DecisionKind::Rotate,
         }
     } else if generation == confirmed + 1 {
         let discarded = r.child.is_some_and(|child| p.branch < child.branch);
-        if p.parent != Some(r.id) || discarded || is_older { DecisionKind::Reuse } else { rotate }
+        let is_reuse = p.parent != Some(r.id) || discarded || is_older;
+        if is_reuse { DecisionKind::Reuse } else { DecisionKind::Rotate }
     } else if generation > confirmed {
-        if is_older { DecisionKind::Reuse } else { rotate }
+        if is_older { DecisionKind::Reuse } else { DecisionKind::Rotate }
     } else if generation + 1 == confirmed && now - ms(r.confirmed_at) <= grace {
         DecisionKind::Superseded
     } else {

@@ -177,6 +177,7 @@ impl SessionStore for RedisStore {
             .text(token.issued_at.as_millis())
             .text(token.expires_at.as_millis())
             .duration(policy.grace)
+            .duration(policy.unused_grace)
             .duration(policy.idle_ttl)
             .flag(policy.rotate)
             .flag(policy.on_theft == TheftScope::Subject);

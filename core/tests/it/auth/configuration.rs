@@ -65,6 +65,12 @@ async fn configuration_errors_name_the_field() {
         (json!({ "secret": SECRET, "access": { "ttl": "15d" } }), "refresh.idleTtl"),
         (json!({ "secret": SECRET, "access": { "ttl": "91d" } }), "access.ttl"),
         (json!({ "secret": SECRET, "refresh": { "grace": "1h" } }), "refresh.grace"),
+        (json!({ "secret": SECRET, "refresh": { "unusedGrace": "1h" } }), "refresh.unusedGrace"),
+        (json!({ "secret": SECRET, "refresh": { "unusedGrace": "9s" } }), "refresh.unusedGrace"),
+        (
+            json!({ "secret": SECRET, "refresh": { "grace": "2m", "unusedGrace": "1m" } }),
+            "refresh.unusedGrace",
+        ),
         (json!({ "secret": SECRET, "refresh": { "onTheft": "nobody" } }), "refresh.onTheft"),
         (json!({ "secret": SECRET, "refresh": { "maxSessions": 0 } }), "refresh.maxSessions"),
         (json!({ "secret": SECRET, "refresh": { "maxSessions": -1 } }), "refresh.maxSessions"),
@@ -114,6 +120,24 @@ async fn configuration_errors_name_the_field() {
         let (named, problem) = refused(config.clone());
         assert_eq!(named, field, "{config}: {problem}");
         assert!(!problem.is_empty());
+    }
+}
+
+/// A response is never given up earlier than within the grace.
+#[tokio::test]
+async fn the_grace_of_unused_children_is_at_least_the_grace() {
+    for (refresh, unused_grace) in [
+        (json!({}), 60),
+        (json!({ "grace": 0 }), 60),
+        (json!({ "grace": "2m" }), 120),
+        (json!({ "grace": "2m", "unusedGrace": "3m" }), 180),
+        (json!({ "unusedGrace": "10s" }), 10),
+        (json!({ "grace": 0, "unusedGrace": 0 }), 0),
+    ] {
+        let config = json!({ "secret": SECRET, "refresh": refresh }).to_string();
+        let effective = regrant::config::AuthConfig::from_json(&config).unwrap().effective();
+        let effective = serde_json::to_value(effective.unwrap()).unwrap();
+        assert_eq!(effective["refresh"]["unusedGrace"], json!(unused_grace), "{refresh}");
     }
 }
 

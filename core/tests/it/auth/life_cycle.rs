@@ -10,7 +10,7 @@ use regrant::{Login, RefreshRequest, Renewal, SessionStatus};
 use serde_json::json;
 
 use super::faults::flaky_world;
-use super::{World, alice, assert_code, next};
+use super::{World, alice, assert_code, next, settle};
 
 #[tokio::test]
 async fn a_login_issues_a_working_pair() {
@@ -56,11 +56,11 @@ async fn within_the_grace_period_the_same_child_is_issued_again() {
 }
 
 #[tokio::test]
-async fn after_the_grace_period_a_lost_child_gets_another_branch() {
+async fn after_the_longer_grace_a_lost_child_gets_another_branch() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let lost = world.refresh(pair.refresh_token.expose()).await.unwrap();
-    world.advance(11);
+    world.advance(61);
     let second = world.refresh(pair.refresh_token.expose()).await.unwrap();
     assert_eq!(second.renewal, Renewal::Rotated);
     assert_ne!(next(&second), next(&lost));
@@ -192,7 +192,44 @@ async fn without_rotation_the_refresh_token_stays() {
     // A client that can take a new refresh token asks for it.
     let request = RefreshRequest::new(pair.refresh_token.expose()).rotate(true);
     let rotated = world.auth.refresh(request).await.unwrap();
-    assert!(rotated.refresh_token.is_some());
+    let mut token = next(&rotated).to_owned();
+    // From then on the session rotates, whatever the policy says and the client asks.
+    for rotate in [None, Some(false)] {
+        world.advance(3600);
+        let request = RefreshRequest::new(&token);
+        let request = rotate.map_or(request.clone(), |rotate| request.rotate(rotate));
+        let renewed = world.auth.refresh(request).await.unwrap();
+        assert_eq!(renewed.renewal, Renewal::Rotated);
+        token = next(&renewed).to_owned();
+    }
+}
+
+/// Tab 1 refreshes and its response takes 15 s. Tab 2 refreshes with the same cookie after 12 s and uses
+/// its access token. The response to tab 1 arrives last and replaces the cookie.
+#[tokio::test]
+async fn a_response_slower_than_the_grace_signs_nobody_out() {
+    for round in 0..50 {
+        let world = World::new(json!({}));
+        let pair = world.login().await;
+        let slow = world.refresh(pair.refresh_token.expose()).await.unwrap();
+        world.advance(12);
+        let other_tab = world.refresh(pair.refresh_token.expose()).await.unwrap();
+        world.auth.verify(other_tab.access_token.expose()).unwrap();
+        settle().await;
+        world.advance(3);
+        let mut cookie = next(&slow).to_owned();
+        for access in [&slow.access_token, &other_tab.access_token] {
+            world.auth.verify(access.expose()).unwrap();
+            settle().await;
+        }
+        for _ in 0..3 {
+            world.advance(60 + round);
+            let renewed = world.refresh(&cookie).await.unwrap();
+            world.auth.verify(renewed.access_token.expose()).unwrap();
+            settle().await;
+            cookie = next(&renewed).to_owned();
+        }
+    }
 }
 
 #[tokio::test]

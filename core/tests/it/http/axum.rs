@@ -96,7 +96,7 @@ async fn axum_responds_as_the_vectors_say() {
 
 #[tokio::test]
 async fn a_header_that_is_no_text_is_malformed() {
-    let world = World::new(true).await;
+    let world = World::new(true, true).await;
     let mut app = app(&world.auth, &WebPolicy::default(), "guard-optional", "");
     for value in [&b"\xff"[..], b"Bearer \xff", b"Basic \xff"] {
         let value = HeaderValue::from_bytes(value).unwrap();
@@ -115,7 +115,7 @@ async fn access_without_a_layer_is_an_error_of_the_program() {
 
 #[tokio::test]
 async fn a_refresh_has_the_claims_of_the_hook_and_its_errors() {
-    let world = World::new(true).await;
+    let world = World::new(true, true).await;
     let web = WebPolicy::default();
     let case = json!({ "cookie": "refreshToken=${alice.refresh}" });
     let cookie = world.fill(&case)["cookie"].as_str().unwrap().to_owned();
@@ -142,7 +142,7 @@ async fn a_refresh_has_the_claims_of_the_hook_and_its_errors() {
 
 #[tokio::test]
 async fn over_a_socket() {
-    let world = World::new(true).await;
+    let world = World::new(true, true).await;
     let app = app(&world.auth, &WebPolicy::default(), "refresh", "/auth");
     let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
     let address = listener.local_addr().unwrap();

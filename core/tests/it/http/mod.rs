@@ -147,7 +147,7 @@ async fn run_all(run: impl AsyncFn(&World, &WebPolicy, &Value) -> Option<Reply>)
     let (mut failures, mut passed) = (Vec::new(), 0);
     for file in FILES {
         for case in cases(file) {
-            let world = World::new(case["dpop"] != false).await;
+            let world = World::new(case["dpop"] != false, case["rotation"] != false).await;
             let web = web_of(&case["web"]).unwrap();
             let case = world.fill(&case);
             if case["store"] == "unavailable" {

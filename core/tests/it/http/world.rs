@@ -58,13 +58,15 @@ pub struct World {
 }
 
 impl World {
-    /// `dpop`: whether proofs are checked. Without it there is no session `dpop`.
-    pub async fn new(dpop: bool) -> Self {
+    /// `dpop`: whether proofs are checked. Without it there is no session `dpop`. `rotation`: whether the
+    /// configuration has it on.
+    pub async fn new(dpop: bool, rotation: bool) -> Self {
         let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)));
         let cut_off = Arc::new(AtomicBool::new(false));
         let mut config = json!({
             "secret": "an access secret of at least 32 bytes",
             "store": "memory:",
+            "refresh": { "rotation": rotation },
         });
         if dpop {
             config["dpop"] = json!({ "origin": "https://app.shop.example" });
@@ -87,7 +89,7 @@ impl World {
         let mut token = first.refresh_token.expose().to_owned();
         world.set("alice.refresh.old", &token);
         for pause in [60, 3540] {
-            let next = world.auth.refresh(RefreshRequest::new(&token)).await.unwrap();
+            let next = world.auth.refresh(RefreshRequest::new(&token).rotate(true)).await.unwrap();
             token = next.refresh_token.unwrap().expose().to_owned();
             clock.advance(Duration::from_secs(pause));
         }

@@ -17,6 +17,8 @@ use super::tally::Tally;
 
 /// The grace of every session here. Like the default (10 s) it is longer than a request may take.
 pub(crate) const GRACE: Duration = Duration::from_millis(1000);
+/// The grace of children that nobody has used.
+pub(crate) const UNUSED_GRACE: Duration = Duration::from_millis(1500);
 /// How long one operation of a store may take.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 
@@ -57,8 +59,9 @@ impl Apps {
         let replicated = Arc::new(Mutex::new(HashMap::new()));
         let config = format!(
             r#"{{ "secret": "an access secret of at least 32 bytes",
-                 "refresh": {{ "grace": "{}ms" }} }}"#,
-            GRACE.as_millis()
+                 "refresh": {{ "grace": "{}ms", "unusedGrace": "{}ms" }} }}"#,
+            GRACE.as_millis(),
+            UNUSED_GRACE.as_millis()
         );
         let facades = addresses
             .iter()

@@ -7,7 +7,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use regrant::Error;
 
-use super::apps::{AppResponse, GRACE, Pair};
+use super::apps::{AppResponse, GRACE, Pair, UNUSED_GRACE};
 use super::world::{EventLog, World};
 
 /// The percentage of refreshes whose response is lost.
@@ -44,7 +44,7 @@ async fn session(world: &World, random: &mut Rng, log: &mut EventLog) -> Result<
         let next = next.map_err(|error| error.to_string())?;
         if random.u64(..100) < LOST_IN_HUNDRED {
             log.note(world.now(), || "the answer is lost".to_owned());
-            let late = if random.bool() { GRACE / 4 } else { GRACE * 3 / 2 };
+            let late = [GRACE / 4, GRACE * 5 / 4, UNUSED_GRACE * 5 / 4][random.usize(..3)];
             world.pause(late).await;
         } else {
             newest = next;

@@ -1,15 +1,15 @@
-//! Thefts: a second client uses a copy of a client's refresh token, later than the grace.
+//! Thefts: a second client uses a copy of a client's refresh token, later than either grace.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::apps::{GRACE, Pair};
+use super::apps::{Pair, UNUSED_GRACE};
 use super::revoked::{RevokedSession, RevokedSessions};
 use super::world::{EventLog, World};
 
-/// Added to the grace between two refreshes, for the delays of a busy machine.
+/// Added to the longer grace between two refreshes, for the delays of a busy machine.
 const MARGIN: Duration = Duration::from_millis(250);
 /// Without a rollback of the store the third refresh detects the theft: that of the first client
 /// after that of the second. Each rollback may undo what the store has learnt.
@@ -67,7 +67,7 @@ async fn one(
             world.apps.any(random).verify(&client.access);
         }
         // Also when the load is over: every theft must be detected.
-        tokio::time::sleep(GRACE + MARGIN).await;
+        tokio::time::sleep(UNUSED_GRACE + MARGIN).await;
     }
     eprintln!("!!! a theft was not detected in {MAX_REFRESHES} refreshes\n{log}");
     Ok(())

@@ -139,6 +139,7 @@ fn next_steps(world: &World, budget: Budget) -> Vec<(ScheduleStep, Budget)> {
     if let Some(left) = gap.filter(|_| world.space.lock || !is_moving) {
         steps.push((ScheduleStep::Wait(Gap::Short), left));
         steps.push((ScheduleStep::Wait(Gap::Long), left));
+        steps.push((ScheduleStep::Wait(Gap::Longer), left));
         steps.push((ScheduleStep::Expire, left));
     }
     let late = (0..world.late.len()).filter(|which| world.may_arrive(*which));

@@ -11,7 +11,7 @@ use regrant::session::{
 use regrant::types::{AccessToken, FamilyPosition, RefreshToken, Timestamp};
 
 use super::violation::Violation;
-use crate::model::GRACE;
+use crate::model::{GRACE, UNUSED_GRACE};
 use crate::token::Token;
 
 /// How long access tokens live.
@@ -78,8 +78,13 @@ impl Server {
         if !self.sent.contains(&which) {
             self.sent.push(which);
         }
-        let policy =
-            RefreshPolicy { grace: GRACE, idle_ttl: LONG, rotate, on_theft: TheftScope::Session };
+        let policy = RefreshPolicy {
+            grace: GRACE,
+            unused_grace: UNUSED_GRACE,
+            idle_ttl: LONG,
+            rotate,
+            on_theft: TheftScope::Session,
+        };
         let next = decide_refresh(&self.record, &presented.claims, now, &policy);
         self.discarded.extend(next.discarded);
         if let Some(record) = next.record {

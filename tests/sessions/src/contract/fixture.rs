@@ -17,7 +17,9 @@ use crate::token::Token;
 
 /// The grace of every session here: that of the default policy.
 pub const GRACE: Duration = Duration::from_secs(10);
-/// Longer than the grace.
+/// The grace of unused children in every session here.
+pub const UNUSED_GRACE: Duration = Duration::from_secs(30);
+/// Longer than either grace.
 pub const MINUTE: Duration = Duration::from_secs(60);
 /// The idle lifetime of every session here. The absolute lifetime is ten hours.
 pub const HOUR: Duration = Duration::from_secs(3600);
@@ -51,6 +53,7 @@ impl Fixture {
     ) -> Self {
         let mut policy = SessionPolicy::default();
         policy.grace = GRACE;
+        policy.unused_grace = Some(UNUSED_GRACE);
         policy.idle_ttl = HOUR;
         policy.absolute_ttl = HOUR * 10;
         Self { store, clock, policy, logins: AtomicU8::new(0), _kept: Box::new(kept) }

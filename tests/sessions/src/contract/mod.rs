@@ -14,7 +14,7 @@ pub mod revoke;
 pub mod session_limit;
 pub mod theft;
 
-pub use fixture::{Fixture, GRACE, HOUR, MINUTE};
+pub use fixture::{Fixture, GRACE, HOUR, MINUTE, UNUSED_GRACE};
 
 /// Passes all cases to the macro `$with`, after the arguments for it.
 #[doc(hidden)]
@@ -26,9 +26,12 @@ macro_rules! contract_cases {
             refresh: a_login_replaces_an_expired_session_of_the_same_id,
             refresh: each_refresh_issues_the_next_child,
             refresh: within_the_grace_the_same_child_is_issued,
+            refresh: an_unused_child_is_issued_again_for_longer,
             refresh: an_unused_child_is_discarded_for_the_next_branch,
+            refresh: after_a_lost_write_a_late_child_is_accepted,
             refresh: fifty_concurrent_refreshes_get_one_child,
             refresh: without_rotation_the_refresh_token_is_kept,
+            refresh: a_session_that_has_rotated_always_rotates,
             refresh: a_renewal_moves_the_idle_deadline,
             refresh: a_clock_that_was_behind_signs_nobody_out,
             refresh: a_clock_that_is_ahead_deletes_nothing,

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use regrant::session::{Decision, DiscardedChild, IssuedChild, TheftScope, TokenSecret};
+use regrant::session::{
+    Decision, DiscardedChild, IssuedChild, ReuseEvidence, TheftScope, TokenSecret, UseOutcome,
+};
 use regrant::store::RevocationOutcome;
 use regrant::types::{Clock, FamilyPosition, SessionId};
 
-use super::fixture::{Fixture, GRACE, HOUR, MINUTE, Session};
+use super::fixture::{Fixture, GRACE, HOUR, MINUTE, Session, UNUSED_GRACE};
 
 const MOMENT: Duration = Duration::from_millis(1);
 
@@ -70,12 +72,54 @@ pub async fn within_the_grace_the_same_child_is_issued(at: &Fixture) {
     assert_eq!(at.record(&session).await.unwrap(), record, "a replay writes nothing");
 }
 
+pub async fn an_unused_child_is_issued_again_for_longer(at: &Fixture) {
+    let mut session = at.login("alice").await;
+    let parent = session.token.clone();
+    let issued_child = at.refresh(&mut session).await;
+    let record = at.record(&session).await.unwrap();
+    for wait in [GRACE + MOMENT, UNUSED_GRACE - GRACE - MOMENT] {
+        at.wait(wait);
+        assert_eq!(at.decide(&session, &parent).await, Decision::Replay(issued_child));
+    }
+    assert_eq!(at.record(&session).await.unwrap(), record, "a replay writes nothing");
+    // Use of the child ends it: the client has what it needs.
+    assert_eq!(at.record_use(&session, &session.token, false).await, Some(UseOutcome::ChildInUse));
+    let theft = Decision::Reuse(ReuseEvidence::ParentReturned);
+    assert_eq!(at.decide(&session, &parent).await, theft);
+}
+
+/// A response is late, and the store loses the write meanwhile.
+pub async fn after_a_lost_write_a_late_child_is_accepted(at: &Fixture) {
+    for (later, is_accepted) in [(UNUSED_GRACE, true), (UNUSED_GRACE + MOMENT, false)] {
+        let session = at.login("alice").await;
+        at.wait(MINUTE);
+        let late = session.token.child(&IssuedChild {
+            family_position: FamilyPosition { generation: 1, branch: 0 },
+            issued_at: at.clock.now(),
+            expires_at: at.clock.now().plus(HOUR),
+        });
+        at.wait(later);
+        let mut another = session.clone();
+        at.refresh(&mut another).await;
+        match at.decide(&session, &late).await {
+            Decision::Rotate(child) => {
+                assert!(is_accepted);
+                assert_eq!(child.family_position, FamilyPosition { generation: 2, branch: 0 });
+            }
+            decision => {
+                assert!(!is_accepted);
+                assert_eq!(decision, Decision::Reuse(ReuseEvidence::OlderToken));
+            }
+        }
+    }
+}
+
 pub async fn an_unused_child_is_discarded_for_the_next_branch(at: &Fixture) {
     let session = at.login("alice").await;
     at.wait(MINUTE);
     let mut first = session.clone();
     let lost = at.refresh(&mut first).await;
-    at.wait(GRACE + MOMENT);
+    at.wait(UNUSED_GRACE + MOMENT);
     let answer =
         at.attempt(&session, &session.token.claims, true, TheftScope::Session).await.unwrap();
     let Decision::Rotate(next) = answer.decision else { panic!("{answer:?}") };
@@ -83,7 +127,7 @@ pub async fn an_unused_child_is_discarded_for_the_next_branch(at: &Fixture) {
     assert_eq!(next.issued_at, at.clock.now());
     let discarded = DiscardedChild {
         family_position: lost.family_position,
-        issued_until: lost.issued_at.plus(GRACE),
+        issued_until: lost.issued_at.plus(UNUSED_GRACE),
     };
     assert_eq!(answer.discarded, Some(discarded));
     assert_ne!(first.token.secret.expose(), session.token.child(&next).secret.expose());
@@ -119,7 +163,6 @@ pub async fn fifty_concurrent_refreshes_get_one_child(at: &Fixture) {
 
 pub async fn without_rotation_the_refresh_token_is_kept(at: &Fixture) {
     let mut session = at.login("alice").await;
-    at.refresh(&mut session).await;
     for _ in 0..3 {
         at.wait(MINUTE);
         let answer = at.attempt(&session, &session.token.claims, false, TheftScope::Session).await;
@@ -128,8 +171,44 @@ pub async fn without_rotation_the_refresh_token_is_kept(at: &Fixture) {
         assert_eq!(at.record(&session).await.unwrap().idle_deadline, expires_at);
     }
     let record = at.record(&session).await.unwrap();
-    assert_eq!((record.generation, record.child), (1, None));
+    assert_eq!((record.generation, record.child), (0, None));
     at.refresh(&mut session).await;
+}
+
+/// Invariant 7: no request can choose to be undetected.
+pub async fn a_session_that_has_rotated_always_rotates(at: &Fixture) {
+    let ask = async |session: &Session| {
+        let answer = at.attempt(session, &session.token.claims, false, TheftScope::Session).await;
+        answer.unwrap()
+    };
+    let parent = at.login("alice").await;
+    let mut session = parent.clone();
+    let issued_child = at.refresh(&mut session).await;
+    // The parent, while its child is unused and once that is lost.
+    assert_eq!(ask(&parent).await.decision, Decision::Replay(issued_child));
+    at.wait(MINUTE);
+    let answer = ask(&parent).await;
+    let Decision::Rotate(next) = answer.decision else { panic!("{answer:?}") };
+    assert_eq!(next.family_position, FamilyPosition { generation: 1, branch: 1 });
+    assert!(answer.discarded.is_some());
+    // The child, and its child.
+    session.token = parent.token.child(&next);
+    for generation in 2..5 {
+        at.wait(MINUTE);
+        let Decision::Rotate(next) = ask(&session).await.decision else { panic!("not rotated") };
+        assert_eq!(next.family_position, FamilyPosition { generation, branch: 0 });
+        session.token = session.token.child(&next);
+    }
+    // A token that the store does not know, because it lost the rotations.
+    let forgetful = at.login("alice").await;
+    let (issued_at, expires_at) = (at.clock.now(), at.clock.now().plus(HOUR));
+    let family_position = FamilyPosition { generation: 1, branch: 0 };
+    let child = IssuedChild { family_position, issued_at, expires_at };
+    let newer = Session { token: forgetful.token.child(&child), ..forgetful };
+    assert!(matches!(ask(&newer).await.decision, Decision::Rotate(_)));
+    // Reuse is detected all the same.
+    at.wait(MINUTE);
+    assert_eq!(ask(&parent).await.decision, Decision::Reuse(ReuseEvidence::OlderToken));
 }
 
 /// Invariant 9.
@@ -164,7 +243,10 @@ pub async fn a_clock_that_was_behind_signs_nobody_out(at: &Fixture) {
     for rotate in [true, false] {
         let mut session = at.login("alice").await;
         at.wait(MINUTE);
-        at.refresh(&mut session).await;
+        let first = at.attempt(&session, &session.token.claims, rotate, TheftScope::Session).await;
+        if let Decision::Rotate(issued_child) = first.unwrap().decision {
+            session.token = session.token.child(&issued_child);
+        }
         let right = at.clock.now();
         at.clock.set(right.minus(HOUR * 480));
         let policy = at.attempt(&session, &session.token.claims, rotate, TheftScope::Session).await;

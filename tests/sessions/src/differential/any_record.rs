@@ -35,14 +35,14 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
     for round in 0..rounds {
         let base = *random.pick(&[100_000, 1_800_000_000_000, LAST - 30_000]);
         let policy = policy(random);
-        let record = record(random, base, policy.grace);
-        let now = near(random, base, policy.grace);
+        let record = record(random, base, &policy);
+        let now = near(random, base, &policy);
         clock.set(now);
         raw.put(&subject, &session, &Encoded::of(&record)).await;
         let unknown = now >= record.expires_at;
 
         let next = if random.chance(80) {
-            let token = token(random, &record, base, policy.grace);
+            let token = token(random, &record, base, &policy);
             let ours = decide_refresh(&record, &token, now, &policy);
             let expected = Refreshed { decision: ours.decision, discarded: ours.discarded };
             let answer =
@@ -79,8 +79,11 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
 
 fn policy(random: &mut Random) -> RefreshPolicy {
     let idle = *random.pick(&[1, DAY, 300 * DAY]);
+    let grace = *random.pick(&[0, 1, 10_000, 300_000]);
+    let unused_grace = grace + *random.pick(&[0, grace, 60_000]);
     RefreshPolicy {
-        grace: Duration::from_millis(*random.pick(&[0, 1, 10_000, 300_000])),
+        grace: Duration::from_millis(grace),
+        unused_grace: Duration::from_millis(unused_grace),
         idle_ttl: Duration::from_millis(idle.unsigned_abs()),
         rotate: random.chance(80),
         on_theft: *random.pick(&[TheftScope::Session, TheftScope::Subject]),
@@ -88,16 +91,17 @@ fn policy(random: &mut Random) -> RefreshPolicy {
 }
 
 /// An instant at, next to or some graces away from `base`.
-fn near(random: &mut Random, base: i64, grace: Duration) -> Timestamp {
+fn near(random: &mut Random, base: i64, policy: &RefreshPolicy) -> Timestamp {
+    let grace = *random.pick(&[policy.grace, policy.unused_grace]);
     let grace = i64::try_from(grace.as_millis()).expect("some minutes");
     let offset = random.pick(&[-1, 0, 0, 0, 1, 2]) * grace + random.pick(&[-1, 0, 0, 1]);
     let noise = if random.chance(30) { random.millis(20_000) - 10_000 } else { 0 };
     Timestamp::from_millis((base + offset + noise).clamp(0, LAST))
 }
 
-fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
+fn record(random: &mut Random, base: i64, policy: &RefreshPolicy) -> Record {
     let branch = *random.pick(&[0, 0, 1, 1, 7, u32::MAX - 1, u32::MAX]);
-    let child = Child { branch, issued_at: near(random, base, grace), used: random.chance(40) };
+    let child = Child { branch, issued_at: near(random, base, policy), used: random.chance(40) };
     let state = if random.chance(15) {
         let (reason, _) = random.pick(RevocationReason::ALL);
         SessionState::Revoked(*reason)
@@ -112,8 +116,8 @@ fn record(random: &mut Random, base: i64, grace: Duration) -> Record {
         generation: *random.pick(&[0, 1, 2, 3, 1 << 31, u32::MAX - 2, u32::MAX - 1]),
         id: TokenId::from_bytes([1; 16]),
         child: random.chance(75).then_some(child),
-        confirmed_at: near(random, base, grace),
-        created_at: near(random, base, grace),
+        confirmed_at: near(random, base, policy),
+        created_at: near(random, base, policy),
         expires_at: later(random),
         idle_deadline: later(random),
         state,
@@ -132,7 +136,12 @@ fn branch(random: &mut Random, record: &Record) -> u32 {
     of.saturating_add_signed(*random.pick(&[-1, 0, 0, 0, 1]))
 }
 
-fn token(random: &mut Random, record: &Record, base: i64, grace: Duration) -> PresentedToken {
+fn token(
+    random: &mut Random,
+    record: &Record,
+    base: i64,
+    policy: &RefreshPolicy,
+) -> PresentedToken {
     let id = |random: &mut Random| TokenId::from_bytes([*random.pick(&[1, 1, 1, 2]); 16]);
     let ahead = *random.pick(&[-1, 0, 1, 20_000, DAY, DAY, DAY, DAY]);
     PresentedToken {
@@ -140,7 +149,7 @@ fn token(random: &mut Random, record: &Record, base: i64, grace: Duration) -> Pr
         branch: branch(random, record),
         id: id(random),
         parent: if random.chance(90) { Some(id(random)) } else { None },
-        issued_at: near(random, base, grace),
+        issued_at: near(random, base, policy),
         expires_at: Timestamp::from_millis(base + ahead),
     }
 }

@@ -181,8 +181,11 @@ impl Pair {
     }
 
     async fn refresh(&mut self, random: &mut Random, which: usize) -> String {
+        let grace = *random.pick(&[0, 10_000, 10_000, 10_000, 300_000]);
+        let unused_grace = grace.max(*random.pick(&[0, 20_000, 60_000]));
         let policy = RefreshPolicy {
-            grace: Duration::from_millis(*random.pick(&[0, 10_000, 10_000, 10_000, 300_000])),
+            grace: Duration::from_millis(grace),
+            unused_grace: Duration::from_millis(unused_grace),
             idle_ttl: Duration::from_secs(*random.pick(&[20, 86_400, 86_400, 900 * 86_400])),
             rotate: random.chance(85),
             on_theft: if random.chance(10) { TheftScope::Subject } else { TheftScope::Session },

@@ -5,14 +5,14 @@ use std::time::Duration;
 use regrant::session::{
     AccessTokenUse, Decision, PresentedToken, RefreshPolicy, TheftScope, TokenSecret, UseOutcome,
 };
-use regrant::types::FamilyPosition;
+use regrant::types::{FamilyPosition, Timestamp};
 
 use super::client::{Access, Client, Token};
 use super::machine::Machine;
 use super::search_space::SearchSpace;
-use super::step::{GRACE, ResponseFate};
+use super::step::{GRACE, ResponseFate, UNUSED_GRACE};
 use super::violation::Violation;
-use super::world::{Request, Who, World};
+use super::world::{LateResponse, Request, Who, World};
 
 impl World {
     /// The honest client refreshes.
@@ -26,19 +26,15 @@ impl World {
         let alone = self.thief.is_none();
         let token = self.honest.refresh;
         let decision = self.refresh_as(machine, space, Who::Honest, rotate, answer)?;
-        let first_answer = match decision {
-            Decision::Rotate(child) | Decision::Replay(child) => child.issued_at.min(self.now),
-            Decision::Renew { .. } => self.now,
+        match decision {
+            Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew { .. } => {}
             // The invariants hold within the lifetimes of the policy only.
             Decision::Expired => return Ok(()),
             decision if alone => return Err(Violation::HonestRefused(decision)),
             _ => return Ok(()),
-        };
-        self.requests.push(Request {
-            token,
-            rotate,
-            until: first_answer.plus(self.behind).plus(GRACE),
-        });
+        }
+        let until = self.app_time_of_issue(decision).plus(GRACE);
+        self.requests.push(Request { token, rotate, until });
         Ok(())
     }
 
@@ -70,17 +66,27 @@ impl World {
     ) -> Result<Decision, Violation> {
         let now = self.now;
         let token = self.client(who).refresh;
+        let child = self.record.child;
         let overdue = self.client(who).overtaken.is_some_and(|since| now > since.plus(GRACE));
         let (decision, pair) = self.attempt_refresh(machine, space, &token, rotate)?;
         if overdue && self.is_live() && decision != Decision::Expired {
             return Err(Violation::TwoHolders);
         }
         let Some((refresh, access)) = pair else { return Ok(decision) };
+        if let (Who::Thief, Decision::Replay(_), Some(child)) = (who, decision, child) {
+            self.shared.record(child, now);
+        }
+        if let Decision::Rotate(issued) = decision {
+            self.check_denied(machine, who, &token, issued.issued_at)?;
+        }
 
+        let until = self.app_time_of_issue(decision).plus(UNUSED_GRACE);
         let (client, other) = self.clients(who);
         if let Some(other) = other {
             let after_grace = other.granted.is_some_and(|since| now > since.plus(GRACE));
-            if other.overtaken.is_some() || rotate && after_grace {
+            // The child that the other client has, or the same token as before, is no next token.
+            let is_next = ![other.refresh.secret, token.secret].contains(&refresh.secret);
+            if other.overtaken.is_some() || is_next && after_grace {
                 other.overtaken = Some(now);
             }
         }
@@ -90,20 +96,74 @@ impl World {
                 (client.refresh, client.access) = (refresh, access);
                 (client.granted, client.overtaken) = (Some(now), None);
             }
-            ResponseFate::Lost => {}
+            ResponseFate::Lost => self.late = Some(LateResponse { refresh, access, until }),
             ResponseFate::Stolen => {
                 self.thief = Some(Client::new(refresh, access));
                 self.honest.forget_count();
             }
         }
+        self.forget_counts_of_one_token();
+        Ok(decision)
+    }
+
+    /// A late response arrives. Its pair replaces the one that the honest client has.
+    pub(super) fn land(&mut self) {
+        let LateResponse { refresh, access, .. } = self.late.take().expect("there is one");
+        self.honest.earlier_access = Some(self.honest.access);
+        (self.honest.refresh, self.honest.access) = (refresh, access);
+        if access.came_with_child_of.is_none() {
+            // It is from before a rollback.
+            self.honest.forget_count();
+        }
+        self.forget_counts_of_one_token();
+    }
+
+    /// Once both clients have the same token they cannot be distinguished.
+    fn forget_counts_of_one_token(&mut self) {
         if let Some(thief) = &mut self.thief
             && thief.refresh.secret == self.honest.refresh.secret
         {
-            // Both have the same token again and cannot be distinguished.
             thief.forget_count();
             self.honest.forget_count();
         }
-        Ok(decision)
+    }
+
+    /// Invariant 10: `who` got another child of `token`, so the access token that the other client got
+    /// with an earlier one is denied.
+    fn check_denied(
+        &self,
+        machine: &Machine,
+        who: Who,
+        token: &Token,
+        issued_at: Timestamp,
+    ) -> Result<(), Violation> {
+        let other = match who {
+            Who::Honest => self.thief.as_ref(),
+            Who::Thief => Some(&self.honest),
+        };
+        let Some(access) = other.map(|other| other.access) else { return Ok(()) };
+        let came_with_earlier_child = access
+            .came_with_child_of
+            .is_some_and(|(parent, child)| parent == token.secret && child != issued_at);
+        if came_with_earlier_child && !self.is_denied(machine, &access) {
+            return Err(Violation::AccessOutlivesChild);
+        }
+        Ok(())
+    }
+
+    fn is_denied(&self, machine: &Machine, access: &Access) -> bool {
+        self.discarded
+            .iter()
+            .any(|child| (machine.was_issued_with)(child, access.family_position, access.issued_at))
+    }
+
+    /// When the response to a refresh was first given, by a clock that never steps back.
+    fn app_time_of_issue(&self, decision: Decision) -> Timestamp {
+        let issued_at = match decision {
+            Decision::Rotate(child) | Decision::Replay(child) => child.issued_at.min(self.now),
+            _ => self.now,
+        };
+        issued_at.plus(self.behind)
     }
 
     /// A refresh token reaches the store.
@@ -116,6 +176,7 @@ impl World {
     ) -> Result<(Decision, Option<(Token, Access)>), Violation> {
         let policy = RefreshPolicy {
             grace: GRACE,
+            unused_grace: UNUSED_GRACE,
             idle_ttl: space.idle_ttl,
             rotate,
             on_theft: TheftScope::Session,
@@ -145,9 +206,21 @@ impl World {
             step.decision,
             Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew { .. }
         );
-        let promised = refreshed_at.plus(space.idle_ttl).minus(GRACE).min(before.expires_at);
+        let repeated = match (step.decision, before.child) {
+            (Decision::Replay(_), Some(child)) if child.used => GRACE,
+            (Decision::Replay(_), _) => UNUSED_GRACE,
+            _ => Duration::ZERO,
+        };
+        let promised = refreshed_at.plus(space.idle_ttl).minus(repeated).min(before.expires_at);
         if is_granted && self.record.idle_deadline < promised.max(before.idle_deadline) {
             return Err(Violation::IdleStands);
+        }
+        let has_rotated = token.claims.generation > 0
+            || before.generation > 0
+            || before.child.is_some()
+            || self.ledger.has_rotated();
+        if has_rotated && matches!(step.decision, Decision::Renew { .. }) {
+            return Err(Violation::NotRotated);
         }
         if let Decision::Rotate(child) = step.decision
             && child.expires_at < refreshed_at.plus(space.idle_ttl).min(before.expires_at)
@@ -219,11 +292,8 @@ impl World {
     ) -> Result<(), Violation> {
         let now = self.now;
         let client = *self.client(who);
-        let Access { family_position, issued_at, came_with_child_of } = access;
-        let denied = self
-            .discarded
-            .iter()
-            .any(|child| (machine.was_issued_with)(child, family_position, issued_at));
+        let Access { family_position, came_with_child_of, .. } = access;
+        let denied = self.is_denied(machine, &access);
         if denied && self.thief.is_none() {
             return Err(Violation::HonestDenied);
         }

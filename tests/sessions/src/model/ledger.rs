@@ -4,7 +4,7 @@ use regrant::session::Record;
 use regrant::types::Timestamp;
 
 use super::client::{Secret, Token};
-use super::step::GRACE;
+use super::step::{GRACE, UNUSED_GRACE};
 use super::violation::Violation;
 
 /// The ledger of one history.
@@ -42,7 +42,12 @@ impl Ledger {
         }
     }
 
-    /// Invariant 2: within the grace one token has one child, bit for bit, and a position in the
+    /// Whether a child was issued since the last rollback.
+    pub const fn has_rotated(&self) -> bool {
+        !self.issued_children.is_empty()
+    }
+
+    /// Invariant 2: within the grace of unused children one token has one child, bit for bit, and a position in the
     /// family belongs to one token.
     pub fn record_issue(
         &mut self,
@@ -52,7 +57,7 @@ impl Ledger {
     ) -> Result<(), Violation> {
         let earlier = self.issued_children.iter().rev().find(|(of, _)| of == parent);
         if let Some((_, sibling)) = earlier
-            && now <= sibling.claims.issued_at.plus(GRACE)
+            && now <= sibling.claims.issued_at.plus(UNUSED_GRACE)
             && sibling != child
         {
             return Err(Violation::TwoChildren);

@@ -31,7 +31,7 @@ const fn deciding_use(name: &'static str, decide_use: DecideUseFn) -> Mutant {
 
 /// Mutants that violate an invariant.
 pub const LOAD_BEARING: &[Mutant] = &[
-    deciding("no grace: no child is replayed", |r, p, now, policy| {
+    deciding("no grace: no used child is replayed", |r, p, now, policy| {
         decide_refresh(r, p, now, &RefreshPolicy { grace: std::time::Duration::ZERO, ..*policy })
     }),
     deciding("a replay restarts the grace", |r, p, now, policy| {
@@ -42,6 +42,44 @@ pub const LOAD_BEARING: &[Mutant] = &[
                 Some(Record { child: Some(Child { issued_at: now, ..child }), ..r.clone() });
         }
         next
+    }),
+    deciding("an unused child has no longer grace than a used one", |r, p, now, policy| {
+        decide_refresh(r, p, now, &RefreshPolicy { unused_grace: policy.grace, ..*policy })
+    }),
+    deciding("a used child has the grace of an unused one", |r, p, now, policy| {
+        let is_confirmed = p.generation == r.generation;
+        let grace = if is_confirmed { policy.unused_grace } else { policy.grace };
+        decide_refresh(r, p, now, &RefreshPolicy { grace, ..*policy })
+    }),
+    deciding("after a rollback a late response is theft", |r, p, now, policy| {
+        let is_confirmed = p.generation == r.generation;
+        let unused_grace = if is_confirmed { policy.unused_grace } else { policy.grace };
+        decide_refresh(r, p, now, &RefreshPolicy { unused_grace, ..*policy })
+    }),
+    deciding("a discarded child is denied within the shorter grace only", |r, p, now, policy| {
+        let mut next = decide_refresh(r, p, now, policy);
+        if let (Some(discarded), Some(child)) = (&mut next.discarded, r.child) {
+            discarded.issued_until = child.issued_at.plus(policy.grace);
+        }
+        next
+    }),
+    deciding("a discarded child is not denied to the verifiers", |r, p, now, policy| {
+        RefreshTransition { discarded: None, ..decide_refresh(r, p, now, policy) }
+    }),
+    deciding("a session is renewed although it has a child", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        let has_child = r.child.is_some() && (p.generation, r.generation) == (0, 0);
+        if has_child && !policy.rotate { renewed(r, next) } else { next }
+    }),
+    deciding("a session of a later generation is renewed", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        let is_later = p.generation > 0;
+        if is_later && r.child.is_none() && !policy.rotate { renewed(r, next) } else { next }
+    }),
+    deciding("a token newer than the record is renewed", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        let is_newer = p.generation > r.generation;
+        if is_newer && !policy.rotate { renewed(r, next) } else { next }
     }),
     deciding("a returning parent is tolerated", |r, p, now, policy| {
         decide_refresh(&map_child(r, |child| Child { used: false, ..child }), p, now, policy)
@@ -282,9 +320,6 @@ pub const REDUNDANT: &[Mutant] = &[
         let issued_at = as_latest_child(r, p).issued_at;
         decide_refresh(r, &PresentedToken { issued_at, ..*p }, now, policy)
     }),
-    deciding("a discarded child is not denied to the verifiers", |r, p, now, policy| {
-        RefreshTransition { discarded: None, ..decide_refresh(r, p, now, policy) }
-    }),
     deciding_use("a discarded child is detected by the deny list only", |r, token_use, now| {
         let latest = r.child.map_or(0, |child| child.branch);
         if token_use.denied
@@ -310,6 +345,20 @@ pub const REDUNDANT: &[Mutant] = &[
 fn reuse(record: &Record, evidence: ReuseEvidence, now: Timestamp) -> RefreshTransition {
     let record = revoked(record, now);
     RefreshTransition { decision: Decision::Reuse(evidence), record: Some(record), discarded: None }
+}
+
+/// What the transition would be without rotation.
+fn renewed(record: &Record, next: RefreshTransition) -> RefreshTransition {
+    let record = match (next.decision, next.record) {
+        (Decision::Rotate(_), Some(next)) => {
+            let child = record.child.filter(|_| next.generation == record.generation);
+            Record { child, ..next }
+        }
+        (Decision::Replay(_), _) => record.clone(),
+        (decision, record) => return RefreshTransition { decision, record, ..next },
+    };
+    let decision = Decision::Renew { expires_at: record.idle_deadline };
+    RefreshTransition { decision, record: Some(record), discarded: None }
 }
 
 fn revoked(record: &Record, now: Timestamp) -> Record {

@@ -5,7 +5,7 @@ use super::machine::Machine;
 use super::search_space::SearchSpace;
 use super::step::{Event, Gap, HistoryStep, ResponseFate};
 use super::violation::Violation;
-use super::world::World;
+use super::world::{SharedChildren, World};
 
 /// The size of a search.
 #[derive(Clone, Copy, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Counts {
     pub histories: u64,
     /// Histories of the full depth.
     pub of_full_depth: u64,
+    /// What a thief gains by the two graces.
+    pub shared: SharedChildren,
 }
 
 /// A violation and the history that leads to it.
@@ -59,6 +61,7 @@ impl Walk<'_> {
             final_phase(&next, self.machine, self.space)
                 .map_err(|violation| counterexample(violation, true))?;
             self.counts.histories += 1;
+            self.counts.shared.merge(&next.shared);
             if self.history.len() < self.space.depth {
                 self.from(&next)?;
             } else {
@@ -90,6 +93,23 @@ pub fn next_steps(world: &World, space: &SearchSpace) -> Vec<HistoryStep> {
         if world.has_thief() {
             add(gap, Event::ThiefRefreshes);
             add(gap, Event::ThiefUses { delivered: true });
+        }
+        if !space.thief && world.may_land_after(gap.span()) {
+            add(gap, Event::Lands);
+        }
+    }
+    // Only refreshes distinguish a child that is older than the grace of unused ones. With a thief, one
+    // gap is enough for what takes no part in the theft.
+    add(Gap::Longer, Event::Refresh(ResponseFate::Arrives));
+    if !space.thief {
+        add(Gap::Longer, Event::Refresh(ResponseFate::Lost));
+    } else if world.may_land_after(Gap::Short.span()) {
+        add(Gap::Short, Event::Lands);
+    }
+    if world.has_thief() {
+        add(Gap::Longer, Event::ThiefRefreshes);
+        if space.rotation_off {
+            add(Gap::Long, Event::ThiefRenews);
         }
     }
     // An unreported use changes nothing but the time, so one gap is enough. Stealing and rolling

@@ -6,7 +6,10 @@ use std::time::Duration;
 /// The grace of every session here.
 pub const GRACE: Duration = Duration::from_secs(10);
 
-/// How far a clock steps back at a failover: much more than the grace.
+/// The grace of unused children: exactly two [`Gap::Long`].
+pub const UNUSED_GRACE: Duration = Duration::from_millis(20_002);
+
+/// How far a clock steps back at a failover: much more than either grace.
 pub const STEP_BACK: Duration = Duration::from_secs(45);
 
 /// The time between two events.
@@ -18,6 +21,8 @@ pub enum Gap {
     Short,
     /// One millisecond more than the grace.
     Long,
+    /// One millisecond more than the grace of unused children.
+    Longer,
 }
 
 impl Gap {
@@ -27,6 +32,7 @@ impl Gap {
             Self::None => Duration::ZERO,
             Self::Short => Duration::from_secs(5),
             Self::Long => Duration::from_millis(10_001),
+            Self::Longer => Duration::from_millis(20_003),
         }
     }
 }
@@ -36,7 +42,7 @@ impl Gap {
 pub enum ResponseFate {
     /// It arrives.
     Arrives,
-    /// It is lost on the way.
+    /// It is lost on the way, or arrives later: see [`Event::Lands`].
     Lost,
     /// The honest client does not get it, the thief does.
     Stolen,
@@ -47,8 +53,11 @@ pub enum ResponseFate {
 pub enum Event {
     /// The honest client refreshes.
     Refresh(ResponseFate),
-    /// The honest client asks for an access token only (rotation off).
+    /// The honest client refreshes and asks for no rotation.
     Renew,
+    /// The response to a refresh of the honest client arrives late, and its pair replaces the one that
+    /// the client has, as in the cookies of a browser with several tabs.
+    Lands,
     /// A delayed copy of one of the honest client's requests arrives; 0 is the last request.
     Duplicate(usize),
     /// The honest client uses its access token; the report to the store arrives or is lost.
@@ -63,6 +72,8 @@ pub enum Event {
     Steal,
     /// The thief refreshes.
     ThiefRefreshes,
+    /// The thief refreshes and asks for no rotation.
+    ThiefRenews,
     /// The thief uses its access token; the report to the store arrives or is lost.
     ThiefUses {
         /// The report arrives.
@@ -92,6 +103,7 @@ impl fmt::Debug for HistoryStep {
             Gap::None => {}
             Gap::Short => f.write_str("short ")?,
             Gap::Long => f.write_str("long ")?,
+            Gap::Longer => f.write_str("longer ")?,
         }
         write!(f, "{:?}", self.event)
     }

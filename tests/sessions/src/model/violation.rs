@@ -13,7 +13,7 @@ pub enum Violation {
     HonestAccused,
     /// 1: a duplicate revoked the session of an honest client.
     DuplicateIsTheft(ReuseEvidence),
-    /// 2: one token had two children within the grace.
+    /// 2: one token had two children within the grace of unused children.
     TwoChildren,
     /// 2: two tokens had the same position in the family.
     SharedPosition,
@@ -35,6 +35,10 @@ pub enum Violation {
     IdleStands,
     /// 8: a child expires too early, because the clock was behind when it was issued.
     EarlyExpiry,
+    /// 9: a session that had rotated was renewed without rotation.
+    NotRotated,
+    /// 10: a child was discarded, and the access token that came with it is still accepted.
+    AccessOutlivesChild,
     /// 6: the record holds a part of a secret.
     SecretStored,
 }

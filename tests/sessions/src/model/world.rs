@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use regrant::session::{
-    DeviceLabel, DiscardedChild, NewSession, PresentedToken, Record, SessionState, TokenSecret,
+    Child, DeviceLabel, DiscardedChild, NewSession, PresentedToken, Record, SessionState,
+    TokenSecret,
 };
 use regrant::types::{FamilyPosition, Timestamp};
 
@@ -31,6 +32,38 @@ pub(super) struct Request {
     pub until: Timestamp,
 }
 
+/// A response to the honest client that may still arrive.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct LateResponse {
+    pub refresh: Token,
+    pub access: Access,
+    /// It arrives up to this instant: the grace of unused children after the first response, by a
+    /// clock that never steps back. A response that is slower counts as lost.
+    pub until: Timestamp,
+}
+
+/// How old the children were that the thief got as well as their owner, at most.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SharedChildren {
+    /// Children that were in use.
+    pub used: Duration,
+    /// Children that nobody had used.
+    pub unused: Duration,
+}
+
+impl SharedChildren {
+    pub(super) fn record(&mut self, child: Child, now: Timestamp) {
+        let age = now.since(child.issued_at);
+        let longest = if child.used { &mut self.used } else { &mut self.unused };
+        *longest = age.max(*longest);
+    }
+
+    pub(super) fn merge(&mut self, other: &Self) {
+        self.used = self.used.max(other.used);
+        self.unused = self.unused.max(other.unused);
+    }
+}
+
 /// The state of the model.
 #[derive(Clone, Debug)]
 pub struct World {
@@ -47,6 +80,9 @@ pub struct World {
     pub(super) discarded: Vec<DiscardedChild>,
     /// The honest client's requests, oldest first.
     pub(super) requests: Vec<Request>,
+    /// The last response to the honest client that did not arrive.
+    pub(super) late: Option<LateResponse>,
+    pub(super) shared: SharedChildren,
     pub(super) has_rolled_back: bool,
     pub(super) ledger: Ledger,
 }
@@ -91,6 +127,8 @@ impl World {
             record,
             discarded: Vec::new(),
             requests: Vec::new(),
+            late: None,
+            shared: SharedChildren::default(),
             has_rolled_back: false,
             ledger,
         }
@@ -129,6 +167,15 @@ impl World {
         recent.filter(move |(_, request)| now <= request.until).map(|(which, _)| which)
     }
 
+    /// Whether a late response may arrive after `gap`. It arrives before the client refreshes with the
+    /// pair that it has got meanwhile.
+    pub(super) fn may_land_after(&self, gap: Duration) -> bool {
+        self.late.is_some_and(|late| {
+            self.app_now().plus(gap) <= late.until
+                && self.honest.refresh.claims.generation <= late.refresh.claims.generation
+        })
+    }
+
     pub(super) fn has_earlier_access(&self) -> bool {
         self.honest.earlier_access.is_some()
     }
@@ -161,6 +208,10 @@ impl World {
         match step.event {
             Event::Refresh(answer) => self.honest_refresh(machine, space, true, answer),
             Event::Renew => self.honest_refresh(machine, space, false, ResponseFate::Arrives),
+            Event::Lands => {
+                self.land();
+                Ok(())
+            }
             Event::Duplicate(which) => self.duplicate(machine, space, which),
             Event::Use { delivered } => {
                 self.use_access_token(machine, space, Who::Honest, self.honest.access, delivered)
@@ -182,6 +233,9 @@ impl World {
             }
             Event::ThiefRefreshes => {
                 self.refresh_as(machine, space, Who::Thief, true, ResponseFate::Arrives).map(drop)
+            }
+            Event::ThiefRenews => {
+                self.refresh_as(machine, space, Who::Thief, false, ResponseFate::Arrives).map(drop)
             }
             Event::ThiefUses { delivered } => self.use_access_token(
                 machine,
@@ -210,6 +264,9 @@ impl World {
         for client in std::iter::once(&mut self.honest).chain(self.thief.as_mut()) {
             client.forget_count();
             client.access.came_with_child_of = None;
+        }
+        if let Some(late) = &mut self.late {
+            late.access.came_with_child_of = None;
         }
     }
 

@@ -18,7 +18,7 @@ const VICTIM: &str = "REGRANT_VICTIM_OF";
 fn facade(file: &Path) -> Auth {
     let config = format!(
         r#"{{ "secret": "an access secret of at least 32 bytes", "store": "file:{}",
-             "refresh": {{ "grace": 0 }} }}"#,
+             "refresh": {{ "grace": 0, "unusedGrace": 0 }} }}"#,
         file.display()
     );
     Auth::from_json(&config).unwrap().build().unwrap()

@@ -1,4 +1,4 @@
-//! The model check: every history of each search space satisfies the eight invariants, which `model`
+//! The model check: every history of each search space satisfies the ten invariants, which `model`
 //! defines. `REGRANT_DEEPER=1` adds one step to every history and takes minutes.
 
 use regrant_session_tests::report::report;
@@ -6,8 +6,8 @@ use std::time::Instant;
 
 use regrant::session::ReuseEvidence;
 use regrant_session_tests::model::{
-    Event, Gap, HistoryStep, Machine, ResponseFate, SearchSpace, Violation, World, search,
-    search_space,
+    Event, GRACE, Gap, HistoryStep, Machine, ResponseFate, SearchSpace, SharedChildren,
+    UNUSED_GRACE, Violation, World, search, search_space,
 };
 
 fn check(space: &SearchSpace) {
@@ -15,16 +15,32 @@ fn check(space: &SearchSpace) {
     let space = &SearchSpace { depth: space.depth + deeper, ..*space };
     let started = Instant::now();
     match search(&Machine::REAL, space) {
-        Ok(counts) => report(format!(
-            "model: {} histories ({} of full length), depth {}, {}, {:.1} s",
-            counts.histories,
-            counts.of_full_depth,
-            space.depth,
-            space.name,
-            started.elapsed().as_secs_f64()
-        )),
+        Ok(counts) => {
+            report(format!(
+                "model: {} histories ({} of full length), depth {}, {}, {:.1} s",
+                counts.histories,
+                counts.of_full_depth,
+                space.depth,
+                space.name,
+                started.elapsed().as_secs_f64()
+            ));
+            if space.thief {
+                report(gain_of_a_thief(&counts.shared));
+            }
+        }
         Err(found) => panic!("{}: {:?} after {:#?}", space.name, found.violation, found.history),
     }
+}
+
+/// A thief shares what the owner asks for: the owner's child, up to the longer grace while nobody has
+/// used it, and no longer than the grace once it is in use.
+fn gain_of_a_thief(shared: &SharedChildren) -> String {
+    assert_eq!((shared.unused, shared.used), (UNUSED_GRACE, GRACE));
+    format!(
+        "model: a thief shares a child up to {} ms after its issue while it is unused, and up to {} ms once it is used",
+        shared.unused.as_millis(),
+        shared.used.as_millis()
+    )
 }
 
 #[test]

@@ -1,6 +1,6 @@
 -- KEYS[1] the hash of the user
 -- ARGV: now or '', session, gen, branch, id, parent or '', iat, exp,
---       grace, idle ttl, rotate 0|1, revoke all of the user's sessions on reuse 0|1,
+--       grace, unused grace, idle ttl, rotate 0|1, revoke all of the user's sessions on reuse 0|1,
 --       perhaps the time at which the caller gives up
 local key, session = KEYS[1], ARGV[2]
 local stored = redis.call('HGET', key, session)
@@ -8,7 +8,7 @@ if not stored then return false end
 local now = current_time(ARGV[1])
 -- After a network partition a request may arrive when its caller has retried elsewhere and gone on:
 -- acting on it would look like a second holder of the token.
-if ARGV[13] and now > tonumber(ARGV[13]) then
+if ARGV[14] and now > tonumber(ARGV[14]) then
   return redis.error_reply('LATE ' .. string.format('%d', now))
 end
 local r = unpack_record(stored)
@@ -18,11 +18,12 @@ local p = {
   iat = tonumber(ARGV[7]), exp = tonumber(ARGV[8]),
 }
 local policy = {
-  grace = tonumber(ARGV[9]), idle_ttl = tonumber(ARGV[10]), rotate = ARGV[11] == '1',
+  grace = tonumber(ARGV[9]), unused_grace = tonumber(ARGV[10]),
+  idle_ttl = tonumber(ARGV[11]), rotate = ARGV[12] == '1',
 }
 local answer = step(r, p, now, policy)
 if answer.write then redis.call('HSET', key, session, pack_record(r)) end
-if answer.decision == REUSE and ARGV[12] == '1' then revoke_live(key, now, REUSED) end
+if answer.decision == REUSE and ARGV[13] == '1' then revoke_live(key, now, REUSED) end
 return {
   answer.decision, tostring(answer.detail or ''),
   r.gen, r.branch, r.minted, answer.expires or 0, answer.discarded or -1, answer.issued_until or 0,

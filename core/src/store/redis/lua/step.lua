@@ -24,10 +24,10 @@ local function reuse(r, kind, now)
   return { decision = REUSE, detail = kind, write = true }
 end
 
--- Issues a child at the instant `at`; none with rotation off.
+-- Issues a child at the instant `at`; none with rotation off, if the session has never rotated.
 local function rotate_or_renew(r, at, branch, policy)
   r.idle = math.min(math.max(at + policy.idle_ttl, r.idle), r.expires)
-  if not policy.rotate then return { decision = RENEW, write = true, expires = r.idle } end
+  if not (policy.rotate or r.gen > 0 or r.child) then return { decision = RENEW, write = true, expires = r.idle } end
   r.child, r.branch, r.minted, r.used = true, branch, at, false
   return { decision = ROTATE, write = true, expires = child_expires(r, policy) }
 end
@@ -35,22 +35,22 @@ end
 local function confirmed_again(r, p, now, policy)
   if p.id ~= r.id then return reuse(r, FORK, now) end
   if not r.child then return rotate_or_renew(r, math.max(now, after(p.iat)), 0, policy) end
-  if now <= r.minted + policy.grace then
-    if policy.rotate then return { decision = REPLAY, expires = child_expires(r, policy) } end
-    return { decision = RENEW, expires = r.idle }
+  local replayed_until = r.minted + (r.used and policy.grace or policy.unused_grace)
+  if now <= replayed_until then
+    return { decision = REPLAY, expires = child_expires(r, policy) }
   end
   if r.used then return reuse(r, PARENT_RETURNED, now) end
-  local discarded, issued_until = r.branch, r.minted + policy.grace
+  local discarded = r.branch
   local answer =
     rotate_or_renew(r, math.max(now, after(r.minted)), math.min(r.branch + 1, LAST_BRANCH), policy)
-  if policy.rotate then answer.discarded, answer.issued_until = discarded, issued_until end
+  answer.discarded, answer.issued_until = discarded, replayed_until
   return answer
 end
 
 local function newer(r, p, now, policy)
   if r.child then
     if p.gen == r.gen + 1 and p.branch < r.branch then return reuse(r, DISCARDED_BRANCH, now) end
-    if r.minted > p.iat + policy.grace then return reuse(r, OLDER_TOKEN, now) end
+    if r.minted > p.iat + policy.unused_grace then return reuse(r, OLDER_TOKEN, now) end
   end
   if p.gen == r.gen + 1 and p.parent ~= r.id then return reuse(r, FORK, now) end
   r.gen, r.id, r.promoted = p.gen, p.id, now
