@@ -237,7 +237,14 @@ export interface RefreshConfig {
    */
   grace?: Lifetime | undefined;
   /**
-   * Whether a refresh also issues a new refresh token.
+   * The same while nobody has used the new pair, at least `grace` and at most 5 minutes: for responses that arrive
+   * late. If only a longer `grace` is given, that applies here too.
+   *
+   * @defaultValue `'1m'`
+   */
+  unusedGrace?: Lifetime | undefined;
+  /**
+   * Whether a refresh also issues a new refresh token. A session that has rotated once always rotates.
    *
    * @defaultValue `true`
    */

@@ -17,7 +17,8 @@ pub struct Record {
     pub id: TokenId,
     /// The latest child of the confirmed refresh token, if one was issued.
     pub child: Option<Child>,
-    /// When the confirmed refresh token became that.
+    /// When the confirmed refresh token became that; once its child is used, when that was first
+    /// reported. The grace of the tokens before begins then.
     pub confirmed_at: Timestamp,
     /// When the user logged in; for a migrated session, in the legacy app.
     pub created_at: Timestamp,
@@ -119,7 +120,7 @@ impl Record {
 
     /// When the latest refresh token was issued.
     pub fn last_refreshed(&self) -> Timestamp {
-        self.child.map_or(self.confirmed_at, |child| child.issued_at.max(self.confirmed_at))
+        self.child.map_or(self.confirmed_at, |child| child.issued_at)
     }
 
     /// Whether the session can still be refreshed at `now`.

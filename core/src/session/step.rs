@@ -2,7 +2,7 @@
 //!
 //! It compares the generation of the presented token with that of the confirmed token in the record.
 //! `p` is the presented token, `r` the record, `c` its child, `G` the grace, `U` the longer grace of a
-//! child that nobody has used; the first line that applies decides:
+//! child that nobody has used, `u` the time of the first use of `c`; the first line that applies decides:
 //!
 //! | generation | condition | decision |
 //! |---|---|---|
@@ -10,7 +10,7 @@
 //! | | `r.state` is `Revoked` | `Revoked` |
 //! | `p = r` | `p.id ≠ r.id` | `Reuse(Fork)` |
 //! | | no `c` | `Rotate`, on branch 0 |
-//! | | `c.used`, `now − c.issued_at ≤ G` | `Replay`; no write |
+//! | | `c.used`, `now − u ≤ G` and `now − c.issued_at ≤ U` | `Replay`; no write |
 //! | | `c.used` | `Reuse(ParentReturned)` |
 //! | | `now − c.issued_at ≤ U` | `Replay`; no write |
 //! | | else | `Rotate`, on the next branch; `c` becomes a `DiscardedChild` |
@@ -28,7 +28,9 @@
 //!
 //! `U` is for responses that are slower than `G`: the child is lost only when its client has had enough time
 //! to receive and use it, so a late response carries the token that the client's other tabs got. Use of
-//! the child ends `U`, so a thief of the parent shares only a child that its owner has not used yet.
+//! the child ends `U`, so a thief of the parent shares only a child that its owner has not used for
+//! longer than `G`: that much later the requests of other tabs, sent at the same time, may arrive.
+//! `u` is `r.confirmed_at` or, if that is later, `c.issued_at`.
 //!
 //! `Rotate`, and `Renew` in place of it, move the idle deadline of the record to `idle_ttl` after the
 //! refresh. The time of the refresh is later than that of the refresh before, also when the clock was set
@@ -214,10 +216,11 @@ fn same_generation(
     let Some(child) = record.child else {
         return rotate_or_renew(record, 0, token.issued_at, now, policy);
     };
-    let replayed_until = child.issued_at.plus(match child.used {
-        true => policy.grace,
-        false => policy.unused_grace,
-    });
+    let unused_until = child.issued_at.plus(policy.unused_grace);
+    let replayed_until = match child.used {
+        true => child.issued_at.max(record.confirmed_at).plus(policy.grace).min(unused_until),
+        false => unused_until,
+    };
     if now <= replayed_until {
         return unchanged(Decision::Replay(IssuedChild::of(record, child, policy)));
     }

@@ -64,7 +64,11 @@ pub fn decide_use(record: &Record, token_use: &AccessTokenUse, now: Timestamp) -
     match child {
         Some(child) if branch == child.branch && !child.used => UseTransition {
             outcome: UseOutcome::ChildInUse,
-            record: Some(Record { child: Some(Child { used: true, ..child }), ..record.clone() }),
+            record: Some(Record {
+                child: Some(Child { used: true, ..child }),
+                confirmed_at: record.confirmed_at.max(now),
+                ..record.clone()
+            }),
         },
         _ => unchanged(UseOutcome::Unchanged),
     }

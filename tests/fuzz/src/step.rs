@@ -87,7 +87,10 @@ fn by_the_table(
             _ if p.id != r.id => DecisionKind::Reuse,
             None if policy.rotate || has_rotated => DecisionKind::Rotate,
             None => DecisionKind::Renew,
-            Some(child @ Child { used: true, .. }) if now - ms(child.issued_at) <= grace => {
+            Some(child @ Child { used: true, .. })
+                if now - ms(child.issued_at.max(r.confirmed_at)) <= grace
+                    && now - ms(child.issued_at) <= unused_grace =>
+            {
                 DecisionKind::Replay
             }
             Some(Child { used: true, .. }) => DecisionKind::Reuse,

@@ -127,12 +127,12 @@ async fn configuration_errors_name_the_field() {
 #[tokio::test]
 async fn the_grace_of_unused_children_is_at_least_the_grace() {
     for (refresh, unused_grace) in [
-        (json!({}), 60),
-        (json!({ "grace": 0 }), 60),
-        (json!({ "grace": "2m" }), 120),
-        (json!({ "grace": "2m", "unusedGrace": "3m" }), 180),
-        (json!({ "unusedGrace": "10s" }), 10),
-        (json!({ "grace": 0, "unusedGrace": 0 }), 0),
+        (json!({}), "1m"),
+        (json!({ "grace": 0 }), "1m"),
+        (json!({ "grace": "2m" }), "2m"),
+        (json!({ "grace": "2m", "unusedGrace": "3m" }), "3m"),
+        (json!({ "unusedGrace": "10s" }), "10s"),
+        (json!({ "grace": 0, "unusedGrace": 0 }), "0s"),
     ] {
         let config = json!({ "secret": SECRET, "refresh": refresh }).to_string();
         let effective = regrant::config::AuthConfig::from_json(&config).unwrap().effective();

@@ -82,10 +82,31 @@ pub async fn an_unused_child_is_issued_again_for_longer(at: &Fixture) {
         assert_eq!(at.decide(&session, &parent).await, Decision::Replay(issued_child));
     }
     assert_eq!(at.record(&session).await.unwrap(), record, "a replay writes nothing");
-    // Use of the child ends it: the client has what it needs.
-    assert_eq!(at.record_use(&session, &session.token, false).await, Some(UseOutcome::ChildInUse));
+}
+
+/// Tabs refresh at the same time with a token whose child was lost: one uses the child before the other's
+/// request arrives.
+pub async fn the_grace_of_a_used_child_begins_with_its_use(at: &Fixture) {
     let theft = Decision::Reuse(ReuseEvidence::ParentReturned);
-    assert_eq!(at.decide(&session, &parent).await, theft);
+    // Used so long after its issue; replayed for so long after that.
+    for (used, replayed) in [
+        (Duration::ZERO, GRACE),
+        (GRACE + MOMENT, GRACE),
+        (UNUSED_GRACE - GRACE, GRACE),
+        (UNUSED_GRACE - MOMENT, MOMENT),
+    ] {
+        let mut session = at.login("alice").await;
+        at.wait(MINUTE);
+        let parent = session.token.clone();
+        let issued_child = at.refresh(&mut session).await;
+        at.wait(used);
+        let in_use = at.record_use(&session, &session.token, false).await;
+        assert_eq!(in_use, Some(UseOutcome::ChildInUse));
+        at.wait(replayed);
+        assert_eq!(at.decide(&session, &parent).await, Decision::Replay(issued_child));
+        at.wait(MOMENT);
+        assert_eq!(at.decide(&session, &parent).await, theft);
+    }
 }
 
 /// A response is late, and the store loses the write meanwhile.

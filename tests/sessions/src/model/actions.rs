@@ -33,7 +33,9 @@ impl World {
             decision if alone => return Err(Violation::HonestRefused(decision)),
             _ => return Ok(()),
         }
-        let until = self.app_time_of_issue(decision).plus(GRACE);
+        let first_answer = self.app_time_of_issue(decision);
+        let until = first_answer.plus(UNUSED_GRACE).min(self.app_now().plus(GRACE));
+        let until = until.max(first_answer.plus(GRACE));
         self.requests.push(Request { token, rotate, until });
         Ok(())
     }
@@ -66,7 +68,7 @@ impl World {
     ) -> Result<Decision, Violation> {
         let now = self.now;
         let token = self.client(who).refresh;
-        let child = self.record.child;
+        let (child, confirmed_at) = (self.record.child, self.record.confirmed_at);
         let overdue = self.client(who).overtaken.is_some_and(|since| now > since.plus(GRACE));
         let (decision, pair) = self.attempt_refresh(machine, space, &token, rotate)?;
         if overdue && self.is_live() && decision != Decision::Expired {
@@ -74,7 +76,7 @@ impl World {
         }
         let Some((refresh, access)) = pair else { return Ok(decision) };
         if let (Who::Thief, Decision::Replay(_), Some(child)) = (who, decision, child) {
-            self.shared.record(child, now);
+            self.shared.record(child, confirmed_at, now);
         }
         if let Decision::Rotate(issued) = decision {
             self.check_denied(machine, who, &token, issued.issued_at)?;
@@ -108,7 +110,10 @@ impl World {
 
     /// A late response arrives. Its pair replaces the one that the honest client has.
     pub(super) fn land(&mut self) {
-        let LateResponse { refresh, access, .. } = self.late.take().expect("there is one");
+        let LateResponse { refresh, access, until } = self.late.take().expect("there is one");
+        for request in &mut self.requests {
+            request.until = request.until.min(until);
+        }
         self.honest.earlier_access = Some(self.honest.access);
         (self.honest.refresh, self.honest.access) = (refresh, access);
         if access.came_with_child_of.is_none() {
@@ -206,9 +211,8 @@ impl World {
             step.decision,
             Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew { .. }
         );
-        let repeated = match (step.decision, before.child) {
-            (Decision::Replay(_), Some(child)) if child.used => GRACE,
-            (Decision::Replay(_), _) => UNUSED_GRACE,
+        let repeated = match step.decision {
+            Decision::Replay(_) => UNUSED_GRACE,
             _ => Duration::ZERO,
         };
         let promised = refreshed_at.plus(space.idle_ttl).minus(repeated).min(before.expires_at);
@@ -323,8 +327,15 @@ impl World {
         if overdue && is_detectable && self.is_live() {
             return Err(Violation::TwoHolders);
         }
+        if answer == UseOutcome::ChildInUse
+            && let (_, Some(other)) = self.clients(who)
+            && other.overtaken.is_some()
+        {
+            // The grace of the older tokens begins anew.
+            other.overtaken = Some(now);
+        }
         if let Some((parent, child_issued_at)) = came_with_child_of {
-            self.ledger.child_was_used(parent, child_issued_at);
+            self.ledger.child_was_used(parent, now.max(child_issued_at));
         }
         Ok(())
     }

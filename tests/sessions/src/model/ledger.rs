@@ -77,11 +77,19 @@ impl Ledger {
         Ok(())
     }
 
-    /// The access token of a child was used: the child has arrived, so use of the parent is theft.
-    pub fn child_was_used(&mut self, parent: Secret, issued_at: Timestamp) {
-        if !self.spent.iter().any(|spent| spent.token == parent) {
-            self.spent.push(Spent { token: parent, since: issued_at, by_refresh: false });
+    /// The access token of a child was used: the child has arrived, so use of the parent is theft. The
+    /// grace of the parent begins, and that of its own parent begins anew.
+    pub fn child_was_used(&mut self, parent: Secret, now: Timestamp) {
+        if self.spent.iter().any(|spent| spent.token == parent) {
+            return;
         }
+        let of_parent = self.issued_children.iter().find(|(_, token)| token.secret == parent);
+        if let Some((grandparent, _)) = of_parent {
+            for spent in self.spent.iter_mut().filter(|spent| spent.token == *grandparent) {
+                spent.since = spent.since.max(now);
+            }
+        }
+        self.spent.push(Spent { token: parent, since: now, by_refresh: false });
     }
 
     /// A token was used, so it has arrived and its parent is spent. Where the parent was spent by a

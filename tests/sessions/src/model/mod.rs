@@ -7,7 +7,8 @@
 //!
 //! 1. A client that alone holds its newest tokens is never refused with them and never taken for
 //!    a thief, whatever is lost, duplicated or rolled back, until the session expires. A *duplicate* is a copy of
-//!    one of its last two refresh requests that arrives within `G` of the first answer to it. A
+//!    one of its last two refresh requests that arrives within `G` of the answer to it and within `U` of the
+//!    first answer with that token. A
 //!    copy of an older request, or one that arrives later, counts as theft. Also when a
 //!    response arrives late, up to `U` after it was first given, and replaces the pair that the client
 //!    has got meanwhile, as long as the client has not refreshed with that pair.
@@ -17,7 +18,7 @@
 //!    since the last rollback:
 //!    - If A gets tokens at `t1` and B gets a next refresh token later than `t1 + G`, then A's
 //!      next refresh leaves the session revoked if it comes more than `G` after B last got
-//!      tokens. (Within `G` of B's last refresh A may be superseded: it gets nothing, and is
+//!      tokens or first used them. (Within `G` A may be superseded: it gets nothing, and is
 //!      detected when it tries again.) The child that A has already got is no next refresh token: while
 //!      it is unused, B shares it up to `t1 + U`. So does the next use of the access
 //!      token that A got with a refresh token at `t1`, if its report arrives and the store never
@@ -32,7 +33,7 @@
 //!    back and never past `expires_at`, until the session is revoked; nothing succeeds after either.
 //! 6. The encoded record has no first half of any secret that was ever issued.
 //! 7. After every granted refresh, with rotation or without, the idle deadline is `idle_ttl` later, less
-//!    `G` or, for an unused child, `U` for a repeated one, or `expires_at`.
+//!    `U` for a repeated one, or `expires_at`.
 //! 8. A child that is issued while the clock is behind expires `idle_ttl` after its parent was issued or
 //!    later.
 //! 9. A session that has rotated always rotates, whatever the honest client or the thief asks, unless the

@@ -51,6 +51,15 @@ pub const LOAD_BEARING: &[Mutant] = &[
         let grace = if is_confirmed { policy.unused_grace } else { policy.grace };
         decide_refresh(r, p, now, &RefreshPolicy { grace, ..*policy })
     }),
+    deciding("the grace of a used child begins with its issue", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        let child = r.child.filter(|child| child.used);
+        let is_late = child.is_some_and(|child| now > child.issued_at.plus(policy.grace));
+        if is_late && matches!(next.decision, Decision::Replay(_)) {
+            return reuse(r, ReuseEvidence::ParentReturned, now);
+        }
+        next
+    }),
     deciding("after a rollback a late response is theft", |r, p, now, policy| {
         let is_confirmed = p.generation == r.generation;
         let unused_grace = if is_confirmed { policy.unused_grace } else { policy.grace };

@@ -27,8 +27,8 @@ pub enum Who {
 pub(super) struct Request {
     pub token: Token,
     pub rotate: bool,
-    /// A copy may arrive up to this instant: the grace after the first response, by a clock that
-    /// never steps back.
+    /// A copy may arrive up to this instant: the grace after the response, and no later than the grace
+    /// of unused children after the first response, by a clock that never steps back.
     pub until: Timestamp,
 }
 
@@ -42,20 +42,22 @@ pub(super) struct LateResponse {
     pub until: Timestamp,
 }
 
-/// How old the children were that the thief got as well as their owner, at most.
+/// How late a thief gets the child that its owner has, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct SharedChildren {
-    /// Children that were in use.
+    /// After the first use of the child.
     pub used: Duration,
-    /// Children that nobody had used.
+    /// After the issue of a child that nobody has used.
     pub unused: Duration,
 }
 
 impl SharedChildren {
-    pub(super) fn record(&mut self, child: Child, now: Timestamp) {
-        let age = now.since(child.issued_at);
-        let longest = if child.used { &mut self.used } else { &mut self.unused };
-        *longest = age.max(*longest);
+    pub(super) fn record(&mut self, child: Child, confirmed_at: Timestamp, now: Timestamp) {
+        if child.used {
+            self.used = self.used.max(now.since(child.issued_at.max(confirmed_at)));
+        } else {
+            self.unused = self.unused.max(now.since(child.issued_at));
+        }
     }
 
     pub(super) fn merge(&mut self, other: &Self) {

@@ -33,11 +33,11 @@ fn check(space: &SearchSpace) {
 }
 
 /// A thief shares what the owner asks for: the owner's child, up to the longer grace while nobody has
-/// used it, and no longer than the grace once it is in use.
+/// used it, and up to the grace after its first use.
 fn gain_of_a_thief(shared: &SharedChildren) -> String {
     assert_eq!((shared.unused, shared.used), (UNUSED_GRACE, GRACE));
     format!(
-        "model: a thief shares a child up to {} ms after its issue while it is unused, and up to {} ms once it is used",
+        "model: a thief shares a child up to {} ms after its issue while it is unused, and up to {} ms after its first use",
         shared.unused.as_millis(),
         shared.used.as_millis()
     )

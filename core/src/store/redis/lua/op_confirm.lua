@@ -17,7 +17,7 @@ if ARGV[5] == '1' or (of_child and branch < r.branch) then
   return { REUSE, 0 }
 end
 if of_child and branch == r.branch and not r.used then
-  r.used = true
+  r.used, r.promoted = true, math.max(r.promoted, now)
   redis.call('HSET', key, session, pack_record(r))
   return { CHILD_IN_USE, 0 }
 end

@@ -20,7 +20,7 @@ local function sort_by(all, instant_of)
 end
 
 local function last_refreshed(r)
-  return r.child and math.max(r.minted, r.promoted) or r.promoted
+  return r.child and r.minted or r.promoted
 end
 
 local function idle_deadline(r) return r.idle end

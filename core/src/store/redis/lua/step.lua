@@ -35,7 +35,10 @@ end
 local function confirmed_again(r, p, now, policy)
   if p.id ~= r.id then return reuse(r, FORK, now) end
   if not r.child then return rotate_or_renew(r, math.max(now, after(p.iat)), 0, policy) end
-  local replayed_until = r.minted + (r.used and policy.grace or policy.unused_grace)
+  local replayed_until = r.minted + policy.unused_grace
+  if r.used then
+    replayed_until = math.min(math.max(r.minted, r.promoted) + policy.grace, replayed_until)
+  end
   if now <= replayed_until then
     return { decision = REPLAY, expires = child_expires(r, policy) }
   end

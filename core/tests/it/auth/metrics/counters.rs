@@ -77,7 +77,7 @@ fn revoked_sessions_and_denied_tokens_are_counted() {
             recorded.counters(),
             [
                 ("regrant_access_denied_total{by=\"session\"}", 3),
-                ("regrant_logins_total{outcome=\"issued\"}", 4),
+                ("regrant_logins_total{outcome=\"issued\"}", 3),
                 ("regrant_sessions_revoked_total{reason=\"administrative\"}", 1),
                 ("regrant_sessions_revoked_total{reason=\"logout\"}", 1),
                 ("regrant_sessions_revoked_total{reason=\"logout_everywhere\"}", 1),
