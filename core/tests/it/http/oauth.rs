@@ -53,7 +53,7 @@ fn header<'a>(response: &'a EndpointResponse, name: &str) -> Option<&'a str> {
 
 #[tokio::test]
 async fn a_form_with_a_refresh_token_gets_the_next_pair() {
-    let world = World::new(false).await;
+    let world = World::new(false, true).await;
     let oauth = OAuth::new(&world);
     let login = Login::new(Subject::new("erin").unwrap());
     let pair = world.auth.login(login).await.unwrap();
@@ -67,7 +67,7 @@ async fn a_form_with_a_refresh_token_gets_the_next_pair() {
 
 #[tokio::test]
 async fn a_store_that_is_unavailable_signs_nobody_out() {
-    let world = World::new(false).await;
+    let world = World::new(false, true).await;
     let oauth = OAuth::new(&world);
     let pair = world.auth.login(Login::new(Subject::new("erin").unwrap())).await.unwrap();
     world.cut_off(true);
@@ -85,7 +85,7 @@ async fn a_store_that_is_unavailable_signs_nobody_out() {
 
 #[tokio::test]
 async fn a_bound_session_needs_its_proof_to_be_revoked() {
-    let world = World::new(true).await;
+    let world = World::new(true, true).await;
     let oauth = OAuth::new(&world);
     let filled = world.fill(&json!({ "refresh": "${dpop.refresh}", "access": "${dpop.access}" }));
     for name in ["refresh", "access"] {
@@ -104,7 +104,7 @@ async fn a_bound_session_needs_its_proof_to_be_revoked() {
 
 #[tokio::test]
 async fn forms_that_are_none_change_nothing() {
-    let world = World::new(false).await;
+    let world = World::new(false, true).await;
     let oauth = OAuth::new(&world);
     let pair = world.auth.login(Login::new(Subject::new("erin").unwrap())).await.unwrap();
     let token = pair.refresh_token.expose();
@@ -125,7 +125,7 @@ async fn forms_that_are_none_change_nothing() {
 
 #[tokio::test]
 async fn a_token_that_another_tab_has_just_replaced_is_tried_again() {
-    let world = World::new(false).await;
+    let world = World::new(false, true).await;
     let oauth = OAuth::new(&world);
     let pair = world.auth.login(Login::new(Subject::new("erin").unwrap())).await.unwrap();
     let first = oauth.refresh(pair.refresh_token.expose()).await.body.unwrap();
