@@ -197,11 +197,15 @@ for (const { name, express } of expressVersions) {
     const { rtVerify, login } = await oldApp(t);
     const { refreshToken } = await login(1);
     const ask = async (token, headers) => (await rtVerify({ refreshtoken: token, userid: '1', ...headers })).json();
+    assert.deepEqual(Object.keys(await ask(refreshToken, { 'x-refresh-rotate': '0' })), ['accessToken']);
     const next = await ask(refreshToken, { 'x-refresh-rotate': '1' });
     assert.deepEqual(Object.keys(next), ['accessToken', 'refreshToken']);
     assert.match(next.refreshToken, /^Bearer eyJ/);
     assert.notEqual(next.refreshToken, refreshToken);
-    assert.deepEqual(Object.keys(await ask(next.refreshToken, { 'x-refresh-rotate': '0' })), ['accessToken']);
+    // From then on the session rotates, with the header or without: a thief must not be able to choose.
+    const later = await ask(next.refreshToken, {});
+    assert.deepEqual(Object.keys(later), ['accessToken', 'refreshToken']);
+    assert.deepEqual(Object.keys(await ask(later.refreshToken, { 'x-refresh-rotate': '0' })), ['accessToken', 'refreshToken']);
   });
 
   for (const [what, headers] of [
