@@ -25,8 +25,8 @@ pub use key::{Algorithm, KeyMaterial, VerificationKey};
 pub use session::{
     Attempt, CallbackError, DurableFile, EndpointShape, FileLock, HttpHeader, HttpRequest,
     HttpResponse, LogEntry, LogLevel, ProofKey, RefreshEndpoint, Session, SessionConfig,
-    SessionListener, SessionLogger, SessionState, SignOutReason, TokenPair, TokenStorage,
-    Transport, in_memory_storage, read_login, software_proof_key, thumbprint_of,
+    SessionListener, SessionLogger, SessionState, SignOutOutcome, SignOutReason, TokenPair,
+    TokenStorage, Transport, in_memory_storage, read_login, software_proof_key, thumbprint_of,
 };
 pub use time::Clock;
 pub use token::{DecodedToken, bearer_token, decode_unverified};

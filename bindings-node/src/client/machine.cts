@@ -186,7 +186,6 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     const half = Math.min(INITIAL_BACKOFF * 2 ** (count - 1), MAX_BACKOFF) / 2;
     return half + upTo(half);
   };
-  const isOpen = () => failures >= FAILURE_THRESHOLD && now < retryAt;
   const retry = (reason: Failure['reason'], at = 0): Retry => ({ reason, retryAfter: Math.max(0, at - now) });
   const lastError = () => ({ ...retry('timeout', retryAt), ...lastFailure });
   const fail = (caller: Caller | undefined, error: Retry | SignedOut) => {
@@ -194,6 +193,11 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   };
   const failWaiters = (error: Retry | SignedOut) => {
     for (const { caller } of waiters.splice(0)) fail(caller, error);
+  };
+  /** After several failures, and if the next attempt is beyond their deadline. */
+  const failHopeless = () => {
+    if (failures >= FAILURE_THRESHOLD && now < retryAt) failWaiters(lastError());
+    waiters = waiters.filter(({ caller, deadline }) => retryAt < deadline || fail(caller, lastError()));
   };
   const giveWaiters = () => {
     if (held) for (const { caller } of waiters.splice(0)) out.push(['reply', caller, held.access]);
@@ -228,7 +232,12 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
       clock = { server, at: requestedAt, wall };
       pair.skew = server - wall;
     }
-    if (pair.lifetime !== undefined) pair.expiresAt ??= (server ?? wall) + pair.lifetime;
+    const issued = server ?? wall;
+    if (pair.lifetime !== undefined) pair.expiresAt ??= issued + pair.lifetime;
+    // Without `iat`. The lifetime limits the margin: a longer margin would refresh the token at every use.
+    else if (pair.expiresAt! > issued) pair.lifetime = pair.expiresAt! - issued;
+    // It has expired on arrival, so a clock is wrong.
+    else pair.expiresAt = undefined;
     return pair;
   }
 
@@ -291,7 +300,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     refreshInBackground = false;
     finish();
     if (isValid()) giveWaiters();
-    else if (isOpen()) failWaiters(lastError());
+    else failHopeless();
   }
 
   // Acquire: callers that want an access token.
@@ -306,8 +315,8 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
         return;
       }
     }
-    if (isOpen()) fail(caller, lastError());
-    else waiters.push({ caller, deadline: now + WAIT_TIMEOUT });
+    waiters.push({ caller, deadline: now + WAIT_TIMEOUT });
+    failHopeless();
   }
 
   function renew(caller: Caller, token: string) {
@@ -511,8 +520,8 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     else if (found.refresh === ended?.refresh) noUsablePair(null);
     else {
       hold(found);
+      // Otherwise the refresh is next, if a caller waits.
       if (isFresh()) succeed();
-      else takeLock();
     }
   }
 

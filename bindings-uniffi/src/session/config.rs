@@ -16,6 +16,9 @@ pub enum EndpointShape {
     /// As served by the Express preset `rtVerify`, compatible with legacy apps: `GET` with the headers
     /// `refreshtoken` and `userid`.
     RtVerify,
+    /// The token endpoint of an OAuth 2.0 server (RFC 6749 §6): `POST` with a form, answered by JSON
+    /// with names such as `access_token`, or by the error `invalid_grant`.
+    OAuth2,
 }
 
 /// The endpoint that refreshes tokens. Its text form omits the headers.
@@ -30,6 +33,17 @@ pub struct RefreshEndpoint {
     /// Headers for every request, such as the API key of a gateway.
     #[uniffi(default)]
     pub headers: HashMap<String, String>,
+    /// The absolute URL of the endpoint that revokes the session of a refresh token: a sign-out calls
+    /// it. Default for the shape `Json`: `logout` beside `url`; for others none.
+    #[uniffi(default = None)]
+    pub logout_url: Option<String>,
+    /// The id of the app at an OAuth 2.0 server.
+    #[uniffi(default = None)]
+    pub client_id: Option<String>,
+    /// The name of the member that wraps the server's responses: `data` for
+    /// `{ "data": { "accessToken": … } }`.
+    #[uniffi(default = None)]
+    pub envelope: Option<String>,
 }
 
 impl fmt::Debug for RefreshEndpoint {
@@ -61,6 +75,9 @@ pub struct SessionConfig {
     /// How long to wait for the storage lock. Default 20 seconds.
     #[uniffi(default = None)]
     pub lock_timeout: Option<Duration>,
+    /// How long to wait for the storage to read, write or clear its value. Default 10 seconds.
+    #[uniffi(default = None)]
+    pub storage_timeout: Option<Duration>,
     /// The delay after the first failure. It doubles with each further failure; half of it is random.
     /// Default 500 ms.
     #[uniffi(default = None)]
@@ -85,17 +102,27 @@ pub struct SessionConfig {
     pub seed: Option<u64>,
 }
 
-impl SessionConfig {
-    /// Converts to the core's builder, without transport and storage.
-    pub(super) fn into_core(self) -> SessionBuilder {
-        let RefreshEndpoint { url, shape, headers } = self.endpoint;
+impl RefreshEndpoint {
+    pub(super) fn into_core(self) -> client::RefreshEndpoint {
+        let Self { url, shape, logout_url, client_id, envelope, headers } = self;
         let mut endpoint = match shape.unwrap_or_default() {
             EndpointShape::Json => client::RefreshEndpoint::json(url),
             EndpointShape::RtVerify => client::RefreshEndpoint::rt_verify(url),
+            EndpointShape::OAuth2 => client::RefreshEndpoint::oauth2(url, client_id),
         };
-        for (name, value) in headers {
-            endpoint = endpoint.header(name, value);
+        if let Some(url) = logout_url {
+            endpoint = endpoint.logout(url);
         }
+        if let Some(name) = envelope {
+            endpoint = endpoint.envelope(name);
+        }
+        headers.into_iter().fold(endpoint, |endpoint, (name, value)| endpoint.header(name, value))
+    }
+}
+
+impl SessionConfig {
+    /// Converts to the core's builder, without transport and storage.
+    pub(super) fn into_core(self) -> SessionBuilder {
         let mut settings = SessionSettings::default();
         let set = |to: &mut Duration, given: Option<Duration>| *to = given.unwrap_or(*to);
         set(&mut settings.min_ttl, self.min_ttl);
@@ -106,12 +133,15 @@ impl SessionConfig {
         set(&mut settings.renew_cooldown, self.renew_cooldown);
         settings.failure_threshold = self.failure_threshold.unwrap_or(settings.failure_threshold);
         settings.seed = self.seed.unwrap_or(settings.seed);
-        let mut builder = client::Session::builder(endpoint).settings(settings);
+        let mut builder = client::Session::builder(self.endpoint.into_core()).settings(settings);
         if let Some(timeout) = self.request_timeout {
             builder = builder.request_timeout(timeout);
         }
         if let Some(timeout) = self.lock_timeout {
             builder = builder.lock_timeout(timeout);
+        }
+        if let Some(timeout) = self.storage_timeout {
+            builder = builder.storage_timeout(timeout);
         }
         builder
     }

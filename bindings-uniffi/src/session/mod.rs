@@ -10,21 +10,25 @@ mod transport;
 pub use config::{EndpointShape, RefreshEndpoint, SessionConfig};
 pub use observer::{LogEntry, LogLevel, SessionListener, SessionLogger};
 pub use proof_key::{ProofKey, software_proof_key, thumbprint_of};
-pub use state::{SessionState, SignOutReason, TokenPair, read_login};
+pub use state::{SessionState, SignOutOutcome, SignOutReason, TokenPair, read_login};
 pub use storage::{DurableFile, FileLock, TokenStorage, in_memory_storage};
 pub use transport::{HttpHeader, HttpRequest, HttpResponse, Transport};
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
-use regrant::client;
-use regrant::error::Error;
+use regrant::client::{self, StorageError};
+use regrant::error::{Cause, Error};
 use regrant::types::AccessToken;
 
 use crate::{Clock, RegrantError, time};
 
 /// The target of log events.
 const TARGET: &str = "regrant::client";
+
+/// How long the thread of a closed session waits for a lock that is still being taken.
+const LATE_LOCK: Duration = Duration::from_secs(60);
 
 /// A user's session: stores the token pair and keeps its access token fresh. Concurrent callers
 /// share one refresh.
@@ -41,12 +45,13 @@ pub struct Session(client::Session);
 
 #[uniffi::export]
 impl Session {
-    /// Creates a session. Nothing is read or sent before the first call. `listener` is notified of
+    /// Creates a session. It reads the storage, so that the state is known, and sends no refresh before
+    /// the first call. `listener` is notified of
     /// sign-in and sign-out, `logger` receives the log. `clock` is the device's wall clock, which may
     /// be wrong; default: the system clock. `proof_key` is the key to bind the tokens to (see
     /// `ProofKey`); it must stay the same. A bound session starts with a login that carries `proof`.
     ///
-    /// Fails with `ERR_CONFIG_INVALID` and the invalid field: `endpoint.url`, `endpoint.headers` or
+    /// Fails with `ERR_CONFIG_INVALID` and the invalid field: `endpoint.url`, `endpoint.logout`, `endpoint.headers` or
     /// `proofKey`.
     #[uniffi::constructor(default(listener = None, logger = None, clock = None, proof_key = None))]
     pub fn new(
@@ -78,7 +83,7 @@ impl Session {
                 let _ = notifier.await;
             }
             // Wait for a lock that is still being taken, so that it is unlocked.
-            while unused.recv().await.is_some() {}
+            let _ = tokio::time::timeout(LATE_LOCK, unused.recv()).await;
         };
         run_on_thread(work, logger)?;
         Ok(Self(session))
@@ -137,11 +142,12 @@ impl Session {
         Ok(self.0.sign_in(pair.into_core()).await?)
     }
 
-    /// Deletes the tokens, at once in memory and then in the storage. Does not contact the server:
-    /// call its logout endpoint first, with `proof` if the session is bound to a key. If it fails, the
-    /// storage may still contain them.
-    pub async fn sign_out(&self) -> Result<(), RegrantError> {
-        Ok(self.0.sign_out().await?)
+    /// Deletes the tokens, at once in memory and then in the storage, and asks the server's logout
+    /// endpoint to revoke the session. Waits for the server no longer than for a refresh. Without a
+    /// network the sign-out succeeds, and the server is asked later. If it fails, the storage may still
+    /// contain the tokens.
+    pub async fn sign_out(&self) -> Result<SignOutOutcome, RegrantError> {
+        Ok(self.0.sign_out().await?.into())
     }
 
     /// Whether a user is signed in, as far as the session knows.
@@ -176,7 +182,7 @@ pub struct Attempt(client::Attempt);
 #[uniffi::export]
 impl Attempt {
     /// The headers, with names in lower case: `authorization` with the scheme `Bearer`, or with the
-    /// scheme `DPoP` and the header `dpop`. They are as secret as the token, and valid for this
+    /// scheme `DPoP` and the header `dpop`; `accesstoken` for a server of the shape `RtVerify`. They are as secret as the token, and valid for this
     /// attempt only.
     pub fn headers(&self) -> Vec<HttpHeader> {
         let headers = self.0.headers().into_iter();
@@ -194,6 +200,32 @@ pub enum CallbackError {
         /// The reason, for the log. It must not contain a token.
         reason: String,
     },
+    /// A storage has lost its content for good, for example because the system invalidated the key
+    /// that it is encrypted with. The user is signed out (`SignOutReason.StorageLost`). `clear` makes
+    /// the storage usable again, with a new key if it needs one; a session calls it before the next
+    /// sign-in is stored.
+    #[error("{reason}")]
+    Lost {
+        /// The reason, for the log. It must not contain a token.
+        reason: String,
+    },
+    /// The folder of a file does not exist.
+    #[error("the folder does not exist")]
+    FolderMissing,
+}
+
+impl CallbackError {
+    /// The error of a storage, for the core.
+    fn into_storage_error(self) -> Cause {
+        match self {
+            Self::Lost { reason } => {
+                tracing::warn!(target: TARGET, %reason, "the token storage lost its content");
+                StorageError::Lost.into()
+            }
+            Self::FolderMissing => StorageError::FolderMissing.into(),
+            failed @ Self::Failed { .. } => failed.into(),
+        }
+    }
 }
 
 impl From<uniffi::UnexpectedUniFFICallbackError> for CallbackError {

@@ -6,6 +6,8 @@ use std::time::Duration;
 use regrant::client;
 use regrant::types::{AccessToken, RefreshToken};
 
+use super::RefreshEndpoint;
+
 /// The token pair from a login response. Its text form shows no token.
 #[derive(Clone, PartialEq, Eq, uniffi::Record)]
 #[uniffi::export(Debug)]
@@ -57,12 +59,16 @@ impl fmt::Debug for TokenPair {
 
 /// The pair in the body of a login response: JSON with `accessToken` and `refreshToken`, and
 /// optionally `expiresIn` (seconds) and `userId`. Nothing if a token is missing. `Bearer ` before a
-/// token is removed.
-#[uniffi::export]
+/// token is removed. With `endpoint`, in the format of that endpoint.
+#[uniffi::export(default(endpoint = None))]
 // A slice would be a `ByteBuffer` in Kotlin.
 #[allow(clippy::needless_pass_by_value, reason = "required by uniffi")]
-pub fn read_login(body: Vec<u8>) -> Option<TokenPair> {
-    client::RefreshEndpoint::read_login(&body).map(Into::into)
+pub fn read_login(body: Vec<u8>, endpoint: Option<RefreshEndpoint>) -> Option<TokenPair> {
+    let pair = match endpoint {
+        None => client::RefreshEndpoint::read_login(&body),
+        Some(endpoint) => endpoint.into_core().read_login_of(&body),
+    };
+    pair.map(Into::into)
 }
 
 /// Whether a user is signed in, as far as the session knows.
@@ -125,6 +131,30 @@ pub enum SignOutReason {
     /// The stored tokens are bound to a key that this session does not have: the key was lost, or the
     /// session was created without it. The tokens stay in the storage.
     OtherKey,
+    /// The storage has lost its content for good (`CallbackError.Lost`).
+    StorageLost,
+}
+
+/// What a sign-out has achieved. The tokens are deleted from the device in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, uniffi::Enum)]
+pub enum SignOutOutcome {
+    /// The server has revoked the session, or it was over already.
+    Revoked,
+    /// The server could not be reached. The session revokes its tokens later: while it runs, and when
+    /// the next session over the same storage starts, unless another user signs in before.
+    Pending,
+    /// The server was not asked, or refused: it has no logout endpoint, or there were no tokens.
+    Local,
+}
+
+impl From<client::SignOutOutcome> for SignOutOutcome {
+    fn from(outcome: client::SignOutOutcome) -> Self {
+        match outcome {
+            client::SignOutOutcome::Revoked => Self::Revoked,
+            client::SignOutOutcome::Pending => Self::Pending,
+            client::SignOutOutcome::Local => Self::Local,
+        }
+    }
 }
 
 impl From<client::SignOutReason> for SignOutReason {
@@ -143,6 +173,7 @@ impl From<client::SignOutReason> for SignOutReason {
             Core::Rejected(code) => Self::Rejected { code: code.map(|code| code.to_string()) },
             Core::Unreadable => Self::Unreadable,
             Core::OtherKey => Self::OtherKey,
+            Core::StorageLost => Self::StorageLost,
             _ => Self::Rejected { code: None },
         }
     }
@@ -156,6 +187,7 @@ mod tests {
     fn reads_a_login_response() {
         let pair = read_login(
             br#"{"accessToken":"Bearer a","refreshToken":"r","expiresIn":60,"userId":7}"#.to_vec(),
+            None,
         );
         let expected = TokenPair {
             access_token: "a".to_owned(),
@@ -165,7 +197,7 @@ mod tests {
         };
         assert_eq!(pair.as_ref(), Some(&expected));
         assert_eq!(TokenPair::from(expected.clone().into_core()), expected);
-        assert_eq!(read_login(br#"{"accessToken":"a"}"#.to_vec()), None);
+        assert_eq!(read_login(br#"{"accessToken":"a"}"#.to_vec(), None), None);
     }
 
     #[test]

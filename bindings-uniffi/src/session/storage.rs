@@ -24,7 +24,8 @@ use super::CallbackError;
 #[async_trait]
 pub trait TokenStorage: Send + Sync {
     /// Reads the value; nothing if the storage is empty. Fail if the storage cannot be read, for
-    /// example because it is locked until the user unlocks the device: "nothing" signs the user out.
+    /// example because it is locked until the user unlocks the device: "nothing" signs the user out,
+    /// and so does `CallbackError.Lost`. A call that takes longer than the session's timeout fails.
     async fn read(&self) -> Result<Option<Vec<u8>>, CallbackError>;
 
     /// Replaces the value, durably: it must survive a power failure. Fails unless the write is known
@@ -156,7 +157,11 @@ impl FileLock {
 
 /// Names neither the path nor the content of the file.
 fn failed(what: &'static str) -> impl Fn(io::Error) -> CallbackError {
-    move |error| CallbackError::Failed { reason: format!("cannot {what}: {error}") }
+    move |error| match error.kind() {
+        // A missing file is no error of these operations.
+        io::ErrorKind::NotFound => CallbackError::FolderMissing,
+        _ => CallbackError::Failed { reason: format!("cannot {what}: {error}") },
+    }
 }
 
 /// The app's storage for the core.
@@ -177,15 +182,17 @@ impl Foreign {
 #[async_trait]
 impl client::TokenStorage for Foreign {
     async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
-        Ok(self.storage.read().await?.map(Zeroizing::new))
+        let read = self.storage.read().await.map_err(CallbackError::into_storage_error)?;
+        Ok(read.map(Zeroizing::new))
     }
 
     async fn write(&self, mut value: Zeroizing<Vec<u8>>) -> Result<(), Cause> {
-        Ok(self.storage.write(std::mem::take(&mut *value)).await?)
+        let written = self.storage.write(std::mem::take(&mut *value)).await;
+        written.map_err(CallbackError::into_storage_error)
     }
 
     async fn clear(&self) -> Result<(), Cause> {
-        Ok(self.storage.clear().await?)
+        self.storage.clear().await.map_err(CallbackError::into_storage_error)
     }
 
     async fn lock(&self) -> Result<StorageLock, Cause> {
@@ -196,7 +203,7 @@ impl client::TokenStorage for Foreign {
             storage.lock().await?;
             Ok::<_, CallbackError>(Held { storage, _in_use: in_use })
         });
-        Ok(StorageLock::new(locked.await??))
+        Ok(StorageLock::new(locked.await?.map_err(CallbackError::into_storage_error)?))
     }
 }
 

@@ -18,17 +18,19 @@ pub struct Attempt {
     pub(super) url: String,
     pub(super) token: AccessToken,
     pub(super) proof: Option<String>,
+    pub(super) shape: RequestShape,
     pub(super) is_retry: bool,
 }
 
 impl Attempt {
     /// The headers, with names in lower case: `authorization` with the scheme `Bearer` (RFC 6750
-    /// §2.1), or with the scheme `DPoP` and the header `dpop`. They are as secret as the token, and
-    /// valid for this attempt only.
+    /// §2.1), or with the scheme `DPoP` and the header `dpop`. For a server with
+    /// [`RefreshEndpoint::rt_verify`](super::RefreshEndpoint::rt_verify) a bearer token is in
+    /// `accesstoken`. They are as secret as the token, and valid for this attempt only.
     pub fn headers(&self) -> Vec<(&'static str, String)> {
         let token = self.token.expose();
         match &self.proof {
-            None => vec![("authorization", format!("Bearer {token}"))],
+            None => vec![(self.shape.header(), format!("Bearer {token}"))],
             Some(proof) => {
                 vec![("authorization", format!("DPoP {token}")), ("dpop", proof.clone())]
             }
@@ -41,7 +43,8 @@ impl Attempt {
     /// another request, and this one may have been processed.
     pub(super) fn retry(&self, response: &HttpResponse, from: &str) -> Option<Retry> {
         let is_safe = matches!(self.method.as_str(), "GET" | "HEAD");
-        let sent = Sent { token: true, proof: self.proof.is_some(), is_retry: self.is_retry };
+        let (token, proof) = (Some(self.shape), self.proof.is_some());
+        let sent = Sent { token, proof, is_retry: self.is_retry };
         sent.retry(response).filter(|_| is_safe || is_same_url(from, &self.url))
     }
 }
@@ -52,8 +55,36 @@ impl fmt::Debug for Attempt {
             .field("method", &self.method)
             .field("url", &self.url)
             .field("is_bound", &self.proof.is_some())
+            .field("shape", &self.shape)
             .field("is_retry", &self.is_retry)
             .finish_non_exhaustive()
+    }
+}
+
+/// How requests of the app carry the access token, and how the server rejects it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum RequestShape {
+    /// In the header `authorization`, rejected by 401 (RFC 6750).
+    Bearer,
+    /// In the header `accesstoken`, rejected by 403 or 419, as by the preset `rtVerify`. Its 400 says
+    /// that the header is absent, which another token does not change.
+    RtVerify,
+}
+
+impl RequestShape {
+    /// The name of the header, in lower case.
+    pub(super) const fn header(self) -> &'static str {
+        match self {
+            Self::Bearer => "authorization",
+            Self::RtVerify => "accesstoken",
+        }
+    }
+
+    const fn rejects_token(self, status: u16) -> bool {
+        match self {
+            Self::Bearer => status == 401,
+            Self::RtVerify => matches!(status, 401 | 403 | 419),
+        }
     }
 }
 
@@ -69,8 +100,8 @@ pub(super) enum Retry {
 /// What a request was sent with.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Sent {
-    /// An access token.
-    pub(super) token: bool,
+    /// An access token, in this shape.
+    pub(super) token: Option<RequestShape>,
     /// A DPoP proof.
     pub(super) proof: bool,
     pub(super) is_retry: bool,
@@ -86,7 +117,7 @@ impl Sent {
             None
         } else if self.proof && rejects_proof(response) {
             Some(Retry::Proof)
-        } else if self.token && response.status == 401 {
+        } else if self.token.is_some_and(|shape| shape.rejects_token(response.status)) {
             Some(Retry::Token)
         } else {
             None
@@ -154,6 +185,7 @@ mod tests {
             url: URL.to_owned(),
             token: AccessToken::new("planted"),
             proof: proof.map(str::to_owned),
+            shape: RequestShape::Bearer,
             is_retry: false,
         }
     }
@@ -186,8 +218,25 @@ mod tests {
     }
 
     #[test]
+    fn a_legacy_server_has_its_own_header_and_statuses() {
+        let first = Attempt { shape: RequestShape::RtVerify, ..attempt("POST", None) };
+        assert_eq!(first.headers(), [("accesstoken", "Bearer planted".to_owned())]);
+        for (status, expected) in [
+            (200, None),
+            (400, None),
+            (401, Some(Retry::Token)),
+            (403, Some(Retry::Token)),
+            (404, None),
+            (419, Some(Retry::Token)),
+            (503, None),
+        ] {
+            assert_eq!(first.retry(&response(status, ""), URL), expected, "{status}");
+        }
+    }
+
+    #[test]
     fn retries_a_refresh_only_with_another_proof() {
-        let sent = Sent { token: false, proof: true, is_retry: false };
+        let sent = Sent { token: None, proof: true, is_retry: false };
         assert_eq!(sent.retry(&response(401, "")), None);
         assert_eq!(sent.retry(&response(400, NONCE_REQUIRED)), Some(Retry::Proof));
         assert_eq!(Sent { is_retry: true, ..sent }.retry(&response(400, NONCE_REQUIRED)), None);

@@ -179,3 +179,93 @@ fn check_rejects_invalid_urls_and_headers() {
         assert_eq!(field(default().header(name, value)), "endpoint.headers", "{name}: {value}");
     }
 }
+
+fn oauth2() -> RefreshEndpoint {
+    RefreshEndpoint::oauth2("https://id.example/token", Some("app".to_owned()))
+}
+
+#[test]
+fn builds_and_reads_the_requests_of_oauth2() {
+    let pair = TokenPair::new(AccessToken::new("a"), RefreshToken::new("a+b/c= d"));
+    let request = oauth2().request(&pair);
+    assert_eq!(request.method, "POST");
+    let body = "grant_type=refresh_token&refresh_token=a%2Bb%2Fc%3D%20d&client_id=app";
+    assert_eq!(String::from_utf8(request.body).unwrap(), body);
+    let read = |status, body: &str| oauth2().read(&response(status, body));
+    let granted = r#"{"access_token":"a2","token_type":"Bearer","expires_in":"900"}"#;
+    let RefreshAnswer::Granted(grant) = read(200, granted) else { panic!() };
+    assert_eq!((grant.access.expose(), grant.lifetime), ("a2", Some(Duration::from_secs(900))));
+    let over = RefreshAnswer::SignedOut(SignOutReason::Rejected(None));
+    assert_eq!(read(400, r#"{"error":"invalid_grant"}"#), over);
+    for (status, body) in [
+        (400, r#"{"error":"invalid_request"}"#),
+        (401, r#"{"error":"invalid_client"}"#),
+        (503, r#"{"error":"invalid_grant"}"#),
+        (400, "invalid_grant"),
+        (200, r#"{"accessToken":"a2"}"#),
+    ] {
+        assert!(is_unavailable(&read(status, body)), "{status} {body}");
+    }
+    // Only for this shape.
+    assert!(is_unavailable(&default().read(&response(400, r#"{"error":"invalid_grant"}"#))));
+}
+
+#[test]
+fn reads_enveloped_bodies_and_a_byte_order_mark() {
+    let wrapped = default().envelope("data");
+    let granted = r#"{"data":{"accessToken":"a2","refreshToken":"r2"},"ok":true}"#;
+    assert!(matches!(wrapped.read(&response(200, granted)), RefreshAnswer::Granted(_)));
+    assert!(is_unavailable(&default().read(&response(200, granted))));
+    for body in [
+        r#"{"error":{"code":"ERR_REFRESH_EXPIRED"}}"#,
+        r#"{"data":{"error":{"code":"ERR_REFRESH_EXPIRED"}}}"#,
+    ] {
+        let over = RefreshAnswer::SignedOut(SignOutReason::Expired);
+        assert_eq!(wrapped.read(&response(401, body)), over, "{body}");
+    }
+    assert!(wrapped.read_login_of(granted.as_bytes()).is_some());
+    assert_eq!(RefreshEndpoint::read_login(granted.as_bytes()), None);
+    let marked = "\u{feff}{\"accessToken\":\"a2\"}";
+    assert!(matches!(read(200, marked), RefreshAnswer::Granted(_)));
+}
+
+#[test]
+fn the_logout_endpoint_is_beside_that_of_the_refresh() {
+    let url = |endpoint: &RefreshEndpoint| endpoint.logout_request(&pair()).map(|sent| sent.url);
+    for (refresh, logout) in [
+        ("https://api.example/auth/refresh", "https://api.example/auth/logout"),
+        ("https://api.example/auth/refresh?x=/y", "https://api.example/auth/logout"),
+        ("https://api.example/", "https://api.example/logout"),
+        ("https://api.example", "https://api.example/logout"),
+    ] {
+        assert_eq!(url(&RefreshEndpoint::json(refresh)).as_deref(), Some(logout));
+    }
+    let other = default().logout("https://api.example/out");
+    assert_eq!(url(&other).as_deref(), Some("https://api.example/out"));
+    assert_eq!((url(&legacy()), url(&oauth2())), (None, None));
+    let Err(Error::ConfigInvalid { field, .. }) = default().logout("/out").check() else {
+        panic!()
+    };
+    assert_eq!(field, "endpoint.logout");
+}
+
+#[test]
+fn a_session_is_revoked_or_over_or_asked_for_again() {
+    use RevocationAnswer::{Refused, Revoked};
+    let later = RevocationAnswer::Unavailable { retry_after: None };
+    for (status, body, expected) in [
+        (204, "", Revoked),
+        (401, r#"{"error":{"code":"ERR_SESSION_REVOKED"}}"#, Revoked),
+        (401, r#"{"error":{"code":"ERR_REFRESH_EXPIRED"}}"#, Revoked),
+        (401, r#"{"error":{"code":"ERR_SIGNATURE_INVALID"}}"#, Refused),
+        (401, r#"{"error":{"code":"ERR_DPOP_NONCE_REQUIRED"}}"#, later),
+        (400, r#"{"message":"no"}"#, Refused),
+        (404, "<html>", Refused),
+        (401, "<html>Log in to this Wi-Fi</html>", later),
+        (302, "", later),
+        (429, "{}", later),
+        (503, "", later),
+    ] {
+        assert_eq!(default().read_logout(&response(status, body)), expected, "{status} {body}");
+    }
+}

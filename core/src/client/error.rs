@@ -58,11 +58,15 @@ pub enum SignOutReason {
     /// The stored tokens are bound to a key that this session does not have (RFC 9449): the key was
     /// lost, or the session was built without it. The tokens stay in the storage.
     OtherKey,
+    /// The storage has lost its content for good
+    /// ([`StorageError::Lost`](super::StorageError::Lost)), for example because the system
+    /// invalidated its encryption key.
+    StorageLost,
 }
 
 impl SignOutReason {
     /// The stable name: `not_signed_in`, `by_user`, `elsewhere`, `expired`, `revoked`, `reused`,
-    /// `unknown`, `rejected`, `unreadable` or `other_key`.
+    /// `unknown`, `rejected`, `unreadable`, `other_key` or `storage_lost`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotSignedIn => "not_signed_in",
@@ -75,6 +79,7 @@ impl SignOutReason {
             Self::Rejected(_) => "rejected",
             Self::Unreadable => "unreadable",
             Self::OtherKey => "other_key",
+            Self::StorageLost => "storage_lost",
         }
     }
 
@@ -85,7 +90,8 @@ impl SignOutReason {
             | Self::ByUser
             | Self::Elsewhere
             | Self::Unreadable
-            | Self::OtherKey => ErrorCode::TokenMissing,
+            | Self::OtherKey
+            | Self::StorageLost => ErrorCode::TokenMissing,
             Self::Expired => ErrorCode::RefreshExpired,
             Self::Revoked(_) => ErrorCode::SessionRevoked,
             Self::Reused => ErrorCode::RefreshReused,
@@ -115,8 +121,10 @@ pub enum TransientError {
     },
     /// A newer refresh token is in use, and the storage does not contain it yet.
     Superseded,
-    /// The storage could not be read or written.
+    /// The storage could not be read, written or locked.
     Storage,
+    /// The folder of the storage does not exist.
+    StorageFolderMissing,
     /// The storage lock could not be taken: another process holds it.
     StorageLocked,
     /// The server rejects access tokens that it issued a moment ago.
@@ -126,6 +134,9 @@ pub enum TransientError {
     /// The key that the tokens are bound to could not be used, for example while the device is
     /// locked.
     ProofKey,
+    /// The session's task has ended, because its runtime was shut down. Another call on this session
+    /// fails the same way: start a new session.
+    Stopped,
 }
 
 impl TransientError {
@@ -133,10 +144,14 @@ impl TransientError {
     pub const fn code(self) -> ErrorCode {
         match self {
             Self::Superseded => ErrorCode::RefreshSuperseded,
-            Self::Storage | Self::StorageLocked | Self::ProofKey => ErrorCode::StoreUnavailable,
-            Self::Network | Self::Server { .. } | Self::AccessRejected | Self::Timeout => {
-                ErrorCode::Transport
+            Self::Storage | Self::StorageFolderMissing | Self::StorageLocked | Self::ProofKey => {
+                ErrorCode::StoreUnavailable
             }
+            Self::Network
+            | Self::Server { .. }
+            | Self::AccessRejected
+            | Self::Timeout
+            | Self::Stopped => ErrorCode::Transport,
         }
     }
 }
@@ -153,12 +168,29 @@ impl fmt::Display for TransientError {
             }
             Self::Superseded => f.write_str("a newer refresh token is in use"),
             Self::Storage => f.write_str("the token storage failed"),
+            Self::StorageFolderMissing => {
+                f.write_str("the folder of the token storage does not exist")
+            }
             Self::StorageLocked => f.write_str("another process holds the token storage lock"),
             Self::AccessRejected => f.write_str("the server rejects its newest access token"),
             Self::Timeout => f.write_str("the operation timed out"),
             Self::ProofKey => f.write_str("the DPoP key could not be used"),
+            Self::Stopped => f.write_str("the runtime of the session was shut down"),
         }
     }
+}
+
+/// What a sign-out has achieved. The tokens are deleted from the device in every case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SignOutOutcome {
+    /// The server has revoked the session, or it was over already.
+    Revoked,
+    /// The server could not be reached. The session revokes its tokens later: while it runs, and
+    /// when the next session over the same storage starts, unless another user signs in before.
+    Pending,
+    /// The server was not asked, or refused: there is no logout endpoint
+    /// ([`RefreshEndpoint::logout`](super::RefreshEndpoint::logout)), or there were no tokens.
+    Local,
 }
 
 /// Whether a user is signed in, as far as the session knows.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::types::AccessToken;
 
-use super::error::{SessionError, SessionState, SignOutReason, TransientError};
+use super::error::{SessionError, SessionState, SignOutOutcome, SignOutReason, TransientError};
 use super::pair::{Grant, TokenPair};
 
 /// Identifies a caller, which receives exactly one reply. Chosen by the driver and never reused.
@@ -19,6 +19,8 @@ pub struct Ticket(pub(super) u64);
 /// What happened, as reported to the machine.
 #[derive(Clone, Debug)]
 pub enum Event {
+    /// The session starts: read the storage, so that the state is known. Sends no refresh.
+    Start,
     /// A caller wants an access token.
     Acquire {
         /// The caller.
@@ -57,6 +59,8 @@ pub enum Event {
     LockFailed {
         /// From the action.
         ticket: Ticket,
+        /// Why.
+        cause: TransientError,
     },
     /// The storage was read, or the read failed.
     Read {
@@ -84,6 +88,13 @@ pub enum Event {
         /// From the action.
         ticket: Ticket,
     },
+    /// The logout endpoint answered, or the request failed.
+    Revoked {
+        /// From the action.
+        ticket: Ticket,
+        /// The answer.
+        answer: RevocationAnswer,
+    },
     /// Time has passed: see [`Machine::wake_at`](super::machine::Machine::wake_at).
     Tick,
 }
@@ -110,6 +121,14 @@ pub enum Action {
         /// The caller.
         caller: Caller,
     },
+    /// Reply to the caller of a sign-out that involves the server: see
+    /// [`SessionSettings::revoke_on_sign_out`](super::SessionSettings::revoke_on_sign_out).
+    SignedOut {
+        /// The caller.
+        caller: Caller,
+        /// What was achieved.
+        outcome: SignOutOutcome,
+    },
     /// Lock the storage against every other process. For a storage without a lock, report success
     /// at once.
     Lock {
@@ -135,6 +154,21 @@ pub enum Action {
         /// For the report.
         ticket: Ticket,
     },
+    /// Durably replace the content of the storage with the note that the session of this pair is
+    /// signed out and remains to be revoked.
+    Retire {
+        /// For the report, an [`Event::Written`].
+        ticket: Ticket,
+        /// The pair.
+        pair: TokenPair,
+    },
+    /// Ask the logout endpoint to revoke the session of this pair.
+    Revoke {
+        /// For the report.
+        ticket: Ticket,
+        /// The pair.
+        pair: TokenPair,
+    },
     /// Send a refresh request for this pair. It is never aborted by the machine.
     Send {
         /// For the report.
@@ -151,10 +185,14 @@ pub enum Action {
 pub enum StorageRead {
     /// A token pair.
     Pair(TokenPair),
+    /// A pair that was signed out and remains to be revoked.
+    Retired(TokenPair),
     /// The storage is empty.
     Empty,
     /// The stored bytes are not a token pair.
     Unreadable,
+    /// The storage has lost its content for good.
+    Lost,
     /// The storage could not be read.
     Failed,
 }
@@ -164,7 +202,11 @@ impl StorageRead {
     pub fn of_bytes(bytes: Option<&[u8]>) -> Self {
         match bytes {
             None => Self::Empty,
-            Some(bytes) => TokenPair::from_bytes(bytes).map_or(Self::Unreadable, Self::Pair),
+            Some(bytes) => match TokenPair::from_bytes(bytes) {
+                Some((pair, false)) => Self::Pair(pair),
+                Some((pair, true)) => Self::Retired(pair),
+                None => Self::Unreadable,
+            },
         }
     }
 }
@@ -187,6 +229,20 @@ pub enum RefreshAnswer {
     },
 }
 
+/// The meaning of a response from the logout endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum RevocationAnswer {
+    /// The session is over.
+    Revoked,
+    /// The server refuses: another attempt would not succeed either.
+    Refused,
+    /// A temporary failure, or no answer.
+    Unavailable {
+        /// The server's `Retry-After`.
+        retry_after: Option<Duration>,
+    },
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -198,7 +254,7 @@ mod tests {
             "",
             "{",
             "{}",
-            r#"{"version":2,"accessToken":"a","refreshToken":"r"}"#,
+            r#"{"version":3,"accessToken":"a","refreshToken":"r"}"#,
             r#"{"version":1,"accessToken":"a"}"#,
         ] {
             let read = StorageRead::of_bytes(Some(bad.as_bytes()));

@@ -27,11 +27,14 @@ pub(crate) mod session;
 #[cfg(feature = "client")]
 pub use self::{
     attempt::Attempt,
-    session::{FileStorage, MemoryStorage, Session, SessionBuilder, StorageLock, TokenStorage},
+    session::{
+        FileStorage, MemoryStorage, Session, SessionBuilder, StorageError, StorageLock,
+        TokenStorage,
+    },
 };
 pub use endpoint::RefreshEndpoint;
-pub use error::{SessionError, SessionState, SignOutReason, TransientError};
+pub use error::{SessionError, SessionState, SignOutOutcome, SignOutReason, TransientError};
 pub use machine::retry::SessionSettings;
 pub use pair::TokenPair;
 #[cfg(feature = "reqwest")]
-pub use session::transport::{CallError, ReqwestTransport};
+pub use session::transport::{CallError, ReqwestTransport, same_origin_redirects};

@@ -109,9 +109,17 @@ impl TokenPair {
         let clock =
             self.issued_at.or(date).map(|server| ServerClock::observed(server, requested_at));
         self.skew_ms = clock.map(|clock| clock.skew_ms());
-        if self.expires_at.is_none() {
-            let issued = clock.map_or(requested_at.wall, |clock| clock.now(requested_at));
-            self.expires_at = self.lifetime.map(|lifetime| issued.plus(lifetime));
+        let issued = clock.map_or(requested_at.wall, |clock| clock.now(requested_at));
+        match (self.expires_at, self.lifetime) {
+            (None, lifetime) => self.expires_at = lifetime.map(|lifetime| issued.plus(lifetime)),
+            // Without `iat`. The lifetime limits the refresh margin: a margin longer than the
+            // lifetime would refresh the token at every use.
+            (Some(expires_at), None) if expires_at > issued => {
+                self.lifetime = Some(expires_at.since(issued));
+            }
+            // The token has expired on arrival, so a clock is wrong: use it until a server rejects it.
+            (Some(_), None) => self.expires_at = None,
+            (Some(_), Some(_)) => {}
         }
         clock
     }
@@ -181,6 +189,9 @@ fn iat_and_exp(access: &AccessToken) -> (Option<Timestamp>, Option<Timestamp>) {
 
 /// The version of the stored format.
 const VERSION: u32 = 1;
+/// The version of a stored pair that is signed out and remains to be revoked. To releases that do not
+/// know it, the storage is unreadable: nobody is signed in.
+const RETIRED: u32 = 2;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -214,10 +225,19 @@ impl TokenPair {
     /// # Errors
     /// [`Error::Internal`], never in practice: a pair always serializes.
     pub fn to_bytes(&self) -> Result<Zeroizing<Vec<u8>>> {
+        self.serialize(VERSION)
+    }
+
+    /// Serializes the pair as signed out.
+    pub(super) fn to_retired_bytes(&self) -> Result<Zeroizing<Vec<u8>>> {
+        self.serialize(RETIRED)
+    }
+
+    fn serialize(&self, version: u32) -> Result<Zeroizing<Vec<u8>>> {
         let lifetime_ms =
             self.lifetime.map(|span| u64::try_from(span.as_millis()).unwrap_or(u64::MAX));
         let stored = StoredRef {
-            version: VERSION,
+            version,
             access_token: &self.access,
             refresh_token: &self.refresh,
             user: &self.user,
@@ -231,9 +251,15 @@ impl TokenPair {
             .map_err(|_| Error::internal("cannot serialize a token pair"))
     }
 
-    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    /// The stored pair, and whether it is signed out.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<(Self, bool)> {
         let stored: Stored = serde_json::from_slice(bytes).ok()?;
-        (stored.version == VERSION).then(|| Self {
+        let is_retired = match stored.version {
+            VERSION => false,
+            RETIRED => true,
+            _ => return None,
+        };
+        let pair = Self {
             access: AccessToken::new(stored.access_token),
             refresh: RefreshToken::new(stored.refresh_token),
             user: stored.user,
@@ -241,7 +267,8 @@ impl TokenPair {
             issued_at: stored.issued_at,
             expires_at: stored.expires_at,
             skew_ms: stored.skew_ms,
-        })
+        };
+        Some((pair, is_retired))
     }
 }
 
@@ -281,6 +308,21 @@ mod tests {
     }
 
     #[test]
+    fn a_token_without_iat_lives_from_its_arrival_to_its_exp() {
+        let at =
+            |wall| DeviceTime { monotonic: Duration::ZERO, wall: Timestamp::from_seconds(wall) };
+        let received = |wall, date: Option<i64>| {
+            let mut pair = TokenPair::new(token(r#"{"exp":1020}"#), refresh());
+            pair.received(at(wall), date.map(Timestamp::from_seconds));
+            (pair.lifetime.map(|span| span.as_secs()), pair.expires_at.is_some())
+        };
+        assert_eq!(received(1_000, None), (Some(20), true));
+        assert_eq!(received(7_000, Some(1_000)), (Some(20), true));
+        // The device's clock is ahead, and nothing tells by how much.
+        assert_eq!(received(7_000, None), (None, false));
+    }
+
+    #[test]
     fn reads_the_key_that_its_tokens_are_bound_to() {
         let key = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
         let bound = DpopBinding::Key(key.parse().unwrap());
@@ -314,11 +356,13 @@ mod tests {
     #[test]
     fn the_stored_form_round_trips() {
         let mut pair = TokenPair::new(AccessToken::new("a"), RefreshToken::new("r")).user("7");
-        assert_eq!(TokenPair::from_bytes(&pair.to_bytes().unwrap()), Some(pair.clone()));
+        let read = |bytes: &[u8]| TokenPair::from_bytes(bytes);
+        assert_eq!(read(&pair.to_bytes().unwrap()), Some((pair.clone(), false)));
+        assert_eq!(read(&pair.to_retired_bytes().unwrap()), Some((pair.clone(), true)));
         pair.lifetime = Some(Duration::from_secs(900));
         pair.issued_at = Some(Timestamp::from_seconds(1));
         pair.expires_at = Some(Timestamp::from_seconds(901));
         pair.skew_ms = Some(-600_000);
-        assert_eq!(TokenPair::from_bytes(&pair.to_bytes().unwrap()), Some(pair));
+        assert_eq!(read(&pair.to_bytes().unwrap()), Some((pair, false)));
     }
 }

@@ -144,7 +144,11 @@ pub(crate) fn ensure_no_c() -> Result<()> {
     let tree = tree.args(["--edges", "normal,build,dev", "--prefix", "none"]).run_and_read()?;
     let compiles_c =
         |line: &&str| line.split(' ').next().is_some_and(|name| C_BUILDERS.contains(&name));
-    match tree.lines().find(compiles_c) {
+    // The client over `reqwest`, whose TLS would bring AWS-LC.
+    let client = Invocation::new("cargo").args(["tree", "--locked", "-p", "regrant"]);
+    let client = client.args(["--no-default-features", "--features", "rust-crypto,reqwest"]);
+    let client = client.args(["--edges", "normal", "--prefix", "none"]).run_and_read()?;
+    match tree.lines().chain(client.lines()).find(compiles_c) {
         None => Ok(()),
         Some(line) => bail!("{line} is in the dependency graph of the pure-Rust build"),
     }

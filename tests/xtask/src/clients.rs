@@ -130,6 +130,14 @@ fn kotlin(end_to_end_only: bool) -> Result<Tests> {
     })
 }
 
+/// The compiled tests of the adapter for OkHttp, run with the oldest version that it supports.
+pub(crate) fn oldest_okhttp() -> Invocation {
+    let native = with_path("-Dregrant.native=", &native_folder());
+    let okhttp = ["-Dokhttp.artifact=okhttp", "-Dokhttp.version=4.12.0"];
+    let test = Invocation::new("mvn").args(["-B", "-ntp", "surefire:test"]).args(okhttp);
+    test.args(["-Dtest=dev.regrant.okhttp.*"]).args([native]).within(KOTLIN)
+}
+
 /// Builds the library and generates the Kotlin sources that are not committed.
 ///
 /// # Errors

@@ -164,7 +164,9 @@ fn rust_client() -> Result<Vec<Unit>> {
 
 /// The Kotlin binding, generated from the library and tested on a JVM, also end to end.
 fn kotlin() -> Result<Vec<Unit>> {
-    Ok(vec![client("kotlin", "tests", Client::Kotlin)?])
+    let tests = client("kotlin", "tests", Client::Kotlin)?;
+    let oldest = Unit::tests("kotlin", "oldest OkHttp", Format::Surefire, clients::oldest_okhttp());
+    Ok(vec![tests, oldest])
 }
 
 /// The Swift binding, tested in the same way. On Linux, its Keychain code against fakes of Apple's frameworks.

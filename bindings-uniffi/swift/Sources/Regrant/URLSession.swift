@@ -9,8 +9,9 @@ extension Session {
     /// DPoP proof if the token is bound to the session's key (RFC 9449). Retries it once if the server
     /// rejects the token or the proof, unless the request's body is a stream.
     ///
-    /// A proof is valid for one URL: a redirected request with a bound token is rejected at its new
-    /// URL, which also receives the proof.
+    /// A redirect to another server does not carry the token and the proof along (iOS 15, macOS 12 and
+    /// newer; on older systems `URLSession` itself removes `Authorization` only). A proof is valid for
+    /// one URL: a redirected request with a bound token is rejected at its new URL.
     ///
     /// Throws `RegrantError` without an access token, and whatever `URLSession` throws. Returns every
     /// response, whatever its status, including 401.
@@ -24,10 +25,12 @@ extension Session {
         }
         while true {
             var authorized = request
-            for header in attempt.headers() {
+            let headers = attempt.headers()
+            for header in headers {
                 authorized.setValue(header.value, forHTTPHeaderField: header.name)
             }
-            let (body, response) = try await urlSession.response(to: authorized)
+            let redirects = OwnServerOnly(url: url, headers: headers.map(\.name))
+            let (body, response) = try await urlSession.response(to: authorized, delegate: redirects)
             let (sent, head) = (attempt, HttpResponse(head: response))
             let from = response.url?.absoluteString
             let next = try await unlessCancelled {
@@ -115,9 +118,49 @@ private final class NoRedirects: NSObject, URLSessionTaskDelegate {
     }
 }
 
+/// Removes the headers of a session when a request is redirected to another server.
+private final class OwnServerOnly: NSObject, URLSessionTaskDelegate {
+    private let url: URL
+    private let headers: [String]
+
+    init(url: URL, headers: [String]) {
+        self.url = url
+        self.headers = headers
+    }
+
+    func urlSession(
+        _ session: URLSession, task: URLSessionTask,
+        willPerformHTTPRedirection response: HTTPURLResponse, newRequest request: URLRequest,
+        completionHandler: @escaping (URLRequest?) -> Void
+    ) {
+        var request = request
+        let isOwn =
+            request.url?.scheme == url.scheme && request.url?.host == url.host
+            && request.url?.port == url.port
+        if !isOwn {
+            for name in headers { request.setValue(nil, forHTTPHeaderField: name) }
+        }
+        // The app's own delegate decides whether to follow.
+        #if canImport(FoundationNetworking)
+            if let own = session.delegate as? URLSessionTaskDelegate {
+                return own.urlSession(
+                    session, task: task, willPerformHTTPRedirection: response, newRequest: request,
+                    completionHandler: completionHandler)
+            }
+        #else
+            let own = session.delegate as? URLSessionTaskDelegate
+            let redirect = own?.urlSession(_:task:willPerformHTTPRedirection:newRequest:completionHandler:)
+            if let redirect { return redirect(session, task, response, request, completionHandler) }
+        #endif
+        completionHandler(request)
+    }
+}
+
 extension URLSession {
     /// Sends `request`. Cancelled with the current task, also on platforms without `data(for:)`.
-    func response(to request: URLRequest) async throws -> (Data, HTTPURLResponse) {
+    func response(
+        to request: URLRequest, delegate: URLSessionTaskDelegate? = nil
+    ) async throws -> (Data, HTTPURLResponse) {
         let cancellable = CancellableTask()
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
@@ -127,6 +170,9 @@ extension URLSession {
                     } else {
                         continuation.resume(throwing: error ?? URLError(.badServerResponse))
                     }
+                }
+                if #available(iOS 15, macOS 12, tvOS 15, watchOS 8, *), let delegate {
+                    task.delegate = delegate
                 }
                 cancellable.start(task)
             }

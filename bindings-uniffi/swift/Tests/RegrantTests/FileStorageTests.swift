@@ -40,8 +40,9 @@ final class FileStorageTests: XCTestCase {
         XCTAssertEqual(found, stored)
         let session = try Session(
             refreshingAt: URL(string: "https://server.example/auth/refresh")!,
-            storage: FileStorage(path: path))
-        try await session.signOut()
+            storage: FileStorage(path: path), transport: ScriptedTransport(ManualClock(now)))
+        let outcome = try await session.signOut()
+        XCTAssertEqual(outcome, .revoked)
         XCTAssertFalse(FileManager.default.fileExists(atPath: path))
     }
 

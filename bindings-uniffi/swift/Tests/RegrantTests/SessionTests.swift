@@ -109,12 +109,14 @@ final class SessionTests: XCTestCase {
     func testTheStateIsAStream() async throws {
         let fixture = try SessionFixture()
         var states = fixture.session.states.makeAsyncIterator()
-        var state = await states.next()
-        XCTAssertEqual(state, .unknown)
         try await fixture.signIn()
-        state = await states.next()
+        var state = await states.next()
+        // Before the storage was read, and before the sign-in.
+        while state == .unknown || state == .signedOut(reason: .notSignedIn) {
+            state = await states.next()
+        }
         XCTAssertEqual(state, .signedIn)
-        try await fixture.session.signOut()
+        _ = try await fixture.session.signOut()
         state = await states.next()
         XCTAssertEqual(state, .signedOut(reason: .byUser))
         XCTAssertEqual(fixture.session.state(), .signedOut(reason: .byUser))
@@ -203,7 +205,7 @@ final class SessionTests: XCTestCase {
         // The state has changed before the caller gets the error.
         XCTAssertEqual(fixture.session.state(), .signedOut(reason: .reused))
         // Runs after the storage was cleared.
-        try await fixture.session.signOut()
+        _ = try await fixture.session.signOut()
         let stored = try await fixture.storage.read()
         XCTAssertNil(stored)
     }
@@ -276,4 +278,86 @@ private func authorizeOnTheMainActor() async throws {
         return view
     } head: { _ in accepted }
     XCTAssertEqual(answer.shown, "Bearer \(first)")
+
+    func testASignOutTellsTheServerNowOrLater() async throws {
+        let fixture = try SessionFixture()
+        try await fixture.signIn()
+        fixture.transport.next { throw URLError(.notConnectedToInternet) }
+        fixture.transport.next(status: 204, "")
+        let offline = try await fixture.session.signOut()
+        XCTAssertEqual(offline, .pending)
+        // Told again, and the note is removed.
+        for _ in 0..<1000 where try await fixture.storage.read() != nil {
+            try await Task.sleep(nanoseconds: 5_000_000)
+        }
+        let stored = try await fixture.storage.read()
+        XCTAssertNil(stored)
+        let urls = fixture.transport.requests.map(\.url)
+        XCTAssertEqual(urls, Array(repeating: "https://server.example/auth/logout", count: 2))
+        try await fixture.signIn()
+        let outcomes = [try await fixture.session.signOut(), try await fixture.session.signOut()]
+        XCTAssertEqual(outcomes, [.revoked, .local])
+    }
+
+    func testALostStorageSignsOutAndTheNextLoginWorks() async throws {
+        let fixture = try SessionFixture()
+        let storage = LostStorage()
+        let session = try Session(
+            config: SessionConfig(endpoint: RefreshEndpoint(url: "https://server.example/refresh")),
+            transport: fixture.transport, storage: storage, clock: fixture.clock)
+        do {
+            _ = try await session.accessToken()
+            XCTFail("the content is lost")
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.signOut, .storageLost)
+        }
+        let (access, refresh) = pair(0, at: now)
+        try await session.signIn(pair: TokenPair(accessToken: access, refreshToken: refresh))
+        let token = try await session.accessToken()
+        XCTAssertEqual(token, access)
+    }
+
+    func testAMissingFolderIsNamed() async throws {
+        let fixture = try SessionFixture()
+        let session = try Session(
+            config: SessionConfig(endpoint: RefreshEndpoint(url: "https://server.example/refresh")),
+            transport: fixture.transport, storage: FileStorage(path: "/no/such/folder/session"),
+            clock: fixture.clock)
+        let (access, refresh) = pair(0, at: now)
+        do {
+            try await session.signIn(pair: TokenPair(accessToken: access, refreshToken: refresh))
+            XCTFail("there is no folder")
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.detail, "the folder of the token storage does not exist")
+        }
+    }
+}
+
+/// A storage whose content is lost until it is cleared.
+private final class LostStorage: TokenStorage, @unchecked Sendable {
+    private let memory = inMemoryStorage()
+    private let guarded = NSLock()
+    private var isLost = true
+
+    private func check() throws {
+        if guarded.withLock({ isLost }) { throw CallbackError.Lost(reason: "the key is gone") }
+    }
+
+    func read() async throws -> Data? {
+        try check()
+        return try await memory.read()
+    }
+
+    func write(value: Data) async throws {
+        try check()
+        try await memory.write(value: value)
+    }
+
+    func clear() async throws {
+        guarded.withLock { isLost = false }
+        try await memory.clear()
+    }
+
+    func lock() async throws {}
+    func unlock() throws {}
 }

@@ -1,9 +1,11 @@
 //! The state machine of a client session, without I/O.
 //!
 //! This file holds the state and the dispatch of events. `transitions` holds the three flows
-//! (acquire a token, refresh the pair, persist a change), `retry` the settings and the backoff.
+//! (acquire a token, refresh the pair, persist a change), `revocation` what follows a sign-out, and
+//! `retry` the settings and the backoff.
 
 pub(super) mod retry;
+mod revocation;
 mod transitions;
 
 use std::collections::VecDeque;
@@ -15,9 +17,12 @@ use super::clock::ServerClock;
 use super::error::{SessionError, SessionState, SignOutReason, TransientError};
 use super::pair::{DpopBinding, TokenPair};
 use retry::{Failures, Jitter, SessionSettings};
+use revocation::{Revocation, Revoked};
 
 pub use super::clock::DeviceTime;
-pub use super::event::{Action, Caller, Event, RefreshAnswer, StorageRead, Ticket};
+pub use super::event::{
+    Action, Caller, Event, RefreshAnswer, RevocationAnswer, StorageRead, Ticket,
+};
 pub use super::pair::Grant;
 
 /// The client's side of the flow for one token storage, without I/O: it receives [`Event`]s with
@@ -52,6 +57,10 @@ pub struct Machine {
     locked: bool,
     waiters: Vec<Waiter>,
     commands: VecDeque<Command>,
+    /// Signed-out sessions that the server is still to revoke.
+    revocations: Vec<Revocation>,
+    /// The session that the server revoked last, until its note is removed from the storage.
+    revoked: Option<Revoked>,
     /// Whether to refresh although no caller waits.
     background_refresh: bool,
     failures: Failures,
@@ -78,8 +87,17 @@ struct Waiter {
 /// A sign-in or sign-out requested by the app. Commands run before any refresh.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 enum Command {
-    SignIn { caller: Caller, pair: TokenPair, requested_at: DeviceTime },
-    SignOut { caller: Caller, requested_at: DeviceTime },
+    SignIn {
+        caller: Caller,
+        pair: TokenPair,
+        requested_at: DeviceTime,
+    },
+    /// `held` is the pair that the machine held.
+    SignOut {
+        caller: Caller,
+        requested_at: DeviceTime,
+        held: Option<TokenPair>,
+    },
 }
 
 impl Command {
@@ -183,6 +201,11 @@ enum StorageChange {
     SignedIn { pair: TokenPair },
     /// The user signed out, or the server ended the session.
     SignedOut,
+    /// The user signed out, and the server is to revoke the session of `pair`: the stored one, or
+    /// until the storage is read the held one.
+    Retired { pair: Option<TokenPair> },
+    /// The server revoked the session that was retired with this refresh token.
+    Forgotten { refresh: RefreshToken },
 }
 
 impl Machine {
@@ -201,6 +224,8 @@ impl Machine {
             locked: false,
             waiters: Vec::new(),
             commands: VecDeque::new(),
+            revocations: Vec::new(),
+            revoked: None,
             background_refresh: false,
             failures: Failures::default(),
             jitter,
@@ -213,6 +238,7 @@ impl Machine {
     pub fn handle(&mut self, now: DeviceTime, event: Event) -> Vec<Action> {
         let mut out = Vec::new();
         match event {
+            Event::Start => self.start(&mut out),
             Event::Acquire { caller } => self.acquire(caller, now, &mut out),
             Event::Renew { caller, rejected } => self.renew(caller, rejected, now, &mut out),
             Event::Cancel { caller } => self.waiters.retain(|waiter| waiter.caller != caller),
@@ -225,17 +251,22 @@ impl Machine {
                 self.submit(command, now, &mut out);
             }
             Event::SignOut { caller } => {
+                let held = self.held().cloned();
                 self.sign_out(SignOutReason::ByUser, &mut out);
-                self.submit(Command::SignOut { caller, requested_at: now }, now, &mut out);
+                self.submit(Command::SignOut { caller, requested_at: now, held }, now, &mut out);
             }
             Event::Locked { ticket } => self.on_locked(ticket, now, &mut out),
-            Event::LockFailed { ticket } => self.on_lock_failed(ticket, now, &mut out),
+            Event::LockFailed { ticket, cause } => {
+                self.on_lock_failed(ticket, cause, now, &mut out);
+            }
             Event::Read { ticket, found } => self.on_read(ticket, found, now, &mut out),
             Event::Written { ticket, done } => self.on_written(ticket, done, now, &mut out),
             Event::Answered { ticket, answer } => self.on_answered(ticket, answer, now, &mut out),
             Event::Unanswered { ticket } => self.on_unanswered(ticket, now, &mut out),
+            Event::Revoked { ticket, answer } => self.on_revoked(ticket, answer, now, &mut out),
             Event::Tick => self.on_tick(now, &mut out),
         }
+        self.send_revocations(now, &mut out);
         self.start_next(now, &mut out);
         let state = self.state();
         if state != self.published_state {
@@ -257,7 +288,10 @@ impl Machine {
         let waiters = self.waiters.iter().map(|waiter| waiter.deadline);
         let commands = self.commands.iter().map(|command| self.deadline(command.requested_at()));
         let change = self.phase.change().filter(|change| change.caller.is_some());
-        waiters.chain(commands).chain(change.map(|change| change.deadline)).chain(attempt).min()
+        let revocations = self.revocations.iter().map(Revocation::wake_at);
+        let revocations = revocations.chain(self.revoked.iter().map(Revoked::wake_at));
+        let change = change.map(|change| change.deadline);
+        waiters.chain(commands).chain(change).chain(attempt).chain(revocations.flatten()).min()
     }
 
     /// Whether a user is signed in, as far as the machine knows.
@@ -274,9 +308,23 @@ impl Machine {
         self.clock
     }
 
-    /// Whether nothing is in progress and no caller waits.
+    /// Whether nothing is in progress and no caller waits. A revocation that waits to be retried is
+    /// not in progress: it is in the storage.
     pub fn is_idle(&self) -> bool {
-        self.phase == Phase::Idle && self.waiters.is_empty() && self.commands.is_empty()
+        self.phase == Phase::Idle
+            && self.waiters.is_empty()
+            && self.commands.is_empty()
+            && self.revoked.is_none()
+            && !self.revocations.iter().any(Revocation::is_in_progress)
+    }
+
+    /// Reads the storage, so that the state is known.
+    fn start(&mut self, out: &mut Vec<Action>) {
+        if self.phase == Phase::Idle && self.tokens == TokenState::Unknown {
+            let ticket = self.next_ticket();
+            self.phase = Phase::ReadingUnlocked(ticket);
+            out.push(Action::Read { ticket });
+        }
     }
 
     /// Starts the next operation, if nothing is in progress.
@@ -284,7 +332,7 @@ impl Machine {
         if self.phase != Phase::Idle {
             return;
         }
-        if !self.commands.is_empty() {
+        if !self.commands.is_empty() || self.revoked.is_some() {
             return self.take_lock(out);
         }
         if self.waiters.is_empty() && !self.background_refresh
@@ -323,6 +371,12 @@ impl Machine {
         {
             fail_caller(Some(command.caller()), TransientError::Timeout, out);
             self.commands.pop_front();
+        }
+        for revocation in &mut self.revocations {
+            revocation.on_tick(now.monotonic, out);
+        }
+        if let Some(revoked) = &mut self.revoked {
+            revoked.on_tick(now.monotonic, out);
         }
     }
 

@@ -6,7 +6,7 @@ use crate::client::error::{SessionError, TransientError};
 use crate::keys::Thumbprint;
 
 /// The longest `Retry-After` that is honoured.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
+pub(super) const MAX_RETRY_AFTER: Duration = Duration::from_secs(300);
 
 /// Timing of refreshes. Start from [`SessionSettings::default`] and change single fields.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -39,6 +39,10 @@ pub struct SessionSettings {
     /// are unusable. `SessionBuilder::proof_key` sets it; set it yourself only if the transport
     /// adds the proofs.
     pub key: Option<Thumbprint>,
+    /// Whether a sign-out asks the server to revoke the session.
+    /// [`RefreshEndpoint::logout`](crate::client::RefreshEndpoint::logout) sets it; set it yourself
+    /// only if you drive the machine.
+    pub revoke_on_sign_out: bool,
 }
 
 impl Default for SessionSettings {
@@ -53,6 +57,7 @@ impl Default for SessionSettings {
             renew_cooldown: Duration::from_secs(5),
             seed: 0,
             key: None,
+            revoke_on_sign_out: false,
         }
     }
 }

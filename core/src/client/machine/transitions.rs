@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::client::clock::DeviceTime;
-use crate::client::error::{SessionError, SignOutReason, TransientError};
+use crate::client::error::{SessionError, SignOutOutcome, SignOutReason, TransientError};
 use crate::client::event::{Action, Caller, RefreshAnswer, StorageRead, Ticket};
 use crate::client::pair::TokenPair;
 use crate::types::AccessToken;
@@ -39,11 +39,13 @@ impl Machine {
                 return out.push(Action::Give { caller, token: pair.access.clone() });
             }
         }
-        if self.failures.is_open(&self.settings, now.monotonic) {
+        let deadline = self.deadline(now);
+        if self.failures.is_open(&self.settings, now.monotonic)
+            || deadline <= self.failures.retry_at()
+        {
             let error = self.failures.error(now.monotonic);
             return out.push(Action::Fail { caller, error });
         }
-        let deadline = self.deadline(now);
         self.waiters.push(Waiter { caller, deadline });
     }
 
@@ -128,7 +130,13 @@ impl Machine {
             return;
         }
         self.locked = true;
-        if !self.run_command(now, out) {
+        if self.run_command(now, out) {
+            return;
+        }
+        if let Some(revoked) = &self.revoked {
+            let refresh = revoked.refresh.clone();
+            self.persist(StorageChange::Forgotten { refresh }, None, now, out);
+        } else {
             let ticket = self.next_ticket();
             self.phase = Phase::Reading(ticket);
             out.push(Action::Read { ticket });
@@ -138,6 +146,7 @@ impl Machine {
     pub(super) fn on_lock_failed(
         &mut self,
         ticket: Ticket,
+        cause: TransientError,
         now: DeviceTime,
         out: &mut Vec<Action>,
     ) {
@@ -145,9 +154,10 @@ impl Machine {
             return;
         }
         for command in self.commands.drain(..) {
-            fail_caller(Some(command.caller()), TransientError::StorageLocked, out);
+            fail_caller(Some(command.caller()), cause, out);
         }
-        self.attempt_failed(TransientError::StorageLocked, None, now, out);
+        self.forget_revoked(out);
+        self.attempt_failed(cause, None, now, out);
     }
 
     pub(super) fn on_read(
@@ -172,7 +182,9 @@ impl Machine {
                 }
             }
             Phase::Checking { ticket: awaited, change } if awaited == ticket => {
-                if !self.run_command(now, out) {
+                // The child of a refresh is no longer wanted; a sign-out is.
+                let is_renewal = matches!(change.change, StorageChange::Renewed { .. });
+                if !is_renewal || !self.run_command(now, out) {
                     self.checked(found, change, now, out);
                 }
             }
@@ -189,11 +201,16 @@ impl Machine {
         match found {
             StorageRead::Pair(pair) if !self.is_ended(&pair) && self.has_key_of(&pair) => {
                 self.hold(pair, now);
+                // Otherwise the refresh is next, if a caller waits.
                 if self.has_fresh_token(now) {
                     self.succeed(out);
-                } else {
-                    self.take_lock(out);
                 }
+            }
+            StorageRead::Retired(pair) => {
+                if self.settings.revoke_on_sign_out && self.has_key_of(&pair) {
+                    self.revoke(pair, None, now);
+                }
+                self.no_usable_pair(&StorageRead::Empty, out);
             }
             StorageRead::Failed => self.attempt_failed(TransientError::Storage, None, now, out),
             StorageRead::Pair(pair) if self.is_ended(&pair) => {
@@ -312,10 +329,18 @@ impl Machine {
         self.background_refresh = false;
         self.finish(out);
         if self.has_valid_token(now) {
-            self.give_waiters(out);
-        } else if self.failures.is_open(&self.settings, now.monotonic) {
-            self.fail_waiters(self.failures.error(now.monotonic), out);
+            return self.give_waiters(out);
         }
+        let is_open = self.failures.is_open(&self.settings, now.monotonic);
+        let (retry_at, error) = (self.failures.retry_at(), self.failures.error(now.monotonic));
+        self.waiters.retain(|waiter| {
+            // A waiter whose deadline is before the next attempt would wait in vain.
+            let waits = !is_open && retry_at < waiter.deadline;
+            if !waits {
+                out.push(Action::Fail { caller: waiter.caller, error });
+            }
+            waits
+        });
     }
 
     /// The held token is fresh.
@@ -335,6 +360,7 @@ impl Machine {
     fn no_usable_pair(&mut self, found: &StorageRead, out: &mut Vec<Action>) {
         let reason = match (found, &self.tokens) {
             (StorageRead::Unreadable, _) => SignOutReason::Unreadable,
+            (StorageRead::Lost, _) => SignOutReason::StorageLost,
             (StorageRead::Pair(_), _) => SignOutReason::OtherKey,
             (_, TokenState::Unknown) => SignOutReason::NotSignedIn,
             (_, TokenState::Held(_)) => SignOutReason::Elsewhere,
@@ -381,6 +407,9 @@ impl Machine {
                 }
                 StorageChange::SignedIn { pair }
             }
+            Command::SignOut { held, .. } if self.settings.revoke_on_sign_out => {
+                StorageChange::Retired { pair: held }
+            }
             Command::SignOut { .. } => StorageChange::SignedOut,
         };
         self.persist(change, caller, now, out);
@@ -401,8 +430,11 @@ impl Machine {
 
     fn try_change(&mut self, change: PendingChange, out: &mut Vec<Action>) {
         match change.change {
-            // Without a lock, another process may have stored a later pair.
-            StorageChange::Renewed { .. } => {
+            // Without a lock, another process may have stored a later pair. The pair to retire is the
+            // stored one.
+            StorageChange::Renewed { .. }
+            | StorageChange::Retired { .. }
+            | StorageChange::Forgotten { .. } => {
                 let ticket = self.next_ticket();
                 self.phase = Phase::Checking { ticket, change };
                 out.push(Action::Read { ticket });
@@ -417,21 +449,54 @@ impl Machine {
             StorageChange::Renewed { child: pair, .. } | StorageChange::SignedIn { pair } => {
                 Action::Write { ticket, pair: pair.clone() }
             }
-            StorageChange::SignedOut => Action::Clear { ticket },
+            StorageChange::Retired { pair: Some(pair) } => {
+                Action::Retire { ticket, pair: pair.clone() }
+            }
+            StorageChange::SignedOut
+            | StorageChange::Retired { pair: None }
+            | StorageChange::Forgotten { .. } => Action::Clear { ticket },
         });
         self.phase = Phase::Writing { ticket, change };
     }
 
-    /// The storage was read before writing the child of a refresh.
+    /// The storage was read before a change to it.
     fn checked(
         &mut self,
         found: StorageRead,
-        change: PendingChange,
+        mut change: PendingChange,
         now: DeviceTime,
         out: &mut Vec<Action>,
     ) {
-        let StorageChange::Renewed { child, parent } = &change.change else {
-            return self.write(change, out);
+        let (child, parent) = match &mut change.change {
+            StorageChange::Renewed { child, parent } => (child, parent),
+            StorageChange::Retired { pair: retired } => {
+                match found {
+                    StorageRead::Pair(pair) | StorageRead::Retired(pair) => *retired = Some(pair),
+                    // The held pair is the best guess.
+                    StorageRead::Failed => {}
+                    StorageRead::Empty | StorageRead::Unreadable | StorageRead::Lost => {
+                        *retired = None;
+                    }
+                }
+                // Without its key, the server would not accept the pair.
+                *retired = retired.take().filter(|pair| self.has_key_of(pair));
+                return self.write(change, out);
+            }
+            StorageChange::Forgotten { refresh } => {
+                return match found {
+                    StorageRead::Retired(pair) if pair.refresh == *refresh => {
+                        self.write(change, out);
+                    }
+                    StorageRead::Failed => self.change_failed(change, now, out),
+                    _ => {
+                        self.forget_revoked(out);
+                        self.finish(out);
+                    }
+                };
+            }
+            StorageChange::SignedIn { .. } | StorageChange::SignedOut => {
+                return self.write(change, out);
+            }
         };
         match found {
             StorageRead::Failed => self.change_failed(change, now, out),
@@ -449,11 +514,13 @@ impl Machine {
                 }
                 self.finish(out);
             }
-            StorageRead::Empty => {
+            StorageRead::Empty | StorageRead::Retired(_) => {
                 self.sign_out(SignOutReason::Elsewhere, out);
                 self.finish(out);
             }
-            StorageRead::Pair(_) | StorageRead::Unreadable => self.write(change, out),
+            StorageRead::Pair(_) | StorageRead::Unreadable | StorageRead::Lost => {
+                self.write(change, out);
+            }
         }
     }
 
@@ -477,7 +544,7 @@ impl Machine {
     }
 
     /// The change is stored: from here on its tokens may be used.
-    fn changed(&mut self, change: PendingChange, now: DeviceTime, out: &mut Vec<Action>) {
+    fn changed(&mut self, mut change: PendingChange, now: DeviceTime, out: &mut Vec<Action>) {
         // If a sign-out is queued, the storage is cleared next and the user stays signed out.
         let signs_out_next =
             self.commands.iter().any(|command| matches!(command, Command::SignOut { .. }));
@@ -498,6 +565,23 @@ impl Machine {
                 }
             }
             StorageChange::SignedOut => self.ended = None,
+            StorageChange::Retired { pair } => {
+                self.ended = None;
+                match (pair, change.caller.take()) {
+                    (Some(pair), caller) => self.revoke(pair, caller, now),
+                    (None, caller) => out.extend(caller.map(|caller| Action::SignedOut {
+                        caller,
+                        outcome: SignOutOutcome::Local,
+                    })),
+                }
+            }
+            StorageChange::Forgotten { .. } => {
+                self.forget_revoked(out);
+                if !self.run_command(now, out) {
+                    self.finish(out);
+                }
+                return;
+            }
         }
         out.extend(change.caller.map(|caller| Action::Done { caller }));
         if self.run_command(now, out) {
@@ -557,6 +641,16 @@ impl Machine {
             StorageChange::SignedIn { .. } => {
                 // The pair may have been stored nevertheless.
                 self.tokens = TokenState::Unknown;
+                self.finish(out);
+            }
+            StorageChange::Retired { pair } => {
+                if let Some(pair) = pair {
+                    self.revoke(pair, None, now);
+                }
+                self.finish(out);
+            }
+            StorageChange::Forgotten { .. } => {
+                self.forget_revoked(out);
                 self.finish(out);
             }
             StorageChange::SignedOut => self.finish(out),

@@ -8,25 +8,36 @@ use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{sleep_until, timeout};
+use zeroize::Zeroizing;
 
 use super::DeviceClock;
 use super::dpop::DpopClient;
-use super::storage::{StorageLock, TokenStorage};
+use super::storage::{StorageError, StorageLock, TokenStorage};
 use crate::client::attempt::Sent;
 use crate::client::endpoint::RefreshEndpoint;
-use crate::client::error::{SessionError, SessionState, TransientError};
-use crate::client::event::{Action, Caller, Event, RefreshAnswer, StorageRead, Ticket};
+use crate::client::error::{SessionError, SessionState, SignOutOutcome, TransientError};
+use crate::client::event::{
+    Action, Caller, Event, RefreshAnswer, RevocationAnswer, StorageRead, Ticket,
+};
 use crate::client::machine::Machine;
 use crate::client::pair::{DpopBinding, TokenPair};
-use crate::error::Cause;
+use crate::error::{Cause, Error};
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 use crate::types::AccessToken;
 
 /// The target of log events. They contain no token.
 const TARGET: &str = "regrant::client";
 
-/// The reply to a caller: a token, or `None` for a completed sign-in or sign-out.
-pub(super) type Reply = Result<Option<AccessToken>, SessionError>;
+/// The reply to a caller.
+pub(super) type Reply = Result<Success, SessionError>;
+
+#[derive(Debug)]
+pub(super) enum Success {
+    Token(AccessToken),
+    /// A sign-in, or a sign-out in which the server has no part, is complete.
+    Done,
+    SignedOut(SignOutOutcome),
+}
 
 /// What a session handle sends to its driver.
 #[derive(Debug)]
@@ -66,6 +77,7 @@ pub(super) struct Io {
     pub(super) refresher: Refresher,
     pub(super) storage: Arc<dyn TokenStorage>,
     pub(super) lock_timeout: Duration,
+    pub(super) storage_timeout: Duration,
 }
 
 pub(super) struct Driver {
@@ -94,6 +106,7 @@ impl Driver {
     /// Runs until all session handles are dropped and nothing is in progress.
     pub(super) async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
         let (mut is_open, started) = (true, self.clock.started());
+        self.handle(Event::Start);
         while is_open || !self.machine.is_idle() {
             let wake = self.machine.wake_at().map(|at| started + at);
             tokio::select! {
@@ -149,9 +162,12 @@ impl Driver {
 
     fn perform(&mut self, action: Action) {
         match action {
-            Action::Give { caller, token } => self.reply(caller, Ok(Some(token))),
+            Action::Give { caller, token } => self.reply(caller, Ok(Success::Token(token))),
             Action::Fail { caller, error } => self.reply(caller, Err(error)),
-            Action::Done { caller } => self.reply(caller, Ok(None)),
+            Action::Done { caller } => self.reply(caller, Ok(Success::Done)),
+            Action::SignedOut { caller, outcome } => {
+                self.reply(caller, Ok(Success::SignedOut(outcome)));
+            }
             Action::StateChanged(state) => {
                 tracing::info!(target: TARGET, %state, "session state changed");
                 self.states.send_replace(state);
@@ -159,9 +175,11 @@ impl Driver {
             Action::Lock { ticket } => self.take_lock(ticket),
             Action::Unlock => self.lock = None,
             Action::Read { ticket } => self.read(ticket),
-            Action::Write { ticket, pair } => self.write(ticket, pair),
+            Action::Write { ticket, pair } => self.write(ticket, pair.to_bytes()),
+            Action::Retire { ticket, pair } => self.write(ticket, pair.to_retired_bytes()),
             Action::Clear { ticket } => self.clear(ticket),
             Action::Send { ticket, pair } => self.send(ticket, pair),
+            Action::Revoke { ticket, pair } => self.revoke(ticket, pair),
         }
     }
 
@@ -174,36 +192,74 @@ impl Driver {
 
     fn take_lock(&self, ticket: Ticket) {
         let (storage, lock_timeout) = (Arc::clone(&self.io.storage), self.io.lock_timeout);
-        self.spawn_job(Event::LockFailed { ticket }, async move {
-            let lock = with_timeout(lock_timeout, storage.lock()).await;
-            let lock = log_error("failed to lock the token storage", lock)?;
-            Some(Report::Locked { ticket, lock })
+        let failed = move |cause| Event::LockFailed { ticket, cause };
+        self.spawn_job(failed(TransientError::Storage), async move {
+            let Ok(locked) = timeout(lock_timeout, storage.lock()).await else {
+                tracing::warn!(target: TARGET, "another process holds the token storage lock");
+                return Some(Report::Event(failed(TransientError::StorageLocked)));
+            };
+            let cause = match locked.as_ref().err().and_then(|error| error.downcast_ref()) {
+                Some(StorageError::FolderMissing) => TransientError::StorageFolderMissing,
+                Some(StorageError::Lost) | None => TransientError::Storage,
+            };
+            let lock = log_error("failed to lock the token storage", locked);
+            Some(lock.map_or_else(
+                || Report::Event(failed(cause)),
+                |lock| Report::Locked { ticket, lock },
+            ))
         });
     }
 
     fn read(&self, ticket: Ticket) {
-        let storage = Arc::clone(&self.io.storage);
+        let (storage, limit) = (Arc::clone(&self.io.storage), self.io.storage_timeout);
         self.spawn_job(Event::Read { ticket, found: StorageRead::Failed }, async move {
-            let bytes = log_error("failed to read the token storage", storage.read().await)?;
-            let found = StorageRead::of_bytes(bytes.as_ref().map(|bytes| bytes.as_slice()));
+            let read = with_timeout(limit, storage.read()).await;
+            let found = match read {
+                Err(error) if is_lost(&error) => {
+                    tracing::warn!(target: TARGET, %error, "the token storage lost its content");
+                    StorageRead::Lost
+                }
+                read => {
+                    let bytes = log_error("failed to read the token storage", read)?;
+                    StorageRead::of_bytes(bytes.as_ref().map(|bytes| bytes.as_slice()))
+                }
+            };
             Some(Report::Event(Event::Read { ticket, found }))
         });
     }
 
-    fn write(&self, ticket: Ticket, pair: TokenPair) {
-        let storage = Arc::clone(&self.io.storage);
+    fn write(&self, ticket: Ticket, value: Result<Zeroizing<Vec<u8>>, Error>) {
+        let (storage, limit) = (Arc::clone(&self.io.storage), self.io.storage_timeout);
         self.spawn_job(Event::Written { ticket, done: false }, async move {
-            let written = storage.write(pair.to_bytes().ok()?).await;
+            let value = value.ok()?;
+            let mut written = with_timeout(limit, storage.write(value.clone())).await;
+            if written.as_ref().is_err_and(is_lost) {
+                // Clearing makes it usable again.
+                written = match with_timeout(limit, storage.clear()).await {
+                    Ok(()) => with_timeout(limit, storage.write(value)).await,
+                    Err(error) => Err(error),
+                };
+            }
             log_error("failed to write the token storage", written)?;
             Some(Report::Event(Event::Written { ticket, done: true }))
         });
     }
 
     fn clear(&self, ticket: Ticket) {
-        let storage = Arc::clone(&self.io.storage);
+        let (storage, limit) = (Arc::clone(&self.io.storage), self.io.storage_timeout);
         self.spawn_job(Event::Written { ticket, done: false }, async move {
-            log_error("failed to clear the token storage", storage.clear().await)?;
+            let cleared = with_timeout(limit, storage.clear()).await;
+            log_error("failed to clear the token storage", cleared)?;
             Some(Report::Event(Event::Written { ticket, done: true }))
+        });
+    }
+
+    fn revoke(&self, ticket: Ticket, pair: TokenPair) {
+        let refresher = self.io.refresher.clone();
+        let failed = RevocationAnswer::Unavailable { retry_after: None };
+        self.spawn_job(Event::Revoked { ticket, answer: failed }, async move {
+            let answer = refresher.revoke(&pair).await?;
+            Some(Report::Event(Event::Revoked { ticket, answer }))
         });
     }
 
@@ -285,12 +341,18 @@ impl Refresher {
     /// Refreshes `pair`. `None` if no response was received.
     async fn refresh(&self, pair: &TokenPair) -> Option<RefreshAnswer> {
         tracing::debug!(target: TARGET, "sending a refresh request");
-        // A session that signed in without a key continues without proofs.
-        let dpop = self.dpop.as_ref().filter(|_| pair.binding() != DpopBinding::Bearer);
-        let answer = match dpop {
-            None => self.endpoint.read(&self.send(self.endpoint.request(pair)).await?),
-            Some(dpop) => self.refresh_with_proof(dpop, pair).await?,
+        let answer = match self.exchange(pair, || Some(self.endpoint.request(pair))).await? {
+            Ok(response) => self.endpoint.read(&response),
+            Err(ProofNotSigned) => {
+                RefreshAnswer::Unavailable { cause: TransientError::ProofKey, retry_after: None }
+            }
         };
+        if let RefreshAnswer::Granted(grant) = &answer
+            && let Some(dpop) = &self.dpop
+            && let Some(issued_at) = grant.issued_at()
+        {
+            dpop.set_server_time(issued_at);
+        }
         match &answer {
             RefreshAnswer::Granted(_) => tracing::debug!(target: TARGET, "refresh granted"),
             RefreshAnswer::Superseded => {
@@ -306,35 +368,50 @@ impl Refresher {
         Some(answer)
     }
 
-    /// Repeats the request once if the server rejects the proof: it does so before it processes the
-    /// token.
-    async fn refresh_with_proof(
+    /// Revokes the session of `pair`. `None` if no response was received.
+    async fn revoke(&self, pair: &TokenPair) -> Option<RevocationAnswer> {
+        if !self.endpoint.has_logout() {
+            return Some(RevocationAnswer::Refused);
+        }
+        let request = || self.endpoint.logout_request(pair);
+        let answer = match self.exchange(pair, request).await? {
+            Ok(response) => self.endpoint.read_logout(&response),
+            Err(ProofNotSigned) => RevocationAnswer::Unavailable { retry_after: None },
+        };
+        tracing::debug!(target: TARGET, ?answer, "asked the server to revoke the session");
+        Some(answer)
+    }
+
+    /// The response to `request`, which contains the refresh token of `pair`. `None` if no response
+    /// was received.
+    ///
+    /// If the pair is bound to the session's key, the request carries a proof, and is repeated once if
+    /// the server rejects the proof: it does so before it processes the token.
+    async fn exchange(
         &self,
-        dpop: &DpopClient,
         pair: &TokenPair,
-    ) -> Option<RefreshAnswer> {
+        request: impl Fn() -> Option<HttpRequest>,
+    ) -> Option<Result<HttpResponse, ProofNotSigned>> {
+        // A session that signed in without a key continues without proofs.
+        let Some(dpop) = self.dpop.as_ref().filter(|_| pair.binding() != DpopBinding::Bearer)
+        else {
+            return self.send(request()?).await.map(Ok);
+        };
         let mut is_retry = false;
         loop {
-            let mut request = self.endpoint.request(pair);
+            let mut request = request()?;
             let proof = dpop.prove(request.method.to_owned(), request.url.clone(), None);
             let proof = with_timeout(self.request_timeout, proof).await;
             let Some(proof) = log_error(PROOF_NOT_SIGNED, proof) else {
-                let cause = TransientError::ProofKey;
-                return Some(RefreshAnswer::Unavailable { cause, retry_after: None });
+                return Some(Err(ProofNotSigned));
             };
             request.headers.push(("dpop".to_owned(), proof));
             let url = request.url.clone();
             let response = self.send(request).await?;
             dpop.observe_response(&url, &response);
-            let sent = Sent { token: false, proof: true, is_retry };
+            let sent = Sent { token: None, proof: true, is_retry };
             if sent.retry(&response).is_none() {
-                let answer = self.endpoint.read(&response);
-                if let RefreshAnswer::Granted(grant) = &answer
-                    && let Some(issued_at) = grant.issued_at()
-                {
-                    dpop.set_server_time(issued_at);
-                }
-                return Some(answer);
+                return Some(Ok(response));
             }
             tracing::debug!(target: TARGET, "DPoP proof rejected; retrying with a new proof");
             is_retry = true;
@@ -345,6 +422,14 @@ impl Refresher {
         let response = with_timeout(self.request_timeout, self.transport.send(request)).await;
         log_error("refresh request failed", response)
     }
+}
+
+/// The key could not sign a proof.
+struct ProofNotSigned;
+
+/// Whether the storage has lost its content for good.
+fn is_lost(error: &Cause) -> bool {
+    matches!(error.downcast_ref(), Some(StorageError::Lost))
 }
 
 const PROOF_NOT_SIGNED: &str = "failed to sign a DPoP proof";

@@ -14,10 +14,10 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::attempt::{Attempt, Retry, is_same_origin};
+use super::attempt::{Attempt, RequestShape, Retry, is_same_origin};
 use super::clock::DeviceTime;
 use super::endpoint::RefreshEndpoint;
-use super::error::{SessionError, SessionState, TransientError};
+use super::error::{SessionError, SessionState, SignOutOutcome, TransientError};
 use super::event::{Caller, Event};
 use super::machine::Machine;
 use super::machine::retry::SessionSettings;
@@ -27,9 +27,9 @@ use crate::error::{Error, Result};
 use crate::transport::{HttpResponse, Transport};
 use crate::types::{AccessToken, Clock, SystemClock};
 use dpop::{DpopClient, thumbprint_of};
-use driver::{Driver, Io, Message, ProofRequest, Refresher, Reply};
+use driver::{Driver, Io, Message, ProofRequest, Refresher, Reply, Success};
 
-pub use storage::{FileStorage, MemoryStorage, StorageLock, TokenStorage};
+pub use storage::{FileStorage, MemoryStorage, StorageError, StorageLock, TokenStorage};
 
 /// A user's session: stores the token pair and keeps its access token fresh. Clones share state.
 ///
@@ -37,7 +37,7 @@ pub use storage::{FileStorage, MemoryStorage, StorageLock, TokenStorage};
 /// a refresh that was started is completed first.
 ///
 /// ```no_run
-/// # #[cfg(feature = "reqwest")]
+/// # #[cfg(all(feature = "reqwest", feature = "aws-lc-rs"))]
 /// # async fn app(login_response: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
 /// use regrant::client::{FileStorage, RefreshEndpoint, ReqwestTransport, Session};
@@ -62,6 +62,7 @@ pub struct Session {
     messages: mpsc::UnboundedSender<Message>,
     states: watch::Receiver<SessionState>,
     dpop: Option<DpopClient>,
+    shape: RequestShape,
     next_caller: Arc<AtomicU64>,
 }
 
@@ -80,14 +81,19 @@ impl Session {
         self.call(|caller| Event::SignIn { caller, pair }).await.map(drop)
     }
 
-    /// Deletes the tokens, at once in memory and then in the storage. Does not contact the server:
-    /// call its logout endpoint first, with a proof (`proof`) if the session is bound to a key.
+    /// Deletes the tokens, at once in memory and then in the storage, and asks the server's logout
+    /// endpoint ([`RefreshEndpoint::logout`]) to revoke the session. Waits for the server no longer
+    /// than for a refresh. Without a network the sign-out succeeds, and the server is asked later:
+    /// see [`SignOutOutcome::Pending`].
     ///
     /// # Errors
     /// [`SessionError::Retry`] if the storage could not be cleared. The user is then signed out in
     /// this process only.
-    pub async fn sign_out(&self) -> Result<(), SessionError> {
-        self.call(|caller| Event::SignOut { caller }).await.map(drop)
+    pub async fn sign_out(&self) -> Result<SignOutOutcome, SessionError> {
+        match self.call(|caller| Event::SignOut { caller }).await? {
+            Success::SignedOut(outcome) => Ok(outcome),
+            Success::Done | Success::Token(_) => Ok(SignOutOutcome::Local),
+        }
     }
 
     /// Whether a user is signed in, as far as the session knows.
@@ -178,7 +184,7 @@ impl Session {
         let proof =
             if is_bound { self.prove(method, url, Some(token.clone())).await? } else { None };
         let (method, url) = (method.to_owned(), url.to_owned());
-        Ok(Attempt { method, url, token, proof, is_retry: false })
+        Ok(Attempt { method, url, token, proof, shape: self.shape, is_retry: false })
     }
 
     /// A DPoP proof for a request without an access token: the `DPoP` header of a login. `None` for
@@ -217,7 +223,10 @@ impl Session {
         &self,
         event: impl FnOnce(Caller) -> Event,
     ) -> Result<AccessToken, SessionError> {
-        self.call(event).await?.ok_or(DRIVER_GONE)
+        match self.call(event).await? {
+            Success::Token(token) => Ok(token),
+            Success::Done | Success::SignedOut(_) => Err(DRIVER_GONE),
+        }
     }
 
     async fn call(&self, event: impl FnOnce(Caller) -> Event) -> Reply {
@@ -233,7 +242,7 @@ impl Session {
 
 /// The session's task has ended, because its runtime was shut down.
 const DRIVER_GONE: SessionError =
-    SessionError::Retry { cause: TransientError::Timeout, retry_after: Duration::ZERO };
+    SessionError::Retry { cause: TransientError::Stopped, retry_after: Duration::ZERO };
 
 /// Tells the driver that a caller is gone. Ignored if it has received its reply.
 struct CancelOnDrop<'a> {
@@ -260,6 +269,7 @@ pub struct SessionBuilder {
     settings: SessionSettings,
     request_timeout: Duration,
     lock_timeout: Duration,
+    storage_timeout: Duration,
 }
 
 impl SessionBuilder {
@@ -273,6 +283,7 @@ impl SessionBuilder {
             settings: SessionSettings::default(),
             request_timeout: Duration::from_secs(10),
             lock_timeout: Duration::from_secs(20),
+            storage_timeout: Duration::from_secs(10),
         }
     }
 
@@ -324,8 +335,14 @@ impl SessionBuilder {
         self
     }
 
-    /// Starts the session's task on the current Tokio runtime. Nothing is read or sent before the
-    /// first call.
+    /// How long to wait for the storage to read, write or clear its value. Default 10 seconds.
+    pub fn storage_timeout(mut self, timeout: Duration) -> Self {
+        self.storage_timeout = timeout;
+        self
+    }
+
+    /// Starts the session's task on the current Tokio runtime. It reads the storage, so that the state
+    /// is known. It sends no refresh before the first call.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] outside a runtime, and as [`SessionBuilder::build`].
@@ -354,6 +371,7 @@ impl SessionBuilder {
             settings.seed =
                 getrandom::u64().map_err(|_| Error::internal("no randomness for a seed"))?;
         }
+        settings.revoke_on_sign_out |= self.endpoint.has_logout();
         if let Some(key) = self.proof_key.as_deref() {
             settings.key = Some(thumbprint_of(key)?);
         }
@@ -361,15 +379,19 @@ impl SessionBuilder {
         let (state_sender, states) = watch::channel(SessionState::Unknown);
         let clock = DeviceClock::new(self.clock);
         let dpop = self.proof_key.map(|key| DpopClient::new(key, clock.clone()));
+        let is_rt_verify = self.endpoint.is_rt_verify();
+        let shape = if is_rt_verify { RequestShape::RtVerify } else { RequestShape::Bearer };
         let refresher = Refresher {
             endpoint: Arc::new(self.endpoint),
             transport,
             dpop: dpop.clone(),
             request_timeout: self.request_timeout,
         };
-        let io = Io { refresher, storage, lock_timeout: self.lock_timeout };
+        let Self { lock_timeout, storage_timeout, .. } = self;
+        let io = Io { refresher, storage, lock_timeout, storage_timeout };
         let driver = Driver::new(Machine::new(settings), io, clock, state_sender);
-        let session = Session { messages, states, dpop, next_caller: Arc::new(AtomicU64::new(1)) };
+        let next_caller = Arc::new(AtomicU64::new(1));
+        let session = Session { messages, states, dpop, shape, next_caller };
         Ok((session, driver.run(inbox)))
     }
 }

@@ -6,7 +6,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -19,17 +19,34 @@ use crate::types::SecretBytes;
 /// How long to wait before trying the file lock again.
 const LOCK_RETRY_DELAY: Duration = Duration::from_millis(10);
 
+/// An error of a [`TokenStorage`] that a session treats in a way of its own. Any other error is
+/// temporary: the session keeps its tokens and tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// The content is lost for good, for example because the system invalidated the key that it is
+    /// encrypted with. The user is signed out
+    /// ([`SignOutReason::StorageLost`](crate::client::SignOutReason::StorageLost)).
+    /// [`TokenStorage::clear`] makes the storage usable again, with a new key if it needs one; a
+    /// session calls it before the next sign-in is stored.
+    #[error("the content of the token storage is lost for good")]
+    Lost,
+    /// The folder of the storage does not exist.
+    #[error("the folder of the token storage does not exist")]
+    FolderMissing,
+}
+
 /// Stores one value, which is as secret as the tokens in it.
 ///
 /// Every operation is atomic, even if the process is killed, and a failed write does not take
-/// effect later. Calls never overlap.
+/// effect later. Calls never overlap, except with one that has timed out (10 seconds by default).
 #[async_trait]
 pub trait TokenStorage: Send + Sync + fmt::Debug {
     /// Reads the value; `None` if the storage is empty. Fail if the storage cannot be read, for
     /// example because it is locked until the user unlocks the device: `None` signs the user out.
     ///
     /// # Errors
-    /// When the content is unknown.
+    /// When the content is unknown, or [`StorageError::Lost`].
     async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause>;
 
     /// Replaces the value, durably: it must survive a power failure.
@@ -113,37 +130,41 @@ impl TokenStorage for MemoryStorage {
 pub struct FileStorage {
     file: DurableFile,
     lock: PathBuf,
+    /// Orders operations, of which one may have timed out and go on.
+    order: Arc<Mutex<()>>,
 }
 
 impl FileStorage {
     /// A storage in the file at `path`. The file need not exist.
     pub fn new(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { lock: with_suffix(&path, ".lock"), file: DurableFile::new(path) }
+        Self {
+            lock: with_suffix(&path, ".lock"),
+            file: DurableFile::new(path),
+            order: Arc::default(),
+        }
     }
 }
 
 #[async_trait]
 impl TokenStorage for FileStorage {
     async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
-        let file = self.file.clone();
-        blocking(move || file.read()).await
+        self.blocking(|file| file.read()).await
     }
 
     async fn write(&self, value: Zeroizing<Vec<u8>>) -> Result<(), Cause> {
-        let file = self.file.clone();
-        blocking(move || file.replace(&value)).await
+        self.blocking(move |file| file.replace(&value)).await
     }
 
     async fn clear(&self) -> Result<(), Cause> {
-        let file = self.file.clone();
-        blocking(move || file.remove()).await
+        self.blocking(|file| file.remove()).await
     }
 
     async fn lock(&self) -> Result<StorageLock, Cause> {
         loop {
             let path = self.lock.clone();
-            if let Some(lock) = blocking(move || StorageLock::try_file(&path)).await? {
+            let lock = tokio::task::spawn_blocking(move || StorageLock::try_file(&path)).await?;
+            if let Some(lock) = lock.map_err(missing_folder)? {
                 return Ok(lock);
             }
             tokio::time::sleep(LOCK_RETRY_DELAY).await;
@@ -151,10 +172,26 @@ impl TokenStorage for FileStorage {
     }
 }
 
-async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> io::Result<T> + Send + 'static,
-) -> Result<T, Cause> {
-    Ok(tokio::task::spawn_blocking(work).await??)
+impl FileStorage {
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&DurableFile) -> io::Result<T> + Send + 'static,
+    ) -> Result<T, Cause> {
+        let Self { file, order, .. } = self.clone();
+        let work = move || {
+            let _ordered = order.lock().unwrap_or_else(PoisonError::into_inner);
+            work(&file)
+        };
+        tokio::task::spawn_blocking(work).await?.map_err(missing_folder)
+    }
+}
+
+/// A file that cannot be created because its folder does not exist; any other error as it is.
+fn missing_folder(error: io::Error) -> Cause {
+    match error.kind() {
+        ErrorKind::NotFound => StorageError::FolderMissing.into(),
+        _ => error.into(),
+    }
 }
 
 /// A file that only its owner can read and that is replaced atomically: after a crash it has either

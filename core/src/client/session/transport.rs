@@ -8,21 +8,30 @@ use reqwest::redirect::Policy;
 use super::Session;
 use crate::client::attempt::Attempt;
 use crate::client::error::SessionError;
-use crate::error::{Cause, Error};
+use crate::error::Cause;
+#[cfg(feature = "aws-lc-rs")]
+use crate::error::Error;
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 
 /// The longest body that is read, in bytes. Responses with tokens are far shorter.
 const MAX_BODY: usize = 256 * 1024;
 
 /// A [`Transport`] over `reqwest`, with TLS by rustls and the platform's root certificates.
+///
+/// Without the feature `aws-lc-rs` the app chooses the cryptography of TLS: it installs a provider of
+/// rustls (`CryptoProvider::install_default`) and passes a client to
+/// [`ReqwestTransport::with_client`]. On Android, rustls reads the root certificates through Java: the
+/// app calls `rustls_platform_verifier::android::init_with_env` first, or passes a client with roots
+/// of its own (`ClientBuilder::tls_certs_only`).
 #[derive(Clone, Debug)]
 pub struct ReqwestTransport(Client);
 
 impl ReqwestTransport {
-    /// A transport with a client of its own.
+    /// A transport with a client of its own, with TLS over AWS-LC.
     ///
     /// # Errors
     /// [`Error::Transport`] if TLS cannot be set up.
+    #[cfg(feature = "aws-lc-rs")]
     pub fn new() -> Result<Self, Error> {
         let client = Client::builder().redirect(Policy::none()).build();
         Ok(Self(client.map_err(|error| Error::Transport { source: error.into() })?))
@@ -72,8 +81,10 @@ impl Session {
     /// bound to the session's key. If the server responds with 401, retries once with a new token
     /// or proof, unless the request's body is a stream.
     ///
-    /// A DPoP proof is valid for one URL, so a redirected request with a bound token is rejected at
-    /// its new URL; a client that follows no redirects does not show the proof to another server.
+    /// A client that follows redirects should do so within the server only
+    /// ([`same_origin_redirects`]): `reqwest` removes the header `authorization` from a request that
+    /// is redirected to another server, but neither `accesstoken` nor `dpop`. A DPoP proof is valid
+    /// for one URL, so a redirected request with a bound token is rejected at its new URL.
     ///
     /// Returns every response, whatever its status, including 401.
     ///
@@ -95,6 +106,17 @@ impl Session {
             (attempt, request) = next;
         }
     }
+}
+
+/// Follows redirects within the scheme, host and port of the request, ten at most; returns any other
+/// redirect as the response. For the client that [`Session::execute`] sends requests with:
+/// `Client::builder().redirect(same_origin_redirects())`.
+pub fn same_origin_redirects() -> Policy {
+    Policy::custom(|attempt| {
+        let is_same =
+            attempt.previous().last().is_some_and(|from| from.origin() == attempt.url().origin());
+        if attempt.previous().len() > 10 || !is_same { attempt.stop() } else { attempt.follow() }
+    })
 }
 
 fn authorized(attempt: &Attempt, mut request: reqwest::Request) -> reqwest::Request {

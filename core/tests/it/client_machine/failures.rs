@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use regrant::client::machine::{Action, Event, RefreshAnswer, StorageRead};
-use regrant::client::{SessionState, TransientError};
+use regrant::client::{SessionState, SignOutReason, TransientError};
 
-use crate::client_machine::fixture::{LIFETIME, MachineFixture, Reply, settings, token};
+use crate::client_machine::fixture::{LIFETIME, MachineFixture, Reply, pair, settings, token};
 
 const BUSY: TransientError = TransientError::Server { status: 503, code: None };
 
@@ -81,6 +81,87 @@ fn retry_after_is_honoured() {
     fixture.wait(Duration::from_millis(1));
     fixture.handle(Event::Tick);
     assert!(matches!(fixture.pending[0], Action::Lock { .. }));
+}
+
+/// Waiting for the next attempt would only end in a timeout.
+#[test]
+fn a_retry_after_beyond_the_patience_is_answered_at_once() {
+    let mut fixture = MachineFixture::expired();
+    let caller = fixture.acquire();
+    let ticket = fixture.start_refresh(1);
+    let retry_after = Some(settings().wait_timeout + Duration::from_secs(1));
+    fixture.answer(ticket, RefreshAnswer::Unavailable { cause: BUSY, retry_after });
+    for caller in [caller, fixture.acquire()] {
+        assert_eq!(fixture.reply_to(caller), Some(Reply::Later(BUSY, retry_after.unwrap())));
+    }
+    assert!(fixture.is_idle());
+    // Once the next attempt is near enough, callers wait for it.
+    fixture.wait(Duration::from_secs(2));
+    let caller = fixture.acquire();
+    assert_eq!(fixture.reply_to(caller), None);
+    fixture.wake();
+    fixture.complete_refresh(1, 2);
+    assert_eq!(fixture.reply_to(caller), token(2));
+}
+
+#[test]
+fn the_start_reads_the_storage_and_sends_nothing() {
+    let mut fixture = MachineFixture::new();
+    let pair = fixture.pair_of_other_process(1);
+    fixture.handle(Event::Start);
+    fixture.finish_read(StorageRead::Pair(pair.clone()));
+    assert_eq!(fixture.states, [SessionState::SignedIn]);
+    assert!(fixture.is_idle());
+    // Not even if the access token has expired.
+    let mut fixture = MachineFixture::new();
+    fixture.wait(LIFETIME);
+    fixture.handle(Event::Start);
+    fixture.finish_read(StorageRead::Pair(pair));
+    assert_eq!(fixture.states, [SessionState::SignedIn]);
+    assert!(fixture.is_idle());
+    let mut fixture = MachineFixture::new();
+    fixture.handle(Event::Start);
+    fixture.finish_read(StorageRead::Failed);
+    assert!(fixture.states.is_empty() && fixture.is_idle());
+}
+
+#[test]
+fn a_lost_storage_signs_out_until_the_next_sign_in() {
+    let mut fixture = MachineFixture::expired();
+    let caller = fixture.acquire();
+    fixture.finish_lock();
+    fixture.finish_read(StorageRead::Lost);
+    let lost = SignOutReason::StorageLost;
+    assert_eq!(fixture.reply_to(caller), Some(Reply::SignIn(lost)));
+    assert_eq!(fixture.states.last(), Some(&SessionState::SignedOut(lost)));
+    let caller = fixture.sign_in(pair(2));
+    fixture.finish_lock();
+    fixture.finish_write(true);
+    assert_eq!(fixture.reply_to(caller), Some(Reply::Done));
+    let caller = fixture.acquire();
+    assert_eq!(fixture.reply_to(caller), token(2));
+}
+
+/// The margin of 30 seconds is longer than the token lives.
+#[test]
+fn a_short_lived_token_without_iat_is_not_refreshed_at_every_call() {
+    use regrant::client::TokenPair;
+    use regrant::types::{AccessToken, RefreshToken};
+    let mut fixture = MachineFixture::new();
+    let exp = fixture.server.as_millis() / 1000 + 20;
+    let part = |text: &str| {
+        use base64::Engine as _;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(text)
+    };
+    let access = format!("{}.{}.AA", part("{}"), part(&format!(r#"{{"exp":{exp}}}"#)));
+    fixture.sign_in(TokenPair::new(AccessToken::new(access), RefreshToken::new("r1")));
+    fixture.finish_lock();
+    fixture.finish_write(true);
+    for _ in 0..20 {
+        let caller = fixture.acquire();
+        assert!(matches!(fixture.reply_to(caller), Some(Reply::Token(_))));
+    }
+    assert!(fixture.is_idle(), "no refresh");
 }
 
 #[test]
@@ -180,7 +261,8 @@ fn a_failed_lock_is_retried() {
     let mut fixture = MachineFixture::expired();
     let caller = fixture.acquire();
     let Some(Action::Lock { ticket }) = fixture.pending.pop_front() else { panic!("no lock") };
-    fixture.handle(Event::LockFailed { ticket });
+    let cause = TransientError::StorageLocked;
+    fixture.handle(Event::LockFailed { ticket, cause });
     assert!(fixture.pending.is_empty());
     fixture.wake();
     fixture.complete_refresh(1, 2);

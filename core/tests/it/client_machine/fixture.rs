@@ -7,7 +7,8 @@ use regrant::client::machine::{
     Action, Caller, DeviceTime, Event, Grant, Machine, RefreshAnswer, StorageRead, Ticket,
 };
 use regrant::client::{
-    SessionError, SessionSettings, SessionState, SignOutReason, TokenPair, TransientError,
+    SessionError, SessionSettings, SessionState, SignOutOutcome, SignOutReason, TokenPair,
+    TransientError,
 };
 use regrant::types::{AccessToken, RefreshToken, Timestamp};
 
@@ -19,6 +20,7 @@ pub const LIFETIME: Duration = Duration::from_secs(900);
 pub enum Reply {
     Token(String),
     Done,
+    SignedOut(SignOutOutcome),
     SignIn(SignOutReason),
     Later(TransientError, Duration),
 }
@@ -126,6 +128,9 @@ impl MachineFixture {
                         }
                     };
                     self.replies.push((caller.0, reply));
+                }
+                Action::SignedOut { caller, outcome } => {
+                    self.replies.push((caller.0, Reply::SignedOut(outcome)));
                 }
                 Action::StateChanged(state) => self.states.push(state),
                 Action::Unlock => {
@@ -235,6 +240,33 @@ impl MachineFixture {
             self.stored = StorageRead::Empty;
         }
         self.handle(Event::Written { ticket, done });
+    }
+
+    /// Writes the note that a session remains to be revoked, or fails to; returns its refresh token.
+    pub fn finish_retire(&mut self, done: bool) -> String {
+        match self.next("a note") {
+            Action::Retire { ticket, pair } => {
+                assert!(self.locked, "written without the lock");
+                if done {
+                    self.stored = StorageRead::Retired(pair.clone());
+                }
+                self.handle(Event::Written { ticket, done });
+                pair.refresh_token().expose().to_owned()
+            }
+            action => panic!("no note, but {action:?}"),
+        }
+    }
+
+    /// The refresh token whose session is to be revoked.
+    pub fn take_revoke(&mut self) -> (Ticket, String) {
+        let is_revoke = |action: &Action| matches!(action, Action::Revoke { .. });
+        let index = self.pending.iter().position(is_revoke).expect("a revocation");
+        match self.pending.remove(index) {
+            Some(Action::Revoke { ticket, pair }) => {
+                (ticket, pair.refresh_token().expose().to_owned())
+            }
+            _ => unreachable!(),
+        }
     }
 
     /// The refresh token that is sent.

@@ -7,4 +7,5 @@ mod fixture;
 mod persist;
 mod refreshes;
 mod rejections;
+mod sign_out;
 mod traces;

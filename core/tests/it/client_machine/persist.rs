@@ -227,7 +227,7 @@ fn a_sign_out_fails_if_the_lock_cannot_be_taken() {
     let mut fixture = MachineFixture::signed_in();
     let leaves = fixture.sign_out();
     let Some(Action::Lock { ticket }) = fixture.pending.pop_front() else { panic!("no lock") };
-    fixture.handle(Event::LockFailed { ticket });
+    fixture.handle(Event::LockFailed { ticket, cause: TransientError::StorageLocked });
     assert_eq!(
         fixture.reply_to(leaves),
         Some(Reply::Later(TransientError::StorageLocked, Duration::ZERO))

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use regrant::client::machine::{Event, StorageRead};
-use regrant::client::{SessionState, SignOutReason};
+use regrant::client::{SessionState, SignOutReason, TransientError};
 
 use crate::client_machine::fixture::{LIFETIME, MachineFixture, Reply, settings, token};
 
@@ -183,7 +183,7 @@ fn reports_with_an_old_ticket_are_ignored() {
     let before = fixture.machine.clone();
     fixture.grant(old, 7);
     fixture.handle(Event::Locked { ticket: old });
-    fixture.handle(Event::LockFailed { ticket: old });
+    fixture.handle(Event::LockFailed { ticket: old, cause: TransientError::StorageLocked });
     fixture.handle(Event::Unanswered { ticket: old });
     fixture.handle(Event::Written { ticket: old, done: true });
     fixture.handle(Event::Read { ticket: old, found: StorageRead::Empty });

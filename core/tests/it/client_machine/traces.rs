@@ -83,14 +83,18 @@ impl Schedule {
         }
     }
 
-    /// An access token that is opaque, or a JWT with its times.
+    /// An access token that is opaque, or a JWT with its times, or with `exp` alone.
     fn access(&mut self) -> AccessToken {
         self.tokens += 1;
         if self.random.percent(50) {
             return AccessToken::new(format!("a{}", self.tokens));
         }
         let iat = self.server.as_millis() / 1000;
-        let claims = json!({ "iat": iat, "exp": iat + 900, "n": self.tokens }).to_string();
+        let mut claims = json!({ "iat": iat, "exp": iat + 900, "n": self.tokens });
+        if self.random.percent(30) {
+            claims = json!({ "exp": iat + 20, "n": self.tokens });
+        }
+        let claims = claims.to_string();
         let part = |text: &str| URL_SAFE_NO_PAD.encode(text);
         AccessToken::new(format!("{}.{}.{}", part(r#"{"alg":"none"}"#), part(&claims), part("s")))
     }
@@ -213,6 +217,7 @@ impl Schedule {
                     StorageRead::Empty => Value::Null,
                     StorageRead::Unreadable => json!("unreadable"),
                     StorageRead::Failed => json!("failed"),
+                    StorageRead::Retired(_) | StorageRead::Lost => unreachable!("not here"),
                 };
                 self.handle(Event::Read { ticket, found }, json!(["report", number, named]));
             }
@@ -322,6 +327,8 @@ fn action_json(action: &Action, number: u64) -> Option<Value> {
         Action::Clear { .. } => json!(["clear", number]),
         Action::Send { pair, .. } => json!(["send", number, pair.refresh_token().expose()]),
         Action::StateChanged(_) => return None,
+        // `revoke_on_sign_out` is off.
+        Action::SignedOut { .. } | Action::Retire { .. } | Action::Revoke { .. } => unreachable!(),
     })
 }
 

@@ -40,7 +40,7 @@ async fn seen(answer: reqwest::Response) -> HttpResponse {
 }
 
 /// Logs in with a proof, and retries once if it is rejected.
-async fn log_in(session: &Session, server: &Server) {
+pub async fn log_in(session: &Session, server: &Server) {
     let (http, url) = (reqwest::Client::new(), server.login_url());
     for _ in 0..2 {
         let proof = session.proof("POST", &url).await.unwrap().unwrap();

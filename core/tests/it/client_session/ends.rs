@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use regrant::client::{
     MemoryStorage, RefreshEndpoint, ReqwestTransport, Session, SessionError, SessionState,
-    SignOutReason,
+    SignOutOutcome, SignOutReason, TransientError,
 };
 use regrant::{Error, RefreshRequest};
 
@@ -53,6 +53,70 @@ async fn a_sign_out_applies_to_every_process() {
     second.sign_in(server.login().await).await.unwrap();
     first.access_token().await.unwrap();
     assert_eq!(server.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn a_sign_out_revokes_the_session_at_the_server() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = signed_in(&server, folder.path()).await;
+    assert!(server.all_live().await);
+    assert_eq!(session.sign_out().await.unwrap(), SignOutOutcome::Revoked);
+    assert!(!server.all_live().await);
+    until("the file is gone", async || !folder.path().join("session").exists()).await;
+    assert_eq!(session.sign_out().await.unwrap(), SignOutOutcome::Local, "there is no token");
+    // Also if its key is needed for that, and the session was not used in this run.
+    let key: Arc<dyn regrant::dpop::ProofKey> =
+        Arc::new(regrant::dpop::SoftwareKey::generate().unwrap());
+    let bound =
+        || builder(&server, folder.path(), &server.clock).proof_key(Arc::clone(&key)).start();
+    crate::client_session::bound::log_in(&bound().unwrap(), &server).await;
+    assert!(server.live().await == 1);
+    assert_eq!(bound().unwrap().sign_out().await.unwrap(), SignOutOutcome::Revoked);
+    assert!(server.live().await == 0);
+}
+
+#[tokio::test]
+async fn an_offline_sign_out_is_told_by_the_next_run() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let session = signed_in(&server, folder.path()).await;
+    server.logouts_fail.store(true, std::sync::atomic::Ordering::SeqCst);
+    assert_eq!(session.sign_out().await.unwrap(), SignOutOutcome::Pending);
+    let by_user = SessionError::SignIn(SignOutReason::ByUser);
+    assert_eq!(session.access_token().await.unwrap_err(), by_user);
+    drop(session);
+    assert!(server.all_live().await);
+    server.logouts_fail.store(false, std::sync::atomic::Ordering::SeqCst);
+    let next = builder(&server, folder.path(), &server.clock).start().unwrap();
+    until("the session is revoked", async || !server.all_live().await).await;
+    until("the file is gone", async || !folder.path().join("session").exists()).await;
+    assert_eq!(next.state(), SessionState::SignedOut(SignOutReason::NotSignedIn));
+}
+
+#[tokio::test]
+async fn the_state_is_known_without_a_call() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    drop(signed_in(&server, folder.path()).await);
+    server.clock.advance(LIFETIME);
+    let session = builder(&server, folder.path(), &server.clock).start().unwrap();
+    let mut states = session.states();
+    states.wait_for(|state| *state == SessionState::SignedIn).await.unwrap();
+    assert_eq!(server.refreshes(), 0);
+}
+
+#[test]
+fn a_session_whose_runtime_ended_says_so() {
+    let runtime = || tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let app = runtime();
+    let session = app.block_on(async {
+        Session::builder(RefreshEndpoint::json("http://127.0.0.1:1/auth/refresh"))
+            .transport(Arc::new(ReqwestTransport::new().unwrap()))
+            .storage(Arc::new(MemoryStorage::default()))
+            .start()
+            .unwrap()
+    });
+    drop(app);
+    let error = runtime().block_on(session.access_token()).unwrap_err();
+    assert!(matches!(error, SessionError::Retry { cause: TransientError::Stopped, .. }), "{error}");
 }
 
 #[tokio::test]

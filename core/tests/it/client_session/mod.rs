@@ -4,6 +4,7 @@ mod bound;
 mod calls;
 mod ends;
 mod server;
+mod shapes;
 mod storage;
 
 use std::future::Future;

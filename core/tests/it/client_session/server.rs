@@ -1,7 +1,7 @@
 //! A server with a refresh endpoint, as the Express handlers serve it, and one protected route.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, SystemTime};
 
 use axum::extract::State;
@@ -29,6 +29,8 @@ pub struct Server {
     pub proofs: AtomicU32,
     /// The number of rejected proofs.
     pub proofs_refused: AtomicU32,
+    /// Whether logouts fail.
+    pub logouts_fail: AtomicBool,
     /// The number of responses to refreshes still to be lost.
     pub lose: AtomicU32,
     /// Permits for responses. Plenty, unless a test takes them.
@@ -62,6 +64,7 @@ impl Server {
             auth,
             clock,
             refreshes: AtomicU32::new(0),
+            logouts_fail: AtomicBool::new(false),
             lose: AtomicU32::new(0),
             gate: Semaphore::new(1_000_000),
             proofs: AtomicU32::new(0),
@@ -70,6 +73,7 @@ impl Server {
         });
         let router = Router::new()
             .route("/auth/refresh", post(refresh))
+            .route("/auth/logout", post(logout))
             .route("/login", post(login))
             .route("/me", get(me))
             .with_state(Arc::clone(&server));
@@ -97,6 +101,13 @@ impl Server {
 
     pub fn refreshes(&self) -> u32 {
         self.refreshes.load(Ordering::SeqCst)
+    }
+
+    /// The number of live sessions of the user.
+    pub async fn live(&self) -> usize {
+        let sessions = self.auth.sessions(&alice(), None).await.unwrap();
+        let live = |one: &&_| serde_json::to_value(one).unwrap()["state"] == json!("live");
+        sessions.iter().filter(live).count()
     }
 
     /// Whether all sessions of the user are live.
@@ -152,6 +163,25 @@ async fn refresh(
             "expiresIn": LIFETIME.as_secs(),
             "refreshToken": renewed.refresh_token,
         })),
+        Err(error) => server.refused(&error),
+    }
+}
+
+async fn logout(
+    State(server): State<Arc<Server>>,
+    headers: HeaderMap,
+    Json(body): Json<Value>,
+) -> HttpAnswer {
+    if server.logouts_fail.load(Ordering::SeqCst) {
+        return (StatusCode::SERVICE_UNAVAILABLE, HeaderMap::new(), Json(Value::Null));
+    }
+    let token = body["refreshToken"].as_str().unwrap();
+    let revoked = match server.proof_of(&headers, "POST", "/auth/logout") {
+        Some(proof) => server.auth.logout_with_proof(token, &proof).await,
+        None => server.auth.logout(token).await,
+    };
+    match revoked {
+        Ok(_) => server.granted(Value::Null),
         Err(error) => server.refused(&error),
     }
 }

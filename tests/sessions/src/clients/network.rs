@@ -40,7 +40,9 @@ impl World {
                 self.locked_by = Some(process);
                 Event::Locked { ticket }
             }
-            Action::Lock { ticket } => Event::LockFailed { ticket },
+            Action::Lock { ticket } => {
+                Event::LockFailed { ticket, cause: TransientError::StorageLocked }
+            }
             Action::Read { ticket } => {
                 let found = if well { self.finds(process) } else { StorageRead::Failed };
                 Event::Read { ticket, found }

@@ -17,9 +17,11 @@ private const val ALIAS = "regrant-session"
 /**
  * Stores the tokens in a file encrypted with a key that never leaves the keystore:
  * `keystoreStorage(context.noBackupFilesDir)`. Keep the file out of backups, because the key does not move to another
- * device.
+ * device. Android invalidates a key for good, for example after a change of the lock screen: the user must then sign in again,
+ * and the storage replaces the key.
  */
-fun keystoreStorage(folder: File): TokenStorage = EncryptedFileStorage(File(folder, "session").toPath(), keystoreKey())
+fun keystoreStorage(folder: File): TokenStorage =
+    EncryptedFileStorage(File(folder, "session").toPath(), keystoreKey(), ::newKey)
 
 private fun keystoreKey(): SecretKey {
     val keys = KeyStore.getInstance(PROVIDER).apply { load(null) }

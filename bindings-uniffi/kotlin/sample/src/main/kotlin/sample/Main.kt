@@ -19,7 +19,6 @@ import dev.regrant.Session
 import dev.regrant.SessionConfig
 import dev.regrant.advice
 import dev.regrant.asLong
-import dev.regrant.asText
 import dev.regrant.authorize
 import dev.regrant.decodeUnverified
 import dev.regrant.jvm.JdkTransport
@@ -27,6 +26,7 @@ import dev.regrant.readLogin
 import dev.regrant.responseHead
 import dev.regrant.retryAfter
 import dev.regrant.loadOrCreateKey
+import dev.regrant.SignOutOutcome
 import dev.regrant.signOut
 import dev.regrant.states
 import java.io.IOException
@@ -106,12 +106,9 @@ private suspend fun watch(): Unit = coroutineScope {
     }
 }
 
-/** Revokes the session on the server, then deletes the tokens here. */
+/** Deletes the tokens here and revokes the session on the server. */
 private suspend fun signOut() {
-    val own = decodeUnverified(session.accessToken()).claims["sid"]?.asText()
-    authorized("DELETE", "/api/devices/$own")
-    session.signOut()
-    println("signed out")
+    println(if (session.signOut() == SignOutOutcome.PENDING) "signed out; the server is told later" else "signed out")
 }
 
 private val http = HttpClient.newHttpClient()

@@ -1,13 +1,13 @@
 package dev.regrant
 
 import java.nio.file.Path
+import java.security.InvalidKeyException
 import java.security.SecureRandom
 import javax.crypto.AEADBadTagException
 import javax.crypto.Cipher
 import javax.crypto.SecretKey
 import javax.crypto.spec.GCMParameterSpec
 import javax.crypto.spec.SecretKeySpec
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withContext
@@ -20,9 +20,16 @@ import kotlinx.coroutines.withContext
  * [loadOrCreateKey] stores one in another file.
  *
  * A file that was modified, truncated or encrypted with another key is unreadable: the user must sign in
- * ([SignOutReason.Unreadable]), and the file stays until then.
+ * ([SignOutReason.Unreadable]), and the file stays until then. So must the user of a key that Android has invalidated for good,
+ * for example after a change of the device's fingerprints ([SignOutReason.StorageLost]); [newKey] then creates the key for the next
+ * sign-in. Without [newKey] that sign-in fails.
  */
-class EncryptedFileStorage(path: Path, private val key: SecretKey) : TokenStorage {
+class EncryptedFileStorage(
+    path: Path,
+    @Volatile private var key: SecretKey,
+    private val newKey: (() -> SecretKey)? = null,
+) : TokenStorage {
+    @Volatile private var isKeyLost = false
     private val file: DurableFile
     private val lock: FileLock
 
@@ -32,11 +39,15 @@ class EncryptedFileStorage(path: Path, private val key: SecretKey) : TokenStorag
         lock = FileLock("$absolute.lock")
     }
 
-    override suspend fun read(): ByteArray? = withContext(Dispatchers.IO) { file.read()?.let(::decrypt) }
+    override suspend fun read(): ByteArray? = withContext(callbackDispatcher) { file.read()?.let(::decrypt) }
 
-    override suspend fun write(value: ByteArray): Unit = withContext(Dispatchers.IO) { file.replace(encrypt(value)) }
+    override suspend fun write(value: ByteArray): Unit = withContext(callbackDispatcher) { file.replace(encrypt(value)) }
 
-    override suspend fun clear(): Unit = withContext(Dispatchers.IO) { file.remove() }
+    override suspend fun clear(): Unit = withContext(callbackDispatcher) {
+        file.remove()
+        if (isKeyLost) newKey?.let { key = it() }
+        isKeyLost = false
+    }
 
     override suspend fun lock() = lock.lock()
 
@@ -45,7 +56,7 @@ class EncryptedFileStorage(path: Path, private val key: SecretKey) : TokenStorag
     private fun encrypt(value: ByteArray): ByteArray {
         val cipher = Cipher.getInstance(ALGORITHM)
         // Keystores generate the IV themselves.
-        cipher.init(Cipher.ENCRYPT_MODE, key)
+        usingKey { cipher.init(Cipher.ENCRYPT_MODE, key) }
         check(cipher.iv.size == IV_BYTES) { "unexpected IV of ${cipher.iv.size} bytes" }
         cipher.updateAAD(HEADER)
         return HEADER + cipher.iv + cipher.doFinal(value)
@@ -56,7 +67,7 @@ class EncryptedFileStorage(path: Path, private val key: SecretKey) : TokenStorag
         val start = HEADER.size + IV_BYTES
         if (stored.size < start + TAG_BITS / 8 || !stored.copyOf(HEADER.size).contentEquals(HEADER)) return ByteArray(0)
         val cipher = Cipher.getInstance(ALGORITHM)
-        cipher.init(Cipher.DECRYPT_MODE, key, GCMParameterSpec(TAG_BITS, stored, HEADER.size, IV_BYTES))
+        usingKey { cipher.init(Cipher.DECRYPT_MODE, key, GCMParameterSpec(TAG_BITS, stored, HEADER.size, IV_BYTES)) }
         cipher.updateAAD(HEADER)
         return try {
             cipher.doFinal(stored, start, stored.size - start)
@@ -65,7 +76,18 @@ class EncryptedFileStorage(path: Path, private val key: SecretKey) : TokenStorag
         }
     }
 
+    private inline fun usingKey(work: () -> Unit) = try {
+        work()
+    } catch (error: InvalidKeyException) {
+        // A class of Android, which the JVM does not have. Other causes are temporary, such as a locked device.
+        val classes = generateSequence<Class<*>>(error.javaClass) { it.superclass }
+        if (classes.none { it.name == INVALIDATED }) throw error
+        isKeyLost = true
+        throw CallbackException.Lost("the key was invalidated")
+    }
+
     private companion object {
+        const val INVALIDATED = "android.security.keystore.KeyPermanentlyInvalidatedException"
         const val ALGORITHM = "AES/GCM/NoPadding"
         const val IV_BYTES = 12
         const val TAG_BITS = 128

@@ -9,8 +9,9 @@ import kotlinx.coroutines.flow.stateIn
 
 /**
  * Makes a request of [method] to [url] with an access token, and with a DPoP proof if the token is bound to the session's key
- * (RFC 9449): [send] adds `headers` to it. Retries it once if the server rejects the token or the proof. [head] returns the
- * status and headers of a response. Returns every response, whatever its status.
+ * (RFC 9449): [send] adds `headers` to it. Retries it once if the server rejects the token or the proof, unless [isRepeatable]
+ * is false, because [send] cannot send the body again: a stream, for example. [head] returns the status and headers of a response,
+ * [from] the URL that it came from if the client follows redirects. Returns every response, whatever its status.
  *
  * For any HTTP client; for OkHttp and Ktor see `dev.regrant.okhttp` and `dev.regrant.ktor`. The coroutine may be cancelled at
  * any time: a refresh that was started continues, and its tokens are stored.
@@ -21,14 +22,21 @@ suspend fun <T> Session.authorize(
     method: String,
     url: String,
     head: (T) -> HttpResponse,
+    isRepeatable: Boolean = true,
+    from: (T) -> String? = { null },
     send: suspend (headers: List<HttpHeader>) -> T,
 ): T {
     var attempt = attempt(method, url)
     while (true) {
         val response = send(attempt.headers())
-        attempt = nextAttempt(attempt, head(response)) ?: return response
+        val next = nextAttempt(attempt, head(response), from(response))
+        if (next == null || !isRepeatable) return response
+        attempt = next
     }
 }
+
+/** The headers that a session sets on requests of the app, except for that of a proof. */
+internal val TOKEN_HEADERS = listOf("Authorization", "accesstoken")
 
 /** The part of a response that a session needs: [status] and [headers], without the body. */
 fun responseHead(status: Int, headers: Iterable<Pair<String, String>>): HttpResponse =

@@ -8,11 +8,13 @@ import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.async
 import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNotEquals
@@ -235,9 +237,8 @@ class SessionTest {
         val scope = CoroutineScope(Dispatchers.Default)
         Session(SessionConfig(ENDPOINT), server, storage, listener, clock = clock).use { session ->
             val state = session.stateIn(scope)
-            assertEquals(SessionState.Unknown, state.value)
             session.signIn(server.pair())
-            assertEquals(SessionState.SignedIn, state.first { it != SessionState.Unknown })
+            assertEquals(SessionState.SignedIn, state.first { it == SessionState.SignedIn })
             until("the listener is told") { told.lastOrNull() == SessionState.SignedIn }
             session.signOut()
             val signedOut = SessionState.SignedOut(SignOutReason.ByUser)
@@ -304,5 +305,95 @@ class SessionTest {
         Session(SessionConfig(ENDPOINT), server, storage, clock = clock).use { it.signIn(server.pair()) }
         Session(SessionConfig(ENDPOINT), server, storage, clock = clock).use { it.accessToken() }
         assertEquals(0, server.requests.size)
+    }
+
+    /** Whatever is thrown: the generated code would catch exceptions only, and the session would wait for ever. */
+    @Test
+    fun `anything that a storage throws is a failure that ends`() = runBlocking {
+        val errors = listOf(NotImplementedError(), NoClassDefFoundError("gone"), StackOverflowError(), IOException("full"))
+        for (operation in listOf("read", "write", "clear", "lock", "unlock")) for (thrown in errors) {
+            val (server, storage, clock) = Triple(FakeServer(), FakeStorage(), ManualClock(NOW))
+            val config = SessionConfig(
+                ENDPOINT,
+                waitTimeout = Duration.ofMillis(500),
+                persistTimeout = Duration.ofMillis(50),
+                initialBackoff = Duration.ofMillis(2),
+            )
+            Session(config, server, storage, clock = clock).use { session ->
+                session.signIn(server.pair())
+                storage.failing = thrown
+                storage.failsIn = operation
+                clock.advance(Duration.ofSeconds(1000))
+                val what = "$operation $thrown"
+                val refreshed = withTimeout(5_000) { runCatching { session.accessToken() } }
+                assertEquals(operation in listOf("clear", "unlock"), refreshed.isSuccess, what)
+                refreshed.onFailure { assertEquals(Advice.RETRY, (it as RegrantException).advice, what) }
+                withTimeout(5_000) { runCatching { session.signOut() } }
+                storage.failing = null
+                until(what) { runCatching { session.signIn(server.pair()) }.isSuccess }
+                session.accessToken()
+            }
+        }
+    }
+
+    @Test
+    fun `a storage that hangs is a failure that ends`() = runBlocking {
+        val (server, storage) = FakeServer() to FakeStorage()
+        val hanging = object : TokenStorage by storage {
+            override suspend fun read(): ByteArray? = awaitCancellation()
+        }
+        val config = SessionConfig(ENDPOINT, waitTimeout = Duration.ofMillis(300), storageTimeout = Duration.ofMillis(20))
+        Session(config, server, hanging).use { session ->
+            val thrown = assertThrows<RegrantException> { runBlocking { withTimeout(5_000) { session.accessToken() } } }
+            assertEquals(Advice.RETRY to "the token storage failed", thrown.advice to thrown.detail)
+        }
+    }
+
+    @Test
+    fun `a storage that lost its content signs out, and the next login works`() = runBlocking {
+        val (server, storage) = FakeServer() to FakeStorage()
+        Session(SessionConfig(ENDPOINT), server, storage, clock = ManualClock(NOW)).use { it.signIn(server.pair()) }
+        storage.failing = CallbackException.Lost("the key was invalidated")
+        storage.failsIn = "read"
+        Session(SessionConfig(ENDPOINT), server, storage, clock = ManualClock(NOW)).use { session ->
+            val thrown = assertThrows<RegrantException> { runBlocking { session.accessToken() } }
+            assertEquals(SignOutReason.StorageLost, thrown.signOut)
+            storage.failing = null
+            session.signIn(server.pair())
+            session.accessToken()
+        }
+    }
+
+    @Test
+    fun `the state is known without a call`() = runBlocking {
+        val (server, storage) = FakeServer() to FakeStorage()
+        Session(SessionConfig(ENDPOINT), server, storage, clock = ManualClock(NOW)).use { it.signIn(server.pair()) }
+        Session(SessionConfig(ENDPOINT), server, storage, clock = ManualClock(NOW)).use { session ->
+            assertEquals(SessionState.SignedIn, withTimeout(5_000) { session.states.first { it != SessionState.Unknown } })
+        }
+        assertEquals(0, server.requests.size)
+    }
+
+    @Test
+    fun `a sign-out tells the server, now or in the next run`() = runBlocking {
+        val (server, storage) = FakeServer() to FakeStorage()
+        fun session() = Session(SessionConfig(ENDPOINT), server, storage, clock = ManualClock(NOW))
+        val pair = server.pair()
+        session().use { session ->
+            session.signIn(pair)
+            server.answer = { throw IOException("no route") }
+            assertEquals(SignOutOutcome.PENDING, session.signOut())
+        }
+        server.answer = { json(204, "") }
+        server.requests.clear()
+        session().use { session ->
+            until("the server is told") { server.requests.size == 1 }
+            assertEquals("https://api.example/auth/logout", server.requests.first().url)
+            assertEquals("""{"refreshToken":"${pair.refreshToken}"}""", server.requests.first().body.decodeToString())
+            until("the storage is empty") { storage.stored == null }
+            session.signIn(server.pair())
+            assertEquals(SignOutOutcome.REVOKED, session.signOut())
+            assertEquals(SignOutOutcome.LOCAL, session.signOut())
+        }
     }
 }

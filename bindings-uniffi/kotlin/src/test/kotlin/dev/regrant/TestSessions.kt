@@ -42,35 +42,43 @@ fun json(status: Int, body: String, vararg headers: Pair<String, String>) =
 fun refusal(status: Int, code: String, advice: String, more: String = "") =
     json(status, """{"error":{"code":"$code","advice":"$advice"$more}}""")
 
-/** A storage that counts its locks and throws [failing]. */
+/** A storage that counts its locks and throws [failing], in [failsIn] or in all operations. */
 class FakeStorage : TokenStorage {
     @Volatile var stored: ByteArray? = null
     @Volatile var failing: Throwable? = null
+    @Volatile var failsIn: String? = null
     @Volatile var locking: CompletableDeferred<Unit>? = null
     val locks = AtomicInteger()
     val unlocks = AtomicInteger()
 
-    override suspend fun read(): ByteArray? {
+    private fun begin(operation: String) {
+        if (failsIn == null && operation in listOf("lock", "unlock") || failsIn != null && failsIn != operation) return
         failing?.let { throw it }
+    }
+
+    override suspend fun read(): ByteArray? {
+        begin("read")
         return stored
     }
 
     override suspend fun write(value: ByteArray) {
-        failing?.let { throw it }
+        begin("write")
         stored = value
     }
 
     override suspend fun clear() {
-        failing?.let { throw it }
+        begin("clear")
         stored = null
     }
 
     override suspend fun lock() {
+        begin("lock")
         locking?.await()
         locks.incrementAndGet()
     }
 
     override fun unlock() {
+        begin("unlock")
         unlocks.incrementAndGet()
     }
 }

@@ -1,7 +1,10 @@
 // Stubs of the Android classes that the example uses, to compile it on a JVM.
 package android.security.keystore
 
+import java.security.InvalidKeyException
 import java.security.spec.AlgorithmParameterSpec
+
+class KeyPermanentlyInvalidatedException : InvalidKeyException()
 
 object KeyProperties {
     const val PURPOSE_ENCRYPT = 1

@@ -4,13 +4,13 @@ import dev.regrant.HttpHeader
 import dev.regrant.HttpRequest
 import dev.regrant.HttpResponse
 import dev.regrant.Transport
+import dev.regrant.callbackDispatcher
 import java.io.IOException
 import java.net.URI
 import java.net.http.HttpClient
 import java.net.http.HttpRequest.BodyPublishers
 import java.net.http.HttpResponse.BodyHandlers
 import java.time.Duration
-import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.future.await
 import kotlinx.coroutines.withContext
 
@@ -27,7 +27,7 @@ class JdkTransport(private val client: HttpClient = defaultClient()) : Transport
         val sent = java.net.http.HttpRequest.newBuilder(URI(request.url)).method(request.method, body)
         for (header in request.headers) sent.header(header.name, header.value)
         val response = client.sendAsync(sent.build(), BodyHandlers.ofInputStream()).await()
-        val received = withContext(Dispatchers.IO) { response.body().use { it.readNBytes(MAX_BODY + 1) } }
+        val received = withContext(callbackDispatcher) { response.body().use { it.readNBytes(MAX_BODY + 1) } }
         if (received.size > MAX_BODY) throw IOException("the response body is too long")
         val headers = response.headers().map().flatMap { (name, values) -> values.map { HttpHeader(name, it) } }
         return HttpResponse(response.statusCode().toUShort(), headers, received)

@@ -1,14 +1,15 @@
 package dev.regrant.ktor
 
 import dev.regrant.Session
-import dev.regrant.responseHead
+import dev.regrant.TOKEN_HEADERS
 import dev.regrant.authorize
+import dev.regrant.responseHead
 import io.ktor.client.plugins.api.ClientPlugin
 import io.ktor.client.plugins.api.Send
 import io.ktor.client.plugins.api.createClientPlugin
 import io.ktor.client.statement.HttpResponse
-import io.ktor.http.HttpHeaders
 import io.ktor.http.Url
+import io.ktor.http.content.OutgoingContent
 
 /** The configuration of [Bearer]. */
 class BearerConfig {
@@ -21,7 +22,9 @@ class BearerConfig {
 
 /**
  * Adds an access token (RFC 6750 §2.1) to requests for protected URLs, with a DPoP proof if the token is bound to the
- * session's key (RFC 9449), and retries them once if the server rejects it. Requests with an `Authorization` header are not changed.
+ * session's key (RFC 9449), and retries them once if the server rejects it. Requests with an `Authorization` or `accesstoken`
+ * header are not changed. A request is retried only if its body is in memory: a channel, a file or a multipart form may be consumed
+ * by the first attempt. Its token is renewed for the next request.
  *
  * ```kotlin
  * val client = HttpClient { install(Bearer) { session = mine; isProtected = { it.host == "api.example" } } }
@@ -33,22 +36,34 @@ val Bearer: ClientPlugin<BearerConfig> = createClientPlugin("RegrantBearer", ::B
     val session = requireNotNull(pluginConfig.session) { "session is required" }
     val isProtected = pluginConfig.isProtected
     on(Send) { request ->
-        if (HttpHeaders.Authorization in request.headers || !isProtected(request.url.build())) return@on proceed(request)
+        val target = request.url.build()
+        if (TOKEN_HEADERS.any { it in request.headers } || !isProtected(target)) return@on proceed(request)
         val url = request.url.buildString()
+        val added = mutableSetOf<String>()
         try {
-            session.authorize(request.method.value, url, { headOf(it.response) }) { headers ->
+            session.authorize(
+                request.method.value,
+                url,
+                head = { headOf(it.response) },
+                isRepeatable = isRepeatable(request.body),
+                from = { if (it.request.url == target) url else it.request.url.toString() },
+            ) { headers ->
                 for ((name, value) in headers) request.headers[name] = value
+                headers.mapTo(added) { it.name }
                 proceed(request)
             }
         } finally {
             // A redirect would send the headers along, possibly to another server.
-            request.headers.remove(HttpHeaders.Authorization)
-            request.headers.remove(PROOF)
+            added.forEach { request.headers.remove(it) }
         }
     }
 }
 
-private const val PROOF = "DPoP"
+private fun isRepeatable(body: Any): Boolean = when (body) {
+    is OutgoingContent.NoContent, is OutgoingContent.ByteArrayContent -> true
+    is OutgoingContent.ContentWrapper -> isRepeatable(body.delegate())
+    else -> false
+}
 
 private fun headOf(response: HttpResponse) = responseHead(
     response.status.value,

@@ -6,17 +6,24 @@ import dev.regrant.HttpRequest
 import dev.regrant.HttpResponse
 import dev.regrant.RegrantException
 import dev.regrant.Session
+import dev.regrant.TOKEN_HEADERS
 import dev.regrant.Transport
 import dev.regrant.responseHead
 import java.io.IOException
+import java.io.InterruptedIOException
 import kotlin.coroutines.resume
 import kotlin.coroutines.resumeWithException
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.cancel
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.suspendCancellableCoroutine
 import okhttp3.Authenticator
 import okhttp3.Call
 import okhttp3.Callback
 import okhttp3.CookieJar
+import okhttp3.Dispatcher
 import okhttp3.HttpUrl
 import okhttp3.Interceptor
 import okhttp3.OkHttpClient
@@ -24,40 +31,40 @@ import okhttp3.Request
 import okhttp3.RequestBody.Companion.toRequestBody
 import okhttp3.Response
 
-private const val HEADER = "Authorization"
-private const val PROOF = "DPoP"
-
 /** The longest body that is read, in bytes. Responses with tokens are far shorter. */
 private const val MAX_BODY = 256L * 1024
+
+/** How often a waiting call looks whether it was cancelled: OkHttp does not tell it. */
+private const val CANCEL_POLL_MS = 20L
 
 /** The session has no access token for a call. The advice of [error] is to sign in or to retry. */
 class NoAccessTokenException(val error: RegrantException) : IOException(error)
 
 /**
  * Adds an access token of [session] (RFC 6750 §2.1) to calls for which [isProtected] returns true, with a DPoP proof if the
- * token is bound to the session's key (RFC 9449), and retries them once if the server rejects it. Other calls, and those with
- * an `Authorization` header, are not changed.
+ * token is bound to the session's key (RFC 9449), and retries them once if the server rejects it and the body is neither one-shot
+ * nor duplex. Other calls, and those with an `Authorization` or `accesstoken` header, are not changed.
  *
  * A proof is valid for one URL: a redirected call with a bound token is rejected at its new URL.
  *
  * Without a token the call fails with [NoAccessTokenException].
  */
 fun OkHttpClient.Builder.bearer(session: Session, isProtected: (HttpUrl) -> Boolean): OkHttpClient.Builder =
-    addInterceptor(BearerInterceptor(session, isProtected)).addNetworkInterceptor(::withoutOrphanedProof)
+    addInterceptor(BearerInterceptor(session, isProtected)).addNetworkInterceptor(::withoutHeadersOfOtherServer)
 
 /**
- * Authorizes protected calls. Like all of OkHttp it blocks the thread of the call: the dispatcher's, or the caller's of
- * `execute`.
+ * Authorizes protected calls. Like all of OkHttp it blocks the thread of the call, the dispatcher's or the caller's of
+ * `execute`, until the call is cancelled.
  */
 internal class BearerInterceptor(private val session: Session, private val isProtected: (HttpUrl) -> Boolean) : Interceptor {
     override fun intercept(chain: Interceptor.Chain): Response {
         val request = chain.request()
-        if (request.header(HEADER) != null || !isProtected(request.url)) return chain.proceed(request)
-        var attempt = orFail { session.attempt(request.method, request.url.toString()) }
+        if (TOKEN_HEADERS.any { request.header(it) != null } || !isProtected(request.url)) return chain.proceed(request)
+        var attempt = chain.await { session.attempt(request.method, request.url.toString()) }
         while (true) {
             val response = chain.proceed(request.authorized(attempt))
             val next = try {
-                orFail { session.nextAttempt(attempt, headOf(response), response.request.url.toString()) }
+                chain.await { session.nextAttempt(attempt, headOf(response), response.request.url.toString()) }
             } catch (thrown: Throwable) {
                 response.close()
                 throw thrown
@@ -69,16 +76,25 @@ internal class BearerInterceptor(private val session: Session, private val isPro
     }
 }
 
-/** Removes the proof where OkHttp removed the token: on a redirect to another server. */
-private fun withoutOrphanedProof(chain: Interceptor.Chain): Response {
+/** On a request: for which URL these headers were added. */
+private class Authorized(val url: HttpUrl, val headers: List<String>)
+
+/** Removes the added headers on a redirect to another server. OkHttp itself removes only `Authorization`. */
+private fun withoutHeadersOfOtherServer(chain: Interceptor.Chain): Response {
     val request = chain.request()
-    val isOrphaned = request.header(PROOF) != null && request.header(HEADER) == null
-    return chain.proceed(if (isOrphaned) request.newBuilder().removeHeader(PROOF).build() else request)
+    val added = request.tag(Authorized::class.java)
+    if (added == null || request.url.isSameOrigin(added.url)) return chain.proceed(request)
+    val builder = request.newBuilder()
+    for (name in added.headers) builder.removeHeader(name)
+    return chain.proceed(builder.build())
 }
 
+private fun HttpUrl.isSameOrigin(other: HttpUrl) = scheme == other.scheme && host == other.host && port == other.port
+
 private fun Request.authorized(attempt: Attempt): Request {
-    val builder = newBuilder()
-    for ((name, value) in attempt.headers()) builder.header(name, value)
+    val headers = attempt.headers()
+    val builder = newBuilder().tag(Authorized::class.java, Authorized(url, headers.map { it.name }))
+    for ((name, value) in headers) builder.header(name, value)
     return builder.build()
 }
 
@@ -86,22 +102,36 @@ private fun Request.isRepeatable() = body.let { it == null || !it.isOneShot() &&
 
 private fun headOf(response: Response) = responseHead(response.code, response.headers)
 
-private fun <T> orFail(call: suspend () -> T): T = try {
-    runBlocking { call() }
+/** The result of [work]. A cancelled call does not wait for it, so that its thread and its place in the dispatcher are free. */
+private fun <T> Interceptor.Chain.await(work: suspend () -> T): T = try {
+    runBlocking {
+        val waiting = this
+        val watch = launch {
+            while (!call().isCanceled()) delay(CANCEL_POLL_MS)
+            waiting.cancel()
+        }
+        work().also { watch.cancel() }
+    }
 } catch (error: RegrantException) {
     throw NoAccessTokenException(error)
+} catch (_: CancellationException) {
+    throw IOException("Canceled")
+} catch (_: InterruptedException) {
+    Thread.currentThread().interrupt()
+    throw InterruptedIOException("interrupted")
 }
 
 /**
  * A transport over OkHttp, with the connections, certificates and interceptors of [client], but without its redirects,
  * cookies, cache and authenticators, and without [bearer]: a refresh token must be sent to its endpoint only, and
- * a refresh must not wait for itself.
+ * a refresh must not wait for itself. It has a dispatcher of its own: the calls that wait for a refresh may fill that of [client].
  *
  * OkHttp may resend a request whose connection breaks; the server treats both as one refresh.
  */
 class OkHttpTransport(client: OkHttpClient = OkHttpClient()) : Transport {
     private val client = client.newBuilder().run {
         interceptors().removeAll { it is BearerInterceptor }
+        dispatcher(Dispatcher())
         authenticator(Authenticator.NONE)
         followRedirects(false)
         followSslRedirects(false)

@@ -3,27 +3,34 @@ package dev.regrant.ktor
 import dev.regrant.Advice
 import dev.regrant.DeviceKey
 import dev.regrant.ENDPOINT
+import dev.regrant.EndpointShape
 import dev.regrant.FakeServer
 import dev.regrant.FakeStorage
 import dev.regrant.ManualClock
 import dev.regrant.NOW
+import dev.regrant.RefreshEndpoint
 import dev.regrant.RegrantException
 import dev.regrant.Session
 import dev.regrant.SessionConfig
 import dev.regrant.advice
 import dev.regrant.asText
 import dev.regrant.decodeUnverified
+import dev.regrant.json
 import io.ktor.client.HttpClient
 import io.ktor.client.engine.mock.MockEngine
 import io.ktor.client.engine.mock.respond
+import io.ktor.client.engine.mock.toByteArray
 import io.ktor.client.request.get
 import io.ktor.client.request.header
 import io.ktor.client.request.post
 import io.ktor.client.request.setBody
 import io.ktor.http.HttpHeaders
 import io.ktor.http.HttpStatusCode
+import io.ktor.http.content.ChannelWriterContent
 import io.ktor.http.content.TextContent
 import io.ktor.http.headersOf
+import io.ktor.utils.io.ByteReadChannel
+import io.ktor.utils.io.writeStringUtf8
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -82,6 +89,59 @@ class BearerTest {
         answer = { HttpStatusCode.Unauthorized }
         assertEquals(401, client.get("https://api.example/me").status.value)
         assertEquals(1, refreshes.requests.size)
+    }
+
+    /** The first attempt consumes the channel: the second one would send an empty body, and the server would accept it. */
+    @Test
+    fun `a body that may be consumed is not repeated, but its token is renewed`() = runBlocking {
+        mine.signIn(pair)
+        val bodies = mutableListOf<String>()
+        val engine = MockEngine { request ->
+            bodies += request.body.toByteArray().decodeToString()
+            respond("", if (request.headers[HttpHeaders.Authorization] == first) HttpStatusCode.Unauthorized else HttpStatusCode.OK)
+        }
+        HttpClient(engine) { install(Bearer) { session = mine; isProtected = { true } } }.use { client ->
+            suspend fun post(body: Any) = client.post("https://api.example/files") { setBody(body) }.status.value
+            assertEquals(401, post(ByteReadChannel("upload")))
+            assertEquals(listOf("upload"), bodies)
+            assertEquals(200, post(ByteReadChannel("upload")))
+        }
+        for (body in listOf(ByteReadChannel("upload"), ChannelWriterContent({ writeStringUtf8("upload") }, null))) {
+            val next = Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW))
+            next.use {
+                next.signIn(pair)
+                bodies.clear()
+                HttpClient(engine) { install(Bearer) { session = next; isProtected = { true } } }.use { client ->
+                    assertEquals(401, client.post("https://api.example/files") { setBody(body) }.status.value)
+                    assertEquals(listOf("upload"), bodies)
+                }
+            }
+        }
+        Unit
+    }
+
+    @Test
+    fun `a server of the shape RtVerify needs no code of the app`() = runBlocking {
+        val seen = mutableListOf<String?>()
+        val engine = MockEngine { request ->
+            seen += request.headers["accesstoken"]
+            val status = if (seen.last() == first) HttpStatusCode(419, "") else HttpStatusCode.OK
+            if (request.url.encodedPath == "/moved") {
+                respond("", HttpStatusCode.Found, headersOf(HttpHeaders.Location, "https://other.example/"))
+            } else {
+                respond("", status)
+            }
+        }
+        refreshes.answer = { json(200, "{\"accessToken\":\"Bearer new\"}") }
+        val endpoint = RefreshEndpoint("https://api.example/rtVerify", EndpointShape.RT_VERIFY)
+        Session(SessionConfig(endpoint), refreshes, FakeStorage(), clock = ManualClock(NOW)).use { legacy ->
+            legacy.signIn(pair)
+            HttpClient(engine) { install(Bearer) { session = legacy; isProtected = { it.host == "api.example" } } }.use { client ->
+                assertEquals(200, client.post("https://api.example/posts") { setBody("text") }.status.value)
+                client.get("https://api.example/moved")
+            }
+            assertEquals(listOf(first, "Bearer new", "Bearer new", null), seen)
+        }
     }
 
     @Test

@@ -5,8 +5,10 @@ import dev.regrant.DeviceKey
 import dev.regrant.FakeServer
 import dev.regrant.FakeStorage
 import dev.regrant.ENDPOINT
+import dev.regrant.EndpointShape
 import dev.regrant.ManualClock
 import dev.regrant.NOW
+import dev.regrant.RefreshEndpoint
 import dev.regrant.Session
 import dev.regrant.SessionConfig
 import dev.regrant.SignOutReason
@@ -15,7 +17,21 @@ import dev.regrant.TestServer.Answer
 import dev.regrant.asText
 import dev.regrant.decodeUnverified
 import dev.regrant.signOut
+import java.io.IOException
+import java.time.Duration
+import java.util.Collections
+import java.util.concurrent.CompletableFuture
+import java.util.concurrent.TimeUnit
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
+import okhttp3.Call
+import okhttp3.Callback
+import okhttp3.Dispatcher
 import okhttp3.OkHttpClient
 import okhttp3.Request
 import okhttp3.RequestBody
@@ -76,6 +92,110 @@ class BearerTest {
             assertEquals(200, call("${server.url}/own") { post(once) }.use { it.code })
             assertEquals(listOf("text", "text"), server.seen.map { it.body })
             assertEquals(1, refreshes.requests.size)
+        }
+    }
+
+    /** A server that accepts the second access token only, refreshes, and is a legacy app under `/legacy`. */
+    private fun <T> refreshing(use: (TestServer, MutableList<String>) -> T): T {
+        val tokens = Collections.synchronizedList(mutableListOf<String>())
+        return TestServer {
+            val path = it.requestURI.path
+            val token = it.requestHeaders.getFirst(if (path.startsWith("/legacy")) "accesstoken" else "Authorization")
+            when {
+                path == "/refresh" -> Answer(200, refreshes.grant().body.decodeToString())
+                path == "/rtVerify" -> Answer(200, "{\"accessToken\":\"Bearer new\"}")
+                else -> {
+                    tokens += token ?: "none"
+                    Answer(if (token != null && token != first) 200 else if (path.startsWith("/legacy")) 419 else 401)
+                }
+            }
+        }.use { use(it, tokens) }
+    }
+
+    private fun expired(server: TestServer, base: OkHttpClient): Session {
+        val clock = ManualClock(NOW)
+        val own = Session(SessionConfig(RefreshEndpoint("${server.url}/refresh")), OkHttpTransport(base), FakeStorage(), clock = clock)
+        runBlocking { own.signIn(pair) }
+        clock.advance(Duration.ofSeconds(1000))
+        return own
+    }
+
+    /** The calls hold all places of the dispatcher that the refresh would need. */
+    @Test
+    fun `calls that fill the dispatcher do not block the refresh that they wait for`() = refreshing { server, _ ->
+        val base = OkHttpClient.Builder().dispatcher(Dispatcher().apply { maxRequests = 5; maxRequestsPerHost = 5 }).build()
+        expired(server, base).use { own ->
+            val client = base.newBuilder().bearer(own) { true }.build()
+            val answers = (1..10).map { CompletableFuture<Int>() }
+            for (answer in answers) client.newCall(Request.Builder().url("${server.url}/own").build()).enqueue(into(answer))
+            assertEquals(List(10) { 200 }, answers.map { it.get(10, TimeUnit.SECONDS) })
+        }
+    }
+
+    /** Blocking calls on all threads of the coroutine dispatchers. */
+    @Test
+    fun `calls that fill the dispatchers of coroutines do not block the refresh that they wait for`() = refreshing { server, _ ->
+        val base = OkHttpClient()
+        expired(server, base).use { own ->
+            val client = base.newBuilder().bearer(own) { true }.build()
+            val request = Request.Builder().url("${server.url}/own").build()
+            val calls = listOf(Dispatchers.IO, Dispatchers.Default).flatMap { dispatcher ->
+                List(80) { CoroutineScope(dispatcher).async { client.newCall(request).execute().use { it.code } } }
+            }
+            assertEquals(setOf(200), runBlocking { withTimeout(10_000) { calls.awaitAll() } }.toSet())
+        }
+    }
+
+    @Test
+    fun `a cancelled call gives its place in the dispatcher back while the refresh continues`() {
+        val (gate, clock) = CompletableDeferred<Unit>() to ManualClock(NOW)
+        Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = clock).use { own ->
+            runBlocking { own.signIn(pair) }
+            clock.advance(Duration.ofSeconds(1000))
+            refreshes.gate = gate
+            val places = Dispatcher().apply { maxRequests = 1 }
+            val client = OkHttpClient.Builder().dispatcher(places).bearer(own) { "/own" in it.encodedPath }.build()
+            TestServer { Answer(200) }.use { server ->
+                val (waiting, other) = CompletableFuture<Int>() to CompletableFuture<Int>()
+                val call = client.newCall(Request.Builder().url("${server.url}/own").build()).apply { enqueue(into(waiting)) }
+                runBlocking { refreshes.asked.await() }
+                client.newCall(Request.Builder().url("${server.url}/other").build()).enqueue(into(other))
+                call.cancel()
+                assertEquals(200, other.get(5, TimeUnit.SECONDS))
+                assertTrue(waiting.isCompletedExceptionally)
+                gate.complete(Unit)
+            }
+        }
+    }
+
+    @Test
+    fun `a server of the shape RtVerify needs no code of the app`() = refreshing { server, tokens ->
+        val endpoint = RefreshEndpoint("${server.url}/rtVerify", EndpointShape.RT_VERIFY)
+        Session(SessionConfig(endpoint), OkHttpTransport(), FakeStorage(), clock = ManualClock(NOW)).use { own ->
+            runBlocking { own.signIn(pair) }
+            val client = OkHttpClient.Builder().bearer(own) { true }.build()
+            val request = Request.Builder().url("${server.url}/legacy").post("text".toRequestBody()).build()
+            assertEquals(200, client.newCall(request).execute().use { it.code })
+            assertEquals(listOf(first, "Bearer new"), tokens)
+            // OkHttp itself removes only `Authorization`.
+            val carried = mutableListOf<String?>()
+            TestServer { carried += it.requestHeaders.getFirst("accesstoken"); Answer(200) }.use { other ->
+                val elsewhere = other.url.replace("127.0.0.1", "localhost")
+                TestServer { Answer(302, headers = mapOf("Location" to elsewhere)) }.use { moved ->
+                    client.newCall(Request.Builder().url(moved.url).build()).execute().close()
+                    assertEquals(listOf<String?>(null), carried)
+                }
+            }
+        }
+    }
+
+    private fun into(answer: CompletableFuture<Int>) = object : Callback {
+        override fun onFailure(call: Call, e: IOException) {
+            answer.completeExceptionally(e)
+        }
+
+        override fun onResponse(call: Call, response: Response) {
+            answer.complete(response.use { it.code })
         }
     }
 
