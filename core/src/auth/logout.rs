@@ -486,9 +486,20 @@ impl SessionAdmin {
         subject: &Subject,
         targets: impl IntoIterator<Item = RevocationTarget>,
     ) {
-        let targets = targets.into_iter().collect();
-        if let Err(error) = self.deny_everywhere(subject, targets, Vec::new()).await {
-            tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
+        let targets: Vec<_> = targets.into_iter().collect();
+        let Err(error) = self.deny_everywhere(subject, targets.clone(), Vec::new()).await else {
+            return;
+        };
+        tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
+        if !matches!(error, Error::StoreUnavailable { .. }) {
+            return;
+        }
+        // The store has revoked these sessions and keeps their reasons: repeating it publishes them.
+        for target in targets {
+            if let RevocationTarget::Session { session } = target {
+                let (subject, reason) = (subject.clone(), RevocationReason::Administrative);
+                self.unfinished.add(RevocationRequest::Session { subject, session, reason });
+            }
         }
     }
 

@@ -157,7 +157,8 @@ pub struct RefreshConfig {
     /// recently refreshed sessions (reason `displaced`). As many revoked sessions are kept, with
     /// their reasons; with `false` all are kept until they expire.
     pub max_sessions: Option<OrFalse<NonZeroU32>>,
-    /// The maximum number of concurrent refreshes in this process. Further ones fail at once with
+    /// The maximum number of concurrent refreshes in this process, and likewise of logins and lists, of
+    /// revocations, and of checks against the store. Further ones fail at once with
     /// `ERR_STORE_UNAVAILABLE`.
     pub max_in_flight: Option<NonZeroU32>,
     /// Limits failed refreshes: per client address those with tokens that were not issued here, and

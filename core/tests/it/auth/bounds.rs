@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 
 use super::faults::{Shared, delegate, flaky_world};
 use super::feed::processes;
-use super::{World, alice, assert_code, settle};
+use super::{World, alice, assert_code, next, settle};
 
 const REASON: RevocationReason = RevocationReason::Administrative;
 
@@ -277,6 +277,22 @@ async fn a_revocation_that_was_not_published_is_published_later() {
     eventually("published", async || common.published() == 1).await;
     settle().await;
     assert_code(there.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+#[tokio::test]
+async fn a_theft_that_was_not_published_is_published_later() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    let child = here.refresh(pair.refresh_token.expose()).await.unwrap();
+    here.refresh(next(&child)).await.unwrap();
+    here.advance(120);
+    common.cut(true);
+    assert_code(here.refresh(pair.refresh_token.expose()).await, "ERR_REFRESH_REUSED");
+    assert!(there.auth.verify(child.access_token.expose()).is_ok());
+    common.cut(false);
+    eventually("published", async || common.published() == 1).await;
+    settle().await;
+    assert_code(there.auth.verify(child.access_token.expose()), "ERR_ACCESS_REVOKED");
 }
 
 /// Waits until `condition` holds.
