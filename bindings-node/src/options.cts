@@ -264,8 +264,8 @@ export interface RefreshConfig {
    */
   maxSessions?: number | false | undefined;
   /**
-   * The maximum number of concurrent refreshes in this process. Further ones fail at once with
-   * `ERR_STORE_UNAVAILABLE`.
+   * The maximum number of concurrent refreshes in this process, and likewise of logins and lists, of revocations, and
+   * of checks against the store. Further ones fail at once with `ERR_STORE_UNAVAILABLE`.
    *
    * @defaultValue `10000`
    */
