@@ -116,12 +116,12 @@ impl Auth {
     /// refreshed sessions of the user.
     ///
     /// # Errors
-    /// [`Error::ArgumentInvalid`](crate::Error::ArgumentInvalid) for claims that the app may not set,
-    /// [`Error::DpopProofMissing`](crate::Error::DpopProofMissing) where the policy requires a
-    /// proof, [`Error::DpopProofInvalid`](crate::Error::DpopProofInvalid),
-    /// [`Error::DpopNonceRequired`](crate::Error::DpopNonceRequired),
-    /// [`Error::DpopProofReplayed`](crate::Error::DpopProofReplayed),
-    /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable).
+    /// [`Error::ArgumentInvalid`] for claims that the app may not set,
+    /// [`Error::DpopProofMissing`] where the policy requires a
+    /// proof, [`Error::DpopProofInvalid`],
+    /// [`Error::DpopNonceRequired`],
+    /// [`Error::DpopProofReplayed`],
+    /// [`Error::StoreUnavailable`].
     pub async fn login(&self, login: Login) -> Result<TokenPair> {
         let span = metrics::operation_span!(INFO, "login");
         let pair = self.0.engine.login(login, &span).instrument(span.clone()).await;
@@ -136,7 +136,7 @@ impl Auth {
     /// Nothing refreshes it; [`Auth::logout_everywhere`] of its subject revokes it.
     ///
     /// # Errors
-    /// [`Error::ArgumentInvalid`](crate::Error::ArgumentInvalid) for claims that the app may not set.
+    /// [`Error::ArgumentInvalid`] for claims that the app may not set.
     pub fn issue_access_token(
         &self,
         subject: Subject,

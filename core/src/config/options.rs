@@ -141,8 +141,8 @@ pub struct RefreshConfig {
     /// A session expires this long after its login. If only a longer `idleTtl` is given, that
     /// applies here too.
     pub absolute_ttl: Option<Lifetime>,
-    /// For this long a used refresh token gets the same pair again, at most 5 minutes: for lost
-    /// responses, retries and concurrent requests.
+    /// For this long after the first use of the new tokens a refresh token gets the same new refresh token
+    /// again, at most 5 minutes: for retries and concurrent requests.
     pub grace: Option<Lifetime>,
     /// The same while nobody has used the new pair, at least `grace` and at most 5 minutes: for
     /// responses that arrive late. If only a longer `grace` is given, that applies here too.

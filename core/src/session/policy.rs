@@ -29,8 +29,8 @@ pub struct SessionPolicy {
     pub idle_ttl: Duration,
     /// A session expires this long after the login, refreshed or not. Default 90 days.
     pub absolute_ttl: Duration,
-    /// For this long a refresh token that was already used gets the same child again, so that two
-    /// tabs, a retry or a double click do not look like reuse. Default 10 seconds.
+    /// For this long after the first use of its child a refresh token gets the same child again, so that
+    /// two tabs, a retry or a double click do not look like reuse. Default 10 seconds.
     pub grace: Duration,
     /// The grace while nobody has used the child or its access token, so that a response that is
     /// slower than [`grace`](Self::grace) carries the token that the client's other tabs got.

@@ -74,7 +74,8 @@ fn retry_after_is_honoured() {
     fixture.acquire();
     let ticket = fixture.start_refresh(1);
     let retry_after = Some(Duration::from_secs(20));
-    fixture.answer(ticket, RefreshAnswer::Unavailable { cause: BUSY, retry_after });
+    fixture
+        .answer(ticket, RefreshAnswer::Unavailable { cause: BUSY, retry_after: Some(retry_after) });
     fixture.wait(Duration::from_millis(19_999));
     fixture.handle(Event::Tick);
     assert!(fixture.pending.is_empty());
@@ -89,10 +90,11 @@ fn a_retry_after_beyond_the_patience_is_answered_at_once() {
     let mut fixture = MachineFixture::expired();
     let caller = fixture.acquire();
     let ticket = fixture.start_refresh(1);
-    let retry_after = Some(settings().wait_timeout + Duration::from_secs(1));
-    fixture.answer(ticket, RefreshAnswer::Unavailable { cause: BUSY, retry_after });
+    let retry_after = settings().wait_timeout + Duration::from_secs(1);
+    fixture
+        .answer(ticket, RefreshAnswer::Unavailable { cause: BUSY, retry_after: Some(retry_after) });
     for caller in [caller, fixture.acquire()] {
-        assert_eq!(fixture.reply_to(caller), Some(Reply::Later(BUSY, retry_after.unwrap())));
+        assert_eq!(fixture.reply_to(caller), Some(Reply::Later(BUSY, retry_after)));
     }
     assert!(fixture.is_idle());
     // Once the next attempt is near enough, callers wait for it.

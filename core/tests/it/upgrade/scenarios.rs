@@ -190,6 +190,8 @@ impl ScenarioRun<'_> {
             self.auth.login(Login::new(subject(user))).await.unwrap();
         } else {
             let millis = step["advance"].as_u64().expect("a step that is known");
+            // The use of an access token is reported in the background, and the grace begins with it.
+            tokio::time::sleep(Duration::from_millis(200)).await;
             self.copy.clock.advance(Duration::from_millis(millis));
         }
     }
