@@ -230,8 +230,8 @@ export interface RefreshConfig {
    */
   absoluteTtl?: Lifetime | undefined;
   /**
-   * For this long a used refresh token gets the same pair again, at most 5 minutes: for lost responses, retries and
-   * concurrent requests.
+   * For this long after the first use of the new tokens a refresh token gets the same new refresh token again, at
+   * most 5 minutes: for retries and concurrent requests.
    *
    * @defaultValue `'10s'`
    */
