@@ -47,9 +47,9 @@ impl Auth {
     ///
     /// # Errors
     /// As [`Auth::logout`]; for a bound session
-    /// [`Error::DpopProofInvalid`](crate::Error::DpopProofInvalid),
-    /// [`Error::DpopProofReplayed`](crate::Error::DpopProofReplayed) and
-    /// [`Error::DpopNonceRequired`](crate::Error::DpopNonceRequired).
+    /// [`Error::DpopProofInvalid`],
+    /// [`Error::DpopProofReplayed`] and
+    /// [`Error::DpopNonceRequired`].
     pub async fn logout_with_proof(
         &self,
         refresh_token: &str,

@@ -74,8 +74,7 @@ fn retry_after_is_honoured() {
     fixture.acquire();
     let ticket = fixture.start_refresh(1);
     let retry_after = Some(Duration::from_secs(20));
-    fixture
-        .answer(ticket, RefreshAnswer::Unavailable { cause: BUSY, retry_after: Some(retry_after) });
+    fixture.answer(ticket, RefreshAnswer::Unavailable { cause: BUSY, retry_after });
     fixture.wait(Duration::from_millis(19_999));
     fixture.handle(Event::Tick);
     assert!(fixture.pending.is_empty());
