@@ -80,7 +80,17 @@ export function createAuth(config: AuthConfig): Auth {
     legacy?.resolve,
     store.call,
     (text) => {
-      for (const listener of [...listeners]) listener(parseRevoked(text));
+      const revoked = parseRevoked(text);
+      for (const listener of [...listeners]) {
+        try {
+          listener(revoked);
+        } catch (thrown) {
+          // The others are to know of it all the same.
+          process.nextTick(() => {
+            throw thrown;
+          });
+        }
+      }
     },
   );
   if (native instanceof NativeAuth) return new Auth(native, catalog, config.access?.numericSubject === true, listeners);

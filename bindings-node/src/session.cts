@@ -22,7 +22,10 @@ export interface LoginOptions {
    * `'30d'`. If it is longer than `refresh.absoluteTtl`, that is as long.
    */
   idleTtl?: Lifetime | undefined;
-  /** The session expires this long after the login, in place of `refresh.absoluteTtl`. */
+  /**
+   * The session expires this long after the login, in place of `refresh.absoluteTtl`: seconds, or a text such as `'90d'`;
+   * not shorter than `access.ttl` or a given `idleTtl`.
+   */
   absoluteTtl?: Lifetime | undefined;
   /** Whether browsers keep the cookies of the session when they close: "remember me". Default `true`. */
   persistent?: boolean | undefined;

@@ -1,7 +1,9 @@
 // The endpoints of OAuth 2.0: token, revocation and introspection, as a standard client uses them.
 import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
 import { test } from 'node:test';
 import fastify from 'fastify';
+import { createAuth } from 'regrant';
 import * as forExpress from 'regrant/express';
 import * as forFastify from 'regrant/fastify';
 import * as forFetch from 'regrant/http';
@@ -15,11 +17,11 @@ const authorize = (request) => {
 
 /** Each serves `/oauth/token`, `/oauth/revoke` and `/oauth/introspect`. */
 const surfaces = {
-  ...Object.fromEntries(expressVersions.flatMap(({ name, express }) => [false, true].map((parsed) => [
-    `${name}${parsed ? ' with express.urlencoded()' : ''}`,
+  ...Object.fromEntries(expressVersions.flatMap(({ name, express }) => ['', 'urlencoded', 'json'].map((parser) => [
+    `${name}${parser && ` with express.${parser}()`}`,
     async (t, auth, options) => {
       const app = express();
-      if (parsed) app.use(express.urlencoded({ extended: true }));
+      if (parser) app.use(express[parser]({ extended: true }));
       app.use('/oauth', forExpress.oauthRouter(auth, { authorize, ...options }));
       return serve(t, app);
     },
@@ -136,6 +138,22 @@ for (const [name, start] of Object.entries(surfaces)) {
     assert.equal((await refresh('junk')).body.error, 'invalid_grant');
   });
 }
+
+test('access tokens by a key pair are introspected and revoked', async (t) => {
+  const privateKey = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' });
+  const auth = createAuth({ keys: [{ alg: 'EdDSA', privateKey }], refreshSecret: 'a refresh secret of 32 bytes or more', store: 'memory:' });
+  const call = await surfaces.fastify(t, auth);
+  const post = (path, token) =>
+    call(`/oauth${path}`, { method: 'POST', body: new URLSearchParams({ token }), headers: { 'x-service': 'yes' } });
+  const { accessToken, refreshToken } = await auth.login('user-1');
+  assert.equal((await (await post('/introspect', accessToken)).json()).active, true);
+  assert.equal((await post('/revoke', accessToken)).status, 200);
+  assert.deepEqual(await (await post('/introspect', accessToken)).json(), { active: false });
+  await assert.rejects(auth.refresh(refreshToken), { code: 'ERR_SESSION_REVOKED' });
+  // A token without a session cannot be revoked by itself.
+  const refused = await post('/revoke', auth.issueAccessToken('billing').accessToken);
+  assert.deepEqual([refused.status, (await refused.json()).error], [400, 'unsupported_token_type']);
+});
 
 test('a form that is too long is refused without being read to its end', async (t) => {
   const { auth } = testAuth();

@@ -1,7 +1,7 @@
 /** The endpoints of OAuth 2.0: token, revocation and introspection, for clients and services that speak nothing else. */
 import { internalsOf, type Auth } from '../auth.cjs';
 import { checkArgument, encodeClaims, isAnything, isFunction, isObject, isWellFormedText, type Checks } from '../arguments.cjs';
-import { Catalog } from '../catalog.cjs';
+import { Catalog, type AuthError } from '../catalog.cjs';
 import type { ClaimsSource, RefreshIdentity } from '../session.cjs';
 import { checkAuth, checkHandlerOptions, refuseOptions } from './guard.cjs';
 import { NO_STORE, addressOf, checkRequest, headOf, methodNotAllowed, parseAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
@@ -58,6 +58,7 @@ export async function answerToken(auth: Auth, request: HttpRequest, options: Tok
   const address = addressOf(request);
   const input = { rotate: undefined, address: isWellFormedText.accepts(address) ? address : undefined };
   let claims: unknown = options.claims;
+  let unknownUser: AuthError | undefined;
   if (typeof options.claims === 'function') {
     const identity = await native.refreshIdentity(new URLSearchParams(form).get('refresh_token') ?? '');
     if (typeof identity === 'string') {
@@ -65,12 +66,15 @@ export async function answerToken(auth: Auth, request: HttpRequest, options: Tok
       claims = await options.claims(idOf(subject), { ...session, request });
       if (claims === undefined) throw catalog.argumentInvalid('claims', 'expected a plain object');
     } else {
-      // The exchange is refused for the same reason.
+      unknownUser = catalog.errorOf(identity);
+      // The exchange is refused for the same reason, unless that has passed.
       claims = undefined;
     }
   }
   const text = claims === undefined ? undefined : encodeClaims(claims, catalog);
-  return parseAnswer(catalog.textOf(await native.tokenResponse(headOf(request, web), form, { ...input, claims: text })));
+  const answer = parseAnswer(catalog.textOf(await native.tokenResponse(headOf(request, web), form, { ...input, claims: text })));
+  if (unknownUser && answer.status === 200) throw unknownUser;
+  return answer;
 }
 
 /**
@@ -101,7 +105,7 @@ export async function introspect(auth: Auth, request: HttpRequest, options: Intr
   return parseAnswer(catalog.textOf(await native.introspectionResponse(form)));
 }
 
-const UNAUTHORIZED: HttpAnswer = { status: 401, headers: NO_STORE, cookies: [], body: { error: 'invalid_client' } };
+const UNAUTHORIZED: HttpAnswer = { status: 401, headers: { ...NO_STORE, 'WWW-Authenticate': 'Bearer' }, cookies: [], body: { error: 'invalid_client' } };
 
 /** A form is a token and a few words. */
 const MAX_FORM_BYTES = 80 * 1024;
@@ -130,8 +134,10 @@ function isStream(value: unknown): value is Chunks {
   return typeof (value as Partial<Chunks> | null | undefined)?.[Symbol.asyncIterator] === 'function';
 }
 
+/** Body parsers of Express 4 leave `{}` where they have read nothing. */
 function isUnread({ readableEnded, body }: { readableEnded?: boolean; body?: unknown }): boolean {
-  return body === undefined && readableEnded === false;
+  const isUnparsed = body === undefined || (isObject.accepts(body) && Object.keys(body as object).length === 0);
+  return isUnparsed && readableEnded === false;
 }
 
 async function readForm(stream: Chunks): Promise<string | HttpAnswer> {

@@ -60,14 +60,15 @@ impl Login {
     }
 
     /// The session expires when it is not refreshed for this long, in place of
-    /// [`SessionPolicy::idle_ttl`]: at least the lifetime of an access token. If it is longer than the
-    /// absolute lifetime of the policy, that is as long.
+    /// [`SessionPolicy::idle_ttl`]: at least the lifetime of an access token. If it exceeds the
+    /// absolute lifetime of the policy and none is given, the absolute lifetime is the same.
     pub fn idle_ttl(mut self, ttl: Duration) -> Self {
         self.idle_ttl = Some(ttl);
         self
     }
 
-    /// The session expires this long after the login, in place of [`SessionPolicy::absolute_ttl`].
+    /// The session expires this long after the login, in place of [`SessionPolicy::absolute_ttl`]: at
+    /// least the lifetime of an access token and a given idle lifetime.
     pub fn absolute_ttl(mut self, ttl: Duration) -> Self {
         self.absolute_ttl = Some(ttl);
         self

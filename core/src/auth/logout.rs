@@ -509,16 +509,21 @@ impl SessionAdmin {
     /// [`Error::StoreUnavailable`]: they are kept for the next call.
     async fn publish_deferred(&self) -> Result<()> {
         let now = self.clock.now();
+        let mut outcome = Ok(());
         for (subject, targets) in self.publications.take_due(now) {
-            let published = self.deny_everywhere(&subject, targets.clone(), Vec::new()).await;
-            if published.is_err() {
-                for target in &targets {
-                    self.publications.defer(&subject, target, now);
+            if outcome.is_ok() {
+                match self.deny_everywhere(&subject, targets.clone(), Vec::new()).await {
+                    Ok(()) => continue,
+                    Err(error @ Error::StoreUnavailable { .. }) => outcome = Err(error),
+                    // The limit of this user, which says nothing about others.
+                    Err(_) => {}
                 }
-                return published;
+            }
+            for target in &targets {
+                self.publications.defer(&subject, target, now);
             }
         }
-        Ok(())
+        outcome
     }
 
     async fn revoked_sessions(&self, subject: &Subject) -> Result<Vec<RevocationTarget>> {

@@ -78,6 +78,10 @@ impl UnfinishedRevocations {
     }
 
     pub(super) fn add(&self, request: RevocationRequest) {
+        // Without a task, as for operators, nothing is repeated.
+        if self.wake.is_closed() {
+            return;
+        }
         let mut guard = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
         let requests = &mut *guard;
         let (subject, selection) = (request.subject().clone(), request.selection());
@@ -99,7 +103,7 @@ impl UnfinishedRevocations {
         }
         requests.by_user.entry(subject).or_default().insert(selection, request);
         requests.count += 1;
-        // A full channel has woken the task already; a closed one has no task, as for operators.
+        // A full channel has woken the task already.
         let _ = self.wake.try_send(());
     }
 

@@ -79,30 +79,33 @@ impl Endpoints<'_> {
             // An invalid token needs no revocation, and its client could do nothing about it.
             Err(error) if !is_about_proof(error.code()) && is_about_token(error.advice()) => done(),
             Err(error) => self.oauth_error(&error, "invalid_request"),
-            Ok(()) => done(),
+            Ok(true) => done(),
+            Ok(false) => problem(400, "unsupported_token_type", "the token has no session"),
         }
     }
 
-    async fn end_session_of(&self, token: &str, request: &RequestHead<'_>) -> Result<()> {
+    /// Returns whether the token has a session.
+    async fn end_session_of(&self, token: &str, request: &RequestHead<'_>) -> Result<bool> {
         let proof = super::guard::proof_of(self.auth, request)?;
-        let is_refresh_token = self.auth.refresh_subject(token).await;
-        if !matches!(is_refresh_token, Err(Error::TypMismatch)) {
-            is_refresh_token?;
-            match &proof {
-                Some(proof) => self.auth.logout_with_proof(token, proof).await?,
-                None => self.auth.logout(token).await?,
-            };
-            return Ok(());
+        match self.auth.refresh_subject(token).await {
+            Ok(_) => {
+                match &proof {
+                    Some(proof) => self.auth.logout_with_proof(token, proof).await?,
+                    None => self.auth.logout(token).await?,
+                };
+                return Ok(true);
+            }
+            // It may be an access token.
+            Err(error) if is_about_token(error.advice()) => {}
+            Err(error) => return Err(error),
         }
         let access = match &proof {
             Some(proof) => self.auth.verify_with_proof(token, proof)?,
             None => self.auth.verify(token)?,
         };
-        if let Some(session) = access.session() {
-            let reason = RevocationReason::Logout;
-            self.auth.revoke_session(access.subject(), &session, reason).await?;
-        }
-        Ok(())
+        let Some(session) = access.session() else { return Ok(false) };
+        self.auth.revoke_session(access.subject(), &session, RevocationReason::Logout).await?;
+        Ok(true)
     }
 
     /// The response of the introspection endpoint (RFC 7662 §2.2) to a `form` such as `token=…`: the claims
@@ -117,7 +120,7 @@ impl Endpoints<'_> {
         };
         let Some(token) = fields.get("token") else { return invalid_request("token is missing") };
         let claims = match self.auth.introspect_refresh(token).await {
-            Err(Error::TypMismatch) => self.active_access(token).await,
+            Err(error) if is_about_token(error.advice()) => self.active_access(token).await,
             Ok(found) => Ok(json!({
                 "token_type": "refresh_token",
                 "sub": found.subject,
@@ -182,8 +185,10 @@ impl Endpoints<'_> {
     }
 }
 
-/// The fields of a form (RFC 6749 Appendix B).
-struct Form<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+/// The fields of a form (RFC 6749 Appendix B) that these endpoints know; others are ignored.
+struct Form<'a>(Vec<(&'static str, Cow<'a, str>)>);
+
+const FIELDS: [&str; 4] = ["grant_type", "refresh_token", "token", "token_type_hint"];
 
 impl<'a> Form<'a> {
     /// # Errors
@@ -192,18 +197,20 @@ impl<'a> Form<'a> {
         if text.len() > MAX_FORM_BYTES {
             return Err(invalid_request("the form is too long"));
         }
-        let fields: Vec<_> = form_urlencoded::parse(text.as_bytes()).collect();
-        for (index, (name, _)) in fields.iter().enumerate() {
-            if fields[..index].iter().any(|(earlier, _)| earlier == name) {
+        let mut fields = Vec::with_capacity(FIELDS.len());
+        for (name, value) in form_urlencoded::parse(text.as_bytes()) {
+            let Some(known) = FIELDS.into_iter().find(|known| *known == name) else { continue };
+            if fields.iter().any(|(earlier, _)| *earlier == known) {
                 return Err(invalid_request("a parameter is repeated"));
             }
+            fields.push((known, value));
         }
         Ok(Self(fields))
     }
 
     /// A field that has a value: an empty one counts as absent (RFC 6749 §3.2).
     fn get(&self, name: &str) -> Option<&str> {
-        let field = self.0.iter().find(|(known, _)| known == name);
+        let field = self.0.iter().find(|(known, _)| *known == name);
         field.map(|(_, value)| &**value).filter(|value| !value.is_empty())
     }
 }

@@ -1,4 +1,4 @@
-//! What a login fixed for its session: the app's claims, and lifetimes that differ from the policy.
+//! What a login fixed for its session: the app's claims, and an idle lifetime of its own.
 //!
 //! Every refresh token of the session carries them, signed, so no store has to keep them. Its client can
 //! read them, as it can read an access token.

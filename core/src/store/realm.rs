@@ -18,6 +18,7 @@ use super::{
 use crate::error::Result;
 use crate::revocation::{
     FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed,
+    RevocationTarget,
 };
 use crate::session::{
     AccessTokenUse, Decision, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
@@ -197,7 +198,7 @@ impl RevocationFeed for RealmStore {
         let Some(feed) = self.store.feed() else { return Ok(()) };
         let Some(tag) = self.realms.current.tag() else { return feed.publish(revocations).await };
         let mut marked = revocations.to_vec();
-        for revocation in &mut marked {
+        for revocation in marked.iter_mut().filter(|it| !names_session(&it.target)) {
             revocation.realm = Some(tag.into());
         }
         feed.publish(&marked).await
@@ -206,11 +207,10 @@ impl RevocationFeed for RealmStore {
     async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage> {
         let Some(feed) = self.store.feed() else { return Ok(FeedPage::default()) };
         let mut page = feed.read(cursor, wait).await?;
-        // An entry without a realm is for all of them: that of a full feed, and what an earlier version
-        // or the realm without a name has published.
-        page.revocations.retain_mut(|revocation| match revocation.realm.take() {
-            Some(tag) => self.realms.iter().any(|realm| realm.tag() == Some(&*tag)),
-            None => true,
+        page.revocations.retain_mut(|revocation| {
+            let tag = revocation.realm.take();
+            let is_known = self.realms.iter().any(|realm| realm.tag() == tag.as_deref());
+            is_known || tag.is_none() && names_session(&revocation.target)
         });
         Ok(page)
     }
@@ -229,6 +229,17 @@ impl RevocationFeed for RealmStore {
             None => Ok(None),
         }
     }
+}
+
+/// Whether a revocation means the same in every realm: the ids of sessions are unique, and a full feed
+/// has lost entries of all realms.
+const fn names_session(target: &RevocationTarget) -> bool {
+    matches!(
+        target,
+        RevocationTarget::Session { .. }
+            | RevocationTarget::Child { .. }
+            | RevocationTarget::Cutoff { .. }
+    )
 }
 
 impl FailureKey {

@@ -105,8 +105,11 @@ impl Realms {
 
     /// All realms, the current one first.
     pub(crate) fn iter(&self) -> impl Iterator<Item = &Realm> {
-        std::iter::once(&self.current)
-            .chain(self.previous.iter().filter(|realm| **realm != self.current))
+        let is_new = |(at, realm): &(usize, &Realm)| {
+            **realm != self.current && !self.previous[..*at].contains(realm)
+        };
+        let previous = self.previous.iter().enumerate().filter(is_new);
+        std::iter::once(&self.current).chain(previous.map(|(_, realm)| realm))
     }
 }
 

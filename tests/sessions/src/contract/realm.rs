@@ -64,9 +64,12 @@ pub async fn nothing_of_one_realm_means_anything_in_another(at: &Fixture) {
         let was_live = app.revoke_session(&alice(), &other.session, reason).await.expect("done");
         assert!(!was_live);
     }
+    let service = shop.issue_access_token(alice(), serde_json::Map::new()).expect("a token");
     let ended = admin.logout_everywhere(LogoutEverywhere::new(alice())).await.expect("done");
     assert_eq!(ended, 1);
-    shop.verify(of_shop.access_token.expose()).expect("shop knows nothing of it");
+    for token in [&of_shop.access_token, &service.token] {
+        shop.verify(token.expose()).expect("shop knows nothing of it");
+    }
     let next = refresh(&shop, token).await.expect("shop's session goes on");
     assert!(matches!(refresh(&admin, &next).await, Err(Error::SignatureInvalid)));
 }
