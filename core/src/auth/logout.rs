@@ -289,9 +289,18 @@ impl SessionAdmin {
         report
     }
 
-    /// Repeats the revocations that the store did not take. Returns whether none is left.
-    async fn repeat_unfinished(&self) -> bool {
-        while let Some(request) = self.unfinished.next() {
+    /// Repeats revocations that the store did not take. Returns whether none is left.
+    ///
+    /// A round ends after some failures, because a store that is unavailable need not be asked for each
+    /// one, and the next round begins with others: one part of a store may be unavailable for long.
+    async fn repeat_unfinished(&self, round: usize) -> bool {
+        let mut requests = self.unfinished.all();
+        if !requests.is_empty() {
+            let first = round.wrapping_mul(FAILURES_OF_A_ROUND) % requests.len();
+            requests.rotate_left(first);
+        }
+        let mut failures = 0;
+        for request in requests {
             let report = match request.clone() {
                 RevocationRequest::Session { subject, session, reason } => {
                     self.try_end_session(&subject, &session, reason).await
@@ -300,12 +309,16 @@ impl SessionAdmin {
                     self.try_end_all(&LogoutEverywhere { subject, which, reason }).await
                 }
             };
-            if is_unfinished(&report) {
-                return false;
+            if !is_unfinished(&report) {
+                self.unfinished.remove(&request);
+                continue;
             }
-            self.unfinished.remove(&request);
+            failures += 1;
+            if failures == FAILURES_OF_A_ROUND {
+                break;
+            }
         }
-        true
+        self.unfinished.is_empty()
     }
 
     /// Denies the access tokens in this process also where it fails.
@@ -464,7 +477,10 @@ impl SessionAdmin {
             })];
         }
         self.publications.admit(subject, revocations.len(), self.longest_access, now)?;
-        feed.publish(&revocations).await?;
+        feed.publish(&revocations).await.inspect_err(|_| {
+            // They are published later, which must not count twice.
+            self.publications.take_back(subject, revocations.len());
+        })?;
         for revocation in denied_here.iter().chain(&revocations) {
             self.denied.deny_published(revocation, now);
         }
@@ -590,15 +606,18 @@ pub(super) async fn follow_feed(store: Arc<dyn SessionStore>, engine: Weak<Engin
 const MIN_REPEAT_DELAY: Duration = Duration::from_millis(500);
 const MAX_REPEAT_DELAY: Duration = Duration::from_secs(4);
 
+/// How many repetitions may fail before the others wait for the next round.
+const FAILURES_OF_A_ROUND: usize = 8;
+
 /// Repeats what the store did not take, whenever `woken` says that there is something, until the last
 /// [`Auth`] is dropped.
 pub(super) async fn repeat_unfinished(engine: Weak<Engine>, mut woken: mpsc::Receiver<()>) {
     while woken.recv().await.is_some() {
         let mut delay = MIN_REPEAT_DELAY;
-        loop {
+        for round in 0.. {
             sleep(delay + jitter(delay)).await;
             let Some(engine) = engine.upgrade() else { return };
-            if engine.admin.repeat_unfinished().await {
+            if engine.admin.repeat_unfinished(round).await {
                 break;
             }
             delay = (delay * 2).min(MAX_REPEAT_DELAY);

@@ -65,6 +65,14 @@ impl Publications {
         Ok(())
     }
 
+    /// Takes back what [`Publications::admit`] counted, for entries that were not published.
+    pub(super) fn take_back(&self, subject: &Subject, entries: usize) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(Window { ends_at, count }) = counts.get(subject).copied() else { return };
+        let count = count.saturating_sub(u32::try_from(entries).unwrap_or(u32::MAX));
+        counts.insert(subject.clone(), Window { ends_at, count });
+    }
+
     /// Keeps a cut-off time for [`Publications::take_due`]. Returns whether there was room.
     pub(super) fn defer(
         &self,

@@ -107,9 +107,14 @@ impl UnfinishedRevocations {
         let _ = self.wake.try_send(());
     }
 
-    pub(super) fn next(&self) -> Option<RevocationRequest> {
+    /// Those to repeat, in an order that stays the same while none is added or removed.
+    pub(super) fn all(&self) -> Vec<RevocationRequest> {
         let requests = self.requests.lock().unwrap_or_else(PoisonError::into_inner);
-        requests.by_user.values().find_map(|of_user| of_user.values().next()).cloned()
+        requests.by_user.values().flat_map(HashMap::values).cloned().collect()
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).count == 0
     }
 
     /// Removes a request, unless it was extended meanwhile.
@@ -157,7 +162,7 @@ mod tests {
             unfinished.remove(&request(&format!("user-{user}"), 0));
         }
         assert_eq!(count(), MAX_OF_USER);
-        while let Some(request) = unfinished.next() {
+        for request in unfinished.all() {
             assert_eq!(request.subject().as_str(), "mallory");
             unfinished.remove(&request);
         }
