@@ -18,7 +18,7 @@ use super::tally::Tally;
 /// The grace of every session here. Like the default (10 s) it is longer than a request may take.
 pub(crate) const GRACE: Duration = Duration::from_millis(1000);
 /// The grace of children that nobody has used.
-pub(crate) const UNUSED_GRACE: Duration = Duration::from_millis(1500);
+pub(crate) const UNUSED_GRACE: Duration = Duration::from_millis(2500);
 /// How long one operation of a store may take.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
 
