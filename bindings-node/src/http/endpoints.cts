@@ -126,31 +126,48 @@ export async function refresh(auth: Auth, request: HttpRequest, options: Refresh
 export async function renew(auth: Auth, request: HttpRequest, options: RefreshOptions): Promise<HttpAnswer> {
   const other = otherMethod(auth, request);
   if (other) return other;
-  const { native, catalog, web, idOf } = internalsOf(auth);
+  const { native, catalog, web } = internalsOf(auth);
   const address = (options.address ?? addressOf)(request) ?? undefined;
   if (address !== undefined) checkArgument('address', address, isWellFormedText, catalog);
   const head = headOf(request, web);
   const presented = catalog.textOf(await native.presentRefresh(head, bodyOf(request)));
   const { token } = JSON.parse(presented) as { token: string };
-  let claims: unknown = options.claims;
-  let unknownUser: AuthError | undefined;
-  if (typeof options.claims === 'function') {
-    const identity = await native.refreshIdentity(token);
-    if (typeof identity !== 'string') {
-      unknownUser = catalog.errorOf(identity);
-      if (unknownUser.advice === 'retry') throw unknownUser;
-      // The refresh is refused for the same reason, and with the cookies that are to be removed.
-      claims = undefined;
-    } else {
-      const { subject, ...session } = JSON.parse(identity) as RefreshIdentity;
-      claims = await options.claims(idOf(subject), { ...session, request });
-      if (claims === undefined) throw catalog.argumentInvalid('claims', 'expected a plain object');
-    }
-  }
-  const text = claims === undefined ? undefined : encodeClaims(claims, catalog);
-  const outcome = await native.refreshResponse(head, presented, { claims: text, rotate: options.rotate, address });
+  const { claims, unknownUser } = await claimsOf(auth, token, request, options.claims);
+  const outcome = await native.refreshResponse(head, presented, { claims, rotate: options.rotate, address });
   if (unknownUser && typeof outcome === 'string') throw unknownUser;
   return parseAnswer(catalog.textOf(outcome));
+}
+
+/** The app's claims for a refresh, as JSON text, or why its function could not be asked. */
+interface RefreshClaims {
+  readonly claims: string | undefined;
+  readonly unknownUser?: AuthError;
+}
+
+/**
+ * Asks the app for the claims of a refresh. A token whose user is not known is refused by the refresh for the same
+ * reason, with the cookies that are to be removed; if that passes all the same, throw `unknownUser`.
+ *
+ * @throws what the app's function throws; AuthError `ERR_STORE_UNAVAILABLE`: retry.
+ */
+export async function claimsOf(
+  auth: Auth,
+  token: string,
+  request: HttpRequest,
+  source: ClaimsSource | undefined,
+): Promise<RefreshClaims> {
+  const { native, catalog, idOf } = internalsOf(auth);
+  if (source === undefined) return { claims: undefined };
+  if (typeof source !== 'function') return { claims: encodeClaims(source, catalog) };
+  const identity = await native.refreshIdentity(token);
+  if (typeof identity !== 'string') {
+    const unknownUser = catalog.errorOf(identity);
+    if (unknownUser.advice === 'retry') throw unknownUser;
+    return { claims: undefined, unknownUser };
+  }
+  const { subject, ...session } = JSON.parse(identity) as RefreshIdentity;
+  const claims: unknown = await source(idOf(subject), { ...session, request });
+  return { claims: encodeClaims(claims, catalog) };
 }
 
 /** The response to a request that is no `POST`: that of a CORS preflight, or 405. */

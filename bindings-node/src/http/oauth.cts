@@ -1,10 +1,11 @@
 /** The endpoints of OAuth 2.0: token, revocation and introspection, for clients and services that speak nothing else. */
 import { internalsOf, type Auth } from '../auth.cjs';
-import { checkArgument, encodeClaims, isAnything, isFunction, isObject, isWellFormedText, type Checks } from '../arguments.cjs';
-import { Catalog, type AuthError } from '../catalog.cjs';
-import type { ClaimsSource, RefreshIdentity } from '../session.cjs';
+import { checkArgument, isAnything, isFunction, isObject, isWellFormedText, type Checks } from '../arguments.cjs';
+import { Catalog } from '../catalog.cjs';
+import type { ClaimsSource } from '../session.cjs';
+import { claimsOf } from './endpoints.cjs';
 import { checkAuth, checkHandlerOptions, refuseOptions } from './guard.cjs';
-import { NO_STORE, addressOf, checkRequest, headOf, methodNotAllowed, parseAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
+import { NO_STORE, addressOf, checkRequest, headOf, methodNotAllowed, parseAnswer, toAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
 
 /** The options of the token endpoint. */
 export interface TokenOptions {
@@ -47,32 +48,19 @@ export function checkIntrospectionRoute(auth: Auth, options: IntrospectionOption
 export async function token(auth: Auth, request: HttpRequest, options: TokenOptions = {}): Promise<HttpAnswer> {
   checkTokenRoute(auth, options);
   checkRequest(request);
-  return answerToken(auth, request, options);
+  return toAnswer(answerToken(auth, request, options));
 }
 
 /** The response of the token endpoint, for checked arguments. */
 export async function answerToken(auth: Auth, request: HttpRequest, options: TokenOptions): Promise<HttpAnswer> {
-  const { native, catalog, web, idOf } = internalsOf(auth);
+  const { native, catalog, web } = internalsOf(auth);
   const form = await formOf(request);
   if (typeof form !== 'string') return form;
   const address = addressOf(request);
   const input = { rotate: undefined, address: isWellFormedText.accepts(address) ? address : undefined };
-  let claims: unknown = options.claims;
-  let unknownUser: AuthError | undefined;
-  if (typeof options.claims === 'function') {
-    const identity = await native.refreshIdentity(new URLSearchParams(form).get('refresh_token') ?? '');
-    if (typeof identity === 'string') {
-      const { subject, ...session } = JSON.parse(identity) as RefreshIdentity;
-      claims = await options.claims(idOf(subject), { ...session, request });
-      if (claims === undefined) throw catalog.argumentInvalid('claims', 'expected a plain object');
-    } else {
-      unknownUser = catalog.errorOf(identity);
-      // The exchange is refused for the same reason, unless that has passed.
-      claims = undefined;
-    }
-  }
-  const text = claims === undefined ? undefined : encodeClaims(claims, catalog);
-  const answer = parseAnswer(catalog.textOf(await native.tokenResponse(headOf(request, web), form, { ...input, claims: text })));
+  const token = new URLSearchParams(form).get('refresh_token') ?? '';
+  const { claims, unknownUser } = await claimsOf(auth, token, request, options.claims);
+  const answer = parseAnswer(catalog.textOf(await native.tokenResponse(headOf(request, web), form, { ...input, claims })));
   if (unknownUser && answer.status === 200) throw unknownUser;
   return answer;
 }

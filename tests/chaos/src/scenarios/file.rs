@@ -104,7 +104,7 @@ fn clock(run: &mut Run) -> Result<Report> {
             load.stop_logins(false);
             "the clock was 20 days behind"
         } else {
-            // Whoever asks meanwhile is told that the session has expired. Nobody else may notice.
+            // A client that refreshes during the jump is told that its session has expired; no other is affected.
             load.hold();
             clock.shift(100 * DAY);
             load.visit(20);
