@@ -34,7 +34,7 @@ struct Report {
 
 impl Health {
     pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
-        let config = self.settings.load()?.config;
+        let config = self.settings.load()?;
         require_existing_store(&config)?;
         let report = report(context, &config)?;
         let exit = match (report.health.ready, report.health.warnings.is_empty()) {

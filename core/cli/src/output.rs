@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use regrant::internal::parse_span;
 use regrant::types::Timestamp;
+use unicode_width::UnicodeWidthStr as _;
 
 use crate::Exit;
 
@@ -116,9 +117,9 @@ impl TextOutput {
 
     /// Appends names and values in two aligned columns.
     pub(crate) fn rows<N: AsRef<str>, V: AsRef<str>>(&mut self, rows: &[(N, V)]) {
-        let width = rows.iter().map(|(name, _)| name.as_ref().chars().count()).max().unwrap_or(0);
+        let width = rows.iter().map(|(name, _)| name.as_ref().width()).max().unwrap_or(0);
         for (name, value) in rows {
-            let name = format!("{:width$}", name.as_ref());
+            let name = padded(name.as_ref(), width);
             // Writing to a string does not fail.
             let _ = writeln!(self.text, "  {}  {}", self.paint.faint(&name), value.as_ref());
         }
@@ -130,12 +131,12 @@ impl TextOutput {
             return;
         }
         let widths: [usize; N] = std::array::from_fn(|column| {
-            let cells = rows.iter().map(|row| row[column].chars().count());
-            cells.chain([names[column].len()]).max().unwrap_or(0)
+            let cells = rows.iter().map(|row| row[column].width());
+            cells.chain([names[column].width()]).max().unwrap_or(0)
         });
         let line = |cells: [&str; N]| {
-            let padded = cells.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}"));
-            padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+            let cells = cells.iter().zip(widths).map(|(cell, width)| padded(cell, width));
+            cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         let head = self.paint.faint(&line(names));
         self.line(&format!("  {head}"));
@@ -144,6 +145,12 @@ impl TextOutput {
             self.line(&format!("  {}", line(cells)));
         }
     }
+}
+
+/// `text` with spaces up to `width` columns of a terminal. Formatting counts characters instead, of
+/// which some take two columns and some none.
+fn padded(text: &str, width: usize) -> String {
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
 /// Escapes control and bidirectional characters, so that a token cannot control the terminal.
@@ -252,6 +259,18 @@ mod tests {
         let mut out = TextOutput::new(Paint(false));
         out.rows(&[("a", "1"), ("longer", "2")]);
         assert_eq!(out.into_text(), "  a       1\n  longer  2\n");
+    }
+
+    /// Hangul takes two columns; a combining accent takes none.
+    #[test]
+    fn columns_with_wide_characters_are_aligned() {
+        let mut out = TextOutput::new(Paint(false));
+        out.rows(&[("사용자", "1"), ("e\u{301}", "2")]);
+        assert_eq!(out.into_text(), "  사용자  1\n  e\u{301}       2\n");
+        let mut out = TextOutput::new(Paint(false));
+        let rows = [["휴대폰", "live"], ["phone", "live"]].map(|row| row.map(str::to_owned));
+        out.table(["device", "state"], &rows);
+        assert_eq!(out.into_text(), "  device  state\n  휴대폰  live\n  phone   live\n");
     }
 
     const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);

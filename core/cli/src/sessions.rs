@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{ArgGroup, Args, Subcommand, ValueEnum};
 use regrant::LogoutEverywhere;
 use regrant::auth::{RevocationReport, SessionAdmin, SessionInfo, SessionStatus};
 use regrant::types::{RevocationReason, SessionId, Subject};
@@ -34,14 +34,14 @@ impl Sessions {
 }
 
 fn admin(settings: &Settings) -> Result<SessionAdmin, Failure> {
-    let config = settings.load()?.config;
+    let config = settings.load()?;
     require_existing_store(&config)?;
     Ok(config.session_admin()?.publish_for_at_least(PUBLISH_FOR))
 }
 
 /// What to try where a user has no session: the servers may have another realm.
 fn hint_of_realm(settings: &Settings) -> Option<String> {
-    let realm = settings.load().ok()?.config.realms().ok()?.current;
+    let realm = settings.load().ok()?.realms().ok()?.current;
     Some(match realm.name() {
         "" => "Servers with an issuer or an audience have a realm: name it with --realm".to_owned(),
         name => format!("Looked in the realm {}", printable(name)),
@@ -109,13 +109,15 @@ fn row(info: &SessionInfo, now: regrant::types::Timestamp) -> [String; 5] {
 /// feed, within a second. Revoking a session again does no harm. Exit status 1 if the user has no
 /// such session, 3 if the revocation could not be published: run it again.
 #[derive(Args, Debug)]
+#[command(group(ArgGroup::new("which").required(true).args(["session", "all"])))]
+// clap would put the group before the subject.
+#[command(override_usage = "regrant sessions revoke [OPTIONS] <SUBJECT> <SESSION|--all>")]
 pub(crate) struct Revoke {
     /// The user's id, as the app passes it to login.
     #[arg(value_parser = parse_subject)]
     subject: Subject,
     /// The session id, from `sessions list`.
     #[arg(value_parser = parse_session, allow_hyphen_values = true)]
-    #[arg(required_unless_present = "all", conflicts_with = "all")]
     session: Option<SessionId>,
     /// All sessions of the user.
     #[arg(long)]

@@ -42,56 +42,49 @@ pub(crate) struct Settings {
     pub(crate) realm: Option<String>,
 }
 
-/// A configuration, and the names of its sources.
-#[derive(Debug)]
-pub(crate) struct Loaded {
-    pub(crate) config: AuthConfig,
-    pub(crate) sources: Vec<String>,
+/// The text of a configuration, and what takes precedence over it.
+pub(crate) struct Source {
+    /// `{}` if there is no file.
+    pub(crate) json: String,
+    /// The name of the file, for messages.
+    pub(crate) file: Option<String>,
+    /// Options and their values, from the environment and the arguments.
+    pub(crate) overrides: Vec<(&'static str, String)>,
+    /// The names of all sources.
+    pub(crate) names: Vec<String>,
 }
 
 impl Settings {
     /// Reads and merges all sources. Does not check that required options are present.
-    pub(crate) fn load(&self) -> Result<Loaded, Failure> {
+    pub(crate) fn load(&self) -> Result<AuthConfig, Failure> {
+        self.read()?.config()
+    }
+
+    /// Reads all sources.
+    pub(crate) fn read(&self) -> Result<Source, Failure> {
         let file = match &self.config {
             Some(path) => Some(path.as_path()),
             None => Some(Path::new(DEFAULT_FILE)).filter(|path| path.exists()),
         };
-        let mut sources = Vec::new();
-        let json = match file {
-            Some(path) => {
-                sources.push(source_name(path));
-                read_text(path)?
+        let json = file.map_or_else(|| Ok("{}".to_owned()), read_text)?;
+        let file = file.map(source_name);
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        let given = [
+            (SECRET, "secret", variable(SECRET)),
+            (REFRESH_SECRET, "refreshSecret", variable(REFRESH_SECRET)),
+            (STORE, "store", variable(STORE)),
+            ("--store", "store", self.store.clone()),
+            ("--realm", "realm", self.realm.clone()),
+        ];
+        let mut names: Vec<_> = file.clone().into_iter().collect();
+        let mut overrides = Vec::new();
+        for (name, option, value) in given {
+            if let Some(value) = value {
+                names.push(name.to_owned());
+                overrides.push((option, value));
             }
-            None => "{}".to_owned(),
-        };
-        let mut config = AuthConfig::from_json(&json).map_err(|error| match file {
-            Some(path) => Failure::from(error).at(&source_name(path)),
-            None => error.into(),
-        })?;
-        let mut from_environment = |name: &str| {
-            let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
-            sources.push(name.to_owned());
-            Some(value)
-        };
-        let secret = |text: String| SecretConfig(SecretBytes::new(text));
-        if let Some(text) = from_environment(SECRET) {
-            config.secret = Some(secret(text));
         }
-        if let Some(text) = from_environment(REFRESH_SECRET) {
-            config.refresh_secret = Some(secret(text));
-        }
-        if let Some(address) = from_environment(STORE) {
-            config.store = Some(address);
-        }
-        if let Some(address) = &self.store {
-            sources.push("--store".to_owned());
-            config.store = Some(address.clone());
-        }
-        if let Some(realm) = &self.realm {
-            sources.push("--realm".to_owned());
-            config.realm = Some(realm.clone());
-        }
-        Ok(Loaded { config, sources })
+        Ok(Source { json, file, overrides, names })
     }
 
     /// Whether the configuration is read from standard input.
@@ -100,19 +93,28 @@ impl Settings {
     }
 }
 
-fn source_name(path: &Path) -> String {
-    if path == Path::new(STDIN) { "standard input".to_owned() } else { path.display().to_string() }
+impl Source {
+    /// The configuration, merged.
+    pub(crate) fn config(&self) -> Result<AuthConfig, Failure> {
+        let mut config = AuthConfig::from_json(&self.json).map_err(|error| match &self.file {
+            Some(name) => Failure::from(error).at(name),
+            None => error.into(),
+        })?;
+        for (option, value) in &self.overrides {
+            let secret = || Some(SecretConfig(SecretBytes::new(value.as_str())));
+            match *option {
+                "secret" => config.secret = secret(),
+                "refreshSecret" => config.refresh_secret = secret(),
+                "store" => config.store = Some(value.clone()),
+                _ => config.realm = Some(value.clone()),
+            }
+        }
+        Ok(config)
+    }
 }
 
-impl Loaded {
-    /// The sources as text.
-    pub(crate) fn origin(&self) -> String {
-        if self.sources.is_empty() {
-            format!("no {DEFAULT_FILE} here, and no environment variables")
-        } else {
-            self.sources.join(", ")
-        }
-    }
+fn source_name(path: &Path) -> String {
+    if path == Path::new(STDIN) { "standard input".to_owned() } else { path.display().to_string() }
 }
 
 /// Whether there is a store that other processes share: a configured one, or the file at the default

@@ -51,7 +51,7 @@ struct Swept {
 
 impl Sweep {
     pub(crate) fn run(&self, context: &Context) -> Result<Reply, Failure> {
-        let config = self.settings.load()?.config;
+        let config = self.settings.load()?;
         require_existing_store(&config)?;
         let builder = config.builder()?;
         let builder = match &self.users {

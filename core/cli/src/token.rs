@@ -52,8 +52,8 @@ pub(crate) struct Check {
     settings: Settings,
 }
 
-/// An accepted token.
-struct Accepted {
+/// A token whose signature and claims are valid.
+struct Verified {
     subject: Subject,
     session: Option<SessionId>,
     issued_at: Option<Timestamp>,
@@ -91,7 +91,7 @@ impl Check {
             return Err(Failure::usage("standard input cannot be both token and configuration"));
         }
         let text = read_token(&self.token)?;
-        let config = self.settings.load()?.config;
+        let config = self.settings.load()?;
         let decoded = decode_unverified(&text).ok();
         let kind = decoded.as_ref().map(TokenType::of);
         let by_type = match kind {
@@ -103,12 +103,14 @@ impl Check {
         let use_store = !self.offline && has_shared_store(&config);
 
         let outcome = match use_store {
-            true => context.block_on(verify_with_store(config, &text, expected))?,
+            true => context.block_on(verify_with_store(config.clone(), &text, expected))?,
             false => verify_offline(&config, &text, expected),
         };
-        let (accepted, error) = match outcome {
-            Ok(accepted) => (Some(accepted), None),
-            Err(error) => (None, Some(rejection(error)?)),
+        let (verified, error) = match outcome {
+            Ok(verified) => (Some(verified), None),
+            // The store rejects a token whose signature and claims are valid, such as a revoked
+            // one: an operator wants to know whose it is.
+            Err(error) => (verify_offline(&config, &text, expected).ok(), Some(rejection(error)?)),
         };
         let expectation =
             Expectation { keyring: &keyring, policy: &policy, expected, now: context.now() };
@@ -123,12 +125,12 @@ impl Check {
                 (Some(error), Some(token)) => explain(error, token, &expectation),
                 _ => None,
             },
-            subject: accepted.as_ref().map(|token| token.subject.clone()),
-            session_id: accepted.as_ref().and_then(|token| token.session),
-            issued_at: accepted.as_ref().and_then(|token| token.issued_at),
-            expires_at: accepted.as_ref().map(|token| token.expires_at),
-            renewal: accepted.as_ref().and_then(|token| token.renewal),
-            adopts: accepted.is_some_and(|token| token.migrates),
+            subject: verified.as_ref().map(|token| token.subject.clone()),
+            session_id: verified.as_ref().and_then(|token| token.session),
+            issued_at: verified.as_ref().and_then(|token| token.issued_at),
+            expires_at: verified.as_ref().map(|token| token.expires_at),
+            renewal: verified.as_ref().and_then(|token| token.renewal),
+            adopts: verified.is_some_and(|token| token.migrates),
             store_asked: use_store,
         };
         let exit = if checked.accepted { Exit::Yes } else { Exit::No };
@@ -146,7 +148,7 @@ fn rejection(error: Error) -> Result<Error, Failure> {
 }
 
 /// Verifies format, signature and claims.
-fn verify_offline(config: &AuthConfig, token: &str, expected: ExpectedType) -> Result<Accepted> {
+fn verify_offline(config: &AuthConfig, token: &str, expected: ExpectedType) -> Result<Verified> {
     match expected {
         ExpectedType::Access => {
             let clock = Arc::new(SystemClock);
@@ -155,11 +157,11 @@ fn verify_offline(config: &AuthConfig, token: &str, expected: ExpectedType) -> R
                 config.access_policy()?,
                 clock,
             )?;
-            verifier.verify(token).map(|access| accepted_access(&access))
+            verifier.verify(token).map(|access| verified_access(&access))
         }
         ExpectedType::Refresh => {
             let claims = config.verify_refresh_token_offline(token, SystemClock.now())?;
-            Ok(Accepted {
+            Ok(Verified {
                 subject: claims.subject,
                 session: Some(claims.session),
                 issued_at: Some(claims.issued_at),
@@ -176,19 +178,19 @@ async fn verify_with_store(
     config: AuthConfig,
     token: &str,
     expected: ExpectedType,
-) -> Result<Result<Accepted>, Failure> {
+) -> Result<Result<Verified>, Failure> {
     require_existing_store(&config)?;
     let auth = config.builder()?.build()?;
     Ok(match expected {
         ExpectedType::Access => {
-            auth.introspect_access(token).await.map(|access| accepted_access(&access))
+            auth.introspect_access(token).await.map(|access| verified_access(&access))
         }
-        ExpectedType::Refresh => auth.introspect_refresh(token).await.map(accepted_refresh),
+        ExpectedType::Refresh => auth.introspect_refresh(token).await.map(verified_refresh),
     })
 }
 
-fn accepted_access(access: &VerifiedAccess) -> Accepted {
-    Accepted {
+fn verified_access(access: &VerifiedAccess) -> Verified {
+    Verified {
         subject: access.subject().clone(),
         session: access.session(),
         issued_at: access.issued_at(),
@@ -198,8 +200,8 @@ fn accepted_access(access: &VerifiedAccess) -> Accepted {
     }
 }
 
-fn accepted_refresh(introspection: RefreshIntrospection) -> Accepted {
-    Accepted {
+fn verified_refresh(introspection: RefreshIntrospection) -> Verified {
+    Verified {
         subject: introspection.subject,
         session: Some(introspection.session),
         issued_at: Some(introspection.issued_at),

@@ -75,18 +75,74 @@ fn every_problem_is_named_with_its_field() {
     assert_eq!(json["effective"], json!(null));
 }
 
+/// Each of them is the first that a server would report, if the others were not there.
+#[test]
+fn all_problems_are_found_at_once() {
+    let program = Program::configured(&json!({
+        "secret": SECRET,
+        "acces": {},
+        "access": { "ttl": "soon", "maxAge": true, "issuer": "" },
+        "keys": [
+            { "alg": "HS256", "kid": "a" },
+            { "alg": "HS256", "kid": "b", "secret": "an access secret of at least 32 bytes, b" },
+            { "alg": "none", "kid": "c" },
+            { "alg": "ES256", "kid": "d", "privateKey": "not PEM" },
+        ],
+        "refresh": { "idleTtl": "2d", "absoluteTtl": "1d", "grace": {}, "maxSessions": -1 },
+        "previousRefreshSecrets": ["short"],
+        "dpop": { "origin": "https://app.example", "capacity": 0, "nonce": "1h" },
+        "web": { "path": "relative", "secure": 1 },
+    }));
+    let json = program.run(&["config", "check", "--json"]).ended(2).json();
+    let problems = json["problems"].as_array().unwrap();
+    let mut fields: Vec<_> = problems.iter().map(|it| it["field"].as_str().unwrap()).collect();
+    fields.sort_unstable();
+    let expected = [
+        "acces",
+        "access.issuer",
+        "access.maxAge",
+        "access.ttl",
+        "dpop.capacity",
+        "dpop.nonce",
+        "keys[0]",
+        "keys[2].alg",
+        "keys[3].privateKey",
+        "previousRefreshSecrets[0]",
+        "refresh.absoluteTtl",
+        "refresh.grace",
+        "refresh.maxSessions",
+        "web.path",
+        "web.secure",
+    ];
+    assert_eq!(fields, expected, "{json:#}");
+    let text = program.run(&["config", "check"]).ended(2).says(&expected);
+    assert_eq!(text.stderr, "");
+    // What is invalid is not also missing.
+    program.write("regrant.json", r#"{ "secret": 5, "refreshSecret": "short" }"#);
+    let json = program.run(&["config", "check", "--json"]).ended(2).json();
+    assert_eq!(json["problems"][0]["field"], "secret");
+    assert_eq!(json["problems"][1]["field"], "refreshSecret");
+    assert_eq!(json["problems"][2], json!(null));
+}
+
 #[test]
 fn an_invalid_file_is_rejected() {
     let program = Program::new();
-    program.write("regrant.json", r#"{ "acces": {} }"#);
-    program
-        .run(&["config", "check"])
-        .ended(2)
-        .complains(&["regrant.json: acces: unknown option, did you mean access? Known options: "]);
-    program.write("regrant.json", r#"{ "access": { "ttl": "soon" } }"#);
-    program.run(&["config", "check"]).ended(2).complains(&["access.ttl: expected seconds or text"]);
-    program.write("regrant.json", "secret = 1");
-    let failed = program.run(&["config", "check", "--json"]).ended(2);
+    let acces = "unknown option, did you mean access? Known options: ";
+    program.write(
+        "regrant.json",
+        r#"{ "secret": "an access secret of at least 32 bytes", "acces": {} }"#,
+    );
+    program.run(&["config", "check"]).ended(2).says(&["invalid (regrant.json)", "acces", acces]);
+    let list = ["sessions", "list", "user-1"];
+    program.run(&list).ended(2).complains(&["regrant.json: acces: ", acces]);
+    for text in ["secret = 1", "[]"] {
+        program.write("regrant.json", text);
+        let json = program.run(&["config", "check", "--json"]).ended(2).json();
+        assert_eq!((&json["ok"], &json["problems"][0]["field"]), (&false.into(), &"config".into()));
+        assert_eq!(json["problems"].as_array().unwrap().len(), 1);
+    }
+    let failed = program.run(&["sessions", "list", "user-1", "--json"]).ended(2);
     let error: serde_json::Value = serde_json::from_str(&failed.stderr).unwrap();
     assert_eq!(error["error"]["code"], "ERR_CONFIG_INVALID");
     program.run(&["config", "check", "--config", "other.json"]).ended(2).complains(&["other.json"]);

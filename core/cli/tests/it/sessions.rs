@@ -201,6 +201,14 @@ async fn a_session_id_may_begin_with_a_hyphen() {
     }
 }
 
+#[test]
+fn the_usage_of_revoke_shows_both_forms() {
+    let program = Program::new();
+    let usage = "Usage: regrant sessions revoke [OPTIONS] <SUBJECT> <SESSION|--all>";
+    program.run(&["sessions", "revoke", "--help"]).fine().says(&[usage]);
+    program.run(&["sessions", "revoke", "user-1"]).ended(2).complains(&["<SESSION|--all>"]);
+}
+
 #[tokio::test]
 async fn invalid_arguments_are_rejected() {
     let world = World::in_a_file();

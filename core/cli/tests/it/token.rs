@@ -123,6 +123,14 @@ async fn an_access_token_is_accepted_until_its_session_is_revoked() {
     server.auth.revoke_session(&pair.subject, &pair.session, reason).await.unwrap();
     assert_eq!(server.verdict(token), "ERR_ACCESS_REVOKED");
     assert_eq!(server.verdict(pair.refresh_token.expose()), "ERR_SESSION_REVOKED");
+    for (token, kind) in [(token, "access"), (pair.refresh_token.expose(), "refresh")] {
+        let rejected = server.program.run(&["token", "check", "--json", token]).ended(1).json();
+        assert_eq!((&rejected["kind"], &rejected["accepted"]), (&kind.into(), &false.into()));
+        assert_eq!(rejected["subject"], "user-1");
+        assert_eq!(rejected["sessionId"], pair.session.to_string());
+        assert_eq!(rejected["renewal"], json!(null));
+    }
+    server.program.run(&check).ended(1).says(&["ERR_ACCESS_REVOKED", "user-1"]);
     // Offline the revocation is not visible.
     let offline = server.program.run(&["token", "check", token, "--offline"]).fine();
     offline.says(&["accepted", "not checked"]);
