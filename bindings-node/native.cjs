@@ -65,13 +65,13 @@ const places = {
       } catch (error) { return { error }; }
     },
   },
-  'win32-x64-msvc': {
+  'win32-x64-gnu': {
     local() {
-      try { return { addon: require('./regrant.win32-x64-msvc.node') }; } catch (error) { return { error }; }
+      try { return { addon: require('./regrant.win32-x64-gnu.node') }; } catch (error) { return { error }; }
     },
     installed() {
       try {
-        return { addon: require('regrant-win32-x64-msvc'), version: require('regrant-win32-x64-msvc/package.json').version };
+        return { addon: require('regrant-win32-x64-gnu'), version: require('regrant-win32-x64-gnu/package.json').version };
       } catch (error) { return { error }; }
     },
   },

@@ -107,7 +107,7 @@ export interface Surroundings extends OnDisk {
 
 /** What to do so that an addon can be loaded. */
 export function advise(platform: Platform, attempts: readonly Attempt[], around: Surroundings): string {
-  const { offered, manifest, foreign, lockFile } = around;
+  const { offered, manifest, foreign, lockFile, isFromTarball } = around;
   const packages = namesOf(platform).map((name) => `regrant-${name}`).join(' or ');
   if (attempts.length === 0) {
     const other = ['ia32', 'arm', 'mips', 'mipsel', 'ppc'].includes(platform.arch)
@@ -131,6 +131,10 @@ export function advise(platform: Platform, attempts: readonly Attempt[], around:
     return `Here is the addon of ${foreign.join(', ')}: node_modules was installed on another system, for another C library, or `
       + 'by a Node.js of another architecture. Remove node_modules and install again with this Node.js, on this system; an '
       + 'image runs `npm ci` itself.';
+  }
+  if (lockFile === 'incomplete' && isFromTarball === true) {
+    return `package-lock.json does not list ${packages}: regrant was installed from a tarball, and the addon is in a tarball of its `
+      + `own. Install both: \`npm install regrant-${manifest.version}.tgz regrant-${namesOf(platform)[0]}-${manifest.version}.tgz\`.`;
   }
   if (lockFile === 'incomplete') {
     return `package-lock.json does not list ${packages}, because it was written on another system (npm issue 4828). Remove `
@@ -168,6 +172,8 @@ export interface OnDisk {
   readonly foreign: readonly string[];
   /** Whether npm's lock file lists a package for this platform; `undefined` where there is none. */
   readonly lockFile?: 'complete' | 'incomplete' | undefined;
+  /** Whether it says that regrant was installed from a tarball, and not from a registry. */
+  readonly isFromTarball?: boolean;
 }
 
 /** Looks for addons of other platforms in this package and wherever Node.js looks for packages, and for npm's lock file. */
@@ -181,10 +187,13 @@ function searchDisk(folder: string | undefined, wanted: readonly string[], offer
   // That of the project, the innermost folder with one.
   for (const place of above.reverse()) {
     try {
-      const { packages } = JSON.parse(readFileSync(join(place, 'package-lock.json'), 'utf8')) as { packages?: object };
-      const listed = Object.keys(packages ?? {});
+      const { packages = {} } = JSON.parse(readFileSync(join(place, 'package-lock.json'), 'utf8')) as {
+        packages?: Record<string, { resolved?: string }>;
+      };
+      const listed = Object.keys(packages);
       const isComplete = wanted.some((name) => listed.some((path) => path.endsWith(`node_modules/regrant-${name}`)));
-      return { foreign, lockFile: isComplete ? 'complete' : 'incomplete' };
+      const isFromTarball = packages['node_modules/regrant']?.resolved?.startsWith('file:') === true;
+      return { foreign, lockFile: isComplete ? 'complete' : 'incomplete', isFromTarball };
     } catch {
       // No lock file here, or not one of npm.
     }
@@ -223,7 +232,7 @@ export function currentPlatform(): Platform {
 
 /**
  * The names of the addons that may fit this platform, the likeliest first, as @napi-rs/cli forms
- * them: `linux-x64-gnu`, `darwin-arm64`, `win32-x64-msvc`.
+ * them: `linux-x64-gnu`, `darwin-arm64`, `win32-x64-gnu`.
  */
 export function namesOf({ os, arch, libc }: Platform): string[] {
   switch (os) {
@@ -233,7 +242,7 @@ export function namesOf({ os, arch, libc }: Platform): string[] {
       return libc === 'glibc' ? [gnu] : libc === 'musl' ? [musl] : [gnu, musl];
     }
     case 'win32':
-      return [`win32-${arch}-msvc`];
+      return [`win32-${arch}-gnu`];
     default:
       return [`${os}-${arch}`];
   }

@@ -25,7 +25,7 @@ const broken = (message) => () => ({ error: new Error(message) });
 
 /** Candidate addons: none installed, except those in `present`. */
 function candidatesWith(present = {}) {
-  const names = ['darwin-arm64', 'linux-x64-gnu', 'linux-x64-musl', 'win32-x64-msvc'];
+  const names = ['darwin-arm64', 'linux-x64-gnu', 'linux-x64-musl', 'win32-x64-gnu'];
   return Object.fromEntries(names.map((name) => [
     name,
     { local: absent(`./regrant.${name}.node`), installed: absent(`regrant-${name}`), ...present[name] },
@@ -48,7 +48,7 @@ for (const [platform, names] of [
   [{ os: 'linux', arch: 'arm64', libc: 'musl' }, ['linux-arm64-musl']],
   [{ os: 'linux', arch: 'x64', libc: null }, ['linux-x64-gnu', 'linux-x64-musl']],
   [{ os: 'darwin', arch: 'arm64' }, ['darwin-arm64']],
-  [{ os: 'win32', arch: 'x64' }, ['win32-x64-msvc']],
+  [{ os: 'win32', arch: 'x64' }, ['win32-x64-gnu']],
   [{ os: 'freebsd', arch: 'x64' }, ['freebsd-x64']],
 ]) {
   test(`the addon of ${Object.values(platform).join(', ')} is ${names.join(', else ')}`, () => {
@@ -111,6 +111,12 @@ test('not installed although the lock file lists it: optional dependencies were 
 test('not installed and not in the lock file: it was written on another system', (t) => {
   const { message } = loadError(glibc, {}, installed(t, lockFile('regrant', 'regrant-darwin-arm64')));
   assert.match(message, /package-lock\.json does not list regrant-linux-x64-gnu.*Remove package-lock\.json and node_modules/);
+});
+
+test('installed from a tarball without that of the platform: the error names both', (t) => {
+  const lock = { packages: { '': {}, 'node_modules/regrant': { resolved: 'file:dist/npm/regrant-1.2.3.tgz' } } };
+  const { message } = loadError(glibc, {}, installed(t, { 'package-lock.json': lock }));
+  assert.match(message, /does not list regrant-linux-x64-gnu.*`npm install regrant-1\.2\.3\.tgz regrant-linux-x64-gnu-1\.2\.3\.tgz`/);
 });
 
 for (const [what, name] of [['another system', 'darwin-arm64'], ['the other C library', 'linux-x64-musl']]) {

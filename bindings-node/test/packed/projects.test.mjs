@@ -147,7 +147,7 @@ test('--omit=optional gives an error that names the option', async (t) => {
 
 test('node_modules of another system gives an error that names its addon', async (t) => {
   const project = await newProject(t, 'commonjs', tarballs);
-  const [foreign] = ['regrant-win32-x64-msvc', 'regrant-darwin-arm64'].filter((name) => name !== platformPackage);
+  const [foreign] = ['regrant-win32-x64-gnu', 'regrant-darwin-arm64'].filter((name) => name !== platformPackage);
   await rename(join(project, 'node_modules', platformPackage), join(project, 'node_modules', foreign));
   await failsToLoad(project, new RegExp(`Here is the addon of ${foreign.replace('regrant-', '')}`));
 });

@@ -1,0 +1,20 @@
+// Creates a project that runs on a platform, which need not be this one, from packed tarballs:
+//
+//   node new-project.mjs FOLDER PLATFORM TARBALL…
+import { copyFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fillProject, linkInstalled, packDependencies } from './support.mjs';
+
+const [folder, platform, ...tarballs] = process.argv.slice(2);
+const [os, cpu, abi] = platform.split('-');
+const libc = os === 'linux' ? [`--libc=${abi === 'musl' ? 'musl' : 'glibc'}`] : [];
+const packed = await mkdtemp(join(tmpdir(), 'regrant-dependencies-'));
+try {
+  const dependencies = await packDependencies(packed);
+  await fillProject(folder, 'commonjs', [...tarballs, ...dependencies], [`--os=${os}`, `--cpu=${cpu}`, ...libc]);
+} finally {
+  await rm(packed, { recursive: true });
+}
+await linkInstalled(folder, { express: 'express5' });
+await copyFile(new URL('projects/story.cjs', import.meta.url), join(folder, 'story.cjs'));
