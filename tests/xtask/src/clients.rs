@@ -156,20 +156,7 @@ pub(crate) fn kotlin_sources() -> Result<()> {
 
 fn swift(end_to_end_only: bool) -> Result<Tests> {
     let toolchain = Toolchain::ready()?;
-    let (library, programs) = native_library()?;
-    let generator = cargo::program_of(&programs, "uniffi-bindgen-swift")?;
-    let sources = checkout::path(SWIFT).join("Sources");
-    npm::unless_done(&sources.join("Regrant/Generated"), std::slice::from_ref(&library), || {
-        Invocation::new(&generator)
-            .args([library.as_os_str(), sources.join("Regrant/Generated").as_os_str()])
-            .args(["--swift-sources"])
-            .run()?;
-        Invocation::new(&generator)
-            .args([library.as_os_str(), sources.join("RegrantFFI").as_os_str()])
-            .args(["--headers", "--modulemap", "--module-name", "RegrantFFI"])
-            .args(["--modulemap-filename", "module.modulemap"])
-            .run()
-    })?;
+    swift_sources()?;
     // On macOS, link this library instead of the XCFramework.
     let search = ("REGRANT_LIBRARY", "search-path".to_owned());
     let options = |swift: Invocation| {
@@ -191,6 +178,27 @@ fn swift(end_to_end_only: bool) -> Result<Tests> {
             let filter = ["--filter", "RegrantEndToEndTests"];
             options(test).args(filter.iter().filter(|_| end_to_end_only))
         }),
+    })
+}
+
+/// Builds the library and generates the Swift sources and the C header that are not committed.
+///
+/// # Errors
+/// It does not compile.
+pub(crate) fn swift_sources() -> Result<()> {
+    let (library, programs) = native_library()?;
+    let generator = cargo::program_of(&programs, "uniffi-bindgen-swift")?;
+    let sources = checkout::path(SWIFT).join("Sources");
+    npm::unless_done(&sources.join("Regrant/Generated"), std::slice::from_ref(&library), || {
+        Invocation::new(&generator)
+            .args([library.as_os_str(), sources.join("Regrant/Generated").as_os_str()])
+            .args(["--swift-sources"])
+            .run()?;
+        Invocation::new(&generator)
+            .args([library.as_os_str(), sources.join("RegrantFFI").as_os_str()])
+            .args(["--headers", "--modulemap", "--module-name", "RegrantFFI"])
+            .args(["--modulemap-filename", "module.modulemap"])
+            .run()
     })
 }
 

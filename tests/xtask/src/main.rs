@@ -10,6 +10,7 @@ mod clients;
 mod commands;
 mod interrupt;
 mod npm;
+mod packaging;
 mod process;
 mod report;
 mod runner;
@@ -65,6 +66,8 @@ enum Command {
         /// Only these targets: compact claims jwks bearer proof record step refresh
         names: Vec<String>,
     },
+    /// Build what a release uploads into `dist`: packages of all platforms, checksums, bills of materials
+    Dist(packaging::Dist),
     /// Install the Kotlin library, with this machine's native library, into the local Maven repository
     Jar,
     /// Install missing tools of the tests (root on Debian)
@@ -126,6 +129,7 @@ fn run(command: Command) -> Result<()> {
         Command::Bench { quick, names } => commands::bench::run(quick, &names),
         Command::Chaos(chaos) => commands::chaos::run(&chaos),
         Command::Fuzz { seconds, names } => commands::fuzz::run(seconds, &names),
+        Command::Dist(dist) => packaging::run(&dist),
         Command::Jar => commands::release::jar(),
         Command::Setup => tools::setup(),
         Command::Version { set } => commands::version::run(set.as_ref()),

@@ -4,8 +4,9 @@
 //! machine itself never sees their mounts, and they end with the program, however it ends. So nothing that removes or
 //! walks the folder can reach the checkout through a mount.
 
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
@@ -64,6 +65,15 @@ impl Toolchain {
                 .args(["swift"]),
         }
     }
+}
+
+/// What precedes a program that runs in a folder of the checkout with another root folder, as `swift` does in its chroot.
+pub(crate) fn entering(root: &Path, folder: &Path, variable: &OsStr) -> Vec<OsString> {
+    let (enter, checkout, target) = (checkout::path(ENTER), checkout::root(), checkout::target());
+    let paths = [&enter, root, &checkout, &target, folder];
+    let namespace = ["unshare"].iter().chain(NAMESPACE).chain(&["sh"]).map(OsString::from);
+    let paths = paths.into_iter().map(|path: &Path| path.as_os_str().to_owned());
+    namespace.chain(paths).chain([variable.to_owned()]).collect()
 }
 
 /// The program that provides Swift, if any: `swift` itself, or `debootstrap` where it can create the chroot, as root with

@@ -33,7 +33,7 @@ pub(crate) fn run(set: Option<&Version>) -> Result<()> {
 }
 
 /// The version in the workspace's manifest.
-fn current() -> Result<String> {
+pub(crate) fn current() -> Result<String> {
     let manifest = fs::read_to_string(checkout::path("Cargo.toml"))?;
     let version = versions(&manifest).into_iter().next();
     Ok(version.context("the workspace's manifest has no version")?.to_owned())
