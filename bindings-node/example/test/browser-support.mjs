@@ -60,6 +60,16 @@ async function enterCredentials(page, email) {
   await page.getByRole('heading', { name: 'Access token' }).waitFor();
 }
 
+/** Answers the requests to `pattern` with `answer` during `run` only, also if that fails: the tests after it go on. */
+export async function withRoute(page, pattern, answer, run) {
+  await page.route(pattern, answer);
+  try {
+    await run();
+  } finally {
+    await page.unroute(pattern);
+  }
+}
+
 /** Waits until the access token's countdown has ended. */
 export const accessExpired = (page) => page.locator('#ring[data-state="expired"]').waitFor();
 

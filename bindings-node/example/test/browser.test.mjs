@@ -13,6 +13,7 @@ import {
   signUp,
   timelineEntry,
   visitor,
+  withRoute,
 } from './browser-support.mjs';
 import { startExample } from './support.mjs';
 
@@ -132,13 +133,15 @@ describe('the page', () => {
 
   test('a refresh that gets no answer signs nobody out', async () => {
     await accessExpired(ann.page);
-    await ann.page.route('**/auth/refresh', (route) => route.abort());
-    await press(ann.page, CALL);
-    const { state, steps, summary } = await timelineEntry(ann.page, CALL);
-    assert.equal(state, 'failed');
-    assert.deepEqual(steps, Array(3).fill('POST /auth/refresh failed'));
-    assert.match(summary, /tokens are kept/);
-    await ann.page.unroute('**/auth/refresh');
+    await withRoute(ann.page, '**/auth/refresh', (route) => route.abort(), async () => {
+      await press(ann.page, CALL);
+      const { state, steps, summary } = await timelineEntry(ann.page, CALL);
+      assert.equal(state, 'failed');
+      // The other tab's token may be a moment younger than the one that the ring shows: then the call is tried with it.
+      const refreshes = steps.filter((step) => step !== 'GET /api/me 401 ERR_TOKEN_EXPIRED');
+      assert.deepEqual(refreshes, Array(3).fill('POST /auth/refresh failed'));
+      assert.match(summary, /tokens are kept/);
+    });
     await ann.page.evaluate(() => dispatchEvent(new Event('online')));
     await press(ann.page, CALL);
     assert.equal((await timelineEntry(ann.page, CALL)).steps.at(-1), 'GET /api/me 200');
@@ -184,18 +187,19 @@ describe('the page', () => {
   });
 
   test('a theft that cannot be played leaves no half of it on the page', async () => {
-    await ann.page.route('**/auth/demo/refresh-token', (route) => route.fulfill({ status: 401, json: {} }));
-    await press(ann.page, 'Thief comes late');
-    const { state, summary } = await timelineEntry(ann.page, 'Thief comes late');
-    assert.deepEqual([state, summary], ['failed', 'The theft cannot be played: the server answered 401.']);
-    assert.equal(await ann.page.locator('#theft-steps').isVisible(), false);
-    await ann.page.unroute('**/auth/demo/refresh-token');
+    const unauthorized = (route) => route.fulfill({ status: 401, json: {} });
+    await withRoute(ann.page, '**/auth/demo/refresh-token', unauthorized, async () => {
+      await press(ann.page, 'Thief comes late');
+      const { state, summary } = await timelineEntry(ann.page, 'Thief comes late');
+      assert.deepEqual([state, summary], ['failed', 'The theft cannot be played: the server answered 401.']);
+      assert.equal(await ann.page.locator('#theft-steps').isVisible(), false);
+    });
 
-    await ann.page.route('**/auth/demo/refresh-as-thief', (route) => route.abort());
-    await press(ann.page, 'Thief comes first');
-    assert.match((await timelineEntry(ann.page, 'Thief comes first')).summary, /cannot be reached/);
-    assert.equal(await ann.page.locator('#theft-steps').isVisible(), false);
-    await ann.page.unroute('**/auth/demo/refresh-as-thief');
+    await withRoute(ann.page, '**/auth/demo/refresh-as-thief', (route) => route.abort(), async () => {
+      await press(ann.page, 'Thief comes first');
+      assert.match((await timelineEntry(ann.page, 'Thief comes first')).summary, /cannot be reached/);
+      assert.equal(await ann.page.locator('#theft-steps').isVisible(), false);
+    });
   });
 
   for (const [theft, expected] of [
