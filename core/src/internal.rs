@@ -11,5 +11,6 @@ pub use crate::{
     migration::store::{
         ImportOutcome, KeyPage, LegacyKeyState, LegacyStore, Lookup, MigrationMarker, RevokedBefore,
     },
-    revocation::deny_list::{Denial, DenyList, TokenIdentity},
+    revocation::deny_list::DenyList,
+    revocation::entries::{Denial, TokenIdentity},
 };

@@ -7,10 +7,10 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::runtime::Handle;
 
+use super::background::{follow_feed, repeat_unfinished};
 use super::dpop::{DpopBinding, DpopPolicy};
 use super::events::{AuditEvent, Auditor, Listener, RevocationListener, RevokedAccess};
 use super::limits::{FailureLimiter, InFlightLimit};
-use super::logout::{follow_feed, repeat_unfinished};
 use super::metrics::{self, InstrumentedStore};
 use super::unfinished::UnfinishedRevocations;
 use super::usage::UseReporter;

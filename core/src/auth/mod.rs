@@ -3,6 +3,7 @@
 //! [`Auth::verify`] is synchronous and does no I/O; everything that touches the store is async.
 //! Each flow has one file: `login`, `verify`, `refresh`, `logout`.
 
+mod background;
 mod builder;
 mod dpop;
 mod events;

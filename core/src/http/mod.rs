@@ -14,6 +14,7 @@ mod origin;
 mod policy;
 mod request;
 mod response;
+mod stray_cookies;
 #[cfg(feature = "axum")]
 pub mod tower;
 

@@ -1,8 +1,9 @@
 //! How tokens travel: one definition for every endpoint and middleware of an app.
 
-use super::cookies::{CookiePolicy, truncate_removals};
+use super::cookies::CookiePolicy;
 use super::origin::Origin;
 use super::request::{HeaderName, RequestHead, is_token};
+use super::stray_cookies::truncate_removals;
 use crate::error::{Error, Result};
 
 /// The name of the refresh cookie unless the app has another one.

@@ -10,6 +10,7 @@
 //! cut-off time ([`RevocationTarget::Cutoff`]).
 
 pub(crate) mod deny_list;
+pub(crate) mod entries;
 mod feed;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,8 @@ use serde::{Deserialize, Serialize};
 use crate::session::DiscardedChild;
 use crate::types::{SessionId, Subject, Timestamp};
 
-pub(crate) use deny_list::{Denial, DenyList, TokenIdentity};
+pub(crate) use deny_list::DenyList;
+pub(crate) use entries::{Denial, TokenIdentity};
 pub use feed::{FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, RevocationFeed};
 pub(crate) use feed::{cutoff_entry, feed_entry};
 

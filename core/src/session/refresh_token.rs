@@ -214,6 +214,7 @@ impl TokenSecret {
     }
 
     /// The secret of the child that was issued for this token at `issued_at` on `branch`.
+    #[inline]
     pub fn child(&self, branch: u32, issued_at: Timestamp) -> Self {
         let mut hash = Sha256::new();
         hash.update(CHILD_LABEL);
@@ -224,6 +225,7 @@ impl TokenSecret {
     }
 
     /// What a record keeps of this token: the first 128 bits of its SHA-256.
+    #[inline]
     pub fn id(&self) -> TokenId {
         let hash = Sha256::digest(self.0);
         let mut id = [0; 16];

@@ -37,7 +37,7 @@ pub(crate) fn run(input: &[u8]) {
 }
 
 async fn refresh(token: &str) {
-    let auth = facade().await;
+    let auth = new_auth().await;
     match auth.refresh(RefreshRequest::new(token)).await {
         Ok(renewed) => {
             is_entitled(token);
@@ -68,7 +68,7 @@ async fn refresh(token: &str) {
 }
 
 /// One session; the fuzzer knows all of it except the signing secret.
-async fn facade() -> Auth {
+async fn new_auth() -> Auth {
     let store = MemoryStore::with_clock(keys::clock());
     let policy = SessionPolicy::default();
     let new = NewSession {
@@ -88,7 +88,7 @@ async fn facade() -> Auth {
         .store(store)
         .clock(keys::clock())
         .build()
-        .expect("a facade")
+        .expect("a valid configuration")
 }
 
 /// Checks that `token` is signed and could have been issued to the client of the session.

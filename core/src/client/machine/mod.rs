@@ -1,12 +1,14 @@
 //! The state machine of a client session, without I/O.
 //!
-//! This file holds the state and the dispatch of events. `transitions` holds the three flows
-//! (acquire a token, refresh the pair, persist a change), `revocation` what follows a sign-out, and
-//! `retry` the settings and the backoff.
+//! This file holds the state and the dispatch of events. The three flows are in `acquire` (a token
+//! for a caller), `refresh` (the pair) and `persist` (a change to the storage), what follows a sign-out is in
+//! `revocation`, and `retry` has the settings and the backoff.
 
+mod acquire;
+mod persist;
+mod refresh;
 pub(super) mod retry;
 mod revocation;
-mod transitions;
 
 use std::collections::VecDeque;
 use std::time::Duration;

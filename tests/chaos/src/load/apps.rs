@@ -41,7 +41,7 @@ pub(crate) enum AppResponse<T> {
 
 /// Several processes of one app.
 pub(crate) struct Apps {
-    facades: Vec<Auth>,
+    processes: Vec<Auth>,
     tally: Arc<Tally>,
     /// Whether there are replicas, so that an acknowledged revocation may be lost with the primary.
     on_replicas: bool,
@@ -63,7 +63,7 @@ impl Apps {
             GRACE.as_millis(),
             UNUSED_GRACE.as_millis()
         );
-        let facades = addresses
+        let processes = addresses
             .iter()
             .map(|address| {
                 let noted = Arc::clone(&replicated);
@@ -76,7 +76,7 @@ impl Apps {
                 Ok(builder.build()?)
             })
             .collect::<Result<_>>()?;
-        Ok(Self { facades, tally: Arc::clone(tally), on_replicas, replicated })
+        Ok(Self { processes, tally: Arc::clone(tally), on_replicas, replicated })
     }
 
     /// A random process, as a load balancer would choose.
@@ -86,12 +86,12 @@ impl Apps {
 
     /// As [`any`](Self::any), for requests that are not counted.
     pub(crate) fn any_auth(&self, random: &mut Rng) -> Auth {
-        self.facades[random.usize(..self.facades.len())].clone()
+        self.processes[random.usize(..self.processes.len())].clone()
     }
 
     /// All processes.
     pub(crate) fn all(&self) -> &[Auth] {
-        &self.facades
+        &self.processes
     }
 
     /// Whether acknowledged entries of the feed survive every fault. They do not wait for replicas.

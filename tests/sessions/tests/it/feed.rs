@@ -14,7 +14,7 @@ use regrant_test_support::{RedisCluster, RedisOptions, RedisServer, SentinelOpti
 const LONG_ENOUGH: Duration = Duration::from_secs(20);
 
 /// A separate `Auth`, as another process would have.
-fn facade(address: &StoreAddress) -> Auth {
+fn auth_at(address: &StoreAddress) -> Auth {
     Auth::from_json(r#"{ "secret": "an access secret of at least 32 bytes" }"#)
         .unwrap()
         .store_at(address.clone())
@@ -49,7 +49,7 @@ fn is_refused(auth: &Auth, token: &str) -> bool {
 /// Logs out everywhere in one `Auth`, `trials` times, and reports how long after the
 /// acknowledgement the other one rejects the token.
 async fn revocation_reaches_the_other(name: &str, address: &StoreAddress, trials: usize) {
-    let (here, there) = (facade(address), facade(address));
+    let (here, there) = (auth_at(address), auth_at(address));
     until("the feed is read", || there.feed_lag().is_some()).await;
     let mut delays = Vec::with_capacity(trials);
     for _ in 0..trials {
@@ -133,7 +133,7 @@ async fn the_file_store_sets_the_publication_time() {
 async fn an_outage_of_redis_makes_the_feed_stale_and_loses_no_revocation() {
     let mut server = RedisOptions::new().append_only().start().unwrap();
     let address = StoreAddress::new(server.url()).timeout(Duration::from_millis(500));
-    let (here, there) = (facade(&address), facade(&address));
+    let (here, there) = (auth_at(&address), auth_at(&address));
     let (kept, ended) = (
         here.login(Login::new(alice())).await.unwrap(),
         here.login(Login::new(alice())).await.unwrap(),
@@ -153,12 +153,12 @@ async fn an_outage_of_redis_makes_the_feed_stale_and_loses_no_revocation() {
     server.restart().unwrap();
     until("the feed is fresh", || there.feed_lag() < Some(Duration::from_secs(2))).await;
     there.verify_checked(kept, StalePolicy::Reject).await.unwrap();
-    assert!(is_refused(&facade_that_has_read(&address).await, ended.access_token.expose()));
+    assert!(is_refused(&auth_that_has_read(&address).await, ended.access_token.expose()));
 }
 
 /// An `Auth` that starts now.
-async fn facade_that_has_read(address: &StoreAddress) -> Auth {
-    let auth = facade(address);
+async fn auth_that_has_read(address: &StoreAddress) -> Auth {
+    let auth = auth_at(address);
     until("the feed is read", || auth.feed_lag().is_some()).await;
     auth
 }

@@ -15,7 +15,7 @@ use regrant_session_tests::report::report;
 /// The variable with the path of the file, for a process that is to be killed.
 const VICTIM: &str = "REGRANT_VICTIM_OF";
 
-fn facade(file: &Path) -> Auth {
+fn auth_at(file: &Path) -> Auth {
     let config = format!(
         r#"{{ "secret": "an access secret of at least 32 bytes", "store": "file:{}",
              "refresh": {{ "grace": 0, "unusedGrace": 0 }} }}"#,
@@ -39,7 +39,7 @@ fn victim() {
     let Some(file) = std::env::var_os(VICTIM) else { return };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let auth = facade(Path::new(&file));
+        let auth = auth_at(Path::new(&file));
         let user = Subject::new(format!("user of {}", std::process::id())).unwrap();
         for number in 0_u64.. {
             let pair = auth.login(Login::new(user.clone())).await.unwrap();
@@ -121,7 +121,7 @@ async fn acknowledged_changes_survive_kills_and_sign_nobody_out() {
         for (place, child) in children.into_iter().enumerate() {
             kill_after(child, 20 + (round * 7 + place * 13) % 61, &mut known);
         }
-        let auth = facade(&file);
+        let auth = auth_at(&file);
         for (session, Known { newest, logout_begun, logged_out }) in &known {
             let outcome = auth.refresh(RefreshRequest::new(newest)).await;
             match (outcome, logged_out, logout_begun) {

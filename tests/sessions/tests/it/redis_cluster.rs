@@ -122,7 +122,7 @@ async fn a_dead_master_does_not_delay_users_of_other_masters() {
     }
 }
 
-fn facade(cluster: &RedisCluster) -> Auth {
+fn auth_at(cluster: &RedisCluster) -> Auth {
     Auth::from_json(r#"{ "secret": "an access secret of at least 32 bytes" }"#)
         .unwrap()
         .store_at(StoreAddress::new(cluster.url()))
@@ -145,7 +145,7 @@ async fn login_at_last(auth: &Auth, number: usize) -> TokenPair {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_feed_continues_after_its_master_is_replaced() {
     let mut cluster = RedisCluster::start().unwrap();
-    let (here, there) = (facade(&cluster), facade(&cluster));
+    let (here, there) = (auth_at(&cluster), auth_at(&cluster));
     let slot = cluster.slot_of("regrant:feed").unwrap();
     let is_refused = |token: &str| match there.verify(token) {
         Ok(_) => false,

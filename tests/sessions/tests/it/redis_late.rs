@@ -14,7 +14,7 @@ const IMPATIENT: Duration = Duration::from_millis(300);
 /// The timeout of the other process, for a busy machine.
 const PATIENT: Duration = Duration::from_secs(30);
 
-fn facade(url: String, timeout: Duration) -> Auth {
+fn auth_at(url: String, timeout: Duration) -> Auth {
     Auth::from_json(r#"{ "secret": "an access secret of at least 32 bytes" }"#)
         .unwrap()
         .store_at(StoreAddress::new(url).timeout(timeout))
@@ -45,8 +45,8 @@ async fn a_late_command_has_no_effect_after_a_slow_connect() {
 async fn it_does_nothing_after(delay: Duration) {
     let server = RedisServer::start().unwrap();
     let proxy = TcpProxy::to(server.port()).unwrap();
-    let cut_off = facade(server.url_through(&proxy), IMPATIENT);
-    let other = facade(server.url(), PATIENT);
+    let cut_off = auth_at(server.url_through(&proxy), IMPATIENT);
+    let other = auth_at(server.url(), PATIENT);
     proxy.delay(delay, Duration::ZERO);
     let pair = other.login(Login::new(Subject::new("bob").unwrap())).await.unwrap();
     while cut_off.refresh(RefreshRequest::new(pair.refresh_token.expose())).await.is_err() {}

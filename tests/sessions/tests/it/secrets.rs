@@ -73,7 +73,7 @@ impl Forbidden {
     }
 }
 
-fn facade(url: &str, clock: &Arc<ManualClock>) -> Auth {
+fn auth_at(url: &str, clock: &Arc<ManualClock>) -> Auth {
     let config = serde_json::json!({
         "secret": SECRET,
         "refreshSecret": REFRESH_SECRET,
@@ -157,18 +157,18 @@ async fn no_secret_is_logged_or_in_metrics() {
     let folder = tempfile::tempdir().unwrap();
     let file = format!("file:{}", folder.path().join("sessions.db").display());
     for url in ["memory:", &file, &server.url()] {
-        busy(&facade(url, &clock), &clock, &mut forbidden).await;
+        busy(&auth_at(url, &clock), &clock, &mut forbidden).await;
     }
 
     // Failures of URLs with a password: a server that rejects it, no server, a stopped server.
-    let living = facade(&server.url(), &clock);
+    let living = auth_at(&server.url(), &clock);
     let pair = living.login(Login::new(Subject::new("alice").unwrap())).await.unwrap();
     let token = pair.refresh_token.expose();
     forbidden.token(token);
     let refused = server.url().replace(PASSWORD, WRONG_PASSWORD);
-    in_vain(&facade(&refused, &clock), token).await;
+    in_vain(&auth_at(&refused, &clock), token).await;
     let nowhere = format!("redis://:{PASSWORD}@127.0.0.1:1/0");
-    in_vain(&facade(&nowhere, &clock), token).await;
+    in_vain(&auth_at(&nowhere, &clock), token).await;
     let wrong = StoreAddress::new(format!("redis://:{PASSWORD}@no such host:x/0"));
     let error = wrong.open(None).unwrap_err();
     assert!(forbidden.found_in(&format!("{error:?} {error}")).is_empty());

@@ -1,6 +1,9 @@
 package dev.regrant
 
+import java.util.concurrent.Executors
+import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.asCoroutineDispatcher
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.SharingStarted
 import kotlinx.coroutines.flow.StateFlow
@@ -62,3 +65,11 @@ fun Session.stateIn(scope: CoroutineScope): StateFlow<SessionState> = states.sta
 fun sessionLogger(write: (LogEntry) -> Unit): SessionLogger = object : SessionLogger {
     override fun log(entry: LogEntry) = write(entry)
 }
+
+/**
+ * Runs what a session calls in the app: transport, storage, key. Its threads are not limited in number and not shared with
+ * the app, whose threads may all be waiting for the session. A session makes one or two calls at a time. Idle threads end.
+ */
+internal val callbackDispatcher: CoroutineDispatcher = Executors.newCachedThreadPool { work ->
+    Thread(work, "regrant-callback").apply { isDaemon = true }
+}.asCoroutineDispatcher()
