@@ -167,7 +167,15 @@ mod tests {
 
     #[test]
     fn invalid_command_lines_are_rejected() {
-        for line in ["test --only rus", "test rust", "chaos --seed x", "version 1.2", "--strict"] {
+        for line in [
+            "dist --only linux",
+            "dist --pack --only darwin-x64",
+            "test --only rus",
+            "test rust",
+            "chaos --seed x",
+            "version 1.2",
+            "--strict",
+        ] {
             assert!(parse(line).is_err(), "{line}");
         }
     }

@@ -30,7 +30,7 @@ pub(crate) struct Dist {
     /// Build for no platform: pack what earlier calls built
     #[arg(long, conflicts_with = "only")]
     pack: bool,
-    /// Only these packages; may be repeated
+    /// Pack only for this registry, without bills of materials; may be repeated
     #[arg(long, value_name = "PACKAGE", value_parser = packages::ALL.map(|package| package.name))]
     package: Vec<String>,
 }
@@ -72,8 +72,10 @@ pub(crate) fn run(dist: &Dist) -> Result<()> {
             (package.pack)(&built, &folder).with_context(|| package.name.to_owned())?;
         }
     }
-    println!("\n=== bills of materials");
-    sbom::write(&out.join("sbom"))?;
+    if dist.package.is_empty() {
+        println!("\n=== bills of materials");
+        sbom::write(&out.join("sbom"))?;
+    }
     println!("\n=== checksums");
     write_checksums(&out)?;
 

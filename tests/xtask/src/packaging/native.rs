@@ -17,8 +17,7 @@ use crate::tools::{Skip, on_path};
 const TOOLS: [&str; 2] = ["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];
 /// The frameworks of macOS that are linked: by rustls-native-certs, for the certificates of the Keychain, and by whoami, of
 /// tokio-postgres, for the name of the user.
-const FRAMEWORKS: [&str; 5] =
-    ["CoreFoundation", "CoreServices", "Foundation", "Security", "SystemConfiguration"];
+const FRAMEWORKS: [&str; 3] = ["CoreFoundation", "Security", "SystemConfiguration"];
 
 /// The toolchain for all platforms.
 pub(crate) struct Toolchain {

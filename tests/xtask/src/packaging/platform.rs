@@ -62,6 +62,23 @@ pub(crate) const ALL: [Platform; 7] = [
     },
 ];
 
+/// What native code is made from.
+const SOURCES: [&str; 13] = [
+    ".cargo",
+    "Cargo.lock",
+    "Cargo.toml",
+    "rust-toolchain.toml",
+    "core/Cargo.toml",
+    "core/src",
+    "core/cli/Cargo.toml",
+    "core/cli/src",
+    "bindings-node/Cargo.toml",
+    "bindings-node/build.rs",
+    "bindings-node/native",
+    "bindings-uniffi/Cargo.toml",
+    "bindings-uniffi/src",
+];
+
 impl Platform {
     pub(crate) fn is_apple(&self) -> bool {
         self.target.ends_with("apple-darwin")
@@ -103,11 +120,15 @@ impl Platform {
     }
 }
 
-/// The commit of this checkout, abbreviated, with a `+` if there are changes.
+/// The last commit that changed the sources of native code, abbreviated, with a `+` if they were changed since.
 pub(crate) fn commit() -> Result<String> {
-    let describe = ["describe", "--always", "--abbrev=10", "--exclude=*", "--dirty=+"];
-    let commit = Invocation::new("git").args(describe).capture();
-    Ok(commit.context("a release is built from a Git checkout")?.trim().to_owned())
+    let git = |arguments: &[&str]| {
+        let ran = Invocation::new("git").args(arguments).args(["--"]).args(SOURCES).capture();
+        ran.context("a release is built from a Git checkout")
+    };
+    let changes = git(&["status", "--porcelain"])?;
+    let commit = git(&["log", "-1", "--format=%h", "--abbrev=10"])?;
+    Ok(format!("{}{}", commit.trim(), if changes.is_empty() { "" } else { "+" }))
 }
 
 #[cfg(test)]

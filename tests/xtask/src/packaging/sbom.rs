@@ -1,19 +1,21 @@
 //! Bills of materials in CycloneDX 1.5: which crates are compiled into each artefact, and which packages npm and Maven
 //! install beside it.
 //!
-//! Cargo has no such command, so this reads `cargo tree` and the checksums in `Cargo.lock`; for npm and Maven it takes their
-//! own tools. Nothing in a bill depends on the time or the machine.
+//! Cargo has no such command, so this reads `cargo tree` and the checksums in `Cargo.lock`; `npm sbom` omits packages that are
+//! development dependencies too, so this reads `package-lock.json`; for Maven there is a plugin. Nothing in a bill depends on
+//! the time or the machine.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use crate::checkout::{self, KOTLIN, NODE};
 use crate::commands::version;
-use crate::npm;
 use crate::process::Invocation;
 
 /// The artefacts of Cargo: the name of the bill, and the arguments that select what is compiled into it.
@@ -31,16 +33,14 @@ pub(super) fn write(folder: &Path) -> Result<()> {
     let lock = fs::read_to_string(checkout::path("Cargo.lock"))?;
     for (name, selection) in CARGO {
         let tree = Invocation::new("cargo")
-            .args(["tree", "--locked", "--target", "all", "--edges", "normal"])
+            .args(["tree", "--locked", "--target", "all", "--edges", "normal,no-proc-macro"])
             .args(["--prefix", "depth", "--format", " {p}|{l}"])
             .args(selection);
         let bill = of_cargo(&tree.run_and_read()?, &lock)?;
         save(folder, name, &bill)?;
     }
-    npm::install(NODE)?;
-    let sbom = ["sbom", "--omit=dev", "--sbom-format=cyclonedx", "--package-lock-only"];
-    let bill = Invocation::new("npm").args(sbom).within(NODE).run_and_read()?;
-    save(folder, "regrant-npm", &serde_json::from_str(&bill).context("npm printed no JSON")?)?;
+    let lock = fs::read_to_string(checkout::path(NODE).join("package-lock.json"))?;
+    save(folder, "regrant-npm", &of_npm(&serde_json::from_str(&lock)?)?)?;
 
     let out = folder.display();
     Invocation::new("mvn")
@@ -102,7 +102,61 @@ fn of_cargo(tree: &str, lock: &str) -> Result<Value> {
         components.insert(reference, component);
     }
     let root = path.first().cloned().context("the tree is empty")?;
-    let artefact = components.remove(&root);
+    bill(&root, components, &dependencies)
+}
+
+/// The bill of the npm package: what `npm install` installs beside it on every platform, by a lock file. The addons are in
+/// `regrant-addon`.
+fn of_npm(lock: &Value) -> Result<Value> {
+    let packages = &lock["packages"];
+    let mut components = BTreeMap::new();
+    let mut dependencies: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    let mut waiting = vec![(String::new(), None::<String>)];
+    while let Some((place, parent)) = waiting.pop() {
+        let package = &packages[&place];
+        let version =
+            package["version"].as_str().with_context(|| format!("no {place} in the lock"))?;
+        let name = package["name"].as_str().or(place.rsplit("node_modules/").next());
+        let name = name.context("a package has no name")?;
+        let reference = format!("pkg:npm/{}@{version}", name.replace('@', "%40"));
+        if let Some(parent) = parent {
+            dependencies.entry(parent).or_default().insert(reference.clone());
+        }
+        dependencies.entry(reference.clone()).or_default();
+        let mut component = json!({
+            "type": "library", "bom-ref": reference, "name": name, "version": version, "purl": reference,
+        });
+        if let Some(licence) = package["license"].as_str() {
+            component["licenses"] = json!([{ "expression": licence }]);
+        }
+        if let Some(sum) = package["integrity"].as_str().and_then(|it| it.strip_prefix("sha512-")) {
+            let sum: String =
+                STANDARD.decode(sum)?.iter().map(|byte| format!("{byte:02x}")).collect();
+            component["hashes"] = json!([{ "alg": "SHA-512", "content": sum }]);
+        }
+        if components.insert(reference.clone(), component).is_some() {
+            continue;
+        }
+        for needed in package["dependencies"].as_object().into_iter().flat_map(|map| map.keys()) {
+            // The nearest of that name, as Node.js looks for it.
+            let nested = format!("{place}/node_modules/{needed}");
+            let place = match packages[&nested].is_object() && !place.is_empty() {
+                true => nested,
+                false => format!("node_modules/{needed}"),
+            };
+            waiting.push((place, Some(reference.clone())));
+        }
+    }
+    let root = components.keys().find(|key| key.starts_with("pkg:npm/regrant@")).cloned();
+    bill(&root.context("the lock file is not of regrant")?, components, &dependencies)
+}
+
+fn bill(
+    root: &str,
+    mut components: BTreeMap<String, Value>,
+    dependencies: &BTreeMap<String, BTreeSet<String>>,
+) -> Result<Value> {
+    let artefact = components.remove(root);
     let edges: Vec<_> = dependencies
         .iter()
         .map(|(reference, on)| json!({ "ref": reference, "dependsOn": on }))
@@ -167,6 +221,16 @@ mod tests {
                 { "ref": "pkg:cargo/b@2.0.0", "dependsOn": [] },
             ])
         );
+    }
+
+    #[test]
+    fn the_bill_of_npm_has_what_is_installed_and_no_development_dependencies() {
+        let lock = fs::read_to_string(checkout::path(NODE).join("package-lock.json")).unwrap();
+        let bill = of_npm(&serde_json::from_str(&lock).unwrap()).unwrap();
+        let names = bill["components"].as_array().unwrap().iter().map(|it| it["name"].as_str());
+        assert_eq!(names.flatten().collect::<Vec<_>>(), ["cookie", "detect-libc", "ms"]);
+        assert_eq!(bill["components"][0]["hashes"][0]["alg"], "SHA-512");
+        assert_eq!(bill["metadata"]["component"]["name"], "regrant");
     }
 
     #[test]
