@@ -57,9 +57,10 @@ pub(crate) fn run(dist: &Dist) -> Result<()> {
     }
     let built: Vec<&Platform> =
         platform::ALL.iter().filter(|platform| platform.built_from().is_some()).collect();
-    for platform in &built {
-        native::ensure_no_local_paths(&platform.addon())?;
-        native::ensure_no_local_paths(&platform.library())?;
+    for file in built.iter().flat_map(|platform| [platform.addon(), platform.library()]) {
+        if file.is_file() {
+            native::ensure_no_local_paths(&file)?;
+        }
     }
 
     let out = out();

@@ -28,6 +28,8 @@ pub(crate) const ALL: [Package; 4] = [
     Package { name: "swift", pack: swift },
     Package { name: "crates", pack: crates },
 ];
+/// The static library for Apple platforms.
+const ARCHIVE: &str = "libregrant_uniffi.a";
 /// The crates that are published, in the order of their dependencies.
 const CRATES: [&str; 2] = ["regrant", "regrant-cli"];
 
@@ -52,8 +54,9 @@ fn jar(built: &[&Platform], out: &Path) -> Result<()> {
     let natives = work().join("jna");
     let _ = fs::remove_dir_all(&natives);
     for platform in built {
-        if let Some(folder) = platform.jna {
-            let (library, folder) = (platform.library(), natives.join(folder));
+        let library = platform.library();
+        if let Some(folder) = platform.jna.filter(|_| library.is_file()) {
+            let folder = natives.join(folder);
             fs::create_dir_all(&folder)?;
             let name = library.file_name().context("a library has a name")?;
             fs::copy(&library, folder.join(name))?;
@@ -94,12 +97,15 @@ fn swift(built: &[&Platform], out: &Path) -> Result<()> {
     for licence in ["LICENSE-APACHE", "LICENSE-MIT"] {
         fs::copy(checkout::path(licence), folder.join(licence))?;
     }
-    for platform in built.iter().filter(|platform| platform.target.contains("linux")) {
+    let linux =
+        |platform: &&&Platform| platform.target.contains("linux") && platform.library().is_file();
+    for platform in built.iter().filter(linux) {
         let libraries = folder.join("lib").join(platform.name);
         fs::create_dir_all(&libraries)?;
         fs::copy(platform.library(), libraries.join("libregrant_uniffi.so"))?;
     }
-    let apple: Vec<_> = built.iter().filter(|platform| platform.is_apple()).collect();
+    let archive = |platform: &&&Platform| platform.folder().join(ARCHIVE).is_file();
+    let apple: Vec<_> = built.iter().filter(archive).copied().collect();
     if apple.is_empty() {
         println!("without an XCFramework: nothing is built for Apple platforms");
     } else {
@@ -119,7 +125,7 @@ fn swift(built: &[&Platform], out: &Path) -> Result<()> {
 /// An XCFramework is a folder with a property list; Apple's tool is needed neither to write nor to read it. It contains a
 /// static library, for which nothing is linked: that of Apple silicon, if it was built. One for both processors would need
 /// Apple's `lipo`.
-fn xcframework(built: &[&&Platform], package: &Path) -> Result<()> {
+fn xcframework(built: &[&Platform], package: &Path) -> Result<()> {
     let silicon = built.iter().find(|platform| platform.name == "darwin-arm64");
     let platform = silicon.or(built.first()).context("nothing is built for macOS")?;
     let processor = if platform.target.starts_with("aarch64") { "arm64" } else { "x86_64" };
@@ -127,7 +133,7 @@ fn xcframework(built: &[&&Platform], package: &Path) -> Result<()> {
     let framework = package.join("RegrantFFI.xcframework");
     let folder = framework.join(&identifier);
     fs::create_dir_all(folder.join("Headers"))?;
-    fs::copy(platform.folder().join("libregrant_uniffi.a"), folder.join("libregrant_uniffi.a"))?;
+    fs::copy(platform.folder().join(ARCHIVE), folder.join(ARCHIVE))?;
     let headers = checkout::path(SWIFT).join("Sources/RegrantFFI");
     for header in fs::read_dir(headers)? {
         let header = header?;
