@@ -16,6 +16,7 @@ const require = createRequire(import.meta.url);
 
 const here = dirname(fileURLToPath(import.meta.url));
 const manifest = require('./package.json');
+const licences = ['LICENSE-APACHE', 'LICENSE-MIT'];
 /** The packages with the addons, as native.cjs names them. */
 export const platformPackages = [...(await readFile(join(here, 'native.cjs'), 'utf8')).matchAll(/require\('(regrant-[^/']+)'\)/g)]
   .map(([, name]) => name);
@@ -50,11 +51,19 @@ export function packPlatforms(addons, destination) {
       const [, name] = /^regrant\.(.+)\.node$/.exec(basename(addon));
       const platform = join(folder, 'npm', name);
       await copyFile(addon, join(platform, basename(addon)));
-      for (const licence of ['LICENSE-APACHE', 'LICENSE-MIT']) await copyFile(join(here, licence), join(platform, licence));
+      for (const licence of licences) await copyFile(join(here, licence), join(platform, licence));
+      await correctManifest(join(platform, 'package.json'));
       tarballs.push(await pack(platform, destination));
     }
     return tarballs;
   });
+}
+
+/** @napi-rs/cli takes `gnu` for a C library also on Windows, where npm then installs nothing; and it packs no licences. */
+async function correctManifest(path) {
+  const { libc, ...platform } = JSON.parse(await readFile(path, 'utf8'));
+  const corrected = { ...platform, files: [...platform.files, ...licences], ...(platform.os.includes('linux') && { libc }) };
+  await writeFile(path, `${JSON.stringify(corrected, null, 2)}\n`);
 }
 
 async function inTemporaryFolder(work) {

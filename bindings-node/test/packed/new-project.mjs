@@ -12,7 +12,9 @@ const libc = os === 'linux' ? [`--libc=${abi === 'musl' ? 'musl' : 'glibc'}`] : 
 const packed = await mkdtemp(join(tmpdir(), 'regrant-dependencies-'));
 try {
   const dependencies = await packDependencies(packed);
-  await fillProject(folder, 'commonjs', [...tarballs, ...dependencies], [`--os=${os}`, `--cpu=${cpu}`, ...libc]);
+  // npm follows `--os` for what it chooses itself; what the command line names is of this system, or forced.
+  const platformOptions = ['--force', `--os=${os}`, `--cpu=${cpu}`, ...libc];
+  await fillProject(folder, 'commonjs', [...tarballs, ...dependencies], platformOptions);
 } finally {
   await rm(packed, { recursive: true });
 }

@@ -10,6 +10,7 @@ import { after, before, test } from 'node:test';
 import {
   cliOf, currentPlatform, linkInstalled, manifest, namesOf, newProject, packCheckout, packDependencies, packMain, packPlatform, run,
 } from './support.mjs';
+import { packPlatforms } from '../../pack-release.mjs';
 
 /** This Node.js and those in `REGRANT_TEST_NODES`: paths of executables, separated as in `PATH`. */
 const nodes = [process.execPath, ...(process.env.REGRANT_TEST_NODES ?? '').split(delimiter).filter(Boolean)];
@@ -27,6 +28,28 @@ before(async () => {
   checkout = await packCheckout(await mkdtemp(join(folder, 'checkout-')));
 });
 after(() => rm(folder, { recursive: true }));
+
+test('every platform has a package that npm installs there, and nowhere else', async (t) => {
+  const names = ['linux-x64-gnu', 'linux-arm64-musl', 'win32-x64-gnu', 'darwin-arm64'];
+  const place = await mkdtemp(join(folder, 'platforms-'));
+  const addons = await Promise.all(names.map(async (name) => {
+    const addon = join(place, `regrant.${name}.node`);
+    await writeFile(addon, 'an addon');
+    return addon;
+  }));
+  const manifests = await Promise.all((await packPlatforms(addons, place)).map(async (tarball) => {
+    const { stdout: listed } = await run('tar', ['-tzf', tarball]);
+    for (const file of ['LICENSE-APACHE', 'LICENSE-MIT', 'README.md']) assert.ok(listed.includes(`package/${file}`), file);
+    return JSON.parse((await run('tar', ['-xzOf', tarball, 'package/package.json'])).stdout);
+  }));
+  assert.deepEqual(manifests.map(({ name, version, os, cpu, libc }) => [name, version, os, cpu, libc].flat()), [
+    ['regrant-linux-x64-gnu', manifest.version, 'linux', 'x64', 'glibc'],
+    ['regrant-linux-arm64-musl', manifest.version, 'linux', 'arm64', 'musl'],
+    // With a C library npm would install it nowhere.
+    ['regrant-win32-x64-gnu', manifest.version, 'win32', 'x64', undefined],
+    ['regrant-darwin-arm64', manifest.version, 'darwin', 'arm64', undefined],
+  ]);
+});
 
 /** Runs a program with every Node.js and checks that each prints its version and `passed`. */
 async function runEverywhere(t, project, program, times = 1) {
