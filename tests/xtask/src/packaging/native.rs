@@ -16,7 +16,7 @@ use crate::tools::{Skip, on_path};
 /// From PyPI, into a folder of their own.
 const TOOLS: [&str; 2] = ["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];
 /// The frameworks of macOS that are linked: by rustls-native-certs, for the certificates of the Keychain, and by whoami, of
-/// tokio-postgres, for the name of the user.
+/// tokio-postgres.
 const FRAMEWORKS: [&str; 3] = ["CoreFoundation", "Security", "SystemConfiguration"];
 
 /// The toolchain for all platforms.
@@ -98,6 +98,7 @@ impl Toolchain {
         }
         if platform.is_apple() {
             rustc.push(format!("-Clink-arg=-F{}", frameworks()?.display()));
+            rustc.push("-Clink-arg=-Wl,-undefined,dynamic_lookup".to_owned());
         }
         let cargo = Invocation::new("cargo")
             .args(["zigbuild", "--locked", "--target"])
