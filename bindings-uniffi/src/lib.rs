@@ -12,6 +12,8 @@
 )]
 
 mod claims;
+#[cfg(test)]
+mod disclosure;
 mod error;
 mod key;
 mod session;
