@@ -9,7 +9,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use napi::Status;
 use napi::bindgen_prelude::Promise;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
+use regrant::config::VerifierConfig;
 use regrant::error::Cause;
+use regrant::jwks::{IssuerResolver, TrustedIssuer};
 use regrant::migration::IdentityResolver;
 use regrant::store::{KeyValueStore, VersionedValue};
 use regrant::transport::{HttpRequest, HttpResponse, Transport};
@@ -118,6 +120,37 @@ impl KeyValueStore for JsKeyValueStore {
         match self.call(&KeyValueCall::Put { key, value, if_version, expires_at }).await? {
             KeyValueResult::Written(written) => Ok(written),
             _ => Err(Error::internal("an unexpected result of put")),
+        }
+    }
+}
+
+/// The app's function that finds issuers.
+pub struct JsIssuerResolver(pub AsyncFunction);
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+enum ResolvedIssuer {
+    /// The options of the issuer but for its name.
+    Issuer(Option<serde_json::Value>),
+    Failed(String),
+}
+
+impl std::fmt::Debug for JsIssuerResolver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("JsIssuerResolver")
+    }
+}
+
+#[async_trait]
+impl IssuerResolver for JsIssuerResolver {
+    async fn resolve(&self, issuer: &str) -> std::result::Result<Option<TrustedIssuer>, Cause> {
+        let json = self.0.call_async(issuer.to_owned()).await?.await?;
+        match serde_json::from_str(&json)? {
+            ResolvedIssuer::Issuer(None) => Ok(None),
+            ResolvedIssuer::Issuer(Some(options)) => {
+                Ok(Some(VerifierConfig::resolved_issuer(issuer, &options.to_string())?))
+            }
+            ResolvedIssuer::Failed(why) => Err(why.into()),
         }
     }
 }

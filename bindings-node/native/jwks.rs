@@ -8,10 +8,10 @@ use napi_derive::napi;
 use regrant::Result;
 use regrant::config::VerifierConfig;
 use regrant::http::WebPolicy;
-use regrant::jwks::JwksVerifier;
+use regrant::jwks::{JwksVerifier, ResolverLimits};
 use regrant::types::{Clock, SystemClock};
 
-use crate::callbacks::{AsyncFunction, JsTransport};
+use crate::callbacks::{AsyncFunction, JsIssuerResolver, JsTransport};
 use crate::clock::TestClock;
 use crate::error::{ErrorDto, NativeResult, text};
 use crate::fast_function::with_text;
@@ -45,10 +45,13 @@ impl NativeJwksVerifier {
         clock: Option<&TestClock>,
         log: &LogListener,
         #[napi(ts_arg_type = "(url: string) => Promise<string>")] fetch: AsyncFunction,
+        #[napi(ts_arg_type = "((issuer: string) => Promise<string>) | undefined")] resolver: Option<
+            AsyncFunction,
+        >,
     ) -> Either<NativeJwksVerifier, ErrorDto> {
         let clock =
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
-        match build(&config, clock, fetch) {
+        match build(&config, clock, fetch, resolver) {
             Ok((verifier, web)) => {
                 Either::A(Self { verifier, web: Arc::new(web), _log: log.shared() })
             }
@@ -148,11 +151,16 @@ fn build(
     config: &str,
     clock: Arc<dyn Clock>,
     fetch: AsyncFunction,
+    resolver: Option<AsyncFunction>,
 ) -> Result<(JwksVerifier, WebPolicy)> {
     let config = VerifierConfig::from_json(config)?;
     let web = config.web_policy()?;
     let builder = config.builder()?;
-    let builder = builder.clock(clock).transport(Arc::new(JsTransport(fetch)));
+    let mut builder = builder.clock(clock).transport(Arc::new(JsTransport(fetch)));
+    if let Some(resolver) = resolver {
+        let limits = ResolverLimits::default();
+        builder = builder.resolver(Arc::new(JsIssuerResolver(resolver)), limits);
+    }
     // Keys are fetched where the async methods run.
     Ok((within_runtime_if_available(|| builder.build())?, web))
 }

@@ -3,7 +3,7 @@ import { NativeJwksVerifier, bearer } from '../native.cjs';
 import { checkArgument, checkOptions, errorOptions, isProof, refuseOptions } from './arguments.cjs';
 import type { AuthError, Catalog } from './catalog.cjs';
 import type { VerifiedAccess } from './claims.cjs';
-import { encodeConfig, plainConfig, sharedOptions, type FetchKeySet, type VerifierConfig } from './config.cjs';
+import { encodeConfig, plainConfig, sharedOptions, type FetchKeySet, type ResolveIssuer, type VerifierConfig } from './config.cjs';
 import type { ErrorCode } from './error-codes.cjs';
 import type { RequestProof } from './session.cjs';
 import { parseTuple } from './token-cache.cjs';
@@ -27,7 +27,7 @@ import { Web } from './web.cjs';
  * @throws {@link AuthError} `ERR_CONFIG_INVALID`; its message and `field` name the field.
  */
 export function createVerifier(config: VerifierConfig): Verifier {
-  const { fetch: custom, ...others } = plainConfig(config);
+  const { fetch: custom, issuers, ...others } = plainConfig(config);
   const { catalog, clock, log, core } = sharedOptions(others, [...NativeJwksVerifier.optionNames(), 'fetch']);
   refuseOptions(arguments[1], catalog);
   if (custom !== undefined && typeof custom !== 'function') {
@@ -35,7 +35,9 @@ export function createVerifier(config: VerifierConfig): Verifier {
   }
   // The global `fetch` is looked up per call, so that a test can replace it.
   const fetchKeySet = toJsonFetch(custom ?? ((url, init) => fetch(url, init)));
-  const native = NativeJwksVerifier.create(encodeConfig(core, catalog), clock, log, fetchKeySet);
+  const resolve = typeof issuers === 'function' ? toJsonResolver(issuers, catalog) : undefined;
+  const complete = encodeConfig({ ...core, issuers: resolve ? [] : issuers }, catalog);
+  const native = NativeJwksVerifier.create(complete, clock, log, fetchKeySet, resolve);
   if (native instanceof NativeJwksVerifier) return new Verifier(native, catalog);
   throw catalog.errorOf(native);
 }
@@ -156,6 +158,18 @@ export class Verifier {
     if (typeof token === 'string' && token !== '') return token;
     throw this.#catalog.error('ERR_TOKEN_MISSING');
   }
+}
+
+/** The app's function as the core calls it: takes the name of an issuer and returns JSON text. The promise never rejects. */
+function toJsonResolver(resolve: ResolveIssuer, catalog: Catalog): (issuer: string) => Promise<string> {
+  return async (issuer) => {
+    try {
+      const options: unknown = await resolve(issuer);
+      return encodeConfig({ issuer: options ?? null }, catalog);
+    } catch (thrown) {
+      return JSON.stringify({ failed: reasonOf(thrown) });
+    }
+  };
 }
 
 /** The longest response that is read; the core rejects shorter ones too. */

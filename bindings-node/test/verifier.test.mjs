@@ -331,3 +331,45 @@ test('jwksHandler publishes public keys only, with cache headers', async (t) => 
   }
   assert.equal(jwksAnswer(auth, { headers: { 'if-none-match': '*' } }).status, 304);
 });
+
+test('tenants with keys of their own are found by their names', async (t) => {
+  const clock = new TestClock(START);
+  const remote = await startIssuer(t, clock);
+  const OTHER = 'https://other.example';
+  const other = createAuth({
+    keys: [{ alg: 'EdDSA', kid: TWO.kid, privateKey: TWO.privateKey, active: true }],
+    refreshSecret: SECRET, access: { issuer: OTHER, audience: 'orders' }, store: 'memory:', clock,
+  });
+  const asked = [];
+  let isDown = false;
+  const issuers = async (issuer) => {
+    asked.push(issuer);
+    if (isDown) throw new Error('the database is down');
+    if (issuer === ISSUER) return { audience: 'orders', jwksUri: remote.url };
+    if (issuer === OTHER) return { audience: 'orders', keys: [{ alg: 'EdDSA', kid: TWO.kid, publicKey: TWO.publicKey }] };
+    return undefined;
+  };
+  const verifier = createVerifier({ issuers, clock, onLog: () => {} });
+  const [one, two] = [await remote.token(), (await other.login('user-2')).accessToken];
+  assert.throws(() => verifier.verifyAccess(one), withCode('ERR_KEYS_UNAVAILABLE'));
+  const all = await Promise.all(Array.from({ length: 20 }, (_, n) => verifier.verifyAccessAsync(n % 2 ? one : two)));
+  assert.deepEqual(new Set(all.map(({ subject }) => subject)), new Set(['user-1', 'user-2']));
+  assert.equal(verifier.verifyAccess(two).claims.iss, OTHER);
+  assert.deepEqual(asked.toSorted(), [ISSUER, OTHER]);
+
+  const third = createAuth({ secret: SECRET, access: { issuer: 'https://evil.example/*', audience: 'orders' }, store: 'memory:', clock });
+  const { accessToken } = await third.login('user-3');
+  for (const _ of [1, 2]) await assert.rejects(verifier.verifyAccessAsync(accessToken), withCode('ERR_ISSUER_MISMATCH'));
+  assert.equal(asked.length, 3);
+
+  isDown = true;
+  const cold = createVerifier({ issuers, clock, onLog: () => {} });
+  await assert.rejects(cold.verifyAccessAsync(two), withCode('ERR_KEYS_UNAVAILABLE'));
+  isDown = false;
+  assert.equal((await cold.verifyAccessAsync(two)).subject, 'user-2');
+
+  for (const wrong of [{ audience: 'orders' }, { audience: 'orders', jwksUri: 'http://*', more: 1 }, [], 'https://x.example', 5]) {
+    const confused = createVerifier({ issuers: () => wrong, clock, onLog: () => {} });
+    await assert.rejects(confused.verifyAccessAsync(two), withCode('ERR_KEYS_UNAVAILABLE'));
+  }
+});

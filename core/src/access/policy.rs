@@ -56,6 +56,9 @@ impl Default for LegacyTokens {
 }
 
 impl AccessPolicy {
+    /// The longest token that a policy can accept, in bytes.
+    pub(crate) const MAX_TOKEN_BYTES: usize = 64 * 1024;
+
     /// The name of the claim for the user unless another one is configured.
     pub const DEFAULT_SUBJECT_CLAIM: &'static str = SUB;
 
@@ -468,7 +471,7 @@ impl AccessPolicyBuilder {
         validate_times(&policy)?;
         validate_names(&policy)?;
         ensure(
-            (256..=64 * 1024).contains(&policy.max_token_bytes),
+            (256..=AccessPolicy::MAX_TOKEN_BYTES).contains(&policy.max_token_bytes),
             "access.maxTokenBytes",
             "expected 256 to 65536 bytes",
         )?;

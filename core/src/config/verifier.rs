@@ -1,6 +1,6 @@
 //! The configuration of a verifier of other services' tokens.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::options::{AccessConfig, IssuerConfig, KeyConfig, KeySetsConfig, VerifierConfig};
 use super::parse::{in_element, names_of, parse};
@@ -31,6 +31,22 @@ impl VerifierConfig {
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn web_policy(&self) -> Result<WebPolicy> {
         self.web.clone().policy()
+    }
+
+    /// The issuer `name` by its other options, JSON text, for an
+    /// [`IssuerResolver`](crate::jwks::IssuerResolver).
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] with the path of the field.
+    pub fn resolved_issuer(name: &str, json: &str) -> Result<TrustedIssuer> {
+        // A token must not choose a pattern.
+        if name.contains('*') {
+            return Err(Error::config("issuer", "must have no `*`"));
+        }
+        let mut options: Map<String, Value> = serde_json::from_str(json)
+            .map_err(|_| Error::config("config", "expected an object"))?;
+        options.entry("issuer").or_insert_with(|| name.into());
+        parse::<IssuerConfig>(&Value::Object(options).to_string())?.trusted_issuer()
     }
 
     /// Resolves all options into a builder, which lacks only the transport.

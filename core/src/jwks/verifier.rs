@@ -2,72 +2,19 @@
 
 use std::sync::Arc;
 
-use super::remote::{JwksUri, RemoteKeys, TARGET};
+use tokio::runtime::Handle;
+
+use super::issuer::{Issuer, IssuerFactory, TrustedIssuer};
+use super::resolver::{IssuerResolver, Lookup, ResolvedIssuers, ResolverLimits};
 use super::schedule::JwksSchedule;
-use crate::access::{AccessPolicy, AccessVerifier, VerifiedAccess};
+use crate::access::{AccessPolicy, VerifiedAccess};
 use crate::dpop::{PresentedProof, ProofPolicy, ProofVerifier};
 use crate::error::{Error, Result};
-use crate::keys::{Algorithm, JwkSet, Keyring};
 use crate::token::base64url;
 use crate::token::json;
 use crate::token::jws::Compact;
 use crate::transport::Transport;
 use crate::types::{Clock, SystemClock};
-
-/// An issuer whose tokens are accepted: the policy for its tokens, and the source of its keys.
-#[derive(Debug)]
-pub struct TrustedIssuer {
-    policy: AccessPolicy,
-    keys: KeySource,
-}
-
-#[derive(Debug)]
-enum KeySource {
-    Fixed(Keyring),
-    JwkSet { url: JwksUri, rsa: Algorithm },
-}
-
-impl TrustedIssuer {
-    /// An issuer with known keys. `policy` must name its `iss`.
-    ///
-    /// # Errors
-    /// [`Error::ConfigInvalid`] for `issuer` if the policy names none.
-    pub fn with_keys(policy: AccessPolicy, keys: Keyring) -> Result<Self> {
-        Self::new(policy, KeySource::Fixed(keys))
-    }
-
-    /// An issuer whose JWK Set is known. The keys of the set that cannot be used are logged.
-    ///
-    /// # Errors
-    /// As [`with_keys`](Self::with_keys), and as [`JwkSet::into_keyring`].
-    pub fn with_jwks(policy: AccessPolicy, set: JwkSet) -> Result<Self> {
-        for key in set.skipped() {
-            let issuer = policy.issuers().first();
-            tracing::warn!(target: TARGET, issuer, index = key.index, reason = %key.reason, "ignoring unusable key in JWK Set");
-        }
-        Self::with_keys(policy, set.into_keyring()?)
-    }
-
-    /// An issuer that publishes its keys at `url`. `rsa` is the algorithm of RSA keys without
-    /// `alg`; most issuers mean [`Algorithm::RS256`].
-    ///
-    /// # Errors
-    /// As [`with_keys`](Self::with_keys); and for `rsaAlgorithm` if `rsa` is not an RSA algorithm.
-    pub fn with_key_set(policy: AccessPolicy, url: JwksUri, rsa: Algorithm) -> Result<Self> {
-        let name = rsa.as_str();
-        if !(name.starts_with("RS") || name.starts_with("PS")) {
-            return Err(Error::config("rsaAlgorithm", format!("{name} is not for RSA")));
-        }
-        Self::new(policy, KeySource::JwkSet { url, rsa })
-    }
-
-    fn new(policy: AccessPolicy, keys: KeySource) -> Result<Self> {
-        if !policy.checks_issuer() {
-            return Err(Error::config("issuer", "is required: it selects the keys"));
-        }
-        Ok(Self { policy, keys })
-    }
-}
 
 /// Verifies access tokens of several issuers, each with its own keys and policy. Clones share
 /// state.
@@ -100,20 +47,20 @@ pub struct JwksVerifier(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    issuers: Vec<Issuer>,
+    issuers: Vec<Arc<Issuer>>,
+    resolved: Option<ResolvedIssuers>,
+    /// The longest token of an issuer that is not known yet; its own policy applies too.
+    max_token_bytes: usize,
     proofs: Option<ProofVerifier>,
+    /// Where issuers are resolved in the background.
+    runtime: Option<Handle>,
 }
 
-#[derive(Debug)]
-struct Issuer {
-    policy: AccessPolicy,
-    verifier: IssuerVerifier,
-}
-
-#[derive(Debug)]
-enum IssuerVerifier {
-    Fixed(Box<AccessVerifier>),
-    Remote(Arc<RemoteKeys>),
+/// The issuer that a token names.
+enum Named {
+    Known(Arc<Issuer>),
+    /// One that the resolver must be asked about.
+    Unresolved(String),
 }
 
 impl JwksVerifier {
@@ -139,11 +86,11 @@ impl JwksVerifier {
     /// # Errors
     /// As [`verify`](Self::verify).
     pub fn verify_cached(&self, token: &str) -> Result<VerifiedAccess> {
-        let access = match &self.issuer_of(token)?.verifier {
-            IssuerVerifier::Fixed(verifier) => verifier.verify_bound(token),
-            IssuerVerifier::Remote(keys) => keys.verify_cached(token),
+        let issuer = match self.issuer_of(token)? {
+            Named::Known(issuer) => issuer,
+            Named::Unresolved(name) => return Err(self.resolve_later(name)),
         };
-        access?.require_bearer()
+        issuer.verify_cached(token)?.require_bearer()
     }
 
     /// As [`verify_cached`](Self::verify_cached); `None` if [`verify`](Self::verify) would wait for
@@ -151,10 +98,8 @@ impl JwksVerifier {
     pub fn try_verify(&self, token: &str) -> Option<Result<VerifiedAccess>> {
         let access = match self.issuer_of(token) {
             Err(error) => Err(error),
-            Ok(Issuer { verifier: IssuerVerifier::Fixed(verifier), .. }) => {
-                verifier.verify_bound(token)
-            }
-            Ok(Issuer { verifier: IssuerVerifier::Remote(keys), .. }) => keys.try_verify(token)?,
+            Ok(Named::Unresolved(_)) => return None,
+            Ok(Named::Known(issuer)) => issuer.try_verify(token)?,
         };
         Some(access.and_then(VerifiedAccess::require_bearer))
     }
@@ -179,10 +124,31 @@ impl JwksVerifier {
 
     /// Verifies a token, whether or not it is bound to a key.
     async fn verify_any(&self, token: &str) -> Result<VerifiedAccess> {
-        match &self.issuer_of(token)?.verifier {
-            IssuerVerifier::Fixed(verifier) => verifier.verify_bound(token),
-            IssuerVerifier::Remote(keys) => keys.verify(token).await,
+        let issuer = match self.issuer_of(token)? {
+            Named::Known(issuer) => issuer,
+            Named::Unresolved(name) => self.resolved()?.resolve(&name).await?,
+        };
+        issuer.verify(token).await
+    }
+
+    fn resolved(&self) -> Result<&ResolvedIssuers> {
+        self.0.resolved.as_ref().ok_or(Error::IssuerMismatch)
+    }
+
+    /// Asks the resolver in the background.
+    fn resolve_later(&self, name: String) -> Error {
+        let permit = self.0.resolved.as_ref().and_then(ResolvedIssuers::background);
+        if let (Some(runtime), Some(permit)) = (&self.0.runtime, permit) {
+            let verifier = self.clone();
+            runtime.spawn(async move {
+                if let Ok(resolved) = verifier.resolved() {
+                    // What it responds is kept.
+                    drop(resolved.resolve(&name).await);
+                }
+                drop(permit);
+            });
         }
+        Error::KeysUnavailable { source: "the issuer is being looked up".into() }
     }
 
     /// Whether tokens that are bound to a key are accepted, with a proof.
@@ -201,27 +167,18 @@ impl JwksVerifier {
     /// [`Error::KeysUnavailable`] for the first issuer without keys.
     pub async fn ready(&self) -> Result<()> {
         for issuer in &self.0.issuers {
-            if let IssuerVerifier::Remote(keys) = &issuer.verifier {
-                keys.ready().await?;
-            }
+            issuer.ready().await?;
         }
         Ok(())
     }
 
     /// The issuer that the token's unverified `iss` names.
-    fn issuer_of(&self, token: &str) -> Result<&Issuer> {
+    fn issuer_of(&self, token: &str) -> Result<Named> {
         // With one issuer its policy checks `iss`.
-        if let [only] = &*self.0.issuers {
-            return Ok(only);
+        if let ([only], None) = (&*self.0.issuers, &self.0.resolved) {
+            return Ok(Named::Known(Arc::clone(only)));
         }
-        let max_token_bytes = self
-            .0
-            .issuers
-            .iter()
-            .map(|issuer| issuer.policy.max_token_bytes())
-            .max()
-            .unwrap_or_default();
-        let compact = Compact::split(token, max_token_bytes)?;
+        let compact = Compact::split(token, self.0.max_token_bytes)?;
         let payload = base64url::decode_text(compact.payload)?;
         let mut iss = None;
         json::read_object(&payload, |name, item| {
@@ -232,10 +189,18 @@ impl JwksVerifier {
         let iss = iss.ok_or(Error::IssuerMismatch)?;
         let iss = iss.text().ok_or_else(|| Error::claim_invalid("iss"))?;
         // A name before a pattern that it matches too.
-        let is_named = |issuer: &&Issuer| issuer.policy.issuers().iter().any(|name| *name == iss);
+        let is_named =
+            |issuer: &&Arc<Issuer>| issuer.policy.issuers().iter().any(|name| *name == iss);
         let by_name = self.0.issuers.iter().find(is_named);
-        let matches = |issuer: &&Issuer| issuer.policy.accepts_issuer(&iss);
-        by_name.or_else(|| self.0.issuers.iter().find(matches)).ok_or(Error::IssuerMismatch)
+        let matches = |issuer: &&Arc<Issuer>| issuer.policy.accepts_issuer(&iss);
+        if let Some(issuer) = by_name.or_else(|| self.0.issuers.iter().find(matches)) {
+            return Ok(Named::Known(Arc::clone(issuer)));
+        }
+        match self.resolved()?.lookup(&iss) {
+            Lookup::Trusted(issuer) => Ok(Named::Known(issuer)),
+            Lookup::Refused => Err(Error::IssuerMismatch),
+            Lookup::Unknown => Ok(Named::Unresolved(iss.into_owned())),
+        }
     }
 }
 
@@ -246,6 +211,7 @@ pub struct JwksVerifierBuilder {
     schedule: JwksSchedule,
     transport: Option<Arc<dyn Transport>>,
     clock: Option<Arc<dyn Clock>>,
+    resolver: Option<(Arc<dyn IssuerResolver>, ResolverLimits)>,
     proofs: Option<(ProofPolicy, Vec<String>)>,
 }
 
@@ -254,6 +220,13 @@ impl JwksVerifierBuilder {
     #[must_use]
     pub fn issuer(mut self, issuer: TrustedIssuer) -> Self {
         self.issuers.push(issuer);
+        self
+    }
+
+    /// Asks `resolver` about issuers that none of those added names or matches, such as tenants.
+    #[must_use]
+    pub fn resolver(mut self, resolver: Arc<dyn IssuerResolver>, limits: ResolverLimits) -> Self {
+        self.resolver = Some((resolver, limits));
         self
     }
 
@@ -290,42 +263,39 @@ impl JwksVerifierBuilder {
     /// Builds the verifier, without I/O. Within a Tokio runtime, fetches will run on it.
     ///
     /// # Errors
-    /// [`Error::ConfigInvalid`] for `issuers` if there are none, if two have the same name, or if
+    /// [`Error::ConfigInvalid`] for `issuers` if there are none and no resolver, if two have the same name, or if
     /// keys must be fetched and there is no transport; and for `dpop.origin`.
     pub fn build(self) -> Result<JwksVerifier> {
         let clock = self.clock.unwrap_or_else(|| Arc::new(SystemClock));
         let invalid = |problem: String| Err(Error::config("issuers", problem));
-        let mut issuers: Vec<Issuer> = Vec::with_capacity(self.issuers.len());
-        for TrustedIssuer { policy, keys } in self.issuers {
+        let factory = IssuerFactory {
+            schedule: self.schedule,
+            transport: self.transport,
+            clock: Arc::clone(&clock),
+        };
+        let mut issuers: Vec<Arc<Issuer>> = Vec::with_capacity(self.issuers.len());
+        for issuer in self.issuers {
             let is_taken = |name| issuers.iter().any(|other| other.policy.issuers().contains(name));
-            if policy.issuers().iter().any(is_taken) {
+            if issuer.policy.issuers().iter().any(is_taken) {
                 return invalid("two have the same `iss`".to_owned());
             }
-            let own_policy = policy.clone();
-            let clock = Arc::clone(&clock);
-            let verifier = match (keys, &self.transport) {
-                (KeySource::Fixed(keyring), _) => {
-                    let verifier = AccessVerifier::new(keyring, policy, clock)?;
-                    IssuerVerifier::Fixed(Box::new(verifier))
-                }
-                (KeySource::JwkSet { url, rsa }, Some(transport)) => {
-                    let transport = Arc::clone(transport);
-                    let keys = RemoteKeys::new((url, rsa), policy, self.schedule, transport, clock);
-                    IssuerVerifier::Remote(keys)
-                }
-                (KeySource::JwkSet { .. }, None) => {
-                    return invalid("fetching keys requires a transport".to_owned());
-                }
-            };
-            issuers.push(Issuer { policy: own_policy, verifier });
+            issuers.push(Arc::new(factory.issuer(issuer)?));
         }
-        if issuers.is_empty() {
+        if issuers.is_empty() && self.resolver.is_none() {
             return invalid("must not be empty".to_owned());
         }
+        let own_bytes = issuers.iter().map(|issuer| issuer.policy.max_token_bytes()).max();
+        let max_token_bytes = match &self.resolver {
+            Some(_) => AccessPolicy::MAX_TOKEN_BYTES,
+            None => own_bytes.unwrap_or_default(),
+        };
+        let resolved =
+            self.resolver.map(|(resolver, limits)| ResolvedIssuers::new(resolver, limits, factory));
         let proofs = self
             .proofs
             .map(|(policy, origins)| ProofVerifier::new(policy, None, clock).with_origins(origins));
         let proofs = proofs.transpose()?;
-        Ok(JwksVerifier(Arc::new(Inner { issuers, proofs })))
+        let runtime = Handle::try_current().ok();
+        Ok(JwksVerifier(Arc::new(Inner { issuers, resolved, max_token_bytes, proofs, runtime })))
     }
 }

@@ -1,5 +1,6 @@
 //! Failed attempts. Those by a user are counted in the store, so that all processes share the limit.
 
+use std::borrow::Borrow;
 use std::collections::HashMap;
 use std::fmt;
 use std::hash::Hash;
@@ -111,27 +112,47 @@ impl Window {
 pub(crate) struct RecentMap<K, V> {
     current: HashMap<K, V>,
     previous: HashMap<K, V>,
+    /// Upper bound of each half.
+    half: usize,
 }
 
-/// Upper bound of each half of a [`RecentMap`].
+/// Upper bound of each half of a [`RecentMap`], by default.
 const HALF: usize = 32_768;
 
 impl<K, V> Default for RecentMap<K, V> {
     fn default() -> Self {
-        Self { current: HashMap::new(), previous: HashMap::new() }
+        Self::with_half(HALF)
+    }
+}
+
+impl<K, V> RecentMap<K, V> {
+    /// A map with at most `half` entries in each half.
+    pub(crate) fn with_half(half: usize) -> Self {
+        Self { current: HashMap::new(), previous: HashMap::new(), half }
     }
 }
 
 impl<K: Eq + Hash, V> RecentMap<K, V> {
-    pub(crate) fn get(&self, key: &K) -> Option<&V> {
+    pub(crate) fn get<Q: Eq + Hash + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
         self.current.get(key).or_else(|| self.previous.get(key))
     }
 
     pub(crate) fn insert(&mut self, key: K, value: V) {
-        if self.current.len() >= HALF && !self.current.contains_key(&key) {
+        if self.current.len() >= self.half && !self.current.contains_key(&key) {
             self.previous = mem::take(&mut self.current);
         }
         self.current.insert(key, value);
+    }
+
+    pub(crate) fn remove<Q: Eq + Hash + ?Sized>(&mut self, key: &Q)
+    where
+        K: Borrow<Q>,
+    {
+        self.current.remove(key);
+        self.previous.remove(key);
     }
 }
 

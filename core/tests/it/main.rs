@@ -25,6 +25,7 @@ mod file_store;
 mod http;
 mod jwks;
 #[cfg(feature = "server")]
+mod jwks_resolver;
 mod jwks_verifier;
 mod key_vectors;
 #[cfg(feature = "server")]
