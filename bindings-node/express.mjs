@@ -6,6 +6,7 @@ export {
   authRouter,
   authenticate,
   clearAuthCookies,
+  clientOf,
   jwksHandler,
   loginResponse,
   logoutHandler,

@@ -4,6 +4,7 @@ export {
   authOf,
   authRoutes,
   authenticate,
+  clientOf,
   jwksHandler,
   loginReply,
   oauthRoutes,

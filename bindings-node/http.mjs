@@ -1,6 +1,7 @@
 // The same objects as `require('regrant/http')` gives.
 export {
   authenticate,
+  clientOf,
   introspect,
   jwksAnswer,
   loginAnswer,

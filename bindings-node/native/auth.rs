@@ -251,6 +251,21 @@ impl NativeAuth {
         self.promise(env, |calls| async move { json(calls.logout(&token, proof).await) })
     }
 
+    /// Replaces the claims of a session, JSON text of an object. Returns whether it is live.
+    #[napi]
+    pub fn update_session<'env>(
+        &self,
+        env: &'env Env,
+        subject: String,
+        session: String,
+        claims: String,
+        at_once: bool,
+    ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
+        self.promise(env, |calls| async move {
+            json(calls.update_session(subject, &session, claims, at_once).await)
+        })
+    }
+
     /// Revokes one session. Returns whether it was live.
     #[napi]
     pub fn revoke_session<'env>(

@@ -9,9 +9,9 @@ use regrant::access::VerifiedAccess;
 use regrant::auth::StalePolicy;
 use regrant::config::Lifetime;
 use regrant::dpop;
-use regrant::session::DeviceLabel;
+use regrant::session::{ClientDetails, DeviceLabel};
 use regrant::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
-use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, Result};
+use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, Result, SessionUpdate};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -60,6 +60,12 @@ pub struct LoginInput {
     /// The DPoP proof of the request.
     #[napi(ts_type = "PresentedProof | undefined")]
     pub proof: Option<PresentedProof>,
+    /// The address of the client.
+    #[napi(ts_type = "string | undefined")]
+    pub address: Option<String>,
+    /// The user agent of the client.
+    #[napi(ts_type = "string | undefined")]
+    pub user_agent: Option<String>,
 }
 
 /// The options of a refresh.
@@ -80,6 +86,9 @@ pub struct RefreshInput {
     /// The address of the client.
     #[napi(ts_type = "string | undefined")]
     pub address: Option<String>,
+    /// The user agent of the client.
+    #[napi(ts_type = "string | undefined")]
+    pub user_agent: Option<String>,
 }
 
 /// Tokens, and the time of the clock by which they expire.
@@ -117,11 +126,19 @@ impl Calls {
         subject: String,
         input: LoginInput,
     ) -> Result<impl Serialize + use<>> {
-        let LoginInput { device, claims, idle_ttl, absolute_ttl, persistent, proof } = input;
+        let LoginInput { device, claims, idle_ttl, absolute_ttl, persistent, proof, .. } = input;
+        let mut client = ClientDetails::default();
+        if let Some(address) = input.address {
+            client = client.address(&address);
+        }
+        if let Some(user_agent) = input.user_agent {
+            client = client.user_agent(&user_agent);
+        }
         let mut login = Login::new(Subject::new(subject)?)
             .device(DeviceLabel::lossy(&device.unwrap_or_default()))
             .claims(parse_claims(claims)?.unwrap_or_default())
-            .persistent(persistent.unwrap_or(true));
+            .persistent(persistent.unwrap_or(true))
+            .client(client);
         if let Some(ttl) = idle_ttl {
             login = login.idle_ttl(parse_lifetime("idleTtl", &ttl)?);
         }
@@ -154,7 +171,7 @@ impl Calls {
         token: &str,
         input: RefreshInput,
     ) -> Result<impl Serialize + use<>> {
-        let RefreshInput { expected, rotate, claims, proof, address } = input;
+        let RefreshInput { expected, rotate, claims, proof, address, user_agent } = input;
         let mut request = RefreshRequest::new(token);
         if let Some(claims) = parse_claims(claims)? {
             request = request.claims(claims);
@@ -167,6 +184,9 @@ impl Calls {
         if let Some(address) = address {
             request = request.address(&address);
         }
+        if let Some(user_agent) = user_agent {
+            request = request.user_agent(&user_agent);
+        }
         if let Some(rotate) = rotate {
             request = request.rotate(rotate);
         }
@@ -175,6 +195,19 @@ impl Calls {
         }
         let tokens = self.auth.refresh(request).await?;
         Ok(WithServerTime { now: self.clock.now(), tokens })
+    }
+
+    pub async fn update_session(
+        &self,
+        subject: String,
+        session: &str,
+        claims: String,
+        at_once: bool,
+    ) -> Result<bool> {
+        let (subject, session) = (Subject::new(subject)?, parse_session(session, "sessionId")?);
+        let claims = parse_claims(Some(claims))?.unwrap_or_default();
+        let update = SessionUpdate::claims(subject, session, claims);
+        self.auth.update_session(if at_once { update.at_once() } else { update }).await
     }
 
     pub async fn revoke_session(

@@ -47,6 +47,7 @@ import {
   type SweepOptions,
   type SweepReport,
   type TokenPair,
+  type UpdateOptions,
 } from './session.cjs';
 import { TokenCache, parseTuple } from './token-cache.cjs';
 import { Web } from './web.cjs';
@@ -110,6 +111,8 @@ const loginOptions: Checks<LoginOptions> = {
   absoluteTtl: isLifetime,
   persistent: isFlag,
   proof: isProof,
+  address: isWellFormedText,
+  userAgent: isWellFormedText,
 };
 const issueOptions: Checks<IssueOptions> = { claims: isAnything };
 const refreshOptions: Checks<RefreshOptions> = {
@@ -118,7 +121,9 @@ const refreshOptions: Checks<RefreshOptions> = {
   claims: isAnything,
   proof: isProof,
   address: isWellFormedText,
+  userAgent: isWellFormedText,
 };
+const updateOptions: Checks<UpdateOptions> = { claims: isAnything, atOnce: isFlag };
 const logoutOptions: Checks<LogoutOptions> = { proof: isProof };
 const everywhereOptions: Checks<LogoutEverywhereOptions> = { exceptSession: isWellFormedText, before: isDate, reason: isText };
 const sessionsOptions: Checks<{ current?: string | undefined }> = { current: isWellFormedText };
@@ -351,7 +356,7 @@ export class Auth {
   async login(subject: SubjectId, options: LoginOptions = {}): Promise<TokenPair> {
     checkOptions(options, loginOptions, this.#catalog);
     const user = subjectText(subject, this.#catalog);
-    const { device, claims, idleTtl, absoluteTtl, persistent, proof } = options;
+    const { device, claims, idleTtl, absoluteTtl, persistent, proof, address, userAgent } = options;
     const outcome = await this.#native.login(user, {
       device,
       claims: this.#claims(claims),
@@ -359,6 +364,8 @@ export class Auth {
       absoluteTtl: absoluteTtl === undefined ? undefined : JSON.stringify(absoluteTtl),
       persistent,
       proof,
+      address,
+      userAgent,
     });
     return parsePair(this.#catalog.textOf(outcome));
   }
@@ -391,13 +398,13 @@ export class Auth {
   async refresh(refreshToken: string | undefined, options: RefreshOptions = {}): Promise<Renewed> {
     checkOptions(options, refreshOptions, this.#catalog);
     const token = this.#present(refreshToken);
-    const { subject, rotate, claims, proof, address } = options;
+    const { subject, rotate, claims, proof, address, userAgent } = options;
     const expected = subject === undefined ? undefined : subjectText(subject, this.#catalog);
     const text =
       typeof claims === 'function'
         ? encodeClaims(await this.#newClaims(claims, this.#catalog.textOf(await this.#native.refreshIdentity(token))), this.#catalog)
         : this.#claims(claims);
-    const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, address });
+    const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, address, userAgent });
     return parseRenewed(this.#catalog.textOf(outcome), token);
   }
 
@@ -412,6 +419,29 @@ export class Auth {
   async logout(refreshToken: string | undefined, options: LogoutOptions = {}): Promise<boolean> {
     checkOptions(options, logoutOptions, this.#catalog);
     const outcome = await this.#native.logout(this.#present(refreshToken), options.proof);
+    return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
+  }
+
+  /**
+   * Replaces the app's own claims of a session, such as a role, without a token of it. Its access tokens have them from
+   * its next refresh on, until a refresh with `claims` or another update replaces them. With `atOnce`, the access tokens
+   * of before are rejected with `ERR_TOKEN_EXPIRED` in every process: their clients refresh, those of the user's other
+   * sessions too, and get the new claims.
+   *
+   * ```ts
+   * await auth.updateSession(userId, sessionId, { claims: { role: 'reader' }, atOnce: true });
+   * ```
+   *
+   * @returns Whether the session is live; otherwise nothing changes.
+   * @throws {@link AuthError} `ERR_ARGUMENT_INVALID` for what is no user id or session id, and for claims that cannot be
+   * issued or exceed 2048 bytes of JSON; `ERR_STORE_UNAVAILABLE`: call again.
+   */
+  async updateSession(subject: SubjectId, sessionId: string, options: UpdateOptions): Promise<boolean> {
+    checkOptions(options, updateOptions, this.#catalog);
+    checkArgument('sessionId', sessionId, isWellFormedText, this.#catalog);
+    const user = subjectText(subject, this.#catalog);
+    const claims = encodeClaims(options.claims, this.#catalog);
+    const outcome = await this.#native.updateSession(user, sessionId, claims, options.atOnce === true);
     return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
   }
 

@@ -13,6 +13,7 @@ export { TestClock } from '../native.cjs';
 export type {
   AppClaims,
   ClaimsSource,
+  ClientDetails,
   IssueOptions,
   IssuedAccessToken,
   LoginOptions,
@@ -28,6 +29,7 @@ export type {
   SweepOptions,
   SweepReport,
   TokenPair,
+  UpdateOptions,
 } from './session.cjs';
 export type { Auth, WhenStale } from './auth.cjs';
 export type { CustomStore, KeyValueStore, PutOptions, Version, VersionedValue } from './custom-store.cjs';
@@ -57,7 +59,9 @@ export type {
   VerifierWebConfig,
   WebConfig,
 } from './options.cjs';
-export type { AuthConfig, FetchKeySet, MaybeUser, MigrateConfig, VerifierConfig } from './config.cjs';
+export type {
+  AuthConfig, FetchKeySet, MaybeUser, MigrateConfig, ResolveIssuer, ResolvedIssuer, VerifierConfig,
+} from './config.cjs';
 export type { Advice, ErrorCode, ErrorInfo, Language } from './error-codes.cjs';
 export type {
   AdoptedEvent,
@@ -83,5 +87,6 @@ export type {
   StoreWarningCode,
   SupersededEvent,
   TheftEvent,
+  UpdatedEvent,
 } from './monitoring.cjs';
 export type { Verifier } from './verifier.cjs';

@@ -1,6 +1,7 @@
 /** What operators see: log entries, audit events, metrics and the health of the store. */
 import type { RevocationReason } from './catalog.cjs';
 import type { ErrorCode } from './error-codes.cjs';
+import type { ClientDetails } from './session.cjs';
 
 /** The levels, the most severe first. */
 export const logLevels: readonly LogLevel[] = ['error', 'warn', 'info', 'debug'];
@@ -53,6 +54,10 @@ export interface AuditEventBase {
   readonly subject: string;
   /** The session. */
   readonly sessionId: string;
+  /** The address of the client whose request caused it, if that is known; see `refresh.recordClients`. */
+  readonly address?: string;
+  /** The user agent of that client. */
+  readonly userAgent?: string;
 }
 
 /** A login: a session was created. */
@@ -99,12 +104,25 @@ export interface RefusedEvent extends AuditEventBase {
   readonly code: ErrorCode;
 }
 
-/** Reuse of a refresh token was detected and the session revoked (RFC 9700 §4.14). */
+/** The app replaced the claims of a session. */
+export interface UpdatedEvent extends AuditEventBase {
+  /** The type of the event. */
+  readonly type: 'updated';
+}
+
+/**
+ * Reuse of a refresh token was detected and the session revoked (RFC 9700 §4.14). Which of the clients is the thief, nobody
+ * can tell.
+ */
 export interface TheftEvent extends AuditEventBase {
   /** The type of the event. */
   readonly type: 'theft';
   /** How it was detected. */
   readonly how: string;
+  /** Where the login came from. */
+  readonly createdFrom?: ClientDetails;
+  /** Where the last refresh came from. */
+  readonly lastRefreshedFrom?: ClientDetails;
 }
 
 /** A session was revoked. */
@@ -128,6 +146,7 @@ export type AuditEvent =
   | ReissuedEvent
   | SupersededEvent
   | RefusedEvent
+  | UpdatedEvent
   | TheftEvent
   | RevokedEvent;
 

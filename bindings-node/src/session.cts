@@ -31,13 +31,36 @@ export interface LoginOptions {
   persistent?: boolean | undefined;
   /** Binds the session to the key that signed this proof (RFC 9449 §5); needs `dpop`. */
   proof?: RequestProof | undefined;
+  /**
+   * The address of the client, stored with the session unless `refresh.recordClients` is `false`; truncated to 64 bytes.
+   * `clientOf` of `regrant/http` reads it from a request.
+   */
+  address?: string | undefined;
+  /** The user agent of the client, likewise; truncated to 256 bytes. */
+  userAgent?: string | undefined;
+}
+
+/** The options of an update. */
+export interface UpdateOptions {
+  /** Replaces the app's own claims, at most 2048 bytes of JSON. The client can read them. */
+  claims: AppClaims;
+  /** Also rejects the user's access tokens of before, so that their clients refresh at once; default `false`. */
+  atOnce?: boolean | undefined;
+}
+
+/** Where a request came from. Nothing proves it: clients choose their user agent. */
+export interface ClientDetails {
+  /** The address of the client, or of the proxy in front of it. */
+  readonly address?: string;
+  /** The value of the header `User-Agent`. */
+  readonly userAgent?: string;
 }
 
 /** The session that a refresh is for. */
 export interface RefreshContext {
   /** The session. */
   readonly sessionId: string;
-  /** The app's claims that the session has so far: those of the login, or of the latest refresh that replaced them. */
+  /** The app's claims that the session has so far: those of the login, or of the latest refresh or update that replaced them. */
   readonly claims: AppClaims;
   /** The request, as the framework has it; `undefined` for `auth.refresh`. */
   readonly request: any;
@@ -94,9 +117,12 @@ export interface RefreshOptions {
   proof?: RequestProof | undefined;
   /**
    * The address of the client, for which `refresh.limiter` counts tokens that this server did not
-   * issue. Behind a trusted proxy, the address that the proxy reports.
+   * issue. Behind a trusted proxy, the address that the proxy reports. Stored with the session too, unless
+   * `refresh.recordClients` is `false`.
    */
   address?: string | undefined;
+  /** The user agent of the client, stored with the session likewise. */
+  userAgent?: string | undefined;
 }
 
 /** A proof and the request that it must match. `proofOf` of `regrant/http` reads it from a request. */
@@ -121,6 +147,10 @@ export interface SessionInfo {
   readonly lastRefreshedAt: Date;
   /** When it expires unless it is refreshed or revoked before. */
   readonly expiresAt: Date;
+  /** Where the login came from, if that is known. */
+  readonly createdFrom?: ClientDetails;
+  /** Where the last refresh came from, if that is known. */
+  readonly lastRefreshedFrom?: ClientDetails;
   /** Whether it is the session of `current`. */
   readonly current: boolean;
   /** Whether it is live or revoked. */

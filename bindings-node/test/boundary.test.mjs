@@ -125,7 +125,7 @@ const VALUES = [
 
 const METHODS = new Set([
   'verify', 'verifyAccess', 'verifyBearer', 'verifyAccessAsync', 'verifyChecked', 'withWeb', 'bearerToken', 'checkProof', 'error',
-  'login', 'login with claims', 'refresh', 'refresh with options', 'refresh with claims', 'logout', 'revokeSession',
+  'login', 'login with claims', 'refresh', 'refresh with options', 'refresh with claims', 'logout', 'revokeSession', 'updateSession',
   'logoutEverywhere', 'logoutEverywhere with options', 'sessions', 'sweepLegacyTokens',
 ]);
 
@@ -155,6 +155,7 @@ async function targets() {
     ['sweepLegacyTokens', 1, (a) => auth.sweepLegacyTokens(a)],
     ['logout', 1, (a) => auth.logout(a)],
     ['revokeSession', 3, (a, b, c) => auth.revokeSession(a, b, c)],
+    ['updateSession', 3, (a, b, c) => auth.updateSession(a, b, c)],
     ['logoutEverywhere', 2, (a, b) => auth.logoutEverywhere(a, b)],
     ['sessions', 2, (a, b) => auth.sessions(a, b)],
     ['createAuth', 1, (a) => createAuth(a)],

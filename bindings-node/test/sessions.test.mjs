@@ -48,6 +48,41 @@ test('a claims function gets the user, the session and its claims so far', async
   assert.deepEqual([roles, org], [['admin'], 7]);
 });
 
+test('updateSession changes the claims from the next refresh on, or at once', async () => {
+  const events = [];
+  const { auth, clock } = testAuth({ onEvent: (event) => events.push(event.type) });
+  const pair = await auth.login('user-1', { claims: { role: 'admin' } });
+  assert.equal(await auth.updateSession('user-1', pair.sessionId, { claims: { role: 'editor' } }), true);
+  assert.equal(auth.verify(pair.accessToken).role, 'admin');
+  const seen = [];
+  const claims = (_user, session) => {
+    seen.push(session.claims);
+    return session.claims;
+  };
+  const first = await auth.refresh(pair.refreshToken, { claims });
+  assert.deepEqual(seen, [{ role: 'editor' }]);
+  assert.equal(auth.verify(first.accessToken).role, 'editor');
+  const update = { claims: { role: 'reader' }, atOnce: true };
+  assert.equal(await auth.updateSession('user-1', pair.sessionId, update), true);
+  assert.throws(() => auth.verify(first.accessToken), withCode('ERR_TOKEN_EXPIRED'));
+  let { refreshToken } = first;
+  for (const _ of [1, 2]) {
+    const next = await auth.refresh(refreshToken);
+    assert.equal(auth.verify(next.accessToken).role, 'reader');
+    ({ refreshToken } = next);
+    clock.advance(3_600_000);
+  }
+  assert.deepEqual(events.filter((type) => type === 'updated'), ['updated', 'updated']);
+
+  assert.equal(await auth.updateSession('user-2', pair.sessionId, update), false, 'not the session of user-2');
+  await auth.logout(refreshToken);
+  assert.equal(await auth.updateSession('user-1', pair.sessionId, update), false);
+  for (const bad of [{ exp: 1 }, { text: 'x'.repeat(2048) }, undefined, null, 5]) {
+    await assert.rejects(auth.updateSession('user-1', pair.sessionId, { claims: bad }), invalid('claims'));
+  }
+  await assert.rejects(auth.updateSession('user-1', 'no id', update), invalid('sessionId'));
+});
+
 test('claims beyond 2048 bytes are refused and change nothing', async () => {
   const { auth } = testAuth();
   const claims = { text: 'x'.repeat(2048) };
@@ -124,6 +159,66 @@ for (const { name, express } of expressVersions) {
     const reply = await call.post('/auth/refresh', { headers, body: JSON.stringify({ refreshToken }) });
     const { role, from } = auth.verify((await reply.json()).accessToken);
     assert.deepEqual([role, from], ['editor', 'here']);
+  });
+}
+
+/** Routes for login and refresh on each surface; behind a proxy where the framework knows proxies. */
+const loginRoutes = {
+  ...Object.fromEntries(expressVersions.map(({ name, express }) => [name, async (t, auth) => {
+    const app = express();
+    app.set('trust proxy', 'loopback');
+    app.post('/login', async (req, res) => {
+      forExpress.loginResponse(auth, res, await auth.login('user-1', forExpress.clientOf(req)));
+    });
+    app.use('/auth', forExpress.authRouter(auth));
+    return (await serve(t, app)).post;
+  }])),
+  fastify: async (t, auth) => {
+    const app = fastify({ trustProxy: '127.0.0.1' });
+    app.post('/login', async (request, reply) => {
+      return forFastify.loginReply(auth, reply, await auth.login('user-1', forFastify.clientOf(request)));
+    });
+    await app.register(forFastify.authRoutes, { prefix: '/auth', auth });
+    const origin = await app.listen({ port: 0, host: '127.0.0.1' });
+    t.after(() => app.close());
+    return (path, init) => fetch(origin + path, { method: 'POST', ...init });
+  },
+  fetch: async (t, auth) => async (path, init) => {
+    const request = new Request(`http://app.example${path}`, { method: 'POST', ...init });
+    const address = request.headers.get('x-forwarded-for');
+    if (path === '/login') {
+      const pair = await auth.login('user-1', { ...forFetch.clientOf(request), address });
+      return forFetch.toResponse(forFetch.loginAnswer(auth, request, pair));
+    }
+    return forFetch.toResponse(await forFetch.refresh(auth, request, { address: () => address }));
+  },
+};
+
+for (const [name, start] of Object.entries(loginRoutes)) {
+  test(`${name}: sessions and events tell where login and refresh came from`, async (t) => {
+    for (const recordClients of [undefined, false]) {
+      const events = [];
+      const refresh = { recordClients };
+      const { auth } = testAuth({ web: { path: '/' }, refresh, onEvent: (event) => events.push(event) });
+      const post = await start(t, auth);
+      const clients = [
+        { address: '192.0.2.1', userAgent: 'Laptop/1' },
+        { address: '2001:db8::2', userAgent: `Phone/2 ${'x'.repeat(500)}` },
+      ];
+      let cookie = '';
+      for (const [index, { address, userAgent }] of clients.entries()) {
+        const headers = { 'user-agent': userAgent, 'x-forwarded-for': address, cookie };
+        const reply = await post(['/login', '/auth/refresh'][index], { headers });
+        assert.equal(reply.status, 200);
+        cookie = reply.headers.getSetCookie()[0].split(';')[0];
+      }
+      const kept = clients.map(({ address, userAgent }) => ({ address, userAgent: userAgent.slice(0, 256) }));
+      const expected = recordClients === false ? [undefined, undefined] : kept;
+      const [{ createdFrom, lastRefreshedFrom }] = await auth.sessions('user-1');
+      assert.deepEqual([createdFrom, lastRefreshedFrom], expected);
+      const told = events.map(({ address, userAgent }) => (address === undefined ? undefined : { address, userAgent }));
+      assert.deepEqual(told, expected);
+    }
   });
 }
 

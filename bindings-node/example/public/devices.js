@@ -27,9 +27,11 @@ function device(session, onLogOut) {
         { class: 'device-times' },
         'Signed in ',
         moment(session.createdAt),
+        origin(session.createdFrom),
         el('span', { 'aria-hidden': 'true' }, ' · '),
         'refreshed ',
         moment(session.lastRefreshedAt),
+        origin(session.lastRefreshedFrom),
       ),
     ),
     el(
@@ -38,6 +40,11 @@ function device(session, onLogOut) {
       'Log out',
     ),
   );
+}
+
+/** Where a login or refresh came from: the address, with the user agent as its tooltip. */
+function origin(client) {
+  return client?.address && el('span', { class: 'device-origin', title: client.userAgent ?? '' }, ` from ${client.address}`);
 }
 
 function moment(iso) {

@@ -1,7 +1,7 @@
 // Sign-up and login: the app checks the password, then regrant issues a token pair.
 
 import { Router } from 'express';
-import { loginResponse, proofOf } from 'regrant/express';
+import { clientOf, loginResponse, proofOf } from 'regrant/express';
 import { deviceLabel } from '../device.mjs';
 import { PASSWORD_LENGTH, hashPassword, passwordMatches } from '../passwords.mjs';
 import { EmailTaken } from '../users.mjs';
@@ -13,6 +13,8 @@ export function accountRoutes({ auth, users, limitLogin }) {
   async function startSession(req, res, user, status) {
     const pair = await auth.login(user.id, {
       device: deviceLabel(req),
+      // Address and user agent, for the list of devices and for audit events.
+      ...clientOf(req),
       claims: { role: user.role },
       // Without "remember me" the browser forgets the session when it closes.
       persistent: req.body.remember !== false,

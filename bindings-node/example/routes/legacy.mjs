@@ -3,7 +3,7 @@
 // 419 and 403, no rotation.
 
 import { Router } from 'express';
-import { presets } from 'regrant/express';
+import { clientOf, presets } from 'regrant/express';
 import { deviceLabel } from '../device.mjs';
 import { passwordMatches } from '../passwords.mjs';
 import { credentials } from './account.mjs';
@@ -18,7 +18,7 @@ export function legacyRoutes({ auth, users, config, limitLogin }) {
     if (input.problem || !(await passwordMatches(user?.passwordHash, input.password))) {
       return res.status(401).json({ message: '이메일 또는 비밀번호가 일치하지 않습니다.' });
     }
-    const pair = await auth.login(user.id, { device: deviceLabel(req) });
+    const pair = await auth.login(user.id, { device: deviceLabel(req), ...clientOf(req) });
     old.loginResponse(res, pair);
   });
 

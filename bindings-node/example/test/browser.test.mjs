@@ -156,6 +156,10 @@ describe('the page', () => {
       { name: 'Safari on iPhone', current: false },
     ]);
 
+    const origin = device(ann.page, 'Safari on iPhone').locator('.device-origin').first();
+    assert.match(await origin.textContent(), /^ from (127\.0\.0\.1|::1|::ffff:127\.0\.0\.1)$/);
+    assert.match(await origin.getAttribute('title'), /iPhone/);
+
     await press(ann.page, 'Log out Safari on iPhone');
     await device(ann.page, 'Safari on iPhone').waitFor({ state: 'detached' });
     assert.deepEqual(await devices(ann.page), [{ name: 'Chrome on Linux', current: true }]);

@@ -282,6 +282,16 @@ describe('devices', () => {
     assert.equal((await ask(example, 'POST', '/auth/refresh', { cookie: here.refreshToken })).status, 200);
   });
 
+  test('tell where the login and the last refresh came from', async () => {
+    const user = await newUser(example, 'where@example.org');
+    const [before] = await list(user);
+    assert.equal(before.createdFrom.address, '127.0.0.1');
+    assert.equal(before.lastRefreshedFrom, undefined);
+    await ask(example, 'POST', '/auth/refresh', { cookie: user.refreshToken });
+    const [after] = await list(user);
+    assert.deepEqual(after.lastRefreshedFrom, after.createdFrom);
+  });
+
   test('of somebody else are out of reach', async () => {
     const victim = await newUser(example, 'victim@example.org');
     const other = await newUser(example, 'other@example.org');

@@ -23,7 +23,7 @@ export {
   setRefreshCookie,
 } from './middleware.cjs';
 export { authOf } from '../http/permission.cjs';
-export { proofOf } from '../http/request.cjs';
+export { clientOf, proofOf } from '../http/request.cjs';
 export * as presets from './presets.cjs';
 export type {
   AuthedRequest,

@@ -7,7 +7,7 @@ import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { ErrorCode } from '../error-codes.cjs';
 import { isPair } from '../http/endpoints.cjs';
 import { checkAuth, checkHandlerOptions, refuseOptions, webOf } from '../http/guard.cjs';
-import { addressOf, appError, cookiePairs, header, headOf } from '../http/request.cjs';
+import { appError, clientOf, cookiePairs, header, headOf } from '../http/request.cjs';
 import type { ClaimsSource, Renewed, TokenPair } from '../session.cjs';
 import type { Web } from '../web.cjs';
 import { middleware, noStore } from './middleware.cjs';
@@ -106,7 +106,7 @@ async function renew(auth: Auth, req: Request, claims: ClaimsSource | undefined)
   if (!subject) throw auth.error('ERR_SUBJECT_MISMATCH');
   const source: ClaimsSource | undefined =
     typeof claims === 'function' ? (user, session) => claims(user, { ...session, request: req }) : claims;
-  return auth.refresh(token, { subject, claims: source, rotate: header(req, ROTATE_HEADER) === '1', address: addressOf(req) });
+  return auth.refresh(token, { subject, claims: source, rotate: header(req, ROTATE_HEADER) === '1', ...clientOf(req) });
 }
 
 /** What the legacy apps do not find in their store: they look it up before they verify. */

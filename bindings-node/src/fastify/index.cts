@@ -50,7 +50,7 @@ import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cj
 import type { TokenPair } from '../session.cjs';
 
 export { authOf } from '../http/permission.cjs';
-export { proofOf } from '../http/request.cjs';
+export { clientOf, proofOf } from '../http/request.cjs';
 export type { AccessOptions, UserOptions } from '../http/authenticate.cjs';
 export type { FreshLogin, RequiredClaims } from '../http/permission.cjs';
 export type { AccessGuard } from '../http/guard.cjs';

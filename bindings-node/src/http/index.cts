@@ -4,7 +4,7 @@
  * @module regrant/http
  */
 
-export { proofOf, refusal, toResponse } from './request.cjs';
+export { clientOf, proofOf, refusal, toResponse } from './request.cjs';
 export { authenticate } from './authenticate.cjs';
 export { requireClaims, requireFreshLogin, requireScopes } from './permission.cjs';
 export { jwksAnswer, loginAnswer, logout, refresh, sessions } from './endpoints.cjs';

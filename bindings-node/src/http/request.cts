@@ -1,7 +1,7 @@
 /** HTTP requests and responses as plain data: how one is read, whose page sent it, and how the other is built. */
 import { checkArgument, isObject, isWellFormedText, type Check } from '../arguments.cjs';
 import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
-import type { RequestProof } from '../session.cjs';
+import type { ClientDetails, RequestProof } from '../session.cjs';
 import type { Web } from '../web.cjs';
 
 /** Headers of Node.js, with names in any case, or of the Fetch API. */
@@ -171,6 +171,23 @@ export function pathOf({ originalUrl, url }: HttpRequest): string {
 export function addressOf({ ip, socket }: HttpRequest): string | undefined {
   const address = typeof ip === 'string' ? ip : socket?.remoteAddress;
   return typeof address === 'string' ? address : undefined;
+}
+
+/**
+ * Where a request came from, for `auth.login(user, clientOf(request))` and `auth.refresh`: the address that Express and
+ * Fastify report with their proxy settings, else that of the peer, and the user agent. The `Request` of the Fetch API has
+ * no address.
+ *
+ * @throws AuthError `ERR_ARGUMENT_INVALID` for what is no request.
+ */
+export function clientOf(request: HttpRequest): ClientDetails {
+  checkRequest(request);
+  const address = addressOf(request);
+  const [userAgent] = headerInAnyCase(request, 'user-agent');
+  return {
+    ...(address !== undefined && isWellFormedText.accepts(address) && { address }),
+    ...(userAgent !== undefined && isWellFormedText.accepts(userAgent) && { userAgent }),
+  };
 }
 
 /**

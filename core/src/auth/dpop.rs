@@ -86,6 +86,11 @@ impl Auth {
         self.0.engine.dpop.is_some()
     }
 
+    /// Whether an access token without a key may belong to a session that is bound to one.
+    pub(crate) fn has_bearer_tokens_of_bound_sessions(&self) -> bool {
+        self.0.engine.dpop.as_ref().is_some_and(|dpop| !dpop.bind_access_tokens)
+    }
+
     /// The nonce for the header `DPoP-Nonce` of responses, where proofs need one (RFC 9449 §8.2).
     pub fn proof_nonce(&self) -> Option<String> {
         self.0.engine.dpop.as_ref().and_then(|dpop| dpop.proofs.nonce())

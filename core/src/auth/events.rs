@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::metrics;
 use crate::revocation::RevocationTarget;
+use crate::session::ClientDetails;
 use crate::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
 
 /// An event in the life of a session. Contains no secret.
@@ -21,6 +22,10 @@ pub struct AuditEvent {
     /// The session; serialized as `sessionId`.
     #[serde(rename = "sessionId")]
     pub session: SessionId,
+    /// The client whose request caused it, where that is known and recorded; serialized as `address` and
+    /// `userAgent`.
+    #[serde(flatten)]
+    pub client: Option<ClientDetails>,
     /// What happened; serialized as `type` and its fields.
     #[serde(flatten)]
     pub kind: AuditKind,
@@ -58,10 +63,21 @@ pub enum AuditKind {
         /// The code of the error, such as `ERR_SESSION_REVOKED`.
         code: &'static str,
     },
-    /// Reuse of a refresh token was detected and the session revoked (RFC 9700 §4.14.2).
+    /// The app replaced the claims of the session; serialized as `updated`.
+    #[serde(rename = "updated")]
+    ClaimsUpdated,
+    /// Reuse of a refresh token was detected and the session revoked (RFC 9700 §4.14.2). Which of the
+    /// clients is the thief, nobody can tell.
+    #[serde(rename_all = "camelCase")]
     Theft {
         /// How: `fork`, `parent_returned`, `abandoned_branch`, `older_token` or `denied_access`.
         how: &'static str,
+        /// The client of the login.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        created_from: Option<Box<ClientDetails>>,
+        /// The client of the latest refresh.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        last_refreshed_from: Option<Box<ClientDetails>>,
     },
     /// A session was revoked.
     Revoked {
@@ -83,6 +99,7 @@ impl AuditKind {
             Self::Replayed => "reissued",
             Self::Superseded => "superseded",
             Self::Refused { .. } => "refused",
+            Self::ClaimsUpdated => "updated",
             Self::Theft { .. } => "theft",
             Self::Revoked { .. } => "revoked",
         }
@@ -92,7 +109,7 @@ impl AuditKind {
     fn count(&self) {
         let reason = match self {
             Self::Migrated => return metrics::count(&metrics::MIGRATIONS, &[]),
-            Self::Theft { how } => {
+            Self::Theft { how, .. } => {
                 metrics::count(&metrics::THEFTS, &[("how", how)]);
                 RevocationReason::Reused
             }
@@ -101,6 +118,7 @@ impl AuditKind {
             | Self::Refreshed { .. }
             | Self::Replayed
             | Self::Superseded
+            | Self::ClaimsUpdated
             | Self::Refused { .. } => return,
         };
         metrics::count(&metrics::SESSIONS_REVOKED, &[("reason", reason.as_str())]);
@@ -178,10 +196,23 @@ impl Auditor {
     }
 
     pub(crate) fn emit(&self, subject: &Subject, session: SessionId, kind: AuditKind) {
+        self.emit_from(subject, session, None, kind);
+    }
+
+    /// Emits an event that a request of `client` caused.
+    pub(super) fn emit_from(
+        &self,
+        subject: &Subject,
+        session: SessionId,
+        client: Option<&ClientDetails>,
+        kind: AuditKind,
+    ) {
         let name = kind.name();
         kind.count();
-        let event = AuditEvent { at: self.clock.now(), subject: subject.clone(), session, kind };
-        if let AuditKind::Theft { how } = event.kind {
+        let (at, subject, client) = (self.clock.now(), subject.clone(), client.cloned());
+        let event = AuditEvent { at, subject, session, client, kind };
+        let subject = &event.subject;
+        if let AuditKind::Theft { how, .. } = event.kind {
             tracing::warn!(target: "regrant::audit", event = name, how, %subject, %session, "refresh token reuse detected, session revoked");
         } else {
             tracing::info!(target: "regrant::audit", event = name, %subject, %session, "session event");

@@ -10,7 +10,9 @@ use super::{Auth, Engine, Renewal};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::revocation::{DenyList, FeedCursor};
-use crate::session::{Decision, Record, RefreshClaims, SessionState, decide_refresh};
+use crate::session::{
+    Decision, PresentedToken, Record, RefreshClaims, SessionState, decide_refresh,
+};
 use crate::types::{SessionId, Subject, Timestamp};
 
 /// A refresh that would be granted.
@@ -25,7 +27,8 @@ pub struct RefreshIntrospection {
     pub session: SessionId,
     /// When the token was issued; milliseconds since 1970.
     pub issued_at: Timestamp,
-    /// When the token, or the session of a legacy token, expires; milliseconds since 1970.
+    /// When the token expires unless it is used before: the idle deadline of the session, for the
+    /// session's newest token, or else the expiry of the token; milliseconds since 1970.
     pub expires_at: Timestamp,
     /// How the refresh would be answered.
     pub renewal: Renewal,
@@ -75,30 +78,39 @@ impl Auth {
             return legacy.introspect(engine, token).await;
         }
         let claims = engine.verify_refresh_token(token)?;
-        let renewal = engine.would_renew(&claims).await?;
-        let renewal = renewal.ok_or_else(|| engine.session_unknown_or_expired(&claims))?;
-        Ok(RefreshIntrospection::new(claims, renewal, false))
+        let granted = engine.would_renew(&claims).await?;
+        let (renewal, expires_at) =
+            granted.ok_or_else(|| engine.session_unknown_or_expired(&claims))?;
+        Ok(RefreshIntrospection { expires_at, ..RefreshIntrospection::new(claims, renewal, false) })
     }
 }
 
 impl Engine {
-    /// How a refresh with `claims` would be answered. `None` if the store has no such session.
-    pub(crate) async fn would_renew(&self, claims: &RefreshClaims) -> Result<Option<Renewal>> {
-        let record = self.record(&claims.subject, claims.session).await?;
-        let policy = claims.terms.refresh_policy(&self.policy, None);
-        let decision = record.map(|record| {
-            decide_refresh(&record, &claims.presented_token(), self.now(), &policy).decision
-        });
-        match decision {
-            Some(Decision::Rotate(_)) => Ok(Some(Renewal::Rotated)),
-            Some(Decision::Replay(_)) => Ok(Some(Renewal::Replayed)),
-            Some(Decision::Renew { .. }) => Ok(Some(Renewal::Renewed)),
-            Some(refusal) => Err(refusal_error(refusal)),
-            None => Ok(None),
-        }
+    /// How a refresh with `claims` would be answered, and when the token expires. `None` if the store has
+    /// no such session.
+    pub(crate) async fn would_renew(
+        &self,
+        claims: &RefreshClaims,
+    ) -> Result<Option<(Renewal, Timestamp)>> {
+        let Some(record) = self.record(&claims.subject, claims.session).await? else {
+            return Ok(None);
+        };
+        let (token, policy) =
+            (claims.presented_token(), claims.terms.refresh_policy(&self.policy, None));
+        let renewal = match decide_refresh(&record, &token, self.now(), &policy).decision {
+            Decision::Rotate(_) => Renewal::Rotated,
+            Decision::Replay(_) => Renewal::Replayed,
+            Decision::Renew { .. } => Renewal::Renewed,
+            refusal => return Err(refusal_error(refusal)),
+        };
+        Ok(Some((renewal, deadline(&record, &token))))
     }
 
-    async fn record(&self, subject: &Subject, session: SessionId) -> Result<Option<Record>> {
+    pub(super) async fn record(
+        &self,
+        subject: &Subject,
+        session: SessionId,
+    ) -> Result<Option<Record>> {
         let _permit = self.admin.queries.acquire(self.admin.max_in_flight)?;
         let sessions = self.admin.store.list(subject).await?;
         Ok(sessions.into_iter().find(|stored| stored.id == session).map(|stored| stored.record))
@@ -119,4 +131,13 @@ impl Engine {
             cursor = page.next;
         }
     }
+}
+
+/// When a refresh token that is granted expires unless it is used before. The confirmed token expires with
+/// its session, as in [`decide_refresh`].
+fn deadline(record: &Record, token: &PresentedToken) -> Timestamp {
+    let is_confirmed = token.generation == record.generation && token.id == record.id;
+    let is_legacy = record.migrated && record.generation == 0;
+    let deadline = if is_confirmed && !is_legacy { record.idle_deadline } else { token.expires_at };
+    deadline.min(record.expires_at)
 }

@@ -13,7 +13,7 @@ use crate::access::{AccessGrant, IssuedAccess};
 use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
 use crate::session::{
-    DeviceLabel, NewSession, RefreshClaims, SessionPolicy, SessionTerms, TokenSecret,
+    ClientDetails, DeviceLabel, NewSession, RefreshClaims, SessionPolicy, SessionTerms, TokenSecret,
 };
 use crate::store::Created;
 use crate::types::{AccessToken, FamilyPosition, RefreshToken, SessionId, Subject, Timestamp};
@@ -29,6 +29,7 @@ pub struct Login {
     absolute_ttl: Option<Duration>,
     until_browser_closes: bool,
     proof: Option<PresentedProof>,
+    client: ClientDetails,
 }
 
 impl Login {
@@ -42,6 +43,7 @@ impl Login {
             absolute_ttl: None,
             until_browser_closes: false,
             proof: None,
+            client: ClientDetails::default(),
         }
     }
 
@@ -53,7 +55,8 @@ impl Login {
 
     /// Sets the app's own claims for the access tokens of the session, at most 2048 bytes of JSON. They
     /// come back with every refresh until one sets others
-    /// ([`RefreshRequest::claims`](crate::RefreshRequest::claims)). The client can read them.
+    /// ([`RefreshRequest::claims`](crate::RefreshRequest::claims)) or [`Auth::update_session`] does. The
+    /// client can read them.
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = claims;
         self
@@ -77,6 +80,13 @@ impl Login {
     /// Whether browsers keep the cookies of the session when they close: "remember me". Default `true`.
     pub fn persistent(mut self, persistent: bool) -> Self {
         self.until_browser_closes = !persistent;
+        self
+    }
+
+    /// Sets where the login comes from. It is stored with the session and listed
+    /// ([`SessionPolicy::record_clients`]).
+    pub fn client(mut self, client: ClientDetails) -> Self {
+        self.client = client;
         self
     }
 
@@ -154,6 +164,7 @@ impl Engine {
     async fn login(&self, login: Login, span: &Span) -> Result<TokenPair> {
         let lifetimes = self.lifetimes(&login)?;
         let Login { subject, device, claims, proof, .. } = login;
+        let client = self.recorded(login.client);
         let own_idle_ttl = login.idle_ttl.map(|_| lifetimes.idle);
         let terms = SessionTerms::new(claims.clone(), own_idle_ttl, login.until_browser_closes)?;
         let session = SessionId::random()?;
@@ -173,6 +184,7 @@ impl Engine {
             device,
             max_sessions: self.policy.max_sessions,
             legacy_login: None,
+            client: client.clone(),
         };
         let permit = self.logins.acquire(self.policy.max_in_flight.get())?;
         let Created { record, evicted } = self.admin.store.create(&subject, &session, &new).await?;
@@ -190,11 +202,8 @@ impl Engine {
             expires_at: if self.policy.rotation { record.idle_deadline } else { record.expires_at },
         };
         let refresh_token = self.sign_refresh_token(&claims)?;
-        self.admin.auditor.emit(
-            &claims.subject,
-            session,
-            AuditKind::Login { device: label, actor },
-        );
+        let event = AuditKind::Login { device: label, actor };
+        self.admin.auditor.emit_from(&claims.subject, session, client.as_ref(), event);
         self.admin.on_evicted(&claims.subject, &evicted).await;
         Ok(TokenPair {
             access_token: access.token,

@@ -15,7 +15,7 @@ use super::{Auth, Engine, SessionAdmin, metrics};
 use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
 use crate::revocation::{DenyList, Revocation, RevocationTarget};
-use crate::session::{SessionState, TheftScope};
+use crate::session::{ClientDetails, SessionNotes, TheftScope};
 use crate::store::{Replicated, RevocationOutcome, RevokedSession, RevokedSessions, SessionFilter};
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
@@ -209,18 +209,30 @@ impl Engine {
     }
 
     /// The store detected a theft and revoked what the policy says: denies the access tokens.
-    pub(super) async fn on_theft(&self, subject: &Subject, session: SessionId, how: &'static str) {
-        let mut targets = vec![RevocationTarget::Session { session }];
+    pub(super) async fn on_theft(
+        &self,
+        subject: &Subject,
+        session: SessionId,
+        client: Option<&ClientDetails>,
+        notes: SessionNotes,
+        how: &'static str,
+    ) {
+        let target = RevocationTarget::Session { session };
+        self.admin.deny_everywhere_best_effort(subject, [target]).await;
         if self.policy.on_theft == TheftScope::Subject {
-            match self.admin.revoked_sessions(subject).await {
-                Ok(sessions) => targets.extend(sessions),
-                Err(error) => {
-                    tracing::warn!(target: "regrant::store", %error, "failed to deny the access tokens of a user's other sessions after a theft");
-                }
+            // Those of other realms are live, and the access tokens of all are valid.
+            let all = LogoutEverywhere::new(subject.clone()).reason(RevocationReason::Reused);
+            if let Err(error) = self.admin.end_all(&all).await {
+                tracing::warn!(target: "regrant::store", %error, "failed to revoke a user's other sessions after a theft; trying again");
             }
         }
-        self.admin.deny_everywhere_best_effort(subject, targets).await;
-        self.admin.auditor.emit(subject, session, AuditKind::Theft { how });
+        let SessionNotes { created_from, refreshed_from, .. } = match self.policy.record_clients {
+            true => notes,
+            // Stored before that was turned off.
+            false => SessionNotes::default(),
+        };
+        let kind = AuditKind::Theft { how, created_from, last_refreshed_from: refreshed_from };
+        self.admin.auditor.emit_from(subject, session, client, kind);
     }
 }
 
@@ -411,7 +423,7 @@ impl SessionAdmin {
     /// # Errors
     /// [`Error::StoreUnavailable`]: denied here, and perhaps published.
     /// [`Error::TooManyAttempts`]: denied here, and not published.
-    async fn deny_everywhere(
+    pub(super) async fn deny_everywhere(
         &self,
         subject: &Subject,
         new: Vec<RevocationTarget>,
@@ -501,15 +513,6 @@ impl SessionAdmin {
             }
         }
         outcome
-    }
-
-    async fn revoked_sessions(&self, subject: &Subject) -> Result<Vec<RevocationTarget>> {
-        let sessions = self.store.list(subject).await?;
-        Ok(sessions
-            .into_iter()
-            .filter(|stored| stored.record.state != SessionState::Live)
-            .map(|stored| RevocationTarget::Session { session: stored.id })
-            .collect())
     }
 }
 

@@ -92,7 +92,8 @@ use crate::revocation::{
     FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed,
 };
 use crate::session::{
-    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
+    AccessTokenUse, ClientDetails, NewSession, PresentedToken, RefreshPolicy, TheftScope,
+    UseOutcome,
 };
 use crate::store::{
     Created, FailureCounter, FailureKey, Failures, HealthCache, Refreshed, Replicated,
@@ -470,8 +471,18 @@ impl SessionStore for InstrumentedStore {
         session: &SessionId,
         token: &PresentedToken,
         policy: &RefreshPolicy,
+        client: Option<&ClientDetails>,
     ) -> Result<Option<Refreshed>> {
-        timed("refresh", self.0.refresh(subject, session, token, policy)).await
+        timed("refresh", self.0.refresh(subject, session, token, policy, client)).await
+    }
+
+    async fn set_claims(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        claims: &str,
+    ) -> Result<bool> {
+        timed("set_claims", self.0.set_claims(subject, session, claims)).await
     }
 
     async fn record_use(

@@ -17,6 +17,7 @@ mod publications;
 mod refresh;
 mod sessions;
 mod unfinished;
+mod update;
 mod usage;
 mod verify;
 
@@ -31,6 +32,7 @@ pub use login::{Login, TokenPair};
 pub use logout::{LogoutEverywhere, RevocationReport};
 pub use refresh::{RefreshIdentity, RefreshRequest, RefreshResponse, Renewal};
 pub use sessions::{SessionAdmin, SessionInfo, SessionStatus};
+pub use update::SessionUpdate;
 pub use verify::StalePolicy;
 
 use std::fmt;

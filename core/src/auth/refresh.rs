@@ -18,7 +18,9 @@ use crate::access::AccessGrant;
 use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
 use crate::revocation::RevocationTarget;
-use crate::session::{Decision, RefreshClaims, RefreshPolicy};
+use crate::session::{
+    ClientDetails, Decision, RefreshClaims, RefreshPolicy, SessionNotes, SessionTerms,
+};
 use crate::store::{FailureKey, Refreshed};
 use crate::types::{AccessToken, RefreshToken, RevocationReason, SessionId, Subject, Timestamp};
 
@@ -32,12 +34,21 @@ pub struct RefreshRequest<'a> {
     claims: Option<Map<String, Value>>,
     proof: Option<PresentedProof>,
     address: Option<FailureKey>,
+    client: ClientDetails,
 }
 
 impl<'a> RefreshRequest<'a> {
     /// A request with `token` as the client sent it, without a scheme in front.
     pub fn new(token: &'a str) -> Self {
-        Self { token, expected: None, rotate: None, claims: None, proof: None, address: None }
+        Self {
+            token,
+            expected: None,
+            rotate: None,
+            claims: None,
+            proof: None,
+            address: None,
+            client: ClientDetails::default(),
+        }
     }
 
     /// Sets the user that the client claims to be. It is compared with the token's, never trusted.
@@ -55,7 +66,8 @@ impl<'a> RefreshRequest<'a> {
         self
     }
 
-    /// Replaces the app's own claims, from this access token on: those of the login, or of the latest
+    /// Replaces the app's own claims, from this access token on: those of the login, of the latest
+    /// [`Auth::update_session`], or of the latest
     /// refresh that replaced them ([`Login::claims`](crate::Login::claims)). With rotation off, where the
     /// client keeps its refresh token, for this access token only.
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
@@ -71,9 +83,17 @@ impl<'a> RefreshRequest<'a> {
 
     /// Sets the client's address. Failures with invalid tokens are counted by it; see
     /// [`FailureLimit`](crate::session::FailureLimit). Behind a trusted proxy, pass the address
-    /// from `Forwarded` or `X-Forwarded-For`.
+    /// from `Forwarded` or `X-Forwarded-For`. It is stored with the session too
+    /// ([`SessionPolicy::record_clients`](crate::session::SessionPolicy::record_clients)).
     pub fn address(mut self, address: &str) -> Self {
         self.address = Some(FailureKey::address(address));
+        self.client = self.client.address(address);
+        self
+    }
+
+    /// Sets the client's user agent, which is stored with the session.
+    pub fn user_agent(mut self, user_agent: &str) -> Self {
+        self.client = self.client.user_agent(user_agent);
         self
     }
 }
@@ -173,17 +193,17 @@ impl Auth {
     }
 
     /// Returns whose session a refresh token belongs to, with the claims that it has so far, for apps that
-    /// look up their own claims before [`Auth::refresh`]: otherwise as [`Auth::refresh_subject`].
+    /// look up their own claims before [`Auth::refresh`]. Reads the store, where
+    /// [`Auth::update_session`] leaves claims; otherwise as [`Auth::refresh_subject`].
     ///
     /// # Errors
-    /// As [`Auth::refresh_subject`].
+    /// As [`Auth::refresh_subject`], and [`Error::StoreUnavailable`].
     pub async fn refresh_identity(&self, token: &str) -> Result<RefreshIdentity> {
         let engine = &self.0.engine;
-        let RefreshClaims { subject, session, terms, .. } = match engine.legacy(token) {
-            Some(legacy) => legacy.claims(engine, token).await?,
-            None => engine.verify_refresh_token(token)?,
-        };
-        Ok(RefreshIdentity { subject, session, claims: terms.claims })
+        let RefreshClaims { subject, session, terms, .. } = engine.presented_claims(token).await?;
+        let record = engine.record(&subject, session).await?;
+        let updated = record.and_then(|record| record.notes.claims);
+        Ok(RefreshIdentity { subject, session, claims: terms.updated(updated.as_deref())?.claims })
     }
 
     /// Returns the user of a refresh token after checking its form, type and signature. Does no I/O,
@@ -194,7 +214,7 @@ impl Auth {
     /// legacy token also [`Error::SessionUnknown`], [`Error::RefreshExpired`] and
     /// [`Error::StoreUnavailable`].
     pub async fn refresh_subject(&self, token: &str) -> Result<Subject> {
-        Ok(self.refresh_identity(token).await?.subject)
+        Ok(self.0.engine.presented_claims(token).await?.subject)
     }
 
     /// Whether this server signed `token`, whatever became of its session. Does no I/O.
@@ -203,7 +223,24 @@ impl Auth {
     }
 }
 
+/// A request after all checks for which the store is not needed.
+pub(crate) struct CheckedRequest {
+    grant: AccessGrant,
+    policy: RefreshPolicy,
+    /// Whether the app gave the claims of the grant, in place of those that the session has.
+    replaces_claims: bool,
+    /// Where it is recorded and known.
+    client: Option<ClientDetails>,
+}
+
 impl Engine {
+    async fn presented_claims(&self, token: &str) -> Result<RefreshClaims> {
+        match self.legacy(token) {
+            Some(legacy) => legacy.claims(self, token).await,
+            None => self.verify_refresh_token(token),
+        }
+    }
+
     async fn refresh(&self, request: RefreshRequest<'_>, span: &Span) -> Result<RefreshResponse> {
         let _permit = self.in_flight.acquire(self.policy.max_in_flight.get())?;
         let mut attempt = Attempt::new(request.address, span.clone());
@@ -222,8 +259,8 @@ impl Engine {
             return legacy.refresh(self, request, attempt).await;
         }
         let presented = self.verify_refresh_token(request.token)?;
-        let (grant, policy) = self.check_request(&presented, request, attempt)?;
-        self.exchange(&presented, grant, &policy).await
+        let checked = self.check_request(&presented, request, attempt)?;
+        self.exchange(&presented, checked).await
     }
 
     /// Checks everything about a request that the store is not needed for: the failure limit, the
@@ -233,7 +270,7 @@ impl Engine {
         presented: &RefreshClaims,
         request: RefreshRequest<'_>,
         attempt: &mut Attempt,
-    ) -> Result<(AccessGrant, RefreshPolicy)> {
+    ) -> Result<CheckedRequest> {
         self.admit(attempt, presented)?;
         attempt.span.record("session", display(presented.session));
         self.check_refresh_proof(presented.key, request.proof.as_ref())?;
@@ -242,8 +279,9 @@ impl Engine {
         }
         let terms = &presented.terms;
         if let Some(claims) = &request.claims {
-            terms.clone().with_claims(claims.clone())?;
+            SessionTerms::check_claims(claims)?;
         }
+        let replaces_claims = request.claims.is_some();
         let grant = self.grant(
             presented.subject.clone(),
             presented.session,
@@ -251,25 +289,28 @@ impl Engine {
             presented.key,
             request.claims.unwrap_or_else(|| terms.claims.clone()),
         )?;
-        Ok((grant, terms.refresh_policy(&self.policy, request.rotate)))
+        let policy = terms.refresh_policy(&self.policy, request.rotate);
+        let client = self.recorded(request.client);
+        Ok(CheckedRequest { grant, policy, replaces_claims, client })
     }
 
     /// Lets the store decide about the presented token, and issues what it grants.
     pub(crate) async fn exchange(
         &self,
         presented: &RefreshClaims,
-        mut grant: AccessGrant,
-        policy: &RefreshPolicy,
+        checked: CheckedRequest,
     ) -> Result<RefreshResponse> {
         let RefreshClaims { subject, session, .. } = presented;
+        let CheckedRequest { mut grant, policy, replaces_claims, client } = checked;
+        let client = client.as_ref();
         let refreshed = self
             .admin
             .store
-            .refresh(subject, session, &presented.presented_token(), policy)
+            .refresh(subject, session, &presented.presented_token(), &policy, client)
             .await?;
-        let Refreshed { decision, discarded } = refreshed.ok_or_else(|| {
+        let Refreshed { decision, discarded, notes } = refreshed.ok_or_else(|| {
             let error = self.session_unknown_or_expired(presented);
-            self.emit_refused(presented, &error);
+            self.emit_refused(presented, client, &error);
             error
         })?;
         if let Some(child) = discarded {
@@ -287,20 +328,25 @@ impl Engine {
             Decision::Renew { expires_at } => {
                 (None, expires_at, Renewal::Renewed, AuditKind::Refreshed { rotated: false })
             }
-            refusal => return Err(self.refuse(presented, refusal).await),
+            refusal => return Err(self.refuse(presented, client, notes, refusal).await),
         };
         if self.admin.denied.is_revoked(subject, session) {
             return Err(self.revoke_again(presented).await);
         }
 
+        let mut terms = presented.terms.clone().updated(notes.claims.as_deref())?;
+        if replaces_claims {
+            terms.claims.clone_from(&grant.claims);
+        } else {
+            grant.claims.clone_from(&terms.claims);
+        }
         grant.family_position = child.map_or(grant.family_position, |it| Some(it.family_position));
         let access = self.issue(&grant, expires_at)?;
         let is_bound = grant.key.is_some();
-        let terms = presented.terms.clone().with_claims(grant.claims)?;
         let persistent = terms.is_persistent();
         let next = child.map(|child| presented.child(&child, terms));
         let refresh_token = next.as_ref().map(|next| self.sign_refresh_token(next)).transpose()?;
-        self.admin.auditor.emit(subject, *session, event);
+        self.admin.auditor.emit_from(subject, *session, client, event);
         Ok(RefreshResponse {
             access_token: access.token,
             access_expires_at: access.expires_at,
@@ -317,20 +363,28 @@ impl Engine {
         })
     }
 
-    async fn refuse(&self, presented: &RefreshClaims, refusal: Decision) -> Error {
+    async fn refuse(
+        &self,
+        presented: &RefreshClaims,
+        client: Option<&ClientDetails>,
+        notes: SessionNotes,
+        refusal: Decision,
+    ) -> Error {
         let RefreshClaims { subject, session, .. } = presented;
         let error = refusal_error(refusal);
         match refusal {
             Decision::Superseded => {
-                self.admin.auditor.emit(subject, *session, AuditKind::Superseded);
+                self.admin.auditor.emit_from(subject, *session, client, AuditKind::Superseded);
             }
-            Decision::Reuse(how) => self.on_theft(subject, *session, how.as_str()).await,
+            Decision::Reuse(how) => {
+                self.on_theft(subject, *session, client, notes, how.as_str()).await;
+            }
             // Perhaps revoked by another process: deny its access tokens here too.
             Decision::Revoked(_) => {
                 drop(self.admin.deny_locally(RevocationTarget::Session { session: *session }));
-                self.emit_refused(presented, &error);
+                self.emit_refused(presented, client, &error);
             }
-            _ => self.emit_refused(presented, &error),
+            _ => self.emit_refused(presented, client, &error),
         }
         error
     }
@@ -347,9 +401,19 @@ impl Engine {
         }
     }
 
-    fn emit_refused(&self, presented: &RefreshClaims, error: &Error) {
+    fn emit_refused(
+        &self,
+        presented: &RefreshClaims,
+        client: Option<&ClientDetails>,
+        error: &Error,
+    ) {
         let kind = AuditKind::Refused { code: error.code().as_str() };
-        self.admin.auditor.emit(&presented.subject, presented.session, kind);
+        self.admin.auditor.emit_from(&presented.subject, presented.session, client, kind);
+    }
+
+    /// The client of a request, where it is known and the app's policy records it.
+    pub(super) fn recorded(&self, client: ClientDetails) -> Option<ClientDetails> {
+        client.known().filter(|_| self.policy.record_clients)
     }
 
     /// The error for a token whose session the store does not have. Stores drop expired records,

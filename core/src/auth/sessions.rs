@@ -16,7 +16,7 @@ use super::unfinished::UnfinishedRevocations;
 use super::{Auth, LegacyTokens};
 use crate::error::Result;
 use crate::revocation::DenyList;
-use crate::session::{SessionPolicy, SessionState};
+use crate::session::{ClientDetails, SessionPolicy, SessionState};
 use crate::store::{RealmStore, SessionStore, StoreHealth, StoredSession};
 use crate::types::{Clock, Realms, RevocationReason, SessionId, Subject, SystemClock, Timestamp};
 
@@ -161,6 +161,12 @@ pub struct SessionInfo {
     pub last_refreshed_at: Timestamp,
     /// When it expires unless it is refreshed or revoked before; milliseconds since 1970.
     pub expires_at: Timestamp,
+    /// The client of the login, where it is known and recorded.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub created_from: Option<ClientDetails>,
+    /// The client of the last refresh, likewise.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_refreshed_from: Option<ClientDetails>,
     /// Whether it is the caller's session.
     pub current: bool,
     /// Whether it can be used; serialized as `state`, `reason` and `endedAt`.
@@ -191,6 +197,8 @@ impl SessionInfo {
             created_at: record.created_at,
             last_refreshed_at: record.last_refreshed(),
             expires_at: record.idle_deadline,
+            created_from: record.notes.created_from.as_deref().cloned(),
+            last_refreshed_from: record.notes.refreshed_from.as_deref().cloned(),
             current: current == Some(id),
             status: match record.state {
                 SessionState::Live => SessionStatus::Live,

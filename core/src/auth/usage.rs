@@ -17,7 +17,7 @@ use super::{Auth, Engine, metrics};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::revocation::{Denial, RevocationTarget};
-use crate::session::{AccessTokenUse, UseOutcome};
+use crate::session::{AccessTokenUse, SessionNotes, UseOutcome};
 use crate::types::{FamilyPosition, SessionId, Subject};
 
 impl Auth {
@@ -86,7 +86,8 @@ impl Engine {
             Some(UseOutcome::ChildInUse | UseOutcome::Unchanged) => Ok(StoredState::Live),
             Some(UseOutcome::Reuse) => {
                 let how = if token_use.denied { "denied_access" } else { "abandoned_branch" };
-                self.on_theft(subject, session, how).await;
+                let notes = SessionNotes::default();
+                self.on_theft(subject, session, None, notes, how).await;
                 Ok(StoredState::Revoked)
             }
             // Perhaps revoked by another process: deny its access tokens here too.

@@ -82,6 +82,20 @@ impl Auth {
         self.apply_stale_policy(access, StalePolicy::CheckStore).await
     }
 
+    /// Verifies an access token that is to end its session, with the proof if it is bound to a key. The
+    /// deny list does not count: a cut-off time may deny the tokens of a session that is alive.
+    pub(crate) fn verify_for_revocation(
+        &self,
+        token: &str,
+        proof: Option<&PresentedProof>,
+    ) -> Result<VerifiedAccess> {
+        let verifier = self.0.verifier.load();
+        let Some(proof) = proof else { return verifier.verify(token) };
+        let access = verifier.verify_bound(token)?;
+        self.0.engine.dpop()?.proofs.check_access(proof, &access, token)?;
+        Ok(access)
+    }
+
     /// Applies `stale_policy` to a token that was just verified, if this process
     /// [lags too far](Auth::is_stale) behind the revocation feed.
     ///

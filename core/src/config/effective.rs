@@ -165,6 +165,7 @@ impl RefreshConfig {
             on_theft: Some(policy.on_theft),
             max_sessions: Some(policy.max_sessions.into()),
             max_in_flight: Some(policy.max_in_flight),
+            record_clients: Some(policy.record_clients),
             limiter: Some(limiter.into()),
         }
     }

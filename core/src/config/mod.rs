@@ -163,7 +163,7 @@ impl AuthConfig {
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn realms(&self) -> Result<Realms> {
         if self.realm.as_deref() == Some("") {
-            return Err(Error::config("realm", "expected 1 to 255 bytes of text"));
+            return Err(Error::config("realm", "expected 1 to 4096 bytes of text"));
         }
         let realm = self.realm.as_deref().map(Realm::new).transpose()?;
         let previous = self.previous_realms.as_ref().map(|names| {

@@ -161,6 +161,10 @@ pub struct RefreshConfig {
     /// revocations, and of checks against the store. Further ones fail at once with
     /// `ERR_STORE_UNAVAILABLE`.
     pub max_in_flight: Option<NonZeroU32>,
+    /// Whether the address and the user agent of the login and of the latest refresh are stored with the
+    /// session, listed, and named in audit events. With `false` they are neither; the limiter counts by
+    /// address all the same.
+    pub record_clients: Option<bool>,
     /// Limits failed refreshes: per client address those with tokens that were not issued here, and
     /// per user those with rejected tokens. Further ones fail with `ERR_TOO_MANY_ATTEMPTS` (429,
     /// `Retry-After`). A valid refresh always succeeds, so nobody can lock out anybody else. All
@@ -321,9 +325,13 @@ pub struct AuthConfig {
     #[serde(default)]
     pub previous_refresh_secrets: Vec<SecretConfig>,
     /// The name of the realm, which keeps sessions and refresh tokens apart from those of other apps with
-    /// the same secret or store, 1 to 255 bytes. By default the first issuer and the audiences of access
-    /// tokens, the latter in alphabetical order, separated by spaces. Give that as the name before you
-    /// change the issuer or an audience, or every user signs in again.
+    /// the same secret or store, 1 to 4096 bytes. By default the first issuer and the audiences of access
+    /// tokens, the latter in alphabetical order, separated by spaces (as a space and the JSON
+    /// `["issuer",["audience"]]`, if the issuer is not a URL, an audience without an issuer is one, or
+    /// either has a space). Give that as the name before you change the issuer or an audience, or every
+    /// user signs in again. Access tokens are told apart by
+    /// issuer and audience alone: apps with the same keys, issuer and audience accept each other's until
+    /// they expire, whatever their realms.
     pub realm: Option<String>,
     /// The realms whose sessions go on here, such as the former `realm`. By default `[""]`, the sessions
     /// of apps without issuer and audience, to which all belong that began before there were realms. With

@@ -86,6 +86,7 @@ impl RefreshConfig {
         policy.on_theft = self.on_theft.unwrap_or(policy.on_theft);
         policy.max_sessions = self.max_sessions.map_or(policy.max_sessions, OrFalse::on);
         policy.max_in_flight = self.max_in_flight.unwrap_or(policy.max_in_flight);
+        policy.record_clients = self.record_clients.unwrap_or(policy.record_clients);
         if let Some(limiter) = self.limiter {
             policy.limiter = limiter.on().map(LimiterConfig::limit);
         }

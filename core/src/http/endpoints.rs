@@ -12,7 +12,7 @@ use super::credentials::{AccessCredentials, MAX_CANDIDATES, warn_of_origin};
 use super::guard::proof_of;
 use super::origin::is_own_page;
 use super::policy::WebPolicy;
-use super::request::{AuthorizationHeader, HeaderName, RequestHead};
+use super::request::{AuthorizationHeader, HeaderName, HeaderValue, RequestHead};
 use super::response::{EndpointResponse, Rejection};
 use crate::auth::{Auth, LogoutEverywhere, RefreshRequest, RefreshResponse, TokenPair};
 use crate::error::{Error, Result};
@@ -77,7 +77,7 @@ pub struct RefreshInput {
     pub rotate: Option<bool>,
     /// The user that the client claims to be.
     pub subject: Option<Subject>,
-    /// The address of the client, for the limiter.
+    /// The address of the client, for the limiter and the list of sessions.
     pub address: Option<String>,
 }
 
@@ -349,6 +349,9 @@ impl<'a> Endpoints<'a> {
         }
         if let Some(address) = &input.address {
             refresh = refresh.address(address);
+        }
+        if let HeaderValue::One(user_agent) = request.value(HeaderName::UserAgent) {
+            refresh = refresh.user_agent(user_agent);
         }
         if let Some(proof) = proof_of(self.auth, request)? {
             refresh = refresh.proof(proof);

@@ -68,7 +68,9 @@ impl Endpoints<'_> {
     /// a token that is not valid (any more). A refresh token ends its session, and so does an access token,
     /// with all its other tokens.
     ///
-    /// A DPoP-bound session needs its proof. While the store is unavailable: 503.
+    /// A DPoP-bound session needs its proof. Where access tokens are not bound to the key of their session
+    /// ([`DpopPolicy::bind_access_tokens`](crate::auth::DpopPolicy::bind_access_tokens)), only refresh
+    /// tokens end sessions: `unsupported_token_type` (400). While the store is unavailable: 503.
     pub async fn revoke(&self, request: &RequestHead<'_>, form: &str) -> EndpointResponse {
         let fields = match Form::parse(form) {
             Ok(form) => form,
@@ -80,11 +82,14 @@ impl Endpoints<'_> {
             Err(error) if !is_about_proof(error.code()) && is_about_token(error.advice()) => done(),
             Err(error) => self.oauth_error(&error, "invalid_request"),
             Ok(true) => done(),
-            Ok(false) => problem(400, "unsupported_token_type", "the token has no session"),
+            Ok(false) => {
+                let problem_text = "only a refresh token ends the session of this token";
+                problem(400, "unsupported_token_type", problem_text)
+            }
         }
     }
 
-    /// Returns whether the token has a session.
+    /// Returns whether the token is of a kind that ends its session.
     async fn end_session_of(&self, token: &str, request: &RequestHead<'_>) -> Result<bool> {
         let proof = super::guard::proof_of(self.auth, request)?;
         match self.auth.refresh_subject(token).await {
@@ -99,11 +104,11 @@ impl Endpoints<'_> {
             Err(error) if is_about_token(error.advice()) => {}
             Err(error) => return Err(error),
         }
-        let access = match &proof {
-            Some(proof) => self.auth.verify_with_proof(token, proof)?,
-            None => self.auth.verify(token)?,
-        };
+        let access = self.auth.verify_for_revocation(token, proof.as_ref())?;
         let Some(session) = access.session() else { return Ok(false) };
+        if access.key().is_none() && self.auth.has_bearer_tokens_of_bound_sessions() {
+            return Ok(false);
+        }
         self.auth.revoke_session(access.subject(), &session, RevocationReason::Logout).await?;
         Ok(true)
     }

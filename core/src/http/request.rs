@@ -46,10 +46,11 @@ pub(super) enum HeaderName {
     TransferEncoding,
     AccessControlRequestMethod,
     AccessControlRequestHeaders,
+    UserAgent,
 }
 
 impl HeaderName {
-    pub(super) const ALL: [Self; 14] = [
+    pub(super) const ALL: [Self; 15] = [
         Self::Authority,
         Self::Host,
         Self::Authorization,
@@ -64,6 +65,7 @@ impl HeaderName {
         Self::TransferEncoding,
         Self::AccessControlRequestMethod,
         Self::AccessControlRequestHeaders,
+        Self::UserAgent,
     ];
 
     /// In lower case.
@@ -83,6 +85,7 @@ impl HeaderName {
             Self::TransferEncoding => "transfer-encoding",
             Self::AccessControlRequestMethod => "access-control-request-method",
             Self::AccessControlRequestHeaders => "access-control-request-headers",
+            Self::UserAgent => "user-agent",
         }
     }
 }

@@ -60,6 +60,7 @@ use super::response::{EndpointResponse, Rejection};
 use crate::access::VerifiedAccess;
 use crate::auth::{Auth, RefreshIdentity};
 use crate::error::{Advice, Error, Language, Result};
+use crate::session::ClientDetails;
 
 /// The largest body of a refresh or logout, in bytes. It contains one token.
 const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -123,6 +124,18 @@ impl ClientRequest {
         match self.client.https {
             Some(https) => head.https(https),
             None => head,
+        }
+    }
+
+    /// What the request tells of its client, for [`Login::client`](crate::Login::client).
+    pub fn details(&self) -> ClientDetails {
+        let user_agents =
+            self.headers.iter().filter(|(name, _)| name == header::USER_AGENT.as_str());
+        let details = user_agents
+            .fold(ClientDetails::default(), |details, (_, value)| details.user_agent(value));
+        match self.address() {
+            Some(address) => details.address(address),
+            None => details,
         }
     }
 

@@ -246,6 +246,7 @@ fn new_session(token: &LegacyToken<'_>, policy: &SessionPolicy, now: Timestamp) 
         // A migration evicts nobody.
         max_sessions: None,
         legacy_login: Some(token.issued_at),
+        client: None,
     }
 }
 
@@ -270,7 +271,7 @@ impl LegacyTokens for LegacyRefreshTokens {
         // Its user may be unknown: until the store has named one, failures count for the token.
         engine.admit_token(attempt, FailureKey::token(&token.session, &token.id()))?;
         let ResolvedToken { token, mut claims, state } = self.resolve(engine, token).await?;
-        let (grant, policy) = engine.check_request(&claims, request, attempt)?;
+        let checked = engine.check_request(&claims, request, attempt)?;
         match state {
             MigrationState::Pending => {
                 let key = LegacyKeyState::Kept;
@@ -283,7 +284,7 @@ impl LegacyTokens for LegacyRefreshTokens {
                 engine.end_session(&claims.subject, &claims.session, reason).await?;
             }
         }
-        let response = engine.exchange(&claims, grant, &policy).await;
+        let response = engine.exchange(&claims, checked).await;
         if let Err(Error::SessionRevoked { .. } | Error::RefreshReused) = response {
             // The legacy app must refuse the token too.
             let session = token.session;
@@ -301,7 +302,7 @@ impl LegacyTokens for LegacyRefreshTokens {
         }
         let is_pending = state == MigrationState::Pending;
         let renewal = match engine.would_renew(&claims).await? {
-            Some(renewal) => renewal,
+            Some((renewal, _)) => renewal,
             None if !is_pending => return Err(engine.session_unknown_or_expired(&claims)),
             None if engine.policy().rotation => Renewal::Rotated,
             None => Renewal::Renewed,

@@ -12,9 +12,11 @@
 //! | [`decide_refresh`] | decides about a refresh token |
 //! | [`decide_use`] | what the use of an access token tells about the session |
 //! | [`Record`] | all that is stored of a session, and its bytes |
+//! | [`SessionNotes`] | what is stored beside it and never decides: changed claims, clients |
 //! | [`SessionPolicy`] | lifetimes, grace, rotation and limits |
 //! | [`TokenSecret`] | the secret in a refresh token, and how a child's secret is derived |
 
+mod notes;
 mod policy;
 mod record;
 mod refresh_token;
@@ -22,6 +24,7 @@ mod step;
 mod terms;
 mod token_use;
 
+pub use notes::{ClientDetails, SessionNotes, UpdatedClaims};
 pub use policy::{FailureLimit, RefreshPolicy, SessionPolicy, TheftScope};
 pub(crate) use record::layout;
 pub use record::{Child, DeviceLabel, NewSession, Record, SessionState, TokenId};

@@ -53,6 +53,10 @@ pub struct SessionPolicy {
     /// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable), so that a slow store does not
     /// exhaust the memory.
     pub max_in_flight: NonZeroU32,
+    /// Whether the client of the login and of the latest refresh is stored with the session and named in
+    /// audit events, as far as the app passes it on
+    /// ([`ClientDetails`](super::ClientDetails)). Default `true`.
+    pub record_clients: bool,
     /// The rate limit for failed refreshes; `None` for no limit. Default 30 per minute.
     pub limiter: Option<FailureLimit>,
 }
@@ -69,6 +73,7 @@ impl Default for SessionPolicy {
             on_theft: TheftScope::Session,
             max_sessions: NonZeroU32::new(50),
             max_in_flight: NonZeroU32::MIN.saturating_add(9_999),
+            record_clients: true,
             limiter: Some(FailureLimit::default()),
         }
     }

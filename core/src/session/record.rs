@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
+use super::notes::{ClientDetails, SessionNotes};
 use crate::error::Error;
 use crate::types::{FamilyPosition, Generation, RevocationReason, Timestamp};
 
@@ -33,6 +34,8 @@ pub struct Record {
     pub migrated: bool,
     /// The name by which people know the device.
     pub device: DeviceLabel,
+    /// What is stored beside the record and decides nothing.
+    pub notes: SessionNotes,
 }
 
 /// Whether a session is live.
@@ -88,6 +91,8 @@ pub struct NewSession {
     /// For a session that is migrated from the legacy app: when it began there. Such a session is
     /// never deleted before it expires, because its legacy token would begin it anew.
     pub legacy_login: Option<Timestamp>,
+    /// The client of the login, where that is recorded.
+    pub client: Option<ClientDetails>,
 }
 
 impl Record {
@@ -115,6 +120,10 @@ impl Record {
             state: SessionState::Live,
             migrated: legacy_login.is_some(),
             device: new.device.clone(),
+            notes: SessionNotes {
+                created_from: new.client.clone().map(Box::new),
+                ..SessionNotes::default()
+            },
         }
     }
 
@@ -231,7 +240,7 @@ pub(crate) mod layout {
 /// (`hash-max-listpack-value`): that is why the device label, of up to 64 bytes, is stored beside
 /// the record, and why usual values are left out.
 impl Record {
-    /// The record as bytes, without the device label.
+    /// The record as bytes, without the device label and the notes.
     pub fn encode(&self) -> Vec<u8> {
         let state = match self.state {
             SessionState::Live => layout::LIVE,
@@ -259,7 +268,7 @@ impl Record {
         bytes
     }
 
-    /// The record that `bytes` encode, with its device label.
+    /// The record that `bytes` encode, with its device label and without notes.
     ///
     /// # Errors
     /// [`Error::Internal`] when the bytes are not a record of a known version.
@@ -302,6 +311,7 @@ fn parse(bytes: &[u8], device: &str) -> Option<Record> {
         },
         migrated: has(layout::MIGRATED),
         device: DeviceLabel::new(device).ok()?,
+        notes: SessionNotes::default(),
     };
     // A record has exactly one encoding; anything else is damage.
     (record.encode() == bytes).then_some(record)
@@ -380,6 +390,7 @@ mod tests {
                 },
                 migrated,
                 device: DeviceLabel::new(device).expect("a short label"),
+                notes: SessionNotes::default(),
             }
         }
     }
@@ -417,6 +428,7 @@ mod tests {
             device: DeviceLabel::default(),
             max_sessions: None,
             legacy_login: None,
+            client: None,
         };
         Record::begin(&new, Timestamp::from_millis(1))
     }

@@ -63,13 +63,13 @@ impl RefreshClaims {
         let compact = Compact::split(token, MAX_BYTES)?;
         let header_text = base64url::decode_text(compact.header)?;
         let header = Header::parse(&header_text)?;
-        if header.alg != ALG {
-            return Err(Error::AlgNotAllowed);
-        }
-        // Before the signature: an access token in place of a refresh token is a common mistake
-        // that deserves its own error, and the type is not secret.
+        // Before all else: an access token in place of a refresh token, whatever its algorithm, is a
+        // common mistake that deserves its own error, and the type is not secret.
         if !header.typ.as_deref().is_some_and(|typ| is_typ(typ, TYP_REFRESH)) {
             return Err(Error::TypMismatch);
+        }
+        if header.alg != ALG {
+            return Err(Error::AlgNotAllowed);
         }
         let signature = base64url::decode(compact.signature)?;
         if !keys.verify(compact.signing_input.as_bytes(), &signature) {
@@ -351,9 +351,12 @@ mod tests {
             let outcome = RefreshClaims::verify(&forge(header, &bad), &keys("secret"));
             assert!(matches!(outcome, Err(Error::TokenMalformed)), "{bad}");
         }
-        let as_access = forge(r#"{"alg":"HS256","typ":"at+jwt"}"#, &payload(""));
-        let outcome = RefreshClaims::verify(&as_access, &keys("secret"));
-        assert!(matches!(outcome, Err(Error::TypMismatch)));
+        for alg in ["HS256", "ES256"] {
+            let header = format!(r#"{{"alg":"{alg}","typ":"at+jwt"}}"#);
+            let as_access = forge(&header, &payload(""));
+            let outcome = RefreshClaims::verify(&as_access, &keys("secret"));
+            assert!(matches!(outcome, Err(Error::TypMismatch)), "{alg}");
+        }
         let none = forge(r#"{"alg":"none","typ":"rt+jwt"}"#, &payload(""));
         assert!(matches!(RefreshClaims::verify(&none, &keys("secret")), Err(Error::AlgNotAllowed)));
     }

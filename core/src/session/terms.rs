@@ -1,13 +1,15 @@
 //! What a login fixed for its session: the app's claims, and an idle lifetime of its own.
 //!
 //! Every refresh token of the session carries them, signed, so no store has to keep them. Its client can
-//! read them, as it can read an access token.
+//! read them, as it can read an access token. Claims that the app changes later are in the store
+//! ([`UpdatedClaims`]) until a refresh token carries them.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use super::notes::UpdatedClaims;
 use super::policy::{RefreshPolicy, SessionPolicy};
 use crate::error::{Error, Result};
 
@@ -18,6 +20,10 @@ pub(crate) struct SessionTerms {
     /// The app's claims, which every access token of the session has.
     #[serde(skip_serializing_if = "Map::is_empty")]
     pub(crate) claims: Map<String, Value>,
+    /// The time of the app's latest change of the claims that these have, in milliseconds
+    /// ([`UpdatedClaims::at`]).
+    #[serde(rename = "upd", skip_serializing_if = "Option::is_none")]
+    updated_at: Option<i64>,
     /// The session's own idle lifetime, in milliseconds.
     #[serde(rename = "idle", skip_serializing_if = "Option::is_none")]
     idle_ttl: Option<u64>,
@@ -45,7 +51,22 @@ impl SessionTerms {
         until_browser_closes: bool,
     ) -> Result<Self> {
         let idle_ttl = idle_ttl.map(|ttl| u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-        Self { claims: Map::new(), idle_ttl, until_browser_closes }.with_claims(claims)
+        let terms = Self { idle_ttl, until_browser_closes, ..Self::default() };
+        terms.with_claims(claims)
+    }
+
+    /// The same terms with the claims that the app has set since, if there are any that these terms do
+    /// not know.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] for stored claims that are damaged.
+    pub(crate) fn updated(mut self, updated: Option<&UpdatedClaims>) -> Result<Self> {
+        if let Some(updated) = updated.filter(|it| Some(it.at.as_millis()) > self.updated_at) {
+            self.claims = serde_json::from_str(&updated.json)
+                .map_err(|_| Error::internal("the stored claims of a session are damaged"))?;
+            self.updated_at = Some(updated.at.as_millis());
+        }
+        Ok(self)
     }
 
     /// The same terms with other claims.
@@ -53,13 +74,22 @@ impl SessionTerms {
     /// # Errors
     /// [`Error::ArgumentInvalid`] for `claims` that are too long.
     pub(crate) fn with_claims(self, claims: Map<String, Value>) -> Result<Self> {
-        let text = serde_json::to_string(&claims)
+        Self::check_claims(&claims)?;
+        Ok(Self { claims, ..self })
+    }
+
+    /// The JSON text of claims that a session can keep.
+    ///
+    /// # Errors
+    /// [`Error::ArgumentInvalid`] for `claims` that are too long.
+    pub(crate) fn check_claims(claims: &Map<String, Value>) -> Result<String> {
+        let text = serde_json::to_string(claims)
             .map_err(|_| Error::internal("the claims did not serialize"))?;
         if text.len() > Self::MAX_CLAIMS_BYTES {
             let problem = "a session keeps at most 2048 bytes of claims, as JSON";
             return Err(Error::argument("claims", problem));
         }
-        Ok(Self { claims, ..self })
+        Ok(text)
     }
 
     /// Whether a refresh token need not say anything.

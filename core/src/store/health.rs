@@ -176,6 +176,7 @@ pub(super) fn probe_session() -> Result<NewSession> {
         device: DeviceLabel::default(),
         max_sessions: Some(NonZeroU32::MIN),
         legacy_login: None,
+        client: None,
     })
 }
 

@@ -36,8 +36,8 @@ use async_trait::async_trait;
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Decision, DiscardedChild, NewSession, PresentedToken, Record, RefreshPolicy,
-    TheftScope, UseOutcome,
+    AccessTokenUse, ClientDetails, Decision, DiscardedChild, NewSession, PresentedToken, Record,
+    RefreshPolicy, SessionNotes, TheftScope, UseOutcome,
 };
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
@@ -59,14 +59,26 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     ) -> Result<Created>;
 
     /// Decides about a refresh token ([`decide_refresh`](crate::session::decide_refresh)) and stores the
-    /// new record. `None` if the session is unknown.
+    /// new record, with the client of the request if it is known and the decision rotates or renews.
+    /// `None` if the session is unknown.
     async fn refresh(
         &self,
         subject: &Subject,
         session: &SessionId,
         token: &PresentedToken,
         policy: &RefreshPolicy,
+        client: Option<&ClientDetails>,
     ) -> Result<Option<Refreshed>>;
+
+    /// Replaces the claims of a session, the JSON text of an object, later than those before
+    /// ([`SessionNotes::claims`](crate::session::SessionNotes::claims)). Returns whether the session is
+    /// live; otherwise nothing changes.
+    async fn set_claims(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        claims: &str,
+    ) -> Result<bool>;
 
     /// Records that an access token was used ([`decide_use`](crate::session::decide_use)). `None` if
     /// the session is unknown.
@@ -161,12 +173,14 @@ pub struct Created {
 }
 
 /// The result of [`SessionStore::refresh`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Refreshed {
     /// What to do with the request.
     pub decision: Decision,
     /// A discarded child whose access tokens must be denied from now on.
     pub discarded: Option<DiscardedChild>,
+    /// What was stored beside the record; of the clients only those of a session whose token was reused.
+    pub notes: SessionNotes,
 }
 
 /// The result of [`SessionStore::revoke`].

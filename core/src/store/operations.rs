@@ -18,8 +18,8 @@ use super::{
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Decision, NewSession, PresentedToken, Record, RefreshPolicy, SessionState,
-    TheftScope, UseOutcome, decide_refresh, decide_use,
+    AccessTokenUse, ClientDetails, Decision, NewSession, PresentedToken, Record, RefreshPolicy,
+    SessionNotes, SessionState, TheftScope, UseOutcome, decide_refresh, decide_use,
 };
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
@@ -93,16 +93,31 @@ impl<S: LocalStore> SessionStore for S {
         session: &SessionId,
         token: &PresentedToken,
         policy: &RefreshPolicy,
+        client: Option<&ClientDetails>,
     ) -> Result<Option<Refreshed>> {
         let (session, token, policy) = (*session, *token, *policy);
+        let client = client.cloned();
         let durability = |refreshed: &Option<Refreshed>| match refreshed {
             Some(Refreshed { decision: Decision::Reuse(_), .. }) => Durability::Disk,
             _ => Durability::Process,
         };
         self.write(subject, durability, move |sessions, now| {
-            refresh(sessions, &session, &token, &policy, now)
+            refresh(sessions, &session, &token, &policy, client.as_ref(), now)
         })
         .await
+    }
+
+    async fn set_claims(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        claims: &str,
+    ) -> Result<bool> {
+        let (session, claims) = (*session, claims.to_owned());
+        let run = move |sessions: &mut dyn UserSessions, now| {
+            set_claims(sessions, &session, &claims, now)
+        };
+        self.write(subject, |_| Durability::Disk, run).await
     }
 
     async fn record_use(
@@ -233,13 +248,37 @@ fn refresh(
     session: &SessionId,
     token: &PresentedToken,
     policy: &RefreshPolicy,
+    client: Option<&ClientDetails>,
     now: Timestamp,
 ) -> Result<Option<Refreshed>> {
     let Some(record) = get_unexpired(sessions, session, now)? else { return Ok(None) };
-    let next = decide_refresh(&record, token, now, policy);
+    let mut next = decide_refresh(&record, token, now, policy);
+    if let (Decision::Rotate(_) | Decision::Renew { .. }, Some(changed), Some(client)) =
+        (next.decision, &mut next.record, client)
+    {
+        changed.notes.refreshed_from = Some(Box::new(client.clone()));
+    }
     let is_reuse = matches!(next.decision, Decision::Reuse(_));
     apply(sessions, session, next.record, is_reuse.then_some(policy.on_theft), now)?;
-    Ok(Some(Refreshed { decision: next.decision, discarded: next.discarded }))
+    let notes = match is_reuse {
+        true => record.notes,
+        false => SessionNotes { claims: record.notes.claims, ..SessionNotes::default() },
+    };
+    Ok(Some(Refreshed { decision: next.decision, discarded: next.discarded, notes }))
+}
+
+fn set_claims(
+    sessions: &mut dyn UserSessions,
+    session: &SessionId,
+    claims: &str,
+    now: Timestamp,
+) -> Result<bool> {
+    let Some(mut record) = sessions.get(session)?.filter(|record| record.is_live(now)) else {
+        return Ok(false);
+    };
+    record.notes.set_claims(claims, now);
+    sessions.put(session, record)?;
+    Ok(true)
 }
 
 fn record_use(

@@ -15,7 +15,7 @@ use tokio::time::{sleep, timeout};
 use super::StoredSession;
 use super::operations::UserSessions;
 use crate::error::{Error, Result};
-use crate::session::Record;
+use crate::session::{Record, SessionNotes};
 use crate::types::{SessionId, Subject, Timestamp};
 
 /// A database with one value per user.
@@ -128,20 +128,31 @@ struct Sessions {
     changed: bool,
 }
 
-/// The version of the layout.
+/// The version of the layout without notes.
 const VERSION: u8 = 1;
 
+/// The version of the layout of a user of whom some session has notes.
+const VERSION_WITH_NOTES: u8 = 2;
+
 /// The layout: the version; then for each session its id (16 bytes), the length of the device label
-/// and the label, the length of the record and the record ([`Record::encode`]). A length is 1 byte.
+/// and the label, the length of the record and the record ([`Record::encode`]). A length is 1 byte. In
+/// version 2 the length of the notes, in 2 bytes, and the notes ([`SessionNotes`]) follow.
 impl Sessions {
     fn encode(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION];
+        let has_notes = self.records.values().any(|record| !record.notes.is_empty());
+        let mut bytes = vec![if has_notes { VERSION_WITH_NOTES } else { VERSION }];
         for (id, record) in &self.records {
             bytes.extend(id.as_bytes());
             for part in [record.device.as_str().as_bytes(), &record.encode()] {
                 // Neither is longer than 64 bytes.
                 bytes.push(u8::try_from(part.len()).unwrap_or(u8::MAX));
                 bytes.extend(part);
+            }
+            if has_notes {
+                let notes = record.notes.encode();
+                // Claims and clients are limited to a few kilobytes.
+                bytes.extend(u16::try_from(notes.len()).unwrap_or(u16::MAX).to_be_bytes());
+                bytes.extend(notes.as_bytes());
             }
         }
         bytes
@@ -152,7 +163,8 @@ impl Sessions {
     fn decode(value: &[u8]) -> Result<Self> {
         let records = match value.split_first() {
             None => BTreeMap::new(),
-            Some((&VERSION, rest)) => parse(rest).ok_or_else(damaged)??,
+            Some((&VERSION, rest)) => parse(rest, false).ok_or_else(damaged)??,
+            Some((&VERSION_WITH_NOTES, rest)) => parse(rest, true).ok_or_else(damaged)??,
             Some(_) => return Err(Error::internal("a stored value has an unknown version")),
         };
         Ok(Self { records, changed: false })
@@ -170,20 +182,30 @@ fn damaged() -> Error {
 }
 
 /// `None` for a value that ends too early.
-fn parse(mut rest: &[u8]) -> Option<Result<BTreeMap<SessionId, Record>>> {
+fn parse(mut rest: &[u8], has_notes: bool) -> Option<Result<BTreeMap<SessionId, Record>>> {
     let mut records = BTreeMap::new();
     while !rest.is_empty() {
         let (id, after) = rest.split_first_chunk::<16>()?;
         let (device, after) = take_part(after)?;
-        let (record, after) = take_part(after)?;
-        let Ok(device) = std::str::from_utf8(device) else { return Some(Err(damaged())) };
-        match Record::decode(record, device) {
+        let (record, mut after) = take_part(after)?;
+        let mut notes = &[][..];
+        if has_notes {
+            let (length, rest) = after.split_first_chunk::<2>()?;
+            (notes, after) = rest.split_at_checked(usize::from(u16::from_be_bytes(*length)))?;
+        }
+        match decode(record, device, notes) {
             Ok(record) => records.insert(SessionId::from_bytes(*id), record),
             Err(error) => return Some(Err(error)),
         };
         rest = after;
     }
     Some(Ok(records))
+}
+
+fn decode(record: &[u8], device: &[u8], notes: &[u8]) -> Result<Record> {
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| damaged());
+    let record = Record::decode(record, text(device)?)?;
+    Ok(Record { notes: SessionNotes::decode(text(notes)?)?, ..record })
 }
 
 fn take_part(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
@@ -217,9 +239,9 @@ impl UserSessions for Sessions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::session::{DeviceLabel, NewSession, TokenId};
+    use crate::session::{ClientDetails, DeviceLabel, NewSession, TokenId};
 
-    fn sessions(count: u8) -> Sessions {
+    fn sessions(count: u8, client: Option<&ClientDetails>) -> Sessions {
         let mut sessions = Sessions::default();
         for number in 0..count {
             let new = NewSession {
@@ -229,6 +251,7 @@ mod tests {
                 device: DeviceLabel::new("é".repeat(usize::from(number % 33))).unwrap(),
                 max_sessions: None,
                 legacy_login: None,
+                client: client.cloned(),
             };
             let record = Record::begin(&new, Timestamp::from_millis(i64::from(number)));
             sessions.put(&SessionId::from_bytes([number; 16]), record).unwrap();
@@ -238,17 +261,23 @@ mod tests {
 
     #[test]
     fn decode_reverses_encode() {
-        for count in [0, 1, 2, 200] {
-            let written = sessions(count);
-            let read = Sessions::decode(&written.encode()).unwrap();
-            assert_eq!(read.records, written.records);
-            assert!(!read.changed);
+        let client = ClientDetails::default().address("::1").user_agent(&"é".repeat(999));
+        for client in [None, Some(&client)] {
+            for count in [0, 1, 2, 200] {
+                let written = sessions(count, client);
+                let bytes = written.encode();
+                let read = Sessions::decode(&bytes).unwrap();
+                assert_eq!(read.records, written.records);
+                assert!(!read.changed);
+                // What has no notes is written as the version before it did.
+                assert_eq!(bytes[0], if client.is_some() && count > 0 { 2 } else { 1 });
+            }
         }
     }
 
     #[test]
     fn a_damaged_value_is_an_error_and_no_sessions() {
-        let whole = sessions(3).encode();
+        let whole = sessions(3, None).encode();
         let ends = [1, 1 + whole.len() / 3, 1 + whole.len() / 3 * 2];
         for end in (1..whole.len()).filter(|end| !ends.contains(end)) {
             // A value that ends between two sessions cannot be told from a whole one.
@@ -257,7 +286,7 @@ mod tests {
             }
         }
         assert!(Sessions::decode(&[VERSION, 7]).is_err());
-        assert!(Sessions::decode(&[VERSION + 1]).is_err());
+        assert!(Sessions::decode(&[VERSION_WITH_NOTES + 1]).is_err());
         assert!(Sessions::decode(b"null").is_err());
     }
 }

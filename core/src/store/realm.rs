@@ -3,7 +3,8 @@
 //! A [`RealmStore`] gives every user a name of its own in each realm ([`Realm`]) and marks each
 //! revocation with the realm, so no store has to know what a realm is. The sessions of previous realms
 //! stay where they are and go on until they expire: what is not found in the current realm is looked
-//! for in those.
+//! for in those. A theft revokes sessions of its own realm only; the caller revokes those of the others
+//! ([`SessionStore::revoke_all`]) and repeats that if it fails.
 
 use std::fmt;
 use std::sync::Arc;
@@ -21,7 +22,8 @@ use crate::revocation::{
     RevocationTarget,
 };
 use crate::session::{
-    AccessTokenUse, Decision, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
+    AccessTokenUse, ClientDetails, NewSession, PresentedToken, RefreshPolicy, TheftScope,
+    UseOutcome,
 };
 use crate::types::{Realm, Realms, RevocationReason, SessionId, Subject, Timestamp};
 
@@ -41,15 +43,6 @@ impl RealmStore {
     /// The user's name in the current realm, and then in each of the previous ones.
     fn names(&self, subject: &Subject) -> Vec<Subject> {
         self.realms.iter().map(|realm| realm.qualify(subject)).collect()
-    }
-
-    /// After a theft that revokes all sessions of the user: those in the other realms too.
-    async fn revoke_under_other_names(&self, subject: &Subject, except: &Subject) -> Result<()> {
-        for name in self.names(subject).iter().filter(|name| *name != except) {
-            let all = SessionFilter::ALL;
-            self.store.revoke_all(name, &all, RevocationReason::Reused).await?;
-        }
-        Ok(())
     }
 }
 
@@ -87,19 +80,29 @@ impl SessionStore for RealmStore {
         session: &SessionId,
         token: &PresentedToken,
         policy: &RefreshPolicy,
+        client: Option<&ClientDetails>,
     ) -> Result<Option<Refreshed>> {
         for name in self.names(subject) {
-            let Some(refreshed) = self.store.refresh(&name, session, token, policy).await? else {
-                continue;
-            };
-            if matches!(refreshed.decision, Decision::Reuse(_))
-                && policy.on_theft == TheftScope::Subject
-            {
-                self.revoke_under_other_names(subject, &name).await?;
+            let refreshed = self.store.refresh(&name, session, token, policy, client).await?;
+            if refreshed.is_some() {
+                return Ok(refreshed);
             }
-            return Ok(Some(refreshed));
         }
         Ok(None)
+    }
+
+    async fn set_claims(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        claims: &str,
+    ) -> Result<bool> {
+        for name in self.names(subject) {
+            if self.store.set_claims(&name, session, claims).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn record_use(
@@ -111,9 +114,6 @@ impl SessionStore for RealmStore {
     ) -> Result<Option<UseOutcome>> {
         for name in self.names(subject) {
             let outcome = self.store.record_use(&name, session, token_use, on_theft).await?;
-            if outcome == Some(UseOutcome::Reuse) && on_theft == TheftScope::Subject {
-                self.revoke_under_other_names(subject, &name).await?;
-            }
             if outcome.is_some() {
                 return Ok(outcome);
             }
@@ -196,10 +196,17 @@ impl FailureCounter for RealmStore {
 impl RevocationFeed for RealmStore {
     async fn publish(&self, revocations: &[Revocation]) -> Result<()> {
         let Some(feed) = self.store.feed() else { return Ok(()) };
-        let Some(tag) = self.realms.current.tag() else { return feed.publish(revocations).await };
-        let mut marked = revocations.to_vec();
-        for revocation in marked.iter_mut().filter(|it| !names_session(&it.target)) {
-            revocation.realm = Some(tag.into());
+        // While a realm is renamed, other processes know it by its previous name only. What is left of
+        // the realm without a name is common to apps that must not deny each other's tokens.
+        let previous = self.realms.iter().skip(1).filter_map(Realm::tag).map(Some);
+        let tags: Vec<_> = std::iter::once(self.realms.current.tag()).chain(previous).collect();
+        let mut marked = Vec::with_capacity(revocations.len());
+        for revocation in revocations {
+            let tags = if names_session(&revocation.target) { &[None][..] } else { &tags };
+            marked.extend(tags.iter().map(|tag| {
+                let realm = tag.map(Into::into);
+                Revocation { realm, ..revocation.clone() }
+            }));
         }
         feed.publish(&marked).await
     }

@@ -22,8 +22,8 @@ pub struct Realm {
 }
 
 impl Realm {
-    /// The longest name, in bytes.
-    pub const MAX_BYTES: usize = 255;
+    /// The longest name that can be given, in bytes. It is only hashed, never stored.
+    pub const MAX_BYTES: usize = 4096;
 
     /// The realm with this name; the realm without a name if it is empty.
     ///
@@ -31,19 +31,28 @@ impl Realm {
     /// [`Error::ConfigInvalid`] for `realm` when the name is too long.
     pub fn new(name: &str) -> Result<Self> {
         if name.len() > Self::MAX_BYTES {
-            return Err(Error::config("realm", "expected at most 255 bytes of text"));
+            return Err(Error::config("realm", "expected at most 4096 bytes of text"));
         }
         Ok(Self::named(name))
     }
 
     /// The realm of the apps whose access tokens have this issuer and these audiences: its name is the
     /// issuer and then the audiences in alphabetical order, separated by spaces.
+    ///
+    /// No other issuer and audiences give the same name, because only the issuer is a URL and no part has
+    /// a space. Where that is not so, the name is a space and then the issuer, or `null`, and the
+    /// audiences as a JSON array.
     pub fn of_tokens(issuer: Option<&str>, audiences: &[String]) -> Self {
         let mut audiences: Vec<_> = audiences.iter().map(String::as_str).collect();
         audiences.sort_unstable();
         audiences.dedup();
-        let parts: Vec<_> = issuer.into_iter().chain(audiences).collect();
-        Self::named(&parts.join(" "))
+        let is_url = |part: &str| part.contains("://");
+        let is_plain = issuer.map_or_else(|| !audiences.iter().any(|it| is_url(it)), is_url);
+        let parts = || issuer.into_iter().chain(audiences.iter().copied());
+        if is_plain && parts().all(|part| !part.is_empty() && !part.contains(' ')) {
+            return Self::named(&parts().collect::<Vec<_>>().join(" "));
+        }
+        Self::named(&format!(" {}", serde_json::json!([issuer, audiences])))
     }
 
     fn named(name: &str) -> Self {
@@ -126,7 +135,28 @@ mod tests {
         assert_eq!(of(None, &[]), Realm::default());
         assert_eq!(of(Some("https://a"), &["b", "a", "b"]).name(), "https://a a b");
         assert_eq!(of(None, &["shop", "api"]), Realm::new("api shop").unwrap());
+        assert_eq!(of(Some("auth"), &["b", "a"]).name(), r#" ["auth",["a","b"]]"#);
         assert_ne!(of(None, &["shop"]).tag(), of(None, &["admin"]).tag());
+    }
+
+    /// Apps with another issuer or other audiences must not share a realm by chance.
+    #[test]
+    fn different_issuers_and_audiences_have_different_realms() {
+        let parts = ["a", "b", "a b", "", "https://a", "https://a b", "null"];
+        let issuers = parts.map(Some).into_iter().chain([None]);
+        let mut seen = std::collections::HashMap::new();
+        for issuer in issuers {
+            for chosen in 0..1_u32 << parts.len() {
+                let is_chosen = |(at, _): &(usize, &&str)| chosen >> at & 1 == 1;
+                let audiences = parts.iter().enumerate().filter(is_chosen);
+                let audiences: Vec<_> = audiences.map(|(_, part)| (*part).to_owned()).collect();
+                let realm = Realm::of_tokens(issuer, &audiences);
+                let configuration = (issuer, audiences);
+                if let Some(other) = seen.insert(realm.name().to_owned(), configuration.clone()) {
+                    panic!("{other:?} and {configuration:?}: {:?}", realm.name());
+                }
+            }
+        }
     }
 
     /// The tag is in the keys of stores: another one would sign every user out.

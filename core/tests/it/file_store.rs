@@ -33,6 +33,7 @@ fn new_session() -> NewSession {
         device: DeviceLabel::new("노트북").unwrap(),
         max_sessions: None,
         legacy_login: None,
+        client: None,
     }
 }
 

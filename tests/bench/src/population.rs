@@ -103,6 +103,7 @@ fn begin(device: &str) -> Result<NewSession> {
         device: DeviceLabel::new(device)?,
         max_sessions: None,
         legacy_login: None,
+        client: None,
     })
 }
 
@@ -127,7 +128,7 @@ pub(crate) async fn refresh(
     attempt: &PresentedToken,
     policy: &RefreshPolicy,
 ) -> Result<()> {
-    let answer = store.refresh(subject, session, attempt, policy).await?;
+    let answer = store.refresh(subject, session, attempt, policy, None).await?;
     let decision = answer.context("the session is unknown")?.decision;
     // Within the same millisecond the same child is returned, as it must be.
     ensure!(

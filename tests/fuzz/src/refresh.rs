@@ -78,6 +78,7 @@ async fn new_auth() -> Auth {
         device: Default::default(),
         max_sessions: policy.max_sessions,
         legacy_login: None,
+        client: None,
     };
     let subject = Subject::new("user").expect("a user");
     store.create(&subject, &SessionId::from_bytes(SESSION), &new).await.expect("a session");

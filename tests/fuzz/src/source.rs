@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use arbitrary::{Result, Unstructured};
 use regrant::session::{
-    Child, DeviceLabel, PresentedToken, Record, RefreshPolicy, SessionState, TheftScope, TokenId,
+    Child, DeviceLabel, PresentedToken, Record, RefreshPolicy, SessionNotes, SessionState,
+    TheftScope, TokenId,
 };
 use regrant::types::{RevocationReason, Timestamp};
 
@@ -82,6 +83,7 @@ impl<'a, 'b> Source<'a, 'b> {
             state,
             migrated: self.bytes.ratio(1, 4)?,
             device: DeviceLabel::lossy(self.bytes.arbitrary()?),
+            notes: SessionNotes::default(),
         })
     }
 

@@ -61,6 +61,7 @@ impl Device {
             device: DeviceLabel::default(),
             max_sessions: None,
             legacy_login: None,
+            client: None,
         };
         let Created { record, .. } = store.create(&subject, &session, &new).await?;
         Ok(Self { subject, session, token: Token::of_login(secret, &record) })
@@ -76,7 +77,7 @@ impl Device {
     pub async fn refresh(&mut self, store: &Store) -> Result<()> {
         let policy = SessionPolicy::default().for_refresh(Some(true));
         let answer =
-            store.refresh(&self.subject, &self.session, &self.token.claims, &policy).await?;
+            store.refresh(&self.subject, &self.session, &self.token.claims, &policy, None).await?;
         match answer.map(|refreshed| refreshed.decision) {
             Some(Decision::Rotate(issued_child) | Decision::Replay(issued_child)) => {
                 self.token = self.token.child(&issued_child);

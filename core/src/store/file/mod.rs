@@ -30,7 +30,7 @@ use crate::revocation::{
     FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed,
     cutoff_entry, feed_entry,
 };
-use crate::session::Record;
+use crate::session::{Record, SessionNotes};
 use crate::types::{SessionId, Subject, Timestamp};
 
 /// Sessions in a file.
@@ -105,26 +105,26 @@ struct Rows<'c> {
 
 impl UserSessions for Rows<'_> {
     fn get(&mut self, session: &SessionId) -> Result<Option<Record>> {
-        let sql = "SELECT record, device FROM sessions WHERE subject = ?1 AND session = ?2";
-        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-        let row: Option<(Vec<u8>, String)> = self
+        let sql = "SELECT record, device, notes FROM sessions WHERE subject = ?1 AND session = ?2";
+        let columns = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?, row.get(2)?));
+        let row: Option<(Vec<u8>, String, String)> = self
             .connection
             .prepare_cached(sql)
             .and_then(|mut select| {
                 select.query_row(params![self.subject, session.as_bytes()], columns).optional()
             })
             .map_err(unavailable)?;
-        row.map(|(record, device)| Record::decode(&record, &device)).transpose()
+        row.map(|(record, device, notes)| decode(&record, &device, &notes)).transpose()
     }
 
     fn put(&mut self, session: &SessionId, record: Record) -> Result<()> {
-        let sql = "INSERT INTO sessions (subject, session, expires, record, device)
-                   VALUES (?1, ?2, ?3, ?4, ?5)
+        let sql = "INSERT INTO sessions (subject, session, expires, record, device, notes)
+                   VALUES (?1, ?2, ?3, ?4, ?5, ?6)
                    ON CONFLICT DO UPDATE SET expires = excluded.expires, record = excluded.record,
-                   device = excluded.device";
+                   device = excluded.device, notes = excluded.notes";
         let (expires_at, device) = (record.expires_at.as_millis(), record.device.as_str());
-        let encoded = record.encode();
-        let values = params![self.subject, session.as_bytes(), expires_at, encoded, device];
+        let (encoded, notes) = (record.encode(), record.notes.encode());
+        let values = params![self.subject, session.as_bytes(), expires_at, encoded, device, notes];
         execute(self.connection, sql, values)
     }
 
@@ -136,20 +136,29 @@ impl UserSessions for Rows<'_> {
     fn all(&mut self) -> Result<Vec<StoredSession>> {
         let mut select = self
             .connection
-            .prepare_cached("SELECT session, record, device FROM sessions WHERE subject = ?1")
+            .prepare_cached(
+                "SELECT session, record, device, notes FROM sessions WHERE subject = ?1",
+            )
             .map_err(unavailable)?;
         let rows = select
-            .query_map([self.subject], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+            .query_map([self.subject], |row| {
+                Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?))
+            })
             .map_err(unavailable)?;
         rows.map(|row| {
-            let (id, record, device): (Vec<u8>, Vec<u8>, String) = row.map_err(unavailable)?;
+            let (id, record, device, notes): (Vec<u8>, Vec<u8>, String, String) =
+                row.map_err(unavailable)?;
             let id =
                 id.try_into().map_err(|_| Error::internal("a stored session id is damaged"))?;
             let id = SessionId::from_bytes(id);
-            Ok(StoredSession { id, record: Record::decode(&record, &device)? })
+            Ok(StoredSession { id, record: decode(&record, &device, &notes)? })
         })
         .collect()
     }
+}
+
+fn decode(record: &[u8], device: &str, notes: &str) -> Result<Record> {
+    Ok(Record { notes: SessionNotes::decode(notes)?, ..Record::decode(record, device)? })
 }
 
 fn execute(connection: &Connection, sql: &str, values: impl rusqlite::Params) -> Result<()> {
@@ -402,6 +411,7 @@ mod tests {
             device: DeviceLabel::new("x".repeat(64)).unwrap(),
             max_sessions: None,
             legacy_login: None,
+            client: None,
         };
         let login = async |number: u16| {
             let mut id = [0; 16];
@@ -432,7 +442,7 @@ mod tests {
             expires_at: record.idle_deadline,
         };
         let refresh =
-            async || store.refresh(&alice, &session, &token, &policy.for_refresh(None)).await;
+            async || store.refresh(&alice, &session, &token, &policy.for_refresh(None), None).await;
         // Granted or unavailable, but never a reason to sign in.
         assert!(!matches!(refresh().await, Ok(None)));
         store.fill_disk(false).await;

@@ -63,6 +63,9 @@ const MIGRATIONS: &[&str] = &[
     ) WITHOUT ROWID, STRICT;
     CREATE INDEX failures_by_end ON failures (ends);
 ",
+    "
+    ALTER TABLE sessions ADD COLUMN notes TEXT NOT NULL DEFAULT '';
+",
 ];
 
 /// The version that this program writes.

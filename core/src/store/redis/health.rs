@@ -138,7 +138,8 @@ impl Probe<'_> {
             .text("")
             // One session: the key does not grow.
             .text(1)
-            .instant(None);
+            .instant(None)
+            .text("");
         let request = Request::Script(self.login, arguments);
         // Half of the timeout, because a readiness probe should not wait as long as a login.
         let timeout = self.client.deployment().connector.timeout / 2;

@@ -44,8 +44,8 @@ use super::{
 use crate::error::{Error, Result};
 use crate::revocation::RevocationFeed;
 use crate::session::{
-    AccessTokenUse, Decision, DiscardedChild, IssuedChild, NewSession, PresentedToken, Record,
-    RefreshPolicy, ReuseEvidence, TheftScope, UseOutcome,
+    AccessTokenUse, ClientDetails, Decision, DiscardedChild, IssuedChild, NewSession,
+    PresentedToken, Record, RefreshPolicy, ReuseEvidence, SessionNotes, TheftScope, UseOutcome,
 };
 use crate::types::{Clock, FamilyPosition, RevocationReason, SessionId, Subject, Timestamp};
 
@@ -149,14 +149,15 @@ impl SessionStore for RedisStore {
             .duration(new.absolute_ttl)
             .text(new.device.as_str())
             .text(new.max_sessions.map(|max| max.to_string()).unwrap_or_default())
-            .instant(new.legacy_login);
+            .instant(new.legacy_login)
+            .text(client_text(new.client.as_ref()));
         let reply = self.run_replicated(&self.scripts.create, subject, arguments).await?;
         if reply.replicated == Replicated::No {
             tracing::warn!(target: "regrant::store", "too few replicas have a login: a failover may sign it out");
         }
-        let (record, label, evicted): (Vec<u8>, String, Vec<Vec<u8>>) =
+        let (record, texts, evicted): (Vec<u8>, Texts, Vec<Vec<u8>>) =
             reply.retried.unwrap_or(reply.value);
-        Ok(Created { record: Record::decode(&record, &label)?, evicted: session_ids(evicted)? })
+        Ok(Created { record: decode(&record, &texts)?, evicted: session_ids(evicted)? })
     }
 
     async fn refresh(
@@ -165,6 +166,7 @@ impl SessionStore for RedisStore {
         session: &SessionId,
         token: &PresentedToken,
         policy: &RefreshPolicy,
+        client: Option<&ClientDetails>,
     ) -> Result<Option<Refreshed>> {
         let parent = token.parent.as_ref().map_or(&[][..], |parent| parent.as_bytes());
         let arguments = self
@@ -180,7 +182,8 @@ impl SessionStore for RedisStore {
             .duration(policy.unused_grace)
             .duration(policy.idle_ttl)
             .flag(policy.rotate)
-            .flag(policy.on_theft == TheftScope::Subject);
+            .flag(policy.on_theft == TheftScope::Subject)
+            .text(client_text(client));
         let (script, key) = (&self.scripts.refresh, self.key(subject));
         let reply: Option<RefreshReply> = match self.clock {
             // A deadline by the server's clock means nothing to a test's clock.
@@ -188,6 +191,21 @@ impl SessionStore for RedisStore {
             None => self.client.run_with_deadline(script, &key, arguments).await?,
         };
         reply.as_ref().map(refreshed).transpose()
+    }
+
+    async fn set_claims(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        claims: &str,
+    ) -> Result<bool> {
+        let arguments = self.arguments().bytes(session.as_bytes()).text(claims);
+        let reply: ReplicatedReply<bool> =
+            self.run_replicated(&self.scripts.set_claims, subject, arguments).await?;
+        if reply.replicated == Replicated::No {
+            tracing::warn!(target: "regrant::store", "too few replicas have the new claims of a session: a failover may restore the former ones");
+        }
+        Ok(reply.value)
     }
 
     async fn record_use(
@@ -267,13 +285,12 @@ impl SessionStore for RedisStore {
     }
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
-        let reply: Vec<(Vec<u8>, Vec<u8>, String)> =
+        let reply: Vec<(Vec<u8>, Vec<u8>, Texts)> =
             self.client.run(&self.scripts.list, &self.key(subject), self.arguments()).await?;
         reply
             .into_iter()
-            .map(|(id, record, label)| {
-                let record = Record::decode(&record, &label)?;
-                Ok(StoredSession { id: session_id(id)?, record })
+            .map(|(id, record, texts)| {
+                Ok(StoredSession { id: session_id(id)?, record: decode(&record, &texts)? })
             })
             .collect()
     }
@@ -297,11 +314,11 @@ impl FailureCounter for RedisStore {
 
 /// The reply of the refresh script: decision, detail, generation, branch, issue time of the child,
 /// its expiry or that of the renewed session; of the discarded child its branch (−1 if there is none) and the last instant at
-/// which it was issued.
-type RefreshReply = (String, String, u32, u32, i64, i64, i64, i64);
+/// which it was issued; the updated claims, and after reuse the clients of login and latest refresh.
+type RefreshReply = (String, String, u32, u32, i64, i64, i64, i64, String, String, String);
 
 fn refreshed(reply: &RefreshReply) -> Result<Refreshed> {
-    let (decision, detail, generation, branch, issued_at, expires_at, discarded, issued_until) =
+    let (decision, detail, generation, branch, issued_at, expires_at, discarded, issued_until, ..) =
         reply;
     let child = |branch| FamilyPosition { generation: generation.saturating_add(1), branch };
     let issued = IssuedChild {
@@ -327,7 +344,38 @@ fn refreshed(reply: &RefreshReply) -> Result<Refreshed> {
             family_position: child(branch),
             issued_until: Timestamp::from_millis(*issued_until),
         }),
+        notes: decode_notes(&reply.8, &reply.9, &reply.10)?,
     })
+}
+
+/// What is stored of a session beside its record: the device label, the updated claims, the clients of
+/// login and latest refresh; each empty for none. For the latter `=` is the same as the former.
+type Texts = (String, String, String, String);
+
+fn decode(record: &[u8], (label, claims, login, refresh): &Texts) -> Result<Record> {
+    let notes = decode_notes(claims, login, refresh)?;
+    Ok(Record { notes, ..Record::decode(record, label)? })
+}
+
+fn decode_notes(claims: &str, login: &str, refresh: &str) -> Result<SessionNotes> {
+    let client = |text: &str| match text {
+        "" => Ok(None),
+        text => serde_json::from_str(text).map(Some).map_err(|_| malformed()),
+    };
+    let refresh = if refresh == "=" { login } else { refresh };
+    Ok(SessionNotes {
+        claims: match claims {
+            "" => None,
+            text => Some(Box::new(text.parse()?)),
+        },
+        created_from: client(login)?,
+        refreshed_from: client(refresh)?,
+    })
+}
+
+fn client_text(client: Option<&ClientDetails>) -> String {
+    // Texts always serialize.
+    client.and_then(|client| serde_json::to_string(client).ok()).unwrap_or_default()
 }
 
 fn reuse_evidence(name: &str) -> Result<ReuseEvidence> {

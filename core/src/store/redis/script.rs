@@ -141,6 +141,7 @@ pub(super) struct Scripts {
     pub(super) create: Script,
     pub(super) refresh: Script,
     pub(super) confirm: Script,
+    pub(super) set_claims: Script,
     pub(super) revoke: Script,
     pub(super) revoke_all: Script,
     pub(super) list: Script,
@@ -175,6 +176,13 @@ impl Scripts {
                 "op_refresh"
             )),
             confirm: script(pieces!("on_primary", "clock", "record", "sessions", "op_confirm")),
+            set_claims: script(pieces!(
+                "on_primary",
+                "clock",
+                "record",
+                "sessions",
+                "op_set_claims"
+            )),
             revoke: script(pieces!("on_primary", "clock", "record", "op_revoke")),
             revoke_all: script(pieces!(
                 "on_primary",

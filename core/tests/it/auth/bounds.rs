@@ -2,7 +2,7 @@
 //! enough to deny it where the store has lost its session.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -14,7 +14,9 @@ use regrant::store::{
     StoredSession,
 };
 use regrant::types::{Clock, RevocationReason, SessionId, Subject};
-use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest, Result, SessionStatus, TokenPair};
+use regrant::{
+    Auth, Error, Login, LogoutEverywhere, RefreshRequest, Result, SessionStatus, TokenPair,
+};
 use serde_json::json;
 use tokio::sync::Notify;
 
@@ -293,6 +295,54 @@ async fn a_theft_that_was_not_published_is_published_later() {
     eventually("published", async || common.published() == 1).await;
     settle().await;
     assert_code(there.auth.verify(child.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+/// A memory store that fails from some operation on.
+#[derive(Debug)]
+struct Failing {
+    inner: MemoryStore,
+    operations_left: AtomicUsize,
+}
+
+delegate!(Shared<Failing>, |this, call| {
+    let less = |left: usize| left.checked_sub(1);
+    let left = this.0.operations_left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, less);
+    match left {
+        Ok(_) => call(&this.0.inner).await,
+        Err(_) => Err(Error::store("cut off")),
+    }
+});
+
+#[tokio::test]
+async fn a_theft_revokes_the_sessions_of_all_realms_once_the_store_is_back() {
+    let plain = World::new(json!({}));
+    let clock = Arc::clone(&plain.clock) as Arc<dyn Clock>;
+    let store = Arc::new(Failing {
+        inner: MemoryStore::with_clock(Arc::clone(&clock)),
+        operations_left: AtomicUsize::new(usize::MAX),
+    });
+    let app = |mut config: serde_json::Value| {
+        config["refresh"] = json!({ "onTheft": "subject" });
+        let (store, clock) = (Shared(Arc::clone(&store)), Arc::clone(&clock));
+        World::with(config, |builder| builder.store(store).clock(clock))
+    };
+    let (before, named) = (app(json!({})), app(json!({ "realm": "shop" })));
+    let (stolen, other) = (before.login().await, named.login().await);
+    let token = stolen.refresh_token.expose();
+    let child = named.refresh(token).await.unwrap();
+    named.refresh(next(&child)).await.unwrap();
+    plain.advance(120);
+    // The session is looked for in the realm of the app and found in that without a name.
+    store.operations_left.store(2, Ordering::SeqCst);
+    assert_code(named.refresh(token).await, "ERR_REFRESH_REUSED");
+    assert_code(named.auth.verify(other.access_token.expose()), "ERR_TOKEN_EXPIRED");
+    store.operations_left.store(usize::MAX, Ordering::SeqCst);
+    eventually("revoked", async || {
+        let listed = named.auth.sessions(&alice(), None).await.unwrap();
+        listed.iter().all(|info| info.status != SessionStatus::Live)
+    })
+    .await;
+    assert_code(named.refresh(other.refresh_token.expose()).await, "ERR_SESSION_REVOKED");
 }
 
 /// Waits until `condition` holds.

@@ -57,8 +57,15 @@ macro_rules! delegate {
                 b: &SessionId,
                 c: &PresentedToken,
                 d: &RefreshPolicy,
+                e: Option<&regrant::session::ClientDetails>,
             ) -> Result<Option<Refreshed>> {
-                let ($self_, $call) = (self, async |s: &MemoryStore| s.refresh(a, b, c, d).await);
+                let ($self_, $call) =
+                    (self, async |s: &MemoryStore| s.refresh(a, b, c, d, e).await);
+                $body
+            }
+
+            async fn set_claims(&self, a: &Subject, b: &SessionId, c: &str) -> Result<bool> {
+                let ($self_, $call) = (self, async |s: &MemoryStore| s.set_claims(a, b, c).await);
                 $body
             }
 

@@ -109,8 +109,12 @@ pub fn processes() -> (World, World, Arc<Common>) {
 }
 
 /// As [`processes`], with this configuration.
-pub fn processes_with(mut config: serde_json::Value) -> (World, World, Arc<Common>) {
-    config["access"] = json!({ "legacy": true });
+pub fn processes_with(config: serde_json::Value) -> (World, World, Arc<Common>) {
+    different_processes([config.clone(), config])
+}
+
+/// As [`processes`], each with a configuration of its own.
+fn different_processes(configs: [serde_json::Value; 2]) -> (World, World, Arc<Common>) {
     let plain = World::new(json!({}));
     let clock = Arc::clone(&plain.clock);
     let common = Arc::new(Common {
@@ -121,13 +125,31 @@ pub fn processes_with(mut config: serde_json::Value) -> (World, World, Arc<Commo
         offline: Mutex::new(false),
         held: Mutex::new(false),
     });
-    let process = || {
-        let world = World::with(config.clone(), |builder| {
+    let [here, there] = configs.map(|mut config| {
+        config["access"]["legacy"] = true.into();
+        let world = World::with(config, |builder| {
             builder.store(Process(Arc::clone(&common))).clock(Arc::clone(&clock) as Arc<dyn Clock>)
         });
         World { clock: Arc::clone(&clock), ..world }
+    });
+    (here, there, Arc::clone(&common))
+}
+
+/// The processes of an app change one after the other.
+#[tokio::test]
+async fn while_a_realm_is_renamed_its_processes_know_of_each_others_revocations() {
+    let config = |more: serde_json::Value| {
+        let mut config = json!({ "access": { "audience": "shop" } });
+        config.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        config
     };
-    (process(), process(), Arc::clone(&common))
+    let renamed = config(json!({ "realm": "store", "previousRealms": ["shop"] }));
+    let (before, after, _) = different_processes([config(json!({})), renamed]);
+    let service = before.auth.issue_access_token(alice(), serde_json::Map::new()).unwrap();
+    before.auth.verify(service.token.expose()).unwrap();
+    after.auth.logout_everywhere(alice()).await.unwrap();
+    settle().await;
+    assert_code(before.auth.verify(service.token.expose()), "ERR_ACCESS_REVOKED");
 }
 
 #[tokio::test]

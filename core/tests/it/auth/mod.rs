@@ -2,6 +2,7 @@
 
 mod administration;
 mod bounds;
+mod clients;
 mod configuration;
 mod dpop;
 mod everywhere;
@@ -20,6 +21,7 @@ mod session_limit;
 mod side_channels;
 mod terms;
 mod theft;
+mod update;
 mod usage;
 
 pub(crate) use faults::delegate;

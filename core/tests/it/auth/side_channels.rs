@@ -57,6 +57,7 @@ async fn an_unknown_session_and_a_wrong_token_cost_the_same_store_calls() {
         device: Default::default(),
         max_sessions: None,
         legacy_login: None,
+        client: None,
     };
     inner.create(&alice(), &pair.session, &new).await.unwrap();
     assert_eq!(asked("ERR_REFRESH_REUSED").await, 1);

@@ -25,7 +25,7 @@ async fn presenting_a_parent_whose_child_is_used_is_reuse() {
     assert_code(world.auth.verify(honest.access_token.expose()), "ERR_ACCESS_REVOKED");
     let events = world.events.events();
     let how = events.iter().find_map(|event| match event.kind {
-        AuditKind::Theft { how } => Some(how),
+        AuditKind::Theft { how, .. } => Some(how),
         _ => None,
     });
     assert_eq!(how, Some("parent_returned"));

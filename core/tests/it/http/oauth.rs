@@ -1,25 +1,33 @@
 //! The endpoints of OAuth 2.0. What they have in common with those of JSON is tested there.
 
-use regrant::Login;
+use std::sync::Arc;
+use std::time::Duration;
+
+use regrant::dpop::{PresentedProof, SoftwareKey, UnsignedProof};
 use regrant::http::{EndpointResponse, Endpoints, RefreshInput, RequestHead, WebPolicy};
-use regrant::types::Subject;
+use regrant::types::{Clock, ManualClock, Subject, Timestamp};
+use regrant::{Auth, Login, LogoutEverywhere, RefreshRequest};
 use serde_json::{Value, json};
 
 use super::world::World;
 
 /// The answers of the endpoints to a form.
 struct OAuth<'a> {
-    world: &'a World,
+    auth: &'a Auth,
     web: WebPolicy,
 }
 
 impl<'a> OAuth<'a> {
     fn new(world: &'a World) -> Self {
-        Self { world, web: WebPolicy::default() }
+        Self::of(&world.auth)
+    }
+
+    fn of(auth: &'a Auth) -> Self {
+        Self { auth, web: WebPolicy::default() }
     }
 
     fn endpoints(&self) -> Endpoints<'_> {
-        Endpoints::new(&self.world.auth, &self.web)
+        Endpoints::new(self.auth, &self.web)
     }
 
     async fn token(&self, form: &str) -> EndpointResponse {
@@ -134,4 +142,67 @@ async fn a_token_that_another_tab_has_just_replaced_is_tried_again() {
     assert_eq!(error(&response), (503, json!("temporarily_unavailable")));
     let inactive = oauth.introspect(pair.refresh_token.expose()).await;
     assert_eq!((inactive.status, inactive.body.unwrap()), (200, json!({ "active": false })));
+}
+
+/// An app of its own configuration, in memory.
+fn app(mut config: Value) -> (Auth, Arc<ManualClock>) {
+    let clock = Arc::new(ManualClock::new(Timestamp::from_millis(1_800_000_000_000)));
+    config["secret"] = json!("an access secret of at least 32 bytes");
+    config["store"] = json!("memory:");
+    let builder = Auth::from_json(&config.to_string()).unwrap();
+    (builder.clock(Arc::clone(&clock) as Arc<dyn Clock>).build().unwrap(), clock)
+}
+
+fn erin() -> Subject {
+    Subject::new("erin").unwrap()
+}
+
+#[tokio::test]
+async fn an_access_token_that_a_cut_off_time_denies_ends_its_session() {
+    let (auth, _) = app(json!({ "refresh": { "maxSessions": 600 } }));
+    for _ in 0..501 {
+        auth.login(Login::new(erin())).await.unwrap();
+    }
+    let kept = auth.login(Login::new(erin())).await.unwrap();
+    // So many at once are denied by a cut-off time, which covers the session that is kept.
+    let others = LogoutEverywhere::new(erin()).except(kept.session);
+    assert_eq!(auth.logout_everywhere(others).await.unwrap(), 501);
+    let token = kept.access_token.expose();
+    // In another process, where the feed tells the cut-off time alone.
+    assert_eq!(OAuth::of(&auth).revoke(token).await.status, 200);
+    let refreshed = auth.refresh(RefreshRequest::new(kept.refresh_token.expose())).await;
+    assert_eq!(refreshed.unwrap_err().code().as_str(), "ERR_SESSION_REVOKED");
+}
+
+#[tokio::test]
+async fn the_access_token_of_a_bound_session_does_not_end_it_without_a_proof() {
+    let (auth, clock) = app(json!({ "dpop": { "origin": "https://a.example", "access": false } }));
+    let key = SoftwareKey::generate().unwrap();
+    let proof = |path: &str| {
+        let (url, now) = (format!("https://a.example{path}"), clock.now());
+        let proof =
+            UnsignedProof { method: "POST", url: &url, now, nonce: None, access_token: None };
+        PresentedProof::new(proof.sign(&key).unwrap(), "POST", path)
+    };
+    let pair = auth.login(Login::new(erin()).proof(proof("/login"))).await.unwrap();
+    let token = pair.access_token.expose();
+    auth.verify(token).unwrap();
+    let response = OAuth::of(&auth).revoke(token).await;
+    assert_eq!(error(&response), (400, json!("unsupported_token_type")));
+    let request = RefreshRequest::new(pair.refresh_token.expose()).proof(proof("/refresh"));
+    auth.refresh(request).await.unwrap();
+}
+
+#[tokio::test]
+async fn introspection_of_a_refresh_token_tells_when_the_session_idles_out() {
+    let (auth, clock) = app(json!({ "refresh": { "rotation": false } }));
+    let pair = auth.login(Login::new(erin())).await.unwrap();
+    let token = pair.refresh_token.expose();
+    let day = Duration::from_secs(24 * 3600);
+    for _ in 0..2 {
+        let body = OAuth::of(&auth).introspect(token).await.body.unwrap();
+        assert_eq!(body["exp"], json!(clock.now().plus(14 * day).as_seconds()));
+        clock.advance(10 * day);
+        auth.refresh(RefreshRequest::new(token)).await.unwrap();
+    }
 }

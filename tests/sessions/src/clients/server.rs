@@ -49,6 +49,7 @@ impl Server {
             device: DeviceLabel::default(),
             max_sessions: None,
             legacy_login: None,
+            client: None,
         };
         let record = Record::begin(&new, now);
         let token = Token::of_login(secret, &record);

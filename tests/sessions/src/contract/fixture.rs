@@ -71,6 +71,7 @@ impl Fixture {
             device: DeviceLabel::new(device).expect("a short label"),
             max_sessions: self.policy.max_sessions,
             legacy_login: None,
+            client: None,
         }
     }
 
@@ -116,7 +117,7 @@ impl Fixture {
         let mut policy = self.policy.clone();
         policy.on_theft = on_theft;
         let policy = policy.for_refresh(Some(rotate));
-        let answer = self.store.refresh(&session.subject, &session.id, token, &policy).await;
+        let answer = self.store.refresh(&session.subject, &session.id, token, &policy, None).await;
         answer.expect("the store answers")
     }
 

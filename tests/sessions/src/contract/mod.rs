@@ -8,6 +8,7 @@ pub mod feed;
 mod fixture;
 pub mod list;
 pub mod names;
+pub mod notes;
 pub mod realm;
 pub mod refresh;
 pub mod revoke;
@@ -74,6 +75,11 @@ macro_rules! contract_cases {
             realm: theft_of_a_session_of_a_previous_realm_is_detected,
             names: labels_and_users_of_any_script,
             names: users_do_not_share_anything,
+            notes: the_clients_of_login_and_latest_refresh_are_stored,
+            notes: a_refused_refresh_is_not_the_latest,
+            notes: a_refresh_tells_the_claims_that_were_set_last,
+            notes: only_live_sessions_get_claims,
+            notes: a_new_session_of_an_expired_id_has_none_of_its_notes,
         }
     };
 }

@@ -163,7 +163,7 @@ pub async fn fifty_concurrent_refreshes_get_one_child(at: &Fixture) {
         let policy = regrant::session::SessionPolicy::default().for_refresh(Some(true));
         tasks.spawn(async move {
             let claims = session.token.claims;
-            store.refresh(&session.subject, &session.id, &claims, &policy).await
+            store.refresh(&session.subject, &session.id, &claims, &policy, None).await
         });
     }
     let mut children: Vec<IssuedChild> = Vec::new();

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Child, DeviceLabel, PresentedToken, Record, RefreshPolicy, SessionState,
-    TheftScope, TokenId, decide_refresh, decide_use,
+    AccessTokenUse, Child, DeviceLabel, PresentedToken, Record, RefreshPolicy, SessionNotes,
+    SessionState, TheftScope, TokenId, decide_refresh, decide_use,
 };
 use regrant::store::Refreshed;
 use regrant::types::{
@@ -44,13 +44,16 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
         let next = if random.chance(80) {
             let token = token(random, &record, base, &policy);
             let ours = decide_refresh(&record, &token, now, &policy);
-            let expected = Refreshed { decision: ours.decision, discarded: ours.discarded };
-            let answer =
-                store.refresh(&subject, &session, &token, &policy).await.expect("Redis answers");
+            let (decision, discarded) = (ours.decision, ours.discarded);
+            let expected = Refreshed { decision, discarded, notes: SessionNotes::default() };
+            let answer = store
+                .refresh(&subject, &session, &token, &policy, None)
+                .await
+                .expect("Redis answers");
             let context = (round, &record, &token, now, &policy);
             assert_eq!(answer, (!unknown).then_some(expected), "{context:#?}");
-            coverage
-                .refresh(answer.map(|a| a.decision), answer.is_some_and(|a| a.discarded.is_some()));
+            let is_discarded = answer.as_ref().is_some_and(|a| a.discarded.is_some());
+            coverage.refresh(answer.map(|a| a.decision), is_discarded);
             ours.record
         } else {
             let family_position = FamilyPosition {
@@ -123,6 +126,7 @@ fn record(random: &mut Random, base: i64, policy: &RefreshPolicy) -> Record {
         state,
         migrated: random.chance(20),
         device: DeviceLabel::new(*random.pick(&["", "노트북"])).expect("a short label"),
+        notes: SessionNotes::default(),
     }
 }
 

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Decision, DeviceLabel, NewSession, Record, RefreshPolicy, TheftScope, TokenId,
-    TokenSecret,
+    AccessTokenUse, ClientDetails, Decision, DeviceLabel, NewSession, Record, RefreshPolicy,
+    TheftScope, TokenId, TokenSecret,
 };
 use regrant::store::{Created, MemoryStore, RevokedSessions, SessionFilter, SessionStore};
 use regrant::types::{
@@ -80,6 +80,12 @@ pub async fn histories(server: &RedisServer, random: &mut Random, operations: us
     pair.coverage
 }
 
+fn client(random: &mut Random) -> Option<ClientDetails> {
+    let details = ClientDetails::default().address("2001:db8::1");
+    let user_agents = ["", "a", "브라우저 \"1\""];
+    random.chance(30).then(|| details.user_agent(*random.pick(&user_agents)))
+}
+
 fn in_order(mut answer: RevokedSessions) -> RevokedSessions {
     answer.revoked.sort();
     answer.already_revoked.sort();
@@ -118,7 +124,8 @@ impl Pair {
         let which = random.below(self.held.len());
         let user = self.held[which].user;
         let what = match random.below(1000) {
-            0..780 => self.refresh(random, which).await,
+            0..760 => self.refresh(random, which).await,
+            760..780 => self.set_claims(random, which).await,
             780..985 => self.record_use(random, which).await,
             985..997 => self.revoke(random, which).await,
             _ => self.revoke_all(random, which).await,
@@ -152,6 +159,7 @@ impl Pair {
             legacy_login: random.chance(15).then(|| {
                 Timestamp::from_millis(self.clock.now().as_millis() - random.millis(90_000) + 1_000)
             }),
+            client: client(random),
         };
         let subject = &self.users[user];
         let before = self.memory.list(subject).await.expect("memory answers").len();
@@ -195,28 +203,29 @@ impl Pair {
         let asked = if random.chance(2) { random.below(self.users.len()) } else { user };
         let subject = &self.users[asked];
         let id = if random.chance(2) { SessionId::from_bytes(random.bytes()) } else { id };
-        let ours = self.memory.refresh(subject, &id, &token.claims, &policy).await;
-        let theirs = self.redis.refresh(subject, &id, &token.claims, &policy).await;
+        let from = client(random);
+        let ours = self.memory.refresh(subject, &id, &token.claims, &policy, from.as_ref()).await;
+        let theirs = self.redis.refresh(subject, &id, &token.claims, &policy, from.as_ref()).await;
         let ours = ours.expect("memory answers");
         let now = self.clock.now();
         let what = format!("refresh {:?} {policy:?} of {subject} {id} at {now:?}", token.claims);
         assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
-        self.coverage.refresh(
-            ours.map(|answer| answer.decision),
-            ours.is_some_and(|answer| answer.discarded.is_some()),
-        );
-        if let Some(Decision::Rotate(issued_child) | Decision::Replay(issued_child)) =
-            ours.map(|answer| answer.decision)
-        {
+        let has_claims = ours.as_ref().is_some_and(|answer| answer.notes.claims.is_some());
+        if has_claims {
+            self.coverage.count("refresh: with claims");
+        }
+        let is_discarded = ours.as_ref().is_some_and(|answer| answer.discarded.is_some());
+        let decision = ours.map(|answer| answer.decision);
+        self.coverage.refresh(decision, is_discarded);
+        if let Some(Decision::Rotate(issued_child) | Decision::Replay(issued_child)) = decision {
             let tokens = &mut self.held[which].tokens;
             tokens.push(token.child(&issued_child));
             if tokens.len() > HELD {
                 tokens.remove(0);
             }
         }
-        let over = ours.is_none_or(|answer| {
-            matches!(answer.decision, Decision::Revoked(_) | Decision::Expired)
-        });
+        let over = decision
+            .is_none_or(|decision| matches!(decision, Decision::Revoked(_) | Decision::Expired));
         if over && random.chance(35) {
             self.held.remove(which);
         }
@@ -279,6 +288,17 @@ impl Pair {
         let what = format!("record_use {token_use:?} of {subject} {id} at {:?}", self.clock.now());
         assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
         self.coverage.record_use(ours);
+        what
+    }
+
+    async fn set_claims(&mut self, random: &mut Random, which: usize) -> String {
+        let (subject, id) = (&self.users[self.held[which].user], self.held[which].id);
+        let claims = *random.pick(&["{}", r#"{"role":"관리자 \"x\""}"#, r#"{ "12": 34 }"#]);
+        let ours = self.memory.set_claims(subject, &id, claims).await.expect("memory answers");
+        let theirs = self.redis.set_claims(subject, &id, claims).await.expect("Redis answers");
+        let what = format!("set {claims} of {id} of {subject} at {:?}", self.clock.now());
+        assert_eq!(theirs, ours, "{what}");
+        self.coverage.count(if ours { "set claims" } else { "set claims: not live" });
         what
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, AsyncConnectionConfig};
-use regrant::session::Record;
+use regrant::session::{ClientDetails, Record, SessionNotes};
 use regrant::types::{SessionId, Subject};
 use regrant_test_support::RedisServer;
 
@@ -13,6 +13,10 @@ use crate::backends::PATIENCE;
 /// The length of the name of a label's field: the last bytes of the session id.
 const LABEL_BYTES: usize = 8;
 
+/// What follows these bytes in the names of the fields for updated claims, and for the clients of the
+/// login and the latest refresh.
+const NOTES: [u8; 3] = *b"clr";
+
 /// A session as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Encoded {
@@ -20,15 +24,28 @@ pub struct Encoded {
     pub record: Vec<u8>,
     /// The label of its device.
     pub label: String,
+    /// The notes, in the order of [`NOTES`]; empty for none.
+    notes: [String; 3],
 }
 
 impl Encoded {
     /// The correct encoding of a record.
     pub fn of(record: &Record) -> Self {
-        Self { record: record.encode(), label: record.device.as_str().to_owned() }
+        let SessionNotes { claims, created_from, refreshed_from } = &record.notes;
+        let client = |client: &Option<Box<ClientDetails>>| {
+            let json = client.as_ref().map(serde_json::to_string);
+            json.transpose().expect("texts").unwrap_or_default()
+        };
+        let claims = claims.as_ref().map(ToString::to_string).unwrap_or_default();
+        let (login, mut refresh) = (client(created_from), client(refreshed_from));
+        if !refresh.is_empty() && refresh == login {
+            refresh = "=".to_owned();
+        }
+        let notes = [claims, login, refresh];
+        Self { record: record.encode(), label: record.device.as_str().to_owned(), notes }
     }
 
-    /// The record.
+    /// The record, without notes.
     pub fn decode(&self) -> regrant::Result<Record> {
         Record::decode(&self.record, &self.label)
     }
@@ -57,24 +74,27 @@ impl Raw {
         format!("{}u:{subject}", self.prefix)
     }
 
-    /// The encoded records of a user, each with its label. Fails for a label without a record.
+    /// The encoded records of a user, each with its label and notes. Fails for those without a record.
     pub async fn records(&mut self, subject: &Subject) -> BTreeMap<SessionId, Encoded> {
         let key = self.key(subject);
         let mut fields: BTreeMap<Vec<u8>, Vec<u8>> =
             self.connection.hgetall(key).await.expect("Redis answers");
-        let mut labels = fields.clone();
-        labels.retain(|name, _| name.len() == LABEL_BYTES);
-        fields.retain(|name, _| name.len() != LABEL_BYTES);
+        let mut texts = fields.clone();
+        texts.retain(|name, _| name.len() < size_of::<SessionId>());
+        fields.retain(|name, _| name.len() == size_of::<SessionId>());
         let records = fields
             .into_iter()
             .map(|(name, record)| {
                 let name: [u8; 16] = name.try_into().expect("a session id");
-                let label = labels.remove(&name[LABEL_BYTES..]).unwrap_or_default();
-                let label = String::from_utf8(label).expect("a text");
-                (SessionId::from_bytes(name), Encoded { record, label })
+                let mut text = |suffix: &[u8]| {
+                    let name = [&name[LABEL_BYTES..], suffix].concat();
+                    String::from_utf8(texts.remove(&name).unwrap_or_default()).expect("a text")
+                };
+                let (label, notes) = (text(b""), NOTES.map(|note| text(&[note])));
+                (SessionId::from_bytes(name), Encoded { record, label, notes })
             })
             .collect();
-        assert!(labels.is_empty(), "labels of no session: {labels:?}");
+        assert!(texts.is_empty(), "labels or notes of no session: {texts:?}");
         records
     }
 

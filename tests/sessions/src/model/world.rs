@@ -106,6 +106,7 @@ impl World {
             device: DeviceLabel::default(),
             max_sessions: None,
             legacy_login: None,
+            client: None,
         };
         let record = Record::begin(&new, now);
         let claims = PresentedToken {

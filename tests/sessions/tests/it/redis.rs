@@ -38,6 +38,7 @@ fn new_session(secret: &TokenSecret, absolute_ttl: Duration) -> NewSession {
         device: DeviceLabel::default(),
         max_sessions: None,
         legacy_login: None,
+        client: None,
     }
 }
 
@@ -49,7 +50,7 @@ async fn login(store: &Store, session: SessionId) -> Token {
 
 async fn refresh(store: &Store, session: SessionId, token: &Token) -> Result<Decision, Error> {
     let policy = SessionPolicy::default().for_refresh(Some(true));
-    let answer = store.refresh(&alice(), &session, &token.claims, &policy).await?;
+    let answer = store.refresh(&alice(), &session, &token.claims, &policy, None).await?;
     Ok(answer.expect("a known session").decision)
 }
 

@@ -68,7 +68,7 @@ impl Pair {
 
 async fn present(store: &Store, device: &Device) -> Result<Option<Refreshed>, Error> {
     let policy = SessionPolicy::default().for_refresh(Some(true));
-    store.refresh(&device.subject, &device.session, &device.token.claims, &policy).await
+    store.refresh(&device.subject, &device.session, &device.token.claims, &policy, None).await
 }
 
 fn is_unavailable<T: std::fmt::Debug>(answer: Result<T, Error>) {

@@ -24,6 +24,7 @@ fn new_session(secret: &TokenSecret, label: &str) -> NewSession {
         device: DeviceLabel::new(label).unwrap(),
         max_sessions: policy.max_sessions,
         legacy_login: None,
+        client: None,
     }
 }
 
@@ -53,7 +54,7 @@ async fn a_full_user_with_the_longest_labels_stays_compact() {
         let token = Token::of_login(secret, &created.record);
         for _ in 0..2 {
             at.advance(Duration::from_secs(11));
-            store.refresh(&subject, &id(number), &token.claims, &policy).await.unwrap();
+            store.refresh(&subject, &id(number), &token.claims, &policy, None).await.unwrap();
         }
     }
     let listed = store.list(&subject).await.unwrap();
@@ -78,7 +79,8 @@ async fn a_record_with_one_session_is_one_small_allocation() {
         let mut token = Token::of_login(secret, &created.record);
         for _ in 0..3 {
             at.advance(Duration::from_secs(900));
-            let answer = store.refresh(&subject, &id(1), &token.claims, &policy).await.unwrap();
+            let answer =
+                store.refresh(&subject, &id(1), &token.claims, &policy, None).await.unwrap();
             let Decision::Rotate(issued_child) = answer.unwrap().decision else {
                 unreachable!("the newest token is presented")
             };

@@ -1,18 +1,18 @@
 -- KEYS[1] the hash of the user
 -- ARGV: now or '', session, id, idle ttl, absolute ttl, label, session limit or '',
---       when the session began in the legacy app or ''
--- Returns the record, its label, and the evicted sessions.
+--       when the session began in the legacy app or '', client or ''
+-- Returns the record, its texts, and the evicted sessions.
 local key, session, label = KEYS[1], ARGV[2], ARGV[6]
 local now = math.min(current_time(ARGV[1]), LAST_INSTANT)
 local max, began = tonumber(ARGV[7]), tonumber(ARGV[8])
 local all, known = {}, nil
-each_session(key, now, function(id, record, its_label)
-  local it = { session = id, record = record, label = its_label }
+each_session(key, now, function(id, record, texts)
+  local it = { session = id, record = record, texts = texts }
   all[#all + 1] = it
   if id == session and now < record.expires then known = it end
 end)
 if known then
-  return { pack_record(known.record), known.label, evicted_at(all, known.record.created, now) }
+  return { pack_record(known.record), known.texts, evicted_at(all, known.record.created, now) }
 end
 local evicted = max and make_room(key, all, max, now) or {}
 local expires = math.min(now + tonumber(ARGV[5]), LAST_INSTANT)
@@ -22,14 +22,13 @@ local bytes = pack_record({
   expires = expires, idle = math.min(now + tonumber(ARGV[4]), expires), adopted = began ~= nil,
 })
 local left = redis.call('PTTL', key)
+local client = ARGV[9]
+-- Perhaps there is an expired session of the same id.
+delete_session(key, session)
 redis.call('HSET', key, session, bytes)
-if label ~= '' then
-  redis.call('HSET', key, label_field(session), label)
-else
-  -- Perhaps of an expired session of the same id.
-  redis.call('HDEL', key, label_field(session))
-end
+if label ~= '' then redis.call('HSET', key, label_field(session), label) end
+if client ~= '' then redis.call('HSET', key, note_field(session, CREATED_FROM), client) end
 -- The key lives as long as its longest session, and for as long as expired sessions are kept; the
 -- absolute lifetime of a session never changes.
 redis.call('PEXPIRE', key, string.format('%d', math.max(left, expires - now + RETENTION)))
-return { bytes, label, evicted }
+return { bytes, { label, '', client, '' }, evicted }

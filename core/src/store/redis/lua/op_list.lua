@@ -1,9 +1,9 @@
 -- KEYS[1] the hash of the user
 -- ARGV: now or ''
--- Returns { session, record, label } for each session.
+-- Returns { session, record, texts } for each session.
 local found = {}
 local now = current_time(ARGV[1])
-each_session(KEYS[1], now, function(session, record, label)
-  if now < record.expires then found[#found + 1] = { session, pack_record(record), label } end
+each_session(KEYS[1], now, function(session, record, texts)
+  if now < record.expires then found[#found + 1] = { session, pack_record(record), texts } end
 end)
 return found

@@ -1,20 +1,30 @@
 -- The hash of a user. Each session has a field with its record, named by the 16 bytes of its id,
--- and, if its device has a label, a field with the label, named by the last 8 of these bytes.
+-- and, if its device has a label, a field with the label, named by the last 8 of these bytes. Its notes
+-- (session/notes.rs) are in fields named by these 8 bytes and a letter.
+local UPDATED_CLAIMS, CREATED_FROM, REFRESHED_FROM = 'c', 'l', 'r'
+-- The client of the latest refresh where it is that of the login: most are, and it is long.
+local SAME = '='
+
 local function label_field(session)
   return string.sub(session, SESSION_ID_BYTES / 2 + 1)
 end
 
-local function delete_session(key, session)
-  redis.call('HDEL', key, session, label_field(session))
+local function note_field(session, note)
+  return label_field(session) .. note
 end
 
--- Calls visit(session, record, label) for each session, expired or not, and deletes those that expired
--- long ago.
+local function delete_session(key, session)
+  redis.call('HDEL', key, session, label_field(session), note_field(session, UPDATED_CLAIMS),
+    note_field(session, CREATED_FROM), note_field(session, REFRESHED_FROM))
+end
+
+-- Calls visit(session, record, texts) for each session, expired or not, and deletes those that expired
+-- long ago. The texts are the label, the updated claims, and the clients of login and refresh.
 local function each_session(key, now, visit)
   local fields = redis.call('HGETALL', key)
-  local labels = {}
+  local texts = {}
   for i = 1, #fields, 2 do
-    if #fields[i] ~= SESSION_ID_BYTES then labels[fields[i]] = fields[i + 1] end
+    if #fields[i] ~= SESSION_ID_BYTES then texts[fields[i]] = fields[i + 1] end
   end
   for i = 1, #fields, 2 do
     local session = fields[i]
@@ -23,7 +33,10 @@ local function each_session(key, now, visit)
       if now >= record.expires + RETENTION then
         delete_session(key, session)
       else
-        visit(session, record, labels[label_field(session)] or '')
+        visit(session, record, {
+          texts[label_field(session)] or '', texts[note_field(session, UPDATED_CLAIMS)] or '',
+          texts[note_field(session, CREATED_FROM)] or '', texts[note_field(session, REFRESHED_FROM)] or '',
+        })
       end
     end
   end

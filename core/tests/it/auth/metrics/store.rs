@@ -103,6 +103,7 @@ store_results! {
     Option<Refreshed> => |result| result,
     Option<UseOutcome> => |result| result,
     Vec<StoredSession> => |result| result,
+    bool => |result| result,
 }
 
 #[test]

@@ -1,0 +1,87 @@
+//! Update: the app changes the claims of a session, without a token of it.
+
+use serde_json::{Map, Value};
+use tracing::Span;
+use tracing::field::display;
+
+use super::events::AuditKind;
+use super::{Auth, Engine, metrics};
+use crate::error::Result;
+use crate::revocation::RevocationTarget;
+use crate::session::SessionTerms;
+use crate::types::{FamilyPosition, SessionId, Subject};
+
+/// New claims for a session of a user.
+#[derive(Clone, Debug)]
+#[must_use]
+pub struct SessionUpdate {
+    subject: Subject,
+    session: SessionId,
+    claims: Map<String, Value>,
+    at_once: bool,
+}
+
+impl SessionUpdate {
+    /// Replaces the app's own claims of a session of `subject`, at most 2048 bytes of JSON
+    /// ([`Login::claims`](crate::Login::claims)).
+    pub fn claims(subject: Subject, session: SessionId, claims: Map<String, Value>) -> Self {
+        Self { subject, session, claims, at_once: false }
+    }
+
+    /// Also refuses the user's access tokens of before, with
+    /// [`Error::TokenExpired`](crate::Error::TokenExpired): their clients refresh, those of the user's
+    /// other sessions too, and get the new claims. Otherwise they come with the next refresh.
+    pub fn at_once(mut self) -> Self {
+        self.at_once = true;
+        self
+    }
+}
+
+impl Auth {
+    /// Replaces the claims of a session. Its access tokens have them from its next refresh on, until a
+    /// refresh ([`RefreshRequest::claims`](crate::RefreshRequest::claims)) or another update replaces
+    /// them. Returns whether the session is live; otherwise nothing changes.
+    ///
+    /// # Errors
+    /// - [`Error::ArgumentInvalid`](crate::Error::ArgumentInvalid) for claims that the app may not set.
+    /// - [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again. The claims may be
+    ///   stored.
+    /// - [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), with
+    ///   [`SessionUpdate::at_once`]: the claims are stored, but access tokens of before stay valid in
+    ///   other processes, as in [`Auth::logout`].
+    pub async fn update_session(&self, update: SessionUpdate) -> Result<bool> {
+        let span = metrics::operation_span!(INFO, "update");
+        let updating = self.0.engine.update_session(update, &span);
+        let outcome = |is_live: &bool| if *is_live { "updated" } else { "unchanged" };
+        metrics::instrument(span.clone(), updating, outcome).await
+    }
+}
+
+impl Engine {
+    async fn update_session(&self, update: SessionUpdate, span: &Span) -> Result<bool> {
+        let SessionUpdate { subject, session, claims, at_once } = update;
+        span.record("session", display(session));
+        let json = SessionTerms::check_claims(&claims)?;
+        // As a refresh will: an update that every refresh refuses would sign the user out.
+        let grant =
+            self.grant(subject.clone(), session, FamilyPosition::default(), None, claims)?;
+        self.issue(&grant, self.now().plus(self.policy.absolute_ttl))?;
+        let permit = self.logins.acquire(self.policy.max_in_flight.get())?;
+        let is_live = self.admin.store.set_claims(&subject, &session, &json).await?;
+        drop(permit);
+        if !is_live {
+            return Ok(false);
+        }
+        self.admin.auditor.emit(&subject, session, AuditKind::ClaimsUpdated);
+        if at_once {
+            let issued_until = self.now();
+            let target = RevocationTarget::UserCutoff {
+                subject: subject.clone(),
+                issued_until,
+                except: None,
+            };
+            self.admin.deny_everywhere(&subject, vec![target], Vec::new()).await?;
+        }
+        Ok(true)
+    }
+}
