@@ -131,7 +131,8 @@ class LazyClaims extends PrivateFieldsOn {
   constructor(object: object, payload: string) {
     super(object);
     this.#payload = payload;
-    // An own property, so that the object is spread, compared and cloned as if the claims were there. The same
+    // An own property, so that the object is spread, compared, cloned and sent as JSON as if the claims were there. It
+    // costs 0.3 µs of a token that is not in the cache; a getter of a class costs nothing, and all of that. The same
     // descriptor for all, so that V8 gives all objects the same hidden class.
     Object.defineProperty(this, 'claims', LazyClaims.#property);
   }

@@ -42,7 +42,7 @@ import type { TokenPair } from '../session.cjs';
 /** What happens once the token is verified: the user of `loadUser` becomes `res.locals.user`. */
 export interface MiddlewareOptions<T extends object = object> extends UserOptions<T, Request>, ErrorOptions {}
 
-/** Who asks; `undefined` for a request that may pass without saying so. */
+/** The verified token; `undefined` for an anonymous request (`optional`). */
 type Verdict<T extends object> = VerifiedAccess<T> | undefined;
 
 /**
@@ -56,7 +56,7 @@ export function middleware<T extends object>(
 ): RequestHandler {
   // No closure is made for a request whose verdict is there at once.
   const pass = (access: Verdict<T>, req: Request, res: Response, next: NextFunction): void => {
-    // Of an anonymous request `auth` is there and `undefined`.
+    // For an anonymous request the property exists too, with the value `undefined`.
     (req as { auth?: Verdict<T> }).auth = access;
     if (access === undefined) return next();
     if (!options.loadUser) return next();

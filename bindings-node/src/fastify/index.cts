@@ -78,7 +78,7 @@ export function authenticate<T extends object = object>(
     if (preflight) return send(reply, preflight);
     try {
       const access = await verifyRequest<T>(auth, web, request, options);
-      // Of an anonymous request `auth` is there and `undefined`.
+      // For an anonymous request the property exists too, with the value `undefined`.
       (request as { auth?: typeof access }).auth = access;
       if (access === undefined) return undefined;
       const passed = request as AuthedRequest<T>;

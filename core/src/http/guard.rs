@@ -153,9 +153,8 @@ impl Requirement {
     /// Checks the claims of a verified token at `now`.
     ///
     /// # Errors
-    /// [`Error::LoginTooOld`]; [`Error::InsufficientScope`], with the required scopes, which are none where only a claim is
-    /// missing; [`Error::Internal`] if `claims_json`
-    /// is no JSON object.
+    /// [`Error::LoginTooOld`]; [`Error::InsufficientScope`], with the required scopes, which are none where
+    /// only a claim is missing; [`Error::Internal`] if `claims_json` is no JSON object.
     pub fn check(&self, claims_json: &str, now: Timestamp) -> Result<()> {
         if *self == Self::default() {
             return Ok(());

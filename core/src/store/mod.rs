@@ -168,7 +168,8 @@ pub struct Created {
     /// The record of the session.
     pub record: Record,
     /// The sessions that were revoked because the user had too many, in no particular order.
-    /// Returned again when the login is repeated.
+    /// Returned again when the login is repeated, so that their access tokens are denied even if the first
+    /// answer was lost.
     pub evicted: Vec<SessionId>,
 }
 

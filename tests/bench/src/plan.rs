@@ -62,7 +62,7 @@ impl Plan {
 
     /// Runs everything briefly, to check that it works; the results are meaningless.
     pub(crate) const QUICK: Self = Self {
-        rounds: 2,
+        rounds: 1,
         turn: Duration::from_millis(100),
         verify_turn: Duration::from_millis(5),
         verify_tokens: 300,

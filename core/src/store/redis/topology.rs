@@ -1,8 +1,8 @@
 //! Which server answers for a key.
 //!
-//! [`Topology`] is what connections ask. It has three implementations: [`Standalone`] (the server
-//! that one address leads to, which may be another one tomorrow), Sentinel (the primary that the Sentinels name) and cluster (the primary of
-//! the key's slot). The last two share [`Snapshot`] and [`quorum_query`].
+//! [`Topology`] is what connections ask. It has three implementations: [`Standalone`] (the server behind
+//! one address, which a proxy or DNS may replace), Sentinel (the primary that the Sentinels name) and cluster
+//! (the primary of the key's slot). The last two share [`Snapshot`] and [`quorum_query`].
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
