@@ -83,7 +83,8 @@ pub async fn histories(server: &RedisServer, random: &mut Random, operations: us
 fn client(random: &mut Random) -> Option<ClientDetails> {
     let details = ClientDetails::default().address("2001:db8::1");
     let user_agents = ["", "a", "브라우저 \"1\""];
-    random.chance(30).then(|| details.user_agent(*random.pick(&user_agents)))
+    let user_agent = *random.pick(&user_agents);
+    random.chance(30).then(|| details.user_agent(user_agent))
 }
 
 fn in_order(mut answer: RevokedSessions) -> RevokedSessions {
