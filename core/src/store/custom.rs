@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::limits::Window;
 use super::operations::{Durability, LocalStore, UserSessions};
-use super::optimistic::{Loaded, Optimistic, UserValues, backoff, late};
+use super::optimistic::{Loaded, Optimistic, Saved, UserValues, Write, backoff, late};
 use super::{FailureCounter, FailureKey, Failures};
 use crate::error::{Error, Result};
 use crate::revocation::{
@@ -148,14 +148,11 @@ impl UserValues for Entries {
         Ok(Loaded { current, now: self.options.clock.now() })
     }
 
-    async fn save(
-        &self,
-        subject: &Subject,
-        value: Vec<u8>,
-        replaces: Option<String>,
-        expires_at: Timestamp,
-    ) -> Result<bool> {
-        self.database.put(&user_key(subject), &value, replaces.as_deref(), expires_at).await
+    async fn save(&self, subject: &Subject, write: &Write) -> Result<Saved> {
+        let Write { value, replaces, expires_at, .. } = write;
+        let key = user_key(subject);
+        let put = self.database.put(&key, value, replaces.as_deref(), *expires_at);
+        Ok(if put.await? { Saved::Written(None) } else { Saved::Conflict })
     }
 }
 

@@ -3,10 +3,12 @@
 //!
 //! Reading, deciding and writing is repeated until the write succeeds, so every operation is atomic.
 //! The operations of one process on one user wait for each other, so that only other processes cause
-//! conflicts.
+//! conflicts. Where the database allows it, the first decision is about the value that this process wrote
+//! last: if nobody else has written since, the write is the only round trip.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use tokio::sync::Mutex;
@@ -23,15 +25,33 @@ pub(super) trait UserValues: fmt::Debug + Send + Sync {
     /// Reads the value of a user, and the time.
     fn load(&self, subject: &Subject) -> impl Future<Output = Result<Loaded>> + Send;
 
+    /// The time, if it is known without asking. Then values are remembered, and their versions must never
+    /// come back, not even after the database was set back.
+    fn estimated_now(&self) -> Option<Timestamp> {
+        None
+    }
+
     /// Writes the value of a user if it still has the version `replaces`, or, with `None`, if there
-    /// is none. Returns whether it was written. The database may delete it after `expires_at`.
-    fn save(
-        &self,
-        subject: &Subject,
-        value: Vec<u8>,
-        replaces: Option<String>,
-        expires_at: Timestamp,
-    ) -> impl Future<Output = Result<bool>> + Send;
+    /// is none. Not if the [`estimated_now`](Self::estimated_now) for which it was made is wrong. The
+    /// database may delete it after `expires_at`.
+    fn save(&self, subject: &Subject, write: &Write) -> impl Future<Output = Result<Saved>> + Send;
+}
+
+/// A value to be written.
+pub(super) struct Write {
+    pub(super) value: Vec<u8>,
+    pub(super) replaces: Option<String>,
+    pub(super) expires_at: Timestamp,
+    /// The time that was estimated.
+    pub(super) estimated_now: Option<Timestamp>,
+}
+
+/// What became of a [`Write`].
+pub(super) enum Saved {
+    /// It was written; with its version where values are remembered.
+    Written(Option<String>),
+    /// It was not written.
+    Conflict,
 }
 
 /// What was read of a user.
@@ -46,8 +66,49 @@ pub(super) struct Loaded {
 pub(super) struct Optimistic {
     timeout: Duration,
     /// Each user belongs to one of them. An operation holds it while it runs.
-    turns: Vec<Mutex<()>>,
+    turns: Vec<Mutex<Turn>>,
+    trust: Trust,
 }
+
+/// Whether what is remembered is worth a guess. A wrong one costs a round trip and a right one saves one, so
+/// where other processes write the same users, there are none but now and then one to try.
+#[derive(Debug, Default)]
+struct Trust {
+    /// The doubts, up to [`MAX_DOUBTS`].
+    doubts: AtomicU32,
+    operations: AtomicU32,
+}
+
+/// With as many there are no guesses.
+const MAX_DOUBTS: u32 = 16;
+
+/// One operation in as many is a guess all the same.
+const TRIAL: u32 = 32;
+
+impl Trust {
+    fn guesses(&self) -> bool {
+        self.doubts.load(Ordering::Relaxed) < MAX_DOUBTS
+            || self.operations.fetch_add(1, Ordering::Relaxed) % TRIAL == 0
+    }
+
+    /// Without doubts where two of three guesses are right.
+    fn learn(&self, was_right: bool) {
+        let learn = |doubts: u32| {
+            Some(if was_right { doubts.saturating_sub(1) } else { (doubts + 2).min(MAX_DOUBTS) })
+        };
+        // Never fails: it always returns a number.
+        let _ = self.doubts.fetch_update(Ordering::Relaxed, Ordering::Relaxed, learn);
+    }
+}
+
+/// The values that were written last, and their versions.
+type Turn = HashMap<Subject, (Vec<u8>, String)>;
+
+/// How many values are remembered in each turn: in all some 8,000, of 1 KiB at most.
+const REMEMBERED: usize = 32;
+
+/// The longest value that is remembered, in bytes.
+const MAX_REMEMBERED_BYTES: usize = 1024;
 
 /// How many operations of one process can run at a time.
 const TURNS: usize = 256;
@@ -64,7 +125,11 @@ impl fmt::Debug for Optimistic {
 impl Optimistic {
     /// `timeout` limits an operation with all its repetitions.
     pub(super) fn new(timeout: Duration) -> Self {
-        Self { timeout, turns: (0..TURNS).map(|_| Mutex::default()).collect() }
+        Self {
+            timeout,
+            turns: (0..TURNS).map(|_| Mutex::default()).collect(),
+            trust: Trust::default(),
+        }
     }
 
     /// Runs `operation` on the sessions of `subject` and writes what it changed.
@@ -79,26 +144,62 @@ impl Optimistic {
     {
         let turn = self.turns.get(turn_of(subject)).ok_or_else(|| Error::internal("no turn"))?;
         let run = async {
-            let _turn = turn.lock().await;
+            let mut turn = turn.lock().await;
+            // Not remembered while it is uncertain what is written.
+            let remembered = turn.remove(subject).filter(|_| self.trust.guesses());
+            let mut guess = remembered.zip(values.estimated_now());
             for conflicts in 0..MAX_CONFLICTS {
-                let Loaded { current, now } = values.load(subject).await?;
+                let is_guess = guess.is_some();
+                let Loaded { current, now } = match guess.take() {
+                    Some((current, now)) => Loaded { current: Some(current), now },
+                    None => values.load(subject).await?,
+                };
                 let (value, version) = current.unzip();
                 let mut sessions = Sessions::decode(value.as_deref().unwrap_or_default())?;
+                // Before the operation, as in the other stores: what may be deleted takes no room.
+                sessions.records.retain(|_, record| !record.is_prunable(now));
                 let outcome = operation(&mut sessions, now)?;
+                if !sessions.changed && is_guess {
+                    // Only a write shows that nobody else has written.
+                    continue;
+                }
                 if !sessions.changed {
                     return Ok(outcome);
                 }
-                sessions.records.retain(|_, record| !record.is_prunable(now));
-                let expires_at = sessions.expires_at(now);
-                if values.save(subject, sessions.encode(), version, expires_at).await? {
-                    return Ok(outcome);
+                let write = Write {
+                    expires_at: sessions.expires_at(now),
+                    value: sessions.encode(),
+                    replaces: version,
+                    estimated_now: is_guess.then_some(now),
+                };
+                let saved = values.save(subject, &write).await?;
+                if is_guess {
+                    self.trust.learn(!matches!(saved, Saved::Conflict));
                 }
-                sleep(backoff(conflicts)?).await;
+                match saved {
+                    Saved::Written(version) => {
+                        remember(&mut turn, subject, write.value, version);
+                        return Ok(outcome);
+                    }
+                    Saved::Conflict if is_guess => {}
+                    Saved::Conflict => sleep(backoff(conflicts)?).await,
+                }
             }
             Err(Error::store("the sessions of this user are written too often"))
         };
         timeout(self.timeout, run).await.map_err(|_| late())?
     }
+}
+
+fn remember(turn: &mut Turn, subject: &Subject, value: Vec<u8>, version: Option<String>) {
+    let Some(version) = version else { return };
+    if value.len() > MAX_REMEMBERED_BYTES {
+        return;
+    }
+    if turn.len() >= REMEMBERED {
+        turn.clear();
+    }
+    turn.insert(subject.clone(), (value, version));
 }
 
 /// The error for a database that is too slow.
@@ -257,6 +358,21 @@ mod tests {
             sessions.put(&SessionId::from_bytes([number; 16]), record).unwrap();
         }
         sessions
+    }
+
+    #[test]
+    fn guesses_are_rare_where_they_are_wrong() {
+        let trust = Trust::default();
+        let guesses = || (0..64).filter(|_| trust.guesses()).count();
+        assert_eq!(guesses(), 64);
+        (0..8).for_each(|_| trust.learn(false));
+        assert_eq!(guesses(), 2);
+        // Every other one is wrong: then a guess saves nothing.
+        (0..100).for_each(|number| trust.learn(number % 2 == 0));
+        assert_eq!(guesses(), 2);
+        // Right ones are trusted again.
+        trust.learn(true);
+        assert_eq!(guesses(), 64);
     }
 
     #[test]

@@ -9,6 +9,7 @@
 mod certificates;
 mod deadline;
 mod own_process;
+mod pgbouncer;
 mod port;
 mod postgres;
 mod probe;
@@ -22,5 +23,6 @@ pub use self::redis::{
 };
 pub use certificates::Certificates;
 pub use own_process::in_own_process;
+pub use pgbouncer::PgBouncer;
 pub use postgres::PostgresServer;
 pub use proxy::TcpProxy;

@@ -42,20 +42,80 @@ impl PostgresServer {
     /// PostgreSQL is not installed (the message names the command that installs it), or the server
     /// did not answer in time (the message contains its log).
     pub fn start() -> Result<Self> {
-        let programs = programs()?;
-        let directory = tempfile::Builder::new().prefix("regrant-postgres-").tempdir()?;
-        if geteuid().is_root() {
-            chown(directory.path(), Some(NOBODY), Some(NOBODY))?;
+        Self::with_data("initdb", |initdb| {
+            initdb
+                .args(["--auth=trust", "--username=regrant", "--encoding=UTF8", "--locale=C"])
+                .arg("--no-sync");
+        })
+    }
+
+    /// Starts a streaming replica of this server, which has what the server has committed so far.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_standby(&self) -> Result<Self> {
+        let name =
+            format!("host=127.0.0.1 user=regrant application_name=standby port={}", self.port());
+        Self::with_data("pg_basebackup", |backup| {
+            backup.args([
+                "--write-recovery-conf",
+                "--checkpoint=fast",
+                "--no-sync",
+                "--dbname",
+                &name,
+            ]);
+        })
+    }
+
+    /// A commit of this server waits until a standby has it.
+    ///
+    /// # Errors
+    /// There is no standby.
+    pub fn wait_for_standbys(&self) -> Result<()> {
+        self.sql("ALTER SYSTEM SET synchronous_standby_names = '*'")?;
+        self.sql("SELECT pg_reload_conf()")?;
+        let replicates = "SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync'";
+        self.until(replicates, "1")
+    }
+
+    /// A standby receives nothing any more: what is committed from now on is lost with the primary.
+    ///
+    /// # Errors
+    /// It is no standby.
+    pub fn stop_receiving(&self) -> Result<()> {
+        self.sql("ALTER SYSTEM SET primary_conninfo = ''")?;
+        self.sql("SELECT pg_reload_conf()")?;
+        self.until("SELECT count(*) FROM pg_stat_wal_receiver", "0")
+    }
+
+    /// A standby becomes the primary.
+    ///
+    /// # Errors
+    /// It is no standby.
+    pub fn promote(&self) -> Result<()> {
+        self.sql("SELECT pg_promote()")?;
+        self.until("SELECT pg_is_in_recovery()", "f")
+    }
+
+    fn until(&self, query: &str, result: &str) -> Result<()> {
+        let since = Instant::now();
+        while self.sql(query)? != result {
+            ensure!(since.elapsed() < READY_WITHIN, "{query} is never {result}");
+            sleep(ASK_EVERY);
         }
+        Ok(())
+    }
+
+    /// A server with the data that a program makes.
+    fn with_data(program: &str, arguments: impl FnOnce(&mut Command)) -> Result<Self> {
+        let programs = programs()?;
+        let directory = directory_of_nobody("regrant-postgres-")?;
         let mut server = Self { programs, directory, port: Port::free()?, running: None };
-        let output = server
-            .program("initdb")
-            .args(["--auth=trust", "--username=regrant", "--encoding=UTF8", "--locale=C"])
-            .arg("--no-sync")
-            .arg("--pgdata")
-            .arg(server.data())
-            .output()?;
-        ensure!(output.status.success(), "initdb: {}", String::from_utf8_lossy(&output.stderr));
+        let mut making = server.program(program);
+        making.arg("--pgdata").arg(server.data());
+        arguments(&mut making);
+        let output = making.output()?;
+        ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
         for attempt in 1.. {
             match server.launch() {
                 Ok(()) => break,
@@ -158,12 +218,7 @@ impl PostgresServer {
 
     /// A program of PostgreSQL, run by somebody who is not root.
     fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.programs.join(name));
-        command.current_dir(self.directory.path()).env("HOME", self.directory.path());
-        if geteuid().is_root() {
-            command.uid(NOBODY).gid(NOBODY);
-        }
-        command
+        run_by_nobody(&self.programs.join(name), self.directory.path())
     }
 
     fn launch(&mut self) -> Result<()> {
@@ -194,6 +249,25 @@ impl PostgresServer {
         self.running = Some(process);
         Ok(())
     }
+}
+
+/// A temporary directory that [`run_by_nobody`] can write to.
+pub(crate) fn directory_of_nobody(prefix: &str) -> Result<TempDir> {
+    let directory = tempfile::Builder::new().prefix(prefix).tempdir()?;
+    if geteuid().is_root() {
+        chown(directory.path(), Some(NOBODY), Some(NOBODY))?;
+    }
+    Ok(directory)
+}
+
+/// A program that refuses to run as root.
+pub(crate) fn run_by_nobody(program: &Path, directory: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.current_dir(directory).env("HOME", directory);
+    if geteuid().is_root() {
+        command.uid(NOBODY).gid(NOBODY);
+    }
+    command
 }
 
 /// The folder with `postgres` and `initdb`, the newest version first. Debian has them outside of the `PATH`.

@@ -29,7 +29,11 @@ pub(crate) const ALL: [Stage; 13] = [
     Stage { name: "node", needs: &[Tool::Node, Tool::RedisServer], prepare: node },
     Stage { name: "browser", needs: &[Tool::Node, Tool::Chromium], prepare: browser },
     Stage { name: "demo", needs: &[Tool::Node], prepare: demo },
-    Stage { name: "rust", needs: &[Tool::RedisServer, Tool::Postgres], prepare: rust },
+    Stage {
+        name: "rust",
+        needs: &[Tool::RedisServer, Tool::Postgres, Tool::PgBouncer],
+        prepare: rust,
+    },
     Stage { name: "pure", needs: &[], prepare: pure },
     Stage { name: "bench", needs: commands::bench::NEEDS, prepare: bench },
     Stage { name: "chaos", needs: commands::chaos::NEEDS, prepare: chaos },

@@ -37,6 +37,7 @@ pub(crate) enum Tool {
     Node,
     RedisServer,
     Postgres,
+    PgBouncer,
     Chromium,
     Jdk,
     Maven,
@@ -71,6 +72,11 @@ impl Tool {
                 &["postgres"],
                 Some("postgresql"),
                 "PostgreSQL is missing: apt-get install postgresql, or brew install postgresql",
+            ),
+            Self::PgBouncer => (
+                &["pgbouncer"],
+                Some("pgbouncer"),
+                "PgBouncer is missing: apt-get install pgbouncer, or brew install pgbouncer",
             ),
             Self::Chromium => (
                 &["chromium", "chromium-browser", "google-chrome"],
@@ -108,7 +114,10 @@ impl Tool {
         let found = self.description().0.iter().find_map(|name| on_path(name));
         // Where Debian has the server, of which several versions may be installed.
         let debian = || installed_beside("/usr/lib/postgresql", "bin/postgres");
-        let found = found.or_else(|| debian().filter(|_| self == Self::Postgres))?;
+        let found = found.or_else(|| debian().filter(|_| self == Self::Postgres));
+        // Not on everybody's `PATH`.
+        let system = || Some(PathBuf::from("/usr/sbin/pgbouncer")).filter(|path| path.is_file());
+        let found = found.or_else(|| system().filter(|_| self == Self::PgBouncer))?;
         let version = || Invocation::new(&found).args(["--version"]).capture().ok();
         let usable = match self {
             // The proxies of rustup exist even if the component is not installed.

@@ -51,6 +51,7 @@ const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The connections of this process.
 pub(super) struct Connections {
+    address: Address,
     pool: Pool,
     timeout: Duration,
     /// Set once the tables are known to exist.
@@ -62,7 +63,8 @@ impl Connections {
     /// # Errors
     /// [`Error::ConfigInvalid`] for `store`.
     pub(super) fn new(url: &str, options: &PostgresOptions) -> Result<Self> {
-        let Address { mut config, tls } = Address::parse(url)?;
+        let mut address = Address::parse(url)?;
+        let config = &mut address.config;
         if config.get_connect_timeout().is_none() {
             config.connect_timeout(options.timeout);
         }
@@ -75,7 +77,8 @@ impl Connections {
         }
         // A connection that is known to be closed is not used again; no statement is spent on finding out.
         let manager_config = ManagerConfig { recycling_method: RecyclingMethod::Fast };
-        let manager = match tls {
+        let config = config.clone();
+        let manager = match address.tls.clone() {
             Some(tls) => Manager::from_config(config, MakeRustlsConnect::new(tls), manager_config),
             None => Manager::from_config(config, NoTls, manager_config),
         };
@@ -87,11 +90,21 @@ impl Connections {
             .build()
             .map_err(|_| Error::internal("the connection pool cannot be built"))?;
         Ok(Self {
+            address,
             pool,
             timeout: options.timeout,
             has_tables: OnceCell::new(),
             last_prune: Mutex::default(),
         })
+    }
+
+    /// For a connection that is not of the pool.
+    pub(super) const fn address(&self) -> &Address {
+        &self.address
+    }
+
+    pub(super) const fn timeout(&self) -> Duration {
+        self.timeout
     }
 
     /// Runs one statement, which may be repeated, and returns its rows.
@@ -142,10 +155,11 @@ impl Connections {
         }
     }
 
-    /// Drops a silent connection, and the idle ones that may share its fate.
+    /// Drops a silent connection, and the idle ones that may share its fate: those that have not responded
+    /// since it became silent.
     fn leave_silent(&self, client: Client, left: &mut u32) {
         drop(Object::take(client));
-        self.pool.retain(|_, metrics| metrics.last_used() < self.timeout);
+        self.pool.retain(|_, metrics| metrics.last_used() < self.timeout / SILENCE_SHARE);
         *left = left.saturating_sub(1);
     }
 
@@ -232,7 +246,7 @@ fn is_of_connection(error: &PostgresError) -> bool {
 
 /// An error in the server's own words. They name tables and roles, but no values: statements have
 /// parameters.
-fn failed(error: PostgresError) -> Error {
+pub(super) fn failed(error: PostgresError) -> Error {
     if let Some(server) = error.as_db_error() {
         let text =
             format!("{}: {} ({})", server.severity(), server.message(), server.code().code());
@@ -253,24 +267,30 @@ fn tls_error(error: &PostgresError) -> Option<&TlsError> {
 }
 
 /// An address, taken apart.
-struct Address {
-    config: Config,
-    tls: Option<ClientConfig>,
+pub(super) struct Address {
+    pub(super) config: Config,
+    pub(super) tls: Option<ClientConfig>,
 }
 
 impl Address {
     /// `sslmode` and `sslrootcert` are read here: tokio-postgres does not know all of their values.
     fn parse(url: &str) -> Result<Self> {
-        let mut url = url::Url::parse(url).map_err(|_| {
-            problem(
+        // Not as a URL, which has one host.
+        let (base, query) = url.split_once('?').unwrap_or((url, ""));
+        let credentials = base.rsplit_once('@').map_or(base, |(credentials, _)| credentials);
+        let is_encoded = credentials.split_once("://").is_some_and(|(_, rest)| {
+            credentials.len() == base.len() || !rest.contains(['/', '@', '#'])
+        });
+        if !is_encoded {
+            return Err(problem(
                 "expected postgres://USER:PASSWORD@HOST:PORT/DATABASE; characters such as / or @ in \
                  the password must be percent-encoded",
-            )
-        })?;
+            ));
+        }
         let mut verify = false;
         let mut authorities = None;
         let mut others = Vec::new();
-        for (name, value) in url.query_pairs() {
+        for (name, value) in url::form_urlencoded::parse(query.as_bytes()) {
             match (name.as_ref(), value.as_ref()) {
                 ("sslmode", "disable") => {}
                 ("sslmode", "verify-full") => verify = true,
@@ -287,19 +307,14 @@ impl Address {
         if authorities.is_some() && !verify {
             return Err(problem("sslrootcert needs sslmode=verify-full"));
         }
-        match others.is_empty() {
-            true => url.set_query(None),
-            false => {
-                // Not `+` for a space: libpq decodes percent-encoding only.
-                let encode = |text: &str| {
-                    percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
-                        .to_string()
-                };
-                let pairs = others.iter().map(|(name, value)| encode(name) + "=" + &encode(value));
-                url.set_query(Some(&pairs.collect::<Vec<_>>().join("&")));
-            }
-        }
-        let mut config = Config::from_str(url.as_str()).map_err(|error| {
+        // Not `+` for a space: libpq decodes percent-encoding only.
+        let encode = |text: &str| {
+            percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC)
+                .to_string()
+        };
+        let pairs = others.iter().map(|(name, value)| encode(name) + "=" + &encode(value));
+        let url = format!("{base}?{}", pairs.collect::<Vec<_>>().join("&"));
+        let mut config = Config::from_str(&url).map_err(|error| {
             let cause = error.source().map(ToString::to_string).unwrap_or_default();
             problem(&format!("the address is not understood: {cause}"))
         })?;

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use deadpool_postgres::Client;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 use tokio_postgres::Row;
 use tokio_postgres::types::Type;
 
 use super::Rows;
 use super::connection::{Parameter, Transact};
+use super::listener::{CHANNEL, NOTIFY};
 use crate::error::{Error, Result};
 use crate::revocation::{
     FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed,
@@ -17,8 +18,11 @@ use crate::revocation::{
 };
 use crate::types::Timestamp;
 
-/// How often a waiting reader polls. A notification (`LISTEN`) would be lost behind a pooler.
+/// How often a waiting reader polls while notifications do not arrive, as behind a pooler.
 const FEED_POLL_INTERVAL: Duration = Duration::from_millis(200);
+
+/// How often a waiting reader looks although it was not notified.
+const FEED_CHECK_INTERVAL: Duration = Duration::from_secs(5);
 
 /// The number of entries in one page.
 const FEED_PAGE: i64 = 512;
@@ -61,7 +65,12 @@ impl RevocationFeed for Rows {
     async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage> {
         let last = Position::from(cursor);
         let end = Instant::now() + wait;
+        // What is read without waiting needs no connection of its own.
+        let mut signal = (!wait.is_zero()).then(|| self.listener.subscribe(&self.connections));
         loop {
+            // Seen before the table is read, so that what is published meanwhile wakes this reader.
+            let is_listening =
+                signal.as_mut().is_some_and(|signal| signal.borrow_and_update().is_listening);
             let parameters: [Parameter<'_>; 4] = [
                 (&last.feed, Type::TEXT),
                 (&last.place, Type::INT8),
@@ -73,7 +82,11 @@ impl RevocationFeed for Rows {
             if page.next != *cursor || left.is_zero() {
                 return Ok(page);
             }
-            sleep(left.min(FEED_POLL_INTERVAL)).await;
+            let pause = if is_listening { FEED_CHECK_INTERVAL } else { FEED_POLL_INTERVAL };
+            if let Some(signal) = &mut signal {
+                // Late: read all the same.
+                let _ = timeout(left.min(pause), signal.changed()).await;
+            }
         }
     }
 
@@ -109,6 +122,8 @@ impl Transact for Append<'_> {
             (&appended.bytes, Type::INT8),
         ];
         transaction.execute_typed(SET_STATE, &parameters).await?;
+        // Delivered when the transaction commits.
+        transaction.query_typed(NOTIFY, &[(&CHANNEL, Type::TEXT)]).await?;
         transaction.commit().await
     }
 }

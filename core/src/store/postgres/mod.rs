@@ -1,26 +1,28 @@
 //! Sessions in PostgreSQL.
 //!
 //! One row per user holds all sessions of the user, packed, with a version. An operation reads the
-//! row, decides in this process, and writes the row if nobody else has:
-//! a refresh takes two statements, each of them one round trip and a transaction of its own. No statement is
-//! prepared under a name and no session state is used, so a pooler such as PgBouncer may give each
-//! statement another connection.
+//! row, decides in this process, and writes the row if nobody else has: two statements, each of them one
+//! round trip and a transaction of its own. Where this process wrote the row last, the first statement is
+//! the write. No statement is prepared under a name and no session state is used, so a pooler such as
+//! PgBouncer may give each statement another connection.
 
 mod connection;
 mod feed;
+mod listener;
 mod prune;
 mod schema;
 
 use std::fmt;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
 use tokio_postgres::types::Type;
 
 use self::connection::{Connections, Parameter};
+use self::listener::Listener;
 use super::operations::{Durability, LocalStore, UserSessions};
-use super::optimistic::{Loaded, Optimistic, UserValues};
+use super::optimistic::{Loaded, Optimistic, Saved, UserValues, Write};
 use super::{FailureCounter, FailureKey, Failures};
 use crate::error::{Error, Result};
 use crate::revocation::RevocationFeed;
@@ -70,8 +72,14 @@ impl PostgresStore {
     /// [`Error::ConfigInvalid`] for `store`.
     pub fn new(url: &str, options: PostgresOptions) -> Result<Self> {
         let optimistic = Optimistic::new(options.timeout);
-        let connections = Connections::new(url, &options)?;
-        Ok(Self { rows: Rows { connections, clock: options.clock }, optimistic })
+        let connections = Arc::new(Connections::new(url, &options)?);
+        let rows = Rows {
+            connections,
+            listener: Listener::default(),
+            clock: options.clock,
+            server_clock: ServerClock::default(),
+        };
+        Ok(Self { rows, optimistic })
     }
 }
 
@@ -106,8 +114,10 @@ impl LocalStore for PostgresStore {
 
 /// The rows of the database.
 struct Rows {
-    connections: Connections,
+    connections: Arc<Connections>,
+    listener: Listener,
     clock: Option<Arc<dyn Clock>>,
+    server_clock: ServerClock,
 }
 
 impl fmt::Debug for Rows {
@@ -131,13 +141,15 @@ const LOAD: &str = "
 
 const INSERT: &str = "
     INSERT INTO regrant_users (subject, sessions, version, expires_at)
-    VALUES ($1, $2, floor(random() * 1e15)::int8, $3) ON CONFLICT DO NOTHING
-    RETURNING 1";
+    VALUES ($1, $2, $4, $3) ON CONFLICT DO NOTHING
+    RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::int8";
 
+/// Not for a time that was estimated wrongly: `$6`, or null.
 const UPDATE: &str = "
-    UPDATE regrant_users SET sessions = $2, version = version + 1, expires_at = $3
-    WHERE subject = $1 AND version = $4
-    RETURNING 1";
+    UPDATE regrant_users SET sessions = $2, version = $4, expires_at = $3
+    WHERE subject = $1 AND version = $5
+        AND ($6 IS NULL OR abs((extract(epoch FROM clock_timestamp()) * 1000)::int8 - $6) <= 500)
+    RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::int8";
 
 impl UserValues for Rows {
     async fn load(&self, subject: &Subject) -> Result<Loaded> {
@@ -148,35 +160,72 @@ impl UserValues for Rows {
             self.connections.drop_all();
             return Err(Error::store("the server is a standby, not the primary"));
         }
+        let now = Timestamp::from_millis(row.try_get(1).map_err(Error::store)?);
+        self.server_clock.set(now);
         let sessions: Option<Vec<u8>> = row.try_get(2).map_err(Error::store)?;
         let version: Option<i64> = row.try_get(3).map_err(Error::store)?;
-        Ok(Loaded {
-            current: sessions.zip(version.map(|version| version.to_string())),
-            now: Timestamp::from_millis(row.try_get(1).map_err(Error::store)?),
-        })
+        Ok(Loaded { current: sessions.zip(version.map(|version| version.to_string())), now })
     }
 
-    async fn save(
-        &self,
-        subject: &Subject,
-        value: Vec<u8>,
-        replaces: Option<String>,
-        expires_at: Timestamp,
-    ) -> Result<bool> {
-        let (subject, expires_at) = (subject.as_str(), expires_at.as_millis());
-        let version: Option<i64> = replaces.and_then(|version| version.parse().ok());
-        let parameters: [Parameter<'_>; 4] = [
+    fn estimated_now(&self) -> Option<Timestamp> {
+        match &self.clock {
+            Some(clock) => Some(clock.now()),
+            None => self.server_clock.estimate(),
+        }
+    }
+
+    async fn save(&self, subject: &Subject, write: &Write) -> Result<Saved> {
+        let (subject, value) = (subject.as_str(), &write.value);
+        let expires_at = write.expires_at.as_millis();
+        let replaced: Option<i64> =
+            write.replaces.as_ref().and_then(|version| version.parse().ok());
+        let version = random_version()?;
+        // The clock of a test is not the server's.
+        let estimated = write.estimated_now.filter(|_| self.clock.is_none());
+        let estimated = estimated.map(Timestamp::as_millis);
+        let parameters: [Parameter<'_>; 6] = [
             (&subject, Type::TEXT),
-            (&value, Type::BYTEA),
+            (value, Type::BYTEA),
             (&expires_at, Type::INT8),
             (&version, Type::INT8),
+            (&replaced, Type::INT8),
+            (&estimated, Type::INT8),
         ];
-        let written = match version {
+        let written = match replaced {
             Some(_) => self.connections.query(UPDATE, &parameters).await?,
-            None => self.connections.query(INSERT, &parameters[..3]).await?,
+            None => self.connections.query(INSERT, &parameters[..4]).await?,
         };
+        if let Some(row) = written.first() {
+            self.server_clock.set(Timestamp::from_millis(row.try_get(0).map_err(Error::store)?));
+        }
         self.prune().await;
-        Ok(!written.is_empty())
+        Ok(match written.is_empty() {
+            true => Saved::Conflict,
+            false => Saved::Written(Some(version.to_string())),
+        })
+    }
+}
+
+/// A version that no row has had: a counter would count the same way again after a failover that lost
+/// writes.
+fn random_version() -> Result<i64> {
+    let mut bytes = [0; 8];
+    getrandom::fill(&mut bytes).map_err(|_| Error::internal("no random numbers"))?;
+    Ok(i64::from_ne_bytes(bytes) >> 1)
+}
+
+/// The server's clock as it was last seen. Behind it by the time that a response takes.
+#[derive(Default)]
+struct ServerClock(Mutex<Option<(Timestamp, Instant)>>);
+
+impl ServerClock {
+    fn set(&self, now: Timestamp) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, Instant::now()));
+    }
+
+    fn estimate(&self) -> Option<Timestamp> {
+        let seen = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.map(|(now, at)| now.plus(at.elapsed()))
     }
 }
 

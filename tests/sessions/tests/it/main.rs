@@ -10,6 +10,7 @@ mod kills;
 mod model;
 mod mutants;
 mod postgres;
+mod postgres_servers;
 mod redis;
 mod redis_address;
 mod redis_cluster;

@@ -10,6 +10,8 @@ use regrant::store::postgres::{PostgresOptions, PostgresStore};
 use regrant::store::{SessionStore, StoreAddress};
 use regrant::types::{Clock as _, SessionId, Subject, SystemClock};
 use regrant::{Auth, Error, ErrorCode, Login, RefreshRequest};
+use regrant_session_tests::backends;
+use regrant_session_tests::contract::Fixture;
 use regrant_test_support::{Certificates, PostgresServer, TcpProxy};
 
 /// An operation fails within its timeout of 2 s; a busy machine may be late.
@@ -278,6 +280,51 @@ async fn expired_rows_are_deleted_late() {
         auth.login(login(&format!("user-{left}"))).await.expect("a login");
         assert_eq!(users(), left);
     }
+}
+
+/// The number of transactions so far. A connection reports its own at the latest when it ends.
+fn transactions(server: &PostgresServer) -> i64 {
+    let since = Instant::now();
+    let connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'regrant'";
+    while server.sql(connected).expect("a count") != "0" {
+        assert!(since.elapsed() < QUICKLY, "a connection is left");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = 'postgres'";
+    server.sql(sql).expect("a count").parse().expect("a number")
+}
+
+/// A statement is a round trip and a transaction.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_refresh_is_one_round_trip_where_this_process_wrote_last() {
+    const REFRESHES: i64 = 200;
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    let open = || {
+        let store = PostgresStore::new(&server.url(), PostgresOptions::default()).expect("valid");
+        Fixture::new(Arc::new(store), backends::clock(), ())
+    };
+    let (one, other) = (open(), open());
+    let mut session = one.login("alice").await;
+    other.refresh(&mut session).await;
+    one.refresh(&mut session).await;
+    drop((one, other));
+    let before = transactions(&server);
+    let one = open();
+    for _ in 0..REFRESHES {
+        one.refresh(&mut session).await;
+    }
+    drop(one);
+    let between = transactions(&server);
+    let alone = between - before;
+    assert!(alone < REFRESHES * 5 / 4, "{alone} for {REFRESHES}");
+    // What another process has written costs one more, and never two.
+    let both = [open(), open()];
+    for number in 0..REFRESHES {
+        both[usize::from(number % 2 == 0)].refresh(&mut session).await;
+    }
+    drop(both);
+    let shared = transactions(&server) - between;
+    assert!(shared < REFRESHES * 9 / 4, "{shared} for {REFRESHES}");
 }
 
 #[test]
