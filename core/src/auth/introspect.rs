@@ -10,9 +10,7 @@ use super::{Auth, Engine, Renewal};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
 use crate::revocation::{DenyList, FeedCursor};
-use crate::session::{
-    Decision, PresentedToken, Record, RefreshClaims, SessionState, decide_refresh,
-};
+use crate::session::{Decision, Record, RefreshClaims, SessionState, deadline, decide_refresh};
 use crate::types::{SessionId, Subject, Timestamp};
 
 /// A refresh that would be granted.
@@ -103,7 +101,7 @@ impl Engine {
             Decision::Renew { .. } => Renewal::Renewed,
             refusal => return Err(refusal_error(refusal)),
         };
-        Ok(Some((renewal, deadline(&record, &token))))
+        Ok(Some((renewal, deadline(&record, &token).min(record.expires_at))))
     }
 
     pub(super) async fn record(
@@ -131,13 +129,4 @@ impl Engine {
             cursor = page.next;
         }
     }
-}
-
-/// When a refresh token that is granted expires unless it is used before. The confirmed token expires with
-/// its session, as in [`decide_refresh`].
-fn deadline(record: &Record, token: &PresentedToken) -> Timestamp {
-    let is_confirmed = token.generation == record.generation && token.id == record.id;
-    let is_legacy = record.migrated && record.generation == 0;
-    let deadline = if is_confirmed && !is_legacy { record.idle_deadline } else { token.expires_at };
-    deadline.min(record.expires_at)
 }

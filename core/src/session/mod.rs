@@ -30,6 +30,7 @@ pub(crate) use record::layout;
 pub use record::{Child, DeviceLabel, NewSession, Record, SessionState, TokenId};
 pub(crate) use refresh_token::RefreshClaims;
 pub use refresh_token::TokenSecret;
+pub(crate) use step::deadline;
 pub use step::{
     Decision, DiscardedChild, IssuedChild, PresentedToken, RefreshTransition, ReuseEvidence,
     decide_refresh,

@@ -193,8 +193,8 @@ pub fn decide_refresh(
     }
 }
 
-/// When the token expires.
-fn deadline(record: &Record, token: &PresentedToken) -> Timestamp {
+/// When the token expires, unless its session does before.
+pub(crate) fn deadline(record: &Record, token: &PresentedToken) -> Timestamp {
     let is_confirmed = token.generation == record.generation && token.id == record.id;
     let is_legacy = record.migrated && record.generation == 0;
     match record.state {

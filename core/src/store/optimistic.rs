@@ -88,7 +88,7 @@ const TRIAL: u32 = 32;
 impl Trust {
     fn guesses(&self) -> bool {
         self.doubts.load(Ordering::Relaxed) < MAX_DOUBTS
-            || self.operations.fetch_add(1, Ordering::Relaxed) % TRIAL == 0
+            || self.operations.fetch_add(1, Ordering::Relaxed).is_multiple_of(TRIAL)
     }
 
     /// Without doubts where two of three guesses are right.

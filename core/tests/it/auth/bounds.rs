@@ -2,12 +2,12 @@
 //! enough to deny it where the store has lost its session.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
 use regrant::session::{
-    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, TheftScope, UseOutcome,
+    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, SessionState, TheftScope, UseOutcome,
 };
 use regrant::store::{
     Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
@@ -295,6 +295,76 @@ async fn a_theft_that_was_not_published_is_published_later() {
     eventually("published", async || common.published() == 1).await;
     settle().await;
     assert_code(there.auth.verify(child.access_token.expose()), "ERR_ACCESS_REVOKED");
+}
+
+/// A memory store of which a part is down: that of the users whose names begin with `down`, or all of it.
+#[derive(Debug)]
+struct Parts {
+    inner: MemoryStore,
+    is_all_down: AtomicBool,
+    is_part_down: AtomicBool,
+    revocations: AtomicUsize,
+}
+
+delegate!(Shared<Parts>, |this, call, user| {
+    this.0.revocations.fetch_add(1, Ordering::SeqCst);
+    let is_in_part = user.as_str().starts_with("down");
+    let is_part_down = this.0.is_part_down.load(Ordering::SeqCst);
+    if this.0.is_all_down.load(Ordering::SeqCst) || is_in_part && is_part_down {
+        return Err(Error::store("cut off"));
+    }
+    call(&this.0.inner).await
+});
+
+#[tokio::test(start_paused = true)]
+async fn a_part_of_the_store_that_is_down_delays_no_other_revocation() {
+    let plain = World::new(json!({}));
+    let clock = Arc::clone(&plain.clock) as Arc<dyn Clock>;
+    let store = Arc::new(Parts {
+        inner: MemoryStore::with_clock(Arc::clone(&clock)),
+        is_all_down: AtomicBool::new(false),
+        is_part_down: AtomicBool::new(false),
+        revocations: AtomicUsize::new(0),
+    });
+    let shared = Shared(Arc::clone(&store));
+    let world = World::with(json!({}), |builder| builder.store(shared).clock(clock));
+    let names = (0..60).map(|number| format!("down-{number}"));
+    let users = names.chain((0..10).map(|number| format!("up-{number}")));
+    let users: Vec<_> = users.map(|name| Subject::new(name).unwrap()).collect();
+    let mut sessions = Vec::new();
+    for user in &users {
+        let pair = world.auth.login(Login::new(user.clone())).await.unwrap();
+        sessions.push((user, pair.session));
+    }
+    store.is_all_down.store(true, Ordering::SeqCst);
+    for (user, session) in &sessions {
+        let failed = world.auth.revoke_session(user, session, REASON).await;
+        assert_code(failed, "ERR_STORE_UNAVAILABLE");
+    }
+    store.is_part_down.store(true, Ordering::SeqCst);
+    store.is_all_down.store(false, Ordering::SeqCst);
+    let is_revoked = async |user: &Subject| {
+        let listed = store.inner.list(user).await.unwrap();
+        listed.iter().all(|stored| stored.record.state != SessionState::Live)
+    };
+    eventually("revoked", async || {
+        for (user, _) in &sessions[60..] {
+            if !is_revoked(user).await {
+                return false;
+            }
+        }
+        true
+    })
+    .await;
+    assert!(!is_revoked(sessions[0].0).await);
+
+    // What is done is not repeated.
+    store.is_part_down.store(false, Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let count = store.revocations.load(Ordering::SeqCst);
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert_eq!(store.revocations.load(Ordering::SeqCst), count);
+    assert!(is_revoked(sessions[0].0).await);
 }
 
 /// A memory store that fails from some operation on.

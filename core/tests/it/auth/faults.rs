@@ -39,14 +39,15 @@ impl Flaky {
     }
 }
 
-/// Forwards every operation to a memory store.
+/// Forwards every operation to a memory store. The body may also ask for the user of the operation.
 macro_rules! delegate {
-    ($store:ty, |$self_:ident, $call:ident| $body:expr $(, $more:item)*) => {
+    ($store:ty, |$self_:ident, $call:ident $(, $user:ident)?| $body:expr $(, $more:item)*) => {
         #[async_trait]
         impl SessionStore for $store {
             $($more)*
 
             async fn create(&self, a: &Subject, b: &SessionId, c: &NewSession) -> Result<Created> {
+                $(let $user = a;)?
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.create(a, b, c).await);
                 $body
             }
@@ -59,12 +60,14 @@ macro_rules! delegate {
                 d: &RefreshPolicy,
                 e: Option<&regrant::session::ClientDetails>,
             ) -> Result<Option<Refreshed>> {
+                $(let $user = a;)?
                 let ($self_, $call) =
                     (self, async |s: &MemoryStore| s.refresh(a, b, c, d, e).await);
                 $body
             }
 
             async fn set_claims(&self, a: &Subject, b: &SessionId, c: &str) -> Result<bool> {
+                $(let $user = a;)?
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.set_claims(a, b, c).await);
                 $body
             }
@@ -76,6 +79,7 @@ macro_rules! delegate {
                 c: &AccessTokenUse,
                 d: TheftScope,
             ) -> Result<Option<UseOutcome>> {
+                $(let $user = a;)?
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.record_use(a, b, c, d).await);
                 $body
             }
@@ -86,6 +90,7 @@ macro_rules! delegate {
                 b: &SessionId,
                 c: RevocationReason,
             ) -> Result<RevokedSession> {
+                $(let $user = a;)?
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.revoke(a, b, c).await);
                 $body
             }
@@ -96,11 +101,13 @@ macro_rules! delegate {
                 b: &SessionFilter,
                 c: RevocationReason,
             ) -> Result<RevokedSessions> {
+                $(let $user = a;)?
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.revoke_all(a, b, c).await);
                 $body
             }
 
             async fn list(&self, a: &Subject) -> Result<Vec<StoredSession>> {
+                $(let $user = a;)?
                 let ($self_, $call) = (self, async |s: &MemoryStore| s.list(a).await);
                 $body
             }

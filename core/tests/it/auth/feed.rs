@@ -296,6 +296,26 @@ async fn a_clock_that_was_ahead_forgets_no_revocation() {
     }
 }
 
+/// The clock is ahead while the process reads the feed for the first time, so that what it reads is over by its word.
+#[tokio::test]
+async fn a_clock_that_was_ahead_at_the_start_forgets_no_revocation() {
+    let (here, _, common) = processes();
+    let (pair, bob) = (here.login().await, here.login().await);
+    here.auth.logout(pair.refresh_token.expose()).await.unwrap();
+    let ahead = Arc::new(ManualClock::new(here.clock.now().plus(Duration::from_secs(86_400))));
+    let late = World::with(json!({}), |builder| {
+        builder.store(common.process()).clock(Arc::clone(&ahead) as Arc<dyn Clock>)
+    });
+    settle().await;
+    ahead.set(here.clock.now());
+    // The next read shows that the clock was set back.
+    here.auth.logout(bob.refresh_token.expose()).await.unwrap();
+    settle().await;
+    for token in [&pair.access_token, &bob.access_token] {
+        assert_code(late.auth.verify(token.expose()), "ERR_ACCESS_REVOKED");
+    }
+}
+
 /// The clock of the process that revokes is behind, so that by its word the revocation is over.
 #[tokio::test]
 async fn a_revocation_by_a_clock_that_is_behind_counts_elsewhere() {

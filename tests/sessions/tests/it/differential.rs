@@ -17,5 +17,6 @@ async fn random_histories_agree_with_the_memory_store() {
 async fn any_record_and_any_token_agree_with_the_state_machine() {
     let server = RedisServer::start().unwrap();
     let mut random = Random::new(seed());
-    any_record(&server, &mut random, 20_000).await.require(&Coverage::ANSWERS, 20);
+    // The rarest answer comes some 40 times in as many records, and by chance not even 20 times.
+    any_record(&server, &mut random, 20_000).await.require(&Coverage::ANSWERS, 8);
 }
