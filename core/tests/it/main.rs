@@ -26,6 +26,7 @@ mod http;
 mod jwks;
 #[cfg(feature = "server")]
 mod jwks_resolver;
+#[cfg(feature = "server")]
 mod jwks_verifier;
 mod key_vectors;
 #[cfg(feature = "server")]
