@@ -73,7 +73,7 @@ impl JwksVerifier {
     /// JWK Set. Cancel safe: a fetch that was started continues. Requires a Tokio runtime.
     ///
     /// # Errors
-    /// Those of [`AccessVerifier::verify`], which rejects tokens that are bound to a key;
+    /// Those of [`AccessVerifier::verify`](crate::access::AccessVerifier::verify), which rejects tokens that are bound to a key;
     /// [`Error::IssuerMismatch`] if `iss` is not configured; [`Error::KeysUnavailable`], with the
     /// advice to retry, if the issuer's keys were never fetched or are too old.
     pub async fn verify(&self, token: &str) -> Result<VerifiedAccess> {

@@ -9,12 +9,17 @@ use serde_json::Value;
 
 use crate::checkout;
 use crate::process::Invocation;
+use crate::tools::Tool;
 
 /// Where the macros of napi-rs write the types of the addon, as `.cargo/config.toml` says.
 const TYPES: &str = "target/napi-types/regrant-node";
 /// Variables that name a C toolchain; all are set to a program that fails.
 const NO_C: &[&str] =
     &["CC", "CXX", "AR", "CMAKE", "TARGET_CC", "HOST_CC", "TARGET_CXX", "HOST_CXX"];
+/// Lints what is compiled, with warnings as errors. Only this build uses it: to check the dependencies once more for
+/// `cargo clippy` takes as long as to compile them, and developers compile the other builds without it.
+const LINTED: [(&str, &str); 2] =
+    [("RUSTC_WORKSPACE_WRAPPER", "clippy-driver"), ("CLIPPY_ARGS", "-Dwarnings__CLIPPY_HACKERY__")];
 /// Crates that compile C.
 const C_BUILDERS: &[&str] =
     &["aws-lc-sys", "aws-lc-rs", "bindgen", "cc", "cmake", "libsqlite3-sys", "ring"];
@@ -58,10 +63,15 @@ impl Build {
         match self {
             Self::Addon => cargo.args(["-p", "regrant-node"]),
             Self::Workspace => cargo.args(EVERYTHING).args(["--exclude", "regrant-node"]),
-            Self::PureRust => cargo
-                .args(["-p", "regrant", "-p", "regrant-uniffi", "--no-default-features"])
-                .args(["--features", "regrant/rust-crypto,regrant-uniffi/bindgen"])
-                .envs(NO_C.iter().map(|name| (name, "/bin/false"))),
+            Self::PureRust => {
+                let compiles = matches!(subcommand, "build" | "test");
+                let lints = compiles && Tool::Clippy.locate().is_some();
+                cargo
+                    .args(["-p", "regrant", "-p", "regrant-uniffi", "--no-default-features"])
+                    .args(["--features", "regrant/rust-crypto,regrant-uniffi/bindgen"])
+                    .envs(NO_C.iter().map(|name| (name, "/bin/false")))
+                    .envs(lints.then_some(LINTED).into_iter().flatten())
+            }
         }
     }
 

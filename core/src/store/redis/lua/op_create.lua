@@ -23,9 +23,10 @@ local bytes = pack_record({
 })
 local left = redis.call('PTTL', key)
 local client = ARGV[9]
--- Perhaps there is an expired session of the same id.
-delete_session(key, session)
+-- The first write needs memory: a server without any refuses the login before something is written.
 redis.call('HSET', key, session, bytes)
+-- Perhaps of an expired session of the same id.
+delete_texts(key, session)
 if label ~= '' then redis.call('HSET', key, label_field(session), label) end
 if client ~= '' then redis.call('HSET', key, note_field(session, CREATED_FROM), client) end
 -- The key lives as long as its longest session, and for as long as expired sessions are kept; the

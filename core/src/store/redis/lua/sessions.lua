@@ -13,9 +13,15 @@ local function note_field(session, note)
   return label_field(session) .. note
 end
 
-local function delete_session(key, session)
-  redis.call('HDEL', key, session, label_field(session), note_field(session, UPDATED_CLAIMS),
+-- What is stored beside the record.
+local function delete_texts(key, session)
+  redis.call('HDEL', key, label_field(session), note_field(session, UPDATED_CLAIMS),
     note_field(session, CREATED_FROM), note_field(session, REFRESHED_FROM))
+end
+
+local function delete_session(key, session)
+  redis.call('HDEL', key, session)
+  delete_texts(key, session)
 end
 
 -- Calls visit(session, record, texts) for each session, expired or not, and deletes those that expired
