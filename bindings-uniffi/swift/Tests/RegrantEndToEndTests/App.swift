@@ -15,9 +15,11 @@ struct App: Sendable {
     /// Starts the app over the file `session` in `folder`, on a device with a wrong clock.
     init(_ proxy: FaultProxy, _ folder: URL, clockOff: TimeInterval = 0, key: ProofKey? = nil) throws {
         let url = proxy.url.appendingPathComponent("mobile/refresh").absoluteString
-        // Tokens live for seconds here, so refresh late and keep the backoff short.
+        // Tokens live for seconds here, so refresh late and keep the backoff short. A disk that is busy with
+        // other things takes seconds to write a small file durably.
         let config = SessionConfig(
-            endpoint: RefreshEndpoint(url: url), minTtl: 0.1, initialBackoff: 0.05, maxBackoff: 1)
+            endpoint: RefreshEndpoint(url: url), minTtl: 0.1, storageTimeout: 60, initialBackoff: 0.05,
+            maxBackoff: 1, persistTimeout: 60)
         session = try Session(
             config: config, transport: URLSessionTransport(), storage: FileStorage(path: path(folder)),
             clock: WrongClock(off: clockOff), proofKey: key)

@@ -17,17 +17,23 @@ use regrant::types::{Clock, ManualClock};
 
 use server::Server;
 
+/// The time-outs of the storage.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A session over the file `session` in `folder`, on a device with `clock`.
 fn builder(server: &Server, folder: &Path, clock: &Arc<ManualClock>) -> SessionBuilder {
     let mut settings = SessionSettings::default();
     settings.initial_backoff = Duration::from_millis(10);
     // The tests control only wall clocks, so cooldowns must not delay errors.
     settings.renew_cooldown = Duration::ZERO;
+    // A disk that is busy with other things takes seconds to write a small file durably.
+    settings.persist_timeout = PATIENCE;
     Session::builder(server.endpoint())
         .transport(Arc::new(ReqwestTransport::new().unwrap()))
         .storage(Arc::new(FileStorage::new(folder.join("session"))))
         .clock(Arc::clone(clock) as Arc<dyn Clock>)
         .settings(settings)
+        .storage_timeout(PATIENCE)
 }
 
 /// Signs in on a device whose clock is the server's.

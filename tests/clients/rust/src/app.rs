@@ -135,8 +135,12 @@ pub(crate) fn builder(proxy: &FaultProxy, folder: &Path) -> SessionBuilder {
     settings.min_ttl = Duration::from_millis(100);
     settings.initial_backoff = Duration::from_millis(50);
     settings.max_backoff = Duration::from_secs(1);
+    // A disk that is busy with other things takes seconds to write a small file durably.
+    let patience = Duration::from_secs(60);
+    settings.persist_timeout = patience;
     Session::builder(proxy.endpoint())
         .transport(Arc::new(ReqwestTransport::new().unwrap()))
         .storage(Arc::new(FileStorage::new(folder.join("session"))))
         .settings(settings)
+        .storage_timeout(patience)
 }

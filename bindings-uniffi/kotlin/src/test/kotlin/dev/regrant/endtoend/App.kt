@@ -33,9 +33,13 @@ import org.junit.jupiter.api.Assertions.assertEquals
 
 /** A process of an app: a session over the file `session` in [folder], and OkHttp calls with its tokens. */
 class App(proxy: FaultProxy, folder: Path, clock: Clock? = null, key: ProofKey? = null) : AutoCloseable {
-    // Tokens live for seconds here, so the longest backoff must be short too.
+    // Tokens live for seconds here, so the longest backoff must be short too. A disk that is busy with other things takes
+    // seconds to write a small file durably.
     val session = Session(
-        SessionConfig(RefreshEndpoint(proxy.refreshUrl), initialBackoff = Duration.ofMillis(50), maxBackoff = Duration.ofSeconds(1)),
+        SessionConfig(
+            RefreshEndpoint(proxy.refreshUrl), initialBackoff = Duration.ofMillis(50), maxBackoff = Duration.ofSeconds(1),
+            storageTimeout = Duration.ofMinutes(1), persistTimeout = Duration.ofMinutes(1),
+        ),
         OkHttpTransport(plain), storage(folder), clock = clock, proofKey = key,
     )
     private val http = plain.newBuilder().bearer(session) { true }.build()
