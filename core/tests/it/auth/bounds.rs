@@ -122,6 +122,21 @@ async fn a_user_has_a_limited_number_of_entries() {
     assert!(logout().await.unwrap());
 }
 
+/// What the feed did not take is repeated, and counts once.
+#[tokio::test]
+async fn entries_that_were_not_published_do_not_count() {
+    let (here, _, common) = processes();
+    let lost = here.login().await;
+    common.cut(true);
+    for _ in 0..1500 {
+        let failed = here.auth.logout(lost.refresh_token.expose()).await;
+        assert_code(failed, "ERR_STORE_UNAVAILABLE");
+    }
+    common.cut(false);
+    assert!(!here.auth.logout(lost.refresh_token.expose()).await.unwrap());
+    assert_eq!(common.published(), 1);
+}
+
 /// Where the number of sessions is not limited.
 #[tokio::test]
 async fn very_many_sessions_of_a_user_are_one_entry() {

@@ -144,8 +144,9 @@ class SessionTest {
             assertEquals(SignOutReason.ByUser, refusalOf { session.accessToken() }.signOut)
             assertEquals("SignedOut { reason: ByUser }", session.state().toString())
         }
+        // Before the session begins, because it reads the storage at once.
+        storage.stored = "rubbish".toByteArray()
         session().use { session ->
-            storage.stored = "rubbish".toByteArray()
             assertEquals(SignOutReason.Unreadable, refusalOf { session.accessToken() }.signOut)
         }
     }
