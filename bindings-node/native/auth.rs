@@ -57,12 +57,12 @@ impl NativeAuth {
             Listener,
         >,
     ) -> Either<NativeAuth, ErrorDto> {
-        let clock =
-            clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
+        let test_clock = clock.map(TestClock::shared);
         metrics::install();
         let callbacks = (on_event, identity_resolver, key_value_store, on_revoked);
-        match build(&config, Arc::clone(&clock), callbacks) {
+        match build(&config, test_clock.clone(), callbacks) {
             Ok((auth, web)) => {
+                let clock = test_clock.unwrap_or_else(|| Arc::new(SystemClock));
                 let calls = Calls { auth, clock };
                 Either::A(Self { calls, web: Arc::new(web), _log: log.shared() })
             }
@@ -358,9 +358,10 @@ pub fn bearer(header: String) -> NativeResult {
     text(bearer_token(&header).map(ToOwned::to_owned))
 }
 
+/// Without a clock for tests, the time of a store is that of its server.
 fn build(
     config: &str,
-    clock: Arc<dyn Clock>,
+    test_clock: Option<Arc<dyn Clock>>,
     (on_event, identity_resolver, key_value_store, on_revoked): (
         Option<Listener>,
         Option<AsyncFunction>,
@@ -370,10 +371,15 @@ fn build(
 ) -> Result<(Auth, WebPolicy)> {
     let config = AuthConfig::from_json(config)?;
     let web = config.web_policy()?;
-    let mut builder = config.builder()?.clock(Arc::clone(&clock));
+    let mut builder = config.builder()?;
+    if let Some(clock) = &test_clock {
+        builder = builder.clock(Arc::clone(clock));
+    }
     if let Some(functions) = key_value_store {
         let mut options = CustomStoreOptions::default();
-        options.clock = clock;
+        if let Some(clock) = test_clock {
+            options.clock = clock;
+        }
         builder = builder.store(CustomStore::new(Arc::new(JsKeyValueStore(functions)), options));
     }
     if let Some(listener) = on_event {
