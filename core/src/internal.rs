@@ -2,6 +2,7 @@
 //! interface: it changes without notice.
 
 pub use crate::access::issuer::{AccessGrant, AccessIssuer, IssuedAccess};
+pub use crate::keys::public_key::check_binding;
 pub use crate::types::time::{format_span, parse_span};
 
 #[cfg(feature = "client")]

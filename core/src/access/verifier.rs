@@ -12,6 +12,7 @@ use super::claims::Claims;
 use super::header::HeaderCache;
 use super::policy::AccessPolicy;
 use crate::error::{Error, Result};
+use crate::keys::public_key::check_binding;
 use crate::keys::{Keyring, Thumbprint};
 use crate::token::base64url;
 use crate::token::jws::Compact;
@@ -209,7 +210,7 @@ impl VerifiedAccess {
 
     /// Rejects a token that is bound to a key: as a bearer token it is not good.
     pub(crate) fn require_bearer(self) -> Result<Self> {
-        if self.key().is_some() { Err(Error::DpopProofMissing) } else { Ok(self) }
+        check_binding(self.key(), None).map(|()| self)
     }
 
     /// The key of the client that the token is bound to (`cnf.jkt`, RFC 9449 §6.1): a request with

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::{Auth, Engine};
 use crate::dpop::{NonceIssuer, PresentedProof, ProofPolicy, ProofVerifier, VerifiedProof};
 use crate::error::{Error, Result};
+use crate::keys::public_key::check_binding;
 use crate::keys::{RefreshKeys, Thumbprint};
 use crate::types::Clock;
 
@@ -123,9 +124,8 @@ impl Engine {
         proof: Option<&PresentedProof>,
     ) -> Result<()> {
         match (key, proof) {
-            (None, _) => Ok(()),
-            (Some(_), None) => Err(Error::DpopProofMissing),
             (Some(key), Some(proof)) => self.dpop()?.proofs.verify_and_consume(proof, key, None),
+            (key, _) => check_binding(key, None),
         }
     }
 

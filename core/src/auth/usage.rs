@@ -22,7 +22,8 @@ use crate::types::{FamilyPosition, SessionId, Subject};
 
 impl Auth {
     /// Reports the use of an access token to the store and waits for the answer, for services that
-    /// verify tokens without this type. [`Auth::verify`] reports by itself.
+    /// verify tokens without this type. [`Auth::verify`] reports by itself. Check the proof of a DPoP-bound
+    /// token before: the use of a discarded child's token ends the session.
     ///
     /// # Errors
     /// [`Error::AccessRevoked`] when the session is revoked, perhaps because this use revealed a

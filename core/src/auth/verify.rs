@@ -11,6 +11,7 @@ use super::{Auth, Engine, metrics};
 use crate::access::{VerifiedAccess, after_scheme, is_token68};
 use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
+use crate::keys::public_key::check_binding;
 use crate::revocation::{Denial, TokenIdentity};
 use crate::session::AccessTokenUse;
 use crate::types::Timestamp;
@@ -48,18 +49,22 @@ impl Auth {
         })
     }
 
-    /// Verifies a DPoP-bound access token as [`Auth::verify`] does, then checks that `proof` is for this
-    /// request and was signed by the key that the token is bound to (RFC 9449 §7.1), and uses it up.
+    /// Verifies a DPoP-bound access token as [`Auth::verify`] does, and checks before the deny list that
+    /// `proof` is for this request and was signed by the key that the token is bound to (RFC 9449 §7.1),
+    /// and uses it up. Without its proof the token is not used: nothing is reported to the store.
     ///
     /// # Errors
-    /// As [`Auth::verify`]; then [`Error::DpopProofInvalid`], also for a proof by another key or for
-    /// another access token, and for a bearer token; [`Error::DpopNonceRequired`];
-    /// [`Error::DpopProofReplayed`]; [`Error::ConfigInvalid`] for `dpop` where DPoP is not configured.
+    /// As [`Auth::verify`]; before [`Error::AccessRevoked`] also [`Error::DpopProofInvalid`], for a proof
+    /// by another key or for another access token too, and for a bearer token;
+    /// [`Error::DpopNonceRequired`]; [`Error::DpopProofReplayed`]; [`Error::ConfigInvalid`] for `dpop`
+    /// where DPoP is not configured.
     pub fn verify_with_proof(&self, token: &str, proof: &PresentedProof) -> Result<VerifiedAccess> {
         let proofs = &self.0.engine.dpop()?.proofs;
-        let access = self.check_deny_list(self.0.verifier.load().verify_bound(token)?)?;
+        let access = self.0.verifier.load().verify_bound(token)?;
+        // First of all: a use that is reported may end the session, so a thief without the key must
+        // cause no report.
         proofs.check_access(proof, &access, token)?;
-        Ok(access)
+        self.check_deny_list(access)
     }
 
     /// Verifies an access token as [`Auth::verify`] does, for routes that must know of
@@ -78,8 +83,21 @@ impl Auth {
     /// Verifies an access token for another service, which checks the proof itself if the token is bound
     /// to a key. Asks the store where this process lags behind the revocation feed.
     pub(crate) async fn verify_for_introspection(&self, token: &str) -> Result<VerifiedAccess> {
-        let access = self.check_deny_list(self.0.verifier.load().verify_bound(token)?)?;
-        self.apply_stale_policy(access, StalePolicy::CheckStore).await
+        let access = self.0.verifier.load().verify_bound(token)?;
+        if check_binding(access.key(), None).is_ok() {
+            let access = self.check_deny_list(access)?;
+            return self.apply_stale_policy(access, StalePolicy::CheckStore).await;
+        }
+        // The proof is not known here, so the token may be a thief's: its use is not reported.
+        let engine = &self.0.engine;
+        refuse_denied(engine.admin.denied.check(&access))?;
+        if let Some(session) = access.session().filter(|_| self.is_stale()) {
+            let record = engine.record(access.subject(), session).await?;
+            if !record.is_some_and(|record| record.is_live(engine.now())) {
+                return Err(Error::AccessRevoked);
+            }
+        }
+        Ok(access)
     }
 
     /// Verifies an access token that is to end its session, with the proof if it is bound to a key. The
@@ -143,7 +161,8 @@ impl Auth {
         self.0.engine.update_gauges();
     }
 
-    /// Refuses a verified token that is on the deny list, and reports the use of any other.
+    /// Refuses a verified token that is on the deny list, and reports the use of any other. The proof of a
+    /// token that is bound to a key was checked before.
     fn check_deny_list(&self, access: VerifiedAccess) -> Result<VerifiedAccess> {
         let denial = self.0.engine.admin.denied.check(&access);
         if let (Some(session), Some(family_position)) = (access.session(), access.family_position())
@@ -158,21 +177,27 @@ impl Auth {
                 Some(_) => {}
             }
         }
-        let Some(by) = denial else { return Ok(access) };
-        let label = match by {
-            Denial::Session => "session",
-            Denial::DiscardedChild => "child",
-            Denial::Subject => "subject",
-            Denial::UserCutoff => "user",
-            Denial::Overflow => "overflow",
-        };
-        metrics::count(&metrics::ACCESS_DENIED, &[("by", label)]);
-        Err(match by {
-            // Whether the token is revoked is not known: the refresh tells.
-            Denial::UserCutoff | Denial::Overflow => Error::TokenExpired,
-            Denial::Session | Denial::DiscardedChild | Denial::Subject => Error::AccessRevoked,
-        })
+        refuse_denied(denial).map(|()| access)
     }
+}
+
+/// # Errors
+/// [`Error::AccessRevoked`]; [`Error::TokenExpired`] where the deny list does not know whether the token
+/// is revoked, and the refresh tells.
+fn refuse_denied(denial: Option<Denial>) -> Result<()> {
+    let Some(by) = denial else { return Ok(()) };
+    let label = match by {
+        Denial::Session => "session",
+        Denial::DiscardedChild => "child",
+        Denial::Subject => "subject",
+        Denial::UserCutoff => "user",
+        Denial::Overflow => "overflow",
+    };
+    metrics::count(&metrics::ACCESS_DENIED, &[("by", label)]);
+    Err(match by {
+        Denial::UserCutoff | Denial::Overflow => Error::TokenExpired,
+        Denial::Session | Denial::DiscardedChild | Denial::Subject => Error::AccessRevoked,
+    })
 }
 
 impl<'a> From<&'a VerifiedAccess> for TokenIdentity<'a> {

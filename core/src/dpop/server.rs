@@ -19,6 +19,7 @@ use url::Url;
 use super::{TYP_PROOF, access_token_hash};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
+use crate::keys::public_key::check_binding;
 use crate::keys::{Algorithm, Key, PublicKey, Thumbprint};
 use crate::token::base64url;
 use crate::token::json::{self, Item, numeric_date};
@@ -188,9 +189,7 @@ impl ProofVerifier {
         key: Thumbprint,
         access_token: Option<&str>,
     ) -> Result<()> {
-        if proof.key != key {
-            return Err(Error::dpop_proof("the token is bound to another key"));
-        }
+        check_binding(Some(key), Some(proof.key))?;
         if let Some(token) = access_token {
             let expected = access_token_hash(token);
             let is_for = |hash: &String| bool::from(hash.as_bytes().ct_eq(expected.as_bytes()));

@@ -194,7 +194,8 @@ impl RefreshKeys {
     ///
     /// # Errors
     /// [`Error::Internal`], never in practice.
-    pub(crate) fn in_realms(&self, realms: &Realms) -> Result<Self> {
+    #[doc(hidden)]
+    pub fn in_realms(&self, realms: &Realms) -> Result<Self> {
         let secrets = || std::iter::once(&self.active).chain(&self.retired);
         let derived =
             realms.iter().flat_map(|realm| secrets().map(|secret| secret.in_realm(realm)));

@@ -10,7 +10,7 @@ mod jwk;
 mod key;
 mod keyring;
 mod pem;
-mod public_key;
+pub(crate) mod public_key;
 
 pub use algorithm::{Algorithm, KeyKind, RsaBits, ShortSecret};
 pub use hmac::{RefreshKeys, RefreshSecret};

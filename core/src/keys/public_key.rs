@@ -176,6 +176,22 @@ impl From<Thumbprint> for String {
     }
 }
 
+/// Checks that a request may use a token: one that is bound to a key needs a DPoP proof by that key
+/// (RFC 9449 §7), and `proven` is the key of the request's proof. A token that is not bound needs none.
+///
+/// Refresh, logout and the use of an access token ask this before they have any effect.
+///
+/// # Errors
+/// [`Error::DpopProofMissing`] without a proof, [`Error::DpopProofInvalid`] for one by another key.
+pub fn check_binding(bound: Option<Thumbprint>, proven: Option<Thumbprint>) -> Result<()> {
+    match (bound, proven) {
+        (None, _) => Ok(()),
+        (Some(_), None) => Err(Error::DpopProofMissing),
+        (Some(bound), Some(proven)) if bound == proven => Ok(()),
+        (Some(_), Some(_)) => Err(Error::dpop_proof("the token is bound to another key")),
+    }
+}
+
 /// A new key pair. `Debug` shows only the public part.
 pub struct KeyPair {
     private: SecretBytes,

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use regrant::dpop::{PresentedProof, SoftwareKey, UnsignedProof};
+use regrant::http::{Endpoints, WebPolicy};
 use regrant::{Error, Login, RefreshRequest, RefreshResponse, Result, TokenPair};
 use serde_json::json;
 
-use super::{World, alice};
+use super::feed::processes_with;
+use super::{World, alice, next, settle};
 use regrant::types::Clock as _;
 
 const ORIGIN: &str = "https://api.example";
@@ -93,6 +95,58 @@ async fn bound_tokens_are_rejected_without_a_proof() {
         assert!(matches!(again, Err(Error::DpopProofReplayed)));
         let after = world.bound_refresh(refresh, &key).await;
         assert!(matches!(after, Err(Error::SessionRevoked { .. })));
+    }
+}
+
+/// A thief has the answer to a refresh that its owner did not get, but no key. If a use counted before its
+/// proof is checked, it would end the session: first because the child seems to have arrived, then because
+/// the child is a discarded one.
+#[tokio::test]
+async fn an_access_token_without_its_key_counts_as_not_used() {
+    for has_feed in [false, true] {
+        let config = dpop(json!({}));
+        let world = if has_feed { processes_with(config).0 } else { World::new(config) };
+        let (key, thiefs) = (SoftwareKey::generate().unwrap(), SoftwareKey::generate().unwrap());
+        settle().await;
+        let pair = world.bound_login(&key).await;
+        let parent = pair.refresh_token.expose();
+        let stolen = world.bound_refresh(parent, &key).await.unwrap();
+        let access = stolen.access_token.expose();
+        let form = format!("token={access}");
+        let try_without_key = async || {
+            let by_thief = world.proof(&thiefs, ME, Some(access));
+            let refused = world.auth.verify_with_proof(access, &by_thief);
+            assert!(matches!(refused, Err(Error::DpopProofInvalid { .. })), "{refused:?}");
+            assert!(matches!(world.auth.verify(access), Err(Error::DpopProofMissing)));
+            // Of a service that checks the proof only after it has asked.
+            let web = WebPolicy::default();
+            let response = Endpoints::new(&world.auth, &web).introspect(&form).await;
+            assert_eq!(response.status, 200);
+            settle().await;
+            response.body.unwrap()["active"].clone()
+        };
+
+        world.advance(15);
+        // Then the introspection asks the store.
+        assert_eq!(world.auth.is_stale(), has_feed);
+        assert_eq!(try_without_key().await, true);
+        world.advance(15);
+        let again = world.bound_refresh(parent, &key).await.unwrap();
+        assert_eq!(next(&again), next(&stolen));
+
+        world.advance(60);
+        let renewed = world.bound_refresh(parent, &key).await.unwrap();
+        assert_ne!(next(&renewed), next(&stolen));
+        assert_eq!(try_without_key().await, false);
+        world.bound_refresh(next(&renewed), &key).await.unwrap();
+        assert_eq!(world.events(), ["login", "refreshed", "reissued", "refreshed", "refreshed"]);
+
+        // With the key, it is the use of a discarded child.
+        let mine = world.proof(&key, ME, Some(access));
+        let refused = world.auth.verify_with_proof(access, &mine);
+        assert!(matches!(refused, Err(Error::AccessRevoked)), "{refused:?}");
+        settle().await;
+        assert_eq!(world.events().last().map(String::as_str), Some("theft"));
     }
 }
 

@@ -71,6 +71,7 @@ macro_rules! contract_cases {
             feed: too_many_entries_are_replaced_by_a_cutoff,
             feed: too_many_bytes_are_replaced_by_a_cutoff,
             realm: nothing_of_one_realm_means_anything_in_another,
+            realm: a_store_keeps_realms_apart,
             realm: sessions_of_previous_realms_go_on,
             realm: theft_of_a_session_of_a_previous_realm_is_detected,
             names: labels_and_users_of_any_script,

@@ -1,9 +1,15 @@
 //! Apps that share a secret and a store, each in a realm of its own, and the sessions of previous
 //! realms.
 
+use std::collections::BTreeSet;
+use std::num::NonZero;
 use std::sync::Arc;
+use std::time::Duration;
 
-use regrant::types::{Clock, RevocationReason, Subject};
+use regrant::revocation::{FeedCursor, Revocation, RevocationTarget};
+use regrant::session::TheftScope;
+use regrant::store::{RealmStore, RevocationOutcome, SessionFilter, SessionStore};
+use regrant::types::{Clock, Realm, Realms, RevocationReason, SessionId, Subject};
 use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, TokenPair};
 use serde_json::{Value, json};
 
@@ -72,6 +78,50 @@ pub async fn nothing_of_one_realm_means_anything_in_another(at: &Fixture) {
     }
     let next = refresh(&shop, token).await.expect("shop's session goes on");
     assert!(matches!(refresh(&admin, &next).await, Err(Error::SignatureInvalid)));
+}
+
+/// What a store is asked by a server of another realm, which would accept the token.
+pub async fn a_store_keeps_realms_apart(at: &Fixture) {
+    let realms = ["shop", "admin"].map(|name| Realms::new(Realm::new(name).expect("a name")));
+    let stores = realms.map(|realms| Arc::new(RealmStore::new(Arc::clone(&at.store), realms)));
+    let [shop, admin] = stores.each_ref().map(|store| {
+        let store = Arc::clone(store) as Arc<dyn SessionStore>;
+        Fixture::new(store, Arc::clone(&at.clock), ())
+    });
+    let id = SessionId::from_bytes([7; 16]);
+    // Both have a session of the same user with the same id.
+    let (session, _) = shop.login_with_id("alice", id, |_| {}).await;
+    let before = shop.record(&session).await;
+    assert_eq!(admin.record(&session).await, None);
+    assert_eq!(admin.record_use(&session, &session.token, true).await, None);
+    let presented = &session.token.claims;
+    assert_eq!(admin.attempt(&session, presented, true, TheftScope::Subject).await, None);
+    assert!(!admin.store.set_claims(&session.subject, &id, "{}").await.expect("done"));
+    let reason = RevocationReason::Administrative;
+    assert_eq!(admin.revoke(&session, reason).await, RevocationOutcome::Unknown);
+    let (other, _) =
+        admin.login_with_id("alice", id, |new| new.max_sessions = NonZero::new(1)).await;
+    let revoked = admin.revoke_all(&alice(), SessionFilter::ALL, reason).await;
+    assert_eq!(revoked, [BTreeSet::from([id]), BTreeSet::new()]);
+    assert_eq!(shop.record(&session).await, before);
+    assert!(!admin.is_live(&other).await);
+
+    let (now, wait) = (at.clock.now(), Duration::from_millis(1));
+    let feeds: Vec<_> = stores.iter().filter_map(|store| store.feed()).collect();
+    let of_user = |number: usize| {
+        let issued_until = now.minus(Duration::from_secs(number as u64));
+        let target = RevocationTarget::Subject { subject: alice(), issued_until };
+        Revocation::new(target, now.plus(HOUR))
+    };
+    for (number, feed) in feeds.iter().enumerate() {
+        feed.publish(&[of_user(number)]).await.expect("done");
+    }
+    for (number, feed) in feeds.iter().enumerate() {
+        let mut page = feed.read(&FeedCursor::default(), wait).await.expect("done");
+        // A store repeats a request whose response is late.
+        page.revocations.dedup();
+        assert_eq!(page.revocations, [of_user(number)]);
+    }
 }
 
 pub async fn sessions_of_previous_realms_go_on(at: &Fixture) {

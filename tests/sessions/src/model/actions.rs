@@ -23,8 +23,9 @@ impl World {
         rotate: bool,
         answer: ResponseFate,
     ) -> Result<(), Violation> {
-        let alone = self.thief.is_none();
+        let alone = self.is_alone(space);
         let token = self.honest.refresh;
+        Self::check_own_key(space, machine.bindings.refresh)?;
         let decision = self.refresh_as(machine, space, Who::Honest, rotate, answer)?;
         match decision {
             Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew { .. } => {}
@@ -50,7 +51,7 @@ impl World {
         let request = self.requests[self.requests.len() - 1 - which].clone();
         let (decision, _) = self.attempt_refresh(machine, space, &request.token, request.rotate)?;
         match decision {
-            Decision::Reuse(theft) if self.thief.is_none() => {
+            Decision::Reuse(theft) if self.is_alone(space) => {
                 Err(Violation::DuplicateIsTheft(theft))
             }
             _ => Ok(()),
@@ -298,7 +299,7 @@ impl World {
         let client = *self.client(who);
         let Access { family_position, came_with_child_of, .. } = access;
         let denied = self.is_denied(machine, &access);
-        if denied && self.thief.is_none() {
+        if denied && who == Who::Honest && self.is_alone(space) {
             return Err(Violation::HonestDenied);
         }
         if !delivered || self.is_over() {
@@ -317,7 +318,7 @@ impl World {
         if !was_live && !matches!(answer, UseOutcome::Revoked(_) | UseOutcome::Expired) {
             return Err(Violation::AfterRevocation);
         }
-        if answer == UseOutcome::Reuse && self.thief.is_none() {
+        if answer == UseOutcome::Reuse && self.is_alone(space) {
             return Err(Violation::HonestAccused);
         }
         // After a rollback the store may not know that newer tokens superseded these; then the

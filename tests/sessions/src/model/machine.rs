@@ -6,6 +6,8 @@ use regrant::session::{
 };
 use regrant::types::{FamilyPosition, Timestamp};
 
+use super::binding::BindingChecks;
+
 /// The functions of the state machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Machine {
@@ -20,6 +22,8 @@ pub struct Machine {
     pub id: fn(&TokenSecret) -> TokenId,
     /// [`TokenSecret::child`].
     pub child: fn(&TokenSecret, u32, Timestamp) -> TokenSecret,
+    /// [`regrant::internal::check_binding`], as each operation asks it.
+    pub bindings: BindingChecks,
 }
 
 impl Machine {
@@ -30,5 +34,6 @@ impl Machine {
         was_issued_with: DiscardedChild::was_issued_with,
         id: TokenSecret::id,
         child: TokenSecret::child,
+        bindings: BindingChecks::REAL,
     };
 }

@@ -39,13 +39,18 @@
 //! 9. A session that has rotated always rotates, whatever the honest client or the thief asks, unless the
 //!    store loses the rotation and nobody presents a token of it.
 //! 10. From the refresh on that discards a child, the access tokens that came with it are denied.
+//! 11. Where the session is bound to a key of its client, a thief without the key gets nothing by refresh,
+//!     logout or use of an access token, and the honest client is one that is alone (invariant 1), whatever
+//!     the thief tries.
 
 mod actions;
+mod binding;
 mod client;
 mod final_phase;
 mod ledger;
 mod machine;
 pub mod mutants;
+pub mod realms;
 mod search;
 pub mod search_space;
 mod step;

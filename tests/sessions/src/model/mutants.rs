@@ -1,13 +1,19 @@
 //! Mutants: the real functions, each with one rule broken.
 
+use regrant::Result;
+use regrant::internal::check_binding;
+use regrant::keys::Thumbprint;
+use regrant::revocation::{Revocation, RevocationTarget};
 use regrant::session::{
     AccessTokenUse, Child, Decision, DiscardedChild, IssuedChild, PresentedToken, Record,
     RefreshPolicy, RefreshTransition, ReuseEvidence, SessionState, TokenId, TokenSecret,
     UseOutcome, UseTransition, decide_refresh, decide_use,
 };
-use regrant::types::{RevocationReason, Timestamp};
+use regrant::types::{Realms, RevocationReason, Subject, Timestamp};
 
+use super::binding::BindingChecks;
 use super::machine::Machine;
+use super::realms::RealmRules;
 
 /// A machine with one rule broken.
 #[derive(Clone, Copy, Debug)]
@@ -23,6 +29,10 @@ type DecideUseFn = fn(&Record, &AccessTokenUse, Timestamp) -> UseTransition;
 
 const fn deciding(name: &'static str, decide_refresh: DecideRefreshFn) -> Mutant {
     Mutant { name, machine: Machine { decide_refresh, ..Machine::REAL } }
+}
+
+const fn binding(name: &'static str, bindings: BindingChecks) -> Mutant {
+    Mutant { name, machine: Machine { bindings, ..Machine::REAL } }
 }
 
 const fn deciding_use(name: &'static str, decide_use: DecideUseFn) -> Mutant {
@@ -285,6 +295,23 @@ pub const LOAD_BEARING: &[Mutant] = &[
         }
         decide_use(r, token_use, now)
     }),
+    binding(
+        "a refresh needs no proof",
+        BindingChecks { refresh: if_present, ..BindingChecks::REAL },
+    ),
+    binding("a logout needs no proof", BindingChecks { logout: if_present, ..BindingChecks::REAL }),
+    binding(
+        "an access token needs no proof",
+        BindingChecks { access: if_present, ..BindingChecks::REAL },
+    ),
+    binding(
+        "a use is reported before its proof is checked",
+        BindingChecks { report: |_, _| Ok(()), ..BindingChecks::REAL },
+    ),
+    binding(
+        "the key of a proof is not compared",
+        BindingChecks::all(|bound, proven| check_binding(bound, proven.and(bound))),
+    ),
     Mutant {
         name: "a denial covers a position forever",
         machine: Machine {
@@ -350,6 +377,62 @@ pub const REDUNDANT: &[Mutant] = &[
         },
     },
 ];
+
+/// A proof is checked only where there is one.
+fn if_present(bound: Option<Thumbprint>, proven: Option<Thumbprint>) -> Result<()> {
+    if proven.is_none() { Ok(()) } else { check_binding(bound, proven) }
+}
+
+/// Rules of realms, each with one broken.
+pub const REALM_RULES: &[(&str, RealmRules)] = &[
+    (
+        "the secret is not derived by the realm",
+        RealmRules { keys: |keys, _| keys.clone(), ..RealmRules::REAL },
+    ),
+    (
+        "tokens of previous realms are not accepted",
+        RealmRules {
+            keys: |keys, realms| (RealmRules::REAL.keys)(keys, &without_previous(realms)),
+            ..RealmRules::REAL
+        },
+    ),
+    (
+        "sessions of previous realms are not found",
+        RealmRules { looked_in: without_previous, ..RealmRules::REAL },
+    ),
+    (
+        "the realm is not part of the name of a user",
+        RealmRules { name: unqualified, ..RealmRules::REAL },
+    ),
+    (
+        "a revocation does not name its realm",
+        RealmRules {
+            mark: |revocation| Revocation { realm: None, ..revocation },
+            ..RealmRules::REAL
+        },
+    ),
+    (
+        "the revocation of one session concerns one realm",
+        RealmRules {
+            mark: |revocation| {
+                let of_session = matches!(revocation.target, RevocationTarget::Session { .. });
+                let realm = if of_session { Some("a realm".into()) } else { revocation.realm };
+                Revocation { realm, ..revocation }
+            },
+            ..RealmRules::REAL
+        },
+    ),
+];
+
+fn without_previous(realms: &Realms) -> Realms {
+    Realms { current: realms.current.clone(), previous: Vec::new() }
+}
+
+/// The user's id, without the realm in front of it.
+fn unqualified(name: &Subject) -> Subject {
+    let id = name.as_str().rsplit('\u{1f}').next();
+    Subject::new(id.unwrap_or_default()).expect("an id")
+}
 
 fn reuse(record: &Record, evidence: ReuseEvidence, now: Timestamp) -> RefreshTransition {
     let record = revoked(record, now);

@@ -111,6 +111,9 @@ pub fn next_steps(world: &World, space: &SearchSpace) -> Vec<HistoryStep> {
         if space.rotation_off {
             add(Gap::Long, Event::ThiefRenews);
         }
+        if space.bound {
+            add(Gap::Short, Event::ThiefLogsOut);
+        }
     }
     // An unreported use changes nothing but the time, so one gap is enough. Stealing and rolling
     // back take no time: the next step has its own gap.

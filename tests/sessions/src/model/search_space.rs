@@ -11,6 +11,8 @@ pub struct SearchSpace {
     pub depth: usize,
     /// Whether there is a thief, which steals once.
     pub thief: bool,
+    /// Whether the session is bound to a key that the thief does not have.
+    pub bound: bool,
     /// Whether the store may roll back to any earlier record, any number of times.
     pub rollback: bool,
     /// Whether the store's clock may step back with it.
@@ -30,6 +32,7 @@ pub const HONEST: SearchSpace = SearchSpace {
     name: "honest",
     depth: 6,
     thief: false,
+    bound: false,
     rollback: false,
     clock_steps_back: false,
     rotation_off: false,
@@ -83,8 +86,12 @@ pub const THIEF_ROTATION_OFF: SearchSpace = SearchSpace {
     ..THIEF_ROLLBACK
 };
 
+/// [`THIEF_ROTATION_OFF`] with a session that is bound to a key of its client.
+pub const THIEF_WITHOUT_KEY: SearchSpace =
+    SearchSpace { name: "thief without the key", depth: 4, bound: true, ..THIEF_ROTATION_OFF };
+
 /// All search spaces.
-pub const ALL: [SearchSpace; 9] = [
+pub const ALL: [SearchSpace; 10] = [
     HONEST,
     ROLLBACK,
     CLOCK,
@@ -94,4 +101,5 @@ pub const ALL: [SearchSpace; 9] = [
     THIEF,
     THIEF_ROLLBACK,
     THIEF_ROTATION_OFF,
+    THIEF_WITHOUT_KEY,
 ];

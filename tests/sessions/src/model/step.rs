@@ -79,6 +79,8 @@ pub enum Event {
         /// The report arrives.
         delivered: bool,
     },
+    /// The thief logs out. Only in a session that is bound to a key: else it may.
+    ThiefLogsOut,
     /// The store rolls back to an earlier record; its clock may step back too.
     Rollback {
         /// Which of the records that the store ever had.

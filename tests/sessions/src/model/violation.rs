@@ -39,6 +39,10 @@ pub enum Violation {
     NotRotated,
     /// 10: a child was discarded, and the access token that came with it is still accepted.
     AccessOutlivesChild,
+    /// 11: the honest client was refused although it proved its key.
+    OwnKeyRefused,
+    /// 11: a thief was granted something without the key of the session.
+    GrantedWithoutKey,
     /// 6: the record holds a part of a secret.
     SecretStored,
 }

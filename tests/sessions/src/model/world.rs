@@ -154,6 +154,11 @@ impl World {
         self.thief.is_some()
     }
 
+    /// Whether only the honest client can use its tokens.
+    pub(super) fn is_alone(&self, space: &SearchSpace) -> bool {
+        self.thief.is_none() || space.bound
+    }
+
     /// The number of records to roll back to, the present one included.
     pub fn known_records(&self) -> usize {
         self.known.len()
@@ -217,6 +222,7 @@ impl World {
             }
             Event::Duplicate(which) => self.duplicate(machine, space, which),
             Event::Use { delivered } => {
+                Self::check_own_key(space, machine.bindings.access)?;
                 self.use_access_token(machine, space, Who::Honest, self.honest.access, delivered)
             }
             Event::UseEarlier => {
@@ -234,6 +240,15 @@ impl World {
                 self.thief = Some(Client::new(self.honest.refresh, self.honest.access));
                 Ok(())
             }
+            Event::ThiefRefreshes
+            | Event::ThiefRenews
+            | Event::ThiefUses { .. }
+            | Event::ThiefLogsOut
+                if space.bound =>
+            {
+                self.act_without_key(machine, space, step.event)
+            }
+            Event::ThiefLogsOut => Ok(()),
             Event::ThiefRefreshes => {
                 self.refresh_as(machine, space, Who::Thief, true, ResponseFate::Arrives).map(drop)
             }

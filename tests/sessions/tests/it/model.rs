@@ -1,18 +1,22 @@
-//! The model check: every history of each search space satisfies the ten invariants, which `model`
-//! defines. `REGRANT_DEEPER=1` adds one step to every history and takes minutes.
+//! The model checks: every history of each search space satisfies the invariants, which `model` and
+//! `model::realms` define. `REGRANT_DEEPER=1` adds one step to every history and takes minutes.
 
 use regrant_session_tests::report::report;
 use std::time::Instant;
 
 use regrant::session::ReuseEvidence;
+use regrant_session_tests::model::realms::{self, RealmRules};
 use regrant_session_tests::model::{
     Event, GRACE, Gap, HistoryStep, Machine, ResponseFate, SearchSpace, SharedChildren,
     UNUSED_GRACE, Violation, World, search, search_space,
 };
 
+fn deeper() -> usize {
+    usize::from(std::env::var_os("REGRANT_DEEPER").is_some_and(|value| value == "1"))
+}
+
 fn check(space: &SearchSpace) {
-    let deeper = usize::from(std::env::var_os("REGRANT_DEEPER").is_some_and(|value| value == "1"));
-    let space = &SearchSpace { depth: space.depth + deeper, ..*space };
+    let space = &SearchSpace { depth: space.depth + deeper(), ..*space };
     let started = Instant::now();
     match search(&Machine::REAL, space) {
         Ok(counts) => {
@@ -24,7 +28,9 @@ fn check(space: &SearchSpace) {
                 space.name,
                 started.elapsed().as_secs_f64()
             ));
-            if space.thief {
+            if space.bound {
+                assert_eq!(counts.shared, SharedChildren::default());
+            } else if space.thief {
                 report(gain_of_a_thief(&counts.shared));
             }
         }
@@ -72,6 +78,23 @@ fn a_thief_is_detected_when_the_store_rolls_back() {
 #[test]
 fn a_thief_is_detected_with_rotation_on_and_off() {
     check(&search_space::THIEF_ROTATION_OFF);
+}
+
+#[test]
+fn a_thief_without_the_key_gets_nothing_and_ends_no_session() {
+    check(&search_space::THIEF_WITHOUT_KEY);
+}
+
+#[test]
+fn a_realm_means_nothing_in_another_and_previous_realms_go_on() {
+    let (depth, started) = (3 + deeper(), Instant::now());
+    match realms::search(&RealmRules::REAL, depth) {
+        Ok(histories) => report(format!(
+            "model: {histories} histories, depth {depth}, realms, {:.1} s",
+            started.elapsed().as_secs_f64()
+        )),
+        Err((violation, history)) => panic!("{violation:?} after {history:#?}"),
+    }
 }
 
 /// The bound of the first invariant is exact: a copy of one of the last two requests is harmless

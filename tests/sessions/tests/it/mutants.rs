@@ -1,7 +1,9 @@
 //! Mutation tests of the model check: it must fail for a machine with any one rule broken.
 
-use regrant_session_tests::model::mutants::{LOAD_BEARING, Mutant, REDUNDANT};
-use regrant_session_tests::model::{Counterexample, Machine, SearchSpace, search, search_space};
+use regrant_session_tests::model::mutants::{LOAD_BEARING, Mutant, REALM_RULES, REDUNDANT};
+use regrant_session_tests::model::{
+    Counterexample, Machine, SearchSpace, realms, search, search_space,
+};
 use regrant_session_tests::report::report;
 
 /// The shortest history, over all search spaces, that leads to a violation.
@@ -35,6 +37,15 @@ fn every_mutant_that_breaks_a_rule_is_killed() {
         }
     }
     assert!(survivors.is_empty(), "mutants that survive: {survivors:#?}");
+}
+
+#[test]
+fn every_broken_rule_of_realms_is_detected() {
+    for (name, rules) in REALM_RULES {
+        let found = (1..=3).find_map(|depth| realms::search(rules, depth).err());
+        let (violation, history) = found.unwrap_or_else(|| panic!("{name}: survives"));
+        report(format!("mutant: {name}: {violation:?} after {history:?}"));
+    }
 }
 
 /// A mutant that is killed is no longer redundant and belongs to the load-bearing ones.
