@@ -61,8 +61,8 @@ impl Auth {
     pub fn verify_with_proof(&self, token: &str, proof: &PresentedProof) -> Result<VerifiedAccess> {
         let proofs = &self.0.engine.dpop()?.proofs;
         let access = self.0.verifier.load().verify_bound(token)?;
-        // First of all: a use that is reported may end the session, so a thief without the key must
-        // cause no report.
+        // Before the use is reported: a report may end the session, so a thief without the key must not
+        // cause one.
         proofs.check_access(proof, &access, token)?;
         self.check_deny_list(access)
     }

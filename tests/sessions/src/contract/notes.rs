@@ -46,7 +46,7 @@ pub async fn the_clients_of_login_and_latest_refresh_are_stored(at: &Fixture) {
         else {
             panic!("expected a child");
         };
-        // The same child again, to whoever asks.
+        // A replay from another client changes nothing.
         present(at, &session, Some(&client("192.0.2.99"))).await;
         let refreshed_from = Some(Box::new(client(address)));
         assert_eq!(notes(at, &session).await, SessionNotes { refreshed_from, ..of_login.clone() });
@@ -78,7 +78,7 @@ pub async fn a_refused_refresh_is_not_the_latest(at: &Fixture) {
     at.wait(GRACE + MINUTE);
     let reused = present(at, &stolen, Some(&client("192.0.2.66"))).await;
     assert!(matches!(reused.decision, Decision::Reuse(_)), "{reused:?}");
-    assert_eq!(reused.notes, before, "for whoever compares");
+    assert_eq!(reused.notes, before, "the notes of a reuse are those before it");
     assert_eq!(notes(at, &session).await, before);
 }
 
