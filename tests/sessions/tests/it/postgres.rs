@@ -100,20 +100,24 @@ async fn fifty_refreshes_by_two_processes_get_one_child() {
 async fn a_read_only_server_is_unavailable_and_signs_nobody_out() {
     let server = PostgresServer::start().expect("a PostgreSQL server");
     let auth = auth(&server.url());
-    let pair = auth.login(login("alice")).await.expect("a login");
+    let mut token = auth.login(login("alice")).await.expect("a login").refresh_token;
     server.sql("ALTER SYSTEM SET default_transaction_read_only = on").expect("a setting");
     server.sql("SELECT pg_reload_conf()").expect("a reload");
     let since = Instant::now();
     loop {
-        match auth.refresh(RefreshRequest::new(pair.refresh_token.expose())).await {
-            Ok(_) => assert!(since.elapsed() < QUICKLY, "the setting has no effect"),
+        // Always the newest token: a second refresh of a spent one would write nothing.
+        match auth.refresh(RefreshRequest::new(token.expose())).await {
+            Ok(next) => {
+                token = next.refresh_token.expect("rotation");
+                assert!(since.elapsed() < QUICKLY, "the setting has no effect");
+            }
             Err(error) => break assert_eq!(error.code(), ErrorCode::StoreUnavailable, "{error:?}"),
         }
     }
     assert!(!auth.health().await.ready);
     server.sql("ALTER SYSTEM RESET default_transaction_read_only").expect("a setting");
     server.sql("SELECT pg_reload_conf()").expect("a reload");
-    until_ok(async || auth.refresh(RefreshRequest::new(pair.refresh_token.expose())).await).await;
+    until_ok(async || auth.refresh(RefreshRequest::new(token.expose())).await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
