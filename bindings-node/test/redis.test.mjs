@@ -1,6 +1,11 @@
 // On a real Redis: concurrent refreshes, a crash of the server, and no tokens in its data.
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
+import { promisify } from 'node:util';
 import { TestClock, createAuth } from 'regrant';
 import { authenticate, loginResponse, refreshHandler } from 'regrant/express';
 import { SECRET, claimsOf, withCode } from './support/auth.mjs';
@@ -8,6 +13,8 @@ import { startRedis } from './support/redis.mjs';
 import { expressVersions, json, serve } from './support/server.mjs';
 
 const { express } = expressVersions.at(-1);
+const run = promisify(execFile);
+const SUPPORT = join(import.meta.dirname, 'support');
 
 /** An app with its own Redis, and a second auth object like that of another process. */
 async function redisApp(t, config = {}) {
@@ -150,3 +157,22 @@ async function eventually(call) {
     }
   }
 }
+
+test('a session begins by the clock of Redis, also where the clock of the app is wrong', async (t) => {
+  const redis = await startRedis(t);
+  const folder = await mkdtemp(join(tmpdir(), 'regrant-clock-'));
+  t.after(() => rm(folder, { recursive: true, force: true }));
+  const shifted = join(folder, 'shifted-clock.so');
+  await run('cc', ['-shared', '-fPIC', '-o', shifted, join(SUPPORT, 'shifted-clock.c'), '-ldl']);
+
+  const hour = 3_600_000;
+  for (const shift of [2 * hour, -2 * hour]) {
+    const since = Date.now();
+    const { stdout } = await run(process.execPath, [join(SUPPORT, 'sessions-of-alice.mjs'), SECRET, redis.url], {
+      env: { ...process.env, LD_PRELOAD: shifted, SHIFT_SECONDS: String(shift / 1_000) },
+    });
+    const { own, store } = JSON.parse(stdout);
+    assert.ok(own >= since + shift && own <= Date.now() + shift, 'the clock of the process is wrong');
+    assert.ok(store > since - hour && store < Date.now() + hour, `the store says ${store}, it is ${since}`);
+  }
+});
