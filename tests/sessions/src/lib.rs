@@ -1,6 +1,6 @@
 //! Tests of sessions in four parts: a model check of the state machine (`model`), a model check of
 //! clients and server together (`clients`), one contract for all stores (`contract`), and
-//! differential tests of the Redis scripts against the Rust functions (`differential`).
+//! differential tests of the stores against the Rust functions (`differential`).
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,

@@ -1,34 +1,27 @@
-//! Random records and tokens, including those that no history produces: the scripts against the pure
+//! Random records and tokens, including those that no history produces: a store against the pure
 //! functions.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::session::{
-    AccessTokenUse, Child, DeviceLabel, PresentedToken, Record, RefreshPolicy, SessionNotes,
-    SessionState, TheftScope, TokenId, decide_refresh, decide_use,
+    AccessTokenUse, Child, Decision, DeviceLabel, PresentedToken, Record, RefreshPolicy,
+    SessionNotes, SessionState, TheftScope, TokenId, UpdatedClaims, decide_refresh, decide_use,
 };
 use regrant::store::Refreshed;
-use regrant::types::{
-    Clock, FamilyPosition, ManualClock, RevocationReason, SessionId, Subject, Timestamp,
-};
-use regrant_test_support::RedisServer;
+use regrant::types::{FamilyPosition, RevocationReason, SessionId, Subject, Timestamp};
 
 use super::coverage::Coverage;
+use super::histories::client;
 use super::random::Random;
-use super::raw::{Encoded, Raw};
-use crate::backends::patient_store;
+use super::stored::{Encoded, Tested};
 
-const PREFIX: &str = "any record:";
 /// The last instant of an encoded record.
 const LAST: i64 = (1 << 48) - 1;
 const DAY: i64 = 86_400_000;
 
-/// Puts `rounds` random records into Redis and runs one operation on each.
-pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize) -> Coverage {
-    let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
-    let store = patient_store(server, PREFIX, Some(Arc::clone(&clock) as Arc<dyn Clock>));
-    let mut raw = Raw::connect(server, PREFIX).await;
+/// Puts `rounds` random records into the store and runs one operation on each.
+pub async fn any_record(tested: Tested, random: &mut Random, rounds: usize) -> Coverage {
+    let Tested { store, stored: mut bytes, clock } = tested;
     let subject = Subject::new("user").expect("a user");
     let session = SessionId::from_bytes([5; 16]);
     let mut coverage = Coverage::default();
@@ -38,18 +31,23 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
         let record = record(random, base, &policy);
         let now = near(random, base, &policy);
         clock.set(now);
-        raw.put(&subject, &session, &Encoded::of(&record)).await;
+        bytes.put(&subject, &session, &Encoded::of(&record)).await;
         let unknown = now >= record.expires_at;
 
         let next = if random.chance(80) {
             let token = token(random, &record, base, &policy);
             let ours = decide_refresh(&record, &token, now, &policy);
             let (decision, discarded) = (ours.decision, ours.discarded);
-            let expected = Refreshed { decision, discarded, notes: SessionNotes::default() };
+            // A store tells the clients only of a session whose token was reused.
+            let notes = match decision {
+                Decision::Reuse(_) => record.notes.clone(),
+                _ => SessionNotes { claims: record.notes.claims.clone(), ..Default::default() },
+            };
+            let expected = Refreshed { decision, discarded, notes };
             let answer = store
                 .refresh(&subject, &session, &token, &policy, None)
                 .await
-                .expect("Redis answers");
+                .expect("the store answers");
             let context = (round, &record, &token, now, &policy);
             assert_eq!(answer, (!unknown).then_some(expected), "{context:#?}");
             let is_discarded = answer.as_ref().is_some_and(|a| a.discarded.is_some());
@@ -65,14 +63,14 @@ pub async fn any_record(server: &RedisServer, random: &mut Random, rounds: usize
             let answer = store
                 .record_use(&subject, &session, &token_use, policy.on_theft)
                 .await
-                .expect("Redis answers");
+                .expect("the store answers");
             let context = (round, &record, &token_use, now);
             assert_eq!(answer, (!unknown).then_some(ours.outcome), "{context:#?}");
             coverage.record_use(answer);
             ours.record
         };
         let next = next.filter(|_| !unknown).unwrap_or_else(|| record.clone());
-        let stored = raw.records(&subject).await.remove(&session).expect("still there");
+        let stored = bytes.records(&subject).await.remove(&session).expect("still there");
         let context = (round, &record, now, &policy);
         assert_eq!(stored.decode().expect("a record"), next, "{context:#?}");
         assert_eq!(stored, Encoded::of(&next), "{context:#?}");
@@ -126,7 +124,18 @@ fn record(random: &mut Random, base: i64, policy: &RefreshPolicy) -> Record {
         state,
         migrated: random.chance(20),
         device: DeviceLabel::new(*random.pick(&["", "노트북"])).expect("a short label"),
-        notes: SessionNotes::default(),
+        notes: notes(random),
+    }
+}
+
+fn notes(random: &mut Random) -> SessionNotes {
+    let at = Timestamp::from_millis(random.millis(LAST));
+    let json = *random.pick(&["{}", r#"{"role":"관리자 \"x\""}"#]);
+    let claims = UpdatedClaims { at, json: json.into() };
+    SessionNotes {
+        claims: random.chance(20).then(|| Box::new(claims)),
+        created_from: client(random).map(Box::new),
+        refreshed_from: client(random).map(Box::new),
     }
 }
 

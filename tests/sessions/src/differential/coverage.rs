@@ -43,6 +43,10 @@ impl Coverage {
         "create: some deleted",
     ];
 
+    /// The outcomes that concern the notes of a session.
+    pub const NOTES: [&'static str; 3] =
+        ["set claims", "set claims: not live", "refresh: with claims"];
+
     /// Counts the outcome of a refresh.
     pub fn refresh(&mut self, answer: Option<Decision>, discarded: bool) {
         self.count(match answer {

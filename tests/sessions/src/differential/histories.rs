@@ -1,4 +1,4 @@
-//! Random histories of a few users' sessions, in Redis and in memory at once.
+//! Random histories of a few users' sessions, in a store and in memory at once.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU32;
@@ -13,15 +13,12 @@ use regrant::store::{Created, MemoryStore, RevokedSessions, SessionFilter, Sessi
 use regrant::types::{
     Clock, FamilyPosition, ManualClock, RevocationReason, SessionId, Subject, Timestamp,
 };
-use regrant_test_support::RedisServer;
 
 use super::coverage::Coverage;
 use super::random::Random;
-use super::raw::{Encoded, Raw};
-use crate::backends::patient_store;
+use super::stored::{Encoded, StoredBytes, Tested};
 use crate::token::Token;
 
-const PREFIX: &str = "histories:";
 const DAY: i64 = 86_400_000;
 /// Where the clock starts in turn: today, in 1970, and twice before the last instant of an encoded
 /// record, once so that sessions expire there and once so that the clock passes it.
@@ -40,9 +37,9 @@ struct Held {
 }
 
 struct Pair {
-    redis: Arc<dyn SessionStore>,
+    store: Arc<dyn SessionStore>,
     memory: MemoryStore,
-    raw: Raw,
+    stored: Box<dyn StoredBytes>,
     clock: Arc<ManualClock>,
     users: Vec<Subject>,
     held: Vec<Held>,
@@ -50,14 +47,13 @@ struct Pair {
 }
 
 /// Runs this many random operations.
-pub async fn histories(server: &RedisServer, random: &mut Random, operations: usize) -> Coverage {
-    let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
-    let as_clock = || Arc::clone(&clock) as Arc<dyn Clock>;
+pub async fn histories(tested: Tested, random: &mut Random, operations: usize) -> Coverage {
+    let Tested { store, stored, clock } = tested;
     let users = ["alice", "{bob} *"].map(|user| Subject::new(user).expect("a user")).to_vec();
     let mut pair = Pair {
-        redis: patient_store(server, PREFIX, Some(as_clock())),
-        memory: MemoryStore::with_clock(as_clock()),
-        raw: Raw::connect(server, PREFIX).await,
+        store,
+        memory: MemoryStore::with_clock(Arc::clone(&clock) as Arc<dyn Clock>),
+        stored,
         clock,
         users,
         held: Vec::new(),
@@ -80,7 +76,7 @@ pub async fn histories(server: &RedisServer, random: &mut Random, operations: us
     pair.coverage
 }
 
-fn client(random: &mut Random) -> Option<ClientDetails> {
+pub(super) fn client(random: &mut Random) -> Option<ClientDetails> {
     let details = ClientDetails::default().address("2001:db8::1");
     let user_agents = ["", "a", "브라우저 \"1\""];
     let user_agent = *random.pick(&user_agents);
@@ -165,13 +161,13 @@ impl Pair {
         let subject = &self.users[user];
         let before = self.memory.list(subject).await.expect("memory answers").len();
         let mut ours = self.memory.create(subject, &id, &new).await.expect("memory answers");
-        let mut theirs = self.redis.create(subject, &id, &new).await.expect("Redis answers");
+        let mut theirs = self.store.create(subject, &id, &new).await.expect("the store answers");
         ours.evicted.sort();
         theirs.evicted.sort();
         let what = format!("login {new:?} of {subject} {id} at {:?}", self.clock.now());
         assert_eq!(theirs, ours, "{what}");
         let Created { record: ours, evicted } = ours;
-        self.raw.keep(subject).await;
+        self.stored.keep(subject).await;
         let (again, some) = (ours.id != secret.id(), !evicted.is_empty());
         self.coverage.create(again, some);
         if self.memory.list(subject).await.expect("memory answers").len()
@@ -206,11 +202,11 @@ impl Pair {
         let id = if random.chance(2) { SessionId::from_bytes(random.bytes()) } else { id };
         let from = client(random);
         let ours = self.memory.refresh(subject, &id, &token.claims, &policy, from.as_ref()).await;
-        let theirs = self.redis.refresh(subject, &id, &token.claims, &policy, from.as_ref()).await;
+        let theirs = self.store.refresh(subject, &id, &token.claims, &policy, from.as_ref()).await;
         let ours = ours.expect("memory answers");
         let now = self.clock.now();
         let what = format!("refresh {:?} {policy:?} of {subject} {id} at {now:?}", token.claims);
-        assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
+        assert_eq!(theirs.expect("the store answers"), ours, "{what}");
         let has_claims = ours.as_ref().is_some_and(|answer| answer.notes.claims.is_some());
         if has_claims {
             self.coverage.count("refresh: with claims");
@@ -284,10 +280,10 @@ impl Pair {
         let subject = &self.users[held.user];
         let id = if random.chance(3) { SessionId::from_bytes(random.bytes()) } else { held.id };
         let ours = self.memory.record_use(subject, &id, &token_use, scope).await;
-        let theirs = self.redis.record_use(subject, &id, &token_use, scope).await;
+        let theirs = self.store.record_use(subject, &id, &token_use, scope).await;
         let ours = ours.expect("memory answers");
         let what = format!("record_use {token_use:?} of {subject} {id} at {:?}", self.clock.now());
-        assert_eq!(theirs.expect("Redis answers"), ours, "{what}");
+        assert_eq!(theirs.expect("the store answers"), ours, "{what}");
         self.coverage.record_use(ours);
         what
     }
@@ -296,7 +292,7 @@ impl Pair {
         let (subject, id) = (&self.users[self.held[which].user], self.held[which].id);
         let claims = *random.pick(&["{}", r#"{"role":"관리자 \"x\""}"#, r#"{ "12": 34 }"#]);
         let ours = self.memory.set_claims(subject, &id, claims).await.expect("memory answers");
-        let theirs = self.redis.set_claims(subject, &id, claims).await.expect("Redis answers");
+        let theirs = self.store.set_claims(subject, &id, claims).await.expect("the store answers");
         let what = format!("set {claims} of {id} of {subject} at {:?}", self.clock.now());
         assert_eq!(theirs, ours, "{what}");
         self.coverage.count(if ours { "set claims" } else { "set claims: not live" });
@@ -307,7 +303,7 @@ impl Pair {
         let (subject, id) = (&self.users[self.held[which].user], self.held[which].id);
         let (reason, _) = *random.pick(RevocationReason::ALL);
         let ours = self.memory.revoke(subject, &id, reason).await.expect("memory answers");
-        let theirs = self.redis.revoke(subject, &id, reason).await.expect("Redis answers");
+        let theirs = self.store.revoke(subject, &id, reason).await.expect("the store answers");
         let what = format!("revoke {id} of {subject} for {reason} at {:?}", self.clock.now());
         assert_eq!(theirs, ours, "{what}");
         self.coverage.count("revoke");
@@ -325,7 +321,8 @@ impl Pair {
                 .then(|| Timestamp::from_millis((now.as_millis() - random.millis(60_000)).max(0))),
         };
         let ours = self.memory.revoke_all(subject, &which, reason).await.expect("memory answers");
-        let theirs = self.redis.revoke_all(subject, &which, reason).await.expect("Redis answers");
+        let theirs =
+            self.store.revoke_all(subject, &which, reason).await.expect("the store answers");
         let what = format!("revoke all of {subject} for {reason} at {now:?}: {which:?}");
         assert_eq!(in_order(theirs), in_order(ours), "{what}");
         self.coverage.count("revoke all");
@@ -338,11 +335,11 @@ impl Pair {
         }
     }
 
-    /// Compares all that is stored of a user, first the bytes in Redis and then the lists.
+    /// Compares all that is stored of a user, first the bytes in the store and then the lists.
     async fn compare(&mut self, user: usize, when: &str) {
         let now = self.clock.now();
         let subject = self.users[user].clone();
-        let raw = self.raw.records(&subject).await;
+        let stored = self.stored.records(&subject).await;
         let ours = self.memory.list(&subject).await.expect("memory answers");
         let ours: BTreeMap<_, _> =
             ours.iter().map(|stored| (stored.id, Encoded::of(&stored.record))).collect();
@@ -350,9 +347,9 @@ impl Pair {
             now < encoded.decode().unwrap_or_else(|e| panic!("{when}: {e}")).expires_at
         };
         let theirs: BTreeMap<_, _> =
-            raw.into_iter().filter(|(_, encoded)| unexpired(encoded)).collect();
+            stored.into_iter().filter(|(_, encoded)| unexpired(encoded)).collect();
         assert_eq!(theirs, ours, "{when}");
-        let listed = self.redis.list(&subject).await.expect("Redis answers");
+        let listed = self.store.list(&subject).await.expect("the store answers");
         let listed: BTreeMap<_, _> =
             listed.iter().map(|stored| (stored.id, Encoded::of(&stored.record))).collect();
         assert_eq!(listed, ours, "{when}");
