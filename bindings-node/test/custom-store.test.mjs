@@ -1,7 +1,7 @@
 // Sessions in a database of the app: the adapter is checked by what `regrant/testing` offers to apps.
 import assert from 'node:assert/strict';
 import { suite, test } from 'node:test';
-import { AuthError, createAuth, custom } from 'regrant';
+import { AuthError, TestClock, createAuth, custom } from 'regrant';
 import { testStore } from 'regrant/testing';
 
 const secret = 'a secret of 32 bytes or more, for tests';
@@ -113,10 +113,12 @@ suite('testStore', () => {
 suite('createAuth with a custom store', () => {
   test('logs in, refreshes, detects reuse and logs out', async () => {
     const rows = newRows();
-    const auth = createAuth({ secret, store: custom(adapter(rows)), refresh: { grace: '0s' } });
+    const clock = new TestClock();
+    const auth = createAuth({ secret, store: custom(adapter(rows)), clock });
     const first = await auth.login('alice');
     const second = await auth.refresh(first.refreshToken);
     const third = await auth.refresh(second.refreshToken);
+    clock.advance(60_000);
     await assert.rejects(auth.refresh(first.refreshToken), { code: 'ERR_REFRESH_REUSED' });
     await assert.rejects(auth.refresh(third.refreshToken), { code: 'ERR_SESSION_REVOKED' });
     const again = await auth.login('alice');

@@ -22,7 +22,7 @@ test('a session survives the process that created it', async (t) => {
   t.after(() => rm(cwd, { recursive: true }));
   const inProcess = async (expression) => {
     const source = program({ secret: SECRET }, expression);
-    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', source], { cwd, timeout: 30_000 });
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', source], { cwd, timeout: 120_000 });
     return JSON.parse(stdout);
   };
 
@@ -37,7 +37,7 @@ test('an invalid configuration creates no file', async (t) => {
   t.after(() => rm(cwd, { recursive: true }));
   for (const wrong of [{ access: { ttl: 0 } }, { refresh: { grace: '1h' } }, { language: 'fr' }]) {
     const source = program({ secret: SECRET, ...wrong }, '0');
-    const failing = run(process.execPath, ['--input-type=module', '-e', source], { cwd, timeout: 30_000 });
+    const failing = run(process.execPath, ['--input-type=module', '-e', source], { cwd, timeout: 120_000 });
     await assert.rejects(failing, { stderr: /ERR_CONFIG_INVALID/ });
   }
   assert.deepEqual(await readdir(cwd), []);

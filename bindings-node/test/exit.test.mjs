@@ -24,7 +24,7 @@ const program = (store) => `
 `;
 
 /** A program that is still running after the timeout is killed, and the test fails. */
-const OPTIONS = { timeout: 30_000, cwd: import.meta.dirname };
+const OPTIONS = { timeout: 120_000, cwd: import.meta.dirname };
 
 test('a process exits with the memory store', async () => {
   const { stdout } = await run(process.execPath, ['-e', program('memory:')], OPTIONS);

@@ -47,7 +47,7 @@ function loginProof(clock) {
 /** The users, sessions and tokens that the vectors name, with the auth object of a case. */
 async function makeWorld(web, { store = 'memory:', dpop = true, rotation = true } = {}) {
   const clock = new TestClock(1_800_000_000_000);
-  const config = { secret: 'an access secret of at least 32 bytes', store, clock, refresh: { rotation } };
+  const config = { secret: 'an access secret of at least 32 bytes', store, redis: { timeout: '60s' }, clock, refresh: { rotation } };
   const auth = createAuth({ ...config, dpop: dpop && { origin: ORIGIN }, web });
   const values = {};
   const login = async (name, user, options) => {

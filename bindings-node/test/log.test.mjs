@@ -18,7 +18,7 @@ function listener() {
   const entries = [];
   // Polls with timers because `onLog` does not keep the process alive.
   async function entry(message) {
-    for (const end = Date.now() + 20_000; Date.now() < end; await setTimeout(5)) {
+    for (const end = Date.now() + 60_000; Date.now() < end; await setTimeout(5)) {
       const found = entries.find((known) => known.message.includes(message));
       if (found) return found;
     }
@@ -30,7 +30,7 @@ function listener() {
 test('onLog gets store errors, without the user', async (t) => {
   const redis = await startRedis(t);
   const { onLog, entries, entry } = listener();
-  const auth = createAuth({ secret: SECRET, store: redis.url, onLog });
+  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '60s' }, onLog });
   await corrupt(redis, 'user-to-look-for');
   await assert.rejects(auth.login('user-to-look-for'), withCode('ERR_STORE_UNAVAILABLE'));
   const { level, target, fields } = await entry('Redis refused an operation');
@@ -42,7 +42,7 @@ test('onLog gets store errors, without the user', async (t) => {
 test('onLog gets the loss of the revocation feed, and with logLevel info its recovery', async (t) => {
   const redis = await startRedis(t);
   const { onLog, entry } = listener();
-  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '5s' }, onLog, logLevel: 'info' });
+  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '60s' }, onLog, logLevel: 'info' });
   await auth.login('user-1');
   await redis.kill();
   const { level } = await entry('cannot read the revocation feed');
@@ -85,13 +85,13 @@ const program = (store, { options = '', ending = '' }) => `
   const alive = setInterval(() => {}, 1000);
   const end = () => clearInterval(alive);
   ${ending}
-  const auth = createAuth({ secret: '${SECRET}', store: '${store}', ${options} });
+  const auth = createAuth({ secret: '${SECRET}', store: '${store}', redis: { timeout: '60s' }, ${options} });
   (async () => {
     for (const _ of [1, 2, 3]) await auth.login('user-1').catch((error) => console.log(error.code));
   })();
 `;
 
-const OPTIONS = { timeout: 30_000, cwd: import.meta.dirname };
+const OPTIONS = { timeout: 120_000, cwd: import.meta.dirname };
 const refused = 'ERR_STORE_UNAVAILABLE\n'.repeat(3);
 
 test('without onLog, an error emits one process warning', async (t) => {

@@ -19,7 +19,7 @@ const SUPPORT = join(import.meta.dirname, 'support');
 /** An app with its own Redis, and a second auth object like that of another process. */
 async function redisApp(t, config = {}) {
   const redis = await startRedis(t);
-  const settings = { secret: SECRET, store: redis.url, redis: { timeout: '5s' }, web: { refreshCookie: false }, ...config };
+  const settings = { secret: SECRET, store: redis.url, redis: { timeout: '60s' }, web: { refreshCookie: false }, ...config };
   const auth = createAuth(settings);
   const app = express();
   app.use(express.json());
@@ -98,7 +98,7 @@ test('a Redis restart: refreshes get 503, access tokens stay valid, then refresh
 test('an unreachable Redis: createAuth succeeds, calls fail with 503 until it starts', async (t) => {
   const redis = await startRedis(t);
   await redis.kill();
-  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '5s' } });
+  const auth = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '60s' } });
   await assert.rejects(auth.login('user-1'), withCode('ERR_STORE_UNAVAILABLE'));
   await redis.start();
   assert.equal((await eventually(() => auth.login('user-1'))).subject, 'user-1');
@@ -143,7 +143,7 @@ function assertTokenAbsent(token, bytes) {
 }
 
 /** Milliseconds within which the store client must reconnect. */
-const RECOVERY_TIMEOUT = 20_000;
+const RECOVERY_TIMEOUT = 60_000;
 const RETRY_INTERVAL = 20;
 
 /** Retries until the store is available. Other errors propagate. */

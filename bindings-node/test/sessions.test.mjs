@@ -72,6 +72,8 @@ test('updateSession changes the claims from the next refresh on, or at once', as
     ({ refreshToken } = next);
     clock.advance(3_600_000);
   }
+  // Events arrive in order, and later than the answers.
+  while (events.filter((type) => type === 'refreshed').length < 3) await wait(5);
   assert.deepEqual(events.filter((type) => type === 'updated'), ['updated', 'updated']);
 
   assert.equal(await auth.updateSession('user-2', pair.sessionId, update), false, 'not the session of user-2');
@@ -216,6 +218,7 @@ for (const [name, start] of Object.entries(loginRoutes)) {
       const expected = recordClients === false ? [undefined, undefined] : kept;
       const [{ createdFrom, lastRefreshedFrom }] = await auth.sessions('user-1');
       assert.deepEqual([createdFrom, lastRefreshedFrom], expected);
+      while (events.length < 2) await wait(5);
       const told = events.map(({ address, userAgent }) => (address === undefined ? undefined : { address, userAgent }));
       assert.deepEqual(told, expected);
     }
@@ -332,17 +335,19 @@ test('revocations by this process and by another one are told to those who subsc
 
 test('a refused refresh is an event', async () => {
   const events = [];
-  const { auth, clock } = testAuth({ onEvent: ({ type, code, sessionId }) => events.push({ type, code, sessionId }) });
+  const { auth, clock } = testAuth({ onEvent: ({ type, code, sessionId, subject }) => events.push({ type, code, sessionId, subject }) });
   const { refreshToken, sessionId } = await auth.login('user-1');
   await auth.logout(refreshToken);
   await assert.rejects(auth.refresh(refreshToken));
   clock.advance(15 * DAY);
   await assert.rejects(auth.refresh(refreshToken));
   await assert.rejects(auth.refresh('junk'));
-  await wait(50);
+  // Events arrive in order, and later than the answers.
+  await auth.login('user-2');
+  while (events.at(-1).subject !== 'user-2') await wait(5);
   assert.deepEqual(events.filter(({ type }) => type === 'refused'), [
-    { type: 'refused', code: 'ERR_SESSION_REVOKED', sessionId },
-    { type: 'refused', code: 'ERR_REFRESH_EXPIRED', sessionId },
+    { type: 'refused', code: 'ERR_SESSION_REVOKED', sessionId, subject: 'user-1' },
+    { type: 'refused', code: 'ERR_REFRESH_EXPIRED', sessionId, subject: 'user-1' },
   ]);
 });
 

@@ -13,7 +13,7 @@ import { expressVersions, serve, setCookies } from './support/server.mjs';
 const { express } = expressVersions.at(-1);
 const ROUNDS = 50;
 
-/** The stores. Redis has a clock of its own, so there a second takes 10 ms. */
+/** The stores. Redis has a clock of its own, so there a second takes 10 ms, but a busy machine may take longer. */
 const stores = {
   memory: async () => ({ store: 'memory:' }),
   file: async (t) => {
@@ -21,7 +21,7 @@ const stores = {
     t.after(() => rm(folder, { recursive: true }));
     return { store: `file:${join(folder, 'sessions.db')}` };
   },
-  Redis: async (t) => ({ store: (await startRedis(t)).url, refresh: { grace: '100ms', unusedGrace: '10s' } }),
+  Redis: async (t) => ({ store: (await startRedis(t)).url, redis: { timeout: '60s' }, refresh: { grace: '100ms', unusedGrace: '5m' } }),
 };
 
 /** An app that holds the answer to a refresh with the header `hold` back until `release` is called with its value. */

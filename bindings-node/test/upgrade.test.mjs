@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { TestClock, createAuth } from 'regrant';
-import { withCode } from './support/auth.mjs';
+import { claimsOf, withCode } from './support/auth.mjs';
 import { startRedis } from './support/redis.mjs';
 
 const VECTORS = new URL('../../tests/vectors/', import.meta.url);
@@ -82,9 +82,36 @@ function proofOf({ origin, method, path, key }, clock, token) {
  * access-token uses and replies that the session is revoked.
  */
 async function feedWasRead(auth) {
-  for (let attempt = 0; auth.feedLag === null; attempt += 1) {
-    assert.ok(attempt < 4000, 'the feed was never read');
-    await sleep(5);
+  await until('the feed is read', () => auth.feedLag !== null);
+}
+
+async function until(what, condition) {
+  for (const end = Date.now() + 60_000; !condition(); await sleep(5)) assert.ok(Date.now() < end, `timed out: ${what}`);
+}
+
+/** Access tokens whose first use is reported to the store in the background: the grace begins when a report arrives. */
+class ReportedUses {
+  #auth;
+  #before;
+  #uses = new Set();
+
+  constructor(auth) {
+    this.#auth = auth;
+    this.#before = this.#delivered();
+  }
+
+  #delivered() {
+    const { values } = this.#auth.metricsSnapshot().find(({ name }) => name === 'regrant_store_operation_seconds');
+    return values.find(({ labels: { operation, outcome } }) => operation === 'confirm' && outcome === 'ok')?.count ?? 0;
+  }
+
+  add(token) {
+    const { sid, gen, brn } = claimsOf(token);
+    if (sid !== undefined) this.#uses.add([sid, gen, brn].join());
+  }
+
+  delivered() {
+    return until('the uses are reported', () => this.#delivered() >= this.#before + this.#uses.size);
   }
 }
 
@@ -100,6 +127,7 @@ async function runScenario({ expected, copy }, { name, config, steps }) {
   const auth = over(config);
   await feedWasRead(auth);
   const { tokens, dpop } = expected;
+  const uses = new ReportedUses(auth);
   let last;
   const refreshToken = (named) => ({ last, nonsense: 'a.b.c' })[named] ?? tokens[named].refresh;
 
@@ -121,6 +149,7 @@ async function runScenario({ expected, copy }, { name, config, steps }) {
       ? auth.verifyWithProof(renewed.accessToken, proofOf(dpop, clock, renewed.accessToken))
       : auth.verifyAccess(renewed.accessToken);
     assert.equal(verified.sessionId, renewed.sessionId, what);
+    uses.add(renewed.accessToken);
     last = renewed.refreshToken;
   }
 
@@ -130,18 +159,23 @@ async function runScenario({ expected, copy }, { name, config, steps }) {
     else if (step.verify && step.proof) {
       const { access, sessionId } = tokens[step.verify];
       assert.equal(auth.verifyWithProof(access, proofOf(dpop, clock, access)).sessionId, sessionId, what);
-    } else if (step.verify) checkAccess(auth, tokens[step.verify], step.answer, what);
+      uses.add(access);
+    } else if (step.verify) {
+      checkAccess(auth, tokens[step.verify], step.answer, what);
+      // The use of a discarded child is reported too.
+      if (step.answer === 'ok' || step.verify.endsWith('/lost')) uses.add(tokens[step.verify].access);
+    }
     else if (step.logout) assert.equal(await auth.logout(refreshToken(step.logout)), step.answer, what);
     else if (step.everywhere) {
       const exceptSession = tokens[step.except].sessionId;
       assert.equal(await auth.logoutEverywhere(step.everywhere, { exceptSession }), step.answer, what);
     } else if (step.login) await auth.login(step.login);
     else {
-      // The use of an access token is reported in the background, and the grace begins with it.
-      await sleep(200);
+      await uses.delivered();
       clock.advance(step.advance);
     }
   }
+  await uses.delivered();
 }
 
 const failure = { refresh: 'nonsense', address: '192.0.2.7', answer: 'ERR_TOKEN_MALFORMED' };

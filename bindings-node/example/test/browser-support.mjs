@@ -1,11 +1,13 @@
 // Helpers of the browser test: Chromium, and the elements of the page.
 
 import { chromium } from 'playwright-core';
+import { TestClock } from 'regrant';
 
 /** Chromium that does not update itself or call its vendor. `args`: more of its command line. */
 export function launchChromium({ args = [] } = {}) {
   return chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+    timeout: 180_000,
     args: [
       '--headless',
       '--no-sandbox',
@@ -20,10 +22,14 @@ export function launchChromium({ args = [] } = {}) {
   });
 }
 
-/** A visitor: a browser context with its own cookies and one page, and the errors that occur in it. */
+/**
+ * A visitor: a browser context with its own cookies, one page and a clock that can be set forward, and the errors that
+ * occur in it.
+ */
 export async function visitor(browser, url, options = {}) {
   const context = await browser.newContext(options);
   context.setDefaultTimeout(60_000);
+  await context.clock.install();
   const problems = [];
   const requests = [];
   const open = async () => {
@@ -72,6 +78,30 @@ export async function withRoute(page, pattern, answer, run) {
 
 /** Waits until the access token's countdown has ended. */
 export const accessExpired = (page) => page.locator('#ring[data-state="expired"]').waitFor();
+
+/** The clock of the server: the system's, set forward by `advance`. Ticks until `stop`. */
+export function tickingClock() {
+  const clock = new TestClock();
+  let ahead = 0;
+  const tick = () => clock.set(Date.now() + ahead);
+  tick();
+  const timer = setInterval(tick, 50);
+  const advance = (ms) => {
+    ahead += ms;
+    tick();
+  };
+  return { clock, advance, stop: () => clearInterval(timer) };
+}
+
+/** Calls `look` until it returns something. */
+export async function until(what, look) {
+  for (const end = Date.now() + 60_000; ; ) {
+    const found = await look();
+    if (found) return found;
+    if (Date.now() > end) throw new Error(`${what}: not within a minute`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
 
 /** Presses a button of the page. */
 export const press = (page, name) => page.getByRole('button', { name, exact: true }).click();

@@ -1,7 +1,7 @@
 // Pages of other hosts use the user's cookies: they sign nobody out, remove no cookie and change nothing. Routes that
 // do not check the origin show that Chromium would let them.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { after, before, beforeEach, describe, test } from 'node:test';
 import { presets } from 'regrant/express';
 import { WebSocketServer } from 'ws';
 import { liveSessions, makeApp } from './app.mjs';
@@ -274,8 +274,9 @@ describe('the cookie of the preset rtVerify', () => {
     });
     sites.use(app);
     user = await visit(browser, sites);
-    await user.call('/old/login', { method: 'POST' });
   });
+  // A new cookie for each test: on a busy machine two minutes may pass.
+  beforeEach(() => user.call('/old/login', { method: 'POST' }));
   after(() => user?.close());
 
   test('the page of the app writes by it', async () => {

@@ -187,7 +187,7 @@ test('ES modules, CommonJS and the script tag have the same exports, and need ne
     assert.doesNotMatch(text, /^\s*(import|export .* from)\b|\brequire\(["'](?!\.\/)|\bprocess\.[a-z]|\bBuffer\b/m, file);
   }
   // Nothing keeps a process alive.
-  await promisify(execFile)(process.execPath, ['-e', "require('regrant/client').createClient({ refresh: 'https://a.example/' })"], { cwd: fileURLToPath(new URL('../..', import.meta.url)), timeout: 20_000 });
+  await promisify(execFile)(process.execPath, ['-e', "require('regrant/client').createClient({ refresh: 'https://a.example/' })"], { cwd: fileURLToPath(new URL('../..', import.meta.url)), timeout: 120_000 });
 });
 
 /** The largest size of each build in bytes, minified and compressed. docs/client.md states them. */

@@ -12,7 +12,7 @@ import { json } from '../support/server.mjs';
 
 const program = join(import.meta.dirname, 'programs/cluster.mjs');
 
-test('processes share sessions and logouts, and killing one loses no session', { timeout: 60_000 }, async (t) => {
+test('processes share sessions and logouts, and killing one loses no session', { timeout: 600_000 }, async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'regrant-cluster-'));
   const primary = fork(program, [SECRET, `file:${join(folder, 'sessions.db')}`]);
   const ended = once(primary, 'exit');
@@ -50,7 +50,7 @@ test('processes share sessions and logouts, and killing one loses no session', {
   for (let turn = 0; turn < 6; turn += 1) await refresh();
 
   assert.equal((await post('/logout', { refreshToken })).status, 204);
-  for (const end = Date.now() + 20_000; ; await pause(5)) {
+  for (const end = Date.now() + 60_000; ; await pause(5)) {
     const answers = await Promise.all(Array.from({ length: 6 }, () => me(first.accessToken)));
     if (answers.every(({ status }) => status === 401)) break;
     assert.ok(Date.now() < end, 'the logout did not reach every process');

@@ -8,7 +8,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 const here = import.meta.dirname;
 const modules = join(here, '../../node_modules');
-const options = { timeout: 120_000, env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', CI: 'true' } };
+const options = { timeout: 600_000, env: { ...process.env, NODE_OPTIONS: '', NO_COLOR: '1', CI: 'true' } };
 
 test('Jest: module resets and fake timers', async () => {
   const args = [join(modules, 'jest/bin/jest.js'), '--config', join(here, 'jest/jest.config.cjs'), '--ci'];

@@ -1,9 +1,7 @@
 // Installs the tarballs in empty projects: CommonJS, ES modules and TypeScript.
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { copyFile, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { basename, delimiter, join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -11,6 +9,7 @@ import {
   cliOf, currentPlatform, linkInstalled, manifest, namesOf, newProject, packCheckout, packDependencies, packMain, packPlatform, run,
 } from './support.mjs';
 import { packPlatforms } from '../../pack-release.mjs';
+import { leasePort } from '../support/redis.mjs';
 
 /** This Node.js and those in `REGRANT_TEST_NODES`: paths of executables, separated as in `PATH`. */
 const nodes = [process.execPath, ...(process.env.REGRANT_TEST_NODES ?? '').split(delimiter).filter(Boolean)];
@@ -56,7 +55,7 @@ async function runEverywhere(t, project, program, times = 1) {
   for (const node of nodes) {
     const [{ stdout: version }, { stdout }] = [
       await run(node, ['--version']),
-      await run(node, [program], { cwd: project, timeout: 60_000 }),
+      await run(node, [program], { cwd: project, timeout: 300_000 }),
     ];
     assert.equal(stdout, `${version.trim()} passed\n`.repeat(times));
     t.diagnostic(`${program} passed on Node.js ${version.trim()}`);
@@ -111,7 +110,8 @@ test('the program of the README runs in an empty project: login, request, refres
   await writeFile(join(project, 'app.mjs'), program);
 
   const { stdout: secret } = await run(process.execPath, ['node_modules/regrant/bin/regrant.cjs', 'keys', 'secret'], { cwd: project });
-  const port = await freePort();
+  const { port, release } = await leasePort();
+  t.after(release);
   const app = spawn(process.execPath, ['app.mjs'], {
     cwd: project, env: { ...process.env, SECRET_KEY: secret.trim(), PORT: String(port), REDIS_URL: undefined }, stdio: 'inherit',
   });
@@ -136,15 +136,6 @@ test('the program of the README runs in an empty project: login, request, refres
   await post('/auth/logout', cookieOf(refreshed));
   assert.equal((await post('/auth/refresh', cookieOf(refreshed))).status, 401);
 });
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address();
-  server.close();
-  await once(server, 'close');
-  return port;
-}
 
 /** Checks the error of `require('regrant')` without an addon, and how Node.js prints it. */
 async function failsToLoad(project, advice, options = []) {

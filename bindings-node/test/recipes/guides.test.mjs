@@ -44,8 +44,9 @@ test('ws: a token is needed to connect, and to stay connected', async (t) => {
   const [one, other] = [connect({ cookie, origin }), connect({ authorization: `Bearer ${accessToken}` })];
   assert.deepEqual(await Promise.all([one, other].map(welcome)), ['user-1', 'user-1']);
 
+  const closed = Promise.all([one, other].map((ws) => once(ws, 'close')));
   await auth.revokeSession('user-1', sessionId);
-  for (const [code, reason] of await Promise.all([one, other].map((ws) => once(ws, 'close')))) {
+  for (const [code, reason] of await closed) {
     assert.deepEqual([code, String(reason)], [4401, 'ERR_ACCESS_REVOKED']);
   }
   const next = connect({ authorization: `Bearer ${(await auth.login('user-1')).accessToken}` });

@@ -119,7 +119,7 @@ let nextPort = process.pid * 7919;
  * Leases a port until `release`, even while the server is down. The lease is a bound UDP socket with the same port
  * number, as in tests/support.
  */
-async function leasePort() {
+export async function leasePort() {
   for (let attempt = 0; attempt < PORTS.count; attempt += 1) {
     const port = PORTS.first + (nextPort++ % PORTS.count);
     const lease = createSocket('udp4');
