@@ -3,8 +3,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /**
- * Uses the newest refresh token of the proxy before its owner does, and then the new access token. Returns after the
- * grace period: the owner's next refresh is detected as reuse.
+ * Uses the newest refresh token of the proxy before its owner does, the new access token, and the next refresh token.
+ * Returns after the grace period: the owner's next refresh is detected as reuse.
  */
 export async function steal(proxy, grace) {
   const token = proxy.refreshTokens.at(-1);
@@ -14,6 +14,9 @@ export async function steal(proxy, grace) {
   const headers = { authorization: `Bearer ${stolen.body.accessToken}` };
   const used = await proxy.direct('GET', '/api/me', { headers });
   if (used.status !== 200) throw new Error(`the thief's access token got ${used.status}`);
+  // The server reports the use of an access token in the background; the grace begins at once with a refresh.
+  const next = await refresh(proxy, stolen.body.refreshToken);
+  if (next.status !== 200) throw new Error(`the thief's next refresh got ${JSON.stringify(next)}`);
   await sleep(grace * 1000 + 100);
   return {};
 }
