@@ -385,7 +385,7 @@ fn conflicting_issuers_are_rejected() {
 
 /// Polls with a generous timeout.
 async fn until(condition: impl Fn() -> bool) {
-    for _ in 0..10_000 {
+    for _ in 0..60_000 {
         if condition() {
             return;
         }

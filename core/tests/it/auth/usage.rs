@@ -57,6 +57,6 @@ async fn use_reports_are_delivered_concurrently() {
     for pair in &pairs {
         world.auth.verify(pair.access_token.expose()).unwrap();
     }
-    let all = tokio::time::timeout(Duration::from_secs(20), store.answered.acquire_many(CROWD));
+    let all = tokio::time::timeout(Duration::from_secs(60), store.answered.acquire_many(CROWD));
     all.await.expect("the reports were delivered one by one").unwrap().forget();
 }

@@ -97,7 +97,7 @@ async fn lost_responses_sign_nobody_out() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let pair = server.login().await;
     let session = builder(&server, folder.path(), &server.clock)
-        .request_timeout(Duration::from_millis(200))
+        .request_timeout(Duration::from_secs(3))
         .start()
         .unwrap();
     session.sign_in(pair).await.unwrap();
