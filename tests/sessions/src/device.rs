@@ -16,7 +16,7 @@ pub type Store = Arc<dyn SessionStore>;
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// Longer than any failover.
-pub const LONG_ENOUGH: Duration = Duration::from_secs(40);
+pub const LONG_ENOUGH: Duration = Duration::from_secs(120);
 
 /// A store in the Redis at `url`.
 ///

@@ -11,7 +11,7 @@ use regrant::{Auth, ErrorCode, Login};
 use regrant_test_support::{RedisCluster, RedisOptions, RedisServer, SentinelOptions};
 
 /// A generous timeout: a feed that needs this long is broken.
-const LONG_ENOUGH: Duration = Duration::from_secs(20);
+const LONG_ENOUGH: Duration = Duration::from_secs(60);
 
 /// A separate `Auth`, as another process would have.
 fn auth_at(address: &StoreAddress) -> Auth {
@@ -132,7 +132,7 @@ async fn the_file_store_sets_the_publication_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_redis_makes_the_feed_stale_and_loses_no_revocation() {
     let mut server = RedisOptions::new().append_only().start().unwrap();
-    let address = StoreAddress::new(server.url()).timeout(Duration::from_millis(500));
+    let address = StoreAddress::new(server.url()).timeout(Duration::from_secs(30));
     let (here, there) = (auth_at(&address), auth_at(&address));
     let (kept, ended) = (
         here.login(Login::new(alice())).await.unwrap(),
@@ -151,8 +151,12 @@ async fn an_outage_of_redis_makes_the_feed_stale_and_loses_no_revocation() {
     }
 
     server.restart().unwrap();
-    until("the feed is fresh", || there.feed_lag() < Some(Duration::from_secs(2))).await;
-    there.verify_checked(kept, StalePolicy::Reject).await.unwrap();
+    // On a busy machine a feed that was just read may be stale again when it is asked about.
+    let restarted = Instant::now();
+    while there.verify_checked(kept, StalePolicy::Reject).await.is_err() {
+        assert!(restarted.elapsed() < LONG_ENOUGH, "the feed stays stale");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
     assert!(is_refused(&auth_that_has_read(&address).await, ended.access_token.expose()));
 }
 

@@ -12,7 +12,7 @@ use regrant::{Auth, Error, ErrorCode, Login, RefreshRequest};
 use regrant_test_support::{Certificates, PgBouncer, PostgresServer, TcpProxy};
 
 /// A server may take this long, on a busy machine.
-const QUICKLY: Duration = Duration::from_secs(30);
+const QUICKLY: Duration = Duration::from_secs(60);
 
 /// Longer than any read of a feed takes that something ends.
 const LONG: Duration = Duration::from_secs(60);
@@ -153,7 +153,8 @@ async fn behind_a_pooler_in_transaction_mode_the_feed_is_polled() {
     // Longer than it takes to find out that no notification arrives.
     tokio::time::sleep(Duration::from_secs(11)).await;
     let rate = reads_per_second(&server).await;
-    assert!(rate > 2.0, "{rate} reads per second");
+    // Five where the machine is not busy; one in five seconds where the feed is not polled.
+    assert!(rate > 0.5, "{rate} reads per second");
     let at = publish(&one, 2).await;
     let (page, read_at) = reader.await.expect("no panic");
     assert_eq!(page.revocations.len(), 1);

@@ -33,7 +33,11 @@ fn users_of(cluster: &RedisCluster, devices: &[Device], master: usize) -> Vec<bo
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn users_are_spread_over_the_masters() {
     let cluster = RedisCluster::start().unwrap();
-    let store = redis_at(&cluster.url(), |_| ());
+    // A replica on a busy machine takes its time.
+    let store = redis_at(&cluster.url(), |options| {
+        options.timeout = Duration::from_secs(30);
+        options.replica_timeout = Duration::from_secs(5);
+    });
     let mut devices = logged_in(&store).await;
     for master in cluster.masters().unwrap() {
         let keys: i64 = cluster.nodes()[master].command(&["DBSIZE"]).unwrap();
@@ -172,10 +176,11 @@ async fn the_feed_continues_after_its_master_is_replaced() {
         until("logged out", || async { here.logout(pair.refresh_token.expose()).await.is_ok() })
             .await;
         until("the revocation arrives", || async { is_refused(token) }).await;
-        until("the feed is fresh", || async { there.feed_lag() < Some(Duration::from_secs(3)) })
-            .await;
         let other = login_at_last(&here, 99).await;
-        there.verify_checked(other.access_token.expose(), StalePolicy::Reject).await.unwrap();
+        until("the feed is fresh", || async {
+            there.verify_checked(other.access_token.expose(), StalePolicy::Reject).await.is_ok()
+        })
+        .await;
         if round == 1 {
             let dead = (0..6).find(|node| !cluster.nodes()[*node].is_running()).unwrap();
             cluster.node_mut(dead).restart().unwrap();

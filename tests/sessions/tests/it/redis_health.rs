@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
 
 use regrant::Error;
 use regrant::store::{Eviction, StoreHealth, StoreWarningCode as Code};
@@ -182,7 +183,7 @@ async fn the_documented_acls_are_sufficient() {
         let answer = store.revoke(&device.subject, &device.session, reason).await.unwrap();
         assert_ne!(answer.replicated, regrant::store::Replicated::No);
         let feed = store.feed().unwrap();
-        let moment = std::time::Duration::from_millis(20);
+        let moment = Duration::from_millis(20);
         feed.read(&Default::default(), moment).await.unwrap();
         assert!(!codes(&store.health().await).contains(&Code::NotAllowed));
         assert!(store.health().await.servers[0].persistence.is_some());
@@ -196,7 +197,10 @@ async fn the_documented_acls_are_sufficient() {
     for node in nodes.nodes() {
         allow(node, &format!("{data} {cluster}"));
     }
-    works(redis_at(&nodes.url().replace("//", "//app:pw@"), |_| ())).await;
+    // A replica on a busy machine takes its time.
+    let patient = Duration::from_secs(1);
+    let url = nodes.url().replace("//", "//app:pw@");
+    works(redis_at(&url, |options| options.replica_timeout = patient)).await;
 
     let setup = SentinelOptions::new().replicas(1).start().unwrap();
     for server in setup.servers() {
@@ -206,6 +210,7 @@ async fn the_documented_acls_are_sufficient() {
         allow(one, sentinel);
     }
     let store = redis_at(&setup.url().replace("//", "//app:pw@"), |options| {
+        options.replica_timeout = patient;
         options.sentinel = Some(regrant::store::RedisCredentials {
             username: Some("app".to_owned()),
             password: Some(regrant::types::SecretBytes::new("pw")),

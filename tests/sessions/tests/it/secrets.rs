@@ -81,7 +81,7 @@ fn auth_at(url: &str, clock: &Arc<ManualClock>) -> Auth {
     });
     Auth::from_json(&config.to_string())
         .unwrap()
-        .store_at(StoreAddress::new(url).timeout(Duration::from_millis(500)))
+        .store_at(StoreAddress::new(url).timeout(Duration::from_secs(30)))
         .clock(Arc::clone(clock) as Arc<dyn Clock>)
         .build()
         .unwrap()
@@ -176,7 +176,7 @@ async fn no_secret_is_logged_or_in_metrics() {
     in_vain(&living, token).await;
     let lost = Instant::now();
     while !written.text().contains("cannot read the revocation feed") {
-        assert!(lost.elapsed() < Duration::from_secs(20), "the failure of the feed was not logged");
+        assert!(lost.elapsed() < Duration::from_secs(60), "the failure of the feed was not logged");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
 

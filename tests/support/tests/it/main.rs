@@ -14,7 +14,7 @@ use std::time::Duration;
 /// stopped server, so a free port is not proof that the server has ended.
 fn run_id(port: u16) -> Option<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
     stream.write_all(b"INFO server\r\n").ok()?;
     // Do not read to the end: neither a Sentinel nor a proxy closes the connection on QUIT.
     let mut answer = Vec::new();

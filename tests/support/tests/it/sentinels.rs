@@ -16,7 +16,7 @@ fn a_killed_or_failed_over_master_is_replaced() {
     assert_eq!(sentinels.master().unwrap(), 0);
     sentinels.servers()[0].command::<()>(&["SET", "k", "v"]).unwrap();
     for replica in [1, 2] {
-        let replicated = (0..500).any(|_| {
+        let replicated = (0..6000).any(|_| {
             std::thread::sleep(Duration::from_millis(10));
             value_on(&sentinels, replica).is_some()
         });
