@@ -465,7 +465,8 @@ mod tests {
         std::thread::spawn(move || sender.send(std::fs::read(fifo).unwrap()));
         let mut watch = Watch::new(To::Terminal);
         watch.report = Report::new(Format::Libtest, vec!["a".to_owned(), "b::c".to_owned()]);
-        watch.stalled_after = Some(Duration::from_millis(200));
+        // Long enough for the shells to start on a busy machine.
+        watch.stalled_after = Some(Duration::from_secs(5));
         let error = step.watch(watch).err().unwrap().to_string();
         assert!(error.ends_with("killed while running: b::c"), "{error}");
         assert_eq!(gone.recv_timeout(Duration::from_secs(60)).as_deref(), Ok(&[][..]));

@@ -70,7 +70,7 @@ fn a_failing_stage_does_not_stop_the_next() {
 
 #[test]
 fn ctrl_c_ends_started_programs() {
-    let machine = programs(&[("cargo", "echo \"PID $$\"; exec /bin/sleep 60")]);
+    let machine = programs(&[("cargo", "echo \"PID $$\"; exec /bin/sleep 600")]);
     let mut running =
         xtask(machine.path(), &["test", "--only", "doc"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut output = BufReader::new(running.stdout.take().unwrap());
@@ -87,7 +87,7 @@ fn ctrl_c_ends_started_programs() {
     assert_eq!(running.wait().unwrap().code(), Some(130));
     assert!(rest.contains("interrupted"), "{rest}");
     assert!(kill_process(started, Signal::CONT).is_err(), "what it started still runs");
-    assert!(asked.elapsed() < Duration::from_secs(30), "it waited for what it started");
+    assert!(asked.elapsed() < Duration::from_secs(300), "it waited for what it started");
 }
 
 #[test]

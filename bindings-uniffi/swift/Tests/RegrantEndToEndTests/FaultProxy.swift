@@ -136,7 +136,7 @@ func sleep(_ seconds: TimeInterval) async throws {
 func until(_ what: String, _ holds: () async throws -> Bool) async throws {
     let asked = Date()
     while !(try await holds()) {
-        guard Date().timeIntervalSince(asked) < 20 else { throw Problem(text: "never: \(what)") }
+        guard Date().timeIntervalSince(asked) < 60 else { throw Problem(text: "never: \(what)") }
         try await sleep(0.01)
     }
 }

@@ -287,7 +287,7 @@ private func authorizeOnTheMainActor() async throws {
         let offline = try await fixture.session.signOut()
         XCTAssertEqual(offline, .pending)
         // Told again, and the note is removed.
-        for _ in 0..<1000 where try await fixture.storage.read() != nil {
+        for _ in 0..<12_000 where try await fixture.storage.read() != nil {
             try await Task.sleep(nanoseconds: 5_000_000)
         }
         let stored = try await fixture.storage.read()

@@ -29,7 +29,7 @@ async fn reuse_revokes_the_session_and_the_app_receives_the_reason() {
         let signed_out = Instant::now();
         while file.exists() {
             assert!(
-                signed_out.elapsed() < Duration::from_secs(10),
+                signed_out.elapsed() < Duration::from_secs(60),
                 "{how}: the tokens are still stored"
             );
             tokio::time::sleep(Duration::from_millis(2)).await;
@@ -59,7 +59,7 @@ async fn a_cancelled_call_keeps_the_pair() {
     let stored = || std::fs::read(folder.path().join("session")).unwrap();
     let released = Instant::now();
     while stored() == before {
-        assert!(released.elapsed() < Duration::from_secs(10), "the pair was dropped");
+        assert!(released.elapsed() < Duration::from_secs(60), "the pair was dropped");
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
     assert_eq!(proxy.counts().await.refreshes("arrived"), 1);

@@ -314,9 +314,10 @@ class SessionTest {
         val errors = listOf(NotImplementedError(), NoClassDefFoundError("gone"), StackOverflowError(), IOException("full"))
         for (operation in listOf("read", "write", "clear", "lock", "unlock")) for (thrown in errors) {
             val (server, storage, clock) = Triple(FakeServer(), FakeStorage(), ManualClock(NOW))
+            val succeeds = operation in listOf("write", "clear", "unlock")
             val config = SessionConfig(
                 ENDPOINT,
-                waitTimeout = Duration.ofMillis(500),
+                waitTimeout = if (succeeds) Duration.ofSeconds(30) else Duration.ofMillis(500),
                 persistTimeout = Duration.ofMillis(50),
                 initialBackoff = Duration.ofMillis(2),
             )
@@ -326,11 +327,11 @@ class SessionTest {
                 storage.failsIn = operation
                 clock.advance(Duration.ofSeconds(1000))
                 val what = "$operation $thrown"
-                val refreshed = withTimeout(5_000) { runCatching { session.accessToken() } }
+                val refreshed = withTimeout(60_000) { runCatching { session.accessToken() } }
                 // After `persistTimeout` the new tokens are used although they are not stored yet.
-                assertEquals(operation in listOf("write", "clear", "unlock"), refreshed.isSuccess, what)
+                assertEquals(succeeds, refreshed.isSuccess, what)
                 refreshed.onFailure { assertEquals(Advice.RETRY, (it as RegrantException).advice, what) }
-                withTimeout(5_000) { runCatching { session.signOut() } }
+                withTimeout(60_000) { runCatching { session.signOut() } }
                 storage.failing = null
                 until(what) { runCatching { session.signIn(server.pair()) }.isSuccess }
                 session.accessToken()
@@ -344,9 +345,9 @@ class SessionTest {
         val hanging = object : TokenStorage by storage {
             override suspend fun read(): ByteArray? = awaitCancellation()
         }
-        val config = SessionConfig(ENDPOINT, waitTimeout = Duration.ofMillis(300), storageTimeout = Duration.ofMillis(20))
+        val config = SessionConfig(ENDPOINT, waitTimeout = Duration.ofSeconds(2), storageTimeout = Duration.ofMillis(20))
         Session(config, server, hanging).use { session ->
-            val thrown = assertThrows<RegrantException> { runBlocking { withTimeout(5_000) { session.accessToken() } } }
+            val thrown = assertThrows<RegrantException> { runBlocking { withTimeout(60_000) { session.accessToken() } } }
             assertEquals(Advice.RETRY to "the token storage failed", thrown.advice to thrown.detail)
         }
     }
@@ -371,7 +372,7 @@ class SessionTest {
         val (server, storage) = FakeServer() to FakeStorage()
         Session(SessionConfig(ENDPOINT), server, storage, clock = ManualClock(NOW)).use { it.signIn(server.pair()) }
         Session(SessionConfig(ENDPOINT), server, storage, clock = ManualClock(NOW)).use { session ->
-            assertEquals(SessionState.SignedIn, withTimeout(5_000) { session.states.first { it != SessionState.Unknown } })
+            assertEquals(SessionState.SignedIn, withTimeout(60_000) { session.states.first { it != SessionState.Unknown } })
         }
         assertEquals(0, server.requests.size)
     }

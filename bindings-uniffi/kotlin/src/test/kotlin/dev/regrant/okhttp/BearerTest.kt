@@ -128,7 +128,7 @@ class BearerTest {
             val client = base.newBuilder().bearer(own) { true }.build()
             val answers = (1..10).map { CompletableFuture<Int>() }
             for (answer in answers) client.newCall(Request.Builder().url("${server.url}/own").build()).enqueue(into(answer))
-            assertEquals(List(10) { 200 }, answers.map { it.get(10, TimeUnit.SECONDS) })
+            assertEquals(List(10) { 200 }, answers.map { it.get(60, TimeUnit.SECONDS) })
         }
     }
 
@@ -142,7 +142,7 @@ class BearerTest {
             val calls = listOf(Dispatchers.IO, Dispatchers.Default).flatMap { dispatcher ->
                 List(80) { CoroutineScope(dispatcher).async { client.newCall(request).execute().use { it.code } } }
             }
-            assertEquals(setOf(200), runBlocking { withTimeout(10_000) { calls.awaitAll() } }.toSet())
+            assertEquals(setOf(200), runBlocking { withTimeout(60_000) { calls.awaitAll() } }.toSet())
         }
     }
 
@@ -161,7 +161,7 @@ class BearerTest {
                 runBlocking { refreshes.asked.await() }
                 client.newCall(Request.Builder().url("${server.url}/other").build()).enqueue(into(other))
                 call.cancel()
-                assertEquals(200, other.get(5, TimeUnit.SECONDS))
+                assertEquals(200, other.get(60, TimeUnit.SECONDS))
                 assertTrue(waiting.isCompletedExceptionally)
                 gate.complete(Unit)
             }
