@@ -54,12 +54,15 @@ async fn every_app_stays_signed_in() {
         let server = Arc::new(Server { auth: auth.clone(), refreshes: AtomicU32::new(0) });
         let mut settings = SessionSettings::default();
         settings.seed = 1;
+        // A disk that is busy with other things takes seconds to write a small file durably.
+        settings.persist_timeout = Duration::from_secs(60);
         let mut builder =
             Session::builder(RefreshEndpoint::json("https://api.example/auth/refresh"))
                 .transport(Arc::clone(&server) as Arc<dyn Transport>)
                 .storage(Arc::new(FileStorage::new(folder.path().join(name))))
                 .clock(Arc::clone(&copy.clock) as Arc<dyn Clock>)
-                .settings(settings);
+                .settings(settings)
+                .storage_timeout(Duration::from_secs(60));
         let bound = name == "bound";
         if bound {
             let keys = FileStorage::new(folder.path().join("bound-key"));

@@ -15,7 +15,7 @@ use regrant_test_support::{Certificates, PgBouncer, PostgresServer, TcpProxy};
 const QUICKLY: Duration = Duration::from_secs(60);
 
 /// Longer than any read of a feed takes that something ends.
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_secs(300);
 
 /// A reader that was not notified looks after 5 s.
 const NOTIFIED: Duration = Duration::from_secs(4);
