@@ -9,7 +9,7 @@ use regrant::types::SessionId;
 use super::world::{EventLog, World};
 
 /// How long after the last fault every process must know of every revocation.
-const FEED_LAG: Duration = Duration::from_secs(10);
+const FEED_LAG: Duration = Duration::from_secs(60);
 
 /// A session whose revocation was acknowledged.
 #[derive(Clone)]
