@@ -160,7 +160,7 @@ class SessionTest {
                 val refusal = refusalOf { session.accessToken() }
                 assertEquals("ERR_TRANSPORT" to Advice.RETRY, refusal.code to refusal.advice)
             }
-            assertTrue(log.any { it.level == LogLevel.WARN && "no route" in it.text }, log.toString())
+            until("the failure is logged") { log.any { it.level == LogLevel.WARN && "no route" in it.text } }
             storage.failing = IOException("locked until the device is unlocked")
             until("the storage is asked") { refusalOf { session.accessToken() }.code == "ERR_STORE_UNAVAILABLE" }
             storage.failing = null
@@ -258,13 +258,13 @@ class SessionTest {
             val refusal = refusalOf { session.accessToken() }
             server.answer = { server.grant() }
             until("it works again") { runCatching { session.accessToken() }.isSuccess }
+            until("the refresh is logged") { log.any { "granted" in it.text } }
             val request = server.requests.first()
             val endpoint = RefreshEndpoint("https://api.example", headers = mapOf("x-key" to "planted"))
             val printed = log.map { it.toString() } + listOf(
                 refusal.toString(), request.toString(), request.headers.toString(), server.pair().toString(),
                 server.grant().toString(), SessionConfig(endpoint).toString(), session.toString(),
             )
-            assertTrue(log.any { "granted" in it.text }, log.toString())
             for (text in printed) assertFalse(secrets.any { it in text }, text)
         }
     }
