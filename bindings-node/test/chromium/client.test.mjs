@@ -129,12 +129,15 @@ for (const scheme of ['https', 'http']) {
       });
       const calls = [call(first)];
       await until(() => answer, 'the refresh of the first tab');
+      // The clocks of the pages stand still: a refresh is given up after 30 s, and the machine may be slow.
+      await tabs.context.clock.pauseAt(await first.evaluate(() => Date.now() + 5_000));
       calls.push(call(second), call(third));
       tabs.treat((req, res, next) => next());
       await tabs.pass(15_000);
       await new Promise((resolve) => setTimeout(resolve, 300));
       assert.equal(tabs.refreshes(), 1);
       answer();
+      await tabs.context.clock.resume();
       assert.deepEqual(await Promise.all(calls), [200, 200, 200]);
       assert.equal(tabs.refreshes(), 1);
       for (let round = 0; round < 2; round++) {
