@@ -231,6 +231,52 @@ for (const kind of ['file', 'redis']) {
   });
 }
 
+for (const kind of ['file', 'redis']) {
+  test(`${kind}: claims, lifetimes and clients of sessions are those of the earlier version`, async (t) => {
+    const folder = await mkdtemp(join(tmpdir(), 'regrant-upgrade-'));
+    t.after(() => rm(folder, { recursive: true }));
+    const fixture = new URL(`../0.1.0-notes/${kind}/`, FIXTURES);
+    const { now, secret, configs, key, sessions } = JSON.parse(readFileSync(new URL('expected.json', fixture), 'utf8'));
+    const redis = kind === 'redis' ? await startRedis(t) : undefined;
+    if (redis) await load(redis, JSON.parse(readFileSync(new URL('data.json', fixture), 'utf8')).commands, 'regrant:');
+    else await copyFile(new URL('sessions.db', fixture), join(folder, 'sessions.db'));
+    const store = redis?.url ?? `file:${join(folder, 'sessions.db')}`;
+    const clock = new TestClock(now);
+    const auths = Object.fromEntries(Object.entries(configs).map(([name, config]) => [name, createAuth({ secret, store, clock, ...config })]));
+    const dpop = { origin: 'https://api.example', method: 'POST', path: '/auth/refresh', key };
+    let live = [];
+    for (const session of sessions) {
+      const { config, subject, sessionId, refreshToken, bound, answer, claims = {}, persistent = true, lives = 0 } = session;
+      const what = `${session.name} of ${config}`;
+      const auth = auths[config];
+      const [listed] = await auth.sessions(subject);
+      assert.equal(listed.sessionId, sessionId, what);
+      for (const name of ['createdFrom', 'lastRefreshedFrom']) if (session[name]) assert.deepEqual(listed[name], session[name], what);
+      const refresh = (token) => auth.refresh(token, { proof: bound && proofOf(dpop, clock) });
+      if (answer) {
+        await assert.rejects(refresh(refreshToken), withCode(answer), what);
+        continue;
+      }
+      const pair = await refresh(refreshToken);
+      const { accessToken } = pair;
+      const verified = bound ? auth.verifyWithProof(accessToken, proofOf(dpop, clock, accessToken)) : auth.verifyAccess(accessToken);
+      for (const [name, value] of Object.entries(claims)) assert.deepEqual(verified.claims[name], value, what);
+      assert.equal(pair.persistent, persistent, what);
+      live.push({ refresh, what, lives, token: pair.refreshToken });
+    }
+    assert.equal(live.length, 28);
+    const DAY = 24 * 60 * 60 * 1000;
+    for (let day = 0; day < 29; day += 1) {
+      live = live.filter(({ lives }) => lives > day);
+      clock.advance(DAY - 1);
+      if (![18, 28].includes(day)) continue;
+      for (const { refresh, token, what } of live.filter(({ lives }) => lives === day + 1)) {
+        assert.ok((await refresh(token)).accessToken, what);
+      }
+    }
+  });
+}
+
 test('access tokens have the same claims, and each proof is accepted once', async () => {
   const { now, groups } = read('tokens.json');
   for (const { name: group, config, tokens, proofs } of groups) {
