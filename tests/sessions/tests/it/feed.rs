@@ -1,5 +1,6 @@
 //! Revocations reach another `Auth` through the feed: real stores, real time.
 
+use regrant_session_tests::backends::PATIENCE;
 use regrant_session_tests::report::report;
 use std::time::{Duration, Instant};
 
@@ -71,21 +72,21 @@ async fn revocation_reaches_the_other(name: &str, address: &StoreAddress, trials
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_redis() {
     let server = RedisServer::start().unwrap();
-    let address = StoreAddress::new(server.url());
+    let address = StoreAddress::new(server.url()).timeout(PATIENCE);
     revocation_reaches_the_other("Redis", &address, 50).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_sentinels() {
     let sentinels = SentinelOptions::new().replicas(1).start().unwrap();
-    let address = StoreAddress::new(sentinels.url());
+    let address = StoreAddress::new(sentinels.url()).timeout(PATIENCE);
     revocation_reaches_the_other("Sentinels", &address, 20).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn over_a_cluster() {
     let cluster = RedisCluster::start().unwrap();
-    let address = StoreAddress::new(cluster.url());
+    let address = StoreAddress::new(cluster.url()).timeout(PATIENCE);
     revocation_reaches_the_other("a cluster", &address, 20).await;
 }
 
@@ -132,7 +133,7 @@ async fn the_file_store_sets_the_publication_time() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_outage_of_redis_makes_the_feed_stale_and_loses_no_revocation() {
     let mut server = RedisOptions::new().append_only().start().unwrap();
-    let address = StoreAddress::new(server.url()).timeout(Duration::from_secs(30));
+    let address = StoreAddress::new(server.url()).timeout(PATIENCE);
     let (here, there) = (auth_at(&address), auth_at(&address));
     let (kept, ended) = (
         here.login(Login::new(alice())).await.unwrap(),

@@ -14,12 +14,13 @@ use regrant_session_tests::backends;
 use regrant_session_tests::contract::Fixture;
 use regrant_test_support::{Certificates, PostgresServer, TcpProxy};
 
-/// An operation fails within its timeout of 2 s; a busy machine may be late.
+/// An operation fails within its timeout of 10 s; a busy machine may be late.
 const QUICKLY: Duration = Duration::from_secs(60);
 
 /// An auth object over the database at `url`, as in a process of its own.
 fn auth(url: &str) -> Auth {
-    builder().store_at(StoreAddress::new(url)).build().expect("a configuration")
+    let address = StoreAddress::new(url).timeout(Duration::from_secs(10));
+    builder().store_at(address).build().expect("a configuration")
 }
 
 fn builder() -> AuthBuilder {
