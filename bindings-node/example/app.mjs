@@ -36,8 +36,6 @@ export function createApp(config, { clock } = {}) {
       idleTtl: config.refreshIdleTtl,
       absoluteTtl: config.refreshAbsoluteTtl,
       grace: config.grace,
-      // Short, so that a visitor who plays the thief need not wait for a minute. Leave it out in an app.
-      unusedGrace: config.grace,
       unusedGrace: config.unusedGrace,
       rotation: true,
     },
