@@ -325,14 +325,14 @@ async fn execute<T: FromRedisValue>(connection: &Connection, call: &Call<'_>) ->
 async fn run_script<T: FromRedisValue>(
     connection: &Connection,
     script: &Script,
-    (key, arguments, last): (&[u8], &Arguments, Option<i64>),
+    (key, arguments, until): (&[u8], &Arguments, Option<i64>),
     asking: bool,
     deadline: Instant,
 ) -> RedisResult<T> {
-    match connection.execute(&script.evalsha(key, arguments, last), asking, deadline).await {
+    match connection.execute(&script.evalsha(key, arguments, until), asking, deadline).await {
         // The server was restarted or promoted, or its scripts were flushed.
         Err(error) if error.kind() == ErrorKind::Server(ServerErrorKind::NoScript) => {
-            let eval = script.eval(key, arguments, last);
+            let eval = script.eval(key, arguments, until);
             Box::pin(connection.execute(&eval, asking, deadline)).await
         }
         outcome => outcome,

@@ -223,7 +223,7 @@ impl SessionStore for RedisStore {
             .flag(token_use.denied)
             .flag(on_theft == TheftScope::Subject);
         let reply: Option<(String, i64)> =
-            self.client.run(&self.scripts.confirm, &self.key(subject), arguments).await?;
+            self.client.run(&self.scripts.record_use, &self.key(subject), arguments).await?;
         let Some((confirmation, reason)) = reply else { return Ok(None) };
         Ok(Some(match confirmation.as_str() {
             reply::CHILD_IN_USE => UseOutcome::ChildInUse,

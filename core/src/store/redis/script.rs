@@ -53,9 +53,9 @@ fn constants() -> String {
         ("VERSION", i64::from(layout::VERSION)),
         ("HAS_CHILD", i64::from(layout::HAS_CHILD)),
         ("CHILD_USED", i64::from(layout::CHILD_USED)),
-        ("BRANCHED", i64::from(layout::HAS_BRANCH)),
-        ("PROMOTED", i64::from(layout::HAS_CONFIRMED_AT)),
-        ("ADOPTED", i64::from(layout::MIGRATED)),
+        ("HAS_BRANCH", i64::from(layout::HAS_BRANCH)),
+        ("HAS_CONFIRMED_AT", i64::from(layout::HAS_CONFIRMED_AT)),
+        ("MIGRATED", i64::from(layout::MIGRATED)),
         ("LIVE", i64::from(layout::LIVE)),
         ("REUSED", i64::from(RevocationReason::Reused.number())),
         ("EVICTED", i64::from(RevocationReason::Displaced.number())),
@@ -109,29 +109,35 @@ impl Script {
     }
 
     /// Calls the script by its hash. A server that does not have it replies `NOSCRIPT`.
-    pub(super) fn evalsha(&self, key: &[u8], arguments: &Arguments, last: Option<i64>) -> Cmd {
-        call("EVALSHA", &self.sha1, key, arguments, last)
+    pub(super) fn evalsha(&self, key: &[u8], arguments: &Arguments, deadline: Option<i64>) -> Cmd {
+        call("EVALSHA", &self.sha1, key, arguments, deadline)
     }
 
     /// Calls the script by its text, which the server then keeps.
-    pub(super) fn eval(&self, key: &[u8], arguments: &Arguments, last: Option<i64>) -> Cmd {
-        call("EVAL", &self.text, key, arguments, last)
+    pub(super) fn eval(&self, key: &[u8], arguments: &Arguments, deadline: Option<i64>) -> Cmd {
+        call("EVAL", &self.text, key, arguments, deadline)
     }
 }
 
 /// The longest text of a 64-bit number.
 const DIGITS: usize = 20;
 
-fn call(command: &str, script: &str, key: &[u8], arguments: &Arguments, last: Option<i64>) -> Cmd {
-    // Beside the arguments: the command, the script, the number of keys, the key, and the last.
+fn call(
+    command: &str,
+    script: &str,
+    key: &[u8],
+    arguments: &Arguments,
+    deadline: Option<i64>,
+) -> Cmd {
+    // Beside the arguments: the command, the script, the number of keys, the key, and the deadline.
     let (words, bytes) = (5, command.len() + script.len() + key.len() + DIGITS);
     let mut call = Cmd::with_capacity(arguments.ends.len() + words, arguments.bytes.len() + bytes);
     call.arg(command).arg(script).arg(1).arg(key);
     arguments.for_each(|argument| {
         call.arg(argument);
     });
-    if let Some(last) = last {
-        call.arg(last);
+    if let Some(deadline) = deadline {
+        call.arg(deadline);
     }
     call
 }
@@ -140,7 +146,7 @@ fn call(command: &str, script: &str, key: &[u8], arguments: &Arguments, last: Op
 pub(super) struct Scripts {
     pub(super) create: Script,
     pub(super) refresh: Script,
-    pub(super) confirm: Script,
+    pub(super) record_use: Script,
     pub(super) set_claims: Script,
     pub(super) revoke: Script,
     pub(super) revoke_all: Script,
@@ -175,7 +181,13 @@ impl Scripts {
                 "step",
                 "op_refresh"
             )),
-            confirm: script(pieces!("on_primary", "clock", "record", "sessions", "op_confirm")),
+            record_use: script(pieces!(
+                "on_primary",
+                "clock",
+                "record",
+                "sessions",
+                "op_record_use"
+            )),
             set_claims: script(pieces!(
                 "on_primary",
                 "clock",

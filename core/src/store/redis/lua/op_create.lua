@@ -9,17 +9,17 @@ local all, known = {}, nil
 each_session(key, now, function(id, record, texts)
   local it = { session = id, record = record, texts = texts }
   all[#all + 1] = it
-  if id == session and now < record.expires then known = it end
+  if id == session and now < record.expires_at then known = it end
 end)
 if known then
-  return { pack_record(known.record), known.texts, evicted_at(all, known.record.created, now) }
+  return { pack_record(known.record), known.texts, evicted_at(all, known.record.created_at, now) }
 end
 local evicted = max and make_room(key, all, max, now) or {}
 local expires = math.min(now + tonumber(ARGV[5]), LAST_INSTANT)
 local bytes = pack_record({
-  state = LIVE, gen = 0, id = ARGV[3], child = false, branch = 0, minted = 0, used = false,
-  promoted = now, created = began and math.min(math.max(began, 0), now) or now,
-  expires = expires, idle = math.min(now + tonumber(ARGV[4]), expires), adopted = began ~= nil,
+  state = LIVE, gen = 0, id = ARGV[3], child = false, branch = 0, issued_at = 0, used = false,
+  confirmed_at = now, created_at = began and math.min(math.max(began, 0), now) or now,
+  expires_at = expires, idle_deadline = math.min(now + tonumber(ARGV[4]), expires), migrated = began ~= nil,
 })
 local left = redis.call('PTTL', key)
 local client = ARGV[9]

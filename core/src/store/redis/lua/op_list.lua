@@ -4,6 +4,6 @@
 local found = {}
 local now = current_time(ARGV[1])
 each_session(KEYS[1], now, function(session, record, texts)
-  if now < record.expires then found[#found + 1] = { session, pack_record(record), texts } end
+  if now < record.expires_at then found[#found + 1] = { session, pack_record(record), texts } end
 end)
 return found

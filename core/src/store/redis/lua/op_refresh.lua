@@ -14,7 +14,7 @@ if ARGV[15] and now > tonumber(ARGV[15]) then
   return redis.error_reply('LATE ' .. string.format('%d', now))
 end
 local r = unpack_record(stored)
-if now >= r.expires then return false end
+if now >= r.expires_at then return false end
 local p = {
   gen = tonumber(ARGV[3]), branch = tonumber(ARGV[4]), id = ARGV[5], parent = ARGV[6],
   iat = tonumber(ARGV[7]), exp = tonumber(ARGV[8]),
@@ -32,6 +32,6 @@ end
 if answer.decision == REUSE and ARGV[13] == '1' then revoke_live(key, now, REUSED) end
 return {
   answer.decision, tostring(answer.detail or ''),
-  r.gen, r.branch, r.minted, answer.expires or 0, answer.discarded or -1, answer.issued_until or 0,
+  r.gen, r.branch, r.issued_at, answer.expires_at or 0, answer.discarded or -1, answer.issued_until or 0,
   fields[2] or '', answer.decision == REUSE and fields[3] or '', answer.decision == REUSE and fields[4] or '',
 }

@@ -3,5 +3,5 @@
 -- Returns the sessions that were live, those that were over, and when these had ended.
 local except, created_before = ARGV[3], tonumber(ARGV[4])
 return revoke_live(KEYS[1], current_time(ARGV[1]), tonumber(ARGV[2]), function(session, record)
-  return session ~= except and (not created_before or record.created < created_before)
+  return session ~= except and (not created_before or record.created_at < created_before)
 end)

@@ -6,7 +6,7 @@ local field = note_field(session, UPDATED_CLAIMS)
 local fields = redis.call('HMGET', key, session, field)
 if not fields[1] then return 0 end
 local r, now = unpack_record(fields[1]), current_time(ARGV[1])
-if r.state ~= LIVE or now >= r.idle or now >= r.expires then return 0 end
+if r.state ~= LIVE or now >= r.idle_deadline or now >= r.expires_at then return 0 end
 -- Later than the claims before, whatever the clock says.
 local before = tonumber(string.match(fields[2] or '', '^%d+'))
 local at = before and math.max(now, before + 1) or now

@@ -14,16 +14,16 @@ local function sort_by(all, instant_of)
   table.sort(all, function(a, b)
     local x, y = instant_of(a.record), instant_of(b.record)
     if x ~= y then return x < y end
-    if a.record.created ~= b.record.created then return a.record.created < b.record.created end
+    if a.record.created_at ~= b.record.created_at then return a.record.created_at < b.record.created_at end
     return is_less(a.session, b.session)
   end)
 end
 
 local function last_refreshed(r)
-  return r.child and r.minted or r.promoted
+  return r.child and r.issued_at or r.confirmed_at
 end
 
-local function idle_deadline(r) return r.idle end
+local function idle_deadline(r) return r.idle_deadline end
 
 -- Makes room for one more session of which `max` may be live: revokes the least recently refreshed
 -- ones and returns their ids. Of the sessions that are over, expired or not, the latest `max` are kept:
@@ -32,7 +32,7 @@ local function make_room(key, sessions, max, now)
   local live, over = {}, {}
   for _, it in ipairs(sessions) do
     local r = it.record
-    local is_live = r.state == LIVE and now < r.idle and now < r.expires
+    local is_live = r.state == LIVE and now < r.idle_deadline and now < r.expires_at
     table.insert(is_live and live or over, it)
   end
   local evicted = {}
@@ -47,7 +47,7 @@ local function make_room(key, sessions, max, now)
   -- Without the record of a migrated session its legacy token could be migrated once more.
   local prunable = {}
   for _, it in ipairs(over) do
-    if not it.record.adopted then prunable[#prunable + 1] = it end
+    if not it.record.migrated then prunable[#prunable + 1] = it end
   end
   sort_by(prunable, idle_deadline)
   for i = 1, #prunable - max do delete_session(key, prunable[i].session) end
@@ -59,7 +59,7 @@ local function evicted_at(all, created, now)
   local evicted = {}
   for _, it in ipairs(all) do
     local r = it.record
-    if now < r.expires and r.state == EVICTED and r.idle == created then
+    if now < r.expires_at and r.state == EVICTED and r.idle_deadline == created then
       evicted[#evicted + 1] = it.session
     end
   end

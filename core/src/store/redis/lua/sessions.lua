@@ -36,7 +36,7 @@ local function each_session(key, now, visit)
     local session = fields[i]
     if #session == SESSION_ID_BYTES then
       local record = unpack_record(fields[i + 1])
-      if now >= record.expires + RETENTION then
+      if now >= record.expires_at + RETENTION then
         delete_session(key, session)
       else
         visit(session, record, {
@@ -55,12 +55,12 @@ local function revoke_live(key, now, reason, matches)
   local revoked, already_revoked, ended = {}, {}, {}
   each_session(key, now, function(session, record)
     if matches and not matches(session, record) then return end
-    local was_live, ended_at = record.state == LIVE and now < record.idle, record.idle
+    local was_live, ended_at = record.state == LIVE and now < record.idle_deadline, record.idle_deadline
     if record.state == LIVE then
       revoke_record(record, reason, now)
       redis.call('HSET', key, session, pack_record(record))
     end
-    if now >= record.expires then return end
+    if now >= record.expires_at then return end
     if was_live then
       revoked[#revoked + 1] = session
     else

@@ -9,14 +9,14 @@ end
 -- When the token expires.
 local function deadline(r, p)
   local is_confirmed = p.gen == r.gen and p.id == r.id
-  local is_legacy = r.adopted and r.gen == 0
-  if r.state == LIVE and is_confirmed and not is_legacy then return r.idle end
+  local is_legacy = r.migrated and r.gen == 0
+  if r.state == LIVE and is_confirmed and not is_legacy then return r.idle_deadline end
   return p.exp
 end
 
 -- The expiry of the child, the same whenever the child is issued.
 local function child_expires(r, policy)
-  return math.min(r.minted + policy.idle_ttl, r.expires)
+  return math.min(r.issued_at + policy.idle_ttl, r.expires_at)
 end
 
 local function reuse(r, kind, now)
@@ -26,52 +26,54 @@ end
 
 -- Issues a child at the instant `at`; none with rotation off, if the session has never rotated.
 local function rotate_or_renew(r, at, branch, policy)
-  r.idle = math.min(math.max(at + policy.idle_ttl, r.idle), r.expires)
-  if not (policy.rotate or r.gen > 0 or r.child) then return { decision = RENEW, write = true, expires = r.idle } end
-  r.child, r.branch, r.minted, r.used = true, branch, at, false
-  return { decision = ROTATE, write = true, expires = child_expires(r, policy) }
+  r.idle_deadline = math.min(math.max(at + policy.idle_ttl, r.idle_deadline), r.expires_at)
+  if not (policy.rotate or r.gen > 0 or r.child) then
+    return { decision = RENEW, write = true, expires_at = r.idle_deadline }
+  end
+  r.child, r.branch, r.issued_at, r.used = true, branch, at, false
+  return { decision = ROTATE, write = true, expires_at = child_expires(r, policy) }
 end
 
-local function confirmed_again(r, p, now, policy)
+local function same_generation(r, p, now, policy)
   if p.id ~= r.id then return reuse(r, FORK, now) end
   if not r.child then return rotate_or_renew(r, math.max(now, after(p.iat)), 0, policy) end
-  local replayed_until = r.minted + policy.unused_grace
+  local replayed_until = r.issued_at + policy.unused_grace
   if r.used then
-    replayed_until = math.min(math.max(r.minted, r.promoted) + policy.grace, replayed_until)
+    replayed_until = math.min(math.max(r.issued_at, r.confirmed_at) + policy.grace, replayed_until)
   end
   if now <= replayed_until then
-    return { decision = REPLAY, expires = child_expires(r, policy) }
+    return { decision = REPLAY, expires_at = child_expires(r, policy) }
   end
   if r.used then return reuse(r, PARENT_RETURNED, now) end
   local discarded = r.branch
   local answer =
-    rotate_or_renew(r, math.max(now, after(r.minted)), math.min(r.branch + 1, LAST_BRANCH), policy)
+    rotate_or_renew(r, math.max(now, after(r.issued_at)), math.min(r.branch + 1, LAST_BRANCH), policy)
   answer.discarded, answer.issued_until = discarded, replayed_until
   return answer
 end
 
-local function newer(r, p, now, policy)
+local function later_generation(r, p, now, policy)
   if r.child then
     if p.gen == r.gen + 1 and p.branch < r.branch then return reuse(r, DISCARDED_BRANCH, now) end
-    if r.minted > p.iat + policy.unused_grace then return reuse(r, OLDER_TOKEN, now) end
+    if r.issued_at > p.iat + policy.unused_grace then return reuse(r, OLDER_TOKEN, now) end
   end
   if p.gen == r.gen + 1 and p.parent ~= r.id then return reuse(r, FORK, now) end
-  r.gen, r.id, r.promoted = p.gen, p.id, now
-  r.child, r.branch, r.minted, r.used = false, 0, 0, false
+  r.gen, r.id, r.confirmed_at = p.gen, p.id, now
+  r.child, r.branch, r.issued_at, r.used = false, 0, 0, false
   return rotate_or_renew(r, math.max(now, after(p.iat)), 0, policy)
 end
 
-local function older(r, p, now, policy)
-  if p.gen + 1 == r.gen and now <= r.promoted + policy.grace then
+local function earlier_generation(r, p, now, policy)
+  if p.gen + 1 == r.gen and now <= r.confirmed_at + policy.grace then
     return { decision = SUPERSEDED }
   end
   return reuse(r, OLDER_TOKEN, now)
 end
 
 local function step(r, p, now, policy)
-  if now >= deadline(r, p) or now >= r.expires then return { decision = EXPIRED } end
+  if now >= deadline(r, p) or now >= r.expires_at then return { decision = EXPIRED } end
   if r.state ~= LIVE then return { decision = REVOKED, detail = r.state } end
-  if p.gen == r.gen then return confirmed_again(r, p, now, policy) end
-  if p.gen > r.gen then return newer(r, p, now, policy) end
-  return older(r, p, now, policy)
+  if p.gen == r.gen then return same_generation(r, p, now, policy) end
+  if p.gen > r.gen then return later_generation(r, p, now, policy) end
+  return earlier_generation(r, p, now, policy)
 end

@@ -6,7 +6,7 @@ local stored = redis.call('HGET', key, session)
 if not stored then return false end
 local now = current_time(ARGV[1])
 local r = unpack_record(stored)
-if now >= r.expires then return false end
+if now >= r.expires_at then return false end
 if r.state ~= LIVE then return { REVOKED, r.state } end
 local gen, branch = tonumber(ARGV[3]), tonumber(ARGV[4])
 local of_child = r.child and gen == r.gen + 1
@@ -17,7 +17,7 @@ if ARGV[5] == '1' or (of_child and branch < r.branch) then
   return { REUSE, 0 }
 end
 if of_child and branch == r.branch and not r.used then
-  r.used, r.promoted = true, math.max(r.promoted, now)
+  r.used, r.confirmed_at = true, math.max(r.confirmed_at, now)
   redis.call('HSET', key, session, pack_record(r))
   return { CHILD_IN_USE, 0 }
 end
