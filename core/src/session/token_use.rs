@@ -1,6 +1,6 @@
 //! What the use of an access token tells about its session: [`decide_use`].
 //!
-//! The Redis store does the same in Lua (`op_confirm.lua`); a differential test compares the two.
+//! The Redis store does the same in Lua (`op_record_use.lua`); a differential test compares the two.
 
 use super::record::{Child, Record, SessionState};
 use crate::types::{FamilyPosition, RevocationReason, Timestamp};

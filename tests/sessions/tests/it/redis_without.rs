@@ -16,9 +16,15 @@ use regrant_test_support::{RedisOptions, RedisServer};
 const DIAGNOSTICS: [&str; 8] =
     ["CONFIG", "INFO", "WAIT", "CLIENT", "HELLO", "SCRIPT", "ROLE", "PING"];
 
+/// A server that notices within 2 ms that a `WAIT` timed out. By default it looks every 100 ms, and
+/// each write of the contract would take as long.
+fn server() -> RedisOptions {
+    RedisOptions::new().setting("hz", "500")
+}
+
 fn renamed(commands: &[&str]) -> RedisServer {
     let without = |options: RedisOptions, command: &&str| options.without(command);
-    commands.iter().fold(RedisOptions::new(), without).start().unwrap()
+    commands.iter().fold(server(), without).start().unwrap()
 }
 
 /// Forbids the user `app` these commands.
@@ -50,7 +56,7 @@ fn fixture(url: &str) -> Fixture {
 
 /// Runs the contract over a server without these commands, and over one that forbids them.
 async fn the_contract_holds(commands: &[&str]) {
-    let (without, forbidding) = (renamed(commands), RedisServer::start().unwrap());
+    let (without, forbidding) = (renamed(commands), server().start().unwrap());
     forbid(&forbidding, commands);
     // To fill the feed takes ten times longer than all else, and none of these commands: once is enough.
     let skipped = (commands != DIAGNOSTICS).then_some("feed");
@@ -98,7 +104,7 @@ async fn what_is_lost_is_a_warning() {
         (&["WAIT"], &["WAIT"]),
         (&DIAGNOSTICS, &["INFO", "WAIT"]),
     ] {
-        let (without, forbidding) = (renamed(commands), RedisServer::start().unwrap());
+        let (without, forbidding) = (renamed(commands), server().start().unwrap());
         forbid(&forbidding, commands);
         for url in [without.url(), as_app(&forbidding)] {
             let store = redis_at(&url, |options| options.replicas = Some(1));
