@@ -6,8 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createAuth } from 'regrant';
-import { startTwo } from './rotation/processes.mjs';
 import { testAuth, withCode } from './support/auth.mjs';
+import { startTwo } from './support/processes.mjs';
+
+const program = new URL('rotation/process.mjs', import.meta.url);
 
 const OLD = 'the secret of before, of at least 32 bytes';
 const NEW = 'the secret from now on, of 32 bytes or more';
@@ -34,7 +36,7 @@ const rotations = {
 };
 const ways = {
   'with setKeys': (processes, which, keys) => processes.call(which, 'setKeys', keys),
-  'by a rolling restart': (processes, which, keys) => processes.replace(which, keys),
+  'by a rolling restart': (processes, which, keys, config) => processes.replace(which, [JSON.stringify({ ...config, ...keys })]),
 };
 
 /** A user under load: each round refreshes at one process and verifies the access token at both. */
@@ -66,7 +68,8 @@ for (const [kind, steps] of Object.entries(rotations)) {
     test(`${kind}, ${way}`, async (t) => {
       const folder = await mkdtemp(join(tmpdir(), 'regrant-rotation-'));
       t.after(() => rm(folder, { recursive: true }));
-      const processes = await startTwo({ store: `file:${join(folder, 'sessions.db')}` }, steps.before);
+      const config = { store: `file:${join(folder, 'sessions.db')}` };
+      const processes = await startTwo(program, [JSON.stringify({ ...config, ...steps.before })]);
       t.after(() => processes.end());
       const users = Array.from({ length: USERS }, (_, number) => ({ number, name: `user-${number}`, rounds: 0, onRound: () => {} }));
       const all = Promise.all(users.map((user) => use(processes, user)));
@@ -75,7 +78,7 @@ for (const [kind, steps] of Object.entries(rotations)) {
         for (const which of [0, 1]) {
           // Two rounds after a key was replaced everywhere, no token of that key is in use.
           await whileUsersRun(rounds(users, 2));
-          await whileUsersRun(exchange(processes, which, steps[step]));
+          await whileUsersRun(exchange(processes, which, steps[step], config));
         }
       }
       await whileUsersRun(rounds(users, 2));

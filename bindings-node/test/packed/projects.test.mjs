@@ -9,7 +9,7 @@ import {
   cliOf, currentPlatform, linkInstalled, manifest, namesOf, newProject, packCheckout, packDependencies, packMain, packPlatform, run,
 } from './support.mjs';
 import { packPlatforms } from '../../pack-release.mjs';
-import { leasePort } from '../support/redis.mjs';
+import { leasePort } from '../support/ports.mjs';
 
 /** This Node.js and those in `REGRANT_TEST_NODES`: paths of executables, separated as in `PATH`. */
 const nodes = [process.execPath, ...(process.env.REGRANT_TEST_NODES ?? '').split(delimiter).filter(Boolean)];

@@ -1,13 +1,12 @@
 // Starts a real redis-server on a free loopback port, with its own directory.
 import { execFile, spawn } from 'node:child_process';
-import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
 import { mkdtemp, readFile, readdir, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
+import { leasePort } from './ports.mjs';
 
 const run = promisify(execFile);
 
@@ -109,36 +108,4 @@ class Redis {
     const files = await readdir(directory);
     return Buffer.concat(await Promise.all(files.map((file) => readFile(join(directory, file)))));
   }
-}
-
-/** Below the ephemeral port range: a client that reconnects to a killed server could be assigned its port. */
-const PORTS = { first: 12_000, count: 20_000 };
-let nextPort = process.pid * 7919;
-
-/**
- * Leases a port until `release`, even while the server is down. The lease is a bound UDP socket with the same port
- * number, as in tests/support.
- */
-export async function leasePort() {
-  for (let attempt = 0; attempt < PORTS.count; attempt += 1) {
-    const port = PORTS.first + (nextPort++ % PORTS.count);
-    const lease = createSocket('udp4');
-    const leased = await new Promise((resolve) => {
-      lease.once('error', () => resolve(false));
-      lease.bind({ port, address: '127.0.0.1', exclusive: true }, () => resolve(true));
-    });
-    if (leased && (await isFree(port))) return { port, release: () => lease.close() };
-    if (leased) lease.close();
-  }
-  throw new Error('no free port');
-}
-
-async function isFree(port) {
-  const probe = createServer();
-  const free = await new Promise((resolve) => {
-    probe.once('error', () => resolve(false));
-    probe.listen(port, '127.0.0.1', () => resolve(true));
-  });
-  if (free) await new Promise((closed) => probe.close(closed));
-  return free;
 }

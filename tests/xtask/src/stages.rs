@@ -26,7 +26,11 @@ pub(crate) struct Stage {
 /// All stages in order of preparation: quick ones that often fail come first.
 pub(crate) const ALL: [Stage; 13] = [
     Stage { name: "fmt", needs: &[Tool::Rustfmt], prepare: fmt },
-    Stage { name: "node", needs: &[Tool::Node, Tool::RedisServer], prepare: node },
+    Stage {
+        name: "node",
+        needs: &[Tool::Node, Tool::RedisServer, Tool::Postgres, Tool::MariaDb],
+        prepare: node,
+    },
     Stage { name: "browser", needs: &[Tool::Node, Tool::Chromium], prepare: browser },
     Stage { name: "demo", needs: &[Tool::Node], prepare: demo },
     Stage {

@@ -38,6 +38,7 @@ pub(crate) enum Tool {
     RedisServer,
     Postgres,
     PgBouncer,
+    MariaDb,
     Chromium,
     Jdk,
     Maven,
@@ -78,6 +79,11 @@ impl Tool {
                 Some("pgbouncer"),
                 "PgBouncer is missing: apt-get install pgbouncer, or brew install pgbouncer",
             ),
+            Self::MariaDb => (
+                &["mariadbd"],
+                Some("mariadb-server-core"),
+                "MariaDB is missing: apt-get install mariadb-server-core, or brew install mariadb",
+            ),
             Self::Chromium => (
                 &["chromium", "chromium-browser", "google-chrome"],
                 Some("chromium"),
@@ -116,8 +122,8 @@ impl Tool {
         let debian = || installed_beside("/usr/lib/postgresql", "bin/postgres");
         let found = found.or_else(|| debian().filter(|_| self == Self::Postgres));
         // Not on everybody's `PATH`.
-        let system = || Some(PathBuf::from("/usr/sbin/pgbouncer")).filter(|path| path.is_file());
-        let found = found.or_else(|| system().filter(|_| self == Self::PgBouncer))?;
+        let system = || self.description().0.iter().map(|name| Path::new("/usr/sbin").join(name));
+        let found = found.or_else(|| system().find(|path| path.is_file()))?;
         let version = || Invocation::new(&found).args(["--version"]).capture().ok();
         let usable = match self {
             // The proxies of rustup exist even if the component is not installed.

@@ -1,21 +1,20 @@
-// Starts two processes of one app with a shared session file, and calls them over IPC.
+// Starts processes of one app, and calls them over IPC.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 
-const program = fileURLToPath(new URL('process.mjs', import.meta.url));
-
-/** A child process that serves calls. `end` waits for pending calls. */
+/** A child process that serves calls. */
 class Running {
   #child;
   #waiting = new Map();
   #next = 0;
   #idle = () => {};
 
-  static async start(config) {
+  static async start(program, args) {
     const running = new Running();
-    running.#child = fork(program, [JSON.stringify(config)]);
+    running.#child = fork(fileURLToPath(program), args);
     running.#child.on('message', ({ id, ...answer }) => running.#settle(id, answer));
+    running.#child.once('exit', () => [...running.#waiting.keys()].forEach((id) => running.#settle(id, { code: 'the process has ended' })));
     await once(running.#child, 'message');
     return running;
   }
@@ -37,25 +36,36 @@ class Running {
     });
   }
 
+  /** Waits for the pending calls before it ends the process. */
   async end() {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
     if (this.#waiting.size > 0) await new Promise((resolve) => (this.#idle = resolve));
     const gone = once(this.#child, 'exit');
     this.#child.disconnect();
     await gone;
   }
+
+  /** Kills the process (SIGKILL). */
+  async kill() {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
+    const gone = once(this.#child, 'exit');
+    this.#child.kill('SIGKILL');
+    await gone;
+  }
 }
 
-/** Starts both processes with the shared `config`. */
-export async function startTwo(config, keys) {
-  const both = [await Running.start({ ...config, ...keys }), await Running.start({ ...config, ...keys })];
+/** Starts two processes of a program with the same arguments. */
+export async function startTwo(program, args) {
+  const both = [await Running.start(program, args), await Running.start(program, args)];
   return {
     call: (which, ...call) => both[which].call(...call),
     /** Replaces a process as a rolling restart does: starts the new one before it ends the old one. */
-    async replace(which, newKeys) {
+    async replace(which, newArgs) {
       const before = both[which];
-      both[which] = await Running.start({ ...config, ...newKeys });
+      both[which] = await Running.start(program, newArgs);
       await before.end();
     },
+    kill: (which) => both[which].kill(),
     end: () => Promise.all(both.map((one) => one.end())),
   };
 }
