@@ -24,8 +24,8 @@ export interface PutOptions {
  * A database that can write a value if nobody else has written it since it was read.
  *
  * A write that was acknowledged must be durable, and every later `get` must see it: do not read from a replica. The
- * version must change with every write and not come back: a counter that is incremented will do. Check yours with
- * `testStore` of `regrant/testing`.
+ * version must change with every write and not come back, not even after the value was deleted: begin with the time and
+ * add 1 with every write. Check yours with `testStore` of `regrant/testing`.
  */
 export interface KeyValueStore {
   /**

@@ -27,7 +27,16 @@ function adapter(rows, { get, put } = {}) {
   return { get: (...call) => (get ?? plain.get)(...call), put: (...call) => (put ?? plain.put)(...call) };
 }
 
-suite('testStore', () => {
+const isExpired = (row) => row?.until < Date.now();
+
+/** Writes a row that knows when it expires. */
+function putExpiring(rows, key, value, { ifVersion, expiresAt }) {
+  if (rows.get(key)?.version !== ifVersion) return false;
+  rows.set(key, { value, version: (ifVersion ?? 0) + 1, until: expiresAt.getTime() });
+  return true;
+}
+
+suite('testStore', { concurrency: true }, () => {
   test('passes a store that works, and names its checks', async () => {
     const rows = newRows();
     const names = [];
@@ -72,6 +81,43 @@ suite('testStore', () => {
         return true;
       },
     })],
+    'one whose version is the time': [/the version must change/, (rows) => adapter(rows, {
+      put: async (key, value, { ifVersion }) => {
+        if (rows.get(key)?.version !== ifVersion) return false;
+        rows.set(key, { value, version: Date.now() });
+        return true;
+      },
+    })],
+    'one whose version begins again': [/a write over an expired value: .* came back/, (rows) => {
+      const prune = (key) => { if (isExpired(rows.get(key))) rows.delete(key); };
+      return adapter(rows, {
+        get: async (key) => {
+          prune(key);
+          return rows.get(key);
+        },
+        put: async (key, ...write) => {
+          prune(key);
+          return putExpiring(rows, key, ...write);
+        },
+      });
+    }],
+    'one that hides expired rows from get alone': [/a write over an expired value: .* put without ifVersion/, (rows) => adapter(rows, {
+      get: async (key) => (isExpired(rows.get(key)) ? undefined : rows.get(key)),
+      put: async (...write) => putExpiring(rows, ...write),
+    })],
+    'one that hides expired rows from put alone': [/a write over an expired value: .* does not replace/, (rows) => adapter(rows, {
+      put: async (key, ...write) => !isExpired(rows.get(key)) && putExpiring(rows, key, ...write),
+    })],
+    'one that throws where it should return false': [/concurrent updates: database is locked/, (rows) => {
+      const plain = adapter(rows);
+      return adapter(rows, {
+        put: async (...write) => {
+          if (rows.locked) throw new Error('database is locked');
+          rows.locked = true;
+          return plain.put(...write).finally(() => { rows.locked = false; });
+        },
+      });
+    }],
     'one that reads from a cache': [/older value/, (rows) => {
       const cache = new Map();
       return adapter(rows, {

@@ -138,11 +138,14 @@ const checks: readonly NamedCheck[] = [
   ['what another process has written', async (open, key) => {
     const [writer, reader] = [await open(), await open()];
     let version: Version | undefined;
+    const versions = new Set<Version>();
     for (let round = 0; round < 20; round += 1) {
       expect(await writer.put(key, `${round}`, { ifVersion: version, expiresAt: inAnHour() }) === true, 'put must return true');
       const current = await found(reader, key);
       expect(current.value === `${round}`, 'get returned an older value than the last one: it must not read from a replica or a cache');
       version = current.version;
+      expect(!versions.has(version), 'the version must change with every write, also within one millisecond');
+      versions.add(version);
     }
   }],
   ['the longest key and a long value', async (open, key) => {
@@ -177,10 +180,30 @@ const checks: readonly NamedCheck[] = [
       if (!isReplaced && Date.now() >= expiresAt.getTime() && ttl < 60_000) continue;
       expect(first !== null && first !== undefined, 'get does not find what put has written');
       expect(isReplaced === true, 'put must return true');
-      await new Promise((resolve) => setTimeout(resolve, expiresAt.getTime() + 1_500 - Date.now()));
+      await sleep(expiresAt.getTime() + 1_500 - Date.now());
       expect((await found(store, place)).value === 'two', 'the expiry of an earlier write was kept');
       return;
     }
+  }],
+  ['a write over an expired value', async (open, key) => {
+    const store = await open();
+    const expiresAt = new Date(Date.now() + 1_000);
+    await store.put(key, 'one', { ifVersion: undefined, expiresAt });
+    // Nothing if the database is slow.
+    const before = await store.get(key);
+    await sleep(expiresAt.getTime() + 1_500 - Date.now());
+    let expired = await store.get(key);
+    if (expired !== null && expired !== undefined) {
+      if (await store.put(key, 'two', { ifVersion: expired.version, expiresAt: inAnHour() }) === true) return;
+      // Deleted in between?
+      expired = await store.get(key);
+      expect(expired === null || expired === undefined, 'get returns an expired value that put does not replace');
+    }
+    const again = await store.put(key, 'two', { ifVersion: undefined, expiresAt: inAnHour() });
+    expect(again === true, 'get returns nothing for an expired value, but put without ifVersion returns false');
+    if (before === null || before === undefined) return;
+    const old = await store.put(key, 'three', { ifVersion: before.version, expiresAt: inAnHour() });
+    expect(old === false, 'the version of a deleted value came back: begin with the time, not with 1');
   }],
   ['sessions', async (open) => {
     const user = `test ${randomUUID()}`;
@@ -198,6 +221,8 @@ const checks: readonly NamedCheck[] = [
     expect(await live(two) === 1, 'a session is live after its logout');
   }],
 ];
+
+const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** As several processes would. */
 async function openAll(open: Open): Promise<KeyValueStore[]> {
