@@ -9,6 +9,8 @@ export async function startExample({ clock, ...overrides } = {}) {
   const config = { ...configFromEnv({}), log: false, loginLimit: 10_000, ...overrides };
   const { app, close } = createApp(config, { clock });
   const server = app.listen(0, '127.0.0.1');
+  // By default idle connections are closed after 5 s: a request on a busy machine may use one that was just closed.
+  server.keepAliveTimeout = 3_600_000;
   await once(server, 'listening');
   return {
     config,

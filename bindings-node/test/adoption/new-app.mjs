@@ -2,6 +2,7 @@
 // REDIS_URL is the Redis that both apps share. Sends its port to the parent.
 import express from 'express5';
 import { presets } from 'regrant/express';
+import { KEEP_ALIVE } from '../support/server.mjs';
 import { adoptingAuth } from './adopting-auth.mjs';
 
 const auth = adoptingAuth(process.env);
@@ -19,3 +20,4 @@ app.use((err, req, res, _next) => {
 });
 
 const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+server.keepAliveTimeout = KEEP_ALIVE;

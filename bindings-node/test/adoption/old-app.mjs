@@ -3,6 +3,7 @@
 import express from 'express5';
 import jwt from 'jsonwebtoken';
 import { createClient } from 'redis';
+import { KEEP_ALIVE } from '../support/server.mjs';
 
 const { SECRET_KEY, REDIS_URL } = process.env;
 const redis = await createClient({ url: REDIS_URL }).connect();
@@ -47,3 +48,4 @@ app.use((err, req, res, _next) => {
 });
 
 const server = app.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
+server.keepAliveTimeout = KEEP_ALIVE;

@@ -7,7 +7,7 @@ import { createRequire } from 'node:module';
 import { test } from 'node:test';
 import { promisify } from 'node:util';
 import { testAuth } from '../support/auth.mjs';
-import { setCookies } from '../support/server.mjs';
+import { KEEP_ALIVE, setCookies } from '../support/server.mjs';
 
 const run = promisify(execFile);
 const require = createRequire(import.meta.url);
@@ -16,6 +16,7 @@ const recipes = new URL('../../docs/recipes/', import.meta.url);
 const callAt = (origin) => (path, init) => fetch(`${origin}${path}`, init);
 
 async function listen(t, server) {
+  server.keepAliveTimeout = KEEP_ALIVE;
   await once(server, 'listening');
   t.after(() => {
     server.closeAllConnections();

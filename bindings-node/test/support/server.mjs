@@ -9,9 +9,16 @@ export const expressVersions = [
   { name: 'Express 5', express: express5 },
 ];
 
+/**
+ * In milliseconds: longer than a test. By default Node.js closes idle connections after 5 s, and on a busy machine `fetch`
+ * would use some that the server has just closed.
+ */
+export const KEEP_ALIVE = 3_600_000;
+
 /** Serves `app` until the test `t` ends. Returns a `fetch` for its paths. */
 export async function serve(t, app) {
   const server = app.listen(0, '127.0.0.1');
+  server.keepAliveTimeout = KEEP_ALIVE;
   await once(server, 'listening');
   t.after(() => {
     server.closeAllConnections();
