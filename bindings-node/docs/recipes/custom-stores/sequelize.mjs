@@ -11,8 +11,8 @@ export function sequelizeStore(sequelize) {
   }, { tableName: 'auth_values', underscored: true, timestamps: false, indexes: [{ fields: ['expires_at'] }] });
 
   return {
-    // Not from a replica.
-    get: (name) => AuthValue.findByPk(name, { attributes: ['value', 'version'], raw: true, useMaster: true }),
+    // Not from a replica, and not in the log: each process reads the key `feed` twice a second.
+    get: (name) => AuthValue.findByPk(name, { attributes: ['value', 'version'], raw: true, useMaster: true, logging: false }),
 
     async put(name, value, { ifVersion, expiresAt }) {
       const row = { value, expiresAt: expiresAt.getTime() };
