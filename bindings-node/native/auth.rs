@@ -371,16 +371,18 @@ fn build(
 ) -> Result<(Auth, WebPolicy)> {
     let config = AuthConfig::from_json(config)?;
     let web = config.web_policy()?;
+    let address = config.store_address();
     let mut builder = config.builder()?;
     if let Some(clock) = &test_clock {
         builder = builder.clock(Arc::clone(clock));
     }
     if let Some(functions) = key_value_store {
         let mut options = CustomStoreOptions::default();
-        if let Some(clock) = test_clock {
-            options.clock = clock;
+        if let Some(clock) = &test_clock {
+            options.clock = Arc::clone(clock);
         }
-        builder = builder.store(CustomStore::new(Arc::new(JsKeyValueStore(functions)), options));
+        let store = Arc::new(CustomStore::new(Arc::new(JsKeyValueStore(functions)), options));
+        builder = builder.shared_store(address.moved_to(store, test_clock)?);
     }
     if let Some(listener) = on_event {
         builder = builder.on_event(forward(listener));

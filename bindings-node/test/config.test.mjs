@@ -20,6 +20,8 @@ const wrong = [
   ['an object that is not plain', { secret: SECRET, access: { issuer: new Map() } }, 'access.issuer'],
   ['an unknown algorithm', { keys: [{ alg: 'none', secret: SECRET }] }, 'keys[0].alg'],
   ['a store of an unknown kind', { secret: SECRET, store: 'mongodb://127.0.0.1/' }, 'store'],
+  ['a former store of an unknown kind', { secret: SECRET, previousStore: 'mongodb://127.0.0.1/' }, 'previousStore'],
+  ['a former store in a file that does not exist', { secret: SECRET, previousStore: 'file:/nowhere/sessions.db' }, 'previousStore'],
   ['a language without texts', { secret: SECRET, language: 'fr' }, 'language'],
   ['a text for no code', { secret: SECRET, messages: { ERR_TYPO: 'x' } }, 'messages.ERR_TYPO'],
   ['a clock of another kind', { secret: SECRET, clock: { now: Date.now } }, 'clock'],

@@ -1,5 +1,8 @@
 // Sessions in a database of the app: the adapter is checked by what `regrant/testing` offers to apps.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { suite, test } from 'node:test';
 import { AuthError, TestClock, createAuth, custom } from 'regrant';
 import { testStore } from 'regrant/testing';
@@ -172,6 +175,22 @@ suite('createAuth with a custom store', () => {
     assert.deepEqual((await auth.sessions('alice')).map(({ reason }) => reason).sort(), ['logout', 'reused']);
     assert.match([...rows.keys()].find((key) => key.startsWith('user:')), /^user:[0-9a-f]{64}$/);
     assert.equal((await auth.health()).store, 'custom');
+  });
+
+  test('sessions move to it from a file', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'regrant-moving-'));
+    try {
+      const file = `file:${join(folder, 'sessions.db')}`;
+      const before = createAuth({ secret, store: file });
+      const after = createAuth({ secret, store: custom(adapter(newRows())), previousStore: file });
+      let { refreshToken } = await before.login('alice');
+      for (const auth of [after, before, after]) ({ refreshToken } = await auth.refresh(refreshToken));
+      assert.equal((await after.health()).store, 'custom');
+      assert.equal(await after.logout(refreshToken), true);
+      await assert.rejects(before.refresh(refreshToken), { code: 'ERR_SESSION_REVOKED' });
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
   });
 
   test('is unavailable while the database fails, and signs nobody out', async () => {

@@ -97,6 +97,11 @@ fn problems_of(source: &Source) -> Result<Vec<Problem>, Failure> {
     for (option, value) in &source.overrides {
         config[*option] = value.as_str().into();
     }
+    if source.single_store
+        && let Some(options) = config.as_object_mut()
+    {
+        options.remove("previousStore");
+    }
     loop {
         let errors = match AuthConfig::from_json(&config.to_string()) {
             Ok(config) => config.problems(),

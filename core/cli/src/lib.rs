@@ -8,6 +8,7 @@
 //! implementation.
 
 mod config;
+mod copy;
 mod decode;
 mod health;
 mod keys;

@@ -2,9 +2,9 @@
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal as _, Write, stderr};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use regrant::internal::parse_span;
 use regrant::types::Timestamp;
@@ -31,7 +31,7 @@ pub(crate) fn print_result(text: &str, exit: Exit) -> u8 {
 
 /// Writes a message to stderr. A failure is ignored.
 pub(crate) fn print_message(text: &str) {
-    let _ = write_all(&mut io::stderr().lock(), text.as_bytes());
+    let _ = write_all(&mut stderr().lock(), text.as_bytes());
 }
 
 fn write_all(stream: &mut impl Write, mut bytes: &[u8]) -> io::Result<()> {
@@ -212,6 +212,62 @@ pub(crate) fn parse_instant(text: &str, now: Timestamp) -> Result<Timestamp, Str
         return Err(expected.to_owned());
     }
     parse_span(text).map(|span| now.minus(span)).map_err(|_| expected.to_owned())
+}
+
+/// How often progress is printed.
+const ON_TERMINAL: Duration = Duration::from_millis(200);
+const IN_LOG: Duration = Duration::from_secs(5);
+
+/// Prints to stderr how far a command is.
+pub(crate) struct Progress<R> {
+    started_at: Instant,
+    printed_at: Instant,
+    report: R,
+    line: fn(&R, Duration) -> String,
+    terminal: bool,
+    /// Whether the last line on the terminal is to be replaced.
+    line_open: bool,
+}
+
+impl<R: Copy + Default> Progress<R> {
+    /// `line` makes a line of a report and of the time that it took.
+    pub(crate) fn start(line: fn(&R, Duration) -> String) -> Self {
+        let now = Instant::now();
+        let (report, terminal) = (R::default(), stderr().is_terminal());
+        Self { started_at: now, printed_at: now, report, line, terminal, line_open: false }
+    }
+
+    pub(crate) fn update(&mut self, report: &R) {
+        self.report = *report;
+        let every = if self.terminal { ON_TERMINAL } else { IN_LOG };
+        if self.printed_at.elapsed() >= every {
+            self.printed_at = Instant::now();
+            self.write();
+        }
+    }
+
+    /// Prints the last line, with the totals.
+    pub(crate) fn finish(&mut self) {
+        self.write();
+        if self.line_open {
+            print_message("\n");
+        }
+    }
+
+    pub(crate) const fn last(&self) -> R {
+        self.report
+    }
+
+    fn write(&mut self) {
+        let line = (self.line)(&self.report, self.started_at.elapsed());
+        if self.terminal {
+            // Replaces the line.
+            print_message(&format!("\r\x1b[K{line}"));
+            self.line_open = true;
+        } else {
+            print_message(&format!("{line}\n"));
+        }
+    }
 }
 
 #[cfg(test)]

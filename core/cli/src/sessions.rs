@@ -1,4 +1,4 @@
-//! `sessions`: lists and revokes the sessions of a user.
+//! `sessions`: lists and revokes the sessions of a user, and copies those of all.
 
 use std::time::Duration;
 
@@ -8,15 +8,17 @@ use regrant::auth::{RevocationReport, SessionAdmin, SessionInfo, SessionStatus};
 use regrant::types::{RevocationReason, SessionId, Subject};
 use serde::Serialize;
 
+use crate::copy::CopyAll;
 use crate::output::{TextOutput, distance, parse_instant, print_message, printable, rfc3339};
 use crate::settings::{Settings, parse_session, parse_subject, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
-/// Lists and revokes the sessions of a user. Needs no secret.
+/// Lists, revokes and copies sessions. Needs no secret.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Sessions {
     List(List),
     Revoke(Revoke),
+    Copy(CopyAll),
 }
 
 /// How long a revocation is published at least. The lifetime of the servers' access tokens may not be
@@ -29,6 +31,7 @@ impl Sessions {
         match self {
             Self::List(command) => command.run(context),
             Self::Revoke(command) => command.run(context),
+            Self::Copy(command) => command.run(context),
         }
     }
 }

@@ -18,7 +18,8 @@ const DEFAULT_FILE: &str = "regrant.json";
 
 const SECRET: &str = "REGRANT_SECRET";
 const REFRESH_SECRET: &str = "REGRANT_REFRESH_SECRET";
-const STORE: &str = "REGRANT_STORE";
+pub(crate) const STORE: &str = "REGRANT_STORE";
+pub(crate) const PREVIOUS_STORE: &str = "REGRANT_PREVIOUS_STORE";
 
 /// The arguments for the configuration.
 #[derive(Args, Clone, Debug)]
@@ -26,11 +27,13 @@ const STORE: &str = "REGRANT_STORE";
 pub(crate) struct Settings {
     /// The configuration file in JSON, or - for standard input. By default regrant.json, if it exists.
     ///
-    /// The environment variables REGRANT_SECRET, REGRANT_REFRESH_SECRET and REGRANT_STORE take
-    /// precedence over `secret`, `refreshSecret` and `store`, so that no file need hold secrets.
+    /// The environment variables REGRANT_SECRET, REGRANT_REFRESH_SECRET, REGRANT_STORE and
+    /// REGRANT_PREVIOUS_STORE take precedence over `secret`, `refreshSecret`, `store` and
+    /// `previousStore`, so that no file need hold secrets.
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
-    /// The address of the store, in place of the configured one: file:PATH or redis://…
+    /// The address of the store, in place of those of `store` and `previousStore`: file:PATH, redis://…
+    /// or postgres://…
     ///
     /// Other users of this machine can see arguments: pass an address with a password in
     /// REGRANT_STORE.
@@ -50,6 +53,8 @@ pub(crate) struct Source {
     pub(crate) file: Option<String>,
     /// Options and their values, from the environment and the arguments.
     pub(crate) overrides: Vec<(&'static str, String)>,
+    /// Whether an argument names the only store that is meant: no sessions move to it.
+    pub(crate) single_store: bool,
     /// The names of all sources.
     pub(crate) names: Vec<String>,
 }
@@ -73,6 +78,7 @@ impl Settings {
             (SECRET, "secret", variable(SECRET)),
             (REFRESH_SECRET, "refreshSecret", variable(REFRESH_SECRET)),
             (STORE, "store", variable(STORE)),
+            (PREVIOUS_STORE, "previousStore", variable(PREVIOUS_STORE)),
             ("--store", "store", self.store.clone()),
             ("--realm", "realm", self.realm.clone()),
         ];
@@ -84,7 +90,8 @@ impl Settings {
                 overrides.push((option, value));
             }
         }
-        Ok(Source { json, file, overrides, names })
+        let single_store = self.store.is_some();
+        Ok(Source { json, file, overrides, single_store, names })
     }
 
     /// Whether the configuration is read from standard input.
@@ -106,8 +113,12 @@ impl Source {
                 "secret" => config.secret = secret(),
                 "refreshSecret" => config.refresh_secret = secret(),
                 "store" => config.store = Some(value.clone()),
+                "previousStore" => config.previous_store = Some(value.clone()),
                 _ => config.realm = Some(value.clone()),
             }
+        }
+        if self.single_store {
+            config.previous_store = None;
         }
         Ok(config)
     }

@@ -1,9 +1,8 @@
 //! `sweep`: imports all refresh tokens of the legacy app.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal as _, stderr};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use clap::Args;
@@ -13,7 +12,7 @@ use regrant::migration::{IdentityResolver, SweepOptions, SweepReport};
 use regrant::types::Subject;
 use serde::Serialize;
 
-use crate::output::print_message;
+use crate::output::{Progress, print_message};
 use crate::settings::{Settings, read_text, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
 
@@ -83,7 +82,7 @@ impl Sweep {
     async fn sweep(&self, auth: &Auth) -> Result<Swept, Failure> {
         let mut options = SweepOptions::default();
         (options.dry_run, options.remove_dead) = (self.dry_run, self.remove_dead);
-        let mut progress = Progress::start();
+        let mut progress = Progress::start(line);
         let finished = tokio::select! {
             // Polled first, so that the handler is installed before the sweep starts.
             biased;
@@ -140,60 +139,7 @@ impl IdentityResolver for ValuesAsIds {
     }
 }
 
-/// How often progress is printed.
-const ON_TERMINAL: Duration = Duration::from_millis(200);
-const IN_LOG: Duration = Duration::from_secs(5);
-
-struct Progress {
-    started_at: Instant,
-    printed_at: Instant,
-    report: SweepReport,
-    terminal: bool,
-    /// Whether the last line on the terminal is to be replaced.
-    line_open: bool,
-}
-
-impl Progress {
-    fn start() -> Self {
-        let now = Instant::now();
-        let report = SweepReport::default();
-        let terminal = stderr().is_terminal();
-        Self { started_at: now, printed_at: now, report, terminal, line_open: false }
-    }
-
-    fn update(&mut self, report: &SweepReport) {
-        self.report = *report;
-        let every = if self.terminal { ON_TERMINAL } else { IN_LOG };
-        if self.printed_at.elapsed() >= every {
-            self.printed_at = Instant::now();
-            self.write();
-        }
-    }
-
-    /// Prints the last line, with the totals.
-    fn finish(&mut self) {
-        self.write();
-        if self.line_open {
-            print_message("\n");
-        }
-    }
-
-    const fn last(&self) -> SweepReport {
-        self.report
-    }
-
-    fn write(&mut self) {
-        let line = line(&self.report, self.started_at.elapsed());
-        if self.terminal {
-            // Replaces the line.
-            print_message(&format!("\r\x1b[K{line}"));
-            self.line_open = true;
-        } else {
-            print_message(&format!("{line}\n"));
-        }
-    }
-}
-
+/// A line of progress.
 fn line(report: &SweepReport, elapsed: Duration) -> String {
     let rate = u128::from(report.scanned) * 1000 / elapsed.as_millis().max(1);
     let SweepReport { scanned, converted, logged_out, .. } = report;

@@ -96,8 +96,9 @@ use crate::session::{
     UseOutcome,
 };
 use crate::store::{
-    Created, FailureCounter, FailureKey, Failures, HealthCache, Refreshed, Replicated,
+    Created, FailureCounter, FailureKey, Failures, HealthCache, Imported, Refreshed, Replicated,
     RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
+    UserCursor, UserPage,
 };
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
@@ -527,6 +528,14 @@ impl SessionStore for InstrumentedStore {
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
         timed("list", self.0.list(subject)).await
+    }
+
+    async fn import(&self, subject: &Subject, sessions: &[StoredSession]) -> Result<Imported> {
+        self.0.import(subject, sessions).await
+    }
+
+    async fn users(&self, cursor: &UserCursor) -> Result<UserPage> {
+        self.0.users(cursor).await
     }
 
     async fn health(&self) -> StoreHealth {

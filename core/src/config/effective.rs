@@ -45,6 +45,8 @@ pub struct EffectiveConfig {
     pub revocation: RevocationConfig,
     /// The address of the store, without its password.
     pub store: String,
+    /// The address of the store that the app used before, without its password.
+    pub previous_store: Option<String>,
     /// The connection to Redis, if the store is one.
     pub redis: Option<RedisConfig>,
     /// How tokens travel over HTTP.
@@ -87,8 +89,9 @@ impl AuthConfig {
         keys.refresh_keys()?;
         let realms = self.realms()?;
         let max_staleness = self.revocation.max_staleness;
-        let is_on_redis =
-            self.store_url().split_once(':').is_some_and(|(scheme, _)| is_redis(scheme));
+        let is_redis_at = |url: &str| url.split_once(':').is_some_and(|(it, _)| is_redis(it));
+        let is_on_redis = is_redis_at(self.store_url())
+            || self.previous_store.as_deref().is_some_and(is_redis_at);
         let effective = EffectiveConfig {
             keys: keys.keyring()?.keys().iter().map(EffectiveKey::of).collect(),
             secret: keys.secret,
@@ -107,6 +110,7 @@ impl AuthConfig {
                 max_staleness: Some(max_staleness.unwrap_or(Lifetime(DEFAULT_MAX_STALENESS))),
             },
             store: without_password(self.store_url()),
+            previous_store: self.previous_store.as_deref().map(without_password),
             web: WebConfig::of(&self.web_policy()?),
             redis: is_on_redis.then(|| RedisConfig::of(self.redis.options())),
             migrate: self.migrate.as_ref().map(|migrate| {

@@ -186,11 +186,20 @@ impl AuthConfig {
 
     /// The address of the store, with the options for Redis.
     pub fn store_address(&self) -> StoreAddress {
-        let mut address = StoreAddress::new(self.store_url()).redis(self.redis.options());
-        if let Some(Lifetime(timeout)) = self.redis.timeout {
-            address = address.timeout(timeout);
+        let address = self.address_at(self.store_url());
+        match &self.previous_store {
+            Some(former) => address.moved_from(self.address_at(former)),
+            None => address,
         }
-        address
+    }
+
+    /// The address of another store, with the options of this configuration.
+    pub fn address_at(&self, url: &str) -> StoreAddress {
+        let address = StoreAddress::new(url).redis(self.redis.options());
+        match self.redis.timeout {
+            Some(Lifetime(timeout)) => address.timeout(timeout),
+            None => address,
+        }
     }
 
     /// Whether sessions live in the memory of one process, where no other process sees them.

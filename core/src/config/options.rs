@@ -358,6 +358,11 @@ pub struct AuthConfig {
     /// With `rediss` in place of `redis` the connection uses TLS. Special characters in user and
     /// password are percent-encoded.
     pub store: Option<String>,
+    /// The address of the store that this app used before, while its sessions move to `store`: sessions
+    /// there go on in `store`, and revocations reach processes that still use it. Both must be reachable.
+    /// Where both are Redis, they have the same prefix and options. Remove it when `regrant sessions copy`
+    /// has finished and no process uses the former store.
+    pub previous_store: Option<String>,
     /// Revocations by other processes.
     #[serde(default)]
     pub revocation: RevocationConfig,

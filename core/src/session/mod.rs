@@ -16,6 +16,7 @@
 //! | [`SessionPolicy`] | lifetimes, grace, rotation and limits |
 //! | [`TokenSecret`] | the secret in a refresh token, and how a child's secret is derived |
 
+mod merge;
 mod notes;
 mod policy;
 mod record;

@@ -40,6 +40,12 @@ impl SessionNotes {
         self.claims = Some(Box::new(UpdatedClaims { at, json: json.into() }));
     }
 
+    /// The claims that were set later; of claims of the same instant, these.
+    pub(super) fn later_claims<'a>(&'a self, other: &'a Self) -> Option<&'a UpdatedClaims> {
+        let both = [&other.claims, &self.claims].into_iter().flatten();
+        both.map(Box::as_ref).max_by_key(|claims| claims.at)
+    }
+
     /// The text that stores keep; empty for nothing.
     pub(crate) fn encode(&self) -> String {
         if self.is_empty() {

@@ -1,11 +1,11 @@
 //! Opening a store by its address, as configuration gives it.
 
 use std::fmt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{MemoryStore, RedisOptions, SessionStore};
+use super::{MemoryStore, MovingStore, RedisOptions, SessionStore};
 use crate::error::{Error, Result};
 use crate::types::{Clock, SystemClock};
 
@@ -19,12 +19,14 @@ pub struct StoreAddress {
     timeout: Option<Duration>,
     /// See [`StoreAddress::redis`].
     redis: Box<RedisOptions>,
+    /// See [`StoreAddress::moved_from`].
+    former: Option<Box<StoreAddress>>,
 }
 
 impl StoreAddress {
     /// The address `url`, with default options.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), timeout: None, redis: Box::default() }
+        Self { url: url.into(), timeout: None, redis: Box::default(), former: None }
     }
 
     /// Sets the prefix of all Redis keys. Default `regrant:`.
@@ -49,6 +51,14 @@ impl StoreAddress {
         self
     }
 
+    /// Sets the store that the app used before, from which sessions move to this one
+    /// ([`MovingStore`](super::MovingStore)).
+    #[must_use]
+    pub fn moved_from(mut self, former: Self) -> Self {
+        self.former = Some(Box::new(former));
+        self
+    }
+
     /// The file of a `file:` address; `None` for other addresses and if the path is missing.
     pub fn file_path(&self) -> Option<&Path> {
         let path = self.url.strip_prefix("file:")?;
@@ -57,12 +67,64 @@ impl StoreAddress {
         Some(path).filter(|path| !path.is_empty() && !path.starts_with("//")).map(Path::new)
     }
 
+    /// Whether this is known to be the address of the same store: the same file, or the same text. Two
+    /// addresses of one server may differ.
+    pub fn is_same_store(&self, other: &Self) -> bool {
+        match (self.file_path(), other.file_path()) {
+            (Some(ours), Some(theirs)) => absolute(ours) == absolute(theirs),
+            _ => self.url == other.url && self.redis.prefix == other.redis.prefix,
+        }
+    }
+
     /// Opens the store. A file is opened and checked at once; a server is contacted by the first
     /// operation.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for `store`.
     pub fn open(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
+        if self.former.as_ref().is_some_and(|former| self.is_same_store(former)) {
+            return Err(Error::config("previousStore", "is the same as `store`"));
+        }
+        // First: opening the file of the new store creates it.
+        let former = self.open_former(clock.clone())?;
+        Ok(moving(self.open_one(clock.clone())?, former, clock))
+    }
+
+    /// `store`, in place of the one at this address, to which sessions move from
+    /// [`moved_from`](Self::moved_from).
+    ///
+    /// # Errors
+    /// [`Error::ConfigInvalid`] for `previousStore`.
+    pub fn moved_to(
+        &self,
+        store: Arc<dyn SessionStore>,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Result<Arc<dyn SessionStore>> {
+        Ok(moving(store, self.open_former(clock.clone())?, clock))
+    }
+
+    fn open_former(&self, clock: Option<Arc<dyn Clock>>) -> Result<Option<Arc<dyn SessionStore>>> {
+        let Some(former) = &self.former else { return Ok(None) };
+        // A wrong path would look like a store without sessions.
+        if former.file_path().is_some_and(|path| !path.exists()) {
+            return Err(Error::config("previousStore", "the file does not exist"));
+        }
+        if former.url.starts_with("memory:") {
+            return Err(Error::config(
+                "previousStore",
+                "sessions in memory end with their process",
+            ));
+        }
+        let opened = former.open_one(clock).map_err(|error| match error {
+            Error::ConfigInvalid { field, problem } if field == "store" => {
+                Error::config("previousStore", problem)
+            }
+            other => other,
+        });
+        opened.map(Some)
+    }
+
+    fn open_one(&self, clock: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
         // Such an address comes from a file or a variable that was read to its end.
         if self.url.trim() != self.url {
             return Err(Error::config(
@@ -149,6 +211,22 @@ impl StoreAddress {
     fn open_postgres(&self, _: Option<Arc<dyn Clock>>) -> Result<Arc<dyn SessionStore>> {
         Err(Error::config("store", "this build of regrant has no PostgreSQL store"))
     }
+}
+
+/// The path without links, as far as it exists.
+fn absolute(path: &Path) -> PathBuf {
+    let resolved = path.canonicalize().or_else(|_| std::path::absolute(path));
+    resolved.unwrap_or_else(|_| path.to_owned())
+}
+
+fn moving(
+    store: Arc<dyn SessionStore>,
+    former: Option<Arc<dyn SessionStore>>,
+    clock: Option<Arc<dyn Clock>>,
+) -> Arc<dyn SessionStore> {
+    let Some(former) = former else { return store };
+    let now = clock.map_or_else(|| SystemClock.now(), |clock| clock.now());
+    Arc::new(MovingStore::new(store, former, now))
 }
 
 /// Whether this is a scheme of Redis: standalone, Sentinel or cluster.

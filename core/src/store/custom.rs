@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::limits::Window;
 use super::operations::{Durability, LocalStore, UserSessions};
 use super::optimistic::{Loaded, Optimistic, Saved, UserValues, Write, backoff, late};
-use super::{FailureCounter, FailureKey, Failures};
+use super::{FailureCounter, FailureKey, Failures, UserCursor, UserPage};
 use crate::error::{Error, Result};
 use crate::revocation::{
     FeedCursor, FeedPage, Revocation, RevocationFeed, cutoff_entry, feed_entry,
@@ -118,6 +118,10 @@ impl LocalStore for CustomStore {
         operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
         self.optimistic.run(&self.entries, subject, operation).await
+    }
+
+    async fn list_users(&self, _: &UserCursor) -> Result<UserPage> {
+        Err(Error::config("store", "the keys of a custom store do not name its users"))
     }
 
     fn revocation_feed(&self) -> Option<&dyn RevocationFeed> {

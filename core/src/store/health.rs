@@ -167,6 +167,12 @@ pub(super) fn probe_subject() -> Result<Subject> {
     Subject::new(PROBE_SUBJECT)
 }
 
+/// Whether this is the user of a health check. The Redis store has one for each server.
+pub(super) fn is_probe(subject: &Subject) -> bool {
+    let suffix = subject.as_str().strip_prefix(PROBE_SUBJECT);
+    suffix.is_some_and(|suffix| suffix.bytes().all(|it| it == b' ' || it.is_ascii_digit()))
+}
+
 /// The session of a health check.
 pub(super) fn probe_session() -> Result<NewSession> {
     Ok(NewSession {

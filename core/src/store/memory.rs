@@ -8,7 +8,7 @@ use async_trait::async_trait;
 
 use super::limits::FailureWindows;
 use super::operations::{Durability, LocalStore, UserSessions};
-use super::{FailureCounter, FailureKey, Failures, StoredSession};
+use super::{FailureCounter, FailureKey, Failures, StoredSession, UserCursor, UserPage};
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
 use crate::session::Record;
@@ -80,6 +80,15 @@ impl LocalStore for MemoryStore {
         operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync + 'static,
     ) -> Result<T> {
         self.run(subject, operation)
+    }
+
+    async fn list_users(&self, cursor: &UserCursor) -> Result<UserPage> {
+        let users = self.users.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names: Vec<_> = users.keys().map(|user| user.as_str().to_owned()).collect();
+        names.retain(|name| *name > cursor.0);
+        names.sort_unstable();
+        names.truncate(UserPage::LENGTH);
+        UserPage::sorted(names)
     }
 
     fn revocation_feed(&self) -> Option<&dyn RevocationFeed> {

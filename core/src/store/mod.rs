@@ -3,12 +3,14 @@
 mod address;
 #[cfg(any(feature = "redis", feature = "postgres"))]
 mod certificates;
+mod copy;
 mod custom;
 #[cfg(feature = "file")]
 pub mod file;
 mod health;
 mod limits;
 mod memory;
+mod moving;
 mod operations;
 mod optimistic;
 #[cfg(feature = "postgres")]
@@ -20,20 +22,23 @@ mod redis_options;
 
 pub use address::StoreAddress;
 pub(crate) use address::is_redis;
+pub use copy::{CopyReport, copy_sessions};
 pub use custom::{CustomStore, CustomStoreOptions, KeyValueStore, VersionedValue};
 pub(crate) use health::HealthCache;
 pub use health::{ServerHealth, StoreHealth, StoreWarning, StoreWarningCode};
 pub use limits::{FailureCounter, FailureKey, Failures};
 pub(crate) use limits::{FailureWindows, RecentMap};
 pub use memory::MemoryStore;
+pub use moving::MovingStore;
 pub use realm::RealmStore;
 pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls};
 
+use std::collections::HashSet;
 use std::fmt;
 
 use async_trait::async_trait;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::revocation::RevocationFeed;
 use crate::session::{
     AccessTokenUse, ClientDetails, Decision, DiscardedChild, NewSession, PresentedToken, Record,
@@ -121,6 +126,27 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
     /// All unexpired sessions of a user, live and revoked, in no particular order.
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>>;
 
+    /// Imports all sessions that another store has of the same user: adds those that are live, and updates
+    /// those that this store knows in an earlier state ([`Record::merged_with`]), and deletes those that are
+    /// over and that the other store has deleted. Repeating it changes nothing.
+    ///
+    /// # Errors
+    /// By default [`Error::ConfigInvalid`] for `store`: it cannot import sessions.
+    async fn import(&self, subject: &Subject, sessions: &[StoredSession]) -> Result<Imported> {
+        let _ = (subject, sessions);
+        Err(Error::config("store", "this store cannot import sessions"))
+    }
+
+    /// Lists users who have sessions, a page at a time, for copying. A user may be listed twice. Where
+    /// realms are used, the names are those in the store.
+    ///
+    /// # Errors
+    /// By default [`Error::ConfigInvalid`] for `store`: it cannot list its users.
+    async fn users(&self, cursor: &UserCursor) -> Result<UserPage> {
+        let _ = cursor;
+        Err(Error::config("store", "this store cannot list its users"))
+    }
+
     /// Reports how the store is doing. A store that cannot be reached is reported as such and is
     /// not an error.
     async fn health(&self) -> StoreHealth {
@@ -160,6 +186,81 @@ pub struct StoredSession {
     pub id: SessionId,
     /// The stored record.
     pub record: Record,
+}
+
+/// What [`SessionStore::import`] did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Imported {
+    /// Sessions that the store did not have.
+    pub added: u64,
+    /// Sessions that the store had in an earlier state.
+    pub updated: u64,
+    /// Sessions that the store had in the same state or in a later one, and those that it did not have and
+    /// that are over: it may have deleted them.
+    pub unchanged: u64,
+}
+
+impl Imported {
+    /// Counts a session of which the store has `ours`; returns the record to write, if any.
+    fn count(&mut self, ours: Option<&Record>, theirs: &Record, now: Timestamp) -> Option<Record> {
+        let (count, record) = match ours {
+            // A migrated session is added all the same: its legacy token would begin it anew.
+            None if !theirs.is_live(now) && !theirs.migrated => (&mut self.unchanged, None),
+            None => (&mut self.added, Some(theirs.clone())),
+            Some(ours) => match ours.merged_with(theirs) {
+                None => (&mut self.unchanged, None),
+                merged => (&mut self.updated, merged),
+            },
+        };
+        *count += 1;
+        record
+    }
+
+    fn add(&mut self, more: Self) {
+        self.added += more.added;
+        self.updated += more.updated;
+        self.unchanged += more.unchanged;
+    }
+}
+
+/// The sessions that an import deletes: they are over, and the other store has deleted them. Only logins
+/// delete sessions otherwise, and while sessions move, those are decided in the former store.
+fn deleted(
+    mut all: Vec<StoredSession>,
+    imported: &[StoredSession],
+    now: Timestamp,
+) -> Vec<StoredSession> {
+    let imported: HashSet<_> = imported.iter().map(|session| session.id).collect();
+    all.retain(|StoredSession { id, record }| {
+        !record.is_live(now) && !record.migrated && !imported.contains(id)
+    });
+    all
+}
+
+/// A position among the users of a store, opaque; the default is the beginning.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UserCursor(pub String);
+
+/// Some users of a store.
+#[derive(Clone, Debug, Default)]
+pub struct UserPage {
+    /// The users.
+    pub users: Vec<Subject>,
+    /// Where to read on; `None` at the end.
+    pub next: Option<UserCursor>,
+}
+
+impl UserPage {
+    /// How many users a page has.
+    const LENGTH: usize = 500;
+
+    /// A page of a store that lists its users in the order of their names.
+    fn sorted(names: impl IntoIterator<Item = String>) -> Result<Self> {
+        let users = names.into_iter().map(Subject::new).collect::<Result<Vec<_>>>()?;
+        let last = users.last().filter(|_| users.len() >= Self::LENGTH);
+        let next = last.map(|last| UserCursor(last.as_str().to_owned()));
+        Ok(Self { users, next })
+    }
 }
 
 /// The result of [`SessionStore::create`].

@@ -12,8 +12,9 @@ use async_trait::async_trait;
 
 use super::health::{probe_session, probe_subject};
 use super::{
-    Created, FailureCounter, Refreshed, Replicated, RevocationOutcome, RevokedSession,
-    RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
+    Created, FailureCounter, Imported, Refreshed, Replicated, RevocationOutcome, RevokedSession,
+    RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession, UserCursor, UserPage,
+    deleted,
 };
 use crate::error::Result;
 use crate::revocation::RevocationFeed;
@@ -43,6 +44,9 @@ pub(super) trait LocalStore: fmt::Debug + Send + Sync {
         subject: &Subject,
         operation: impl Fn(&mut dyn UserSessions, Timestamp) -> Result<T> + Send + Sync + 'static,
     ) -> impl Future<Output = Result<T>> + Send;
+
+    /// See [`SessionStore::users`].
+    fn list_users(&self, cursor: &UserCursor) -> impl Future<Output = Result<UserPage>> + Send;
 
     /// See [`SessionStore::feed`].
     fn revocation_feed(&self) -> Option<&dyn RevocationFeed>;
@@ -172,6 +176,16 @@ impl<S: LocalStore> SessionStore for S {
 
     async fn list(&self, subject: &Subject) -> Result<Vec<StoredSession>> {
         self.read(subject, unexpired).await
+    }
+
+    async fn import(&self, subject: &Subject, imported: &[StoredSession]) -> Result<Imported> {
+        let imported = imported.to_vec();
+        let run = move |sessions: &mut dyn UserSessions, now| import(sessions, &imported, now);
+        self.write(subject, |_| Durability::Disk, run).await
+    }
+
+    async fn users(&self, cursor: &UserCursor) -> Result<UserPage> {
+        self.list_users(cursor).await
     }
 
     async fn health(&self) -> StoreHealth {
@@ -354,6 +368,24 @@ fn revoke_all(
         }
     }
     Ok(RevokedSessions { revoked, already_revoked, replicated: Replicated::NotAsked })
+}
+
+fn import(
+    sessions: &mut dyn UserSessions,
+    imported: &[StoredSession],
+    now: Timestamp,
+) -> Result<Imported> {
+    let mut counts = Imported::default();
+    for StoredSession { id, record: theirs } in imported {
+        let ours = sessions.get(id)?;
+        if let Some(record) = counts.count(ours.as_ref(), theirs, now) {
+            sessions.put(id, record)?;
+        }
+    }
+    for StoredSession { id, .. } in deleted(sessions.all()?, imported, now) {
+        sessions.remove(&id)?;
+    }
+    Ok(counts)
 }
 
 fn get_unexpired(

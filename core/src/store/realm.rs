@@ -13,8 +13,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::{
-    Created, FailureCounter, FailureKey, Failures, Refreshed, Replicated, RevocationOutcome,
-    RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
+    Created, FailureCounter, FailureKey, Failures, Imported, Refreshed, Replicated,
+    RevocationOutcome, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth,
+    StoredSession, UserCursor, UserPage,
 };
 use crate::error::Result;
 use crate::revocation::{
@@ -171,6 +172,15 @@ impl SessionStore for RealmStore {
             all.extend(self.store.list(&name).await?);
         }
         Ok(all)
+    }
+
+    /// The name of the user in the store, as [`users`](Self::users) lists it.
+    async fn import(&self, subject: &Subject, sessions: &[StoredSession]) -> Result<Imported> {
+        self.store.import(subject, sessions).await
+    }
+
+    async fn users(&self, cursor: &UserCursor) -> Result<UserPage> {
+        self.store.users(cursor).await
     }
 
     async fn health(&self) -> StoreHealth {

@@ -7,7 +7,7 @@ use std::time::Duration;
 use regrant::store::file::{FileOptions, FileStore};
 use regrant::store::postgres::{PostgresOptions, PostgresStore};
 use regrant::store::redis::{RedisOptions, RedisStore};
-use regrant::store::{CustomStore, CustomStoreOptions, MemoryStore, SessionStore};
+use regrant::store::{CustomStore, CustomStoreOptions, MemoryStore, MovingStore, SessionStore};
 use regrant::types::{Clock, ManualClock, Timestamp};
 use regrant_test_support::{
     PostgresServer, RedisCluster, RedisSentinels, RedisServer, SentinelOptions,
@@ -83,6 +83,14 @@ pub async fn custom() -> Fixture {
     options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
     options.timeout = Duration::from_secs(30);
     let store = CustomStore::new(Arc::new(MemoryKeyValues::default()), options);
+    Fixture::new(Arc::new(store), clock, ())
+}
+
+/// A custom store to which sessions move from one in memory.
+pub async fn moving() -> Fixture {
+    let Fixture { store, clock, .. } = custom().await;
+    let former = MemoryStore::with_clock(Arc::clone(&clock) as Arc<dyn Clock>);
+    let store = MovingStore::new(store, Arc::new(former), clock.now());
     Fixture::new(Arc::new(store), clock, ())
 }
 

@@ -14,7 +14,7 @@ pub mod clients;
 pub mod contract;
 pub mod device;
 pub mod differential;
-mod key_value;
+pub mod key_value;
 pub mod model;
 pub mod report;
 pub mod token;

@@ -24,7 +24,7 @@ use self::schema::{OpenedFile, unavailable};
 use self::writer::Writer;
 use super::limits::Window;
 use super::operations::{Durability, LocalStore, UserSessions};
-use super::{FailureCounter, FailureKey, Failures, StoredSession};
+use super::{FailureCounter, FailureKey, Failures, StoredSession, UserCursor, UserPage};
 use crate::error::{Error, Result};
 use crate::revocation::{
     FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed,
@@ -86,6 +86,17 @@ impl LocalStore for FileStore {
             operation(&mut Rows { connection, subject: subject.as_str() }, now)
         };
         self.writer.read(run).await
+    }
+
+    async fn list_users(&self, cursor: &UserCursor) -> Result<UserPage> {
+        let (after, limit) = (cursor.0.clone(), UserPage::LENGTH as i64);
+        let list = move |connection: &Connection, _| {
+            let sql = "SELECT DISTINCT subject FROM sessions WHERE subject > ?1 ORDER BY subject LIMIT ?2";
+            let mut select = connection.prepare_cached(sql).map_err(unavailable)?;
+            let rows = select.query_map(params![after, limit], |row| row.get(0));
+            rows.and_then(Iterator::collect::<rusqlite::Result<Vec<String>>>).map_err(unavailable)
+        };
+        UserPage::sorted(self.writer.read(list).await?)
     }
 
     fn revocation_feed(&self) -> Option<&dyn RevocationFeed> {

@@ -23,7 +23,7 @@ use self::connection::{Connections, Parameter};
 use self::listener::Listener;
 use super::operations::{Durability, LocalStore, UserSessions};
 use super::optimistic::{Loaded, Optimistic, Saved, UserValues, Write};
-use super::{FailureCounter, FailureKey, Failures};
+use super::{FailureCounter, FailureKey, Failures, UserCursor, UserPage};
 use crate::error::{Error, Result};
 use crate::revocation::RevocationFeed;
 use crate::types::{Clock, Subject, Timestamp};
@@ -103,6 +103,14 @@ impl LocalStore for PostgresStore {
         self.optimistic.run(&self.rows, subject, operation).await
     }
 
+    async fn list_users(&self, cursor: &UserCursor) -> Result<UserPage> {
+        let (after, limit) = (cursor.0.as_str(), UserPage::LENGTH as i64);
+        let parameters: [Parameter<'_>; 2] = [(&after, Type::TEXT), (&limit, Type::INT8)];
+        let rows = self.rows.connections.query(USERS, &parameters).await?;
+        let names = rows.iter().map(|row| row.try_get(0).map_err(Error::store));
+        UserPage::sorted(names.collect::<Result<Vec<String>>>()?)
+    }
+
     fn revocation_feed(&self) -> Option<&dyn RevocationFeed> {
         Some(&self.rows)
     }
@@ -138,6 +146,9 @@ const LOAD: &str = "
     SELECT pg_is_in_recovery(), coalesce($2, (extract(epoch FROM clock_timestamp()) * 1000)::int8),
         sessions, version
     FROM (VALUES (1)) AS one LEFT JOIN regrant_users ON subject = $1";
+
+const USERS: &str = "
+    SELECT subject FROM regrant_users WHERE subject > $1 COLLATE \"C\" ORDER BY subject LIMIT $2";
 
 const INSERT: &str = "
     INSERT INTO regrant_users (subject, sessions, version, expires_at)

@@ -27,19 +27,21 @@ pub(crate) use self::address::{Address, Layout};
 pub(crate) use self::client::Client;
 pub use super::RedisOptions;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use redis::FromRedisValue;
+use redis::{FromRedisValue, cmd};
 
 use self::client::ReplicatedReply;
 use self::feed::Feed;
 use self::script::{Arguments, Script, Scripts, reply};
 use super::{
-    Created, FailureCounter, FailureKey, Failures, Refreshed, Replicated, RevocationOutcome,
-    RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth, StoredSession,
+    Created, FailureCounter, FailureKey, Failures, Imported, Refreshed, Replicated,
+    RevocationOutcome, RevokedSession, RevokedSessions, SessionFilter, SessionStore, StoreHealth,
+    StoredSession, UserCursor, UserPage, deleted,
 };
 use crate::error::{Error, Result};
 use crate::revocation::RevocationFeed;
@@ -47,10 +49,18 @@ use crate::session::{
     AccessTokenUse, ClientDetails, Decision, DiscardedChild, IssuedChild, NewSession,
     PresentedToken, Record, RefreshPolicy, ReuseEvidence, SessionNotes, TheftScope, UseOutcome,
 };
-use crate::types::{Clock, FamilyPosition, RevocationReason, SessionId, Subject, Timestamp};
+use crate::types::{
+    Clock, FamilyPosition, RevocationReason, SessionId, Subject, SystemClock, Timestamp,
+};
 
 /// The field of the configuration that has the address.
 const FIELD: &str = "store";
+
+/// The `COUNT` of a `SCAN` call.
+const SCAN_COUNT: usize = 500;
+
+/// How often the import of a session is repeated because other processes were faster.
+const MAX_CONFLICTS: u32 = 20;
 
 /// Sessions in Redis. Connects on first use, and again whenever the connection is lost.
 pub struct RedisStore {
@@ -63,6 +73,7 @@ pub struct RedisStore {
     feed: Feed,
     scripts: Scripts,
     prefix: String,
+    is_cluster: bool,
     clock: Option<Arc<dyn Clock>>,
 }
 
@@ -102,6 +113,7 @@ impl RedisStore {
             client: shared,
             scripts,
             prefix: options.prefix,
+            is_cluster: address.layout == Layout::Cluster,
             clock: options.clock,
         })
     }
@@ -114,6 +126,54 @@ impl RedisStore {
     /// The arguments of a script that begin with the present time, where a test provides a clock.
     fn arguments(&self) -> Arguments {
         Arguments::new().instant(self.clock.as_ref().map(|clock| clock.now()))
+    }
+
+    fn now(&self) -> Timestamp {
+        self.clock.as_ref().map_or_else(|| SystemClock.now(), |clock| clock.now())
+    }
+
+    /// Imports one session; once more each time that it changes meanwhile.
+    async fn import_session(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        mut ours: Option<Record>,
+        theirs: &Record,
+    ) -> Result<Imported> {
+        let now = self.now();
+        let mut replaced = ours.as_ref().map(encode).unwrap_or_default();
+        for _ in 0..MAX_CONFLICTS {
+            let mut count = Imported::default();
+            let Some(record) = count.count(ours.as_ref(), theirs, now) else { return Ok(count) };
+            let expires_at = record.expires_at;
+            let stored = self
+                .replace_session(subject, session, &replaced, &encode(&record), expires_at)
+                .await?;
+            let Some(stored) = stored else { return Ok(count) };
+            ours = match &stored {
+                (record, _) if record.is_empty() => None,
+                (record, texts) => Some(decode(record, texts)?),
+            };
+            replaced = stored;
+        }
+        Err(Error::store("a session is written too often"))
+    }
+
+    /// Replaces what is stored of a session, if it is still the same; otherwise returns what is stored.
+    async fn replace_session(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        replaced: &Encoded,
+        new: &Encoded,
+        expires_at: Timestamp,
+    ) -> Result<Option<Encoded>> {
+        let mut arguments = self.arguments().bytes(session.as_bytes());
+        for (record, (label, claims, login, refresh)) in [replaced, new] {
+            arguments = arguments.bytes(record).text(label).text(claims).text(login).text(refresh);
+        }
+        let arguments = arguments.text(expires_at.as_millis());
+        self.client.run(&self.scripts.import, &self.key(subject), arguments).await
     }
 
     /// Runs a script that logs in or revokes: its effect must survive a failover.
@@ -295,6 +355,40 @@ impl SessionStore for RedisStore {
             .collect()
     }
 
+    async fn import(&self, subject: &Subject, sessions: &[StoredSession]) -> Result<Imported> {
+        let known = self.list(subject).await?;
+        let deleted = deleted(known.clone(), sessions, self.now());
+        let mut known: HashMap<_, _> =
+            known.into_iter().map(|ours| (ours.id, ours.record)).collect();
+        let mut counts = Imported::default();
+        for StoredSession { id, record } in sessions {
+            counts.add(self.import_session(subject, id, known.remove(id), record).await?);
+        }
+        for StoredSession { id, record } in deleted {
+            let nothing = Default::default();
+            self.replace_session(subject, &id, &encode(&record), &nothing, record.expires_at)
+                .await?;
+        }
+        Ok(counts)
+    }
+
+    async fn users(&self, cursor: &UserCursor) -> Result<UserPage> {
+        if self.is_cluster {
+            return Err(Error::config("store", "the users of a Redis Cluster cannot be listed"));
+        }
+        let prefix = [self.prefix.as_bytes(), b"u:"].concat();
+        let mut scan = cmd("SCAN");
+        scan.arg(if cursor.0.is_empty() { "0" } else { &cursor.0 });
+        scan.arg("MATCH").arg([&escaped(&prefix)[..], b"*"].concat()).arg("COUNT").arg(SCAN_COUNT);
+        let (next, keys): (String, Vec<Vec<u8>>) = self.client.command(&scan).await?;
+        let name = |key: Vec<u8>| {
+            let name = key.strip_prefix(&prefix[..]).ok_or_else(malformed)?;
+            Subject::new(String::from_utf8(name.to_vec()).map_err(|_| malformed())?)
+        };
+        let users = keys.into_iter().map(name).collect::<Result<Vec<_>>>()?;
+        Ok(UserPage { users, next: (next != "0").then_some(UserCursor(next)) })
+    }
+
     async fn health(&self) -> StoreHealth {
         health::report(&self.client, &self.scripts.create, &self.prefix, self.replicas).await
     }
@@ -349,8 +443,13 @@ fn refreshed(reply: &RefreshReply) -> Result<Refreshed> {
 }
 
 /// What is stored of a session beside its record: the device label, the updated claims, the clients of
-/// login and latest refresh; each empty for none. For the latter `=` is the same as the former.
+/// login and latest refresh; each empty for none. For the latter [`SAME_CLIENT`] is the same as the former.
 type Texts = (String, String, String, String);
+
+/// A record as it is stored; the default is for none.
+type Encoded = (Vec<u8>, Texts);
+
+const SAME_CLIENT: &str = "=";
 
 fn decode(record: &[u8], (label, claims, login, refresh): &Texts) -> Result<Record> {
     let notes = decode_notes(claims, login, refresh)?;
@@ -362,7 +461,7 @@ fn decode_notes(claims: &str, login: &str, refresh: &str) -> Result<SessionNotes
         "" => Ok(None),
         text => serde_json::from_str(text).map(Some).map_err(|_| malformed()),
     };
-    let refresh = if refresh == "=" { login } else { refresh };
+    let refresh = if refresh == SAME_CLIENT { login } else { refresh };
     Ok(SessionNotes {
         claims: match claims {
             "" => None,
@@ -371,6 +470,18 @@ fn decode_notes(claims: &str, login: &str, refresh: &str) -> Result<SessionNotes
         created_from: client(login)?,
         refreshed_from: client(refresh)?,
     })
+}
+
+/// Reverses [`decode`].
+fn encode(record: &Record) -> Encoded {
+    let SessionNotes { claims, created_from, refreshed_from } = &record.notes;
+    let claims = claims.as_ref().map(ToString::to_string).unwrap_or_default();
+    let login = client_text(created_from.as_deref());
+    let refresh = match client_text(refreshed_from.as_deref()) {
+        text if !text.is_empty() && text == login => SAME_CLIENT.to_owned(),
+        text => text,
+    };
+    (record.encode(), (record.device.as_str().to_owned(), claims, login, refresh))
 }
 
 fn client_text(client: Option<&ClientDetails>) -> String {
@@ -384,6 +495,15 @@ fn reuse_evidence(name: &str) -> Result<ReuseEvidence> {
 
 fn revocation_reason(number: i64) -> Result<RevocationReason> {
     u8::try_from(number).ok().and_then(RevocationReason::from_number).ok_or_else(malformed)
+}
+
+/// A text as a pattern for `MATCH`, without special characters.
+fn escaped(prefix: &[u8]) -> Vec<u8> {
+    let escape = |byte: &u8| match byte {
+        b'*' | b'?' | b'[' | b']' | b'^' | b'\\' => vec![b'\\', *byte],
+        _ => vec![*byte],
+    };
+    prefix.iter().flat_map(escape).collect()
 }
 
 fn session_ids(all: Vec<Vec<u8>>) -> Result<Vec<SessionId>> {

@@ -151,6 +151,7 @@ pub(super) struct Scripts {
     pub(super) revoke: Script,
     pub(super) revoke_all: Script,
     pub(super) list: Script,
+    pub(super) import: Script,
     pub(super) count_failure: Script,
 }
 
@@ -204,6 +205,7 @@ impl Scripts {
                 "op_revoke_all"
             )),
             list: script(pieces!("on_primary", "clock", "record", "sessions", "op_list")),
+            import: script(pieces!("on_primary", "clock", "record", "sessions", "op_import")),
             count_failure: Script::new(pieces!("clock", "op_count_failure").to_owned()),
         }
     }

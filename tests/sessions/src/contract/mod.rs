@@ -6,6 +6,7 @@ pub mod access_token_use;
 pub mod failure_counter;
 pub mod feed;
 mod fixture;
+pub mod import;
 pub mod list;
 pub mod names;
 pub mod notes;
@@ -70,6 +71,12 @@ macro_rules! contract_cases {
             failure_counter: fifty_concurrent_failures_are_counted_fifty_times,
             feed: too_many_entries_are_replaced_by_a_cutoff,
             feed: too_many_bytes_are_replaced_by_a_cutoff,
+            import: sessions_of_another_store_go_on,
+            import: what_both_stores_know_is_merged,
+            import: the_notes_of_both_stores_are_merged,
+            import: an_import_undoes_no_concurrent_change,
+            import: what_the_other_store_has_deleted_is_deleted_once_it_is_over,
+            import: all_users_are_listed,
             realm: nothing_of_one_realm_means_anything_in_another,
             realm: a_store_keeps_realms_apart,
             realm: sessions_of_previous_realms_go_on,

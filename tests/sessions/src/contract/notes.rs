@@ -8,27 +8,31 @@ use regrant::types::{Clock, RevocationReason, SessionId};
 use super::fixture::{Fixture, GRACE, HOUR, MINUTE, Session};
 
 /// As long as they can be, with characters that JSON escapes and that are no ASCII.
-fn client(address: &str) -> ClientDetails {
+pub(super) fn client(address: &str) -> ClientDetails {
     ClientDetails::default().address(address).user_agent(&"\"é\\".repeat(99))
 }
 
-async fn login(at: &Fixture, address: &str) -> Session {
+pub(super) async fn login(at: &Fixture, address: &str) -> Session {
     at.login_as("alice", |new| new.client = Some(client(address))).await.0
 }
 
 /// Presents the newest token of a session, with the client of the request.
-async fn present(at: &Fixture, session: &Session, from: Option<&ClientDetails>) -> Refreshed {
+pub(super) async fn present(
+    at: &Fixture,
+    session: &Session,
+    from: Option<&ClientDetails>,
+) -> Refreshed {
     let policy = SessionPolicy::default().for_refresh(None);
     let (subject, token) = (&session.subject, &session.token.claims);
     let answer = at.store.refresh(subject, &session.id, token, &policy, from).await;
     answer.expect("the store answers").expect("a known session")
 }
 
-async fn notes(at: &Fixture, session: &Session) -> SessionNotes {
+pub(super) async fn notes(at: &Fixture, session: &Session) -> SessionNotes {
     at.record(session).await.expect("a listed session").notes
 }
 
-async fn set_claims(at: &Fixture, session: &Session, claims: &str) -> bool {
+pub(super) async fn set_claims(at: &Fixture, session: &Session, claims: &str) -> bool {
     let answer = at.store.set_claims(&session.subject, &session.id, claims).await;
     answer.expect("the store answers")
 }

@@ -10,3 +10,4 @@ contract!(sentinels, backends::sentinels());
 contract!(cluster, backends::cluster());
 contract!(postgres, backends::postgres());
 contract!(custom, backends::custom());
+contract!(moving, backends::moving());

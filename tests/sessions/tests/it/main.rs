@@ -8,6 +8,8 @@ mod feed;
 mod histories;
 mod kills;
 mod model;
+mod moving;
+mod moving_histories;
 mod mutants;
 mod postgres;
 mod postgres_servers;
