@@ -114,9 +114,9 @@ export interface AuthOptions extends KeysConfig {
   store?: string | undefined;
   /**
    * The address of the store that this app used before, while its sessions move to `store`: sessions there go on in
-   * `store`, and revocations reach processes that still use it. Both must be reachable. Where both are Redis, they have
-   * the same prefix and options. Remove it when `regrant sessions copy` has finished and no process uses the former
-   * store.
+   * `store`, and revocations reach processes that still use it. Both must be reachable. Where both are Redis, they
+   * have the same prefix and options. Remove it when `regrant sessions copy` has finished and no process uses the
+   * former store.
    */
   previousStore?: string | undefined;
   /** Revocations by other processes. */
