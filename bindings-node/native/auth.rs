@@ -19,7 +19,7 @@ use crate::clock::TestClock;
 use crate::error::{ErrorDto, NativeResult, json, text};
 use crate::log::{LogListener, Subscription};
 use crate::metrics;
-use crate::requests::{Calls, LoginInput, PresentedProof, RefreshInput};
+use crate::requests::{Calls, ClientInput, LoginInput, PresentedProof, RefreshInput};
 use crate::verify::{self, InputKind, to_tuple_json};
 
 /// `Auth` of the core. The methods return text, mostly JSON, or an [`ErrorDto`].
@@ -247,8 +247,9 @@ impl NativeAuth {
         env: &'env Env,
         token: String,
         proof: Option<PresentedProof>,
+        client: ClientInput,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
-        self.promise(env, |calls| async move { json(calls.logout(&token, proof).await) })
+        self.promise(env, |calls| async move { json(calls.logout(&token, proof, client).await) })
     }
 
     /// Replaces the claims of a session, JSON text of an object. Returns whether it is live.
@@ -260,9 +261,10 @@ impl NativeAuth {
         session: String,
         claims: String,
         at_once: bool,
+        client: ClientInput,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move {
-            json(calls.update_session(subject, &session, claims, at_once).await)
+            json(calls.update_session(subject, &session, claims, at_once, client).await)
         })
     }
 
@@ -274,9 +276,10 @@ impl NativeAuth {
         subject: String,
         session: String,
         reason: String,
+        client: ClientInput,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move {
-            json(calls.revoke_session(subject, &session, &reason).await)
+            json(calls.revoke_session(subject, &session, &reason, client).await)
         })
     }
 
@@ -290,9 +293,10 @@ impl NativeAuth {
         except: Option<String>,
         before: Option<f64>,
         reason: Option<String>,
+        client: ClientInput,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.promise(env, |calls| async move {
-            json(calls.logout_everywhere(subject, except, before, reason).await)
+            json(calls.logout_everywhere(subject, except, before, reason, client).await)
         })
     }
 

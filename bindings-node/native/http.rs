@@ -12,25 +12,39 @@ use regrant::http::{
     RefreshInput, Rejection, RequestBody, RequestHead, Requirement, SessionSelector, WebPolicy,
     choose_access_token,
 };
-use regrant::types::{Clock, Subject, SystemClock, Timestamp};
+use regrant::types::{Clock, Subject, Timestamp};
 use regrant::{Error, Result};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
 use crate::auth::NativeAuth;
 use crate::error::{ErrorDto, NativeResult, json, text};
-use crate::requests::{Calls, parse_claims, parse_session};
+use crate::requests::{Calls, ClientInput, parse_claims, parse_session};
 
 /// How tokens travel: the policy of an auth object or of a verifier. Requests are passed as a
 /// [`Head`].
 #[napi]
 pub struct NativeWeb {
     policy: Arc<WebPolicy>,
+    clock: Arc<dyn Clock>,
 }
 
 impl NativeWeb {
-    pub const fn new(policy: Arc<WebPolicy>) -> Self {
-        Self { policy }
+    pub const fn new(policy: Arc<WebPolicy>, clock: Arc<dyn Clock>) -> Self {
+        Self { policy, clock }
+    }
+
+    fn set_cookie(
+        &self,
+        cookie: Option<&CookiePolicy>,
+        head: &str,
+        token: &str,
+        expires_in: Option<u32>,
+    ) -> NativeResult {
+        let Some(cookie) = cookie else { return Either::A(String::new()) };
+        let now = self.clock.now();
+        let expires_at = expires_in.map(|seconds| now.plus(Duration::from_secs(seconds.into())));
+        text(Head::parse(head).and_then(|head| cookie.set(token, expires_at, now, &head.request())))
     }
 }
 
@@ -107,7 +121,7 @@ impl NativeWeb {
         token: String,
         #[napi(ts_arg_type = "number | undefined")] expires_in: Option<u32>,
     ) -> NativeResult {
-        set_cookie(self.policy.access_cookie.as_ref(), &head, &token, expires_in)
+        self.set_cookie(self.policy.access_cookie.as_ref(), &head, &token, expires_in)
     }
 
     /// As [`set_access_cookie`](Self::set_access_cookie), for a refresh token.
@@ -118,13 +132,39 @@ impl NativeWeb {
         token: String,
         #[napi(ts_arg_type = "number | undefined")] expires_in: Option<u32>,
     ) -> NativeResult {
-        set_cookie(self.policy.refresh_cookie.as_ref(), &head, &token, expires_in)
+        self.set_cookie(self.policy.refresh_cookie.as_ref(), &head, &token, expires_in)
     }
 
     /// The values of `Set-Cookie` that remove both cookies.
     #[napi(catch_unwind)]
     pub fn remove_cookies(&self, head: String) -> NativeResult {
         json(Head::parse(&head).map(|head| self.policy.remove_cookies(&head.request())))
+    }
+
+    /// Checks what an access token grants: all of `scopes`, the claims of `required`, JSON text of an
+    /// object, and a login of at most so many seconds ago. Returns an empty text.
+    #[napi(catch_unwind)]
+    pub fn check_permission(
+        &self,
+        scopes: Vec<String>,
+        required: String,
+        #[napi(ts_arg_type = "number | undefined")] max_login_age: Option<u32>,
+        claims: String,
+    ) -> NativeResult {
+        let check = || {
+            let required: Map<String, Value> = serde_json::from_str(&required)
+                .map_err(|_| Error::config("requireClaims", "expected JSON values"))?;
+            let mut requirement = required
+                .into_iter()
+                .fold(Requirement::default().scopes(scopes), |all, (name, value)| {
+                    all.claim(name, value)
+                });
+            if let Some(seconds) = max_login_age {
+                requirement = requirement.fresh_login(Duration::from_secs(seconds.into()));
+            }
+            requirement.check(&claims, self.clock.now())
+        };
+        text(check().map(|()| String::new()))
     }
 }
 
@@ -134,7 +174,7 @@ impl NativeAuth {
     /// How tokens travel.
     #[napi(getter)]
     pub fn web(&self) -> NativeWeb {
-        NativeWeb::new(Arc::clone(&self.web))
+        NativeWeb::new(Arc::clone(&self.web), Arc::clone(&self.calls.clock))
     }
 
     /// Chooses among the access tokens of several cookies of one name. The error removes cookies
@@ -187,9 +227,10 @@ impl NativeAuth {
                 .map_err(|_| Error::internal("a presented refresh token is no JSON"))?;
             let PresentedRefreshDto { token, had_others } = presented;
             let presented = PresentedRefresh { token, had_others };
-            let refresh = input.refresh_input()?;
+            let (refresh, address) = input.refresh_input()?;
+            let request = from_address(head.request(), address.as_deref());
             let endpoints = Endpoints::new(&calls.auth, &web);
-            to_json(&endpoints.refresh(&presented, &head.request(), refresh).await?)
+            to_json(&endpoints.refresh(&presented, &request, refresh).await?)
         })
     }
 
@@ -203,9 +244,11 @@ impl NativeAuth {
         input: RefreshResponseInput,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.respond_later(env, |calls, web| async move {
-            let (head, input) = (Head::parse(&head)?, input.refresh_input()?);
+            let head = Head::parse(&head)?;
+            let (refresh, address) = input.refresh_input()?;
+            let request = from_address(head.request(), address.as_deref());
             let endpoints = Endpoints::new(&calls.auth, &web);
-            to_json(&endpoints.token(&head.request(), &form, input).await)
+            to_json(&endpoints.token(&request, &form, refresh).await)
         })
     }
 
@@ -216,11 +259,13 @@ impl NativeAuth {
         env: &'env Env,
         head: String,
         form: String,
+        #[napi(ts_arg_type = "string | undefined")] address: Option<String>,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.respond_later(env, |calls, web| async move {
             let head = Head::parse(&head)?;
+            let request = from_address(head.request(), address.as_deref());
             let endpoints = Endpoints::new(&calls.auth, &web);
-            to_json(&endpoints.revoke(&head.request(), &form).await)
+            to_json(&endpoints.revoke(&request, &form).await)
         })
     }
 
@@ -243,11 +288,13 @@ impl NativeAuth {
         env: &'env Env,
         head: String,
         body: PresentedBody,
+        #[napi(ts_arg_type = "string | undefined")] address: Option<String>,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.respond_later(env, |calls, web| async move {
             let head = Head::parse(&head)?;
+            let request = from_address(head.request(), address.as_deref());
             let endpoints = Endpoints::new(&calls.auth, &web);
-            to_json(&endpoints.logout(&head.request(), body.request_body()).await?)
+            to_json(&endpoints.logout(&request, body.request_body()).await?)
         })
     }
 
@@ -260,13 +307,19 @@ impl NativeAuth {
         #[napi(ts_arg_type = "string | undefined")] current: Option<String>,
         method: String,
         #[napi(ts_arg_type = "string | undefined")] segment: Option<String>,
+        client: ClientInput,
     ) -> napi::Result<PromiseRaw<'env, NativeResult>> {
         self.respond_later(env, |calls, web| async move {
             let subject = Subject::new(subject)?;
             let current = current.map(|id| parse_session(&id, "sessionId")).transpose()?;
             let selector = SessionSelector::parse(segment.as_deref());
             let endpoints = Endpoints::new(&calls.auth, &web);
-            to_json(&endpoints.sessions(&subject, current, &method, selector).await?)
+            let mut request = RequestHead::new(&method, "");
+            if let Some(user_agent) = &client.user_agent {
+                request = request.header("user-agent", user_agent);
+            }
+            let request = from_address(request, client.address.as_deref());
+            to_json(&endpoints.sessions(&subject, current, &request, selector).await?)
         })
     }
 
@@ -365,12 +418,19 @@ pub struct RefreshResponseInput {
 }
 
 impl RefreshResponseInput {
-    fn refresh_input(self) -> Result<RefreshInput> {
+    /// What the core takes, and the address.
+    fn refresh_input(self) -> Result<(RefreshInput, Option<String>)> {
         let mut refresh = RefreshInput::default();
         refresh.claims = parse_claims(self.claims)?;
         refresh.rotate = self.rotate;
-        refresh.address = self.address;
-        Ok(refresh)
+        Ok((refresh, self.address))
+    }
+}
+
+fn from_address<'a>(request: RequestHead<'a>, address: Option<&'a str>) -> RequestHead<'a> {
+    match address {
+        Some(address) => request.address(address),
+        None => request,
     }
 }
 
@@ -386,31 +446,6 @@ pub fn choose_access(
             .map(|(token, _)| token)
             .map_err(|error| web.rejection(error, &head.request()))
     })
-}
-
-/// Checks what an access token grants: all of `scopes`, the claims of `required`, JSON text of an
-/// object, and a login of at most so many seconds ago. Returns an empty text.
-#[napi(catch_unwind)]
-pub fn check_permission(
-    scopes: Vec<String>,
-    required: String,
-    #[napi(ts_arg_type = "number | undefined")] max_login_age: Option<u32>,
-    claims: String,
-) -> NativeResult {
-    let check = || {
-        let required: Map<String, Value> = serde_json::from_str(&required)
-            .map_err(|_| Error::config("requireClaims", "expected JSON values"))?;
-        let mut requirement = required
-            .into_iter()
-            .fold(Requirement::default().scopes(scopes), |all, (name, value)| {
-                all.claim(name, value)
-            });
-        if let Some(seconds) = max_login_age {
-            requirement = requirement.fresh_login(Duration::from_secs(seconds.into()));
-        }
-        requirement.check(&claims, SystemClock.now())
-    };
-    text(check().map(|()| String::new()))
 }
 
 #[derive(Serialize)]
@@ -448,18 +483,6 @@ impl Head {
         let (pairs, _) = headers.as_chunks::<2>();
         pairs.iter().fold(request, |request, [name, value]| request.header(name, value))
     }
-}
-
-fn set_cookie(
-    policy: Option<&CookiePolicy>,
-    head: &str,
-    token: &str,
-    expires_in: Option<u32>,
-) -> NativeResult {
-    let Some(policy) = policy else { return Either::A(String::new()) };
-    let now = SystemClock.now();
-    let expires_at = expires_in.map(|seconds| now.plus(Duration::from_secs(seconds.into())));
-    text(Head::parse(head).and_then(|head| policy.set(token, expires_at, now, &head.request())))
 }
 
 /// Calls `call` with the head of a request.

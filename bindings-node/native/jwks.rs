@@ -26,6 +26,7 @@ use crate::verify::to_tuple_json;
 pub struct NativeJwksVerifier {
     verifier: JwksVerifier,
     web: Arc<WebPolicy>,
+    clock: Arc<dyn Clock>,
     /// Keeps the listener subscribed as long as there is something to log.
     _log: Arc<Subscription>,
 }
@@ -51,9 +52,9 @@ impl NativeJwksVerifier {
     ) -> Either<NativeJwksVerifier, ErrorDto> {
         let clock =
             clock.map_or_else(|| Arc::new(SystemClock) as Arc<dyn Clock>, TestClock::shared);
-        match build(&config, clock, fetch, resolver) {
+        match build(&config, Arc::clone(&clock), fetch, resolver) {
             Ok((verifier, web)) => {
-                Either::A(Self { verifier, web: Arc::new(web), _log: log.shared() })
+                Either::A(Self { verifier, web: Arc::new(web), clock, _log: log.shared() })
             }
             Err(error) => Either::B(error.into()),
         }
@@ -100,7 +101,7 @@ impl NativeJwksVerifier {
     /// How access tokens travel.
     #[napi(getter)]
     pub fn web(&self) -> NativeWeb {
-        NativeWeb::new(Arc::clone(&self.web))
+        NativeWeb::new(Arc::clone(&self.web), Arc::clone(&self.clock))
     }
 
     /// Chooses among the access tokens of several cookies of one name, by the keys at hand after an

@@ -11,7 +11,9 @@ use regrant::config::Lifetime;
 use regrant::dpop;
 use regrant::session::{ClientDetails, DeviceLabel};
 use regrant::types::{Clock, RevocationReason, SessionId, Subject, Timestamp};
-use regrant::{Auth, Error, Login, LogoutEverywhere, RefreshRequest, Result, SessionUpdate};
+use regrant::{
+    Auth, Error, Login, Logout, LogoutEverywhere, RefreshRequest, Result, SessionUpdate,
+};
 use serde::Serialize;
 use serde_json::{Map, Value};
 
@@ -39,6 +41,30 @@ pub struct Calls {
     pub clock: Arc<dyn Clock>,
 }
 
+/// What a request tells of its client.
+#[napi(object, object_to_js = false)]
+pub struct ClientInput {
+    /// The address of the client.
+    #[napi(ts_type = "string | undefined")]
+    pub address: Option<String>,
+    /// The user agent of the client.
+    #[napi(ts_type = "string | undefined")]
+    pub user_agent: Option<String>,
+}
+
+impl From<ClientInput> for ClientDetails {
+    fn from(ClientInput { address, user_agent }: ClientInput) -> Self {
+        let mut client = Self::default();
+        if let Some(address) = address {
+            client = client.address(&address);
+        }
+        if let Some(user_agent) = user_agent {
+            client = client.user_agent(&user_agent);
+        }
+        client
+    }
+}
+
 /// The options of a login.
 #[napi(object, object_to_js = false)]
 pub struct LoginInput {
@@ -60,12 +86,8 @@ pub struct LoginInput {
     /// The DPoP proof of the request.
     #[napi(ts_type = "PresentedProof | undefined")]
     pub proof: Option<PresentedProof>,
-    /// The address of the client.
-    #[napi(ts_type = "string | undefined")]
-    pub address: Option<String>,
-    /// The user agent of the client.
-    #[napi(ts_type = "string | undefined")]
-    pub user_agent: Option<String>,
+    /// The client.
+    pub client: ClientInput,
 }
 
 /// The options of a refresh.
@@ -83,12 +105,8 @@ pub struct RefreshInput {
     /// The DPoP proof of the request.
     #[napi(ts_type = "PresentedProof | undefined")]
     pub proof: Option<PresentedProof>,
-    /// The address of the client.
-    #[napi(ts_type = "string | undefined")]
-    pub address: Option<String>,
-    /// The user agent of the client.
-    #[napi(ts_type = "string | undefined")]
-    pub user_agent: Option<String>,
+    /// The client.
+    pub client: ClientInput,
 }
 
 /// Tokens, and the time of the clock by which they expire.
@@ -114,11 +132,17 @@ impl Calls {
         self.auth.apply_stale_policy(access, stale_policy).await
     }
 
-    pub async fn logout(&self, token: &str, proof: Option<PresentedProof>) -> Result<bool> {
-        match proof {
-            Some(proof) => self.auth.logout_with_proof(token, &proof.into()).await,
-            None => self.auth.logout(token).await,
+    pub async fn logout(
+        &self,
+        token: &str,
+        proof: Option<PresentedProof>,
+        client: ClientInput,
+    ) -> Result<bool> {
+        let mut logout = Logout::new(token).client(client.into());
+        if let Some(proof) = proof {
+            logout = logout.proof(proof.into());
         }
+        self.auth.logout(logout).await
     }
 
     pub async fn login(
@@ -126,19 +150,13 @@ impl Calls {
         subject: String,
         input: LoginInput,
     ) -> Result<impl Serialize + use<>> {
-        let LoginInput { device, claims, idle_ttl, absolute_ttl, persistent, proof, .. } = input;
-        let mut client = ClientDetails::default();
-        if let Some(address) = input.address {
-            client = client.address(&address);
-        }
-        if let Some(user_agent) = input.user_agent {
-            client = client.user_agent(&user_agent);
-        }
+        let LoginInput { device, claims, idle_ttl, absolute_ttl, persistent, proof, client } =
+            input;
         let mut login = Login::new(Subject::new(subject)?)
             .device(DeviceLabel::lossy(&device.unwrap_or_default()))
             .claims(parse_claims(claims)?.unwrap_or_default())
             .persistent(persistent.unwrap_or(true))
-            .client(client);
+            .client(client.into());
         if let Some(ttl) = idle_ttl {
             login = login.idle_ttl(parse_lifetime("idleTtl", &ttl)?);
         }
@@ -171,7 +189,8 @@ impl Calls {
         token: &str,
         input: RefreshInput,
     ) -> Result<impl Serialize + use<>> {
-        let RefreshInput { expected, rotate, claims, proof, address, user_agent } = input;
+        let RefreshInput { expected, rotate, claims, proof, client } = input;
+        let ClientInput { address, user_agent } = client;
         let mut request = RefreshRequest::new(token);
         if let Some(claims) = parse_claims(claims)? {
             request = request.claims(claims);
@@ -203,10 +222,11 @@ impl Calls {
         session: &str,
         claims: String,
         at_once: bool,
+        client: ClientInput,
     ) -> Result<bool> {
         let (subject, session) = (Subject::new(subject)?, parse_session(session, "sessionId")?);
         let claims = parse_claims(Some(claims))?.unwrap_or_default();
-        let update = SessionUpdate::claims(subject, session, claims);
+        let update = SessionUpdate::claims(subject, session, claims).client(client.into());
         self.auth.update_session(if at_once { update.at_once() } else { update }).await
     }
 
@@ -215,9 +235,11 @@ impl Calls {
         subject: String,
         session: &str,
         reason: &str,
+        client: ClientInput,
     ) -> Result<bool> {
         let (subject, session) = (Subject::new(subject)?, parse_session(session, "sessionId")?);
-        self.auth.revoke_session(&subject, &session, parse_reason(reason)?).await
+        let reason = parse_reason(reason)?;
+        self.auth.revoke_session_from(&subject, &session, reason, client.into()).await
     }
 
     /// All sessions, except one (`except`), or only those from before an instant in ms (`before`).
@@ -227,8 +249,9 @@ impl Calls {
         except: Option<String>,
         before: Option<f64>,
         reason: Option<String>,
+        client: ClientInput,
     ) -> Result<impl Serialize + use<>> {
-        let mut request = LogoutEverywhere::new(Subject::new(subject)?);
+        let mut request = LogoutEverywhere::new(Subject::new(subject)?).client(client.into());
         if let Some(session) = except {
             request = request.except(parse_session(&session, "exceptSession")?);
         }
@@ -259,10 +282,11 @@ pub fn parse_claims(text: Option<String>) -> Result<Option<Map<String, Value>>> 
 }
 
 fn parse_lifetime(argument: &'static str, json: &str) -> Result<Duration> {
-    let lifetime: Lifetime = serde_json::from_str(json).map_err(|_| {
-        Error::argument(argument, "expected a number of seconds, or a text such as \"14d\"")
-    })?;
-    Ok(lifetime.0)
+    let value: Value = serde_json::from_str(json)
+        .map_err(|_| Error::argument(argument, "expected a number of seconds, or text"))?;
+    let Lifetime(span) = serde_json::from_value(value)
+        .map_err(|error| Error::argument(argument, error.to_string()))?;
+    Ok(span)
 }
 
 pub fn parse_session(text: &str, argument: &'static str) -> Result<SessionId> {

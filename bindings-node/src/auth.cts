@@ -33,6 +33,7 @@ import {
   parseSessions,
   type AppClaims,
   type ClaimsFunction,
+  type ClientDetails,
   type IssueOptions,
   type IssuedAccessToken,
   type LoginOptions,
@@ -104,6 +105,7 @@ export function createAuth(config: AuthConfig): Auth {
  */
 export type WhenStale = 'open' | 'ask' | 'closed';
 
+const clientOptions: Checks<ClientDetails> = { address: isWellFormedText, userAgent: isWellFormedText };
 const loginOptions: Checks<LoginOptions> = {
   device: isText,
   claims: isAnything,
@@ -111,8 +113,7 @@ const loginOptions: Checks<LoginOptions> = {
   absoluteTtl: isLifetime,
   persistent: isFlag,
   proof: isProof,
-  address: isWellFormedText,
-  userAgent: isWellFormedText,
+  ...clientOptions,
 };
 const issueOptions: Checks<IssueOptions> = { claims: isAnything };
 const refreshOptions: Checks<RefreshOptions> = {
@@ -120,12 +121,16 @@ const refreshOptions: Checks<RefreshOptions> = {
   rotate: isFlag,
   claims: isAnything,
   proof: isProof,
-  address: isWellFormedText,
-  userAgent: isWellFormedText,
+  ...clientOptions,
 };
-const updateOptions: Checks<UpdateOptions> = { claims: isAnything, atOnce: isFlag };
-const logoutOptions: Checks<LogoutOptions> = { proof: isProof };
-const everywhereOptions: Checks<LogoutEverywhereOptions> = { exceptSession: isWellFormedText, before: isDate, reason: isText };
+const updateOptions: Checks<UpdateOptions> = { claims: isAnything, atOnce: isFlag, ...clientOptions };
+const logoutOptions: Checks<LogoutOptions> = { proof: isProof, ...clientOptions };
+const everywhereOptions: Checks<LogoutEverywhereOptions> = {
+  exceptSession: isWellFormedText,
+  before: isDate,
+  reason: isText,
+  ...clientOptions,
+};
 const sessionsOptions: Checks<{ current?: string | undefined }> = { current: isWellFormedText };
 const sweepOptions: Checks<SweepOptions> = { dryRun: isFlag, removeDead: isFlag, onProgress: isFunction };
 
@@ -364,8 +369,7 @@ export class Auth {
       absoluteTtl: absoluteTtl === undefined ? undefined : JSON.stringify(absoluteTtl),
       persistent,
       proof,
-      address,
-      userAgent,
+      client: { address, userAgent },
     });
     return parsePair(this.#catalog.textOf(outcome));
   }
@@ -404,7 +408,7 @@ export class Auth {
       typeof claims === 'function'
         ? encodeClaims(await this.#newClaims(claims, this.#catalog.textOf(await this.#native.refreshIdentity(token))), this.#catalog)
         : this.#claims(claims);
-    const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, address, userAgent });
+    const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, client: { address, userAgent } });
     return parseRenewed(this.#catalog.textOf(outcome), token);
   }
 
@@ -418,7 +422,8 @@ export class Auth {
    */
   async logout(refreshToken: string | undefined, options: LogoutOptions = {}): Promise<boolean> {
     checkOptions(options, logoutOptions, this.#catalog);
-    const outcome = await this.#native.logout(this.#present(refreshToken), options.proof);
+    const { proof, address, userAgent } = options;
+    const outcome = await this.#native.logout(this.#present(refreshToken), proof, { address, userAgent });
     return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
   }
 
@@ -441,7 +446,9 @@ export class Auth {
     checkArgument('sessionId', sessionId, isWellFormedText, this.#catalog);
     const user = subjectText(subject, this.#catalog);
     const claims = encodeClaims(options.claims, this.#catalog);
-    const outcome = await this.#native.updateSession(user, sessionId, claims, options.atOnce === true);
+    const { address, userAgent } = options;
+    const client = { address, userAgent };
+    const outcome = await this.#native.updateSession(user, sessionId, claims, options.atOnce === true, client);
     return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
   }
 
@@ -449,6 +456,7 @@ export class Auth {
    * Revokes one session of a user. This process rejects its access tokens at once.
    *
    * @param reason - The reason reported to the client of that session; default `'logout'`.
+   * @param client - Where the request came from, for the audit event: `clientOf(request)`.
    * @returns Whether it was live.
    * @throws {@link AuthError} `ERR_ARGUMENT_INVALID` for what is no user id, session id or reason;
    * `ERR_STORE_UNAVAILABLE`: in force in this process, which repeats it until the store has it.
@@ -457,11 +465,15 @@ export class Auth {
     subject: SubjectId,
     sessionId: string,
     reason: RevocationReason = 'logout',
+    client: ClientDetails = {},
   ): Promise<boolean> {
-    refuseOptions(arguments[3], this.#catalog);
+    refuseOptions(arguments[4], this.#catalog);
+    checkOptions(client, clientOptions, this.#catalog);
     checkArgument('sessionId', sessionId, isWellFormedText, this.#catalog);
     checkArgument('reason', reason, isText, this.#catalog);
-    const outcome = await this.#native.revokeSession(subjectText(subject, this.#catalog), sessionId, reason);
+    const { address, userAgent } = client;
+    const user = subjectText(subject, this.#catalog);
+    const outcome = await this.#native.revokeSession(user, sessionId, reason, { address, userAgent });
     return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
   }
 
@@ -477,8 +489,9 @@ export class Auth {
   async logoutEverywhere(subject: SubjectId, options: LogoutEverywhereOptions = {}): Promise<number> {
     checkOptions(options, everywhereOptions, this.#catalog);
     const user = subjectText(subject, this.#catalog);
-    const { exceptSession, before, reason } = options;
-    const outcome = await this.#native.logoutEverywhere(user, exceptSession, before?.getTime(), reason);
+    const { exceptSession, before, reason, address, userAgent } = options;
+    const client = { address, userAgent };
+    const outcome = await this.#native.logoutEverywhere(user, exceptSession, before?.getTime(), reason, client);
     return JSON.parse(this.#catalog.textOf(outcome)) as number;
   }
 

@@ -331,7 +331,7 @@ export interface RedisConfig {
    */
   prefix?: string | undefined;
   /**
-   * The timeout of one operation, connecting included.
+   * The timeout of one operation, connecting included, at most 5 minutes.
    *
    * @defaultValue `'2s'`
    */
@@ -356,7 +356,7 @@ export interface RedisConfig {
    */
   replicas?: number | undefined;
   /**
-   * How long to wait for the replicas.
+   * How long to wait for the replicas, at most 5 minutes.
    *
    * @defaultValue `'100ms'`
    */
@@ -593,7 +593,7 @@ export interface KeySetsConfig {
    */
   maxStale?: Lifetime | undefined;
   /**
-   * The timeout of a fetch.
+   * The timeout of a fetch, at most 5 minutes.
    *
    * @defaultValue `'5s'`
    */

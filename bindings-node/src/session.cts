@@ -41,7 +41,7 @@ export interface LoginOptions {
 }
 
 /** The options of an update. */
-export interface UpdateOptions {
+export interface UpdateOptions extends ClientDetails {
   /** Replaces the app's own claims, at most 2048 bytes of JSON. The client can read them. */
   claims: AppClaims;
   /** Also rejects the user's access tokens of before, so that their clients refresh at once; default `false`. */
@@ -51,9 +51,9 @@ export interface UpdateOptions {
 /** Where a request came from. Nothing proves it: clients choose their user agent. */
 export interface ClientDetails {
   /** The address of the client, or of the proxy in front of it. */
-  readonly address?: string;
+  readonly address?: string | undefined;
   /** The value of the header `User-Agent`. */
-  readonly userAgent?: string;
+  readonly userAgent?: string | undefined;
 }
 
 /** The session that a refresh is for. */
@@ -87,13 +87,13 @@ export interface RefreshIdentity {
 }
 
 /** The options of a logout. */
-export interface LogoutOptions {
+export interface LogoutOptions extends ClientDetails {
   /** The DPoP proof of the request, for a DPoP-bound session. */
   proof?: RequestProof | undefined;
 }
 
 /** Which sessions of a user `logoutEverywhere` revokes; by default all. */
-export interface LogoutEverywhereOptions {
+export interface LogoutEverywhereOptions extends ClientDetails {
   /** A session to leave out, such as the current one. Its access tokens stay valid. */
   exceptSession?: string | undefined;
   /**

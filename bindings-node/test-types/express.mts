@@ -5,6 +5,7 @@ import {
   authOf,
   authRouter,
   authenticate,
+  clientOf,
   loginResponse,
   logoutHandler,
   presets,
@@ -63,7 +64,13 @@ createAuth({ secret: 'x', web: { secure: 'always' } });
 
 app.post('/login', async (_req, res) => loginResponse(auth, res, await auth.login('user-1')));
 app.post('/auth/refresh', refreshHandler(auth, { claims: () => ({}), rotate: false, address: (req) => req.ip }));
-app.post('/auth/logout', logoutHandler(auth));
+app.post('/auth/logout', logoutHandler(auth, { address: (req) => req.ip }));
+app.post('/role', gate, async (req) => {
+  await auth.logout('token', clientOf(req));
+  await auth.logoutEverywhere(5, clientOf(req));
+  await auth.revokeSession(5, 'id', 'logout', clientOf(req));
+  await auth.updateSession(5, 'id', { claims: {}, ...clientOf(req) });
+});
 app.use('/mobile', authRouter(auth.withWeb({ refreshCookie: false })));
 app.get('/sessions', gate, sessionsHandler(auth));
 // @ts-expect-error a pair is required

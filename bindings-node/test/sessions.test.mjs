@@ -173,7 +173,7 @@ const loginRoutes = {
       forExpress.loginResponse(auth, res, await auth.login('user-1', forExpress.clientOf(req)));
     });
     app.use('/auth', forExpress.authRouter(auth));
-    return (await serve(t, app)).post;
+    return serve(t, app);
   }])),
   fastify: async (t, auth) => {
     const app = fastify({ trustProxy: '127.0.0.1' });
@@ -183,16 +183,20 @@ const loginRoutes = {
     await app.register(forFastify.authRoutes, { prefix: '/auth', auth });
     const origin = await app.listen({ port: 0, host: '127.0.0.1' });
     t.after(() => app.close());
-    return (path, init) => fetch(origin + path, { method: 'POST', ...init });
+    return (path, init) => fetch(origin + path, init);
   },
   fetch: async (t, auth) => async (path, init) => {
-    const request = new Request(`http://app.example${path}`, { method: 'POST', ...init });
-    const address = request.headers.get('x-forwarded-for');
+    const request = new Request(`http://app.example${path}`, init);
+    const client = { ...forFetch.clientOf(request), address: request.headers.get('x-forwarded-for') };
+    const options = { address: () => client.address };
     if (path === '/login') {
-      const pair = await auth.login('user-1', { ...forFetch.clientOf(request), address });
-      return forFetch.toResponse(forFetch.loginAnswer(auth, request, pair));
+      return forFetch.toResponse(forFetch.loginAnswer(auth, request, await auth.login('user-1', client)));
     }
-    return forFetch.toResponse(await forFetch.refresh(auth, request, { address: () => address }));
+    if (path === '/auth/refresh') return forFetch.toResponse(await forFetch.refresh(auth, request, options));
+    if (path === '/auth/logout') return forFetch.toResponse(await forFetch.logout(auth, request, options));
+    const [, sessionId] = path.split('/auth/sessions/');
+    const decision = await forFetch.authenticate(auth, request);
+    return forFetch.toResponse(await forFetch.sessions(auth, decision.auth, { method: init.method, sessionId, ...client }));
   },
 };
 
@@ -202,7 +206,7 @@ for (const [name, start] of Object.entries(loginRoutes)) {
       const events = [];
       const refresh = { recordClients };
       const { auth } = testAuth({ web: { path: '/' }, refresh, onEvent: (event) => events.push(event) });
-      const post = await start(t, auth);
+      const call = await start(t, auth);
       const clients = [
         { address: '192.0.2.1', userAgent: 'Laptop/1' },
         { address: '2001:db8::2', userAgent: `Phone/2 ${'x'.repeat(500)}` },
@@ -210,7 +214,7 @@ for (const [name, start] of Object.entries(loginRoutes)) {
       let cookie = '';
       for (const [index, { address, userAgent }] of clients.entries()) {
         const headers = { 'user-agent': userAgent, 'x-forwarded-for': address, cookie };
-        const reply = await post(['/login', '/auth/refresh'][index], { headers });
+        const reply = await call(['/login', '/auth/refresh'][index], { method: 'POST', headers });
         assert.equal(reply.status, 200);
         cookie = reply.headers.getSetCookie()[0].split(';')[0];
       }
@@ -224,6 +228,50 @@ for (const [name, start] of Object.entries(loginRoutes)) {
     }
   });
 }
+
+/** An event may be delivered after the call that caused it has returned. */
+async function arrived(isThere) {
+  for (const end = Date.now() + 20_000; !isThere() && Date.now() < end;) await wait(5);
+}
+
+for (const [name, start] of Object.entries(loginRoutes)) {
+  test(`${name}: the events of revocations tell where their request came from`, async (t) => {
+    const revoked = [];
+    const onEvent = ({ type, address, userAgent }) => type === 'revoked' && revoked.push({ address, userAgent });
+    const { auth } = testAuth({ web: { path: '/' }, onEvent });
+    const call = await start(t, auth);
+    const client = { address: '192.0.2.7', userAgent: 'Phone/7' };
+    const headers = { 'user-agent': client.userAgent, 'x-forwarded-for': client.address };
+    for (const [method, path] of [['POST', '/auth/logout'], ['DELETE', '/auth/sessions/'], ['DELETE', '/auth/sessions/others'], ['DELETE', '/auth/sessions']]) {
+      const other = await auth.login('user-1');
+      const login = await call('/login', { method: 'POST', headers });
+      const { accessToken } = await login.json();
+      const cookie = login.headers.getSetCookie()[0].split(';')[0];
+      const target = path.endsWith('/') ? path + other.sessionId : path;
+      const reply = await call(target, { method, headers: { ...headers, cookie, authorization: `Bearer ${accessToken}` } });
+      assert.ok(reply.ok, `${target}: ${reply.status}`);
+      await arrived(() => revoked.length > 0);
+      assert.deepEqual(revoked.splice(0)[0], client, target);
+    }
+  });
+}
+
+test('the calls that revoke and update take the client of the request', async () => {
+  const events = [];
+  const { auth } = testAuth({ onEvent: (event) => events.push(event) });
+  const client = { address: '192.0.2.7', userAgent: 'Phone/7' };
+  const login = () => auth.login('user-1');
+  await auth.logout((await login()).refreshToken, client);
+  await auth.revokeSession('user-1', (await login()).sessionId, 'administrative', client);
+  await auth.updateSession('user-1', (await login()).sessionId, { claims: {}, ...client });
+  await auth.logoutEverywhere('user-1', client);
+  await arrived(() => events.length === 7);
+  const caused = events.filter(({ type }) => type !== 'login');
+  assert.deepEqual(caused.map(({ type }) => type), ['revoked', 'revoked', 'updated', 'revoked']);
+  for (const { address, userAgent } of caused) assert.deepEqual({ address, userAgent }, client);
+  await assert.rejects(auth.revokeSession('user-1', 'x', 'logout', { adress: '::1' }), invalid('adress'));
+  await assert.rejects(auth.logout('x', { userAgent: 5 }), invalid('userAgent'));
+});
 
 /** Answers of a route that needs a login of the last five minutes, on each surface. */
 const surfaces = {
@@ -265,6 +313,16 @@ for (const [name, start] of Object.entries(surfaces)) {
       assert.match(reply.headers.get('www-authenticate'), /^Bearer error="insufficient_user_authentication", .*max_age="300"$/);
     }
     assert.equal((await call('/', {})).status, 401);
+  });
+
+  test(`${name}: how long ago a login was tells the clock of the auth object`, async (t) => {
+    const { auth, clock } = testAuth({ access: { ttl: '1h' } });
+    const call = await start(t, auth);
+    const { accessToken } = await auth.login('user-1', { claims: { auth_time: clock.now() / 1000 } });
+    const ask = () => call('/', { headers: { authorization: `Bearer ${accessToken}` } });
+    assert.equal((await ask()).status, 200);
+    clock.advance(301_000);
+    assert.equal((await ask()).status, 401);
   });
 }
 

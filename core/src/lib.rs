@@ -47,7 +47,7 @@ pub mod types;
 
 #[cfg(feature = "server")]
 pub use auth::{
-    AuditEvent, AuditKind, Auth, AuthBuilder, Login, LogoutEverywhere, RefreshRequest,
+    AuditEvent, AuditKind, Auth, AuthBuilder, Login, Logout, LogoutEverywhere, RefreshRequest,
     RefreshResponse, Renewal, SessionInfo, SessionStatus, SessionUpdate, TokenPair,
 };
 pub use error::{Advice, Error, ErrorCode, ErrorDetails, ErrorInfo, Language, Result};

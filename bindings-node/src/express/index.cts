@@ -37,7 +37,7 @@ export type {
 } from './middleware.cjs';
 export type { AccessGuard } from '../http/guard.cjs';
 export type { FreshLogin, RequiredClaims } from '../http/permission.cjs';
-export type { JwksOptions, TokenAnswer } from '../http/endpoints.cjs';
+export type { ClientOptions, JwksOptions, TokenAnswer } from '../http/endpoints.cjs';
 export type {
   FailedApi,
   MessageStyle,

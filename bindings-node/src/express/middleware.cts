@@ -13,6 +13,7 @@ import {
 } from '../http/authenticate.cjs';
 import {
   accessCookie,
+  checkClientRoute,
   checkJwksRoute,
   checkRefreshRoute,
   clearedCookies,
@@ -22,10 +23,12 @@ import {
   loginAnswer,
   refreshCookie,
   renew,
+  requestClient,
+  type ClientOptions,
   type JwksOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
-import { addNonce, checkAuth, checkHandlerOptions, errorChecks, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
+import { addNonce, checkAuth, refuseOptions, webOf, type AccessGuard } from '../http/guard.cjs';
 import {
   answerToken,
   checkIntrospectionRoute,
@@ -174,10 +177,9 @@ export function refreshHandler(auth: Auth, options: RefreshHandlerOptions = {}):
  * neither removes cookies. If the store is unreachable it is an error and the cookies stay, so that the client
  * can retry. Mount it as {@link refreshHandler}.
  */
-export function logoutHandler(auth: Auth, options: ErrorOptions = {}): RequestHandler {
-  checkAuth(auth);
-  checkHandlerOptions(options, errorChecks, 'refreshCookie');
-  return handler((req) => endSession(auth, req), options);
+export function logoutHandler(auth: Auth, options: ClientOptions & ErrorOptions = {}): RequestHandler {
+  checkClientRoute(auth, options, 'refreshCookie');
+  return handler((req) => endSession(auth, req, options), options);
 }
 
 /**
@@ -191,12 +193,14 @@ export function logoutHandler(auth: Auth, options: ErrorOptions = {}): RequestHa
  *
  * Nobody can see or revoke the sessions of another user.
  */
-export function sessionsHandler(auth: Auth, options: ErrorOptions = {}): RequestHandler {
-  checkAuth(auth);
-  checkHandlerOptions(options, errorChecks, 'accessCookie');
-  return handler(async (req) => {
-    return listOrEnd(auth, authOf(req), { method: req.method, sessionId: sessionIdOf(req, req.params['sessionId']) });
-  }, options);
+export function sessionsHandler(auth: Auth, options: ClientOptions & ErrorOptions = {}): RequestHandler {
+  checkClientRoute(auth, options, 'accessCookie');
+  return handler(async (req) => answerSessions(auth, req, req.params['sessionId'], options), options);
+}
+
+function answerSessions(auth: Auth, req: Request, id: unknown, { address }: ClientOptions): Promise<HttpAnswer> {
+  const client = requestClient(auth, req, address);
+  return listOrEnd(auth, authOf(req), { method: req.method, sessionId: sessionIdOf(req, id), ...client });
 }
 
 /**
@@ -225,15 +229,16 @@ function sessionIdOf(req: Request, id: unknown): string | undefined {
 export function authRouter(auth: Auth, options: RefreshHandlerOptions = {}): RequestHandler {
   const refresh = refreshHandler(auth, options);
   const errors: ErrorOptions = { onError: options.onError };
-  const logout = logoutHandler(auth, errors);
+  const others: ClientOptions & ErrorOptions = { ...errors, address: options.address };
+  const logout = logoutHandler(auth, others);
   const guard = authenticate(auth, errors);
   return (req, res, next): void => {
-    const [name, id, ...others] = req.path.split('/').slice(1);
-    const isLeaf = id === undefined || (id === '' && others.length === 0);
+    const [name, id, ...rest] = req.path.split('/').slice(1);
+    const isLeaf = id === undefined || (id === '' && rest.length === 0);
     if (isLeaf && name === 'refresh') return void refresh(req, res, next);
     if (isLeaf && name === 'logout') return void logout(req, res, next);
-    if (name !== 'sessions' || others.length > 0) return next();
-    const list = handler((asked) => listOrEnd(auth, authOf(asked), { method: asked.method, sessionId: sessionIdOf(asked, id) }), errors);
+    if (name !== 'sessions' || rest.length > 0) return next();
+    const list = handler(async (asked) => answerSessions(auth, asked, id, others), errors);
     guard(req, res, (thrown?: unknown) => void (thrown === undefined ? list(req, res, next) : next(thrown)));
   };
 }

@@ -32,6 +32,7 @@ import {
   listOrEnd,
   loginAnswer,
   renew,
+  requestClient,
   type JwksOptions,
   type RefreshOptions,
 } from '../http/endpoints.cjs';
@@ -54,7 +55,7 @@ export { clientOf, proofOf } from '../http/request.cjs';
 export type { AccessOptions, UserOptions } from '../http/authenticate.cjs';
 export type { FreshLogin, RequiredClaims } from '../http/permission.cjs';
 export type { AccessGuard } from '../http/guard.cjs';
-export type { JwksOptions, RefreshOptions, TokenAnswer } from '../http/endpoints.cjs';
+export type { ClientOptions, JwksOptions, RefreshOptions, TokenAnswer } from '../http/endpoints.cjs';
 
 /** Which requests may pass, and what is made of them. `T`: the app's own claims. */
 export interface AuthenticateOptions<T extends object = object>
@@ -201,12 +202,13 @@ function addRoutes(app: FastifyInstance, options: AuthRoutesOptions): void {
   const all = (url: string, handlers: { onRequest?: AuthHook; handler: RouteHandlerMethod }) =>
     app.route({ method: METHODS, url, exposeHeadRoute: false, ...handlers });
   all('/refresh', { handler: route((request) => renew(auth, request, endpoints)) });
-  all('/logout', { handler: route((request) => endSession(auth, request)) });
+  all('/logout', { handler: route((request) => endSession(auth, request, endpoints)) });
   const sessions = {
     onRequest: authenticate(auth, { onError: options.onError }),
     handler: route((request) => {
       const { sessionId } = request.params as { sessionId?: string };
-      return listOrEnd(auth, authOf(request), { method: request.method, sessionId });
+      const client = requestClient(auth, request, endpoints.address);
+      return listOrEnd(auth, authOf(request), { method: request.method, sessionId, ...client });
     }),
   };
   all('/sessions', sessions);

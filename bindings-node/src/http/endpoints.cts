@@ -2,11 +2,11 @@
 import type { NativeResult, PresentedBody } from '../../native.cjs';
 import { internalsOf, type Auth, type AuthInternals } from '../auth.cjs';
 import { checkArgument, encodeClaims, isAnything, isFlag, isFunction, isObject, isText, isWellFormedText, type Check, type Checks } from '../arguments.cjs';
-import type { AuthError } from '../catalog.cjs';
+import type { AuthError, Catalog } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { checkAuth, checkHandlerOptions, errorChecks, refuseOptions } from './guard.cjs';
-import { addressOf, checkRequest, headOf, methodNotAllowed, parseAnswer, toAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
-import type { ClaimsSource, RefreshIdentity, TokenPair } from '../session.cjs';
+import { addressOf, checkRequest, clientOf, headOf, methodNotAllowed, parseAnswer, toAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
+import type { ClaimsSource, ClientDetails, RefreshIdentity, TokenPair } from '../session.cjs';
 
 /** The response body, with the names of RFC 6749 §5.1 in camel case. */
 export interface TokenAnswer {
@@ -77,20 +77,25 @@ export function clearedCookies(auth: Auth, request: HttpRequest): string[] {
   return JSON.parse(catalog.textOf(web.native.removeCookies(headOf(request, web)))) as string[];
 }
 
-const refreshChecks: Checks<RefreshOptions> = { claims: isAnything, rotate: isFlag, address: isFunction };
+const clientChecks: Checks<ClientOptions> = { address: isFunction };
+const refreshChecks: Checks<RefreshOptions> = { claims: isAnything, rotate: isFlag, ...clientChecks };
+
+/** How an endpoint finds out who asks. */
+export interface ClientOptions {
+  /**
+   * The address of the client, for `refresh.limiter`, the list of sessions and audit events. By default `ip` of Express
+   * and Fastify, else the peer of the connection. The `Request` of the Fetch API has none: failures are then not counted
+   * per address, as with a function that returns `undefined` or `null`.
+   */
+  address?: ((request: HttpRequest) => string | undefined | null) | undefined;
+}
 
 /** The options of the refresh endpoint. */
-export interface RefreshOptions {
+export interface RefreshOptions extends ClientOptions {
   /** Replaces the app's own claims, from this access token on. Without it, those that the session has stay. */
   claims?: ClaimsSource | undefined;
   /** Overrides `refresh.rotation`. A session that has rotated once always rotates, also with `false`. */
   rotate?: boolean | undefined;
-  /**
-   * The address of the client, for `refresh.limiter`. By default `ip` of Express and Fastify, else the
-   * peer of the connection. The `Request` of the Fetch API has none: failures are then not counted per
-   * address, as with a function that returns `undefined` or `null`.
-   */
-  address?: ((request: HttpRequest) => string | undefined | null) | undefined;
 }
 
 /**
@@ -127,8 +132,7 @@ export async function renew(auth: Auth, request: HttpRequest, options: RefreshOp
   const other = otherMethod(auth, request);
   if (other) return other;
   const { native, catalog, web } = internalsOf(auth);
-  const address = (options.address ?? addressOf)(request) ?? undefined;
-  if (address !== undefined) checkArgument('address', address, isWellFormedText, catalog);
+  const address = clientAddress(request, options.address, catalog);
   const head = headOf(request, web);
   const presented = catalog.textOf(await native.presentRefresh(head, bodyOf(request)));
   const { token } = JSON.parse(presented) as { token: string };
@@ -136,6 +140,13 @@ export async function renew(auth: Auth, request: HttpRequest, options: RefreshOp
   const outcome = await native.refreshResponse(head, presented, { claims, rotate: options.rotate, address });
   if (unknownUser && typeof outcome === 'string') throw unknownUser;
   return parseAnswer(catalog.textOf(outcome));
+}
+
+/** The address of a client, by the app's function if there is one. @throws AuthError `ERR_ARGUMENT_INVALID` */
+function clientAddress(request: HttpRequest, find: ClientOptions['address'], catalog: Catalog): string | undefined {
+  const address = (find ?? addressOf)(request) ?? undefined;
+  if (address !== undefined) checkArgument('address', address, isWellFormedText, catalog);
+  return address;
 }
 
 /** The app's claims for a refresh, as JSON text, or why its function could not be asked. */
@@ -204,14 +215,26 @@ function isRaw(body: unknown): boolean {
  * request without a refresh token is refused with 401, one of another site's page with 403, and its cookies stay: it
  * ends nothing. If the store
  * is unreachable it is an error and the cookies stay, so that the client can retry. Methods are those of {@link refresh}.
- *
- * @param options - There are none yet.
  */
-export async function logout(auth: Auth, request: HttpRequest, options: Record<string, never> = {}): Promise<HttpAnswer> {
+export async function logout(auth: Auth, request: HttpRequest, options: ClientOptions = {}): Promise<HttpAnswer> {
   checkAuth(auth);
   checkRequest(request);
-  checkHandlerOptions(options, {}, 'refreshCookie');
-  return toAnswer(endSession(auth, request));
+  checkHandlerOptions(options, clientChecks, 'refreshCookie');
+  return toAnswer(endSession(auth, request, options));
+}
+
+/**
+ * Checks the arguments of a framework's route for logout or sessions.
+ *
+ * @throws AuthError `ERR_ARGUMENT_INVALID`
+ */
+export function checkClientRoute(
+  auth: Auth,
+  options: ClientOptions & { onError?: unknown },
+  cookie: 'refreshCookie' | 'accessCookie',
+): void {
+  checkAuth(auth);
+  checkHandlerOptions(options, { ...clientChecks, ...errorChecks }, cookie);
 }
 
 /**
@@ -220,15 +243,16 @@ export async function logout(auth: Auth, request: HttpRequest, options: Record<s
  * @throws AuthError `ERR_TOKEN_MISSING`; `reject` for what is no refresh token of this server, and for the cookie of a
  * cross-origin request; `ERR_STORE_UNAVAILABLE`; `ERR_ARGUMENT_INVALID` for a body that was not parsed.
  */
-export async function endSession(auth: Auth, request: HttpRequest): Promise<HttpAnswer> {
+export async function endSession(auth: Auth, request: HttpRequest, { address }: ClientOptions): Promise<HttpAnswer> {
   const other = otherMethod(auth, request);
   if (other) return other;
   const { native, catalog, web } = internalsOf(auth);
-  return parseAnswer(catalog.textOf(await native.logoutResponse(headOf(request, web), bodyOf(request))));
+  const from = clientAddress(request, address, catalog);
+  return parseAnswer(catalog.textOf(await native.logoutResponse(headOf(request, web), bodyOf(request), from)));
 }
 
-/** A request about the sessions of a user. */
-export interface SessionsRequest {
+/** A request about the sessions of a user, and its client for the audit events: `{ method, sessionId, ...clientOf(request) }`. */
+export interface SessionsRequest extends ClientDetails {
   /** `GET`, `HEAD` or `DELETE`; others are 405. */
   readonly method?: string | undefined;
   /** The session to revoke, or `others`; all without it. */
@@ -258,17 +282,25 @@ export async function sessions(auth: Auth, access: VerifiedAccess, request: Sess
   const { catalog } = internalsOf(auth);
   checkArgument('access', access, isAccess, catalog);
   checkArgument('request', request, isObject, catalog);
-  const { method, sessionId } = request;
+  const { method, sessionId, address, userAgent } = request;
   if (method !== undefined) checkArgument('method', method, isText, catalog);
   if (sessionId !== undefined) checkArgument('sessionId', sessionId, isText, catalog);
-  return toAnswer(listOrEnd(auth, access, { method, sessionId }));
+  if (address !== undefined) checkArgument('address', address, isWellFormedText, catalog);
+  if (userAgent !== undefined) checkArgument('userAgent', userAgent, isWellFormedText, catalog);
+  return toAnswer(listOrEnd(auth, access, { method, sessionId, address, userAgent }));
 }
 
 /** @throws AuthError as the core's endpoint. */
 export async function listOrEnd(auth: Auth, access: VerifiedAccess, request: SessionsRequest): Promise<HttpAnswer> {
   const { native, catalog } = internalsOf(auth);
-  const { method = '', sessionId } = request;
-  return parseAnswer(catalog.textOf(await native.sessionsResponse(access.subject, access.sessionId, method, sessionId)));
+  const { method = '', sessionId, address, userAgent } = request;
+  const client = { address, userAgent };
+  return parseAnswer(catalog.textOf(await native.sessionsResponse(access.subject, access.sessionId, method, sessionId, client)));
+}
+
+/** The client of a request, with the address that the app's function finds. */
+export function requestClient(auth: Auth, request: HttpRequest, address: ClientOptions['address']): ClientDetails {
+  return { ...clientOf(request), address: clientAddress(request, address, internalsOf(auth).catalog) };
 }
 
 /** How the keys are published. */

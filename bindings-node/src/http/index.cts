@@ -19,4 +19,4 @@ export type {
 } from './authenticate.cjs';
 export type { FreshLogin, Granted, Permission, RequiredClaims } from './permission.cjs';
 export type { AccessGuard, Refused } from './guard.cjs';
-export type { JwksOptions, RefreshOptions, SessionsRequest, TokenAnswer } from './endpoints.cjs';
+export type { ClientOptions, JwksOptions, RefreshOptions, SessionsRequest, TokenAnswer } from './endpoints.cjs';

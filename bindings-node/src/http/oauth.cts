@@ -1,11 +1,11 @@
 /** The endpoints of OAuth 2.0: token, revocation and introspection, for clients and services that speak nothing else. */
 import { internalsOf, type Auth } from '../auth.cjs';
-import { checkArgument, isAnything, isFunction, isObject, isWellFormedText, type Checks } from '../arguments.cjs';
+import { checkArgument, isAnything, isFunction, isObject, type Checks } from '../arguments.cjs';
 import { Catalog } from '../catalog.cjs';
 import type { ClaimsSource } from '../session.cjs';
 import { claimsOf } from './endpoints.cjs';
 import { checkAuth, checkHandlerOptions, refuseOptions } from './guard.cjs';
-import { NO_STORE, addressOf, checkRequest, headOf, methodNotAllowed, parseAnswer, toAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
+import { NO_STORE, checkRequest, clientOf, headOf, methodNotAllowed, parseAnswer, toAnswer, type HttpAnswer, type HttpRequest } from './request.cjs';
 
 /** The options of the token endpoint. */
 export interface TokenOptions {
@@ -56,8 +56,7 @@ export async function answerToken(auth: Auth, request: HttpRequest, options: Tok
   const { native, catalog, web } = internalsOf(auth);
   const form = await formOf(request);
   if (typeof form !== 'string') return form;
-  const address = addressOf(request);
-  const input = { rotate: undefined, address: isWellFormedText.accepts(address) ? address : undefined };
+  const input = { rotate: undefined, address: clientOf(request).address };
   const token = new URLSearchParams(form).get('refresh_token') ?? '';
   const { claims, unknownUser } = await claimsOf(auth, token, request, options.claims);
   const answer = parseAnswer(catalog.textOf(await native.tokenResponse(headOf(request, web), form, { ...input, claims })));
@@ -76,7 +75,7 @@ export async function revoke(auth: Auth, request: HttpRequest): Promise<HttpAnsw
   const { native, catalog, web } = internalsOf(auth);
   const form = await formOf(request);
   if (typeof form !== 'string') return form;
-  return parseAnswer(catalog.textOf(await native.revocationResponse(headOf(request, web), form)));
+  return parseAnswer(catalog.textOf(await native.revocationResponse(headOf(request, web), form, clientOf(request).address)));
 }
 
 /**

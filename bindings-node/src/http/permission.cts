@@ -1,5 +1,4 @@
 /** What an access token must grant beyond being valid: scopes and claims. */
-import { checkPermission } from '../../native.cjs';
 import { isPlain } from '../arguments.cjs';
 import { isAuthError, Catalog } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
@@ -144,8 +143,9 @@ const NOT_AUTHENTICATED = 'this route needs authenticate() before it';
 /** @throws AuthError `ERR_INSUFFICIENT_SCOPE`, `ERR_LOGIN_TOO_OLD`, and `ERR_TOKEN_MISSING` without a token. */
 function checkRequirement(auth: AccessGuard, access: VerifiedAccess | undefined, { scopes, claims, maxLoginAge }: Requirement): void {
   const catalog = catalogOf(auth);
-  if (access === undefined) throw catalog.errorOf(webOf(auth).native.tokenMissing());
-  catalog.textOf(checkPermission(scopes, JSON.stringify(claims), maxLoginAge, claimsText(access)));
+  const { native } = webOf(auth);
+  if (access === undefined) throw catalog.errorOf(native.tokenMissing());
+  catalog.textOf(native.checkPermission(scopes, JSON.stringify(claims), maxLoginAge, claimsText(access)));
 }
 
 /** The claims of a token as JSON text. @throws AuthError `ERR_ARGUMENT_INVALID` for what is no verified token. */

@@ -486,7 +486,11 @@ fn validate_times(policy: &AccessPolicy) -> Result<()> {
         "access.ttl",
         "expected whole seconds, from 1 second to 366 days (900 or \"15m\" is 15 minutes)",
     )?;
-    ensure(policy.leeway <= MAX_LEEWAY, "access.leeway", "expected at most 5 minutes")?;
+    ensure(
+        policy.leeway <= MAX_LEEWAY,
+        "access.leeway",
+        "expected at most 5 minutes (300 seconds)",
+    )?;
     ensure(policy.leeway < policy.ttl, "access.leeway", "must be shorter than access.ttl")?;
     ensure(policy.max_age != Some(Duration::ZERO), "access.maxAge", "must not be zero")?;
     let lifetime = policy.legacy.map(|legacy| legacy.max_lifetime);

@@ -142,11 +142,12 @@ impl SessionAdmin {
         let mut failures = 0;
         for request in requests {
             let report = match request.clone() {
-                RevocationRequest::Session { subject, session, reason } => {
-                    self.try_end_session(&subject, &session, reason).await
+                RevocationRequest::Session { subject, session, reason, client } => {
+                    self.try_end_session(&subject, &session, reason, client.as_ref()).await
                 }
-                RevocationRequest::Everywhere { subject, which, reason } => {
-                    self.try_end_all(&LogoutEverywhere { subject, which, reason }).await
+                RevocationRequest::Everywhere { subject, which, reason, client } => {
+                    let request = LogoutEverywhere { subject, which, reason, client };
+                    self.try_end_all(&request).await
                 }
             };
             if !is_unfinished(&report) {

@@ -104,14 +104,13 @@ impl Engine {
         Ok(Some((renewal, deadline(&record, &token).min(record.expires_at))))
     }
 
-    pub(super) async fn record(
+    pub(crate) async fn record(
         &self,
         subject: &Subject,
         session: SessionId,
     ) -> Result<Option<Record>> {
         let _permit = self.admin.queries.acquire(self.admin.max_in_flight)?;
-        let sessions = self.admin.store.list(subject).await?;
-        Ok(sessions.into_iter().find(|stored| stored.id == session).map(|stored| stored.record))
+        self.admin.store.find(subject, &session).await
     }
 
     async fn read_whole_feed(&self) -> Result<DenyList> {

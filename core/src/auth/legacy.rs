@@ -11,7 +11,7 @@ use tracing::Span;
 
 use super::{Attempt, Engine, RefreshIntrospection, RefreshRequest, RefreshResponse};
 use crate::error::Result;
-use crate::session::RefreshClaims;
+use crate::session::{ClientDetails, RefreshClaims};
 use crate::types::{SessionId, Subject, Timestamp};
 
 /// Turns each refresh token of a legacy app into a session at its first refresh.
@@ -35,7 +35,13 @@ pub(crate) trait LegacyTokens: fmt::Debug + Send + Sync {
     async fn introspect(&self, engine: &Engine, token: &str) -> Result<RefreshIntrospection>;
 
     /// See [`Auth::logout`](super::Auth::logout).
-    async fn logout(&self, engine: &Engine, token: &str, span: &Span) -> Result<bool>;
+    async fn logout(
+        &self,
+        engine: &Engine,
+        token: &str,
+        client: Option<&ClientDetails>,
+        span: &Span,
+    ) -> Result<bool>;
 
     /// Revokes the user's legacy tokens issued up to `until`, used before or not, except the one
     /// that became the session `except`.

@@ -204,7 +204,7 @@ impl Engine {
         let refresh_token = self.sign_refresh_token(&claims)?;
         let event = AuditKind::Login { device: label, actor };
         self.admin.auditor.emit_from(&claims.subject, session, client.as_ref(), event);
-        self.admin.on_evicted(&claims.subject, &evicted).await;
+        self.admin.on_evicted(&claims.subject, &evicted, client.as_ref()).await;
         Ok(TokenPair {
             access_token: access.token,
             access_expires_at: access.expires_at,

@@ -15,7 +15,7 @@ use super::{Auth, Engine, SessionAdmin, metrics};
 use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
 use crate::revocation::{DenyList, Revocation, RevocationTarget};
-use crate::session::{ClientDetails, SessionNotes, TheftScope};
+use crate::session::{ClientDetails, RefreshClaims, SessionNotes, TheftScope};
 use crate::store::{Replicated, RevocationOutcome, RevokedSession, RevokedSessions, SessionFilter};
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
@@ -24,36 +24,18 @@ impl Auth {
     ///
     /// # Errors
     /// - The `reject` errors for a token that this server did not issue.
-    /// - [`Error::DpopProofMissing`] for a session that is bound to a key ([`Auth::logout_with_proof`]).
+    /// - For a session that is bound to a key [`Error::DpopProofMissing`] ([`Logout::proof`]),
+    ///   [`Error::DpopProofInvalid`], [`Error::DpopProofReplayed`] and [`Error::DpopNonceRequired`].
     /// - [`Error::StoreUnavailable`]: the access tokens are denied in this process, which repeats the
     ///   revocation in the background until the store has it, for as long as the process runs. A call
     ///   that succeeds tells that the store has it.
     /// - [`Error::TooManyAttempts`]: the session is revoked and its access tokens are denied in this
     ///   process, but they stay valid in others, because the user has ended more than 1,000 sessions
     ///   within the lifetime of an access token.
-    pub async fn logout(&self, refresh_token: &str) -> Result<bool> {
-        self.logout_by(refresh_token, None).await
-    }
-
-    /// As [`Auth::logout`], with the DPoP proof of the request, which is checked if the session is
-    /// bound to a key: a thief of its refresh token cannot revoke it either.
-    ///
-    /// # Errors
-    /// As [`Auth::logout`]; for a bound session
-    /// [`Error::DpopProofInvalid`],
-    /// [`Error::DpopProofReplayed`] and
-    /// [`Error::DpopNonceRequired`].
-    pub async fn logout_with_proof(
-        &self,
-        refresh_token: &str,
-        proof: &PresentedProof,
-    ) -> Result<bool> {
-        self.logout_by(refresh_token, Some(proof)).await
-    }
-
-    async fn logout_by(&self, refresh_token: &str, proof: Option<&PresentedProof>) -> Result<bool> {
+    pub async fn logout(&self, request: impl Into<Logout<'_>>) -> Result<bool> {
+        let request = request.into();
         let span = metrics::operation_span!(INFO, "logout");
-        let logout = self.0.engine.logout(refresh_token, proof, &span);
+        let logout = self.0.engine.logout(request, &span);
         let outcome = |was_live: &bool| if *was_live { "ended" } else { "unchanged" };
         metrics::instrument(span.clone(), logout, outcome).await
     }
@@ -70,8 +52,24 @@ impl Auth {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<bool> {
-        let report = self.0.engine.admin.revoke_session(subject, session, reason).await?;
-        Ok(!report.published_or_error()?.is_empty())
+        self.revoke_session_from(subject, session, reason, ClientDetails::default()).await
+    }
+
+    /// As [`Auth::revoke_session`], with what the request tells of its client, for the audit event.
+    ///
+    /// # Errors
+    /// As [`Auth::revoke_session`].
+    pub async fn revoke_session_from(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+        client: ClientDetails,
+    ) -> Result<bool> {
+        let engine = &self.0.engine;
+        let client = engine.recorded(client);
+        let revoking = engine.admin.revoke_session_from(subject, session, reason, client.as_ref());
+        Ok(!revoking.await?.published_or_error()?.is_empty())
     }
 
     /// Revokes all sessions of a user, or those that the request selects. Returns how many were
@@ -85,8 +83,53 @@ impl Auth {
     /// # Errors
     /// [`Error::StoreUnavailable`] and [`Error::TooManyAttempts`], as [`Auth::logout`].
     pub async fn logout_everywhere(&self, request: impl Into<LogoutEverywhere>) -> Result<usize> {
-        let report = self.0.engine.admin.logout_everywhere(request).await?;
+        let engine = &self.0.engine;
+        let mut request = request.into();
+        request.client = request.client.and_then(|client| engine.recorded(client));
+        let report = engine.admin.logout_everywhere(request).await?;
         Ok(report.published_or_error()?.len())
+    }
+}
+
+/// A refresh token whose session is to be revoked, and what its request tells. A `&str` is one too:
+/// `auth.logout(token)`.
+#[derive(Clone)]
+#[must_use]
+pub struct Logout<'a> {
+    token: &'a str,
+    proof: Option<PresentedProof>,
+    client: ClientDetails,
+}
+
+impl<'a> Logout<'a> {
+    /// The session of `token`, as the client sent it, without a scheme in front.
+    pub fn new(token: &'a str) -> Self {
+        Self { token, proof: None, client: ClientDetails::default() }
+    }
+
+    /// Sets the DPoP proof of the request, which is checked if the session is bound to a key: a thief
+    /// of its refresh token cannot revoke it either.
+    pub fn proof(mut self, proof: PresentedProof) -> Self {
+        self.proof = Some(proof);
+        self
+    }
+
+    /// Sets what the request tells of its client, for the audit event.
+    pub fn client(mut self, client: ClientDetails) -> Self {
+        self.client = client;
+        self
+    }
+}
+
+impl<'a> From<&'a str> for Logout<'a> {
+    fn from(token: &'a str) -> Self {
+        Self::new(token)
+    }
+}
+
+impl<'a> From<&'a String> for Logout<'a> {
+    fn from(token: &'a String) -> Self {
+        Self::new(token)
     }
 }
 
@@ -105,12 +148,14 @@ pub struct LogoutEverywhere {
     pub(super) subject: Subject,
     pub(super) which: SessionFilter,
     pub(super) reason: RevocationReason,
+    pub(super) client: Option<ClientDetails>,
 }
 
 impl LogoutEverywhere {
     /// All sessions of `subject`.
     pub fn new(subject: Subject) -> Self {
-        Self { subject, which: SessionFilter::ALL, reason: RevocationReason::LogoutEverywhere }
+        let reason = RevocationReason::LogoutEverywhere;
+        Self { subject, which: SessionFilter::ALL, reason, client: None }
     }
 
     /// Keeps this session and its access tokens: "everywhere but here".
@@ -131,6 +176,12 @@ impl LogoutEverywhere {
     /// [`LogoutEverywhere`](RevocationReason::LogoutEverywhere).
     pub fn reason(mut self, reason: RevocationReason) -> Self {
         self.reason = reason;
+        self
+    }
+
+    /// Sets what the request tells of its client, for the audit events.
+    pub fn client(mut self, client: ClientDetails) -> Self {
+        self.client = client.known();
         self
     }
 }
@@ -182,19 +233,17 @@ impl RevocationReport {
 }
 
 impl Engine {
-    async fn logout(
-        &self,
-        refresh_token: &str,
-        proof: Option<&PresentedProof>,
-        span: &Span,
-    ) -> Result<bool> {
-        if let Some(legacy) = self.legacy(refresh_token) {
-            return legacy.logout(self, refresh_token, span).await;
+    async fn logout(&self, request: Logout<'_>, span: &Span) -> Result<bool> {
+        let Logout { token, proof, client } = request;
+        let client = self.recorded(client);
+        if let Some(legacy) = self.legacy(token) {
+            return legacy.logout(self, token, client.as_ref(), span).await;
         }
-        let claims = self.verify_refresh_token(refresh_token)?;
+        let claims = self.verify_refresh_token(token)?;
         span.record("session", display(claims.session));
-        self.check_refresh_proof(claims.key, proof)?;
-        self.end_session(&claims.subject, &claims.session, RevocationReason::Logout).await
+        self.check_refresh_proof(claims.key, proof.as_ref())?;
+        let RefreshClaims { subject, session, .. } = &claims;
+        self.end_session(subject, session, RevocationReason::Logout, client.as_ref()).await
     }
 
     /// Revokes the session of a refresh token that this server issued, or that a legacy app did.
@@ -203,8 +252,9 @@ impl Engine {
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
+        client: Option<&ClientDetails>,
     ) -> Result<bool> {
-        let report = self.admin.end_session(subject, session, reason).await?;
+        let report = self.admin.end_session(subject, session, reason, client).await?;
         Ok(!report.published_or_error()?.is_empty())
     }
 
@@ -221,7 +271,8 @@ impl Engine {
         self.admin.deny_everywhere_best_effort(subject, [target]).await;
         if self.policy.on_theft == TheftScope::Subject {
             // Those of other realms are live, and the access tokens of all are valid.
-            let all = LogoutEverywhere::new(subject.clone()).reason(RevocationReason::Reused);
+            let mut all = LogoutEverywhere::new(subject.clone()).reason(RevocationReason::Reused);
+            all.client = client.cloned();
             if let Err(error) = self.admin.end_all(&all).await {
                 tracing::warn!(target: "regrant::store", %error, "failed to revoke a user's other sessions after a theft; trying again");
             }
@@ -248,9 +299,19 @@ impl SessionAdmin {
         session: &SessionId,
         reason: RevocationReason,
     ) -> Result<RevocationReport> {
+        self.revoke_session_from(subject, session, reason, None).await
+    }
+
+    async fn revoke_session_from(
+        &self,
+        subject: &Subject,
+        session: &SessionId,
+        reason: RevocationReason,
+        client: Option<&ClientDetails>,
+    ) -> Result<RevocationReport> {
         let span = metrics::operation_span!(INFO, "revoke");
         span.record("session", display(session));
-        let revoking = self.end_session(subject, session, reason);
+        let revoking = self.end_session(subject, session, reason, client);
         metrics::instrument(span, revoking, RevocationReport::outcome).await
     }
 
@@ -272,11 +333,12 @@ impl SessionAdmin {
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
+        client: Option<&ClientDetails>,
     ) -> Result<RevocationReport> {
-        let report = self.try_end_session(subject, session, reason).await;
+        let report = self.try_end_session(subject, session, reason, client).await;
         if is_unfinished(&report) {
-            let (subject, session) = (subject.clone(), *session);
-            self.unfinished.add(RevocationRequest::Session { subject, session, reason });
+            let (subject, session, client) = (subject.clone(), *session, client.cloned());
+            self.unfinished.add(RevocationRequest::Session { subject, session, reason, client });
         }
         report
     }
@@ -285,11 +347,11 @@ impl SessionAdmin {
         let now = self.clock.now();
         let report = self.try_end_all(request).await;
         if is_unfinished(&report) {
-            let LogoutEverywhere { subject, mut which, reason } = request.clone();
+            let LogoutEverywhere { subject, mut which, reason, client } = request.clone();
             // A session that begins before the repetition is not meant.
             let until = Timestamp::from_millis(now.as_millis().saturating_add(1));
             which.created_before = Some(which.created_before.map_or(until, |it| it.min(until)));
-            self.unfinished.add(RevocationRequest::Everywhere { subject, which, reason });
+            self.unfinished.add(RevocationRequest::Everywhere { subject, which, reason, client });
         }
         report
     }
@@ -300,6 +362,7 @@ impl SessionAdmin {
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
+        client: Option<&ClientDetails>,
     ) -> Result<RevocationReport> {
         let unknown =
             || RevocationTarget::UserSession { subject: subject.clone(), session: *session };
@@ -317,12 +380,12 @@ impl SessionAdmin {
             RevocationOutcome::Unknown => others.push(unknown()),
         }
         let stored = RevokedSessions { revoked, already_revoked, replicated };
-        Ok(self.on_revoked(subject, stored, others, reason).await)
+        Ok(self.on_revoked(subject, stored, others, reason, client).await)
     }
 
     /// Denies the access tokens in this process also where it fails.
     pub(super) async fn try_end_all(&self, request: &LogoutEverywhere) -> Result<RevocationReport> {
-        let LogoutEverywhere { subject, which, reason } = request;
+        let LogoutEverywhere { subject, which, reason, client } = request;
         let now = self.clock.now();
         let before = which.created_before.map_or(now, |instant| instant.min(now));
         // Access tokens of legacy apps name no session, and the store may have lost sessions: both
@@ -357,7 +420,7 @@ impl SessionAdmin {
             legacy.revoke_all(subject, until, which.except).await.inspect_err(deny_here)?;
         }
         let stored = self.store.revoke_all(subject, which, *reason).await.inspect_err(deny_here)?;
-        Ok(self.on_revoked(subject, stored, of_user().to_vec(), *reason).await)
+        Ok(self.on_revoked(subject, stored, of_user().to_vec(), *reason, client.as_ref()).await)
     }
 
     /// The store revoked these sessions: denies their access tokens everywhere and emits events.
@@ -370,6 +433,7 @@ impl SessionAdmin {
         stored: RevokedSessions,
         others: Vec<RevocationTarget>,
         reason: RevocationReason,
+        client: Option<&ClientDetails>,
     ) -> RevocationReport {
         let RevokedSessions { revoked, already_revoked, replicated } = stored;
         let target = |session: &SessionId| RevocationTarget::Session { session: *session };
@@ -388,7 +452,8 @@ impl SessionAdmin {
         let published = self.deny_everywhere(subject, new, repeated).await;
         let replicated = replicated.answer();
         for session in &revoked {
-            self.auditor.emit(subject, *session, AuditKind::Revoked { reason, replicated });
+            let kind = AuditKind::Revoked { reason, replicated };
+            self.auditor.emit_from(subject, *session, client, kind);
         }
         let already_revoked = already_revoked.into_iter().map(|(session, _)| session).collect();
         RevocationReport { revoked, already_revoked, replicated, published }
@@ -396,13 +461,18 @@ impl SessionAdmin {
 
     /// A login evicted these sessions and the store revoked them: denies their access tokens and
     /// emits events.
-    pub(super) async fn on_evicted(&self, subject: &Subject, evicted: &[SessionId]) {
+    pub(super) async fn on_evicted(
+        &self,
+        subject: &Subject,
+        evicted: &[SessionId],
+        client: Option<&ClientDetails>,
+    ) {
         let targets = evicted.iter().map(|session| RevocationTarget::Session { session: *session });
         self.deny_everywhere_best_effort(subject, targets).await;
         let reason = RevocationReason::Displaced;
         for session in evicted {
             let kind = AuditKind::Revoked { reason, replicated: None };
-            self.auditor.emit(subject, *session, kind);
+            self.auditor.emit_from(subject, *session, client, kind);
         }
     }
 
@@ -487,7 +557,13 @@ impl SessionAdmin {
         for target in targets {
             if let RevocationTarget::Session { session } = target {
                 let (subject, reason) = (subject.clone(), RevocationReason::Administrative);
-                self.unfinished.add(RevocationRequest::Session { subject, session, reason });
+                let client = None;
+                self.unfinished.add(RevocationRequest::Session {
+                    subject,
+                    session,
+                    reason,
+                    client,
+                });
             }
         }
     }

@@ -17,7 +17,7 @@
 //! | `regrant_adoptions_total` | | counter |
 //! | `regrant_access_denied_total` | `by`: `session`, `child` (of a discarded child: a second holder), `subject`, `user` (a logout everywhere), `overflow` (the deny list or the feed was full) | counter |
 //! | `regrant_revocations_unreplicated_total` | | counter |
-//! | `regrant_store_operation_seconds` | `operation`: `create`, `refresh`, `confirm`, `revoke`, `revoke_all`, `list`, `count_failure`, `tell`; `outcome`: `ok`, `error` | histogram |
+//! | `regrant_store_operation_seconds` | `operation`: `create`, `refresh`, `set_claims`, `confirm`, `revoke`, `revoke_all`, `list`, `find`, `count_failure`, `tell`; `outcome`: `ok`, `error` | histogram |
 //! | `regrant_store_errors_total` | `operation`: these and `read_feed` | counter |
 //! | `regrant_revocation_feed_lag_seconds` | | gauge |
 //! | `regrant_revocation_delivery_seconds` | | histogram |
@@ -92,7 +92,7 @@ use crate::revocation::{
     FeedCursor, FeedPage, MAX_FEED_BYTES, MAX_FEED_ENTRIES, Revocation, RevocationFeed,
 };
 use crate::session::{
-    AccessTokenUse, ClientDetails, NewSession, PresentedToken, RefreshPolicy, TheftScope,
+    AccessTokenUse, ClientDetails, NewSession, PresentedToken, Record, RefreshPolicy, TheftScope,
     UseOutcome,
 };
 use crate::store::{
@@ -225,8 +225,18 @@ pub(super) const REVOCATIONS_UNREPLICATED: Metric = metric(
     &[],
 );
 
-const OPERATIONS: &[&str] =
-    &["create", "refresh", "confirm", "revoke", "revoke_all", "list", "count_failure", "tell"];
+const OPERATIONS: &[&str] = &[
+    "create",
+    "refresh",
+    "set_claims",
+    "confirm",
+    "revoke",
+    "revoke_all",
+    "list",
+    "find",
+    "count_failure",
+    "tell",
+];
 
 pub(super) const STORE_OPERATION_SECONDS: Metric = metric(
     MetricKind::Histogram,
@@ -244,10 +254,12 @@ pub(super) const STORE_ERRORS: Metric = metric(
         &[
             "create",
             "refresh",
+            "set_claims",
             "confirm",
             "revoke",
             "revoke_all",
             "list",
+            "find",
             "count_failure",
             "tell",
             "read_feed",
@@ -536,6 +548,10 @@ impl SessionStore for InstrumentedStore {
 
     async fn users(&self, cursor: &UserCursor) -> Result<UserPage> {
         self.0.users(cursor).await
+    }
+
+    async fn find(&self, subject: &Subject, session: &SessionId) -> Result<Option<Record>> {
+        timed("find", self.0.find(subject, session)).await
     }
 
     async fn health(&self) -> StoreHealth {

@@ -29,7 +29,7 @@ pub use introspect::RefreshIntrospection;
 pub(crate) use legacy::LegacyTokens;
 pub(crate) use limits::Attempt;
 pub use login::{Login, TokenPair};
-pub use logout::{LogoutEverywhere, RevocationReport};
+pub use logout::{Logout, LogoutEverywhere, RevocationReport};
 pub use refresh::{RefreshIdentity, RefreshRequest, RefreshResponse, Renewal};
 pub use sessions::{SessionAdmin, SessionInfo, SessionStatus};
 pub use update::SessionUpdate;

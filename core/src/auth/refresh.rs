@@ -193,7 +193,7 @@ impl Auth {
     }
 
     /// Returns whose session a refresh token belongs to, with the claims that it has so far, for apps that
-    /// look up their own claims before [`Auth::refresh`]. Reads the store, where
+    /// look up their own claims before [`Auth::refresh`]. Reads the session from the store, where
     /// [`Auth::update_session`] leaves claims; otherwise as [`Auth::refresh_subject`].
     ///
     /// # Errors
@@ -231,6 +231,12 @@ pub(crate) struct CheckedRequest {
     replaces_claims: bool,
     /// Where it is recorded and known.
     client: Option<ClientDetails>,
+}
+
+impl CheckedRequest {
+    pub(crate) const fn client(&self) -> Option<&ClientDetails> {
+        self.client.as_ref()
+    }
 }
 
 impl Engine {

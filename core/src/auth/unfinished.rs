@@ -6,14 +6,25 @@ use std::sync::{Mutex, PoisonError};
 
 use tokio::sync::mpsc;
 
+use crate::session::ClientDetails;
 use crate::store::SessionFilter;
 use crate::types::{RevocationReason, SessionId, Subject};
 
 /// A revocation as it was requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RevocationRequest {
-    Session { subject: Subject, session: SessionId, reason: RevocationReason },
-    Everywhere { subject: Subject, which: SessionFilter, reason: RevocationReason },
+    Session {
+        subject: Subject,
+        session: SessionId,
+        reason: RevocationReason,
+        client: Option<ClientDetails>,
+    },
+    Everywhere {
+        subject: Subject,
+        which: SessionFilter,
+        reason: RevocationReason,
+        client: Option<ClientDetails>,
+    },
 }
 
 /// Which sessions of a user a request revokes.
@@ -148,7 +159,8 @@ mod tests {
             let mut id = [0; 16];
             id[..4].copy_from_slice(&number.to_be_bytes());
             let (subject, session) = (Subject::new(user).unwrap(), SessionId::from_bytes(id));
-            RevocationRequest::Session { subject, session, reason: RevocationReason::Logout }
+            let (reason, client) = (RevocationReason::Logout, None);
+            RevocationRequest::Session { subject, session, reason, client }
         };
         for number in 0..20_000 {
             unfinished.add(request("mallory", number));

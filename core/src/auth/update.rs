@@ -8,7 +8,7 @@ use super::events::AuditKind;
 use super::{Auth, Engine, metrics};
 use crate::error::Result;
 use crate::revocation::RevocationTarget;
-use crate::session::SessionTerms;
+use crate::session::{ClientDetails, SessionTerms};
 use crate::types::{FamilyPosition, SessionId, Subject};
 
 /// New claims for a session of a user.
@@ -19,13 +19,14 @@ pub struct SessionUpdate {
     session: SessionId,
     claims: Map<String, Value>,
     at_once: bool,
+    client: ClientDetails,
 }
 
 impl SessionUpdate {
     /// Replaces the app's own claims of a session of `subject`, at most 2048 bytes of JSON
     /// ([`Login::claims`](crate::Login::claims)).
     pub fn claims(subject: Subject, session: SessionId, claims: Map<String, Value>) -> Self {
-        Self { subject, session, claims, at_once: false }
+        Self { subject, session, claims, at_once: false, client: ClientDetails::default() }
     }
 
     /// Also refuses the user's access tokens of before, with
@@ -33,6 +34,12 @@ impl SessionUpdate {
     /// other sessions too, and get the new claims. Otherwise they come with the next refresh.
     pub fn at_once(mut self) -> Self {
         self.at_once = true;
+        self
+    }
+
+    /// Sets what the request tells of its client, for the audit event.
+    pub fn client(mut self, client: ClientDetails) -> Self {
+        self.client = client;
         self
     }
 }
@@ -59,7 +66,8 @@ impl Auth {
 
 impl Engine {
     async fn update_session(&self, update: SessionUpdate, span: &Span) -> Result<bool> {
-        let SessionUpdate { subject, session, claims, at_once } = update;
+        let SessionUpdate { subject, session, claims, at_once, client } = update;
+        let client = self.recorded(client);
         span.record("session", display(session));
         let json = SessionTerms::check_claims(&claims)?;
         // As a refresh will: an update that every refresh refuses would sign the user out.
@@ -72,7 +80,8 @@ impl Engine {
         if !is_live {
             return Ok(false);
         }
-        self.admin.auditor.emit(&subject, session, AuditKind::ClaimsUpdated);
+        let event = AuditKind::ClaimsUpdated;
+        self.admin.auditor.emit_from(&subject, session, client.as_ref(), event);
         if at_once {
             let issued_until = self.now();
             let target = RevocationTarget::UserCutoff {

@@ -93,6 +93,7 @@ impl AuthConfig {
     pub fn builder(self) -> Result<AuthBuilder> {
         let mut builder = AuthBuilder::default();
         self.web_policy()?;
+        self.redis.check_timeouts()?;
         if let Some(Lifetime(bound)) = self.revocation.max_staleness {
             builder = builder.max_staleness(bound);
         }
@@ -126,6 +127,7 @@ impl AuthConfig {
             self.legacy_tokens().map(drop),
             self.dpop_policy().map(drop),
             self.web_policy().map(drop),
+            self.redis.check_timeouts(),
         ];
         let mut problems: Vec<Error> = Vec::new();
         for problem in results.into_iter().filter_map(Result::err) {

@@ -200,7 +200,7 @@ pub struct RevocationConfig {
 pub struct RedisConfig {
     /// The prefix of all keys.
     pub prefix: Option<String>,
-    /// The timeout of one operation, connecting included.
+    /// The timeout of one operation, connecting included, at most 5 minutes.
     pub timeout: Option<Lifetime>,
     /// A PEM file with the trusted certificate authorities, for `rediss` addresses. By default the
     /// system's. A server whose own certificate is in the file is trusted whatever that certificate
@@ -219,7 +219,7 @@ pub struct RedisConfig {
     /// replicated. By default 1 with Sentinels and in a cluster, else 0. The write stands either
     /// way; too few acknowledgements are logged, and shown in the audit event of a revocation.
     pub replicas: Option<u32>,
-    /// How long to wait for the replicas.
+    /// How long to wait for the replicas, at most 5 minutes.
     pub replica_timeout: Option<Lifetime>,
     /// What to do about a server whose `maxmemory-policy` may evict live sessions: log a warning,
     /// or `refuse` to use it, so that operations fail with `ERR_STORE_UNAVAILABLE`.
@@ -438,7 +438,7 @@ pub struct KeySetsConfig {
     pub max_age: Option<Lifetime>,
     /// How long a set is used after that while the issuer cannot be reached, up to 30 days.
     pub max_stale: Option<Lifetime>,
-    /// The timeout of a fetch.
+    /// The timeout of a fetch, at most 5 minutes.
     pub timeout: Option<Lifetime>,
 }
 

@@ -106,6 +106,15 @@ impl LimiterConfig {
 }
 
 impl RedisConfig {
+    pub(super) fn check_timeouts(&self) -> Result<()> {
+        let timeouts =
+            [("redis.timeout", self.timeout), ("redis.replicaTimeout", self.replica_timeout)];
+        timeouts.into_iter().try_for_each(|(field, timeout)| match timeout {
+            Some(Lifetime(timeout)) => check_timeout(field, timeout),
+            None => Ok(()),
+        })
+    }
+
     pub(super) fn options(&self) -> RedisOptions {
         let mut options = RedisOptions::default();
         if let Some(prefix) = &self.prefix {
@@ -217,6 +226,14 @@ impl VerifierWebConfig {
         };
         web.policy()
     }
+}
+
+/// Refuses a timeout that was written in milliseconds: `5000` would be 83 minutes.
+pub(super) fn check_timeout(field: &str, timeout: Duration) -> Result<()> {
+    if timeout <= Duration::from_secs(300) {
+        return Ok(());
+    }
+    Err(Error::config(field, "must not be longer than 5 minutes (300 seconds)"))
 }
 
 fn check_range(field: &str, span: Duration, min: Duration, max: Duration) -> Result<()> {

@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::options::{AccessConfig, IssuerConfig, KeyConfig, KeySetsConfig, VerifierConfig};
 use super::parse::{in_element, names_of, parse};
+use super::policies::check_timeout;
 use super::values::{Lifetime, OneOrMany, OrFalse};
 use crate::access::AccessPolicy;
 use crate::error::{Error, Result};
@@ -148,6 +149,7 @@ impl KeySetsConfig {
             schedule = schedule.max_stale(max_stale);
         }
         if let Some(Lifetime(timeout)) = self.timeout {
+            check_timeout("keySets.timeout", timeout)?;
             schedule = schedule.timeout(timeout);
         }
         schedule.build()

@@ -14,7 +14,7 @@ use super::origin::is_own_page;
 use super::policy::WebPolicy;
 use super::request::{AuthorizationHeader, HeaderName, HeaderValue, RequestHead};
 use super::response::{EndpointResponse, Rejection};
-use crate::auth::{Auth, LogoutEverywhere, RefreshRequest, RefreshResponse, TokenPair};
+use crate::auth::{Auth, Logout, LogoutEverywhere, RefreshRequest, RefreshResponse, TokenPair};
 use crate::error::{Error, Result};
 use crate::token::base64url;
 use crate::types::{SessionId, Subject, Timestamp};
@@ -77,8 +77,6 @@ pub struct RefreshInput {
     pub rotate: Option<bool>,
     /// The user that the client claims to be.
     pub subject: Option<Subject>,
-    /// The address of the client, for the limiter and the list of sessions.
-    pub address: Option<String>,
 }
 
 /// Which sessions `DELETE` of the sessions endpoint revokes.
@@ -347,7 +345,7 @@ impl<'a> Endpoints<'a> {
         if let Some(subject) = input.subject {
             refresh = refresh.expect_subject(subject);
         }
-        if let Some(address) = &input.address {
+        if let Some(address) = request.client_address() {
             refresh = refresh.address(address);
         }
         if let HeaderValue::One(user_agent) = request.value(HeaderName::UserAgent) {
@@ -381,11 +379,11 @@ impl<'a> Endpoints<'a> {
         // All of them: a session that stays alive must not look like one that is over. The headers of
         // a request are limited, and only tokens of this server reach the store.
         for token in &tokens {
-            let outcome = match &proof {
-                Some(proof) => self.auth.logout_with_proof(token, proof).await,
-                None => self.auth.logout(token).await,
-            };
-            match outcome {
+            let mut logout = Logout::new(token).client(request.client());
+            if let Some(proof) = &proof {
+                logout = logout.proof(proof.clone());
+            }
+            match self.auth.logout(logout).await {
                 Ok(_) => revoked_any = true,
                 // The session is alive, whatever became of others.
                 Err(
@@ -410,7 +408,8 @@ impl<'a> Endpoints<'a> {
     }
 
     /// Lists (`GET`, `HEAD`) or revokes (`DELETE`) the sessions of `subject`, of which `current`
-    /// sent the request: `{ "sessions": […] }`, `{ "ended": number }`. Other methods: 405.
+    /// sent the request: `{ "sessions": […] }`, `{ "ended": number }`. Other methods: 405. Of the
+    /// request the method and the client count.
     ///
     /// # Errors
     /// [`Error::NotFound`] for what is no session of this user; [`Error::ClaimMissing`] for
@@ -419,10 +418,11 @@ impl<'a> Endpoints<'a> {
         &self,
         subject: &Subject,
         current: Option<SessionId>,
-        method: &str,
+        request: &RequestHead<'_>,
         selector: SessionSelector<'_>,
     ) -> Result<EndpointResponse, Rejection> {
-        let body = match (method, selector) {
+        let everywhere = || LogoutEverywhere::new(subject.clone()).client(request.client());
+        let body = match (request.method(), selector) {
             ("GET" | "HEAD", SessionSelector::All) => {
                 let sessions = self.auth.sessions(subject, current.as_ref()).await?;
                 let sessions = sessions
@@ -433,18 +433,20 @@ impl<'a> Endpoints<'a> {
                 json!({ "sessions": sessions.into_iter().map(with_iso_times).collect::<Vec<_>>() })
             }
             ("DELETE", SessionSelector::All) => {
-                json!({ "ended": self.auth.logout_everywhere(subject).await? })
+                json!({ "ended": self.auth.logout_everywhere(everywhere()).await? })
             }
             ("DELETE", SessionSelector::Others) => {
                 let current = current.ok_or(Error::claim_missing("sid"))?;
-                let others = LogoutEverywhere::new(subject.clone()).except(current);
+                let others = everywhere().except(current);
                 json!({ "ended": self.auth.logout_everywhere(others).await? })
             }
             ("DELETE", SessionSelector::One(id)) => {
                 let id = id.parse::<SessionId>().map_err(|_| Error::NotFound)?;
                 let reason = crate::types::RevocationReason::Logout;
-                let ended = self.auth.revoke_session(subject, &id, reason).await?;
-                if !ended && !self.is_session_of(subject, id).await? {
+                let client = request.client();
+                let ended = self.auth.revoke_session_from(subject, &id, reason, client).await?;
+                // A repeated revocation is no error.
+                if !ended && self.auth.engine().record(subject, id).await?.is_none() {
                     return Err(Error::NotFound.into());
                 }
                 json!({ "ended": u8::from(ended) })
@@ -455,12 +457,6 @@ impl<'a> Endpoints<'a> {
             _ => return Ok(EndpointResponse::method_not_allowed("DELETE")),
         };
         Ok(EndpointResponse::uncached(200, Some(body)))
-    }
-
-    /// Whether the user has the session, live or revoked. A repeated revocation is no error.
-    async fn is_session_of(&self, subject: &Subject, id: SessionId) -> Result<bool> {
-        let sessions = self.auth.sessions(subject, None).await?;
-        Ok(sessions.iter().any(|session| session.id == id))
     }
 
     /// The public keys of access tokens (RFC 7517 §5), with `Cache-Control` and `ETag`; 304 if the

@@ -11,7 +11,7 @@ use url::form_urlencoded;
 use super::endpoints::{Endpoints, RefreshInput};
 use super::request::RequestHead;
 use super::response::EndpointResponse;
-use crate::auth::RefreshResponse;
+use crate::auth::{Logout, RefreshResponse};
 use crate::error::{Advice, Error, ErrorCode, Language, Result};
 use crate::types::RevocationReason;
 
@@ -94,10 +94,11 @@ impl Endpoints<'_> {
         let proof = super::guard::proof_of(self.auth, request)?;
         match self.auth.refresh_subject(token).await {
             Ok(_) => {
-                match &proof {
-                    Some(proof) => self.auth.logout_with_proof(token, proof).await?,
-                    None => self.auth.logout(token).await?,
-                };
+                let mut logout = Logout::new(token).client(request.client());
+                if let Some(proof) = proof {
+                    logout = logout.proof(proof);
+                }
+                self.auth.logout(logout).await?;
                 return Ok(true);
             }
             // It may be an access token.
@@ -109,7 +110,8 @@ impl Endpoints<'_> {
         if access.key().is_none() && self.auth.has_bearer_tokens_of_bound_sessions() {
             return Ok(false);
         }
-        self.auth.revoke_session(access.subject(), &session, RevocationReason::Logout).await?;
+        let (subject, reason) = (access.subject(), RevocationReason::Logout);
+        self.auth.revoke_session_from(subject, &session, reason, request.client()).await?;
         Ok(true)
     }
 

@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::access::is_token68;
 use crate::error::{Error, Result};
+use crate::session::ClientDetails;
 
 /// The head of a request to this server. `Debug` omits the headers, which may contain tokens.
 ///
@@ -26,6 +27,7 @@ pub struct RequestHead<'a> {
     target: &'a str,
     headers: Vec<(&'a str, &'a str)>,
     https: Option<bool>,
+    address: Option<&'a str>,
 }
 
 /// The headers that the rules look at, beside the configured one of access tokens.
@@ -112,7 +114,7 @@ pub(super) enum AuthorizationHeader<'a> {
 impl<'a> RequestHead<'a> {
     /// A request of `method` for `target`: the path with its query, or the absolute URL.
     pub const fn new(method: &'a str, target: &'a str) -> Self {
-        Self { method, target, headers: Vec::new(), https: None }
+        Self { method, target, headers: Vec::new(), https: None, address: None }
     }
 
     /// Adds a header, with its name in any case. HTTP/2's `:authority` is one of them.
@@ -125,6 +127,30 @@ impl<'a> RequestHead<'a> {
     pub const fn https(mut self, https: bool) -> Self {
         self.https = Some(https);
         self
+    }
+
+    /// Sets the address of the client, as the framework says with its proxy settings: for the limiter,
+    /// the list of sessions and audit events.
+    pub const fn address(mut self, address: &'a str) -> Self {
+        self.address = Some(address);
+        self
+    }
+
+    /// What the request tells of its client.
+    pub fn client(&self) -> ClientDetails {
+        let details = match self.value(HeaderName::UserAgent) {
+            HeaderValue::One(user_agent) => ClientDetails::default().user_agent(user_agent),
+            HeaderValue::Absent | HeaderValue::Repeated => ClientDetails::default(),
+        };
+        match self.address {
+            Some(address) => details.address(address),
+            None => details,
+        }
+    }
+
+    /// The address of the client.
+    pub(super) const fn client_address(&self) -> Option<&'a str> {
+        self.address
     }
 
     /// The method, as sent.

@@ -121,6 +121,9 @@ impl ClientRequest {
         for (name, value) in &self.headers {
             head = head.header(name, value);
         }
+        if let Some(address) = self.address() {
+            head = head.address(address);
+        }
         match self.client.https {
             Some(https) => head.https(https),
             None => head,
@@ -129,14 +132,7 @@ impl ClientRequest {
 
     /// What the request tells of its client, for [`Login::client`](crate::Login::client).
     pub fn details(&self) -> ClientDetails {
-        let user_agents =
-            self.headers.iter().filter(|(name, _)| name == header::USER_AGENT.as_str());
-        let details = user_agents
-            .fold(ClientDetails::default(), |details, (_, value)| details.user_agent(value));
-        match self.address() {
-            Some(address) => details.address(address),
-            None => details,
-        }
+        self.head().client()
     }
 
     /// The address of the client, if it is known.
@@ -392,7 +388,7 @@ impl AuthRouter {
         };
         let body = RequestBody::Parsed(token.as_deref());
         let outcome = match operation {
-            Operation::Refresh => self.refresh(&head, body, client.address()).await,
+            Operation::Refresh => self.refresh(&head, body).await,
             Operation::Logout => self.endpoints().logout(&head, body).await,
         };
         self.respond(outcome)
@@ -402,11 +398,9 @@ impl AuthRouter {
         &self,
         head: &RequestHead<'_>,
         body: RequestBody<'_>,
-        address: Option<&str>,
     ) -> Result<EndpointResponse, Rejection> {
         let presented = self.endpoints().presented(head, body).await?;
-        let mut input =
-            RefreshInput { address: address.map(ToOwned::to_owned), ..RefreshInput::default() };
+        let mut input = RefreshInput::default();
         let Some(claims) = &self.claims else {
             return self.endpoints().refresh(&presented, head, input).await;
         };
@@ -432,8 +426,8 @@ impl AuthRouter {
     ) -> Response {
         let selector = SessionSelector::parse(segment);
         let (subject, current) = (access.subject(), access.session());
-        let method = client.method.as_str();
-        self.respond(self.endpoints().sessions(subject, current, method, selector).await)
+        let head = client.head();
+        self.respond(self.endpoints().sessions(subject, current, &head, selector).await)
     }
 
     fn respond(&self, outcome: Result<EndpointResponse, Rejection>) -> Response {

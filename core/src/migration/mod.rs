@@ -39,7 +39,9 @@ use crate::auth::{
 };
 use crate::error::{Error, Result};
 use crate::keys::{Algorithm, Key, ShortSecret};
-use crate::session::{DeviceLabel, NewSession, Record, RefreshClaims, SessionPolicy};
+use crate::session::{
+    ClientDetails, DeviceLabel, NewSession, Record, RefreshClaims, SessionPolicy,
+};
 use crate::store::FailureKey;
 use crate::types::{RevocationReason, SecretBytes, SessionId, Subject, Timestamp};
 
@@ -225,7 +227,7 @@ impl LegacyRefreshTokens {
             _ => None,
         };
         if let Some(reason) = logged_out {
-            engine.end_session(subject, session, reason).await?;
+            engine.end_session(subject, session, reason, None).await?;
         } else if state == MigrationState::Pending {
             engine.admin().auditor().emit(subject, *session, AuditKind::Migrated);
         }
@@ -281,7 +283,8 @@ impl LegacyTokens for LegacyRefreshTokens {
             MigrationState::Migrated(_) => {}
             MigrationState::LoggedOut(_) => {
                 let reason = RevocationReason::Logout;
-                engine.end_session(&claims.subject, &claims.session, reason).await?;
+                let client = checked.client();
+                engine.end_session(&claims.subject, &claims.session, reason, client).await?;
             }
         }
         let response = engine.exchange(&claims, checked).await;
@@ -311,13 +314,20 @@ impl LegacyTokens for LegacyRefreshTokens {
     }
 
     /// Logs the user out here and in the legacy app.
-    async fn logout(&self, engine: &Engine, token: &str, span: &Span) -> Result<bool> {
+    async fn logout(
+        &self,
+        engine: &Engine,
+        token: &str,
+        client: Option<&ClientDetails>,
+        span: &Span,
+    ) -> Result<bool> {
         let token = self.verify(token)?;
         span.record("session", display(token.session));
         // The key first: an import in progress then finds it gone and revokes its session.
         let (existed, marker) = self.store.remove(token.text, &token.session).await?;
         let Some(marker) = marker else { return Ok(existed) };
-        engine.end_session(&marker.subject, &token.session, RevocationReason::Logout).await
+        let (subject, session) = (&marker.subject, &token.session);
+        engine.end_session(subject, session, RevocationReason::Logout, client).await
     }
 
     async fn revoke_all(

@@ -47,6 +47,7 @@ impl Record {
                     &later.notes.refreshed_from,
                     &earlier.notes.refreshed_from,
                 ),
+                unknown: first_known(&later.notes.unknown, &earlier.notes.unknown),
             },
             ..later.clone()
         };

@@ -25,7 +25,7 @@ mod step;
 mod terms;
 mod token_use;
 
-pub use notes::{ClientDetails, SessionNotes, UpdatedClaims};
+pub use notes::{ClientDetails, SessionNotes, UnknownParts, UpdatedClaims};
 pub use policy::{FailureLimit, RefreshPolicy, SessionPolicy, TheftScope};
 pub(crate) use record::layout;
 pub use record::{Child, DeviceLabel, NewSession, Record, SessionState, TokenId};

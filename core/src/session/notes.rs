@@ -2,19 +2,23 @@
 //! the latest refresh came from.
 //!
 //! None of it matters to the state machine. The Redis store keeps each part as a field of its own, so
-//! that its scripts need not read them.
+//! that its scripts need not read them. The other stores keep one JSON object.
+//!
+//! While an app is upgraded, processes of two versions share the sessions. A later version may add
+//! parts, which an earlier one keeps as they are; it must not change the form of those that exist.
+//! What it adds to [`ClientDetails`] is ignored by an earlier one, and lost when that one writes.
 
 use std::fmt;
 use std::str::FromStr;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_json::{Map, Value};
 
 use crate::error::Error;
 use crate::types::Timestamp;
 
 /// What is stored of a session beside its record.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
 pub struct SessionNotes {
     /// The claims that the app set in place of those of the login.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -25,6 +29,9 @@ pub struct SessionNotes {
     /// The client of the latest refresh that was granted.
     #[serde(default, rename = "refresh", skip_serializing_if = "Option::is_none")]
     pub refreshed_from: Option<Box<ClientDetails>>,
+    /// What a later version has added; `None` for nothing.
+    #[serde(flatten, with = "unknown_parts")]
+    pub unknown: Option<Box<UnknownParts>>,
 }
 
 impl SessionNotes {
@@ -62,6 +69,39 @@ impl SessionNotes {
             return Ok(Self::default());
         }
         serde_json::from_str(text).map_err(|_| damaged())
+    }
+}
+
+/// Parts that this version does not know, by name.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct UnknownParts(Map<String, Value>);
+
+impl fmt::Debug for UnknownParts {
+    /// Without the values, which may be personal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// Most sessions have none, and then no memory for them.
+mod unknown_parts {
+    use super::{Deserialize, Deserializer, Map, Serialize, Serializer, UnknownParts};
+
+    pub(super) fn serialize<S: Serializer>(
+        parts: &Option<Box<UnknownParts>>,
+        to: S,
+    ) -> Result<S::Ok, S::Error> {
+        match parts {
+            Some(parts) => parts.0.serialize(to),
+            None => Map::new().serialize(to),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        from: D,
+    ) -> Result<Option<Box<UnknownParts>>, D::Error> {
+        let parts = Map::deserialize(from)?;
+        Ok((!parts.is_empty()).then(|| Box::new(UnknownParts(parts))))
     }
 }
 
@@ -120,7 +160,7 @@ fn damaged() -> Error {
 /// What a request tells of its client, as far as the app passes it on. Nothing proves it: a client chooses
 /// its user agent, and the address may be that of a proxy.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct ClientDetails {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     address: Option<Box<str>>,
@@ -190,9 +230,26 @@ mod tests {
         notes.created_from = client.known().map(Box::new);
         assert_eq!(SessionNotes::decode(&notes.encode()).unwrap(), notes);
         assert_eq!(SessionNotes::decode("").unwrap(), SessionNotes::default());
-        for damaged in ["{", r#"{"more":1}"#, r#"{"claims":"{}"}"#, r#"{"claims":"x {}"}"#] {
+        for damaged in
+            ["{", "7", r#"{"login":"::1"}"#, r#"{"claims":"{}"}"#, r#"{"claims":"x {}"}"#]
+        {
             assert!(SessionNotes::decode(damaged).is_err(), "{damaged}");
         }
+    }
+
+    #[test]
+    fn what_a_later_version_has_added_is_kept() {
+        let text =
+            r#"{"claims":"5 {}","login":{"address":"::1","country":"NZ"},"more":{"b":[1,null]}}"#;
+        let mut notes = SessionNotes::decode(text).unwrap();
+        assert_eq!(notes.claims.as_ref().map(|claims| &*claims.json), Some("{}"));
+        let login = ClientDetails::default().address("::1");
+        assert_eq!(notes.created_from.as_deref(), Some(&login));
+        notes.set_claims(r#"{"a":1}"#, Timestamp::from_millis(7));
+        let written = r#"{"claims":"7 {\"a\":1}","login":{"address":"::1"},"more":{"b":[1,null]}}"#;
+        assert_eq!(notes.encode(), written);
+        assert!(!SessionNotes::decode(r#"{"more":1}"#).unwrap().is_empty());
+        assert!(!format!("{notes:?}").contains("null"), "{notes:?}");
     }
 
     #[test]

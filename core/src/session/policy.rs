@@ -98,10 +98,16 @@ impl SessionPolicy {
             ));
         }
         if self.grace > Self::MAX_GRACE {
-            return Err(Error::config("refresh.grace", "must not be longer than 5 minutes"));
+            return Err(Error::config(
+                "refresh.grace",
+                "must not be longer than 5 minutes (300 seconds)",
+            ));
         }
         if self.unused_grace() > Self::MAX_GRACE {
-            return Err(Error::config("refresh.unusedGrace", "must not be longer than 5 minutes"));
+            return Err(Error::config(
+                "refresh.unusedGrace",
+                "must not be longer than 5 minutes (300 seconds)",
+            ));
         }
         if self.unused_grace() < self.grace {
             return Err(Error::config(
@@ -182,6 +188,6 @@ impl FailureLimit {
         if (Duration::from_secs(1)..=Self::MAX_WINDOW).contains(&self.window) {
             return Ok(());
         }
-        Err(Error::config("refresh.limiter.window", "expected 1 second to 1 day"))
+        Err(Error::config("refresh.limiter.window", "expected 1 second to 1 day (86400 seconds)"))
     }
 }

@@ -317,6 +317,28 @@ mod tests {
     }
 
     #[test]
+    fn terms_of_a_later_version_are_carried_on() {
+        let (jti, more) = (base64url::encode(&[1; 32]), r#"{"idle":60000,"more":{"b":[1,null]}}"#);
+        let payload = format!(
+            r#"{{"sub":"u","sid":"BwcHBwcHBwcHBwcHBwcHBw","gen":0,"brn":0,"jti":"{jti}","ses":{more},"iat":1,"exp":2}}"#
+        );
+        let token = forge(r#"{"alg":"HS256","typ":"rt+jwt"}"#, &payload);
+        let read = RefreshClaims::verify(&token, &keys("secret")).unwrap();
+        let issued = IssuedChild {
+            family_position: FamilyPosition { generation: 1, branch: 0 },
+            issued_at: Timestamp::from_millis(5),
+            expires_at: Timestamp::from_millis(9),
+        };
+        let terms = read.terms.clone().with_claims(terms().claims).unwrap();
+        let child = read.child(&issued, terms.clone()).sign(&keys("secret")).unwrap();
+        let child = RefreshClaims::verify(child.expose(), &keys("secret")).unwrap();
+        assert_eq!(child.terms, terms);
+        let written = serde_json::to_value(&child.terms).unwrap();
+        assert_eq!(written["more"], serde_json::json!({ "b": [1, null] }));
+        assert_eq!(written["idle"], 60_000);
+    }
+
+    #[test]
     fn a_token_under_another_secret_is_refused() {
         let token = claims().sign(&keys("secret")).unwrap();
         let outcome = RefreshClaims::verify(token.expose(), &keys("other"));
@@ -337,7 +359,7 @@ mod tests {
             payload(r#","more":1"#),
             payload(r#","exp":3"#),
             payload(r#","jkt":"short""#),
-            payload(r#","ses":{"more":1}"#),
+            payload(r#","ses":7"#),
             payload(r#","ses":{"idle":-1}"#),
             payload(r#","par":"BwcHBwcHBwcHBwcHBwcHBw""#),
             payload("").replace(r#""gen":0"#, r#""gen":1"#),

@@ -3,6 +3,10 @@
 //! Every refresh token of the session carries them, signed, so no store has to keep them. Its client can
 //! read them, as it can read an access token. Claims that the app changes later are in the store
 //! ([`UpdatedClaims`]) until a refresh token carries them.
+//!
+//! A later version adds here what an earlier one may ignore: both may serve one session while an app is
+//! upgraded. What an earlier version must not ignore, such as a key, is a claim of its own, which that
+//! version refuses.
 
 use std::time::Duration;
 
@@ -15,7 +19,7 @@ use crate::error::{Error, Result};
 
 /// The terms of a session. The default are those of the policy, without claims.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
+#[serde(default)]
 pub(crate) struct SessionTerms {
     /// The app's claims, which every access token of the session has.
     #[serde(skip_serializing_if = "Map::is_empty")]
@@ -30,6 +34,9 @@ pub(crate) struct SessionTerms {
     /// Whether browsers forget the session when they close.
     #[serde(rename = "brief", skip_serializing_if = "is_false")]
     until_browser_closes: bool,
+    /// What a later version has added. The next refresh token has it too.
+    #[serde(flatten, skip_serializing_if = "Map::is_empty")]
+    unknown: Map<String, Value>,
 }
 
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]

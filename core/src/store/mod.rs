@@ -147,6 +147,12 @@ pub trait SessionStore: Send + Sync + fmt::Debug {
         Err(Error::config("store", "this store cannot list its users"))
     }
 
+    /// One of those sessions.
+    async fn find(&self, subject: &Subject, session: &SessionId) -> Result<Option<Record>> {
+        let sessions = self.list(subject).await?;
+        Ok(sessions.into_iter().find(|stored| stored.id == *session).map(|stored| stored.record))
+    }
+
     /// Reports how the store is doing. A store that cannot be reached is reported as such and is
     /// not an error.
     async fn health(&self) -> StoreHealth {

@@ -316,6 +316,10 @@ impl SessionStore for MovingStore {
         Ok(new)
     }
 
+    async fn find(&self, subject: &Subject, session: &SessionId) -> Result<Option<Record>> {
+        Ok(record(&self.list(subject).await?, session).cloned())
+    }
+
     async fn import(&self, subject: &Subject, sessions: &[StoredSession]) -> Result<Imported> {
         self.store.import(subject, sessions).await
     }

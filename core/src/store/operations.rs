@@ -188,6 +188,11 @@ impl<S: LocalStore> SessionStore for S {
         self.list_users(cursor).await
     }
 
+    async fn find(&self, subject: &Subject, session: &SessionId) -> Result<Option<Record>> {
+        let session = *session;
+        self.read(subject, move |sessions, now| get_unexpired(sessions, &session, now)).await
+    }
+
     async fn health(&self) -> StoreHealth {
         let login = async {
             let (subject, session) = (probe_subject()?, SessionId::random()?);

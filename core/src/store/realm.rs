@@ -23,7 +23,7 @@ use crate::revocation::{
     RevocationTarget,
 };
 use crate::session::{
-    AccessTokenUse, ClientDetails, NewSession, PresentedToken, RefreshPolicy, TheftScope,
+    AccessTokenUse, ClientDetails, NewSession, PresentedToken, Record, RefreshPolicy, TheftScope,
     UseOutcome,
 };
 use crate::types::{Realm, Realms, RevocationReason, SessionId, Subject, Timestamp};
@@ -68,7 +68,7 @@ impl SessionStore for RealmStore {
         // where that was. The ids of other sessions are new.
         let previous = if new.legacy_login.is_some() { &names[1..] } else { &[] };
         for name in previous {
-            if self.store.list(name).await?.iter().any(|stored| stored.id == *session) {
+            if self.store.find(name, session).await?.is_some() {
                 return self.store.create(name, session, new).await;
             }
         }
@@ -181,6 +181,16 @@ impl SessionStore for RealmStore {
 
     async fn users(&self, cursor: &UserCursor) -> Result<UserPage> {
         self.store.users(cursor).await
+    }
+
+    async fn find(&self, subject: &Subject, session: &SessionId) -> Result<Option<Record>> {
+        for name in self.names(subject) {
+            let record = self.store.find(&name, session).await?;
+            if record.is_some() {
+                return Ok(record);
+            }
+        }
+        Ok(None)
     }
 
     async fn health(&self) -> StoreHealth {

@@ -194,15 +194,24 @@ pub fn format_span(span: Duration) -> String {
 /// Deserializes a duration from a number of seconds or from text; for
 /// `#[serde(deserialize_with)]`.
 ///
-/// A bare number that can only be milliseconds by habit is rejected: `900000` for 15 minutes would be
-/// more than ten days.
+/// A bare number that can only be milliseconds by habit is rejected, in text too: `900000` for 15 minutes
+/// would be more than ten days.
 ///
 /// # Errors
 /// Text that [`parse_span`] rejects, negative numbers and other types.
 pub fn span_seconds_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     const DAY: u64 = 24 * 3600;
+    /// As milliseconds 3 hours, and as seconds 125 days. What is as milliseconds a whole number of minutes
+    /// and as seconds a whole number of days, such as 90 days, is mostly less.
+    const WHOLE_HOURS: u64 = 10_800_000;
 
     struct Span;
+
+    /// More than a day, and rounder in milliseconds than in seconds.
+    fn seems_to_be_milliseconds(number: u64) -> bool {
+        let is_whole_days = number.is_multiple_of(DAY) && !number.is_multiple_of(WHOLE_HOURS);
+        number > DAY && number.is_multiple_of(1000) && !is_whole_days
+    }
 
     impl Visitor<'_> for Span {
         type Value = Duration;
@@ -212,7 +221,7 @@ pub fn span_seconds_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<Durat
         }
 
         fn visit_u64<E: de::Error>(self, seconds: u64) -> Result<Duration, E> {
-            if seconds > DAY && seconds.is_multiple_of(1000) && !seconds.is_multiple_of(DAY) {
+            if seems_to_be_milliseconds(seconds) {
                 let problem = "a number is in seconds, and this one seems to be in milliseconds: write text such as \"15m\"";
                 return Err(E::custom(problem));
             }
@@ -231,7 +240,10 @@ pub fn span_seconds_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<Durat
         }
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<Duration, E> {
-            parse_span(text).map_err(E::custom)
+            match text.trim().parse() {
+                Ok(seconds) => self.visit_u64(seconds),
+                Err(_) => parse_span(text).map_err(E::custom),
+            }
         }
     }
 

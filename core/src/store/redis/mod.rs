@@ -389,6 +389,13 @@ impl SessionStore for RedisStore {
         Ok(UserPage { users, next: (next != "0").then_some(UserCursor(next)) })
     }
 
+    async fn find(&self, subject: &Subject, session: &SessionId) -> Result<Option<Record>> {
+        let arguments = self.arguments().bytes(session.as_bytes());
+        let reply: Option<(Vec<u8>, Texts)> =
+            self.client.run(&self.scripts.find, &self.key(subject), arguments).await?;
+        reply.map(|(record, texts)| decode(&record, &texts)).transpose()
+    }
+
     async fn health(&self) -> StoreHealth {
         health::report(&self.client, &self.scripts.create, &self.prefix, self.replicas).await
     }
@@ -469,12 +476,14 @@ fn decode_notes(claims: &str, login: &str, refresh: &str) -> Result<SessionNotes
         },
         created_from: client(login)?,
         refreshed_from: client(refresh)?,
+        // Fields of their own, which no script touches.
+        unknown: None,
     })
 }
 
 /// Reverses [`decode`].
 fn encode(record: &Record) -> Encoded {
-    let SessionNotes { claims, created_from, refreshed_from } = &record.notes;
+    let SessionNotes { claims, created_from, refreshed_from, .. } = &record.notes;
     let claims = claims.as_ref().map(ToString::to_string).unwrap_or_default();
     let login = client_text(created_from.as_deref());
     let refresh = match client_text(refreshed_from.as_deref()) {

@@ -152,6 +152,7 @@ pub(super) struct Scripts {
     pub(super) revoke_all: Script,
     pub(super) list: Script,
     pub(super) import: Script,
+    pub(super) find: Script,
     pub(super) count_failure: Script,
 }
 
@@ -206,6 +207,7 @@ impl Scripts {
             )),
             list: script(pieces!("on_primary", "clock", "record", "sessions", "op_list")),
             import: script(pieces!("on_primary", "clock", "record", "sessions", "op_import")),
+            find: script(pieces!("on_primary", "clock", "record", "sessions", "op_find")),
             count_failure: Script::new(pieces!("clock", "op_count_failure").to_owned()),
         }
     }

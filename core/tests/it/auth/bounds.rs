@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use regrant::session::{
-    AccessTokenUse, NewSession, PresentedToken, RefreshPolicy, SessionState, TheftScope, UseOutcome,
+    AccessTokenUse, ClientDetails, NewSession, PresentedToken, RefreshPolicy, SessionState,
+    TheftScope, UseOutcome,
 };
 use regrant::store::{
     Created, MemoryStore, Refreshed, RevokedSession, RevokedSessions, SessionFilter, SessionStore,
@@ -15,7 +16,8 @@ use regrant::store::{
 };
 use regrant::types::{Clock, RevocationReason, SessionId, Subject};
 use regrant::{
-    Auth, Error, Login, LogoutEverywhere, RefreshRequest, Result, SessionStatus, TokenPair,
+    AuditKind, Auth, Error, Login, Logout, LogoutEverywhere, RefreshRequest, Result, SessionStatus,
+    TokenPair,
 };
 use serde_json::json;
 use tokio::sync::Notify;
@@ -254,13 +256,21 @@ async fn a_revocation_that_the_store_did_not_take_is_repeated() {
         let (world, store) = flaky_world();
         let (pair, kept) = (world.login().await, world.login().await);
         store.down.store(true, Ordering::SeqCst);
+        let client = ClientDetails::default().address("192.0.2.1");
         for _ in 0..3 {
+            let (auth, from) = (&world.auth, client.clone());
             let failed = match way {
-                0 => world.auth.logout(pair.refresh_token.expose()).await.map(drop),
-                1 => world.auth.revoke_session(&alice(), &pair.session, REASON).await.map(drop),
+                0 => auth
+                    .logout(Logout::new(pair.refresh_token.expose()).client(from))
+                    .await
+                    .map(drop),
+                1 => {
+                    let session = &pair.session;
+                    auth.revoke_session_from(&alice(), session, REASON, from).await.map(drop)
+                }
                 _ => {
-                    let others = LogoutEverywhere::new(alice()).except(kept.session);
-                    world.auth.logout_everywhere(others).await.map(drop)
+                    let others = LogoutEverywhere::new(alice()).except(kept.session).client(from);
+                    auth.logout_everywhere(others).await.map(drop)
                 }
             };
             assert_code(failed, "ERR_STORE_UNAVAILABLE");
@@ -279,6 +289,10 @@ async fn a_revocation_that_the_store_did_not_take_is_repeated() {
             !is_live(pair.session)
         })
         .await;
+        let events = world.events.events().into_iter();
+        let revoked = events.filter(|event| matches!(event.kind, AuditKind::Revoked { .. }));
+        let clients: Vec<_> = revoked.map(|event| event.client).collect();
+        assert_eq!(clients, [Some(client)]);
         world.refresh(kept.refresh_token.expose()).await.unwrap();
         world.refresh(later.refresh_token.expose()).await.unwrap();
     }

@@ -1,7 +1,11 @@
 //! Where logins and refreshes come from: in the list of sessions and in audit events.
 
 use regrant::session::ClientDetails;
-use regrant::{AuditEvent, AuditKind, Login, RefreshRequest, TokenPair};
+use regrant::types::RevocationReason;
+use regrant::{
+    AuditEvent, AuditKind, Login, Logout, LogoutEverywhere, RefreshRequest, SessionUpdate,
+    TokenPair,
+};
 use serde_json::{Value, json};
 
 use super::{World, alice, assert_code, next};
@@ -69,6 +73,45 @@ async fn events_name_the_client_of_their_request_and_a_theft_those_before_it() {
     assert_eq!(last(&world).client, Some(details(PHONE)));
 }
 
+/// Ends sessions in every way, and updates one, from the phone.
+async fn revoke_from_the_phone(world: &World) {
+    let (one, other) = (login(world).await, login(world).await);
+    let update = SessionUpdate::claims(alice(), one.session, serde_json::Map::new());
+    assert!(world.auth.update_session(update.client(details(PHONE))).await.unwrap());
+    let logout = Logout::new(one.refresh_token.expose()).client(details(PHONE));
+    assert!(world.auth.logout(logout).await.unwrap());
+    let (auth, reason) = (&world.auth, RevocationReason::Administrative);
+    let revoked = auth.revoke_session_from(&alice(), &other.session, reason, details(PHONE)).await;
+    assert!(revoked.unwrap());
+    login(world).await;
+    let everywhere = LogoutEverywhere::new(alice()).client(details(PHONE));
+    assert_eq!(world.auth.logout_everywhere(everywhere).await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn revocations_and_updates_name_the_client_of_their_request() {
+    let world = World::new(json!({ "refresh": { "maxSessions": 2 } }));
+    revoke_from_the_phone(&world).await;
+    let events: Vec<_> = world.events.events().into_iter().map(|it| (it.kind, it.client)).collect();
+    let from_phone =
+        |kind: &AuditKind| matches!(kind, AuditKind::Revoked { .. } | AuditKind::ClaimsUpdated);
+    let (phone, laptop): (Vec<_>, Vec<_>) =
+        events.into_iter().partition(|(kind, _)| from_phone(kind));
+    assert_eq!((phone.len(), laptop.len()), (4, 3));
+    assert!(phone.iter().all(|(_, client)| *client == Some(details(PHONE))), "{phone:?}");
+    // A login revokes the sessions that it displaces.
+    for _ in 0..2 {
+        login(&world).await;
+    }
+    world.auth.login(Login::new(alice()).client(details(PHONE))).await.unwrap();
+    let AuditEvent { kind, client, .. } = last(&world);
+    assert!(matches!(kind, AuditKind::Revoked { .. }), "{kind:?}");
+    assert_eq!(client, Some(details(PHONE)));
+    // Without a request there is no client.
+    world.auth.logout_everywhere(&alice()).await.unwrap();
+    assert_eq!(last(&world).client, None);
+}
+
 #[tokio::test]
 async fn nothing_of_clients_is_recorded_where_that_is_off() {
     let world = World::new(json!({ "refresh": { "recordClients": false } }));
@@ -78,6 +121,7 @@ async fn nothing_of_clients_is_recorded_where_that_is_off() {
     world.auth.refresh(refresh(next(&first), PHONE)).await.unwrap();
     world.advance(120);
     assert_code(world.auth.refresh(refresh(stolen, THIEF)).await, "ERR_REFRESH_REUSED");
+    revoke_from_the_phone(&world).await;
     let recorded = serde_json::to_string(&(
         world.events.events(),
         world.auth.sessions(&alice(), None).await.unwrap(),

@@ -123,6 +123,36 @@ async fn configuration_errors_name_the_field() {
     }
 }
 
+/// By habit from JavaScript. What is also a usual number of seconds passes.
+#[tokio::test]
+async fn numbers_in_milliseconds_are_refused() {
+    const DAY: u64 = 24 * 3600;
+    for (section, option, numbers) in [
+        ("access", "ttl", &[900_000, 3_600_000][..]),
+        ("refresh", "idleTtl", &[DAY * 1000, 14 * DAY * 1000, 12 * 3_600_000, 90_000_000]),
+        ("refresh", "absoluteTtl", &[90 * DAY * 1000, 365 * DAY * 1000]),
+        ("refresh", "grace", &[10_000]),
+        ("refresh", "unusedGrace", &[60_000]),
+        ("access", "leeway", &[5_000]),
+        ("redis", "timeout", &[2_000, 5_000, 900_000]),
+        ("redis", "replicaTimeout", &[500]),
+    ] {
+        for number in numbers {
+            for value in [json!(number), json!(number.to_string())] {
+                let config = json!({ "secret": SECRET, section: { option: value } });
+                let (field, problem) = refused(config);
+                assert_eq!(field, format!("{section}.{option}"), "{number}");
+                assert!(problem.contains("second"), "{number}: {problem}");
+            }
+        }
+    }
+    for seconds in [900, DAY, 7 * DAY, 30 * DAY, 90 * DAY, 365 * DAY, 3650 * DAY, 100_000_001] {
+        let refresh = json!({ "idleTtl": seconds, "absoluteTtl": seconds });
+        let config = json!({ "secret": SECRET, "store": "memory:", "refresh": refresh });
+        assert!(Auth::from_json(&config.to_string()).is_ok(), "{seconds}");
+    }
+}
+
 /// A response is never given up earlier than within the grace.
 #[tokio::test]
 async fn the_grace_of_unused_children_is_at_least_the_grace() {

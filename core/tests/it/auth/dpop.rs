@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use regrant::dpop::{PresentedProof, SoftwareKey, UnsignedProof};
 use regrant::http::{Endpoints, WebPolicy};
-use regrant::{Error, Login, RefreshRequest, RefreshResponse, Result, TokenPair};
+use regrant::{Error, Login, Logout, RefreshRequest, RefreshResponse, Result, TokenPair};
 use serde_json::json;
 
 use super::feed::processes_with;
@@ -79,7 +79,7 @@ async fn bound_tokens_are_rejected_without_a_proof() {
             let logout = world.auth.logout(refresh).await;
             assert!(matches!(logout, Err(Error::DpopProofMissing)));
             let proof = world.proof(&thiefs, LOGOUT, None);
-            let logout = world.auth.logout_with_proof(refresh, &proof).await;
+            let logout = world.auth.logout(Logout::new(refresh).proof(proof.clone())).await;
             assert!(matches!(logout, Err(Error::DpopProofInvalid { .. })));
             // What was refused has changed nothing, and is no theft.
             world.clock.advance(Duration::from_secs(60));
@@ -90,8 +90,8 @@ async fn bound_tokens_are_rejected_without_a_proof() {
 
         let refresh = pair.refresh_token.expose();
         let proof = world.proof(&key, LOGOUT, None);
-        assert!(world.auth.logout_with_proof(refresh, &proof).await.unwrap());
-        let again = world.auth.logout_with_proof(refresh, &proof).await;
+        assert!(world.auth.logout(Logout::new(refresh).proof(proof.clone())).await.unwrap());
+        let again = world.auth.logout(Logout::new(refresh).proof(proof.clone())).await;
         assert!(matches!(again, Err(Error::DpopProofReplayed)));
         let after = world.bound_refresh(refresh, &key).await;
         assert!(matches!(after, Err(Error::SessionRevoked { .. })));
@@ -217,7 +217,8 @@ async fn unbound_sessions_continue_and_a_login_can_require_dpop() {
     let refused = world.auth.verify_with_proof(access, &proof);
     assert!(matches!(refused, Err(Error::DpopProofInvalid { .. })));
     let proof = world.proof(&key, LOGOUT, None);
-    assert!(world.auth.logout_with_proof(pair.refresh_token.expose(), &proof).await.unwrap());
+    let logout = Logout::new(pair.refresh_token.expose()).proof(proof);
+    assert!(world.auth.logout(logout).await.unwrap());
 
     let strict = World::new(dpop(json!({ "required": true })));
     let refused = strict.auth.login(Login::new(alice())).await;

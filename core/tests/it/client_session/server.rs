@@ -11,7 +11,7 @@ use axum::{Json, Router};
 use regrant::client::{RefreshEndpoint, TokenPair};
 use regrant::dpop::PresentedProof;
 use regrant::types::{Clock, ManualClock, SystemClock};
-use regrant::{Auth, Error, Language, Login, RefreshRequest};
+use regrant::{Auth, Error, Language, Login, Logout, RefreshRequest};
 use serde_json::{Value, json};
 use tokio::sync::Semaphore;
 
@@ -177,7 +177,7 @@ async fn logout(
     }
     let token = body["refreshToken"].as_str().unwrap();
     let revoked = match server.proof_of(&headers, "POST", "/auth/logout") {
-        Some(proof) => server.auth.logout_with_proof(token, &proof).await,
+        Some(proof) => server.auth.logout(Logout::new(token).proof(proof)).await,
         None => server.auth.logout(token).await,
     };
     match revoked {

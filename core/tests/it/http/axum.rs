@@ -5,16 +5,19 @@ use axum::http::{HeaderValue, Request};
 use axum::response::Response;
 use axum::routing::any;
 use axum::{Json, Router};
-use regrant::Auth;
 use regrant::auth::RefreshIdentity;
+use regrant::config::AuthConfig;
 use regrant::http::tower::{Access, AuthLayer, ClientInfo, auth_router};
-use regrant::http::{Guard, Requirement, WebPolicy};
+use regrant::http::{Endpoints, Guard, RequestHead, Requirement, WebPolicy};
+use regrant::session::ClientDetails;
+use regrant::{AuditKind, Auth, Login};
 use serde_json::{Map, Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tower_service::Service as _;
 
 use super::run_all;
 use super::world::{Reply, World};
+use crate::support::sessions::{EventLog, SECRET, alice};
 
 /// The app of a case, on the guarded route or the routes of a session.
 fn app(auth: &Auth, web: &WebPolicy, route: &str, mount: &str) -> Router {
@@ -138,6 +141,50 @@ async fn a_refresh_has_the_claims_of_the_hook_and_its_errors() {
     let reply = reply_of(app.call(request()).await.unwrap()).await;
     let access = world.auth.verify(reply.body["accessToken"].as_str().unwrap()).unwrap();
     assert_eq!(access.claim("role").unwrap(), "of alice");
+}
+
+#[tokio::test]
+async fn events_name_the_client_of_a_revocation() {
+    let events = EventLog::default();
+    let config = json!({ "secret": SECRET, "store": "memory:", "web": { "refreshCookie": false } });
+    let config = AuthConfig::from_json(&config.to_string()).unwrap();
+    let web = config.web_policy().unwrap();
+    let auth = config.builder().unwrap().on_event(events.listener()).build().unwrap();
+    let mut app: Router =
+        Router::new().nest("/auth", auth_router(auth.clone(), web.clone()).build());
+    let client = ClientInfo { address: Some("192.0.2.7".to_owned()), ..ClientInfo::default() };
+    let phone = ClientDetails::default().address("192.0.2.7").user_agent("Phone/1");
+    for way in 0..5 {
+        let pair = auth.login(Login::new(alice())).await.unwrap();
+        let other = auth.login(Login::new(alice())).await.unwrap();
+        let refresh = pair.refresh_token.expose();
+        let request = match way {
+            0 => ("POST", "/auth/logout".to_owned()),
+            1 => ("DELETE", "/auth/sessions".to_owned()),
+            2 => ("DELETE", "/auth/sessions/others".to_owned()),
+            _ => ("DELETE", format!("/auth/sessions/{}", other.session)),
+        };
+        if way < 4 {
+            let authorization = format!("Bearer {}", pair.access_token.expose());
+            let body = Body::from(json!({ "refreshToken": refresh }).to_string());
+            let request = Request::builder().method(request.0).uri(request.1);
+            let request = request.header("authorization", authorization);
+            let request = request.header("user-agent", "Phone/1").extension(client.clone());
+            let reply = reply_of(app.call(request.body(body).unwrap()).await.unwrap()).await;
+            assert!(matches!(reply.status, 200 | 204), "{way}: {}", reply.status);
+        } else {
+            let head = RequestHead::new("POST", "/oauth/revoke").address("192.0.2.7");
+            let head = head.header("user-agent", "Phone/1");
+            for token in [refresh, other.access_token.expose()] {
+                let form = format!("token={token}");
+                let response = Endpoints::new(&auth, &web).revoke(&head, &form).await;
+                assert_eq!(response.status, 200);
+            }
+        }
+        let event = events.events().pop().unwrap();
+        assert!(matches!(event.kind, AuditKind::Revoked { .. }), "{way}: {event:?}");
+        assert_eq!(event.client.as_ref(), Some(&phone), "{way}");
+    }
 }
 
 #[tokio::test]

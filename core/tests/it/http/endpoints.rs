@@ -73,10 +73,7 @@ async fn endpoint(
             let access = guard.check(head).await?.ok_or(Error::TokenMissing)?;
             let path = head.path_and_query().into_owned();
             let selector = SessionSelector::parse(path.strip_prefix("/auth/sessions/"));
-            Ok(endpoints
-                .sessions(access.subject(), access.session(), head.method(), selector)
-                .await?
-                .into())
+            Ok(endpoints.sessions(access.subject(), access.session(), head, selector).await?.into())
         }
         _ => {
             match route {

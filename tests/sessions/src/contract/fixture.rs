@@ -170,10 +170,14 @@ impl Fixture {
         answer.expect("the store answers")
     }
 
-    /// The stored record, if the session is listed.
+    /// The stored record, if the session is listed. It is found alone, too.
     pub async fn record(&self, session: &Session) -> Option<Record> {
         let all = self.store.list(&session.subject).await.expect("the store answers");
-        all.into_iter().find(|stored| stored.id == session.id).map(|stored| stored.record)
+        let listed = all.into_iter().find(|stored| stored.id == session.id);
+        let listed = listed.map(|stored| stored.record);
+        let found = self.store.find(&session.subject, &session.id).await;
+        assert_eq!(found.expect("the store answers"), listed);
+        listed
     }
 
     /// Whether the session is listed and live.

@@ -136,6 +136,7 @@ fn notes(random: &mut Random) -> SessionNotes {
         claims: random.chance(20).then(|| Box::new(claims)),
         created_from: client(random).map(Box::new),
         refreshed_from: client(random).map(Box::new),
+        ..SessionNotes::default()
     }
 }
 

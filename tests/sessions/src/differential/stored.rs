@@ -182,7 +182,7 @@ impl StoredBytes for RedisBytes {
 /// The notes as Redis keeps them, in the order of [`NOTES`]. For the client of the latest refresh `=`
 /// is the same as that of the login.
 fn to_texts(notes: &SessionNotes) -> [Option<String>; 3] {
-    let SessionNotes { claims, created_from, refreshed_from } = notes;
+    let SessionNotes { claims, created_from, refreshed_from, .. } = notes;
     let client = |client: &ClientDetails| serde_json::to_string(client).expect("texts");
     let refreshed_from = refreshed_from.as_deref().map(|from| match created_from.as_deref() {
         Some(same) if same == from => "=".to_owned(),
@@ -200,6 +200,7 @@ fn from_texts(texts: [Option<String>; 3]) -> SessionNotes {
         claims: claims.as_ref().map(|text| Box::new(text.parse().expect("claims"))),
         created_from: login.as_ref().map(client),
         refreshed_from: refresh.as_ref().map(client),
+        ..SessionNotes::default()
     };
     assert_eq!(to_texts(&notes), texts);
     notes

@@ -1,6 +1,7 @@
 -- The hash of a user. Each session has a field with its record, named by the 16 bytes of its id,
 -- and, if its device has a label, a field with the label, named by the last 8 of these bytes. Its notes
--- (session/notes.rs) are in fields named by these 8 bytes and a letter.
+-- (session/notes.rs) are in fields named by these 8 bytes and a letter. Other letters are those of a
+-- later version: such fields stay as they are, until the key expires.
 local UPDATED_CLAIMS, CREATED_FROM, REFRESHED_FROM = 'c', 'l', 'r'
 -- The client of the latest refresh where it is that of the login: most are, and it is long.
 local SAME = '='

@@ -20,6 +20,24 @@ use super::super::feed::processes;
 use super::super::{World, alice, assert_code, settle};
 use super::{Recorded, record};
 
+/// What an app asks before each refresh where a function gives the claims.
+#[test]
+fn the_claims_of_a_session_are_read_without_the_user_s_other_sessions() {
+    record(async |seen| {
+        let world = World::new(json!({}));
+        let (pair, _) = (world.login().await, world.login().await);
+        Recorded::take(&seen);
+        world.auth.refresh_identity(pair.refresh_token.expose()).await.unwrap();
+        let recorded = Recorded::take(&seen);
+        let count = |operation| {
+            let name = "regrant_store_operation_seconds";
+            let name = format!("{name}{{operation=\"{operation}\",outcome=\"ok\"}}");
+            recorded.samples(&name).len()
+        };
+        assert_eq!((count("find"), count("list")), (1, 0));
+    });
+}
+
 #[test]
 fn store_errors_are_counted_by_operation() {
     record(async |seen| {
