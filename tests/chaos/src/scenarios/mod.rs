@@ -3,6 +3,7 @@
 mod address;
 mod cluster;
 mod file;
+mod postgres;
 mod sentinel;
 mod standalone;
 
@@ -49,6 +50,9 @@ pub(crate) const ALL: &[Scenario] = &[
     cluster::FAILOVER,
     cluster::KILL,
     cluster::SLOTS,
+    postgres::KILL,
+    postgres::POOLER,
+    postgres::FAILOVER,
 ];
 
 /// The scenarios with these names; without names, all scenarios of a quick or long run.

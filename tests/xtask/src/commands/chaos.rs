@@ -15,7 +15,7 @@ use crate::process::Invocation;
 use crate::tools::{self, Skip, Tool};
 
 /// Required tools besides Cargo.
-pub(crate) const NEEDS: &[Tool] = &[Tool::RedisServer];
+pub(crate) const NEEDS: &[Tool] = &[Tool::RedisServer, Tool::Postgres, Tool::PgBouncer];
 
 const PROGRAM: &str = "regrant-chaos";
 
