@@ -12,6 +12,7 @@ mod guard;
 mod oauth;
 mod origin;
 mod policy;
+mod presented;
 mod request;
 mod response;
 mod stray_cookies;
@@ -20,12 +21,10 @@ pub mod tower;
 
 pub use cookies::{CookiePolicy, SameSite, SecureCookie};
 pub use credentials::{AccessCredentials, choose_access_token};
-pub use endpoints::{
-    Endpoints, IssuedTokens, JwksCaching, PresentedRefresh, RefreshInput, RequestBody,
-    SessionSelector,
-};
+pub use endpoints::{Endpoints, IssuedTokens, JwksCaching, RefreshInput, SessionSelector};
 pub use guard::{Guard, Requirement};
 pub use origin::Origin;
 pub use policy::{DEFAULT_ACCESS_COOKIE, DEFAULT_REFRESH_COOKIE, WebPolicy};
+pub use presented::{PresentedRefresh, RequestBody};
 pub use request::RequestHead;
 pub use response::{EndpointResponse, Rejection};

@@ -52,9 +52,10 @@ use serde_json::{Map, Value};
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::endpoints::{Endpoints, RefreshInput, RequestBody, SessionSelector};
+use super::endpoints::{Endpoints, RefreshInput, SessionSelector};
 use super::guard::Guard;
 use super::policy::WebPolicy;
+use super::presented::RequestBody;
 use super::request::RequestHead;
 use super::response::{EndpointResponse, Rejection};
 use crate::access::VerifiedAccess;
