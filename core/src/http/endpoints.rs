@@ -7,7 +7,7 @@ use sha2::{Digest as _, Sha256};
 use super::cookies::CookiePolicy;
 use super::guard::proof_of;
 use super::policy::WebPolicy;
-use super::presented::{PresentedRefresh, RequestBody};
+use super::presented::{PresentedRefresh, RequestBody, choose, presented_tokens};
 use super::request::{HeaderName, HeaderValue, RequestHead};
 use super::response::{EndpointResponse, Rejection};
 use crate::auth::{Auth, Logout, LogoutEverywhere, RefreshRequest, RefreshResponse, TokenPair};
@@ -94,7 +94,7 @@ impl Default for JwksCaching {
 #[derive(Clone, Copy, Debug)]
 pub struct Endpoints<'a> {
     pub(super) auth: &'a Auth,
-    pub(super) web: &'a WebPolicy,
+    web: &'a WebPolicy,
 }
 
 impl<'a> Endpoints<'a> {
@@ -115,6 +115,44 @@ impl<'a> Endpoints<'a> {
     ) -> Result<EndpointResponse> {
         let removed = self.web.remove_other_cookies(request, self.is_left_behind(request));
         self.tokens(&pair.into(), request, removed)
+    }
+
+    /// The refresh token that `request` presents, in the cookie or as `refreshToken` of the JSON
+    /// body. A cookie counts only from a page of this server or an allowed origin.
+    ///
+    /// Of several cookies the one counts whose session is alive. An earlier setting of `path` or
+    /// `domain` may have left others behind, and a subdomain may have planted one.
+    ///
+    /// # Errors
+    /// [`Error::TokenMissing`]; [`Error::OriginNotAllowed`] for the cookie of a foreign page;
+    /// [`Error::SubjectMismatch`] for a session of another user than the page's, for sessions of
+    /// several users of which one is alive, and for more than 64 cookies;
+    /// [`Error::ArgumentInvalid`] for a body that the app has not parsed;
+    /// [`Error::StoreUnavailable`] when there are several cookies and the store cannot tell.
+    pub async fn presented(
+        &self,
+        request: &RequestHead<'_>,
+        body: RequestBody<'_>,
+    ) -> Result<PresentedRefresh, Rejection> {
+        let mut tokens = presented_tokens(self.web, request, body)?;
+        let Some(cookie) = &self.web.refresh_cookie else {
+            return Ok(PresentedRefresh { token: tokens.remove(0), had_others: false });
+        };
+        let had_others = tokens.len() > 1;
+        match choose(self.auth, self.web, tokens, request).await {
+            Ok(token) => Ok(PresentedRefresh { token, had_others }),
+            // Keep the cookie with this server's attributes, which no sibling domain can set as long as
+            // the policy has no `domain`: the next refresh is unambiguous.
+            Err(error @ Error::SubjectMismatch) => {
+                let mut rejection = self.rejection(error, request);
+                rejection.cookies = cookie.remove_planted(request);
+                let is_repeated =
+                    |other: &CookiePolicy| other != cookie && other.is_repeated_in(request);
+                rejection.cookies.extend(self.web.remove_other_cookies(request, is_repeated));
+                Err(rejection)
+            }
+            Err(error) => Err(self.rejection(error, request)),
+        }
     }
 
     /// Exchanges a presented refresh token (RFC 6749 §6): `{ "accessToken", "expiresIn" }`, with the
@@ -193,7 +231,7 @@ impl<'a> Endpoints<'a> {
         request: &RequestHead<'_>,
         body: RequestBody<'_>,
     ) -> Result<EndpointResponse, Rejection> {
-        let tokens = self.presented_tokens(request, body)?;
+        let tokens = presented_tokens(self.web, request, body)?;
         let proof = match proof_of(self.auth, request) {
             Ok(proof) => proof,
             Err(error) => return Err(self.rejection(error, request)),
@@ -337,7 +375,7 @@ impl<'a> Endpoints<'a> {
     }
 
     /// The rejection of a refresh or logout, which removes the cookies of a session that is over.
-    pub(super) fn rejection(&self, error: Error, request: &RequestHead<'_>) -> Rejection {
+    fn rejection(&self, error: Error, request: &RequestHead<'_>) -> Rejection {
         let cookies = match is_final(&error) && self.web.refresh_cookie.is_some() {
             true => self.web.remove_all_cookies(request, self.is_left_behind(request)),
             false => Vec::new(),

@@ -5,10 +5,10 @@ use std::sync::{Mutex, PoisonError};
 
 use super::cookies::CookiePolicy;
 use super::credentials::{AccessCredentials, MAX_CANDIDATES, warn_of_origin};
-use super::endpoints::Endpoints;
 use super::origin::is_own_page;
+use super::policy::WebPolicy;
 use super::request::{AuthorizationHeader, RequestHead};
-use super::response::Rejection;
+use crate::auth::Auth;
 use crate::error::{Error, Result};
 use crate::types::Subject;
 
@@ -32,160 +32,132 @@ pub struct PresentedRefresh {
     pub had_others: bool,
 }
 
-impl Endpoints<'_> {
-    /// The refresh token that `request` presents, in the cookie or as `refreshToken` of the JSON
-    /// body. A cookie counts only from a page of this server or an allowed origin.
-    ///
-    /// Of several cookies the one counts whose session is alive. An earlier setting of `path` or
-    /// `domain` may have left others behind, and a subdomain may have planted one.
-    ///
-    /// # Errors
-    /// [`Error::TokenMissing`]; [`Error::OriginNotAllowed`] for the cookie of a foreign page;
-    /// [`Error::SubjectMismatch`] for a session of another user than the page's, for sessions of
-    /// several users of which one is alive, and for more than 64 cookies;
-    /// [`Error::ArgumentInvalid`] for a body that the app has not parsed;
-    /// [`Error::StoreUnavailable`] when there are several cookies and the store cannot tell.
-    pub async fn presented(
-        &self,
-        request: &RequestHead<'_>,
-        body: RequestBody<'_>,
-    ) -> Result<PresentedRefresh, Rejection> {
-        let mut tokens = self.presented_tokens(request, body)?;
-        let Some(cookie) = &self.web.refresh_cookie else {
-            return Ok(PresentedRefresh { token: tokens.remove(0), had_others: false });
+/// The refresh tokens of the cookies, or that of the body: at least one.
+pub(super) fn presented_tokens(
+    web: &WebPolicy,
+    request: &RequestHead<'_>,
+    body: RequestBody<'_>,
+) -> Result<Vec<String>> {
+    let Some(cookie) = &web.refresh_cookie else {
+        return match body {
+            RequestBody::Parsed(Some(token)) if !token.is_empty() => Ok(vec![token.to_owned()]),
+            RequestBody::Unread if request.has_body() == Some(true) => Err(unparsed_body(request)),
+            RequestBody::Raw if request.has_body() != Some(false) => Err(unparsed_body(request)),
+            _ => Err(Error::TokenMissing),
         };
-        let had_others = tokens.len() > 1;
-        let chosen = match had_others {
-            true => self.choose(tokens, request).await,
-            false => self.check_page(tokens.remove(0), request).await,
-        };
-        match chosen {
-            Ok(token) => Ok(PresentedRefresh { token, had_others }),
-            // Keep the cookie with this server's attributes, which no sibling domain can set as long as
-            // the policy has no `domain`: the next refresh is unambiguous.
-            Err(error @ Error::SubjectMismatch) => {
-                let mut rejection = self.rejection(error, request);
-                rejection.cookies = cookie.remove_planted(request);
-                let is_repeated =
-                    |other: &CookiePolicy| other != cookie && other.is_repeated_in(request);
-                rejection.cookies.extend(self.web.remove_other_cookies(request, is_repeated));
-                Err(rejection)
-            }
-            Err(error) => Err(self.rejection(error, request)),
-        }
+    };
+    let tokens = request.cookies(&cookie.name);
+    if tokens.is_empty() {
+        warn_of_path(cookie, request);
+        return Err(Error::TokenMissing);
     }
-
-    /// The refresh tokens of the cookies, or that of the body: at least one.
-    pub(super) fn presented_tokens(
-        &self,
-        request: &RequestHead<'_>,
-        body: RequestBody<'_>,
-    ) -> Result<Vec<String>> {
-        let Some(cookie) = &self.web.refresh_cookie else {
-            return match body {
-                RequestBody::Parsed(Some(token)) if !token.is_empty() => Ok(vec![token.to_owned()]),
-                RequestBody::Unread if request.has_body() == Some(true) => {
-                    Err(unparsed_body(request))
-                }
-                RequestBody::Raw if request.has_body() != Some(false) => {
-                    Err(unparsed_body(request))
-                }
-                _ => Err(Error::TokenMissing),
-            };
-        };
-        let tokens = request.cookies(&cookie.name);
-        if tokens.is_empty() {
-            warn_of_path(cookie, request);
-            return Err(Error::TokenMissing);
-        }
-        if !is_own_page(request, &self.web.allowed_origins) {
-            warn_of_origin();
-            return Err(Error::OriginNotAllowed);
-        }
-        Ok(tokens)
+    if !is_own_page(request, &web.allowed_origins) {
+        warn_of_origin();
+        return Err(Error::OriginNotAllowed);
     }
+    Ok(tokens)
+}
 
-    /// Returns the only refresh token of a request unless the page is of another user: the cookie may
-    /// be planted, or from a login in another tab.
-    async fn check_page(&self, token: String, request: &RequestHead<'_>) -> Result<String> {
-        let Some(page) = self.page_subject(request) else { return Ok(token) };
-        match self.auth.refresh_subject(&token).await {
-            Ok(subject) if subject != page => Err(Error::SubjectMismatch),
-            // The refresh tells what is wrong with the token.
-            Ok(_) | Err(_) => Ok(token),
-        }
-    }
-
-    /// Chooses the refresh token whose session is alive, the newest if there are several.
-    async fn choose(&self, tokens: Vec<String>, request: &RequestHead<'_>) -> Result<String> {
-        if tokens.len() > MAX_CANDIDATES {
-            return Err(Error::SubjectMismatch);
-        }
-        let mut live = Vec::new();
-        let mut superseded = Vec::new();
-        let mut past_users = Vec::new();
-        for token in &tokens {
-            match self.auth.introspect_refresh(token).await {
-                Ok(found) => live.push((token, found)),
-                // Its session is alive, and another tab has the newest token.
-                Err(Error::RefreshSuperseded) => {
-                    superseded.push((token, self.auth.refresh_subject(token).await?));
-                }
-                Err(error) if error.advice() == crate::Advice::Retry => return Err(error),
-                Err(_) => past_users.extend(self.auth.refresh_subject(token).await.ok()),
-            }
-        }
-        let is_any_alive = !live.is_empty() || !superseded.is_empty();
-        if let Some(page) = self.page_subject(request) {
-            live.retain(|(_, found)| found.subject == page);
-            superseded.retain(|(_, subject)| *subject == page);
-            past_users.clear();
-        }
-        let mut subjects: Vec<_> = live.iter().map(|(_, found)| &found.subject).collect();
-        subjects.extend(superseded.iter().map(|(_, subject)| subject));
-        if subjects.is_empty() && is_any_alive {
-            return Err(Error::SubjectMismatch);
-        }
-        // Without a page that tells, a user whose session is over may be the one who sits here: another
-        // user's live cookie must not take the place of the own one.
-        if is_any_alive {
-            subjects.extend(&past_users);
-        }
-        if subjects.windows(2).any(|pair| pair[0] != pair[1]) {
-            return Err(Error::SubjectMismatch);
-        }
-        let newest = live.into_iter().max_by_key(|(_, found)| found.issued_at);
-        let chosen = newest.map(|(token, _)| token).or(superseded.first().map(|(token, _)| *token));
-        // When none is alive, any of them tells why.
-        chosen.or(tokens.first()).cloned().ok_or(Error::TokenMissing)
-    }
-
-    /// The user of the page that sent `request`, as its access token says. A subdomain can plant an
-    /// access cookie together with a refresh cookie, so only a header tells, or a cookie that no
-    /// subdomain can set.
-    fn page_subject(&self, request: &RequestHead<'_>) -> Option<Subject> {
-        let accepts_dpop = self.auth.checks_proofs();
-        let from_header = matches!(
-            request.authorization(&self.web.access_header, accepts_dpop),
-            Ok(AuthorizationHeader::Bearer(_))
-        );
-        let is_host_only = self.web.access_cookie.as_ref().is_some_and(CookiePolicy::is_host_only);
-        if !from_header && !is_host_only {
-            return None;
-        }
-        match self.web.access_credentials(request, accepts_dpop).ok()? {
-            AccessCredentials::Bearer(token) => {
-                Some(self.auth.verify(&token).ok()?.subject().clone())
-            }
-            // Two cookies cannot have one `__Host-` name.
-            AccessCredentials::Several(_)
-            | AccessCredentials::Missing
-            | AccessCredentials::ForeignCookie
-            | AccessCredentials::Dpop(_) => None,
-        }
+/// Returns the one of `tokens`, of which there is at least one, that counts.
+pub(super) async fn choose(
+    auth: &Auth,
+    web: &WebPolicy,
+    mut tokens: Vec<String>,
+    request: &RequestHead<'_>,
+) -> Result<String> {
+    match tokens.len() {
+        1 => check_page(auth, web, tokens.remove(0), request).await,
+        _ => choose_live(auth, web, tokens, request).await,
     }
 }
 
+/// Returns the only refresh token of a request unless the page is of another user: the cookie may
+/// be planted, or from a login in another tab.
+async fn check_page(
+    auth: &Auth,
+    web: &WebPolicy,
+    token: String,
+    request: &RequestHead<'_>,
+) -> Result<String> {
+    let Some(page) = page_subject(auth, web, request) else { return Ok(token) };
+    match auth.refresh_subject(&token).await {
+        Ok(subject) if subject != page => Err(Error::SubjectMismatch),
+        // The refresh tells what is wrong with the token.
+        Ok(_) | Err(_) => Ok(token),
+    }
+}
+
+/// Chooses the refresh token whose session is alive, the newest if there are several.
+async fn choose_live(
+    auth: &Auth,
+    web: &WebPolicy,
+    tokens: Vec<String>,
+    request: &RequestHead<'_>,
+) -> Result<String> {
+    if tokens.len() > MAX_CANDIDATES {
+        return Err(Error::SubjectMismatch);
+    }
+    let mut live = Vec::new();
+    let mut superseded = Vec::new();
+    let mut past_users = Vec::new();
+    for token in &tokens {
+        match auth.introspect_refresh(token).await {
+            Ok(found) => live.push((token, found)),
+            // Its session is alive, and another tab has the newest token.
+            Err(Error::RefreshSuperseded) => {
+                superseded.push((token, auth.refresh_subject(token).await?));
+            }
+            Err(error) if error.advice() == crate::Advice::Retry => return Err(error),
+            Err(_) => past_users.extend(auth.refresh_subject(token).await.ok()),
+        }
+    }
+    let is_any_alive = !live.is_empty() || !superseded.is_empty();
+    if let Some(page) = page_subject(auth, web, request) {
+        live.retain(|(_, found)| found.subject == page);
+        superseded.retain(|(_, subject)| *subject == page);
+        past_users.clear();
+    }
+    let mut subjects: Vec<_> = live.iter().map(|(_, found)| &found.subject).collect();
+    subjects.extend(superseded.iter().map(|(_, subject)| subject));
+    if subjects.is_empty() && is_any_alive {
+        return Err(Error::SubjectMismatch);
+    }
+    // Without a page that tells, a user whose session is over may be the one who sits here: another
+    // user's live cookie must not take the place of the own one.
+    if is_any_alive {
+        subjects.extend(&past_users);
+    }
+    if subjects.windows(2).any(|pair| pair[0] != pair[1]) {
+        return Err(Error::SubjectMismatch);
+    }
+    let newest = live.into_iter().max_by_key(|(_, found)| found.issued_at);
+    let chosen = newest.map(|(token, _)| token).or(superseded.first().map(|(token, _)| *token));
+    // When none is alive, any of them tells why.
+    chosen.or(tokens.first()).cloned().ok_or(Error::TokenMissing)
+}
+
+/// The user of the page that sent `request`, as its access token says. A subdomain can plant an
+/// access cookie together with a refresh cookie, so only a header tells, or a cookie that no
+/// subdomain can set.
+fn page_subject(auth: &Auth, web: &WebPolicy, request: &RequestHead<'_>) -> Option<Subject> {
+    let accepts_dpop = auth.checks_proofs();
+    let from_header = matches!(
+        request.authorization(&web.access_header, accepts_dpop),
+        Ok(AuthorizationHeader::Bearer(_))
+    );
+    let is_host_only = web.access_cookie.as_ref().is_some_and(CookiePolicy::is_host_only);
+    if !from_header && !is_host_only {
+        return None;
+    }
+    match web.access_credentials(request, accepts_dpop).ok()? {
+        AccessCredentials::Bearer(token) => Some(auth.verify(&token).ok()?.subject().clone()),
+        // Two cookies cannot have one `__Host-` name.
+        AccessCredentials::Several(_)
+        | AccessCredentials::Missing
+        | AccessCredentials::ForeignCookie
+        | AccessCredentials::Dpop(_) => None,
+    }
+}
 /// The error for a body that nothing has parsed, which the log reports once for each mount.
 fn unparsed_body(request: &RequestHead<'_>) -> Error {
     let problem = "no body parser ran: parse JSON bodies before this endpoint (express.json() in Express), or pass the parsed JSON as the body of the request";

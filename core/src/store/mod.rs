@@ -50,7 +50,7 @@ use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 ///
 /// Every operation is atomic, uses the store's own clock, and returns within a bounded time. When
 /// the store cannot be reached it fails with
-/// [`Error::StoreUnavailable`](crate::Error::StoreUnavailable) and may or may not have taken
+/// [`Error::StoreUnavailable`] and may or may not have taken
 /// effect: every operation can safely be repeated.
 #[async_trait]
 pub trait SessionStore: Send + Sync + fmt::Debug {
