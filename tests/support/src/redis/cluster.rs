@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 
@@ -19,6 +19,9 @@ const MASTERS: u16 = 3;
 const SLOTS: u16 = 16_384;
 /// How long the nodes may take to agree.
 const SETTLED_WITHIN: Duration = Duration::from_secs(180);
+/// How often nodes are introduced again. On a busy machine a handshake may take longer than the nodes
+/// wait, and they do not repeat it.
+const MEET_EVERY: Duration = Duration::from_secs(5);
 
 /// Three masters and three replicas.
 #[derive(Debug)]
@@ -80,19 +83,32 @@ impl RedisCluster {
         for (number, node) in self.nodes.iter().enumerate() {
             let epoch = (number + 1).to_string();
             node.command::<()>(&["CLUSTER", "SET-CONFIG-EPOCH", &epoch])?;
-            let (port, bus) = (node.main_port(), node.bus_port().context("a bus port")?);
-            let (port, bus) = (port.to_string(), bus.to_string());
-            self.nodes[0].command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus])?;
         }
+        self.meet()?;
+        let mut met = Instant::now();
         let masters = usize::from(MASTERS);
         for (number, replica) in self.nodes.iter().enumerate().skip(masters) {
             let master = &self.ids[number - masters];
             // Refused until the replica has heard of the primary.
             until(SETTLED_WITHIN, "a replica knows its master", || {
+                if met.elapsed() > MEET_EVERY {
+                    self.meet()?;
+                    met = Instant::now();
+                }
                 replica.command::<()>(&["CLUSTER", "REPLICATE", master])
             })?;
         }
         self.wait_until_settled()
+    }
+
+    /// Tells the first node of all others. Gossip does the rest.
+    fn meet(&self) -> Result<()> {
+        for node in &self.nodes {
+            let (port, bus) = (node.main_port(), node.bus_port().context("a bus port")?);
+            let (port, bus) = (port.to_string(), bus.to_string());
+            self.nodes[0].command::<()>(&["CLUSTER", "MEET", "127.0.0.1", &port, &bus])?;
+        }
+        Ok(())
     }
 
     /// `redis+cluster://[:PASSWORD@]127.0.0.1:P1,…,127.0.0.1:P6`, with `rediss` where there is
