@@ -49,7 +49,7 @@ test('an evicting server causes one process warning, or is rejected', async (t) 
   assert.deepEqual((await auth.health()).warnings.map(({ code: its }) => its), ['evicting_policy']);
   assert.equal(warnings.length, 1);
 
-  // A login waits for as long: the server may be configured meanwhile.
+  // A refused login is tried again until the time-out, because the server may be configured meanwhile.
   const strict = createAuth({ secret: SECRET, store: redis.url, redis: { timeout: '2s', eviction: 'refuse' } });
   await assert.rejects(strict.login('user-1'), withCode('ERR_STORE_UNAVAILABLE'));
   await redis.command('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');

@@ -132,7 +132,8 @@ impl MovingStore {
             }
             let new = record(&both.new, session);
             if new.is_some_and(|new| new.state != SessionState::Live) {
-                // The former store has decided without it, and has it by now.
+                // The former store decided before it knew of this revocation; `synchronize` has told it
+                // since.
                 return Ok(false);
             }
         }
