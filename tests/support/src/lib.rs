@@ -8,6 +8,7 @@
 
 mod certificates;
 mod deadline;
+mod mariadb;
 mod own_process;
 mod pgbouncer;
 mod port;
@@ -22,6 +23,7 @@ pub use self::redis::{
     SentinelOptions, Takeover,
 };
 pub use certificates::Certificates;
+pub use mariadb::{Flush, MariadbServer};
 pub use own_process::in_own_process;
 pub use pgbouncer::PgBouncer;
 pub use postgres::PostgresServer;
