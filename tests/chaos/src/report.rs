@@ -20,8 +20,17 @@ pub(crate) struct Report {
     pub(crate) growth: Option<Growth>,
     /// The control, if it ran.
     pub(crate) peer: Option<PeerCounts>,
-    /// Whether this machine cannot run the scenario.
-    pub(crate) skipped: bool,
+    pub(crate) kind: Kind,
+}
+
+/// What a report says.
+pub(crate) enum Kind {
+    /// Whether the store holds what it promises.
+    Verdict,
+    /// Nothing: this machine cannot run the scenario.
+    Skipped,
+    /// Whether the load notices stores that are broken on purpose. It did not notice these.
+    Unnoticed(Vec<String>),
 }
 
 /// The memory that repeated requests took, in bytes.
@@ -49,8 +58,14 @@ fn megabytes(bytes: u64) -> f64 {
 impl Report {
     /// What failed, if anything.
     pub(crate) fn failure(&self) -> Option<String> {
-        if self.skipped {
-            return None;
+        match &self.kind {
+            Kind::Verdict => {}
+            Kind::Skipped => return None,
+            Kind::Unnoticed(stores) if stores.is_empty() => return None,
+            Kind::Unnoticed(stores) => {
+                let stores = stores.join(", ");
+                return Some(format!("{}: the load did not notice: {stores}", self.scenario));
+            }
         }
         let tally = &self.tally;
         let mut wrong = Vec::new();
@@ -130,14 +145,18 @@ fn total(reports: &[Report]) -> Report {
         tally: Arc::new(tally),
         growth: None,
         peer: None,
-        skipped: false,
+        kind: Kind::Verdict,
     }
 }
 
 fn row(report: &Report) -> Vec<String> {
     let tally = &report.tally;
     vec![
-        format!("{}{}", report.scenario, if report.skipped { " (skipped)" } else { "" }),
+        match &report.kind {
+            Kind::Verdict => report.scenario.to_owned(),
+            Kind::Skipped => format!("{} (skipped)", report.scenario),
+            Kind::Unnoticed(stores) => format!("{} ({} unnoticed)", report.scenario, stores.len()),
+        },
         report.took.as_secs().to_string(),
         report.failovers.to_string(),
         report.faults.to_string(),
@@ -216,7 +235,7 @@ pub(crate) fn summary(reports: &[Report]) -> String {
     ));
     if rows.len() == 1 {
         line(
-            "The control did not run: it needs Node.js and `npm ci` in tests/chaos/node."
+            "The control did not run: it needs Redis, Node.js and `npm ci` in tests/chaos/node."
                 .to_owned(),
         );
         return text;

@@ -1,4 +1,4 @@
-//! The processes of the app: several `Auth`s, each with its own connections.
+//! The processes of the app: several `Auth`s, each with its own connections, or processes of Node.js.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -7,17 +7,19 @@ use std::time::Duration;
 use anyhow::Result;
 use fastrand::Rng;
 use regrant::auth::{AuditEvent, AuditKind};
-use regrant::error::Advice;
+use regrant::error::{Advice, ErrorCode};
 use regrant::store::StoreAddress;
 use regrant::types::{Clock, SessionId, Subject};
 use regrant::{Auth, Error, Login, RefreshRequest};
+use serde_json::{Value, json};
 
 use super::clock::ShiftedClock;
+use super::node::{NodeApp, NodeStore};
 use super::tally::Tally;
 
 /// The grace of every session here. Like the default (10 s) it is longer than a request may take.
 pub(crate) const GRACE: Duration = Duration::from_millis(1000);
-/// The grace of children that nobody has used.
+/// The grace of children that nobody has used. Also longer than an operation of a custom store in Node.js may take (2 s).
 pub(crate) const UNUSED_GRACE: Duration = Duration::from_millis(2500);
 /// How long one operation of a store may take.
 pub(crate) const TIMEOUT: Duration = Duration::from_millis(400);
@@ -36,16 +38,77 @@ pub(crate) enum AppResponse<T> {
     /// Try again with the same token.
     Again,
     /// A final rejection.
-    Refused(Error),
+    Refused(Refusal),
+}
+
+/// Why an app did not grant a request.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    code: String,
+    advice: String,
+    message: String,
+}
+
+impl Refusal {
+    /// The app was killed before it answered, or is down.
+    pub(super) fn no_answer() -> Self {
+        let (code, message) = ("NO_ANSWER".to_owned(), "no answer".to_owned());
+        Self { code, advice: Advice::Retry.to_string(), message }
+    }
+
+    /// What an app of Node.js answered.
+    pub(super) fn parse(failure: &Value) -> Self {
+        let text = |name: &str| failure[name].as_str().unwrap_or_default().to_owned();
+        Self { code: text("code"), advice: text("advice"), message: text("message") }
+    }
+
+    /// The answer of an app of Node.js is not as agreed.
+    pub(super) fn unexpected() -> Self {
+        let (code, message) = ("UNEXPECTED".to_owned(), "an unexpected answer".to_owned());
+        Self { code, advice: Advice::Fix.to_string(), message }
+    }
+
+    fn advises(&self, advice: Advice) -> bool {
+        self.advice == advice.as_str()
+    }
+}
+
+impl From<Error> for Refusal {
+    fn from(error: Error) -> Self {
+        let (code, advice) = (error.code().to_string(), error.advice().to_string());
+        Self { code, advice, message: error.to_string() }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} ({})", self.message, self.code)
+    }
+}
+
+/// One process.
+#[derive(Clone)]
+enum Process {
+    Embedded(Auth),
+    Node(Arc<NodeApp>),
 }
 
 /// Several processes of one app.
 pub(crate) struct Apps {
-    processes: Vec<Auth>,
+    processes: Vec<Process>,
     tally: Arc<Tally>,
     /// Whether there are replicas, so that an acknowledged revocation may be lost with the primary.
     on_replicas: bool,
     replicated: Arc<Mutex<HashMap<SessionId, bool>>>,
+}
+
+/// The configuration of every process, as JSON.
+fn config() -> Value {
+    let millis = |span: Duration| format!("{}ms", span.as_millis());
+    json!({
+        "secret": "an access secret of at least 32 bytes",
+        "refresh": { "grace": millis(GRACE), "unusedGrace": millis(UNUSED_GRACE) },
+    })
 }
 
 impl Apps {
@@ -57,12 +120,7 @@ impl Apps {
         clock: Option<Arc<ShiftedClock>>,
     ) -> Result<Self> {
         let replicated = Arc::new(Mutex::new(HashMap::new()));
-        let config = format!(
-            r#"{{ "secret": "an access secret of at least 32 bytes",
-                 "refresh": {{ "grace": "{}ms", "unusedGrace": "{}ms" }} }}"#,
-            GRACE.as_millis(),
-            UNUSED_GRACE.as_millis()
-        );
+        let config = config().to_string();
         let processes = addresses
             .iter()
             .map(|address| {
@@ -73,25 +131,59 @@ impl Apps {
                 if let Some(clock) = &clock {
                     builder = builder.clock(Arc::clone(clock) as Arc<dyn Clock>);
                 }
-                Ok(builder.build()?)
+                Ok(Process::Embedded(builder.build()?))
             })
             .collect::<Result<_>>()?;
         Ok(Self { processes, tally: Arc::clone(tally), on_replicas, replicated })
     }
 
-    /// A random process, as a load balancer would choose.
-    pub(crate) fn any(&self, random: &mut Rng) -> App {
-        App { auth: self.any_auth(random), tally: Arc::clone(&self.tally) }
+    /// One process of Node.js for each of these stores, all of which lead to the same table.
+    pub(crate) fn of_node(stores: &[NodeStore], tally: &Arc<Tally>) -> Result<Self> {
+        let config = config();
+        let mut processes = Vec::new();
+        for (number, store) in stores.iter().enumerate() {
+            // The first creates the table.
+            let app = NodeApp::start(store.clone(), config.clone(), number == 0)?;
+            processes.push(Process::Node(Arc::new(app)));
+        }
+        let replicated = Arc::default();
+        Ok(Self { processes, tally: Arc::clone(tally), on_replicas: false, replicated })
     }
 
-    /// As [`any`](Self::any), for requests that are not counted.
-    pub(crate) fn any_auth(&self, random: &mut Rng) -> Auth {
-        self.processes[random.usize(..self.processes.len())].clone()
+    /// A random process, as a load balancer would choose.
+    pub(crate) fn any(&self, random: &mut Rng) -> App {
+        self.app(&self.processes[random.usize(..self.processes.len())])
     }
 
     /// All processes.
-    pub(crate) fn all(&self) -> &[Auth] {
-        &self.processes
+    pub(crate) fn all(&self) -> impl Iterator<Item = App> {
+        self.processes.iter().map(|process| self.app(process))
+    }
+
+    fn app(&self, process: &Process) -> App {
+        App { process: process.clone(), tally: Arc::clone(&self.tally) }
+    }
+
+    /// The processes that are no processes of their own, but in this one.
+    pub(crate) fn embedded(&self) -> impl Iterator<Item = &Auth> {
+        self.processes.iter().filter_map(|process| match process {
+            Process::Embedded(auth) => Some(auth),
+            Process::Node(_) => None,
+        })
+    }
+
+    /// As [`any`](Self::any), for requests that are not counted. `None` with processes of Node.js.
+    pub(crate) fn any_auth(&self, random: &mut Rng) -> Option<Auth> {
+        let all: Vec<_> = self.embedded().collect();
+        random.choice(all).cloned()
+    }
+
+    /// The processes of Node.js.
+    pub(crate) fn node(&self) -> impl Iterator<Item = &NodeApp> {
+        self.processes.iter().filter_map(|process| match process {
+            Process::Embedded(_) => None,
+            Process::Node(app) => Some(&**app),
+        })
     }
 
     /// Whether acknowledged entries of the feed survive every fault. They do not wait for replicas.
@@ -116,60 +208,85 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// One process of the app.
+/// One process of the app, as its clients reach it.
 pub(crate) struct App {
-    auth: Auth,
+    process: Process,
     tally: Arc<Tally>,
 }
 
 impl App {
     pub(crate) async fn login(self, subject: Subject) -> AppResponse<(SessionId, Pair)> {
-        let answer = self.auth.login(Login::new(subject)).await.map(|pair| {
-            let tokens = Pair {
-                access: pair.access_token.expose().to_owned(),
-                refresh: pair.refresh_token.expose().to_owned(),
-            };
-            (pair.session, tokens)
-        });
+        let answer = match &self.process {
+            Process::Embedded(auth) => login(auth, subject).await.map_err(Refusal::from),
+            Process::Node(app) => app.login(&subject).await,
+        };
         self.judge(answer)
     }
 
     pub(crate) async fn refresh(self, token: &str) -> AppResponse<Pair> {
-        let answer = self.auth.refresh(RefreshRequest::new(token)).await.map(|next| Pair {
-            access: next.access_token.expose().to_owned(),
-            // Rotation is on, so there is always a new token.
-            refresh: next
-                .refresh_token
-                .map_or_else(|| token.to_owned(), |next| next.expose().to_owned()),
-        });
+        let answer = match &self.process {
+            Process::Embedded(auth) => refresh(auth, token).await.map_err(Refusal::from),
+            Process::Node(app) => app.refresh(token).await,
+        };
         if answer.is_ok() {
             self.tally.refreshes.add(1);
         }
         self.judge(answer)
     }
 
-    pub(crate) async fn logout(self, token: &str) -> AppResponse<bool> {
-        let answer = self.auth.logout(token).await;
+    pub(crate) async fn logout(self, token: &str) -> AppResponse<()> {
+        let answer = match &self.process {
+            Process::Embedded(auth) => auth.logout(token).await.map(drop).map_err(Refusal::from),
+            Process::Node(app) => app.logout(token).await,
+        };
         self.judge(answer)
     }
 
-    /// Whether an access token is accepted, or the client is told to refresh.
-    pub(crate) fn verify(&self, access: &str) -> bool {
-        self.auth.verify(access).map_or_else(|error| error.advice() == Advice::Refresh, |_| true)
+    /// Whether an access token is accepted, or the client is told to refresh or to try again.
+    pub(crate) async fn verify(&self, access: &str) -> bool {
+        match self.check(access).await {
+            Ok(()) => true,
+            Err(it) => it.advises(Advice::Refresh) || it.advises(Advice::Retry),
+        }
     }
 
-    fn judge<T>(&self, answer: regrant::Result<T>) -> AppResponse<T> {
+    /// Whether an access token is accepted.
+    pub(crate) async fn accepts(&self, access: &str) -> bool {
+        self.check(access).await.is_ok()
+    }
+
+    async fn check(&self, access: &str) -> Result<(), Refusal> {
+        match &self.process {
+            Process::Embedded(auth) => Ok(auth.verify(access).map(drop)?),
+            Process::Node(app) => app.verify(access).await,
+        }
+    }
+
+    fn judge<T>(&self, answer: Result<T, Refusal>) -> AppResponse<T> {
         match answer {
             Ok(value) => AppResponse::Done(value),
-            Err(Error::RefreshSuperseded) => {
+            Err(refusal) if refusal.code == ErrorCode::RefreshSuperseded.as_str() => {
                 self.tally.superseded.add(1);
                 AppResponse::Again
             }
-            Err(error) if error.advice() == Advice::Retry => {
+            Err(refusal) if refusal.advises(Advice::Retry) => {
                 self.tally.unavailable.add(1);
                 AppResponse::Again
             }
-            Err(error) => AppResponse::Refused(error),
+            Err(refusal) => AppResponse::Refused(refusal),
         }
     }
+}
+
+async fn login(auth: &Auth, subject: Subject) -> regrant::Result<(SessionId, Pair)> {
+    let pair = auth.login(Login::new(subject)).await?;
+    let access = pair.access_token.expose().to_owned();
+    Ok((pair.session, Pair { access, refresh: pair.refresh_token.expose().to_owned() }))
+}
+
+async fn refresh(auth: &Auth, token: &str) -> regrant::Result<Pair> {
+    let next = auth.refresh(RefreshRequest::new(token)).await?;
+    // Rotation is on, so there is always a new token.
+    let refresh = next.refresh_token.map_or_else(|| token.to_owned(), |it| it.expose().to_owned());
+    Ok(Pair { access: next.access_token.expose().to_owned(), refresh })
 }

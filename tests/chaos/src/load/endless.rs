@@ -61,17 +61,19 @@ struct Client {
 pub(super) async fn repeat(world: Arc<World>, route: Route, mut random: Rng) {
     let Ok(subject) = Subject::new(format!("endless-{}", route as u8)) else { return };
     let mut client = loop {
-        match Client::login(&world.apps.any_auth(&mut random), &subject).await {
+        let Some(auth) = world.apps.any_auth(&mut random) else { return };
+        match Client::login(&auth, &subject).await {
             Ok(client) => break client,
             Err(_) if world.stopped() => return,
             Err(_) => tokio::task::yield_now().await,
         }
     };
-    if matches!(route, Route::RefreshRevoked) {
-        drop(client.call(&world.apps.any_auth(&mut random), Route::Logout, &mut random).await);
+    let first = world.apps.any_auth(&mut random).filter(|_| matches!(route, Route::RefreshRevoked));
+    if let Some(auth) = first {
+        drop(client.call(&auth, Route::Logout, &mut random).await);
     }
     while !world.stopped() {
-        let auth = world.apps.any_auth(&mut random);
+        let Some(auth) = world.apps.any_auth(&mut random) else { return };
         // Whatever the answer, the client calls again.
         drop(client.call(&auth, route, &mut random).await);
         world.tally.endless.add(1);

@@ -5,9 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fastrand::Rng;
-use regrant::Error;
 
-use super::apps::{AppResponse, GRACE, Pair, UNUSED_GRACE};
+use super::apps::{AppResponse, GRACE, Pair, Refusal, UNUSED_GRACE};
 use super::world::{EventLog, World};
 
 /// The percentage of refreshes whose response is lost.
@@ -33,7 +32,7 @@ async fn session(world: &World, random: &mut Rng, log: &mut EventLog) -> Result<
     world.tally.honest.add(1);
     while !world.stopped() {
         world.think(random).await;
-        if !world.apps.any(random).verify(&newest.access) {
+        if !world.apps.any(random).verify(&newest.access).await {
             return Err("its access token".to_owned());
         }
         let next = if random.u64(..100) < TABS_IN_HUNDRED {
@@ -61,7 +60,7 @@ async fn both_tabs(
     random: &mut Rng,
     log: &mut EventLog,
     token: &str,
-) -> Result<Pair, Error> {
+) -> Result<Pair, Refusal> {
     let (one, other) = (world.apps.any(random), world.apps.any(random));
     let gap = Duration::from_millis(random.u64(..5));
     let late = async {

@@ -4,6 +4,7 @@ mod apps;
 mod clock;
 mod endless;
 mod honest;
+mod node;
 mod revoked;
 mod tally;
 mod theft;
@@ -21,6 +22,8 @@ use tokio::task::JoinSet;
 
 use self::apps::Apps;
 pub(crate) use self::clock::ShiftedClock;
+use self::node::NodeApp;
+pub(crate) use self::node::NodeStore;
 use self::revoked::RevokedSessions;
 pub(crate) use self::tally::Tally;
 use self::world::World;
@@ -28,7 +31,8 @@ use self::world::World;
 /// The number of clients of each kind, enough that some request is always in flight.
 const HONEST: usize = 24;
 const THEFTS: usize = 12;
-const LOGOUTS: usize = 4;
+/// Each with two devices.
+const LOGOUTS: usize = 3;
 const REVOKED: usize = 2;
 
 /// A store answers within its timeout of 400 ms; a busy machine may be late.
@@ -56,13 +60,26 @@ impl Load {
         on_replicas: bool,
         clock: Option<Arc<ShiftedClock>>,
     ) -> Result<Self> {
+        Self::over(name, seed, |tally| Apps::new(addresses, on_replicas, tally, clock))
+    }
+
+    /// Starts a load over processes of Node.js, one for each of these stores.
+    pub(crate) fn start_node(name: &'static str, seed: u64, stores: &[NodeStore]) -> Result<Self> {
+        Self::over(name, seed, |tally| Apps::of_node(stores, tally))
+    }
+
+    fn over(
+        name: &'static str,
+        seed: u64,
+        apps: impl FnOnce(&Arc<Tally>) -> Result<Apps>,
+    ) -> Result<Self> {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build()?;
         let entered = runtime.enter();
         let tally = Arc::new(Tally::default());
         let (stop, stopped) = watch::channel(false);
         let (hold, held) = watch::channel(false);
-        let apps = Apps::new(addresses, on_replicas, &tally, clock)?;
+        let apps = apps(&tally)?;
         let world = Arc::new(World::new(apps, tally, stopped, held, name));
         let revoked = Arc::new(RevokedSessions::default());
         let mut random = Rng::with_seed(seed);
@@ -128,6 +145,26 @@ impl Load {
         self.runtime.block_on(self.world.visit(users));
     }
 
+    /// Prints no complaints: the store is broken on purpose.
+    pub(crate) fn expect_complaints(&self) {
+        self.world.expect_complaints();
+    }
+
+    /// Kills the process of Node.js with this number (SIGKILL).
+    pub(crate) fn kill_app(&self, number: usize) -> Result<()> {
+        self.app(number)?.kill()
+    }
+
+    /// Starts a process again after [`kill_app`](Self::kill_app).
+    pub(crate) fn restart_app(&self, number: usize) -> Result<()> {
+        self.app(number)?.restart()
+    }
+
+    fn app(&self, number: usize) -> Result<&NodeApp> {
+        let app = self.world.apps.node().nth(number);
+        app.with_context(|| format!("there is no process {number} of Node.js"))
+    }
+
     /// The counts so far.
     pub(crate) fn tally(&self) -> &Tally {
         &self.world.tally
@@ -149,6 +186,7 @@ impl Load {
             revoked::try_all_revoked(&self.world, &self.revoked, &mut self.random).await;
             anyhow::Ok(())
         })?;
+        self.world.apps.node().try_for_each(|app| app.ensure_running())?;
         Ok(Arc::clone(&self.world.tally))
     }
 }

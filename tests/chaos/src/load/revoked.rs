@@ -4,12 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use regrant::types::SessionId;
+use regrant::types::{SessionId, Subject};
 
+use super::apps::AppResponse;
 use super::world::{EventLog, World};
-
-/// How long after the last fault every process must know of every revocation.
-const FEED_LAG: Duration = Duration::from_secs(60);
 
 /// A session whose revocation was acknowledged.
 #[derive(Clone)]
@@ -52,12 +50,12 @@ impl RevokedSessions {
             self.forget(revoked.session);
             if world.apps.is_durable(revoked.session) {
                 world.tally.returned_durable.add(1);
-                eprintln!(
-                    "!!! session {} was durably revoked at {:.3} s and accepted again at {:.3} s",
+                world.complain(&format!(
+                    "session {} was durably revoked at {:.3} s and accepted again at {:.3} s",
                     revoked.session,
                     revoked.acknowledged.as_secs_f64(),
                     world.now().as_secs_f64()
-                );
+                ));
             } else {
                 world.tally.returned_unreplicated.add(1);
             }
@@ -66,24 +64,42 @@ impl RevokedSessions {
     }
 }
 
-/// Logs in, refreshes and logs out until the load is over.
+/// A user logs in on two devices at once, uses them, and logs out of each; again and again, until the load
+/// is over.
 pub(super) async fn log_out(world: Arc<World>, revoked: Arc<RevokedSessions>, mut random: Rng) {
-    let mut log = EventLog::default();
+    let (mut logs, mut other) = (<[EventLog; 2]>::default(), random.fork());
     while !world.stopped() {
-        if let Err(why) = one(&world, &revoked, &mut random, &mut log).await {
-            world.logged_out(&log, &why);
-        }
+        let Ok(user) = world.new_user() else { return };
+        let [here, there] = &mut logs;
+        tokio::join!(
+            one_device(&world, &revoked, &mut random, here, &user),
+            one_device(&world, &revoked, &mut other, there, &user),
+        );
     }
 }
 
-async fn one(
+async fn one_device(
     world: &World,
     revoked: &RevokedSessions,
     random: &mut Rng,
     log: &mut EventLog,
+    user: &Subject,
+) {
+    if let Err(why) = use_and_log_out(world, revoked, random, log, user).await {
+        world.logged_out(log, &why);
+    }
+}
+
+/// Logs in, refreshes and logs out, sometimes while another tab refreshes.
+async fn use_and_log_out(
+    world: &World,
+    revoked: &RevokedSessions,
+    random: &mut Rng,
+    log: &mut EventLog,
+    user: &Subject,
 ) -> Result<(), String> {
     let (session, mut newest) =
-        world.login(random, log).await.map_err(|error| error.to_string())?;
+        world.login_as(user, random, log).await.map_err(|error| error.to_string())?;
     world.tally.honest.add(1);
     for _ in 0..random.u64(1..6) {
         world.think(random).await;
@@ -91,8 +107,20 @@ async fn one(
         newest = next.map_err(|error| format!("before its logout: {error}"))?;
     }
     let token = &newest.refresh;
-    let answer = world.retry(random, log, |app| app.logout(token)).await;
+    let other_tab = random.bool().then(|| world.apps.any(random));
+    let gap = Duration::from_millis(random.u64(..5));
+    let refresh = async {
+        tokio::time::sleep(gap).await;
+        Some(other_tab?.refresh(token).await)
+    };
+    let logout = world.retry(random, log, |app| app.logout(token));
+    let (answer, refreshed) = tokio::join!(logout, refresh);
     answer.map_err(|error| format!("its logout: {error}"))?;
+    let mut tokens = vec![newest.refresh];
+    if let Some(AppResponse::Done(pair)) = refreshed {
+        // It came first, and is revoked with its session.
+        tokens.push(pair.refresh);
+    }
     let count = if world.apps.is_durable(session) {
         &world.tally.revoked_durably
     } else {
@@ -101,7 +129,7 @@ async fn one(
     count.add(1);
     revoked.add(RevokedSession {
         session,
-        tokens: vec![newest.refresh],
+        tokens,
         access: Some(newest.access),
         acknowledged: world.now(),
     });
@@ -124,16 +152,18 @@ pub(super) async fn try_all_revoked(world: &World, revoked: &RevokedSessions, ra
     for revoked_session in revoked.all() {
         revoked.attempt(world, random, &revoked_session).await;
     }
-    let since = Instant::now();
+    let (since, lag) = (Instant::now(), world.feed_lag());
     for RevokedSession { session, access, .. } in revoked.all() {
         let Some(access) = access.filter(|_| world.apps.keeps_revocations()) else { continue };
-        for auth in world.apps.all() {
-            while auth.verify(&access).is_ok() && since.elapsed() < FEED_LAG {
+        for app in world.apps.all() {
+            while app.accepts(&access).await && since.elapsed() < lag {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
-            if auth.verify(&access).is_ok() {
+            if app.accepts(&access).await {
                 world.tally.returned_durable.add(1);
-                eprintln!("!!! a process accepts the access token of revoked session {session}");
+                let what =
+                    format!("a process accepts the access token of revoked session {session}");
+                world.complain(&what);
             }
         }
     }

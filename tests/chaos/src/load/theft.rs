@@ -36,7 +36,7 @@ async fn one(
     world.tally.honest.add(1);
     for _ in 0..random.u64(1..4) {
         world.think(random).await;
-        world.apps.any(random).verify(&newest.access);
+        world.apps.any(random).verify(&newest.access).await;
         let next = world.refresh(random, log, &newest.refresh).await;
         newest = next.map_err(|error| format!("before the theft: {error}"))?;
     }
@@ -64,11 +64,11 @@ async fn one(
         }
         // Uses the access token. The report of the use may be lost.
         if random.bool() {
-            world.apps.any(random).verify(&client.access);
+            world.apps.any(random).verify(&client.access).await;
         }
         // Also when the load is over: every theft must be detected.
         tokio::time::sleep(UNUSED_GRACE + MARGIN).await;
     }
-    eprintln!("!!! a theft was not detected in {MAX_REFRESHES} refreshes\n{log}");
+    world.complain(&format!("a theft was not detected in {MAX_REFRESHES} refreshes\n{log}"));
     Ok(())
 }

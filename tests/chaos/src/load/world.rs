@@ -6,11 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
+use regrant::Login;
 use regrant::types::{SessionId, Subject};
-use regrant::{Error, Login};
 use tokio::sync::watch;
 
-use super::apps::{App, AppResponse, Apps, Pair};
+use super::apps::{App, AppResponse, Apps, Pair, Refusal};
 use super::tally::Tally;
 
 /// The state of a scenario.
@@ -24,6 +24,7 @@ pub(crate) struct World {
     /// How often all sessions were lost with their server.
     losses: AtomicU32,
     no_logins: AtomicBool,
+    quiet: AtomicBool,
     /// The prefix of the users' names.
     name: &'static str,
 }
@@ -45,6 +46,7 @@ impl World {
             logins: AtomicU32::new(0),
             losses: AtomicU32::new(0),
             no_logins: AtomicBool::new(false),
+            quiet: AtomicBool::new(false),
             name,
         }
     }
@@ -75,7 +77,7 @@ impl World {
 
     /// Other users log in, list their sessions and log out, in each process.
     pub(crate) async fn visit(&self, users: usize) {
-        for auth in self.apps.all() {
+        for auth in self.apps.embedded() {
             for _ in 0..users {
                 let number = self.logins.fetch_add(1, Ordering::Relaxed);
                 let visited = async {
@@ -97,7 +99,7 @@ impl World {
         random: &mut Rng,
         log: &mut EventLog,
         mut ask: impl FnMut(App) -> F,
-    ) -> Result<T, Error> {
+    ) -> Result<T, Refusal> {
         let since = Instant::now();
         let mut tries = 0;
         loop {
@@ -121,19 +123,33 @@ impl World {
         }
     }
 
+    /// Another user.
+    pub(crate) fn new_user(&self) -> Result<Subject, Refusal> {
+        let number = self.logins.fetch_add(1, Ordering::Relaxed);
+        Ok(Subject::new(format!("{}-{number}", self.name))?)
+    }
+
     /// Logs in a new user.
     pub(crate) async fn login(
         &self,
         random: &mut Rng,
         log: &mut EventLog,
-    ) -> Result<(SessionId, Pair), Error> {
+    ) -> Result<(SessionId, Pair), Refusal> {
+        self.login_as(&self.new_user()?, random, log).await
+    }
+
+    /// Logs in a user, who may have other sessions.
+    pub(crate) async fn login_as(
+        &self,
+        user: &Subject,
+        random: &mut Rng,
+        log: &mut EventLog,
+    ) -> Result<(SessionId, Pair), Refusal> {
         while self.no_logins.load(Ordering::Relaxed) {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        let number = self.logins.fetch_add(1, Ordering::Relaxed);
-        let subject = Subject::new(format!("{}-{number}", self.name))?;
-        let (session, pair) = self.retry(random, log, |app| app.login(subject.clone())).await?;
-        log.begin(self.now(), || format!("login of {subject}, session {session}"));
+        let (session, pair) = self.retry(random, log, |app| app.login(user.clone())).await?;
+        log.begin(self.now(), || format!("login of {user}, session {session}"));
         log.losses = self.losses.load(Ordering::Relaxed);
         Ok((session, pair))
     }
@@ -144,11 +160,11 @@ impl World {
         random: &mut Rng,
         log: &mut EventLog,
         token: &str,
-    ) -> Result<Pair, Error> {
+    ) -> Result<Pair, Refusal> {
         let answer = self.retry(random, log, |app| app.refresh(token)).await;
         log.note(self.now(), || match &answer {
             Ok(next) => format!("refresh of {} gave {}", position(token), position(&next.refresh)),
-            Err(error) => format!("refresh of {}: {error} ({})", position(token), error.code()),
+            Err(error) => format!("refresh of {}: {error}", position(token)),
         });
         answer
     }
@@ -175,7 +191,25 @@ impl World {
             return;
         }
         self.tally.logged_out.add(1);
-        eprintln!("!!! an honest client was rejected: {why}\n{log}");
+        self.complain(&format!("an honest client was rejected: {why}\n{log}"));
+    }
+
+    /// Prints what must not be, unless it is to be expected.
+    pub(crate) fn complain(&self, what: &str) {
+        if !self.quiet.load(Ordering::Relaxed) {
+            eprintln!("!!! {what}");
+        }
+    }
+
+    /// How long after the last fault every process must know of every revocation.
+    pub(crate) fn feed_lag(&self) -> Duration {
+        // A store that is broken on purpose does not recover.
+        Duration::from_secs(if self.quiet.load(Ordering::Relaxed) { 2 } else { 60 })
+    }
+
+    /// Prints no complaints: the store is broken on purpose.
+    pub(crate) fn expect_complaints(&self) {
+        self.quiet.store(true, Ordering::Relaxed);
     }
 
     /// The time since the start of the load.

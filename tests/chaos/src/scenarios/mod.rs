@@ -2,6 +2,7 @@
 
 mod address;
 mod cluster;
+mod custom;
 mod file;
 mod postgres;
 mod sentinel;
@@ -16,7 +17,7 @@ use regrant::store::StoreAddress;
 
 use crate::load::Load;
 use crate::peer::Peer;
-use crate::report::{Growth, Report};
+use crate::report::{Growth, Kind, Report};
 
 /// Processes of the app in every scenario.
 const APPS: usize = 3;
@@ -53,6 +54,9 @@ pub(crate) const ALL: &[Scenario] = &[
     postgres::KILL,
     postgres::POOLER,
     postgres::FAILOVER,
+    custom::MARIADB,
+    custom::SQLITE,
+    custom::DEFECTS,
 ];
 
 /// The scenarios with these names; without names, all scenarios of a quick or long run.
@@ -150,7 +154,8 @@ impl Run {
         let tally = load.finish()?;
         let peer = self.peer.take().map(Peer::finish).transpose()?;
         let Self { name: scenario, failovers, faults, growth, .. } = *self;
-        Ok(Report { scenario, took, failovers, faults, tally, growth, peer, skipped: false })
+        let kind = Kind::Verdict;
+        Ok(Report { scenario, took, failovers, faults, tally, growth, peer, kind })
     }
 
     /// The report of a scenario that this machine cannot run.
@@ -165,7 +170,7 @@ impl Run {
             tally: Arc::default(),
             growth: None,
             peer: None,
-            skipped: true,
+            kind: Kind::Skipped,
         }
     }
 }

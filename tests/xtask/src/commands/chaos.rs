@@ -15,10 +15,13 @@ use crate::process::Invocation;
 use crate::tools::{self, Skip, Tool};
 
 /// Required tools besides Cargo.
-pub(crate) const NEEDS: &[Tool] = &[Tool::RedisServer, Tool::Postgres, Tool::PgBouncer];
+pub(crate) const NEEDS: &[Tool] =
+    &[Tool::RedisServer, Tool::Postgres, Tool::PgBouncer, Tool::MariaDb, Tool::Node];
 
 const PROGRAM: &str = "regrant-chaos";
 
+/// The prefix of the scenarios with processes of the npm package.
+const CUSTOM: &str = "custom-";
 /// The scenario that runs the kill test of the file store with more kills.
 const FILE_KILL: &str = "file-kill";
 /// Part of the name of that test.
@@ -87,9 +90,9 @@ pub(crate) fn prepare_quick() -> Result<Invocation> {
 /// The program that injects the faults of servers, with its options.
 fn program(chaos: &Chaos) -> Result<Invocation> {
     let built = Build::Workspace.build_as_tested(&["--bin", PROGRAM])?;
-    if tools::require(&[Tool::Node]).is_ok()
-        && let Err(error) = npm::install(CHAOS)
-    {
+    if chaos.names.is_empty() || chaos.names.iter().any(|name| name.starts_with(CUSTOM)) {
+        npm::package(false, &[CHAOS])?;
+    } else if let Err(error) = npm::install(CHAOS) {
         println!("without the control: {error:#}");
     }
     let mut program = Invocation::new(cargo::program_of(&built, PROGRAM)?);
