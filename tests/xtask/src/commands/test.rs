@@ -1,4 +1,5 @@
-//! `cargo xtask test`: the tests of all languages. Compiles everything first, then runs it in parallel, then sums up.
+//! `cargo xtask test`: the tests of all languages. Compiles one stage after the other, runs in parallel what is compiled,
+//! and sums up.
 
 use std::time::{Duration, Instant};
 
@@ -6,7 +7,7 @@ use anyhow::{Error, Result, bail, ensure};
 
 use crate::Selection;
 use crate::interrupt;
-use crate::runner::{self, Ended, Unit};
+use crate::runner::{self, Ended, Queue, Unit};
 use crate::stages::{self, Stage};
 use crate::tools::{self, Skip};
 
@@ -26,7 +27,36 @@ pub(crate) fn run(selection: &Selection) -> Result<()> {
         println!("!!! cannot install missing tools: {error:#}");
     }
     let started = Instant::now();
-    let mut units = Vec::new();
+    let (compiled, ended) = runner::run(|queue| compile(&stages, strict, started, queue))?;
+    let Compiled { mut results, took: compiled } = compiled;
+    ensure!(!interrupt::requested(), "interrupted");
+    for result in &mut results {
+        let stage = result.stage;
+        let units = ended.iter().filter(|unit| unit.stage == stage);
+        units.for_each(|unit| result.add(unit, strict));
+    }
+
+    println!("\n{}", slowest(&ended));
+    let all = started.elapsed();
+    let (compile, run) = (minutes(compiled), minutes(all.saturating_sub(compiled)));
+    println!("\n{} in all: {compile} until all was compiled, {run} after it", minutes(all));
+    for result in results.iter().filter(|result| result.word() != "passed") {
+        println!("\n!!! {} {}: {}", result.stage, result.word(), result.reason());
+    }
+    println!("\n{}", table(&results));
+    let failed = results.iter().filter(|result| !result.failures.is_empty()).count();
+    ensure!(failed == 0, "{failed} of {} stages failed", results.len());
+    Ok(())
+}
+
+/// What compiling the stages came to.
+struct Compiled {
+    results: Vec<StageResult>,
+    took: Duration,
+}
+
+/// Compiles the stages and adds their units to the queue, which runs them at once.
+fn compile(stages: &[Stage], strict: bool, started: Instant, queue: &Queue) -> Result<Compiled> {
     let mut results = Vec::new();
     for (index, stage) in stages.iter().enumerate() {
         let (number, count, elapsed) = (index + 1, stages.len(), minutes(started.elapsed()));
@@ -34,7 +64,7 @@ pub(crate) fn run(selection: &Selection) -> Result<()> {
         let begun = Instant::now();
         let mut result = StageResult { stage: stage.name, ..StageResult::default() };
         match prepare(stage) {
-            Ok(more) => units.extend(more),
+            Ok(units) => queue.add(units),
             Err(_) if interrupt::requested() => bail!("interrupted"),
             Err(error) => {
                 if !error.is::<Skip>() {
@@ -46,26 +76,7 @@ pub(crate) fn run(selection: &Selection) -> Result<()> {
         result.compile = begun.elapsed();
         results.push(result);
     }
-    let compiled = started.elapsed();
-    let ended = runner::run(units)?;
-    ensure!(!interrupt::requested(), "interrupted");
-    for result in &mut results {
-        let stage = result.stage;
-        let units = ended.iter().filter(|unit| unit.stage == stage);
-        units.for_each(|unit| result.add(unit, strict));
-    }
-
-    println!("\n{}", slowest(&ended));
-    let all = started.elapsed();
-    let (compile, run) = (minutes(compiled), minutes(all.saturating_sub(compiled)));
-    println!("\n{} in all: {compile} compiling, {run} running", minutes(all));
-    for result in results.iter().filter(|result| result.word() != "passed") {
-        println!("\n!!! {} {}: {}", result.stage, result.word(), result.reason());
-    }
-    println!("\n{}", table(&results));
-    let failed = results.iter().filter(|result| !result.failures.is_empty()).count();
-    ensure!(failed == 0, "{failed} of {} stages failed", results.len());
-    Ok(())
+    Ok(Compiled { results, took: started.elapsed() })
 }
 
 /// The stages with these names, or all, in their fixed order.
