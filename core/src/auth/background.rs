@@ -143,11 +143,11 @@ impl SessionAdmin {
         for request in requests {
             let report = match request.clone() {
                 RevocationRequest::Session { subject, session, reason, client } => {
-                    self.try_end_session(&subject, &session, reason, client.as_ref()).await
+                    self.try_revoke_one(&subject, &session, reason, client.as_ref()).await
                 }
                 RevocationRequest::Everywhere { subject, which, reason, client } => {
                     let request = LogoutEverywhere { subject, which, reason, client };
-                    self.try_end_all(&request).await
+                    self.try_revoke_all(&request).await
                 }
             };
             if !is_unfinished(&report) {

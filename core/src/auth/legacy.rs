@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use serde::Serialize;
 use tracing::Span;
 
-use super::{Attempt, Engine, RefreshIntrospection, RefreshRequest, RefreshResponse};
+use super::{Engine, RefreshAttempt, RefreshIntrospection, RefreshRequest, RefreshResponse};
 use crate::error::Result;
 use crate::session::{ClientDetails, RefreshClaims};
 use crate::types::{SessionId, Subject, Timestamp};
@@ -28,7 +28,7 @@ pub(crate) trait LegacyTokens: fmt::Debug + Send + Sync {
         &self,
         engine: &Engine,
         request: RefreshRequest<'_>,
-        attempt: &mut Attempt,
+        attempt: &mut RefreshAttempt,
     ) -> Result<RefreshResponse>;
 
     /// See [`Auth::introspect_refresh`](super::Auth::introspect_refresh).

@@ -39,7 +39,7 @@ impl Drop for Permit<'_> {
 }
 
 /// A refresh in progress.
-pub(crate) struct Attempt {
+pub(crate) struct RefreshAttempt {
     /// The span of the operation.
     pub(super) span: Span,
     address: Option<FailureKey>,
@@ -53,7 +53,7 @@ struct Verified {
     counted: FailureKey,
 }
 
-impl Attempt {
+impl RefreshAttempt {
     pub(super) fn new(address: Option<FailureKey>, span: Span) -> Self {
         Self { span, address, verified: None }
     }
@@ -102,7 +102,7 @@ impl Engine {
     /// # Errors
     /// [`Error::TooManyAttempts`] where this very token was refused for good before, and the
     /// failures of its user are over the limit.
-    pub(super) fn admit(&self, attempt: &mut Attempt, claims: &RefreshClaims) -> Result<()> {
+    pub(super) fn admit(&self, attempt: &mut RefreshAttempt, claims: &RefreshClaims) -> Result<()> {
         self.admit_token(
             attempt,
             FailureKey::token(&claims.session, &claims.presented_token().id),
@@ -114,7 +114,11 @@ impl Engine {
     }
 
     /// As [`Engine::admit`], for a token whose user is not known yet.
-    pub(crate) fn admit_token(&self, attempt: &mut Attempt, token: FailureKey) -> Result<()> {
+    pub(crate) fn admit_token(
+        &self,
+        attempt: &mut RefreshAttempt,
+        token: FailureKey,
+    ) -> Result<()> {
         if self.failure_limiter.limit.is_none() {
             return Ok(());
         }
@@ -127,7 +131,7 @@ impl Engine {
     ///
     /// A token with a valid signature is counted by its user, or by itself where the user is
     /// unknown, anything else by the client's address.
-    pub(super) async fn count_failure(&self, attempt: Attempt, error: Error) -> Error {
+    pub(super) async fn count_failure(&self, attempt: RefreshAttempt, error: Error) -> Error {
         let limiter = &self.failure_limiter;
         let Some(limit) = limiter.limit else { return error };
         let now = self.now();

@@ -140,9 +140,7 @@ impl Auth {
         metrics::count(&metrics::LOGINS, &[("outcome", outcome)]);
         pair
     }
-}
 
-impl Auth {
     /// Issues an access token without a session, for a service that calls another one in its own name.
     /// Nothing refreshes it; [`Auth::logout_everywhere`] of its subject revokes it.
     ///

@@ -1,8 +1,7 @@
 //! Logout: revokes one session of a user, or all of them, in every process.
 //!
 //! A revocation is first written to the store, so that no refresh succeeds. Then the access tokens
-//! of the session are denied: in this process at once, and in the others through the revocation
-//! feed, which each process follows (`background.rs`).
+//! of the session are denied (`denial.rs`).
 
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ use super::unfinished::RevocationRequest;
 use super::{Auth, Engine, SessionAdmin, metrics};
 use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
-use crate::revocation::{DenyList, Revocation, RevocationTarget};
+use crate::revocation::RevocationTarget;
 use crate::session::{ClientDetails, RefreshClaims, SessionNotes, TheftScope};
 use crate::store::{Replicated, RevocationOutcome, RevokedSession, RevokedSessions, SessionFilter};
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
@@ -243,18 +242,18 @@ impl Engine {
         span.record("session", display(claims.session));
         self.check_refresh_proof(claims.key, proof.as_ref())?;
         let RefreshClaims { subject, session, .. } = &claims;
-        self.end_session(subject, session, RevocationReason::Logout, client.as_ref()).await
+        self.revoke_one(subject, session, RevocationReason::Logout, client.as_ref()).await
     }
 
     /// Revokes the session of a refresh token that this server issued, or that a legacy app did.
-    pub(crate) async fn end_session(
+    pub(crate) async fn revoke_one(
         &self,
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
         client: Option<&ClientDetails>,
     ) -> Result<bool> {
-        let report = self.admin.end_session(subject, session, reason, client).await?;
+        let report = self.admin.revoke_one(subject, session, reason, client).await?;
         Ok(!report.published_or_error()?.is_empty())
     }
 
@@ -273,7 +272,7 @@ impl Engine {
             // Those of other realms are live, and the access tokens of all are valid.
             let mut all = LogoutEverywhere::new(subject.clone()).reason(RevocationReason::Reused);
             all.client = client.cloned();
-            if let Err(error) = self.admin.end_all(&all).await {
+            if let Err(error) = self.admin.revoke_all(&all).await {
                 tracing::warn!(target: "regrant::store", %error, "failed to revoke a user's other sessions after a theft; trying again");
             }
         }
@@ -311,7 +310,7 @@ impl SessionAdmin {
     ) -> Result<RevocationReport> {
         let span = metrics::operation_span!(INFO, "revoke");
         span.record("session", display(session));
-        let revoking = self.end_session(subject, session, reason, client);
+        let revoking = self.revoke_one(subject, session, reason, client);
         metrics::instrument(span, revoking, RevocationReport::outcome).await
     }
 
@@ -325,17 +324,17 @@ impl SessionAdmin {
     ) -> Result<RevocationReport> {
         let request = request.into();
         let span = metrics::operation_span!(INFO, "revoke_all");
-        metrics::instrument(span, self.end_all(&request), RevocationReport::outcome).await
+        metrics::instrument(span, self.revoke_all(&request), RevocationReport::outcome).await
     }
 
-    async fn end_session(
+    async fn revoke_one(
         &self,
         subject: &Subject,
         session: &SessionId,
         reason: RevocationReason,
         client: Option<&ClientDetails>,
     ) -> Result<RevocationReport> {
-        let report = self.try_end_session(subject, session, reason, client).await;
+        let report = self.try_revoke_one(subject, session, reason, client).await;
         if is_unfinished(&report) {
             let (subject, session, client) = (subject.clone(), *session, client.cloned());
             self.unfinished.add(RevocationRequest::Session { subject, session, reason, client });
@@ -343,9 +342,9 @@ impl SessionAdmin {
         report
     }
 
-    async fn end_all(&self, request: &LogoutEverywhere) -> Result<RevocationReport> {
+    async fn revoke_all(&self, request: &LogoutEverywhere) -> Result<RevocationReport> {
         let now = self.clock.now();
-        let report = self.try_end_all(request).await;
+        let report = self.try_revoke_all(request).await;
         if is_unfinished(&report) {
             let LogoutEverywhere { subject, mut which, reason, client } = request.clone();
             // A session that begins before the repetition is not meant.
@@ -357,7 +356,7 @@ impl SessionAdmin {
     }
 
     /// Denies the access tokens in this process also where it fails.
-    pub(super) async fn try_end_session(
+    pub(super) async fn try_revoke_one(
         &self,
         subject: &Subject,
         session: &SessionId,
@@ -384,7 +383,10 @@ impl SessionAdmin {
     }
 
     /// Denies the access tokens in this process also where it fails.
-    pub(super) async fn try_end_all(&self, request: &LogoutEverywhere) -> Result<RevocationReport> {
+    pub(super) async fn try_revoke_all(
+        &self,
+        request: &LogoutEverywhere,
+    ) -> Result<RevocationReport> {
         let LogoutEverywhere { subject, which, reason, client } = request;
         let now = self.clock.now();
         let before = which.created_before.map_or(now, |instant| instant.min(now));
@@ -475,121 +477,6 @@ impl SessionAdmin {
             self.auditor.emit_from(subject, *session, client, kind);
         }
     }
-
-    /// Denies access tokens in this process.
-    pub(super) fn deny_locally(&self, target: RevocationTarget) -> Revocation {
-        let now = self.clock.now();
-        let revocation = Revocation::new(target, now.plus(self.longest_access));
-        if self.denied.deny(&revocation, now) {
-            self.auditor.emit_revoked(&revocation.target);
-        }
-        metrics::set(&metrics::DENY_LIST_ENTRIES, self.denied.len() as f64);
-        revocation
-    }
-
-    /// Denies access tokens of a user in this process and publishes that to the feed. Of the
-    /// `repeated` targets only those are published that the feed does not have yet.
-    ///
-    /// # Errors
-    /// [`Error::StoreUnavailable`]: denied here, and perhaps published.
-    /// [`Error::TooManyAttempts`]: denied here, and not published.
-    pub(super) async fn deny_everywhere(
-        &self,
-        subject: &Subject,
-        new: Vec<RevocationTarget>,
-        repeated: Vec<RevocationTarget>,
-    ) -> Result<()> {
-        let (published, unpublished): (Vec<_>, Vec<_>) =
-            repeated.into_iter().partition(|target| self.is_published_or_deferred(subject, target));
-        for target in published {
-            self.deny_locally(target);
-        }
-        let targets = new.into_iter().chain(unpublished);
-        let mut revocations: Vec<_> = targets.map(|target| self.deny_locally(target)).collect();
-        let Some(feed) = self.store.feed().filter(|_| !revocations.is_empty()) else {
-            return Ok(());
-        };
-        let now = self.clock.now();
-        let denied_here = revocations.clone();
-        if revocations.len() > MAX_AT_ONCE {
-            // Covers the current second and, if a cut-off time has moved `iat` ahead, the next.
-            revocations = vec![self.deny_locally(RevocationTarget::UserCutoff {
-                subject: subject.clone(),
-                issued_until: now.plus(Duration::from_secs(1)),
-                except: None,
-            })];
-        }
-        self.publications.admit(subject, revocations.len(), self.longest_access, now)?;
-        feed.publish(&revocations).await.inspect_err(|_| {
-            // They are published later, which must not count twice.
-            self.publications.take_back(subject, revocations.len());
-        })?;
-        for revocation in denied_here.iter().chain(&revocations) {
-            self.denied.deny_published(revocation, now);
-        }
-        Ok(())
-    }
-
-    /// Whether the feed has this revocation, or will have it soon.
-    fn is_published_or_deferred(&self, subject: &Subject, target: &RevocationTarget) -> bool {
-        self.denied.is_published(target, Duration::ZERO)
-            || self.denied.is_published(target, DenyList::REPEAT_INTERVAL)
-                && self.publications.defer(subject, target, self.clock.now())
-    }
-
-    /// Denies as [`SessionAdmin::deny_everywhere`] does, where a failure to publish must not fail
-    /// the caller. The store has revoked already, so another process learns of the revocation at
-    /// the token's first use there.
-    pub(super) async fn deny_everywhere_best_effort(
-        &self,
-        subject: &Subject,
-        targets: impl IntoIterator<Item = RevocationTarget>,
-    ) {
-        let targets: Vec<_> = targets.into_iter().collect();
-        let Err(error) = self.deny_everywhere(subject, targets.clone(), Vec::new()).await else {
-            return;
-        };
-        tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
-        if !matches!(error, Error::StoreUnavailable { .. }) {
-            return;
-        }
-        // The store has revoked these sessions and keeps their reasons: repeating it publishes them.
-        for target in targets {
-            if let RevocationTarget::Session { session } = target {
-                let (subject, reason) = (subject.clone(), RevocationReason::Administrative);
-                let client = None;
-                self.unfinished.add(RevocationRequest::Session {
-                    subject,
-                    session,
-                    reason,
-                    client,
-                });
-            }
-        }
-    }
-
-    /// Publishes the cut-off times that [`SessionAdmin::deny_everywhere`] deferred.
-    ///
-    /// # Errors
-    /// [`Error::StoreUnavailable`]: they are kept for the next call.
-    pub(super) async fn publish_deferred(&self) -> Result<()> {
-        let now = self.clock.now();
-        let mut outcome = Ok(());
-        for (subject, targets) in self.publications.take_due(now) {
-            if outcome.is_ok() {
-                match self.deny_everywhere(&subject, targets.clone(), Vec::new()).await {
-                    Ok(()) => continue,
-                    Err(error @ Error::StoreUnavailable { .. }) => outcome = Err(error),
-                    // The limit of this user, which says nothing about others.
-                    Err(_) => {}
-                }
-            }
-            for target in &targets {
-                self.publications.defer(&subject, target, now);
-            }
-        }
-        outcome
-    }
 }
 
 /// Whether the store or the feed did not take a revocation and may take it later.
@@ -600,10 +487,6 @@ pub(super) const fn is_unfinished(report: &Result<RevocationReport>) -> bool {
             | Ok(RevocationReport { published: Err(Error::StoreUnavailable { .. }), .. })
     )
 }
-
-/// How many sessions one call revokes one by one. Beyond that it publishes a cut-off time: all clients
-/// of the user refresh once, and the store knows which of their sessions are revoked.
-const MAX_AT_ONCE: usize = 500;
 
 /// How far the clocks of processes and store may differ before a revocation counts as over too early.
 pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(300);

@@ -5,8 +5,10 @@
 
 mod background;
 mod builder;
+mod denial;
 mod dpop;
 mod events;
+mod instrumented_store;
 mod introspect;
 pub(crate) mod legacy;
 mod limits;
@@ -27,7 +29,7 @@ pub use dpop::DpopPolicy;
 pub use events::{AuditEvent, AuditKind, RevokedAccess};
 pub use introspect::RefreshIntrospection;
 pub(crate) use legacy::LegacyTokens;
-pub(crate) use limits::Attempt;
+pub(crate) use limits::RefreshAttempt;
 pub use login::{Login, TokenPair};
 pub use logout::{Logout, LogoutEverywhere, RevocationReport};
 pub use refresh::{RefreshIdentity, RefreshRequest, RefreshResponse, Renewal};

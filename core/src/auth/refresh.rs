@@ -13,7 +13,7 @@ use tracing::field::display;
 use tracing::{Instrument, Span};
 
 use super::events::AuditKind;
-use super::{Attempt, Auth, Engine, metrics};
+use super::{Auth, Engine, RefreshAttempt, metrics};
 use crate::access::AccessGrant;
 use crate::dpop::PresentedProof;
 use crate::error::{Error, Result};
@@ -249,7 +249,7 @@ impl Engine {
 
     async fn refresh(&self, request: RefreshRequest<'_>, span: &Span) -> Result<RefreshResponse> {
         let _permit = self.in_flight.acquire(self.policy.max_in_flight.get())?;
-        let mut attempt = Attempt::new(request.address, span.clone());
+        let mut attempt = RefreshAttempt::new(request.address, span.clone());
         match self.try_refresh(request, &mut attempt).await {
             Ok(response) => Ok(response),
             Err(error) => Err(self.count_failure(attempt, error).await),
@@ -259,7 +259,7 @@ impl Engine {
     async fn try_refresh(
         &self,
         request: RefreshRequest<'_>,
-        attempt: &mut Attempt,
+        attempt: &mut RefreshAttempt,
     ) -> Result<RefreshResponse> {
         if let Some(legacy) = self.legacy(request.token) {
             return legacy.refresh(self, request, attempt).await;
@@ -275,7 +275,7 @@ impl Engine {
         &self,
         presented: &RefreshClaims,
         request: RefreshRequest<'_>,
-        attempt: &mut Attempt,
+        attempt: &mut RefreshAttempt,
     ) -> Result<CheckedRequest> {
         self.admit(attempt, presented)?;
         attempt.span.record("session", display(presented.session));

@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::events::Auditor;
+use super::instrumented_store::InstrumentedStore;
 use super::limits::InFlightLimit;
-use super::metrics::InstrumentedStore;
 use super::publications::Publications;
 use super::unfinished::UnfinishedRevocations;
 use super::{Auth, LegacyTokens};

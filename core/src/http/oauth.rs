@@ -77,7 +77,7 @@ impl Endpoints<'_> {
             Err(response) => return response,
         };
         let Some(token) = fields.get("token") else { return invalid_request("token is missing") };
-        match self.end_session_of(token, request).await {
+        match self.revoke_session_of(token, request).await {
             // An invalid token needs no revocation, and its client could do nothing about it.
             Err(error) if !is_about_proof(error.code()) && is_about_token(error.advice()) => done(),
             Err(error) => self.oauth_error(&error, "invalid_request"),
@@ -90,7 +90,7 @@ impl Endpoints<'_> {
     }
 
     /// Returns whether the token is of a kind that ends its session.
-    async fn end_session_of(&self, token: &str, request: &RequestHead<'_>) -> Result<bool> {
+    async fn revoke_session_of(&self, token: &str, request: &RequestHead<'_>) -> Result<bool> {
         let proof = super::guard::proof_of(self.auth, request)?;
         match self.auth.refresh_subject(token).await {
             Ok(_) => {

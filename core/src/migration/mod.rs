@@ -34,8 +34,8 @@ use tracing::field::display;
 use self::sweep::Sweep;
 use self::token::LegacyToken;
 use crate::auth::{
-    Attempt, AuditKind, AuthBuilder, Engine, LegacyTokens, RefreshIntrospection, RefreshRequest,
-    RefreshResponse, Renewal, SessionAdmin,
+    AuditKind, AuthBuilder, Engine, LegacyTokens, RefreshAttempt, RefreshIntrospection,
+    RefreshRequest, RefreshResponse, Renewal, SessionAdmin,
 };
 use crate::error::{Error, Result};
 use crate::keys::{Algorithm, Key, ShortSecret};
@@ -227,7 +227,7 @@ impl LegacyRefreshTokens {
             _ => None,
         };
         if let Some(reason) = logged_out {
-            engine.end_session(subject, session, reason, None).await?;
+            engine.revoke_one(subject, session, reason, None).await?;
         } else if state == MigrationState::Pending {
             engine.admin().auditor().emit(subject, *session, AuditKind::Migrated);
         }
@@ -267,7 +267,7 @@ impl LegacyTokens for LegacyRefreshTokens {
         &self,
         engine: &Engine,
         request: RefreshRequest<'_>,
-        attempt: &mut Attempt,
+        attempt: &mut RefreshAttempt,
     ) -> Result<RefreshResponse> {
         let token = self.verify(request.token)?;
         // Its user may be unknown: until the store has named one, failures count for the token.
@@ -284,7 +284,7 @@ impl LegacyTokens for LegacyRefreshTokens {
             MigrationState::LoggedOut(_) => {
                 let reason = RevocationReason::Logout;
                 let client = checked.client();
-                engine.end_session(&claims.subject, &claims.session, reason, client).await?;
+                engine.revoke_one(&claims.subject, &claims.session, reason, client).await?;
             }
         }
         let response = engine.exchange(&claims, checked).await;
@@ -327,7 +327,7 @@ impl LegacyTokens for LegacyRefreshTokens {
         let (existed, marker) = self.store.remove(token.text, &token.session).await?;
         let Some(marker) = marker else { return Ok(existed) };
         let (subject, session) = (&marker.subject, &token.session);
-        engine.end_session(subject, session, RevocationReason::Logout, client).await
+        engine.revoke_one(subject, session, RevocationReason::Logout, client).await
     }
 
     async fn revoke_all(
