@@ -15,6 +15,8 @@ pub(crate) struct Args {
     pub(crate) quick: bool,
     /// The seed; a random one if absent.
     pub(crate) seed: Option<u64>,
+    /// Print the names of the selected scenarios and run none.
+    pub(crate) list: bool,
     /// A file to write the table to.
     pub(crate) report: Option<PathBuf>,
     /// Only these scenarios; all if empty.
@@ -28,6 +30,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Arg
     while let Some(argument) = parser.next()? {
         match argument {
             Arg::Long("quick") => args.quick = true,
+            Arg::Long("list") => args.list = true,
             Arg::Long("seed") => args.seed = Some(parser.value()?.parse()?),
             Arg::Long("report") => args.report = Some(parser.value()?.into()),
             Arg::Value(name) => {
@@ -55,10 +58,10 @@ mod tests {
     #[test]
     fn options_and_names_are_parsed() {
         assert_eq!(parsed("").unwrap(), Args::default());
-        let args = parsed("--quick --seed 7 --report out.md standalone-kill").unwrap();
+        let args = parsed("--quick --list --seed 7 --report out.md standalone-kill").unwrap();
         let only = vec!["standalone-kill".to_owned()];
         let report = Some(PathBuf::from("out.md"));
-        assert_eq!(args, Args { quick: true, seed: Some(7), report, only });
+        assert_eq!(args, Args { quick: true, list: true, seed: Some(7), report, only });
         for line in ["--slow", "nothing-of-the-kind", "--seed", "--seed x"] {
             assert!(parsed(line).is_err(), "{line}");
         }

@@ -40,6 +40,10 @@ fn main() -> ExitCode {
 
 /// Whether all scenarios passed.
 fn run(args: &Args) -> Result<bool> {
+    if args.list {
+        scenarios::selected(&args.only, args.quick).for_each(|it| println!("{}", it.name));
+        return Ok(true);
+    }
     let seed = args.seed.unwrap_or_else(|| fastrand::u64(..));
     println!("seed {seed} (faults and clients follow it; the timing of the machine does not)");
     let mut reports: Vec<Report> = Vec::new();

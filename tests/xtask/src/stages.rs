@@ -71,17 +71,24 @@ fn pure() -> Result<Vec<Unit>> {
     rust_units("pure", Build::PureRust)
 }
 
+/// The folder of the tests that start servers and mostly wait for them.
+const WAITING: &str = "tests/sessions";
+
 /// Builds the tests; returns one unit per test executable, the longest first.
 fn rust_units(stage: &'static str, build: Build) -> Result<Vec<Unit>> {
     let mut tests = build.build(&["--lib", "--bins", "--tests"])?;
     tests.retain(|it| it.kind == Kind::Test);
     // The `clients` stage runs these, with a testbed.
     tests.retain(|it| it.folder != clients::RUST || it.target != clients::RUST_TESTS);
-    tests.sort_by_key(|it| it.folder != "tests/sessions");
+    tests.sort_by_key(|it| it.folder != WAITING);
+    let processors = std::thread::available_parallelism().map_or(1, usize::from);
     let mut units = Vec::new();
     for test in tests {
         let expected = cargo::tests_of(&test.path)?;
-        let run = Invocation::new(test.path).within(&test.folder);
+        let mut run = Invocation::new(test.path).within(&test.folder);
+        if test.folder == WAITING {
+            run = run.args(["--test-threads", &(2 * processors).to_string()]);
+        }
         units.push(Unit::new(stage, format!("{} {}", test.folder, test.target), move |log| {
             run.run_tests(Format::Libtest, expected, log)
         }));
@@ -156,8 +163,9 @@ fn bench() -> Result<Vec<Unit>> {
 
 /// Injects every kind of fault once. (The kill test of the file store is a Rust test.)
 fn chaos() -> Result<Vec<Unit>> {
-    let quick = commands::chaos::prepare_quick()?;
-    Ok(vec![Unit::tests("chaos", "quick", Format::Plain, quick)])
+    let scenarios = commands::chaos::prepare_quick()?.into_iter();
+    let unit = |(name, scenario)| Unit::tests("chaos", name, Format::Plain, scenario);
+    Ok(scenarios.map(unit).collect())
 }
 
 /// The Rust client, end to end against the testbed, and the testbed itself.

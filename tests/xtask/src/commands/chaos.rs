@@ -1,8 +1,10 @@
 //! `cargo xtask chaos`: honest clients and thieves against servers that are killed, failed over, partitioned and
 //! resharded; and the clients of all languages with kills, network faults and stolen tokens.
 
+use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io::Write as _;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
@@ -55,7 +57,8 @@ pub(crate) fn run(chaos: &Chaos) -> Result<()> {
     if chaos.names.is_empty() || !servers.is_empty() {
         tools::require(NEEDS)?;
         // It prints its table even if it fails.
-        failures.extend(program(chaos)?.args(&servers).run().err());
+        let (program, options) = program(chaos)?;
+        failures.extend(Invocation::new(program).args(options).args(&servers).run().err());
     }
     for (name, client, needs) in CLIENTS.iter().filter(|(name, ..)| is_selected(name)) {
         println!("\n=== {name}: kills, network faults and stolen tokens");
@@ -79,33 +82,39 @@ pub(crate) fn run(chaos: &Chaos) -> Result<()> {
     bail!("{}", failures.join("\n"));
 }
 
-/// The invocation that injects every kind of server fault once.
+/// The scenarios that inject every kind of server fault once: the name of each, and what runs it.
 ///
 /// # Errors
-/// It does not compile.
-pub(crate) fn prepare_quick() -> Result<Invocation> {
-    program(&Chaos { quick: true, ..Chaos::default() })
+/// The program does not compile.
+pub(crate) fn prepare_quick() -> Result<Vec<(String, Invocation)>> {
+    let quick = program(&Chaos { quick: true, ..Chaos::default() })?;
+    let run = |arguments: &[&str]| {
+        let (program, options) = &quick;
+        Invocation::new(program).args(options).args(arguments)
+    };
+    let names = run(&["--list"]).capture()?;
+    Ok(names.lines().map(|name| (name.to_owned(), run(&[name]))).collect())
 }
 
-/// The program that injects the faults of servers, with its options.
-fn program(chaos: &Chaos) -> Result<Invocation> {
+/// The program that injects the faults of servers, and its options.
+fn program(chaos: &Chaos) -> Result<(PathBuf, Vec<OsString>)> {
     let built = Build::Workspace.build_as_tested(&["--bin", PROGRAM])?;
     if chaos.names.is_empty() || chaos.names.iter().any(|name| name.starts_with(CUSTOM)) {
         npm::package(false, &[CHAOS])?;
     } else if let Err(error) = npm::install(CHAOS) {
         println!("without the control: {error:#}");
     }
-    let mut program = Invocation::new(cargo::program_of(&built, PROGRAM)?);
+    let mut options: Vec<OsString> = Vec::new();
     if chaos.quick {
-        program = program.args(["--quick"]);
+        options.push("--quick".into());
     }
     if let Some(seed) = chaos.seed {
-        program = program.args(["--seed", &seed.to_string()]);
+        options.extend(["--seed".into(), seed.to_string().into()]);
     }
     if let Some(path) = &chaos.report {
-        program = program.args(["--report".as_ref(), path.as_os_str()]);
+        options.extend(["--report".into(), path.into()]);
     }
-    Ok(program)
+    Ok((cargo::program_of(&built, PROGRAM)?, options))
 }
 
 /// Kills processes that share a file; returns the result line of the test.
