@@ -135,9 +135,9 @@ impl Queue {
 pub(crate) fn run<T>(fill: impl FnOnce(&Queue) -> Result<T>) -> Result<(T, Vec<Ended>)> {
     let folder = checkout::path("target/test-logs");
     fs::create_dir_all(&folder)?;
-    // One more than the number of processors: the end-to-end suites mostly wait for tokens to expire.
+    // Twice the number of processors: most units wait for half of their time, for servers and for tokens to expire.
     let processors = std::thread::available_parallelism().map_or(1, usize::from);
-    let workers = (processors + 1).min(MAX_WORKERS);
+    let workers = (2 * processors).min(MAX_WORKERS);
     let queue = Queue::default();
     let (sender, results) = mpsc::channel();
     std::thread::scope(|scope| {
