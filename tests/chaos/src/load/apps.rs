@@ -164,7 +164,7 @@ impl Apps {
         App { process: process.clone(), tally: Arc::clone(&self.tally) }
     }
 
-    /// The processes that are no processes of their own, but in this one.
+    /// The processes that are `Auth`s of this program.
     pub(crate) fn embedded(&self) -> impl Iterator<Item = &Auth> {
         self.processes.iter().filter_map(|process| match process {
             Process::Embedded(auth) => Some(auth),

@@ -26,7 +26,8 @@ const APPS: usize = 3;
 pub(crate) struct Scenario {
     pub(crate) name: &'static str,
     pub(crate) about: &'static str,
-    /// The rounds of a long run. A quick run has `quick_rounds`, and skips scenarios with 0.
+    /// The rounds of a long run. A quick run has `quick_rounds`; scenarios with 0 are only in it if they are named,
+    /// and have one round.
     rounds: u32,
     quick_rounds: u32,
     run: fn(&mut Run) -> Result<Report>,
@@ -61,16 +62,16 @@ pub(crate) const ALL: &[Scenario] = &[
 
 /// The scenarios with these names; without names, all scenarios of a quick or long run.
 pub(crate) fn selected(only: &[String], quick: bool) -> impl Iterator<Item = &'static Scenario> {
-    ALL.iter().filter(move |scenario| {
-        let wanted = only.is_empty() || only.iter().any(|name| name == scenario.name);
-        wanted && (!quick || scenario.quick_rounds > 0)
+    ALL.iter().filter(move |scenario| match only {
+        [] => !quick || scenario.quick_rounds > 0,
+        names => names.iter().any(|name| name == scenario.name),
     })
 }
 
 impl Scenario {
     /// Runs the scenario.
     pub(crate) fn run(&self, seed: u64, quick: bool) -> Result<Report> {
-        let rounds = if quick { self.quick_rounds } else { self.rounds };
+        let rounds = if quick { self.quick_rounds.max(1) } else { self.rounds };
         let random = Rng::with_seed(seed);
         let name = self.name;
         (self.run)(&mut Run {
