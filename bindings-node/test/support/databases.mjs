@@ -9,14 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import mysql from 'mysql2/promise';
 import pg from 'pg';
-import { leasePort } from './ports.mjs';
+import { startOnLeasedPort } from './ports.mjs';
 
 const execute = promisify(execFile);
 
 const READY_WITHIN = 60_000;
 const ASK_EVERY = 50;
-/** Another process may take a port before the server binds it. */
-const PORT_ATTEMPTS = 5;
 /** The user and group `nobody`: PostgreSQL refuses to run as root. */
 const NOBODY = 65_534;
 const credentials = process.getuid() === 0 ? { uid: NOBODY, gid: NOBODY } : {};
@@ -98,17 +96,7 @@ async function start(t, kind) {
   });
   await chown(directory, ...owner());
   await kind.initialize(directory);
-  for (let attempt = 1; ; attempt += 1) {
-    server.release();
-    ({ port: server.port, release: server.release } = await leasePort());
-    try {
-      await server.start();
-      return server;
-    } catch (error) {
-      await server.kill();
-      if (attempt === PORT_ATTEMPTS) throw error;
-    }
-  }
+  return startOnLeasedPort(server);
 }
 
 class DatabaseServer {

@@ -4,6 +4,7 @@ import { createServer } from 'node:net';
 
 /** Below the ephemeral port range: a client that reconnects to a killed server could be assigned its port. */
 const PORTS = { first: 12_000, count: 20_000 };
+const PORT_ATTEMPTS = 5;
 let nextPort = process.pid * 7919;
 
 /**
@@ -22,6 +23,21 @@ export async function leasePort() {
     if (leased) lease.close();
   }
   throw new Error('no free port');
+}
+
+/** Starts a server on a leased port; on another one if a process takes it before the server binds it. */
+export async function startOnLeasedPort(server) {
+  for (let attempt = 1; ; attempt += 1) {
+    server.release();
+    ({ port: server.port, release: server.release } = await leasePort());
+    try {
+      await server.start();
+      return server;
+    } catch (error) {
+      await server.kill();
+      if (attempt === PORT_ATTEMPTS || error.code === 'ENOENT') throw error;
+    }
+  }
 }
 
 async function isFree(port) {

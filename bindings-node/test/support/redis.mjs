@@ -6,12 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
-import { leasePort } from './ports.mjs';
+import { startOnLeasedPort } from './ports.mjs';
 
 const run = promisify(execFile);
-
-/** Another process may take the port before redis-server binds it. */
-const PORT_ATTEMPTS = 5;
 
 /** Starts a server that syncs every write to disk before it replies. It stops after the test `t`. */
 export async function startRedis(t) {
@@ -22,16 +19,7 @@ export async function startRedis(t) {
     server.release();
     await rm(directory, { recursive: true, force: true });
   });
-  for (let attempt = 1; ; attempt += 1) {
-    server.release();
-    ({ port: server.port, release: server.release } = await leasePort());
-    try {
-      await server.start();
-      return server;
-    } catch (error) {
-      if (attempt === PORT_ATTEMPTS || error.code === 'ENOENT') throw error;
-    }
-  }
+  return startOnLeasedPort(server);
 }
 
 class Redis {
