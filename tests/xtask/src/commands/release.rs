@@ -18,7 +18,10 @@ pub(crate) fn ci() -> Result<()> {
     commands::test::run(&Selection { strict: true, only: Vec::new() })?;
     println!("\n=== the npm package with the release addon");
     npm::addon(true)?;
-    let ((), ended) = runner::run(|queue| Ok(queue.add(stages::node_units()?)))?;
+    let ((), ended) = runner::run(|queue| {
+        queue.add(stages::node_units()?);
+        Ok(())
+    })?;
     // Build the debug addon again, which is quicker to rebuild while developing.
     npm::addon(false)?;
     let passed = ended.iter().all(|unit| unit.end.is_ok());
