@@ -23,12 +23,18 @@ pub(crate) struct Plan {
     pub(crate) peer_sessions: usize,
     /// Users in the store while rotation is measured.
     pub(crate) rotation_users: u64,
+    /// The same in PostgreSQL.
+    pub(crate) postgres_users: u64,
     /// The store sizes in sessions over which latency must not differ, ascending.
     pub(crate) store_sizes: [u64; 3],
     /// Sessions in each of the stores with different numbers of sessions per user.
     pub(crate) shared_out: u64,
     /// Sessions in the store whose size is measured.
     pub(crate) memory_sessions: u64,
+    /// The same in PostgreSQL.
+    pub(crate) postgres_sessions: u64,
+    /// How often each of these is refreshed before their size is measured again.
+    pub(crate) postgres_writes: u32,
     /// Revocations timed over Redis.
     pub(crate) trials_redis: usize,
     /// Revocations timed over a file, whose feed is polled five times a second.
@@ -51,9 +57,12 @@ impl Plan {
         peer_patience: 1.0,
         peer_sessions: 200,
         rotation_users: 100_000,
+        postgres_users: 100_000,
         store_sizes: [1_000, 100_000, 1_000_000],
         shared_out: 20_000,
         memory_sessions: 1_000_000,
+        postgres_sessions: 200_000,
+        postgres_writes: 10,
         trials_redis: 1_000,
         trials_file: 100,
         denied: 1_000_000,
@@ -71,9 +80,12 @@ impl Plan {
         peer_patience: 0.0,
         peer_sessions: 50,
         rotation_users: 10_000,
+        postgres_users: 1_000,
         store_sizes: [100, 1_000, 2_000],
         shared_out: 2_000,
         memory_sessions: 2_000,
+        postgres_sessions: 500,
+        postgres_writes: 1,
         trials_redis: 10,
         trials_file: 3,
         denied: 10_000,

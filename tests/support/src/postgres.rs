@@ -31,6 +31,8 @@ pub struct PostgresServer {
     programs: PathBuf,
     directory: TempDir,
     port: Port,
+    /// Whether a commit waits for the disk.
+    is_durable: bool,
     running: Option<Process>,
 }
 
@@ -42,7 +44,19 @@ impl PostgresServer {
     /// PostgreSQL is not installed (the message names the command that installs it), or the server
     /// did not answer in time (the message contains its log).
     pub fn start() -> Result<Self> {
-        Self::with_data("initdb", |initdb| {
+        Self::empty(false)
+    }
+
+    /// As [`start`](Self::start), with the settings of a new installation: a commit waits for the disk.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub fn start_durable() -> Result<Self> {
+        Self::empty(true)
+    }
+
+    fn empty(is_durable: bool) -> Result<Self> {
+        Self::with_data("initdb", is_durable, |initdb| {
             initdb
                 .args(["--auth=trust", "--username=regrant", "--encoding=UTF8", "--locale=C"])
                 .arg("--no-sync");
@@ -56,7 +70,7 @@ impl PostgresServer {
     pub fn start_standby(&self) -> Result<Self> {
         let name =
             format!("host=127.0.0.1 user=regrant application_name=standby port={}", self.port());
-        Self::with_data("pg_basebackup", |backup| {
+        Self::with_data("pg_basebackup", self.is_durable, |backup| {
             backup.args([
                 "--write-recovery-conf",
                 "--checkpoint=fast",
@@ -107,10 +121,15 @@ impl PostgresServer {
     }
 
     /// A server with the data that a program makes.
-    fn with_data(program: &str, arguments: impl FnOnce(&mut Command)) -> Result<Self> {
+    fn with_data(
+        program: &str,
+        is_durable: bool,
+        arguments: impl FnOnce(&mut Command),
+    ) -> Result<Self> {
         let programs = programs()?;
         let directory = directory_of_nobody("regrant-postgres-")?;
-        let mut server = Self { programs, directory, port: Port::free()?, running: None };
+        let port = Port::free()?;
+        let mut server = Self { programs, directory, port, is_durable, running: None };
         let mut making = server.program(program);
         making.arg("--pgdata").arg(server.data());
         arguments(&mut making);
@@ -144,6 +163,30 @@ impl PostgresServer {
     #[must_use]
     pub fn port(&self) -> u16 {
         self.port.number()
+    }
+
+    /// The version of the installed server, such as `15.18`.
+    ///
+    /// # Errors
+    /// PostgreSQL is not installed.
+    pub fn version() -> Result<String> {
+        let output = Command::new(programs()?.join("postgres")).arg("--version").output()?;
+        let text = String::from_utf8(output.stdout)?;
+        let number =
+            text.split_whitespace().find(|word| word.starts_with(|c: char| c.is_ascii_digit()));
+        Ok(number.context("postgres does not print its version")?.to_owned())
+    }
+
+    /// The id of the server's first process, the parent of all others; `None` if it does not run.
+    #[must_use]
+    pub fn process_id(&self) -> Option<u32> {
+        self.running.as_ref().map(Process::id)
+    }
+
+    /// A client program of PostgreSQL, such as `pgbench`.
+    #[must_use]
+    pub fn client(&self, name: &str) -> Command {
+        Command::new(self.programs.join(name))
     }
 
     /// Runs SQL as the superuser, and returns what `psql` prints.
@@ -229,7 +272,7 @@ impl PostgresServer {
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
             // What was written survives the death of the process all the same.
-            "fsync=off",
+            if self.is_durable { "fsync=on" } else { "fsync=off" },
             "max_connections=200",
             "log_min_messages=fatal",
         ] {

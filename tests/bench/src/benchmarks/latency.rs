@@ -1,5 +1,7 @@
 //! The latency of a refresh over the number of sessions: in the store, and of one user.
 
+use std::any::Any;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -9,7 +11,7 @@ use regrant::store::{SessionStore, StoreAddress};
 use crate::context::Context;
 use crate::population::{Draw, LABEL, Population, first_token, policy, refresh, session, user};
 use crate::report::{Report, Table};
-use crate::server::Server;
+use crate::server::{Naming, Postgres, Redis, Server as _};
 use crate::statistics::{Sample, grouped, micros};
 
 /// How much longer the median may be in the fullest store than in the emptiest.
@@ -18,9 +20,13 @@ const TARGET: f64 = 1.2;
 /// Sessions of one user. More than the default cap: apps may lift it.
 const OF_ONE_USER: [u64; 3] = [1, 50, 1_000];
 
+/// Sessions of one user in PostgreSQL, where they are one value: up to the default cap. Without a target.
+const IN_ONE_VALUE: [u64; 3] = [1, 5, 50];
+
 const HOW: &str = "\
-One refresh at a time, of a random session, by `SessionStore::refresh`. Each size is a server (or file) of its own; \
-all are there at once and take turns, so that what else the machine does hits all of them alike.";
+One refresh at a time, of a random session, by `SessionStore::refresh`. Each size is a server of its own (or file, or database of one PostgreSQL server); \
+all are there at once and take turns, so that what else the machine does hits all of them alike. In PostgreSQL each turn begins with a new store \
+and refreshes no user twice: it would remember that user's row and save a statement, which is likelier with few users. Its server does not wait for the disk.";
 
 /// Runs the benchmark.
 pub(crate) fn run(context: &Context) -> Result<Report> {
@@ -34,60 +40,92 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
             device: LABEL,
         };
         let sizes = context.plan.store_sizes;
-        for backend in [Backend::Redis, Backend::File] {
+        let postgres = Postgres::start().await?;
+        for backend in [Backend::Redis, Backend::File, Backend::Postgres] {
+            let of_one_user = if backend == Backend::Postgres { IN_ONE_VALUE } else { OF_ONE_USER };
             let fields =
-                [("in the store", sizes.map(by_size)), ("of one user", OF_ONE_USER.map(by_user))];
+                [("in the store", sizes.map(by_size)), ("of one user", of_one_user.map(by_user))];
             for (of_what, populations) in fields {
-                compare(context, backend, of_what, &populations, &mut report).await?;
+                compare(context, &postgres, backend, of_what, &populations, &mut report).await?;
             }
         }
         Ok(report)
     })
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Backend {
     Redis,
     File,
+    Postgres,
 }
 
 /// A filled store, with its server or folder.
 struct Filled {
     store: Arc<dyn SessionStore>,
-    _server: Option<Server>,
-    _folder: Option<tempfile::TempDir>,
+    address: StoreAddress,
+    backend: Backend,
+    /// The server, the folder or the database.
+    _home: Box<dyn Any>,
     population: Population,
     /// Of each refresh, in microseconds.
     latencies: Vec<f64>,
 }
 
 impl Filled {
-    async fn new(context: &Context, backend: Backend, population: &Population) -> Result<Self> {
-        let (store, server, folder) = match backend {
+    async fn new(
+        context: &Context,
+        postgres: &Postgres,
+        backend: Backend,
+        population: &Population,
+    ) -> Result<Self> {
+        context.progress.say(format_args!("{backend:?}: {} sessions", population.sessions()));
+        let (address, home): (_, Box<dyn Any>) = match backend {
             Backend::Redis => {
-                let server = Server::start()?;
-                (server.store()?, Some(server), None)
+                let server = Redis::start()?;
+                (server.address(), Box::new(server))
             }
             Backend::File => {
                 let folder = tempfile::tempdir()?;
                 let path = folder.path().join("sessions.db");
-                let address = StoreAddress::new(format!("file:{}", path.display()));
-                (address.open(None)?, None, Some(folder))
+                (StoreAddress::new(format!("file:{}", path.display())), Box::new(folder))
+            }
+            Backend::Postgres => {
+                let database = postgres.another().await?;
+                database.fill(population, Naming::Users, 0, &context.progress).await?;
+                (database.address(), Box::new(database))
             }
         };
-        context.progress.say(format_args!("{backend:?}: {} sessions", population.sessions()));
-        population.fill(&store, &context.progress).await?;
+        let store = address.open(None)?;
+        if backend != Backend::Postgres {
+            population.fill(&store, &context.progress).await?;
+        }
         let (population, latencies) = (population.clone(), Vec::new());
-        Ok(Self { store, _server: server, _folder: folder, population, latencies })
+        Ok(Self { store, address, backend, _home: home, population, latencies })
     }
 
     /// Refreshes random sessions sequentially until the turn is over.
     async fn turn(&mut self, context: &Context, round: usize, counts: bool) -> Result<()> {
         let (token, policy) = (first_token(), policy());
         let mut draw = Draw::new(round as u64, self.population.sessions());
+        let users = self.population.users.end - self.population.users.start;
+        let mut refreshed = BTreeSet::new();
+        if self.backend == Backend::Postgres {
+            self.store = self.address.open(None)?;
+            // Connects.
+            self.store.list(&user(0)?).await?;
+        }
         let began = Instant::now();
         while began.elapsed() < context.plan.turn / 2 {
             let number = draw.number();
+            if self.backend == Backend::Postgres {
+                if refreshed.len() as u64 == users {
+                    break;
+                }
+                if !refreshed.insert(number / self.population.sessions_each) {
+                    continue;
+                }
+            }
             let subject = user(number / self.population.sessions_each)?;
             let session = session(number % self.population.sessions_each)?;
             let before = Instant::now();
@@ -102,6 +140,7 @@ impl Filled {
 
 async fn compare(
     context: &Context,
+    postgres: &Postgres,
     backend: Backend,
     of_what: &str,
     populations: &[Population],
@@ -109,7 +148,7 @@ async fn compare(
 ) -> Result<()> {
     let mut all = Vec::new();
     for population in populations {
-        all.push(Filled::new(context, backend, population).await?);
+        all.push(Filled::new(context, postgres, backend, population).await?);
     }
     for round in 0..=context.plan.rounds {
         for filled in &mut all {
@@ -140,6 +179,9 @@ async fn compare(
         ]);
     }
     report.table(&table);
+    if backend == Backend::Postgres && of_what == "of one user" {
+        return Ok(());
+    }
     report.check(
         format!("latency, {backend:?}, over sessions {of_what}"),
         format!("{worst:.2}×"),

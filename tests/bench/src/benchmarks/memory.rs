@@ -1,4 +1,4 @@
-//! The size of a session: in the memory of Redis, in a file, and in the deny list of a process.
+//! The size of a session: in the memory of Redis, in a file, in PostgreSQL, and in the deny list of a process.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use crate::child;
 use crate::context::Context;
 use crate::population::{LABEL, Population, first_token, policy, refresh, session, user};
 use crate::report::{Report, Table};
-use crate::server::Server;
+use crate::server::{Naming, Postgres, Redis, Server as _};
 use crate::statistics::grouped;
 
 /// The target: total bytes per session in Redis, with one session per user.
@@ -23,6 +23,12 @@ const EACH: [u64; 2] = [1, 5];
 /// The number of revocations written to the feed to measure an entry.
 const FEED_ENTRIES: u64 = 10_000;
 
+/// In PostgreSQL, the days over which the ends of the sessions are spread.
+const SPREAD_OVER_DAYS: u32 = 90;
+
+/// In PostgreSQL, how many parts of the users are written one after the other, with a `VACUUM` in between.
+const PARTS: u32 = 10;
+
 /// How long the last transaction may take to reach the file.
 const CLOSED_WITHIN: Duration = Duration::from_secs(60);
 
@@ -30,7 +36,9 @@ const HOW: &str = "\
 Filled by `SessionStore::create`, users called `user-000000000042`. Redis: what `used_memory` grew by, so keys, expiries and the \
 tables of the keyspace are in it; beside it `MEMORY USAGE` of one key, \
 after the logins and after one refresh of each session. The tables of the keyspace double at powers of two \
-(2²⁰ = 1,048,576 keys), so they are at their fullest, and cheapest per key, just below one.";
+(2²⁰ = 1,048,576 keys), so they are at their fullest, and cheapest per key, just below one. PostgreSQL: `pg_total_relation_size`, so the table \
+and both indexes, with the rows in random order: after the logins, and after all rows were written several times more, each time by a tenth of the users at once and \
+with a `VACUUM` in between, as autovacuum does.";
 
 /// Runs the benchmark.
 pub(crate) fn run(context: &Context) -> Result<Report> {
@@ -68,6 +76,7 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
             table.row(row("file", &all, in_a_file(context, &all).await?, ["–"; 2]));
         }
         report.table(&table);
+        report.table(&in_postgres(context).await?);
         let mut others = Table::new(["", "entries", "bytes per entry"]);
         let feed = feed(context).await?;
         others.row([
@@ -97,7 +106,7 @@ fn row(backend: &str, all: &Population, per_session: f64, of_a_user: [&str; 2]) 
 
 /// Bytes per session.
 async fn in_redis(context: &Context, all: &Population) -> Result<f64> {
-    let mut server = Server::start()?;
+    let mut server = Redis::start()?;
     let store = server.store()?;
     // The connection and the scripts also take memory; exclude it.
     let first = Population { users: all.users.end..all.users.end + 1, ..all.clone() };
@@ -115,7 +124,7 @@ async fn in_redis(context: &Context, all: &Population) -> Result<f64> {
 
 /// The bytes of the key of one user: after the logins, and after each session was refreshed.
 async fn of_a_user(context: &Context, all: &Population) -> Result<(u64, u64)> {
-    let mut server = Server::start()?;
+    let mut server = Redis::start()?;
     let store = server.store()?;
     Population { users: 0..1, ..all.clone() }.fill(&store, &context.progress).await?;
     let fresh = server.memory_of_a_key()?;
@@ -146,9 +155,49 @@ async fn in_a_file(context: &Context, all: &Population) -> Result<f64> {
     }
 }
 
+/// Bytes per session in PostgreSQL.
+async fn in_postgres(context: &Context) -> Result<Table> {
+    let mut table = Table::new([
+        "PostgreSQL",
+        "device label",
+        "sessions",
+        "bytes per session",
+        "of which indexes",
+        "after refreshes",
+        "of which indexes",
+    ]);
+    let server = Postgres::start().await?;
+    for each in EACH {
+        for device in ["", LABEL] {
+            let users = context.plan.postgres_sessions / each;
+            let all = Population { users: 0..users, sessions_each: each, device };
+            context.progress.say(format_args!("PostgreSQL: {} sessions", all.sessions()));
+            let database = server.another().await?;
+            database.fill(&all, Naming::Users, SPREAD_OVER_DAYS, &context.progress).await?;
+            let mut row = vec![
+                format!("{each} per user"),
+                format!("{} bytes", device.len()),
+                grouped(all.sessions() as f64),
+            ];
+            for writes in [0, context.plan.postgres_writes] {
+                for _ in 0..writes {
+                    database.write_all(PARTS).await?;
+                }
+                for what in ["pg_total_relation_size", "pg_indexes_size"] {
+                    let bytes: f64 =
+                        database.number(&format!("SELECT {what}('regrant_users')")).await?;
+                    row.push(format!("{:.0}", bytes / all.sessions() as f64));
+                }
+            }
+            table.row(row);
+        }
+    }
+    Ok(table)
+}
+
 /// Bytes per feed entry.
 async fn feed(context: &Context) -> Result<f64> {
-    let mut server = Server::start()?;
+    let mut server = Redis::start()?;
     let store = server.store()?;
     let feed = store.feed().context("no feed")?;
     context.progress.say(format_args!("feed: {FEED_ENTRIES} entries"));

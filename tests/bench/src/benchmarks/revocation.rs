@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::machine::monotonic;
 use crate::population::user;
 use crate::report::{Report, Table};
-use crate::server::Server;
+use crate::server::{Redis, Server as _};
 use crate::statistics::Sample;
 
 /// Lets the verifier's report of the token's use reach the store first, so that the verifier learns of
@@ -29,7 +29,7 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
     let mut report = Report::new("Revocation in another process");
     let mut table = Table::new(["", "trials", "p50 ms", "p99 ms", "slowest ms"]);
     context.block_on(async {
-        let server = Server::start()?;
+        let server = Redis::start()?;
         let redis = delays(context, "Redis", &server.url(), context.plan.trials_redis).await?;
         row(&mut table, "Redis", context.plan.trials_redis, &redis);
         let folder = tempfile::tempdir()?;

@@ -9,7 +9,7 @@ use crate::process::Invocation;
 use crate::tools::{self, Tool};
 
 /// Required tools besides Cargo.
-pub(crate) const NEEDS: &[Tool] = &[Tool::Node, Tool::RedisServer];
+pub(crate) const NEEDS: &[Tool] = &[Tool::Node, Tool::RedisServer, Tool::Postgres];
 
 const PROGRAM: &str = "regrant-bench";
 

@@ -14,6 +14,8 @@ use crate::statistics::{Sample, grouped};
 
 /// The turns of all contestants at one concurrency.
 pub(super) struct Contest {
+    /// What distinguishes it from others at the same concurrency; may be empty.
+    title: &'static str,
     pub(super) concurrency: usize,
     names: Vec<String>,
     baselines: Vec<String>,
@@ -28,8 +30,9 @@ const WRITES: f64 = 0.97;
 impl Contest {
     pub(super) async fn run(
         context: &Context,
-        server: &mut Server,
+        server: &mut impl Server,
         contestants: &[Contestant],
+        title: &'static str,
         concurrency: usize,
     ) -> Result<Self> {
         let fits = |one: &&Contestant| one.is_for(concurrency);
@@ -37,6 +40,7 @@ impl Contest {
         let name = |one: &&Contestant| one.name(concurrency);
         let is_raw = |one: &&&Contestant| one.is_raw();
         let mut contest = Self {
+            title,
             concurrency,
             names: contestants.iter().map(name).collect(),
             baselines: contestants.iter().filter(is_raw).map(|&one| name(&one)).collect(),
@@ -55,7 +59,8 @@ impl Contest {
                     contestant.turn(server, concurrency, context.plan.turn, pace[&name]).await?;
                 ensure!(turn.writes() > WRITES, "{name} wrote only {:.3} times", turn.writes());
                 context.progress.say(format_args!(
-                    "{concurrency} at once, round {}: {name} {}/s",
+                    "{}, round {}: {name} {}/s",
+                    contest.title(),
                     round + 1,
                     grouped(turn.rate)
                 ));
@@ -63,6 +68,11 @@ impl Contest {
             }
         }
         Ok(contest)
+    }
+
+    /// Such as `50 at once`.
+    pub(super) fn title(&self) -> String {
+        format!("{} at once{}", self.concurrency, self.title)
     }
 
     pub(super) fn names(&self) -> &[String] {
@@ -92,7 +102,7 @@ impl Contest {
 
     /// Over all rounds.
     pub(super) fn round_trips(&self, name: &str) -> Option<f64> {
-        self.median(name, |turn| Some(turn.round_trips()))
+        self.median(name, Turn::round_trips)
     }
 }
 

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Result;
+use regrant::store::StoreAddress;
 
 use super::contest::calls_within;
 use super::node::Node;
-use super::raw::{Raw, RawRun};
 use super::turn::Turn;
 use crate::callers::facade::{AccessTokens, Facade};
 use crate::callers::store::Store;
@@ -16,79 +16,100 @@ use crate::machine::processor_time;
 use crate::server::Server;
 
 pub(super) enum Contestant {
-    /// `redis-benchmark`, one connection per concurrent call.
-    Connections(Raw, u64),
-    /// `redis-benchmark`, all concurrent calls on one connection.
-    Pipeline(Raw, u64),
+    Raw(Box<dyn Raw>),
     Store(Store),
-    Facade(Facade),
-    /// Each access token is verified once, and its use is reported to the store.
-    FacadeUsed(Facade),
+    Facade { name: &'static str, facade: Facade },
     Node(Node),
 }
 
+/// A benchmark program that comes with the server and sends what the store sends.
+pub(super) trait Raw {
+    fn name(&self, concurrency: usize) -> String;
+
+    /// Whether it takes part.
+    fn is_for(&self, concurrency: usize) -> bool;
+
+    /// Refreshes `calls` times.
+    fn run(&self, concurrency: usize, calls: u64) -> Result<RawRun>;
+}
+
+/// One run of a benchmark program.
+pub(super) struct RawRun {
+    pub(super) calls: u64,
+    /// Calls per second.
+    pub(super) rate: f64,
+    /// In microseconds.
+    pub(super) p50: f64,
+    /// In microseconds.
+    pub(super) p99: f64,
+}
+
 impl Contestant {
-    /// All contestants, ready to run.
-    pub(super) async fn all(context: &Context, server: &Server) -> Result<Vec<Self>> {
-        let users = context.plan.rotation_users;
-        let raw = Raw::overhear(server).await?;
-        let mut all = vec![
-            Self::Connections(raw.clone(), users),
-            Self::Pipeline(raw, users),
-            Self::Store(Store::new(server.store()?, users)),
-        ];
+    pub(super) fn raw(raw: impl Raw + 'static) -> Self {
+        Self::Raw(Box::new(raw))
+    }
+
+    /// The callers through regrant, with this many users of their own each.
+    pub(super) async fn of_regrant(
+        context: &Context,
+        address: &StoreAddress,
+        url: &str,
+        users: u64,
+    ) -> Result<Vec<Self>> {
         context.progress.say("logging in, in Rust");
-        let log_in = |prefix, tokens| Facade::log_in(server.address(), prefix, users, tokens);
-        all.push(Self::Facade(log_in("auth", AccessTokens::Unused).await?));
-        all.push(Self::FacadeUsed(log_in("used", AccessTokens::Verified).await?));
+        let log_in = |prefix, tokens| Facade::log_in(address.clone(), prefix, users, tokens);
+        let mut all = vec![
+            Self::Store(Store::new(address.open(None)?, users)),
+            Self::Facade { name: "Auth", facade: log_in("auth", AccessTokens::Unused).await? },
+            Self::Facade {
+                name: "Auth, then verify",
+                facade: log_in("used", AccessTokens::Verified).await?,
+            },
+        ];
         context.progress.say("logging in, in Node.js");
-        all.push(Self::Node(Node::log_in(&server.url(), users)?));
+        all.push(Self::Node(Node::log_in(url, users)?));
         Ok(all)
     }
 
     pub(super) fn name(&self, concurrency: usize) -> String {
         match self {
-            Self::Connections(..) => format!("redis-benchmark -c {concurrency}"),
-            Self::Pipeline(..) => format!("redis-benchmark -c 1 -P {concurrency}"),
+            Self::Raw(raw) => raw.name(concurrency),
             Self::Store(_) => "store".to_owned(),
-            Self::Facade(_) => "Auth".to_owned(),
-            Self::FacadeUsed(_) => "Auth, then verify".to_owned(),
+            Self::Facade { name, .. } => (*name).to_owned(),
             Self::Node(_) => "Node".to_owned(),
         }
     }
 
     pub(super) fn is_raw(&self) -> bool {
-        matches!(self, Self::Connections(..) | Self::Pipeline(..))
+        matches!(self, Self::Raw(_))
     }
 
-    /// With one caller, the pipeline is the same as the single connection.
     pub(super) fn is_for(&self, concurrency: usize) -> bool {
-        !matches!(self, Self::Pipeline(..)) || concurrency > 1
+        match self {
+            Self::Raw(raw) => raw.is_for(concurrency),
+            Self::Store(_) | Self::Facade { .. } | Self::Node(_) => true,
+        }
     }
 
     /// Refreshes for about `time`; `pace` is the expected rate.
     pub(super) async fn turn(
         &self,
-        server: &mut Server,
+        server: &mut impl Server,
         concurrency: usize,
         time: Duration,
         pace: f64,
     ) -> Result<Turn> {
-        let (port, calls) = (server.port(), calls_within(time, pace));
-        let before = (server.counters()?, processor_time());
-        let mut turn = match self {
-            Self::Connections(raw, users) => raw.run(port, *users, concurrency, 1, calls)?.into(),
-            Self::Pipeline(raw, users) => raw.run(port, *users, 1, concurrency, calls)?.into(),
+        let before = (server.counters().await?, processor_time());
+        let mut turn: Turn = match self {
+            Self::Raw(raw) => raw.run(concurrency, calls_within(time, pace))?.into(),
             Self::Store(store) => store.run(concurrency, time).await?.into(),
-            Self::Facade(facade) | Self::FacadeUsed(facade) => {
-                facade.run(concurrency, time).await?.into()
-            }
+            Self::Facade { facade, .. } => facade.run(concurrency, time).await?.into(),
             Self::Node(node) => node.run(concurrency, time)?,
         };
-        if matches!(self, Self::Store(_) | Self::Facade(_) | Self::FacadeUsed(_)) {
+        if matches!(self, Self::Store(_) | Self::Facade { .. }) {
             turn.client = Some(processor_time().saturating_sub(before.1));
         }
-        turn.server = server.counters()?.since(&before.0);
+        turn.server = server.counters().await?.since(&before.0);
         Ok(turn)
     }
 }

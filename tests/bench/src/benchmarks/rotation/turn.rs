@@ -20,13 +20,6 @@ pub(super) struct Turn {
     pub(super) server: Counters,
 }
 
-/// Commands that are not part of a refresh: the query of these counters, and the reads of the feed of
-/// revocations, which each process reads once a second.
-const APART: [&str; 2] = ["info", "xread"];
-
-/// Commands that the script calls inside the server.
-const INSIDE: [&str; 3] = ["hget", "hset", "time"];
-
 impl Turn {
     /// The server's processor time per call.
     pub(super) fn server_micros(&self) -> f64 {
@@ -38,25 +31,22 @@ impl Turn {
         self.client.map(|client| self.per_call(micros(client)))
     }
 
-    pub(super) fn bytes_in(&self) -> f64 {
-        self.per_call(self.server.bytes_in as f64)
+    pub(super) fn bytes_in(&self) -> Option<f64> {
+        self.server.bytes_in.map(|bytes| self.per_call(bytes as f64))
     }
 
-    pub(super) fn bytes_out(&self) -> f64 {
-        self.per_call(self.server.bytes_out as f64)
+    pub(super) fn bytes_out(&self) -> Option<f64> {
+        self.server.bytes_out.map(|bytes| self.per_call(bytes as f64))
     }
 
     /// Commands that the server was asked for, per call.
-    pub(super) fn round_trips(&self) -> f64 {
-        let asked = self.server.calls.iter().filter(|(command, _)| {
-            !APART.contains(&command.as_str()) && !INSIDE.contains(&command.as_str())
-        });
-        self.per_call(asked.map(|(_, count)| *count).sum::<u64>() as f64)
+    pub(super) fn round_trips(&self) -> Option<f64> {
+        self.server.commands.map(|commands| self.per_call(commands as f64))
     }
 
     /// The share of the calls that wrote.
     pub(super) fn writes(&self) -> f64 {
-        self.per_call(self.server.calls_of("hset") as f64)
+        self.per_call(self.server.writes as f64)
     }
 
     fn per_call(&self, total: f64) -> f64 {

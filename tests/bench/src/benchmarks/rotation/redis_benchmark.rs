@@ -11,8 +11,9 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail, ensure};
 
+use super::contestants::{Raw, RawRun};
 use crate::population::{first_token, policy, refresh, session, user};
-use crate::server::Server;
+use crate::server::{Redis, Server as _};
 
 /// How long the server may take to show a command.
 const SHOWN_WITHIN: Duration = Duration::from_secs(10);
@@ -23,26 +24,27 @@ const NEVER_LATE: &str = "4102444800000";
 /// The placeholder of `redis-benchmark` for a random number.
 const RANDOM: &str = "__rand_int__";
 
-/// The command of a refresh, ready for `redis-benchmark`.
+/// `redis-benchmark` with the command of a refresh.
 #[derive(Clone)]
-pub(super) struct Raw {
+pub(super) struct RedisBenchmark {
     arguments: Vec<String>,
+    port: u16,
+    users: u64,
+    flow: Flow,
 }
 
-/// One run of `redis-benchmark`.
-pub(super) struct RawRun {
-    pub(super) calls: u64,
-    /// Calls per second.
-    pub(super) rate: f64,
-    /// In microseconds.
-    pub(super) p50: f64,
-    /// In microseconds.
-    pub(super) p99: f64,
+/// How concurrent calls reach the server.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    /// Each on a connection of its own.
+    Connections,
+    /// All on one connection.
+    Pipeline,
 }
 
-impl Raw {
+impl RedisBenchmark {
     /// Captures the refresh of user 0.
-    pub(super) async fn overhear(server: &Server) -> Result<Self> {
+    pub(super) async fn overhear(server: &Redis, users: u64) -> Result<Self> {
         let store = server.store()?;
         let token = first_token();
         // Once before capturing: the first call of a script sends its source.
@@ -67,22 +69,36 @@ impl Raw {
         NEVER_LATE.clone_into(until);
         let random = arguments.iter().filter(|word| word.contains(RANDOM)).count();
         ensure!(random == 1, "{random} arguments name the user: {arguments:?}");
-        Ok(Self { arguments })
+        Ok(Self { arguments, port: server.port(), users, flow: Flow::Connections })
     }
 
-    /// Calls `calls` times for random users among `users`: over `connections`, with `pipeline`
-    /// calls in flight on each.
-    pub(super) fn run(
-        &self,
-        port: u16,
-        users: u64,
-        connections: usize,
-        pipeline: usize,
-        calls: u64,
-    ) -> Result<RawRun> {
+    /// The same with all concurrent calls on one connection.
+    pub(super) fn pipelined(&self) -> Self {
+        Self { flow: Flow::Pipeline, ..self.clone() }
+    }
+}
+
+impl Raw for RedisBenchmark {
+    fn name(&self, concurrency: usize) -> String {
+        match self.flow {
+            Flow::Connections => format!("redis-benchmark -c {concurrency}"),
+            Flow::Pipeline => format!("redis-benchmark -c 1 -P {concurrency}"),
+        }
+    }
+
+    /// With one caller, the pipeline is the same as the single connection.
+    fn is_for(&self, concurrency: usize) -> bool {
+        self.flow == Flow::Connections || concurrency > 1
+    }
+
+    fn run(&self, concurrency: usize, calls: u64) -> Result<RawRun> {
+        let (connections, pipeline) = match self.flow {
+            Flow::Connections => (concurrency, 1),
+            Flow::Pipeline => (1, concurrency),
+        };
         let output = Command::new("redis-benchmark")
-            .args(["-h", "127.0.0.1", "-p", &port.to_string(), "--csv"])
-            .args(["-r", &users.to_string(), "-n", &calls.to_string()])
+            .args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "--csv"])
+            .args(["-r", &self.users.to_string(), "-n", &calls.to_string()])
             .args(["-c", &connections.to_string(), "-P", &pipeline.to_string()])
             .args(&self.arguments)
             .stdin(Stdio::null())
