@@ -254,31 +254,6 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(refusal.field, "endpoint.url")
     }
 
-    private func refused(_ body: () async throws -> String) async -> RegrantError? {
-        do {
-            _ = try await body()
-            XCTFail("no refusal")
-            return nil
-        } catch {
-            return error as? RegrantError
-        }
-    }
-}
-
-/// The closures of `authorize` run in the caller's isolation and need not be `Sendable`.
-@MainActor
-private func authorizeOnTheMainActor() async throws {
-    final class View { var shown = "" }
-    let view = View()
-    let fixture = try SessionFixture()
-    let first = try await fixture.signIn()
-    let answer = try await fixture.session.authorize(method: "GET", url: url) { headers in
-        MainActor.assertIsolated()
-        view.shown = headers[0].value
-        return view
-    } head: { _ in accepted }
-    XCTAssertEqual(answer.shown, "Bearer \(first)")
-
     func testASignOutTellsTheServerNowOrLater() async throws {
         let fixture = try SessionFixture()
         try await fixture.signIn()
@@ -331,6 +306,31 @@ private func authorizeOnTheMainActor() async throws {
             XCTAssertEqual(refusal.detail, "the folder of the token storage does not exist")
         }
     }
+
+    private func refused(_ body: () async throws -> String) async -> RegrantError? {
+        do {
+            _ = try await body()
+            XCTFail("no refusal")
+            return nil
+        } catch {
+            return error as? RegrantError
+        }
+    }
+}
+
+/// The closures of `authorize` run in the caller's isolation and need not be `Sendable`.
+@MainActor
+private func authorizeOnTheMainActor() async throws {
+    final class View { var shown = "" }
+    let view = View()
+    let fixture = try SessionFixture()
+    let first = try await fixture.signIn()
+    let answer = try await fixture.session.authorize(method: "GET", url: url) { headers in
+        MainActor.assertIsolated()
+        view.shown = headers[0].value
+        return view
+    } head: { _ in accepted }
+    XCTAssertEqual(answer.shown, "Bearer \(first)")
 }
 
 /// A storage whose content is lost until it is cleared.
