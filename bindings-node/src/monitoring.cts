@@ -84,7 +84,7 @@ export interface RefreshedEvent extends AuditEventBase {
   readonly rotated: boolean;
 }
 
-/** A refresh within the grace period, or a longer one while nobody has used the new pair, returned the same refresh token again. */
+/** A repeated refresh returned the same refresh token again: within `refresh.grace` or, while nobody has used the new pair, `refresh.unusedGrace`. */
 export interface ReissuedEvent extends AuditEventBase {
   /** The type of the event. */
   readonly type: 'reissued';
@@ -197,13 +197,13 @@ export interface NumberMetric extends MetricBase {
 export interface NumberValue {
   /** The labels, by name. */
   readonly labels: Readonly<Record<string, string>>;
-  /** The value; of times in seconds. */
+  /** The value; durations are in seconds. */
   readonly value: number;
 }
 
 /** A bucket of a histogram; cumulative. */
 export interface Bucket {
-  /** The upper bound, inclusive. */
+  /** The upper bound, inclusive, in seconds. */
   readonly le: number;
   /** The number of values up to the bound. */
   readonly count: number;
@@ -215,13 +215,13 @@ export interface Histogram {
   readonly labels: Readonly<Record<string, string>>;
   /** The number of values. */
   readonly count: number;
-  /** Their sum; of times in seconds. */
+  /** Their sum; durations are in seconds. */
   readonly sum: number;
   /** The buckets, by bound. */
   readonly buckets: readonly Bucket[];
 }
 
-/** A histogram; all are of times in seconds. */
+/** A histogram; all are of durations, in seconds. */
 export interface HistogramMetric extends MetricBase {
   /** The kind of metric. */
   readonly type: 'histogram';
@@ -286,19 +286,19 @@ export interface ServerHealth {
 /** A health report. */
 export interface StoreHealth {
   /** The type of store. */
-  readonly store: 'memory' | 'file' | 'redis' | 'other';
+  readonly store: 'memory' | 'file' | 'redis' | 'postgres' | 'custom';
   /**
    * Whether logins, refreshes and logouts would succeed now: a write as a login makes it has
    * succeeded within the last second, on every server. For readiness checks.
    */
   readonly ready: boolean;
-  /** Whether all servers respond, be it with an error. */
+  /** Whether all servers respond, even if with an error. */
   readonly reachable: boolean;
   /** The round trip to the slowest server, in milliseconds. */
   readonly roundTripMs: number | null;
   /** The topology of Redis. */
   readonly layout?: 'standalone' | 'sentinel' | 'cluster';
-  /** The Redis servers that accept writes. */
+  /** The Redis servers to which the store writes. */
   readonly servers?: readonly ServerHealth[];
   /** Warnings; empty if the store is healthy. */
   readonly warnings: readonly StoreWarning[];

@@ -66,10 +66,10 @@ impl<'a> RefreshRequest<'a> {
         self
     }
 
-    /// Replaces the app's own claims, from this access token on: those of the login, of the latest
-    /// [`Auth::update_session`], or of the latest
-    /// refresh that replaced them ([`Login::claims`](crate::Login::claims)). With rotation off, where the
-    /// client keeps its refresh token, for this access token only.
+    /// Replaces the app's own claims in this access token and those that follow; before, they are those
+    /// of the login ([`Login::claims`](crate::Login::claims)), of the latest [`Auth::update_session`] or of
+    /// the latest refresh that replaced them. A session that does not rotate has nowhere to keep them:
+    /// there they are for this access token only.
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = Some(claims);
         self
@@ -130,7 +130,7 @@ impl Renewal {
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct RefreshResponse {
-    /// Goes with every request.
+    /// The new access token.
     pub access_token: AccessToken,
     /// When the access token expires; milliseconds since 1970.
     pub access_expires_at: Timestamp,
@@ -174,6 +174,7 @@ impl Auth {
     /// pair, gets the same refresh token again.
     ///
     /// # Errors
+    /// By what the client has to do ([`Error::advice`]):
     /// - `sign_in`: [`Error::RefreshExpired`], [`Error::SessionUnknown`],
     ///   [`Error::SessionRevoked`], [`Error::RefreshReused`].
     /// - `retry`: [`Error::StoreUnavailable`], [`Error::RefreshSuperseded`],
@@ -229,7 +230,7 @@ pub(crate) struct CheckedRequest {
     policy: RefreshPolicy,
     /// Whether the app gave the claims of the grant, in place of those that the session has.
     replaces_claims: bool,
-    /// Where it is recorded and known.
+    /// The client's details, if it sent any and the app's policy records them.
     client: Option<ClientDetails>,
 }
 
@@ -337,7 +338,7 @@ impl Engine {
             refusal => return Err(self.refuse(presented, client, notes, refusal).await),
         };
         if self.admin.denied.is_revoked(subject, session) {
-            return Err(self.revoke_again(presented).await);
+            return Err(self.revoke_again(presented, client).await);
         }
 
         let mut terms = presented.terms.clone().updated(notes.claims.as_deref())?;
@@ -397,12 +398,20 @@ impl Engine {
 
     /// The deny list knows that the session is revoked and the store does not: the store lost the
     /// revocation in a failover or a crash, and with it the reason.
-    async fn revoke_again(&self, presented: &RefreshClaims) -> Error {
+    async fn revoke_again(
+        &self,
+        presented: &RefreshClaims,
+        client: Option<&ClientDetails>,
+    ) -> Error {
         let RefreshClaims { subject, session, .. } = presented;
         let reason = RevocationReason::Administrative;
         tracing::warn!(target: "regrant::store", %session, "the store lost a revocation; revoking the session again");
         match self.admin.store.revoke(subject, session, reason).await {
-            Ok(_) => Error::SessionRevoked { reason },
+            Ok(_) => {
+                let error = Error::SessionRevoked { reason };
+                self.emit_refused(presented, client, &error);
+                error
+            }
             Err(error) => error,
         }
     }
@@ -441,7 +450,7 @@ pub(super) fn refusal_error(refusal: Decision) -> Error {
         Decision::Revoked(reason) => Error::SessionRevoked { reason },
         Decision::Expired => Error::RefreshExpired,
         Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew { .. } => {
-            Error::internal("a grant was taken for a refusal")
+            Error::internal("expected a refusal")
         }
     }
 }

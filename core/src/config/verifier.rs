@@ -34,13 +34,13 @@ impl VerifierConfig {
         self.web.clone().policy()
     }
 
-    /// The issuer `name` by its other options, JSON text, for an
-    /// [`IssuerResolver`](crate::jwks::IssuerResolver).
+    /// The issuer for an [`IssuerResolver`](crate::jwks::IssuerResolver): its options as JSON text. `name`,
+    /// the `iss` of a token, is its `issuer` if they have none.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn resolved_issuer(name: &str, json: &str) -> Result<TrustedIssuer> {
-        // A token must not choose a pattern.
+        // The token that names it is not verified yet, and must not bring a pattern.
         if name.contains('*') {
             return Err(Error::config("issuer", "must have no `*`"));
         }

@@ -25,15 +25,16 @@ pub(super) trait UserValues: fmt::Debug + Send + Sync {
     /// Reads the value of a user, and the time.
     fn load(&self, subject: &Subject) -> impl Future<Output = Result<Loaded>> + Send;
 
-    /// The time, if it is known without asking. Then values are remembered, and their versions must never
-    /// come back, not even after the database was set back.
+    /// The present time, if it is known without a round trip. Then an operation may begin with the value
+    /// that this process wrote last, so the version of a value must never be given to another one, not even
+    /// after the database was restored.
     fn estimated_now(&self) -> Option<Timestamp> {
         None
     }
 
     /// Writes the value of a user if it still has the version `replaces`, or, with `None`, if there
-    /// is none. Not if the [`estimated_now`](Self::estimated_now) for which it was made is wrong. The
-    /// database may delete it after `expires_at`.
+    /// is none. If the [`estimated_now`](Self::estimated_now) for which it was made is wrong, that is a
+    /// conflict too. The database may delete the value after `expires_at`.
     fn save(&self, subject: &Subject, write: &Write) -> impl Future<Output = Result<Saved>> + Send;
 }
 
@@ -65,13 +66,14 @@ pub(super) struct Loaded {
 /// Runs operations on the sessions of users.
 pub(super) struct Optimistic {
     timeout: Duration,
-    /// Each user belongs to one of them. An operation holds it while it runs.
+    /// Locks, one for the users whose hash it is. An operation holds it while it runs.
     turns: Vec<Mutex<Turn>>,
     trust: Trust,
 }
 
-/// Whether what is remembered is worth a guess. A wrong one costs a round trip and a right one saves one, so
-/// where other processes write the same users, there are none but now and then one to try.
+/// Decides whether to guess that the value of a user is the one that this process wrote last. A right guess
+/// saves a round trip and a wrong one costs one, so while other processes write the same users, hardly any
+/// are made.
 #[derive(Debug, Default)]
 struct Trust {
     /// The doubts, up to [`MAX_DOUBTS`].
@@ -79,10 +81,11 @@ struct Trust {
     operations: AtomicU32,
 }
 
-/// With as many there are no guesses.
+/// With as many doubts, no guesses are made, except to try.
 const MAX_DOUBTS: u32 = 16;
 
-/// One operation in as many is a guess all the same.
+/// While no guesses are made, one operation in as many is one all the same, to notice that they are right
+/// again.
 const TRIAL: u32 = 32;
 
 impl Trust {
@@ -91,7 +94,7 @@ impl Trust {
             || self.operations.fetch_add(1, Ordering::Relaxed).is_multiple_of(TRIAL)
     }
 
-    /// Without doubts where two of three guesses are right.
+    /// Doubts become fewer where more than two of three guesses are right.
     fn learn(&self, was_right: bool) {
         let learn = |doubts: u32| {
             Some(if was_right { doubts.saturating_sub(1) } else { (doubts + 2).min(MAX_DOUBTS) })
@@ -104,17 +107,17 @@ impl Trust {
 /// The values that were written last, and their versions.
 type Turn = HashMap<Subject, (Vec<u8>, String)>;
 
-/// How many values are remembered in each turn: in all some 8,000, of 1 KiB at most.
+/// How many values are remembered under each lock: 8,192 in all, together 8 MiB at most.
 const REMEMBERED: usize = 32;
 
 /// The longest value that is remembered, in bytes.
 const MAX_REMEMBERED_BYTES: usize = 1024;
 
-/// How many operations of one process can run at a time.
+/// How many operations of one store can run at a time in this process.
 const TURNS: usize = 256;
 
-/// How often an operation is repeated because other processes were faster.
-const MAX_CONFLICTS: u32 = 20;
+/// How often an operation is tried while other processes are faster.
+const MAX_ATTEMPTS: u32 = 20;
 
 impl fmt::Debug for Optimistic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -132,7 +135,8 @@ impl Optimistic {
         }
     }
 
-    /// Runs `operation` on the sessions of `subject` and writes what it changed.
+    /// Runs `operation` on the sessions of `subject` and writes what it changed. After a conflict it runs
+    /// again, so it must have no other effects.
     pub(super) async fn run<T>(
         &self,
         values: &impl UserValues,
@@ -145,10 +149,10 @@ impl Optimistic {
         let turn = self.turns.get(turn_of(subject)).ok_or_else(|| Error::internal("no turn"))?;
         let run = async {
             let mut turn = turn.lock().await;
-            // Not remembered while it is uncertain what is written.
+            // Forgotten first: after an error or a cancellation nobody knows what the database has.
             let remembered = turn.remove(subject).filter(|_| self.trust.guesses());
             let mut guess = remembered.zip(values.estimated_now());
-            for conflicts in 0..MAX_CONFLICTS {
+            for conflicts in 0..MAX_ATTEMPTS {
                 let is_guess = guess.is_some();
                 let Loaded { current, now } = match guess.take() {
                     Some((current, now)) => Loaded { current: Some(current), now },
@@ -160,7 +164,7 @@ impl Optimistic {
                 sessions.records.retain(|_, record| !record.is_prunable(now));
                 let outcome = operation(&mut sessions, now)?;
                 if !sessions.changed && is_guess {
-                    // Only a write shows that nobody else has written.
+                    // Only a write shows that the guess was right: read the value.
                     continue;
                 }
                 if !sessions.changed {
@@ -392,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_value_is_an_error_and_no_sessions() {
+    fn a_damaged_value_is_an_error_or_has_fewer_sessions() {
         let whole = sessions(3, None).encode();
         let ends = [1, 1 + whole.len() / 3, 1 + whole.len() / 3 * 2];
         for end in (1..whole.len()).filter(|end| !ends.contains(end)) {

@@ -65,9 +65,11 @@ async fn a_revocation_lost_by_the_store_is_repeated() {
             sessions.iter().filter(|stored| stored.record.is_live(world.auth_now())).count()
         };
         assert_eq!(live().await, 2, "the replica has lost the revocation");
+        let refused = || world.events().iter().filter(|event| *event == "refused").count();
         let request = || RefreshRequest::new(ended.refresh_token.expose()).rotate(rotation);
-        for _ in 0..2 {
+        for count in 1..=2 {
             assert_code(world.auth.refresh(request()).await, "ERR_SESSION_REVOKED");
+            assert_eq!(refused(), count);
             assert_eq!(live().await, 1);
         }
         world.refresh(kept.refresh_token.expose()).await.unwrap();
