@@ -1,12 +1,14 @@
 //! The verification of access tokens: the function that every request calls, and the JSON form in
 //! which the other methods return a verified token.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
-use std::fmt::Write as _;
+use std::ops::Range;
 
 use napi::bindgen_prelude::Unknown;
 use napi::{Env, Result};
 use regrant::access::VerifiedAccess;
+use regrant::types::SessionId;
 use regrant::{Auth, Error, ErrorCode};
 
 use crate::error::ErrorDto;
@@ -36,16 +38,14 @@ const NOTHING_SENT: u64 = u64::MAX;
 ///   returned before for this id. With `resend` it is returned again instead;
 /// - a negative number `n`: the error whose code has the index `-1 - n` in the table of codes;
 /// - a string with `numbers[0] == -2`: an [`ErrorDto`] as JSON, for an error with details;
-/// - any other string: subject, session id and the JSON text of the claims, one after the other.
-///   `numbers` has the cache id or -1, the length of the subject and the length of the session id, 0
-///   without a session;
+/// - any other string: the JSON text of the claims, and behind it the subject or the session id if the
+///   claims have it with escapes. `numbers` has the cache id or -1, the length of the claims, and start
+///   and end of the subject and of the session id in the string, twice 0 without a session;
 /// - `undefined` after a panic.
 ///
 /// `src/token-cache.cts` is the other half.
 pub fn function<'env>(env: &'env Env, auth: &Auth, kind: InputKind) -> Result<Unknown<'env>> {
-    let verify =
-        Verify { auth: auth.clone(), kind, sent: RefCell::default(), text: RefCell::default() };
-    fast_function::create(env, verify)
+    fast_function::create(env, Verify { auth: auth.clone(), kind, sent: RefCell::default() })
 }
 
 struct Verify {
@@ -53,12 +53,10 @@ struct Verify {
     kind: InputKind,
     /// For each cache slot the id of the entry that was returned last.
     sent: RefCell<Vec<u64>>,
-    /// Reused, so that a call allocates nothing.
-    text: RefCell<String>,
 }
 
 impl NativeFn for Verify {
-    const NUMBERS: usize = 3;
+    const NUMBERS: usize = 6;
 
     fn call<'call>(&self, call: Call<'call>, numbers: &mut [f64]) -> Option<Value<'call>> {
         let verified = call.text(|text| match self.kind {
@@ -87,19 +85,23 @@ impl Verify {
         {
             return call.number(id as f64);
         }
-        let mut text = self.text.borrow_mut();
-        text.clear();
-        text.push_str(access.subject().as_str());
-        if let Some(session) = access.session() {
-            // Writing to a string does not fail.
-            let _ = write!(text, "{session}");
-        }
-        let session_length = text.len() - access.subject().as_str().len();
-        text.push_str(access.payload());
+        // Nearly always the payload as it is: parts of it are named by their places, not copied.
+        let mut text = Cow::Borrowed(access.payload());
+        let subject = access.subject().as_str();
+        let subject =
+            range(access.subject_offset(), subject.len(), || subject.to_owned(), &mut text);
+        let session = access.session().map_or(0..0, |id| {
+            range(access.session_offset(), SessionId::TEXT_BYTES, || id.to_string(), &mut text)
+        });
+        let places =
+            [access.payload().len(), subject.start, subject.end, session.start, session.end];
+        let is_ascii = text.is_ascii();
+        let place = |at: usize| if is_ascii { at } else { utf16_length(&text[..at]) };
         numbers[0] = id.map_or(NOT_CACHED, |id| id as f64);
-        numbers[1] = utf16_length(access.subject().as_str()) as f64;
-        numbers[2] = session_length as f64;
-        if text.is_ascii() { call.latin1(text.as_bytes()) } else { call.string(&text) }
+        for (number, at) in numbers[1..].iter_mut().zip(places) {
+            *number = place(at) as f64;
+        }
+        if is_ascii { call.latin1(text.as_bytes()) } else { call.string(&text) }
     }
 
     /// Whether the entry was returned before; notes that it is now.
@@ -128,8 +130,22 @@ fn rejected<'call>(error: Error, call: Call<'call>, numbers: &mut [f64]) -> Opti
     call.number(-1.0 - f64::from(u32::try_from(index).ok()?))
 }
 
+/// The range of a part of `text`: from `offset` if it is there already, else behind the rest.
+fn range(
+    offset: Option<usize>,
+    length: usize,
+    part: impl FnOnce() -> String,
+    text: &mut Cow<'_, str>,
+) -> Range<usize> {
+    let start = offset.unwrap_or(text.len());
+    if offset.is_none() {
+        text.to_mut().push_str(&part());
+    }
+    start..start + length
+}
+
 fn utf16_length(text: &str) -> usize {
-    if text.is_ascii() { text.len() } else { text.encode_utf16().count() }
+    text.encode_utf16().count()
 }
 
 /// `[subject, sessionId, claims]` as JSON, with the claims as they were signed.

@@ -72,12 +72,13 @@ export class TokenCache {
   /** What the native function returned about a token that is not in `#entries`. */
   #receive(text: string | undefined): Entry {
     if (text === undefined) throw this.#catalog.error('ERR_INTERNAL', { detail: 'the verification panicked' });
-    const [id, subjectLength, sessionLength] = this.#verify.numbers as unknown as [number, number, number];
+    const numbers = this.#verify.numbers;
+    const id = numbers[0] as number;
     if (id === ERROR) throw this.#catalog.errorOf(JSON.parse(text) as ErrorDto);
-    const subject = text.slice(0, subjectLength);
-    const claimsStart = subjectLength + sessionLength;
-    const sessionId = sessionLength === 0 ? undefined : text.slice(subjectLength, claimsStart);
-    const entry = { id, subject, sessionId, payload: text.slice(claimsStart) };
+    const payload = text.slice(0, numbers[1]);
+    const subject = text.slice(numbers[2], numbers[3]);
+    const sessionId = numbers[5] === 0 ? undefined : text.slice(numbers[4], numbers[5]);
+    const entry = { id, subject, sessionId, payload };
     if (id >= 0) this.#keep(entry);
     return entry;
   }

@@ -137,7 +137,11 @@ impl<'a> RawClaims<'a> {
 #[derive(Clone, Debug)]
 pub(super) struct Claims {
     pub(super) subject: Subject,
+    /// Where the payload has the subject, unless it is written with escapes.
+    pub(super) subject_offset: Option<usize>,
     pub(super) session: Option<SessionId>,
+    /// Where the payload has the session id, unless it is written with escapes.
+    pub(super) session_offset: Option<usize>,
     pub(super) family_position: Option<FamilyPosition>,
     pub(super) key: Option<Thumbprint>,
     pub(super) times: Times,

@@ -166,17 +166,19 @@ impl AccessPolicy {
         }
         self.check_issuer(raw.get(RegisteredClaim::Issuer))?;
         self.check_audience(raw.get(RegisteredClaim::Audience))?;
-        let subject = self.subject(&raw, token_type)?;
+        let (subject, subject_offset) = self.subject(&raw, token_type, payload)?;
         let (session, family_position) = match token_type {
             TokenType::Access => raw.session(),
             // In a legacy token these three names are the app's own.
             TokenType::Legacy => (None, None),
         };
+        let session_offset =
+            session.and_then(|_| raw.get(RegisteredClaim::Session)?.offset_in(payload));
         let key = raw.key()?;
         raw.check_id()?;
         self.check_watched_claims(&raw, token_type)?;
         self.check_times(&times, now)?;
-        Ok(Claims { subject, session, family_position, key, times })
+        Ok(Claims { subject, subject_offset, session, session_offset, family_position, key, times })
     }
 
     fn check_watched_claims(&self, raw: &RawClaims<'_>, token_type: TokenType) -> Result<()> {
@@ -253,9 +255,15 @@ impl AccessPolicy {
         if accepted { Ok(()) } else { Err(Error::AudienceMismatch) }
     }
 
-    fn subject(&self, raw: &RawClaims<'_>, token_type: TokenType) -> Result<Subject> {
+    /// The subject, and where the payload has it.
+    fn subject(
+        &self,
+        raw: &RawClaims<'_>,
+        token_type: TokenType,
+        payload: &str,
+    ) -> Result<(Subject, Option<usize>)> {
         if let Some(item) = raw.get(RegisteredClaim::ConfiguredSubject) {
-            return claims::subject(item, &self.subject_claim);
+            return Ok((claims::subject(item, &self.subject_claim)?, item.offset_in(payload)));
         }
         let Some(item) = raw.get(RegisteredClaim::Subject) else {
             return Err(Error::claim_missing(self.subject_claim.clone()));
@@ -264,7 +272,7 @@ impl AccessPolicy {
         if token_type == TokenType::Access && item.text().is_none() {
             return Err(Error::claim_invalid(SUB));
         }
-        claims::subject(item, SUB)
+        Ok((claims::subject(item, SUB)?, item.offset_in(payload)))
     }
 }
 

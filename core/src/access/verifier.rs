@@ -203,6 +203,20 @@ impl VerifiedAccess {
         self.0.claims.session
     }
 
+    /// For bindings, which hand over the payload and name parts of it: the offset in
+    /// [`payload`](Self::payload) at which [`subject`](Self::subject) is written. `None` where it has
+    /// escapes.
+    #[doc(hidden)]
+    pub fn subject_offset(&self) -> Option<usize> {
+        self.0.claims.subject_offset
+    }
+
+    /// As [`subject_offset`](Self::subject_offset), of [`session`](Self::session).
+    #[doc(hidden)]
+    pub fn session_offset(&self) -> Option<usize> {
+        self.0.claims.session_offset
+    }
+
     /// The position in the session's token family (`gen` and `brn`), if the token has one.
     pub fn family_position(&self) -> Option<FamilyPosition> {
         self.0.claims.family_position

@@ -55,6 +55,9 @@ pub(crate) struct Item<'a> {
 enum ValueType {
     Null,
     Bool,
+    /// A non-negative integer of at most 18 digits, which cannot overflow `i64`.
+    ShortInteger,
+    /// Any other number.
     Number,
     Text,
     TextWithEscapes,
@@ -91,14 +94,21 @@ impl<'a> Item<'a> {
 
     /// The number; `None` for another type of value.
     pub(crate) fn number(self) -> Option<Number> {
-        if self.value_type != ValueType::Number {
-            return None;
+        let append = |value: i64, digit: u8| value * 10 + i64::from(digit - b'0');
+        match self.value_type {
+            ValueType::ShortInteger => Some(Number::Integer(self.raw.bytes().fold(0, append))),
+            ValueType::Number => other_number(self.raw),
+            _ => None,
         }
-        if is_short_integer(self.raw) {
-            let append = |value: i64, digit: u8| value * 10 + i64::from(digit - b'0');
-            return Some(Number::Integer(self.raw.bytes().fold(0, append)));
-        }
-        other_number(self.raw)
+    }
+
+    /// Where in `text`, which the item was read from, a string without escapes begins behind its quote,
+    /// or a number. `None` for another type of value.
+    pub(crate) fn offset_in(self, text: &str) -> Option<usize> {
+        use ValueType::{Number, ShortInteger, Text};
+        let is_verbatim = matches!(self.value_type, Text | ShortInteger | Number);
+        let offset = || self.raw.as_ptr().addr().checked_sub(text.as_ptr().addr());
+        if is_verbatim { offset() } else { None }
     }
 
     /// The text of the object; `None` for another type of value.
@@ -292,11 +302,17 @@ impl<'a> Reader<'a> {
     #[inline(always)]
     fn number(&mut self) -> Read<ValueType> {
         let rest = self.text.get(self.at..).ok_or(Malformed)?;
-        let digits = digits_length(rest.as_bytes());
-        let more = rest.as_bytes().get(digits).is_some_and(|byte| in_number(*byte));
-        if !more && rest.get(..digits).is_some_and(is_short_integer) {
+        let bytes = rest.as_bytes();
+        let digits = digits_length(bytes);
+        let more = bytes.get(digits).is_some_and(|byte| in_number(*byte));
+        let is_short = match digits {
+            1 => true,
+            2..=18 => !bytes.starts_with(b"0"),
+            _ => false,
+        };
+        if is_short && !more {
             self.at += digits;
-            return Ok(ValueType::Number);
+            return Ok(ValueType::ShortInteger);
         }
         self.other_number(rest)
     }
@@ -342,13 +358,6 @@ impl<'a> Reader<'a> {
     fn expect(&mut self, byte: u8) -> Read<()> {
         if self.take(byte) { Ok(()) } else { Err(Malformed) }
     }
-}
-
-/// Whether a number is a non-negative integer of at most 18 digits, which cannot overflow `i64`.
-fn is_short_integer(number: &str) -> bool {
-    let bytes = number.as_bytes();
-    let plain = bytes.len() <= 18 && digits_length(bytes) == bytes.len();
-    plain && (bytes.len() == 1 || !bytes.starts_with(b"0"))
 }
 
 #[cold]

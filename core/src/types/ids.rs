@@ -95,6 +95,10 @@ impl From<Subject> for String {
 pub struct SessionId([u8; 16]);
 
 impl SessionId {
+    /// The length of its text.
+    #[doc(hidden)]
+    pub const TEXT_BYTES: usize = 22;
+
     /// An id from its 16 bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)

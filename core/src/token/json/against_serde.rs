@@ -114,7 +114,9 @@ fn known(item: Item<'_>, keep: bool) -> String {
     match item.value_type {
         ValueType::Null => "null".to_owned(),
         ValueType::Bool => "bool".to_owned(),
-        ValueType::Number => format!("{:?}", item.number().expect("a number")),
+        ValueType::ShortInteger | ValueType::Number => {
+            format!("{:?}", item.number().expect("a number"))
+        }
         ValueType::Text | ValueType::TextWithEscapes => {
             format!("{:?}", item.text().expect("a text"))
         }
