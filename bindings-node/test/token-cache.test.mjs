@@ -41,7 +41,7 @@ test('subject, session and claims of different lengths are not mixed up', async 
   const texts = ['user-1', 'user-2', '', 'ü', 'with "quotes"', 'x'.repeat(40)];
   for (const role of texts) {
     for (const team of texts) {
-      for (const user of ['user-1', 'user-2', 'üser']) {
+      for (const user of ['user-1', 'user-2', 'üser', 'us"er\\ü']) {
         const { accessToken, sessionId } = await auth.login(user, { claims: { role, team, one: 1, list: [role] } });
         const expected = claimsOf(accessToken);
         assert.deepEqual(auth.verify(accessToken), expected);
