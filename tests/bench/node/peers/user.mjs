@@ -2,8 +2,11 @@
 // of the peer that a request goes to: `a` or `b`.
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** How often a refresh is repeated while the server asks for that or cannot be reached, and the time between. */
-const ATTEMPTS = 40;
+/**
+ * How often a refresh is repeated while the server asks for that or cannot be reached, and the time between: together longer
+ * than a grace period of 10 s, in which an older token is answered so.
+ */
+const ATTEMPTS = 80;
 const BETWEEN = 250;
 
 export class User {
