@@ -3,11 +3,12 @@ import { authenticate, loginResponse, refreshHandler } from 'regrant/express';
 
 const tenantOf = (req) => req.hostname.split('.')[0];
 
-/** Lets a request pass whose access token belongs to the tenant of the host. */
+/** Refuses access tokens of other tenants than that of the host. */
 const ofTenant = (req, res, next) => {
-  const [tenant, user] = req.auth.subject.split('/');
-  if (tenant !== tenantOf(req)) return res.status(403).json({ error: { code: 'OTHER_TENANT' } });
-  Object.assign(req, { tenant, user });
+  const { subject } = req.auth;
+  const tenant = tenantOf(req);
+  if (!subject.startsWith(`${tenant}/`)) return res.status(403).json({ error: { code: 'OTHER_TENANT' } });
+  Object.assign(req, { tenant, user: subject.slice(tenant.length + 1) });
   next();
 };
 
