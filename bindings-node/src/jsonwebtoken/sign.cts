@@ -96,7 +96,7 @@ function prepare(payload: any, keyInput: any, options: any, isSync: boolean): Si
   const text = isObject && isSync ? appendClaims(payload, options) : undefined;
   if (text) return { header, payload, payloadText: text, key, options };
   const claims = isObject && !options.mutatePayload ? copyOf(payload) : payload;
-  return addClaims(claims, isObject, options) ?? { header, payload: claims, payloadText: () => toText(claims), key, options };
+  return addClaims(claims, isObject, options, isSync) ?? { header, payload: claims, payloadText: () => toText(claims), key, options };
 }
 
 /** Parses the signing key and checks that its type fits the algorithm. */
@@ -137,7 +137,7 @@ const setClaim = (payload: any, claim: string, value: unknown): unknown => Refle
  * Adds the claims that the options define to the payload. The property names are literal because
  * computed property access is several times slower.
  */
-function addClaims(payload: any, isObject: boolean, options: any): ValidationFailure | undefined {
+function addClaims(payload: any, isObject: boolean, options: any, isSync: boolean): ValidationFailure | undefined {
   const { noTimestamp, mutatePayload, notBefore, expiresIn, audience, issuer, subject, jwtid } = options;
   const timestamp: number = payload.iat || Math.floor(Date.now() / 1000);
   if (noTimestamp) {
@@ -164,13 +164,21 @@ function addClaims(payload: any, isObject: boolean, options: any): ValidationFai
     return new ValidationFailure(error);
   }
 
-  return (
+  const problem =
     (typeof audience === 'undefined' ? undefined : addNamedClaim(payload, 'aud', 'audience', options)) ??
     (typeof issuer === 'undefined' ? undefined : addNamedClaim(payload, 'iss', 'issuer', options)) ??
     (typeof subject === 'undefined' ? undefined : addNamedClaim(payload, 'sub', 'subject', options)) ??
-    (typeof jwtid === 'undefined' ? undefined : addNamedClaim(payload, 'jti', 'jwtid', options))
-  );
+    (typeof jwtid === 'undefined' ? undefined : addNamedClaim(payload, 'jti', 'jwtid', options));
+  if (problem !== undefined && !isSync) {
+    // Npm `jsonwebtoken` adds the other claims after it has told the callback: a caller who shares the payload sees them.
+    for (const [claim, option] of NAMED_CLAIMS) {
+      if (typeof options[option] !== 'undefined') addNamedClaim(payload, claim, option, options);
+    }
+  }
+  return problem;
 }
+
+const NAMED_CLAIMS = [['aud', 'audience'], ['iss', 'issuer'], ['sub', 'subject'], ['jti', 'jwtid']] as const;
 
 function invalidTimespan(option: string): ValidationFailure {
   return fail(`"${option}" should be a number of seconds or string representing a timespan eg: "1d", "20h", 60`);

@@ -69,6 +69,21 @@ test('random calls have the same results in npm jsonwebtoken and in the drop-in'
   assert.ok(found.succeeded > 5_000, `${found.succeeded} calls succeeded`);
 });
 
+test('a payload that is changed has the same claims when an option duplicates one of them', async () => {
+  for (const claim of ['aud', 'iss', 'sub', 'jti']) {
+    for (const callback of [undefined, () => {}]) {
+      const [theirs, mine] = [real, ours].map(({ sign }) => {
+        const payload = { [claim]: 'own' };
+        const options = { audience: 'urn:two', issuer: 'two', subject: 'two', jwtid: 'two', mutatePayload: true, noTimestamp: true };
+        attempt(() => sign(payload, secrets[0], options, callback));
+        return payload;
+      });
+      assert.deepEqual(mine, theirs);
+      assert.equal(Object.keys(theirs).length > 1, callback !== undefined || claim !== 'aud');
+    }
+  }
+});
+
 /** Tokens signed by npm `jsonwebtoken`, each with a key that verifies it. */
 function validTokens() {
   const tokens = [];
