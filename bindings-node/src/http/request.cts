@@ -1,4 +1,4 @@
-/** HTTP requests and responses as plain data: how one is read, whose page sent it, and how the other is built. */
+/** HTTP requests and responses as plain data: how a request is read, and how a response is built. */
 import { checkArgument, isObject, isWellFormedText, type Check } from '../arguments.cjs';
 import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
 import type { ClientDetails, RequestProof } from '../session.cjs';
@@ -120,7 +120,7 @@ function textOr(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
 
-/** As the framework says with its proxy settings; empty if unknown. Of the Fetch API, the URL has it. */
+/** The scheme that the framework reports, by its proxy settings; empty if unknown, as with the Fetch API, whose URL has it. */
 function schemeOf({ protocol, secure, socket }: HttpRequest): string {
   if (protocol === 'http' || protocol === 'https') return protocol;
   if (typeof secure === 'boolean') return secure ? 'https' : 'http';

@@ -1,8 +1,9 @@
 //! Access-token use: the store learns of the first use of each access token, which confirms that
 //! its refresh token arrived at the client, or reveals a second holder.
 //!
-//! [`Auth::verify`] reports in the background, once per process and token. A lost report delays
-//! the detection of a theft and never logs anybody out.
+//! [`Auth::verify`] reports in the background, once per process and token as far as its bounded
+//! memory reaches (`ReportedUses`). A lost report delays the detection of a theft and never logs
+//! anybody out.
 
 use std::collections::HashSet;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -22,12 +23,13 @@ use crate::types::{FamilyPosition, SessionId, Subject};
 
 impl Auth {
     /// Reports the use of an access token to the store and waits for the answer, for services that
-    /// verify tokens without this type. [`Auth::verify`] reports by itself. Check the proof of a DPoP-bound
-    /// token before: the use of a discarded child's token ends the session.
+    /// verify tokens without [`Auth`]; [`Auth::verify`] reports by itself. Check the proof of a
+    /// DPoP-bound token first: the use of a discarded child's token ends the session. A session
+    /// that the store has lost is no error.
     ///
     /// # Errors
-    /// [`Error::AccessRevoked`] when the session is revoked, perhaps because this use revealed a
-    /// second holder; [`Error::StoreUnavailable`] when the report was lost.
+    /// [`Error::AccessRevoked`] when the session is revoked or expired, perhaps because this use
+    /// revealed a second holder; [`Error::StoreUnavailable`] when the report was lost.
     pub async fn record_use(&self, access: &VerifiedAccess) -> Result<()> {
         let (Some(session), Some(family_position)) = (access.session(), access.family_position())
         else {

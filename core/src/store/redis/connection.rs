@@ -293,8 +293,8 @@ impl ServerClock {
     }
 }
 
-/// What a server reports about itself (`INFO`, which providers allow more often than `CONFIG`), as
-/// far as it has the commands and allows them.
+/// What a server reports about itself: by `INFO`, which providers allow more often than `CONFIG`,
+/// and its role by `ROLE` where `INFO` has none. Empty where it supports or allows neither.
 #[derive(Clone, Debug, Default)]
 pub(super) struct ServerInfo {
     fields: HashMap<String, String>,
@@ -349,7 +349,7 @@ impl ServerInfo {
         self.get("server_time_usec")?.parse::<i64>().ok().map(|micros| micros / 1_000)
     }
 
-    /// `master` or `slave`.
+    /// `master` or `slave`; from `ROLE` also `sentinel`.
     pub(super) fn role(&self) -> Option<&str> {
         self.get("role")
     }
@@ -401,7 +401,7 @@ impl EvictionCheck {
         }
     }
 
-    /// Notes the policy of a server; logs one that evicts, once per run of the server.
+    /// Notes the policy of a server; logs one that evicts, again after a restart or another policy.
     pub(super) fn observe(&self, node: &Node, server: &ServerInfo) {
         let mut evicting = self.lock();
         let Some(policy) = server.evicting_policy() else {
