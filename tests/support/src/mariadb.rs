@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::Signal;
 use tempfile::TempDir;
 
-use crate::port::Port;
+use crate::port::{Port, start_on_free_port};
 use crate::postgres::{directory_of_nobody, run_by_nobody};
 use crate::process::Process;
 
@@ -20,8 +20,6 @@ use crate::process::Process;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// The probe interval meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(30);
-/// How many free ports are tried before giving up: another process may take one first.
-const PORT_ATTEMPTS: u32 = 5;
 
 /// A MariaDB server with an empty database `app`, on a loopback port and in a directory of its own. It ends
 /// when this value is dropped, and also when the whole test process ends without dropping it.
@@ -54,14 +52,10 @@ impl MariadbServer {
         let (program, port) = (program()?, Port::free()?);
         let mut server = Self { program, directory, port, flush, running: None };
         server.bootstrap()?;
-        for attempt in 1.. {
-            match server.restart() {
-                Ok(()) => break,
-                Err(error) if attempt == PORT_ATTEMPTS => return Err(error),
-                Err(error) => eprintln!("mariadbd, attempt {attempt}: {error:#}"),
-            }
+        start_on_free_port("mariadbd", || {
             server.port = Port::free()?;
-        }
+            server.restart()
+        })?;
         Ok(server)
     }
 

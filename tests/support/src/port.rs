@@ -10,6 +10,8 @@ use anyhow::{Result, bail};
 /// to a killed server could otherwise be assigned the server's port as its own source port, and
 /// connect to itself.
 const PORTS: Range<u32> = 12_000..32_000;
+/// How many free ports are tried before giving up: another process may take one first.
+const PORT_ATTEMPTS: u32 = 5;
 
 /// A loopback port that no other test gets while this value exists, in this process or another.
 ///
@@ -44,6 +46,22 @@ impl Port {
 
     pub(crate) fn number(&self) -> u16 {
         self.number
+    }
+}
+
+/// Starts `what` by a function that asks for a free port each time.
+///
+/// # Errors
+/// It has failed several times.
+pub(crate) fn start_on_free_port<T>(what: &str, mut start: impl FnMut() -> Result<T>) -> Result<T> {
+    let mut attempt = 1;
+    loop {
+        match start() {
+            Ok(started) => return Ok(started),
+            Err(error) if attempt == PORT_ATTEMPTS => return Err(error),
+            Err(error) => eprintln!("{what}, attempt {attempt}: {error:#}"),
+        }
+        attempt += 1;
     }
 }
 

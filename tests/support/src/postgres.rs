@@ -12,15 +12,13 @@ use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Signal, geteuid};
 use tempfile::TempDir;
 
-use crate::port::Port;
+use crate::port::{Port, start_on_free_port};
 use crate::process::Process;
 
 /// How long a server may take until it answers.
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// The probe interval meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(30);
-/// How many free ports are tried before giving up: another process may take one first.
-const PORT_ATTEMPTS: u32 = 5;
 /// The user and group `nobody`: the server refuses to run as root.
 const NOBODY: u32 = 65_534;
 
@@ -135,14 +133,10 @@ impl PostgresServer {
         arguments(&mut making);
         let output = making.output()?;
         ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
-        for attempt in 1.. {
-            match server.launch() {
-                Ok(()) => break,
-                Err(error) if attempt == PORT_ATTEMPTS => return Err(error),
-                Err(error) => eprintln!("postgres, attempt {attempt}: {error:#}"),
-            }
+        start_on_free_port("postgres", || {
             server.port = Port::free()?;
-        }
+            server.launch()
+        })?;
         Ok(server)
     }
 

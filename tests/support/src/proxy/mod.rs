@@ -3,22 +3,19 @@
 mod connection;
 mod faults;
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use self::faults::Faults;
-use crate::port::Port;
-
-/// How many free ports are tried before giving up: another process may take one first.
-const PORT_ATTEMPTS: u32 = 5;
+use crate::port::{Port, start_on_free_port};
 
 /// A TCP proxy on its own loopback port. At first it forwards everything; each fault applies to
 /// existing and new connections until [`heal`](Self::heal) or another
@@ -150,21 +147,12 @@ impl Drop for TcpProxy {
 }
 
 fn listener() -> Result<(Port, std::net::TcpListener)> {
-    let mut attempt = 1;
-    loop {
+    start_on_free_port("proxy", || {
         let port = Port::free()?;
-        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, port.number()));
-        match std::net::TcpListener::bind(address) {
-            Ok(listener) => {
-                listener.set_nonblocking(true)?;
-                return Ok((port, listener));
-            }
-            Err(error) if attempt == PORT_ATTEMPTS => {
-                return Err(error).context("no port for a proxy");
-            }
-            Err(_) => attempt += 1,
-        }
-    }
+        let listener = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, port.number()))?;
+        listener.set_nonblocking(true)?;
+        Ok((port, listener))
+    })
 }
 
 async fn serve(

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 use tempfile::TempDir;
 
 use super::options::{Ports, RedisOptions, ServerMode};
-use crate::port::Port;
+use crate::port::{Port, start_on_free_port};
 use crate::probe::serves;
 use crate::process::Process;
 
@@ -18,8 +18,6 @@ use crate::process::Process;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// The probe interval meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(10);
-/// How many free ports are tried before giving up: another process may take one first.
-const PORT_ATTEMPTS: u32 = 5;
 /// How long [`RedisServer::command`] waits for an answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(5);
 
@@ -49,17 +47,13 @@ impl RedisServer {
         let directory = tempfile::Builder::new().prefix("regrant-redis-").tempdir()?;
         let ports = free_ports(&options)?;
         let mut server = Self { program, directory, options, ports, running: None };
-        for attempt in 1.. {
+        start_on_free_port("redis-server", || {
+            server.ports = free_ports(&server.options)?;
             // The server rewrites it to persist runtime settings.
             let configuration = server.options.configuration(&server.ports);
             std::fs::write(server.configuration_path(), configuration)?;
-            match server.launch() {
-                Ok(()) => break,
-                Err(error) if attempt == PORT_ATTEMPTS => return Err(error),
-                Err(error) => eprintln!("redis-server, attempt {attempt}: {error:#}"),
-            }
-            server.ports = free_ports(&server.options)?;
-        }
+            server.launch()
+        })?;
         Ok(server)
     }
 
