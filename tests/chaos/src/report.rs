@@ -20,11 +20,11 @@ pub(crate) struct Report {
     pub(crate) growth: Option<Growth>,
     /// The control, if it ran.
     pub(crate) peer: Option<PeerCounts>,
-    pub(crate) kind: Kind,
+    pub(crate) finding: Finding,
 }
 
-/// What a report says.
-pub(crate) enum Kind {
+/// What a scenario has found out.
+pub(crate) enum Finding {
     /// Whether the store holds what it promises.
     Verdict,
     /// Nothing: this machine cannot run the scenario.
@@ -58,11 +58,11 @@ fn megabytes(bytes: u64) -> f64 {
 impl Report {
     /// What failed, if anything.
     pub(crate) fn failure(&self) -> Option<String> {
-        match &self.kind {
-            Kind::Verdict => {}
-            Kind::Skipped => return None,
-            Kind::Unnoticed(stores) if stores.is_empty() => return None,
-            Kind::Unnoticed(stores) => {
+        match &self.finding {
+            Finding::Verdict => {}
+            Finding::Skipped => return None,
+            Finding::Unnoticed(stores) if stores.is_empty() => return None,
+            Finding::Unnoticed(stores) => {
                 let stores = stores.join(", ");
                 return Some(format!("{}: the load did not notice: {stores}", self.scenario));
             }
@@ -145,17 +145,19 @@ fn total(reports: &[Report]) -> Report {
         tally: Arc::new(tally),
         growth: None,
         peer: None,
-        kind: Kind::Verdict,
+        finding: Finding::Verdict,
     }
 }
 
 fn row(report: &Report) -> Vec<String> {
     let tally = &report.tally;
     vec![
-        match &report.kind {
-            Kind::Verdict => report.scenario.to_owned(),
-            Kind::Skipped => format!("{} (skipped)", report.scenario),
-            Kind::Unnoticed(stores) => format!("{} ({} unnoticed)", report.scenario, stores.len()),
+        match &report.finding {
+            Finding::Verdict => report.scenario.to_owned(),
+            Finding::Skipped => format!("{} (skipped)", report.scenario),
+            Finding::Unnoticed(stores) => {
+                format!("{} ({} unnoticed)", report.scenario, stores.len())
+            }
         },
         report.took.as_secs().to_string(),
         report.failovers.to_string(),

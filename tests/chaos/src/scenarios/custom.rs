@@ -9,7 +9,7 @@ use regrant_test_support::{Flush, MariadbServer};
 
 use super::{APPS, Run, Scenario};
 use crate::load::{Load, NodeStore};
-use crate::report::{Kind, Report};
+use crate::report::{Finding, Report};
 
 pub(super) const MARIADB: Scenario = Scenario {
     name: "custom-mariadb-kill",
@@ -114,7 +114,7 @@ fn defects(run: &mut Run) -> Result<Report> {
         }
     }
     let Run { name: scenario, failovers, faults, .. } = *run;
-    let (took, tally, kind) = (since.elapsed(), Arc::default(), Kind::Unnoticed(unnoticed));
+    let (took, tally, finding) = (since.elapsed(), Arc::default(), Finding::Unnoticed(unnoticed));
     // Without the counts, which would spoil the sums.
-    Ok(Report { scenario, took, failovers, faults, tally, growth: None, peer: None, kind })
+    Ok(Report { scenario, took, failovers, faults, tally, growth: None, peer: None, finding })
 }

@@ -17,7 +17,7 @@ use regrant::store::StoreAddress;
 
 use crate::load::Load;
 use crate::peer::Peer;
-use crate::report::{Growth, Kind, Report};
+use crate::report::{Finding, Growth, Report};
 
 /// Processes of the app in every scenario.
 const APPS: usize = 3;
@@ -155,8 +155,8 @@ impl Run {
         let tally = load.finish()?;
         let peer = self.peer.take().map(Peer::finish).transpose()?;
         let Self { name: scenario, failovers, faults, growth, .. } = *self;
-        let kind = Kind::Verdict;
-        Ok(Report { scenario, took, failovers, faults, tally, growth, peer, kind })
+        let finding = Finding::Verdict;
+        Ok(Report { scenario, took, failovers, faults, tally, growth, peer, finding })
     }
 
     /// The report of a scenario that this machine cannot run.
@@ -171,7 +171,7 @@ impl Run {
             tally: Arc::default(),
             growth: None,
             peer: None,
-            kind: Kind::Skipped,
+            finding: Finding::Skipped,
         }
     }
 }
