@@ -66,7 +66,7 @@ pub(super) struct Loaded {
 /// Runs operations on the sessions of users.
 pub(super) struct Optimistic {
     timeout: Duration,
-    /// Locks, one for the users whose hash it is. An operation holds it while it runs.
+    /// Locks. A hash of the user selects one, which an operation holds while it runs.
     turns: Vec<Mutex<Turn>>,
     trust: Trust,
 }
@@ -81,11 +81,10 @@ struct Trust {
     operations: AtomicU32,
 }
 
-/// With as many doubts, no guesses are made, except to try.
+/// With this many doubts, no guesses are made but for trials.
 const MAX_DOUBTS: u32 = 16;
 
-/// While no guesses are made, one operation in as many is one all the same, to notice that they are right
-/// again.
+/// One of this many operations guesses in spite of the doubts, to notice when guesses are right again.
 const TRIAL: u32 = 32;
 
 impl Trust {
