@@ -134,11 +134,11 @@ function copyOf(payload: any): any {
 const setClaim = (payload: any, claim: string, value: unknown): unknown => Reflect.set(payload, claim, value);
 
 /**
- * Adds the claims that the options define to the payload. The property names are literal because
- * computed property access is several times slower.
+ * Adds the claims that the options define to the payload. The usual call without a callback is served by `appendClaims`,
+ * so this one is short and not fast.
  */
 function addClaims(payload: any, isObject: boolean, options: any, isSync: boolean): ValidationFailure | undefined {
-  const { noTimestamp, mutatePayload, notBefore, expiresIn, audience, issuer, subject, jwtid } = options;
+  const { noTimestamp, mutatePayload, notBefore, expiresIn } = options;
   const timestamp: number = payload.iat || Math.floor(Date.now() / 1000);
   if (noTimestamp) {
     Reflect.deleteProperty(payload, 'iat');
@@ -164,16 +164,13 @@ function addClaims(payload: any, isObject: boolean, options: any, isSync: boolea
     return new ValidationFailure(error);
   }
 
-  const problem =
-    (typeof audience === 'undefined' ? undefined : addNamedClaim(payload, 'aud', 'audience', options)) ??
-    (typeof issuer === 'undefined' ? undefined : addNamedClaim(payload, 'iss', 'issuer', options)) ??
-    (typeof subject === 'undefined' ? undefined : addNamedClaim(payload, 'sub', 'subject', options)) ??
-    (typeof jwtid === 'undefined' ? undefined : addNamedClaim(payload, 'jti', 'jwtid', options));
-  if (problem !== undefined && !isSync) {
-    // Npm `jsonwebtoken` adds the other claims after it has told the callback: a caller who shares the payload sees them.
-    for (const [claim, option] of NAMED_CLAIMS) {
-      if (typeof options[option] !== 'undefined') addNamedClaim(payload, claim, option, options);
-    }
+  let problem: ValidationFailure | undefined;
+  for (const [claim, option] of NAMED_CLAIMS) {
+    if (typeof options[option] === 'undefined') continue;
+    const failure = addNamedClaim(payload, claim, option, options);
+    problem ??= failure;
+    // With a callback, npm `jsonwebtoken` adds the other claims all the same: a caller who shares the payload sees them.
+    if (problem !== undefined && isSync) return problem;
   }
   return problem;
 }
