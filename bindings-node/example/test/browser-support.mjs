@@ -134,9 +134,10 @@ export async function timelineEntry(page, title) {
     }));
 }
 
-/** Waits for the login page and returns why it is shown: `{ title, code }`. */
+/** Waits for the login page, and for the server's response to the action that led there: `{ title, code }` of the reason. */
 export async function loginReason(page) {
-  await page.locator('#reason').waitFor();
+  // The page signs out at once and tells the server meanwhile.
+  await page.locator('body:not([data-busy="true"]) #reason').waitFor();
   return {
     title: await page.locator('#reason-title').textContent(),
     code: await page.locator('#reason-code').textContent(),
