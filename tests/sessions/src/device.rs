@@ -9,6 +9,7 @@ use regrant::store::redis::{RedisOptions, RedisStore};
 use regrant::store::{Created, SessionStore};
 use regrant::types::{SessionId, Subject};
 
+use crate::backends::PATIENCE;
 use crate::token::Token;
 
 /// Any store.
@@ -23,7 +24,8 @@ pub const LONG_ENOUGH: Duration = Duration::from_secs(120);
 /// # Panics
 /// The address or an option is wrong.
 pub fn redis_at(url: &str, change: impl FnOnce(&mut RedisOptions)) -> Store {
-    let mut options = RedisOptions::default();
+    // A busy machine is late by seconds; tests about timeouts set their own.
+    let mut options = RedisOptions { timeout: PATIENCE, ..RedisOptions::default() };
     change(&mut options);
     Arc::new(RedisStore::new(url, options).expect("an address"))
 }

@@ -10,7 +10,7 @@ pub struct Coverage(BTreeMap<String, usize>);
 
 impl Coverage {
     /// Every outcome of a refresh and of a use of an access token.
-    pub const ANSWERS: [&'static str; 21] = [
+    pub const ANSWERS: &'static [&'static str] = &[
         "refresh: rotate",
         "refresh: rotate, one discarded",
         "refresh: replay",
@@ -34,18 +34,17 @@ impl Coverage {
         "use: unknown",
     ];
 
-    /// Every outcome of a login.
-    pub const LOGINS: [&'static str; 5] = [
+    /// Every outcome of a login, and what concerns the notes of a session.
+    pub const LOGINS: &'static [&'static str] = &[
         "create: begun",
         "create: begun, some evicted",
         "create: known",
         "create: known, some evicted",
         "create: some deleted",
+        "set claims",
+        "set claims: not live",
+        "refresh: with claims",
     ];
-
-    /// The outcomes that concern the notes of a session.
-    pub const NOTES: [&'static str; 3] =
-        ["set claims", "set claims: not live", "refresh: with claims"];
 
     /// Counts the outcome of a refresh.
     pub fn refresh(&mut self, answer: Option<Decision>, discarded: bool) {
@@ -86,15 +85,23 @@ impl Coverage {
         *self.0.entry(what.into()).or_default() += 1;
     }
 
-    /// Prints the coverage and fails unless each of these occurred at least `least` times.
-    pub fn require(&self, what: &[&str], least: usize) {
+    /// Whether a run goes on after this many operations: it has at least `least`, and more, up to ten times
+    /// as many, while one of the wanted outcomes has not occurred.
+    pub fn is_wanting(&self, wanted: &[&[&str]], done: usize, least: usize) -> bool {
+        done < least || (done < 10 * least && !self.missing(wanted).is_empty())
+    }
+
+    /// Prints the coverage and fails unless each of these occurred.
+    pub fn require(&self, wanted: &[&[&str]]) {
         for (what, times) in &self.0 {
             println!("{times:>7} {what}");
         }
-        let rare: Vec<_> = what
-            .iter()
-            .filter(|answer| self.0.get(**answer).is_none_or(|times| *times < least))
-            .collect();
-        assert!(rare.is_empty(), "less than {least} times: {rare:?}");
+        let missing = self.missing(wanted);
+        assert!(missing.is_empty(), "did not occur: {missing:?}");
+    }
+
+    fn missing<'a>(&self, wanted: &[&[&'a str]]) -> Vec<&'a str> {
+        let all = wanted.iter().copied().flatten().copied();
+        all.filter(|outcome| !self.0.contains_key(*outcome)).collect()
     }
 }
