@@ -58,7 +58,11 @@ export function checkRequest(request: HttpRequest): void {
   throw new Catalog().argumentInvalid('request', 'expected an object with headers');
 }
 
-/** The value of a header, in an array of one too; `undefined` if it is absent or repeated. */
+/**
+ * The value of a header, in an array of one too; `undefined` if it is absent or repeated.
+ *
+ * @param name - In lower case, as Node.js writes it; of other spellings only the core knows.
+ */
 export function header({ headers }: HttpRequest, name: string): string | undefined {
   const { get } = headers;
   const value = typeof get === 'function' ? get.call(headers, name) : (headers as Record<string, unknown>)[name];
