@@ -18,31 +18,31 @@ use serde_json::json;
 use super::faults::{Shared, delegate};
 use super::{World, alice, assert_code};
 
-/// A master and its replica.
+/// A primary and its replica.
 #[derive(Debug)]
 struct Pair {
-    master: MemoryStore,
+    primary: MemoryStore,
     replica: MemoryStore,
     cut_off: AtomicBool,
     failed_over: AtomicBool,
 }
 
 delegate!(Shared<Pair>, |this, call| {
-    let Pair { master, replica, cut_off, failed_over } = &*this.0;
+    let Pair { primary, replica, cut_off, failed_over } = &*this.0;
     if failed_over.load(Ordering::SeqCst) {
         return call(replica).await;
     }
     if !cut_off.load(Ordering::SeqCst) {
         call(replica).await?;
     }
-    call(master).await
+    call(primary).await
 });
 
 fn world() -> (World, Arc<Pair>) {
     let plain = World::new(json!({}));
     let clock = Arc::clone(&plain.clock) as Arc<dyn Clock>;
     let store = Arc::new(Pair {
-        master: MemoryStore::with_clock(Arc::clone(&clock)),
+        primary: MemoryStore::with_clock(Arc::clone(&clock)),
         replica: MemoryStore::with_clock(Arc::clone(&clock)),
         cut_off: AtomicBool::new(false),
         failed_over: AtomicBool::new(false),

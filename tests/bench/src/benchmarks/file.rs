@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 
-use crate::callers::facade::{AccessTokens, Facade};
+use crate::callers::auth::{AccessTokens, AuthCaller};
 use crate::callers::store::Store;
 use crate::context::Context;
 use crate::load::Load;
@@ -31,22 +31,22 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
         let all = Population { users: 0..users, sessions_each: 1, device: LABEL };
         all.fill(&store, &context.progress).await?;
         let store = Store::new(store, users);
-        let facade = Facade::log_in(address, "auth", users, AccessTokens::Unused).await?;
+        let caller = AuthCaller::log_in(address, "auth", users, AccessTokens::Unused).await?;
 
         let mut report = Report::new("Rotation in a file");
         let mut table =
             Table::new(["", "at once", "refreshes/s", "p50 µs", "p99 µs", "CPU µs per refresh"]);
         for concurrency in CONCURRENCY {
-            let (mut stores, mut facades) = (Turns::default(), Turns::default());
+            let (mut stores, mut callers) = (Turns::default(), Turns::default());
             for round in 0..context.plan.rounds {
                 let before = processor_time();
                 stores.add(store.run(concurrency, context.plan.turn).await?, before);
                 let before = processor_time();
-                facades.add(facade.run(concurrency, context.plan.turn).await?, before);
+                callers.add(caller.run(concurrency, context.plan.turn).await?, before);
                 context.progress.say(format_args!("{concurrency} at once, round {}", round + 1));
             }
             stores.report("store", concurrency, &mut table);
-            facades.report("Auth", concurrency, &mut table);
+            callers.report("Auth", concurrency, &mut table);
         }
         report.text(HOW).table(&table);
         Ok(report)

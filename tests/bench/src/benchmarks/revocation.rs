@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 use regrant::Login;
 use regrant::store::StoreAddress;
 
-use crate::callers::facade::auth;
+use crate::callers::auth::auth;
 use crate::child::verifier::Verifier;
 use crate::context::Context;
 use crate::machine::monotonic;

@@ -1,4 +1,4 @@
 //! Callers of a refresh: the store alone, or `Auth`.
 
-pub(crate) mod facade;
+pub(crate) mod auth;
 pub(crate) mod store;

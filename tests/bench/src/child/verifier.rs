@@ -10,7 +10,7 @@ use regrant::ErrorCode;
 use regrant::store::StoreAddress;
 
 use super::command;
-use crate::callers::facade::auth;
+use crate::callers::auth::auth;
 use crate::machine::monotonic;
 
 pub(super) const NAME: &str = "verifier";

@@ -1,4 +1,4 @@
-//! A cluster of three masters and three replicas.
+//! A cluster of three primaries and three replicas.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ pub(super) const FAILOVER: Scenario = Scenario {
 
 pub(super) const KILL: Scenario = Scenario {
     name: "cluster-kill",
-    about: "kill -9 of a master, which comes back as a replica of its successor",
+    about: "kill -9 of a primary, which comes back as a replica of its successor",
     rounds: 6,
     quick_rounds: 1,
     run: kill,
@@ -26,15 +26,15 @@ pub(super) const KILL: Scenario = Scenario {
 
 pub(super) const SLOTS: Scenario = Scenario {
     name: "cluster-slots",
-    about: "slots with keys are migrated from master to master",
+    about: "slots with keys are migrated from primary to primary",
     rounds: 10,
     quick_rounds: 1,
     run: slots,
 };
 
-fn any_master(cluster: &RedisCluster, run: &mut Run) -> Result<usize> {
-    let masters = cluster.masters()?;
-    run.random.choice(masters).context("there are masters")
+fn any_primary(cluster: &RedisCluster, run: &mut Run) -> Result<usize> {
+    let primaries = cluster.primaries()?;
+    run.random.choice(primaries).context("there are primaries")
 }
 
 fn failover(run: &mut Run) -> Result<Report> {
@@ -42,15 +42,15 @@ fn failover(run: &mut Run) -> Result<Report> {
     let load = run.load(&cluster.url(), true)?;
     for round in 0..run.rounds {
         let how = [Takeover::Agreed, Takeover::Force, Takeover::Alone][round as usize % 3];
-        let master = any_master(&cluster, run)?;
-        let next = cluster.failover(master, how)?;
+        let primary = any_primary(&cluster, run)?;
+        let next = cluster.failover(primary, how)?;
         run.failovers += 1;
-        for master in cluster.masters()? {
-            cluster.nodes()[master].command::<()>(&["SCRIPT", "FLUSH"])?;
+        for primary in cluster.primaries()? {
+            cluster.nodes()[primary].command::<()>(&["SCRIPT", "FLUSH"])?;
         }
         run.faults += 1;
         run.settle(round, || cluster.wait_until_settled())?;
-        run.progress(round, &load, &format!("{how:?}: node {next} for node {master}"));
+        run.progress(round, &load, &format!("{how:?}: node {next} for node {primary}"));
     }
     run.finish(load)
 }
@@ -59,15 +59,15 @@ fn kill(run: &mut Run) -> Result<Report> {
     let mut cluster = ClusterOptions::new().append_only().start()?;
     let load = run.load(&cluster.url(), true)?;
     for round in 0..run.rounds {
-        let master = any_master(&cluster, run)?;
-        let replica = cluster.replica_of(master)?;
-        cluster.node_mut(master).kill();
-        cluster.wait_for_master(replica)?;
+        let primary = any_primary(&cluster, run)?;
+        let replica = cluster.replica_of(primary)?;
+        cluster.node_mut(primary).kill();
+        cluster.wait_for_primary(replica)?;
         run.failovers += 1;
         std::thread::sleep(Duration::from_millis(run.random.u64(..1000)));
-        cluster.node_mut(master).restart()?;
+        cluster.node_mut(primary).restart()?;
         run.settle(round, || cluster.wait_until_settled())?;
-        run.progress(round, &load, &format!("killed: node {replica} for node {master}"));
+        run.progress(round, &load, &format!("killed: node {replica} for node {primary}"));
     }
     run.finish(load)
 }
@@ -81,10 +81,10 @@ fn slots(run: &mut Run) -> Result<Report> {
     for round in 0..run.rounds {
         for user in 0..USERS {
             let slot = cluster.slot_of(&format!("regrant:u:{}-{user}", run.name))?;
-            let from = cluster.master_of(slot)?;
+            let from = cluster.primary_of(slot)?;
             let others: Vec<_> =
-                cluster.masters()?.into_iter().filter(|&node| node != from).collect();
-            let to = run.random.choice(others).context("there is another master")?;
+                cluster.primaries()?.into_iter().filter(|&node| node != from).collect();
+            let to = run.random.choice(others).context("there is another primary")?;
             let migration = cluster.begin_migration(slot, to)?;
             // For a while the slot's keys are on both nodes.
             std::thread::sleep(Duration::from_millis(run.random.u64(..100)));

@@ -1,4 +1,4 @@
-//! A master with replicas under Sentinels.
+//! A primary with replicas under Sentinels.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::report::Report;
 
 pub(super) const KILL: Scenario = Scenario {
     name: "sentinel-kill",
-    about: "kill -9 of the master, which comes back as a replica of its successor",
+    about: "kill -9 of the primary, which comes back as a replica of its successor",
     rounds: 6,
     quick_rounds: 1,
     run: kill,
@@ -18,7 +18,7 @@ pub(super) const KILL: Scenario = Scenario {
 
 pub(super) const ORDERED: Scenario = Scenario {
     name: "sentinel-failover",
-    about: "SENTINEL FAILOVER; the old master remains one until a Sentinel reconfigures it",
+    about: "SENTINEL FAILOVER; the old primary remains one until a Sentinel reconfigures it",
     rounds: 6,
     quick_rounds: 1,
     run: ordered,
@@ -26,7 +26,7 @@ pub(super) const ORDERED: Scenario = Scenario {
 
 pub(super) const PARTITION: Scenario = Scenario {
     name: "sentinel-partition",
-    about: "the master is partitioned until it has a successor",
+    about: "the primary is partitioned until it has a successor",
     rounds: 4,
     quick_rounds: 0,
     run: partition,
@@ -42,14 +42,14 @@ fn kill(run: &mut Run) -> Result<Report> {
     let mut sentinels = setup().start()?;
     let load = run.load(&sentinels.url(), true)?;
     for round in 0..run.rounds {
-        let master = sentinels.master()?;
-        sentinels.server_mut(master).kill();
-        let next = sentinels.wait_for_another_master(master)?;
+        let primary = sentinels.primary()?;
+        sentinels.server_mut(primary).kill();
+        let next = sentinels.wait_for_another_primary(primary)?;
         run.failovers += 1;
         std::thread::sleep(Duration::from_millis(run.random.u64(..1000)));
-        sentinels.server_mut(master).restart()?;
+        sentinels.server_mut(primary).restart()?;
         run.settle(round, || sentinels.wait_until_settled())?;
-        run.progress(round, &load, &format!("killed, server {next} is master"));
+        run.progress(round, &load, &format!("killed, server {next} is primary"));
     }
     run.finish(load)
 }
@@ -61,7 +61,7 @@ fn ordered(run: &mut Run) -> Result<Report> {
         let next = sentinels.failover()?;
         run.failovers += 1;
         run.settle(round, || sentinels.wait_until_settled())?;
-        run.progress(round, &load, &format!("server {next} is master"));
+        run.progress(round, &load, &format!("server {next} is primary"));
     }
     run.finish(load)
 }
@@ -70,15 +70,15 @@ fn partition(run: &mut Run) -> Result<Report> {
     let sentinels = setup().proxied().start()?;
     let load = run.load(&sentinels.url(), true)?;
     for round in 0..run.rounds {
-        let master = sentinels.master()?;
-        let proxy = sentinels.proxy(master).context("every server has a proxy")?;
+        let primary = sentinels.primary()?;
+        let proxy = sentinels.proxy(primary).context("every server has a proxy")?;
         proxy.hold();
-        let next = sentinels.wait_for_another_master(master)?;
+        let next = sentinels.wait_for_another_primary(primary)?;
         run.failovers += 1;
         run.pause();
         proxy.heal();
         run.settle(round, || sentinels.wait_until_settled())?;
-        run.progress(round, &load, &format!("partitioned, server {next} is master"));
+        run.progress(round, &load, &format!("partitioned, server {next} is primary"));
     }
     run.finish(load)
 }

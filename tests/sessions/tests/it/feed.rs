@@ -192,7 +192,7 @@ async fn revocations_published_after_a_lossy_failover_are_read() {
     let nothing = feed.read(&read.next, moment).await.unwrap();
     assert!(nothing.revocations.is_empty());
 
-    // The new master does not have the second entry, and its clock is behind.
+    // The new primary does not have the second entry, and its clock is behind.
     let first: Vec<(String, (String, String))> =
         server.command(&["XRANGE", "regrant:feed", "-", "+", "COUNT", "1"]).unwrap();
     let (id, (_, entry)) = &first[0];

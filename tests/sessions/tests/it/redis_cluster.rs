@@ -9,7 +9,7 @@ use regrant::{Auth, Error, ErrorCode, Login, TokenPair};
 use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, redis_at, until, user};
 use regrant_test_support::{RedisCluster, Takeover};
 
-/// Far more than a failure takes while a master is down, far less than a failover.
+/// Far more than a failure takes while a primary is down, far less than a failover.
 const QUICKLY: Duration = Duration::from_secs(10);
 const USERS: usize = 30;
 
@@ -25,13 +25,13 @@ fn slot(cluster: &RedisCluster, device: &Device) -> u16 {
     cluster.slot_of(&format!("regrant:u:{}", device.subject)).unwrap()
 }
 
-/// For each device, whether this master owns the slot of its user.
-fn users_of(cluster: &RedisCluster, devices: &[Device], master: usize) -> Vec<bool> {
-    devices.iter().map(|it| cluster.master_of(slot(cluster, it)).unwrap() == master).collect()
+/// For each device, whether this primary owns the slot of its user.
+fn users_of(cluster: &RedisCluster, devices: &[Device], primary: usize) -> Vec<bool> {
+    devices.iter().map(|it| cluster.primary_of(slot(cluster, it)).unwrap() == primary).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn users_are_spread_over_the_masters() {
+async fn users_are_spread_over_the_primaries() {
     let cluster = RedisCluster::start().unwrap();
     // A replica on a busy machine takes its time.
     let store = redis_at(&cluster.url(), |options| {
@@ -39,9 +39,9 @@ async fn users_are_spread_over_the_masters() {
         options.replica_timeout = Duration::from_secs(5);
     });
     let mut devices = logged_in(&store).await;
-    for master in cluster.masters().unwrap() {
-        let keys: i64 = cluster.nodes()[master].command(&["DBSIZE"]).unwrap();
-        assert!(keys > 0, "master {master} has no user");
+    for primary in cluster.primaries().unwrap() {
+        let keys: i64 = cluster.nodes()[primary].command(&["DBSIZE"]).unwrap();
+        assert!(keys > 0, "primary {primary} has no user");
     }
     for device in &mut devices {
         device.refresh(&store).await.unwrap();
@@ -68,8 +68,8 @@ async fn a_moved_slot_is_followed() {
     let store = redis_at(&cluster.url(), |_| ());
     let mut device = Device::login(&store, user(0)).await.unwrap();
     let slot = slot(&cluster, &device);
-    let from = cluster.master_of(slot).unwrap();
-    let to = cluster.masters().unwrap().into_iter().find(|node| *node != from).unwrap();
+    let from = cluster.primary_of(slot).unwrap();
+    let to = cluster.primaries().unwrap().into_iter().find(|node| *node != from).unwrap();
     let migration = cluster.begin_migration(slot, to).unwrap();
     device.refresh(&store).await.unwrap();
     assert!(migration.move_some().unwrap());
@@ -91,8 +91,8 @@ async fn failovers_sign_nobody_out() {
     let mut devices = logged_in(&store).await;
     for how in [Takeover::Agreed, Takeover::Force, Takeover::Alone] {
         cluster.wait_until_settled().unwrap();
-        let master = cluster.masters().unwrap()[0];
-        cluster.failover(master, how).unwrap();
+        let primary = cluster.primaries().unwrap()[0];
+        cluster.failover(primary, how).unwrap();
         for device in &mut devices {
             device.refresh_at_last(&store).await;
         }
@@ -103,12 +103,12 @@ async fn failovers_sign_nobody_out() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_dead_master_does_not_delay_users_of_other_masters() {
+async fn a_dead_primary_does_not_delay_users_of_other_primaries() {
     let mut cluster = RedisCluster::start().unwrap();
     let store = redis_at(&cluster.url(), |_| ());
     let mut devices = logged_in(&store).await;
     cluster.wait_until_settled().unwrap();
-    let dead = cluster.master_of(slot(&cluster, &devices[0])).unwrap();
+    let dead = cluster.primary_of(slot(&cluster, &devices[0])).unwrap();
     let concerned = users_of(&cluster, &devices, dead);
     assert!(concerned.contains(&false));
     cluster.node_mut(dead).kill();
@@ -147,7 +147,7 @@ async fn login_at_last(auth: &Auth, number: usize) -> TokenPair {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_feed_continues_after_its_master_is_replaced() {
+async fn the_feed_continues_after_its_primary_is_replaced() {
     let mut cluster = RedisCluster::start().unwrap();
     let (here, there) = (auth_at(&cluster), auth_at(&cluster));
     let slot = cluster.slot_of("regrant:feed").unwrap();
@@ -158,13 +158,13 @@ async fn the_feed_continues_after_its_master_is_replaced() {
     until("the feed is read", || async { there.feed_lag().is_some() }).await;
     for round in 0..3 {
         cluster.wait_until_settled().unwrap();
-        let master = cluster.master_of(slot).unwrap();
+        let primary = cluster.primary_of(slot).unwrap();
         match round {
-            0 => drop(cluster.failover(master, Takeover::Force).unwrap()),
+            0 => drop(cluster.failover(primary, Takeover::Force).unwrap()),
             1 => {
-                cluster.node_mut(master).kill();
+                cluster.node_mut(primary).kill();
                 until("another node has the feed", || async {
-                    cluster.master_of(slot).is_ok_and(|now| now != master)
+                    cluster.primary_of(slot).is_ok_and(|now| now != primary)
                 })
                 .await;
             }

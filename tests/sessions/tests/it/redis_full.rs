@@ -93,7 +93,7 @@ async fn one_full_server_of_a_cluster_makes_it_unready() {
     let store = redis_at(&cluster.url(), |_| ());
     let health = store.health().await;
     assert!(health.ready && health.servers.len() == 3, "{health:?}");
-    let full = cluster.masters().unwrap()[1];
+    let full = cluster.primaries().unwrap()[1];
     set(&cluster.nodes()[full], "maxmemory", "1");
     let health = store.health().await;
     assert!(!health.ready && health.reachable, "{health:?}");

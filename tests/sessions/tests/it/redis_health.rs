@@ -148,7 +148,7 @@ async fn an_evicting_server_is_rejected_if_configured() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn health_checks_every_master() {
+async fn health_checks_every_primary() {
     let setup = SentinelOptions::new().replicas(1).append_only().start().unwrap();
     let health = redis_at(&setup.url(), |_| ()).health().await;
     assert_eq!((health.layout, codes(&health)), (Some("sentinel"), vec![]));

@@ -1,4 +1,4 @@
-//! A store behind Sentinels: the client discovers the master and follows failovers.
+//! A store behind Sentinels: the client discovers the primary and follows failovers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,7 +11,7 @@ use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, redis_at, until,
 use regrant_test_support::{RedisSentinels, RedisServer, SentinelOptions};
 
 const REASON: RevocationReason = RevocationReason::Logout;
-/// Far more than a failure takes while the master is down, far less than a failover.
+/// Far more than a failure takes while the primary is down, far less than a failover.
 const QUICKLY: Duration = Duration::from_secs(10);
 
 fn holds(server: &RedisServer, device: &Device) -> bool {
@@ -43,42 +43,42 @@ async fn login_at_last(store: &Store, number: usize) -> Device {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_failover_is_followed_while_the_old_master_accepts_writes() {
-    // If the old master was demoted before the end of the test, the test is inconclusive.
+async fn a_failover_is_followed_while_the_old_primary_accepts_writes() {
+    // If the old primary was demoted before the end of the test, the test is inconclusive.
     for _ in 0..5 {
         if a_switch_is_followed().await {
             return;
         }
     }
-    panic!("the old master was always demoted too soon");
+    panic!("the old primary was always demoted too soon");
 }
 
-/// Whether the old master was a master to the end.
+/// Whether the old primary was a primary to the end.
 async fn a_switch_is_followed() -> bool {
     let setup = RedisSentinels::start().unwrap();
     let store = redis_at(&setup.url(), |_| ());
     let mut device = Device::login(&store, user(0)).await.unwrap();
-    let old = setup.master().unwrap();
+    let old = setup.primary().unwrap();
     assert!(holds(&setup.servers()[old], &device));
 
     let new = setup.failover().unwrap();
-    // All Sentinels have announced the new master; the notification may be delayed.
+    // All Sentinels have announced the new primary; the notification may be delayed.
     let since = Instant::now();
     let mut number = 1;
     while !holds(&setup.servers()[new], &login_at_last(&store, number).await) {
-        assert!(since.elapsed() < LONG_ENOUGH, "the client still uses the old master");
+        assert!(since.elapsed() < LONG_ENOUGH, "the client still uses the old primary");
         number += 1;
     }
     for number in 1_000..1_050 {
         let device = login_at_last(&store, number).await;
-        assert!(holds(&setup.servers()[new], &device), "a login went to the old master");
+        assert!(holds(&setup.servers()[new], &device), "a login went to the old primary");
     }
     let shown = role(&setup.servers()[old]) == "master";
     device.refresh_at_last(&store).await;
     shown
 }
 
-/// The old master still accepts logins for a short time, without any replica.
+/// The old primary still accepts logins for a short time, without any replica.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_during_a_failover_are_not_lost() {
     let setup = Arc::new(SentinelOptions::new().replicas(1).start().unwrap());
@@ -106,7 +106,7 @@ async fn logins_during_a_failover_are_not_lost() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_killed_master_is_replaced_and_nobody_is_signed_out() {
+async fn a_killed_primary_is_replaced_and_nobody_is_signed_out() {
     let mut setup = RedisSentinels::start().unwrap();
     let store = redis_at(&setup.url(), |_| ());
     let mut devices = Vec::new();
@@ -114,7 +114,7 @@ async fn a_killed_master_is_replaced_and_nobody_is_signed_out() {
         devices.push(Device::login(&store, user(number)).await.unwrap());
     }
     setup.wait_until_settled().unwrap();
-    let old = setup.master().unwrap();
+    let old = setup.primary().unwrap();
     setup.server_mut(old).kill();
     for device in &mut devices {
         let since = Instant::now();
@@ -129,7 +129,7 @@ async fn a_killed_master_is_replaced_and_nobody_is_signed_out() {
         device.refresh_at_last(&store).await;
         device.refresh(&store).await.unwrap();
     }
-    setup.wait_for_another_master(old).unwrap();
+    setup.wait_for_another_primary(old).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -156,8 +156,8 @@ async fn a_revocation_reports_whether_it_was_replicated() {
     assert_eq!(revoke(&not_asking).await, Replicated::NotAsked);
     assert_eq!(revoke(&demanding).await, Replicated::No);
 
-    let master = setup.master().unwrap();
-    let replica = &setup.servers()[1 - master];
+    let primary = setup.primary().unwrap();
+    let replica = &setup.servers()[1 - primary];
     replica.pause().unwrap();
     // The revocation is effective nevertheless.
     assert_eq!(revoke(&store).await, Replicated::No);
@@ -166,7 +166,7 @@ async fn a_revocation_reports_whether_it_was_replicated() {
         let store = &store;
         async move { store.revoke(&device.subject, &device.session, REASON).await.unwrap() }
     });
-    let waits_before = waits(&setup.servers()[master]);
+    let waits_before = waits(&setup.servers()[primary]);
     for answer in futures_util::future::join_all(answers).await {
         assert_eq!(
             (answer.outcome, answer.replicated),
@@ -174,7 +174,7 @@ async fn a_revocation_reports_whether_it_was_replicated() {
         );
     }
     // Concurrent revocations share one or two waits of 1 s; in sequence each would have its own.
-    let waited = waits(&setup.servers()[master]) - waits_before;
+    let waited = waits(&setup.servers()[primary]) - waits_before;
     assert!(waited < 10, "{waited} waits for 20 revocations");
     replica.resume().unwrap();
     let last = devices.pop().unwrap();
@@ -186,7 +186,7 @@ async fn a_revocation_reports_whether_it_was_replicated() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_sentinels_the_known_master_stays_in_use() {
+async fn without_sentinels_the_known_primary_stays_in_use() {
     let mut setup = SentinelOptions::new().replicas(1).start().unwrap();
     let store = redis_at(&setup.url(), |_| ());
     let mut device = Device::login(&store, user(0)).await.unwrap();
@@ -197,8 +197,8 @@ async fn without_sentinels_the_known_master_stays_in_use() {
         device.refresh(&store).await.unwrap();
     }
     // Even when the connection is lost.
-    let master = &setup.servers()[0];
-    let _: u32 = master.command(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
+    let primary = &setup.servers()[0];
+    let _: u32 = primary.command(&["CLIENT", "KILL", "TYPE", "normal"]).unwrap();
     device.refresh_at_last(&store).await;
 }
 
@@ -214,7 +214,7 @@ async fn one_reachable_sentinel_is_enough() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn servers_and_sentinels_have_separate_passwords() {
     let options =
-        SentinelOptions::new().replicas(1).password("master1").sentinel_password("watch1");
+        SentinelOptions::new().replicas(1).password("primary1").sentinel_password("watch1");
     let setup = options.start().unwrap();
     let sentinel = |password: &str| {
         let password = Some(regrant::types::SecretBytes::new(password));
@@ -227,7 +227,7 @@ async fn servers_and_sentinels_have_separate_passwords() {
         let error = Device::login(&store, user(0)).await.unwrap_err();
         assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}");
     }
-    let url = setup.url().replace("master1", "other");
+    let url = setup.url().replace("primary1", "other");
     let store = redis_at(&url, |options| options.sentinel = sentinel("watch1"));
     assert!(Device::login(&store, user(0)).await.is_err());
     let url = setup.url().replace("/mymaster/", "/another/");

@@ -14,7 +14,7 @@ use crate::deadline::until;
 use crate::proxy::TcpProxy;
 
 /// The number of primaries, and of replicas.
-const MASTERS: u16 = 3;
+const PRIMARIES: u16 = 3;
 /// The number of slots of a Redis cluster.
 const SLOTS: u16 = 16_384;
 /// How long the nodes may take to agree.
@@ -23,7 +23,7 @@ const SETTLED_WITHIN: Duration = Duration::from_secs(180);
 /// wait, and they do not repeat it.
 const MEET_EVERY: Duration = Duration::from_secs(5);
 
-/// Three masters and three replicas.
+/// Three primaries and three replicas.
 #[derive(Debug)]
 pub struct RedisCluster {
     options: ClusterOptions,
@@ -44,7 +44,7 @@ pub enum Takeover {
 }
 
 impl RedisCluster {
-    /// Starts three masters and three replicas; see [`ClusterOptions::start`].
+    /// Starts three primaries and three replicas; see [`ClusterOptions::start`].
     ///
     /// # Errors
     /// See [`ClusterOptions::start`].
@@ -53,7 +53,7 @@ impl RedisCluster {
     }
 
     fn start_with(options: ClusterOptions) -> Result<Self> {
-        let count = usize::from(MASTERS) * 2;
+        let count = usize::from(PRIMARIES) * 2;
         let (mut nodes, mut proxies) = (Vec::new(), Vec::new());
         for _ in 0..count {
             let proxy = options.proxied.then(TcpProxy::to_nobody).transpose()?;
@@ -74,8 +74,8 @@ impl RedisCluster {
     }
 
     fn create(&self) -> Result<()> {
-        for number in 0..MASTERS {
-            let slot = |number: u16| u32::from(SLOTS) * u32::from(number) / u32::from(MASTERS);
+        for number in 0..PRIMARIES {
+            let slot = |number: u16| u32::from(SLOTS) * u32::from(number) / u32::from(PRIMARIES);
             let (first, last) = (slot(number).to_string(), (slot(number + 1) - 1).to_string());
             let node = &self.nodes[usize::from(number)];
             node.command::<()>(&["CLUSTER", "ADDSLOTSRANGE", &first, &last])?;
@@ -86,16 +86,16 @@ impl RedisCluster {
         }
         self.meet()?;
         let mut met = Instant::now();
-        let masters = usize::from(MASTERS);
-        for (number, replica) in self.nodes.iter().enumerate().skip(masters) {
-            let master = &self.ids[number - masters];
+        let primaries = usize::from(PRIMARIES);
+        for (number, replica) in self.nodes.iter().enumerate().skip(primaries) {
+            let primary = &self.ids[number - primaries];
             // Refused until the replica has heard of the primary.
-            until(SETTLED_WITHIN, "a replica knows its master", || {
+            until(SETTLED_WITHIN, "a replica knows its primary", || {
                 if met.elapsed() > MEET_EVERY {
                     self.meet()?;
                     met = Instant::now();
                 }
-                replica.command::<()>(&["CLUSTER", "REPLICATE", master])
+                replica.command::<()>(&["CLUSTER", "REPLICATE", primary])
             })?;
         }
         self.wait_until_settled()
@@ -129,7 +129,7 @@ impl RedisCluster {
         format!("{scheme}+cluster://{user}{}", hosts.join(","))
     }
 
-    /// The nodes. Which of them are masters changes.
+    /// The nodes. Which of them are primaries changes.
     #[must_use]
     pub fn nodes(&self) -> &[RedisServer] {
         &self.nodes
@@ -153,16 +153,16 @@ impl RedisCluster {
     ///
     /// # Errors
     /// The running nodes do not agree.
-    pub fn masters(&self) -> Result<Vec<usize>> {
+    pub fn primaries(&self) -> Result<Vec<usize>> {
         let view = self.agreed()?;
-        Ok(self.of(view.iter().filter(|known| known.is_master && known.is_healthy)))
+        Ok(self.of(view.iter().filter(|known| known.is_primary && known.is_healthy)))
     }
 
     /// The number of the primary that has a slot.
     ///
     /// # Errors
     /// The running nodes do not agree.
-    pub fn master_of(&self, slot: u16) -> Result<usize> {
+    pub fn primary_of(&self, slot: u16) -> Result<usize> {
         let view = self.agreed()?;
         let owns = |known: &&KnownNode| known.slots.iter().any(|slots| slots.contains(&slot));
         self.of(view.iter().filter(owns)).first().copied().context("the slot has no owner")
@@ -172,8 +172,8 @@ impl RedisCluster {
     ///
     /// # Errors
     /// The running nodes do not agree, or it has no healthy replica.
-    pub fn replica_of(&self, master: usize) -> Result<usize> {
-        let (view, id) = (self.agreed()?, self.id(master)?);
+    pub fn replica_of(&self, primary: usize) -> Result<usize> {
+        let (view, id) = (self.agreed()?, self.id(primary)?);
         let follows =
             |known: &&KnownNode| known.is_healthy && known.follows.as_deref() == Some(id.as_str());
         self.of(view.iter().filter(follows)).first().copied().context("it has no replica")
@@ -184,10 +184,10 @@ impl RedisCluster {
     ///
     /// # Errors
     /// It has no replica, or the failover did not complete in time.
-    pub fn failover(&self, master: usize, how: Takeover) -> Result<usize> {
-        let replica = self.replica_of(master)?;
+    pub fn failover(&self, primary: usize, how: Takeover) -> Result<usize> {
+        let replica = self.replica_of(primary)?;
         self.order_failover(replica, how)?;
-        self.wait_for_master(replica)?;
+        self.wait_for_primary(replica)?;
         Ok(replica)
     }
 
@@ -208,12 +208,12 @@ impl RedisCluster {
     ///
     /// # Errors
     /// They did not in time.
-    pub fn wait_for_master(&self, number: usize) -> Result<()> {
-        until(SETTLED_WITHIN, "the new master is known", || {
+    pub fn wait_for_primary(&self, number: usize) -> Result<()> {
+        until(SETTLED_WITHIN, "the new primary is known", || {
             let view = self.agreed()?;
             let known = view.iter().find(|known| known.id == self.ids[number]);
-            let is_master = known.is_some_and(|known| known.is_master && !known.slots.is_empty());
-            ensure!(is_master, "node {number} is no master");
+            let is_primary = known.is_some_and(|known| known.is_primary && !known.slots.is_empty());
+            ensure!(is_primary, "node {number} is no primary");
             Ok(())
         })
     }
@@ -232,7 +232,7 @@ impl RedisCluster {
                 let known = view.iter().find(|known| known.id == self.ids[number]);
                 let known = known.with_context(|| format!("node {number} is not known"))?;
                 ensure!(known.is_healthy, "node {number} is not considered healthy");
-                if !known.is_master {
+                if !known.is_primary {
                     let replication = info(node, &["INFO", "replication"])?;
                     let link = replication.get("master_link_status").map(String::as_str);
                     ensure!(link == Some("up"), "node {number} is not in sync");
@@ -299,7 +299,7 @@ impl RedisCluster {
     /// # Errors
     /// A node refuses; `to` is no primary.
     pub fn begin_migration(&self, slot: u16, to: usize) -> Result<Migration<'_>> {
-        let from = self.master_of(slot)?;
+        let from = self.primary_of(slot)?;
         let slot_word = slot.to_string();
         let (from_id, to_id) = (self.id(from)?, self.id(to)?);
         self.nodes[to].command::<()>(&["CLUSTER", "SETSLOT", &slot_word, "IMPORTING", &from_id])?;
@@ -447,7 +447,7 @@ impl ClusterOptions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 struct KnownNode {
     id: String,
-    is_master: bool,
+    is_primary: bool,
     /// Neither failing nor unknown nor in a handshake.
     is_healthy: bool,
     /// The id of its primary, if it is a replica.
@@ -479,7 +479,7 @@ fn parse(line: &str) -> Result<KnownNode> {
     let unhealthy = ["fail", "fail?", "handshake", "noaddr"];
     Ok(KnownNode {
         id: word(0)?.to_owned(),
-        is_master: flags.contains(&"master"),
+        is_primary: flags.contains(&"master"),
         is_healthy: !flags.iter().any(|flag| unhealthy.contains(flag)),
         follows: Some(word(3)?).filter(|&id| id != "-").map(str::to_owned),
         slots,
@@ -499,15 +499,15 @@ mod tests {
 
     #[test]
     fn cluster_nodes_is_parsed() {
-        let master = parse(
+        let primary = parse(
             "07c3 127.0.0.1:30004@31004,host myself,master - 0 1426238317239 4 connected \
              0-5460 7 [93->-292f] [77-<-e7d1]",
         );
         assert_eq!(
-            master.unwrap(),
+            primary.unwrap(),
             KnownNode {
                 id: "07c3".to_owned(),
-                is_master: true,
+                is_primary: true,
                 is_healthy: true,
                 follows: None,
                 slots: vec![0..=5460, 7..=7],
@@ -515,7 +515,7 @@ mod tests {
         );
         let replica = parse("824f 127.0.0.1:1@2 slave,fail? 07c3 0 1 4 connected").unwrap();
         assert_eq!(replica.follows.as_deref(), Some("07c3"));
-        assert!(!replica.is_master && !replica.is_healthy && replica.slots.is_empty());
+        assert!(!replica.is_primary && !replica.is_healthy && replica.slots.is_empty());
         assert!(parse("07c3 127.0.0.1:1@2").is_err());
     }
 }

@@ -44,20 +44,20 @@ impl RedisSentinels {
             }
         };
         let mut servers: Vec<RedisServer> = Vec::new();
-        let mut master_port = None;
+        let mut primary_port = None;
         for number in 0..=options.replicas {
             let proxy = proxies.get(number);
-            let server = options.server(master_port, proxy).start()?;
+            let server = options.server(primary_port, proxy).start()?;
             if let Some(proxy) = proxy {
                 proxy.set_server(server.main_port());
             }
             let known_as = proxy.map_or(server.main_port(), TcpProxy::port);
-            master_port.get_or_insert(known_as);
+            primary_port.get_or_insert(known_as);
             servers.push(server);
         }
-        let master_port = master_port.context("there is a master")?;
+        let primary_port = primary_port.context("there is a primary")?;
         let sentinels =
-            (0..3).map(|_| options.sentinel(master_port).start()).collect::<Result<Vec<_>>>()?;
+            (0..3).map(|_| options.sentinel(primary_port).start()).collect::<Result<Vec<_>>>()?;
         for sentinel in &sentinels {
             // Default ten seconds. The Sentinels should learn of changes soon.
             sentinel.command::<()>(&["SENTINEL", "DEBUG", "INFO-PERIOD", "1000"])?;
@@ -122,15 +122,15 @@ impl RedisSentinels {
     ///
     /// # Errors
     /// There is no majority.
-    pub fn master(&self) -> Result<usize> {
+    pub fn primary(&self) -> Result<usize> {
         let named: Vec<_> = self.sentinels.iter().filter_map(|it| named_primary(it).ok()).collect();
         let agreed = named.iter().find(|&port| {
             named.iter().filter(|&other| other == port).count() * 2 > self.sentinels.len()
         });
-        let port = *agreed.with_context(|| format!("no agreed master: {named:?}"))?;
+        let port = *agreed.with_context(|| format!("no agreed primary: {named:?}"))?;
         (0..self.servers.len())
             .find(|&number| self.known_as(number) == port)
-            .with_context(|| format!("the master is said to be on port {port}"))
+            .with_context(|| format!("the primary is said to be on port {port}"))
     }
 
     /// Makes the Sentinels replace the primary (`SENTINEL FAILOVER`) and waits until they all
@@ -140,9 +140,9 @@ impl RedisSentinels {
     /// # Errors
     /// The failover did not complete in time.
     pub fn failover(&self) -> Result<usize> {
-        let before = self.master()?;
+        let before = self.primary()?;
         self.order_failover()?;
-        self.wait_for_another_master(before)
+        self.wait_for_another_primary(before)
     }
 
     /// Starts a failover and does not wait for it.
@@ -162,14 +162,14 @@ impl RedisSentinels {
     ///
     /// # Errors
     /// They did not in time.
-    pub fn wait_for_another_master(&self, before: usize) -> Result<usize> {
-        until(SETTLED_WITHIN, "another master", || {
-            let now = self.master()?;
-            ensure!(now != before, "server {now} is still the master");
+    pub fn wait_for_another_primary(&self, before: usize) -> Result<usize> {
+        until(SETTLED_WITHIN, "another primary", || {
+            let now = self.primary()?;
+            ensure!(now != before, "server {now} is still the primary");
             for sentinel in self.running_sentinels() {
                 ensure!(named_primary(sentinel)? == self.known_as(now), "not all Sentinels know");
             }
-            ensure!(role(&self.servers[now])? == "master", "server {now} is no master yet");
+            ensure!(role(&self.servers[now])? == "master", "server {now} is no primary yet");
             Ok(now)
         })
     }
@@ -181,16 +181,16 @@ impl RedisSentinels {
     /// They did not in time.
     pub fn wait_until_settled(&self) -> Result<()> {
         until(SETTLED_WITHIN, "replicas are in sync and Sentinels know each other", || {
-            let master = self.master()?;
-            ensure!(role(&self.servers[master])? == "master", "the master is not a master");
+            let primary = self.primary()?;
+            ensure!(role(&self.servers[primary])? == "master", "the primary is not a primary");
             for (number, server) in self.servers.iter().enumerate() {
-                if number == master || !server.is_running() {
+                if number == primary || !server.is_running() {
                     continue;
                 }
-                ensure!(role(server)? == "slave", "server {number} is still a master");
+                ensure!(role(server)? == "slave", "server {number} is still a primary");
                 let (_, _, port, link, _): (String, String, u16, String, i64) =
                     server.command(&["ROLE"])?;
-                ensure!(port == self.known_as(master), "server {number} follows another one");
+                ensure!(port == self.known_as(primary), "server {number} follows another one");
                 ensure!(link == "connected", "server {number} is not in sync: {link}");
             }
             let (servers, sentinels) = (self.running(&self.servers), self.running(&self.sentinels));
@@ -335,7 +335,7 @@ impl SentinelOptions {
         RedisSentinels::start_with(self)
     }
 
-    fn server(&self, master_port: Option<u16>, proxy: Option<&TcpProxy>) -> RedisOptions {
+    fn server(&self, primary_port: Option<u16>, proxy: Option<&TcpProxy>) -> RedisOptions {
         let mut options = RedisOptions::new();
         if self.append_only {
             options = options.append_only();
@@ -349,7 +349,7 @@ impl SentinelOptions {
         if let Some(proxy) = proxy {
             options = options.setting("replica-announce-port", proxy.port().to_string());
         }
-        if let Some(port) = master_port {
+        if let Some(port) = primary_port {
             options = options.setting("replicaof", format!("127.0.0.1 {port}"));
         }
         // Replicas get their first copy at once and without the disk.
@@ -361,10 +361,10 @@ impl SentinelOptions {
         self.settings.iter().fold(options, |options, (name, value)| options.setting(name, value))
     }
 
-    fn sentinel(&self, master_port: u16) -> RedisOptions {
+    fn sentinel(&self, primary_port: u16) -> RedisOptions {
         let mut options = RedisOptions::new()
             .mode(ServerMode::Sentinel)
-            .setting("sentinel", format!("monitor {NAME} 127.0.0.1 {master_port} 2"))
+            .setting("sentinel", format!("monitor {NAME} 127.0.0.1 {primary_port} 2"))
             .setting("sentinel", format!("down-after-milliseconds {NAME} 1500"))
             .setting("sentinel", format!("failover-timeout {NAME} 3000"))
             .setting("sentinel", format!("parallel-syncs {NAME} 2"))

@@ -11,9 +11,9 @@ fn value_on(sentinels: &RedisSentinels, number: usize) -> Option<String> {
 }
 
 #[test]
-fn a_killed_or_failed_over_master_is_replaced() {
+fn a_killed_or_failed_over_primary_is_replaced() {
     let mut sentinels = RedisSentinels::start().unwrap();
-    assert_eq!(sentinels.master().unwrap(), 0);
+    assert_eq!(sentinels.primary().unwrap(), 0);
     sentinels.servers()[0].command::<()>(&["SET", "k", "v"]).unwrap();
     for replica in [1, 2] {
         let replicated = (0..6000).any(|_| {
@@ -29,7 +29,7 @@ fn a_killed_or_failed_over_master_is_replaced() {
     sentinels.wait_until_settled().unwrap();
 
     sentinels.server_mut(second).kill();
-    let third = sentinels.wait_for_another_master(second).unwrap();
+    let third = sentinels.wait_for_another_primary(second).unwrap();
     assert_ne!(third, second);
     assert_eq!(value_on(&sentinels, third).as_deref(), Some("v"));
     // It restarts with its previous role, and is reconfigured. (A busy machine may
@@ -79,7 +79,7 @@ fn a_partition_behind_proxies_causes_a_failover() {
     let sentinels = SentinelOptions::new().proxied().start().unwrap();
     let proxy = sentinels.proxy(0).unwrap();
     proxy.hold();
-    let now = sentinels.wait_for_another_master(0).unwrap();
+    let now = sentinels.wait_for_another_primary(0).unwrap();
     // No Sentinel has reconfigured the old one yet.
     let (role, ..): (String, i64, Vec<redis::Value>) =
         sentinels.servers()[0].command(&["ROLE"]).unwrap();

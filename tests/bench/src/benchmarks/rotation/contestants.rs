@@ -8,7 +8,7 @@ use regrant::store::StoreAddress;
 use super::contest::calls_within;
 use super::node::Node;
 use super::turn::Turn;
-use crate::callers::facade::{AccessTokens, Facade};
+use crate::callers::auth::{AccessTokens, AuthCaller};
 use crate::callers::store::Store;
 use crate::context::Context;
 use crate::load::Load;
@@ -18,7 +18,7 @@ use crate::server::Server;
 pub(super) enum Contestant {
     Raw(Box<dyn Raw>),
     Store(Store),
-    Facade { name: &'static str, facade: Facade },
+    Auth { name: &'static str, caller: AuthCaller },
     Node(Node),
 }
 
@@ -57,13 +57,13 @@ impl Contestant {
         users: u64,
     ) -> Result<Vec<Self>> {
         context.progress.say("logging in, in Rust");
-        let log_in = |prefix, tokens| Facade::log_in(address.clone(), prefix, users, tokens);
+        let log_in = |prefix, tokens| AuthCaller::log_in(address.clone(), prefix, users, tokens);
         let mut all = vec![
             Self::Store(Store::new(address.open(None)?, users)),
-            Self::Facade { name: "Auth", facade: log_in("auth", AccessTokens::Unused).await? },
-            Self::Facade {
+            Self::Auth { name: "Auth", caller: log_in("auth", AccessTokens::Unused).await? },
+            Self::Auth {
                 name: "Auth, then verify",
-                facade: log_in("used", AccessTokens::Verified).await?,
+                caller: log_in("used", AccessTokens::Verified).await?,
             },
         ];
         context.progress.say("logging in, in Node.js");
@@ -75,7 +75,7 @@ impl Contestant {
         match self {
             Self::Raw(raw) => raw.name(concurrency),
             Self::Store(_) => "store".to_owned(),
-            Self::Facade { name, .. } => (*name).to_owned(),
+            Self::Auth { name, .. } => (*name).to_owned(),
             Self::Node(_) => "Node".to_owned(),
         }
     }
@@ -87,7 +87,7 @@ impl Contestant {
     pub(super) fn is_for(&self, concurrency: usize) -> bool {
         match self {
             Self::Raw(raw) => raw.is_for(concurrency),
-            Self::Store(_) | Self::Facade { .. } | Self::Node(_) => true,
+            Self::Store(_) | Self::Auth { .. } | Self::Node(_) => true,
         }
     }
 
@@ -103,10 +103,10 @@ impl Contestant {
         let mut turn: Turn = match self {
             Self::Raw(raw) => raw.run(concurrency, calls_within(time, pace))?.into(),
             Self::Store(store) => store.run(concurrency, time).await?.into(),
-            Self::Facade { facade, .. } => facade.run(concurrency, time).await?.into(),
+            Self::Auth { caller, .. } => caller.run(concurrency, time).await?.into(),
             Self::Node(node) => node.run(concurrency, time)?,
         };
-        if matches!(self, Self::Store(_) | Self::Facade { .. }) {
+        if matches!(self, Self::Store(_) | Self::Auth { .. }) {
             turn.client = Some(processor_time().saturating_sub(before.1));
         }
         turn.server = server.counters().await?.since(&before.0);

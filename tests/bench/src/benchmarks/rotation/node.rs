@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use serde_json::{Value, json};
 
 use super::turn::Turn;
-use crate::callers::facade::SECRET;
+use crate::callers::auth::SECRET;
 use crate::population::LABEL;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node/rotation.mjs");

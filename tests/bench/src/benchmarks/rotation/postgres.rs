@@ -6,7 +6,7 @@ use super::CONCURRENCY;
 use super::contest::Contest;
 use super::contestants::Contestant;
 use super::pgbench::{Pgbench, Statements};
-use crate::callers::facade::{AccessTokens, Facade};
+use crate::callers::auth::{AccessTokens, AuthCaller};
 use crate::context::Context;
 use crate::population::{LABEL, Population};
 use crate::report::Report;
@@ -50,8 +50,8 @@ pub(crate) fn run(context: &Context) -> Result<Report> {
         ];
         let (address, url) = (server.address(), server.url());
         contestants.extend(Contestant::of_regrant(context, &address, &url, users).await?);
-        let few = Facade::log_in(address, "few", FEW.min(users), AccessTokens::Unused).await?;
-        contestants.push(Contestant::Facade { name: "Auth, remembered", facade: few });
+        let few = AuthCaller::log_in(address, "few", FEW.min(users), AccessTokens::Unused).await?;
+        contestants.push(Contestant::Auth { name: "Auth, remembered", caller: few });
         for (value, title) in [("on", ""), ("off", ", synchronous_commit = off")] {
             server.settle().await?;
             server.set("synchronous_commit", value).await?;

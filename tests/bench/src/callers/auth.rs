@@ -34,12 +34,12 @@ pub(crate) enum AccessTokens {
     Verified,
 }
 
-pub(crate) struct Facade {
+pub(crate) struct AuthCaller {
     /// Each with the newest tokens of its own users; taken out during a turn.
     idle: Mutex<Vec<Client>>,
 }
 
-impl Facade {
+impl AuthCaller {
     /// Logs in this many users, whose names begin with `prefix`.
     pub(crate) async fn log_in(
         address: StoreAddress,
