@@ -32,7 +32,7 @@ const INTENDED = {
 
 /** `REGRANT_TIMES` multiplies the number of calls. */
 const TIMES = Number(process.env.REGRANT_TIMES ?? 1);
-const ROUNDS = { sign: 8_000 * TIMES, verify: 14_000 * TIMES, decode: 4_000 * TIMES };
+const ROUNDS = { sign: 3_000 * TIMES, verify: 5_000 * TIMES, decode: 1_500 * TIMES };
 
 test('random calls have the same results in npm jsonwebtoken and in the drop-in', { timeout: 600_000 * TIMES }, async (t) => {
   const tokens = validTokens();
@@ -66,7 +66,7 @@ test('random calls have the same results in npm jsonwebtoken and in the drop-in'
   const shown = differences.slice(0, 4).map((difference) => inspect(difference, { depth: 9, maxStringLength: 400 }));
   assert.equal(differences.length, 0, `${differences.length} differences; the first ones:\n${shown.join('\n')}`);
   // Guard against a generator whose calls nearly all fail.
-  assert.ok(found.succeeded > 5_000, `${found.succeeded} calls succeeded`);
+  assert.ok(found.succeeded > 1_800, `${found.succeeded} calls succeeded`);
 });
 
 test('a payload that is changed has the same claims when an option duplicates one of them', async () => {
