@@ -25,7 +25,8 @@ pub const LONG_ENOUGH: Duration = Duration::from_secs(120);
 /// The address or an option is wrong.
 pub fn redis_at(url: &str, change: impl FnOnce(&mut RedisOptions)) -> Store {
     // A busy machine is late by seconds; tests about timeouts set their own.
-    let mut options = RedisOptions { timeout: PATIENCE, ..RedisOptions::default() };
+    let mut options = RedisOptions::default();
+    options.timeout = PATIENCE;
     change(&mut options);
     Arc::new(RedisStore::new(url, options).expect("an address"))
 }
