@@ -2,7 +2,7 @@
 // what rotates: each refuses them, and the session goes on.
 import assert from 'node:assert/strict';
 import { createHash, generateKeyPairSync, randomUUID, sign } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
@@ -13,7 +13,7 @@ import * as forFastify from 'regrant/fastify';
 import * as forFetch from 'regrant/http';
 import jsonwebtoken from 'regrant/jsonwebtoken';
 import { SECRET, START, withCode } from './support/auth.mjs';
-import { expressVersions, serve } from './support/server.mjs';
+import { expressVersions, json, serve } from './support/server.mjs';
 
 const ORIGIN = 'https://api.example';
 const authorize = () => true;
@@ -211,4 +211,30 @@ function device(clock) {
     const input = `${encode({ typ: 'dpop+jwt', alg: 'ES256', jwk })}.${encode(claims)}`;
     return `${input}.${sign('sha256', input, { key: privateKey, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
   };
+}
+
+const MOBILE = ['../../bindings-uniffi/kotlin/README.md', '../../bindings-uniffi/swift/README.md'];
+
+for (const { name, express } of expressVersions) {
+  test(`${name}: the server that the pages of Kotlin and Swift show has refresh tokens in JSON`, async (t) => {
+    const [shown, same] = await Promise.all(MOBILE.map(async (page) => {
+      const text = await readFile(new URL(page, import.meta.url), 'utf8');
+      return /```js\n([^]*?)```/.exec(text)[1];
+    }));
+    assert.equal(shown, same);
+    const auth = createAuth({ secret: SECRET, store: 'memory:' });
+    const app = express().use(express.json());
+    const scope = { app, auth, checkPassword: async () => 'user-1', ...forExpress };
+    new Function(...Object.keys(scope), shown)(...Object.values(scope));
+    const call = await serve(t, app);
+    const post = async (path, body) => {
+      const response = await call.post(path, json(body));
+      assert.deepEqual([response.status, response.headers.getSetCookie()], [200, []], path);
+      return response.json();
+    };
+    const { refreshToken } = await post('/mobile/login', {});
+    const next = await post('/mobile/refresh', { refreshToken });
+    assert.equal(auth.verify(next.accessToken).sub, 'user-1');
+    assert.notEqual(next.refreshToken, refreshToken);
+  });
 }

@@ -9,7 +9,7 @@ use regrant::client::{self, SessionBuilder, SessionSettings};
 /// The protocol of a refresh endpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, uniffi::Enum)]
 pub enum EndpointShape {
-    /// As served by the Express handler `refreshHandler(auth, { cookie: false })`: `POST` with JSON,
+    /// As served by the Express handler `refreshHandler(auth)` with `web.refreshCookie: false`: `POST` with JSON,
     /// answered by JSON.
     #[default]
     Json,

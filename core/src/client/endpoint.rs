@@ -43,7 +43,7 @@ enum Format {
 }
 
 impl RefreshEndpoint {
-    /// The endpoint served by the Express handler `refreshHandler(auth, { cookie: false })`:
+    /// The endpoint served by the Express handler `refreshHandler(auth)` with `web.refreshCookie: false`:
     /// `POST` with the body `{ "refreshToken": … }`, answered by `{ "accessToken", "expiresIn",
     /// "refreshToken" }` or `{ "error": { "code", "advice", "reason" } }`. The logout endpoint is
     /// `logout` beside it, unless [`RefreshEndpoint::logout`] names another.

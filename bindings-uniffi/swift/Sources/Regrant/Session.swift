@@ -2,7 +2,7 @@ import Foundation
 
 extension Session {
     /// A session over `storage` that refreshes its tokens at `url`, as served by the Express handler
-    /// `refreshHandler(auth, { cookie: false })`. The other initializer has all options. `proofKey` is
+    /// `refreshHandler(auth)` with `web.refreshCookie: false`. The other initializer has all options. `proofKey` is
     /// the key to bind the tokens to: see `ProofKey`.
     public convenience init(
         refreshingAt url: URL, storage: TokenStorage, transport: Transport = URLSessionTransport(),
