@@ -14,9 +14,10 @@ use regrant::store::{CustomStore, CustomStoreOptions};
 use regrant::types::{Clock, SystemClock};
 use regrant::{Auth, Result};
 
-use crate::callbacks::{AsyncFunction, JsIdentityResolver, JsKeyValueStore, Listener, forward};
+use crate::callbacks::{AsyncFunction, JsIdentityResolver, Listener, forward};
 use crate::clock::TestClock;
 use crate::error::{ErrorDto, NativeResult, json, text};
+use crate::key_value::JsKeyValueStore;
 use crate::log::{LogListener, Subscription};
 use crate::metrics;
 use crate::requests::{Calls, ClientInput, LoginInput, PresentedProof, RefreshInput};

@@ -4,8 +4,6 @@
 //! JSON text, also for what it throws, and its promise is never rejected.
 
 use async_trait::async_trait;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use napi::Status;
 use napi::bindgen_prelude::Promise;
 use napi::threadsafe_function::{ThreadsafeFunction, ThreadsafeFunctionCallMode};
@@ -13,17 +11,24 @@ use regrant::config::VerifierConfig;
 use regrant::error::Cause;
 use regrant::jwks::{IssuerResolver, TrustedIssuer};
 use regrant::migration::IdentityResolver;
-use regrant::store::{KeyValueStore, VersionedValue};
 use regrant::transport::{HttpRequest, HttpResponse, Transport};
-use regrant::types::{Subject, Timestamp};
+use regrant::types::Subject;
 use regrant::{Error, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::key_value::TextFunction;
 
 /// Called with JSON text: an audit event, a log entry, the progress of a sweep.
 pub type Listener = ThreadsafeFunction<String, (), String, Status, false, true>;
 
 /// Called with text; gives a promise of JSON text.
 pub type AsyncFunction = ThreadsafeFunction<String, Promise<String>, String, Status, false, true>;
+
+impl TextFunction for AsyncFunction {
+    async fn invoke(&self, text: String) -> std::result::Result<String, Cause> {
+        Ok(self.call_async(text).await?.await?)
+    }
+}
 
 /// Passes events on to `listener`, as JSON. Never blocks; an event during the shutdown of Node is lost.
 pub fn forward<T: Serialize>(listener: Listener) -> impl Fn(&T) + Send + Sync + 'static {
@@ -47,79 +52,10 @@ enum Resolved {
 #[async_trait]
 impl IdentityResolver for JsIdentityResolver {
     async fn subject(&self, value: &str) -> Result<Option<Subject>> {
-        let promise = self.0.call_async(value.to_owned()).await.map_err(Error::store)?;
-        let json = promise.await.map_err(Error::store)?;
+        let json = self.0.invoke(value.to_owned()).await.map_err(Error::store)?;
         match serde_json::from_str(&json).map_err(Error::store)? {
             Resolved::User(user) => user.map(Subject::new).transpose(),
             Resolved::Failed(why) => Err(Error::store(why)),
-        }
-    }
-}
-
-/// The app's functions `get` and `put`, behind one function.
-pub struct JsKeyValueStore(pub AsyncFunction);
-
-impl std::fmt::Debug for JsKeyValueStore {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("JsKeyValueStore")
-    }
-}
-
-/// One call. Values are base64url, versions the JSON text of what the app's function returned.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase", rename_all_fields = "camelCase")]
-enum KeyValueCall<'a> {
-    Get { key: &'a str },
-    Put { key: &'a str, value: String, if_version: Option<&'a str>, expires_at: Timestamp },
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-enum KeyValueResult {
-    Found { value: String, version: String },
-    Absent,
-    Written(bool),
-    Failed(String),
-}
-
-impl JsKeyValueStore {
-    async fn call(&self, call: &KeyValueCall<'_>) -> Result<KeyValueResult> {
-        let call = serde_json::to_string(call).map_err(Error::store)?;
-        let json = self.0.call_async(call).await.map_err(Error::store)?;
-        let json = json.await.map_err(Error::store)?;
-        match serde_json::from_str(&json).map_err(Error::store)? {
-            KeyValueResult::Failed(why) => Err(Error::store(why)),
-            result => Ok(result),
-        }
-    }
-}
-
-#[async_trait]
-impl KeyValueStore for JsKeyValueStore {
-    async fn get(&self, key: &str) -> Result<Option<VersionedValue>> {
-        match self.call(&KeyValueCall::Get { key }).await? {
-            KeyValueResult::Found { value, version } => {
-                let value = URL_SAFE_NO_PAD
-                    .decode(value)
-                    .map_err(|_| Error::store("get has not returned a value as it was written"))?;
-                Ok(Some(VersionedValue { value, version }))
-            }
-            KeyValueResult::Absent => Ok(None),
-            _ => Err(Error::internal("an unexpected result of get")),
-        }
-    }
-
-    async fn put(
-        &self,
-        key: &str,
-        value: &[u8],
-        if_version: Option<&str>,
-        expires_at: Timestamp,
-    ) -> Result<bool> {
-        let value = URL_SAFE_NO_PAD.encode(value);
-        match self.call(&KeyValueCall::Put { key, value, if_version, expires_at }).await? {
-            KeyValueResult::Written(written) => Ok(written),
-            _ => Err(Error::internal("an unexpected result of put")),
         }
     }
 }
@@ -144,7 +80,7 @@ impl std::fmt::Debug for JsIssuerResolver {
 #[async_trait]
 impl IssuerResolver for JsIssuerResolver {
     async fn resolve(&self, issuer: &str) -> std::result::Result<Option<TrustedIssuer>, Cause> {
-        let json = self.0.call_async(issuer.to_owned()).await?.await?;
+        let json = self.0.invoke(issuer.to_owned()).await?;
         match serde_json::from_str(&json)? {
             ResolvedIssuer::Issuer(None) => Ok(None),
             ResolvedIssuer::Issuer(Some(options)) => {
@@ -174,7 +110,7 @@ impl std::fmt::Debug for JsTransport {
 #[async_trait]
 impl Transport for JsTransport {
     async fn send(&self, request: HttpRequest) -> std::result::Result<HttpResponse, Cause> {
-        let json = self.0.call_async(request.url).await?.await?;
+        let json = self.0.invoke(request.url).await?;
         match serde_json::from_str(&json)? {
             Fetched::Response { status, headers, body } => {
                 Ok(HttpResponse { status, headers, body: body.into_bytes() })

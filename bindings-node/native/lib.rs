@@ -14,6 +14,7 @@ mod fast_function;
 mod http;
 mod jwks;
 mod jws;
+mod key_value;
 mod log;
 mod metrics;
 mod requests;
