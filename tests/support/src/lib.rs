@@ -1,6 +1,6 @@
 //! Support for the tests of several crates: real servers on loopback, started and stopped on
-//! demand, each with its own port and directory, and stopped when the test ends; and a proxy that
-//! breaks the connections to them.
+//! demand, each with its own port and directory, and stopped when the test ends; a proxy that
+//! breaks the connections to them; and processes of Node.js.
 //!
 //! All functions block: call them from threads, or from async tests that have nothing else to do.
 //! Unix only: servers are paused with SIGSTOP and guarded by a shell.
@@ -9,6 +9,7 @@
 mod certificates;
 mod deadline;
 mod mariadb;
+mod node;
 mod own_process;
 mod pgbouncer;
 mod port;
@@ -24,6 +25,7 @@ pub use self::redis::{
 };
 pub use certificates::Certificates;
 pub use mariadb::{Flush, MariadbServer};
+pub use node::NodeProcess;
 pub use own_process::in_own_process;
 pub use pgbouncer::PgBouncer;
 pub use postgres::PostgresServer;

@@ -1,4 +1,4 @@
-// Stores with the mistakes that lose writes. The load must notice each, or its zeros prove nothing.
+// Custom stores with common mistakes. The tests must notice each, or they prove nothing.
 
 export const defects = {
   /** Reads, compares and then writes: the writes of other processes in between are lost. */
@@ -20,4 +20,19 @@ export const defects = {
       return true;
     },
   }),
+
+  /** Remembers what it has read until it writes that key itself: the writes of other processes are not seen. */
+  'reads from a cache': ({ get, put }) => {
+    const cache = new Map();
+    return {
+      async get(key) {
+        if (!cache.has(key)) cache.set(key, await get(key));
+        return cache.get(key);
+      },
+      put(key, ...write) {
+        cache.delete(key);
+        return put(key, ...write);
+      },
+    };
+  },
 };
