@@ -7,7 +7,9 @@ use std::time::Duration;
 use regrant::store::file::{FileOptions, FileStore};
 use regrant::store::postgres::{PostgresOptions, PostgresStore};
 use regrant::store::redis::{RedisOptions, RedisStore};
-use regrant::store::{CustomStore, CustomStoreOptions, MemoryStore, MovingStore, SessionStore};
+use regrant::store::{
+    CustomStore, CustomStoreOptions, KeyValueStore, MemoryStore, MovingStore, SessionStore,
+};
 use regrant::types::{Clock, ManualClock, Timestamp};
 use regrant_test_support::{
     PostgresServer, RedisCluster, RedisSentinels, RedisServer, SentinelOptions,
@@ -78,12 +80,25 @@ pub async fn postgres() -> Fixture {
 
 /// A store over a map of this process.
 pub async fn custom() -> Fixture {
+    custom_over(Arc::new(MemoryKeyValues::default()))
+}
+
+/// A custom store over this database.
+pub fn custom_over(database: Arc<dyn KeyValueStore>) -> Fixture {
     let clock = clock();
+    let store = custom_store(database, &clock);
+    Fixture::new(store, clock, ())
+}
+
+/// As the store of [`custom_over`], with this clock.
+pub fn custom_store(
+    database: Arc<dyn KeyValueStore>,
+    clock: &Arc<ManualClock>,
+) -> Arc<dyn SessionStore> {
     let mut options = CustomStoreOptions::default();
-    options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
-    options.timeout = Duration::from_secs(30);
-    let store = CustomStore::new(Arc::new(MemoryKeyValues::default()), options);
-    Fixture::new(Arc::new(store), clock, ())
+    options.clock = Arc::clone(clock) as Arc<dyn Clock>;
+    options.timeout = PATIENCE;
+    Arc::new(CustomStore::new(database, options))
 }
 
 /// A custom store to which sessions move from one in memory.

@@ -16,5 +16,6 @@ pub mod device;
 pub mod differential;
 pub mod key_value;
 pub mod model;
+pub mod node_database;
 pub mod report;
 pub mod token;

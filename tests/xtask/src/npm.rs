@@ -26,6 +26,14 @@ pub(crate) fn package(release: bool, others: &[&str]) -> Result<()> {
     });
     installed.map_err(|_| anyhow!("installing npm packages panicked"))??;
     place_addon(built?)?;
+    javascript()
+}
+
+/// Compiles the TypeScript of the npm package, whose npm packages are installed.
+///
+/// # Errors
+/// It does not compile.
+pub(crate) fn javascript() -> Result<()> {
     let inputs =
         ["src", "native.d.cts", "package-lock.json", "tsconfig.base.json", "tsconfig.build.json"];
     let inputs = inputs.map(|input| checkout::path(NODE).join(input));

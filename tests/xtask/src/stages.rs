@@ -35,7 +35,7 @@ pub(crate) const ALL: [Stage; 13] = [
     Stage { name: "demo", needs: &[Tool::Node], prepare: demo },
     Stage {
         name: "rust",
-        needs: &[Tool::RedisServer, Tool::Postgres, Tool::PgBouncer],
+        needs: &[Tool::RedisServer, Tool::Postgres, Tool::PgBouncer, Tool::MariaDb, Tool::Node],
         prepare: rust,
     },
     Stage { name: "pure", needs: &[], prepare: pure },
@@ -60,8 +60,10 @@ fn clippy() -> Result<Vec<Unit>> {
     Ok(Vec::new())
 }
 
-/// The tests of all crates with all features.
+/// The tests of all crates with all features, also over stores in JavaScript.
 fn rust() -> Result<Vec<Unit>> {
+    npm::install(NODE)?;
+    npm::javascript()?;
     rust_units("rust", Build::Workspace)
 }
 

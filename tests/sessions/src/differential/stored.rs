@@ -9,13 +9,14 @@ use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, AsyncConnectionConfig};
 use regrant::session::{ClientDetails, Record, SessionNotes};
 use regrant::store::postgres::{PostgresOptions, PostgresStore};
-use regrant::store::{CustomStore, CustomStoreOptions, KeyValueStore as _, SessionStore};
+use regrant::store::{KeyValueStore, SessionStore};
 use regrant::types::{Clock, ManualClock, SessionId, Subject, Timestamp};
 use regrant_test_support::{PostgresServer, RedisServer};
 use sha2::{Digest as _, Sha256};
 
-use crate::backends::{PATIENCE, patient_store};
+use crate::backends::{PATIENCE, custom_store, patient_store};
 use crate::key_value::MemoryKeyValues;
+use crate::node_database::NodeKeys;
 
 /// A session as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub struct Tested {
     pub stored: Box<dyn StoredBytes>,
     /// Its clock.
     pub clock: Arc<ManualClock>,
+    /// Whether a run goes on until every outcome has occurred.
+    pub covers_all: bool,
 }
 
 impl Tested {
@@ -72,7 +75,7 @@ impl Tested {
         let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
         let store = patient_store(server, prefix, Some(Arc::clone(&clock) as Arc<dyn Clock>));
         let stored = Box::new(RedisBytes::connect(server, prefix).await);
-        Self { store, stored, clock }
+        Self { store, stored, clock, covers_all: true }
     }
 
     /// A PostgreSQL store.
@@ -86,18 +89,27 @@ impl Tested {
         let (client, connection) =
             tokio_postgres::connect(&server.url(), tokio_postgres::NoTls).await.expect("a server");
         tokio::spawn(connection);
-        Self { store: Arc::new(store), stored: Box::new(PostgresBytes(client)), clock }
+        let stored = Box::new(PostgresBytes(client));
+        Self { store: Arc::new(store), stored, clock, covers_all: true }
     }
 
     /// A custom store over a map of this process.
     pub fn custom() -> Self {
-        let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
-        let mut options = CustomStoreOptions::default();
-        options.clock = Arc::clone(&clock) as Arc<dyn Clock>;
-        options.timeout = PATIENCE;
         let database = Arc::new(MemoryKeyValues::default());
-        let store = CustomStore::new(Arc::clone(&database) as _, options);
-        Self { store: Arc::new(store), stored: Box::new(CustomBytes(database)), clock }
+        Self::custom_over(Arc::clone(&database) as _, database)
+    }
+
+    /// A custom store that Node.js reads and writes, and its bytes as another process of the app does. Only what is
+    /// stored and read again differs from the store over a map.
+    pub fn custom_node(keys: NodeKeys) -> Self {
+        let another = keys.again().database();
+        Self { covers_all: false, ..Self::custom_over(keys.database(), another) }
+    }
+
+    fn custom_over(database: Arc<dyn KeyValueStore>, another: Arc<dyn KeyValueStore>) -> Self {
+        let clock = Arc::new(ManualClock::new(Timestamp::EPOCH));
+        let store = custom_store(database, &clock);
+        Self { store, stored: Box::new(CustomBytes(another)), clock, covers_all: true }
     }
 }
 
@@ -226,8 +238,8 @@ impl StoredBytes for PostgresBytes {
     }
 }
 
-/// The map of a custom store.
-struct CustomBytes(Arc<MemoryKeyValues>);
+/// The database of a custom store.
+struct CustomBytes(Arc<dyn KeyValueStore>);
 
 impl CustomBytes {
     fn key(subject: &Subject) -> String {
@@ -242,16 +254,16 @@ impl CustomBytes {
 #[async_trait]
 impl StoredBytes for CustomBytes {
     async fn records(&mut self, subject: &Subject) -> BTreeMap<SessionId, Encoded> {
-        let current = self.0.get(&Self::key(subject)).await.expect("a map answers");
+        let current = self.0.get(&Self::key(subject)).await.expect("the database answers");
         current.map_or_else(BTreeMap::new, |current| from_value(&current.value))
     }
 
     async fn put(&mut self, subject: &Subject, session: &SessionId, encoded: &Encoded) {
         let key = Self::key(subject);
-        let version = self.0.get(&key).await.expect("a map answers").map(|it| it.version);
+        let version = self.0.get(&key).await.expect("the database answers").map(|it| it.version);
         let value = to_value(session, encoded);
         let put = self.0.put(&key, &value, version.as_deref(), Record::MAX_TIMESTAMP).await;
-        assert!(put.expect("a map answers"));
+        assert!(put.expect("the database answers"));
     }
 }
 
