@@ -9,7 +9,7 @@ import { AuthError, TestClock, createAuth } from 'regrant';
 import * as http from 'regrant/http';
 import jwt from 'regrant/jsonwebtoken';
 
-import { Random, seedOfRun } from './jsonwebtoken/support/random.mjs';
+import { Random, seedOfRun } from './support/random.mjs';
 import { SECRET, START, testAuth } from './support/auth.mjs';
 
 const CALLS = Number(process.env.REGRANT_BOUNDARY_CALLS ?? 2000);

@@ -4,6 +4,7 @@ import { after, before, suite, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { testStore } from 'regrant/testing';
 import { startTwo } from '../support/processes.mjs';
+import { compareWithMemory } from './histories.mjs';
 import { stores } from './stores.mjs';
 
 const program = new URL('process.mjs', import.meta.url);
@@ -38,6 +39,8 @@ export function checkRecipe(name, start) {
     });
 
     test('passes testStore', () => testStore(async () => (await open()).store));
+
+    test('random histories get the responses of the memory store', () => compareWithMemory(async () => (await open()).store));
 
     test('50 refreshes of one token in two processes have one child', async () => {
       const { call } = processes;

@@ -7,7 +7,7 @@ import ours from 'regrant/jsonwebtoken';
 import { decodeCall, signCall, verifyCall } from './support/calls.mjs';
 import { algorithmsOf, pairs, publicForms, secrets } from './support/keys.mjs';
 import { observe } from './support/observe.mjs';
-import { Random, seedOfRun } from './support/random.mjs';
+import { Random, seedOfRun } from '../support/random.mjs';
 import { NOW, SECONDS } from './support/values.mjs';
 
 const seed = seedOfRun();
