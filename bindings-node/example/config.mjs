@@ -29,7 +29,7 @@ export function configFromEnv(env = process.env) {
     grace: wholeNumber(env, 'GRACE', 2),
     unusedGrace: wholeNumber(env, 'UNUSED_GRACE', 60),
 
-    // The stores of sessions ('memory:', 'file:…' or 'redis://…') and of users: files in
+    // The stores of sessions ('memory:', 'file:…', 'redis://…' or 'postgres://…') and of users: files in
     // DATA_DIR, which survive a restart, or memory.
     store: env.REDIS_URL ?? env.POSTGRES_URL ?? (env.DATA_DIR ? `file:${inDataDir('sessions.db')}` : 'memory:'),
     database: env.DATA_DIR ? inDataDir('users.db') : ':memory:',

@@ -8,8 +8,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
+import { startPostgres } from '../../test/support/databases.mjs';
 import { configFromEnv } from '../config.mjs';
-import { ask, logIn, newUser } from './requests.mjs';
+import { ask, cookieValue, logIn, newUser } from './requests.mjs';
 import { startExample } from './support.mjs';
 
 const SERVER = fileURLToPath(new URL('../server.mjs', import.meta.url));
@@ -52,6 +53,22 @@ describe('server.mjs', () => {
     const refreshed = await ask(second, 'POST', '/auth/refresh', { cookie: user.refreshToken });
     assert.equal(refreshed.status, 200);
     assert.ok((await logIn(second, 'kept@example.org')).accessToken);
+  });
+
+  test('keeps sessions in the PostgreSQL that it is given', async (t) => {
+    const { url } = await startPostgres(t);
+    const config = configFromEnv({ POSTGRES_URL: url, SECRET_KEY: 'a secret of the tests, which two servers share' });
+    const first = await startExample(config);
+    const { refreshToken } = await newUser(first, 'postgres@example.org').finally(() => first.stop());
+
+    const second = await startExample(config);
+    t.after(() => second.stop());
+    const refreshed = await ask(second, 'POST', '/auth/refresh', { cookie: refreshToken });
+    assert.equal(refreshed.status, 200);
+    const newest = cookieValue(refreshed);
+    assert.equal((await ask(second, 'POST', '/auth/logout', { cookie: newest })).status, 204);
+    const over = await ask(second, 'POST', '/auth/refresh', { cookie: newest });
+    assert.deepEqual([over.status, over.body.error.code], [401, 'ERR_SESSION_REVOKED']);
   });
 
   for (const [what, env, complaint] of [

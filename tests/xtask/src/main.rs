@@ -33,7 +33,7 @@ enum Command {
     Check,
     /// Build everything and start the Express example (PORT, REDIS_URL, POSTGRES_URL)
     Demo {
-        /// Fetch its page once and stop
+        /// Fetch its page, sign up, refresh and log out once, and stop
         #[arg(long)]
         check: bool,
     },

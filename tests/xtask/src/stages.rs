@@ -151,10 +151,10 @@ fn browser() -> Result<Vec<Unit>> {
     Ok(units)
 }
 
-/// Checks that `demo` serves its page.
+/// Checks that `demo` serves its page and keeps sessions.
 fn demo() -> Result<Vec<Unit>> {
     commands::demo::build()?;
-    Ok(vec![Unit::new("demo", "page", commands::demo::fetch_page)])
+    Ok(vec![Unit::new("demo", "page", commands::demo::try_once)])
 }
 
 /// Checks that the benchmarks run; results are ignored.

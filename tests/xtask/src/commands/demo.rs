@@ -29,15 +29,15 @@ const TRY: &str = "\
 
 Ctrl-C ends it.";
 
-/// Builds and starts the example and serves until interrupted; with `check`, fetches its page once and stops.
+/// Builds and starts the example and serves until interrupted; with `check`, tries it once and stops.
 pub(crate) fn run(check: bool) -> Result<()> {
     if !check {
         return serve();
     }
     build()?;
     let folder = tempfile::tempdir()?;
-    fetch_page(&folder.path().join("demo.log"))?;
-    println!("the page is served");
+    try_once(&folder.path().join("demo.log"))?;
+    println!("the page is served; sign-up, refresh and logout work");
     Ok(())
 }
 
@@ -74,15 +74,16 @@ fn serve() -> Result<()> {
     Ok(())
 }
 
-/// Starts the example on a port of its own and fetches its page.
+/// Starts the example on a port of its own, with sessions where the environment says; fetches its page and uses a session.
 ///
 /// # Errors
-/// It does not start or does not serve the page.
-pub(crate) fn fetch_page(log: &Path) -> Result<Report> {
+/// It does not start, or a response is not as expected.
+pub(crate) fn try_once(log: &Path) -> Result<Report> {
     let data = tempfile::tempdir()?;
     let mut example = example(0).env("DATA_DIR", data.path()).start(Some(log))?;
     let port = example.wait_for_port(log, ADDRESS_PREFIX)?;
     wait_for_page(&mut example, port)?;
+    use_session(port)?;
     Ok(Report::new(Format::Plain, Vec::new()))
 }
 
@@ -94,7 +95,7 @@ fn example(port: u16) -> Invocation {
 fn wait_for_page(example: &mut Group, port: u16) -> Result<()> {
     let started = Instant::now();
     let response = loop {
-        match get(port) {
+        match request(port, "GET /", "", "") {
             Ok(response) => break response,
             Err(error) if started.elapsed() > READY_WITHIN => {
                 return Err(error).context(format!("no page after {READY_WITHIN:?}"));
@@ -107,11 +108,38 @@ fn wait_for_page(example: &mut Group, port: u16) -> Result<()> {
     Ok(())
 }
 
-/// Fetches the page. With HTTP/1.0 the response ends when the server closes the connection.
-fn get(port: u16) -> Result<String> {
+/// Signs up, refreshes and logs out. Then the session must be over.
+fn use_session(port: u16) -> Result<()> {
+    let account = r#"{ "email": "demo@example.org", "password": "correct horse battery" }"#;
+    let mut cookie = String::new();
+    for (target, body, expected) in [
+        ("/auth/signup", account, "201"),
+        ("/auth/refresh", "", "200"),
+        ("/auth/logout", "", "204"),
+        ("/auth/refresh", "", "401"),
+    ] {
+        let response = request(port, &format!("POST {target}"), &cookie, body)?;
+        let status = response.split(' ').nth(1).unwrap_or_default();
+        ensure!(status == expected, "POST {target}: {status} in place of {expected}");
+        // A logout empties the cookie, and here it is presented again.
+        let set = response.split("\r\nSet-Cookie: ").nth(1).and_then(|set| set.split(';').next());
+        if let Some(set) = set.filter(|set| !set.ends_with('=')) {
+            set.clone_into(&mut cookie);
+        }
+    }
+    Ok(())
+}
+
+/// Sends a request. With HTTP/1.0 the response ends when the server closes the connection.
+fn request(port: u16, line: &str, cookie: &str, body: &str) -> Result<String> {
     let mut stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
     stream.set_read_timeout(Some(READY_WITHIN))?;
-    write!(stream, "GET / HTTP/1.0\r\nHost: localhost:{port}\r\n\r\n")?;
+    let length = body.len();
+    write!(
+        stream,
+        "{line} HTTP/1.0\r\nHost: localhost:{port}\r\nCookie: {cookie}\r\n\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    )?;
     let mut response = String::new();
     stream.read_to_string(&mut response)?;
     Ok(response)
