@@ -33,7 +33,13 @@ impl Deployment {
         if server.is_loading() {
             return Err(not_ready("the server is still loading its data"));
         }
-        let is_replica = server.role().is_some_and(|role| role != "master");
+        let role = server.role();
+        if role == Some("sentinel") {
+            return Err(not_ready(
+                "the server is a Sentinel: it needs a redis+sentinel:// address",
+            ));
+        }
+        let is_replica = role.is_some_and(|role| role != "master");
         if is_replica && !self.topology.admits_replicas() {
             return Err(not_ready("the server is a replica and not the primary"));
         }

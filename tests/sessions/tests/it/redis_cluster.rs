@@ -6,7 +6,7 @@ use regrant::auth::StalePolicy;
 use regrant::store::{Replicated, StoreAddress};
 use regrant::types::RevocationReason;
 use regrant::{Auth, Error, ErrorCode, Login, TokenPair};
-use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, redis_at, until, user};
+use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, patient_redis_at, until, user};
 use regrant_test_support::{RedisCluster, Takeover};
 
 /// Far more than a failure takes while a primary is down, far less than a failover.
@@ -34,7 +34,7 @@ fn users_of(cluster: &RedisCluster, devices: &[Device], primary: usize) -> Vec<b
 async fn users_are_spread_over_the_primaries() {
     let cluster = RedisCluster::start().unwrap();
     // A replica on a busy machine takes its time.
-    let store = redis_at(&cluster.url(), |options| {
+    let store = patient_redis_at(&cluster.url(), |options| {
         options.timeout = Duration::from_secs(30);
         options.replica_timeout = Duration::from_secs(5);
     });
@@ -56,7 +56,7 @@ async fn users_are_spread_over_the_primaries() {
     let all = cluster.url();
     let (scheme, hosts) = all.split_once("://").unwrap();
     let one = format!("{scheme}://{}", hosts.rsplit(',').next().unwrap());
-    let store = redis_at(&one, |_| ());
+    let store = patient_redis_at(&one, |_| ());
     for device in &mut devices {
         device.refresh(&store).await.unwrap();
     }
@@ -65,7 +65,7 @@ async fn users_are_spread_over_the_primaries() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_moved_slot_is_followed() {
     let cluster = RedisCluster::start().unwrap();
-    let store = redis_at(&cluster.url(), |_| ());
+    let store = patient_redis_at(&cluster.url(), |_| ());
     let mut device = Device::login(&store, user(0)).await.unwrap();
     let slot = slot(&cluster, &device);
     let from = cluster.primary_of(slot).unwrap();
@@ -87,7 +87,7 @@ async fn a_moved_slot_is_followed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn failovers_sign_nobody_out() {
     let cluster = RedisCluster::start().unwrap();
-    let store = redis_at(&cluster.url(), |_| ());
+    let store = patient_redis_at(&cluster.url(), |_| ());
     let mut devices = logged_in(&store).await;
     for how in [Takeover::Agreed, Takeover::Force, Takeover::Alone] {
         cluster.wait_until_settled().unwrap();
@@ -105,7 +105,7 @@ async fn failovers_sign_nobody_out() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_dead_primary_does_not_delay_users_of_other_primaries() {
     let mut cluster = RedisCluster::start().unwrap();
-    let store = redis_at(&cluster.url(), |_| ());
+    let store = patient_redis_at(&cluster.url(), |_| ());
     let mut devices = logged_in(&store).await;
     cluster.wait_until_settled().unwrap();
     let dead = cluster.primary_of(slot(&cluster, &devices[0])).unwrap();

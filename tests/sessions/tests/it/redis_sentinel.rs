@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use regrant::Error;
 use regrant::store::{RedisCredentials, Replicated, RevocationOutcome};
 use regrant::types::RevocationReason;
-use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, redis_at, until, user};
+use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, patient_redis_at, until, user};
 use regrant_test_support::{RedisSentinels, RedisServer, SentinelOptions};
 
 const REASON: RevocationReason = RevocationReason::Logout;
@@ -56,7 +56,7 @@ async fn a_failover_is_followed_while_the_old_primary_accepts_writes() {
 /// Whether the old primary was a primary to the end.
 async fn a_switch_is_followed() -> bool {
     let setup = RedisSentinels::start().unwrap();
-    let store = redis_at(&setup.url(), |_| ());
+    let store = patient_redis_at(&setup.url(), |_| ());
     let mut device = Device::login(&store, user(0)).await.unwrap();
     let old = setup.primary().unwrap();
     assert!(holds(&setup.servers()[old], &device));
@@ -82,7 +82,7 @@ async fn a_switch_is_followed() -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn logins_during_a_failover_are_not_lost() {
     let setup = Arc::new(SentinelOptions::new().replicas(1).start().unwrap());
-    let store = redis_at(&setup.url(), |_| ());
+    let store = patient_redis_at(&setup.url(), |_| ());
     login_at_last(&store, 0).await;
     let over = Arc::new(AtomicBool::new(false));
     let mut tasks = tokio::task::JoinSet::new();
@@ -108,7 +108,7 @@ async fn logins_during_a_failover_are_not_lost() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_killed_primary_is_replaced_and_nobody_is_signed_out() {
     let mut setup = RedisSentinels::start().unwrap();
-    let store = redis_at(&setup.url(), |_| ());
+    let store = patient_redis_at(&setup.url(), |_| ());
     let mut devices = Vec::new();
     for number in 0..5 {
         devices.push(Device::login(&store, user(number)).await.unwrap());
@@ -136,12 +136,12 @@ async fn a_killed_primary_is_replaced_and_nobody_is_signed_out() {
 async fn a_revocation_reports_whether_it_was_replicated() {
     let setup = SentinelOptions::new().replicas(1).start().unwrap();
     // A replica on a busy machine takes its time.
-    let store = redis_at(&setup.url(), |options| {
+    let store = patient_redis_at(&setup.url(), |options| {
         options.timeout = Duration::from_secs(30);
         options.replica_timeout = Duration::from_secs(1);
     });
-    let not_asking = redis_at(&setup.url(), |options| options.replicas = Some(0));
-    let demanding = redis_at(&setup.url(), |options| options.replicas = Some(2));
+    let not_asking = patient_redis_at(&setup.url(), |options| options.replicas = Some(0));
+    let demanding = patient_redis_at(&setup.url(), |options| options.replicas = Some(2));
     let mut devices = Vec::new();
     for number in 0..24 {
         devices.push(Device::login(&store, user(number)).await.unwrap());
@@ -188,7 +188,7 @@ async fn a_revocation_reports_whether_it_was_replicated() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_sentinels_the_known_primary_stays_in_use() {
     let mut setup = SentinelOptions::new().replicas(1).start().unwrap();
-    let store = redis_at(&setup.url(), |_| ());
+    let store = patient_redis_at(&setup.url(), |_| ());
     let mut device = Device::login(&store, user(0)).await.unwrap();
     for number in 0..3 {
         setup.sentinel_mut(number).kill();
@@ -207,8 +207,19 @@ async fn one_reachable_sentinel_is_enough() {
     let mut setup = SentinelOptions::new().replicas(1).start().unwrap();
     setup.sentinel_mut(0).kill();
     setup.sentinel_mut(2).kill();
-    let store = redis_at(&setup.url(), |_| ());
+    let store = patient_redis_at(&setup.url(), |_| ());
     Device::login(&store, user(0)).await.unwrap().refresh(&store).await.unwrap();
+}
+
+/// An address of one server that is that of a Sentinel: the error says which address is needed.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sentinel_is_not_taken_for_a_server() {
+    let setup = SentinelOptions::new().replicas(1).start().unwrap();
+    let store = patient_redis_at(&setup.sentinels()[0].url(), |options| {
+        options.timeout = Duration::from_millis(200);
+    });
+    let error = format!("{:?}", Device::login(&store, user(0)).await.unwrap_err());
+    assert!(error.contains("is a Sentinel") && error.contains("redis+sentinel://"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -220,18 +231,18 @@ async fn servers_and_sentinels_have_separate_passwords() {
         let password = Some(regrant::types::SecretBytes::new(password));
         Some(RedisCredentials { username: None, password })
     };
-    let store = redis_at(&setup.url(), |options| options.sentinel = sentinel("watch1"));
+    let store = patient_redis_at(&setup.url(), |options| options.sentinel = sentinel("watch1"));
     Device::login(&store, user(0)).await.unwrap().refresh(&store).await.unwrap();
     for wrong in [None, sentinel("other")] {
-        let store = redis_at(&setup.url(), |options| options.sentinel = wrong);
+        let store = patient_redis_at(&setup.url(), |options| options.sentinel = wrong);
         let error = Device::login(&store, user(0)).await.unwrap_err();
         assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}");
     }
     let url = setup.url().replace("primary1", "other");
-    let store = redis_at(&url, |options| options.sentinel = sentinel("watch1"));
+    let store = patient_redis_at(&url, |options| options.sentinel = sentinel("watch1"));
     assert!(Device::login(&store, user(0)).await.is_err());
     let url = setup.url().replace("/mymaster/", "/another/");
-    let store = redis_at(&url, |options| options.sentinel = sentinel("watch1"));
+    let store = patient_redis_at(&url, |options| options.sentinel = sentinel("watch1"));
     assert!(Device::login(&store, user(0)).await.is_err());
 }
 
@@ -246,7 +257,7 @@ async fn the_failover_watch_stops_with_the_store() {
         lists.sum::<usize>()
     };
     assert_eq!(listeners(), 0);
-    let store = redis_at(&setup.url(), |_| ());
+    let store = patient_redis_at(&setup.url(), |_| ());
     assert_eq!(listeners(), 0, "construction does no I/O");
     Device::login(&store, user(0)).await.unwrap();
     until("every Sentinel has a subscription", || async { listeners() == 3 }).await;

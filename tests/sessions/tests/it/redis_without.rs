@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use regrant::store::StoreWarningCode as Code;
 use regrant::types::Clock;
-use regrant_session_tests::backends::{PATIENCE, clock};
+use regrant_session_tests::backends::clock;
 use regrant_session_tests::contract;
 use regrant_session_tests::contract::Fixture;
-use regrant_session_tests::device::{Device, redis_at, user};
+use regrant_session_tests::device::{Device, patient_redis_at, user};
 use regrant_test_support::{RedisOptions, RedisServer};
 
 const DIAGNOSTICS: [&str; 8] =
@@ -43,12 +43,11 @@ fn as_app(server: &RedisServer) -> String {
 fn fixture(url: &str) -> Fixture {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let clock = clock();
-    let store = redis_at(url, |options| {
+    let store = patient_redis_at(url, |options| {
         options.prefix = format!("without {}:", NUMBER.fetch_add(1, Ordering::SeqCst));
         // So that `WAIT` is used.
         options.replicas = Some(1);
         options.replica_timeout = Duration::from_millis(1);
-        options.timeout = PATIENCE;
         options.clock = Some(Arc::clone(&clock) as Arc<dyn Clock>);
     });
     Fixture::new(store, clock, ())
@@ -107,7 +106,7 @@ async fn what_is_lost_is_a_warning() {
         let (without, forbidding) = (renamed(commands), server().start().unwrap());
         forbid(&forbidding, commands);
         for url in [without.url(), as_app(&forbidding)] {
-            let store = redis_at(&url, |options| options.replicas = Some(1));
+            let store = patient_redis_at(&url, |options| options.replicas = Some(1));
             let mut device = Device::login(&store, user(0)).await.unwrap();
             device.refresh(&store).await.unwrap();
             let health = store.health().await;
