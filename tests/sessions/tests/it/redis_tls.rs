@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use regrant::Error;
 use regrant::store::redis::{RedisOptions, RedisStore};
-use regrant_session_tests::device::{Device, patient_redis_at, user};
+use regrant_session_tests::device::{Device, redis_at, user};
 use regrant_test_support::{Certificates, ClusterOptions, SentinelOptions};
 
 fn trusting(ca_file: PathBuf) -> impl FnOnce(&mut RedisOptions) {
@@ -15,7 +15,7 @@ fn trusting(ca_file: PathBuf) -> impl FnOnce(&mut RedisOptions) {
 
 async fn works(url: &str, ca_file: PathBuf) {
     assert!(url.starts_with("rediss"), "{url}");
-    let store = patient_redis_at(url, trusting(ca_file));
+    let store = redis_at(url, trusting(ca_file));
     let mut device = Device::login(&store, user(0)).await.unwrap();
     device.refresh(&store).await.unwrap();
     assert!(store.health().await.reachable);
@@ -28,7 +28,7 @@ async fn is_refused(url: &str, ca_file: PathBuf) {
 
 /// Why the server cannot be used. It says what to do, in words for operators.
 async fn refusal(url: &str, change: impl FnOnce(&mut RedisOptions)) -> String {
-    let store = patient_redis_at(url, change);
+    let store = redis_at(url, change);
     let error = Device::login(&store, user(0)).await.unwrap_err();
     assert!(matches!(error, Error::StoreUnavailable { .. }), "{error:?}");
     let source = std::error::Error::source(&error).unwrap().to_string();
@@ -77,7 +77,7 @@ async fn the_name_of_the_certificate_can_be_configured() {
     let server = options.setting("bind", "127.0.0.1 127.0.0.2").start().unwrap();
     let elsewhere = server.url().replace("127.0.0.1", "127.0.0.2");
     for name in ["localhost", "127.0.0.1"] {
-        let store = patient_redis_at(&elsewhere, named(ours.ca_file(), name));
+        let store = redis_at(&elsewhere, named(ours.ca_file(), name));
         Device::login(&store, user(0)).await.unwrap();
     }
     let source = refusal(&elsewhere, trusting(ours.ca_file())).await;
@@ -117,10 +117,10 @@ async fn one_server() {
     // A name that the certificate does not have.
     is_refused(&server.url().replace("127.0.0.1", "127.0.0.2"), ours.ca_file()).await;
     // Plaintext to the TLS port, and TLS to the plaintext port.
-    let plain = patient_redis_at(&server.url().replace("rediss", "redis"), |_| ());
+    let plain = redis_at(&server.url().replace("rediss", "redis"), |_| ());
     assert!(Device::login(&plain, user(0)).await.is_err());
     let crossed = server.plain_url().replace("redis://", "rediss://");
-    let crossed = patient_redis_at(&crossed, trusting(ours.ca_file()));
+    let crossed = redis_at(&crossed, trusting(ours.ca_file()));
     assert!(Device::login(&crossed, user(0)).await.is_err());
 }
 
