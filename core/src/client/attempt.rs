@@ -37,15 +37,18 @@ impl Attempt {
         }
     }
 
-    /// How to retry the request after `response`, which came from the URL `from`.
-    ///
-    /// After a redirect within the server, only `GET` and `HEAD` are retried: the response is about
-    /// another request, and this one may have been processed.
-    pub(super) fn retry(&self, response: &HttpResponse, from: &str) -> Option<Retry> {
-        let is_safe = matches!(self.method.as_str(), "GET" | "HEAD");
+    /// What to retry the request with after `response`.
+    pub(super) fn retry(&self, response: &HttpResponse) -> Option<Retry> {
         let (token, proof) = (Some(self.shape), self.proof.is_some());
-        let sent = Sent { token, proof, is_retry: self.is_retry };
-        sent.retry(response).filter(|_| is_safe || is_same_url(from, &self.url))
+        Sent { token, proof, is_retry: self.is_retry }.retry(response)
+    }
+
+    /// Whether the request may be sent again after a response that came from the URL `from`.
+    ///
+    /// After a redirect within the server, only `GET` and `HEAD` may: the response is about another
+    /// request, and this one may have been processed.
+    pub(super) fn is_repeatable(&self, from: &str) -> bool {
+        matches!(self.method.as_str(), "GET" | "HEAD") || is_same_url(from, &self.url)
     }
 }
 
@@ -211,9 +214,9 @@ mod tests {
             (Some("planted"), 403, NONCE_REQUIRED, None),
         ] {
             let (first, response) = (attempt("POST", proof), response(status, challenge));
-            assert_eq!(first.retry(&response, URL), expected, "{proof:?} {status} {challenge}");
+            assert_eq!(first.retry(&response), expected, "{proof:?} {status} {challenge}");
             let second = Attempt { is_retry: true, ..first };
-            assert_eq!(second.retry(&response, URL), None, "{proof:?} {status} {challenge}");
+            assert_eq!(second.retry(&response), None, "{proof:?} {status} {challenge}");
         }
     }
 
@@ -230,7 +233,7 @@ mod tests {
             (419, Some(Retry::Token)),
             (503, None),
         ] {
-            assert_eq!(first.retry(&response(status, ""), URL), expected, "{status}");
+            assert_eq!(first.retry(&response(status, "")), expected, "{status}");
         }
     }
 
@@ -243,22 +246,20 @@ mod tests {
     }
 
     #[test]
-    fn retries_a_redirected_request_only_if_it_is_safe() {
+    fn a_redirected_request_is_repeatable_only_if_it_is_safe() {
         for (method, from, expected) in [
-            ("GET", "https://api.example/moved", Some(Retry::Token)),
-            ("HEAD", "https://api.example/moved", Some(Retry::Token)),
-            ("POST", "https://api.example/moved", None),
-            ("PATCH", "https://api.example/notes?page=3", None),
-            ("POST", URL, Some(Retry::Token)),
-            ("POST", "HTTPS://API.example/notes?page=2#top", Some(Retry::Token)),
+            ("GET", "https://api.example/moved", true),
+            ("HEAD", "https://api.example/moved", true),
+            ("POST", "https://api.example/moved", false),
+            ("PATCH", "https://api.example/notes?page=3", false),
+            ("POST", URL, true),
+            ("POST", "HTTPS://API.example/notes?page=2#top", true),
         ] {
-            let retry = attempt(method, None).retry(&response(401, ""), from);
-            assert_eq!(retry, expected, "{method} {from}");
+            assert_eq!(attempt(method, None).is_repeatable(from), expected, "{method} {from}");
         }
         let root = Attempt { url: "https://api.example".to_owned(), ..attempt("POST", None) };
-        let retry = |from| root.retry(&response(401, ""), from);
-        assert_eq!(retry("https://api.example/"), Some(Retry::Token));
-        assert_eq!(retry("https://api.example/a"), None);
+        assert!(root.is_repeatable("https://api.example/"));
+        assert!(!root.is_repeatable("https://api.example/a"));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use super::DeviceClock;
 use super::dpop::DpopClient;
-use super::storage::{StorageError, StorageLock, TokenStorage};
+use super::storage::{StorageError, StorageLock, TokenStorage, is_lost, write_or_restore};
 use crate::client::attempt::Sent;
 use crate::client::endpoint::RefreshEndpoint;
 use crate::client::error::{SessionError, SessionState, SignOutOutcome, TransientError};
@@ -232,14 +232,7 @@ impl Driver {
         let (storage, limit) = (Arc::clone(&self.io.storage), self.io.storage_timeout);
         self.spawn_job(Event::Written { ticket, done: false }, async move {
             let value = value.ok()?;
-            let mut written = with_timeout(limit, storage.write(value.clone())).await;
-            if written.as_ref().is_err_and(is_lost) {
-                // Clearing makes it usable again.
-                written = match with_timeout(limit, storage.clear()).await {
-                    Ok(()) => with_timeout(limit, storage.write(value)).await,
-                    Err(error) => Err(error),
-                };
-            }
+            let written = with_timeout(limit, write_or_restore(&*storage, value)).await;
             log_error("failed to write the token storage", written)?;
             Some(Report::Event(Event::Written { ticket, done: true }))
         });
@@ -426,11 +419,6 @@ impl Refresher {
 
 /// The key could not sign a proof.
 struct ProofNotSigned;
-
-/// Whether the storage has lost its content for good.
-fn is_lost(error: &Cause) -> bool {
-    matches!(error.downcast_ref(), Some(StorageError::Lost))
-}
 
 const PROOF_NOT_SIGNED: &str = "failed to sign a DPoP proof";
 

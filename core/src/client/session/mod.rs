@@ -158,7 +158,7 @@ impl Session {
             return Ok(None);
         }
         let _ = self.observe_response(from, response);
-        let token = match attempt.retry(response, from) {
+        let token = match attempt.retry(response) {
             None => return Ok(None),
             Some(Retry::Proof) => token.clone(),
             Some(Retry::Token) => match self.renew(token.clone()).await {
@@ -170,6 +170,10 @@ impl Session {
                 Err(error) => return Err(error),
             },
         };
+        // The next request has the new token all the same.
+        if !attempt.is_repeatable(from) {
+            return Ok(None);
+        }
         let next = self.attempt_with(token, method, url).await?;
         Ok(Some(Attempt { is_retry: true, ..next }))
     }

@@ -36,6 +36,25 @@ pub enum StorageError {
     FolderMissing,
 }
 
+/// Whether a storage has lost its content for good.
+pub(super) fn is_lost(error: &Cause) -> bool {
+    matches!(error.downcast_ref(), Some(StorageError::Lost))
+}
+
+/// Writes `value`. A storage that has lost its content is cleared first, which makes it usable again.
+pub(super) async fn write_or_restore(
+    storage: &dyn TokenStorage,
+    value: Zeroizing<Vec<u8>>,
+) -> Result<(), Cause> {
+    match storage.write(value.clone()).await {
+        Err(error) if is_lost(&error) => {
+            storage.clear().await?;
+            storage.write(value).await
+        }
+        written => written,
+    }
+}
+
 /// Stores one value, which is as secret as the tokens in it.
 ///
 /// Every operation is atomic, even if the process is killed, and a failed write does not take
@@ -313,25 +332,35 @@ fn remove_if_exists(path: &Path) -> io::Result<bool> {
 
 impl SoftwareKey {
     /// Loads the key in `storage`, or creates one. Use a storage of its own, not that of the tokens.
-    /// It is as secret as the key, and the tokens that are bound to the key are lost with it.
+    /// It is as secret as the key, and the tokens that are bound to the key are lost with it. A key
+    /// that the storage has lost ([`StorageError::Lost`]) is replaced.
     ///
     /// # Errors
     /// When the storage fails, or contains something else.
     pub async fn load_or_create(storage: &dyn TokenStorage) -> Result<Self, Cause> {
         // Two processes that start at once must not create two keys.
         let _lock = storage.lock().await?;
+        let found = match storage.read().await {
+            Err(error) if is_lost(&error) => {
+                storage.clear().await?;
+                None
+            }
+            found => found?,
+        };
         // Some storages return an empty value for one that they cannot decrypt any more.
-        if let Some(pem) = storage.read().await?.filter(|pem| !pem.is_empty()) {
+        if let Some(pem) = found.filter(|pem| !pem.is_empty()) {
             return Ok(Self::from_pem(&SecretBytes::new(pem.as_slice()))?);
         }
         let key = Self::generate()?;
-        storage.write(key.pem().expose().to_vec().into()).await?;
+        write_or_restore(storage, key.pem().expose().to_vec().into()).await?;
         Ok(key)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicBool, Ordering};
+
     use super::*;
 
     #[tokio::test]
@@ -343,6 +372,50 @@ mod tests {
         assert_eq!(first.thumbprint().unwrap(), again.thumbprint().unwrap());
         let another = SoftwareKey::load_or_create(&MemoryStorage::default()).await.unwrap();
         assert_ne!(first.thumbprint().unwrap(), another.thumbprint().unwrap());
+    }
+
+    /// A storage whose content is lost until it is cleared.
+    #[derive(Debug, Default)]
+    struct Lost {
+        memory: MemoryStorage,
+        is_cleared: AtomicBool,
+        /// Whether that shows in a read already.
+        fails_to_read: bool,
+    }
+
+    impl Lost {
+        fn check(&self, fails: bool) -> Result<(), Cause> {
+            let is_lost = fails && !self.is_cleared.load(Ordering::SeqCst);
+            if is_lost { Err(StorageError::Lost.into()) } else { Ok(()) }
+        }
+    }
+
+    #[async_trait]
+    impl TokenStorage for Lost {
+        async fn read(&self) -> Result<Option<Zeroizing<Vec<u8>>>, Cause> {
+            self.check(self.fails_to_read)?;
+            self.memory.read().await
+        }
+
+        async fn write(&self, value: Zeroizing<Vec<u8>>) -> Result<(), Cause> {
+            self.check(true)?;
+            self.memory.write(value).await
+        }
+
+        async fn clear(&self) -> Result<(), Cause> {
+            self.is_cleared.store(true, Ordering::SeqCst);
+            self.memory.clear().await
+        }
+    }
+
+    #[tokio::test]
+    async fn a_key_that_is_lost_for_good_is_replaced() {
+        for fails_to_read in [true, false] {
+            let storage = Lost { fails_to_read, ..Lost::default() };
+            let first = SoftwareKey::load_or_create(&storage).await.unwrap();
+            let again = SoftwareKey::load_or_create(&storage).await.unwrap();
+            assert_eq!(first.thumbprint().unwrap(), again.thumbprint().unwrap());
+        }
     }
 
     #[tokio::test]
