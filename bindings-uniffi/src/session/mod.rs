@@ -155,18 +155,16 @@ impl Session {
         self.0.state().into()
     }
 
-    /// Waits until the state differs from `after`, and returns it.
-    pub async fn next_state(&self, after: SessionState) -> SessionState {
+    /// Waits until the state differs from `after`, and returns it. Nothing if the session's thread has
+    /// died: the state does not change any more.
+    pub async fn next_state(&self, after: SessionState) -> Option<SessionState> {
         let mut states = self.0.states();
         loop {
             let state = SessionState::from(*states.borrow_and_update());
             if state != after {
-                return state;
+                return Some(state);
             }
-            if states.changed().await.is_err() {
-                // The session's thread has died: the state does not change any more.
-                std::future::pending::<()>().await;
-            }
+            states.changed().await.ok()?;
         }
     }
 }
@@ -258,4 +256,35 @@ fn run_on_thread(
     };
     let spawned = thread.spawn(main).map(drop);
     spawned.map_err(|_| Error::internal("cannot start a thread for a session"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Unreachable;
+
+    #[async_trait::async_trait]
+    impl Transport for Unreachable {
+        async fn send(&self, _: HttpRequest) -> Result<HttpResponse, CallbackError> {
+            Err(CallbackError::Failed { reason: "unreachable".to_owned() })
+        }
+    }
+
+    /// As after a panic in the session's thread, which drops its future.
+    #[tokio::test]
+    async fn a_session_whose_thread_has_died_fails_its_callers_and_has_no_next_state() {
+        let (storage, _unused) = storage::Foreign::new(in_memory_storage());
+        let endpoint = client::RefreshEndpoint::json("https://api.example/auth/refresh");
+        let builder = client::Session::builder(endpoint)
+            .transport(Arc::new(transport::Foreign(Arc::new(Unreachable))))
+            .storage(Arc::new(storage));
+        let (session, task) = builder.build().unwrap();
+        let session = Session(session);
+        drop(task);
+        let next = session.next_state(session.state());
+        assert_eq!(tokio::time::timeout(Duration::from_secs(60), next).await, Ok(None));
+        let RegrantError::Failed { detail, .. } = session.access_token().await.unwrap_err();
+        assert_eq!(detail.as_deref(), Some("the runtime of the session was shut down"));
+    }
 }
