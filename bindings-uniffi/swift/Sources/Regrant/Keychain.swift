@@ -9,7 +9,9 @@
     /// The item survives the removal of the app. For a new installation to start signed out, call
     /// `clear()` on its first start.
     ///
-    /// Throws `KeychainError`.
+    /// Throws `CallbackError.Lost` for an item that can never be decrypted again (`errSecDecode`): the
+    /// user must sign in, which replaces it. Throws `KeychainError` for anything else, which may pass,
+    /// for example `errSecInteractionNotAllowed` before the first unlock: the user stays signed in.
     public final class KeychainStorage: TokenStorage {
         private let service: String
         private let account: String
@@ -39,12 +41,11 @@
         }
 
         public func read() async throws -> Data? {
-            try await queue.run { [itemQuery] in
+            try await run { [itemQuery] in
                 var query = itemQuery
                 query[kSecReturnData] = true
                 query[kSecMatchLimit] = kSecMatchLimitOne
-                // Any error but "not found" is thrown, for example `errSecInteractionNotAllowed` before
-                // the first unlock: the user must stay signed in.
+                // Any error but "not found" is thrown: the user must stay signed in.
                 guard let found = try item(matching: query) else { return nil }
                 guard let data = found as? Data else {
                     throw KeychainError(status: errSecInternalComponent)
@@ -54,7 +55,7 @@
         }
 
         public func write(value: Data) async throws {
-            try await queue.run { [itemQuery] in
+            try await run { [itemQuery] in
                 let attributes: [CFString: Any] = [
                     kSecValueData: value,
                     kSecAttrAccessible: kSecAttrAccessibleAfterFirstUnlockThisDeviceOnly,
@@ -75,6 +76,15 @@
         public func lock() async throws { try await fileLock.lock() }
 
         public func unlock() throws { fileLock.unlock() }
+
+        /// The result of `work` with the item.
+        private func run<T>(_ work: @escaping () throws -> T) async throws -> T {
+            do {
+                return try await queue.run(work)
+            } catch let error as KeychainError where error.isLost {
+                throw CallbackError.Lost(reason: error.description)
+            }
+        }
 
         private var itemQuery: [CFString: Any] {
             var query: [CFString: Any] = [
@@ -111,6 +121,9 @@
         /// group's container that prevents them from creating two keys of one name. Without
         /// `lockFile` the lock covers only processes that share this temporary folder.
         ///
+        /// A key that can never be decrypted again (`errSecDecode`) is replaced: the tokens that are
+        /// bound to it are useless.
+        ///
         /// Throws `KeychainError.noSecureEnclave` unless `isAvailable`. Any other error leaves an
         /// existing key as it is, for example `errSecInteractionNotAllowed` before the first unlock of
         /// the device: try again later. Do not use another key instead: the tokens are bound to this
@@ -136,9 +149,11 @@
         private static func loadOrCreate(name: String, accessGroup: String?) throws -> SecKey {
             var query = keyQuery(name: name, accessGroup: accessGroup)
             query[kSecReturnRef] = true
-            if let found = try item(matching: query) {
+            do {
                 // The query matches keys only.
-                return found as! SecKey
+                if let found = try item(matching: query) { return found as! SecKey }
+            } catch let error as KeychainError where error.isLost {
+                try deleteItem(matching: keyQuery(name: name, accessGroup: accessGroup))
             }
             return try create(name: name, accessGroup: accessGroup)
         }
@@ -228,6 +243,12 @@
             guard case .failed(let code, NSOSStatusErrorDomain) = self else { return nil }
             return OSStatus(exactly: code)
         }
+
+        /// Whether the item exists and can never be decrypted again: Apple's own code drops such an item.
+        /// All other errors may pass. That includes `errSecMissingEntitlement`, which iOS returns at
+        /// times without a reason, and `errSecNotAvailable` and `errSecAuthFailed`, which depend on the
+        /// state of the device.
+        var isLost: Bool { status == errSecDecode }
     }
 
     extension KeychainError: CustomStringConvertible, LocalizedError {

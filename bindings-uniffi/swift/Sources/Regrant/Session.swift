@@ -23,8 +23,8 @@ extension Session {
             let task = Task { [weak self] in
                 guard var state = self?.state() else { return continuation.finish() }
                 continuation.yield(state)
-                while !Task.isCancelled, let session = self {
-                    state = await session.nextState(after: state)
+                while !Task.isCancelled, let next = await self?.nextState(after: state) {
+                    state = next
                     continuation.yield(state)
                 }
                 continuation.finish()
@@ -35,7 +35,8 @@ extension Session {
 
     /// Makes a request of `method` to `url` with an access token, and with a DPoP proof if the token is
     /// bound to the session's key (RFC 9449): `send` adds `headers` to it. Retries it once if the
-    /// server rejects the token or the proof. `head` returns the status and headers of a response
+    /// server rejects the token or the proof, unless `isRepeatable` is false, because `send` cannot send
+    /// the body again: a stream, for example. `head` returns the status and headers of a response
     /// (`HttpResponse(head:)`). Returns every response, whatever its status.
     ///
     /// For any HTTP client. For `URLSession` use `data(for:)`.
@@ -43,19 +44,34 @@ extension Session {
     /// A cancelled task stops waiting for a token. The refresh continues, and its tokens are stored.
     public func authorize<Response>(
         isolation: isolated (any Actor)? = #isolation, method: String, url: URL,
+        isRepeatable: Bool = true,
         _ send: (_ headers: [HttpHeader]) async throws -> Response,
         head: (Response) -> HttpResponse
+    ) async throws -> Response {
+        try await authorize(
+            isolation: isolation, method: method, url: url, isRepeatable: isRepeatable, send,
+            head: head, from: { _ in nil })
+    }
+
+    /// The same for a client that follows redirects: `from` is the URL that a response came from.
+    // Not a default of `from`, which the Swift 6.0 compiler cannot check where the caller is isolated.
+    public func authorize<Response>(
+        isolation: isolated (any Actor)? = #isolation, method: String, url: URL,
+        isRepeatable: Bool = true,
+        _ send: (_ headers: [HttpHeader]) async throws -> Response,
+        head: (Response) -> HttpResponse,
+        from: (Response) -> URL?
     ) async throws -> Response {
         var attempt = try await unlessCancelled {
             try await self.attempt(method: method, url: url.absoluteString)
         }
         while true {
             let response = try await send(attempt.headers())
-            let (sent, responseHead) = (attempt, head(response))
+            let (sent, answer, origin) = (attempt, head(response), from(response)?.absoluteString)
             let next = try await unlessCancelled {
-                try await self.nextAttempt(attempt: sent, response: responseHead)
+                try await self.nextAttempt(attempt: sent, response: answer, from: origin)
             }
-            guard let next else { return response }
+            guard let next, isRepeatable else { return response }
             attempt = next
         }
     }

@@ -11,7 +11,8 @@ extension Session {
     ///
     /// A redirect to another server does not carry the token and the proof along (iOS 15, macOS 12 and
     /// newer; on older systems `URLSession` itself removes `Authorization` only). A proof is valid for
-    /// one URL: a redirected request with a bound token is rejected at its new URL.
+    /// one URL: a redirected request with a bound token is rejected at its new URL. On Linux, whose
+    /// Foundation would redirect an upload without its body, the redirect (307, 308) is returned.
     ///
     /// Throws `RegrantError` without an access token, and whatever `URLSession` throws. Returns every
     /// response, whatever its status, including 401.
@@ -140,6 +141,10 @@ private final class OwnServerOnly: NSObject, URLSessionTaskDelegate {
         if !isOwn {
             for name in headers { request.setValue(nil, forHTTPHeaderField: name) }
         }
+        #if canImport(FoundationNetworking)
+            // The body would be empty, and the server might accept it.
+            if request.httpBody != nil || request.httpBodyStream != nil { return completionHandler(nil) }
+        #endif
         // The app's own delegate decides whether to follow.
         #if canImport(FoundationNetworking)
             if let own = session.delegate as? URLSessionTaskDelegate {

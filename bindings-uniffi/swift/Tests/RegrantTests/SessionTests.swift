@@ -155,6 +155,35 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(sent.count, 2)
     }
 
+    /// The next request has a new token.
+    func testABodyThatCannotBeSentAgainIsNotSentTwice() async throws {
+        let fixture = try SessionFixture()
+        let first = try await fixture.signIn()
+        for expected: UInt16 in [401, 200] {
+            var sent = 0
+            let answer = try await fixture.session.authorize(
+                method: "POST", url: url, isRepeatable: false
+            ) { headers in
+                sent += 1
+                let isFirst = headers[0].value == "Bearer \(first)"
+                return HttpResponse(status: isFirst ? 401 : 200, headers: [], body: Data())
+            } head: { $0 }
+            XCTAssertEqual(answer.status, expected)
+            XCTAssertEqual(sent, 1)
+        }
+        XCTAssertEqual(fixture.transport.requests.count, 1)
+    }
+
+    func testAnAnswerOfAnotherServerIsNotAboutTheToken() async throws {
+        let fixture = try SessionFixture()
+        try await fixture.signIn()
+        let answer = try await fixture.session.authorize(method: "GET", url: url) { _ in
+            HttpResponse(status: 401, headers: [], body: Data())
+        } head: { $0 } from: { _ in URL(string: "https://other.example/me") }
+        XCTAssertEqual(answer.status, 401)
+        XCTAssertTrue(fixture.transport.requests.isEmpty)
+    }
+
     private func authorize(
         _ session: Session, _ send: (String) async throws -> UInt16
     ) async throws -> UInt16 {
@@ -274,39 +303,6 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(outcomes, [.revoked, .local])
     }
 
-    func testALostStorageSignsOutAndTheNextLoginWorks() async throws {
-        let fixture = try SessionFixture()
-        let storage = LostStorage()
-        let session = try Session(
-            config: SessionConfig(endpoint: RefreshEndpoint(url: "https://server.example/refresh")),
-            transport: fixture.transport, storage: storage, clock: fixture.clock)
-        do {
-            _ = try await session.accessToken()
-            XCTFail("the content is lost")
-        } catch let refusal as RegrantError {
-            XCTAssertEqual(refusal.signOut, .storageLost)
-        }
-        let (access, refresh) = pair(0, at: now)
-        try await session.signIn(pair: TokenPair(accessToken: access, refreshToken: refresh))
-        let token = try await session.accessToken()
-        XCTAssertEqual(token, access)
-    }
-
-    func testAMissingFolderIsNamed() async throws {
-        let fixture = try SessionFixture()
-        let session = try Session(
-            config: SessionConfig(endpoint: RefreshEndpoint(url: "https://server.example/refresh")),
-            transport: fixture.transport, storage: FileStorage(path: "/no/such/folder/session"),
-            clock: fixture.clock)
-        let (access, refresh) = pair(0, at: now)
-        do {
-            try await session.signIn(pair: TokenPair(accessToken: access, refreshToken: refresh))
-            XCTFail("there is no folder")
-        } catch let refusal as RegrantError {
-            XCTAssertEqual(refusal.detail, "the folder of the token storage does not exist")
-        }
-    }
-
     private func refused(_ body: () async throws -> String) async -> RegrantError? {
         do {
             _ = try await body()
@@ -331,33 +327,4 @@ private func authorizeOnTheMainActor() async throws {
         return view
     } head: { _ in accepted }
     XCTAssertEqual(answer.shown, "Bearer \(first)")
-}
-
-/// A storage whose content is lost until it is cleared.
-private final class LostStorage: TokenStorage, @unchecked Sendable {
-    private let memory = inMemoryStorage()
-    private let guarded = NSLock()
-    private var isLost = true
-
-    private func check() throws {
-        if guarded.withLock({ isLost }) { throw CallbackError.Lost(reason: "the key is gone") }
-    }
-
-    func read() async throws -> Data? {
-        try check()
-        return try await memory.read()
-    }
-
-    func write(value: Data) async throws {
-        try check()
-        try await memory.write(value: value)
-    }
-
-    func clear() async throws {
-        guarded.withLock { isLost = false }
-        try await memory.clear()
-    }
-
-    func lock() async throws {}
-    func unlock() throws {}
 }

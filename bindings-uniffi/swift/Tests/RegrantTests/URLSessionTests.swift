@@ -85,4 +85,64 @@ final class URLSessionTests: XCTestCase {
         }
         XCTAssertEqual(FakeAPI.seen.count, 2)
     }
+
+    /// Calls and refreshes go to one server, which rejects the first token.
+    private func server(
+        refresh: @escaping @Sendable () -> LoopbackServer.Answer
+    ) throws -> LoopbackServer {
+        try LoopbackServer {
+            if $0.path == "/refresh" { return refresh() }
+            return .init(status: $0.headers["authorization"] == "Bearer first" ? 401 : 200)
+        }
+    }
+
+    /// The tokens live shorter than the margin in which they are refreshed, and the device's clock is
+    /// wrong: the header `Date` of the refresh tells when they were issued.
+    func testShortLivedTokensWithoutIatAreNotRefreshedAtEveryCall() async throws {
+        let lifetime = 1200.0
+        let server = try server {
+            let exp = Int(Date().timeIntervalSince1970 + lifetime)
+            let access = hs256(#"{"sub":"u","exp":\#(exp)}"#)
+            return .init(body: #"{"accessToken":"\#(access)"}"#)
+        }
+        defer { server.stop() }
+        let clock = ManualClock(Date() + 86400)
+        let config = SessionConfig(
+            endpoint: RefreshEndpoint(url: "\(server.url)/refresh"), minTtl: 2 * lifetime)
+        let session = try Session(
+            config: config, transport: URLSessionTransport(), storage: inMemoryStorage(),
+            clock: clock)
+        try await session.signIn(pair: TokenPair(accessToken: "first", refreshToken: "r"))
+        for refreshes in 1...3 {
+            for _ in 0..<20 {
+                let me = server.url.appendingPathComponent("me")
+                let (_, response) = try await session.data(from: me)
+                XCTAssertEqual(response.statusCode, 200)
+            }
+            XCTAssertEqual(server.seen.filter { $0.path == "/refresh" }.count, refreshes)
+            // Three quarters of the lifetime: within the margin.
+            clock.advance(lifetime * 3 / 4)
+        }
+    }
+
+    /// Waiting for the next attempt would only end in a timeout.
+    func testARetryAfterBeyondThePatienceIsAnsweredAtOnce() async throws {
+        let server = try server { .init(status: 503, headers: ["Retry-After": "250"]) }
+        defer { server.stop() }
+        let config = SessionConfig(
+            endpoint: RefreshEndpoint(url: "\(server.url)/refresh"), waitTimeout: 180)
+        let session = try Session(
+            config: config, transport: URLSessionTransport(), storage: inMemoryStorage())
+        try await session.signIn(pair: TokenPair(accessToken: "first", refreshToken: "r"))
+        for _ in 0..<2 {
+            do {
+                try await inTime { [url = server.url] in _ = try await session.data(from: url) }
+                XCTFail("the server wants no refresh now")
+            } catch let refusal as RegrantError {
+                XCTAssertEqual(refusal.advice, .retry)
+                XCTAssertGreaterThan(refusal.retryAfter ?? 0, 180)
+            }
+        }
+        XCTAssertEqual(server.seen.filter { $0.path == "/refresh" }.count, 1)
+    }
 }

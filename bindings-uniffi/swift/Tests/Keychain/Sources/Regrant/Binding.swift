@@ -15,6 +15,11 @@ public protocol ProofKey: AnyObject, Sendable {
     func sign(message: Data) throws -> Data
 }
 
+public enum CallbackError: Error, Equatable {
+    case Failed(reason: String)
+    case Lost(reason: String)
+}
+
 open class FileLock: @unchecked Sendable {
     public let path: String
     /// The paths of all locks that were made.

@@ -14,6 +14,7 @@ public let errSecInternalComponent: OSStatus = -2070
 public let errSecDuplicateItem: OSStatus = -25299
 public let errSecItemNotFound: OSStatus = -25300
 public let errSecInteractionNotAllowed: OSStatus = -25308
+public let errSecDecode: OSStatus = -26275
 
 public let kSecClass = "class"
 public let kSecClassGenericPassword = "genp"
@@ -47,6 +48,20 @@ public enum FakeKeychain {
     public static var items: [CFDictionary] = []
     /// Whether the device was unlocked since it started.
     public static var isUnlocked = true
+    /// The status of every use of an item that exists.
+    public static var failure: OSStatus?
+
+    static var status: OSStatus {
+        failure ?? (isUnlocked ? errSecSuccess : errSecInteractionNotAllowed)
+    }
+
+    /// Makes a new keychain.
+    public static func reset() {
+        items = []
+        isUnlocked = true
+        failure = nil
+    }
+
     /// Attributes that say how to search, not what.
     static let options = [
         kSecMatchLimit, kSecReturnData, kSecReturnRef, kSecUseDataProtectionKeychain,
@@ -82,7 +97,7 @@ public func SecItemCopyMatching(_ query: CFDictionary, _ result: UnsafeMutablePo
     -> OSStatus
 {
     guard let index = FakeKeychain.index(of: query) else { return errSecItemNotFound }
-    guard FakeKeychain.isUnlocked else { return errSecInteractionNotAllowed }
+    guard FakeKeychain.status == errSecSuccess else { return FakeKeychain.status }
     let item = FakeKeychain.items[index]
     result?.pointee = query[kSecReturnRef] == nil ? item[kSecValueData] : item[FakeKeychain.key]
     return errSecSuccess
@@ -98,7 +113,7 @@ public func SecItemAdd(_ attributes: CFDictionary, _ result: UnsafeMutablePointe
 
 public func SecItemUpdate(_ query: CFDictionary, _ attributes: CFDictionary) -> OSStatus {
     guard let index = FakeKeychain.index(of: query) else { return errSecItemNotFound }
-    guard FakeKeychain.isUnlocked else { return errSecInteractionNotAllowed }
+    guard FakeKeychain.status == errSecSuccess else { return FakeKeychain.status }
     FakeKeychain.items[index].merge(attributes) { _, new in new }
     return errSecSuccess
 }
@@ -106,6 +121,8 @@ public func SecItemUpdate(_ query: CFDictionary, _ attributes: CFDictionary) -> 
 public func SecItemDelete(_ query: CFDictionary) -> OSStatus {
     guard let index = FakeKeychain.index(of: query) else { return errSecItemNotFound }
     FakeKeychain.items.remove(at: index)
+    // Of the items that exist.
+    FakeKeychain.failure = nil
     return errSecSuccess
 }
 

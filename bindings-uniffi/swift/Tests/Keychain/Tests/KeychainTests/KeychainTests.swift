@@ -6,8 +6,7 @@ import XCTest
 
 final class KeychainTests: XCTestCase {
     override func setUp() {
-        FakeKeychain.items = []
-        FakeKeychain.isUnlocked = true
+        FakeKeychain.reset()
         SecureEnclave.isAvailable = true
         FileLock.paths = []
     }
@@ -37,6 +36,57 @@ final class KeychainTests: XCTestCase {
         FakeKeychain.isUnlocked = true
         let stored = try await storage.read()
         XCTAssertEqual(stored, Data("pair".utf8))
+    }
+
+    /// As a session does it: it reads, and after the next sign-in it writes, clears and writes again.
+    func testAnItemThatCannotBeDecryptedIsLostUntilItIsCleared() async throws {
+        let storage = KeychainStorage(service: "app")
+        try await storage.write(value: Data("pair".utf8))
+        FakeKeychain.failure = errSecDecode
+        let lost = CallbackError.Lost(reason: "The Keychain failed: NSOSStatusErrorDomain -26275")
+        for operation in [
+            { _ = try await storage.read() }, { try await storage.write(value: Data("next".utf8)) },
+        ] {
+            do {
+                try await operation()
+                XCTFail("the item cannot be decrypted")
+            } catch { XCTAssertEqual(error as? CallbackError, lost) }
+        }
+        try await storage.clear()
+        try await storage.write(value: Data("next".utf8))
+        let stored = try await storage.read()
+        XCTAssertEqual(stored, Data("next".utf8))
+    }
+
+    /// `errSecMissingEntitlement`, `errSecNotAvailable`, `errSecAuthFailed`, `errSecInternalComponent`,
+    /// `errSecIO`: the user stays signed in, and the item is kept.
+    func testAnyOtherFailureMayPass() async throws {
+        let storage = KeychainStorage(service: "app")
+        try await storage.write(value: Data("pair".utf8))
+        for status: OSStatus in [-34018, -25291, -25293, -2070, -36] {
+            FakeKeychain.failure = status
+            let failures = [
+                await failure { try await storage.read() },
+                await failure { try await storage.write(value: Data()) },
+            ]
+            XCTAssertEqual(failures.map { $0?.status }, [status, status])
+        }
+        FakeKeychain.failure = nil
+        let stored = try await storage.read()
+        XCTAssertEqual(stored, Data("pair".utf8))
+    }
+
+    func testOnlyAKeyThatCannotBeDecryptedIsReplaced() async throws {
+        _ = try await SecureEnclaveKey(name: "proof")
+        let first = FakeKeychain.items.first?["key"] as? SecKey
+        FakeKeychain.failure = -34018
+        let failure = await failure { try await SecureEnclaveKey(name: "proof") }
+        XCTAssertEqual(failure?.status, -34018)
+        XCTAssertTrue(first === FakeKeychain.items.first?["key"] as? SecKey)
+        FakeKeychain.failure = errSecDecode
+        _ = try await SecureEnclaveKey(name: "proof")
+        XCTAssertEqual(FakeKeychain.items.count, 1)
+        XCTAssertFalse(first === FakeKeychain.items.first?["key"] as? SecKey)
     }
 
     func testAKeyIsCreatedOnceAndDeleted() async throws {

@@ -1,0 +1,151 @@
+import Foundation
+import XCTest
+
+import Regrant
+
+/// What a session makes of its storage.
+final class StorageTests: XCTestCase {
+    private let url = URL(string: "https://server.example/auth/refresh")!
+
+    func testALostStorageSignsOutAndTheNextLoginWorks() async throws {
+        let fixture = try SessionFixture()
+        let storage = LostStorage()
+        let session = try Session(
+            config: SessionConfig(endpoint: RefreshEndpoint(url: "https://server.example/refresh")),
+            transport: fixture.transport, storage: storage, clock: fixture.clock)
+        do {
+            _ = try await session.accessToken()
+            XCTFail("the content is lost")
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.signOut, .storageLost)
+        }
+        let (access, refresh) = pair(0, at: now)
+        try await session.signIn(pair: TokenPair(accessToken: access, refreshToken: refresh))
+        let token = try await session.accessToken()
+        XCTAssertEqual(token, access)
+    }
+
+    func testAMissingFolderIsNamed() async throws {
+        let fixture = try SessionFixture()
+        let session = try Session(
+            config: SessionConfig(endpoint: RefreshEndpoint(url: "https://server.example/refresh")),
+            transport: fixture.transport, storage: FileStorage(path: "/no/such/folder/session"),
+            clock: fixture.clock)
+        let (access, refresh) = pair(0, at: now)
+        do {
+            try await session.signIn(pair: TokenPair(accessToken: access, refreshToken: refresh))
+            XCTFail("there is no folder")
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.detail, "the folder of the token storage does not exist")
+        }
+    }
+
+    /// A call that takes longer than the session's timeout is a failure that ends.
+    func testAStorageThatHangsIsATemporaryFailure() async throws {
+        for operation in HangingStorage.Operation.allCases {
+            let storage = HangingStorage(operation)
+            let config = SessionConfig(
+                endpoint: RefreshEndpoint(url: url.absoluteString), lockTimeout: 0.02,
+                storageTimeout: 0.02, initialBackoff: 0.001, failureThreshold: 1,
+                persistTimeout: 0.05)
+            let fixture = try SessionFixture()
+            let session = try Session(
+                config: config, transport: fixture.transport, storage: storage,
+                clock: fixture.clock)
+            let (access, refresh) = pair(0, at: now)
+            let login = TokenPair(accessToken: access, refreshToken: refresh)
+            // The first read, of the start.
+            try await inTime { for await state in session.states where state != .unknown { break } }
+            storage.hangs = true
+            do {
+                try await inTime { try await session.signIn(pair: login) }
+                XCTAssertEqual(operation, .read, "a sign-in only locks and writes")
+                fixture.clock.advance(lifetime)
+                _ = try await inTime { try await session.accessToken() }
+                XCTFail("the storage hangs")
+            } catch let refusal as RegrantError {
+                XCTAssertEqual(refusal.advice, .retry, "\(operation)")
+                XCTAssertEqual(refusal.code, "ERR_STORE_UNAVAILABLE", "\(operation)")
+            }
+            storage.hangs = false
+            try await inTime { try await session.signIn(pair: login) }
+        }
+    }
+
+    func testTheStateIsKnownWithoutACall() async throws {
+        let fixture = try SessionFixture()
+        try await fixture.signIn()
+        let session = try Session(
+            refreshingAt: url, storage: fixture.storage, transport: fixture.transport)
+        let known = try await inTime {
+            for await state in session.states where state != .unknown { return state }
+            return SessionState.unknown
+        }
+        XCTAssertEqual(known, .signedIn)
+        XCTAssertTrue(fixture.transport.requests.isEmpty)
+    }
+}
+
+/// A storage one operation of which hangs.
+private final class HangingStorage: TokenStorage, @unchecked Sendable {
+    enum Operation: CaseIterable { case read, write, lock }
+
+    private let memory = inMemoryStorage()
+    private let guarded = NSLock()
+    private let operation: Operation
+    private var isHanging = false
+
+    init(_ operation: Operation) { self.operation = operation }
+
+    var hangs: Bool {
+        get { guarded.withLock { isHanging } }
+        set { guarded.withLock { isHanging = newValue } }
+    }
+
+    private func begin(_ begun: Operation) async throws {
+        if hangs, begun == operation { try await Task.sleep(nanoseconds: 3_600_000_000_000) }
+    }
+
+    func read() async throws -> Data? {
+        try await begin(.read)
+        return try await memory.read()
+    }
+
+    func write(value: Data) async throws {
+        try await begin(.write)
+        try await memory.write(value: value)
+    }
+
+    func clear() async throws { try await memory.clear() }
+    func lock() async throws { try await begin(.lock) }
+    func unlock() throws {}
+}
+
+/// A storage whose content is lost until it is cleared.
+private final class LostStorage: TokenStorage, @unchecked Sendable {
+    private let memory = inMemoryStorage()
+    private let guarded = NSLock()
+    private var isLost = true
+
+    private func check() throws {
+        if guarded.withLock({ isLost }) { throw CallbackError.Lost(reason: "the key is gone") }
+    }
+
+    func read() async throws -> Data? {
+        try check()
+        return try await memory.read()
+    }
+
+    func write(value: Data) async throws {
+        try check()
+        try await memory.write(value: value)
+    }
+
+    func clear() async throws {
+        guarded.withLock { isLost = false }
+        try await memory.clear()
+    }
+
+    func lock() async throws {}
+    func unlock() throws {}
+}
