@@ -48,7 +48,8 @@ fn npm_packages(built: &[&Platform], out: &Path) -> Result<()> {
         .run()
 }
 
-/// The jar with the library of every platform that JNA knows, its sources and documentation.
+/// The jar with the library of every platform that JNA knows, its sources and documentation, and the metadata for Maven
+/// and Gradle.
 fn jar(built: &[&Platform], out: &Path) -> Result<()> {
     tools::require(&[Tool::Jdk, Tool::Maven])?;
     let natives = work().join("jna");
@@ -77,7 +78,9 @@ fn jar(built: &[&Platform], out: &Path) -> Result<()> {
         let name = format!("regrant-{version}{suffix}");
         fs::copy(folder.join("target").join(&name), out.join(&name)).context(name)?;
     }
-    fs::copy(folder.join("pom.xml"), out.join(format!("regrant-{version}.pom")))?;
+    for (from, suffix) in [("pom.xml", "pom"), ("target/gradle/regrant.module", "module")] {
+        fs::copy(folder.join(from), out.join(format!("regrant-{version}.{suffix}")))?;
+    }
     Ok(())
 }
 

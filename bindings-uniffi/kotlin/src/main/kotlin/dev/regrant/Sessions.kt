@@ -46,13 +46,13 @@ fun responseHead(status: Int, headers: Iterable<Pair<String, String>>): HttpResp
     HttpResponse(status.toUShort(), headers.map { (name, value) -> HttpHeader(name, value) }, ByteArray(0))
 
 /**
- * The current state and its changes; of several quick changes, possibly only the last. Cold and infinite: a closed session
- * ends once its collectors are cancelled.
+ * The current state and its changes; of several quick changes, possibly only the last. Cold, and infinite unless the session's
+ * thread dies: a closed session ends once its collectors are cancelled.
  */
 val Session.states: Flow<SessionState>
     get() = flow {
-        var state = state()
-        while (true) {
+        var state: SessionState? = state()
+        while (state != null) {
             emit(state)
             state = nextState(state)
         }

@@ -33,10 +33,13 @@ import okhttp3.Call
 import okhttp3.Callback
 import okhttp3.Dispatcher
 import okhttp3.OkHttpClient
+import okhttp3.Protocol
 import okhttp3.Request
 import okhttp3.RequestBody
 import okhttp3.RequestBody.Companion.toRequestBody
 import okhttp3.Response
+import okhttp3.ResponseBody.Companion.toResponseBody
+import okio.Buffer
 import okio.BufferedSink
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -93,6 +96,30 @@ class BearerTest {
             assertEquals(listOf("text", "text"), server.seen.map { it.body })
             assertEquals(1, refreshes.requests.size)
         }
+    }
+
+    /** Duplex calls need HTTP/2, so an interceptor answers them. */
+    @Test
+    fun `a duplex body is not sent twice, but its token is renewed`() {
+        signIn()
+        val duplex = object : RequestBody() {
+            override fun contentType() = null
+            override fun isDuplex() = true
+            override fun writeTo(sink: BufferedSink) { sink.writeUtf8("text") }
+        }
+        val sent = mutableListOf<String>()
+        val client = OkHttpClient.Builder().bearer(session) { true }.addInterceptor { chain ->
+            val request = chain.request()
+            sent += Buffer().also { checkNotNull(request.body).writeTo(it) }.readUtf8()
+            val status = if (request.header("Authorization") == first) 401 else 200
+            Response.Builder().request(request).protocol(Protocol.HTTP_2).code(status).message("").body("".toResponseBody()).build()
+        }.build()
+        for (expected in listOf(401, 200)) {
+            val request = Request.Builder().url("https://api.example/own").post(duplex).build()
+            assertEquals(expected, client.newCall(request).execute().use { it.code })
+        }
+        assertEquals(listOf("text", "text"), sent)
+        assertEquals(1, refreshes.requests.size)
     }
 
     /** A server that accepts the second access token only, refreshes, and is a legacy app under `/legacy`. */
@@ -215,7 +242,7 @@ class BearerTest {
     fun `a redirect to another server carries no token`() {
         signIn()
         TestServer { Answer(401) }.use { other ->
-                // Another host name for the same machine.
+            // Another host name for the same machine.
             val elsewhere = other.url.replace("127.0.0.1", "localhost") + "/own"
             TestServer { Answer(302, headers = mapOf("Location" to elsewhere)) }.use { server ->
                 assertEquals(401, call("${server.url}/own").use { it.code })
