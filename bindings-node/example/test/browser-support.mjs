@@ -64,6 +64,7 @@ async function enterCredentials(page, email) {
   await page.getByLabel('Password').fill(PASSWORD);
   await page.keyboard.press('Enter');
   await page.getByRole('heading', { name: 'Access token' }).waitFor();
+  await idle(page);
 }
 
 /** Answers the requests to `pattern` with `answer` during `run` only, also if that fails: the tests after it go on. */
@@ -103,14 +104,21 @@ export async function until(what, look) {
   }
 }
 
+/** Waits until the last action is over: one that is told in the timeline may go on, and lists the devices or tells the server. */
+const idle = (page) => page.locator('body:not([data-busy="true"])').waitFor();
+
 /** Presses a button of the page. */
-export const press = (page, name) => page.getByRole('button', { name, exact: true }).click();
+export async function press(page, name) {
+  await idle(page);
+  await page.getByRole('button', { name, exact: true }).click();
+}
 
 /**
  * The newest timeline entry of that title, once it is complete: `{ summary, steps: ['GET /api/me 401
  * ERR_TOKEN_EXPIRED', …] }`; a repeated request ends in ' again', a thief's begins with 'thief: '.
  */
 export async function timelineEntry(page, title) {
+  await idle(page);
   const complete = page.locator('.entry:not([data-state="running"])');
   return page
     .locator(`.entry[data-title="${title}"]`)
@@ -134,10 +142,10 @@ export async function timelineEntry(page, title) {
     }));
 }
 
-/** Waits for the login page, and for the server's response to the action that led there: `{ title, code }` of the reason. */
+/** Waits for the login page and returns why it is shown: `{ title, code }`. */
 export async function loginReason(page) {
-  // The page signs out at once and tells the server meanwhile.
-  await page.locator('body:not([data-busy="true"]) #reason').waitFor();
+  await page.locator('#reason').waitFor();
+  await idle(page);
   return {
     title: await page.locator('#reason-title').textContent(),
     code: await page.locator('#reason-code').textContent(),
