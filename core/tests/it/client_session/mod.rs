@@ -3,6 +3,7 @@
 mod bound;
 mod calls;
 mod ends;
+mod requests;
 mod server;
 mod shapes;
 mod storage;
