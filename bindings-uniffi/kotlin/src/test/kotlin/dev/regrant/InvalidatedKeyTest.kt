@@ -39,9 +39,10 @@ class InvalidatedKeyTest {
     /** As in a new process: with the current key. */
     private fun storage(replace: (() -> SecretKey)? = ::newKey) = EncryptedFileStorage(folder.resolve("session"), keys.last(), replace)
 
-    private fun session(storage: TokenStorage = storage()): Session {
+    /** [patience] is how long a storage is tried: short only where it cannot work. */
+    private fun session(storage: TokenStorage = storage(), patience: Duration = Duration.ofSeconds(30)): Session {
         val ms10 = Duration.ofMillis(10)
-        val config = SessionConfig(ENDPOINT, initialBackoff = ms10, maxBackoff = ms10, persistTimeout = ms10)
+        val config = SessionConfig(ENDPOINT, initialBackoff = ms10, maxBackoff = ms10, persistTimeout = patience)
         return Session(config, server, storage, clock = clock)
     }
 
@@ -102,7 +103,7 @@ class InvalidatedKeyTest {
     fun `a key that cannot be used for now signs nobody out`() {
         val pair = signIn()
         keys.last().failing = InvalidKeyException("the device is locked")
-        session().use { session ->
+        session(patience = Duration.ofMillis(10)).use { session ->
             val refusal = refusalOf { session.accessToken() }
             assertEquals(Advice.RETRY to "the token storage failed", refusal.advice to refusal.detail)
             keys.last().failing = null
@@ -115,7 +116,7 @@ class InvalidatedKeyTest {
     fun `without a way to make a new key the next login fails`() {
         signIn()
         invalidate()
-        session(storage(replace = null)).use { session ->
+        session(storage(replace = null), patience = Duration.ofMillis(10)).use { session ->
             assertEquals(SignOutReason.StorageLost, refusalOf { session.accessToken() }.signOut)
             val refusal = refusalOf { session.signIn(server.pair()) }
             assertEquals(Advice.RETRY to "ERR_STORE_UNAVAILABLE", refusal.advice to refusal.code)
