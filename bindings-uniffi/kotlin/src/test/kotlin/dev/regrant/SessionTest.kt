@@ -324,7 +324,8 @@ class SessionTest {
                 initialBackoff = Duration.ofMillis(2),
             )
             Session(config, server, storage, clock = clock).use { session ->
-                session.signIn(server.pair())
+                // On a busy machine a storage that works may take longer than `persistTimeout`.
+                until("$operation: signed in") { runCatching { session.signIn(server.pair()) }.isSuccess }
                 storage.failing = thrown
                 storage.failsIn = operation
                 clock.advance(Duration.ofSeconds(1000))
@@ -336,7 +337,7 @@ class SessionTest {
                 withTimeout(60_000) { runCatching { session.signOut() } }
                 storage.failing = null
                 until(what) { runCatching { session.signIn(server.pair()) }.isSuccess }
-                session.accessToken()
+                until(what) { runCatching { session.accessToken() }.isSuccess }
             }
         }
     }
