@@ -40,7 +40,7 @@ test('repository, home page and issues are those of the crate and of the jar', a
   assert.deepEqual(manifest.repository, { type: 'git', url: `git+${repository}.git`, directory: 'bindings-node' });
   assert.deepEqual([manifest.homepage, manifest.bugs], [`${repository}#readme`, `${repository}/issues`]);
   const pom = await readFile(new URL('../../bindings-uniffi/kotlin/pom.xml', import.meta.url), 'utf8');
-  const urls = [...pom.matchAll(/<(?:url|\w*onnection)>(?:scm:git:)?(https:\/\/github\.com.+)<\//g)].map(([, url]) => url);
+  const urls = [...pom.matchAll(/<(?:url|connection|developerConnection)>(?:scm:git:)?(https:\/\/github\.com.+)<\//g)].map(([, url]) => url);
   const git = `${repository}.git`;
   assert.deepEqual(urls, [repository, repository, git, git, `${repository}/issues`, repository]);
 });

@@ -61,7 +61,7 @@ export function checkRequest(request: HttpRequest): void {
 /**
  * The value of a header, in an array of one too; `undefined` if it is absent or repeated.
  *
- * @param name - In lower case, as Node.js writes it; of other spellings only the core knows.
+ * @param name - In lower case, as Node.js has it. Headers whose names have another case are read by the core only.
  */
 export function header({ headers }: HttpRequest, name: string): string | undefined {
   const { get } = headers;

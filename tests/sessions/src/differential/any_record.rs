@@ -29,7 +29,7 @@ pub async fn any_record(tested: Tested, random: &mut Random, rounds: usize) {
     let session = SessionId::from_bytes([5; 16]);
     let mut coverage = Coverage::default();
     let mut round = 0;
-    while coverage.is_wanting(wanted, round, rounds) {
+    while coverage.needs_more(wanted, round, rounds) {
         let base = *random.pick(&[100_000, 1_800_000_000_000, LAST - 30_000]);
         let policy = policy(random);
         let record = record(random, base, &policy);

@@ -87,7 +87,7 @@ impl Coverage {
 
     /// Whether a run goes on after this many operations: it has at least `least`, and more, up to ten times
     /// as many, while one of the wanted outcomes has not occurred.
-    pub fn is_wanting(&self, wanted: &[&[&str]], done: usize, least: usize) -> bool {
+    pub fn needs_more(&self, wanted: &[&[&str]], done: usize, least: usize) -> bool {
         done < least || (done < 10 * least && !self.missing(wanted).is_empty())
     }
 

@@ -62,7 +62,7 @@ pub async fn histories(tested: Tested, random: &mut Random, operations: usize) {
         coverage: Coverage::default(),
     };
     let mut number = 0;
-    while pair.coverage.is_wanting(wanted, number, operations) {
+    while pair.coverage.needs_more(wanted, number, operations) {
         if number % ERA == 0 {
             let start = ERAS[number / ERA % ERAS.len()];
             pair.clock.set(Timestamp::from_millis(start));

@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use regrant::Error;
 use regrant::store::{RedisCredentials, Replicated, RevocationOutcome};
 use regrant::types::RevocationReason;
-use regrant_session_tests::device::{Device, LONG_ENOUGH, Store, patient_redis_at, until, user};
+use regrant_session_tests::device::{
+    Device, LONG_ENOUGH, Store, patient_redis_at, redis_at, until, user,
+};
 use regrant_test_support::{RedisSentinels, RedisServer, SentinelOptions};
 
 const REASON: RevocationReason = RevocationReason::Logout;
@@ -215,9 +217,7 @@ async fn one_reachable_sentinel_is_enough() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sentinel_is_not_taken_for_a_server() {
     let setup = SentinelOptions::new().replicas(1).start().unwrap();
-    let store = patient_redis_at(&setup.sentinels()[0].url(), |options| {
-        options.timeout = Duration::from_millis(200);
-    });
+    let store = redis_at(&setup.sentinels()[0].url(), |_| ());
     let error = format!("{:?}", Device::login(&store, user(0)).await.unwrap_err());
     assert!(error.contains("is a Sentinel") && error.contains("redis+sentinel://"), "{error}");
 }
