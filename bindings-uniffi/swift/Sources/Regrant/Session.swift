@@ -2,8 +2,8 @@ import Foundation
 
 extension Session {
     /// A session over `storage` that refreshes its tokens at `url`, as served by the Express handler
-    /// `refreshHandler(auth)` with `web.refreshCookie: false`. The other initializer has all options. `proofKey` is
-    /// the key to bind the tokens to: see `ProofKey`.
+    /// `refreshHandler(auth)` with `web.refreshCookie: false`. The other initializer has all options.
+    /// `proofKey` is the key to bind the tokens to: see `ProofKey`.
     public convenience init(
         refreshingAt url: URL, storage: TokenStorage, transport: Transport = URLSessionTransport(),
         proofKey: ProofKey? = nil

@@ -73,14 +73,19 @@ final class RedirectTests: XCTestCase {
         XCTAssertTrue(bound.transport.requests.isEmpty)
     }
 
+    /// A server that redirects `/moved` to `/here`, where it rejects the access token `rejected`.
+    private func movedServer(rejecting rejected: String) throws -> LoopbackServer {
+        try LoopbackServer {
+            if $0.path == "/moved" { return .init(status: 302, headers: ["Location": "/here"]) }
+            return .init(status: $0.headers["authorization"] == "Bearer \(rejected)" ? 401 : 200)
+        }
+    }
+
     /// The upload may have been processed before it was redirected. The next one has a new token.
     func testARedirectedUploadIsNotSentAgain() async throws {
         let fixture = try SessionFixture()
         let first = try await fixture.signIn()
-        let server = try LoopbackServer {
-            if $0.path == "/moved" { return .init(status: 302, headers: ["Location": "/here"]) }
-            return .init(status: $0.headers["authorization"] == "Bearer \(first)" ? 401 : 200)
-        }
+        let server = try movedServer(rejecting: first)
         defer { server.stop() }
         let moved = server.url.appendingPathComponent("moved")
         for expected in [401, 200] {
@@ -119,10 +124,7 @@ final class RedirectTests: XCTestCase {
     func testARedirectedDownloadIsRetried() async throws {
         let fixture = try SessionFixture()
         let first = try await fixture.signIn()
-        let server = try LoopbackServer {
-            if $0.path == "/moved" { return .init(status: 302, headers: ["Location": "/here"]) }
-            return .init(status: $0.headers["authorization"] == "Bearer \(first)" ? 401 : 200)
-        }
+        let server = try movedServer(rejecting: first)
         defer { server.stop() }
         let moved = server.url.appendingPathComponent("moved")
         let (_, response) = try await fixture.session.data(from: moved, over: urlSession)
