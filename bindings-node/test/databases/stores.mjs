@@ -20,10 +20,34 @@ async function overKnexAndSqlite(filename) {
   const [{ default: BetterSqlite3 }, { sqlitePool }] = await Promise.all([
     import('knex/lib/dialects/better-sqlite3/index.js'), recipe('knex'),
   ]);
+  const LibsqlDatabase = createRequire(import.meta.url)('libsql');
   // A driver with the functions of better-sqlite3, which brings its binaries for every Node.js.
   class Libsql extends BetterSqlite3 {
     _driver() {
-      return createRequire(import.meta.url)('libsql');
+      return class extends LibsqlDatabase {
+        prepare(sql) {
+          const statement = super.prepare(sql);
+          return /^(insert|update|delete) /i.test(sql) ? this.#inTransaction(statement) : statement;
+        }
+
+        // A statement that finds the database busy stays in progress (0.5.29), and until it is collected nothing that the
+        // connection writes is committed. better-sqlite3 ends it, as `exec` does.
+        #inTransaction(statement) {
+          const run = statement.run.bind(statement);
+          statement.run = (bindings) => {
+            this.exec('BEGIN IMMEDIATE');
+            try {
+              const result = run(bindings);
+              this.exec('COMMIT');
+              return result;
+            } catch (error) {
+              this.exec('ROLLBACK');
+              throw error;
+            }
+          };
+          return statement;
+        }
+      };
     }
   }
   return overKnex({ client: Libsql, connection: { filename }, pool: sqlitePool, useNullAsDefault: true });
