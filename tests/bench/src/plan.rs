@@ -79,7 +79,7 @@ impl Plan {
         peer_users: 2,
         peer_patience: 0.0,
         peer_sessions: 50,
-        rotation_users: 10_000,
+        rotation_users: 1_000,
         postgres_users: 1_000,
         store_sizes: [100, 1_000, 2_000],
         shared_out: 2_000,
