@@ -47,16 +47,16 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
-    /// Run the benchmarks (about 15 minutes on a quiet machine)
+    /// Run the benchmarks, on a quiet machine: one alone takes minutes, all of them the better part of an hour
     Bench {
         /// Run everything briefly, to check that it works
         #[arg(long)]
         quick: bool,
-        /// Only these: core verify express rotation file latency memory revocation peers
+        /// Only these: core verify express rotation postgres file latency memory revocation peers
         names: Vec<String>,
     },
     /// Honest clients and thieves against servers that are killed, failed over, partitioned and resharded, and the
-    /// clients of all languages with kills, network faults and thefts (about 15 minutes)
+    /// clients of all languages with kills, network faults and thefts: long rounds, for minutes each
     Chaos(Chaos),
     /// Search for inputs that violate a property, starting from the seeds and earlier findings
     Fuzz {
@@ -99,8 +99,10 @@ struct Chaos {
     /// Write the table to this file as well
     #[arg(long, value_name = "FILE")]
     report: Option<PathBuf>,
-    /// Only these: file-kill standalone-kill standalone-link sentinel-kill sentinel-failover sentinel-partition
-    /// cluster-failover cluster-kill cluster-slots client-rust client-kotlin client-swift
+    /// Only these: standalone-kill standalone-link standalone-endless standalone-feed standalone-replaced standalone-full
+    /// address-replica address-switch address-silence sentinel-kill sentinel-failover sentinel-partition cluster-failover
+    /// cluster-kill cluster-slots postgres-kill postgres-pooler postgres-failover file-kill file-full file-clock
+    /// custom-mariadb-kill custom-sqlite-kill custom-defects client-rust client-kotlin client-swift
     names: Vec<String>,
 }
 
