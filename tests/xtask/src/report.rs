@@ -30,6 +30,8 @@ pub(crate) struct Report {
     pub(crate) failures: Vec<String>,
     /// Tests that are started or expected and have not ended.
     pending: Vec<String>,
+    /// How many tests of earlier executables passed, failed and were skipped, by the summaries of libtest.
+    earlier: [usize; 3],
     /// The last line that was progress.
     last: String,
 }
@@ -45,6 +47,7 @@ impl Report {
             times: Vec::new(),
             failures: Vec::new(),
             pending: expected,
+            earlier: [0; 3],
             last: "no output".to_owned(),
         }
     }
@@ -77,10 +80,28 @@ impl Report {
         progress.is_some()
     }
 
-    /// `test a::b ... ok`
+    /// `test a::b ... ok`, and at the end of an executable its summary.
     fn libtest(&mut self, line: &str) -> Option<()> {
+        if let Some(summary) = line.strip_prefix("test result: ") {
+            return self.libtest_summary(summary);
+        }
         let (name, end) = line.strip_prefix("test ")?.rsplit_once(" ... ")?;
         self.ended(name.trim_end_matches(" - should panic"), end.split([',', ' ']).next()?)
+    }
+
+    /// `ok. 12 passed; 0 failed; 1 ignored; …`. Its counts replace those of the lines: what a test prints may run into one.
+    fn libtest_summary(&mut self, summary: &str) -> Option<()> {
+        let count = |word: &str| {
+            let mut parts = summary.split("; ");
+            parts
+                .find_map(|part| part.strip_suffix(word)?.rsplit(' ').next()?.parse::<usize>().ok())
+        };
+        let [passed, failed, skipped] = self.earlier;
+        self.passed = passed + count(" passed")?;
+        self.failed = failed + count(" failed")?;
+        self.skipped = skipped + count(" ignored")?;
+        self.earlier = [self.passed, self.failed, self.skipped];
+        Some(())
     }
 
     /// `Test Case 'A.test' started at …`, and later `Test Case 'A.test' passed (0.1 seconds)`.
@@ -203,6 +224,15 @@ mod tests {
         );
         let doc = read(Format::Libtest, &[], "test core/src/lib.rs - a::b (line 3) ... ok\n");
         assert_eq!((counts(&doc), doc.tests()), ((1, 0, 0), 1));
+    }
+
+    #[test]
+    fn the_summary_of_rust_tests_counts_what_ran_into_another_line() {
+        let summary =
+            "test result: ok. 2 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out\n";
+        let output = format!("test one ... ok\nwalked 3 historiestest two ... ok\n{summary}");
+        assert_eq!(counts(&read(Format::Libtest, &[], &output)), (2, 0, 1));
+        assert_eq!(counts(&read(Format::Libtest, &[], &(output.clone() + &output))), (4, 0, 2));
     }
 
     #[test]
