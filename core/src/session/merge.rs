@@ -9,19 +9,23 @@ impl Record {
     ///
     /// - A session that is revoked in one of them is revoked.
     /// - The later confirmed token counts, and of one token the later child: an earlier one would make a
-    ///   newer token look stolen. Where each store has issued a child of its own, this one's is kept, so that
-    ///   all clients get that.
+    ///   newer token look stolen. Where each store has issued a child of its own at the same position or at the
+    ///   same time, this one's is kept, so that all clients get that.
     /// - The session idles out at the later deadline.
     /// - The claims that the app set later count, and the client of the later refresh.
     pub fn merged_with(&self, other: &Self) -> Option<Self> {
         let theirs_is_later = match other.generation.cmp(&self.generation) {
             // Different tokens of one generation: those of this record go on.
             std::cmp::Ordering::Equal if other.id != self.id => false,
-            std::cmp::Ordering::Equal => match self.progress().cmp(&other.progress()) {
-                std::cmp::Ordering::Equal if self.child == other.child => {
-                    other.idle_deadline > self.idle_deadline
+            std::cmp::Ordering::Equal => match (self.child, other.child) {
+                (ours, theirs) if ours == theirs => other.idle_deadline > self.idle_deadline,
+                // A store that did not know the branch of the other one begins at a lower one.
+                (Some(ours), Some(theirs))
+                    if ours.branch != theirs.branch && !ours.used && !theirs.used =>
+                {
+                    theirs.issued_at > ours.issued_at
                 }
-                order => order.is_lt(),
+                _ => other.progress() > self.progress(),
             },
             order => order.is_gt(),
         };
@@ -190,6 +194,16 @@ mod tests {
         // Its client is known to have it.
         assert_eq!(ours.merged_with(&with(20, true)), Some(with(20, true)));
         assert_eq!(with(20, true).merged_with(&ours), None);
+    }
+
+    /// A store issued the first branch again, because it had not heard of the others. Its client has that one.
+    #[test]
+    fn of_two_unused_children_the_later_one_counts_on_whichever_branch() {
+        let with = |branch, second| Record { child: child(branch, second, false), ..begun() };
+        assert_merges(&with(1, 80), &with(0, 90), &with(0, 90));
+        assert_merges(&with(1, 90), &with(0, 80), &with(1, 90));
+        assert_eq!(with(0, 90).merged_with(&with(1, 90)), None);
+        assert_eq!(with(1, 90).merged_with(&with(0, 90)), None);
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! store alone share every decision, and an app that goes back has lost nothing. Then it imports what the
 //! former store has of the user into the new one
 //! ([`Record::merged_with`](crate::session::Record::merged_with)). Where the new store knows more of the
-//! session, because processes without the former store have changed it, the new store decides.
+//! session, because processes without the former store have changed it, the new store decides. A token is only
+//! presented to a store that knows as much as the other one, which would take a newer token for a stolen one.
 //!
 //! A process that ends between the two stores leaves the new one behind. The next operation on that user, or
 //! [`copy_sessions`](super::copy_sessions), brings it up to date.
@@ -197,16 +198,19 @@ impl SessionStore for MovingStore {
         let is_reuse = |refreshed: &Option<Refreshed>| {
             refreshed.as_ref().is_some_and(|it| matches!(it.decision, Decision::Reuse(_)))
         };
-        let decided = self.former.refresh(subject, session, token, policy, client).await?;
-        let agree = self.agree_on(subject, session).await?;
-        if is_reuse(&decided) {
-            Self::revoke_stolen(&*self.store, subject, session, policy.on_theft).await?;
-            return Ok(decided);
+        let mut discarded = None;
+        if self.synchronize(subject).await?.agree_on(session) {
+            let decided = self.former.refresh(subject, session, token, policy, client).await?;
+            let agree = self.agree_on(subject, session).await?;
+            if is_reuse(&decided) {
+                Self::revoke_stolen(&*self.store, subject, session, policy.on_theft).await?;
+                return Ok(decided);
+            }
+            if agree {
+                return Ok(decided);
+            }
+            discarded = decided.and_then(|decided| decided.discarded);
         }
-        if agree {
-            return Ok(decided);
-        }
-        let discarded = decided.and_then(|decided| decided.discarded);
         let mut decided = self.store.refresh(subject, session, token, policy, client).await?;
         if is_reuse(&decided) {
             Self::revoke_stolen(&*self.former, subject, session, policy.on_theft).await?;
@@ -241,14 +245,16 @@ impl SessionStore for MovingStore {
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
     ) -> Result<Option<UseOutcome>> {
-        let outcome = self.former.record_use(subject, session, token_use, on_theft).await?;
-        let agree = self.agree_on(subject, session).await?;
-        if outcome == Some(UseOutcome::Reuse) {
-            Self::revoke_stolen(&*self.store, subject, session, on_theft).await?;
-            return Ok(outcome);
-        }
-        if agree {
-            return Ok(outcome);
+        if self.synchronize(subject).await?.agree_on(session) {
+            let outcome = self.former.record_use(subject, session, token_use, on_theft).await?;
+            let agree = self.agree_on(subject, session).await?;
+            if outcome == Some(UseOutcome::Reuse) {
+                Self::revoke_stolen(&*self.store, subject, session, on_theft).await?;
+                return Ok(outcome);
+            }
+            if agree {
+                return Ok(outcome);
+            }
         }
         let outcome = self.store.record_use(subject, session, token_use, on_theft).await?;
         if outcome == Some(UseOutcome::Reuse) {
