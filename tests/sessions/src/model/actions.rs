@@ -35,8 +35,12 @@ impl World {
             _ => return Ok(()),
         }
         let first_answer = self.app_time_of_issue(decision);
-        let until = first_answer.plus(UNUSED_GRACE).min(self.app_now().plus(GRACE));
-        let until = until.max(first_answer.plus(GRACE));
+        let last = first_answer.plus(UNUSED_GRACE);
+        // A store that lost the answer to an earlier request with this token may have given another one.
+        for earlier in self.requests.iter_mut().filter(|it| it.token.secret == token.secret) {
+            earlier.until = earlier.until.min(last);
+        }
+        let until = last.min(self.app_now().plus(GRACE)).max(first_answer.plus(GRACE));
         self.requests.push(Request { token, rotate, until });
         Ok(())
     }

@@ -4,7 +4,7 @@
 use regrant_session_tests::report::report;
 use std::time::Instant;
 
-use regrant::session::ReuseEvidence;
+use regrant::session::{Decision, ReuseEvidence};
 use regrant_session_tests::model::realms::{self, RealmRules};
 use regrant_session_tests::model::{
     Event, GRACE, Gap, HistoryStep, Machine, ResponseFate, SearchSpace, SharedChildren,
@@ -113,4 +113,37 @@ fn a_duplicate_of_the_third_last_request_counts_as_theft() {
     assert_eq!(after_three(0), Ok(()));
     assert_eq!(after_three(1), Ok(()));
     assert_eq!(after_three(2), Err(Violation::DuplicateIsTheft(ReuseEvidence::OlderToken)));
+}
+
+/// The bound of the first invariant is exact also after a failover to a clock that is behind. There a child from before
+/// the failover is young again, and a copy of a request that was answered with another child may discard it.
+#[test]
+fn after_a_failover_a_copy_is_bounded_by_the_clock_that_is_behind() {
+    let space = &search_space::CLOCK;
+    let refresh = |gap, fate| HistoryStep { gap, event: Event::Refresh(fate) };
+    let wait = |gap| HistoryStep { gap, event: Event::Use { delivered: false } };
+    let failover = Event::Rollback { to: 1, clock_steps_back: true };
+    let history = [
+        refresh(Gap::Short, ResponseFate::Lost),
+        wait(Gap::Longer),
+        wait(Gap::Longer),
+        wait(Gap::Long),
+        // The child before it is discarded.
+        refresh(Gap::Short, ResponseFate::Lost),
+        HistoryStep { gap: Gap::None, event: failover },
+        // That child again.
+        refresh(Gap::Short, ResponseFate::Arrives),
+    ];
+    let mut world = World::new(&Machine::REAL, space);
+    for step in history {
+        assert_eq!(world.apply(&Machine::REAL, space, step), Ok(()));
+    }
+    let is_duplicate = |gap: Gap| world.duplicates_after(gap.span()).any(|which| which == 1);
+    assert_eq!([Gap::None, Gap::Short].map(is_duplicate), [true, false]);
+
+    let late = HistoryStep { gap: Gap::Short, event: Event::Duplicate(1) };
+    assert_eq!(world.apply(&Machine::REAL, space, late), Ok(()));
+    let refused = Violation::HonestRefused(Decision::Reuse(ReuseEvidence::DiscardedBranch));
+    let next = refresh(Gap::Long, ResponseFate::Arrives);
+    assert_eq!(world.apply(&Machine::REAL, space, next), Err(refused));
 }
