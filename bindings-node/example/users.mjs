@@ -28,9 +28,14 @@ export function openUsers(file) {
     db.exec("ALTER TABLE users ADD COLUMN role TEXT NOT NULL DEFAULT 'reader'");
   }
 
-  const insert = db.prepare('INSERT INTO users (id, email, password_hash, created_at) VALUES (?, ?, ?, ?)');
+  // In a transaction, because a write alone that finds the file busy keeps libsql 0.5.29 from committing later ones.
+  const write = (sql) => {
+    const statement = db.prepare(sql);
+    return db.transaction((...values) => statement.run(...values)).immediate;
+  };
+  const insert = write('INSERT INTO users (id, email, password_hash, created_at) VALUES (?, ?, ?, ?)');
   const byId = db.prepare('SELECT id, email, created_at, role FROM users WHERE id = ?');
-  const updateRole = db.prepare('UPDATE users SET role = ? WHERE id = ?');
+  const updateRole = write('UPDATE users SET role = ? WHERE id = ?');
   const byEmail = db.prepare('SELECT id, email, password_hash, role FROM users WHERE email = ?');
 
   return {
@@ -38,7 +43,7 @@ export function openUsers(file) {
     create(email, passwordHash) {
       const user = { id: randomUUID(), email, createdAt: new Date().toISOString(), role: 'reader' };
       try {
-        insert.run(user.id, email, passwordHash, user.createdAt);
+        insert(user.id, email, passwordHash, user.createdAt);
       } catch (error) {
         if (error.code === 'SQLITE_CONSTRAINT_UNIQUE') throw new EmailTaken();
         throw error;
@@ -60,7 +65,7 @@ export function openUsers(file) {
 
     /** Gives a user another role, which is in the tokens from the next refresh on. */
     setRole(id, role) {
-      updateRole.run(role, id);
+      updateRole(role, id);
     },
 
     close: () => db.close(),

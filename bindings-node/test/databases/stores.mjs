@@ -20,37 +20,24 @@ async function overKnexAndSqlite(filename) {
   const [{ default: BetterSqlite3 }, { sqlitePool }] = await Promise.all([
     import('knex/lib/dialects/better-sqlite3/index.js'), recipe('knex'),
   ]);
-  const LibsqlDatabase = createRequire(import.meta.url)('libsql');
-  // A driver with the functions of better-sqlite3, which brings its binaries for every Node.js.
-  class Libsql extends BetterSqlite3 {
-    _driver() {
-      return class extends LibsqlDatabase {
-        prepare(sql) {
-          const statement = super.prepare(sql);
-          return /^(insert|update|delete) /i.test(sql) ? this.#inTransaction(statement) : statement;
-        }
-
-        // A statement that finds the database busy stays in progress (0.5.29), and until it is collected nothing that the
-        // connection writes is committed. better-sqlite3 ends it, as `exec` does.
-        #inTransaction(statement) {
-          const run = statement.run.bind(statement);
-          statement.run = (bindings) => {
-            this.exec('BEGIN IMMEDIATE');
-            try {
-              const result = run(bindings);
-              this.exec('COMMIT');
-              return result;
-            } catch (error) {
-              this.exec('ROLLBACK');
-              throw error;
-            }
-          };
-          return statement;
-        }
-      };
+  const Database = createRequire(import.meta.url)('libsql');
+  // It has the functions of better-sqlite3, and brings its binaries for every Node.js. But a write that finds the database busy
+  // stays in progress (0.5.29), and until it is collected nothing that the connection writes is committed. Within a
+  // transaction that cannot happen.
+  class Driver extends Database {
+    prepare(sql) {
+      const statement = super.prepare(sql);
+      if (!/^(insert|update|delete) /i.test(sql)) return statement;
+      statement.run = this.transaction(statement.run.bind(statement)).immediate;
+      return statement;
     }
   }
-  return overKnex({ client: Libsql, connection: { filename }, pool: sqlitePool, useNullAsDefault: true });
+  class Client extends BetterSqlite3 {
+    _driver() {
+      return Driver;
+    }
+  }
+  return overKnex({ client: Client, connection: { filename }, pool: sqlitePool, useNullAsDefault: true });
 }
 
 async function overMysql2(url) {
