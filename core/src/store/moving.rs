@@ -4,8 +4,8 @@
 //! store alone share every decision, and an app that goes back has lost nothing. Then it imports what the
 //! former store has of the user into the new one
 //! ([`Record::merged_with`](crate::session::Record::merged_with)). Where the new store knows more of the
-//! session, because processes without the former store have changed it, the new store decides. A token is only
-//! presented to a store that knows as much as the other one, which would take a newer token for a stolen one.
+//! session, because processes without the former store have changed it, the new store decides. A token is
+//! presented only to a store that is up to date: another one would take a newer token for a stolen one.
 //!
 //! A process that ends between the two stores leaves the new one behind. The next operation on that user, or
 //! [`copy_sessions`](super::copy_sessions), brings it up to date.

@@ -47,7 +47,7 @@ enum Command {
         #[arg(long)]
         release: bool,
     },
-    /// Run the benchmarks, on a quiet machine: one alone takes minutes, all of them the better part of an hour
+    /// Run the benchmarks, on a quiet machine
     Bench {
         /// Run everything briefly, to check that it works
         #[arg(long)]
@@ -56,7 +56,7 @@ enum Command {
         names: Vec<String>,
     },
     /// Honest clients and thieves against servers that are killed, failed over, partitioned and resharded, and the
-    /// clients of all languages with kills, network faults and thefts: long rounds, for minutes each
+    /// clients of all languages with kills, network faults and thefts
     Chaos(Chaos),
     /// Search for inputs that violate a property, starting from the seeds and earlier findings
     Fuzz {

@@ -85,7 +85,7 @@ impl Tool {
                 "MariaDB is missing: apt-get install mariadb-server-core, or brew install mariadb",
             ),
             Self::Chromium => (
-                // Without a window it takes a quarter of the processor time.
+                // Made for programs only: it takes half of the processor time.
                 &["chromium-headless-shell", "chromium", "chromium-browser", "google-chrome"],
                 Some("chromium-headless-shell"),
                 "Chromium is missing: apt-get install chromium-headless-shell, or install Chrome",

@@ -36,7 +36,7 @@ impl World {
         }
         let first_answer = self.app_time_of_issue(decision);
         let last = first_answer.plus(UNUSED_GRACE);
-        // A store that lost the answer to an earlier request with this token may have given another one.
+        // The store may have lost its answer to an earlier request with this token, and have given another child now.
         for earlier in self.requests.iter_mut().filter(|it| it.token.secret == token.secret) {
             earlier.until = earlier.until.min(last);
         }

@@ -8,8 +8,8 @@
 //! 1. A client that alone holds its newest tokens is never refused with them and never taken for
 //!    a thief, whatever is lost, duplicated or rolled back, until the session expires. A *duplicate* is a copy of
 //!    one of its last two refresh requests that arrives within `G` of the answer to it and within `U` of the
-//!    first answer with that token; after a failover to a clock that is behind, by that clock, for which a child may
-//!    be younger than it is. A
+//!    first answer with that token. After a failover to a clock that is behind, a child from before is given again
+//!    and counts as younger than it is: then the copy must also arrive within `U` of its issue by that clock. A
 //!    copy of an older request, or one that arrives later, counts as theft. Also when a
 //!    response arrives late, up to `U` after it was first given, and replaces the pair that the client
 //!    has got meanwhile, as long as the client has not refreshed with that pair.

@@ -28,7 +28,8 @@ pub(super) struct Request {
     pub token: Token,
     pub rotate: bool,
     /// A copy may arrive up to this instant: the grace after the response, and no later than the grace
-    /// of unused children after the first response, by a clock that never steps back.
+    /// of unused children after the first response, by a clock that never steps back. Sooner, if the store lost
+    /// that response and has given an earlier child again.
     pub until: Timestamp,
 }
 

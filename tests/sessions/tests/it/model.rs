@@ -128,10 +128,10 @@ fn after_a_failover_a_copy_is_bounded_by_the_clock_that_is_behind() {
         wait(Gap::Longer),
         wait(Gap::Longer),
         wait(Gap::Long),
-        // The child before it is discarded.
+        // Discards the first child.
         refresh(Gap::Short, ResponseFate::Lost),
         HistoryStep { gap: Gap::None, event: failover },
-        // That child again.
+        // Gets the first child again.
         refresh(Gap::Short, ResponseFate::Arrives),
     ];
     let mut world = World::new(&Machine::REAL, space);
