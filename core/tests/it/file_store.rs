@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use regrant::revocation::{
@@ -363,6 +364,22 @@ fn a_path_that_cannot_be_opened_is_a_configuration_error() {
         let outcome = StoreAddress::new(address).open(None);
         assert!(matches!(outcome, Err(Error::ConfigInvalid { .. })), "{address}");
     }
+}
+
+/// On a slow disk, another process may be creating the file for longer than an operation waits.
+#[test]
+fn opening_waits_longer_than_an_operation_for_another_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("sessions.db");
+    let other = Connection::open(&path).unwrap();
+    other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    let mut options = FileOptions::default();
+    options.timeout = Duration::from_millis(1);
+    let opening = thread::spawn(move || FileStore::open(path, options).map(drop));
+    thread::sleep(Duration::from_millis(300));
+    assert!(!opening.is_finished());
+    other.execute_batch("COMMIT").unwrap();
+    opening.join().unwrap().unwrap();
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ use crate::types::{Clock, SystemClock, Timestamp};
 #[non_exhaustive]
 pub struct FileOptions {
     /// How long an operation waits for another process that has locked the file. Default 2
-    /// seconds.
+    /// seconds. Opening the file waits longer, because other processes may just be creating it.
     pub timeout: Duration,
     /// The clock that decides what has expired. Default: the system's.
     pub clock: Arc<dyn Clock>,
@@ -71,6 +71,10 @@ const MIGRATIONS: &[&str] = &[
 /// The version that this program writes.
 const VERSION: i64 = MIGRATIONS.len() as i64;
 
+/// How long opening waits for other processes that create or migrate the file, at least. On a slow disk that takes
+/// seconds, and all processes of an app may start at once.
+const OPENING: Duration = Duration::from_secs(30);
+
 /// The largest file that is checked for damage before it is used, in bytes. Checking it takes some
 /// 10 ms; a larger one would block the caller for too long.
 const MAX_CHECKED_AT_ONCE: u64 = 8 << 20;
@@ -102,7 +106,7 @@ pub(super) fn open(path: &Path, timeout: Duration) -> Result<OpenedFile> {
     let path = identity.path();
     let unusable = |error: rusqlite::Error| unusable(path, &error);
     let mut connection = Connection::open_with_flags(path, flags).map_err(unusable)?;
-    connection.busy_timeout(timeout).map_err(unusable)?;
+    connection.busy_timeout(timeout.max(OPENING)).map_err(unusable)?;
     // Write nothing before the file is known to be ours.
     if recognise(path, &connection)? == Origin::Empty {
         // Takes effect only in an empty file; harmless if another process was faster.
@@ -119,6 +123,7 @@ pub(super) fn open(path: &Path, timeout: Duration) -> Result<OpenedFile> {
     } else {
         check_in_background(path, &damage)?;
     }
+    connection.busy_timeout(timeout).map_err(unusable)?;
     Ok(OpenedFile { connection, identity, damage })
 }
 
