@@ -10,7 +10,7 @@ use regrant::store::{Created, SessionStore};
 use regrant::types::{SessionId, Subject};
 
 use crate::backends::PATIENCE;
-use crate::token::Token;
+use regrant_model::token::Token;
 
 /// Any store.
 pub type Store = Arc<dyn SessionStore>;

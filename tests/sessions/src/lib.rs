@@ -1,6 +1,5 @@
-//! Tests of sessions in four parts: a model check of the state machine (`model`), a model check of
-//! clients and server together (`clients`), one contract for all stores (`contract`), and
-//! differential tests of the stores against the Rust functions (`differential`).
+//! Tests of sessions in every store: one contract for all (`contract`), and differential tests of the stores against the
+//! Rust functions (`differential`).
 #![forbid(unsafe_code)]
 #![allow(
     clippy::expect_used,
@@ -10,12 +9,8 @@
 )]
 
 pub mod backends;
-pub mod clients;
 pub mod contract;
 pub mod device;
 pub mod differential;
 pub mod key_value;
-pub mod model;
 pub mod node_database;
-pub mod report;
-pub mod token;

@@ -1,4 +1,4 @@
-//! The Cargo builds. There are three, each with one set of features, and every program is run from their target folder:
+//! The Cargo builds. There are four, each with one set of features, and every program is run from their target folder:
 //! `cargo run -p` or `cargo test -p` would resolve other features and compile everything again.
 
 use std::path::{Path, PathBuf};
@@ -32,8 +32,10 @@ const EVERYTHING: &[&str] = &["--workspace", "--exclude", "regrant-uniffi", "--a
 pub(crate) enum Build {
     /// The addon for Node.js.
     Addon,
-    /// All crates but the two bindings, with all features.
+    /// All crates but the two bindings and the model checks, with all features.
     Workspace,
+    /// The model checks, optimised, over a core with few features.
+    Model,
     /// The mobile build: the core on RustCrypto and the uniffi binding, without a C compiler.
     PureRust,
 }
@@ -62,7 +64,13 @@ impl Build {
         let cargo = Invocation::new("cargo").args([subcommand, "--locked"]);
         match self {
             Self::Addon => cargo.args(["-p", "regrant-node"]),
-            Self::Workspace => cargo.args(EVERYTHING).args(["--exclude", "regrant-node"]),
+            Self::Workspace => cargo.args(EVERYTHING).args([
+                "--exclude",
+                "regrant-node",
+                "--exclude",
+                "regrant-model",
+            ]),
+            Self::Model => cargo.args(["-p", "regrant-model", "--profile", "model"]),
             Self::PureRust => {
                 let compiles = matches!(subcommand, "build" | "test");
                 let lints = compiles && Tool::Clippy.locate().is_some();
@@ -90,7 +98,7 @@ impl Build {
     /// Something does not compile.
     pub(crate) fn build_as_tested(self, targets: &[&str]) -> Result<Vec<Artifact>> {
         let test: &[&str] = match self {
-            Self::Addon => &[],
+            Self::Addon | Self::Model => &[],
             Self::Workspace => &["--test", "command_line"],
             Self::PureRust => &["--test", "generators"],
         };

@@ -60,11 +60,13 @@ fn clippy() -> Result<Vec<Unit>> {
     Ok(Vec::new())
 }
 
-/// The tests of all crates with all features, also over stores in JavaScript.
+/// The tests of all crates with all features, also over stores in JavaScript, and the model checks.
 fn rust() -> Result<Vec<Unit>> {
     npm::install(NODE)?;
     npm::javascript()?;
-    rust_units("rust", Build::Workspace)
+    let mut units = rust_units("rust", Build::Workspace)?;
+    units.extend(rust_units("rust", Build::Model)?);
+    Ok(units)
 }
 
 /// The tests of the pure-Rust build, without a C compiler.

@@ -1,4 +1,4 @@
-//! The client's state machine, one rule at a time. The search in `tests/sessions` shows that the
+//! The client's state machine, one rule at a time. The search in `tests/model` shows that the
 //! rules together are sufficient.
 
 mod clocks;

@@ -13,7 +13,7 @@ use regrant::session::{
 use regrant::store::{Created, Refreshed, RevocationOutcome, SessionFilter, SessionStore};
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject};
 
-use crate::token::Token;
+use regrant_model::token::Token;
 
 /// The grace of every session here: that of the default policy.
 pub const GRACE: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use regrant::store::SessionFilter;
 use regrant::types::{SessionId, Subject};
 
 use super::fixture::{Fixture, Session};
-use crate::token::Token;
+use regrant_model::token::Token;
 
 /// Users whose names have a meaning for one store or another.
 const USERS: [&str; 9] = [

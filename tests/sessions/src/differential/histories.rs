@@ -17,7 +17,7 @@ use regrant::types::{
 use super::coverage::Coverage;
 use super::random::Random;
 use super::stored::{Encoded, StoredBytes, Tested};
-use crate::token::Token;
+use regrant_model::token::Token;
 
 const DAY: i64 = 86_400_000;
 /// Where the clock starts in turn: today, in 1970, and twice before the last instant of an encoded

@@ -1,6 +1,6 @@
 //! Random numbers that a printed seed reproduces.
 
-use crate::report::report;
+use regrant_model::report::report;
 
 /// The seed of this run: `REGRANT_SEED`, or a new one. It is printed.
 pub fn seed() -> u64 {

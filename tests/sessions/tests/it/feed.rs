@@ -1,7 +1,7 @@
 //! Revocations reach another `Auth` through the feed: real stores, real time.
 
+use regrant_model::report::report;
 use regrant_session_tests::backends::PATIENCE;
-use regrant_session_tests::report::report;
 use std::time::{Duration, Instant};
 
 use regrant::auth::StalePolicy;

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 
 use regrant::types::Subject;
 use regrant::{Auth, ErrorCode, Login, RefreshRequest};
-use regrant_session_tests::report::report;
+use regrant_model::report::report;
 
 /// The variable with the path of the file, for a process that is to be killed.
 const VICTIM: &str = "REGRANT_VICTIM_OF";

@@ -1,16 +1,12 @@
 //! The tests of the session engine, as one program: it is linked once, and a test is named by its file.
 #![allow(clippy::expect_used, clippy::panic, clippy::unwrap_used, reason = "tests")]
 
-mod clients;
 mod contract;
 mod differential;
 mod feed;
-mod histories;
 mod kills;
-mod model;
 mod moving;
 mod moving_histories;
-mod mutants;
 mod postgres;
 mod postgres_servers;
 mod redis;

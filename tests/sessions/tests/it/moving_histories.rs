@@ -18,10 +18,10 @@ use regrant::store::{
 };
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, Timestamp};
 use regrant::{Error, Result};
+use regrant_model::token::Token;
 use regrant_session_tests::backends;
 use regrant_session_tests::differential::{Random, seed};
 use regrant_session_tests::key_value::MemoryKeyValues;
-use regrant_session_tests::token::Token;
 use tokio::task::yield_now;
 
 const GRACE: Duration = Duration::from_secs(10);

@@ -12,8 +12,8 @@ use regrant::session::{
 };
 use regrant::store::{SessionFilter, SessionStore};
 use regrant::types::{Clock, ManualClock, RevocationReason, SessionId, Subject, SystemClock};
+use regrant_model::token::Token;
 use regrant_session_tests::backends::{clock, patient_store, redis_store};
-use regrant_session_tests::token::Token;
 use regrant_test_support::{RedisOptions, RedisServer};
 
 type Store = Arc<dyn SessionStore>;

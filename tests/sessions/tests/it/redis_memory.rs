@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use regrant::session::{Decision, DeviceLabel, NewSession, SessionPolicy, TokenSecret};
 use regrant::types::{Clock, SessionId, Subject};
+use regrant_model::token::Token;
 use regrant_session_tests::backends::{clock, redis_store};
-use regrant_session_tests::token::Token;
 use regrant_test_support::RedisServer;
 
 fn id(number: u32) -> SessionId {

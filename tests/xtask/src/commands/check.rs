@@ -11,7 +11,7 @@ use crate::process::Invocation;
 use crate::tools::Skip;
 
 /// The folder and name of each crate; a folder inside of another comes first.
-const CRATES: [(&str, &str); 11] = [
+const CRATES: [(&str, &str); 12] = [
     ("core/cli/", "regrant-cli"),
     ("core/", "regrant"),
     ("bindings-node/native/", "regrant-node"),
@@ -20,6 +20,7 @@ const CRATES: [(&str, &str); 11] = [
     ("tests/chaos/", "regrant-chaos"),
     ("tests/clients/rust/", "regrant-clients"),
     ("tests/fuzz/", "regrant-fuzz"),
+    ("tests/model/", "regrant-model"),
     ("tests/sessions/", "regrant-session-tests"),
     ("tests/support/", "regrant-test-support"),
     ("tests/xtask/", "xtask"),

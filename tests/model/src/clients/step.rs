@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::model::Gap;
+use crate::sessions::Gap;
 
 /// The outcome of an operation of a process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

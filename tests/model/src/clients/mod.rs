@@ -12,7 +12,7 @@
 //! 3. No token is given to a caller or sent to the server that is not stored.
 //! 4. Every caller that has not given up is answered.
 //!
-//! The assumptions about the network are those of the server (see `model`): copies of requests carry
+//! The assumptions about the network are those of the server (see [`sessions`](crate::sessions)): copies of requests carry
 //! one of the last two tokens and arrive within the grace after the first response. Without a lock,
 //! also no time passes during a refresh, and no other process runs between its last read and its
 //! write.

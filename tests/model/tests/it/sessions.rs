@@ -1,12 +1,12 @@
-//! The model checks: every history of each search space satisfies the invariants, which `model` and
-//! `model::realms` define. `REGRANT_DEEPER=1` adds one step to every history and takes minutes.
+//! The model checks: every history of each search space satisfies the invariants, which `sessions`
+//! and `sessions::realms` define. `REGRANT_DEEPER=1` adds one step to every history and takes minutes.
 
-use regrant_session_tests::report::report;
+use regrant_model::report::report;
 use std::time::Instant;
 
 use regrant::session::{Decision, ReuseEvidence};
-use regrant_session_tests::model::realms::{self, RealmRules};
-use regrant_session_tests::model::{
+use regrant_model::sessions::realms::{self, RealmRules};
+use regrant_model::sessions::{
     Event, GRACE, Gap, HistoryStep, Machine, ResponseFate, SearchSpace, SharedChildren,
     UNUSED_GRACE, Violation, World, search, search_space,
 };

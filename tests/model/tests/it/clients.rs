@@ -4,8 +4,8 @@
 
 use std::time::Instant;
 
-use regrant_session_tests::clients::{Counterexample, Flaw, SearchSpace, search, search_space};
-use regrant_session_tests::report::report;
+use regrant_model::clients::{Counterexample, Flaw, SearchSpace, search, search_space};
+use regrant_model::report::report;
 
 fn check(space: &SearchSpace) {
     let deeper = u8::from(std::env::var_os("REGRANT_DEEPER").is_some_and(|value| value == "1"));

@@ -11,7 +11,7 @@ use regrant::session::{
 use regrant::types::{AccessToken, FamilyPosition, RefreshToken, Timestamp};
 
 use super::violation::Violation;
-use crate::model::{GRACE, UNUSED_GRACE};
+use crate::sessions::{GRACE, UNUSED_GRACE};
 use crate::token::Token;
 
 /// How long access tokens live.

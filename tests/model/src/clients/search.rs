@@ -11,7 +11,7 @@ use super::search_space::SearchSpace;
 use super::step::{OperationOutcome, ScheduleStep};
 use super::violation::Violation;
 use super::world::World;
-use crate::model::Gap;
+use crate::sessions::Gap;
 
 /// The size of a search.
 #[derive(Clone, Copy, Debug, Default)]

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use proptest::prelude::*;
-use regrant_session_tests::model::{
+use regrant_model::sessions::{
     Event, Gap, HistoryStep, Machine, SearchSpace, World, next_steps, search_space,
 };
 

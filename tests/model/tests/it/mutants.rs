@@ -1,10 +1,8 @@
 //! Mutation tests of the model check: it must fail for a machine with any one rule broken.
 
-use regrant_session_tests::model::mutants::{LOAD_BEARING, Mutant, REALM_RULES, REDUNDANT};
-use regrant_session_tests::model::{
-    Counterexample, Machine, SearchSpace, realms, search, search_space,
-};
-use regrant_session_tests::report::report;
+use regrant_model::report::report;
+use regrant_model::sessions::mutants::{LOAD_BEARING, Mutant, REALM_RULES, REDUNDANT};
+use regrant_model::sessions::{Counterexample, Machine, SearchSpace, realms, search, search_space};
 
 /// The shortest history, over all search spaces, that leads to a violation.
 fn shortest(machine: &Machine, deepest: usize) -> Option<(Counterexample, SearchSpace)> {
