@@ -26,7 +26,11 @@ export interface Tokens {
   readonly store: Store;
   /** @internal The request that refreshes a pair, or ends its session. */
   request(pair: Partial<Pair>): RequestInit;
-  /** @internal The interface of `presets.rtVerify`. */
+  /** @internal The header of the access token. */
+  readonly header?: string | undefined;
+  /** @internal The statuses with which the server rejects an access token. */
+  readonly rejections?: readonly number[] | undefined;
+  /** @internal The answers of `presets.rtVerify`, and no logout by default. */
   readonly isLegacy?: true | undefined;
 }
 

@@ -141,7 +141,7 @@ export function createClient(options: ClientOptions): Client {
     if (!type || !isFit) throw new TypeError(`${type ? 'invalid' : 'unknown'} option "${name}"`);
   }
   const { refresh, logout, allowedOrigins = [], tokens } = options;
-  const isLegacy = tokens?.isLegacy;
+  const { header = 'authorization', rejections = [401], isLegacy } = tokens ?? ({} as Partial<Tokens>);
   // Looked up per call, so that instrumentation of the page counts.
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
   const page = globalThis.location?.href;
@@ -328,7 +328,6 @@ export function createClient(options: ClientOptions): Client {
     const headers = new Headers(given('headers'));
     const signal = given('signal');
     const origin = originOf(absolute(request ? request.url : String(input)));
-    const header = isLegacy ? 'accesstoken' : 'authorization';
     if (!origins.includes(origin) || headers.has(header)) return send(input, init);
 
     const attempt = (token: string, resource = input) => {
@@ -338,7 +337,7 @@ export function createClient(options: ClientOptions): Client {
     const token = await accessToken({ signal });
     // A request that has a body is consumed by sending it.
     const response = await attempt(token, request?.clone());
-    if (!(isLegacy ? [401, 403, 419] : [401]).includes(response.status)) return response;
+    if (!rejections.includes(response.status)) return response;
     const next = accessToken({ rejected: token, signal });
     // The response to a redirected request is about another one, and this one may have been processed.
     if (!isRepeatable(init?.body) || (response.redirected && !/^(GET|HEAD)$/i.test(given('method') ?? 'GET'))) {

@@ -61,6 +61,8 @@ export function rtVerify(storage: ItemStorage = localStorage, keys: TokenKeys = 
       cache: 'no-store',
       headers: { refreshtoken: `Bearer ${refresh}`, 'x-refresh-rotate': '1', ...(user ? { userid: user } : {}) },
     }),
+    header: 'accesstoken',
+    rejections: [401, 403, 419],
     isLegacy: true,
   };
 }

@@ -1,11 +1,13 @@
-// A simulated browser in virtual time: tabs that run the script-tag build of the client, with one cookie jar, one localStorage, Web
+// A simulated browser in virtual time: tabs that run the scripts of the client, with one cookie jar, one localStorage, Web
 // Locks, BroadcastChannel, and a network with delays, before the real server with a memory store.
 import { readFileSync } from 'node:fs';
 import vm from 'node:vm';
 import { TestClock, createAuth } from 'regrant';
 import * as http from 'regrant/http';
 
-const script = new vm.Script(readFileSync(new URL('../../dist/client.iife.js', import.meta.url), 'utf8'), { filename: 'client.iife.js' });
+const scripts = ['client.iife.js', 'client-stored.iife.js'].map(
+  (filename) => new vm.Script(readFileSync(new URL(`../../dist/${filename}`, import.meta.url), 'utf8'), { filename }),
+);
 
 export const ORIGIN = 'https://app.example';
 const START = Date.UTC(2026, 0, 1);
@@ -278,7 +280,7 @@ class Tab {
     for (const name of without) delete globals[name];
     const context = vm.createContext(globals);
     vm.runInContext('(now, random) => { Date.now = now; Math.random = random; }', context)(() => browser.wall + browser.skew, browser.random);
-    script.runInContext(context);
+    for (const script of scripts) script.runInContext(context);
     this.globals = globals;
     this.regrant = vm.runInContext('regrant', context);
     this.client = this.regrant.createClient(typeof options === 'function' ? options(this.regrant, globals) : options);
