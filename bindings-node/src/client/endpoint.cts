@@ -20,18 +20,31 @@ export interface Store {
   clear(): unknown;
 }
 
+/** `localStorage`, `sessionStorage`, or a storage with the same methods that return promises, as `AsyncStorage` of React Native. */
+export interface ItemStorage {
+  /** The item, `null` if there is none. */
+  getItem(key: string): string | null | Promise<string | null>;
+  /** Stores an item. */
+  setItem(key: string, value: string): void | Promise<void>;
+  /** Removes an item, if there is one. */
+  removeItem(key: string): void | Promise<void>;
+}
+
 /** Where both tokens are kept and how they travel: what `storedTokens` and `rtVerify` return. */
 export interface Tokens {
   /** @internal */
   readonly store: Store;
+  /** @internal For the client's own notes. */
+  readonly storage: ItemStorage;
   /** @internal The request that refreshes a pair, or ends its session. */
   request(pair: Partial<Pair>): RequestInit;
   /** @internal The header of the access token. */
   readonly header?: string | undefined;
   /** @internal The statuses with which the server rejects an access token. */
   readonly rejections?: readonly number[] | undefined;
-  /** @internal The answers of `presets.rtVerify`, and no logout by default. */
-  readonly isLegacy?: true | undefined;
+  /** @internal The status of a refresh token that a newer one has superseded, and of a session that is over. */
+  readonly superseded?: number | undefined;
+  readonly ended?: number | undefined;
 }
 
 /** A token without its scheme; `undefined` if there is none. */
@@ -44,7 +57,7 @@ function tokensOf({ accessToken, refreshToken, expiresIn }: Record<string, unkno
   const access = withoutScheme(accessToken);
   return {
     access,
-    refresh: tokens ? withoutScheme(refreshToken) : access,
+    refresh: withoutScheme(tokens ? refreshToken : accessToken),
     lifetime: (expiresIn as number) > 0 ? (expiresIn as number) * 1000 : undefined,
   };
 }
@@ -75,9 +88,9 @@ export function readAnswer({ status, headers }: Pick<Response, 'status' | 'heade
   const { code: ownCode, advice, reason: revocation } = Object(body['error']);
   // Legacy apps usually put the error code at the top level.
   const code = String(ownCode ?? body['code'] ?? '');
-  if (code === 'ERR_REFRESH_SUPERSEDED' || (tokens?.isLegacy && status === 409)) return { superseded: true };
+  if (code === 'ERR_REFRESH_SUPERSEDED' || status === tokens?.superseded) return { superseded: true };
   const known = /^ERR_(?:REFRESH|SESSION)_(EXPIRED|REUSED|REVOKED|UNKNOWN)$/.exec(code)?.[1];
-  const isFinal = advice ? /^(sign_in|reject)$/.test(advice) : known || (tokens?.isLegacy && status === 419);
+  const isFinal = known || (advice ? /^(sign_in|reject)$/.test(advice) : status === tokens?.ended);
   // A rejected DPoP proof says nothing about the session.
   if (status >= 400 && isFinal && !/^ERR_DPOP/.test(code)) {
     // Both holders are told about reuse, whichever of them was detected.

@@ -3,12 +3,12 @@
  *
  * @module regrant/client
  */
-import { pairOf, readAnswer, type LoginBody, type Store, type Tokens } from './endpoint.cjs';
+import { pairOf, readAnswer, type ItemStorage, type LoginBody, type Store, type Tokens } from './endpoint.cjs';
 import { createMachine, type Action, type Event, type Failure, type Pair, type Retry, type SignedOut, type StorageRead } from './machine.cjs';
 import { joinTabs, pageStorage, REQUEST_TIMEOUT, takeLock, type News } from './tabs.cjs';
 
-export { rtVerify, storedTokens, type ItemStorage, type TokenKeys } from './stored.cjs';
-export type { Failure, LoginBody, SignedOut, Tokens };
+export { rtVerify, storedTokens, type TokenKeys } from './stored.cjs';
+export type { Failure, ItemStorage, LoginBody, SignedOut, Tokens };
 
 /** How a page talks to its server. */
 export interface ClientOptions {
@@ -36,7 +36,7 @@ export interface SessionState extends Readonly<Partial<SignedOut>> {
 
 /** What a sign-out has reached. */
 export interface SignOutResult {
-  /** Whether the server has answered that the session is over. If not, in cookie mode the client tells it later. */
+  /** Whether the server has answered that the session is over. If not, the client tells it later: when it is online again, or started. */
   revoked: boolean;
 }
 
@@ -141,18 +141,21 @@ export function createClient(options: ClientOptions): Client {
     if (!type || !isFit) throw new TypeError(`${type ? 'invalid' : 'unknown'} option "${name}"`);
   }
   const { refresh, logout, allowedOrigins = [], tokens } = options;
-  const { header = 'authorization', rejections = [401], isLegacy } = tokens ?? ({} as Partial<Tokens>);
+  const { header = 'authorization', rejections = [401] } = tokens ?? ({} as Partial<Tokens>);
   // Looked up per call, so that instrumentation of the page counts.
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
   const page = globalThis.location?.href;
-  const absolute = (url: string) => new URL(url, page).href;
+  const absolute = (url: string) => {
+    const { href } = new URL(url, page);
+    // Without a page there is nothing to resolve, and the `URL` of React Native adds a slash to what it is given.
+    return page ? href : url;
+  };
   const refreshUrl = absolute(refresh);
-  const logoutUrl = logout ? absolute(logout) : !isLegacy && new URL('logout', refreshUrl).href;
+  const logoutUrl = logout ? absolute(logout) : !tokens?.header && refreshUrl.replace(/[^/?#]*([?#].*)?$/, 'logout');
   const origins = [refreshUrl, page ?? refreshUrl, ...allowedOrigins.map(absolute)].map(originOf);
   const name = `regrant:${refreshUrl}`;
-  const pageItems = pageStorage();
-  /** The key of a logout that the server has not been told of. */
-  const untold = `${name}:logout`;
+  const items = tokens?.storage ?? pageStorage();
+  const logoutItem = `${name}:logout`;
 
   const machine = createMachine<Caller>(Math.random);
   let listeners: ((state: SessionState) => void)[] = [];
@@ -160,7 +163,7 @@ export function createClient(options: ClientOptions): Client {
   let timer: ReturnType<typeof setTimeout>;
   /** Releases the lock. */
   let release = () => {};
-  /** Whether other tabs are asked at the next read: the first one under the lock. */
+  /** Whether other tabs are asked at the next read: the first one under the lock, unless one has told meanwhile. */
   let isToAsk = false;
   /** Called when another tab tells something new. */
   let onHeard = () => {};
@@ -174,8 +177,11 @@ export function createClient(options: ClientOptions): Client {
   let known: Pair | null = { access: '', refresh: '' };
 
   const store: Store = tokens?.store ?? {
-    read: () => (pageItems?.getItem(untold) ? null : known),
-    write: (pair) => (known = pair),
+    read: async () => ((await note('getItem')) ? null : known),
+    async write(pair) {
+      await note('removeItem');
+      known = pair;
+    },
     clear: () => (known = null),
   };
   const tell = joinTabs(name, machine.held, onNews);
@@ -189,14 +195,14 @@ export function createClient(options: ClientOptions): Client {
 
   const perform: Record<Action<Caller>[0], (first: never, second: never, third: never) => void> = {
     reply: (caller: Caller, token, error) => caller(token, error),
-    lock: (ticket) => void lock(ticket),
+    lock,
     unlock: () => release(),
-    read: (ticket) => bounded(read(), (found = 'failed') => dispatch('report', ticket, found)),
-    write: (ticket, pair) => bounded(write(pair), (done) => dispatch('report', ticket, done)),
+    read: (ticket) => report(ticket, read(), 'failed'),
+    write: (ticket, pair) => report(ticket, write(pair)),
     send: (ticket, pair) =>
       (flight = sendToken(refreshUrl, pair, REQUEST_TIMEOUT, async (response) => readAnswer(response, await response.text(), tokens))
         .then((answer) => dispatch('report', ticket, answer))),
-    state: () => publish(),
+    state: publish,
   };
 
   function publish() {
@@ -208,20 +214,29 @@ export function createClient(options: ClientOptions): Client {
   }
 
   async function lock(ticket: number) {
+    isToAsk = !tokens;
     // Without a lock the server's grace period covers most of the races.
     release = await takeLock(name, () => abort()).catch(() => () => {});
-    isToAsk = !tokens;
     dispatch('report', ticket, true);
   }
 
-  /** Reports the value of `promise`, or nothing if it fails or is late. */
-  function bounded<T>(promise: Promise<T>, report: (value?: T) => void) {
-    const late = setTimeout(report, STORAGE_TIMEOUT);
-    const done = (value?: T) => {
+  /** Reports what the storage has done, or `failure` if it fails or is late. */
+  function report(ticket: number, result: Promise<StorageRead | true>, failure?: 'failed') {
+    const done = (value: StorageRead | true | undefined = failure) => {
       clearTimeout(late);
-      report(value);
+      dispatch('report', ticket, value);
     };
-    promise.then(done, () => done());
+    const late = setTimeout(done, STORAGE_TIMEOUT);
+    result.then(done, () => done());
+  }
+
+  /** The session that has ended here and not yet at the server. If the storage fails, the server is told at once or never. */
+  async function note(what: 'getItem' | 'setItem' | 'removeItem', session = '1') {
+    try {
+      return JSON.parse((await items?.[what](logoutItem, session)) ?? 'null');
+    } catch {
+      return undefined;
+    }
   }
 
   async function read(): Promise<StorageRead> {
@@ -243,18 +258,17 @@ export function createClient(options: ClientOptions): Client {
     await flight;
     if (pair) {
       await store.write(pair);
-      pageItems?.removeItem(untold);
       tell?.(pair);
-      return true;
+      return true as const;
     }
     const ended = await store.read();
     try {
       await store.clear();
     } finally {
-      if (signingOut && logoutUrl) await endSession(logoutUrl, ended);
+      if (signingOut && logoutUrl) await endSession(ended);
       else tell?.(why);
     }
-    return true;
+    return true as const;
   }
 
   /**
@@ -285,10 +299,11 @@ export function createClient(options: ClientOptions): Client {
     return Promise.race([givenUp, answer.catch(() => (controller.signal.aborted ? givenUp : undefined))]).finally(() => clearTimeout(timer));
   }
 
-  async function endSession(url: string, pair: StorageRead) {
-    if (!tokens) pageItems?.setItem(untold, '1');
-    revoked = !!(await sendToken(url, Object(pair), LOGOUT_TIMEOUT, ({ ok, status }) => ok || status === 401));
-    if (revoked) pageItems?.removeItem(untold);
+  async function endSession(pair: unknown) {
+    // In cookie mode the cookie names it.
+    await note('setItem', JSON.stringify(tokens && pair));
+    revoked = !!(await sendToken(logoutUrl as string, Object(pair), LOGOUT_TIMEOUT, ({ ok, status }) => ok || status === 401));
+    if (revoked) await note('removeItem');
   }
 
   function onNews(news: News) {
@@ -299,6 +314,7 @@ export function createClient(options: ClientOptions): Client {
       dispatch('news', news.reason === 'by_user' ? { reason: 'elsewhere' } : news);
     } else if (held?.access !== news.access && !(held?.issuedAt! > news.issuedAt!)) {
       known = news;
+      isToAsk = false;
       dispatch('news', news);
       onHeard();
     }
@@ -323,11 +339,12 @@ export function createClient(options: ClientOptions): Client {
     call((caller) => (rejected === undefined ? ['acquire', caller] : ['renew', caller, rejected]), signal);
 
   const clientFetch: typeof fetch = async (input, init) => {
-    const request = (input as Request).headers ? (input as Request) : undefined;
-    const given = <Name extends 'method' | 'headers' | 'signal'>(name: Name) => init?.[name] ?? request?.[name];
+    // A string and a URL have none of the members.
+    const request = input as Partial<Request>;
+    const given = <Name extends 'method' | 'headers' | 'signal'>(name: Name) => init?.[name] ?? request[name];
     const headers = new Headers(given('headers'));
     const signal = given('signal');
-    const origin = originOf(absolute(request ? request.url : String(input)));
+    const origin = originOf(absolute(request.url ?? String(input)));
     if (!origins.includes(origin) || headers.has(header)) return send(input, init);
 
     const attempt = (token: string, resource = input) => {
@@ -336,7 +353,7 @@ export function createClient(options: ClientOptions): Client {
     };
     const token = await accessToken({ signal });
     // A request that has a body is consumed by sending it.
-    const response = await attempt(token, request?.clone());
+    const response = await attempt(token, request.clone?.());
     if (!rejections.includes(response.status)) return response;
     const next = accessToken({ rejected: token, signal });
     // The response to a redirected request is about another one, and this one may have been processed.
@@ -364,9 +381,10 @@ export function createClient(options: ClientOptions): Client {
       return { revoked };
     })());
 
-  const resume = () => {
+  const resume = async () => {
     dispatch('online');
-    if (pageItems?.getItem(untold)) void signOut();
+    const pair = await note('getItem');
+    if (pair && logoutUrl) void endSession(pair);
   };
   // Absent in React Native.
   const { addEventListener: listen = () => {} } = globalThis as { addEventListener?: typeof addEventListener };
@@ -380,8 +398,10 @@ export function createClient(options: ClientOptions): Client {
     // Other tabs may have signed out meanwhile; the server knows.
     if (persisted && held) accessToken({ rejected: held.access }).catch(() => {});
   });
-  resume();
+  void resume();
   tell?.();
+  // What the cookie is worth only the server knows.
+  if (tokens) dispatch('start');
 
   return {
     fetch: clientFetch,
@@ -402,8 +422,8 @@ export function createClient(options: ClientOptions): Client {
   };
 }
 
-/** Whether a body can be sent twice. */
+/** Whether a body can be sent twice: all that `fetch` takes but streams, and what Node.js takes besides. */
 function isRepeatable(body: unknown): boolean {
-  return body == null || typeof body === 'string' || ArrayBuffer.isView(body)
-    || [URLSearchParams, FormData, Blob, ArrayBuffer].some((type) => body instanceof type);
+  const { getReader, [Symbol.asyncIterator]: iterator } = Object(body);
+  return !getReader && !iterator;
 }

@@ -59,17 +59,21 @@ export interface Grant {
   date?: number | undefined;
 }
 
-/** What the refresh endpoint answered. */
-export type RefreshAnswer =
-  | { granted: Grant }
-  | { superseded: true }
-  | { signedOut: SignedOut }
-  | { failure: Failure; retryAfter?: number | undefined };
+/** What the refresh endpoint answered: one of these, and with a failure perhaps when to retry. */
+export interface RefreshAnswer {
+  granted?: Grant;
+  superseded?: true;
+  signedOut?: SignedOut;
+  failure?: Failure;
+  retryAfter?: number | undefined;
+}
 
 /** What was read from the storage: a pair, `null` for an empty storage, or why there is neither. */
 export type StorageRead = Pair | null | 'unreadable' | 'failed';
 
 export type Event<Caller> =
+  /** Reads the storage, so that the state is known. */
+  | ['start']
   | ['acquire', Caller]
   /** A server rejected the token, and the caller wants another one. */
   | ['renew', Caller, rejected: string]
@@ -308,9 +312,9 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   function acquire(caller: Caller) {
     if (held) {
       const how = urgency(held);
-      const isBackingOff = now < retryAt;
-      if (how === EARLY && !isBackingOff) refreshInBackground = true;
-      if (how <= EARLY || (how === LATE && isBackingOff)) {
+      if (how === EARLY && now >= retryAt) refreshInBackground = true;
+      // While it waits after a failure, a token that is late is better than none.
+      if (how <= EARLY || (how === LATE && now < retryAt)) {
         out.push(['reply', caller, held.access]);
         return;
       }
@@ -334,23 +338,29 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   const takeLock = () =>
     act('lock', () => {
       isLocked = true;
-      if (!runCommand()) read(readLocked);
+      if (!runCommand()) read(onRead);
     });
 
+  /** Usually the storage has a fresh token, and the lock is not needed. A command comes first; it takes the lock. */
+  const readUnlocked = () => act('read', (found: StorageRead) => void (commands.length || onRead(found)));
+
   /** The storage was read before a refresh, or again because the server rejected `sent`. */
-  function readLocked(found: StorageRead, sent?: Pair, final?: SignedOut) {
+  function onRead(found: StorageRead, sent?: Pair, final?: SignedOut) {
     if (found && typeof found === 'object') {
       if (found.refresh === sent?.refresh) {
         if (final) endSession(final);
         else attemptFailed({ reason: 'superseded' });
         // An earlier attempt to clear the storage failed.
-      } else if (found.refresh === ended?.refresh) endSession(ended.why);
-      else {
+      } else if (found.refresh === ended?.refresh) {
+        if (isLocked) endSession(ended.why);
+        else noUsablePair(null);
+      } else {
         hold(found);
         if (isFresh()) {
           succeed();
           finish();
-        } else refresh(found, now, wallNow);
+          // Otherwise the lock is next, if a caller waits.
+        } else if (isLocked) refresh(found, now, wallNow);
       }
     } else if (final) {
       signOut(final);
@@ -368,14 +378,11 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     const onAnswer = (answer?: RefreshAnswer) => {
       isRefreshing = false;
       if (!answer) attemptFailed({ reason: 'network' });
-      else if ('failure' in answer) attemptFailed(answer.failure, answer.retryAfter);
-      else if ('granted' in answer) {
+      else if (answer.failure) attemptFailed(answer.failure, answer.retryAfter);
+      else if (answer.granted) {
         const { access, refresh: token = pair.refresh, lifetime, date } = answer.granted;
         persist(received({ ...tokenTimes(access, lifetime), refresh: token, user: pair.user }, requestedAt, wall, date), pair.refresh);
-      } else {
-        const final = 'signedOut' in answer ? answer.signedOut : undefined;
-        read((found) => readLocked(found, pair, final));
-      }
+      } else read((found) => onRead(found, pair, answer.signedOut));
     };
     act('send', onAnswer, pair);
   }
@@ -498,7 +505,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
       fail(change.caller, retry('storage'));
       change.caller = undefined;
     }
-    while (commands[0] && now >= commands[0].deadline) fail(commands.shift()!.caller, retry('timeout'));
+    commands = commands.filter(({ caller, deadline }) => now < deadline || fail(caller, retry('timeout')));
   }
 
   /** Starts the next operation, if nothing is in progress. */
@@ -507,21 +514,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     if (commands.length) takeLock();
     else if ((waiters.length || refreshInBackground) && now >= retryAt) {
       if (held) takeLock();
-      // Usually the storage has a fresh token, and the lock is not needed.
-      else act('read', readUnlocked);
-    }
-  }
-
-  function readUnlocked(found: StorageRead) {
-    // A command comes first; it takes the lock.
-    if (commands.length) return;
-    if (found === 'failed') attemptFailed({ reason: 'storage' });
-    else if (!found || found === 'unreadable') noUsablePair(found);
-    else if (found.refresh === ended?.refresh) noUsablePair(null);
-    else {
-      hold(found);
-      // Otherwise the refresh is next, if a caller waits.
-      if (isFresh()) succeed();
+      else readUnlocked();
     }
   }
 
@@ -529,6 +522,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   const state = () => (held?.access ? held.subject ?? '' : over);
 
   const on: { [Name in Event<Caller>[0]]: (first: never, second: never) => void } = {
+    start: readUnlocked,
     acquire,
     renew,
     cancel: (one: Caller) => (waiters = waiters.filter(({ caller }) => caller !== one)),

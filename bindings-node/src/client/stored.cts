@@ -1,16 +1,6 @@
 /** Tokens that scripts keep: for servers without a refresh cookie, and for apps with `rtVerify`. */
-import { withoutScheme, type Store, type Tokens } from './endpoint.cjs';
+import { withoutScheme, type ItemStorage, type Store, type Tokens } from './endpoint.cjs';
 import { tokenTimes } from './machine.cjs';
-
-/** `localStorage`, `sessionStorage`, or a storage with the same methods that return promises, as `AsyncStorage` of React Native. */
-export interface ItemStorage {
-  /** The item, `null` if there is none. */
-  getItem(key: string): string | null | Promise<string | null>;
-  /** Stores an item. */
-  setItem(key: string, value: string): void | Promise<void>;
-  /** Removes an item, if there is one. */
-  removeItem(key: string): void | Promise<void>;
-}
 
 /** The names of the items. */
 export interface TokenKeys {
@@ -30,6 +20,7 @@ export interface TokenKeys {
  */
 export function storedTokens(storage: ItemStorage, keys: TokenKeys = {}): Tokens {
   return {
+    storage,
     store: keyStore(storage, keys),
     request: ({ refresh }) => ({
       method: 'POST',
@@ -48,6 +39,7 @@ export function storedTokens(storage: ItemStorage, keys: TokenKeys = {}): Tokens
 export function rtVerify(storage: ItemStorage = localStorage, keys: TokenKeys = {}): Tokens {
   const store = keyStore(storage, keys);
   return {
+    storage,
     store: {
       ...store,
       async clear() {
@@ -63,7 +55,8 @@ export function rtVerify(storage: ItemStorage = localStorage, keys: TokenKeys = 
     }),
     header: 'accesstoken',
     rejections: [401, 403, 419],
-    isLegacy: true,
+    superseded: 409,
+    ended: 419,
   };
 }
 

@@ -11,10 +11,11 @@ export const clockFromNow = () => new TestClock(Date.now());
  * An app with a page, a login, the endpoints at `/auth`, and notes.
  *
  * @param web - How tokens travel.
+ * @param refresh - The options of refreshes.
  * @param routes - Adds routes to the app.
  */
-export function makeApp({ web = {}, store = 'memory:', clock = clockFromNow(), routes } = {}) {
-  const auth = createAuth({ secret: 'the secret of the tests in Chromium', store, clock, web });
+export function makeApp({ web = {}, refresh = {}, store = 'memory:', clock = clockFromNow(), routes } = {}) {
+  const auth = createAuth({ secret: 'the secret of the tests in Chromium', store, clock, web, refresh });
   const app = express();
   app.get('/', (req, res) => res.send('<!doctype html><title>app</title>'));
   app.post('/login', async (req, res) => loginResponse(auth, res, await auth.login(req.query.user)));

@@ -9,6 +9,15 @@ const scripts = ['client.iife.js', 'client-stored.iife.js'].map(
   (filename) => new vm.Script(readFileSync(new URL(`../../dist/${filename}`, import.meta.url), 'utf8'), { filename }),
 );
 
+const modules = readFileSync(new URL('../../dist/client.mjs', import.meta.url), 'utf8');
+
+/** The client with a flaw: `from` is `to` in its code. */
+export function flawed([from, to]) {
+  if (!modules.includes(from)) throw new Error(`the client has no ${from}`);
+  const code = modules.replace(from, to).replace(/^export \{(.*)\};$/m, 'globalThis.regrant = {$1};');
+  return [new vm.Script(code, { filename: 'flawed.js' })];
+}
+
 export const ORIGIN = 'https://app.example';
 const START = Date.UTC(2026, 0, 1);
 
@@ -37,13 +46,14 @@ export class Browser {
   skew = 0;
   /** Requests that arrived at the server: `{ path, status, at, tab, headers, body, isDelivered }`. */
   requests = [];
-  /** What happens to a request: `{ toServer, toClient }` in ms, `lost` (`'request'`, `'response'`, `'hangs'`), `cancelled` in ms after it was aborted, or a `response`. */
+  /** What happens to a request: `{ toServer, toClient }` in ms, `lost` (`'request'`, `'response'`, `'hangs'`), `cancelled` in ms after it was aborted, a `response`, or a `redirect`. */
   network = () => ({});
   #timers = [];
   #timerId = 0;
   #busy = 0;
 
-  constructor({ seed = 1, config = {}, claims } = {}) {
+  constructor({ seed = 1, config = {}, claims, flaw } = {}) {
+    this.scripts = flaw ? flawed(flaw) : scripts;
     this.random = randomOf(seed);
     this.clock = new TestClock(START);
     this.auth = createAuth({ secret: 'the secret of the simulated server', store: 'memory:', clock: this.clock, ...config });
@@ -140,7 +150,7 @@ export class Browser {
     const headers = new Headers(init.headers);
     if (init.credentials === 'include' || origin === ORIGIN) headers.set('cookie', [...this.jar].map(([name, value]) => `${name}=${value}`).join('; '));
     const request = { path, origin, method: init.method ?? 'GET', headers, at: this.time, tab, body: typeof init.body === 'string' && init.body.startsWith('{') ? JSON.parse(init.body) : init.body };
-    const { toServer = 20, toClient = 20, lost, cancelled = 5, response } = this.network(request) ?? {};
+    const { toServer = 20, toClient = 20, lost, cancelled = 5, response, redirect } = this.network(request) ?? {};
     return new Promise((resolve, reject) => {
       let isCancelled = false;
       const { signal } = init;
@@ -152,6 +162,8 @@ export class Browser {
       if (signal?.aborted) return abort();
       signal?.addEventListener('abort', abort);
       tab.onClose.push(() => (isCancelled = true));
+      if (redirect && init.redirect === 'error') return void this.setTimeout(() => reject(new TypeError('redirected')), toServer);
+      if (redirect) throw new Error('the token went along');
       if (lost === 'request') return void this.setTimeout(() => reject(new TypeError('network error')), toServer);
       this.setTimeout(async () => {
         this.#busy++;
@@ -280,7 +292,7 @@ class Tab {
     for (const name of without) delete globals[name];
     const context = vm.createContext(globals);
     vm.runInContext('(now, random) => { Date.now = now; Math.random = random; }', context)(() => browser.wall + browser.skew, browser.random);
-    for (const script of scripts) script.runInContext(context);
+    for (const script of browser.scripts) script.runInContext(context);
     this.globals = globals;
     this.regrant = vm.runInContext('regrant', context);
     this.client = this.regrant.createClient(typeof options === 'function' ? options(this.regrant, globals) : options);

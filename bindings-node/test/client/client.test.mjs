@@ -170,9 +170,12 @@ describe('odd answers to a refresh keep the tokens', () => {
     '200 of a captive portal': html(200),
     '200 without a token': json(200, { ok: true }),
     '204': { status: 204, headers: {}, cookies: [] },
+    // With `redirect: 'error'` a browser rejects it, and never asks where it leads.
+    'a redirect': { redirect: true },
     '404': html(404),
     '500': json(500, { error: { code: 'ERR_INTERNAL', advice: 'fix' } }),
     '503': json(503, { error: { code: 'ERR_STORE_UNAVAILABLE', advice: 'retry' } }),
+    '503 with Retry-After': json(503, {}, { 'retry-after': '120' }),
     'a rejected DPoP proof': json(401, { error: { code: 'ERR_DPOP_PROOF_MISSING', advice: 'reject' } }),
     'no network': { lost: 'request' },
     'lost answers': { lost: 'response' },
@@ -265,6 +268,15 @@ describe('several tabs', () => {
     const opened = browser.open();
     assert.equal(await browser.value(opened.token), tokens[0]);
     assert.equal(browser.refreshes().length, 1);
+  });
+
+  test('tabs that wait for the lock give it on at once, because they have heard of the token', async () => {
+    const { browser, tabs } = await signedIn({ tabs: 5 });
+    await browser.advance(TTL);
+    const tokens = tabs.map((tab) => tab.token);
+    await browser.advance(200);
+    assert.equal(new Set(await Promise.all(tokens)).size, 1);
+    assert.equal([...browser.locks.values()].flat().length, 0);
   });
 
   test('a login reaches all tabs, with its user', async () => {

@@ -31,10 +31,21 @@ function asyncStorage() {
 /** What a browser has and React Native or a worker does not. */
 const WITHOUT = ['BroadcastChannel', 'addEventListener', 'document', 'localStorage', 'location', 'navigator'];
 
+/** The `URL` of React Native: it resolves nothing, and adds a slash. */
+class NativeURL {
+  constructor(url, base = '') {
+    this.href = `${base}${url}`.replace(/\/?$/, '/');
+  }
+}
+
+/** An app on a phone, with tokens in `storage`. */
+const phone = (browser, storage) =>
+  browser.open(({ storedTokens: stored }) => ({ refresh: `${ORIGIN}/auth/refresh?v=/2`, tokens: stored(storage) }), { without: WITHOUT, URL: NativeURL });
+
 test('stored tokens: refresh tokens in JSON bodies, in a storage of the app, without anything of a browser', async () => {
   const browser = new Browser({ config: { web: { refreshCookie: false } } });
   const storage = asyncStorage();
-  const open = () => browser.open(({ storedTokens: stored }) => ({ refresh: `${ORIGIN}/auth/refresh`, tokens: stored(storage) }), { without: WITHOUT });
+  const open = () => phone(browser, storage);
   const app = open();
   assert.equal((await browser.outcome(app.token)).error.reason, 'not_signed_in');
   assert.equal(browser.requests.length, 0, 'an empty storage needs no request');
@@ -55,6 +66,55 @@ test('stored tokens: refresh tokens in JSON bodies, in a storage of the app, wit
   assert.deepEqual({ ...(await browser.value(restarted.client.signOut())) }, { revoked: true });
   assert.equal(storage.items.size, 0);
   assert.equal((await browser.auth.sessions('alice'))[0].state, 'revoked');
+  assert.deepEqual(browser.requests.map(({ path }) => path), ['/auth/refresh', '/api/me', '/api/me', '/auth/logout']);
+});
+
+test('stored tokens: the state is known from the start, without a request', async () => {
+  const browser = new Browser({ config: { web: { refreshCookie: false } } });
+  const storage = asyncStorage();
+  const first = phone(browser, storage);
+  await browser.advance(10);
+  assert.equal(first.client.state.status, 'signed_out');
+  await browser.value(first.client.signIn(await browser.login()));
+  first.close();
+  await browser.advance(2 * TTL);
+  const second = phone(browser, storage);
+  await browser.advance(10);
+  assert.deepEqual({ ...second.client.state }, { status: 'signed_in', subject: 'alice' });
+  assert.equal(browser.requests.length, 0);
+});
+
+test('stored tokens: the server is told later of a sign-out offline, also if another user has signed in meanwhile', async () => {
+  for (const [what, signsInAgain] of [['nobody', false], ['bob', true]]) {
+    const browser = new Browser({ config: { web: { refreshCookie: false } } });
+    const storage = asyncStorage();
+    const app = phone(browser, storage);
+    await browser.value(app.client.signIn(await browser.login()));
+    browser.network = () => ({ lost: 'request' });
+    assert.deepEqual({ ...(await browser.value(app.client.signOut())) }, { revoked: false });
+    assert.equal(app.client.state.status, 'signed_out');
+    assert.equal(storage.items.has('refreshToken'), false, 'no token that another start would use');
+    if (signsInAgain) await browser.value(app.client.signIn(await browser.login('bob')));
+    assert.equal((await browser.auth.sessions('alice'))[0].state, 'live');
+
+    app.close();
+    browser.network = () => ({});
+    const restarted = phone(browser, storage);
+    await browser.advance(1_000);
+    assert.equal((await browser.auth.sessions('alice'))[0].state, 'revoked', what);
+    assert.equal(storage.items.size, signsInAgain ? 3 : 0);
+    assert.equal(restarted.client.state.subject, signsInAgain ? 'bob' : undefined);
+  }
+});
+
+test('stored tokens: a sign-out needs no storage', async () => {
+  const browser = new Browser({ config: { web: { refreshCookie: false } } });
+  const storage = asyncStorage();
+  const app = phone(browser, storage);
+  await browser.value(app.client.signIn(await browser.login()));
+  storage.setItem = () => Promise.reject(new Error('full'));
+  assert.deepEqual({ ...(await browser.value(app.client.signOut())) }, { revoked: true });
+  assert.equal(storage.items.size, 0);
 });
 
 test('a storage that fails or hangs: an error, tokens kept, and it works again', async () => {
@@ -63,15 +123,21 @@ test('a storage that fails or hangs: an error, tokens kept, and it works again',
     const storage = asyncStorage();
     const app = browser.open(({ storedTokens: stored }) => ({ refresh: '/auth/refresh', tokens: stored(storage) }));
     await browser.value(app.client.signIn(await browser.login()));
-    await browser.advance(TTL);
-    const { getItem } = storage;
-    storage.getItem = fault;
-    const { error } = await browser.outcome(app.token);
-    assert.equal(error.advice, 'retry');
-    assert.equal(app.client.state.status, 'signed_in');
-    storage.getItem = getItem;
-    await browser.advance(61_000);
-    assert.ok(await browser.value(app.token));
+    for (const method of ['getItem', 'setItem', 'removeItem']) {
+      await browser.advance(TTL);
+      const works = storage[method];
+      storage[method] = fault;
+      const { error } = await browser.outcome(app.token);
+      // A refresh removes nothing.
+      assert.equal(error?.advice, method === 'removeItem' ? undefined : 'retry', method);
+      assert.equal(app.client.state.status, 'signed_in');
+      storage[method] = works;
+      await browser.advance(61_000);
+      assert.ok(await browser.value(app.token));
+    }
+    storage.removeItem = fault;
+    assert.deepEqual(Object.keys(await browser.value(app.client.signOut())), ['revoked']);
+    assert.equal(app.client.state.reason, 'by_user');
   }
 });
 
@@ -82,6 +148,10 @@ async function oldBrowser(t) {
   const app = express();
   app.post('/api/users/login', async (req, res) => old.loginResponse(res, await browser.auth.login('7')));
   app.get('/api/users/rtVerify', old.rtVerify(browser.auth));
+  app.get('/api/users/logout', async (req, res) => {
+    await browser.auth.logout(req.headers.refreshtoken.replace('Bearer ', ''));
+    res.status(204).end();
+  });
   app.get('/api/me', old.authenticate(browser.auth), (req, res) => res.json({ id: req.auth.subject }));
   app.use((err, req, res, _next) => res.status(Number(err.message.split('/')[0])).json({ message: err.message, failedApi: err.failedApi }));
   const call = await serve(t, app);
@@ -117,6 +187,16 @@ test('rtVerify: headers, statuses and the items of an old front end', async (t) 
   assert.deepEqual([headers.get('refreshtoken'), headers.get('userid'), headers.get('x-refresh-rotate')], [login.refreshToken, '7', '1']);
   assert.notEqual(browser.items.get('refreshToken'), login.refreshToken, 'rotated');
 
+  // Another tab has the same tokens, and hears of new ones.
+  const other = browser.open(({ rtVerify: tokens }, { localStorage }) => ({ refresh: '/api/users/rtVerify', tokens: tokens(localStorage) }));
+  await browser.advance(10);
+  assert.equal(other.client.state.subject, '7');
+  const refreshes = () => browser.requests.filter(({ path }) => path === '/api/users/rtVerify').length;
+  await browser.advance(TTL);
+  const [from, ...both] = [refreshes(), ...(await Promise.all([reloaded, other].map((one) => browser.value(one.client.fetch('/api/me')))))];
+  assert.deepEqual(both.map(({ status }) => status), [200, 200]);
+  assert.equal(refreshes() - from, 1);
+
   // 419: the session is over.
   await browser.auth.logoutEverywhere('7');
   await browser.advance(10_000);
@@ -124,6 +204,21 @@ test('rtVerify: headers, statuses and the items of an old front end', async (t) 
   assert.equal(error.advice, 'sign_in');
   assert.equal(browser.items.size, 0);
   assert.equal(browser.jar.has('accessToken'), false);
+});
+
+test('rtVerify: a sign-out deletes the items and the cookie; the server is told where it has an endpoint', async (t) => {
+  for (const logout of [undefined, '/api/users/logout']) {
+    const { browser, login } = await oldBrowser(t);
+    const tab = browser.open(({ rtVerify: tokens }, { localStorage }) => ({ refresh: '/api/users/rtVerify', logout, tokens: tokens(localStorage) }));
+    await browser.value(tab.client.signIn(login));
+    const from = browser.requests.length;
+    assert.deepEqual({ ...(await browser.value(tab.client.signOut())) }, { revoked: !!logout });
+    assert.equal(browser.items.size, 0);
+    assert.equal(browser.jar.has('accessToken'), false);
+    const told = browser.requests.slice(from).map(({ path, headers }) => [path, headers.get('refreshtoken')]);
+    assert.deepEqual(told, logout ? [[logout, login.refreshToken]] : []);
+    assert.equal((await browser.auth.sessions('7'))[0].state, logout ? 'revoked' : 'live');
+  }
 });
 
 test('wrong options are refused by name', () => {

@@ -58,37 +58,47 @@ async function lateAnswer({ browser, tabs, delay, cancelled, take }) {
   return browser.outcome(take(tabs[1]));
 }
 
+/** Without the grace that hides that an answer was late, as far as the options allow. */
+const STRICT = { refresh: { grace: '1s', unusedGrace: '1s' } };
+
+/** How many of `seeds` browsers are signed out by an answer that is late, to a refresh of `take`. */
+async function signedOutBy({ seeds, take = (tab) => tab.token, delay, cancelled, ...options }) {
+  let signedOut = 0;
+  for (let seed = 1; seed <= seeds; seed++) {
+    const { browser, tabs } = await signedIn({ seed, ...options });
+    const { error } = await lateAnswer({ browser, tabs, delay, cancelled, take });
+    if (error || (await live(browser)) !== 1) signedOut++;
+  }
+  return signedOut;
+}
+
 describe('an answer that is late', () => {
   for (const [how, hasLocks] of [['with Web Locks', true], ['without, on plain HTTP', false]]) {
     // The fourth arrives just before the network hears that it was given up.
     for (const [delay, cancelled] of [[15_000], [29_000], [45_000], [30_200, 500]]) {
       test(`${delay / 1000} s, ${how}: 0 of 50 are signed out`, async () => {
-        let signedOut = 0;
-        for (let seed = 1; seed <= 50; seed++) {
-          const { browser, tabs } = await signedIn({ seed, hasLocks });
-          const take = (tab) => tab.token;
-          const { error } = await lateAnswer({ browser, tabs, delay, cancelled, take });
-          if (error || (await live(browser)) !== 1) signedOut++;
-        }
-        assert.equal(signedOut, 0);
+        assert.equal(await signedOutBy({ seeds: 50, hasLocks, delay, cancelled, config: STRICT }), 0);
       });
     }
   }
 
   test('tabs that refresh on their own are signed out by it: 50 of 50', async () => {
-    let signedOut = 0;
-    for (let seed = 1; seed <= 50; seed++) {
-      // Of a server without the longer grace for tokens that nobody has used.
-      const { browser, tabs } = await signedIn({ seed, config: { refresh: { unusedGrace: '10s' } } });
-      const refresh = async (tab) => {
-        const response = await tab.globals.fetch('/auth/refresh', { method: 'POST', credentials: 'include' });
-        if (response.status === 401) throw new Error('signed out');
-      };
-      const { error } = await lateAnswer({ browser, tabs, delay: 15_000, take: refresh });
-      if (error) signedOut++;
-    }
-    assert.equal(signedOut, 50);
+    const take = async (tab) => {
+      const response = await tab.globals.fetch('/auth/refresh', { method: 'POST', credentials: 'include' });
+      if (response.status === 401) throw new Error('signed out');
+    };
+    assert.equal(await signedOutBy({ seeds: 50, delay: 15_000, take, config: STRICT }), 50);
   });
+
+  for (const [what, flaw, fault] of [
+    ['without the lock', ['release = await takeLock(name, () => abort())', 'release = await Promise.resolve(() => {})'], { delay: 15_000 }],
+    ['that does not abort what it gives up', ['controller.abort();', ''], { delay: 45_000 }],
+    ['that goes on before the abort has reached the network', ['setTimeout(resolve, SETTLE)', 'resolve()'], { delay: 30_200, cancelled: 500 }],
+  ]) {
+    test(`a client ${what} would be signed out by it`, async () => {
+      assert.equal(await signedOutBy({ seeds: 5, config: STRICT, flaw, ...fault }), 5);
+    });
+  }
 });
 
 describe('five tabs over two hours', () => {
