@@ -44,7 +44,7 @@ export interface LoginOptions {
 export interface UpdateOptions extends ClientDetails {
   /** Replaces the app's own claims, at most 2048 bytes of JSON. The client can read them. */
   claims: AppClaims;
-  /** Also rejects the user's access tokens of before, so that their clients refresh at once; default `false`. */
+  /** Also rejects the user's access tokens issued before, so that their clients refresh at once; default `false`. */
   atOnce?: boolean | undefined;
 }
 

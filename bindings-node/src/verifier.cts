@@ -172,7 +172,7 @@ function toJsonResolver(resolve: ResolveIssuer, catalog: Catalog): (issuer: stri
   };
 }
 
-/** The longest response that is read; the core rejects shorter ones too. */
+/** The longest response that is read here; the limit of the core is lower. */
 const MAX_LENGTH = 512 * 1024;
 
 /** The core's own timeout is shorter; this one ends abandoned requests. */

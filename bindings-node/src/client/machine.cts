@@ -575,7 +575,7 @@ function claimsOf(token: string): Record<string, unknown> {
   }
 }
 
-/** A pair but for its refresh token: the times are those of the token, or else its lifetime is `lifetime`. */
+/** A pair without its refresh token. The times are those in the token; without them its lifetime is `lifetime`. */
 export function tokenTimes(access: string, lifetime?: number): Omit<Pair, 'refresh'> {
   const { iat, exp, userId, sub = userId } = claimsOf(access);
   const [issuedAt, expiresAt] = [iat, exp].map((seconds) => (typeof seconds === 'number' ? seconds * 1000 : undefined));

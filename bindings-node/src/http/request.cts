@@ -51,7 +51,7 @@ export interface HttpRequest {
   readonly body?: unknown;
 }
 
-/** @throws AuthError `ERR_ARGUMENT_INVALID` for what is no request. */
+/** @throws AuthError `ERR_ARGUMENT_INVALID` if `request` is not a request. */
 export function checkRequest(request: HttpRequest): void {
   const headers: unknown = (request as HttpRequest | null | undefined)?.headers;
   if (typeof headers === 'object' && headers !== null) return;
@@ -179,7 +179,7 @@ export function addressOf({ ip, socket }: HttpRequest): string | undefined {
  * Fastify report with their proxy settings, else that of the peer, and the user agent. The `Request` of the Fetch API has
  * no address.
  *
- * @throws AuthError `ERR_ARGUMENT_INVALID` for what is no request.
+ * @throws AuthError `ERR_ARGUMENT_INVALID` if `request` is not a request.
  */
 export function clientOf(request: HttpRequest): ClientDetails {
   checkRequest(request);
@@ -195,7 +195,7 @@ export function clientOf(request: HttpRequest): ClientDetails {
  * Returns the proof of a request, for `auth.login(user, { proof })` and `auth.refresh(token, { proof })`, which check
  * it; `undefined` if there is none.
  *
- * @throws AuthError `ERR_ARGUMENT_INVALID` for what is no request.
+ * @throws AuthError `ERR_ARGUMENT_INVALID` if `request` is not a request.
  */
 export function proofOf(request: HttpRequest): RequestProof | undefined {
   checkRequest(request);

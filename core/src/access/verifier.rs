@@ -222,7 +222,7 @@ impl VerifiedAccess {
         self.0.claims.family_position
     }
 
-    /// Rejects a token that is bound to a key: as a bearer token it is not good.
+    /// Rejects a token that is bound to a key but is presented as a bearer token.
     pub(crate) fn require_bearer(self) -> Result<Self> {
         check_binding(self.key(), None).map(|()| self)
     }

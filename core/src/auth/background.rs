@@ -13,7 +13,7 @@ use super::{Engine, SessionAdmin, metrics};
 use crate::error::Result;
 use crate::revocation::{FeedCursor, FeedPage, RevocationFeed};
 use crate::store::SessionStore;
-use crate::types::Timestamp;
+use crate::types::{Timestamp, jitter};
 
 /// How long one read of the feed waits for news. A quiet feed proves this often that it is alive.
 const FEED_WAIT: Duration = Duration::from_secs(1);
@@ -177,12 +177,4 @@ pub(super) async fn repeat_unfinished(engine: Weak<Engine>, mut woken: mpsc::Rec
             delay = (delay * 2).min(MAX_REPEAT_DELAY);
         }
     }
-}
-
-/// A random share of `delay`, so that processes do not retry all at once.
-fn jitter(delay: Duration) -> Duration {
-    let mut byte = [0];
-    // Without randomness there is no jitter, which does no harm.
-    let share = getrandom::fill(&mut byte).map_or(0, |()| u32::from(byte[0]));
-    delay * share / 255
 }

@@ -54,7 +54,7 @@ impl Auth {
         self.revoke_session_from(subject, session, reason, ClientDetails::default()).await
     }
 
-    /// As [`Auth::revoke_session`], with what the request tells of its client, for the audit event.
+    /// As [`Auth::revoke_session`]; the audit event names the client that asked for it.
     ///
     /// # Errors
     /// As [`Auth::revoke_session`].
@@ -355,7 +355,7 @@ impl SessionAdmin {
         report
     }
 
-    /// Denies the access tokens in this process also where it fails.
+    /// Denies the access tokens in this process even if the store fails.
     pub(super) async fn try_revoke_one(
         &self,
         subject: &Subject,
@@ -382,7 +382,7 @@ impl SessionAdmin {
         Ok(self.on_revoked(subject, stored, others, reason, client).await)
     }
 
-    /// Denies the access tokens in this process also where it fails.
+    /// Denies the access tokens in this process even if the store fails.
     pub(super) async fn try_revoke_all(
         &self,
         request: &LogoutEverywhere,
@@ -479,7 +479,7 @@ impl SessionAdmin {
     }
 }
 
-/// Whether the store or the feed did not take a revocation and may take it later.
+/// Whether a revocation could not be stored or published, and may be later.
 pub(super) const fn is_unfinished(report: &Result<RevocationReport>) -> bool {
     matches!(
         report,

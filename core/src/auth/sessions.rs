@@ -38,7 +38,7 @@ pub struct SessionAdmin {
     pub(super) longest_access: Duration,
     /// What was published to the feed.
     pub(super) publications: Arc<Publications>,
-    /// Revocations that the store did not take.
+    /// Revocations that could not be stored yet.
     pub(super) unfinished: Arc<UnfinishedRevocations>,
     /// The revocations in progress.
     pub(super) in_flight: Arc<InFlightLimit>,

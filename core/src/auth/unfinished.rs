@@ -1,4 +1,4 @@
-//! Revocations that the store did not take. They are repeated until it does, or until the process
+//! Revocations that could not be stored. They are retried until they are, or until the process
 //! ends: a user who logs out while the store is unavailable may never try again.
 
 use std::collections::HashMap;
@@ -104,13 +104,13 @@ impl UnfinishedRevocations {
         }
         if requests.count >= MAX_UNFINISHED || count_of_user >= MAX_OF_USER {
             if !requests.is_over_limit {
-                tracing::warn!(target: "regrant::store", "too many revocations that the store did not take; some are not repeated");
+                tracing::warn!(target: "regrant::store", "too many pending revocations; some will not be retried");
             }
             requests.is_over_limit = true;
             return;
         }
         if requests.count == 0 {
-            tracing::warn!(target: "regrant::store", "the store did not take a revocation; it is in force in this process and is repeated");
+            tracing::warn!(target: "regrant::store", "a revocation could not be stored; it applies in this process and will be retried");
         }
         requests.by_user.entry(subject).or_default().insert(selection, request);
         requests.count += 1;
@@ -143,7 +143,7 @@ impl UnfinishedRevocations {
         requests.count -= 1;
         if requests.count == 0 {
             requests.is_over_limit = false;
-            tracing::info!(target: "regrant::store", "the store has taken the revocations that were repeated");
+            tracing::info!(target: "regrant::store", "the pending revocations are stored");
         }
     }
 }

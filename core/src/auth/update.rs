@@ -29,7 +29,7 @@ impl SessionUpdate {
         Self { subject, session, claims, at_once: false, client: ClientDetails::default() }
     }
 
-    /// Also refuses the user's access tokens of before, with
+    /// Also rejects the user's access tokens issued before, with
     /// [`Error::TokenExpired`](crate::Error::TokenExpired): their clients refresh, those of the user's
     /// other sessions too, and get the new claims. Otherwise they come with the next refresh.
     pub fn at_once(mut self) -> Self {
@@ -54,7 +54,7 @@ impl Auth {
     /// - [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again. The claims may be
     ///   stored.
     /// - [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), with
-    ///   [`SessionUpdate::at_once`]: the claims are stored, but access tokens of before stay valid in
+    ///   [`SessionUpdate::at_once`]: the claims are stored, but access tokens issued before stay valid in
     ///   other processes, as in [`Auth::logout`].
     pub async fn update_session(&self, update: SessionUpdate) -> Result<bool> {
         let span = metrics::operation_span!(INFO, "update");

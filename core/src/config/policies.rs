@@ -197,7 +197,10 @@ impl WebConfig {
         match (&mut policy.refresh_cookie, &self.path) {
             (Some(cookie), Some(path)) => cookie.path.clone_from(path),
             (None, Some(_)) => {
-                return Err(Error::config("path", "is that of the refresh cookie, which is off"));
+                return Err(Error::config(
+                    "path",
+                    "has no effect, because the refresh cookie is off",
+                ));
             }
             (_, None) => {}
         }

@@ -31,7 +31,7 @@ impl ErrorCode {
             Self::TokenExpired => "The access token has expired",
             Self::TokenMissing => "No token was presented",
             Self::RefreshExpired => "The refresh token has expired",
-            Self::SessionUnknown => "The session is not known",
+            Self::SessionUnknown => "The session does not exist",
             Self::SessionRevoked => "The session was revoked",
             Self::RefreshReused => "The refresh token was used before; the session was revoked",
             Self::TokenMalformed => "The token is malformed",
@@ -40,7 +40,7 @@ impl ErrorCode {
             Self::KeyNotFound => "The key of the token is not known",
             Self::SignatureInvalid => "The signature of the token is invalid",
             Self::TypMismatch => "The token is of another type",
-            Self::CritUnsupported => "The token asks for an unsupported extension",
+            Self::CritUnsupported => "The token requires an unsupported extension",
             Self::TokenNotYetValid => "The token is not valid yet",
             Self::IssuerMismatch => "The issuer of the token is not accepted",
             Self::AudienceMismatch => "The token is for another audience",
@@ -48,11 +48,13 @@ impl ErrorCode {
             Self::ClaimInvalid => "A claim of the token is invalid",
             Self::SubjectMismatch => "The token belongs to another subject",
             Self::AccessRevoked => "The access token was revoked",
-            Self::DpopProofMissing => "The token is bound to a key and came without a proof of it",
+            Self::DpopProofMissing => {
+                "The token is bound to a key, and the request has no DPoP proof"
+            }
             Self::DpopProofInvalid => "The proof of the key is not valid for this request",
             Self::DpopProofReplayed => "The proof of the key was used before",
             Self::DpopNonceRequired => {
-                "The proof of the key needs the nonce of this answer; try again"
+                "The DPoP proof must contain the nonce of this response; try again"
             }
             Self::StoreUnavailable => "The session store is unavailable; try again",
             Self::KeysUnavailable => "The verification keys are unavailable; try again",
@@ -61,10 +63,10 @@ impl ErrorCode {
                 "A newer refresh token is in use; try again with the newest one"
             }
             Self::TooManyAttempts => "Too many attempts have failed; try again later",
-            Self::InsufficientScope => "The token does not grant what this needs",
+            Self::InsufficientScope => "The token lacks the required scope",
             Self::LoginTooOld => "This needs a new login",
-            Self::OriginNotAllowed => "Cookies do not count in a request by a page of this origin",
-            Self::NotFound => "There is nothing of this name",
+            Self::OriginNotAllowed => "Cookies are not accepted from pages of this origin",
+            Self::NotFound => "Not found",
             Self::ArgumentInvalid => "An argument is invalid",
             Self::ConfigInvalid => "The configuration is invalid",
             Self::Internal => "Internal error",

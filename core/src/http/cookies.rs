@@ -108,7 +108,7 @@ impl CookiePolicy {
     /// [`Error::ConfigInvalid`] for `name_field`, `path` or `domain`.
     pub(super) fn check(&self, name_field: &str) -> Result<()> {
         if !is_token(&self.name) {
-            return Err(Error::config(name_field, "is no cookie name (RFC 6265 §4.1.1)"));
+            return Err(Error::config(name_field, "is not a valid cookie name (RFC 6265 §4.1.1)"));
         }
         let is_path_byte = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b';';
         if !self.path.starts_with('/')
@@ -118,7 +118,7 @@ impl CookiePolicy {
             return Err(Error::config("path", "must begin with / and have no ; (RFC 6265 §4.1.1)"));
         }
         if self.path.contains(['?', '#']) {
-            let problem = "is compared with the path of a request, without its query: it must have no ? and no #";
+            let problem = "must not contain ? or #";
             return Err(Error::config("path", problem));
         }
         if let Some(problem) = self.domain.as_deref().and_then(domain_problem) {

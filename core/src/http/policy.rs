@@ -46,7 +46,10 @@ impl WebPolicy {
     /// `domain`.
     pub fn checked(self) -> Result<Self> {
         if !is_token(&self.access_header) {
-            return Err(Error::config("accessHeader", "is no header name (RFC 9110 §5.1)"));
+            return Err(Error::config(
+                "accessHeader",
+                "is not a valid header name (RFC 9110 §5.1)",
+            ));
         }
         if has_other_meaning(&self.access_header.to_ascii_lowercase()) {
             let problem = "has another meaning, or is a header that browsers and proxies write: \

@@ -110,7 +110,8 @@ impl JwksScheduleBuilder {
             if (min..=MAX_TIME).contains(&value) {
                 return Ok(());
             }
-            Err(Error::config(field, "is too short or too long"))
+            let (min, max) = (min.as_secs_f64(), MAX_TIME.as_secs());
+            Err(Error::config(field, format!("must be from {min} to {max} seconds")))
         };
         check(schedule.refetch_cooldown, Duration::from_secs(1), "keySets.refetchCooldown")?;
         check(schedule.max_age, schedule.refetch_cooldown, "keySets.maxAge")?;

@@ -27,7 +27,7 @@ pub enum Denial {
     Session,
     /// It was issued with a discarded refresh token, so its use is a sign of theft.
     DiscardedChild,
-    /// It names no session, and its user logged out everywhere after it was issued.
+    /// The token names no session, and its user logged out everywhere after it was issued.
     Subject,
     /// Its user logged out everywhere after it was issued, or revoked very many sessions. Whether its
     /// session is revoked is not known: the client must refresh, which asks the store.
@@ -194,7 +194,7 @@ impl UserEntries {
     }
 }
 
-/// How many sessions that the store does not know are denied of one user, one by one.
+/// How many sessions of one user are denied one by one although the store does not know them, at most.
 pub(super) const MAX_USER_SESSIONS: usize = 1_000;
 
 impl Entries {

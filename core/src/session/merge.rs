@@ -4,8 +4,8 @@ use super::notes::SessionNotes;
 use super::record::{Record, SessionState};
 
 impl Record {
-    /// This record after learning what `other` says of the same session in another store; `None` if that
-    /// changes nothing. Merging again changes nothing either.
+    /// Merges `other`, the same session in another store, into this record; `None` if that changes nothing.
+    /// Merging again changes nothing either.
     ///
     /// - A session that is revoked in one of them is revoked.
     /// - The later confirmed token counts, and of one token the later child: an earlier one would make a

@@ -89,7 +89,7 @@ pub struct NewSession {
     /// session is revoked or deleted for this one.
     pub max_sessions: Option<NonZeroU32>,
     /// For a session that is migrated from the legacy app: when it began there. Such a session is
-    /// never deleted before it expires, because its legacy token would begin it anew.
+    /// never deleted before it expires, because its legacy token would create it again.
     pub legacy_login: Option<Timestamp>,
     /// The client of the login, where that is recorded.
     pub client: Option<ClientDetails>,

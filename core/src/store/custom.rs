@@ -182,7 +182,7 @@ impl Entries {
                 }
                 sleep(backoff(conflicts)?).await;
             }
-            Err(Error::store("a value is written too often"))
+            Err(Error::store("too many concurrent writes to one value"))
         };
         timeout(self.options.timeout, run).await.map_err(|_| late())?
     }

@@ -84,7 +84,7 @@ struct Trust {
 /// With this many doubts, no guesses are made but for trials.
 const MAX_DOUBTS: u32 = 16;
 
-/// One of this many operations guesses in spite of the doubts, to notice when guesses are right again.
+/// While guessing is off, one in this many operations guesses all the same, to notice when guesses are right again.
 const TRIAL: u32 = 32;
 
 impl Trust {
@@ -93,7 +93,7 @@ impl Trust {
             || self.operations.fetch_add(1, Ordering::Relaxed).is_multiple_of(TRIAL)
     }
 
-    /// Doubts become fewer where more than two of three guesses are right.
+    /// The doubts shrink if more than two thirds of the guesses are right.
     fn learn(&self, was_right: bool) {
         let learn = |doubts: u32| {
             Some(if was_right { doubts.saturating_sub(1) } else { (doubts + 2).min(MAX_DOUBTS) })
@@ -188,7 +188,7 @@ impl Optimistic {
                     Saved::Conflict => sleep(backoff(conflicts)?).await,
                 }
             }
-            Err(Error::store("the sessions of this user are written too often"))
+            Err(Error::store("too many concurrent writes for this user"))
         };
         timeout(self.timeout, run).await.map_err(|_| late())?
     }

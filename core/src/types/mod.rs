@@ -10,5 +10,7 @@ pub(crate) use ids::Generation;
 pub use ids::{FamilyPosition, SessionId, Subject};
 pub use realm::{Realm, Realms};
 pub use secret::{AccessToken, RefreshToken, SecretBytes};
+#[cfg(feature = "server")]
+pub(crate) use time::jitter;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};
 pub(crate) use time::{format_span, span_seconds_or_text};

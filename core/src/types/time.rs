@@ -112,7 +112,7 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock for tests, which moves only when told to.
+/// A clock for tests. It moves only when it is set or advanced.
 #[derive(Debug, Default)]
 pub struct ManualClock(AtomicI64);
 
@@ -141,6 +141,15 @@ impl Clock for ManualClock {
 
 /// The longest accepted duration: a hundred years.
 const LONGEST: Duration = Duration::from_secs(100 * 366 * 24 * 3600);
+
+/// A random duration of at most `bound`, so that processes do not all retry at once.
+#[cfg(feature = "server")]
+pub(crate) fn jitter(bound: Duration) -> Duration {
+    let mut bytes = [0; 2];
+    // Without a random number the longest wait is safe.
+    let share = getrandom::fill(&mut bytes).map_or(u16::MAX, |()| u16::from_ne_bytes(bytes));
+    bound * u32::from(share) / u32::from(u16::MAX)
+}
 
 /// Parses a duration: a whole number with a unit `ms`, `s`, `m`, `h`, `d` or `w`, or a bare number
 /// of seconds.
@@ -201,8 +210,8 @@ pub fn format_span(span: Duration) -> String {
 /// Text that [`parse_span`] rejects, negative numbers and other types.
 pub fn span_seconds_or_text<'de, D: Deserializer<'de>>(input: D) -> Result<Duration, D::Error> {
     const DAY: u64 = 24 * 3600;
-    /// As milliseconds 3 hours, and as seconds 125 days. What is as milliseconds a whole number of minutes
-    /// and as seconds a whole number of days, such as 90 days, is mostly less.
+    /// 3 hours in milliseconds, 125 days in seconds. A number that is whole minutes as milliseconds and whole
+    /// days as seconds, such as 90 days, is usually less.
     const WHOLE_HOURS: u64 = 10_800_000;
 
     struct Span;

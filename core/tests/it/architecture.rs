@@ -62,9 +62,18 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
 
 /// What a file depends on outside its tests: without comments, string literals and `#[cfg(test)]` modules.
 fn code_of(text: &str) -> String {
-    let text = text.split("#[cfg(test)]\nmod ").next().unwrap_or_default();
+    let mut parts = text.split("#[cfg(test)]\nmod ");
+    let mut outside = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let declaration = part.lines().next().unwrap_or_default();
+        // A module in the file itself is its end.
+        let Some(rest) = declaration.strip_suffix(';').map(|name| &part[name.len() + 1..]) else {
+            break;
+        };
+        outside.push_str(rest);
+    }
     let mut code = String::new();
-    for line in text.lines().filter(|line| !line.trim_start().starts_with("//")) {
+    for line in outside.lines().filter(|line| !line.trim_start().starts_with("//")) {
         // A path in a string literal is not a dependency.
         for (index, piece) in line.split('"').enumerate() {
             code.push_str(if index % 2 == 0 { piece } else { "\"\"" });

@@ -220,7 +220,7 @@ impl Machine {
         let is_open = self.failures.is_open(&self.settings, now.monotonic);
         let (retry_at, error) = (self.failures.retry_at(), self.failures.error(now.monotonic));
         self.waiters.retain(|waiter| {
-            // A waiter whose deadline is before the next attempt would wait in vain.
+            // A waiter whose deadline is before the next attempt would only wait to fail.
             let waits = !is_open && retry_at < waiter.deadline;
             if !waits {
                 out.push(Action::Fail { caller: waiter.caller, error });

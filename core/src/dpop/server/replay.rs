@@ -63,7 +63,7 @@ impl UsedProofs {
             return Err(Error::store("the capacity for used DPoP proofs is reached"));
         }
         if younger.count(key) + older.count(key) >= self.capacity.div_ceil(100) {
-            return Err(Error::store("one key has used its share of the DPoP proofs"));
+            return Err(Error::store("the limit of DPoP proofs per key is reached"));
         }
         younger.proofs.insert(proof);
         *younger.counts.entry(*key).or_default() += 1;

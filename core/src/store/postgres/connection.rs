@@ -296,8 +296,8 @@ impl Address {
                 ("sslmode", "verify-full") => verify = true,
                 ("sslmode", _) => {
                     return Err(problem(
-                        "sslmode must be disable or verify-full: what does not check the \
-                         certificate protects from nobody",
+                        "sslmode must be disable or verify-full: other modes do not check the \
+                         certificate",
                     ));
                 }
                 ("sslrootcert", path) => authorities = Some(path.to_owned()),

@@ -68,7 +68,7 @@ impl RevocationFeed for Rows {
         // What is read without waiting needs no connection of its own.
         let mut signal = (!wait.is_zero()).then(|| self.listener.subscribe(&self.connections));
         loop {
-            // Seen before the table is read, so that what is published meanwhile wakes this reader.
+            // Marks the signal as seen before the table is read, so that what is published meanwhile wakes this reader.
             let is_listening =
                 signal.as_mut().is_some_and(|signal| signal.borrow_and_update().is_listening);
             let parameters: [Parameter<'_>; 4] = [

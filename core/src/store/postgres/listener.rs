@@ -21,7 +21,7 @@ use crate::error::{Error, Result};
 use crate::store::optimistic::late;
 use crate::types::SessionId;
 
-/// The channel of all stores in a database: a reader that is woken in vain reads once.
+/// The channel of all stores in a database: a reader that is woken for nothing reads once.
 pub(super) const CHANNEL: &str = "regrant_feed";
 
 /// Notifies those who listen to a channel.

@@ -13,12 +13,13 @@ use super::address::{Address, Layout, Node};
 use super::cluster::ClusterTopology;
 use super::connection::{Connection, Deployment, EvictionCheck, NodeConnection};
 use super::connector::Connector;
-use super::retry::{RETRY_DELAY, is_lost, is_transient, jitter, not_ready, timed_out};
+use super::retry::{RETRY_DELAY, is_lost, is_transient, not_ready, timed_out};
 use super::script::{Arguments, Script};
 use super::sentinel::SentinelTopology;
 use super::topology::{Advice, PrimaryStatus, Route, Standalone, Topology};
 use crate::error::{Error, Result};
 use crate::store::{RedisOptions, Replicated};
+use crate::types::jitter;
 
 /// How often a request is sent before it fails, not counting the attempts that wait for a failover
 /// ([`RETRY_DELAY`]): only the timeout limits those.

@@ -15,11 +15,12 @@ use tokio::time::sleep;
 
 use super::address::Node;
 use super::connector::Connector;
-use super::retry::{Coalesce, is_lost, jitter, unexpected};
+use super::retry::{Coalesce, is_lost, unexpected};
 use super::topology::{
     ANSWER_GRACE, Advice, MIN_QUERY_INTERVAL, PrimaryStatus, Retired, Route, Snapshot, Topology,
     quorum_query,
 };
+use crate::types::jitter;
 
 /// After a `MOVED` the whole slot map is fetched within this time.
 const REFRESH_DELAY: Duration = Duration::from_secs(1);

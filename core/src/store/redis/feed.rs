@@ -77,7 +77,7 @@ impl RevocationFeed for Feed {
         let (has_last, checked): (bool, _) =
             self.reader.query(&self.key, &has, Duration::ZERO).await?;
         if !has_last && last != BEGINNING {
-            tracing::info!(target: "regrant::store", "the revocation feed has begun anew, or has lost entries; reading it from its beginning");
+            tracing::info!(target: "regrant::store", "the revocation feed was reset or has lost entries; reading it from its beginning");
         }
         let from = if has_last { last } else { BEGINNING };
         let mut read = cmd("XREAD");

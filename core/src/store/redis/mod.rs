@@ -156,7 +156,7 @@ impl RedisStore {
             };
             replaced = stored;
         }
-        Err(Error::store("a session is written too often"))
+        Err(Error::store("too many concurrent writes to one session"))
     }
 
     /// Replaces what is stored of a session, if it is still the same; otherwise returns what is stored.
@@ -213,7 +213,7 @@ impl SessionStore for RedisStore {
             .text(client_text(new.client.as_ref()));
         let reply = self.run_replicated(&self.scripts.create, subject, arguments).await?;
         if reply.replicated == Replicated::No {
-            tracing::warn!(target: "regrant::store", "too few replicas have a login: a failover may sign it out");
+            tracing::warn!(target: "regrant::store", "too few replicas have confirmed a login: a failover may lose its session");
         }
         let (record, texts, evicted): (Vec<u8>, Texts, Vec<Vec<u8>>) =
             reply.retried.unwrap_or(reply.value);

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use crate::types::jitter;
 use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use tokio::sync::{Mutex as AsyncMutex, watch};
 use tokio::time::{Instant, sleep_until};
@@ -111,14 +112,6 @@ impl Backoff {
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
-}
-
-/// A random duration of at most `bound`.
-pub(super) fn jitter(bound: Duration) -> Duration {
-    let mut bytes = [0; 2];
-    // Without a random number the longest wait is safe.
-    let share = getrandom::fill(&mut bytes).map_or(u16::MAX, |()| u16::from_ne_bytes(bytes));
-    bound * u32::from(share) / u32::from(u16::MAX)
 }
 
 /// Runs one attempt at a time, whose outcome all callers share.

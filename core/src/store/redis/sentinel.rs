@@ -19,11 +19,12 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::address::Node;
 use super::connector::Connector;
-use super::retry::{Backoff, Coalesce, is_lost, is_unsupported, jitter, timed_out, unexpected};
+use super::retry::{Backoff, Coalesce, is_lost, is_unsupported, timed_out, unexpected};
 use super::topology::{
     ANSWER_GRACE, Advice, MIN_QUERY_INTERVAL, PrimaryStatus, Retired, Snapshot, Topology,
     quorum_query,
 };
+use crate::types::jitter;
 
 /// The Sentinels poll their servers about once a second. For so long after this process saw a
 /// replica become the primary, it disbelieves Sentinels that still name the old one.
@@ -182,7 +183,7 @@ impl SentinelTopology {
                 return Ok((current, false));
             }
             // Only Sentinels that missed the last failover have answered. (A majority with an
-            // older epoch means that the Sentinels were set up anew.)
+            // older epoch means that the Sentinels were set up again.)
             if newest.epoch < known.epoch && !majority {
                 return Ok((current, failing_over));
             }
@@ -297,7 +298,7 @@ async fn is_promoted(connector: &Connector, node: &Node) -> bool {
         match poll_role(connector, node, deadline).await {
             Ok(is_primary) => return is_primary,
             Err(error) if is_unsupported(&error) => {
-                tracing::debug!(target: "regrant::store", %node, %error, "ROLE is not available; the promotion of this replica is noticed later");
+                tracing::debug!(target: "regrant::store", %node, %error, "ROLE is not available; a promotion of this replica is noticed later");
                 return false;
             }
             Err(_) => sleep(ROLE_RECONNECT_DELAY).await,

@@ -14,9 +14,9 @@ use crate::tools::Skip;
 const CRATES: [(&str, &str); 12] = [
     ("core/cli/", "regrant-cli"),
     ("core/", "regrant"),
-    ("bindings-node/native/", "regrant-node"),
-    ("bindings-uniffi/src/", "regrant-uniffi"),
-    ("tests/bench/src/", "regrant-bench"),
+    ("bindings-node/", "regrant-node"),
+    ("bindings-uniffi/", "regrant-uniffi"),
+    ("tests/bench/", "regrant-bench"),
     ("tests/chaos/", "regrant-chaos"),
     ("tests/clients/rust/", "regrant-clients"),
     ("tests/fuzz/", "regrant-fuzz"),
@@ -45,6 +45,8 @@ struct Parts {
     typescript: bool,
     /// Changed parts that only these stages of `test` check.
     stages: Vec<&'static str>,
+    /// Changed files that only the whole of `test` checks.
+    others: Vec<String>,
 }
 
 /// Checks what differs from the commit at which this branch left `main`, or from `HEAD` on `main` itself.
@@ -74,6 +76,9 @@ pub(crate) fn run() -> Result<()> {
     }
     for stage in &parts.stages {
         println!("not checked: cargo xtask test --only {stage}");
+    }
+    if !parts.others.is_empty() {
+        println!("not checked: {}; cargo xtask test", parts.others.join(", "));
     }
     println!("checked within {} s", started.elapsed().as_secs());
     Ok(())
@@ -116,8 +121,13 @@ fn parts_of<'a>(changed: impl IntoIterator<Item = &'a str>) -> Parts {
         let changed = of(&CRATES).filter(|name| is_rust && !parts.crates.contains(name));
         parts.crates.extend(changed);
         let typed = [".cts", ".mts", ".json"].iter().any(|ending| file.ends_with(ending));
-        parts.typescript |= file.starts_with("bindings-node/") && typed;
+        let typed = file.starts_with("bindings-node/") && typed;
+        parts.typescript |= typed;
         parts.stages.extend(of(&STAGES).filter(|stage| !parts.stages.contains(stage)));
+        let is_known = SHARED.contains(&file) || of(&STAGES).is_some() || typed;
+        if !is_known && !(is_rust && of(&CRATES).is_some()) {
+            parts.others.push(file.to_owned());
+        }
     }
     parts
 }
@@ -129,12 +139,15 @@ mod tests {
     #[test]
     fn changed_files_select_the_checks() {
         let parts = |files: &[&'static str]| parts_of(files.iter().copied());
-        assert_eq!(parts(&["README.md", "core/docs/limits.md"]), Parts::default());
+        assert_eq!(parts(&[]), Parts::default());
+        let others = ["README.md", "core/docs/limits.md", "tests/vectors/errors.json"];
+        assert_eq!(parts(&others).others, others);
         assert_eq!(parts(&["core/src/lib.rs", "core/Cargo.toml"]).crates, ["regrant"]);
         assert_eq!(parts(&["core/src/store/redis/step.lua"]).crates, ["regrant"]);
         assert_eq!(parts(&["Cargo.lock"]).crates.len(), CRATES.len());
         let node = parts(&["bindings-node/src/index.cts", "bindings-node/test/auth.test.mjs"]);
-        assert_eq!(node, Parts { crates: vec![], typescript: true, stages: vec!["node"] });
+        let expected = Parts { typescript: true, stages: vec!["node"], ..Parts::default() };
+        assert_eq!(node, expected);
     }
 
     #[test]
