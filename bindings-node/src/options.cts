@@ -247,7 +247,8 @@ export interface RefreshConfig {
   grace?: Lifetime | undefined;
   /**
    * The same while nobody has used the new pair, at least `grace` and at most 5 minutes: for responses that arrive
-   * late. If only a longer `grace` is given, that applies here too.
+   * late. After it come 409 for another `grace`, and then new tokens. If only a longer `grace` is given, that applies
+   * here too.
    *
    * @defaultValue `'1m'`
    */

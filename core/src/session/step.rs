@@ -10,12 +10,12 @@
 //! | | `r.state` is `Revoked` | `Revoked` |
 //! | `p = r` | `p.id ≠ r.id` | `Reuse(Fork)` |
 //! | | no `c` | `Rotate`, on branch 0 |
-//! | | `c.used`, `now − u ≤ G` and `now − c.issued_at ≤ U` | `Replay`; no write |
-//! | | `c.used` | `Reuse(ParentReturned)` |
+//! | | `c.used` and `now − u > G` | `Reuse(ParentReturned)` |
 //! | | `now − c.issued_at ≤ U` | `Replay`; no write |
+//! | | `c.used`, or `now − c.issued_at ≤ U + G` | `Superseded` |
 //! | | else | `Rotate`, on the next branch; `c` becomes a `DiscardedChild` |
 //! | `p > r` | `c`, `p = r + 1` and `p.branch < c.branch` | `Reuse(DiscardedBranch)` |
-//! | | `c` and `c.issued_at > p.issued_at + U` | `Reuse(OlderToken)` |
+//! | | `c` and `c.issued_at > p.issued_at + U + G` | `Reuse(OlderToken)` |
 //! | | `p = r + 1` and `p.parent ≠ r.id` | `Reuse(Fork)` |
 //! | | else | `p` becomes the confirmed token; `Rotate`, on branch 0 |
 //! | `p < r` | `p = r − 1` and `now − r.confirmed_at ≤ G` | `Superseded` |
@@ -31,6 +31,9 @@
 //! the child ends `U`, so a thief of the parent shares only a child that its owner has not used for
 //! longer than `G`: that much later the requests of other tabs, sent at the same time, may arrive.
 //! `u` is `r.confirmed_at` or, if that is later, `c.issued_at`.
+//!
+//! For `G` after `U` there is neither `c` nor another child: a request may be a copy of one that was answered with
+//! `c` at the end of `U`, and to discard `c` would sign its client out. A client that never got `c` tries again.
 //!
 //! `Rotate`, and `Renew` in place of it, move the idle deadline of the record to `idle_ttl` after the
 //! refresh. The time of the refresh is later than that of the refresh before, also when the clock was set
@@ -80,7 +83,7 @@ pub enum Decision {
         /// When the session expires unless it is refreshed again.
         expires_at: Timestamp,
     },
-    /// Issue nothing and revoke nothing: the client has a newer token and should use that.
+    /// Issue nothing and revoke nothing: the client has a newer token and should use that, or try again.
     Superseded,
     /// Reuse is detected and the session is revoked.
     Reuse(ReuseEvidence),
@@ -216,16 +219,16 @@ fn same_generation(
     let Some(child) = record.child else {
         return rotate_or_renew(record, 0, token.issued_at, now, policy);
     };
-    let unused_until = child.issued_at.plus(policy.unused_grace);
-    let replayed_until = match child.used {
-        true => child.issued_at.max(record.confirmed_at).plus(policy.grace).min(unused_until),
-        false => unused_until,
-    };
+    let first_use = child.issued_at.max(record.confirmed_at);
+    if child.used && now > first_use.plus(policy.grace) {
+        return reuse(record, ReuseEvidence::ParentReturned, now);
+    }
+    let replayed_until = child.issued_at.plus(policy.unused_grace);
     if now <= replayed_until {
         return unchanged(Decision::Replay(IssuedChild::of(record, child, policy)));
     }
-    if child.used {
-        return reuse(record, ReuseEvidence::ParentReturned, now);
+    if child.used || now <= replayed_until.plus(policy.grace) {
+        return unchanged(Decision::Superseded);
     }
     // Either the response with the child was lost, or a thief has it. This client gets the next
     // branch, and use of the discarded child is reuse.
@@ -251,7 +254,8 @@ fn later_generation(
         if is_next && token.branch < child.branch {
             return reuse(record, ReuseEvidence::DiscardedBranch, now);
         }
-        if child.issued_at > token.issued_at.plus(policy.unused_grace) {
+        let last_copy = token.issued_at.plus(policy.unused_grace).plus(policy.grace);
+        if child.issued_at > last_copy {
             return reuse(record, ReuseEvidence::OlderToken, now);
         }
     }

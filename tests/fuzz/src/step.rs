@@ -81,20 +81,21 @@ fn by_the_table(
     }
     let (generation, confirmed) = (u64::from(p.generation), u64::from(r.generation));
     let is_older =
-        r.child.is_some_and(|child| ms(child.issued_at) > ms(p.issued_at) + unused_grace);
+        r.child.is_some_and(|child| ms(child.issued_at) > ms(p.issued_at) + unused_grace + grace);
     if generation == confirmed {
         match r.child {
             _ if p.id != r.id => DecisionKind::Reuse,
             None if policy.rotate || has_rotated => DecisionKind::Rotate,
             None => DecisionKind::Renew,
             Some(child @ Child { used: true, .. })
-                if now - ms(child.issued_at.max(r.confirmed_at)) <= grace
-                    && now - ms(child.issued_at) <= unused_grace =>
+                if now - ms(child.issued_at.max(r.confirmed_at)) > grace =>
             {
-                DecisionKind::Replay
+                DecisionKind::Reuse
             }
-            Some(Child { used: true, .. }) => DecisionKind::Reuse,
             Some(child) if now - ms(child.issued_at) <= unused_grace => DecisionKind::Replay,
+            Some(child) if child.used || now - ms(child.issued_at) <= unused_grace + grace => {
+                DecisionKind::Superseded
+            }
             Some(_) => DecisionKind::Rotate,
         }
     } else if generation == confirmed + 1 {

@@ -36,7 +36,7 @@ async fn using_an_access_token_of_a_discarded_branch_is_reuse() {
     let world = World::new(json!({}));
     let pair = world.login().await;
     let thief = world.refresh(pair.refresh_token.expose()).await.unwrap();
-    world.advance(61);
+    world.advance(71);
     let honest = world.refresh(pair.refresh_token.expose()).await.unwrap();
     // Rejected at once, without I/O, and reported in the background.
     assert_code(world.auth.verify(thief.access_token.expose()), "ERR_ACCESS_REVOKED");
@@ -46,7 +46,7 @@ async fn using_an_access_token_of_a_discarded_branch_is_reuse() {
 }
 
 /// Within the longer grace a thief shares what the owner asks for, also with access tokens that are
-/// issued at its end; from the owner's first step beyond it they are rejected.
+/// issued at its end; from the owner's first refresh after both graces they are rejected.
 #[tokio::test]
 async fn a_thief_shares_an_unused_child_until_the_longer_grace_ends() {
     let world = World::new(json!({}));
@@ -55,7 +55,7 @@ async fn a_thief_shares_an_unused_child_until_the_longer_grace_ends() {
     world.advance(60);
     let thief = world.refresh(pair.refresh_token.expose()).await.unwrap();
     assert_eq!(next(&thief), next(&owner));
-    world.advance(1);
+    world.advance(11);
     world.refresh(pair.refresh_token.expose()).await.unwrap();
     assert_code(world.auth.verify(thief.access_token.expose()), "ERR_ACCESS_REVOKED");
 }
@@ -74,7 +74,7 @@ async fn a_process_without_the_deny_list_entry_detects_reuse_from_the_store() {
     let (one, two) = (process(), process());
     let pair = one.login().await;
     let thief = one.refresh(pair.refresh_token.expose()).await.unwrap();
-    here.advance(61);
+    here.advance(71);
     let honest = one.refresh(pair.refresh_token.expose()).await.unwrap();
 
     // The record itself contains the discarded branches.

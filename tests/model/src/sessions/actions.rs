@@ -25,24 +25,30 @@ impl World {
     ) -> Result<(), Violation> {
         let alone = self.is_alone(space);
         let token = self.honest.refresh;
+        let may_wait = self.is_between_children(&token);
         Self::check_own_key(space, machine.bindings.refresh)?;
         let decision = self.refresh_as(machine, space, Who::Honest, rotate, answer)?;
         match decision {
             Decision::Rotate(_) | Decision::Replay(_) | Decision::Renew { .. } => {}
+            // It tries again.
+            Decision::Superseded if may_wait => return Ok(()),
             // The invariants hold within the lifetimes of the policy only.
             Decision::Expired => return Ok(()),
             decision if alone => return Err(Violation::HonestRefused(decision)),
             _ => return Ok(()),
         }
-        let first_answer = self.app_time_of_issue(decision);
-        let last = first_answer.plus(UNUSED_GRACE);
-        // The store may have lost its answer to an earlier request with this token, and have given another child now.
-        for earlier in self.requests.iter_mut().filter(|it| it.token.secret == token.secret) {
-            earlier.until = earlier.until.min(last);
-        }
-        let until = last.min(self.app_now().plus(GRACE)).max(first_answer.plus(GRACE));
+        let until = self.app_now().plus(GRACE);
         self.requests.push(Request { token, rotate, until });
         Ok(())
+    }
+
+    /// Whether the child of this token is no longer given again, and not yet discarded: the response with it was lost.
+    fn is_between_children(&self, token: &Token) -> bool {
+        self.record.child.is_some_and(|child| {
+            let replayed_until = child.issued_at.plus(UNUSED_GRACE);
+            token.claims.id == self.record.id
+                && (self.now > replayed_until && self.now <= replayed_until.plus(GRACE))
+        })
     }
 
     /// A copy of one of the honest client's requests arrives.
@@ -117,7 +123,7 @@ impl World {
     pub(super) fn land(&mut self) {
         let LateResponse { refresh, access, until } = self.late.take().expect("there is one");
         for request in &mut self.requests {
-            request.until = request.until.min(until);
+            request.until = request.until.min(until.plus(GRACE));
         }
         self.honest.earlier_access = Some(self.honest.access);
         (self.honest.refresh, self.honest.access) = (refresh, access);

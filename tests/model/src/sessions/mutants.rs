@@ -56,6 +56,40 @@ pub const LOAD_BEARING: &[Mutant] = &[
     deciding("an unused child has no longer grace than a used one", |r, p, now, policy| {
         decide_refresh(r, p, now, &RefreshPolicy { unused_grace: policy.grace, ..*policy })
     }),
+    deciding(
+        "an unused child is discarded as soon as it is no longer given again",
+        |r, p, now, policy| {
+            let next = decide_refresh(r, p, now, policy);
+            let is_between =
+                r.child.is_some_and(|child| !child.used) && p.generation == r.generation;
+            if !is_between || next.decision != Decision::Superseded {
+                return next;
+            }
+            // As the real functions do at the end of the pause.
+            let policy = RefreshPolicy { grace: std::time::Duration::ZERO, ..*policy };
+            decide_refresh(r, p, now, &policy)
+        },
+    ),
+    deciding("a used child is no longer superseded than given again", |r, p, now, policy| {
+        let next = decide_refresh(r, p, now, policy);
+        let is_parent = r.child.is_some_and(|child| child.used) && p.generation == r.generation;
+        if is_parent && next.decision == Decision::Superseded {
+            return reuse(r, ReuseEvidence::ParentReturned, now);
+        }
+        next
+    }),
+    deciding(
+        "a child that a copy got is newer than a token, without the pause",
+        |r, p, now, policy| {
+            let next = decide_refresh(r, p, now, policy);
+            let is_newer = |child: Child| child.issued_at > p.issued_at.plus(policy.unused_grace);
+            if p.generation > r.generation && next.record.is_some() && r.child.is_some_and(is_newer)
+            {
+                return reuse(r, ReuseEvidence::OlderToken, now);
+            }
+            next
+        },
+    ),
     deciding("a used child has the grace of an unused one", |r, p, now, policy| {
         let is_confirmed = p.generation == r.generation;
         let grace = if is_confirmed { policy.unused_grace } else { policy.grace };

@@ -27,9 +27,7 @@ pub enum Who {
 pub(super) struct Request {
     pub token: Token,
     pub rotate: bool,
-    /// A copy may arrive up to this instant: the grace after the response, and no later than the grace
-    /// of unused children after the first response, by a clock that never steps back. Sooner, if the store lost
-    /// that response and has given an earlier child again.
+    /// A copy may arrive up to this instant: the grace after the response, by a clock that never steps back.
     pub until: Timestamp,
 }
 

@@ -104,6 +104,10 @@ pub async fn the_grace_of_a_used_child_begins_with_its_use(at: &Fixture) {
         assert_eq!(in_use, Some(UseOutcome::ChildInUse));
         at.wait(replayed);
         assert_eq!(at.decide(&session, &parent).await, Decision::Replay(issued_child));
+        if replayed < GRACE {
+            at.wait(GRACE - replayed);
+            assert_eq!(at.decide(&session, &parent).await, Decision::Superseded);
+        }
         at.wait(MOMENT);
         assert_eq!(at.decide(&session, &parent).await, theft);
     }
@@ -111,7 +115,8 @@ pub async fn the_grace_of_a_used_child_begins_with_its_use(at: &Fixture) {
 
 /// A response is late, and the store loses the write meanwhile.
 pub async fn after_a_lost_write_a_late_child_is_accepted(at: &Fixture) {
-    for (later, is_accepted) in [(UNUSED_GRACE, true), (UNUSED_GRACE + MOMENT, false)] {
+    let latest = UNUSED_GRACE + GRACE;
+    for (later, is_accepted) in [(latest, true), (latest + MOMENT, false)] {
         let session = at.login("alice").await;
         at.wait(MINUTE);
         let late = session.token.child(&IssuedChild {
@@ -140,7 +145,12 @@ pub async fn an_unused_child_is_discarded_for_the_next_branch(at: &Fixture) {
     at.wait(MINUTE);
     let mut first = session.clone();
     let lost = at.refresh(&mut first).await;
-    at.wait(UNUSED_GRACE + MOMENT);
+    // Until then the request may be a copy of one that was answered with the child.
+    for wait in [UNUSED_GRACE + MOMENT, GRACE - MOMENT] {
+        at.wait(wait);
+        assert_eq!(at.decide(&session, &session.token).await, Decision::Superseded);
+    }
+    at.wait(MOMENT);
     let answer =
         at.attempt(&session, &session.token.claims, true, TheftScope::Session).await.unwrap();
     let Decision::Rotate(next) = answer.decision else { panic!("{answer:?}") };

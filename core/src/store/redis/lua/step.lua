@@ -37,14 +37,13 @@ end
 local function same_generation(r, p, now, policy)
   if p.id ~= r.id then return reuse(r, FORK, now) end
   if not r.child then return rotate_or_renew(r, math.max(now, after(p.iat)), 0, policy) end
+  local first_use = math.max(r.issued_at, r.confirmed_at)
+  if r.used and now > first_use + policy.grace then return reuse(r, PARENT_RETURNED, now) end
   local replayed_until = r.issued_at + policy.unused_grace
-  if r.used then
-    replayed_until = math.min(math.max(r.issued_at, r.confirmed_at) + policy.grace, replayed_until)
-  end
   if now <= replayed_until then
     return { decision = REPLAY, expires_at = child_expires(r, policy) }
   end
-  if r.used then return reuse(r, PARENT_RETURNED, now) end
+  if r.used or now <= replayed_until + policy.grace then return { decision = SUPERSEDED } end
   local discarded = r.branch
   local answer =
     rotate_or_renew(r, math.max(now, after(r.issued_at)), math.min(r.branch + 1, LAST_BRANCH), policy)
@@ -55,7 +54,7 @@ end
 local function later_generation(r, p, now, policy)
   if r.child then
     if p.gen == r.gen + 1 and p.branch < r.branch then return reuse(r, DISCARDED_BRANCH, now) end
-    if r.issued_at > p.iat + policy.unused_grace then return reuse(r, OLDER_TOKEN, now) end
+    if r.issued_at > p.iat + policy.unused_grace + policy.grace then return reuse(r, OLDER_TOKEN, now) end
   end
   if p.gen == r.gen + 1 and p.parent ~= r.id then return reuse(r, FORK, now) end
   r.gen, r.id, r.confirmed_at = p.gen, p.id, now
