@@ -42,8 +42,9 @@ export interface Tokens {
   readonly header?: string | undefined;
   /** @internal The statuses with which the server rejects an access token. */
   readonly rejections?: readonly number[] | undefined;
-  /** @internal The status of a refresh token that a newer one has superseded, and of a session that is over. */
+  /** @internal The status of a refresh token that a newer one has superseded. */
   readonly superseded?: number | undefined;
+  /** @internal The status of a session that is over. */
   readonly ended?: number | undefined;
 }
 

@@ -253,6 +253,8 @@ impl World {
                         }
                         children.push(child);
                     }
+                    // Between the end of a child's grace and the next child.
+                    Decision::Superseded => self.count("a refresh has to wait"),
                     other => self.ended(phase, which, &format!("{other:?}")),
                 },
                 Ok(None) => self.ended(phase, which, "unknown"),
