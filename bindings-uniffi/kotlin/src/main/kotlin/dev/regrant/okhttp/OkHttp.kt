@@ -9,6 +9,7 @@ import dev.regrant.Session
 import dev.regrant.TOKEN_HEADERS
 import dev.regrant.Transport
 import dev.regrant.responseHead
+import java.io.File
 import java.io.IOException
 import java.io.InterruptedIOException
 import kotlin.coroutines.resume
@@ -24,12 +25,17 @@ import okhttp3.Call
 import okhttp3.Callback
 import okhttp3.CookieJar
 import okhttp3.Dispatcher
+import okhttp3.FormBody
 import okhttp3.HttpUrl
 import okhttp3.Interceptor
+import okhttp3.MultipartBody
 import okhttp3.OkHttpClient
 import okhttp3.Request
+import okhttp3.RequestBody
+import okhttp3.RequestBody.Companion.asRequestBody
 import okhttp3.RequestBody.Companion.toRequestBody
 import okhttp3.Response
+import okio.ByteString
 
 /** The longest body that is read, in bytes. Responses with tokens are far shorter. */
 private const val MAX_BODY = 256L * 1024
@@ -42,8 +48,9 @@ class NoAccessTokenException(val error: RegrantException) : IOException(error)
 
 /**
  * Adds an access token of [session] (RFC 6750 §2.1) to calls for which [isProtected] returns true, with a DPoP proof if the
- * token is bound to the session's key (RFC 9449), and retries them once if the server rejects it and the body is neither one-shot
- * nor duplex. Other calls, and those with an `Authorization` or `accesstoken` header, are not changed.
+ * token is bound to the session's key (RFC 9449), and retries them once if the server rejects it. Other calls, and those with an
+ * `Authorization` or `accesstoken` header, are not changed. A call is retried only if its body is one of OkHttp's own (text, bytes, a
+ * file, a form, or a multipart form of these): the first attempt may have consumed any other. Its token is renewed for the next call.
  *
  * A proof is valid for one URL: a redirected call with a bound token is rejected at its new URL.
  *
@@ -69,7 +76,7 @@ internal class BearerInterceptor(private val session: Session, private val isPro
                 response.close()
                 throw thrown
             }
-            if (next == null || !request.isRepeatable()) return response
+            if (next == null || !request.body.isRepeatable()) return response
             response.close()
             attempt = next
         }
@@ -98,7 +105,20 @@ private fun Request.authorized(attempt: Attempt): Request {
     return builder.build()
 }
 
-private fun Request.isRepeatable() = body.let { it == null || !it.isOneShot() && !it.isDuplex() }
+/**
+ * Whether a body can be sent again. OkHttp's `isOneShot` does not tell: it is false for a body over a stream unless its author
+ * overrides it, and the second attempt would send nothing.
+ */
+private fun RequestBody?.isRepeatable(): Boolean = when (this) {
+    null, is FormBody -> true
+    is MultipartBody -> parts.all { it.body.isRepeatable() }
+    else -> javaClass in REPEATABLE
+}
+
+/** OkHttp's own bodies. Their classes have no public names, and R8 renames them. */
+private val REPEATABLE by lazy {
+    listOf(ByteArray(0).toRequestBody(), ByteString.EMPTY.toRequestBody(), File("").asRequestBody()).map { it.javaClass }.toSet()
+}
 
 private fun headOf(response: Response) = responseHead(response.code, response.headers)
 

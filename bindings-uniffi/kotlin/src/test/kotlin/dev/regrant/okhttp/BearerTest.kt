@@ -18,10 +18,12 @@ import dev.regrant.asText
 import dev.regrant.decodeUnverified
 import dev.regrant.signOut
 import java.io.IOException
+import java.nio.file.Files
 import java.time.Duration
 import java.util.Collections
 import java.util.concurrent.CompletableFuture
 import java.util.concurrent.TimeUnit
+import java.util.concurrent.atomic.AtomicInteger
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
@@ -32,15 +34,19 @@ import kotlinx.coroutines.withTimeout
 import okhttp3.Call
 import okhttp3.Callback
 import okhttp3.Dispatcher
+import okhttp3.FormBody
+import okhttp3.MultipartBody
 import okhttp3.OkHttpClient
 import okhttp3.Protocol
 import okhttp3.Request
 import okhttp3.RequestBody
+import okhttp3.RequestBody.Companion.asRequestBody
 import okhttp3.RequestBody.Companion.toRequestBody
 import okhttp3.Response
 import okhttp3.ResponseBody.Companion.toResponseBody
 import okio.Buffer
 import okio.BufferedSink
+import okio.ByteString.Companion.encodeUtf8
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
@@ -83,18 +89,55 @@ class BearerTest {
     }
 
     @Test
-    fun `a body that can be sent once is not retried, but its token is renewed`() {
-        signIn()
-        val once = object : RequestBody() {
-            override fun contentType() = null
-            override fun isOneShot() = true
-            override fun writeTo(sink: BufferedSink) { sink.writeUtf8("text") }
+    fun `bodies of OkHttp are sent again`() {
+        val file = Files.createTempFile("regrant", "").toFile().apply { writeText("text") }
+        val form = FormBody.Builder().add("a", "b").build()
+        val bodies = listOf("text".toRequestBody(), "text".encodeUtf8().toRequestBody(), file.asRequestBody(), form,
+            MultipartBody.Builder("--").addPart(file.asRequestBody()).addFormDataPart("a", "b").build())
+        for (body in bodies) {
+            signIn()
+            val rejected = mutableSetOf<String?>()
+            TestServer { Answer(if (rejected.add("once")) 401 else 200) }.use { server ->
+                assertEquals(200, call("${server.url}/own") { post(body) }.use { it.code })
+                assertEquals(List(2) { Buffer().also(body::writeTo).readUtf8() }, server.seen.map { it.body })
+            }
+            runBlocking { session.signOut() }
         }
-        TestServer { Answer(if (it.requestHeaders.getFirst("Authorization") == first) 401 else 200) }.use { server ->
-            assertEquals(401, call("${server.url}/own") { post(once) }.use { it.code })
-            assertEquals(200, call("${server.url}/own") { post(once) }.use { it.code })
-            assertEquals(listOf("text", "text"), server.seen.map { it.body })
-            assertEquals(1, refreshes.requests.size)
+        file.delete()
+    }
+
+    /** Most bodies over a stream do not say that they are one-shot. */
+    @Test
+    fun `a body over a stream is not retried, but its token is renewed`() {
+        for (saysSo in listOf(true, false)) {
+            class Streamed(private val stream: Buffer = Buffer().writeUtf8("text")) : RequestBody() {
+                override fun contentType() = null
+                override fun isOneShot() = saysSo
+                override fun writeTo(sink: BufferedSink) { sink.writeAll(stream) }
+            }
+            val bodies = listOf({ Streamed() }, { MultipartBody.Builder("--").addPart(Streamed()).build() })
+            for (body in bodies) {
+                signIn()
+                val rejections = AtomicInteger(1)
+                TestServer { Answer(if (rejections.getAndDecrement() > 0) 401 else 200) }.use { server ->
+                    assertEquals(401, call("${server.url}/own") { post(body()) }.use { it.code })
+                    assertEquals(200, call("${server.url}/own") { post(body()) }.use { it.code })
+                    assertTrue(server.seen.all { "text" in it.body }, server.seen.map { it.body }.toString())
+                    assertEquals(2, server.seen.map { it.authorization }.toSet().size)
+                }
+                runBlocking { session.signOut() }
+            }
+        }
+    }
+
+    @Test
+    fun `a redirected POST is not retried, because the server may have processed it`() {
+        signIn()
+        TestServer {
+            if (it.requestURI.path == "/own/moved") Answer(401) else Answer(307, headers = mapOf("Location" to "/own/moved"))
+        }.use { server ->
+            assertEquals(401, call("${server.url}/own") { post("text".toRequestBody()) }.use { it.code })
+            assertEquals(2, server.seen.size)
         }
     }
 
