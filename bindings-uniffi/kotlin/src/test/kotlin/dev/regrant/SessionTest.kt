@@ -3,6 +3,8 @@ package dev.regrant
 import java.io.IOException
 import java.time.Duration
 import java.util.concurrent.ConcurrentLinkedQueue
+import java.util.concurrent.atomic.AtomicBoolean
+import java.util.concurrent.atomic.AtomicReference
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
@@ -342,16 +344,61 @@ class SessionTest {
         }
     }
 
+    /** As from `TODO()` or a missing class. */
+    @Test
+    fun `anything that transport, key, clock, listener or logger throws is a failure that ends`() = runBlocking {
+        val errors = listOf(NotImplementedError(), NoClassDefFoundError("gone"), StackOverflowError(), IOException("down"))
+        for (where in listOf("transport", "key", "clock", "listener", "logger")) for (thrown in errors) {
+            val what = "$where $thrown"
+            val (server, key, clock) = Triple(FakeServer(), DeviceKey(), ManualClock(NOW))
+            val failing = AtomicReference<String>()
+            fun begin(place: String) { if (failing.get() == place) throw thrown }
+            val times = object : Clock { override fun now() = clock.now().also { begin("clock") } }
+            val listener = object : SessionListener { override fun onState(state: SessionState) = begin("listener") }
+            val logger = sessionLogger { begin("logger") }
+            val config = SessionConfig(ENDPOINT, waitTimeout = Duration.ofMillis(500), initialBackoff = Duration.ofMillis(2))
+            Session(config, server, FakeStorage(), listener, logger = logger, clock = times, proofKey = key).use { session ->
+                session.signIn(server.boundPair(key))
+                failing.set(where)
+                server.answer = { begin("transport"); server.grant() }
+                if (where == "key") key.failing = thrown
+                clock.advance(Duration.ofSeconds(1000))
+                val refreshed = withTimeout(60_000) { runCatching { session.accessToken() } }
+                val isFatal = where == "transport" || where == "key"
+                assertEquals(isFatal, refreshed.isFailure, what)
+                refreshed.onFailure { assertEquals(Advice.RETRY, (it as RegrantException).advice, what) }
+                failing.set(null)
+                key.failing = null
+                until(what) { runCatching { session.accessToken() }.isSuccess }
+            }
+        }
+    }
+
     @Test
     fun `a storage that hangs is a failure that ends`() = runBlocking {
-        val (server, storage) = FakeServer() to FakeStorage()
-        val hanging = object : TokenStorage by storage {
-            override suspend fun read(): ByteArray? = awaitCancellation()
-        }
-        val config = SessionConfig(ENDPOINT, waitTimeout = Duration.ofSeconds(2), storageTimeout = Duration.ofMillis(20))
-        Session(config, server, hanging).use { session ->
-            val thrown = assertThrows<RegrantException> { runBlocking { withTimeout(60_000) { session.accessToken() } } }
-            assertEquals(Advice.RETRY to "the token storage failed", thrown.advice to thrown.detail)
+        for (operation in listOf("read", "write", "clear", "lock")) {
+            val (server, storage, clock) = Triple(FakeServer(), FakeStorage(), ManualClock(NOW))
+            val hangs = AtomicBoolean()
+            suspend fun begin(place: String) { if (hangs.get() && operation == place) awaitCancellation() }
+            val hanging = object : TokenStorage by storage {
+                override suspend fun read(): ByteArray? { begin("read"); return storage.read() }
+                override suspend fun write(value: ByteArray) { begin("write"); storage.write(value) }
+                override suspend fun clear() { begin("clear"); storage.clear() }
+                override suspend fun lock() { begin("lock"); storage.lock() }
+            }
+            val config = SessionConfig(ENDPOINT, waitTimeout = Duration.ofSeconds(2), persistTimeout = Duration.ofMillis(50),
+                initialBackoff = Duration.ofMillis(2), storageTimeout = Duration.ofMillis(200))
+            Session(config, server, hanging, clock = clock).use { session ->
+                until("$operation: signed in") { runCatching { session.signIn(server.pair()) }.isSuccess }
+                clock.advance(Duration.ofSeconds(1000))
+                hangs.set(true)
+                val refreshed = withTimeout(60_000) { runCatching { session.accessToken() } }
+                refreshed.onFailure { assertEquals(Advice.RETRY, (it as RegrantException).advice, operation) }
+                withTimeout(60_000) { runCatching { session.signOut() } }
+                hangs.set(false)
+                until(operation) { runCatching { session.signIn(server.pair()) }.isSuccess }
+                until(operation) { runCatching { session.accessToken() }.isSuccess }
+            }
         }
     }
 

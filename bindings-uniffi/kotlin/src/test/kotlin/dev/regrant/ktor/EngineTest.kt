@@ -14,6 +14,7 @@ import dev.regrant.TokenPair
 import dev.regrant.okhttp.OkHttpTransport
 import io.ktor.client.HttpClient
 import io.ktor.client.engine.okhttp.OkHttp
+import io.ktor.client.plugins.HttpRedirect
 import io.ktor.client.request.forms.ChannelProvider
 import io.ktor.client.request.forms.FormDataContent
 import io.ktor.client.request.forms.InputProvider
@@ -104,6 +105,29 @@ class EngineTest {
             assertEquals(3, arrived.size, name)
             assertEquals(1, arrived.toSet().size, "$name: $arrived")
             assertTrue("upload" in arrived.first(), "$name: $arrived")
+        }
+    }
+
+    /** The server may have processed the request that it redirected. */
+    @Test
+    fun `of a redirected POST only the request that was rejected is retried`() {
+        val refreshes = FakeServer()
+        Session(SessionConfig(ENDPOINT), refreshes, FakeStorage(), clock = ManualClock(NOW)).use { mine ->
+            TestServer {
+                if (it.requestURI.path == "/moved") Answer(401) else Answer(307, headers = mapOf("Location" to "/moved"))
+            }.use { server ->
+                val client = HttpClient(OkHttp) {
+                    install(Bearer) { session = mine; isProtected = { true } }
+                    install(HttpRedirect) { checkHttpMethod = false }
+                }
+                client.use {
+                    runBlocking {
+                        mine.signIn(refreshes.pair())
+                        assertEquals(401, client.post("${server.url}/files") { setBody("upload") }.status.value)
+                    }
+                }
+                assertEquals(listOf("/files", "/moved", "/moved"), server.seen.map { it.path })
+            }
         }
     }
 
