@@ -124,8 +124,8 @@ fn parts_of<'a>(changed: impl IntoIterator<Item = &'a str>) -> Parts {
         let typed = file.starts_with("bindings-node/") && typed;
         parts.typescript |= typed;
         parts.stages.extend(of(&STAGES).filter(|stage| !parts.stages.contains(stage)));
-        let is_known = SHARED.contains(&file) || of(&STAGES).is_some() || typed;
-        if !is_known && !(is_rust && of(&CRATES).is_some()) {
+        let is_checked = SHARED.contains(&file) || is_rust && of(&CRATES).is_some() || typed;
+        if !is_checked && of(&STAGES).is_none() {
             parts.others.push(file.to_owned());
         }
     }
