@@ -162,14 +162,24 @@ pub(crate) fn ensure_no_c() -> Result<()> {
     let tree = tree.args(["--edges", "normal,build,dev", "--prefix", "none"]).run_and_read()?;
     let compiles_c =
         |line: &&str| line.split(' ').next().is_some_and(|name| C_BUILDERS.contains(&name));
-    // The client over `reqwest`, whose TLS would bring AWS-LC.
-    let client = Invocation::new("cargo").args(["tree", "--locked", "-p", "regrant"]);
-    let client = client.args(["--no-default-features", "--features", "rust-crypto,reqwest"]);
-    let client = client.args(["--edges", "normal", "--prefix", "none"]).run_and_read()?;
+    let client = pure_client("tree").args(["--edges", "normal", "--prefix", "none"]);
+    let client = client.run_and_read()?;
     match tree.lines().chain(client.lines()).find(compiles_c) {
         None => Ok(()),
         Some(line) => bail!("{line} is in the dependency graph of the pure-Rust build"),
     }
+}
+
+/// Type-checks the client over `reqwest` without a C compiler. No test builds these features together.
+pub(crate) fn check_pure_client() -> Result<()> {
+    pure_client("check").args(["--lib"]).run()
+}
+
+/// A subcommand of Cargo on the client over `reqwest`, whose TLS would usually bring AWS-LC.
+fn pure_client(subcommand: &str) -> Invocation {
+    let cargo = Invocation::new("cargo").args([subcommand, "--locked", "-p", "regrant"]);
+    let cargo = cargo.args(["--no-default-features", "--features", "rust-crypto,reqwest"]);
+    cargo.envs(NO_C.iter().map(|name| (name, "/bin/false")))
 }
 
 /// The names of the tests in a test executable.

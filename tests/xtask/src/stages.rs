@@ -72,6 +72,7 @@ fn rust() -> Result<Vec<Unit>> {
 /// The tests of the pure-Rust build, without a C compiler.
 fn pure() -> Result<Vec<Unit>> {
     cargo::ensure_no_c()?;
+    cargo::check_pure_client()?;
     rust_units("pure", Build::PureRust)
 }
 
