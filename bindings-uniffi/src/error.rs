@@ -32,10 +32,9 @@ pub enum RegrantError {
         detail: Option<String>,
         /// The path of the invalid configuration field, or the name of the claim.
         field: Option<String>,
-        /// Why the user must sign in. Only from a session, with that advice.
+        /// Why the user must sign in, if that is the advice.
         sign_out: Option<SignOutReason>,
-        /// How long to wait before a retry; zero if an immediate retry is fine. Only from a session,
-        /// with the advice to retry.
+        /// How long to wait before a retry, if that is the advice; zero if an immediate retry is fine.
         retry_after: Option<Duration>,
     },
 }
