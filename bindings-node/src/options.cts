@@ -247,8 +247,7 @@ export interface RefreshConfig {
   grace?: Lifetime | undefined;
   /**
    * The same while nobody has used the new pair, at least `grace` and at most 5 minutes: for responses that arrive
-   * late. After it come 409 for another `grace`, and then new tokens. If only a longer `grace` is given, that applies
-   * here too.
+   * late. If only a longer `grace` is given, that applies here too.
    *
    * @defaultValue `'1m'`
    */

@@ -85,7 +85,7 @@ export function readAnswer({ status, headers }: Pick<Response, 'status' | 'heade
   }
   const date = Date.parse(headers.get('date')!) || undefined;
   const { access, ...granted } = tokensOf(body, tokens);
-  if (status >= 200 && status < 300 && access) return { granted: { access, ...granted, date } };
+  if (status < 300 && access) return { granted: { access, ...granted, date } };
   const { code: ownCode, advice, reason: revocation } = Object(body['error']);
   // Legacy apps usually put the error code at the top level.
   const code = String(ownCode ?? body['code'] ?? '');

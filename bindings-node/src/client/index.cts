@@ -146,9 +146,9 @@ export function createClient(options: ClientOptions): Client {
   const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
   const page = globalThis.location?.href;
   const absolute = (url: string) => {
-    const { href } = new URL(url, page);
+    const resolved = new URL(url, page).href;
     // Without a page there is nothing to resolve, and the `URL` of React Native adds a slash to what it is given.
-    return page ? href : url;
+    return page ? resolved : url;
   };
   const refreshUrl = absolute(refresh);
   const logoutUrl = logout ? absolute(logout) : !tokens?.header && refreshUrl.replace(/[^/?#]*([?#].*)?$/, 'logout');
@@ -174,7 +174,7 @@ export function createClient(options: ClientOptions): Client {
   /** Whether the server has ended the session. */
   let revoked = false;
   /** In cookie mode, what is known of the session. The cookie is not seen: there may be one until the server says otherwise. */
-  let known: Pair | null = { access: '', refresh: '' };
+  let known: Pair | null = { refresh: '', access: '' };
 
   const store: Store = tokens?.store ?? {
     read: async () => ((await note('getItem')) ? null : known),

@@ -198,9 +198,9 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   const failWaiters = (error: Retry | SignedOut) => {
     for (const { caller } of waiters.splice(0)) fail(caller, error);
   };
-  /** After several failures, and if the next attempt is beyond their deadline. */
+  /** After several failures of a server that does not work, and if the next attempt is beyond their deadline. */
   const failHopeless = () => {
-    if (failures >= FAILURE_THRESHOLD && now < retryAt) failWaiters(lastError());
+    if (failures >= FAILURE_THRESHOLD && now < retryAt && lastFailure!.reason !== 'superseded') failWaiters(lastError());
     waiters = waiters.filter(({ caller, deadline }) => retryAt < deadline || fail(caller, lastError()));
   };
   const giveWaiters = () => {
@@ -227,7 +227,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   }
   const isFresh = () => held && urgency(held) === FRESH;
   const isValid = () => held && urgency(held) !== EXPIRED;
-  const isSame = (one: Pair, other: Pair) => one.refresh === other.refresh && one.access === other.access;
+  const isSame = (one: Pair, other: Pair) => one.access === other.access && one.refresh === other.refresh;
 
   /** Notes when `pair` was received; `requestedAt` is no later than its issue, so that it never lives too long here. */
   function received(pair: Pair, requestedAt: number, wall: number, date?: number) {

@@ -212,5 +212,5 @@ export async function userOf<T extends object, R>(
 function claimOf(auth: AccessGuard, claims: AccessClaims, name: string): string | number {
   const value = claims[name];
   if (typeof value === 'string' || typeof value === 'number') return value;
-  throw auth.error('ERR_CLAIM_MISSING', { detail: name, field: name });
+  throw auth.error('ERR_CLAIM_MISSING', { detail: name });
 }

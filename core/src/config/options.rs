@@ -145,8 +145,7 @@ pub struct RefreshConfig {
     /// again, at most 5 minutes: for retries and concurrent requests.
     pub grace: Option<Lifetime>,
     /// The same while nobody has used the new pair, at least `grace` and at most 5 minutes: for
-    /// responses that arrive late. After it come 409 for another `grace`, and then new tokens. If only
-    /// a longer `grace` is given, that applies here too.
+    /// responses that arrive late. If only a longer `grace` is given, that applies here too.
     pub unused_grace: Option<Lifetime>,
     /// Whether a refresh also issues a new refresh token. A session that has rotated once always
     /// rotates.

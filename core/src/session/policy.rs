@@ -33,9 +33,7 @@ pub struct SessionPolicy {
     /// two tabs, a retry or a double click do not look like reuse. Default 10 seconds.
     pub grace: Duration,
     /// The grace while nobody has used the child or its access token, so that a response that is
-    /// slower than [`grace`](Self::grace) carries the token that the client's other tabs got. For `grace`
-    /// after it the parent gets [`Error::RefreshSuperseded`](crate::Error::RefreshSuperseded), and then
-    /// another child.
+    /// slower than [`grace`](Self::grace) carries the token that the client's other tabs got.
     /// `None`, the default: one minute, or `grace` if that is longer.
     pub unused_grace: Option<Duration>,
     /// Whether a refresh returns a new refresh token. Default `true`. A session that has rotated

@@ -11,11 +11,11 @@
 //! | `p = r` | `p.id ≠ r.id` | `Reuse(Fork)` |
 //! | | no `c` | `Rotate`, on branch 0 |
 //! | | `c.used` and `now − u > G` | `Reuse(ParentReturned)` |
-//! | | `now − c.issued_at ≤ U` | `Replay`; no write |
-//! | | `c.used`, or `now − c.issued_at ≤ U + G` | `Superseded` |
+//! | | `now − c.issued_at ≤ U` | `Replay`; no write, but in the last `G` of `U`: `r.confirmed_at` becomes `now` |
+//! | | `c.used`, or `now − r.confirmed_at ≤ G` and `now − c.issued_at ≤ U + G` | `Superseded` |
 //! | | else | `Rotate`, on the next branch; `c` becomes a `DiscardedChild` |
 //! | `p > r` | `c`, `p = r + 1` and `p.branch < c.branch` | `Reuse(DiscardedBranch)` |
-//! | | `c` and `c.issued_at > p.issued_at + U + G` | `Reuse(OlderToken)` |
+//! | | `c` and `c.issued_at > p.issued_at + U` | `Reuse(OlderToken)` |
 //! | | `p = r + 1` and `p.parent ≠ r.id` | `Reuse(Fork)` |
 //! | | else | `p` becomes the confirmed token; `Rotate`, on branch 0 |
 //! | `p < r` | `p = r − 1` and `now − r.confirmed_at ≤ G` | `Superseded` |
@@ -32,8 +32,9 @@
 //! longer than `G`: that much later the requests of other tabs, sent at the same time, may arrive.
 //! `u` is `r.confirmed_at` or, if that is later, `c.issued_at`.
 //!
-//! For `G` after `U` there is neither `c` nor another child: a request may be a copy of one that was answered with
-//! `c` at the end of `U`, and to discard `c` would sign its client out. A client that never got `c` tries again.
+//! After a client got `c` in the last `G` of `U`, a copy of its request may arrive when `U` is over. To discard `c`
+//! then would sign that client out. So for `G` after such an answer the parent gets nothing; the record tells by
+//! `r.confirmed_at`, which is otherwise before `c.issued_at` while nobody has used `c`.
 //!
 //! `Rotate`, and `Renew` in place of it, move the idle deadline of the record to `idle_ttl` after the
 //! refresh. The time of the refresh is later than that of the refresh before, also when the clock was set
@@ -225,9 +226,14 @@ fn same_generation(
     }
     let replayed_until = child.issued_at.plus(policy.unused_grace);
     if now <= replayed_until {
-        return unchanged(Decision::Replay(IssuedChild::of(record, child, policy)));
+        let replay = Decision::Replay(IssuedChild::of(record, child, policy));
+        let is_late = !child.used && now > replayed_until.minus(policy.grace);
+        let confirmed_at = record.confirmed_at.max(now);
+        let noted = is_late.then(|| Record { confirmed_at, ..record.clone() });
+        return RefreshTransition { decision: replay, record: noted, discarded: None };
     }
-    if child.used || now <= replayed_until.plus(policy.grace) {
+    let answered_at = record.confirmed_at.min(replayed_until);
+    if child.used || now <= answered_at.plus(policy.grace) {
         return unchanged(Decision::Superseded);
     }
     // Either the response with the child was lost, or a thief has it. This client gets the next
@@ -254,8 +260,7 @@ fn later_generation(
         if is_next && token.branch < child.branch {
             return reuse(record, ReuseEvidence::DiscardedBranch, now);
         }
-        let last_copy = token.issued_at.plus(policy.unused_grace).plus(policy.grace);
-        if child.issued_at > last_copy {
+        if child.issued_at > token.issued_at.plus(policy.unused_grace) {
             return reuse(record, ReuseEvidence::OlderToken, now);
         }
     }

@@ -81,7 +81,7 @@ fn by_the_table(
     }
     let (generation, confirmed) = (u64::from(p.generation), u64::from(r.generation));
     let is_older =
-        r.child.is_some_and(|child| ms(child.issued_at) > ms(p.issued_at) + unused_grace + grace);
+        r.child.is_some_and(|child| ms(child.issued_at) > ms(p.issued_at) + unused_grace);
     if generation == confirmed {
         match r.child {
             _ if p.id != r.id => DecisionKind::Reuse,
@@ -93,7 +93,11 @@ fn by_the_table(
                 DecisionKind::Reuse
             }
             Some(child) if now - ms(child.issued_at) <= unused_grace => DecisionKind::Replay,
-            Some(child) if child.used || now - ms(child.issued_at) <= unused_grace + grace => {
+            Some(child)
+                if child.used
+                    || now - ms(r.confirmed_at) <= grace
+                        && now - ms(child.issued_at) <= unused_grace + grace =>
+            {
                 DecisionKind::Superseded
             }
             Some(_) => DecisionKind::Rotate,

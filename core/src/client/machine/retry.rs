@@ -120,9 +120,11 @@ impl Failures {
         self.last.map_or(Duration::ZERO, |(_, retry_at)| retry_at)
     }
 
-    /// Whether the circuit breaker is open.
+    /// Whether the circuit breaker is open. A server that has superseded a token works, and gives another one
+    /// after its grace: callers wait for that.
     pub(super) fn is_open(&self, settings: &SessionSettings, now: Duration) -> bool {
-        self.count >= settings.failure_threshold && now < self.retry_at()
+        let works = matches!(self.last, Some((TransientError::Superseded, _)));
+        self.count >= settings.failure_threshold && now < self.retry_at() && !works
     }
 
     /// The error for callers.

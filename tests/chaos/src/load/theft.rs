@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 
-use super::apps::{GRACE, Pair, UNUSED_GRACE};
+use super::apps::{Pair, UNUSED_GRACE};
 use super::revoked::{RevokedSession, RevokedSessions};
 use super::world::{EventLog, World};
 
@@ -67,7 +67,7 @@ async fn one(
             world.apps.any(random).verify(&client.access).await;
         }
         // Also when the load is over: every theft must be detected.
-        tokio::time::sleep(UNUSED_GRACE + GRACE + MARGIN).await;
+        tokio::time::sleep(UNUSED_GRACE + MARGIN).await;
     }
     world.complain(&format!("a theft was not detected in {MAX_REFRESHES} refreshes\n{log}"));
     Ok(())

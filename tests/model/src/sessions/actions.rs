@@ -38,16 +38,18 @@ impl World {
             _ => return Ok(()),
         }
         let until = self.app_now().plus(GRACE);
-        self.requests.push(Request { token, rotate, until });
+        let first_answer = self.app_time_of_issue(decision);
+        self.requests.push(Request { token, rotate, until, first_answer });
         Ok(())
     }
 
-    /// Whether the child of this token is no longer given again, and not yet discarded: the response with it was lost.
+    /// Whether the child of this token was given at the end of its grace, and is not yet discarded.
     fn is_between_children(&self, token: &Token) -> bool {
         self.record.child.is_some_and(|child| {
             let replayed_until = child.issued_at.plus(UNUSED_GRACE);
-            token.claims.id == self.record.id
-                && (self.now > replayed_until && self.now <= replayed_until.plus(GRACE))
+            let answered_at = self.record.confirmed_at.min(replayed_until);
+            let is_parent = token.claims.id == self.record.id;
+            is_parent && self.now > replayed_until && self.now <= answered_at.plus(GRACE)
         })
     }
 
@@ -122,8 +124,9 @@ impl World {
     /// A late response arrives. Its pair replaces the one that the honest client has.
     pub(super) fn land(&mut self) {
         let LateResponse { refresh, access, until } = self.late.take().expect("there is one");
-        for request in &mut self.requests {
-            request.until = request.until.min(until.plus(GRACE));
+        // Its child may have been issued before a rollback, which the store does not know.
+        for request in self.requests.iter_mut().filter(|_| self.has_rolled_back) {
+            request.until = request.until.min(until);
         }
         self.honest.earlier_access = Some(self.honest.access);
         (self.honest.refresh, self.honest.access) = (refresh, access);

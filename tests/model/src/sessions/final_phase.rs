@@ -8,7 +8,7 @@ use super::step::{Gap, ResponseFate};
 use super::violation::Violation;
 use super::world::{Who, World};
 
-/// The two clients refresh in turn: each more than both graces after the other, or more
+/// The two clients refresh in turn: each more than the grace of unused children after the other, or more
 /// than the grace if uses of the new access tokens are reported. Three refreshes must revoke the session,
 /// whichever client begins: one after which their tokens differ, one by the other client, and one that is
 /// detected. A renewal of a session that has never rotated does not count.

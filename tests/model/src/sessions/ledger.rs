@@ -47,7 +47,7 @@ impl Ledger {
         !self.issued_children.is_empty()
     }
 
-    /// Invariant 2: within both graces one token has one child, bit for bit, and a position in the
+    /// Invariant 2: within the grace of unused children one token has one child, bit for bit, and a position in the
     /// family belongs to one token.
     pub fn record_issue(
         &mut self,
@@ -57,7 +57,7 @@ impl Ledger {
     ) -> Result<(), Violation> {
         let earlier = self.issued_children.iter().rev().find(|(of, _)| of == parent);
         if let Some((_, sibling)) = earlier
-            && now <= sibling.claims.issued_at.plus(UNUSED_GRACE).plus(GRACE)
+            && now <= sibling.claims.issued_at.plus(UNUSED_GRACE)
             && sibling != child
         {
             return Err(Violation::TwoChildren);

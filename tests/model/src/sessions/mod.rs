@@ -6,13 +6,13 @@
 //! The invariants, with `G` the grace and `U` the longer grace of a child that nobody has used:
 //!
 //! 1. A client that alone holds its newest tokens is never refused with them and never taken for
-//!    a thief, whatever is lost, duplicated or rolled back, until the session expires. For `G` after `U` it may
-//!    have to try again: it gets nothing for the parent of a child that nobody has used. A *duplicate* is a copy of
-//!    one of its last two refresh requests that arrives within `G` of the answer to it. A
-//!    copy of an older request, or one that arrives later, counts as theft. Also when a
+//!    a thief, whatever is lost, duplicated or rolled back, until the session expires. It may have to try again for
+//!    `G` after an answer at the end of `U`, if that was lost too. A *duplicate* is a copy of one of its last two
+//!    refresh requests that arrives within `G` of the answer to it and, if the store is rolled back, within `U` of
+//!    the first answer with that token. A copy of an older request, or one that arrives later, counts as theft. Also when a
 //!    response arrives late, up to `U` after it was first given, and replaces the pair that the client
 //!    has got meanwhile, as long as the client has not refreshed with that pair.
-//! 2. Within `U + G` after a child was issued its parent gets the same child, bit for bit, or none; and
+//! 2. Within `U` after a child was issued its parent gets the same child, bit for bit, or none; and
 //!    between two rollbacks a position (generation, branch) belongs to one token only.
 //! 3. Two clients with tokens of one session, since their newest tokens last were the same and
 //!    since the last rollback:
@@ -25,7 +25,7 @@
 //!      rolled back.
 //!    - Use of a refresh token more than `G` after its child has arrived (the child was used, or
 //!      use of its access token was reported) revokes the session at once.
-//!    - From any state, three refreshes in turn, each more than `U + G` after the other, leave the
+//!    - From any state, three refreshes in turn, each more than `U` after the other, leave the
 //!      session revoked; more than `G`, if the uses of their access tokens are reported. A renewal
 //!      of a session that has never rotated does not count.
 //! 4. Nothing succeeds in a revoked session, unless the store loses the revocation.

@@ -79,15 +79,13 @@ pub const LOAD_BEARING: &[Mutant] = &[
         next
     }),
     deciding(
-        "a child that a copy got is newer than a token, without the pause",
+        "it is not noted that a child was given at the end of its grace",
         |r, p, now, policy| {
             let next = decide_refresh(r, p, now, policy);
-            let is_newer = |child: Child| child.issued_at > p.issued_at.plus(policy.unused_grace);
-            if p.generation > r.generation && next.record.is_some() && r.child.is_some_and(is_newer)
-            {
-                return reuse(r, ReuseEvidence::OlderToken, now);
+            match next.decision {
+                Decision::Replay(_) => RefreshTransition { record: None, ..next },
+                _ => next,
             }
-            next
         },
     ),
     deciding("a used child has the grace of an unused one", |r, p, now, policy| {

@@ -21,7 +21,7 @@ pub enum Gap {
     Short,
     /// One millisecond more than the grace.
     Long,
-    /// One millisecond more than both graces together.
+    /// One millisecond more than the grace of unused children.
     Longer,
 }
 
@@ -32,7 +32,7 @@ impl Gap {
             Self::None => Duration::ZERO,
             Self::Short => Duration::from_secs(5),
             Self::Long => Duration::from_millis(10_001),
-            Self::Longer => Duration::from_millis(30_003),
+            Self::Longer => Duration::from_millis(20_003),
         }
     }
 }

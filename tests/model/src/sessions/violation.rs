@@ -13,7 +13,7 @@ pub enum Violation {
     HonestAccused,
     /// 1: a duplicate revoked the session of an honest client.
     DuplicateIsTheft(ReuseEvidence),
-    /// 2: one token had two children within both graces.
+    /// 2: one token had two children within the grace of unused children.
     TwoChildren,
     /// 2: two tokens had the same position in the family.
     SharedPosition,

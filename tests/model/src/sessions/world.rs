@@ -12,7 +12,7 @@ use super::client::{Access, Client, Token};
 use super::ledger::Ledger;
 use super::machine::Machine;
 use super::search_space::SearchSpace;
-use super::step::{Event, HistoryStep, ResponseFate, STEP_BACK};
+use super::step::{Event, HistoryStep, ResponseFate, STEP_BACK, UNUSED_GRACE};
 use super::violation::Violation;
 
 /// A client.
@@ -27,8 +27,12 @@ pub enum Who {
 pub(super) struct Request {
     pub token: Token,
     pub rotate: bool,
-    /// A copy may arrive up to this instant: the grace after the response, by a clock that never steps back.
+    /// A copy may arrive up to this instant: the grace after the response, by a clock that never steps back. If
+    /// the store then loses that it gave the response, no later than the grace of unused children after the first
+    /// response.
     pub until: Timestamp,
+    /// When the response was first given, by that clock.
+    pub first_answer: Timestamp,
 }
 
 /// A response to the honest client that may still arrive.
@@ -278,6 +282,9 @@ impl World {
         self.record = self.known[to].clone();
         self.has_rolled_back = true;
         self.ledger.rolled_back();
+        for request in &mut self.requests {
+            request.until = request.until.min(request.first_answer.plus(UNUSED_GRACE));
+        }
         for client in std::iter::once(&mut self.honest).chain(self.thief.as_mut()) {
             client.forget_count();
             client.access.came_with_child_of = None;

@@ -29,6 +29,8 @@ macro_rules! contract_cases {
             refresh: each_refresh_issues_the_next_child,
             refresh: within_the_grace_the_same_child_is_issued,
             refresh: an_unused_child_is_issued_again_for_longer,
+            refresh: a_child_that_was_just_given_again_is_not_discarded,
+            refresh: a_child_that_was_given_again_is_discarded_after_the_grace,
             refresh: the_grace_of_a_used_child_begins_with_its_use,
             refresh: an_unused_child_is_discarded_for_the_next_branch,
             refresh: after_a_lost_write_a_late_child_is_accepted,

@@ -41,9 +41,12 @@ local function same_generation(r, p, now, policy)
   if r.used and now > first_use + policy.grace then return reuse(r, PARENT_RETURNED, now) end
   local replayed_until = r.issued_at + policy.unused_grace
   if now <= replayed_until then
-    return { decision = REPLAY, expires_at = child_expires(r, policy) }
+    local is_late = not r.used and now > replayed_until - policy.grace
+    if is_late then r.confirmed_at = math.max(r.confirmed_at, now) end
+    return { decision = REPLAY, expires_at = child_expires(r, policy), write = is_late }
   end
-  if r.used or now <= replayed_until + policy.grace then return { decision = SUPERSEDED } end
+  local answered_at = math.min(r.confirmed_at, replayed_until)
+  if r.used or now <= answered_at + policy.grace then return { decision = SUPERSEDED } end
   local discarded = r.branch
   local answer =
     rotate_or_renew(r, math.max(now, after(r.issued_at)), math.min(r.branch + 1, LAST_BRANCH), policy)
@@ -54,7 +57,7 @@ end
 local function later_generation(r, p, now, policy)
   if r.child then
     if p.gen == r.gen + 1 and p.branch < r.branch then return reuse(r, DISCARDED_BRANCH, now) end
-    if r.issued_at > p.iat + policy.unused_grace + policy.grace then return reuse(r, OLDER_TOKEN, now) end
+    if r.issued_at > p.iat + policy.unused_grace then return reuse(r, OLDER_TOKEN, now) end
   end
   if p.gen == r.gen + 1 and p.parent ~= r.id then return reuse(r, FORK, now) end
   r.gen, r.id, r.confirmed_at = p.gen, p.id, now

@@ -94,7 +94,7 @@ fn use_of_a_discarded_childs_access_token_is_counted_as_reuse() {
         let world = World::new(json!({}));
         let pair = world.login().await;
         let thief = world.refresh(pair.refresh_token.expose()).await.unwrap();
-        world.advance(71);
+        world.advance(61);
         world.refresh(pair.refresh_token.expose()).await.unwrap();
         assert_code(world.auth.verify(thief.access_token.expose()), "ERR_ACCESS_REVOKED");
         settle().await;
