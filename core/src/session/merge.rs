@@ -11,7 +11,7 @@ impl Record {
     /// - The later confirmed token counts, and of one token the later child: an earlier one would make a
     ///   newer token look stolen. Where each store has issued a child of its own at the same position or at the
     ///   same time, this one's is kept, so that all clients get that.
-    /// - The session idles out at the later deadline.
+    /// - The session idles out at the later deadline, and the child was given again at the later instant.
     /// - The claims that the app set later count, and the client of the later refresh.
     pub fn merged_with(&self, other: &Self) -> Option<Self> {
         let theirs_is_later = match other.generation.cmp(&self.generation) {
@@ -37,9 +37,15 @@ impl Record {
             (SessionState::Live, revoked) => (revoked, other.idle_deadline),
             (revoked, _) => (revoked, self.idle_deadline),
         };
+        let is_same =
+            (self.generation, self.id, self.child) == (other.generation, other.id, other.child);
         let merged = Self {
             state,
             idle_deadline,
+            confirmed_at: match is_same {
+                true => self.confirmed_at.max(other.confirmed_at),
+                false => later.confirmed_at,
+            },
             created_at: self.created_at,
             expires_at: self.expires_at,
             migrated: self.migrated || other.migrated,

@@ -40,37 +40,47 @@ final class StorageTests: XCTestCase {
         }
     }
 
-    /// A call that takes longer than the session's timeout is a failure that ends.
-    func testAStorageThatHangsIsATemporaryFailure() async throws {
-        for operation in HangingStorage.Operation.allCases {
-            let storage = HangingStorage(operation)
-            let config = SessionConfig(
-                endpoint: RefreshEndpoint(url: url.absoluteString), lockTimeout: 0.02,
-                storageTimeout: 0.02, initialBackoff: 0.001, failureThreshold: 1,
-                persistTimeout: 0.05)
-            let fixture = try SessionFixture()
-            let session = try Session(
-                config: config, transport: fixture.transport, storage: storage,
-                clock: fixture.clock)
-            let (access, refresh) = pair(0, at: now)
-            let login = TokenPair(accessToken: access, refreshToken: refresh)
-            // The first read, of the start.
-            try await inTime { for await state in session.states where state != .unknown { break } }
-            storage.hangs = true
-            do {
-                try await inTime { try await session.signIn(pair: login) }
-                XCTAssertEqual(operation, .read, "a sign-in only locks and writes")
+    /// Whatever a storage throws, and a call that takes longer than the session's timeout, is a failure that ends.
+    func testAStorageThatFailsIsATemporaryFailure() async throws {
+        for fault in FailingStorage.Fault.allCases {
+            for operation in FailingStorage.Operation.allCases {
+                try await fail(FailingStorage(operation, fault), "\(operation) \(fault)")
+            }
+        }
+    }
+
+    private func fail(_ storage: FailingStorage, _ what: String) async throws {
+        let config = SessionConfig(
+            endpoint: RefreshEndpoint(url: url.absoluteString), lockTimeout: 0.02,
+            storageTimeout: 0.02, initialBackoff: 0.001, failureThreshold: 1,
+            persistTimeout: 0.05)
+        let fixture = try SessionFixture()
+        let session = try Session(
+            config: config, transport: fixture.transport, storage: storage,
+            clock: fixture.clock)
+        let (access, refresh) = pair(0, at: now)
+        let login = TokenPair(accessToken: access, refreshToken: refresh)
+        // The first read, of the start.
+        try await inTime { for await state in session.states where state != .unknown { break } }
+        storage.fails = true
+        do {
+            try await inTime { try await session.signIn(pair: login) }
+            XCTAssert(storage.operation == .read || storage.operation == .clear, "a sign-in locks and writes")
+            if storage.operation == .clear {
+                _ = try await inTime { try? await session.signOut() }
+            } else {
                 fixture.clock.advance(lifetime)
                 _ = try await inTime { try await session.accessToken() }
-                XCTFail("the storage hangs")
-            } catch let refusal as RegrantError {
-                XCTAssertEqual(refusal.advice, .retry, "\(operation)")
-                XCTAssertEqual(refusal.code, "ERR_STORE_UNAVAILABLE", "\(operation)")
+                XCTFail("the storage fails: \(what)")
             }
-            storage.hangs = false
-            // On a busy machine a storage that works may take longer than the timeout.
-            try await inTime { while (try? await session.signIn(pair: login)) == nil {} }
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.advice, .retry, what)
+            XCTAssertEqual(refusal.code, "ERR_STORE_UNAVAILABLE", what)
         }
+        storage.fails = false
+        // On a busy machine a storage that works may take longer than the timeout.
+        try await inTime { while (try? await session.signIn(pair: login)) == nil {} }
+        _ = try await inTime { try await session.accessToken() }
     }
 
     func testTheStateIsKnownWithoutACall() async throws {
@@ -87,24 +97,33 @@ final class StorageTests: XCTestCase {
     }
 }
 
-/// A storage one operation of which hangs.
-private final class HangingStorage: TokenStorage, @unchecked Sendable {
-    enum Operation: CaseIterable { case read, write, lock }
+/// A storage one operation of which hangs or throws.
+private final class FailingStorage: TokenStorage, @unchecked Sendable {
+    enum Operation: CaseIterable { case read, write, clear, lock }
+    enum Fault: CaseIterable { case hangs, throwsError }
 
+    let operation: Operation
+    private let fault: Fault
     private let memory = inMemoryStorage()
     private let guarded = NSLock()
-    private let operation: Operation
-    private var isHanging = false
+    private var isFailing = false
 
-    init(_ operation: Operation) { self.operation = operation }
+    init(_ operation: Operation, _ fault: Fault) {
+        self.operation = operation
+        self.fault = fault
+    }
 
-    var hangs: Bool {
-        get { guarded.withLock { isHanging } }
-        set { guarded.withLock { isHanging = newValue } }
+    var fails: Bool {
+        get { guarded.withLock { isFailing } }
+        set { guarded.withLock { isFailing = newValue } }
     }
 
     private func begin(_ begun: Operation) async throws {
-        if hangs, begun == operation { try await Task.sleep(nanoseconds: 3_600_000_000_000) }
+        guard fails, begun == operation else { return }
+        switch fault {
+        case .hangs: try await Task.sleep(nanoseconds: 3_600_000_000_000)
+        case .throwsError: throw POSIXError(.ENOSPC)
+        }
     }
 
     func read() async throws -> Data? {
@@ -117,7 +136,11 @@ private final class HangingStorage: TokenStorage, @unchecked Sendable {
         try await memory.write(value: value)
     }
 
-    func clear() async throws { try await memory.clear() }
+    func clear() async throws {
+        try await begin(.clear)
+        try await memory.clear()
+    }
+
     func lock() async throws { try await begin(.lock) }
     func unlock() throws {}
 }

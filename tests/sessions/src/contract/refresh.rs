@@ -89,6 +89,7 @@ pub async fn an_unused_child_is_issued_again_for_longer(at: &Fixture) {
 /// A copy of a request that was answered at the end of the grace arrives after it, and the client goes on.
 pub async fn a_child_that_was_just_given_again_is_not_discarded(at: &Fixture) {
     let mut session = at.login("alice").await;
+    at.wait(MINUTE);
     let parent = session.token.clone();
     let issued_child = at.refresh(&mut session).await;
     at.wait(UNUSED_GRACE);
@@ -104,6 +105,7 @@ pub async fn a_child_that_was_just_given_again_is_not_discarded(at: &Fixture) {
 /// Then the answer was lost as well.
 pub async fn a_child_that_was_given_again_is_discarded_after_the_grace(at: &Fixture) {
     let mut session = at.login("alice").await;
+    at.wait(MINUTE);
     let parent = session.token.clone();
     at.refresh(&mut session).await;
     at.wait(UNUSED_GRACE);
