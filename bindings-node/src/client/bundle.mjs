@@ -9,15 +9,14 @@ const script = { format: 'iife', name: 'regrant', extend: true, generatedCode: {
 /** What is bundled, of which all or only some exports, and how it is written. */
 const bundles = [
   { entry: 'index', output: { file: 'client.mjs', format: 'esm' } },
-  { entry: 'index', exports: ['createClient', 'SessionError'], output: { file: 'client.iife.js', ...script } },
+  { entry: 'index', exports: '{ createClient, SessionError }', output: { file: 'client.iife.js', ...script } },
   { entry: 'stored', output: { file: 'client-stored.iife.js', ...script } },
 ];
 
 for (const { entry, exports = '*', output } of bundles) {
-  const names = exports === '*' ? '*' : `{ ${exports} }`;
   await build({
     input: 'entry',
-    plugins: [virtual(`export ${names} from ${JSON.stringify(path(`${entry}.cts`))}`)],
+    plugins: [virtual(`export ${exports} from ${JSON.stringify(path(`${entry}.cts`))}`)],
     treeshake: { moduleSideEffects: false },
     platform: 'browser',
     resolve: { extensionAlias: { '.cjs': ['.cts'] } },

@@ -36,7 +36,7 @@ export interface SessionState extends Readonly<Partial<SignedOut>> {
 
 /** What a sign-out has reached. */
 export interface SignOutResult {
-  /** Whether the server has answered that the session is over. If not, the client tells it later: when it is online again, or started. */
+  /** Whether the server has answered that the session is over. If not, the client tells it later: when it is online again, or at its next start. */
   revoked: boolean;
 }
 

@@ -63,7 +63,7 @@ impl ErrorCode {
                 "A newer refresh token is in use; try again with the newest one"
             }
             Self::TooManyAttempts => "Too many attempts have failed; try again later",
-            Self::InsufficientScope => "The token lacks the required scope",
+            Self::InsufficientScope => "The token lacks a required scope or claim",
             Self::LoginTooOld => "This needs a new login",
             Self::OriginNotAllowed => "Cookies are not accepted from pages of this origin",
             Self::NotFound => "Not found",

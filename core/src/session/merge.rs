@@ -123,6 +123,7 @@ mod tests {
         let begun = begun();
         assert_eq!(begun.merged_with(&begun), None);
         let with_child = Record { child: child(0, 10, false), ..begun.clone() };
+        let given_again = Record { confirmed_at: at(70), ..with_child.clone() };
         let used = Record { child: child(0, 10, true), confirmed_at: at(11), ..begun.clone() };
         let branched = Record { child: child(1, 80, false), ..begun.clone() };
         let second = Record {
@@ -132,7 +133,7 @@ mod tests {
             confirmed_at: at(20),
             ..begun.clone()
         };
-        let in_order = [&begun, &with_child, &used, &branched, &second];
+        let in_order = [&begun, &with_child, &given_again, &used, &branched, &second];
         for (number, earlier) in in_order.iter().enumerate() {
             for later in &in_order[number..] {
                 assert_merges(earlier, later, later);
