@@ -268,6 +268,8 @@ impl PostgresServer {
             // What was written survives the death of the process all the same.
             if self.is_durable { "fsync=on" } else { "fsync=off" },
             "max_connections=200",
+            // In its directory: segments in `/dev/shm` stay behind when the server is killed.
+            "dynamic_shared_memory_type=mmap",
             "log_min_messages=fatal",
         ] {
             command.args(["-c", setting]);

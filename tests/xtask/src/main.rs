@@ -14,6 +14,7 @@ mod packaging;
 mod process;
 mod report;
 mod runner;
+mod scratch;
 mod secrets;
 mod stages;
 mod swift;

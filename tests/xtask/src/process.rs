@@ -15,6 +15,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 use crate::checkout;
 use crate::interrupt;
 use crate::report::{Format, Report};
+use crate::scratch;
 use crate::secrets;
 use crate::tools::Skip;
 
@@ -124,11 +125,14 @@ impl Invocation {
     /// # Errors
     /// They fail, print a secret or stall, or the user interrupts.
     pub(crate) fn run_tests(
-        self,
+        mut self,
         format: Format,
         expected: Vec<String>,
         log: &Path,
     ) -> Result<Report> {
+        if let Some(folder) = scratch::folder() {
+            self.0.env("TMPDIR", folder);
+        }
         let mut watch = Watch::new(To::Log(File::create(log)?));
         watch.report = Report::new(format, expected);
         watch.stalled_after = Some(STALLED_AFTER);

@@ -8,6 +8,7 @@ use anyhow::{Error, Result, bail, ensure};
 use crate::Selection;
 use crate::interrupt;
 use crate::runner::{self, Ended, Queue, Unit};
+use crate::scratch;
 use crate::stages::{self, Stage};
 use crate::tools::{self, Skip};
 
@@ -26,6 +27,8 @@ pub(crate) fn run(selection: &Selection) -> Result<()> {
         // The stage that needs the tool is skipped.
         println!("!!! cannot install missing tools: {error:#}");
     }
+    // Removed at the end.
+    let _scratch = scratch::choose()?;
     let started = Instant::now();
     let (compiled, ended) = runner::run(|queue| compile(&stages, strict, started, queue))?;
     let Compiled { mut results, took: compiled } = compiled;
