@@ -85,7 +85,11 @@ export function readAnswer({ status, headers }: Pick<Response, 'status' | 'heade
   }
   const date = Date.parse(headers.get('date')!) || undefined;
   const { access, ...granted } = tokensOf(body, tokens);
-  if (status < 300 && access) return { granted: { access, ...granted, date } };
+  if (status < 300) {
+    if (access) return { granted: { access, ...granted, date } };
+    // Whatever else a success says, it is no rejection.
+    body = {};
+  }
   const { code: ownCode, advice, reason: revocation } = Object(body['error']);
   // Legacy apps usually put the error code at the top level.
   const code = String(ownCode ?? body['code'] ?? '');
@@ -93,7 +97,7 @@ export function readAnswer({ status, headers }: Pick<Response, 'status' | 'heade
   const known = /^ERR_(?:REFRESH|SESSION)_(EXPIRED|REUSED|REVOKED|UNKNOWN)$/.exec(code)?.[1];
   const isFinal = known || (advice ? /^(sign_in|reject)$/.test(advice) : status === tokens?.ended);
   // A rejected DPoP proof says nothing about the session.
-  if (status >= 400 && isFinal && !/^ERR_DPOP/.test(code)) {
+  if (isFinal && !/^ERR_DPOP/.test(code)) {
     // Both holders are told about reuse, whichever of them was detected.
     const reason = revocation === 'reused' ? revocation : known?.toLowerCase() ?? (code === 'ERR_TOKEN_MISSING' ? 'not_signed_in' : 'rejected');
     return { signedOut: { reason: reason as SignedOut['reason'], code, revocation } };

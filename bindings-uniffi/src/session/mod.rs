@@ -19,6 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use regrant::client::{self, StorageError};
+use regrant::dpop::ProofKeyError;
 use regrant::error::{Cause, Error};
 use regrant::types::AccessToken;
 
@@ -202,6 +203,8 @@ pub enum CallbackError {
     /// that it is encrypted with. The user is signed out (`SignOutReason.StorageLost`). `clear` makes
     /// the storage usable again, with a new key if it needs one; a session calls it before the next
     /// sign-in is stored.
+    ///
+    /// Or a `ProofKey` can never be used again: the user is signed out (`SignOutReason.KeyLost`).
     #[error("{reason}")]
     Lost {
         /// The reason, for the log. It must not contain a token.
@@ -222,6 +225,17 @@ impl CallbackError {
             }
             Self::FolderMissing => StorageError::FolderMissing.into(),
             failed @ Self::Failed { .. } => failed.into(),
+        }
+    }
+
+    /// The error of a key, for the core.
+    fn into_key_error(self) -> Cause {
+        match self {
+            Self::Lost { reason } => {
+                tracing::warn!(target: TARGET, %reason, "the proof key is lost");
+                ProofKeyError::Lost.into()
+            }
+            failed => failed.into(),
         }
     }
 }

@@ -22,8 +22,9 @@ pub trait ProofKey: Send + Sync {
 
     /// Signs `message` by ECDSA with SHA-256, in DER (`SHA256withECDSA`,
     /// `ecdsaSignatureMessageX962SHA256`) or as `r ‖ s`. Fails if the key cannot be used now, for
-    /// example while the device is locked; that does not sign the user out. Called on a thread that
-    /// it may block.
+    /// example while the device is locked; that does not sign the user out. Throws
+    /// `CallbackError.Lost` if it never can be used again, which does. Called on a thread that it may
+    /// block.
     fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>, CallbackError>;
 }
 
@@ -92,7 +93,8 @@ fn with_public_key(key: Arc<dyn ProofKey>) -> Result<DeviceKey<Signer>, RegrantE
         field: "proofKey".to_owned(),
         problem: error.to_string(),
     })?;
-    let sign: Signer = Box::new(move |message| Ok(key.sign(message.to_vec())?));
+    let sign: Signer =
+        Box::new(move |message| key.sign(message.to_vec()).map_err(CallbackError::into_key_error));
     Ok(DeviceKey::new(&public, sign)?)
 }
 

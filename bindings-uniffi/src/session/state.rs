@@ -133,6 +133,9 @@ pub enum SignOutReason {
     OtherKey,
     /// The storage has lost its content for good (`CallbackError.Lost`).
     StorageLost,
+    /// The key that the tokens are bound to is lost for good (`CallbackError.Lost`): sign in with a new
+    /// session that has a new key.
+    KeyLost,
 }
 
 /// What a sign-out has achieved. The tokens are deleted from the device in every case.
@@ -174,6 +177,7 @@ impl From<client::SignOutReason> for SignOutReason {
             Core::Unreadable => Self::Unreadable,
             Core::OtherKey => Self::OtherKey,
             Core::StorageLost => Self::StorageLost,
+            Core::KeyLost => Self::KeyLost,
             _ => Self::Rejected { code: None },
         }
     }

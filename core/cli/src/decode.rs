@@ -1,17 +1,16 @@
-//! `token decode`, and the explanation of a rejected token.
+//! What an unverified token says: `token decode`, its type, and the explanation of a rejected token.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use regrant::access::AccessPolicy;
 use regrant::error::Error;
 use regrant::keys::Keyring;
-use regrant::token::{DecodedToken, decode_unverified};
+use regrant::token::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified, is_typ};
 use regrant::types::Timestamp;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
 use crate::output::{printable, rfc3339_and_distance};
 use crate::settings::read_token;
-use crate::token::{ExpectedType, TokenType, claim_instant};
 use crate::{Context, Exit, Failure, Reply};
 
 /// Prints the header and the claims of a token without verifying it.
@@ -191,5 +190,67 @@ fn quoted(value: Option<&Value>) -> String {
         None => "absent".to_owned(),
         Some(Value::String(text)) => format!("{:?}", printable(text)),
         Some(other) => printable(&other.to_string()).into_owned(),
+    }
+}
+
+/// The types that a server accepts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ExpectedType {
+    /// An access token.
+    Access,
+    /// A refresh token.
+    Refresh,
+}
+
+/// The type in the header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TokenType {
+    /// `at+jwt`.
+    Access,
+    /// `rt+jwt`.
+    Refresh,
+    /// No `typ`, or `JWT`: a token of a legacy app.
+    Untyped,
+    /// Another `typ`.
+    Other,
+}
+
+impl TokenType {
+    pub(crate) fn of(token: &DecodedToken) -> Self {
+        match token.header().get("typ") {
+            None => Self::Untyped,
+            Some(typ) => match typ.as_str() {
+                Some(typ) if is_typ(typ, TYP_ACCESS) => Self::Access,
+                Some(typ) if is_typ(typ, TYP_REFRESH) => Self::Refresh,
+                Some(typ) if is_typ(typ, "JWT") => Self::Untyped,
+                _ => Self::Other,
+            },
+        }
+    }
+
+    /// The name with its article.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Access => "an access token",
+            Self::Refresh => "a refresh token",
+            Self::Untyped => "a token without a type",
+            Self::Other => "a token of an unknown type",
+        }
+    }
+}
+
+/// The timestamp in a claim: seconds (RFC 7519 §2), but milliseconds in regrant's refresh tokens.
+fn claim_instant(token: &DecodedToken, claim: &str) -> Option<Timestamp> {
+    let value = token.claims().get(claim)?;
+    if TokenType::of(token) == TokenType::Refresh {
+        return value.as_i64().map(Timestamp::from_millis);
+    }
+    match value.as_i64() {
+        Some(seconds) => Some(Timestamp::from_seconds(seconds)),
+        // The cast saturates, and `Timestamp` clamps further.
+        #[allow(clippy::cast_possible_truncation)]
+        None => value.as_f64().map(|seconds| Timestamp::from_millis((seconds * 1000.0) as i64)),
     }
 }

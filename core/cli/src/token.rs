@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use regrant::access::{AccessVerifier, VerifiedAccess};
 use regrant::auth::{RefreshIntrospection, Renewal};
 use regrant::config::AuthConfig;
 use regrant::error::{Advice, Error, ErrorCode, Result};
-use regrant::token::{DecodedToken, TYP_ACCESS, TYP_REFRESH, decode_unverified, is_typ};
+use regrant::token::decode_unverified;
 use regrant::types::{Clock as _, SessionId, Subject, SystemClock, Timestamp};
 use serde::Serialize;
 
-use crate::decode::{Decode, Expectation, explain};
+use crate::decode::{Decode, Expectation, ExpectedType, TokenType, explain};
 use crate::output::{TextOutput, printable, rfc3339_and_distance};
 use crate::settings::{STDIN, Settings, has_shared_store, read_token, require_existing_store};
 use crate::{Context, Exit, Failure, Reply};
@@ -249,66 +249,4 @@ fn write(checked: &Checked, now: Timestamp, out: &mut TextOutput) {
         row("store", Some("not checked: the session may have been revoked".into()));
     }
     out.rows(&rows);
-}
-
-/// The types that a server accepts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum ExpectedType {
-    /// An access token.
-    Access,
-    /// A refresh token.
-    Refresh,
-}
-
-/// The type in the header.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum TokenType {
-    /// `at+jwt`.
-    Access,
-    /// `rt+jwt`.
-    Refresh,
-    /// No `typ`, or `JWT`: a token of a legacy app.
-    Untyped,
-    /// Another `typ`.
-    Other,
-}
-
-impl TokenType {
-    pub(crate) fn of(token: &DecodedToken) -> Self {
-        match token.header().get("typ") {
-            None => Self::Untyped,
-            Some(typ) => match typ.as_str() {
-                Some(typ) if is_typ(typ, TYP_ACCESS) => Self::Access,
-                Some(typ) if is_typ(typ, TYP_REFRESH) => Self::Refresh,
-                Some(typ) if is_typ(typ, "JWT") => Self::Untyped,
-                _ => Self::Other,
-            },
-        }
-    }
-
-    /// The name with its article.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Access => "an access token",
-            Self::Refresh => "a refresh token",
-            Self::Untyped => "a token without a type",
-            Self::Other => "a token of an unknown type",
-        }
-    }
-}
-
-/// The timestamp in a claim: seconds (RFC 7519 §2), but milliseconds in regrant's refresh tokens.
-pub(crate) fn claim_instant(token: &DecodedToken, claim: &str) -> Option<Timestamp> {
-    let value = token.claims().get(claim)?;
-    if TokenType::of(token) == TokenType::Refresh {
-        return value.as_i64().map(Timestamp::from_millis);
-    }
-    match value.as_i64() {
-        Some(seconds) => Some(Timestamp::from_seconds(seconds)),
-        // The cast saturates, and `Timestamp` clamps further.
-        #[allow(clippy::cast_possible_truncation)]
-        None => value.as_f64().map(|seconds| Timestamp::from_millis((seconds * 1000.0) as i64)),
-    }
 }

@@ -199,7 +199,7 @@ impl RefreshEndpoint {
         if let Some(reason) = error.sign_out_reason() {
             return RefreshAnswer::SignedOut(reason);
         }
-        if is_legacy && status == LEGACY_REJECTED && error.code.is_none() {
+        if is_legacy && status == LEGACY_REJECTED && error.code.is_none() && !error.has_advice {
             return RefreshAnswer::SignedOut(SignOutReason::Rejected(None));
         }
         let is_oauth2 = matches!(self.format, Format::OAuth2 { .. });
@@ -371,13 +371,14 @@ impl Body {
         // Legacy apps usually put the error code at the top level.
         let code = member("code").or(self.get("code").and_then(Value::as_str));
         let code = code.and_then(|code| ErrorCode::ALL.iter().find(|one| one.as_str() == code));
+        let has_advice = member("advice").is_some();
         let advice = member("advice").and_then(|advice| {
             let all = [Advice::Refresh, Advice::SignIn, Advice::Reject, Advice::Retry, Advice::Fix];
             all.into_iter().find(|one| one.as_str() == advice)
         });
         let reason = error.get("reason").cloned();
         let reason = reason.and_then(|reason| serde_json::from_value(reason).ok());
-        ServerError { code: code.copied(), advice, reason }
+        ServerError { code: code.copied(), advice, has_advice, reason }
     }
 }
 
@@ -397,6 +398,8 @@ struct ServerError {
     code: Option<ErrorCode>,
     /// Classifies codes that only a later version knows: the list of advice is closed.
     advice: Option<Advice>,
+    /// Whether there is any advice: then the error is not that of a legacy app.
+    has_advice: bool,
     reason: Option<RevocationReason>,
 }
 

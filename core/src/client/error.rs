@@ -62,11 +62,15 @@ pub enum SignOutReason {
     /// ([`StorageError::Lost`](super::StorageError::Lost)), for example because the system
     /// invalidated its encryption key.
     StorageLost,
+    /// The key that the tokens are bound to (RFC 9449) is lost for good
+    /// ([`ProofKeyError::Lost`](crate::dpop::ProofKeyError::Lost)): sign in with a new session that
+    /// has a new key.
+    KeyLost,
 }
 
 impl SignOutReason {
     /// The stable name: `not_signed_in`, `by_user`, `elsewhere`, `expired`, `revoked`, `reused`,
-    /// `unknown`, `rejected`, `unreadable`, `other_key` or `storage_lost`.
+    /// `unknown`, `rejected`, `unreadable`, `other_key`, `storage_lost` or `key_lost`.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::NotSignedIn => "not_signed_in",
@@ -80,6 +84,7 @@ impl SignOutReason {
             Self::Unreadable => "unreadable",
             Self::OtherKey => "other_key",
             Self::StorageLost => "storage_lost",
+            Self::KeyLost => "key_lost",
         }
     }
 
@@ -91,7 +96,8 @@ impl SignOutReason {
             | Self::Elsewhere
             | Self::Unreadable
             | Self::OtherKey
-            | Self::StorageLost => ErrorCode::TokenMissing,
+            | Self::StorageLost
+            | Self::KeyLost => ErrorCode::TokenMissing,
             Self::Expired => ErrorCode::RefreshExpired,
             Self::Revoked(_) => ErrorCode::SessionRevoked,
             Self::Reused => ErrorCode::RefreshReused,

@@ -13,6 +13,19 @@ use crate::keys::{Algorithm, Key, KeyPair, PublicKey, Thumbprint};
 use crate::token::{base64url, jws};
 use crate::types::{SecretBytes, Timestamp};
 
+/// An error of a [`ProofKey`] that a session treats in a way of its own. Any other error is temporary:
+/// the session keeps its tokens and tries again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ProofKeyError {
+    /// The key can never be used again, for example because the device deleted it when its lock or
+    /// its fingerprints changed. The user is signed out
+    /// ([`SignOutReason::KeyLost`](crate::client::SignOutReason::KeyLost)); the next sign-in needs a
+    /// new key, and a new session with it.
+    #[error("the proof key is lost for good")]
+    Lost,
+}
+
 /// The client's private key (a proof-of-possession key, RFC 7800): in memory ([`SoftwareKey`]) or in a
 /// device ([`DeviceKey`]).
 pub trait ProofKey: Send + Sync + fmt::Debug {
@@ -25,7 +38,7 @@ pub trait ProofKey: Send + Sync + fmt::Debug {
     /// Signs `message`, in the format of RFC 7518 §3 (`r ‖ s` for ECDSA).
     ///
     /// # Errors
-    /// When the key cannot be used, as while a device is locked.
+    /// When the key cannot be used now, as while a device is locked, or [`ProofKeyError::Lost`].
     fn sign(&self, message: &[u8]) -> Result<Vec<u8>, Cause>;
 }
 
@@ -70,6 +83,12 @@ impl UnsignedProof<'_> {
     /// # Errors
     /// [`Error::Internal`] when the key cannot sign, or the operating system has no randomness.
     pub fn sign(&self, key: &dyn ProofKey) -> Result<String> {
+        self.sign_with(key)
+            .map_err(|cause| Error::internal(format!("a DPoP proof was not signed: {cause}")))
+    }
+
+    /// As [`sign`](Self::sign), with the error of the key.
+    pub(crate) fn sign_with(&self, key: &dyn ProofKey) -> Result<String, Cause> {
         let mut id = [0; 16];
         getrandom::fill(&mut id).map_err(|_| Error::internal("no randomness"))?;
         let header =
@@ -82,13 +101,9 @@ impl UnsignedProof<'_> {
             ath: self.access_token.map(access_token_hash),
             nonce: self.nonce,
         };
-        let encode = |problem: serde_json::Error| Error::internal(problem.to_string());
-        let header = base64url::encode(&serde_json::to_vec(&header).map_err(encode)?);
-        let payload = serde_json::to_string(&payload).map_err(encode)?;
-        jws::encode(&header, &payload, |message| {
-            let failed = |cause| Error::internal(format!("a DPoP proof was not signed: {cause}"));
-            key.sign(message).map_err(failed)
-        })
+        let header = base64url::encode(&serde_json::to_vec(&header)?);
+        let payload = serde_json::to_string(&payload)?;
+        jws::encode(&header, &payload, |message| key.sign(message))
     }
 }
 

@@ -19,7 +19,7 @@ mod client;
 #[cfg(feature = "server")]
 mod server;
 
-pub use client::{DeviceKey, ProofKey, SoftwareKey, UnsignedProof};
+pub use client::{DeviceKey, ProofKey, ProofKeyError, SoftwareKey, UnsignedProof};
 #[cfg(feature = "server")]
 pub(crate) use server::check_origins;
 #[cfg(feature = "server")]

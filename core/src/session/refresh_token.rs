@@ -282,7 +282,7 @@ mod tests {
 
     fn forge(header: &str, payload: &str) -> String {
         jws::encode(&base64url::encode(header.as_bytes()), payload, |input| {
-            Ok(keys("secret").sign(input))
+            Ok::<_, Error>(keys("secret").sign(input))
         })
         .unwrap()
     }

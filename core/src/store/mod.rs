@@ -35,6 +35,8 @@ pub use redis_options::{Eviction, RedisCredentials, RedisOptions, RedisTls};
 
 use std::collections::HashSet;
 use std::fmt;
+#[cfg(any(feature = "file", feature = "postgres"))]
+use std::time::Duration;
 
 use async_trait::async_trait;
 
@@ -45,6 +47,11 @@ use crate::session::{
     RefreshPolicy, SessionNotes, TheftScope, UseOutcome,
 };
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
+
+/// How long the first operation waits, at least, while this or another process creates a store's file or tables: all
+/// processes of an app may start at once, and on a slow disk that takes seconds.
+#[cfg(any(feature = "file", feature = "postgres"))]
+const OPENING: Duration = Duration::from_secs(30);
 
 /// A store of sessions.
 ///

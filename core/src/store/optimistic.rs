@@ -22,6 +22,11 @@ use crate::types::{SessionId, Subject, Timestamp};
 
 /// A database with one value per user.
 pub(super) trait UserValues: fmt::Debug + Send + Sync {
+    /// Creates what the database lacks before its first operation, however long that takes.
+    fn open(&self) -> impl Future<Output = Result<()>> + Send {
+        async { Ok(()) }
+    }
+
     /// Reads the value of a user, and the time.
     fn load(&self, subject: &Subject) -> impl Future<Output = Result<Loaded>> + Send;
 
@@ -145,6 +150,7 @@ impl Optimistic {
     where
         T: Send,
     {
+        values.open().await?;
         let turn = self.turns.get(turn_of(subject)).ok_or_else(|| Error::internal("no turn"))?;
         let run = async {
             let mut turn = turn.lock().await;

@@ -140,11 +140,11 @@ pub(crate) fn encode_header(alg: &str, typ: &str, kid: Option<&str>) -> Result<S
 }
 
 /// A new token: the base64url `header`, the `payload`, and what `sign` makes of the two.
-pub(crate) fn encode<S: AsRef<[u8]>>(
+pub(crate) fn encode<S: AsRef<[u8]>, E>(
     header: &str,
     payload: &str,
-    sign: impl FnOnce(&[u8]) -> Result<S>,
-) -> Result<String> {
+    sign: impl FnOnce(&[u8]) -> Result<S, E>,
+) -> Result<String, E> {
     // Room for an ECDSA P-256 or HMAC-SHA-512 signature; a longer one reallocates once.
     let mut token = String::with_capacity(header.len() + payload.len() * 4 / 3 + 96);
     token.push_str(header);
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn encode_appends_payload_and_signature() {
-        let token = encode("hh", "{}", |input| Ok(input.to_vec())).unwrap();
+        let token = encode("hh", "{}", |input| Ok::<_, Error>(input.to_vec())).unwrap();
         assert_eq!(token, format!("hh.e30.{}", base64url::encode(b"hh.e30")));
     }
 

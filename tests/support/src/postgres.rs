@@ -19,6 +19,8 @@ use crate::process::Process;
 const READY_WITHIN: Duration = Duration::from_secs(60);
 /// The probe interval meanwhile.
 const ASK_EVERY: Duration = Duration::from_millis(30);
+/// How long a server may take to end.
+const STOPPED_WITHIN: Duration = Duration::from_secs(5);
 /// The user and group `nobody`: the server refuses to run as root.
 const NOBODY: u32 = 65_534;
 
@@ -249,6 +251,19 @@ impl PostgresServer {
         self.restart()
     }
 
+    /// Ends the server so that it removes the shared memory that a killed one leaves behind.
+    fn stop(&mut self) {
+        let Some(mut running) = self.running.take() else { return };
+        let since = Instant::now();
+        // What does not end is killed when `running` is dropped.
+        while running.signal(Signal::QUIT).is_ok()
+            && matches!(running.try_wait(), Ok(None))
+            && since.elapsed() < STOPPED_WITHIN
+        {
+            sleep(ASK_EVERY);
+        }
+    }
+
     fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
@@ -287,6 +302,12 @@ impl PostgresServer {
         }
         self.running = Some(process);
         Ok(())
+    }
+}
+
+impl Drop for PostgresServer {
+    fn drop(&mut self) {
+        self.stop();
     }
 }
 

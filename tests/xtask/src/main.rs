@@ -134,7 +134,7 @@ fn run(command: Command) -> Result<()> {
         Command::Fuzz { seconds, names } => commands::fuzz::run(seconds, &names),
         Command::Dist(dist) => packaging::run(&dist),
         Command::Jar => commands::release::jar(),
-        Command::Setup => tools::setup(),
+        Command::Setup => stages::setup(),
         Command::Version { set } => commands::version::run(set.as_ref()),
     }
 }

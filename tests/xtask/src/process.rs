@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{BufRead, BufReader, PipeReader, Write};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -17,7 +17,6 @@ use crate::interrupt;
 use crate::report::{Format, Report};
 use crate::scratch;
 use crate::secrets;
-use crate::tools::Skip;
 
 /// How often a running program is polled.
 const POLL_EVERY: Duration = Duration::from_millis(20);
@@ -48,6 +47,24 @@ const UNREACHABLE: &[&str] = &[
     "Failed getting release file",
     "Couldn't download",
 ];
+
+/// The error of what cannot run on this machine: a tool is missing, or a package registry is unreachable.
+#[derive(Debug)]
+pub(crate) struct Skip(pub(crate) String);
+
+impl std::fmt::Display for Skip {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Skip {}
+
+/// The first program of this name on the `PATH`.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
+}
 
 /// One program to run, with its arguments, folder and environment.
 #[derive(Debug)]

@@ -11,9 +11,8 @@ use anyhow::Result;
 
 use crate::checkout;
 use crate::interrupt;
-use crate::process::Invocation;
+use crate::process::{Invocation, Skip};
 use crate::report::{Format, Report};
-use crate::tools::Skip;
 
 /// How often running units are printed while none ends.
 const STATUS_EVERY: Duration = Duration::from_secs(30);

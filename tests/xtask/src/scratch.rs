@@ -16,8 +16,8 @@ use tempfile::TempDir;
 const IN_MEMORY: &str = "/dev/shm";
 /// Needed of it, and of the memory itself: tests use at most a quarter of it at one time.
 const NEEDED: u64 = 8 << 30;
-/// Everybody may enter: servers that refuse to run as root run as somebody else.
-const MODE: u32 = 0o755;
+/// As that of `/tmp`: servers that refuse to run as root run as somebody else.
+const MODE: u32 = 0o1777;
 
 static FOLDER: OnceLock<PathBuf> = OnceLock::new();
 

@@ -10,7 +10,7 @@ use crate::npm;
 use crate::process::Invocation;
 use crate::report::Format;
 use crate::runner::Unit;
-use crate::tools::Tool;
+use crate::tools::{self, Tool};
 
 /// One stage of `test`.
 #[derive(Clone, Copy)]
@@ -47,6 +47,14 @@ pub(crate) const ALL: [Stage; 13] = [
     Stage { name: "clippy", needs: &[Tool::Clippy], prepare: clippy },
     Stage { name: "doc", needs: &[], prepare: doc },
 ];
+
+/// `cargo xtask setup`: installs the tools of all stages, and says what must be installed by hand.
+pub(crate) fn setup() -> Result<()> {
+    let needed = ALL.map(|stage| stage.needs).concat();
+    tools::require(&needed)?;
+    println!("everything that the tests need is installed");
+    Ok(())
+}
 
 /// Checks the format of the Rust code.
 fn fmt() -> Result<Vec<Unit>> {

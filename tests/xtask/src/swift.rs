@@ -11,8 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::checkout;
-use crate::process::Invocation;
-use crate::tools::on_path;
+use crate::process::{Invocation, on_path};
 
 /// The oldest supported Swift, as in the package's `swift-tools-version`.
 const MAJOR: u32 = 6;

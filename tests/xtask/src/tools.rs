@@ -7,26 +7,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Result, bail};
 
-use crate::process::Invocation;
-use crate::stages;
+use crate::process::{Invocation, Skip, on_path};
 use crate::swift;
 
 /// The oldest supported Node.js.
 const NODE_MAJOR: u32 = 20;
 /// Run by Debian packages before they start a service; exit code 101 forbids it.
 const POLICY: &str = "/usr/sbin/policy-rc.d";
-
-/// The error of what cannot run on this machine: a tool is missing, or a package registry is unreachable.
-#[derive(Debug)]
-pub(crate) struct Skip(pub(crate) String);
-
-impl std::fmt::Display for Skip {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Skip {}
 
 /// A program, or a set of programs installed together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -142,12 +129,6 @@ impl Tool {
     }
 }
 
-/// The first program of this name on the `PATH`.
-pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file())
-}
-
 /// A program in one of the folders in `folder`.
 fn installed_beside(folder: &str, program: &str) -> Option<PathBuf> {
     let mut versions = fs::read_dir(folder).ok()?.flatten();
@@ -176,14 +157,6 @@ pub(crate) fn check(needed: &[Tool]) -> Result<()> {
 pub(crate) fn require(needed: &[Tool]) -> Result<()> {
     install_missing(needed)?;
     check(needed)
-}
-
-/// `cargo xtask setup`: installs the tools of all stages, and says what must be installed by hand.
-pub(crate) fn setup() -> Result<()> {
-    let needed = stages::ALL.map(|stage| stage.needs).concat();
-    require(&needed)?;
-    println!("everything that the tests need is installed");
-    Ok(())
 }
 
 /// Installs missing tools that are Debian packages, if this is Debian or a derivative and the user is root.

@@ -208,11 +208,17 @@
         }
 
         /// The ECDSA signature of `message` with SHA-256, in DER.
+        ///
+        /// Throws `CallbackError.Lost` if the key was deleted or can never be decrypted again.
         public func sign(message: Data) throws -> Data {
             var failure: Unmanaged<CFError>?
             let signature = SecKeyCreateSignature(
                 key, .ecdsaSignatureMessageX962SHA256, message as CFData, &failure)
-            guard let signature else { throw KeychainError(failure) }
+            guard let signature else {
+                let error = KeychainError(failure)
+                guard error.isLost || error.status == errSecItemNotFound else { throw error }
+                throw CallbackError.Lost(reason: error.description)
+            }
             return signature as Data
         }
     }

@@ -31,6 +31,10 @@ struct FaultProxy: Sendable {
             let refused: [String: Int]
             let lost: Int
             let held: Int
+
+            /// How many were granted, or put off (`ERR_REFRESH_SUPERSEDED`): a child whose answer was
+            /// lost may be on its way still.
+            var grantedOrPutOff: Int { granted + refused["ERR_REFRESH_SUPERSEDED", default: 0] }
         }
 
         let refreshes: Refreshes

@@ -31,6 +31,24 @@ final class SessionTests: XCTestCase {
         XCTAssertEqual(fixture.session.state(), .signedIn)
     }
 
+    /// As after the device has deleted it: a session with a new key signs in.
+    func testAKeyThatIsLostForGoodSignsOut() async throws {
+        let key = LockedKey(try await softwareProofKey(storage: inMemoryStorage()))
+        let fixture = try SessionFixture(proofKey: key)
+        try await fixture.session.signIn(pair: boundPair(key).pair)
+        key.lose()
+        do {
+            _ = try await fixture.session.attempt(method: "GET", url: url.absoluteString)
+            XCTFail("the key is lost")
+        } catch let refusal as RegrantError {
+            XCTAssertEqual(refusal.signOut, .keyLost)
+            XCTAssertEqual(refusal.advice, .signIn)
+        }
+        XCTAssertEqual(fixture.session.state(), .signedOut(reason: .keyLost))
+        let stored = try await fixture.storage.read()
+        XCTAssertNil(stored)
+    }
+
     /// The session could not use it.
     func testAPairBoundToAnotherKeyIsNotStored() async throws {
         let key = try await softwareProofKey(storage: inMemoryStorage())

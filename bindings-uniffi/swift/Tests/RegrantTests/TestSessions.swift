@@ -82,19 +82,23 @@ func boundPair(_ key: ProofKey) throws -> (access: String, pair: TokenPair) {
     return (access, TokenPair(accessToken: access, refreshToken: "refresh"))
 }
 
-/// A key of a device that is locked until `unlock`.
+/// A key of a device that is locked until `unlock`, and deleted from `lose` on.
 final class LockedKey: ProofKey, @unchecked Sendable {
     private let key: ProofKey
     private let guarded = NSLock()
     private var isLocked = true
+    private var isLost = false
 
     init(_ key: ProofKey) { self.key = key }
+
+    func lose() { guarded.withLock { isLost = true } }
 
     func unlock() { guarded.withLock { isLocked = false } }
 
     func publicKey() throws -> Data { try key.publicKey() }
 
     func sign(message: Data) throws -> Data {
+        guard !guarded.withLock({ isLost }) else { throw CallbackError.Lost(reason: "it was deleted") }
         guard !guarded.withLock({ isLocked }) else { throw CallbackError.Failed(reason: "locked") }
         return try key.sign(message: message)
     }

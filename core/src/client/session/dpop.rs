@@ -51,7 +51,8 @@ impl DpopClient {
             };
             let access_token = token.as_ref().map(AccessToken::expose);
             let nonce = nonce.as_deref();
-            UnsignedProof { method: &method, url: &url, now, nonce, access_token }.sign(&*this.key)
+            UnsignedProof { method: &method, url: &url, now, nonce, access_token }
+                .sign_with(&*this.key)
         };
         Ok(AbortOnDrop(tokio::task::spawn_blocking(sign)).await??)
     }

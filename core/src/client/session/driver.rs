@@ -15,12 +15,15 @@ use super::dpop::DpopClient;
 use super::storage::{StorageError, StorageLock, TokenStorage, is_lost, write_or_restore};
 use crate::client::attempt::Sent;
 use crate::client::endpoint::RefreshEndpoint;
-use crate::client::error::{SessionError, SessionState, SignOutOutcome, TransientError};
+use crate::client::error::{
+    SessionError, SessionState, SignOutOutcome, SignOutReason, TransientError,
+};
 use crate::client::event::{
     Action, Caller, Event, RefreshAnswer, RevocationAnswer, StorageRead, Ticket,
 };
 use crate::client::machine::Machine;
 use crate::client::pair::{DpopBinding, TokenPair};
+use crate::dpop::ProofKeyError;
 use crate::error::{Cause, Error};
 use crate::transport::{HttpRequest, HttpResponse, Transport};
 use crate::types::AccessToken;
@@ -65,6 +68,7 @@ impl fmt::Debug for ProofRequest {
 
 const PROOF_FAILED: SessionError =
     SessionError::Retry { cause: TransientError::ProofKey, retry_after: Duration::from_secs(1) };
+const KEY_LOST: SessionError = SessionError::SignIn(SignOutReason::KeyLost);
 
 /// The result of a job.
 enum Report {
@@ -278,7 +282,10 @@ impl Driver {
             tokio::select! {
                 () = reply.closed() => {}
                 proof = with_timeout(request_timeout, dpop.prove(method, url, token)) => {
-                    let proof = log_error(PROOF_NOT_SIGNED, proof).ok_or(PROOF_FAILED);
+                    let proof = proof.map_err(|error| match ProofNotSigned::of(&error) {
+                        ProofNotSigned::KeyLost => KEY_LOST,
+                        ProofNotSigned::Now => PROOF_FAILED,
+                    });
                     // The caller may have gone.
                     let _ = reply.send(proof);
                 }
@@ -336,7 +343,8 @@ impl Refresher {
         tracing::debug!(target: TARGET, "sending a refresh request");
         let answer = match self.exchange(pair, || Some(self.endpoint.request(pair))).await? {
             Ok(response) => self.endpoint.read(&response),
-            Err(ProofNotSigned) => {
+            Err(ProofNotSigned::KeyLost) => RefreshAnswer::SignedOut(SignOutReason::KeyLost),
+            Err(ProofNotSigned::Now) => {
                 RefreshAnswer::Unavailable { cause: TransientError::ProofKey, retry_after: None }
             }
         };
@@ -369,7 +377,9 @@ impl Refresher {
         let request = || self.endpoint.logout_request(pair);
         let answer = match self.exchange(pair, request).await? {
             Ok(response) => self.endpoint.read_logout(&response),
-            Err(ProofNotSigned) => RevocationAnswer::Unavailable { retry_after: None },
+            // The server accepts these tokens from nobody any more.
+            Err(ProofNotSigned::KeyLost) => RevocationAnswer::Refused,
+            Err(ProofNotSigned::Now) => RevocationAnswer::Unavailable { retry_after: None },
         };
         tracing::debug!(target: TARGET, ?answer, "asked the server to revoke the session");
         Some(answer)
@@ -394,9 +404,9 @@ impl Refresher {
         loop {
             let mut request = request()?;
             let proof = dpop.prove(request.method.to_owned(), request.url.clone(), None);
-            let proof = with_timeout(self.request_timeout, proof).await;
-            let Some(proof) = log_error(PROOF_NOT_SIGNED, proof) else {
-                return Some(Err(ProofNotSigned));
+            let proof = match with_timeout(self.request_timeout, proof).await {
+                Ok(proof) => proof,
+                Err(error) => return Some(Err(ProofNotSigned::of(&error))),
             };
             request.headers.push(("dpop".to_owned(), proof));
             let url = request.url.clone();
@@ -417,10 +427,23 @@ impl Refresher {
     }
 }
 
-/// The key could not sign a proof.
-struct ProofNotSigned;
+/// The key did not sign a proof.
+enum ProofNotSigned {
+    Now,
+    /// It never will.
+    KeyLost,
+}
 
-const PROOF_NOT_SIGNED: &str = "failed to sign a DPoP proof";
+impl ProofNotSigned {
+    /// The meaning of an error, which is logged.
+    fn of(error: &Cause) -> Self {
+        tracing::warn!(target: TARGET, %error, "failed to sign a DPoP proof");
+        match error.downcast_ref() {
+            Some(ProofKeyError::Lost) => Self::KeyLost,
+            _ => Self::Now,
+        }
+    }
+}
 
 async fn with_timeout<T>(
     limit: Duration,

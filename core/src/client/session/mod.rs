@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use super::attempt::{Attempt, RequestShape, Retry, is_same_origin};
 use super::clock::DeviceTime;
 use super::endpoint::RefreshEndpoint;
-use super::error::{SessionError, SessionState, SignOutOutcome, TransientError};
+use super::error::{SessionError, SessionState, SignOutOutcome, SignOutReason, TransientError};
 use super::event::{Caller, Event};
 use super::machine::Machine;
 use super::machine::retry::SessionSettings;
@@ -185,17 +185,33 @@ impl Session {
         url: &str,
     ) -> Result<Attempt, SessionError> {
         let is_bound = matches!(DpopBinding::of_access(&token), DpopBinding::Key(_));
-        let proof =
-            if is_bound { self.prove(method, url, Some(token.clone())).await? } else { None };
+        let proof = if is_bound { self.prove_bound(method, url, &token).await? } else { None };
         let (method, url) = (method.to_owned(), url.to_owned());
         Ok(Attempt { method, url, token, proof, shape: self.shape, is_retry: false })
+    }
+
+    /// A proof for a request with `token`. A key that is lost for good ends the session: the refresh
+    /// that is tried then needs a proof as well.
+    async fn prove_bound(
+        &self,
+        method: &str,
+        url: &str,
+        token: &AccessToken,
+    ) -> Result<Option<String>, SessionError> {
+        let proof = self.prove(method, url, Some(token.clone())).await;
+        if proof == Err(SessionError::SignIn(SignOutReason::KeyLost)) {
+            let _ = self.renew(token.clone()).await;
+        }
+        proof
     }
 
     /// A DPoP proof for a request without an access token: the `DPoP` header of a login. `None` for
     /// a session without a key.
     ///
     /// # Errors
-    /// [`SessionError::Retry`] with [`TransientError::ProofKey`] if the key cannot be used.
+    /// [`SessionError::Retry`] with [`TransientError::ProofKey`] if the key cannot be used now;
+    /// [`SessionError::SignIn`] with [`SignOutReason::KeyLost`](crate::client::SignOutReason::KeyLost) if
+    /// it never can: start a new session with a new key.
     pub async fn proof(&self, method: &str, url: &str) -> Result<Option<String>, SessionError> {
         self.prove(method, url, None).await
     }

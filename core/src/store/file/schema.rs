@@ -12,6 +12,7 @@ use serde::Serialize;
 use super::identity::{FileIdentity, is_in_public_folder};
 use crate::error::{Error, Result};
 use crate::session::{Record, SessionState};
+use crate::store::OPENING;
 use crate::types::{Clock, SystemClock, Timestamp};
 
 /// The options of a file store.
@@ -70,10 +71,6 @@ const MIGRATIONS: &[&str] = &[
 
 /// The version that this program writes.
 const VERSION: i64 = MIGRATIONS.len() as i64;
-
-/// How long opening waits for other processes that create or migrate the file, at least. On a slow disk that takes
-/// seconds, and all processes of an app may start at once.
-const OPENING: Duration = Duration::from_secs(30);
 
 /// The largest file that is checked for damage before it is used, in bytes. Checking it takes some
 /// 10 ms; a larger one would block the caller for too long.

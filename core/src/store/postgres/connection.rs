@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use deadpool_postgres::{Client, Manager, ManagerConfig, Object, Pool, RecyclingMethod, Runtime};
-use tokio::sync::OnceCell;
 use tokio::time::{Instant, timeout};
 use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 use tokio_postgres::error::SqlState;
@@ -19,8 +18,10 @@ use tokio_rustls::rustls::pki_types::CertificateDer;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::{ClientConfig, Error as TlsError, RootCertStore};
 
-use super::{PostgresOptions, schema};
+use super::PostgresOptions;
+use super::schema::{self, Tables};
 use crate::error::{Error, Result};
+use crate::store::OPENING;
 use crate::store::certificates::{PinningVerifier, certificate_problem};
 use crate::store::optimistic::late;
 
@@ -54,8 +55,7 @@ pub(super) struct Connections {
     address: Address,
     pool: Pool,
     timeout: Duration,
-    /// Set once the tables are known to exist.
-    has_tables: OnceCell<()>,
+    tables: Tables,
     last_prune: Mutex<Option<Instant>>,
 }
 
@@ -93,7 +93,7 @@ impl Connections {
             address,
             pool,
             timeout: options.timeout,
-            has_tables: OnceCell::new(),
+            tables: Tables::default(),
             last_prune: Mutex::default(),
         })
     }
@@ -107,8 +107,14 @@ impl Connections {
         self.timeout
     }
 
+    /// Creates the tables if they do not exist, before the first operation.
+    pub(super) async fn open(&self) -> Result<()> {
+        self.tables.ensure(self.create_tables()).await
+    }
+
     /// Runs one statement, which may be repeated, and returns its rows.
     pub(super) async fn query(&self, sql: &str, parameters: &[Parameter<'_>]) -> Result<Vec<Row>> {
+        self.open().await?;
         let attempts = async {
             let mut left = ATTEMPTS;
             loop {
@@ -132,6 +138,7 @@ impl Connections {
 
     /// Runs a transaction, which may be repeated.
     pub(super) async fn transact(&self, work: &impl Transact) -> Result<()> {
+        self.open().await?;
         let attempts = async {
             let mut left = ATTEMPTS;
             loop {
@@ -184,14 +191,27 @@ impl Connections {
         timeout(self.timeout, attempts).await.map_err(|_| late())?
     }
 
-    /// A connection to a database with tables.
     async fn client(&self) -> Result<Client> {
-        let mut client = self.pool.get().await.map_err(|error| match error {
+        self.pool.get().await.map_err(|error| match error {
             deadpool_postgres::PoolError::Backend(error) => failed(error),
             error => Error::store(error),
-        })?;
-        self.has_tables.get_or_try_init(|| create_tables(&mut client)).await?;
-        Ok(client)
+        })
+    }
+
+    /// On a slow disk it takes longer than an operation may, and with its timeout it would be rolled back, again and
+    /// again.
+    async fn create_tables(&self) -> Result<()> {
+        let look = async {
+            let client = self.client().await?;
+            let exist = schema::exists(&client).await.map_err(failed)?;
+            Ok((client, exist))
+        };
+        let (mut client, exist) = self.in_time(look).await?;
+        if exist {
+            return Ok(());
+        }
+        let created = timeout(self.timeout.max(OPENING), schema::create(&mut client)).await;
+        created.map_err(|_| late())?.map_err(failed)
     }
 
     /// Drops all idle connections, so that the address is resolved and connected to again.
@@ -214,18 +234,6 @@ impl Connections {
     pub(super) fn prune_again(&self) {
         *self.last_prune.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
-}
-
-async fn create_tables(client: &mut Client) -> Result<()> {
-    let row = client.query_typed_one(schema::EXISTS, &[]).await.map_err(failed)?;
-    if row.try_get(0).map_err(failed)? {
-        return Ok(());
-    }
-    let sql = format!("{} {}", schema::CREATE_LOCK, schema::SCHEMA);
-    // Rolled back when it is dropped.
-    let transaction = client.transaction().await.map_err(failed)?;
-    transaction.batch_execute(&sql).await.map_err(failed)?;
-    transaction.commit().await.map_err(failed)
 }
 
 /// Whether another connection may help: this one is broken, its server is shutting down or starting,

@@ -169,6 +169,10 @@ const UPDATE: &str = "
     RETURNING (extract(epoch FROM clock_timestamp()) * 1000)::int8";
 
 impl UserValues for Rows {
+    async fn open(&self) -> Result<()> {
+        self.connections.open().await
+    }
+
     async fn load(&self, subject: &Subject) -> Result<Loaded> {
         let (subject, now) = (subject.as_str(), self.injected_now());
         let parameters: [Parameter<'_>; 2] = [(&subject, Type::TEXT), (&now, Type::INT8)];

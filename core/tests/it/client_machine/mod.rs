@@ -7,5 +7,6 @@ mod fixture;
 mod persist;
 mod refreshes;
 mod rejections;
+mod responses;
 mod sign_out;
 mod traces;

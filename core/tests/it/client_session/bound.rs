@@ -1,14 +1,14 @@
 //! Sessions whose tokens are bound to the app's key (DPoP, RFC 9449).
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 
 use regrant::client::{
-    RefreshEndpoint, Session, SessionError, SessionSettings, SessionState, SignOutReason,
-    TransientError,
+    RefreshEndpoint, Session, SessionError, SessionSettings, SessionState, SignOutOutcome,
+    SignOutReason, TransientError,
 };
-use regrant::dpop::{DeviceKey, ProofKey, SoftwareKey};
+use regrant::dpop::{DeviceKey, ProofKey, ProofKeyError, SoftwareKey};
 use regrant::error::Cause;
 use regrant::keys::Algorithm;
 use regrant::transport::HttpResponse;
@@ -208,7 +208,7 @@ async fn an_unavailable_key_is_a_transient_error() {
     let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
     let software = SoftwareKey::generate().unwrap();
     let jwk = software.public_jwk();
-    let locked = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let locked = Arc::new(AtomicBool::new(false));
     let device = {
         let locked = Arc::clone(&locked);
         let point = ["x", "y"].map(|name| decoded(jwk[name].as_str().unwrap())).concat();
@@ -334,4 +334,60 @@ async fn a_nonce_is_taken_from_any_response() {
         assert_eq!(call(&restarted, &server.me()).await, 200);
     }
     assert_eq!(server.proofs_refused.load(Ordering::SeqCst), refused);
+}
+
+/// A key, and what loses it.
+fn key_that_gets_lost() -> (Arc<dyn ProofKey>, Arc<AtomicBool>) {
+    let software = SoftwareKey::generate().unwrap();
+    let public = software.public_der().unwrap();
+    let is_lost = Arc::new(AtomicBool::new(false));
+    let lost = Arc::clone(&is_lost);
+    let sign = move |message: &[u8]| match lost.load(Ordering::SeqCst) {
+        true => Err(Cause::from(ProofKeyError::Lost)),
+        false => software.sign(message),
+    };
+    (Arc::new(DeviceKey::new(&public, sign).unwrap()), is_lost)
+}
+
+/// A device deletes its keys when its lock or its fingerprints change. The tokens are of no use to anybody then.
+#[tokio::test]
+async fn a_key_that_is_lost_for_good_signs_out_and_a_new_one_signs_in() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let (device, is_lost) = key_that_gets_lost();
+    let lost = SessionError::SignIn(SignOutReason::KeyLost);
+    for needs_refresh in [false, true] {
+        let session = builder(&server, folder.path(), &server.clock)
+            .proof_key(Arc::clone(&device))
+            .start()
+            .unwrap();
+        is_lost.store(false, Ordering::SeqCst);
+        log_in(&session, &server).await;
+        is_lost.store(true, Ordering::SeqCst);
+        if needs_refresh {
+            server.clock.advance(LIFETIME);
+        }
+        assert_eq!(session.attempt("GET", &server.me()).await.unwrap_err(), lost);
+        assert_eq!(session.state(), SessionState::SignedOut(SignOutReason::KeyLost));
+        assert_eq!(session.access_token().await, Err(lost));
+        assert_eq!(session.proof("POST", &server.login_url()).await, Err(lost));
+        // What is stored is of no use to the next run either.
+        let next = builder(&server, folder.path(), &server.clock).proof_key(key()).start().unwrap();
+        assert_eq!(
+            next.access_token().await,
+            Err(SessionError::SignIn(SignOutReason::NotSignedIn))
+        );
+        log_in(&next, &server).await;
+        assert_eq!(call(&next, &server.me()).await, 200);
+        next.sign_out().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_sign_out_without_its_key_does_not_wait_for_the_server() {
+    let (server, folder) = (Server::start().await, tempfile::tempdir().unwrap());
+    let (device, is_lost) = key_that_gets_lost();
+    let session = builder(&server, folder.path(), &server.clock).proof_key(device).start().unwrap();
+    log_in(&session, &server).await;
+    is_lost.store(true, Ordering::SeqCst);
+    assert_eq!(session.sign_out().await, Ok(SignOutOutcome::Local));
 }

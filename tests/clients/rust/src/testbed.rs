@@ -40,6 +40,13 @@ impl Counts {
         self.0["refreshes"]["refused"][code].as_u64().unwrap_or_default()
     }
 
+    /// How many refreshes were granted, or put off (`ERR_REFRESH_SUPERSEDED`): a child whose answer was lost may be on
+    /// its way still.
+    #[must_use]
+    pub fn granted_or_put_off(&self) -> u64 {
+        self.refreshes("granted") + self.refused("ERR_REFRESH_SUPERSEDED")
+    }
+
     /// How many calls were answered with this status.
     #[must_use]
     pub fn calls(&self, status: u16) -> u64 {

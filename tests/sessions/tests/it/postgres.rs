@@ -13,6 +13,7 @@ use regrant::{Auth, Error, ErrorCode, Login, RefreshRequest};
 use regrant_session_tests::backends;
 use regrant_session_tests::contract::Fixture;
 use regrant_test_support::{Certificates, PostgresServer, TcpProxy};
+use tokio_postgres::NoTls;
 
 /// An operation fails within its timeout of 10 s; a busy machine may be late.
 const QUICKLY: Duration = Duration::from_secs(60);
@@ -135,6 +136,54 @@ async fn a_role_without_create_uses_tables_that_exist() {
     let pair = auth.login(login("alice")).await.expect("a login");
     auth.refresh(RefreshRequest::new(pair.refresh_token.expose())).await.expect("a refresh");
     assert!(auth.logout(pair.refresh_token.expose()).await.expect("a logout"));
+}
+
+/// On a slow disk that takes longer than an operation may, and every process of an app waits for the one that does it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_operation_waits_for_tables_that_another_process_creates() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    let (other, connection) =
+        tokio_postgres::connect(&server.url(), NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    let creating = "BEGIN; SELECT pg_advisory_xact_lock(7234017283807667300)";
+    other.batch_execute(creating).await.expect("a lock");
+    let address = StoreAddress::new(server.url()).timeout(TIMEOUT);
+    let auth = builder().store_at(address).build().expect("a configuration");
+    let first = ["alice", "bob"].map(|user| {
+        let auth = auth.clone();
+        tokio::spawn(async move { auth.login(login(user)).await })
+    });
+    let waiting = "SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event = 'advisory' AND clock_timestamp() - query_start > interval '3 seconds'";
+    let since = Instant::now();
+    while server.sql(waiting).expect("a count") == "0" {
+        assert!(since.elapsed() < QUICKLY, "nobody waits for the tables longer than the timeout");
+        assert!(first.iter().all(|login| !login.is_finished()), "a login does not wait");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    other.batch_execute("COMMIT").await.expect("released");
+    for login in first {
+        login.await.expect("a task").expect("a login");
+    }
+}
+
+/// One after the other, fifty requests would take fifty times the timeout.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_operations_fail_together_when_the_server_is_silent() {
+    const TIMEOUT: Duration = Duration::from_millis(500);
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    let proxy = TcpProxy::to(server.port()).expect("a proxy");
+    proxy.hold();
+    let address = StoreAddress::new(server.url_through(&proxy)).timeout(TIMEOUT);
+    let auth = builder().store_at(address).build().expect("a configuration");
+    let since = Instant::now();
+    let logins = (0..50).map(|_| auth.login(login("alice")));
+    for outcome in futures_util::future::join_all(logins).await {
+        let error = outcome.expect_err("nobody answers");
+        assert_eq!(error.code(), ErrorCode::StoreUnavailable, "{error}");
+    }
+    assert!(since.elapsed() < TIMEOUT * 25, "{:?}", since.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]

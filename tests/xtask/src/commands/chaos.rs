@@ -13,8 +13,8 @@ use crate::cargo::{self, Build, Kind};
 use crate::checkout::{self, CHAOS};
 use crate::clients::{self, Client, Length};
 use crate::npm;
-use crate::process::Invocation;
-use crate::tools::{self, Skip, Tool};
+use crate::process::{Invocation, Skip};
+use crate::tools::{self, Tool};
 
 /// Required tools besides Cargo.
 pub(crate) const NEEDS: &[Tool] =

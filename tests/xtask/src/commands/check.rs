@@ -7,8 +7,7 @@ use anyhow::Result;
 use crate::cargo::{self, Build};
 use crate::checkout::{self, NODE};
 use crate::npm;
-use crate::process::Invocation;
-use crate::tools::Skip;
+use crate::process::{Invocation, Skip};
 
 /// The folder and name of each crate; a folder inside of another comes first.
 const CRATES: [(&str, &str); 12] = [

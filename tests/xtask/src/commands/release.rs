@@ -8,10 +8,10 @@ use crate::checkout::{self, KOTLIN};
 use crate::clients;
 use crate::commands;
 use crate::npm;
-use crate::process::Invocation;
+use crate::process::{Invocation, on_path};
 use crate::runner;
 use crate::stages;
-use crate::tools::{self, Tool, on_path};
+use crate::tools::{self, Tool};
 
 /// `cargo xtask ci`: runs all stages with `--strict`, tests the release addon, and packs the crate and the jar.
 pub(crate) fn ci() -> Result<()> {

@@ -7,10 +7,11 @@ use anyhow::{Error, Result, bail, ensure};
 
 use crate::Selection;
 use crate::interrupt;
+use crate::process::Skip;
 use crate::runner::{self, Ended, Queue, Unit};
 use crate::scratch;
 use crate::stages::{self, Stage};
-use crate::tools::{self, Skip};
+use crate::tools;
 
 /// How many of the slowest units and tests are printed.
 const SLOWEST: usize = 8;

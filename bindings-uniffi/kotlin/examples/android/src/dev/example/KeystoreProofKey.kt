@@ -1,7 +1,9 @@
 package dev.example
 
 import android.security.keystore.KeyGenParameterSpec
+import android.security.keystore.KeyPermanentlyInvalidatedException
 import android.security.keystore.KeyProperties
+import dev.regrant.CallbackException
 import dev.regrant.ProofKey
 import java.security.KeyPairGenerator
 import java.security.KeyStore
@@ -28,10 +30,17 @@ class KeystoreProofKey(private val alias: String = "regrant-proof") : ProofKey {
         keys.getCertificate(alias).publicKey.encoded
     }
 
-    override fun sign(message: ByteArray): ByteArray = Signature.getInstance("SHA256withECDSA").run {
-        initSign(keys.getKey(alias, null) as PrivateKey)
-        update(message)
-        sign()
+    // A key that was deleted or invalidated never signs again: then the user signs in with a new one, after `delete`.
+    // Every other error is temporary.
+    override fun sign(message: ByteArray): ByteArray = try {
+        val key = keys.getKey(alias, null) as PrivateKey? ?: throw CallbackException.Lost("the key was deleted")
+        Signature.getInstance("SHA256withECDSA").run {
+            initSign(key)
+            update(message)
+            sign()
+        }
+    } catch (_: KeyPermanentlyInvalidatedException) {
+        throw CallbackException.Lost("the key was invalidated")
     }
 
     /** Deletes the key. Tokens that are bound to it cannot be used any more: sign out first. */

@@ -41,6 +41,7 @@ class KeystoreProofKeyTest {
         assertArrayEquals(public, KeystoreProofKey().publicKey())
         assertEquals(0x30, key.sign("message".toByteArray()).first().toInt())
         key.delete()
+        assertThrows<CallbackException.Lost> { key.sign("message".toByteArray()) }
         assertFalse(public.contentEquals(key.publicKey()))
     }
 
@@ -50,6 +51,7 @@ class KeystoreProofKeyTest {
         val public = key.publicKey()
         FakeKeystore.failing = true
         assertThrows<UnrecoverableKeyException> { key.publicKey() }
+        assertThrows<UnrecoverableKeyException> { key.sign("message".toByteArray()) }
         FakeKeystore.failing = false
         assertArrayEquals(public, key.publicKey())
     }

@@ -71,6 +71,23 @@ class SessionTest {
     }
 
     @Test
+    fun `a key that is lost for good signs out, and a session with a new key signs in`(): Unit = runBlocking {
+        val key = DeviceKey()
+        Session(SessionConfig(ENDPOINT), server, storage, clock = clock, proofKey = key).use { session ->
+            session.signIn(server.boundPair(key))
+            key.failing = CallbackException.Lost("the key was invalidated")
+            val refusal = refusalOf { session.attempt("GET", "https://api.example/me") }
+            assertEquals(Advice.SIGN_IN to SignOutReason.KeyLost, refusal.advice to refusal.signOut)
+            assertEquals(SessionState.SignedOut(SignOutReason.KeyLost), session.state())
+        }
+        val fresh = DeviceKey()
+        Session(SessionConfig(ENDPOINT), server, storage, clock = clock, proofKey = fresh).use { session ->
+            session.signIn(server.boundPair(fresh))
+            assertEquals(2, session.attempt("GET", "https://api.example/me").headers().size)
+        }
+    }
+
+    @Test
     fun `a new session is signed out`() = runBlocking {
         session().use { session ->
             val signedOut = SessionState.SignedOut(SignOutReason.NotSignedIn)

@@ -107,6 +107,15 @@ class Counts(private val json: JsonElement) {
     /** A counter of refreshes: `arrived`, `presented`, `granted`, `lost` or `held`. */
     fun refreshes(what: String): Int = of("refreshes", what) ?: error("no count of $what: $json")
 
+    /**
+     * The number of refreshes that were granted, or put off (`ERR_REFRESH_SUPERSEDED`): a child whose answer was lost may be on its
+     * way still.
+     */
+    fun grantedOrPutOff(): Int {
+        val refused = json.jsonObject.getValue("refreshes").jsonObject.getValue("refused").jsonObject
+        return refreshes("granted") + (refused["ERR_REFRESH_SUPERSEDED"]?.jsonPrimitive?.int ?: 0)
+    }
+
     /** The number of calls with the response [status]. */
     fun calls(status: Int): Int = of("calls", "$status") ?: 0
 
