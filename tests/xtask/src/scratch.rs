@@ -30,9 +30,9 @@ pub(crate) fn choose() -> Result<Option<TempDir>> {
     if !has_room(Path::new(IN_MEMORY), NEEDED) || available(&memory) < NEEDED {
         return Ok(None);
     }
-    let mut options = tempfile::Builder::new();
-    let options = options.prefix("regrant-test-").permissions(Permissions::from_mode(MODE));
-    let folder = options.tempdir_in(IN_MEMORY)?;
+    let folder = tempfile::Builder::new().prefix("regrant-test-").tempdir_in(IN_MEMORY)?;
+    // Not at once with the folder: the umask would take from it.
+    fs::set_permissions(folder.path(), Permissions::from_mode(MODE))?;
     FOLDER.get_or_init(|| folder.path().to_owned());
     Ok(Some(folder))
 }

@@ -54,7 +54,7 @@ impl DpopClient {
             UnsignedProof { method: &method, url: &url, now, nonce, access_token }
                 .sign_with(&*this.key)
         };
-        Ok(AbortOnDrop(tokio::task::spawn_blocking(sign)).await??)
+        AbortOnDrop(tokio::task::spawn_blocking(sign)).await?
     }
 
     /// See [`Servers::observe_response`].
