@@ -92,10 +92,11 @@ export function readAnswer({ status, headers }: Pick<Response, 'status' | 'heade
   }
   const { code: ownCode, advice, reason: revocation } = Object(body['error']);
   // Legacy apps usually put the error code at the top level.
-  const code = String(ownCode ?? body['code'] ?? '');
+  const code = `${ownCode ?? body['code'] ?? ''}`;
   if (code === 'ERR_REFRESH_SUPERSEDED' || status === tokens?.superseded) return { superseded: true };
   const known = /^ERR_(?:REFRESH|SESSION)_(EXPIRED|REUSED|REVOKED|UNKNOWN)$/.exec(code)?.[1];
-  const isFinal = known || (advice ? /^(sign_in|reject)$/.test(advice) : status === tokens?.ended);
+  // Where the server rejects a cookie, it removes it: that may have been another one, and the next answer tells.
+  const isFinal = known || advice === 'sign_in' || (tokens && (advice ? advice === 'reject' : status === tokens.ended));
   // A rejected DPoP proof says nothing about the session.
   if (isFinal && !/^ERR_DPOP/.test(code)) {
     // Both holders are told about reuse, whichever of them was detected.

@@ -4,7 +4,7 @@
  * @module regrant/client
  */
 import { pairOf, readAnswer, type ItemStorage, type LoginBody, type Store, type Tokens } from './endpoint.cjs';
-import { createMachine, type Action, type Event, type Failure, type Pair, type Retry, type SignedOut, type StorageRead } from './machine.cjs';
+import { claimsOf, createMachine, type Action, type Event, type Failure, type Pair, type Retry, type SignedOut, type StorageRead } from './machine.cjs';
 import { joinTabs, pageStorage, REQUEST_TIMEOUT, takeLock, type News } from './tabs.cjs';
 
 export { rtVerify, storedTokens, type TokenKeys } from './stored.cjs';
@@ -105,7 +105,7 @@ export class SessionError extends Error {
 }
 
 /** The types of the options. */
-const OPTIONS: Record<string, string> = { refresh: 'string', logout: 'string', allowedOrigins: 'object', tokens: 'object', fetch: 'function' };
+const OPTIONS: Record<string, string> = { __proto__: null as never, refresh: 'string', logout: 'string', allowedOrigins: 'object', tokens: 'object', fetch: 'function' };
 
 /** Scheme, host and port of an absolute URL; other schemes have none that two URLs share. */
 const originOf = (url: string) => /^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? url;
@@ -136,7 +136,7 @@ type Caller = (token?: string, error?: SignedOut | Retry) => void;
 export function createClient(options: ClientOptions): Client {
   for (const name of ['refresh', ...Object.keys(options)]) {
     const value = options[name as keyof ClientOptions];
-    const type = Object.hasOwn(OPTIONS, name) && OPTIONS[name];
+    const type = OPTIONS[name];
     const isFit = value ? typeof value === type : value === undefined && name !== 'refresh';
     if (!type || !isFit) throw new TypeError(`${type ? 'invalid' : 'unknown'} option "${name}"`);
   }
@@ -173,11 +173,13 @@ export function createClient(options: ClientOptions): Client {
   let signingOut: Promise<SignOutResult> | undefined;
   /** Whether the server has ended the session. */
   let revoked = false;
+  /** Tells the server of an earlier sign-out. */
+  let telling: Promise<void> | undefined;
   /** In cookie mode, what is known of the session. The cookie is not seen: there may be one until the server says otherwise. */
   let known: Pair | null = { refresh: '', access: '' };
 
   const store: Store = tokens?.store ?? {
-    read: async () => ((await note('getItem')) ? null : known),
+    read: async () => (await telling, (await note('getItem')) ? null : known),
     async write(pair) {
       await note('removeItem');
       known = pair;
@@ -231,9 +233,9 @@ export function createClient(options: ClientOptions): Client {
   }
 
   /** The session that has ended here and not yet at the server. If the storage fails, the server is told at once or never. */
-  async function note(what: 'getItem' | 'setItem' | 'removeItem', session = '1') {
+  async function note(what: 'getItem' | 'setItem' | 'removeItem', session?: string) {
     try {
-      return JSON.parse((await items?.[what](logoutItem, session)) ?? 'null');
+      return JSON.parse((await items?.[what](logoutItem, session!)) ?? 'null');
     } catch {
       return undefined;
     }
@@ -265,8 +267,9 @@ export function createClient(options: ClientOptions): Client {
     try {
       await store.clear();
     } finally {
-      if (signingOut && logoutUrl) await endSession(ended);
-      else tell?.(why);
+      if (!signingOut) tell?.(why);
+      // In cookie mode the server is told which session: another may have begun, and its cookie is in the place of this one.
+      else await endSession(tokens ? ended : `?session=${claimsOf((ended as Pair | null)?.access!)['sid'] ?? ''}`);
     }
     return true as const;
   }
@@ -293,16 +296,18 @@ export function createClient(options: ClientOptions): Client {
       // A captive portal or a login page is no answer, and must not get the token.
       redirect: 'error',
       // The page may be left after a logout.
-      keepalive: url === logoutUrl,
+      keepalive: url !== refreshUrl,
       signal: controller.signal,
     }).then(read);
     return Promise.race([givenUp, answer.catch(() => (controller.signal.aborted ? givenUp : undefined))]).finally(() => clearTimeout(timer));
   }
 
-  async function endSession(pair: unknown) {
-    // In cookie mode the cookie names it.
-    await note('setItem', JSON.stringify(tokens && pair));
-    revoked = !!(await sendToken(logoutUrl as string, Object(pair), LOGOUT_TIMEOUT, ({ ok, status }) => ok || status === 401));
+  /** @param session - The pair; in cookie mode the query that names it, as far as it is known. `null` if there is none. */
+  async function endSession(session: any) {
+    if (!session || !logoutUrl) return;
+    await note('setItem', JSON.stringify(session));
+    const url = logoutUrl + (tokens ? '' : session);
+    revoked = !!(await sendToken(url, Object(session), LOGOUT_TIMEOUT, ({ ok, status }) => ok || status === 401));
     if (revoked) await note('removeItem');
   }
 
@@ -311,7 +316,7 @@ export function createClient(options: ClientOptions): Client {
     if ('reason' in news) {
       abort();
       known = null;
-      dispatch('news', news.reason === 'by_user' ? { reason: 'elsewhere' } : news);
+      dispatch('news', news);
     } else if (held?.access !== news.access && !(held?.issuedAt! > news.issuedAt!)) {
       known = news;
       isToAsk = false;
@@ -336,7 +341,7 @@ export function createClient(options: ClientOptions): Client {
   }
 
   const accessToken = ({ rejected, signal }: AccessTokenOptions = {}) =>
-    call((caller) => (rejected === undefined ? ['acquire', caller] : ['renew', caller, rejected]), signal);
+    call((caller) => (rejected ? ['renew', caller, rejected] : ['acquire', caller]), signal);
 
   const clientFetch: typeof fetch = async (input, init) => {
     // A string and a URL have none of the members.
@@ -357,7 +362,7 @@ export function createClient(options: ClientOptions): Client {
     if (!rejections.includes(response.status)) return response;
     const next = accessToken({ rejected: token, signal });
     // The response to a redirected request is about another one, and this one may have been processed.
-    if (!isRepeatable(init?.body) || (response.redirected && !/^(GET|HEAD)$/i.test(given('method') ?? 'GET'))) {
+    if (!isRepeatable(init?.body) || (response.redirected && !/^(GET|HEAD)?$/i.test(given('method') ?? ''))) {
       next.catch(() => {});
       return response;
     }
@@ -367,7 +372,7 @@ export function createClient(options: ClientOptions): Client {
       return await attempt(another);
     } catch (error) {
       // The server rejects tokens that it issued a moment ago: the response is about something else.
-      if (error instanceof SessionError && error.reason === 'access_rejected') return response;
+      if ((error as Partial<SessionError> | undefined)?.reason === 'access_rejected') return response;
       throw error;
     }
   };
@@ -375,7 +380,7 @@ export function createClient(options: ClientOptions): Client {
   const signOut = () =>
     (signingOut ??= (async () => {
       revoked = false;
-      tell?.({ reason: 'by_user' });
+      tell?.({ reason: 'elsewhere' });
       await call((caller) => ['signOut', caller]).catch(() => {});
       signingOut = undefined;
       return { revoked };
@@ -383,8 +388,7 @@ export function createClient(options: ClientOptions): Client {
 
   const resume = async () => {
     dispatch('online');
-    const pair = await note('getItem');
-    if (pair && logoutUrl) void endSession(pair);
+    telling = endSession(await note('getItem'));
   };
   // Absent in React Native.
   const { addEventListener: listen = () => {} } = globalThis as { addEventListener?: typeof addEventListener };

@@ -92,7 +92,10 @@ export interface ClientOptions {
 
 /** The options of the refresh endpoint. */
 export interface RefreshOptions extends ClientOptions {
-  /** Replaces the app's own claims, from this access token on. Without it, those that the session has stay. */
+  /**
+   * Replaces the app's own claims from this access token on; in a session that does not rotate, in this access token only.
+   * Without it, the session keeps its claims.
+   */
   claims?: ClaimsSource | undefined;
   /** Overrides `refresh.rotation`. A session that has rotated once always rotates, also with `false`. */
   rotate?: boolean | undefined;
@@ -136,9 +139,9 @@ export async function renew(auth: Auth, request: HttpRequest, options: RefreshOp
   const head = headOf(request, web);
   const presented = catalog.textOf(await native.presentRefresh(head, bodyOf(request)));
   const { token } = JSON.parse(presented) as { token: string };
-  const { claims, unknownUser } = await claimsOf(auth, token, request, options.claims);
+  const { claims, identityError } = await claimsOf(auth, token, request, options.claims);
   const outcome = await native.refreshResponse(head, presented, { claims, rotate: options.rotate, address });
-  if (unknownUser && typeof outcome === 'string') throw unknownUser;
+  if (identityError && typeof outcome === 'string') throw identityError;
   return parseAnswer(catalog.textOf(outcome));
 }
 
@@ -149,15 +152,16 @@ function clientAddress(request: HttpRequest, find: ClientOptions['address'], cat
   return address;
 }
 
-/** The app's claims for a refresh, as JSON text, or why its function could not be asked. */
+/** The app's claims for a refresh, as JSON text, or why its function was not called. */
 interface RefreshClaims {
   readonly claims: string | undefined;
-  readonly unknownUser?: AuthError;
+  readonly identityError?: AuthError;
 }
 
 /**
- * Asks the app for the claims of a refresh. A token whose user is not known is refused by the refresh for the same
- * reason, with the cookies that are to be removed; if that passes all the same, throw `unknownUser`.
+ * Asks the app for the claims of a refresh. If the user and the session of a token cannot be determined (it is malformed,
+ * forged or unknown), the function is not called: the refresh that follows refuses the token itself, with the cookies to
+ * remove. If that refresh succeeds all the same, the caller throws `identityError`.
  *
  * @throws what the app's function throws; AuthError `ERR_STORE_UNAVAILABLE`: retry.
  */
@@ -172,9 +176,9 @@ export async function claimsOf(
   if (typeof source !== 'function') return { claims: encodeClaims(source, catalog) };
   const identity = await native.refreshIdentity(token);
   if (typeof identity !== 'string') {
-    const unknownUser = catalog.errorOf(identity);
-    if (unknownUser.advice === 'retry') throw unknownUser;
-    return { claims: undefined, unknownUser };
+    const identityError = catalog.errorOf(identity);
+    if (identityError.advice === 'retry') throw identityError;
+    return { claims: undefined, identityError };
   }
   const { subject, ...session } = JSON.parse(identity) as RefreshIdentity;
   const claims: unknown = await source(idOf(subject), { ...session, request });
@@ -211,10 +215,11 @@ function isRaw(body: unknown): boolean {
 }
 
 /**
- * The response of the logout endpoint: 204, and the cookies removed; also if there is no such session any more. A
- * request without a refresh token is refused with 401, one of another site's page with 403, and its cookies stay: it
- * ends nothing. If the store
- * is unreachable it is an error and the cookies stay, so that the client can retry. Methods are those of {@link refresh}.
+ * The response of the logout endpoint: 204, and the cookies are removed, also if the session is over already. Nothing is
+ * revoked and the cookies stay for a request without a refresh token (401 `ERR_TOKEN_MISSING`), for the cookie of a
+ * cross-origin request (403 `ERR_ORIGIN_NOT_ALLOWED`), and while the store is unreachable (503 `ERR_STORE_UNAVAILABLE`), so
+ * that the client can retry. With the query `?session=ID` only a cookie of that session counts: a logout that is late does not end
+ * the session of a login meanwhile. Other methods are answered as by {@link refresh}.
  */
 export async function logout(auth: Auth, request: HttpRequest, options: ClientOptions = {}): Promise<HttpAnswer> {
   checkAuth(auth);
@@ -253,7 +258,7 @@ export async function endSession(auth: Auth, request: HttpRequest, { address }: 
 
 /** A request about the sessions of a user, and its client for the audit events: `{ method, sessionId, ...clientOf(request) }`. */
 export interface SessionsRequest extends ClientDetails {
-  /** `GET`, `HEAD` or `DELETE`; others are 405. */
+  /** `GET` or `HEAD` without `sessionId`, or `DELETE`; anything else is 405. */
   readonly method?: string | undefined;
   /** The session to revoke, or `others`; all without it. */
   readonly sessionId?: string | undefined;
@@ -264,17 +269,18 @@ const isAccess: Check = {
     const { subject, sessionId } = (value ?? {}) as Partial<VerifiedAccess>;
     return isWellFormedText.accepts(subject) && (sessionId === undefined || isWellFormedText.accepts(sessionId));
   },
-  expected: 'what authenticate returned',
+  expected: 'the auth of what authenticate returned',
 };
 
 /**
  * The response of the endpoint for the sessions of the authenticated user:
  *
- * - `GET`: `{ sessions: [{ sessionId, device, createdAt, … }] }`, times in ISO 8601.
+ * - `GET`, `HEAD`: `{ sessions }`, each a {@link SessionInfo} with its times in ISO 8601. Without a `sessionId`.
  * - `DELETE` with a `sessionId`: revokes that session; with `others`: all but the current one; without: all.
- *   `{ ended: number }`: how many were live. A `sessionId` that is none of the user's is 404.
+ *   `{ ended: number }`: how many were live. A `sessionId` that is not one of the user's is 404 `ERR_NOT_FOUND`, and `others`
+ *   with a token that names no session 401 `ERR_CLAIM_MISSING`.
  *
- * @param access - The result of {@link authenticate}.
+ * @param access - The `auth` of a {@link Decision}.
  */
 export async function sessions(auth: Auth, access: VerifiedAccess, request: SessionsRequest): Promise<HttpAnswer> {
   checkAuth(auth);

@@ -58,9 +58,9 @@ export async function answerToken(auth: Auth, request: HttpRequest, options: Tok
   if (typeof form !== 'string') return form;
   const input = { rotate: undefined, address: clientOf(request).address };
   const token = new URLSearchParams(form).get('refresh_token') ?? '';
-  const { claims, unknownUser } = await claimsOf(auth, token, request, options.claims);
+  const { claims, identityError } = await claimsOf(auth, token, request, options.claims);
   const answer = parseAnswer(catalog.textOf(await native.tokenResponse(headOf(request, web), form, { ...input, claims })));
-  if (unknownUser && answer.status === 200) throw unknownUser;
+  if (identityError && answer.status === 200) throw identityError;
   return answer;
 }
 

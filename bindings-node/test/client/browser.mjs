@@ -116,10 +116,10 @@ export class Browser {
   // The server
 
   async server(request) {
-    const { path, method, headers, body } = request;
+    const { path, search, method, headers, body } = request;
     this.clock.set(this.wall);
     const cookie = headers.get('cookie');
-    const head = { method, url: path, headers: { host: 'app.example', 'sec-fetch-site': 'same-origin', ...Object.fromEntries(headers) }, body };
+    const head = { method, url: path + search, headers: { host: 'app.example', 'sec-fetch-site': 'same-origin', ...Object.fromEntries(headers) }, body };
     if (path === '/auth/refresh') return http.refresh(this.auth, head);
     if (path === '/auth/logout') return http.logout(this.auth, head);
     const decision = await http.authenticate(this.auth, head);
@@ -146,10 +146,10 @@ export class Browser {
 
   /** A request of a tab. Its cookies are those at the time it is sent, and those of its response land with its head. */
   fetch(tab, url, init = {}) {
-    const { pathname: path, origin } = new URL(url, ORIGIN);
+    const { pathname: path, search, origin } = new URL(url, ORIGIN);
     const headers = new Headers(init.headers);
     if (init.credentials === 'include' || origin === ORIGIN) headers.set('cookie', [...this.jar].map(([name, value]) => `${name}=${value}`).join('; '));
-    const request = { path, origin, method: init.method ?? 'GET', headers, at: this.time, tab, body: typeof init.body === 'string' && init.body.startsWith('{') ? JSON.parse(init.body) : init.body };
+    const request = { path, search, origin, method: init.method ?? 'GET', headers, at: this.time, tab, body: typeof init.body === 'string' && init.body.startsWith('{') ? JSON.parse(init.body) : init.body };
     const { toServer = 20, toClient = 20, lost, cancelled = 5, response, redirect } = this.network(request) ?? {};
     return new Promise((resolve, reject) => {
       let isCancelled = false;

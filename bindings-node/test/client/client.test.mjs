@@ -485,6 +485,37 @@ describe('the life of a page', () => {
     assert.equal(reloaded.client.state.status, 'signed_in');
   });
 
+  test('a sign-out that is told later does not end the session of a later login', async () => {
+    const { browser, tab, client } = await signedIn();
+    browser.network = () => ({ lost: 'request' });
+    same(await browser.value(client.signOut()), { revoked: false });
+    tab.close();
+    // A login by a form, or at another site that leads back.
+    await browser.login();
+    browser.network = () => ({});
+    const { client: later, token } = browser.open();
+    await browser.value(token);
+    await browser.advance(MINUTE);
+    assert.equal(later.state.status, 'signed_in');
+    same(sent(browser, '/auth/logout').map(({ status }) => status), [401]);
+    assert.equal(browser.items.size, 0);
+    await browser.advance(TTL);
+    assert.equal((await browser.value(later.fetch('/api/me'))).status, 200);
+  });
+
+  test('a rejected cookie was another one, until the next answer says that there is none', async () => {
+    const { browser, client } = await signedIn();
+    await browser.advance(TTL);
+    const answers = [json(401, { error: { code: 'ERR_SUBJECT_MISMATCH', advice: 'reject' } })];
+    browser.network = (request) => (isRefresh(request) && answers.length > 0 ? { response: answers.shift() } : {});
+    assert.equal((await browser.value(client.fetch('/api/me'))).status, 200);
+    assert.equal(client.state.status, 'signed_in');
+    await browser.advance(TTL);
+    answers.push(json(401, { error: { code: 'ERR_SIGNATURE_INVALID', advice: 'reject' } }));
+    answers.push(json(401, { error: { code: 'ERR_TOKEN_MISSING', advice: 'sign_in' } }));
+    assert.equal((await browser.outcome(client.fetch('/api/me'))).error.reason, 'not_signed_in');
+  });
+
   test('a sign-out is bounded', async () => {
     const { browser, client } = await signedIn();
     browser.network = () => ({ lost: 'hangs' });

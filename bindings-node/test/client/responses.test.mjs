@@ -17,7 +17,7 @@ function namedOf({ granted, superseded, signedOut, failure, retryAfter }) {
   if (granted) return { granted: { access: granted.access, refresh: granted.refresh ?? null, lifetime: granted.lifetime ?? null } };
   if (superseded) return 'superseded';
   if (signedOut) return { signedOut: signedOut.reason };
-  return { failure: failure.status, retryAfter: retryAfter === undefined ? null : retryAfter / 1000 };
+  return { failure: failure.status, retryAfter: retryAfter ? retryAfter / 1000 : null };
 }
 
 for (const mode of Object.keys(modes)) {

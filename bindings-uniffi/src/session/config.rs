@@ -65,7 +65,8 @@ pub struct SessionConfig {
     /// Default 30 seconds; capped at a third of its lifetime.
     #[uniffi(default = None)]
     pub min_ttl: Option<Duration>,
-    /// How long a caller waits before it fails with the advice to retry. The operation continues.
+    /// How long a caller waits before it fails with the advice to retry. A refresh continues; a
+    /// sign-in or sign-out that has not started is dropped.
     /// Default 30 seconds.
     #[uniffi(default = None)]
     pub wait_timeout: Option<Duration>,

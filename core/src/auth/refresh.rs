@@ -2,8 +2,8 @@
 //! reuse detection of RFC 9700 §4.14.2.
 //!
 //! [`Engine::try_refresh`] is the flow: verify the token, check the request, let the store decide
-//! ([`decide_refresh`](crate::session::decide_refresh)), issue. Before the store decides, only the
-//! request's DPoP proof is used up.
+//! ([`decide_refresh`](crate::session::decide_refresh)), issue. A request that is rejected
+//! before the store decides changes nothing, except that its DPoP proof counts as used (RFC 9449 §11.1).
 
 use std::time::Instant;
 
@@ -66,10 +66,11 @@ impl<'a> RefreshRequest<'a> {
         self
     }
 
-    /// Replaces the app's own claims in this access token and those that follow; before, they are those
-    /// of the login ([`Login::claims`](crate::Login::claims)), of the latest [`Auth::update_session`] or of
-    /// the latest refresh that replaced them. A session that does not rotate has nowhere to keep them:
-    /// there they are for this access token only.
+    /// Sets the app's own claims for this access token and later ones. Without it the session keeps those
+    /// that it has: of the login ([`Login::claims`](crate::Login::claims)), of the latest
+    /// [`Auth::update_session`], or of the latest refresh that set them. They travel in the next refresh
+    /// token, so in a session that does not rotate they last for this access token only; there use
+    /// [`Auth::update_session`].
     pub fn claims(mut self, claims: Map<String, Value>) -> Self {
         self.claims = Some(claims);
         self
@@ -178,11 +179,14 @@ impl Auth {
     /// - `sign_in`: [`Error::RefreshExpired`], [`Error::SessionUnknown`],
     ///   [`Error::SessionRevoked`], [`Error::RefreshReused`].
     /// - `retry`: [`Error::StoreUnavailable`], [`Error::RefreshSuperseded`],
-    ///   [`Error::TooManyAttempts`]: the client keeps its token.
+    ///   [`Error::TooManyAttempts`], and for a DPoP-bound session [`Error::DpopNonceRequired`] (repeat with
+    ///   its nonce): the client keeps its token.
     /// - `reject`: for a token that this server did not issue; [`Error::SubjectMismatch`]; for a
     ///   DPoP-bound session [`Error::DpopProofMissing`], [`Error::DpopProofInvalid`] and
     ///   [`Error::DpopProofReplayed`]. These leave the session as it is.
-    /// - `fix`: [`Error::ArgumentInvalid`] for claims that the app may not set.
+    /// - `fix`: [`Error::ArgumentInvalid`] for reserved claims or more than 2048 bytes of them;
+    ///   [`Error::ConfigInvalid`] for `dpop` where a bound session presents a proof and DPoP is not
+    ///   configured.
     pub async fn refresh(&self, request: RefreshRequest<'_>) -> Result<RefreshResponse> {
         let span = metrics::operation_span!(INFO, "refresh");
         let start = Instant::now();
@@ -194,8 +198,9 @@ impl Auth {
     }
 
     /// Returns whose session a refresh token belongs to, with the claims that it has so far, for apps that
-    /// look up their own claims before [`Auth::refresh`]. Reads the session from the store, where
-    /// [`Auth::update_session`] leaves claims; otherwise as [`Auth::refresh_subject`].
+    /// look up their own claims before [`Auth::refresh`]. Checks the token as [`Auth::refresh_subject`] does,
+    /// and reads the session's current claims from the store. A session that is revoked, expired or
+    /// unknown is no error here: only [`Auth::refresh`] tells.
     ///
     /// # Errors
     /// As [`Auth::refresh_subject`], and [`Error::StoreUnavailable`].
@@ -211,11 +216,18 @@ impl Auth {
     /// except for a legacy token, whose user is known to the legacy store alone.
     ///
     /// # Errors
-    /// The `reject` errors. Only [`Auth::refresh`] tells whether the token is still good. For a
+    /// Those with the advice `reject`, such as [`Error::TokenMalformed`], [`Error::TypMismatch`] and
+    /// [`Error::SignatureInvalid`]. Only [`Auth::refresh`] tells whether the token is still good. For a
     /// legacy token also [`Error::SessionUnknown`], [`Error::RefreshExpired`] and
     /// [`Error::StoreUnavailable`].
     pub async fn refresh_subject(&self, token: &str) -> Result<Subject> {
         Ok(self.0.engine.presented_claims(token).await?.subject)
+    }
+
+    /// The session of a token that this server signed, whatever became of it. Does no I/O: `None` for a legacy
+    /// token.
+    pub(crate) fn session_of_refresh_token(&self, token: &str) -> Option<SessionId> {
+        self.0.engine.verify_refresh_token(token).ok().map(|claims| claims.session)
     }
 
     /// Whether this server signed `token`, whatever became of its session. Does no I/O.
@@ -358,10 +370,7 @@ impl Engine {
             access_token: access.token,
             access_expires_at: access.expires_at,
             refresh_token,
-            refresh_expires_at: match next {
-                Some(next) => next.expires_at,
-                None => presented.expires_at.max(expires_at),
-            },
+            refresh_expires_at: next.map_or(expires_at, |next| next.expires_at),
             session: *session,
             subject: subject.clone(),
             renewal,

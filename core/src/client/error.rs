@@ -135,7 +135,8 @@ pub enum TransientError {
     StorageLocked,
     /// The server rejects access tokens that it issued a moment ago.
     AccessRejected,
-    /// The operation timed out. It continues in the background.
+    /// The operation timed out. A refresh continues in the background; a sign-in or sign-out that had not
+    /// started is dropped: call it again.
     Timeout,
     /// The key that the tokens are bound to could not be used, for example while the device is
     /// locked.

@@ -77,10 +77,10 @@ impl<'a> SessionSelector<'a> {
     }
 }
 
-/// For how long others may cache the key set.
+/// How long verifiers and proxies may cache the key set.
 #[derive(Clone, Copy, Debug)]
 pub struct JwksCaching {
-    /// In seconds. Publish a new key for this long before it signs.
+    /// `max-age` of `Cache-Control`, in seconds. Publish a new key at least this long before it signs.
     pub max_age: u32,
 }
 
@@ -97,13 +97,16 @@ pub struct Endpoints<'a> {
     web: &'a WebPolicy,
 }
 
+/// The query parameter of a logout that names the session.
+const SESSION_PARAMETER: &str = "session";
+
 impl<'a> Endpoints<'a> {
     /// The endpoints of `auth`.
     pub const fn new(auth: &'a Auth, web: &'a WebPolicy) -> Self {
         Self { auth, web }
     }
 
-    /// The response to a login: `{ "accessToken", "expiresIn" }`, with the refresh token as a cookie
+    /// The response to a login: `{ "accessToken", "expiresIn" }`, `expiresIn` in seconds, with the refresh token as a cookie
     /// or as `refreshToken`.
     ///
     /// # Errors
@@ -155,11 +158,12 @@ impl<'a> Endpoints<'a> {
         }
     }
 
-    /// Exchanges a presented refresh token (RFC 6749 §6): `{ "accessToken", "expiresIn" }`, with the
-    /// next refresh token as a cookie or as `refreshToken`.
+    /// Exchanges a presented refresh token (RFC 6749 §6): `{ "accessToken", "expiresIn" }`, `expiresIn` in
+    /// seconds, and the refresh token to keep: in JSON always as `refreshToken`, the presented one if the
+    /// session does not rotate; as a cookie if it is new, or if the request had several.
     ///
     /// # Errors
-    /// As [`Auth::refresh`]. The cookies of a session that is over are removed.
+    /// As [`Auth::refresh`]. The cookies of a token that will never be accepted are removed.
     pub async fn refresh(
         &self,
         presented: &PresentedRefresh,
@@ -170,22 +174,17 @@ impl<'a> Endpoints<'a> {
         match self.exchange(token, request, input).await {
             Ok(refreshed) => {
                 let next = refreshed.refresh_token.as_ref().map(|token| token.expose());
+                let keeps_presented = *had_others || self.web.refresh_cookie.is_none();
                 let issued = IssuedTokens {
                     access_token: refreshed.access_token.expose(),
                     access_expires_at: refreshed.access_expires_at,
-                    refresh_token: next.or(had_others.then_some(token.as_str())),
+                    refresh_token: next.or(keeps_presented.then_some(token.as_str())),
                     refresh_expires_at: refreshed.refresh_expires_at,
                     persistent: refreshed.persistent,
                 };
                 let removed =
                     self.web.remove_other_cookies(request, |cookie| cookie.is_repeated_in(request));
-                let mut response = self.tokens(&issued, request, removed)?;
-                if self.web.refresh_cookie.is_none()
-                    && let Some(Value::Object(body)) = &mut response.body
-                {
-                    body.entry("refreshToken").or_insert_with(|| token.as_str().into());
-                }
-                Ok(response)
+                self.tokens(&issued, request, removed)
             }
             Err(error) => Err(self.rejection(error, request)),
         }
@@ -223,6 +222,10 @@ impl<'a> Endpoints<'a> {
     /// error if the request presents no refresh token of this server, because then nothing was
     /// revoked.
     ///
+    /// With the query parameter `session`, an id, only the tokens of that session count: a logout that is
+    /// late, or was told later, does not end the session of a login meanwhile, whose cookie has replaced the
+    /// one that was meant.
+    ///
     /// # Errors
     /// As [`Auth::logout`], and for a request without a token as [`presented`](Self::presented). When
     /// the store is unavailable, the cookies stay, so that the client can retry.
@@ -231,12 +234,18 @@ impl<'a> Endpoints<'a> {
         request: &RequestHead<'_>,
         body: RequestBody<'_>,
     ) -> Result<EndpointResponse, Rejection> {
-        let tokens = presented_tokens(self.web, request, body)?;
+        let mut tokens = presented_tokens(self.web, request, body)?;
+        let presented = tokens.len();
+        if let Some(meant) = request.query(SESSION_PARAMETER).filter(|id| !id.is_empty()) {
+            let is_other = |session: SessionId| session.to_string() != *meant;
+            tokens.retain(|token| !self.auth.session_of_refresh_token(token).is_some_and(is_other));
+        }
+        let spares_others = tokens.len() < presented;
         let proof = match proof_of(self.auth, request) {
             Ok(proof) => proof,
             Err(error) => return Err(self.rejection(error, request)),
         };
-        let mut rejected = None;
+        let (mut rejected, mut unproven) = (None, None);
         let mut revoked_any = false;
         // All of them: a session that stays alive must not look like one that is over. The headers of
         // a request are limited, and only tokens of this server reach the store.
@@ -247,31 +256,39 @@ impl<'a> Endpoints<'a> {
             }
             match self.auth.logout(logout).await {
                 Ok(_) => revoked_any = true,
-                // The session is alive, whatever became of others.
+                // This session stays alive, which the response must say. The others end all the same: a subdomain may
+                // have planted its own.
                 Err(
                     error @ (Error::DpopProofMissing
                     | Error::DpopProofInvalid { .. }
                     | Error::DpopProofReplayed
                     | Error::DpopNonceRequired { .. }),
-                ) => return Err(self.rejection(error, request)),
+                ) => unproven = Some(error),
                 // A session that the store does not know is over.
                 Err(error) if error.advice() == crate::Advice::SignIn => revoked_any = true,
                 Err(error) if error.advice() == crate::Advice::Reject => rejected = Some(error),
                 Err(error) => return Err(error.into()),
             }
         }
+        if let Some(error) = unproven {
+            return Err(self.rejection(error, request));
+        }
         if !revoked_any {
             let error = rejected.unwrap_or(Error::TokenMissing);
             return Err(self.rejection(error, request));
         }
         let mut response = EndpointResponse::uncached(204, None);
-        response.cookies = self.web.remove_all_cookies(request, self.is_left_behind(request));
+        // A refresh chooses among what stays: the session that goes on.
+        if !spares_others {
+            response.cookies = self.web.remove_all_cookies(request, self.is_left_behind(request));
+        }
         Ok(response)
     }
 
     /// Lists (`GET`, `HEAD`) or revokes (`DELETE`) the sessions of `subject`, of which `current`
-    /// sent the request: `{ "sessions": […] }`, `{ "ended": number }`. Other methods: 405. Of the
-    /// request the method and the client count.
+    /// sent the request: `{ "sessions": […] }`, each as [`SessionInfo`](crate::SessionInfo) but with times in
+    /// ISO 8601, or `{ "ended": n }`, the number of sessions that were live and are now revoked. Other
+    /// methods: 405. Uses only the method and the client details of `request`.
     ///
     /// # Errors
     /// [`Error::NotFound`] for what is no session of this user; [`Error::ClaimMissing`] for
@@ -374,7 +391,7 @@ impl<'a> Endpoints<'a> {
         Ok(response)
     }
 
-    /// The rejection of a refresh or logout, which removes the cookies of a session that is over.
+    /// The rejection of a refresh or logout, which removes the cookies of a token that will never be accepted.
     fn rejection(&self, error: Error, request: &RequestHead<'_>) -> Rejection {
         let cookies = match is_final(&error) && self.web.refresh_cookie.is_some() {
             true => self.web.remove_all_cookies(request, self.is_left_behind(request)),
@@ -383,8 +400,9 @@ impl<'a> Endpoints<'a> {
         Rejection { advice: error.advice(), error, cookies, nonce: self.auth.proof_nonce() }
     }
 
-    /// Whether a session that begins or ends leaves cookies of a name behind: there are several, or the
-    /// only one is of this server and may have the attributes of an earlier policy. Another may belong
+    /// For which cookie names a login or logout also removes cookies with other attributes: those that the
+    /// request has several times, and those whose only cookie this server signed, because an earlier
+    /// policy may have set it. A single cookie that this server did not sign is left alone: it may belong
     /// to an app on a parent domain.
     fn is_left_behind(&self, request: &RequestHead<'_>) -> impl Fn(&CookiePolicy) -> bool {
         let refresh = self.web.refresh_cookie.as_ref().map(|cookie| request.cookies(&cookie.name));
@@ -405,9 +423,9 @@ impl<'a> Endpoints<'a> {
     }
 }
 
-/// Whether `error` means that the refresh token will never be good again. A problem with a proof, the
-/// store or the program says nothing about the token, and neither does a client that names another
-/// user.
+/// Whether `error` means that the refresh token will never be accepted: its session is over, or this
+/// server did not issue it. Not: no token at all, a token before its `nbf`, a DPoP proof, a client that
+/// names another user, the store, the configuration.
 fn is_final(error: &Error) -> bool {
     match error {
         Error::TokenMissing
@@ -415,6 +433,7 @@ fn is_final(error: &Error) -> bool {
         | Error::DpopProofInvalid { .. }
         | Error::DpopProofReplayed
         | Error::SubjectMismatch
+        | Error::TokenNotYetValid
         | Error::ClaimInvalid { .. } => false,
         other => matches!(other.advice(), crate::Advice::SignIn | crate::Advice::Reject),
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use cookie::Cookie;
-use url::Url;
+use url::{Url, form_urlencoded};
 
 use crate::access::is_token68;
 use crate::error::{Error, Result};
@@ -178,6 +178,14 @@ impl<'a> RequestHead<'a> {
             Cow::Borrowed(path) => Cow::Borrowed(&path[..without_query(path)]),
             Cow::Owned(path) => Cow::Owned(path[..without_query(&path)].to_owned()),
         }
+    }
+
+    /// A parameter of the query.
+    pub(super) fn query(&self, name: &str) -> Option<String> {
+        let target = self.path_and_query();
+        let (_, query) = target.split('#').next()?.split_once('?')?;
+        let mut parameters = form_urlencoded::parse(query.as_bytes());
+        parameters.find(|(other, _)| other == name).map(|(_, value)| value.into_owned())
     }
 
     /// Whether the client used HTTPS: `None` if the framework cannot tell.

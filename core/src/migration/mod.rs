@@ -287,7 +287,13 @@ impl LegacyTokens for LegacyRefreshTokens {
                 engine.revoke_one(&claims.subject, &claims.session, reason, client).await?;
             }
         }
-        let response = engine.exchange(&claims, checked).await;
+        let mut response = engine.exchange(&claims, checked).await;
+        // A legacy token itself ends at its own `exp`, whatever the idle deadline of its session.
+        if let Ok(response) = &mut response
+            && response.refresh_token.is_none()
+        {
+            response.refresh_expires_at = response.refresh_expires_at.min(claims.expires_at);
+        }
         if let Err(Error::SessionRevoked { .. } | Error::RefreshReused) = response {
             // The legacy app must refuse the token too.
             let session = token.session;

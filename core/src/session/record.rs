@@ -19,7 +19,8 @@ pub struct Record {
     /// The latest child of the confirmed refresh token, if one was issued.
     pub child: Option<Child>,
     /// When the confirmed refresh token became that; once its child is used, when that was first
-    /// reported. The grace of the tokens before begins then.
+    /// reported. The grace of the tokens before begins then. While the child is unused, it may be later: when
+    /// the child was last issued again in the last `grace` of `unused_grace`.
     pub confirmed_at: Timestamp,
     /// When the user logged in; for a migrated session, in the legacy app.
     pub created_at: Timestamp,

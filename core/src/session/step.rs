@@ -1,6 +1,7 @@
 //! What to do about a refresh token: [`decide_refresh`].
 //!
-//! It compares the generation of the presented token with that of the confirmed token in the record.
+//! It compares the generation of the presented token with that of the confirmed token in the record: the newest that a
+//! client has presented. A branch counts the children of it that were discarded.
 //! `p` is the presented token, `r` the record, `c` its child, `G` the grace, `U` the longer grace of a
 //! child that nobody has used, `u` the time of the first use of `c`; the first line that applies decides:
 //!
@@ -11,7 +12,7 @@
 //! | `p = r` | `p.id ≠ r.id` | `Reuse(Fork)` |
 //! | | no `c` | `Rotate`, on branch 0 |
 //! | | `c.used` and `now − u > G` | `Reuse(ParentReturned)` |
-//! | | `now − c.issued_at ≤ U` | `Replay`; no write, but in the last `G` of `U`: `r.confirmed_at` becomes `now` |
+//! | | `now − c.issued_at ≤ U` | `Replay`; no write, unless `c` is unused and this is in the last `G` of `U`: then `r.confirmed_at` becomes `now` |
 //! | | `c.used`, or `now − r.confirmed_at ≤ G` and `now − c.issued_at ≤ U + G` | `Superseded` |
 //! | | else | `Rotate`, on the next branch; `c` becomes a `DiscardedChild` |
 //! | `p > r` | `c`, `p = r + 1` and `p.branch < c.branch` | `Reuse(DiscardedBranch)` |
@@ -27,9 +28,10 @@
 //! detected.
 //!
 //! `U` is for responses that are slower than `G`: the child is lost only when its client has had enough time
-//! to receive and use it, so a late response carries the token that the client's other tabs got. Use of
-//! the child ends `U`, so a thief of the parent shares only a child that its owner has not used for
-//! longer than `G`: that much later the requests of other tabs, sent at the same time, may arrive.
+//! to receive and use it, so a late response carries the token that the client's other tabs got. The first
+//! use of the child ends `U`. From then on the parent gets the child for another `G` only, because requests
+//! that other tabs sent at the same time may still arrive. So a thief of the parent can get the child for at
+//! most `G` after its owner's first use.
 //! `u` is `r.confirmed_at` or, if that is later, `c.issued_at`.
 //!
 //! After a client got `c` in the last `G` of `U`, a copy of its request may arrive when `U` is over. To discard `c`
@@ -65,9 +67,9 @@ pub struct PresentedToken {
     pub id: TokenId,
     /// The id of the parent's secret: the `par` claim. `None` for the token of a login.
     pub parent: Option<TokenId>,
-    /// The `iat` claim.
+    /// The `iat` claim; in refresh tokens milliseconds, not a NumericDate.
     pub issued_at: Timestamp,
-    /// The `exp` claim.
+    /// The `exp` claim, likewise.
     pub expires_at: Timestamp,
 }
 
@@ -123,7 +125,8 @@ impl ReuseEvidence {
     }
 }
 
-/// The child that a decision issues. With the secret of its parent, this determines the token.
+/// The child that a decision issues. With the secret of its parent, this determines the secret of the token (`jti`); its
+/// claims are not part of the decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IssuedChild {
     /// Its position in the token family.
@@ -135,7 +138,7 @@ pub struct IssuedChild {
 }
 
 impl IssuedChild {
-    /// The same whenever the child is issued: its expiry depends on nothing that changes.
+    /// The same whenever the child is issued: its expiry depends on nothing but the policy and what the record keeps.
     fn of(record: &Record, child: Child, policy: &RefreshPolicy) -> Self {
         Self {
             family_position: record.child_position(child.branch),
@@ -159,7 +162,7 @@ pub struct DiscardedChild {
 
 impl DiscardedChild {
     /// Whether an access token with this position and `iat` was issued with this child. `iat` is in
-    /// whole seconds, so instants are compared by their seconds.
+    /// whole seconds in an access token, so instants are compared by their seconds.
     pub fn was_issued_with(&self, family_position: FamilyPosition, issued_at: Timestamp) -> bool {
         family_position == self.family_position
             && issued_at.as_seconds() <= self.issued_until.as_seconds()

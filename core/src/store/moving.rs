@@ -5,7 +5,8 @@
 //! former store has of the user into the new one
 //! ([`Record::merged_with`](crate::session::Record::merged_with)). Where the new store knows more of the
 //! session, because processes without the former store have changed it, the new store decides. A token is
-//! presented only to a store that is up to date: another one would take a newer token for a stolen one.
+//! presented only to a store that is up to date: one that is behind would issue a second child of a token
+//! that has one already, and later take one of the two for stolen.
 //!
 //! A process that ends between the two stores leaves the new one behind. The next operation on that user, or
 //! [`copy_sessions`](super::copy_sessions), brings it up to date.
@@ -33,7 +34,7 @@ use crate::types::{FamilyPosition, RevocationReason, SessionId, Subject, Timesta
 /// How long a read of both feeds waits for that of the new store, before it reads the other one again.
 const FEED_WAIT: Duration = Duration::from_millis(250);
 
-/// How often the stores are compared: another process may change the session between two reads.
+/// How many times the stores are compared at most: another process may change the session between two reads.
 const MAX_COMPARISONS: u32 = 2;
 
 /// By how much the clocks of stores and processes may differ.
@@ -54,17 +55,17 @@ struct Both {
 }
 
 impl Both {
-    /// Whether the new store knows nothing else of a session than the former one, so that the decision of
-    /// the latter counts.
-    fn agree_on(&self, session: &SessionId) -> bool {
+    /// Whether the decision of the former store counts, because the new one knows nothing else of the session.
+    fn former_decides(&self, session: &SessionId) -> bool {
         record(&self.new, session).is_none_or(|new| Some(new) == record(&self.former, session))
     }
 }
 
-/// Revokes in the new store what the former one has revoked and deleted. That keeps the latest of a user's
-/// sessions that are over, so one of before `opened_at` that is missing and began before another one was
-/// revoked was over earlier. Later ones may have begun in processes that know only the new store. Returns
-/// the number of revoked sessions.
+/// Revokes in the new store the sessions that the former one has revoked and since deleted. A store keeps
+/// only the most recently ended sessions of a user. So a session that the former store lacks, that began
+/// before `opened_at`, and that began before the latest revocation which that store still has, must have
+/// ended there. One that began after `opened_at` may never have been in the former store. Returns the
+/// number of revoked sessions.
 pub(super) async fn revoke_deleted(
     store: &dyn SessionStore,
     subject: &Subject,
@@ -125,10 +126,10 @@ impl MovingStore {
 
     /// After an operation in the former store: whether its decision about the session counts. Otherwise the
     /// new store has to decide.
-    async fn agree_on(&self, subject: &Subject, session: &SessionId) -> Result<bool> {
+    async fn synchronize_and_check(&self, subject: &Subject, session: &SessionId) -> Result<bool> {
         for _ in 0..MAX_COMPARISONS {
             let both = self.synchronize(subject).await?;
-            if both.agree_on(session) {
+            if both.former_decides(session) {
                 return Ok(true);
             }
             let new = record(&both.new, session);
@@ -181,7 +182,7 @@ impl SessionStore for MovingStore {
             // The former store may have deleted it at once.
             self.store.revoke(subject, evicted, RevocationReason::Displaced).await?;
         }
-        match self.agree_on(subject, session).await? {
+        match self.synchronize_and_check(subject, session).await? {
             true => Ok(created),
             false => self.store.create(subject, session, new).await,
         }
@@ -199,9 +200,9 @@ impl SessionStore for MovingStore {
             refreshed.as_ref().is_some_and(|it| matches!(it.decision, Decision::Reuse(_)))
         };
         let mut discarded = None;
-        if self.synchronize(subject).await?.agree_on(session) {
+        if self.synchronize(subject).await?.former_decides(session) {
             let decided = self.former.refresh(subject, session, token, policy, client).await?;
-            let agree = self.agree_on(subject, session).await?;
+            let agree = self.synchronize_and_check(subject, session).await?;
             if is_reuse(&decided) {
                 Self::revoke_stolen(&*self.store, subject, session, policy.on_theft).await?;
                 return Ok(decided);
@@ -215,7 +216,8 @@ impl SessionStore for MovingStore {
         if is_reuse(&decided) {
             Self::revoke_stolen(&*self.former, subject, session, policy.on_theft).await?;
         }
-        // Another process may have imported the discarded child.
+        // The new store may replay the child that the former one has just issued, and then names no discarded child: the
+        // access token of that one must be denied all the same.
         if let (Some(discarded), Some(decided)) = (discarded, &mut decided)
             && decided.discarded.is_none()
             && is_on_later_branch(&decided.decision, discarded.family_position)
@@ -232,7 +234,7 @@ impl SessionStore for MovingStore {
         claims: &str,
     ) -> Result<bool> {
         let is_live = self.former.set_claims(subject, session, claims).await?;
-        match self.agree_on(subject, session).await? {
+        match self.synchronize_and_check(subject, session).await? {
             true => Ok(is_live),
             false => self.store.set_claims(subject, session, claims).await,
         }
@@ -245,9 +247,9 @@ impl SessionStore for MovingStore {
         token_use: &AccessTokenUse,
         on_theft: TheftScope,
     ) -> Result<Option<UseOutcome>> {
-        if self.synchronize(subject).await?.agree_on(session) {
+        if self.synchronize(subject).await?.former_decides(session) {
             let outcome = self.former.record_use(subject, session, token_use, on_theft).await?;
-            let agree = self.agree_on(subject, session).await?;
+            let agree = self.synchronize_and_check(subject, session).await?;
             if outcome == Some(UseOutcome::Reuse) {
                 Self::revoke_stolen(&*self.store, subject, session, on_theft).await?;
                 return Ok(outcome);
@@ -277,7 +279,7 @@ impl SessionStore for MovingStore {
             (RevocationOutcome::Revoked, _) | (_, RevocationOutcome::Unknown) => former.outcome,
             (_, outcome) => outcome,
         };
-        Ok(RevokedSession { outcome, replicated: both(former.replicated, new.replicated) })
+        Ok(RevokedSession { outcome, replicated: in_both(former.replicated, new.replicated) })
     }
 
     async fn revoke_all(
@@ -302,7 +304,7 @@ impl SessionStore for MovingStore {
                 all.already_revoked.push((id, ended_at));
             }
         }
-        all.replicated = both(all.replicated, new.replicated);
+        all.replicated = in_both(all.replicated, new.replicated);
         Ok(all)
     }
 
@@ -332,7 +334,10 @@ impl SessionStore for MovingStore {
     }
 
     async fn users(&self, _: &UserCursor) -> Result<UserPage> {
-        Err(Error::config("store", "sessions move to it: copy them from the former store first"))
+        Err(Error::config(
+            "store",
+            "cannot list its users while `previousStore` is set: copy from that store",
+        ))
     }
 
     /// That of the new store, and not ready unless both are.
@@ -353,7 +358,7 @@ fn is_on_later_branch(decision: &Decision, discarded: FamilyPosition) -> bool {
 }
 
 /// Whether replicas of both stores have a write.
-fn both(former: Replicated, new: Replicated) -> Replicated {
+fn in_both(former: Replicated, new: Replicated) -> Replicated {
     match (former, new) {
         (Replicated::No, _) | (_, Replicated::No) => Replicated::No,
         (Replicated::NotAsked, Replicated::NotAsked) => Replicated::NotAsked,
@@ -414,7 +419,7 @@ async fn read_feed(
     }
 }
 
-/// The positions in both feeds: the beginnings for a cursor that is not of [`join`].
+/// The positions in both feeds: the beginnings for a cursor that [`join`] did not write.
 fn split(cursor: &FeedCursor) -> (FeedCursor, FeedCursor) {
     let positions: [String; 2] = serde_json::from_str(&cursor.0).unwrap_or_default();
     let [ours, theirs] = positions.map(FeedCursor);

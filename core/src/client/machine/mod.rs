@@ -35,7 +35,8 @@ pub use super::pair::Grant;
 /// - The storage is read before a refresh, and again before it is written.
 /// - A token is neither returned to a caller nor used for a refresh before it is stored.
 /// - A refresh that was started continues even if every caller cancels.
-/// - Only a final rejection by the server, or the user, signs out.
+/// - A temporary failure never signs out: only the user does, a final rejection by the server, or stored tokens or a key
+///   that are lost for good.
 /// - Every caller receives a reply, even if a report never arrives: within
 ///   [`SessionSettings::wait_timeout`], or [`SessionSettings::persist_timeout`] once its change to
 ///   the storage has started. The driver only has to wake the machine at [`Machine::wake_at`].
@@ -59,9 +60,9 @@ pub struct Machine {
     locked: bool,
     waiters: Vec<Waiter>,
     commands: VecDeque<Command>,
-    /// Signed-out sessions that the server is still to revoke.
+    /// Sessions that are signed out here and that the server has yet to revoke (`revocation.rs`).
     revocations: Vec<Revocation>,
-    /// The session that the server revoked last, until its note is removed from the storage.
+    /// The session that the server revoked last, until the storage no longer says that it is to be revoked.
     revoked: Option<Revoked>,
     /// Whether to refresh although no caller waits.
     background_refresh: bool,
@@ -94,7 +95,8 @@ enum Command {
         pair: TokenPair,
         requested_at: DeviceTime,
     },
-    /// `held` is the pair that the machine held.
+    /// `held` is the pair from before the sign-out, which the machine has dropped by the time the command runs; used if
+    /// the storage cannot be read.
     SignOut {
         caller: Caller,
         requested_at: DeviceTime,
@@ -203,10 +205,10 @@ enum StorageChange {
     SignedIn { pair: TokenPair },
     /// The user signed out, or the server ended the session.
     SignedOut,
-    /// The user signed out, and the server is to revoke the session of `pair`: the stored one, or
-    /// until the storage is read the held one.
+    /// The user signed out: replaces the stored pair by a note that its session is yet to be revoked.
+    /// `pair` is the held pair until the storage is read, then the stored one.
     Retired { pair: Option<TokenPair> },
-    /// The server revoked the session that was retired with this refresh token.
+    /// The server has revoked the session of this refresh token: removes its note.
     Forgotten { refresh: RefreshToken },
 }
 
@@ -368,6 +370,7 @@ impl Machine {
         {
             fail_caller(change.caller.take(), TransientError::Storage, out);
         }
+        // Dropped: carried out later, it would surprise a caller that was told it failed.
         while let Some(command) = self.commands.front()
             && now.monotonic >= self.deadline(command.requested_at())
         {

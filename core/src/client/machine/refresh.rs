@@ -68,7 +68,7 @@ impl Machine {
                 }
             }
             Phase::Checking { ticket: awaited, change } if awaited == ticket => {
-                // The child of a refresh is no longer wanted; a sign-out is.
+                // A queued sign-in or sign-out makes the result of a refresh obsolete. Other changes are finished first.
                 let is_renewal = matches!(change.change, StorageChange::Renewed { .. });
                 if !is_renewal || !self.run_command(now, out) {
                     self.checked(found, change, now, out);
@@ -125,9 +125,15 @@ impl Machine {
                 }
             }
             (StorageRead::Pair(pair), _) if self.is_ended(&pair) => {
-                // An earlier attempt to clear the storage failed.
+                // The storage was not cleared: that failed, or a sign-out timed out before it had the lock.
                 let reason = self.ended.as_ref().map(|(_, reason)| *reason);
-                self.end_session(reason.unwrap_or(SignOutReason::NotSignedIn), now, out);
+                let reason = reason.unwrap_or(SignOutReason::NotSignedIn);
+                if reason == SignOutReason::ByUser && self.settings.revoke_on_sign_out {
+                    self.sign_out(reason, out);
+                    self.persist(StorageChange::Retired { pair: Some(pair) }, None, now, out);
+                } else {
+                    self.end_session(reason, now, out);
+                }
             }
             (StorageRead::Pair(pair), _) if self.has_key_of(&pair) => {
                 self.hold(pair.clone(), now);
@@ -138,17 +144,14 @@ impl Machine {
                     self.send(pair, now, out);
                 }
             }
-            (StorageRead::Failed, Some((_, Rejection::Final(reason)))) => {
-                // If the storage has another pair after all, the next caller finds it.
+            // There is no pair that could still be used. If the read failed and there is one after all, the next caller
+            // finds it.
+            (_, Some((_, Rejection::Final(reason)))) => {
                 self.sign_out(reason, out);
                 self.finish(out);
             }
             (StorageRead::Failed, _) => {
                 self.attempt_failed(TransientError::Storage, None, now, out);
-            }
-            (_, Some((_, Rejection::Final(reason)))) => {
-                self.sign_out(reason, out);
-                self.finish(out);
             }
             (found, _) => {
                 self.no_usable_pair(&found, out);

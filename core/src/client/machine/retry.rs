@@ -16,7 +16,7 @@ pub struct SessionSettings {
     /// Default 30 seconds; capped at a third of the token's lifetime.
     pub min_ttl: Duration,
     /// How long a caller waits before it receives [`TransientError::Timeout`] or the last failure.
-    /// The operation continues. Default 30 seconds.
+    /// A refresh continues; a sign-in or sign-out that has not started is dropped. Default 30 seconds.
     pub wait_timeout: Duration,
     /// The delay after the first failure. It doubles with each further failure; half of it is
     /// random. Default 500 ms.

@@ -40,7 +40,9 @@ pub use storage::{FileStorage, MemoryStorage, StorageError, StorageLock, TokenSt
 /// # #[cfg(all(feature = "reqwest", feature = "aws-lc-rs"))]
 /// # async fn app(login_response: &[u8]) -> Result<(), Box<dyn std::error::Error>> {
 /// use std::sync::Arc;
-/// use regrant::client::{FileStorage, RefreshEndpoint, ReqwestTransport, Session};
+/// use regrant::client::{
+///     FileStorage, RefreshEndpoint, ReqwestTransport, Session, same_origin_redirects,
+/// };
 ///
 /// let session = Session::builder(RefreshEndpoint::json("https://api.example/auth/refresh"))
 ///     .transport(Arc::new(ReqwestTransport::new()?))
@@ -50,8 +52,9 @@ pub use storage::{FileStorage, MemoryStorage, StorageError, StorageLock, TokenSt
 /// // Once, after a login:
 /// session.sign_in(RefreshEndpoint::read_login(login_response).ok_or("no tokens")?).await?;
 ///
-/// // For every request; the access token is refreshed when needed.
-/// let http = reqwest::Client::new();
+/// // For every request; the access token is refreshed when needed. A redirect to another server must not
+/// // take the token along.
+/// let http = reqwest::Client::builder().redirect(same_origin_redirects()).build()?;
 /// let response = session.execute(&http, http.get("https://api.example/me").build()?).await?;
 /// # drop(response);
 /// # Ok(())

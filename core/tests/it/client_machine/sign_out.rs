@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use regrant::client::machine::{Event, RevocationAnswer, StorageRead};
-use regrant::client::{SessionSettings, SessionState, SignOutOutcome, SignOutReason};
+use regrant::client::{
+    SessionSettings, SessionState, SignOutOutcome, SignOutReason, TransientError,
+};
 
 use crate::client_machine::fixture::{LIFETIME, MachineFixture, Reply, pair, settings, token};
 
@@ -184,4 +186,22 @@ fn a_refresh_ends_at_a_signed_out_storage() {
     assert_eq!(fixture.reply_to(caller), Some(Reply::SignIn(SignOutReason::Elsewhere)));
     fixture.wait(Duration::from_secs(1));
     assert!(fixture.is_idle());
+}
+
+/// The caller was told that it timed out; the user is signed out all the same, and the server must know.
+#[test]
+fn a_sign_out_that_timed_out_before_the_lock_is_told_when_it_comes() {
+    let mut fixture = MachineFixture::signed_in_with(revoking());
+    let caller = fixture.sign_out();
+    while fixture.reply_to(caller).is_none() {
+        fixture.wake();
+    }
+    assert!(matches!(fixture.reply_to(caller), Some(Reply::Later(TransientError::Timeout, _))));
+    fixture.finish_lock();
+    fixture.finish_read_stored();
+    fixture.finish_read_stored();
+    assert_eq!(fixture.finish_retire(true), "r1");
+    answer(&mut fixture, RevocationAnswer::Revoked);
+    forget(&mut fixture);
+    assert_eq!(fixture.states.last(), Some(&SessionState::SignedOut(SignOutReason::ByUser)));
 }

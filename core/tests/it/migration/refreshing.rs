@@ -86,6 +86,19 @@ async fn a_migrated_session_keeps_the_lifetime_of_the_legacy_token() {
 }
 
 #[tokio::test]
+async fn a_legacy_token_that_stays_expires_when_it_says_so() {
+    let world = World::with(r#""rotation": false, "idleTtl": "14d""#);
+    let brief = world.old.login("1", START, Some(DAY));
+    for _ in 0..2 {
+        let renewed = world.refresh(&brief).await.unwrap();
+        assert_eq!(renewed.refresh_token, None);
+        assert_eq!(renewed.refresh_expires_at.as_seconds(), START + DAY);
+        world.advance(DAY / 2);
+    }
+    assert_code(world.refresh(&brief).await, "ERR_REFRESH_EXPIRED");
+}
+
+#[tokio::test]
 async fn a_token_unknown_to_the_legacy_app_is_unknown() {
     let world = World::new();
     let access = sign(&json!({ "userId": "1", "iat": START, "exp": START + 900 }), SECRET_KEY);
