@@ -55,8 +55,8 @@ import { Web } from './web.cjs';
 
 /**
  * Checks the configuration and makes an auth object. Opens the file of a file store, the default, and
- * creates it where it is missing. Contacts no server: an unreachable store shows at the first call that
- * needs it.
+ * creates it where it is missing. Waits for no server: the store is first contacted in the background, for the revocation
+ * feed. If it is unreachable, that is logged, and calls that need it fail.
  *
  * ```ts
  * const auth = createAuth({ secret: process.env.SECRET_KEY, store: process.env.REDIS_URL });
@@ -297,7 +297,7 @@ export class Auth {
   }
 
   /**
-   * Replaces all keys of this process. Tokens signed by a key that is not in `keys` are rejected
+   * Replaces all keys of this auth object and of those that `withWeb` made of it, in this process only; not `migrate.secret`. Tokens signed by a key that is not in `keys` are rejected
    * from now on; `docs/key-rotation.md` describes the steps in which no valid token is rejected.
    *
    * @throws {@link AuthError} `ERR_CONFIG_INVALID`, with its `field`; the keys are then unchanged.
@@ -404,11 +404,20 @@ export class Auth {
     const token = this.#present(refreshToken);
     const { subject, rotate, claims, proof, address, userAgent } = options;
     const expected = subject === undefined ? undefined : subjectText(subject, this.#catalog);
-    const text =
-      typeof claims === 'function'
-        ? encodeClaims(await this.#newClaims(claims, this.#catalog.textOf(await this.#native.refreshIdentity(token))), this.#catalog)
-        : this.#claims(claims);
+    let text = typeof claims === 'function' ? undefined : this.#claims(claims);
+    let identityError: AuthError | undefined;
+    if (typeof claims === 'function') {
+      const identity = await this.#native.refreshIdentity(token);
+      if (typeof identity === 'string') {
+        text = encodeClaims(await this.#newClaims(claims, identity), this.#catalog);
+      } else {
+        // The refresh refuses the token itself, and counts that failure.
+        identityError = this.#catalog.errorOf(identity);
+        if (identityError.advice === 'retry') throw identityError;
+      }
+    }
     const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, client: { address, userAgent } });
+    if (identityError && typeof outcome === 'string') throw identityError;
     return parseRenewed(this.#catalog.textOf(outcome), token);
   }
 

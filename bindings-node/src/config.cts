@@ -35,7 +35,10 @@ export interface AuthConfig extends Omit<AuthOptions, 'store'> {
    * exception that it throws is uncaught.
    */
   onLog?: ((entry: LogEntry) => void) | undefined;
-  /** The lowest level that `onLog` is called with; default `'warn'`. */
+  /**
+   * The lowest level that `onLog` is called with; default `'warn'`. Without `onLog` only `'error'` has an effect: warnings are
+   * then not shown.
+   */
   logLevel?: LogLevel | undefined;
   /** Replaces the system clock, for tests. */
   clock?: TestClock | undefined;
@@ -59,7 +62,8 @@ export type ResolveIssuer = (
 export interface VerifierConfig extends Omit<VerifierOptions, 'issuers'> {
   /**
    * The issuers whose tokens are accepted, or a function that finds them by their names: for tenants with keys of their
-   * own. What it returns is used for 10 minutes, a refusal for 1 minute; of 1,000 to 2,000 issuers. If it throws, a new
+   * own. What it returns is used for 10 minutes, a refusal for 1 minute; the latest 1,000 to 2,000 issuers are remembered. If it
+   * throws, or takes longer than 10 seconds, a new
    * issuer's token is rejected with `ERR_KEYS_UNAVAILABLE` (retry), and one that was found before stays trusted.
    */
   issuers: readonly IssuerConfig[] | ResolveIssuer;
@@ -83,7 +87,7 @@ export interface MigrateConfig extends MigrateOptions {
    * Finds the user by the value in that Redis, such as an e-mail address; called once per token.
    * `undefined` or `null` means that the user no longer exists. By default the value is the user's id.
    *
-   * If it throws, the client gets `ERR_STORE_UNAVAILABLE` and nobody is signed out.
+   * If it throws, or takes longer than 10 seconds, the client gets `ERR_STORE_UNAVAILABLE` and nobody is signed out.
    */
   resolve?: ((value: string) => MaybeUser | Promise<MaybeUser>) | undefined;
 }
@@ -121,7 +125,7 @@ export function sharedOptions<T extends SharedConfig>(config: T, names: readonly
     throw catalog.configInvalid('logLevel', `must be one of ${logLevels.join(', ')}`);
   }
   const listener = onLog ?? warnOnce;
-  const log = new LogListener((entry) => listener(parseLogEntry(entry)), onLog ? logLevel : 'warn', !onLog);
+  const log = new LogListener((entry) => listener(parseLogEntry(entry)), onLog || logLevel === 'error' ? logLevel : 'warn', !onLog);
   return { catalog, clock, log, core };
 }
 

@@ -38,8 +38,9 @@ export interface KeyValueStore {
    * Writes a value if its version allows it, in one step that no other write can come between. Returns whether it was
    * written. What it throws means that it is not known.
    *
-   * @param value - ASCII text without spaces; some 190 characters for each session of a user, and up to 400 KB for the
-   * key `feed`.
+   * @param value - ASCII text without spaces; for each session of a user, live or ended (up to twice `refresh.maxSessions`),
+   * some 190 characters, with the address and user agent of its requests (`refresh.recordClients`) 400 to 800, and with claims
+   * of `updateSession` up to 7 KB. For the key `feed` up to 650 KB.
    */
   put(key: string, value: string, options: PutOptions): Promise<boolean>;
 }
@@ -60,10 +61,16 @@ export class CustomStore {
       try {
         return JSON.stringify(await perform(store, JSON.parse(text) as Call));
       } catch (thrown) {
-        return JSON.stringify({ failed: thrown instanceof Error ? thrown.message : 'the custom store failed' });
+        return JSON.stringify({ failed: reasonOf(thrown) });
       }
     };
   }
+}
+
+/** The message of what was thrown. Node.js leaves that of an error with several causes empty. */
+function reasonOf(thrown: unknown): string {
+  const { message, code, name } = Object(thrown) as Partial<NodeJS.ErrnoException>;
+  return String(message || code || name || (typeof thrown === 'string' && thrown) || 'the custom store failed');
 }
 
 /**
@@ -111,8 +118,11 @@ async function perform(store: KeyValueStore, call: Call): Promise<object | typeo
 
 function encodeVersion(version: unknown): string {
   if (typeof version === 'bigint') return `n${version}`;
+  if (typeof version === 'number' && Math.abs(version) > Number.MAX_SAFE_INTEGER) {
+    throw new TypeError('the version is beyond 2^53, where JavaScript rounds numbers: return it as a string or a bigint');
+  }
   if (typeof version === 'string' || Number.isFinite(version)) return `j${JSON.stringify(version)}`;
-  throw new TypeError('the version must be a string or a number');
+  throw new TypeError('the version must be a string, a number or a bigint');
 }
 
 function decodeVersion(text: string): Version {

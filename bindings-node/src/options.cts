@@ -289,7 +289,8 @@ export interface RefreshConfig {
   /**
    * Limits failed refreshes: per client address those with tokens that were not issued here, and per user those with
    * rejected tokens. Further ones fail with `ERR_TOO_MANY_ATTEMPTS` (429, `Retry-After`). A valid refresh always
-   * succeeds, so nobody can lock out anybody else. All processes count together.
+   * succeeds, so nobody can lock out anybody else. Those of a user are counted by all processes together, those of an
+   * address by each process.
    *
    * @defaultValue `{ failures: 30, window: '1m' }`
    */

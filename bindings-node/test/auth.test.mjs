@@ -131,6 +131,13 @@ test('claims that are no plain object, or that JSON cannot hold, are an invalid 
   assert.deepEqual([claims.at, none, list], [at.toISOString(), undefined, [null]]);
 });
 
+test('failed refreshes count, also if a function gives the claims', async () => {
+  const { auth } = testAuth({ refresh: { limiter: { failures: 2, window: '1m' } } });
+  const refresh = () => auth.refresh('forged', { claims: () => ({}), address: '192.0.2.1' });
+  for (let failure = 0; failure < 2; failure++) await assert.rejects(refresh(), withCode('ERR_TOKEN_MALFORMED'));
+  await assert.rejects(refresh(), withCode('ERR_TOO_MANY_ATTEMPTS'));
+});
+
 test('what a claims hook throws comes through', async () => {
   const { auth } = testAuth();
   const { refreshToken } = await auth.login('user-1');

@@ -114,6 +114,11 @@ for (const { name, express } of expressVersions) {
     });
   }
 
+  test(`${name}: a user that is refused leaves nothing on the request`, async (t) => {
+    const { call, pair } = await protectedApp(t, { loadUser: () => null, onError: (error, req, res, next) => next() });
+    assert.deepEqual(await (await call('/me', bearer(pair.accessToken))).json(), { auth: null, user: null });
+  });
+
   test(`${name}: another claim for loadUser`, async (t) => {
     const options = { subjectClaim: 'tenant', loadUser: (id) => ({ id }) };
     const { auth, call } = await protectedApp(t, options);

@@ -218,6 +218,18 @@ suite('createAuth with a custom store', () => {
     }
   });
 
+  test('what a driver throws is told, also without a message, and so is a version that was rounded', async () => {
+    const refused = Object.assign(new AggregateError([new Error('first'), new Error('second')]), { code: 'ECONNREFUSED' });
+    for (const [get, reason] of [
+      [async () => { throw refused; }, /ECONNREFUSED/],
+      [async () => { throw 'a text'; }, /a text/],
+      [async () => ({ value: 'x', version: 2 ** 60 }), /2\^53/],
+    ]) {
+      const auth = createAuth({ secret, store: custom(adapter(newRows(), { get })) });
+      assert.match((await auth.health()).warnings.map(({ text }) => text).join(), reason);
+    }
+  });
+
   test('other objects are refused by name', () => {
     for (const store of [{ get() {}, put() {} }, new Map(), 7, null]) {
       assert.throws(() => createAuth({ secret, store }), (error) => error instanceof AuthError && /store/.test(error.message));

@@ -108,9 +108,17 @@ for (const { name, express } of expressVersions) {
   });
 
   test(`${name}: with rotation off the cookie stays as it is`, async (t) => {
-    const { call, login } = await sessionApp(t, { rotate: false }, { web: { accessCookie: true } });
+    const { call, login } = await sessionApp(t, {}, { refresh: { rotation: false }, web: { accessCookie: true } });
     const response = await call.post('/auth/refresh', { headers: cookieHeader(await login()) });
     assert.deepEqual(Object.keys(setCookies(response)), ['accessToken']);
+  });
+
+  // Its lifetime is that of an unused session, which the refresh has extended.
+  test(`${name}: where only this route does not rotate, the cookie is set again`, async (t) => {
+    const { call, login } = await sessionApp(t, { rotate: false });
+    const first = await login();
+    const response = await call.post('/auth/refresh', { headers: cookieHeader(first) });
+    assert.equal(setCookies(response).refreshToken.value, setCookies(first).refreshToken.value);
   });
 
   test(`${name}: by body, with refreshCookie: false`, async (t) => {

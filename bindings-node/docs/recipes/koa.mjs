@@ -5,7 +5,7 @@ function send(ctx, { status, headers, cookies, body }) {
   ctx.body = body;
   ctx.status = status;
   ctx.set({ ...headers });
-  if (cookies.length) ctx.set('Set-Cookie', [...cookies]);
+  if (cookies.length) ctx.append('Set-Cookie', [...cookies]);
 }
 
 /** Middleware in front of protected routes. */

@@ -20,10 +20,11 @@ export class AuthGuard implements CanActivate {
       Object.assign(request, { auth: decision.auth });
       return true;
     }
-    const { status, headers, body } = decision.answer;
-    http.getResponse<Response>().set({ ...headers });
-    // A plain copy, because Nest takes the body apart.
-    throw new HttpException(JSON.parse(JSON.stringify(body)) as object, status, { cause: decision.error });
+    const { status, headers, cookies, body } = decision.answer;
+    const response = http.getResponse<Response>().set({ ...headers });
+    for (const cookie of cookies) response.append('Set-Cookie', cookie);
+    // A plain copy, because Nest takes the body apart. A CORS preflight has none.
+    throw new HttpException(body ? (JSON.parse(JSON.stringify(body)) as object) : '', status, { cause: decision.error });
   }
 }
 

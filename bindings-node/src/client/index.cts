@@ -386,9 +386,9 @@ export function createClient(options: ClientOptions): Client {
       return { revoked };
     })());
 
-  const resume = async () => {
+  const resume = () => {
     dispatch('online');
-    telling = endSession(await note('getItem'));
+    telling = note('getItem').then(endSession);
   };
   // Absent in React Native.
   const { addEventListener: listen = () => {} } = globalThis as { addEventListener?: typeof addEventListener };
@@ -402,7 +402,7 @@ export function createClient(options: ClientOptions): Client {
     // Other tabs may have signed out meanwhile; the server knows.
     if (persisted && held) accessToken({ rejected: held.access }).catch(() => {});
   });
-  void resume();
+  resume();
   tell?.();
   // What the cookie is worth only the server knows.
   if (tokens) dispatch('start');

@@ -39,7 +39,7 @@ import {
   type TokenOptions,
 } from '../http/oauth.cjs';
 import { authOf, requestCheck, requiredClaims, freshLogin, requiredScopes, type FreshLogin, type RequiredClaims, type Requirement } from '../http/permission.cjs';
-import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
+import { NO_STORE, appError, refusal, sessionIdOf, type HttpAnswer } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
 
 /** What happens once the token is verified: the user of `loadUser` becomes `res.locals.user`. */
@@ -59,11 +59,14 @@ export function middleware<T extends object>(
 ): RequestHandler {
   // No closure is made for a request whose verdict is there at once.
   const pass = (access: Verdict<T>, req: Request, res: Response, next: NextFunction): void => {
-    // For an anonymous request the property exists too, with the value `undefined`.
-    (req as { auth?: Verdict<T> }).auth = access;
-    if (access === undefined) return next();
-    if (!options.loadUser) return next();
+    if (access === undefined || !options.loadUser) {
+      // For an anonymous request the property exists too, with the value `undefined`.
+      (req as { auth?: Verdict<T> }).auth = access;
+      return next();
+    }
     userOf(auth, access, req, options).then((user) => {
+      // Not before: an app that goes on after a refusal must not find it.
+      (req as { auth?: Verdict<T> }).auth = access;
       res.locals['user'] = user;
       next();
     }, failureOf(options, req, res, next, auth));
@@ -185,8 +188,9 @@ export function logoutHandler(auth: Auth, options: ClientOptions & ErrorOptions 
 /**
  * Lists and revokes the sessions of the user of the access token; mount it behind {@link authenticate}:
  *
- * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, lastRefreshedAt, expiresAt,
- *   current, state, reason?, endedAt? }] }`, times in ISO 8601.
+ * - `GET /sessions`: `{ sessions: [{ sessionId, device, createdAt, lastRefreshedAt, expiresAt, createdFrom?,
+ *   lastRefreshedFrom?, current, state, reason?, endedAt? }] }`, times in ISO 8601; `createdFrom` and `lastRefreshedFrom` are
+ *   `{ address?, userAgent? }`, unless `refresh.recordClients` is `false`.
  * - `DELETE /sessions/:sessionId`: revokes that one. `{ ended: 0 | 1 }`; 404 if the user has no such session.
  * - `DELETE /sessions/others`: revokes all but the current one. `{ ended: number }`.
  * - `DELETE /sessions`: revokes all. `{ ended: number }`.
@@ -201,16 +205,6 @@ export function sessionsHandler(auth: Auth, options: ClientOptions & ErrorOption
 function answerSessions(auth: Auth, req: Request, id: unknown, { address }: ClientOptions): Promise<HttpAnswer> {
   const client = requestClient(auth, req, address);
   return listOrEnd(auth, authOf(req), { method: req.method, sessionId: sessionIdOf(req, id), ...client });
-}
-
-/**
- * The session that a request names; `undefined` for all. An empty name, as in `DELETE /sessions/`, is that of no session:
- * a client whose variable is empty must not end all of them.
- */
-function sessionIdOf(req: Request, id: unknown): string | undefined {
-  if (typeof id === 'string' && id !== '') return id;
-  const isEmpty = req.method === 'DELETE' && /^[^?]*\/(\?|$)/.test(req.originalUrl);
-  return isEmpty ? '' : undefined;
 }
 
 /**

@@ -47,7 +47,7 @@ import {
   type TokenOptions,
 } from '../http/oauth.cjs';
 import { authOf, requestCheck, requiredClaims, freshLogin, requiredScopes, type FreshLogin, type RequiredClaims, type Requirement } from '../http/permission.cjs';
-import { NO_STORE, appError, refusal, type HttpAnswer } from '../http/request.cjs';
+import { NO_STORE, appError, refusal, type HttpAnswer, sessionIdOf } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
 
 export { authOf } from '../http/permission.cjs';
@@ -76,14 +76,14 @@ export function authenticate<T extends object = object>(
   checkMiddlewareOptions(auth, options);
   return async (request, reply) => {
     const preflight = preflightAnswer(request, web);
-    if (preflight) return send(reply, preflight);
+    if (preflight) return sent(send(reply, preflight));
     try {
       const access = await verifyRequest<T>(auth, web, request, options);
-      // For an anonymous request the property exists too, with the value `undefined`.
+      const user = access && options.loadUser && (await userOf(auth, access, request, options));
+      // Only once the user is known too: an app that goes on after a refusal must not find it. For an anonymous request the
+      // property exists, with the value `undefined`.
       (request as { auth?: typeof access }).auth = access;
-      if (access === undefined) return undefined;
-      const passed = request as AuthedRequest<T>;
-      if (options.loadUser) passed.user = await userOf(auth, access, request, options);
+      if (access && options.loadUser) (request as AuthedRequest<T>).user = user;
       return undefined;
     } catch (thrown) {
       return fail(thrown, request, reply, options, auth);
@@ -206,7 +206,7 @@ function addRoutes(app: FastifyInstance, options: AuthRoutesOptions): void {
   const sessions = {
     onRequest: authenticate(auth, { onError: options.onError }),
     handler: route((request) => {
-      const { sessionId } = request.params as { sessionId?: string };
+      const sessionId = sessionIdOf(request, (request.params as { sessionId?: string }).sessionId);
       const client = requestClient(auth, request, endpoints.address);
       return listOrEnd(auth, authOf(request), { method: request.method, sessionId, ...client });
     }),
@@ -292,8 +292,9 @@ export function jwksHandler(
 /** How errors are sent. */
 export interface ErrorOptions {
   /**
-   * Sends an error in place of the default: the error's status and headers and the JSON
-   * `{ error: { code, advice, message } }`. To leave it to the app's error handler, throw the error.
+   * Sends an error in place of the default (the error's status and headers and the JSON
+   * `{ error: { code, advice, message } }`), by `reply.send` or by returning the body. To leave it to the app's error
+   * handler, throw the error. A request for which it does none of these never gets a response.
    */
   onError?: ((error: AuthError, request: FastifyRequest, reply: FastifyReply) => unknown) | undefined;
 }
@@ -323,7 +324,16 @@ async function fail(
   if (guard) addNonce(guard, thrown);
   reply.headers(NO_STORE);
   for (const cookie of thrown.cookies ?? []) reply.header('set-cookie', cookie);
-  await onError(thrown, request, reply);
-  // Returning the reply tells Fastify that it was sent.
+  const own = await onError(thrown, request, reply);
+  if (own !== undefined && own !== reply && !reply.sent) reply.send(own);
+  return sent(reply);
+}
+
+/**
+ * Ends a request that was refused. Fastify runs the handler of a hook that has returned unless the response was ended, and a
+ * client may be gone before that: then this never returns.
+ */
+async function sent(reply: FastifyReply): Promise<FastifyReply> {
+  if (!reply.sent) await new Promise<void>((resolve) => reply.raw.once('finish', () => resolve()));
   return reply;
 }

@@ -14,7 +14,7 @@ export type HttpHeaders =
 
 /**
  * A request of Express, Fastify, Koa, `node:http` or the Fetch API. With the Fetch API and tokens in bodies, pass an
- * object with the parsed JSON: `{ method, headers, body: await request.json() }`.
+ * object with the parsed JSON: `{ method, url, headers, body: await request.json() }`.
  */
 export interface HttpRequest {
   /** The method, in capitals. */
@@ -263,6 +263,15 @@ export async function toAnswer(work: Promise<HttpAnswer>): Promise<HttpAnswer> {
     if (isAuthError(thrown)) return refusal(thrown);
     throw appError(thrown);
   }
+}
+
+/**
+ * The session that a request names; `undefined` for all. An empty name, as in `DELETE /sessions/`, is that of no session,
+ * whatever the router makes of it: a client whose variable is empty must not end all of them.
+ */
+export function sessionIdOf(request: HttpRequest, id: unknown): string | undefined {
+  if (typeof id === 'string' && id !== '') return id;
+  return request.method === 'DELETE' && pathOf(request).split('?')[0]!.endsWith('/') ? '' : undefined;
 }
 
 /** A response that the core has made, as JSON. */

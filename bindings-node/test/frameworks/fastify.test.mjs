@@ -50,6 +50,58 @@ test('onError answers in the app\'s way, or leaves it to the error handler', asy
   assert.deepEqual((await left.ask()).json(), { handed: 'ERR_TOKEN_MISSING' });
 });
 
+test('onError may return the body', async (t) => {
+  const { ask } = await protectedApp(t, { onError: (error, request, reply) => { reply.code(418); return { own: error.code }; } });
+  const response = await ask();
+  assert.deepEqual([response.statusCode, response.json()], [418, { own: 'ERR_TOKEN_MISSING' }]);
+});
+
+test('a refused request never reaches its handler, also if its client is gone before the response', async (t) => {
+  const { auth } = testAuth();
+  const app = fastify();
+  t.after(() => app.close());
+  let handled = 0;
+  let arrived;
+  const sending = new Promise((resolve) => (arrived = resolve));
+  let goOn;
+  const gone = new Promise((resolve) => (goOn = resolve));
+  app.addHook('onSend', async () => {
+    arrived();
+    await gone;
+  });
+  app.get('/me', { onRequest: authenticate(auth) }, async () => {
+    handled++;
+    return {};
+  });
+  const closed = new Promise((resolve) => app.server.on('connection', (socket) => socket.once('close', resolve)));
+  const address = await app.listen({ port: 0, host: '127.0.0.1' });
+  const abort = new AbortController();
+  const asked = fetch(`${address}/me`, { signal: abort.signal }).catch(() => {});
+  await sending;
+  abort.abort();
+  await asked;
+  await closed;
+  goOn();
+  assert.equal((await fetch(`${address}/me`)).status, 401);
+  assert.equal(handled, 0);
+});
+
+test('a user that is refused leaves nothing on the request', async (t) => {
+  const { ask, pair } = await protectedApp(t, { loadUser: () => null, onError: (error, request, reply) => reply.send({ auth: request.auth ?? null }) });
+  assert.deepEqual((await ask(bearer(pair.accessToken))).json(), { auth: null });
+});
+
+test('an empty session id ends no session, whatever the router makes of it', async (t) => {
+  const { auth } = testAuth();
+  const app = fastify({ routerOptions: { ignoreTrailingSlash: true } });
+  t.after(() => app.close());
+  app.register(authRoutes, { prefix: '/auth', auth });
+  const pair = await auth.login('user-1');
+  const response = await app.inject({ method: 'DELETE', url: '/auth/sessions/', headers: bearer(pair.accessToken) });
+  assert.equal(response.statusCode, 404);
+  assert.equal((await auth.sessions('user-1'))[0].state, 'live');
+});
+
 test('whenStale asks the store', async (t) => {
   const { ask, pair } = await protectedApp(t, { whenStale: 'ask' });
   assert.equal((await ask(bearer(pair.accessToken))).statusCode, 200);

@@ -75,6 +75,7 @@ impl FeedFollower {
                 admin.auditor.emit_revoked(&revocation.target);
             }
         }
+        admin.denied.prune(now);
         self.cursor = page.next;
         // A clock that was ahead and is corrected had made revocations expire that are in force.
         let is_set_back = self.read_at.replace(now).is_some_and(|at| now.plus(CLOCK_MARGIN) < at);

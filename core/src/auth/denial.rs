@@ -13,6 +13,11 @@ use crate::types::{RevocationReason, Subject};
 /// of the user refresh once, and the store knows which of their sessions are revoked.
 const MAX_AT_ONCE: usize = 500;
 
+/// How many users a feed has room for, of whom each revokes as much as it may, in one call or within the lifetime of an
+/// access token.
+const USERS_AT_ONCE: usize = 40;
+const USERS: usize = 10;
+
 impl SessionAdmin {
     /// Denies access tokens in this process.
     pub(super) fn deny_locally(&self, target: RevocationTarget) -> Revocation {
@@ -49,7 +54,9 @@ impl SessionAdmin {
         };
         let now = self.clock.now();
         let denied_here = revocations.clone();
-        if revocations.len() > MAX_AT_ONCE {
+        // One user must not fill a short feed, whose end all clients would notice.
+        let at_once = MAX_AT_ONCE.min(feed.max_entries() / USERS_AT_ONCE);
+        if revocations.len() > at_once {
             // Covers the current second and, if a cut-off time has moved `iat` ahead, the next.
             revocations = vec![self.deny_locally(RevocationTarget::UserCutoff {
                 subject: subject.clone(),
@@ -57,7 +64,8 @@ impl SessionAdmin {
                 except: None,
             })];
         }
-        self.publications.admit(subject, revocations.len(), self.longest_access, now)?;
+        let most = feed.max_entries() / USERS;
+        self.publications.admit(subject, revocations.len(), most, self.longest_access, now)?;
         feed.publish(&revocations).await.inspect_err(|_| {
             // They are published later, which must not count twice.
             self.publications.take_back(subject, revocations.len());

@@ -46,7 +46,7 @@ pub(crate) struct RefreshAttempt {
     verified: Option<Verified>,
 }
 
-/// What a token whose signature was verified is counted by.
+/// The keys by which failures of a token with a valid signature are counted and blocked.
 struct Verified {
     token: FailureKey,
     /// The user; the token itself while its user is unknown.
@@ -59,8 +59,8 @@ impl RefreshAttempt {
     }
 }
 
-/// Counts failed refreshes: those by a user in the store, and those by an address, whose tokens are
-/// never a question to the store, in this process. Remembers which keys are over the limit, so that
+/// Counts failed refreshes: by user in the store, and by address in this process (for texts that are no
+/// tokens of this server, which never reach the store). Remembers which keys are over the limit, so that
 /// their next attempts cost no round trip.
 #[derive(Default)]
 pub(super) struct FailureLimiter {
@@ -82,9 +82,11 @@ impl FailureLimiter {
     }
 
     fn check(&self, key: &FailureKey, now: Timestamp) -> Result<()> {
+        let window = self.limit.map(|limit| limit.window).unwrap_or_default();
         let blocked = self.blocked.lock().unwrap_or_else(PoisonError::into_inner);
         match blocked.get(key) {
-            Some(until) if now < *until => {
+            // A later one was set while the clock was ahead.
+            Some(until) if now < *until && *until <= now.plus(window) => {
                 Err(Error::TooManyAttempts { retry_after: until.since(now) })
             }
             _ => Ok(()),
@@ -138,6 +140,12 @@ impl Engine {
         let (failures, to_block) = match (attempt.verified, attempt.address) {
             (Some(Verified { token, counted }), _) if is_refusal(error.code()) => {
                 if let Err(blocked) = limiter.check(&counted, now) {
+                    // So that this token does not reach the store again either.
+                    if let (true, Error::TooManyAttempts { retry_after }) =
+                        (is_final(error.code()), &blocked)
+                    {
+                        limiter.block(token, now.plus(*retry_after));
+                    }
                     return blocked;
                 }
                 let Some(counter) = self.admin.store.failures() else { return error };

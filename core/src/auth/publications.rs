@@ -40,7 +40,7 @@ struct Deferred {
 const MAX_DEFERRED: usize = 10_000;
 
 impl Publications {
-    /// Counts `entries` more entries of a user.
+    /// Counts `entries` more entries of a user, of which `most` are admitted, and [`MAX_PER_USER`] at most.
     ///
     /// # Errors
     /// [`Error::TooManyAttempts`] over the limit.
@@ -48,6 +48,7 @@ impl Publications {
         &self,
         subject: &Subject,
         entries: usize,
+        most: usize,
         window: Duration,
         now: Timestamp,
     ) -> Result<()> {
@@ -58,7 +59,7 @@ impl Publications {
         let Window { ends_at, count } =
             present.unwrap_or(Window { ends_at: now.plus(window), count: 0 });
         let count = count.saturating_add(u32::try_from(entries).unwrap_or(u32::MAX));
-        if count > MAX_PER_USER {
+        if count > MAX_PER_USER.min(u32::try_from(most).unwrap_or(u32::MAX)) {
             return Err(Error::TooManyAttempts { retry_after: ends_at.since(now) });
         }
         counts.insert(subject.clone(), Window { ends_at, count });

@@ -224,6 +224,11 @@ impl Auth {
         Ok(self.0.engine.presented_claims(token).await?.subject)
     }
 
+    /// Whether sessions rotate unless a request asks otherwise.
+    pub(crate) fn rotates(&self) -> bool {
+        self.0.engine.policy().rotation
+    }
+
     /// The session of a token that this server signed, whatever became of it. Does no I/O: `None` for a legacy
     /// token.
     pub(crate) fn session_of_refresh_token(&self, token: &str) -> Option<SessionId> {
@@ -370,13 +375,35 @@ impl Engine {
             access_token: access.token,
             access_expires_at: access.expires_at,
             refresh_token,
-            refresh_expires_at: next.map_or(expires_at, |next| next.expires_at),
+            // Without rotation the token of the login lasts for the whole session.
+            refresh_expires_at: match next {
+                Some(next) => next.expires_at,
+                None => presented.expires_at.max(expires_at),
+            },
             session: *session,
             subject: subject.clone(),
             renewal,
             persistent,
             is_bound,
         })
+    }
+
+    /// Denies the access tokens of a session that the store has revoked: perhaps by another process, or, after a theft, by
+    /// an attempt of this one whose answer was lost, so that nobody has heard of it.
+    pub(super) async fn deny_revoked(
+        &self,
+        subject: &Subject,
+        session: SessionId,
+        reason: RevocationReason,
+    ) {
+        let target = RevocationTarget::Session { session };
+        if reason != RevocationReason::Reused {
+            self.admin.deny_locally(target);
+            return;
+        }
+        if let Err(error) = self.admin.deny_everywhere(subject, Vec::new(), vec![target]).await {
+            tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
+        }
     }
 
     async fn refuse(
@@ -395,9 +422,8 @@ impl Engine {
             Decision::Reuse(how) => {
                 self.on_theft(subject, *session, client, notes, how.as_str()).await;
             }
-            // Perhaps revoked by another process: deny its access tokens here too.
-            Decision::Revoked(_) => {
-                drop(self.admin.deny_locally(RevocationTarget::Session { session: *session }));
+            Decision::Revoked(reason) => {
+                self.deny_revoked(subject, *session, reason).await;
                 self.emit_refused(presented, client, &error);
             }
             _ => self.emit_refused(presented, client, &error),

@@ -17,7 +17,7 @@ use tracing::field::display;
 use super::{Auth, Engine, metrics};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
-use crate::revocation::{Denial, RevocationTarget};
+use crate::revocation::Denial;
 use crate::session::{AccessTokenUse, SessionNotes, UseOutcome};
 use crate::types::{FamilyPosition, SessionId, Subject};
 
@@ -93,11 +93,12 @@ impl Engine {
                 self.on_theft(subject, session, None, notes, how).await;
                 Ok(StoredState::Revoked)
             }
-            // Perhaps revoked by another process: deny its access tokens here too.
-            Some(UseOutcome::Revoked(_) | UseOutcome::Expired) => {
-                self.admin.deny_locally(RevocationTarget::Session { session });
+            Some(UseOutcome::Revoked(reason)) => {
+                self.deny_revoked(subject, session, reason).await;
                 Ok(StoredState::Revoked)
             }
+            // The clock may be ahead: a session on the deny list would be revoked at its next refresh.
+            Some(UseOutcome::Expired) => Ok(StoredState::Revoked),
             None => Ok(StoredState::Unknown),
         }
     }

@@ -261,7 +261,13 @@ impl AuthConfig {
             Error::config("migrate.secret", "is required when there is no secret")
         })?;
         let Some(store) = self.legacy_store()? else { return Ok(None) };
-        LegacyRefreshTokens::shared(&secret.0, store).map(Some).map_err(|error| match error {
+        let mut tokens = LegacyRefreshTokens::shared(&secret.0, store);
+        if config.secret.is_none() {
+            for previous in &self.previous_secrets {
+                tokens = tokens.and_then(|tokens| tokens.or_secret(&previous.0));
+            }
+        }
+        tokens.map(Some).map_err(|error| match error {
             Error::ConfigInvalid { field, problem }
                 if field == "secret" && config.secret.is_some() =>
             {

@@ -160,7 +160,7 @@ impl<'a> Endpoints<'a> {
 
     /// Exchanges a presented refresh token (RFC 6749 §6): `{ "accessToken", "expiresIn" }`, `expiresIn` in
     /// seconds, and the refresh token to keep: in JSON always as `refreshToken`, the presented one if the
-    /// session does not rotate; as a cookie if it is new, or if the request had several.
+    /// session does not rotate; as a cookie if it is new, if it lasts longer now, or if the request had several.
     ///
     /// # Errors
     /// As [`Auth::refresh`]. The cookies of a token that will never be accepted are removed.
@@ -174,7 +174,9 @@ impl<'a> Endpoints<'a> {
         match self.exchange(token, request, input).await {
             Ok(refreshed) => {
                 let next = refreshed.refresh_token.as_ref().map(|token| token.expose());
-                let keeps_presented = *had_others || self.web.refresh_cookie.is_none();
+                // With rotation the cookie lasts only for the idle lifetime of the session, which this refresh extends.
+                let keeps_presented =
+                    *had_others || self.web.refresh_cookie.is_none() || self.auth.rotates();
                 let issued = IssuedTokens {
                     access_token: refreshed.access_token.expose(),
                     access_expires_at: refreshed.access_expires_at,
@@ -184,7 +186,7 @@ impl<'a> Endpoints<'a> {
                 };
                 let removed =
                     self.web.remove_other_cookies(request, |cookie| cookie.is_repeated_in(request));
-                self.tokens(&issued, request, removed)
+                Ok(self.tokens(&issued, request, removed)?)
             }
             Err(error) => Err(self.rejection(error, request)),
         }

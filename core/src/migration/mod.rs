@@ -28,6 +28,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use tokio::time::timeout;
 use tracing::Span;
 use tracing::field::display;
 
@@ -90,6 +91,9 @@ impl fmt::Debug for LegacyRefreshTokens {
         f.debug_struct("LegacyRefreshTokens").field("store", &self.store).finish_non_exhaustive()
     }
 }
+
+/// How long the app may take to find a user: the refresh that waits has one of a limited number of places.
+const RESOLVE_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The default [`IdentityResolver`]: the stored value is the user's id.
 struct ValueIsSubject;
@@ -174,7 +178,9 @@ impl LegacyRefreshTokens {
                 Some((subject, state))
             }
             (Some(value), None) => {
-                let subject = self.users.subject(&value).await?;
+                let resolved = timeout(RESOLVE_TIMEOUT, self.users.subject(&value)).await;
+                let subject =
+                    resolved.map_err(|_| Error::store("the resolver of users is too slow"))??;
                 subject.map(|subject| (subject, MigrationState::Pending))
             }
             (None, None) => None,

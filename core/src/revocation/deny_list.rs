@@ -1,9 +1,9 @@
 //! The deny list: the access tokens that this process rejects before their `exp`.
 //!
-//! A check costs no I/O. Entries are dropped once every token that they deny has expired, so the
-//! size is bounded by the lifetime of access tokens, and by [`DenyList::MAX_ENTRIES`].
+//! A check costs no I/O. Entries are dropped within [`PRUNE_INTERVAL`] once every token that they deny has
+//! expired, so the size is bounded by the lifetime of access tokens, and by [`DenyList::MAX_ENTRIES`].
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
 use std::sync::{PoisonError, RwLock};
 use std::time::Duration;
 
@@ -17,10 +17,15 @@ pub struct DenyList {
     entries: RwLock<Entries>,
     /// The number of entries. While it is zero, checks take no lock.
     count: AtomicUsize,
+    /// When expired entries were dropped, in milliseconds since 1970.
+    pruned_at: AtomicI64,
 }
 
+/// How often [`DenyList::prune`] drops expired entries.
+const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
+
 impl DenyList {
-    /// Upper bound (about 53 MB). On overflow the list collapses into one cut-off time: every token
+    /// Upper bound: about 53 MB if all are sessions, some 400 MB if all are users. On overflow the list collapses into one cut-off time: every token
     /// issued before it is rejected as expired, so each client refreshes once and the store finds
     /// out who was revoked.
     pub const MAX_ENTRIES: usize = MAX_ENTRIES;
@@ -164,6 +169,20 @@ impl DenyList {
         Some(Timestamp::from_seconds(last.min(latest).as_seconds().saturating_add(1)))
     }
 
+    /// Drops expired entries, once in a while: they would deny tokens without `iat` for ever.
+    pub(crate) fn prune(&self, now: Timestamp) {
+        let pruned_at = Timestamp::from_millis(self.pruned_at.load(Ordering::Relaxed));
+        // Also after the clock was set back.
+        let is_due = pruned_at.plus(PRUNE_INTERVAL) <= now || now < pruned_at;
+        if self.is_empty() || !is_due {
+            return;
+        }
+        self.pruned_at.store(now.as_millis(), Ordering::Relaxed);
+        let mut entries = self.entries.write().unwrap_or_else(PoisonError::into_inner);
+        entries.prune(now);
+        self.count.store(entries.len(), Ordering::Release);
+    }
+
     /// The number of entries.
     pub fn len(&self) -> usize {
         self.count.load(Ordering::Acquire)
@@ -188,6 +207,44 @@ mod tests {
         let mut id = [0; 16];
         id[..8].copy_from_slice(&number.to_be_bytes());
         RevocationTarget::Session { session: SessionId::from_bytes(id) }
+    }
+
+    /// A legacy token without `iat` is denied by any cut-off time of its user.
+    #[test]
+    fn expired_entries_are_dropped_without_new_ones() {
+        let subject = Subject::new("alice").unwrap();
+        let token = TokenIdentity {
+            subject: &subject,
+            session: None,
+            family_position: None,
+            issued_at: None,
+        };
+        let list = DenyList::default();
+        let all = RevocationTarget::UserCutoff {
+            subject: subject.clone(),
+            issued_until: at(0),
+            except: None,
+        };
+        list.deny(&Revocation::new(all, at(900)), at(0));
+        list.prune(at(899));
+        assert!(list.check(token).is_some());
+        list.prune(at(959));
+        assert_eq!((list.check(token), list.len()), (None, 0));
+        // The clock was set back.
+        list.deny(&Revocation::new(session(1), at(500)), at(0));
+        list.prune(at(500));
+        assert!(list.is_empty());
+    }
+
+    #[test]
+    fn a_token_without_a_session_is_issued_after_all_cutoffs_that_deny_it() {
+        let subject = Subject::new("alice").unwrap();
+        let list = DenyList::default();
+        let target = RevocationTarget::Subject { subject: subject.clone(), issued_until: at(7) };
+        list.deny(&Revocation::new(target, at(900)), at(7));
+        assert_eq!(list.earliest_issue(&subject, None, at(7)), Some(at(8)));
+        let session = Some(SessionId::from_bytes([1; 16]));
+        assert_eq!(list.earliest_issue(&subject, session, at(7)), None);
     }
 
     #[test]

@@ -248,7 +248,9 @@ impl Entries {
         let others = user.and_then(|user| user.others);
         let others = others.filter(|(except, _)| session != Some(*except));
         let all = user.and_then(|user| user.all);
-        let cutoffs = all.into_iter().chain(others.map(|(_, cutoff)| cutoff)).chain(self.cutoff);
+        let nameless = user.filter(|_| session.is_none()).and_then(|user| user.nameless);
+        let of_user = all.into_iter().chain(others.map(|(_, cutoff)| cutoff)).chain(nameless);
+        let cutoffs = of_user.chain(self.cutoff);
         cutoffs.map(|cutoff| cutoff.issued_until).max()
     }
 
@@ -287,7 +289,7 @@ impl Entries {
         self.prune_at = (self.len() * 2).clamp(1024, MAX_ENTRIES);
     }
 
-    fn prune(&mut self, now: Timestamp) {
+    pub(super) fn prune(&mut self, now: Timestamp) {
         self.sessions.retain(|_, entry| now < entry.expires_at());
         self.children.retain(|_, (_, entry)| now < entry.expires_at());
         self.users.retain(|_, user| {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::limits::Window;
@@ -90,13 +91,15 @@ pub struct CustomStore {
 struct Entries {
     database: Arc<dyn KeyValueStore>,
     options: CustomStoreOptions,
+    /// Held while the feed is written.
+    publishing: Mutex<()>,
 }
 
 impl CustomStore {
     /// Sessions in `database`.
     pub fn new(database: Arc<dyn KeyValueStore>, options: CustomStoreOptions) -> Self {
         let optimistic = Optimistic::new(options.timeout);
-        Self { entries: Entries { database, options }, optimistic }
+        Self { entries: Entries { database, options, publishing: Mutex::default() }, optimistic }
     }
 }
 
@@ -299,7 +302,12 @@ impl RevocationFeed for Entries {
             let expires_at = last.plus(Duration::from_secs(365 * 24 * 3600));
             Ok(Change { value: json(&feed)?, expires_at, outcome: () })
         };
-        self.update(FEED_KEY, publish).await
+        let publishing = async {
+            // The others of this process would only cause conflicts.
+            let _turn = self.publishing.lock().await;
+            self.update(FEED_KEY, publish).await
+        };
+        timeout(self.options.timeout, publishing).await.map_err(|_| late())?
     }
 
     async fn read(&self, cursor: &FeedCursor, wait: Duration) -> Result<FeedPage> {
@@ -316,6 +324,10 @@ impl RevocationFeed for Entries {
                 return Ok(page);
             }
             sleep(left.min(FEED_POLL_INTERVAL)).await;
+            // The next read begins with a `get`.
+            if Instant::now() >= end {
+                return Ok(page);
+            }
         }
     }
 

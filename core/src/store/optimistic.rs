@@ -8,6 +8,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
+use std::hash::{BuildHasher as _, RandomState};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -73,6 +74,7 @@ pub(super) struct Optimistic {
     timeout: Duration,
     /// Locks. A hash of the user selects one, which an operation holds while it runs.
     turns: Vec<Mutex<Turn>>,
+    hasher: RandomState,
     trust: Trust,
 }
 
@@ -135,6 +137,7 @@ impl Optimistic {
         Self {
             timeout,
             turns: (0..TURNS).map(|_| Mutex::default()).collect(),
+            hasher: RandomState::new(),
             trust: Trust::default(),
         }
     }
@@ -151,7 +154,8 @@ impl Optimistic {
         T: Send,
     {
         values.open().await?;
-        let turn = self.turns.get(turn_of(subject)).ok_or_else(|| Error::internal("no turn"))?;
+        let turn =
+            self.turns.get(self.turn_of(subject)).ok_or_else(|| Error::internal("no turn"))?;
         let run = async {
             let mut turn = turn.lock().await;
             // Forgotten first: after an error or a cancellation nobody knows what the database has.
@@ -164,7 +168,8 @@ impl Optimistic {
                     None => values.load(subject).await?,
                 };
                 let (value, version) = current.unzip();
-                let mut sessions = Sessions::decode(value.as_deref().unwrap_or_default())?;
+                let mut sessions =
+                    value.as_deref().map(Sessions::decode).transpose()?.unwrap_or_default();
                 // Before the operation, as in the other stores: what may be deleted takes no room.
                 sessions.records.retain(|_, record| !record.is_prunable(now));
                 let outcome = operation(&mut sessions, now)?;
@@ -200,6 +205,14 @@ impl Optimistic {
     }
 }
 
+impl Optimistic {
+    /// Users who share a turn wait for each other, and time out together. Keyed, so that nobody can choose whom to delay.
+    fn turn_of(&self, subject: &Subject) -> usize {
+        let hash = self.hasher.hash_one(subject.as_str());
+        usize::try_from(hash % TURNS as u64).unwrap_or_default()
+    }
+}
+
 fn remember(turn: &mut Turn, subject: &Subject, value: Vec<u8>, version: Option<String>) {
     let Some(version) = version else { return };
     if value.len() > MAX_REMEMBERED_BYTES {
@@ -214,13 +227,6 @@ fn remember(turn: &mut Turn, subject: &Subject, value: Vec<u8>, version: Option<
 /// The error for a database that is too slow.
 pub(super) fn late() -> Error {
     Error::store("the database did not respond in time")
-}
-
-fn turn_of(subject: &Subject) -> usize {
-    // FNV-1a. Users who share a turn wait for each other, nothing worse.
-    let hash = |hash: u32, byte: u8| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193);
-    let hash = subject.as_str().bytes().fold(0x811c_9dc5, hash);
-    usize::try_from(hash).unwrap_or_default() % TURNS
 }
 
 /// A random time, on average twice as long with each conflict, up to 64 ms.
@@ -272,7 +278,7 @@ impl Sessions {
     /// [`Error::Internal`] when the value was written by a newer version or by something else.
     fn decode(value: &[u8]) -> Result<Self> {
         let records = match value.split_first() {
-            None => BTreeMap::new(),
+            None => return Err(damaged()),
             Some((&VERSION, rest)) => parse(rest, false).ok_or_else(damaged)??,
             Some((&VERSION_WITH_NOTES, rest)) => parse(rest, true).ok_or_else(damaged)??,
             Some(_) => return Err(Error::internal("a stored value has an unknown version")),
@@ -367,6 +373,12 @@ mod tests {
             sessions.put(&SessionId::from_bytes([number; 16]), record).unwrap();
         }
         sessions
+    }
+
+    /// Not "no sessions": that would sign the user out.
+    #[test]
+    fn a_value_without_bytes_is_damaged() {
+        assert!(matches!(Sessions::decode(&[]), Err(Error::Internal { .. })));
     }
 
     #[test]

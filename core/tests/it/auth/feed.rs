@@ -197,6 +197,22 @@ async fn a_detected_reuse_is_enforced_in_other_processes() {
     assert_code(there.refresh(next(&honest)).await, "ERR_SESSION_REVOKED");
 }
 
+/// The store has revoked the session, and the answer that said so was lost, or its process died.
+#[tokio::test]
+async fn a_theft_of_which_nobody_heard_is_enforced_in_other_processes() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    there.auth.verify(pair.access_token.expose()).unwrap();
+    settle().await;
+    common.inner.revoke(&alice(), &pair.session, RevocationReason::Reused).await.unwrap();
+    for _ in 0..3 {
+        assert_code(here.refresh(pair.refresh_token.expose()).await, "ERR_SESSION_REVOKED");
+    }
+    settle().await;
+    assert_code(there.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+    assert_eq!(common.published(), 1);
+}
+
 #[tokio::test]
 async fn a_process_that_starts_later_reads_earlier_revocations() {
     let (here, _, common) = processes();

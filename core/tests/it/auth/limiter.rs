@@ -17,7 +17,7 @@ use regrant::{Error, RefreshRequest, RefreshResponse, Result};
 use serde_json::json;
 
 use super::faults::{Shared, delegate};
-use super::{World, assert_code, next};
+use super::{World, alice, assert_code, next};
 
 const HERE: &str = "192.0.2.7";
 
@@ -169,4 +169,41 @@ async fn failures_over_the_limit_cost_the_store_nothing() {
     }
     assert_eq!(store.counted.load(Ordering::SeqCst), 31);
     world.refresh(pair.refresh_token.expose()).await.unwrap();
+}
+
+/// How often the store is asked for a refresh.
+#[derive(Debug, Default)]
+struct Asked {
+    inner: MemoryStore,
+    refreshes: AtomicUsize,
+}
+
+delegate!(
+    Shared<Asked>,
+    |this, call| {
+        this.0.refreshes.fetch_add(1, Ordering::SeqCst);
+        call(&this.0.inner).await
+    },
+    fn failures(&self) -> Option<&dyn FailureCounter> {
+        self.0.inner.failures()
+    }
+);
+
+#[tokio::test]
+async fn every_dead_token_of_a_user_over_the_limit_stays_away_from_the_store() {
+    let store = Arc::new(Asked::default());
+    let shared = Shared(Arc::clone(&store));
+    let world = World::with(json!({}), |builder| builder.store(shared));
+    let (first, second) = (world.login().await, world.login().await);
+    world.auth.logout_everywhere(alice()).await.unwrap();
+    for _ in 0..31 {
+        assert!(world.refresh(first.refresh_token.expose()).await.is_err());
+    }
+    assert!(world.refresh(second.refresh_token.expose()).await.is_err());
+    let before = store.refreshes.load(Ordering::SeqCst);
+    for token in [&first, &second] {
+        let token = token.refresh_token.expose();
+        assert_code(world.refresh(token).await, "ERR_TOO_MANY_ATTEMPTS");
+    }
+    assert_eq!(store.refreshes.load(Ordering::SeqCst), before);
 }
