@@ -275,7 +275,7 @@ const isAccess: Check = {
 /**
  * The response of the endpoint for the sessions of the authenticated user:
  *
- * - `GET`, `HEAD`: `{ sessions }`, each a {@link SessionInfo} with its times in ISO 8601. Without a `sessionId`.
+ * - `GET`, `HEAD`: `{ sessions }`, each a `SessionInfo` with its times in ISO 8601. Without a `sessionId`.
  * - `DELETE` with a `sessionId`: revokes that session; with `others`: all but the current one; without: all.
  *   `{ ended: number }`: how many were live. A `sessionId` that is not one of the user's is 404 `ERR_NOT_FOUND`, and `others`
  *   with a token that names no session 401 `ERR_CLAIM_MISSING`.
