@@ -68,6 +68,23 @@ for (const { name, express } of expressVersions) {
     assert.equal((await refresh(forged)).status, 401);
   });
 
+  test(`${name}: a defect of the app is told to its developer, once, and not to the client`, async (t) => {
+    const { call, login } = await sessionApp(t, { claims: () => ({ [`not allowed by ${name}`]: 1n }) });
+    const headers = cookieHeader(await login());
+    const warnings = [];
+    const listen = (warning) => warnings.push(warning);
+    process.on('warning', listen);
+    t.after(() => process.off('warning', listen));
+    for (let time = 0; time < 2; time++) {
+      const response = await call.post('/auth/refresh', { headers });
+      assert.equal(response.status, 500);
+      assert.doesNotMatch(await response.text(), /not allowed/);
+    }
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual(warnings.map(({ name: type, code }) => [type, code]), [['RegrantWarning', 'ERR_ARGUMENT_INVALID']]);
+    assert.match(warnings[0].message, /not allowed/);
+  });
+
   test(`${name}: the address that failures are counted for is the app's to say`, async (t) => {
     let address;
     const config = { web: { refreshCookie: false }, refresh: { limiter: { failures: 1, window: '1m' } } };

@@ -252,7 +252,19 @@ const isError: Check = {
 /** The answer to a refusal: the error's status, headers and cookies, and `{ error: { code, advice, message } }`. */
 export function refusal(error: AuthError): HttpAnswer {
   checkArgument('error', error, isError, new Catalog());
+  if (error.advice === 'fix') warnOfDefect(error);
   return { status: error.status, headers: { ...NO_STORE, ...error.headers }, cookies: error.cookies ?? [], body: { error } };
+}
+
+/** The defects of the app that were told, and how many different ones are. */
+const defects = new Set<string>();
+const MAX_DEFECTS = 100;
+
+/** Tells the developer, once, of an error that clients must not see the details of and can do nothing about. */
+export function warnOfDefect({ message, code }: AuthError): void {
+  if (defects.has(message) || defects.size >= MAX_DEFECTS) return;
+  defects.add(message);
+  process.emitWarning(message, { type: 'RegrantWarning', code });
 }
 
 /** The answer that `work` gives, or the one to its refusal. Everything else that is thrown is the app's. */
