@@ -106,8 +106,8 @@ impl<'a> Endpoints<'a> {
         Self { auth, web }
     }
 
-    /// The response to a login: `{ "accessToken", "expiresIn" }`, `expiresIn` in seconds, with the refresh token as a cookie
-    /// or as `refreshToken`.
+    /// The response to a login: `{ "accessToken", "expiresIn" }`, `expiresIn` in seconds, with the refresh
+    /// token as a cookie or as `refreshToken`.
     ///
     /// # Errors
     /// [`Error::ConfigInvalid`] for a token that is too long for its cookie.

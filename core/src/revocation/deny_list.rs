@@ -25,9 +25,9 @@ pub struct DenyList {
 const PRUNE_INTERVAL: Duration = Duration::from_secs(60);
 
 impl DenyList {
-    /// Upper bound: about 53 MB if all are sessions, some 400 MB if all are users. On overflow the list collapses into one cut-off time: every token
-    /// issued before it is rejected as expired, so each client refreshes once and the store finds
-    /// out who was revoked.
+    /// Upper bound: about 53 MB if all are sessions, some 400 MB if all are users. On overflow the list
+    /// collapses into one cut-off time: every token issued before it is rejected as expired, so each client
+    /// refreshes once and the store finds out who was revoked.
     pub const MAX_ENTRIES: usize = MAX_ENTRIES;
 
     /// A cut-off time of a user that moves by less than this is not published again.
