@@ -175,8 +175,8 @@ function toJsonResolver(resolve: ResolveIssuer, catalog: Catalog): (issuer: stri
 /** The longest response that is read here; the limit of the core is lower. */
 const MAX_LENGTH = 512 * 1024;
 
-/** The core's own timeout is shorter; this one ends abandoned requests. */
-const TIMEOUT_MS = 60_000;
+/** The longest timeout that the core can have (`keySets.timeout`); this one ends abandoned requests. */
+const TIMEOUT_MS = 300_000;
 
 /** The function that the core calls: takes a URL and returns JSON text. The promise never rejects. */
 function toJsonFetch(fetchKeySet: FetchKeySet): (url: string) => Promise<string> {

@@ -1,5 +1,5 @@
-// Where the preset does not answer as the old app, and why: the table of docs/moving-an-existing-app.md.
-// `requests` name those of requests.mjs. `preset` may depend on what the Redis of the old app holds.
+// Where the preset does not answer as the legacy app, and why: the table of docs/moving-an-existing-app.md.
+// `requests` name those of requests.mjs. `preset` may depend on what the Redis of the legacy app holds.
 const REFUSED = '403 Access Token이 만료되었습니다.';
 const UNKNOWN = '419 refreshToken의 정보가 서버에 존재하지 않습니다.';
 const INVALID = '419 refreshToken이 유효하지 않습니다.';
@@ -11,33 +11,33 @@ export const differences = [
     what: 'refresh with the `userid` of another user, or with none',
     requests: [
       'refresh: the userid of another user',
-      'refresh: the userid of another user, token of the old app',
+      'refresh: the userid of another user, token of the legacy app',
       'refresh: userid absent',
       'refresh: userid empty',
       'refresh: userid junk',
     ],
     old: '200',
     preset: INVALID,
-    reason: 'Security: the old app issues a token for whatever user the header names.',
+    reason: 'Security: the legacy app issues a token for whatever user the header names.',
   },
   {
     what: 'refresh with a `userid` in another spelling, such as `01`, `1.0` or `0x1`',
     requests: [
       ...['01', '1.0', '+1', '1e0', '0x1', '-1', '1,1', 'NaN', '[object Object]', '%31'].map((userid) => `refresh: userid ${userid}`),
-      'refresh: userid 01, token of the old app',
-      'refresh: userid 1.0, token of the old app',
+      'refresh: userid 01, token of the legacy app',
+      'refresh: userid 1.0, token of the legacy app',
       'refresh: userid twice',
     ],
     old: '200',
     preset: INVALID,
-    reason: 'Security: ids are compared as text. The old app makes a number of it, `NaN` too, and issues a token for that.',
+    reason: 'Security: ids are compared as text. The legacy app makes a number of it, `NaN` too, and issues a token for that.',
   },
   {
     what: 'refresh with a key of Redis whose value names another user than the `userid`',
     requests: ['refresh: stored with another user'],
     old: '200',
     preset: INVALID,
-    reason: 'Security: the user is the one whom Redis names. The old app does not read the value.',
+    reason: 'Security: the user is the one whom Redis names. The legacy app does not read the value.',
   },
   {
     what: 'refresh with a key of Redis whose value names no user',
@@ -58,7 +58,7 @@ export const differences = [
     requests: ['refresh: stored with a list in place of a value'],
     old: '500 서버 오류',
     preset: UNKNOWN,
-    reason: 'The old app crashes on a key of another type.',
+    reason: 'The legacy app crashes on a key of another type.',
   },
   {
     what: 'access token signed with HS384 or HS512',
@@ -72,17 +72,17 @@ export const differences = [
     requests: ['refresh: stored, signed with HS512'],
     old: '200',
     preset: UNKNOWN,
-    reason: 'Security: a key belongs to one algorithm; the old app signs with HS256 alone.',
+    reason: 'Security: a key belongs to one algorithm; the legacy app signs with HS256 alone.',
   },
   {
-    what: 'access token of the old app without `exp`',
+    what: 'access token of the legacy app without `exp`',
     requests: headerAndCookie('without exp'),
     old: '200',
     preset: REFUSED,
     reason: 'Security: it would be valid for ever, and could not be revoked.',
   },
   {
-    what: 'access token of the old app that lives for more than 24 hours',
+    what: 'access token of the legacy app that lives for more than 24 hours',
     requests: headerAndCookie('that lives for 2 days'),
     old: '200',
     preset: REFUSED,
@@ -126,21 +126,21 @@ export const differences = [
     ],
     old: '500 서버 오류',
     preset: REFUSED,
-    reason: 'The old app goes on without a user, and the route fails or, worse, does not.',
+    reason: 'The legacy app goes on without a user, and the route fails or, worse, does not.',
   },
   {
     what: 'access token whose `userId` is neither text nor a number',
     requests: ['is true', 'is an array', 'is an object'].flatMap((userId) => headerAndCookie(`whose userId ${userId}`)),
     old: '500 서버 오류',
     preset: REFUSED,
-    reason: 'The old app asks its database for such an id.',
+    reason: 'The legacy app asks its database for such an id.',
   },
   {
     what: 'cookie with JSON of cookie-parser (`j:{…}`)',
     requests: ['access: cookie with JSON of cookie-parser'],
     old: '500 서버 오류',
     preset: '400 Access Token이 존재하지 않습니다.',
-    reason: 'The old app crashes on a value that is not text.',
+    reason: 'The legacy app crashes on a value that is not text.',
   },
   {
     what: 'refresh with a key of Redis that is no token signed by `SECRET_KEY`',
@@ -151,7 +151,7 @@ export const differences = [
   },
 ];
 
-/** What the preset answers, where the old app's Redis holds ids or e-mail addresses. */
+/** What the preset answers, where the legacy app's Redis holds ids or e-mail addresses. */
 export const presetAnswer = ({ preset }, stored) => (typeof preset === 'string' ? preset : preset[stored]);
 
 /** The row of the guide. */

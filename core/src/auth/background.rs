@@ -68,7 +68,7 @@ impl FeedFollower {
         for mut revocation in page.revocations {
             if self.caught_up {
                 // Just published, whatever the clock of the publisher says.
-                let expires_at = now.plus(admin.longest_access);
+                let expires_at = now.plus(admin.retention());
                 revocation.expires_at = revocation.expires_at.max(expires_at);
             }
             if admin.denied.deny_published(&revocation, now) {

@@ -233,6 +233,7 @@ impl AuthBuilder {
                 clock,
                 legacy: self.legacy.map(Arc::from),
                 longest_access,
+                longest_seen: Arc::default(),
                 publications: Arc::default(),
                 unfinished: Arc::new(unfinished),
                 in_flight: Arc::default(),

@@ -1,13 +1,15 @@
 //! How a revocation takes effect: the access tokens that it ends are denied in this process at once, and
 //! in the others through the revocation feed, which each process follows (`background.rs`).
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::logout::CLOCK_MARGIN;
 use super::unfinished::RevocationRequest;
 use super::{SessionAdmin, metrics};
 use crate::error::{Error, Result};
 use crate::revocation::{DenyList, Revocation, RevocationTarget};
-use crate::types::{RevocationReason, Subject};
+use crate::types::{RevocationReason, Subject, Timestamp};
 
 /// How many sessions one call revokes one by one. Beyond that it publishes a cut-off time: all clients
 /// of the user refresh once, and the store knows which of their sessions are revoked.
@@ -19,10 +21,27 @@ const USERS_AT_ONCE: usize = 40;
 const USERS: usize = 10;
 
 impl SessionAdmin {
+    /// Notes the lifetime of an access token that was verified.
+    pub(super) fn saw(&self, expires_at: Timestamp) {
+        let left = expires_at.since(self.clock.now()).as_millis();
+        let left = u64::try_from(left).unwrap_or(u64::MAX);
+        self.longest_seen.fetch_max(left, Ordering::Relaxed);
+    }
+
+    /// How long revocations are remembered: also for tokens that were issued with a longer lifetime, by another
+    /// process or before it was shortened.
+    pub(super) fn retention(&self) -> Duration {
+        let seen = Duration::from_millis(self.longest_seen.load(Ordering::Relaxed));
+        match seen > self.longest_access {
+            true => seen.saturating_add(CLOCK_MARGIN),
+            false => self.longest_access,
+        }
+    }
+
     /// Denies access tokens in this process.
     pub(super) fn deny_locally(&self, target: RevocationTarget) -> Revocation {
         let now = self.clock.now();
-        let revocation = Revocation::new(target, now.plus(self.longest_access));
+        let revocation = Revocation::new(target, now.plus(self.retention()));
         if self.denied.deny(&revocation, now) {
             self.auditor.emit_revoked(&revocation.target);
         }
@@ -65,7 +84,7 @@ impl SessionAdmin {
             })];
         }
         let most = feed.max_entries() / USERS;
-        self.publications.admit(subject, revocations.len(), most, self.longest_access, now)?;
+        self.publications.admit(subject, revocations.len(), most, self.retention(), now)?;
         feed.publish(&revocations).await.inspect_err(|_| {
             // They are published later, which must not count twice.
             self.publications.take_back(subject, revocations.len());

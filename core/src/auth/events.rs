@@ -1,6 +1,7 @@
 //! Audit events: what happened to sessions, for the app's audit log, through a callback and
 //! through `tracing`.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use serde::Serialize;
@@ -191,7 +192,7 @@ impl Auditor {
         if let Some(listener) = &self.on_revoked
             && let Some(revoked) = RevokedAccess::of(target)
         {
-            listener(&revoked);
+            call(|| listener(&revoked));
         }
     }
 
@@ -218,7 +219,14 @@ impl Auditor {
             tracing::info!(target: "regrant::audit", event = name, %subject, %session, "session event");
         }
         if let Some(listener) = &self.listener {
-            listener(&event);
+            call(|| listener(&event));
         }
+    }
+}
+
+/// Calls the app. A panic must not end the task that follows the feed: its process would hear of no revocation any more.
+fn call(listener: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(listener)).is_err() {
+        tracing::error!(target: "regrant::audit", "a listener of the app panicked");
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::refresh::refusal_error;
+use super::verify::refuse_denied;
 use super::{Auth, Engine, Renewal};
 use crate::access::VerifiedAccess;
 use crate::error::{Error, Result};
@@ -52,10 +53,8 @@ impl Auth {
     pub async fn introspect_access(&self, token: &str) -> Result<VerifiedAccess> {
         let access = self.0.verifier.load().verify(token)?;
         let engine = &self.0.engine;
-        let denied_here = engine.admin.denied.check(&access).is_some();
-        if denied_here || engine.read_whole_feed().await?.check(&access).is_some() {
-            return Err(Error::AccessRevoked);
-        }
+        refuse_denied(engine.admin.denied.check(&access))?;
+        refuse_denied(engine.read_whole_feed().await?.check(&access))?;
         let Some(session) = access.session() else { return Ok(access) };
         match engine.record(access.subject(), session).await? {
             Some(Record { state: SessionState::Revoked(_), .. }) => Err(Error::AccessRevoked),

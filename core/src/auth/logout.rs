@@ -257,6 +257,35 @@ impl Engine {
         Ok(!report.published_or_error()?.is_empty())
     }
 
+    /// Denies the access tokens of a session that the store has revoked: perhaps by another process, or, after a theft, by
+    /// an attempt of this one whose answer was lost, so that nobody has heard of it.
+    pub(super) async fn deny_revoked(
+        &self,
+        subject: &Subject,
+        session: SessionId,
+        reason: RevocationReason,
+    ) {
+        let target = RevocationTarget::Session { session };
+        if reason != RevocationReason::Reused {
+            self.admin.deny_locally(target);
+            return;
+        }
+        let is_unheard = !self.admin.denied.is_published(&target, Duration::ZERO);
+        if let Err(error) = self.admin.deny_everywhere(subject, Vec::new(), vec![target]).await {
+            tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
+        }
+        if !is_unheard || self.policy.on_theft != TheftScope::Subject {
+            return;
+        }
+        // The user's other sessions, but not those that began since: the deadline of a revoked session is its end.
+        let Ok(Some(record)) = self.record(subject, session).await else { return };
+        let until = record.idle_deadline.plus(Duration::from_millis(1));
+        let others = LogoutEverywhere::new(subject.clone()).before(until);
+        if let Err(error) = self.admin.revoke_all(&others.reason(RevocationReason::Reused)).await {
+            tracing::warn!(target: "regrant::store", %error, "failed to revoke a user's other sessions after a theft; trying again");
+        }
+    }
+
     /// The store detected a theft and revoked what the policy says: denies the access tokens.
     pub(super) async fn on_theft(
         &self,
@@ -446,7 +475,7 @@ impl SessionAdmin {
         let now = self.clock.now();
         // Of a session that ended long ago no access token is alive.
         let is_recent = |session: &SessionId, ended_at: Timestamp| {
-            now < ended_at.plus(self.longest_access + CLOCK_MARGIN)
+            now < ended_at.plus(self.retention().saturating_add(CLOCK_MARGIN))
                 || self.denied.is_revoked(subject, session)
         };
         let recent = already_revoked.iter().filter(|(id, ended_at)| is_recent(id, *ended_at));

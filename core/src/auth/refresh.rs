@@ -388,24 +388,6 @@ impl Engine {
         })
     }
 
-    /// Denies the access tokens of a session that the store has revoked: perhaps by another process, or, after a theft, by
-    /// an attempt of this one whose answer was lost, so that nobody has heard of it.
-    pub(super) async fn deny_revoked(
-        &self,
-        subject: &Subject,
-        session: SessionId,
-        reason: RevocationReason,
-    ) {
-        let target = RevocationTarget::Session { session };
-        if reason != RevocationReason::Reused {
-            self.admin.deny_locally(target);
-            return;
-        }
-        if let Err(error) = self.admin.deny_everywhere(subject, Vec::new(), vec![target]).await {
-            tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
-        }
-    }
-
     async fn refuse(
         &self,
         presented: &RefreshClaims,

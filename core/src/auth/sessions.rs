@@ -4,6 +4,7 @@
 use std::cmp::Reverse;
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -34,8 +35,10 @@ pub struct SessionAdmin {
     pub(super) clock: Arc<dyn Clock>,
     /// The migration of a legacy app's tokens, if one is configured.
     pub(crate) legacy: Option<Arc<dyn LegacyTokens>>,
-    /// How long a revocation stays in the feed and on deny lists: no access token lives longer.
+    /// How long a revocation stays in the feed and on deny lists: no access token of this process lives longer.
     pub(super) longest_access: Duration,
+    /// The longest time until the expiry of an access token that this process has verified, in milliseconds.
+    pub(super) longest_seen: Arc<AtomicU64>,
     /// What was published to the feed.
     pub(super) publications: Arc<Publications>,
     /// Revocations that could not be stored yet.
@@ -59,6 +62,7 @@ impl SessionAdmin {
             clock,
             legacy: None,
             longest_access,
+            longest_seen: Arc::default(),
             publications: Arc::default(),
             unfinished: Arc::new(UnfinishedRevocations::new().0),
             in_flight: Arc::default(),

@@ -167,6 +167,9 @@ impl Auth {
         let denial = self.0.engine.admin.denied.check(&access);
         if let (Some(session), Some(family_position)) = (access.session(), access.family_position())
         {
+            if access.reported().load(Ordering::Relaxed) == 0 {
+                self.0.engine.admin.saw(access.expires_at());
+            }
             match denial {
                 None => self.0.use_reporter.report_use(&access, session, family_position),
                 // The use of a discarded child's token reveals a second holder.
@@ -184,7 +187,7 @@ impl Auth {
 /// # Errors
 /// [`Error::AccessRevoked`]; [`Error::TokenExpired`] where the deny list does not know whether the token
 /// is revoked, and the refresh tells.
-fn refuse_denied(denial: Option<Denial>) -> Result<()> {
+pub(super) fn refuse_denied(denial: Option<Denial>) -> Result<()> {
     let Some(by) = denial else { return Ok(()) };
     let label = match by {
         Denial::Session => "session",
@@ -254,7 +257,12 @@ impl RevocationLag {
         match self.read_at.load(Ordering::Acquire) {
             _ if !self.has_feed => Some(Duration::ZERO),
             NEVER => None,
-            at => Some(now.since(Timestamp::from_millis(at))),
+            at => {
+                let at = Timestamp::from_millis(at);
+                // The clock was set back: how long ago that was is not known, and the next read tells.
+                let margin = self.max_staleness.max(Duration::from_secs(1));
+                (at <= now.plus(margin)).then(|| now.since(at))
+            }
         }
     }
 

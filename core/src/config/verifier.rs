@@ -77,6 +77,10 @@ impl IssuerConfig {
                 "is for jwksUri, which is not given",
             ));
         }
+        if self.rsa_algorithm.is_some() && self.keys.is_some() {
+            let problem = "is for key sets; each of `keys` has its `alg`";
+            return Err(Error::config("rsaAlgorithm", problem));
+        }
         let rsa = self.rsa_algorithm.unwrap_or(Algorithm::RS256);
         match (&self.jwks_uri, &self.jwks, &self.keys) {
             (Some(uri), None, None) => {

@@ -190,7 +190,7 @@ impl RemoteKeys {
             return (Err(self.unavailable()), may_change);
         };
         let result = verifier.verify_bound(token);
-        if !result.as_ref().is_err_and(|error| may_be_signed_by_new_key(error, verifier)) {
+        if !result.as_ref().is_err_and(may_be_signed_by_new_key) {
             return (result, MayChange::No);
         }
         let decision = self.state().scheduler.for_unknown_key(now);
@@ -235,7 +235,7 @@ impl RemoteKeys {
         }
         let text = std::str::from_utf8(&response.body)?;
         // An unchanged set keeps the verifier, and with it the cache of verified tokens.
-        if self.state().text != text {
+        if self.verifier.load().is_none() || self.state().text != text {
             let set = JwkSet::parse(text, self.rsa)?;
             for key in set.skipped() {
                 tracing::warn!(target: TARGET, url = self.url.as_str(), index = key.index, reason = %key.reason, "ignoring unusable key in JWK Set");
@@ -285,14 +285,10 @@ impl fmt::Debug for RemoteKeys {
     }
 }
 
-/// Whether the rejected token may be signed by a key that the issuer has added since.
-fn may_be_signed_by_new_key(error: &Error, verifier: &AccessVerifier) -> bool {
-    match error {
-        Error::KeyNotFound | Error::AlgNotAllowed => true,
-        // Without key ids every key was tried.
-        Error::SignatureInvalid => !verifier.keyring().has_names(),
-        _ => false,
-    }
+/// Whether the rejected token may be signed by a key that the issuer has added since: the token may have no key id, and
+/// a key may have been replaced under its id. How often forged tokens cause a fetch is limited.
+fn may_be_signed_by_new_key(error: &Error) -> bool {
+    matches!(error, Error::KeyNotFound | Error::AlgNotAllowed | Error::SignatureInvalid)
 }
 
 /// A fetch in progress. It completes exactly once, even if its task is dropped or panics.

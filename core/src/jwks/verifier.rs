@@ -138,7 +138,9 @@ impl JwksVerifier {
     /// Asks the resolver in the background.
     fn resolve_later(&self, name: String) -> Error {
         let permit = self.0.resolved.as_ref().and_then(ResolvedIssuers::background);
-        if let (Some(runtime), Some(permit)) = (&self.0.runtime, permit) {
+        // The verifier may have been built before there was a runtime.
+        let runtime = self.0.runtime.clone().or_else(|| Handle::try_current().ok());
+        if let (Some(runtime), Some(permit)) = (runtime, permit) {
             let verifier = self.clone();
             runtime.spawn(async move {
                 if let Ok(resolved) = verifier.resolved() {
@@ -166,10 +168,12 @@ impl JwksVerifier {
     /// # Errors
     /// [`Error::KeysUnavailable`] for the first issuer without keys.
     pub async fn ready(&self) -> Result<()> {
+        let mut outcome = Ok(());
         for issuer in &self.0.issuers {
-            issuer.ready().await?;
+            // Those after one that fails all the same.
+            outcome = outcome.and(issuer.ready().await);
         }
-        Ok(())
+        outcome
     }
 
     /// The issuer that the token's unverified `iss` names.

@@ -73,11 +73,6 @@ impl Keyring {
         &self.0.keys
     }
 
-    /// Whether any key has a name.
-    pub(crate) fn has_names(&self) -> bool {
-        self.0.has_names
-    }
-
     /// Which keys may check a token with this header.
     pub(crate) fn candidates(&self, algorithm: &str, kid: Option<&str>) -> Result<Candidates> {
         let algorithm = Algorithm::from_name(algorithm)

@@ -17,7 +17,7 @@ use crate::types::Subject;
 #[serde(rename_all = "camelCase")]
 #[non_exhaustive]
 pub struct StoreHealth {
-    /// The kind of store: `memory`, `file`, `redis`, or `other`.
+    /// The kind of store: `memory`, `file`, `redis`, `postgres`, `custom`, or `other`.
     pub store: &'static str,
     /// Whether logins, refreshes and logouts would succeed now: a write as a login makes it has
     /// succeeded within the last second, on every server. For readiness checks.

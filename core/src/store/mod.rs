@@ -269,7 +269,7 @@ impl UserPage {
 
     /// A page of a store that lists its users in the order of their names.
     fn sorted(names: impl IntoIterator<Item = String>) -> Result<Self> {
-        let users = names.into_iter().map(Subject::new).collect::<Result<Vec<_>>>()?;
+        let users = names.into_iter().map(Subject::stored).collect::<Result<Vec<_>>>()?;
         let last = users.last().filter(|_| users.len() >= Self::LENGTH);
         let next = last.map(|last| UserCursor(last.as_str().to_owned()));
         Ok(Self { users, next })

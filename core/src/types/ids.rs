@@ -41,6 +41,17 @@ impl Subject {
         Self(format!("{realm}\u{1f}{subject}").into_boxed_str())
     }
 
+    /// A name that a store has listed: also that of a user within a realm.
+    ///
+    /// # Errors
+    /// As [`Subject::new`].
+    pub(crate) fn stored(name: impl Into<String>) -> Result<Self, Error> {
+        let name = name.into();
+        let (_, subject) = name.split_once('\u{1f}').unwrap_or(("", &name));
+        Self::new(subject)?;
+        Ok(Self(name.into_boxed_str()))
+    }
+
     /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -187,6 +198,19 @@ pub struct FamilyPosition {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn stores_list_users_within_realms() {
+        let longest = Subject::new("u".repeat(Subject::MAX_BYTES)).unwrap();
+        for subject in [&longest, &Subject::new("alice").unwrap()] {
+            let name = Subject::qualified("AbCd", subject);
+            assert_eq!(Subject::stored(name.as_str()).unwrap(), name);
+            assert_eq!(Subject::stored(subject.as_str()).unwrap(), *subject);
+        }
+        for bad in ["", "a\u{1f}", "a\u{1f}b\u{1f}c", "a\nb"] {
+            assert!(Subject::stored(bad).is_err(), "{bad:?}");
+        }
+    }
 
     #[test]
     fn what_is_no_id_is_an_invalid_argument() {

@@ -92,7 +92,7 @@ async fn expired_sessions_are_deleted_from_the_file() {
     let folder = tempfile::tempdir().unwrap();
     let (path, clock) = (folder.path().join("sessions.db"), clock());
     let store = open(&path, &clock).unwrap();
-    for number in 0..50_u8 {
+    for number in 0..250_u8 {
         let session = SessionId::from_bytes([number; 16]);
         store.create(&alice(), &session, &new_session()).await.unwrap();
     }
@@ -100,13 +100,16 @@ async fn expired_sessions_are_deleted_from_the_file() {
         let file = Connection::open(&path).unwrap();
         file.query_row("SELECT count(*) FROM sessions", [], |row| row.get(0)).unwrap()
     };
-    for (wait, left) in [(HOUR, 50), (Record::RETENTION, 0)] {
+    for (wait, left) in [(HOUR, 250), (Record::RETENTION, 0)] {
         clock.advance(wait);
         assert!(store.list(&alice()).await.unwrap().is_empty());
         // Pruning happens after the first response and before the second.
         assert!(store.list(&alice()).await.unwrap().is_empty());
         assert_eq!(rows(), left, "expired sessions are kept for a while");
     }
+    let file = Connection::open(&path).unwrap();
+    let free: i64 = file.query_row("PRAGMA freelist_count", [], |row| row.get(0)).unwrap();
+    assert_eq!(free, 0, "the file shrinks");
 }
 
 /// A clock that can be set, beside one that nobody can set.

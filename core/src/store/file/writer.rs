@@ -287,7 +287,11 @@ fn prune(connection: &Connection, now: Timestamp) -> Result<bool> {
     )?;
     let feed = prune_feed(connection, now, PRUNE_LIMIT)?;
     if sessions + failures + feed > 0 {
-        connection.execute_batch("PRAGMA incremental_vacuum(64)").map_err(unavailable)?;
+        // It returns a row for each page, and goes on when that is read.
+        let vacuum = connection.prepare_cached("PRAGMA incremental_vacuum(64)");
+        let mut vacuum = vacuum.map_err(unavailable)?;
+        let mut pages = vacuum.query([]).map_err(unavailable)?;
+        while pages.next().map_err(unavailable)?.is_some() {}
     }
     Ok([sessions, failures, feed].contains(&PRUNE_LIMIT))
 }

@@ -222,7 +222,7 @@ impl UserValues for Rows {
         if let Some(row) = written.first() {
             self.server_clock.set(Timestamp::from_millis(row.try_get(0).map_err(Error::store)?));
         }
-        self.prune().await;
+        self.prune();
         Ok(match written.is_empty() {
             true => Saved::Conflict,
             false => Saved::Written(Some(version.to_string())),

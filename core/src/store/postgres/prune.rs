@@ -3,10 +3,12 @@
 //! `statement_timestamp()` does not change within a statement, and the order is that of an index, so that
 //! no statement reads a whole table while it holds a lock.
 
+use std::sync::Arc;
+
 use tokio_postgres::types::Type;
 
 use super::Rows;
-use super::connection::Parameter;
+use super::connection::{Connections, Parameter};
 
 /// The number of rows that are deleted at a time.
 const BATCH: i64 = 500;
@@ -38,22 +40,25 @@ const PRUNE_FEED: &str = "
 
 impl Rows {
     /// Deletes some of what has expired: at most once a minute, and with the next write if there may be more.
-    /// A failure is only logged: nothing depends on it.
-    pub(super) async fn prune(&self) {
-        if !self.connections.is_prune_due() {
-            return;
+    /// In the background, because it may be slow and the write is committed. A failure is only logged: nothing
+    /// depends on it.
+    pub(super) fn prune(&self) {
+        if self.connections.is_prune_due() {
+            tokio::spawn(delete_expired(Arc::clone(&self.connections), self.injected_now()));
         }
-        let now = self.injected_now();
-        for sql in [PRUNE_USERS, PRUNE_FAILURES, PRUNE_FEED] {
-            let parameters: [Parameter<'_>; 2] = [(&BATCH, Type::INT8), (&now, Type::INT8)];
-            match self.connections.query_one(sql, &parameters).await {
-                Ok(row) if row.try_get(0).is_ok_and(|count: i64| count >= BATCH) => {
-                    self.connections.prune_again();
-                }
-                Ok(_) => {}
-                Err(error) => {
-                    tracing::warn!(target: "regrant::store", %error, "expired rows could not be deleted");
-                }
+    }
+}
+
+async fn delete_expired(connections: Arc<Connections>, now: Option<i64>) {
+    for sql in [PRUNE_USERS, PRUNE_FAILURES, PRUNE_FEED] {
+        let parameters: [Parameter<'_>; 2] = [(&BATCH, Type::INT8), (&now, Type::INT8)];
+        match connections.query_one(sql, &parameters).await {
+            Ok(row) if row.try_get(0).is_ok_and(|count: i64| count >= BATCH) => {
+                connections.prune_again();
+            }
+            Ok(_) => {}
+            Err(error) => {
+                tracing::warn!(target: "regrant::store", %error, "expired rows could not be deleted");
             }
         }
     }

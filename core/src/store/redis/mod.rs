@@ -383,7 +383,7 @@ impl SessionStore for RedisStore {
         let (next, keys): (String, Vec<Vec<u8>>) = self.client.command(&scan).await?;
         let name = |key: Vec<u8>| {
             let name = key.strip_prefix(&prefix[..]).ok_or_else(malformed)?;
-            Subject::new(String::from_utf8(name.to_vec()).map_err(|_| malformed())?)
+            Subject::stored(String::from_utf8(name.to_vec()).map_err(|_| malformed())?)
         };
         let users = keys.into_iter().map(name).collect::<Result<Vec<_>>>()?;
         Ok(UserPage { users, next: (next != "0").then_some(UserCursor(next)) })

@@ -216,12 +216,13 @@ impl<T: Clone + Send + Sync + 'static> SingleFlight<T> {
 }
 
 /// Runs attempts one after another, each shared by all callers that arrived before it began: for
-/// questions whose answer must not be older than the question.
+/// questions whose answer must not be older than the question. A failure is shared too: one after the other, the callers would
+/// wait too long for servers that are silent.
 pub(super) struct Coalesce<T> {
     /// How many attempts have begun.
     begun: AtomicU64,
-    /// The number and the outcome of the last successful attempt.
-    last: AsyncMutex<Option<(u64, T)>>,
+    /// The number and the outcome of the last attempt.
+    last: AsyncMutex<Option<(u64, RedisResult<T>)>>,
 }
 
 impl<T> Default for Coalesce<T> {
@@ -241,12 +242,12 @@ impl<T: Clone> Coalesce<T> {
         if let Some((number, outcome)) = &*last
             && *number > before
         {
-            return Ok(outcome.clone());
+            return outcome.clone();
         }
         let number = self.begun.fetch_add(1, Ordering::AcqRel) + 1;
-        let outcome = attempt.await?;
+        let outcome = attempt.await;
         *last = Some((number, outcome.clone()));
-        Ok(outcome)
+        outcome
     }
 }
 
@@ -255,6 +256,21 @@ mod tests {
     use std::sync::atomic::AtomicUsize;
 
     use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_share_a_failure() {
+        let coalesce = Coalesce::<()>::default();
+        let since = Instant::now();
+        let failing = (0..10).map(|_| {
+            coalesce.run(async {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+                Err(response("ERR silent"))
+            })
+        });
+        let outcomes = futures_util::future::join_all(failing).await;
+        assert!(outcomes.iter().all(Result::is_err));
+        assert!(since.elapsed() <= Duration::from_millis(200), "{:?}", since.elapsed());
+    }
 
     /// As the server would respond.
     fn response(line: &str) -> RedisError {

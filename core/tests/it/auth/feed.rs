@@ -214,6 +214,79 @@ async fn a_theft_of_which_nobody_heard_is_enforced_in_other_processes() {
 }
 
 #[tokio::test]
+async fn a_theft_of_which_nobody_heard_ends_all_sessions_where_it_is_to() {
+    let config = || json!({ "refresh": { "onTheft": "subject" } });
+    let (here, there, common) = different_processes([config(), config()]);
+    let (stolen, other) = (here.login().await, here.login().await);
+    there.auth.verify(other.access_token.expose()).unwrap();
+    settle().await;
+    common.inner.revoke_all(&alice(), &SessionFilter::ALL, RevocationReason::Reused).await.unwrap();
+    here.advance(1);
+    let later = here.login().await;
+    assert_code(here.refresh(stolen.refresh_token.expose()).await, "ERR_SESSION_REVOKED");
+    settle().await;
+    assert_code(there.auth.verify(other.access_token.expose()), "ERR_ACCESS_REVOKED");
+    there.auth.verify(later.access_token.expose()).unwrap();
+}
+
+#[tokio::test]
+async fn a_listener_that_panics_makes_no_process_deaf() {
+    let (here, _, common) = processes();
+    let clock = Arc::clone(&here.clock) as Arc<dyn Clock>;
+    let there = World::with(json!({}), |builder| {
+        let builder = builder.store(common.process()).clock(clock);
+        builder.on_revoked(|_| panic!("a defect of the app"))
+    });
+    for _ in 0..2 {
+        let pair = here.login().await;
+        there.auth.verify(pair.access_token.expose()).unwrap();
+        settle().await;
+        here.auth.logout(pair.refresh_token.expose()).await.unwrap();
+        settle().await;
+        assert_code(there.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+    }
+}
+
+/// The issuer's tokens live longer than those of this process would.
+#[tokio::test]
+async fn a_revocation_is_remembered_as_long_as_the_tokens_that_were_seen() {
+    let (plain, _, common) = processes();
+    let [issuer, service] = [json!({ "access": { "ttl": "1h" } }), json!({})].map(|config| {
+        let clock = Arc::clone(&plain.clock);
+        let world = World::with(config, |builder| {
+            builder.store(common.process()).clock(Arc::clone(&clock) as Arc<dyn Clock>)
+        });
+        World { clock, ..world }
+    });
+    let pair = issuer.login().await;
+    service.auth.verify(pair.access_token.expose()).unwrap();
+    settle().await;
+    service
+        .auth
+        .revoke_session(&alice(), &pair.session, RevocationReason::Administrative)
+        .await
+        .unwrap();
+    for _ in 0..50 {
+        service.advance(60);
+        settle().await;
+        assert_code(service.auth.verify(pair.access_token.expose()), "ERR_ACCESS_REVOKED");
+    }
+}
+
+/// How long ago that was is not known.
+#[tokio::test]
+async fn a_clock_that_is_set_back_makes_a_feed_that_is_not_read_stale() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    settle().await;
+    common.cut(true);
+    there.clock.set(there.auth_now().minus(Duration::from_secs(600)));
+    let closed = there.auth.verify_checked(pair.access_token.expose(), StalePolicy::Reject).await;
+    assert_code(closed, "ERR_STORE_UNAVAILABLE");
+    assert_eq!(there.auth.feed_lag(), None);
+}
+
+#[tokio::test]
 async fn a_process_that_starts_later_reads_earlier_revocations() {
     let (here, _, common) = processes();
     let pair = here.login().await;

@@ -168,6 +168,21 @@ async fn the_first_operation_waits_for_tables_that_another_process_creates() {
     }
 }
 
+/// What has expired is deleted with a write, and another process may hold the row of the feed meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_does_not_wait_for_the_deletion_of_what_has_expired() {
+    let server = PostgresServer::start().expect("a PostgreSQL server");
+    auth(&server.url()).login(login("alice")).await.expect("the tables");
+    let (other, connection) =
+        tokio_postgres::connect(&server.url(), NoTls).await.expect("a connection");
+    tokio::spawn(connection);
+    let holding = "BEGIN; SELECT * FROM regrant_feed_state FOR UPDATE";
+    other.batch_execute(holding).await.expect("a lock");
+    // Another process, which has not deleted anything yet.
+    auth(&server.url()).login(login("bob")).await.expect("a login");
+    other.batch_execute("COMMIT").await.expect("released");
+}
+
 /// One after the other, fifty requests would take fifty times the timeout.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_operations_fail_together_when_the_server_is_silent() {
