@@ -1,4 +1,4 @@
-// What front ends, and those who attack them, send to the old app and to the app that replaces it.
+// What front ends, and those who attack them, send to the legacy app and to the app that replaces it.
 import jwt from 'jsonwebtoken';
 
 const now = () => Math.floor(Date.now() / 1000);
@@ -28,9 +28,9 @@ const shapes = {
   'good': (good) => `Bearer ${good}`,
 };
 
-/** Access tokens that the old app, or somebody else, signed. */
+/** Access tokens that the legacy app, or somebody else, signed. */
 const accessTokens = {
-  'of the old app': ({ sign, id }) => sign({ userId: id(1) }, { expiresIn: '2h' }),
+  'of the legacy app': ({ sign, id }) => sign({ userId: id(1) }, { expiresIn: '2h' }),
   'of a user who does not exist': ({ sign, id }) => sign({ userId: id(99) }, { expiresIn: '2h' }),
   'expired': ({ sign, id }) => sign({ userId: id(1), iat: now() - 3 * HOUR }, { expiresIn: '2h' }),
   'expired a second ago': ({ sign, id }) => sign({ userId: id(1), iat: now() - 2 * HOUR - 1 }, { expiresIn: '2h' }),
@@ -118,7 +118,7 @@ export const requests = [
     [`access: header ${name}`, (app) => me(app, { header: of(app.own.access) })],
     [`access: cookie ${name}`, (app) => me(app, { cookie: of(app.own.access) })],
     [`refresh: header ${name}`, (app) => rtVerify(app, of(app.own.refresh))],
-    [`refresh: header ${name}, token of the old app`, (app) => rtVerify(app, of(app.legacy))],
+    [`refresh: header ${name}, token of the legacy app`, (app) => rtVerify(app, of(app.legacy))],
   ]),
   ['access: cookie Bearer and a blank', (app) => me(app, { cookie: 'Bearer ' })],
   ...Object.entries(accessTokens).flatMap(([name, of]) => [
@@ -142,18 +142,18 @@ export const requests = [
   ['refresh: the token in Authorization', (app) => rtVerify(app, undefined, undefined, { authorization: bearer(app.own.refresh) })],
   ['refresh: the token in a cookie', (app) => rtVerify(app, undefined, undefined, { cookie: `refreshToken=Bearer%20${app.own.refresh}` })],
   ['refresh: the access token', (app) => rtVerify(app, bearer(app.own.access))],
-  ['refresh: an access token of the old app', (app) => rtVerify(app, bearer(app.sign({ userId: app.id(1) }, { expiresIn: '2h' })))],
+  ['refresh: an access token of the legacy app', (app) => rtVerify(app, bearer(app.sign({ userId: app.id(1) }, { expiresIn: '2h' })))],
   ['refresh: 5 times', async (app) => [await rtVerify(app, bearer(app.own.refresh)), ...(await Promise.all(Array.from({ length: 4 }, () => rtVerify(app, bearer(app.own.refresh)))))]],
-  ['refresh: 5 times, token of the old app', (app) => Promise.all(Array.from({ length: 5 }, () => rtVerify(app, bearer(app.legacy))))],
+  ['refresh: 5 times, token of the legacy app', (app) => Promise.all(Array.from({ length: 5 }, () => rtVerify(app, bearer(app.legacy))))],
   ['refresh: the userid of another user', (app) => rtVerify(app, bearer(app.own.refresh), String(app.id(2)))],
-  ['refresh: the userid of another user, token of the old app', (app) => rtVerify(app, bearer(app.legacy), String(app.id(2)))],
+  ['refresh: the userid of another user, token of the legacy app', (app) => rtVerify(app, bearer(app.legacy), String(app.id(2)))],
   ['refresh: userid absent', (app) => rtVerify(app, bearer(app.own.refresh), null)],
   ['refresh: userid empty', (app) => rtVerify(app, bearer(app.own.refresh), '')],
   ['refresh: userid junk', (app) => rtVerify(app, bearer(app.own.refresh), 'junk')],
   ...['01', '1.0', '+1', '1e0', '0x1', '-1', '1,1', 'NaN', '[object Object]', '%31'].map((userid) =>
     [`refresh: userid ${userid}`, (app) => rtVerify(app, bearer(app.own.refresh), userid)]),
   ...['01', '1.0'].map((userid) =>
-    [`refresh: userid ${userid}, token of the old app`, (app) => rtVerify(app, bearer(app.legacy), userid)]),
+    [`refresh: userid ${userid}, token of the legacy app`, (app) => rtVerify(app, bearer(app.legacy), userid)]),
   ['refresh: userid with blanks around it', (app) => rtVerify(app, bearer(app.own.refresh), `  ${app.id(1)} `)],
   ['refresh: userid twice', (app) => rtVerify(app, bearer(app.own.refresh), `${app.id(1)}, ${app.id(1)}`)],
   ...Object.entries(oddValues).map(([name, of]) => [`refresh: stored with ${name}`, async (app) => {
@@ -189,11 +189,11 @@ export const requests = [
     app.users.changeEmail(app.id(3), 'new@example.com');
     return [await rtVerify(app, bearer(token), String(app.id(3))), await rtVerify(app, bearer(token), String(app.id(3)))];
   }],
-  ['refresh: 40 dead tokens of the old app from one address', async (app) => {
+  ['refresh: 40 dead tokens of the legacy app from one address', async (app) => {
     const tokens = Array.from({ length: 40 }, (_, n) => app.sign({ iat: now() - 1000 - n }, { expiresIn: '14d' }));
     return Promise.all(tokens.map((token) => rtVerify(app, bearer(token))));
   }],
-  ['refresh: one dead token of the old app 40 times', async (app) => {
+  ['refresh: one dead token of the legacy app 40 times', async (app) => {
     const token = app.sign({ iat: now() - 2000 }, { expiresIn: '14d' });
     const responses = [];
     for (let n = 0; n < 40; n += 1) responses.push(await rtVerify(app, bearer(token)));
@@ -205,15 +205,15 @@ export const requests = [
     return responses;
   }],
   ['refresh: good after all that', (app) => rtVerify(app, bearer(app.own.refresh))],
-  ['refresh: token of the old app after its logout', async (app) => {
+  ['refresh: token of the legacy app after its logout', async (app) => {
     const token = await app.keep(1);
     return [await rtVerify(app, bearer(token)), await logout(app, bearer(token)), await rtVerify(app, bearer(token))];
   }],
-  ['refresh: token of the old app after a logout before its first refresh', async (app) => {
+  ['refresh: token of the legacy app after a logout before its first refresh', async (app) => {
     const token = await app.keep(1);
     return [await logout(app, bearer(token)), await rtVerify(app, bearer(token))];
   }],
-  ['refresh: token of the old app, expired, after its logout', async (app) => {
+  ['refresh: token of the legacy app, expired, after its logout', async (app) => {
     const token = await app.keep(1, { iat: now() - 15 * DAY });
     return [await logout(app, bearer(token)), await rtVerify(app, bearer(token))];
   }],

@@ -1,4 +1,4 @@
-// The table of users of the old app and of the app that replaces it.
+// The table of users of the legacy app and of the app that replaces it.
 
 /** @param {'number' | 'string'} idType the type of the column `userId` */
 export function userTable(idType) {
