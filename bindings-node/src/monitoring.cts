@@ -30,20 +30,28 @@ export function parseLogEntry(text: string): LogEntry {
   return JSON.parse(text) as LogEntry;
 }
 
+/** What was warned of, and of how many things at most. */
 const warned = new Set<string>();
+const MAX_WARNINGS = 1_000;
+
+/** Emits a process warning, once for each `about`. */
+export function emitOnce(about: string, text: string, code?: string): void {
+  if (warned.has(about) || warned.size >= MAX_WARNINGS) return;
+  warned.add(about);
+  process.emitWarning(text, { type: 'RegrantWarning', ...(code !== undefined && { code }) });
+}
 
 /**
  * Emits an entry as a process warning, each message once, for apps without `onLog`. Audit entries are
  * left to `onEvent`.
  */
 export function warnOnce({ target, message, fields }: LogEntry): void {
-  if (target === 'regrant::audit' || warned.has(message)) return;
-  warned.add(message);
+  if (target === 'regrant::audit') return;
   const details = Object.entries(fields)
     // Only the first session would be named.
     .filter(([name]) => name !== 'session')
     .map(([name, value]) => `${name}: ${String(value)}`);
-  process.emitWarning([message, ...details].join('; '), { type: 'RegrantWarning' });
+  emitOnce(message, [message, ...details].join('; '));
 }
 
 /** The fields of all events. No event contains a token. */

@@ -47,7 +47,7 @@ import {
   type TokenOptions,
 } from '../http/oauth.cjs';
 import { authOf, requestCheck, requiredClaims, freshLogin, requiredScopes, type FreshLogin, type RequiredClaims, type Requirement } from '../http/permission.cjs';
-import { NO_STORE, appError, refusal, type HttpAnswer, sessionIdOf } from '../http/request.cjs';
+import { NO_STORE, appError, refusal, sessionIdOf, type HttpAnswer } from '../http/request.cjs';
 import type { TokenPair } from '../session.cjs';
 
 export { authOf } from '../http/permission.cjs';
@@ -325,7 +325,7 @@ async function fail(
   reply.headers(NO_STORE);
   for (const cookie of thrown.cookies ?? []) reply.header('set-cookie', cookie);
   const own = await onError(thrown, request, reply);
-  if (own !== undefined && own !== reply && !reply.sent) reply.send(own);
+  if (own !== undefined && !reply.sent) reply.send(own);
   return sent(reply);
 }
 

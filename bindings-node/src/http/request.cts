@@ -1,6 +1,7 @@
 /** HTTP requests and responses as plain data: how a request is read, and how a response is built. */
 import { checkArgument, isObject, isWellFormedText, type Check } from '../arguments.cjs';
 import { Catalog, isAuthError, type AuthError } from '../catalog.cjs';
+import { emitOnce } from '../monitoring.cjs';
 import type { ClientDetails, RequestProof } from '../session.cjs';
 import type { Web } from '../web.cjs';
 
@@ -252,19 +253,9 @@ const isError: Check = {
 /** The answer to a refusal: the error's status, headers and cookies, and `{ error: { code, advice, message } }`. */
 export function refusal(error: AuthError): HttpAnswer {
   checkArgument('error', error, isError, new Catalog());
-  if (error.advice === 'fix') warnOfDefect(error);
+  // Clients see none of its details and can do nothing about it.
+  if (error.advice === 'fix') emitOnce(error.message, error.message, error.code);
   return { status: error.status, headers: { ...NO_STORE, ...error.headers }, cookies: error.cookies ?? [], body: { error } };
-}
-
-/** The defects of the app that were told, and how many different ones are. */
-const defects = new Set<string>();
-const MAX_DEFECTS = 100;
-
-/** Tells the developer, once, of an error that clients must not see the details of and can do nothing about. */
-export function warnOfDefect({ message, code }: AuthError): void {
-  if (defects.has(message) || defects.size >= MAX_DEFECTS) return;
-  defects.add(message);
-  process.emitWarning(message, { type: 'RegrantWarning', code });
 }
 
 /** The answer that `work` gives, or the one to its refusal. Everything else that is thrown is the app's. */
