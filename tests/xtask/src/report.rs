@@ -196,6 +196,28 @@ impl Report {
     }
 }
 
+/// The lines of a failed program's output that tell why, at most 40: those with a mark of a failure and what follows
+/// each, and the end. Frames of backtraces are left out.
+pub(crate) fn excerpt(output: &str) -> String {
+    let is_frame = |line: &str| {
+        let line = line.trim_start();
+        let number = line.split_once(": ").is_some_and(|(number, _)| number.parse::<u32>().is_ok());
+        number || line.starts_with("at ")
+    };
+    let lines: Vec<_> = output.lines().filter(|line| !is_frame(line)).collect();
+    let is_mark = |line: &str| MARKS.iter().any(|mark| line.contains(mark));
+    let marked = lines.iter().enumerate().filter(|(_, line)| is_mark(line)).take(7);
+    let mut shown: Vec<_> = marked.flat_map(|(index, _)| index..index + 4).collect();
+    shown.extend(lines.len().saturating_sub(12)..lines.len());
+    shown.sort_unstable();
+    shown.dedup();
+    let shown = shown.into_iter().filter_map(|index| lines.get(index));
+    shown.map(|line| format!("    {}\n", line.chars().take(300).collect::<String>())).collect()
+}
+
+/// What the runners print where a test fails.
+const MARKS: &[&str] = &["panicked at", "<<< FAILURE", "<<< ERROR", "✖", "rror: ", ": error :"];
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -268,5 +290,18 @@ mod tests {
                       Test Case 'ATests.testTwo' started at 2026-11-29 01:02:03.004\n";
         let report = read(Format::XcTest, &[], output);
         assert_eq!((counts(&report), report.running().as_str()), ((1, 0, 0), "ATests.testTwo"));
+    }
+
+    #[test]
+    fn the_excerpt_of_a_failure_has_its_reason_and_the_end() {
+        let filler = "ok\n".repeat(200);
+        let frames = "  12: core::panic::unwind\n             at /src/panic.rs:7\n";
+        let output =
+            format!("{filler}thread 'x' panicked at a.rs:1:\nleft: 1\n{frames}{filler}the end\n");
+        let excerpt = excerpt(&output);
+        assert!(excerpt.contains("panicked at a.rs:1:\n    left: 1\n"), "{excerpt}");
+        assert!(excerpt.ends_with("the end\n") && !excerpt.contains("unwind"), "{excerpt}");
+        assert_eq!(excerpt.lines().count(), 4 + 12);
+        assert_eq!(super::excerpt(""), "");
     }
 }

@@ -12,7 +12,7 @@ use anyhow::Result;
 use crate::checkout;
 use crate::interrupt;
 use crate::process::{Invocation, Skip};
-use crate::report::{Format, Report};
+use crate::report::{self, Format, Report};
 
 /// How often running units are printed while none ends.
 const STATUS_EVERY: Duration = Duration::from_secs(30);
@@ -62,6 +62,8 @@ pub(crate) struct Ended {
     pub(crate) name: String,
     pub(crate) took: Duration,
     pub(crate) end: Result<Report>,
+    /// What its output says about a failure.
+    pub(crate) excerpt: String,
 }
 
 /// Units that wait to be run.
@@ -199,7 +201,10 @@ fn run_unit(unit: Unit, folder: &Path) -> (Ended, PathBuf) {
     let log = folder.join(name.chars().map(plain).collect::<String>());
     let started = Instant::now();
     let end = (unit.work)(&log);
-    (Ended { stage: unit.stage, name: unit.name, took: started.elapsed(), end }, log)
+    let took = started.elapsed();
+    let failed = end.as_ref().is_err_and(|error| !error.is::<Skip>());
+    let excerpt = if failed { report::excerpt(&output(&log)) } else { String::new() };
+    (Ended { stage: unit.stage, name: unit.name, took, end, excerpt }, log)
 }
 
 fn print(unit: &Ended, log: &Path) {
@@ -210,13 +215,17 @@ fn print(unit: &Ended, log: &Path) {
         Err(skip) if skip.is::<Skip>() => println!("  SKIPPED {seconds:>6.1} s  {label}: {skip}"),
         Err(_) if interrupt::requested() => {}
         Err(error) => {
-            let output = fs::read(log).unwrap_or_default();
-            let output = String::from_utf8_lossy(&output);
+            let output = output(log);
             println!(
                 "\n!!! FAILED {label}, {seconds:.1} s: {error:#}\n{output}\n!!! end of {label}\n"
             );
         }
     }
+}
+
+/// What a unit printed; empty if nothing.
+fn output(log: &Path) -> String {
+    String::from_utf8_lossy(&fs::read(log).unwrap_or_default()).into_owned()
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ pub(crate) use self::redis::Redis;
 
 /// The timeout of one operation: other load on the machine distorts the results, but should
 /// not abort the run.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 /// A server of its own on loopback.
 pub(crate) trait Server {

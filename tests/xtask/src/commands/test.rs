@@ -46,6 +46,7 @@ pub(crate) fn run(selection: &Selection) -> Result<()> {
     println!("\n{} in all: {compile} until all was compiled, {run} after it", minutes(all));
     for result in results.iter().filter(|result| result.word() != "passed") {
         println!("\n!!! {} {}: {}", result.stage, result.word(), result.reason());
+        print!("{}", result.excerpts);
     }
     println!("\n{}", table(&results));
     let failed = results.iter().filter(|result| !result.failures.is_empty()).count();
@@ -111,6 +112,8 @@ struct StageResult {
     stage: &'static str,
     failures: Vec<String>,
     skips: Vec<String>,
+    /// What the outputs of its failed units say, repeated at the end: a log may be shown from its end only.
+    excerpts: String,
     /// Time to compile, install and generate. Shared work counts for the first stage that needs it.
     compile: Duration,
     /// Sum over its units, several of which run in parallel.
@@ -127,7 +130,10 @@ impl StageResult {
                 self.tests += report.tests();
                 self.ignored += report.skipped;
             }
-            Err(error) => self.did_not_pass(&format!("{}: ", unit.name), error, strict),
+            Err(error) => {
+                self.did_not_pass(&format!("{}: ", unit.name), error, strict);
+                self.excerpts.push_str(&unit.excerpt);
+            }
         }
     }
 
@@ -229,7 +235,8 @@ mod tests {
         let mut result = StageResult { stage: "rust", ..StageResult::default() };
         for end in units {
             let (name, took) = ("unit".to_owned(), Duration::from_secs(31));
-            result.add(&Ended { stage: "rust", name, took, end }, strict);
+            let excerpt = String::new();
+            result.add(&Ended { stage: "rust", name, took, end, excerpt }, strict);
         }
         result
     }

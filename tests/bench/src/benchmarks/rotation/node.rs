@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::turn::Turn;
 use crate::callers::auth::SECRET;
 use crate::population::LABEL;
+use crate::server::PATIENCE;
 
 const SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/node/rotation.mjs");
 
@@ -35,7 +36,12 @@ impl Node {
         let requests = child.stdin.take().context("no standard input")?;
         let answers = BufReader::new(child.stdout.take().context("no standard output")?);
         let mut process = Process { child, requests, answers };
-        let config = json!({ "secret": SECRET, "store": url });
+        let config = json!({
+            "secret": SECRET,
+            "store": url,
+            // Of any store.
+            "redis": { "timeout": PATIENCE.as_secs() },
+        });
         process.ask(&json!({ "config": config, "users": users, "device": LABEL }))?;
         Ok(Self(Mutex::new(process)))
     }

@@ -27,9 +27,9 @@ import org.junit.jupiter.api.assertThrows
 import org.junit.jupiter.api.fail
 
 class SessionTest {
-    private val server = FakeServer()
-    private val storage = FakeStorage()
     private val clock = ManualClock(NOW)
+    private val server = FakeServer(clock)
+    private val storage = FakeStorage()
     private val log = ConcurrentLinkedQueue<LogEntry>()
     private val ms10 = Duration.ofMillis(10)
 
@@ -334,8 +334,9 @@ class SessionTest {
     fun `anything that a storage throws is a failure that ends`() = runBlocking {
         val errors = listOf(NotImplementedError(), NoClassDefFoundError("gone"), StackOverflowError(), IOException("full"))
         for (operation in listOf("read", "write", "clear", "lock", "unlock")) for (thrown in errors) {
-            val (server, storage, clock) = Triple(FakeServer(), FakeStorage(), ManualClock(NOW))
-            val succeeds = operation in listOf("write", "clear", "unlock")
+            val clock = ManualClock(NOW)
+            val (server, storage) = FakeServer(clock) to FakeStorage()
+            val succeeds = operation in listOf("clear", "unlock")
             val config = SessionConfig(
                 ENDPOINT,
                 waitTimeout = if (succeeds) Duration.ofSeconds(30) else Duration.ofMillis(500),
@@ -350,7 +351,7 @@ class SessionTest {
                 clock.advance(Duration.ofSeconds(1000))
                 val what = "$operation $thrown"
                 val refreshed = withTimeout(60_000) { runCatching { session.accessToken() } }
-                // After `persistTimeout` the new tokens are used although they are not stored yet.
+                // New tokens are not given to a caller before they are stored.
                 assertEquals(succeeds, refreshed.isSuccess, what)
                 refreshed.onFailure { assertEquals(Advice.RETRY, (it as RegrantException).advice, what) }
                 withTimeout(60_000) { runCatching { session.signOut() } }
@@ -367,7 +368,8 @@ class SessionTest {
         val errors = listOf(NotImplementedError(), NoClassDefFoundError("gone"), StackOverflowError(), IOException("down"))
         for (where in listOf("transport", "key", "clock", "listener", "logger")) for (thrown in errors) {
             val what = "$where $thrown"
-            val (server, key, clock) = Triple(FakeServer(), DeviceKey(), ManualClock(NOW))
+            val clock = ManualClock(NOW)
+            val (server, key) = FakeServer(clock) to DeviceKey()
             val failing = AtomicReference<String>()
             fun begin(place: String) { if (failing.get() == place) throw thrown }
             val times = object : Clock { override fun now() = clock.now().also { begin("clock") } }
@@ -396,7 +398,8 @@ class SessionTest {
     @Test
     fun `a storage that hangs is a failure that ends`() = runBlocking {
         for (operation in listOf("read", "write", "clear", "lock")) {
-            val (server, storage, clock) = Triple(FakeServer(), FakeStorage(), ManualClock(NOW))
+            val clock = ManualClock(NOW)
+            val (server, storage) = FakeServer(clock) to FakeStorage()
             val hangs = AtomicBoolean()
             suspend fun begin(place: String) { if (hangs.get() && operation == place) awaitCancellation() }
             val hanging = object : TokenStorage by storage {

@@ -4,8 +4,11 @@ import java.util.concurrent.ConcurrentLinkedQueue
 import java.util.concurrent.atomic.AtomicInteger
 import kotlinx.coroutines.CompletableDeferred
 
-/** A scripted server: it grants every refresh unless [answer] is replaced. */
-class FakeServer : Transport {
+/**
+ * A scripted server: it grants every refresh unless [answer] is replaced. Its tokens are issued at the time of [clock]:
+ * a session takes the server's time from them.
+ */
+class FakeServer(private val clock: Clock = ManualClock(NOW)) : Transport {
     val requests = ConcurrentLinkedQueue<HttpRequest>()
     private val minted = AtomicInteger()
 
@@ -32,8 +35,9 @@ class FakeServer : Transport {
 
     fun grant() = pair().let { json(200, """{"accessToken":"${it.accessToken}","refreshToken":"${it.refreshToken}"}""") }
 
-    private fun access(number: Int, more: String = "") =
-        TestTokens.hs256("""{"sub":"user-7","iat":${NOW.epochSecond},"exp":${NOW.epochSecond + 900},"n":$number$more}""")
+    private fun access(number: Int, more: String = "") = clock.now().epochSecond.let { now ->
+        TestTokens.hs256("""{"sub":"user-7","iat":$now,"exp":${now + 900},"n":$number$more}""")
+    }
 }
 
 fun json(status: Int, body: String, vararg headers: Pair<String, String>) =
