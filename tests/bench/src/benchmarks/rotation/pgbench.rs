@@ -8,7 +8,7 @@ use std::ffi::OsString;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 
 use super::contestants::{Raw, RawRun};
 use crate::population::{first_token, policy, refresh, session, user};
@@ -36,13 +36,11 @@ impl Statements {
     pub(super) async fn overhear(server: &Postgres) -> Result<Self> {
         let store = server.store()?;
         let (subject, session) = (user(0)?, session(0)?);
-        // The second time: after the first write the store deletes what has expired.
-        for _ in 0..2 {
-            refresh(&*store, &subject, &session, &first_token(), &policy()).await?;
-        }
-        let update = last_statement(server, "UPDATE").await?;
-        store.list(&subject).await?;
-        let load = last_statement(server, "SELECT").await?;
+        let policy = policy();
+        let renew = async || refresh(&*store, &subject, &session, &first_token(), &policy).await;
+        let update = overheard(server, "UPDATE", renew).await?;
+        let list = async || store.list(&subject).await.map(drop).map_err(Into::into);
+        let load = overheard(server, "SELECT", list).await?;
         let column = async |column, subject: &str| {
             let sql = format!("SELECT {column} FROM regrant_users WHERE subject = '{subject}'");
             server.sql(&sql).await
@@ -66,14 +64,26 @@ impl Statements {
     }
 }
 
-/// The last statement about users.
-async fn last_statement(server: &Postgres, verb: &str) -> Result<String> {
-    let sql = "SELECT query FROM pg_stat_activity
-        WHERE application_name = 'regrant' AND query LIKE '%regrant_users%'
-        ORDER BY query_start";
-    let statement = server.sql(sql).await?.trim().to_owned();
-    ensure!(statement.starts_with(verb), "not the expected statement: {statement}");
-    Ok(statement)
+/// The last statement about users with this verb, which `call` sends. The server shows one statement per connection,
+/// and the store also deletes what has expired: then `call` is repeated.
+async fn overheard(
+    server: &Postgres,
+    verb: &str,
+    call: impl AsyncFn() -> Result<()>,
+) -> Result<String> {
+    let sql = format!(
+        "SELECT query FROM pg_stat_activity
+        WHERE application_name = 'regrant' AND query ~ '^\\s*{verb}.*regrant_users'
+        ORDER BY query_start DESC LIMIT 1"
+    );
+    for _ in 0..100 {
+        call().await?;
+        let statement = server.sql(&sql).await?.trim().to_owned();
+        if !statement.is_empty() {
+            return Ok(statement);
+        }
+    }
+    bail!("the store sent no {verb}")
 }
 
 /// The statement with these values in place of `$1`, `$2` and so on, on one line.
