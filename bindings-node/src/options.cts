@@ -177,7 +177,7 @@ export interface AccessConfig {
    * @defaultValue `false`
    */
   numericSubject?: boolean | undefined;
-  /** Claims that a token must have. */
+  /** Claims that a token must have. One without them is not issued either. */
   requiredClaims?: readonly string[] | undefined;
   /**
    * The longest accepted token, in bytes: 256 to 65536.
@@ -332,7 +332,7 @@ export interface RedisConfig {
    */
   prefix?: string | undefined;
   /**
-   * The timeout of one operation, connecting included, at most 5 minutes.
+   * The timeout of one operation, connecting included, at most 5 minutes. It applies to PostgreSQL and files too.
    *
    * @defaultValue `'2s'`
    */

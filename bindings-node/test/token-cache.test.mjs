@@ -170,8 +170,9 @@ test('a rejected token is verified once', async () => {
 });
 
 test('a rejection has the details of the error', async () => {
+  const { accessToken } = await testAuth().auth.login('user-1');
   const { auth } = testAuth({ access: { requiredClaims: ['role'] } });
-  const { accessToken } = await auth.login('user-1');
+  await assert.rejects(auth.login('user-1'), withCode('ERR_ARGUMENT_INVALID'));
   const messages = [() => auth.verify(accessToken), () => auth.verifyBearer(`Bearer ${accessToken}`)].map((verify) => {
     try {
       return verify();

@@ -89,24 +89,24 @@ impl AccessIssuer {
     /// # Errors
     /// [`Error::ArgumentInvalid`] for `claims` when the app's claims use a name that only the
     /// library writes (`iss`, `sub`, `aud`, `exp`, `nbf`, `iat`, `jti`, `sid`, `gen`, `brn`, `cnf`,
-    /// the subject claim), are nested too deep, or make the token longer than verifiers accept, and
+    /// the subject claim), lack one that the policy requires, are nested too deep, or make the token longer than verifiers accept, and
     /// for `session` when there is a family position without a session; [`Error::Internal`] when the
     /// backend or the randomness fails.
     pub fn issue(&self, grant: &AccessGrant) -> Result<IssuedAccess> {
-        self.issue_within(grant, None, None)
+        self.issue_at(self.clock.now(), grant, None)
     }
 
-    /// As [`issue`](Self::issue), with an `iat` of at least `earliest` and an `exp` of at most
-    /// `latest`, both in whole seconds.
-    pub(crate) fn issue_within(
+    /// As [`issue`](Self::issue), at `issued_at` and with an `exp` of at most `latest`, both in whole
+    /// seconds.
+    pub(crate) fn issue_at(
         &self,
+        issued_at: Timestamp,
         grant: &AccessGrant,
-        earliest: Option<Timestamp>,
         latest: Option<Timestamp>,
     ) -> Result<IssuedAccess> {
         self.check(grant)?;
         let key = self.keyring.active().ok_or_else(|| Error::internal("the active key is gone"))?;
-        let issued_at = self.clock.now().max(earliest.unwrap_or(Timestamp::EPOCH)).as_seconds();
+        let issued_at = issued_at.as_seconds();
         let ttl = i64::try_from(self.policy.ttl.as_secs()).unwrap_or(i64::MAX);
         let expires_at = issued_at.saturating_add(ttl);
         let expires_at = latest.map_or(expires_at, |latest| expires_at.min(latest.as_seconds()));
@@ -137,9 +137,34 @@ impl AccessIssuer {
         let reserved = |name: &&String| {
             REGISTERED.contains(&name.as_str()) || **name == self.policy.subject_claim
         };
-        match grant.claims.keys().find(reserved) {
-            Some(name) => Err(Error::argument("claims", format!("{name} is a reserved claim"))),
+        if let Some(name) = grant.claims.keys().find(reserved) {
+            return Err(Error::argument("claims", format!("{name} is a reserved claim")));
+        }
+        match self.policy.required_claims().iter().find(|name| !self.writes(name, grant)) {
+            Some(name) => {
+                let problem = format!("{name} is missing, which `access.requiredClaims` requires");
+                Err(Error::argument("claims", problem))
+            }
             None => Ok(()),
+        }
+    }
+
+    /// Whether the token for `grant` has this claim.
+    fn writes(&self, name: &str, grant: &AccessGrant) -> bool {
+        let policy = &self.policy;
+        match name {
+            "sub" | "iat" | "exp" => true,
+            "iss" => !policy.issuers.is_empty(),
+            "aud" => !policy.audiences.is_empty(),
+            "sid" => grant.session.is_some(),
+            "gen" | "brn" => grant.family_position.is_some(),
+            "jti" => policy.jti,
+            "cnf" => grant.key.is_some(),
+            // To a verifier, `null` is missing.
+            _ => {
+                let value = grant.claims.get(name);
+                name == policy.subject_claim || value.is_some_and(|value| !value.is_null())
+            }
         }
     }
 }

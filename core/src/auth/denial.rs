@@ -108,28 +108,26 @@ impl SessionAdmin {
     pub(super) async fn deny_everywhere_best_effort(
         &self,
         subject: &Subject,
-        targets: impl IntoIterator<Item = RevocationTarget>,
+        new: Vec<RevocationTarget>,
+        repeated: Vec<RevocationTarget>,
     ) {
-        let targets: Vec<_> = targets.into_iter().collect();
-        let Err(error) = self.deny_everywhere(subject, targets.clone(), Vec::new()).await else {
-            return;
-        };
-        tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
-        if !matches!(error, Error::StoreUnavailable { .. }) {
-            return;
-        }
         // The store has revoked these sessions and keeps their reasons: repeating it publishes them.
-        for target in targets {
-            if let RevocationTarget::Session { session } = target {
-                let (subject, reason) = (subject.clone(), RevocationReason::Administrative);
-                let client = None;
-                self.unfinished.add(RevocationRequest::Session {
-                    subject,
-                    session,
-                    reason,
-                    client,
-                });
-            }
+        let request = |target: &RevocationTarget| match target {
+            RevocationTarget::Session { session } => Some(RevocationRequest::Session {
+                subject: subject.clone(),
+                session: *session,
+                reason: RevocationReason::Administrative,
+                client: None,
+            }),
+            _ => None,
+        };
+        let unfinished = self.unfinished.begin(new.iter().chain(&repeated).filter_map(request));
+        let denied = self.deny_everywhere(subject, new, repeated).await;
+        if let Err(error) = &denied {
+            tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
+        }
+        if !matches!(denied, Err(Error::StoreUnavailable { .. })) {
+            unfinished.done();
         }
     }
 

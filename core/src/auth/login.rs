@@ -153,8 +153,8 @@ impl Auth {
     ) -> Result<IssuedAccess> {
         let engine = &self.0.engine;
         let grant = AccessGrant { claims, ..AccessGrant::new(subject) };
-        let earliest = engine.admin.denied.earliest_issue(&grant.subject, None, engine.now());
-        engine.signers.load().access.issue_within(&grant, earliest, None)
+        let issued_at = engine.issue_time(&grant.subject, None);
+        engine.signers.load().access.issue_at(issued_at, &grant, None)
     }
 }
 

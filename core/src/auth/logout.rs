@@ -19,7 +19,8 @@ use crate::store::{Replicated, RevocationOutcome, RevokedSession, RevokedSession
 use crate::types::{RevocationReason, SessionId, Subject, Timestamp};
 
 impl Auth {
-    /// Revokes the session of a refresh token, expired or not. Returns whether it was live.
+    /// Revokes the session of a refresh token, expired or not. Returns whether it was live. Once it has
+    /// begun it is finished, also if the future is dropped, as a server does when its client disconnects.
     ///
     /// # Errors
     /// - The `reject` errors for a token that this server did not issue.
@@ -271,17 +272,23 @@ impl Engine {
             return;
         }
         let is_unheard = !self.admin.denied.is_published(&target, Duration::ZERO);
-        if let Err(error) = self.admin.deny_everywhere(subject, Vec::new(), vec![target]).await {
-            tracing::warn!(target: "regrant::store", %error, "failed to publish a revocation to the feed");
+        if is_unheard && self.policy.on_theft == TheftScope::Subject {
+            // First, as long as the theft is unheard of: an attempt that ends in between is repeated whole.
+            self.revoke_others_after_theft(subject, session).await;
         }
-        if !is_unheard || self.policy.on_theft != TheftScope::Subject {
-            return;
-        }
-        // The user's other sessions, but not those that began since: the deadline of a revoked session is its end.
+        self.admin.deny_everywhere_best_effort(subject, Vec::new(), vec![target]).await;
+    }
+
+    /// The user's other sessions, but not those that began since the theft: the deadline of a revoked session is its end.
+    async fn revoke_others_after_theft(&self, subject: &Subject, session: SessionId) {
         let Ok(Some(record)) = self.record(subject, session).await else { return };
         let until = record.idle_deadline.plus(Duration::from_millis(1));
         let others = LogoutEverywhere::new(subject.clone()).before(until);
-        if let Err(error) = self.admin.revoke_all(&others.reason(RevocationReason::Reused)).await {
+        self.revoke_after_theft(&others.reason(RevocationReason::Reused)).await;
+    }
+
+    async fn revoke_after_theft(&self, request: &LogoutEverywhere) {
+        if let Err(error) = self.admin.revoke_all(request).await {
             tracing::warn!(target: "regrant::store", %error, "failed to revoke a user's other sessions after a theft; trying again");
         }
     }
@@ -295,16 +302,6 @@ impl Engine {
         notes: SessionNotes,
         how: &'static str,
     ) {
-        let target = RevocationTarget::Session { session };
-        self.admin.deny_everywhere_best_effort(subject, [target]).await;
-        if self.policy.on_theft == TheftScope::Subject {
-            // Those of other realms are live, and the access tokens of all are valid.
-            let mut all = LogoutEverywhere::new(subject.clone()).reason(RevocationReason::Reused);
-            all.client = client.cloned();
-            if let Err(error) = self.admin.revoke_all(&all).await {
-                tracing::warn!(target: "regrant::store", %error, "failed to revoke a user's other sessions after a theft; trying again");
-            }
-        }
         let SessionNotes { created_from, refreshed_from, .. } = match self.policy.record_clients {
             true => notes,
             // Stored before that was turned off.
@@ -312,6 +309,19 @@ impl Engine {
         };
         let kind = AuditKind::Theft { how, created_from, last_refreshed_from: refreshed_from };
         self.admin.auditor.emit_from(subject, session, client, kind);
+        let denying = self.admin.deny_everywhere_best_effort(
+            subject,
+            vec![RevocationTarget::Session { session }],
+            Vec::new(),
+        );
+        if self.policy.on_theft != TheftScope::Subject {
+            return denying.await;
+        }
+        // Those of other realms are live, and the access tokens of all are valid.
+        let mut all = LogoutEverywhere::new(subject.clone()).reason(RevocationReason::Reused);
+        all.client = client.cloned();
+        // Both have begun when a caller can go.
+        tokio::join!(denying, self.revoke_after_theft(&all));
     }
 }
 
@@ -363,23 +373,29 @@ impl SessionAdmin {
         reason: RevocationReason,
         client: Option<&ClientDetails>,
     ) -> Result<RevocationReport> {
+        let unfinished = self.unfinished.begin([RevocationRequest::Session {
+            subject: subject.clone(),
+            session: *session,
+            reason,
+            client: client.cloned(),
+        }]);
         let report = self.try_revoke_one(subject, session, reason, client).await;
-        if is_unfinished(&report) {
-            let (subject, session, client) = (subject.clone(), *session, client.cloned());
-            self.unfinished.add(RevocationRequest::Session { subject, session, reason, client });
+        if !is_unfinished(&report) {
+            unfinished.done();
         }
         report
     }
 
     async fn revoke_all(&self, request: &LogoutEverywhere) -> Result<RevocationReport> {
-        let now = self.clock.now();
+        let LogoutEverywhere { subject, mut which, reason, client } = request.clone();
+        // A session that begins before the repetition is not meant.
+        let until = Timestamp::from_millis(self.clock.now().as_millis().saturating_add(1));
+        which.created_before = Some(which.created_before.map_or(until, |it| it.min(until)));
+        let repetition = RevocationRequest::Everywhere { subject, which, reason, client };
+        let unfinished = self.unfinished.begin([repetition]);
         let report = self.try_revoke_all(request).await;
-        if is_unfinished(&report) {
-            let LogoutEverywhere { subject, mut which, reason, client } = request.clone();
-            // A session that begins before the repetition is not meant.
-            let until = Timestamp::from_millis(now.as_millis().saturating_add(1));
-            which.created_before = Some(which.created_before.map_or(until, |it| it.min(until)));
-            self.unfinished.add(RevocationRequest::Everywhere { subject, which, reason, client });
+        if !is_unfinished(&report) {
+            unfinished.done();
         }
         report
     }
@@ -480,12 +496,13 @@ impl SessionAdmin {
         };
         let recent = already_revoked.iter().filter(|(id, ended_at)| is_recent(id, *ended_at));
         let repeated = recent.map(|(id, _)| target(id)).chain(others).collect();
-        let published = self.deny_everywhere(subject, new, repeated).await;
         let replicated = replicated.answer();
+        // Before anything is awaited: a repetition finds nothing that was live.
         for session in &revoked {
             let kind = AuditKind::Revoked { reason, replicated };
             self.auditor.emit_from(subject, *session, client, kind);
         }
+        let published = self.deny_everywhere(subject, new, repeated).await;
         let already_revoked = already_revoked.into_iter().map(|(session, _)| session).collect();
         RevocationReport { revoked, already_revoked, replicated, published }
     }
@@ -498,13 +515,14 @@ impl SessionAdmin {
         evicted: &[SessionId],
         client: Option<&ClientDetails>,
     ) {
-        let targets = evicted.iter().map(|session| RevocationTarget::Session { session: *session });
-        self.deny_everywhere_best_effort(subject, targets).await;
         let reason = RevocationReason::Displaced;
         for session in evicted {
             let kind = AuditKind::Revoked { reason, replicated: None };
             self.auditor.emit_from(subject, *session, client, kind);
         }
+        let target = |session: &SessionId| RevocationTarget::Session { session: *session };
+        let targets = evicted.iter().map(target).collect();
+        self.deny_everywhere_best_effort(subject, targets, Vec::new()).await;
     }
 }
 

@@ -206,12 +206,25 @@ impl Engine {
         Ok(grant)
     }
 
-    /// Issues an access token that lives no longer than its session and that no cut-off time of the
-    /// deny list denies.
+    /// The present, or the next second that no cut-off time of the deny list denies.
+    fn issue_time(&self, subject: &Subject, session: Option<SessionId>) -> Timestamp {
+        let now = self.now();
+        self.admin.denied.earliest_issue(subject, session, now).map_or(now, |it| it.max(now))
+    }
+
+    /// Issues an access token that lives no longer than its session.
     fn issue(&self, grant: &AccessGrant, session_end: Timestamp) -> Result<IssuedAccess> {
-        let AccessGrant { subject, session, .. } = grant;
-        let earliest = self.admin.denied.earliest_issue(subject, *session, self.now());
-        self.signers.load().access.issue_within(grant, earliest, Some(session_end))
+        self.issue_at(self.issue_time(&grant.subject, grant.session), grant, session_end)
+    }
+
+    /// As [`Engine::issue`], at a time that was chosen before.
+    fn issue_at(
+        &self,
+        issued_at: Timestamp,
+        grant: &AccessGrant,
+        session_end: Timestamp,
+    ) -> Result<IssuedAccess> {
+        self.signers.load().access.issue_at(issued_at, grant, Some(session_end))
     }
 
     fn sign_refresh_token(&self, claims: &RefreshClaims) -> Result<RefreshToken> {

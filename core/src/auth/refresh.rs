@@ -327,6 +327,8 @@ impl Engine {
         let RefreshClaims { subject, session, .. } = presented;
         let CheckedRequest { mut grant, policy, replaces_claims, client } = checked;
         let client = client.as_ref();
+        // Before the store reads the session: new claims that deny the tokens before them deny this one if it lacks them.
+        let issued_at = self.issue_time(subject, Some(*session));
         let refreshed = self
             .admin
             .store
@@ -339,7 +341,7 @@ impl Engine {
         })?;
         if let Some(child) = discarded {
             let target = RevocationTarget::Child { session: *session, child };
-            self.admin.deny_everywhere_best_effort(subject, [target]).await;
+            self.admin.deny_everywhere_best_effort(subject, vec![target], Vec::new()).await;
         }
         let (child, expires_at, renewal, event) = match decision {
             Decision::Rotate(child) => {
@@ -365,7 +367,7 @@ impl Engine {
             grant.claims.clone_from(&terms.claims);
         }
         grant.family_position = child.map_or(grant.family_position, |it| Some(it.family_position));
-        let access = self.issue(&grant, expires_at)?;
+        let access = self.issue_at(issued_at, &grant, expires_at)?;
         let is_bound = grant.key.is_some();
         let persistent = terms.is_persistent();
         let next = child.map(|child| presented.child(&child, terms));

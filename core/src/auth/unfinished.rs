@@ -1,5 +1,5 @@
-//! Revocations that could not be stored. They are retried until they are, or until the process
-//! ends: a user who logs out while the store is unavailable may never try again.
+//! Revocations that could not be stored or published, or whose caller has gone. They are retried until they are, or until
+//! the process ends: a user who logs out while the store is unavailable may never try again.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
@@ -88,7 +88,16 @@ impl UnfinishedRevocations {
         (Self { requests: Mutex::default(), wake }, woken)
     }
 
-    pub(super) fn add(&self, request: RevocationRequest) {
+    /// A revocation begins that must be finished. A server drops the work for a client that disconnects, at any await: the
+    /// requests are repeated unless [`Unfinished::done`] is called.
+    pub(super) fn begin(
+        &self,
+        requests: impl IntoIterator<Item = RevocationRequest>,
+    ) -> Unfinished<'_> {
+        Unfinished { all: self, requests: requests.into_iter().collect() }
+    }
+
+    fn add(&self, request: RevocationRequest) {
         // Without a task, as for operators, nothing is repeated.
         if self.wake.is_closed() {
             return;
@@ -110,7 +119,7 @@ impl UnfinishedRevocations {
             return;
         }
         if requests.count == 0 {
-            tracing::warn!(target: "regrant::store", "a revocation could not be stored; it applies in this process and will be retried");
+            tracing::warn!(target: "regrant::store", "a revocation was not completed; it will be retried");
         }
         requests.by_user.entry(subject).or_default().insert(selection, request);
         requests.count += 1;
@@ -143,7 +152,30 @@ impl UnfinishedRevocations {
         requests.count -= 1;
         if requests.count == 0 {
             requests.is_over_limit = false;
-            tracing::info!(target: "regrant::store", "the pending revocations are stored");
+            tracing::info!(target: "regrant::store", "the pending revocations are complete");
+        }
+    }
+}
+
+/// Revocations in progress.
+#[must_use]
+#[derive(Debug)]
+pub(super) struct Unfinished<'a> {
+    all: &'a UnfinishedRevocations,
+    requests: Vec<RevocationRequest>,
+}
+
+impl Unfinished<'_> {
+    /// They are stored and published, or never will be.
+    pub(super) fn done(mut self) {
+        self.requests.clear();
+    }
+}
+
+impl Drop for Unfinished<'_> {
+    fn drop(&mut self) {
+        for request in self.requests.drain(..) {
+            self.all.add(request);
         }
     }
 }

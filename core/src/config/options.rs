@@ -88,7 +88,7 @@ pub struct AccessConfig {
     /// Writes `subjectClaim` as a JSON number where the user's id is a whole number, for apps whose
     /// ids are numbers. `sub` is always text.
     pub numeric_subject: bool,
-    /// Claims that a token must have.
+    /// Claims that a token must have. One without them is not issued either.
     pub required_claims: Vec<String>,
     /// The longest accepted token, in bytes: 256 to 65536.
     pub max_token_bytes: Option<usize>,
@@ -200,7 +200,7 @@ pub struct RevocationConfig {
 pub struct RedisConfig {
     /// The prefix of all keys.
     pub prefix: Option<String>,
-    /// The timeout of one operation, connecting included, at most 5 minutes.
+    /// The timeout of one operation, connecting included, at most 5 minutes. It applies to PostgreSQL and files too.
     pub timeout: Option<Lifetime>,
     /// A PEM file with the trusted certificate authorities, for `rediss` addresses. By default the
     /// system's. A server whose own certificate is in the file is trusted whatever that certificate

@@ -89,13 +89,12 @@ pub(crate) fn feed_entry(
 }
 
 /// The JSON of the entry that replaces all others when the feed is full: it denies what they deny
-/// and everything else that was issued before `now`.
+/// and everything else that was issued before `now`. It must not expire before any of them (`expires_at`).
 pub(crate) fn cutoff_entry(
-    revocations: &[Revocation],
+    expires_at: Timestamp,
     now: Timestamp,
     published_at: Option<Timestamp>,
 ) -> Result<String> {
-    let expires_at = revocations.iter().map(|it| it.expires_at).max().unwrap_or(now);
     let target = RevocationTarget::Cutoff { issued_until: now };
     feed_entry(&Revocation::new(target, expires_at), published_at)
 }

@@ -291,9 +291,8 @@ impl RevocationFeed for Entries {
                     let denied = feed.entries.iter().map(|item| item.until);
                     let published = revocations.iter().map(|revocation| revocation.expires_at);
                     let until = denied.chain(published).max().unwrap_or(now);
-                    let last = Revocation { expires_at: until, ..revocation.clone() };
                     feed.entries.clear();
-                    feed.push(until, cutoff_entry(&[last], now, Some(now))?);
+                    feed.push(until, cutoff_entry(until, now, Some(now))?);
                 }
                 feed.push(revocation.expires_at, feed_entry(revocation, Some(now))?);
             }

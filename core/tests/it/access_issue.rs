@@ -62,6 +62,38 @@ fn a_token_has_all_granted_claims() {
     assert_ne!(again.token.expose(), issued.token.expose(), "jti must differ");
 }
 
+/// Its verifiers would refuse it, and its client would refresh for ever.
+#[test]
+fn a_token_without_a_required_claim_is_not_issued() {
+    let required = |names: &[&str]| {
+        let builder = AccessPolicy::builder();
+        names.iter().fold(builder, |builder, name| builder.required_claim(*name))
+    };
+    let policy =
+        required(&["iss", "sub", "userId", "aud", "sid", "gen", "iat", "exp", "jti", "role"])
+            .issuer("https://a")
+            .audience("api")
+            .subject_claim("userId")
+            .jti(true)
+            .build()
+            .unwrap();
+    let mut grant = grant();
+    let session = SessionId::from_bytes([7; 16]);
+    grant.session = Some(session);
+    grant.family_position = Some(FamilyPosition { generation: 1, branch: 0 });
+    grant.claims.insert("role".to_owned(), json!("admin"));
+    grant.claims.insert("scope".to_owned(), json!(null));
+    let issued = issuer(policy.clone()).issue(&grant).unwrap();
+    verifier(policy).verify(issued.token.expose()).unwrap();
+    for name in ["iss", "aud", "jti", "userId", "sid", "cnf", "nbf", "scope"] {
+        let policy = required(&[name]).build().unwrap();
+        let grant = AccessGrant { session: None, family_position: None, ..grant.clone() };
+        let error = issuer(policy).issue(&grant).unwrap_err();
+        let problem = format!("{name} is missing, which `access.requiredClaims` requires");
+        assert!(error.to_string().contains(&problem), "{error}");
+    }
+}
+
 #[test]
 fn a_plain_token_has_only_the_required_claims() {
     let issued = issuer(AccessPolicy::default()).issue(&grant()).unwrap();

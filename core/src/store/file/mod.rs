@@ -247,10 +247,13 @@ fn publish(connection: &Connection, revocations: &[Revocation], now: Timestamp) 
     let mut feed = FeedExtent::read(connection)?;
     for revocation in revocations {
         if feed.is_full() {
+            let denied: Option<i64> = connection
+                .query_row("SELECT max(until) FROM feed", [], |row| row.get(0))
+                .map_err(unavailable)?;
+            let published = revocations.iter().map(|it| it.expires_at);
+            let until = published.chain(denied.map(Timestamp::from_millis)).max().unwrap_or(now);
             feed = feed.collapsed();
-            let entry = cutoff_entry(revocations, now, Some(now))?;
-            let last = revocations.iter().map(|it| it.expires_at).max().unwrap_or(now);
-            feed.append(connection, last, &entry)?;
+            feed.append(connection, until, &cutoff_entry(until, now, Some(now))?)?;
         }
         let entry = feed_entry(revocation, Some(now))?;
         feed.append(connection, revocation.expires_at, &entry)?;

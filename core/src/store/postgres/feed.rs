@@ -41,6 +41,8 @@ const APPEND: &str = "
     INSERT INTO regrant_feed (place, expires_at, entry)
     SELECT * FROM unnest($1::int8[], $2::int8[], $3::text[])";
 
+const LAST_EXPIRY: &str = "SELECT max(expires_at) FROM regrant_feed";
+
 const SET_STATE: &str =
     "UPDATE regrant_feed_state SET first_place = $1, last_place = $2, bytes = $3";
 
@@ -111,7 +113,13 @@ impl Transact for Append<'_> {
         let transaction = client.transaction().await?;
         let state = transaction.query_typed_one(LOCK_STATE, &[(&self.now, Type::INT8)]).await?;
         let mut appended = Appended::after(&state)?;
-        appended.extend(self.revocations);
+        if !appended.extend(self.revocations, None) {
+            // The cut-off time expires with what it replaces. Read under the lock, so nothing is missing.
+            let last: Option<i64> =
+                transaction.query_typed_one(LAST_EXPIRY, &[]).await?.try_get(0)?;
+            appended = Appended::after(&state)?;
+            appended.extend(self.revocations, last.map(Timestamp::from_millis));
+        }
         let parameters: [Parameter<'_>; 3] = [
             (&appended.places, Type::INT8_ARRAY),
             (&appended.expiries, Type::INT8_ARRAY),
@@ -154,16 +162,22 @@ impl Appended {
         })
     }
 
-    fn extend(&mut self, revocations: &[Revocation]) {
-        let last = revocations.iter().map(|it| it.expires_at).max().unwrap_or(self.now);
+    /// Appends entries. Where the feed is full, a cut-off time replaces those before, of which the last expires at
+    /// `denied`. Returns whether there was room for all.
+    fn extend(&mut self, revocations: &[Revocation], denied: Option<Timestamp>) -> bool {
+        let mut has_room = true;
+        let last = revocations.iter().map(|it| it.expires_at).chain(denied).max();
+        let last = last.unwrap_or(self.now);
         for revocation in revocations {
             if self.is_full() {
+                has_room = false;
                 self.first_place = self.last_place.saturating_add(1);
                 self.bytes = 0;
-                self.push(last, cutoff_entry(revocations, self.now, Some(self.now)));
+                self.push(last, cutoff_entry(last, self.now, Some(self.now)));
             }
             self.push(revocation.expires_at, feed_entry(revocation, Some(self.now)));
         }
+        has_room
     }
 
     fn is_full(&self) -> bool {

@@ -7,15 +7,12 @@ use async_trait::async_trait;
 use redis::cmd;
 
 use super::client::{Client, Request};
-use super::script::{Arguments, FeedScripts};
+use super::script::{Arguments, CLOCK_MARGIN, FeedScripts};
 use crate::error::Result;
 use crate::revocation::{
     FeedCursor, FeedPage, Revocation, RevocationFeed, cutoff_entry, feed_entry,
 };
 use crate::types::{Clock, SystemClock, Timestamp};
-
-/// How far the clocks of processes and server may differ before entries are dropped too early.
-const CLOCK_MARGIN: Duration = Duration::from_secs(300);
 
 /// The number of entries in one page.
 const PAGE: usize = 512;
@@ -59,7 +56,7 @@ impl RevocationFeed for Feed {
         let mut arguments = Arguments::new()
             .duration(until.since(now) + CLOCK_MARGIN)
             .instant(Some(now))
-            .text(cutoff_entry(revocations, now, None)?);
+            .text(cutoff_entry(until, now, None)?);
         for revocation in revocations {
             // The entry needs no publication time: its id has it.
             arguments = arguments.text(feed_entry(revocation, None)?);

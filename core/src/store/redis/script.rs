@@ -11,6 +11,9 @@ use crate::revocation::{MAX_FEED_BYTES, MAX_FEED_ENTRIES};
 use crate::session::{Record, ReuseEvidence, layout};
 use crate::types::{Generation, RevocationReason, SessionId, Timestamp};
 
+/// How far the clocks of processes and server may differ before entries of the feed are dropped too early.
+pub(super) const CLOCK_MARGIN: Duration = Duration::from_secs(300);
+
 /// The words by which scripts reply; the scripts know them as constants of the same names.
 pub(super) mod reply {
     pub(crate) const ROTATE: &str = "rotate";
@@ -217,7 +220,8 @@ impl FeedScripts {
     pub(super) fn new() -> Self {
         Self {
             publish: Script::new(format!(
-                "local MAX_ENTRIES = {MAX_FEED_ENTRIES}\nlocal MAX_BYTES = {MAX_FEED_BYTES}\n{}",
+                "local MAX_ENTRIES = {MAX_FEED_ENTRIES}\nlocal MAX_BYTES = {MAX_FEED_BYTES}\nlocal CLOCK_MARGIN = {}\n{}",
+                CLOCK_MARGIN.as_millis(),
                 pieces!("feed_on_primary", "clock", "op_publish")
             )),
             has: Script::new(pieces!("feed_on_primary", "op_feed_has").to_owned()),

@@ -30,6 +30,8 @@ pub struct Common {
     news: Notify,
     offline: Mutex<bool>,
     held: Mutex<bool>,
+    /// How many answers are due; `None` while all are given.
+    silent: Mutex<Option<usize>>,
 }
 
 impl Common {
@@ -54,6 +56,35 @@ impl Common {
         *self.held.lock().unwrap() = held;
         self.news.notify_waiters();
     }
+
+    /// Stops or resumes the answers of the store, which does meanwhile what it is asked for, and publishing.
+    pub fn silence(&self, silent: bool) {
+        *self.silent.lock().unwrap() = silent.then_some(0);
+        self.news.notify_waiters();
+    }
+
+    /// Gives one answer of those that are held back.
+    pub fn answer_once(&self) {
+        if let Some(due) = self.silent.lock().unwrap().as_mut() {
+            *due += 1;
+        }
+        self.news.notify_waiters();
+    }
+
+    async fn answer(&self) {
+        loop {
+            let news = self.news.notified();
+            match &mut *self.silent.lock().unwrap() {
+                None => return,
+                Some(0) => {}
+                Some(due) => {
+                    *due -= 1;
+                    return;
+                }
+            }
+            news.await;
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -61,7 +92,11 @@ struct Process(Arc<Common>);
 
 delegate!(
     Process,
-    |this, call| call(&this.0.inner).await,
+    |this, call| {
+        let outcome = call(&this.0.inner).await;
+        this.0.answer().await;
+        outcome
+    },
     fn feed(&self) -> Option<&dyn RevocationFeed> {
         Some(self)
     }
@@ -73,6 +108,7 @@ impl RevocationFeed for Process {
         if *self.0.offline.lock().unwrap() {
             return Err(Error::store("cut off"));
         }
+        self.0.answer().await;
         let now = self.0.clock.now();
         let entries = revocations.iter().map(|revocation| (revocation.clone(), now));
         self.0.published_at.lock().unwrap().extend(entries);
@@ -124,6 +160,7 @@ fn different_processes(configs: [serde_json::Value; 2]) -> (World, World, Arc<Co
         news: Notify::new(),
         offline: Mutex::new(false),
         held: Mutex::new(false),
+        silent: Mutex::new(None),
     });
     let [here, there] = configs.map(|mut config| {
         config["access"]["legacy"] = true.into();

@@ -2,6 +2,7 @@
 
 mod administration;
 mod bounds;
+mod cancelled;
 mod clients;
 mod configuration;
 mod dpop;

@@ -88,6 +88,34 @@ async fn at_once_the_access_tokens_of_before_must_be_refreshed_in_every_process(
     }
 }
 
+/// The refresh has read the session before the update, and answers after it.
+#[tokio::test]
+async fn a_refresh_in_flight_has_no_old_claims_after_an_update_at_once() {
+    let (here, there, common) = processes();
+    let pair = here.login().await;
+    common.silence(true);
+    let refresh = here.refresh(pair.refresh_token.expose());
+    tokio::pin!(refresh);
+    tokio::select! {
+        biased;
+        _ = &mut refresh => panic!("it was answered"),
+        () = settle() => {}
+    }
+    here.advance(2);
+    let updating = there.auth.update_session(update(pair.session, "reader").at_once());
+    common.silence(false);
+    assert!(updating.await.unwrap());
+    settle().await;
+    let stale = refresh.await.unwrap();
+    for world in [&here, &there] {
+        assert_code(world.auth.verify(stale.access_token.expose()), "ERR_TOKEN_EXPIRED");
+    }
+    let response = here.refresh(next(&stale)).await.unwrap();
+    for world in [&here, &there] {
+        assert_eq!(role(world, response.access_token.expose()), "reader");
+    }
+}
+
 #[tokio::test]
 async fn an_update_that_no_refresh_could_issue_is_refused() {
     let world = World::new(json!({ "access": { "maxTokenBytes": 1024 } }));

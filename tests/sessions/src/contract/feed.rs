@@ -17,6 +17,9 @@ fn batch(feed: &dyn RevocationFeed) -> usize {
 /// entry can be in the feed twice.
 const REPEATED: usize = 4;
 
+/// How much longer than necessary a store may keep entries, because clocks differ.
+const CLOCK_MARGIN: Duration = Duration::from_secs(300);
+
 /// All entries, each once: a new connection reads the last ones again.
 async fn read_all(feed: &dyn RevocationFeed) -> Vec<Revocation> {
     let (mut all, mut cursor) = (Vec::new(), FeedCursor::default());
@@ -41,18 +44,23 @@ async fn read_first(feed: &dyn RevocationFeed) -> Revocation {
 async fn fill(fixture: &Fixture, target: impl Fn(usize) -> RevocationTarget) -> Option<usize> {
     let feed = fixture.store.feed()?;
     let batch = batch(feed);
-    let (now, expires_at) = (fixture.clock.now(), fixture.clock.now().plus(HOUR));
-    let cutoff = Revocation::new(RevocationTarget::Cutoff { issued_until: now }, expires_at);
+    let now = fixture.clock.now();
+    let (soon, late) = (now.plus(Duration::from_secs(60)), now.plus(HOUR));
     let publish = async |from: usize| {
-        let entry = |number| Revocation::new(target(number), expires_at);
+        // The first live longest, as those of another app with the same store may.
+        let entry = |number| Revocation::new(target(number), if from == 0 { late } else { soon });
         let entries: Vec<_> = (from..from + batch).map(entry).collect();
         feed.publish(&entries).await.expect("the store answers");
         entries
     };
     let mut count = 0;
+    let cutoff = RevocationTarget::Cutoff { issued_until: now };
     let last = loop {
         let last = publish(count).await;
-        if read_first(feed).await == cutoff {
+        let first = read_first(feed).await;
+        if first.target == cutoff {
+            let until = first.expires_at;
+            assert!(late <= until && until <= late.plus(CLOCK_MARGIN), "until {until:?}");
             break last;
         }
         count += batch;
@@ -63,12 +71,29 @@ async fn fill(fixture: &Fixture, target: impl Fn(usize) -> RevocationTarget) -> 
     };
     // What is left is the last call, or what followed the overflow in the repetition of one.
     let left = read_all(feed).await;
-    assert_eq!(left[0], cutoff);
+    assert_eq!(left[0].target, cutoff);
     assert!(left.len() > 1 && last.ends_with(&left[1..]), "{} entries are left", left.len());
     // It fills again.
     publish(count + batch).await;
     assert_eq!(read_all(feed).await.len(), left.len() + batch);
     Some(count)
+}
+
+/// Processes differ in the lifetime of access tokens, and so in how long a revocation must be known.
+pub async fn entries_live_as_long_as_each_says(fixture: &Fixture) {
+    let Some(feed) = fixture.store.feed() else { return };
+    let now = fixture.clock.now();
+    let entry = |number: u8, seconds| {
+        let target = RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) };
+        Revocation::new(target, now.plus(Duration::from_secs(seconds)))
+    };
+    let long: Vec<_> = (0..200).map(|number| entry(number, 3_000)).collect();
+    feed.publish(&long).await.expect("the store answers");
+    fixture.clock.advance(Duration::from_secs(2_000));
+    for number in 200..=250 {
+        feed.publish(&[entry(number, 2_001)]).await.expect("the store answers");
+    }
+    assert!(read_all(feed).await.starts_with(&long));
 }
 
 pub async fn too_many_entries_are_replaced_by_a_cutoff(fixture: &Fixture) {

@@ -71,6 +71,7 @@ macro_rules! contract_cases {
             failure_counter: failures_are_counted_until_their_window_ends,
             failure_counter: each_address_and_each_subject_has_its_own_failures,
             failure_counter: fifty_concurrent_failures_are_counted_fifty_times,
+            feed: entries_live_as_long_as_each_says,
             feed: too_many_entries_are_replaced_by_a_cutoff,
             feed: too_many_bytes_are_replaced_by_a_cutoff,
             import: sessions_of_another_store_go_on,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use regrant::auth::StalePolicy;
 use regrant::revocation::{FeedCursor, Revocation, RevocationTarget};
 use regrant::store::StoreAddress;
-use regrant::types::{Clock, SessionId, Subject, SystemClock};
+use regrant::types::{Clock, SessionId, Subject, SystemClock, Timestamp};
 use regrant::{Auth, ErrorCode, Login};
 use regrant_test_support::{RedisCluster, RedisOptions, RedisServer, SentinelOptions};
 
@@ -166,6 +166,37 @@ async fn auth_that_has_read(address: &StoreAddress) -> Auth {
     let auth = auth_at(address);
     until("the feed is read", || auth.feed_lag().is_some()).await;
     auth
+}
+
+/// Apps with other lifetimes of access tokens publish to the same feed.
+#[tokio::test]
+async fn redis_drops_what_has_expired_and_nothing_else() {
+    let server = RedisServer::start().unwrap();
+    let store = StoreAddress::new(server.url()).open(None).unwrap();
+    let feed = store.feed().unwrap();
+    let now = SystemClock.now().as_millis();
+    let entry = |number: u8, seconds: i64| {
+        let target = RevocationTarget::Session { session: SessionId::from_bytes([number; 16]) };
+        Revocation::new(target, Timestamp::from_millis(now + seconds * 1_000))
+    };
+    // As they were published 40 minutes ago: some for an hour, some for half of it.
+    let (long, expired): (Vec<_>, Vec<_>) =
+        (0..60).map(|number| (entry(number, 1_200), entry(100 + number, -600))).unzip();
+    for (index, revocation) in long.iter().chain(&expired).enumerate() {
+        let json = serde_json::to_string(revocation).unwrap();
+        let id = format!("{}-0", now - 2_400_000 + index as i64);
+        server.command::<String>(&["XADD", "regrant:feed", &id, "e", &json]).unwrap();
+    }
+    let new: Vec<_> = (0..3).map(|number| entry(200 + number, 1)).collect();
+    for revocation in &new {
+        feed.publish(std::slice::from_ref(revocation)).await.unwrap();
+    }
+    let read = feed.read(&FeedCursor::default(), Duration::from_millis(50)).await.unwrap();
+    let still = |revocation: &&Revocation| read.revocations.contains(revocation);
+    assert_eq!(long.iter().filter(still).count(), long.len());
+    assert_eq!(new.iter().filter(still).count(), new.len());
+    let left = expired.iter().filter(still).count();
+    assert!(left < expired.len(), "nothing of what has expired is dropped");
 }
 
 /// A failover that loses writes sets the stream ids back: entries published afterwards have lower ids
