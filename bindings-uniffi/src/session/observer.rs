@@ -15,8 +15,8 @@ use super::{CallbackError, SessionState};
 /// Notified when the state of a session changes.
 #[uniffi::export(with_foreign)]
 pub trait SessionListener: Send + Sync {
-    /// The new state. Called on the session's thread, one call at a time. It blocks the session, so
-    /// hand the state on and return. Of several quick changes, only the last may be reported.
+    /// The new state. Called on a thread that it may block, one call at a time. Of several quick changes, only the last
+    /// may be reported.
     fn on_state(&self, state: SessionState) -> Result<(), CallbackError>;
 }
 
@@ -27,8 +27,15 @@ pub(super) async fn notify(
 ) {
     while states.changed().await.is_ok() {
         let state = *states.borrow_and_update();
-        if let Err(error) = listener.on_state(state.into()) {
-            tracing::warn!(target: super::TARGET, %error, "session listener failed");
+        let listener = Arc::clone(&listener);
+        // A listener that waits for a call to the session would wait for ever on the session's thread.
+        let notified = tokio::task::spawn_blocking(move || listener.on_state(state.into())).await;
+        match notified {
+            Ok(Err(error)) => {
+                tracing::warn!(target: super::TARGET, %error, "session listener failed");
+            }
+            Err(_) => tracing::warn!(target: super::TARGET, "session listener panicked"),
+            Ok(Ok(())) => {}
         }
     }
 }

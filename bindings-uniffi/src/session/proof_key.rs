@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use regrant::dpop::{DeviceKey, ProofKey as _, SoftwareKey};
 use regrant::error::{Cause, Error};
@@ -28,10 +29,13 @@ pub trait ProofKey: Send + Sync {
     fn sign(&self, message: Vec<u8>) -> Result<Vec<u8>, CallbackError>;
 }
 
+/// How long the storage of a key may take, locking included: as long as that of a session's tokens.
+const KEY_TIMEOUT: Duration = Duration::from_secs(20);
+
 /// Loads a software key from `storage`, or creates one. Use a storage of its own, not that of the
 /// tokens. The key is as safe as that storage, and the tokens that are bound to it are lost with it.
 ///
-/// Fails with `ERR_STORE_UNAVAILABLE` if the storage fails, and with `ERR_CONFIG_INVALID` if it
+/// Fails with `ERR_STORE_UNAVAILABLE` if the storage fails or takes longer than 20 seconds, and with `ERR_CONFIG_INVALID` if it
 /// contains something else.
 #[uniffi::export]
 pub async fn software_proof_key(
@@ -40,7 +44,9 @@ pub async fn software_proof_key(
     let (reply, answer) = oneshot::channel();
     let work = async move {
         let (storage, mut unused) = Foreign::new(storage);
-        let key = SoftwareKey::load_or_create(&storage).await;
+        let loading = tokio::time::timeout(KEY_TIMEOUT, SoftwareKey::load_or_create(&storage));
+        let key =
+            loading.await.unwrap_or_else(|_| Err("the storage did not respond in time".into()));
         drop(storage);
         // Wait until the storage is unlocked.
         while unused.recv().await.is_some() {}

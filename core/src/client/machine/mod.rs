@@ -66,10 +66,20 @@ pub struct Machine {
     revoked: Option<Revoked>,
     /// Whether to refresh although no caller waits.
     background_refresh: bool,
+    /// When to read the storage again, which could not be read although no caller waits for a token.
+    reread: Option<Reread>,
     failures: Failures,
     jitter: Jitter,
     last_ticket: u64,
     published_state: SessionState,
+}
+
+/// A read of the storage without which the state stays unknown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+struct Reread {
+    at: Duration,
+    /// How often it has failed so far.
+    failures: u32,
 }
 
 /// What is known about the stored tokens.
@@ -231,6 +241,7 @@ impl Machine {
             revocations: Vec::new(),
             revoked: None,
             background_refresh: false,
+            reread: None,
             failures: Failures::default(),
             jitter,
             last_ticket: 0,
@@ -287,6 +298,7 @@ impl Machine {
         let attempt = match &self.phase {
             Phase::RetryWait { until, .. } => Some(*until),
             Phase::Idle if !self.waiters.is_empty() => Some(self.failures.retry_at()),
+            Phase::Idle => self.reread.map(|reread| reread.at),
             _ => None,
         };
         let waiters = self.waiters.iter().map(|waiter| waiter.deadline);
@@ -339,9 +351,10 @@ impl Machine {
         if !self.commands.is_empty() || self.revoked.is_some() {
             return self.take_lock(out);
         }
-        if self.waiters.is_empty() && !self.background_refresh
-            || now.monotonic < self.failures.retry_at()
-        {
+        let is_wanted = !self.waiters.is_empty() || self.background_refresh;
+        let may_attempt = is_wanted && now.monotonic >= self.failures.retry_at();
+        let rereads = self.reread.is_some_and(|reread| now.monotonic >= reread.at);
+        if !may_attempt && !rereads {
             return;
         }
         match self.tokens {

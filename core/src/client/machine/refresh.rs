@@ -8,7 +8,8 @@ use crate::client::error::{SessionError, SignOutReason, TransientError};
 use crate::client::event::{Action, RefreshAnswer, StorageRead, Ticket};
 use crate::client::pair::TokenPair;
 
-use super::{Machine, Phase, Rejection, StorageChange, TokenState, fail_caller};
+use super::retry::backoff;
+use super::{Machine, Phase, Rejection, Reread, StorageChange, TokenState, fail_caller};
 
 impl Machine {
     pub(super) fn on_locked(&mut self, ticket: Ticket, now: DeviceTime, out: &mut Vec<Action>) {
@@ -84,6 +85,7 @@ impl Machine {
         if !self.commands.is_empty() {
             return;
         }
+        let reread = self.reread.take();
         match found {
             StorageRead::Pair(pair) if !self.is_ended(&pair) && self.has_key_of(&pair) => {
                 self.hold(pair, now);
@@ -97,6 +99,14 @@ impl Machine {
                     self.revoke(pair, None, now);
                 }
                 self.no_usable_pair(&StorageRead::Empty, out);
+            }
+            // Nobody waits: the app waits for the state, and the failure must not open the circuit breaker.
+            StorageRead::Failed
+                if self.waiters.is_empty() && self.tokens == TokenState::Unknown =>
+            {
+                let failures = reread.map_or(0, |reread| reread.failures).saturating_add(1);
+                let delay = backoff(&self.settings, failures, &mut self.jitter);
+                self.reread = Some(Reread { at: now.monotonic.saturating_add(delay), failures });
             }
             StorageRead::Failed => self.attempt_failed(TransientError::Storage, None, now, out),
             StorageRead::Pair(pair) if self.is_ended(&pair) => {

@@ -126,6 +126,36 @@ fn the_start_reads_the_storage_and_sends_nothing() {
     assert!(fixture.states.is_empty() && fixture.is_idle());
 }
 
+/// As while the device is locked: an app that waits for the state must not wait for ever.
+#[test]
+fn a_storage_that_cannot_be_read_at_the_start_is_read_again() {
+    let mut fixture = MachineFixture::new();
+    let pair = fixture.pair_of_other_process(1);
+    fixture.handle(Event::Start);
+    for _ in 0..20 {
+        fixture.finish_read(StorageRead::Failed);
+        assert!(fixture.is_idle() && fixture.pending.is_empty());
+        let before = fixture.now.monotonic;
+        fixture.wake();
+        assert!(fixture.now.monotonic - before <= settings().max_backoff);
+    }
+    fixture.finish_read(StorageRead::Pair(pair));
+    assert_eq!(fixture.states, [SessionState::SignedIn]);
+    assert_eq!(fixture.machine.wake_at(), None);
+    // Callers in between are not refused at once for it.
+    let mut fixture = MachineFixture::new();
+    fixture.handle(Event::Start);
+    for _ in 0..20 {
+        fixture.finish_read(StorageRead::Failed);
+        fixture.wake();
+    }
+    fixture.finish_read(StorageRead::Failed);
+    let caller = fixture.acquire();
+    let pair = fixture.pair_of_other_process(1);
+    fixture.finish_read(StorageRead::Pair(pair));
+    assert_eq!(fixture.reply_to(caller), token(1));
+}
+
 #[test]
 fn a_lost_storage_signs_out_until_the_next_sign_in() {
     let mut fixture = MachineFixture::expired();
