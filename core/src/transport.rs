@@ -78,9 +78,9 @@ impl HttpResponse {
         }
     }
 
-    /// How long the response may be cached (`Cache-Control`, RFC 9111 §5.2.2): zero for `no-store`
-    /// and `no-cache`, `None` if unspecified.
-    pub(crate) fn max_age(&self) -> Option<Duration> {
+    /// How long the response may still be cached (`Cache-Control`, RFC 9111 §5.2.2, less the `Age` that it has from
+    /// other caches, §5.1): zero for `no-store` and `no-cache`, `None` if unspecified.
+    pub(crate) fn fresh_for(&self) -> Option<Duration> {
         let directives = self.header("cache-control")?.split(',').map(str::trim);
         let mut max_age = None;
         for directive in directives {
@@ -92,7 +92,8 @@ impl HttpResponse {
                 max_age = value.trim_matches('"').parse().ok().map(Duration::from_secs).or(max_age);
             }
         }
-        max_age
+        let age = self.header("age").and_then(|age| age.trim().parse().ok()).unwrap_or(0);
+        max_age.map(|max_age| max_age.saturating_sub(Duration::from_secs(age)))
     }
 }
 
@@ -131,9 +132,9 @@ mod tests {
     }
 
     #[test]
-    fn reads_max_age_of_cache_control() {
+    fn reads_how_long_a_response_may_be_cached() {
         let age =
-            |value| response_with(&[("Cache-Control", value)]).max_age().map(|age| age.as_secs());
+            |value| response_with(&[("Cache-Control", value)]).fresh_for().map(|age| age.as_secs());
         assert_eq!(age("public, max-age=300"), Some(300));
         assert_eq!(age("Max-Age=\"60\""), Some(60));
         assert_eq!(age("max-age=300, no-cache"), Some(0));
@@ -141,6 +142,10 @@ mod tests {
         for none in ["", "public", "max-age", "max-age=-1", "max-age=soon", "s-maxage=9"] {
             assert_eq!(age(none), None, "{none}");
         }
-        assert_eq!(response_with(&[]).max_age(), None);
+        assert_eq!(response_with(&[]).fresh_for(), None);
+        for (age, left) in [("100", 200), ("300", 0), ("4000", 0), ("-5", 300), ("old", 300)] {
+            let response = response_with(&[("Age", age), ("Cache-Control", "max-age=300")]);
+            assert_eq!(response.fresh_for(), Some(Duration::from_secs(left)), "{age}");
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::access::{AccessPolicy, AccessVerifier, VerifiedAccess};
 use crate::error::{Cause, Error, Result};
 use crate::keys::{Algorithm, JwkSet};
 use crate::transport::{HttpRequest, HttpResponse, Transport};
-use crate::types::Clock;
+use crate::types::{Clock, Timestamp};
 
 /// The target of log events.
 pub(super) const TARGET: &str = "regrant::jwks";
@@ -89,7 +89,8 @@ pub(super) struct RemoteKeys {
     /// With the cached keys. Replaced together with its cache of verified tokens, so that no token
     /// outlives its key.
     verifier: ArcSwapOption<AccessVerifier>,
-    /// In milliseconds. Before it, verification need not lock `state`.
+    /// Between these times, in milliseconds, verification need not lock `state`.
+    fresh_from: AtomicI64,
     fresh_until: AtomicI64,
     state: Mutex<KeySetState>,
     /// Counts completed fetches.
@@ -130,6 +131,7 @@ impl RemoteKeys {
             clock,
             runtime: Handle::try_current().ok(),
             verifier: ArcSwapOption::empty(),
+            fresh_from: AtomicI64::new(i64::MAX),
             fresh_until: AtomicI64::new(i64::MIN),
             state: Mutex::new(state),
             completed: watch::Sender::new(0),
@@ -175,7 +177,7 @@ impl RemoteKeys {
     fn attempt(self: &Arc<Self>, token: &str) -> (Result<VerifiedAccess>, MayChange) {
         let now = self.clock.coarse();
         let mut may_change = MayChange::No;
-        if now.as_millis() >= self.fresh_until.load(Ordering::Acquire) {
+        if !self.is_fresh(now) {
             let decision = self.state().scheduler.for_token(now);
             may_change = self.apply(decision);
             if matches!(
@@ -195,6 +197,12 @@ impl RemoteKeys {
         }
         let decision = self.state().scheduler.for_unknown_key(now);
         (result, self.apply(decision))
+    }
+
+    fn is_fresh(&self, now: Timestamp) -> bool {
+        let now = now.as_millis();
+        self.fresh_from.load(Ordering::Acquire) <= now
+            && now < self.fresh_until.load(Ordering::Acquire)
     }
 
     /// Starts a fetch if `decision` says so.
@@ -228,7 +236,7 @@ impl RemoteKeys {
         tokio::time::timeout(self.schedule.timeout(), self.transport.send(request)).await?
     }
 
-    /// Replaces the cached keys by those in `response`. Returns its `max-age`.
+    /// Replaces the cached keys by those in `response`. Returns how long it may be cached.
     fn store(&self, response: &HttpResponse) -> Result<Option<Duration>, Cause> {
         if response.status != 200 {
             return Err(format!("status {}", response.status).into());
@@ -246,14 +254,14 @@ impl RemoteKeys {
             self.verifier.store(Some(Arc::new(verifier)));
             text.clone_into(&mut self.state().text);
         }
-        Ok(response.max_age())
+        Ok(response.fresh_for())
     }
 
     fn complete(&self, result: Result<Option<Duration>, Cause>) {
         let mut state = self.state();
         match result {
-            Ok(max_age) => {
-                state.scheduler.succeeded(self.clock.now(), max_age);
+            Ok(fresh_for) => {
+                state.scheduler.succeeded(self.clock.now(), fresh_for);
                 state.problem = None;
             }
             Err(error) => {
@@ -262,8 +270,10 @@ impl RemoteKeys {
                 state.problem = Some(error.to_string());
             }
         }
-        let fresh_until = state.scheduler.fresh_until().map_or(i64::MIN, |until| until.as_millis());
-        self.fresh_until.store(fresh_until, Ordering::Release);
+        if let Some(fresh) = state.scheduler.fresh() {
+            self.fresh_from.store(fresh.start.as_millis(), Ordering::Release);
+            self.fresh_until.store(fresh.end.as_millis(), Ordering::Release);
+        }
         drop(state);
         self.completed.send_modify(|completed| *completed += 1);
     }

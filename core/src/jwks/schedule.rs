@@ -1,6 +1,7 @@
 //! When an issuer's JWK Set is fetched: the configured times, and the state machine that applies
 //! them, without I/O and clock.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use crate::error::{Error, Result};
@@ -190,11 +191,11 @@ impl FetchScheduler {
         self.request(now, delay, FetchDecision::Fetch)
     }
 
-    /// A fetch succeeded. `max_age` is from the response's `Cache-Control`.
-    pub(super) fn succeeded(&mut self, now: Timestamp, max_age: Option<Duration>) {
+    /// A fetch succeeded. `fresh_for` is how long its response says that it may be cached.
+    pub(super) fn succeeded(&mut self, now: Timestamp, fresh_for: Option<Duration>) {
         let min = self.schedule.refetch_cooldown;
-        let fresh_for = match max_age {
-            Some(max_age) => max_age.clamp(min, MAX_MAX_AGE.max(min)),
+        let fresh_for = match fresh_for {
+            Some(fresh_for) => fresh_for.clamp(min, MAX_MAX_AGE.max(min)),
             None => self.schedule.max_age,
         };
         self.set = Some(FetchedSet { fetched_at: now, fresh_for });
@@ -207,10 +208,11 @@ impl FetchScheduler {
         self.failures = self.failures.saturating_add(1);
     }
 
-    /// Until when [`for_token`](Self::for_token) returns [`FetchDecision::Use`]; `None` without a
-    /// set.
-    pub(super) fn fresh_until(&self) -> Option<Timestamp> {
-        self.set.map(|set| set.fetched_at.plus(set.fresh_for))
+    /// When [`for_token`](Self::for_token) returns [`FetchDecision::Use`]; `None` without a set.
+    pub(super) fn fresh(&self) -> Option<Range<Timestamp>> {
+        let set = self.set?;
+        // Before that, the clock was set back.
+        Some(set.fetched_at.minus(CLOCK_ADJUSTMENT)..set.fetched_at.plus(set.fresh_for))
     }
 
     /// `decision`, unless a fetch is in progress or the last one started less than `delay` ago.
@@ -275,7 +277,7 @@ mod tests {
         assert_eq!(scheduler.for_unknown_key(at(1)), FetchDecision::Wait);
         scheduler.succeeded(at(1), None);
         assert_eq!(scheduler.for_token(at(1)), FetchDecision::Use);
-        assert_eq!(scheduler.fresh_until(), Some(at(1 + MAX_AGE)));
+        assert_eq!(scheduler.fresh().unwrap().end, at(1 + MAX_AGE));
     }
 
     #[test]
@@ -336,7 +338,7 @@ mod tests {
             let mut scheduler = scheduler();
             scheduler.for_token(at(0));
             scheduler.succeeded(at(0), Some(Duration::from_secs(max_age)));
-            assert_eq!(scheduler.fresh_until(), Some(at(fresh_for)), "{max_age}");
+            assert_eq!(scheduler.fresh().unwrap().end, at(fresh_for), "{max_age}");
         }
     }
 

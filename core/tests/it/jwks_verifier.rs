@@ -190,6 +190,21 @@ async fn a_withdrawn_key_is_rejected_although_its_token_was_cached() {
     assert_eq!(web.count(), 2);
 }
 
+/// It was ahead by a day when the keys were fetched: they would seem fresh for a day.
+#[tokio::test]
+async fn a_withdrawn_key_is_rejected_after_the_clock_was_set_back() {
+    let (web, clock) = (Web::new(&set(vec![one(), two()])), clock());
+    let right = clock.now();
+    clock.advance(SECOND * 86_400);
+    let verifier = trusting(&web, &clock);
+    verifier.ready().await.unwrap();
+    web.serve(&set(vec![two()]));
+    clock.set(right);
+    let token = token_of(one(), ISSUER, &clock);
+    assert!(matches!(verifier.verify(&token).await, Err(Error::KeyNotFound)));
+    assert_eq!(web.count(), 2);
+}
+
 #[tokio::test]
 async fn a_stale_set_bridges_an_outage_of_the_issuer() {
     let (web, clock) = (Web::new(&set(vec![one()])), clock());

@@ -21,25 +21,16 @@ extension Session {
     ) async throws -> (Data, HTTPURLResponse) {
         guard let url = request.url else { throw URLError(.badURL) }
         let method = request.httpMethod ?? "GET"
-        var attempt = try await unlessCancelled {
-            try await self.attempt(method: method, url: url.absoluteString)
-        }
-        while true {
-            var authorized = request
-            let headers = attempt.headers()
-            for header in headers {
-                authorized.setValue(header.value, forHTTPHeaderField: header.name)
-            }
-            let redirects = OwnServerOnly(url: url, headers: headers.map(\.name))
-            let (body, response) = try await urlSession.response(to: authorized, delegate: redirects)
-            let (sent, head) = (attempt, HttpResponse(head: response))
-            let from = response.url?.absoluteString
-            let next = try await unlessCancelled {
-                try await self.nextAttempt(attempt: sent, response: head, from: from)
-            }
-            guard let next, request.httpBodyStream == nil else { return (body, response) }
-            attempt = next
-        }
+        return try await authorize(
+            method: method, url: url, isRepeatable: request.httpBodyStream == nil,
+            { headers in
+                var authorized = request
+                for header in headers {
+                    authorized.setValue(header.value, forHTTPHeaderField: header.name)
+                }
+                let redirects = OwnServerOnly(url: url, headers: headers.map(\.name))
+                return try await urlSession.response(to: authorized, delegate: redirects)
+            }, head: { HttpResponse(head: $0.1) }, from: { $0.1.url })
     }
 
     /// `GET` of `url`: see `data(for:over:)`.
