@@ -2,7 +2,7 @@
 import { types } from 'node:util';
 import { unknownOptionProblem } from '../native.cjs';
 import { AuthError, type AuthErrorOptions, type Catalog } from './catalog.cjs';
-import type { RequestProof, SubjectId } from './session.cjs';
+import type { ClientDetails, RequestProof, SubjectId } from './session.cjs';
 
 /** What an argument must be, and the words for it. */
 export interface Check {
@@ -19,6 +19,16 @@ export const isWellFormedText: Check = {
   accepts: (value) => typeof value === 'string' && value.isWellFormed(),
   expected: 'a string without lone surrogates',
 };
+/** `null` too, as `Headers.get` returns it. */
+export const isTextOrNull: Check = {
+  accepts: (value) => value === null || isWellFormedText.accepts(value),
+  expected: isWellFormedText.expected,
+};
+/** For the core, which takes no `null`. */
+export function detailsOf({ address, userAgent }: ClientDetails): { address: string | undefined; userAgent: string | undefined } {
+  return { address: address ?? undefined, userAgent: userAgent ?? undefined };
+}
+
 export const isFlag: Check = { accepts: (value) => typeof value === 'boolean', expected: 'true or false' };
 export const isFunction: Check = { accepts: (value) => typeof value === 'function', expected: 'a function' };
 export const isAnything: Check = { accepts: () => true, expected: 'a value' };

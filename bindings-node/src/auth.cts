@@ -7,12 +7,14 @@ import {
   errorOptions,
   isAnything,
   isDate,
+  detailsOf,
   isFlag,
   isFunction,
   isLifetime,
   isProof,
   isSubject,
   isText,
+  isTextOrNull,
   isWellFormedText,
   refuseOptions,
   subjectText,
@@ -105,7 +107,7 @@ export function createAuth(config: AuthConfig): Auth {
  */
 export type WhenStale = 'open' | 'ask' | 'closed';
 
-const clientOptions: Checks<ClientDetails> = { address: isWellFormedText, userAgent: isWellFormedText };
+const clientOptions: Checks<ClientDetails> = { address: isTextOrNull, userAgent: isTextOrNull };
 const loginOptions: Checks<LoginOptions> = {
   device: isText,
   claims: isAnything,
@@ -361,7 +363,7 @@ export class Auth {
   async login(subject: SubjectId, options: LoginOptions = {}): Promise<TokenPair> {
     checkOptions(options, loginOptions, this.#catalog);
     const user = subjectText(subject, this.#catalog);
-    const { device, claims, idleTtl, absoluteTtl, persistent, proof, address, userAgent } = options;
+    const { device, claims, idleTtl, absoluteTtl, persistent, proof } = options;
     const outcome = await this.#native.login(user, {
       device,
       claims: this.#claims(claims),
@@ -369,7 +371,7 @@ export class Auth {
       absoluteTtl: absoluteTtl === undefined ? undefined : JSON.stringify(absoluteTtl),
       persistent,
       proof,
-      client: { address, userAgent },
+      client: detailsOf(options),
     });
     return parsePair(this.#catalog.textOf(outcome));
   }
@@ -402,7 +404,7 @@ export class Auth {
   async refresh(refreshToken: string | undefined, options: RefreshOptions = {}): Promise<Renewed> {
     checkOptions(options, refreshOptions, this.#catalog);
     const token = this.#present(refreshToken);
-    const { subject, rotate, claims, proof, address, userAgent } = options;
+    const { subject, rotate, claims, proof } = options;
     const expected = subject === undefined ? undefined : subjectText(subject, this.#catalog);
     let text = typeof claims === 'function' ? undefined : this.#claims(claims);
     let identityError: AuthError | undefined;
@@ -416,7 +418,7 @@ export class Auth {
         if (identityError.advice === 'retry') throw identityError;
       }
     }
-    const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, client: { address, userAgent } });
+    const outcome = await this.#native.refresh(token, { expected, rotate, claims: text, proof, client: detailsOf(options) });
     if (identityError && typeof outcome === 'string') throw identityError;
     return parseRenewed(this.#catalog.textOf(outcome), token);
   }
@@ -431,8 +433,8 @@ export class Auth {
    */
   async logout(refreshToken: string | undefined, options: LogoutOptions = {}): Promise<boolean> {
     checkOptions(options, logoutOptions, this.#catalog);
-    const { proof, address, userAgent } = options;
-    const outcome = await this.#native.logout(this.#present(refreshToken), proof, { address, userAgent });
+    const { proof } = options;
+    const outcome = await this.#native.logout(this.#present(refreshToken), proof, detailsOf(options));
     return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
   }
 
@@ -455,8 +457,7 @@ export class Auth {
     checkArgument('sessionId', sessionId, isWellFormedText, this.#catalog);
     const user = subjectText(subject, this.#catalog);
     const claims = encodeClaims(options.claims, this.#catalog);
-    const { address, userAgent } = options;
-    const client = { address, userAgent };
+    const client = detailsOf(options);
     const outcome = await this.#native.updateSession(user, sessionId, claims, options.atOnce === true, client);
     return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
   }
@@ -480,9 +481,8 @@ export class Auth {
     checkOptions(client, clientOptions, this.#catalog);
     checkArgument('sessionId', sessionId, isWellFormedText, this.#catalog);
     checkArgument('reason', reason, isText, this.#catalog);
-    const { address, userAgent } = client;
     const user = subjectText(subject, this.#catalog);
-    const outcome = await this.#native.revokeSession(user, sessionId, reason, { address, userAgent });
+    const outcome = await this.#native.revokeSession(user, sessionId, reason, detailsOf(client));
     return JSON.parse(this.#catalog.textOf(outcome)) as boolean;
   }
 
@@ -498,8 +498,8 @@ export class Auth {
   async logoutEverywhere(subject: SubjectId, options: LogoutEverywhereOptions = {}): Promise<number> {
     checkOptions(options, everywhereOptions, this.#catalog);
     const user = subjectText(subject, this.#catalog);
-    const { exceptSession, before, reason, address, userAgent } = options;
-    const client = { address, userAgent };
+    const { exceptSession, before, reason } = options;
+    const client = detailsOf(options);
     const outcome = await this.#native.logoutEverywhere(user, exceptSession, before?.getTime(), reason, client);
     return JSON.parse(this.#catalog.textOf(outcome)) as number;
   }

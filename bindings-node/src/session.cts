@@ -35,9 +35,9 @@ export interface LoginOptions {
    * The address of the client, stored with the session unless `refresh.recordClients` is `false`; truncated to 64 bytes.
    * `clientOf` of `regrant/http` reads it from a request.
    */
-  address?: string | undefined;
+  address?: string | null | undefined;
   /** The user agent of the client, likewise; truncated to 256 bytes. */
-  userAgent?: string | undefined;
+  userAgent?: string | null | undefined;
 }
 
 /** The options of an update. */
@@ -51,9 +51,9 @@ export interface UpdateOptions extends ClientDetails {
 /** Where a request came from. Nothing proves it: clients choose their user agent. */
 export interface ClientDetails {
   /** The address of the client, or of the proxy in front of it. */
-  readonly address?: string | undefined;
+  readonly address?: string | null | undefined;
   /** The value of the header `User-Agent`. */
-  readonly userAgent?: string | undefined;
+  readonly userAgent?: string | null | undefined;
 }
 
 /** The session that a refresh is for. */
@@ -120,9 +120,9 @@ export interface RefreshOptions {
    * issue. Behind a trusted proxy, the address that the proxy reports. Stored with the session too, unless
    * `refresh.recordClients` is `false`.
    */
-  address?: string | undefined;
+  address?: string | null | undefined;
   /** The user agent of the client, stored with the session likewise. */
-  userAgent?: string | undefined;
+  userAgent?: string | null | undefined;
 }
 
 /** A proof and the request that it must match. `proofOf` of `regrant/http` reads it from a request. */

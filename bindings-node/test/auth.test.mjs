@@ -177,7 +177,7 @@ test('an argument of another type is refused by name', async () => {
     ...[null, 5, {}].map((device) => [() => auth.login('user-1', { device }), 'device']),
     ...[null, {}, 1.5].map((subject) => [() => auth.refresh(refreshToken, { subject }), 'subject']),
     ...[null, 1, 'no'].map((rotate) => [() => auth.refresh(refreshToken, { rotate }), 'rotate']),
-    ...[null, 1, {}].map((address) => [() => auth.refresh(refreshToken, { address }), 'address']),
+    ...[1, {}].map((address) => [() => auth.refresh(refreshToken, { address }), 'address']),
     ...[null, 0, 'now', {}, new Date(NaN)].map((before) => [() => auth.logoutEverywhere('user-1', { before }), 'before']),
     ...[null, 5, 'no id'].map((id) => [() => auth.logoutEverywhere('user-1', { exceptSession: id }), 'exceptSession']),
     ...[null, 5, 'bored'].map((reason) => [() => auth.logoutEverywhere('user-1', { reason }), 'reason']),
@@ -198,6 +198,15 @@ test('an argument of another type is refused by name', async () => {
   }
   assert.equal((await auth.sessions('user-1')).length, 1, 'nothing was changed');
   await auth.refresh(refreshToken);
+});
+
+test('a header that a request of the Fetch API lacks is null', async () => {
+  const { auth } = testAuth();
+  const client = { address: null, userAgent: new Headers().get('user-agent') };
+  const { refreshToken, sessionId } = await auth.login('user-1', client);
+  const { refreshToken: next } = await auth.refresh(refreshToken, client);
+  assert.equal((await auth.sessions('user-1')).find((session) => session.sessionId === sessionId).createdFrom?.address, undefined);
+  assert.equal(await auth.logout(next, client), true);
 });
 
 test('a client that claims to be a user whom nobody can be has the wrong token', async () => {

@@ -189,3 +189,24 @@ for (const { name, express } of expressVersions) {
     assert.deepEqual(new Set(codes), new Set(['ERR_TOKEN_EXPIRED']));
   });
 }
+
+/** As bluebird and zone.js do. */
+test('an app may replace the global Promise', async (t) => {
+  const { auth } = testAuth();
+  const guard = authenticate(auth, { whenStale: 'ask' });
+  const { accessToken } = await auth.login('user-1');
+  const Native = globalThis.Promise;
+  t.after(() => {
+    globalThis.Promise = Native;
+  });
+  globalThis.Promise = class Other extends Native {};
+  for (const [token, passes] of [['bad.token.x', false], [accessToken, true]]) {
+    const req = { method: 'GET', url: '/me', originalUrl: '/me', headers: { authorization: `Bearer ${token}` } };
+    const passed = await new Native((resolve) => {
+      const res = { locals: {}, set: () => res, setHeader() {}, getHeader() {}, append() {}, status: () => res, json: () => resolve(false), send: () => resolve(false), end: () => resolve(false) };
+      guard(req, res, () => resolve(true));
+    });
+    assert.equal(passed, passes, token);
+    if (passes) assert.equal(req.auth.subject, 'user-1');
+  }
+});

@@ -1,6 +1,8 @@
 // The endpoints of OAuth 2.0: token, revocation and introspection, as a standard client uses them.
 import assert from 'node:assert/strict';
 import { generateKeyPairSync } from 'node:crypto';
+import { once } from 'node:events';
+import { connect } from 'node:net';
 import { test } from 'node:test';
 import fastify from 'fastify';
 import { createAuth } from 'regrant';
@@ -160,6 +162,49 @@ test('a form that is too long is refused without being read to its end', async (
   const call = await surfaces[Object.keys(surfaces)[0]](t, auth);
   const reply = await call('/oauth/token', { method: 'POST', body: `refresh_token=${'x'.repeat(200_000)}` });
   assert.equal(reply.status, 413);
+});
+
+/** As loggers do. A request whose stream was destroyed has no socket, and reading its address throws. */
+test('after a form that is too long or is given up, a listener can read the address of the client', async (t) => {
+  const { auth } = testAuth();
+  const addresses = [];
+  const failures = [];
+  const app = expressVersions[0].express();
+  app.use((req, res, next) => {
+    res.on('close', () => addresses.push(req.ip));
+    next();
+  });
+  app.use('/oauth', forExpress.oauthRouter(auth));
+  app.use((error, _req, res, _next) => {
+    failures.push(error);
+    res.status(500).end();
+  });
+  const server = app.listen(0, '127.0.0.1');
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address();
+  for (const path of ['token', 'revoke']) {
+    const reply = await fetch(`http://127.0.0.1:${port}/oauth/${path}`, { method: 'POST', body: `token=${'x'.repeat(200_000)}` });
+    assert.equal(reply.status, 413);
+  }
+  const socket = connect(port, '127.0.0.1');
+  socket.write('POST /oauth/token HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\nabc');
+  await new Promise((resolve) => socket.write('d', resolve));
+  while (!(await new Promise((resolve) => server.getConnections((_, count) => resolve(count > 0))))) continue;
+  socket.destroy();
+  while (addresses.length < 3) await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(failures, []);
+  for (const address of addresses.slice(0, 2)) assert.match(address, /127\.0\.0\.1$/);
+});
+
+test('a method that no endpoint has is answered alike', async (t) => {
+  for (const [name, surface] of Object.entries(surfaces)) {
+    const call = await surface(t, testAuth().auth);
+    for (const method of ['GET', 'PUT', 'OPTIONS']) {
+      const reply = await call('/oauth/token', { method });
+      assert.deepEqual([reply.status, reply.headers.get('allow')], [405, 'POST'], `${name} ${method}`);
+    }
+  }
 });
 
 test('introspection needs authorize', () => {

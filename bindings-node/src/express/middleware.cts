@@ -78,9 +78,14 @@ export function middleware<T extends object>(
     } catch (thrown) {
       return failureOf(options, req, res, next, auth)(thrown);
     }
-    if (!(verdict instanceof Promise)) return pass(verdict, req, res, next);
+    // Not by its class: the app may have replaced the global `Promise`, and an async function returns another.
+    if (!isPromise(verdict)) return pass(verdict, req, res, next);
     verdict.then((access) => pass(access, req, res, next), failureOf(options, req, res, next, auth));
   };
+}
+
+function isPromise<V>(value: V | Promise<V>): value is Promise<V> {
+  return typeof (value as Partial<Promise<V>> | undefined)?.then === 'function';
 }
 
 /** Which requests may pass, and what is made of them. `T`: the app's own claims. */
@@ -263,7 +268,9 @@ export function oauthRouter(auth: Auth, options: OAuthRouterOptions = {}): Reque
   };
   return (req, res, next): void => {
     const [, name = '', ...others] = req.path.split('/');
-    const route = others.length === 0 && Object.hasOwn(routes, name) ? routes[name] : undefined;
+    // Express ignores a slash at the end.
+    const isLeaf = others.every((other) => other === '') && others.length < 2;
+    const route = isLeaf && Object.hasOwn(routes, name) ? routes[name] : undefined;
     if (route) return void route(req, res, next);
     next();
   };

@@ -251,12 +251,17 @@ function addOAuthRoutes(app: FastifyInstance, options: OAuthRoutesOptions): void
   app.removeAllContentTypeParsers();
   app.addContentTypeParser('*', { parseAs: 'string' }, (_request, body, parsed) => parsed(null, body));
   const post = (url: string, answer: (request: FastifyRequest) => Promise<HttpAnswer>) =>
-    app.post(url, async (request, reply) => {
-      try {
-        return send(reply, await answer(request));
-      } catch (thrown) {
-        return fail(thrown, request, reply, options);
-      }
+    app.route({
+      method: METHODS,
+      url,
+      exposeHeadRoute: false,
+      handler: async (request, reply) => {
+        try {
+          return send(reply, await answer(request));
+        } catch (thrown) {
+          return fail(thrown, request, reply, options);
+        }
+      },
     });
   post('/token', (request) => answerToken(auth, request, tokenOptions));
   post('/revoke', (request) => revoke(auth, request));

@@ -1,7 +1,7 @@
 /** The responses of the endpoints: login, refresh, logout, sessions and public keys. */
 import type { NativeResult, PresentedBody } from '../../native.cjs';
 import { internalsOf, type Auth, type AuthInternals } from '../auth.cjs';
-import { checkArgument, encodeClaims, isAnything, isFlag, isFunction, isObject, isText, isWellFormedText, type Check, type Checks } from '../arguments.cjs';
+import { checkArgument, detailsOf, encodeClaims, isAnything, isFlag, isFunction, isObject, isText, isWellFormedText, type Check, type Checks } from '../arguments.cjs';
 import type { AuthError, Catalog } from '../catalog.cjs';
 import type { VerifiedAccess } from '../claims.cjs';
 import { checkAuth, checkHandlerOptions, errorChecks, refuseOptions } from './guard.cjs';
@@ -299,8 +299,8 @@ export async function sessions(auth: Auth, access: VerifiedAccess, request: Sess
 /** @throws AuthError as the core's endpoint. */
 export async function listOrEnd(auth: Auth, access: VerifiedAccess, request: SessionsRequest): Promise<HttpAnswer> {
   const { native, catalog } = internalsOf(auth);
-  const { method = '', sessionId, address, userAgent } = request;
-  const client = { address, userAgent };
+  const { method = '', sessionId } = request;
+  const client = detailsOf(request);
   return parseAnswer(catalog.textOf(await native.sessionsResponse(access.subject, access.sessionId, method, sessionId, client)));
 }
 

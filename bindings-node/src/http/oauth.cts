@@ -1,6 +1,7 @@
 /** The endpoints of OAuth 2.0: token, revocation and introspection, for clients and services that speak nothing else. */
+import { Readable } from 'node:stream';
 import { internalsOf, type Auth } from '../auth.cjs';
-import { checkArgument, isAnything, isFunction, isObject, type Checks } from '../arguments.cjs';
+import { checkArgument, detailsOf, isAnything, isFunction, isObject, type Checks } from '../arguments.cjs';
 import { Catalog } from '../catalog.cjs';
 import type { ClaimsSource } from '../session.cjs';
 import { claimsOf } from './endpoints.cjs';
@@ -56,7 +57,7 @@ export async function answerToken(auth: Auth, request: HttpRequest, options: Tok
   const { native, catalog, web } = internalsOf(auth);
   const form = await formOf(request);
   if (typeof form !== 'string') return form;
-  const input = { rotate: undefined, address: clientOf(request).address };
+  const input = { rotate: undefined, address: detailsOf(clientOf(request)).address };
   const token = new URLSearchParams(form).get('refresh_token') ?? '';
   const { claims, identityError } = await claimsOf(auth, token, request, options.claims);
   const answer = parseAnswer(catalog.textOf(await native.tokenResponse(headOf(request, web), form, { ...input, claims })));
@@ -75,7 +76,7 @@ export async function revoke(auth: Auth, request: HttpRequest): Promise<HttpAnsw
   const { native, catalog, web } = internalsOf(auth);
   const form = await formOf(request);
   if (typeof form !== 'string') return form;
-  return parseAnswer(catalog.textOf(await native.revocationResponse(headOf(request, web), form, clientOf(request).address)));
+  return parseAnswer(catalog.textOf(await native.revocationResponse(headOf(request, web), form, detailsOf(clientOf(request)).address)));
 }
 
 /**
@@ -130,11 +131,22 @@ function isUnread({ readableEnded, body }: { readableEnded?: boolean; body?: unk
 async function readForm(stream: Chunks): Promise<string | HttpAnswer> {
   const chunks: Buffer[] = [];
   let length = 0;
-  for await (const chunk of stream) {
-    const bytes = Buffer.from(chunk as Uint8Array);
-    length += bytes.length;
-    if (length > MAX_FORM_BYTES) return { status: 413, headers: NO_STORE, cookies: [], body: { error: 'invalid_request' } };
-    chunks.push(bytes);
+  // Node.js destroys a stream whose loop is left, and a destroyed request has no socket, of which others ask the address.
+  const kept = stream instanceof Readable ? stream.iterator({ destroyOnReturn: false }) : stream;
+  try {
+    for await (const chunk of kept as Chunks) {
+      const bytes = Buffer.from(chunk as Uint8Array);
+      length += bytes.length;
+      if (length > MAX_FORM_BYTES) return badForm(413);
+      chunks.push(bytes);
+    }
+  } catch {
+    // The client has gone, which is no error of the app.
+    return badForm(400);
   }
   return Buffer.concat(chunks).toString();
+}
+
+function badForm(status: number): HttpAnswer {
+  return { status, headers: NO_STORE, cookies: [], body: { error: 'invalid_request' } };
 }

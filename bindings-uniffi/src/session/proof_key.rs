@@ -9,7 +9,7 @@ use regrant::error::{Cause, Error};
 use tokio::sync::oneshot;
 
 use super::storage::Foreign;
-use super::{CallbackError, TokenStorage, run_on_thread};
+use super::{CallbackError, LATE_LOCK, TokenStorage, run_on_thread};
 use crate::RegrantError;
 
 /// A P-256 key pair that the tokens of a session are bound to: stolen tokens are useless without it.
@@ -48,10 +48,10 @@ pub async fn software_proof_key(
         let key =
             loading.await.unwrap_or_else(|_| Err("the storage did not respond in time".into()));
         drop(storage);
-        // Wait until the storage is unlocked.
-        while unused.recv().await.is_some() {}
         // The caller may have gone; the key is stored.
         let _ = reply.send(key);
+        // Wait for a lock that is still being taken, so that it is unlocked.
+        let _ = tokio::time::timeout(LATE_LOCK, unused.recv()).await;
     };
     run_on_thread(work, None)?;
     let gone = |_| Error::Internal { what: "the key's thread has died".into() };

@@ -211,9 +211,12 @@ fn write_new(file: &Path, text: &str, private: bool) -> Result<(), Failure> {
     }
     #[cfg(not(unix))]
     let _ = private;
-    let written = options.open(file).and_then(|mut file| {
-        file.write_all(text.as_bytes())?;
-        file.sync_all()
+    let written = options.open(file).and_then(|mut created| {
+        let written = created.write_all(text.as_bytes()).and_then(|()| created.sync_all());
+        written.inspect_err(|_| {
+            // A part of a key, which would be in the way of the next attempt.
+            let _ = fs::remove_file(file);
+        })
     });
     written.map_err(|error| {
         let failure = match error.kind() {

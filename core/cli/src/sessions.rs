@@ -196,7 +196,12 @@ impl Revoke {
             (true, true) => Exit::No,
             (true, false) => Exit::Yes,
         };
-        context.reply(exit, &revoked, |out| revoked.write(out, exit))
+        context.reply(exit, &revoked, |out| {
+            revoked.write(out, exit);
+            if unknown && let Some(hint) = hint_of_realm(&self.settings) {
+                out.line(&hint);
+            }
+        })
     }
 
     async fn revoke(&self, context: &Context) -> Result<RevocationReport, Failure> {

@@ -180,7 +180,8 @@ async fn verify_with_store(
     expected: ExpectedType,
 ) -> Result<Result<Verified>, Failure> {
     require_existing_store(&config)?;
-    let auth = config.builder()?.build()?;
+    let address = config.store_address().briefly();
+    let auth = config.builder()?.store_at(address).build()?;
     Ok(match expected {
         ExpectedType::Access => {
             auth.introspect_access(token).await.map(|access| verified_access(&access))

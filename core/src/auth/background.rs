@@ -10,7 +10,7 @@ use tokio::time::sleep;
 use super::logout::{CLOCK_MARGIN, LogoutEverywhere, is_unfinished};
 use super::unfinished::RevocationRequest;
 use super::{Engine, SessionAdmin, metrics};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::revocation::{FeedCursor, FeedPage, RevocationFeed};
 use crate::store::SessionStore;
 use crate::types::{Timestamp, jitter};
@@ -142,16 +142,20 @@ impl SessionAdmin {
         }
         let mut failures = 0;
         for request in requests {
-            let report = match request.clone() {
-                RevocationRequest::Session { subject, session, reason, client } => {
-                    self.try_revoke_one(&subject, &session, reason, client.as_ref()).await
-                }
+            let is_unfinished = match request.clone() {
+                RevocationRequest::Session { subject, session, reason, client } => is_unfinished(
+                    &self.try_revoke_one(&subject, &session, reason, client.as_ref()).await,
+                ),
                 RevocationRequest::Everywhere { subject, which, reason, client } => {
                     let request = LogoutEverywhere { subject, which, reason, client };
-                    self.try_revoke_all(&request).await
+                    is_unfinished(&self.try_revoke_all(&request).await)
+                }
+                RevocationRequest::AccessTokens { subject } => {
+                    let denied = self.deny_access_tokens(&subject).await;
+                    matches!(denied, Err(Error::StoreUnavailable { .. }))
                 }
             };
-            if !is_unfinished(&report) {
+            if !is_unfinished {
                 self.unfinished.remove(&request);
                 continue;
             }

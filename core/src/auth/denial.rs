@@ -131,6 +131,19 @@ impl SessionAdmin {
         }
     }
 
+    /// Denies the access tokens that a user has, everywhere. The sessions go on.
+    ///
+    /// # Errors
+    /// As [`SessionAdmin::deny_everywhere`].
+    pub(super) async fn deny_access_tokens(&self, subject: &Subject) -> Result<()> {
+        let target = RevocationTarget::UserCutoff {
+            subject: subject.clone(),
+            issued_until: self.clock.now(),
+            except: None,
+        };
+        self.deny_everywhere(subject, vec![target], Vec::new()).await
+    }
+
     /// Publishes the cut-off times that [`SessionAdmin::deny_everywhere`] deferred.
     ///
     /// # Errors

@@ -72,7 +72,8 @@ impl Engine {
     }
 }
 
-/// Finds the user by the value that the legacy app stored with a token. Asked once per token.
+/// Finds the user by the value that the legacy app stored with a token. Asked at each attempt
+/// until the token has become a session.
 #[async_trait]
 pub trait IdentityResolver: Send + Sync {
     /// Returns the user that `value` names, an id or an e-mail address. `None` when the user no

@@ -28,7 +28,8 @@ impl Auth {
     ///   [`Error::DpopProofInvalid`], [`Error::DpopProofReplayed`] and [`Error::DpopNonceRequired`].
     /// - [`Error::StoreUnavailable`]: the access tokens are denied in this process, which repeats the
     ///   revocation in the background until the store has it, for as long as the process runs. A call
-    ///   that succeeds tells that the store has it.
+    ///   that succeeds tells that the store has it. While the legacy store is unavailable,
+    ///   the logout of a legacy token changes nothing: call again.
     /// - [`Error::TooManyAttempts`]: the session is revoked and its access tokens are denied in this
     ///   process, but they stay valid in others, because the user has ended more than 1,000 sessions
     ///   within the lifetime of an access token.

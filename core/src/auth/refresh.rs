@@ -203,10 +203,14 @@ impl Auth {
     /// unknown is no error here: only [`Auth::refresh`] tells.
     ///
     /// # Errors
-    /// As [`Auth::refresh_subject`], and [`Error::StoreUnavailable`].
+    /// As [`Auth::refresh_subject`], [`Error::StoreUnavailable`], and [`Error::TooManyAttempts`] for a token that was
+    /// refused too often.
     pub async fn refresh_identity(&self, token: &str) -> Result<RefreshIdentity> {
         let engine = &self.0.engine;
-        let RefreshClaims { subject, session, terms, .. } = engine.presented_claims(token).await?;
+        let claims = engine.presented_claims(token).await?;
+        // A token that the refresh will refuse unasked need not reach the store for this either.
+        engine.admit(&mut RefreshAttempt::new(None, Span::none()), &claims)?;
+        let RefreshClaims { subject, session, terms, .. } = claims;
         let record = engine.record(&subject, session).await?;
         let updated = record.and_then(|record| record.notes.claims);
         Ok(RefreshIdentity { subject, session, claims: terms.updated(updated.as_deref())?.claims })

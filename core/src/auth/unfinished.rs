@@ -25,19 +25,24 @@ pub(super) enum RevocationRequest {
         reason: RevocationReason,
         client: Option<ClientDetails>,
     },
+    /// The access tokens that the user has, whose claims are out of date.
+    AccessTokens { subject: Subject },
 }
 
-/// Which sessions of a user a request revokes.
+/// What a request revokes of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Selection {
     One(SessionId),
     AllBut(Option<SessionId>),
+    AccessTokens,
 }
 
 impl RevocationRequest {
     const fn subject(&self) -> &Subject {
         match self {
-            Self::Session { subject, .. } | Self::Everywhere { subject, .. } => subject,
+            Self::Session { subject, .. }
+            | Self::Everywhere { subject, .. }
+            | Self::AccessTokens { subject } => subject,
         }
     }
 
@@ -45,6 +50,7 @@ impl RevocationRequest {
         match self {
             Self::Session { session, .. } => Selection::One(*session),
             Self::Everywhere { which, .. } => Selection::AllBut(which.except),
+            Self::AccessTokens { .. } => Selection::AccessTokens,
         }
     }
 

@@ -5,9 +5,9 @@ use tracing::Span;
 use tracing::field::display;
 
 use super::events::AuditKind;
+use super::unfinished::RevocationRequest;
 use super::{Auth, Engine, metrics};
 use crate::error::Result;
-use crate::revocation::RevocationTarget;
 use crate::session::{ClientDetails, SessionTerms};
 use crate::types::{FamilyPosition, SessionId, Subject};
 
@@ -52,7 +52,7 @@ impl Auth {
     /// # Errors
     /// - [`Error::ArgumentInvalid`](crate::Error::ArgumentInvalid) for claims that the app may not set.
     /// - [`Error::StoreUnavailable`](crate::Error::StoreUnavailable): call again. The claims may be
-    ///   stored.
+    ///   stored; with [`SessionUpdate::at_once`] this process goes on to reject the access tokens.
     /// - [`Error::TooManyAttempts`](crate::Error::TooManyAttempts), with
     ///   [`SessionUpdate::at_once`]: the claims are stored, but access tokens issued before stay valid in
     ///   other processes, as in [`Auth::logout`].
@@ -74,23 +74,21 @@ impl Engine {
         let grant =
             self.grant(subject.clone(), session, FamilyPosition::default(), None, claims)?;
         self.issue(&grant, self.now().plus(self.policy.absolute_ttl))?;
+        let outdated = RevocationRequest::AccessTokens { subject: subject.clone() };
+        let unfinished = self.admin.unfinished.begin(at_once.then_some(outdated));
         let permit = self.logins.acquire(self.policy.max_in_flight.get())?;
         let is_live = self.admin.store.set_claims(&subject, &session, &json).await?;
         drop(permit);
         if !is_live {
+            unfinished.done();
             return Ok(false);
         }
         let event = AuditKind::ClaimsUpdated;
         self.admin.auditor.emit_from(&subject, session, client.as_ref(), event);
         if at_once {
-            let issued_until = self.now();
-            let target = RevocationTarget::UserCutoff {
-                subject: subject.clone(),
-                issued_until,
-                except: None,
-            };
-            self.admin.deny_everywhere(&subject, vec![target], Vec::new()).await?;
+            self.admin.deny_access_tokens(&subject).await?;
         }
+        unfinished.done();
         Ok(true)
     }
 }

@@ -221,9 +221,11 @@ impl AuthConfig {
     /// [`Error::ConfigInvalid`] with the path of the field.
     pub fn session_admin(&self) -> Result<SessionAdmin> {
         let (legacy_store, access) = (self.legacy_store()?, self.access.policy()?);
-        let admin =
-            SessionAdmin::new(self.store_address().open(None)?, access.longest_acceptance())
-                .realms(self.realms()?);
+        let admin = SessionAdmin::new(
+            self.store_address().briefly().open(None)?,
+            access.longest_acceptance(),
+        )
+        .realms(self.realms()?);
         Ok(match legacy_store {
             Some(legacy_store) => admin.with_legacy_store(legacy_store),
             None => admin,

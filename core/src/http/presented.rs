@@ -82,6 +82,8 @@ async fn check_page(
     let Some(page) = page_subject(auth, web, request) else { return Ok(token) };
     match auth.refresh_subject(&token).await {
         Ok(subject) if subject != page => Err(Error::SubjectMismatch),
+        // Whose token it is may be known soon.
+        Err(error) if error.advice() == crate::Advice::Retry => Err(error),
         // The refresh tells what is wrong with the token.
         Ok(_) | Err(_) => Ok(token),
     }

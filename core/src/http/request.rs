@@ -285,12 +285,17 @@ impl<'a> RequestHead<'a> {
         let mut found: Vec<String> = Vec::new();
         // HTTP/2 may split the header (RFC 9113 §8.2.3).
         for header in self.values(HeaderName::Cookie) {
-            for cookie in Cookie::split_parse_encoded(header).flatten() {
+            for pair in header.split(';') {
+                let Some((found_name, value)) = pair.split_once('=') else { continue };
+                // As browsers compare it: were the name decoded, a subdomain could plant a cookie with the prefix `__Host-`.
+                if found_name.trim_matches([' ', '\t']) != name {
+                    continue;
+                }
+                let Ok(cookie) = Cookie::parse_encoded(["value=", value].concat()) else {
+                    continue;
+                };
                 let value = cookie.value_trimmed();
-                if cookie.name() == name
-                    && !value.is_empty()
-                    && !found.iter().any(|known| known == value)
-                {
+                if !value.is_empty() && !found.iter().any(|known| known == value) {
                     found.push(value.to_owned());
                 }
             }
@@ -397,6 +402,24 @@ mod tests {
         assert_eq!(request.cookies("accessToken"), ["Bearer x.y.z", "q.r.s"]);
         assert_eq!(request.cookies("missing"), [""; 0]);
         assert_eq!(get(&[("cookie", "t=%zz%")]).cookies("t"), ["%zz%"]);
+    }
+
+    /// Browsers let no subdomain set a cookie with this prefix, and do not decode names.
+    #[test]
+    fn the_name_of_a_cookie_is_compared_as_it_is_written() {
+        for planted in [
+            "%5F%5FHost-t",
+            "__Host%2Dt",
+            "\u{2000}__Host-t",
+            "\u{a0}__Host-t",
+            "\u{b}__Host-t",
+            "__HOST-t",
+        ] {
+            let cookies = format!("a=1; {planted}=planted; b=2");
+            assert_eq!(get(&[("cookie", &cookies)]).cookies("__Host-t"), [""; 0], "{planted}");
+            let both = format!("{planted}=planted; \t__Host-t =own");
+            assert_eq!(get(&[("cookie", &both)]).cookies("__Host-t"), ["own"], "{planted}");
+        }
     }
 
     #[test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{MemoryStore, MovingStore, RedisOptions, SessionStore};
 use crate::error::{Error, Result};
-use crate::types::{Clock, SystemClock};
+use crate::types::{Clock, SystemClock, Timestamp};
 
 /// The address of a store: `memory:`, `file:PATH`, `redis://USER:PASSWORD@HOST:PORT/DB`,
 /// `redis+sentinel://…` or `redis+cluster://…`, these three also with `rediss`, for TLS; or
@@ -21,12 +21,20 @@ pub struct StoreAddress {
     redis: Box<RedisOptions>,
     /// See [`StoreAddress::moved_from`].
     former: Option<Box<StoreAddress>>,
+    /// See [`StoreAddress::briefly`].
+    is_brief: bool,
 }
 
 impl StoreAddress {
     /// The address `url`, with default options.
     pub fn new(url: impl Into<String>) -> Self {
-        Self { url: url.into(), timeout: None, redis: Box::default(), former: None }
+        Self {
+            url: url.into(),
+            timeout: None,
+            redis: Box::default(),
+            former: None,
+            is_brief: false,
+        }
     }
 
     /// Sets the prefix of all Redis keys. Default `regrant:`.
@@ -59,6 +67,14 @@ impl StoreAddress {
         self
     }
 
+    /// For a process that looks at sessions and ends, as a command line does. With [`moved_from`](Self::moved_from): a
+    /// session that the former store lacks may have begun after the move, of which such a process knows nothing.
+    #[must_use]
+    pub const fn briefly(mut self) -> Self {
+        self.is_brief = true;
+        self
+    }
+
     /// The file of a `file:` address; `None` for other addresses and if the path is missing.
     pub fn file_path(&self) -> Option<&Path> {
         let path = self.url.strip_prefix("file:")?;
@@ -87,7 +103,7 @@ impl StoreAddress {
         }
         // First: opening the file of the new store creates it.
         let former = self.open_former(clock.clone())?;
-        Ok(moving(self.open_one(clock.clone())?, former, clock))
+        Ok(self.moving(self.open_one(clock.clone())?, former, clock))
     }
 
     /// `store`, in place of the one at this address, to which sessions move from
@@ -100,7 +116,19 @@ impl StoreAddress {
         store: Arc<dyn SessionStore>,
         clock: Option<Arc<dyn Clock>>,
     ) -> Result<Arc<dyn SessionStore>> {
-        Ok(moving(store, self.open_former(clock.clone())?, clock))
+        Ok(self.moving(store, self.open_former(clock.clone())?, clock))
+    }
+
+    fn moving(
+        &self,
+        store: Arc<dyn SessionStore>,
+        former: Option<Arc<dyn SessionStore>>,
+        clock: Option<Arc<dyn Clock>>,
+    ) -> Arc<dyn SessionStore> {
+        let Some(former) = former else { return store };
+        let now = || clock.map_or_else(|| SystemClock.now(), |clock| clock.now());
+        let opened_at = if self.is_brief { Timestamp::EPOCH } else { now() };
+        Arc::new(MovingStore::new(store, former, opened_at))
     }
 
     fn open_former(&self, clock: Option<Arc<dyn Clock>>) -> Result<Option<Arc<dyn SessionStore>>> {
@@ -217,16 +245,6 @@ impl StoreAddress {
 fn absolute(path: &Path) -> PathBuf {
     let resolved = path.canonicalize().or_else(|_| std::path::absolute(path));
     resolved.unwrap_or_else(|_| path.to_owned())
-}
-
-fn moving(
-    store: Arc<dyn SessionStore>,
-    former: Option<Arc<dyn SessionStore>>,
-    clock: Option<Arc<dyn Clock>>,
-) -> Arc<dyn SessionStore> {
-    let Some(former) = former else { return store };
-    let now = clock.map_or_else(|| SystemClock.now(), |clock| clock.now());
-    Arc::new(MovingStore::new(store, former, now))
 }
 
 /// Whether this is a scheme of Redis: standalone, Sentinel or cluster.

@@ -1,10 +1,11 @@
 //! `regrant sessions copy`, killed and repeated.
 
 use std::process::Stdio;
+use std::sync::Arc;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use regrant::types::Subject;
+use regrant::types::{Clock as _, ManualClock, Subject, SystemClock};
 use regrant::{Auth, Login, RefreshRequest};
 use regrant_test_support::RedisServer;
 use serde_json::{Value, json};
@@ -125,7 +126,33 @@ async fn a_copy_takes_both_addresses_of_the_configuration() {
         let listed = program.run(&list).ended(0).json();
         let sessions = listed["sessions"].as_array().unwrap();
         assert_eq!(sessions.len(), count, "{listed}");
-        assert!(sessions.iter().all(|session| session["status"] != "live"), "{listed}");
+        assert!(sessions.iter().all(|session| session["state"] != "live"), "{listed}");
+    }
+}
+
+/// The move is over, and the former store is still in the configuration: it lacks the sessions that began since.
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_at_sessions_after_a_move_ends_none() {
+    let program =
+        Program::configured(&json!({ "previousStore": "file:from.db", "store": "file:to.db" }));
+    let ago = |name: &str, minutes: u64| {
+        let config =
+            json!({ "secret": SECRET, "store": format!("file:{}", program.path(name).display()) });
+        let past = SystemClock.now().minus(Duration::from_secs(60 * minutes));
+        let builder = Auth::from_json(&config.to_string()).unwrap();
+        builder.clock(Arc::new(ManualClock::new(past))).build().unwrap()
+    };
+    let moved = log_in(&ago("from.db", 30), 1).await;
+    copy(&program, &[]);
+    log_in(&ago("to.db", 10), 1).await;
+    ago("to.db", 5).logout(&moved[0]).await.unwrap();
+    let live = |listed: &Value| {
+        let sessions = listed["sessions"].as_array().unwrap();
+        sessions.iter().filter(|session| session["state"] == "live").count()
+    };
+    for _ in 0..3 {
+        let listed = program.run(&["sessions", "list", "user 0", "--json"]).ended(0).json();
+        assert_eq!(live(&listed), 1, "{listed}");
     }
 }
 

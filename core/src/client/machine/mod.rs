@@ -66,7 +66,9 @@ pub struct Machine {
     revoked: Option<Revoked>,
     /// Whether to refresh although no caller waits.
     background_refresh: bool,
-    /// When to read the storage again, which could not be read although no caller waits for a token.
+    /// Whether the state is to be known without a call ([`Event::Start`]).
+    is_started: bool,
+    /// When to read the storage again, which could not be read.
     reread: Option<Reread>,
     failures: Failures,
     jitter: Jitter,
@@ -241,6 +243,7 @@ impl Machine {
             revocations: Vec::new(),
             revoked: None,
             background_refresh: false,
+            is_started: false,
             reread: None,
             failures: Failures::default(),
             jitter,
@@ -298,7 +301,7 @@ impl Machine {
         let attempt = match &self.phase {
             Phase::RetryWait { until, .. } => Some(*until),
             Phase::Idle if !self.waiters.is_empty() => Some(self.failures.retry_at()),
-            Phase::Idle => self.reread.map(|reread| reread.at),
+            Phase::Idle => self.reread_at(),
             _ => None,
         };
         let waiters = self.waiters.iter().map(|waiter| waiter.deadline);
@@ -336,6 +339,7 @@ impl Machine {
 
     /// Reads the storage, so that the state is known.
     fn start(&mut self, out: &mut Vec<Action>) {
+        self.is_started = true;
         if self.phase == Phase::Idle && self.tokens == TokenState::Unknown {
             let ticket = self.next_ticket();
             self.phase = Phase::ReadingUnlocked(ticket);
@@ -353,7 +357,7 @@ impl Machine {
         }
         let is_wanted = !self.waiters.is_empty() || self.background_refresh;
         let may_attempt = is_wanted && now.monotonic >= self.failures.retry_at();
-        let rereads = self.reread.is_some_and(|reread| now.monotonic >= reread.at);
+        let rereads = self.reread_at().is_some_and(|at| now.monotonic >= at);
         if !may_attempt && !rereads {
             return;
         }
@@ -366,6 +370,11 @@ impl Machine {
             }
             TokenState::Held(_) => self.take_lock(out),
         }
+    }
+
+    /// When to read the storage again, while the state is unknown and an app may wait for it.
+    fn reread_at(&self) -> Option<Duration> {
+        self.reread.filter(|_| self.tokens == TokenState::Unknown).map(|reread| reread.at)
     }
 
     fn on_tick(&mut self, now: DeviceTime, out: &mut Vec<Action>) {

@@ -100,15 +100,19 @@ impl Machine {
                 }
                 self.no_usable_pair(&StorageRead::Empty, out);
             }
-            // Nobody waits: the app waits for the state, and the failure must not open the circuit breaker.
-            StorageRead::Failed
-                if self.waiters.is_empty() && self.tokens == TokenState::Unknown =>
-            {
-                let failures = reread.map_or(0, |reread| reread.failures).saturating_add(1);
-                let delay = backoff(&self.settings, failures, &mut self.jitter);
-                self.reread = Some(Reread { at: now.monotonic.saturating_add(delay), failures });
+            StorageRead::Failed => {
+                let is_for_state = self.is_started && self.tokens == TokenState::Unknown;
+                if is_for_state {
+                    let failures = reread.map_or(0, |reread| reread.failures).saturating_add(1);
+                    let delay = backoff(&self.settings, failures, &mut self.jitter);
+                    self.reread =
+                        Some(Reread { at: now.monotonic.saturating_add(delay), failures });
+                }
+                // Where no caller waits, it must not open the circuit breaker.
+                if !is_for_state || !self.waiters.is_empty() {
+                    self.attempt_failed(TransientError::Storage, None, now, out);
+                }
             }
-            StorageRead::Failed => self.attempt_failed(TransientError::Storage, None, now, out),
             StorageRead::Pair(pair) if self.is_ended(&pair) => {
                 self.no_usable_pair(&StorageRead::Empty, out);
             }

@@ -74,6 +74,12 @@ impl UsedProofs {
 impl Generations {
     fn rotate(&mut self, now: Timestamp, lifetime: Duration) {
         let since = *self.since.get_or_insert(now);
+        if since > now.plus(lifetime) {
+            // The clock was ahead and is corrected. What was used meanwhile is kept for one lifetime more.
+            self.older = mem::take(&mut self.younger);
+            self.since = Some(now);
+            return;
+        }
         let age = now.since(since);
         if age < lifetime {
             return;
@@ -124,6 +130,17 @@ mod tests {
                 assert!(matches!(again, Err(Error::DpopProofReplayed)), "{start} {later}");
             }
         }
+    }
+
+    #[test]
+    fn a_clock_that_was_ahead_fills_the_capacity_for_no_longer_than_a_lifetime() {
+        let used = UsedProofs::new(LIFETIME, 2);
+        let at = Timestamp::from_seconds;
+        used.insert(&key("a"), "1", at(86_400)).unwrap();
+        used.insert(&key("b"), "2", at(0)).unwrap();
+        assert!(matches!(used.insert(&key("c"), "3", at(59)), Err(Error::StoreUnavailable { .. })));
+        assert!(matches!(used.insert(&key("b"), "2", at(59)), Err(Error::DpopProofReplayed)));
+        used.insert(&key("c"), "3", at(60)).unwrap();
     }
 
     #[test]

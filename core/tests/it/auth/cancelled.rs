@@ -3,9 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use regrant::RefreshRequest;
-use regrant::auth::Login;
 use regrant::types::RevocationReason;
+use regrant::{Login, RefreshRequest, SessionUpdate};
 use regrant::{LogoutEverywhere, Result};
 use serde_json::json;
 
@@ -95,6 +94,23 @@ async fn a_theft_whose_client_has_gone_ends_all_sessions_that_it_is_to_end() {
         let others = there.auth.verify(other.access_token.expose());
         assert_eq!(others.is_err(), scope == "subject", "{scope}");
         assert!(here.events().contains(&"theft".to_owned()), "{:?}", here.events());
+    }
+}
+
+/// The claims are stored, and the old ones must not stay in force.
+#[tokio::test(start_paused = true)]
+async fn an_update_at_once_whose_client_has_gone_denies_the_tokens_of_before() {
+    for answers in 0..2 {
+        let (here, there, common) = processes_with(json!({}));
+        let pair = here.login().await;
+        there.auth.verify(pair.access_token.expose()).unwrap();
+        settle().await;
+        let update = SessionUpdate::claims(alice(), pair.session, serde_json::Map::new());
+        give_up(&common, answers, here.auth.update_session(update.at_once())).await;
+        finished(&common).await;
+        assert_code(there.auth.verify(pair.access_token.expose()), "ERR_TOKEN_EXPIRED");
+        let renewed = there.refresh(pair.refresh_token.expose()).await.unwrap();
+        here.auth.verify(renewed.access_token.expose()).unwrap();
     }
 }
 

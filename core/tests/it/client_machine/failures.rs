@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use regrant::client::machine::{Action, Event, RefreshAnswer, StorageRead};
+use regrant::client::machine::{Action, Caller, Event, RefreshAnswer, StorageRead};
 use regrant::client::{SessionState, SignOutReason, TransientError};
 
 use crate::client_machine::fixture::{LIFETIME, MachineFixture, Reply, pair, settings, token};
@@ -130,7 +130,7 @@ fn the_start_reads_the_storage_and_sends_nothing() {
 #[test]
 fn a_storage_that_cannot_be_read_at_the_start_is_read_again() {
     let mut fixture = MachineFixture::new();
-    let pair = fixture.pair_of_other_process(1);
+    let stored = fixture.pair_of_other_process(1);
     fixture.handle(Event::Start);
     for _ in 0..20 {
         fixture.finish_read(StorageRead::Failed);
@@ -139,9 +139,33 @@ fn a_storage_that_cannot_be_read_at_the_start_is_read_again() {
         fixture.wake();
         assert!(fixture.now.monotonic - before <= settings().max_backoff);
     }
-    fixture.finish_read(StorageRead::Pair(pair));
+    fixture.finish_read(StorageRead::Pair(stored));
     assert_eq!(fixture.states, [SessionState::SignedIn]);
     assert_eq!(fixture.machine.wake_at(), None);
+    // Nor after a caller that was refused.
+    let mut fixture = MachineFixture::new();
+    fixture.handle(Event::Start);
+    fixture.finish_read(StorageRead::Failed);
+    let caller = fixture.acquire();
+    for _ in 0..settings().failure_threshold {
+        fixture.finish_read(StorageRead::Failed);
+        fixture.wait(settings().max_backoff);
+        fixture.handle(Event::Tick);
+    }
+    fixture.handle(Event::Cancel { caller: Caller(caller) });
+    let stored = fixture.pair_of_other_process(1);
+    fixture.finish_read(StorageRead::Pair(stored));
+    assert_eq!(fixture.states, [SessionState::SignedIn]);
+    // A sign-in makes the state known: nothing is left to read.
+    let mut fixture = MachineFixture::new();
+    fixture.handle(Event::Start);
+    fixture.finish_read(StorageRead::Failed);
+    fixture.sign_in(pair(1));
+    fixture.finish_lock();
+    fixture.finish_write(true);
+    fixture.wait(settings().max_backoff);
+    fixture.handle(Event::Tick);
+    assert!(fixture.pending.is_empty() && fixture.is_idle() && fixture.machine.wake_at().is_none());
     // Callers in between are not refused at once for it.
     let mut fixture = MachineFixture::new();
     fixture.handle(Event::Start);

@@ -10,6 +10,8 @@ import javax.crypto.spec.GCMParameterSpec
 import javax.crypto.spec.SecretKeySpec
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
 import kotlinx.coroutines.withContext
 
 /**
@@ -30,6 +32,7 @@ class EncryptedFileStorage(
     private val newKey: (() -> SecretKey)? = null,
 ) : TokenStorage {
     @Volatile private var isKeyLost = false
+    private val turn = Mutex()
     private val file: DurableFile
     private val lock: FileLock
 
@@ -39,15 +42,21 @@ class EncryptedFileStorage(
         lock = FileLock("$absolute.lock")
     }
 
-    override suspend fun read(): ByteArray? = withContext(callbackDispatcher) { file.read()?.let(::decrypt) }
+    override suspend fun read(): ByteArray? = inTurn { file.read()?.let(::decrypt) }
 
-    override suspend fun write(value: ByteArray): Unit = withContext(callbackDispatcher) { file.replace(encrypt(value)) }
+    override suspend fun write(value: ByteArray): Unit = inTurn { file.replace(encrypt(value)) }
 
-    override suspend fun clear(): Unit = withContext(callbackDispatcher) {
+    override suspend fun clear(): Unit = inTurn {
         file.remove()
         if (isKeyLost) newKey?.let { key = it() }
         isKeyLost = false
     }
+
+    /**
+     * A call that was given up, because a disk is slow, goes on until it is done: it must not take effect after a later
+     * one.
+     */
+    private suspend fun <T> inTurn(work: () -> T): T = turn.withLock { withContext(callbackDispatcher) { work() } }
 
     override suspend fun lock() = lock.lock()
 

@@ -4,11 +4,16 @@ import dev.regrant.jvm.JdkTransport
 import dev.regrant.okhttp.OkHttpTransport
 import dev.regrant.okhttp.bearer
 import java.io.IOException
+import java.net.InetAddress
+import java.net.ServerSocket
+import java.net.SocketException
 import java.util.concurrent.CountDownLatch
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withTimeout
 import okhttp3.Authenticator
 import okhttp3.OkHttpClient
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -66,6 +71,28 @@ class TransportTest {
             arrived.await()
             sending.cancelAndJoin()
             end.countDown()
+        }
+    }
+
+    /** The server has sent the head of its response, and is silent: the connection must not stay open for ever. */
+    @ParameterizedTest
+    @MethodSource("transports")
+    fun `a cancelled request closes a connection that is silent`(transport: Transport) = runBlocking(Dispatchers.IO) {
+        ServerSocket(0, 1, InetAddress.getLoopbackAddress()).use { server ->
+            val url = "http://127.0.0.1:${server.localPort}/"
+            val sending = launch(Dispatchers.Default) { transport.send(request(url)) }
+            server.accept().use { connection ->
+                connection.getOutputStream().write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf".toByteArray())
+                connection.soTimeout = 60_000
+                val arrived = connection.getInputStream()
+                // Until the whole request has arrived: the client waits for the rest of the body.
+                val head = StringBuilder()
+                while (!head.endsWith("\r\n\r\n")) head.append(arrived.read().toChar())
+                delay(100)
+                withTimeout(60_000) { sending.cancelAndJoin() }
+                val after = runCatching { arrived.readAllBytes() }
+                assertTrue(after.isSuccess || after.exceptionOrNull() is SocketException, "$after")
+            }
         }
     }
 

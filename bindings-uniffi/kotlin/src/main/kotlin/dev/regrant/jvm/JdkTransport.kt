@@ -6,12 +6,17 @@ import dev.regrant.HttpResponse
 import dev.regrant.Transport
 import dev.regrant.callbackDispatcher
 import java.io.IOException
+import java.io.InputStream
 import java.net.URI
 import java.net.http.HttpClient
 import java.net.http.HttpRequest.BodyPublishers
 import java.net.http.HttpResponse.BodyHandlers
 import java.time.Duration
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.awaitCancellation
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.future.await
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 
 /** The longest body that is read, in bytes. Responses with tokens are far shorter. */
@@ -27,11 +32,23 @@ class JdkTransport(private val client: HttpClient = defaultClient()) : Transport
         val sent = java.net.http.HttpRequest.newBuilder(URI(request.url)).method(request.method, body)
         for (header in request.headers) sent.header(header.name, header.value)
         val response = client.sendAsync(sent.build(), BodyHandlers.ofInputStream()).await()
-        val received = withContext(callbackDispatcher) { response.body().use { it.readNBytes(MAX_BODY + 1) } }
+        val received = response.body().use { it.readAtMost(MAX_BODY + 1) }
         if (received.size > MAX_BODY) throw IOException("the response body is too long")
         val headers = response.headers().map().flatMap { (name, values) -> values.map { HttpHeader(name, it) } }
         return HttpResponse(response.statusCode().toUShort(), headers, received)
     }
+}
+
+/** A read from a connection that is silent ends only when the stream is closed. */
+private suspend fun InputStream.readAtMost(size: Int): ByteArray = coroutineScope {
+    val closing = launch(start = CoroutineStart.UNDISPATCHED) {
+        try {
+            awaitCancellation()
+        } finally {
+            close()
+        }
+    }
+    withContext(callbackDispatcher) { readNBytes(size) }.also { closing.cancel() }
 }
 
 private fun defaultClient(): HttpClient =
