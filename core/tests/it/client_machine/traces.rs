@@ -4,7 +4,6 @@
 //!
 //! Tickets number the actions that are reported back, from one. Times are in milliseconds.
 
-use std::fmt::Write as _;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -17,9 +16,8 @@ use regrant::types::{AccessToken, RefreshToken, Timestamp};
 use serde_json::{Map, Value, json};
 
 use crate::client_machine::fixture::settings;
-use crate::support::{vector, vector_path};
+use crate::support::check_rows;
 
-const FILE: &str = "client/traces.json";
 const SCHEDULES: u64 = 100;
 const EVENTS: usize = 40;
 
@@ -334,19 +332,12 @@ fn action_json(action: &Action, number: u64) -> Option<Value> {
 
 #[test]
 fn the_traces_are_those_of_the_machine() {
-    let mut text = String::from("[\n");
-    for seed in 1..=SCHEDULES {
+    let traces = (1..=SCHEDULES).map(|seed| {
         let mut schedule = Schedule::new(seed);
         while schedule.steps.len() < EVENTS {
             schedule.step();
         }
-        let end = if seed == SCHEDULES { "" } else { "," };
-        let trace = json!({ "seed": seed, "steps": schedule.steps });
-        writeln!(text, "{trace}{end}").unwrap();
-    }
-    text.push_str("]\n");
-    if std::env::var_os("REGRANT_UPDATE_VECTORS").is_some() {
-        std::fs::write(vector_path(FILE), &text).unwrap();
-    }
-    assert!(vector(FILE) == text, "{FILE} is not what the machine does: see the head of this file");
+        json!({ "seed": seed, "steps": schedule.steps })
+    });
+    check_rows("client/traces.json", &traces.collect::<Vec<_>>());
 }

@@ -1,5 +1,6 @@
 //! `client::Session` against a real HTTP server, over loopback.
 
+mod attempts;
 mod bound;
 mod calls;
 mod ends;

@@ -7,6 +7,7 @@ pub mod sessions;
 use std::path::{Path, PathBuf};
 
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 
 /// The path of a file in `tests/vectors`.
 pub fn vector_path(name: &str) -> PathBuf {
@@ -22,6 +23,17 @@ pub fn vector(name: &str) -> String {
 /// A JSON file in `tests/vectors`.
 pub fn vector_json<T: DeserializeOwned>(name: &str) -> T {
     serde_json::from_str(&vector(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
+/// Checks that a JSON file in `tests/vectors` has these rows, one per line. With
+/// `REGRANT_UPDATE_VECTORS=1` writes it first.
+pub fn check_rows(name: &str, rows: &[Value]) {
+    let rows: Vec<_> = rows.iter().map(Value::to_string).collect();
+    let text = format!("[\n{}\n]\n", rows.join(",\n"));
+    if std::env::var_os("REGRANT_UPDATE_VECTORS").is_some() {
+        std::fs::write(vector_path(name), &text).unwrap();
+    }
+    assert!(vector(name) == text, "the core does otherwise than {name}");
 }
 
 /// One of the test keys, such as `ed25519-a.private`.
