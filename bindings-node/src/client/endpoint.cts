@@ -1,5 +1,5 @@
 /** What the responses of the server mean: tokens, a final rejection, or nothing about the session. */
-import { tokenTimes, type Pair, type RefreshAnswer, type SignedOut, type StorageRead } from './machine.cjs';
+import { tokenTimes, type Grant, type Pair, type RefreshAnswer, type StorageRead } from './machine.cjs';
 
 /** The body of a login response. */
 export interface LoginBody {
@@ -44,8 +44,8 @@ export interface Tokens {
   readonly rejections?: readonly number[] | undefined;
   /** @internal The status of a refresh token that a newer one has superseded. */
   readonly superseded?: number | undefined;
-  /** @internal The status of a session that is over. */
-  readonly ended?: number | undefined;
+  /** @internal Whether a rejected refresh without the advice `sign_in` ends the session. */
+  isOver(status: number, advice: string | undefined): boolean;
 }
 
 /** A token without its scheme; `undefined` if there is none. */
@@ -53,58 +53,57 @@ export function withoutScheme(value: unknown): string | undefined {
   return typeof value === 'string' ? value.replace(/^bearer +/i, '') || undefined : undefined;
 }
 
-/** The tokens in the body of a response. In cookie mode the access token names the pair. */
-function tokensOf({ accessToken, refreshToken, expiresIn }: Record<string, unknown>, tokens: Tokens | undefined) {
+/** The tokens in the body of a response; `undefined` without an access token. In cookie mode the access token names the pair. */
+export function tokensOf(body: unknown, tokens: Tokens | undefined): Grant | undefined {
+  const { accessToken, refreshToken, expiresIn, userId: user } = Object(body);
   const access = withoutScheme(accessToken);
-  return {
-    access,
-    refresh: withoutScheme(tokens ? refreshToken : accessToken),
-    lifetime: (expiresIn as number) > 0 ? (expiresIn as number) * 1000 : undefined,
-  };
+  if (!access) return undefined;
+  return { ...tokenTimes(access, expiresIn > 0 ? expiresIn * 1000 : undefined), refresh: tokens ? withoutScheme(refreshToken) : access, user };
 }
 
-/** The pair of a login; `undefined` if a token is missing. */
-export function pairOf(body: unknown, tokens: Tokens | undefined): Pair | undefined {
-  const members = Object(body);
-  const { access, refresh, lifetime } = tokensOf(members, tokens);
-  if (!access || !refresh) return undefined;
-  const times = tokenTimes(access, lifetime);
-  return { ...times, refresh, user: (members.userId ?? times.subject)?.toString() };
+/** What the response to a refresh or a logout means. */
+export interface Answer extends RefreshAnswer {
+  /** To a logout: whether the session is over. `false`: the server refuses, and would again. Absent: a temporary failure. */
+  revoked?: boolean | undefined;
 }
 
 /**
- * What the response to a refresh means. Anything but tokens or a known final rejection keeps the tokens: it may be a
+ * What the response to a refresh or a logout means. Anything but tokens or a known final rejection keeps the tokens: it may be a
  * captive portal or the error page of a proxy.
  */
-export function readAnswer({ status, headers }: Pick<Response, 'status' | 'headers'>, text: string, tokens: Tokens | undefined): RefreshAnswer {
-  let body: Record<string, unknown> = {};
+export function readAnswer({ status, headers }: Pick<Response, 'status' | 'headers'>, text: string, tokens: Tokens | undefined): Answer {
+  let body: Record<string, unknown> | undefined;
   try {
-    body = Object(JSON.parse(text));
+    // Servers send objects.
+    body = /^\s*\{/.test(text) && JSON.parse(text);
   } catch {
-    // Not JSON: it says nothing about the session.
+    // No JSON.
   }
   const date = Date.parse(headers.get('date')!) || undefined;
-  const { access, ...granted } = tokensOf(body, tokens);
-  if (status < 300) {
-    if (access) return { granted: { access, ...granted, date } };
-    // Whatever else a success says, it is no rejection.
-    body = {};
-  }
-  const { code: ownCode, advice, reason: revocation } = Object(body['error']);
-  // Legacy apps usually put the error code at the top level.
-  const code = `${ownCode ?? body['code'] ?? ''}`;
-  if (code === 'ERR_REFRESH_SUPERSEDED' || status === tokens?.superseded) return { superseded: true };
-  const known = /^ERR_(?:REFRESH|SESSION)_(EXPIRED|REUSED|REVOKED|UNKNOWN)$/.exec(code)?.[1];
-  // Where the server rejects a cookie, it removes it: that may have been another one, and the next answer tells.
-  const isFinal = known || advice === 'sign_in' || (tokens && (advice ? advice === 'reject' : status === tokens.ended));
-  // A rejected DPoP proof says nothing about the session.
-  if (isFinal && !/^ERR_DPOP/.test(code)) {
-    // Both holders are told about reuse, whichever of them was detected.
-    const reason = revocation === 'reused' ? revocation : known?.toLowerCase() ?? (code === 'ERR_TOKEN_MISSING' ? 'not_signed_in' : 'rejected');
-    return { signedOut: { reason: reason as SignedOut['reason'], code, revocation } };
-  }
   // RFC 9110 §10.2.3: seconds, or a date.
-  const retryAfter = headers.get('retry-after')!;
-  const span = Number(retryAfter) * 1000 || Date.parse(retryAfter) - (date ?? Date.now());
-  return { failure: { reason: 'server', status, code }, retryAfter: span > 0 ? span : undefined };
+  const after = headers.get('retry-after')!;
+  const span = Number(after) * 1000 || Date.parse(after) - (date ?? Date.now());
+  // A success is no rejection, whatever its body.
+  const { error, code: outerCode } = Object(status < 300 ? undefined : body);
+  // Legacy apps usually put the error code at the top level.
+  const { code = outerCode, advice: ownAdvice, reason: revocation } = Object(error);
+  const known = /^ERR_(?:REFRESH|SESSION)_(EXPIRED|REUSED|REVOKED|UNKNOWN)$/.exec(code)?.[1];
+  // Neither a rejected DPoP proof nor a superseded token says that the session is over.
+  const advice = /^ERR_(DPOP|REFRESH_SUPERSEDED)/.test(code) ? 'retry' : known ? 'sign_in' : ownAdvice;
+  // Both holders are told about reuse, whichever of them was detected.
+  const reason = revocation === 'reused' ? revocation : known?.toLowerCase() ?? (code === 'ERR_TOKEN_MISSING' ? 'not_signed_in' : 'rejected');
+  // There is no such endpoint, or the server rejected the request. An error without JSON may be that of a captive portal.
+  const isRefused =
+    /^(reject|fix)$/.test(advice) || /^(40[45]|410|501)$/.test(`${status}`) || (body && /^4(?!08|25|29)/.test(`${status}`) && advice !== 'retry' && advice !== 'refresh');
+  const superseded = code === 'ERR_REFRESH_SUPERSEDED' || status === tokens?.superseded;
+  return {
+    granted: status < 300 ? tokensOf(body, tokens) : undefined,
+    date,
+    superseded,
+    // Where the server rejects a cookie, it removes it: that may have been another one, and the next answer tells.
+    signedOut: !superseded && (advice === 'sign_in' || tokens?.isOver(status, advice)) ? { reason, code, revocation } : undefined,
+    failure: { reason: 'server', status, code },
+    retryAfter: span > 0 ? span : undefined,
+    revoked: status < 300 || advice === 'sign_in' || (isRefused ? false : undefined),
+  };
 }

@@ -3,8 +3,8 @@
  *
  * @module regrant/client
  */
-import { pairOf, readAnswer, type ItemStorage, type LoginBody, type Store, type Tokens } from './endpoint.cjs';
-import { claimsOf, createMachine, type Action, type Event, type Failure, type Pair, type Retry, type SignedOut, type StorageRead } from './machine.cjs';
+import { readAnswer, tokensOf, type ItemStorage, type LoginBody, type Store, type Tokens } from './endpoint.cjs';
+import { claimsOf, createMachine, MAX_RETRY_AFTER, type Action, type Event, type Failure, type Grant, type Pair, type Retry, type SignedOut, type StorageRead } from './machine.cjs';
 import { joinTabs, pageStorage, REQUEST_TIMEOUT, takeLock, type News } from './tabs.cjs';
 
 export { rtVerify, storedTokens, type TokenKeys } from './stored.cjs';
@@ -96,24 +96,24 @@ export class SessionError extends Error {
   declare readonly retryAfter?: number | undefined;
 
   /** @internal `retryAfter` is in milliseconds here. */
-  constructor(why: SignedOut | Retry) {
-    const isRetry = 'retryAfter' in why;
-    const advice = isRetry ? 'retry' : 'sign_in';
+  constructor({ retryAfter, ...why }: (SignedOut & { retryAfter?: undefined }) | Retry) {
     super(why.reason);
-    Object.assign(this, why, { name: 'SessionError', advice }, isRetry && { retryAfter: Math.ceil(why.retryAfter / 1000) });
+    Object.assign(this, why, { name: 'SessionError', advice: retryAfter === undefined ? 'sign_in' : 'retry', retryAfter: retryAfter && Math.ceil(retryAfter / 1000) });
   }
 }
 
-/** The types of the options. */
-const OPTIONS: Record<string, string> = { __proto__: null as never, refresh: 'string', logout: 'string', allowedOrigins: 'object', tokens: 'object', fetch: 'function' };
+/** A value of each option's type. */
+const OPTIONS: Record<string, unknown> = { __proto__: null, refresh: '', logout: '', allowedOrigins: [], tokens: {}, fetch() {} };
 
 /** Scheme, host and port of an absolute URL; other schemes have none that two URLs share. */
-const originOf = (url: string) => /^https?:\/\/[^/?#]+/.exec(url)?.[0] ?? url;
+const originOf = (url: string) => (/^https?:\/\/[^/?#]+/i.exec(url)?.[0] ?? url).toLowerCase();
 
 /** After an aborted request, its cookie may still be on its way from the network to the browser's cookies. */
 const SETTLE = 1_000;
 /** How long the server is asked to end a session. */
 const LOGOUT_TIMEOUT = 3_000;
+/** After how long the server is asked again, unless it says later. */
+const LOGOUT_RETRY = 60_000;
 /** How long a storage may take. */
 const STORAGE_TIMEOUT = 10_000;
 /** How long other tabs may take to answer. */
@@ -136,26 +136,29 @@ type Caller = (token?: string, error?: SignedOut | Retry) => void;
 export function createClient(options: ClientOptions): Client {
   for (const name of ['refresh', ...Object.keys(options)]) {
     const value = options[name as keyof ClientOptions];
-    const type = OPTIONS[name];
-    const isFit = value ? typeof value === type : value === undefined && name !== 'refresh';
-    if (!type || !isFit) throw new TypeError(`${type ? 'invalid' : 'unknown'} option "${name}"`);
+    const isKnown = name in OPTIONS;
+    const isFit = value ? typeof value === typeof OPTIONS[name] : value === undefined && name !== 'refresh';
+    if (!isKnown || !isFit) throw new TypeError(`${isKnown ? 'invalid' : 'unknown'} option "${name}"`);
   }
-  const { refresh, logout, allowedOrigins = [], tokens } = options;
-  const { header = 'authorization', rejections = [401] } = tokens ?? ({} as Partial<Tokens>);
-  // Looked up per call, so that instrumentation of the page counts.
-  const send: typeof fetch = options.fetch ?? ((input, init) => fetch(input, init));
+  const {
+    refresh, logout, allowedOrigins = [], tokens,
+    // Looked up per call, so that instrumentation of the page counts.
+    fetch: send = (input: RequestInfo | URL, init?: RequestInit) => fetch(input, init),
+  } = options;
+  const { header = 'authorization', rejections = [401] } = Object(tokens) as Partial<Tokens>;
   const page = globalThis.location?.href;
+  /** An absolute URL without its fragment, to compare it. */
+  const resolve = (url: string) => new URL(url, page).href.replace(/#.*/, '');
   const absolute = (url: string) => {
-    const resolved = new URL(url, page).href;
+    const resolved = resolve(url);
     // Without a page there is nothing to resolve, and the `URL` of React Native adds a slash to what it is given.
     return page ? resolved : url;
   };
   const refreshUrl = absolute(refresh);
   const logoutUrl = logout ? absolute(logout) : !tokens?.header && refreshUrl.replace(/[^/?#]*([?#].*)?$/, 'logout');
-  const origins = [refreshUrl, page ?? refreshUrl, ...allowedOrigins.map(absolute)].map(originOf);
+  const origins = [refresh, page ?? refresh, ...allowedOrigins].map((url) => originOf(resolve(url)));
   const name = `regrant:${refreshUrl}`;
   const items = tokens?.storage ?? pageStorage();
-  const logoutItem = `${name}:logout`;
 
   const machine = createMachine<Caller>(Math.random);
   let listeners: ((state: SessionState) => void)[] = [];
@@ -171,10 +174,11 @@ export function createClient(options: ClientOptions): Client {
   let abort = () => {};
   let flight: Promise<unknown> | undefined;
   let signingOut: Promise<SignOutResult> | undefined;
-  /** Whether the server has ended the session. */
-  let revoked = false;
-  /** Tells the server of an earlier sign-out. */
-  let telling: Promise<void> | undefined;
+  /** What the server answered to the sign-out: whether the session is over. */
+  let revoked: boolean | undefined;
+  /** The request that tells the server of an earlier sign-out. */
+  let telling: Promise<unknown> | undefined;
+  let logoutTimer: ReturnType<typeof setTimeout>;
   /** In cookie mode, what is known of the session. The cookie is not seen: there may be one until the server says otherwise. */
   let known: Pair | null = { refresh: '', access: '' };
 
@@ -199,11 +203,9 @@ export function createClient(options: ClientOptions): Client {
     reply: (caller: Caller, token, error) => caller(token, error),
     lock,
     unlock: () => release(),
-    read: (ticket) => report(ticket, read(), 'failed'),
-    write: (ticket, pair) => report(ticket, write(pair)),
-    send: (ticket, pair) =>
-      (flight = sendToken(refreshUrl, pair, REQUEST_TIMEOUT, async (response) => readAnswer(response, await response.text(), tokens))
-        .then((answer) => dispatch('report', ticket, answer))),
+    read: (ticket) => report(ticket, read()),
+    write: (ticket, pair) => report(ticket, write(pair).then(() => true)),
+    send: (ticket, pair) => (flight = sendToken(pair).then((answer) => dispatch('report', ticket, answer))),
     state: publish,
   };
 
@@ -222,9 +224,9 @@ export function createClient(options: ClientOptions): Client {
     dispatch('report', ticket, true);
   }
 
-  /** Reports what the storage has done, or `failure` if it fails or is late. */
-  function report(ticket: number, result: Promise<StorageRead | true>, failure?: 'failed') {
-    const done = (value: StorageRead | true | undefined = failure) => {
+  /** Reports what the storage has done; nothing if it fails or is late. */
+  function report(ticket: number, result: Promise<StorageRead | boolean>) {
+    const done = (value?: StorageRead | boolean) => {
       clearTimeout(late);
       dispatch('report', ticket, value);
     };
@@ -235,7 +237,7 @@ export function createClient(options: ClientOptions): Client {
   /** The session that has ended here and not yet at the server. If the storage fails, the server is told at once or never. */
   async function note(what: 'getItem' | 'setItem' | 'removeItem', session?: string) {
     try {
-      return JSON.parse((await items?.[what](logoutItem, session!)) ?? 'null');
+      return JSON.parse((await items?.[what](`${name}:logout`, session!)) ?? 'null');
     } catch {
       return undefined;
     }
@@ -261,7 +263,7 @@ export function createClient(options: ClientOptions): Client {
     if (pair) {
       await store.write(pair);
       tell?.(pair);
-      return true as const;
+      return;
     }
     const ended = await store.read();
     try {
@@ -269,16 +271,15 @@ export function createClient(options: ClientOptions): Client {
     } finally {
       if (!signingOut) tell?.(why);
       // In cookie mode the server is told which session: another may have begun, and its cookie is in the place of this one.
-      else await endSession(tokens ? ended : `?session=${claimsOf((ended as Pair | null)?.access!)['sid'] ?? ''}`);
+      else await endSession(tokens ? ended : `session=${claimsOf((ended as Pair | null)?.access!)['sid'] ?? ''}`);
     }
-    return true as const;
   }
 
   /**
-   * A request with the refresh token; its result is `undefined` without a response. An answer that was given up may have set its cookie,
-   * so that is reported later.
+   * Sends the refresh token to the refresh endpoint, or to this logout endpoint. The result is `undefined` without a response. An answer
+   * that was given up may have set its cookie, so that is reported later.
    */
-  function sendToken<T>(url: string, pair: Partial<Pair>, timeout: number, read: (response: Response) => T | Promise<T>) {
+  function sendToken(pair: Partial<Pair>, logout?: string) {
     const controller = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
     const givenUp = new Promise<undefined>((resolve) => {
@@ -286,62 +287,68 @@ export function createClient(options: ClientOptions): Client {
         controller.abort();
         setTimeout(resolve, SETTLE);
       };
-      timer = setTimeout(giveUp, timeout);
-      if (url === refreshUrl) abort = giveUp;
+      timer = setTimeout(giveUp, logout ? LOGOUT_TIMEOUT : REQUEST_TIMEOUT);
+      if (!logout) abort = giveUp;
     });
-    const answer = send(url, {
+    const answer = send(logout ?? refreshUrl, {
       method: 'POST',
       ...tokens?.request(pair),
       credentials: 'include',
       // A captive portal or a login page is no answer, and must not get the token.
       redirect: 'error',
       // The page may be left after a logout.
-      keepalive: url !== refreshUrl,
+      keepalive: !!logout,
       signal: controller.signal,
-    }).then(read);
+    }).then(async (response) => readAnswer(response, await response.text(), tokens));
     return Promise.race([givenUp, answer.catch(() => (controller.signal.aborted ? givenUp : undefined))]).finally(() => clearTimeout(timer));
   }
 
-  /** @param session - The pair; in cookie mode the query that names it, as far as it is known. `null` if there is none. */
+  /**
+   * Tells the server, and again later if it cannot answer.
+   *
+   * @param session - The pair; in cookie mode the query that names it, as far as it is known. `null` if there is none.
+   */
   async function endSession(session: any) {
     if (!session || !logoutUrl) return;
     await note('setItem', JSON.stringify(session));
-    const url = logoutUrl + (tokens ? '' : session);
-    revoked = !!(await sendToken(url, Object(session), LOGOUT_TIMEOUT, ({ ok, status }) => ok || status === 401));
-    if (revoked) await note('removeItem');
+    const url = tokens ? logoutUrl : logoutUrl + (/\?/.test(logoutUrl) ? '&' : '?') + session;
+    const answer = await sendToken(session, url);
+    ({ revoked } = Object(answer));
+    if (revoked !== undefined) return note('removeItem');
+    clearTimeout(logoutTimer);
+    logoutTimer = setTimeout(tellServer, Math.max(LOGOUT_RETRY, Math.min(answer?.retryAfter ?? 0, MAX_RETRY_AFTER)));
+    // Node.js: does not keep the process alive.
+    (logoutTimer as { unref?(): void }).unref?.();
   }
 
   function onNews(news: News) {
     const held = machine.held();
-    if ('reason' in news) {
-      abort();
-      known = null;
-      dispatch('news', news);
-    } else if (held?.access !== news.access && !(held?.issuedAt! > news.issuedAt!)) {
-      known = news;
-      isToAsk = false;
-      dispatch('news', news);
-      onHeard();
-    }
+    const isOver = 'reason' in news;
+    if (isOver) abort();
+    else if (held?.access === news.access || held?.issuedAt! > news.issuedAt!) return;
+    known = isOver ? null : news;
+    isToAsk = false;
+    dispatch('news', news);
+    onHeard();
   }
 
   /** The reply to a caller. */
-  function call(event: (caller: Caller) => Event<Caller>, signal?: AbortSignal | null) {
+  function call(kind: 'acquire' | 'renew' | 'signIn' | 'signOut', argument?: Grant | string, signal?: AbortSignal | null) {
     let stop: () => void;
     return new Promise<string>((resolve, reject) => {
       const caller: Caller = (token, error) => (error ? reject(new SessionError(error)) : resolve(token!));
       stop = () => {
-        reject(signal!.reason);
+        // React Native gives no reason.
+        reject(signal!.reason ?? Object.assign(Error('AbortError'), { name: 'AbortError' }));
         dispatch('cancel', caller);
       };
       if (signal?.aborted) return stop();
       signal?.addEventListener('abort', stop);
-      dispatch(...event(caller));
+      dispatch(...([kind, caller, argument] as Event<Caller>));
     }).finally(() => signal?.removeEventListener('abort', stop));
   }
 
-  const accessToken = ({ rejected, signal }: AccessTokenOptions = {}) =>
-    call((caller) => (rejected ? ['renew', caller, rejected] : ['acquire', caller]), signal);
+  const accessToken = ({ rejected, signal }: AccessTokenOptions = {}) => call(rejected ? 'renew' : 'acquire', rejected, signal);
 
   const clientFetch: typeof fetch = async (input, init) => {
     // A string and a URL have none of the members.
@@ -349,7 +356,8 @@ export function createClient(options: ClientOptions): Client {
     const given = <Name extends 'method' | 'headers' | 'signal'>(name: Name) => init?.[name] ?? request[name];
     const headers = new Headers(given('headers'));
     const signal = given('signal');
-    const origin = originOf(absolute(request.url ?? String(input)));
+    const url = resolve(request.url ?? String(input));
+    const origin = originOf(url);
     if (!origins.includes(origin) || headers.has(header)) return send(input, init);
 
     const attempt = (token: string, resource = input) => {
@@ -359,15 +367,16 @@ export function createClient(options: ClientOptions): Client {
     const token = await accessToken({ signal });
     // A request that has a body is consumed by sending it.
     const response = await attempt(token, request.clone?.());
-    if (!rejections.includes(response.status)) return response;
-    const next = accessToken({ rejected: token, signal });
-    // The response to a redirected request is about another one, and this one may have been processed.
-    if (!isRepeatable(init?.body) || (response.redirected && !/^(GET|HEAD)?$/i.test(given('method') ?? ''))) {
-      next.catch(() => {});
-      return response;
-    }
+    // A service worker may give a response without its URL.
+    const from = resolve(response.url || url);
+    // Another server says nothing about the token.
+    if (!rejections.includes(response.status) || originOf(from) !== origin) return response;
     try {
-      const another = await next;
+      const another = await accessToken({ rejected: token, signal });
+      // A body can be sent twice unless it is a stream, or one of those that Node.js takes besides.
+      const { getReader, [Symbol.asyncIterator]: iterator } = Object(init?.body);
+      // After a redirect the response is about another request, and this one may have been processed.
+      if (getReader || iterator || (from !== url && !/^(GET|HEAD)?$/i.test(given('method') ?? ''))) return response;
       void response.body?.cancel().catch(() => {});
       return await attempt(another);
     } catch (error) {
@@ -379,20 +388,24 @@ export function createClient(options: ClientOptions): Client {
 
   const signOut = () =>
     (signingOut ??= (async () => {
-      revoked = false;
+      revoked = undefined;
       tell?.({ reason: 'elsewhere' });
-      await call((caller) => ['signOut', caller]).catch(() => {});
+      await call('signOut').catch(() => {});
       signingOut = undefined;
-      return { revoked };
+      return { revoked: !!revoked };
     })());
 
-  const resume = () => {
-    dispatch('online');
+  /** Tells the server of an earlier sign-out, if there is one that it has not answered. */
+  function tellServer() {
     telling = note('getItem').then(endSession);
-  };
+  }
+
   // Absent in React Native.
   const { addEventListener: listen = () => {} } = globalThis as { addEventListener?: typeof addEventListener };
-  listen('online', resume);
+  listen('online', () => {
+    dispatch('online');
+    tellServer();
+  });
   listen('pagehide', () => {
     abort();
     release();
@@ -400,9 +413,9 @@ export function createClient(options: ClientOptions): Client {
   listen('pageshow', ({ persisted }) => {
     const held = machine.held();
     // Other tabs may have signed out meanwhile; the server knows.
-    if (persisted && held) accessToken({ rejected: held.access }).catch(() => {});
+    if (persisted && held) dispatch('renew', () => {}, held.access);
   });
-  resume();
+  tellServer();
   tell?.();
   // What the cookie is worth only the server knows.
   if (tokens) dispatch('start');
@@ -411,9 +424,9 @@ export function createClient(options: ClientOptions): Client {
     fetch: clientFetch,
     accessToken,
     async signIn(body) {
-      const pair = pairOf(body, tokens);
-      if (!pair) throw new TypeError('no login body');
-      await call((caller) => ['signIn', caller, pair]);
+      const pair = tokensOf(body, tokens);
+      if (!pair?.refresh) throw new TypeError('no login body');
+      await call('signIn', pair);
     },
     signOut,
     get state() {
@@ -421,13 +434,9 @@ export function createClient(options: ClientOptions): Client {
     },
     subscribe(listener) {
       listeners.push(listener);
-      return () => void (listeners = listeners.filter((one) => one !== listener));
+      return () => {
+        listeners = listeners.filter((one) => one !== listener);
+      };
     },
   };
-}
-
-/** Whether a body can be sent twice: all that `fetch` takes but streams, and what Node.js takes besides. */
-function isRepeatable(body: unknown): boolean {
-  const { getReader, [Symbol.asyncIterator]: iterator } = Object(body);
-  return !getReader && !iterator;
 }

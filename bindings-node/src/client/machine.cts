@@ -13,8 +13,8 @@ export interface Pair {
   access: string;
   /** In cookie mode the access token again: it tells one pair from another. */
   refresh: string;
-  /** The user's id, for servers that expect it with a refresh token. */
-  user?: string | undefined;
+  /** The user's id in the login response, for servers that expect it with a refresh token. */
+  user?: string | number | undefined;
   /** The user that the access token names. */
   subject?: string | undefined;
   lifetime?: number | undefined;
@@ -51,25 +51,23 @@ export interface Retry extends Failure {
 }
 
 /** The tokens of a granted refresh. `refresh` is absent if the presented token stays valid. */
-export interface Grant {
-  access: string;
+export interface Grant extends Omit<Pair, 'refresh'> {
   refresh?: string | undefined;
-  lifetime?: number | undefined;
-  /** The server's clock, from the header `Date`. */
-  date?: number | undefined;
 }
 
-/** What the refresh endpoint answered: one of these, and with a failure perhaps when to retry. */
+/** What the refresh endpoint answered: the first of these that is present, and with a failure perhaps when to retry. */
 export interface RefreshAnswer {
-  granted?: Grant;
-  superseded?: true;
-  signedOut?: SignedOut;
+  granted?: Grant | undefined;
+  /** The server's clock, from the header `Date`. */
+  date?: number | undefined;
+  superseded?: boolean;
+  signedOut?: SignedOut | undefined;
   failure?: Failure;
   retryAfter?: number | undefined;
 }
 
-/** What was read from the storage: a pair, `null` for an empty storage, or why there is neither. */
-export type StorageRead = Pair | null | 'unreadable' | 'failed';
+/** What was read from the storage: a pair, `null` for an empty storage, or `unreadable`. */
+export type StorageRead = Pair | null | 'unreadable';
 
 export type Event<Caller> =
   /** Reads the storage, so that the state is known. */
@@ -80,7 +78,10 @@ export type Event<Caller> =
   | ['cancel', Caller]
   | ['signIn', Caller, Pair]
   | ['signOut', Caller]
-  /** The result of an action: of `read` a {@link StorageRead}; of `write` whether it is known to have succeeded; of `send` the answer. */
+  /**
+   * The result of an action: of `read` a {@link StorageRead}, of `write` `true`, of `send` the answer. Without a result the action failed,
+   * or its outcome is unknown.
+   */
   | ['report', ticket: number, result: StorageRead | boolean | RefreshAnswer | undefined]
   | ['tick']
   /** Another tab stored a pair, or signed out. */
@@ -106,7 +107,7 @@ const MIN_TTL = 30_000;
 const WAIT_TIMEOUT = 30_000;
 const INITIAL_BACKOFF = 500;
 const MAX_BACKOFF = 60_000;
-const MAX_RETRY_AFTER = 300_000;
+export const MAX_RETRY_AFTER = 300_000;
 const FAILURE_THRESHOLD = 3;
 const PERSIST_TIMEOUT = 5_000;
 const RENEW_COOLDOWN = 5_000;
@@ -163,8 +164,9 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   /** The access token that a server rejected last, and when a rejected one was last renewed. */
   let rejected: string | undefined;
   let renewedAt = -Infinity;
-  /** What the server's clock showed at a time of the device. */
-  let clock: { server: number; at: number; wall: number } | undefined;
+  /** By how much the server's clock is ahead of the device's clocks; unknown before the first pair. */
+  let aheadOfMonotonic: number | undefined;
+  let aheadOfWall = 0;
   /** A random extension of the refresh margin, so that not all clients refresh at once. */
   let earlyRefresh = 0;
 
@@ -213,28 +215,27 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
 
   // What is known about the tokens.
 
-  const lifetimeOf = (pair: Pair) => pair.lifetime ?? Infinity;
-  const margin = (pair: Pair) => Math.min(MIN_TTL, lifetimeOf(pair) / 3);
-  function urgency({ access, expiresAt }: Pair) {
-    if (rejected === access || !access) return EXPIRED;
+  /** A part of the held token's lifetime, at most `max`. */
+  const lifetimeOver = (divisor: number, max: number) => Math.min(max, (held!.lifetime ?? Infinity) / divisor);
+  const margin = () => lifetimeOver(3, MIN_TTL);
+  const urgency = () => {
+    if (!held?.access || rejected === held.access) return EXPIRED;
+    const { expiresAt } = held;
     if (expiresAt === undefined) return FRESH;
     // If the device's clocks disagree about the elapsed time, the longer one counts: renewing too early does no harm.
-    const { server, at, wall } = clock!;
-    const remaining = expiresAt - server - Math.max(now - at, wallNow - wall);
+    const remaining = expiresAt - Math.max(now + aheadOfMonotonic!, wallNow + aheadOfWall);
     if (remaining <= 0) return EXPIRED;
-    if (remaining <= margin(held!)) return LATE;
-    return remaining <= margin(held!) + earlyRefresh ? EARLY : FRESH;
-  }
-  const isFresh = () => held && urgency(held) === FRESH;
-  const isValid = () => held && urgency(held) !== EXPIRED;
+    if (remaining <= margin()) return LATE;
+    return remaining <= margin() + earlyRefresh ? EARLY : FRESH;
+  };
   const isSame = (one: Pair, other: Pair) => one.access === other.access && one.refresh === other.refresh;
 
   /** Notes when `pair` was received; `requestedAt` is no later than its issue, so that it never lives too long here. */
-  function received(pair: Pair, requestedAt: number, wall: number, date?: number) {
+  const received = (pair: Pair, requestedAt: number, wall: number, date?: number) => {
     const server = pair.issuedAt ?? date;
     if (server !== undefined) {
-      clock = { server, at: requestedAt, wall };
-      pair.skew = server - wall;
+      aheadOfMonotonic = server - requestedAt;
+      pair.skew = aheadOfWall = server - wall;
     }
     const issued = server ?? wall;
     if (pair.lifetime !== undefined) pair.expiresAt ??= issued + pair.lifetime;
@@ -243,95 +244,103 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     // It has expired on arrival, so a clock is wrong.
     else pair.expiresAt = undefined;
     return pair;
-  }
+  };
 
   /** Holds `pair`, which is known to be stored. */
-  function hold(pair: Pair) {
-    clock ??= { server: wallNow + (pair.skew ?? 0), at: now, wall: wallNow };
+  const hold = (pair: Pair) => {
+    if (aheadOfMonotonic === undefined) {
+      aheadOfWall = pair.skew ?? 0;
+      aheadOfMonotonic = wallNow + aheadOfWall - now;
+    }
     if (!held || !isSame(held, pair)) {
-      earlyRefresh = upTo(margin(pair) / 2);
       held = pair;
+      earlyRefresh = upTo(margin() / 2);
     }
     over = undefined;
-  }
+  };
 
-  function lose(why: SignedOut) {
+  const lose = (why: SignedOut) => {
     held = undefined;
     over = why;
     refreshInBackground = false;
     failWaiters(why);
-  }
+  };
 
   /** Ends the session in memory. The storage is empty, or is cleared next. */
-  function signOut(why: SignedOut) {
+  const signOut = (why: SignedOut) => {
     if (held) ended = { refresh: held.refresh, why };
     lose(why);
-  }
+  };
 
   /** The storage contains no pair that can be used. */
-  function noUsablePair(found: StorageRead) {
+  const noUsablePair = (found: 'unreadable' | null) => {
     forgetFailures();
-    lose(found === 'unreadable' ? { reason: found } : held ? { reason: 'elsewhere' } : over ?? { reason: 'not_signed_in' });
-  }
+    lose(found ? { reason: 'unreadable' } : held ? { reason: 'elsewhere' } : over ?? { reason: 'not_signed_in' });
+  };
 
   // Operations.
 
   /** Starts an action, and continues with its result. */
-  function act<Result>(kind: 'lock' | 'read' | 'write' | 'send', then: (result: Result) => void, pair?: Pair) {
+  const act = <Result,>(kind: 'lock' | 'read' | 'write' | 'send', then: (result: Result) => void, pair?: Pair) => {
     resume = then;
     out.push([kind, ++lastTicket, pair] as Action<Caller>);
-  }
+  };
   /** Reads the storage under the lock. A command that came meanwhile is first. */
-  const read = (then: (found: StorageRead) => void) => act('read', (found: StorageRead) => runCommand() || then(found));
+  const read = (then: (found?: StorageRead) => void) => act('read', (found?: StorageRead) => runCommand() || then(found));
   /** Ends the operation in progress and releases the lock. */
-  function finish() {
+  const finish = () => {
     resume = change = changeAt = undefined;
     isRefreshing = false;
     if (isLocked) out.push(['unlock']);
     isLocked = false;
-  }
+  };
   /** The held token is fresh. */
-  function succeed() {
+  const succeed = () => {
     forgetFailures();
     refreshInBackground = false;
     giveWaiters();
-  }
+  };
+  /** Holds `pair`, which another tab has stored, and returns whether it is fresh: then waiters receive it. */
+  const adopt = (pair: Pair) => {
+    hold(pair);
+    const isFresh = urgency() === FRESH;
+    if (isFresh) succeed();
+    return isFresh;
+  };
   /** The tokens are kept. Waiters receive the held token if it is still valid, or an error after several failures. */
-  function attemptFailed(failure: Failure, retryAfter = 0) {
+  const attemptFailed = (failure: Failure, retryAfter = 0) => {
     failures++;
     lastFailure = failure;
     retryAt = now + Math.max(backoff(failures), Math.min(retryAfter, MAX_RETRY_AFTER));
     refreshInBackground = false;
     finish();
-    if (isValid()) giveWaiters();
+    if (urgency() < EXPIRED) giveWaiters();
     else failHopeless();
-  }
+  };
 
   // Acquire: callers that want an access token.
 
-  function acquire(caller: Caller) {
-    if (held) {
-      const how = urgency(held);
-      if (how === EARLY && now >= retryAt) refreshInBackground = true;
-      // While it waits after a failure, a token that is late is better than none.
-      if (how <= EARLY || (how === LATE && now < retryAt)) {
-        out.push(['reply', caller, held.access]);
-        return;
-      }
+  const acquire = (caller: Caller) => {
+    const how = urgency();
+    if (how === EARLY && now >= retryAt) refreshInBackground = true;
+    // While it waits after a failure, a token that is late is better than none.
+    if (how <= EARLY || (how === LATE && now < retryAt)) {
+      out.push(['reply', caller, held!.access]);
+      return;
     }
     waiters.push({ caller, deadline: now + WAIT_TIMEOUT });
     failHopeless();
-  }
+  };
 
-  function renew(caller: Caller, token: string) {
+  const renew = (caller: Caller, token: string) => {
     if (held?.access === token) {
-      const againAt = renewedAt + Math.min(RENEW_COOLDOWN, lifetimeOf(held) / 2);
+      const againAt = renewedAt + lifetimeOver(2, RENEW_COOLDOWN);
       if (now < againAt) return fail(caller, retry('access_rejected', againAt));
     }
     // A token that was replaced meanwhile need not be remembered.
     if (!held || held.access === token) rejected = token;
     acquire(caller);
-  }
+  };
 
   // Refresh: lock, read the storage, ask the server.
 
@@ -342,11 +351,11 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     });
 
   /** Usually the storage has a fresh token, and the lock is not needed. A command comes first; it takes the lock. */
-  const readUnlocked = () => act('read', (found: StorageRead) => void (commands.length || onRead(found)));
+  const readUnlocked = () => act('read', (found?: StorageRead) => void (commands.length || onRead(found)));
 
   /** The storage was read before a refresh, or again because the server rejected `sent`. */
-  function onRead(found: StorageRead, sent?: Pair, final?: SignedOut) {
-    if (found && typeof found === 'object') {
+  const onRead = (found: StorageRead | undefined, sent?: Pair, final?: SignedOut) => {
+    if (found && found !== 'unreadable') {
       if (found.refresh === sent?.refresh) {
         if (final) endSession(final);
         else attemptFailed({ reason: 'superseded' });
@@ -355,90 +364,84 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
         if (isLocked) endSession(ended.why);
         else noUsablePair(null);
       } else {
-        hold(found);
-        if (isFresh()) {
-          succeed();
-          finish();
-          // Otherwise the lock is next, if a caller waits.
-        } else if (isLocked) refresh(found, now, wallNow);
+        if (adopt(found)) finish();
+        // Otherwise the lock is next, if a caller waits.
+        else if (isLocked) refresh(found, now, wallNow);
       }
     } else if (final) {
       signOut(final);
       finish();
-    } else if (found === 'failed') attemptFailed({ reason: 'storage' });
+    } else if (found === undefined) attemptFailed({ reason: 'storage' });
     else {
       noUsablePair(found);
       finish();
     }
-  }
+  };
 
-  function refresh(pair: Pair, requestedAt: number, wall: number) {
+  const refresh = (pair: Pair, requestedAt: number, wall: number) => {
     refreshInBackground = false;
     isRefreshing = true;
     const onAnswer = (answer?: RefreshAnswer) => {
       isRefreshing = false;
-      if (!answer) attemptFailed({ reason: 'network' });
-      else if (answer.failure) attemptFailed(answer.failure, answer.retryAfter);
-      else if (answer.granted) {
-        const { access, refresh: token = pair.refresh, lifetime, date } = answer.granted;
-        persist(received({ ...tokenTimes(access, lifetime), refresh: token, user: pair.user }, requestedAt, wall, date), pair.refresh);
-      } else read((found) => onRead(found, pair, answer.signedOut));
+      if (answer?.granted) {
+        const { refresh: token = pair.refresh, ...granted } = answer.granted;
+        persist(received({ ...granted, refresh: token, user: pair.user }, requestedAt, wall, answer.date), pair.refresh);
+      } else if (answer?.superseded || answer?.signedOut) read((found) => onRead(found, pair, answer.signedOut));
+      else attemptFailed(answer?.failure ?? { reason: 'network' }, answer?.retryAfter);
     };
     act('send', onAnswer, pair);
-  }
+  };
 
   /** The server ended the session: clear the storage under the held lock. */
-  function endSession(why: SignedOut) {
+  const endSession = (why: SignedOut) => {
     signOut(why);
     persist();
-  }
+  };
 
   // Persist: changes to the storage, made under the lock and retried while they fail.
 
   /** Starts the next sign-in or sign-out, if there is one. The lock is held, and no report is awaited. */
-  function runCommand() {
+  const runCommand = () => {
     const command = commands.shift();
     if (command) persist(command.pair && received({ ...command.pair }, command.requestedAt, command.wall), undefined, command.caller);
     return command;
-  }
+  };
 
-  function persist(pair?: Pair, parent?: string, caller?: Caller) {
+  const persist = (pair?: Pair, parent?: string, caller?: Caller) => {
     isRefreshing = false;
     change = { pair, parent, caller, failures: 0, deadline: now + PERSIST_TIMEOUT };
-    tryChange(change);
-  }
+    tryChange();
+  };
 
-  function tryChange(tried: Change<Caller>) {
+  const tryChange = () => {
     changeAt = undefined;
     // Without a lock, another tab may have stored a later pair.
-    if (tried.parent === undefined) write(tried);
-    else read((found) => checked(found, tried));
-  }
+    if (change!.parent === undefined) write();
+    else read(checked);
+  };
 
-  function write(tried: Change<Caller>) {
-    act('write', (done: boolean) => (done ? changed(tried) : changeFailed(tried)), tried.pair);
-  }
+  const write = () => act('write', (done?: boolean) => (done ? changed() : changeFailed()), change!.pair);
 
   /** The storage was read before writing the child of a refresh. */
-  function checked(found: StorageRead, tried: Change<Caller>) {
-    if (found === 'failed') changeFailed(tried);
+  const checked = (found?: StorageRead) => {
+    const { pair, parent } = change!;
+    if (found === undefined) changeFailed();
     else if (!found) {
       signOut({ reason: 'elsewhere' });
       finish();
-    } else if (found === 'unreadable') write(tried);
+    } else if (found === 'unreadable' || found.refresh === parent) write();
     // An earlier attempt that was reported as failed has succeeded.
-    else if (isSame(found, tried.pair!)) changed(tried);
-    else if (found.refresh === tried.parent) write(tried);
+    else if (isSame(found, pair!)) changed();
     else {
       // Another tab stored a pair. The child was never used, so it can be dropped.
-      hold(found);
-      if (isFresh()) succeed();
+      adopt(found);
       finish();
     }
-  }
+  };
 
   /** The change is stored: from here on its tokens may be used. */
-  function changed({ caller, pair, parent }: Change<Caller>) {
+  const changed = () => {
+    const { caller, pair, parent } = change!;
     if (parent === undefined) ended = undefined;
     if (pair) {
       if (parent === undefined) renewedAt = -Infinity;
@@ -452,71 +455,74 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     if (over) failWaiters(over);
     else succeed();
     finish();
-  }
+  };
 
   /** The change failed, or its outcome is unknown: retry it until its deadline, without using its tokens. */
-  function changeFailed(failed: Change<Caller>) {
+  const changeFailed = () => {
+    const { deadline } = change!;
     if (commands.length) {
-      fail(failed.caller, retry('storage'));
+      failChange();
       runCommand();
-    } else if (now >= failed.deadline) giveUp(failed);
+    } else if (now >= deadline) giveUp();
     else {
-      changeAt = Math.min(now + backoff(++failed.failures), failed.deadline);
-      if (isValid()) giveWaiters();
+      changeAt = Math.min(now + backoff(++change!.failures), deadline);
+      if (urgency() < EXPIRED) giveWaiters();
     }
-  }
+  };
 
-  function giveUp({ caller, pair, parent }: Change<Caller>) {
-    fail(caller, retry('storage'));
+  const failChange = () => {
+    fail(change!.caller, retry('storage'));
+    change!.caller = undefined;
+  };
+
+  const giveUp = () => {
+    const { pair, parent } = change!;
+    failChange();
     // The child was never used, so its parent may be presented again.
     if (parent !== undefined) return attemptFailed({ reason: 'storage' });
     // The pair may have been stored nevertheless.
     if (pair) held = over = undefined;
     finish();
-  }
+  };
 
   /** A sign-in or sign-out runs before any refresh. */
-  function submit(caller: Caller, pair?: Pair) {
+  const submit = (caller: Caller, pair?: Pair) => {
     commands.push({ caller, pair, requestedAt: now, wall: wallNow, deadline: now + WAIT_TIMEOUT });
-    if (changeAt !== undefined) fail(change!.caller, retry('storage'));
+    if (changeAt !== undefined) failChange();
     // The answer would be for a session that is no longer wanted.
     if (changeAt !== undefined || isRefreshing) runCommand();
-  }
+  };
 
-  function onNews(news: Pair | SignedOut) {
+  const onNews = (news: Pair | SignedOut) => {
     if (commands.length || change) return;
     ended = undefined;
     if ('reason' in news) lose(news);
     else {
       // The other tab has just measured by how much the device's clock is wrong.
-      clock = undefined;
-      hold(news);
-      if (isFresh()) succeed();
+      aheadOfMonotonic = undefined;
+      adopt(news);
     }
-  }
+  };
 
-  function onTick() {
-    if (change && changeAt !== undefined) {
-      if (now >= change.deadline) giveUp(change);
-      else if (now >= changeAt) tryChange(change);
+  const onTick = () => {
+    if (changeAt !== undefined) {
+      if (now >= change!.deadline) giveUp();
+      else if (now >= changeAt) tryChange();
     }
     waiters = waiters.filter(({ caller, deadline }) => now < deadline || fail(caller, lastError()));
-    if (change && now >= change.deadline) {
-      fail(change.caller, retry('storage'));
-      change.caller = undefined;
-    }
+    if (change && now >= change.deadline) failChange();
     commands = commands.filter(({ caller, deadline }) => now < deadline || fail(caller, retry('timeout')));
-  }
+  };
 
   /** Starts the next operation, if nothing is in progress. */
-  function startNext() {
+  const startNext = () => {
     if (resume || changeAt !== undefined) return;
     if (commands.length) takeLock();
     else if ((waiters.length || refreshInBackground) && now >= retryAt) {
       if (held) takeLock();
       else readUnlocked();
     }
-  }
+  };
 
   /** What the app is told about: the user, or why there is none. */
   const state = () => (held?.access ? held.subject ?? '' : over);
@@ -578,7 +584,7 @@ export function claimsOf(token: string): Record<string, unknown> {
 /** A pair without its refresh token. The times are those in the token; without them its lifetime is `lifetime`. */
 export function tokenTimes(access: string, lifetime?: number): Omit<Pair, 'refresh'> {
   const { iat, exp, userId, sub = userId } = claimsOf(access);
-  const [issuedAt, expiresAt] = [iat, exp].map((seconds) => (typeof seconds === 'number' ? seconds * 1000 : undefined));
+  const [issuedAt, expiresAt] = [iat, exp].map((seconds) => (seconds as number) * 1000 || undefined);
   const own = Math.max(0, expiresAt! - issuedAt!);
   return { access, subject: (sub as string | number | undefined)?.toString(), issuedAt, expiresAt, lifetime: own >= 0 ? own : lifetime };
 }

@@ -22,6 +22,7 @@ export function storedTokens(storage: ItemStorage, keys: TokenKeys = {}): Tokens
   return {
     storage,
     store: keyStore(storage, keys),
+    isOver: (_status, advice) => advice === 'reject',
     request: ({ refresh }) => ({
       method: 'POST',
       headers: { 'content-type': 'application/json' },
@@ -51,12 +52,13 @@ export function rtVerify(storage: ItemStorage = localStorage, keys: TokenKeys = 
     request: ({ refresh, user }) => ({
       method: 'GET',
       cache: 'no-store',
-      headers: { refreshtoken: `Bearer ${refresh}`, 'x-refresh-rotate': '1', ...(user ? { userid: user } : {}) },
+      headers: { refreshtoken: `Bearer ${refresh}`, 'x-refresh-rotate': '1', ...(user ? { userid: `${user}` } : {}) },
     }),
     header: 'accesstoken',
     rejections: [401, 403, 419],
     superseded: 409,
-    ended: 419,
+    // Of a legacy app.
+    isOver: (status, advice) => (advice ? advice === 'reject' : status === 419),
   };
 }
 
@@ -77,11 +79,12 @@ function keyStore(storage: ItemStorage, keys: TokenKeys): Store {
       const times = tokenTimes(withoutScheme(await storage.getItem(accessToken)) ?? '');
       return refresh ? { ...times, refresh, user: (await storage.getItem(userId)) ?? times.subject } : null;
     },
-    async write({ access, refresh, user }) {
+    async write({ access, refresh, subject, user }) {
       // The refresh token first: with an old access token it is still a session.
       await storage.setItem(refreshToken, `Bearer ${refresh}`);
       await storage.setItem(accessToken, `Bearer ${access}`);
-      if (user) await storage.setItem(userId, user);
+      const id = user ?? subject;
+      if (id) await storage.setItem(userId, `${id}`);
     },
     async clear() {
       for (const key of [refreshToken, accessToken, userId]) await storage.removeItem(key);

@@ -10,8 +10,6 @@ const MAX_HOLD = REQUEST_TIMEOUT + THROTTLING + 10_000;
 /** How often a lease is looked at. */
 const POLL = 200;
 
-const sleep = (ms: number) => new Promise<void>((resolve) => setTimeout(resolve, ms));
-
 /** `localStorage` of a page; absent outside of pages, and where storage is blocked, because reading the property throws then. */
 export function pageStorage(): Storage | undefined {
   try {
@@ -38,9 +36,8 @@ export async function takeLock(name: string, onLost: () => void): Promise<() => 
         onLost();
       });
     });
-  // A document that may not use locks has no cookies either.
   return request({ signal: controller.signal })
-    .catch(() => (controller.signal.aborted ? request({ steal: true }) : () => {}))
+    .catch(() => request({ steal: true }))
     .finally(() => clearTimeout(timer));
 }
 
@@ -59,7 +56,7 @@ async function takeLease(storage: Storage, name: string): Promise<() => void> {
     if (current !== holder) waited = 0;
     if (!current || waited > MAX_HOLD) storage.setItem(name, mine);
     else holder = current;
-    await sleep(POLL);
+    await new Promise((resolve) => setTimeout(resolve, POLL));
   }
 }
 
@@ -77,9 +74,8 @@ export function joinTabs(name: string, own: () => Pair | undefined, onNews: (new
   channel.unref?.();
   const tell = (news?: News) => channel.postMessage(news);
   channel.onmessage = ({ data }: { data?: News }) => {
-    const news = data ?? own();
     if (data) onNews(data);
-    else if (news) tell(news);
+    else if (own()) tell(own());
   };
   return tell;
 }

@@ -180,8 +180,7 @@ export class Browser {
           const text = typeof answer.body === 'string' || answer.body === undefined ? answer.body : JSON.stringify(answer.body);
           const isEmpty = [204, 304].includes(answer.status);
           const result = new Response(isEmpty ? null : text, { status: answer.status, headers: { date: new Date(this.wall).toUTCString(), ...answer.headers } });
-          if (answer.redirected) Object.defineProperty(result, 'redirected', { value: true });
-          resolve(result);
+          resolve(Object.defineProperty(result, 'url', { value: answer.url ?? `${origin}${path}${search}` }));
         }, toClient);
       }, toServer);
     });

@@ -1,7 +1,7 @@
 // The client in a simulated browser: fetch, odd answers of servers, what other tabs learn, and the life of a page.
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { Browser } from './browser.mjs';
+import { Browser, ORIGIN } from './browser.mjs';
 
 const TTL = 900_000;
 const MINUTE = 60_000;
@@ -101,13 +101,31 @@ describe('fetch', () => {
     await request.text();
   });
 
-  test('the response to a redirected request is repeated only if that is safe', async () => {
-    for (const [method, times] of [['GET', 2], ['POST', 1]]) {
+  test('after a redirect the client repeats only what is safe, and a response of another server says nothing', async () => {
+    for (const [method, from, times, refreshes] of [
+      ['GET', '/api/elsewhere', 2, 1],
+      ['POST', '/api/elsewhere', 1, 1],
+      ['GET', 'https://other.example/api/moved', 1, 0],
+      ['POST', 'https://other.example/api/moved', 1, 0],
+      ['POST', '/api/moved', 2, 1],
+    ]) {
       const { browser, client } = await signedIn();
       let rejections = 1;
-      browser.network = ({ path }) => (path === '/api/moved' && rejections-- > 0 ? { response: { ...json(401, {}), redirected: true } } : {});
-      await browser.value(client.fetch('/api/moved', { method }));
-      assert.equal(sent(browser, '/api/moved').length, times, method);
+      const response = { ...json(401, {}), url: new URL(from, ORIGIN).href };
+      browser.network = ({ path }) => (path === '/api/moved' && rejections-- > 0 ? { response } : {});
+      await browser.value(client.fetch('/api/moved#part', { method }));
+      assert.equal(sent(browser, '/api/moved').length, times, `${method} ${from}`);
+      assert.equal(browser.refreshes().length, refreshes, `${method} ${from}`);
+    }
+  });
+
+  test('a response of a service worker has no URL: the client repeats the request', async () => {
+    for (const url of ['', null]) {
+      const { browser, client } = await signedIn();
+      let rejections = 1;
+      browser.network = ({ path }) => (path === '/api/me' ? { response: rejections-- > 0 ? { ...json(401, {}), url } : json(200, {}) } : {});
+      assert.equal((await browser.value(client.fetch('/api/me', { method: 'POST' }))).status, 200);
+      assert.equal(sent(browser).length, 2);
     }
   });
 
@@ -160,6 +178,30 @@ describe('fetch', () => {
     assert.equal(browser.refreshes().length, 1);
     assert.equal(sent(browser).length, 0);
   });
+});
+
+describe('a signal without a reason, as in React Native', () => {
+  /** A signal that has the events and the flag alone. */
+  class OldSignal extends EventTarget {
+    aborted = false;
+
+    abort() {
+      this.aborted = true;
+      this.dispatchEvent(new Event('abort'));
+    }
+  }
+
+  for (const [what, abortsFirst] of [['before the call', true], ['while it waits', false]]) {
+    test(what, async () => {
+      const { browser, client } = await signedIn();
+      await browser.advance(TTL);
+      const signal = new OldSignal();
+      if (abortsFirst) signal.abort();
+      const calls = [client.fetch('/api/me', { signal }), client.accessToken({ signal })].map((call) => browser.outcome(call));
+      if (!abortsFirst) signal.abort();
+      for (const { error } of await Promise.all(calls)) assert.equal(error?.name, 'AbortError');
+    });
+  }
 });
 
 describe('odd answers to a refresh keep the tokens', () => {
@@ -514,6 +556,86 @@ describe('the life of a page', () => {
     answers.push(json(401, { error: { code: 'ERR_SIGNATURE_INVALID', advice: 'reject' } }));
     answers.push(json(401, { error: { code: 'ERR_TOKEN_MISSING', advice: 'sign_in' } }));
     assert.equal((await browser.outcome(client.fetch('/api/me'))).error.reason, 'not_signed_in');
+  });
+
+  test('a sign-out that the server cannot process is told again, a minute later or when the server says', async () => {
+    for (const [what, response, delay] of [
+      ['503', json(503, {}), 60_000],
+      ['503 with Retry-After', json(503, {}, { 'retry-after': '120' }), 120_000],
+      ['429', json(429, {}, { 'retry-after': '1' }), 60_000],
+      ['429 for a year', json(429, {}, { 'retry-after': '31536000' }), 300_000],
+      ['401 with HTML', html(401), 60_000],
+      ['a rejected DPoP proof', json(401, { error: { code: 'ERR_DPOP_PROOF_MISSING', advice: 'reject' } }), 60_000],
+    ]) {
+      const { browser, client } = await signedIn();
+      browser.network = ({ path }) => (path === '/auth/logout' ? { response } : {});
+      same(await browser.value(client.signOut()), { revoked: false });
+      assert.equal(browser.items.size, 1, what);
+      await browser.advance(delay - 5_000);
+      assert.equal(sent(browser, '/auth/logout').length, 1, what);
+      browser.network = () => ({});
+      await browser.advance(10_000);
+      assert.equal((await browser.auth.sessions('alice'))[0].state, 'revoked', what);
+      assert.equal(browser.items.size, 0, what);
+      await browser.advance(10 * MINUTE);
+      assert.equal(sent(browser, '/auth/logout').length, 2, what);
+    }
+  });
+
+  test('a sign-out that the server refuses is not told again', async () => {
+    for (const [what, response, revoked] of [
+      ['404', html(404), false],
+      ['405', html(405), false],
+      ['410', html(410), false],
+      ['501', html(501), false],
+      ['400 with JSON', json(400, { message: 'no' }), false],
+      ['an error of the app', json(500, { error: { code: 'ERR_ARGUMENT_INVALID', advice: 'fix' } }), false],
+      ['a session that is over', json(401, { error: { code: 'ERR_SESSION_REVOKED', advice: 'sign_in' } }), true],
+    ]) {
+      const { browser, client } = await signedIn();
+      browser.network = ({ path }) => (path === '/auth/logout' ? { response } : {});
+      same(await browser.value(client.signOut()), { revoked });
+      assert.equal(browser.items.size, 0, what);
+      browser.open();
+      await browser.advance(10 * MINUTE);
+      assert.equal(sent(browser, '/auth/logout').length, 1, what);
+    }
+  });
+
+  test('a sign-out without network is told in one request a minute, until the user signs in again', async () => {
+    const { browser, tab, client } = await signedIn();
+    let logouts = 0;
+    browser.network = ({ path }) => {
+      if (path === '/auth/logout') logouts++;
+      return { lost: 'request' };
+    };
+    same(await browser.value(client.signOut()), { revoked: false });
+    for (let times = 0; times < 5; times++) {
+      tab.fire('online');
+      await browser.advance(5_000);
+    }
+    logouts = 0;
+    await browser.advance(10 * MINUTE);
+    assert.ok(logouts > 5 && logouts <= 10, `${logouts} requests in ten minutes`);
+    browser.network = () => ({});
+    await browser.value(client.signIn(await browser.login()));
+    await browser.advance(5 * MINUTE);
+    assert.equal(sent(browser, '/auth/logout').length, 0);
+    assert.equal(client.state.status, 'signed_in');
+  });
+
+  test('the session is named in the query of the logout URL, also if it has one', async () => {
+    for (const [logout, expected] of [
+      [undefined, /^\?session=[\w-]+$/],
+      ['/auth/logout?tenant=7', /^\?tenant=7&session=[\w-]+$/],
+      ['/auth/logout#top', /^\?session=[\w-]+$/],
+    ]) {
+      const browser = new Browser();
+      const tab = browser.open({ refresh: '/auth/refresh', logout });
+      await browser.value(tab.client.signIn(await browser.login()));
+      same(await browser.value(tab.client.signOut()), { revoked: true });
+      assert.match(sent(browser, '/auth/logout')[0].search, expected);
+    }
   });
 
   test('a sign-out is bounded', async () => {

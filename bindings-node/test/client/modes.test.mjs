@@ -84,6 +84,18 @@ test('stored tokens: the state is known from the start, without a request', asyn
   assert.equal(browser.requests.length, 0);
 });
 
+test('React Native: a rejected request is repeated, although `URL` resolves nothing', async () => {
+  for (const url of [`${ORIGIN}/api/me`, `${ORIGIN}/api/me/`, `${ORIGIN}/api/me?page=2`, ORIGIN.toUpperCase() + '/api/me']) {
+    const browser = new Browser({ config: { web: { refreshCookie: false } } });
+    const app = phone(browser, asyncStorage());
+    await browser.value(app.client.signIn(await browser.login()));
+    let rejections = 1;
+    browser.network = ({ path }) => (path.startsWith('/api/') && rejections-- > 0 ? { response: { status: 401, headers: {} } } : {});
+    assert.equal((await browser.value(app.client.fetch(url))).status, 200, url);
+    assert.equal(browser.refreshes().length, 1, url);
+  }
+});
+
 test('stored tokens: the server is told later of a sign-out offline, also if another user has signed in meanwhile', async () => {
   for (const [what, signsInAgain] of [['nobody', false], ['bob', true]]) {
     const browser = new Browser({ config: { web: { refreshCookie: false } } });
@@ -281,8 +293,18 @@ test('ES modules, CommonJS and the script tag have the same exports, and need ne
     const text = await readFile(new URL(file, folder), 'utf8');
     assert.doesNotMatch(text, /^\s*(import|export .* from)\b|\brequire\(["'](?!\.\/)|\bprocess\.[a-z]|\bBuffer\b/m, file);
   }
-  // Nothing keeps a process alive.
-  await promisify(execFile)(process.execPath, ['-e', "require('regrant/client').createClient({ refresh: 'https://a.example/' })"], { cwd: fileURLToPath(new URL('../..', import.meta.url)), timeout: 120_000 });
+});
+
+test('nothing keeps a process alive, not even a sign-out that is to be told later', async () => {
+  const script = `
+    const { createClient, storedTokens } = require('regrant/client');
+    const items = new Map();
+    const storage = { getItem: (key) => items.get(key) ?? null, setItem: (key, value) => void items.set(key, value), removeItem: (key) => void items.delete(key) };
+    const client = createClient({ refresh: 'https://a.example/', tokens: storedTokens(storage), fetch: async () => { throw new TypeError('no network'); } });
+    client.signIn({ accessToken: 'a', refreshToken: 'r' }).then(client.signOut).then(() => console.log([...items.keys()].join()));
+  `;
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: fileURLToPath(new URL('../..', import.meta.url)), timeout: 50_000 });
+  assert.equal(stdout, 'regrant:https://a.example/:logout\n');
 });
 
 /** The largest size of each build in bytes, minified and compressed. docs/client.md states them. */

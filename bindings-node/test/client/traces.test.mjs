@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { test } from 'node:test';
 
-const { createMachine } = createRequire(import.meta.url)('../../dist/client/machine.cjs');
+const { createMachine, tokenTimes } = createRequire(import.meta.url)('../../dist/client/machine.cjs');
 const traces = JSON.parse(readFileSync(new URL('../../../tests/vectors/client/traces.json', import.meta.url), 'utf8'));
 
 /** The core's random numbers (SplitMix64), from 0 to 1. */
@@ -33,9 +33,12 @@ const isPair = (value) => value?.accessToken !== undefined;
 /** An event with the names of the client. */
 function eventOf([kind, first, second]) {
   if (isPair(second)) return [kind, first, pairOf(second)];
-  if (second?.granted) return [kind, first, { granted: present(second.granted) }];
+  if (second?.granted) {
+    const { access, lifetime, date, ...granted } = present(second.granted);
+    return [kind, first, { granted: { ...tokenTimes(access, lifetime), ...granted }, date }];
+  }
   if (second?.failure) return [kind, first, present(second)];
-  return [kind, first, second];
+  return [kind, first, second === 'failed' ? undefined : second];
 }
 
 /** An action with the names of the core. */
