@@ -57,8 +57,8 @@ export function withoutScheme(value: unknown): string | undefined {
 export function tokensOf(body: unknown, tokens: Tokens | undefined): Grant | undefined {
   const { accessToken, refreshToken, expiresIn, userId: user } = Object(body);
   const access = withoutScheme(accessToken);
-  if (!access) return undefined;
-  return { ...tokenTimes(access, expiresIn > 0 ? expiresIn * 1000 : undefined), refresh: tokens ? withoutScheme(refreshToken) : access, user };
+  const lifetime = expiresIn > 0 ? expiresIn * 1000 : undefined;
+  return access ? { ...tokenTimes(access, lifetime), refresh: tokens ? withoutScheme(refreshToken) : access, user } : undefined;
 }
 
 /** What the response to a refresh or a logout means. */
@@ -91,7 +91,7 @@ export function readAnswer({ status, headers }: Pick<Response, 'status' | 'heade
   // Neither a rejected DPoP proof nor a superseded token says that the session is over.
   const advice = /^ERR_(DPOP|REFRESH_SUPERSEDED)/.test(code) ? 'retry' : known ? 'sign_in' : ownAdvice;
   // Both holders are told about reuse, whichever of them was detected.
-  const reason = revocation === 'reused' ? revocation : known?.toLowerCase() ?? (code === 'ERR_TOKEN_MISSING' ? 'not_signed_in' : 'rejected');
+  const reason = revocation === 'reused' ? revocation : known ? known.toLowerCase() : code === 'ERR_TOKEN_MISSING' ? 'not_signed_in' : 'rejected';
   // There is no such endpoint, or the server rejected the request. An error without JSON may be that of a captive portal.
   const isRefused =
     /^(reject|fix)$/.test(advice) || /^(40[45]|410|501)$/.test(`${status}`) || (body && /^4(?!08|25|29)/.test(`${status}`) && advice !== 'retry' && advice !== 'refresh');

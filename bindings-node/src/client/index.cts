@@ -36,7 +36,7 @@ export interface SessionState extends Readonly<Partial<SignedOut>> {
 
 /** What a sign-out has reached. */
 export interface SignOutResult {
-  /** Whether the server has answered that the session is over. If not, the client tells it later: when it is online again, or at its next start. */
+  /** Whether the server has answered that the session is over. If it has not answered, the client tells it later: when it is online again, at its next start, or each minute. */
   revoked: boolean;
 }
 
@@ -106,8 +106,10 @@ export class SessionError extends Error {
 const OPTIONS: Record<string, unknown> = { __proto__: null, refresh: '', logout: '', allowedOrigins: [], tokens: {}, fetch() {} };
 
 /** Scheme, host and port of an absolute URL; other schemes have none that two URLs share. */
-const originOf = (url: string) => (/^https?:\/\/[^/?#]+/i.exec(url)?.[0] ?? url).toLowerCase();
+const originOf = (url: string) => /^https?:\/\/[^/?#]+/.exec(url.toLowerCase())?.[0] ?? url;
 
+/** There may be a refresh cookie. */
+const NOT_KNOWN: Pair = { refresh: '', access: '' };
 /** After an aborted request, its cookie may still be on its way from the network to the browser's cookies. */
 const SETTLE = 1_000;
 /** How long the server is asked to end a session. */
@@ -166,11 +168,13 @@ export function createClient(options: ClientOptions): Client {
   let timer: ReturnType<typeof setTimeout>;
   /** Releases the lock. */
   let release = () => {};
+  /** Whether another tab has taken the lock by force. */
+  let isLost = false;
   /** Whether other tabs are asked at the next read: the first one under the lock, unless one has told meanwhile. */
   let isToAsk = false;
   /** Called when another tab tells something new. */
   let onHeard = () => {};
-  /** Gives up the refresh in flight. */
+  /** Gives up the request in flight. */
   let abort = () => {};
   let flight: Promise<unknown> | undefined;
   let signingOut: Promise<SignOutResult> | undefined;
@@ -180,7 +184,7 @@ export function createClient(options: ClientOptions): Client {
   let telling: Promise<unknown> | undefined;
   let logoutTimer: ReturnType<typeof setTimeout>;
   /** In cookie mode, what is known of the session. The cookie is not seen: there may be one until the server says otherwise. */
-  let known: Pair | null = { refresh: '', access: '' };
+  let known: Pair | null = NOT_KNOWN;
 
   const store: Store = tokens?.store ?? {
     read: async () => (await telling, (await note('getItem')) ? null : known),
@@ -212,15 +216,18 @@ export function createClient(options: ClientOptions): Client {
   function publish() {
     const held = machine.held();
     const over = machine.over();
-    const next: SessionState = held ? { status: 'signed_in', subject: held.subject } : { status: over ? 'signed_out' : 'unknown', ...over };
-    state = next;
+    const next: SessionState = (state = held ? { status: 'signed_in', subject: held.subject } : { status: over ? 'signed_out' : 'unknown', ...over });
     listeners.forEach((listener) => queueMicrotask(() => listener(next)));
   }
 
   async function lock(ticket: number) {
     isToAsk = !tokens;
     // Without a lock the server's grace period covers most of the races.
-    release = await takeLock(name, () => abort()).catch(() => () => {});
+    release = await takeLock(name, () => {
+      isLost = true;
+      abort();
+    }).catch(() => () => {});
+    isLost = false;
     dispatch('report', ticket, true);
   }
 
@@ -237,7 +244,7 @@ export function createClient(options: ClientOptions): Client {
   /** The session that has ended here and not yet at the server. If the storage fails, the server is told at once or never. */
   async function note(what: 'getItem' | 'setItem' | 'removeItem', session?: string) {
     try {
-      return JSON.parse((await items?.[what](`${name}:logout`, session!)) ?? 'null');
+      return JSON.parse((await items?.[what](`${name}:logout`, session!)) as string);
     } catch {
       return undefined;
     }
@@ -288,7 +295,9 @@ export function createClient(options: ClientOptions): Client {
         setTimeout(resolve, SETTLE);
       };
       timer = setTimeout(giveUp, logout ? LOGOUT_TIMEOUT : REQUEST_TIMEOUT);
-      if (!logout) abort = giveUp;
+      // That of a sign-out goes on, whatever other tabs do or if the page is left.
+      if (!signingOut) abort = giveUp;
+      if (isLost && !logout) giveUp();
     });
     const answer = send(logout ?? refreshUrl, {
       method: 'POST',
@@ -324,8 +333,9 @@ export function createClient(options: ClientOptions): Client {
   function onNews(news: News) {
     const held = machine.held();
     const isOver = 'reason' in news;
-    if (isOver) abort();
-    else if (held?.access === news.access || held?.issuedAt! > news.issuedAt!) return;
+    if (!isOver && (held?.access === news.access || held?.issuedAt! > news.issuedAt!)) return;
+    // A cookie of the response would replace that of the other tab.
+    abort();
     known = isOver ? null : news;
     isToAsk = false;
     dispatch('news', news);
@@ -411,9 +421,10 @@ export function createClient(options: ClientOptions): Client {
     release();
   });
   listen('pageshow', ({ persisted }) => {
-    const held = machine.held();
-    // Other tabs may have signed out meanwhile; the server knows.
-    if (persisted && held) dispatch('renew', () => {}, held.access);
+    if (!persisted) return;
+    // Other tabs may have signed out or in meanwhile; the server knows.
+    known ??= NOT_KNOWN;
+    accessToken({ rejected: machine.held()?.access }).catch(() => {});
   });
   tellServer();
   tell?.();
@@ -426,6 +437,9 @@ export function createClient(options: ClientOptions): Client {
     async signIn(body) {
       const pair = tokensOf(body, tokens);
       if (!pair?.refresh) throw new TypeError('no login body');
+      // The answer to an earlier request, in whichever tab, must not replace the cookie of the login.
+      abort();
+      if (!tokens) tell?.(pair as Pair);
       await call('signIn', pair);
     },
     signOut,

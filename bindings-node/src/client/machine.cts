@@ -159,8 +159,8 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   /** Both absent: the storage has not been read yet. */
   let held: Pair | undefined;
   let over: SignedOut | undefined;
-  /** The refresh token of an ended session, until the storage is known not to contain it. */
-  let ended: { refresh: string; why: SignedOut } | undefined;
+  /** The pair of an ended session, until the storage is known not to contain it. */
+  let ended: (Pair & { why: SignedOut }) | undefined;
   /** The access token that a server rejected last, and when a rejected one was last renewed. */
   let rejected: string | undefined;
   let renewedAt = -Infinity;
@@ -220,10 +220,8 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   const margin = () => lifetimeOver(3, MIN_TTL);
   const urgency = () => {
     if (!held?.access || rejected === held.access) return EXPIRED;
-    const { expiresAt } = held;
-    if (expiresAt === undefined) return FRESH;
     // If the device's clocks disagree about the elapsed time, the longer one counts: renewing too early does no harm.
-    const remaining = expiresAt - Math.max(now + aheadOfMonotonic!, wallNow + aheadOfWall);
+    const remaining = (held.expiresAt ?? Infinity) - Math.max(now + aheadOfMonotonic!, wallNow + aheadOfWall);
     if (remaining <= 0) return EXPIRED;
     if (remaining <= margin()) return LATE;
     return remaining <= margin() + earlyRefresh ? EARLY : FRESH;
@@ -268,7 +266,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
 
   /** Ends the session in memory. The storage is empty, or is cleared next. */
   const signOut = (why: SignedOut) => {
-    if (held) ended = { refresh: held.refresh, why };
+    if (held) ended = { ...held, why };
     lose(why);
   };
 
@@ -289,7 +287,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   const read = (then: (found?: StorageRead) => void) => act('read', (found?: StorageRead) => runCommand() || then(found));
   /** Ends the operation in progress and releases the lock. */
   const finish = () => {
-    resume = change = changeAt = undefined;
+    change = changeAt = undefined;
     isRefreshing = false;
     if (isLocked) out.push(['unlock']);
     isLocked = false;
@@ -322,7 +320,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
 
   const acquire = (caller: Caller) => {
     const how = urgency();
-    if (how === EARLY && now >= retryAt) refreshInBackground = true;
+    refreshInBackground ||= how === EARLY && now >= retryAt;
     // While it waits after a failure, a token that is late is better than none.
     if (how <= EARLY || (how === LATE && now < retryAt)) {
       out.push(['reply', caller, held!.access]);
@@ -459,13 +457,12 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
 
   /** The change failed, or its outcome is unknown: retry it until its deadline, without using its tokens. */
   const changeFailed = () => {
-    const { deadline } = change!;
     if (commands.length) {
       failChange();
       runCommand();
-    } else if (now >= deadline) giveUp();
+    } else if (now >= change!.deadline) giveUp();
     else {
-      changeAt = Math.min(now + backoff(++change!.failures), deadline);
+      changeAt = Math.min(now + backoff(++change!.failures), change!.deadline);
       if (urgency() < EXPIRED) giveWaiters();
     }
   };
@@ -476,12 +473,11 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
   };
 
   const giveUp = () => {
-    const { pair, parent } = change!;
     failChange();
     // The child was never used, so its parent may be presented again.
-    if (parent !== undefined) return attemptFailed({ reason: 'storage' });
+    if (change!.parent !== undefined) return attemptFailed({ reason: 'storage' });
     // The pair may have been stored nevertheless.
-    if (pair) held = over = undefined;
+    if (change!.pair) held = over = undefined;
     finish();
   };
 
@@ -563,8 +559,7 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     },
     wakeAt() {
       const deadlines = [...waiters, ...commands].map(({ deadline }) => deadline);
-      const attemptAt = !resume && waiters.length ? retryAt : Infinity;
-      return Math.min(...deadlines, change?.caller ? change.deadline : Infinity, changeAt ?? attemptAt);
+      return Math.min(...deadlines, change?.caller ? change.deadline : Infinity, changeAt ?? (!resume && waiters.length ? retryAt : Infinity));
     },
     held: () => (held?.access ? held : undefined),
     over: () => over,
@@ -585,6 +580,5 @@ export function claimsOf(token: string): Record<string, unknown> {
 export function tokenTimes(access: string, lifetime?: number): Omit<Pair, 'refresh'> {
   const { iat, exp, userId, sub = userId } = claimsOf(access);
   const [issuedAt, expiresAt] = [iat, exp].map((seconds) => (seconds as number) * 1000 || undefined);
-  const own = Math.max(0, expiresAt! - issuedAt!);
-  return { access, subject: (sub as string | number | undefined)?.toString(), issuedAt, expiresAt, lifetime: own >= 0 ? own : lifetime };
+  return { access, subject: (sub as string | number | undefined)?.toString(), issuedAt, expiresAt, lifetime: issuedAt && expiresAt ? Math.max(0, expiresAt - issuedAt) : lifetime };
 }

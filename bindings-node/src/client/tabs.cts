@@ -47,7 +47,7 @@ async function takeLease(storage: Storage, name: string): Promise<() => void> {
   const release = () => storage.getItem(name) === mine && storage.removeItem(name);
   // Also while it is not confirmed.
   addEventListener('pagehide', release);
-  let holder: string | null = null;
+  let holder: string | null | undefined;
   // Counted, because a clock goes on while the device sleeps.
   for (let waited = 0; ; waited += POLL) {
     const current = storage.getItem(name);

@@ -11,11 +11,14 @@ const scripts = ['client.iife.js', 'client-stored.iife.js'].map(
 
 const modules = readFileSync(new URL('../../dist/client.mjs', import.meta.url), 'utf8');
 
-/** The client with a flaw: `from` is `to` in its code. */
-export function flawed([from, to]) {
-  if (!modules.includes(from)) throw new Error(`the client has no ${from}`);
-  const code = modules.replace(from, to).replace(/^export \{(.*)\};$/m, 'globalThis.regrant = {$1};');
-  return [new vm.Script(code, { filename: 'flawed.js' })];
+/** The client with flaws: each `from` is `to` in its code. */
+export function flawed(flaws) {
+  let code = modules;
+  for (const [from, to] of flaws) {
+    if (!code.includes(from)) throw new Error(`the client has no ${from}`);
+    code = code.replace(from, to);
+  }
+  return [new vm.Script(code.replace(/^export \{(.*)\};$/m, 'globalThis.regrant = {$1};'), { filename: 'flawed.js' })];
 }
 
 export const ORIGIN = 'https://app.example';
@@ -52,8 +55,8 @@ export class Browser {
   #timerId = 0;
   #busy = 0;
 
-  constructor({ seed = 1, config = {}, claims, flaw } = {}) {
-    this.scripts = flaw ? flawed(flaw) : scripts;
+  constructor({ seed = 1, config = {}, claims, flaws } = {}) {
+    this.scripts = flaws ? flawed(flaws) : scripts;
     this.random = randomOf(seed);
     this.clock = new TestClock(START);
     this.auth = createAuth({ secret: 'the secret of the simulated server', store: 'memory:', clock: this.clock, ...config });
@@ -151,7 +154,9 @@ export class Browser {
     if (init.credentials === 'include' || origin === ORIGIN) headers.set('cookie', [...this.jar].map(([name, value]) => `${name}=${value}`).join('; '));
     const request = { path, search, origin, method: init.method ?? 'GET', headers, at: this.time, tab, body: typeof init.body === 'string' && init.body.startsWith('{') ? JSON.parse(init.body) : init.body };
     const { toServer = 20, toClient = 20, lost, cancelled = 5, response, redirect } = this.network(request) ?? {};
-    return new Promise((resolve, reject) => {
+    return new Promise((onResponse, onError) => {
+      const resolve = (response) => tab.run(() => onResponse(response));
+      const reject = (error) => tab.run(() => onError(error));
       let isCancelled = false;
       const { signal } = init;
       const abort = () => {
@@ -196,13 +201,18 @@ export class Browser {
     return new Tab(this, options, surroundings);
   }
 
+  /** Whether a tab has a Web Lock or waits for one. */
+  usesLock(tab) {
+    return [...this.locks.values()].flat().some((entry) => entry.tab === tab);
+  }
+
   lockManager(tab) {
     return {
       request: (name, { signal, steal }, hold) =>
         new Promise((resolve, reject) => {
           const queue = this.locks.get(name) ?? [];
           this.locks.set(name, queue);
-          const entry = { tab, reject, start: () => hold().then(resolve, reject).finally(() => leave()) };
+          const entry = { tab, reject, start: () => tab.run(() => hold().then(resolve, reject).finally(() => leave())) };
           const leave = () => {
             const [first] = queue;
             if (queue.includes(entry)) queue.splice(queue.indexOf(entry), 1);
@@ -233,7 +243,11 @@ class Tab {
   onClose = [];
   listeners = [];
   isFrozen = false;
+  /** In the back-forward cache. */
+  isCached = false;
   isClosed = false;
+  /** What a frozen tab runs when it is thawed. */
+  frozen = [];
   /** Timers of a hidden tab run at whole minutes. */
   isHidden = false;
   states = [];
@@ -241,14 +255,7 @@ class Tab {
   constructor(browser, options = { refresh: '/auth/refresh' }, { without = [], ...extra } = {}) {
     this.browser = browser;
     const tab = this;
-    /** Runs `work` unless the tab is closed; a frozen tab runs it when it is thawed. */
-    const inTab = (work) => () => {
-      if (tab.isClosed) return;
-      if (tab.isFrozen) tab.frozen.push(work);
-      else work();
-    };
-    this.frozen = [];
-    this.inTab = inTab;
+    const inTab = (work) => () => tab.run(work);
     class BroadcastChannel {
       constructor(name) {
         this.name = name;
@@ -262,7 +269,8 @@ class Tab {
         }
       }
       receive(data) {
-        return inTab(() => this.onmessage?.({ data }));
+        // A page in the back-forward cache misses messages.
+        return () => tab.isCached || tab.run(() => this.onmessage?.({ data }));
       }
     }
     const throttled = (ms) => (tab.isHidden ? Math.ceil((browser.time + ms) / 60_000) * 60_000 - browser.time : ms);
@@ -298,6 +306,13 @@ class Tab {
     this.client.subscribe((state) => this.states.push(state.reason ?? state.status));
   }
 
+  /** Runs `work` unless the tab is closed; a frozen tab runs it when it is thawed. */
+  run(work) {
+    if (this.isClosed) return;
+    if (this.isFrozen) this.frozen.push(work);
+    else work();
+  }
+
   get token() {
     return this.client.accessToken();
   }
@@ -318,5 +333,19 @@ class Tab {
   thaw() {
     this.isFrozen = false;
     for (const work of this.frozen.splice(0)) work();
+  }
+
+  /** The user leaves the page, which goes to the back-forward cache. */
+  hide() {
+    this.fire('pagehide', { persisted: true });
+    this.freeze();
+    this.isCached = true;
+  }
+
+  /** The user comes back to the page. */
+  show() {
+    this.isCached = false;
+    this.thaw();
+    this.fire('pageshow', { persisted: true });
   }
 }

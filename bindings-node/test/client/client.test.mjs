@@ -453,15 +453,44 @@ describe('the life of a page', () => {
   test('from the back-forward cache: the server says whether the session goes on', async () => {
     for (const isSignedOut of [false, true]) {
       const { browser, tabs: [cached, other] } = await signedIn({ tabs: 2 });
-      cached.fire('pagehide', { persisted: true });
-      cached.freeze();
+      cached.hide();
       if (isSignedOut) await browser.value(other.client.signOut());
-      cached.frozen = [];
       other.close();
-      cached.thaw();
-      cached.fire('pageshow', { persisted: true });
+      cached.show();
       await browser.advance(1_000);
       assert.equal(cached.client.state.status, isSignedOut ? 'signed_out' : 'signed_in');
+    }
+  });
+
+  test('from the back-forward cache, signed out: the user may have signed in meanwhile', async () => {
+    for (const signsIn of [true, false]) {
+      const { browser, tabs: [cached, other] } = await signedIn({ tabs: 2 });
+      await browser.value(other.client.signOut());
+      await browser.advance(10);
+      assert.equal(cached.client.state.status, 'signed_out');
+      cached.hide();
+      if (signsIn) await browser.value(other.client.signIn(await browser.login('bob')));
+      other.close();
+      cached.show();
+      await browser.advance(1_000);
+      assert.equal(cached.client.state.subject, signsIn ? 'bob' : undefined);
+      assert.equal((await browser.outcome(cached.token)).error?.advice, signsIn ? undefined : 'sign_in');
+    }
+  });
+
+  test('a login while an earlier sign-out is told keeps its cookie, in whichever tab', async () => {
+    for (const index of [0, 1]) {
+      const { browser, tabs } = await signedIn({ tabs: 2 });
+      browser.network = () => ({ lost: 'request' });
+      same(await browser.value(tabs[0].client.signOut()), { revoked: false });
+      browser.network = ({ path }) => (path === '/auth/logout' ? { toClient: 2_000 } : {});
+      tabs[0].fire('online');
+      await browser.advance(100);
+      assert.equal(sent(browser, '/auth/logout').length, 1);
+      await browser.value(tabs[index].client.signIn(await browser.login()));
+      await browser.advance(TTL);
+      for (const tab of tabs) assert.ok(await browser.value(tab.token));
+      assert.equal(browser.refreshes().length, 1);
     }
   });
 
@@ -471,8 +500,7 @@ describe('the life of a page', () => {
     refreshesAre(browser, { toClient: 20_000 });
     cached.token.catch(() => {});
     await browser.advance(100);
-    cached.fire('pagehide', { persisted: true });
-    cached.freeze();
+    cached.hide();
     browser.network = () => ({});
     assert.ok(await browser.value(other.token, 5_000));
     for (let round = 0; round < 2; round++) {
