@@ -108,7 +108,7 @@ const OPTIONS: Record<string, unknown> = { __proto__: null, refresh: '', logout:
 /** Scheme, host and port of an absolute URL; other schemes have none that two URLs share. */
 const originOf = (url: string) => /^https?:\/\/[^/?#]+/.exec(url.toLowerCase())?.[0] ?? url;
 
-/** There may be a refresh cookie. */
+/** In cookie mode, the pair of a page that has not asked for a token: there may be a refresh cookie. */
 const NOT_KNOWN: Pair = { refresh: '', access: '' };
 /** After an aborted request, its cookie may still be on its way from the network to the browser's cookies. */
 const SETTLE = 1_000;
@@ -183,7 +183,7 @@ export function createClient(options: ClientOptions): Client {
   /** The request that tells the server of an earlier sign-out. */
   let telling: Promise<unknown> | undefined;
   let logoutTimer: ReturnType<typeof setTimeout>;
-  /** In cookie mode, what is known of the session. The cookie is not seen: there may be one until the server says otherwise. */
+  /** In cookie mode, what is known of the session: scripts do not see the cookie. */
   let known: Pair | null = NOT_KNOWN;
 
   const store: Store = tokens?.store ?? {
@@ -295,8 +295,9 @@ export function createClient(options: ClientOptions): Client {
         setTimeout(resolve, SETTLE);
       };
       timer = setTimeout(giveUp, logout ? LOGOUT_TIMEOUT : REQUEST_TIMEOUT);
-      // That of a sign-out goes on, whatever other tabs do or if the page is left.
+      // The logout request of a sign-out continues after news of other tabs, and if the page is left.
       if (!signingOut) abort = giveUp;
+      // Another tab refreshes.
       if (isLost && !logout) giveUp();
     });
     const answer = send(logout ?? refreshUrl, {
@@ -334,7 +335,7 @@ export function createClient(options: ClientOptions): Client {
     const held = machine.held();
     const isOver = 'reason' in news;
     if (!isOver && (held?.access === news.access || held?.issuedAt! > news.issuedAt!)) return;
-    // A cookie of the response would replace that of the other tab.
+    // The cookie of a late response would replace that of the other tab.
     abort();
     known = isOver ? null : news;
     isToAsk = false;
