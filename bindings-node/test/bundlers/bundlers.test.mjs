@@ -1,16 +1,18 @@
-// The settings of docs/bundlers.md, with the real bundlers: each bundle runs and verifies a token.
+// The settings of docs/bundlers.md, with the real bundlers: each bundle runs and verifies a token. Bundles of the client need no settings.
 import assert from 'node:assert/strict';
-import { cp, readFile, readdir } from 'node:fs/promises';
+import { cp, readFile, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { before, describe, test } from 'node:test';
 import { pathToFileURL } from 'node:url';
 import { promisify } from 'node:util';
+import vm from 'node:vm';
 import commonjs from '@rollup/plugin-commonjs';
 import { nodeResolve } from '@rollup/plugin-node-resolve';
 import * as esbuild from 'esbuild';
 import { rollup } from 'rollup';
 import { build as vite } from 'vite';
 import webpack from 'webpack';
+import { Browser } from '../client/browser.mjs';
 import { run, temporaryFolder } from '../packed/support.mjs';
 import { project, recipes, scriptOf, start } from './support.mjs';
 
@@ -55,6 +57,37 @@ for (const [name, { build, program, standsAlone }] of Object.entries(bundlers)) 
     assert.equal((await call('/me')).status, 401);
   });
 }
+
+describe('regrant/client needs no settings: the bundle is the client of a page', () => {
+  const entry = () => join(folder, 'page.mjs');
+  before(() => writeFile(entry(), "import { createClient, SessionError } from 'regrant/client';\nglobalThis.regrant = { createClient, SessionError };\n"));
+  const builds = {
+    esbuild: async () => (await esbuild.build({ entryPoints: [entry()], bundle: true, minify: true, write: false })).outputFiles[0].text,
+    async webpack() {
+      await webpackWith({ mode: 'production', entry: entry(), output: { path: join(folder, 'out'), filename: 'page.js' } });
+      return readFile(join(folder, 'out/page.js'), 'utf8');
+    },
+    async rollup() {
+      const bundle = await rollup({ input: entry(), plugins: [nodeResolve({ browser: true })] });
+      return (await bundle.generate({ format: 'iife' })).output[0].code;
+    },
+    async Vite() {
+      const [{ output }] = await vite({ root: folder, configFile: false, logLevel: 'silent', build: { write: false, lib: { entry: entry(), name: 'page', formats: ['iife'] } } });
+      return output[0].code;
+    },
+  };
+  for (const [name, build] of Object.entries(builds)) {
+    test(name, async () => {
+      const code = await build();
+      assert.doesNotMatch(code, /x-refresh-rotate/, 'what only rtVerify needs');
+      const browser = new Browser();
+      browser.scripts = [new vm.Script(code)];
+      const { client } = browser.open();
+      await browser.value(client.signIn(await browser.login()));
+      assert.equal((await browser.value(client.fetch('/api/me'))).status, 200);
+    });
+  }
+});
 
 describe('without these settings the build fails', () => {
   const entry = () => join(folder, 'server.mjs');
