@@ -33,7 +33,7 @@ pub fn check_rows(name: &str, rows: &[Value]) {
     if std::env::var_os("REGRANT_UPDATE_VECTORS").is_some() {
         std::fs::write(vector_path(name), &text).unwrap();
     }
-    assert!(vector(name) == text, "the core does otherwise than {name}");
+    assert!(vector(name) == text, "{name} is not what the core does");
 }
 
 /// One of the test keys, such as `ed25519-a.private`.
