@@ -427,9 +427,10 @@ export function createMachine<Caller>(random: () => number): Machine<Caller> {
     else if (!found) {
       signOut({ reason: 'elsewhere' });
       finish();
-    } else if (found === 'unreadable' || found.refresh === parent) write();
+    } else if (found === 'unreadable') write();
     // An earlier attempt that was reported as failed has succeeded.
     else if (isSame(found, pair!)) changed();
+    else if (found.refresh === parent) write();
     else {
       // Another tab stored a pair. The child was never used, so it can be dropped.
       adopt(found);

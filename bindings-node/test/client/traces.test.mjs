@@ -71,3 +71,20 @@ test('the client does what the core does in all schedules', (t) => {
   t.diagnostic(`${steps} steps, ${JSON.stringify(actions)}`);
   for (const kind of ['give', 'fail', 'done', 'lock', 'unlock', 'read', 'write', 'clear', 'send']) assert.ok(actions[kind] > 50, kind);
 });
+
+test('a write that was reported as failed but has succeeded is not repeated, also if the refresh token stays', () => {
+  const machine = createMachine(() => 0);
+  const handle = (at, event) => machine.handle(at, at, event).map(([kind]) => kind).filter((kind) => kind !== 'state');
+  const stored = { access: 'a1', refresh: 'r1', lifetime: 60_000 };
+  handle(0, ['renew', 'caller', 'a1']);
+  assert.deepEqual(handle(1, ['report', 1, stored]), ['lock']);
+  assert.deepEqual(handle(2, ['report', 2, true]), ['read']);
+  assert.deepEqual(handle(3, ['report', 3, stored]), ['send']);
+  // No refresh token: the one that was sent stays valid.
+  assert.deepEqual(handle(4, ['report', 4, { granted: { ...tokenTimes('a2', 60_000) } }]), ['read']);
+  const [[kind, ticket, pair]] = machine.handle(5, 5, ['report', 5, stored]);
+  assert.deepEqual([kind, pair.access, pair.refresh], ['write', 'a2', 'r1']);
+  assert.deepEqual(handle(6, ['report', ticket, undefined]), []);
+  assert.deepEqual(handle(1_000, ['tick']), ['read']);
+  assert.deepEqual(handle(1_001, ['report', ticket + 1, { ...pair }]), ['reply', 'unlock'], 'no second write');
+});
