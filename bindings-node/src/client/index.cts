@@ -378,10 +378,11 @@ export function createClient(options: ClientOptions): Client {
     const token = await accessToken({ signal });
     // A request that has a body is consumed by sending it.
     const response = await attempt(token, request.clone?.());
+    if (!rejections.includes(response.status)) return response;
     // A service worker may give a response without its URL.
     const from = resolve(response.url || url);
     // Another server says nothing about the token.
-    if (!rejections.includes(response.status) || originOf(from) !== origin) return response;
+    if (originOf(from) !== origin) return response;
     try {
       const another = await accessToken({ rejected: token, signal });
       // A body can be sent twice unless it is a stream, or one of those that Node.js takes besides.

@@ -46,3 +46,9 @@ for (const page of ['https://api.example/page', undefined]) {
     });
   }
 }
+
+test('a response that does not reject the token is returned, whatever its URL', async () => {
+  for (const from of ['/notes', 'about:blank', '']) {
+    assert.deepEqual(await outcomeOf('bearer', 'GET', 'https://api.example/notes', 200, from), { sent: [{ authorization: 'Bearer a1' }], refreshes: 0 });
+  }
+});
