@@ -11,6 +11,9 @@ const modes = {
   rtVerify: { tokensIn: rtVerify, refresh: 'https://api.example/api/users/rtVerify' },
 };
 
+// The clients of the rows are not tabs of one page.
+delete globalThis.BroadcastChannel;
+
 /** What happens to a request if every response has this status and comes from the URL `from`. */
 async function outcomeOf(shape, method, url, status, from) {
   const { tokensIn, refresh } = modes[shape];
