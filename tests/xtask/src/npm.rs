@@ -74,6 +74,10 @@ fn place_addon((library, types): (PathBuf, PathBuf)) -> Result<()> {
     fs::copy(&library, &next).context("cannot copy the addon")?;
     fs::rename(&next, &addon)?;
     unless_done(&folder.join("native.d.cts"), std::slice::from_ref(&types), || {
+        // The script needs a package of npm, which a fresh checkout does not have.
+        if !folder.join("node_modules").is_dir() {
+            install(NODE)?;
+        }
         let types = types.parent().context("no folder of types")?;
         let write = ["write-types.mjs".as_ref(), types.as_os_str()];
         Invocation::new("node").args(write).within(NODE).run()

@@ -52,9 +52,7 @@ impl Toolchain {
     /// # Errors
     /// Something does not compile or link.
     pub(crate) fn build(&self, platform: &Platform) -> Result<()> {
-        Invocation::new("rustup")
-            .args(["target", "add", "--quiet", platform.target])
-            .run_online()?;
+        Invocation::new("rustup").args(["target", "add", platform.target]).run_online()?;
         // What an earlier build left must not be taken for the result of this one.
         let _ = fs::remove_dir_all(platform.folder());
         fs::create_dir_all(platform.folder())?;
