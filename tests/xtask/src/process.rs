@@ -117,6 +117,13 @@ impl Invocation {
         self.run_and_keep().map(drop)
     }
 
+    /// The same; ends the program after it has printed nothing for this long.
+    pub(crate) fn run_with_limit(self, limit: Duration) -> Result<()> {
+        let mut watch = Watch::new(To::Terminal);
+        watch.stalled_after = Some(limit);
+        self.watch(watch)?.succeeded().map(drop)
+    }
+
     /// The same; also returns its output.
     pub(crate) fn run_and_keep(self) -> Result<String> {
         Ok(self.watch(Watch::new(To::Terminal))?.succeeded()?.text)
@@ -491,6 +498,13 @@ mod tests {
         let error = step.watch(watch).err().unwrap().to_string();
         assert!(error.ends_with("killed while running: b::c"), "{error}");
         assert_eq!(gone.recv_timeout(Duration::from_secs(60)).as_deref(), Ok(&[][..]));
+    }
+
+    #[test]
+    fn a_program_that_hangs_is_ended() {
+        let error = shell("exec sleep 600").run_with_limit(Duration::from_millis(200)).unwrap_err();
+        assert!(error.to_string().contains("no progress for 200ms"), "{error:#}");
+        shell("exit 0").run_with_limit(Duration::from_secs(60)).unwrap();
     }
 
     #[test]

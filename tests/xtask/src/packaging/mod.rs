@@ -64,8 +64,9 @@ pub(crate) fn run(dist: &Dist) -> Result<()> {
     }
 
     let out = out();
+    let packs = |name: &str| dist.package.is_empty() || dist.package.iter().any(|it| it == name);
     for package in &packages::ALL {
-        if dist.package.is_empty() || dist.package.iter().any(|name| name == package.name) {
+        if packs(package.name) {
             println!("\n=== the {} package", package.name);
             let folder = out.join(package.name);
             let _ = fs::remove_dir_all(&folder);
@@ -88,6 +89,13 @@ pub(crate) fn run(dist: &Dist) -> Result<()> {
             let trial = match (failed, platform.built_from()) {
                 (Some((_, error)), _) => Trial::not_built(error),
                 (None, None) => Trial::not_built("no call of `dist` has built it here"),
+                (None, Some(_)) if !packs("npm") => {
+                    Trial::not_tried("this call packed nothing for npm".to_owned())
+                }
+                // An emulated platform takes minutes.
+                (None, Some(_)) if !dist.only.is_empty() && !selected.contains(&platform) => {
+                    Trial::not_tried("built by an earlier call; `--pack` tries it".to_owned())
+                }
                 (None, Some(_)) => trial::run(platform, &out.join("npm")),
             };
             (platform, trial)
