@@ -105,8 +105,13 @@ impl Toolchain {
             .env("CARGO_ENCODED_RUSTFLAGS", rustc.join("\x1f"))
             .env("TARGET_CFLAGS", c)
             .env("SOURCE_DATE_EPOCH", &self.epoch);
-        let oldest_macos = platform.is_apple().then_some(("MACOSX_DEPLOYMENT_TARGET", "11.0"));
-        Ok(cargo.envs(oldest_macos))
+        if platform.is_apple() {
+            return Ok(cargo.env("MACOSX_DEPLOYMENT_TARGET", "11.0"));
+        }
+        if platform.target.contains("windows") {
+            return Ok(cargo.env("LIBNODE_PATH", libnode()?));
+        }
+        Ok(cargo)
     }
 
     /// The dynamic library that a build of this crate produced.
@@ -146,6 +151,19 @@ fn frameworks() -> Result<PathBuf> {
         let framework = folder.join(format!("{name}.framework"));
         fs::create_dir_all(&framework)?;
         fs::write(framework.join(format!("{name}.tbd")), stub(name))?;
+    }
+    Ok(folder)
+}
+
+/// A folder of an empty library in place of Node.js. For Windows napi-build demands `libnode.dll` and links the library
+/// `node`, although the addon looks the functions of Node.js up when it is loaded (`dyn-symbols`).
+fn libnode() -> Result<PathBuf> {
+    let folder = super::work().join("libnode");
+    fs::create_dir_all(&folder)?;
+    fs::write(folder.join("libnode.dll"), "")?;
+    // The names under which linkers look for a library.
+    for name in ["libnode.a", "libnode.dll.a", "node.lib"] {
+        fs::write(folder.join(name), "!<arch>\n")?;
     }
     Ok(folder)
 }

@@ -203,6 +203,12 @@ fn debian(debootstrap: &Path, processor: &str) -> Result<PathBuf> {
             }
         }
         fs::remove_dir_all(packages)?;
+        // debootstrap leaves a link to `/proc`, on which nothing can be mounted in the chroot.
+        let proc = partial.join("proc");
+        if proc.is_symlink() {
+            fs::remove_file(&proc)?;
+            fs::create_dir(&proc)?;
+        }
         fs::rename(partial, &root)?;
     }
     Ok(root)
