@@ -10,6 +10,8 @@ import {
   logoutHandler,
   presets,
   refreshHandler,
+  requireClaims,
+  requireScopes,
   sessionsHandler,
   type AuthedRequest,
   type RtVerifyError,
@@ -70,6 +72,9 @@ app.post('/role', gate, async (req) => {
   await auth.logoutEverywhere(5, clientOf(req));
   await auth.revokeSession(5, 'id', 'logout', clientOf(req));
   await auth.updateSession(5, 'id', { claims: {}, ...clientOf(req) });
+});
+app.delete('/things/:id', authenticate(auth), requireScopes(auth, 'write'), requireClaims(auth, { role: 'admin' }), async (req) => {
+  await auth.revokeSession('user-1', req.params.id);
 });
 app.use('/mobile', authRouter(auth.withWeb({ refreshCookie: false })));
 app.get('/sessions', gate, sessionsHandler(auth));

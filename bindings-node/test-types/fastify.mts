@@ -1,7 +1,7 @@
 // What the compiler says about the Fastify half.
 import fastify, { type FastifyRequest } from 'fastify';
 import { createAuth } from 'regrant';
-import { authOf, authRoutes, authenticate, loginReply, type AuthedRequest } from 'regrant/fastify';
+import { authOf, authRoutes, authenticate, jwksHandler, loginReply, type AuthedRequest } from 'regrant/fastify';
 
 const auth = createAuth({ secret: 'x' });
 const app = fastify();
@@ -30,3 +30,8 @@ export function ordinary(request: FastifyRequest): unknown {
 }
 // @ts-expect-error an auth object is required
 await app.register(authRoutes, { prefix: '/auth' });
+
+const overHttp2 = fastify({ http2: true });
+overHttp2.get('/me', { onRequest: authenticate(auth) }, async (request) => authOf(request).subject);
+overHttp2.get('/keys', jwksHandler(auth));
+overHttp2.post('/login', async (_request, reply) => loginReply(auth, reply, await auth.login('user-1')));

@@ -29,6 +29,7 @@ export type {
   AuthedRequest,
   AuthenticateOptions,
   ErrorOptions,
+  Middleware,
   MiddlewareOptions,
   OAuthRouterOptions,
   OnError,

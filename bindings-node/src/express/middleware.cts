@@ -45,6 +45,13 @@ import type { TokenPair } from '../session.cjs';
 /** What happens once the token is verified: the user of `loadUser` becomes `res.locals.user`. */
 export interface MiddlewareOptions<T extends object = object> extends UserOptions<T, Request>, ErrorOptions {}
 
+/** A middleware in front of any route, which keeps the types of its own parameters, body and query. */
+export type Middleware = <P, ResBody, ReqBody, Query, Locals extends Record<string, any>>(
+  req: Request<P, ResBody, ReqBody, Query, Locals>,
+  res: Response<ResBody, Locals>,
+  next: NextFunction,
+) => void;
+
 /** The verified token; `undefined` for an anonymous request (`optional`). */
 type Verdict<T extends object> = VerifiedAccess<T> | undefined;
 
@@ -98,22 +105,23 @@ export interface AuthenticateOptions<T extends object = object> extends AccessOp
 export function authenticate<T extends object = object>(
   auth: AccessGuard,
   options: AuthenticateOptions<T> = {},
-): RequestHandler {
+): Middleware {
   const web = webOf(auth);
   checkMiddlewareOptions(auth, options);
   const verify = middleware(auth, (req: Request) => verifyRequest<T>(auth, web, req, options), options);
-  return (req, res, next) => {
+  const handle: RequestHandler = (req, res, next) => {
     const preflight = preflightAnswer(req, web);
     if (preflight) send(res, preflight);
     else verify(req, res, next);
   };
+  return handle as Middleware;
 }
 
 /**
  * Lets a request pass whose access token has all of `scopes` in its claim `scope`; mount it behind {@link authenticate}.
  * Others are 403 `insufficient_scope` (RFC 6750 §3.1), and those without a token 401.
  */
-export function requireScopes(auth: AccessGuard, scopes: string | readonly string[], options: ErrorOptions = {}): RequestHandler {
+export function requireScopes(auth: AccessGuard, scopes: string | readonly string[], options: ErrorOptions = {}): Middleware {
   return permitted(auth, requiredScopes(scopes), options);
 }
 
@@ -121,7 +129,7 @@ export function requireScopes(auth: AccessGuard, scopes: string | readonly strin
  * As {@link requireScopes}, for claims of the app: `requireClaims(auth, { role: 'admin' })`. A claim that is an array
  * must contain the value.
  */
-export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): RequestHandler {
+export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options: ErrorOptions = {}): Middleware {
   return permitted(auth, requiredClaims(claims), options);
 }
 
@@ -130,13 +138,13 @@ export function requireClaims(auth: AccessGuard, claims: RequiredClaims, options
  * the app gives to the session: `auth.login(user, { claims: { auth_time: Math.floor(Date.now() / 1000) } })`. Others are
  * 401 `insufficient_user_authentication`.
  */
-export function requireFreshLogin(auth: AccessGuard, { maxAge, ...options }: FreshLogin & ErrorOptions): RequestHandler {
+export function requireFreshLogin(auth: AccessGuard, { maxAge, ...options }: FreshLogin & ErrorOptions): Middleware {
   return permitted(auth, freshLogin({ maxAge }), options);
 }
 
-function permitted(auth: AccessGuard, requirement: Requirement, options: ErrorOptions): RequestHandler {
+function permitted(auth: AccessGuard, requirement: Requirement, options: ErrorOptions): Middleware {
   const check = requestCheck(auth, requirement, options);
-  return (req, res, next): void => {
+  const handle: RequestHandler = (req, res, next) => {
     try {
       check(req);
     } catch (thrown) {
@@ -144,6 +152,7 @@ function permitted(auth: AccessGuard, requirement: Requirement, options: ErrorOp
     }
     next();
   };
+  return handle as Middleware;
 }
 
 /** The verified access token. `T`: the app's own claims. */

@@ -61,8 +61,13 @@ export type { ClientOptions, JwksOptions, RefreshOptions, TokenAnswer } from '..
 export interface AuthenticateOptions<T extends object = object>
   extends AccessOptions, UserOptions<T, FastifyRequest>, ErrorOptions {}
 
+/** A request to a server over HTTP/1, HTTPS or HTTP/2, for any route. */
+export type AnyRequest = FastifyRequest<any, any, any, any, any, any, any>;
+/** The reply to one. */
+export type AnyReply = FastifyReply<any, any, any, any, any, any, any>;
+
 /** A hook of Fastify, for `onRequest` or `preHandler`. */
-export type AuthHook = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+export type AuthHook = (request: AnyRequest, reply: AnyReply) => Promise<unknown>;
 
 /**
  * Verifies the access token of a request and sets `request.auth`, and with `loadUser` also
@@ -272,7 +277,7 @@ function addOAuthRoutes(app: FastifyInstance, options: OAuthRoutesOptions): void
  * Sends the pair: `{ accessToken, expiresIn }` and the refresh token as a cookie, or with
  * `web.refreshCookie: false` as `refreshToken`. The status is that of `reply.code`, by default 200.
  */
-export function loginReply(auth: Auth, reply: FastifyReply, pair: TokenPair): FastifyReply {
+export function loginReply(auth: Auth, reply: AnyReply, pair: TokenPair): AnyReply {
   checkAuth(auth);
   refuseOptions(arguments[3]);
   if (typeof reply?.request !== 'object') throw new Catalog().argumentInvalid('reply', 'expected a reply of Fastify');
@@ -289,7 +294,7 @@ export function loginReply(auth: Auth, reply: FastifyReply, pair: TokenPair): Fa
 export function jwksHandler(
   auth: Auth,
   options: JwksOptions = {},
-): (request: FastifyRequest, reply: FastifyReply) => FastifyReply {
+): (request: AnyRequest, reply: AnyReply) => AnyReply {
   checkJwksRoute(auth, options);
   return (request, reply) => send(reply, jwksAnswer(auth, request, options));
 }

@@ -141,8 +141,9 @@ enum MigrationState {
     Pending,
     /// The token has a session, which expires at this instant at the latest.
     Migrated(Timestamp),
-    /// The token had a session, and a process of the legacy app then logged the user out.
-    LoggedOut(Timestamp),
+    /// The token had a session, and the user was then logged out: by a process of the legacy app, or everywhere while the
+    /// token was being migrated.
+    LoggedOut(Timestamp, RevocationReason),
 }
 
 /// A legacy token that was verified and looked up.
@@ -166,12 +167,17 @@ impl LegacyRefreshTokens {
     /// Returns the user and the state of a token. `None` if neither the legacy app nor a marker
     /// knows the token.
     async fn look_up(&self, token: &LegacyToken<'_>) -> Result<Option<(Subject, MigrationState)>> {
-        let Lookup { value, marker } = self.store.look_up(token.text, &token.session).await?;
+        let Lookup { value, marker, revoked } =
+            self.store.look_up(token.text, &token.session).await?;
+        let is_revoked = revoked.is_some_and(|it| it.covers(&token.session, token.issued_at));
         Ok(match (value, marker) {
             // A marker is final: from then on the session decides, and nothing starts it anew.
             (value, Some(MigrationMarker { key, expires_at, subject })) => {
                 let state = if value.is_none() && key == LegacyKeyState::Kept {
-                    MigrationState::LoggedOut(expires_at)
+                    MigrationState::LoggedOut(expires_at, RevocationReason::Logout)
+                } else if is_revoked {
+                    // The attempt that wrote the marker may not have got as far as to revoke the session.
+                    MigrationState::LoggedOut(expires_at, RevocationReason::LogoutEverywhere)
                 } else {
                     MigrationState::Migrated(expires_at)
                 };
@@ -198,7 +204,7 @@ impl LegacyRefreshTokens {
         token.check_times(engine.now())?;
         let session_end = match state {
             MigrationState::Pending => Record::MAX_TIMESTAMP,
-            MigrationState::Migrated(end) | MigrationState::LoggedOut(end) => end,
+            MigrationState::Migrated(end) | MigrationState::LoggedOut(end, _) => end,
         };
         let claims = token.claims(subject, session_end);
         Ok(ResolvedToken { token, claims, state })
@@ -287,8 +293,7 @@ impl LegacyTokens for LegacyRefreshTokens {
                 claims = token.claims(claims.subject, imported.expires_at);
             }
             MigrationState::Migrated(_) => {}
-            MigrationState::LoggedOut(_) => {
-                let reason = RevocationReason::Logout;
+            MigrationState::LoggedOut(_, reason) => {
                 let client = checked.client();
                 engine.revoke_one(&claims.subject, &claims.session, reason, client).await?;
             }
@@ -312,8 +317,8 @@ impl LegacyTokens for LegacyRefreshTokens {
 
     async fn introspect(&self, engine: &Engine, token: &str) -> Result<RefreshIntrospection> {
         let ResolvedToken { claims, state, .. } = self.resolve(engine, self.verify(token)?).await?;
-        if let MigrationState::LoggedOut(_) = state {
-            return Err(Error::SessionRevoked { reason: RevocationReason::Logout });
+        if let MigrationState::LoggedOut(_, reason) = state {
+            return Err(Error::SessionRevoked { reason });
         }
         let is_pending = state == MigrationState::Pending;
         let renewal = match engine.would_renew(&claims).await? {

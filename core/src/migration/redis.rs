@@ -25,6 +25,7 @@ const PAGE: usize = 500;
 const FIELD: &str = "migrate.store";
 
 // Sent with `EVAL` each time: they run about once per token.
+const LOOK_UP: &str = include_str!("redis/look_up.lua");
 const IMPORT: &str = include_str!("redis/import.lua");
 const REVOKE_BEFORE: &str = include_str!("redis/revoke_before.lua");
 const REMOVE: &str = include_str!("redis/remove.lua");
@@ -79,12 +80,13 @@ impl fmt::Debug for LegacyRedis {
 #[async_trait]
 impl LegacyStore for LegacyRedis {
     async fn look_up(&self, key: &str, session: &SessionId) -> Result<Lookup> {
-        let mut get = cmd("MGET");
-        get.arg(key).arg(self.marker_key(session));
-        let (value, marker): (Option<Vec<u8>>, Option<String>) = self.execute(get).await?;
+        let mut script = cmd("EVAL");
+        script.arg(LOOK_UP).arg(3).arg(key).arg(self.marker_key(session)).arg(self.revoked_key());
+        let (value, marker, revoked): (Option<Vec<u8>>, Option<String>, Option<String>) =
+            self.execute(script).await?;
         // Bytes that are no text name no user.
         let value = value.and_then(|value| String::from_utf8(value).ok());
-        Ok(Lookup { value, marker: parsed(marker)? })
+        Ok(Lookup { value, marker: parsed(marker)?, revoked: parsed(revoked)? })
     }
 
     async fn import(

@@ -13,7 +13,7 @@ use crate::types::{SessionId, Subject, Timestamp};
 /// without harm.
 #[async_trait]
 pub trait LegacyStore: Send + Sync + fmt::Debug {
-    /// Looks up the token `key` and the marker of its session.
+    /// Looks up the token `key`, the marker of its session, and which tokens of the marker's user are revoked.
     async fn look_up(&self, key: &str, session: &SessionId) -> Result<Lookup>;
 
     /// Writes `marker`, if the key is still there. With [`LegacyKeyState::Kept`] the key stays,
@@ -49,6 +49,8 @@ pub struct Lookup {
     pub value: Option<String>,
     /// The marker, if the token was migrated.
     pub marker: Option<MigrationMarker>,
+    /// Which tokens of the marker's user are revoked.
+    pub revoked: Option<RevokedBefore>,
 }
 
 /// The result of an import.

@@ -5,6 +5,7 @@ use super::{LegacyKeyState, LegacyRefreshTokens, MigrationState};
 use crate::auth::legacy::{SweepOptions, SweepReport};
 use crate::auth::{Auth, Engine, metrics};
 use crate::error::{Error, Result};
+use crate::types::RevocationReason;
 
 impl Auth {
     /// Migrates all tokens in the legacy app's store and removes their keys, calling `progress`
@@ -79,7 +80,9 @@ impl<'a> Sweep<'a> {
             return self.remove_dead(&token).await;
         };
         let is_live = match state {
-            MigrationState::LoggedOut(_) => false,
+            // Its key is gone.
+            MigrationState::LoggedOut(_, RevocationReason::Logout) => false,
+            MigrationState::LoggedOut(..) if self.options.dry_run => false,
             _ if self.options.dry_run => true,
             _ => {
                 let key = LegacyKeyState::Swept;

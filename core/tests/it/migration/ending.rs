@@ -51,6 +51,22 @@ async fn a_logout_in_the_legacy_app_during_a_migration_takes_effect() {
     assert!(sessions.iter().all(|session| session.status != live), "no session stays live");
 }
 
+/// The token has become a session, and the answer that would have revoked it was lost.
+#[tokio::test]
+async fn a_logout_everywhere_applies_to_a_token_whose_migration_was_interrupted() {
+    let world = World::new();
+    let token = world.old.login("1", START - 1, None);
+    world.auth.logout_everywhere(subject("1")).await.unwrap();
+    world.old.contents().loses_import = true;
+    assert_code(world.refresh(&token).await, "ERR_STORE_UNAVAILABLE");
+    assert_code(world.auth.introspect_refresh(&token).await, "ERR_SESSION_REVOKED");
+    for _ in 0..2 {
+        let error = assert_code(world.refresh(&token).await, "ERR_SESSION_REVOKED");
+        let reason = RevocationReason::LogoutEverywhere;
+        assert!(matches!(error, Error::SessionRevoked { reason: it } if it == reason), "{error:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_logout_everywhere_revokes_unused_legacy_tokens() {
     let world = World::new();

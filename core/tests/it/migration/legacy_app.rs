@@ -26,6 +26,8 @@ pub struct Contents {
     pub ended: BTreeMap<Subject, RevokedBefore>,
     /// Which operation fails, counted from the next one: 1 is the next.
     pub fails: usize,
+    /// The answer to the next import is lost.
+    pub loses_import: bool,
     /// Removes the key of this token when the next operation has been answered.
     pub logged_out_after_look: Option<String>,
 }
@@ -85,10 +87,12 @@ impl LegacyStore for OldApp {
         let mut contents = self.operation()?;
         let value = contents.raw.get(key).cloned();
         let marker = contents.marks.get(session).cloned();
+        let revoked =
+            marker.as_ref().and_then(|marker| contents.ended.get(&marker.subject)).copied();
         if let Some(token) = contents.logged_out_after_look.take() {
             contents.raw.remove(&token);
         }
-        Ok(Lookup { value, marker })
+        Ok(Lookup { value, marker, revoked })
     }
 
     async fn import(
@@ -108,6 +112,9 @@ impl LegacyStore for OldApp {
         contents.marks.insert(*session, marker.clone());
         if marker.key == LegacyKeyState::Swept {
             contents.raw.remove(key);
+        }
+        if std::mem::take(&mut contents.loses_import) {
+            return Err(Error::store("the answer is lost"));
         }
         Ok(ImportOutcome { marker: Some(marker.clone()), revoked })
     }
