@@ -60,13 +60,21 @@ impl Toolchain {
         println!("--- {}: the addon for Node.js", platform.name);
         let addon = ["-p", "regrant-node", "--lib", "--release"];
         // Symbols are a sixth of the file, and of use to a profiler only.
-        let build = self.cargo(platform)?.env("CARGO_PROFILE_RELEASE_STRIP", "symbols");
-        build.args(addon).run()?;
+        let build = |command| {
+            let cargo = self.cargo(command, platform)?.args(addon);
+            Ok::<_, anyhow::Error>(cargo.env("CARGO_PROFILE_RELEASE_STRIP", "symbols"))
+        };
+        if platform.is_windows() {
+            let exports = format!("-Clink-arg={}", self.exports(platform)?.display());
+            build("rustc")?.args(["--", &exports]).run()?;
+        } else {
+            build("zigbuild")?.run()?;
+        }
         keep(&self.output(platform, "release", "regrant_node")?, &platform.addon())?;
 
         println!("--- {}: the library for Kotlin and Swift", platform.name);
         let library = ["-p", "regrant-uniffi", "--lib", "--no-default-features"];
-        self.cargo(platform)?.args(library).args(["--profile", "mobile"]).run()?;
+        self.cargo("zigbuild", platform)?.args(library).args(["--profile", "mobile"]).run()?;
         keep(&self.output(platform, "mobile", "regrant_uniffi")?, &platform.library())?;
         if platform.is_apple() {
             let archive = "libregrant_uniffi.a";
@@ -83,8 +91,8 @@ impl Toolchain {
         super::work().join("build")
     }
 
-    /// `cargo zigbuild` for a platform.
-    fn cargo(&self, platform: &Platform) -> Result<Invocation> {
+    /// A command of cargo-zigbuild for a platform.
+    fn cargo(&self, command: &str, platform: &Platform) -> Result<Invocation> {
         let mut folders = vec![self.programs.clone()];
         folders.extend(std::env::split_paths(&std::env::var_os("PATH").unwrap_or_default()));
         let mut rustc = remapped("--remap-path-prefix=")?;
@@ -97,8 +105,8 @@ impl Toolchain {
             rustc.push(format!("-Clink-arg=-F{}", frameworks()?.display()));
             rustc.push("-Clink-arg=-Wl,-undefined,dynamic_lookup".to_owned());
         }
-        let cargo = Invocation::new("cargo")
-            .args(["zigbuild", "--locked", "--target"])
+        let cargo = Invocation::new(self.programs.join("cargo-zigbuild"))
+            .args([command, "--locked", "--target"])
             .args([format!("{}{}", platform.target, platform.glibc)])
             .env("PATH", std::env::join_paths(folders)?)
             .env("CARGO_TARGET_DIR", self.target_folder())
@@ -108,10 +116,29 @@ impl Toolchain {
         if platform.is_apple() {
             return Ok(cargo.env("MACOSX_DEPLOYMENT_TARGET", "11.0"));
         }
-        if platform.target.contains("windows") {
+        if platform.is_windows() {
             return Ok(cargo.env("LIBNODE_PATH", libnode()?));
         }
         Ok(cargo)
+    }
+
+    /// An object file that exports what Node.js calls. cargo-zigbuild leaves rustc's list of exports out; the linker then
+    /// exports everything, but only in a library in which nothing is marked as exported, and AWS-LC marks some functions.
+    fn exports(&self, platform: &Platform) -> Result<PathBuf> {
+        let folder = super::work().join("exports");
+        fs::create_dir_all(&folder)?;
+        let (source, object) = (folder.join("exports.c"), folder.join("exports.o"));
+        fs::write(
+            &source,
+            "__attribute__((section(\".drectve\"), used))\n\
+             static const char exports[] = \" -export:napi_register_module_v1 \";\n",
+        )?;
+        let target = platform.target.replace("-pc-", "-");
+        Invocation::new(self.programs.join("python"))
+            .args(["-m", "ziglang", "cc", "-target", &target, "-c"])
+            .args(["-o".as_ref(), object.as_os_str(), source.as_os_str()])
+            .run()?;
+        Ok(object)
     }
 
     /// The dynamic library that a build of this crate produced.

@@ -84,6 +84,10 @@ impl Platform {
         self.target.ends_with("apple-darwin")
     }
 
+    pub(crate) fn is_windows(&self) -> bool {
+        self.target.contains("windows")
+    }
+
     /// The folder of what was built for this platform.
     pub(crate) fn folder(&self) -> PathBuf {
         super::work().join("native").join(self.name)
@@ -96,11 +100,14 @@ impl Platform {
 
     /// The library for Kotlin and Swift.
     pub(crate) fn library(&self) -> PathBuf {
-        self.folder().join(match self.target {
-            target if target.contains("windows") => "regrant_uniffi.dll",
-            _ if self.is_apple() => "libregrant_uniffi.dylib",
-            _ => "libregrant_uniffi.so",
-        })
+        let name = if self.is_windows() {
+            "regrant_uniffi.dll"
+        } else if self.is_apple() {
+            "libregrant_uniffi.dylib"
+        } else {
+            "libregrant_uniffi.so"
+        };
+        self.folder().join(name)
     }
 
     fn record(&self) -> PathBuf {
