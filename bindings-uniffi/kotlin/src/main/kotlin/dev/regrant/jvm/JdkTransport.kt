@@ -15,6 +15,7 @@ import java.time.Duration
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.future.await
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
@@ -48,7 +49,13 @@ private suspend fun InputStream.readAtMost(size: Int): ByteArray = coroutineScop
             close()
         }
     }
-    withContext(callbackDispatcher) { readNBytes(size) }.also { closing.cancel() }
+    try {
+        withContext(callbackDispatcher) { readNBytes(size) }.also { closing.cancel() }
+    } catch (error: IOException) {
+        // Of a stream that was closed because the caller has gone.
+        ensureActive()
+        throw error
+    }
 }
 
 private fun defaultClient(): HttpClient =
